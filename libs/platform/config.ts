@@ -1,0 +1,256 @@
+import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+import { claimDataDir, readOrCreateSecretFile } from './data-dir.js';
+
+/** A configuration that the server will not start with. The message is one sentence for the operator. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Every variable of the server, in the order of `.env.example`; `fallback` is what an unset variable means. */
+export const VARIABLES = {
+  PORT: { fallback: '3000', about: 'Port of the API; 0 picks a free one.' },
+  HOST: { fallback: '127.0.0.1', about: 'Address to listen on; 0.0.0.0 opens the server to the network.' },
+  PUBLIC_URL: { fallback: '', about: 'How machines and browsers reach this server, for example https://gatehouse.example.com (default: made of HOST and PORT).' },
+  TLS_CERT_FILE: { fallback: '', about: 'PEM certificate chain: serves HTTPS on PORT, read again when the file changes. Goes with TLS_KEY_FILE.' },
+  TLS_KEY_FILE: { fallback: '', about: 'PEM private key of TLS_CERT_FILE.' },
+  METRICS_PORT: { fallback: '', about: 'Port of the Prometheus metrics at /metrics (default: no metrics).' },
+  TRUST_PROXY: { fallback: '', about: 'Addresses or CIDRs of proxies whose X-Forwarded-For is believed, comma separated (default: none).' },
+  ORG_SUBNET: { fallback: '100.90.128.0/17', about: 'Address pool of a new organization.' },
+  RETENTION_DAYS: { fallback: '90', about: 'Days that claims, audit rows and events are kept.' },
+  DATA_DIR: { fallback: './.gatehouse', about: 'Folder of the embedded database, the master key and first-run.txt.' },
+  DATABASE_URL: { fallback: '', about: 'PostgreSQL 15 or newer, a direct or session-pooled connection (default: an embedded PostgreSQL 18 in DATA_DIR).' },
+  DATABASE_POOL_SIZE: { fallback: '20', about: 'Database connections of one server process.' },
+  MASTER_KEY: { fallback: '', about: '32 bytes in base64 (openssl rand -base64 32); required with DATABASE_URL, else made once in DATA_DIR/master.key.' },
+  ADMIN_EMAIL: { fallback: 'admin@example.com', about: 'Login of the first administrator, used on the first start only.' },
+  ADMIN_PASSWORD: { fallback: '', about: 'Password of the first administrator, 8 to 72 bytes, used on the first start only (default: generated).' },
+  ROOT_API_KEY: { fallback: '', about: 'A root API key of your own, <id>.<secret of 32 or more characters>; changing it replaces the previous one (default: generated).' },
+  SESSION_TTL_HOURS: { fallback: '168', about: 'Hours until a browser session ends.' },
+  CLAIM_REFUSAL_FLOOR_MS: { fallback: '25', about: 'Milliseconds before which no claim is refused, so that refusals look alike.' },
+  LOG_LEVEL: { fallback: 'info', about: 'fatal, error, warn, info, debug, trace or silent.' },
+} as const;
+
+export type VariableName = keyof typeof VARIABLES;
+export type Env = Record<string, string | undefined>;
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The server's whole configuration, validated once at boot; injected as the class itself. */
+export class Config {
+  readonly port: number;
+  readonly host: string;
+  /** Origin without a path; with PORT=0 main sets its port once the server listens. */
+  readonly publicUrl: URL;
+  readonly tls?: { certFile: string; keyFile: string };
+  readonly metricsPort?: number;
+  /** Addresses, CIDRs or the words loopback, linklocal, uniquelocal; empty: nobody is believed. */
+  readonly trustProxy: readonly string[];
+  readonly orgSubnet: string;
+  readonly retentionDays: number;
+  /** Absolute path. */
+  readonly dataDir: string;
+  readonly databaseUrl?: string;
+  readonly databasePoolSize: number;
+  /** 32 bytes; never stored in the database. */
+  readonly masterKey: Buffer;
+  readonly adminEmail: string;
+  readonly adminPassword?: string;
+  readonly rootApiKey?: { id: string; secret: string };
+  readonly sessionTtlHours: number;
+  readonly claimRefusalFloorMs: number;
+  readonly logLevel: LogLevel;
+
+  constructor(fields: Config) {
+    Object.assign(this, fields);
+  }
+}
+
+/**
+ * Reads and checks the configuration, and prepares DATA_DIR and the master key in it.
+ * Takes the process environment; a `.env` file in `cwd` fills in what the environment leaves unset.
+ * Throws ConfigError naming the variable.
+ */
+export function loadConfig(env: Env = process.env, cwd: string = process.cwd()): Config {
+  const config = parseConfig({ ...readEnvFile(resolve(cwd, '.env')), ...definedOnly(env) }, cwd);
+  if (config.tls) {
+    assertReadable('TLS_CERT_FILE', config.tls.certFile);
+    assertReadable('TLS_KEY_FILE', config.tls.keyFile);
+  }
+  claimDataDir(config.dataDir);
+  if (config.masterKey.length > 0) return config;
+  const file = resolve(config.dataDir, 'master.key');
+  const masterKey = decodeMasterKey(readOrCreateSecretFile(file, () => randomBytes(32).toString('base64')));
+  if (!masterKey) throw new ConfigError(`${file} does not hold 32 bytes in base64; restore it from a backup, or set MASTER_KEY.`);
+  return new Config({ ...config, masterKey });
+}
+
+/**
+ * The checks alone, without touching the disk. `masterKey` is empty when MASTER_KEY is unset, which
+ * only `loadConfig` resolves. Throws ConfigError.
+ */
+export function parseConfig(env: Env, cwd: string): Config {
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('GATEHOUSE_') && !AGENT_VARIABLES.has(name)) {
+      throw new ConfigError(`${name} is not a variable of Gatehouse; .env.example lists them all.`);
+    }
+  }
+  const given = (name: VariableName): string => env[name]?.trim() ?? '';
+  const text = (name: VariableName): string => given(name) || VARIABLES[name].fallback;
+  const optional = (name: VariableName): string | undefined => text(name) || undefined;
+  const whole = (name: VariableName, min: number, max: number): number => {
+    const value = text(name);
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < min || number > max) {
+      throw new ConfigError(`${name} must be a whole number from ${min} to ${max}, not "${value}".`);
+    }
+    return number;
+  };
+  const path = (name: VariableName): string => resolve(cwd, text(name));
+
+  const port = whole('PORT', 0, 65535);
+  const host = text('HOST');
+  if (!isIP(host) && !HOST_NAME.test(host)) throw new ConfigError(`HOST must be an address or a host name, not "${host}".`);
+
+  if (!given('TLS_CERT_FILE') !== !given('TLS_KEY_FILE')) {
+    const [set, unset] = given('TLS_CERT_FILE') ? ['TLS_CERT_FILE', 'TLS_KEY_FILE'] : ['TLS_KEY_FILE', 'TLS_CERT_FILE'];
+    throw new ConfigError(`${set} is set but ${unset} is not; HTTPS needs both.`);
+  }
+  const tls = given('TLS_CERT_FILE') ? { certFile: path('TLS_CERT_FILE'), keyFile: path('TLS_KEY_FILE') } : undefined;
+
+  const metricsPort = optional('METRICS_PORT') === undefined ? undefined : whole('METRICS_PORT', 0, 65535);
+  if (metricsPort && metricsPort === port) throw new ConfigError(`METRICS_PORT must differ from PORT, both are ${port}.`);
+
+  const databaseUrl = optional('DATABASE_URL');
+  if (databaseUrl !== undefined) checkDatabaseUrl(databaseUrl);
+
+  const masterKey = given('MASTER_KEY') ? decodeMasterKey(given('MASTER_KEY')) : Buffer.alloc(0);
+  if (!masterKey) throw new ConfigError('MASTER_KEY must be 32 bytes in base64, as `openssl rand -base64 32` prints them.');
+  if (databaseUrl !== undefined && masterKey.length === 0) {
+    throw new ConfigError('MASTER_KEY is required with DATABASE_URL; make one with `openssl rand -base64 32` and keep it.');
+  }
+
+  const adminEmail = text('ADMIN_EMAIL').toLowerCase();
+  if (adminEmail.length > 254 || !/^[^\s@]+@[^\s@]+$/.test(adminEmail)) {
+    throw new ConfigError(`ADMIN_EMAIL must be an e-mail address, not "${adminEmail}".`);
+  }
+  const adminPassword = optional('ADMIN_PASSWORD');
+  if (adminPassword !== undefined && (Buffer.byteLength(adminPassword) < 8 || Buffer.byteLength(adminPassword) > 72)) {
+    throw new ConfigError('ADMIN_PASSWORD must have 8 to 72 bytes.');
+  }
+
+  const logLevel = LOG_LEVELS.find((level) => level === text('LOG_LEVEL'));
+  if (!logLevel) throw new ConfigError(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not "${text('LOG_LEVEL')}".`);
+
+  return new Config({
+    port,
+    host,
+    publicUrl: parsePublicUrl(given('PUBLIC_URL') || defaultPublicUrl(host, port, tls !== undefined)),
+    tls,
+    metricsPort,
+    trustProxy: parseTrustProxy(text('TRUST_PROXY')),
+    orgSubnet: parseSubnet(text('ORG_SUBNET')),
+    retentionDays: whole('RETENTION_DAYS', 1, 36_500),
+    dataDir: path('DATA_DIR'),
+    databaseUrl,
+    databasePoolSize: whole('DATABASE_POOL_SIZE', 2, 1_000),
+    masterKey,
+    adminEmail,
+    adminPassword,
+    rootApiKey: parseRootApiKey(optional('ROOT_API_KEY')),
+    sessionTtlHours: whole('SESSION_TTL_HOURS', 1, 8_760),
+    claimRefusalFloorMs: whole('CLAIM_REFUSAL_FLOOR_MS', 0, 10_000),
+    logLevel,
+  });
+}
+
+/** What `.env.example` must contain; architecture.spec compares. */
+export function renderEnvExample(): string {
+  const head = '# Gatehouse reads this file as `.env` from the folder it is started in; the environment wins over it.\n';
+  const parts = Object.entries(VARIABLES).map(([name, { fallback, about }]) => `\n# ${about}\n#${name}=${fallback}\n`);
+  return head + parts.join('');
+}
+
+/** Variables of the agent program, which may share a machine (and its environment) with the server. */
+export const AGENT_VARIABLES: ReadonlySet<string> = new Set(['GATEHOUSE_HARDWARE_ID', 'GATEHOUSE_PROVISIONING_KEY_FILE']);
+
+const HOST_NAME = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
+
+function definedOnly(env: Env): Env {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+}
+
+function readEnvFile(file: string): Env {
+  if (!existsSync(file)) return {};
+  assertReadable('.env', file);
+  return parseEnv(readFileSync(file, 'utf8')) as Env;
+}
+
+function assertReadable(name: string, file: string): void {
+  try {
+    readFileSync(file);
+  } catch (error) {
+    throw new ConfigError(`${name}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`);
+  }
+}
+
+function decodeMasterKey(value: string): Buffer | undefined {
+  if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(value)) return undefined;
+  const key = Buffer.from(value, 'base64');
+  return key.length === 32 ? key : undefined;
+}
+
+function defaultPublicUrl(host: string, port: number, https: boolean): string {
+  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : isIP(host) === 6 ? `[${host}]` : host;
+  return `${https ? 'https' : 'http'}://${name}:${port}`;
+}
+
+function parsePublicUrl(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const origin = url && ['http:', 'https:'].includes(url.protocol) && url.pathname === '/' && !url.search && !url.hash && !url.username;
+  if (!origin) throw new ConfigError(`PUBLIC_URL must look like https://gatehouse.example.com, without a path, not "${value}".`);
+  return url;
+}
+
+function checkDatabaseUrl(value: string): void {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  // The value may hold a password: never repeat it.
+  if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
+    throw new ConfigError('DATABASE_URL must look like postgres://user:password@host:5432/database.');
+  }
+}
+
+function parseTrustProxy(value: string): string[] {
+  const entries = value.split(',').map((entry) => entry.trim()).filter(Boolean);
+  for (const entry of entries) {
+    const [address = '', prefix, ...rest] = entry.split('/');
+    const family = isIP(address);
+    const prefixOk = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
+    const named = ['loopback', 'linklocal', 'uniquelocal'].includes(entry);
+    if (!named && (!family || !prefixOk || rest.length > 0)) {
+      throw new ConfigError(`TRUST_PROXY must list addresses or CIDRs of proxies, comma separated; "${entry}" is neither.`);
+    }
+  }
+  return entries;
+}
+
+function parseSubnet(value: string): string {
+  const [address = '', prefix = '', ...rest] = value.split('/');
+  const bits = Number(prefix);
+  const valid = isIP(address) === 4 && /^\d{1,2}$/.test(prefix) && bits >= 8 && bits <= 30 && rest.length === 0;
+  if (!valid) throw new ConfigError(`ORG_SUBNET must be an IPv4 network from /8 to /30 such as 100.90.128.0/17, not "${value}".`);
+  const number = address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
+  if (number % 2 ** (32 - bits) !== 0) throw new ConfigError(`ORG_SUBNET must begin at the first address of its network, "${value}" does not.`);
+  return `${address}/${bits}`;
+}
+
+function parseRootApiKey(value: string | undefined): { id: string; secret: string } | undefined {
+  if (value === undefined) return undefined;
+  const match = /^([A-Za-z0-9_-]{4,64})\.([\x21-\x7e]{32,200})$/.exec(value);
+  // The value is a secret: never repeat it.
+  if (!match) throw new ConfigError('ROOT_API_KEY must look like <id>.<secret>: an id of 4 to 64 letters and digits, a secret of 32 to 200 characters.');
+  return { id: match[1]!, secret: match[2]! };
+}
