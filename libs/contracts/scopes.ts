@@ -1,0 +1,84 @@
+/** Actions of the Integration API contract (integration-api.md §1.5) and Gatehouse's own (claims.md, Routes). */
+export const ACTIONS = [
+  'createOrgUser', 'listOrgs', 'listUserOrgs', 'createOrg', 'getOrg', 'updateOrg', 'deleteOrg', 'createSite', 'deleteSite', 'getSite',
+  'listSites', 'updateSite', 'resetSiteBandwidth', 'reGenerateSecret', 'createResource', 'deleteResource', 'getResource', 'listResources',
+  'updateResource', 'createTarget', 'deleteTarget', 'getTarget', 'listTargets', 'updateTarget', 'createRole', 'deleteRole', 'getRole',
+  'listRoles', 'updateRole', 'inviteUser', 'listInvitations', 'removeInvitation', 'removeUser', 'listUsers', 'listSiteRoles',
+  'listResourceRoles', 'setResourceUsers', 'setResourceRoles', 'listResourceUsers', 'listRoleResources', 'addUserRole', 'removeUserRole',
+  'setUserOrgRoles', 'getOrgUser', 'updateUser', 'getUser', 'setResourcePassword', 'setResourcePincode', 'setResourceHeaderAuth',
+  'setResourceWhitelist', 'getResourceWhitelist', 'generateAccessToken', 'deleteAcessToken', 'listAccessTokens', 'createResourceRule',
+  'deleteResourceRule', 'listResourceRules', 'updateResourceRule', 'createSiteResource', 'deleteSiteResource', 'getSiteResource',
+  'listSiteResources', 'updateSiteResource', 'createClient', 'deleteClient', 'archiveClient', 'unarchiveClient', 'blockClient',
+  'unblockClient', 'updateClient', 'listClients', 'getClient', 'listOrgDomains', 'getDomain', 'updateOrgDomain', 'getDNSRecords',
+  'createNewt', 'createOlm', 'createIdp', 'updateIdp', 'deleteIdp', 'listIdps', 'getIdp', 'createIdpOrg', 'deleteIdpOrg', 'listIdpOrgs',
+  'updateIdpOrg', 'checkOrgId', 'createApiKey', 'deleteApiKey', 'setApiKeyActions', 'setApiKeyOrgs', 'listApiKeyActions', 'listApiKeys',
+  'getApiKey', 'createSiteProvisioningKey', 'listSiteProvisioningKeys', 'updateSiteProvisioningKey', 'deleteSiteProvisioningKey',
+  'getCertificate', 'restartCertificate', 'billing', 'createOrgDomain', 'deleteOrgDomain', 'restartOrgDomain', 'createRemoteExitNode',
+  'updateRemoteExitNode', 'getRemoteExitNode', 'listRemoteExitNode', 'deleteRemoteExitNode', 'updateOrgUser', 'createLoginPage',
+  'updateLoginPage', 'getLoginPage', 'deleteLoginPage', 'listBlueprints', 'getBlueprint', 'applyBlueprint', 'viewLogs', 'exportLogs',
+  'listApprovals', 'updateApprovals', 'signSshKey', 'createEventStreamingDestination', 'updateEventStreamingDestination',
+  'deleteEventStreamingDestination', 'listEventStreamingDestinations', 'createAlertRule', 'updateAlertRule', 'deleteAlertRule',
+  'listAlertRules', 'getAlertRules', 'createHealthCheck', 'updateHealthCheck', 'deleteHealthCheck', 'listHealthChecks',
+  // Gatehouse's own
+  'createProvisioningTemplate', 'listProvisioningTemplates', 'getProvisioningTemplate', 'updateProvisioningTemplate',
+  'deleteProvisioningTemplate', 'createProvisioningProfile', 'listProvisioningProfiles', 'getProvisioningProfile',
+  'updateProvisioningProfile', 'deleteProvisioningProfile', 'rotateSiteProvisioningKey', 'revokeSiteProvisioningKey', 'listClaims',
+  'pauseClaims', 'allowReclaim', 'revokeSite', 'listTombstones', 'deleteTombstone', 'listEvents', 'listAudit', 'createGroup', 'listGroups',
+  'getGroup', 'updateGroup', 'deleteGroup', 'listAddressRanges', 'createAddressRange', 'deleteAddressRange',
+] as const;
+
+export type Action = (typeof ACTIONS)[number];
+
+/** What the role Member of every organization holds. */
+export const MEMBER_ACTIONS: readonly Action[] = ['getOrg', 'getResource', 'listResources'];
+
+/** Which credential a site authenticates with. */
+export type CredentialKind = 'api_key' | 'psk' | 'certificate' | 'newt';
+
+/**
+ * What a route demands.
+ * `org`: an action in the organization that the path names. `root`: an action of the whole installation.
+ * `user`: somebody logged in. `site`: a site, about itself only.
+ */
+export type Want =
+  | { kind: 'org'; action: Action; orgId: string }
+  | { kind: 'root'; action: Action }
+  | { kind: 'user' }
+  | { kind: 'site' };
+
+/** What a caller holds once authenticated. `actions` of a user are those of the wanted organization. */
+export type Have =
+  | { kind: 'user'; serverAdmin: boolean; memberships: ReadonlyMap<string, ReadonlySet<string>> }
+  | { kind: 'rootKey' }
+  | { kind: 'orgKey'; orgId: string; actions: ReadonlySet<string> }
+  | { kind: 'provisioningKey' }
+  | { kind: 'site'; orgId: string };
+
+/** `hidden`: the caller has nothing to do with the object, so it does not exist for him (404). */
+export type Grant = 'granted' | 'denied' | 'hidden';
+
+/** The one decision about access (claims.md rule 7). Pure, closed: what is not granted here is refused. */
+export function grants(have: Have, want: Want): Grant {
+  switch (have.kind) {
+    case 'rootKey':
+      return want.kind === 'org' || want.kind === 'root' ? 'granted' : 'denied';
+    case 'user':
+      if (want.kind === 'user') return 'granted';
+      if (want.kind === 'site') return 'denied';
+      if (have.serverAdmin) return 'granted';
+      if (want.kind === 'root') return 'denied';
+      return decide(have.memberships.get(want.orgId), want.action);
+    case 'orgKey':
+      if (want.kind !== 'org') return 'denied';
+      return decide(have.orgId === want.orgId ? have.actions : undefined, want.action);
+    case 'site':
+      return want.kind === 'site' ? 'granted' : 'denied';
+    case 'provisioningKey':
+      return 'denied';
+  }
+}
+
+function decide(actions: ReadonlySet<string> | undefined, action: Action): Grant {
+  if (!actions) return 'hidden';
+  return actions.has(action) ? 'granted' : 'denied';
+}

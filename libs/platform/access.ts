@@ -1,0 +1,103 @@
+import { createParamDecorator, Injectable, SetMetadata, applyDecorators, type ExecutionContext } from '@nestjs/common';
+import { ApiBearerAuth, ApiCookieAuth, ApiExtension, ApiSecurity } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import type { Action, Have } from '../contracts/scopes.js';
+import { ErrorAnswers } from './answers.js';
+
+/** Who asks, and from where. Every service method for a controller starts with one. */
+export interface Principal {
+  /** What it holds, for `grants()`. */
+  have: Have;
+  kind: 'user' | 'api_key' | 'root_key' | 'site' | 'agent' | 'system' | 'anonymous';
+  /** user id, API key id or site id; null for anonymous. */
+  id: string | null;
+  /** How the audit names it: an e-mail address or a key's name. */
+  name: string;
+  /** Source address of the request; null for the system itself. */
+  address: string | null;
+  /** The site, when a site credential authenticated. */
+  site?: { siteId: number; orgId: string; credentialId: number };
+  /** Hash of the session cookie's token, when a session authenticated. */
+  sessionHash?: Buffer;
+}
+
+/** For what the server does by itself: jobs, first run, the admin command. */
+export const systemPrincipal = (name: string): Principal => ({ have: { kind: 'rootKey' }, kind: 'system', id: null, name, address: null });
+
+/** What a route declares. The guard refuses a route that declares nothing. */
+export type RouteScope =
+  | { kind: 'org'; action: Action }
+  | { kind: 'root'; action: Action }
+  | { kind: 'user' }
+  | { kind: 'site' }
+  | { kind: 'public'; why: string };
+
+export const ROUTE_SCOPE = 'gatehouse:scope';
+
+const declare = (scope: RouteScope) =>
+  applyDecorators(SetMetadata(ROUTE_SCOPE, scope), ApiExtension('x-scope', scope.kind === 'org' || scope.kind === 'root' ? `${scope.kind}:${scope.action}` : scope.kind));
+
+/** The action must be held in the organization that the path names, directly (`orgId`) or through a resolver (`siteId`, …). */
+export const Access = (action: Action) =>
+  applyDecorators(declare({ kind: 'org', action }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 404, 429, 503));
+
+/** An action of the whole installation: a root key, or a server administrator. */
+export const RootAccess = (action: Action) =>
+  applyDecorators(declare({ kind: 'root', action }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 404, 429, 503));
+
+/** Anybody logged in, about himself. */
+export const UserAccess = () => applyDecorators(declare({ kind: 'user' }), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 503));
+
+/** A site, about itself only. */
+export const SiteAccess = () => applyDecorators(declare({ kind: 'site' }), ApiSecurity('deviceKey'), ErrorAnswers(401, 403, 503));
+
+/** Open to everybody; says why. Listed by name in test/tenancy. */
+export const Public = (why: string) => declare({ kind: 'public', why });
+
+/** Request fields that the guard fills. */
+export interface GatehouseRequest extends FastifyRequest {
+  principal?: Principal;
+  /** The organization that the path names, once the guard has resolved it. */
+  orgId?: string;
+  /** performance.now() at arrival, for answers that keep a floor. */
+  arrivedAt?: number;
+  /** `/v1` ignores cookies (claims.md rule 14). */
+  viaIntegration?: boolean;
+}
+
+const requestOf = (context: ExecutionContext) => context.switchToHttp().getRequest<GatehouseRequest>();
+
+/** Parameter: the caller. */
+export const Caller = createParamDecorator((_: unknown, context: ExecutionContext) => requestOf(context).principal!);
+/** Parameter: the organization that the path names. */
+export const OrgId = createParamDecorator((_: unknown, context: ExecutionContext) => requestOf(context).orgId!);
+/** Parameter: the numeric id in the path; its resolver has proved that it exists in the organization. */
+export const Id = createParamDecorator((name: string, context: ExecutionContext) =>
+  Number((requestOf(context).params as Record<string, string>)[name]),
+);
+
+/** Finds the organization of a path parameter's value. `id` replaces the value (a niceId becomes the number). */
+export type TenantResolver = (value: string, principal: Principal, orgId: string | undefined) => Promise<{ orgId: string; id?: number | string } | null>;
+
+/** Each module registers its path parameters here at init; the guard asks. A parameter without one fails architecture.spec.ts. */
+@Injectable()
+export class TenantResolvers {
+  private readonly byName = new Map<string, TenantResolver>();
+
+  register(parameter: string, resolver: TenantResolver): void {
+    this.byName.set(parameter, resolver);
+  }
+
+  get(parameter: string): TenantResolver | undefined {
+    return this.byName.get(parameter);
+  }
+
+  get names(): string[] {
+    return [...this.byName.keys()];
+  }
+}
+
+/** A path value as a row id, or null when it is none. */
+export function parseId(value: string): number | null {
+  return /^[1-9]\d{0,14}$/.test(value) ? Number(value) : null;
+}

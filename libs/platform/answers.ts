@@ -1,0 +1,95 @@
+import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
+import { ApiExtraModels, ApiProperty, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+
+export const ANSWER = 'gatehouse:answer';
+
+export interface AnswerOptions {
+  /** Success status [200]. */
+  status?: number;
+  /** The English sentence of the envelope. */
+  message: string;
+  /** No envelope: the returned object is the body. */
+  bare?: boolean;
+  /** Further success statuses that a handler may choose with `Answer`. */
+  also?: number[];
+}
+
+/** A handler's result with a status or message of its own choosing. */
+export class Answer<T> {
+  constructor(
+    readonly data: T,
+    readonly options: { status?: number; message?: string } = {},
+  ) {}
+}
+
+type Model = Type<unknown> | [Type<unknown>] | null | 'empty';
+
+/** Declares what a route answers: the model of `data` (null, `'empty'` for {}, [Model] for an array), status and message. */
+export function Returns(model: Model, options: AnswerOptions): MethodDecorator {
+  const type = Array.isArray(model) ? model[0] : typeof model === 'function' ? model : undefined;
+  const status = options.status ?? 200;
+  const schema = options.bare ? dataSchema(model) : envelopeSchema(dataSchema(model));
+  return applyDecorators(
+    SetMetadata(ANSWER, options),
+    HttpCode(status),
+    ...(type ? [ApiExtraModels(type)] : []),
+    ...[status, ...(options.also ?? [])].map((code) => ApiResponse({ status: code, description: options.message, schema })),
+  );
+}
+
+function dataSchema(model: Model): Record<string, unknown> {
+  if (model === null) return { nullable: true, type: 'object', maxProperties: 0 };
+  if (model === 'empty') return { type: 'object', maxProperties: 0 };
+  if (Array.isArray(model)) return { type: 'array', items: { $ref: getSchemaPath(model[0]) } };
+  return { $ref: getSchemaPath(model as Type<unknown>) };
+}
+
+const envelopeSchema = (data: Record<string, unknown>) => ({
+  type: 'object',
+  required: ['data', 'success', 'error', 'message', 'status'],
+  properties: {
+    data,
+    success: { type: 'boolean', enum: [true] },
+    error: { type: 'boolean', enum: [false] },
+    message: { type: 'string' },
+    status: { type: 'integer' },
+  },
+});
+
+/** The error envelope (integration-api.md §1.3) with a stable `code` beside the message. */
+export class ErrorBody {
+  @ApiProperty({ type: 'object', nullable: true, maxProperties: 0, additionalProperties: false }) data: null;
+  @ApiProperty({ enum: [false] }) success: boolean;
+  @ApiProperty({ enum: [true] }) error: boolean;
+  @ApiProperty() message: string;
+  @ApiProperty({ type: 'integer' }) status: number;
+  @ApiProperty({ type: 'string', nullable: true }) stack: null;
+  /** Stable name of the error. */
+  @ApiProperty() code: string;
+  /** The fields that were wrong, when the request itself was. */
+  @ApiProperty({
+    required: false,
+    type: 'array',
+    items: { type: 'object', required: ['path', 'problem'], properties: { path: { type: 'string' }, problem: { type: 'string' } } },
+  })
+  fields?: { path: string; problem: string }[];
+}
+
+const MEANING: Record<number, string> = {
+  400: 'The request is not of the right shape; the message names the field',
+  401: 'No usable credential',
+  403: 'The credential does not allow this',
+  404: 'No such object in reach of the credential',
+  409: 'Conflicts with what is there',
+  412: 'Stale: the object changed meanwhile',
+  413: 'The body is too large',
+  429: 'Too many refused requests; `Retry-After` says when to come back',
+  503: 'Not possible at the moment; `Retry-After` says when to come back',
+};
+
+/** Documents the error answers of a route. */
+export const ErrorAnswers = (...statuses: number[]) =>
+  applyDecorators(
+    ApiExtraModels(ErrorBody),
+    ...statuses.map((status) => ApiResponse({ status, description: MEANING[status], schema: { $ref: getSchemaPath(ErrorBody) } })),
+  );

@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource, type EntityManager } from 'typeorm';
+import type { Pool, PoolClient, QueryResult } from 'pg';
+import { AppError, databaseAway, isDatabaseAway, sqlState } from '../errors.js';
+import { DatabaseHealth } from './health.js';
+
+const RETRIED = new Set(['40001', '40P01']);
+const ATTEMPTS = 3;
+
+/** The door to PostgreSQL: transactions, and a manager for single statements. */
+@Injectable()
+export class Db {
+  constructor(
+    readonly dataSource: DataSource,
+    private readonly health: DatabaseHealth,
+  ) {}
+
+  /** For single statements outside a transaction. */
+  get manager(): EntityManager {
+    return this.dataSource.manager;
+  }
+
+  /**
+   * Runs `fn` in one transaction. The whole `fn` runs again, on a fresh transaction, after a serialization failure or a deadlock
+   * (SQLSTATE 40001, 40P01), at most three times in all. Hashing, HTTP and sockets belong before or after, never inside.
+   * @throws AppError `database_unavailable` when PostgreSQL cannot be reached.
+   */
+  async tx<T>(fn: (tx: EntityManager) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.once(fn);
+      } catch (error) {
+        if (!RETRIED.has(sqlState(error) ?? '') || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  private async once<T>(fn: (tx: EntityManager) => Promise<T>): Promise<T> {
+    if (this.health.isAway) throw databaseAway();
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      await runner.startTransaction();
+      const result = await fn(runner.manager);
+      await runner.commitTransaction();
+      return result;
+    } catch (error) {
+      if (isDatabaseAway(error)) {
+        // A connection that hangs would hang on ROLLBACK too: drop it instead; the server rolls back by itself.
+        this.health.suspect();
+        await abandon(runner.connect() as Promise<PoolClient>);
+        throw error instanceof AppError ? error : databaseAway();
+      }
+      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+      throw error;
+    } finally {
+      await runner.release().catch(() => undefined);
+    }
+  }
+}
+
+async function abandon(connecting: Promise<PoolClient>): Promise<void> {
+  const client = await connecting.catch(() => undefined);
+  const { connection } = (client ?? {}) as unknown as { connection?: { stream?: { destroy(): void } } };
+  connection?.stream?.destroy();
+}
+
+/** The pg client of a transaction, or the pool for single statements. */
+async function target(em: EntityManager): Promise<Pool | PoolClient> {
+  if (em.queryRunner) return (await em.queryRunner.connect()) as PoolClient;
+  return (em.dataSource.driver as unknown as { master: Pool }).master;
+}
+
+/** Runs one statement and answers its rows (columns as selected; int8 as number, jsonb parsed). */
+export async function query<Row extends object>(em: EntityManager, text: string, values: unknown[] = []): Promise<Row[]> {
+  const result = (await (await target(em)).query(text, values)) as QueryResult<Row>;
+  return result.rows;
+}
+
+/** Like `query`, as a named prepared statement: for the hot path. One name, one text. */
+export async function prepared<Row extends object>(em: EntityManager, name: string, text: string, values: unknown[] = []): Promise<Row[]> {
+  const result = (await (await target(em)).query({ name, text, values })) as QueryResult<Row>;
+  return result.rows;
+}
+
+/** Runs one statement and answers how many rows it changed. */
+export async function execute(em: EntityManager, text: string, values: unknown[] = []): Promise<number> {
+  return ((await (await target(em)).query(text, values)) as QueryResult).rowCount ?? 0;
+}

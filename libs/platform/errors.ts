@@ -1,0 +1,68 @@
+import { ERROR_STATUS, type ErrorCode } from '../contracts/errors.js';
+
+export interface ErrorDetails {
+  /** Seconds; becomes `Retry-After`. */
+  retryAfter?: number;
+  /** One entry per problem of a request, with the path of the field. */
+  fields?: { path: string; problem: string }[];
+  /** Replaces the envelope: doors whose error body is fixed by the contract. */
+  body?: Record<string, unknown>;
+}
+
+/** The one error that services throw on purpose. `code` decides the status (libs/contracts/errors.ts). */
+export class AppError extends Error {
+  readonly status: number;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly details: ErrorDetails = {},
+  ) {
+    super(message);
+    this.name = 'AppError';
+    this.status = ERROR_STATUS[code];
+  }
+}
+
+/** A row of another organization, or none at all: the caller cannot tell which. */
+export const notFound = (what: string) => new AppError('not_found', `${what} not found`);
+export const conflict = (message: string) => new AppError('conflict', message);
+export const invalid = (path: string, problem: string) =>
+  new AppError('validation', `Validation error: ${problem} at "${path}"`, { fields: [{ path, problem }] });
+
+interface PgError extends Error {
+  code?: string;
+  constraint?: string;
+}
+
+/** SQLSTATE of an error that PostgreSQL (or the driver below TypeORM) raised, if it is one. */
+export function sqlState(error: unknown): string | undefined {
+  const e = error as { code?: unknown; driverError?: { code?: unknown } } | undefined;
+  const code = e?.driverError?.code ?? e?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** True when a unique index refused the row; with a name, only that index. */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  const e = error as PgError & { driverError?: PgError };
+  return sqlState(error) === '23505' && (!constraint || (e.driverError ?? e).constraint === constraint);
+}
+
+const AWAY_CODES = new Set([
+  'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'ENOTFOUND',
+  '57P01', '57P02', '57P03', '53300', '25006',
+]);
+const AWAY_MESSAGES = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|not queryable|Cannot use a pool after calling end|Connection ended|the database system is/i;
+
+/** True when the error says that PostgreSQL cannot be reached now, as opposed to having refused a statement. */
+export function isDatabaseAway(error: unknown): boolean {
+  if (error instanceof AppError) return error.code === 'database_unavailable';
+  if (!(error instanceof Error)) return false;
+  const code = sqlState(error);
+  if (code && (AWAY_CODES.has(code) || code.startsWith('08'))) return true;
+  if (error instanceof AggregateError) return error.errors.some(isDatabaseAway);
+  return AWAY_MESSAGES.test(error.message);
+}
+
+export const databaseAway = () =>
+  new AppError('database_unavailable', 'The database cannot be reached at the moment', { retryAfter: 5 });

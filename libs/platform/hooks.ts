@@ -1,0 +1,27 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+
+/** What other modules must do in the same transaction as an act of a lower module; filled at module init, run in order of registration. */
+export class Hook<Args extends unknown[]> {
+  private readonly work: ((tx: EntityManager, ...args: Args) => Promise<void>)[] = [];
+
+  register(fn: (tx: EntityManager, ...args: Args) => Promise<void>): void {
+    this.work.push(fn);
+  }
+
+  async run(tx: EntityManager, ...args: Args): Promise<void> {
+    for (const fn of this.work) await fn(tx, ...args);
+  }
+}
+
+/** The registrations of the house (architecture.md: questions upward become notices, registrations or read models). */
+@Injectable()
+export class Hooks {
+  readonly orgCreated = new Hook<[orgId: string]>();
+  /** Before a site's row is deleted (DELETE, reject). */
+  readonly siteDeleting = new Hook<[orgId: string, siteId: number]>();
+  /** When a pending or suspended site becomes approved. */
+  readonly siteApproved = new Hook<[orgId: string, siteId: number]>();
+  /** When an approved site is set back to pending. */
+  readonly siteSuspended = new Hook<[orgId: string, siteId: number]>();
+}

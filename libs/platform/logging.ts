@@ -1,0 +1,27 @@
+import type { Params } from 'nestjs-pino';
+
+/** Shapes of secrets, wherever they turn up: provisioning keys, device keys, `<id>.<secret>` keys, session tokens in a query. */
+const SECRET_SHAPES =
+  /spk[-_][a-z0-9]{12,}\.[A-Za-z0-9]+|sk_live_[A-Za-z0-9_-]{20,}|\b[a-z0-9]{15}\.[a-z0-9]{32,}\b|([?&]token=)[^&\s"]+/g;
+
+/** Replaces whatever has the shape of a secret. */
+export const redact = (line: string): string => line.replace(SECRET_SHAPES, (_m, token?: string) => `${token ?? ''}[redacted]`);
+
+/** Structured logs; secrets are removed by field and, in the finished line, by shape. */
+export function loggerOptions(level: string): Params {
+  return {
+    pinoHttp: {
+      level,
+      autoLogging: false,
+      quietReqLogger: true,
+      redact: {
+        paths: [
+          'req.headers.authorization', 'req.headers.cookie', 'req.headers["x-api-key"]', '*.secret', '*.password', '*.token', '*.provisioningKey',
+          '*.provision_key', '*.psk', '*.api_key', '*.claim_nonce', '*.claimNonce',
+        ],
+        censor: '[redacted]',
+      },
+      hooks: { streamWrite: redact },
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { LoggerModule } from 'nestjs-pino';
+import { Config, DatabaseModule, loggerOptions, PlatformModule } from '../libs/platform/index.js';
+import { AuditModule } from './audit/index.js';
+import { MIGRATIONS } from './schema.js';
+
+/** Entities that modules own; each module exports its list. */
+const ENTITIES: (abstract new () => object)[] = [];
+
+@Global()
+@Module({})
+class ConfigModule {
+  static forRoot(config: Config): DynamicModule {
+    return { module: ConfigModule, providers: [{ provide: Config, useValue: config }], exports: [Config] };
+  }
+}
+
+/** The house in layer order: a module uses only what stands above it in this list. */
+@Module({})
+export class AppModule {
+  static forRoot(config: Config): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.forRoot(config),
+        LoggerModule.forRoot(loggerOptions(config.logLevel)),
+        DatabaseModule.forRoot(ENTITIES, MIGRATIONS),
+        PlatformModule,
+        AuditModule,
+      ],
+    };
+  }
+}

@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, type Principal } from '../../libs/platform/index.js';
+
+export interface AuditEntry {
+  /** null: an act on the installation, visible to root only. */
+  orgId: string | null;
+  /** `<noun>.<verb>`, such as `site.approve`. */
+  action: string;
+  target?: { type: string; id: string | number };
+  result?: 'success' | 'failure' | 'refused';
+  /** Never a secret. */
+  details?: Record<string, unknown>;
+}
+
+/** Append-only record of who did what, from where, with which result; written in the transaction of the act. */
+@Injectable()
+export class AuditService {
+  async record(tx: EntityManager, principal: Principal, entry: AuditEntry): Promise<void> {
+    await this.recordMany(tx, principal, [entry]);
+  }
+
+  /** One statement for many entries of one actor. */
+  async recordMany(tx: EntityManager, principal: Principal, entries: AuditEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    await execute(
+      tx,
+      `INSERT INTO audit (org_id, actor_type, actor_id, address, action, target_type, target_id, result, details)
+       SELECT e.org_id, $1, $2, $3::inet, e.action, e.target_type, e.target_id, e.result, e.details
+       FROM jsonb_to_recordset($4::jsonb) AS e(org_id text, action text, target_type text, target_id text, result text, details jsonb)`,
+      [
+        principal.kind,
+        principal.id ?? principal.name,
+        principal.address,
+        JSON.stringify(
+          entries.map((e) => ({
+            org_id: e.orgId,
+            action: e.action,
+            target_type: e.target?.type ?? null,
+            target_id: e.target === undefined ? null : String(e.target.id),
+            result: e.result ?? 'success',
+            details: e.details ?? null,
+          })),
+        ),
+      ],
+    );
+  }
+}
