@@ -9,6 +9,7 @@ export * from './logging.js';
 export * from './pagination.js';
 export * from './platform.module.js';
 export * from './refusal-limiter.js';
+export * from './validators.js';
 export * from './database/database.module.js';
 export * from './database/db.js';
 export * from './database/health.js';

@@ -173,6 +173,7 @@ CREATE TABLE site (
   template_id bigint,
   -- the window in which a lost answer can be asked for again (rule 5)
   nonce_hash bytea,
+  nonce_opened_at timestamptz,
   nonce_closed_at timestamptz,
   reissues int NOT NULL DEFAULT 0,
   authenticated_at timestamptz,

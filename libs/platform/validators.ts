@@ -1,0 +1,33 @@
+import { ValidateBy, type ValidationOptions } from 'class-validator';
+
+const MAX_LABELS = 32;
+const LABEL_KEY = /^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/;
+// eslint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+const rule = (name: string, validate: (value: unknown) => boolean, message: string, options?: ValidationOptions) =>
+  ValidateBy({ name, validator: { validate: (value) => validate(value), defaultMessage: () => `$property ${message}` } }, options);
+
+export const hasControlCharacters = (text: string) => CONTROL.test(text);
+
+/** At most 32 pairs; keys of 1–63 letters, digits and `._/-`; values are strings of at most 255 characters. */
+export const IsLabels = () =>
+  rule('isLabels', isLabels, 'must be an object of at most 32 labels: keys of 1-63 letters, digits, ".", "_", "/", "-"; values strings of at most 255 characters');
+
+export function isLabels(value: unknown): value is Record<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const pairs = Object.entries(value);
+  return pairs.length <= MAX_LABELS && pairs.every(([k, v]) => LABEL_KEY.test(k) && typeof v === 'string' && v.length <= 255 && !CONTROL.test(v));
+}
+
+/** Size in UTF-8, not in characters. */
+export const MaxBytes = (max: number) =>
+  rule('maxBytes', (v) => typeof v === 'string' && Buffer.byteLength(v) <= max, `must be at most ${max} bytes`);
+
+/** Size of the value as JSON. */
+export const MaxJsonBytes = (max: number) =>
+  rule('maxJsonBytes', (v) => Buffer.byteLength(JSON.stringify(v) ?? '') <= max, `must be at most ${max} bytes as JSON`);
+
+/** Names that people read: no control characters. */
+export const NoControlCharacters = () =>
+  rule('noControlCharacters', (v) => typeof v === 'string' && !CONTROL.test(v), 'must not contain control characters');

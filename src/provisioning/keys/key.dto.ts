@@ -1,0 +1,86 @@
+import { Transform } from 'class-transformer';
+import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength, Min } from 'class-validator';
+import { ApiProperty } from '@nestjs/swagger';
+import { NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
+
+/** 30 days (claims.md, Routes). */
+const MAX_OVERLAP_SECONDS = 2_592_000;
+
+/** Numeric strings are accepted (integration-api.md §3.16). */
+const numeric = ({ value }: { value: unknown }) => (typeof value === 'string' && /^\d{1,7}$/.test(value) ? Number(value) : value);
+
+export class CreateKeyBody {
+  @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() name: string;
+  /** How many sites the key may make; null for no limit. */
+  @Transform(numeric) @IsOptional() @IsInt() @Min(1) @Max(1_000_000)
+  @ApiProperty({ required: false, type: 'integer', nullable: true, minimum: 1, maximum: 1_000_000 })
+  maxBatchSize?: number | null;
+  /** Instant after which the key is refused; absent, null or "" for none. */
+  @IsOptional() @IsString() @MaxLength(255) validUntil?: string | null;
+  /** Whether sites start approved; absent or null: the template decides. */
+  @IsOptional() @IsBoolean() approveNewSites?: boolean | null;
+  /** Absent: the template `default`. */
+  @IsOptional() @IsInt() @IsPositive() templateId?: number;
+  /** The key is used up by its first claim. */
+  @IsOptional() @IsBoolean() oneTime?: boolean;
+}
+
+export class UpdateKeyBody {
+  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() name?: string;
+  @Transform(numeric) @IsOptional() @IsInt() @Min(1) @Max(1_000_000)
+  @ApiProperty({ required: false, type: 'integer', nullable: true, minimum: 1, maximum: 1_000_000 })
+  maxBatchSize?: number | null;
+  /** "" or null clears it. */
+  @IsOptional() @IsString() @MaxLength(255) validUntil?: string | null;
+  @IsOptional() @IsBoolean() approveNewSites?: boolean | null;
+  @IsOptional() @IsInt() @IsPositive() templateId?: number;
+  @IsOptional() @IsIn(['active', 'disabled']) status?: 'active' | 'disabled';
+}
+
+export class RotateKeyBody {
+  /** How long the old secret still works, in seconds. */
+  @IsInt() @Min(0) @Max(MAX_OVERLAP_SECONDS) @ApiProperty({ type: 'integer', minimum: 0, maximum: MAX_OVERLAP_SECONDS }) overlapSeconds: number;
+}
+
+export class KeyGenerationView {
+  generation: number;
+  lastChars: string;
+  /** `current`, `overlapping` until it retires, or `retired`. */
+  @ApiProperty({ enum: ['current', 'overlapping', 'retired'] }) state: 'current' | 'overlapping' | 'retired';
+  retiresAt: Date | null;
+  uses: number;
+  lastUsed: Date | null;
+  lastUsedIp: string | null;
+  createdAt: Date;
+}
+
+export class KeyView {
+  siteProvisioningKeyId: string;
+  orgId: string;
+  name: string;
+  lastChars: string;
+  createdAt: Date;
+  lastUsed: Date | null;
+  maxBatchSize: number | null;
+  numUsed: number;
+  validUntil: Date | null;
+  /** The effective value. */
+  approveNewSites: boolean;
+  @ApiProperty({ enum: ['key', 'template'] }) approveNewSitesSource: 'key' | 'template';
+  templateId: number;
+  oneTime: boolean;
+  @ApiProperty({ enum: ['active', 'disabled'] }) status: 'active' | 'disabled';
+  @ApiProperty({ enum: ['active', 'disabled', 'revoked', 'expired', 'exhausted'] }) state: 'active' | 'disabled' | 'revoked' | 'expired' | 'exhausted';
+  lastUsedIp: string | null;
+  generations: KeyGenerationView[];
+}
+
+export class CreatedKeyView extends KeyView {
+  /** The whole key; shown only here. */
+  siteProvisioningKey: string;
+}
+
+export class KeyList {
+  siteProvisioningKeys: KeyView[];
+  pagination: OffsetPagination;
+}

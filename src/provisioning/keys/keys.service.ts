@@ -1,0 +1,134 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { conflict, Db, invalid, notFound, notify, type PageQuery, type Principal, sha256, shapeA, windowOf } from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import { CreatedKeyView, type CreateKeyBody, type KeyList, type KeyView, type RotateKeyBody, type UpdateKeyBody } from './key.dto.js';
+import { formatKey, newKeyId, newKeySecret } from './key-token.js';
+import { KeysRepository } from './keys.repository.js';
+
+const TARGET = 'site_provisioning_key';
+
+/** Provisioning keys: issue, limit, rotate, revoke (claims.md, Routes; integration-api.md §3.16). */
+@Injectable()
+export class KeysService {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: KeysRepository,
+    private readonly audit: AuditService,
+  ) {}
+
+  /** @returns the key with its secret, shown only here. @throws validation on contradictions (rule 8). */
+  async create(principal: Principal, orgId: string, body: CreateKeyBody): Promise<CreatedKeyView> {
+    return this.db.tx((tx) => this.createIn(tx, principal, orgId, body));
+  }
+
+  /** Like `create`, inside a transaction of the caller: the first run. */
+  async createIn(tx: EntityManager, principal: Principal, orgId: string, body: CreateKeyBody): Promise<CreatedKeyView> {
+    if (body.oneTime && body.maxBatchSize !== undefined && body.maxBatchSize !== null && body.maxBatchSize !== 1) {
+      throw invalid('maxBatchSize', 'a one-time key has exactly one use');
+    }
+    const keyId = newKeyId();
+    const secret = newKeySecret(keyId);
+    const added = await this.repository.insert(tx, orgId, {
+      keyId,
+      templateId: body.templateId ?? null,
+      name: body.name,
+      maxUses: body.oneTime ? 1 : (body.maxBatchSize ?? null),
+      oneTime: body.oneTime ?? false,
+      expiresAt: parseInstant(body.validUntil) ?? null,
+      approveNewSites: body.approveNewSites ?? null,
+      secretHash: sha256(secret),
+      lastChars: secret.slice(-4),
+    });
+    if (!added) throw invalid('templateId', 'the template does not exist');
+    await this.audit.record(tx, principal, { orgId, action: `${TARGET}.create`, target: { type: TARGET, id: keyId }, details: { name: body.name } });
+    return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
+  }
+
+  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<KeyList> {
+    const window = windowOf(page, 1000);
+    const { keys, total } = await this.repository.list(this.db.manager, orgId, window.limit, window.offset);
+    return { siteProvisioningKeys: keys, pagination: shapeA(total, window) };
+  }
+
+  async get(_principal: Principal, orgId: string, keyId: string): Promise<KeyView> {
+    return this.read(this.db.manager, orgId, keyId);
+  }
+
+  /** @throws conflict on a revoked key, validation when fields contradict each other or the uses so far. */
+  async update(principal: Principal, orgId: string, keyId: string, body: UpdateKeyBody): Promise<KeyView> {
+    const { validUntil, maxBatchSize, status, ...rest } = body;
+    if (Object.keys(body).length === 0) throw invalid('body', 'at least one field is required');
+    return this.db.tx(async (tx) => {
+      const key = await this.lockLive(tx, orgId, keyId);
+      if (key.oneTime && maxBatchSize !== undefined && maxBatchSize !== 1) throw invalid('maxBatchSize', 'a one-time key has exactly one use');
+      if (typeof maxBatchSize === 'number' && maxBatchSize < key.uses) throw invalid('maxBatchSize', `the key was already used ${key.uses} times`);
+      const updated = await this.repository.update(tx, orgId, keyId, {
+        ...rest,
+        ...(maxBatchSize === undefined ? {} : { maxUses: maxBatchSize }),
+        ...(validUntil === undefined ? {} : { expiresAt: parseInstant(validUntil) ?? null }),
+        ...(status === undefined ? {} : { disabled: status === 'disabled' }),
+      });
+      if (!updated) throw invalid('templateId', 'the template does not exist');
+      await this.done(tx, principal, orgId, keyId, 'update', { fields: Object.keys(body) });
+      return this.read(tx, orgId, keyId);
+    });
+  }
+
+  /** Final: a revoked key claims nothing ever again. Repeating it changes nothing. */
+  async revoke(principal: Principal, orgId: string, keyId: string): Promise<KeyView> {
+    return this.db.tx(async (tx) => {
+      if (!(await this.repository.lock(tx, orgId, keyId))) throw notFound('Provisioning key');
+      await this.repository.revoke(tx, orgId, keyId);
+      await this.done(tx, principal, orgId, keyId, 'revoke');
+      return this.read(tx, orgId, keyId);
+    });
+  }
+
+  /** A new secret for the same key; the old one works until the overlap ends. @throws conflict on a revoked key. */
+  async rotate(principal: Principal, orgId: string, keyId: string, body: RotateKeyBody): Promise<CreatedKeyView> {
+    const secret = newKeySecret(keyId);
+    const hash = sha256(secret);
+    return this.db.tx(async (tx) => {
+      const key = await this.lockLive(tx, orgId, keyId);
+      await this.repository.rotate(tx, keyId, key.generation + 1, hash, secret.slice(-4), body.overlapSeconds);
+      await this.done(tx, principal, orgId, keyId, 'rotate', { generation: key.generation + 1, overlapSeconds: body.overlapSeconds });
+      return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
+    });
+  }
+
+  /** Deletes the key; its sites stay and keep their lineage (rule 12). */
+  async delete(principal: Principal, orgId: string, keyId: string): Promise<void> {
+    await this.db.tx(async (tx) => {
+      if (!(await this.repository.delete(tx, orgId, keyId))) throw notFound('Provisioning key');
+      await this.done(tx, principal, orgId, keyId, 'delete');
+    });
+  }
+
+  private async lockLive(tx: EntityManager, orgId: string, keyId: string) {
+    const key = await this.repository.lock(tx, orgId, keyId);
+    if (!key) throw notFound('Provisioning key');
+    if (key.revoked) throw conflict('The provisioning key is revoked, which is final');
+    return key;
+  }
+
+  private async done(tx: EntityManager, principal: Principal, orgId: string, keyId: string, verb: string, details?: Record<string, unknown>): Promise<void> {
+    await this.audit.record(tx, principal, { orgId, action: `${TARGET}.${verb}`, target: { type: TARGET, id: keyId }, details });
+    await notify(tx, 'access_changed', `provisioning:${keyId}`);
+  }
+
+  private async read(em: EntityManager, orgId: string, keyId: string): Promise<KeyView> {
+    const key = await this.repository.find(em, orgId, keyId);
+    if (!key) throw notFound('Provisioning key');
+    return key;
+  }
+}
+
+/** "" and null mean none. @throws validation for text that is no instant, and for the past (rule 8). */
+function parseInstant(text: string | null | undefined): Date | undefined {
+  if (!text) return undefined;
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) throw invalid('validUntil', 'is not a date and time');
+  if (at.getTime() <= Date.now()) throw invalid('validUntil', 'lies in the past');
+  return at;
+}

@@ -1,0 +1,54 @@
+import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
+import { ProfilesService } from './profiles.service.js';
+
+@ApiTags('Provisioning')
+@Controller('org/:orgId')
+export class ProfilesController {
+  constructor(private readonly profiles: ProfilesService) {}
+
+  /** Create a provisioning profile */
+  @Put('provisioning-profile')
+  @Access('createProvisioningProfile')
+  @ErrorAnswers(409)
+  @Returns(ProfileView, { status: 201, message: 'Provisioning profile created successfully' })
+  createProvisioningProfile(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateProfileBody) {
+    return this.profiles.create(principal, orgId, body);
+  }
+
+  /** List provisioning profiles */
+  @Get('provisioning-profiles')
+  @Access('listProvisioningProfiles')
+  @Returns(ProfileList, { message: 'Provisioning profiles retrieved successfully' })
+  listProvisioningProfiles(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
+    return this.profiles.list(principal, orgId, page);
+  }
+
+  /** Read a provisioning profile */
+  @Get('provisioning-profile/:profileId')
+  @Access('getProvisioningProfile')
+  @Returns(ProfileView, { message: 'Provisioning profile retrieved successfully' })
+  getProvisioningProfile(@Caller() principal: Principal, @OrgId() orgId: string, @Id('profileId') profileId: number) {
+    return this.profiles.get(principal, orgId, profileId);
+  }
+
+  /** Change a provisioning profile; sites that were already claimed keep what they inherited */
+  @Post('provisioning-profile/:profileId')
+  @Access('updateProvisioningProfile')
+  @ErrorAnswers(409)
+  @Returns(ProfileView, { message: 'Provisioning profile updated successfully' })
+  updateProvisioningProfile(@Caller() principal: Principal, @OrgId() orgId: string, @Id('profileId') profileId: number, @Body() body: UpdateProfileBody) {
+    return this.profiles.update(principal, orgId, profileId, body);
+  }
+
+  /** Delete a provisioning profile that no template uses */
+  @Delete('provisioning-profile/:profileId')
+  @Access('deleteProvisioningProfile')
+  @ErrorAnswers(409)
+  @Returns(null, { message: 'Provisioning profile deleted successfully' })
+  deleteProvisioningProfile(@Caller() principal: Principal, @OrgId() orgId: string, @Id('profileId') profileId: number) {
+    return this.profiles.delete(principal, orgId, profileId);
+  }
+}

@@ -1,0 +1,106 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { conflict, Db, execute, invalid, isUniqueViolation, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import type { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
+import { Profile } from './profile.entity.js';
+
+/** Profiles: what a new site inherits (claims.md, Words). */
+@Injectable()
+export class ProfilesService {
+  constructor(
+    private readonly db: Db,
+    private readonly audit: AuditService,
+  ) {}
+
+  /** @throws conflict when the name is taken, validation when a group is not of this organization. */
+  async create(principal: Principal, orgId: string, body: CreateProfileBody): Promise<ProfileView> {
+    const { groupIds = [], ...fields } = body;
+    return this.db.tx(async (tx) => {
+      const row = { orgId, name: fields.name, description: fields.description ?? null, labels: fields.labels ?? {}, config: fields.config ?? {}, attributes: fields.attributes ?? {}, blueprint: fields.blueprint ?? null };
+      const profile = await named(() => tx.save(Profile, row));
+      await replaceGroups(tx, 'profile', orgId, profile.profileId, groupIds);
+      await this.audit.record(tx, principal, { orgId, action: 'provisioning_profile.create', target: { type: 'provisioning_profile', id: profile.profileId } });
+      return view(profile, groupIds);
+    });
+  }
+
+  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<ProfileList> {
+    const window = windowOf(page, 1000);
+    const [profiles, total] = await this.db.manager.findAndCount(Profile, { where: { orgId }, order: { profileId: 'ASC' }, take: window.limit, skip: window.offset });
+    const groups = await groupsOf(this.db.manager, 'profile', profiles.map((p) => p.profileId));
+    return { provisioningProfiles: profiles.map((p) => view(p, groups.get(p.profileId) ?? [])), pagination: shapeA(total, window) };
+  }
+
+  async get(_principal: Principal, orgId: string, profileId: number): Promise<ProfileView> {
+    return this.read(this.db.manager, orgId, profileId);
+  }
+
+  async update(principal: Principal, orgId: string, profileId: number, body: UpdateProfileBody): Promise<ProfileView> {
+    const { groupIds, ...fields } = body;
+    if (Object.keys(body).length === 0) throw invalid('body', 'at least one field is required');
+    return this.db.tx(async (tx) => {
+      await this.read(tx, orgId, profileId);
+      if (Object.keys(fields).length > 0) await named(() => tx.update(Profile, { orgId, profileId }, fields as never));
+      if (groupIds) await replaceGroups(tx, 'profile', orgId, profileId, groupIds);
+      await this.audit.record(tx, principal, { orgId, action: 'provisioning_profile.update', target: { type: 'provisioning_profile', id: profileId }, details: { fields: Object.keys(body) } });
+      await notify(tx, 'access_changed', `org:${orgId}`);
+      return this.read(tx, orgId, profileId);
+    });
+  }
+
+  /** @throws conflict while a template uses it. */
+  async delete(principal: Principal, orgId: string, profileId: number): Promise<void> {
+    await this.db.tx(async (tx) => {
+      await this.read(tx, orgId, profileId);
+      const gone = await execute(
+        tx,
+        'DELETE FROM provisioning_profile p WHERE org_id = $1 AND profile_id = $2 AND NOT EXISTS (SELECT FROM provisioning_template t WHERE t.profile_id = p.profile_id)',
+        [orgId, profileId],
+      );
+      if (gone === 0) throw conflict('A provisioning template uses this profile');
+      await this.audit.record(tx, principal, { orgId, action: 'provisioning_profile.delete', target: { type: 'provisioning_profile', id: profileId } });
+    });
+  }
+
+  private async read(em: EntityManager, orgId: string, profileId: number): Promise<ProfileView> {
+    const profile = await em.findOneBy(Profile, { orgId, profileId });
+    if (!profile) throw notFound('Provisioning profile');
+    return view(profile, (await groupsOf(em, 'profile', [profileId])).get(profileId) ?? []);
+  }
+}
+
+function view(p: Profile, groupIds: number[]): ProfileView {
+  const { profileId, orgId, name, description, labels, config, attributes, blueprint, createdAt } = p;
+  return { profileId, orgId, name, description, labels, groupIds, config, attributes, blueprint, createdAt };
+}
+
+/** A taken name becomes a conflict. */
+export async function named<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    throw isUniqueViolation(error) ? conflict('This name is already in use') : error;
+  }
+}
+
+/** Sets the groups of a profile or template; groups of another organization do not exist here. */
+export async function replaceGroups(tx: EntityManager, of: 'profile' | 'template', orgId: string, id: number, groupIds: number[]): Promise<void> {
+  await execute(tx, `DELETE FROM provisioning_${of}_group WHERE ${of}_id = $1`, [id]);
+  if (groupIds.length === 0) return;
+  const added = await execute(
+    tx,
+    `INSERT INTO provisioning_${of}_group (${of}_id, group_id) SELECT $1, group_id FROM site_group WHERE org_id = $2 AND group_id = ANY($3)`,
+    [id, orgId, groupIds],
+  );
+  if (added !== groupIds.length) throw invalid('groupIds', 'a group does not exist');
+}
+
+export async function groupsOf(em: EntityManager, of: 'profile' | 'template', ids: number[]): Promise<Map<number, number[]>> {
+  const rows = await query<{ id: number; groupIds: number[] }>(
+    em,
+    `SELECT ${of}_id AS id, array_agg(group_id ORDER BY group_id) AS "groupIds" FROM provisioning_${of}_group WHERE ${of}_id = ANY($1) GROUP BY 1`,
+    [ids],
+  );
+  return new Map(rows.map((r) => [r.id, r.groupIds.map(Number)]));
+}

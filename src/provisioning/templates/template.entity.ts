@@ -1,0 +1,23 @@
+import { Column, CreateDateColumn, Entity, PrimaryGeneratedColumn } from 'typeorm';
+
+export const CREDENTIAL_TYPES = ['api_key', 'psk', 'certificate'] as const;
+export type CredentialType = (typeof CREDENTIAL_TYPES)[number];
+export const RECLAIM_POLICIES = ['recognise', 'reissue', 'refuse'] as const;
+export type ReclaimPolicy = (typeof RECLAIM_POLICIES)[number];
+
+/** Policy for claims. */
+@Entity('provisioning_template')
+export class Template {
+  @PrimaryGeneratedColumn({ type: 'bigint' }) templateId: number;
+  @Column('text') orgId: string;
+  @Column('text') name: string;
+  @Column('text', { nullable: true }) description: string | null;
+  @Column('bigint', { nullable: true }) profileId: number | null;
+  @Column('text', { nullable: true }) hardwareIdPattern: string | null;
+  @Column('text') credentialType: CredentialType;
+  @Column('boolean') newtDoor: boolean;
+  @Column('boolean') approveNewSites: boolean;
+  @Column('text', { nullable: true }) nameTemplate: string | null;
+  @Column('text') reclaimPolicy: ReclaimPolicy;
+  @CreateDateColumn({ type: 'timestamptz' }) createdAt: Date;
+}

@@ -1,0 +1,54 @@
+import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { CreateTemplateBody, TemplateList, TemplateView, UpdateTemplateBody } from './template.dto.js';
+import { TemplatesService } from './templates.service.js';
+
+@ApiTags('Provisioning')
+@Controller('org/:orgId')
+export class TemplatesController {
+  constructor(private readonly templates: TemplatesService) {}
+
+  /** Create a provisioning template */
+  @Put('provisioning-template')
+  @Access('createProvisioningTemplate')
+  @ErrorAnswers(409)
+  @Returns(TemplateView, { status: 201, message: 'Provisioning template created successfully' })
+  createProvisioningTemplate(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateTemplateBody) {
+    return this.templates.create(principal, orgId, body);
+  }
+
+  /** List provisioning templates */
+  @Get('provisioning-templates')
+  @Access('listProvisioningTemplates')
+  @Returns(TemplateList, { message: 'Provisioning templates retrieved successfully' })
+  listProvisioningTemplates(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
+    return this.templates.list(principal, orgId, page);
+  }
+
+  /** Read a provisioning template */
+  @Get('provisioning-template/:templateId')
+  @Access('getProvisioningTemplate')
+  @Returns(TemplateView, { message: 'Provisioning template retrieved successfully' })
+  getProvisioningTemplate(@Caller() principal: Principal, @OrgId() orgId: string, @Id('templateId') templateId: number) {
+    return this.templates.get(principal, orgId, templateId);
+  }
+
+  /** Change a provisioning template; later claims follow it, earlier sites stay as they are */
+  @Post('provisioning-template/:templateId')
+  @Access('updateProvisioningTemplate')
+  @ErrorAnswers(409)
+  @Returns(TemplateView, { message: 'Provisioning template updated successfully' })
+  updateProvisioningTemplate(@Caller() principal: Principal, @OrgId() orgId: string, @Id('templateId') templateId: number, @Body() body: UpdateTemplateBody) {
+    return this.templates.update(principal, orgId, templateId, body);
+  }
+
+  /** Delete a provisioning template that no key uses */
+  @Delete('provisioning-template/:templateId')
+  @Access('deleteProvisioningTemplate')
+  @ErrorAnswers(409)
+  @Returns(null, { message: 'Provisioning template deleted successfully' })
+  deleteProvisioningTemplate(@Caller() principal: Principal, @OrgId() orgId: string, @Id('templateId') templateId: number) {
+    return this.templates.delete(principal, orgId, templateId);
+  }
+}

@@ -1,0 +1,116 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { conflict, Db, execute, invalid, notFound, notify, type PageQuery, type Principal, shapeA, windowOf } from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import { assertPattern } from '../hardware-id-pattern.js';
+import { assertNameTemplate } from '../name-template.js';
+import { Profile } from '../profiles/profile.entity.js';
+import { groupsOf, named, replaceGroups } from '../profiles/profiles.service.js';
+import type { CreateTemplateBody, TemplateList, TemplateView, UpdateTemplateBody } from './template.dto.js';
+import { Template } from './template.entity.js';
+
+/** Name of the template that every organization has (claims.md, Routes). It approves at once. */
+export const DEFAULT_TEMPLATE = 'default';
+
+/** Templates: policy for claims. */
+@Injectable()
+export class TemplatesService {
+  constructor(
+    private readonly db: Db,
+    private readonly audit: AuditService,
+  ) {}
+
+  /** The template `default` of a new organization. */
+  async createDefault(tx: EntityManager, orgId: string): Promise<void> {
+    await tx.save(Template, row(orgId, { name: DEFAULT_TEMPLATE, description: 'Approves new sites at once' }));
+  }
+
+  /** @throws conflict when the name is taken; validation when the pattern does not compile or an id is not of this organization. */
+  async create(principal: Principal, orgId: string, body: CreateTemplateBody): Promise<TemplateView> {
+    check(body);
+    return this.db.tx(async (tx) => {
+      await assertProfile(tx, orgId, body.profileId);
+      const template = await named(() => tx.save(Template, row(orgId, body)));
+      await replaceGroups(tx, 'template', orgId, template.templateId, body.groupIds ?? []);
+      await this.audit.record(tx, principal, { orgId, action: 'provisioning_template.create', target: { type: 'provisioning_template', id: template.templateId } });
+      return view(template, body.groupIds ?? []);
+    });
+  }
+
+  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<TemplateList> {
+    const window = windowOf(page, 1000);
+    const [templates, total] = await this.db.manager.findAndCount(Template, { where: { orgId }, order: { templateId: 'ASC' }, take: window.limit, skip: window.offset });
+    const groups = await groupsOf(this.db.manager, 'template', templates.map((t) => t.templateId));
+    return { provisioningTemplates: templates.map((t) => view(t, groups.get(t.templateId) ?? [])), pagination: shapeA(total, window) };
+  }
+
+  async get(_principal: Principal, orgId: string, templateId: number): Promise<TemplateView> {
+    return this.read(this.db.manager, orgId, templateId);
+  }
+
+  async update(principal: Principal, orgId: string, templateId: number, body: UpdateTemplateBody): Promise<TemplateView> {
+    const { groupIds, ...fields } = body;
+    if (Object.keys(body).length === 0) throw invalid('body', 'at least one field is required');
+    check(body);
+    return this.db.tx(async (tx) => {
+      const before = await this.read(tx, orgId, templateId);
+      if (before.name === DEFAULT_TEMPLATE && body.name !== undefined && body.name !== DEFAULT_TEMPLATE) throw conflict('The default template keeps its name');
+      await assertProfile(tx, orgId, body.profileId);
+      if (Object.keys(fields).length > 0) await named(() => tx.update(Template, { orgId, templateId }, fields));
+      if (groupIds) await replaceGroups(tx, 'template', orgId, templateId, groupIds);
+      await this.audit.record(tx, principal, { orgId, action: 'provisioning_template.update', target: { type: 'provisioning_template', id: templateId }, details: { fields: Object.keys(body) } });
+      await notify(tx, 'access_changed', `org:${orgId}`);
+      return this.read(tx, orgId, templateId);
+    });
+  }
+
+  /** @throws conflict while a key is issued under it, and for the default template. */
+  async delete(principal: Principal, orgId: string, templateId: number): Promise<void> {
+    await this.db.tx(async (tx) => {
+      const before = await this.read(tx, orgId, templateId);
+      if (before.name === DEFAULT_TEMPLATE) throw conflict('The default template stays');
+      const gone = await execute(
+        tx,
+        'DELETE FROM provisioning_template t WHERE org_id = $1 AND template_id = $2 AND NOT EXISTS (SELECT FROM provisioning_key k WHERE k.template_id = t.template_id)',
+        [orgId, templateId],
+      );
+      if (gone === 0) throw conflict('A provisioning key is issued under this template');
+      await this.audit.record(tx, principal, { orgId, action: 'provisioning_template.delete', target: { type: 'provisioning_template', id: templateId } });
+    });
+  }
+
+  private async read(em: EntityManager, orgId: string, templateId: number): Promise<TemplateView> {
+    const template = await em.findOneBy(Template, { orgId, templateId });
+    if (!template) throw notFound('Provisioning template');
+    return view(template, (await groupsOf(em, 'template', [templateId])).get(templateId) ?? []);
+  }
+}
+
+function check(body: Partial<CreateTemplateBody>): void {
+  if (body.hardwareIdPattern) assertPattern(body.hardwareIdPattern);
+  if (body.nameTemplate) assertNameTemplate(body.nameTemplate);
+}
+
+async function assertProfile(tx: EntityManager, orgId: string, profileId: number | null | undefined): Promise<void> {
+  if (profileId && !(await tx.existsBy(Profile, { orgId, profileId }))) throw invalid('profileId', 'the profile does not exist');
+}
+
+function row(orgId: string, body: CreateTemplateBody): Partial<Template> {
+  return {
+    orgId,
+    name: body.name,
+    description: body.description ?? null,
+    profileId: body.profileId ?? null,
+    hardwareIdPattern: body.hardwareIdPattern ?? null,
+    credentialType: body.credentialType ?? 'api_key',
+    newtDoor: body.newtDoor ?? true,
+    approveNewSites: body.approveNewSites ?? true,
+    nameTemplate: body.nameTemplate ?? null,
+    reclaimPolicy: body.reclaimPolicy ?? 'recognise',
+  };
+}
+
+function view(t: Template, groupIds: number[]): TemplateView {
+  const { templateId, orgId, name, description, profileId, hardwareIdPattern, credentialType, newtDoor, approveNewSites, nameTemplate, reclaimPolicy, createdAt } = t;
+  return { templateId, orgId, name, description, profileId, hardwareIdPattern, credentialType, newtDoor, approveNewSites, groupIds, nameTemplate, reclaimPolicy, createdAt };
+}
