@@ -1,5 +1,5 @@
 import { ArrayMaxSize, ArrayUnique, IsArray, IsInt, IsNotEmpty, IsObject, IsOptional, IsPositive, IsString, MaxLength } from 'class-validator';
-import { ApiProperty, PartialType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { IsLabels, MaxBytes, MaxJsonBytes } from '../../../libs/platform/index.js';
 import { OffsetPagination } from '../../../libs/platform/index.js';
 
@@ -11,15 +11,15 @@ export class CreateProfileBody {
   @IsString() @IsNotEmpty() @MaxLength(255) name: string;
   @IsOptional() @IsString() @MaxLength(2000) description?: string | null;
   /** Labels of a new site, at most 32. */
-  @IsOptional() @IsLabels() @ApiProperty({ required: false, type: 'object', additionalProperties: { type: 'string' } })
+  @IsOptional() @IsLabels() @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
   labels?: Record<string, string>;
   /** Groups that a new site joins. */
   @IsOptional() @IsArray() @ArrayMaxSize(100) @ArrayUnique() @IsInt({ each: true }) @IsPositive({ each: true }) groupIds?: number[];
   /** Config document that an approved site receives. */
-  @IsOptional() @IsObject() @MaxJsonBytes(JSON_LIMIT) @ApiProperty({ required: false, type: 'object', additionalProperties: true })
+  @IsOptional() @IsObject() @MaxJsonBytes(JSON_LIMIT) @ApiPropertyOptional({ type: 'object', additionalProperties: true })
   config?: Record<string, unknown>;
   /** Free attributes, kept with the site. */
-  @IsOptional() @IsObject() @MaxJsonBytes(JSON_LIMIT) @ApiProperty({ required: false, type: 'object', additionalProperties: true })
+  @IsOptional() @IsObject() @MaxJsonBytes(JSON_LIMIT) @ApiPropertyOptional({ type: 'object', additionalProperties: true })
   attributes?: Record<string, unknown>;
   /** Bootstrap blueprint (YAML, at most 256 KB); stored now, applied once blueprints are available. */
   @IsOptional() @IsString() @MaxBytes(BLUEPRINT_LIMIT) blueprint?: string | null;
