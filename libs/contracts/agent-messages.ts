@@ -1,0 +1,133 @@
+/**
+ * The wire between server and Gatehouse agent (agent-session.md). Plain data and constants, no imports: both ends build on it,
+ * and both validate what arrives, since the other end may be older, newer or somebody else.
+ * A field is never given a new meaning; an agent ignores types and fields it does not know.
+ */
+
+/** The version of this protocol, told in `agent/hello` and `agent/welcome`. */
+export const PROTOCOL = 1;
+
+export const AGENT_PATHS = {
+  /** The newt door: POST {@link ClaimRequest}, answered by {@link ClaimAnswer} in the envelope (201 first claim, 200 re-claim). */
+  register: '/api/v1/auth/newt/register',
+  /** POST {@link TokenRequest}, answered by {@link TokenAnswer} in the envelope, status exactly 200. */
+  getToken: '/api/v1/auth/newt/get-token',
+  /** The websocket; `?clientType=newt`, and `Authorization: Bearer <token>` (or `&token=` from an unmodified newt). */
+  websocket: '/api/v1/ws',
+  /** The bundle, its hash (`<sha256>  gatehouse-agent.mjs`) and the installer, as the server offers them. */
+  bundle: '/agent/gatehouse-agent.mjs',
+  bundleHash: '/agent/gatehouse-agent.mjs.sha256',
+  installer: '/install.sh',
+} as const;
+
+export const CLIENT_TYPE = 'newt';
+
+/** Close codes of an agent session. */
+export const CLOSE = {
+  normal: 1000,
+  tooBig: 1009,
+  /** The server restarts; an `agent/reconnect` came before. */
+  restart: 1012,
+  /** A newer session of the same site took over: the agent waits 60-120 s. */
+  replaced: 4001,
+  /** Credential revoked or site rejected: the agent stops with exit code 77. */
+  revoked: 4003,
+} as const;
+
+/** The code of the one 401 envelope for an unknown, wrong, revoked or rejected site credential. */
+export const CREDENTIAL_UNUSABLE = 'credential_unusable';
+/** The newt door's uniform refusal (claims.md rule 2). */
+export const INVALID_PROVISIONING_KEY = 'invalid_provisioning_key';
+export const INVALID_PROVISIONING_KEY_MESSAGE = 'Invalid provisioning key';
+
+export const AGENT_LIMITS = {
+  /** A frame to the server above this closes the session. */
+  maxFrameBytes: 1024 * 1024,
+  /** A session silent for this long is closed; protocol PINGs count. */
+  silenceSeconds: 90,
+  heartbeatSeconds: 30,
+  /** Share by which an agent varies each heartbeat interval. */
+  heartbeatJitter: 0.1,
+  hardwareIdLength: 128,
+  nameLength: 255,
+} as const;
+
+export type ClaimRequest = { provisioningKey: string; name?: string; hardwareId?: string; claimNonce?: string };
+/** `secret` is empty on a recognised re-claim: the agent keeps the one it has (claims.md rule 4). */
+export type ClaimAnswer = { newtId: string; secret: string };
+export type TokenRequest = { newtId: string; secret: string };
+export type TokenAnswer = { token: string; serverVersion: string };
+
+/** Every frame, both ways: text, JSON. To a newt `configVersion` is always there, a number >= 1. */
+export type Envelope<T extends string = string, D = unknown> = { type: T; data: D; configVersion?: number };
+
+export const AGENT_MESSAGE = {
+  hello: 'agent/hello',
+  welcome: 'agent/welcome',
+  state: 'agent/state',
+  applied: 'agent/applied',
+  heartbeat: 'agent/heartbeat',
+  reconnect: 'agent/reconnect',
+  error: 'error',
+} as const;
+
+export type AgentSiteStatus = 'pending' | 'approved';
+
+/** What an agent can do beyond the session itself. Unknown ones are ignored; `tunnel.h2` comes with the tunnel. */
+export type AgentCapability = 'tunnel.h2';
+
+/** Agent → server, first message. `version` is the agent program's. */
+export type AgentHello = {
+  protocol: number;
+  version: string;
+  capabilities: string[];
+  facts: AgentFacts;
+};
+/** What the machine says about itself; every field optional to the server. */
+export type AgentFacts = { hostname?: string; os?: string; arch?: string; kernel?: string; node?: string; hardwareId?: string };
+
+/** Server → agent, the answer to hello. An `agent/state` follows. */
+export type AgentWelcome = {
+  protocol: number;
+  siteId: number;
+  niceId: string;
+  status: AgentSiteStatus;
+  serverVersion: string;
+  heartbeatSeconds: number;
+};
+
+/**
+ * Server → agent: the complete desired state, after the welcome and whenever it changes. A pending site gets its status and nothing else.
+ * Approval reaches a connected agent as a new state with `status: 'approved'`.
+ */
+export type AgentState = {
+  version: number;
+  status: AgentSiteStatus;
+  /** The profile's configuration document, once approved. */
+  config?: Record<string, unknown> | null;
+  /** Lists that come with resources; an absent list is an empty one. */
+  targets?: unknown[];
+  healthChecks?: unknown[];
+  resources?: unknown[];
+};
+
+/** Agent → server: what became of a state. */
+export type AgentApplied = { version: number; ok: boolean; error?: string };
+/** Agent → server: the version last applied, 0 before the first. Answered by `agent/state` when the server has a newer one. */
+export type AgentHeartbeat = { version: number };
+/** Server → agent before a 1012: come back after this long, drawn at random by the server. */
+export type AgentReconnect = { afterMs: number };
+/** Server → agent: a message was not understood; never fatal. */
+export type AgentError = { message: string; code?: string; originalMessage?: unknown };
+
+/** What an agent may send. */
+export type FromAgent =
+  | Envelope<'agent/hello', AgentHello>
+  | Envelope<'agent/applied', AgentApplied>
+  | Envelope<'agent/heartbeat', AgentHeartbeat>;
+/** What a Gatehouse agent may be sent. */
+export type ToAgent =
+  | Envelope<'agent/welcome', AgentWelcome>
+  | Envelope<'agent/state', AgentState>
+  | Envelope<'agent/reconnect', AgentReconnect>
+  | Envelope<'error', AgentError>;
