@@ -31,3 +31,14 @@ export const MaxJsonBytes = (max: number) =>
 /** Names that people read: no control characters. */
 export const NoControlCharacters = () =>
   rule('noControlCharacters', (v) => typeof v === 'string' && !CONTROL.test(v), 'must not contain control characters');
+
+/** An IPv4 CIDR from /8 to /32 without host bits: `100.90.128.0/17`, not `100.90.128.1/17`. */
+export const IsIpv4Range = () => rule('isIpv4Range', isIpv4Range, 'must be an IPv4 CIDR from /8 to /32 without host bits');
+
+export function isIpv4Range(value: unknown): value is string {
+  const match = typeof value === 'string' ? /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(value) : null;
+  if (!match) return false;
+  const [a, b, c, d, prefix] = match.slice(1).map(Number) as [number, number, number, number, number];
+  if ([a, b, c, d].some((part) => part > 255) || prefix < 8 || prefix > 32) return false;
+  return (a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) % 2 ** (32 - prefix) === 0 && match.slice(1, 6).every((part) => String(Number(part)) === part);
+}

@@ -1,0 +1,22 @@
+import { IsIpv4Range, OffsetPagination } from '../../libs/platform/index.js';
+
+export class AddressRangeBody {
+  /** IPv4 CIDR such as 100.91.0.0/17, from /8 to /32, without host bits. */
+  @IsIpv4Range() cidr: string;
+}
+
+export class AddressRangeView {
+  rangeId: number;
+  cidr: string;
+  /** Addresses in the range. */
+  size: number;
+  /** Addresses that nobody has. */
+  free: number;
+  /** Addresses shown by pick-site-defaults and not used yet; a claim may take them. */
+  reserved: number;
+}
+
+export class AddressRangeList {
+  addressRanges: AddressRangeView[];
+  pagination: OffsetPagination;
+}

@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, prepared, query } from '../../libs/platform/index.js';
+
+export type SiteType = 'newt' | 'wireguard' | 'local';
+export type SiteStatus = 'pending' | 'approved';
+
+/** A site about to be inserted; ids that this server chooses are filled in by the service. */
+export interface SiteInsert {
+  deviceId: string;
+  niceId: string;
+  name: string;
+  type: SiteType;
+  status: SiteStatus;
+  hardwareId: string | null;
+  address: string | null;
+  subnet: string | null;
+  dockerSocketEnabled: boolean;
+  labels: Record<string, string>;
+  config: Record<string, unknown>;
+  attributes: Record<string, unknown>;
+  claimId: number | null;
+  keyId: string | null;
+  keyGeneration: number | null;
+  templateId: number | null;
+  nonceHash: Buffer | null;
+}
+
+/** ON CONFLICT DO NOTHING: the indexes decide whether a hardware id, a nonce or a name is taken, no look beforehand. */
+const INSERT_MANY = `
+  INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, address, subnet, docker_socket_enabled, labels, config, attributes,
+    claim_id, key_id, key_generation, template_id, nonce_hash, nonce_opened_at)
+  SELECT $1, r."deviceId", r."niceId", r.name, r.type, r.status, r."hardwareId", r.address, r.subnet, r."dockerSocketEnabled", r.labels, r.config, r.attributes,
+    r."claimId", r."keyId", r."keyGeneration", r."templateId", r."nonceHash", CASE WHEN r."nonceHash" IS NOT NULL THEN now() END
+  FROM jsonb_to_recordset($2::jsonb) AS r("deviceId" uuid, "niceId" text, name text, type text, status text, "hardwareId" text, address inet, subnet text,
+    "dockerSocketEnabled" boolean, labels jsonb, config jsonb, attributes jsonb, "claimId" bigint, "keyId" text, "keyGeneration" int, "templateId" bigint,
+    "nonceHash" bytea)
+  ON CONFLICT DO NOTHING
+  RETURNING site_id AS "siteId", device_id AS "deviceId"`;
+
+/** All SQL that writes sites. Reads are in sites.read.ts. */
+@Injectable()
+export class SitesRepository {
+  /** Inserts rows in the given order. @returns the new ids by device id; a row that met a unique index is not among them. */
+  async insertMany(tx: EntityManager, orgId: string, rows: SiteInsert[]): Promise<Map<string, number>> {
+    const json = JSON.stringify(rows.map((r) => ({ ...r, nonceHash: r.nonceHash ? `\\x${r.nonceHash.toString('hex')}` : null })));
+    const made = await prepared<{ siteId: number; deviceId: string }>(tx, 'sites_insert_many', INSERT_MANY, [orgId, json]);
+    return new Map(made.map((m) => [m.deviceId, m.siteId]));
+  }
+
+  /** @returns which of the hardware ids, and of the nonces of sites without hardware id, are there. */
+  async known(tx: EntityManager, orgId: string, hardwareIds: string[], nonceHashes: Buffer[]): Promise<{ hardwareIds: Set<string>; nonceHashes: Set<string> }> {
+    const rows = await query<{ hardwareId: string | null; nonceHash: Buffer | null }>(
+      tx,
+      `SELECT hardware_id AS "hardwareId", NULL::bytea AS "nonceHash" FROM site WHERE org_id = $1 AND hardware_id = ANY($2::text[])
+       UNION ALL SELECT NULL, nonce_hash FROM site WHERE org_id = $1 AND hardware_id IS NULL AND nonce_hash = ANY($3::bytea[])`,
+      [orgId, hardwareIds, nonceHashes],
+    );
+    return {
+      hardwareIds: new Set(rows.flatMap((r) => (r.hardwareId === null ? [] : [r.hardwareId]))),
+      nonceHashes: new Set(rows.flatMap((r) => (r.nonceHash === null ? [] : [r.nonceHash.toString('hex')]))),
+    };
+  }
+
+  async addToGroups(tx: EntityManager, pairs: { siteId: number; groupId: number }[]): Promise<void> {
+    await prepared(
+      tx,
+      'sites_add_to_groups',
+      'INSERT INTO site_group_member (group_id, site_id) SELECT g, s FROM unnest($1::bigint[], $2::bigint[]) AS p(g, s) ON CONFLICT DO NOTHING',
+      [pairs.map((p) => p.groupId), pairs.map((p) => p.siteId)],
+    );
+  }
+
+  /** Locks in the order of ids, so that two writers of the same sites cannot deadlock. */
+  async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
+    await execute(
+      tx,
+      `WITH mine AS MATERIALIZED (SELECT site_id FROM site WHERE org_id = $1 AND site_id = ANY($2::bigint[]) ORDER BY site_id FOR NO KEY UPDATE),
+            bumped AS (UPDATE site s SET desired_version = desired_version + 1 FROM mine WHERE s.site_id = mine.site_id RETURNING s.site_id)
+       SELECT pg_notify('site_changed', site_id::text) FROM bumped`,
+      [orgId, siteIds],
+    );
+  }
+
+  /** @returns what the deleted site held, or null when it was not there. */
+  async delete(tx: EntityManager, orgId: string, siteId: number): Promise<{ address: string | null } | null> {
+    const [row] = await query<{ address: string | null }>(tx, 'DELETE FROM site WHERE org_id = $1 AND site_id = $2 RETURNING host(address) AS address', [orgId, siteId]);
+    return row ?? null;
+  }
+}

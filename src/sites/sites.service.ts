@@ -1,0 +1,123 @@
+import { Injectable } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import type { EntityManager } from 'typeorm';
+import { AppError, Hooks, notFound, notify } from '../../libs/platform/index.js';
+import { AddressPoolService } from '../orgs/index.js';
+import { makeNiceId } from './nice-id.js';
+import { type SiteInsert, SitesRepository, type SiteStatus, type SiteType } from './sites.repository.js';
+
+export interface NewSite {
+  /** null: the generated niceId. */
+  name: string | null;
+  status: SiteStatus;
+  hardwareId: string | null;
+  /** `a.b.c.d/prefix`, as the address pool answers it. */
+  address: string | null;
+  labels?: Record<string, string>;
+  config?: Record<string, unknown>;
+  attributes?: Record<string, unknown>;
+  keyId?: string | null;
+  keyGeneration?: number | null;
+  templateId?: number | null;
+  claimId?: number | null;
+  nonceHash?: Buffer | null;
+  type?: SiteType;
+  subnet?: string | null;
+  dockerSocketEnabled?: boolean;
+}
+
+export interface CreatedSite {
+  siteId: number;
+  niceId: string;
+  deviceId: string;
+  name: string;
+}
+
+/** Fresh niceIds to try when the generated one is taken: with 10^13 of them the second try is already a rarity. */
+const NICE_ID_TRIES = 5;
+
+/** What other modules do with sites, inside their own transactions. */
+@Injectable()
+export class SitesService {
+  constructor(
+    private readonly sites: SitesRepository,
+    private readonly pool: AddressPoolService,
+    private readonly hooks: Hooks,
+  ) {}
+
+  /**
+   * Inserts sites in the given order; callers sort by hardware id, so that two processes cannot deadlock.
+   * @returns per row the new site, or null where the hardware id (or, without one, the nonce) was there already or twice in `rows`.
+   */
+  async insertMany(tx: EntityManager, orgId: string, rows: NewSite[]): Promise<(CreatedSite | null)[]> {
+    const made: (CreatedSite | null)[] = rows.map(() => null);
+    let open = rows.map((row, index) => ({ row, index }));
+    for (let attempt = 0; open.length > 0; attempt++) {
+      if (attempt === NICE_ID_TRIES) throw new AppError('internal', 'No free niceId was found');
+      const inserts = open.map(({ row }) => complete(row));
+      const ids = await this.sites.insertMany(tx, orgId, inserts);
+      open.forEach(({ index }, i) => {
+        const { deviceId, niceId, name } = inserts[i]!;
+        const siteId = ids.get(deviceId);
+        if (siteId !== undefined) made[index] = { siteId, niceId, deviceId, name };
+      });
+      open = await this.clashedByName(tx, orgId, open.filter(({ index }) => made[index] === null));
+    }
+    return made;
+  }
+
+  async addToGroups(tx: EntityManager, pairs: { siteId: number; groupId: number }[]): Promise<void> {
+    if (pairs.length > 0) await this.sites.addToGroups(tx, pairs);
+  }
+
+  /** Tells connected agents, on every server process, that what they should do has changed (agent-session.md). */
+  async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
+    if (siteIds.length > 0) await this.sites.bumpDesired(tx, orgId, siteIds);
+  }
+
+  /**
+   * Deletes a site with everything that hangs on it and gives its address back; sessions are told by notice. Audit is the caller's.
+   * @throws not_found
+   */
+  async remove(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    await this.hooks.siteDeleting.run(tx, orgId, siteId);
+    const gone = await this.sites.delete(tx, orgId, siteId);
+    if (!gone) throw notFound('Site');
+    if (gone.address) await this.pool.release(tx, orgId, [gone.address]);
+    await notify(tx, 'site_changed', String(siteId));
+  }
+
+  /** Rows that met the index of names rather than a known device: those may try again under another name. */
+  private async clashedByName<T extends { row: NewSite }>(tx: EntityManager, orgId: string, refused: T[]): Promise<T[]> {
+    if (refused.length === 0) return [];
+    const hardwareIds = refused.flatMap(({ row }) => row.hardwareId ?? []);
+    const nonces = refused.flatMap(({ row }) => (row.hardwareId === null && row.nonceHash ? [row.nonceHash] : []));
+    const known = await this.sites.known(tx, orgId, hardwareIds, nonces);
+    return refused.filter(({ row }) =>
+      row.hardwareId !== null ? !known.hardwareIds.has(row.hardwareId) : !(row.nonceHash && known.nonceHashes.has(row.nonceHash.toString('hex'))),
+    );
+  }
+}
+
+function complete(row: NewSite): SiteInsert {
+  const niceId = makeNiceId();
+  return {
+    deviceId: randomUUID(),
+    niceId,
+    name: row.name ?? niceId,
+    type: row.type ?? 'newt',
+    status: row.status,
+    hardwareId: row.hardwareId,
+    address: row.address,
+    subnet: row.subnet ?? null,
+    dockerSocketEnabled: row.dockerSocketEnabled ?? true,
+    labels: row.labels ?? {},
+    config: row.config ?? {},
+    attributes: row.attributes ?? {},
+    claimId: row.claimId ?? null,
+    keyId: row.keyId ?? null,
+    keyGeneration: row.keyGeneration ?? null,
+    templateId: row.templateId ?? null,
+    nonceHash: row.nonceHash ?? null,
+  };
+}
