@@ -1,3 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({ test: { include: ['libs/**/*.spec.ts', 'src/**/*.spec.ts'] } });
+// Decorators and their metadata need nothing here: vite's transformer reads experimentalDecorators and
+// emitDecoratorMetadata from tsconfig.json (test/metadata.spec.ts proves it).
+const database = { globalSetup: 'test/support/global-setup.ts', testTimeout: 30_000, hookTimeout: 60_000 };
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['{src,libs}/**/*.spec.ts', 'test/*.spec.ts'] } },
+      { extends: true, test: { name: 'integration', include: ['test/integration/**/*.int-spec.ts'], ...database } },
+      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.e2e-spec.ts'], ...database, testTimeout: 60_000 } },
+    ],
+  },
+});

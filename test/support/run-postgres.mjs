@@ -1,0 +1,14 @@
+// Starts the embedded database of the DATA_DIR given, prints one line of JSON, and waits to be ended.
+import { startEmbeddedPostgres } from '../../dist/libs/platform/database/embedded-postgres.js';
+import { claimDataDir } from '../../dist/libs/platform/data-dir.js';
+
+const log = { info: () => undefined, warn: () => undefined };
+try {
+  const dataDir = process.argv[2];
+  claimDataDir(dataDir);
+  const postgres = await startEmbeddedPostgres({ dataDir, log });
+  console.log(JSON.stringify({ pid: postgres.postmasterPid, url: postgres.url, relocatedTo: postgres.relocatedTo }));
+  process.once('SIGTERM', () => void postgres.stop());
+} catch (error) {
+  console.log(JSON.stringify({ error: error.name, message: error.message }));
+}

@@ -1,0 +1,166 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readPostmasterFile } from '../../libs/platform/database/postmaster.js';
+import { createTestDatabase } from './database.js';
+
+export const TEST_MASTER_KEY = Buffer.alloc(32, 1).toString('base64');
+export const TEST_ROOT_KEY = 'testrootkey0001.abcdefghijklmnopqrstuvwxyz0123456789abcdefghijkl';
+export const TEST_ADMIN = { email: 'admin@example.com', password: 'correct horse battery' };
+
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+const dieWithParent = new URL('die-with-parent.mjs', import.meta.url).href;
+
+export interface ServerOptions {
+  /** Default: a fresh clone of the template, dropped when the server stops. `embedded`: the server brings its own PostgreSQL. */
+  databaseUrl?: string | 'embedded';
+  env?: Record<string, string>;
+  /** Modules loaded before the server (node --import), as absolute paths or file URLs: failpoints. Production builds have none. */
+  preload?: string[];
+  /** Default: a free port below 32768. */
+  port?: number;
+  /** Default: a fresh folder, removed when the server stops. */
+  dataDir?: string;
+}
+
+/** A server process, built `dist/src/main.js`, listening on 127.0.0.1. */
+export interface TestServer {
+  url: string;
+  /** Of the agents' gateway. */
+  wsUrl: string;
+  port: number;
+  pid: number;
+  databaseUrl: string;
+  dataDir: string;
+  /** Everything that it printed, line by line. */
+  logs: string[];
+  adminPassword: string;
+  rootKey: string;
+  /** SIGTERM; resolves to the exit code. Removes what startServer made. Does nothing when it has ended. */
+  stop(): Promise<number | null>;
+  /** SIGKILL; resolves once it is gone. Keeps the database and DATA_DIR until `stop`. */
+  kill(): Promise<void>;
+}
+
+const running = new Set<ChildProcess>();
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+/** Starts a server as a child process and waits for `/readyz`. Throws, with its output, when it ends before that. */
+export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
+  const database = options.databaseUrl === undefined ? await createTestDatabase() : undefined;
+  const databaseUrl = database?.url ?? (options.databaseUrl === 'embedded' ? '' : options.databaseUrl!);
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-server-'));
+  // PostgreSQL under root runs as another account, which must get through.
+  chmodSync(folder, 0o711);
+  const dataDir = options.dataDir ?? join(folder, 'data');
+  const port = options.port ?? (await freePort());
+  const env: Record<string, string> = {
+    PATH: process.env['PATH'] ?? '',
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    DATA_DIR: dataDir,
+    DATABASE_URL: databaseUrl,
+    MASTER_KEY: TEST_MASTER_KEY,
+    ADMIN_EMAIL: TEST_ADMIN.email,
+    ADMIN_PASSWORD: TEST_ADMIN.password,
+    ROOT_API_KEY: TEST_ROOT_KEY,
+    LOG_LEVEL: 'warn',
+    ...options.env,
+  };
+  const imports = [dieWithParent, ...(options.preload ?? [])].flatMap((module) => ['--import', module]);
+  const child = spawn(process.execPath, [...imports, join(repository, 'dist/src/main.js')], {
+    cwd: folder,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  running.add(child);
+  const ended = once(child, 'exit').then(() => void running.delete(child));
+  const logs: string[] = [];
+  for (const stream of [child.stdout!, child.stderr!]) collectLines(stream, logs);
+
+  const cleanUp = async (): Promise<void> => {
+    // A server that was killed leaves its own PostgreSQL running.
+    const orphan = readPostmasterFile(join(dataDir, 'postgres', 'data'))?.pid;
+    if (orphan && options.dataDir === undefined) process.kill(orphan, 'SIGQUIT');
+    rmSync(folder, { recursive: true, force: true });
+    await database?.drop();
+  };
+  const scheme = env['TLS_CERT_FILE'] ? 's' : '';
+  const url = `http${scheme}://127.0.0.1:${port}`;
+  const server: TestServer = {
+    url,
+    wsUrl: `ws${scheme}://127.0.0.1:${port}/api/v1/ws`,
+    port,
+    pid: child.pid!,
+    databaseUrl,
+    dataDir,
+    logs,
+    adminPassword: env['ADMIN_PASSWORD']!,
+    rootKey: env['ROOT_API_KEY']!,
+    async stop() {
+      if (running.has(child)) child.kill('SIGTERM');
+      await ended;
+      await cleanUp();
+      return child.exitCode;
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+  while (!(await isReady(url))) {
+    if (!running.has(child)) {
+      await cleanUp();
+      throw new Error(`The server ended with ${child.exitCode ?? child.signalCode}:\n${logs.join('\n')}`);
+    }
+    await delay(20);
+  }
+  return server;
+}
+
+/** A port nobody listens on, below the range of ephemeral client ports. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const probe = createServer();
+    const free = await new Promise<boolean>((done) => probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)));
+    if (!free) continue;
+    await new Promise((done) => probe.close(done));
+    return port;
+  }
+}
+
+/** Waits until `condition` answers something true, and answers that. The test's own timeout is the only limit. */
+export async function until<T>(condition: () => T | Promise<T>, everyMs = 20): Promise<NonNullable<T>> {
+  for (;;) {
+    const value = await condition();
+    if (value) return value as NonNullable<T>;
+    await delay(everyMs);
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/readyz`);
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+function collectLines(stream: NodeJS.ReadableStream, lines: string[]): void {
+  let rest = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (chunk: string) => {
+    const parts = (rest + chunk).split('\n');
+    rest = parts.pop()!;
+    lines.push(...parts);
+  });
+  stream.on('end', () => rest && lines.push(rest));
+}
