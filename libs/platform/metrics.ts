@@ -1,0 +1,70 @@
+import { createServer, type Server } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { collectDefaultMetrics, Gauge, Histogram, register } from 'prom-client';
+import type { Pool } from 'pg';
+import type { DataSource } from 'typeorm';
+
+/**
+ * Serves `GET /metrics` on a port of its own, apart from the API, so that a firewall can tell them apart. Modules make their own
+ * counters in prom-client's default registry, named `gatehouse_…`; this adds the process, the requests and the pool.
+ * Throws when the port is taken.
+ */
+export async function serveMetrics(host: string, port: number, fastify: FastifyInstance, dataSource: DataSource): Promise<Server> {
+  collectDefaultMetrics();
+  measureRequests(fastify);
+  measurePool((dataSource.driver as unknown as { master: Pool }).master);
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') return void response.writeHead(404).end();
+    register.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': register.contentType }).end(text),
+      () => response.writeHead(500).end(),
+    );
+  });
+  await new Promise<void>((done, failed) => server.once('error', failed).listen(port, host, done));
+  server.unref();
+  return server;
+}
+
+/** By route pattern, never by path: a path holds ids, and would make a series of each. */
+function measureRequests(fastify: FastifyInstance): void {
+  const seconds = new Histogram({
+    name: 'gatehouse_http_request_seconds',
+    help: 'Time from arrival to the end of the answer',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+  });
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) };
+    seconds.observe(labels, reply.elapsedTime / 1000);
+    done();
+  });
+}
+
+function measurePool(pool: Pool): void {
+  const waits = new Histogram({
+    name: 'gatehouse_pool_wait_seconds',
+    help: 'Time that work waited for a database connection',
+    buckets: [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+  });
+  new Gauge({
+    name: 'gatehouse_pool_connections',
+    help: 'Database connections of this process, and callers waiting for one',
+    labelNames: ['state'],
+    collect() {
+      this.set({ state: 'open' }, pool.totalCount);
+      this.set({ state: 'idle' }, pool.idleCount);
+      this.set({ state: 'waiting' }, pool.waitingCount);
+    },
+  });
+  type Callback = (...args: unknown[]) => void;
+  const connect = pool.connect.bind(pool) as (callback?: Callback) => unknown;
+  const measured = (callback?: Callback): unknown => {
+    const end = waits.startTimer();
+    if (!callback) return (connect() as Promise<unknown>).finally(end);
+    return connect((...args) => {
+      end();
+      callback(...args);
+    });
+  };
+  pool.connect = measured as typeof pool.connect;
+}
