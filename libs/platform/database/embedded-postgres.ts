@@ -1,7 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statfsSync, statSync, unlinkSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -312,7 +312,7 @@ export class EmbeddedPostgres {
     if (initdb.status !== 0) {
       rmSync(draft, { recursive: true });
       const output = `${initdb.stderr ?? ''}${initdb.error?.message ?? ''}`;
-      throw explain(output) ?? new EmbeddedPostgresError(`The embedded PostgreSQL cannot make its data directory: ${firstError(output)}`);
+      throw explain(output, this.home.dir) ?? new EmbeddedPostgresError(`The embedded PostgreSQL cannot make its data directory: ${firstError(output)}`);
     }
     try {
       renameSync(data, this.data);
@@ -327,7 +327,7 @@ export class EmbeddedPostgres {
     const { rows } = await this.guard!.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE]);
     if (rows.length > 0) return;
     await this.guard!.query(`CREATE DATABASE ${DATABASE}`).catch((error: DatabaseError) => {
-      if (error.code !== '42P04' && error.code !== '23505') throw explain(error.message) ?? error;
+      if (error.code !== '42P04' && error.code !== '23505') throw explain(error.message, this.home.dir) ?? error;
     });
   }
 
@@ -365,7 +365,7 @@ export class EmbeddedPostgres {
 
   private startFailure(): Error {
     const lines = this.lastLogLines();
-    return explain(lines) ?? new EmbeddedPostgresError(`The embedded PostgreSQL does not start: ${firstError(lines)} (see ${this.logFile()}).`);
+    return explain(lines, this.home.dir) ?? new EmbeddedPostgresError(`The embedded PostgreSQL does not start: ${firstError(lines)} (see ${this.logFile()}).`);
   }
 
   private logFile(): string {
@@ -381,8 +381,10 @@ export class EmbeddedPostgres {
   }
 }
 
-function explain(output: string): Error | undefined {
-  if (/No space left on device|Disk quota exceeded/.test(output)) return new DataDirError('The disk is full: the embedded PostgreSQL cannot write its data.');
+/** A full disk often takes PostgreSQL's own words with it, so the disk is asked too. */
+function explain(output: string, dir: string): Error | undefined {
+  const { bavail, bsize } = statfsSync(dir);
+  if (bavail * bsize < 65_536 || /No space left on device|Disk quota exceeded/.test(output)) return new DataDirError('The disk is full: the embedded PostgreSQL cannot write its data.');
   return undefined;
 }
 

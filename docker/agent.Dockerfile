@@ -1,0 +1,14 @@
+# docker build -f docker/agent.Dockerfile -t gatehouse-agent .
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY . .
+RUN npm ci --ignore-scripts && node scripts/build.mjs
+
+FROM node:24-bookworm-slim
+COPY --from=build /app/dist/agent/gatehouse-agent.mjs /usr/local/lib/gatehouse-agent.mjs
+COPY --from=build /app/LICENSE /usr/local/share/doc/gatehouse-agent/LICENSE
+RUN mkdir -m 700 /state && chown node:node /state
+ENV CONFIG_FILE=/state/agent.json
+USER node
+VOLUME /state
+ENTRYPOINT ["node", "/usr/local/lib/gatehouse-agent.mjs"]

@@ -1,0 +1,21 @@
+# docker build -f docker/server.Dockerfile -t gatehouse .
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY . .
+RUN npm ci --ignore-scripts && node scripts/build.mjs && npm prune --omit=dev --ignore-scripts
+
+FROM node:24-bookworm-slim
+WORKDIR /app
+# The embedded PostgreSQL makes its library links beside its binaries, so they belong to the user that runs it.
+COPY --from=build --chown=node:node /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY --from=build /app/libs/agent libs/agent
+COPY --from=build /app/package.json /app/LICENSE ./
+RUN mkdir /data && chown node:node /data
+ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/data
+USER node
+VOLUME /data
+EXPOSE 3000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+  CMD ["node", "-e", "fetch(`http${process.env.TLS_CERT_FILE ? 's' : ''}://127.0.0.1:${process.env.PORT || 3000}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "dist/src/main.js"]
