@@ -1,11 +1,13 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import { Config, DatabaseModule, loggerOptions, PlatformModule } from '../libs/platform/index.js';
+import { AccessModule, ApiKey, Role, User } from './access/index.js';
 import { AuditModule } from './audit/index.js';
+import { HealthModule } from './health/index.js';
 import { MIGRATIONS } from './schema.js';
 
 /** Entities that modules own; each module exports its list. */
-const ENTITIES: (abstract new () => object)[] = [];
+const ENTITIES: (abstract new () => object)[] = [ApiKey, Role, User];
 
 @Global()
 @Module({})
@@ -26,7 +28,9 @@ export class AppModule {
         LoggerModule.forRoot(loggerOptions(config.logLevel)),
         DatabaseModule.forRoot(ENTITIES, MIGRATIONS),
         PlatformModule,
+        HealthModule,
         AuditModule,
+        AccessModule,
       ],
     };
   }

@@ -1,5 +1,5 @@
 import { createParamDecorator, Injectable, SetMetadata, applyDecorators, type ExecutionContext } from '@nestjs/common';
-import { ApiBearerAuth, ApiCookieAuth, ApiExtension, ApiSecurity } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiCookieAuth, ApiExtension, ApiHeader, ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Action, Have } from '../contracts/scopes.js';
 import { ErrorAnswers } from './answers.js';
@@ -26,33 +26,40 @@ export const systemPrincipal = (name: string): Principal => ({ have: { kind: 'ro
 
 /** What a route declares. The guard refuses a route that declares nothing. */
 export type RouteScope =
-  | { kind: 'org'; action: Action }
+  | { kind: 'org'; action: Action; orgKeys: boolean }
   | { kind: 'root'; action: Action }
-  | { kind: 'user' }
+  | { kind: 'user'; csrf: boolean }
   | { kind: 'site' }
-  | { kind: 'public'; why: string };
+  | { kind: 'public'; why: string; csrf: boolean };
 
 export const ROUTE_SCOPE = 'gatehouse:scope';
 
 const declare = (scope: RouteScope) =>
   applyDecorators(SetMetadata(ROUTE_SCOPE, scope), ApiExtension('x-scope', scope.kind === 'org' || scope.kind === 'root' ? `${scope.kind}:${scope.action}` : scope.kind));
 
-/** The action must be held in the organization that the path names, directly (`orgId`) or through a resolver (`siteId`, …). */
-export const Access = (action: Action) =>
-  applyDecorators(declare({ kind: 'org', action }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 404, 429, 503));
+const CSRF_HEADER = ApiHeader({ name: 'X-CSRF-Token', required: true, schema: { type: 'string', enum: ['x-csrf-protection'] } });
+
+/**
+ * The action must be held in the organization that the path names, directly (`orgId`) or through a resolver (`siteId`, …).
+ * `orgKeys: false`: organization keys are refused whatever they hold (integration-api.md §1.5: keys are made by root keys and people).
+ */
+export const Access = (action: Action, { orgKeys = true } = {}) =>
+  applyDecorators(declare({ kind: 'org', action, orgKeys }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 404, 429, 503));
 
 /** An action of the whole installation: a root key, or a server administrator. */
 export const RootAccess = (action: Action) =>
   applyDecorators(declare({ kind: 'root', action }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 404, 429, 503));
 
-/** Anybody logged in, about himself. */
-export const UserAccess = () => applyDecorators(declare({ kind: 'user' }), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 503));
+/** Anybody logged in, about himself. `csrf`: the header is demanded before anything is looked at. */
+export const UserAccess = ({ csrf = false } = {}) =>
+  applyDecorators(declare({ kind: 'user', csrf }), ...(csrf ? [CSRF_HEADER] : []), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 429, 503));
 
 /** A site, about itself only. */
-export const SiteAccess = () => applyDecorators(declare({ kind: 'site' }), ApiSecurity('deviceKey'), ErrorAnswers(401, 403, 503));
+export const SiteAccess = () =>
+  applyDecorators(declare({ kind: 'site' }), ApiBearerAuth('deviceKey'), ApiSecurity('deviceKeyHeader'), ErrorAnswers(401, 403, 429, 503));
 
-/** Open to everybody; says why. Listed by name in test/tenancy. */
-export const Public = (why: string) => declare({ kind: 'public', why });
+/** Open to everybody; says why. Listed by name in test/tenancy. `csrf`: for forms that set a cookie (claims.md rule 14). */
+export const Public = (why: string, { csrf = false } = {}) => applyDecorators(declare({ kind: 'public', why, csrf }), ...(csrf ? [CSRF_HEADER] : []));
 
 /** Request fields that the guard fills. */
 export interface GatehouseRequest extends FastifyRequest {
@@ -76,8 +83,15 @@ export const Id = createParamDecorator((name: string, context: ExecutionContext)
   Number((requestOf(context).params as Record<string, string>)[name]),
 );
 
-/** Finds the organization of a path parameter's value. `id` replaces the value (a niceId becomes the number). */
-export type TenantResolver = (value: string, principal: Principal, orgId: string | undefined) => Promise<{ orgId: string; id?: number | string } | null>;
+/**
+ * Finds the organization of a path parameter's value; `orgId` is what the parameters before it named. `id` replaces the value (a niceId
+ * becomes the number). null: no such object. `orgId: null` in the answer: an object of the installation, on `RootAccess` routes only.
+ */
+export type TenantResolver = (
+  value: string,
+  principal: Principal,
+  orgId: string | undefined,
+) => Promise<{ orgId: string | null; id?: number | string } | null>;
 
 /** Each module registers its path parameters here at init; the guard asks. A parameter without one fails architecture.spec.ts. */
 @Injectable()

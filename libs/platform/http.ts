@@ -2,12 +2,12 @@ import { type ArgumentsHost, type CallHandler, Catch, type ExceptionFilter, type
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { ValidationError } from 'class-validator';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
 import { ERROR_STATUS, type ErrorCode } from '../contracts/errors.js';
 import type { GatehouseRequest } from './access.js';
 import { ANSWER, Answer, type AnswerOptions } from './answers.js';
-import { AppError, databaseAway, isDatabaseAway } from './errors.js';
+import { AppError, databaseAway, isDatabaseAway, sqlState } from './errors.js';
 
 const BODY_LIMIT = 1024 * 1024;
 
@@ -17,36 +17,53 @@ const CODE_OF_STATUS = new Map<number, ErrorCode>([
   [503, 'shutting_down'],
 ]);
 
-/**
- * The HTTP layer below Nest: one port serves `/api/v1` and, rewritten onto it, `/v1` (integration-api.md, reading rules).
- * `https` is the TLS key pair, when there is one.
- */
+/** `/v1` as integrators call it; each operation exists once, under `/api/v1` (integration-api.md, reading rules). */
+function rewriteUrl(raw: { url?: string }): string {
+  const url = raw.url ?? '/';
+  if (!/^\/v1(?=[/?]|$)/.test(url)) return url;
+  return /^\/v1\/(docs|openapi\.)/.test(url) ? `/api/${url.slice('/v1/'.length)}` : `/api${url}`;
+}
+
+/** Answers 503 in the envelope from the moment that the server begins to stop. */
+class DrainingAdapter extends FastifyAdapter {
+  draining = false;
+
+  override beforeClose(): void {
+    super.beforeClose();
+    this.draining = true;
+  }
+}
+
+/** The HTTP layer below Nest: one port serves `/api/v1` and, rewritten onto it, `/v1`. `https` is the TLS key pair, when there is one. */
 export function createAdapter(options: { trustProxy: boolean | string | string[]; https?: { cert: Buffer; key: Buffer } }): FastifyAdapter {
-  const adapter = new FastifyAdapter({
+  const adapter = new DrainingAdapter({
     bodyLimit: BODY_LIMIT,
     trustProxy: options.trustProxy,
-    routerOptions: { maxParamLength: 1024 },
+    routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
     requestTimeout: 60_000,
     forceCloseConnections: 'idle',
-    return503OnClosing: true,
+    return503OnClosing: false,
     genReqId: () => '',
     ...(options.https ? { https: options.https } : {}),
-    rewriteUrl: (raw: { url?: string }) => {
-      const url = raw.url ?? '/';
-      if (url === '/v1' || url.startsWith('/v1/') || url.startsWith('/v1?')) return `/api${url}`;
-      return url;
-    },
+    rewriteUrl,
   } as never);
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   fastify.decorateRequest('arrivedAt', 0);
-  fastify.addHook('onRequest', (request, _reply, done) => {
+  fastify.decorateRequest('viaIntegration', false);
+  fastify.addHook('onRequest', (request, reply, done) => {
     const r = request as GatehouseRequest;
     r.arrivedAt = performance.now();
     r.viaIntegration = request.originalUrl.startsWith('/v1');
+    if (r.viaIntegration && request.headers.origin !== undefined) allowAnyOrigin(request, reply);
+    if (adapter.draining && request.url !== '/healthz') {
+      const error = new AppError('shutting_down', 'The server is stopping', { retryAfter: 2 });
+      return void reply.headers({ connection: 'close', 'retry-after': '2' }).code(error.status).send(errorBody(error));
+    }
+    if (r.viaIntegration && request.method === 'OPTIONS') return void reply.code(204).send();
     done();
   });
-  // An empty body with a JSON content type is a request without a body.
-  fastify.removeContentTypeParser('application/json');
+  // JSON only; an empty body with a JSON content type is a request without a body.
+  fastify.removeAllContentTypeParsers();
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') return done(null, undefined);
@@ -55,10 +72,24 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
   return adapter;
 }
 
+/** claims.md rule 14: `/v1` may be called from any page, without credentials of the browser. `/api/v1` says nothing, so browsers refuse. */
+function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('access-control-allow-origin', '*').header('access-control-expose-headers', 'retry-after, etag');
+  if (request.method !== 'OPTIONS') return;
+  reply
+    .header('access-control-allow-methods', 'GET, HEAD, PUT, POST, PATCH, DELETE')
+    .header('access-control-allow-headers', 'authorization, content-type, x-api-key, x-csrf-token, if-match')
+    .header('access-control-max-age', '86400');
+}
+
+/** Text with NUL, or half of a surrogate pair in JSON. */
+const UNSTORABLE = new Set(['22021', '22P05']);
+
 /** Turns whatever was thrown into an AppError; anything unexpected is `internal`, its text stays in the log. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (isDatabaseAway(error)) return databaseAway();
+  if (UNSTORABLE.has(sqlState(error) ?? '')) return new AppError('validation', 'Validation error: the request holds a character that cannot be stored');
   const status = error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number }).statusCode ?? 500);
   const code = CODE_OF_STATUS.get(status);
   if (!code || code === 'internal') return new AppError('internal', 'An error occurred');

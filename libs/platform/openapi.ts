@@ -1,0 +1,31 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+
+const DESCRIPTION = `Every operation is served under \`/api/v1\` and under \`/v1\`. Answers come in the envelope
+\`{data, success, error, message, status}\`; errors carry a stable \`code\`. \`/v1\` ignores cookies. Requests other than GET that a session
+cookie authenticates need the header \`X-CSRF-Token: x-csrf-protection\`.`;
+
+/** The OpenAPI document of everything that is registered, from the routes' own declarations (`Access`, `Returns`, the DTOs). */
+export function buildDocument(app: INestApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setTitle('Gatehouse')
+    .setDescription(DESCRIPTION)
+    .setVersion('v1')
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'Organization or root API key, `<id>.<secret>`' }, 'apiKey')
+    .addCookieAuth('gatehouse_session', { type: 'apiKey', in: 'cookie', description: 'Session of a logged-in user; `__Host-gatehouse_session` over HTTPS' }, 'session')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: "A site's own credential, `sk_live_…`" }, 'deviceKey')
+    .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same as deviceKey, in a header of its own' }, 'deviceKeyHeader')
+    .build();
+  return SwaggerModule.createDocument(app, config, { operationIdFactory: (_controller, method) => method });
+}
+
+/** Serves the document and a page to try it out, under `/api/docs` and `/api/openapi.json`; built on first demand, once. Call before init. */
+export function serveDocument(app: INestApplication): void {
+  let document: OpenAPIObject | undefined;
+  SwaggerModule.setup('api/docs', app, () => (document ??= buildDocument(app)), {
+    jsonDocumentUrl: 'api/openapi.json',
+    yamlDocumentUrl: 'api/openapi.yaml',
+    customSiteTitle: 'Gatehouse API',
+  });
+}

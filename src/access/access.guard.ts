@@ -1,0 +1,118 @@
+import { type CanActivate, type ExecutionContext, Injectable, Logger } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { grants } from '../../libs/contracts/index.js';
+import {
+  AppError, databaseAway, DatabaseHealth, type GatehouseRequest, notFound, type Principal, ROUTE_SCOPE, type RouteScope, TenantResolvers,
+} from '../../libs/platform/index.js';
+import { anonymous, Authenticator } from './authenticator.js';
+import { CSRF_HEADER, CSRF_VALUE, type Presented } from './presented.js';
+
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+const denied = () => new AppError('permission_denied', 'The credential does not allow this');
+
+/**
+ * THE guard (claims.md rule 7): registered once, closed by default. Who asks, what the route declares, which organization its path names;
+ * 401 for nobody, 404 for what the caller has nothing to do with, 403 for a missing action, in this order.
+ */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  private readonly logger = new Logger(AccessGuard.name);
+
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly health: DatabaseHealth,
+    private readonly authenticator: Authenticator,
+    private readonly resolvers: TenantResolvers,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    // The gateway authenticates in the HTTP upgrade; its messages come from a known site.
+    if (context.getType() === 'ws') return true;
+    const request = context.switchToHttp().getRequest<GatehouseRequest>();
+    if (this.health.isAway && request.url.startsWith('/api/')) throw databaseAway();
+    const scope = this.reflector.get<RouteScope | undefined>(ROUTE_SCOPE, context.getHandler());
+    if (!scope) {
+      this.logger.error({ path: request.routeOptions?.url }, 'A route without a declared scope refuses everyone');
+      throw denied();
+    }
+    request.principal = await this.admit(request, scope);
+    return true;
+  }
+
+  private async admit(request: GatehouseRequest, scope: RouteScope): Promise<Principal> {
+    const presented = this.authenticator.presented(request);
+    this.checkCsrf(request, scope, presented);
+    if (scope.kind === 'public') return anonymous(request);
+    const principal = await this.authenticator.authenticate(request, presented);
+    switch (scope.kind) {
+      case 'org':
+        await this.admitToOrg(request, principal, scope);
+        break;
+      case 'root':
+        if (grants(principal.have, scope) !== 'granted') throw denied();
+        await this.resolve(request, principal);
+        break;
+      default:
+        if (grants(principal.have, scope) !== 'granted') throw denied();
+    }
+    return principal;
+  }
+
+  /** claims.md rule 14: about cookies only, and about the routes that set or clear one. */
+  private checkCsrf(request: GatehouseRequest, scope: RouteScope, presented: Presented): void {
+    const declared = (scope.kind === 'public' || scope.kind === 'user') && scope.csrf;
+    const byCookie = scope.kind !== 'public' && presented.kind === 'session' && !SAFE_METHODS.has(request.method);
+    if ((declared || byCookie) && request.headers[CSRF_HEADER] !== CSRF_VALUE) {
+      throw new AppError('csrf', `The header X-CSRF-Token: ${CSRF_VALUE} is required`);
+    }
+  }
+
+  private async admitToOrg(request: GatehouseRequest, principal: Principal, scope: RouteScope & { kind: 'org' }): Promise<void> {
+    const { have } = principal;
+    // These never work on behalf of an organization: nothing is looked up for them.
+    if (have.kind === 'site' || have.kind === 'provisioningKey') throw denied();
+    const ask = (orgId: string) => grants(have, { kind: 'org', action: scope.action, orgId });
+    const orgId = await this.resolve(request, principal, (candidate) => ask(candidate) !== 'hidden');
+    if (orgId === undefined) {
+      this.logger.error({ path: request.routeOptions?.url }, 'A route of an organization names none in its path');
+      throw denied();
+    }
+    if (ask(orgId) !== 'granted' || (have.kind === 'orgKey' && !scope.orgKeys)) throw denied();
+  }
+
+  /**
+   * Finds the organization that the path names; every parameter must agree on it. What is hidden from the caller is answered like what does
+   * not exist, before the next parameter is looked at, so that nothing can be told from the difference.
+   * @throws AppError 404
+   */
+  private async resolve(request: GatehouseRequest, principal: Principal, visible: (orgId: string) => boolean = () => true): Promise<string | undefined> {
+    const params = request.params as Record<string, string>;
+    let orgId: string | undefined;
+    for (const [name, value] of Object.entries(params)) {
+      const resolver = this.resolvers.get(name);
+      if (!resolver) {
+        this.logger.error({ path: request.routeOptions?.url, parameter: name }, 'A path parameter without a resolver refuses everyone');
+        throw denied();
+      }
+      // PostgreSQL has no text with NUL in it.
+      const found = value.includes('\0') ? null : await resolver(value, principal, orgId);
+      if (!found) throw notFound(nounOf(name));
+      if (found.orgId !== null) {
+        if ((orgId ?? found.orgId) !== found.orgId || !visible(found.orgId)) throw notFound(nounOf(name));
+        orgId = found.orgId;
+      }
+      if (found.id !== undefined) params[name] = String(found.id);
+    }
+    request.orgId = orgId;
+    return orgId;
+  }
+}
+
+const NOUNS: Record<string, string> = { orgId: 'Organization', niceId: 'Site', apiKeyId: 'API key' };
+
+/** `siteProvisioningKeyId` → `Site provisioning key`. */
+function nounOf(parameter: string): string {
+  const words = parameter.replace(/Id$/, '').replace(/([A-Z])/g, ' $1').toLowerCase();
+  return NOUNS[parameter] ?? words.charAt(0).toUpperCase() + words.slice(1);
+}

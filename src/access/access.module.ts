@@ -1,0 +1,33 @@
+import { Global, Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { AccessGuard } from './access.guard.js';
+import { ApiKeysController } from './api-keys/api-keys.controller.js';
+import { ApiKeysRepository } from './api-keys/api-keys.repository.js';
+import { ApiKeysService } from './api-keys/api-keys.service.js';
+import { Authenticator } from './authenticator.js';
+import { RolesController } from './roles/roles.controller.js';
+import { RolesRepository } from './roles/roles.repository.js';
+import { RolesService } from './roles/roles.service.js';
+import { LoginService } from './sessions/login.service.js';
+import { SessionsController } from './sessions/sessions.controller.js';
+import { SessionsRepository } from './sessions/sessions.repository.js';
+import { SessionsService } from './sessions/sessions.service.js';
+import { SiteCredentialsRepository } from './site-credentials/site-credentials.repository.js';
+import { SiteCredentialsService } from './site-credentials/site-credentials.service.js';
+import { Passwords } from './users/passwords.js';
+import { UsersController } from './users/users.controller.js';
+import { UsersRepository } from './users/users.repository.js';
+import { UsersService } from './users/users.service.js';
+
+/** Who may do what: users, sessions, roles, API keys, site credentials and the one guard. */
+@Global()
+@Module({
+  controllers: [SessionsController, ApiKeysController, RolesController, UsersController],
+  providers: [
+    ApiKeysRepository, ApiKeysService, Authenticator, LoginService, Passwords, RolesRepository, RolesService, SessionsRepository, SessionsService,
+    SiteCredentialsRepository, SiteCredentialsService, UsersRepository, UsersService,
+    { provide: APP_GUARD, useClass: AccessGuard },
+  ],
+  exports: [ApiKeysService, RolesService, SiteCredentialsService, UsersService],
+})
+export class AccessModule {}

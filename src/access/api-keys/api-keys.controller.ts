@@ -1,0 +1,50 @@
+import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Caller, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { ApiKeyActionList, ApiKeyList, CreateApiKeyBody, CreatedApiKey, SetApiKeyActionsBody } from './api-keys.dto.js';
+import { ApiKeysService } from './api-keys.service.js';
+
+/** integration-api.md §2, rows 94–98. */
+@ApiTags('API keys')
+@Controller('org/:orgId')
+export class ApiKeysController {
+  constructor(private readonly apiKeys: ApiKeysService) {}
+
+  @Get('api-keys')
+  @Access('listApiKeys', { orgKeys: false })
+  @Returns(ApiKeyList, { message: 'API keys retrieved successfully' })
+  listApiKeys(@OrgId() orgId: string, @Query() query: PageQuery): Promise<ApiKeyList> {
+    return this.apiKeys.list(orgId, query);
+  }
+
+  @Put('api-key')
+  @Access('createApiKey', { orgKeys: false })
+  @Returns(CreatedApiKey, { status: 201, message: 'API key created successfully' })
+  createApiKey(@Caller() caller: Principal, @OrgId() orgId: string, @Body() body: CreateApiKeyBody): Promise<CreatedApiKey> {
+    return this.apiKeys.create(caller, orgId, body.name);
+  }
+
+  @Delete('api-key/:apiKeyId')
+  @Access('deleteApiKey', { orgKeys: false })
+  @Returns(null, { message: 'API key deleted successfully' })
+  deleteApiKey(@Caller() caller: Principal, @OrgId() orgId: string, @Param('apiKeyId') apiKeyId: string): Promise<void> {
+    return this.apiKeys.delete(caller, orgId, apiKeyId);
+  }
+
+  @Get('api-key/:apiKeyId/actions')
+  @Access('listApiKeyActions', { orgKeys: false })
+  @Returns(ApiKeyActionList, { message: 'API key actions retrieved successfully' })
+  listApiKeyActions(@OrgId() orgId: string, @Param('apiKeyId') apiKeyId: string, @Query() query: PageQuery): Promise<ApiKeyActionList> {
+    return this.apiKeys.listActions(orgId, apiKeyId, query);
+  }
+
+  @Post('api-key/:apiKeyId/actions')
+  @Access('setApiKeyActions', { orgKeys: false })
+  @Returns('empty', { status: 201, message: 'API key actions updated successfully' })
+  async setApiKeyActions(
+    @Caller() caller: Principal, @OrgId() orgId: string, @Param('apiKeyId') apiKeyId: string, @Body() body: SetApiKeyActionsBody,
+  ): Promise<object> {
+    await this.apiKeys.setActions(caller, orgId, apiKeyId, body.actionIds);
+    return {};
+  }
+}

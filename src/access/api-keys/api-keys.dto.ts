@@ -1,0 +1,48 @@
+import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsIn, IsString, Length } from 'class-validator';
+import { ApiProperty } from '@nestjs/swagger';
+import { ACTIONS, type Action } from '../../../libs/contracts/index.js';
+import { NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
+
+export class CreateApiKeyBody {
+  @IsString() @Length(1, 255) @NoControlCharacters()
+  name: string;
+}
+
+export class SetApiKeyActionsBody {
+  /** Replaces what the key held; nobody grants an action he lacks. */
+  @ApiProperty({ enum: ACTIONS, enumName: 'Action', isArray: true })
+  @IsArray() @ArrayMinSize(1) @ArrayMaxSize(1000) @ArrayUnique() @IsIn(ACTIONS, { each: true })
+  actionIds: Action[];
+}
+
+export class ApiKeyView {
+  apiKeyId: string;
+  orgId: string;
+  lastChars: string;
+  createdAt: Date;
+  name: string;
+}
+
+/** The only answer that shows the secret: the key is `<apiKeyId>.<apiKey>`. */
+export class CreatedApiKey {
+  apiKeyId: string;
+  /** The secret alone; shown once. */
+  apiKey: string;
+  name: string;
+  lastChars: string;
+  createdAt: Date;
+}
+
+export class ApiKeyList {
+  apiKeys: ApiKeyView[];
+  pagination: OffsetPagination;
+}
+
+export class ApiKeyAction {
+  actionId: string;
+}
+
+export class ApiKeyActionList {
+  actions: ApiKeyAction[];
+  pagination: OffsetPagination;
+}

@@ -1,0 +1,150 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import type { EntityManager } from 'typeorm';
+import { type Action, grants } from '../../../libs/contracts/index.js';
+import {
+  AppError, base32, conflict, Db, isUniqueViolation, notFound, NoticedCache, Notices, notify, type PageQuery, type Principal, randomLower, sameBytes,
+  sha256, shapeA, TenantResolvers, windowOf,
+} from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import type { ApiKeyActionList, ApiKeyList, CreatedApiKey } from './api-keys.dto.js';
+import { ApiKeysRepository } from './api-keys.repository.js';
+
+type KeyPrincipal = Pick<Principal, 'have' | 'kind' | 'id' | 'name'>;
+interface KnownKey {
+  secretHash: Buffer;
+  orgId: string | null;
+  principal: KeyPrincipal;
+}
+
+export interface RootKeyView {
+  apiKeyId: string;
+  name: string;
+  lastChars: string;
+  createdAt: Date;
+}
+
+/** Organization and root API keys (integration-api.md §1.5, §3.11): SHA-256 instead of a slow hash, because the secrets are random. */
+@Injectable()
+export class ApiKeysService implements OnModuleInit {
+  private readonly known: NoticedCache<KnownKey>;
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: ApiKeysRepository,
+    private readonly audit: AuditService,
+    private readonly resolvers: TenantResolvers,
+    notices: Notices,
+  ) {
+    this.known = new NoticedCache(notices, {
+      max: 10_000,
+      tags: (id, key) => [`key:${id}`, ...(key?.orgId ? [`org:${key.orgId}`] : [])],
+    });
+  }
+
+  onModuleInit(): void {
+    this.resolvers.register('apiKeyId', async (value) => {
+      const orgId = await this.repository.orgOf(this.db.manager, value);
+      return orgId === null ? null : { orgId };
+    });
+  }
+
+  /** @returns who the key is, or null; at most one query, cached until a notice drops it. */
+  async authenticate(id: string, secret: string): Promise<KeyPrincipal | null> {
+    const key = id.includes('\0') ? null : await this.known.get(id, () => this.load(id));
+    const presented = sha256(secret);
+    return key && sameBytes(presented, key.secretHash) ? key.principal : null;
+  }
+
+  /** PUT /org/{orgId}/api-key: a new key holds no action. The secret is in the answer and nowhere else. */
+  async create(principal: Principal, orgId: string, name: string): Promise<CreatedApiKey> {
+    const made = newKey();
+    return this.db.tx(async (tx) => {
+      const createdAt = await this.repository.insert(tx, { apiKeyId: made.id, orgId, name, secretHash: made.hash, lastChars: made.lastChars });
+      await this.record(tx, principal, orgId, 'api_key.create', made.id, { name });
+      return { apiKeyId: made.id, apiKey: made.secret, name, lastChars: made.lastChars, createdAt };
+    });
+  }
+
+  async list(orgId: string, query: PageQuery): Promise<ApiKeyList> {
+    const window = windowOf(query, 1000);
+    const [keys, total] = await this.repository.list(this.db.manager, orgId, window);
+    return {
+      apiKeys: keys.map(({ apiKeyId, lastChars, createdAt, name }) => ({ apiKeyId, orgId, lastChars, createdAt, name })),
+      pagination: shapeA(total, window),
+    };
+  }
+
+  async listActions(orgId: string, apiKeyId: string, query: PageQuery): Promise<ApiKeyActionList> {
+    const window = windowOf(query, 1000);
+    const actions = await this.repository.actionsOf(this.db.manager, orgId, apiKeyId);
+    if (!actions) throw notFound('API key');
+    const page = actions.slice(window.offset, window.offset + window.limit);
+    return { actions: page.map((actionId) => ({ actionId })), pagination: shapeA(actions.length, window) };
+  }
+
+  /** Replaces the key's actions. @throws permission_denied for an action that the caller lacks himself (claims.md, Routes). */
+  async setActions(principal: Principal, orgId: string, apiKeyId: string, actions: Action[]): Promise<void> {
+    const lacking = actions.filter((action) => grants(principal.have, { kind: 'org', action, orgId }) !== 'granted');
+    if (lacking.length > 0) throw new AppError('permission_denied', `Nobody grants an action he lacks: ${lacking.join(', ')}`);
+    await this.db.tx(async (tx) => {
+      if (!(await this.repository.setActions(tx, orgId, apiKeyId, [...actions].sort()))) throw notFound('API key');
+      await notify(tx, 'access_changed', `key:${apiKeyId}`);
+      await this.record(tx, principal, orgId, 'api_key.set_actions', apiKeyId, { actions });
+    });
+  }
+
+  async delete(principal: Principal, orgId: string, apiKeyId: string): Promise<void> {
+    await this.db.tx((tx) => this.remove(tx, principal, orgId, apiKeyId, 'api_key.delete'));
+  }
+
+  /** For the first run and the admin command; `id` and `secret` bring a key of one's own. @throws conflict when the id is taken. */
+  async createRootKey(tx: EntityManager, principal: Principal, wanted: { name: string; id?: string; secret?: string }): Promise<CreatedApiKey> {
+    const { id, secret, hash, lastChars } = newKey(wanted.id, wanted.secret);
+    try {
+      const createdAt = await this.repository.insert(tx, { apiKeyId: id, orgId: null, name: wanted.name, secretHash: hash, lastChars });
+      // A guess at this id may have been remembered as absent.
+      await notify(tx, 'access_changed', `key:${id}`);
+      await this.record(tx, principal, null, 'root_key.create', id, { name: wanted.name });
+      return { apiKeyId: id, apiKey: secret, name: wanted.name, lastChars, createdAt };
+    } catch (error) {
+      throw isUniqueViolation(error) ? conflict('An API key with this id exists') : error;
+    }
+  }
+
+  async listRootKeys(tx: EntityManager): Promise<RootKeyView[]> {
+    const [keys] = await this.repository.list(tx, null, { limit: 1000, offset: 0 });
+    return keys.map(({ apiKeyId, name, lastChars, createdAt }) => ({ apiKeyId, name, lastChars, createdAt }));
+  }
+
+  /** @throws not_found */
+  async revokeRootKey(tx: EntityManager, principal: Principal, apiKeyId: string): Promise<void> {
+    await this.remove(tx, principal, null, apiKeyId, 'root_key.revoke');
+  }
+
+  private async remove(tx: EntityManager, principal: Principal, orgId: string | null, apiKeyId: string, action: string): Promise<void> {
+    if (!(await this.repository.delete(tx, orgId, apiKeyId))) throw notFound('API key');
+    await notify(tx, 'access_changed', `key:${apiKeyId}`);
+    await this.record(tx, principal, orgId, action, apiKeyId);
+  }
+
+  private async record(tx: EntityManager, principal: Principal, orgId: string | null, action: string, id: string, details?: Record<string, unknown>) {
+    await this.audit.record(tx, principal, { orgId, action, target: { type: 'api_key', id }, details });
+  }
+
+  private async load(id: string): Promise<KnownKey | null> {
+    const row = await this.repository.find(this.db.manager, id);
+    if (!row) return null;
+    const { orgId, name, secretHash } = row;
+    const principal: KeyPrincipal =
+      orgId === null
+        ? { have: { kind: 'rootKey' }, kind: 'root_key', id, name }
+        : { have: { kind: 'orgKey', orgId, actions: new Set(row.actions) }, kind: 'api_key', id, name };
+    return { secretHash: Buffer.from(secretHash), orgId, principal };
+  }
+}
+
+/** integration-api.md §1.5: id of 15, secret of 200 random bits in base32. */
+function newKey(id = randomLower(15), secret = base32(randomBytes(25))) {
+  return { id, secret, hash: sha256(secret), lastChars: secret.slice(-4) };
+}

@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { isIP } from 'node:net';
+import { AppError, Config, type GatehouseRequest, type Principal, RefusalLimiter, sha256 } from '../../libs/platform/index.js';
+import { ApiKeysService } from './api-keys/api-keys.service.js';
+import { type Presented, presentedBy, SECURE_SESSION_COOKIE, SESSION_COOKIE } from './presented.js';
+import { SessionsService } from './sessions/sessions.service.js';
+import { SiteCredentialsService } from './site-credentials/site-credentials.service.js';
+
+/** Turns what a request presents into a principal, or refuses it. */
+@Injectable()
+export class Authenticator {
+  readonly cookieName: string;
+
+  constructor(
+    config: Config,
+    private readonly apiKeys: ApiKeysService,
+    private readonly sessions: SessionsService,
+    private readonly siteCredentials: SiteCredentialsService,
+    private readonly limiter: RefusalLimiter,
+  ) {
+    this.cookieName = config.publicUrl.protocol === 'https:' ? SECURE_SESSION_COOKIE : SESSION_COOKIE;
+  }
+
+  presented(request: GatehouseRequest): Presented {
+    return presentedBy(request, this.cookieName);
+  }
+
+  /** @throws AppError 401 with the texts of integration-api.md §1.3; 429 once an address or a key id was refused too often. */
+  async authenticate(request: GatehouseRequest, presented: Presented): Promise<Principal> {
+    const address = addressOf(request);
+    switch (presented.kind) {
+      case 'apiKey': {
+        const principal = await this.apiKeys.authenticate(presented.id, presented.secret);
+        if (!principal) throw this.refuse(address, new AppError('unauthenticated', 'Invalid API key'), `key:${presented.id}`);
+        return { ...principal, address };
+      }
+      case 'deviceKey': {
+        const site = await this.siteCredentials.authenticateDeviceKey(presented.key);
+        if (!site) throw this.refuse(address, new AppError('credential_unusable', 'The credential cannot be used'));
+        const { siteId, orgId, credentialId, niceId } = site;
+        return { have: { kind: 'site', orgId }, kind: 'site', id: String(siteId), name: niceId, address, site: { siteId, orgId, credentialId } };
+      }
+      case 'session': {
+        const sessionHash = sha256(presented.token);
+        const principal = await this.sessions.authenticate(sessionHash);
+        if (!principal) throw new AppError('unauthenticated', 'Not logged in');
+        return { ...principal, address, sessionHash };
+      }
+      // Not looked up: it may be good or not, here it authorizes nothing (claims.md rule 7).
+      case 'provisioningKey':
+        return { have: { kind: 'provisioningKey' }, kind: 'anonymous', id: null, name: 'provisioning key', address };
+      case 'malformed':
+        throw this.refuse(address, new AppError('unauthenticated', 'Invalid API key'));
+      case 'none':
+        throw new AppError('unauthenticated', request.viaIntegration ? 'API key required' : 'API key or login required');
+    }
+  }
+
+  private refuse(address: string | null, error: AppError, name?: string): AppError {
+    this.limiter.refused(address ?? '', name);
+    return error;
+  }
+}
+
+/** The source of a request as an address that PostgreSQL's inet takes. */
+export function addressOf(request: GatehouseRequest): string | null {
+  for (const candidate of [request.ip, request.socket?.remoteAddress]) {
+    const plain = candidate?.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+    if (plain && isIP(plain)) return plain;
+  }
+  return null;
+}
+
+/** The caller of a public route. */
+export const anonymous = (request: GatehouseRequest): Principal => ({
+  have: { kind: 'provisioningKey' },
+  kind: 'anonymous',
+  id: null,
+  name: 'anonymous',
+  address: addressOf(request),
+});

@@ -1,0 +1,59 @@
+import { Body, Controller, Get, Post, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Caller, ErrorAnswers, type Principal, Public, Returns, UserAccess } from '../../../libs/platform/index.js';
+import { Authenticator } from '../authenticator.js';
+import { SECURE_SESSION_COOKIE } from '../presented.js';
+import { LoginService } from './login.service.js';
+import { ChangePasswordBody, LoginBody, LoginView, UserView } from './sessions.dto.js';
+import { SessionsService } from './sessions.service.js';
+
+@ApiTags('Session')
+@Controller()
+export class SessionsController {
+  private readonly cookie: { name: string; options: object };
+
+  constructor(
+    private readonly logins: LoginService,
+    private readonly sessions: SessionsService,
+    { cookieName }: Authenticator,
+  ) {
+    this.cookie = { name: cookieName, options: { path: '/', httpOnly: true, sameSite: 'lax', secure: cookieName === SECURE_SESSION_COOKIE } };
+  }
+
+  /** Begins a session; the answer sets the cookie. */
+  @Post('auth/login')
+  @Public('begins a session', { csrf: true })
+  @ErrorAnswers(400, 401, 403, 429, 503)
+  @Returns(LoginView, { message: 'Logged in successfully' })
+  async login(@Caller() caller: Principal, @Body() body: LoginBody, @Res({ passthrough: true }) reply: FastifyReply): Promise<LoginView> {
+    const { token, ...view } = await this.logins.login(caller, body);
+    reply.setCookie(this.cookie.name, token, { ...this.cookie.options, expires: view.expiresAt });
+    return view;
+  }
+
+  /** Ends the session that the cookie names. */
+  @Post('auth/logout')
+  @UserAccess({ csrf: true })
+  @Returns(null, { message: 'Logged out successfully' })
+  async logout(@Caller() caller: Principal, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
+    await this.sessions.close(caller);
+    reply.clearCookie(this.cookie.name, this.cookie.options);
+  }
+
+  /** Changes the password and ends the user's other sessions. */
+  @Post('auth/change-password')
+  @UserAccess({ csrf: true })
+  @Returns(null, { message: 'Password changed successfully' })
+  changePassword(@Caller() caller: Principal, @Body() body: ChangePasswordBody): Promise<void> {
+    return this.logins.changePassword(caller, body);
+  }
+
+  /** The logged-in user, with memberships, roles and what they allow. */
+  @Get('user')
+  @UserAccess()
+  @Returns(UserView, { message: 'User retrieved successfully' })
+  getUser(@Caller() caller: Principal): Promise<UserView> {
+    return this.sessions.describe(caller);
+  }
+}

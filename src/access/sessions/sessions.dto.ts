@@ -1,0 +1,53 @@
+import { IsString, Length } from 'class-validator';
+import { MaxBytes } from '../../../libs/platform/index.js';
+import { MAX_PASSWORD_BYTES } from '../users/passwords.js';
+
+export class LoginBody {
+  @IsString() @Length(1, 254)
+  email: string;
+
+  /** At most 72 bytes: bcrypt looks at no more. */
+  @IsString() @Length(1, MAX_PASSWORD_BYTES) @MaxBytes(MAX_PASSWORD_BYTES)
+  password: string;
+}
+
+export class ChangePasswordBody {
+  @IsString() @Length(1, MAX_PASSWORD_BYTES) @MaxBytes(MAX_PASSWORD_BYTES)
+  currentPassword: string;
+
+  /** 8 to 72 bytes. */
+  @IsString() @Length(1, MAX_PASSWORD_BYTES) @MaxBytes(MAX_PASSWORD_BYTES)
+  newPassword: string;
+}
+
+/** The session itself is in the cookie. */
+export class LoginView {
+  userId: string;
+  email: string;
+  expiresAt: Date;
+}
+
+export class UserRoleView {
+  roleId: number;
+  name: string;
+  isAdmin: boolean;
+}
+
+export class UserMembershipView {
+  orgId: string;
+  orgName: string;
+  isOwner: boolean;
+  roles: UserRoleView[];
+  /** What the roles allow in this organization. */
+  actions: string[];
+}
+
+export class UserView {
+  userId: string;
+  email: string;
+  username: string;
+  name: string | null;
+  /** Holds every action in every organization, member or not. */
+  serverAdmin: boolean;
+  memberships: UserMembershipView[];
+}

@@ -1,0 +1,93 @@
+import { Injectable } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import type { EntityManager } from 'typeorm';
+import { ACTIONS } from '../../../libs/contracts/index.js';
+import { AppError, Config, Db, NoticedCache, Notices, notify, type Principal, sha256 } from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import type { UserView } from './sessions.dto.js';
+import { type MembershipRow, SessionsRepository } from './sessions.repository.js';
+
+type UserPrincipal = Pick<Principal, 'have' | 'kind' | 'id' | 'name'>;
+interface KnownSession {
+  userId: string;
+  orgIds: string[];
+  /** performance.now() at which it ends by itself. */
+  endsAt: number;
+  principal: UserPrincipal;
+}
+
+const EVERY_ACTION: ReadonlySet<string> = new Set(ACTIONS);
+
+/** Sessions of logged-in users: rows of our own, found by the hash of a random token. */
+@Injectable()
+export class SessionsService {
+  private readonly known: NoticedCache<KnownSession>;
+
+  constructor(
+    private readonly db: Db,
+    private readonly config: Config,
+    private readonly repository: SessionsRepository,
+    private readonly audit: AuditService,
+    notices: Notices,
+  ) {
+    this.known = new NoticedCache(notices, {
+      max: 10_000,
+      tags: (_, session) => (session ? [`user:${session.userId}`, ...session.orgIds.map((orgId) => `org:${orgId}`)] : []),
+    });
+  }
+
+  /** @returns who is logged in, with memberships and actions, or null; one query, cached until a notice drops it. */
+  async authenticate(tokenHash: Buffer): Promise<UserPrincipal | null> {
+    const session = await this.known.get(tokenHash.toString('base64'), () => this.load(tokenHash));
+    return session && session.endsAt > performance.now() ? session.principal : null;
+  }
+
+  /** @returns the cookie's token and its end; stored is only the token's hash. */
+  async open(tx: EntityManager, principal: Principal & { id: string }): Promise<{ token: string; expiresAt: Date }> {
+    const token = randomBytes(32).toString('base64url');
+    const { id: userId, address } = principal;
+    const expiresAt = await this.repository.insert(tx, { tokenHash: sha256(token), userId, address, ttlHours: this.config.sessionTtlHours });
+    return { token, expiresAt };
+  }
+
+  /** POST /auth/logout: on every server process within a second. */
+  async close(principal: Principal): Promise<void> {
+    await this.db.tx(async (tx) => {
+      await this.repository.delete(tx, principal.sessionHash!);
+      await notify(tx, 'access_changed', `user:${principal.id}`);
+      await this.audit.record(tx, principal, { orgId: null, action: 'auth.logout', target: { type: 'user', id: principal.id! } });
+    });
+  }
+
+  /** GET /user: read afresh. @throws unauthenticated when the session ended meanwhile. */
+  async describe(principal: Principal): Promise<UserView> {
+    const row = await this.repository.find(this.db.manager, principal.sessionHash!);
+    if (!row) throw new AppError('unauthenticated', 'Not logged in');
+    const { userId, email, username, name, serverAdmin } = row;
+    const memberships = row.memberships.map((m) => ({
+      orgId: m.orgId,
+      orgName: m.orgName,
+      isOwner: m.isOwner,
+      roles: m.roles.map((r) => ({ roleId: r.roleId, name: r.name, isAdmin: r.isAdmin })),
+      actions: [...actionsOf(m)].sort(),
+    }));
+    return { userId, email, username, name, serverAdmin, memberships };
+  }
+
+  private async load(tokenHash: Buffer): Promise<KnownSession | null> {
+    const row = await this.repository.find(this.db.manager, tokenHash);
+    if (!row) return null;
+    const memberships = new Map(row.memberships.map((m) => [m.orgId, actionsOf(m)]));
+    return {
+      userId: row.userId,
+      orgIds: [...memberships.keys()],
+      endsAt: performance.now() + row.secondsLeft * 1000,
+      principal: { have: { kind: 'user', serverAdmin: row.serverAdmin, memberships }, kind: 'user', id: row.userId, name: row.email },
+    };
+  }
+}
+
+function actionsOf(membership: MembershipRow): ReadonlySet<string> {
+  if (membership.roles.some((role) => role.isAdmin)) return EVERY_ACTION;
+  return new Set(membership.roles.flatMap((role) => role.actions));
+}

@@ -1,0 +1,89 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { CredentialKind } from '../../../libs/contracts/index.js';
+import { Db, NoticedCache, Notices, notify, sameBytes, sha256 } from '../../../libs/platform/index.js';
+import { type CredentialRow, type NewSiteCredential, SiteCredentialsRepository } from './site-credentials.repository.js';
+
+/** Which site a credential belongs to. */
+export interface SiteIdentity {
+  siteId: number;
+  orgId: string;
+  credentialId: number;
+  deviceId: string;
+  niceId: string;
+  kind: CredentialKind;
+}
+
+/** What sites authenticate with from their claim on. */
+@Injectable()
+export class SiteCredentialsService {
+  private readonly known: NoticedCache<CredentialRow>;
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: SiteCredentialsRepository,
+    notices: Notices,
+  ) {
+    this.known = new NoticedCache(notices, {
+      max: 20_000,
+      tags: (key, row) => (row ? [`site:${row.siteId}`, `org:${row.orgId}`] : [key]),
+    });
+  }
+
+  /**
+   * @returns the site, or null for an unknown id, a wrong secret, a revoked credential or site. The first authenticated use closes the
+   * nonce window (claims.md rule 5); whoever loses that race finds his credential revoked and gets null.
+   */
+  async authenticateNewt(newtId: string, secret: string): Promise<SiteIdentity | null> {
+    if (newtId.includes('\0')) return null;
+    return this.authenticate(`newt:${newtId}`, () => this.repository.findNewt(this.db.manager, newtId), sha256(secret));
+  }
+
+  /** As `authenticateNewt`, for a device API key `sk_live_…`. */
+  async authenticateDeviceKey(key: string): Promise<SiteIdentity | null> {
+    const hash = sha256(key);
+    return this.authenticate(`device:${hash.toString('base64')}`, () => this.repository.findDeviceKey(this.db.manager, hash), hash);
+  }
+
+  /** One statement. @returns the credential ids in the order of the rows. @throws unique violation for a newt id that exists. */
+  async insertMany(tx: EntityManager, rows: NewSiteCredential[]): Promise<number[]> {
+    return rows.length === 0 ? [] : this.repository.insertMany(tx, rows);
+  }
+
+  /** After `insertMany` with a newt id that somebody chose: it may have been tried, and remembered as absent, moments ago. */
+  async announce(tx: EntityManager, newtId: string): Promise<void> {
+    await notify(tx, 'access_changed', `newt:${newtId}`);
+  }
+
+  /** Revokes the site's credentials, all or all but one; caches and sessions hear of it on every server process. */
+  async revokeOfSite(tx: EntityManager, orgId: string, siteId: number, exceptCredentialId?: number): Promise<void> {
+    await this.repository.revokeOfSite(tx, orgId, siteId, exceptCredentialId);
+    await notify(tx, 'site_changed', String(siteId));
+  }
+
+  private async authenticate(cacheKey: string, load: () => Promise<CredentialRow | null>, presented: Buffer): Promise<SiteIdentity | null> {
+    const row = await this.known.get(cacheKey, load);
+    if (!row || !sameBytes(presented, Buffer.from(row.secretHash, 'hex'))) return null;
+    if (row.unsettled && !(await this.settle(cacheKey, row))) return null;
+    const { siteId, orgId, credentialId, deviceId, niceId, kind } = row;
+    return { siteId, orgId, credentialId, deviceId, niceId, kind };
+  }
+
+  /**
+   * The first authenticated use. A re-issue locks the site's row before it inserts a credential; the revocation is a statement of its own
+   * after the conditional UPDATE, so that it sees a credential which such a re-issue committed while the UPDATE waited.
+   * @returns whether this credential is still good.
+   */
+  private async settle(cacheKey: string, row: CredentialRow): Promise<boolean> {
+    const settled = await this.db.tx(async (tx) => {
+      const won = await this.repository.settle(tx, row.siteId, row.credentialId);
+      if (won?.closedWindow && (await this.repository.revokeOthers(tx, row.siteId, row.credentialId)) > 0) {
+        await notify(tx, 'site_changed', String(row.siteId));
+      }
+      return won !== null;
+    });
+    this.known.forget(cacheKey);
+    // Nothing was left to settle: somebody was first, with this credential or with another one.
+    return settled || this.repository.isUsable(this.db.manager, row.credentialId);
+  }
+}

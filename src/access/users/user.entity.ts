@@ -1,0 +1,16 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+@Entity('user')
+export class User {
+  @PrimaryColumn('text') userId: string;
+  /** Lower case; the login name. */
+  @Column('text') email: string;
+  @Column('text') username: string;
+  @Column('text', { nullable: true }) name: string | null;
+  /** bcrypt; null: no login by password. */
+  @Column('text', { nullable: true, select: false }) passwordHash: string | null;
+  /** Holds every action everywhere. */
+  @Column('boolean', { default: false }) serverAdmin: boolean;
+  @Column('timestamptz', { nullable: true }) passwordChangedAt: Date | null;
+  @Column('timestamptz', { default: () => 'now()' }) createdAt: Date;
+}

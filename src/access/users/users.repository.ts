@@ -1,0 +1,92 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, likeEscape, query, type Window } from '../../../libs/platform/index.js';
+import { User } from './user.entity.js';
+
+export interface MemberRow {
+  id: string;
+  email: string;
+  username: string;
+  name: string | null;
+  dateCreated: Date;
+  isOwner: boolean;
+  roles: { roleId: number; roleName: string }[];
+}
+
+/** All SQL about users and memberships. */
+@Injectable()
+export class UsersRepository {
+  async credentialsOf(em: EntityManager, email: string): Promise<{ userId: string; passwordHash: string | null } | null> {
+    const rows = await query<{ userId: string; passwordHash: string | null }>(
+      em, 'SELECT user_id AS "userId", password_hash AS "passwordHash" FROM "user" WHERE email = $1', [email],
+    );
+    return rows[0] ?? null;
+  }
+
+  async passwordHashOf(em: EntityManager, userId: string): Promise<string | null> {
+    const rows = await query<{ hash: string | null }>(em, 'SELECT password_hash AS hash FROM "user" WHERE user_id = $1', [userId]);
+    return rows[0]?.hash ?? null;
+  }
+
+  async find(em: EntityManager, userId: string): Promise<User | null> {
+    return em.getRepository(User).findOneBy({ userId });
+  }
+
+  async insert(em: EntityManager, user: Pick<User, 'userId' | 'email' | 'username' | 'name' | 'passwordHash' | 'serverAdmin'>): Promise<void> {
+    await em.getRepository(User).insert(user);
+  }
+
+  /** `expected`: only while the password is still that one. */
+  async setPassword(em: EntityManager, userId: string, passwordHash: string, expected?: string | null): Promise<boolean> {
+    const changed = await execute(
+      em,
+      `UPDATE "user" SET password_hash = $2, password_changed_at = now()
+       WHERE user_id = $1 AND ($3::text IS NULL OR password_hash = $3)`,
+      [userId, passwordHash, expected ?? null],
+    );
+    return changed === 1;
+  }
+
+  async firstServerAdmin(em: EntityManager): Promise<string | null> {
+    const rows = await query<{ id: string }>(em, 'SELECT user_id AS id FROM "user" WHERE server_admin ORDER BY created_at, user_id LIMIT 1');
+    return rows[0]?.id ?? null;
+  }
+
+  async isMember(em: EntityManager, orgId: string, userId: string): Promise<boolean> {
+    return (await query(em, 'SELECT 1 AS one FROM membership WHERE org_id = $1 AND user_id = $2', [orgId, userId])).length > 0;
+  }
+
+  async addMember(em: EntityManager, orgId: string, userId: string, isOwner: boolean, roleIds: number[]): Promise<void> {
+    await execute(em, 'INSERT INTO membership (org_id, user_id, is_owner) VALUES ($1, $2, $3)', [orgId, userId, isOwner]);
+    await execute(
+      em,
+      `INSERT INTO membership_role (org_id, user_id, role_id)
+       SELECT $1, $2, role_id FROM role WHERE org_id = $1 AND role_id = ANY ($3::bigint[])`,
+      [orgId, userId, roleIds],
+    );
+  }
+
+  async listMembers(em: EntityManager, orgId: string, search: string | undefined, descending: boolean, window: Window): Promise<MemberRow[]> {
+    const direction = descending ? 'DESC' : 'ASC';
+    return query<MemberRow>(
+      em,
+      `SELECT u.user_id AS id, u.email, u.username, u.name, u.created_at AS "dateCreated", m.is_owner AS "isOwner",
+         coalesce((SELECT jsonb_agg(jsonb_build_object('roleId', r.role_id, 'roleName', r.name) ORDER BY r.role_id)
+           FROM membership_role mr JOIN role r USING (role_id) WHERE mr.org_id = m.org_id AND mr.user_id = m.user_id), '[]') AS roles
+       FROM membership m JOIN "user" u USING (user_id)
+       WHERE m.org_id = $1 AND ($2::text IS NULL OR u.username ILIKE $2 OR u.email ILIKE $2 OR u.name ILIKE $2)
+       ORDER BY coalesce(u.name, u.username) ${direction}, u.user_id ${direction} LIMIT $3 OFFSET $4`,
+      [orgId, search === undefined ? null : `%${likeEscape(search)}%`, window.limit, window.offset],
+    );
+  }
+
+  async countMembers(em: EntityManager, orgId: string, search: string | undefined): Promise<number> {
+    const rows = await query<{ n: number }>(
+      em,
+      `SELECT count(*) AS n FROM membership m JOIN "user" u USING (user_id)
+       WHERE m.org_id = $1 AND ($2::text IS NULL OR u.username ILIKE $2 OR u.email ILIKE $2 OR u.name ILIKE $2)`,
+      [orgId, search === undefined ? null : `%${likeEscape(search)}%`],
+    );
+    return rows[0]!.n;
+  }
+}

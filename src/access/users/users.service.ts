@@ -1,0 +1,90 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { conflict, Db, isUniqueViolation, notFound, notify, type Principal, randomLower, type SearchQuery, shapeB, TenantResolvers, windowOf } from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import { SessionsRepository } from '../sessions/sessions.repository.js';
+import { Passwords } from './passwords.js';
+import type { MemberList } from './users.dto.js';
+import { UsersRepository } from './users.repository.js';
+
+export interface NewUser {
+  email: string;
+  name?: string | null;
+  /** From `hashPassword`, made before the transaction. */
+  passwordHash: string;
+  serverAdmin?: boolean;
+}
+
+/** Users and their memberships. */
+@Injectable()
+export class UsersService implements OnModuleInit {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: UsersRepository,
+    private readonly sessions: SessionsRepository,
+    private readonly passwords: Passwords,
+    private readonly audit: AuditService,
+    private readonly resolvers: TenantResolvers,
+  ) {}
+
+  onModuleInit(): void {
+    this.resolvers.register('userId', async (value, _principal, orgId) => {
+      if (orgId !== undefined) return (await this.repository.isMember(this.db.manager, orgId, value)) ? { orgId } : null;
+      return (await this.repository.find(this.db.manager, value)) ? { orgId: null } : null;
+    });
+  }
+
+  /** bcrypt; call it before the transaction. @throws validation when the length is outside 8 to 72 bytes. */
+  hashPassword(password: string): Promise<string> {
+    return this.passwords.hash(password);
+  }
+
+  /** @returns the new user's id. @throws conflict when the address is taken. */
+  async createUser(tx: EntityManager, principal: Principal, user: NewUser): Promise<string> {
+    const userId = randomLower(15);
+    const email = user.email.toLowerCase();
+    const { name = null, passwordHash, serverAdmin = false } = user;
+    try {
+      await this.repository.insert(tx, { userId, email, username: email, name, passwordHash, serverAdmin });
+    } catch (error) {
+      throw isUniqueViolation(error, 'user_email') ? conflict('A user with this e-mail address exists') : error;
+    }
+    await this.audit.record(tx, principal, { orgId: null, action: 'user.create', target: { type: 'user', id: userId }, details: { email, serverAdmin } });
+    return userId;
+  }
+
+  /** Sets a new password and ends every session of the user: for the admin command. @throws not_found, validation */
+  async resetPassword(principal: Principal, email: string, password: string): Promise<void> {
+    const passwordHash = await this.passwords.hash(password);
+    await this.db.tx(async (tx) => {
+      const user = await this.repository.credentialsOf(tx, email.toLowerCase());
+      if (!user) throw notFound('User');
+      await this.repository.setPassword(tx, user.userId, passwordHash);
+      await this.sessions.deleteOfUser(tx, user.userId);
+      await notify(tx, 'access_changed', `user:${user.userId}`);
+      await this.audit.record(tx, principal, { orgId: null, action: 'user.reset_password', target: { type: 'user', id: user.userId } });
+    });
+  }
+
+  /** Makes a user a member; role ids of another organization are not taken. Part of a larger act, which is audited by its own name. */
+  async addMember(tx: EntityManager, orgId: string, userId: string, member: { isOwner?: boolean; roleIds: number[] }): Promise<void> {
+    await this.repository.addMember(tx, orgId, userId, member.isOwner ?? false, member.roleIds);
+    await notify(tx, 'access_changed', `user:${userId}`);
+  }
+
+  /** The oldest server administrator: owns organizations that a key creates. */
+  firstServerAdmin(tx: EntityManager): Promise<string | null> {
+    return this.repository.firstServerAdmin(tx);
+  }
+
+  /** GET /org/{orgId}/users, shape B. */
+  async listMembers(orgId: string, query: SearchQuery): Promise<MemberList> {
+    const window = windowOf(query, 20);
+    const rows = await this.repository.listMembers(this.db.manager, orgId, query.query, query.order === 'desc', window);
+    const total = await this.repository.countMembers(this.db.manager, orgId, query.query);
+    const users = rows.map((row) => ({
+      ...row, orgId, emailVerified: false, type: 'internal', idpName: null, idpId: null, idpType: null, idpVariant: null, twoFactorEnabled: false,
+    }));
+    return { users, pagination: shapeB(total, window) };
+  }
+}

@@ -1,0 +1,38 @@
+import cookie from '@fastify/cookie';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Logger } from 'nestjs-pino';
+import { readFileSync } from 'node:fs';
+import { type Config, createAdapter, serveDocument, validationPipe } from '../libs/platform/index.js';
+import { AppModule } from './app.module.js';
+
+/** Served at the root rather than under the API's prefix. */
+const ROOT_ROUTES = ['healthz', 'readyz', 'install.sh', 'agent/*file'];
+
+/**
+ * The whole server, connected to its database (`config.databaseUrl`) and migrated, but not yet listening.
+ * Throws when the database cannot be reached or migrated.
+ */
+export async function createApp(config: Config): Promise<NestFastifyApplication> {
+  const https = config.publicUrl.protocol === 'https:';
+  const adapter = createAdapter({
+    trustProxy: config.trustProxy.length > 0 && [...config.trustProxy],
+    ...(config.tls ? { https: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) } } : {}),
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config), adapter, {
+    bufferLogs: true,
+    abortOnError: false,
+    bodyParser: false,
+  });
+  app.useLogger(app.get(Logger));
+  await app.register(cookie as never);
+  app.setGlobalPrefix('api/v1', { exclude: ROOT_ROUTES });
+  app.useGlobalPipes(validationPipe());
+  app.useSecurityHeaders({
+    // Over plain HTTP these two would send browsers to a port that nobody serves.
+    strictTransportSecurity: https,
+    contentSecurityPolicy: https ? true : { directives: { upgradeInsecureRequests: null } },
+  });
+  serveDocument(app);
+  return app;
+}

@@ -1,0 +1,36 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { databaseAway, DatabaseHealth, ErrorAnswers, Public, Returns } from '../../libs/platform/index.js';
+import { AliveView, GreetingView, ReadyView } from './health.dto.js';
+
+@ApiTags('Health')
+@Controller()
+export class HealthController {
+  constructor(private readonly database: DatabaseHealth) {}
+
+  /** Alive: true as long as the process answers, with or without a database. */
+  @Get('healthz')
+  @Public('asked by supervisors')
+  @Returns(AliveView, { message: 'Alive', bare: true })
+  getHealth(): AliveView {
+    return { status: 'ok' };
+  }
+
+  /** Ready to serve: 503 while PostgreSQL cannot be reached. Migrations ran before the server listened. */
+  @Get('readyz')
+  @Public('asked by load balancers')
+  @Returns(ReadyView, { message: 'Ready', bare: true })
+  @ErrorAnswers(503)
+  async getReadiness(): Promise<ReadyView> {
+    if (!(await this.database.check())) throw databaseAway();
+    return { status: 'ok', database: 'ok' };
+  }
+
+  /** integration-api.md §2, row 0: bare, no envelope. */
+  @Get()
+  @Public('tells a client that it found the API')
+  @Returns(GreetingView, { message: 'Healthy', bare: true })
+  getGreeting(): GreetingView {
+    return { message: 'Healthy' };
+  }
+}
