@@ -17,24 +17,24 @@ export interface AuditEntry {
 @Injectable()
 export class AuditService {
   async record(tx: EntityManager, principal: Principal, entry: AuditEntry): Promise<void> {
-    await this.recordMany(tx, principal, [entry]);
+    await this.recordMany(tx, [{ ...entry, principal }]);
   }
 
-  /** One statement for many entries of one actor. */
-  async recordMany(tx: EntityManager, principal: Principal, entries: AuditEntry[]): Promise<void> {
+  /** One statement for many entries. */
+  async recordMany(tx: EntityManager, entries: (AuditEntry & { principal: Principal })[]): Promise<void> {
     if (entries.length === 0) return;
     await execute(
       tx,
       `INSERT INTO audit (org_id, actor_type, actor_id, address, action, target_type, target_id, result, details)
-       SELECT e.org_id, $1, $2, $3::inet, e.action, e.target_type, e.target_id, e.result, e.details
-       FROM jsonb_to_recordset($4::jsonb) AS e(org_id text, action text, target_type text, target_id text, result text, details jsonb)`,
+       SELECT e.org_id, e.actor_type, e.actor_id, e.address::inet, e.action, e.target_type, e.target_id, e.result, e.details
+       FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, actor_type text, actor_id text, address text, action text, target_type text, target_id text, result text, details jsonb)`,
       [
-        principal.kind,
-        principal.id ?? principal.name,
-        principal.address,
         JSON.stringify(
           entries.map((e) => ({
             org_id: e.orgId,
+            actor_type: e.principal.kind,
+            actor_id: e.principal.id ?? e.principal.name,
+            address: e.principal.address,
             action: e.action,
             target_type: e.target?.type ?? null,
             target_id: e.target === undefined ? null : String(e.target.id),

@@ -1,0 +1,60 @@
+import { AppError } from '../../../libs/platform/index.js';
+
+const MAX_BATCH = 128;
+const MAX_WAITING = 20_000;
+
+interface Waiting<Item, Result> {
+  item: Item;
+  resolve: (result: Result) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Items with one key are decided one batch after the other: a batch is what arrived while the previous one was being decided, so a lone
+ * item does not wait (architecture.md, Claim). A batch that fails is tried again item by item, so that one bad item fails alone.
+ */
+export class Batcher<Item, Result> {
+  private readonly queues = new Map<string, Waiting<Item, Result>[]>();
+  private waiting = 0;
+
+  constructor(
+    private readonly decide: (key: string, items: Item[]) => Promise<Result[]>,
+    /** Errors that would hit every item alike are not worth trying again. */
+    private readonly hopeless: (error: unknown) => boolean,
+  ) {}
+
+  /** @throws AppError `capacity` when too much is waiting already, or whatever the decision threw. */
+  submit(key: string, item: Item): Promise<Result> {
+    if (this.waiting >= MAX_WAITING) throw new AppError('capacity', 'Too many claims are waiting', { retryAfter: 5 });
+    this.waiting++;
+    return new Promise<Result>((resolve, reject) => {
+      const entry = { item, resolve, reject };
+      const queue = this.queues.get(key);
+      if (queue) queue.push(entry);
+      else {
+        this.queues.set(key, [entry]);
+        void this.drain(key);
+      }
+    });
+  }
+
+  private async drain(key: string): Promise<void> {
+    const queue = this.queues.get(key)!;
+    while (queue.length > 0) {
+      const batch = queue.splice(0, MAX_BATCH);
+      await this.run(key, batch);
+      this.waiting -= batch.length;
+    }
+    this.queues.delete(key);
+  }
+
+  private async run(key: string, batch: Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await this.decide(key, batch.map((b) => b.item));
+      batch.forEach((b, i) => b.resolve(results[i]!));
+    } catch (error) {
+      if (batch.length === 1 || this.hopeless(error)) return batch.forEach((b) => b.reject(error));
+      for (const one of batch) await this.run(key, [one]);
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import { randomBytes, webcrypto } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import * as x509 from '@peculiar/x509';
+import { LRUCache } from 'lru-cache';
+import { Db, invalid, KeyRing, notFound, query } from '../../../libs/platform/index.js';
+
+x509.cryptoProvider.set(webcrypto as never);
+
+/** The public key of a CSR; its subject and extensions are ignored (claims.md, device door). */
+export interface ParsedCsr {
+  publicKey: x509.PublicKey;
+}
+
+const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const CA_YEARS = 20;
+const DEVICE_YEARS = 10;
+
+/**
+ * Checks a certificate signing request before any key is looked at (claims.md, device door).
+ * @throws validation unless it is a self-signed PKCS#10 with P-256, P-384, Ed25519 or RSA 2048–4096.
+ */
+export async function parseCsr(pem: string): Promise<ParsedCsr> {
+  let request: x509.Pkcs10CertificateRequest;
+  try {
+    request = new x509.Pkcs10CertificateRequest(pem);
+  } catch {
+    throw invalid('csr', 'is not a PKCS#10 certificate signing request in PEM');
+  }
+  const algorithm = request.publicKey.algorithm as { name: string; namedCurve?: string; modulusLength?: number };
+  const allowed =
+    (algorithm.name === 'ECDSA' && ['P-256', 'P-384'].includes(algorithm.namedCurve ?? '')) ||
+    algorithm.name === 'Ed25519' ||
+    (algorithm.name.startsWith('RSA') && algorithm.modulusLength! >= 2048 && algorithm.modulusLength! <= 4096);
+  if (!allowed) throw invalid('csr', 'must hold a P-256, P-384, Ed25519 or RSA (2048-4096 bits) key');
+  if (!(await request.verify().catch(() => false))) throw invalid('csr', 'is not signed by its own key');
+  return { publicKey: request.publicKey };
+}
+
+interface Authority {
+  certificate: x509.X509Certificate;
+  key: CryptoKey;
+}
+
+/** One certificate authority per organization; its key is stored encrypted under the master key. */
+@Injectable()
+export class CertificateAuthority {
+  private readonly authorities = new LRUCache<string, Authority>({ max: 1000 });
+
+  constructor(
+    private readonly db: Db,
+    private readonly keys: KeyRing,
+  ) {}
+
+  /** @returns the device's certificate with the device id as its subject, and the chain up to the organization's CA (PEM). */
+  async issue(orgId: string, deviceId: string, csr: ParsedCsr): Promise<{ certificate: string; chain: string }> {
+    const authority = await this.ofOrg(orgId);
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: serial(),
+      subject: `CN=${deviceId}`,
+      issuer: authority.certificate.subject,
+      ...validFor(DEVICE_YEARS),
+      publicKey: csr.publicKey,
+      signingKey: authority.key,
+      signingAlgorithm: EC,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+        await x509.AuthorityKeyIdentifierExtension.create(authority.certificate.publicKey),
+      ],
+    });
+    return { certificate: certificate.toString('pem'), chain: authority.certificate.toString('pem') };
+  }
+
+  private async ofOrg(orgId: string): Promise<Authority> {
+    const known = this.authorities.get(orgId);
+    if (known) return known;
+    const stored = (await this.load(orgId)) ?? (await this.create(orgId));
+    const pkcs8 = this.keys.decrypt(stored.key, about(orgId));
+    const authority = {
+      certificate: new x509.X509Certificate(stored.certificate),
+      key: (await webcrypto.subtle.importKey('pkcs8', pkcs8, EC, false, ['sign'])) as CryptoKey,
+    };
+    this.authorities.set(orgId, authority);
+    return authority;
+  }
+
+  private async load(orgId: string): Promise<{ certificate: string; key: Buffer } | undefined> {
+    const [row] = await query<{ certificate: string | null; key: Buffer }>(
+      this.db.manager,
+      'SELECT ca_certificate AS certificate, ca_key_encrypted AS key FROM org WHERE org_id = $1',
+      [orgId],
+    );
+    if (!row) throw notFound('Organization');
+    return row.certificate ? { certificate: row.certificate, key: row.key } : undefined;
+  }
+
+  /** Two servers may get here at once: the first UPDATE wins and both use what it wrote. */
+  private async create(orgId: string): Promise<{ certificate: string; key: Buffer }> {
+    const pair = (await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify'])) as CryptoKeyPair;
+    const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+      serialNumber: serial(),
+      name: `CN=Gatehouse ${orgId} device CA`,
+      ...validFor(CA_YEARS),
+      keys: pair,
+      signingAlgorithm: EC,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+        await x509.SubjectKeyIdentifierExtension.create(pair.publicKey),
+      ],
+    });
+    const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', pair.privateKey));
+    await query(
+      this.db.manager,
+      'UPDATE org SET ca_certificate = $2, ca_key_encrypted = $3 WHERE org_id = $1 AND ca_certificate IS NULL',
+      [orgId, certificate.toString('pem'), this.keys.encrypt(pkcs8, about(orgId))],
+    );
+    return (await this.load(orgId))!;
+  }
+}
+
+const about = (orgId: string) => `ca:${orgId}`;
+
+function serial(): string {
+  const bytes = randomBytes(16);
+  bytes[0]! &= 0x7f;
+  return bytes.toString('hex');
+}
+
+function validFor(years: number): { notBefore: Date; notAfter: Date } {
+  const notBefore = new Date(Date.now() - 5 * 60_000);
+  const notAfter = new Date(notBefore);
+  notAfter.setUTCFullYear(notAfter.getUTCFullYear() + years);
+  return { notBefore, notAfter };
+}

@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import { Db, notFound, notify, type Principal, query, shapeA, windowOf } from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import type { AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, ClaimView } from './claim.dto.js';
+import { ClaimsRepository } from './claims.repository.js';
+
+/** What operators do about claims: look at them, stop them, let one happen again. */
+@Injectable()
+export class ClaimAdministrationService {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: ClaimsRepository,
+    private readonly audit: AuditService,
+  ) {}
+
+  /** Newest first. `orgId` null: the refusals that named no existing key, for root. */
+  async list(_principal: Principal, orgId: string | null, filter: ClaimQuery): Promise<ClaimList> {
+    const window = windowOf(filter, 1000);
+    const values: unknown[] = [];
+    const where: string[] = [];
+    const add = (sql: string, value: unknown) => {
+      values.push(value);
+      where.push(sql.replace('?', `$${values.length}`));
+    };
+    if (orgId === null) where.push('org_id IS NULL');
+    else add('org_id = ?', orgId);
+    if (filter.keyId !== undefined) add('key_id = ?', filter.keyId);
+    if (filter.outcome !== undefined) add('outcome = ?', filter.outcome);
+    if (filter.hardwareId !== undefined) add('hardware_id = ?', filter.hardwareId);
+    if (filter.from !== undefined) add('created_at >= ?', filter.from);
+    if (filter.to !== undefined) add('created_at < ?', filter.to);
+    const condition = where.join(' AND ');
+    const claims = await query<ClaimView>(
+      this.db.manager,
+      `SELECT claim_id AS "claimId", org_id AS "orgId", key_id AS "keyId", generation, template_id AS "templateId", site_id AS "siteId", door,
+         hardware_id AS "hardwareId", host(address) AS address, outcome, reason, count, last_seen_at AS "lastSeenAt", created_at AS "createdAt"
+       FROM claim WHERE ${condition} ORDER BY claim_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
+      values,
+    );
+    const [count] = await query<{ total: number }>(this.db.manager, `SELECT count(*) AS total FROM claim WHERE ${condition}`, values);
+    return { claims, pagination: shapeA(count!.total, window) };
+  }
+
+  /** Stops or resumes every claim of the organization at once. Repeating it changes nothing. */
+  async setPaused(principal: Principal, orgId: string, paused: boolean): Promise<ClaimsPausedView> {
+    return this.db.tx(async (tx) => {
+      const changed = await this.repository.setPaused(tx, orgId, paused);
+      await this.audit.record(tx, principal, { orgId, action: paused ? 'claims.pause' : 'claims.resume', target: { type: 'org', id: orgId }, details: { changed } });
+      await notify(tx, 'access_changed', `org:${orgId}`);
+      return { claimsPaused: paused };
+    });
+  }
+
+  /** Rule 13: the next claim of this site's hardware id re-issues once. @throws not_found for a revoked site too. */
+  async allowReclaim(principal: Principal, orgId: string, siteId: number, seconds: number): Promise<AllowReclaimView> {
+    return this.db.tx(async (tx) => {
+      const allowedUntil = await this.repository.allowReclaim(tx, orgId, siteId, seconds);
+      if (!allowedUntil) throw notFound('Site');
+      await this.audit.record(tx, principal, { orgId, action: 'site.allow_reclaim', target: { type: 'site', id: siteId }, details: { allowedUntil } });
+      return { siteId, allowedUntil };
+    });
+  }
+}

@@ -1,0 +1,53 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsDateString, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { OffsetPagination, PageQuery } from '../../../libs/platform/index.js';
+
+export const OUTCOMES = ['created', 'recognised', 'reissued', 'contested', 'refused', 'capacity'] as const;
+
+export class ClaimQuery extends PageQuery {
+  @IsOptional() @IsString() @MaxLength(64) keyId?: string;
+  @IsOptional() @IsIn(OUTCOMES) outcome?: (typeof OUTCOMES)[number];
+  @IsOptional() @IsString() @MaxLength(128) hardwareId?: string;
+  /** Instant from which on, ISO 8601. */
+  @IsOptional() @IsDateString() from?: string;
+  /** Instant before which, ISO 8601. */
+  @IsOptional() @IsDateString() to?: string;
+}
+
+export class ClaimView {
+  claimId: number;
+  orgId: string | null;
+  keyId: string | null;
+  generation: number | null;
+  templateId: number | null;
+  siteId: number | null;
+  @ApiProperty({ enum: ['device', 'newt'] }) door: string;
+  hardwareId: string | null;
+  address: string | null;
+  @ApiProperty({ enum: OUTCOMES }) outcome: string;
+  /** Why it was refused; never told to the caller. */
+  reason: string | null;
+  /** How often: recognised re-claims count on the first claim, refusals beyond 100 a minute on one row. */
+  count: number;
+  lastSeenAt: Date;
+  createdAt: Date;
+}
+
+export class ClaimList {
+  claims: ClaimView[];
+  pagination: OffsetPagination;
+}
+
+export class AllowReclaimBody {
+  /** How long the next claim may re-issue, at most a day. */
+  @IsInt() @Min(1) @Max(86_400) expiresInSeconds: number;
+}
+
+export class AllowReclaimView {
+  siteId: number;
+  allowedUntil: Date;
+}
+
+export class ClaimsPausedView {
+  claimsPaused: boolean;
+}

@@ -1,0 +1,46 @@
+import type { CredentialKind } from '../../../libs/contracts/index.js';
+import type { ParsedCsr } from './certificate-authority.js';
+
+export type Door = 'device' | 'newt';
+
+/** One request to exchange a key, as a door translated it. */
+export interface ClaimRequest {
+  door: Door;
+  /** The provisioning key as presented. */
+  key: string;
+  name: string | null;
+  hardwareId: string | null;
+  /** SHA-256 of the claim nonce. */
+  nonceHash: Buffer | null;
+  csr: ParsedCsr | null;
+  /** Source address. */
+  address: string;
+}
+
+/** Why a claim was refused. Private: the caller never learns it (claims.md rule 2). */
+export type RefusalReason =
+  | 'malformed' | 'unknown_key' | 'wrong_secret' | 'retired_generation' | 'disabled' | 'revoked' | 'expired' | 'used_up' | 'door_closed'
+  | 'pattern' | 'csr_missing' | 'tombstoned' | 'reclaim_refused' | 'site_revoked' | 'org_gone';
+
+/** A credential as its device receives it, once. */
+export type IssuedCredential =
+  | { kind: 'api_key'; apiKey: string }
+  | { kind: 'psk'; identity: string; psk: string }
+  | { kind: 'certificate'; certificate: string; chain: string }
+  | { kind: 'newt'; newtId: string; secret: string };
+
+/** What became of an accepted claim. */
+export type ClaimResult =
+  | { outcome: 'created' | 'reissued'; siteId: number; deviceId: string; credential: IssuedCredential }
+  | { outcome: 'recognised'; siteId: number; deviceId: string; credentialType: CredentialKind; newtId: string | null };
+
+/** Thrown for every refusal; the doors turn it into the one uniform answer. */
+export class ClaimRefused extends Error {
+  constructor(
+    readonly reason: RefusalReason,
+    /** What is known of the key, for the private record. */
+    readonly about: { orgId?: string; keyId?: string; generation?: number; templateId?: number; siteId?: number } = {},
+  ) {
+    super('claim refused');
+  }
+}

@@ -1,0 +1,51 @@
+import { Body, Controller, Get, Post, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Caller, Id, OrgId, type Principal, Returns, RootAccess } from '../../../libs/platform/index.js';
+import { AllowReclaimBody, AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView } from './claim.dto.js';
+import { ClaimAdministrationService } from './claim-administration.service.js';
+
+@ApiTags('Claims')
+@Controller()
+export class ClaimsController {
+  constructor(private readonly claims: ClaimAdministrationService) {}
+
+  /** List claims, accepted and refused, newest first */
+  @Get('org/:orgId/claims')
+  @Access('listClaims')
+  @Returns(ClaimList, { message: 'Claims retrieved successfully' })
+  listClaims(@Caller() principal: Principal, @OrgId() orgId: string, @Query() filter: ClaimQuery) {
+    return this.claims.list(principal, orgId, filter);
+  }
+
+  /** List refused claims that named no existing key */
+  @Get('claims')
+  @RootAccess('listClaims')
+  @Returns(ClaimList, { message: 'Claims retrieved successfully' })
+  listUnattributedClaims(@Caller() principal: Principal, @Query() filter: ClaimQuery) {
+    return this.claims.list(principal, null, filter);
+  }
+
+  /** Stop every claim of the organization */
+  @Post('org/:orgId/claims/pause')
+  @Access('pauseClaims')
+  @Returns(ClaimsPausedView, { message: 'Claims paused successfully' })
+  pauseClaims(@Caller() principal: Principal, @OrgId() orgId: string) {
+    return this.claims.setPaused(principal, orgId, true);
+  }
+
+  /** Let claims happen again */
+  @Post('org/:orgId/claims/resume')
+  @Access('pauseClaims')
+  @Returns(ClaimsPausedView, { message: 'Claims resumed successfully' })
+  resumeClaims(@Caller() principal: Principal, @OrgId() orgId: string) {
+    return this.claims.setPaused(principal, orgId, false);
+  }
+
+  /** Let the next claim of this site's hardware id re-issue its credential, once */
+  @Post('site/:siteId/allow-reclaim')
+  @Access('allowReclaim')
+  @Returns(AllowReclaimView, { message: 'Re-claim allowed successfully' })
+  allowReclaim(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Body() body: AllowReclaimBody) {
+    return this.claims.allowReclaim(principal, orgId, siteId, body.expiresInSeconds);
+  }
+}

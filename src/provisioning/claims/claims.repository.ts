@@ -1,0 +1,261 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, prepared, query } from '../../../libs/platform/index.js';
+import type { CredentialType, ReclaimPolicy } from '../templates/template.entity.js';
+import type { Door, RefusalReason } from './claim.js';
+
+/** All that decides about a claim by a key: the key, its generations, its template and its profile. */
+export interface KeyPolicy {
+  keyId: string;
+  orgId: string;
+  keyName: string;
+  templateId: number;
+  maxUses: number | null;
+  uses: number;
+  expired: boolean;
+  disabled: boolean;
+  revoked: boolean;
+  paused: boolean;
+  approve: boolean;
+  generations: { generation: number; secretHash: Buffer; retired: boolean }[];
+  pattern: string | null;
+  credentialType: CredentialType;
+  newtDoor: boolean;
+  nameTemplate: string | null;
+  reclaimPolicy: ReclaimPolicy;
+  groupIds: number[];
+  labels: Record<string, string>;
+  config: Record<string, unknown>;
+  attributes: Record<string, unknown>;
+}
+
+interface PolicyRow extends Omit<KeyPolicy, 'generations'> {
+  generations: { generation: number; secretHash: string; retired: boolean }[];
+}
+
+const POLICY = `
+  SELECT k.key_id AS "keyId", k.org_id AS "orgId", k.name AS "keyName", k.template_id AS "templateId", k.max_uses AS "maxUses", k.uses,
+    coalesce(k.expires_at <= clock_timestamp(), false) AS expired, k.disabled_at IS NOT NULL AS disabled, k.revoked_at IS NOT NULL AS revoked,
+    o.claims_paused_at IS NOT NULL AS paused, coalesce(k.approve_new_sites, t.approve_new_sites) AS approve,
+    (SELECT jsonb_agg(jsonb_build_object('generation', g.generation, 'secretHash', encode(g.secret_hash, 'hex'), 'retired', coalesce(g.retires_at <= clock_timestamp(), false)))
+       FROM provisioning_key_generation g WHERE g.key_id = k.key_id) AS generations,
+    t.hardware_id_pattern AS pattern, t.credential_type AS "credentialType", t.newt_door AS "newtDoor", t.name_template AS "nameTemplate",
+    t.reclaim_policy AS "reclaimPolicy",
+    ARRAY(SELECT group_id FROM provisioning_template_group tg WHERE tg.template_id = t.template_id
+          UNION SELECT group_id FROM provisioning_profile_group pg WHERE pg.profile_id = t.profile_id) AS "groupIds",
+    coalesce(p.labels, '{}') AS labels, coalesce(p.config, '{}') AS config, coalesce(p.attributes, '{}') AS attributes
+  FROM provisioning_key k JOIN org o USING (org_id) JOIN provisioning_template t USING (template_id)
+    LEFT JOIN provisioning_profile p ON p.profile_id = t.profile_id
+  WHERE k.key_id = $1`;
+
+/** A site that a hardware id or nonce already belongs to, as far as a re-claim needs it. */
+export interface KnownSite {
+  siteId: number;
+  deviceId: string;
+  hardwareId: string | null;
+  nonceHash: Buffer | null;
+  keyId: string | null;
+  claimId: number | null;
+  revoked: boolean;
+  /** The nonce may still ask for the credential again: within 24 h of the first claim, not closed, not too often. */
+  windowOpen: boolean;
+  authenticated: boolean;
+  /** An operator armed one re-issue and it has not run out. */
+  armed: boolean;
+  newtId: string | null;
+  credentialKind: 'api_key' | 'psk' | 'certificate' | 'newt' | null;
+}
+
+const MAX_REISSUES = 20;
+const KNOWN = `
+  SELECT s.site_id AS "siteId", s.device_id AS "deviceId", s.hardware_id AS "hardwareId", s.nonce_hash AS "nonceHash", s.key_id AS "keyId",
+    s.claim_id AS "claimId", s.revoked_at IS NOT NULL AS revoked,
+    coalesce(s.nonce_closed_at IS NULL AND s.nonce_opened_at > now() - interval '24 hours' AND s.reissues < ${MAX_REISSUES}, false) AS "windowOpen",
+    s.authenticated_at IS NOT NULL AS authenticated, coalesce(s.reclaim_allowed_until > now(), false) AS armed,
+    c.newt_id AS "newtId", c.kind AS "credentialKind"
+  FROM site s LEFT JOIN LATERAL (
+    SELECT newt_id, kind FROM site_credential c WHERE c.site_id = s.site_id AND c.revoked_at IS NULL ORDER BY credential_id DESC LIMIT 1) c ON true`;
+
+export interface ClaimRow {
+  orgId: string | null;
+  keyId: string | null;
+  generation: number | null;
+  templateId: number | null;
+  siteId: number | null;
+  door: Door;
+  hardwareId: string | null;
+  address: string;
+  outcome: 'created' | 'reissued' | 'contested' | 'refused' | 'capacity';
+  reason: RefusalReason | null;
+  count?: number;
+}
+
+/** All SQL of claims. */
+@Injectable()
+export class ClaimsRepository {
+  /** The policy of a key, without a lock. */
+  async policy(em: EntityManager, keyId: string): Promise<KeyPolicy | undefined> {
+    return parse((await prepared<PolicyRow>(em, 'claim-policy', POLICY, [keyId]))[0]);
+  }
+
+  /** The same with the key's row locked: claims on one key decide one batch after the other. */
+  async lockPolicy(tx: EntityManager, keyId: string): Promise<KeyPolicy | undefined> {
+    return parse((await prepared<PolicyRow>(tx, 'claim-policy-lock', `${POLICY} FOR UPDATE OF k`, [keyId]))[0]);
+  }
+
+  /** Which of these hardware ids (and, for claims without one, nonces) the organization knows, and which are tombstoned. */
+  async known(tx: EntityManager, orgId: string, hardwareIds: string[], nonceHashes: Buffer[]): Promise<{ sites: KnownSite[]; tombstoned: Set<string> }> {
+    const sites = await prepared<KnownSite>(
+      tx,
+      'claim-known',
+      `${KNOWN} WHERE s.org_id = $1 AND s.hardware_id = ANY($2::text[])
+       UNION ALL ${KNOWN} WHERE s.org_id = $1 AND s.hardware_id IS NULL AND s.nonce_hash = ANY($3::bytea[])`,
+      [orgId, hardwareIds, nonceHashes],
+    );
+    const stones = await prepared<{ hardwareId: string }>(
+      tx,
+      'claim-tombstones',
+      'SELECT hardware_id AS "hardwareId" FROM tombstone WHERE org_id = $1 AND hardware_id = ANY($2::text[])',
+      [orgId, hardwareIds],
+    );
+    return { sites, tombstoned: new Set(stones.map((s) => s.hardwareId)) };
+  }
+
+  async findSite(em: EntityManager, orgId: string, siteId: number): Promise<KnownSite | undefined> {
+    const [row] = await prepared<KnownSite>(em, 'claim-find-site', `${KNOWN} WHERE s.org_id = $1 AND s.site_id = $2`, [orgId, siteId]);
+    return row;
+  }
+
+  /** One known site, locked for a decision about its credential. */
+  async lockSite(tx: EntityManager, orgId: string, siteId: number): Promise<KnownSite | undefined> {
+    const [row] = await prepared<KnownSite>(tx, 'claim-lock-site', `${KNOWN} WHERE s.org_id = $1 AND s.site_id = $2 FOR UPDATE OF s`, [orgId, siteId]);
+    return row;
+  }
+
+  /** Ids for the claims of new sites: drawn first, so that a site is born with its lineage. */
+  async drawClaimIds(tx: EntityManager, count: number): Promise<number[]> {
+    const rows = await prepared<{ id: number }>(
+      tx,
+      'claim-draw-ids',
+      `SELECT nextval(pg_get_serial_sequence('claim', 'claim_id')) AS id FROM generate_series(1, $1)`,
+      [count],
+    );
+    return rows.map((r) => r.id);
+  }
+
+  /** Spends uses of the key and of the generations that were presented, in one statement. */
+  async spend(tx: EntityManager, keyId: string, total: number, byGeneration: { generation: number; uses: number }[], address: string): Promise<void> {
+    await prepared(
+      tx,
+      'claim-spend',
+      `WITH g AS (
+         UPDATE provisioning_key_generation g SET uses = g.uses + u.uses, last_used_at = now(), last_used_ip = $5::inet
+         FROM unnest($3::int[], $4::int[]) AS u(generation, uses) WHERE g.key_id = $1 AND g.generation = u.generation)
+       UPDATE provisioning_key SET uses = uses + $2, last_used_at = now(), last_used_ip = $5::inet WHERE key_id = $1`,
+      [keyId, total, byGeneration.map((g) => g.generation), byGeneration.map((g) => g.uses), address],
+    );
+  }
+
+  /** Claim rows of a batch; `ids` were drawn when the sites were made, so that a site names its claim. */
+  async insertCreated(tx: EntityManager, rows: (ClaimRow & { claimId: number })[]): Promise<void> {
+    await prepared(
+      tx,
+      'claim-insert-created',
+      `INSERT INTO claim (claim_id, org_id, key_id, generation, template_id, site_id, door, hardware_id, address, outcome)
+       SELECT id, $2, $3, generation, $4, site_id, door, hardware_id, address::inet, 'created'
+       FROM unnest($1::bigint[], $5::int[], $6::bigint[], $7::text[], $8::text[], $9::text[]) AS u(id, generation, site_id, door, hardware_id, address)`,
+      [
+        rows.map((r) => r.claimId), rows[0]!.orgId, rows[0]!.keyId, rows[0]!.templateId, rows.map((r) => r.generation), rows.map((r) => r.siteId),
+        rows.map((r) => r.door), rows.map((r) => r.hardwareId), rows.map((r) => r.address),
+      ],
+    );
+  }
+
+  /** @returns the ids, in order. */
+  async insert(em: EntityManager, rows: ClaimRow[]): Promise<number[]> {
+    const inserted = await query<{ claimId: number }>(
+      em,
+      `INSERT INTO claim (org_id, key_id, generation, template_id, site_id, door, hardware_id, address, outcome, reason, count)
+       SELECT "orgId", "keyId", generation, "templateId", "siteId", door, "hardwareId", address::inet, outcome, reason, coalesce(count, 1)
+       FROM jsonb_to_recordset($1::jsonb) AS r("orgId" text, "keyId" text, generation int, "templateId" bigint, "siteId" bigint, door text,
+         "hardwareId" text, address text, outcome text, reason text, count int)
+       RETURNING claim_id AS "claimId"`,
+      [JSON.stringify(rows)],
+    );
+    return inserted.map((r) => r.claimId);
+  }
+
+  async addToCount(em: EntityManager, claimId: number, count: number): Promise<void> {
+    await execute(em, 'UPDATE claim SET count = count + $2, last_seen_at = now() WHERE claim_id = $1', [claimId, count]);
+  }
+
+  /** Rule 4: a recognised re-claim shows only as last-seen and count of the first claim. */
+  async recognised(em: EntityManager, claimId: number | null): Promise<void> {
+    if (claimId !== null) await this.addToCount(em, claimId, 1);
+  }
+
+  /** @returns false when a contested claim from there was recorded within the hour; it was counted instead. */
+  async firstContest(tx: EntityManager, orgId: string, siteId: number, hardwareId: string | null, address: string): Promise<boolean> {
+    const counted = await execute(
+      tx,
+      `UPDATE claim SET count = count + 1, last_seen_at = now() WHERE org_id = $1 AND site_id = $2 AND outcome = 'contested' AND address = $3::inet
+         AND created_at > now() - interval '1 hour' AND hardware_id IS NOT DISTINCT FROM $4`,
+      [orgId, siteId, address, hardwareId],
+    );
+    return counted === 0;
+  }
+
+  /** Rule 5: one more credential under the same nonce; the window stays as it is. */
+  async countReissue(tx: EntityManager, siteId: number): Promise<void> {
+    await execute(tx, 'UPDATE site SET reissues = reissues + 1 WHERE site_id = $1', [siteId]);
+  }
+
+  /** Rule 13: a new owner of the identity. The window opens anew for his nonce; the old session ends with its credential. */
+  async handOver(tx: EntityManager, siteId: number, nonceHash: Buffer | null): Promise<void> {
+    await execute(
+      tx,
+      `UPDATE site SET nonce_hash = $2, nonce_opened_at = CASE WHEN $2::bytea IS NULL THEN NULL ELSE now() END, nonce_closed_at = NULL, reissues = 0,
+         authenticated_at = NULL, reclaim_allowed_until = NULL WHERE site_id = $1`,
+      [siteId, nonceHash],
+    );
+  }
+
+  async allowReclaim(tx: EntityManager, orgId: string, siteId: number, seconds: number): Promise<Date | undefined> {
+    const [row] = await query<{ until: Date }>(
+      tx,
+      `UPDATE site SET reclaim_allowed_until = now() + make_interval(secs => $3) WHERE org_id = $1 AND site_id = $2 AND revoked_at IS NULL
+       RETURNING reclaim_allowed_until AS until`,
+      [orgId, siteId, seconds],
+    );
+    return row?.until;
+  }
+
+  /** @returns true at most once an hour for an organization (rule 15). */
+  async markPoolExhausted(tx: EntityManager, orgId: string): Promise<boolean> {
+    const marked = await execute(
+      tx,
+      `UPDATE org SET pool_exhausted_at = now() WHERE org_id = $1 AND (pool_exhausted_at IS NULL OR pool_exhausted_at <= now() - interval '1 hour')`,
+      [orgId],
+    );
+    return marked === 1;
+  }
+
+  /** @returns false when the organization was in that state already. */
+  async setPaused(tx: EntityManager, orgId: string, paused: boolean): Promise<boolean> {
+    const changed = await execute(
+      tx,
+      'UPDATE org SET claims_paused_at = CASE WHEN $2::boolean THEN now() END WHERE org_id = $1 AND (claims_paused_at IS NOT NULL) <> $2::boolean',
+      [orgId, paused],
+    );
+    return changed === 1;
+  }
+}
+
+function parse(row: PolicyRow | undefined): KeyPolicy | undefined {
+  if (!row) return undefined;
+  return {
+    ...row,
+    groupIds: row.groupIds.map(Number),
+    generations: row.generations.map((g) => ({ ...g, secretHash: Buffer.from(g.secretHash, 'hex') })),
+  };
+}

@@ -1,0 +1,337 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { AppError, Db, isDatabaseAway, type Principal, sameBytes, sha256 } from '../../../libs/platform/index.js';
+import { SiteCredentialsService } from '../../access/index.js';
+import { AuditService, EventsService } from '../../audit/index.js';
+import { AddressPoolService } from '../../orgs/index.js';
+import { SitesService } from '../../sites/index.js';
+import { matchesPattern } from '../hardware-id-pattern.js';
+import { parseKey } from '../keys/key-token.js';
+import { renderName } from '../name-template.js';
+import { Batcher } from './batcher.js';
+import { ClaimRefused, type ClaimRequest, type ClaimResult, type RefusalReason } from './claim.js';
+import { ClaimsRepository, type KeyPolicy, type KnownSite } from './claims.repository.js';
+import { CredentialIssuer, type FreshCredential } from './credential-issuer.js';
+import { KeyPolicies } from './key-policies.js';
+import { isUsedUp, planReclaim } from './reclaim-policy.js';
+
+/** A claim whose key was right, on its way into a batch. */
+interface Candidate {
+  request: ClaimRequest;
+  generation: number;
+  secretHash: Buffer;
+  /** Made before the transaction, for the case that the claim makes a site. */
+  deviceId: string;
+  fresh: FreshCredential;
+}
+
+type Decision =
+  | { do: 'created'; siteId: number; deviceId: string }
+  | { do: 'known'; siteId: number }
+  /** Lost a race or stands twice in its batch: decide again. */
+  | { do: 'again' }
+  | { do: 'refuse'; reason: RefusalReason }
+  | { do: 'capacity' }
+  | { do: 'paused' };
+
+/** A claim that finds the site changed under its hands tries again; more often than this never happens by itself. */
+const ATTEMPTS = 5;
+
+/** One exchange of a provisioning key for a site's own credential (claims.md). Every door ends here. */
+@Injectable()
+export class ClaimsService {
+  private readonly batches = new Batcher<Candidate, Decision>((keyId, items) => this.decide(keyId, items), isDatabaseAway);
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: ClaimsRepository,
+    private readonly policies: KeyPolicies,
+    private readonly issuer: CredentialIssuer,
+    private readonly sites: SitesService,
+    private readonly credentials: SiteCredentialsService,
+    private readonly pool: AddressPoolService,
+    private readonly audit: AuditService,
+    private readonly events: EventsService,
+  ) {}
+
+  /**
+   * @throws ClaimRefused with the private reason; AppError `capacity` when the address pool is full (rule 15), `claims_paused` when an
+   * operator stopped the organization's claims, `database_unavailable`. Nothing is spent or made in any of these cases.
+   */
+  async claim(request: ClaimRequest): Promise<ClaimResult> {
+    const token = parseKey(request.key);
+    if (!token) throw new ClaimRefused('malformed');
+    const secretHash = sha256(token.secret);
+    const { policy, generation } = await this.admit(token.keyId, secretHash, request);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const deviceId = randomUUID();
+      const kind = request.door === 'newt' ? 'newt' : policy.credentialType;
+      const fresh = await this.issuer.make(kind, policy.orgId, deviceId, request.csr);
+      const decision = await this.batches.submit(token.keyId, { request, generation, secretHash, deviceId, fresh });
+      const result = await this.finish(decision, request, policy, generation, fresh);
+      if (result) return result;
+    }
+    throw new AppError('capacity', 'The site is being changed by others at the moment', { retryAfter: 5 });
+  }
+
+  /** The checks that need no lock. What a cached policy refuses is looked up afresh before the refusal counts. */
+  private async admit(keyId: string, secretHash: Buffer, request: ClaimRequest): Promise<{ policy: KeyPolicy; generation: number }> {
+    const cached = this.policies.cached(keyId);
+    const first = cached && inspect(cached, secretHash, request);
+    if (first?.generation !== undefined && !first.reason) return { policy: cached!, generation: first.generation };
+    const policy = await this.policies.load(keyId);
+    if (!policy) throw new ClaimRefused('unknown_key', { keyId });
+    const { reason, generation } = inspect(policy, secretHash, request);
+    if (reason || generation === undefined) throw new ClaimRefused(reason ?? 'wrong_secret', { ...ids(policy), generation });
+    return { policy, generation };
+  }
+
+  /** @returns undefined when the claim must be decided again. */
+  private async finish(decision: Decision, request: ClaimRequest, policy: KeyPolicy, generation: number, fresh: FreshCredential): Promise<ClaimResult | undefined> {
+    switch (decision.do) {
+      case 'created':
+        return { outcome: 'created', siteId: decision.siteId, deviceId: decision.deviceId, credential: fresh.issued };
+      case 'known':
+        return this.reclaim(request, policy, generation, decision.siteId);
+      case 'again':
+        return undefined;
+      case 'refuse':
+        throw new ClaimRefused(decision.reason, { ...ids(policy), generation });
+      case 'capacity':
+        throw new AppError('capacity', 'The address pool of the organization is full', { retryAfter: 60 });
+      case 'paused':
+        throw new AppError('claims_paused', 'Claims of the organization are paused', { retryAfter: 60 });
+    }
+  }
+
+  /** One batch of claims on one key, in one transaction: all of it together or nothing (rule 3). */
+  private async decide(keyId: string, items: Candidate[]): Promise<Decision[]> {
+    return this.db.tx(async (tx) => {
+      const policy = await this.repository.lockPolicy(tx, keyId);
+      if (!policy) return items.map(() => ({ do: 'refuse', reason: 'unknown_key' }) satisfies Decision);
+      const decisions = new Array<Decision | undefined>(items.length);
+      const unsettled = (i: number) => decisions[i] === undefined;
+      const indices = items.map((_, i) => i);
+
+      for (const i of indices) {
+        const { reason } = inspect(policy, items[i]!.secretHash, items[i]!.request);
+        if (reason) decisions[i] = { do: 'refuse', reason };
+        else if (policy.paused) decisions[i] = { do: 'paused' };
+      }
+      await this.sortOutKnown(tx, policy, items, decisions);
+
+      const fresh = indices.filter(unsettled);
+      if (policy.expired) for (const i of fresh) decisions[i] = { do: 'refuse', reason: 'expired' };
+      const left = policy.maxUses === null ? Infinity : policy.maxUses - policy.uses;
+      const taken = policy.expired ? [] : fresh.slice(0, left);
+      const lost = taken.length > 0 ? await this.create(tx, policy, items, taken, decisions) : 0;
+      // Uses that a lost race gave back belong to those who came after.
+      for (const i of indices.filter(unsettled)) decisions[i] = lost > 0 ? { do: 'again' } : { do: 'refuse', reason: 'used_up' };
+      return decisions as Decision[];
+    });
+  }
+
+  /** Settles the claims whose hardware id or nonce is tombstoned, known, or earlier in the same batch. */
+  private async sortOutKnown(tx: EntityManager, policy: KeyPolicy, items: Candidate[], decisions: (Decision | undefined)[]): Promise<void> {
+    const open = items.flatMap((item, i) => (decisions[i] === undefined ? [{ item, i }] : []));
+    const hardwareIds = open.flatMap(({ item }) => item.request.hardwareId ?? []);
+    const nonces = open.flatMap(({ item }) => (item.request.hardwareId === null && item.request.nonceHash ? [item.request.nonceHash] : []));
+    if (hardwareIds.length === 0 && nonces.length === 0) return;
+    const { sites, tombstoned } = await this.repository.known(tx, policy.orgId, hardwareIds, nonces);
+    const byAnchor = new Map(sites.map((s) => [s.hardwareId !== null ? anchor(s.hardwareId, null) : anchor(null, s.nonceHash), s]));
+    const seen = new Set<string>();
+    for (const { item, i } of open) {
+      const key = anchor(item.request.hardwareId, item.request.nonceHash);
+      if (key === null) continue;
+      const site = byAnchor.get(key);
+      if (item.request.hardwareId !== null && tombstoned.has(item.request.hardwareId)) decisions[i] = { do: 'refuse', reason: 'tombstoned' };
+      else if (site) decisions[i] = { do: 'known', siteId: site.siteId };
+      else if (seen.has(key)) decisions[i] = { do: 'again' };
+      seen.add(key);
+    }
+  }
+
+  /** Makes the sites of `taken` with all that belongs to them. @returns how many lost a race for their hardware id. */
+  private async create(tx: EntityManager, policy: KeyPolicy, items: Candidate[], taken: number[], decisions: (Decision | undefined)[]): Promise<number> {
+    const { orgId, keyId, templateId } = policy;
+    const addresses = await this.pool.allocate(tx, orgId, taken.length);
+    for (const i of taken.slice(addresses.length)) decisions[i] = { do: 'capacity' };
+    if (addresses.length < taken.length && (await this.repository.markPoolExhausted(tx, orgId))) {
+      await this.events.emit(tx, { orgId, type: 'pool.exhausted', data: { keyId } });
+    }
+    // By hardware id, so that two processes inserting the same ids cannot wait for each other in a circle.
+    const rows = taken.slice(0, addresses.length).sort((a, b) => compare(items[a]!.request.hardwareId, items[b]!.request.hardwareId));
+    if (rows.length === 0) return 0;
+    const claimIds = await this.repository.drawClaimIds(tx, rows.length);
+    const created = await this.sites.insertMany(
+      tx,
+      orgId,
+      rows.map((i, n) => {
+        const { request, deviceId, generation } = items[i]!;
+        return {
+          deviceId,
+          name: request.name ?? siteName(policy, request, deviceId),
+          status: policy.approve ? ('approved' as const) : ('pending' as const),
+          type: 'newt' as const,
+          hardwareId: request.hardwareId,
+          nonceHash: request.nonceHash,
+          address: addresses[n]!,
+          labels: policy.labels,
+          config: policy.config,
+          attributes: policy.attributes,
+          keyId,
+          keyGeneration: generation,
+          templateId,
+          claimId: claimIds[n]!,
+        };
+      }),
+    );
+    const made = created.flatMap((site, n) => (site ? [{ site, n, item: items[rows[n]!]! }] : []));
+    created.forEach((site, n) => {
+      decisions[rows[n]!] = site ? { do: 'created', siteId: site.siteId, deviceId: site.deviceId } : { do: 'again' };
+    });
+    const lost = rows.length - made.length;
+    if (lost > 0) await this.pool.release(tx, orgId, created.flatMap((site, n) => (site ? [] : [addresses[n]!])));
+    if (made.length === 0) return lost;
+
+    await this.credentials.insertMany(tx, made.map(({ site, item }) => ({ ...item.fresh.stored, siteId: site.siteId, orgId })));
+    await this.sites.addToGroups(tx, made.flatMap(({ site }) => policy.groupIds.map((groupId) => ({ siteId: site.siteId, groupId }))));
+    await this.repository.insertCreated(
+      tx,
+      made.map(({ site, n, item: { request, generation } }) => ({
+        claimId: claimIds[n]!, orgId, keyId, generation, templateId, siteId: site.siteId, door: request.door, hardwareId: request.hardwareId,
+        address: request.address, outcome: 'created', reason: null,
+      })),
+    );
+    const uses = new Map<number, number>();
+    for (const { item } of made) uses.set(item.generation, (uses.get(item.generation) ?? 0) + 1);
+    await this.repository.spend(tx, keyId, made.length, [...uses].map(([generation, n]) => ({ generation, uses: n })), made.at(-1)!.item.request.address);
+    await this.audit.recordMany(
+      tx,
+      made.map(({ site, item }) => ({
+        principal: claimant(item.request, site.deviceId),
+        orgId,
+        action: 'site.claim',
+        target: { type: 'site', id: site.siteId },
+        details: { keyId, generation: item.generation, door: item.request.door },
+      })),
+    );
+    await this.events.emit(
+      tx,
+      ...made.map(({ site, item }) => ({
+        orgId,
+        type: 'device.provisioned' as const,
+        siteId: site.siteId,
+        data: { deviceId: site.deviceId, niceId: site.niceId, name: site.name, hardwareId: item.request.hardwareId, keyId, status: policy.approve ? 'approved' : 'pending' },
+      })),
+      ...(policy.maxUses !== null && policy.uses + made.length === policy.maxUses ? [{ orgId, type: 'key.exhausted' as const, data: { keyId, uses: policy.maxUses } }] : []),
+    );
+    return lost;
+  }
+
+  /** Answers a claim for a site that exists. @returns undefined when the site changed meanwhile. */
+  private async reclaim(request: ClaimRequest, policy: KeyPolicy, generation: number, siteId: number): Promise<ClaimResult | undefined> {
+    const site = await this.repository.findSite(this.db.manager, policy.orgId, siteId);
+    const key = await this.policies.load(policy.keyId);
+    if (!site || !key) return undefined;
+    const plan = planReclaim(site, request, key);
+    if (plan.do === 'reissue' || plan.do === 'handOver') return this.issueAgain(request, key, generation, site);
+    if (plan.contested) await this.recordContest(request, key, generation, site);
+    if (plan.do === 'refuse') throw new ClaimRefused(plan.reason, { ...ids(key), generation, siteId });
+    await this.repository.recognised(this.db.manager, site.claimId);
+    return {
+      outcome: 'recognised', siteId, deviceId: site.deviceId, newtId: site.newtId,
+      credentialType: site.credentialKind ?? (request.door === 'newt' ? 'newt' : key.credentialType),
+    };
+  }
+
+  /** A fresh credential for a known site; decided again under the locks of key and site, in this order. */
+  private async issueAgain(request: ClaimRequest, key: KeyPolicy, generation: number, seen: KnownSite): Promise<ClaimResult | undefined> {
+    const kind = request.door === 'newt' ? 'newt' : key.credentialType;
+    if (kind === 'certificate' && !request.csr) throw new ClaimRefused('csr_missing', { ...ids(key), generation });
+    const fresh = await this.issuer.make(kind, key.orgId, seen.deviceId, request.csr);
+    const issued = await this.db.tx(async (tx) => {
+      const policy = await this.repository.lockPolicy(tx, key.keyId);
+      if (!policy || policy.revoked || policy.disabled) throw new ClaimRefused(policy?.disabled ? 'disabled' : 'revoked', { ...ids(key), generation });
+      const site = await this.repository.lockSite(tx, key.orgId, seen.siteId);
+      if (!site) return false;
+      const plan = planReclaim(site, request, policy);
+      if (plan.do !== 'reissue' && plan.do !== 'handOver') return false;
+      if (plan.do === 'reissue') await this.repository.countReissue(tx, site.siteId);
+      else {
+        await this.credentials.revokeOfSite(tx, key.orgId, site.siteId);
+        await this.repository.handOver(tx, site.siteId, request.nonceHash);
+      }
+      await this.credentials.insertMany(tx, [{ ...fresh.stored, siteId: site.siteId, orgId: key.orgId }]);
+      await this.repository.insert(tx, [
+        {
+          orgId: key.orgId, keyId: key.keyId, generation, templateId: key.templateId, siteId: site.siteId, door: request.door,
+          hardwareId: request.hardwareId, address: request.address, outcome: 'reissued', reason: null,
+        },
+      ]);
+      await this.audit.record(tx, claimant(request, site.deviceId), {
+        orgId: key.orgId, action: 'site.reissue', target: { type: 'site', id: site.siteId },
+        details: { keyId: key.keyId, generation, door: request.door, earlierCredentials: plan.do === 'reissue' ? 'kept' : 'revoked' },
+      });
+      return true;
+    });
+    return issued ? { outcome: 'reissued', siteId: seen.siteId, deviceId: seen.deviceId, credential: fresh.issued } : undefined;
+  }
+
+  /** Rule 13: recorded, and told to operators, once an hour per site and address; then the claim gets its ordinary answer. */
+  private async recordContest(request: ClaimRequest, key: KeyPolicy, generation: number, site: KnownSite): Promise<void> {
+    await this.db.tx(async (tx) => {
+      if (!(await this.repository.firstContest(tx, key.orgId, site.siteId, request.hardwareId, request.address))) return;
+      await this.repository.insert(tx, [
+        {
+          orgId: key.orgId, keyId: key.keyId, generation, templateId: key.templateId, siteId: site.siteId, door: request.door,
+          hardwareId: request.hardwareId, address: request.address, outcome: 'contested', reason: null,
+        },
+      ]);
+      await this.events.emit(tx, {
+        orgId: key.orgId, type: 'claim.contested', siteId: site.siteId,
+        data: { deviceId: site.deviceId, hardwareId: request.hardwareId, keyId: key.keyId, address: request.address },
+      });
+    });
+  }
+}
+
+/** The checks on key, generation, door, pattern and CSR, in this order; expiry and uses depend on whether the site is known. */
+function inspect(policy: KeyPolicy, secretHash: Buffer, request: ClaimRequest): { reason?: RefusalReason; generation?: number } {
+  const match = policy.generations.find((g) => sameBytes(g.secretHash, secretHash));
+  if (!match) return { reason: 'wrong_secret' };
+  const { generation } = match;
+  if (match.retired) return { reason: 'retired_generation', generation };
+  if (policy.revoked) return { reason: 'revoked', generation };
+  if (policy.disabled) return { reason: 'disabled', generation };
+  if (request.door === 'newt' && !policy.newtDoor) return { reason: 'door_closed', generation };
+  if (policy.pattern !== null && (request.hardwareId === null || !matchesPattern(policy.pattern, request.hardwareId))) return { reason: 'pattern', generation };
+  if (request.door === 'device' && policy.credentialType === 'certificate' && !request.csr) return { reason: 'csr_missing', generation };
+  // Without an anchor there is nothing to recognise: a spent key has no other answer.
+  if (anchor(request.hardwareId, request.nonceHash) === null) {
+    if (policy.expired) return { reason: 'expired', generation };
+    if (isUsedUp(policy)) return { reason: 'used_up', generation };
+  }
+  return { generation };
+}
+
+const ids = (p: KeyPolicy) => ({ orgId: p.orgId, keyId: p.keyId, templateId: p.templateId });
+
+/** What makes two claims the same device: the hardware id, or the nonce where there is none. */
+function anchor(hardwareId: string | null, nonceHash: Buffer | null): string | null {
+  if (hardwareId !== null) return `h:${hardwareId}`;
+  return nonceHash ? `n:${nonceHash.toString('hex')}` : null;
+}
+
+const compare = (a: string | null, b: string | null) => (a === b ? 0 : (a ?? '') < (b ?? '') ? -1 : 1);
+
+function siteName(policy: KeyPolicy, request: ClaimRequest, deviceId: string): string | null {
+  if (policy.nameTemplate === null) return null;
+  return renderName(policy.nameTemplate, { hardwareId: request.hardwareId ?? undefined, deviceId, keyName: policy.keyName });
+}
+
+/** The audit's actor of a claim: a machine that has no account yet. */
+const claimant = (request: ClaimRequest, deviceId: string): Principal => ({
+  have: { kind: 'provisioningKey' }, kind: 'agent', id: request.hardwareId ?? deviceId, name: request.name ?? deviceId, address: request.address,
+});

@@ -1,0 +1,36 @@
+import { sameBytes } from '../../../libs/platform/index.js';
+import type { ClaimRequest, RefusalReason } from './claim.js';
+import type { KeyPolicy, KnownSite } from './claims.repository.js';
+
+/**
+ * What a re-claim of a known site gets.
+ * `reissue`: one more credential, the earlier ones stay valid (rule 5). `handOver`: a credential instead of all earlier ones (rule 13).
+ * `recognise`: the device id and no secret (rules 4, 6).
+ */
+export type ReclaimPlan =
+  | { do: 'reissue' }
+  | { do: 'handOver' }
+  | { do: 'recognise'; contested: boolean }
+  | { do: 'refuse'; reason: RefusalReason; contested: boolean };
+
+/** Decides by claims.md rules 4, 5, 6 and 13. The key is known to be neither disabled nor revoked, the id not to be tombstoned. */
+export function planReclaim(site: KnownSite, request: Pick<ClaimRequest, 'nonceHash'>, key: Pick<KeyPolicy, 'keyId' | 'reclaimPolicy' | 'expired' | 'maxUses' | 'uses'>): ReclaimPlan {
+  if (site.revoked) return { do: 'refuse', reason: 'site_revoked', contested: false };
+  const sameNonce = request.nonceHash !== null && site.nonceHash !== null && sameBytes(request.nonceHash, site.nonceHash);
+  if (sameNonce && site.windowOpen) return { do: 'reissue' };
+
+  const own = site.keyId === key.keyId;
+  const usedUp = isUsedUp(key);
+  const live = !key.expired && !usedUp;
+  if (site.armed && !key.expired && (live || own)) return { do: 'handOver' };
+  if (key.reclaimPolicy === 'reissue' && live) return { do: 'handOver' };
+
+  // Somebody else holds the id, or somebody else claimed it first: worth an operator's look.
+  const contested = !site.authenticated && request.nonceHash !== null && !sameNonce;
+  if (key.reclaimPolicy === 'refuse') return { do: 'refuse', reason: 'reclaim_refused', contested };
+  if (key.expired) return { do: 'refuse', reason: 'expired', contested };
+  if (usedUp && !own) return { do: 'refuse', reason: 'used_up', contested };
+  return { do: 'recognise', contested };
+}
+
+export const isUsedUp = (key: Pick<KeyPolicy, 'maxUses' | 'uses'>) => key.maxUses !== null && key.uses >= key.maxUses;

@@ -1,0 +1,4 @@
+export { ProvisioningModule } from './provisioning.module.js';
+export { KeysService } from './keys/keys.service.js';
+export { Profile } from './profiles/profile.entity.js';
+export { Template } from './templates/template.entity.js';

@@ -1,0 +1,61 @@
+import { Module, type OnModuleInit } from '@nestjs/common';
+import { Db, Hooks, parseId, query, TenantResolvers } from '../../libs/platform/index.js';
+import { AccessModule } from '../access/index.js';
+import { OrgsModule } from '../orgs/index.js';
+import { SitesModule } from '../sites/index.js';
+import { CertificateAuthority } from './claims/certificate-authority.js';
+import { ClaimAdministrationService } from './claims/claim-administration.service.js';
+import { ClaimsController } from './claims/claims.controller.js';
+import { ClaimsRepository } from './claims/claims.repository.js';
+import { ClaimsService } from './claims/claims.service.js';
+import { CredentialIssuer } from './claims/credential-issuer.js';
+import { DeviceDoorController } from './claims/device-door.controller.js';
+import { KeyPolicies } from './claims/key-policies.js';
+import { NewtDoorController } from './claims/newt-door.controller.js';
+import { Refusals } from './claims/refusals.js';
+import { KeysController } from './keys/keys.controller.js';
+import { KeysRepository } from './keys/keys.repository.js';
+import { KeysService } from './keys/keys.service.js';
+import { ProfilesController } from './profiles/profiles.controller.js';
+import { ProfilesService } from './profiles/profiles.service.js';
+import { TemplatesController } from './templates/templates.controller.js';
+import { TemplatesService } from './templates/templates.service.js';
+
+/** Profiles, templates, provisioning keys, and claims: how a shared key becomes a site's own credential. */
+@Module({
+  imports: [AccessModule, OrgsModule, SitesModule],
+  controllers: [ProfilesController, TemplatesController, KeysController, ClaimsController, DeviceDoorController, NewtDoorController],
+  providers: [
+    ProfilesService, TemplatesService, KeysService, KeysRepository, ClaimsService, ClaimsRepository, ClaimAdministrationService, KeyPolicies,
+    CredentialIssuer, CertificateAuthority, Refusals,
+  ],
+  exports: [KeysService],
+})
+export class ProvisioningModule implements OnModuleInit {
+  constructor(
+    private readonly db: Db,
+    private readonly hooks: Hooks,
+    private readonly resolvers: TenantResolvers,
+    private readonly templates: TemplatesService,
+    private readonly keys: KeysRepository,
+  ) {}
+
+  onModuleInit(): void {
+    this.hooks.orgCreated.register((tx, orgId) => this.templates.createDefault(tx, orgId));
+    this.resolveByNumber('profileId', 'provisioning_profile', 'profile_id');
+    this.resolveByNumber('templateId', 'provisioning_template', 'template_id');
+    this.resolvers.register('siteProvisioningKeyId', async (value) => {
+      const orgId = await this.keys.orgOf(this.db.manager, value);
+      return orgId === undefined ? null : { orgId };
+    });
+  }
+
+  private resolveByNumber(parameter: string, table: string, column: string): void {
+    this.resolvers.register(parameter, async (value) => {
+      const id = parseId(value);
+      if (id === null) return null;
+      const [row] = await query<{ orgId: string }>(this.db.manager, `SELECT org_id AS "orgId" FROM ${table} WHERE ${column} = $1`, [id]);
+      return row ? { orgId: row.orgId } : null;
+    });
+  }
+}
