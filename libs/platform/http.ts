@@ -159,12 +159,12 @@ function problems(errors: ValidationError[], prefix = ''): { path: string; probl
   });
 }
 
-/** Strict bodies and queries: an unknown key is an error, and every problem names its field. */
-export const validationPipe = () =>
+/** Bodies and queries: every problem names its field; `strict` makes an unknown key an error too, otherwise it is dropped. */
+export const validationPipe = (strict = true) =>
   new ValidationPipe({
     transform: true,
     whitelist: true,
-    forbidNonWhitelisted: true,
+    forbidNonWhitelisted: strict,
     forbidUnknownValues: true,
     stopAtFirstError: true,
     exceptionFactory: (errors) => {

@@ -38,7 +38,7 @@ export async function parseCsr(pem: string): Promise<ParsedCsr> {
 
 interface Authority {
   certificate: x509.X509Certificate;
-  key: CryptoKey;
+  key: webcrypto.CryptoKey;
 }
 
 /** One certificate authority per organization; its key is stored encrypted under the master key. */
@@ -79,7 +79,7 @@ export class CertificateAuthority {
     const pkcs8 = this.keys.decrypt(stored.key, about(orgId));
     const authority = {
       certificate: new x509.X509Certificate(stored.certificate),
-      key: (await webcrypto.subtle.importKey('pkcs8', pkcs8, EC, false, ['sign'])) as CryptoKey,
+      key: (await webcrypto.subtle.importKey('pkcs8', pkcs8, EC, false, ['sign'])) as webcrypto.CryptoKey,
     };
     this.authorities.set(orgId, authority);
     return authority;
@@ -97,7 +97,7 @@ export class CertificateAuthority {
 
   /** Two servers may get here at once: the first UPDATE wins and both use what it wrote. */
   private async create(orgId: string): Promise<{ certificate: string; key: Buffer }> {
-    const pair = (await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify'])) as CryptoKeyPair;
+    const pair = (await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
       serialNumber: serial(),
       name: `CN=Gatehouse ${orgId} device CA`,
