@@ -1,7 +1,7 @@
 import { Module, type OnModuleInit } from '@nestjs/common';
 import { Db, Hooks, parseId, query, TenantResolvers } from '../../libs/platform/index.js';
 import { AccessModule } from '../access/index.js';
-import { OrgsModule } from '../orgs/index.js';
+import { AddressPoolModule } from '../orgs/index.js';
 import { SitesModule } from '../sites/index.js';
 import { CertificateAuthority } from './claims/certificate-authority.js';
 import { ClaimAdministrationService } from './claims/claim-administration.service.js';
@@ -23,7 +23,7 @@ import { TemplatesService } from './templates/templates.service.js';
 
 /** Profiles, templates, provisioning keys, and claims: how a shared key becomes a site's own credential. */
 @Module({
-  imports: [AccessModule, OrgsModule, SitesModule],
+  imports: [AccessModule, AddressPoolModule, SitesModule],
   controllers: [ProfilesController, TemplatesController, KeysController, ClaimsController, DeviceDoorController, NewtDoorController],
   providers: [
     ProfilesService, TemplatesService, KeysService, KeysRepository, ClaimsService, ClaimsRepository, ClaimAdministrationService, KeyPolicies,

@@ -7,6 +7,8 @@ import { makeNiceId } from './nice-id.js';
 import { type SiteInsert, SitesRepository, type SiteStatus, type SiteType } from './sites.repository.js';
 
 export interface NewSite {
+  /** Drawn by the caller when something must be bound to it beforehand. */
+  deviceId?: string;
   /** null: the generated niceId. */
   name: string | null;
   status: SiteStatus;
@@ -102,7 +104,7 @@ export class SitesService {
 function complete(row: NewSite): SiteInsert {
   const niceId = makeNiceId();
   return {
-    deviceId: randomUUID(),
+    deviceId: row.deviceId ?? randomUUID(),
     niceId,
     name: row.name ?? niceId,
     type: row.type ?? 'newt',

@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Api, newHardwareId, provision, type Reply, register, TestOrg } from '../support/api.js';
+import { queryDatabase } from '../support/database.js';
+import { startServer, type TestServer, until } from '../support/server.js';
+
+let server: TestServer;
+let root: Api;
+
+beforeAll(async () => {
+  server = await startServer();
+  root = Api.root(server);
+});
+afterAll(async () => {
+  await server?.stop();
+});
+
+const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(server.databaseUrl, text, values);
+const expire = (id: string) => sql(`UPDATE provisioning_key SET expires_at = now() - interval '1 second' WHERE key_id = $1`, [id]);
+
+/** One claim per private reason, each set up for real; the name is the reason that the record must hold. */
+async function reasons(org: TestOrg): Promise<Record<string, { key: string; hardwareId: string }>> {
+  const good = await org.key();
+  const path = (id: string, rest = '') => org.path(`site-provisioning-key/${id}${rest}`);
+  const disabled = await org.key();
+  await root.expect('PATCH', path(disabled.siteProvisioningKeyId), { status: 'disabled' });
+  const revoked = await org.key();
+  await root.expect('POST', path(revoked.siteProvisioningKeyId, '/revoke'));
+  const expired = await org.key();
+  await expire(expired.siteProvisioningKeyId);
+  const used = await org.key({ maxBatchSize: 1 });
+  await provision(server.url, { provision_key: used.siteProvisioningKey });
+  const rotated = await org.key();
+  await root.expect('POST', path(rotated.siteProvisioningKeyId, '/rotate'), { overlapSeconds: 0 });
+  const patterned = await org.keyUnder({ hardwareIdPattern: 'never' });
+  const certificate = await org.keyUnder({ credentialType: 'certificate' });
+  const refusing = await org.keyUnder({ reclaimPolicy: 'refuse' });
+  const known = newHardwareId();
+  await provision(server.url, { provision_key: refusing.siteProvisioningKey, hardware_id: known });
+  const stone = newHardwareId();
+  await sql(`INSERT INTO tombstone (org_id, hardware_id, reason) VALUES ($1, $2, 'rejected')`, [org.orgId, stone]);
+  const id = (key: string) => key.split('.')[0]!;
+  return {
+    malformed: { key: 'spk_nonsense', hardwareId: newHardwareId() },
+    wrong_secret: { key: forge(id(good.siteProvisioningKey)), hardwareId: newHardwareId() },
+    unknown_key: { key: forge('spk_nobodyhasthis00'), hardwareId: newHardwareId() },
+    disabled: { key: disabled.siteProvisioningKey, hardwareId: newHardwareId() },
+    revoked: { key: revoked.siteProvisioningKey, hardwareId: newHardwareId() },
+    expired: { key: expired.siteProvisioningKey, hardwareId: newHardwareId() },
+    used_up: { key: used.siteProvisioningKey, hardwareId: newHardwareId() },
+    retired_generation: { key: rotated.siteProvisioningKey, hardwareId: newHardwareId() },
+    pattern: { key: patterned.siteProvisioningKey, hardwareId: newHardwareId() },
+    csr_missing: { key: certificate.siteProvisioningKey, hardwareId: newHardwareId() },
+    reclaim_refused: { key: refusing.siteProvisioningKey, hardwareId: known },
+    tombstoned: { key: good.siteProvisioningKey, hardwareId: stone },
+  };
+}
+
+/** A key of the right form and checksum whose secret nobody issued. */
+function forge(prefix: string): string {
+  return makeKey(prefix.slice('spk_'.length));
+}
+
+let makeKey: (keyId: string) => string;
+beforeAll(async () => {
+  const { formatKey, newKeySecret } = await import('../../src/provisioning/keys/key-token.js');
+  makeKey = (keyId) => formatKey({ keyId, secret: newKeySecret(keyId) });
+});
+
+const bytes = (reply: Reply<unknown>) => {
+  const headers = [...reply.headers].filter(([name]) => name !== 'date');
+  return JSON.stringify({ status: reply.status, headers, text: reply.text });
+};
+
+describe('rule 2: one uniform refusal', () => {
+  it('is the same to the byte for every reason, at both doors, and the private reason is recorded', async () => {
+    const org = await TestOrg.create(root);
+    const cases = await reasons(org);
+    const device = new Set<string>();
+    const newt = new Set<string>();
+    for (const { key, hardwareId } of Object.values(cases)) device.add(bytes(await provision(server.url, { provision_key: key, hardware_id: hardwareId })));
+    for (const [reason, { key, hardwareId }] of Object.entries(cases)) {
+      if (reason !== 'csr_missing') newt.add(bytes(await register(server.url, { provisioningKey: key, hardwareId })));
+    }
+    expect(device.size, [...device].join('\n')).toBe(1);
+    expect(newt.size, [...newt].join('\n')).toBe(1);
+    expect([...device][0]).toContain('{\\"error\\":\\"permission_denied\\"}');
+    expect([...device][0]).toContain('"status":403');
+    expect([...newt][0]).toContain('Invalid provisioning key');
+    expect([...newt][0]).toContain('"status":401');
+
+    const attributed = Object.keys(cases).filter((r) => r !== 'malformed' && r !== 'unknown_key');
+    const recorded = await until(async () => {
+      const rows = await sql<{ reason: string }>(`SELECT DISTINCT reason FROM claim WHERE org_id = $1 AND outcome = 'refused'`, [org.orgId]);
+      return rows.length >= attributed.length ? rows.map((r) => r.reason).sort() : undefined;
+    });
+    expect(recorded).toEqual(attributed.sort());
+    const unattributed = await root.expect<{ claims: { reason: string; orgId: string | null }[] }>('GET', '/claims');
+    expect(new Set(unattributed.claims.map((c) => c.reason))).toEqual(new Set(['malformed', 'unknown_key']));
+    expect(unattributed.claims.every((c) => c.orgId === null)).toBe(true);
+    expect(await sql(`SELECT 1 FROM claim WHERE org_id = $1 AND reason IN ('malformed', 'unknown_key')`, [org.orgId])).toEqual([]);
+  });
+
+  it('becomes one row with a count beyond 100 a minute per key and reason', async () => {
+    const org = await TestOrg.create(root);
+    const key = await org.key();
+    await expire(key.siteProvisioningKeyId);
+    await Promise.all(Array.from({ length: 250 }, () => provision(server.url, { provision_key: key.siteProvisioningKey })));
+    const recorded = () => sql<{ rows: number; total: number }>(`SELECT count(*)::int AS rows, sum(count)::int AS total FROM claim WHERE org_id = $1`, [org.orgId]);
+    const [row] = await until(async () => {
+      const rows = await recorded();
+      return rows[0]!.total === 250 ? rows : undefined;
+    });
+    // A minute may have ended meanwhile.
+    expect(row!.rows).toBeLessThanOrEqual(202);
+    expect(row!.rows).toBeGreaterThanOrEqual(101);
+  });
+});
+
+describe('rule 10: rate limits protect without starving', () => {
+  it('turns refusals into 429 with Retry-After, never a correct key from the same address', async () => {
+    const org = await TestOrg.create(root);
+    const key = await org.key();
+    const wrong = makeKey(key.siteProvisioningKeyId);
+    const refusals = await Promise.all(Array.from({ length: 200 }, () => provision(server.url, { provision_key: wrong })));
+    const limited = refusals.filter((r) => r.status === 429);
+    expect(limited.length).toBeGreaterThan(0);
+    expect(Number(limited[0]!.headers.get('retry-after'))).toBeGreaterThan(0);
+    const claims = await Promise.all(Array.from({ length: 100 }, () => provision(server.url, { provision_key: key.siteProvisioningKey })));
+    expect(claims.every((r) => r.status === 201)).toBe(true);
+  });
+});

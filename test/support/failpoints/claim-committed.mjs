@@ -1,0 +1,14 @@
+// Failpoint "claim-committed": the server dies by SIGKILL after a claim was committed and before it is answered.
+// Loaded into a test server with --import; production builds have no failpoints. Armed while the file in FAILPOINT_FILE exists.
+import 'reflect-metadata';
+import { existsSync, unlinkSync } from 'node:fs';
+import { ClaimsService } from '../../../dist/src/provisioning/claims/claims.service.js';
+
+const finish = ClaimsService.prototype.finish;
+ClaimsService.prototype.finish = function (...args) {
+  if (existsSync(process.env.FAILPOINT_FILE)) {
+    unlinkSync(process.env.FAILPOINT_FILE);
+    process.kill(process.pid, 'SIGKILL');
+  }
+  return finish.apply(this, args);
+};
