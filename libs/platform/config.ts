@@ -30,6 +30,7 @@ export const VARIABLES = {
   ROOT_API_KEY: { fallback: '', about: 'A root API key of your own, <id>.<secret of 32 or more characters>; changing it replaces the previous one (default: generated).' },
   SESSION_TTL_HOURS: { fallback: '168', about: 'Hours until a browser session ends.' },
   CLAIM_REFUSAL_FLOOR_MS: { fallback: '25', about: 'Milliseconds before which no claim is refused, so that refusals look alike.' },
+  REFUSALS_PER_MINUTE: { fallback: '600', about: 'Refused claims, tokens and logins a minute, per address and per public id, before refusals become 429.' },
   LOG_LEVEL: { fallback: 'info', about: 'fatal, error, warn, info, debug, trace or silent.' },
 } as const;
 
@@ -62,6 +63,7 @@ export class Config {
   readonly rootApiKey?: { id: string; secret: string };
   readonly sessionTtlHours: number;
   readonly claimRefusalFloorMs: number;
+  readonly refusalsPerMinute: number;
   readonly logLevel: LogLevel;
 
   constructor(fields: Config) {
@@ -163,6 +165,7 @@ export function parseConfig(env: Env, cwd: string): Config {
     rootApiKey: parseRootApiKey(optional('ROOT_API_KEY')),
     sessionTtlHours: whole('SESSION_TTL_HOURS', 1, 8_760),
     claimRefusalFloorMs: whole('CLAIM_REFUSAL_FLOOR_MS', 0, 10_000),
+    refusalsPerMinute: whole('REFUSALS_PER_MINUTE', 1, 1_000_000_000),
     logLevel,
   });
 }

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { isIPv6 } from 'node:net';
+import { Config } from './config.js';
 import { AppError } from './errors.js';
 
 const WINDOW_MS = 60_000;
-const PER_ADDRESS = 300;
-const PER_NAME = 60;
 const BUCKETS = 20_000;
 
 /**
@@ -16,21 +15,23 @@ const BUCKETS = 20_000;
 export class RefusalLimiter {
   private readonly buckets = new LRUCache<string, { count: number; until: number }>({ max: BUCKETS });
 
+  constructor(private readonly config: Config) {}
+
   /** Counts one refusal. @throws AppError `rate_limited` with `retryAfter` once a bucket of this minute is full. */
   refused(address: string, name?: string): void {
     const now = Date.now();
-    const wait = Math.max(this.hit(`a:${addressBucket(address)}`, PER_ADDRESS, now), name ? this.hit(`n:${name}`, PER_NAME, now) : 0);
+    const wait = Math.max(this.hit(`a:${addressBucket(address)}`, now), name ? this.hit(`n:${name}`, now) : 0);
     if (wait > 0) throw new AppError('rate_limited', 'Too many refused requests', { retryAfter: wait / 1000 });
   }
 
   /** @returns milliseconds to wait when the bucket is over its limit, else 0. */
-  private hit(bucket: string, limit: number, now: number): number {
+  private hit(bucket: string, now: number): number {
     let entry = this.buckets.get(bucket);
     if (!entry || entry.until <= now) {
       entry = { count: 0, until: now + WINDOW_MS };
       this.buckets.set(bucket, entry);
     }
-    return ++entry.count > limit ? entry.until - now : 0;
+    return ++entry.count > this.config.refusalsPerMinute ? entry.until - now : 0;
   }
 }
 

@@ -117,9 +117,16 @@ describe('rule 2: one uniform refusal', () => {
 });
 
 describe('rule 10: rate limits protect without starving', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer({ env: { REFUSALS_PER_MINUTE: '50' } });
+  });
+  afterAll(async () => {
+    await server?.stop();
+  });
+
   it('turns refusals into 429 with Retry-After, never a correct key from the same address', async () => {
-    const org = await TestOrg.create(root);
-    const key = await org.key();
+    const key = await (await TestOrg.create(Api.root(server))).key();
     const wrong = makeKey(key.siteProvisioningKeyId);
     const refusals = await Promise.all(Array.from({ length: 200 }, () => provision(server.url, { provision_key: wrong })));
     const limited = refusals.filter((r) => r.status === 429);
