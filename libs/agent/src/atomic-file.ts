@@ -1,0 +1,73 @@
+import { closeSync, fsyncSync, openSync, readdirSync, realpathSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+
+/**
+ * Replaces a file so that a power cut leaves the old content or the new, never a part: temp file, fsync, rename, fsync of the directory.
+ * @param path file to replace, made with mode 0600; a symbolic link is followed
+ */
+export function writeFileAtomic(path: string, content: string): void {
+  const target = followLink(path);
+  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+  let renamed = false;
+  try {
+    removeLeftovers(target);
+    const file = openSync(temporary, 'wx', 0o600);
+    try {
+      const bytes = Buffer.from(content, 'utf8');
+      let written = 0;
+      while (written < bytes.length) written += writeSync(file, bytes, written);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, target);
+    renamed = true;
+    syncDirectory(dirname(target));
+  } finally {
+    if (!renamed) removeIfThere(temporary);
+  }
+}
+
+/** A crash between write and rename leaves a temp file that may hold a secret; the next write removes it. */
+function removeLeftovers(target: string): void {
+  const prefix = `.${basename(target)}.`;
+  for (const name of readdirSync(dirname(target))) {
+    const pid = name.startsWith(prefix) && /^(\d+)\.tmp$/.exec(name.slice(prefix.length))?.[1];
+    if (pid && (Number(pid) === process.pid || !isRunning(Number(pid)))) removeIfThere(join(dirname(target), name));
+  }
+}
+
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function syncDirectory(path: string): void {
+  if (process.platform === 'win32') return; // a directory cannot be opened there; the rename is journalled
+  const directory = openSync(path, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function followLink(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+export function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // gone already, or not ours to remove
+  }
+}

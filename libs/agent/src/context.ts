@@ -1,0 +1,17 @@
+import type { Clock } from './clock.js';
+import type { FileContent } from './config-file.js';
+import type { Log } from './log.js';
+import type { StatusReport } from './status-file.js';
+
+/** What one round of the agent works with. `signal` ends every wait and request of the round. */
+export type AgentContext = {
+  clock: Clock;
+  random: () => number;
+  log: Log;
+  env: NodeJS.ProcessEnv;
+  configFile: string;
+  signal: AbortSignal;
+  readFile(): FileContent;
+  /** Notes what `gatehouse-agent status` shows. */
+  status(change: Partial<StatusReport>): void;
+};

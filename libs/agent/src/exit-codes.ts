@@ -1,0 +1,29 @@
+/** How the agent ends (agent-session.md). A supervisor restarts on 69, 70 and 75 and leaves 64, 73, 77 and 78 alone. */
+export const EXIT = {
+  ok: 0,
+  usage: 64,
+  unreachable: 69,
+  internal: 70,
+  stateNotWritable: 73,
+  pending: 75,
+  refused: 77,
+  configuration: 78,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** Ends the agent with this code; the message is for the person who reads the log. */
+export class AgentExit extends Error {
+  constructor(
+    readonly code: ExitCode,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'AgentExit';
+  }
+}
+
+/** A wrong setting: exit 78. */
+export function misconfigured(message: string): AgentExit {
+  return new AgentExit(EXIT.configuration, message);
+}

@@ -1,0 +1,47 @@
+// Bundles the agent into one file that runs on a bare Node, with its hash and version beside it, for the server to serve.
+import { createHash } from 'node:crypto';
+import { chmod, copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const out = join(root, 'dist', 'agent');
+const name = 'gatehouse-agent.mjs';
+const { version } = JSON.parse(await readFile(join(root, 'libs/agent/package.json'), 'utf8'));
+
+const { outputFiles } = await build({
+  absWorkingDir: root,
+  entryPoints: ['libs/agent/src/main.ts'],
+  outfile: `dist/agent/${name}`,
+  bundle: true,
+  write: false,
+  platform: 'node',
+  target: 'node20.19',
+  format: 'esm',
+  minify: true,
+  legalComments: 'inline',
+  // Optional natives and niceties that their users do without; a bundle has no place for them.
+  external: ['bufferutil', 'utf-8-validate', 'supports-color'],
+  define: { GATEHOUSE_AGENT_VERSION: JSON.stringify(version) },
+  banner: {
+    js: `#!/usr/bin/env node\n// gatehouse-agent ${version}\nimport { createRequire as gatehouseCreateRequire } from 'node:module';\nconst require = gatehouseCreateRequire(import.meta.url);`,
+  },
+  logLevel: 'warning',
+});
+const bundle = outputFiles[0].contents;
+const sha256 = createHash('sha256').update(bundle).digest('hex');
+
+await mkdir(out, { recursive: true });
+await replace(name, bundle);
+await replace(`${name}.sha256`, `${sha256}  ${name}\n`);
+await replace('version.json', `${JSON.stringify({ version, sha256, bytes: bundle.length }, null, 2)}\n`);
+await copyFile(join(root, 'libs/agent/install.sh'), join(out, 'install.sh'));
+await chmod(join(out, name), 0o755);
+
+/** A server that serves the file while it is built again sees the old or the new one. */
+async function replace(file, content) {
+  const temporary = join(out, `.${file}.${process.pid}`);
+  await writeFile(temporary, content);
+  await rename(temporary, join(out, file));
+}
