@@ -4,13 +4,13 @@ import { Config, DatabaseModule, loggerOptions, PlatformModule } from '../libs/p
 import { AccessModule, ApiKey, Role, User } from './access/index.js';
 import { AuditModule } from './audit/index.js';
 import { HealthModule } from './health/index.js';
-import { AddressPoolModule } from './orgs/index.js';
+import { Org, OrgsModule } from './orgs/index.js';
 import { Profile, ProvisioningModule, Template } from './provisioning/index.js';
 import { MIGRATIONS } from './schema.js';
 import { SitesModule } from './sites/index.js';
 
 /** Entities that modules own; each module exports its list. */
-const ENTITIES: (abstract new () => object)[] = [ApiKey, Role, User, Profile, Template];
+const ENTITIES: (abstract new () => object)[] = [ApiKey, Org, Role, User, Profile, Template];
 
 @Global()
 @Module({})
@@ -34,7 +34,7 @@ export class AppModule {
         HealthModule,
         AuditModule,
         AccessModule,
-        AddressPoolModule,
+        OrgsModule,
         SitesModule,
         ProvisioningModule,
       ],

@@ -17,7 +17,19 @@ export function buildDocument(app: INestApplication): OpenAPIObject {
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: "A site's own credential, `sk_live_…`" }, 'deviceKey')
     .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same as deviceKey, in a header of its own' }, 'deviceKeyHeader')
     .build();
-  return SwaggerModule.createDocument(app, config, { operationIdFactory: (_controller, method) => method });
+  const document = SwaggerModule.createDocument(app, config, { operationIdFactory: (_controller, method) => method });
+  for (const [path, item] of Object.entries(document.paths)) declarePathParameters(path, item);
+  return document;
+}
+
+/** `OrgId` and `Id` read what the guard resolved, which the scanner does not see: every `{name}` of a path is a parameter. */
+function declarePathParameters(path: string, item: object): void {
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!);
+  for (const operation of Object.values(item) as { parameters?: { name: string; in: string }[] }[]) {
+    const declared = new Set(operation.parameters?.filter((p) => p.in === 'path').map((p) => p.name));
+    const missing = names.filter((name) => !declared.has(name));
+    operation.parameters = [...missing.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })), ...(operation.parameters ?? [])];
+  }
 }
 
 /** Serves the document and a page to try it out, under `/api/docs` and `/api/openapi.json`; built on first demand, once. Call before init. */

@@ -42,3 +42,13 @@ export function isIpv4Range(value: unknown): value is string {
   if ([a, b, c, d].some((part) => part > 255) || prefix < 8 || prefix > 32) return false;
   return (a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) % 2 ** (32 - prefix) === 0 && match.slice(1, 6).every((part) => String(Number(part)) === part);
 }
+
+/** Whether two valid IPv4 CIDRs share an address. */
+export function rangesOverlap(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((cidr) => {
+    const [address = '', prefix] = cidr.split('/');
+    const first = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+    return { first, last: first + 2 ** (32 - Number(prefix)) - 1 };
+  }) as [{ first: number; last: number }, { first: number; last: number }];
+  return a.first <= b.last && b.first <= a.last;
+}

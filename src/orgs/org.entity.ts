@@ -1,0 +1,18 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+/** The tenant; everything below belongs to one. */
+@Entity('org')
+export class Org {
+  @PrimaryColumn('text') orgId: string;
+  @Column('text') name: string;
+  @Column('cidr') subnet: string;
+  @Column('cidr') utilitySubnet: string;
+  @Column('boolean', { default: false }) requireTwoFactor: boolean;
+  @Column('int', { nullable: true }) maxSessionLengthHours: number | null;
+  @Column('int', { nullable: true }) passwordExpiryDays: number | null;
+  @Column('int', { default: 7 }) logRetentionDaysRequest: number;
+  @Column('int', { default: 0 }) logRetentionDaysAccess: number;
+  @Column('int', { default: 0 }) logRetentionDaysAction: number;
+  @Column('int', { default: 0 }) logRetentionDaysConnection: number;
+  @Column('timestamptz', { default: () => 'now()' }) createdAt: Date;
+}

@@ -1,0 +1,57 @@
+import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Answer, Caller, ErrorAnswers, OrgId, PageQuery, type Principal, Returns, RootAccess } from '../../libs/platform/index.js';
+import { CheckOrgIdQuery, CreateOrgBody, OrgAnswer, OrgList, OrgView, UpdateOrgBody } from './orgs.dto.js';
+import { OrgsService } from './orgs.service.js';
+
+/** integration-api.md §2, rows 1–6. */
+@ApiTags('Organizations')
+@Controller()
+export class OrgsController {
+  constructor(private readonly orgs: OrgsService) {}
+
+  /** 200 when the id is taken, 404 (a success too) when it is free. */
+  @Get('org/checkId')
+  @RootAccess('checkOrgId')
+  @Returns('empty', { message: 'Organization ID is taken', also: [404] })
+  async checkOrgId(@Query() query: CheckOrgIdQuery): Promise<Answer<object>> {
+    const taken = await this.orgs.isTaken(query.orgId);
+    return new Answer({}, taken ? {} : { status: 404, message: 'Organization ID is available' });
+  }
+
+  @Put('org')
+  @RootAccess('createOrg')
+  @ErrorAnswers(409)
+  @Returns(OrgView, { status: 201, message: 'Organization created successfully' })
+  createOrg(@Caller() caller: Principal, @Body() body: CreateOrgBody): Promise<OrgView> {
+    return this.orgs.createOrg(caller, body);
+  }
+
+  @Get('orgs')
+  @RootAccess('listOrgs')
+  @Returns(OrgList, { message: 'Organizations retrieved successfully' })
+  listOrgs(@Query() query: PageQuery): Promise<OrgList> {
+    return this.orgs.list(query);
+  }
+
+  @Get('org/:orgId')
+  @Access('getOrg')
+  @Returns(OrgAnswer, { message: 'Organization retrieved successfully' })
+  async getOrg(@OrgId() orgId: string): Promise<OrgAnswer> {
+    return { org: await this.orgs.read(orgId) };
+  }
+
+  @Post('org/:orgId')
+  @Access('updateOrg')
+  @Returns(OrgView, { message: 'Organization updated successfully' })
+  updateOrg(@Caller() caller: Principal, @OrgId() orgId: string, @Body() body: UpdateOrgBody): Promise<OrgView> {
+    return this.orgs.update(caller, orgId, body);
+  }
+
+  @Delete('org/:orgId')
+  @RootAccess('deleteOrg')
+  @Returns(null, { message: 'Organization deleted successfully' })
+  deleteOrg(@Caller() caller: Principal, @OrgId() orgId: string): Promise<void> {
+    return this.orgs.delete(caller, orgId);
+  }
+}

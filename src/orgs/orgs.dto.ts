@@ -1,0 +1,82 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsBoolean, IsInt, IsOptional, IsString, Length, Matches, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { IsIpv4Range, NoControlCharacters, OffsetPagination } from '../../libs/platform/index.js';
+
+const ORG_ID = /^[a-z0-9_]+(-[a-z0-9_]+)*$/;
+
+export class CreateOrgBody {
+  /** Lower-case letters, digits and `_`, in parts joined by `-`. */
+  @IsString() @Length(1, 32) @Matches(ORG_ID, { message: 'orgId must be of lower-case letters, digits and "_", in parts joined by "-"' })
+  orgId: string;
+
+  @IsString() @Length(1, 255) @NoControlCharacters()
+  name: string;
+
+  /** Address pool of the sites; by default ORG_SUBNET. */
+  @IsOptional() @IsIpv4Range()
+  subnet?: string;
+
+  /** For aliases; must not overlap the other one. */
+  @IsOptional() @IsIpv4Range()
+  utilitySubnet?: string;
+}
+
+/** -1 keeps for ever, 0 keeps nothing. */
+const Days = () => (target: object, key: string) => [IsOptional(), IsInt(), Min(-1), Max(36_500)].forEach((rule) => rule(target, key));
+
+export class UpdateOrgBody {
+  @IsOptional() @IsString() @Length(1, 255) @NoControlCharacters()
+  name?: string;
+
+  /** Not available yet: only false is accepted. */
+  @IsOptional() @IsBoolean()
+  requireTwoFactor?: boolean;
+
+  /** Not available yet: only null is accepted. */
+  @ValidateIf((body: UpdateOrgBody) => body.maxSessionLengthHours !== undefined && body.maxSessionLengthHours !== null) @IsInt() @Min(1)
+  maxSessionLengthHours?: number | null;
+
+  /** Not available yet: only null is accepted. */
+  @ValidateIf((body: UpdateOrgBody) => body.passwordExpiryDays !== undefined && body.passwordExpiryDays !== null) @IsInt() @Min(1)
+  passwordExpiryDays?: number | null;
+
+  /** 0 keeps nothing, -1 keeps for ever. */
+  @ApiProperty({ type: 'integer', minimum: -1, required: false }) @Days() settingsLogRetentionDaysRequest?: number;
+  @ApiProperty({ type: 'integer', minimum: -1, required: false }) @Days() settingsLogRetentionDaysAccess?: number;
+  @ApiProperty({ type: 'integer', minimum: -1, required: false }) @Days() settingsLogRetentionDaysAction?: number;
+  @ApiProperty({ type: 'integer', minimum: -1, required: false }) @Days() settingsLogRetentionDaysConnection?: number;
+}
+
+export class CheckOrgIdQuery {
+  @IsString() @MaxLength(255)
+  orgId: string;
+}
+
+/** integration-api.md §3.1; the SSH key and billing come later, so their fields are null. */
+export class OrgView {
+  orgId: string;
+  name: string;
+  subnet: string;
+  utilitySubnet: string;
+  createdAt: Date;
+  requireTwoFactor: boolean;
+  maxSessionLengthHours: number | null;
+  passwordExpiryDays: number | null;
+  settingsLogRetentionDaysRequest: number;
+  settingsLogRetentionDaysAccess: number;
+  settingsLogRetentionDaysAction: number;
+  settingsLogRetentionDaysConnection: number;
+  sshCaPrivateKey: string | null;
+  sshCaPublicKey: string | null;
+  isBillingOrg: boolean | null;
+  billingOrgId: string | null;
+}
+
+export class OrgAnswer {
+  org: OrgView;
+}
+
+export class OrgList {
+  orgs: OrgView[];
+  pagination: OffsetPagination;
+}

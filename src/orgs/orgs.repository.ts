@@ -1,0 +1,50 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, query, type Window } from '../../libs/platform/index.js';
+import { Org } from './org.entity.js';
+
+/** All SQL about organizations themselves. */
+@Injectable()
+export class OrgsRepository {
+  async insert(tx: EntityManager, org: Pick<Org, 'orgId' | 'name' | 'subnet' | 'utilitySubnet'>): Promise<void> {
+    await tx.getRepository(Org).insert(org);
+  }
+
+  async find(em: EntityManager, orgId: string): Promise<Org | null> {
+    return em.getRepository(Org).findOneBy({ orgId });
+  }
+
+  async exists(em: EntityManager, orgId: string): Promise<boolean> {
+    return (await query(em, 'SELECT 1 AS one FROM org WHERE org_id = $1', [orgId])).length > 0;
+  }
+
+  async list(em: EntityManager, window: Window): Promise<[Org[], number]> {
+    return em.getRepository(Org).findAndCount({ order: { orgId: 'ASC' }, take: window.limit, skip: window.offset });
+  }
+
+  /** `changes` is not empty. */
+  async update(tx: EntityManager, orgId: string, changes: Partial<Org>): Promise<boolean> {
+    return (await tx.getRepository(Org).update({ orgId }, changes)).affected === 1;
+  }
+
+  /** Claims hold a key-share lock on their organization: from here on none can begin, those that run are waited for. */
+  async lockForDeletion(tx: EntityManager, orgId: string): Promise<boolean> {
+    return (await query(tx, 'SELECT 1 AS one FROM org WHERE org_id = $1 FOR UPDATE', [orgId])).length > 0;
+  }
+
+  /** Deletes some sites of an organization that goes and tells every server process. @returns how many; 0 when none is left. */
+  async deleteSites(tx: EntityManager, orgId: string, atMost: number): Promise<number> {
+    const rows = await query(
+      tx,
+      `WITH gone AS (DELETE FROM site WHERE site_id IN (SELECT site_id FROM site WHERE org_id = $1 ORDER BY site_id LIMIT $2) RETURNING site_id)
+       SELECT pg_notify('site_changed', site_id::text) FROM gone`,
+      [orgId, atMost],
+    );
+    return rows.length;
+  }
+
+  async delete(tx: EntityManager, orgId: string): Promise<void> {
+    await execute(tx, 'DELETE FROM org WHERE org_id = $1', [orgId]);
+    await execute(tx, 'DELETE FROM site_count WHERE org_id = $1', [orgId]);
+  }
+}

@@ -1,0 +1,134 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import {
+  AppError, Config, conflict, Db, Hooks, invalid, isUniqueViolation, NoticedCache, Notices, notFound, notify, type PageQuery, type Principal, rangesOverlap,
+  shapeA, TenantResolvers, windowOf,
+} from '../../libs/platform/index.js';
+import { RolesService, UsersService } from '../access/index.js';
+import { AuditService } from '../audit/index.js';
+import type { Org } from './org.entity.js';
+import type { CreateOrgBody, OrgList, OrgView, UpdateOrgBody } from './orgs.dto.js';
+import { OrgsRepository } from './orgs.repository.js';
+
+const DEFAULT_UTILITY_SUBNET = '100.96.128.0/20';
+/** Sites deleted by one statement: an organization of many must not run into the statement timeout. */
+const SITES_PER_STATEMENT = 2000;
+
+/** Organizations (integration-api.md §3.1). */
+@Injectable()
+export class OrgsService implements OnModuleInit {
+  private readonly existing: NoticedCache<{ orgId: string }>;
+
+  constructor(
+    private readonly db: Db,
+    private readonly config: Config,
+    private readonly repository: OrgsRepository,
+    private readonly roles: RolesService,
+    private readonly users: UsersService,
+    private readonly audit: AuditService,
+    private readonly hooks: Hooks,
+    private readonly resolvers: TenantResolvers,
+    notices: Notices,
+  ) {
+    this.existing = new NoticedCache(notices, { max: 10_000, tags: (orgId) => [`org:${orgId}`] });
+  }
+
+  onModuleInit(): void {
+    this.resolvers.register('orgId', async (orgId, { have }) => {
+      // A key or a membership of an organization proves that it exists; another one is hidden anyway.
+      if (have.kind === 'orgKey' || (have.kind === 'user' && have.memberships.has(orgId))) return { orgId };
+      return this.existing.get(orgId, async () => ((await this.repository.exists(this.db.manager, orgId)) ? { orgId } : null));
+    });
+  }
+
+  /** PUT /org. @throws conflict when the id is taken, validation when the two ranges overlap */
+  async createOrg(principal: Principal, body: CreateOrgBody): Promise<OrgView> {
+    return this.db.tx((tx) => this.create(tx, principal, body));
+  }
+
+  /**
+   * An organization with its two roles, its owner and whatever modules add to it (default template, address range). The owner is the
+   * user who creates it; for a key, the first server administrator.
+   */
+  async create(tx: EntityManager, principal: Principal, wanted: CreateOrgBody): Promise<OrgView> {
+    const { orgId, name, subnet = this.config.orgSubnet, utilitySubnet = DEFAULT_UTILITY_SUBNET } = wanted;
+    if (rangesOverlap(subnet, utilitySubnet)) throw invalid('utilitySubnet', 'overlaps subnet');
+    try {
+      await this.repository.insert(tx, { orgId, name, subnet, utilitySubnet });
+    } catch (error) {
+      throw isUniqueViolation(error) ? conflict('An organization with this id exists') : error;
+    }
+    const admin = await this.roles.createDefaults(tx, orgId);
+    const owner = principal.kind === 'user' ? principal.id : await this.users.firstServerAdmin(tx);
+    if (owner !== null) await this.users.addMember(tx, orgId, owner, { isOwner: true, roleIds: [admin] });
+    await this.hooks.orgCreated.run(tx, orgId);
+    await notify(tx, 'access_changed', `org:${orgId}`);
+    await this.audit.record(tx, principal, { orgId, action: 'org.create', target: { type: 'org', id: orgId }, details: { name, subnet } });
+    return view((await this.repository.find(tx, orgId))!);
+  }
+
+  async read(orgId: string): Promise<OrgView> {
+    const org = await this.repository.find(this.db.manager, orgId);
+    if (!org) throw notFound('Organization');
+    return view(org);
+  }
+
+  /** GET /orgs: every organization of the installation. */
+  async list(query: PageQuery): Promise<OrgList> {
+    const window = windowOf(query, 1000);
+    const [orgs, total] = await this.repository.list(this.db.manager, window);
+    return { orgs: orgs.map(view), pagination: shapeA(total, window) };
+  }
+
+  /** GET /org/checkId: whether the id is taken. */
+  isTaken(orgId: string): Promise<boolean> {
+    return this.repository.exists(this.db.manager, orgId);
+  }
+
+  /** POST /org/{orgId}. @throws validation for an empty body, not_available for a setting that nothing enforces yet */
+  async update(principal: Principal, orgId: string, body: UpdateOrgBody): Promise<OrgView> {
+    for (const field of ['requireTwoFactor', 'maxSessionLengthHours', 'passwordExpiryDays'] as const) {
+      if (body[field]) throw new AppError('not_available', `${field} is not available yet`, { fields: [{ path: field, problem: 'is not available yet' }] });
+    }
+    const given = Object.entries(body).filter(([, value]) => value !== undefined && value !== null);
+    if (Object.values(body).every((value) => value === undefined)) throw invalid('', 'give at least one field to change');
+    const changes = Object.fromEntries(given.map(([name, value]) => [name.replace(/^settingsL/, 'l'), value])) as Partial<Org>;
+    return this.db.tx(async (tx) => {
+      if (given.length > 0 && !(await this.repository.update(tx, orgId, changes))) throw notFound('Organization');
+      await this.audit.record(tx, principal, { orgId, action: 'org.update', target: { type: 'org', id: orgId }, details: body as Record<string, unknown> });
+      return view((await this.repository.find(tx, orgId))!);
+    });
+  }
+
+  /** DELETE /org/{orgId}, with everything that belongs to it; its agents are disconnected, its keys end. The audit stays. */
+  async delete(principal: Principal, orgId: string): Promise<void> {
+    await this.db.tx(async (tx) => {
+      if (!(await this.repository.lockForDeletion(tx, orgId))) throw notFound('Organization');
+      while ((await this.repository.deleteSites(tx, orgId, SITES_PER_STATEMENT)) > 0);
+      await this.repository.delete(tx, orgId);
+      await notify(tx, 'access_changed', `org:${orgId}`);
+      await this.audit.record(tx, principal, { orgId, action: 'org.delete', target: { type: 'org', id: orgId } });
+    });
+  }
+}
+
+function view(org: Org): OrgView {
+  return {
+    orgId: org.orgId,
+    name: org.name,
+    subnet: org.subnet,
+    utilitySubnet: org.utilitySubnet,
+    createdAt: org.createdAt,
+    requireTwoFactor: org.requireTwoFactor,
+    maxSessionLengthHours: org.maxSessionLengthHours,
+    passwordExpiryDays: org.passwordExpiryDays,
+    settingsLogRetentionDaysRequest: org.logRetentionDaysRequest,
+    settingsLogRetentionDaysAccess: org.logRetentionDaysAccess,
+    settingsLogRetentionDaysAction: org.logRetentionDaysAction,
+    settingsLogRetentionDaysConnection: org.logRetentionDaysConnection,
+    sshCaPrivateKey: null,
+    sshCaPublicKey: null,
+    isBillingOrg: null,
+    billingOrgId: null,
+  };
+}
