@@ -1,3 +1,5 @@
-export { SitesModule } from './sites.module.js';
+export { SITES_ENTITIES, SitesModule } from './sites.module.js';
 export { SitesService, type CreatedSite, type NewSite } from './sites.service.js';
-export type { SiteStatus, SiteType } from './sites.repository.js';
+export { SiteReads } from './site-reads.js';
+export { NICE_ID, NICE_ID_PROBLEM, SiteFilter, SiteView } from './sites.dto.js';
+export type { SiteFields, SiteStatus, SiteType } from './sites.repository.js';

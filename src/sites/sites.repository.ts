@@ -26,6 +26,15 @@ export interface SiteInsert {
   nonceHash: Buffer | null;
 }
 
+/** Fields of a site that are no decision. */
+export interface SiteFields {
+  name?: string;
+  niceId?: string;
+  dockerSocketEnabled?: boolean;
+  labels?: Record<string, string>;
+  groupIds?: number[];
+}
+
 /** ON CONFLICT DO NOTHING: the indexes decide whether a hardware id, a nonce or a name is taken, no look beforehand. */
 const INSERT_MANY = `
   INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, address, subnet, docker_socket_enabled, labels, config, attributes,
@@ -36,16 +45,16 @@ const INSERT_MANY = `
     "dockerSocketEnabled" boolean, labels jsonb, config jsonb, attributes jsonb, "claimId" bigint, "keyId" text, "keyGeneration" int, "templateId" bigint,
     "nonceHash" bytea)
   ON CONFLICT DO NOTHING
-  RETURNING site_id AS "siteId", device_id AS "deviceId"`;
+  RETURNING site_id AS "siteId", device_id AS "deviceId", created_at AS "createdAt"`;
 
-/** All SQL that writes sites. Reads are in sites.read.ts. */
+/** All SQL that writes sites. Reads are in site-reads.ts. */
 @Injectable()
 export class SitesRepository {
-  /** Inserts rows in the given order. @returns the new ids by device id; a row that met a unique index is not among them. */
-  async insertMany(tx: EntityManager, orgId: string, rows: SiteInsert[]): Promise<Map<string, number>> {
+  /** Inserts rows in the given order. @returns what was made by device id; a row that met a unique index is not among them. */
+  async insertMany(tx: EntityManager, orgId: string, rows: SiteInsert[]): Promise<Map<string, { siteId: number; createdAt: Date }>> {
     const json = JSON.stringify(rows.map((r) => ({ ...r, nonceHash: r.nonceHash ? `\\x${r.nonceHash.toString('hex')}` : null })));
-    const made = await prepared<{ siteId: number; deviceId: string }>(tx, 'sites_insert_many', INSERT_MANY, [orgId, json]);
-    return new Map(made.map((m) => [m.deviceId, m.siteId]));
+    const made = await prepared<{ siteId: number; deviceId: string; createdAt: Date }>(tx, 'sites_insert_many', INSERT_MANY, [orgId, json]);
+    return new Map(made.map((m) => [m.deviceId, m]));
   }
 
   /** @returns which of the hardware ids, and of the nonces of sites without hardware id, are there. */
@@ -79,6 +88,47 @@ export class SitesRepository {
             bumped AS (UPDATE site s SET desired_version = desired_version + 1 FROM mine WHERE s.site_id = mine.site_id RETURNING s.site_id)
        SELECT pg_notify('site_changed', site_id::text) FROM bumped`,
       [orgId, siteIds],
+    );
+  }
+
+  /**
+   * Changes the plain fields that are given; what an agent is told about (name, niceId, Docker) makes a new desired version.
+   * @returns false when the site is not there.
+   */
+  async update(tx: EntityManager, orgId: string, siteId: number, f: SiteFields): Promise<boolean> {
+    const changed = await execute(
+      tx,
+      `WITH changed AS (
+         UPDATE site SET name = coalesce($3, name), nice_id = coalesce($4, nice_id), docker_socket_enabled = coalesce($5, docker_socket_enabled),
+           labels = coalesce($6::jsonb, labels), desired_version = desired_version + 1
+         WHERE org_id = $1 AND site_id = $2 RETURNING site_id
+       ) SELECT pg_notify('site_changed', site_id::text) FROM changed`,
+      [orgId, siteId, f.name ?? null, f.niceId ?? null, f.dockerSocketEnabled ?? null, f.labels ? JSON.stringify(f.labels) : null],
+    );
+    return changed > 0;
+  }
+
+  /** Sets a site's groups. @returns how many of them exist in the organization. */
+  async setGroups(tx: EntityManager, orgId: string, siteId: number, groupIds: number[]): Promise<number> {
+    await execute(tx, 'DELETE FROM site_group_member WHERE site_id = $1 AND group_id <> ALL($2::bigint[])', [siteId, groupIds]);
+    const rows = await query<{ n: number }>(
+      tx,
+      `WITH mine AS (SELECT group_id FROM site_group WHERE org_id = $1 AND group_id = ANY($3::bigint[])),
+            added AS (INSERT INTO site_group_member (group_id, site_id) SELECT group_id, $2 FROM mine ON CONFLICT DO NOTHING)
+       SELECT count(*) AS n FROM mine`,
+      [orgId, siteId, groupIds],
+    );
+    return rows[0]!.n;
+  }
+
+  async resetBandwidth(tx: EntityManager, orgId: string): Promise<number> {
+    return execute(
+      tx,
+      `WITH used AS MATERIALIZED (
+         SELECT site_id FROM site WHERE org_id = $1 AND (megabytes_in <> 0 OR megabytes_out <> 0) ORDER BY site_id FOR NO KEY UPDATE
+       )
+       UPDATE site s SET megabytes_in = 0, megabytes_out = 0 FROM used WHERE s.site_id = used.site_id`,
+      [orgId],
     );
   }
 

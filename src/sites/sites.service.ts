@@ -1,16 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
-import { AppError, Hooks, notFound, notify } from '../../libs/platform/index.js';
+import { AppError, conflict, Hooks, invalid, isUniqueViolation, notFound, notify } from '../../libs/platform/index.js';
 import { AddressPoolService } from '../orgs/index.js';
 import { makeNiceId } from './nice-id.js';
-import { type SiteInsert, SitesRepository, type SiteStatus, type SiteType } from './sites.repository.js';
+import { type SiteFields, type SiteInsert, SitesRepository, type SiteStatus, type SiteType } from './sites.repository.js';
 
 export interface NewSite {
   /** Drawn by the caller when something must be bound to it beforehand. */
   deviceId?: string;
   /** null: the generated niceId. */
   name: string | null;
+  /** Generated when absent. */
+  niceId?: string;
   status: SiteStatus;
   hardwareId: string | null;
   /** `a.b.c.d/prefix`, as the address pool answers it. */
@@ -33,10 +35,13 @@ export interface CreatedSite {
   niceId: string;
   deviceId: string;
   name: string;
+  createdAt: Date;
 }
 
 /** Fresh niceIds to try when the generated one is taken: with 10^13 of them the second try is already a rarity. */
 const NICE_ID_TRIES = 5;
+
+const niceIdTaken = () => conflict('This niceId is already in use');
 
 /** What other modules do with sites, inside their own transactions. */
 @Injectable()
@@ -50,6 +55,7 @@ export class SitesService {
   /**
    * Inserts sites in the given order; callers sort by hardware id, so that two processes cannot deadlock.
    * @returns per row the new site, or null where the hardware id (or, without one, the nonce) was there already or twice in `rows`.
+   * @throws conflict when a niceId that was given is taken.
    */
   async insertMany(tx: EntityManager, orgId: string, rows: NewSite[]): Promise<(CreatedSite | null)[]> {
     const made: (CreatedSite | null)[] = rows.map(() => null);
@@ -60,10 +66,11 @@ export class SitesService {
       const ids = await this.sites.insertMany(tx, orgId, inserts);
       open.forEach(({ index }, i) => {
         const { deviceId, niceId, name } = inserts[i]!;
-        const siteId = ids.get(deviceId);
-        if (siteId !== undefined) made[index] = { siteId, niceId, deviceId, name };
+        const created = ids.get(deviceId);
+        if (created) made[index] = { siteId: created.siteId, niceId, deviceId, name, createdAt: created.createdAt };
       });
       open = await this.clashedByName(tx, orgId, open.filter(({ index }) => made[index] === null));
+      if (open.some(({ row }) => row.niceId)) throw niceIdTaken();
     }
     return made;
   }
@@ -75,6 +82,22 @@ export class SitesService {
   /** Tells connected agents, on every server process, that what they should do has changed (agent-session.md). */
   async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
     if (siteIds.length > 0) await this.sites.bumpDesired(tx, orgId, siteIds);
+  }
+
+  /**
+   * Changes plain fields; the groups given replace those that are there.
+   * @throws not_found, conflict when the niceId is taken, validation when a group is not of this organization.
+   */
+  async update(tx: EntityManager, orgId: string, siteId: number, fields: SiteFields): Promise<void> {
+    const { groupIds, ...columns } = fields;
+    try {
+      if (!(await this.sites.update(tx, orgId, siteId, columns))) throw notFound('Site');
+    } catch (error) {
+      throw isUniqueViolation(error, 'site_nice_id') ? niceIdTaken() : error;
+    }
+    if (!groupIds) return;
+    const unique = [...new Set(groupIds)];
+    if ((await this.sites.setGroups(tx, orgId, siteId, unique)) !== unique.length) throw invalid('groupIds', 'a group does not exist');
   }
 
   /**
@@ -102,7 +125,7 @@ export class SitesService {
 }
 
 function complete(row: NewSite): SiteInsert {
-  const niceId = makeNiceId();
+  const niceId = row.niceId ?? makeNiceId();
   return {
     deviceId: row.deviceId ?? randomUUID(),
     niceId,

@@ -1,0 +1,63 @@
+import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '../../libs/platform/index.js';
+import { SiteView } from '../sites/index.js';
+import { DecideBody, DecisionResults, DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
+import { ApprovalsService } from './approvals.service.js';
+
+/** Routes that decide about sites, and those that can mean a decision. */
+@ApiTags('Sites')
+@Controller()
+export class ApprovalsController {
+  constructor(private readonly approvals: ApprovalsService) {}
+
+  /** Change a site; `status` approved approves it, pending suspends it */
+  @Post('site/:siteId')
+  @Access('updateSite')
+  @ErrorAnswers(409)
+  @Returns(SiteView, { message: 'Site updated successfully' })
+  updateSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Body() body: UpdateSiteBody) {
+    return this.approvals.update(principal, orgId, siteId, body);
+  }
+
+  /** Delete a site; a pending one is rejected and leaves a tombstone */
+  @Delete('site/:siteId')
+  @Access('deleteSite')
+  @ErrorAnswers(409)
+  @Returns(null, { message: 'Site deleted successfully' })
+  deleteSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Query() query: DeleteSiteQuery) {
+    return this.approvals.delete(principal, orgId, siteId, query);
+  }
+
+  /** Revoke the credentials of a leaked or stolen site and refuse its hardware id; the site stays */
+  @Post('site/:siteId/revoke')
+  @Access('revokeSite')
+  @Returns(SiteView, { message: 'Site revoked successfully' })
+  revokeSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Body() body: RevokeSiteBody) {
+    return this.approvals.revoke(principal, orgId, siteId, body);
+  }
+
+  /** Approve or reject many sites, each in a transaction of its own */
+  @Post('org/:orgId/approvals')
+  @Access('updateApprovals')
+  @Returns(DecisionResults, { message: 'Decisions applied' })
+  updateApprovals(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: DecideBody) {
+    return this.approvals.decide(principal, orgId, body);
+  }
+
+  /** List hardware ids that may claim nothing */
+  @Get('org/:orgId/tombstones')
+  @Access('listTombstones')
+  @Returns(TombstoneList, { message: 'Tombstones retrieved successfully' })
+  listTombstones(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
+    return this.approvals.listTombstones(principal, orgId, page);
+  }
+
+  /** Lift a tombstone; the hardware id is percent-encoded */
+  @Delete('org/:orgId/tombstone/:hardwareId')
+  @Access('deleteTombstone')
+  @Returns(null, { message: 'Tombstone deleted successfully' })
+  deleteTombstone(@Caller() principal: Principal, @OrgId() orgId: string, @Param('hardwareId') hardwareId: string) {
+    return this.approvals.deleteTombstone(principal, orgId, hardwareId);
+  }
+}

@@ -1,0 +1,85 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform, Type } from 'class-transformer';
+import {
+  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, MaxLength, ValidateNested,
+} from 'class-validator';
+import { IsLabels, NoControlCharacters, OffsetPagination } from '../../libs/platform/index.js';
+import { NICE_ID, NICE_ID_PROBLEM, SiteFilter } from '../sites/index.js';
+
+const STATUSES = ['pending', 'approved'] as const;
+const DECISIONS = ['approve', 'reject'] as const;
+const MAX_NOTE = 2000;
+
+/** At least one field. `status` is a decision: `approved` approves, `pending` suspends. */
+export class UpdateSiteBody {
+  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() name?: string;
+  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() @Matches(NICE_ID, NICE_ID_PROBLEM) niceId?: string;
+  @IsOptional() @IsBoolean() dockerSocketEnabled?: boolean;
+  @IsOptional() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
+  /** Why; kept with the decision. */
+  @IsOptional() @IsString() @MaxLength(MAX_NOTE) note?: string;
+  /** All labels of the site, at most 32. */
+  @IsOptional() @IsLabels() @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } }) labels?: Record<string, string>;
+  /** All groups of the site. */
+  @IsOptional() @IsArray() @ArrayMaxSize(100) @IsInt({ each: true }) @IsPositive({ each: true })
+  @ApiPropertyOptional({ type: 'array', items: { type: 'integer' }, maxItems: 100 })
+  groupIds?: number[];
+}
+
+export class RevokeSiteBody {
+  @IsOptional() @IsString() @MaxLength(MAX_NOTE) note?: string;
+}
+
+export class DeleteSiteQuery {
+  /** `false`: rejecting a pending site leaves no tombstone, so that its hardware id may claim again. */
+  @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value), { toClassOnly: true })
+  @IsOptional() @IsBoolean() @ApiPropertyOptional({ type: 'boolean', default: true }) tombstone?: boolean;
+}
+
+/** Either `siteIds` or `filter`. */
+export class DecideBody {
+  @IsOptional() @IsArray() @ArrayMinSize(1) @ArrayMaxSize(1000) @ArrayUnique() @IsInt({ each: true }) @IsPositive({ each: true })
+  @ApiPropertyOptional({ type: 'array', items: { type: 'integer' }, minItems: 1, maxItems: 1000 })
+  siteIds?: number[];
+  /** Decides on pending sites that match, the 1,000 oldest at most; repeat while `remaining` is above 0. */
+  @IsOptional() @ValidateNested() @Type(() => SiteFilter) filter?: SiteFilter;
+  @IsIn(DECISIONS) @ApiProperty({ enum: DECISIONS }) decision: (typeof DECISIONS)[number];
+  @IsOptional() @IsString() @MaxLength(MAX_NOTE) note?: string;
+  /** Whether a rejected hardware id is refused from now on [true]. */
+  @IsOptional() @IsBoolean() tombstone?: boolean;
+  /** Only say what would happen. */
+  @IsOptional() @IsBoolean() dryRun?: boolean;
+}
+
+const OUTCOMES = ['approved', 'rejected', 'unchanged', 'not_found', 'conflict', 'failed'] as const;
+
+export class DecisionResult {
+  siteId: number;
+  /** `unchanged`: it was so already; `conflict`: an approved site cannot be rejected. */
+  @ApiProperty({ enum: OUTCOMES }) outcome: (typeof OUTCOMES)[number];
+  message: string | null;
+}
+
+export class DecisionResults {
+  dryRun: boolean;
+  @ApiProperty({ enum: DECISIONS }) decision: (typeof DECISIONS)[number];
+  results: DecisionResult[];
+  /** How many further sites match the filter. */
+  remaining: number;
+}
+
+export class TombstoneView {
+  hardwareId: string;
+  /** Name of the site that had it. */
+  siteName: string | null;
+  /** `rejected` or `revoked`. */
+  reason: string;
+  note: string | null;
+  createdBy: string | null;
+  createdAt: Date;
+}
+
+export class TombstoneList {
+  tombstones: TombstoneView[];
+  pagination: OffsetPagination;
+}

@@ -1,0 +1,89 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, query } from '../../libs/platform/index.js';
+import type { SiteStatus } from '../sites/index.js';
+
+/** What a decision needs to know about the site it changed. */
+export interface Decided {
+  siteId: number;
+  niceId: string;
+  name: string;
+  hardwareId: string | null;
+}
+
+export interface LockedSite extends Decided {
+  status: SiteStatus;
+  revoked: boolean;
+}
+
+const DECIDED = `site_id AS "siteId", nice_id AS "niceId", name, hardware_id AS "hardwareId"`;
+
+/** All SQL of decisions. The conditional UPDATE decides a race; the notice goes out with the commit. */
+@Injectable()
+export class ApprovalsRepository {
+  /** @returns null when the site is not pending (any more), or not there. */
+  async approve(tx: EntityManager, orgId: string, siteId: number, by: string, note: string | null): Promise<Decided | null> {
+    return this.change(
+      tx,
+      `UPDATE site SET status = 'approved', suspended_at = NULL, decided_at = now(), decided_by = $3, decision_note = $4, desired_version = desired_version + 1
+       WHERE org_id = $1 AND site_id = $2 AND status = 'pending' RETURNING *`,
+      [orgId, siteId, by, note],
+    );
+  }
+
+  /** @returns null when the site is not approved (any more), or not there. */
+  async suspend(tx: EntityManager, orgId: string, siteId: number, by: string, note: string | null): Promise<Decided | null> {
+    return this.change(
+      tx,
+      `UPDATE site SET status = 'pending', suspended_at = now(), decided_at = now(), decided_by = $3, decision_note = $4, desired_version = desired_version + 1
+       WHERE org_id = $1 AND site_id = $2 AND status = 'approved' RETURNING *`,
+      [orgId, siteId, by, note],
+    );
+  }
+
+  /** Closes every way back to a credential. @returns null when the site was revoked already, or is not there. */
+  async revoke(tx: EntityManager, orgId: string, siteId: number): Promise<Decided | null> {
+    return this.change(
+      tx,
+      `UPDATE site SET revoked_at = now(), nonce_closed_at = coalesce(nonce_closed_at, now()), reclaim_allowed_until = NULL, desired_version = desired_version + 1
+       WHERE org_id = $1 AND site_id = $2 AND revoked_at IS NULL RETURNING *`,
+      [orgId, siteId],
+    );
+  }
+
+  async statusOf(em: EntityManager, orgId: string, siteIds: number[]): Promise<Map<number, SiteStatus>> {
+    const rows = await query<{ siteId: number; status: SiteStatus }>(
+      em,
+      'SELECT site_id AS "siteId", status FROM site WHERE org_id = $1 AND site_id = ANY($2::bigint[])',
+      [orgId, siteIds],
+    );
+    return new Map(rows.map((r) => [r.siteId, r.status]));
+  }
+
+  /** Waits for whoever decides on this site at the moment. */
+  async lock(tx: EntityManager, orgId: string, siteId: number): Promise<LockedSite | null> {
+    const [row] = await query<LockedSite>(
+      tx,
+      `SELECT ${DECIDED}, status, revoked_at IS NOT NULL AS revoked FROM site WHERE org_id = $1 AND site_id = $2 FOR UPDATE`,
+      [orgId, siteId],
+    );
+    return row ?? null;
+  }
+
+  async bury(tx: EntityManager, orgId: string, site: Decided, reason: 'rejected' | 'revoked', by: string, note: string | null): Promise<boolean> {
+    if (site.hardwareId === null) return false;
+    await execute(
+      tx,
+      `INSERT INTO tombstone (org_id, hardware_id, site_name, reason, note, created_by) VALUES ($1, $2, $3, $4, $5, $6)
+       ON CONFLICT (org_id, hardware_id) DO UPDATE SET site_name = excluded.site_name, reason = excluded.reason, note = excluded.note,
+         created_by = excluded.created_by, created_at = now()`,
+      [orgId, site.hardwareId, site.name, reason, note, by],
+    );
+    return true;
+  }
+
+  private async change(tx: EntityManager, update: string, values: unknown[]): Promise<Decided | null> {
+    const [row] = await query<Decided>(tx, `WITH s AS (${update}) SELECT ${DECIDED}, pg_notify('site_changed', site_id::text) FROM s`, values);
+    return row ? { siteId: row.siteId, niceId: row.niceId, name: row.name, hardwareId: row.hardwareId } : null;
+  }
+}

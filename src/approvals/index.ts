@@ -1,0 +1,1 @@
+export { APPROVALS_ENTITIES, ApprovalsModule } from './approvals.module.js';

@@ -1,0 +1,25 @@
+import { PartialType } from '@nestjs/swagger';
+import { IsNotEmpty, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
+import { NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
+
+export class CreateGroupBody {
+  /** Unique in the organization; not digits alone, because a filter takes a group's name or number. */
+  @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() @Matches(/\D/, { message: '$property must not be digits alone' }) name: string;
+  @IsOptional() @IsString() @MaxLength(2000) description?: string | null;
+}
+
+export class UpdateGroupBody extends PartialType(CreateGroupBody) {}
+
+export class GroupView {
+  groupId: number;
+  orgId: string;
+  name: string;
+  description: string | null;
+  siteCount: number;
+  createdAt: Date;
+}
+
+export class GroupList {
+  groups: GroupView[];
+  pagination: OffsetPagination;
+}

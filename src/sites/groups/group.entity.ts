@@ -1,0 +1,11 @@
+import { Column, CreateDateColumn, Entity, PrimaryGeneratedColumn } from 'typeorm';
+
+/** A named set of sites, for filters and fleets. */
+@Entity('site_group')
+export class SiteGroup {
+  @PrimaryGeneratedColumn({ type: 'bigint' }) groupId: number;
+  @Column('text') orgId: string;
+  @Column('text') name: string;
+  @Column('text', { nullable: true }) description: string | null;
+  @CreateDateColumn({ type: 'timestamptz' }) createdAt: Date;
+}

@@ -1,0 +1,115 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import {
+  AppError, conflict, Db, invalid, isUniqueViolation, notFound, parseId, type Principal, randomLower, sha256, shapeB, sqlState, TenantResolvers, windowOf,
+} from '../../libs/platform/index.js';
+import { SiteCredentialsService } from '../access/index.js';
+import { AuditService } from '../audit/index.js';
+import { AddressPoolService } from '../orgs/index.js';
+import { newSiteRow, SiteReads } from './site-reads.js';
+import type { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
+import { SitesRepository } from './sites.repository.js';
+import { SitesService } from './sites.service.js';
+
+const PAGE_SIZE = 20;
+const NEWT_ID_LENGTH = 15;
+const SECRET_LENGTH = 48;
+/** integration-api.md §3.3: what a site of type local has instead of a tunnel network. */
+const LOCAL_SUBNET = '0.0.0.0/32';
+
+/** What operators do with sites by hand: the operator door and the reads (claims.md "Three doors", integration-api.md §3.2–3.3). */
+@Injectable()
+export class SiteDeskService implements OnModuleInit {
+  constructor(
+    private readonly db: Db,
+    private readonly sites: SitesService,
+    private readonly repository: SitesRepository,
+    private readonly reads: SiteReads,
+    private readonly pool: AddressPoolService,
+    private readonly credentials: SiteCredentialsService,
+    private readonly audit: AuditService,
+    private readonly resolvers: TenantResolvers,
+  ) {}
+
+  onModuleInit(): void {
+    const resolve = async (value: string, principal: Principal, orgId: string | undefined) => {
+      const siteId = parseId(value);
+      const owner = siteId === null ? null : await this.reads.orgOfSite(this.db.manager, siteId);
+      if (siteId !== null && owner !== null) return { orgId: owner, id: siteId };
+      // Without an organization in the path a niceId means something only to a key of one organization.
+      const home = orgId ?? (principal.have.kind === 'orgKey' ? principal.have.orgId : undefined);
+      const named = home === undefined ? null : await this.reads.idOfNiceId(this.db.manager, home, value);
+      return named === null ? null : { orgId: home!, id: named };
+    };
+    this.resolvers.register('siteId', resolve);
+    this.resolvers.register('niceId', resolve);
+  }
+
+  /** @throws capacity when the address pool is exhausted. */
+  async defaults(_principal: Principal, orgId: string): Promise<SiteDefaults> {
+    const { address, newtId } = await this.db.tx((tx) => this.pool.reserve(tx, orgId));
+    return {
+      exitNodeId: null, address: null, publicKey: null, name: null, listenPort: null, endpoint: null, subnet: null, newtId, newtSecret: randomLower(SECRET_LENGTH),
+      clientAddress: address,
+    };
+  }
+
+  /**
+   * Makes a site by hand, approved at once.
+   * @throws conflict when niceId, address or newtId is taken; validation when the address is outside the ranges; capacity when there is none.
+   */
+  async create(principal: Principal, orgId: string, body: CreateSiteBody): Promise<CreatedSiteView> {
+    if (body.type === 'wireguard') throw new AppError('not_available', 'A WireGuard site needs an exit node, and this server has none');
+    if (body.exitNodeId != null) throw invalid('exitNodeId', 'there is no such exit node');
+    const newt = body.type === 'newt' ? { newtId: body.newtId ?? randomLower(NEWT_ID_LENGTH), secret: body.secret ?? randomLower(SECRET_LENGTH) } : null;
+    const secretHash = newt && sha256(newt.secret);
+    try {
+      return await this.db.tx(async (tx) => {
+        const address = body.address ? await this.pool.take(tx, orgId, body.address) : await this.nextAddress(tx, orgId);
+        const site = {
+          name: body.name, ...(body.niceId ? { niceId: body.niceId } : {}), status: 'approved' as const, hardwareId: null, address, type: body.type,
+          subnet: newt ? null : LOCAL_SUBNET, dockerSocketEnabled: newt !== null,
+        };
+        const [made] = await this.sites.insertMany(tx, orgId, [site]);
+        const { siteId } = made!;
+        if (newt) await this.credentials.insertMany(tx, [{ siteId, orgId, kind: 'newt', newtId: newt.newtId, secretHash: secretHash! }]);
+        if (body.newtId) await this.credentials.announce(tx, body.newtId);
+        await this.audit.record(tx, principal, { orgId, action: 'site.create', target: { type: 'site', id: siteId }, details: { name: body.name, type: body.type } });
+        const row = newSiteRow({ ...site, ...made!, orgId });
+        return { ...row.contract, ...newt, ...row.origin };
+      });
+    } catch (error) {
+      if (isUniqueViolation(error, 'site_credential_newt')) throw conflict('This newtId is already in use');
+      // A root key may name an organization that was deleted a moment ago.
+      if (sqlState(error) === '23503') throw notFound('Organization');
+      throw error;
+    }
+  }
+
+  async list(_principal: Principal, orgId: string, q: ListSitesQuery): Promise<SiteList> {
+    const window = windowOf(q, PAGE_SIZE);
+    const [sites, total] = [await this.reads.page(this.db.manager, orgId, q, window), await this.reads.total(this.db.manager, orgId, q)];
+    return { sites, pagination: shapeB(total, window) };
+  }
+
+  /** @throws not_found */
+  async get(_principal: Principal, orgId: string, siteId: number): Promise<SiteView> {
+    const site = await this.reads.find(this.db.manager, orgId, siteId);
+    if (!site) throw notFound('Site');
+    return site;
+  }
+
+  async resetBandwidth(principal: Principal, orgId: string): Promise<Record<string, never>> {
+    await this.db.tx(async (tx) => {
+      const sites = await this.repository.resetBandwidth(tx, orgId);
+      await this.audit.record(tx, principal, { orgId, action: 'site.reset_bandwidth', target: { type: 'org', id: orgId }, details: { sites } });
+    });
+    return {};
+  }
+
+  private async nextAddress(tx: EntityManager, orgId: string): Promise<string> {
+    const [address] = await this.pool.allocate(tx, orgId, 1);
+    if (!address) throw new AppError('capacity', 'The address pool of the organization is exhausted', { retryAfter: 60 });
+    return address;
+  }
+}

@@ -1,0 +1,187 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { likeEscape, prepared, query, type Window } from '../../libs/platform/index.js';
+import type { ListSitesQuery, SiteFilter, SiteItem, SiteOrigin, SiteRow, SiteView } from './sites.dto.js';
+import type { SiteStatus, SiteType } from './sites.repository.js';
+
+interface ReadRow extends Omit<SiteOrigin, 'groupIds'> {
+  siteId: number;
+  orgId: string;
+  niceId: string;
+  name: string;
+  type: SiteType;
+  status: SiteStatus;
+  connected: boolean;
+  address: string | null;
+  subnet: string | null;
+  pubKey: string | null;
+  megabytesIn: number;
+  megabytesOut: number;
+  dockerSocketEnabled: boolean;
+  desiredVersion: number;
+  appliedVersion: number | null;
+  appliedError: string | null;
+  newtId: string | null;
+  /** Arrays of int8 arrive as text. */
+  groupIds: string[];
+}
+
+interface ItemRow extends ReadRow {
+  orgName: string;
+}
+
+const COLUMNS = `
+  s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.name, s.type, s.status, s.address::text AS address, s.subnet, s.pub_key AS "pubKey",
+  s.megabytes_in AS "megabytesIn", s.megabytes_out AS "megabytesOut", s.docker_socket_enabled AS "dockerSocketEnabled", s.device_id AS "deviceId",
+  s.hardware_id AS "hardwareId", s.labels, s.key_id AS "keyId", s.key_generation AS "keyGeneration", s.template_id AS "templateId", s.claim_id AS "claimId",
+  s.agent_version AS "agentVersion", s.created_at AS "createdAt", s.decided_by AS "decidedBy", s.decided_at AS "decidedAt", s.decision_note AS "decisionNote",
+  s.suspended_at AS "suspendedAt", s.revoked_at AS "revokedAt", s.desired_version AS "desiredVersion", s.applied_version AS "appliedVersion",
+  s.applied_error AS "appliedError", p.session_id IS NOT NULL AS connected, p.last_seen_at AS "lastSeenAt",
+  ARRAY(SELECT m.group_id FROM site_group_member m WHERE m.site_id = s.site_id ORDER BY m.group_id) AS "groupIds"`;
+
+const ONE = `
+  SELECT ${COLUMNS}, (
+    SELECT c.newt_id FROM site_credential c WHERE c.site_id = s.site_id AND c.kind = 'newt' ORDER BY c.revoked_at IS NULL DESC, c.credential_id DESC LIMIT 1
+  ) AS "newtId"
+  FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
+
+const ORDER = { name: 's.name', megabytesIn: 's.megabytes_in', megabytesOut: 's.megabytes_out' } as const;
+
+/** Reads of sites, joined with presence, groups and credentials. */
+@Injectable()
+export class SiteReads {
+  async find(em: EntityManager, orgId: string, siteId: number): Promise<SiteView | null> {
+    const [row] = await prepared<ReadRow>(em, 'site_one', ONE, [orgId, siteId]);
+    return row ? toView(row) : null;
+  }
+
+  /** One page. By default names ascend, which the index serves whatever the number of sites. */
+  async page(em: EntityManager, orgId: string, q: ListSitesQuery, window: Window): Promise<SiteItem[]> {
+    const { where, values } = conditions(orgId, q);
+    const direction = q.order === 'desc' ? 'DESC' : 'ASC';
+    const text = `
+      SELECT ${COLUMNS}, o.name AS "orgName" FROM site s JOIN org o ON o.org_id = s.org_id LEFT JOIN site_presence p ON p.site_id = s.site_id
+      WHERE ${where} ORDER BY ${ORDER[q.sort_by ?? 'name']} ${direction}, s.site_id ${direction} LIMIT $${values.length + 1} OFFSET $${values.length + 2}`;
+    return (await read<ItemRow>(em, q, 'sites_page', text, [...values, window.limit, window.offset])).map(toItem);
+  }
+
+  /** The exact number of matches: without a filter, or by status alone, from the counters that the site table's triggers keep. */
+  async total(em: EntityManager, orgId: string, filter: SiteFilter): Promise<number> {
+    const { status } = filter;
+    if (isPlain(filter)) {
+      const [row] = await prepared<{ n: number }>(
+        em,
+        'sites_total',
+        'SELECT coalesce(sum(n), 0)::bigint AS n FROM site_count WHERE org_id = $1 AND status = ANY($2::text[])',
+        [orgId, status ? [status] : ['approved', 'pending']],
+      );
+      return row!.n;
+    }
+    const { where, values } = conditions(orgId, filter);
+    const text = `SELECT count(*) AS n FROM site s WHERE ${where}`;
+    const [row] = await query<{ n: number }>(em, text, values);
+    return row!.n;
+  }
+
+  /** @returns ids of matches in the order of ids, at most `limit`. */
+  async ids(em: EntityManager, orgId: string, filter: SiteFilter, limit: number): Promise<number[]> {
+    const { where, values } = conditions(orgId, filter);
+    const rows = await query<{ siteId: number }>(em, `SELECT s.site_id AS "siteId" FROM site s WHERE ${where} ORDER BY s.site_id LIMIT $${values.length + 1}`, [...values, limit]);
+    return rows.map((r) => r.siteId);
+  }
+
+  async orgOfSite(em: EntityManager, siteId: number): Promise<string | null> {
+    const [row] = await prepared<{ orgId: string }>(em, 'site_org', 'SELECT org_id AS "orgId" FROM site WHERE site_id = $1', [siteId]);
+    return row?.orgId ?? null;
+  }
+
+  async idOfNiceId(em: EntityManager, orgId: string, niceId: string): Promise<number | null> {
+    const [row] = await prepared<{ siteId: number }>(em, 'site_by_nice_id', 'SELECT site_id AS "siteId" FROM site WHERE org_id = $1 AND nice_id = $2', [orgId, niceId]);
+    return row?.siteId ?? null;
+  }
+}
+
+const NARROWING: (keyof SiteFilter)[] = ['group', 'label', 'keyId', 'hardwareId', 'agentVersion', 'online', 'query'];
+const isPlain = (filter: SiteFilter) => NARROWING.every((key) => filter[key] === undefined);
+
+/** Lists without a filter are prepared; filters are planned by their values. */
+function read<Row extends object>(em: EntityManager, q: ListSitesQuery, name: string, text: string, values: unknown[]): Promise<Row[]> {
+  return isPlain(q) ? prepared<Row>(em, [name, q.status, q.sort_by, q.order].join('_'), text, values) : query<Row>(em, text, values);
+}
+
+/** Every value is a parameter; the text depends only on which filters are there. */
+function conditions(orgId: string, f: SiteFilter): { where: string; values: unknown[] } {
+  const values: unknown[] = [orgId];
+  const parts = ['s.org_id = $1'];
+  const add = (value: unknown, part: (parameter: string) => string) => parts.push(part(`$${values.push(value)}`));
+  // As a literal, so that the planner sees that the index of pending sites serves.
+  if (f.status) parts.push(`s.status = '${f.status === 'pending' ? 'pending' : 'approved'}'`);
+  if (f.keyId !== undefined) add(f.keyId, (p) => `s.key_id = ${p}`);
+  if (f.hardwareId !== undefined) add(f.hardwareId, (p) => `s.hardware_id = ${p}`);
+  if (f.agentVersion !== undefined) add(f.agentVersion, (p) => `s.agent_version = ${p}`);
+  for (const label of f.label ?? []) add(JSON.stringify(pair(label)), (p) => `s.labels <> '{}' AND s.labels @> ${p}::jsonb`);
+  if (f.group !== undefined) {
+    const column = /^\d{1,15}$/.test(f.group) ? 'group_id = %::bigint' : 'name = %';
+    add(f.group, (p) => `s.site_id IN (SELECT m.site_id FROM site_group g JOIN site_group_member m ON m.group_id = g.group_id WHERE g.org_id = $1 AND g.${column.replace('%', p)})`);
+  }
+  if (f.query) add(`%${likeEscape(f.query)}%`, (p) => `(s.name ILIKE ${p} OR s.nice_id ILIKE ${p})`);
+  if (f.online !== undefined) {
+    const online = `(s.type = 'local' OR s.site_id IN (SELECT site_id FROM site_presence WHERE org_id = $1 AND session_id IS NOT NULL))`;
+    parts.push(f.online ? online : `NOT ${online}`);
+  }
+  return { where: parts.join(' AND '), values };
+}
+
+function pair(label: string): Record<string, string> {
+  const at = label.indexOf('=');
+  return { [label.slice(0, at)]: label.slice(at + 1) };
+}
+
+const seconds = (at: Date | null) => (at ? Math.floor(at.getTime() / 1000) : null);
+
+function origin(r: Omit<ReadRow, 'groupIds'> & { groupIds: (string | number)[] }): SiteOrigin {
+  const { deviceId, hardwareId, labels, keyId, keyGeneration, templateId, claimId, agentVersion, lastSeenAt, createdAt, decidedBy, decidedAt, decisionNote, suspendedAt, revokedAt } = r;
+  return {
+    deviceId, hardwareId, labels, groupIds: r.groupIds.map(Number), keyId, keyGeneration, templateId, claimId, agentVersion, lastSeenAt, createdAt,
+    decidedBy, decidedAt, decisionNote, suspendedAt, revokedAt,
+  };
+}
+
+/** The contract's fields in the contract's order. */
+function contract(r: Omit<ReadRow, 'groupIds'>): Omit<SiteRow, keyof SiteOrigin> {
+  return {
+    siteId: r.siteId, orgId: r.orgId, niceId: r.niceId, exitNodeId: null, networkId: null, name: r.name, pubKey: r.pubKey, subnet: r.subnet,
+    megabytesIn: r.megabytesIn, megabytesOut: r.megabytesOut, lastBandwidthUpdate: null, type: r.type, online: r.connected || r.type === 'local',
+    lastPing: seconds(r.lastSeenAt), address: r.address, endpoint: null, publicKey: null, lastHolePunch: null, listenPort: null,
+    dockerSocketEnabled: r.dockerSocketEnabled, status: r.status,
+  };
+}
+
+function toView(r: ReadRow): SiteView {
+  return {
+    ...contract(r), newtId: r.newtId, newtVersion: r.agentVersion, ...origin(r),
+    desiredVersion: r.desiredVersion, appliedVersion: r.appliedVersion, appliedError: r.appliedError,
+  };
+}
+
+function toItem(r: ItemRow): SiteItem {
+  return {
+    siteId: r.siteId, niceId: r.niceId, name: r.name, pubKey: r.pubKey, subnet: r.subnet, megabytesIn: r.megabytesIn, megabytesOut: r.megabytesOut,
+    orgName: r.orgName, type: r.type, ...(r.type === 'local' ? {} : { online: r.connected }), address: r.address, newtVersion: r.agentVersion,
+    exitNodeId: null, exitNodeName: null, exitNodeEndpoint: null, remoteExitNodeId: null, resourceCount: 0, status: r.status, newtUpdateAvailable: false,
+    ...origin(r),
+  };
+}
+
+/** A site that was just made, without reading it again. */
+export function newSiteRow(made: {
+  siteId: number; orgId: string; niceId: string; deviceId: string; name: string; type: SiteType; status: SiteStatus; address: string | null; subnet: string | null;
+  dockerSocketEnabled: boolean; createdAt: Date;
+}): { contract: Omit<SiteRow, keyof SiteOrigin>; origin: SiteOrigin } {
+  const row = {
+    ...made, connected: false, pubKey: null, megabytesIn: 0, megabytesOut: 0, hardwareId: null, labels: {}, keyId: null, keyGeneration: null, templateId: null,
+    claimId: null, agentVersion: null, lastSeenAt: null, decidedBy: null, decidedAt: null, decisionNote: null, suspendedAt: null, revokedAt: null,
+    desiredVersion: 1, appliedVersion: null, appliedError: null, newtId: null, groupIds: [],
+  };
+  return { contract: contract(row), origin: origin(row) };
+}

@@ -1,0 +1,61 @@
+import { Body, Controller, Get, Post, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Caller, ErrorAnswers, Id, OrgId, type Principal, Returns } from '../../libs/platform/index.js';
+import { SiteDeskService } from './site-desk.service.js';
+import { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
+
+/** Sites. Changing and deleting one can mean a decision: those routes are in approvals. */
+@ApiTags('Sites')
+@Controller()
+export class SitesController {
+  constructor(private readonly desk: SiteDeskService) {}
+
+  /** Choose values for a new site; address and newt id are reserved for ten minutes */
+  @Get('org/:orgId/pick-site-defaults')
+  @Access('createSite')
+  @Returns(SiteDefaults, { message: 'Site defaults chosen successfully' })
+  pickSiteDefaults(@Caller() principal: Principal, @OrgId() orgId: string) {
+    return this.desk.defaults(principal, orgId);
+  }
+
+  /** Create a site by hand; the answer holds its secret, once */
+  @Put('org/:orgId/site')
+  @Access('createSite')
+  @ErrorAnswers(409)
+  @Returns(CreatedSiteView, { status: 201, message: 'Site created successfully' })
+  createSite(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateSiteBody) {
+    return this.desk.create(principal, orgId, body);
+  }
+
+  /** List sites; all filters combine */
+  @Get('org/:orgId/sites')
+  @Access('listSites')
+  @Returns(SiteList, { message: 'Sites retrieved successfully' })
+  listSites(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListSitesQuery) {
+    return this.desk.list(principal, orgId, query);
+  }
+
+  /** Read a site by its number or niceId */
+  @Get('org/:orgId/site/:niceId')
+  @Access('getSite')
+  @Returns(SiteView, { message: 'Site retrieved successfully' })
+  getSiteOfOrg(@Caller() principal: Principal, @OrgId() orgId: string, @Id('niceId') siteId: number) {
+    return this.desk.get(principal, orgId, siteId);
+  }
+
+  /** Read a site by its number, or by its niceId with a key of one organization */
+  @Get('site/:siteId')
+  @Access('getSite')
+  @Returns(SiteView, { message: 'Site retrieved successfully' })
+  getSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number) {
+    return this.desk.get(principal, orgId, siteId);
+  }
+
+  /** Set the traffic counters of all sites to zero */
+  @Post('org/:orgId/reset-bandwidth')
+  @Access('resetSiteBandwidth')
+  @Returns('empty', { message: 'Sites bandwidth reset successfully' })
+  resetSiteBandwidth(@Caller() principal: Principal, @OrgId() orgId: string) {
+    return this.desk.resetBandwidth(principal, orgId);
+  }
+}

@@ -1,0 +1,163 @@
+import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { ArrayMaxSize, IsArray, IsIn, IsIP, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, MaxLength } from 'class-validator';
+import { NoControlCharacters, PagePagination, PageQuery, QueryBoolean } from '../../libs/platform/index.js';
+
+const TYPES = ['newt', 'wireguard', 'local'] as const;
+const STATUSES = ['pending', 'approved'] as const;
+
+/** A niceId of digits alone would be mistaken for a siteId. */
+export const NICE_ID = /^(?!\d+$)[^/?#]+$/;
+export const NICE_ID_PROBLEM = { message: '$property must not be digits alone, nor contain "/", "?" or "#"' };
+
+/** Body of the operator door (integration-api.md §3.3, claims.md "Three doors"). */
+export class CreateSiteBody {
+  @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() name: string;
+  @IsIn(TYPES) @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];
+  /** Readable id, unique in the organization; generated when absent. */
+  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() @Matches(NICE_ID, NICE_ID_PROBLEM) niceId?: string;
+  /** A free address of the organization's ranges, without prefix length; the next free one when absent. */
+  @IsOptional() @IsIP(4) @ApiPropertyOptional({ type: 'string', format: 'ipv4' }) address?: string;
+  /** 8-64 of [a-z0-9]; generated when absent. */
+  @IsOptional() @Matches(/^[a-z0-9]{8,64}$/, { message: '$property must be 8 to 64 characters of [a-z0-9]' }) newtId?: string;
+  /** 32-128 of [A-Za-z0-9]; generated when absent. */
+  @IsOptional() @Matches(/^[A-Za-z0-9]{32,128}$/, { message: '$property must be 32 to 128 characters of [A-Za-z0-9]' }) secret?: string;
+  @IsOptional() @IsInt() @IsPositive() @ApiPropertyOptional({ type: 'integer' }) exitNodeId?: number;
+  @IsOptional() @IsString() @MaxLength(64) subnet?: string;
+  @IsOptional() @IsString() @MaxLength(64) pubKey?: string;
+}
+
+/** What a list of sites can be narrowed by; all of them combine. */
+export class SiteFilter {
+  /** Id or name of a group. */
+  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) group?: string;
+  /** `key=value`; given several times, all of them must match. */
+  @Transform(({ value }) => (typeof value === 'string' ? [value] : value), { toClassOnly: true })
+  @IsOptional() @IsArray() @ArrayMaxSize(32) @Matches(/^[^=]{1,63}=.{0,255}$/s, { each: true, message: 'must be key=value' })
+  @ApiPropertyOptional({ type: 'array', items: { type: 'string' }, maxItems: 32 })
+  label?: string[];
+  /** The provisioning key that the site was claimed with. */
+  @IsOptional() @IsString() @MaxLength(64) keyId?: string;
+  @IsOptional() @IsString() @MaxLength(128) hardwareId?: string;
+  @IsOptional() @IsString() @MaxLength(64) agentVersion?: string;
+  @IsOptional() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
+  @QueryBoolean() online?: boolean;
+  /** Part of the name or the niceId, any case. */
+  @IsOptional() @IsString() @MaxLength(255) query?: string;
+}
+
+const SORT = ['name', 'megabytesIn', 'megabytesOut'] as const;
+
+export class ListSitesQuery extends IntersectionType(PageQuery, SiteFilter) {
+  @IsOptional() @IsIn(SORT) @ApiPropertyOptional({ enum: SORT }) sort_by?: (typeof SORT)[number];
+  @IsOptional() @IsIn(['asc', 'desc']) @ApiPropertyOptional({ enum: ['asc', 'desc'] }) order?: 'asc' | 'desc';
+}
+
+/** Fields that Gatehouse adds after those of the contract. */
+export class SiteOrigin {
+  @ApiProperty({ format: 'uuid' }) deviceId: string;
+  hardwareId: string | null;
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } }) labels: Record<string, string>;
+  @ApiProperty({ type: [Number] }) groupIds: number[];
+  /** The provisioning key, its generation and template that this site was claimed with; kept for ever. */
+  keyId: string | null;
+  keyGeneration: number | null;
+  templateId: number | null;
+  claimId: number | null;
+  agentVersion: string | null;
+  lastSeenAt: Date | null;
+  createdAt: Date;
+  /** Who set the present status, when it was set by somebody. */
+  decidedBy: string | null;
+  decidedAt: Date | null;
+  decisionNote: string | null;
+  /** Set while an approved site is put back to pending. */
+  suspendedAt: Date | null;
+  revokedAt: Date | null;
+}
+
+/** A site as integration-api.md §3.3 has it; fields about exit nodes are null while there are none. */
+export class SiteRow extends SiteOrigin {
+  siteId: number;
+  orgId: string;
+  niceId: string;
+  exitNodeId: number | null;
+  networkId: number | null;
+  name: string;
+  pubKey: string | null;
+  subnet: string | null;
+  megabytesIn: number;
+  megabytesOut: number;
+  lastBandwidthUpdate: string | null;
+  @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];
+  online: boolean;
+  /** Seconds since 1970. */
+  lastPing: number | null;
+  /** `a.b.c.d/prefix` */
+  address: string | null;
+  endpoint: string | null;
+  publicKey: string | null;
+  lastHolePunch: number | null;
+  listenPort: number | null;
+  dockerSocketEnabled: boolean;
+  @ApiProperty({ enum: STATUSES }) status: (typeof STATUSES)[number];
+}
+
+export class SiteView extends SiteRow {
+  newtId: string | null;
+  newtVersion: string | null;
+  /** Version of the desired state, and the one that the agent last applied. */
+  desiredVersion: number;
+  appliedVersion: number | null;
+  appliedError: string | null;
+}
+
+export class CreatedSiteView extends SiteRow {
+  /** Of type newt only. */
+  newtId?: string;
+  /** Shown once; of type newt only. */
+  secret?: string;
+}
+
+export class SiteItem extends SiteOrigin {
+  siteId: number;
+  niceId: string;
+  name: string;
+  pubKey: string | null;
+  subnet: string | null;
+  megabytesIn: number;
+  megabytesOut: number;
+  orgName: string;
+  @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];
+  /** Left out for type local. */
+  online?: boolean;
+  address: string | null;
+  newtVersion: string | null;
+  exitNodeId: number | null;
+  exitNodeName: string | null;
+  exitNodeEndpoint: string | null;
+  remoteExitNodeId: string | null;
+  resourceCount: number;
+  @ApiProperty({ enum: STATUSES }) status: (typeof STATUSES)[number];
+  newtUpdateAvailable: boolean;
+}
+
+export class SiteList {
+  sites: SiteItem[];
+  pagination: PagePagination;
+}
+
+/** What a create-site call may send; reserved for ten minutes. */
+export class SiteDefaults {
+  exitNodeId: number | null;
+  address: string | null;
+  publicKey: string | null;
+  name: string | null;
+  listenPort: number | null;
+  endpoint: string | null;
+  subnet: string | null;
+  newtId: string;
+  newtSecret: string;
+  /** Without prefix length. */
+  clientAddress: string;
+}
