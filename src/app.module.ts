@@ -2,15 +2,16 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import { Config, DatabaseModule, loggerOptions, PlatformModule } from '../libs/platform/index.js';
 import { AccessModule, ApiKey, Role, User } from './access/index.js';
+import { ApprovalsModule, Tombstone } from './approvals/index.js';
 import { AuditModule } from './audit/index.js';
 import { HealthModule } from './health/index.js';
 import { Org, OrgsModule } from './orgs/index.js';
 import { Profile, ProvisioningModule, Template } from './provisioning/index.js';
 import { MIGRATIONS } from './schema.js';
-import { SitesModule } from './sites/index.js';
+import { SiteGroup, SitesModule } from './sites/index.js';
 
 /** Entities that modules own; each module exports its list. */
-const ENTITIES: (abstract new () => object)[] = [ApiKey, Org, Role, User, Profile, Template];
+const ENTITIES: (abstract new () => object)[] = [ApiKey, Org, Role, User, SiteGroup, Tombstone, Profile, Template];
 
 @Global()
 @Module({})
@@ -36,6 +37,7 @@ export class AppModule {
         AccessModule,
         OrgsModule,
         SitesModule,
+        ApprovalsModule,
         ProvisioningModule,
       ],
     };

@@ -5,9 +5,6 @@ import { ApprovalsController } from './approvals.controller.js';
 import { ApprovalsRepository } from './approvals.repository.js';
 import { ApprovalsService } from './approvals.service.js';
 import { DecisionsService } from './decisions.service.js';
-import { Tombstone } from './tombstone.entity.js';
-
-export const APPROVALS_ENTITIES = [Tombstone];
 
 @Module({
   imports: [AccessModule, SitesModule],

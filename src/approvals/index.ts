@@ -1,1 +1,2 @@
-export { APPROVALS_ENTITIES, ApprovalsModule } from './approvals.module.js';
+export { ApprovalsModule } from './approvals.module.js';
+export { Tombstone } from './tombstone.entity.js';

@@ -1,4 +1,5 @@
-export { SITES_ENTITIES, SitesModule } from './sites.module.js';
+export { SiteGroup } from './groups/group.entity.js';
+export { SitesModule } from './sites.module.js';
 export { SitesService, type CreatedSite, type NewSite } from './sites.service.js';
 export { SiteReads } from './site-reads.js';
 export { NICE_ID, NICE_ID_PROBLEM, SiteFilter, SiteView } from './sites.dto.js';

@@ -1,7 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/index.js';
 import { AddressPoolModule } from '../orgs/index.js';
-import { SiteGroup } from './groups/group.entity.js';
 import { GroupsController } from './groups/groups.controller.js';
 import { GroupsService } from './groups/groups.service.js';
 import { SiteDeskService } from './site-desk.service.js';
@@ -9,8 +8,6 @@ import { SiteReads } from './site-reads.js';
 import { SitesController } from './sites.controller.js';
 import { SitesRepository } from './sites.repository.js';
 import { SitesService } from './sites.service.js';
-
-export const SITES_ENTITIES = [SiteGroup];
 
 @Module({
   imports: [AccessModule, AddressPoolModule],
