@@ -70,6 +70,45 @@ CREATE TABLE address_reservation (
   PRIMARY KEY (org_id, address)
 );
 CREATE INDEX address_reservation_expiry ON address_reservation (org_id, expires_at);
+-- Takes up to "wanted" addresses from the lowest free run that can be locked; no row when there is none. A function, because each of its
+-- statements sees the run as it is after the lock; one statement with several parts would mix it with what its snapshot saw.
+CREATE FUNCTION take_addresses(org text, wanted bigint, wait boolean) RETURNS TABLE (first inet, n bigint, prefix int) LANGUAGE plpgsql AS $$
+DECLARE run address_run;
+BEGIN
+  IF wait THEN
+    SELECT * INTO run FROM address_run r WHERE r.org_id = org ORDER BY r.last LIMIT 1 FOR UPDATE;
+  ELSE
+    SELECT * INTO run FROM address_run r WHERE r.org_id = org ORDER BY r.last LIMIT 1 FOR UPDATE SKIP LOCKED;
+  END IF;
+  IF run.run_id IS NULL THEN RETURN; END IF;
+  n := least(run.last - run.next + 1, wanted);
+  IF run.last - run.next < wanted THEN
+    DELETE FROM address_run r WHERE r.run_id = run.run_id;
+  ELSE
+    UPDATE address_run r SET next = run.next + wanted WHERE r.run_id = run.run_id;
+  END IF;
+  first := run.next;
+  SELECT masklen(g.cidr) INTO prefix FROM address_range g WHERE g.org_id = org AND g.cidr >>= run.next;
+  RETURN NEXT;
+END $$;
+-- Gives one address back and joins it to the free runs left and right of it. A neighbour that is busy is left alone: the address becomes a
+-- run of its own rather than wait. Of two neighbours the right one stays, because "last" is what the unique index holds.
+CREATE FUNCTION release_address(org text, ip inet) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE l address_run; r address_run;
+BEGIN
+  SELECT * INTO r FROM address_run u WHERE u.org_id = org AND u.last > ip ORDER BY u.last LIMIT 1 FOR UPDATE SKIP LOCKED;
+  SELECT * INTO l FROM address_run u WHERE u.org_id = org AND u.last = ip - 1 FOR UPDATE SKIP LOCKED;
+  IF r.next = ip + 1 AND l.run_id IS NOT NULL THEN
+    DELETE FROM address_run u WHERE u.run_id = l.run_id;
+    UPDATE address_run u SET next = l.next WHERE u.run_id = r.run_id;
+  ELSIF r.next = ip + 1 THEN
+    UPDATE address_run u SET next = ip WHERE u.run_id = r.run_id;
+  ELSIF l.run_id IS NOT NULL THEN
+    UPDATE address_run u SET last = ip WHERE u.run_id = l.run_id;
+  ELSE
+    INSERT INTO address_run (org_id, next, last) VALUES (org, ip, ip);
+  END IF;
+END $$;
 
 -- ---------------------------------------------------------------- access
 CREATE TABLE "user" (

@@ -25,49 +25,12 @@ interface Run {
   last: string;
 }
 
-/**
- * Takes up to $2 addresses from the lowest run that can be locked. `next` moves on, which touches no index; a run that is used up goes.
- * A run that another transaction changed meanwhile is read again after the lock, so what is returned is never handed out twice.
- */
-const takeFromRun = (lock: string) => `
-  WITH run AS MATERIALIZED (
-    SELECT run_id, next, last FROM address_run WHERE org_id = $1 ORDER BY last LIMIT 1 FOR UPDATE ${lock}
-  ), moved AS (
-    UPDATE address_run r SET next = r.next + $2::bigint FROM run WHERE r.run_id = run.run_id AND run.last - run.next >= $2::bigint
-  ), gone AS (
-    DELETE FROM address_run r USING run WHERE r.run_id = run.run_id AND run.last - run.next < $2::bigint
-  )
-  SELECT host(next) AS first, least(last - next + 1, $2::bigint) AS count,
-    (SELECT masklen(g.cidr) FROM address_range g WHERE g.org_id = $1 AND g.cidr >>= run.next) AS prefix
-  FROM run`;
-const TAKE_UNLOCKED = takeFromRun('SKIP LOCKED');
-const TAKE_WAITING = takeFromRun('');
-
-/**
- * Gives one address back and joins it to the free runs left and right of it. A neighbour that is busy is left alone: the address becomes a
- * run of its own rather than wait. Of two neighbours the right one stays, because `last` is what the unique index holds.
- */
-const RELEASE = `
-  WITH r AS MATERIALIZED (
-    SELECT run_id FROM (SELECT run_id, next FROM address_run WHERE org_id = $1 AND last > $2::inet ORDER BY last LIMIT 1 FOR UPDATE SKIP LOCKED) near
-    WHERE next = $2::inet + 1
-  ), l AS MATERIALIZED (
-    SELECT run_id, next FROM address_run WHERE org_id = $1 AND last = $2::inet - 1 FOR UPDATE SKIP LOCKED
-  ), joined AS (
-    UPDATE address_run u SET next = coalesce((SELECT next FROM l), $2::inet) FROM r WHERE u.run_id = r.run_id
-  ), gone AS (
-    DELETE FROM address_run d USING l WHERE d.run_id = l.run_id AND EXISTS (SELECT FROM r)
-  ), longer AS (
-    UPDATE address_run u SET last = $2::inet FROM l WHERE u.run_id = l.run_id AND NOT EXISTS (SELECT FROM r)
-  )
-  INSERT INTO address_run (org_id, next, last) SELECT $1, $2::inet, $2::inet WHERE NOT EXISTS (SELECT FROM r) AND NOT EXISTS (SELECT FROM l)`;
-
 /** All SQL about the addresses of an organization. */
 @Injectable()
 export class AddressPoolRepository {
   /** @returns up to `count` addresses in a row from one run, or null when every run is busy (or, `waiting`, when none was there). */
   async takeFromRun(tx: EntityManager, orgId: string, count: number, waiting: boolean): Promise<Taken | null> {
-    const [row] = await prepared<Taken>(tx, waiting ? 'pool_take_waiting' : 'pool_take', waiting ? TAKE_WAITING : TAKE_UNLOCKED, [orgId, count]);
+    const [row] = await prepared<Taken>(tx, 'pool_take', 'SELECT host(first) AS first, n AS count, prefix FROM take_addresses($1, $2, $3)', [orgId, count, waiting]);
     return row ?? null;
   }
 
@@ -128,7 +91,7 @@ export class AddressPoolRepository {
   }
 
   async release(tx: EntityManager, orgId: string, ip: string): Promise<void> {
-    await prepared(tx, 'pool_release', RELEASE, [orgId, ip]);
+    await prepared(tx, 'pool_release', 'SELECT release_address($1, $2)', [orgId, ip]);
   }
 
   /** One caller at a time makes reservations in an organization, so that their number is exact. Claims never ask for this lock. */
