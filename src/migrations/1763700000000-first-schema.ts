@@ -21,6 +21,8 @@ CREATE TABLE setting (
 -- One row per server process; a lease that is not renewed puts its sessions offline (agent-session.md, Presence).
 CREATE TABLE server (
   server_id uuid PRIMARY KEY,
+  -- host, data folder and port: the next life of the same instance recognises this one
+  instance text,
   started_at timestamptz NOT NULL DEFAULT now(),
   renewed_at timestamptz NOT NULL DEFAULT now()
 );
@@ -283,8 +285,7 @@ CREATE TABLE site_presence (
   client_type text,
   connected_at timestamptz,
   last_seen_at timestamptz NOT NULL DEFAULT now(),
-  takeovers int NOT NULL DEFAULT 0,
-  takeovers_since timestamptz,
+  takeover_times timestamptz[] NOT NULL DEFAULT '{}',
   guarded_until timestamptz
 ) WITH (fillfactor = 60);
 CREATE INDEX site_presence_online ON site_presence (org_id) WHERE session_id IS NOT NULL;

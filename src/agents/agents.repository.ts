@@ -1,0 +1,107 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, prepared, query } from '../../libs/platform/index.js';
+import type { Session, SiteState } from './session.js';
+
+export interface DesiredRow extends SiteState {
+  siteId: number;
+  usable: boolean;
+  /** The session that presence has for the site. */
+  sessionId: string | null;
+  /** Only when this session has not been sent it yet, and the site is approved. */
+  config: Record<string, unknown> | null;
+}
+
+export interface Applied {
+  siteId: number;
+  version: number;
+  error: string | null;
+}
+
+export interface Introduction {
+  siteId: number;
+  /** null: not said this time. */
+  version: string | null;
+  facts: Record<string, unknown> | null;
+  clientType: 'newt' | 'agent';
+}
+
+export interface SelfRow {
+  deviceId: string;
+  siteId: number;
+  niceId: string;
+  name: string;
+  status: 'pending' | 'approved';
+  version: number;
+  config: Record<string, unknown>;
+}
+
+/** What sessions read and write of their sites. */
+@Injectable()
+export class AgentsRepository {
+  /** Credential, status and desired state of many sessions' sites in one query. A site without a row is deleted. */
+  desired(em: EntityManager, sessions: Session[]): Promise<DesiredRow[]> {
+    return prepared<DesiredRow>(
+      em,
+      'agents_desired',
+      `SELECT s.site_id AS "siteId", s.status, s.desired_version AS version, c.credential_id IS NOT NULL AS usable, p.session_id AS "sessionId",
+              CASE WHEN i.greeted AND s.status = 'approved' AND (s.desired_version <> i.sent_version OR i.sent_status IS DISTINCT FROM s.status)
+                   THEN s.config END AS config
+       FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::text[]) AS i(site_id, credential_id, greeted, sent_version, sent_status)
+       JOIN site s ON s.site_id = i.site_id
+       LEFT JOIN site_credential c ON c.credential_id = i.credential_id AND c.site_id = i.site_id AND c.revoked_at IS NULL
+       LEFT JOIN site_presence p ON p.site_id = i.site_id`,
+      [
+        sessions.map((s) => s.siteId),
+        sessions.map((s) => s.credentialId),
+        sessions.map((s) => s.greeted),
+        sessions.map((s) => s.sentVersion),
+        sessions.map((s) => s.sentStatus),
+      ],
+    );
+  }
+
+  async saveApplied(tx: EntityManager, rows: Applied[]): Promise<void> {
+    await execute(
+      tx,
+      `WITH i AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS i(site_id, version, error)),
+            locked AS (SELECT s.site_id FROM site s WHERE s.site_id = ANY($1::bigint[]) ORDER BY s.site_id FOR NO KEY UPDATE)
+       UPDATE site s SET applied_version = i.version, applied_error = i.error
+       FROM i JOIN locked USING (site_id)
+       WHERE s.site_id = i.site_id AND (s.applied_version, s.applied_error) IS DISTINCT FROM (i.version, i.error)`,
+      [rows.map((r) => r.siteId), rows.map((r) => r.version), rows.map((r) => r.error)],
+    );
+  }
+
+  async saveIntroductions(tx: EntityManager, rows: Introduction[]): Promise<void> {
+    const siteIds = rows.map((r) => r.siteId);
+    await execute(
+      tx,
+      `WITH i AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::jsonb[]) AS i(site_id, version, facts)),
+            locked AS (SELECT s.site_id FROM site s WHERE s.site_id = ANY($1::bigint[]) ORDER BY s.site_id FOR NO KEY UPDATE)
+       UPDATE site s SET agent_version = coalesce(i.version, s.agent_version), agent_facts = coalesce(i.facts, s.agent_facts)
+       FROM i JOIN locked USING (site_id)
+       WHERE s.site_id = i.site_id
+         AND (s.agent_version, s.agent_facts) IS DISTINCT FROM (coalesce(i.version, s.agent_version), coalesce(i.facts, s.agent_facts))`,
+      [siteIds, rows.map((r) => r.version), rows.map((r) => (r.facts ? JSON.stringify(r.facts) : null))],
+    );
+    await execute(
+      tx,
+      `WITH i AS (SELECT * FROM unnest($1::bigint[], $2::text[]) AS i(site_id, client_type)),
+            locked AS (SELECT p.site_id FROM site_presence p WHERE p.site_id = ANY($1::bigint[]) ORDER BY p.site_id FOR UPDATE)
+       UPDATE site_presence p SET client_type = i.client_type
+       FROM i JOIN locked USING (site_id) WHERE p.site_id = i.site_id AND p.client_type IS DISTINCT FROM i.client_type`,
+      [siteIds, rows.map((r) => r.clientType)],
+    );
+  }
+
+  async self(em: EntityManager, orgId: string, siteId: number): Promise<SelfRow | undefined> {
+    const rows = await query<SelfRow>(
+      em,
+      `SELECT device_id AS "deviceId", site_id AS "siteId", nice_id AS "niceId", name, status, desired_version AS version, config
+       FROM site WHERE site_id = $1 AND org_id = $2`,
+      [siteId, orgId],
+    );
+    return rows[0];
+  }
+}

@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import { isIP } from 'node:net';
+import { Injectable, Logger } from '@nestjs/common';
+import proxyAddr from '@fastify/proxy-addr';
+import { type RawData, WebSocketServer } from 'ws';
+import { AppError, Config, RefusalLimiter, toAppError } from '../../libs/platform/index.js';
+import { countMessage, MessageDispatch } from './message-dispatch.js';
+import { PresenceService, unusable } from './presence.service.js';
+import { SessionRegistry } from './session-registry.js';
+import { CLOSED, MAX_BUFFERED, Session, SessionSocket } from './session.js';
+import { SessionTokens } from './session-tokens.js';
+import { refuseUpgrade, releaseSocket, type Upgrade } from './upgrade-router.js';
+
+const MAX_FRAME = 1024 * 1024;
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+/** Begins sessions: authenticates in the HTTP upgrade and accepts the websocket once the session is registered (agent-session.md). */
+@Injectable()
+export class SessionDoor {
+  private readonly logger = new Logger(SessionDoor.name);
+  private readonly trusts: ReturnType<typeof proxyAddr.compile>;
+  private readonly wss = new WebSocketServer({
+    noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: MAX_FRAME, autoPong: false, WebSocket: SessionSocket,
+  });
+  private readonly listeners: SocketListeners;
+
+  constructor(
+    config: Config,
+    private readonly tokens: SessionTokens,
+    private readonly presence: PresenceService,
+    private readonly registry: SessionRegistry,
+    private readonly limiter: RefusalLimiter,
+    dispatch: MessageDispatch,
+  ) {
+    this.trusts = proxyAddr.compile([...config.trustProxy]);
+    this.listeners = listenersFor(registry, dispatch);
+  }
+
+  /** Answers an upgrade: 101 and a session, or an error envelope. */
+  open(upgrade: Upgrade): void {
+    this.begin(upgrade).catch((error: unknown) => {
+      const refusal = toAppError(error);
+      if (refusal.code === 'internal') this.logger.error({ err: error }, 'A session could not begin');
+      refuseUpgrade(upgrade.socket, refusal);
+    });
+  }
+
+  private async begin({ request, socket, head, token }: Upgrade): Promise<void> {
+    const { headers } = request;
+    const version = headers['sec-websocket-version'];
+    const isWebsocket = headers.upgrade?.toLowerCase() === 'websocket' && KEY.test(headers['sec-websocket-key'] ?? '') && (version === '13' || version === '8');
+    if (request.method !== 'GET' || !isWebsocket) throw new AppError('validation', 'This path speaks websocket (RFC 6455, version 13)');
+    if (this.registry.draining) throw new AppError('shutting_down', 'The server is stopping', { retryAfter: 1 });
+    const source = proxyAddr(request, this.trusts);
+    const bearer = token === null ? null : this.tokens.verify(token);
+    if (!bearer) {
+      this.limiter.refused(source);
+      throw unusable();
+    }
+    const session = new Session(randomUUID(), bearer.siteId, bearer.credentialId, inet(source), socket);
+    await this.presence.arrive(session);
+    if (session.ended || this.registry.draining || !socket.readable || !socket.writable) {
+      this.presence.depart(session, 'not_accepted');
+      if (session.ended) throw unusable();
+      throw new AppError('shutting_down', 'The server is stopping', { retryAfter: 1 });
+    }
+    releaseSocket(socket);
+    this.wss.handleUpgrade(request, socket, head, (ws) => this.accept(session, ws));
+  }
+
+  private accept(session: Session, ws: SessionSocket): void {
+    const older = this.registry.enter(session);
+    session.ws = ws;
+    ws.session = session;
+    ws.on('message', this.listeners.message);
+    ws.on('ping', this.listeners.ping);
+    ws.on('error', this.listeners.error);
+    ws.on('close', this.listeners.close);
+    if (older) this.registry.end(older, 'replaced', CLOSED.replaced);
+  }
+}
+
+interface SocketListeners {
+  message(this: SessionSocket, data: RawData, isBinary: boolean): void;
+  ping(this: SessionSocket, data: Buffer): void;
+  error(this: SessionSocket): void;
+  close(this: SessionSocket): void;
+}
+
+/** One set for all sockets: `this` is the socket, and the session is its field. */
+function listenersFor(registry: SessionRegistry, dispatch: MessageDispatch): SocketListeners {
+  return {
+    message(data, isBinary) {
+      if (!this.session.ended) dispatch.receive(this.session, data, isBinary);
+    },
+    ping(data) {
+      // Answered here and not by ws, which would buffer without bound for an agent that does not read.
+      if (this.bufferedAmount > MAX_BUFFERED) this.terminate();
+      else if (this.readyState === this.OPEN) this.pong(data);
+    },
+    error() {
+      // ws closes the connection by itself (1009 for a frame that is too large, 1002, 1007).
+      countMessage('frame', 'bad');
+    },
+    close() {
+      registry.end(this.session, 'closed');
+    },
+  };
+}
+
+/** A socket address in the form that inet takes, or null. */
+function inet(source: string): string | null {
+  const plain = source.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  return isIP(plain) ? plain : null;
+}

@@ -1,0 +1,69 @@
+import type { Socket } from 'node:net';
+import { WebSocket } from 'ws';
+
+/** Bytes that may wait for an agent that does not read, before its session is closed. */
+export const MAX_BUFFERED = 1024 * 1024;
+
+/** Close codes (agent-session.md). */
+export const CLOSED = { goingAway: 1001, restart: 1012, replaced: 4001, revoked: 4003 } as const;
+
+/** The websocket of a session. The session is a field, so that one set of listeners serves every socket. */
+export class SessionSocket extends WebSocket {
+  session: Session;
+}
+
+/** Seconds on a clock that never jumps; small numbers stay out of the heap. */
+export const seconds = (): number => Math.floor(performance.now() / 1000);
+
+/** What the database knows about a site when a session begins or its site changed. */
+export interface SiteState {
+  status: 'pending' | 'approved';
+  version: number;
+}
+
+/**
+ * One agent's session. There may be many thousand: it holds no timer, no closure and nothing that can be loaded when it is needed.
+ */
+export class Session {
+  ws: SessionSocket | null = null;
+  /** It said agent/hello: a Gatehouse agent. Until then it is spoken to as a newt, which never says hello. */
+  greeted = false;
+  status: SiteState['status'] = 'pending';
+  version = 1;
+  /** Version of the last agent/state that was sent; 0: none yet. */
+  sentVersion = 0;
+  sentStatus: SiteState['status'] | null = null;
+  niceId = '';
+  /** The registry has let go of it: nothing more is sent, presence is settled. */
+  ended = false;
+  bytesRead = 0;
+  lastSeen = seconds();
+  lastPing = 0;
+  /** Something arrived since last-seen was last written. */
+  seen = false;
+
+  constructor(
+    readonly id: string,
+    readonly siteId: number,
+    readonly credentialId: number,
+    /** Source address as PostgreSQL's inet reads it, or null. */
+    readonly address: string | null,
+    readonly socket: Socket,
+  ) {}
+
+  /**
+   * Sends one message in the envelope of newt-protocol.md §2.4. configVersion is in every message, since a newt takes its absence for 0.
+   * An agent that does not read is cut off rather than buffered for.
+   */
+  send(type: string, data: unknown): void {
+    const { ws } = this;
+    if (!ws || ws.readyState !== WebSocket.OPEN) return;
+    if (ws.bufferedAmount > MAX_BUFFERED) return ws.terminate();
+    ws.send(JSON.stringify({ type, data, configVersion: this.version }));
+  }
+
+  learn(site: SiteState): void {
+    this.status = site.status;
+    if (site.version > this.version) this.version = site.version;
+  }
+}
