@@ -1,9 +1,10 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { AGENT_MESSAGE, type AgentState, CLOSE } from '../../libs/contracts/index.js';
 import { Db, isDatabaseAway, Notices } from '../../libs/platform/index.js';
 import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from './agents.repository.js';
 import { SessionRegistry } from './session-registry.js';
-import { CLOSED, type Session } from './session.js';
+import type { Session } from './session.js';
 
 const COALESCE_MS = 100;
 const RETRY_MS = 1000;
@@ -128,16 +129,17 @@ export class DeliveryService implements OnModuleInit {
 
   private tell(session: Session, row: DesiredRow | undefined, registered: boolean): void {
     if (session.ended) return;
-    if (!row?.usable) return this.registry.end(session, 'revoked', CLOSED.revoked);
-    if (registered && row.sessionId && row.sessionId !== session.id) return this.registry.end(session, 'replaced', CLOSED.replaced);
+    if (!row?.usable) return this.registry.end(session, 'revoked', CLOSE.revoked);
+    if (registered && row.sessionId && row.sessionId !== session.id) return this.registry.end(session, 'replaced', CLOSE.replaced);
     session.learn(row);
     if (!session.greeted || (session.sentVersion === row.version && session.sentStatus === row.status)) return;
     session.sentVersion = row.version;
     session.sentStatus = row.status;
-    session.send('agent/state', {
+    const state: AgentState = {
       version: row.version, status: row.status, targets: [], healthChecks: [], resources: [],
       ...(row.status === 'approved' ? { config: row.config ?? {} } : {}),
-    });
+    };
+    session.send(AGENT_MESSAGE.state, state);
   }
 
   private async write<Row extends { siteId: number }>(reports: Map<number, Row>, save: (tx: EntityManager, rows: Row[]) => Promise<void>): Promise<void> {

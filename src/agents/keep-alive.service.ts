@@ -1,13 +1,16 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { AGENT_LIMITS } from '../../libs/contracts/index.js';
 import { Db, isDatabaseAway } from '../../libs/platform/index.js';
 import { PresenceRepository } from './presence.repository.js';
 import { PresenceService } from './presence.service.js';
 import { SessionRegistry } from './session-registry.js';
-import { CLOSED, MAX_BUFFERED, type Session, seconds } from './session.js';
+import { MAX_BUFFERED, type Session, seconds } from './session.js';
 
 const SWEEP_SECONDS = 5;
 const PING_AFTER_SECONDS = 25;
-const SILENT_SECONDS = 90;
+const SILENT_SECONDS = AGENT_LIMITS.silenceSeconds;
+/** Going away (RFC 6455): the agent may come back. */
+const SILENT_CODE = 1001;
 const TOUCH_CHUNK = 1000;
 
 /**
@@ -67,7 +70,7 @@ export class KeepAliveService implements OnApplicationBootstrap {
     }
     if (ws.bufferedAmount > MAX_BUFFERED) return ws.terminate();
     const silent = now - session.lastSeen;
-    if (silent >= SILENT_SECONDS) return this.registry.end(session, 'silent', CLOSED.goingAway);
+    if (silent >= SILENT_SECONDS) return this.registry.end(session, 'silent', SILENT_CODE);
     if (silent >= PING_AFTER_SECONDS && now - session.lastPing >= PING_AFTER_SECONDS) {
       session.lastPing = now;
       ws.ping();

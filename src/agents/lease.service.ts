@@ -2,12 +2,13 @@ import { hostname } from 'node:os';
 import type { Server } from 'node:http';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { CLOSE } from '../../libs/contracts/index.js';
 import { Config, Db, isDatabaseAway } from '../../libs/platform/index.js';
 import { EventsService } from '../audit/index.js';
 import { PresenceRepository } from './presence.repository.js';
 import { PresenceService } from './presence.service.js';
 import { SessionRegistry } from './session-registry.js';
-import { CLOSED, type Session } from './session.js';
+import type { Session } from './session.js';
 
 const RENEW_MS = 5000;
 const LEASE_MS = 30_000;
@@ -102,7 +103,7 @@ export class LeaseService implements OnApplicationBootstrap {
     for (const session of sessions) {
       const registered = rows.get(session.siteId);
       if (session.ended) this.presence.depart(session, 'closed');
-      else if (registered && registered !== session.id) this.registry.end(session, 'replaced', CLOSED.replaced);
+      else if (registered && registered !== session.id) this.registry.end(session, 'replaced', CLOSE.replaced);
     }
   }
 

@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { isIP } from 'node:net';
 import { Injectable, Logger } from '@nestjs/common';
 import proxyAddr from '@fastify/proxy-addr';
-import { type RawData, WebSocketServer } from 'ws';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { AGENT_LIMITS, CLOSE } from '../../libs/contracts/index.js';
 import { AppError, Config, RefusalLimiter, toAppError } from '../../libs/platform/index.js';
 import { countMessage, MessageDispatch } from './message-dispatch.js';
 import { PresenceService, unusable } from './presence.service.js';
 import { SessionRegistry } from './session-registry.js';
-import { CLOSED, MAX_BUFFERED, Session, SessionSocket } from './session.js';
+import { MAX_BUFFERED, Session, SessionSocket } from './session.js';
 import { SessionTokens } from './session-tokens.js';
 import { refuseUpgrade, releaseSocket, type Upgrade } from './upgrade-router.js';
 
-const MAX_FRAME = 1024 * 1024;
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
 /** Begins sessions: authenticates in the HTTP upgrade and accepts the websocket once the session is registered (agent-session.md). */
@@ -20,9 +20,9 @@ export class SessionDoor {
   private readonly logger = new Logger(SessionDoor.name);
   private readonly trusts: ReturnType<typeof proxyAddr.compile>;
   private readonly wss = new WebSocketServer({
-    noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: MAX_FRAME, autoPong: false, WebSocket: SessionSocket,
+    noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: AGENT_LIMITS.maxFrameBytes, autoPong: false, WebSocket: SessionSocket,
   });
-  private readonly listeners: SocketListeners;
+  private readonly listeners: ReturnType<typeof listenersFor>;
 
   constructor(
     config: Config,
@@ -66,6 +66,8 @@ export class SessionDoor {
     }
     releaseSocket(socket);
     this.wss.handleUpgrade(request, socket, head, (ws) => this.accept(session, ws));
+    // ws refused it after all.
+    if (!session.ws) this.presence.depart(session, 'not_accepted');
   }
 
   private accept(session: Session, ws: SessionSocket): void {
@@ -76,34 +78,30 @@ export class SessionDoor {
     ws.on('ping', this.listeners.ping);
     ws.on('error', this.listeners.error);
     ws.on('close', this.listeners.close);
-    if (older) this.registry.end(older, 'replaced', CLOSED.replaced);
+    if (older) this.registry.end(older, 'replaced', CLOSE.replaced);
   }
 }
 
-interface SocketListeners {
-  message(this: SessionSocket, data: RawData, isBinary: boolean): void;
-  ping(this: SessionSocket, data: Buffer): void;
-  error(this: SessionSocket): void;
-  close(this: SessionSocket): void;
-}
+const sessionOf = (ws: WebSocket): Session => (ws as SessionSocket).session;
 
 /** One set for all sockets: `this` is the socket, and the session is its field. */
-function listenersFor(registry: SessionRegistry, dispatch: MessageDispatch): SocketListeners {
+function listenersFor(registry: SessionRegistry, dispatch: MessageDispatch) {
   return {
-    message(data, isBinary) {
-      if (!this.session.ended) dispatch.receive(this.session, data, isBinary);
+    message(this: WebSocket, data: RawData, isBinary: boolean): void {
+      const session = sessionOf(this);
+      if (!session.ended) dispatch.receive(session, data, isBinary);
     },
-    ping(data) {
+    ping(this: WebSocket, data: Buffer): void {
       // Answered here and not by ws, which would buffer without bound for an agent that does not read.
       if (this.bufferedAmount > MAX_BUFFERED) this.terminate();
-      else if (this.readyState === this.OPEN) this.pong(data);
+      else if (this.readyState === WebSocket.OPEN) this.pong(data);
     },
-    error() {
+    error(): void {
       // ws closes the connection by itself (1009 for a frame that is too large, 1002, 1007).
       countMessage('frame', 'bad');
     },
-    close() {
-      registry.end(this.session, 'closed');
+    close(this: WebSocket): void {
+      registry.end(sessionOf(this), 'closed');
     },
   };
 }

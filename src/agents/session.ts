@@ -4,9 +4,6 @@ import { WebSocket } from 'ws';
 /** Bytes that may wait for an agent that does not read, before its session is closed. */
 export const MAX_BUFFERED = 1024 * 1024;
 
-/** Close codes (agent-session.md). */
-export const CLOSED = { goingAway: 1001, restart: 1012, replaced: 4001, revoked: 4003 } as const;
-
 /** The websocket of a session. The session is a field, so that one set of listeners serves every socket. */
 export class SessionSocket extends WebSocket {
   session: Session;

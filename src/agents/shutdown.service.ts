@@ -1,11 +1,12 @@
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { WebSocket } from 'ws';
+import { AGENT_MESSAGE, CLOSE } from '../../libs/contracts/index.js';
 import { DeliveryService } from './delivery.service.js';
 import { KeepAliveService } from './keep-alive.service.js';
 import { LeaseService } from './lease.service.js';
 import { PresenceService } from './presence.service.js';
 import { SessionRegistry } from './session-registry.js';
-import { CLOSED, type Session } from './session.js';
+import type { Session } from './session.js';
 
 const WRITE_MS = 3000;
 const CLOSE_MS = 2000;
@@ -48,8 +49,8 @@ export class ShutdownService implements BeforeApplicationShutdown {
     const sessions = [...this.registry.open.values()];
     const window = returnWindow(sessions.length);
     await this.registry.eachInSlices((session) => {
-      if (session.greeted) session.send('agent/reconnect', { afterMs: Math.floor(Math.random() * window) });
-      this.registry.end(session, 'server_stopped', CLOSED.restart);
+      if (session.greeted) session.send(AGENT_MESSAGE.reconnect, { afterMs: Math.floor(Math.random() * window) });
+      this.registry.end(session, 'server_stopped', CLOSE.restart);
     });
     const open = (session: Session) => session.ws !== null && session.ws.readyState !== WebSocket.CLOSED;
     for (const deadline = performance.now() + CLOSE_MS; sessions.some(open) && performance.now() < deadline; ) {

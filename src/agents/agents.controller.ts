@@ -1,0 +1,46 @@
+import { Body, Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
+import { ApiNoContentResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
+import { Caller, ErrorAnswers, type GatehouseRequest, type Principal, Public, Returns, SiteAccess } from '../../libs/platform/index.js';
+import { DeviceSelf, NewtCredentials, SessionToken } from './agents.dto.js';
+import { AgentsService } from './agents.service.js';
+
+/** What agents ask over HTTP before and beside their session. */
+@ApiTags('Agents')
+@Controller()
+export class AgentsController {
+  constructor(private readonly agents: AgentsService) {}
+
+  /** Exchanges newt credentials for a session token. */
+  @Post('auth/newt/get-token')
+  @Public('a newt proves itself with the credentials in the body')
+  @ErrorAnswers(400, 401, 429, 503)
+  @Returns(SessionToken, { message: 'Token created successfully' })
+  getNewtToken(@Caller() caller: Principal, @Body() body: NewtCredentials): Promise<SessionToken> {
+    return this.agents.tokenForNewt(caller, body);
+  }
+
+  /** Exchanges a device API key, as `Authorization: Bearer` or `X-API-Key`, for a session token. */
+  @Post('auth/device/get-token')
+  @Public('a device proves itself with its API key; every refusal is the one that a newt gets')
+  @ApiSecurity('deviceKey')
+  @ErrorAnswers(401, 429, 503)
+  @Returns(SessionToken, { message: 'Token created successfully' })
+  getDeviceToken(@Caller() caller: Principal, @Req() request: GatehouseRequest): Promise<SessionToken> {
+    return this.agents.tokenForDevice(caller, request.headers.authorization, request.headers['x-api-key']);
+  }
+
+  /** newt asks for updates of itself: there are none here. */
+  @Post('auth/newt/version')
+  @Public('answers nothing')
+  @HttpCode(204)
+  @ApiNoContentResponse({ description: 'Updates are not managed here' })
+  getNewtVersion(): void {}
+
+  /** The site that the device API key belongs to. */
+  @Get('device/self')
+  @SiteAccess()
+  @Returns(DeviceSelf, { message: 'The device', bare: true })
+  getDeviceSelf(@Caller() caller: Principal): Promise<DeviceSelf> {
+    return this.agents.self(caller);
+  }
+}

@@ -1,0 +1,93 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable, Logger, ValidationPipe } from '@nestjs/common';
+import { MessageBody } from '@nestjs/websockets';
+import { IsArray, IsBoolean, IsInt, IsOptional, IsString, Max, MaxLength, Min, registerDecorator } from 'class-validator';
+import { AppError, isDatabaseAway } from '../../libs/platform/index.js';
+import { type Incoming, MessageDispatch } from './message-dispatch.js';
+
+const FACTS_LIMIT = 16 * 1024;
+
+/** Parameter: the session that sent the message. */
+export const From = () => MessageBody('session');
+/** Parameter: the message's data, validated by its class; unknown fields are dropped, since the agent may be newer. */
+export const Data = () => MessageBody('data', messageValidation);
+
+const messageValidation = new ValidationPipe({
+  transform: true,
+  whitelist: true,
+  stopAtFirstError: true,
+  exceptionFactory: (errors) => new AppError('validation', errors.flatMap((e) => Object.values(e.constraints ?? {})).join('; ') || 'Wrong shape'),
+});
+
+/** A JSON object of bounded size. */
+function IsFacts(): PropertyDecorator {
+  return (target, propertyName) =>
+    registerDecorator({
+      name: 'isFacts',
+      target: target.constructor,
+      propertyName: String(propertyName),
+      validator: {
+        validate: (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && JSON.stringify(value).length <= FACTS_LIMIT && !JSON.stringify(value).includes('\\u0000'),
+        defaultMessage: () => `facts must be an object of at most ${FACTS_LIMIT} bytes`,
+      },
+    });
+}
+
+/** Text that PostgreSQL can hold. */
+function IsText(max: number): PropertyDecorator {
+  return (target, propertyName) => {
+    IsString()(target, propertyName);
+    MaxLength(max)(target, propertyName);
+    registerDecorator({
+      name: 'isText',
+      target: target.constructor,
+      propertyName: String(propertyName),
+      validator: { validate: (value) => typeof value === 'string' && !value.includes('\0'), defaultMessage: () => `${String(propertyName)} must not contain NUL` },
+    });
+  };
+}
+
+export class Hello {
+  @IsInt() @Min(1) @Max(1_000_000) protocol: number;
+  @IsText(100) version: string;
+  @IsOptional() @IsArray() @IsString({ each: true }) capabilities?: string[];
+  @IsOptional() @IsFacts() facts?: Record<string, unknown>;
+}
+
+export class AppliedMessage {
+  @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) version: number;
+  @IsBoolean() ok: boolean;
+  @IsOptional() @IsText(4000) error?: string;
+}
+
+export class Heartbeat {
+  @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) version: number;
+}
+
+export class NewtPingRequest {
+  @IsOptional() @IsText(100) chainId?: string;
+}
+
+export class NewtRegister {
+  @IsOptional() @IsText(100) newtVersion?: string;
+  @IsOptional() @IsBoolean() backwardsCompatible?: boolean;
+}
+
+export class NewtBlueprint {
+  @IsString() blueprint: string;
+}
+
+
+/** Whatever a handler threw becomes one `error` message; the session goes on. */
+@Catch()
+@Injectable()
+export class MessageErrorFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Agents');
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const ws = host.switchToWs();
+    const { session, type } = ws.getData<Incoming>();
+    const known = error instanceof AppError;
+    if (!known && !isDatabaseAway(error)) this.logger.error({ err: error, type }, 'A message could not be handled');
+    ws.getClient<MessageDispatch>().bad(session, type, known ? error.message : 'An error occurred');
+  }
+}
