@@ -3,6 +3,7 @@ import { LoggerModule } from 'nestjs-pino';
 import { Config, DatabaseModule, loggerOptions, PlatformModule } from '../libs/platform/index.js';
 import { AccessModule, ApiKey, Role, User } from './access/index.js';
 import { ApprovalsModule, Tombstone } from './approvals/index.js';
+import { AgentsModule } from './agents/index.js';
 import { AuditModule } from './audit/index.js';
 import { HealthModule } from './health/index.js';
 import { Org, OrgsModule } from './orgs/index.js';
@@ -39,6 +40,7 @@ export class AppModule {
         SitesModule,
         ApprovalsModule,
         ProvisioningModule,
+        AgentsModule,
       ],
     };
   }

@@ -4,6 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
 import { readFileSync } from 'node:fs';
 import { type Config, createAdapter, serveDocument, validationPipe } from '../libs/platform/index.js';
+import { AgentSocketAdapter } from './agents/index.js';
 import { AppModule } from './app.module.js';
 
 /** Served at the root rather than under the API's prefix. */
@@ -28,6 +29,7 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   await app.register(cookie as never);
   app.setGlobalPrefix('api/v1', { exclude: ROOT_ROUTES });
   app.useGlobalPipes(validationPipe());
+  app.useWebSocketAdapter(new AgentSocketAdapter(app));
   app.useSecurityHeaders({
     // Over plain HTTP these two would send browsers to a port that nobody serves.
     strictTransportSecurity: https,

@@ -50,7 +50,7 @@ export class PresenceRepository {
               p.site_id IS NOT NULL AS "hasPresence"
        FROM unnest($1::bigint[], $2::bigint[]) AS i(site_id, credential_id)
        JOIN site_credential c ON c.credential_id = i.credential_id AND c.site_id = i.site_id AND c.revoked_at IS NULL
-       JOIN site s ON s.site_id = i.site_id
+       JOIN site s ON s.site_id = i.site_id AND s.revoked_at IS NULL
        LEFT JOIN site_presence p ON p.site_id = i.site_id`,
       [ids(newcomers), newcomers.map((n) => n.credentialId)],
     );
