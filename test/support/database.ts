@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 
+// Ids fit a number; see database.module.ts.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
 /** One test's own database, a clone of the migrated template. */
 export interface TestDatabase {
   url: string;

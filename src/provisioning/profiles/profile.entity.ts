@@ -1,9 +1,9 @@
 import { Column, CreateDateColumn, Entity, PrimaryGeneratedColumn } from 'typeorm';
 
-/** What a new site inherits. */
+/** What a new site inherits. (int8, not bigint: TypeORM turns a generated bigint into text on insert.) */
 @Entity('provisioning_profile')
 export class Profile {
-  @PrimaryGeneratedColumn({ type: 'bigint' }) profileId: number;
+  @PrimaryGeneratedColumn({ type: 'int8' }) profileId: number;
   @Column('text') orgId: string;
   @Column('text') name: string;
   @Column('text', { nullable: true }) description: string | null;

@@ -8,7 +8,7 @@ export type ReclaimPolicy = (typeof RECLAIM_POLICIES)[number];
 /** Policy for claims. */
 @Entity('provisioning_template')
 export class Template {
-  @PrimaryGeneratedColumn({ type: 'bigint' }) templateId: number;
+  @PrimaryGeneratedColumn({ type: 'int8' }) templateId: number;
   @Column('text') orgId: string;
   @Column('text') name: string;
   @Column('text', { nullable: true }) description: string | null;
