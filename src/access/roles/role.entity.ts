@@ -2,7 +2,7 @@ import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 
 @Entity('role')
 export class Role {
-  @PrimaryGeneratedColumn('identity', { type: 'bigint' }) roleId: number;
+  @PrimaryGeneratedColumn('identity', { type: 'int8' }) roleId: number;
   @Column('text') orgId: string;
   @Column('text') name: string;
   @Column('text', { nullable: true }) description: string | null;
