@@ -46,6 +46,11 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
     genReqId: () => '',
     ...(options.https ? { https: options.https } : {}),
     rewriteUrl,
+    // The router refuses these before any hook runs.
+    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => {
+      const known = new AppError('validation', (error as { code?: string }).code === 'FST_ERR_BAD_URL' ? 'The path is not a valid URL' : 'The path is too long');
+      void reply.code(known.status).send(errorBody(known));
+    },
   } as never);
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   fastify.decorateRequest('arrivedAt', 0);

@@ -12,8 +12,8 @@ export class OrgsController {
 
   /** 200 when the id is taken, 404 (a success too) when it is free. */
   @Get('org/checkId')
-  @RootAccess('checkOrgId')
   @Returns('empty', { message: 'Organization ID is taken', also: [404] })
+  @RootAccess('checkOrgId')
   async checkOrgId(@Query() query: CheckOrgIdQuery): Promise<Answer<object>> {
     const taken = await this.orgs.isTaken(query.orgId);
     return new Answer({}, taken ? {} : { status: 404, message: 'Organization ID is available' });
