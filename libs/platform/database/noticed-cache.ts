@@ -4,6 +4,8 @@ import type { Notices } from './notices.js';
 const TTL_MS = 60_000;
 const ABSENT_TTL_MS = 3_000;
 const RELOADS = 3;
+/** Looked up at each call, so that tests can move it. */
+const perf = { now: () => performance.now() };
 
 interface Loading<V> {
   result: Promise<V | null>;
@@ -32,8 +34,8 @@ export class NoticedCache<V extends object> {
     private readonly notices: Pick<Notices, 'isDown' | 'on' | 'onReconnected'>,
     private readonly options: NoticedCacheOptions<V>,
   ) {
-    this.present = new LRUCache({ max: options.max, ttl: TTL_MS, dispose: (entry, key) => this.untag(key, entry.value) });
-    this.absent = new LRUCache({ max: Math.min(options.max, 5_000), ttl: ABSENT_TTL_MS, dispose: (_, key) => this.untag(key, null) });
+    this.present = new LRUCache({ max: options.max, ttl: TTL_MS, perf, dispose: (entry, key) => this.untag(key, entry.value) });
+    this.absent = new LRUCache({ max: Math.min(options.max, 5_000), ttl: ABSENT_TTL_MS, perf, dispose: (_, key) => this.untag(key, null) });
     notices.on('access_changed', (tag) => this.drop(tag));
     notices.on('site_changed', (siteId) => this.drop(`site:${siteId}`));
     notices.onReconnected(() => this.clear());

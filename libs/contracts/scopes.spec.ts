@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { ACTIONS, type Grant, grants, type Have, type Want } from './scopes.js';
+
+const every = new Set<string>(ACTIONS);
+const some = new Set<string>(['getOrg']);
+const none = new Set<string>();
+const user = (serverAdmin: boolean, memberships: [string, Set<string>][]): Have => ({ kind: 'user', serverAdmin, memberships: new Map(memberships) });
+
+const HAVES: Record<string, Have> = {
+  'root key': { kind: 'rootKey' },
+  'server admin, member of none': user(true, []),
+  'server admin, member of a without actions': user(true, [['a', none]]),
+  'user, member of none': user(false, []),
+  'user, member of a with every action': user(false, [['a', every]]),
+  'user, member of a with getOrg': user(false, [['a', some]]),
+  'user, member of a without actions': user(false, [['a', none]]),
+  'user, every action in b only': user(false, [['b', every]]),
+  'user, every action in b, none in a': user(false, [['a', none], ['b', every]]),
+  'key of a with every action': { kind: 'orgKey', orgId: 'a', actions: every },
+  'key of a with getOrg': { kind: 'orgKey', orgId: 'a', actions: some },
+  'key of a without actions': { kind: 'orgKey', orgId: 'a', actions: none },
+  'key of b with every action': { kind: 'orgKey', orgId: 'b', actions: every },
+  'provisioning key': { kind: 'provisioningKey' },
+  'site of a': { kind: 'site', orgId: 'a' },
+};
+
+/** In this order: getOrg in a, updateOrg in a, a root action, somebody logged in, a site. */
+const TABLE: Record<keyof typeof HAVES, [Grant, Grant, Grant, Grant, Grant]> = {
+  'root key': ['granted', 'granted', 'granted', 'denied', 'denied'],
+  'server admin, member of none': ['granted', 'granted', 'granted', 'granted', 'denied'],
+  'server admin, member of a without actions': ['granted', 'granted', 'granted', 'granted', 'denied'],
+  'user, member of none': ['hidden', 'hidden', 'denied', 'granted', 'denied'],
+  'user, member of a with every action': ['granted', 'granted', 'denied', 'granted', 'denied'],
+  'user, member of a with getOrg': ['granted', 'denied', 'denied', 'granted', 'denied'],
+  'user, member of a without actions': ['denied', 'denied', 'denied', 'granted', 'denied'],
+  'user, every action in b only': ['hidden', 'hidden', 'denied', 'granted', 'denied'],
+  'user, every action in b, none in a': ['denied', 'denied', 'denied', 'granted', 'denied'],
+  'key of a with every action': ['granted', 'granted', 'denied', 'denied', 'denied'],
+  'key of a with getOrg': ['granted', 'denied', 'denied', 'denied', 'denied'],
+  'key of a without actions': ['denied', 'denied', 'denied', 'denied', 'denied'],
+  'key of b with every action': ['hidden', 'hidden', 'denied', 'denied', 'denied'],
+  'provisioning key': ['denied', 'denied', 'denied', 'denied', 'denied'],
+  'site of a': ['denied', 'denied', 'denied', 'denied', 'granted'],
+};
+
+const WANTS: Want[] = [
+  { kind: 'org', action: 'getOrg', orgId: 'a' },
+  { kind: 'org', action: 'updateOrg', orgId: 'a' },
+  { kind: 'root', action: 'listOrgs' },
+  { kind: 'user' },
+  { kind: 'site' },
+];
+
+describe('grants', () => {
+  it('has a row for everything that can be held', () => expect(Object.keys(TABLE)).toEqual(Object.keys(HAVES)));
+
+  for (const [name, expected] of Object.entries(TABLE)) {
+    WANTS.forEach((want, i) => {
+      it(`${name} → ${want.kind}${'action' in want ? `:${want.action}` : ''}: ${expected[i]}`, () => {
+        expect(grants(HAVES[name]!, want)).toBe(expected[i]);
+      });
+    });
+  }
+
+  it('decides every single action by the set that is held, and nothing else', () => {
+    for (const held of ACTIONS) {
+      const have: Have = { kind: 'orgKey', orgId: 'a', actions: new Set([held]) };
+      for (const action of ACTIONS) expect(grants(have, { kind: 'org', action, orgId: 'a' })).toBe(action === held ? 'granted' : 'denied');
+    }
+  });
+
+  it('never lets a provisioning key do anything (claims.md rule 7)', () => {
+    for (const action of ACTIONS) {
+      for (const want of [{ kind: 'org', action, orgId: 'a' }, { kind: 'root', action }] as const) {
+        expect(grants({ kind: 'provisioningKey' }, want)).toBe('denied');
+      }
+    }
+  });
+
+  it('names no action twice', () => expect(new Set(ACTIONS).size).toBe(ACTIONS.length));
+});
