@@ -14,7 +14,7 @@ export class Api {
   constructor(
     readonly url: string,
     private readonly authorization?: string,
-    private readonly extra: Record<string, string> = {},
+    readonly extra: Record<string, string> = {},
   ) {}
 
   /** The root key of a test server. */

@@ -1,0 +1,183 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { query, randomLower, sha256 } from '../../libs/platform/index.js';
+import { type NewSiteCredential, SiteCredentialsService } from '../../src/access/index.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
+import { until } from '../support/server.js';
+
+let database: TestDatabase;
+let one: TestApp;
+let two: TestApp;
+let here: SiteCredentialsService;
+let there: SiteCredentialsService;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  [one, two] = [await startApp(database.url), await startApp(database.url)];
+  [here, there] = [one.app.get(SiteCredentialsService), two.app.get(SiteCredentialsService)];
+  await one.root.expect('PUT', '/org', { orgId: 'acme', name: 'Acme' });
+});
+afterAll(async () => {
+  await Promise.all([one?.close(), two?.close()]);
+  await database?.drop();
+});
+
+const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(database.url, text, values);
+
+async function makeSite(nonce: boolean): Promise<number> {
+  const [row] = await sql<{ id: string }>(
+    `INSERT INTO site (org_id, nice_id, name, status, hardware_id, nonce_hash) VALUES ('acme', $1, 's', 'approved', $1, $2) RETURNING site_id AS id`,
+    [randomLower(12), nonce ? randomBytes(32) : null],
+  );
+  return Number(row!.id);
+}
+
+interface Credential {
+  credentialId: number;
+  newtId: string;
+  secret: string;
+}
+
+function fresh(siteId: number): { row: NewSiteCredential; newtId: string; secret: string } {
+  const [newtId, secret] = [randomLower(15), randomLower(48)];
+  return { row: { siteId, orgId: 'acme', kind: 'newt', newtId, secretHash: sha256(secret) }, newtId, secret };
+}
+
+async function addCredential(siteId: number): Promise<Credential> {
+  const { row, newtId, secret } = fresh(siteId);
+  const [credentialId] = await one.db.tx((tx) => here.insertMany(tx, [row]));
+  return { credentialId: credentialId!, newtId, secret };
+}
+
+const use = (service: SiteCredentialsService, { newtId, secret }: { newtId: string; secret: string }) => service.authenticateNewt(newtId, secret);
+const usable = async (siteId: number) =>
+  (await sql<{ id: string }>('SELECT credential_id AS id FROM site_credential WHERE site_id = $1 AND revoked_at IS NULL', [siteId])).map((row) => Number(row.id));
+const windowOf = async (siteId: number) =>
+  (await sql<{ closed: boolean; used: boolean }>('SELECT nonce_closed_at IS NOT NULL AS closed, authenticated_at IS NOT NULL AS used FROM site WHERE site_id = $1', [siteId]))[0]!;
+
+describe('site credentials', () => {
+  it('name the site, by newt id and by device key', async () => {
+    const siteId = await makeSite(false);
+    const newt = await addCredential(siteId);
+    expect(await use(here, newt)).toMatchObject({ siteId, orgId: 'acme', credentialId: newt.credentialId, kind: 'newt' });
+    const key = `sk_live_${randomBytes(32).toString('base64url')}`;
+    await one.db.tx((tx) => here.insertMany(tx, [{ siteId, orgId: 'acme', kind: 'api_key', secretHash: sha256(key) }]));
+    expect(await here.authenticateDeviceKey(key)).toMatchObject({ siteId, kind: 'api_key' });
+    expect(await here.authenticateDeviceKey(`${key}x`)).toBeNull();
+    expect(await use(here, { ...newt, secret: 'wrong' })).toBeNull();
+    expect(await use(here, { newtId: 'a\0b', secret: 'x' })).toBeNull();
+    expect(await windowOf(siteId)).toEqual({ closed: false, used: true });
+  });
+
+  it('are inserted in order, whatever their kind, in one statement', async () => {
+    const sites = [await makeSite(false), await makeSite(false), await makeSite(false)];
+    const rows: NewSiteCredential[] = [
+      fresh(sites[2]!).row,
+      { siteId: sites[0]!, orgId: 'acme', kind: 'psk', pskIdentity: randomLower(20), pskEncrypted: Buffer.from([0, 92, 255]) },
+      { siteId: sites[1]!, orgId: 'acme', kind: 'certificate', certificate: 'PEM "quoted", \\ and\nlines' },
+    ];
+    const ids = await one.db.tx((tx) => here.insertMany(tx, rows));
+    const stored = await sql('SELECT credential_id::int AS id, site_id::int AS "siteId", kind, psk_encrypted AS psk, certificate FROM site_credential WHERE credential_id = ANY ($1) ORDER BY credential_id', [ids]);
+    expect(stored).toEqual([
+      { id: ids[0], siteId: sites[2], kind: 'newt', psk: null, certificate: null },
+      { id: ids[1], siteId: sites[0], kind: 'psk', psk: Buffer.from([0, 92, 255]), certificate: null },
+      { id: ids[2], siteId: sites[1], kind: 'certificate', psk: null, certificate: 'PEM "quoted", \\ and\nlines' },
+    ]);
+  });
+
+  it('end on every server process when they are revoked, all or all but one', async () => {
+    const siteId = await makeSite(false);
+    const [kept, gone] = [await addCredential(siteId), await addCredential(siteId)];
+    expect(await use(there, kept)).not.toBeNull();
+    expect(await use(there, gone)).not.toBeNull();
+    await one.db.tx((tx) => here.revokeOfSite(tx, 'acme', siteId, kept.credentialId));
+    await until(async () => (await use(there, gone)) === null);
+    expect(await use(there, kept)).not.toBeNull();
+    await one.db.tx((tx) => here.revokeOfSite(tx, 'other', siteId));
+    expect(await usable(siteId)).toEqual([kept.credentialId]);
+    await one.db.tx((tx) => here.revokeOfSite(tx, 'acme', siteId));
+    await until(async () => (await use(there, kept)) === null);
+  });
+
+  it('are worth nothing on a revoked site', async () => {
+    const siteId = await makeSite(true);
+    const credential = await addCredential(siteId);
+    await sql('UPDATE site SET revoked_at = now() WHERE site_id = $1', [siteId]);
+    expect(await use(here, credential)).toBeNull();
+    expect(await windowOf(siteId)).toEqual({ closed: false, used: false });
+  });
+
+  it('that were tried too early are found once they are announced', async () => {
+    const siteId = await makeSite(false);
+    const { row, newtId, secret } = fresh(siteId);
+    expect(await there.authenticateNewt(newtId, secret)).toBeNull();
+    await one.db.tx(async (tx) => {
+      await here.insertMany(tx, [row]);
+      await here.announce(tx, newtId);
+    });
+    await until(() => there.authenticateNewt(newtId, secret));
+  });
+});
+
+describe('the first authenticated use (claims.md rule 5)', () => {
+  it('revokes the others of the nonce and closes the window', async () => {
+    const siteId = await makeSite(true);
+    const all = [await addCredential(siteId), await addCredential(siteId), await addCredential(siteId)];
+    expect(await use(here, all[1]!)).toMatchObject({ credentialId: all[1]!.credentialId });
+    expect(await usable(siteId)).toEqual([all[1]!.credentialId]);
+    expect(await windowOf(siteId)).toEqual({ closed: true, used: true });
+    expect(await use(there, all[0]!)).toBeNull();
+    expect(await use(there, all[2]!)).toBeNull();
+    expect(await use(there, all[1]!)).not.toBeNull();
+  });
+
+  it('of a site without a nonce revokes nothing', async () => {
+    const siteId = await makeSite(false);
+    const all = [await addCredential(siteId), await addCredential(siteId)];
+    expect(await use(here, all[0]!)).not.toBeNull();
+    expect(await use(there, all[1]!)).not.toBeNull();
+    expect(await usable(siteId)).toHaveLength(2);
+  });
+
+  it('with a wrong secret closes nothing', async () => {
+    const siteId = await makeSite(true);
+    const credential = await addCredential(siteId);
+    expect(await use(here, { ...credential, secret: 'wrong' })).toBeNull();
+    expect(await windowOf(siteId)).toEqual({ closed: false, used: false });
+  });
+
+  it('has exactly one winner when many come at once, over two servers', async () => {
+    for (let round = 0; round < 20; round++) {
+      const siteId = await makeSite(true);
+      const all = await Promise.all(Array.from({ length: 6 }, () => addCredential(siteId)));
+      const results = await Promise.all(all.map((credential, i) => use(i % 2 ? here : there, credential)));
+      const winners = results.filter((result) => result !== null).map((result) => result.credentialId);
+      expect(winners).toHaveLength(1);
+      expect(await usable(siteId)).toEqual(winners);
+    }
+  });
+
+  it('lets the same credential in as often as it comes at once', async () => {
+    const siteId = await makeSite(true);
+    const credential = await addCredential(siteId);
+    const results = await Promise.all(Array.from({ length: 6 }, (_, i) => use(i % 2 ? here : there, credential)));
+    expect(results.every((result) => result?.credentialId === credential.credentialId)).toBe(true);
+  });
+
+  it('revokes a credential that a re-issue commits while it waits for the site', async () => {
+    const siteId = await makeSite(true);
+    const first = await addCredential(siteId);
+    const reissued = fresh(siteId);
+    let result: Promise<unknown> | undefined;
+    await one.db.tx(async (tx) => {
+      await query(tx, 'SELECT 1 FROM site WHERE site_id = $1 FOR UPDATE', [siteId]);
+      await here.insertMany(tx, [reissued.row]);
+      result = use(there, first);
+      await until(async () => (await sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length > 0);
+    });
+    expect(await result).toMatchObject({ credentialId: first.credentialId });
+    expect(await usable(siteId)).toEqual([first.credentialId]);
+    expect(await use(here, reissued)).toBeNull();
+  });
+});

@@ -1,0 +1,44 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { tmpdir } from 'node:os';
+import { parseConfig, systemPrincipal, Db } from '../../libs/platform/index.js';
+import { ApiKeysService, UsersService } from '../../src/access/index.js';
+import { createApp } from '../../src/app.js';
+import { Api } from './api.js';
+import { TEST_MASTER_KEY } from './server.js';
+
+/** A server in this process, for tests that want its services beside its port. */
+export interface TestApp {
+  app: NestFastifyApplication;
+  url: string;
+  db: Db;
+  /** As a root key of its own. */
+  root: Api;
+  close(): Promise<void>;
+}
+
+/** Starts the server on a free port against a migrated database. */
+export async function startApp(databaseUrl: string, env: Record<string, string> = {}): Promise<TestApp> {
+  const config = parseConfig({ DATABASE_URL: databaseUrl, MASTER_KEY: TEST_MASTER_KEY, LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '8', ...env }, tmpdir());
+  const app = await createApp(config);
+  await app.listen(0, '127.0.0.1');
+  const url = await app.getUrl();
+  const db = app.get(Db);
+  const key = await db.tx((tx) => app.get(ApiKeysService).createRootKey(tx, systemPrincipal('test'), { name: 'test' }));
+  return { app, url, db, root: new Api(url, `${key.apiKeyId}.${key.apiKey}`), close: () => app.close() };
+}
+
+/** Makes a user. @returns the id. */
+export async function createUser({ app, db }: TestApp, user: { email: string; password: string; serverAdmin?: boolean }): Promise<string> {
+  const users = app.get(UsersService);
+  const passwordHash = await users.hashPassword(user.password);
+  return db.tx((tx) => users.createUser(tx, systemPrincipal('test'), { email: user.email, passwordHash, serverAdmin: user.serverAdmin ?? false }));
+}
+
+export const CSRF = { 'x-csrf-token': 'x-csrf-protection' };
+
+/** Logs in. @returns a client that sends the cookie and the CSRF header. */
+export async function logIn(url: string, email: string, password: string): Promise<Api> {
+  const reply = await new Api(url, undefined, CSRF).post('/auth/login', { email, password });
+  if (reply.status !== 200) throw new Error(`login: ${reply.status} ${reply.text}`);
+  return new Api(url, undefined, { ...CSRF, cookie: reply.headers.get('set-cookie')!.split(';')[0]! });
+}
