@@ -3,7 +3,7 @@ import { Column, CreateDateColumn, Entity, PrimaryGeneratedColumn } from 'typeor
 /** A named set of sites, for filters and fleets. */
 @Entity('site_group')
 export class SiteGroup {
-  @PrimaryGeneratedColumn({ type: 'bigint' }) groupId: number;
+  @PrimaryGeneratedColumn({ type: 'int8' }) groupId: number;
   @Column('text') orgId: string;
   @Column('text') name: string;
   @Column('text', { nullable: true }) description: string | null;
