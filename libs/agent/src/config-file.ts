@@ -35,7 +35,7 @@ export function readConfigFile(path: string, log: Log): FileContent {
     tighten(path, log);
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return {};
     throw misconfigured(`the config file ${path} cannot be read: ${(error as Error).message}`);
   }
   if (text.trim() === '') return {};

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { AgentExit } from './exit-codes.js';
+import { parseFlags } from './flags.js';
+
+function cliOf(...argv: string[]): Record<string, unknown> {
+  const invocation = parseFlags(argv);
+  if (invocation.command === 'print') throw new Error(invocation.text);
+  return Object.fromEntries(invocation.cli);
+}
+
+function exitOf(...argv: string[]): AgentExit {
+  try {
+    parseFlags(argv);
+  } catch (error) {
+    if (error instanceof AgentExit) return error;
+    throw error;
+  }
+  throw new Error('accepted');
+}
+
+describe('flags in the syntax of Go', () => {
+  it.each([
+    [['-endpoint', 'http://a']],
+    [['--endpoint', 'http://a']],
+    [['-endpoint=http://a']],
+    [['--endpoint=http://a']],
+  ])('%j sets the endpoint', (argv) => {
+    expect(cliOf(...argv)).toEqual({ endpoint: 'http://a' });
+  });
+
+  it('keeps what follows the first = and takes a value that starts with a dash', () => {
+    expect(cliOf('--name=a=b', '--secret', '-x')).toEqual({ name: 'a=b', secret: '-x' });
+  });
+
+  it.each([
+    [['--no-wait'], true],
+    [['-no-wait=true'], true],
+    [['--no-wait=1'], true],
+    [['--no-wait=false'], false],
+    [['--no-wait=F'], false],
+  ])('%j is the boolean %s', (argv, value) => {
+    expect(cliOf(...argv)).toEqual({ noWait: value });
+  });
+
+  it('refuses a boolean with its value as a word of its own, which newt would silently stop reading at', () => {
+    expect(exitOf('--no-wait', 'false', '--endpoint', 'http://a').message).toContain("unexpected argument 'false'");
+  });
+
+  it('collects a flag that may be repeated, and counts an explicit empty value', () => {
+    expect(cliOf('--tls-client-ca', 'a.pem', '--tls-client-ca=b.pem', '--id=')).toEqual({ tlsClientCa: ['a.pem', 'b.pem'], id: '' });
+  });
+
+  it('accepts what only WireGuard needs', () => {
+    expect(cliOf('--mtu', '1280', '--no-cloud', '-disable-clients', '--native=false')).toEqual({ mtu: '1280', noCloud: true, disableClients: true, native: false });
+  });
+
+  it.each([[['--bogus']], [['-Endpoint', 'x']], [['--no-wait=maybe']], [['--endpoint']], [['stauts']], [['status', 'now']]])('%j is a usage error', (argv) => {
+    expect(exitOf(...argv).code).toBe(64);
+  });
+
+  it('does not repeat the value behind a mistyped flag: it may be the key', () => {
+    expect(exitOf('--provisoning-key', 'hunter22').message).not.toContain('hunter22');
+    expect(exitOf('--provisoning-key=hunter22').message).not.toContain('hunter22');
+  });
+
+  it('reads the command before or after the flags', () => {
+    expect(parseFlags(['status', '--config-file', 'c.json', '--json'])).toMatchObject({ command: 'status', configFile: 'c.json', json: true });
+    expect(parseFlags(['-config-file=c.json', 'status'])).toMatchObject({ command: 'status', configFile: 'c.json', json: false });
+    expect(parseFlags(['--show-config'])).toMatchObject({ command: 'show-config' });
+    expect(parseFlags([])).toMatchObject({ command: 'run' });
+  });
+
+  it('prints version and help', () => {
+    expect(parseFlags(['-version'])).toMatchObject({ command: 'print', text: expect.stringMatching(/^gatehouse-agent /) });
+    expect(parseFlags(['-h'])).toMatchObject({ command: 'print', text: expect.stringContaining('--provisioning-key-file') });
+  });
+});
