@@ -13,7 +13,7 @@ export interface Reply<T = Record<string, unknown>> {
 export class Api {
   constructor(
     readonly url: string,
-    private readonly authorization?: string,
+    readonly authorization?: string,
     readonly extra: Record<string, string> = {},
   ) {}
 

@@ -1,0 +1,113 @@
+import { request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApp, type TestApp } from '../support/app.js';
+import { Api } from '../support/api.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+
+let database: TestDatabase;
+let server: TestApp;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  server = await startApp(database.url);
+});
+afterAll(async () => {
+  await server?.close();
+  await database?.drop();
+});
+
+const envelope = (status: number, code: string) => ({ data: null, success: false, error: true, message: expect.any(String), status, stack: null, code });
+const put = (body: string, headers: Record<string, string>) =>
+  fetch(`${server.url}/v1/org`, { method: 'PUT', body, headers: { authorization: `Bearer ${server.root.authorization}`, ...headers } });
+
+/** fetch would tidy the path up first. */
+const raw = (path: string) =>
+  new Promise<{ status: number; body: unknown }>((resolve, reject) => {
+    const { hostname, port } = new URL(server.url);
+    request({ host: hostname, port, path }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => (text += chunk)).on('end', () => resolve({ status: response.statusCode!, body: JSON.parse(text) }));
+    })
+      .on('error', reject)
+      .end();
+  });
+
+describe('the HTTP shell', () => {
+  it('says that it lives and that it is ready', async () => {
+    const api = new Api(server.url);
+    for (const path of ['/v1', '/v1/', '/api/v1', '/api/v1/']) expect((await api.get(path)).body).toEqual({ message: 'Healthy' });
+    expect((await raw('/healthz')).body).toEqual({ status: 'ok' });
+    expect((await raw('/readyz')).body).toEqual({ status: 'ok', database: 'ok' });
+  });
+
+  it('answers in the envelope what no controller sees', async () => {
+    const json = { 'content-type': 'application/json' };
+    expect(await raw('/nothing/here')).toEqual({ status: 404, body: envelope(404, 'not_found') });
+    expect(await raw('/v1/nothing/here')).toEqual({ status: 404, body: envelope(404, 'not_found') });
+    expect(await raw('/v1/org/%zz')).toEqual({ status: 400, body: envelope(400, 'validation') });
+    expect(await (await put('{"orgId":', json)).json()).toEqual(envelope(400, 'validation'));
+    expect(await (await put('{"__proto__":{"x":1}}', json)).json()).toMatchObject(envelope(400, 'validation'));
+    expect(await (await put(`"${'x'.repeat(1_100_000)}"`, json)).json()).toEqual(envelope(413, 'payload_too_large'));
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/xml']) {
+      expect(await (await put('orgId=a&name=b', { 'content-type': type })).json()).toEqual(envelope(415, 'unsupported_media_type'));
+    }
+  });
+
+  it('takes an empty JSON body for no body, and names every field that is wrong', async () => {
+    for (const body of ['', '{}', '[]', 'null', '"text"', '7']) {
+      const reply = await (await put(body, { 'content-type': 'application/json' })).json();
+      expect(reply).toMatchObject({ status: 400, code: 'validation', fields: [{ path: 'orgId' }, { path: 'name' }] });
+      expect((reply as { message: string }).message).toMatch(/^Validation error: .* at "orgId"; .* at "name"$/);
+    }
+  });
+
+  it('answers a preflight of /v1 for any origin, without credentials, and none of /api/v1', async () => {
+    const preflight = (prefix: string) =>
+      fetch(`${server.url}${prefix}/orgs`, { method: 'OPTIONS', headers: { origin: 'https://elsewhere.example', 'access-control-request-method': 'GET' } });
+    const open = await preflight('/v1');
+    expect(open.status).toBe(204);
+    expect(open.headers.get('access-control-allow-origin')).toBe('*');
+    expect(open.headers.get('access-control-allow-headers')).toContain('authorization');
+    expect(open.headers.get('access-control-allow-credentials')).toBeNull();
+    const closed = await preflight('/api/v1');
+    expect(closed.status).toBe(404);
+    expect(closed.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  it('sends security headers, errors included, and no promise of https over http', async () => {
+    for (const path of ['/v1', '/nothing/here', '/api/docs']) {
+      const reply = await fetch(`${server.url}${path}`);
+      await reply.arrayBuffer();
+      const { headers } = reply;
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+      expect(headers.get('content-security-policy')).toContain("default-src 'self'");
+      expect(headers.get('content-security-policy')).not.toContain('upgrade-insecure-requests');
+      expect(headers.get('strict-transport-security')).toBeNull();
+    }
+  });
+
+  it('serves the OpenAPI document and its page on both prefixes', async () => {
+    for (const path of ['/api/docs', '/v1/docs', '/api/docs/swagger-ui-bundle.js', '/v1/docs/swagger-ui.css', '/api/openapi.yaml', '/v1/openapi.yaml', '/v1/openapi.json']) {
+      const reply = await fetch(`${server.url}${path}`);
+      await reply.arrayBuffer();
+      expect(reply.status, path).toBe(200);
+    }
+    interface Operation {
+      operationId: string;
+      responses: Record<string, { content?: Record<string, { schema?: object }> }>;
+      parameters?: { in: string; name: string }[];
+    }
+    const document = (await (await fetch(`${server.url}/api/openapi.json`)).json()) as { paths: Record<string, Record<string, Operation>> };
+    const operations = Object.entries(document.paths).flatMap(([path, item]) => Object.values(item).map((operation) => ({ path, operation })));
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
+    for (const { path, operation } of operations) {
+      const named = (operation.parameters ?? []).filter((p) => p.in === 'path').map((p) => p.name);
+      expect(named.sort(), path).toEqual([...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort());
+      const successes = Object.entries(operation.responses).filter(([status]) => status < '300' && status !== '204');
+      for (const [status, { content }] of successes) {
+        expect(Object.values(content ?? {})[0]?.schema, `${operation.operationId} ${status}`).toBeTruthy();
+      }
+    }
+  });
+});
