@@ -1,22 +1,25 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable, Logger, ValidationPipe } from '@nestjs/common';
-import { MessageBody } from '@nestjs/websockets';
+import { type ArgumentsHost, Catch, createParamDecorator, type ExceptionFilter, type ExecutionContext, Injectable, Logger, ValidationPipe } from '@nestjs/common';
 import { IsArray, IsBoolean, IsInt, IsOptional, IsString, Max, MaxLength, Min, registerDecorator } from 'class-validator';
 import { AppError, isDatabaseAway } from '../../libs/platform/index.js';
 import { type Incoming, MessageDispatch } from './message-dispatch.js';
 
 const FACTS_LIMIT = 16 * 1024;
 
-/** Parameter: the session that sent the message. */
-export const From = () => MessageBody('session');
-/** Parameter: the message's data, validated by its class; unknown fields are dropped, since the agent may be newer. */
-export const Data = () => MessageBody('data', messageValidation);
+const incoming = (context: ExecutionContext) => context.switchToWs().getData<Incoming>();
 
+/** Parameter: the session that sent the message. Custom, so that the pipe for HTTP bodies leaves it alone. */
+export const From = createParamDecorator((_: unknown, context: ExecutionContext) => incoming(context).session);
+
+const DataOf = createParamDecorator((_: unknown, context: ExecutionContext) => incoming(context).data);
 const messageValidation = new ValidationPipe({
   transform: true,
   whitelist: true,
   stopAtFirstError: true,
+  validateCustomDecorators: true,
   exceptionFactory: (errors) => new AppError('validation', errors.flatMap((e) => Object.values(e.constraints ?? {})).join('; ') || 'Wrong shape'),
 });
+/** Parameter: the message's data, validated by its class; unknown fields are dropped, since the agent may be newer. */
+export const Data = () => DataOf(messageValidation);
 
 /** A JSON object of bounded size. */
 function IsFacts(): PropertyDecorator {
