@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const out = join(root, 'dist', 'agent');
+// `node scripts/build-agent.mjs [folder]`
+const out = process.argv[2] ?? join(root, 'dist', 'agent');
 const name = 'gatehouse-agent.mjs';
 const { version } = JSON.parse(await readFile(join(root, 'libs/agent/package.json'), 'utf8'));
 

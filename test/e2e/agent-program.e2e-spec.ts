@@ -1,0 +1,154 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Program, type ProgramOptions, startAgentProgram } from '../support/agent-process.js';
+import { FakeServer, type FakeSession, KEY, unusableCredential } from '../support/fake-server.js';
+
+let server: FakeServer;
+let folder: string;
+let configFile: string;
+let programs: Program[];
+beforeEach(async () => {
+  server = await FakeServer.start();
+  server.on.session = (session) => session.socket.once('message', () => session.welcome());
+  folder = mkdtempSync(join(tmpdir(), 'gatehouse-program-'));
+  configFile = join(folder, 'config.json');
+  programs = [];
+});
+afterEach(async () => {
+  for (const program of programs) {
+    program.child.kill('SIGKILL');
+    await program.ended;
+  }
+  await server.stop();
+  rmSync(folder, { recursive: true });
+});
+
+function run(args: string[], options: ProgramOptions = {}): Program {
+  const program = startAgentProgram(args, { ...options, env: { HOME: folder, CONFIG_FILE: configFile, ...options.env } });
+  programs.push(program);
+  return program;
+}
+
+async function connected(args: string[], options: ProgramOptions = {}): Promise<[Program, FakeSession]> {
+  const program = run(args, options);
+  const session = await Promise.race([
+    server.session(server.sessions.length + 1),
+    program.ended.then(({ code, stderr }) => {
+      throw new Error(`ended with ${code}: ${stderr}`);
+    }),
+  ]);
+  await expect.poll(() => program.stderr).toContain('connected as');
+  return [program, session];
+}
+
+describe('gatehouse-agent', () => {
+  it('says version, help and mistakes with the right code and stream', async () => {
+    expect(await run(['--version']).ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/^gatehouse-agent \d+\.\d+\.\d+\n$/) });
+    expect(await run(['-h']).ended).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage:'), stderr: '' });
+    expect(await run(['--bogus', KEY]).ended).toMatchObject({ code: 64, stdout: '', stderr: expect.not.stringContaining('Zm9v') });
+    expect(await run([KEY]).ended).toMatchObject({ code: 64, stderr: expect.not.stringContaining('Zm9v') });
+    expect((await run([]).ended).code).toBe(78);
+    writeFileSync(configFile, '{');
+    expect((await run(['--endpoint', server.url]).ended).code).toBe(78);
+    expect((await run(['--show-config']).ended).code).toBe(78);
+  });
+
+  it('takes newt\'s flags in newt\'s syntax and warns about what has no effect', async () => {
+    const [program] = await connected(['-endpoint', server.url, '-provisioning-key', KEY, '-mtu=1280', '--disable-clients', '--blueprint-file', 'b.yaml']);
+    expect(program.stderr).toMatch(/WARN .*--blueprint-file is not available yet/);
+    expect(program.stderr).toMatch(/WARN .*WireGuard.*--mtu, --disable-clients/);
+  });
+
+  it('takes everything from the environment, the key from standard input', async () => {
+    const [program] = await connected(['--provisioning-key-file', '-'], {
+      stdin: `${KEY}\n`, env: { PANGOLIN_ENDPOINT: server.url, NEWT_NAME: '{{env.SERIAL | default "none"}}', GATEHOUSE_HARDWARE_ID: 'hw-7', LOG_LEVEL: 'DEBUG' },
+    });
+    expect(server.claims).toEqual([expect.objectContaining({ name: 'none', hardwareId: 'hw-7' })]);
+    expect(program.stderr).not.toContain(KEY);
+  });
+
+  it('masks secrets in --show-config and says where each value comes from', async () => {
+    writeFileSync(configFile, JSON.stringify({ endpoint: 'https://host', secret: 'topsecret' }), { mode: 0o600 });
+    const { code, stdout } = await run(['--show-config', '--provisioning-key', KEY, '--id=x'], { env: { LOG_LEVEL: 'WARN' } }).ended;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/endpoint +https:\/\/host +file\n[^]*id +x +cli\n[^]*logLevel +WARN +env/);
+    expect(stdout).not.toMatch(/topsecret|spk_/);
+  });
+
+  it('tightens a file that others may read', async () => {
+    writeFileSync(configFile, JSON.stringify({ endpoint: server.url, provisioningKey: KEY }));
+    chmodSync(configFile, 0o644);
+    const [program] = await connected([]);
+    expect(program.stderr).toMatch(/WARN .*0644/);
+    expect(statSync(configFile).mode & 0o777).toBe(0o600);
+    expect(readFileSync(configFile, 'utf8')).not.toContain(KEY);
+  });
+
+  it('ends with 73 without claiming when the state cannot be written', async () => {
+    mkdirSync(join(folder, 'full'));
+    const { code } = await run(['--config-file', '/dev/null/state/config.json', '--endpoint', server.url, '--provisioning-key', KEY]).ended;
+    expect(code).toBe(73);
+    expect(server.claims).toEqual([]);
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('stops cleanly on %s', async (signal) => {
+    const [program, session] = await connected(['--endpoint', server.url, '--provisioning-key', KEY]);
+    program.child.kill(signal);
+    expect(await program.ended).toMatchObject({ code: 0 });
+    await server.until(() => session.closed !== undefined);
+    expect(session.closed).toEqual({ code: 1000 });
+  });
+
+  it('reads the file again on SIGHUP', async () => {
+    server.sites.push({ newtId: 'n1', secrets: ['s1'] }, { newtId: 'n2', secrets: ['s2'] });
+    writeFileSync(configFile, JSON.stringify({ endpoint: server.url, id: 'n1', secret: 's1' }), { mode: 0o600 });
+    const [program] = await connected([]);
+    writeFileSync(configFile, JSON.stringify({ endpoint: server.url, id: 'n2', secret: 's2' }));
+    program.child.kill('SIGHUP');
+    await server.session(2);
+    expect(server.tokenRequests.map((request) => request.newtId)).toEqual(['n1', 'n2']);
+  });
+
+  it('ends with 77 when its credential is refused', async () => {
+    server.on.token = unusableCredential;
+    expect((await run(['--endpoint', server.url, '--id', 'n', '--secret', 's', '--provisioning-key', KEY]).ended).code).toBe(77);
+    expect(server.claims).toEqual([]);
+  });
+});
+
+describe('gatehouse-agent status', () => {
+  const status = async () => {
+    const { code, stdout } = await run(['status', '--json']).ended;
+    return { code, ...(JSON.parse(stdout) as Record<string, unknown>) };
+  };
+
+  it('tells a machine that is not enrolled, connected, pending, approved, stopped, refused', async () => {
+    expect(await status()).toMatchObject({ code: 78, enrolled: false, running: false });
+
+    server.on.session = (session) =>
+      session.socket.once('message', () => {
+        session.welcome({ status: 'pending' });
+        session.send('agent/state', { version: 3, status: 'pending' });
+      });
+    const [program, session] = await connected(['--endpoint', server.url, '--provisioning-key', KEY]);
+    await server.until(() => session.of('agent/applied').length === 1);
+    await expect.poll(status).toMatchObject({
+      code: 75, enrolled: true, running: true, connected: true, endpoint: server.url, siteId: 7, niceId: 'calm-otter-x1y2z', status: 'pending',
+      connectedSince: expect.any(String), desiredVersion: 3, appliedVersion: 3,
+    });
+
+    session.send('agent/state', { version: 4, status: 'approved' });
+    await expect.poll(status).toMatchObject({ code: 0, status: 'approved', appliedVersion: 4 });
+    expect(await run(['status']).ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/enrolled +yes, calm-otter-x1y2z \(site 7\)\n/) });
+
+    program.child.kill('SIGKILL');
+    await program.ended;
+    expect(await status()).toMatchObject({ code: 69, enrolled: true, running: false, connected: false, connectedSince: null });
+
+    server.on.token = unusableCredential;
+    expect((await run([]).ended).code).toBe(77);
+    expect(await status()).toMatchObject({ code: 77, running: false, lastError: expect.stringContaining('refuses') });
+  });
+});

@@ -1,0 +1,53 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const repository = fileURLToPath(new URL('../..', import.meta.url));
+const running = new Set<ChildProcess>();
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+let bundle: string | undefined;
+/** The folder of a freshly built bundle, its hash, its version and the installer; built once per test file. */
+export function agentBundle(): string {
+  if (bundle === undefined) {
+    bundle = mkdtempSync(join(tmpdir(), 'gatehouse-bundle-'));
+    execFileSync(process.execPath, [join(repository, 'scripts/build-agent.mjs'), bundle]);
+  }
+  return bundle;
+}
+
+export type Ended = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string };
+
+/** A program in a process of its own, started by a test. */
+export class Program {
+  stdout = '';
+  stderr = '';
+  readonly ended: Promise<Ended>;
+
+  constructor(readonly child: ChildProcess) {
+    running.add(child);
+    child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
+    child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    this.ended = once(child, 'close').then(([code, signal]) => {
+      running.delete(child);
+      return { code: code as number | null, signal: signal as NodeJS.Signals | null, stdout: this.stdout, stderr: this.stderr };
+    });
+  }
+}
+
+export type ProgramOptions = { env?: Record<string, string>; stdin?: string; preload?: string; cwd?: string };
+
+/** Runs the bundled agent. Its environment is what is given, and PATH. */
+export function startAgentProgram(args: string[], options: ProgramOptions = {}): Program {
+  const preload = options.preload === undefined ? [] : ['--import', options.preload];
+  const child = spawn(process.execPath, [...preload, join(agentBundle(), 'gatehouse-agent.mjs'), ...args], {
+    env: { PATH: process.env['PATH'] ?? '', ...options.env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  child.stdin?.end(options.stdin ?? '');
+  return new Program(child);
+}
