@@ -100,6 +100,17 @@ describe('rule 2: one uniform refusal', () => {
     expect(await sql(`SELECT 1 FROM claim WHERE org_id = $1 AND reason IN ('malformed', 'unknown_key')`, [org.orgId])).toEqual([]);
   });
 
+  it('never leaves before the floor, whatever the reason', async () => {
+    const cases = await reasons(await TestOrg.create(root));
+    for (const [reason, { key, hardwareId }] of Object.entries(cases)) {
+      for (let i = 0; i < 5; i++) {
+        const before = performance.now();
+        await provision(server.url, { provision_key: key, hardware_id: hardwareId });
+        expect(performance.now() - before, reason).toBeGreaterThanOrEqual(25);
+      }
+    }
+  });
+
   it('becomes one row with a count beyond 100 a minute per key and reason', async () => {
     const org = await TestOrg.create(root);
     const key = await org.key();

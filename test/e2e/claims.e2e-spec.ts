@@ -132,6 +132,20 @@ describe('the newt door', () => {
   });
 });
 
+describe('rule 1: the tenant comes from the key', () => {
+  it('the same hardware id in two organizations is two devices that know nothing of each other', async () => {
+    const [one, other] = [await TestOrg.create(root), await TestOrg.create(root)];
+    const hardware_id = newHardwareId();
+    const claim_nonce = newNonce();
+    const mine = await provision(server.url, { provision_key: (await one.key()).siteProvisioningKey, hardware_id, claim_nonce });
+    const theirs = await provision(server.url, { provision_key: (await other.key()).siteProvisioningKey, hardware_id, claim_nonce, orgId: one.orgId });
+    expect([mine.status, theirs.status]).toEqual([201, 201]);
+    expect(theirs.body.device_id).not.toBe(mine.body.device_id);
+    expect(await rowsOf(one.orgId)).toEqual(allRows(1));
+    expect(await rowsOf(other.orgId)).toEqual(allRows(1));
+  });
+});
+
 describe('rule 3: limits are exact', () => {
   it('400 claims at once on 50 uses, at two server processes, make 50 of everything', async () => {
     const org = await TestOrg.create(root);
@@ -204,6 +218,13 @@ describe('rule 5: a lost answer never orphans a device', () => {
     expect(closed.status).toBe(200);
     expect(closed.body.api_key).toBe('');
     expect((await org.readKey(key.siteProvisioningKeyId)).numUsed).toBe(1);
+  });
+
+  it('the first credential still works after a re-issue that got lost too', async () => {
+    const { body, first } = await lost(await (await TestOrg.create(root)).key());
+    const again = await provision(server.url, body);
+    expect((await deviceToken(second.url, first.body.api_key)).status).toBe(200);
+    expect((await deviceToken(server.url, again.body.api_key)).status).toBe(401);
   });
 
   it('works on a key since used up or expired, not on one disabled or revoked', async () => {
