@@ -10,6 +10,7 @@ export * from './openapi.js';
 export * from './pagination.js';
 export * from './platform.module.js';
 export * from './refusal-limiter.js';
+export * from './retention.js';
 export * from './validators.js';
 export * from './database/database.module.js';
 export * from './database/db.js';

@@ -6,6 +6,7 @@ import { KeyRing } from './crypto.js';
 import { Hooks } from './hooks.js';
 import { EnvelopeInterceptor, HttpErrorFilter } from './http.js';
 import { RefusalLimiter } from './refusal-limiter.js';
+import { Retention } from './retention.js';
 
 /** What every module stands on, apart from the database. */
 @Global()
@@ -15,9 +16,10 @@ import { RefusalLimiter } from './refusal-limiter.js';
     Hooks,
     TenantResolvers,
     RefusalLimiter,
+    Retention,
     { provide: APP_FILTER, useClass: HttpErrorFilter },
     { provide: APP_INTERCEPTOR, useClass: EnvelopeInterceptor },
   ],
-  exports: [KeyRing, Hooks, TenantResolvers, RefusalLimiter],
+  exports: [KeyRing, Hooks, TenantResolvers, RefusalLimiter, Retention],
 })
 export class PlatformModule {}

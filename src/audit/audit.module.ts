@@ -1,8 +1,25 @@
-import { Global, Module } from '@nestjs/common';
+import { Global, Module, type OnModuleInit } from '@nestjs/common';
+import { Retention } from '../../libs/platform/index.js';
+import { AuditController } from './audit.controller.js';
+import { AuditRepository } from './audit.repository.js';
 import { AuditService } from './audit.service.js';
+import { EventStreams } from './event-streams.js';
+import { EventsController } from './events.controller.js';
+import { EventsRepository } from './events.repository.js';
 import { EventsService } from './events.service.js';
 
-/** Global: every module records what it does. */
+/** Who did what, and what happened. Global: every module records what it does. */
 @Global()
-@Module({ providers: [AuditService, EventsService], exports: [AuditService, EventsService] })
-export class AuditModule {}
+@Module({
+  controllers: [AuditController, EventsController],
+  providers: [AuditService, AuditRepository, EventsService, EventsRepository, EventStreams],
+  exports: [AuditService, EventsService],
+})
+export class AuditModule implements OnModuleInit {
+  constructor(private readonly retention: Retention) {}
+
+  onModuleInit(): void {
+    this.retention.register({ table: 'audit', id: 'audit_id' });
+    this.retention.register({ table: 'event', id: 'event_id' });
+  }
+}

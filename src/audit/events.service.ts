@@ -1,7 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { EventType } from '../../libs/contracts/index.js';
-import { execute } from '../../libs/platform/index.js';
+import { Db, execute } from '../../libs/platform/index.js';
+
+const HINT_AFTER_MS = 100;
 
 export interface NewEvent {
   orgId: string;
@@ -12,7 +14,16 @@ export interface NewEvent {
 
 /** The transactional outbox (claims.md rule 11): an event exists exactly when its cause was committed. */
 @Injectable()
-export class EventsService {
+export class EventsService implements OnApplicationShutdown {
+  private readonly hinted = new Set<string>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly db: Db) {}
+
+  /**
+   * Writes events with the transaction. Readers get a hint some 100 ms later, on its own: NOTIFY inside the transaction would make all
+   * commits of a busy server wait for each other. A hint that comes before the commit is repaired by the readers' poll.
+   */
   async emit(tx: EntityManager, ...events: NewEvent[]): Promise<void> {
     if (events.length === 0) return;
     await execute(
@@ -22,5 +33,19 @@ export class EventsService {
        FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, type text, site_id bigint, data jsonb)`,
       [JSON.stringify(events.map((e) => ({ org_id: e.orgId, type: e.type, site_id: e.siteId ?? null, data: e.data ?? {} })))],
     );
+    for (const event of events) this.hinted.add(event.orgId);
+    this.timer ??= setTimeout(() => this.hint(), HINT_AFTER_MS).unref();
+  }
+
+  onApplicationShutdown(): void {
+    clearTimeout(this.timer);
+  }
+
+  private hint(): void {
+    this.timer = undefined;
+    const orgIds = [...this.hinted];
+    this.hinted.clear();
+    // Lost while the database is away: readers poll.
+    void execute(this.db.manager, `SELECT pg_notify('event_added', o) FROM unnest($1::text[]) AS o`, [orgIds]).catch(() => undefined);
   }
 }

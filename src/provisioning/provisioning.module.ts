@@ -1,5 +1,5 @@
 import { Module, type OnModuleInit } from '@nestjs/common';
-import { Db, Hooks, parseId, query, TenantResolvers } from '../../libs/platform/index.js';
+import { Db, Hooks, parseId, query, Retention, TenantResolvers } from '../../libs/platform/index.js';
 import { AccessModule } from '../access/index.js';
 import { AddressPoolModule } from '../orgs/index.js';
 import { SitesModule } from '../sites/index.js';
@@ -38,10 +38,15 @@ export class ProvisioningModule implements OnModuleInit {
     private readonly resolvers: TenantResolvers,
     private readonly templates: TemplatesService,
     private readonly keys: KeysRepository,
+    private readonly retention: Retention,
   ) {}
 
   onModuleInit(): void {
     this.hooks.orgCreated.register((tx, orgId) => this.templates.createDefault(tx, orgId));
+    // Lineage is for ever (rule 12): the claim of a site that exists stays.
+    this.retention.register({
+      table: 'claim', id: 'claim_id', unless: 'EXISTS (SELECT FROM site s WHERE s.site_id = r.site_id AND s.claim_id = r.claim_id)',
+    });
     this.resolveByNumber('profileId', 'provisioning_profile', 'profile_id');
     this.resolveByNumber('templateId', 'provisioning_template', 'template_id');
     this.resolvers.register('siteProvisioningKeyId', async (value) => {

@@ -10,6 +10,7 @@ import { matchesPattern } from '../hardware-id-pattern.js';
 import { parseKey } from '../keys/key-token.js';
 import { renderName } from '../name-template.js';
 import { Batcher } from './batcher.js';
+import { claimsDecided } from './claim-metrics.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult, type RefusalReason } from './claim.js';
 import { ClaimsRepository, type KeyPolicy, type KnownSite } from './claims.repository.js';
 import { CredentialIssuer, type FreshCredential } from './credential-issuer.js';
@@ -60,6 +61,18 @@ export class ClaimsService {
    * operator stopped the organization's claims, `database_unavailable`. Nothing is spent or made in any of these cases.
    */
   async claim(request: ClaimRequest): Promise<ClaimResult> {
+    try {
+      const result = await this.exchange(request);
+      claimsDecided.inc({ outcome: result.outcome, reason: '' });
+      return result;
+    } catch (error) {
+      if (error instanceof ClaimRefused) claimsDecided.inc({ outcome: 'refused', reason: error.reason });
+      else claimsDecided.inc({ outcome: 'unavailable', reason: error instanceof AppError ? error.code : 'internal' });
+      throw error;
+    }
+  }
+
+  private async exchange(request: ClaimRequest): Promise<ClaimResult> {
     const token = parseKey(request.key);
     if (!token) throw new ClaimRefused('malformed');
     const secretHash = sha256(token.secret);

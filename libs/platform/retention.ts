@@ -1,0 +1,86 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { prepared, query, Db } from './database/db.js';
+import { Config } from './config.js';
+import { isDatabaseAway } from './errors.js';
+
+const EVERY_MS = 3_600_000;
+const BATCH = 5000;
+/** One server at a time; the others skip their turn. */
+const LOCK = 7_241_964;
+
+/** A table that grows for ever unless old rows go. */
+export interface Retained {
+  table: string;
+  /** Ascending primary key. */
+  id: string;
+  /** SQL over alias `r` that must hold for a row to go, beside its age. */
+  unless?: string;
+}
+
+/** Deletes what is older than RETENTION_DAYS, hourly, in small batches by ascending id. Modules register their tables at init. */
+@Injectable()
+export class Retention implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(Retention.name);
+  private readonly tables: Retained[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private stopped = false;
+
+  constructor(
+    private readonly db: Db,
+    private readonly config: Config,
+  ) {}
+
+  register(table: Retained): void {
+    this.tables.push(table);
+  }
+
+  onApplicationBootstrap(): void {
+    // Spread over the hour, so that servers started together do not sweep together.
+    this.schedule(Math.random() * EVERY_MS);
+  }
+
+  onApplicationShutdown(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+
+  /** One sweep over all tables. @returns how many rows went. */
+  async sweep(): Promise<number> {
+    let gone = 0;
+    for (const table of this.tables) {
+      for (let after = 0, more = true; more && !this.stopped; ) {
+        const batch = await this.deleteBatch(table, after);
+        gone += batch.deleted;
+        after = batch.last;
+        more = batch.seen === BATCH;
+      }
+    }
+    return gone;
+  }
+
+  private async deleteBatch({ table, id, unless }: Retained, after: number): Promise<{ seen: number; deleted: number; last: number }> {
+    return this.db.tx(async (tx) => {
+      const [lock] = await query<{ mine: boolean }>(tx, 'SELECT pg_try_advisory_xact_lock($1) AS mine', [LOCK]);
+      if (!lock!.mine) return { seen: 0, deleted: 0, last: after };
+      const [row] = await prepared<{ seen: number; deleted: number; last: number | null }>(
+        tx,
+        `retention-${table}`,
+        `WITH old AS (SELECT ${id} AS id FROM ${table} WHERE ${id} > $1 AND created_at < now() - make_interval(days => $2) ORDER BY ${id} LIMIT ${BATCH}),
+           gone AS (DELETE FROM ${table} r USING old WHERE r.${id} = old.id ${unless ? `AND NOT (${unless})` : ''} RETURNING 1)
+         SELECT (SELECT count(*) FROM old) AS seen, (SELECT count(*) FROM gone) AS deleted, (SELECT max(id) FROM old) AS last`,
+        [after, this.config.retentionDays],
+      );
+      return { seen: row!.seen, deleted: row!.deleted, last: row!.last ?? after };
+    });
+  }
+
+  private schedule(wait: number): void {
+    this.timer = setTimeout(() => {
+      this.sweep()
+        .then((gone) => gone > 0 && this.logger.log({ gone }, 'Rows older than RETENTION_DAYS were deleted'))
+        .catch((error: unknown) => isDatabaseAway(error) || this.logger.error({ err: error }, 'The retention sweep failed'))
+        .finally(() => this.stopped || this.schedule(EVERY_MS));
+    }, wait);
+    this.timer.unref();
+  }
+}

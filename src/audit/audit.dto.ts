@@ -1,0 +1,39 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsDateString, IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
+import { OffsetPagination, PageQuery } from '../../libs/platform/index.js';
+
+const RESULTS = ['success', 'failure', 'refused'] as const;
+
+export class AuditQuery extends PageQuery {
+  /** User id, API key id, site id, or hardware id of a claim. */
+  @IsOptional() @IsString() @MaxLength(128) actorId?: string;
+  @IsOptional() @IsIn(['user', 'api_key', 'root_key', 'site', 'agent', 'system', 'anonymous']) actorType?: string;
+  /** `<noun>.<verb>`, such as `site.approve`. */
+  @IsOptional() @IsString() @MaxLength(64) action?: string;
+  @IsOptional() @IsString() @MaxLength(64) targetType?: string;
+  @IsOptional() @IsString() @MaxLength(128) targetId?: string;
+  @IsOptional() @IsIn(RESULTS) result?: (typeof RESULTS)[number];
+  /** Instant from which on, ISO 8601. */
+  @IsOptional() @IsDateString() from?: string;
+  /** Instant before which, ISO 8601. */
+  @IsOptional() @IsDateString() to?: string;
+}
+
+export class AuditView {
+  auditId: number;
+  orgId: string | null;
+  @ApiProperty({ enum: ['user', 'api_key', 'root_key', 'site', 'agent', 'system', 'anonymous'] }) actorType: string;
+  actorId: string | null;
+  action: string;
+  targetType: string | null;
+  targetId: string | null;
+  address: string | null;
+  @ApiProperty({ enum: RESULTS }) result: string;
+  @ApiProperty({ type: 'object', additionalProperties: true, nullable: true }) details: Record<string, unknown> | null;
+  createdAt: Date;
+}
+
+export class AuditList {
+  audit: AuditView[];
+  pagination: OffsetPagination;
+}

@@ -1,0 +1,44 @@
+import { Controller, Get, Headers, Query, Res } from '@nestjs/common';
+import { ApiHeader, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Access, Caller, Db, OrgId, type Principal, Returns } from '../../libs/platform/index.js';
+import { EventStreams } from './event-streams.js';
+import { EventFeed, EventQuery } from './events.dto.js';
+import { EventsRepository } from './events.repository.js';
+
+const PAGE = 100;
+
+@ApiTags('Audit and events')
+@Controller('org/:orgId/events')
+export class EventsController {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: EventsRepository,
+    private readonly streams: EventStreams,
+  ) {}
+
+  /** Read the event feed after a cursor; it never skips a late commit */
+  @Get()
+  @Access('listEvents')
+  @Returns(EventFeed, { message: 'Events retrieved successfully' })
+  async listEvents(@OrgId() orgId: string, @Query() q: EventQuery): Promise<EventFeed> {
+    const events = await this.repository.after(this.db.manager, orgId, q.after, q.limit ?? PAGE, q.type);
+    return { events, next: events.at(-1)?.cursor ?? q.after ?? null };
+  }
+
+  /** The same feed as server-sent events; `Last-Event-ID` (or `after`) goes on from there */
+  @Get('stream')
+  @Access('listEvents')
+  @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'Cursor of the last event that was received' })
+  @ApiResponse({ status: 200, description: 'text/event-stream: id is the cursor, event the type, data the event as JSON', content: { 'text/event-stream': { schema: { type: 'string' } } } })
+  async streamEvents(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() q: EventQuery,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const stream = await this.streams.open(principal, orgId, lastEventId || q.after, q.type);
+    await reply.header('cache-control', 'no-store').header('x-accel-buffering', 'no').type('text/event-stream').send(stream);
+  }
+}

@@ -1,0 +1,28 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
+import { EVENT_TYPES, type EventType } from '../../libs/contracts/index.js';
+import { QueryInt } from '../../libs/platform/index.js';
+
+export class EventQuery {
+  /** Cursor of the last event that was read; absent: from the beginning. */
+  @IsOptional() @IsString() @MaxLength(64) after?: string;
+  @QueryInt(1, 1000) limit?: number;
+  @IsOptional() @IsIn(EVENT_TYPES) type?: EventType;
+}
+
+export class EventView {
+  /** Opaque; give it as `after` to go on from here. */
+  cursor: string;
+  id: number;
+  @ApiProperty({ enum: EVENT_TYPES }) type: EventType;
+  orgId: string;
+  siteId: number | null;
+  @ApiProperty({ type: 'object', additionalProperties: true }) data: Record<string, unknown>;
+  createdAt: Date;
+}
+
+export class EventFeed {
+  events: EventView[];
+  /** Where to go on; null while there is nothing yet. */
+  next: string | null;
+}

@@ -1,0 +1,75 @@
+import 'reflect-metadata';
+import type { DataSource } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDataSource } from '../../libs/platform/database/database.module.js';
+import { execute } from '../../libs/platform/database/db.js';
+import { EventsRepository } from '../../src/audit/events.repository.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+
+let database: TestDatabase;
+let dataSource: DataSource;
+const feed = new EventsRepository();
+const ORG = 'acme';
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  dataSource = await createDataSource(database.url, 10, []).initialize();
+});
+afterAll(async () => {
+  await dataSource?.destroy();
+  await database?.drop();
+});
+
+const insert = (em = dataSource.manager, type = 'site.online') => execute(em, 'INSERT INTO event (org_id, type) VALUES ($1, $2)', [ORG, type]);
+const read = (after?: string, limit = 100) => feed.after(dataSource.manager, ORG, after, limit);
+
+describe('rule 11: the feed', () => {
+  it('never skips a transaction that began earlier and commits later', async () => {
+    const slow = dataSource.createQueryRunner();
+    await slow.startTransaction();
+    await insert(slow.manager, 'site.approved');
+    await insert();
+    // The later event is committed, but an earlier transaction still runs: it must wait.
+    expect(await read()).toEqual([]);
+    await slow.commitTransaction();
+    await slow.release();
+    const events = await read();
+    expect(events.map((e) => e.type)).toEqual(['site.approved', 'site.online']);
+  });
+
+  it('reaches every event exactly once while writers of uneven speed commit', async () => {
+    const start = (await read()).at(-1)?.cursor;
+    let writing = true;
+    const writers = Array.from({ length: 6 }, async (_, w) => {
+      for (let i = 0; i < 20; i++) {
+        const runner = dataSource.createQueryRunner();
+        await runner.startTransaction();
+        await insert(runner.manager);
+        await runner.query('SELECT pg_sleep($1)', [(w * 7 + i * 3) % 11 / 1000]);
+        await runner.commitTransaction();
+        await runner.release();
+      }
+    });
+    const all = Promise.all(writers).then(() => (writing = false));
+    const seen: number[] = [];
+    for (let cursor = start, last = false; ; ) {
+      const page = await read(cursor, 7);
+      seen.push(...page.map((e) => e.id));
+      cursor = page.at(-1)?.cursor ?? cursor;
+      if (page.length === 0 && last) break;
+      last = !writing && page.length === 0;
+    }
+    await all;
+    expect(seen).toHaveLength(120);
+    expect(new Set(seen).size).toBe(120);
+  });
+
+  it('refuses a cursor that it did not make', async () => {
+    await expect(read('nonsense')).rejects.toThrow(/after/);
+    await expect(read(Buffer.from('1;2').toString('base64url'))).rejects.toThrow(/after/);
+  });
+
+  it('keeps organizations apart', async () => {
+    expect(await feed.after(dataSource.manager, 'other', undefined, 10)).toEqual([]);
+  });
+});
