@@ -1,0 +1,48 @@
+// The benchmark: every case on one cluster, ratios within one run. Absolute figures hold for one machine at one moment only.
+import os from 'node:os';
+import { claims, flat } from './claims.mjs';
+import { House } from './house.mjs';
+import { parseArgs } from './lib.mjs';
+import { Table } from './table.mjs';
+
+const CASES = { claims, flat };
+const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
+
+/** @returns the exit code: 0 when every target was reached. */
+export async function run(argv) {
+  const given = parseArgs(argv, { only: Object.keys(CASES).join(',') });
+  const names = given.only.split(',');
+  const unknown = names.filter((name) => !(name in CASES));
+  if (unknown.length > 0) throw new Error(`No such case: ${unknown.join(', ')}; there are ${Object.keys(CASES).join(', ')}`);
+  const quick = Boolean(given.quick);
+  const options = {
+    runs: Number(given.runs ?? (quick ? 1 : 3)),
+    seconds: Number(given.seconds ?? (quick ? 2 : 5)),
+    pairs: Number(given.pairs ?? (quick ? 3 : 7)),
+    sites: Number(given.sites ?? (quick ? 20_000 : 100_000)),
+  };
+  const table = new Table();
+  const house = await House.open();
+  const stop = () => void house.close().finally(() => process.exit(130));
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  try {
+    table.note(`PostgreSQL ${await durability(house)}. Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0].model.trim()}, load average ${os.loadavg()[0].toFixed(1)} at the start.`);
+    for (const name of names) {
+      console.error(`${name} …`);
+      await CASES[name]({ house, table, options });
+    }
+  } finally {
+    await house.close();
+  }
+  console.log(`\n${table}`);
+  if (table.missed > 0) console.log(`\n${table.missed} target(s) not reached`);
+  return table.missed === 0 ? 0 : 1;
+}
+
+/** Durability is not for sale: a benchmark without it measures something else. */
+async function durability(house) {
+  const rows = await house.sql(house.url('postgres'), `SELECT name, setting FROM pg_settings WHERE name = ANY($1) OR name = 'server_version' ORDER BY name`, [DURABILITY]);
+  const settings = new Map(rows.map((row) => [row.name, row.setting]));
+  for (const name of DURABILITY) if (settings.get(name) !== 'on') throw new Error(`${name} is ${settings.get(name)}; the bench runs with it on`);
+  return `${settings.get('server_version')}: ${DURABILITY.map((name) => `${name}=${settings.get(name)}`).join(', ')}`;
+}

@@ -1,0 +1,219 @@
+// What every case stands on: one embedded cluster for the whole run, databases in it, server processes, load generators.
+// Everything listens on loopback and goes when the run goes, however it goes.
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { startEmbeddedPostgres } from '../../dist/libs/platform/database/embedded-postgres.js';
+import { claimDataDir } from '../../dist/libs/platform/data-dir.js';
+import { sleep } from './lib.mjs';
+
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const repository = path.join(here, '../..');
+const dieWithParent = new URL('../support/die-with-parent.mjs', import.meta.url).href;
+const watchdog = path.join(here, '../support/watchdog.mjs');
+const ROOT_SECRET = randomBytes(24).toString('hex');
+
+/** The cluster, and every process that belongs to this run. */
+export class House {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'gatehouse-bench-'));
+  rootKey = `benchrootkey001.${ROOT_SECRET}`;
+  #children = new Set();
+  #databases = 0;
+
+  static async open() {
+    const house = new House();
+    // Root runs PostgreSQL as another account, which must get through.
+    fs.chmodSync(house.folder, 0o711);
+    const dataDir = path.join(house.folder, 'data');
+    fs.mkdirSync(dataDir);
+    claimDataDir(dataDir);
+    const log = { info: () => undefined, warn: (message) => console.warn(message) };
+    house.postgres = await startEmbeddedPostgres({ dataDir, log, settings: { max_connections: '200' } });
+    const folders = [house.folder, ...(house.postgres.relocatedTo ? [house.postgres.relocatedTo] : [])];
+    house.watchdog = spawn(process.execPath, [watchdog, String(house.postgres.postmasterPid), ...folders], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    house.watchdog.unref();
+    return house;
+  }
+
+  async close() {
+    for (const child of this.#children) child.kill('SIGKILL');
+    await this.postgres.stop();
+    this.watchdog.stdin.end();
+  }
+
+  url(database) {
+    const url = new URL(this.postgres.url);
+    url.pathname = `/${database}`;
+    return url.href;
+  }
+
+  /** An empty database of its own. @returns its URL. */
+  async database() {
+    const name = `bench_${++this.#databases}`;
+    await this.sql(this.url('postgres'), `CREATE DATABASE ${name}`);
+    return this.url(name);
+  }
+
+  /** Rows of one statement on a connection of its own. */
+  async sql(url, text, values) {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      return (await client.query(text, values)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Starts a node process of this run. @returns the child; its output is kept in `child.output`. */
+  node(script, args = [], { env = {}, nodeArgs = [] } = {}) {
+    const child = spawn(process.execPath, [...nodeArgs, script, ...args], {
+      cwd: this.folder,
+      env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    child.output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (child.output += chunk));
+    this.#children.add(child);
+    child.ended = once(child, 'exit').then(() => void this.#children.delete(child));
+    return child;
+  }
+
+  /** Runs one of the tools beside this file to its end. @returns its last line, parsed. */
+  async tool(name, args, limitSeconds = 120) {
+    const child = this.node(path.join(here, name), args, { nodeArgs: ['--import', dieWithParent] });
+    const timer = setTimeout(() => child.kill('SIGKILL'), limitSeconds * 1000);
+    await child.ended;
+    clearTimeout(timer);
+    if (child.exitCode !== 0) throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}:\n${child.output}`);
+    return JSON.parse(child.output.trim().split('\n').at(-1));
+  }
+
+  /** Closed-loop HTTP load from a process of its own; options as in load.mjs. */
+  load(options) {
+    return this.tool('load.mjs', toArgs({ json: true, ...options }), 30 + 3 * (Number(options.duration ?? 5) + Number(options.warmup ?? 0)));
+  }
+
+  /** One Gatehouse server process, built main.js, ready. `gcReport`: it answers SIGUSR2 with its heap after a collection. */
+  async server(databaseUrl, { env = {}, nodeArgs = [], gcReport } = {}) {
+    const port = await freePort();
+    const probe = gcReport ? ['--expose-gc', '--import', path.join(here, 'gc-probe.mjs')] : [];
+    const child = this.node(path.join(repository, 'dist/src/main.js'), [], {
+      nodeArgs: ['--import', dieWithParent, ...probe, ...nodeArgs],
+      env: {
+        HOST: '127.0.0.1', PORT: String(port), DATA_DIR: path.join(this.folder, `server-${port}`), DATABASE_URL: databaseUrl,
+        MASTER_KEY: Buffer.alloc(32, 7).toString('base64'), ROOT_API_KEY: this.rootKey, ADMIN_PASSWORD: 'correct horse battery', LOG_LEVEL: 'warn',
+        ...(gcReport ? { GC_REPORT: gcReport } : {}),
+        ...env,
+      },
+    });
+    const url = `http://127.0.0.1:${port}`;
+    await this.#ready(child, `${url}/readyz`);
+    await this.sql(databaseUrl, `INSERT INTO api_key (api_key_id, name, secret_hash, last_chars) VALUES ($1, 'bench', $2, 'x') ON CONFLICT DO NOTHING`, [
+      this.rootKey.split('.')[0], createHash('sha256').update(ROOT_SECRET).digest(),
+    ]);
+    return new Server(this, child, url, databaseUrl);
+  }
+
+  /** One of the bare servers beside this file, for comparison. */
+  async bare(script, { gcReport } = {}) {
+    const port = await freePort();
+    const probe = gcReport ? ['--expose-gc', '--import', path.join(here, 'gc-probe.mjs')] : [];
+    const child = this.node(path.join(here, script), [String(port)], { nodeArgs: ['--import', dieWithParent, ...probe], env: gcReport ? { GC_REPORT: gcReport } : {} });
+    const url = `http://127.0.0.1:${port}`;
+    await this.#ready(child, url);
+    return new Server(this, child, url);
+  }
+
+  async #ready(child, url) {
+    for (;;) {
+      if (child.exitCode !== null) throw new Error(`A server ended with ${child.exitCode}:\n${child.output}`);
+      const response = await fetch(url).catch(() => undefined);
+      await response?.arrayBuffer();
+      if (response?.ok) return;
+      await sleep(50);
+    }
+  }
+}
+
+/** A running server process with what the cases ask of it. */
+export class Server {
+  constructor(house, child, url, databaseUrl) {
+    this.house = house;
+    this.child = child;
+    this.url = url;
+    this.databaseUrl = databaseUrl;
+  }
+
+  get pid() {
+    return this.child.pid;
+  }
+
+  sql(text, values) {
+    return this.house.sql(this.databaseUrl, text, values);
+  }
+
+  /** JSON in, `data` of the envelope out, with the root key; throws on anything but success. */
+  async api(method, route, body) {
+    const response = await fetch(`${this.url}/api/v1${route}`, {
+      method,
+      headers: { authorization: `Bearer ${this.house.rootKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(`${method} ${route}: ${response.status} ${JSON.stringify(answer)}`);
+    return answer.data;
+  }
+
+  /** An organization with a group, two labels, and one key without a limit under a template that gives both to every site. */
+  async organization(orgId, { subnet = '10.0.0.0/8', nameTemplate } = {}) {
+    await this.api('PUT', '/org', { orgId, name: orgId, subnet, utilitySubnet: '100.96.128.0/20' });
+    const { groupId } = await this.api('PUT', `/org/${orgId}/group`, { name: 'fleet' });
+    const { profileId } = await this.api('PUT', `/org/${orgId}/provisioning-profile`, { name: 'fleet', labels: { region: 'north', tier: 'edge' } });
+    const { templateId } = await this.api('PUT', `/org/${orgId}/provisioning-template`, { name: 'fleet', profileId, groupIds: [groupId], ...(nameTemplate ? { nameTemplate } : {}) });
+    const { siteProvisioningKey } = await this.api('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'fleet', maxBatchSize: null, templateId });
+    return { orgId, groupId, key: siteProvisioningKey };
+  }
+
+  async stop() {
+    this.child.kill('SIGTERM');
+    await this.child.ended;
+  }
+}
+
+/** Where pgbench is, if it is anywhere. */
+export function findPgbench() {
+  const versions = fs.existsSync('/usr/lib/postgresql') ? fs.readdirSync('/usr/lib/postgresql').sort((a, b) => Number(b) - Number(a)) : [];
+  const candidates = [...versions.map((v) => `/usr/lib/postgresql/${v}/bin/pgbench`), ...(process.env.PATH ?? '').split(':').map((dir) => path.join(dir, 'pgbench'))];
+  return candidates.find((file) => fs.existsSync(file));
+}
+
+/** Environment of PostgreSQL's own tools for a connection URL. */
+export function pgEnvironment(url) {
+  const { username, password, port, hostname, pathname, searchParams } = new URL(url);
+  return { PATH: process.env.PATH, PGHOST: searchParams.get('host') ?? hostname, PGPORT: port, PGUSER: username, PGPASSWORD: password, PGDATABASE: pathname.slice(1) };
+}
+
+export { execFileSync, here };
+
+const toArgs = (options) => Object.entries(options).flatMap(([name, value]) => [].concat(value).flatMap((v) => (v === true ? [`--${name}`] : [`--${name}`, String(v)])));
+
+/** Below the range of ephemeral client ports. */
+async function freePort() {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const probe = net.createServer();
+    const free = await new Promise((done) => probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)));
+    if (!free) continue;
+    await new Promise((done) => probe.close(done));
+    return port;
+  }
+}
