@@ -59,9 +59,12 @@ export class SiteReads {
   async page(em: EntityManager, orgId: string, q: ListSitesQuery, window: Window): Promise<SiteItem[]> {
     const { where, values } = conditions(orgId, q);
     const direction = q.order === 'desc' ? 'DESC' : 'ASC';
+    const order = `ORDER BY ${ORDER[q.sort_by ?? 'name']} ${direction}, s.site_id ${direction}`;
+    // The page is cut out before anything is joined, so that sorting and skipping touch sites alone.
     const text = `
-      SELECT ${COLUMNS}, o.name AS "orgName" FROM site s JOIN org o ON o.org_id = s.org_id LEFT JOIN site_presence p ON p.site_id = s.site_id
-      WHERE ${where} ORDER BY ${ORDER[q.sort_by ?? 'name']} ${direction}, s.site_id ${direction} LIMIT $${values.length + 1} OFFSET $${values.length + 2}`;
+      SELECT ${COLUMNS}, o.name AS "orgName"
+      FROM (SELECT s.* FROM site s WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2}) s
+      JOIN org o ON o.org_id = s.org_id LEFT JOIN site_presence p ON p.site_id = s.site_id ${order}`;
     return (await read<ItemRow>(em, q, 'sites_page', text, [...values, window.limit, window.offset])).map(toItem);
   }
 
