@@ -8,7 +8,7 @@ import { AgentSocketAdapter } from './agents/index.js';
 import { AppModule } from './app.module.js';
 
 /** Served at the root rather than under the API's prefix. */
-const ROOT_ROUTES = ['healthz', 'readyz', 'install.sh', 'agent/*file'];
+const ROOT_ROUTES = ['healthz', 'readyz', 'install.sh', 'agent/gatehouse-agent.mjs', 'agent/gatehouse-agent.mjs.sha256', 'agent/version.json'];
 
 /**
  * The whole server, connected to its database (`config.databaseUrl`) and migrated, but not yet listening.

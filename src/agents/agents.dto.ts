@@ -45,3 +45,10 @@ export class DeviceSelf {
   /** The configuration document; only once approved. */
   config?: Record<string, unknown>;
 }
+
+export class AgentVersion {
+  version: string;
+  /** SHA-256 of the program, hex. */
+  sha256: string;
+  bytes: number;
+}

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { AccessModule } from '../access/index.js';
+import { AgentDownloadController, AgentFiles } from './agent-download.controller.js';
 import { AgentsController } from './agents.controller.js';
 import { AgentsGateway } from './agents.gateway.js';
 import { AgentsRepository } from './agents.repository.js';
@@ -21,9 +22,9 @@ import { UpgradeRouter } from './upgrade-router.js';
 /** Agent sessions: tokens, the gateway, presence, delivery of desired state. */
 @Module({
   imports: [AccessModule],
-  controllers: [AgentsController],
+  controllers: [AgentsController, AgentDownloadController],
   providers: [
-    AgentsGateway, AgentsRepository, AgentsService, DeliveryService, KeepAliveService, LeaseService, MessageDispatch, MessageErrorFilter,
+    AgentFiles, AgentsGateway, AgentsRepository, AgentsService, DeliveryService, KeepAliveService, LeaseService, MessageDispatch, MessageErrorFilter,
     PresenceRepository, PresenceService, SessionDoor, SessionRegistry, SessionTokens, ShutdownService, UpgradeRouter,
   ],
   exports: [SessionTokens, UpgradeRouter],
