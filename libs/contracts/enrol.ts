@@ -8,7 +8,24 @@
  * @param key       a provisioning key
  */
 export function enrolLine(publicUrl: string, key: string): string {
-  const url = `${new URL(publicUrl).href.replace(/\/+$/, '')}/install.sh`.replace(/['"$`\\!]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
+  const url = `${shellSafe(publicUrl)}/install.sh`;
   const script = `fetch('${url}').then(r=>r.ok?r.text():Promise.reject(r.status)).then(s=>process.exitCode=require('child_process').spawnSync('/bin/sh',['-c',s,'sh','--key-file','-','--run'],{stdio:'inherit'}).status)`;
   return `printf %s '${key.replaceAll("'", `'\\''`)}' | node -e "${script}"`;
+}
+
+/**
+ * The installer as the server hands it out.
+ *
+ * @param template text of libs/agent/install.sh, beside the bundle in dist/agent
+ * @param publicUrl base URL of the server as machines reach it
+ * @param bundle    version and SHA-256 of the bundle (dist/agent/version.json)
+ */
+export function fillInstaller(template: string, publicUrl: string, bundle: { version: string; sha256: string }): string {
+  const values: Record<string, string> = { ENDPOINT: shellSafe(publicUrl), SHA256: bundle.sha256, VERSION: bundle.version };
+  return template.replace(/@(ENDPOINT|SHA256|VERSION)@/g, (_, name: string) => values[name] ?? '');
+}
+
+/** A URL without trailing slash that can stand in any kind of quotes. */
+function shellSafe(url: string): string {
+  return new URL(url).href.replace(/\/+$/, '').replace(/['"$`\\!]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { enrolLine } from '../../libs/contracts/index.js';
+import { enrolLine, fillInstaller } from '../../libs/contracts/index.js';
 import { agentBundle, Program } from '../support/agent-process.js';
 import { FakeServer, KEY } from '../support/fake-server.js';
 
@@ -38,9 +38,8 @@ afterEach(async () => {
 
 /** The script as a server hands it out. */
 function installer(change: { sha256?: string } = {}): string {
-  const { version, sha256 } = JSON.parse(readFileSync(join(agentBundle(), 'version.json'), 'utf8')) as { version: string; sha256: string };
-  const values: Record<string, string> = { ENDPOINT: server.url, SHA256: sha256, VERSION: version, ...(change.sha256 ? { SHA256: change.sha256 } : {}) };
-  return readFileSync(join(agentBundle(), 'install.sh'), 'utf8').replace(/@(ENDPOINT|SHA256|VERSION)@/g, (_, name: string) => values[name] ?? '');
+  const bundle = JSON.parse(readFileSync(join(agentBundle(), 'version.json'), 'utf8')) as { version: string; sha256: string };
+  return fillInstaller(readFileSync(join(agentBundle(), 'install.sh'), 'utf8'), server.url, { ...bundle, ...change });
 }
 
 /** Runs a line in a shell, in an empty folder, with the bare machine's PATH, as a process group of its own. */

@@ -10,6 +10,9 @@ export type Invocation =
 const OWN_BOOLEANS = ['version', 'show-config', 'json', 'help', 'h'];
 const BOOLEANS = new Set([...SETTINGS.filter((s) => s.kind === 'boolean').map((s) => s.flag), ...OWN_BOOLEANS]);
 const WITHOUT_EFFECT = SETTINGS.filter((s) => s.use !== 'used' && s.flag).map((s) => `--${s.flag}`);
+const EXIT_CODES =
+  'Exit codes: 0 stopped, 64 usage, 69 server unreachable with --no-wait, 70 internal, 73 state not writable, 75 pending with --no-wait, 77 refused, 78 configuration.\n' +
+  'status ends with 0 connected and approved, 75 pending, 69 enrolled but not connected, 77 refused, 78 not enrolled.';
 const KNOWN = new Set([...SETTINGS.map((s) => s.flag), ...OWN_BOOLEANS, 'config-file']);
 
 /**
@@ -53,7 +56,7 @@ export function parseFlags(argv: readonly string[]): Invocation {
 function buildProgram(print: (text: string) => void): Command {
   const program = new Command('gatehouse-agent')
     .description('Claims a site with a provisioning key and keeps it connected. `status` says whether this machine is enrolled, approved and connected.')
-    .addHelpText('after', `\nAlso accepted, without effect in this version: ${WITHOUT_EFFECT.join(' ')}`)
+    .addHelpText('after', `\nAlso accepted, without effect in this version: ${WITHOUT_EFFECT.join(' ')}\n\n${EXIT_CODES}`)
     .helpCommand(false)
     .usage('[flags] [status]')
     .argument('[words...]')

@@ -92,7 +92,6 @@ export class ServerLink {
         if (signal.aborted) reject(signal.reason);
         else reject(new NetworkFailure(within.aborted ? `no answer within ${this.timeoutMs / 1000} s` : describe(error)));
       };
-      const agent = this.agentFor(url);
       const request = (url.protocol === 'https:' ? https : http).request(url, {
         ...this.tls,
         method: 'POST',
@@ -104,7 +103,8 @@ export class ServerLink {
           'user-agent': `gatehouse-agent/${AGENT_VERSION}`,
           'x-csrf-token': 'x-csrf-protection',
         },
-        ...(agent ? { agent } : {}),
+        // A kept connection may be dead by the next request, minutes later, and look like an unreachable server.
+        agent: this.agentFor(url) ?? false,
       });
       request.on('error', fail);
       request.on('response', (response) => {
