@@ -24,6 +24,7 @@ export class LeaseService implements OnApplicationBootstrap {
   private readonly logger = new Logger(LeaseService.name);
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
+  private ticking = false;
   private instance: string | null = null;
   /** Since when every renewal has succeeded: after an outage of the database all leases are old, and nobody may judge by them. */
   private steadySince: number | null = null;
@@ -41,6 +42,7 @@ export class LeaseService implements OnApplicationBootstrap {
   async onApplicationBootstrap(): Promise<void> {
     await this.repository.enterServer(this.db.manager, this.presence.serverId, null);
     this.steadySince = performance.now();
+    this.presence.leaseLost = () => void this.tick();
     const server = this.host.httpAdapter.getHttpServer() as Server;
     // Only a process that has the port may speak for the instance: a second start on a busy port must not end the first one's sessions.
     server.once('listening', () => {
@@ -70,6 +72,8 @@ export class LeaseService implements OnApplicationBootstrap {
   }
 
   private async tick(): Promise<void> {
+    if (this.ticking || this.stopped) return;
+    this.ticking = true;
     try {
       if (!(await this.repository.renewLease(this.db.manager, this.presence.serverId))) {
         this.steadySince = null;
@@ -82,6 +86,7 @@ export class LeaseService implements OnApplicationBootstrap {
       this.steadySince = null;
       if (!isDatabaseAway(error)) this.logger.error({ err: error }, 'The lease of this server could not be renewed');
     }
+    this.ticking = false;
     this.schedule();
   }
 

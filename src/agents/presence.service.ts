@@ -32,6 +32,9 @@ export class PresenceService {
   private departures = new Map<string, { session: Session; reason: string }>();
   private running = false;
   private retry: NodeJS.Timeout | undefined;
+  private stopped = false;
+  /** Called when this process finds its own lease gone; newcomers are told to come back until it is there again. */
+  leaseLost: () => void = () => undefined;
 
   constructor(
     private readonly db: Db,
@@ -55,6 +58,7 @@ export class PresenceService {
 
   /** Puts the site offline if this session is still the registered one; kept until PostgreSQL takes it. */
   depart(session: Session, reason: string): void {
+    if (this.stopped) return;
     this.departures.set(session.id, { session, reason });
     this.pump();
   }
@@ -66,6 +70,7 @@ export class PresenceService {
 
   /** Stops retrying; what is left over is settled by the lease. */
   stop(): void {
+    this.stopped = true;
     clearTimeout(this.retry);
     this.departures.clear();
   }
@@ -171,7 +176,10 @@ export class PresenceService {
 
   private async registerIn(tx: Parameters<Parameters<Db['tx']>[0]>[0], sessions: Session[]): Promise<Outcome> {
     const outcome: Outcome = new Map();
-    if (!(await this.repository.holdLease(tx, this.serverId))) throw databaseAway();
+    if (!(await this.repository.holdLease(tx, this.serverId))) {
+      this.leaseLost();
+      throw databaseAway();
+    }
     const sites = new Map((await this.repository.usable(tx, sessions)).map((s) => [s.siteId, s]));
     await this.repository.insertMissing(tx, [...sites.values()]);
     const rows = new Map((await this.repository.lock(tx, [...sites.keys()])).map((p) => [p.siteId, p]));
