@@ -72,7 +72,10 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') return done(null, undefined);
-    return parse(request, body as string, done);
+    return parse(request, body as string, (error: Error | null, value?: unknown) => {
+      if (!error && holdsHalfCharacter(body as string, value)) done(unstorable());
+      else done(error, value);
+    });
   });
   return adapter;
 }
@@ -90,11 +93,16 @@ function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): void {
 /** Text with NUL, or half of a surrogate pair in JSON. */
 const UNSTORABLE = new Set(['22021', '22P05']);
 
+const unstorable = () => new AppError('validation', 'Validation error: the request holds a character that cannot be stored');
+
+/** JSON can spell half of a surrogate pair, which is no text; written out again only such halves are spelled. */
+const holdsHalfCharacter = (body: string, value: unknown) => /\\ud[89a-f]/i.test(body) && /(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(JSON.stringify(value));
+
 /** Turns whatever was thrown into an AppError; anything unexpected is `internal`, its text stays in the log. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (isDatabaseAway(error)) return databaseAway();
-  if (UNSTORABLE.has(sqlState(error) ?? '')) return new AppError('validation', 'Validation error: the request holds a character that cannot be stored');
+  if (UNSTORABLE.has(sqlState(error) ?? '')) return unstorable();
   const status = error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number }).statusCode ?? 500);
   const code = CODE_OF_STATUS.get(status);
   if (!code || code === 'internal') return new AppError('internal', 'An error occurred');

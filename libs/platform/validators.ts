@@ -52,3 +52,11 @@ export function rangesOverlap(one: string, other: string): boolean {
   }) as [{ first: number; last: number }, { first: number; last: number }];
   return a.first <= b.last && b.first <= a.last;
 }
+
+/** Ids of rows: at most `max` different positive whole numbers. */
+export const IsIdList = (max: number, min = 0) =>
+  rule(
+    'isIdList',
+    (v) => Array.isArray(v) && v.length >= min && v.length <= max && new Set(v).size === v.length && v.every((id) => Number.isSafeInteger(id) && id > 0),
+    `must be a list of ${min > 0 ? `${min} to ` : 'at most '}${max} different ids`,
+  );

@@ -1,9 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import {
-  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, MaxLength, ValidateNested,
-} from 'class-validator';
-import { IsLabels, NoControlCharacters, OffsetPagination } from '../../libs/platform/index.js';
+import { IsBoolean, IsIn, IsNotEmpty, IsObject, IsOptional, IsString, Matches, MaxLength, ValidateNested } from 'class-validator';
+import { IsIdList, IsLabels, NoControlCharacters, OffsetPagination } from '../../libs/platform/index.js';
 import { NICE_ID, NICE_ID_PROBLEM, SiteFilter } from '../sites/index.js';
 
 const STATUSES = ['pending', 'approved'] as const;
@@ -12,22 +10,21 @@ const MAX_NOTE = 2000;
 
 /** At least one field. `status` is a decision: `approved` approves, `pending` suspends. */
 export class UpdateSiteBody {
-  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() name?: string;
-  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() @Matches(NICE_ID, NICE_ID_PROBLEM) niceId?: string;
+  @IsOptional() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
+  @IsOptional() @Matches(NICE_ID, NICE_ID_PROBLEM) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
   @IsOptional() @IsBoolean() dockerSocketEnabled?: boolean;
   @IsOptional() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
   /** Why; kept with the decision. */
-  @IsOptional() @IsString() @MaxLength(MAX_NOTE) note?: string;
+  @IsOptional() @MaxLength(MAX_NOTE) @IsString() note?: string;
   /** All labels of the site, at most 32. */
   @IsOptional() @IsLabels() @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } }) labels?: Record<string, string>;
   /** All groups of the site. */
-  @IsOptional() @IsArray() @ArrayMaxSize(100) @IsInt({ each: true }) @IsPositive({ each: true })
-  @ApiPropertyOptional({ type: 'array', items: { type: 'integer' }, maxItems: 100 })
+  @IsOptional() @IsIdList(100) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
   groupIds?: number[];
 }
 
 export class RevokeSiteBody {
-  @IsOptional() @IsString() @MaxLength(MAX_NOTE) note?: string;
+  @IsOptional() @MaxLength(MAX_NOTE) @IsString() note?: string;
 }
 
 export class DeleteSiteQuery {
@@ -38,13 +35,12 @@ export class DeleteSiteQuery {
 
 /** Either `siteIds` or `filter`. */
 export class DecideBody {
-  @IsOptional() @IsArray() @ArrayMinSize(1) @ArrayMaxSize(1000) @ArrayUnique() @IsInt({ each: true }) @IsPositive({ each: true })
-  @ApiPropertyOptional({ type: 'array', items: { type: 'integer' }, minItems: 1, maxItems: 1000 })
+  @IsOptional() @IsIdList(1000, 1) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, minItems: 1, maxItems: 1000, uniqueItems: true })
   siteIds?: number[];
   /** Decides on pending sites that match, the 1,000 oldest at most; repeat while `remaining` is above 0. */
-  @IsOptional() @ValidateNested() @Type(() => SiteFilter) filter?: SiteFilter;
+  @IsOptional() @ValidateNested() @IsObject() @Type(() => SiteFilter) filter?: SiteFilter;
   @IsIn(DECISIONS) @ApiProperty({ enum: DECISIONS }) decision: (typeof DECISIONS)[number];
-  @IsOptional() @IsString() @MaxLength(MAX_NOTE) note?: string;
+  @IsOptional() @MaxLength(MAX_NOTE) @IsString() note?: string;
   /** Whether a rejected hardware id is refused from now on [true]. */
   @IsOptional() @IsBoolean() tombstone?: boolean;
   /** Only say what would happen. */

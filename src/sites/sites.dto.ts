@@ -12,38 +12,38 @@ export const NICE_ID_PROBLEM = { message: '$property must not be digits alone, n
 
 /** Body of the operator door (integration-api.md §3.3, claims.md "Three doors"). */
 export class CreateSiteBody {
-  @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() name: string;
+  @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   @IsIn(TYPES) @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];
   /** Readable id, unique in the organization; generated when absent. */
-  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() @Matches(NICE_ID, NICE_ID_PROBLEM) niceId?: string;
+  @IsOptional() @Matches(NICE_ID, NICE_ID_PROBLEM) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
   /** A free address of the organization's ranges, without prefix length; the next free one when absent. */
   @IsOptional() @IsIP(4) @ApiPropertyOptional({ type: 'string', format: 'ipv4' }) address?: string;
   /** 8-64 of [a-z0-9]; generated when absent. */
   @IsOptional() @Matches(/^[a-z0-9]{8,64}$/, { message: '$property must be 8 to 64 characters of [a-z0-9]' }) newtId?: string;
   /** 32-128 of [A-Za-z0-9]; generated when absent. */
   @IsOptional() @Matches(/^[A-Za-z0-9]{32,128}$/, { message: '$property must be 32 to 128 characters of [A-Za-z0-9]' }) secret?: string;
-  @IsOptional() @IsInt() @IsPositive() @ApiPropertyOptional({ type: 'integer' }) exitNodeId?: number;
-  @IsOptional() @IsString() @MaxLength(64) subnet?: string;
-  @IsOptional() @IsString() @MaxLength(64) pubKey?: string;
+  @IsOptional() @IsPositive() @IsInt() @ApiPropertyOptional({ type: 'integer' }) exitNodeId?: number;
+  @IsOptional() @MaxLength(64) @IsString() subnet?: string;
+  @IsOptional() @MaxLength(64) @IsString() pubKey?: string;
 }
 
 /** What a list of sites can be narrowed by; all of them combine. */
 export class SiteFilter {
   /** Id or name of a group. */
-  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) group?: string;
+  @IsOptional() @MaxLength(255) @IsNotEmpty() @IsString() group?: string;
   /** `key=value`; given several times, all of them must match. */
   @Transform(({ value }) => (typeof value === 'string' ? [value] : value), { toClassOnly: true })
-  @IsOptional() @IsArray() @ArrayMaxSize(32) @Matches(/^[^=]{1,63}=.{0,255}$/s, { each: true, message: 'must be key=value' })
+  @IsOptional() @Matches(/^[^=]{1,63}=.{0,255}$/s, { each: true, message: 'must be key=value' }) @ArrayMaxSize(32) @IsArray()
   @ApiPropertyOptional({ type: 'array', items: { type: 'string' }, maxItems: 32 })
   label?: string[];
   /** The provisioning key that the site was claimed with. */
-  @IsOptional() @IsString() @MaxLength(64) keyId?: string;
-  @IsOptional() @IsString() @MaxLength(128) hardwareId?: string;
-  @IsOptional() @IsString() @MaxLength(64) agentVersion?: string;
+  @IsOptional() @MaxLength(64) @IsString() keyId?: string;
+  @IsOptional() @MaxLength(128) @IsString() hardwareId?: string;
+  @IsOptional() @MaxLength(64) @IsString() agentVersion?: string;
   @IsOptional() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
   @QueryBoolean() online?: boolean;
   /** Part of the name or the niceId, any case. */
-  @IsOptional() @IsString() @MaxLength(255) query?: string;
+  @IsOptional() @MaxLength(255) @IsString() query?: string;
 }
 
 const SORT = ['name', 'megabytesIn', 'megabytesOut'] as const;

@@ -96,8 +96,7 @@ export class SitesService {
       throw isUniqueViolation(error, 'site_nice_id') ? niceIdTaken() : error;
     }
     if (!groupIds) return;
-    const unique = [...new Set(groupIds)];
-    if ((await this.sites.setGroups(tx, orgId, siteId, unique)) !== unique.length) throw invalid('groupIds', 'a group does not exist');
+    if ((await this.sites.setGroups(tx, orgId, siteId, groupIds)) !== groupIds.length) throw invalid('groupIds', 'a group does not exist');
   }
 
   /**

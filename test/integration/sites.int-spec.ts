@@ -90,9 +90,14 @@ describe('create a site by hand', () => {
     [{ secret: 'a'.repeat(31) }, 'secret'], [{ secret: `${'a'.repeat(32)}-` }, 'secret'], [{ secret: 'a'.repeat(129) }, 'secret'], [{ newtId: 'abcdefg' }, 'newtId'],
     [{ newtId: 'ABCDEFGH' }, 'newtId'], [{ newtId: 'a'.repeat(65) }, 'newtId'], [{ niceId: '123' }, 'niceId'], [{ niceId: 'a/b' }, 'niceId'], [{ name: '' }, 'name'],
     [{ name: 'a\u0007b' }, 'name'], [{ type: 'vpn' }, 'type'], [{ address: '100.90.128.9/17' }, 'address'], [{ address: '192.168.0.1' }, 'address'],
-    [{ exitNodeId: 1 }, 'exitNodeId'], [{ color: 'red' }, 'color'],
+    [{ exitNodeId: 1 }, 'exitNodeId'], [{ color: 'red' }, 'color'], [{ name: undefined }, 'name'],
   ])('refuses %j, naming the field', async (body, path) => {
     expect(await house.root.put('/org/acme/site', { name: 'edge', type: 'newt', ...body })).toMatchObject({ status: 400, body: { code: 'validation', fields: [{ path }] } });
+  });
+
+  it('half a character is no name', async () => {
+    expect(await house.root.put('/org/acme/site', '{"name":"a\\ud800","type":"newt"}')).toMatchObject({ status: 400, body: { code: 'validation' } });
+    expect(await house.root.put('/org/acme/site', '{"name":"a\\ud83d\\ude00","type":"newt"}')).toMatchObject({ status: 201, body: { data: { name: 'a\u{1f600}' } } });
   });
 
   it('type local needs no tunnel and is always online; wireguard waits for exit nodes', async () => {
@@ -294,7 +299,7 @@ describe('groups', () => {
     const group = await house.root.expect<{ groupId: number }>('PUT', `/org/${orgId}/group`, { name: 'fleet', description: 'all of them' });
     expect(group).toMatchObject({ orgId, name: 'fleet', description: 'all of them', siteCount: 0 });
     const [site] = await insert(orgId, [{ name: 'a' }]);
-    expect(await house.root.expect('POST', `/site/${site!.siteId}`, { groupIds: [group.groupId, group.groupId] })).toMatchObject({ groupIds: [group.groupId] });
+    expect(await house.root.expect('POST', `/site/${site!.siteId}`, { groupIds: [group.groupId] })).toMatchObject({ groupIds: [group.groupId] });
     const path = `/org/${orgId}/group/${group.groupId}`;
     expect(await house.root.expect('GET', `/org/${orgId}/groups?limit=5`)).toMatchObject({ groups: [{ siteCount: 1 }], pagination: { total: 1, limit: 5, offset: 0 } });
     expect(await house.root.put(`/org/${orgId}/group`, { name: 'fleet' })).toMatchObject({ status: 409 });

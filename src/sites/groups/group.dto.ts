@@ -4,8 +4,8 @@ import { NoControlCharacters, OffsetPagination } from '../../../libs/platform/in
 
 export class CreateGroupBody {
   /** Unique in the organization; not digits alone, because a filter takes a group's name or number. */
-  @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() @Matches(/\D/, { message: '$property must not be digits alone' }) name: string;
-  @IsOptional() @IsString() @MaxLength(2000) description?: string | null;
+  @Matches(/\D/, { message: '$property must not be digits alone' }) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  @IsOptional() @MaxLength(2000) @IsString() description?: string | null;
 }
 
 export class UpdateGroupBody extends PartialType(CreateGroupBody) {}
