@@ -118,9 +118,15 @@ async function api(method, path, body) {
   return answer.data;
 }
 
-const sites = (filter) => api('GET', `/org/default/sites?pageSize=1000${filter}`);
-const serial = (i) => `SN-${String(i).padStart(4, '0')}`;
-const ready = () => fetch(`${url}/readyz`).then((r) => r.ok, () => false);
+function sites(filter) {
+  return api('GET', `/org/default/sites?pageSize=1000${filter}`);
+}
+function serial(i) {
+  return `SN-${String(i).padStart(4, '0')}`;
+}
+function ready() {
+  return fetch(`${url}/readyz`).then((r) => r.ok, () => false);
+}
 
 async function until(what, condition, alive = () => true) {
   for (let i = 0; i < 1200; i++) {
