@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Controller, Get, Header, Injectable } from '@nestjs/common';
 import { ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { fillInstaller } from '../../libs/contracts/index.js';
 import { Config, ErrorAnswers, notFound, Public } from '../../libs/platform/index.js';
 import { AgentVersion } from './agents.dto.js';
 
@@ -23,9 +24,8 @@ export class AgentFiles {
 
   /** The installer for this server: its address, and the hash that the download must have. */
   installer(): string {
-    const { version, sha256 } = JSON.parse(this.read('version.json').toString()) as { version: string; sha256: string };
-    const endpoint = this.config.publicUrl.href.replace(/\/+$/, '');
-    return this.read('install.sh').toString().replaceAll('@ENDPOINT@', endpoint).replaceAll('@SHA256@', sha256).replaceAll('@VERSION@', version);
+    const bundle = JSON.parse(this.read('version.json').toString()) as { version: string; sha256: string };
+    return fillInstaller(this.read('install.sh').toString(), this.config.publicUrl.href, bundle);
   }
 }
 
