@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,8 +13,10 @@ let bundle: string | undefined;
 /** The folder of a freshly built bundle, its hash, its version and the installer; built once per test file. */
 export function agentBundle(): string {
   if (bundle === undefined) {
-    bundle = mkdtempSync(join(tmpdir(), 'gatehouse-bundle-'));
-    execFileSync(process.execPath, [join(repository, 'scripts/build-agent.mjs'), bundle]);
+    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bundle-'));
+    process.once('exit', () => rmSync(folder, { recursive: true }));
+    execFileSync(process.execPath, [join(repository, 'scripts/build-agent.mjs'), folder]);
+    bundle = folder;
   }
   return bundle;
 }
