@@ -4,17 +4,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
 
 export const repository = fileURLToPath(new URL('../..', import.meta.url));
 const running = new Set<ChildProcess>();
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 let bundle: string | undefined;
+afterAll(() => {
+  if (bundle !== undefined) rmSync(bundle, { recursive: true });
+});
 /** The folder of a freshly built bundle, its hash, its version and the installer; built once per test file. */
 export function agentBundle(): string {
   if (bundle === undefined) {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bundle-'));
-    process.once('exit', () => rmSync(folder, { recursive: true }));
     execFileSync(process.execPath, [join(repository, 'scripts/build-agent.mjs'), folder]);
     bundle = folder;
   }
