@@ -86,6 +86,20 @@ describe('the HTTP shell', () => {
     }
   });
 
+  it('answers 503 in the envelope once it begins to stop, and still says that it lives', async () => {
+    const stopping = await startApp(database.url);
+    try {
+      stopping.app.getHttpAdapter().beforeClose?.();
+      const reply = await stopping.root.get('/v1/orgs');
+      expect(reply.body).toEqual(envelope(503, 'shutting_down'));
+      expect(reply.headers.get('retry-after')).toBe('2');
+      const alive = await fetch(`${stopping.url}/healthz`);
+      expect([alive.status, await alive.json()]).toEqual([200, { status: 'ok' }]);
+    } finally {
+      await stopping.close();
+    }
+  });
+
   it('serves the OpenAPI document and its page on both prefixes', async () => {
     for (const path of ['/api/docs', '/v1/docs', '/api/docs/swagger-ui-bundle.js', '/v1/docs/swagger-ui.css', '/api/openapi.yaml', '/v1/openapi.yaml', '/v1/openapi.json']) {
       const reply = await fetch(`${server.url}${path}`);
