@@ -1,7 +1,80 @@
-import { loadConfig } from '../libs/platform/index.js';
+import 'reflect-metadata';
+import { Logger } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import { createRequire } from 'node:module';
+import type { Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { DataSource } from 'typeorm';
+import { Config, loadConfig, reloadKeyPair, serveMetrics } from '../libs/platform/index.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../libs/platform/database/embedded-postgres.js';
 import { createApp } from './app.js';
+import { checkDatabase, checkMachine, FirstRun, firstSecrets, nextKey, sentenceFor, whereabouts } from './bootstrap/index.js';
 
-const config = loadConfig();
-const app = await createApp(config);
-app.enableShutdownHooks();
-await app.listen({ port: config.port, host: config.host, backlog: 8192 } as never);
+/** The server closes before its database does, and both within the 10 s that a supervisor grants. */
+const DRAIN_MS = 6_500;
+const LISTEN_BACKLOG = 8192;
+
+const logger = new Logger('Server');
+const log = { info: (text: string) => logger.log(text), warn: (text: string) => logger.warn(text) };
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+let app: NestFastifyApplication | undefined;
+let postgres: EmbeddedPostgres | undefined;
+
+async function start(): Promise<void> {
+  const config = await withDatabase(loadConfig());
+  app = await createApp(config);
+  if (config.metricsPort !== undefined) {
+    await serveMetrics(config.host, config.metricsPort, app.getHttpAdapter().getInstance() as unknown as FastifyInstance, app.get(DataSource));
+  }
+  await app.init();
+  const made = await app.get(FirstRun).run();
+  await app.listen({ port: config.port, host: config.host, backlog: LISTEN_BACKLOG });
+  const server = app.getHttpServer() as unknown as Server;
+  if (config.publicUrl.port === '0') config.publicUrl.port = String((server.address() as AddressInfo).port);
+  if (config.tls) reloadKeyPair(server, config.tls, log);
+
+  const place = { ...config, version, databaseDir: postgres?.relocatedTo };
+  process.stdout.write(`\n${whereabouts(place)}\n`);
+  if (made) {
+    process.stdout.write(`These secrets are shown once, here and in ${config.dataDir}/first-run.txt:\n\n${firstSecrets(made, config.publicUrl)}\n`);
+  } else {
+    process.stdout.write(`${nextKey(config.publicUrl)}\n`);
+  }
+}
+
+/** The configuration with a database that answers: the one of DATABASE_URL, or the embedded one, started. */
+async function withDatabase(config: Config): Promise<Config> {
+  await checkMachine(config);
+  if (config.databaseUrl === undefined) postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
+  const databaseUrl = config.databaseUrl ?? postgres!.url;
+  await checkDatabase(databaseUrl);
+  return new Config({ ...config, databaseUrl });
+}
+
+/** Drains, then stops, the embedded database last. */
+async function stop(): Promise<void> {
+  const drained = app?.close().catch((error: Error) => logger.error(error));
+  await Promise.race([drained, new Promise((done) => setTimeout(done, DRAIN_MS).unref())]);
+  await postgres?.stop();
+}
+
+let stopping = false;
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    // A terminal and npm may both deliver the same Ctrl-C.
+    if (stopping) return;
+    stopping = true;
+    void stop().finally(() => process.exit(0));
+  });
+}
+
+try {
+  await start();
+} catch (error) {
+  process.stderr.write(`${sentenceFor(error) ?? (error as Error).stack ?? String(error)}\n`);
+  stopping = true;
+  await stop();
+  process.exit(1);
+}

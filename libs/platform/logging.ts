@@ -7,6 +7,9 @@ const SECRET_SHAPES =
 /** Replaces whatever has the shape of a secret. */
 export const redact = (line: string): string => line.replace(SECRET_SHAPES, (_m, token?: string) => `${token ?? ''}[redacted]`);
 
+/** Nest's account of its own start, a line for every route: for those who debug. */
+const NEST_ITSELF = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication', 'WebSocketsController']);
+
 /** Structured logs; secrets are removed by field and, in the finished line, by shape. */
 export function loggerOptions(level: string): Params {
   return {
@@ -23,7 +26,13 @@ export function loggerOptions(level: string): Params {
         ],
         censor: '[redacted]',
       },
-      hooks: { streamWrite: redact },
+      hooks: {
+        streamWrite: redact,
+        logMethod(args, method, number) {
+          const { context } = (args[0] ?? {}) as { context?: string };
+          if (number > 30 || level === 'debug' || level === 'trace' || !NEST_ITSELF.has(context ?? '')) method.apply(this, args);
+        },
+      },
     },
   };
 }

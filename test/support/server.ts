@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -136,22 +138,22 @@ export async function freePort(): Promise<number> {
 }
 
 /** Waits until `condition` answers something true, and answers that. The test's own timeout is the only limit. */
-export async function until<T>(condition: () => T | Promise<T>, everyMs = 20): Promise<NonNullable<T>> {
+export async function until<T>(condition: () => T | Promise<T>, everyMs = 20): Promise<Exclude<T, false | null | undefined>> {
   for (;;) {
     const value = await condition();
-    if (value) return value as NonNullable<T>;
+    if (value) return value as Exclude<T, false | null | undefined>;
     await delay(everyMs);
   }
 }
 
-async function isReady(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${url}/readyz`);
-    await response.arrayBuffer();
-    return response.ok;
-  } catch {
-    return false;
-  }
+function isReady(url: string): Promise<boolean> {
+  const get = url.startsWith('https') ? https.get : http.get;
+  return new Promise((done) => {
+    get(`${url}/readyz`, { rejectUnauthorized: false, agent: false }, (response) => {
+      response.resume();
+      done(response.statusCode === 200);
+    }).on('error', () => done(false));
+  });
 }
 
 function collectLines(stream: NodeJS.ReadableStream, lines: string[]): void {

@@ -32,7 +32,7 @@ const DATABASE = 'gatehouse';
 /** Held by the process that owns the cluster; ends with its connection, even after kill -9. */
 const OWNER_LOCK = 0x6761_7465;
 const STALE_MS = 5_000;
-const FAST_SHUTDOWN_MS = 6_000;
+const FAST_SHUTDOWN_MS = 2_500;
 
 /** Durability (fsync, full_page_writes, synchronous_commit) keeps its default, on. */
 const SETTINGS: Record<string, string> = {

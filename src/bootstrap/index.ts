@@ -1,0 +1,4 @@
+export { BootstrapModule } from './bootstrap.module.js';
+export { firstSecrets, nextKey, whereabouts } from './banner.js';
+export { FirstRun } from './first-run.service.js';
+export { checkDatabase, checkMachine, sentenceFor } from './preflight.js';
