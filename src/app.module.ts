@@ -23,6 +23,9 @@ class ConfigModule {
   }
 }
 
+/** What every program of the server stands on: its configuration, the migrated database, the platform. */
+export const foundation = (config: Config) => [ConfigModule.forRoot(config), DatabaseModule.forRoot(ENTITIES, MIGRATIONS), PlatformModule];
+
 /** The house in layer order: a module uses only what stands above it in this list. */
 @Module({})
 export class AppModule {
@@ -30,10 +33,8 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot(config),
         LoggerModule.forRoot(loggerOptions(config.logLevel)),
-        DatabaseModule.forRoot(ENTITIES, MIGRATIONS),
-        PlatformModule,
+        ...foundation(config),
         HealthModule,
         AuditModule,
         AccessModule,

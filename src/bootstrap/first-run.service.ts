@@ -3,12 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EntityManager } from 'typeorm';
-import { base32, Config, Db, execute, KeyRing, query, sameBytes, sha256, systemPrincipal, underBootLock, writeSecretFile } from '../../libs/platform/index.js';
+import { base32, Config, Db, KeyRing, query, sameBytes, sha256, systemPrincipal, underBootLock, writeSecretFile } from '../../libs/platform/index.js';
 import { ApiKeysService, UsersService } from '../access/index.js';
 import { OrgsService } from '../orgs/index.js';
 import { KeysService } from '../provisioning/index.js';
 import { type FirstSecrets, firstSecrets } from './banner.js';
 import { StartError } from './preflight.js';
+import { readSetting, writeSetting } from './settings.js';
 
 export const FIRST_ORG = 'default';
 const FIRST_KEY_USES = 25;
@@ -106,13 +107,4 @@ export class FirstRun {
     const rows = await query(tx, 'SELECT FROM api_key WHERE api_key_id = $1 AND org_id IS NULL', [id]);
     return rows.length > 0;
   }
-}
-
-async function readSetting(em: EntityManager, name: string): Promise<string | null> {
-  const [row] = await query<{ value: string }>(em, 'SELECT value FROM setting WHERE name = $1', [name]);
-  return row?.value ?? null;
-}
-
-async function writeSetting(em: EntityManager, name: string, value: string): Promise<void> {
-  await execute(em, 'INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value', [name, value]);
 }

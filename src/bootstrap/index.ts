@@ -1,3 +1,5 @@
+export { ADMIN_USAGE, AdminCommands, AdminUsageError } from './admin-commands.js';
+export { AdminModule } from './admin.module.js';
 export { BootstrapModule } from './bootstrap.module.js';
 export { firstSecrets, nextKey, whereabouts } from './banner.js';
 export { FirstRun } from './first-run.service.js';

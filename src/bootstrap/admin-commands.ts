@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import { userInfo } from 'node:os';
+import { AppError, base32, Config, Db, type Principal, systemPrincipal } from '../../libs/platform/index.js';
+import { ApiKeysService, UsersService } from '../access/index.js';
+import { readSetting } from './settings.js';
+import { StartError } from './preflight.js';
+
+export const ADMIN_USAGE = `Usage, on the server's machine, running or not:
+  npm run admin -- reset-password EMAIL      a new password, printed once; ends the user's sessions
+  npm run admin -- root-key create [NAME]    a new root API key, printed once
+  npm run admin -- root-key list
+  npm run admin -- root-key revoke ID
+`;
+
+/** Arguments that make no command. */
+export class AdminUsageError extends Error {
+  override readonly name = 'AdminUsageError';
+}
+
+/** What somebody who may log in to the server's machine can do without a credential; audited under his account's name. */
+@Injectable()
+export class AdminCommands {
+  constructor(
+    private readonly config: Config,
+    private readonly db: Db,
+    private readonly users: UsersService,
+    private readonly apiKeys: ApiKeysService,
+  ) {}
+
+  /** @returns what to print. @throws AdminUsageError, StartError with one sentence. */
+  async run(args: string[]): Promise<string> {
+    const command = args.slice(0, args[0] === 'root-key' ? 2 : 1).join(' ');
+    const [argument, ...rest] = args.slice(args[0] === 'root-key' ? 2 : 1);
+    if (rest.length > 0) throw new AdminUsageError();
+    if ((await readSetting(this.db.manager, 'first_run_at')) === null) throw new StartError('This Gatehouse was never started; npm start sets it up.');
+    if (command === 'root-key list' && argument === undefined) return this.list();
+    if (command === 'root-key create') return this.create(argument ?? 'admin command');
+    if (command === 'root-key revoke' && argument !== undefined) return this.revoke(argument);
+    if (command === 'reset-password' && argument !== undefined) return this.resetPassword(argument);
+    throw new AdminUsageError();
+  }
+
+  private async resetPassword(email: string): Promise<string> {
+    const password = base32(randomBytes(15));
+    await found(`There is no user ${email}.`, () => this.users.resetPassword(this.principal(), email, password));
+    return `The new password of ${email} is ${password}\n`;
+  }
+
+  private async create(name: string): Promise<string> {
+    const key = await this.db.tx((tx) => this.apiKeys.createRootKey(tx, this.principal(), { name }));
+    return `The new root API key is ${key.apiKeyId}.${key.apiKey}\n`;
+  }
+
+  private async list(): Promise<string> {
+    const keys = await this.apiKeys.listRootKeys(this.db.manager);
+    return keys.map((key) => `${key.apiKeyId}  …${key.lastChars}  ${key.createdAt.toISOString()}  ${key.name}\n`).join('');
+  }
+
+  private async revoke(id: string): Promise<string> {
+    await found(`There is no root API key ${id}.`, () => this.db.tx((tx) => this.apiKeys.revokeRootKey(tx, this.principal(), id)));
+    const back = this.config.rootApiKey?.id === id ? ' ROOT_API_KEY still names it and brings it back at the next start: change that too.' : '';
+    return `The root API key ${id} is revoked.${back}\n`;
+  }
+
+  private principal(): Principal {
+    return systemPrincipal(`admin command of ${accountName()}`);
+  }
+}
+
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.()}`;
+  }
+}
+
+async function found<T>(otherwise: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof AppError && error.code === 'not_found' ? new StartError(otherwise) : error;
+  }
+}

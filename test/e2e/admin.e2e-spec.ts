@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { queryDatabase } from '../support/database.js';
+import { startServer, TEST_ADMIN, TEST_MASTER_KEY, TEST_ROOT_KEY, until, type TestServer } from '../support/server.js';
+
+const program = fileURLToPath(new URL('../../dist/src/admin.js', import.meta.url));
+let folder: string;
+let server: TestServer;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gatehouse-admin-'));
+  // PostgreSQL under root runs as another account, which must get through.
+  chmodSync(folder, 0o711);
+});
+afterEach(async () => {
+  await server?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function admin(env: Record<string, string>, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((done) => {
+    const options = { cwd: folder, env: { PATH: process.env['PATH'], MASTER_KEY: TEST_MASTER_KEY, ...env } };
+    execFile(process.execPath, [program, ...args], options, (error, stdout, stderr) => done({ code: error ? Number(error.code) : 0, stdout, stderr }));
+  });
+}
+
+const status = async (key: string): Promise<number> => (await fetch(`${server.url}/api/v1/orgs`, { headers: { authorization: `Bearer ${key}` } })).status;
+
+function login(password: string): Promise<Response> {
+  return fetch(`${server.url}/api/v1/auth/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-csrf-token': 'x-csrf-protection' },
+    body: JSON.stringify({ email: TEST_ADMIN.email, password }),
+  });
+}
+
+it('makes, lists and revokes root keys beside a running server, which hears of it; each is audited once', async () => {
+  server = await startServer();
+  const env = { DATABASE_URL: server.databaseUrl };
+  const { stdout } = await admin(env, 'root-key', 'create', 'night shift');
+  const key = /is (\S+)\n$/.exec(stdout)![1]!;
+  expect(await status(key)).toBe(200);
+  const [id] = key.split('.') as [string];
+  const { stdout: list } = await admin(env, 'root-key', 'list');
+  expect(list).toMatch(new RegExp(`^${id}  …${key.slice(-4)}  \\S+Z  night shift$`, 'm'));
+  expect(list).toContain(TEST_ROOT_KEY.split('.')[0]);
+
+  expect((await admin(env, 'root-key', 'revoke', id)).stdout).toBe(`The root API key ${id} is revoked.\n`);
+  await until(async () => (await status(key)) === 401);
+  const rows = await queryDatabase<{ action: string; actor_id: string }>(server.databaseUrl, 'SELECT action, actor_id FROM audit WHERE target_id = $1 ORDER BY audit_id', [id]);
+  expect(rows.map((row) => row.action)).toEqual(['root_key.create', 'root_key.revoke']);
+  expect(rows[0]!.actor_id).toMatch(/^admin command of /);
+});
+
+it('sets a new password and ends the sessions of the old one', async () => {
+  server = await startServer();
+  const session = (await login(TEST_ADMIN.password)).headers.getSetCookie()[0]!.split(';')[0]!;
+  const whoAmI = async (): Promise<number> => (await fetch(`${server.url}/api/v1/user`, { headers: { cookie: session } })).status;
+  expect(await whoAmI()).toBe(200);
+  const { stdout } = await admin({ DATABASE_URL: server.databaseUrl }, 'reset-password', TEST_ADMIN.email);
+  const password = /is (\S+)\n$/.exec(stdout)![1]!;
+  await until(async () => (await whoAmI()) === 401);
+  expect((await login(TEST_ADMIN.password)).status).toBe(401);
+  expect((await login(password)).status).toBe(200);
+});
+
+it('works on the embedded database, whether the server runs or not, and leaves it as it was', async () => {
+  const dataDir = join(folder, 'data');
+  server = await startServer({ databaseUrl: 'embedded', dataDir });
+  expect((await admin({ DATA_DIR: dataDir }, 'root-key', 'list')).stdout).toContain(TEST_ROOT_KEY.split('.')[0]);
+  expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+  expect(await server.stop()).toBe(0);
+  const { stdout } = await admin({ DATA_DIR: dataDir }, 'root-key', 'create');
+  server = await startServer({ databaseUrl: 'embedded', dataDir });
+  expect(await status(/is (\S+)\n$/.exec(stdout)![1]!)).toBe(200);
+});
+
+it('answers mistakes with a sentence, and wrong arguments with its usage', async () => {
+  server = await startServer();
+  const env = { DATABASE_URL: server.databaseUrl };
+  expect(await admin(env, 'reset-password', 'nobody@example.com')).toMatchObject({ code: 1, stdout: '', stderr: 'There is no user nobody@example.com.\n' });
+  expect(await admin(env, 'root-key', 'revoke', 'nokey')).toMatchObject({ code: 1, stderr: 'There is no root API key nokey.\n' });
+  expect(await admin(env, 'root-key', 'steal')).toMatchObject({ code: 64, stderr: expect.stringContaining('npm run admin -- root-key list') });
+});
