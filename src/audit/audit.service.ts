@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, type Principal } from '../../libs/platform/index.js';
+import { prepared, type Principal } from '../../libs/platform/index.js';
 
 export interface AuditEntry {
   /** null: an act on the installation, visible to root only. */
@@ -23,8 +23,9 @@ export class AuditService {
   /** One statement for many entries. */
   async recordMany(tx: EntityManager, entries: (AuditEntry & { principal: Principal })[]): Promise<void> {
     if (entries.length === 0) return;
-    await execute(
+    await prepared(
       tx,
+      'audit_record',
       `INSERT INTO audit (org_id, actor_type, actor_id, address, action, target_type, target_id, result, details)
        SELECT e.org_id, e.actor_type, e.actor_id, e.address::inet, e.action, e.target_type, e.target_id, e.result, e.details
        FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, actor_type text, actor_id text, address text, action text, target_type text, target_id text, result text, details jsonb)`,

@@ -1,7 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { EventType } from '../../libs/contracts/index.js';
-import { Db, execute } from '../../libs/platform/index.js';
+import { Db, execute, prepared } from '../../libs/platform/index.js';
 
 const HINT_AFTER_MS = 100;
 
@@ -26,8 +26,9 @@ export class EventsService implements OnApplicationShutdown {
    */
   async emit(tx: EntityManager, ...events: NewEvent[]): Promise<void> {
     if (events.length === 0) return;
-    await execute(
+    await prepared(
       tx,
+      'events_emit',
       `INSERT INTO event (org_id, type, site_id, data)
        SELECT e.org_id, e.type, e.site_id, e.data
        FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, type text, site_id bigint, data jsonb)`,

@@ -24,7 +24,7 @@ export function createDataSource(url: string, poolSize: number, entities: Classe
     applicationName: 'gatehouse',
     poolSize,
     connectTimeoutMS: 3000,
-    extra: { query_timeout: 4500, statement_timeout: 4400, keepAlive: true, idleTimeoutMillis: 60_000 },
+    extra: { pipeline: true, query_timeout: 4500, statement_timeout: 4400, keepAlive: true, idleTimeoutMillis: 60_000 },
     poolErrorHandler: () => undefined,
     logging: false,
   });

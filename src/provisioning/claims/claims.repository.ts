@@ -105,19 +105,23 @@ export class ClaimsRepository {
 
   /** Which of these hardware ids (and, for claims without one, nonces) the organization knows, and which are tombstoned. */
   async known(tx: EntityManager, orgId: string, hardwareIds: string[], nonceHashes: Buffer[]): Promise<{ sites: KnownSite[]; tombstoned: Set<string> }> {
-    const sites = await prepared<KnownSite>(
-      tx,
-      'claim-known',
-      `${KNOWN} WHERE s.org_id = $1 AND s.hardware_id = ANY($2::text[])
-       UNION ALL ${KNOWN} WHERE s.org_id = $1 AND s.hardware_id IS NULL AND s.nonce_hash = ANY($3::bytea[])`,
-      [orgId, hardwareIds, nonceHashes],
-    );
-    const stones = await prepared<{ hardwareId: string }>(
-      tx,
-      'claim-tombstones',
-      'SELECT hardware_id AS "hardwareId" FROM tombstone WHERE org_id = $1 AND hardware_id = ANY($2::text[])',
-      [orgId, hardwareIds],
-    );
+    const [sites, stones] = await Promise.all([
+      // Not prepared: a plan from when the organization was small may read all of its sites for each id. LATERAL with LIMIT: one look each.
+      query<KnownSite>(
+        tx,
+        `SELECT k.* FROM unnest($2::text[]) AS h(id) CROSS JOIN LATERAL (${KNOWN} WHERE s.org_id = $1 AND s.hardware_id = h.id LIMIT 1) k
+         UNION ALL
+         SELECT k.* FROM unnest($3::bytea[]) AS n(hash)
+           CROSS JOIN LATERAL (${KNOWN} WHERE s.org_id = $1 AND s.hardware_id IS NULL AND s.nonce_hash = n.hash LIMIT 1) k`,
+        [orgId, hardwareIds, nonceHashes],
+      ),
+      prepared<{ hardwareId: string }>(
+        tx,
+        'claim-tombstones',
+        'SELECT hardware_id AS "hardwareId" FROM tombstone WHERE org_id = $1 AND hardware_id = ANY($2::text[])',
+        [orgId, hardwareIds],
+      ),
+    ]);
     return { sites, tombstoned: new Set(stones.map((s) => s.hardwareId)) };
   }
 

@@ -19,6 +19,7 @@ import { isUsedUp, planReclaim } from './reclaim-policy.js';
 
 /** A claim whose key was right, on its way into a batch. */
 interface Candidate {
+  orgId: string;
   request: ClaimRequest;
   generation: number;
   secretHash: Buffer;
@@ -26,6 +27,8 @@ interface Candidate {
   deviceId: string;
   fresh: FreshCredential;
 }
+
+type Known = Awaited<ReturnType<ClaimsRepository['known']>>;
 
 type Decision =
   | { do: 'created'; siteId: number; deviceId: string }
@@ -81,7 +84,7 @@ export class ClaimsService {
       const deviceId = randomUUID();
       const kind = request.door === 'newt' ? 'newt' : policy.credentialType;
       const fresh = await this.issuer.make(kind, policy.orgId, deviceId, request.csr);
-      const decision = await this.batches.submit(token.keyId, { request, generation, secretHash, deviceId, fresh });
+      const decision = await this.batches.submit(token.keyId, { orgId: policy.orgId, request, generation, secretHash, deviceId, fresh });
       const result = await this.finish(decision, request, policy, generation, fresh);
       if (result) return result;
     }
@@ -121,7 +124,8 @@ export class ClaimsService {
   /** One batch of claims on one key, in one transaction: all of it together or nothing (rule 3). */
   private async decide(keyId: string, items: Candidate[]): Promise<Decision[]> {
     return this.db.tx(async (tx) => {
-      const policy = await this.repository.lockPolicy(tx, keyId);
+      // Sent together, run one after the other: what is known is looked up once the key is locked.
+      const [policy, known] = await Promise.all([this.repository.lockPolicy(tx, keyId), this.known(tx, items)]);
       if (!policy) return items.map(() => ({ do: 'refuse', reason: 'unknown_key' }) satisfies Decision);
       const decisions = new Array<Decision | undefined>(items.length);
       const unsettled = (i: number) => decisions[i] === undefined;
@@ -132,7 +136,7 @@ export class ClaimsService {
         if (reason) decisions[i] = { do: 'refuse', reason };
         else if (policy.paused) decisions[i] = { do: 'paused' };
       }
-      await this.sortOutKnown(tx, policy, items, decisions);
+      this.sortOutKnown(known, items, decisions);
 
       const fresh = indices.filter(unsettled);
       if (policy.expired) for (const i of fresh) decisions[i] = { do: 'refuse', reason: 'expired' };
@@ -145,13 +149,16 @@ export class ClaimsService {
     });
   }
 
+  /** Which devices of a batch the organization knows already, and which hardware ids are tombstoned. A key never changes its organization. */
+  private async known(tx: EntityManager, items: Candidate[]): Promise<Known> {
+    const hardwareIds = items.flatMap(({ request }) => request.hardwareId ?? []);
+    const nonces = items.flatMap(({ request }) => (request.hardwareId === null && request.nonceHash ? [request.nonceHash] : []));
+    return this.repository.known(tx, items[0]!.orgId, hardwareIds, nonces);
+  }
+
   /** Settles the claims whose hardware id or nonce is tombstoned, known, or earlier in the same batch. */
-  private async sortOutKnown(tx: EntityManager, policy: KeyPolicy, items: Candidate[], decisions: (Decision | undefined)[]): Promise<void> {
+  private sortOutKnown({ sites, tombstoned }: Known, items: Candidate[], decisions: (Decision | undefined)[]): void {
     const open = items.flatMap((item, i) => (decisions[i] === undefined ? [{ item, i }] : []));
-    const hardwareIds = open.flatMap(({ item }) => item.request.hardwareId ?? []);
-    const nonces = open.flatMap(({ item }) => (item.request.hardwareId === null && item.request.nonceHash ? [item.request.nonceHash] : []));
-    if (hardwareIds.length === 0 && nonces.length === 0) return;
-    const { sites, tombstoned } = await this.repository.known(tx, policy.orgId, hardwareIds, nonces);
     const byAnchor = new Map(sites.map((s) => [s.hardwareId !== null ? anchor(s.hardwareId, null) : anchor(null, s.nonceHash), s]));
     const seen = new Set<string>();
     for (const { item, i } of open) {
@@ -168,7 +175,7 @@ export class ClaimsService {
   /** Makes the sites of `taken` with all that belongs to them. @returns how many lost a race for their hardware id. */
   private async create(tx: EntityManager, policy: KeyPolicy, items: Candidate[], taken: number[], decisions: (Decision | undefined)[]): Promise<number> {
     const { orgId, keyId, templateId } = policy;
-    const addresses = await this.pool.allocate(tx, orgId, taken.length);
+    const [addresses, claimIds] = await Promise.all([this.pool.allocate(tx, orgId, taken.length), this.repository.drawClaimIds(tx, taken.length)]);
     for (const i of taken.slice(addresses.length)) decisions[i] = { do: 'capacity' };
     if (addresses.length < taken.length && (await this.repository.markPoolExhausted(tx, orgId))) {
       await this.events.emit(tx, { orgId, type: 'pool.exhausted', data: { keyId } });
@@ -176,7 +183,6 @@ export class ClaimsService {
     // By hardware id, so that two processes inserting the same ids cannot wait for each other in a circle.
     const rows = taken.slice(0, addresses.length).sort((a, b) => compare(items[a]!.request.hardwareId, items[b]!.request.hardwareId));
     if (rows.length === 0) return 0;
-    const claimIds = await this.repository.drawClaimIds(tx, rows.length);
     const created = await this.sites.insertMany(
       tx,
       orgId,
@@ -208,38 +214,40 @@ export class ClaimsService {
     if (lost > 0) await this.pool.release(tx, orgId, created.flatMap((site, n) => (site ? [] : [addresses[n]!])));
     if (made.length === 0) return lost;
 
-    await this.credentials.insertMany(tx, made.map(({ site, item }) => ({ ...item.fresh.stored, siteId: site.siteId, orgId })));
-    await this.sites.addToGroups(tx, made.flatMap(({ site }) => policy.groupIds.map((groupId) => ({ siteId: site.siteId, groupId }))));
-    await this.repository.insertCreated(
-      tx,
-      made.map(({ site, n, item: { request, generation } }) => ({
-        claimId: claimIds[n]!, orgId, keyId, generation, templateId, siteId: site.siteId, door: request.door, hardwareId: request.hardwareId,
-        address: request.address, outcome: 'created', reason: null,
-      })),
-    );
     const uses = new Map<number, number>();
     for (const { item } of made) uses.set(item.generation, (uses.get(item.generation) ?? 0) + 1);
-    await this.repository.spend(tx, keyId, made.length, [...uses].map(([generation, n]) => ({ generation, uses: n })), made.at(-1)!.item.request.address);
-    await this.audit.recordMany(
-      tx,
-      made.map(({ site, item }) => ({
-        principal: claimant(item.request, site.deviceId),
-        orgId,
-        action: 'site.claim',
-        target: { type: 'site', id: site.siteId },
-        details: { keyId, generation: item.generation, door: item.request.door },
-      })),
-    );
-    await this.events.emit(
-      tx,
-      ...made.map(({ site, item }) => ({
-        orgId,
-        type: 'device.provisioned' as const,
-        siteId: site.siteId,
-        data: { deviceId: site.deviceId, niceId: site.niceId, name: site.name, hardwareId: item.request.hardwareId, keyId, status: policy.approve ? 'approved' : 'pending' },
-      })),
-      ...(policy.maxUses !== null && policy.uses + made.length === policy.maxUses ? [{ orgId, type: 'key.exhausted' as const, data: { keyId, uses: policy.maxUses } }] : []),
-    );
+    await Promise.all([
+      this.credentials.insertMany(tx, made.map(({ site, item }) => ({ ...item.fresh.stored, siteId: site.siteId, orgId }))),
+      this.sites.addToGroups(tx, made.flatMap(({ site }) => policy.groupIds.map((groupId) => ({ siteId: site.siteId, groupId })))),
+      this.repository.insertCreated(
+        tx,
+        made.map(({ site, n, item: { request, generation } }) => ({
+          claimId: claimIds[n]!, orgId, keyId, generation, templateId, siteId: site.siteId, door: request.door, hardwareId: request.hardwareId,
+          address: request.address, outcome: 'created', reason: null,
+        })),
+      ),
+      this.repository.spend(tx, keyId, made.length, [...uses].map(([generation, n]) => ({ generation, uses: n })), made.at(-1)!.item.request.address),
+      this.audit.recordMany(
+        tx,
+        made.map(({ site, item }) => ({
+          principal: claimant(item.request, site.deviceId),
+          orgId,
+          action: 'site.claim',
+          target: { type: 'site', id: site.siteId },
+          details: { keyId, generation: item.generation, door: item.request.door },
+        })),
+      ),
+      this.events.emit(
+        tx,
+        ...made.map(({ site, item }) => ({
+          orgId,
+          type: 'device.provisioned' as const,
+          siteId: site.siteId,
+          data: { deviceId: site.deviceId, niceId: site.niceId, name: site.name, hardwareId: item.request.hardwareId, keyId, status: policy.approve ? 'approved' : 'pending' },
+        })),
+        ...(policy.maxUses !== null && policy.uses + made.length === policy.maxUses ? [{ orgId, type: 'key.exhausted' as const, data: { keyId, uses: policy.maxUses } }] : []),
+      ),
+    ]);
     return lost;
   }
 
