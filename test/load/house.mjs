@@ -1,7 +1,7 @@
 // What every case stands on: one embedded cluster for the whole run, databases in it, server processes, load generators.
 // Everything listens on loopback and goes when the run goes, however it goes.
 import { execFileSync, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -117,9 +117,6 @@ export class House {
     });
     const url = `http://127.0.0.1:${port}`;
     await this.#ready(child, `${url}/readyz`);
-    await this.sql(databaseUrl, `INSERT INTO api_key (api_key_id, name, secret_hash, last_chars) VALUES ($1, 'bench', $2, 'x') ON CONFLICT DO NOTHING`, [
-      this.rootKey.split('.')[0], createHash('sha256').update(ROOT_SECRET).digest(),
-    ]);
     return new Server(this, child, url, databaseUrl);
   }
 
