@@ -8,6 +8,7 @@ import type { Session } from './session.js';
 import { judge } from './take-over.js';
 
 const BATCH = 256;
+const PER_TURN = 32;
 const RETRY_MS = 1000;
 const FOREIGN_KEY_VIOLATION = '23503';
 
@@ -140,7 +141,7 @@ export class PresenceService {
 
   private async writeArrivals(batch: Arrival[]): Promise<void> {
     try {
-      this.settle(batch, await this.registerAll(batch.map((a) => a.session)));
+      await this.settle(batch, await this.registerAll(batch.map((a) => a.session)));
     } catch (error) {
       // One bad row must not keep the others out.
       if (batch.length > 1 && !isDatabaseAway(error)) {
@@ -149,18 +150,20 @@ export class PresenceService {
       }
       const refusal = toAppError(error);
       if (refusal.code === 'internal') this.logger.error({ err: error }, 'A session could not be registered');
-      this.settle(batch, new Map(batch.map((a) => [a.session, refusal])));
+      await this.settle(batch, new Map(batch.map((a) => [a.session, refusal])));
       // The commit may have happened although its answer was lost.
       for (const { session } of batch) this.departures.set(session.id, { session, reason: 'not_accepted' });
     }
   }
 
-  private settle(batch: Arrival[], outcome: Outcome): void {
-    for (const { session, resolve, reject } of batch) {
+  /** Accepting a websocket takes a while: a few per turn of the event loop, so that requests are answered in between. */
+  private async settle(batch: Arrival[], outcome: Outcome): Promise<void> {
+    for (const [i, { session, resolve, reject }] of batch.entries()) {
       const refusal = outcome.get(session);
       if (refusal) reject(refusal);
       else resolve();
       if (this.registry.opening.get(session.siteId) === session) this.registry.opening.delete(session.siteId);
+      if (i % PER_TURN === PER_TURN - 1) await new Promise<void>((done) => setImmediate(done));
     }
   }
 

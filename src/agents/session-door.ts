@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { isIP } from 'node:net';
 import { Injectable, Logger } from '@nestjs/common';
 import proxyAddr from '@fastify/proxy-addr';
-import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { AGENT_LIMITS, CLOSE } from '../../libs/contracts/index.js';
 import { AppError, Config, RefusalLimiter, toAppError } from '../../libs/platform/index.js';
 import { countMessage, MessageDispatch } from './message-dispatch.js';
 import { PresenceService, unusable } from './presence.service.js';
 import { SessionRegistry } from './session-registry.js';
-import { MAX_BUFFERED, Session, SessionSocket } from './session.js';
+import { MAX_BUFFERED, Session, socketClass, type SessionSocket, type SocketEvents } from './session.js';
 import { SessionTokens } from './session-tokens.js';
 import { refuseUpgrade, releaseSocket, type Upgrade } from './upgrade-router.js';
 
@@ -19,10 +19,7 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 export class SessionDoor {
   private readonly logger = new Logger(SessionDoor.name);
   private readonly trusts: ReturnType<typeof proxyAddr.compile>;
-  private readonly wss = new WebSocketServer({
-    noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: AGENT_LIMITS.maxFrameBytes, autoPong: false, WebSocket: SessionSocket,
-  });
-  private readonly listeners: ReturnType<typeof listenersFor>;
+  private readonly wss: WebSocketServer;
 
   constructor(
     config: Config,
@@ -33,7 +30,10 @@ export class SessionDoor {
     dispatch: MessageDispatch,
   ) {
     this.trusts = proxyAddr.compile([...config.trustProxy]);
-    this.listeners = listenersFor(registry, dispatch);
+    this.wss = new WebSocketServer({
+      noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: AGENT_LIMITS.maxFrameBytes, autoPong: false,
+      WebSocket: socketClass(eventsFor(registry, dispatch)),
+    });
   }
 
   /** Answers an upgrade: 101 and a session, or an error envelope. */
@@ -65,7 +65,7 @@ export class SessionDoor {
       throw new AppError('shutting_down', 'The server is stopping', { retryAfter: 1 });
     }
     releaseSocket(socket);
-    this.wss.handleUpgrade(request, socket, head, (ws) => this.accept(session, ws));
+    this.wss.handleUpgrade(request, socket, head, (ws) => this.accept(session, ws as SessionSocket));
     // ws refused it after all.
     if (!session.ws) this.presence.depart(session, 'not_accepted');
   }
@@ -74,34 +74,27 @@ export class SessionDoor {
     const older = this.registry.enter(session);
     session.ws = ws;
     ws.session = session;
-    ws.on('message', this.listeners.message);
-    ws.on('ping', this.listeners.ping);
-    ws.on('error', this.listeners.error);
-    ws.on('close', this.listeners.close);
     if (older) this.registry.end(older, 'replaced', CLOSE.replaced);
   }
 }
 
-const sessionOf = (ws: WebSocket): Session => (ws as SessionSocket).session;
-
-/** One set for all sockets: `this` is the socket, and the session is its field. */
-function listenersFor(registry: SessionRegistry, dispatch: MessageDispatch) {
+/** One set of handlers for all sockets. */
+function eventsFor(registry: SessionRegistry, dispatch: MessageDispatch): SocketEvents {
   return {
-    message(this: WebSocket, data: RawData, isBinary: boolean): void {
-      const session = sessionOf(this);
-      if (!session.ended) dispatch.receive(session, data, isBinary);
+    message({ session }, data, isBinary) {
+      if (session && !session.ended) dispatch.receive(session, data, isBinary);
     },
-    ping(this: WebSocket, data: Buffer): void {
+    ping(ws, data) {
       // Answered here and not by ws, which would buffer without bound for an agent that does not read.
-      if (this.bufferedAmount > MAX_BUFFERED) this.terminate();
-      else if (this.readyState === WebSocket.OPEN) this.pong(data);
+      if (ws.bufferedAmount > MAX_BUFFERED) ws.terminate();
+      else if (ws.readyState === WebSocket.OPEN) ws.pong(data);
     },
-    error(): void {
+    error() {
       // ws closes the connection by itself (1009 for a frame that is too large, 1002, 1007).
       countMessage('frame', 'bad');
     },
-    close(this: WebSocket): void {
-      registry.end(sessionOf(this), 'closed');
+    close({ session }) {
+      if (session) registry.end(session, 'closed');
     },
   };
 }

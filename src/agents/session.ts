@@ -1,12 +1,33 @@
 import type { Socket } from 'node:net';
-import { WebSocket } from 'ws';
+import { type RawData, WebSocket } from 'ws';
 
 /** Bytes that may wait for an agent that does not read, before its session is closed. */
 export const MAX_BUFFERED = 1024 * 1024;
 
-/** The websocket of a session. The session is a field, so that one set of listeners serves every socket. */
+/** What the sockets of sessions do with their events. */
+export interface SocketEvents {
+  message(ws: SessionSocket, data: RawData, isBinary: boolean): void;
+  ping(ws: SessionSocket, data: Buffer): void;
+  error(ws: SessionSocket): void;
+  close(ws: SessionSocket): void;
+}
+
+/** The websocket of a session, with the session as a field. */
 export class SessionSocket extends WebSocket {
-  session: Session;
+  session: Session | undefined;
+}
+
+/** @returns a websocket class whose events go to `events`: listeners on each socket would be a tenth of what an idle session costs. */
+export function socketClass(events: SocketEvents): typeof SessionSocket {
+  return class extends SessionSocket {
+    override emit(event: string | symbol, ...args: unknown[]): boolean {
+      if (event === 'message') events.message(this, args[0] as RawData, args[1] as boolean);
+      else if (event === 'ping') events.ping(this, args[0] as Buffer);
+      else if (event === 'close') events.close(this);
+      else if (event === 'error') events.error(this);
+      return true;
+    }
+  };
 }
 
 /** Seconds on a clock that never jumps; small numbers stay out of the heap. */

@@ -25,16 +25,17 @@ export interface NoticedCacheOptions<V> {
  * notices are down, and nothing from before they came back. Callers that miss together share one load.
  */
 export class NoticedCache<V extends object> {
-  private readonly present: LRUCache<string, { value: V }>;
+  private readonly present: LRUCache<string, V>;
   private readonly absent: LRUCache<string, true>;
-  private readonly keysOf = new Map<string, Set<string>>();
+  /** Most names are of one entry: a set for each would be most of the memory that an entry costs. */
+  private readonly keysOf = new Map<string, string | Set<string>>();
   private readonly loading = new Map<string, Loading<V>>();
 
   constructor(
     private readonly notices: Pick<Notices, 'isDown' | 'on' | 'onReconnected'>,
     private readonly options: NoticedCacheOptions<V>,
   ) {
-    this.present = new LRUCache({ max: options.max, ttl: TTL_MS, perf, dispose: (entry, key) => this.untag(key, entry.value) });
+    this.present = new LRUCache({ max: options.max, ttl: TTL_MS, perf, dispose: (value, key) => this.untag(key, value) });
     this.absent = new LRUCache({ max: Math.min(options.max, 5_000), ttl: ABSENT_TTL_MS, perf, dispose: (_, key) => this.untag(key, null) });
     notices.on('access_changed', (tag) => this.drop(tag));
     notices.on('site_changed', (siteId) => this.drop(`site:${siteId}`));
@@ -47,7 +48,7 @@ export class NoticedCache<V extends object> {
   async get(key: string, load: () => Promise<V | null>): Promise<V | null> {
     if (this.notices.isDown) return load();
     const held = this.present.get(key);
-    if (held) return held.value;
+    if (held) return held;
     if (this.absent.get(key)) return null;
     const joined = this.loading.get(key);
     if (joined) return joined.result;
@@ -62,7 +63,9 @@ export class NoticedCache<V extends object> {
   /** Forgets every entry with this tag, and what is being loaded under it. */
   drop(tag: string): void {
     for (const loading of this.loading.values()) loading.dropped.add(tag);
-    for (const key of this.keysOf.get(tag) ?? []) this.forget(key);
+    const keys = this.keysOf.get(tag);
+    if (typeof keys === 'string') this.forget(keys);
+    else for (const key of keys ?? []) this.forget(key);
   }
 
   forget(key: string): void {
@@ -94,20 +97,21 @@ export class NoticedCache<V extends object> {
 
   private store(key: string, value: V | null, tags: string[]): void {
     this.forget(key);
-    if (value) this.present.set(key, { value });
+    if (value) this.present.set(key, value);
     else this.absent.set(key, true);
     for (const tag of tags) {
       const keys = this.keysOf.get(tag);
-      if (keys) keys.add(key);
-      else this.keysOf.set(tag, new Set([key]));
+      if (keys === undefined) this.keysOf.set(tag, key);
+      else if (typeof keys !== 'string') keys.add(key);
+      else if (keys !== key) this.keysOf.set(tag, new Set([keys, key]));
     }
   }
 
   private untag(key: string, value: V | null): void {
     for (const tag of this.options.tags(key, value)) {
       const keys = this.keysOf.get(tag);
-      keys?.delete(key);
-      if (keys?.size === 0) this.keysOf.delete(tag);
+      if (typeof keys !== 'string') keys?.delete(key);
+      if (keys === key || (typeof keys === 'object' && keys.size === 0)) this.keysOf.delete(tag);
     }
   }
 }

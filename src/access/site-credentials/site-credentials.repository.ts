@@ -21,14 +21,14 @@ export interface CredentialRow {
   deviceId: string;
   niceId: string;
   kind: CredentialKind;
-  /** SHA-256 as hex. */
+  /** SHA-256 as base64: shorter than hex, and unlike a Buffer it keeps nothing of the driver's alive. */
   secretHash: string;
   /** The next use is the first one, or closes the nonce window. */
   unsettled: boolean;
 }
 
 const FIND = `SELECT c.credential_id AS "credentialId", c.site_id AS "siteId", c.org_id AS "orgId", s.device_id AS "deviceId", s.nice_id AS "niceId",
-    c.kind, encode(c.secret_hash, 'hex') AS "secretHash",
+    c.kind, encode(c.secret_hash, 'base64') AS "secretHash",
     s.authenticated_at IS NULL OR (s.nonce_hash IS NOT NULL AND s.nonce_closed_at IS NULL) AS unsettled
   FROM site_credential c JOIN site s USING (site_id)
   WHERE c.revoked_at IS NULL AND s.revoked_at IS NULL AND`;

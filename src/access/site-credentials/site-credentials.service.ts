@@ -63,7 +63,7 @@ export class SiteCredentialsService {
 
   private async authenticate(cacheKey: string, load: () => Promise<CredentialRow | null>, presented: Buffer): Promise<SiteIdentity | null> {
     const row = await this.known.get(cacheKey, load);
-    if (!row || !sameBytes(presented, Buffer.from(row.secretHash, 'hex'))) return null;
+    if (!row || !sameBytes(presented, Buffer.from(row.secretHash, 'base64'))) return null;
     if (row.unsettled && !(await this.settle(cacheKey, row))) return null;
     const { siteId, orgId, credentialId, deviceId, niceId, kind } = row;
     return { siteId, orgId, credentialId, deviceId, niceId, kind };
