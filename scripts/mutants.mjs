@@ -2,7 +2,7 @@
 //   npm run mutants [-- PATTERN]     PATTERN: only rules whose text contains it
 // Works on a copy of the clone in a temporary folder; the clone itself is never touched.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync, chmodSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,8 @@ for (const entry of ['src', 'libs', 'test', 'dist', 'package.json', 'tsconfig.js
 }
 symlinkSync(join(clone, 'node_modules'), join(copy, 'node_modules'));
 const { compilerOptions } = ts.readConfigFile(join(clone, 'tsconfig.json'), ts.sys.readFile).config;
-const options = ts.convertCompilerOptionsFromJson(compilerOptions, clone).options;
+// A lone file has no package.json that would make it a module.
+const options = { ...ts.convertCompilerOptionsFromJson(compilerOptions, clone).options, module: ts.ModuleKind.ESNext };
 
 /** Writes one source file and its built counterpart. */
 function install(file, source) {
@@ -36,9 +37,12 @@ function failingTests(test, name) {
   const report = join(copy, 'report.json');
   rmSync(report, { force: true });
   const args = ['node_modules/vitest/vitest.mjs', 'run', test, ...(name ? ['-t', name] : []), '--reporter=json', `--outputFile=${report}`];
-  spawnSync(process.execPath, args, { cwd: copy, stdio: 'ignore' });
+  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8' });
+  if (!existsSync(report)) throw new Error(`vitest gave no report:\n${stdout}${stderr}`);
   const result = JSON.parse(readFileSync(report, 'utf8'));
   const tests = result.testResults.flatMap((f) => f.assertionResults);
+  const broken = result.testResults.find((f) => f.assertionResults.every((t) => t.status === 'pending' || t.status === 'skipped'));
+  if (broken) throw new Error(`no test ran: ${broken.message}`);
   return { ran: tests.filter((t) => t.status !== 'pending' && t.status !== 'skipped').length, failed: tests.filter((t) => t.status === 'failed').map((t) => t.fullName) };
 }
 

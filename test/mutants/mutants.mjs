@@ -204,7 +204,7 @@ export const mutants = [
     file: 'src/access/access.guard.ts',
     find: 'request.headers[CSRF_HEADER] !== CSRF_VALUE',
     replace: 'request.headers[CSRF_HEADER] === undefined && CSRF_VALUE === undefined',
-    test: 'test/e2e/access.e2e-spec.ts', name: 'CSRF',
+    test: 'test/integration/access.int-spec.ts', name: 'missing CSRF',
   },
   {
     rule: '15 a full address pool is not a refusal',
