@@ -1,0 +1,138 @@
+import 'reflect-metadata';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
+import { describe, expect, it } from 'vitest';
+import { ROUTE_SCOPE } from '../libs/platform/access.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Right to left: a module may use what stands behind it in this list (CONTRIBUTING.md). */
+const LAYERS = ['bootstrap', 'agents', 'provisioning', 'approvals', 'sites', 'orgs', 'access', 'audit', 'health'];
+/** The composition of the application sees every module. */
+const COMPOSITION = ['src/main.ts', 'src/admin.ts', 'src/app.ts', 'src/app.module.ts', 'src/schema.ts'];
+/** Long lists of words or messages, not code. */
+const LONG = ['src/sites/nice-id.ts', 'src/migrations/'];
+const MAX_LINES = 450;
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.name === 'node_modules' || entry.name === 'dist') return [];
+    return entry.isDirectory() ? filesBelow(path) : [path];
+  });
+}
+
+const all = ['src', 'libs'].flatMap(filesBelow).filter((file) => file.endsWith('.ts'));
+const production = all.filter((file) => !file.endsWith('.spec.ts'));
+const text = (file: string) => readFileSync(join(root, file), 'utf8');
+
+/** Relative imports of a file as paths from the root; package imports are left out. */
+function importsOf(file: string): string[] {
+  return [...text(file).matchAll(/(?:from|import)\s*\(?\s*'(\.[^']*)'/g)].map(([, path]) =>
+    relative(root, resolve(root, dirname(file), path!)).replace(/\.js$/, '.ts'),
+  );
+}
+
+/** `src/<module>`, or `libs/<library>`. */
+const roomOf = (file: string) => file.split('/').slice(0, 2).join('/');
+
+/** Why this import is not allowed, or undefined. */
+function violation(file: string, imported: string): string | undefined {
+  const [from, to] = [roomOf(file), roomOf(imported)];
+  if (from === to || COMPOSITION.includes(file)) return undefined;
+  if (from.startsWith('libs/')) {
+    if (to.startsWith('src')) return 'libs never imports src';
+    const allowed: Record<string, string[]> = { 'libs/contracts': [], 'libs/platform': ['libs/contracts'], 'libs/agent': ['libs/contracts', 'libs/blueprint'] };
+    return allowed[from]?.includes(to) ? undefined : `${from} may not import ${to}`;
+  }
+  if (to.startsWith('libs/')) return to === 'libs/agent' ? 'the server does not import the agent' : undefined;
+  if (imported.split('/').length > 3 || !imported.endsWith('/index.ts')) return 'another module is entered by its index.ts';
+  const [mine, theirs] = [from, to].map((room) => LAYERS.indexOf(room.slice('src/'.length)));
+  if (mine === -1 || theirs === -1) return 'a module has its place in LAYERS';
+  return mine! < theirs! ? undefined : `${to} does not stand to the right of ${from}`;
+}
+
+describe('imports', () => {
+  it('go one way', () => {
+    const bad = production.flatMap((file) =>
+      importsOf(file).flatMap((imported) => {
+        const why = violation(file, imported);
+        return why ? [`${file} imports ${imported}: ${why}`] : [];
+      }),
+    );
+    expect(bad).toEqual([]);
+  });
+
+  it('the check itself sees wrong ones', () => {
+    expect(violation('src/sites/sites.service.ts', 'src/provisioning/index.ts')).toMatch(/to the right/);
+    expect(violation('src/provisioning/x.ts', 'src/sites/sites.service.ts')).toMatch(/index/);
+    expect(violation('libs/platform/x.ts', 'src/sites/index.ts')).toMatch(/never/);
+    expect(violation('libs/agent/src/x.ts', 'libs/platform/index.ts')).toMatch(/may not/);
+    expect(violation('src/provisioning/x.ts', 'src/sites/index.ts')).toBeUndefined();
+  });
+
+  it('libs/contracts imports nothing from outside', () => {
+    const bad = production.filter((f) => f.startsWith('libs/contracts/')).flatMap((f) => [...text(f).matchAll(/from '([^.][^']*)'/g)].map((m) => `${f}: ${m[1]}`));
+    expect(bad).toEqual([]);
+  });
+});
+
+describe('sources', () => {
+  it('hold none of what hides an unfinished or circular thing', () => {
+    const forbidden = /forwardRef\(|\bas any\b|@ts-ignore|@ts-expect-error|\bTODO\b|\bFIXME\b|synchronize: *true|\b(?:it|describe|test)\.(?:only|skip|todo)\(/;
+    const tests = filesBelow('test').filter((file) => file.endsWith('.ts') && file !== 'test/architecture.spec.ts');
+    expect([...all, ...tests].filter((file) => forbidden.test(text(file)))).toEqual([]);
+  });
+
+  it('are files of one thought', () => {
+    const long = production.filter((file) => !LONG.some((known) => file.startsWith(known))).filter((file) => text(file).split('\n').length > MAX_LINES);
+    expect(long).toEqual([]);
+  });
+});
+
+interface Route {
+  name: string;
+  path: string;
+  scope: unknown;
+}
+
+/** Every route of every controller, as Nest's own metadata tells. */
+async function routes(): Promise<Route[]> {
+  const found: Route[] = [];
+  for (const file of production.filter((f) => f.endsWith('.controller.ts'))) {
+    const exported = (await import(join(root, file))) as Record<string, unknown>;
+    for (const controller of Object.values(exported)) {
+      if (typeof controller !== 'function' || !Reflect.hasMetadata(PATH_METADATA, controller)) continue;
+      const base = Reflect.getMetadata(PATH_METADATA, controller) as string;
+      for (const name of Object.getOwnPropertyNames(controller.prototype)) {
+        const handler = (controller.prototype as Record<string, unknown>)[name];
+        if (typeof handler !== 'function' || !Reflect.hasMetadata(METHOD_METADATA, handler)) continue;
+        const paths = [Reflect.getMetadata(PATH_METADATA, handler) as string | string[]].flat();
+        found.push({ name, path: `${base}/${paths[0]}`, scope: Reflect.getMetadata(ROUTE_SCOPE, handler) ?? Reflect.getMetadata(ROUTE_SCOPE, controller) });
+      }
+    }
+  }
+  return found;
+}
+
+describe('routes', () => {
+  it('each declare their scope', async () => {
+    const found = await routes();
+    expect(found.length).toBeGreaterThan(60);
+    expect(found.filter((route) => route.scope === undefined).map((route) => route.path)).toEqual([]);
+  });
+
+  it('have names of their own, which are their operation ids', async () => {
+    const names = (await routes()).map((route) => route.name);
+    expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+  });
+
+  it('have a resolver for each path parameter', async () => {
+    const parameters = new Set((await routes()).flatMap((route) => [...route.path.matchAll(/:(\w+)/g)].map((m) => m[1]!)));
+    const sources = production.filter((f) => f.startsWith('src/')).map(text).join('\n');
+    const registered = new Set([...sources.matchAll(/(?:register|resolveByNumber)\(\s*'(\w+)'/g)].map((m) => m[1]!));
+    expect([...parameters].filter((name) => !registered.has(name))).toEqual([]);
+  });
+});
