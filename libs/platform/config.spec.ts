@@ -44,6 +44,7 @@ describe('parseConfig', () => {
     ['ADMIN_EMAIL', { ADMIN_EMAIL: 'admin' }],
     ['ADMIN_PASSWORD', { ADMIN_PASSWORD: 'x'.repeat(73) }],
     ['ROOT_API_KEY', { ROOT_API_KEY: `root1.${'s'.repeat(31)}` }],
+    ['ROOT_API_KEY', { ROOT_API_KEY: `spk_root.${'s'.repeat(32)}` }],
     ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
     ['GATEHOUSE_PORT', { GATEHOUSE_PORT: '3000' }],
   ])('refuses a wrong %s with one sentence that names it', (name, env) => {

@@ -252,8 +252,8 @@ function parseSubnet(value: string): string {
 
 function parseRootApiKey(value: string | undefined): { id: string; secret: string } | undefined {
   if (value === undefined) return undefined;
-  const match = /^([A-Za-z0-9_-]{4,64})\.([\x21-\x7e]{32,200})$/.exec(value);
+  const match = /^(?!spk[-_]|sk_live_)([A-Za-z0-9_-]{1,64})\.([\x21-\x7e]{32,200})$/.exec(value);
   // The value is a secret: never repeat it.
-  if (!match) throw new ConfigError('ROOT_API_KEY must look like <id>.<secret>: an id of 4 to 64 letters and digits, a secret of 32 to 200 characters.');
+  if (!match) throw new ConfigError('ROOT_API_KEY must look like <id>.<secret>: an id of at most 64 letters and digits, a secret of 32 to 200 characters.');
   return { id: match[1]!, secret: match[2]! };
 }

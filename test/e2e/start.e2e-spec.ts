@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -179,6 +179,19 @@ describe('a running server', () => {
     expect(existsSync(join(dataDir, 'postgres/data/PG_VERSION'))).toBe(true);
     expect(existsSync(join(dataDir, 'postgres/data/postmaster.pid'))).toBe(false);
     await expect(fetch(server.url)).rejects.toThrow();
+  });
+
+  it('does not outlive the npm that started it', async () => {
+    const script = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
+    const port = await freePort();
+    const dataDir = join(folder, 'data');
+    const env = { PATH: process.env['PATH'], PORT: String(port), DATA_DIR: dataDir, npm_lifecycle_event: 'start' };
+    // npm runs a script in a shell, which dies of a signal without passing it on.
+    const shell = spawn('/bin/sh', ['-c', `${process.execPath} ${script}; exit`], { env, stdio: 'ignore' });
+    const answers = () => fetch(`http://127.0.0.1:${port}/readyz`).then((response) => response.ok, () => false);
+    await until(answers);
+    shell.kill('SIGTERM');
+    await until(async () => !(await answers()) && !existsSync(join(dataDir, 'postgres/data/postmaster.pid')));
   });
 
   it('recovers without a restart when its embedded PostgreSQL is killed', async () => {

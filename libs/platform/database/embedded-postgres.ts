@@ -1,14 +1,15 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statfsSync, statSync, unlinkSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type DatabaseError } from 'pg';
-import { DataDirError, asDataDirError, readOrCreateSecretFile, writeSecretFile } from '../data-dir.js';
+import { asDataDirError, readOrCreateSecretFile } from '../data-dir.js';
+import { createCluster, DATABASE_USER, explainOutput, firstError, makeFolder } from './embedded-cluster.js';
 import { EmbeddedPostgresError, POSTGRES_ENV, asAccount, prepareHome, type EmbeddedHome } from './embedded-home.js';
-import { inspectPostmaster, isAlive, readPostmasterFile, systemIdentifier } from './postmaster.js';
+import { inspectPostmaster, readPostmasterFile, systemIdentifier } from './postmaster.js';
 
 export { EmbeddedPostgresError } from './embedded-home.js';
 
@@ -16,7 +17,7 @@ export interface EmbeddedPostgresOptions {
   /** DATA_DIR: absolute, existing, ours. */
   dataDir: string;
   log: EmbeddedPostgresLog;
-  /** Settings written into postgresql.conf when the cluster is made, over the ones of SETTINGS. */
+  /** Settings written into postgresql.conf when the cluster is made, over our own. */
   settings?: Record<string, string>;
   /** For tools beside the server: use a database that another process runs, and leave it running. */
   shared?: boolean;
@@ -27,24 +28,11 @@ export interface EmbeddedPostgresLog {
   warn(message: string): void;
 }
 
-const USER = 'gatehouse';
 const DATABASE = 'gatehouse';
 /** Held by the process that owns the cluster; ends with its connection, even after kill -9. */
 const OWNER_LOCK = 0x6761_7465;
 const STALE_MS = 5_000;
 const FAST_SHUTDOWN_MS = 2_500;
-
-/** Durability (fsync, full_page_writes, synchronous_commit) keeps its default, on. */
-const SETTINGS: Record<string, string> = {
-  max_connections: '100',
-  shared_buffers: '256MB',
-  max_wal_size: '2GB',
-  jit: 'off',
-  timezone: 'UTC',
-  log_timezone: 'UTC',
-  log_checkpoints: 'off',
-  unix_socket_permissions: '0700',
-};
 
 /**
  * Starts the embedded cluster of a DATA_DIR, making it first if need be, or adopts the running one that
@@ -99,7 +87,8 @@ export class EmbeddedPostgres {
   }
 
   async start(): Promise<void> {
-    this.createCluster();
+    this.rotateLog();
+    createCluster(this.home, this.password, this.options.settings);
     process.once('exit', this.killOnExit);
     try {
       await this.bringUp();
@@ -132,8 +121,8 @@ export class EmbeddedPostgres {
 
   private urlOf(database: string): string {
     const { host, port } = this.location!;
-    if (!host.startsWith('/')) return `postgres://${USER}:${this.password}@${host}:${port}/${database}`;
-    return `postgres://${USER}:${this.password}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`;
+    if (!host.startsWith('/')) return `postgres://${DATABASE_USER}:${this.password}@${host}:${port}/${database}`;
+    return `postgres://${DATABASE_USER}:${this.password}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`;
   }
 
   /** Waits for the cluster to go away and brings it back, until stopped. */
@@ -264,80 +253,19 @@ export class EmbeddedPostgres {
   private async chooseLocation(): Promise<string[]> {
     const run = join(this.home.dir, 'run');
     if (process.platform !== 'win32' && `${run}/.s.PGSQL.5432`.length < 104) {
-      if (!existsSync(run)) this.makeFolder(run);
+      if (!existsSync(run)) makeFolder(run, this.home);
       return ['-k', run, '-p', '5432', '-c', 'listen_addresses='];
     }
     const port = this.location?.port ?? (await freePort());
     return ['-c', 'unix_socket_directories=', '-p', String(port), '-c', 'listen_addresses=127.0.0.1'];
   }
 
-  private createCluster(): void {
-    this.rotateLog();
-    const versionFile = join(this.data, 'PG_VERSION');
-    const ours = /\d+/.exec(spawnSync(join(this.home.bin, 'postgres'), ['-V'], { encoding: 'utf8', ...asAccount(this.home.runAs), cwd: '/', env: POSTGRES_ENV }).stdout ?? '')?.[0];
-    if (!ours) throw new EmbeddedPostgresError('The embedded PostgreSQL does not run on this machine; set DATABASE_URL to a PostgreSQL 15 or newer.');
-    if (existsSync(versionFile)) {
-      const theirs = readFileSync(versionFile, 'utf8').trim();
-      if (theirs !== ours) throw new EmbeddedPostgresError(`${this.data} was made by PostgreSQL ${theirs}, and this Gatehouse brings ${ours}; upgrade it with pg_upgrade.`);
-      return;
-    }
-    if (existsSync(this.data)) throw new EmbeddedPostgresError(`${this.data} is not a PostgreSQL data directory; move it away and start again.`);
-    try {
-      this.initialise();
-    } catch (error) {
-      throw asDataDirError(error, this.home.dir);
-    }
-  }
-
-  /** Into a draft folder first: a first start that was cut short leaves no half-made cluster. */
-  private initialise(): void {
-    for (const name of readdirSync(this.home.dir)) {
-      const maker = /^initdb-(\d+)$/.exec(name)?.[1];
-      if (maker && !isAlive(Number(maker))) rmSync(join(this.home.dir, name), { recursive: true });
-    }
-    const draft = join(this.home.dir, `initdb-${process.pid}`);
-    rmSync(draft, { recursive: true, force: true });
-    this.makeFolder(draft);
-    const passwordFile = join(draft, 'password');
-    writeSecretFile(passwordFile, this.password);
-    this.give(passwordFile);
-    const data = join(draft, 'data');
-    const settings = Object.entries({ ...SETTINGS, ...this.options.settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const initdb = spawnSync(
-      join(this.home.bin, 'initdb'),
-      ['-D', data, '-U', USER, '-A', 'scram-sha-256', '--pwfile', passwordFile, '-E', 'UTF8',
-        '--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8', ...settings],
-      { ...asAccount(this.home.runAs), cwd: '/', env: POSTGRES_ENV, encoding: 'utf8' },
-    );
-    if (initdb.status !== 0) {
-      rmSync(draft, { recursive: true });
-      const output = `${initdb.stderr ?? ''}${initdb.error?.message ?? ''}`;
-      throw explain(output, this.home.dir) ?? new EmbeddedPostgresError(`The embedded PostgreSQL cannot make its data directory: ${firstError(output)}`);
-    }
-    try {
-      renameSync(data, this.data);
-    } catch (error) {
-      // Another start of the same DATA_DIR was faster; its cluster is the one.
-      if (!existsSync(join(this.data, 'PG_VERSION'))) throw error;
-    }
-    rmSync(draft, { recursive: true });
-  }
-
   private async createDatabase(): Promise<void> {
     const { rows } = await this.guard!.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE]);
     if (rows.length > 0) return;
     await this.guard!.query(`CREATE DATABASE ${DATABASE}`).catch((error: DatabaseError) => {
-      if (error.code !== '42P04' && error.code !== '23505') throw explain(error.message, this.home.dir) ?? error;
+      if (error.code !== '42P04' && error.code !== '23505') throw explainOutput(error.message, this.home.dir) ?? error;
     });
-  }
-
-  private makeFolder(dir: string): void {
-    mkdirSync(dir, { mode: 0o700 });
-    this.give(dir);
-  }
-
-  private give(path: string): void {
-    if (this.home.runAs) chownSync(path, this.home.runAs.uid, this.home.runAs.gid);
   }
 
   private childRuns(): boolean {
@@ -365,7 +293,7 @@ export class EmbeddedPostgres {
 
   private startFailure(): Error {
     const lines = this.lastLogLines();
-    return explain(lines, this.home.dir) ?? new EmbeddedPostgresError(`The embedded PostgreSQL does not start: ${firstError(lines)} (see ${this.logFile()}).`);
+    return explainOutput(lines, this.home.dir) ?? new EmbeddedPostgresError(`The embedded PostgreSQL does not start: ${firstError(lines)} (see ${this.logFile()}).`);
   }
 
   private logFile(): string {
@@ -379,18 +307,6 @@ export class EmbeddedPostgres {
   private rotateLog(): void {
     if (existsSync(this.logFile()) && statSync(this.logFile()).size > 10_000_000) renameSync(this.logFile(), `${this.logFile()}.1`);
   }
-}
-
-/** A full disk often takes PostgreSQL's own words with it, so the disk is asked too. */
-function explain(output: string, dir: string): Error | undefined {
-  const { bavail, bsize } = statfsSync(dir);
-  if (bavail * bsize < 65_536 || /No space left on device|Disk quota exceeded/.test(output)) return new DataDirError('The disk is full: the embedded PostgreSQL cannot write its data.');
-  return undefined;
-}
-
-function firstError(output: string): string {
-  const line = output.split('\n').findLast((text) => /FATAL|PANIC|error:/.test(text)) ?? output.trim().split('\n').at(-1) ?? '';
-  return line.replace(/^.*?(FATAL|PANIC|error):\s*/, '').trim() || 'it said nothing';
 }
 
 /** Below the range of ephemeral ports, so that no client socket takes it while the cluster restarts. */
