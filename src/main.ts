@@ -55,8 +55,12 @@ async function withDatabase(config: Config): Promise<Config> {
 
 /** Drains, then stops, the embedded database last. */
 async function stop(): Promise<void> {
+  // A connection that was answering when the drain began stays open for more requests; without this the server would wait for them.
+  const server = app?.getHttpServer() as Server | undefined;
+  const closing = setInterval(() => server?.closeIdleConnections(), 50);
   const drained = app?.close().catch((error: Error) => logger.error(error));
-  await Promise.race([drained, new Promise((done) => setTimeout(done, DRAIN_MS).unref())]);
+  await Promise.race([drained, new Promise((done) => setTimeout(done, DRAIN_MS))]);
+  clearInterval(closing);
   await postgres?.stop();
 }
 
