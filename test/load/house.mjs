@@ -19,12 +19,11 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const repository = path.join(here, '../..');
 const dieWithParent = new URL('../support/die-with-parent.mjs', import.meta.url).href;
 const watchdog = path.join(here, '../support/watchdog.mjs');
-const ROOT_SECRET = randomBytes(24).toString('hex');
 
 /** The cluster, and every process that belongs to this run. */
 export class House {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'gatehouse-bench-'));
-  rootKey = `benchrootkey001.${ROOT_SECRET}`;
+  rootKey = `benchrootkey001.${randomBytes(24).toString('hex')}`;
   #children = new Set();
   #databases = 0;
 
