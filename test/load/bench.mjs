@@ -2,10 +2,13 @@
 import os from 'node:os';
 import { claims, flat } from './claims.mjs';
 import { House } from './house.mjs';
+import { http } from './http.mjs';
 import { parseArgs } from './lib.mjs';
+import { refusals } from './refusals.mjs';
+import { sessions } from './sessions.mjs';
 import { Table } from './table.mjs';
 
-const CASES = { claims, flat };
+const CASES = { claims, flat, http, sessions, refusals };
 const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
 
 /** @returns the exit code: 0 when every target was reached. */
@@ -20,6 +23,9 @@ export async function run(argv) {
     seconds: Number(given.seconds ?? (quick ? 2 : 5)),
     pairs: Number(given.pairs ?? (quick ? 3 : 7)),
     sites: Number(given.sites ?? (quick ? 20_000 : 100_000)),
+    sessions: Number(given.sessions ?? (quick ? 1_000 : 5_000)),
+    settle: quick ? 3 : 10,
+    samples: Number(given.samples ?? (quick ? 500 : 5_000)),
   };
   const table = new Table();
   const house = await House.open();

@@ -1,4 +1,5 @@
 // Large organizations by SQL, as claims would have left them.
+import { randomBytes } from 'node:crypto';
 
 const BATCH = 20_000;
 
@@ -24,4 +25,19 @@ export async function seedSites(server, { orgId, groupId }, count) {
   }
   await server.sql('VACUUM ANALYZE');
   await server.sql('CHECKPOINT');
+}
+
+/** Gives `count` sites of the organization newt credentials. @returns their ids and secrets. */
+export async function seedNewts(server, orgId, count) {
+  const newts = Array.from({ length: count }, (_, i) => ({ newtId: `newt${String(i).padStart(11, '0')}`, secret: randomBytes(24).toString('hex') }));
+  const made = await server.sql(
+    `INSERT INTO site_credential (site_id, org_id, kind, newt_id, secret_hash)
+     SELECT s.site_id, $1, 'newt', n.newt_id, sha256(n.secret::bytea)
+     FROM (SELECT site_id, row_number() OVER (ORDER BY site_id) AS place FROM site WHERE org_id = $1 AND status = 'approved' LIMIT $4) s
+     JOIN unnest($2::text[], $3::text[]) WITH ORDINALITY AS n(newt_id, secret, place) USING (place) RETURNING 1`,
+    [orgId, newts.map((n) => n.newtId), newts.map((n) => n.secret), count],
+  );
+  if (made.length !== count) throw new Error(`Only ${made.length} of ${count} sites were there for credentials`);
+  await server.sql('VACUUM ANALYZE site_credential');
+  return newts;
 }
