@@ -9,6 +9,9 @@ export interface Reply<T = Record<string, unknown>> {
   text: string;
 }
 
+/** Served as they are; everything else is below /api/v1. */
+const WITH_PREFIX = /^\/(v1|api|healthz|readyz|agent|install\.sh)(\/|\?|$)/;
+
 /** A small HTTP client: JSON in, JSON out, one credential. */
 export class Api {
   constructor(
@@ -34,7 +37,7 @@ export class Api {
 
   /** `T` is the type of `data` in the envelope. */
   async send<T>(method: string, path: string, body?: unknown): Promise<Reply<{ data: T; message: string; code?: string; success: boolean }>> {
-    const response = await fetch(`${this.url}${path.startsWith('/v1') || path.startsWith('/api') ? '' : '/api/v1'}${path}`, {
+    const response = await fetch(`${this.url}${WITH_PREFIX.test(path) ? '' : '/api/v1'}${path}`, {
       method,
       headers: {
         ...(this.authorization ? { authorization: `Bearer ${this.authorization}` } : {}),

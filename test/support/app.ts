@@ -4,6 +4,7 @@ import { parseConfig, systemPrincipal, Db } from '../../libs/platform/index.js';
 import { ApiKeysService, UsersService } from '../../src/access/index.js';
 import { createApp } from '../../src/app.js';
 import { Api } from './api.js';
+export { CSRF, logIn } from './log-in.js';
 import { TEST_MASTER_KEY } from './server.js';
 
 /** A server in this process, for tests that want its services beside its port. */
@@ -32,13 +33,4 @@ export async function createUser({ app, db }: TestApp, user: { email: string; pa
   const users = app.get(UsersService);
   const passwordHash = await users.hashPassword(user.password);
   return db.tx((tx) => users.createUser(tx, systemPrincipal('test'), { email: user.email, passwordHash, serverAdmin: user.serverAdmin ?? false }));
-}
-
-export const CSRF = { 'x-csrf-token': 'x-csrf-protection' };
-
-/** Logs in. @returns a client that sends the cookie and the CSRF header. */
-export async function logIn(url: string, email: string, password: string): Promise<Api> {
-  const reply = await new Api(url, undefined, CSRF).post('/auth/login', { email, password });
-  if (reply.status !== 200) throw new Error(`login: ${reply.status} ${reply.text}`);
-  return new Api(url, undefined, { ...CSRF, cookie: reply.headers.get('set-cookie')!.split(';')[0]! });
 }

@@ -1,0 +1,344 @@
+import { randomBytes } from 'node:crypto';
+import { type Api, newNonce, type Reply } from './api.js';
+import { CSRF } from './log-in.js';
+import { PASSWORD, type Stage } from './stage.js';
+
+/** A request that is right for its stage. */
+export interface Call {
+  /** Path parameters beside `orgId`. */
+  params?: Record<string, string | number>;
+  query?: Record<string, string | number | boolean>;
+  body?: Record<string, unknown>;
+  /** Who asks, when it must be somebody else than `by` says. */
+  api?: Api;
+  /** The audit's target, when neither path nor answer hold it. */
+  target?: string | number | (() => Promise<string | number>);
+  /** Likewise the audit's actor. */
+  actor?: string;
+}
+
+/** How one operation is called for real. */
+export interface Operation {
+  /** Who may: an organization's API key (and its Admin), its Admin alone, the root key, a logged-in user, a site, anybody. */
+  by: 'key' | 'admin' | 'root' | 'user' | 'site' | 'anybody';
+  call: (stage: Stage) => Call | Promise<Call>;
+  /** What the audit says of it: action, type of the target, and the name of the target's id in path or answer. */
+  audit?: [action: string, targetType: string, id?: string];
+}
+
+const PAGE = { limit: 10, offset: 0 };
+const read = (by: Operation['by'], call: Operation['call'] = () => ({})): Operation => ({ by, call });
+const list = (by: Operation['by'], query: Call['query'] = {}): Operation => ({ by, call: () => ({ query: { ...PAGE, ...query } }) });
+
+/** Every operation of the OpenAPI document, by operationId. */
+export const OPERATIONS: Record<string, Operation> = {
+  // health and downloads
+  getHealth: read('anybody'),
+  getReadiness: read('anybody'),
+  getGreeting: read('anybody'),
+  downloadAgent: read('anybody'),
+  downloadAgentHash: read('anybody'),
+  downloadAgentVersion: read('anybody'),
+  downloadInstaller: read('anybody'),
+
+  // sessions of people
+  login: {
+    by: 'anybody',
+    async call(stage) {
+      const { email, userId } = await stage.user('Member');
+      return { api: stage.root.as(undefined, CSRF), body: { email, password: PASSWORD }, target: userId, actor: userId };
+    },
+    audit: ['auth.login', 'user'],
+  },
+  logout: {
+    by: 'user',
+    async call(stage) {
+      const { api, userId } = await stage.user('Member');
+      return { api, target: userId, actor: userId };
+    },
+    audit: ['auth.logout', 'user'],
+  },
+  changePassword: {
+    by: 'user',
+    async call(stage) {
+      const { api, userId } = await stage.user('Member');
+      return { api, body: { currentPassword: PASSWORD, newPassword: 'another password' }, target: userId, actor: userId };
+    },
+    audit: ['user.change_password', 'user'],
+  },
+  getUser: read('user'),
+
+  // organizations
+  checkOrgId: read('root', (stage) => ({ query: { orgId: stage.orgId } })),
+  createOrg: {
+    by: 'root',
+    call: () => ({ body: { orgId: `new-${randomBytes(5).toString('hex')}`, name: 'New', subnet: '100.90.128.0/17', utilitySubnet: '100.96.128.0/20' } }),
+    audit: ['org.create', 'org', 'orgId'],
+  },
+  listOrgs: list('root'),
+  getOrg: read('key'),
+  updateOrg: { by: 'key', call: (stage) => ({ body: { name: stage.name('org') } }), audit: ['org.update', 'org', 'orgId'] },
+  deleteOrg: {
+    by: 'root',
+    async call(stage) {
+      const orgId = `gone-${randomBytes(5).toString('hex')}`;
+      await stage.root.expect('PUT', '/org', { orgId, name: orgId });
+      return { params: { orgId } };
+    },
+    audit: ['org.delete', 'org', 'orgId'],
+  },
+  listAddressRanges: list('key'),
+  createAddressRange: { by: 'key', call: (stage) => ({ body: { cidr: stage.cidr() } }), audit: ['address_range.create', 'address_range', 'rangeId'] },
+  deleteAddressRange: { by: 'key', call: async (stage) => ({ params: { rangeId: await stage.range() } }), audit: ['address_range.delete', 'address_range', 'rangeId'] },
+  listRoles: list('key'),
+  listUsers: list('key'),
+
+  // API keys: people and root keys only
+  listApiKeys: list('admin'),
+  createApiKey: { by: 'admin', call: (stage) => ({ body: { name: stage.name('key') } }), audit: ['api_key.create', 'api_key', 'apiKeyId'] },
+  deleteApiKey: { by: 'admin', call: apiKey, audit: ['api_key.delete', 'api_key', 'apiKeyId'] },
+  listApiKeyActions: { by: 'admin', call: apiKey },
+  setApiKeyActions: {
+    by: 'admin',
+    call: async (stage) => ({ ...(await apiKey(stage)), body: { actionIds: ['getOrg', 'listSites'] } }),
+    audit: ['api_key.set_actions', 'api_key', 'apiKeyId'],
+  },
+
+  // sites
+  pickSiteDefaults: read('key'),
+  createSite: { by: 'key', call: (stage) => ({ body: { name: stage.name('site'), type: 'newt' } }), audit: ['site.create', 'site', 'siteId'] },
+  listSites: read('key', (stage) => ({
+    query: { page: 1, pageSize: 10, status: 'approved', group: stage.groupId, keyId: stage.key.siteProvisioningKeyId, hardwareId: stage.approved.hardwareId },
+  })),
+  getSiteOfOrg: read('key', (stage) => ({ params: { niceId: stage.approved.niceId } })),
+  getSite: read('key', (stage) => ({ params: { siteId: stage.approved.siteId } })),
+  updateSite: {
+    by: 'key',
+    call: async (stage) => ({ ...(await pendingSite(stage)), body: { name: stage.name('site'), status: 'approved', groupIds: [stage.groupId], note: 'walk' } }),
+    audit: ['site.approve', 'site', 'siteId'],
+  },
+  deleteSite: { by: 'key', call: pendingSite, audit: ['site.reject', 'site', 'siteId'] },
+  resetSiteBandwidth: { by: 'key', call: () => ({}), audit: ['site.reset_bandwidth', 'org', 'orgId'] },
+  createGroup: { by: 'key', call: (stage) => ({ body: { name: stage.name('group') } }), audit: ['group.create', 'group', 'groupId'] },
+  listGroups: list('key'),
+  getGroup: read('key', (stage) => ({ params: { groupId: stage.groupId } })),
+  updateGroup: {
+    by: 'key',
+    call: async (stage) => ({ params: { groupId: await stage.group() }, body: { description: 'walk' } }),
+    audit: ['group.update', 'group', 'groupId'],
+  },
+  deleteGroup: { by: 'key', call: async (stage) => ({ params: { groupId: await stage.group() } }), audit: ['group.delete', 'group', 'groupId'] },
+
+  // decisions
+  revokeSite: { by: 'key', call: async (stage) => ({ ...(await approvedSite(stage)), body: { note: 'stolen' } }), audit: ['site.revoke', 'site', 'siteId'] },
+  updateApprovals: {
+    by: 'key',
+    async call(stage) {
+      const { siteId } = await stage.site('pending');
+      return { body: { siteIds: [siteId], decision: 'approve' }, target: siteId };
+    },
+    audit: ['site.approve', 'site'],
+  },
+  listTombstones: list('key'),
+  deleteTombstone: {
+    by: 'key',
+    call: async (stage) => ({ params: { hardwareId: await stage.tombstone() } }),
+    audit: ['tombstone.delete', 'tombstone', 'hardwareId'],
+  },
+
+  // provisioning
+  createProvisioningProfile: {
+    by: 'key',
+    call: (stage) => ({ body: { name: stage.name('profile'), labels: { ring: 'one' }, groupIds: [stage.groupId], config: { a: 1 } } }),
+    audit: ['provisioning_profile.create', 'provisioning_profile', 'profileId'],
+  },
+  listProvisioningProfiles: list('key'),
+  getProvisioningProfile: read('key', (stage) => ({ params: { profileId: stage.profileId } })),
+  updateProvisioningProfile: {
+    by: 'key',
+    call: async (stage) => ({ params: { profileId: await stage.profile() }, body: { description: 'walk', groupIds: [stage.groupId] } }),
+    audit: ['provisioning_profile.update', 'provisioning_profile', 'profileId'],
+  },
+  deleteProvisioningProfile: {
+    by: 'key',
+    call: async (stage) => ({ params: { profileId: await stage.profile() } }),
+    audit: ['provisioning_profile.delete', 'provisioning_profile', 'profileId'],
+  },
+  createProvisioningTemplate: {
+    by: 'key',
+    call: (stage) => ({ body: { name: stage.name('template'), profileId: stage.profileId, groupIds: [stage.groupId] } }),
+    audit: ['provisioning_template.create', 'provisioning_template', 'templateId'],
+  },
+  listProvisioningTemplates: list('key'),
+  getProvisioningTemplate: read('key', (stage) => ({ params: { templateId: stage.templateId } })),
+  updateProvisioningTemplate: {
+    by: 'key',
+    call: async (stage) => ({ params: { templateId: await stage.template() }, body: { profileId: stage.profileId, groupIds: [stage.groupId] } }),
+    audit: ['provisioning_template.update', 'provisioning_template', 'templateId'],
+  },
+  deleteProvisioningTemplate: {
+    by: 'key',
+    call: async (stage) => ({ params: { templateId: await stage.template() } }),
+    audit: ['provisioning_template.delete', 'provisioning_template', 'templateId'],
+  },
+  createSiteProvisioningKey: {
+    by: 'key',
+    call: (stage) => ({ body: { name: stage.name('key'), templateId: stage.templateId, maxBatchSize: 5 } }),
+    audit: ['site_provisioning_key.create', 'site_provisioning_key', 'siteProvisioningKeyId'],
+  },
+  listSiteProvisioningKeys: list('key'),
+  getSiteProvisioningKey: read('key', (stage) => ({ params: { siteProvisioningKeyId: stage.key.siteProvisioningKeyId } })),
+  updateSiteProvisioningKey: {
+    by: 'key',
+    call: async (stage) => ({ ...(await provisioningKey(stage)), body: { status: 'disabled', templateId: stage.templateId } }),
+    audit: ['site_provisioning_key.update', 'site_provisioning_key', 'siteProvisioningKeyId'],
+  },
+  deleteSiteProvisioningKey: { by: 'key', call: provisioningKey, audit: ['site_provisioning_key.delete', 'site_provisioning_key', 'siteProvisioningKeyId'] },
+  revokeSiteProvisioningKey: { by: 'key', call: provisioningKey, audit: ['site_provisioning_key.revoke', 'site_provisioning_key', 'siteProvisioningKeyId'] },
+  rotateSiteProvisioningKey: {
+    by: 'key',
+    call: async (stage) => ({ ...(await provisioningKey(stage)), body: { overlapSeconds: 60 } }),
+    audit: ['site_provisioning_key.rotate', 'site_provisioning_key', 'siteProvisioningKeyId'],
+  },
+
+  // claims
+  listClaims: read('key', (stage) => ({ query: { ...PAGE, keyId: stage.key.siteProvisioningKeyId, hardwareId: stage.approved.hardwareId } })),
+  listUnattributedClaims: list('root'),
+  pauseClaims: { by: 'key', call: () => ({}), audit: ['claims.pause', 'org', 'orgId'] },
+  resumeClaims: { by: 'key', call: () => ({}), audit: ['claims.resume', 'org', 'orgId'] },
+  allowReclaim: {
+    by: 'key',
+    call: async (stage) => ({ ...(await approvedSite(stage)), body: { expiresInSeconds: 60 } }),
+    audit: ['site.allow_reclaim', 'site', 'siteId'],
+  },
+  provisionDevice: {
+    by: 'anybody',
+    call: (stage) => {
+      const hardware = stage.name('hardware');
+      const body = { provision_key: stage.key.siteProvisioningKey, device_name: stage.name('site'), hardware_id: hardware, claim_nonce: newNonce() };
+      return { body, target: () => siteOf(stage, hardware), actor: hardware };
+    },
+    audit: ['site.claim', 'site'],
+  },
+  registerNewt: {
+    by: 'anybody',
+    call: (stage) => {
+      const hardware = stage.name('hardware');
+      const body = { provisioningKey: stage.key.siteProvisioningKey, name: stage.name('site'), hardwareId: hardware, claimNonce: newNonce() };
+      return { body, target: () => siteOf(stage, hardware), actor: hardware };
+    },
+    audit: ['site.claim', 'site'],
+  },
+
+  // agents
+  getNewtToken: read('anybody', async (stage) => {
+    const { newtId, secret } = await stage.newtSite();
+    return { body: { newtId, secret } };
+  }),
+  getDeviceToken: read('anybody', (stage) => ({ api: stage.callers.device })),
+  getNewtVersion: read('anybody'),
+  getDeviceSelf: read('site'),
+
+  // audit and events
+  listAudit: read('key', (stage) => ({ query: { ...PAGE, actorId: stage.callers.keyId, targetId: stage.approved.siteId } })),
+  listInstallationAudit: list('root'),
+  listEvents: read('key', () => ({ query: { limit: 10 } })),
+  streamEvents: read('key'),
+};
+
+async function apiKey(stage: Stage): Promise<Call> {
+  return { params: { apiKeyId: (await stage.apiKey()).apiKeyId } };
+}
+async function pendingSite(stage: Stage): Promise<Call> {
+  return { params: { siteId: (await stage.site('pending')).siteId } };
+}
+async function approvedSite(stage: Stage): Promise<Call> {
+  return { params: { siteId: (await stage.site('approved')).siteId } };
+}
+async function provisioningKey(stage: Stage): Promise<Call> {
+  return { params: { siteProvisioningKeyId: (await stage.provisioningKey()).siteProvisioningKeyId } };
+}
+async function siteOf(stage: Stage, hardwareId: string): Promise<number> {
+  const [site] = await stage.sql<{ id: number }>('SELECT site_id AS id FROM site WHERE org_id = $1 AND hardware_id = $2', [stage.orgId, hardwareId]);
+  return site!.id;
+}
+
+interface Schema {
+  $ref?: string;
+  type?: string;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  items?: Schema;
+  allOf?: Schema[];
+  enum?: unknown[];
+  [key: string]: unknown;
+}
+
+/** An operation as the OpenAPI document has it. */
+export interface Documented {
+  id: string;
+  method: string;
+  path: string;
+  /** `org:<action>`, `root:<action>`, `user`, `site` or `public`. */
+  scope: string;
+  parameters: { name: string; in: 'path' | 'query' | 'header'; required?: boolean; schema: Schema }[];
+  body?: Schema;
+  statuses: number[];
+}
+
+export interface Document {
+  operations: Documented[];
+  schemas: Record<string, Schema>;
+}
+
+/** Reads the document of a running server. */
+export async function readDocument(url: string): Promise<Document> {
+  const document = (await (await fetch(`${url}/api/openapi.json`)).json()) as {
+    paths: Record<string, Record<string, Record<string, unknown>>>;
+    components: { schemas: Record<string, Schema> };
+  };
+  const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, o]): Documented => {
+      const body = (o['requestBody'] as { content: Record<string, { schema: Schema }> } | undefined)?.content['application/json']?.schema;
+      return {
+        id: o['operationId'] as string,
+        method: method.toUpperCase(),
+        path,
+        scope: o['x-scope'] as string,
+        parameters: (o['parameters'] ?? []) as Documented['parameters'],
+        ...(body ? { body } : {}),
+        statuses: Object.keys(o['responses'] as object).map(Number),
+      };
+    }),
+  );
+  return { operations, schemas: document.components.schemas };
+}
+
+/** The path and query of a call. */
+export function urlOf(operation: Documented, stage: Stage, call: Call): string {
+  const params: Record<string, string | number> = { orgId: stage.orgId, ...call.params };
+  const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+  const query = new URLSearchParams(Object.entries(call.query ?? {}).map(([name, value]): [string, string] => [name, String(value)])).toString();
+  return query ? `${path}?${query}` : path;
+}
+
+/** Who calls it rightfully. */
+export function rightful(operation: Documented, stage: Stage, call: Call): Api {
+  const { callers, root } = stage;
+  const by = { key: callers.key, admin: callers.admin.api, root, user: callers.member.api, site: callers.device, anybody: root.as(undefined) };
+  return call.api ?? by[OPERATIONS[operation.id]!.by];
+}
+
+/** Sends a call. A stream of events never ends by itself: once it has begun it is cut. */
+export async function send(operation: Documented, api: Api, url: string, body?: unknown): Promise<Reply<{ data: unknown; fields?: { path: string }[] }>> {
+  if (operation.id !== 'streamEvents') return (await api.send(operation.method, url, body)) as never;
+  const abort = new AbortController();
+  const headers = { ...(api.authorization ? { authorization: `Bearer ${api.authorization}` } : {}), ...api.extra };
+  const response = await fetch(`${api.url}${url}`, { headers, signal: abort.signal });
+  if (!response.ok) {
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: JSON.parse(text) as never, text };
+  }
+  abort.abort();
+  return { status: response.status, headers: response.headers, body: { data: null }, text: '' };
+}

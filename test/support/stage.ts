@@ -1,0 +1,140 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import bcrypt from 'bcrypt';
+import { ACTIONS, type Action } from '../../libs/contracts/index.js';
+import { Api, newNonce, provision, type TestKey } from './api.js';
+import { queryDatabase } from './database.js';
+import { logIn } from './log-in.js';
+import type { TestServer } from './server.js';
+
+export const PASSWORD = 'a password of a test';
+
+export interface StageUser {
+  userId: string;
+  email: string;
+  api: Api;
+}
+
+export interface StageSite {
+  siteId: number;
+  niceId: string;
+  hardwareId: string;
+  deviceKey: string;
+}
+
+/** Who asks in walks: one of each kind, all of one organization. */
+export interface Callers {
+  /** An API key with every action, one with none. */
+  key: Api;
+  keyId: string;
+  bareKey: Api;
+  admin: StageUser;
+  member: StageUser;
+  /** A site's own key, and a provisioning key used as a bearer. */
+  device: Api;
+  provisioning: Api;
+}
+
+/**
+ * An organization with something of everything in it. Every name in it holds the organization's id, so that an answer that shows
+ * anything of it to strangers can be told. Methods make one more of a thing: for calls that use it up.
+ */
+export class Stage {
+  callers!: Callers;
+  templateId!: number;
+  profileId!: number;
+  groupId!: number;
+  key!: TestKey;
+  pendingKey!: TestKey;
+  approved!: StageSite;
+  pending!: StageSite;
+  private subnets = 0;
+
+  private constructor(
+    readonly server: TestServer,
+    readonly root: Api,
+    readonly orgId: string,
+  ) {}
+
+  static async open(server: TestServer): Promise<Stage> {
+    const root = Api.root(server);
+    const stage = new Stage(server, root, `stage-${randomBytes(5).toString('hex')}`);
+    await root.expect('PUT', '/org', { orgId: stage.orgId, name: stage.name('org'), subnet: '100.90.128.0/17', utilitySubnet: '100.96.128.0/20' });
+    stage.groupId = await stage.group();
+    stage.profileId = await stage.profile();
+    stage.templateId = await stage.template();
+    stage.key = await stage.provisioningKey();
+    stage.pendingKey = await stage.provisioningKey({ approveNewSites: false });
+    stage.approved = await stage.site('approved');
+    stage.pending = await stage.site('pending');
+    await stage.tombstone();
+    await stage.range();
+    const [key, bare] = [await stage.apiKey(ACTIONS), await stage.apiKey()];
+    stage.callers = {
+      key: key.api,
+      keyId: key.apiKeyId,
+      bareKey: bare.api,
+      admin: await stage.user('Admin'),
+      member: await stage.user('Member'),
+      device: root.as(stage.approved.deviceKey),
+      provisioning: root.as(stage.key.siteProvisioningKey),
+    };
+    return stage;
+  }
+
+  /** `path('sites')` of this organization. */
+  path = (rest: string) => `/org/${this.orgId}/${rest}`;
+  /** A name that nothing else has. */
+  name = (what: string) => `${this.orgId}-${what}-${randomBytes(4).toString('hex')}`;
+  sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(this.server.databaseUrl, text, values);
+
+  /** A range that no other range of this organization overlaps. */
+  cidr = () => `10.${++this.subnets}.0.0/24`;
+
+  group = async () => (await this.make<{ groupId: number }>('group', {})).groupId;
+  profile = async () => (await this.make<{ profileId: number }>('provisioning-profile', { groupIds: [this.groupId] })).profileId;
+  template = async () => (await this.make<{ templateId: number }>('provisioning-template', { profileId: this.profileId, groupIds: [this.groupId] })).templateId;
+  provisioningKey = (body: object = {}) => this.make<TestKey>('site-provisioning-key', { templateId: this.templateId, maxBatchSize: null, ...body });
+  range = async () => (await this.root.expect<{ rangeId: number }>('PUT', this.path('address-range'), { cidr: this.cidr() })).rangeId;
+
+  async apiKey(actions: readonly Action[] = []): Promise<{ apiKeyId: string; api: Api }> {
+    const { apiKeyId, apiKey } = await this.make<{ apiKeyId: string; apiKey: string }>('api-key', {});
+    if (actions.length > 0) await this.root.expect('POST', this.path(`api-key/${apiKeyId}/actions`), { actionIds: actions });
+    return { apiKeyId, api: this.root.as(`${apiKeyId}.${apiKey}`) };
+  }
+
+  /** A site that a machine claimed. */
+  async site(status: 'approved' | 'pending'): Promise<StageSite> {
+    const hardwareId = this.name('hardware');
+    const { siteProvisioningKey } = status === 'approved' ? this.key : this.pendingKey;
+    const claimed = await provision(this.root.url, {
+      provision_key: siteProvisioningKey, device_name: this.name('site'), hardware_id: hardwareId, claim_nonce: newNonce(),
+    });
+    if (claimed.status !== 201) throw new Error(`claim: ${claimed.status} ${claimed.text}`);
+    const { sites } = await this.root.expect<{ sites: { siteId: number; niceId: string }[] }>('GET', this.path(`sites?hardwareId=${hardwareId}`));
+    return { ...sites[0]!, hardwareId, deviceKey: claimed.body.api_key };
+  }
+
+  /** A site made by an operator, with its newt credentials. */
+  newtSite = () => this.make<{ siteId: number; newtId: string; secret: string }>('site', { type: 'newt' });
+
+  /** @returns the hardware id that is refused from now on. */
+  async tombstone(): Promise<string> {
+    const { siteId, hardwareId } = await this.site('pending');
+    await this.root.expect('DELETE', `/site/${siteId}`);
+    return hardwareId;
+  }
+
+  /** Somebody logged in. There is no route that makes a user yet, so the rows are written here. */
+  async user(role: 'Admin' | 'Member'): Promise<StageUser> {
+    const userId = randomUUID();
+    const email = `${this.name(role)}@example.com`.toLowerCase();
+    await this.sql('INSERT INTO "user" (user_id, email, username, password_hash) VALUES ($1, $2, $2, $3)', [userId, email, await bcrypt.hash(PASSWORD, 4)]);
+    await this.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [this.orgId, userId]);
+    await this.sql('INSERT INTO membership_role SELECT org_id, $2, role_id FROM role WHERE org_id = $1 AND name = $3', [this.orgId, userId, role]);
+    return { userId, email, api: await logIn(this.root.url, email, PASSWORD) };
+  }
+
+  private make<T>(noun: string, body: object): Promise<T> {
+    return this.root.expect<T>('PUT', this.path(noun), { name: this.name(noun), ...body });
+  }
+}
