@@ -1,0 +1,184 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Api, newHardwareId, provision } from '../support/api.js';
+import { CSRF } from '../support/log-in.js';
+import { type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
+import { startServer, type TestServer, until } from '../support/server.js';
+import { PASSWORD, Stage } from '../support/stage.js';
+
+/** Operations that are no reads by their method, and change nothing. */
+const WITHOUT_AUDIT = {
+  getNewtToken: 'a token is computed, not stored; the session that it opens is an event',
+  getDeviceToken: 'a token is computed, not stored; the session that it opens is an event',
+  getNewtVersion: 'answers nothing',
+};
+/** Fields whose values are secrets, in requests and answers. */
+const SECRET = /^(secret|apiKey|siteProvisioningKey|provisioningKey|provision_key|api_key|token|password|currentPassword|newPassword|claim_?[nN]once)$/;
+
+/** Acts of a person on himself: read by the installation. */
+const OF_NO_ORG = new Set(['auth.login', 'auth.logout', 'user.change_password']);
+
+interface AuditRow {
+  orgId: string | null;
+  actorType: string;
+  actorId: string | null;
+  action: string;
+  targetType: string | null;
+  targetId: string | null;
+  address: string | null;
+  result: string;
+  details: unknown;
+}
+
+let server: TestServer;
+let document: Document;
+let stage: Stage;
+let addresses = 0;
+
+beforeAll(async () => {
+  server = await startServer({ env: { TRUST_PROXY: 'loopback', REFUSALS_PER_MINUTE: '1000000' } });
+  document = await readDocument(server.url);
+  stage = await Stage.open(server);
+});
+afterAll(() => server.stop());
+
+/** The same caller, from a machine that nobody else has. */
+function from(api: Api): { api: Api; address: string } {
+  const address = `198.51.100.${++addresses % 250}`;
+  return { api: new Api(api.url, api.authorization, { ...api.extra, 'x-forwarded-for': address }), address };
+}
+
+const lastRow = async () => (await stage.sql<{ id: number }>('SELECT coalesce(max(audit_id), 0) AS id FROM audit'))[0]!.id;
+const rowsAfter = (id: number) =>
+  stage.sql<AuditRow>(
+    `SELECT org_id AS "orgId", actor_type AS "actorType", actor_id AS "actorId", action, target_type AS "targetType", target_id AS "targetId",
+       host(address) AS address, result, details FROM audit WHERE audit_id > $1 ORDER BY audit_id`,
+    [id],
+  );
+
+const mutating = () => document.operations.filter((operation) => operation.method !== 'GET');
+const audited = () => mutating().filter((operation) => OPERATIONS[operation.id]!.audit !== undefined);
+
+/** Calls an operation once and compares what the audit says of it. */
+async function walk(operation: Documented, caller: (call: Call) => Api, actor: (call: Call) => Partial<AuditRow>): Promise<void> {
+  const [action, targetType, id] = OPERATIONS[operation.id]!.audit!;
+  const call = await OPERATIONS[operation.id]!.call(stage);
+  const { api, address } = from(caller(call));
+  const before = await lastRow();
+  const reply = await send(operation, api, urlOf(operation, stage, call), call.body);
+  expect(reply.status, `${operation.id}: ${reply.text}`).toBeLessThan(300);
+  const rows = await rowsAfter(before);
+  const target = typeof call.target === 'function' ? await call.target() : call.target;
+  const named = { orgId: stage.orgId, ...(reply.body.data as object), ...call.params } as Record<string, unknown>;
+  const orgId = OF_NO_ORG.has(action) ? null : named['orgId'];
+  expect(rows, operation.id).toEqual([
+    { orgId, action, targetType, targetId: String(target ?? named[id!]), address, result: 'success', details: rows[0]?.details, ...actor(call) },
+  ]);
+  const secrets = Object.entries({ ...call.body, ...(reply.body.data as object), ...(reply.body as object) }).filter(([name, value]) => SECRET.test(name) && value);
+  for (const [name, value] of secrets) expect(JSON.stringify(rows), `${operation.id} shows ${name}`).not.toContain(String(value));
+}
+
+describe('every operation that changes something', () => {
+  it('is in the table with what the audit says of it, or is named with the reason', () => {
+    const without = mutating().filter((operation) => OPERATIONS[operation.id]!.audit === undefined).map((operation) => operation.id);
+    expect(without.sort()).toEqual(Object.keys(WITHOUT_AUDIT).sort());
+    expect(audited().length).toBeGreaterThan(35);
+  });
+
+  it('leaves exactly one row: actor, address, action, target, result', async () => {
+    const root = server.rootKey.split('.')[0]!;
+    for (const operation of audited()) {
+      const { by } = OPERATIONS[operation.id]!;
+      await walk(operation, (call) => rightful(operation, stage, call), (call) => {
+        if (by === 'key') return { actorType: 'api_key', actorId: stage.callers.keyId };
+        if (by === 'admin') return { actorType: 'user', actorId: stage.callers.admin.userId };
+        if (by === 'root') return { actorType: 'root_key', actorId: root };
+        return { actorType: operation.path.includes('/auth/newt/') || operation.path.endsWith('/provision') ? 'agent' : 'user', actorId: call.actor! };
+      });
+    }
+  });
+
+  it('names the person, when a person did it', async () => {
+    const { userId, api } = stage.callers.admin;
+    for (const operation of audited().filter((o) => o.scope.startsWith('org:'))) await walk(operation, () => api, () => ({ actorType: 'user', actorId: userId }));
+  });
+
+  it('leaves none when it changed nothing because it may not, cannot, or is wrong', async () => {
+    const before = await lastRow();
+    for (const operation of audited().filter((o) => o.scope.startsWith('org:'))) {
+      const params = Object.fromEntries([...operation.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => [name!, name === 'orgId' ? stage.orgId : '999999999']));
+      const url = urlOf(operation, stage, { params });
+      const { bareKey, key } = stage.callers;
+      if (operation.path.replace('{orgId}', '').includes('{')) expect((await send(operation, key, url, {})).status, operation.id).toBeGreaterThanOrEqual(400);
+      if (operation.body) expect((await send(operation, key, url, { unknown: 1 })).status, operation.id).toBeGreaterThanOrEqual(400);
+      expect((await send(operation, bareKey, url, {})).status, operation.id).toBeGreaterThanOrEqual(400);
+    }
+    expect(await rowsAfter(before)).toEqual([]);
+  });
+});
+
+describe('the rest', () => {
+  it('operations that change nothing leave no row', async () => {
+    for (const operation of document.operations.filter((o) => OPERATIONS[o.id]!.audit === undefined)) {
+      const call = await OPERATIONS[operation.id]!.call(stage);
+      const before = await lastRow();
+      expect((await send(operation, rightful(operation, stage, call), urlOf(operation, stage, call), call.body)).status, operation.id).toBeLessThan(300);
+      expect(await rowsAfter(before), operation.id).toEqual([]);
+    }
+  });
+
+  it('a bulk decision leaves one row per site, a dry run none', async () => {
+    const siteIds = [(await stage.site('pending')).siteId, (await stage.site('pending')).siteId, (await stage.site('pending')).siteId];
+    const { api, address } = from(stage.callers.key);
+    const before = await lastRow();
+    await api.expect('POST', stage.path('approvals'), { siteIds, decision: 'reject', dryRun: true });
+    expect(await rowsAfter(before)).toEqual([]);
+    await api.expect('POST', stage.path('approvals'), { siteIds, decision: 'reject' });
+    const rows = await rowsAfter(before);
+    expect(rows.map((row) => [row.action, row.address, row.targetId]).sort()).toEqual(siteIds.map((id) => ['site.reject', address, String(id)]).sort());
+  });
+
+  it('a failed login, of a known name or an unknown one, is a failure with its address', async () => {
+    const { email } = stage.callers.member;
+    for (const name of [email, 'nobody@example.com']) {
+      const { api, address } = from(new Api(server.url, undefined, CSRF));
+      const before = await lastRow();
+      expect((await api.post('/auth/login', { email: name, password: 'wrong password' })).status).toBe(401);
+      expect(await rowsAfter(before)).toEqual([
+        { orgId: null, actorType: 'anonymous', actorId: name, action: 'auth.login', targetType: null, targetId: null, address, result: 'failure', details: null },
+      ]);
+    }
+  });
+
+  it('a wrong current password is a failure', async () => {
+    const { api: person, userId } = await stage.user('Member');
+    const { api, address } = from(person);
+    const before = await lastRow();
+    expect((await api.post('/auth/change-password', { currentPassword: `not ${PASSWORD}`, newPassword: 'another password' })).status).toBe(400);
+    expect(await rowsAfter(before)).toEqual([
+      {
+        orgId: null, actorType: 'user', actorId: userId, action: 'user.change_password', targetType: 'user', targetId: userId, address, result: 'failure', details: null,
+      },
+    ]);
+  });
+
+  it('a refused claim is refused in the audit too, with the reason that the machine is not told', async () => {
+    const key = await stage.provisioningKey();
+    await stage.root.expect('POST', stage.path(`site-provisioning-key/${key.siteProvisioningKeyId}/revoke`));
+    const hardwareId = newHardwareId();
+    const before = await lastRow();
+    expect((await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: hardwareId })).status).toBe(403);
+    const rows = await until(async () => {
+      const found = await rowsAfter(before);
+      return found.length > 0 && found;
+    });
+    expect(rows).toMatchObject([
+      { orgId: stage.orgId, actorType: 'agent', actorId: hardwareId, action: 'site.claim', address: '127.0.0.1', result: 'refused', details: { reason: 'revoked' } },
+    ]);
+  });
+
+  it('what is audited can be read by the organization that it concerns', async () => {
+    const groupId = await stage.group();
+    const { audit } = await stage.callers.key.expect<{ audit: AuditRow[] }>('GET', stage.path(`audit?action=group.create&targetId=${groupId}`));
+    expect(audit).toMatchObject([{ orgId: stage.orgId, actorType: 'root_key', action: 'group.create', result: 'success', address: '127.0.0.1' }]);
+  });
+});
