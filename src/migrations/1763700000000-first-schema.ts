@@ -222,8 +222,9 @@ CREATE TABLE site (
   revoked_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 85);
-CREATE UNIQUE INDEX site_hardware ON site (org_id, hardware_id) WHERE hardware_id IS NOT NULL;
-CREATE UNIQUE INDEX site_nonce ON site (org_id, nonce_hash) WHERE hardware_id IS NULL AND nonce_hash IS NOT NULL;
+-- What a device is known by comes first: its look-up then has one index to choose, see ClaimsRepository.known.
+CREATE UNIQUE INDEX site_hardware ON site (hardware_id, org_id) WHERE hardware_id IS NOT NULL;
+CREATE UNIQUE INDEX site_nonce ON site (nonce_hash, org_id) WHERE hardware_id IS NULL AND nonce_hash IS NOT NULL;
 CREATE UNIQUE INDEX site_nice_id ON site (org_id, nice_id);
 CREATE UNIQUE INDEX site_device ON site (device_id);
 CREATE UNIQUE INDEX site_address ON site (org_id, address) WHERE address IS NOT NULL;

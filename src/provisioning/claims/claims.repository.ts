@@ -51,6 +51,7 @@ const POLICY = `
 /** A site that a hardware id or nonce already belongs to, as far as a re-claim needs it. */
 export interface KnownSite {
   siteId: number;
+  orgId: string;
   deviceId: string;
   hardwareId: string | null;
   nonceHash: Buffer | null;
@@ -68,7 +69,7 @@ export interface KnownSite {
 
 const MAX_REISSUES = 20;
 const KNOWN = `
-  SELECT s.site_id AS "siteId", s.device_id AS "deviceId", s.hardware_id AS "hardwareId", s.nonce_hash AS "nonceHash", s.key_id AS "keyId",
+  SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.device_id AS "deviceId", s.hardware_id AS "hardwareId", s.nonce_hash AS "nonceHash", s.key_id AS "keyId",
     s.claim_id AS "claimId", s.revoked_at IS NOT NULL AS revoked,
     coalesce(s.nonce_closed_at IS NULL AND s.nonce_opened_at > now() - interval '24 hours' AND s.reissues < ${MAX_REISSUES}, false) AS "windowOpen",
     s.authenticated_at IS NOT NULL AS authenticated, coalesce(s.reclaim_allowed_until > now(), false) AS armed,
@@ -106,13 +107,14 @@ export class ClaimsRepository {
   /** Which of these hardware ids (and, for claims without one, nonces) the organization knows, and which are tombstoned. */
   async known(tx: EntityManager, orgId: string, hardwareIds: string[], nonceHashes: Buffer[]): Promise<{ sites: KnownSite[]; tombstoned: Set<string> }> {
     const [sites, stones] = await Promise.all([
-      // Not prepared: a plan from when the organization was small may read all of its sites for each id. LATERAL with LIMIT: one look each.
+      // The fence (OFFSET 0) keeps the planner from reading all sites of an organization that its statistics still believe to be empty;
+      // not prepared, because a plan from when the table was small would do the same.
       query<KnownSite>(
         tx,
-        `SELECT k.* FROM unnest($2::text[]) AS h(id) CROSS JOIN LATERAL (${KNOWN} WHERE s.org_id = $1 AND s.hardware_id = h.id LIMIT 1) k
+        `SELECT k.* FROM unnest($2::text[]) AS h(id) CROSS JOIN LATERAL (${KNOWN} WHERE s.hardware_id = h.id OFFSET 0) k WHERE k."orgId" = $1
          UNION ALL
          SELECT k.* FROM unnest($3::bytea[]) AS n(hash)
-           CROSS JOIN LATERAL (${KNOWN} WHERE s.org_id = $1 AND s.hardware_id IS NULL AND s.nonce_hash = n.hash LIMIT 1) k`,
+           CROSS JOIN LATERAL (${KNOWN} WHERE s.nonce_hash = n.hash AND s.hardware_id IS NULL OFFSET 0) k WHERE k."orgId" = $1`,
         [orgId, hardwareIds, nonceHashes],
       ),
       prepared<{ hardwareId: string }>(

@@ -6,7 +6,7 @@ import { planReclaim } from './reclaim-policy.js';
 const nonce = sha256('mine');
 const other = sha256('somebody else');
 const site: KnownSite = {
-  siteId: 1, deviceId: 'd', hardwareId: 'h', nonceHash: nonce, keyId: 'key', claimId: 1, revoked: false, windowOpen: true, authenticated: false,
+  siteId: 1, orgId: 'o', deviceId: 'd', hardwareId: 'h', nonceHash: nonce, keyId: 'key', claimId: 1, revoked: false, windowOpen: true, authenticated: false,
   armed: false, newtId: null, credentialKind: 'api_key',
 };
 const key = { keyId: 'key', reclaimPolicy: 'recognise' as const, expired: false, maxUses: 5, uses: 1 };
