@@ -7,6 +7,7 @@ import { map, type Observable } from 'rxjs';
 import { ERROR_STATUS, type ErrorCode } from '../contracts/errors.js';
 import type { GatehouseRequest } from './access.js';
 import { ANSWER, Answer, type AnswerOptions } from './answers.js';
+import { checkBody } from './body-check.js';
 import { AppError, databaseAway, isDatabaseAway, sqlState } from './errors.js';
 
 const BODY_LIMIT = 1024 * 1024;
@@ -73,8 +74,7 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
   fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') return done(null, undefined);
     return parse(request, body as string, (error: Error | null, value?: unknown) => {
-      if (!error && holdsHalfCharacter(body as string, value)) done(unstorable());
-      else done(error, value);
+      done(error ?? checkBody(body as string, value) ?? null, value);
     });
   });
   return adapter;
@@ -90,19 +90,14 @@ function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): void {
     .header('access-control-max-age', '86400');
 }
 
-/** Text with NUL, or half of a surrogate pair in JSON. */
+/** Text with NUL, or half of a surrogate pair in JSON: of a query or a path, since `checkBody` looks at bodies. */
 const UNSTORABLE = new Set(['22021', '22P05']);
-
-const unstorable = () => new AppError('validation', 'Validation error: the request holds a character that cannot be stored');
-
-/** JSON can spell half of a surrogate pair, which is no text; written out again only such halves are spelled. */
-const holdsHalfCharacter = (body: string, value: unknown) => /\\ud[89a-f]/i.test(body) && /(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(JSON.stringify(value));
 
 /** Turns whatever was thrown into an AppError; anything unexpected is `internal`, its text stays in the log. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (isDatabaseAway(error)) return databaseAway();
-  if (UNSTORABLE.has(sqlState(error) ?? '')) return unstorable();
+  if (UNSTORABLE.has(sqlState(error) ?? '')) return new AppError('validation', 'Validation error: the request holds a character that cannot be stored');
   const status = error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number }).statusCode ?? 500);
   const code = CODE_OF_STATUS.get(status);
   if (!code || code === 'internal') return new AppError('internal', 'An error occurred');

@@ -3,6 +3,7 @@ import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { invalid } from './errors.js';
+import { MayBeAbsent } from './validators.js';
 
 const MAX_PAGE = 1000;
 
@@ -10,7 +11,7 @@ const MAX_PAGE = 1000;
 export const QueryInt = (min: number, max: number) =>
   applyDecorators(
     Transform(({ value }) => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value), { toClassOnly: true }),
-    IsOptional(),
+    MayBeAbsent(),
     IsInt(),
     Min(min),
     Max(max),
@@ -21,7 +22,7 @@ export const QueryInt = (min: number, max: number) =>
 export const QueryBoolean = () =>
   applyDecorators(
     Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value), { toClassOnly: true }),
-    IsOptional(),
+    MayBeAbsent(),
     IsIn([true, false]),
     ApiPropertyOptional({ type: 'boolean' }),
   );

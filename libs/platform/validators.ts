@@ -1,4 +1,4 @@
-import { ValidateBy, type ValidationOptions } from 'class-validator';
+import { ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
 
 const MAX_LABELS = 32;
 const LABEL_KEY = /^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/;
@@ -60,3 +60,6 @@ export const IsIdList = (max: number, min = 0) =>
     (v) => Array.isArray(v) && v.length >= min && v.length <= max && new Set(v).size === v.length && v.every((id) => Number.isSafeInteger(id) && id > 0),
     `must be a list of ${min > 0 ? `${min} to ` : 'at most '}${max} different ids`,
   );
+
+/** May be left out of a body; null is a value, and a wrong one. Fields whose type has null say `IsOptional`. */
+export const MayBeAbsent = () => ValidateIf((_, value) => value !== undefined);

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import { IsBoolean, IsIn, IsNotEmpty, IsObject, IsOptional, IsString, Matches, MaxLength, ValidateNested } from 'class-validator';
-import { IsIdList, IsLabels, NoControlCharacters, OffsetPagination } from '../../libs/platform/index.js';
+import { IsBoolean, IsIn, IsNotEmpty, IsObject, IsString, Matches, MaxLength, ValidateNested } from 'class-validator';
+import { IsIdList, IsLabels, MayBeAbsent, NoControlCharacters, OffsetPagination } from '../../libs/platform/index.js';
 import { NICE_ID, NICE_ID_PROBLEM, SiteFilter } from '../sites/index.js';
 
 const STATUSES = ['pending', 'approved'] as const;
@@ -10,41 +10,41 @@ const MAX_NOTE = 2000;
 
 /** At least one field. `status` is a decision: `approved` approves, `pending` suspends. */
 export class UpdateSiteBody {
-  @IsOptional() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
-  @IsOptional() @Matches(NICE_ID, NICE_ID_PROBLEM) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
-  @IsOptional() @IsBoolean() dockerSocketEnabled?: boolean;
-  @IsOptional() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
+  @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
+  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @MayBeAbsent() @IsBoolean() dockerSocketEnabled?: boolean;
+  @MayBeAbsent() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
   /** Why; kept with the decision. */
-  @IsOptional() @MaxLength(MAX_NOTE) @IsString() note?: string;
+  @MayBeAbsent() @MaxLength(MAX_NOTE) @IsString() note?: string;
   /** All labels of the site, at most 32. */
-  @IsOptional() @IsLabels() @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } }) labels?: Record<string, string>;
+  @MayBeAbsent() @IsLabels() @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } }) labels?: Record<string, string>;
   /** All groups of the site. */
-  @IsOptional() @IsIdList(100) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
+  @MayBeAbsent() @IsIdList(100) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
   groupIds?: number[];
 }
 
 export class RevokeSiteBody {
-  @IsOptional() @MaxLength(MAX_NOTE) @IsString() note?: string;
+  @MayBeAbsent() @MaxLength(MAX_NOTE) @IsString() note?: string;
 }
 
 export class DeleteSiteQuery {
   /** `false`: rejecting a pending site leaves no tombstone, so that its hardware id may claim again. */
   @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value), { toClassOnly: true })
-  @IsOptional() @IsBoolean() @ApiPropertyOptional({ type: 'boolean', default: true }) tombstone?: boolean;
+  @MayBeAbsent() @IsBoolean() @ApiPropertyOptional({ type: 'boolean', default: true }) tombstone?: boolean;
 }
 
 /** Either `siteIds` or `filter`. */
 export class DecideBody {
-  @IsOptional() @IsIdList(1000, 1) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, minItems: 1, maxItems: 1000, uniqueItems: true })
+  @MayBeAbsent() @IsIdList(1000, 1) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, minItems: 1, maxItems: 1000, uniqueItems: true })
   siteIds?: number[];
   /** Decides on pending sites that match, the 1,000 oldest at most; repeat while `remaining` is above 0. */
-  @IsOptional() @ValidateNested() @IsObject() @Type(() => SiteFilter) filter?: SiteFilter;
+  @MayBeAbsent() @ValidateNested() @IsObject() @Type(() => SiteFilter) filter?: SiteFilter;
   @IsIn(DECISIONS) @ApiProperty({ enum: DECISIONS }) decision: (typeof DECISIONS)[number];
-  @IsOptional() @MaxLength(MAX_NOTE) @IsString() note?: string;
+  @MayBeAbsent() @MaxLength(MAX_NOTE) @IsString() note?: string;
   /** Whether a rejected hardware id is refused from now on [true]. */
-  @IsOptional() @IsBoolean() tombstone?: boolean;
+  @MayBeAbsent() @IsBoolean() tombstone?: boolean;
   /** Only say what would happen. */
-  @IsOptional() @IsBoolean() dryRun?: boolean;
+  @MayBeAbsent() @IsBoolean() dryRun?: boolean;
 }
 
 const OUTCOMES = ['approved', 'rejected', 'unchanged', 'not_found', 'conflict', 'failed'] as const;

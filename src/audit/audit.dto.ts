@@ -14,9 +14,9 @@ export class AuditQuery extends PageQuery {
   @IsOptional() @IsString() @MaxLength(128) targetId?: string;
   @IsOptional() @IsIn(RESULTS) result?: (typeof RESULTS)[number];
   /** Instant from which on, ISO 8601. */
-  @IsOptional() @IsDateString() from?: string;
+  @IsOptional() @IsDateString({ strict: true }) from?: string;
   /** Instant before which, ISO 8601. */
-  @IsOptional() @IsDateString() to?: string;
+  @IsOptional() @IsDateString({ strict: true }) to?: string;
 }
 
 export class AuditView {

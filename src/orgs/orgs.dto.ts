@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsBoolean, IsInt, IsOptional, IsString, Length, Matches, Max, MaxLength, Min, ValidateIf } from 'class-validator';
-import { IsIpv4Range, NoControlCharacters, OffsetPagination } from '../../libs/platform/index.js';
+import { IsBoolean, IsInt, IsString, Length, Matches, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { IsIpv4Range, MayBeAbsent, NoControlCharacters, OffsetPagination } from '../../libs/platform/index.js';
 
 const ORG_ID = /^[a-z0-9_]+(-[a-z0-9_]+)*$/;
 
@@ -13,23 +13,23 @@ export class CreateOrgBody {
   name: string;
 
   /** Address pool of the sites; by default ORG_SUBNET. */
-  @IsOptional() @IsIpv4Range()
+  @MayBeAbsent() @IsIpv4Range()
   subnet?: string;
 
   /** For aliases; must not overlap the other one. */
-  @IsOptional() @IsIpv4Range()
+  @MayBeAbsent() @IsIpv4Range()
   utilitySubnet?: string;
 }
 
 /** -1 keeps for ever, 0 keeps nothing. */
-const Days = () => (target: object, key: string) => [IsOptional(), IsInt(), Min(-1), Max(36_500)].forEach((rule) => rule(target, key));
+const Days = () => (target: object, key: string) => [MayBeAbsent(), IsInt(), Min(-1), Max(36_500)].forEach((rule) => rule(target, key));
 
 export class UpdateOrgBody {
-  @IsOptional() @IsString() @Length(1, 255) @NoControlCharacters()
+  @MayBeAbsent() @IsString() @Length(1, 255) @NoControlCharacters()
   name?: string;
 
   /** Not available yet: only false is accepted. */
-  @IsOptional() @IsBoolean()
+  @MayBeAbsent() @IsBoolean()
   requireTwoFactor?: boolean;
 
   /** Not available yet: only null is accepted. */

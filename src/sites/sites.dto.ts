@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsIn, IsIP, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, MaxLength } from 'class-validator';
-import { NoControlCharacters, PagePagination, PageQuery, QueryBoolean } from '../../libs/platform/index.js';
+import { ArrayMaxSize, IsArray, IsIn, IsInt, IsIP, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, MaxLength } from 'class-validator';
+import { MayBeAbsent, NoControlCharacters, PagePagination, PageQuery, QueryBoolean } from '../../libs/platform/index.js';
 
 const TYPES = ['newt', 'wireguard', 'local'] as const;
 const STATUSES = ['pending', 'approved'] as const;
@@ -15,42 +15,43 @@ export class CreateSiteBody {
   @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   @IsIn(TYPES) @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];
   /** Readable id, unique in the organization; generated when absent. */
-  @IsOptional() @Matches(NICE_ID, NICE_ID_PROBLEM) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
   /** A free address of the organization's ranges, without prefix length; the next free one when absent. */
-  @IsOptional() @IsIP(4) @ApiPropertyOptional({ type: 'string', format: 'ipv4' }) address?: string;
+  @IsOptional() @IsIP(4) @ApiPropertyOptional({ type: 'string', format: 'ipv4', nullable: true }) address?: string | null;
   /** 8-64 of [a-z0-9]; generated when absent. */
-  @IsOptional() @Matches(/^[a-z0-9]{8,64}$/, { message: '$property must be 8 to 64 characters of [a-z0-9]' }) newtId?: string;
+  @MayBeAbsent() @Matches(/^[a-z0-9]{8,64}$/, { message: '$property must be 8 to 64 characters of [a-z0-9]' }) newtId?: string;
   /** 32-128 of [A-Za-z0-9]; generated when absent. */
-  @IsOptional() @Matches(/^[A-Za-z0-9]{32,128}$/, { message: '$property must be 32 to 128 characters of [A-Za-z0-9]' }) secret?: string;
-  @IsOptional() @IsPositive() @IsInt() @ApiPropertyOptional({ type: 'integer' }) exitNodeId?: number;
-  @IsOptional() @MaxLength(64) @IsString() subnet?: string;
-  @IsOptional() @MaxLength(64) @IsString() pubKey?: string;
+  @MayBeAbsent() @Matches(/^[A-Za-z0-9]{32,128}$/, { message: '$property must be 32 to 128 characters of [A-Za-z0-9]' }) secret?: string;
+  /** null, as pick-site-defaults answers it, while there are no exit nodes; so are the next two. */
+  @IsOptional() @IsPositive() @IsInt() @ApiPropertyOptional({ type: 'integer', nullable: true }) exitNodeId?: number | null;
+  @IsOptional() @MaxLength(64) @IsString() subnet?: string | null;
+  @IsOptional() @MaxLength(64) @IsString() pubKey?: string | null;
 }
 
 /** What a list of sites can be narrowed by; all of them combine. */
 export class SiteFilter {
   /** Id or name of a group. */
-  @IsOptional() @MaxLength(255) @IsNotEmpty() @IsString() group?: string;
+  @MayBeAbsent() @MaxLength(255) @IsNotEmpty() @IsString() group?: string;
   /** `key=value`; given several times, all of them must match. */
   @Transform(({ value }) => (typeof value === 'string' ? [value] : value), { toClassOnly: true })
-  @IsOptional() @Matches(/^[^=]{1,63}=.{0,255}$/s, { each: true, message: 'must be key=value' }) @ArrayMaxSize(32) @IsArray()
+  @MayBeAbsent() @Matches(/^[^=]{1,63}=.{0,255}$/s, { each: true, message: 'must be key=value' }) @ArrayMaxSize(32) @IsArray()
   @ApiPropertyOptional({ type: 'array', items: { type: 'string' }, maxItems: 32 })
   label?: string[];
   /** The provisioning key that the site was claimed with. */
-  @IsOptional() @MaxLength(64) @IsString() keyId?: string;
-  @IsOptional() @MaxLength(128) @IsString() hardwareId?: string;
-  @IsOptional() @MaxLength(64) @IsString() agentVersion?: string;
-  @IsOptional() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
+  @MayBeAbsent() @MaxLength(64) @IsString() keyId?: string;
+  @MayBeAbsent() @MaxLength(128) @IsString() hardwareId?: string;
+  @MayBeAbsent() @MaxLength(64) @IsString() agentVersion?: string;
+  @MayBeAbsent() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
   @QueryBoolean() online?: boolean;
   /** Part of the name or the niceId, any case. */
-  @IsOptional() @MaxLength(255) @IsString() query?: string;
+  @MayBeAbsent() @MaxLength(255) @IsString() query?: string;
 }
 
 const SORT = ['name', 'megabytesIn', 'megabytesOut'] as const;
 
 export class ListSitesQuery extends IntersectionType(PageQuery, SiteFilter) {
-  @IsOptional() @IsIn(SORT) @ApiPropertyOptional({ enum: SORT }) sort_by?: (typeof SORT)[number];
-  @IsOptional() @IsIn(['asc', 'desc']) @ApiPropertyOptional({ enum: ['asc', 'desc'] }) order?: 'asc' | 'desc';
+  @MayBeAbsent() @IsIn(SORT) @ApiPropertyOptional({ enum: SORT }) sort_by?: (typeof SORT)[number];
+  @MayBeAbsent() @IsIn(['asc', 'desc']) @ApiPropertyOptional({ enum: ['asc', 'desc'] }) order?: 'asc' | 'desc';
 }
 
 /** Fields that Gatehouse adds after those of the contract. */

@@ -9,9 +9,9 @@ export class ClaimQuery extends PageQuery {
   @IsOptional() @IsIn(OUTCOMES) outcome?: (typeof OUTCOMES)[number];
   @IsOptional() @IsString() @MaxLength(128) hardwareId?: string;
   /** Instant from which on, ISO 8601. */
-  @IsOptional() @IsDateString() from?: string;
+  @IsOptional() @IsDateString({ strict: true }) from?: string;
   /** Instant before which, ISO 8601. */
-  @IsOptional() @IsDateString() to?: string;
+  @IsOptional() @IsDateString({ strict: true }) to?: string;
 }
 
 export class ClaimView {

@@ -1,7 +1,7 @@
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength, Min } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
-import { NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
+import { MayBeAbsent, NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
 
 /** 30 days (claims.md, Routes). */
 const MAX_OVERLAP_SECONDS = 2_592_000;
@@ -20,21 +20,21 @@ export class CreateKeyBody {
   /** Whether sites start approved; absent or null: the template decides. */
   @IsOptional() @IsBoolean() approveNewSites?: boolean | null;
   /** Absent: the template `default`. */
-  @IsOptional() @IsInt() @IsPositive() templateId?: number;
+  @MayBeAbsent() @IsInt() @IsPositive() @Max(Number.MAX_SAFE_INTEGER) templateId?: number;
   /** The key is used up by its first claim. */
-  @IsOptional() @IsBoolean() oneTime?: boolean;
+  @MayBeAbsent() @IsBoolean() oneTime?: boolean;
 }
 
 export class UpdateKeyBody {
-  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() name?: string;
+  @MayBeAbsent() @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() name?: string;
   @Transform(numeric) @IsOptional() @IsInt() @Min(1) @Max(1_000_000)
   @ApiProperty({ required: false, type: 'integer', nullable: true, minimum: 1, maximum: 1_000_000 })
   maxBatchSize?: number | null;
   /** "" or null clears it. */
   @IsOptional() @IsString() @MaxLength(255) validUntil?: string | null;
   @IsOptional() @IsBoolean() approveNewSites?: boolean | null;
-  @IsOptional() @IsInt() @IsPositive() templateId?: number;
-  @IsOptional() @IsIn(['active', 'disabled']) status?: 'active' | 'disabled';
+  @MayBeAbsent() @IsInt() @IsPositive() @Max(Number.MAX_SAFE_INTEGER) templateId?: number;
+  @MayBeAbsent() @IsIn(['active', 'disabled']) status?: 'active' | 'disabled';
 }
 
 export class RotateKeyBody {

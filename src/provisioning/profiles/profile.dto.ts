@@ -1,6 +1,6 @@
-import { ArrayMaxSize, ArrayUnique, IsArray, IsInt, IsNotEmpty, IsObject, IsOptional, IsPositive, IsString, MaxLength } from 'class-validator';
+import { IsNotEmpty, IsObject, IsOptional, IsString, MaxLength } from 'class-validator';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { IsLabels, MaxBytes, MaxJsonBytes } from '../../../libs/platform/index.js';
+import { IsIdList, IsLabels, MaxBytes, MaxJsonBytes, MayBeAbsent } from '../../../libs/platform/index.js';
 import { OffsetPagination } from '../../../libs/platform/index.js';
 
 const JSON_LIMIT = 64 * 1024;
@@ -11,21 +11,22 @@ export class CreateProfileBody {
   @IsString() @IsNotEmpty() @MaxLength(255) name: string;
   @IsOptional() @IsString() @MaxLength(2000) description?: string | null;
   /** Labels of a new site, at most 32. */
-  @IsOptional() @IsLabels() @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
+  @MayBeAbsent() @IsLabels() @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
   labels?: Record<string, string>;
   /** Groups that a new site joins. */
-  @IsOptional() @IsArray() @ArrayMaxSize(100) @ArrayUnique() @IsInt({ each: true }) @IsPositive({ each: true }) groupIds?: number[];
+  @MayBeAbsent() @IsIdList(100) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
+  groupIds?: number[];
   /** Config document that an approved site receives. */
-  @IsOptional() @IsObject() @MaxJsonBytes(JSON_LIMIT) @ApiPropertyOptional({ type: 'object', additionalProperties: true })
+  @MayBeAbsent() @IsObject() @MaxJsonBytes(JSON_LIMIT) @ApiPropertyOptional({ type: 'object', additionalProperties: true })
   config?: Record<string, unknown>;
   /** Free attributes, kept with the site. */
-  @IsOptional() @IsObject() @MaxJsonBytes(JSON_LIMIT) @ApiPropertyOptional({ type: 'object', additionalProperties: true })
+  @MayBeAbsent() @IsObject() @MaxJsonBytes(JSON_LIMIT) @ApiPropertyOptional({ type: 'object', additionalProperties: true })
   attributes?: Record<string, unknown>;
   /** Bootstrap blueprint (YAML, at most 256 KB); stored now, applied once blueprints are available. */
   @IsOptional() @IsString() @MaxBytes(BLUEPRINT_LIMIT) blueprint?: string | null;
 }
 
-export class UpdateProfileBody extends PartialType(CreateProfileBody) {}
+export class UpdateProfileBody extends PartialType(CreateProfileBody, { skipNullProperties: false }) {}
 
 export class ProfileView {
   profileId: number;

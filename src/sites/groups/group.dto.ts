@@ -8,7 +8,7 @@ export class CreateGroupBody {
   @IsOptional() @MaxLength(2000) @IsString() description?: string | null;
 }
 
-export class UpdateGroupBody extends PartialType(CreateGroupBody) {}
+export class UpdateGroupBody extends PartialType(CreateGroupBody, { skipNullProperties: false }) {}
 
 export class GroupView {
   groupId: number;
