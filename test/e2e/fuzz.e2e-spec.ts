@@ -1,0 +1,261 @@
+import { Ajv, type ValidateFunction } from 'ajv';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Api } from '../support/api.js';
+import { BODIES, PATH_VALUES, QUERY_VALUES, random, TEXTS, VALUES } from '../support/nasty.js';
+import { type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
+import { startServer, type TestServer } from '../support/server.js';
+import { Stage } from '../support/stage.js';
+
+const SEED = 20_251_121;
+const AT_ONCE = 6;
+/** Doors for machines in the field: what they do not know is dropped (claims.md, Three doors). */
+const LENIENT = ['provisionDevice', 'registerNewt'];
+/** A password that might be right costs a slow hash: two of them are enough. */
+const SLOW = ['login', 'changePassword'];
+
+/** What a field takes beside what its schema says. */
+const TOLERANT: Record<string, (value: unknown) => boolean> = {
+  // integration-api.md §3.16: a number may come as text
+  maxBatchSize: (value) => typeof value === 'string' && /^[1-9]\d{0,5}$/.test(value),
+  // the same filter stands in queries, where one label is no list
+  'filter.label': (value) => typeof value === 'string',
+};
+
+let server: TestServer;
+let document: Document;
+let stage: Stage;
+let ajv: Ajv;
+
+beforeAll(async () => {
+  server = await startServer({ env: { REFUSALS_PER_MINUTE: '1000000', CLAIM_REFUSAL_FLOOR_MS: '0' } });
+  document = await readDocument(server.url);
+  stage = await Stage.open(server);
+  ajv = new Ajv({ strict: false, validateFormats: false });
+  ajv.addSchema({ $id: 'document', components: { schemas: document.schemas } });
+});
+afterAll(() => server.stop());
+/** What the server did not expect is in its log, whatever was answered. */
+afterEach(() => expect(server.logs.splice(0).filter((line) => /"level":(50|60)/.test(line)).slice(0, 5)).toEqual([]));
+
+interface Probe {
+  operation: Documented;
+  api: Api;
+  url: string;
+  body?: string;
+  /** What was done to it, for the report. */
+  what: string;
+  /** The field that must be named in a 400; absent: any answer but a failure of the server is right. */
+  wrong?: string;
+  /** Names nothing: must not succeed. */
+  nowhere?: boolean;
+}
+
+/** Sends them all. @returns what was answered wrongly. */
+async function run(probes: Probe[]): Promise<string[]> {
+  const problems: string[] = [];
+  let next = 0;
+  const lane = async () => {
+    for (let i = next++; i < probes.length; i = next++) {
+      const problem = await judge(probes[i]!);
+      if (problem) problems.push(`${probes[i]!.operation.id} ${probes[i]!.what}: ${problem}`);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  return problems;
+}
+
+async function judge({ operation, api, url, body, wrong, nowhere }: Probe): Promise<string | undefined> {
+  const reply = await send(operation, api, url, body);
+  const { status, body: answer } = reply;
+  const got = `${status} ${reply.text.slice(0, 300)}`;
+  if (status >= 500 && !(status === 503 && (answer as { code?: string }).code === 'capacity')) return got;
+  // A path that reaches no route is 404 of no operation; a path parameter that is no text is 400.
+  if (!operation.statuses.includes(status) && !(nowhere && [400, 404, 414].includes(status))) return `undocumented ${got}`;
+  if (nowhere && status < 400) return `went somewhere: ${got}`;
+  // "This id is free" is 404 and a success (integration-api.md §3.1).
+  const free = operation.id === 'checkOrgId' && status === 404 && wrong === undefined;
+  if (status >= 400 && !free && !isDoor(operation, status) && !isEnvelope(answer, status)) return `no envelope: ${got}`;
+  if (wrong === undefined) return undefined;
+  if (status === 413) return undefined;
+  if (status !== 400) return `should be 400: ${got}`;
+  // In a query such a character is refused by the database, which does not say where it was.
+  if (body === undefined && /character that cannot be stored/.test(reply.text)) return undefined;
+  return answer.fields?.some(({ path }) => path === wrong || path.startsWith(`${wrong}.`) || wrong.startsWith(`${path}.`)) ? undefined : `does not name ${wrong}: ${got}`;
+}
+
+/** The device door refuses in a shape of its own. */
+const isDoor = (operation: Documented, status: number) => operation.id === 'provisionDevice' && (status === 403 || status === 503);
+
+function isEnvelope(answer: unknown, status: number): boolean {
+  const { success, error, data, message, code, ...rest } = answer as Record<string, unknown>;
+  return success === false && error === true && data === null && typeof message === 'string' && typeof code === 'string' && rest['status'] === status;
+}
+
+const short = (value: unknown) => (JSON.stringify(value) ?? String(value)).slice(0, 60);
+
+async function base(operation: Documented): Promise<{ call: Call; api: Api; url: string }> {
+  const call = await OPERATIONS[operation.id]!.call(stage);
+  return { call, api: rightful(operation, stage, call), url: urlOf(operation, stage, call) };
+}
+
+interface Field {
+  /** As the error names it. */
+  path: string;
+  required: boolean;
+  validate: ValidateFunction;
+  /** The JSON of a body with this text at this place. */
+  put: (text: string) => string;
+}
+
+/** The fields of a body, those of its parts too. */
+function fieldsOf(operation: Documented, body: Record<string, unknown>): Field[] {
+  const name = operation.body!.$ref!.split('/').at(-1)!;
+  const schema = document.schemas[name]!;
+  return Object.entries(schema.properties ?? {}).flatMap(([field, property]): Field[] => {
+    const own: Field = {
+      path: field,
+      required: schema.required?.includes(field) ?? false,
+      validate: ajv.compile({ $ref: `document#/components/schemas/${name}/properties/${field}` }),
+      put: (text) => placed(body, [field], text),
+    };
+    const part = (property.allOf?.[0] ?? property).$ref?.split('/').at(-1);
+    if (part === undefined) return [own];
+    const needed = Object.fromEntries((schema.required ?? []).map((required) => [required, body[required]]));
+    const inner = Object.keys(document.schemas[part]!.properties ?? {}).map((key): Field => ({
+      path: `${field}.${key}`,
+      required: false,
+      validate: ajv.compile({ $ref: `document#/components/schemas/${part}/properties/${key}` }),
+      put: (text) => placed({ ...needed, [field]: {} }, [field, key], text),
+    }));
+    return [own, ...inner];
+  });
+}
+
+/** JSON of the body with this text in place of a value: text, because some JSON cannot be made from values. */
+function placed(body: Record<string, unknown>, [name, inner]: string[], text: string): string {
+  const marker = '@@here@@';
+  const value = inner === undefined ? marker : { ...(body[name!] as object), [inner]: marker };
+  return JSON.stringify({ ...body, [name!]: value }).replace(`"${marker}"`, () => text);
+}
+
+const withBody = () => document.operations.filter((operation) => operation.body !== undefined);
+
+describe(`wrong requests (seed ${SEED})`, () => {
+  // First: the others make organizations and sites that are called like this.
+  it('a path that names nothing leads nowhere', async () => {
+    const probes: Probe[] = [];
+    for (const operation of document.operations) {
+      const names = [...operation.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!);
+      if (names.length === 0) continue;
+      const { call, api } = await base(operation);
+      for (const name of names) {
+        for (const value of PATH_VALUES) {
+          const url = urlOf({ ...operation, path: operation.path.replace(`{${name}}`, '@@here@@') }, stage, call).replace('@@here@@', () => value);
+          const body = call.body && JSON.stringify(call.body);
+          probes.push({ operation, api, url, what: `{${name}} = ${value.slice(0, 40)}`, nowhere: true, ...(body ? { body } : {}) });
+        }
+      }
+    }
+    expect(probes.length).toBeGreaterThan(1_000);
+    expect(await run(probes)).toEqual([]);
+  }, 120_000);
+
+  it('a wrong value in a body is 400 and names its field, never a failure of the server', async () => {
+    const probes: Probe[] = [];
+    const values = [...VALUES, ...random(SEED, 20)];
+    for (const operation of withBody()) {
+      const { call, api, url } = await base(operation);
+      for (const { path, validate, put } of fieldsOf(operation, call.body!)) {
+        let plausible = 0;
+        for (const value of values) {
+          const wrong = !validate(value) && !(TOLERANT[path] ?? (() => false))(value);
+          if (!wrong && SLOW.includes(operation.id) && ++plausible > 2) continue;
+          probes.push({ operation, api, url, body: put(JSON.stringify(value)), what: `${path} = ${short(value)}`, ...(wrong ? { wrong: path } : {}) });
+        }
+        for (const text of TEXTS) if (!SLOW.includes(operation.id)) probes.push({ operation, api, url, body: put(text), what: `${path} = ${text}` });
+      }
+    }
+    expect(probes.length).toBeGreaterThan(5_000);
+    expect(await run(probes)).toEqual([]);
+  }, 180_000);
+
+  it('a field that is missing or unknown is named', async () => {
+    const probes: Probe[] = [];
+    for (const operation of withBody()) {
+      const { call, api, url } = await base(operation);
+      for (const { path, required } of fieldsOf(operation, call.body!)) {
+        if (!required) continue;
+        const { [path]: _, ...rest } = call.body!;
+        probes.push({ operation, api, url, body: JSON.stringify(rest), what: `without ${path}`, wrong: path });
+      }
+      if (LENIENT.includes(operation.id)) continue;
+      for (const name of ['surprise', 'orgId ', 'ORGID', '😀']) {
+        probes.push({ operation, api, url, body: JSON.stringify({ ...call.body, [name]: 1 }), what: `with ${name}`, wrong: name });
+      }
+    }
+    expect(await run(probes)).toEqual([]);
+  });
+
+  it('a body that is no object, or no JSON, is refused', async () => {
+    const probes: Probe[] = [];
+    for (const operation of withBody()) {
+      const { api, url } = await base(operation);
+      for (const body of [...BODIES, `{"a":"${'x'.repeat(1_100_000)}"}`]) probes.push({ operation, api, url, body, what: `body ${body.slice(0, 30)}` });
+    }
+    expect(await run(probes)).toEqual([]);
+  }, 120_000);
+
+  it('a wrong value in a query is 400 and names its parameter', async () => {
+    const probes: Probe[] = [];
+    for (const operation of document.operations) {
+      const parameters = operation.parameters.filter((parameter) => parameter.in === 'query');
+      if (parameters.length === 0) continue;
+      const { call, api, url } = await base(operation);
+      const [path] = url.split('?');
+      const needed = parameters.filter((p) => p.required).map((p) => `${p.name}=${String(call.query![p.name])}`);
+      const probe = (what: string, query: string, wrong?: string) => {
+        const rest = needed.filter((pair) => !query.startsWith(pair.slice(0, pair.indexOf('=') + 1)));
+        probes.push({ operation, api, url: `${path}?${[...rest, query].join('&')}`, what, ...(wrong === undefined ? {} : { wrong }) });
+      };
+      for (const { name, schema } of parameters) {
+        for (const value of QUERY_VALUES) probe(`?${name}=${value.slice(0, 40)}`, `${name}=${value}`, isWrong(schema, value) ? name : undefined);
+        if (schema.type !== 'array') probe(`?${name} twice`, `${name}=1&${name}=2`, name);
+        probe(`?${name}[]`, `${name}[]=1`, `${name}[]`);
+        probe(`?${name}[a]`, `${name}[a]=1`, `${name}[a]`);
+      }
+      probe('?surprise', 'surprise=1', 'surprise');
+      for (const name of needed) probes.push({ operation, api, url: path!, what: `without ?${name}`, wrong: name.split('=')[0]! });
+    }
+    expect(probes.length).toBeGreaterThan(2_000);
+    expect(await run(probes)).toEqual([]);
+  }, 120_000);
+
+  it('a body of another type than JSON is 415, and a wrong method is no operation', async () => {
+    for (const operation of withBody()) {
+      const { api, url } = await base(operation);
+      const headers = { ...api.extra, ...(api.authorization ? { authorization: `Bearer ${api.authorization}` } : {}) };
+      for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/xml']) {
+        const response = await fetch(`${server.url}${url}`, { method: operation.method, headers: { ...headers, 'content-type': type }, body: 'a=1' });
+        expect([operation.id, type, response.status]).toEqual([operation.id, type, 415]);
+        expect(isEnvelope(await response.json(), 415)).toBe(true);
+      }
+    }
+  });
+});
+
+/** Whether the value, as it stands in a query, is none of what the schema says. */
+function isWrong(schema: Documented['parameters'][number]['schema'], encoded: string): boolean {
+  let value: string;
+  try {
+    value = decodeURIComponent(encoded);
+  } catch {
+    return false;
+  }
+  if (schema.enum) return !schema.enum.includes(value);
+  if (schema.type === 'boolean') return !['true', 'false'].includes(value);
+  if (schema.type === 'integer') {
+    const number = Number(value);
+    return !/^-?\d{1,15}$/.test(value) || number < Number(schema['minimum'] ?? -Infinity) || number > Number(schema['maximum'] ?? Infinity);
+  }
+  return schema.type === 'string' && value.length > Number(schema['maxLength'] ?? Infinity);
+}
