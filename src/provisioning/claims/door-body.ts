@@ -1,5 +1,6 @@
 import type { ArgumentMetadata, PipeTransform, Type } from '@nestjs/common';
 import { sha256, validationPipe } from '../../../libs/platform/index.js';
+import { flatRules } from './flat-rules.js';
 
 /**
  * Devices in the field may send fields that this server does not know: they are dropped, while a wrong value is still 400.
@@ -7,9 +8,12 @@ import { sha256, validationPipe } from '../../../libs/platform/index.js';
  */
 export function lenientBody(type: Type<object>): PipeTransform {
   const pipe = validationPipe(false);
+  const accept = flatRules(type);
   return {
-    transform: (value: unknown, metadata: ArgumentMetadata) =>
-      pipe.transform(typeof value === 'object' && value !== null ? value : {}, { ...metadata, metatype: type }),
+    transform: (value: unknown, metadata: ArgumentMetadata) => {
+      const given = typeof value === 'object' && value !== null ? value : {};
+      return accept(given) ?? pipe.transform(given, { ...metadata, metatype: type });
+    },
   };
 }
 
