@@ -72,9 +72,11 @@ export class SiteDeskService implements OnModuleInit {
         };
         const [made] = await this.sites.insertMany(tx, orgId, [site]);
         const { siteId } = made!;
-        if (newt) await this.credentials.insertMany(tx, [{ siteId, orgId, kind: 'newt', newtId: newt.newtId, secretHash: secretHash! }]);
-        if (body.newtId) await this.credentials.announce(tx, body.newtId);
-        await this.audit.record(tx, principal, { orgId, action: 'site.create', target: { type: 'site', id: siteId }, details: { name: body.name, type: body.type } });
+        await Promise.all([
+          newt && this.credentials.insertMany(tx, [{ siteId, orgId, kind: 'newt', newtId: newt.newtId, secretHash: secretHash! }]),
+          body.newtId && this.credentials.announce(tx, body.newtId),
+          this.audit.record(tx, principal, { orgId, action: 'site.create', target: { type: 'site', id: siteId }, details: { name: body.name, type: body.type } }),
+        ]);
         const row = newSiteRow({ ...site, ...made!, orgId });
         return { ...row.contract, ...newt, ...row.origin };
       });

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import type { Pool, PoolClient, QueryResult } from 'pg';
 import { AppError, databaseAway, isDatabaseAway, sqlState } from '../errors.js';
 import { DatabaseHealth } from './health.js';
@@ -38,32 +38,38 @@ export class Db {
 
   private async once<T>(fn: (tx: EntityManager) => Promise<T>): Promise<T> {
     if (this.health.isAway) throw databaseAway();
-    const runner = this.dataSource.createQueryRunner();
+    const runner = this.dataSource.createQueryRunner() as QueryRunner & { isTransactionActive: boolean };
+    let client: PoolClient | undefined;
     try {
-      await runner.startTransaction();
+      client = (await runner.connect()) as PoolClient;
+      // Sent along with the first statement instead of waited for; TypeORM needs to know, or its `save` would begin one of its own.
+      sendTogether(client);
+      const begun = client.query('START TRANSACTION');
+      begun.catch(() => undefined);
+      runner.isTransactionActive = true;
       const result = await fn(runner.manager);
-      await runner.commitTransaction();
+      await begun;
+      await client.query('COMMIT');
       return result;
     } catch (error) {
       if (isDatabaseAway(error)) {
         // A connection that hangs would hang on ROLLBACK too: drop it instead; the server rolls back by itself.
         this.health.suspect();
-        await abandon(runner.connect() as Promise<PoolClient>);
+        if (client) abandon(client);
         throw error instanceof AppError ? error : databaseAway();
       }
-      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+      await client?.query('ROLLBACK').catch(() => undefined);
       throw error;
     } finally {
+      runner.isTransactionActive = false;
       await runner.release().catch(() => undefined);
     }
   }
 }
 
-async function abandon(connecting: Promise<PoolClient>): Promise<void> {
-  const client = await connecting.catch(() => undefined);
-  const { connection } = (client ?? {}) as unknown as { connection?: { stream?: { destroy(): void } } };
-  connection?.stream?.destroy();
-}
+const streamOf = (client: PoolClient) => (client as unknown as { connection: { stream: Writable } }).connection.stream;
+
+const abandon = (client: PoolClient) => streamOf(client).destroy();
 
 /** The pg client of a transaction, or the pool for single statements. */
 async function target(em: EntityManager): Promise<Pool | PoolClient> {
@@ -78,7 +84,7 @@ async function target(em: EntityManager): Promise<Pool | PoolClient> {
  * round trip, where each would have waited for the one before.
  */
 function sendTogether(client: PoolClient): void {
-  const { stream } = (client as unknown as { connection: { stream: Writable } }).connection;
+  const stream = streamOf(client);
   if (stream.writableCorked > 0) return;
   stream.cork();
   process.nextTick(() => stream.uncork());
