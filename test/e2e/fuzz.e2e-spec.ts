@@ -1,7 +1,7 @@
 import { Ajv, type ValidateFunction } from 'ajv';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Api } from '../support/api.js';
-import { BODIES, PATH_VALUES, QUERY_VALUES, random, TEXTS, VALUES } from '../support/nasty.js';
+import { Api } from '../support/api.js';
+import { BODIES, DEEP, PATH_VALUES, QUERY_VALUES, random, TEXTS, VALUES } from '../support/nasty.js';
 import { type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { Stage } from '../support/stage.js';
@@ -165,6 +165,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
     const values = [...VALUES, ...random(SEED, 20)];
     for (const operation of withBody()) {
       const { call, api, url } = await base(operation);
+      let fieldsSeen = 0;
       for (const { path, validate, put } of fieldsOf(operation, call.body!)) {
         let plausible = 0;
         for (const value of values) {
@@ -172,6 +173,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
           if (!wrong && SLOW.includes(operation.id) && ++plausible > 2) continue;
           probes.push({ operation, api, url, body: put(JSON.stringify(value)), what: `${path} = ${short(value)}`, ...(wrong ? { wrong: path } : {}) });
         }
+        if (fieldsSeen++ === 0) for (const text of DEEP) probes.push({ operation, api, url, body: put(text), what: `${path}, deep`, wrong: path });
         for (const text of TEXTS) if (!SLOW.includes(operation.id)) probes.push({ operation, api, url, body: put(text), what: `${path} = ${text}` });
       }
     }
@@ -239,6 +241,32 @@ describe(`wrong requests (seed ${SEED})`, () => {
         expect([operation.id, type, response.status]).toEqual([operation.id, type, 415]);
         expect(isEnvelope(await response.json(), 415)).toBe(true);
       }
+    }
+  });
+
+  it('a credential of any shape is no credential', async () => {
+    const tokens = ['', '.', 'a.', '.a', 'a.b.c', '__proto__.x', 'constructor.prototype', 'toString.x', '\xff.\xff', `${'x'.repeat(500)}.a`, 'x'.repeat(9_000), 'sk_live_', 'sk_live_\xff', 'sk_live_%00', `sk_live_${'x'.repeat(600)}`, 'spk', 'undefined'];
+    const headers = tokens.flatMap((token): Record<string, string>[] => [
+      { authorization: `Bearer ${token}` }, { 'x-api-key': token }, { cookie: `gatehouse_session=${token}` }, { cookie: `${token}=x; gatehouse_session=%00%ff; __proto__=x` },
+    ]);
+    headers.push({ authorization: 'Bearer' }, { authorization: 'Basic eDp5' }, { authorization: 'bearer a.b' }, { authorization: 'Bearer a.b', 'x-api-key': 'c.d' }, { 'x-forwarded-for': "'", forwarded: 'for=x' });
+    const got: string[] = [];
+    for (const extra of headers) {
+      for (const path of [`/api/v1/org/${stage.orgId}`, '/api/v1/user', '/api/v1/device/self', '/api/v1/orgs']) {
+        const response = await fetch(`${server.url}${path}`, { headers: extra });
+        const answer: unknown = await response.json();
+        if (response.status !== 401 || !isEnvelope(answer, 401)) got.push(`${path} ${JSON.stringify(extra).slice(0, 80)}: ${response.status} ${JSON.stringify(answer)}`);
+      }
+    }
+    expect(got).toEqual([]);
+  });
+
+  it('a cursor of any shape is 400 or a place in the feed', async () => {
+    const operation = document.operations.find(({ id }) => id === 'streamEvents')!;
+    const { api, url } = await base(operation);
+    for (const cursor of ['x', ':', '1:', ':1', '-1:1', '1:1:1', '18446744073709551616:1', '1:9223372036854775808', '9'.repeat(5_000), '\xff', "1:1' OR 1=1", '1e3:1', '0:0', '1:1']) {
+      const reply = await send(operation, new Api(api.url, api.authorization, { 'last-event-id': cursor }), url);
+      expect([200, 400], `${cursor}: ${reply.text}`).toContain(reply.status);
     }
   });
 });
