@@ -73,8 +73,9 @@ async function walk(operation: Documented, caller: (call: Call) => Api, actor: (
   expect(rows, operation.id).toEqual([
     { orgId, action, targetType, targetId: String(target ?? named[id!]), address, result: 'success', details: rows[0]?.details, ...actor(call) },
   ]);
+  // Of a key the part after its public id.
   const secrets = Object.entries({ ...call.body, ...(reply.body.data as object), ...(reply.body as object) }).filter(([name, value]) => SECRET.test(name) && value);
-  for (const [name, value] of secrets) expect(JSON.stringify(rows), `${operation.id} shows ${name}`).not.toContain(String(value));
+  for (const [name, value] of secrets) expect(JSON.stringify(rows), `${operation.id} shows ${name}`).not.toContain(String(value).split('.').at(-1));
 }
 
 describe('every operation that changes something', () => {
