@@ -9,7 +9,7 @@ export * from './http.js';
 export * from './logging.js';
 export * from './openapi.js';
 export * from './metrics.js';
-export * from './pagination.js';
+export * from './pagination.dto.js';
 export * from './platform.module.js';
 export * from './refusal-limiter.js';
 export * from './retention.js';

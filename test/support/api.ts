@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { ApiContract } from './openapi.js';
 import type { TestServer } from './server.js';
 
 export interface Reply<T = Record<string, unknown>> {
@@ -12,7 +13,7 @@ export interface Reply<T = Record<string, unknown>> {
 /** Served as they are; everything else is below /api/v1. */
 const WITH_PREFIX = /^\/(v1|api|healthz|readyz|agent|install\.sh)(\/|\?|$)/;
 
-/** A small HTTP client: JSON in, JSON out, one credential. */
+/** A small HTTP client: JSON in, JSON out, one credential. Every answer is held against the server's own OpenAPI document. */
 export class Api {
   constructor(
     readonly url: string,
@@ -37,7 +38,8 @@ export class Api {
 
   /** `T` is the type of `data` in the envelope. */
   async send<T>(method: string, path: string, body?: unknown): Promise<Reply<{ data: T; message: string; code?: string; success: boolean }>> {
-    const response = await fetch(`${this.url}${WITH_PREFIX.test(path) ? '' : '/api/v1'}${path}`, {
+    const target = `${WITH_PREFIX.test(path) ? '' : '/api/v1'}${path}`;
+    const response = await fetch(`${this.url}${target}`, {
       method,
       headers: {
         ...(this.authorization ? { authorization: `Bearer ${this.authorization}` } : {}),
@@ -53,6 +55,7 @@ export class Api {
     } catch {
       // not JSON: the text itself
     }
+    if (response.headers.get('content-type')?.includes('json')) (await ApiContract.of(this.url)).check(method, target, response.status, parsed);
     return { status: response.status, headers: response.headers, body: parsed as never, text };
   }
 

@@ -1,0 +1,91 @@
+import Ajv, { type ValidateFunction } from 'ajv';
+import addFormats from 'ajv-formats';
+
+type Json = Record<string, unknown>;
+interface Operation {
+  operationId: string;
+  parameters?: { name: string; in: string; required?: boolean; schema?: Json }[];
+  requestBody?: { content: Record<string, { schema: Json }> };
+  responses: Record<string, { content?: Record<string, { schema: Json }> }>;
+  security?: Json[];
+  'x-scope'?: string;
+}
+export interface ApiDocument {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Json> };
+}
+export interface DocumentedOperation extends Operation {
+  method: string;
+  path: string;
+}
+
+/** The document of a server under test, ready to judge its answers. */
+export class ApiContract {
+  private readonly ajv = addFormats.default(new Ajv.default({ strict: false, allErrors: true }));
+  private readonly validators = new Map<string, ValidateFunction>();
+  private readonly matchers: { method: string; pattern: RegExp; operation: DocumentedOperation }[];
+
+  constructor(readonly document: ApiDocument) {
+    for (const [name, schema] of Object.entries(document.components.schemas)) this.ajv.addSchema(strict(schema, true), `#/components/schemas/${name}`);
+    this.matchers = this.operations.map((operation) => ({
+      method: operation.method,
+      pattern: new RegExp(`^${operation.path.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{\w+\}/g, '[^/]+')}$`),
+      operation,
+    }));
+    // A literal path wins over one with a parameter in its place.
+    this.matchers.sort((a, b) => (a.operation.path.match(/\{/g)?.length ?? 0) - (b.operation.path.match(/\{/g)?.length ?? 0));
+  }
+
+  /** Contracts by server, fetched once. */
+  private static readonly known = new Map<string, Promise<ApiContract>>();
+  static of(url: string): Promise<ApiContract> {
+    let contract = this.known.get(url);
+    if (!contract) {
+      contract = fetch(`${url}/api/openapi.json`).then(async (r) => new ApiContract((await r.json()) as ApiDocument));
+      this.known.set(url, contract);
+      contract.catch(() => this.known.delete(url));
+    }
+    return contract;
+  }
+
+  get operations(): DocumentedOperation[] {
+    return Object.entries(this.document.paths).flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => ({ ...operation, method: method.toUpperCase(), path })));
+  }
+
+  find(method: string, url: string): DocumentedOperation | undefined {
+    const path = url.split('?')[0]!.replace(/^\/v1(?=\/|$)/, '/api/v1');
+    return this.matchers.find((m) => m.method === method && m.pattern.test(path))?.operation;
+  }
+
+  /** @throws when a documented operation answers with a status or a body that its document does not know. */
+  check(method: string, url: string, status: number, body: unknown): void {
+    const operation = this.find(method, url);
+    if (!operation) return;
+    const response = operation.responses[String(status)];
+    const what = `${operation.operationId} (${method} ${operation.path}) answered ${status}`;
+    if (!response) throw new Error(`${what}, which its document does not know: ${JSON.stringify(body).slice(0, 300)}`);
+    const schema = response.content?.['application/json']?.schema;
+    if (!schema) return;
+    const key = `${operation.operationId} ${status}`;
+    let validate = this.validators.get(key);
+    if (!validate) this.validators.set(key, (validate = this.ajv.compile(strict(schema, false))));
+    if (!validate(body)) throw new Error(`${what} with a body that its document does not know: ${this.ajv.errorsText(validate.errors)}\n${JSON.stringify(body).slice(0, 600)}`);
+  }
+}
+
+/**
+ * OpenAPI 3.0 as JSON schema: `nullable` becomes a type, and an object that lists its properties has no others. `dto` schemas that say
+ * nothing about further properties are closed here; that is the test's own strictness, not the contract's.
+ */
+function strict(schema: unknown, dto: boolean): Json {
+  if (Array.isArray(schema)) return schema.map((s) => strict(s, dto)) as unknown as Json;
+  if (typeof schema !== 'object' || schema === null) return schema as unknown as Json;
+  const { nullable, example: _example, ...rest } = schema as Json;
+  const out: Json = {};
+  for (const [key, value] of Object.entries(rest)) {
+    out[key] = key === 'properties' ? Object.fromEntries(Object.entries(value as Json).map(([name, s]) => [name, strict(s, dto)])) : key === 'enum' || key === 'required' ? value : strict(value, dto);
+  }
+  if (out['properties'] && out['additionalProperties'] === undefined && !out['allOf']) out['additionalProperties'] = false;
+  if (nullable !== true) return out;
+  return { anyOf: [{ type: 'null' }, out] };
+}
