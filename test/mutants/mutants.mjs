@@ -55,8 +55,8 @@ export const mutants = [
   {
     rule: '3 together or not at all: the event',
     file: 'src/provisioning/claims/claims.service.ts',
-    find: '...made.map(({ site, item }) => ({\n        orgId,\n        type:',
-    replace: '...made.slice(1).map(({ site, item }) => ({\n        orgId,\n        type:',
+    find: '...made.map(({ site, item }) => ({\n          orgId,\n          type:',
+    replace: '...made.slice(1).map(({ site, item }) => ({\n          orgId,\n          type:',
     test: 'test/e2e/claims.e2e-spec.ts', name: 'rule 3',
   },
   {
@@ -109,11 +109,11 @@ export const mutants = [
     test: 'test/e2e/claims.e2e-spec.ts', name: 'ends 24 hours',
   },
   {
-    rule: '5 not on a disabled or revoked key',
+    rule: '5, 6 not on a disabled key',
     file: 'src/provisioning/claims/claims.service.ts',
     find: "if (policy.disabled) return { reason: 'disabled', generation };",
     replace: '',
-    test: 'test/e2e/claims.e2e-spec.ts', name: 'not on one disabled',
+    test: 'test/e2e/claim-refusals.e2e-spec.ts', name: 'the same to the byte',
   },
   {
     rule: '6 a used-up key recognises its own only',
