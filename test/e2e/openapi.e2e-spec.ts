@@ -9,7 +9,7 @@ let operations: DocumentedOperation[];
 
 beforeAll(async () => {
   server = await startServer();
-  contract = await ApiContract.of(server.url);
+  contract = (await ApiContract.of(server.url))!;
   operations = contract.operations;
 });
 afterAll(async () => {
