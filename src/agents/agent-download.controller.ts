@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Controller, Get, Header, Injectable } from '@nestjs/common';
-import { ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiResponse, ApiTags } from '@nestjs/swagger';
 import { fillInstaller } from '../../libs/contracts/index.js';
 import { Config, ErrorAnswers, notFound, Public } from '../../libs/platform/index.js';
 import { AgentVersion } from './agents.dto.js';
@@ -40,7 +40,6 @@ export class AgentDownloadController {
   @Public(WHY)
   @ErrorAnswers(404)
   @Header('content-type', 'text/javascript; charset=utf-8')
-  @ApiProduces('text/javascript')
   @ApiResponse({ status: 200, description: 'The program', content: { 'text/javascript': { schema: { type: 'string' } } } })
   downloadAgent(): Buffer {
     return this.files.read(BUNDLE);
@@ -51,7 +50,6 @@ export class AgentDownloadController {
   @Public(WHY)
   @ErrorAnswers(404)
   @Header('content-type', 'text/plain; charset=utf-8')
-  @ApiProduces('text/plain')
   @ApiResponse({ status: 200, description: 'Hash and file name', content: { 'text/plain': { schema: { type: 'string' } } } })
   downloadAgentHash(): Buffer {
     return this.files.read(`${BUNDLE}.sha256`);
@@ -72,7 +70,6 @@ export class AgentDownloadController {
   @Public(WHY)
   @ErrorAnswers(404)
   @Header('content-type', 'text/x-shellscript; charset=utf-8')
-  @ApiProduces('text/x-shellscript')
   @ApiResponse({ status: 200, description: 'The script', content: { 'text/x-shellscript': { schema: { type: 'string' } } } })
   downloadInstaller(): string {
     return this.files.installer();

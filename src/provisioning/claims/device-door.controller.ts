@@ -1,6 +1,6 @@
 import { Body, Controller, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiResponse, ApiTags, ApiExtraModels, getSchemaPath } from '@nestjs/swagger';
-import { Answer, AppError, ErrorAnswers, type GatehouseRequest, Public, Returns } from '../../../libs/platform/index.js';
+import { Answer, AppError, ErrorAnswers, ErrorBody, type GatehouseRequest, Public, Returns } from '../../../libs/platform/index.js';
 import { parseCsr } from './certificate-authority.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult } from './claim.js';
 import { ClaimsService } from './claims.service.js';
@@ -27,7 +27,7 @@ export class DeviceDoorController {
   @ApiExtraModels(DeviceRefusal, DeviceUnavailable)
   @ErrorAnswers(400, 413, 429)
   @ApiResponse({ status: 403, description: 'Refused; the same for every reason', schema: { $ref: getSchemaPath(DeviceRefusal) } })
-  @ApiResponse({ status: 503, description: 'Not possible at the moment; see Retry-After', schema: { $ref: getSchemaPath(DeviceUnavailable) } })
+  @ApiResponse({ status: 503, description: 'Not possible at the moment; see Retry-After', schema: { oneOf: [{ $ref: getSchemaPath(DeviceUnavailable) }, { $ref: getSchemaPath(ErrorBody) }] } })
   @Returns(ProvisionAnswer, { status: 201, also: [200], bare: true, message: 'Claimed (201), or recognised (200, without a secret)' })
   async provisionDevice(@Req() request: GatehouseRequest, @Body(lenientBody(ProvisionBody)) body: unknown): Promise<Answer<ProvisionAnswer>> {
     const given = body as ProvisionBody;
