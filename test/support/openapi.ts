@@ -44,6 +44,11 @@ export class ApiContract {
     let contract = this.known.get(url);
     if (!contract) {
       contract = fetch(`${url}/api/openapi.json`).then(async (r) => {
+        // A server that stops, or whose database is away, shows none.
+        if (!r.ok) {
+          this.known.delete(url);
+          return undefined;
+        }
         const document = (await r.json()) as ApiDocument;
         const compiled = Object.keys((document.components.schemas['OffsetPagination']?.['properties'] as Json | undefined) ?? {}).length > 0;
         return compiled ? new ApiContract(document) : undefined;
