@@ -1,6 +1,6 @@
 // What every case stands on: one embedded cluster for the whole run, databases in it, server processes, load generators.
 // Everything listens on loopback and goes when the run goes, however it goes.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -197,8 +197,6 @@ export function pgEnvironment(url) {
   const { username, password, port, hostname, pathname, searchParams } = new URL(url);
   return { PATH: process.env.PATH, PGHOST: searchParams.get('host') ?? hostname, PGPORT: port, PGUSER: username, PGPASSWORD: password, PGDATABASE: pathname.slice(1) };
 }
-
-export { execFileSync, here };
 
 const toArgs = (options) => Object.entries(options).flatMap(([name, value]) => [].concat(value).flatMap((v) => (v === true ? [`--${name}`] : [`--${name}`, String(v)])));
 
