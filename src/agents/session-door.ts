@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { Injectable, Logger } from '@nestjs/common';
 import proxyAddr from '@fastify/proxy-addr';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -10,7 +10,11 @@ import { PresenceService, unusable } from './presence.service.js';
 import { SessionRegistry } from './session-registry.js';
 import { MAX_BUFFERED, Session, socketClass, type SessionSocket, type SocketEvents } from './session.js';
 import { SessionTokens } from './session-tokens.js';
+import { Turns } from './turns.js';
 import { refuseUpgrade, releaseSocket, type Upgrade } from './upgrade-router.js';
+
+/** Sessions whose end is handled in one turn of the event loop, when thousands are cut off at once. */
+const ENDS_PER_TURN = 64;
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
@@ -20,6 +24,7 @@ export class SessionDoor {
   private readonly logger = new Logger(SessionDoor.name);
   private readonly trusts: ReturnType<typeof proxyAddr.compile>;
   private readonly wss: WebSocketServer;
+  private readonly endInTurns = endInTurns(new Turns(ENDS_PER_TURN));
 
   constructor(
     config: Config,
@@ -72,10 +77,29 @@ export class SessionDoor {
 
   private accept(session: Session, ws: SessionSocket): void {
     const older = this.registry.enter(session);
+    this.endInTurns(session.socket);
     session.ws = ws;
     ws.session = session;
     if (older) this.registry.end(older, 'replaced', CLOSE.replaced);
   }
+}
+
+/**
+ * @returns a function that puts turns before what ws does when the peer has closed a connection. Listeners are shared by all sockets.
+ */
+function endInTurns(turns: Turns): (socket: Socket) => void {
+  let handle: () => void;
+  function onEnd(this: Socket): void {
+    turns.enter(() => {
+      if (!this.destroyed) handle.call(this);
+    });
+  }
+  return (socket) => {
+    // ws has just added its listener.
+    handle = socket.listeners('end').at(-1) as () => void;
+    socket.removeListener('end', handle);
+    socket.on('end', onEnd);
+  };
 }
 
 /** One set of handlers for all sockets. */
