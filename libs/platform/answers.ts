@@ -1,5 +1,5 @@
 import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
-import { ApiExtraModels, ApiProperty, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import { ApiExtraModels, ApiHeader, ApiProperty, ApiResponse, getSchemaPath } from '@nestjs/swagger';
 
 export const ANSWER = 'gatehouse:answer';
 
@@ -12,13 +12,17 @@ export interface AnswerOptions {
   bare?: boolean;
   /** Further success statuses that a handler may choose with `Answer`. */
   also?: number[];
+  /** Takes an Idempotency-Key [when the status is 201]. */
+  creates?: boolean;
+  /** The answer carries an ETag: the handler returns an `Answer` with a version. */
+  versioned?: boolean;
 }
 
-/** A handler's result with a status or message of its own choosing. */
+/** A handler's result with a status or message of its own choosing, or with the version of the object, which becomes its ETag. */
 export class Answer<T> {
   constructor(
     readonly data: T,
-    readonly options: { status?: number; message?: string } = {},
+    readonly options: { status?: number; message?: string; version?: number } = {},
   ) {}
 }
 
@@ -33,9 +37,19 @@ export function Returns(model: Model, options: AnswerOptions): MethodDecorator {
     SetMetadata(ANSWER, options),
     HttpCode(status),
     ...(type ? [ApiExtraModels(type)] : []),
-    ...[status, ...(options.also ?? [])].map((code) => ApiResponse({ status: code, description: options.message, schema })),
+    ...[status, ...(options.also ?? [])].map((code) => ApiResponse({ status: code, description: options.message, schema, ...(options.versioned ? { headers: ETAG } : {}) })),
+    ...((options.creates ?? status === 201) ? [IDEMPOTENCY_HEADER] : []),
   );
 }
+
+const ETAG = { ETag: { description: 'Version of the object, for `If-Match`', schema: { type: 'string' as const } } };
+
+const IDEMPOTENCY_HEADER = ApiHeader({
+  name: 'Idempotency-Key',
+  required: false,
+  description: 'The same key and body get the same answer for 24 hours; another body is 409',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+});
 
 function dataSchema(model: Model): Record<string, unknown> {
   if (model === null) return { nullable: true, type: 'object', maxProperties: 0 };

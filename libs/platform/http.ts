@@ -9,6 +9,7 @@ import type { GatehouseRequest } from './access.js';
 import { ANSWER, Answer, type AnswerOptions } from './answers.js';
 import { checkBody } from './body-check.js';
 import { AppError, databaseAway, isDatabaseAway, sqlState } from './errors.js';
+import { entityTag } from './versions.js';
 
 const BODY_LIMIT = 1024 * 1024;
 
@@ -82,11 +83,11 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
 
 /** claims.md rule 14: `/v1` may be called from any page, without credentials of the browser. `/api/v1` says nothing, so browsers refuse. */
 function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): void {
-  reply.header('access-control-allow-origin', '*').header('access-control-expose-headers', 'retry-after, etag');
+  reply.header('access-control-allow-origin', '*').header('access-control-expose-headers', 'retry-after, etag, idempotency-replayed');
   if (request.method !== 'OPTIONS') return;
   reply
     .header('access-control-allow-methods', 'GET, HEAD, PUT, POST, PATCH, DELETE')
-    .header('access-control-allow-headers', 'authorization, content-type, x-api-key, x-csrf-token, if-match')
+    .header('access-control-allow-headers', 'authorization, content-type, x-api-key, x-csrf-token, if-match, idempotency-key')
     .header('access-control-max-age', '86400');
 }
 
@@ -149,6 +150,7 @@ export class EnvelopeInterceptor implements NestInterceptor {
         const data = own ? own.data : result;
         const status = own?.options.status ?? declared.status ?? 200;
         reply.status(status);
+        if (own?.options.version !== undefined) reply.header('etag', entityTag(own.options.version));
         if (declared.bare) return data;
         return { data: data ?? null, success: true, error: false, message: own?.options.message ?? declared.message, status };
       }),

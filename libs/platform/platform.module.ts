@@ -5,8 +5,10 @@ import { Config } from './config.js';
 import { KeyRing } from './crypto.js';
 import { Hooks } from './hooks.js';
 import { EnvelopeInterceptor, HttpErrorFilter } from './http.js';
+import { IdempotencyInterceptor } from './idempotency.js';
 import { RefusalLimiter } from './refusal-limiter.js';
 import { Retention } from './retention.js';
+import { StrictQueryInterceptor } from './strict-query.js';
 
 /** What every module stands on, apart from the database. */
 @Global()
@@ -18,7 +20,10 @@ import { Retention } from './retention.js';
     RefusalLimiter,
     Retention,
     { provide: APP_FILTER, useClass: HttpErrorFilter },
+    // In this order: a stored answer goes through the envelope like a fresh one.
     { provide: APP_INTERCEPTOR, useClass: EnvelopeInterceptor },
+    { provide: APP_INTERCEPTOR, useClass: StrictQueryInterceptor },
+    { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
   ],
   exports: [KeyRing, Hooks, TenantResolvers, RefusalLimiter, Retention],
 })

@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { prepared, query, Db } from './database/db.js';
+import { Db, execute, prepared, query } from './database/db.js';
 import { Config } from './config.js';
 import { isDatabaseAway } from './errors.js';
 
@@ -7,6 +7,12 @@ const EVERY_MS = 3_600_000;
 const BATCH = 5000;
 /** One server at a time; the others skip their turn. */
 const LOCK = 7_241_964;
+
+/** A table whose rows have a time of their own, as SQL over the row. */
+export interface Expiring {
+  table: string;
+  expired: string;
+}
 
 /** A table that grows for ever unless old rows go. */
 export interface Retained {
@@ -17,11 +23,11 @@ export interface Retained {
   unless?: string;
 }
 
-/** Deletes what is older than RETENTION_DAYS, hourly, in small batches by ascending id. Modules register their tables at init. */
+/** Deletes what is older than RETENTION_DAYS or has expired, hourly, in small batches. Modules register their tables at init. */
 @Injectable()
 export class Retention implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(Retention.name);
-  private readonly tables: Retained[] = [];
+  private readonly tables: (Retained | Expiring)[] = [];
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
 
@@ -30,7 +36,7 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly config: Config,
   ) {}
 
-  register(table: Retained): void {
+  register(table: Retained | Expiring): void {
     this.tables.push(table);
   }
 
@@ -48,6 +54,10 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
   async sweep(): Promise<number> {
     let gone = 0;
     for (const table of this.tables) {
+      if ('expired' in table) {
+        for (let deleted = BATCH; deleted === BATCH && !this.stopped; gone += deleted) deleted = await this.deleteExpired(table);
+        continue;
+      }
       for (let after = 0, more = true; more && !this.stopped; ) {
         const batch = await this.deleteBatch(table, after);
         gone += batch.deleted;
@@ -72,6 +82,10 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
       );
       return { seen: row!.seen, deleted: row!.deleted, last: row!.last ?? after };
     });
+  }
+
+  private deleteExpired({ table, expired }: Expiring): Promise<number> {
+    return execute(this.db.manager, `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE ${expired} LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))`);
   }
 
   private schedule(wait: number): void {

@@ -6,8 +6,8 @@ export const mutants = [
   {
     rule: '1 the tenant comes from the key',
     file: 'src/provisioning/claims/claims.repository.ts',
-    find: "${KNOWN} WHERE s.org_id = $1 AND s.hardware_id = ANY($2::text[])",
-    replace: "${KNOWN} WHERE $1::text IS NOT NULL AND s.hardware_id = ANY($2::text[])",
+    find: '(${KNOWN} WHERE s.hardware_id = h.id OFFSET 0) k WHERE k."orgId" = $1',
+    replace: '(${KNOWN} WHERE s.hardware_id = h.id OFFSET 0) k WHERE $1::text IS NOT NULL',
     test: 'test/e2e/claims.e2e-spec.ts', name: 'rule 1',
   },
   {

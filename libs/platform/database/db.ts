@@ -8,13 +8,22 @@ import { DatabaseHealth } from './health.js';
 const RETRIED = new Set(['40001', '40P01']);
 const ATTEMPTS = 3;
 
+type Around = <T>(tx: EntityManager, run: () => Promise<T>) => Promise<T>;
+
 /** The door to PostgreSQL: transactions, and a manager for single statements. */
 @Injectable()
 export class Db {
+  private wrap: Around = (_tx, run) => run();
+
   constructor(
     readonly dataSource: DataSource,
     private readonly health: DatabaseHealth,
   ) {}
+
+  /** Registers what happens inside every transaction, around its work: one thing, the idempotency keys. */
+  around(wrap: Around): void {
+    this.wrap = wrap;
+  }
 
   /** For single statements outside a transaction. */
   get manager(): EntityManager {
@@ -47,7 +56,7 @@ export class Db {
       const begun = client.query('START TRANSACTION');
       begun.catch(() => undefined);
       runner.isTransactionActive = true;
-      const result = await fn(runner.manager);
+      const result = await this.wrap(runner.manager, () => fn(runner.manager));
       await begun;
       await client.query('COMMIT');
       return result;

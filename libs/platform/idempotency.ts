@@ -1,0 +1,148 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor, type OnModuleInit } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyReply } from 'fastify';
+import { defer, lastValueFrom, type Observable } from 'rxjs';
+import type { EntityManager } from 'typeorm';
+import type { GatehouseRequest, Principal } from './access.js';
+import { ANSWER, Answer, type AnswerOptions } from './answers.js';
+import { KeyRing, sameBytes, sha256 } from './crypto.js';
+import { Db, execute, query } from './database/db.js';
+import { conflict, invalid, sqlState } from './errors.js';
+import { Retention } from './retention.js';
+
+export const IDEMPOTENCY_KEY = 'idempotency-key';
+const HOURS = 24;
+const KEY = /^[\x21-\x7e]{1,255}$/;
+const STATEMENT_TIMEOUT = '57014';
+
+/** What a stored answer belongs to, and is bound to by its encryption. */
+interface Call {
+  principal: string;
+  method: string;
+  path: string;
+  key: string;
+  bodyHash: Buffer;
+}
+
+interface Stored {
+  data: unknown;
+  /** Only where the handler chose them itself. */
+  status?: number;
+  message?: string;
+}
+
+/** The call was decided before: its answer is stored. */
+class Decided extends Error {}
+
+const aad = ({ principal, method, path, key }: Call) => `answer:${[principal, method, path, key].join('\n')}`;
+const idOf = ({ principal, method, path, key }: Call) => [principal, method, path, key];
+
+/**
+ * `Idempotency-Key` on creating routes. The key's row is inserted by the very transaction that creates: a second call with the key waits
+ * for that transaction's end, finds the row after a commit and none after a rollback, whatever dies in between. The result of the
+ * transaction is stored with it, encrypted; it is what is answered again for 24 hours.
+ */
+@Injectable()
+export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
+  private readonly calls = new AsyncLocalStorage<{ call: Call; committed: Stored | null }>();
+
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly db: Db,
+    private readonly keys: KeyRing,
+    private readonly retention: Retention,
+  ) {}
+
+  onModuleInit(): void {
+    this.db.around((tx, run) => this.inTransaction(tx, run));
+    this.retention.register({ table: 'idempotency_key', expired: `created_at < now() - interval '${HOURS} hours'` });
+  }
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (context.getType() !== 'http') return next.handle();
+    const request = context.switchToHttp().getRequest<GatehouseRequest>();
+    const key = request.headers[IDEMPOTENCY_KEY];
+    if (key === undefined) return next.handle();
+    const declared = this.reflector.get<AnswerOptions | undefined>(ANSWER, context.getHandler());
+    const principal = request.principal;
+    if (!declared || !isCreating(declared) || !principal || principal.kind === 'anonymous') return next.handle();
+    if (typeof key !== 'string' || !KEY.test(key)) throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
+    const call = { principal: nameOf(principal), method: request.method, path: request.url, key, bodyHash: sha256(JSON.stringify(request.body ?? null)) };
+    return defer(() => this.answer(call, next, context.switchToHttp().getResponse<FastifyReply>()));
+  }
+
+  private async answer(call: Call, next: CallHandler, reply: FastifyReply): Promise<unknown> {
+    const before = await this.stored(call);
+    if (before) return replay(before, reply);
+    const running = { call, committed: null as Stored | null };
+    try {
+      const result: unknown = await this.calls.run(running, () => lastValueFrom(next.handle()));
+      const own = result instanceof Answer ? result : new Answer(result);
+      const final: Stored = { data: own.data ?? null, ...own.options };
+      if (running.committed && JSON.stringify(final) !== JSON.stringify(running.committed)) await this.store(this.db.manager, call, final);
+      return result;
+    } catch (error) {
+      const meanwhile = error instanceof Decided ? await this.stored(call) : undefined;
+      if (meanwhile) return replay(meanwhile, reply);
+      throw error instanceof Decided ? conflict('The first request with this Idempotency-Key has not ended yet') : error;
+    }
+  }
+
+  /** @returns the answer of an earlier call. @throws conflict when that call had another body. */
+  private async stored(call: Call): Promise<Stored | undefined> {
+    const [row] = await query<{ bodyHash: Buffer; answer: Buffer | null }>(
+      this.db.manager,
+      `SELECT body_hash AS "bodyHash", answer FROM idempotency_key
+       WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4 AND created_at >= now() - interval '${HOURS} hours'`,
+      idOf(call),
+    );
+    if (!row) return undefined;
+    if (!sameBytes(row.bodyHash, call.bodyHash)) throw conflict('This Idempotency-Key was used with another body');
+    return JSON.parse(this.keys.decrypt(row.answer!, aad(call)).toString()) as Stored;
+  }
+
+  /** Runs the first transaction of a call together with the row of its key. */
+  private async inTransaction<T>(tx: EntityManager, run: () => Promise<T>): Promise<T> {
+    const running = this.calls.getStore();
+    if (!running || running.committed) return run();
+    const { call } = running;
+    if (!(await this.claim(tx, call))) throw new Decided();
+    const result = await run();
+    const answer: Stored = { data: result ?? null };
+    await this.store(tx, call, answer);
+    running.committed = answer;
+    return result;
+  }
+
+  private async claim(tx: EntityManager, call: Call): Promise<boolean> {
+    try {
+      const claimed = await execute(
+        tx,
+        `INSERT INTO idempotency_key (principal, method, path, key, body_hash) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (principal, method, path, key) DO UPDATE SET body_hash = excluded.body_hash, answer = NULL, created_at = now()
+           WHERE idempotency_key.created_at < now() - interval '${HOURS} hours'`,
+        [...idOf(call), call.bodyHash],
+      );
+      return claimed === 1;
+    } catch (error) {
+      if (sqlState(error) === STATEMENT_TIMEOUT) return false;
+      throw error;
+    }
+  }
+
+  private async store(em: EntityManager, call: Call, answer: Stored): Promise<void> {
+    const sealed = this.keys.encrypt(Buffer.from(JSON.stringify(answer)), aad(call));
+    await execute(em, 'UPDATE idempotency_key SET answer = $5 WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4', [...idOf(call), sealed]);
+  }
+}
+
+/** Routes that take the header: those that answer 201, and those that create under another status. */
+export const isCreating = (declared: Pick<AnswerOptions, 'status' | 'creates'>) => declared.creates ?? declared.status === 201;
+
+const nameOf = (principal: Principal) => `${principal.kind}:${principal.id ?? principal.name}`;
+
+function replay({ data, ...options }: Stored, reply: FastifyReply): Answer<unknown> {
+  reply.header('idempotency-replayed', 'true');
+  return new Answer(data, options);
+}
