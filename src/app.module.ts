@@ -9,6 +9,7 @@ import { BootstrapModule } from './bootstrap/index.js';
 import { HealthModule } from './health/index.js';
 import { Org, OrgsModule } from './orgs/index.js';
 import { Profile, ProvisioningModule, Template } from './provisioning/index.js';
+import { ResourcesModule } from './resources/index.js';
 import { MIGRATIONS } from './schema.js';
 import { SiteGroup, SitesModule } from './sites/index.js';
 
@@ -40,6 +41,7 @@ export class AppModule {
         AccessModule,
         OrgsModule,
         SitesModule,
+        ResourcesModule,
         ApprovalsModule,
         ProvisioningModule,
         AgentsModule,

@@ -9,7 +9,7 @@ import { ROUTE_SCOPE } from '../libs/platform/access.js';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Right to left: a module may use what stands behind it in this list (CONTRIBUTING.md). */
-const LAYERS = ['bootstrap', 'agents', 'provisioning', 'approvals', 'sites', 'orgs', 'access', 'audit', 'health'];
+const LAYERS = ['bootstrap', 'agents', 'provisioning', 'approvals', 'blueprints', 'resources', 'clients', 'sites', 'orgs', 'access', 'audit', 'health'];
 /** The composition of the application sees every module. */
 const COMPOSITION = ['src/main.ts', 'src/admin.ts', 'src/app.ts', 'src/app.module.ts', 'src/schema.ts'];
 /** Long lists of words or messages, not code. */
