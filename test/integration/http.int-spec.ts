@@ -61,6 +61,15 @@ describe('the HTTP shell', () => {
     }
   });
 
+  it('names query parameters that it does not know, on routes that take none too', async () => {
+    await server.root.expect('PUT', '/org', { orgId: 'query', name: 'Query' });
+    for (const path of ['/org/query?x=1', '/orgs?limit=1&x=1', '/orgs?limit=x', '/orgs?limit=0', '/orgs?limit=1001', '/orgs?page=1&limit=2', '/org/checkId?orgId=a&x=1']) {
+      const reply = await server.root.get(path);
+      expect([path, reply.status, reply.body.code]).toEqual([path, 400, 'validation']);
+    }
+    expect((await server.root.get<never>('/org/query?verbose=1')).body.message).toBe('Validation error: Unrecognized query parameter at "verbose"');
+  });
+
   it('answers a preflight of /v1 for any origin, without credentials, and none of /api/v1', async () => {
     const preflight = (prefix: string) =>
       fetch(`${server.url}${prefix}/orgs`, { method: 'OPTIONS', headers: { origin: 'https://elsewhere.example', 'access-control-request-method': 'GET' } });

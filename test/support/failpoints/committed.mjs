@@ -1,0 +1,15 @@
+// Failpoint "committed": the server dies by SIGKILL after a transaction was committed and before anything else happens.
+// Loaded into a test server with --import; production builds have no failpoints. Armed while the file in FAILPOINT_FILE exists.
+import 'reflect-metadata';
+import { existsSync, unlinkSync } from 'node:fs';
+import { Db } from '../../../dist/libs/platform/database/db.js';
+
+const tx = Db.prototype.tx;
+Db.prototype.tx = async function (...args) {
+  const result = await tx.apply(this, args);
+  if (existsSync(process.env.FAILPOINT_FILE)) {
+    unlinkSync(process.env.FAILPOINT_FILE);
+    process.kill(process.pid, 'SIGKILL');
+  }
+  return result;
+};
