@@ -21,6 +21,15 @@ describe('parseConfig', () => {
     expect(parse({ HOST: '::1', TLS_CERT_FILE: 'c.pem', TLS_KEY_FILE: 'k.pem' }).publicUrl.origin).toBe('https://[::1]:3000');
   });
 
+  it('makes the names of DNS of BASE_DOMAIN when they are not given', () => {
+    expect(parse({ BASE_DOMAIN: 'Gate.Example.com' })).toMatchObject({
+      baseDomain: 'gate.example.com', dnsNameservers: ['ns1.gate.example.com', 'ns2.gate.example.com'], dnsCnameSuffix: 'cname.gate.example.com', dnsServerIp: '127.0.0.1', dnsResolvers: [],
+    });
+    expect(parse({ PUBLIC_URL: 'http://192.0.2.7', DNS_NAMESERVERS: 'a.example, b.example', DNS_RESOLVERS: '9.9.9.9,127.0.0.1:5353,[::1]:53,::1' })).toMatchObject({
+      dnsServerIp: '192.0.2.7', dnsNameservers: ['a.example', 'b.example'], dnsResolvers: ['9.9.9.9', '127.0.0.1:5353', '[::1]:53', '::1'],
+    });
+  });
+
   it('splits the root key at its first dot', () => {
     const secret = `${'s'.repeat(20)}.${'t'.repeat(20)}`;
     expect(parse({ ROOT_API_KEY: `root1.${secret}` }).rootApiKey).toEqual({ id: 'root1', secret });
@@ -37,6 +46,11 @@ describe('parseConfig', () => {
     ['TRUST_PROXY', { TRUST_PROXY: '10.0.0.0/8, everyone' }],
     ['ORG_SUBNET', { ORG_SUBNET: '100.90.128.1/17' }],
     ['ORG_SUBNET', { ORG_SUBNET: '100.90.128.0' }],
+    ['BASE_DOMAIN', { BASE_DOMAIN: 'a b' }],
+    ['DNS_NAMESERVERS', { DNS_NAMESERVERS: 'ns1.example.com,-' }],
+    ['DNS_SERVER_IP', { DNS_SERVER_IP: 'example.com' }],
+    ['DNS_RESOLVERS', { DNS_RESOLVERS: 'dns.example.com' }],
+    ['DNS_RESOLVERS', { DNS_RESOLVERS: '127.0.0.1:99999' }],
     ['RETENTION_DAYS', { RETENTION_DAYS: '0' }],
     ['DATABASE_URL', { DATABASE_URL: 'mysql://localhost/x', MASTER_KEY: key }],
     ['MASTER_KEY', { DATABASE_URL: 'postgres://localhost/x' }],

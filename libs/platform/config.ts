@@ -20,6 +20,11 @@ export const VARIABLES = {
   METRICS_PORT: { fallback: '', about: 'Port of the Prometheus metrics at /metrics (default: no metrics).' },
   TRUST_PROXY: { fallback: '', about: 'Addresses or CIDRs of proxies whose X-Forwarded-For is believed, comma separated (default: none).' },
   ORG_SUBNET: { fallback: '100.90.128.0/17', about: 'Address pool of a new organization.' },
+  BASE_DOMAIN: { fallback: 'localhost', about: 'Domain whose names every organization may give to its resources; *.BASE_DOMAIN should point at this server.' },
+  DNS_NAMESERVERS: { fallback: '', about: 'Name servers that a domain of type ns is delegated to, comma separated (default: ns1.BASE_DOMAIN, ns2.BASE_DOMAIN).' },
+  DNS_CNAME_SUFFIX: { fallback: '', about: 'Domain below which every domain of type cname gets a name to point at (default: cname.BASE_DOMAIN).' },
+  DNS_SERVER_IP: { fallback: '', about: 'Address that A records of domains of type wildcard should hold (default: the address in PUBLIC_URL, else 127.0.0.1).' },
+  DNS_RESOLVERS: { fallback: '', about: 'Resolvers that verify domains, as addresses with or without a port, comma separated (default: those of the machine).' },
   RETENTION_DAYS: { fallback: '90', about: 'Days that claims, audit rows and events are kept.' },
   DATA_DIR: { fallback: './.gatehouse', about: 'Folder of the embedded database, the master key and first-run.txt.' },
   DATABASE_URL: { fallback: '', about: 'PostgreSQL 15 or newer, a direct or session-pooled connection (default: an embedded PostgreSQL 18 in DATA_DIR).' },
@@ -51,6 +56,13 @@ export class Config {
   /** Addresses, CIDRs or the words loopback, linklocal, uniquelocal; empty: nobody is believed. */
   readonly trustProxy: readonly string[];
   readonly orgSubnet: string;
+  /** Lower case, like all names here. */
+  readonly baseDomain: string;
+  readonly dnsNameservers: readonly string[];
+  readonly dnsCnameSuffix: string;
+  readonly dnsServerIp: string;
+  /** `address` or `address:port`; empty: those of the machine. */
+  readonly dnsResolvers: readonly string[];
   readonly retentionDays: number;
   /** Absolute path. */
   readonly dataDir: string;
@@ -147,10 +159,31 @@ export function parseConfig(env: Env, cwd: string): Config {
   const logLevel = LOG_LEVELS.find((level) => level === text('LOG_LEVEL'));
   if (!logLevel) throw new ConfigError(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not "${text('LOG_LEVEL')}".`);
 
+  const publicUrl = parsePublicUrl(given('PUBLIC_URL') || defaultPublicUrl(host, port, tls !== undefined));
+  const list = (name: VariableName): string[] => text(name).split(',').map((entry) => entry.trim()).filter(Boolean);
+  const domain = (name: VariableName, value: string): string => {
+    const lower = value.toLowerCase().replace(/\.$/, '');
+    if (!HOST_NAME.test(lower) || lower.length > 253) throw new ConfigError(`${name} must be a domain name, not "${value}".`);
+    return lower;
+  };
+  const baseDomain = domain('BASE_DOMAIN', text('BASE_DOMAIN'));
+  const nameservers = list('DNS_NAMESERVERS').map((name) => domain('DNS_NAMESERVERS', name));
+  const dnsServerIp = optional('DNS_SERVER_IP') ?? (isIP(publicUrl.hostname) ? publicUrl.hostname : '127.0.0.1');
+  if (!isIP(dnsServerIp)) throw new ConfigError(`DNS_SERVER_IP must be an address, not "${dnsServerIp}".`);
+  const dnsResolvers = list('DNS_RESOLVERS');
+  for (const resolver of dnsResolvers) {
+    if (!isResolver(resolver)) throw new ConfigError(`DNS_RESOLVERS must list addresses such as 9.9.9.9 or 127.0.0.1:5353, "${resolver}" is none.`);
+  }
+
   return new Config({
     port,
     host,
-    publicUrl: parsePublicUrl(given('PUBLIC_URL') || defaultPublicUrl(host, port, tls !== undefined)),
+    publicUrl,
+    baseDomain,
+    dnsNameservers: nameservers.length > 0 ? nameservers : [`ns1.${baseDomain}`, `ns2.${baseDomain}`],
+    dnsCnameSuffix: domain('DNS_CNAME_SUFFIX', optional('DNS_CNAME_SUFFIX') ?? `cname.${baseDomain}`),
+    dnsServerIp,
+    dnsResolvers,
     tls,
     metricsPort,
     trustProxy: parseTrustProxy(text('TRUST_PROXY')),
@@ -181,6 +214,12 @@ export function renderEnvExample(): string {
 export const AGENT_VARIABLES: ReadonlySet<string> = new Set(['GATEHOUSE_HARDWARE_ID', 'GATEHOUSE_PROVISIONING_KEY_FILE']);
 
 const HOST_NAME = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
+
+/** What node:dns takes: an address, or `address:port` with IPv6 in brackets. */
+function isResolver(value: string): boolean {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(value) ?? [];
+  return isIP(value) !== 0 || (isIP(bracketed ?? '') === 6 && Number(port ?? 53) < 65_536) || (isIP(plain ?? '') === 4 && Number(port ?? 53) < 65_536);
+}
 
 function definedOnly(env: Env): Env {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));

@@ -4,3 +4,4 @@ export { SitesService, type CreatedSite, type NewSite } from './sites.service.js
 export { SiteReads } from './site-reads.js';
 export { NICE_ID, NICE_ID_PROBLEM, SiteFilter, SiteView } from './sites.dto.js';
 export type { SiteFields, SiteStatus, SiteType } from './sites.repository.js';
+export { makeNiceId } from './nice-id.js';
