@@ -1,5 +1,6 @@
 import { FirstSchema1763700000000 } from './migrations/1763700000000-first-schema.js';
 import { Resources1763800000000 } from './migrations/1763800000000-resources.js';
+import { Blueprints1763900000000 } from './migrations/1763900000000-blueprints.js';
 
 /** Migrations in the order in which they run. */
-export const MIGRATIONS = [FirstSchema1763700000000, Resources1763800000000];
+export const MIGRATIONS = [FirstSchema1763700000000, Resources1763800000000, Blueprints1763900000000];
