@@ -31,10 +31,10 @@ export interface House {
 /** Holds every action everywhere. */
 export const operator: Principal = systemPrincipal('operator');
 
-export async function openHouse(): Promise<House> {
+export async function openHouse(extra: Record<string, string> = {}): Promise<House> {
   const database = await createTestDatabase();
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-house-'));
-  const env = { DATABASE_URL: database.url, MASTER_KEY: TEST_MASTER_KEY, DATA_DIR: dataDir, LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '40' };
+  const env = { DATABASE_URL: database.url, MASTER_KEY: TEST_MASTER_KEY, DATA_DIR: dataDir, LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '40', ...extra };
   const app = await createApp(parseConfig(env, dataDir));
   await app.init();
   await app.listen(0, '127.0.0.1');

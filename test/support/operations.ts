@@ -129,6 +129,15 @@ export const OPERATIONS: Record<string, Operation> = {
   },
   deleteGroup: { by: 'key', call: async (stage) => ({ params: { groupId: await stage.group() } }), audit: ['group.delete', 'group', 'groupId'] },
 
+  // domains
+  listOrgDomains: list('key'),
+  createOrgDomain: { by: 'key', call: (stage) => ({ body: { type: 'wildcard', baseDomain: stage.domainName() } }), audit: ['domain.create', 'domain', 'domainId'] },
+  getDomain: read('key', (stage) => ({ params: { domainId: stage.domainId } })),
+  updateOrgDomain: { by: 'key', call: async (stage) => ({ ...(await domain(stage)), body: { certResolver: 'walk' } }), audit: ['domain.update', 'domain', 'domainId'] },
+  deleteOrgDomain: { by: 'key', call: domain, audit: ['domain.delete', 'domain', 'domainId'] },
+  getDnsRecords: read('key', (stage) => ({ params: { domainId: stage.domainId } })),
+  restartOrgDomain: { by: 'key', call: domain, audit: ['domain.restart', 'domain', 'domainId'] },
+
   // decisions
   revokeSite: { by: 'key', call: async (stage) => ({ ...(await approvedSite(stage)), body: { note: 'stolen' } }), audit: ['site.revoke', 'site', 'siteId'] },
   updateApprovals: {
@@ -248,6 +257,9 @@ export const OPERATIONS: Record<string, Operation> = {
 
 async function apiKey(stage: Stage): Promise<Call> {
   return { params: { apiKeyId: (await stage.apiKey()).apiKeyId } };
+}
+async function domain(stage: Stage): Promise<Call> {
+  return { params: { domainId: await stage.domain() } };
 }
 async function pendingSite(stage: Stage): Promise<Call> {
   return { params: { siteId: (await stage.site('pending')).siteId } };

@@ -43,6 +43,7 @@ export class Stage {
   templateId!: number;
   profileId!: number;
   groupId!: number;
+  domainId!: string;
   key!: TestKey;
   pendingKey!: TestKey;
   approved!: StageSite;
@@ -66,6 +67,7 @@ export class Stage {
     stage.pendingKey = await stage.provisioningKey({ approveNewSites: false });
     stage.approved = await stage.site('approved');
     stage.pending = await stage.site('pending');
+    stage.domainId = await stage.domain();
     await stage.tombstone();
     await stage.range();
     const [key, bare] = [await stage.apiKey(ACTIONS), await stage.apiKey()];
@@ -90,6 +92,10 @@ export class Stage {
   /** A range that no other range of this organization overlaps. */
   cidr = () => `10.${++this.subnets}.0.0/24`;
 
+  /** A name that nothing else has, as a domain. */
+  domainName = () => `${this.name('domain').toLowerCase()}.example.com`;
+  /** A verified one. */
+  domain = async () => (await this.root.expect<{ domainId: string }>('PUT', this.path('domain'), { type: 'wildcard', baseDomain: this.domainName() })).domainId;
   group = async () => (await this.make<{ groupId: number }>('group', {})).groupId;
   profile = async () => (await this.make<{ profileId: number }>('provisioning-profile', { groupIds: [this.groupId] })).profileId;
   template = async () => (await this.make<{ templateId: number }>('provisioning-template', { profileId: this.profileId, groupIds: [this.groupId] })).templateId;

@@ -1,0 +1,73 @@
+import { Body, Controller, Delete, Get, Param, Patch, Post, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, IfMatch, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { CreatedDomain, CreateDomainBody, DnsRecordView, DomainList, DomainView, Done, UpdatedDomain, UpdateDomainBody } from './domains.dto.js';
+import { DomainsService } from './domains.service.js';
+
+@ApiTags('Domains')
+@Controller('org/:orgId')
+export class DomainsController {
+  constructor(private readonly domains: DomainsService) {}
+
+  /** List domains by name */
+  @Get('domains')
+  @Access('listOrgDomains')
+  @Returns(DomainList, { message: 'Domains retrieved successfully' })
+  listOrgDomains(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
+    return this.domains.list(principal, orgId, page);
+  }
+
+  /** Register a domain; the answer says which DNS records it needs */
+  @Put('domain')
+  @Access('createOrgDomain')
+  @ErrorAnswers(409)
+  @Returns(CreatedDomain, { status: 201, message: 'Domain created successfully' })
+  createOrgDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateDomainBody) {
+    return this.domains.create(principal, orgId, body);
+  }
+
+  /** Read a domain */
+  @Get('domain/:domainId')
+  @Access('getDomain')
+  @Returns(DomainView, { message: 'Domain retrieved successfully', versioned: true })
+  async getDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string) {
+    const { domain, version } = await this.domains.get(principal, orgId, domainId);
+    return new Answer(domain, { version });
+  }
+
+  /** Change the certificate settings of a domain of type wildcard */
+  @Patch('domain/:domainId')
+  @Access('updateOrgDomain')
+  @ChecksVersion()
+  @Returns(UpdatedDomain, { message: 'Domain updated successfully', versioned: true })
+  async updateOrgDomain(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string, @Body() body: UpdateDomainBody, @IfMatch() ifMatch: number | undefined,
+  ) {
+    const { domain, version } = await this.domains.update(principal, orgId, domainId, body, ifMatch);
+    return new Answer(domain, { version });
+  }
+
+  /** Delete a domain; resources on it lose their names */
+  @Delete('domain/:domainId')
+  @Access('deleteOrgDomain')
+  @Returns(Done, { message: 'Domain deleted successfully' })
+  deleteOrgDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string) {
+    return this.domains.delete(principal, orgId, domainId);
+  }
+
+  /** List the DNS records that a domain needs, and which were found */
+  @Get('domain/:domainId/dns-records')
+  @Access('getDNSRecords')
+  @Returns([DnsRecordView], { message: 'DNS records retrieved successfully' })
+  getDnsRecords(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string) {
+    return this.domains.records(principal, orgId, domainId);
+  }
+
+  /** Begin the verification of a domain anew */
+  @Post('domain/:domainId/restart')
+  @Access('restartOrgDomain')
+  @Returns(Done, { message: 'Domain restarted successfully' })
+  restartOrgDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string) {
+    return this.domains.restart(principal, orgId, domainId);
+  }
+}

@@ -1,0 +1,162 @@
+import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import {
+  Config, conflict, Db, Hooks, invalid, isUniqueViolation, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
+} from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import { isWithin, parentOf } from '../names.js';
+import { type FullDomain, fullDomainOf, recordsFor } from './domain-names.js';
+import type { CreatedDomain, CreateDomainBody, DnsRecordView, DomainList, DomainView, Done, UpdatedDomain, UpdateDomainBody } from './domains.dto.js';
+import { type DomainRow, DomainsRepository } from './domains.repository.js';
+
+const ID_LENGTH = 15;
+
+/** Domains that resources get their names from (integration-api.md §3.8). */
+@Injectable()
+export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
+  constructor(
+    private readonly db: Db,
+    private readonly config: Config,
+    private readonly repository: DomainsRepository,
+    private readonly audit: AuditService,
+    private readonly hooks: Hooks,
+    private readonly resolvers: TenantResolvers,
+  ) {}
+
+  onModuleInit(): void {
+    this.resolvers.register('domainId', async (domainId) => {
+      const orgId = await this.repository.orgOf(this.db.manager, domainId);
+      return orgId === null ? null : { orgId };
+    });
+    this.hooks.orgCreated.register((tx, orgId) => this.repository.ensureConfigManaged(tx, this.config.baseDomain, this.config.dnsServerIp, orgId));
+  }
+
+  /** Organizations that are older than BASE_DOMAIN get it too. */
+  async onApplicationBootstrap(): Promise<void> {
+    await this.db.tx(async (tx) => {
+      await this.repository.ensureConfigManaged(tx, this.config.baseDomain, this.config.dnsServerIp, null);
+      await this.repository.dropFormerConfigManaged(tx, this.config.baseDomain);
+    });
+  }
+
+  /**
+   * The name that a resource gets, for services that make resources. The domain stays as it is until the end of the transaction.
+   * @throws not_found when the domain is of another organization; validation when it is not verified or the subdomain is wrong.
+   */
+  async nameOn(tx: EntityManager, orgId: string, domainId: string, subdomain: string | null | undefined): Promise<FullDomain> {
+    const domain = await this.repository.hold(tx, orgId, domainId);
+    if (!domain) throw notFound('Domain');
+    if (!domain.verified) throw invalid('domainId', 'the domain is not verified');
+    return fullDomainOf(domain, subdomain);
+  }
+
+  /** @throws conflict when the organization has it or somebody verified it; validation for a cname on two labels or a name inside a verified domain. */
+  async create(principal: Principal, orgId: string, body: CreateDomainBody): Promise<CreatedDomain> {
+    const { type, certResolver = null, preferWildcardCert = null } = body;
+    const baseDomain = body.baseDomain.toLowerCase();
+    if (type === 'cname' && baseDomain.split('.').length < 3) throw invalid('baseDomain', 'a cname domain has at least three labels; DNS allows no CNAME at the top of a zone');
+    const domain = { domainId: randomLower(ID_LENGTH), baseDomain, type, certResolver, preferWildcardCert };
+    const records = recordsFor(domain, { nameservers: this.config.dnsNameservers, cnameSuffix: this.config.dnsCnameSuffix, serverIp: this.config.dnsServerIp });
+    try {
+      return await this.db.tx(async (tx) => {
+        await this.requireFree(tx, orgId, domain);
+        await this.repository.insert(tx, orgId, domain);
+        await this.repository.insertRecords(tx, domain.domainId, type === 'wildcard', records);
+        await this.audit.record(tx, principal, { orgId, action: 'domain.create', target: { type: 'domain', id: domain.domainId }, details: { baseDomain, type } });
+        const named = records.map(({ baseDomain, value }) => ({ baseDomain, value }));
+        return {
+          domainId: domain.domainId,
+          ...(type === 'ns' ? { nsRecords: records.map((r) => r.value) } : type === 'cname' ? { cnameRecords: named } : { aRecords: named }),
+          certResolver,
+          preferWildcardCert,
+        };
+      });
+    } catch (error) {
+      if (isUniqueViolation(error)) throw conflict('This domain exists already');
+      // A root key may name an organization that was deleted a moment ago.
+      throw sqlState(error) === '23503' ? notFound('Organization') : error;
+    }
+  }
+
+  /** Within another organization's domain nobody gets one; within one's own verified ns domain ns and cname say nothing new. */
+  private async requireFree(tx: EntityManager, orgId: string, d: { baseDomain: string; type: string }): Promise<void> {
+    const names = [d.baseDomain];
+    for (let name = d.baseDomain; name.includes('.'); ) names.push((name = parentOf(name)));
+    const taken = await this.repository.verifiedAmong(tx, names);
+    if (taken.some((t) => t.baseDomain === d.baseDomain)) throw conflict('This domain is verified already');
+    const around = taken.find((t) => isWithin(d.baseDomain, t.baseDomain) && (t.orgId !== orgId ? t.type !== 'cname' : t.type === 'ns' && d.type !== 'wildcard'));
+    if (around) throw invalid('baseDomain', 'lies within a domain that is verified');
+  }
+
+  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<DomainList> {
+    const window = windowOf(page, 1000);
+    const [rows, total] = await this.repository.list(this.db.manager, orgId, window);
+    return { domains: rows.map(view), pagination: shapeA(total, window) };
+  }
+
+  /** @throws not_found */
+  async get(_principal: Principal, orgId: string, domainId: string): Promise<{ domain: DomainView; version: number }> {
+    const row = await this.repository.find(this.db.manager, orgId, domainId);
+    if (!row) throw notFound('Domain');
+    return { domain: view(row), version: row.version };
+  }
+
+  /** @throws validation for another type than wildcard; precondition_failed */
+  async update(
+    principal: Principal,
+    orgId: string,
+    domainId: string,
+    body: UpdateDomainBody,
+    ifMatch: number | undefined,
+  ): Promise<{ domain: UpdatedDomain; version: number }> {
+    if (body.certResolver === undefined && body.preferWildcardCert === undefined) throw invalid('body', 'at least one field is required');
+    return this.db.tx(async (tx) => {
+      const before = await this.lock(tx, orgId, domainId);
+      requireVersion('Domain', ifMatch, before.version);
+      if (before.type !== 'wildcard') throw invalid('domainId', 'only domains of type wildcard have certificate settings');
+      await this.repository.update(tx, orgId, domainId, body);
+      await this.audit.record(tx, principal, { orgId, action: 'domain.update', target: { type: 'domain', id: domainId }, details: { ...body } });
+      const { certResolver, preferWildcardCert, version } = (await this.repository.find(tx, orgId, domainId))!;
+      return { domain: { domainId, certResolver, preferWildcardCert }, version };
+    });
+  }
+
+  /** Resources on it lose their names. @throws validation for the domain of BASE_DOMAIN */
+  async delete(principal: Principal, orgId: string, domainId: string): Promise<Done> {
+    return this.db.tx(async (tx) => {
+      const { configManaged, baseDomain } = await this.lock(tx, orgId, domainId);
+      if (configManaged) throw invalid('domainId', 'this domain comes from the configuration of the server');
+      await this.repository.delete(tx, orgId, domainId);
+      await this.audit.record(tx, principal, { orgId, action: 'domain.delete', target: { type: 'domain', id: domainId }, details: { baseDomain } });
+      return { success: true };
+    });
+  }
+
+  /** A records hold what DNS_SERVER_IP says now. */
+  async records(_principal: Principal, orgId: string, domainId: string): Promise<DnsRecordView[]> {
+    if (!(await this.repository.find(this.db.manager, orgId, domainId))) throw notFound('Domain');
+    const rows = await this.repository.records(this.db.manager, domainId);
+    return rows.map((row) => (row.recordType === 'A' ? { ...row, value: this.config.dnsServerIp } : row));
+  }
+
+  /** Forgets failures and checks again at once; a verified domain stays so. */
+  async restart(principal: Principal, orgId: string, domainId: string): Promise<Done> {
+    return this.db.tx(async (tx) => {
+      await this.lock(tx, orgId, domainId);
+      await this.repository.restart(tx, orgId, domainId);
+      await this.audit.record(tx, principal, { orgId, action: 'domain.restart', target: { type: 'domain', id: domainId } });
+      return { success: true };
+    });
+  }
+
+  private async lock(tx: EntityManager, orgId: string, domainId: string): Promise<DomainRow> {
+    const row = await this.repository.lock(tx, orgId, domainId);
+    if (!row) throw notFound('Domain');
+    return row;
+  }
+}
+
+function view(d: DomainRow): DomainView {
+  const { domainId, baseDomain, configManaged, type, verified, failed, tries, certResolver, preferWildcardCert, errorMessage } = d;
+  return { domainId, baseDomain, configManaged, type, verified, failed, tries, certResolver, preferWildcardCert, errorMessage };
+}
