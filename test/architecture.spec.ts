@@ -44,7 +44,7 @@ function violation(file: string, imported: string): string | undefined {
   if (from === to || COMPOSITION.includes(file)) return undefined;
   if (from.startsWith('libs/')) {
     if (to.startsWith('src')) return 'libs never imports src';
-    const allowed: Record<string, string[]> = { 'libs/contracts': [], 'libs/platform': ['libs/contracts'], 'libs/agent': ['libs/contracts', 'libs/blueprint'] };
+    const allowed: Record<string, string[]> = { 'libs/contracts': [], 'libs/platform': ['libs/contracts'], 'libs/blueprint': ['libs/contracts'], 'libs/agent': ['libs/contracts', 'libs/blueprint'] };
     return allowed[from]?.includes(to) ? undefined : `${from} may not import ${to}`;
   }
   if (to.startsWith('libs/')) return to === 'libs/agent' ? 'the server does not import the agent' : undefined;

@@ -1,0 +1,7 @@
+export { fromDockerLabels, type LabelledContainer } from './docker-labels.js';
+export { digestOf, maskSecrets, toDocument, toYaml } from './export.js';
+export type * from './model.js';
+export { DOCUMENT_LIMITS } from './node.js';
+export { parse, type Parsed, type ParseOptions } from './parse.js';
+export { describeProblem, type Problem } from './problem.js';
+export { environmentTemplates, NO_TEMPLATES, OPEN_SITE_TEMPLATES, parseTemplate, siteTemplates, type SiteValues, type Templates } from './template.js';

@@ -1,0 +1,62 @@
+import { fillTree } from './fill.js';
+import type { Blueprint } from './model.js';
+import { DOCUMENT_LIMITS, type TreeNode } from './node.js';
+import { type Problem, Problems } from './problem.js';
+import { readDocument } from './read-document.js';
+import { readJson } from './read-json.js';
+import { readYaml } from './read-yaml.js';
+import { forbiddenCharacter, Source } from './source.js';
+import { NO_TEMPLATES, type Templates } from './template.js';
+
+export type ParseOptions = {
+  /** `auto` (the default) takes a text that is JSON as JSON and everything else as YAML. */
+  format?: 'yaml' | 'json' | 'auto';
+  /** What templates stand for; without it there may be none. */
+  templates?: Templates;
+  /** Bytes of UTF-8, at most 1 MB. */
+  maxBytes?: number;
+};
+
+/** Either a model or problems, never both. */
+export type Parsed = { ok: true; model: Blueprint; problems: [] } | { ok: false; model: undefined; problems: Problem[] };
+
+/**
+ * Reads a blueprint (integration-api.md §4.1): limits, YAML or JSON, templates, schema, rules across the document.
+ * @returns the model with every default filled in, or everything that is wrong with it. Never throws for what the text holds.
+ */
+export function parse(text: string, options: ParseOptions = {}): Parsed {
+  const source = new Source(text.startsWith('\uFEFF') ? ` ${text.slice(1)}` : text);
+  const problems = new Problems(
+    (offset) => source.place(offset),
+    (masked) => source.unmask(masked),
+  );
+  const tree = checkText(source, options, problems) && readTree(source, options.format ?? 'auto', problems);
+  if (!tree) return { ok: false, model: undefined, problems: problems.list() };
+  fillTree(tree, source, options.templates ?? NO_TEMPLATES, problems);
+  return result(readDocument(tree, problems), problems);
+}
+
+export function result(model: Blueprint, problems: Problems): Parsed {
+  return problems.none ? { ok: true, model, problems: [] } : { ok: false, model: undefined, problems: problems.list() };
+}
+
+function checkText(source: Source, { maxBytes = DOCUMENT_LIMITS.bytes }: ParseOptions, problems: Problems): boolean {
+  const limit = Math.min(maxBytes, DOCUMENT_LIMITS.maxBytes);
+  const bytes = Buffer.byteLength(source.text);
+  if (bytes > limit) problems.add('', `the document has ${bytes} bytes; at most ${limit} are read`, 0);
+  if (source.templates.length >= DOCUMENT_LIMITS.templates) problems.add('', `the document has more than ${DOCUMENT_LIMITS.templates - 1} templates`, 0);
+  const forbidden = forbiddenCharacter(source.text);
+  if (forbidden) problems.add('', `the character ${forbidden.name} cannot be in a blueprint`, forbidden.at);
+  return problems.none;
+}
+
+function readTree(source: Source, format: 'yaml' | 'json' | 'auto', problems: Problems): TreeNode | undefined {
+  if (format === 'json') return readJson(source.masked, problems);
+  if (format === 'auto' && /^\s*[{[]/.test(source.masked)) {
+    // A YAML flow map may start the same way: only what is JSON from end to end is taken as such.
+    const trial = new Problems((offset) => source.place(offset), (masked) => source.unmask(masked));
+    const tree = readJson(source.masked, trial);
+    if (trial.none) return tree;
+  }
+  return readYaml(source.masked, problems);
+}

@@ -1,0 +1,53 @@
+/** Something wrong in a document. `line` and `column` count from 1; both are 0 where there is no text (Docker labels). */
+export type Problem = { path: string; message: string; line: number; column: number };
+
+const MAX_PROBLEMS = 100;
+
+/** Collects problems; after {@link MAX_PROBLEMS} it only counts, since nobody reads more and a hostile document has many. */
+export class Problems {
+  private readonly found: Problem[] = [];
+  private more = 0;
+
+  /** @param unmask puts back what was taken out of the text before it was parsed */
+  constructor(
+    private readonly place: (offset: number) => { line: number; column: number } = () => ({ line: 0, column: 0 }),
+    private readonly unmask: (text: string) => string = (text) => text,
+  ) {}
+
+  /** @param at offset in the text; negative when there is none */
+  add(path: string, message: string, at: number): void {
+    if (this.found.length < MAX_PROBLEMS) this.found.push({ path: this.unmask(path), message: this.unmask(message), ...(at < 0 ? { line: 0, column: 0 } : this.place(at)) });
+    else this.more++;
+  }
+
+  /** Nothing more is kept: a message need not be worked out. */
+  get full(): boolean {
+    return this.found.length >= MAX_PROBLEMS;
+  }
+
+  get none(): boolean {
+    return this.found.length === 0;
+  }
+
+  /** In the order of the text. */
+  list(): Problem[] {
+    const sorted = [...this.found].sort((a, b) => a.line - b.line || a.column - b.column);
+    return this.more === 0 ? sorted : [...sorted, { path: '', message: `and ${this.more} more problems`, line: 0, column: 0 }];
+  }
+}
+
+/** One problem as a line: `12:5 public-resources.web.port: must be …`. */
+export function describeProblem({ path, message, line, column }: Problem): string {
+  return `${line > 0 ? `${line}:${column} ` : ''}${path === '' ? '' : `${path}: `}${message}`;
+}
+
+/** `a.b` for a plain key, `a["b c"]` for any other. */
+export function below(path: string, key: string): string {
+  if (!/^[\w-]+$/.test(key)) return `${path}[${JSON.stringify(key.length > 60 ? `${key.slice(0, 60)}…` : key)}]`;
+  return path === '' ? key : `${path}.${key}`;
+}
+
+/** A value as it may stand in a message: short and on one line. */
+export function shown(value: string): string {
+  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+}

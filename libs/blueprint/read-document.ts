@@ -1,0 +1,105 @@
+import { Fields } from './fields.js';
+import type { Blueprint, PrivateEntry, PublicEntry, PublicResource } from './model.js';
+import { isNull, kindName, type TreeNode } from './node.js';
+import { below, type Problems, shown } from './problem.js';
+import { readPrivate, readSite } from './read-private.js';
+import { readPublic } from './read-public.js';
+
+const SECTIONS = {
+  'public-resources': 'public',
+  'proxy-resources': 'public',
+  'private-resources': 'private',
+  'client-resources': 'private',
+  sites: 'sites',
+} as const;
+/** The newer spelling wins over the older one on equal keys. */
+const OLD = ['proxy-resources', 'client-resources'];
+/** What stands at the top of a document. */
+export const SECTION_NAMES: readonly string[] = Object.keys(SECTIONS);
+
+type Section = (typeof SECTIONS)[keyof typeof SECTIONS];
+type Found = { entries: { key: string; fields: Fields; path: string; at: number }[] };
+
+/** The tree as a model. What is missing or wrong is reported; the model only counts when there are no problems. */
+export function readDocument(root: TreeNode, problems: Problems): Blueprint {
+  const model: Blueprint = { sites: [], publicResources: [], privateResources: [] };
+  if (isNull(root)) {
+    problems.add('', 'the document is empty; {} is a blueprint without anything', root.at);
+    return model;
+  }
+  if (root.kind !== 'map') {
+    problems.add('', `a blueprint must be a map, not ${kindName(root)}`, root.at);
+    return model;
+  }
+  const top = new Fields(root, '', problems);
+  const found: Record<Section, Found> = { public: { entries: [] }, private: { entries: [] }, sites: { entries: [] } };
+  for (const { key: name } of root.entries) {
+    const section = SECTIONS[name as keyof typeof SECTIONS] as Section | undefined;
+    const map = section && top.map(name);
+    if (map) collect(found[section], map, OLD.includes(name));
+  }
+  top.know(...SECTION_NAMES);
+  top.notYet('public-policies', ': write the settings into each resource');
+  top.done();
+  model.sites = found.sites.entries.map(({ key, fields }) => readSite(key, fields));
+  model.publicResources = found.public.entries.map(({ key, fields }) => readPublic(key, fields));
+  model.privateResources = found.private.entries.map(({ key, fields }) => readPrivate(key, fields));
+  checkPublic(found.public, model.publicResources);
+  checkPrivate(found.private, model.privateResources);
+  return model;
+}
+
+function collect(found: Found, section: Fields, old: boolean): void {
+  for (const { key, keyAt, value } of section.node.entries) {
+    const path = below(section.path, key);
+    const { problems } = section;
+    const length = [...key].length;
+    if (length < 1 || length > 255 || key.trim() !== key || /[\u0000-\u001f\u007f-\u009f]/.test(key) || key === '<<') {
+      problems.add(path, 'a name must have 1 to 255 characters, no control characters and no spaces at its ends', keyAt);
+      continue;
+    }
+    if (value.kind !== 'map') {
+      problems.add(path, `must be a map, not ${kindName(value)}`, isNull(value) ? keyAt : value.at);
+      continue;
+    }
+    const entry = { key, fields: new Fields(value, path, problems), path, at: keyAt };
+    const same = found.entries.findIndex((one) => one.key === key);
+    if (same < 0) found.entries.push(entry);
+    else if (!old) found.entries[same] = entry;
+  }
+}
+
+function checkPublic({ entries }: Found, resources: readonly PublicEntry[]): void {
+  const check = unique(entries, 'full-domain');
+  const port = unique(entries, 'proxy-port');
+  resources.forEach((resource, i) => {
+    if (resource.targetsOnly) return;
+    check(i, resource.fullDomain, resource.fullDomain ?? '');
+    if (resource.proxyPort !== null && portIsGiven(resource)) port(i, `${resource.mode} ${resource.proxyPort}`, `${resource.mode} port ${resource.proxyPort}`);
+  });
+}
+
+function portIsGiven(resource: PublicResource): boolean {
+  return resource.mode !== 'http';
+}
+
+function checkPrivate({ entries }: Found, resources: readonly PrivateEntry[]): void {
+  const domain = unique(entries, 'full-domain');
+  const alias = unique(entries, 'alias');
+  resources.forEach((resource, i) => {
+    domain(i, resource.fullDomain, resource.fullDomain ?? '');
+    alias(i, resource.alias, resource.alias ?? '');
+  });
+}
+
+/** Reports the second of two entries that claim the same thing. */
+function unique(entries: Found['entries'], key: string): (index: number, value: string | null, name: string) => void {
+  const first = new Map<string, string>();
+  return (index, value, name) => {
+    const entry = entries[index];
+    if (value === null || !entry) return;
+    const before = first.get(value);
+    if (before === undefined) first.set(value, entry.path);
+    else entry.fields.wrong(key, `${shown(name)} is taken by ${before}`);
+  };
+}

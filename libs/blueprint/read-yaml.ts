@@ -1,0 +1,184 @@
+import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, parseDocument, type Scalar, type YAMLMap } from 'yaml';
+import { DOCUMENT_LIMITS, type MapEntry, type MapNode, type TreeNode } from './node.js';
+import { below, type Problems, shown } from './problem.js';
+
+/** YAML 1.2 with anchors and merge keys, as a tree of plain values. @returns undefined after a problem */
+export function readYaml(text: string, problems: Problems): TreeNode | undefined {
+  const deep = tooDeep(text);
+  if (deep >= 0) {
+    problems.add('', `is nested more than ${DOCUMENT_LIMITS.depth} levels deep`, deep);
+    return undefined;
+  }
+  const document = quietly(() => {
+    // Duplicate keys are found below: the library compares every key with every other.
+    return parseDocument(text, { version: '1.2', schema: 'core', uniqueKeys: false, merge: false, prettyErrors: false, logLevel: 'error' });
+  });
+  if (document instanceof Error) {
+    // The library throws nothing by design; what is left is a stack too deep for it.
+    problems.add('', document instanceof RangeError ? 'is nested too deep' : `not valid YAML: ${firstLine(document.message)}`, 0);
+    return undefined;
+  }
+  for (const error of [...document.errors, ...document.warnings]) {
+    const message = error.code === 'MULTIPLE_DOCS' ? 'there is a second document in the file: one file is one blueprint' : `not valid YAML: ${firstLine(error.message)}`;
+    problems.add('', message, error.pos[0]);
+  }
+  if (!problems.none) return undefined;
+  if (document.contents === null) return { kind: 'scalar', at: 0, value: null, source: '' };
+  const tree = new YamlTree(problems).convert(document.contents as Node, '', 0);
+  return problems.none ? tree : undefined;
+}
+
+/** Each mistake in a text is an Error to the library; without their stacks a million commas are a matter of a second. */
+function quietly<T>(work: () => T): T | Error {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return work();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  } finally {
+    Error.stackTraceLimit = before;
+  }
+}
+
+/** Collections nest by recursion inside the library; this bounds it beforehand, and is generous with brackets inside texts. */
+function tooDeep(text: string): number {
+  const LIMIT = 20 * DOCUMENT_LIMITS.depth;
+  let open = 0;
+  for (let at = 0; at < text.length; at++) {
+    const c = text.charCodeAt(at);
+    if (c === 0x5b || c === 0x7b) open++;
+    else if ((c === 0x5d || c === 0x7d) && open > 0) open--;
+    if (open > LIMIT) return at;
+  }
+  // `- - - -` and `? ? ? ?` nest on one line; deeper indentation on the next nests further.
+  const compact = /^[ \t]*(?:[-?:][ \t]+){24}/m.exec(text);
+  return compact ? compact.index : deepestIndent(text);
+}
+
+/** Block collections nest by indentation, so that depth shows in the number of different indents that are open at once. */
+function deepestIndent(text: string): number {
+  const open: number[] = [];
+  for (let at = 0; at < text.length; ) {
+    const end = text.indexOf('\n', at);
+    const stop = end < 0 ? text.length : end;
+    let indent = 0;
+    while (at + indent < stop && text.charCodeAt(at + indent) === 0x20) indent++;
+    if (at + indent < stop) {
+      while (open.length > 0 && (open[open.length - 1] ?? 0) >= indent) open.pop();
+      open.push(indent);
+      if (open.length > 4 * DOCUMENT_LIMITS.depth) return at;
+    }
+    at = stop + 1;
+  }
+  return -1;
+}
+
+/** Anchors whose content is being read hold 'open': an alias to one is a cycle. */
+type Anchored = { node: TreeNode; size: number } | 'open';
+
+class YamlTree {
+  private readonly anchors = new Map<string, Anchored>();
+  private aliases = 0;
+  private nodes = 0;
+  private stopped = false;
+
+  constructor(private readonly problems: Problems) {}
+
+  convert(node: Node | null, path: string, depth: number): TreeNode {
+    const at = node?.range?.[0] ?? 0;
+    const nothing: TreeNode = { kind: 'scalar', at, value: null, source: '' };
+    if (this.stopped || node === null) return nothing;
+    if (depth > DOCUMENT_LIMITS.depth) return this.stop(nothing, path, `is nested more than ${DOCUMENT_LIMITS.depth} levels deep`);
+    if (++this.nodes > DOCUMENT_LIMITS.nodes) return this.stop(nothing, path, `the document has more than ${DOCUMENT_LIMITS.nodes} values, aliases written out`);
+    if (isAlias(node)) return this.alias(node.source, path, nothing);
+    const anchor = 'anchor' in node ? node.anchor : undefined;
+    const before = this.nodes;
+    if (anchor) this.anchors.set(anchor, 'open');
+    const converted = this.content(node, path, depth, nothing);
+    if (anchor) this.anchors.set(anchor, { node: converted, size: this.nodes - before + 1 });
+    return converted;
+  }
+
+  private content(node: Node, path: string, depth: number, nothing: TreeNode): TreeNode {
+    if (isMap(node)) return this.map(node, path, depth, nothing.at);
+    if (isSeq(node)) return { kind: 'list', at: nothing.at, items: node.items.map((item, i) => this.convert(item as Node | null, `${path}[${i}]`, depth + 1)) };
+    if (!isScalar(node)) return nothing;
+    return this.scalar(node, path, nothing);
+  }
+
+  private scalar(node: Scalar, path: string, nothing: TreeNode): TreeNode {
+    const { value } = node;
+    const source = node.source ?? '';
+    if (typeof value === 'string' || typeof value === 'boolean' || value === null) return { kind: 'scalar', at: nothing.at, value, source };
+    if (typeof value === 'number') return { kind: 'scalar', at: nothing.at, value, source };
+    this.problems.add(path, 'is of a kind that a blueprint does not have', nothing.at);
+    return nothing;
+  }
+
+  private alias(name: string, path: string, nothing: TreeNode): TreeNode {
+    const anchored = this.anchors.get(name);
+    if (anchored === 'open') return this.stop(nothing, path, `the alias *${shown(name).slice(1, -1)} stands inside its own anchor`);
+    if (anchored === undefined) return this.stop(nothing, path, `there is no anchor for the alias *${shown(name).slice(1, -1)}`);
+    if (++this.aliases > DOCUMENT_LIMITS.aliases) return this.stop(nothing, path, `the document has more than ${DOCUMENT_LIMITS.aliases} aliases`);
+    this.nodes += anchored.size;
+    if (this.nodes > DOCUMENT_LIMITS.nodes) return this.stop(nothing, path, `the document has more than ${DOCUMENT_LIMITS.nodes} values, aliases written out`);
+    return anchored.node;
+  }
+
+  private map(node: YAMLMap, path: string, depth: number, at: number): TreeNode {
+    const own: MapEntry[] = [];
+    const merged: MapEntry[] = [];
+    const seen = new Set<string>();
+    for (const pair of node.items as Pair<Node | null, Node | null>[]) {
+      const keyNode = pair.key;
+      const keyAt = keyNode?.range?.[0] ?? at;
+      if (keyNode && isScalar(keyNode) && keyNode.value === '<<' && keyNode.type === 'PLAIN') {
+        merged.push(...this.mergedEntries(pair.value, path, depth, keyAt));
+        continue;
+      }
+      const key = this.key(keyNode, path, keyAt);
+      if (key === undefined) continue;
+      const value = this.convert(pair.value, below(path, key), depth + 1);
+      if (seen.has(key)) this.problems.add(below(path, key), 'is given twice', keyAt);
+      else own.push({ key, keyAt, value: pair.value === null ? { ...value, at: keyAt } : value });
+      seen.add(key);
+    }
+    // What the map says itself wins, and of several merged maps the first.
+    for (const entry of merged) {
+      if (!seen.has(entry.key)) own.push(entry);
+      seen.add(entry.key);
+    }
+    return { kind: 'map', at, entries: own };
+  }
+
+  private key(node: Node | null, path: string, at: number): string | undefined {
+    if (node && isScalar(node) && typeof node.value === 'string') {
+      if (node.anchor) this.problems.add(path, 'a key cannot have an anchor', at);
+      return node.value;
+    }
+    const what = node && isScalar(node) ? shown(node.source ?? String(node.value)) : 'a list, a map, an alias or nothing';
+    const hint = what.startsWith('"') && what.length > 2 ? `: write ${what} in quotes` : '';
+    this.problems.add(path, `a key must be text, not ${what}${hint}`, at);
+    return undefined;
+  }
+
+  private mergedEntries(node: Node | null, path: string, depth: number, at: number): MapEntry[] {
+    const value = this.convert(node, below(path, '<<'), depth);
+    const maps = value.kind === 'list' ? value.items : [value];
+    if (maps.every((map): map is MapNode => map.kind === 'map')) return maps.flatMap((map) => map.entries);
+    if (!this.stopped) this.problems.add(below(path, '<<'), 'merges only maps', at);
+    return [];
+  }
+
+  private stop(node: TreeNode, path: string, problem: string): TreeNode {
+    this.stopped = true;
+    this.problems.add(path, problem, node.at);
+    return node;
+  }
+}
+
+function firstLine(message: string): string {
+  const line = message.split('\n')[0] ?? '';
+  return line.length > 200 ? `${line.slice(0, 200)}…` : line;
+}

@@ -1,0 +1,74 @@
+import { DOCUMENT_LIMITS } from './node.js';
+
+/*
+ * A template's place is kept by a token of the same length made of noncharacters, which no text may hold: the parser sees one word
+ * without any meaning of its own, and every line and column stays where it was.
+ */
+const FIRST = 0xfdd0;
+const BASE = 28;
+const START = '\uFDEE';
+const END = '\uFDEF';
+const FILL = '\uFDED';
+/** Quotes only around a default: what lies between two texts of one line is no template. What this misses is refused when it is read. */
+const TEMPLATE = /\{\{(?:[^{}"'\n\r,|]*\|[ \t]*default[ \t]+(?:"[^"{}\n\r\\]*"|\\"[^"{}\n\r\\]*\\")[ \t]*|[^{}"'\n\r,]+)\}\}/g;
+const TOKEN = /\uFDEE([\uFDD0-\uFDEB]{3})\uFDED*\uFDEF/g;
+/** Control characters but tab and line ends, halves of characters, noncharacters. */
+const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+
+/** A document's text with its templates taken out, and the way back to lines and columns. */
+export class Source {
+  /** What the parser sees. */
+  readonly masked: string;
+  readonly templates: { raw: string; at: number }[] = [];
+  private readonly lineStarts: number[] = [0];
+
+  constructor(readonly text: string) {
+    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.lineStarts.push(at + 1);
+    this.masked = text.replace(TEMPLATE, (raw: string, at: number) => {
+      if (this.templates.length >= DOCUMENT_LIMITS.templates) return raw;
+      const index = this.templates.push({ raw, at }) - 1;
+      return tokenOf(index, raw.length);
+    });
+  }
+
+  place(offset: number): { line: number; column: number } {
+    let [low, high] = [0, this.lineStarts.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.lineStarts[middle] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: offset - (this.lineStarts[low] ?? 0) + 1 };
+  }
+
+  /** Puts something else where the templates were; undefined when there were none. */
+  replaceTemplates(masked: string, by: (template: { raw: string; at: number }) => string): string | undefined {
+    if (!masked.includes(START)) return undefined;
+    return masked.replace(TOKEN, (token, digits: string) => {
+      const template = this.templates[indexOf(digits)];
+      return template ? by(template) : token;
+    });
+  }
+
+  /** A parser's words with the templates back in place. */
+  unmask(text: string): string {
+    return this.replaceTemplates(text, (template) => template.raw) ?? text;
+  }
+}
+
+/** Where the first character stands that no document may hold; undefined when there is none. */
+export function forbiddenCharacter(text: string): { at: number; name: string } | undefined {
+  const at = text.search(FORBIDDEN);
+  if (at < 0) return undefined;
+  const code = text.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0');
+  return { at, name: `U+${code}` };
+}
+
+function tokenOf(index: number, length: number): string {
+  const digit = (n: number) => String.fromCharCode(FIRST + (n % BASE));
+  return START + digit(Math.floor(index / BASE / BASE)) + digit(Math.floor(index / BASE)) + digit(index) + FILL.repeat(length - 5) + END;
+}
+
+function indexOf(digits: string): number {
+  return [...digits].reduce((sum, digit) => sum * BASE + (digit.charCodeAt(0) - FIRST), 0);
+}

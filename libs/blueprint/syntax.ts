@@ -1,0 +1,77 @@
+import { isIP, isIPv4 } from 'node:net';
+
+/** The forms of single values (integration-api.md §3 and §4.1). */
+
+const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
+const TARGET_LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
+const PATTERN_LABEL = /^[A-Za-z0-9*?](?:[A-Za-z0-9*?-]{0,61}[A-Za-z0-9*?])?$/;
+const REGIONS = '002 015 014 017 018 011 019 029 013 005 021 142 143 030 035 034 145 150 151 154 039 155 009 053 054 057 061'.split(' ');
+const GLOB_SEGMENT = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=#@:]|%[0-9A-Fa-f]{2})+$/;
+
+export const isAddress = (text: string) => isIP(text) !== 0;
+
+export function isCidr(text: string): boolean {
+  const match = /^([^/]+)\/(\d{1,3})$/.exec(text);
+  return match !== null && isAddress(match[1] ?? '') && Number(match[2]) <= (isIPv4(match[1] ?? '') ? 32 : 128);
+}
+
+export function isHostName(text: string): boolean {
+  return text.length <= 253 && text.split('.').every((label) => LABEL.test(label));
+}
+
+/** An address, or a name as it may stand in a compose file. */
+export function isTargetHost(text: string): boolean {
+  return isAddress(text) || (text.length <= 253 && text.split('.').every((label) => TARGET_LABEL.test(label)));
+}
+
+/** A host name with at least one dot; `*` only as the whole first label, with two more behind it. */
+export function isFullDomain(text: string): boolean {
+  const rest = text.startsWith('*.') ? text.slice(2) : text;
+  return isHostName(rest) && rest.includes('.') && text.length <= 253;
+}
+
+/** `host` or `host:port`, as a Host header has it. */
+export function isHostHeader(text: string): boolean {
+  const [, host = '', port] = /^(.*?)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  return (isTargetHost(host) || /^\[[^\]]*\]$/.test(host) && isAddress(host.slice(1, -1))) && (port === undefined || (Number(port) >= 1 && Number(port) <= 65535));
+}
+
+/** A name with at least one dot, whose labels but the last may hold `*` and `?`. */
+export function isAlias(text: string): boolean {
+  const labels = text.split('.');
+  return text.length <= 253 && labels.length >= 2 && labels.slice(0, -1).every((label) => PATTERN_LABEL.test(label)) && LABEL.test(labels.at(-1) ?? '');
+}
+
+/** `""` none, `*` all, or ports and ranges `a-b` with commas between. */
+export function isPortRanges(text: string): boolean {
+  if (text === '' || text === '*') return true;
+  return text.split(',').every((part) => {
+    const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part.trim());
+    const [from, to] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
+    return match !== null && from >= 1 && to <= 65535 && from <= to;
+  });
+}
+
+export function isEmail(text: string): boolean {
+  return text.length <= 254 && /^[^\s@*,;:<>()[\]\\"]{1,64}@[^\s@]+$/.test(text) && isHostName(text.slice(text.indexOf('@') + 1));
+}
+
+export const isHeaderName = (text: string) => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text);
+export const isHeaderValue = (text: string) => /^[\t\x20-\x7e]+$/.test(text) && !/\{\{[^}]*\}\}/.test(text);
+
+/** `/`, or segments in which `*` stands for anything; only the last may be empty. */
+export function isPathGlob(text: string): boolean {
+  if (text === '/') return true;
+  const segments = text.replace(/^\//, '').split('/');
+  if (segments.at(-1) === '') segments.pop();
+  return segments.length > 0 && segments.every((segment) => GLOB_SEGMENT.test(segment));
+}
+
+export const RULE_FORMS = {
+  cidr: [isCidr, 'an address range such as 10.0.0.0/8'],
+  ip: [isAddress, 'an IPv4 or IPv6 address'],
+  path: [isPathGlob, 'a path such as /admin/*'],
+  country: [(text: string) => text === 'ALL' || /^[A-Z]{2}$/.test(text), 'a country code of two capital letters, or ALL'],
+  asn: [(text: string) => /^(?:AS\d{1,10}|ALL)$/i.test(text), 'an AS number such as AS64500, or ALL'],
+  region: [(text: string) => REGIONS.includes(text), 'a UN M.49 region such as 150'],
+} as const satisfies Record<string, readonly [(text: string) => boolean, string]>;
