@@ -30,6 +30,13 @@ describe('parseConfig', () => {
     });
   });
 
+  it('sends mail with a server and a sender, or none at all', () => {
+    expect(parse({}).smtp).toBeUndefined();
+    const smtp = { SMTP_URL: 'smtp://user:secret@127.0.0.1:2525', MAIL_FROM: 'Gatehouse <gate@example.com>' };
+    expect(parse(smtp).smtp).toEqual({ url: smtp.SMTP_URL, from: smtp.MAIL_FROM });
+    expect(() => parse({ ...smtp, SMTP_URL: 'http://user:secret@127.0.0.1' })).toThrow(expect.not.objectContaining({ message: expect.stringContaining('secret') as string }) as Error);
+  });
+
   it('splits the root key at its first dot', () => {
     const secret = `${'s'.repeat(20)}.${'t'.repeat(20)}`;
     expect(parse({ ROOT_API_KEY: `root1.${secret}` }).rootApiKey).toEqual({ id: 'root1', secret });
@@ -51,6 +58,10 @@ describe('parseConfig', () => {
     ['DNS_SERVER_IP', { DNS_SERVER_IP: 'example.com' }],
     ['DNS_RESOLVERS', { DNS_RESOLVERS: 'dns.example.com' }],
     ['DNS_RESOLVERS', { DNS_RESOLVERS: '127.0.0.1:99999' }],
+    ['MAIL_FROM', { SMTP_URL: 'smtp://127.0.0.1' }],
+    ['SMTP_URL', { MAIL_FROM: 'gate@example.com' }],
+    ['SMTP_URL', { SMTP_URL: 'mail.example.com', MAIL_FROM: 'gate@example.com' }],
+    ['MAIL_FROM', { SMTP_URL: 'smtp://127.0.0.1', MAIL_FROM: 'gate' }],
     ['RETENTION_DAYS', { RETENTION_DAYS: '0' }],
     ['DATABASE_URL', { DATABASE_URL: 'mysql://localhost/x', MASTER_KEY: key }],
     ['MASTER_KEY', { DATABASE_URL: 'postgres://localhost/x' }],

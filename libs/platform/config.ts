@@ -33,6 +33,8 @@ export const VARIABLES = {
   ADMIN_EMAIL: { fallback: 'admin@example.com', about: 'Login of the first administrator, used on the first start only.' },
   ADMIN_PASSWORD: { fallback: '', about: 'Password of the first administrator, 8 to 72 bytes, used on the first start only (default: generated).' },
   ROOT_API_KEY: { fallback: '', about: 'A root API key of your own, <id>.<secret of 32 or more characters>; changing it replaces the previous one (default: generated).' },
+  SMTP_URL: { fallback: '', about: 'Mail server that sends invitations, for example smtps://user:password@mail.example.com (default: no mail; the API answers the links). Goes with MAIL_FROM.' },
+  MAIL_FROM: { fallback: '', about: 'Sender of mails, for example Gatehouse <gatehouse@example.com>.' },
   SESSION_TTL_HOURS: { fallback: '168', about: 'Hours until a browser session ends.' },
   CLAIM_REFUSAL_FLOOR_MS: { fallback: '25', about: 'Milliseconds before which no claim is refused, so that refusals look alike.' },
   REFUSALS_PER_MINUTE: { fallback: '600', about: 'Refused claims, tokens and logins a minute, per address and per public id, before refusals become 429.' },
@@ -73,6 +75,8 @@ export class Config {
   readonly adminEmail: string;
   readonly adminPassword?: string;
   readonly rootApiKey?: { id: string; secret: string };
+  /** Absent: no mail is sent. */
+  readonly smtp?: { url: string; from: string };
   readonly sessionTtlHours: number;
   readonly claimRefusalFloorMs: number;
   readonly refusalsPerMinute: number;
@@ -196,6 +200,7 @@ export function parseConfig(env: Env, cwd: string): Config {
     adminEmail,
     adminPassword,
     rootApiKey: parseRootApiKey(optional('ROOT_API_KEY')),
+    smtp: parseSmtp(optional('SMTP_URL'), optional('MAIL_FROM')),
     sessionTtlHours: whole('SESSION_TTL_HOURS', 1, 8_760),
     claimRefusalFloorMs: whole('CLAIM_REFUSAL_FLOOR_MS', 0, 10_000),
     refusalsPerMinute: whole('REFUSALS_PER_MINUTE', 1, 1_000_000_000),
@@ -263,6 +268,22 @@ function checkDatabaseUrl(value: string): void {
   if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) {
     throw new ConfigError('DATABASE_URL must look like postgres://user:password@host:5432/database.');
   }
+}
+
+function parseSmtp(value: string | undefined, from: string | undefined): { url: string; from: string } | undefined {
+  if ((value === undefined) !== (from === undefined)) {
+    throw new ConfigError(value ? 'SMTP_URL is set but MAIL_FROM is not; mail needs both.' : 'MAIL_FROM is set but SMTP_URL is not; mail needs both.');
+  }
+  if (value === undefined || from === undefined) return undefined;
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  // The value may hold a password: never repeat it.
+  if (!url || !['smtp:', 'smtps:'].includes(url.protocol) || !url.hostname) {
+    throw new ConfigError('SMTP_URL must look like smtps://user:password@mail.example.com:465.');
+  }
+  if (!/^([^<>@\r\n]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/.test(from)) {
+    throw new ConfigError(`MAIL_FROM must look like gatehouse@example.com or Gatehouse <gatehouse@example.com>, not "${from}".`);
+  }
+  return { url: value, from };
 }
 
 function parseTrustProxy(value: string): string[] {

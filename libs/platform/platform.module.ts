@@ -6,6 +6,7 @@ import { KeyRing } from './crypto.js';
 import { Hooks } from './hooks.js';
 import { EnvelopeInterceptor, HttpErrorFilter } from './http.js';
 import { IdempotencyInterceptor } from './idempotency.js';
+import { Mailer } from './mail.js';
 import { RefusalLimiter } from './refusal-limiter.js';
 import { Retention } from './retention.js';
 import { StrictQueryInterceptor } from './strict-query.js';
@@ -16,6 +17,7 @@ import { StrictQueryInterceptor } from './strict-query.js';
   providers: [
     { provide: KeyRing, inject: [Config], useFactory: (config: Config) => new KeyRing(config.masterKey) },
     Hooks,
+    Mailer,
     TenantResolvers,
     RefusalLimiter,
     Retention,
@@ -25,6 +27,6 @@ import { StrictQueryInterceptor } from './strict-query.js';
     { provide: APP_INTERCEPTOR, useClass: StrictQueryInterceptor },
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
   ],
-  exports: [KeyRing, Hooks, TenantResolvers, RefusalLimiter, Retention],
+  exports: [KeyRing, Hooks, Mailer, TenantResolvers, RefusalLimiter, Retention],
 })
 export class PlatformModule {}
