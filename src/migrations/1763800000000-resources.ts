@@ -199,6 +199,9 @@ CREATE UNIQUE INDEX resource_port ON resource (org_id, protocol, proxy_port) WHE
 CREATE INDEX resource_name ON resource (org_id, name, resource_id) WHERE staged_by IS NULL;
 CREATE INDEX resource_enabled ON resource (org_id, enabled, name, resource_id) WHERE staged_by IS NULL;
 CREATE INDEX resource_health ON resource (org_id, health, name, resource_id) WHERE staged_by IS NULL;
+-- The list's filter authState; ResourceReads has the same expression.
+CREATE INDEX resource_auth_state ON resource (org_id, (CASE WHEN NOT http THEN 'none' WHEN sso OR email_whitelist_enabled OR password_hash IS NOT NULL
+  OR pincode_hash IS NOT NULL OR header_auth_hash IS NOT NULL THEN 'protected' ELSE 'not_protected' END), name, resource_id) WHERE staged_by IS NULL;
 CREATE INDEX resource_domain ON resource (domain_id) WHERE domain_id IS NOT NULL;
 CREATE INDEX resource_staged ON resource (staged_by) WHERE staged_by IS NOT NULL;
 CREATE TRIGGER resource_version BEFORE UPDATE ON resource FOR EACH ROW

@@ -1,0 +1,51 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { ArrayMaxSize, IsArray, IsBoolean, IsString, Length, Matches, MaxLength, ValidateBy, ValidateIf, isEmail } from 'class-validator';
+import { isDomainName } from '../names.js';
+
+/** The field must be there; null is a value. */
+const OrNull = () => ValidateIf((_, value) => value !== null);
+
+/** An e-mail address, or `*@domain` for everybody there. */
+export const isAllowedEmail = (value: unknown): boolean => typeof value === 'string' && (value.startsWith('*@') ? isDomainName(value.slice(2)) : isEmail(value));
+
+export class PasswordBody {
+  /** null takes the password away. */
+  @OrNull() @Length(4, 100) @IsString() @ApiProperty({ type: 'string', nullable: true, minLength: 4, maxLength: 100 }) password: string | null;
+}
+
+export class PincodeBody {
+  /** Six digits; null takes the PIN away. */
+  @OrNull() @Matches(/^\d{6}$/, { message: '$property must be six digits' }) @IsString() @ApiProperty({ type: 'string', nullable: true, pattern: '^\\d{6}$' })
+  pincode: string | null;
+}
+
+/** Any null takes it away. */
+export class HeaderAuthBody {
+  @OrNull() @Length(4, 100) @IsString() @ApiProperty({ type: 'string', nullable: true, minLength: 4, maxLength: 100 }) user: string | null;
+  @OrNull() @Length(4, 100) @IsString() @ApiProperty({ type: 'string', nullable: true, minLength: 4, maxLength: 100 }) password: string | null;
+  @OrNull() @IsBoolean() @ApiProperty({ type: 'boolean', nullable: true }) extendedCompatibility: boolean | null;
+}
+
+export class WhitelistBody {
+  /** At most 50 e-mail addresses or `*@domain`; stored in lower case. */
+  @ValidateBy({
+    name: 'isAllowedEmail',
+    validator: { validate: (value) => Array.isArray(value) && value.every(isAllowedEmail), defaultMessage: () => '$property must be e-mail addresses, or *@domain' },
+  })
+  @ArrayMaxSize(50) @IsArray() @ApiProperty({ type: 'array', maxItems: 50, items: { type: 'string' } })
+  emails: string[];
+}
+
+export class WhitelistEmailBody {
+  @ValidateBy({ name: 'isAllowedEmail', validator: { validate: isAllowedEmail, defaultMessage: () => '$property must be an e-mail address, or *@domain' } })
+  @MaxLength(320) @IsString()
+  email: string;
+}
+
+export class WhitelistedEmail {
+  email: string;
+}
+
+export class Whitelist {
+  @ApiProperty({ type: [WhitelistedEmail] }) whitelist: WhitelistedEmail[];
+}

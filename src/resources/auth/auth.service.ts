@@ -1,0 +1,98 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { conflict, Db, execute, invalid, notFound, type Principal, query } from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import { type ResourceChanges, ResourcesRepository, type StoredResource } from '../public/resources.repository.js';
+import { ResourcesService } from '../public/resources.service.js';
+import type { HeaderAuthBody, Whitelist } from './auth.dto.js';
+import { hashShared, headerAuthSecret } from './shared-secrets.js';
+
+type Nothing = Record<string, never>;
+
+/** What visitors of a public resource must know or be (integration-api.md §3.5, Auth). Nothing of it is ever shown. */
+@Injectable()
+export class ResourceAuthService {
+  constructor(
+    private readonly db: Db,
+    private readonly resources: ResourcesService,
+    private readonly repository: ResourcesRepository,
+    private readonly audit: AuditService,
+  ) {}
+
+  /** @throws validation when it is no HTTP resource; so do the next two. */
+  async setPassword(principal: Principal, orgId: string, resourceId: number, password: string | null): Promise<Nothing> {
+    const passwordHash = password === null ? null : await hashShared(password);
+    return this.set(principal, orgId, resourceId, 'resource.set_password', password !== null, { passwordHash });
+  }
+
+  async setPincode(principal: Principal, orgId: string, resourceId: number, pincode: string | null): Promise<Nothing> {
+    const pincodeHash = pincode === null ? null : await hashShared(pincode);
+    return this.set(principal, orgId, resourceId, 'resource.set_pincode', pincode !== null, { pincodeHash });
+  }
+
+  async setHeaderAuth(principal: Principal, orgId: string, resourceId: number, { user, password, extendedCompatibility }: HeaderAuthBody): Promise<Nothing> {
+    const cleared = user === null || password === null || extendedCompatibility === null;
+    const changes = cleared
+      ? { headerAuthUser: null, headerAuthHash: null, headerAuthExtended: null }
+      : { headerAuthUser: user, headerAuthHash: await hashShared(headerAuthSecret(user, password)), headerAuthExtended: extendedCompatibility };
+    return this.set(principal, orgId, resourceId, 'resource.set_header_auth', !cleared, changes);
+  }
+
+  async whitelist(_principal: Principal, _orgId: string, resourceId: number): Promise<Whitelist> {
+    return { whitelist: await query(this.db.manager, 'SELECT email FROM resource_whitelist WHERE resource_id = $1 ORDER BY email', [resourceId]) };
+  }
+
+  /** Replaces the list. @throws validation unless the whitelist is switched on; so does `allow`. */
+  async setWhitelist(principal: Principal, orgId: string, resourceId: number, emails: string[]): Promise<Nothing> {
+    const wanted = [...new Set(emails.map((email) => email.toLowerCase()))];
+    return this.db.tx(async (tx) => {
+      requireWhitelist(await this.resources.lock(tx, orgId, resourceId));
+      await execute(tx, 'DELETE FROM resource_whitelist WHERE resource_id = $1 AND email <> ALL($2::text[])', [resourceId, wanted]);
+      await execute(tx, 'INSERT INTO resource_whitelist (resource_id, email) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING', [resourceId, wanted]);
+      return this.done(tx, principal, orgId, resourceId, 'resource.set_whitelist', { emails: wanted.length });
+    });
+  }
+
+  /** @throws conflict when it is there. */
+  async allow(principal: Principal, orgId: string, resourceId: number, given: string): Promise<Nothing> {
+    const email = given.toLowerCase();
+    return this.db.tx(async (tx) => {
+      requireWhitelist(await this.resources.lock(tx, orgId, resourceId));
+      const added = await execute(tx, 'INSERT INTO resource_whitelist (resource_id, email) VALUES ($1, $2) ON CONFLICT DO NOTHING', [resourceId, email]);
+      if (added === 0) throw conflict('This e-mail is on the whitelist already');
+      return this.done(tx, principal, orgId, resourceId, 'resource.add_to_whitelist', { email });
+    });
+  }
+
+  /** @throws not_found when it is not there. */
+  async disallow(principal: Principal, orgId: string, resourceId: number, given: string): Promise<Nothing> {
+    const email = given.toLowerCase();
+    return this.db.tx(async (tx) => {
+      await this.resources.lock(tx, orgId, resourceId);
+      if ((await execute(tx, 'DELETE FROM resource_whitelist WHERE resource_id = $1 AND email = $2', [resourceId, email])) === 0) throw notFound('E-mail');
+      return this.done(tx, principal, orgId, resourceId, 'resource.remove_from_whitelist', { email });
+    });
+  }
+
+  private async set(principal: Principal, orgId: string, resourceId: number, action: string, set: boolean, changes: ResourceChanges): Promise<Nothing> {
+    return this.db.tx(async (tx) => {
+      requireHttp(await this.resources.lock(tx, orgId, resourceId));
+      await this.repository.update(tx, orgId, resourceId, changes);
+      return this.done(tx, principal, orgId, resourceId, action, { set });
+    });
+  }
+
+  private async done(tx: EntityManager, principal: Principal, orgId: string, resourceId: number, action: string, details: Record<string, unknown>): Promise<Nothing> {
+    await this.audit.record(tx, principal, { orgId, action, target: { type: 'resource', id: resourceId }, details });
+    return {};
+  }
+}
+
+function requireHttp({ http }: StoredResource): void {
+  if (!http) throw invalid('resourceId', 'only an HTTP resource can ask its visitors who they are');
+}
+
+function requireWhitelist(resource: StoredResource): void {
+  requireHttp(resource);
+  if (!resource.emailWhitelistEnabled) throw invalid('emailWhitelistEnabled', 'the whitelist of this resource is not switched on');
+}

@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, query } from '../../../libs/platform/index.js';
+import type { GrantedRole, GrantedUser } from './grants.dto.js';
+
+/** All SQL about who may pass a public resource. */
+@Injectable()
+export class GrantsRepository {
+  async roles(em: EntityManager, orgId: string, resourceId: number): Promise<GrantedRole[]> {
+    return query<GrantedRole>(
+      em,
+      `SELECT r.role_id AS "roleId", r.name, r.description, r.is_admin AS "isAdmin" FROM role r
+       WHERE r.org_id = $1 AND (r.is_admin OR r.role_id IN (SELECT g.role_id FROM resource_role g WHERE g.resource_id = $2))
+       ORDER BY r.is_admin DESC, r.name, r.role_id`,
+      [orgId, resourceId],
+    );
+  }
+
+  async users(em: EntityManager, orgId: string, resourceId: number): Promise<GrantedUser[]> {
+    return query<GrantedUser>(
+      em,
+      `SELECT u.user_id AS "userId", u.username, 'internal' AS type, NULL AS "idpName", NULL AS "idpId", u.email
+       FROM resource_user g JOIN "user" u USING (user_id) WHERE g.org_id = $1 AND g.resource_id = $2 ORDER BY u.username, u.user_id`,
+      [orgId, resourceId],
+    );
+  }
+
+  /** @returns those that the organization has; they stay until the end of the transaction. */
+  async rolesAmong(tx: EntityManager, orgId: string, roleIds: number[]): Promise<{ roleId: number; isAdmin: boolean }[]> {
+    return query(
+      tx,
+      'SELECT role_id AS "roleId", is_admin AS "isAdmin" FROM role WHERE org_id = $1 AND role_id = ANY($2::bigint[]) ORDER BY role_id FOR KEY SHARE',
+      [orgId, roleIds],
+    );
+  }
+
+  /** Likewise. */
+  async membersAmong(tx: EntityManager, orgId: string, userIds: string[]): Promise<{ userId: string }[]> {
+    return query(
+      tx,
+      'SELECT user_id AS "userId" FROM membership WHERE org_id = $1 AND user_id = ANY($2::text[]) ORDER BY user_id FOR KEY SHARE',
+      [orgId, userIds],
+    );
+  }
+
+  async setRoles(tx: EntityManager, resourceId: number, roleIds: number[]): Promise<void> {
+    await execute(tx, 'DELETE FROM resource_role WHERE resource_id = $1 AND role_id <> ALL($2::bigint[])', [resourceId, roleIds]);
+    await this.addRoles(tx, resourceId, roleIds);
+  }
+
+  /** @returns how many were not there. */
+  async addRoles(tx: EntityManager, resourceId: number, roleIds: number[]): Promise<number> {
+    return execute(tx, 'INSERT INTO resource_role (resource_id, role_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING', [resourceId, roleIds]);
+  }
+
+  async removeRole(tx: EntityManager, resourceId: number, roleId: number): Promise<number> {
+    return execute(tx, 'DELETE FROM resource_role WHERE resource_id = $1 AND role_id = $2', [resourceId, roleId]);
+  }
+
+  async setUsers(tx: EntityManager, orgId: string, resourceId: number, userIds: string[]): Promise<void> {
+    await execute(tx, 'DELETE FROM resource_user WHERE resource_id = $1 AND user_id <> ALL($2::text[])', [resourceId, userIds]);
+    await this.addUsers(tx, orgId, resourceId, userIds);
+  }
+
+  /** @returns how many were not there. */
+  async addUsers(tx: EntityManager, orgId: string, resourceId: number, userIds: string[]): Promise<number> {
+    return execute(
+      tx,
+      'INSERT INTO resource_user (org_id, resource_id, user_id) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING',
+      [orgId, resourceId, userIds],
+    );
+  }
+
+  async removeUser(tx: EntityManager, resourceId: number, userId: string): Promise<number> {
+    return execute(tx, 'DELETE FROM resource_user WHERE resource_id = $1 AND user_id = $2', [resourceId, userId]);
+  }
+}

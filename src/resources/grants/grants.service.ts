@@ -1,0 +1,102 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { conflict, Db, invalid, notFound, type Principal } from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import { ResourcesService } from '../public/resources.service.js';
+import type { GrantedRoles, GrantedUsers } from './grants.dto.js';
+import { GrantsRepository } from './grants.repository.js';
+
+type Nothing = Record<string, never>;
+
+/** Which roles and users may pass a public resource (integration-api.md §3.4, Relations). The Admin role always may: it is never stored. */
+@Injectable()
+export class GrantsService {
+  constructor(
+    private readonly db: Db,
+    private readonly resources: ResourcesService,
+    private readonly repository: GrantsRepository,
+    private readonly audit: AuditService,
+  ) {}
+
+  async roles(_principal: Principal, orgId: string, resourceId: number): Promise<GrantedRoles> {
+    return { roles: await this.repository.roles(this.db.manager, orgId, resourceId) };
+  }
+
+  async users(_principal: Principal, orgId: string, resourceId: number): Promise<GrantedUsers> {
+    return { users: await this.repository.users(this.db.manager, orgId, resourceId) };
+  }
+
+  /** Replaces the roles. @throws not_found for a role of another organization, validation for Admin; so do the next two. */
+  setRoles(principal: Principal, orgId: string, resourceId: number, roleIds: number[]): Promise<Nothing> {
+    return this.change(principal, orgId, resourceId, 'resource.set_roles', { roleIds }, async (tx) => {
+      await this.requireRoles(tx, orgId, roleIds, 'roleIds');
+      await this.repository.setRoles(tx, resourceId, roleIds);
+    });
+  }
+
+  /** @throws conflict when it is granted. */
+  addRole(principal: Principal, orgId: string, resourceId: number, roleId: number): Promise<Nothing> {
+    return this.change(principal, orgId, resourceId, 'resource.add_role', { roleId }, async (tx) => {
+      await this.requireRoles(tx, orgId, [roleId], 'roleId');
+      if ((await this.repository.addRoles(tx, resourceId, [roleId])) === 0) throw conflict('This role is assigned already');
+    });
+  }
+
+  /** @throws not_found when it is not granted. */
+  removeRole(principal: Principal, orgId: string, resourceId: number, roleId: number): Promise<Nothing> {
+    return this.change(principal, orgId, resourceId, 'resource.remove_role', { roleId }, async (tx) => {
+      await this.requireRoles(tx, orgId, [roleId], 'roleId');
+      if ((await this.repository.removeRole(tx, resourceId, roleId)) === 0) throw notFound('Role');
+    });
+  }
+
+  /** Replaces the users. @throws not_found for somebody who is no member of the organization; so do the next two. */
+  setUsers(principal: Principal, orgId: string, resourceId: number, userIds: string[]): Promise<Nothing> {
+    return this.change(principal, orgId, resourceId, 'resource.set_users', { userIds }, async (tx) => {
+      await this.requireMembers(tx, orgId, userIds);
+      await this.repository.setUsers(tx, orgId, resourceId, userIds);
+    });
+  }
+
+  /** @throws conflict when he is granted access. */
+  addUser(principal: Principal, orgId: string, resourceId: number, userId: string): Promise<Nothing> {
+    return this.change(principal, orgId, resourceId, 'resource.add_user', { userId }, async (tx) => {
+      await this.requireMembers(tx, orgId, [userId]);
+      if ((await this.repository.addUsers(tx, orgId, resourceId, [userId])) === 0) throw conflict('This user is assigned already');
+    });
+  }
+
+  /** @throws not_found when he is not granted access. */
+  removeUser(principal: Principal, orgId: string, resourceId: number, userId: string): Promise<Nothing> {
+    return this.change(principal, orgId, resourceId, 'resource.remove_user', { userId }, async (tx) => {
+      await this.requireMembers(tx, orgId, [userId]);
+      if ((await this.repository.removeUser(tx, resourceId, userId)) === 0) throw notFound('User');
+    });
+  }
+
+  private change(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    action: string,
+    details: Record<string, unknown>,
+    work: (tx: EntityManager) => Promise<void>,
+  ): Promise<Nothing> {
+    return this.db.tx(async (tx) => {
+      await this.resources.lock(tx, orgId, resourceId);
+      await work(tx);
+      await this.audit.record(tx, principal, { orgId, action, target: { type: 'resource', id: resourceId }, details });
+      return {};
+    });
+  }
+
+  private async requireRoles(tx: EntityManager, orgId: string, roleIds: number[], path: string): Promise<void> {
+    const roles = await this.repository.rolesAmong(tx, orgId, roleIds);
+    if (roles.length !== roleIds.length) throw notFound('Role');
+    if (roles.some((role) => role.isAdmin)) throw invalid(path, 'the Admin role reaches everything; it can be neither granted nor removed');
+  }
+
+  private async requireMembers(tx: EntityManager, orgId: string, userIds: string[]): Promise<void> {
+    if ((await this.repository.membersAmong(tx, orgId, userIds)).length !== userIds.length) throw notFound('User');
+  }
+}

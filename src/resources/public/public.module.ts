@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { SitesModule } from '../../sites/index.js';
+import { DomainsModule } from '../domains/domains.module.js';
+import { ResourceReads } from './resource-reads.js';
+import { ResourcesController } from './resources.controller.js';
+import { ResourcesRepository } from './resources.repository.js';
+import { ResourcesService } from './resources.service.js';
+
+/** Public resources themselves; what hangs on one has a module of its own. */
+@Module({
+  imports: [DomainsModule, SitesModule],
+  controllers: [ResourcesController],
+  providers: [ResourcesService, ResourceReads, ResourcesRepository],
+  exports: [ResourcesService, ResourcesRepository],
+})
+export class PublicResourcesModule {}

@@ -1,0 +1,116 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { likeEscape, prepared, query, type Window } from '../../../libs/platform/index.js';
+import type { ListResourcesQuery, ResourceItem, ResourceName, ResourceSiteItem, ResourceTargetItem } from './resources.dto.js';
+
+/** The very expression of the index `resource_auth_state`. */
+const AUTH_STATE = `(CASE WHEN NOT r.http THEN 'none' WHEN r.sso OR r.email_whitelist_enabled OR r.password_hash IS NOT NULL OR r.pincode_hash IS NOT NULL
+  OR r.header_auth_hash IS NOT NULL THEN 'protected' ELSE 'not_protected' END)`;
+
+const ITEM = `
+  r.resource_id AS "resourceId", r.nice_id AS "niceId", r.name, r.ssl, r.full_domain AS "fullDomain",
+  CASE WHEN r.password_hash IS NOT NULL THEN r.resource_id END AS "passwordId", r.sso, CASE WHEN r.pincode_hash IS NOT NULL THEN r.resource_id END AS "pincodeId",
+  r.email_whitelist_enabled AS whitelist, r.http, r.protocol, r.proxy_port AS "proxyPort", r.wildcard, r.enabled, r.domain_id AS "domainId",
+  CASE WHEN r.header_auth_hash IS NOT NULL THEN r.resource_id END AS "headerAuthId", r.health, t.targets`;
+
+const TARGETS = `
+  LEFT JOIN LATERAL (
+    SELECT jsonb_agg(jsonb_build_object('targetId', t.target_id, 'resourceId', t.resource_id, 'siteId', t.site_id, 'ip', t.ip, 'port', t.port, 'enabled', t.enabled,
+      'healthStatus', t.hc_health, 'hcEnabled', t.hc_enabled, 'siteName', s.name, 'siteNiceId', s.nice_id,
+      'siteOnline', s.type = 'local' OR p.session_id IS NOT NULL, 'siteType', s.type) ORDER BY t.target_id) AS targets
+    FROM target t JOIN site s ON s.site_id = t.site_id LEFT JOIN site_presence p ON p.site_id = t.site_id WHERE t.resource_id = r.resource_id
+  ) t ON true`;
+
+type ItemRow = Omit<ResourceItem, 'targets' | 'sites'> & { targets: ResourceTargetItem[] | null };
+
+/** Where a list looks: in the whole organization, or on one site, where those that wait with it are shown too. */
+export interface Scope {
+  orgId: string;
+  siteId?: number;
+}
+
+/** Lists of public resources. */
+@Injectable()
+export class ResourceReads {
+  /** One page by name, which the indexes serve whatever the number of resources. */
+  async page(em: EntityManager, scope: Scope, q: ListResourcesQuery, window: Window): Promise<ResourceItem[]> {
+    const { text, values } = pageStatement(scope, q, window);
+    const rows = isPlain(scope, q) ? await prepared<ItemRow>(em, `resources_page_${q.order ?? 'asc'}`, text, values) : await query<ItemRow>(em, text, values);
+    return rows.map(toItem);
+  }
+
+  /** The exact number of matches: without a filter from the counters that the table's triggers keep. */
+  async total(em: EntityManager, scope: Scope, q: ListResourcesQuery): Promise<number> {
+    if (isPlain(scope, q)) {
+      const [row] = await prepared<{ n: number }>(
+        em,
+        'resources_total',
+        `SELECT coalesce(sum(n), 0)::bigint AS n FROM resource_count WHERE org_id = $1 AND kind = 'public'`,
+        [scope.orgId],
+      );
+      return row!.n;
+    }
+    const { where, values } = conditions(scope, q);
+    const [row] = await query<{ n: number }>(em, `SELECT count(*) AS n FROM resource r WHERE ${where}`, values);
+    return row!.n;
+  }
+
+  /** By name; all of them unless a window is given. */
+  async names(em: EntityManager, orgId: string, window: Window | null): Promise<ResourceName[]> {
+    return query<ResourceName>(
+      em,
+      `SELECT resource_id AS "resourceId", name FROM resource WHERE org_id = $1 AND staged_by IS NULL ORDER BY name, resource_id LIMIT $2 OFFSET $3`,
+      [orgId, window?.limit ?? null, window?.offset ?? 0],
+    );
+  }
+}
+
+/** The statement of a page, for tests that look at its plan too. */
+export function pageStatement(scope: Scope, q: ListResourcesQuery, window: Window): { text: string; values: unknown[] } {
+  const { where, values } = conditions(scope, q);
+  const direction = q.order === 'desc' ? 'DESC' : 'ASC';
+  const order = `ORDER BY r.name ${direction}, r.resource_id ${direction}`;
+  // The page is cut out before anything is joined, so that sorting and skipping touch resources alone.
+  const text = `SELECT ${ITEM} FROM (SELECT r.* FROM resource r WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2}) r ${TARGETS} ${order}`;
+  return { text, values: [...values, window.limit, window.offset] };
+}
+
+const NARROWING: (keyof ListResourcesQuery)[] = ['query', 'enabled', 'authState', 'healthStatus', 'siteId'];
+const isPlain = (scope: Scope, q: ListResourcesQuery) => scope.siteId === undefined && NARROWING.every((key) => q[key] === undefined);
+
+/** Every value is a parameter; the text depends only on which filters are there. */
+function conditions(scope: Scope, q: ListResourcesQuery): { where: string; values: unknown[] } {
+  const values: unknown[] = [scope.orgId];
+  const add = (value: unknown) => `$${values.push(value)}`;
+  const parts = ['r.org_id = $1'];
+  const onSite = (p: string) => `r.resource_id IN (SELECT t.resource_id FROM target t WHERE t.site_id = ${p})`;
+  if (scope.siteId === undefined) parts.push('r.staged_by IS NULL');
+  else {
+    const p = add(scope.siteId);
+    parts.push(`(r.staged_by IS NULL OR r.staged_by = ${p})`, onSite(p));
+  }
+  if (q.siteId !== undefined) parts.push(onSite(add(q.siteId)));
+  if (q.enabled !== undefined) parts.push(`r.enabled = ${add(q.enabled)}`);
+  if (q.healthStatus !== undefined) parts.push(`r.health = ${add(q.healthStatus)}`);
+  if (q.authState !== undefined) parts.push(`${AUTH_STATE} = ${add(q.authState)}`);
+  if (q.query) {
+    const p = add(`%${likeEscape(q.query)}%`);
+    parts.push(`(r.name ILIKE ${p} OR r.nice_id ILIKE ${p} OR r.full_domain ILIKE ${p})`);
+  }
+  return { where: parts.join(' AND '), values };
+}
+
+function toItem(row: ItemRow): ResourceItem {
+  const targets = row.targets ?? [];
+  const sites = new Map<number, ResourceSiteItem>();
+  for (const { siteId, siteName, siteNiceId, siteOnline, siteType } of targets) {
+    sites.set(siteId, { siteId, siteName, siteNiceId, ...(siteType === 'local' ? {} : { online: siteOnline }) });
+  }
+  return { ...row, targets: targets.map(inOrder), sites: [...sites.values()] };
+}
+
+/** jsonb sorts its keys. */
+function inOrder(t: ResourceTargetItem): ResourceTargetItem {
+  const { targetId, resourceId, siteId, ip, port, enabled, healthStatus, hcEnabled, siteName, siteNiceId, siteOnline, siteType } = t;
+  return { targetId, resourceId, siteId, ip, port, enabled, healthStatus, hcEnabled, siteName, siteNiceId, siteOnline, siteType };
+}

@@ -1,0 +1,89 @@
+import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import {
+  CreateResourceBody, ListResourcesQuery, ListSitePublicResourcesQuery, ResourceList, ResourceName, ResourceRow, ResourceView, UpdateResourceBody,
+} from './resources.dto.js';
+import { ResourcesService } from './resources.service.js';
+
+const HTTP_CREATED = { status: 201, message: 'Http resource created successfully' };
+
+const created = (resource: ResourceRow) => (resource.http ? resource : new Answer(resource, { message: 'Raw resource created successfully' }));
+
+@ApiTags('Resources')
+@Controller()
+export class ResourcesController {
+  constructor(private readonly resources: ResourcesService) {}
+
+  /** Create a public resource: `http: true` on a domain, `http: false` on a port */
+  @Put('org/:orgId/resource')
+  @Access('createResource')
+  @ErrorAnswers(409)
+  @Returns(ResourceRow, HTTP_CREATED)
+  async createResource(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateResourceBody) {
+    return created(await this.resources.create(principal, orgId, body));
+  }
+
+  /** The same, under the path of a site; targets are added by their own route */
+  @Put('org/:orgId/site/:siteId/resource')
+  @Access('createResource')
+  @ErrorAnswers(409)
+  @Returns(ResourceRow, HTTP_CREATED)
+  async createResourceOfSite(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateResourceBody) {
+    return created(await this.resources.create(principal, orgId, body));
+  }
+
+  /** List public resources by name; all filters combine */
+  @Get('org/:orgId/resources')
+  @Access('listResources')
+  @Returns(ResourceList, { message: 'Resources retrieved successfully' })
+  listResources(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListResourcesQuery) {
+    return this.resources.list(principal, { orgId }, query);
+  }
+
+  /** List public resources with a target on a site, those that wait for its approval too */
+  @Get('site/:siteId/resources')
+  @Access('listResources')
+  @Returns(ResourceList, { message: 'Resources retrieved successfully' })
+  listResourcesOfSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Query() query: ListSitePublicResourcesQuery) {
+    return this.resources.list(principal, { orgId, siteId }, query);
+  }
+
+  /** Name every public resource */
+  @Get('org/:orgId/resource-names')
+  @Access('listResources')
+  @Returns([ResourceName], { message: 'Resource names retrieved successfully' })
+  listResourceNames(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
+    return this.resources.names(principal, orgId, page);
+  }
+
+  /** Read a public resource */
+  @Get('resource/:resourceId')
+  @Access('getResource')
+  @Returns(ResourceView, { message: 'Resource retrieved successfully', versioned: true })
+  async getResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number) {
+    const { resource, version } = await this.resources.get(principal, orgId, resourceId);
+    return new Answer(resource, { version });
+  }
+
+  /** Change a public resource */
+  @Post('resource/:resourceId')
+  @Access('updateResource')
+  @ChecksVersion()
+  @ErrorAnswers(409)
+  @Returns(ResourceRow, { message: 'Resource updated successfully', versioned: true })
+  async updateResource(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UpdateResourceBody, @IfMatch() ifMatch: number | undefined,
+  ) {
+    const { resource, version } = await this.resources.update(principal, orgId, resourceId, body, ifMatch);
+    return new Answer(resource, { version });
+  }
+
+  /** Delete a public resource with its targets, rules, grants and tokens */
+  @Delete('resource/:resourceId')
+  @Access('deleteResource')
+  @Returns(null, { message: 'Resource deleted successfully' })
+  deleteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number) {
+    return this.resources.delete(principal, orgId, resourceId);
+  }
+}

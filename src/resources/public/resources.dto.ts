@@ -1,0 +1,184 @@
+import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
+import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength, Min } from 'class-validator';
+import { MayBeAbsent, NoControlCharacters, PagePagination, PageQuery, QueryBoolean, QueryInt } from '../../../libs/platform/index.js';
+import { HEADER_LIST, HeaderPair, IsHeaderList } from '../headers.js';
+import { IsHostOrEmpty } from '../names.js';
+
+export const PROTOCOLS = ['tcp', 'udp'] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+export const MAINTENANCE_TYPES = ['forced', 'automatic'] as const;
+export const HEALTHS = ['healthy', 'unhealthy', 'degraded', 'unknown'] as const;
+export type Health = (typeof HEALTHS)[number];
+export const AUTH_STATES = ['protected', 'not_protected', 'none'] as const;
+export type AuthState = (typeof AUTH_STATES)[number];
+const TARGET_HEALTHS = ['unknown', 'healthy', 'unhealthy'] as const;
+const SITE_TYPES = ['newt', 'wireguard', 'local'] as const;
+
+/** integration-api.md §3.5; `http` decides which of the optional fields belong to it. */
+export class CreateResourceBody {
+  @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  @IsBoolean() http: boolean;
+  /** An HTTP resource is stored as tcp, whatever is given. */
+  @IsIn(PROTOCOLS) @ApiProperty({ enum: PROTOCOLS }) protocol: Protocol;
+  /** HTTP: required. */
+  @MayBeAbsent() @MaxLength(64) @IsNotEmpty() @IsString() domainId?: string;
+  /** HTTP: labels below the domain, `*` or `*.labels`; null for the base domain. */
+  @IsOptional() @MaxLength(253) @IsString() subdomain?: string | null;
+  /** Raw: required. */
+  @MayBeAbsent() @Max(65535) @Min(1) @IsInt() proxyPort?: number;
+  @MayBeAbsent() @IsBoolean() stickySession?: boolean;
+  /** HTTP: where a visitor goes after he has shown who he is. */
+  @IsOptional() @NoControlCharacters() @MaxLength(2000) @IsString() postAuthPath?: string | null;
+}
+
+/** At least one field; fields of the other kind of resource are an error. */
+export class UpdateResourceBody {
+  @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
+  @MayBeAbsent() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @IsOptional() @MaxLength(253) @IsString() subdomain?: string | null;
+  @MayBeAbsent() @MaxLength(64) @IsNotEmpty() @IsString() domainId?: string;
+  @MayBeAbsent() @IsBoolean() ssl?: boolean;
+  @MayBeAbsent() @IsBoolean() sso?: boolean;
+  @MayBeAbsent() @IsBoolean() blockAccess?: boolean;
+  @MayBeAbsent() @IsBoolean() emailWhitelistEnabled?: boolean;
+  @MayBeAbsent() @IsBoolean() applyRules?: boolean;
+  @MayBeAbsent() @IsBoolean() enabled?: boolean;
+  @MayBeAbsent() @IsBoolean() stickySession?: boolean;
+  @IsOptional() @IsHostOrEmpty() tlsServerName?: string | null;
+  @IsOptional() @IsHostOrEmpty() setHostHeader?: string | null;
+  /** There are no identity providers yet: anything but null is 404. */
+  @IsOptional() @Max(2_147_483_647) @IsPositive() @IsInt() @ApiPropertyOptional({ type: 'integer', nullable: true }) skipToIdpId?: number | null;
+  @IsOptional() @IsHeaderList() @ApiPropertyOptional(HEADER_LIST) headers?: HeaderPair[] | null;
+  @MayBeAbsent() @IsBoolean() maintenanceModeEnabled?: boolean;
+  @MayBeAbsent() @IsIn(MAINTENANCE_TYPES) @ApiPropertyOptional({ enum: MAINTENANCE_TYPES }) maintenanceModeType?: (typeof MAINTENANCE_TYPES)[number];
+  @IsOptional() @MaxLength(255) @IsString() maintenanceTitle?: string | null;
+  @IsOptional() @MaxLength(2000) @IsString() maintenanceMessage?: string | null;
+  @IsOptional() @MaxLength(100) @IsString() maintenanceEstimatedTime?: string | null;
+  @IsOptional() @NoControlCharacters() @MaxLength(2000) @IsString() postAuthPath?: string | null;
+  @MayBeAbsent() @Max(65535) @Min(1) @IsInt() proxyPort?: number;
+  @MayBeAbsent() @IsBoolean() proxyProtocol?: boolean;
+  @MayBeAbsent() @Max(2_147_483_647) @Min(1) @IsInt() proxyProtocolVersion?: number;
+}
+
+class ResourceFields {
+  resourceId: number;
+  @ApiProperty({ format: 'uuid' }) resourceGuid: string;
+  orgId: string;
+  niceId: string;
+  name: string;
+  subdomain: string | null;
+  fullDomain: string | null;
+  domainId: string | null;
+  ssl: boolean;
+  blockAccess: boolean;
+  sso: boolean;
+  http: boolean;
+  @ApiProperty({ enum: PROTOCOLS }) protocol: Protocol;
+  proxyPort: number | null;
+  emailWhitelistEnabled: boolean;
+  applyRules: boolean;
+  enabled: boolean;
+  stickySession: boolean;
+  tlsServerName: string | null;
+  setHostHeader: string | null;
+  enableProxy: boolean;
+  skipToIdpId: number | null;
+  proxyProtocol: boolean;
+  proxyProtocolVersion: number;
+  maintenanceModeEnabled: boolean;
+  @ApiProperty({ enum: MAINTENANCE_TYPES }) maintenanceModeType: (typeof MAINTENANCE_TYPES)[number];
+  maintenanceTitle: string | null;
+  maintenanceMessage: string | null;
+  maintenanceEstimatedTime: string | null;
+  postAuthPath: string | null;
+  @ApiProperty({ enum: HEALTHS }) health: Health;
+  wildcard: boolean;
+  /** Not null when one is set. What it is is never shown. */
+  passwordId: number | null;
+  pincodeId: number | null;
+  headerAuthId: number | null;
+}
+
+/** What a change answers: `headers` is JSON text here. */
+export class ResourceRow extends ResourceFields {
+  headers: string | null;
+}
+
+/** What a read answers. */
+export class ResourceView extends ResourceFields {
+  @ApiProperty(HEADER_LIST) headers: HeaderPair[] | null;
+}
+
+const SORT = ['name'] as const;
+
+/** What a list of resources can be narrowed by; all of them combine. */
+export class ListResourcesQuery extends PageQuery {
+  /** Part of the name, the niceId or the full domain, any case. */
+  @MayBeAbsent() @MaxLength(255) @IsString() query?: string;
+  @MayBeAbsent() @IsIn(SORT) @ApiPropertyOptional({ enum: SORT }) sort_by?: (typeof SORT)[number];
+  @MayBeAbsent() @IsIn(['asc', 'desc']) @ApiPropertyOptional({ enum: ['asc', 'desc'] }) order?: 'asc' | 'desc';
+  @QueryBoolean() enabled?: boolean;
+  /** none: not an HTTP resource. */
+  @MayBeAbsent() @IsIn(AUTH_STATES) @ApiPropertyOptional({ enum: AUTH_STATES }) authState?: AuthState;
+  @MayBeAbsent() @IsIn(HEALTHS) @ApiPropertyOptional({ enum: HEALTHS }) healthStatus?: Health;
+  /** With a target on this site. */
+  @QueryInt(1, Number.MAX_SAFE_INTEGER) siteId?: number;
+}
+
+/** The site is in the path. */
+export class ListSitePublicResourcesQuery extends OmitType(ListResourcesQuery, ['siteId'] as const) {}
+
+export class ResourceTargetItem {
+  targetId: number;
+  resourceId: number;
+  siteId: number;
+  ip: string;
+  port: number;
+  enabled: boolean;
+  @ApiProperty({ enum: TARGET_HEALTHS }) healthStatus: (typeof TARGET_HEALTHS)[number];
+  hcEnabled: boolean;
+  siteName: string;
+  siteNiceId: string;
+  siteOnline: boolean;
+  @ApiProperty({ enum: SITE_TYPES }) siteType: (typeof SITE_TYPES)[number];
+}
+
+export class ResourceSiteItem {
+  siteId: number;
+  siteName: string;
+  siteNiceId: string;
+  /** Left out for type local. */
+  online?: boolean;
+}
+
+export class ResourceItem {
+  resourceId: number;
+  niceId: string;
+  name: string;
+  ssl: boolean;
+  fullDomain: string | null;
+  passwordId: number | null;
+  sso: boolean;
+  pincodeId: number | null;
+  whitelist: boolean;
+  http: boolean;
+  @ApiProperty({ enum: PROTOCOLS }) protocol: Protocol;
+  proxyPort: number | null;
+  wildcard: boolean;
+  enabled: boolean;
+  domainId: string | null;
+  headerAuthId: number | null;
+  @ApiProperty({ enum: HEALTHS }) health: Health;
+  @ApiProperty({ type: [ResourceTargetItem] }) targets: ResourceTargetItem[];
+  @ApiProperty({ type: [ResourceSiteItem] }) sites: ResourceSiteItem[];
+}
+
+export class ResourceList {
+  @ApiProperty({ type: [ResourceItem] }) resources: ResourceItem[];
+  pagination: PagePagination;
+}
+
+export class ResourceName {
+  resourceId: number;
+  name: string;
+}

@@ -1,0 +1,173 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, prepared, query } from '../../../libs/platform/index.js';
+import type { HeaderPair } from '../headers.js';
+import { coveringWildcard } from '../domains/domain-names.js';
+import type { Protocol, ResourceRow, ResourceView } from './resources.dto.js';
+
+/** A row as it is read; `headers` as JSON. */
+export interface StoredResource extends ResourceView {
+  version: number;
+}
+
+export interface ResourceInsert {
+  resourceId: number;
+  niceId: string;
+  name: string;
+  http: boolean;
+  protocol: Protocol;
+  domainId: string | null;
+  subdomain: string | null;
+  fullDomain: string | null;
+  wildcard: boolean;
+  proxyPort: number | null;
+  ssl: boolean;
+  sso: boolean;
+  stickySession: boolean;
+  postAuthPath: string | null;
+}
+
+/** Columns that an update may set. */
+export type ResourceChanges = Partial<Omit<ResourceInsert, 'resourceId' | 'http' | 'protocol'>> & {
+  blockAccess?: boolean; emailWhitelistEnabled?: boolean; applyRules?: boolean; enabled?: boolean; tlsServerName?: string | null; setHostHeader?: string | null;
+  skipToIdpId?: number | null; headers?: HeaderPair[] | null; maintenanceModeEnabled?: boolean; maintenanceModeType?: string; maintenanceTitle?: string | null;
+  maintenanceMessage?: string | null; maintenanceEstimatedTime?: string | null; proxyProtocol?: boolean; proxyProtocolVersion?: number;
+  passwordHash?: string | null; pincodeHash?: string | null; headerAuthUser?: string | null; headerAuthHash?: string | null; headerAuthExtended?: boolean | null;
+};
+
+/** In the contract's order (integration-api.md §3.5). */
+const COLUMNS = `
+  resource_id AS "resourceId", resource_guid AS "resourceGuid", org_id AS "orgId", nice_id AS "niceId", name, subdomain, full_domain AS "fullDomain",
+  domain_id AS "domainId", ssl, block_access AS "blockAccess", sso, http, protocol, proxy_port AS "proxyPort", email_whitelist_enabled AS "emailWhitelistEnabled",
+  apply_rules AS "applyRules", enabled, sticky_session AS "stickySession", tls_server_name AS "tlsServerName", set_host_header AS "setHostHeader",
+  enable_proxy AS "enableProxy", skip_to_idp_id AS "skipToIdpId", headers, proxy_protocol AS "proxyProtocol", proxy_protocol_version AS "proxyProtocolVersion",
+  maintenance_mode_enabled AS "maintenanceModeEnabled", maintenance_mode_type AS "maintenanceModeType", maintenance_title AS "maintenanceTitle",
+  maintenance_message AS "maintenanceMessage", maintenance_estimated_time AS "maintenanceEstimatedTime", post_auth_path AS "postAuthPath", health, wildcard,
+  CASE WHEN password_hash IS NOT NULL THEN resource_id END AS "passwordId", CASE WHEN pincode_hash IS NOT NULL THEN resource_id END AS "pincodeId",
+  CASE WHEN header_auth_hash IS NOT NULL THEN resource_id END AS "headerAuthId", version`;
+
+const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** All SQL that writes public resources, and reads one. Lists are in resource-reads.ts. */
+@Injectable()
+export class ResourcesRepository {
+  async orgOf(em: EntityManager, resourceId: number): Promise<string | null> {
+    const [row] = await prepared<{ orgId: string }>(em, 'resource_org', 'SELECT org_id AS "orgId" FROM resource WHERE resource_id = $1', [resourceId]);
+    return row?.orgId ?? null;
+  }
+
+  async find(em: EntityManager, orgId: string, resourceId: number): Promise<StoredResource | null> {
+    const [row] = await prepared<StoredResource>(em, 'resource_one', `SELECT ${COLUMNS} FROM resource WHERE org_id = $1 AND resource_id = $2`, [orgId, resourceId]);
+    return row ?? null;
+  }
+
+  /** Locks the row until the end of the transaction. */
+  async lock(tx: EntityManager, orgId: string, resourceId: number): Promise<StoredResource | null> {
+    const [row] = await prepared<StoredResource>(
+      tx,
+      'resource_lock',
+      `SELECT ${COLUMNS} FROM resource WHERE org_id = $1 AND resource_id = $2 FOR NO KEY UPDATE`,
+      [orgId, resourceId],
+    );
+    return row ?? null;
+  }
+
+  /** Drawn beforehand, so that the row and its audit travel together. */
+  async nextId(tx: EntityManager): Promise<number> {
+    const [row] = await prepared<{ id: number }>(tx, 'resource_next_id', `SELECT nextval(pg_get_serial_sequence('resource', 'resource_id')) AS id`);
+    return row!.id;
+  }
+
+  /**
+   * Waits for whoever is giving away a name below the same parent: names among themselves do not wait, a wildcard waits for all. Until the
+   * end of the transaction nobody can make what `findClash` did not see.
+   */
+  async guardName(tx: EntityManager, fullDomain: string, wildcard: boolean): Promise<void> {
+    const lock = wildcard ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
+    await prepared(tx, `resource_guard_${wildcard}`, `SELECT ${lock}(hashtextextended($1, 7241))`, [coveringWildcard(fullDomain)]);
+  }
+
+  /** @returns the name of another resource that this one's wildcard covers, or whose wildcard covers this one. Equal names are the index's. */
+  async findClash(tx: EntityManager, resourceId: number, fullDomain: string, wildcard: boolean): Promise<string | null> {
+    const rows = wildcard
+      ? await query<{ name: string }>(
+          tx,
+          `SELECT full_domain AS name FROM resource WHERE full_domain LIKE $1 AND full_domain NOT LIKE $2 AND resource_id <> $3 LIMIT 1`,
+          [`_%${fullDomain.slice(1)}`, `%.%${fullDomain.slice(1)}`, resourceId],
+        )
+      : await prepared<{ name: string }>(
+          tx,
+          'resource_clash',
+          'SELECT full_domain AS name FROM resource WHERE full_domain = $1 AND resource_id <> $2',
+          [coveringWildcard(fullDomain), resourceId],
+        );
+    return rows.find((r) => r.name !== fullDomain)?.name ?? null;
+  }
+
+  /** @throws unique violation of `resource_full_domain`, `resource_port` or `resource_org_id_nice_id_key`. */
+  async insert(tx: EntityManager, orgId: string, r: ResourceInsert): Promise<StoredResource> {
+    const [row] = await prepared<StoredResource>(
+      tx,
+      'resource_insert',
+      `INSERT INTO resource (resource_id, org_id, nice_id, name, http, protocol, domain_id, subdomain, full_domain, wildcard, proxy_port, ssl, sso, sticky_session, post_auth_path)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING ${COLUMNS}`,
+      [
+        r.resourceId, orgId, r.niceId, r.name, r.http, r.protocol, r.domainId, r.subdomain, r.fullDomain, r.wildcard, r.proxyPort, r.ssl, r.sso, r.stickySession,
+        r.postAuthPath,
+      ],
+    );
+    return row!;
+  }
+
+  /** Sets the given columns of a row that the transaction holds locked. */
+  async update(tx: EntityManager, orgId: string, resourceId: number, changes: ResourceChanges): Promise<StoredResource> {
+    const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+    const sets = given.map(([name], i) => `${snake(name)} = $${i + 3}`);
+    const values = given.map(([name, value]) => (name === 'headers' && value !== null ? JSON.stringify(value) : value));
+    const [row] = await query<StoredResource>(
+      tx,
+      `UPDATE resource SET ${sets.join(', ')} WHERE org_id = $1 AND resource_id = $2 RETURNING ${COLUMNS}`,
+      [orgId, resourceId, ...values],
+    );
+    return row!;
+  }
+
+  /** Sites that one of its targets is on. */
+  async sitesOf(tx: EntityManager, resourceId: number): Promise<number[]> {
+    const rows = await query<{ siteId: number }>(tx, 'SELECT DISTINCT site_id AS "siteId" FROM target WHERE resource_id = $1', [resourceId]);
+    return rows.map((r) => r.siteId);
+  }
+
+  async delete(tx: EntityManager, orgId: string, resourceId: number): Promise<void> {
+    await execute(tx, 'DELETE FROM resource WHERE org_id = $1 AND resource_id = $2', [orgId, resourceId]);
+  }
+
+  /**
+   * Sums up what the enabled health checks of its enabled targets say. The row is locked first: of two who changed targets at once the
+   * second then sees the work of the first.
+   */
+  async refreshHealth(tx: EntityManager, resourceId: number): Promise<void> {
+    await Promise.all([
+      prepared(tx, 'resource_health_lock', 'SELECT FROM resource WHERE resource_id = $1 FOR NO KEY UPDATE', [resourceId]),
+      prepared(
+        tx,
+        'resource_health',
+        `UPDATE resource r SET health = s.health FROM (
+           SELECT CASE WHEN count(*) = 0 OR bool_and(hc_health = 'unknown') THEN 'unknown' WHEN bool_and(hc_health = 'healthy') THEN 'healthy'
+             WHEN bool_or(hc_health = 'healthy') THEN 'degraded' ELSE 'unhealthy' END AS health
+           FROM target WHERE resource_id = $1 AND enabled AND hc_enabled
+         ) s WHERE r.resource_id = $1 AND r.health <> s.health`,
+        [resourceId],
+      ),
+    ]);
+  }
+}
+
+/** A change answers headers as text, a read as a list. */
+export function toRow({ version: _, headers, ...rest }: StoredResource): ResourceRow {
+  return { ...rest, headers: headers === null ? null : JSON.stringify(headers) };
+}
+
+export function toView({ version: _, ...rest }: StoredResource): ResourceView {
+  return rest;
+}

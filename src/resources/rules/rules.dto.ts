@@ -1,0 +1,42 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsString, Max, MaxLength, Min } from 'class-validator';
+import { MayBeAbsent, OffsetPagination } from '../../../libs/platform/index.js';
+import { type Match, MATCHES } from './rule-values.js';
+
+export const ACTIONS = ['ACCEPT', 'DROP', 'PASS'] as const;
+export type RuleAction = (typeof ACTIONS)[number];
+const MAX_INT = 2_147_483_647;
+
+/** integration-api.md §3.7 */
+export class CreateRuleBody {
+  @IsIn(ACTIONS) @ApiProperty({ enum: ACTIONS }) action: RuleAction;
+  @IsIn(MATCHES) @ApiProperty({ enum: MATCHES }) match: Match;
+  /** What `match` compares with. */
+  @MaxLength(2000) @IsNotEmpty() @IsString() value: string;
+  /** Rules are tried from the lowest number on. */
+  @Max(MAX_INT) @Min(-MAX_INT) @IsInt() priority: number;
+  @MayBeAbsent() @IsBoolean() enabled?: boolean;
+}
+
+export class UpdateRuleBody {
+  @MayBeAbsent() @IsIn(ACTIONS) @ApiPropertyOptional({ enum: ACTIONS }) action?: RuleAction;
+  @MayBeAbsent() @IsIn(MATCHES) @ApiPropertyOptional({ enum: MATCHES }) match?: Match;
+  @MayBeAbsent() @MaxLength(2000) @IsNotEmpty() @IsString() value?: string;
+  @Max(MAX_INT) @Min(-MAX_INT) @IsInt() priority: number;
+  @MayBeAbsent() @IsBoolean() enabled?: boolean;
+}
+
+export class RuleView {
+  ruleId: number;
+  resourceId: number;
+  @ApiProperty({ enum: ACTIONS }) action: RuleAction;
+  @ApiProperty({ enum: MATCHES }) match: Match;
+  value: string;
+  priority: number;
+  enabled: boolean;
+}
+
+export class RuleList {
+  @ApiProperty({ type: [RuleView] }) rules: RuleView[];
+  pagination: OffsetPagination;
+}

@@ -1,0 +1,79 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Db, invalid, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf } from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import { ResourcesService } from '../public/resources.service.js';
+import { type Match, ruleValueProblem } from './rule-values.js';
+import type { CreateRuleBody, RuleList, RuleView, UpdateRuleBody } from './rules.dto.js';
+import { RulesRepository } from './rules.repository.js';
+
+/** Who is let in, refused or asked, by address, path or place (integration-api.md §3.7). */
+@Injectable()
+export class RulesService implements OnModuleInit {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: RulesRepository,
+    private readonly resources: ResourcesService,
+    private readonly audit: AuditService,
+    private readonly resolvers: TenantResolvers,
+  ) {}
+
+  onModuleInit(): void {
+    this.resolvers.register('ruleId', async (value) => {
+      const ruleId = parseId(value);
+      const orgId = ruleId === null ? null : await this.repository.orgOf(this.db.manager, ruleId);
+      return orgId === null ? null : { orgId };
+    });
+  }
+
+  /** @throws validation for a value that does not fit its match, or a resource that is not HTTP. */
+  async create(principal: Principal, orgId: string, resourceId: number, body: CreateRuleBody): Promise<RuleView> {
+    requireValue(body.match, body.value);
+    return this.db.tx(async (tx) => {
+      const { http } = await this.resources.lock(tx, orgId, resourceId);
+      if (!http) throw invalid('resourceId', 'only an HTTP resource has rules');
+      const { version: _, ...rule } = await this.repository.insert(tx, orgId, resourceId, body);
+      await this.audit.record(tx, principal, { orgId, action: 'rule.create', target: { type: 'rule', id: rule.ruleId }, details: { ...rule } });
+      return rule;
+    });
+  }
+
+  async list(_principal: Principal, orgId: string, resourceId: number, page: PageQuery): Promise<RuleList> {
+    const window = windowOf(page, 1000);
+    const [rules, total] = await this.repository.list(this.db.manager, orgId, resourceId, window);
+    return { rules, pagination: shapeA(total, window) };
+  }
+
+  /** @throws not_found for a rule of another resource; validation as `create`; precondition_failed */
+  async update(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    ruleId: number,
+    body: UpdateRuleBody,
+    ifMatch: number | undefined,
+  ): Promise<{ rule: RuleView; version: number }> {
+    return this.db.tx(async (tx) => {
+      const before = await this.repository.lock(tx, orgId, resourceId, ruleId);
+      if (!before) throw notFound('Rule');
+      requireVersion('Rule', ifMatch, before.version);
+      const wanted = { ...before, ...Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) };
+      requireValue(wanted.match, wanted.value);
+      const { version, ...rule } = await this.repository.update(tx, ruleId, wanted);
+      await this.audit.record(tx, principal, { orgId, action: 'rule.update', target: { type: 'rule', id: ruleId }, details: { ...rule } });
+      return { rule, version };
+    });
+  }
+
+  /** @throws not_found for a rule of another resource. */
+  async delete(principal: Principal, orgId: string, resourceId: number, ruleId: number): Promise<void> {
+    await this.db.tx(async (tx) => {
+      if ((await this.repository.delete(tx, orgId, resourceId, ruleId)) === 0) throw notFound('Rule');
+      await this.audit.record(tx, principal, { orgId, action: 'rule.delete', target: { type: 'rule', id: ruleId }, details: { resourceId } });
+    });
+  }
+}
+
+function requireValue(match: Match, value: string): void {
+  const problem = ruleValueProblem(match, value);
+  if (problem) throw invalid('value', problem);
+}

@@ -1,0 +1,156 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import {
+  conflict, Db, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
+} from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import { SitesService } from '../../sites/index.js';
+import { ResourcesRepository } from '../public/resources.repository.js';
+import type { CreateTargetBody, TargetList, TargetRow, TargetView, UpdateTargetBody } from './targets.dto.js';
+import { somePorts, type StoredTarget, type TargetColumns, TargetsRepository } from './targets.repository.js';
+
+const DEFAULT_PRIORITY = 100;
+const TRIES = 5;
+
+/** Backends of public resources, each on a site (integration-api.md §3.6). */
+@Injectable()
+export class TargetsService implements OnModuleInit {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: TargetsRepository,
+    private readonly resources: ResourcesRepository,
+    private readonly sites: SitesService,
+    private readonly audit: AuditService,
+    private readonly resolvers: TenantResolvers,
+  ) {}
+
+  onModuleInit(): void {
+    this.resolvers.register('targetId', async (value) => {
+      const targetId = parseId(value);
+      const orgId = targetId === null ? null : await this.repository.orgOf(this.db.manager, targetId);
+      return orgId === null ? null : { orgId };
+    });
+  }
+
+  /** @throws not_found for a site of another organization; conflict when the site has no internal port left. */
+  async create(principal: Principal, orgId: string, resourceId: number, body: CreateTargetBody): Promise<TargetRow> {
+    const { siteId, ip, port, hcEnabled = false } = body;
+    const columns: TargetColumns = {
+      ...body, enabled: body.enabled ?? true, priority: body.priority ?? DEFAULT_PRIORITY, hcEnabled, hcHealth: hcEnabled ? 'unhealthy' : 'unknown',
+    };
+    try {
+      return await this.db.tx(async (tx) => {
+        const row = await this.insert(tx, orgId, resourceId, siteId, columns);
+        await Promise.all([
+          hcEnabled && row.enabled && this.resources.refreshHealth(tx, resourceId),
+          this.audit.record(tx, principal, { orgId, action: 'target.create', target: { type: 'target', id: row.targetId }, details: { resourceId, siteId, ip, port } }),
+          this.sites.bumpDesired(tx, orgId, [siteId]),
+        ]);
+        return toRow(row);
+      });
+    } catch (error) {
+      // The resource was deleted a moment ago.
+      throw sqlState(error) === '23503' ? notFound('Resource') : error;
+    }
+  }
+
+  async list(_principal: Principal, orgId: string, resourceId: number, page: PageQuery): Promise<TargetList> {
+    const window = windowOf(page, 1000);
+    const [targets, total] = await this.repository.list(this.db.manager, orgId, resourceId, window);
+    return { targets, pagination: shapeA(total, window) };
+  }
+
+  /** @throws not_found */
+  async get(_principal: Principal, orgId: string, targetId: number): Promise<{ target: TargetView; version: number }> {
+    const row = await this.repository.find(this.db.manager, orgId, targetId);
+    if (!row) throw notFound('Target');
+    const { version, ...target } = row;
+    return { target, version };
+  }
+
+  /** The internal port stays while the site does. @throws as `create`; precondition_failed */
+  async update(principal: Principal, orgId: string, targetId: number, body: UpdateTargetBody, ifMatch: number | undefined): Promise<{ target: TargetRow; version: number }> {
+    for (const name of ['port', 'enabled', 'hcEnabled'] as const) if (body[name] === null) throw invalid(name, 'must not be null');
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, targetId, body, ifMatch));
+      } catch (error) {
+        // Somebody took the very port that was free a moment ago.
+        if (!isUniqueViolation(error, 'target_internal_port') || attempt === TRIES) throw error;
+      }
+    }
+  }
+
+  async delete(principal: Principal, orgId: string, targetId: number): Promise<void> {
+    await this.db.tx(async (tx) => {
+      const { resourceId, siteId, hcEnabled } = await this.lock(tx, orgId, targetId);
+      await this.repository.delete(tx, orgId, targetId);
+      if (hcEnabled) await this.resources.refreshHealth(tx, resourceId);
+      await this.audit.record(tx, principal, { orgId, action: 'target.delete', target: { type: 'target', id: targetId }, details: { resourceId, siteId } });
+      await this.sites.bumpDesired(tx, orgId, [siteId]);
+    });
+  }
+
+  private async updateIn(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    targetId: number,
+    body: UpdateTargetBody,
+    ifMatch: number | undefined,
+  ): Promise<{ target: TargetRow; version: number }> {
+    const before = await this.lock(tx, orgId, targetId);
+    requireVersion('Target', ifMatch, before.version);
+    const siteType = await this.repository.siteType(tx, orgId, body.siteId);
+    if (siteType === null) throw notFound('Site');
+    const { hcEnabled = false, hcHeaders = null } = body;
+    const changes: TargetColumns = { ...body, hcEnabled, hcHeaders };
+    if (body.pathMatchType === null) Object.assign(changes, { rewritePath: null, rewritePathType: null });
+    // integration-api.md §3.6: what nobody has checked yet counts as unhealthy, what nobody checks is unknown.
+    if (!hcEnabled || siteType !== 'newt') changes.hcHealth = 'unknown';
+    else if (!before.hcEnabled) changes.hcHealth = 'unhealthy';
+    if (siteType === 'local') changes.internalPort = null;
+    else if (body.siteId !== before.siteId || before.internalPort === null) changes.internalPort = await this.freePort(tx, body.siteId);
+    const row = await this.repository.update(tx, orgId, targetId, changes);
+    if (before.hcEnabled || hcEnabled) await this.resources.refreshHealth(tx, row.resourceId);
+    await this.audit.record(tx, principal, {
+      orgId, action: 'target.update', target: { type: 'target', id: targetId },
+      details: { fields: Object.keys(body).filter((name) => body[name as keyof UpdateTargetBody] !== undefined) },
+    });
+    await this.sites.bumpDesired(tx, orgId, [...new Set([before.siteId, body.siteId])]);
+    return { target: toRow(row), version: row.version };
+  }
+
+  /** Random ports first, which nearly always serve; all that are left when those were taken. */
+  private async insert(tx: EntityManager, orgId: string, resourceId: number, siteId: number, columns: TargetColumns): Promise<StoredTarget> {
+    const row = await this.repository.insert(tx, orgId, resourceId, siteId, somePorts(), columns);
+    if (row) return row;
+    if ((await this.repository.siteType(tx, orgId, siteId)) === null) throw notFound('Site');
+    for (let attempt = 1; attempt < TRIES; attempt++) {
+      const ports = await this.repository.freePorts(tx, siteId);
+      if (ports.length === 0) break;
+      const next = await this.repository.insert(tx, orgId, resourceId, siteId, ports, columns);
+      if (next) return next;
+    }
+    throw noPort();
+  }
+
+  private async freePort(tx: EntityManager, siteId: number): Promise<number> {
+    const [port] = await this.repository.freePorts(tx, siteId);
+    if (port === undefined) throw noPort();
+    return port;
+  }
+
+  private async lock(tx: EntityManager, orgId: string, targetId: number): Promise<StoredTarget> {
+    const row = await this.repository.lock(tx, orgId, targetId);
+    if (!row) throw notFound('Target');
+    return row;
+  }
+}
+
+const noPort = () => conflict('The site has no internal port left');
+
+/** A change answers headers as text, a read as a list. */
+function toRow({ version: _, hcHeaders, ...rest }: StoredTarget): TargetRow {
+  return { ...rest, hcHeaders: hcHeaders === null ? null : JSON.stringify(hcHeaders) };
+}
