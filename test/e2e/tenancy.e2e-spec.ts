@@ -18,9 +18,9 @@ const NOT_FOR_ORG_KEYS = ['createApiKey', 'deleteApiKey', 'listApiKeyActions', '
 /** Of the whole installation. */
 const ROOT_ONLY = ['checkOrgId', 'createOrg', 'deleteOrg', 'listInstallationAudit', 'listOrgs', 'listUnattributedClaims'];
 /** Names of fields that point at something of the organization. */
-const REFERENCE = /^(siteIds|groupIds?|group|templateId|profileId|keyId|hardwareId|targetId|actorId)$/;
+const REFERENCE = /^(siteIds?|domainId|roleIds?|userIds?|groupIds?|group|templateId|profileId|keyId|hardwareId|targetId|actorId)$/;
 /** Reads and decisions that narrow by such a field: what is not there is an empty answer, not an error. */
-const NARROWED_BY_REFERENCE = ['listAudit', 'listClaims', 'listSites', 'updateApprovals'];
+const NARROWED_BY_REFERENCE = ['listAudit', 'listClaims', 'listResources', 'listSites', 'updateApprovals'];
 
 let server: TestServer;
 let document: Document;
@@ -156,7 +156,7 @@ describe("with another's credentials", () => {
 
   it('nothing is done without the action for it', async () => {
     const { member, bareKey, key } = victim.callers;
-    const memberMay = ['getOrg'];
+    const memberMay = ['getOrg', 'getResource', 'listResourceNames', 'listResources', 'listResourcesOfSite'];
     const problems = await attack((operation) => scopeOf(operation) === 'org', async function* (operation, call) {
       yield* expectStatus(operation, call, 'a key without actions', bareKey, 403);
       if (!memberMay.includes(operation.id)) yield* expectStatus(operation, call, 'a Member', member.api, 403);
@@ -292,5 +292,9 @@ const MIXED_ROWS = `SELECT
   (SELECT count(*) FROM provisioning_template_group m JOIN provisioning_template t USING (template_id) JOIN site_group g USING (group_id) WHERE t.org_id <> g.org_id) +
   (SELECT count(*) FROM provisioning_template t JOIN provisioning_profile p USING (profile_id) WHERE t.org_id <> p.org_id) +
   (SELECT count(*) FROM provisioning_key k JOIN provisioning_template t USING (template_id) WHERE k.org_id <> t.org_id) +
+  (SELECT count(*) FROM resource_role m JOIN role r USING (role_id) JOIN resource p USING (resource_id) WHERE r.org_id <> p.org_id) +
+  (SELECT count(*) FROM resource_user m JOIN resource p USING (resource_id) WHERE m.org_id <> p.org_id) +
+  (SELECT count(*) FROM resource r JOIN domain d USING (domain_id) WHERE r.org_id <> d.org_id) +
+  (SELECT count(*) FROM target t JOIN site s USING (site_id) JOIN resource r USING (resource_id) WHERE t.org_id <> s.org_id OR t.org_id <> r.org_id) +
   (SELECT count(*) FROM membership_role m JOIN role r USING (role_id) WHERE m.org_id <> r.org_id) +
   (SELECT count(*) FROM site_credential c JOIN site s USING (site_id) WHERE c.org_id <> s.org_id) AS mixed`;

@@ -27,6 +27,7 @@ export interface Operation {
 }
 
 const PAGE = { limit: 10, offset: 0 };
+const RULE = { action: 'DROP', match: 'CIDR', value: '10.0.0.0/8', priority: 1 };
 const read = (by: Operation['by'], call: Operation['call'] = () => ({})): Operation => ({ by, call });
 const list = (by: Operation['by'], query: Call['query'] = {}): Operation => ({ by, call: () => ({ query: { ...PAGE, ...query } }) });
 
@@ -137,6 +138,60 @@ export const OPERATIONS: Record<string, Operation> = {
   deleteOrgDomain: { by: 'key', call: domain, audit: ['domain.delete', 'domain', 'domainId'] },
   getDnsRecords: read('key', (stage) => ({ params: { domainId: stage.domainId } })),
   restartOrgDomain: { by: 'key', call: domain, audit: ['domain.restart', 'domain', 'domainId'] },
+
+  // public resources
+  createResource: { by: 'key', call: (stage) => ({ body: newResource(stage) }), audit: ['resource.create', 'resource', 'resourceId'] },
+  createResourceOfSite: {
+    by: 'key',
+    call: (stage) => ({ params: { siteId: stage.approved.siteId }, body: newResource(stage) }),
+    audit: ['resource.create', 'resource', 'resourceId'],
+  },
+  listResources: read('key', (stage) => ({ query: { page: 1, pageSize: 10, siteId: stage.approved.siteId } })),
+  listResourcesOfSite: read('key', (stage) => ({ params: { siteId: stage.approved.siteId }, query: PAGE })),
+  listResourceNames: list('key'),
+  getResource: read('key', ofResource),
+  updateResource: onResource('resource.update', (stage) => ({ name: stage.name('resource'), domainId: stage.domainId, subdomain: stage.name('r').toLowerCase() })),
+  deleteResource: onResource('resource.delete'),
+  setResourcePassword: onResource('resource.set_password', () => ({ password: 'walk' })),
+  setResourcePincode: onResource('resource.set_pincode', () => ({ pincode: '012345' })),
+  setResourceHeaderAuth: onResource('resource.set_header_auth', () => ({ user: 'walk', password: 'walk', extendedCompatibility: true })),
+  getResourceWhitelist: read('key', ofResource),
+  setResourceWhitelist: onResource('resource.set_whitelist', () => ({ emails: ['walk@example.com', '*@example.org'] })),
+  addToResourceWhitelist: onResource('resource.add_to_whitelist', () => ({ email: 'walk@example.com' })),
+  removeFromResourceWhitelist: onResource('resource.remove_from_whitelist', () => ({ email: 'walk@example.com' }), 'whitelist/add'),
+  listResourceRoles: read('key', ofResource),
+  listResourceUsers: read('key', ofResource),
+  setResourceRoles: onResource('resource.set_roles', (stage) => ({ roleIds: [stage.roleId] })),
+  setResourceUsers: onResource('resource.set_users', (stage) => ({ userIds: [stage.callers.member.userId] })),
+  addResourceRole: onResource('resource.add_role', (stage) => ({ roleId: stage.roleId })),
+  removeResourceRole: onResource('resource.remove_role', (stage) => ({ roleId: stage.roleId }), 'roles/add'),
+  addResourceUser: onResource('resource.add_user', (stage) => ({ userId: stage.callers.member.userId })),
+  removeResourceUser: onResource('resource.remove_user', (stage) => ({ userId: stage.callers.member.userId }), 'users/add'),
+
+  // targets and rules
+  createTarget: {
+    by: 'key',
+    call: (stage) => ({ ...ofResource(stage), body: { siteId: stage.approved.siteId, ip: 'localhost', port: 8080, method: 'http' } }),
+    audit: ['target.create', 'target', 'targetId'],
+  },
+  listTargets: read('key', (stage) => ({ ...ofResource(stage), query: PAGE })),
+  getTarget: read('key', (stage) => ({ params: { targetId: stage.targetId } })),
+  updateTarget: { by: 'key', call: async (stage) => ({ ...(await target(stage)), body: { siteId: stage.approved.siteId, ip: '10.0.0.1' } }), audit: ['target.update', 'target', 'targetId'] },
+  deleteTarget: { by: 'key', call: target, audit: ['target.delete', 'target', 'targetId'] },
+  createResourceRule: { by: 'key', call: (stage) => ({ ...ofResource(stage), body: RULE }), audit: ['rule.create', 'rule', 'ruleId'] },
+  listResourceRules: read('key', (stage) => ({ ...ofResource(stage), query: PAGE })),
+  updateResourceRule: { by: 'key', call: async (stage) => ({ ...(await rule(stage)), body: { priority: 2 } }), audit: ['rule.update', 'rule', 'ruleId'] },
+  deleteResourceRule: { by: 'key', call: rule, audit: ['rule.delete', 'rule', 'ruleId'] },
+
+  // access tokens
+  generateAccessToken: {
+    by: 'key',
+    call: (stage) => ({ ...ofResource(stage), body: { validForSeconds: 60, title: stage.name('token') } }),
+    audit: ['access_token.create', 'access_token', 'accessTokenId'],
+  },
+  listAccessTokens: list('key'),
+  listResourceAccessTokens: read('key', (stage) => ({ ...ofResource(stage), query: PAGE })),
+  deleteAccessToken: { by: 'key', call: accessToken, audit: ['access_token.delete', 'access_token', 'accessTokenId'] },
 
   // decisions
   revokeSite: { by: 'key', call: async (stage) => ({ ...(await approvedSite(stage)), body: { note: 'stolen' } }), audit: ['site.revoke', 'site', 'siteId'] },
@@ -257,6 +312,33 @@ export const OPERATIONS: Record<string, Operation> = {
 
 async function apiKey(stage: Stage): Promise<Call> {
   return { params: { apiKeyId: (await stage.apiKey()).apiKeyId } };
+}
+const newResource = (stage: Stage) => ({ name: stage.name('resource'), http: true, protocol: 'tcp', domainId: stage.domainId, subdomain: stage.name('r').toLowerCase() });
+function ofResource(stage: Stage): Call {
+  return { params: { resourceId: stage.resourceId } };
+}
+/** A change of a resource made for it; `before`: where the same body is sent first. */
+function onResource(action: string, body?: (stage: Stage) => Record<string, unknown>, before?: string): Operation {
+  return {
+    by: 'key',
+    async call(stage) {
+      const resourceId = await stage.resource();
+      const sent = body?.(stage);
+      if (before) await stage.root.expect('POST', `/resource/${resourceId}/${before}`, sent);
+      return { params: { resourceId }, ...(sent ? { body: sent } : {}) };
+    },
+    audit: [action, 'resource', 'resourceId'],
+  };
+}
+async function target(stage: Stage): Promise<Call> {
+  return { params: { targetId: await stage.target(stage.resourceId) } };
+}
+async function rule(stage: Stage): Promise<Call> {
+  const { ruleId } = await stage.root.expect<{ ruleId: number }>('PUT', `/resource/${stage.resourceId}/rule`, RULE);
+  return { params: { resourceId: stage.resourceId, ruleId } };
+}
+async function accessToken(stage: Stage): Promise<Call> {
+  return { params: { accessTokenId: (await stage.root.expect<{ accessTokenId: string }>('POST', `/resource/${stage.resourceId}/access-token`, {})).accessTokenId } };
 }
 async function domain(stage: Stage): Promise<Call> {
   return { params: { domainId: await stage.domain() } };

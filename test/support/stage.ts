@@ -44,6 +44,9 @@ export class Stage {
   profileId!: number;
   groupId!: number;
   domainId!: string;
+  roleId!: number;
+  resourceId!: number;
+  targetId!: number;
   key!: TestKey;
   pendingKey!: TestKey;
   approved!: StageSite;
@@ -68,6 +71,9 @@ export class Stage {
     stage.approved = await stage.site('approved');
     stage.pending = await stage.site('pending');
     stage.domainId = await stage.domain();
+    stage.resourceId = await stage.resource();
+    stage.targetId = await stage.target(stage.resourceId);
+    [{ roleId: stage.roleId }] = (await stage.sql('SELECT role_id AS "roleId" FROM role WHERE org_id = $1 AND name = $2', [stage.orgId, 'Member'])) as [{ roleId: number }];
     await stage.tombstone();
     await stage.range();
     const [key, bare] = [await stage.apiKey(ACTIONS), await stage.apiKey()];
@@ -96,6 +102,16 @@ export class Stage {
   domainName = () => `${this.name('domain').toLowerCase()}.example.com`;
   /** A verified one. */
   domain = async () => (await this.root.expect<{ domainId: string }>('PUT', this.path('domain'), { type: 'wildcard', baseDomain: this.domainName() })).domainId;
+  /** A public resource on the stage's domain, with the whitelist switched on. */
+  async resource(): Promise<number> {
+    const body = { http: true, protocol: 'tcp', domainId: this.domainId, subdomain: this.name('r').toLowerCase() };
+    const { resourceId } = await this.make<{ resourceId: number }>('resource', body);
+    await this.root.expect('POST', `/resource/${resourceId}`, { emailWhitelistEnabled: true });
+    return resourceId;
+  }
+  /** A target on the approved site. */
+  target = async (resourceId: number) =>
+    (await this.root.expect<{ targetId: number }>('PUT', `/resource/${resourceId}/target`, { siteId: this.approved.siteId, ip: 'localhost', port: 80, method: 'http' })).targetId;
   group = async () => (await this.make<{ groupId: number }>('group', {})).groupId;
   profile = async () => (await this.make<{ profileId: number }>('provisioning-profile', { groupIds: [this.groupId] })).profileId;
   template = async () => (await this.make<{ templateId: number }>('provisioning-template', { profileId: this.profileId, groupIds: [this.groupId] })).templateId;
