@@ -9,6 +9,8 @@ export type TextRule = {
   form?: [test: (text: string) => boolean, description: string];
   /** Line ends are welcome. */
   lines?: boolean;
+  /** Its value is in no message. */
+  secret?: boolean;
 };
 export type IntRule = { min: number; max: number };
 
@@ -161,12 +163,12 @@ export function readText(node: TreeNode, path: string, rule: TextRule, problems:
   const text = node.kind !== 'scalar' ? undefined : typeof node.value === 'number' ? node.source : node.value;
   if (typeof text !== 'string') return wrong(`must be text, not ${nameOf(node)}${node.kind === 'scalar' && node.value !== null ? ': write it in quotes' : ''}`);
   if (node.kind === 'scalar' && node.open) return text;
-  const { min = 0, max = 4096, form, lines } = rule;
+  const { min = 0, max = 4096, form, lines, secret } = rule;
   if (CONTROL.test(lines ? text.replace(/[\n\t]/g, '') : text)) return wrong('must not contain control characters');
   const length = [...text].length;
   if (length < min) return wrong(min === 1 ? 'must not be empty' : `must have at least ${min} characters`);
   if (length > max) return wrong(`must have at most ${max} characters`);
-  if (form && !form[0](text)) return wrong(`must be ${form[1]}, not ${shown(text)}`);
+  if (form && !form[0](text)) return wrong(`must be ${form[1]}${secret ? '' : `, not ${shown(text)}`}`);
   return text;
 }
 

@@ -77,7 +77,7 @@ describe('hostile text', () => {
       const start = at % (text.length + 1);
       return text.slice(0, start) + put + text.slice(start + length);
     });
-    fc.assert(fc.property(cut, outcome), { numRuns: 1000 });
+    fc.assert(fc.property(cut, outcome), { numRuns: 300 });
   });
 
   const n = 250_000;

@@ -86,7 +86,7 @@ function readTargets(f: Fields): Target[] {
 function readAuth(f: Fields): Auth {
   const basic = f.map('basic-auth');
   const auth: Auth = {
-    pincode: f.text('pincode', { form: [(text) => /^\d{6}$/.test(text), 'six digits'] }) ?? null,
+    pincode: f.text('pincode', { form: [(text) => /^\d{6}$/.test(text), 'six digits'], secret: true }) ?? null,
     password: f.text('password', { min: 1, max: 255 }) ?? null,
     basicAuth: optional(basic, (b) => {
       const read = {

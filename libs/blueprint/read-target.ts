@@ -73,7 +73,7 @@ export function readHeaders(f: Fields): Header[] | null {
   const headers = f.maps('headers', (h) => {
     const header = {
       name: h.need('name', h.text('name', { min: 1, max: 255, form: [isHeaderName, 'the name of a header'] }), ''),
-      value: h.need('value', h.text('value', { min: 1, form: [isHeaderValue, 'printable ASCII'] }), ''),
+      value: h.need('value', h.text('value', { min: 1, form: [isHeaderValue, 'printable ASCII'], secret: true }), ''),
     };
     h.done();
     return header;

@@ -68,6 +68,8 @@ export const AGENT_MESSAGE = {
   applied: 'agent/applied',
   heartbeat: 'agent/heartbeat',
   reconnect: 'agent/reconnect',
+  blueprint: 'agent/blueprint',
+  blueprintResult: 'agent/blueprint-result',
   error: 'error',
 } as const;
 
@@ -115,6 +117,19 @@ export type AgentState = {
 export type AgentApplied = { version: number; ok: boolean; error?: string };
 /** Agent → server: the version last applied, 0 before the first. Answered by `agent/state` when the server has a newer one. */
 export type AgentHeartbeat = { version: number };
+/**
+ * Where a blueprint of an agent comes from: `file` stays the truth, what disappears from it is removed; `bootstrap` is applied once per
+ * site; `labels` are those of the containers that run beside the agent.
+ */
+export type AgentBlueprintKind = 'file' | 'bootstrap' | 'labels';
+/**
+ * Agent → server: what the site exposes, templates filled in. Sent again, with the same id, until a result with that id came; a
+ * server that knows the digest already answers `ok`. `document` is the JSON form of a blueprint (docs/blueprints.md).
+ */
+export type AgentBlueprint = { id: string; kind: AgentBlueprintKind; document: Record<string, unknown>; digest: string };
+export type AgentBlueprintProblem = { path: string; message: string; line?: number; column?: number };
+/** Server → agent: what became of it. `ok: false` is the server's last word until the document changes or an operator does something. */
+export type AgentBlueprintResult = { id: string; ok: boolean; message: string; problems?: AgentBlueprintProblem[] };
 /** Server → agent before a 1012: come back after this long, drawn at random by the server. */
 export type AgentReconnect = { afterMs: number };
 /** Server → agent: a message was not understood; never fatal. */
@@ -124,10 +139,12 @@ export type AgentError = { message: string; code?: string; originalMessage?: unk
 export type FromAgent =
   | Envelope<'agent/hello', AgentHello>
   | Envelope<'agent/applied', AgentApplied>
-  | Envelope<'agent/heartbeat', AgentHeartbeat>;
+  | Envelope<'agent/heartbeat', AgentHeartbeat>
+  | Envelope<'agent/blueprint', AgentBlueprint>;
 /** What a Gatehouse agent may be sent. */
 export type ToAgent =
   | Envelope<'agent/welcome', AgentWelcome>
   | Envelope<'agent/state', AgentState>
   | Envelope<'agent/reconnect', AgentReconnect>
+  | Envelope<'agent/blueprint-result', AgentBlueprintResult>
   | Envelope<'error', AgentError>;

@@ -1,11 +1,12 @@
 import { EventEmitter } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { arch, hostname, platform, release } from 'node:os';
-import { AGENT_PATHS, type AgentHello, type AgentState, type AgentWelcome, PROTOCOL } from '../../contracts/agent-messages.js';
+import { AGENT_PATHS, type AgentBlueprint, type AgentBlueprintResult, type AgentHello, type AgentState, type AgentWelcome, PROTOCOL } from '../../contracts/agent-messages.js';
 import { readTokenAnswer } from './answers.js';
 import { removeIfThere } from './atomic-file.js';
 import { afterAtLeast, REPLACED_WAIT, retryAfterMs, THROTTLED_WAIT_MS, uniform } from './backoff.js';
 import { claim, type Credential } from './claim.js';
+import { Blueprints } from './blueprints.js';
 import { type Clock, systemClock } from './clock.js';
 import { claimIdentityOf, readConfigFile } from './config-file.js';
 import type { AgentContext } from './context.js';
@@ -46,6 +47,7 @@ export type AgentEvents = {
   welcome: [welcome: AgentWelcome];
   applied: [state: AgentState, error: string | undefined];
   closed: [end: SessionEnd];
+  blueprint: [sent: AgentBlueprint, result: AgentBlueprintResult];
   status: [report: StatusReport];
 };
 
@@ -170,10 +172,12 @@ export class Agent {
 
   private async keepSession(context: AgentContext, link: ServerLink, settings: Settings, credential: Credential): Promise<never> {
     const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId);
+    const blueprints = new Blueprints(context, settings, credential.id, (sent, result) => this.events.emit('blueprint', sent, result));
+    blueprints.follow();
     for (let failures = 0; ; ) {
       this.status({ phase: this.report.phase === 'unreachable' ? 'unreachable' : 'connecting', connectedSince: null });
       const token = await this.token(context, link, settings, credential);
-      const end = await this.oneSession(context, link, settings, hello, token);
+      const end = await this.oneSession(context, link, settings, hello, blueprints, token);
       this.events.emit('closed', end);
       context.signal.throwIfAborted();
       if (end.kind === 'revoked') throw new AgentExit(EXIT.refused, `the credential of site ${credential.id} was revoked`);
@@ -197,7 +201,7 @@ export class Agent {
     return verdict.value.token;
   }
 
-  private async oneSession(context: AgentContext, link: ServerLink, settings: Settings, hello: AgentHello, token: string): Promise<SessionEnd> {
+  private async oneSession(context: AgentContext, link: ServerLink, settings: Settings, hello: AgentHello, blueprints: Blueprints, token: string): Promise<SessionEnd> {
     let pendingExit = false;
     const session = new AgentSession(
       link.openWebSocket(token),
@@ -216,6 +220,7 @@ export class Agent {
             void session.close();
           }
           this.settled = true;
+          blueprints.connected((blueprint) => session.sendBlueprint(blueprint));
         },
         apply: async (state) => {
           this.status({ desiredVersion: state.version });
@@ -229,6 +234,7 @@ export class Agent {
           this.events.emit('applied', state, error);
         },
         heartbeat: () => this.status({}),
+        blueprintResult: (result) => blueprints.received(result),
       },
       context,
       this.appliedVersion,
@@ -237,6 +243,7 @@ export class Agent {
     context.signal.addEventListener('abort', leave, { once: true });
     if (context.signal.aborted) leave();
     const end = await session.ended;
+    blueprints.disconnected();
     context.signal.removeEventListener('abort', leave);
     if (settings.healthFile !== '') removeIfThere(settings.healthFile);
     if (pendingExit && !context.signal.aborted) throw new AgentExit(EXIT.pending, 'the site is waiting for approval');

@@ -2,6 +2,10 @@
 export const EXIT = {
   ok: 0,
   usage: 64,
+  /** Of `blueprint check`: the document has problems. */
+  data: 65,
+  /** Of `blueprint check`: there is no such file. */
+  noInput: 66,
   unreachable: 69,
   internal: 70,
   stateNotWritable: 73,

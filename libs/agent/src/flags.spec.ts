@@ -4,7 +4,7 @@ import { parseFlags } from './flags.js';
 
 function cliOf(...argv: string[]): Record<string, unknown> {
   const invocation = parseFlags(argv);
-  if (invocation.command === 'print') throw new Error(invocation.text);
+  if (!('cli' in invocation)) throw new Error(invocation.command);
   return Object.fromEntries(invocation.cli);
 }
 
@@ -68,6 +68,11 @@ describe('flags in the syntax of Go', () => {
     expect(parseFlags(['-config-file=c.json', 'status'])).toMatchObject({ command: 'status', configFile: 'c.json', json: false });
     expect(parseFlags(['--show-config'])).toMatchObject({ command: 'show-config' });
     expect(parseFlags([])).toMatchObject({ command: 'run' });
+  });
+
+  it('reads blueprint check', () => {
+    expect(parseFlags(['blueprint', 'check', 'b.yaml'])).toEqual({ command: 'blueprint-check', file: 'b.yaml' });
+    for (const words of [['blueprint'], ['blueprint', 'check'], ['blueprint', 'apply', 'x'], ['blueprint', 'check', 'a', 'b']]) expect(exitOf(...words).code).toBe(64);
   });
 
   it('prints version and help', () => {

@@ -5,6 +5,7 @@ import { AGENT_VERSION } from './version.js';
 
 export type Invocation =
   | { command: 'run' | 'status' | 'show-config'; cli: Map<string, SettingValue>; configFile?: string; json: boolean }
+  | { command: 'blueprint-check'; file: string }
   | { command: 'print'; text: string };
 
 const OWN_BOOLEANS = ['version', 'show-config', 'json', 'help', 'h'];
@@ -12,7 +13,8 @@ const BOOLEANS = new Set([...SETTINGS.filter((s) => s.kind === 'boolean').map((s
 const WITHOUT_EFFECT = SETTINGS.filter((s) => s.use !== 'used' && s.flag).map((s) => `--${s.flag}`);
 const EXIT_CODES =
   'Exit codes: 0 stopped, 64 usage, 69 server unreachable with --no-wait, 70 internal, 73 state not writable, 75 pending with --no-wait, 77 refused, 78 configuration.\n' +
-  'status ends with 0 connected and approved, 75 pending, 69 enrolled but not connected, 77 refused, 78 not enrolled.';
+  'status ends with 0 connected and approved, 75 pending, 69 enrolled but not connected, 77 refused, 78 not enrolled.\n' +
+  'blueprint check FILE ends with 0 nothing wrong, 65 problems, 66 no such file.';
 const KNOWN = new Set([...SETTINGS.map((s) => s.flag), ...OWN_BOOLEANS, 'config-file']);
 
 /**
@@ -35,6 +37,7 @@ export function parseFlags(argv: readonly string[]): Invocation {
   const values = program.opts<Record<string, SettingValue>>();
   if (values['version'] === true) return { command: 'print', text: `gatehouse-agent ${AGENT_VERSION}\n` };
   const [command, extra] = program.args;
+  if (command === 'blueprint') return blueprintCommand(program.args);
   const unexpected = command !== undefined && command !== 'status' ? command : extra;
   if (unexpected !== undefined) {
     throw usage(`unexpected argument '${unexpected}' (a boolean flag takes its value as --flag=false)`);
@@ -53,12 +56,17 @@ export function parseFlags(argv: readonly string[]): Invocation {
   };
 }
 
+function blueprintCommand([, verb, file, ...more]: readonly string[]): Invocation {
+  if (verb !== 'check' || file === undefined || file === '' || more.length > 0) throw usage('write: gatehouse-agent blueprint check FILE');
+  return { command: 'blueprint-check', file };
+}
+
 function buildProgram(print: (text: string) => void): Command {
   const program = new Command('gatehouse-agent')
-    .description('Claims a site with a provisioning key and keeps it connected. `status` says whether this machine is enrolled, approved and connected.')
+    .description('Claims a site with a provisioning key and keeps it connected. `status` says whether this machine is enrolled, approved and connected. `blueprint check FILE` tells what is wrong with a blueprint.')
     .addHelpText('after', `\nAlso accepted, without effect in this version: ${WITHOUT_EFFECT.join(' ')}\n\n${EXIT_CODES}`)
     .helpCommand(false)
-    .usage('[flags] [status]')
+    .usage('[flags] [status | blueprint check FILE]')
     .argument('[words...]')
     .helpOption('-h, --help', 'show this help')
     .exitOverride()
@@ -115,5 +123,5 @@ function attribute(flag: string): string {
 }
 
 function usage(message: string): AgentExit {
-  return new AgentExit(EXIT.usage, `${message}\nUsage: gatehouse-agent [flags] [status]; --help lists the flags`);
+  return new AgentExit(EXIT.usage, `${message}\nUsage: gatehouse-agent [flags] [status | blueprint check FILE]; --help lists the flags`);
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { runAgent } from './agent.js';
+import { checkBlueprint } from './blueprint-command.js';
 import { configFilePath, readConfigFile } from './config-file.js';
 import { AgentExit, EXIT } from './exit-codes.js';
 import { type Invocation, parseFlags } from './flags.js';
@@ -23,6 +24,11 @@ async function main(invocation: Invocation): Promise<number> {
   if (invocation.command === 'print') {
     stdout(invocation.text);
     return EXIT.ok;
+  }
+  if (invocation.command === 'blueprint-check') {
+    const { code, text } = checkBlueprint(invocation.file, process.env);
+    stdout(text);
+    return code;
   }
   const configFile = configFilePath(invocation.configFile, process.env);
   if (invocation.command === 'run') return run(configFile, invocation);

@@ -1,4 +1,4 @@
-import { AGENT_LIMITS, type AgentReconnect, type AgentState, type AgentSiteStatus, type AgentWelcome, type Envelope } from '../../contracts/agent-messages.js';
+import { AGENT_LIMITS, type AgentBlueprintProblem, type AgentBlueprintResult, type AgentReconnect, type AgentState, type AgentSiteStatus, type AgentWelcome, type Envelope } from '../../contracts/agent-messages.js';
 
 const MAX_HEARTBEAT_SECONDS = 3600;
 const MAX_RECONNECT_MS = 3_600_000;
@@ -41,6 +41,14 @@ export function readState(data: unknown): AgentState | undefined {
 export function readReconnect(data: unknown): AgentReconnect | undefined {
   if (!isObject(data) || typeof data['afterMs'] !== 'number' || !(data['afterMs'] >= 0)) return undefined;
   return { afterMs: Math.min(data['afterMs'], MAX_RECONNECT_MS) };
+}
+
+/** @returns undefined without an id and a verdict: it could not be told what it is about */
+export function readBlueprintResult(data: unknown): AgentBlueprintResult | undefined {
+  if (!isObject(data) || typeof data['id'] !== 'string' || typeof data['ok'] !== 'boolean') return undefined;
+  const { id, ok, message, problems } = data;
+  const readable = Array.isArray(problems) ? problems.filter((one): one is AgentBlueprintProblem => isObject(one) && typeof one['path'] === 'string' && typeof one['message'] === 'string') : [];
+  return { id, ok, message: typeof message === 'string' ? message : '', ...(readable.length > 0 ? { problems: readable } : {}) };
 }
 
 function isStatus(value: unknown): value is AgentSiteStatus {

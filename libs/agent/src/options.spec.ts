@@ -51,10 +51,10 @@ describe('checks', () => {
 
 describe('warnings', () => {
   it('name every setting without effect, as it was given', () => {
-    const resolved = resolveSettings(cli({ blueprintFile: 'b.yaml', mtu: '1280' }), { DISABLE_CLIENTS: 'true' }, { dockerSocket: '/x' });
+    const resolved = resolveSettings(cli({ enforceHcCert: true, mtu: '1280' }), { DISABLE_CLIENTS: 'true' }, { region: 'eu' });
     expect(warningsAbout(resolved)).toEqual([
-      '--blueprint-file is not available yet and has no effect in this version',
-      '`dockerSocket` in the config file is not available yet and has no effect in this version',
+      '--enforce-hc-cert is not available yet and has no effect in this version',
+      '`region` in the config file is not available yet and has no effect in this version',
       'only meaningful with a WireGuard tunnel, without effect here: --mtu, DISABLE_CLIENTS',
     ]);
   });

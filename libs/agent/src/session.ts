@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
-import { AGENT_LIMITS, AGENT_MESSAGE, type AgentHello, type AgentState, type AgentWelcome, CLOSE, type FromAgent, PROTOCOL } from '../../contracts/agent-messages.js';
+import { AGENT_LIMITS, AGENT_MESSAGE, type AgentBlueprint, type AgentBlueprintResult, type AgentHello, type AgentState, type AgentWelcome, CLOSE, type FromAgent, PROTOCOL } from '../../contracts/agent-messages.js';
 import type { Clock } from './clock.js';
 import type { Log } from './log.js';
-import { readEnvelope, readReconnect, readState, readWelcome } from './messages.js';
+import { readBlueprintResult, readEnvelope, readReconnect, readState, readWelcome } from './messages.js';
 import { describe } from './server-link.js';
 
 const PING_MS = 15_000;
@@ -28,6 +28,7 @@ export type SessionHooks = {
   /** After each acknowledged or refused state. */
   applied(state: AgentState, error?: string): void;
   heartbeat(): void;
+  blueprintResult(result: AgentBlueprintResult): void;
 };
 
 /**
@@ -89,6 +90,11 @@ export class AgentSession {
     clearTimeout(cut);
   }
 
+  /** Lost when the link is: whoever sends it waits for the result. */
+  sendBlueprint(blueprint: AgentBlueprint): void {
+    this.send({ type: AGENT_MESSAGE.blueprint, data: blueprint });
+  }
+
   private opened(): void {
     this.send({ type: AGENT_MESSAGE.hello, data: this.hello });
     void this.every('ping', () => PING_MS, this.keepAlive());
@@ -124,6 +130,10 @@ export class AgentSession {
       case AGENT_MESSAGE.reconnect:
         this.reconnectAfterMs = readReconnect(envelope.data)?.afterMs ?? this.reconnectAfterMs;
         return;
+      case AGENT_MESSAGE.blueprintResult: {
+        const result = readBlueprintResult(envelope.data);
+        return result ? this.hooks.blueprintResult(result) : this.tools.log.warn('ignored a blueprint result that this version cannot read');
+      }
       case AGENT_MESSAGE.error:
         return this.tools.log.warn(`the server did not understand a message: ${JSON.stringify(envelope.data)}`);
       default:

@@ -58,12 +58,14 @@ export const SETTINGS: readonly Setting[] = [
   row('tlsClientCa', 'list', 'used', { flag: 'tls-client-ca', env: 'TLS_CLIENT_CAS', help: 'CA file (PEM) that the server must chain to; repeatable' }),
   row('tlsClientCert', 'string', 'used', { flag: 'tls-client-cert', env: 'TLS_CLIENT_CERT_PKCS12', help: 'client certificate and key as PKCS12 without password (deprecated)' }),
   row('skipTlsVerify', 'boolean', 'used', { env: 'SKIP_TLS_VERIFY', notInFile: true, help: 'accept any server certificate' }),
+  row('blueprintFile', 'string', 'used', { flag: 'blueprint-file', env: 'BLUEPRINT_FILE', help: 'blueprint that stays the truth about what this site exposes; followed as it changes' }),
+  row('provisioningBlueprintFile', 'string', 'used', {
+    flag: 'provisioning-blueprint-file', env: 'PROVISIONING_BLUEPRINT_FILE', help: 'blueprint that is applied once, to begin with',
+  }),
+  row('dockerSocket', 'string', 'used', { flag: 'docker-socket', env: 'DOCKER_SOCKET', help: "unix socket of a Docker engine: the labels of its running containers are a blueprint" }),
 
-  later('blueprint-file', 'BLUEPRINT_FILE', 'blueprintFile'),
-  later('provisioning-blueprint-file', 'PROVISIONING_BLUEPRINT_FILE', 'provisioningBlueprintFile'),
   later('allow', 'GATEHOUSE_ALLOW', 'allow', 'list'),
   later('enforce-hc-cert', 'ENFORCE_HC_CERT', 'enforceHcCert', 'boolean'),
-  later('docker-socket', 'DOCKER_SOCKET', 'dockerSocket'),
   later('docker-enforce-network-validation', 'DOCKER_ENFORCE_NETWORK_VALIDATION', 'dockerEnforceNetworkValidation'),
   later('metrics', 'NEWT_METRICS_PROMETHEUS_ENABLED', 'metrics', 'boolean'),
   later('otlp', 'NEWT_METRICS_OTLP_ENABLED', 'otlp', 'boolean'),
@@ -111,6 +113,9 @@ export type Settings = {
   tlsClientCa: string[];
   tlsClientCert: string;
   skipTlsVerify: boolean;
+  blueprintFile: string;
+  provisioningBlueprintFile: string;
+  dockerSocket: string;
 };
 
 export type SettingValue = string | boolean | string[];

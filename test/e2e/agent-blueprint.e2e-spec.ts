@@ -1,0 +1,285 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AgentOptions } from '../../libs/agent/src/index.js';
+import { digestOf, parse } from '../../libs/blueprint/index.js';
+import type { AgentBlueprint } from '../../libs/contracts/index.js';
+import { TestAgent } from '../support/agent.js';
+import { startAgentProgram } from '../support/agent-process.js';
+import { FakeDocker } from '../support/fake-docker.js';
+import { FakeServer, type FakeSession, KEY } from '../support/fake-server.js';
+
+let server: FakeServer;
+let folder: string;
+let agents: TestAgent[];
+beforeEach(async () => {
+  server = await FakeServer.start();
+  folder = mkdtempSync(join(tmpdir(), 'gatehouse-blueprint-'));
+  agents = [];
+});
+afterEach(async () => {
+  for (const agent of agents) await agent.remove();
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function start(cli: object = {}, options: Partial<AgentOptions> & { file?: object; folder?: string } = {}): TestAgent {
+  const agent = TestAgent.start({ endpoint: server.url, provisioningKey: KEY, ...cli }, options);
+  agents.push(agent);
+  return agent;
+}
+const path = (name = 'blueprint.yaml') => join(folder, name);
+const document = (port: number | string) => `private-resources:\n  db:\n    name: DB\n    mode: host\n    destination: localhost\n    tcp-ports: "${port}"\n`;
+function write(text: string, name?: string): string {
+  writeFileSync(path(name), text);
+  return path(name);
+}
+/** The n-th session, welcomed. */
+async function welcomed(n = 1): Promise<FakeSession> {
+  const session = await server.session(n);
+  session.welcome();
+  return session;
+}
+/** The n-th blueprint of a session. */
+async function sent(session: FakeSession, n = 1): Promise<AgentBlueprint> {
+  await server.until(() => session.of('agent/blueprint').length >= n);
+  return session.of('agent/blueprint')[n - 1] as AgentBlueprint;
+}
+const answer = (session: FakeSession, { id }: AgentBlueprint, ok = true, more: object = {}) => session.send('agent/blueprint-result', { id, ok, message: ok ? 'Blueprint applied' : 'not possible', ...more });
+const log = (agent: TestAgent, text: string | RegExp) => expect.poll(() => agent.output).toMatch(text);
+
+describe('a blueprint file', () => {
+  it('is sent after the welcome, filled in from the environment and in one form, and acknowledged once', async () => {
+    const agent = start({ blueprintFile: write(document('{{env.PORT}}')) }, { env: { PORT: '5432' } });
+    const session = await welcomed();
+    const blueprint = await sent(session);
+    const parsed = parse(document(5432));
+    expect(blueprint).toEqual({
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/), kind: 'file', digest: parsed.ok && digestOf(parsed.model),
+      document: { 'private-resources': { db: { name: 'DB', mode: 'host', destination: 'localhost', 'tcp-ports': '5432' } } },
+    });
+    answer(session, blueprint);
+    await log(agent, /blueprint file: Blueprint applied/);
+    session.socket.close(1012);
+    (await agent.waitsFor('reconnect')).wake();
+    const next = await welcomed(2);
+    (await agent.waitsFor('heartbeat')).wake();
+    await server.until(() => next.of('agent/heartbeat').length === 1);
+    expect(next.of('agent/blueprint')).toEqual([]);
+  });
+
+  it('is sent again while nobody answers, with the same id, and after a reconnect', async () => {
+    const agent = start({ blueprintFile: write(document(1)) });
+    const session = await welcomed();
+    const first = await sent(session);
+    const waits: number[] = [];
+    for (let n = 2; n <= 9; n++) {
+      const wait = await agent.waitsFor('blueprint-answer');
+      waits.push(wait.ms / 1000);
+      wait.wake();
+      expect(await sent(session, n)).toEqual(first);
+    }
+    expect(waits).toEqual([15, 25, 45, 85, 165, 305, 305, 305]);
+    session.socket.terminate();
+    (await agent.waitsFor('reconnect')).wake();
+    const next = await welcomed(2);
+    expect(await sent(next)).toEqual(first);
+    answer(next, first);
+    await log(agent, /blueprint file: Blueprint applied/);
+  });
+
+  it('that is refused is told with its problems, and sent again slowly', async () => {
+    const agent = start({ blueprintFile: write(document(1)) });
+    const session = await welcomed();
+    answer(session, await sent(session), false, { problems: [{ path: 'private-resources.db', message: 'belongs to site 3' }] });
+    const wait = await agent.waitsFor('blueprint-refused');
+    expect(wait.ms).toBe(45_000);
+    expect(agent.output).toContain('blueprint file refused: not possible; private-resources.db: belongs to site 3');
+    wait.wake();
+    answer(session, await sent(session, 2), false);
+    (await agent.waitsFor('blueprint-refused')).wake();
+    answer(session, await sent(session, 3));
+    await log(agent, /blueprint file: Blueprint applied/);
+    expect(new Set(session.of('agent/blueprint').map((one) => (one as AgentBlueprint).id)).size).toBe(1);
+  });
+
+  it('is followed: written in place, replaced by another, unchanged', async () => {
+    const agent = start({ blueprintFile: write(document(1)) });
+    const session = await welcomed();
+    const first = await sent(session);
+    answer(session, first);
+    write(document(2));
+    (await agent.waitsFor('file-debounce')).wake();
+    const second = await sent(session, 2);
+    expect(second.id).not.toBe(first.id);
+    expect(JSON.stringify(second.document)).toContain('"tcp-ports":"2"');
+    write(document(3), 'new');
+    renameSync(path('new'), path());
+    (await agent.waitsFor('file-debounce')).wake();
+    const third = await sent(session, 3);
+    write(`# a comment\n${document(3)}`);
+    (await agent.waitsFor('file-debounce')).wake();
+    await agent.waitsFor('file-poll');
+    expect(session.of('agent/blueprint')).toHaveLength(3);
+    // The answer to what was replaced meanwhile settles nothing.
+    answer(session, second);
+    answer(session, third);
+    await log(agent, /Blueprint applied/);
+  });
+
+  it('that appears later, with its folder, is seen; one that goes away removes nothing', async () => {
+    const file = join(folder, 'later', 'blueprint.yaml');
+    const agent = start({ blueprintFile: file });
+    const session = await welcomed();
+    await log(agent, /there is no such file/);
+    mkdirSync(join(folder, 'later'));
+    writeFileSync(file, document(7));
+    (await agent.waitsFor('file-poll')).wake();
+    answer(session, await sent(session));
+    rmSync(file);
+    (await agent.waitsFor('file-debounce')).wake();
+    await expect.poll(() => agent.output.match(/there is no such file/g)?.length).toBe(2);
+    writeFileSync(file, document(8));
+    (await agent.waitsFor('file-debounce')).wake();
+    expect(JSON.stringify((await sent(session, 2)).document)).toContain('"8"');
+  });
+
+  it.each([
+    ['a typo', document(1).replace('destination', 'destinaton'), /blueprint\.yaml:5:5 private-resources\.db\.destinaton: is not known here; did you mean "destination"\?/],
+    ['a variable that is not set', document('{{env.NOWHERE}}'), /blueprint\.yaml:6:17 .*the environment variable NOWHERE/],
+    ['no YAML', 'a: [', /blueprint\.yaml:1:\d+ not valid YAML/],
+    ['nothing in it', '', /the document is empty/],
+    ['bytes that are no text', Buffer.from([0xff, 0xfe, 0x00]), /it is not UTF-8/],
+  ])('with %s is told with its place and ends nothing', async (_what, text, expected) => {
+    writeFileSync(path(), text);
+    const agent = start({ blueprintFile: path() });
+    const session = await welcomed();
+    await log(agent, expected);
+    write(document(1));
+    (await agent.waitsFor('file-debounce')).wake();
+    answer(session, await sent(session));
+    await log(agent, /Blueprint applied/);
+    expect(await agent.agent.stop()).toMatchObject({ code: 0 });
+  });
+});
+
+describe('a provisioning blueprint', () => {
+  const CLI = () => ({ provisioningBlueprintFile: write(document(1)) });
+
+  it('is sent until it is acknowledged, and never after that', async () => {
+    const first = start(CLI());
+    expect(await sent(await welcomed())).toMatchObject({ kind: 'bootstrap' });
+    await first.agent.stop(); // as good as a crash: nothing was acknowledged
+    const second = start(CLI(), { folder: first.folder });
+    const session = await welcomed(2);
+    const blueprint = await sent(session);
+    answer(session, blueprint);
+    await expect.poll(() => second.file()['provisioningBlueprint']).toEqual({ site: server.sites[0]?.newtId, digest: blueprint.digest, appliedAt: expect.any(String) });
+    await second.agent.stop();
+    const third = start({ ...CLI(), logLevel: 'DEBUG' }, { folder: first.folder });
+    const quiet = await welcomed(3);
+    (await third.waitsFor('heartbeat')).wake();
+    await server.until(() => quiet.of('agent/heartbeat').length === 1);
+    expect(quiet.of('agent/blueprint')).toEqual([]);
+    expect(third.output).toContain('has had its provisioning blueprint');
+  });
+
+  it('that was refused has not been applied', async () => {
+    const agent = start(CLI());
+    const session = await welcomed();
+    answer(session, await sent(session), false);
+    await agent.waitsFor('blueprint-refused');
+    expect(agent.file()).not.toHaveProperty('provisioningBlueprint');
+  });
+
+  it('of another site does not count', async () => {
+    server.sites.push({ newtId: 'n2', secrets: ['s2'] });
+    start(CLI(), { file: { id: 'n2', secret: 's2', provisioningBlueprint: { site: 'n1', digest: 'x', appliedAt: 'then' } } });
+    expect(await sent(await welcomed())).toMatchObject({ kind: 'bootstrap' });
+  });
+
+  it('and a blueprint file are two', async () => {
+    start({ ...CLI(), blueprintFile: write(document(2), 'other.yaml') });
+    const session = await welcomed();
+    await sent(session, 2);
+    expect(session.of('agent/blueprint').map((one) => (one as AgentBlueprint).kind).sort()).toEqual(['bootstrap', 'file']);
+  });
+});
+
+describe('labels of containers', () => {
+  let docker: FakeDocker;
+  beforeEach(async () => {
+    docker = await new FakeDocker().start();
+  });
+  afterEach(() => docker.remove());
+
+  const web = (name: string, host: string) => ({
+    name, ports: [8443, 8080],
+    labels: { 'pangolin.public-resources.web.name': 'Web', 'pangolin.public-resources.web.mode': 'http', 'pangolin.public-resources.web.full-domain': host, 'pangolin.public-resources.web.targets[0].method': 'http' },
+  });
+
+  it('are a blueprint that follows the containers', async () => {
+    docker.run(web('nginx', '1.example.com'), { name: 'other', labels: { 'com.example': 'x' } });
+    const agent = start({ dockerSocket: docker.socket });
+    const session = await welcomed();
+    const first = await sent(session);
+    expect(first).toMatchObject({
+      kind: 'labels',
+      document: { 'public-resources': { web: { name: 'Web', mode: 'http', 'full-domain': '1.example.com', targets: [{ hostname: 'nginx', port: 8080, method: 'http' }] } } },
+    });
+    answer(session, first);
+    docker.run(web('nginx', '2.example.com'));
+    (await agent.waitsFor('docker-debounce')).wake();
+    const second = await sent(session, 2);
+    expect(JSON.stringify(second.document)).toContain('2.example.com');
+    answer(session, second);
+    docker.run();
+    (await agent.waitsFor('docker-debounce')).wake();
+    expect((await sent(session, 3)).document).toEqual({});
+  });
+
+  it('of an engine that is away are not none', async () => {
+    docker.run(web('nginx', '1.example.com'));
+    const agent = start({ dockerSocket: `unix://${docker.socket}` });
+    const session = await welcomed();
+    answer(session, await sent(session));
+    await agent.waitsFor('docker-poll');
+    await docker.stop();
+    const retry = await agent.waitsFor('docker-retry');
+    expect(agent.output).toMatch(/the Docker engine at .* is away/);
+    docker.run(web('nginx', '2.example.com'));
+    await docker.start();
+    retry.wake();
+    expect(JSON.stringify((await sent(session, 2)).document)).toContain('2.example.com');
+  });
+
+  it('that are wrong are told, and what was sent before stays', async () => {
+    docker.run({ name: 'nginx', labels: { 'pangolin.public-resources.web.nmae': 'Web' } });
+    const agent = start({ dockerSocket: docker.socket });
+    await welcomed();
+    await log(agent, /public-resources\.web\.nmae: is not known here; did you mean "name"\?/);
+  });
+});
+
+describe('the program', () => {
+  it('checks a blueprint offline, with the places of its problems', async () => {
+    const good = await startAgentProgram(['blueprint', 'check', write(document('{{env.PORT}}'))], { env: { PORT: '22' } }).ended;
+    expect(good).toMatchObject({ code: 0, stdout: `${path()}: 0 public resources, 1 private resource, 0 sites: nothing wrong\n`, stderr: '' });
+    const bad = await startAgentProgram(['blueprint', 'check', path()]).ended;
+    expect(bad).toMatchObject({ code: 65, stdout: `${path()}:6:17 private-resources.db.tcp-ports: the environment variable PORT, needed by {{env.PORT}}, is not set\n` });
+    expect(await startAgentProgram(['blueprint', 'check', path('nowhere')]).ended).toMatchObject({ code: 66 });
+    expect(await startAgentProgram(['blueprint', 'check', '-'], { stdin: 'sites: {' }).ended).toMatchObject({ code: 65 });
+    expect(await startAgentProgram(['blueprint', 'check']).ended).toMatchObject({ code: 64 });
+  });
+
+  it('follows a file and ends with 0 when it is stopped', async () => {
+    const program = startAgentProgram(['--config-file', path('config.json'), '--endpoint', server.url, '--provisioning-key', KEY], { env: { BLUEPRINT_FILE: write(document(1)) } });
+    const session = await welcomed();
+    answer(session, await sent(session));
+    write(document(2));
+    await sent(session, 2);
+    program.child.kill('SIGTERM');
+    expect(await program.ended).toMatchObject({ code: 0 });
+  });
+});
