@@ -56,8 +56,8 @@ describe('gatehouse-agent', () => {
   });
 
   it('takes newt\'s flags in newt\'s syntax and warns about what has no effect', async () => {
-    const [program] = await connected(['-endpoint', server.url, '-provisioning-key', KEY, '-mtu=1280', '--disable-clients', '--blueprint-file', 'b.yaml']);
-    expect(program.stderr).toMatch(/WARN .*--blueprint-file is not available yet/);
+    const [program] = await connected(['-endpoint', server.url, '-provisioning-key', KEY, '-mtu=1280', '--disable-clients', '--enforce-hc-cert']);
+    expect(program.stderr).toMatch(/WARN .*--enforce-hc-cert is not available yet/);
     expect(program.stderr).toMatch(/WARN .*WireGuard.*--mtu, --disable-clients/);
   });
 
