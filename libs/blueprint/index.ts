@@ -5,3 +5,4 @@ export { DOCUMENT_LIMITS } from './node.js';
 export { parse, type Parsed, type ParseOptions } from './parse.js';
 export { describeProblem, type Problem } from './problem.js';
 export { environmentTemplates, NO_TEMPLATES, OPEN_SITE_TEMPLATES, parseTemplate, siteTemplates, type SiteValues, type Templates } from './template.js';
+export * from './syntax.js';
