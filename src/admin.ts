@@ -18,7 +18,7 @@ class AdminApp {
 /** The admin command: the house without its doors, on the database of the running server or one started for the moment. */
 async function main(args: string[]): Promise<string> {
   if (args.length === 0) throw new AdminUsageError();
-  const loaded = loadConfig();
+  const loaded = loadConfig(process.env, process.cwd(), { existing: true });
   const log = { info: () => undefined, warn: (text: string) => void process.stderr.write(`${text}\n`) };
   let postgres: EmbeddedPostgres | undefined;
   try {

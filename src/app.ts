@@ -32,7 +32,8 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   app.useWebSocketAdapter(new AgentSocketAdapter(app));
   app.useSecurityHeaders({
     // Over plain HTTP these two would send browsers to a port that nobody serves.
-    strictTransportSecurity: https,
+    // The operator's other hosts are not ours to promise for.
+    strictTransportSecurity: https ? { includeSubDomains: false } : false,
     contentSecurityPolicy: https ? true : { directives: { upgradeInsecureRequests: null } },
   });
   serveDocument(app);

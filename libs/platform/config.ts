@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
-import { claimDataDir, readOrCreateSecretFile } from './data-dir.js';
+import { claimDataDir, readOrCreateSecretFile, recogniseDataDir } from './data-dir.js';
 
 /** A configuration that the server will not start with. The message is one sentence for the operator. */
 export class ConfigError extends Error {
@@ -92,13 +92,14 @@ export class Config {
  * Takes the process environment; a `.env` file in `cwd` fills in what the environment leaves unset.
  * Throws ConfigError naming the variable.
  */
-export function loadConfig(env: Env = process.env, cwd: string = process.cwd()): Config {
+export function loadConfig(env: Env = process.env, cwd: string = process.cwd(), { existing = false } = {}): Config {
   const config = parseConfig({ ...readEnvFile(resolve(cwd, '.env')), ...definedOnly(env) }, cwd);
   if (config.tls) {
     assertReadable('TLS_CERT_FILE', config.tls.certFile);
     assertReadable('TLS_KEY_FILE', config.tls.keyFile);
   }
-  claimDataDir(config.dataDir);
+  if (!existing) claimDataDir(config.dataDir);
+  else if (config.databaseUrl === undefined) recogniseDataDir(config.dataDir);
   if (config.masterKey.length > 0) return config;
   const file = resolve(config.dataDir, 'master.key');
   const masterKey = decodeMasterKey(readOrCreateSecretFile(file, () => randomBytes(32).toString('base64')));

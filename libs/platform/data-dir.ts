@@ -1,5 +1,5 @@
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /** Something about the disk or DATA_DIR that only an operator can mend. The message is one sentence. */
 export class DataDirError extends Error {
@@ -14,7 +14,7 @@ const MARKER = 'GATEHOUSE';
  */
 export function claimDataDir(dir: string): void {
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir);
     const names = readdirSync(dir);
     if (names.includes(MARKER)) return;
     if (names.length > 0) {
@@ -23,6 +23,24 @@ export function claimDataDir(dir: string): void {
     writeFileSync(resolve(dir, MARKER), 'This folder belongs to a Gatehouse server. Back it up; do not edit it.\n', { mode: 0o600 });
   } catch (error) {
     throw asDataDirError(error, `DATA_DIR ${dir}`);
+  }
+}
+
+/** Throws DataDirError unless a server was started on this folder before. */
+export function recogniseDataDir(dir: string): void {
+  if (!existsSync(resolve(dir, MARKER))) throw new DataDirError(`No Gatehouse was ever started with DATA_DIR ${dir}; npm start sets one up.`);
+}
+
+/** Makes a folder and those above it. Step by step: where nothing can be made, as in /proc, Node's own `recursive` never ends. */
+export function makeFolder(path: string): void {
+  const missing: string[] = [];
+  for (let at = resolve(path); !existsSync(at); at = dirname(at)) missing.unshift(at);
+  for (const folder of missing) {
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
   }
 }
 
@@ -72,6 +90,8 @@ export function asDataDirError(error: unknown, what: string): unknown {
       return new DataDirError(`${what} cannot be used: this user may not read and write it.`);
     case 'EROFS':
       return new DataDirError(`${what} cannot be written: the file system is read-only.`);
+    case 'ENOENT':
+      return new DataDirError(`${what} cannot be made there.`);
     case 'ENOTDIR':
     case 'EEXIST':
       return new DataDirError(`${what} cannot be used: it is not a folder.`);

@@ -158,14 +158,19 @@ export class EnvelopeInterceptor implements NestInterceptor {
   }
 }
 
+/** What a value is comes before how long, how large or of which letters it is. */
+const KIND = /^(whitelistValidation|is(String|Int|Number|Boolean|Array|Object|In|Enum|IdList|Labels)|nestedValidation)$/;
+
+/** One problem per field: that it is missing, else its kind, else the first that was found. */
 function problems(errors: ValidationError[], prefix = ''): { path: string; problem: string }[] {
   return errors.flatMap((e) => {
     const path = prefix ? `${prefix}.${e.property}` : e.property;
-    const own = Object.entries(e.constraints ?? {}).map(([rule, text]) => ({
-      path,
-      problem: rule === 'whitelistValidation' ? `Unrecognized key "${e.property}"` : text,
-    }));
-    return [...own, ...problems(e.children ?? [], path)];
+    const rules = Object.entries(e.constraints ?? {});
+    const [rule, text] = rules.find(([name]) => KIND.test(name)) ?? rules[0] ?? [];
+    const inner = problems(e.children ?? [], path);
+    if (rule === undefined || text === undefined) return inner;
+    if (rule === 'whitelistValidation') return [{ path, problem: `Unrecognized key "${e.property}"` }, ...inner];
+    return [{ path, problem: e.value === undefined ? `${e.property} is required` : text }, ...inner];
   });
 }
 
@@ -176,7 +181,6 @@ export const validationPipe = (strict = true) =>
     whitelist: true,
     forbidNonWhitelisted: strict,
     forbidUnknownValues: true,
-    stopAtFirstError: true,
     exceptionFactory: (errors) => {
       const fields = problems(errors);
       return new AppError('validation', `Validation error: ${fields.map((f) => `${f.problem} at "${f.path}"`).join('; ')}`, { fields });

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '../../libs/platform/index.js';
+import { Access, Answer, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '../../libs/platform/index.js';
 import { SiteView } from '../sites/index.js';
 import { DecideBody, DecisionResults, DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
 import { ApprovalsService } from './approvals.service.js';
@@ -41,8 +41,9 @@ export class ApprovalsController {
   @Post('org/:orgId/approvals')
   @Access('updateApprovals')
   @Returns(DecisionResults, { message: 'Decisions applied' })
-  updateApprovals(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: DecideBody) {
-    return this.approvals.decide(principal, orgId, body);
+  async updateApprovals(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: DecideBody) {
+    const results = await this.approvals.decide(principal, orgId, body);
+    return new Answer(results, results.dryRun ? { message: 'Nothing was changed; these would be the decisions' } : {});
   }
 
   /** List hardware ids that may claim nothing */

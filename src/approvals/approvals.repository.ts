@@ -26,7 +26,7 @@ export class ApprovalsRepository {
     return this.change(
       tx,
       `UPDATE site SET status = 'approved', suspended_at = NULL, decided_at = now(), decided_by = $3, decision_note = $4, desired_version = desired_version + 1
-       WHERE org_id = $1 AND site_id = $2 AND status = 'pending' RETURNING *`,
+       WHERE org_id = $1 AND site_id = $2 AND status = 'pending' AND revoked_at IS NULL RETURNING *`,
       [orgId, siteId, by, note],
     );
   }
@@ -36,7 +36,7 @@ export class ApprovalsRepository {
     return this.change(
       tx,
       `UPDATE site SET status = 'pending', suspended_at = now(), decided_at = now(), decided_by = $3, decision_note = $4, desired_version = desired_version + 1
-       WHERE org_id = $1 AND site_id = $2 AND status = 'approved' RETURNING *`,
+       WHERE org_id = $1 AND site_id = $2 AND status = 'approved' AND revoked_at IS NULL RETURNING *`,
       [orgId, siteId, by, note],
     );
   }
@@ -49,6 +49,17 @@ export class ApprovalsRepository {
        WHERE org_id = $1 AND site_id = $2 AND revoked_at IS NULL RETURNING *`,
       [orgId, siteId],
     );
+  }
+
+  /** Lets the next claim of a revoked site's hardware id in, with a new credential (claims.md, Pending sites: until an operator lifts it). */
+  async rearm(tx: EntityManager, orgId: string, hardwareId: string): Promise<void> {
+    await execute(tx, `UPDATE site SET reclaim_allowed_until = 'infinity' WHERE org_id = $1 AND hardware_id = $2 AND revoked_at IS NOT NULL`, [orgId, hardwareId]);
+  }
+
+  /** Sites that were rejected and left a tombstone, of the given ids. */
+  async buried(em: EntityManager, orgId: string, siteIds: number[]): Promise<Set<number>> {
+    const rows = await query<{ siteId: number }>(em, `SELECT site_id AS "siteId" FROM tombstone WHERE org_id = $1 AND site_id = ANY ($2::bigint[])`, [orgId, siteIds]);
+    return new Set(rows.map((r) => r.siteId));
   }
 
   async statusOf(em: EntityManager, orgId: string, siteIds: number[]): Promise<Map<number, SiteStatus>> {
@@ -74,10 +85,10 @@ export class ApprovalsRepository {
     if (site.hardwareId === null) return false;
     await execute(
       tx,
-      `INSERT INTO tombstone (org_id, hardware_id, site_name, reason, note, created_by) VALUES ($1, $2, $3, $4, $5, $6)
+      `INSERT INTO tombstone (org_id, hardware_id, site_name, reason, note, created_by, site_id) VALUES ($1, $2, $3, $4, $5, $6, $7)
        ON CONFLICT (org_id, hardware_id) DO UPDATE SET site_name = excluded.site_name, reason = excluded.reason, note = excluded.note,
-         created_by = excluded.created_by, created_at = now()`,
-      [orgId, site.hardwareId, site.name, reason, note, by],
+         created_by = excluded.created_by, site_id = excluded.site_id, created_at = now()`,
+      [orgId, site.hardwareId, site.name, reason, note, by, site.siteId],
     );
     return true;
   }

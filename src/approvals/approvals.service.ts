@@ -90,11 +90,12 @@ export class ApprovalsService implements OnModuleInit {
     return { tombstones, pagination: shapeA(total, window) };
   }
 
-  /** Lifts a tombstone: the hardware id may claim again. @throws not_found */
+  /** Lifts a tombstone: the hardware id may claim again; that of a revoked site gets the site back, with a new credential. @throws not_found */
   async deleteTombstone(principal: Principal, orgId: string, hardwareId: string): Promise<void> {
     await this.db.tx(async (tx) => {
       const { affected } = await tx.delete(Tombstone, { orgId, hardwareId });
       if (!affected) throw notFound('Tombstone');
+      await this.repository.rearm(tx, orgId, hardwareId);
       await this.audit.record(tx, principal, { orgId, action: 'tombstone.delete', target: { type: 'tombstone', id: hardwareId } });
     });
   }
@@ -112,7 +113,8 @@ export class ApprovalsService implements OnModuleInit {
 
   private async foresee(orgId: string, siteIds: number[], { decision }: DecideBody): Promise<DecisionResult[]> {
     const statuses = await this.repository.statusOf(this.db.manager, orgId, siteIds);
-    return siteIds.map((siteId) => ({ siteId, ...foreseen(decision, statuses.get(siteId)) }));
+    const buried = decision === 'reject' ? await this.repository.buried(this.db.manager, orgId, siteIds) : new Set<number>();
+    return siteIds.map((siteId) => ({ siteId, ...foreseen(decision, statuses.get(siteId), buried.has(siteId)) }));
   }
 
   private async decideAll(principal: Principal, orgId: string, siteIds: number[], body: DecideBody): Promise<DecisionResult[]> {
@@ -139,6 +141,9 @@ export class ApprovalsService implements OnModuleInit {
       });
       return { siteId, outcome, message: null };
     } catch (error) {
+      if (error instanceof AppError && error.code === 'not_found' && body.decision === 'reject' && (await this.repository.buried(this.db.manager, orgId, [siteId])).has(siteId)) {
+        return { siteId, outcome: 'unchanged', message: null };
+      }
       if (error instanceof AppError && (error.code === 'not_found' || error.code === 'conflict')) return { siteId, outcome: error.code, message: error.message };
       if (error instanceof AppError && error.code === 'database_unavailable') throw error;
       this.logger.error({ err: error, siteId }, 'A decision of a bulk call failed');
@@ -147,7 +152,8 @@ export class ApprovalsService implements OnModuleInit {
   }
 }
 
-function foreseen(decision: DecideBody['decision'], status: SiteStatus | undefined): Omit<DecisionResult, 'siteId'> {
+function foreseen(decision: DecideBody['decision'], status: SiteStatus | undefined, buried: boolean): Omit<DecisionResult, 'siteId'> {
+  if (!status && buried) return { outcome: 'unchanged', message: null };
   if (!status) return { outcome: 'not_found', message: 'Site not found' };
   if (decision === 'approve') return { outcome: status === 'pending' ? 'approved' : 'unchanged', message: null };
   return status === 'pending' ? { outcome: 'rejected', message: null } : { outcome: 'conflict', message: 'The site is approved; delete or suspend it instead' };

@@ -27,19 +27,19 @@ export class DecisionsService {
     private readonly hooks: Hooks,
   ) {}
 
-  /** @returns whether this call approved it. @throws not_found */
+  /** @returns whether this call approved it. @throws not_found, conflict for a revoked site */
   async approve(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<boolean> {
     const site = await this.repository.approve(tx, orgId, siteId, principal.name, reason.note ?? null);
-    if (!site) return this.unchanged(tx, orgId, siteId);
+    if (!site) return this.undecided(tx, orgId, siteId);
     await this.hooks.siteApproved.run(tx, orgId, siteId);
     await this.emit(tx, orgId, 'site.approved', site, principal, reason);
     return true;
   }
 
-  /** @returns whether this call suspended it. @throws not_found */
+  /** @returns whether this call suspended it. @throws not_found, conflict for a revoked site */
   async suspend(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<boolean> {
     const site = await this.repository.suspend(tx, orgId, siteId, principal.name, reason.note ?? null);
-    if (!site) return this.unchanged(tx, orgId, siteId);
+    if (!site) return this.undecided(tx, orgId, siteId);
     await this.hooks.siteSuspended.run(tx, orgId, siteId);
     await this.emit(tx, orgId, 'site.suspended', site, principal, reason);
     return true;
@@ -86,6 +86,13 @@ export class DecisionsService {
 
   private async unchanged(tx: EntityManager, orgId: string, siteId: number): Promise<false> {
     if (!(await this.repository.statusOf(tx, orgId, [siteId])).has(siteId)) throw notFound('Site');
+    return false;
+  }
+
+  private async undecided(tx: EntityManager, orgId: string, siteId: number): Promise<false> {
+    const site = await this.repository.lock(tx, orgId, siteId);
+    if (!site) throw notFound('Site');
+    if (site.revoked) throw conflict('The site is revoked');
     return false;
   }
 

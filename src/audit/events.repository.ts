@@ -20,9 +20,9 @@ export class EventsRepository {
     const from = cursor === undefined ? { txid: '0', id: 0 } : parseCursor(cursor);
     const rows = await query<Omit<EventView, 'cursor'> & { txid: string }>(
       em,
-      `SELECT event_id AS id, txid::text AS txid, type, org_id AS "orgId", site_id AS "siteId", data, created_at AS "createdAt" FROM event
-       WHERE org_id = $1 AND (txid, event_id) > ($2::text::xid8, $3) AND txid < pg_snapshot_xmin(pg_current_snapshot())
-         AND ($4::text IS NULL OR type = $4) ORDER BY txid, event_id LIMIT $5`,
+      `SELECT event_id AS id, event.txid::text AS txid, type, org_id AS "orgId", site_id AS "siteId", data, created_at AS "createdAt" FROM event
+       WHERE org_id = $1 AND (event.txid, event_id) > ($2::text::xid8, $3) AND event.txid < pg_snapshot_xmin(pg_current_snapshot())
+         AND ($4::text IS NULL OR type = $4) ORDER BY event.txid, event.event_id LIMIT $5`,
       [orgId, from.txid, from.id, type ?? null, limit],
     );
     return rows.map(({ txid, id, ...event }) => ({ cursor: formatCursor({ txid, id }), id, ...event }));

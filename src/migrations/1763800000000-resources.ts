@@ -33,6 +33,10 @@ CREATE TRIGGER site_version BEFORE UPDATE ON site FOR EACH ROW
 CREATE INDEX site_megabytes_in ON site (org_id, megabytes_in, site_id);
 CREATE INDEX site_megabytes_out ON site (org_id, megabytes_out, site_id);
 
+-- Which site was rejected or revoked: repeating that is then no error.
+ALTER TABLE tombstone ADD COLUMN site_id bigint;
+CREATE INDEX tombstone_site ON tombstone (org_id, site_id) WHERE site_id IS NOT NULL;
+
 -- ---------------------------------------------------------------- access
 ALTER TABLE role
   ADD COLUMN require_device_approval boolean NOT NULL DEFAULT false,

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -84,5 +84,7 @@ it('answers mistakes with a sentence, and wrong arguments with its usage', async
   const env = { DATABASE_URL: server.databaseUrl };
   expect(await admin(env, 'reset-password', 'nobody@example.com')).toMatchObject({ code: 1, stdout: '', stderr: 'There is no user nobody@example.com.\n' });
   expect(await admin(env, 'root-key', 'revoke', 'nokey')).toMatchObject({ code: 1, stderr: 'There is no root API key nokey.\n' });
+  expect(await admin({ DATA_DIR: 'mistyped' }, 'root-key', 'list')).toMatchObject({ code: 1, stderr: expect.stringContaining('No Gatehouse was ever started with DATA_DIR') });
+  expect(existsSync(join(folder, 'mistyped'))).toBe(false);
   expect(await admin(env, 'root-key', 'steal')).toMatchObject({ code: 64, stderr: expect.stringContaining('npm run admin -- root-key list') });
 });

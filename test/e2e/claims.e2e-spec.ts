@@ -321,6 +321,10 @@ describe('rule 6: a used-up key still recognises its own', () => {
 describe('rules 8 and 9: contradictions and patterns', () => {
   it.each([
     ['maxBatchSize', { oneTime: true, maxBatchSize: 5 }],
+    ['maxBatchSize', { oneTime: true, maxBatchSize: null }],
+    ['maxBatchSize is required', { maxBatchSize: undefined }],
+    ['validUntil', { validUntil: '2099-02-30' }],
+    ['status', { status: 'revoked' }],
     ['validUntil', { validUntil: '2001-01-01T00:00:00Z' }],
     ['validUntil', { validUntil: 'tomorrow-ish' }],
     ['maxBatchSize', { maxBatchSize: 0 }],
@@ -401,6 +405,24 @@ describe('rule 13: factory reset and squatting have a way out', () => {
     expect((await deviceToken(server.url, anew.body.api_key)).status).toBe(200);
     expect((await provision(server.url, body)).status).toBe(200);
     expect((await root.post(`/site/${site_id}/allow-reclaim`, { expiresInSeconds: 86_401 })).status).toBe(400);
+  });
+
+  it('a revoked site comes back by the next claim once its tombstone is lifted, and not before', async () => {
+    const org = await TestOrg.create(root);
+    const key = await org.key();
+    const body = { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId(), claim_nonce: newNonce() };
+    const first = await provision(server.url, body);
+    const { site_id } = await siteOf(first.body.device_id);
+    await root.expect('POST', `/site/${site_id}/revoke`, {});
+    expect((await provision(server.url, body)).status).toBe(403);
+    expect((await root.post(`/site/${site_id}/allow-reclaim`, { expiresInSeconds: 60 })).status).toBe(409);
+    for (const status of ['approved', 'pending']) expect((await root.post(`/site/${site_id}`, { status })).status).toBe(409);
+    await root.expect('DELETE', org.path(`tombstone/${encodeURIComponent(body.hardware_id)}`));
+    const back = await provision(second.url, body);
+    expect([back.status, back.body.device_id]).toEqual([201, first.body.device_id]);
+    expect((await deviceToken(server.url, back.body.api_key)).status).toBe(200);
+    expect((await deviceToken(server.url, first.body.api_key)).status).toBe(401);
+    expect(await root.expect('GET', `/site/${site_id}`)).toMatchObject({ revokedAt: null, status: 'approved' });
   });
 
   it('policy reissue hands over while the key lives; policy refuse refuses', async () => {

@@ -147,6 +147,12 @@ describe('a start that cannot be', () => {
     expect(readdirSync(join(folder, 'photos'))).toEqual(['cat.jpg']);
   });
 
+  it('says in one sentence that no folder can be made there', async () => {
+    const { code, stderr } = await runToEnd({ DATA_DIR: '/proc/gatehouse' });
+    expect(code).toBe(1);
+    expect(stderr).toBe('DATA_DIR /proc/gatehouse cannot be made there.\n');
+  });
+
   it('says in one sentence that the database does not answer', async () => {
     const url = `postgres://u:hunter2@127.0.0.1:${await freePort()}/d`;
     const { code, stderr } = await runToEnd({ DATABASE_URL: url, MASTER_KEY: Buffer.alloc(32).toString('base64'), PORT: String(await freePort()) });

@@ -222,6 +222,14 @@ describe('POST /org/{orgId}/approvals', () => {
     expect((await decide({ siteIds, decision: 'reject' })).results.map((r) => r.outcome)).toEqual(['rejected', 'conflict', 'not_found']);
   });
 
+  it('takes a repeated rejection for the same one', async () => {
+    const { siteId } = await site({ hardwareId: 'again-1' });
+    const twice = { siteIds: [siteId, 999999999], decision: 'reject' };
+    expect((await decide(twice)).results.map((r) => r.outcome)).toEqual(['rejected', 'not_found']);
+    for (const dryRun of [true, false]) expect((await decide({ ...twice, dryRun })).results.map((r) => r.outcome)).toEqual(['unchanged', 'not_found']);
+    expect(await audit()).toEqual([`site.reject ${siteId}`]);
+  });
+
   it('approves a thousand in one call and says how many are left', async () => {
     await house.db.tx((tx) =>
       house.get(SitesService).insertMany(tx, orgId, Array.from({ length: 1003 }, (_, i) => ({ name: null, status: 'pending', hardwareId: `hw${i}`, address: null }))),

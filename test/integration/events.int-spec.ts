@@ -69,6 +69,23 @@ describe('rule 11: the feed', () => {
     await expect(read(Buffer.from('1;2').toString('base64url'))).rejects.toThrow(/after/);
   });
 
+  it('follows transactions by number and not by digits: 99 comes before 100', async () => {
+    const org = 'digits';
+    const txids = ['100', '9', '101', '10', '99', '11'];
+    for (const txid of txids) await execute(dataSource.manager, `INSERT INTO event (org_id, type, txid, data) VALUES ($1, 'site.online', $2::text::xid8, jsonb_build_object('tx', $2::text))`, [org, txid]);
+    const whole = await feed.after(dataSource.manager, org, undefined, 100);
+    expect(whole.map((e) => e.data['tx'])).toEqual(['9', '10', '11', '99', '100', '101']);
+    // Page by page, every event exactly once.
+    const paged: unknown[] = [];
+    for (let cursor: string | undefined; ; ) {
+      const page = await feed.after(dataSource.manager, org, cursor, 2);
+      if (page.length === 0) break;
+      paged.push(...page.map((e) => e.data['tx']));
+      cursor = page.at(-1)!.cursor;
+    }
+    expect(paged).toEqual(['9', '10', '11', '99', '100', '101']);
+  });
+
   it('keeps organizations apart', async () => {
     expect(await feed.after(dataSource.manager, 'other', undefined, 10)).toEqual([]);
   });

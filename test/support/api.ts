@@ -104,7 +104,7 @@ export class TestOrg {
     this.root.expect<{ templateId: number }>('PUT', this.path('provisioning-template'), { name: randomUUID(), ...body });
 
   key = (body: Record<string, unknown> = {}) =>
-    this.root.expect<TestKey>('PUT', this.path('site-provisioning-key'), { name: 'test', maxBatchSize: null, ...body });
+    this.root.expect<TestKey>('PUT', this.path('site-provisioning-key'), { name: 'test', ...(body['oneTime'] ? {} : { maxBatchSize: null }), ...body });
 
   readKey = (id: string) => this.root.expect<TestKey>('GET', this.path(`site-provisioning-key/${id}`));
 

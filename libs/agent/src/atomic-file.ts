@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, openSync, readdirSync, realpathSync, renameSync, unlinkSync, writeSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, realpathSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 
 /**
  * Replaces a file so that a power cut leaves the old content or the new, never a part: temp file, fsync, rename, fsync of the directory.
@@ -69,5 +69,18 @@ export function removeIfThere(path: string): void {
     unlinkSync(path);
   } catch {
     // gone already, or not ours to remove
+  }
+}
+
+/** Makes a folder and those above it. Step by step: where nothing can be made, as in /proc, Node's own `recursive` never ends. */
+export function makeFolder(path: string): void {
+  const missing: string[] = [];
+  for (let at = resolve(path); !existsSync(at); at = dirname(at)) missing.unshift(at);
+  for (const folder of missing) {
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
   }
 }

@@ -52,6 +52,13 @@ describe('the config file', () => {
     expect(lines).toHaveLength(1);
   });
 
+  it('is left alone when it is a directory', () => {
+    mkdirSync(path, { recursive: true });
+    chmodSync(path, 0o755);
+    expect(() => readConfigFile(path, log)).toThrow(/cannot be read/);
+    expect(mode(path)).toBe('755');
+  });
+
   it.each(['', '  \n'])('may be %j', (content) => {
     put(content);
     expect(readConfigFile(path, log)).toEqual({});

@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { writeFileAtomic } from './atomic-file.js';
+import { makeFolder, writeFileAtomic } from './atomic-file.js';
 import { AgentExit, EXIT, misconfigured } from './exit-codes.js';
 import type { Log } from './log.js';
 import { SETTINGS } from './settings.js';
@@ -60,7 +60,7 @@ export function updateConfigFile(path: string, changes: FileContent, log: Log): 
   const sorted: FileContent = {};
   for (const key of Object.keys(content).sort()) if (content[key] !== undefined) sorted[key] = content[key];
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path));
     writeFileAtomic(path, JSON.stringify(sorted, null, 2));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
@@ -89,8 +89,9 @@ function checkTypes(path: string, content: FileContent): void {
 
 function tighten(path: string, log: Log): void {
   if (process.platform === 'win32') return;
-  const mode = statSync(path).mode & 0o777;
-  if ((mode & 0o077) === 0) return;
+  const stat = statSync(path);
+  const mode = stat.mode & 0o777;
+  if (!stat.isFile() || (mode & 0o077) === 0) return;
   const was = mode.toString(8).padStart(4, '0');
   try {
     chmodSync(path, 0o600);

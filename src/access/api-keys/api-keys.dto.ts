@@ -11,7 +11,7 @@ export class CreateApiKeyBody {
 export class SetApiKeyActionsBody {
   /** Replaces what the key held; nobody grants an action he lacks. */
   @ApiProperty({ enum: ACTIONS, enumName: 'Action', isArray: true })
-  @IsArray() @ArrayMinSize(1) @ArrayMaxSize(1000) @ArrayUnique() @IsIn(ACTIONS, { each: true })
+  @IsArray() @ArrayMinSize(1) @ArrayMaxSize(1000) @ArrayUnique() @IsIn(ACTIONS, { each: true, message: ({ value }) => `there is no action ${[value].flat().filter((a) => !(ACTIONS as readonly unknown[]).includes(a)).map(String).join(', ')}` })
   actionIds: Action[];
 }
 

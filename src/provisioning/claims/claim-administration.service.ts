@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Db, notFound, notify, type Principal, query, shapeA, windowOf } from '../../../libs/platform/index.js';
+import { conflict, Db, notFound, notify, type Principal, query, shapeA, windowOf } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import type { AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, ClaimView } from './claim.dto.js';
 import { ClaimsRepository } from './claims.repository.js';
@@ -51,11 +51,12 @@ export class ClaimAdministrationService {
     });
   }
 
-  /** Rule 13: the next claim of this site's hardware id re-issues once. @throws not_found for a revoked site too. */
+  /** Rule 13: the next claim of this site's hardware id re-issues once. @throws not_found, conflict while a tombstone refuses that id. */
   async allowReclaim(principal: Principal, orgId: string, siteId: number, seconds: number): Promise<AllowReclaimView> {
     return this.db.tx(async (tx) => {
       const allowedUntil = await this.repository.allowReclaim(tx, orgId, siteId, seconds);
       if (!allowedUntil) throw notFound('Site');
+      if (await this.repository.isBuried(tx, orgId, siteId)) throw conflict('The hardware id is tombstoned; delete the tombstone first');
       await this.audit.record(tx, principal, { orgId, action: 'site.allow_reclaim', target: { type: 'site', id: siteId }, details: { allowedUntil } });
       return { siteId, allowedUntil };
     });

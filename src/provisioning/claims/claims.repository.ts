@@ -221,7 +221,7 @@ export class ClaimsRepository {
     await execute(
       tx,
       `UPDATE site SET nonce_hash = $2, nonce_opened_at = CASE WHEN $2::bytea IS NULL THEN NULL ELSE now() END, nonce_closed_at = NULL, reissues = 0,
-         authenticated_at = NULL, reclaim_allowed_until = NULL WHERE site_id = $1`,
+         authenticated_at = NULL, reclaim_allowed_until = NULL, revoked_at = NULL WHERE site_id = $1`,
       [siteId, nonceHash],
     );
   }
@@ -229,11 +229,16 @@ export class ClaimsRepository {
   async allowReclaim(tx: EntityManager, orgId: string, siteId: number, seconds: number): Promise<Date | undefined> {
     const [row] = await query<{ until: Date }>(
       tx,
-      `UPDATE site SET reclaim_allowed_until = now() + make_interval(secs => $3) WHERE org_id = $1 AND site_id = $2 AND revoked_at IS NULL
+      `UPDATE site SET reclaim_allowed_until = now() + make_interval(secs => $3) WHERE org_id = $1 AND site_id = $2
        RETURNING reclaim_allowed_until AS until`,
       [orgId, siteId, seconds],
     );
     return row?.until;
+  }
+
+  async isBuried(tx: EntityManager, orgId: string, siteId: number): Promise<boolean> {
+    const rows = await query(tx, 'SELECT 1 AS one FROM site s JOIN tombstone t USING (org_id, hardware_id) WHERE org_id = $1 AND s.site_id = $2', [orgId, siteId]);
+    return rows.length > 0;
   }
 
   /** @returns true at most once an hour for an organization (rule 15). */

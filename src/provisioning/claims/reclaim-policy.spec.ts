@@ -25,7 +25,9 @@ describe('a re-claim', () => {
   });
 
   it('rule 5: never once an operator revoked the site', () => {
-    expect(planReclaim({ ...site, revoked: true, armed: true }, { nonceHash: nonce }, key)).toMatchObject({ do: 'refuse', reason: 'site_revoked' });
+    expect(planReclaim({ ...site, revoked: true }, { nonceHash: nonce }, { ...key, reclaimPolicy: 'reissue' })).toMatchObject({ do: 'refuse', reason: 'site_revoked' });
+    expect(planReclaim({ ...site, revoked: true, armed: true }, { nonceHash: nonce }, key)).toEqual({ do: 'handOver' });
+    expect(planReclaim({ ...site, revoked: true, armed: true }, { nonceHash: nonce }, expired)).toMatchObject({ do: 'refuse', reason: 'site_revoked' });
   });
 
   it('rule 6: a used-up key recognises its own and nobody else; an expired key refuses', () => {

@@ -15,14 +15,16 @@ export type ReclaimPlan =
 
 /** Decides by claims.md rules 4, 5, 6 and 13. The key is known to be neither disabled nor revoked, the id not to be tombstoned. */
 export function planReclaim(site: KnownSite, request: Pick<ClaimRequest, 'nonceHash'>, key: Pick<KeyPolicy, 'keyId' | 'reclaimPolicy' | 'expired' | 'maxUses' | 'uses'>): ReclaimPlan {
-  if (site.revoked) return { do: 'refuse', reason: 'site_revoked', contested: false };
-  const sameNonce = request.nonceHash !== null && site.nonceHash !== null && sameBytes(request.nonceHash, site.nonceHash);
-  if (sameNonce && site.windowOpen) return { do: 'reissue' };
-
   const own = site.keyId === key.keyId;
   const usedUp = isUsedUp(key);
   const live = !key.expired && !usedUp;
-  if (site.armed && !key.expired && (live || own)) return { do: 'handOver' };
+  const handsOver = site.armed && !key.expired && (live || own);
+  // Only an operator's hand brings a revoked site back: he lifted its tombstone, or armed it.
+  if (site.revoked) return handsOver ? { do: 'handOver' } : { do: 'refuse', reason: 'site_revoked', contested: false };
+  const sameNonce = request.nonceHash !== null && site.nonceHash !== null && sameBytes(request.nonceHash, site.nonceHash);
+  if (sameNonce && site.windowOpen) return { do: 'reissue' };
+
+  if (handsOver) return { do: 'handOver' };
   if (key.reclaimPolicy === 'reissue' && live) return { do: 'handOver' };
 
   // Somebody else holds the id, or somebody else claimed it first: worth an operator's look.

@@ -1,5 +1,5 @@
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength, Min, ValidateIf } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
 import { MayBeAbsent, NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
 
@@ -11,8 +11,8 @@ const numeric = ({ value }: { value: unknown }) => (typeof value === 'string' &&
 
 export class CreateKeyBody {
   @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() name: string;
-  /** How many sites the key may make; null for no limit. */
-  @Transform(numeric) @IsOptional() @IsInt() @Min(1) @Max(1_000_000)
+  /** How many sites the key may make; null for no limit. Must be said, unless `oneTime` is. */
+  @Transform(numeric) @ValidateIf((body: CreateKeyBody, value) => value !== null && !(value === undefined && body.oneTime === true)) @IsInt() @Min(1) @Max(1_000_000)
   @ApiProperty({ required: false, type: 'integer', nullable: true, minimum: 1, maximum: 1_000_000 })
   maxBatchSize?: number | null;
   /** Instant after which the key is refused; absent, null or "" for none. */
@@ -23,6 +23,7 @@ export class CreateKeyBody {
   @MayBeAbsent() @IsInt() @IsPositive() @Max(Number.MAX_SAFE_INTEGER) templateId?: number;
   /** The key is used up by its first claim. */
   @MayBeAbsent() @IsBoolean() oneTime?: boolean;
+  @MayBeAbsent() @IsIn(['active', 'disabled']) @ApiProperty({ required: false, enum: ['active', 'disabled'], default: 'active' }) status?: 'active' | 'disabled';
 }
 
 export class UpdateKeyBody {

@@ -24,7 +24,7 @@ export class KeysService {
 
   /** Like `create`, inside a transaction of the caller: the first run. */
   async createIn(tx: EntityManager, principal: Principal, orgId: string, body: CreateKeyBody): Promise<CreatedKeyView> {
-    if (body.oneTime && body.maxBatchSize !== undefined && body.maxBatchSize !== null && body.maxBatchSize !== 1) {
+    if (body.oneTime && body.maxBatchSize !== undefined && body.maxBatchSize !== 1) {
       throw invalid('maxBatchSize', 'a one-time key has exactly one use');
     }
     const keyId = newKeyId();
@@ -41,6 +41,7 @@ export class KeysService {
       lastChars: secret.slice(-4),
     });
     if (!added) throw invalid('templateId', 'the template does not exist');
+    if (body.status === 'disabled') await this.repository.update(tx, orgId, keyId, { disabled: true });
     await this.audit.record(tx, principal, { orgId, action: `${TARGET}.create`, target: { type: TARGET, id: keyId }, details: { name: body.name } });
     return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
   }
@@ -128,7 +129,13 @@ export class KeysService {
 function parseInstant(text: string | null | undefined): Date | undefined {
   if (!text) return undefined;
   const at = new Date(text);
-  if (Number.isNaN(at.getTime())) throw invalid('validUntil', 'is not a date and time');
+  if (Number.isNaN(at.getTime()) || !isCalendarDay(text)) throw invalid('validUntil', 'is not a date and time');
   if (at.getTime() <= Date.now()) throw invalid('validUntil', 'lies in the past');
   return at;
+}
+
+/** The 30th of February is refused, not taken for the 2nd of March. */
+function isCalendarDay(text: string): boolean {
+  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})/.exec(text) ?? [];
+  return day === undefined || new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day);
 }
