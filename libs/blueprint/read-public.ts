@@ -80,7 +80,7 @@ function emptyList(f: Fields, key: string): boolean {
 }
 
 function readTargets(f: Fields): Target[] {
-  return f.list('targets', (item, path) => readTarget(item, path, (node) => new Fields(node, path, f.problems))) ?? [];
+  return f.list('targets', (item, path) => readTarget(item, path, f.problems)) ?? [];
 }
 
 function readAuth(f: Fields): Auth {

@@ -1,6 +1,7 @@
 import { Fields, type IntRule, PORT, type TextRule } from './fields.js';
 import type { Header, HealthCheck, Target } from './model.js';
 import { isNull, kindName, type TreeNode } from './node.js';
+import type { Problems } from './problem.js';
 import { isHeaderName, isHeaderValue, isTargetHost } from './syntax.js';
 
 const HOST: TextRule = { min: 1, max: 253, form: [isTargetHost, 'an IP address or a host name'] };
@@ -13,14 +14,14 @@ export const PATH_MATCHES = ['exact', 'prefix', 'regex'] as const;
 export const REWRITE_MATCHES = ['exact', 'prefix', 'regex', 'stripPrefix'] as const;
 
 /** @returns undefined for a place that is left empty (`null` or `{}`), as labels of several containers leave it */
-export function readTarget(node: TreeNode, path: string, fields: (node: TreeNode & { kind: 'map' }) => Fields): Target | undefined {
+export function readTarget(node: TreeNode, path: string, problems: Problems): Target | undefined {
   if (isNull(node)) return undefined;
   if (node.kind !== 'map') {
-    fields({ kind: 'map', at: node.at, entries: [] }).problems.add(path, `must be a map, not ${kindName(node)}`, node.at);
+    problems.add(path, `must be a map, not ${kindName(node)}`, node.at);
     return undefined;
   }
   if (node.entries.length === 0) return undefined;
-  const f = fields(node);
+  const f = new Fields(node, path, problems);
   const rewriteMatch = f.choice('rewrite-match', REWRITE_MATCHES) ?? null;
   // Of two spellings the old one wins, as it always did; both are read, so that both are known and checked.
   const [oldRewrite, newRewrite] = [f.text('rewritePath', { max: 2048 }), f.text('rewrite-path', { max: 2048 })];

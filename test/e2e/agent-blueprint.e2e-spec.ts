@@ -176,6 +176,7 @@ describe('a provisioning blueprint', () => {
     const blueprint = await sent(session);
     answer(session, blueprint);
     await expect.poll(() => second.file()['provisioningBlueprint']).toEqual({ site: server.sites[0]?.newtId, digest: blueprint.digest, appliedAt: expect.any(String) });
+    await expect.poll(() => second.clock.isAwaited('file-poll')).toBe(false); // nor is it followed any more
     await second.agent.stop();
     const third = start({ ...CLI(), logLevel: 'DEBUG' }, { folder: first.folder });
     const quiet = await welcomed(3);

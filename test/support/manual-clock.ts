@@ -55,6 +55,11 @@ export class ManualClock implements Clock {
     }
   }
 
+  /** Somebody waits for this just now. */
+  isAwaited(what: string): boolean {
+    return this.waits.some((one) => one.what === what);
+  }
+
   pass(ms: number): void {
     this.time += ms;
   }

@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest';
+import { parse } from '../../blueprint/index.js';
+import type { AgentBlueprint, AgentBlueprintResult } from '../../contracts/agent-messages.js';
+import { ManualClock } from '../../../test/support/manual-clock.js';
+import { BlueprintOutbox } from './blueprint-outbox.js';
+import { Log } from './log.js';
+
+function setUp() {
+  const lines: string[] = [];
+  const sent: AgentBlueprint[] = [];
+  const settled: AgentBlueprintResult[] = [];
+  const clock = new ManualClock();
+  const outbox = new BlueprintOutbox(
+    { clock, random: () => 0, log: new Log((line) => lines.push(line), 'DEBUG'), signal: new AbortController().signal },
+    (_blueprint, result) => settled.push(result),
+  );
+  const connect = () => outbox.connected((blueprint) => sent.push(blueprint));
+  return { outbox, connect, lines, sent, settled, clock };
+}
+
+function model(name: string, aliases = 0) {
+  const many = Array.from({ length: aliases }, () => '*t').join(', ');
+  const parsed = parse(`public-resources:\n  a: {targets: [&t {hostname: ${name}, port: 1, path: ${'x'.repeat(aliases === 0 ? 1 : 2000)}}]}\n  b: {targets: [${many}]}\n  c: {targets: [&t {hostname: b, port: 1, path: ${'y'.repeat(aliases === 0 ? 1 : 2000)}}]}`);
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  return parsed.model;
+}
+
+it('sends only the newest document of a kind, and what is the same only once', () => {
+  const { outbox, connect, sent } = setUp();
+  outbox.put('file', model('old'));
+  outbox.put('file', model('new'));
+  outbox.put('labels', model('labels'));
+  connect();
+  outbox.put('file', model('new'));
+  expect(sent.map(({ kind, document }) => [kind, JSON.stringify(document).includes('"new"')])).toEqual([['file', true], ['labels', false]]);
+});
+
+it('does not take the result of a document that was replaced for the newer one', async () => {
+  const { outbox, connect, sent, settled, clock } = setUp();
+  connect();
+  outbox.put('file', model('old'));
+  outbox.put('file', model('new'));
+  outbox.received({ id: sent[0]?.id ?? '', ok: true, message: '' });
+  expect(settled).toEqual([]);
+  (await clock.next('blueprint-answer')).wake();
+  await expect.poll(() => sent.length).toBe(3);
+  expect(sent[2]).toEqual(sent[1]);
+  outbox.received({ id: sent[1]?.id ?? '', ok: true, message: '' });
+  await expect.poll(() => clock.isAwaited('blueprint-answer')).toBe(false);
+});
+
+it('does not send what the server could not read: its frame would end the session', () => {
+  const { outbox, connect, sent, lines } = setUp();
+  const two = model('a', 250);
+  connect();
+  outbox.put('file', { ...two, publicResources: [...two.publicResources, ...two.publicResources.map((one) => ({ ...one, key: `${one.key}2` })), ...two.publicResources.map((one) => ({ ...one, key: `${one.key}3` }))] });
+  expect(sent).toEqual([]);
+  expect(lines.join('')).toMatch(/ERROR the blueprint file is not sent: written out it has \d+ bytes/);
+});
