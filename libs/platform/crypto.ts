@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 
 const LOWER = 'abcdefghijklmnopqrstuvwxyz0123456789';
+const ALPHANUMERIC = `${LOWER}ABCDEFGHIJKLMNOPQRSTUVWXYZ`;
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
 export const sha256 = (text: string | Buffer): Buffer => hash('sha256', text, 'buffer');
@@ -14,6 +15,13 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 export function randomLower(length: number): string {
   let text = '';
   for (let i = 0; i < length; i++) text += LOWER[randomInt(LOWER.length)];
+  return text;
+}
+
+/** @returns `length` random characters of [A-Za-z0-9]. */
+export function randomAlphanumeric(length: number): string {
+  let text = '';
+  for (let i = 0; i < length; i++) text += ALPHANUMERIC[randomInt(ALPHANUMERIC.length)];
   return text;
 }
 

@@ -29,8 +29,8 @@ export const MaxJsonBytes = (max: number) =>
   rule('maxJsonBytes', (v) => Buffer.byteLength(JSON.stringify(v) ?? '') <= max, `must be at most ${max} bytes as JSON`);
 
 /** Names that people read: no control characters. */
-export const NoControlCharacters = () =>
-  rule('noControlCharacters', (v) => typeof v === 'string' && !CONTROL.test(v), 'must not contain control characters');
+export const NoControlCharacters = (options?: ValidationOptions) =>
+  rule('noControlCharacters', (v) => typeof v === 'string' && !CONTROL.test(v), 'must not contain control characters', options);
 
 /** An IPv4 CIDR from /8 to /32 without host bits: `100.90.128.0/17`, not `100.90.128.1/17`. */
 export const IsIpv4Range = () => rule('isIpv4Range', isIpv4Range, 'must be an IPv4 CIDR from /8 to /32 without host bits');

@@ -1,6 +1,8 @@
 export { AccessModule } from './access.module.js';
 export { ApiKey } from './api-keys/api-key.entity.js';
 export { ApiKeysService, type RootKeyView } from './api-keys/api-keys.service.js';
+export { RolesBody } from './members/members.dto.js';
+export { MembersService, roleIdsOf } from './members/members.service.js';
 export { Role } from './roles/role.entity.js';
 export { RolesService } from './roles/roles.service.js';
 export { SiteCredentialsService, type SiteIdentity } from './site-credentials/site-credentials.service.js';

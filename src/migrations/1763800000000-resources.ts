@@ -54,6 +54,25 @@ ALTER TABLE membership
 CREATE TRIGGER membership_version BEFORE UPDATE ON membership FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION next_version();
 CREATE UNIQUE INDEX user_username ON "user" (username);
 
+-- Names of the user, kept beside the membership, so that the list of members is read in its order from an index.
+ALTER TABLE membership ADD COLUMN list_name text, ADD COLUMN username text;
+UPDATE membership m SET list_name = coalesce(u.name, u.username), username = u.username FROM "user" u WHERE u.user_id = m.user_id;
+CREATE FUNCTION membership_names() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT coalesce(u.name, u.username), u.username INTO NEW.list_name, NEW.username FROM "user" u WHERE u.user_id = NEW.user_id;
+  RETURN NEW;
+END $$;
+CREATE FUNCTION user_renamed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE membership SET list_name = coalesce(NEW.name, NEW.username), username = NEW.username WHERE user_id = NEW.user_id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER membership_named BEFORE INSERT ON membership FOR EACH ROW EXECUTE FUNCTION membership_names();
+CREATE TRIGGER user_renamed AFTER UPDATE OF name, username ON "user" FOR EACH ROW
+  WHEN ((OLD.name, OLD.username) IS DISTINCT FROM (NEW.name, NEW.username)) EXECUTE FUNCTION user_renamed();
+CREATE INDEX membership_list_name ON membership (org_id, list_name, user_id);
+CREATE INDEX membership_username ON membership (org_id, username, user_id);
+
 CREATE TABLE invitation (
   invite_id text PRIMARY KEY,
   org_id text NOT NULL REFERENCES org ON DELETE CASCADE,
@@ -71,6 +90,7 @@ CREATE TABLE invitation_role (
   PRIMARY KEY (invite_id, role_id)
 );
 CREATE INDEX invitation_role_role ON invitation_role (role_id);
+CREATE INDEX invitation_expiry ON invitation (expires_at);
 
 -- ---------------------------------------------------------------- stored answers
 -- Inserted first in the transaction that it stands for: whoever comes with the same key waits for that transaction's end.
@@ -416,6 +436,7 @@ CREATE TRIGGER site_resource_counted_update AFTER UPDATE ON site_resource REFERE
 DO $$
 BEGIN
   CREATE EXTENSION IF NOT EXISTS pg_trgm;
+  CREATE INDEX user_search ON "user" USING gin (username gin_trgm_ops, email gin_trgm_ops, name gin_trgm_ops);
   CREATE INDEX site_search ON site USING gin (name gin_trgm_ops, nice_id gin_trgm_ops);
   CREATE INDEX resource_search ON resource USING gin (name gin_trgm_ops, nice_id gin_trgm_ops, full_domain gin_trgm_ops);
   CREATE INDEX site_resource_search ON site_resource USING gin (name gin_trgm_ops, nice_id gin_trgm_ops, destination gin_trgm_ops, alias gin_trgm_ops);

@@ -15,4 +15,6 @@ export class Org {
   @Column('int', { default: 0 }) logRetentionDaysAction: number;
   @Column('int', { default: 0 }) logRetentionDaysConnection: number;
   @Column('timestamptz', { default: () => 'now()' }) createdAt: Date;
+  /** Counted by a trigger. */
+  @Column({ type: 'int8', default: 1, insert: false, update: false }) version: number;
 }

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ErrorAnswers, OrgId, PageQuery, type Principal, Returns, RootAccess } from '../../libs/platform/index.js';
+import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, IfMatch, OrgId, PageQuery, type Principal, Returns, RootAccess } from '../../libs/platform/index.js';
 import { CheckOrgIdQuery, CreateOrgBody, OrgAnswer, OrgList, OrgView, UpdateOrgBody } from './orgs.dto.js';
 import { OrgsService } from './orgs.service.js';
 
@@ -36,16 +36,19 @@ export class OrgsController {
 
   @Get('org/:orgId')
   @Access('getOrg')
-  @Returns(OrgAnswer, { message: 'Organization retrieved successfully' })
-  async getOrg(@OrgId() orgId: string): Promise<OrgAnswer> {
-    return { org: await this.orgs.read(orgId) };
+  @Returns(OrgAnswer, { message: 'Organization retrieved successfully', versioned: true })
+  async getOrg(@OrgId() orgId: string): Promise<Answer<OrgAnswer>> {
+    const { org, version } = await this.orgs.read(orgId);
+    return new Answer({ org }, { version });
   }
 
   @Post('org/:orgId')
   @Access('updateOrg')
-  @Returns(OrgView, { message: 'Organization updated successfully' })
-  updateOrg(@Caller() caller: Principal, @OrgId() orgId: string, @Body() body: UpdateOrgBody): Promise<OrgView> {
-    return this.orgs.update(caller, orgId, body);
+  @ChecksVersion()
+  @Returns(OrgView, { message: 'Organization updated successfully', versioned: true })
+  async updateOrg(@Caller() caller: Principal, @OrgId() orgId: string, @Body() body: UpdateOrgBody, @IfMatch() ifMatch: number | undefined): Promise<Answer<OrgView>> {
+    const { org, version } = await this.orgs.update(caller, orgId, body, ifMatch);
+    return new Answer(org, { version });
   }
 
   @Delete('org/:orgId')

@@ -22,9 +22,15 @@ export class OrgsRepository {
     return em.getRepository(Org).findAndCount({ order: { orgId: 'ASC' }, take: window.limit, skip: window.offset });
   }
 
+  /** Claims go on meanwhile: they hold the organization by its key alone. @returns its version, or null. */
+  async lockForUpdate(tx: EntityManager, orgId: string): Promise<number | null> {
+    const rows = await query<{ version: number }>(tx, 'SELECT version FROM org WHERE org_id = $1 FOR NO KEY UPDATE', [orgId]);
+    return rows[0]?.version ?? null;
+  }
+
   /** `changes` is not empty. */
-  async update(tx: EntityManager, orgId: string, changes: Partial<Org>): Promise<boolean> {
-    return (await tx.getRepository(Org).update({ orgId }, changes)).affected === 1;
+  async update(tx: EntityManager, orgId: string, changes: Partial<Org>): Promise<void> {
+    await tx.getRepository(Org).update({ orgId }, changes);
   }
 
   /** Claims hold a key-share lock on their organization: from here on none can begin, those that run are waited for. */

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   AppError, Config, conflict, Db, Hooks, invalid, isUniqueViolation, NoticedCache, Notices, notFound, notify, type PageQuery, type Principal, rangesOverlap,
-  shapeA, TenantResolvers, windowOf,
+  requireVersion, shapeA, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
 import { RolesService, UsersService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
@@ -13,6 +13,11 @@ import { OrgsRepository } from './orgs.repository.js';
 const DEFAULT_UTILITY_SUBNET = '100.96.128.0/20';
 /** Sites deleted by one statement: an organization of many must not run into the statement timeout. */
 const SITES_PER_STATEMENT = 2000;
+
+export interface VersionedOrg {
+  org: OrgView;
+  version: number;
+}
 
 /** Organizations (integration-api.md §3.1). */
 @Injectable()
@@ -67,10 +72,11 @@ export class OrgsService implements OnModuleInit {
     return view((await this.repository.find(tx, orgId))!);
   }
 
-  async read(orgId: string): Promise<OrgView> {
+  /** @throws not_found */
+  async read(orgId: string): Promise<VersionedOrg> {
     const org = await this.repository.find(this.db.manager, orgId);
     if (!org) throw notFound('Organization');
-    return view(org);
+    return { org: view(org), version: org.version };
   }
 
   /** GET /orgs: every organization of the installation. */
@@ -85,8 +91,8 @@ export class OrgsService implements OnModuleInit {
     return this.repository.exists(this.db.manager, orgId);
   }
 
-  /** POST /org/{orgId}. @throws validation for an empty body, not_available for a setting that nothing enforces yet */
-  async update(principal: Principal, orgId: string, body: UpdateOrgBody): Promise<OrgView> {
+  /** POST /org/{orgId}. @throws validation for an empty body, not_available for a setting that nothing enforces yet, precondition_failed */
+  async update(principal: Principal, orgId: string, body: UpdateOrgBody, ifMatch: number | undefined): Promise<VersionedOrg> {
     for (const field of ['requireTwoFactor', 'maxSessionLengthHours', 'passwordExpiryDays'] as const) {
       if (body[field]) throw new AppError('not_available', `${field} is not available yet`, { fields: [{ path: field, problem: 'is not available yet' }] });
     }
@@ -94,9 +100,13 @@ export class OrgsService implements OnModuleInit {
     if (Object.values(body).every((value) => value === undefined)) throw invalid('', 'give at least one field to change');
     const changes = Object.fromEntries(given.map(([name, value]) => [name.replace(/^settingsL/, 'l'), value])) as Partial<Org>;
     return this.db.tx(async (tx) => {
-      if (given.length > 0 && !(await this.repository.update(tx, orgId, changes))) throw notFound('Organization');
+      const version = await this.repository.lockForUpdate(tx, orgId);
+      if (version === null) throw notFound('Organization');
+      requireVersion('Organization', ifMatch, version);
+      if (given.length > 0) await this.repository.update(tx, orgId, changes);
       await this.audit.record(tx, principal, { orgId, action: 'org.update', target: { type: 'org', id: orgId }, details: body as Record<string, unknown> });
-      return view((await this.repository.find(tx, orgId))!);
+      const org = (await this.repository.find(tx, orgId))!;
+      return { org: view(org), version: org.version };
     });
   }
 

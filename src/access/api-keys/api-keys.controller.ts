@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Access, Caller, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
-import { ApiKeyActionList, ApiKeyList, CreateApiKeyBody, CreatedApiKey, SetApiKeyActionsBody } from './api-keys.dto.js';
+import { ApiKeyActionList, ApiKeyList, ApiKeyView, CreateApiKeyBody, CreatedApiKey, SetApiKeyActionsBody } from './api-keys.dto.js';
 import { ApiKeysService } from './api-keys.service.js';
 
 /** integration-api.md §2, rows 94–98. */
@@ -24,6 +24,14 @@ export class ApiKeysController {
     return this.apiKeys.create(caller, orgId, body.name);
   }
 
+  /** Read an API key; its secret is never shown again */
+  @Get('api-key/:apiKeyId')
+  @Access('getApiKey', { orgKeys: false })
+  @Returns(ApiKeyView, { message: 'API key retrieved successfully' })
+  getApiKey(@OrgId() orgId: string, @Param('apiKeyId') apiKeyId: string): Promise<ApiKeyView> {
+    return this.apiKeys.get(orgId, apiKeyId);
+  }
+
   @Delete('api-key/:apiKeyId')
   @Access('deleteApiKey', { orgKeys: false })
   @Returns(null, { message: 'API key deleted successfully' })
@@ -41,10 +49,9 @@ export class ApiKeysController {
   @Post('api-key/:apiKeyId/actions')
   @Access('setApiKeyActions', { orgKeys: false })
   @Returns('empty', { status: 201, message: 'API key actions updated successfully' })
-  async setApiKeyActions(
+  setApiKeyActions(
     @Caller() caller: Principal, @OrgId() orgId: string, @Param('apiKeyId') apiKeyId: string, @Body() body: SetApiKeyActionsBody,
   ): Promise<object> {
-    await this.apiKeys.setActions(caller, orgId, apiKeyId, body.actionIds);
-    return {};
+    return this.apiKeys.setActions(caller, orgId, apiKeyId, body.actionIds);
   }
 }

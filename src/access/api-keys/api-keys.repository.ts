@@ -43,8 +43,12 @@ export class ApiKeysRepository {
     });
   }
 
+  async read(em: EntityManager, orgId: string, apiKeyId: string): Promise<ApiKey | null> {
+    return em.getRepository(ApiKey).findOneBy({ orgId, apiKeyId });
+  }
+
   async actionsOf(em: EntityManager, orgId: string, apiKeyId: string): Promise<string[] | null> {
-    return (await em.getRepository(ApiKey).findOneBy({ orgId, apiKeyId }))?.actions ?? null;
+    return (await this.read(em, orgId, apiKeyId))?.actions ?? null;
   }
 
   async setActions(em: EntityManager, orgId: string, apiKeyId: string, actions: string[]): Promise<boolean> {

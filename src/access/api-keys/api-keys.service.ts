@@ -7,7 +7,7 @@ import {
   sha256, shapeA, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
-import type { ApiKeyActionList, ApiKeyList, CreatedApiKey } from './api-keys.dto.js';
+import type { ApiKeyActionList, ApiKeyList, ApiKeyView, CreatedApiKey } from './api-keys.dto.js';
 import { ApiKeysRepository } from './api-keys.repository.js';
 
 type KeyPrincipal = Pick<Principal, 'have' | 'kind' | 'id' | 'name'>;
@@ -75,6 +75,13 @@ export class ApiKeysService implements OnModuleInit {
     };
   }
 
+  /** GET /org/{orgId}/api-key/{apiKeyId}. @throws not_found */
+  async get(orgId: string, apiKeyId: string): Promise<ApiKeyView> {
+    const key = await this.repository.read(this.db.manager, orgId, apiKeyId);
+    if (!key) throw notFound('API key');
+    return { apiKeyId, orgId, lastChars: key.lastChars, createdAt: key.createdAt, name: key.name };
+  }
+
   async listActions(orgId: string, apiKeyId: string, query: PageQuery): Promise<ApiKeyActionList> {
     const window = windowOf(query, 1000);
     const actions = await this.repository.actionsOf(this.db.manager, orgId, apiKeyId);
@@ -84,13 +91,14 @@ export class ApiKeysService implements OnModuleInit {
   }
 
   /** Replaces the key's actions. @throws permission_denied for an action that the caller lacks himself (claims.md, Routes). */
-  async setActions(principal: Principal, orgId: string, apiKeyId: string, actions: Action[]): Promise<void> {
+  async setActions(principal: Principal, orgId: string, apiKeyId: string, actions: Action[]): Promise<object> {
     const lacking = actions.filter((action) => grants(principal.have, { kind: 'org', action, orgId }) !== 'granted');
     if (lacking.length > 0) throw new AppError('permission_denied', `Nobody grants an action he lacks: ${lacking.join(', ')}`);
-    await this.db.tx(async (tx) => {
+    return this.db.tx(async (tx) => {
       if (!(await this.repository.setActions(tx, orgId, apiKeyId, [...actions].sort()))) throw notFound('API key');
       await notify(tx, 'access_changed', `key:${apiKeyId}`);
       await this.record(tx, principal, orgId, 'api_key.set_actions', apiKeyId, { actions });
+      return {};
     });
   }
 

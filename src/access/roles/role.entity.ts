@@ -1,5 +1,7 @@
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 
+export const SUDO_MODES = ['none', 'full', 'commands'] as const;
+
 @Entity('role')
 export class Role {
   @PrimaryGeneratedColumn('identity', { type: 'int8' }) roleId: number;
@@ -9,4 +11,12 @@ export class Role {
   /** Holds every action of the organization, those that a later version adds too. */
   @Column('boolean', { default: false }) isAdmin: boolean;
   @Column('text', { array: true, default: () => `'{}'` }) actions: string[];
+  @Column('boolean', { default: false }) requireDeviceApproval: boolean;
+  @Column('boolean', { default: false }) allowSsh: boolean;
+  @Column('text', { default: 'none' }) sshSudoMode: (typeof SUDO_MODES)[number];
+  @Column('text', { array: true, default: () => `'{}'` }) sshSudoCommands: string[];
+  @Column('boolean', { default: true }) sshCreateHomeDir: boolean;
+  @Column('text', { array: true, default: () => `'{}'` }) sshUnixGroups: string[];
+  /** Counted by a trigger. */
+  @Column({ type: 'int8', default: 1, insert: false, update: false }) version: number;
 }

@@ -1,18 +1,65 @@
-import { Controller, Get, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, OrgId, Returns, SearchQuery } from '../../../libs/platform/index.js';
-import { RoleList } from './roles.dto.js';
+import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { CreateRoleBody, DeleteRoleBody, ListRolesQuery, RoleList, RoleUserList, RoleView, UpdateRoleBody } from './roles.dto.js';
 import { RolesService } from './roles.service.js';
 
+/** integration-api.md §2, rows 63–67, and the list of a role's users that a Terraform provider reads. */
 @ApiTags('Roles')
-@Controller('org/:orgId')
+@Controller()
 export class RolesController {
   constructor(private readonly roles: RolesService) {}
 
-  @Get('roles')
+  /** Create a role */
+  @Put('org/:orgId/role')
+  @Access('createRole')
+  @ErrorAnswers(409)
+  @Returns(RoleView, { status: 201, message: 'Role created successfully' })
+  createRole(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateRoleBody) {
+    return this.roles.create(principal, orgId, body);
+  }
+
+  /** List roles by name */
+  @Get('org/:orgId/roles')
   @Access('listRoles')
   @Returns(RoleList, { message: 'Roles retrieved successfully' })
-  listRoles(@OrgId() orgId: string, @Query() query: SearchQuery): Promise<RoleList> {
+  listRoles(@OrgId() orgId: string, @Query() query: ListRolesQuery): Promise<RoleList> {
     return this.roles.list(orgId, query);
+  }
+
+  /** Read a role */
+  @Get('role/:roleId')
+  @Access('getRole')
+  @Returns(RoleView, { message: 'Role retrieved successfully', versioned: true })
+  async getRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number) {
+    const { role, version } = await this.roles.get(principal, orgId, roleId);
+    return new Answer(role, { version });
+  }
+
+  /** Change a role */
+  @Post('role/:roleId')
+  @Access('updateRole')
+  @ChecksVersion()
+  @ErrorAnswers(409)
+  @Returns(RoleView, { message: 'Role updated successfully', versioned: true })
+  async updateRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number, @Body() body: UpdateRoleBody, @IfMatch() ifMatch: number | undefined) {
+    const { role, version } = await this.roles.update(principal, orgId, roleId, body, ifMatch);
+    return new Answer(role, { version });
+  }
+
+  /** Delete a role; its members and grants go over to another one */
+  @Delete('role/:roleId')
+  @Access('deleteRole')
+  @Returns(null, { message: 'Role deleted successfully' })
+  deleteRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number, @Body() body: DeleteRoleBody): Promise<void> {
+    return this.roles.delete(principal, orgId, roleId, body.roleId);
+  }
+
+  /** List the users that hold a role */
+  @Get('role/:roleId/users')
+  @Access('listUsers')
+  @Returns(RoleUserList, { message: 'Role users retrieved successfully' })
+  listRoleUsers(@OrgId() orgId: string, @Id('roleId') roleId: number, @Query() query: PageQuery): Promise<RoleUserList> {
+    return this.roles.listUsers(orgId, roleId, query);
   }
 }

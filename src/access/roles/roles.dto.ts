@@ -1,17 +1,60 @@
-import { ApiProperty } from '@nestjs/swagger';
-import { PagePagination } from '../../../libs/platform/index.js';
+import { applyDecorators } from '@nestjs/common';
+import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator';
+import { MayBeAbsent, NoControlCharacters, OffsetPagination, PagePagination, SearchQuery } from '../../../libs/platform/index.js';
+import { SUDO_MODES } from './role.entity.js';
 
-/** integration-api.md §3.9; what concerns SSH is at its defaults. */
+const MAX_ENTRIES = 100;
+
+/** Lines for a machine's configuration: short, and never more than one line. */
+const Lines = () =>
+  applyDecorators(
+    IsArray(), ArrayMaxSize(MAX_ENTRIES), IsString({ each: true }), Length(1, 1000, { each: true }), NoControlCharacters({ each: true }),
+    ApiPropertyOptional({ type: [String], maxItems: MAX_ENTRIES }),
+  );
+
+/** integration-api.md §3.9. */
+export class CreateRoleBody {
+  /** Unique in the organization. */
+  @IsString() @Length(1, 255) @NoControlCharacters()
+  name: string;
+
+  @IsOptional() @IsString() @MaxLength(2000)
+  description?: string | null;
+
+  @MayBeAbsent() @IsBoolean() requireDeviceApproval?: boolean;
+  @MayBeAbsent() @IsBoolean() allowSsh?: boolean;
+  @MayBeAbsent() @IsIn(SUDO_MODES) @ApiPropertyOptional({ enum: SUDO_MODES }) sshSudoMode?: (typeof SUDO_MODES)[number];
+  @MayBeAbsent() @Lines() sshSudoCommands?: string[];
+  @MayBeAbsent() @IsBoolean() sshCreateHomeDir?: boolean;
+  @MayBeAbsent() @Lines() sshUnixGroups?: string[];
+}
+
+/** Name and description of the Admin role stay as they are. */
+export class UpdateRoleBody extends PartialType(CreateRoleBody, { skipNullProperties: false }) {}
+
+export class DeleteRoleBody {
+  /** The role of the same organization that members and grants go over to; digits in a string are taken too. */
+  @ApiProperty({ type: 'integer', minimum: 1 })
+  @Transform(({ value }) => (typeof value === 'string' && /^[1-9]\d{0,14}$/.test(value) ? Number(value) : value), { toClassOnly: true })
+  @IsInt() @Min(1) @Max(Number.MAX_SAFE_INTEGER)
+  roleId: number;
+}
+
+export class ListRolesQuery extends SearchQuery {
+  @MayBeAbsent() @IsIn(['name']) @ApiPropertyOptional({ enum: ['name'] }) sort_by?: 'name';
+}
+
 export class RoleView {
   roleId: number;
   orgId: string;
   isAdmin: boolean;
   name: string;
   description: string | null;
-  orgName: string;
   requireDeviceApproval: boolean;
   allowSsh: boolean;
-  @ApiProperty({ enum: ['none', 'full', 'commands'] }) sshSudoMode: string;
+  @ApiProperty({ enum: SUDO_MODES }) sshSudoMode: string;
   /** JSON text. */
   sshSudoCommands: string;
   sshCreateHomeDir: boolean;
@@ -19,7 +62,24 @@ export class RoleView {
   sshUnixGroups: string;
 }
 
+export class RoleListItem extends RoleView {
+  orgName: string;
+}
+
 export class RoleList {
-  roles: RoleView[];
+  roles: RoleListItem[];
   pagination: PagePagination;
+}
+
+export class RoleUser {
+  userId: string;
+  username: string;
+  email: string;
+  name: string | null;
+  isOwner: boolean;
+}
+
+export class RoleUserList {
+  users: RoleUser[];
+  pagination: OffsetPagination;
 }

@@ -1,20 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { likeEscape, query, type Window } from '../../../libs/platform/index.js';
+import { execute, likeEscape, query, type Window } from '../../../libs/platform/index.js';
 import { Role } from './role.entity.js';
+import type { RoleUser } from './roles.dto.js';
 
-export interface RoleRow {
-  roleId: number;
-  name: string;
-  description: string | null;
-  isAdmin: boolean;
-  orgName: string;
-}
+export type RoleRow = Role & { orgName: string };
+
+const COLUMNS = `r.role_id AS "roleId", r.org_id AS "orgId", r.is_admin AS "isAdmin", r.name, r.description, r.actions,
+  r.require_device_approval AS "requireDeviceApproval", r.allow_ssh AS "allowSsh", r.ssh_sudo_mode AS "sshSudoMode", r.ssh_sudo_commands AS "sshSudoCommands",
+  r.ssh_create_home_dir AS "sshCreateHomeDir", r.ssh_unix_groups AS "sshUnixGroups", r.version`;
 
 /** All SQL about roles. */
 @Injectable()
 export class RolesRepository {
-  async insert(em: EntityManager, role: Pick<Role, 'orgId' | 'name' | 'description' | 'isAdmin' | 'actions'>): Promise<number> {
+  async insert(em: EntityManager, role: Partial<Role> & Pick<Role, 'orgId' | 'name'>): Promise<number> {
     const inserted = await em.getRepository(Role).insert(role);
     return (inserted.identifiers[0] as { roleId: number }).roleId;
   }
@@ -24,11 +23,46 @@ export class RolesRepository {
     return rows[0]?.orgId ?? null;
   }
 
+  async find(em: EntityManager, orgId: string, roleId: number): Promise<Role | null> {
+    return em.getRepository(Role).findOneBy({ orgId, roleId });
+  }
+
+  /** The roles among `roleIds` that the organization has, until the transaction ends nobody deletes them; `FOR UPDATE` nobody uses them either. */
+  async lock(tx: EntityManager, orgId: string, roleIds: number[], strength: 'KEY SHARE' | 'UPDATE'): Promise<Role[]> {
+    return query<Role>(tx, `SELECT ${COLUMNS} FROM role r WHERE r.org_id = $1 AND r.role_id = ANY ($2::bigint[]) ORDER BY r.role_id FOR ${strength}`, [orgId, roleIds]);
+  }
+
+  /** `changes` is not empty; the row is locked. */
+  async update(tx: EntityManager, orgId: string, roleId: number, changes: Partial<Role>): Promise<void> {
+    await tx.getRepository(Role).update({ orgId, roleId }, changes);
+  }
+
+  /** Whoever has the one role gets the other. */
+  async moveMembers(tx: EntityManager, orgId: string, from: number, to: number): Promise<void> {
+    await execute(
+      tx,
+      `UPDATE membership m SET version = m.version + 1 FROM (
+         SELECT user_id FROM membership WHERE org_id = $1 AND user_id IN (SELECT user_id FROM membership_role WHERE org_id = $1 AND role_id = $2)
+         ORDER BY user_id FOR UPDATE
+       ) u WHERE m.org_id = $1 AND m.user_id = u.user_id`,
+      [orgId, from],
+    );
+    await execute(
+      tx,
+      `INSERT INTO membership_role (org_id, user_id, role_id) SELECT org_id, user_id, $3 FROM membership_role WHERE org_id = $1 AND role_id = $2
+       ON CONFLICT DO NOTHING`,
+      [orgId, from, to],
+    );
+  }
+
+  async delete(tx: EntityManager, orgId: string, roleId: number): Promise<void> {
+    await execute(tx, 'DELETE FROM role WHERE org_id = $1 AND role_id = $2', [orgId, roleId]);
+  }
+
   async list(em: EntityManager, orgId: string, search: string | undefined, descending: boolean, window: Window): Promise<RoleRow[]> {
     return query<RoleRow>(
       em,
-      `SELECT r.role_id AS "roleId", r.name, r.description, r.is_admin AS "isAdmin", o.name AS "orgName"
-       FROM role r JOIN org o USING (org_id)
+      `SELECT ${COLUMNS}, o.name AS "orgName" FROM role r JOIN org o USING (org_id)
        WHERE r.org_id = $1 AND ($2::text IS NULL OR r.name ILIKE $2)
        ORDER BY r.name ${descending ? 'DESC' : 'ASC'} LIMIT $3 OFFSET $4`,
       [orgId, pattern(search), window.limit, window.offset],
@@ -39,6 +73,21 @@ export class RolesRepository {
     const rows = await query<{ n: number }>(
       em, 'SELECT count(*) AS n FROM role WHERE org_id = $1 AND ($2::text IS NULL OR name ILIKE $2)', [orgId, pattern(search)],
     );
+    return rows[0]!.n;
+  }
+
+  async users(em: EntityManager, orgId: string, roleId: number, window: Window): Promise<RoleUser[]> {
+    return query<RoleUser>(
+      em,
+      `SELECT u.user_id AS "userId", u.username, u.email, u.name, m.is_owner AS "isOwner"
+       FROM membership_role mr JOIN membership m USING (org_id, user_id) JOIN "user" u USING (user_id)
+       WHERE mr.org_id = $1 AND mr.role_id = $2 ORDER BY mr.user_id LIMIT $3 OFFSET $4`,
+      [orgId, roleId, window.limit, window.offset],
+    );
+  }
+
+  async countUsers(em: EntityManager, orgId: string, roleId: number): Promise<number> {
+    const rows = await query<{ n: number }>(em, 'SELECT count(*) AS n FROM membership_role WHERE org_id = $1 AND role_id = $2', [orgId, roleId]);
     return rows[0]!.n;
   }
 }

@@ -1,19 +1,28 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { MEMBER_ACTIONS } from '../../../libs/contracts/index.js';
-import { Db, parseId, type SearchQuery, shapeB, TenantResolvers, windowOf } from '../../../libs/platform/index.js';
-import type { RoleList } from './roles.dto.js';
+import {
+  AppError, conflict, Db, Hooks, invalid, isUniqueViolation, notFound, notify, type PageQuery, parseId, type Principal, requireVersion, shapeA, shapeB,
+  TenantResolvers, windowOf,
+} from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import type { Role } from './role.entity.js';
+import type { CreateRoleBody, ListRolesQuery, RoleList, RoleUserList, RoleView, UpdateRoleBody } from './roles.dto.js';
 import { RolesRepository } from './roles.repository.js';
 
-const SSH_DEFAULTS = {
-  requireDeviceApproval: false, allowSsh: false, sshSudoMode: 'none', sshSudoCommands: '[]', sshCreateHomeDir: true, sshUnixGroups: '[]',
-};
+export interface VersionedRole {
+  role: RoleView;
+  version: number;
+}
 
+/** Roles of an organization (integration-api.md §3.9). What a role may is fixed: Admin everything, any other what Member may. */
 @Injectable()
 export class RolesService implements OnModuleInit {
   constructor(
     private readonly db: Db,
     private readonly repository: RolesRepository,
+    private readonly audit: AuditService,
+    private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
   ) {}
 
@@ -27,16 +36,109 @@ export class RolesService implements OnModuleInit {
 
   /** The roles that every organization begins with (integration-api.md §3.1). @returns the id of Admin. */
   async createDefaults(tx: EntityManager, orgId: string): Promise<number> {
-    const admin = await this.repository.insert(tx, { orgId, name: 'Admin', description: 'Holds every action', isAdmin: true, actions: [] });
-    await this.repository.insert(tx, { orgId, name: 'Member', description: 'Sees the organization and its resources', isAdmin: false, actions: [...MEMBER_ACTIONS] });
+    const admin = await this.repository.insert(tx, { orgId, name: 'Admin', description: 'Holds every action', isAdmin: true });
+    await this.repository.insert(tx, { orgId, name: 'Member', description: 'Sees the organization and its resources', actions: [...MEMBER_ACTIONS] });
     return admin;
   }
 
+  /**
+   * The roles of these ids, which until the transaction ends nobody deletes. Duplicates count once.
+   * @throws not_found when the organization lacks one of them
+   */
+  async require(tx: EntityManager, orgId: string, roleIds: number[]): Promise<{ roleId: number; isAdmin: boolean }[]> {
+    const wanted = [...new Set(roleIds)];
+    const roles = await this.repository.lock(tx, orgId, wanted, 'KEY SHARE');
+    if (roles.length < wanted.length) throw notFound('Role');
+    return roles.map(({ roleId, isAdmin }) => ({ roleId, isAdmin }));
+  }
+
+  /** PUT /org/{orgId}/role. @throws conflict when the name is taken */
+  async create(principal: Principal, orgId: string, body: CreateRoleBody): Promise<RoleView> {
+    return this.db.tx(async (tx) => {
+      const roleId = await named(() => this.repository.insert(tx, { ...body, orgId, actions: [...MEMBER_ACTIONS] }));
+      await this.record(tx, principal, orgId, 'role.create', roleId, { name: body.name });
+      return view((await this.repository.find(tx, orgId, roleId))!);
+    });
+  }
+
+  /** @throws not_found */
+  async get(_principal: Principal, orgId: string, roleId: number): Promise<VersionedRole> {
+    const role = await this.repository.find(this.db.manager, orgId, roleId);
+    if (!role) throw notFound('Role');
+    return { role: view(role), version: role.version };
+  }
+
+  /** POST /role/{roleId}. @throws validation for an empty body, conflict when the name is taken, precondition_failed */
+  async update(principal: Principal, orgId: string, roleId: number, body: UpdateRoleBody, ifMatch: number | undefined): Promise<VersionedRole> {
+    const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as Partial<Role>;
+    if (Object.keys(given).length === 0) throw invalid('', 'give at least one field to change');
+    return this.db.tx(async (tx) => {
+      const [held] = await this.repository.lock(tx, orgId, [roleId], 'UPDATE');
+      if (!held) throw notFound('Role');
+      requireVersion('Role', ifMatch, held.version);
+      const { name: _name, description: _description, ...rest } = given;
+      const changes = held.isAdmin ? rest : given;
+      if (Object.keys(changes).length > 0) await named(() => this.repository.update(tx, orgId, roleId, changes));
+      await notify(tx, 'access_changed', `org:${orgId}`);
+      await this.record(tx, principal, orgId, 'role.update', roleId, { fields: Object.keys(changes) });
+      const role = (await this.repository.find(tx, orgId, roleId))!;
+      return { role: view(role), version: role.version };
+    });
+  }
+
+  /**
+   * DELETE /role/{roleId}: members, invitations and grants go over to the replacement, which must be of the same organization.
+   * @throws validation for the same role, permission_denied for Admin, not_found
+   */
+  async delete(principal: Principal, orgId: string, roleId: number, replacementId: number): Promise<void> {
+    if (roleId === replacementId) throw invalid('roleId', 'must be another role than the one to delete');
+    await this.db.tx(async (tx) => {
+      const roles = await this.repository.lock(tx, orgId, [roleId, replacementId], 'UPDATE');
+      const [role, replacement] = [roleId, replacementId].map((id) => roles.find((r) => r.roleId === id));
+      if (!role) throw notFound('Role');
+      if (role.isAdmin) throw new AppError('permission_denied', 'The Admin role cannot be deleted');
+      if (!replacement) throw notFound('Replacement role');
+      await this.repository.moveMembers(tx, orgId, roleId, replacementId);
+      await this.hooks.roleReplacing.run(tx, orgId, roleId, { roleId: replacementId, isAdmin: replacement.isAdmin });
+      await this.repository.delete(tx, orgId, roleId);
+      await notify(tx, 'access_changed', `org:${orgId}`);
+      await this.record(tx, principal, orgId, 'role.delete', roleId, { name: role.name, replacement: replacementId });
+    });
+  }
+
   /** GET /org/{orgId}/roles, shape B. */
-  async list(orgId: string, query: SearchQuery): Promise<RoleList> {
+  async list(orgId: string, query: ListRolesQuery): Promise<RoleList> {
     const window = windowOf(query, 20);
     const rows = await this.repository.list(this.db.manager, orgId, query.query, query.order === 'desc', window);
     const total = await this.repository.count(this.db.manager, orgId, query.query);
-    return { roles: rows.map((row) => ({ ...row, orgId, ...SSH_DEFAULTS })), pagination: shapeB(total, window) };
+    return { roles: rows.map((row) => ({ ...view(row), orgName: row.orgName })), pagination: shapeB(total, window) };
   }
+
+  /** GET /role/{roleId}/users, shape A: the members that hold the role. */
+  async listUsers(orgId: string, roleId: number, query: PageQuery): Promise<RoleUserList> {
+    const window = windowOf(query, 1000);
+    const users = await this.repository.users(this.db.manager, orgId, roleId, window);
+    return { users, pagination: shapeA(await this.repository.countUsers(this.db.manager, orgId, roleId), window) };
+  }
+
+  private async record(tx: EntityManager, principal: Principal, orgId: string, action: string, roleId: number, details: Record<string, unknown>): Promise<void> {
+    await this.audit.record(tx, principal, { orgId, action, target: { type: 'role', id: roleId }, details });
+  }
+}
+
+/** A taken name becomes a conflict. */
+async function named<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    throw isUniqueViolation(error) ? conflict('A role with this name exists') : error;
+  }
+}
+
+function view(role: Role): RoleView {
+  const { roleId, orgId, isAdmin, name, description, requireDeviceApproval, allowSsh, sshSudoMode, sshSudoCommands, sshCreateHomeDir, sshUnixGroups } = role;
+  return {
+    roleId, orgId, isAdmin, name, description, requireDeviceApproval, allowSsh, sshSudoMode, sshSudoCommands: JSON.stringify(sshSudoCommands), sshCreateHomeDir,
+    sshUnixGroups: JSON.stringify(sshUnixGroups),
+  };
 }

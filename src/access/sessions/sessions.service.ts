@@ -1,8 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { ACTIONS } from '../../../libs/contracts/index.js';
-import { AppError, Config, Db, NoticedCache, Notices, notify, type Principal, sha256 } from '../../../libs/platform/index.js';
+import { AppError, Config, Db, NoticedCache, Notices, notify, type Principal, Retention, sha256 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import type { UserView } from './sessions.dto.js';
 import { type MembershipRow, SessionsRepository } from './sessions.repository.js';
@@ -20,7 +20,7 @@ const EVERY_ACTION: ReadonlySet<string> = new Set(ACTIONS);
 
 /** Sessions of logged-in users: rows of our own, found by the hash of a random token. */
 @Injectable()
-export class SessionsService {
+export class SessionsService implements OnModuleInit {
   private readonly known: NoticedCache<KnownSession>;
 
   constructor(
@@ -28,12 +28,17 @@ export class SessionsService {
     private readonly config: Config,
     private readonly repository: SessionsRepository,
     private readonly audit: AuditService,
+    private readonly retention: Retention,
     notices: Notices,
   ) {
     this.known = new NoticedCache(notices, {
       max: 10_000,
       tags: (_, session) => (session ? [`user:${session.userId}`, ...session.orgIds.map((orgId) => `org:${orgId}`)] : []),
     });
+  }
+
+  onModuleInit(): void {
+    this.retention.register({ table: 'user_session', expired: 'expires_at < now()' });
   }
 
   /** @returns who is logged in, with memberships and actions, or null; one query, cached until a notice drops it. */

@@ -1,18 +1,28 @@
-import { Controller, Get, Query } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, OrgId, Returns, SearchQuery } from '../../../libs/platform/index.js';
-import { MemberList } from './users.dto.js';
+import { Caller, type Principal, Returns, RootAccess } from '../../../libs/platform/index.js';
+import { AnyUserView, TwoFactorBody, TwoFactorView } from './users.dto.js';
 import { UsersService } from './users.service.js';
 
+/** integration-api.md §2, rows 88 and 89: users of the whole installation. */
 @ApiTags('Users')
-@Controller('org/:orgId')
+@Controller('user/:userId')
 export class UsersController {
   constructor(private readonly users: UsersService) {}
 
-  @Get('users')
-  @Access('listUsers')
-  @Returns(MemberList, { message: 'Users retrieved successfully' })
-  listUsers(@OrgId() orgId: string, @Query() query: SearchQuery): Promise<MemberList> {
-    return this.users.listMembers(orgId, query);
+  /** Read any user */
+  @Get()
+  @RootAccess('getUser')
+  @Returns(AnyUserView, { message: 'User retrieved successfully' })
+  getAnyUser(@Caller() principal: Principal, @Param('userId') userId: string): Promise<AnyUserView> {
+    return this.users.get(principal, userId);
+  }
+
+  /** Ask a user to set up a second factor; not available yet */
+  @Post('2fa')
+  @RootAccess('updateUser')
+  @Returns(TwoFactorView, { message: 'User updated successfully' })
+  setUserTwoFactor(@Caller() principal: Principal, @Param('userId') userId: string, @Body() body: TwoFactorBody): Promise<TwoFactorView> {
+    return this.users.setTwoFactor(principal, userId, body.twoFactorSetupRequested);
   }
 }

@@ -1,32 +1,29 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { PagePagination } from '../../../libs/platform/index.js';
+import { IsBoolean } from 'class-validator';
 
-export class MemberRole {
-  /** @example 1 */
-  roleId: number;
-  roleName: string;
+export class TwoFactorBody {
+  /** Not available yet: only false is accepted. */
+  @IsBoolean()
+  twoFactorSetupRequested: boolean;
 }
 
-/** integration-api.md §3.10; identity providers come later, so their fields are null. */
-export class MemberView {
-  id: string;
+export class TwoFactorView {
+  userId: string;
+  twoFactorSetupRequested: boolean;
+}
+
+/** A user of the installation; identity providers come later, so their fields are null. */
+export class AnyUserView {
+  userId: string;
   email: string;
-  emailVerified: boolean;
-  dateCreated: Date;
-  orgId: string;
   username: string;
   name: string | null;
   @ApiProperty({ enum: ['internal'] }) type: string;
-  isOwner: boolean;
-  idpName: string | null;
-  idpId: number | null;
-  idpType: string | null;
-  idpVariant: string | null;
   twoFactorEnabled: boolean;
-  roles: MemberRole[];
-}
-
-export class MemberList {
-  users: MemberView[];
-  pagination: PagePagination;
+  twoFactorSetupRequested: boolean;
+  emailVerified: boolean;
+  serverAdmin: boolean;
+  idpId: number | null;
+  idpName: string | null;
+  dateCreated: Date;
 }

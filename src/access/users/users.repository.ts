@@ -1,17 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, likeEscape, query, type Window } from '../../../libs/platform/index.js';
+import { execute, query } from '../../../libs/platform/index.js';
 import { User } from './user.entity.js';
-
-export interface MemberRow {
-  id: string;
-  email: string;
-  username: string;
-  name: string | null;
-  dateCreated: Date;
-  isOwner: boolean;
-  roles: { roleId: number; roleName: string }[];
-}
 
 /** All SQL about users and memberships. */
 @Injectable()
@@ -52,6 +42,22 @@ export class UsersRepository {
     return rows[0]?.id ?? null;
   }
 
+  async insertUnlessThere(em: EntityManager, user: { userId: string; email: string; passwordHash: string }): Promise<void> {
+    await execute(
+      em, 'INSERT INTO "user" (user_id, email, username, password_hash) VALUES ($1, $2, $2, $3) ON CONFLICT DO NOTHING', [user.userId, user.email, user.passwordHash],
+    );
+  }
+
+  async idOf(em: EntityManager, email: string): Promise<string | null> {
+    const rows = await query<{ id: string }>(em, 'SELECT user_id AS id FROM "user" WHERE email = $1', [email]);
+    return rows[0]?.id ?? null;
+  }
+
+  async isMemberByEmail(em: EntityManager, orgId: string, email: string): Promise<boolean> {
+    const rows = await query(em, 'SELECT 1 AS one FROM membership JOIN "user" u USING (user_id) WHERE org_id = $1 AND u.email = $2', [orgId, email]);
+    return rows.length > 0;
+  }
+
   async isMember(em: EntityManager, orgId: string, userId: string): Promise<boolean> {
     return (await query(em, 'SELECT 1 AS one FROM membership WHERE org_id = $1 AND user_id = $2', [orgId, userId])).length > 0;
   }
@@ -64,29 +70,5 @@ export class UsersRepository {
        SELECT $1, $2, role_id FROM role WHERE org_id = $1 AND role_id = ANY ($3::bigint[])`,
       [orgId, userId, roleIds],
     );
-  }
-
-  async listMembers(em: EntityManager, orgId: string, search: string | undefined, descending: boolean, window: Window): Promise<MemberRow[]> {
-    const direction = descending ? 'DESC' : 'ASC';
-    return query<MemberRow>(
-      em,
-      `SELECT u.user_id AS id, u.email, u.username, u.name, u.created_at AS "dateCreated", m.is_owner AS "isOwner",
-         coalesce((SELECT jsonb_agg(jsonb_build_object('roleId', r.role_id, 'roleName', r.name) ORDER BY r.role_id)
-           FROM membership_role mr JOIN role r USING (role_id) WHERE mr.org_id = m.org_id AND mr.user_id = m.user_id), '[]') AS roles
-       FROM membership m JOIN "user" u USING (user_id)
-       WHERE m.org_id = $1 AND ($2::text IS NULL OR u.username ILIKE $2 OR u.email ILIKE $2 OR u.name ILIKE $2)
-       ORDER BY coalesce(u.name, u.username) ${direction}, u.user_id ${direction} LIMIT $3 OFFSET $4`,
-      [orgId, search === undefined ? null : `%${likeEscape(search)}%`, window.limit, window.offset],
-    );
-  }
-
-  async countMembers(em: EntityManager, orgId: string, search: string | undefined): Promise<number> {
-    const rows = await query<{ n: number }>(
-      em,
-      `SELECT count(*) AS n FROM membership m JOIN "user" u USING (user_id)
-       WHERE m.org_id = $1 AND ($2::text IS NULL OR u.username ILIKE $2 OR u.email ILIKE $2 OR u.name ILIKE $2)`,
-      [orgId, search === undefined ? null : `%${likeEscape(search)}%`],
-    );
-    return rows[0]!.n;
   }
 }

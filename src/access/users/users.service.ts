@@ -1,10 +1,10 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, isUniqueViolation, notFound, notify, type Principal, randomLower, type SearchQuery, shapeB, TenantResolvers, windowOf } from '../../../libs/platform/index.js';
+import { AppError, conflict, Db, isUniqueViolation, notFound, notify, type Principal, randomLower, TenantResolvers } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 import { Passwords } from './passwords.js';
-import type { MemberList } from './users.dto.js';
+import type { AnyUserView, TwoFactorView } from './users.dto.js';
 import { UsersRepository } from './users.repository.js';
 
 export interface NewUser {
@@ -28,8 +28,10 @@ export class UsersService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.resolvers.register('userId', async (value, _principal, orgId) => {
+    this.resolvers.register('userId', async (value, { have }, orgId) => {
       if (orgId !== undefined) return (await this.repository.isMember(this.db.manager, orgId, value)) ? { orgId } : null;
+      // Before the organization is known, whether there is such a user is nothing for its keys and people; the act itself asks for a member.
+      if (have.kind !== 'rootKey' && !(have.kind === 'user' && have.serverAdmin)) return { orgId: null };
       return (await this.repository.find(this.db.manager, value)) ? { orgId: null } : null;
     });
   }
@@ -77,14 +79,45 @@ export class UsersService implements OnModuleInit {
     return this.repository.firstServerAdmin(tx);
   }
 
-  /** GET /org/{orgId}/users, shape B. */
-  async listMembers(orgId: string, query: SearchQuery): Promise<MemberList> {
-    const window = windowOf(query, 20);
-    const rows = await this.repository.listMembers(this.db.manager, orgId, query.query, query.order === 'desc', window);
-    const total = await this.repository.countMembers(this.db.manager, orgId, query.query);
-    const users = rows.map((row) => ({
-      ...row, orgId, emailVerified: false, type: 'internal', idpName: null, idpId: null, idpType: null, idpVariant: null, twoFactorEnabled: false,
-    }));
-    return { users, pagination: shapeB(total, window) };
+  /**
+   * The user of an address, made if there is none yet, with a hash that was made before the transaction. Part of a larger act, which is
+   * audited by its own name. @throws conflict when somebody else has the address as username
+   */
+  async findOrCreate(tx: EntityManager, email: string, passwordHash: string | null): Promise<string | null> {
+    if (passwordHash !== null) await this.repository.insertUnlessThere(tx, { userId: randomLower(15), email, passwordHash });
+    return this.repository.idOf(tx, email);
+  }
+
+  /** Whether somebody has the address. */
+  async exists(em: EntityManager, email: string): Promise<boolean> {
+    return (await this.repository.idOf(em, email)) !== null;
+  }
+
+  /** Whether somebody with the address is a member. */
+  isMemberByEmail(em: EntityManager, orgId: string, email: string): Promise<boolean> {
+    return this.repository.isMemberByEmail(em, orgId, email);
+  }
+
+  isMember(em: EntityManager, orgId: string, userId: string): Promise<boolean> {
+    return this.repository.isMember(em, orgId, userId);
+  }
+
+  /** GET /user/{userId}. @throws not_found */
+  async get(_principal: Principal, userId: string): Promise<AnyUserView> {
+    const user = await this.repository.find(this.db.manager, userId);
+    if (!user) throw notFound('User');
+    const { email, username, name, serverAdmin, createdAt } = user;
+    return {
+      userId, email, username, name, type: 'internal', twoFactorEnabled: false, twoFactorSetupRequested: false, emailVerified: false, serverAdmin,
+      idpId: null, idpName: null, dateCreated: createdAt,
+    };
+  }
+
+  /** POST /user/{userId}/2fa. @throws not_available to ask for what no login enforces yet */
+  async setTwoFactor(principal: Principal, userId: string, requested: boolean): Promise<TwoFactorView> {
+    const path = 'twoFactorSetupRequested';
+    if (requested) throw new AppError('not_available', 'A second factor is not available yet', { fields: [{ path, problem: 'is not available yet' }] });
+    await this.audit.record(this.db.manager, principal, { orgId: null, action: 'user.set_two_factor', target: { type: 'user', id: userId }, details: { requested } });
+    return { userId, twoFactorSetupRequested: false };
   }
 }

@@ -1,0 +1,98 @@
+import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Answer, Caller, ChecksVersion, Id, IfMatch, OrgId, type Principal, Returns } from '../../../libs/platform/index.js';
+import { CreateOrgUserBody, ListUsersQuery, MemberList, OrgUserView, UpdateOrgUserBody, UserByUsernameQuery } from './members.dto.js';
+import { MembersService } from './members.service.js';
+
+/** integration-api.md §2, rows 68, 86, 87, 90–93, 137, 138, and the removal that a Terraform provider calls. */
+@ApiTags('Users')
+@Controller()
+export class MembersController {
+  constructor(private readonly members: MembersService) {}
+
+  /** List users by name */
+  @Get('org/:orgId/users')
+  @Access('listUsers')
+  @Returns(MemberList, { message: 'Users retrieved successfully' })
+  listUsers(@OrgId() orgId: string, @Query() query: ListUsersQuery): Promise<MemberList> {
+    return this.members.list(orgId, query);
+  }
+
+  /** Find a user by username */
+  @Get('org/:orgId/user-by-username')
+  @Access('getOrgUser')
+  @Returns(OrgUserView, { message: 'User retrieved successfully', versioned: true })
+  async getOrgUserByUsername(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: UserByUsernameQuery) {
+    const { user, version } = await this.members.getByUsername(principal, orgId, query);
+    return new Answer(user, { version });
+  }
+
+  /** Make a user of an identity provider a member; there are no identity providers yet */
+  @Put('org/:orgId/user')
+  @Access('createOrgUser')
+  @Returns('empty', { status: 201, message: 'User created successfully' })
+  createOrgUser(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateOrgUserBody): Promise<object> {
+    return this.members.create(principal, orgId, body);
+  }
+
+  /** Read a user of an organization */
+  @Get('org/:orgId/user/:userId')
+  @Access('getOrgUser')
+  @Returns(OrgUserView, { message: 'User retrieved successfully', versioned: true })
+  async getOrgUser(@Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string) {
+    const { user, version } = await this.members.get(principal, orgId, userId);
+    return new Answer(user, { version });
+  }
+
+  /** Say whether the identity provider decides a user's roles */
+  @Post('org/:orgId/user/:userId')
+  @Access('updateOrgUser')
+  @ChecksVersion()
+  @Returns(OrgUserView, { message: 'User updated successfully', versioned: true })
+  async updateOrgUser(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string, @Body() body: UpdateOrgUserBody, @IfMatch() ifMatch: number | undefined,
+  ) {
+    const { user, version } = await this.members.update(principal, orgId, userId, body.autoProvisioned, ifMatch);
+    return new Answer(user, { version });
+  }
+
+  /** Remove a user from an organization; his access ends at once */
+  @Delete('org/:orgId/user/:userId')
+  @Access('removeUser')
+  @Returns(null, { message: 'User removed from the organization successfully' })
+  removeUser(@Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string): Promise<void> {
+    return this.members.remove(principal, orgId, userId);
+  }
+
+  /** Make a role the only role of a user */
+  @Post('role/:roleId/add/:userId')
+  @Access('addUserRole')
+  @Returns('empty', { status: 201, message: 'Role added to user successfully' })
+  setUserRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number, @Param('userId') userId: string): Promise<object> {
+    return this.members.setRole(principal, orgId, userId, roleId);
+  }
+
+  /** Take a role from a user */
+  @Delete('role/:roleId/remove/:userId')
+  @Access('removeUserRole')
+  @Returns('empty', { message: 'Role removed from user successfully' })
+  removeRoleFromUser(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number, @Param('userId') userId: string): Promise<object> {
+    return this.members.removeRole(principal, orgId, userId, roleId);
+  }
+
+  /** Give a user a further role */
+  @Post('user/:userId/add-role/:roleId')
+  @Access('addUserRole')
+  @Returns('empty', { status: 201, message: 'Role added to user successfully' })
+  addUserRole(@Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string, @Id('roleId') roleId: number): Promise<object> {
+    return this.members.addRole(principal, orgId, userId, roleId);
+  }
+
+  /** Take a role from a user */
+  @Delete('user/:userId/remove-role/:roleId')
+  @Access('removeUserRole')
+  @Returns('empty', { message: 'Role removed from user successfully' })
+  removeUserRole(@Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string, @Id('roleId') roleId: number): Promise<object> {
+    return this.members.removeRole(principal, orgId, userId, roleId);
+  }
+}
