@@ -61,5 +61,8 @@ export const IsIdList = (max: number, min = 0) =>
     `must be a list of ${min > 0 ? `${min} to ` : 'at most '}${max} different ids`,
   );
 
+/** A number above `min`. */
+export const MoreThan = (min: number) => rule('moreThan', (v) => typeof v === 'number' && v > min, `must be more than ${min}`);
+
 /** May be left out of a body; null is a value, and a wrong one. Fields whose type has null say `IsOptional`. */
 export const MayBeAbsent = () => ValidateIf((_, value) => value !== undefined);

@@ -1,14 +1,17 @@
 import { Module } from '@nestjs/common';
 import { AddressPoolModule } from './address-pool.module.js';
+import { InvitationsController } from './invitations/invitations.controller.js';
+import { InvitationsRepository } from './invitations/invitations.repository.js';
+import { InvitationsService } from './invitations/invitations.service.js';
 import { OrgsController } from './orgs.controller.js';
 import { OrgsRepository } from './orgs.repository.js';
 import { OrgsService } from './orgs.service.js';
 
-/** Organizations and their address pools. */
+/** Organizations, their address pools and their invitations. */
 @Module({
   imports: [AddressPoolModule],
-  controllers: [OrgsController],
-  providers: [OrgsRepository, OrgsService],
+  controllers: [OrgsController, InvitationsController],
+  providers: [InvitationsRepository, InvitationsService, OrgsRepository, OrgsService],
   exports: [AddressPoolModule, OrgsService],
 })
 export class OrgsModule {}

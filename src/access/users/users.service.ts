@@ -81,7 +81,7 @@ export class UsersService implements OnModuleInit {
 
   /**
    * The user of an address, made if there is none yet, with a hash that was made before the transaction. Part of a larger act, which is
-   * audited by its own name. @throws conflict when somebody else has the address as username
+   * audited by its own name. @returns null without a hash for an address without a user, and when somebody else has it as username.
    */
   async findOrCreate(tx: EntityManager, email: string, passwordHash: string | null): Promise<string | null> {
     if (passwordHash !== null) await this.repository.insertUnlessThere(tx, { userId: randomLower(15), email, passwordHash });

@@ -1,0 +1,65 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsEmail, IsNumber, IsString, Length, Max, MaxLength } from 'class-validator';
+import { MaxBytes, MayBeAbsent, MoreThan, OffsetPagination } from '../../../libs/platform/index.js';
+import { RolesBody } from '../../access/index.js';
+
+const MAX_HOURS = 168;
+
+export class CreateInviteBody extends RolesBody {
+  @IsEmail() @MaxLength(254)
+  email: string;
+
+  /** More than 0, at most 168. */
+  @ApiProperty({ type: 'number', minimum: 0, exclusiveMinimum: true, maximum: MAX_HOURS })
+  @IsNumber() @MoreThan(0) @Max(MAX_HOURS)
+  validHours: number;
+
+  /** Sends the link by mail, when the server has SMTP_URL [false]. */
+  @MayBeAbsent() @IsBoolean() @ApiPropertyOptional() sendEmail?: boolean;
+
+  /** Makes the link of an invitation anew, with these roles; at most three times an hour for one address. */
+  @MayBeAbsent() @IsBoolean() @ApiPropertyOptional() regenerate?: boolean;
+}
+
+export class CreatedInvite {
+  /** Shown once; holds the token. */
+  inviteLink: string;
+  /** Milliseconds since 1970. */
+  @ApiProperty({ type: 'integer', format: 'int64' }) expiresAt: number;
+  /** Whether a mail server took the mail. */
+  emailSent: boolean;
+}
+
+export class InvitationRole {
+  roleId: number;
+  roleName: string;
+}
+
+export class InvitationView {
+  inviteId: string;
+  email: string;
+  /** Milliseconds since 1970. */
+  @ApiProperty({ type: 'integer', format: 'int64' }) expiresAt: number;
+  roles: InvitationRole[];
+}
+
+export class InvitationList {
+  invitations: InvitationView[];
+  pagination: OffsetPagination;
+}
+
+export class AcceptInviteBody {
+  /** `<inviteId>-<token>`, as the link has it. */
+  @IsString() @Length(1, 100)
+  token: string;
+
+  /** 8 to 72 bytes; of the user that is made when the address has none, otherwise not looked at. */
+  @MayBeAbsent() @IsString() @Length(1, 72) @MaxBytes(72) @ApiPropertyOptional()
+  password?: string;
+}
+
+export class AcceptedInvite {
+  @ApiProperty({ enum: [true] }) accepted: boolean;
+  orgId: string;
+  userId: string;
+}
