@@ -4,9 +4,10 @@ import { ResourceAuthModule } from './auth/auth.module.js';
 import { DomainsModule } from './domains/domains.module.js';
 import { GrantsModule } from './grants/grants.module.js';
 import { PublicResourcesModule } from './public/public.module.js';
+import { RoleReplacementService } from './role-replacement.service.js';
 import { RulesModule } from './rules/rules.module.js';
 import { TargetsModule } from './targets/targets.module.js';
 
 /** What sites expose and to whom; each noun has a folder and a module of its own. */
-@Module({ imports: [DomainsModule, PublicResourcesModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule] })
+@Module({ imports: [DomainsModule, PublicResourcesModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule], providers: [RoleReplacementService] })
 export class ResourcesModule {}

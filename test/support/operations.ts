@@ -24,7 +24,15 @@ export interface Operation {
   call: (stage: Stage) => Call | Promise<Call>;
   /** What the audit says of it: action, type of the target, and the name of the target's id in path or answer. */
   audit?: [action: string, targetType: string, id?: string];
+  /** Of one that cannot succeed yet: what a right call of it is answered. */
+  answers?: number;
 }
+
+/** Whether a right call of the operation got what it should. */
+export const asExpected = ({ id }: Documented, status: number): boolean => {
+  const { answers } = OPERATIONS[id]!;
+  return answers === undefined ? status < 300 : status === answers;
+};
 
 const PAGE = { limit: 10, offset: 0 };
 const RULE = { action: 'DROP', match: 'CIDR', value: '10.0.0.0/8', priority: 1 };
@@ -91,12 +99,65 @@ export const OPERATIONS: Record<string, Operation> = {
   listAddressRanges: list('key'),
   createAddressRange: { by: 'key', call: (stage) => ({ body: { cidr: stage.cidr() } }), audit: ['address_range.create', 'address_range', 'rangeId'] },
   deleteAddressRange: { by: 'key', call: async (stage) => ({ params: { rangeId: await stage.range() } }), audit: ['address_range.delete', 'address_range', 'rangeId'] },
-  listRoles: list('key'),
-  listUsers: list('key'),
+
+  // roles and users
+  createRole: { by: 'key', call: (stage) => ({ body: { name: stage.name('role'), description: 'walk', allowSsh: true } }), audit: ['role.create', 'role', 'roleId'] },
+  listRoles: list('key', { query: 'Member', sort_by: 'name', order: 'desc' }),
+  getRole: read('key', (stage) => ({ params: { roleId: stage.roleId } })),
+  updateRole: { by: 'key', call: async (stage) => ({ ...(await role(stage)), body: { description: 'walk' } }), audit: ['role.update', 'role', 'roleId'] },
+  deleteRole: { by: 'key', call: async (stage) => ({ ...(await role(stage)), body: { roleId: stage.roleId } }), audit: ['role.delete', 'role', 'roleId'] },
+  listRoleUsers: read('key', (stage) => ({ params: { roleId: stage.roleId }, query: PAGE })),
+  listUsers: list('key', { query: 'example', sort_by: 'username', order: 'desc', idp_id: 'internal' }),
+  getOrgUser: read('key', (stage) => ({ params: { userId: stage.callers.member.userId } })),
+  getOrgUserByUsername: read('key', (stage) => ({ query: { username: stage.callers.member.email } })),
+  createOrgUser: {
+    by: 'key',
+    call: (stage) => ({ body: { username: stage.name('user'), type: 'oidc', idpId: 1, roleIds: [stage.roleId], roleId: stage.roleId } }),
+    answers: 404, // there are no identity providers yet
+  },
+  updateOrgUser: { by: 'key', call: async (stage) => ({ ...(await user(stage)), body: { autoProvisioned: true } }), audit: ['org_user.update', 'user', 'userId'] },
+  removeUser: { by: 'key', call: user, audit: ['org_user.remove', 'user', 'userId'] },
+  setUserRole: {
+    by: 'key', call: async (stage) => ({ params: { roleId: await stage.role(), userId: (await stage.user('Member')).userId } }), audit: ['org_user.set_role', 'user', 'userId'],
+  },
+  addUserRole: {
+    by: 'key', call: async (stage) => ({ params: { roleId: await stage.role(), userId: (await stage.user('Member')).userId } }), audit: ['org_user.add_role', 'user', 'userId'],
+  },
+  removeUserRole: { by: 'key', call: userWithRole, audit: ['org_user.remove_role', 'user', 'userId'] },
+  removeRoleFromUser: { by: 'key', call: userWithRole, audit: ['org_user.remove_role', 'user', 'userId'] },
+  getAnyUser: read('root', (stage) => ({ params: { userId: stage.callers.member.userId } })),
+  setUserTwoFactor: {
+    by: 'root',
+    call: (stage) => ({ params: { userId: stage.callers.member.userId }, body: { twoFactorSetupRequested: false } }),
+    audit: ['user.set_two_factor', 'user', 'userId'],
+  },
+
+  // invitations
+  createInvite: {
+    by: 'key',
+    call(stage) {
+      const email = `${stage.name('guest')}@example.com`.toLowerCase();
+      return { body: { email, roleIds: [stage.roleId], roleId: stage.roleId, validHours: 1, sendEmail: false }, target: () => invitationOf(stage, email) };
+    },
+    audit: ['invitation.create', 'invitation'],
+  },
+  listInvitations: list('key'),
+  getInvitation: read('key', invitation),
+  removeInvitation: { by: 'key', call: invitation, audit: ['invitation.delete', 'invitation', 'inviteId'] },
+  acceptInvite: {
+    by: 'anybody',
+    async call(stage) {
+      const { userId, email } = await stage.outsider();
+      const { inviteId, token } = await stage.invitation(email);
+      return { body: { token, password: PASSWORD }, target: inviteId, actor: userId };
+    },
+    audit: ['invitation.accept', 'invitation'],
+  },
 
   // API keys: people and root keys only
   listApiKeys: list('admin'),
   createApiKey: { by: 'admin', call: (stage) => ({ body: { name: stage.name('key') } }), audit: ['api_key.create', 'api_key', 'apiKeyId'] },
+  getApiKey: { by: 'admin', call: apiKey },
   deleteApiKey: { by: 'admin', call: apiKey, audit: ['api_key.delete', 'api_key', 'apiKeyId'] },
   listApiKeyActions: { by: 'admin', call: apiKey },
   setApiKeyActions: {
@@ -310,6 +371,25 @@ export const OPERATIONS: Record<string, Operation> = {
   streamEvents: read('key'),
 };
 
+async function role(stage: Stage): Promise<Call> {
+  return { params: { roleId: await stage.role() } };
+}
+async function user(stage: Stage): Promise<Call> {
+  return { params: { userId: (await stage.user('Member')).userId } };
+}
+async function userWithRole(stage: Stage): Promise<Call> {
+  const params = { roleId: await stage.role(), userId: (await stage.user('Member')).userId };
+  await stage.root.expect('POST', `/user/${params.userId}/add-role/${params.roleId}`);
+  return { params };
+}
+async function invitation(stage: Stage): Promise<Call> {
+  const { inviteId } = await stage.invitation(`${stage.name('guest')}@example.com`);
+  return { params: { inviteId } };
+}
+async function invitationOf(stage: Stage, email: string): Promise<string> {
+  const [invited] = await stage.sql<{ id: string }>('SELECT invite_id AS id FROM invitation WHERE org_id = $1 AND email = $2', [stage.orgId, email]);
+  return invited!.id;
+}
 async function apiKey(stage: Stage): Promise<Call> {
   return { params: { apiKeyId: (await stage.apiKey()).apiKeyId } };
 }

@@ -146,7 +146,24 @@ export class Stage {
     return hardwareId;
   }
 
-  /** Somebody logged in. There is no route that makes a user yet, so the rows are written here. */
+  role = async () => (await this.make<{ roleId: number }>('role', {})).roleId;
+
+  /** @returns the token as the link has it. */
+  async invitation(email: string): Promise<{ inviteId: string; token: string }> {
+    const { inviteLink } = await this.root.expect<{ inviteLink: string }>('POST', this.path('create-invite'), { email, roleIds: [this.roleId], validHours: 1 });
+    const token = new URL(inviteLink).searchParams.get('token')!;
+    return { inviteId: token.split('-')[0]!, token };
+  }
+
+  /** A user who is no member. */
+  async outsider(): Promise<{ userId: string; email: string }> {
+    const userId = randomUUID();
+    const email = `${this.name('outsider')}@example.com`.toLowerCase();
+    await this.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $2)', [userId, email]);
+    return { userId, email };
+  }
+
+  /** Somebody logged in: the rows are written here, because an invitation takes a slow hash. */
   async user(role: 'Admin' | 'Member'): Promise<StageUser> {
     const userId = randomUUID();
     const email = `${this.name(role)}@example.com`.toLowerCase();

@@ -36,7 +36,7 @@ export class UpdateRoleBody extends PartialType(CreateRoleBody, { skipNullProper
 
 export class DeleteRoleBody {
   /** The role of the same organization that members and grants go over to; digits in a string are taken too. */
-  @ApiProperty({ type: 'integer', minimum: 1 })
+  @ApiProperty({ oneOf: [{ type: 'integer', minimum: 1 }, { type: 'string', pattern: '^[1-9][0-9]{0,14}$' }] })
   @Transform(({ value }) => (typeof value === 'string' && /^[1-9]\d{0,14}$/.test(value) ? Number(value) : value), { toClassOnly: true })
   @IsInt() @Min(1) @Max(Number.MAX_SAFE_INTEGER)
   roleId: number;
