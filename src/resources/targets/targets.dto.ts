@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional, PartialType, PickType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, OmitType, PartialType, PickType } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min, MinLength } from 'class-validator';
 import { applyDecorators } from '@nestjs/common';
 import { MayBeAbsent, NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
@@ -49,14 +49,16 @@ export class CreateTargetBody {
   @OptionalInt(1) hcUnhealthyThreshold?: number | null;
 }
 
+const NOT_AS_CREATED = ['siteId', 'ip', 'priority'] as const;
+
 /**
  * What is left out stays, but: without `hcEnabled` the health check is switched off, without `hcHeaders` they are cleared, and
  * `pathMatchType: null` clears the rewrite too.
  */
-export class UpdateTargetBody extends PartialType(CreateTargetBody, { skipNullProperties: false }) {
-  @Max(Number.MAX_SAFE_INTEGER) @Min(1) @IsInt() @ApiProperty({ type: 'integer', minimum: 1 }) declare siteId: number;
-  @IsBackendHost() declare ip: string;
-  @MayBeAbsent() @Max(1000) @Min(1) @IsInt() @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000 }) declare priority?: number;
+export class UpdateTargetBody extends PartialType(OmitType(CreateTargetBody, NOT_AS_CREATED), { skipNullProperties: false }) {
+  @Max(Number.MAX_SAFE_INTEGER) @Min(1) @IsInt() @ApiProperty({ type: 'integer', minimum: 1 }) siteId: number;
+  @IsBackendHost() ip: string;
+  @MayBeAbsent() @Max(1000) @Min(1) @IsInt() @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000 }) priority?: number;
 }
 
 class TargetFields {

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  conflict, Db, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
+  conflict, Db, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { SitesService } from '../../sites/index.js';
@@ -70,7 +70,6 @@ export class TargetsService implements OnModuleInit {
 
   /** The internal port stays while the site does. @throws as `create`; precondition_failed */
   async update(principal: Principal, orgId: string, targetId: number, body: UpdateTargetBody, ifMatch: number | undefined): Promise<{ target: TargetRow; version: number }> {
-    for (const name of ['port', 'enabled', 'hcEnabled'] as const) if (body[name] === null) throw invalid(name, 'must not be null');
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, targetId, body, ifMatch));

@@ -1,0 +1,303 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sha256 } from '../../libs/platform/index.js';
+import { Retention } from '../../libs/platform/retention.js';
+import { headerAuthSecret, matchesShared } from '../../src/resources/auth/shared-secrets.js';
+import { type House, openHouse } from '../support/house.js';
+
+let house: House;
+let resourceId: number;
+let rawId: number;
+beforeAll(async () => {
+  house = await openHouse({ BASE_DOMAIN: 'gate.example.net' });
+  await house.makeOrg('acme');
+  await house.makeOrg('other');
+  resourceId = await resource('acme');
+  rawId = (await house.root.expect<{ resourceId: number }>('PUT', '/org/acme/resource', { name: 'Raw', http: false, protocol: 'tcp', proxyPort: 4000 })).resourceId;
+});
+afterAll(() => house?.close());
+
+let serial = 0;
+async function resource(orgId: string): Promise<number> {
+  const { domains } = await house.root.expect<{ domains: { domainId: string }[] }>('GET', `/org/${orgId}/domains`);
+  const body = { name: 'App', http: true, protocol: 'tcp', domainId: domains[0]!.domainId, subdomain: `a${++serial}` };
+  return (await house.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, body)).resourceId;
+}
+const post = (rest: string, body: unknown, id = resourceId) => house.root.post(`/v1/resource/${id}/${rest}`, body);
+const get = <T = never>(rest: string, id = resourceId) => house.root.expect<T>('GET', `/resource/${id}/${rest}`);
+async function role(orgId: string, name: string): Promise<number> {
+  const [row] = await house.sql<{ id: number }>(
+    `INSERT INTO role (org_id, name) VALUES ($1, $2) ON CONFLICT (org_id, name) DO UPDATE SET name = excluded.name RETURNING role_id AS id`, [orgId, name],
+  );
+  return row!.id;
+}
+async function user(orgId: string): Promise<string> {
+  const [userId, email] = [randomUUID(), `u${++serial}@example.com`];
+  await house.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $2)', [userId, email]);
+  await house.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [orgId, userId]);
+  return userId;
+}
+const hashes = async () =>
+  (await house.sql<{ password: string | null; pincode: string | null; user: string | null; header: string | null; extended: boolean | null }>(
+    `SELECT password_hash AS password, pincode_hash AS pincode, header_auth_user AS "user", header_auth_hash AS header, header_auth_extended AS extended FROM resource WHERE resource_id = $1`,
+    [resourceId],
+  ))[0]!;
+
+describe('password, PIN, header authentication', () => {
+  it('are stored as hashes, said to be set, never shown, and cleared by null', async () => {
+    const long = 'p'.repeat(99);
+    expect(await post('password', { password: `${long}1` })).toMatchObject({ status: 201, body: { data: {}, success: true, status: 201 } });
+    expect((await post('pincode', { pincode: '012345' })).status).toBe(201);
+    expect((await post('header-auth', { user: 'u'.repeat(100), password: long, extendedCompatibility: true })).status).toBe(201);
+    const stored = await hashes();
+    expect(await matchesShared(`${long}1`, stored.password!)).toBe(true);
+    // Beyond the 72 bytes that bcrypt looks at.
+    expect(await matchesShared(`${long}2`, stored.password!)).toBe(false);
+    expect(await matchesShared('012345', stored.pincode!)).toBe(true);
+    expect(await matchesShared(headerAuthSecret('u'.repeat(100), long), stored.header!)).toBe(true);
+    expect(await matchesShared(headerAuthSecret('u'.repeat(100), `${long.slice(1)}x`), stored.header!)).toBe(false);
+    expect(stored).toMatchObject({ user: 'u'.repeat(100), extended: true });
+    const reply = await house.root.get(`/resource/${resourceId}`);
+    expect(reply.body.data).toMatchObject({ passwordId: resourceId, pincodeId: resourceId, headerAuthId: resourceId });
+    for (const secret of [...Object.values(stored).filter((v) => typeof v === 'string'), long]) expect(reply.text).not.toContain(secret);
+    const audit = await house.sql<{ details: unknown }>(`SELECT details FROM audit WHERE action LIKE 'resource.set_%' AND target_id = $1`, [String(resourceId)]);
+    expect(audit.map((a) => a.details)).toEqual([{ set: true }, { set: true }, { set: true }]);
+    await post('password', { password: null });
+    await post('pincode', { pincode: null });
+    await post('header-auth', { user: 'user', password: null, extendedCompatibility: true });
+    expect(await hashes()).toEqual({ password: null, pincode: null, user: null, header: null, extended: null });
+  });
+
+  it.each([
+    ['password', {}, 'password'], ['password', { password: 'abc' }, 'password'], ['password', { password: 'x'.repeat(101) }, 'password'], ['password', { password: 1234 }, 'password'], ['pincode', { pincode: '12345' }, 'pincode'],
+    ['pincode', { pincode: 123456 }, 'pincode'], ['pincode', { pincode: '12345a' }, 'pincode'], ['pincode', {}, 'pincode'], ['header-auth', { user: 'user', password: 'pass' }, 'extendedCompatibility'],
+    ['header-auth', { user: 'abc', password: 'pass', extendedCompatibility: true }, 'user'], ['header-auth', { password: 'pass', extendedCompatibility: true }, 'user'],
+    ['header-auth', { user: 'user', password: 'pass', extendedCompatibility: 'yes' }, 'extendedCompatibility'], ['password', { password: 'four', hint: 'x' }, 'hint'],
+  ])('%s refuses %j, naming the field', async (rest, body, path) => {
+    expect(await post(rest, body)).toMatchObject({ status: 400, body: { code: 'validation', fields: [{ path }] } });
+  });
+
+  it('belong to HTTP resources', async () => {
+    expect((await post('password', { password: 'four' }, rawId)).status).toBe(400);
+  });
+});
+
+describe('whitelist', () => {
+  it('is replaced, added to and removed from, in lower case, once it is switched on', async () => {
+    const id = await resource('acme');
+    expect((await post('whitelist', { emails: ['a@example.com'] }, id)).status).toBe(400);
+    expect((await post('whitelist/add', { email: 'a@example.com' }, id)).status).toBe(400);
+    await house.root.expect('POST', `/resource/${id}`, { emailWhitelistEnabled: true });
+    expect(await post('whitelist', { emails: ['B@Example.com', '*@Example.org', 'b@example.com'] }, id)).toMatchObject({ status: 201, body: { data: {} } });
+    expect(await get('whitelist', id)).toEqual({ whitelist: [{ email: '*@example.org' }, { email: 'b@example.com' }] });
+    expect((await post('whitelist/add', { email: 'A@example.com' }, id)).status).toBe(201);
+    expect((await post('whitelist/add', { email: 'a@example.com' }, id)).status).toBe(409);
+    expect((await post('whitelist/remove', { email: '*@EXAMPLE.org' }, id)).status).toBe(200);
+    expect((await post('whitelist/remove', { email: '*@example.org' }, id)).status).toBe(404);
+    expect(await get('whitelist', id)).toEqual({ whitelist: [{ email: 'a@example.com' }, { email: 'b@example.com' }] });
+    await post('whitelist', { emails: [] }, id);
+    expect(await get('whitelist', id)).toEqual({ whitelist: [] });
+    const wrong = [{ emails: ['nobody'] }, { emails: ['*@'] }, { emails: ['*@local'] }, { emails: 'a@example.com' }, { emails: [7] }, { emails: Array.from({ length: 51 }, (_, i) => `u${i}@example.com`) }, {}];
+    for (const body of wrong) expect((await post('whitelist', body, id)).status, JSON.stringify(body)).toBe(400);
+  });
+
+  it('added at once: one 201, the others 409', async () => {
+    const id = await resource('acme');
+    await house.root.expect('POST', `/resource/${id}`, { emailWhitelistEnabled: true });
+    const statuses = (await Promise.all([1, 2, 3].map(() => post('whitelist/add', { email: 'x@example.com' }, id)))).map((r) => r.status);
+    expect(statuses.sort()).toEqual([201, 409, 409]);
+  });
+});
+
+describe('roles', () => {
+  it('Admin first and always; others are set, added and removed', async () => {
+    const [admin, one, two] = [await role('acme', 'Admin'), await role('acme', 'one'), await role('acme', 'two')];
+    expect(await get('roles')).toEqual({ roles: [{ roleId: admin, name: 'Admin', description: expect.any(String), isAdmin: true }] });
+    expect(await post('roles', { roleIds: [two, one] })).toMatchObject({ status: 201, body: { data: {} } });
+    expect(await get('roles')).toMatchObject({ roles: [{ roleId: admin }, { roleId: one, isAdmin: false, description: null }, { roleId: two }] });
+    expect((await post('roles', { roleIds: [two] })).status).toBe(201);
+    expect((await post('roles/add', { roleId: two })).status).toBe(409);
+    expect((await post('roles/add', { roleId: one })).status).toBe(201);
+    expect((await post('roles/remove', { roleId: two })).status).toBe(200);
+    expect((await post('roles/remove', { roleId: two })).status).toBe(404);
+    expect(await get('roles')).toMatchObject({ roles: [{ roleId: admin }, { roleId: one }] });
+    for (const [rest, body] of [['roles', { roleIds: [admin] }], ['roles/add', { roleId: admin }], ['roles/remove', { roleId: admin }]] as const) expect((await post(rest, body)).status).toBe(400);
+    expect(await house.sql('SELECT FROM resource_role WHERE role_id = $1', [admin])).toEqual([]);
+  });
+
+  it("another organization's role is 404, and nothing of the set is written", async () => {
+    const [mine, theirs] = [await role('acme', 'mine'), await role('other', 'theirs')];
+    const before = await get('roles');
+    for (const id of [theirs, 99_999_999]) {
+      expect((await post('roles', { roleIds: [mine, id] })).status).toBe(404);
+      expect((await post('roles/add', { roleId: id })).status).toBe(404);
+      expect((await post('roles/remove', { roleId: id })).status).toBe(404);
+    }
+    expect(await get('roles')).toEqual(before);
+    const wrong = [{}, { roleIds: ['1'] }, { roleIds: [1, 1] }, { roleIds: [0] }, { roleIds: null }];
+    for (const body of wrong) expect((await post('roles', body)).status, JSON.stringify(body)).toBe(400);
+  });
+
+  it('two sets at once leave one of the two', async () => {
+    const ids = await Promise.all(['s1', 's2', 's3', 's4'].map((name) => role('acme', name)));
+    const id = await resource('acme');
+    for (let round = 0; round < 5; round++) {
+      await Promise.all([post('roles', { roleIds: ids.slice(0, 2) }, id), post('roles', { roleIds: ids.slice(2) }, id)]);
+      const { roles } = await get<{ roles: { roleId: number; isAdmin: boolean }[] }>('roles', id);
+      const left = roles.filter((r) => !r.isAdmin).map((r) => r.roleId);
+      expect([ids.slice(0, 2), ids.slice(2)]).toContainEqual(left);
+    }
+  });
+});
+
+describe('users', () => {
+  it('are set, added and removed', async () => {
+    const [one, two] = [await user('acme'), await user('acme')];
+    expect(await get('users')).toEqual({ users: [] });
+    expect((await post('users', { userIds: [one, two] })).status).toBe(201);
+    const { users } = await get<{ users: { userId: string }[] }>('users');
+    expect(users.map((u) => u.userId)).toEqual([one, two]);
+    expect(users[0]).toEqual({ userId: one, username: expect.stringMatching(/@/), type: 'internal', idpName: null, idpId: null, email: expect.stringMatching(/@/) });
+    expect((await post('users/add', { userId: one })).status).toBe(409);
+    expect((await post('users/remove', { userId: one })).status).toBe(200);
+    expect((await post('users/remove', { userId: one })).status).toBe(404);
+    expect((await post('users/add', { userId: one })).status).toBe(201);
+    expect((await post('users', { userIds: [] })).status).toBe(201);
+    expect(await get('users')).toEqual({ users: [] });
+  });
+
+  it('somebody who is no member is 404; who leaves the organization loses access', async () => {
+    const [mine, theirs] = [await user('acme'), await user('other')];
+    for (const id of [theirs, 'nobody']) {
+      expect((await post('users', { userIds: [mine, id] })).status).toBe(404);
+      expect((await post('users/add', { userId: id })).status).toBe(404);
+      expect((await post('users/remove', { userId: id })).status).toBe(404);
+    }
+    await post('users/add', { userId: mine });
+    await house.sql('DELETE FROM membership WHERE user_id = $1', [mine]);
+    expect(await get('users')).toEqual({ users: [] });
+    for (const body of [{}, { userIds: [1] }, { userIds: ['a', 'a'] }, { userIds: [''] }]) expect((await post('users', body)).status, JSON.stringify(body)).toBe(400);
+  });
+});
+
+describe('rules', () => {
+  const RULE = { action: 'ACCEPT', match: 'PATH', value: '/a', priority: 1 };
+  interface Rule {
+    ruleId: number;
+    value: string;
+    priority: number;
+  }
+  const add = (more: object = {}, id = resourceId) => house.root.expect<Rule>('PUT', `/resource/${id}/rule`, { ...RULE, ...more });
+
+  it('are sorted by priority before they are paged', async () => {
+    const id = await resource('acme');
+    for (const priority of [30, 10, 20, -5]) await add({ priority, value: `/p${priority}` }, id);
+    const page = await get<{ rules: Rule[]; pagination: object }>('rules?limit=2&offset=1', id);
+    expect(page.rules.map((r) => r.priority)).toEqual([10, 20]);
+    expect(page.pagination).toEqual({ total: 4, limit: 2, offset: 1 });
+  });
+
+  it('are made, changed and deleted', async () => {
+    const made = await house.root.put<Rule>(`/v1/resource/${resourceId}/rule`, RULE);
+    expect(made).toMatchObject({ status: 201, body: { data: { ruleId: expect.any(Number), resourceId, ...RULE, enabled: true } } });
+    const { ruleId } = made.body.data;
+    expect(await post(`rule/${ruleId}`, { priority: 5, enabled: false })).toMatchObject({ status: 200, body: { data: { ...RULE, priority: 5, enabled: false } } });
+    expect(await post(`rule/${ruleId}`, { priority: 5, match: 'CIDR', value: '10.0.0.0/8', action: 'DROP' })).toMatchObject({ status: 200, body: { data: { match: 'CIDR', action: 'DROP', enabled: false } } });
+    for (const body of [{}, { enabled: true }, { priority: 1.5 }, { priority: 1, value: '' }, { priority: 1, match: 'IP' }, { priority: 1, match: 'X' }, { priority: 1, color: 1 }]) {
+      expect((await post(`rule/${ruleId}`, body)).status, JSON.stringify(body)).toBe(400);
+    }
+    const first = await post(`rule/${ruleId}`, { priority: 6 });
+    const api = house.root.as(house.root.authorization, { 'if-match': first.headers.get('etag')! });
+    expect([(await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 7 })).status, (await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 8 })).status]).toEqual([200, 412]);
+    expect(await house.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).toMatchObject({ status: 200, body: { data: null } });
+    expect((await house.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).status).toBe(404);
+  });
+
+  it('of another resource or another organization are 404 and stay', async () => {
+    const [second, theirs] = [await resource('acme'), await resource('other')];
+    for (const owner of [second, theirs]) {
+      const { ruleId } = await add({}, owner);
+      expect((await post(`rule/${ruleId}`, { priority: 9 })).status).toBe(404);
+      expect((await house.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).status).toBe(404);
+      expect(await get('rules', owner)).toMatchObject({ rules: [{ ruleId, priority: 1 }] });
+    }
+  });
+
+  it('hold values that fit, and belong to HTTP resources', async () => {
+    for (const [match, value] of [['CIDR', '10.0.0.0'], ['IP', '10.0.0.0/8'], ['PATH', '/a//b'], ['REGION', '999'], ['COUNTRY', 'Germany'], ['ASN', 'x'], ['PORT', '80']]) {
+      expect((await house.root.put(`/resource/${resourceId}/rule`, { ...RULE, match, value })).status, `${match} ${value}`).toBe(400);
+    }
+    for (const missing of ['action', 'match', 'value', 'priority']) expect((await house.root.put(`/resource/${resourceId}/rule`, { ...RULE, [missing]: undefined })).status).toBe(400);
+    expect((await house.root.put(`/resource/${rawId}/rule`, RULE)).status).toBe(400);
+  });
+});
+
+describe('access tokens', () => {
+  interface Token extends Record<string, unknown> {
+    accessTokenId: string;
+    accessToken: string;
+    expiresAt: number | null;
+    createdAt: number;
+  }
+  const make = (body: object = {}, id = resourceId) => house.root.expect<Token>('POST', `/resource/${id}/access-token`, body);
+  interface TokenList {
+    accessTokens: Token[];
+    pagination: { total: number };
+  }
+
+  it('are shown once, stored as a hash, and listed by resource', async () => {
+    const id = await resource('acme');
+    const { siteId } = await house.root.expect<{ siteId: number }>('PUT', '/org/acme/site', { name: 'North', type: 'newt' });
+    await house.root.expect('PUT', `/resource/${id}/target`, { siteId, ip: 'a', port: 1 });
+    const reply = await house.root.post<Token>(`/v1/resource/${id}/access-token`, { validForSeconds: 60, title: 'T', description: 'D' });
+    expect(reply.status).toBe(200);
+    const { accessToken, ...shown } = reply.body.data;
+    expect(accessToken).toMatch(/^[a-z2-7]{26}$/);
+    expect(shown).toEqual({ accessTokenId: expect.stringMatching(/^[a-z0-9]{8}$/), orgId: 'acme', resourceId: id, expiresAt: shown.createdAt + 60_000, sessionLength: 60_000, title: 'T', description: 'D', createdAt: shown.createdAt });
+    const [row] = await house.sql<{ hash: Buffer }>('SELECT token_hash AS hash FROM access_token WHERE access_token_id = $1', [shown.accessTokenId]);
+    expect(row!.hash).toEqual(sha256(accessToken));
+    const other = await make();
+    expect(other).toMatchObject({ expiresAt: null, sessionLength: 30 * 86_400_000, title: null, description: null });
+    const list = await house.root.get<TokenList>(`/resource/${id}/access-tokens`);
+    expect(list.body.data).toEqual({
+      accessTokens: [{ ...shown, resourceName: 'App', resourceNiceId: expect.any(String), siteName: 'North' }], pagination: { total: 1, limit: 1000, offset: 0 },
+    });
+    expect(list.text).not.toContain(row!.hash.toString('hex'));
+    const all = await house.root.expect<TokenList>('GET', '/org/acme/access-tokens?limit=1');
+    expect(all.accessTokens).toHaveLength(1);
+    expect(all.pagination.total).toBe(2);
+  });
+
+  it('leave the lists when they expire, and then the table', async () => {
+    const id = await resource('acme');
+    const { accessTokenId } = await make({ validForSeconds: 60 }, id);
+    await house.sql(`UPDATE access_token SET expires_at = now() - interval '1 second' WHERE access_token_id = $1`, [accessTokenId]);
+    expect(await get('access-tokens', id)).toMatchObject({ accessTokens: [], pagination: { total: 0 } });
+    await house.get(Retention).sweep();
+    expect(await house.sql('SELECT FROM access_token WHERE access_token_id = $1', [accessTokenId])).toEqual([]);
+  });
+
+  it('are deleted by a root key and by a key of the organization, by nobody else', async () => {
+    const [one, two] = [await make(), await make()];
+    const [stranger, own] = [await house.orgKey('other', 'deleteAcessToken'), await house.orgKey('acme', 'deleteAcessToken')];
+    expect((await stranger.delete(`/access-token/${one.accessTokenId}`)).status).toBe(404);
+    expect(await own.delete(`/access-token/${one.accessTokenId}`)).toMatchObject({ status: 200, body: { data: null } });
+    expect((await house.root.delete(`/access-token/${two.accessTokenId}`)).status).toBe(200);
+    expect((await house.root.delete(`/access-token/${two.accessTokenId}`)).status).toBe(404);
+  });
+
+  it('take no body, or a right one', async () => {
+    expect((await house.root.post(`/resource/${resourceId}/access-token`)).status).toBe(200);
+    for (const body of [{ validForSeconds: 0 }, { validForSeconds: 1.5 }, { validForSeconds: 1e18 }, { title: 7 }, { color: 1 }]) {
+      expect((await house.root.post(`/resource/${resourceId}/access-token`, body)).status, JSON.stringify(body)).toBe(400);
+    }
+  });
+
+  it('one Idempotency-Key makes one', async () => {
+    const id = await resource('acme');
+    const api = house.root.as(house.root.authorization, { 'idempotency-key': 'once' });
+    const replies = await Promise.all([1, 2, 3].map(() => api.post<Token>(`/resource/${id}/access-token`, { title: 'x' })));
+    expect(new Set(replies.map((r) => r.body.data.accessToken)).size).toBe(1);
+    expect(await get('access-tokens', id)).toMatchObject({ pagination: { total: 1 } });
+  });
+});
