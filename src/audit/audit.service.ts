@@ -7,7 +7,8 @@ export interface AuditEntry {
   orgId: string | null;
   /** `<noun>.<verb>`, such as `site.approve`. */
   action: string;
-  target?: { type: string; id: string | number };
+  /** `drawnFrom`: the number that this transaction drew last from that sequence, for a row whose insert travels in the same packet. */
+  target?: { type: string; id: string | number } | { type: string; drawnFrom: string };
   result?: 'success' | 'failure' | 'refused';
   /** Never a secret. */
   details?: Record<string, unknown>;
@@ -27,8 +28,10 @@ export class AuditService {
       tx,
       'audit_record',
       `INSERT INTO audit (org_id, actor_type, actor_id, address, action, target_type, target_id, result, details)
-       SELECT e.org_id, e.actor_type, e.actor_id, e.address::inet, e.action, e.target_type, e.target_id, e.result, e.details
-       FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, actor_type text, actor_id text, address text, action text, target_type text, target_id text, result text, details jsonb)`,
+       SELECT e.org_id, e.actor_type, e.actor_id, e.address::inet, e.action, e.target_type,
+         CASE WHEN e.drawn_from IS NULL THEN e.target_id ELSE currval(e.drawn_from::regclass)::text END, e.result, e.details
+       FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, actor_type text, actor_id text, address text, action text, target_type text, target_id text,
+         drawn_from text, result text, details jsonb)`,
       [
         JSON.stringify(
           entries.map((e) => ({
@@ -38,7 +41,8 @@ export class AuditService {
             address: e.principal.address,
             action: e.action,
             target_type: e.target?.type ?? null,
-            target_id: e.target === undefined ? null : String(e.target.id),
+            target_id: e.target && 'id' in e.target ? String(e.target.id) : null,
+            drawn_from: e.target && 'drawnFrom' in e.target ? e.target.drawnFrom : null,
             result: e.result ?? 'success',
             details: e.details ?? null,
           })),

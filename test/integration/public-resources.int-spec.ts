@@ -104,7 +104,7 @@ describe('create', () => {
   it('a wildcard and a name that it covers exclude each other', async () => {
     const { domainId } = await domain('acme');
     await create('acme', { domainId, subdomain: 'a' });
-    expect(await house.root.put('/org/acme/resource', await http('acme', { domainId, subdomain: '*' }))).toMatchObject({ status: 409, body: { message: expect.stringMatching(/conflicts with a\.d/) } });
+    expect(await house.root.put('/org/acme/resource', await http('acme', { domainId, subdomain: '*' }))).toMatchObject({ status: 409, body: { message: expect.stringMatching(/conflicts with a wildcard/) } });
     await create('acme', { domainId, subdomain: 'x.deep' });
     const star = await create('acme', { domainId, subdomain: '*.b' });
     expect((await house.root.put('/org/acme/resource', await http('acme', { domainId, subdomain: 'c.b' }))).status).toBe(409);

@@ -1,4 +1,5 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import {
   Config, conflict, Db, Hooks, invalid, isUniqueViolation, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
@@ -6,14 +7,18 @@ import {
 import { AuditService } from '../../audit/index.js';
 import { isWithin, parentOf } from '../names.js';
 import { type FullDomain, fullDomainOf, recordsFor } from './domain-names.js';
-import type { CreatedDomain, CreateDomainBody, DnsRecordView, DomainList, DomainView, Done, UpdatedDomain, UpdateDomainBody } from './domains.dto.js';
+import type { CreatedDomain, CreateDomainBody, DnsRecordView, DomainList, DomainView, DomainType, Done, UpdatedDomain, UpdateDomainBody } from './domains.dto.js';
 import { type DomainRow, DomainsRepository } from './domains.repository.js';
 
 const ID_LENGTH = 15;
+const CACHED = 10_000;
 
 /** Domains that resources get their names from (integration-api.md §3.8). */
 @Injectable()
 export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
+  /** Verified ones: neither name nor type of a domain ever changes, and verified it stays. */
+  private readonly verified = new LRUCache<string, { orgId: string; type: DomainType; baseDomain: string }>({ max: CACHED });
+
   constructor(
     private readonly db: Db,
     private readonly config: Config,
@@ -48,6 +53,18 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
     if (!domain) throw notFound('Domain');
     if (!domain.verified) throw invalid('domainId', 'the domain is not verified');
     return fullDomainOf(domain, subdomain);
+  }
+
+  /**
+   * Like `nameOn`, mostly without asking the database: for an insert whose foreign key on the domain says when it is gone (23503). Only such a
+   * key keeps the domain from being deleted meanwhile.
+   */
+  async nameToInsert(tx: EntityManager, orgId: string, domainId: string, subdomain: string | null | undefined): Promise<FullDomain> {
+    const known = this.verified.get(domainId);
+    if (known?.orgId === orgId) return fullDomainOf(known, subdomain);
+    const domain = await this.repository.find(tx, orgId, domainId);
+    if (domain?.verified) this.verified.set(domainId, { orgId, type: domain.type, baseDomain: domain.baseDomain });
+    return this.nameOn(tx, orgId, domainId, subdomain);
   }
 
   /** @throws conflict when the organization has it or somebody verified it; validation for a cname on two labels or a name inside a verified domain. */

@@ -11,7 +11,6 @@ export interface StoredResource extends ResourceView {
 }
 
 export interface ResourceInsert {
-  resourceId: number;
   niceId: string;
   name: string;
   http: boolean;
@@ -28,7 +27,7 @@ export interface ResourceInsert {
 }
 
 /** Columns that an update may set. */
-export type ResourceChanges = Partial<Omit<ResourceInsert, 'resourceId' | 'http' | 'protocol'>> & {
+export type ResourceChanges = Partial<Omit<ResourceInsert, 'http' | 'protocol'>> & {
   blockAccess?: boolean; emailWhitelistEnabled?: boolean; applyRules?: boolean; enabled?: boolean; tlsServerName?: string | null; setHostHeader?: string | null;
   skipToIdpId?: number | null; headers?: HeaderPair[] | null; maintenanceModeEnabled?: boolean; maintenanceModeType?: string; maintenanceTitle?: string | null;
   maintenanceMessage?: string | null; maintenanceEstimatedTime?: string | null; proxyProtocol?: boolean; proxyProtocolVersion?: number;
@@ -45,6 +44,9 @@ const COLUMNS = `
   maintenance_message AS "maintenanceMessage", maintenance_estimated_time AS "maintenanceEstimatedTime", post_auth_path AS "postAuthPath", health, wildcard,
   CASE WHEN password_hash IS NOT NULL THEN resource_id END AS "passwordId", CASE WHEN pincode_hash IS NOT NULL THEN resource_id END AS "pincodeId",
   CASE WHEN header_auth_hash IS NOT NULL THEN resource_id END AS "headerAuthId", version`;
+
+/** As patterns: what `*.base` covers, and what is too deep for it. */
+const coveredNames = (wildcard: string) => [`_%${wildcard.slice(1)}`, `%.%${wildcard.slice(1)}`];
 
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
@@ -72,12 +74,6 @@ export class ResourcesRepository {
     return row ?? null;
   }
 
-  /** Drawn beforehand, so that the row and its audit travel together. */
-  async nextId(tx: EntityManager): Promise<number> {
-    const [row] = await prepared<{ id: number }>(tx, 'resource_next_id', `SELECT nextval(pg_get_serial_sequence('resource', 'resource_id')) AS id`);
-    return row!.id;
-  }
-
   /**
    * Waits for whoever is giving away a name below the same parent: names among themselves do not wait, a wildcard waits for all. Until the
    * end of the transaction nobody can make what `findClash` did not see.
@@ -93,7 +89,7 @@ export class ResourcesRepository {
       ? await query<{ name: string }>(
           tx,
           `SELECT full_domain AS name FROM resource WHERE full_domain LIKE $1 AND full_domain NOT LIKE $2 AND resource_id <> $3 LIMIT 1`,
-          [`_%${fullDomain.slice(1)}`, `%.%${fullDomain.slice(1)}`, resourceId],
+          [...coveredNames(fullDomain), resourceId],
         )
       : await prepared<{ name: string }>(
           tx,
@@ -104,19 +100,24 @@ export class ResourcesRepository {
     return rows.find((r) => r.name !== fullDomain)?.name ?? null;
   }
 
-  /** @throws unique violation of `resource_full_domain`, `resource_port` or `resource_org_id_nice_id_key`. */
-  async insert(tx: EntityManager, orgId: string, r: ResourceInsert): Promise<StoredResource> {
+  /**
+   * @returns null when a wildcard covers the name, or the wildcard a name. @throws unique violation of `resource_full_domain`,
+   * `resource_port` or `resource_org_id_nice_id_key`.
+   */
+  async insert(tx: EntityManager, orgId: string, r: ResourceInsert): Promise<StoredResource | null> {
     const [row] = await prepared<StoredResource>(
       tx,
-      'resource_insert',
-      `INSERT INTO resource (resource_id, org_id, nice_id, name, http, protocol, domain_id, subdomain, full_domain, wildcard, proxy_port, ssl, sso, sticky_session, post_auth_path)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING ${COLUMNS}`,
+      `resource_insert_${r.wildcard}`,
+      `INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, subdomain, full_domain, wildcard, proxy_port, ssl, sso, sticky_session, post_auth_path)
+       SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
+       WHERE NOT EXISTS (SELECT FROM resource o WHERE ${r.wildcard ? 'o.full_domain LIKE ($15::text[])[1] AND o.full_domain NOT LIKE ($15::text[])[2] AND NOT o.wildcard' : 'o.full_domain = ($15::text[])[1]'})
+       RETURNING ${COLUMNS}`,
       [
-        r.resourceId, orgId, r.niceId, r.name, r.http, r.protocol, r.domainId, r.subdomain, r.fullDomain, r.wildcard, r.proxyPort, r.ssl, r.sso, r.stickySession,
-        r.postAuthPath,
+        orgId, r.niceId, r.name, r.http, r.protocol, r.domainId, r.subdomain, r.fullDomain, r.wildcard, r.proxyPort, r.ssl, r.sso, r.stickySession, r.postAuthPath,
+        r.fullDomain === null ? [] : r.wildcard ? coveredNames(r.fullDomain) : [coveringWildcard(r.fullDomain)],
       ],
     );
-    return row!;
+    return row ?? null;
   }
 
   /** Sets the given columns of a row that the transaction holds locked. */

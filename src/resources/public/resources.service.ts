@@ -7,6 +7,7 @@ import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, SitesService } from '../../sites/index.js';
 import { DomainsService } from '../domains/domains.service.js';
 import type { FullDomain } from '../domains/domain-names.js';
+import { together } from '../together.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
 import type { CreateResourceBody, ListResourcesQuery, ResourceList, ResourceName, ResourceRow, ResourceView, UpdateResourceBody } from './resources.dto.js';
 import { type ResourceChanges, ResourcesRepository, type StoredResource, toRow, toView } from './resources.repository.js';
@@ -57,22 +58,19 @@ export class ResourcesService implements OnModuleInit {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.db.tx(async (tx) => {
-          const [resourceId, full] = await Promise.all([this.repository.nextId(tx), http ? this.domains.nameOn(tx, orgId, domainId!, body.subdomain) : null]);
+          const full = http ? await this.domains.nameToInsert(tx, orgId, domainId!, body.subdomain) : null;
           this.refuseOwnName(full);
           const insert = {
-            resourceId, niceId: makeNiceId(), name, http, protocol: http ? ('tcp' as const) : body.protocol, domainId: domainId ?? null, subdomain: full?.subdomain ?? null,
+            niceId: makeNiceId(), name, http, protocol: http ? ('tcp' as const) : body.protocol, domainId: domainId ?? null, subdomain: full?.subdomain ?? null,
             fullDomain: full?.fullDomain ?? null, wildcard: full?.wildcard ?? false, proxyPort: proxyPort ?? null, ssl: http, sso: http, stickySession, postAuthPath,
           };
-          const [, clash, row] = await Promise.all([
-            full && this.repository.guardName(tx, full.fullDomain, full.wildcard),
-            full && this.repository.findClash(tx, resourceId, full.fullDomain, full.wildcard),
-            this.repository.insert(tx, orgId, insert),
-            this.audit.record(tx, principal, {
-              orgId, action: 'resource.create', target: { type: 'resource', id: resourceId },
-              details: { name, http, fullDomain: insert.fullDomain, proxyPort: insert.proxyPort },
-            }),
-          ]);
-          if (clash) throw conflict(`This full domain conflicts with ${clash}`);
+          const guarded = full && this.repository.guardName(tx, full.fullDomain, full.wildcard);
+          const inserting = this.repository.insert(tx, orgId, insert);
+          const audited = this.audit.record(tx, principal, {
+            orgId, action: 'resource.create', target: { type: 'resource', drawnFrom: 'resource_resource_id_seq' },
+            details: { name, http, fullDomain: insert.fullDomain, proxyPort: insert.proxyPort },
+          });
+          const row = await together(inserting, [guarded ?? Promise.resolve(), audited], () => conflict('This full domain conflicts with a wildcard'));
           return toRow(row);
         });
       } catch (error) {
@@ -170,6 +168,6 @@ function refuse(body: object, names: readonly string[]): void {
 function known(error: unknown): unknown {
   if (isUniqueViolation(error, 'resource_full_domain')) return domainTaken();
   if (isUniqueViolation(error, 'resource_port')) return conflict('This port is already in use');
-  // A root key may name an organization that was deleted a moment ago; a domain is held.
-  return sqlState(error) === '23503' ? notFound('Organization') : error;
+  // The domain or, named by a root key, the organization was deleted a moment ago.
+  return sqlState(error) === '23503' ? notFound('Domain') : error;
 }

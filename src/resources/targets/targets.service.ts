@@ -6,6 +6,7 @@ import {
 import { AuditService } from '../../audit/index.js';
 import { SitesService } from '../../sites/index.js';
 import { ResourcesRepository } from '../public/resources.repository.js';
+import { together } from '../together.js';
 import type { CreateTargetBody, TargetList, TargetRow, TargetView, UpdateTargetBody } from './targets.dto.js';
 import { somePorts, type StoredTarget, type TargetColumns, TargetsRepository } from './targets.repository.js';
 
@@ -38,20 +39,30 @@ export class TargetsService implements OnModuleInit {
     const columns: TargetColumns = {
       ...body, enabled: body.enabled ?? true, priority: body.priority ?? DEFAULT_PRIORITY, hcEnabled, hcHealth: hcEnabled ? 'unhealthy' : 'unknown',
     };
+    const audited = (row?: StoredTarget) => ({
+      orgId, action: 'target.create', details: { resourceId, siteId, ip, port },
+      target: row ? { type: 'target', id: row.targetId } : { type: 'target', drawnFrom: 'target_target_id_seq' },
+    });
     try {
       return await this.db.tx(async (tx) => {
-        const row = await this.insert(tx, orgId, resourceId, siteId, columns);
-        await Promise.all([
-          hcEnabled && row.enabled && this.resources.refreshHealth(tx, resourceId),
-          this.audit.record(tx, principal, { orgId, action: 'target.create', target: { type: 'target', id: row.targetId }, details: { resourceId, siteId, ip, port } }),
-          this.sites.bumpDesired(tx, orgId, [siteId]),
-        ]);
+        const inserting = this.repository.insert(tx, orgId, resourceId, siteId, somePorts(), columns);
+        const others = [this.audit.record(tx, principal, audited()), this.sites.bumpDesired(tx, orgId, [siteId])];
+        const row = await together(inserting, others, () => new NoneOfThesePorts());
+        if (hcEnabled && row.enabled) await this.resources.refreshHealth(tx, resourceId);
         return toRow(row);
       });
     } catch (error) {
       // The resource was deleted a moment ago.
-      throw sqlState(error) === '23503' ? notFound('Resource') : error;
+      if (sqlState(error) === '23503') throw notFound('Resource');
+      if (!(error instanceof NoneOfThesePorts)) throw error;
     }
+    return this.db.tx(async (tx) => {
+      const row = await this.insertPatiently(tx, orgId, resourceId, siteId, columns);
+      await this.audit.record(tx, principal, audited(row));
+      await this.sites.bumpDesired(tx, orgId, [siteId]);
+      if (hcEnabled && row.enabled) await this.resources.refreshHealth(tx, resourceId);
+      return toRow(row);
+    });
   }
 
   async list(_principal: Principal, orgId: string, resourceId: number, page: PageQuery): Promise<TargetList> {
@@ -120,16 +131,13 @@ export class TargetsService implements OnModuleInit {
     return { target: toRow(row), version: row.version };
   }
 
-  /** Random ports first, which nearly always serve; all that are left when those were taken. */
-  private async insert(tx: EntityManager, orgId: string, resourceId: number, siteId: number, columns: TargetColumns): Promise<StoredTarget> {
-    const row = await this.repository.insert(tx, orgId, resourceId, siteId, somePorts(), columns);
-    if (row) return row;
+  /** With ports that are known to be free, when eight at random were not. */
+  private async insertPatiently(tx: EntityManager, orgId: string, resourceId: number, siteId: number, columns: TargetColumns): Promise<StoredTarget> {
     if ((await this.repository.siteType(tx, orgId, siteId)) === null) throw notFound('Site');
     for (let attempt = 1; attempt < TRIES; attempt++) {
       const ports = await this.repository.freePorts(tx, siteId);
-      if (ports.length === 0) break;
-      const next = await this.repository.insert(tx, orgId, resourceId, siteId, ports, columns);
-      if (next) return next;
+      const row = ports.length > 0 ? await this.repository.insert(tx, orgId, resourceId, siteId, ports, columns) : null;
+      if (row) return row;
     }
     throw noPort();
   }
@@ -146,6 +154,9 @@ export class TargetsService implements OnModuleInit {
     return row;
   }
 }
+
+/** The site is not there, or none of the ports that were tried is free: rare enough for a transaction of its own. */
+class NoneOfThesePorts extends Error {}
 
 const noPort = () => conflict('The site has no internal port left');
 
