@@ -82,8 +82,9 @@ export class SitesRepository {
 
   /** Locks in the order of ids, so that two writers of the same sites cannot deadlock. */
   async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
-    await execute(
+    await prepared(
       tx,
+      'sites_bump_desired',
       `WITH mine AS MATERIALIZED (SELECT site_id FROM site WHERE org_id = $1 AND site_id = ANY($2::bigint[]) ORDER BY site_id FOR NO KEY UPDATE),
             bumped AS (UPDATE site s SET desired_version = desired_version + 1 FROM mine WHERE s.site_id = mine.site_id RETURNING s.site_id)
        SELECT pg_notify('site_changed', site_id::text) FROM bumped`,
