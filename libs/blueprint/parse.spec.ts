@@ -299,6 +299,12 @@ describe('templates', () => {
     expect(problems(publicly(`name: x ${written}\nmode: tcp\nproxy-port: 1`), env({ A: 'a' }))).toEqual([expect.stringMatching(/^3:13 public-resources.web.name: \{\{.*is not understood/)]);
   });
 
+  it('need a variable that is set to something, and say so once however often an alias repeats it', () => {
+    const text = 'public-resources:\n  a: {targets: &t [{hostname: "{{env.A}}", port: 1}]}\n  b: {targets: *t}\n';
+    expect(problems(text, env({ A: '' }))).toEqual(['2:29 public-resources.a.targets[0].hostname: the environment variable A, needed by {{env.A}}, is not set']);
+    expect(model(text, env({ A: 'x' })).publicResources[1]?.targets).toMatchObject([{ hostname: 'x' }]);
+  });
+
   it('do not reach from one text into another', () => {
     expect(model('{"sites":{"a":{"name":"{{","docker-socket-enabled":false}}}').sites).toEqual([{ key: 'a', name: '{{', dockerSocketEnabled: false }]);
     expect(problems(`sites: {a: {name: '{{env.A | default x"y"}}'}}`, env({}))).toEqual(['1:19 sites.a.name: {{env.A | default x"y"}} is not understood']);
@@ -339,6 +345,7 @@ describe('YAML', () => {
     ['a map as key', '? {a: b}\n: c', /^1:3 a key must be text/],
     ['a second document', 'sites: {}\n---\nsites: {}', /^2:\d+ there is a second document/],
     ['a cyclic anchor', 'sites: &a\n  b: *a', '2:6 sites.b: the alias *a stands inside its own anchor'],
+    ['a bomb of aliases', `sites: &a0 [x]\n${Array.from({ length: 20 }, (_, i) => `k${i}: &a${i + 1} [${`*a${i},`.repeat(9)}]`).join('\n')}`, /the document has more than 200000 values, aliases written out/],
     ['an unknown anchor', 'sites: *a', /there is no anchor|Unresolved alias/],
     ['a control character', 'sites: {}\n# \u0007', '2:3 the character U+0007 cannot be in a blueprint'],
     ['an escaped control character', publicly('name: "a\\u0000b"\nmode: tcp\nproxy-port: 1'), /name: must not contain control characters/],
