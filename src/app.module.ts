@@ -6,6 +6,7 @@ import { ApprovalsModule, Tombstone } from './approvals/index.js';
 import { AgentsModule } from './agents/index.js';
 import { AuditModule } from './audit/index.js';
 import { BootstrapModule } from './bootstrap/index.js';
+import { ClientsModule } from './clients/index.js';
 import { HealthModule } from './health/index.js';
 import { Org, OrgsModule } from './orgs/index.js';
 import { Profile, ProvisioningModule, Template } from './provisioning/index.js';
@@ -41,6 +42,7 @@ export class AppModule {
         AccessModule,
         OrgsModule,
         SitesModule,
+        ClientsModule,
         ResourcesModule,
         ApprovalsModule,
         ProvisioningModule,

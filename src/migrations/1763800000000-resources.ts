@@ -30,6 +30,7 @@ ALTER TABLE site ADD COLUMN version bigint NOT NULL DEFAULT 1;
 CREATE TRIGGER site_version BEFORE UPDATE ON site FOR EACH ROW
   WHEN ((OLD.name, OLD.nice_id, OLD.docker_socket_enabled, OLD.status, OLD.labels) IS DISTINCT FROM (NEW.name, NEW.nice_id, NEW.docker_socket_enabled, NEW.status, NEW.labels))
   EXECUTE FUNCTION next_version();
+CREATE INDEX site_local ON site (org_id, site_id) WHERE type = 'local';
 CREATE INDEX site_megabytes_in ON site (org_id, megabytes_in, site_id);
 CREATE INDEX site_megabytes_out ON site (org_id, megabytes_out, site_id);
 
@@ -127,7 +128,12 @@ CREATE TABLE client (
   UNIQUE (org_id, nice_id),
   UNIQUE (org_id, address)
 );
-CREATE INDEX client_name ON client (org_id, name, client_id);
+-- Machine clients and the devices of people are two lists.
+CREATE INDEX client_machine ON client (org_id, name, client_id) WHERE user_id IS NULL;
+CREATE INDEX client_device ON client (org_id, name, client_id) WHERE user_id IS NOT NULL;
+CREATE INDEX client_archived ON client (org_id, name, client_id) WHERE archived;
+CREATE INDEX client_blocked ON client (org_id, name, client_id) WHERE blocked;
+CREATE INDEX client_approval ON client (org_id, approval_state, name, client_id) WHERE approval_state IS NOT NULL;
 CREATE INDEX client_user ON client (user_id) WHERE user_id IS NOT NULL;
 CREATE TRIGGER client_version BEFORE UPDATE ON client FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION next_version();
 
@@ -352,7 +358,7 @@ CREATE TABLE site_resource (
   created_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (org_id, nice_id)
 );
-CREATE UNIQUE INDEX site_resource_alias ON site_resource (org_id, alias) WHERE alias IS NOT NULL;
+CREATE UNIQUE INDEX site_resource_alias ON site_resource (org_id, lower(alias)) WHERE alias IS NOT NULL;
 CREATE UNIQUE INDEX site_resource_alias_address ON site_resource (org_id, alias_address) WHERE alias_address IS NOT NULL;
 CREATE UNIQUE INDEX site_resource_full_domain ON site_resource (org_id, full_domain) WHERE full_domain IS NOT NULL;
 CREATE INDEX site_resource_name ON site_resource (org_id, name, site_resource_id) WHERE staged_by IS NULL;
@@ -363,9 +369,26 @@ CREATE TRIGGER site_resource_version BEFORE UPDATE ON site_resource FOR EACH ROW
 CREATE TABLE site_resource_site (
   site_resource_id bigint NOT NULL REFERENCES site_resource ON DELETE CASCADE,
   site_id bigint NOT NULL REFERENCES site ON DELETE CASCADE,
+  -- as the caller ordered them
+  position int NOT NULL DEFAULT 0,
   PRIMARY KEY (site_resource_id, site_id)
 );
 CREATE INDEX site_resource_site_site ON site_resource_site (site_id, site_resource_id);
+-- The next alias address: after the highest one, behind a reserved /29; the lowest gap when the end was reached; NULL when all are taken.
+-- Callers of one organization wait for each other until their transactions end. Volatile: it sees what others committed, and the rows
+-- that the calling statement has inserted so far.
+CREATE FUNCTION next_alias_address(org text) RETURNS inet LANGUAGE plpgsql AS $$
+DECLARE low inet; high inet; top inet;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('site_resource/alias_address/' || org, 0));
+  SELECT set_masklen(network(o.utility_subnet)::inet, 32) + 7, set_masklen(broadcast(o.utility_subnet), 32) INTO low, high FROM org o WHERE o.org_id = org;
+  SELECT r.alias_address INTO top FROM site_resource r WHERE r.org_id = org AND r.alias_address IS NOT NULL ORDER BY r.alias_address DESC LIMIT 1;
+  IF coalesce(top, low) < high THEN RETURN coalesce(top, low) + 1; END IF;
+  RETURN (
+    SELECT a + 1 FROM (SELECT low AS a UNION ALL SELECT r.alias_address FROM site_resource r WHERE r.org_id = org AND r.alias_address IS NOT NULL) u
+    WHERE a < high AND NOT EXISTS (SELECT FROM site_resource t WHERE t.org_id = org AND t.alias_address = a + 1) ORDER BY a LIMIT 1
+  );
+END $$;
 CREATE TABLE site_resource_role (
   site_resource_id bigint NOT NULL REFERENCES site_resource ON DELETE CASCADE,
   role_id bigint NOT NULL REFERENCES role ON DELETE CASCADE,
@@ -393,6 +416,11 @@ CREATE VIEW site_resource_total AS
   SELECT s.site_id, (SELECT count(DISTINCT t.resource_id) FROM target t WHERE t.site_id = s.site_id)
     + (SELECT count(*) FROM site_resource_site m WHERE m.site_id = s.site_id) AS n
   FROM site s;
+
+-- The sites that a machine client reaches through what it was granted.
+CREATE VIEW client_site AS
+  SELECT DISTINCT g.client_id, s.site_id, s.name, s.nice_id
+  FROM site_resource_client g JOIN site_resource_site m USING (site_resource_id) JOIN site s ON s.site_id = m.site_id;
 
 -- Totals of resources without counting, like those of sites; staged ones are not in the lists and not counted.
 CREATE TABLE resource_count (
@@ -439,7 +467,9 @@ BEGIN
   CREATE INDEX user_search ON "user" USING gin (username gin_trgm_ops, email gin_trgm_ops, name gin_trgm_ops);
   CREATE INDEX site_search ON site USING gin (name gin_trgm_ops, nice_id gin_trgm_ops);
   CREATE INDEX resource_search ON resource USING gin (name gin_trgm_ops, nice_id gin_trgm_ops, full_domain gin_trgm_ops);
-  CREATE INDEX site_resource_search ON site_resource USING gin (name gin_trgm_ops, nice_id gin_trgm_ops, destination gin_trgm_ops, alias gin_trgm_ops);
+  CREATE INDEX site_resource_search ON site_resource USING gin (name gin_trgm_ops, nice_id gin_trgm_ops, destination gin_trgm_ops, alias gin_trgm_ops,
+    (host(alias_address)) gin_trgm_ops);
+  CREATE INDEX client_search ON client USING gin (name gin_trgm_ops, nice_id gin_trgm_ops);
 EXCEPTION WHEN insufficient_privilege OR undefined_file OR feature_not_supported THEN
   RAISE NOTICE 'pg_trgm is not available; substring searches scan';
 END $$;

@@ -56,13 +56,13 @@ export class AddressPoolService implements OnModuleInit {
   }
 
   /**
-   * Takes one given address.
+   * Takes one given address; `path` is the field that it came in.
    * @throws validation when it is no IPv4 address or outside the organization's ranges, conflict when it is in use.
    */
-  async take(tx: EntityManager, orgId: string, ip: string): Promise<string> {
-    if (!isIPv4(ip)) throw invalid('address', 'must be an IPv4 address');
+  async take(tx: EntityManager, orgId: string, ip: string, path = 'address'): Promise<string> {
+    if (!isIPv4(ip)) throw invalid(path, 'must be an IPv4 address');
     const prefix = await this.pool.prefixOf(tx, orgId, ip);
-    if (prefix === null) throw invalid('address', 'is outside the address ranges of the organization');
+    if (prefix === null) throw invalid(path, 'is outside the address ranges of the organization');
     for (let look = 0; look < LOOKS; look++) {
       if ((await this.pool.dropReservation(tx, orgId, ip)) || (await this.pool.cutOut(tx, orgId, ip))) return `${ip}/${prefix}`;
       if (!(await this.pool.isFree(tx, orgId, ip))) break;
@@ -113,13 +113,13 @@ export class AddressPoolService implements OnModuleInit {
     });
   }
 
-  /** @throws conflict while a site has an address of it. */
+  /** @throws conflict while a site or a client has an address of it. */
   async deleteRange(principal: Principal, orgId: string, rangeId: number): Promise<void> {
     await this.db.tx(async (tx) => {
       await this.pool.lockRanges(tx, orgId);
       const range = await this.pool.findRange(tx, orgId, rangeId);
       if (!range) throw notFound('Address range');
-      if (!(await this.pool.removeRange(tx, orgId, rangeId))) throw conflict('A site has an address of this range');
+      if (!(await this.pool.removeRange(tx, orgId, rangeId))) throw conflict('A site or a client has an address of this range');
       await this.audit.record(tx, principal, { orgId, action: 'address_range.delete', target: { type: 'address_range', id: rangeId }, details: { cidr: range.cidr } });
     });
   }

@@ -19,7 +19,7 @@ const NOT_FOR_ORG_KEYS = ['createApiKey', 'deleteApiKey', 'getApiKey', 'listApiK
 /** Of the whole installation. */
 const ROOT_ONLY = ['checkOrgId', 'createOrg', 'deleteOrg', 'getAnyUser', 'listInstallationAudit', 'listOrgs', 'listUnattributedClaims', 'setUserTwoFactor'];
 /** Names of fields that point at something of the organization. */
-const REFERENCE = /^(siteIds?|domainId|roleIds?|userIds?|groupIds?|group|templateId|profileId|keyId|hardwareId|targetId|actorId)$/;
+const REFERENCE = /^(siteIds?|domainId|roleIds?|userIds?|groupIds?|group|templateId|profileId|keyId|hardwareId|targetId|actorId|clientIds?|siteResourceIds)$/;
 /** Reads and decisions that narrow by such a field: what is not there is an empty answer, not an error. */
 const NARROWED_BY_REFERENCE = ['listAudit', 'listClaims', 'listResources', 'listSites', 'updateApprovals'];
 

@@ -191,6 +191,19 @@ export const OPERATIONS: Record<string, Operation> = {
   },
   deleteGroup: { by: 'key', call: async (stage) => ({ params: { groupId: await stage.group() } }), audit: ['group.delete', 'group', 'groupId'] },
 
+  // machine clients
+  pickClientDefaults: read('key'),
+  createClient: { by: 'key', call: async (stage) => ({ body: await stage.newClient() }), audit: ['client.create', 'client', 'clientId'] },
+  listClients: read('key', () => ({ query: { ...PAGE, status: 'active,blocked' } })),
+  listUserDevices: list('key'),
+  getClient: read('key', (stage) => ({ params: { clientId: stage.clientId } })),
+  updateClient: onClient('client.update', (stage) => ({ name: stage.name('client') })),
+  deleteClient: onClient('client.delete'),
+  archiveClient: onClient('client.archive'),
+  unarchiveClient: onClient('client.unarchive', undefined, 'archive'),
+  blockClient: onClient('client.block'),
+  unblockClient: onClient('client.unblock', undefined, 'block'),
+
   // domains
   listOrgDomains: list('key'),
   createOrgDomain: { by: 'key', call: (stage) => ({ body: { type: 'wildcard', baseDomain: stage.domainName() } }), audit: ['domain.create', 'domain', 'domainId'] },
@@ -408,6 +421,18 @@ function onResource(action: string, body?: (stage: Stage) => Record<string, unkn
       return { params: { resourceId }, ...(sent ? { body: sent } : {}) };
     },
     audit: [action, 'resource', 'resourceId'],
+  };
+}
+/** Likewise of a client. */
+function onClient(action: string, body?: (stage: Stage) => Record<string, unknown>, before?: string): Operation {
+  return {
+    by: 'key',
+    async call(stage) {
+      const clientId = await stage.client();
+      if (before) await stage.root.expect('POST', `/client/${clientId}/${before}`);
+      return { params: { clientId }, ...(body ? { body: body(stage) } : {}) };
+    },
+    audit: [action, 'client', 'clientId'],
   };
 }
 async function target(stage: Stage): Promise<Call> {

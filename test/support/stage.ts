@@ -45,6 +45,7 @@ export class Stage {
   groupId!: number;
   domainId!: string;
   roleId!: number;
+  clientId!: number;
   resourceId!: number;
   targetId!: number;
   key!: TestKey;
@@ -71,6 +72,7 @@ export class Stage {
     stage.approved = await stage.site('approved');
     stage.pending = await stage.site('pending');
     stage.domainId = await stage.domain();
+    stage.clientId = await stage.client();
     stage.resourceId = await stage.resource();
     stage.targetId = await stage.target(stage.resourceId);
     [{ roleId: stage.roleId }] = (await stage.sql('SELECT role_id AS "roleId" FROM role WHERE org_id = $1 AND name = $2', [stage.orgId, 'Member'])) as [{ roleId: number }];
@@ -135,6 +137,13 @@ export class Stage {
     const { sites } = await this.root.expect<{ sites: { siteId: number; niceId: string }[] }>('GET', this.path(`sites?hardwareId=${hardwareId}`));
     return { ...sites[0]!, hardwareId, deviceKey: claimed.body.api_key };
   }
+
+  /** What makes a machine client. */
+  async newClient(): Promise<Record<string, unknown>> {
+    const { olmId, olmSecret, subnet } = await this.root.expect<{ olmId: string; olmSecret: string; subnet: string }>('GET', this.path('pick-client-defaults'));
+    return { name: this.name('client'), olmId, secret: olmSecret, subnet, type: 'olm' };
+  }
+  client = async () => (await this.root.expect<{ clientId: number }>('PUT', this.path('client'), await this.newClient())).clientId;
 
   /** A site made by an operator, with its newt credentials. */
   newtSite = () => this.make<{ siteId: number; newtId: string; secret: string }>('site', { type: 'newt' });

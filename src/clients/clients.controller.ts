@@ -1,0 +1,107 @@
+import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, type Principal, Returns } from '../../libs/platform/index.js';
+import { ClientDefaults, ClientList, ClientView, CreateClientBody, ListClientsQuery, ListUserDevicesQuery, UpdateClientBody, UserDeviceList } from './clients.dto.js';
+import { ClientsService } from './clients.service.js';
+
+@ApiTags('Clients')
+@Controller()
+export class ClientsController {
+  constructor(private readonly clients: ClientsService) {}
+
+  /** Choose values for a new machine client; the address is reserved for ten minutes */
+  @Get('org/:orgId/pick-client-defaults')
+  @Access('createClient')
+  @Returns(ClientDefaults, { message: 'Client defaults chosen successfully' })
+  pickClientDefaults(@Caller() principal: Principal, @OrgId() orgId: string) {
+    return this.clients.defaults(principal, orgId);
+  }
+
+  /** Create a machine client */
+  @Put('org/:orgId/client')
+  @Access('createClient')
+  @ErrorAnswers(409)
+  // The sentence is the contract's.
+  @Returns(ClientView, { status: 201, message: 'Site created successfully' })
+  createClient(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateClientBody) {
+    return this.clients.create(principal, orgId, body);
+  }
+
+  /** List machine clients; those that are neither blocked nor archived unless `status` says otherwise */
+  @Get('org/:orgId/clients')
+  @Access('listClients')
+  @Returns(ClientList, { message: 'Clients retrieved successfully' })
+  listClients(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListClientsQuery) {
+    return this.clients.list(principal, orgId, query);
+  }
+
+  /** List the devices of people */
+  @Get('org/:orgId/user-devices')
+  @Access('listClients')
+  @Returns(UserDeviceList, { message: 'User devices retrieved successfully' })
+  listUserDevices(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListUserDevicesQuery) {
+    return this.clients.listDevices(principal, orgId, query);
+  }
+
+  /** Read a client */
+  @Get('client/:clientId')
+  @Access('getClient')
+  @Returns(ClientView, { message: 'Client retrieved successfully', versioned: true })
+  async getClient(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number) {
+    const { client, version } = await this.clients.get(principal, orgId, clientId);
+    return new Answer(client, { version });
+  }
+
+  /** Rename a client, or change its niceId; answers a list of the one row */
+  @Post('client/:clientId')
+  @Access('updateClient')
+  @ChecksVersion()
+  @ErrorAnswers(409)
+  @Returns([ClientView], { message: 'Client updated successfully', versioned: true })
+  async updateClient(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number, @Body() body: UpdateClientBody, @IfMatch() ifMatch: number | undefined,
+  ) {
+    const { client, version } = await this.clients.update(principal, orgId, clientId, body, ifMatch);
+    return new Answer([client], { version });
+  }
+
+  /** Delete a machine client; its address is free again */
+  @Delete('client/:clientId')
+  @Access('deleteClient')
+  @Returns(null, { message: 'Client deleted successfully' })
+  deleteClient(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number) {
+    return this.clients.delete(principal, orgId, clientId);
+  }
+
+  /** Put a client out of the way */
+  @Post('client/:clientId/archive')
+  @Access('archiveClient')
+  @Returns(null, { message: 'Client archived successfully' })
+  archiveClient(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number) {
+    return this.clients.archive(principal, orgId, clientId, true);
+  }
+
+  /** Take a client back from the archive */
+  @Post('client/:clientId/unarchive')
+  @Access('unarchiveClient')
+  @Returns(null, { message: 'Client unarchived successfully' })
+  unarchiveClient(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number) {
+    return this.clients.archive(principal, orgId, clientId, false);
+  }
+
+  /** Refuse a client from now on */
+  @Post('client/:clientId/block')
+  @Access('blockClient')
+  @Returns(null, { message: 'Client blocked successfully' })
+  blockClient(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number) {
+    return this.clients.block(principal, orgId, clientId, true);
+  }
+
+  /** Let a blocked client in again */
+  @Post('client/:clientId/unblock')
+  @Access('unblockClient')
+  @Returns(null, { message: 'Client unblocked successfully' })
+  unblockClient(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number) {
+    return this.clients.block(principal, orgId, clientId, false);
+  }
+}
