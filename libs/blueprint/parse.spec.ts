@@ -301,7 +301,7 @@ describe('templates', () => {
 
   it('need a variable that is set to something, and say so once however often an alias repeats it', () => {
     const text = 'public-resources:\n  a: {targets: &t [{hostname: "{{env.A}}", port: 1}]}\n  b: {targets: *t}\n';
-    expect(problems(text, env({ A: '' }))).toEqual(['2:29 public-resources.a.targets[0].hostname: the environment variable A, needed by {{env.A}}, is not set']);
+    expect(problems(text, env({ A: '' }))).toEqual(['2:32 public-resources.a.targets[0].hostname: the environment variable A, needed by {{env.A}}, is not set']);
     expect(model(text, env({ A: 'x' })).publicResources[1]?.targets).toMatchObject([{ hostname: 'x' }]);
   });
 
