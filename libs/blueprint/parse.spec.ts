@@ -210,6 +210,7 @@ describe('rules of the document', () => {
     ['ports are unique', `${publicly('name: A\nmode: tcp\nproxy-port: 1')}  two: {name: B, mode: tcp, proxy-port: 1}`, /two.proxy-port: "tcp port 1" is taken by public-resources.web/],
     ['aliases are unique', `${privately('name: A\nmode: host\ndestination: 10.0.0.1\nalias: a.b')}  two: {name: B, mode: host, destination: 10.0.0.2, alias: A.b}`, /two.alias: "a.b" is taken by private-resources.db/],
     ['a host name needs an alias', privately('name: A\nmode: host\ndestination: nas'), /destination: a host name needs an alias/],
+    ['an address has four bytes', privately('name: A\nmode: host\ndestination: 10.0.0.256\nalias: a.b'), /destination: must be an IP address or a host name/],
     ['a pattern needs an address', privately('name: A\nmode: host\ndestination: nas\nalias: "*.nas.lan"'), /alias: a pattern needs an IP address/],
     ['cidr is a range', privately('name: A\nmode: cidr\ndestination: 10.0.0.1'), /destination: must be an address range/],
     ['only http has a domain', privately('name: A\nmode: host\ndestination: 10.0.0.1\nfull-domain: a.b'), /full-domain: is only for http, not for host/],

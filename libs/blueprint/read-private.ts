@@ -1,7 +1,7 @@
 import { type Fields, PORT, type TextRule } from './fields.js';
 import type { PrivateEntry, SiteEntry } from './model.js';
 import { FULL_DOMAIN, readRoles } from './read-public.js';
-import { isAddress, isAlias, isCidr, isHostName, isPortRanges } from './syntax.js';
+import { isAddress, isAlias, isCidr, isHostName, isPortRanges, isTargetHost } from './syntax.js';
 
 const PORTS: TextRule = { max: 1024, form: [isPortRanges, '"*", "" or ports and ranges such as "22,8000-8010"'] };
 const SITE: TextRule = { min: 1, max: 255 };
@@ -51,7 +51,7 @@ function checkMode(f: Fields, { mode, alias, fullDomain }: PrivateEntry, destina
   if (destination === undefined || isOpen(f, 'destination')) return;
   if (mode === 'cidr' && !isCidr(destination)) f.wrong('destination', 'must be an address range such as 10.0.0.0/24 for cidr');
   if (mode !== 'host' || isAddress(destination)) return;
-  if (!isHostName(destination)) return f.wrong('destination', 'must be an IP address or a host name for host');
+  if (!isHostName(destination) || !isTargetHost(destination)) return f.wrong('destination', 'must be an IP address or a host name for host');
   // localhost is the machine of the site itself and needs no name in the network.
   if (destination.toLowerCase() === 'localhost' && alias === null) return;
   if (!f.has('alias')) f.wrong('destination', 'a host name needs an alias, by which clients reach it');

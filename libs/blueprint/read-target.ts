@@ -7,6 +7,7 @@ import { isHeaderName, isHeaderValue, isTargetHost } from './syntax.js';
 const HOST: TextRule = { min: 1, max: 253, form: [isTargetHost, 'an IP address or a host name'] };
 const COUNT: IntRule = { min: 1, max: 1000 };
 const SECONDS: IntRule = { min: 1, max: 86_400 };
+const MAX_HEADERS = 100;
 const SITE: TextRule = { min: 1, max: 255 };
 
 export const METHODS = ['http', 'https', 'h2c'] as const;
@@ -60,7 +61,7 @@ function readHealthCheck(f: Fields): HealthCheck {
     timeout: f.int('timeout', SECONDS) ?? 5,
     headers: readHeaders(f),
     followRedirects: either(f.bool('followRedirects'), f.bool('follow-redirects')) ?? true,
-    method: f.text('method', { min: 1, max: 32 }) ?? null,
+    method: f.text('method', { min: 1, max: 10 }) ?? null,
     status: f.int('status', { min: 100, max: 599 }) ?? null,
     healthyThreshold: f.int('healthy-threshold', COUNT) ?? 1,
     unhealthyThreshold: f.int('unhealthy-threshold', COUNT) ?? 1,
@@ -79,5 +80,6 @@ export function readHeaders(f: Fields): Header[] | null {
     h.done();
     return header;
   });
+  if (headers && headers.length > MAX_HEADERS) f.wrong('headers', `must have at most ${MAX_HEADERS} items`);
   return headers && headers.length > 0 ? headers : null;
 }

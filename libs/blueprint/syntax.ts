@@ -19,9 +19,12 @@ export function isHostName(text: string): boolean {
   return text.length <= 253 && text.split('.').every((label) => LABEL.test(label));
 }
 
+/** What looks like an address and is none is no name either. */
+const looksLikeAddress = (text: string) => /^[\d.]+$/.test(text);
+
 /** An address, or a name as it may stand in a compose file. */
 export function isTargetHost(text: string): boolean {
-  return isAddress(text) || (text.length <= 253 && text.split('.').every((label) => TARGET_LABEL.test(label)));
+  return isAddress(text) || (!looksLikeAddress(text) && text.length <= 253 && text.split('.').every((label) => TARGET_LABEL.test(label)));
 }
 
 /** A host name with at least one dot; `*` only as the whole first label, with two more behind it. */
