@@ -20,6 +20,11 @@ export interface MemberFilter {
   roleIds?: number[] | undefined;
 }
 
+export interface MemberOrder {
+  by: 'list_name' | 'username';
+  descending: boolean;
+}
+
 const MEMBER = `SELECT u.user_id AS "userId", u.email, u.username, u.name, u.created_at AS "dateCreated", m.is_owner AS "isOwner",
     m.auto_provisioned AS "autoProvisioned", m.version,
     coalesce((SELECT jsonb_agg(jsonb_build_object('roleId', r.role_id, 'name', r.name, 'isAdmin', r.is_admin) ORDER BY r.role_id)
@@ -41,17 +46,22 @@ function where(orgId: string, { search, roleIds }: MemberFilter): { text: string
   return { text: parts.join(' AND '), values };
 }
 
+/** One page of the list; exported for the test of its plans. */
+export function pageStatement(orgId: string, filter: MemberFilter, order: MemberOrder, window: Window): { text: string; values: unknown[] } {
+  const { text, values } = where(orgId, filter);
+  const direction = order.descending ? 'DESC' : 'ASC';
+  return {
+    text: `${MEMBER} WHERE ${text} ORDER BY m.${order.by} ${direction}, m.user_id ${direction} LIMIT $${values.length + 1} OFFSET $${values.length + 2}`,
+    values: [...values, window.limit, window.offset],
+  };
+}
+
 /** All SQL about the users of an organization. */
 @Injectable()
 export class MembersRepository {
-  async list(em: EntityManager, orgId: string, filter: MemberFilter, order: { by: 'list_name' | 'username'; descending: boolean }, window: Window): Promise<MemberRow[]> {
-    const { text, values } = where(orgId, filter);
-    const direction = order.descending ? 'DESC' : 'ASC';
-    return query<MemberRow>(
-      em,
-      `${MEMBER} WHERE ${text} ORDER BY m.${order.by} ${direction}, m.user_id ${direction} LIMIT $${values.length + 1} OFFSET $${values.length + 2}`,
-      [...values, window.limit, window.offset],
-    );
+  async list(em: EntityManager, orgId: string, filter: MemberFilter, order: MemberOrder, window: Window): Promise<MemberRow[]> {
+    const { text, values } = pageStatement(orgId, filter, order, window);
+    return query<MemberRow>(em, text, values);
   }
 
   async count(em: EntityManager, orgId: string, filter: MemberFilter): Promise<number> {
