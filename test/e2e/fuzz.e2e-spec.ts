@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Api } from '../support/api.js';
 import { BODIES, DEEP, PATH_VALUES, QUERY_VALUES, random, TEXTS, VALUES } from '../support/nasty.js';
 import { type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
+import { asJsonSchema } from '../support/openapi.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { Stage } from '../support/stage.js';
 
@@ -31,7 +32,7 @@ beforeAll(async () => {
   document = await readDocument(server.url);
   stage = await Stage.open(server);
   ajv = new Ajv({ strict: false, validateFormats: false });
-  ajv.addSchema({ $id: 'document', components: { schemas: document.schemas } });
+  ajv.addSchema({ $id: 'document', components: { schemas: asJsonSchema(document.schemas) } });
 });
 afterAll(() => server.stop());
 /** What the server did not expect is in its log, whatever was answered. */

@@ -26,7 +26,7 @@ export class ApiContract {
   private readonly matchers: { method: string; pattern: RegExp; operation: DocumentedOperation }[];
 
   constructor(readonly document: ApiDocument) {
-    for (const [name, schema] of Object.entries(document.components.schemas)) this.ajv.addSchema(strict(schema, true), `#/components/schemas/${name}`);
+    for (const [name, schema] of Object.entries(asJsonSchema(document.components.schemas))) this.ajv.addSchema(strict(schema, true), `#/components/schemas/${name}`);
     this.matchers = this.operations.map((operation) => ({
       method: operation.method,
       pattern: new RegExp(`^${operation.path.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{\w+\}/g, '[^/]+')}$`),
@@ -82,6 +82,15 @@ export class ApiContract {
     if (!validate) this.validators.set(key, (validate = this.ajv.compile(strict(schema, false))));
     if (!validate(body)) throw new Error(`${what} with a body that its document does not know: ${this.ajv.errorsText(validate.errors)}\n${JSON.stringify(body).slice(0, 600)}`);
   }
+}
+
+/** OpenAPI 3.0 says beside a limit that it is excluded; JSON schema says the excluded limit. */
+export function asJsonSchema<T>(schema: T): T {
+  return JSON.parse(JSON.stringify(schema), (_, value: unknown) => {
+    if (typeof value !== 'object' || value === null || (value as Json)['exclusiveMinimum'] !== true) return value;
+    const { minimum, ...rest } = value as Json;
+    return { ...rest, exclusiveMinimum: minimum };
+  }) as T;
 }
 
 /**

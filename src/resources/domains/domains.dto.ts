@@ -25,7 +25,7 @@ export class DomainView {
   baseDomain: string;
   /** From BASE_DOMAIN: every organization has it, nobody may delete it. */
   configManaged: boolean;
-  @ApiProperty({ enum: DOMAIN_TYPES, nullable: true }) type: DomainType | null;
+  @ApiProperty({ enum: [...DOMAIN_TYPES, null], nullable: true }) type: DomainType | null;
   verified: boolean;
   /** Verification was given up; `restart` begins anew. */
   failed: boolean;

@@ -27,9 +27,9 @@ export class CreateTargetBody {
   @IsOptional() @NoControlCharacters() @Length(1, 10) @IsString() method?: string | null;
   @MayBeAbsent() @IsBoolean() enabled?: boolean;
   @OptionalText(1000) path?: string | null;
-  @IsOptional() @IsIn(PATH_MATCHES) @ApiPropertyOptional({ enum: PATH_MATCHES, nullable: true }) pathMatchType?: (typeof PATH_MATCHES)[number] | null;
+  @IsOptional() @IsIn(PATH_MATCHES) @ApiPropertyOptional({ enum: [...PATH_MATCHES, null], nullable: true }) pathMatchType?: (typeof PATH_MATCHES)[number] | null;
   @OptionalText(1000) rewritePath?: string | null;
-  @IsOptional() @IsIn(PATH_REWRITES) @ApiPropertyOptional({ enum: PATH_REWRITES, nullable: true }) rewritePathType?: (typeof PATH_REWRITES)[number] | null;
+  @IsOptional() @IsIn(PATH_REWRITES) @ApiPropertyOptional({ enum: [...PATH_REWRITES, null], nullable: true }) rewritePathType?: (typeof PATH_REWRITES)[number] | null;
   @OptionalInt(1, 1000) priority?: number | null;
   @MayBeAbsent() @IsBoolean() hcEnabled?: boolean;
   @OptionalText(1000, 1) hcPath?: string | null;
@@ -72,9 +72,9 @@ class TargetFields {
   internalPort: number | null;
   enabled: boolean;
   path: string | null;
-  @ApiProperty({ enum: PATH_MATCHES, nullable: true }) pathMatchType: (typeof PATH_MATCHES)[number] | null;
+  @ApiProperty({ enum: [...PATH_MATCHES, null], nullable: true }) pathMatchType: (typeof PATH_MATCHES)[number] | null;
   rewritePath: string | null;
-  @ApiProperty({ enum: PATH_REWRITES, nullable: true }) rewritePathType: (typeof PATH_REWRITES)[number] | null;
+  @ApiProperty({ enum: [...PATH_REWRITES, null], nullable: true }) rewritePathType: (typeof PATH_REWRITES)[number] | null;
   priority: number;
   /** The same number as the target's. */
   targetHealthCheckId: number;
