@@ -28,6 +28,7 @@ interface ReadRow extends Omit<SiteOrigin, 'groupIds'> {
 
 interface ItemRow extends ReadRow {
   orgName: string;
+  resourceCount: number;
 }
 
 const COLUMNS = `
@@ -62,7 +63,7 @@ export class SiteReads {
     const order = `ORDER BY ${ORDER[q.sort_by ?? 'name']} ${direction}, s.site_id ${direction}`;
     // The page is cut out before anything is joined, so that sorting and skipping touch sites alone.
     const text = `
-      SELECT ${COLUMNS}, o.name AS "orgName"
+      SELECT ${COLUMNS}, o.name AS "orgName", (SELECT c.n FROM site_resource_total c WHERE c.site_id = s.site_id) AS "resourceCount"
       FROM (SELECT s.* FROM site s WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2}) s
       JOIN org o ON o.org_id = s.org_id LEFT JOIN site_presence p ON p.site_id = s.site_id ${order}`;
     return (await read<ItemRow>(em, q, 'sites_page', text, [...values, window.limit, window.offset])).map(toItem);
@@ -171,7 +172,7 @@ function toItem(r: ItemRow): SiteItem {
   return {
     siteId: r.siteId, niceId: r.niceId, name: r.name, pubKey: r.pubKey, subnet: r.subnet, megabytesIn: r.megabytesIn, megabytesOut: r.megabytesOut,
     orgName: r.orgName, type: r.type, ...(r.type === 'local' ? {} : { online: r.connected }), address: r.address, newtVersion: r.agentVersion,
-    exitNodeId: null, exitNodeName: null, exitNodeEndpoint: null, remoteExitNodeId: null, resourceCount: 0, status: r.status, newtUpdateAvailable: false,
+    exitNodeId: null, exitNodeName: null, exitNodeEndpoint: null, remoteExitNodeId: null, resourceCount: r.resourceCount, status: r.status, newtUpdateAvailable: false,
     ...origin(r),
   };
 }

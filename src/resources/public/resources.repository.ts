@@ -144,21 +144,22 @@ export class ResourcesRepository {
   }
 
   /**
-   * Sums up what the enabled health checks of its enabled targets say. The row is locked first: of two who changed targets at once the
-   * second then sees the work of the first.
+   * Sums up what the enabled health checks of their enabled targets say. The rows are locked first, in the order of ids: of two who changed
+   * targets at once the second then sees the work of the first.
    */
-  async refreshHealth(tx: EntityManager, resourceId: number): Promise<void> {
+  async refreshHealth(tx: EntityManager, resourceIds: number[]): Promise<void> {
+    if (resourceIds.length === 0) return;
     await Promise.all([
-      prepared(tx, 'resource_health_lock', 'SELECT FROM resource WHERE resource_id = $1 FOR NO KEY UPDATE', [resourceId]),
+      prepared(tx, 'resource_health_lock', 'SELECT FROM resource WHERE resource_id = ANY($1::bigint[]) ORDER BY resource_id FOR NO KEY UPDATE', [resourceIds]),
       prepared(
         tx,
         'resource_health',
         `UPDATE resource r SET health = s.health FROM (
-           SELECT CASE WHEN count(*) = 0 OR bool_and(hc_health = 'unknown') THEN 'unknown' WHEN bool_and(hc_health = 'healthy') THEN 'healthy'
-             WHEN bool_or(hc_health = 'healthy') THEN 'degraded' ELSE 'unhealthy' END AS health
-           FROM target WHERE resource_id = $1 AND enabled AND hc_enabled
-         ) s WHERE r.resource_id = $1 AND r.health <> s.health`,
-        [resourceId],
+           SELECT i.id, CASE WHEN count(t) = 0 OR bool_and(t.hc_health = 'unknown') THEN 'unknown' WHEN bool_and(t.hc_health = 'healthy') THEN 'healthy'
+             WHEN bool_or(t.hc_health = 'healthy') THEN 'degraded' ELSE 'unhealthy' END AS health
+           FROM unnest($1::bigint[]) AS i(id) LEFT JOIN target t ON t.resource_id = i.id AND t.enabled AND t.hc_enabled GROUP BY i.id
+         ) s WHERE r.resource_id = s.id AND r.health <> s.health`,
+        [resourceIds],
       ),
     ]);
   }

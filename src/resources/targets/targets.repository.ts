@@ -117,6 +117,17 @@ export class TargetsRepository {
     await execute(tx, 'DELETE FROM target WHERE org_id = $1 AND target_id = $2', [orgId, targetId]);
   }
 
+  /** @returns the resources of those that had a health check, in the order of ids. */
+  async deleteOfSite(tx: EntityManager, siteId: number): Promise<number[]> {
+    const rows = await query<{ resourceId: number }>(
+      tx,
+      `WITH gone AS (DELETE FROM target WHERE site_id = $1 RETURNING resource_id, hc_enabled)
+       SELECT DISTINCT resource_id AS "resourceId" FROM gone WHERE hc_enabled ORDER BY 1`,
+      [siteId],
+    );
+    return rows.map((r) => r.resourceId);
+  }
+
   async list(em: EntityManager, orgId: string, resourceId: number, window: Window): Promise<[TargetItem[], number]> {
     const page = query<StoredTarget & { siteType: TargetItem['siteType']; siteName: string }>(
       em,

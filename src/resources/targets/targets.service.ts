@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  conflict, Db, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
+  conflict, Db, Hooks, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { SitesService } from '../../sites/index.js';
@@ -22,10 +22,12 @@ export class TargetsService implements OnModuleInit {
     private readonly resources: ResourcesRepository,
     private readonly sites: SitesService,
     private readonly audit: AuditService,
+    private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
   ) {}
 
   onModuleInit(): void {
+    this.hooks.siteDeleting.register((tx, _orgId, siteId) => this.leaveSite(tx, siteId));
     this.resolvers.register('targetId', async (value) => {
       const targetId = parseId(value);
       const orgId = targetId === null ? null : await this.repository.orgOf(this.db.manager, targetId);
@@ -48,7 +50,7 @@ export class TargetsService implements OnModuleInit {
         const inserting = this.repository.insert(tx, orgId, resourceId, siteId, somePorts(), columns);
         const others = [this.audit.record(tx, principal, audited()), this.sites.bumpDesired(tx, orgId, [siteId])];
         const row = await together(inserting, others, () => new NoneOfThesePorts());
-        if (hcEnabled && row.enabled) await this.resources.refreshHealth(tx, resourceId);
+        if (hcEnabled && row.enabled) await this.resources.refreshHealth(tx, [resourceId]);
         return toRow(row);
       });
     } catch (error) {
@@ -60,7 +62,7 @@ export class TargetsService implements OnModuleInit {
       const row = await this.insertPatiently(tx, orgId, resourceId, siteId, columns);
       await this.audit.record(tx, principal, audited(row));
       await this.sites.bumpDesired(tx, orgId, [siteId]);
-      if (hcEnabled && row.enabled) await this.resources.refreshHealth(tx, resourceId);
+      if (hcEnabled && row.enabled) await this.resources.refreshHealth(tx, [resourceId]);
       return toRow(row);
     });
   }
@@ -95,10 +97,15 @@ export class TargetsService implements OnModuleInit {
     await this.db.tx(async (tx) => {
       const { resourceId, siteId, hcEnabled } = await this.lock(tx, orgId, targetId);
       await this.repository.delete(tx, orgId, targetId);
-      if (hcEnabled) await this.resources.refreshHealth(tx, resourceId);
+      if (hcEnabled) await this.resources.refreshHealth(tx, [resourceId]);
       await this.audit.record(tx, principal, { orgId, action: 'target.delete', target: { type: 'target', id: targetId }, details: { resourceId, siteId } });
       await this.sites.bumpDesired(tx, orgId, [siteId]);
     });
+  }
+
+  /** The targets of a site go before it does, because the health of their resources may change. */
+  private async leaveSite(tx: EntityManager, siteId: number): Promise<void> {
+    await this.resources.refreshHealth(tx, await this.repository.deleteOfSite(tx, siteId));
   }
 
   private async updateIn(
@@ -122,7 +129,7 @@ export class TargetsService implements OnModuleInit {
     if (siteType === 'local') changes.internalPort = null;
     else if (body.siteId !== before.siteId || before.internalPort === null) changes.internalPort = await this.freePort(tx, body.siteId);
     const row = await this.repository.update(tx, orgId, targetId, changes);
-    if (before.hcEnabled || hcEnabled) await this.resources.refreshHealth(tx, row.resourceId);
+    if (before.hcEnabled || hcEnabled) await this.resources.refreshHealth(tx, [row.resourceId]);
     await this.audit.record(tx, principal, {
       orgId, action: 'target.update', target: { type: 'target', id: targetId },
       details: { fields: Object.keys(body).filter((name) => body[name as keyof UpdateTargetBody] !== undefined) },
