@@ -79,6 +79,13 @@ export class OrgsService implements OnModuleInit {
     return { org: view(org), version: org.version };
   }
 
+  /** @throws not_found */
+  async nameOf(tx: EntityManager, orgId: string): Promise<string> {
+    const org = await this.repository.find(tx, orgId);
+    if (!org) throw notFound('Organization');
+    return org.name;
+  }
+
   /** GET /orgs: every organization of the installation. */
   async list(query: PageQuery): Promise<OrgList> {
     const window = windowOf(query, 1000);

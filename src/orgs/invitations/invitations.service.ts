@@ -51,7 +51,9 @@ export class InvitationsService implements OnModuleInit {
     const email = body.email.toLowerCase();
     const roleIds = roleIdsOf(body);
     const fresh = { inviteId: randomAlphanumeric(ID_LENGTH), token: randomAlphanumeric(TOKEN_LENGTH) };
+    let orgName = '';
     const created = await this.db.tx(async (tx) => {
+      orgName = await this.orgs.nameOf(tx, orgId);
       await this.roles.require(tx, orgId, roleIds);
       if (await this.users.isMemberByEmail(tx, orgId, email)) throw conflict('This user is already a member of the organization');
       const { inviteId, expiresAt, again } = await this.write(tx, orgId, email, fresh, body);
@@ -59,7 +61,7 @@ export class InvitationsService implements OnModuleInit {
       await this.record(tx, principal, orgId, again ? 'invitation.regenerate' : 'invitation.create', inviteId, { email, roleIds });
       return { inviteLink: this.linkOf(inviteId, fresh.token, email), expiresAt, emailSent: false };
     });
-    return body.sendEmail ? { ...created, emailSent: await this.send(orgId, email, created) } : created;
+    return body.sendEmail ? { ...created, emailSent: await this.send(orgName, email, created) } : created;
   }
 
   /** GET /org/{orgId}/invitations, shape A. */
@@ -132,12 +134,11 @@ export class InvitationsService implements OnModuleInit {
     return `${this.config.publicUrl.origin}/invite?token=${inviteId}-${token}&email=${encodeURIComponent(email)}`;
   }
 
-  private async send(orgId: string, email: string, { inviteLink, expiresAt }: CreatedInvite): Promise<boolean> {
-    const { org } = await this.orgs.read(orgId);
+  private send(orgName: string, email: string, { inviteLink, expiresAt }: CreatedInvite): Promise<boolean> {
     return this.mailer.send({
       to: email,
-      subject: `Invitation to ${org.name}`,
-      text: `You are invited to the organization ${org.name}.\n\nTo accept, open this link before ${new Date(expiresAt).toUTCString()}:\n\n${inviteLink}\n`,
+      subject: `Invitation to ${orgName}`,
+      text: `You are invited to the organization ${orgName}.\n\nTo accept, open this link before ${new Date(expiresAt).toUTCString()}:\n\n${inviteLink}\n`,
     });
   }
 
