@@ -8,10 +8,11 @@ const PATTERN_LABEL = /^[A-Za-z0-9*?](?:[A-Za-z0-9*?-]{0,61}[A-Za-z0-9*?])?$/;
 const REGIONS = '002 015 014 017 018 011 019 029 013 005 021 142 143 030 035 034 145 150 151 154 039 155 009 053 054 057 061'.split(' ');
 const GLOB_SEGMENT = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=#@:]|%[0-9A-Fa-f]{2})+$/;
 
-export const isAddress = (text: string) => isIP(text) !== 0;
+/** Without the zone of a link-local one, which means something on one machine only. */
+export const isAddress = (text: string) => isIP(text) !== 0 && !text.includes('%');
 
 export function isCidr(text: string): boolean {
-  const match = /^([^/]+)\/(\d{1,3})$/.exec(text);
+  const match = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text);
   return match !== null && isAddress(match[1] ?? '') && Number(match[2]) <= (isIPv4(match[1] ?? '') ? 32 : 128);
 }
 
@@ -49,9 +50,9 @@ export function isAlias(text: string): boolean {
 export function isPortRanges(text: string): boolean {
   if (text === '' || text === '*') return true;
   return text.split(',').every((part) => {
-    const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part.trim());
+    const match = /^ *([1-9]\d{0,4})(?:-([1-9]\d{0,4}))? *$/.exec(part);
     const [from, to] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
-    return match !== null && from >= 1 && to <= 65535 && from <= to;
+    return match !== null && to <= 65535 && from <= to;
   });
 }
 
