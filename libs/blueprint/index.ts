@@ -4,6 +4,5 @@ export type * from './model.js';
 export { DOCUMENT_LIMITS } from './node.js';
 export { parse, type Parsed, type ParseOptions } from './parse.js';
 export { describeProblem, type Problem } from './problem.js';
-export { isAddress, isAlias, isCidr, isPortRanges } from './syntax.js';
 export { environmentTemplates, NO_TEMPLATES, OPEN_SITE_TEMPLATES, parseTemplate, siteTemplates, type SiteValues, type Templates } from './template.js';
 export * from './syntax.js';

@@ -3,11 +3,12 @@ import { AccessTokensModule } from './access-tokens/access-tokens.module.js';
 import { ResourceAuthModule } from './auth/auth.module.js';
 import { DomainsModule } from './domains/domains.module.js';
 import { GrantsModule } from './grants/grants.module.js';
+import { PrivateResourcesModule } from './private/private.module.js';
 import { PublicResourcesModule } from './public/public.module.js';
 import { RoleReplacementService } from './role-replacement.service.js';
 import { RulesModule } from './rules/rules.module.js';
 import { TargetsModule } from './targets/targets.module.js';
 
 /** What sites expose and to whom; each noun has a folder and a module of its own. */
-@Module({ imports: [DomainsModule, PublicResourcesModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule], providers: [RoleReplacementService] })
+@Module({ imports: [DomainsModule, PublicResourcesModule, PrivateResourcesModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule], providers: [RoleReplacementService] })
 export class ResourcesModule {}

@@ -1,8 +1,13 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayUnique, IsArray, IsInt, IsNotEmpty, IsPositive, IsString, Max, MaxLength } from 'class-validator';
 import { IsIdList } from '../../../libs/platform/index.js';
 
 const MAX = 1000;
+
+/** Ids of users: at most `max` different ones. */
+export const IsUserIdList = (max: number) =>
+  applyDecorators(ArrayUnique(), MaxLength(64, { each: true }), IsNotEmpty({ each: true }), IsString({ each: true }), ArrayMaxSize(max), IsArray());
 
 export class RoleIdsBody {
   @IsIdList(MAX) @ApiProperty({ type: 'array', maxItems: MAX, items: { type: 'integer', minimum: 1 } }) roleIds: number[];
@@ -13,9 +18,7 @@ export class RoleIdBody {
 }
 
 export class UserIdsBody {
-  @ArrayUnique() @MaxLength(64, { each: true }) @IsNotEmpty({ each: true }) @IsString({ each: true }) @ArrayMaxSize(MAX) @IsArray()
-  @ApiProperty({ type: 'array', maxItems: MAX, items: { type: 'string' } })
-  userIds: string[];
+  @IsUserIdList(MAX) @ApiProperty({ type: 'array', maxItems: MAX, items: { type: 'string' } }) userIds: string[];
 }
 
 export class UserIdBody {

@@ -1,0 +1,66 @@
+import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody } from './private.dto.js';
+import { PrivateResourcesService } from './private.service.js';
+
+@ApiTags('Private resources')
+@Controller()
+export class PrivateResourcesController {
+  constructor(private readonly resources: PrivateResourcesService) {}
+
+  /** Create a private resource: a host, an address range, or a web service behind a site */
+  @Put('org/:orgId/site-resource')
+  @Access('createSiteResource')
+  @ErrorAnswers(409)
+  @Returns(SiteResourceView, { status: 201, message: 'Site resource created successfully' })
+  createSiteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateSiteResourceBody) {
+    return this.resources.create(principal, orgId, body);
+  }
+
+  /** List private resources by name; all filters combine */
+  @Get('org/:orgId/site-resources')
+  @Access('listSiteResources')
+  @Returns(SiteResourceList, { message: 'Site resources retrieved successfully' })
+  listSiteResources(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListSiteResourcesQuery) {
+    return this.resources.list(principal, orgId, query);
+  }
+
+  /** List private resources on a site, those that wait for its approval too; 100 unless a page is asked for */
+  @Get('org/:orgId/site/:siteId/resources')
+  @Access('listSiteResources')
+  @Returns(SiteResourcesOnSite, { message: 'Site resources retrieved successfully' })
+  listSiteResourcesOfSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Query() page: PageQuery) {
+    return this.resources.listOfSite(principal, orgId, siteId, page);
+  }
+
+  /** Read a private resource */
+  @Get('site-resource/:siteResourceId')
+  @Access('getSiteResource')
+  @Returns(SiteResourceView, { message: 'Site resource retrieved successfully', versioned: true })
+  async getSiteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number) {
+    const { resource, version } = await this.resources.get(principal, orgId, siteResourceId);
+    return new Answer(resource, { version });
+  }
+
+  /** Change a private resource */
+  @Post('site-resource/:siteResourceId')
+  @Access('updateSiteResource')
+  @ChecksVersion()
+  @ErrorAnswers(409)
+  @Returns(SiteResourceView, { message: 'Site resource updated successfully', versioned: true })
+  async updateSiteResource(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: UpdateSiteResourceBody, @IfMatch() ifMatch: number | undefined,
+  ) {
+    const { resource, version } = await this.resources.update(principal, orgId, siteResourceId, body, ifMatch);
+    return new Answer(resource, { version });
+  }
+
+  /** Delete a private resource with its grants */
+  @Delete('site-resource/:siteResourceId')
+  @Access('deleteSiteResource')
+  @Returns(DeletedSiteResource, { message: 'Site resource deleted successfully' })
+  deleteSiteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number) {
+    return this.resources.delete(principal, orgId, siteResourceId);
+  }
+}

@@ -1,0 +1,147 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import { IsIdList, MayBeAbsent, NoControlCharacters, PagePagination, QueryInt, SearchQuery } from '../../../libs/platform/index.js';
+import { NICE_ID, NICE_ID_PROBLEM } from '../../sites/index.js';
+import { IsUserIdList } from '../grants/grants.dto.js';
+import { IsAliasName, IsPortRangeString } from './destinations.js';
+
+export const MODES = ['host', 'cidr', 'http'] as const;
+export type Mode = (typeof MODES)[number];
+const SCHEMES = ['http', 'https'] as const;
+const AUTH_DAEMON_MODES = ['site', 'remote'] as const;
+const MAX_IDS = 1000;
+const ID_LIST = { type: 'array', maxItems: MAX_IDS, uniqueItems: true, items: { type: 'integer', minimum: 1 } } as const;
+
+/** What create and update share (integration-api.md §3.4). */
+class Fields {
+  /** The old form of `siteIds`; merged into it. */
+  @MayBeAbsent() @Max(Number.MAX_SAFE_INTEGER) @IsPositive() @IsInt() @ApiPropertyOptional({ type: 'integer', minimum: 1 }) siteId?: number;
+  /** Sites that the resource is reached through. */
+  @MayBeAbsent() @IsIdList(MAX_IDS) @ApiPropertyOptional(ID_LIST) siteIds?: number[];
+  /** http: required. */
+  @IsOptional() @Max(65535) @Min(1) @IsInt() @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 65535, nullable: true }) destinationPort?: number | null;
+  /** http: required. */
+  @IsOptional() @IsIn(SCHEMES) @ApiPropertyOptional({ enum: SCHEMES, nullable: true, type: 'string' }) scheme?: (typeof SCHEMES)[number] | null;
+  @MayBeAbsent() @IsBoolean() ssl?: boolean;
+  /** By which clients reach it; labels but the last may hold `*` and `?`. host: required when the destination is a name. */
+  @IsOptional() @IsAliasName() @MaxLength(253) @IsString() alias?: string | null;
+  /** http: required. */
+  @IsOptional() @MaxLength(64) @IsNotEmpty() @IsString() domainId?: string | null;
+  @IsOptional() @MaxLength(253) @IsString() subdomain?: string | null;
+  @MayBeAbsent() @IsBoolean() enabled?: boolean;
+  /** `""` none, `"*"` all, or ports and ranges such as `80,8000-8010`. http: always `443,80`. */
+  @MayBeAbsent() @IsPortRangeString() @MaxLength(1024) @IsString() tcpPortRangeString?: string;
+  /** http: always `""`. */
+  @MayBeAbsent() @IsPortRangeString() @MaxLength(1024) @IsString() udpPortRangeString?: string;
+  @MayBeAbsent() @IsBoolean() disableIcmp?: boolean;
+  @MayBeAbsent() @IsIn(AUTH_DAEMON_MODES) @ApiPropertyOptional({ enum: AUTH_DAEMON_MODES }) authDaemonMode?: (typeof AUTH_DAEMON_MODES)[number];
+  /** null: 22123. */
+  @IsOptional() @Max(65535) @Min(1) @IsInt() @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 65535, nullable: true }) authDaemonPort?: number | null;
+  @MayBeAbsent() @IsIdList(MAX_IDS) @ApiPropertyOptional(ID_LIST) roleIds?: number[];
+  @MayBeAbsent() @IsUserIdList(MAX_IDS) @ApiPropertyOptional({ type: 'array', maxItems: MAX_IDS, uniqueItems: true, items: { type: 'string' } }) userIds?: string[];
+  /** Machine clients. */
+  @MayBeAbsent() @IsIdList(MAX_IDS) @ApiPropertyOptional(ID_LIST) clientIds?: number[];
+}
+
+export class CreateSiteResourceBody extends Fields {
+  @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  /** Generated when absent. */
+  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @IsIn(MODES) @ApiProperty({ enum: MODES }) mode: Mode;
+  /** host: an address or a host name; cidr: an address range; http: where the service is. */
+  @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() destination: string;
+}
+
+/** At least one field. Leaving `alias` out clears it, leaving `domainId` out clears the domain; sites and grants stay when they are left out. */
+export class UpdateSiteResourceBody extends Fields {
+  @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
+  @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @MayBeAbsent() @IsIn(MODES) @ApiPropertyOptional({ enum: MODES }) mode?: Mode;
+  @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() destination?: string;
+}
+
+const ORDER = ['asc', 'desc'] as const;
+
+export class ListSiteResourcesQuery extends SearchQuery {
+  @MayBeAbsent() @IsIn(ORDER) @ApiPropertyOptional({ enum: ORDER }) declare order?: (typeof ORDER)[number];
+  @MayBeAbsent() @IsIn(['name']) @ApiPropertyOptional({ enum: ['name'] }) sort_by?: 'name';
+  @MayBeAbsent() @IsIn(MODES) @ApiPropertyOptional({ enum: MODES }) mode?: Mode;
+  @QueryInt(1, Number.MAX_SAFE_INTEGER) siteId?: number;
+}
+
+/** The row of integration-api.md §3.4. */
+export class SiteResourceRow {
+  siteResourceId: number;
+  orgId: string;
+  /** Each private resource is a network of its own, under its own number. */
+  networkId: number;
+  defaultNetworkId: number | null;
+  niceId: string;
+  name: string;
+  ssl: boolean;
+  @ApiProperty({ enum: MODES }) mode: Mode;
+  @ApiProperty({ enum: SCHEMES, nullable: true, type: 'string' }) scheme: (typeof SCHEMES)[number] | null;
+  proxyPort: number | null;
+  destinationPort: number | null;
+  destination: string;
+  enabled: boolean;
+  alias: string | null;
+  /** In the utility subnet; of host and http. */
+  aliasAddress: string | null;
+  tcpPortRangeString: string;
+  udpPortRangeString: string;
+  disableIcmp: boolean;
+  authDaemonPort: number;
+  @ApiProperty({ enum: AUTH_DAEMON_MODES }) authDaemonMode: (typeof AUTH_DAEMON_MODES)[number];
+  domainId: string | null;
+  subdomain: string | null;
+  fullDomain: string | null;
+}
+
+export class SiteResourceView extends SiteResourceRow {
+  /** The first of `siteIds`; null when its sites are gone. */
+  siteId: number | null;
+  @ApiProperty({ type: [Number] }) siteIds: number[];
+}
+
+/** The sites in the same order in each list. */
+export class SiteResourceItem extends SiteResourceView {
+  @ApiProperty({ type: [String] }) siteNames: string[];
+  @ApiProperty({ type: [String] }) siteNiceIds: string[];
+  @ApiProperty({ type: 'array', items: { type: 'string', nullable: true } }) siteAddresses: (string | null)[];
+  @ApiProperty({ type: [Boolean] }) siteOnlines: boolean[];
+}
+
+export class SiteResourceList {
+  @ApiProperty({ type: [SiteResourceItem] }) siteResources: SiteResourceItem[];
+  pagination: PagePagination;
+}
+
+export class SiteNetworkLink {
+  siteId: number;
+  networkId: number;
+}
+
+export class ResourceNetwork {
+  networkId: number;
+  niceId: string | null;
+  name: string | null;
+  @ApiProperty({ enum: ['resource'] }) scope: 'resource';
+  orgId: string;
+}
+
+/** One private resource on one site, as the contract nests it. */
+export class SiteResourceOnSite {
+  siteNetworks: SiteNetworkLink;
+  networks: ResourceNetwork;
+  siteResources: SiteResourceRow;
+}
+
+/** This list has no pagination member. */
+export class SiteResourcesOnSite {
+  @ApiProperty({ type: [SiteResourceOnSite] }) siteResources: SiteResourceOnSite[];
+}
+
+export class DeletedSiteResource {
+  message: string;
+}

@@ -1,0 +1,218 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import {
+  AppError, conflict, Db, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
+} from '../../../libs/platform/index.js';
+import { AuditService } from '../../audit/index.js';
+import { makeNiceId, SitesService } from '../../sites/index.js';
+import { DomainsService } from '../domains/domains.service.js';
+import { checkDestination, checkName, routeOf, WEB_PORTS } from './destinations.js';
+import type {
+  CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody,
+} from './private.dto.js';
+import { PrivateLinks } from './private-links.js';
+import { PrivateReads } from './private-reads.js';
+import { type Links, type PrivateColumns, PrivateRepository, type StoredSiteResource } from './private.repository.js';
+
+const PAGE_SIZE = 20;
+const PAGE_SIZE_OF_SITE = 100;
+const TRIES = 5;
+const AUTH_DAEMON_PORT = 22123;
+const NICE_ID = /^[A-Za-z0-9-]+$/;
+const NICE_ID_INDEX = 'site_resource_org_id_nice_id_key';
+const ALIAS_ADDRESS_INDEX = 'site_resource_alias_address';
+
+/** Private ("site") resources (integration-api.md §3.4). */
+@Injectable()
+export class PrivateResourcesService implements OnModuleInit {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: PrivateRepository,
+    private readonly links: PrivateLinks,
+    private readonly reads: PrivateReads,
+    private readonly domains: DomainsService,
+    private readonly sites: SitesService,
+    private readonly audit: AuditService,
+    private readonly resolvers: TenantResolvers,
+  ) {}
+
+  onModuleInit(): void {
+    this.resolvers.register('siteResourceId', async (value) => {
+      const siteResourceId = parseId(value);
+      const orgId = siteResourceId === null ? null : await this.repository.orgOf(this.db.manager, siteResourceId);
+      return orgId === null ? null : { orgId };
+    });
+  }
+
+  /**
+   * @throws validation for a destination, name or port that does not fit the mode, or an address of the organization itself; not_found for a site,
+   * role, user, client or domain of another organization; conflict when niceId, alias or full domain is taken; capacity without a free alias address.
+   */
+  async create(principal: Principal, orgId: string, body: CreateSiteResourceBody): Promise<SiteResourceView> {
+    const siteIds = mergedSites(body);
+    if (!siteIds || siteIds.length === 0) throw invalid('siteIds', 'at least one site is required');
+    const columns = newColumns(body);
+    checkName(columns, body.subdomain);
+    checkDestination(columns);
+    const links = { siteIds, roleIds: body.roleIds ?? [], userIds: body.userIds ?? [], clientIds: body.clientIds ?? [] };
+    for (let attempt = 1; ; attempt++) {
+      const niceId = body.niceId ?? makeNiceId();
+      try {
+        return await this.db.tx((tx) => this.createIn(tx, principal, orgId, { ...columns, niceId }, links, body));
+      } catch (error) {
+        const again = isUniqueViolation(error, ALIAS_ADDRESS_INDEX) || (!body.niceId && isUniqueViolation(error, NICE_ID_INDEX));
+        if (!again || attempt === TRIES) throw known(error);
+      }
+    }
+  }
+
+  /** @throws not_found for a site of another organization. */
+  async list(_principal: Principal, orgId: string, q: ListSiteResourcesQuery): Promise<SiteResourceList> {
+    const window = windowOf(q, PAGE_SIZE);
+    if (q.siteId !== undefined && !(await this.repository.hasSite(this.db.manager, orgId, q.siteId))) throw notFound('Site');
+    const [siteResources, total] = await Promise.all([this.reads.page(this.db.manager, orgId, q, window), this.reads.total(this.db.manager, orgId, q)]);
+    return { siteResources, pagination: shapeB(total, window) };
+  }
+
+  async listOfSite(_principal: Principal, orgId: string, siteId: number, page: PageQuery): Promise<SiteResourcesOnSite> {
+    return { siteResources: await this.reads.onSite(this.db.manager, orgId, siteId, windowOf(page, PAGE_SIZE_OF_SITE)) };
+  }
+
+  /** @throws not_found */
+  async get(_principal: Principal, orgId: string, siteResourceId: number): Promise<{ resource: SiteResourceView; version: number }> {
+    return versioned(await this.repository.find(this.db.manager, orgId, siteResourceId));
+  }
+
+  /** Sites and grants that are given replace those that are there. @throws as `create`; precondition_failed */
+  async update(
+    principal: Principal, orgId: string, siteResourceId: number, body: UpdateSiteResourceBody, ifMatch: number | undefined,
+  ): Promise<{ resource: SiteResourceView; version: number }> {
+    if (Object.values(body).every((value) => value === undefined)) throw invalid('body', 'at least one field is required');
+    if (mergedSites(body)?.length === 0) throw invalid('siteIds', 'at least one site is required');
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, siteResourceId, body, ifMatch));
+      } catch (error) {
+        if (!isUniqueViolation(error, ALIAS_ADDRESS_INDEX) || attempt === TRIES) throw known(error);
+      }
+    }
+  }
+
+  /** With its grants; its alias address is free again. */
+  async delete(principal: Principal, orgId: string, siteResourceId: number): Promise<DeletedSiteResource> {
+    await this.db.tx(async (tx) => {
+      const { name, siteIds } = await this.lock(tx, orgId, siteResourceId);
+      await this.repository.delete(tx, orgId, siteResourceId);
+      await this.sites.bumpDesired(tx, orgId, siteIds);
+      await this.audit.record(tx, principal, { orgId, action: 'site_resource.delete', target: { type: 'site_resource', id: siteResourceId }, details: { name } });
+    });
+    return { message: 'Site resource deleted successfully' };
+  }
+
+  /** For what hangs on a resource: locks it. @throws not_found */
+  async lock(tx: EntityManager, orgId: string, siteResourceId: number): Promise<StoredSiteResource> {
+    const row = await this.repository.lock(tx, orgId, siteResourceId);
+    if (!row) throw notFound('Site resource');
+    return row;
+  }
+
+  /** The insert with all that belongs to it leaves in one packet; what it met is looked at afterwards. */
+  private async createIn(
+    tx: EntityManager, principal: Principal, orgId: string, columns: PrivateColumns, links: Links, { subdomain }: CreateSiteResourceBody,
+  ): Promise<SiteResourceView> {
+    const full = columns.domainId === null ? null : await this.domains.nameToInsert(tx, orgId, columns.domainId, subdomain);
+    const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
+    const { name, mode, destination, alias } = columns;
+    const [inserted] = await Promise.all([
+      this.repository.insert(tx, orgId, named, links, routeOf(destination)),
+      this.audit.record(tx, principal, {
+        orgId, action: 'site_resource.create', target: { type: 'site_resource', drawnFrom: 'site_resource_site_resource_id_seq' },
+        details: { name, mode, destination, alias, siteIds: links.siteIds },
+      }),
+      this.sites.bumpDesired(tx, orgId, links.siteIds),
+    ]);
+    const { version: _, sites, roles, users, clients, own, ...row } = inserted;
+    if (own) throw ownAddress();
+    if (sites !== links.siteIds.length) throw notFound('Site');
+    if (roles !== links.roleIds.length) await this.links.requireRoles(tx, orgId, links.roleIds, 'roleIds');
+    if (users !== links.userIds.length) throw notFound('User');
+    if (clients !== links.clientIds.length) await this.links.requireMachines(tx, orgId, links.clientIds, 'clientIds');
+    if (mode !== 'cidr' && row.aliasAddress === null) throw noAliasAddress();
+    return { ...row, siteId: links.siteIds[0]!, siteIds: links.siteIds };
+  }
+
+  private async updateIn(
+    tx: EntityManager, principal: Principal, orgId: string, siteResourceId: number, body: UpdateSiteResourceBody, ifMatch: number | undefined,
+  ): Promise<{ resource: SiteResourceView; version: number }> {
+    const before = await this.lock(tx, orgId, siteResourceId);
+    requireVersion('Site resource', ifMatch, before.version);
+    if (body.niceId !== undefined && body.niceId !== before.niceId && !NICE_ID.test(body.niceId)) throw invalid('niceId', 'must be letters, digits and hyphens');
+    const columns = changedColumns(before, body);
+    checkName(columns, body.subdomain);
+    if (body.mode !== undefined || body.destination !== undefined) checkDestination(columns);
+    const route = body.destination === undefined ? null : routeOf(body.destination);
+    if (route !== null && (await this.repository.isOwn(tx, orgId, route))) throw ownAddress();
+    const full = columns.domainId === null ? null : await this.domains.nameOn(tx, orgId, columns.domainId, body.subdomain);
+    const siteIds = mergedSites(body) ?? before.siteIds;
+    const moved = siteIds.join() !== before.siteIds.join();
+    if (moved && (await this.repository.setSites(tx, orgId, siteResourceId, siteIds)) !== siteIds.length) throw notFound('Site');
+    if (body.roleIds) await this.links.setRoles(tx, orgId, siteResourceId, body.roleIds);
+    if (body.userIds) await this.links.setUsers(tx, orgId, siteResourceId, body.userIds);
+    if (body.clientIds) await this.links.setClients(tx, orgId, siteResourceId, body.clientIds);
+    const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
+    const row = await this.repository.update(tx, orgId, siteResourceId, named, moved);
+    if (row.mode !== 'cidr' && row.aliasAddress === null) throw noAliasAddress();
+    await this.audit.record(tx, principal, {
+      orgId, action: 'site_resource.update', target: { type: 'site_resource', id: siteResourceId },
+      details: { fields: Object.keys(body).filter((name) => body[name as keyof UpdateSiteResourceBody] !== undefined) },
+    });
+    await this.sites.bumpDesired(tx, orgId, [...new Set([...before.siteIds, ...siteIds])]);
+    return versioned(row);
+  }
+}
+
+const ownAddress = () => invalid('destination', "is an address of the organization's own subnets");
+const noAliasAddress = () => new AppError('capacity', 'The utility subnet of the organization has no free address left', { retryAfter: 60 });
+
+/** `siteId` first, then `siteIds`; undefined when neither is given. */
+function mergedSites({ siteId, siteIds }: { siteId?: number; siteIds?: number[] }): number[] | undefined {
+  if (siteId === undefined && siteIds === undefined) return undefined;
+  return [...new Set([...(siteId === undefined ? [] : [siteId]), ...(siteIds ?? [])])];
+}
+
+function newColumns(body: CreateSiteResourceBody): Omit<PrivateColumns, 'niceId'> {
+  const http = body.mode === 'http';
+  return {
+    name: body.name, ssl: body.ssl ?? false, mode: body.mode, scheme: body.scheme ?? null, destinationPort: body.destinationPort ?? null, destination: body.destination,
+    enabled: body.enabled ?? true, alias: body.alias ?? null, tcpPortRangeString: body.tcpPortRangeString ?? '*', udpPortRangeString: body.udpPortRangeString ?? '*',
+    ...(http ? WEB_PORTS : {}), disableIcmp: body.disableIcmp ?? http, authDaemonPort: body.authDaemonPort ?? AUTH_DAEMON_PORT, authDaemonMode: body.authDaemonMode ?? 'site',
+    domainId: body.domainId ?? null, subdomain: null, fullDomain: null,
+  };
+}
+
+/** §3.4: what is left out stays, but for the alias and the domain, which it clears. */
+function changedColumns(before: StoredSiteResource, body: UpdateSiteResourceBody): PrivateColumns {
+  const mode = body.mode ?? before.mode;
+  return {
+    niceId: body.niceId ?? before.niceId, name: body.name ?? before.name, ssl: body.ssl ?? before.ssl, mode, scheme: body.scheme === undefined ? before.scheme : body.scheme,
+    destinationPort: body.destinationPort === undefined ? before.destinationPort : body.destinationPort, destination: body.destination ?? before.destination,
+    enabled: body.enabled ?? before.enabled, alias: body.alias ?? null, tcpPortRangeString: body.tcpPortRangeString ?? before.tcpPortRangeString,
+    udpPortRangeString: body.udpPortRangeString ?? before.udpPortRangeString, ...(mode === 'http' ? WEB_PORTS : {}), disableIcmp: body.disableIcmp ?? before.disableIcmp,
+    authDaemonPort: body.authDaemonPort === null ? AUTH_DAEMON_PORT : (body.authDaemonPort ?? before.authDaemonPort), authDaemonMode: body.authDaemonMode ?? before.authDaemonMode,
+    domainId: body.domainId ?? null, subdomain: null, fullDomain: null,
+  };
+}
+
+function versioned(row: StoredSiteResource | null): { resource: SiteResourceView; version: number } {
+  if (!row) throw notFound('Site resource');
+  const { version, ...resource } = row;
+  return { resource, version };
+}
+
+function known(error: unknown): unknown {
+  if (isUniqueViolation(error, NICE_ID_INDEX)) return conflict('This niceId is already in use');
+  if (isUniqueViolation(error, 'site_resource_alias')) return conflict('This alias is already in use');
+  if (isUniqueViolation(error, 'site_resource_full_domain')) return conflict('This full domain is already in use');
+  // What a root key or a link names was deleted a moment ago.
+  return sqlState(error) === '23503' ? notFound('Organization or domain') : error;
+}
