@@ -298,6 +298,11 @@ const MIXED_ROWS = `SELECT
   (SELECT count(*) FROM provisioning_key k JOIN provisioning_template t USING (template_id) WHERE k.org_id <> t.org_id) +
   (SELECT count(*) FROM resource_role m JOIN role r USING (role_id) JOIN resource p USING (resource_id) WHERE r.org_id <> p.org_id) +
   (SELECT count(*) FROM resource_user m JOIN resource p USING (resource_id) WHERE m.org_id <> p.org_id) +
+  (SELECT count(*) FROM site_resource_site m JOIN site s USING (site_id) JOIN site_resource p USING (site_resource_id) WHERE s.org_id <> p.org_id) +
+  (SELECT count(*) FROM site_resource_role m JOIN role r USING (role_id) JOIN site_resource p USING (site_resource_id) WHERE r.org_id <> p.org_id) +
+  (SELECT count(*) FROM site_resource_user m JOIN site_resource p USING (site_resource_id) WHERE m.org_id <> p.org_id) +
+  (SELECT count(*) FROM site_resource_client m JOIN client c USING (client_id) JOIN site_resource p USING (site_resource_id) WHERE c.org_id <> p.org_id) +
+  (SELECT count(*) FROM site_resource r JOIN domain d USING (domain_id) WHERE r.org_id <> d.org_id) +
   (SELECT count(*) FROM resource r JOIN domain d USING (domain_id) WHERE r.org_id <> d.org_id) +
   (SELECT count(*) FROM target t JOIN site s USING (site_id) JOIN resource r USING (resource_id) WHERE t.org_id <> s.org_id OR t.org_id <> r.org_id) +
   (SELECT count(*) FROM membership_role m JOIN role r USING (role_id) WHERE m.org_id <> r.org_id) +

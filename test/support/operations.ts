@@ -242,6 +242,34 @@ export const OPERATIONS: Record<string, Operation> = {
   addResourceUser: onResource('resource.add_user', (stage) => ({ userId: stage.callers.member.userId })),
   removeResourceUser: onResource('resource.remove_user', (stage) => ({ userId: stage.callers.member.userId }), 'users/add'),
 
+  // private resources
+  createSiteResource: { by: 'key', call: (stage) => ({ body: newSiteResource(stage) }), audit: ['site_resource.create', 'site_resource', 'siteResourceId'] },
+  listSiteResources: read('key', (stage) => ({ query: { page: 1, pageSize: 10, siteId: stage.approved.siteId } })),
+  listSiteResourcesOfSite: read('key', (stage) => ({ params: { siteId: stage.approved.siteId }, query: PAGE })),
+  getSiteResource: read('key', ofSiteResource),
+  updateSiteResource: onSiteResource('update', (stage) => {
+    const { name, niceId, siteId, siteIds, roleIds, userIds, clientIds, domainId, subdomain } = newSiteResource(stage);
+    return { name, niceId, siteId, siteIds, roleIds, userIds, clientIds, domainId, subdomain };
+  }),
+  deleteSiteResource: onSiteResource('delete'),
+  listSiteResourceRoles: read('key', ofSiteResource),
+  listSiteResourceUsers: read('key', ofSiteResource),
+  listSiteResourceClients: read('key', ofSiteResource),
+  setSiteResourceRoles: onSiteResource('set_roles', (stage) => ({ roleIds: [stage.roleId] })),
+  setSiteResourceUsers: onSiteResource('set_users', (stage) => ({ userIds: [stage.callers.member.userId] })),
+  setSiteResourceClients: onSiteResource('set_clients', (stage) => ({ clientIds: [stage.clientId] })),
+  addSiteResourceRole: onSiteResource('add_role', (stage) => ({ roleId: stage.roleId })),
+  addSiteResourceUser: onSiteResource('add_user', (stage) => ({ userId: stage.callers.member.userId })),
+  addSiteResourceClient: onSiteResource('add_client', (stage) => ({ clientId: stage.clientId })),
+  removeSiteResourceRole: onSiteResource('remove_role', (stage) => ({ roleId: stage.roleId }), 'roles/add'),
+  removeSiteResourceUser: onSiteResource('remove_user', (stage) => ({ userId: stage.callers.member.userId }), 'users/add'),
+  removeSiteResourceClient: onSiteResource('remove_client', (stage) => ({ clientId: stage.clientId }), 'clients/add'),
+  addClientToSiteResources: {
+    by: 'key',
+    call: async (stage) => ({ params: { clientId: stage.clientId }, body: { siteResourceIds: [await stage.siteResource()] } }),
+    audit: ['client.add_site_resources', 'client', 'clientId'],
+  },
+
   // targets and rules
   createTarget: {
     by: 'key',
@@ -421,6 +449,27 @@ function onResource(action: string, body?: (stage: Stage) => Record<string, unkn
       return { params: { resourceId }, ...(sent ? { body: sent } : {}) };
     },
     audit: [action, 'resource', 'resourceId'],
+  };
+}
+const newSiteResource = (stage: Stage) => ({
+  name: stage.name('private'), niceId: stage.name('private'), mode: 'http', destination: 'web', destinationPort: 80, scheme: 'http', siteId: stage.approved.siteId,
+  siteIds: [stage.approved.siteId, stage.pending.siteId], roleIds: [stage.roleId], userIds: [stage.callers.member.userId], clientIds: [stage.clientId], domainId: stage.domainId,
+  subdomain: stage.name('p').toLowerCase(),
+});
+function ofSiteResource(stage: Stage): Call {
+  return { params: { siteResourceId: stage.siteResourceId } };
+}
+/** Likewise of a private resource. */
+function onSiteResource(verb: string, body?: (stage: Stage) => Record<string, unknown>, before?: string): Operation {
+  return {
+    by: 'key',
+    async call(stage) {
+      const siteResourceId = await stage.siteResource();
+      const sent = body?.(stage);
+      if (before) await stage.root.expect('POST', `/site-resource/${siteResourceId}/${before}`, sent);
+      return { params: { siteResourceId }, ...(sent ? { body: sent } : {}) };
+    },
+    audit: [`site_resource.${verb}`, 'site_resource', 'siteResourceId'],
   };
 }
 /** Likewise of a client. */

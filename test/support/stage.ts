@@ -47,6 +47,7 @@ export class Stage {
   roleId!: number;
   clientId!: number;
   resourceId!: number;
+  siteResourceId!: number;
   targetId!: number;
   key!: TestKey;
   pendingKey!: TestKey;
@@ -74,6 +75,7 @@ export class Stage {
     stage.domainId = await stage.domain();
     stage.clientId = await stage.client();
     stage.resourceId = await stage.resource();
+    stage.siteResourceId = await stage.siteResource();
     stage.targetId = await stage.target(stage.resourceId);
     [{ roleId: stage.roleId }] = (await stage.sql('SELECT role_id AS "roleId" FROM role WHERE org_id = $1 AND name = $2', [stage.orgId, 'Member'])) as [{ roleId: number }];
     await stage.tombstone();
@@ -111,6 +113,9 @@ export class Stage {
     await this.root.expect('POST', `/resource/${resourceId}`, { emailWhitelistEnabled: true });
     return resourceId;
   }
+  /** A private resource on the approved site. */
+  siteResource = async () =>
+    (await this.make<{ siteResourceId: number }>('site-resource', { mode: 'host', destination: '10.1.2.3', siteId: this.approved.siteId })).siteResourceId;
   /** A target on the approved site. */
   target = async (resourceId: number) =>
     (await this.root.expect<{ targetId: number }>('PUT', `/resource/${resourceId}/target`, { siteId: this.approved.siteId, ip: 'localhost', port: 80, method: 'http' })).targetId;
