@@ -41,13 +41,15 @@ export class InvitationsRepository {
     return rows[0]?.expiresAt ?? null;
   }
 
+  /** Locked by a statement of its own: one that waits for a lock goes on with what it counted before. */
   async lock(tx: EntityManager, orgId: string, email: string): Promise<HeldInvitation | null> {
+    await query(tx, 'SELECT 1 AS one FROM invitation WHERE org_id = $1 AND email = $2 FOR UPDATE', [orgId, email]);
     const rows = await query<HeldInvitation>(
       tx,
       `SELECT invite_id AS "inviteId", expires_at <= now() AS expired, recent.n AS regenerated,
          coalesce(ceil(extract(epoch FROM recent.first + interval '1 hour' - now())), 1)::int AS "retryAfter"
        FROM invitation, LATERAL (SELECT count(*) AS n, min(t) AS first FROM unnest(regenerated_at) t WHERE t > now() - interval '1 hour') recent
-       WHERE org_id = $1 AND email = $2 FOR UPDATE OF invitation`,
+       WHERE org_id = $1 AND email = $2`,
       [orgId, email],
     );
     return rows[0] ?? null;
