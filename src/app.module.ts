@@ -5,6 +5,7 @@ import { AccessModule, ApiKey, Role, User } from './access/index.js';
 import { ApprovalsModule, Tombstone } from './approvals/index.js';
 import { AgentsModule } from './agents/index.js';
 import { AuditModule } from './audit/index.js';
+import { BlueprintsModule } from './blueprints/index.js';
 import { BootstrapModule } from './bootstrap/index.js';
 import { ClientsModule } from './clients/index.js';
 import { HealthModule } from './health/index.js';
@@ -44,6 +45,7 @@ export class AppModule {
         SitesModule,
         ClientsModule,
         ResourcesModule,
+        BlueprintsModule,
         ApprovalsModule,
         ProvisioningModule,
         AgentsModule,

@@ -51,6 +51,10 @@ const IDEMPOTENCY_HEADER = ApiHeader({
   schema: { type: 'string', minLength: 1, maxLength: 255 },
 });
 
+/** Documents a second success with a body of its own, which the handler chooses with `Answer`. */
+export const AlsoReturns = (status: number, model: Type<unknown>, description: string): MethodDecorator =>
+  applyDecorators(ApiExtraModels(model), ApiResponse({ status, description, schema: envelopeSchema(dataSchema(model)) }));
+
 function dataSchema(model: Model): Record<string, unknown> {
   if (model === null) return { nullable: true, type: 'object', maxProperties: 0 };
   if (model === 'empty') return { type: 'object', maxProperties: 0 };

@@ -78,6 +78,11 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
       done(error ?? checkBody(body as string, value) ?? null, value);
     });
   });
+  // A blueprint as it is written; every other route speaks JSON.
+  fastify.addContentTypeParser(['application/yaml', 'application/x-yaml', 'text/yaml'], { parseAs: 'string' }, (request, body, done) => {
+    if (request.routeOptions.url?.endsWith('/org/:orgId/blueprint')) done(null, body);
+    else done(new AppError('unsupported_media_type', 'Send JSON (application/json)'), undefined);
+  });
   return adapter;
 }
 

@@ -5,8 +5,9 @@ import { SERVER_VERSION } from './agents.service.js';
 import type { Reply } from './agent-socket.adapter.js';
 import { DeliveryService } from './delivery.service.js';
 import { MessageDispatch } from './message-dispatch.js';
-import { AppliedMessage, Data, From, Heartbeat, Hello, MessageErrorFilter, NewtBlueprint, NewtPingRequest, NewtRegister } from './messages.js';
+import { AppliedMessage, BlueprintMessage, Data, From, Heartbeat, Hello, MessageErrorFilter, NewtBlueprint, NewtPingRequest, NewtRegister } from './messages.js';
 import type { Session } from './session.js';
+import { SiteBlueprints } from './site-blueprints.service.js';
 
 /** What a newt reports and nobody here uses yet. The WireGuard side and Docker discovery will take their types out of this list. */
 const QUIET = [
@@ -20,6 +21,7 @@ const QUIET = [
 export class AgentsGateway {
   constructor(
     private readonly delivery: DeliveryService,
+    private readonly blueprints: SiteBlueprints,
     dispatch: MessageDispatch,
   ) {
     dispatch.acceptQuietly(QUIET);
@@ -64,8 +66,13 @@ export class AgentsGateway {
     if (newtVersion) this.delivery.saveIntroduction({ siteId: session.siteId, version: newtVersion, facts: null, clientType: 'newt' });
   }
 
+  @SubscribeMessage(AGENT_MESSAGE.blueprint)
+  blueprint(@From() session: Session, @Data() { id, kind, document }: BlueprintMessage): void {
+    this.blueprints.fromAgent(session, id, kind, JSON.stringify(document));
+  }
+
   @SubscribeMessage('newt/blueprint/apply')
-  applyBlueprint(@Data() _message: NewtBlueprint): Reply {
-    return { type: 'newt/blueprint/results', data: { success: false, message: 'Blueprints are not applied by this server yet' } };
+  applyBlueprint(@From() session: Session, @Data() { blueprint }: NewtBlueprint): void {
+    this.blueprints.fromNewt(session, blueprint);
   }
 }

@@ -1,6 +1,9 @@
 import { Module } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { AccessModule } from '../access/index.js';
+import { BlueprintsModule } from '../blueprints/index.js';
+import { ProvisioningModule } from '../provisioning/index.js';
+import { SitesModule } from '../sites/index.js';
 import { AgentDownloadController, AgentFiles } from './agent-download.controller.js';
 import { AgentsController } from './agents.controller.js';
 import { AgentsGateway } from './agents.gateway.js';
@@ -17,15 +20,16 @@ import { SessionDoor } from './session-door.js';
 import { SessionRegistry } from './session-registry.js';
 import { SessionTokens } from './session-tokens.js';
 import { ShutdownService } from './shutdown.service.js';
+import { SiteBlueprints } from './site-blueprints.service.js';
 import { UpgradeRouter } from './upgrade-router.js';
 
 /** Agent sessions: tokens, the gateway, presence, delivery of desired state. */
 @Module({
-  imports: [AccessModule],
+  imports: [AccessModule, BlueprintsModule, ProvisioningModule, SitesModule],
   controllers: [AgentsController, AgentDownloadController],
   providers: [
     AgentFiles, AgentsGateway, AgentsRepository, AgentsService, DeliveryService, KeepAliveService, LeaseService, MessageDispatch, MessageErrorFilter,
-    PresenceRepository, PresenceService, SessionDoor, SessionRegistry, SessionTokens, ShutdownService, UpgradeRouter,
+    PresenceRepository, PresenceService, SessionDoor, SessionRegistry, SessionTokens, ShutdownService, SiteBlueprints, UpgradeRouter,
   ],
   exports: [SessionTokens, UpgradeRouter],
 })

@@ -1,5 +1,5 @@
 import { type ArgumentsHost, Catch, createParamDecorator, type ExceptionFilter, type ExecutionContext, Injectable, Logger, ValidationPipe } from '@nestjs/common';
-import { IsArray, IsBoolean, IsInt, IsOptional, IsString, Max, MaxLength, Min, registerDecorator } from 'class-validator';
+import { IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, MaxLength, Min, registerDecorator } from 'class-validator';
 import { AppError, isDatabaseAway } from '../../libs/platform/index.js';
 import { type Incoming, MessageDispatch } from './message-dispatch.js';
 
@@ -79,6 +79,13 @@ export class NewtBlueprint {
   @IsString() blueprint: string;
 }
 
+const BLUEPRINT_KINDS = ['file', 'bootstrap', 'labels'] as const;
+
+export class BlueprintMessage {
+  @IsText(100) id: string;
+  @IsIn(BLUEPRINT_KINDS) kind: (typeof BLUEPRINT_KINDS)[number];
+  @IsObject() document: Record<string, unknown>;
+}
 
 /** Whatever a handler threw becomes one `error` message; the session goes on. */
 @Catch()

@@ -1,6 +1,7 @@
 import { Module, type OnModuleInit } from '@nestjs/common';
 import { Db, Hooks, parseId, query, Retention, TenantResolvers } from '../../libs/platform/index.js';
 import { AccessModule } from '../access/index.js';
+import { BlueprintsModule } from '../blueprints/index.js';
 import { AddressPoolModule } from '../orgs/index.js';
 import { SitesModule } from '../sites/index.js';
 import { CertificateAuthority } from './claims/certificate-authority.js';
@@ -16,6 +17,7 @@ import { Refusals } from './claims/refusals.js';
 import { KeysController } from './keys/keys.controller.js';
 import { KeysRepository } from './keys/keys.repository.js';
 import { KeysService } from './keys/keys.service.js';
+import { ProfileBlueprints } from './profiles/profile-blueprints.service.js';
 import { ProfilesController } from './profiles/profiles.controller.js';
 import { ProfilesService } from './profiles/profiles.service.js';
 import { TemplatesController } from './templates/templates.controller.js';
@@ -23,13 +25,13 @@ import { TemplatesService } from './templates/templates.service.js';
 
 /** Profiles, templates, provisioning keys, and claims: how a shared key becomes a site's own credential. */
 @Module({
-  imports: [AccessModule, AddressPoolModule, SitesModule],
+  imports: [AccessModule, AddressPoolModule, BlueprintsModule, SitesModule],
   controllers: [ProfilesController, TemplatesController, KeysController, ClaimsController, DeviceDoorController, NewtDoorController],
   providers: [
     ProfilesService, TemplatesService, KeysService, KeysRepository, ClaimsService, ClaimsRepository, ClaimAdministrationService, KeyPolicies,
-    CredentialIssuer, CertificateAuthority, Refusals,
+    CredentialIssuer, CertificateAuthority, ProfileBlueprints, Refusals,
   ],
-  exports: [KeysService],
+  exports: [KeysService, ProfileBlueprints],
 })
 export class ProvisioningModule implements OnModuleInit {
   constructor(

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AccessTokensModule } from './access-tokens/access-tokens.module.js';
 import { ResourceAuthModule } from './auth/auth.module.js';
+import { BulkModule } from './bulk/bulk.module.js';
 import { DomainsModule } from './domains/domains.module.js';
 import { GrantsModule } from './grants/grants.module.js';
 import { PrivateResourcesModule } from './private/private.module.js';
@@ -10,5 +11,11 @@ import { RulesModule } from './rules/rules.module.js';
 import { TargetsModule } from './targets/targets.module.js';
 
 /** What sites expose and to whom; each noun has a folder and a module of its own. */
-@Module({ imports: [DomainsModule, PublicResourcesModule, PrivateResourcesModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule], providers: [RoleReplacementService] })
+@Module({
+  imports: [
+    BulkModule, DomainsModule, PublicResourcesModule, PrivateResourcesModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule,
+  ],
+  providers: [RoleReplacementService],
+  exports: [BulkModule],
+})
 export class ResourcesModule {}

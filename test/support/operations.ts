@@ -213,6 +213,22 @@ export const OPERATIONS: Record<string, Operation> = {
   getDnsRecords: read('key', (stage) => ({ params: { domainId: stage.domainId } })),
   restartOrgDomain: { by: 'key', call: domain, audit: ['domain.restart', 'domain', 'domainId'] },
 
+  // blueprints
+  applyBlueprint: {
+    by: 'key',
+    call: (stage) => ({ body: { blueprint: Buffer.from(JSON.stringify({ sites: { [stage.approved.niceId]: { name: stage.name('described') } } })).toString('base64') }, target: stage.orgId }),
+    audit: ['blueprint.apply', 'org'],
+  },
+  listBlueprints: list('key'),
+  getBlueprint: {
+    by: 'key',
+    async call(stage) {
+      await stage.root.expect('PUT', `/org/${stage.orgId}/blueprint`, { blueprint: Buffer.from(`sites: {${stage.approved.niceId}: {name: ${randomBytes(6).toString('hex')}x}}`).toString('base64') });
+      const { blueprints } = await stage.root.expect<{ blueprints: { blueprintId: number }[] }>('GET', `/org/${stage.orgId}/blueprints`);
+      return { params: { blueprintId: blueprints[0]!.blueprintId } };
+    },
+  },
+
   // public resources
   createResource: { by: 'key', call: (stage) => ({ body: newResource(stage) }), audit: ['resource.create', 'resource', 'resourceId'] },
   createResourceOfSite: {

@@ -18,6 +18,19 @@ export class RolesRepository {
     return (inserted.identifiers[0] as { roleId: number }).roleId;
   }
 
+  async named(em: EntityManager, orgId: string, names: string[]): Promise<Map<string, number>> {
+    const rows = await query<{ name: string; id: number }>(em, 'SELECT name, role_id AS id FROM role WHERE org_id = $1 AND NOT is_admin AND name = ANY ($2)', [orgId, names]);
+    return new Map(rows.map((r) => [r.name, r.id]));
+  }
+
+  async insertMissing(em: EntityManager, orgId: string, names: string[], actions: string[]): Promise<void> {
+    await execute(
+      em,
+      'INSERT INTO role (org_id, name, actions) SELECT $1, n, $3 FROM unnest($2::text[]) AS u(n) ORDER BY n ON CONFLICT (org_id, name) DO NOTHING',
+      [orgId, names, actions],
+    );
+  }
+
   async orgOf(em: EntityManager, roleId: number): Promise<string | null> {
     const rows = await query<{ orgId: string }>(em, 'SELECT org_id AS "orgId" FROM role WHERE role_id = $1', [roleId]);
     return rows[0]?.orgId ?? null;

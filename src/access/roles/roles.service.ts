@@ -52,6 +52,17 @@ export class RolesService implements OnModuleInit {
     return roles.map(({ roleId, isAdmin }) => ({ roleId, isAdmin }));
   }
 
+  /** Ids of the roles of these names that are there, but for Admin's. */
+  named(tx: EntityManager, orgId: string, names: string[]): Promise<Map<string, number>> {
+    return this.repository.named(tx, orgId, names);
+  }
+
+  /** The same, with those that are missing made as Member is (integration-api.md §4.2). Part of a larger act, which is audited by its own name. */
+  async ensure(tx: EntityManager, orgId: string, names: string[]): Promise<Map<string, number>> {
+    await this.repository.insertMissing(tx, orgId, names, [...MEMBER_ACTIONS]);
+    return this.repository.named(tx, orgId, names);
+  }
+
   /** PUT /org/{orgId}/role. @throws conflict when the name is taken */
   async create(principal: Principal, orgId: string, body: CreateRoleBody): Promise<RoleView> {
     return this.db.tx(async (tx) => {

@@ -27,6 +27,8 @@ export interface KeyPolicy {
   labels: Record<string, string>;
   config: Record<string, unknown>;
   attributes: Record<string, unknown>;
+  /** Its profile has a blueprint for new sites. */
+  hasBlueprint: boolean;
 }
 
 interface PolicyRow extends Omit<KeyPolicy, 'generations'> {
@@ -43,7 +45,8 @@ const POLICY = `
     t.reclaim_policy AS "reclaimPolicy",
     ARRAY(SELECT group_id FROM provisioning_template_group tg WHERE tg.template_id = t.template_id
           UNION SELECT group_id FROM provisioning_profile_group pg WHERE pg.profile_id = t.profile_id) AS "groupIds",
-    coalesce(p.labels, '{}') AS labels, coalesce(p.config, '{}') AS config, coalesce(p.attributes, '{}') AS attributes
+    coalesce(p.labels, '{}') AS labels, coalesce(p.config, '{}') AS config, coalesce(p.attributes, '{}') AS attributes,
+    p.blueprint IS NOT NULL AS "hasBlueprint"
   FROM provisioning_key k JOIN org o USING (org_id) JOIN provisioning_template t USING (template_id)
     LEFT JOIN provisioning_profile p ON p.profile_id = t.profile_id
   WHERE k.key_id = $1`;

@@ -6,6 +6,7 @@ import { SiteCredentialsService } from '../../access/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { AddressPoolService } from '../../orgs/index.js';
 import { SitesService } from '../../sites/index.js';
+import { ProfileBlueprints } from '../profiles/profile-blueprints.service.js';
 import { matchesPattern } from '../hardware-id-pattern.js';
 import { parseKey } from '../keys/key-token.js';
 import { renderName } from '../name-template.js';
@@ -57,6 +58,7 @@ export class ClaimsService {
     private readonly pool: AddressPoolService,
     private readonly audit: AuditService,
     private readonly events: EventsService,
+    private readonly profileBlueprints: ProfileBlueprints,
   ) {}
 
   /**
@@ -107,6 +109,7 @@ export class ClaimsService {
   private async finish(decision: Decision, request: ClaimRequest, policy: KeyPolicy, generation: number, fresh: FreshCredential): Promise<ClaimResult | undefined> {
     switch (decision.do) {
       case 'created':
+        if (policy.hasBlueprint) await this.profileBlueprints.ensure(decision.siteId);
         return { outcome: 'created', siteId: decision.siteId, deviceId: decision.deviceId, credential: fresh.issued };
       case 'known':
         return this.reclaim(request, policy, generation, decision.siteId);

@@ -22,7 +22,7 @@ export class CreateProfileBody {
   /** Free attributes, kept with the site. */
   @MayBeAbsent() @IsObject() @MaxJsonBytes(JSON_LIMIT) @ApiPropertyOptional({ type: 'object', additionalProperties: true })
   attributes?: Record<string, unknown>;
-  /** Bootstrap blueprint (YAML, at most 256 KB); stored now, applied once blueprints are available. */
+  /** Bootstrap blueprint (YAML, at most 256 KB), applied once to each new site, before its agent's own; may hold {{site.name}} and the like. */
   @IsOptional() @IsString() @MaxBytes(BLUEPRINT_LIMIT) blueprint?: string | null;
 }
 

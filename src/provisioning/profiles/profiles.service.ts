@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { conflict, Db, execute, invalid, isUniqueViolation, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '../../../libs/platform/index.js';
+import { describeProblem, OPEN_SITE_TEMPLATES, parse } from '../../../libs/blueprint/index.js';
 import { AuditService } from '../../audit/index.js';
 import type { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
 import { Profile } from './profile.entity.js';
@@ -16,6 +17,7 @@ export class ProfilesService {
   /** @throws conflict when the name is taken, validation when a group is not of this organization. */
   async create(principal: Principal, orgId: string, body: CreateProfileBody): Promise<ProfileView> {
     const { groupIds = [], ...fields } = body;
+    checkBlueprint(fields.blueprint);
     return this.db.tx(async (tx) => {
       const row = { orgId, name: fields.name, description: fields.description ?? null, labels: fields.labels ?? {}, config: fields.config ?? {}, attributes: fields.attributes ?? {}, blueprint: fields.blueprint ?? null };
       const profile = await named(() => tx.save(Profile, row));
@@ -38,6 +40,7 @@ export class ProfilesService {
 
   async update(principal: Principal, orgId: string, profileId: number, body: UpdateProfileBody): Promise<ProfileView> {
     const { groupIds, ...fields } = body;
+    checkBlueprint(fields.blueprint);
     if (Object.keys(body).length === 0) throw invalid('body', 'at least one field is required');
     return this.db.tx(async (tx) => {
       await this.read(tx, orgId, profileId);
@@ -103,4 +106,11 @@ export async function groupsOf(em: EntityManager, of: 'profile' | 'template', id
     [ids],
   );
   return new Map(rows.map((r) => [r.id, r.groupIds.map(Number)]));
+}
+
+/** Its templates are filled in for each site; all else is looked at now. @throws validation with the first problem's place */
+function checkBlueprint(text: string | null | undefined): void {
+  if (!text) return;
+  const [problem] = parse(text, { templates: OPEN_SITE_TEMPLATES }).problems;
+  if (problem) throw invalid('blueprint', describeProblem(problem));
 }

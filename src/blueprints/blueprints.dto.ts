@@ -1,0 +1,55 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { OffsetPagination, QueryBoolean } from '../../libs/platform/index.js';
+
+export class ApplyBlueprintQuery {
+  /** Answer the plan and change nothing. */
+  @QueryBoolean() dryRun?: boolean;
+}
+
+export class ApplyBlueprintBody {
+  /** Base64 of the document, JSON or YAML. Or send the YAML itself as application/yaml. */
+  blueprint: string;
+}
+
+export class ChangeView {
+  @ApiProperty({ enum: ['create', 'update', 'delete'] }) action: 'create' | 'update' | 'delete';
+  @ApiProperty({ enum: ['public-resource', 'private-resource', 'target', 'rule', 'site'] }) type: 'public-resource' | 'private-resource' | 'target' | 'rule' | 'site';
+  /** The entry's key in the document. */
+  key: string;
+  fields: string[];
+}
+
+export class DriftedFieldView {
+  key: string;
+  field: string;
+  @ApiProperty({ nullable: true, oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }, { type: 'object' }, { type: 'array', items: {} }] }) file: unknown;
+  @ApiProperty({ nullable: true, oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }, { type: 'object' }, { type: 'array', items: {} }] }) current: unknown;
+}
+
+export class PlanView {
+  /** Empty: the document is as it is applied. */
+  changes: ChangeView[];
+  /** Fields that somebody changed since the file was applied; applying sets them back. */
+  drift: DriftedFieldView[];
+}
+
+export class BlueprintView {
+  blueprintId: number;
+  name: string;
+  @ApiProperty({ enum: ['API', 'UI', 'NEWT', 'CLI', 'AGENT'] }) source: 'API' | 'UI' | 'NEWT' | 'CLI' | 'AGENT';
+  succeeded: boolean;
+  orgId: string;
+  /** Seconds since 1970. */
+  createdAt: number;
+}
+
+export class BlueprintRecord extends BlueprintView {
+  message: string;
+  /** YAML, without secrets. */
+  contents: string;
+}
+
+export class BlueprintList {
+  blueprints: BlueprintView[];
+  pagination: OffsetPagination;
+}

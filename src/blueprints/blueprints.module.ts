@@ -1,0 +1,19 @@
+import { Module } from '@nestjs/common';
+import { AccessModule } from '../access/index.js';
+import { ResourcesModule } from '../resources/index.js';
+import { SitesModule } from '../sites/index.js';
+import { Apply } from './apply.js';
+import { BlueprintsController } from './blueprints.controller.js';
+import { BlueprintsRepository } from './blueprints.repository.js';
+import { BlueprintsService } from './blueprints.service.js';
+import { Secrets } from './secrets.js';
+import { StateRepository } from './state.repository.js';
+
+/** A document of resources: plan and apply, what it owns, what was staged for a site that waits. */
+@Module({
+  imports: [AccessModule, ResourcesModule, SitesModule],
+  controllers: [BlueprintsController],
+  providers: [Apply, BlueprintsRepository, BlueprintsService, Secrets, StateRepository],
+  exports: [BlueprintsService],
+})
+export class BlueprintsModule {}

@@ -1,0 +1,143 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, query, type Window } from '../../libs/platform/index.js';
+import type { BlueprintRecord, BlueprintView } from './blueprints.dto.js';
+import type { SourceKind } from './state.js';
+
+export interface HistoryEntry {
+  orgId: string;
+  siteId: number | null;
+  name: string;
+  source: BlueprintView['source'];
+  succeeded: boolean;
+  message: string;
+  /** Without secrets. */
+  contents: string;
+}
+
+export interface ApplyingSite {
+  siteId: number;
+  niceId: string;
+  name: string;
+  hardwareId: string | null;
+  labels: Record<string, string>;
+  pending: boolean;
+}
+
+/** Condition: the row is declared by documents of the site $1 and of no other. */
+const OWNED = (table: string) => {
+  const declarations = `SELECT FROM ${table}_declaration d JOIN blueprint_source b USING (source_id) WHERE d.${table}_id = r.${table}_id AND b.site_id`;
+  return `EXISTS (${declarations} = $1) AND NOT EXISTS (${declarations} <> $1)`;
+};
+
+const VIEW = `blueprint_id AS "blueprintId", name, source, succeeded, org_id AS "orgId", extract(epoch FROM created_at)::bigint AS "createdAt"`;
+
+/** Sources, secrets and history of blueprints. */
+@Injectable()
+export class BlueprintsRepository {
+  /** The site that sends a document, locked: an approval at the same moment comes before or after. */
+  async lockSite(tx: EntityManager, orgId: string, siteId: number): Promise<ApplyingSite | null> {
+    const [row] = await query<ApplyingSite>(
+      tx,
+      `SELECT site_id AS "siteId", nice_id AS "niceId", name, hardware_id AS "hardwareId", labels, status = 'pending' AS pending FROM site WHERE org_id = $1 AND site_id = $2 FOR NO KEY UPDATE`,
+      [orgId, siteId],
+    );
+    return row ?? null;
+  }
+
+  async sourceOf(tx: EntityManager, siteId: number, kind: SourceKind): Promise<number | null> {
+    const [row] = await query<{ id: number }>(tx, 'SELECT source_id AS id FROM blueprint_source WHERE site_id = $1 AND kind = $2', [siteId, kind]);
+    return row?.id ?? null;
+  }
+
+  async rememberSource(tx: EntityManager, orgId: string, siteId: number, kind: SourceKind): Promise<number> {
+    const [row] = await query<{ id: number }>(
+      tx,
+      `INSERT INTO blueprint_source (org_id, site_id, kind) VALUES ($1, $2, $3) ON CONFLICT (site_id, kind) DO UPDATE SET applied_at = now() RETURNING source_id AS id`,
+      [orgId, siteId, kind],
+    );
+    return row!.id;
+  }
+
+  /** Hashes of shared secrets as they are, by niceId. */
+  secretsOf(em: EntityManager, orgId: string, keys: string[]): Promise<{ key: string; passwordHash: string | null; pincodeHash: string | null; headerAuthHash: string | null }[]> {
+    return query(
+      em,
+      'SELECT nice_id AS key, password_hash AS "passwordHash", pincode_hash AS "pincodeHash", header_auth_hash AS "headerAuthHash" FROM resource WHERE org_id = $1 AND nice_id = ANY ($2)',
+      [orgId, keys],
+    );
+  }
+
+  async record(tx: EntityManager, e: HistoryEntry): Promise<number> {
+    const [row] = await query<{ id: number }>(
+      tx,
+      'INSERT INTO blueprint (org_id, site_id, name, source, succeeded, message, contents) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING blueprint_id AS id',
+      [e.orgId, e.siteId, e.name, e.source, e.succeeded, e.message, e.contents],
+    );
+    return row!.id;
+  }
+
+  async list(em: EntityManager, orgId: string, window: Window): Promise<[BlueprintView[], number]> {
+    const rows = await query<BlueprintView>(em, `SELECT ${VIEW} FROM blueprint WHERE org_id = $1 ORDER BY blueprint_id DESC LIMIT $2 OFFSET $3`, [orgId, window.limit, window.offset]);
+    const [total] = await query<{ n: number }>(em, 'SELECT count(*) AS n FROM blueprint WHERE org_id = $1', [orgId]);
+    return [rows, total!.n];
+  }
+
+  async find(em: EntityManager, orgId: string, blueprintId: number): Promise<BlueprintRecord | null> {
+    const [row] = await query<BlueprintRecord>(em, `SELECT ${VIEW}, message, contents FROM blueprint WHERE org_id = $1 AND blueprint_id = $2`, [orgId, blueprintId]);
+    return row ?? null;
+  }
+
+  async orgOf(em: EntityManager, blueprintId: number): Promise<string | null> {
+    const [row] = await query<{ orgId: string }>(em, 'SELECT org_id AS "orgId" FROM blueprint WHERE blueprint_id = $1', [blueprintId]);
+    return row?.orgId ?? null;
+  }
+
+  /** What was staged for the site, or disabled when it was suspended, comes into service as it is meant to be. */
+  async activate(tx: EntityManager, siteId: number): Promise<void> {
+    for (const table of ['resource', 'site_resource']) {
+      await execute(
+        tx,
+        `UPDATE ${table} r SET enabled = coalesce(staged_enabled, enabled), staged_by = NULL, staged_enabled = NULL
+         WHERE staged_by = $1 OR (staged_by IS NULL AND staged_enabled IS NOT NULL AND ${OWNED(table)})`,
+        [siteId],
+      );
+    }
+  }
+
+  /** What only the site's documents declare is disabled while it is suspended; `activate` restores exactly that. */
+  async suspend(tx: EntityManager, siteId: number): Promise<void> {
+    for (const table of ['resource', 'site_resource']) {
+      await execute(tx, `UPDATE ${table} r SET staged_enabled = enabled, enabled = false WHERE staged_by IS NULL AND staged_enabled IS NULL AND ${OWNED(table)}`, [siteId]);
+    }
+  }
+
+  /** Takes the grants to roles that a waiting site's documents named and nobody had made. */
+  async takeStagedGrants(tx: EntityManager, siteId: number): Promise<{ resourceId: number | null; siteResourceId: number | null; roleName: string }[]> {
+    return query(
+      tx,
+      'DELETE FROM staged_grant WHERE site_id = $1 RETURNING resource_id AS "resourceId", site_resource_id AS "siteResourceId", role_name AS "roleName"',
+      [siteId],
+    );
+  }
+
+  async grant(tx: EntityManager, table: 'resource' | 'site_resource', pairs: { id: number; roleId: number }[]): Promise<void> {
+    await execute(
+      tx,
+      `INSERT INTO ${table}_role (${table}_id, role_id) SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING`,
+      [pairs.map((p) => p.id), pairs.map((p) => p.roleId)],
+    );
+  }
+
+  /** Resources that only this site's documents declare, and that no other site serves. */
+  async deleteOwned(tx: EntityManager, siteId: number): Promise<void> {
+    for (const [table, parts] of [['resource', 'target'], ['site_resource', 'site_resource_site']] as const) {
+      await execute(
+        tx,
+        `DELETE FROM ${table} r WHERE ${OWNED(table)}
+           AND NOT EXISTS (SELECT FROM ${parts} p WHERE p.${table}_id = r.${table}_id AND p.site_id <> $1)`,
+        [siteId],
+      );
+    }
+  }
+}

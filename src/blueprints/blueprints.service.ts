@@ -1,0 +1,207 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { type Blueprint, describeProblem, maskSecrets, parse, type Problem, siteTemplates, toYaml } from '../../libs/blueprint/index.js';
+import {
+  AppError, conflict, Db, Hooks, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, Retention, shapeA, TenantResolvers, windowOf,
+} from '../../libs/platform/index.js';
+import { RolesService } from '../access/index.js';
+import { AuditService } from '../audit/index.js';
+import { Apply } from './apply.js';
+import type { BlueprintList, BlueprintRecord, PlanView } from './blueprints.dto.js';
+import { BlueprintsRepository } from './blueprints.repository.js';
+import { makePlan, type Plan } from './plan.js';
+import { Secrets } from './secrets.js';
+import { type Applicant, owns, type SourceKind } from './state.js';
+import { StateRepository } from './state.repository.js';
+
+export type SiteKind = Exclude<SourceKind, 'api'>;
+
+export interface Outcome {
+  ok: boolean;
+  message: string;
+  problems: { path: string; message: string }[];
+}
+
+const APPLIED = 'Blueprint applied successfully';
+const TRIES = 3;
+/** Unique indexes under which two documents, or a document and an operator, may meet. */
+const RACES = ['resource_full_domain', 'resource_port', 'resource_org_id_nice_id_key', 'site_resource_org_id_nice_id_key', 'site_resource_alias', 'site_resource_alias_address', 'target_internal_port'];
+
+/** Blueprints: parse, plan, apply (docs/blueprints.md). Everything of one document happens in one transaction. */
+@Injectable()
+export class BlueprintsService implements OnModuleInit {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: BlueprintsRepository,
+    private readonly states: StateRepository,
+    private readonly applier: Apply,
+    private readonly secrets: Secrets,
+    private readonly roles: RolesService,
+    private readonly audit: AuditService,
+    private readonly hooks: Hooks,
+    private readonly resolvers: TenantResolvers,
+    private readonly retention: Retention,
+  ) {}
+
+  onModuleInit(): void {
+    this.resolvers.register('blueprintId', async (value) => {
+      const blueprintId = parseId(value);
+      const orgId = blueprintId === null ? null : await this.repository.orgOf(this.db.manager, blueprintId);
+      return orgId === null ? null : { orgId };
+    });
+    this.hooks.siteApproved.register((tx, orgId, siteId) => this.activate(tx, orgId, siteId));
+    this.hooks.siteSuspended.register((tx, _orgId, siteId) => this.repository.suspend(tx, siteId));
+    this.hooks.siteDeleting.register((tx, _orgId, siteId) => this.repository.deleteOwned(tx, siteId));
+    this.retention.register({ table: 'blueprint', id: 'blueprint_id' });
+  }
+
+  /**
+   * PUT /org/{orgId}/blueprint: an operator applies a document. What a site's own document declares is not his to change here.
+   * @throws validation with every problem, conflict when somebody else took a name at the same moment.
+   */
+  async applyFor(principal: Principal, orgId: string, text: string): Promise<void> {
+    const model = read(text);
+    const hashes = await this.secrets.hash(orgId, model);
+    const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
+    const failure = await this.retried(async (tx) => {
+      const plan = makePlan(model, applicant, await this.states.load(tx, applicant, model), hashes);
+      if (plan.problems.length > 0) return plan.problems;
+      if (plan.changes.length > 0) {
+        await this.applier.run(tx, applicant, plan);
+        await this.record(tx, applicant, model, 'API', APPLIED);
+      }
+      await this.audit.record(tx, principal, { orgId, action: 'blueprint.apply', target: { type: 'org', id: orgId }, details: { changes: plan.changes.length } });
+      return null;
+    });
+    if (!failure) return;
+    await this.db.tx((tx) => this.record(tx, applicant, model, 'API', sentence(failure), false));
+    throw refused(failure);
+  }
+
+  /** The same without changing anything. @throws validation */
+  async planFor(orgId: string, text: string): Promise<PlanView> {
+    const model = read(text);
+    const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
+    const hashes = await this.secrets.hash(orgId, model);
+    const plan = await this.db.tx(async (tx) => makePlan(model, applicant, await this.states.load(tx, applicant, model), hashes));
+    if (plan.problems.length > 0) throw refused(plan.problems);
+    return { changes: plan.changes, drift: plan.drift };
+  }
+
+  /**
+   * A document that a site sends about itself. Problems are an answer, not an error. A bootstrap is applied once per site and remembered
+   * here; a repeated one is answered as done. @throws database_unavailable and what else may pass by itself
+   */
+  async applyFromSite(orgId: string, siteId: number, kind: SiteKind, document: string): Promise<Outcome> {
+    const parsed = parse(document, { format: 'auto' });
+    if (!parsed.ok) return { ok: false, message: describeAll(parsed.problems), problems: parsed.problems };
+    return this.applyModel(orgId, siteId, kind, parsed.model);
+  }
+
+  /**
+   * A profile's blueprint, once for a new site; a repeated call changes nothing. What is wrong with it is recorded and not thrown: the
+   * claim has happened.
+   */
+  async applyProfile(orgId: string, siteId: number, text: string): Promise<void> {
+    const site = await this.db.tx((tx) => this.repository.lockSite(tx, orgId, siteId));
+    if (!site) return;
+    const parsed = parse(text, { templates: siteTemplates(site) });
+    if (parsed.ok) await this.applyModel(orgId, siteId, 'profile', parsed.model);
+    else {
+      await this.db.tx(async (tx) => {
+        if ((await this.repository.sourceOf(tx, siteId, 'profile')) !== null) return;
+        await this.repository.rememberSource(tx, orgId, siteId, 'profile');
+        await this.repository.record(tx, { orgId, siteId, name: site.name, source: 'AGENT', succeeded: false, message: describeAll(parsed.problems), contents: '{}\n' });
+      });
+    }
+  }
+
+  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<BlueprintList> {
+    const window = windowOf(page, 1000);
+    const [blueprints, total] = await this.repository.list(this.db.manager, orgId, window);
+    return { blueprints, pagination: shapeA(total, window) };
+  }
+
+  /** @throws not_found */
+  async get(_principal: Principal, orgId: string, blueprintId: number): Promise<BlueprintRecord> {
+    const record = await this.repository.find(this.db.manager, orgId, blueprintId);
+    if (!record) throw notFound('Blueprint');
+    return record;
+  }
+
+  private async applyModel(orgId: string, siteId: number, kind: SiteKind, model: Blueprint): Promise<Outcome> {
+    const hashes = await this.secrets.hash(orgId, model);
+    let failed: Applicant | undefined;
+    const problems = await this.retried(async (tx) => {
+      const site = await this.repository.lockSite(tx, orgId, siteId);
+      if (!site) throw notFound('Site');
+      const known = await this.repository.sourceOf(tx, siteId, kind);
+      if (known !== null && !owns(kind)) return null;
+      // What a source owns is told by its row, so it is there before the plan.
+      const sourceId = known ?? (owns(kind) ? await this.repository.rememberSource(tx, orgId, siteId, kind) : null);
+      const applicant: Applicant = { orgId, kind, site, sourceId };
+      const plan = makePlan(model, applicant, await this.states.load(tx, applicant, model), hashes);
+      // A profile is not tried twice: nobody is there who would mend it for this site.
+      if (!owns(kind) && (plan.problems.length === 0 || kind === 'profile')) await this.repository.rememberSource(tx, orgId, siteId, kind);
+      if (plan.problems.length > 0) {
+        failed = applicant;
+        return plan.problems;
+      }
+      if (plan.changes.length > 0) await this.carryOut(tx, applicant, model, plan);
+      return null;
+    });
+    if (!problems) return { ok: true, message: APPLIED, problems: [] };
+    await this.db.tx((tx) => this.record(tx, failed!, model, failed!.kind === 'newt' ? 'NEWT' : 'AGENT', sentence(problems), false));
+    return { ok: false, message: sentence(problems), problems };
+  }
+
+  private async carryOut(tx: EntityManager, applicant: Applicant, model: Blueprint, plan: Plan): Promise<void> {
+    await this.applier.run(tx, applicant, plan);
+    await this.record(tx, applicant, model, applicant.kind === 'newt' ? 'NEWT' : 'AGENT', APPLIED);
+    const { site, orgId, kind } = applicant;
+    await this.audit.record(tx, { have: { kind: 'site', orgId }, kind: 'site', id: String(site!.siteId), name: site!.name, address: null }, {
+      orgId, action: 'blueprint.apply', target: { type: 'site', id: site!.siteId }, details: { kind, changes: plan.changes.length },
+    });
+  }
+
+  private async activate(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    await this.repository.activate(tx, siteId);
+    const grants = await this.repository.takeStagedGrants(tx, siteId);
+    if (grants.length === 0) return;
+    const roles = await this.roles.ensure(tx, orgId, [...new Set(grants.map((g) => g.roleName))]);
+    const pairs = (pick: (g: (typeof grants)[number]) => number | null) => grants.flatMap((g) => (pick(g) === null || !roles.has(g.roleName) ? [] : [{ id: pick(g)!, roleId: roles.get(g.roleName)! }]));
+    await this.repository.grant(tx, 'resource', pairs((g) => g.resourceId));
+    await this.repository.grant(tx, 'site_resource', pairs((g) => g.siteResourceId));
+  }
+
+  /** Somebody who takes a name at the same moment makes the plan wrong, not the document: it is made again. */
+  private async retried<T>(fn: (tx: EntityManager) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.db.tx(fn);
+      } catch (error) {
+        if (!RACES.some((index) => isUniqueViolation(error, index))) throw error;
+        if (attempt === TRIES) throw conflict('A name, alias or port of the blueprint is in use elsewhere');
+      }
+    }
+  }
+
+  private async record(tx: EntityManager, { orgId, site }: Applicant, model: Blueprint, source: 'API' | 'NEWT' | 'AGENT', message: string, succeeded = true): Promise<void> {
+    await this.repository.record(tx, { orgId, siteId: site?.siteId ?? null, name: site?.name ?? 'API', source, succeeded, message, contents: toYaml(maskSecrets(model)) });
+  }
+}
+
+const SHOWN = 20;
+const describeAll = (problems: Problem[]) => problems.slice(0, SHOWN).map(describeProblem).join('; ');
+const sentence = (problems: { path: string; message: string }[]) => `Blueprint applied with errors: ${problems.slice(0, SHOWN).map((p) => `${p.path}: ${p.message}`).join('; ')}`;
+
+function refused(problems: { path: string; message: string }[]): AppError {
+  const fields = problems.map((p) => ({ path: p.path, problem: p.message }));
+  return new AppError('validation', `Validation error: ${fields.slice(0, SHOWN).map((f) => `${f.problem} at "${f.path}"`).join('; ')}`, { fields });
+}
+
+function read(text: string): Blueprint {
+  const parsed = parse(text, { format: 'auto', maxBytes: 1024 * 1024 });
+  if (parsed.ok) return parsed.model;
+  throw refused(parsed.problems.map((p) => ({ path: p.path, message: p.line > 0 ? `${p.message} (line ${p.line}, column ${p.column})` : p.message })));
+}

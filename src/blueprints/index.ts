@@ -1,0 +1,2 @@
+export { BlueprintsModule } from './blueprints.module.js';
+export { BlueprintsService, type Outcome, type SiteKind } from './blueprints.service.js';

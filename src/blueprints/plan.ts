@@ -1,0 +1,399 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Blueprint, PrivateEntry, PublicResource, Target } from '../../libs/blueprint/index.js';
+import type { ColumnValues } from '../resources/index.js';
+import { type Applicant, type Declaration, type DomainRef, type Hashes, owns, type Part, prunes, type State, type Stored, type StoredPublic } from './state.js';
+
+/** One thing that applying a document would do, for people and for the history. */
+export interface Change {
+  action: 'create' | 'update' | 'delete';
+  type: 'public-resource' | 'private-resource' | 'target' | 'rule' | 'site';
+  key: string;
+  /** Names of what changes. */
+  fields: string[];
+}
+
+/** An owned field that somebody changed since; applying sets it back. */
+export interface DriftedField {
+  key: string;
+  field: string;
+  file: unknown;
+  current: unknown;
+}
+
+export interface PlanProblem {
+  path: string;
+  message: string;
+}
+
+interface Grants {
+  /** Names of roles; those without an id are made. */
+  roles: string[];
+  userIds: string[];
+}
+
+/** What becomes of one resource; `id` null: it is made. */
+export interface PublicStep {
+  key: string;
+  id: number | null;
+  /** Columns to insert, or those that change; null: the row stays as it is. */
+  columns: ColumnValues | null;
+  /** What this source declares from now on; null: nothing. */
+  declared: ColumnValues | null;
+  newTargets: ColumnValues[];
+  changedTargets: { id: number; columns: ColumnValues }[];
+  goneTargets: Part[];
+  newRules: ColumnValues[];
+  changedRules: { id: number; columns: ColumnValues }[];
+  goneRules: number[];
+  grants: (Grants & { emails: string[] }) | null;
+}
+
+export interface PrivateStep {
+  key: string;
+  id: number | null;
+  columns: ColumnValues | null;
+  declared: ColumnValues | null;
+  siteIds: number[];
+  /** Sites before and after, when they differ or the row changes. */
+  touchedSites: number[];
+  sitesChanged: boolean;
+  grants: (Grants & { clientIds: number[] }) | null;
+}
+
+export interface Plan {
+  changes: Change[];
+  drift: DriftedField[];
+  problems: PlanProblem[];
+  publicSteps: PublicStep[];
+  privateSteps: PrivateStep[];
+  siteSteps: { siteId: number; fields: { name?: string; dockerSocketEnabled?: boolean } }[];
+  /** Declared before and no more; whether they go is seen when they are looked at. */
+  dropped: { publicKeys: string[]; privateKeys: string[] };
+  strayTargets: { id: number; siteId: number }[];
+  strayRules: number[];
+}
+
+/**
+ * Compares a document with what is there (docs/blueprints.md). Pure: the same document, applicant and state make the same plan. A plan
+ * with problems is not to be applied; one without changes has nothing to do.
+ */
+export function makePlan(model: Blueprint, applicant: Applicant, state: State, hashes: Hashes): Plan {
+  return new Planner(applicant, state, hashes).plan(model);
+}
+
+class Planner {
+  private readonly changes: Change[] = [];
+  private readonly drift: DriftedField[] = [];
+  private readonly problems: PlanProblem[] = [];
+
+  constructor(
+    private readonly applicant: Applicant,
+    private readonly state: State,
+    private readonly hashes: Hashes,
+  ) {}
+
+  plan(model: Blueprint): Plan {
+    const siteSteps = model.sites.flatMap((entry) => this.site(entry) ?? []);
+    const publicSteps = model.publicResources.map((entry) =>
+      entry.targetsOnly ? this.targetsOnly(entry.key, entry.targets) : this.publicResource(entry),
+    ).filter((step) => step !== undefined);
+    const privateSteps = model.privateResources.map((entry) => this.privateResource(entry)).filter((step) => step !== undefined);
+    const dropped = this.dropped(model);
+    const gone = prunes(this.applicant.kind);
+    const strayTargets = gone ? this.state.mine.strayTargets.filter((t) => !dropped.publicKeys.includes(t.key)) : [];
+    const strayRules = gone ? this.state.mine.strayRules.filter((r) => !dropped.publicKeys.includes(r.key)) : [];
+    for (const { key } of strayTargets) this.changes.push({ action: 'delete', type: 'target', key, fields: [] });
+    for (const { key } of strayRules) this.changes.push({ action: 'delete', type: 'rule', key, fields: [] });
+    const { changes, drift, problems } = this;
+    return { changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, strayTargets, strayRules: strayRules.map((r) => r.id) };
+  }
+
+  private problem(path: string, message: string): undefined {
+    this.problems.push({ path, message });
+    return undefined;
+  }
+
+  private site({ key, name, dockerSocketEnabled }: { key: string; name: string; dockerSocketEnabled: boolean }): Plan['siteSteps'] | undefined {
+    const path = `sites.${key}`;
+    const found = (this.state.sites.get(key) ?? []).find((s) => s.niceId === key);
+    if (!found) return this.problem(path, 'there is no site with this niceId');
+    const own = this.applicant.site;
+    if (own && own.siteId !== found.siteId) return this.problem(path, 'a site describes itself only');
+    const fields = { ...(found.name === name ? {} : { name }), ...(found.dockerSocketEnabled === dockerSocketEnabled ? {} : { dockerSocketEnabled }) };
+    if (Object.keys(fields).length === 0) return undefined;
+    this.changes.push({ action: 'update', type: 'site', key, fields: Object.keys(fields) });
+    return [{ siteId: found.siteId, fields }];
+  }
+
+  // ------------------------------------------------------------ public resources
+
+  private publicResource(entry: PublicResource): PublicStep | undefined {
+    const path = `public-resources.${entry.key}`;
+    const stored = this.state.publicResources.get(entry.key);
+    const domain = entry.fullDomain === null ? null : this.domainOf(entry.fullDomain);
+    if (domain === undefined) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is not on a verified domain of the organization`);
+    if (entry.fullDomain !== null && this.isTaken(entry.fullDomain, entry.key)) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is already in use`);
+    const wanted = this.publicColumns(entry, domain);
+    const kind = stored && stored.columns['http'] !== wanted['http'] ? 'it is of another mode; delete it first' : undefined;
+    if (kind) return this.problem(path, kind);
+    const row = this.decide(path, entry.key, 'public-resource', stored, wanted);
+    if (!row) return undefined;
+    const auth = entry.auth;
+    const users = this.users(`${path}.auth.sso-users`, auth?.ssoUsers ?? []);
+    const emails = auth ? [...new Set(auth.whitelistUsers)].sort() : [];
+    const grants = auth && row.mayWrite ? { roles: auth.ssoRoles, userIds: users, emails } : null;
+    const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual([...(stored?.emails ?? [])].sort(), emails));
+    if (grantsChange && stored) this.changes.push({ action: 'update', type: 'public-resource', key: entry.key, fields: ['auth'] });
+    return {
+      key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, ...this.targets(entry.key, entry.targets, stored, !entry.targetsOnly),
+      ...this.rules(entry, stored), grants: grantsChange || !stored ? grants : null,
+    };
+  }
+
+  private targetsOnly(key: string, targets: Target[]): PublicStep | undefined {
+    const stored = this.state.publicResources.get(key);
+    if (!stored) return this.problem(`public-resources.${key}`, 'there is no such resource; describe it whole to make it');
+    if (this.applicant.site?.pending && stored.columns['staged_by'] !== this.applicant.site.siteId) {
+      return this.problem(`public-resources.${key}`, 'the site waits for approval and adds nothing to what is in service');
+    }
+    return { key, id: stored.id, columns: null, declared: null, ...this.targets(key, targets, stored, false), newRules: [], changedRules: [], goneRules: [], grants: null };
+  }
+
+  private publicColumns(entry: PublicResource, domain: DomainRef | null): ColumnValues {
+    const { auth, maintenance } = entry;
+    const hashes = this.hashes.get(entry.key);
+    return {
+      name: entry.name, http: entry.mode === 'http', protocol: entry.mode === 'http' ? 'tcp' : entry.mode, domain_id: domain?.domainId ?? null,
+      subdomain: domain && entry.fullDomain !== domain.baseDomain ? entry.fullDomain!.slice(0, -domain.baseDomain.length - 1) : null,
+      full_domain: entry.fullDomain, wildcard: entry.fullDomain?.startsWith('*.') ?? false, proxy_port: entry.proxyPort, ssl: entry.ssl, enabled: entry.enabled,
+      sso: auth?.ssoEnabled ?? false, email_whitelist_enabled: (auth?.whitelistUsers.length ?? 0) > 0, apply_rules: entry.rules.length > 0,
+      tls_server_name: entry.tlsServerName, set_host_header: entry.hostHeader, headers: entry.headers, proxy_protocol: entry.proxyProtocol,
+      proxy_protocol_version: entry.proxyProtocolVersion, password_hash: hashes?.passwordHash ?? null, pincode_hash: hashes?.pincodeHash ?? null,
+      header_auth_user: auth?.basicAuth?.user ?? null, header_auth_hash: hashes?.headerAuthHash ?? null, header_auth_extended: auth?.basicAuth?.extendedCompatibility ?? null,
+      ...(maintenance
+        ? {
+            maintenance_mode_enabled: maintenance.enabled, maintenance_mode_type: maintenance.type, maintenance_title: maintenance.title,
+            maintenance_message: maintenance.message, maintenance_estimated_time: maintenance.estimatedTime,
+          }
+        : {}),
+    };
+  }
+
+  /** Targets are the same when they are on the same site, host, port and path; position means nothing. */
+  private targets(key: string, targets: Target[], stored: StoredPublic | undefined, whole: boolean): Pick<PublicStep, 'newTargets' | 'changedTargets' | 'goneTargets'> {
+    const { sourceId } = this.applicant;
+    const source = owns(this.applicant.kind) ? sourceId : null;
+    const existing = new Map<string, Part[]>();
+    for (const part of stored?.targets ?? []) {
+      const identity = identityOf(part.columns);
+      existing.set(identity, [...(existing.get(identity) ?? []), part]);
+    }
+    const kept = new Set<number>();
+    const newTargets: ColumnValues[] = [];
+    const changedTargets: PublicStep['changedTargets'] = [];
+    targets.forEach((target, i) => {
+      const siteId = this.targetSite(`public-resources.${key}.targets[${i}].site`, target.site);
+      if (siteId === undefined) return;
+      const columns = targetColumns(target, siteId);
+      const same = existing.get(identityOf(columns)) ?? [];
+      const own = same.find((part) => part.sourceId === source && !kept.has(part.id));
+      if (!own) {
+        // What another owner has there already serves; it is not made twice, and not overwritten.
+        if (same.some((part) => part.sourceId !== source)) return;
+        newTargets.push({ ...columns, hc_health: target.healthcheck?.enabled ? 'unhealthy' : 'unknown' });
+        this.changes.push({ action: 'create', type: 'target', key, fields: [`${target.hostname}:${target.port}`] });
+        return;
+      }
+      kept.add(own.id);
+      const difference = differing(columns, own.columns);
+      if (difference.length === 0) return;
+      changedTargets.push({ id: own.id, columns });
+      this.changes.push({ action: 'update', type: 'target', key, fields: difference.map(camel) });
+    });
+    const surplus = (stored?.targets ?? []).filter((part) => part.sourceId === source && !kept.has(part.id));
+    const goneTargets = source === null ? (whole && this.applicant.kind === 'api' ? surplus : []) : prunes(this.applicant.kind) ? surplus : [];
+    for (const part of goneTargets) this.changes.push({ action: 'delete', type: 'target', key, fields: [`${part.columns['ip'] as string}:${part.columns['port'] as number}`] });
+    return { newTargets, changedTargets, goneTargets };
+  }
+
+  private rules(entry: PublicResource, stored: StoredPublic | undefined): Pick<PublicStep, 'newRules' | 'changedRules' | 'goneRules'> {
+    const source = owns(this.applicant.kind) ? this.applicant.sourceId : null;
+    const kept = new Set<number>();
+    const newRules: ColumnValues[] = [];
+    const changedRules: PublicStep['changedRules'] = [];
+    for (const rule of entry.rules) {
+      const columns: ColumnValues = { action: rule.action, match: rule.match, value: rule.value, priority: rule.priority, enabled: rule.enabled };
+      const same = (stored?.rules ?? []).filter((part) => part.columns['match'] === rule.match && part.columns['value'] === rule.value && !kept.has(part.id));
+      const own = same.find((part) => part.sourceId === source);
+      if (!own) {
+        if (same.some((part) => differing(columns, part.columns).length === 0)) continue;
+        newRules.push(columns);
+        this.changes.push({ action: 'create', type: 'rule', key: entry.key, fields: [`${rule.action} ${rule.match} ${rule.value}`] });
+        continue;
+      }
+      kept.add(own.id);
+      const difference = differing(columns, own.columns);
+      if (difference.length === 0) continue;
+      changedRules.push({ id: own.id, columns });
+      this.changes.push({ action: 'update', type: 'rule', key: entry.key, fields: difference });
+    }
+    const surplus = (stored?.rules ?? []).filter((part) => part.sourceId === source && !kept.has(part.id));
+    const goneRules = this.applicant.kind === 'api' || prunes(this.applicant.kind) ? surplus.map((part) => part.id) : [];
+    for (const _ of goneRules) this.changes.push({ action: 'delete', type: 'rule', key: entry.key, fields: [] });
+    return { newRules, changedRules, goneRules };
+  }
+
+  // ------------------------------------------------------------ private resources
+
+  private privateResource(entry: PrivateEntry): PrivateStep | undefined {
+    const path = `private-resources.${entry.key}`;
+    const stored = this.state.privateResources.get(entry.key);
+    const domain = entry.fullDomain === null ? null : this.domainOf(entry.fullDomain);
+    if (domain === undefined) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is not on a verified domain of the organization`);
+    const named = entry.sites.length > 0 ? entry.sites.map((ref, i) => this.targetSite(`${path}.sites[${i}]`, ref)) : [this.targetSite(`${path}.site`, null)];
+    const siteIds = [...new Set(named.filter((id) => id !== undefined))].sort((a, b) => a - b);
+    if (siteIds.length === 0) return undefined;
+    const http = entry.mode === 'http';
+    const wanted: ColumnValues = {
+      name: entry.name, mode: entry.mode, destination: entry.destination, destination_port: entry.destinationPort, scheme: entry.scheme, ssl: entry.ssl, enabled: entry.enabled,
+      alias: entry.alias, tcp_ports: http ? '443,80' : entry.tcpPorts, udp_ports: http ? '' : entry.udpPorts, disable_icmp: entry.disableIcmp,
+      domain_id: domain?.domainId ?? null, subdomain: domain && entry.fullDomain !== domain.baseDomain ? entry.fullDomain!.slice(0, -domain.baseDomain.length - 1) : null,
+      full_domain: entry.fullDomain,
+    };
+    const row = this.decide(path, entry.key, 'private-resource', stored, wanted);
+    if (!row) return undefined;
+    const clientIds = entry.machines.flatMap((machine, i) => this.state.clients.get(machine) ?? this.problem(`${path}.machines[${i}]`, `there is no machine client ${machine}`) ?? []);
+    const grants = row.mayWrite ? { roles: entry.roles, userIds: this.users(`${path}.users`, entry.users), clientIds: [...new Set(clientIds)].sort((a, b) => a - b) } : null;
+    const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual(stored?.clientIds ?? [], grants.clientIds));
+    // Several sources share a resource by naming the same one: each adds its own site.
+    const shared = stored !== undefined && !row.mayWrite;
+    const all = shared ? [...new Set([...stored.siteIds, ...siteIds])].sort((a, b) => a - b) : siteIds;
+    const sitesChanged = !isDeepStrictEqual(stored?.siteIds ?? [], all);
+    if (stored && (grantsChange || sitesChanged)) {
+      this.changes.push({ action: 'update', type: 'private-resource', key: entry.key, fields: [...(sitesChanged ? ['sites'] : []), ...(grantsChange ? ['access'] : [])] });
+    }
+    const touched = row.columns || sitesChanged || grantsChange ? [...new Set([...(stored?.siteIds ?? []), ...all])] : [];
+    return { key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, siteIds: all, touchedSites: touched, sitesChanged, grants: grantsChange || !stored ? grants : null };
+  }
+
+  // ------------------------------------------------------------ what both have in common
+
+  /**
+   * Whether this applicant may make the row so, and what would change. Nothing that another owner made is overwritten: saying the same is
+   * sharing, saying something else is a conflict that names the owner.
+   */
+  private decide(path: string, key: string, type: 'public-resource' | 'private-resource', stored: Stored | undefined, wanted: ColumnValues): { columns: ColumnValues | null; declared: ColumnValues | null; mayWrite: boolean } | undefined {
+    const { site, kind, sourceId } = this.applicant;
+    const declared = owns(kind) ? visible(wanted) : null;
+    const staging = site?.pending ? { staged_by: site.siteId, enabled: false, staged_enabled: wanted['enabled'] } : {};
+    if (!stored) {
+      this.changes.push({ action: 'create', type, key, fields: [] });
+      return { columns: { nice_id: key, ...wanted, staged_by: null, staged_enabled: null, ...staging }, declared, mayWrite: true };
+    }
+    const stagedBy = stored.columns['staged_by'];
+    if (stagedBy !== null && stagedBy !== site?.siteId) return this.problem(path, 'it is staged for another site that waits for approval');
+    const staged = stagedBy !== null;
+    // Until the approval the document says only what comes after it; an operator may enable a staged resource for a test.
+    const { enabled, ...rest } = wanted;
+    const target = staged || (stored.columns['staged_enabled'] ?? null) !== null ? { ...rest, staged_enabled: enabled } : wanted;
+    const difference = differing(target, stored.columns);
+    const others = stored.declarations.filter((d) => d.sourceId !== sourceId);
+    const mine = stored.declarations.some((d) => d.sourceId === sourceId);
+    if (difference.length === 0) {
+      // An operator's resource stays his, even if a document describes it as it is.
+      const joins = declared !== null && (mine || others.length > 0 || staged);
+      const declares = joins && !isDeepStrictEqual(stored.declarations.find((d) => d.sourceId === sourceId)?.declared, declared);
+      if (declares && !mine) this.changes.push({ action: 'update', type, key, fields: ['owner'] });
+      return { columns: null, declared: declares ? declared : null, mayWrite: kind === 'api' ? stored.declarations.length === 0 : (mine && others.length === 0) || staged };
+    }
+    const owner = this.foreignOwner(stored, others, mine, staged);
+    if (owner) return this.problem(path, `${owner}, and differs in ${difference.map(camel).join(', ')}`);
+    if (site?.pending && !staged) return this.problem(path, 'the site waits for approval and changes nothing that is in service');
+    const own = stored.declarations.find((d) => d.sourceId === sourceId);
+    for (const field of difference) {
+      if (own && field in own.declared && isDeepStrictEqual(own.declared[field], wanted[field])) {
+        this.drift.push({ key, field: camel(field), file: wanted[field], current: stored.columns[field] ?? null });
+      }
+    }
+    this.changes.push({ action: 'update', type, key, fields: difference.map(camel) });
+    return { columns: Object.fromEntries(difference.map((name) => [name, target[name as keyof typeof target]])), declared, mayWrite: true };
+  }
+
+  private foreignOwner(stored: Stored, others: Declaration[], mine: boolean, staged: boolean): string | undefined {
+    const [other] = others;
+    if (other) return `it belongs to the ${ownerOf(other)}`;
+    if (this.applicant.kind === 'api' || staged || mine) return undefined;
+    return stored.declarations.length === 0 ? 'it belongs to the operator' : undefined;
+  }
+
+  private grantsDiffer(stored: Stored | undefined, grants: Grants): boolean {
+    const names = [...new Set(grants.roles)];
+    const roleIds = names.flatMap((name) => this.state.roles.get(name) ?? []).sort((a, b) => a - b);
+    const unmade = names.filter((name) => !this.state.roles.has(name)).sort();
+    const awaited = this.applicant.site?.pending ? [...(stored?.stagedRoles ?? [])].sort() : [];
+    return !isDeepStrictEqual(stored?.roleIds ?? [], roleIds) || !isDeepStrictEqual(awaited, unmade) || !isDeepStrictEqual([...(stored?.userIds ?? [])].sort(), [...grants.userIds].sort());
+  }
+
+  private users(path: string, refs: string[]): string[] {
+    return [...new Set(refs.flatMap((ref, i) => this.state.users.get(ref) ?? this.state.users.get(ref.toLowerCase()) ?? this.problem(`${path}[${i}]`, `${ref} is not a member of the organization`) ?? []))];
+  }
+
+  /** A site by niceId, else by its display name; without either the site that sends the document. */
+  private targetSite(path: string, ref: string | null): number | undefined {
+    const own = this.applicant.site;
+    if (ref === null) return own?.siteId ?? this.problem(path, 'a site is required here');
+    if (own && (ref === own.niceId || ref === own.name)) return own.siteId;
+    const found = this.state.sites.get(ref) ?? [];
+    const chosen = found.find((s) => s.niceId === ref) ?? found[0];
+    // A site exposes nothing but itself: a name that nobody has can only mean the sender, as newt's fleets write it.
+    if (!chosen) return own?.siteId ?? this.problem(path, `there is no site ${ref}`);
+    if (found.length > 1 && chosen.niceId !== ref) return this.problem(path, `${found.length} sites are called ${ref}; use a niceId`);
+    if (own && chosen.siteId !== own.siteId) return this.problem(path, `a site exposes what runs behind itself, not behind ${ref}`);
+    return chosen.siteId;
+  }
+
+  /** The longest verified domain that the name lies on; a cname domain is itself only. */
+  private domainOf(fullDomain: string): DomainRef | undefined {
+    const name = fullDomain.replace(/^\*\./, '');
+    return this.state.domains
+      .filter((d) => fullDomain === d.baseDomain || (d.type !== 'cname' && (name === d.baseDomain || name.endsWith(`.${d.baseDomain}`))))
+      .sort((a, b) => b.baseDomain.length - a.baseDomain.length)[0];
+  }
+
+  private isTaken(fullDomain: string, key: string): boolean {
+    return (this.state.takenDomains.get(fullDomain) ?? []).some((holder) => holder.niceId !== key || holder.orgId !== this.applicant.orgId);
+  }
+
+  private dropped(model: Blueprint): Plan['dropped'] {
+    if (!prunes(this.applicant.kind)) return { publicKeys: [], privateKeys: [] };
+    const present = { publics: new Set(model.publicResources.map((e) => e.key)), privates: new Set(model.privateResources.map((e) => e.key)) };
+    const publicKeys = this.state.mine.publicKeys.filter((key) => !present.publics.has(key));
+    const privateKeys = this.state.mine.privateKeys.filter((key) => !present.privates.has(key));
+    for (const key of publicKeys) this.changes.push({ action: 'delete', type: 'public-resource', key, fields: [] });
+    for (const key of privateKeys) this.changes.push({ action: 'delete', type: 'private-resource', key, fields: [] });
+    return { publicKeys, privateKeys };
+  }
+}
+
+/** Hashes of secrets are no part of what a document visibly declares. */
+const visible = (columns: ColumnValues) => Object.fromEntries(Object.entries(columns).filter(([name]) => !name.endsWith('_hash')));
+
+const differing = (wanted: ColumnValues, current: ColumnValues) => Object.keys(wanted).filter((name) => !isDeepStrictEqual(wanted[name] ?? null, current[name] ?? null));
+
+const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+const identityOf = (c: ColumnValues) => JSON.stringify([c['site_id'], c['ip'], c['port'], c['path'] ?? null, c['path_match_type'] ?? null]);
+
+const OWNERS: Record<string, string> = { file: 'blueprint file', newt: 'newt', labels: 'containers' };
+const ownerOf = ({ kind, siteName }: Declaration) => `${OWNERS[kind] ?? kind} of the site ${siteName}`;
+
+function targetColumns(t: Target, siteId: number): ColumnValues {
+  const hc = t.healthcheck;
+  return {
+    site_id: siteId, ip: t.hostname, port: t.port, method: t.method, enabled: t.enabled, path: t.path, path_match_type: t.pathMatch, rewrite_path: t.rewritePath,
+    rewrite_path_type: t.rewriteMatch, priority: t.priority, hc_enabled: hc?.enabled ?? false, hc_path: hc?.path ?? null, hc_scheme: hc?.scheme ?? null, hc_mode: hc?.mode ?? null,
+    hc_hostname: hc?.hostname ?? null, hc_port: hc?.port ?? null, hc_interval: hc?.interval ?? null, hc_unhealthy_interval: hc?.unhealthyInterval ?? null,
+    hc_timeout: hc?.timeout ?? null, hc_headers: hc?.headers ?? null, hc_follow_redirects: hc?.followRedirects ?? null, hc_method: hc?.method ?? null, hc_status: hc?.status ?? null,
+    hc_healthy_threshold: hc?.healthyThreshold ?? null, hc_unhealthy_threshold: hc?.unhealthyThreshold ?? null,
+  };
+}

@@ -1,0 +1,126 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { Blueprint } from '../../libs/blueprint/index.js';
+import { query } from '../../libs/platform/index.js';
+import { type Applicant, type DomainRef, namesIn, type State, type StoredPrivate, type StoredPublic } from './state.js';
+
+const PARTS = (table: string, id: string) =>
+  `coalesce((SELECT jsonb_agg(jsonb_build_object('id', p.${id}, 'sourceId', p.source_id, 'columns', to_jsonb(p)) ORDER BY p.${id}) FROM ${table} p WHERE p.resource_id = r.resource_id), '[]')`;
+const DECLARATIONS = (table: string, id: string) =>
+  `coalesce((SELECT jsonb_agg(jsonb_build_object('sourceId', d.source_id, 'kind', b.kind, 'siteName', s.name, 'declared', d.declared))
+     FROM ${table} d JOIN blueprint_source b USING (source_id) JOIN site s ON s.site_id = b.site_id WHERE d.${id} = r.${id}), '[]')`;
+const IDS = (table: string, owner: string, column: string) => `ARRAY(SELECT m.${column} FROM ${table} m WHERE m.${owner} = r.${owner} ORDER BY 1)`;
+
+/** Reads all that a document touches: a fixed number of statements, whatever its size. */
+@Injectable()
+export class StateRepository {
+  /** Rows of existing resources are locked in the order of their ids, so that two documents about the same ones do not deadlock. */
+  async load(tx: EntityManager, { orgId, sourceId }: Applicant, model: Blueprint): Promise<State> {
+    const names = namesIn(model);
+    await query(tx, 'SELECT FROM resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY resource_id FOR NO KEY UPDATE', [orgId, names.publicKeys]);
+    await query(tx, 'SELECT FROM site_resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY site_resource_id FOR NO KEY UPDATE', [orgId, names.privateKeys]);
+    const [sites, domains, roles, users, clients, publicRows, privateRows, taken, publicKeys, privateKeys, targets, rules] = await Promise.all([
+      query<{ siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean }>(
+        tx,
+        `SELECT site_id AS "siteId", nice_id AS "niceId", name, docker_socket_enabled AS "dockerSocketEnabled" FROM site WHERE org_id = $1 AND nice_id = ANY ($2)
+         UNION SELECT site_id, nice_id, name, docker_socket_enabled FROM site WHERE org_id = $1 AND name = ANY ($2)`,
+        [orgId, names.siteRefs],
+      ),
+      query<DomainRef>(
+        tx,
+        'SELECT domain_id AS "domainId", base_domain AS "baseDomain", type FROM domain WHERE org_id = $1 AND verified AND base_domain = ANY ($2)',
+        [orgId, names.baseDomains],
+      ),
+      query<{ name: string; id: number }>(tx, 'SELECT name, role_id AS id FROM role WHERE org_id = $1 AND NOT is_admin AND name = ANY ($2)', [orgId, names.roles]),
+      query<{ email: string; username: string; id: string }>(
+        tx,
+        `SELECT u.email, u.username, u.user_id AS id FROM membership m JOIN "user" u USING (user_id) WHERE m.org_id = $1 AND (u.email = ANY ($2) OR u.username = ANY ($3))`,
+        [orgId, names.users.map((u) => u.toLowerCase()), names.users],
+      ),
+      query<{ niceId: string; id: number }>(tx, 'SELECT nice_id AS "niceId", client_id AS id FROM client WHERE org_id = $1 AND nice_id = ANY ($2)', [orgId, names.clients]),
+      query<StoredPublic & { key: string }>(
+        tx,
+        `SELECT r.nice_id AS key, r.resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations,
+           ${PARTS('target', 'target_id')} AS targets, ${PARTS('resource_rule', 'rule_id')} AS rules, ${IDS('resource_role', 'resource_id', 'role_id')} AS "roleIds",
+           ${IDS('staged_grant', 'resource_id', 'role_name')} AS "stagedRoles",
+           ${IDS('resource_user', 'resource_id', 'user_id')} AS "userIds", ${IDS('resource_whitelist', 'resource_id', 'email')} AS emails
+         FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
+        [orgId, names.publicKeys],
+      ),
+      query<StoredPrivate & { key: string }>(
+        tx,
+        `SELECT r.nice_id AS key, r.site_resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('site_resource_declaration', 'site_resource_id')} AS declarations,
+           ${IDS('site_resource_site', 'site_resource_id', 'site_id')} AS "siteIds", ${IDS('site_resource_role', 'site_resource_id', 'role_id')} AS "roleIds",
+           ${IDS('staged_grant', 'site_resource_id', 'role_name')} AS "stagedRoles",
+           ${IDS('site_resource_user', 'site_resource_id', 'user_id')} AS "userIds", ${IDS('site_resource_client', 'site_resource_id', 'client_id')} AS "clientIds"
+         FROM site_resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
+        [orgId, names.privateKeys],
+      ),
+      this.taken(tx, names.fullDomains),
+      query<{ key: string }>(tx, 'SELECT nice_id AS key FROM resource JOIN resource_declaration USING (resource_id) WHERE source_id = $1', [sourceId]),
+      query<{ key: string }>(tx, 'SELECT nice_id AS key FROM site_resource JOIN site_resource_declaration USING (site_resource_id) WHERE source_id = $1', [sourceId]),
+      query<{ id: number; siteId: number; key: string }>(
+        tx,
+        'SELECT t.target_id AS id, t.site_id AS "siteId", r.nice_id AS key FROM target t JOIN resource r USING (resource_id) WHERE t.source_id = $1 AND r.nice_id <> ALL ($2)',
+        [sourceId, names.publicKeys],
+      ),
+      query<{ id: number; key: string }>(
+        tx,
+        'SELECT u.rule_id AS id, r.nice_id AS key FROM resource_rule u JOIN resource r USING (resource_id) WHERE u.source_id = $1 AND r.nice_id <> ALL ($2)',
+        [sourceId, names.publicKeys],
+      ),
+    ]);
+    const byRef: State['sites'] = new Map();
+    for (const site of sites) for (const ref of new Set([site.niceId, site.name])) byRef.set(ref, [...(byRef.get(ref) ?? []), site]);
+    return {
+      sites: byRef,
+      domains,
+      roles: new Map(roles.map((r) => [r.name, r.id])),
+      users: new Map(users.flatMap((u) => [[u.email, u.id], [u.username, u.id]] as const)),
+      clients: new Map(clients.map((c) => [c.niceId, c.id])),
+      publicResources: new Map(publicRows.map((row) => [row.key, { ...row, roleIds: row.roleIds.map(Number) }])),
+      privateResources: new Map(privateRows.map((row) => [row.key, { ...row, siteIds: row.siteIds.map(Number), roleIds: row.roleIds.map(Number), clientIds: row.clientIds.map(Number) }])),
+      takenDomains: taken,
+      mine: { publicKeys: publicKeys.map((r) => r.key), privateKeys: privateKeys.map((r) => r.key), strayTargets: targets, strayRules: rules },
+    };
+  }
+
+  /** Targets of every declared resource that is about to go: their sites change. */
+  async pruned(tx: EntityManager, orgId: string, publicKeys: string[], privateKeys: string[]): Promise<{ publics: (StoredPublic & { key: string })[]; privates: (StoredPrivate & { key: string })[] }> {
+    const publics = await query<StoredPublic & { key: string }>(
+      tx,
+      `SELECT r.nice_id AS key, r.resource_id AS id, '{}'::jsonb AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations, ${PARTS('target', 'target_id')} AS targets,
+         '[]'::jsonb AS rules, '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::text[] AS emails FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
+      [orgId, publicKeys],
+    );
+    const privates = await query<StoredPrivate & { key: string }>(
+      tx,
+      `SELECT r.nice_id AS key, r.site_resource_id AS id, '{}'::jsonb AS columns, ${DECLARATIONS('site_resource_declaration', 'site_resource_id')} AS declarations,
+         ${IDS('site_resource_site', 'site_resource_id', 'site_id')} AS "siteIds", '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::bigint[] AS "clientIds"
+       FROM site_resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
+      [orgId, privateKeys],
+    );
+    return { publics, privates: privates.map((row) => ({ ...row, siteIds: row.siteIds.map(Number) })) };
+  }
+
+  /**
+   * Names of the document that others have: the very name, a wildcard above it, or names below a wildcard. Whoever gives away a name below
+   * the same parent waits for this transaction, as ResourcesRepository.guardName has it.
+   */
+  private async taken(tx: EntityManager, fullDomains: string[]): Promise<State['takenDomains']> {
+    const parents = fullDomains.map((name) => `*.${name.slice(name.indexOf('.') + 1)}`);
+    await query(tx, 'SELECT pg_advisory_xact_lock(hashtextextended(p, 7241)) FROM (SELECT DISTINCT unnest($1::text[]) AS p ORDER BY 1) AS parents', [parents]);
+    const rows = await query<{ name: string; orgId: string; niceId: string }>(
+      tx,
+      `SELECT n.name, r.org_id AS "orgId", r.nice_id AS "niceId" FROM unnest($1::text[], $2::text[]) AS n(name, parent)
+       JOIN resource r ON r.full_domain = n.name OR r.full_domain = n.parent
+       UNION ALL
+       SELECT n.name, r.org_id, r.nice_id FROM unnest($1::text[]) AS n(name)
+       JOIN resource r ON n.name LIKE '*.%' AND r.full_domain LIKE '_%' || substr(n.name, 2) AND r.full_domain NOT LIKE '%.%' || substr(n.name, 2)`,
+      [fullDomains, parents],
+    );
+    const taken: State['takenDomains'] = new Map();
+    for (const { name, ...holder } of rows) taken.set(name, [...(taken.get(name) ?? []), holder]);
+    return taken;
+  }
+}

@@ -1,0 +1,110 @@
+import type { Blueprint } from '../../libs/blueprint/index.js';
+import type { ColumnValues } from '../resources/index.js';
+
+/** Where a document comes from, and with that what it may do (docs/blueprints.md, Who owns what). */
+export type SourceKind = 'api' | 'file' | 'bootstrap' | 'newt' | 'labels' | 'profile';
+
+/** Who applies a document: an operator, or a site. */
+export interface Applicant {
+  orgId: string;
+  kind: SourceKind;
+  /** null for an operator. */
+  site: { siteId: number; niceId: string; name: string; pending: boolean } | null;
+  /** The row that remembers this site's documents of this kind; null for an operator, or before the first one. */
+  sourceId: number | null;
+}
+
+/** Its resources stay its own; the others make resources that belong to the operator from the first moment. */
+export const owns = (kind: SourceKind) => kind === 'file' || kind === 'newt' || kind === 'labels';
+/** What disappears from it is removed. An unmodified newt does not say which of its two files it sends, so nothing is pruned for it. */
+export const prunes = (kind: SourceKind) => kind === 'file' || kind === 'labels';
+
+/** A source that declares a resource. */
+export interface Declaration {
+  sourceId: number;
+  kind: SourceKind;
+  siteName: string;
+  declared: ColumnValues;
+}
+
+/** A row of `target` or `resource_rule` by its columns. */
+export interface Part {
+  id: number;
+  sourceId: number | null;
+  columns: ColumnValues;
+}
+
+export interface Stored {
+  id: number;
+  columns: ColumnValues;
+  declarations: Declaration[];
+  roleIds: number[];
+  /** Names of roles that a waiting site's document grants and that are not made yet. */
+  stagedRoles: string[];
+  userIds: string[];
+}
+
+export interface StoredPublic extends Stored {
+  targets: Part[];
+  rules: Part[];
+  emails: string[];
+}
+
+export interface StoredPrivate extends Stored {
+  siteIds: number[];
+  clientIds: number[];
+}
+
+export interface DomainRef {
+  domainId: string;
+  baseDomain: string;
+  type: 'ns' | 'cname' | 'wildcard';
+}
+
+/** What a document names and what is there, all of it loaded in a fixed number of statements. */
+export interface State {
+  /** By niceId or display name, as documents name them; several sites may have one name. */
+  sites: Map<string, { siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean }[]>;
+  /** Verified ones under which names of the document could lie. */
+  domains: DomainRef[];
+  /** Name → id; Admin is not among them. */
+  roles: Map<string, number>;
+  /** E-mail address or user name → id, of members. */
+  users: Map<string, string>;
+  clients: Map<string, number>;
+  publicResources: Map<string, StoredPublic>;
+  privateResources: Map<string, StoredPrivate>;
+  /** Full domains of the document that another resource has, and names that a wildcard takes. */
+  takenDomains: Map<string, { orgId: string; niceId: string }[]>;
+  /** What this source declared so far and the document may have dropped. */
+  mine: { publicKeys: string[]; privateKeys: string[]; strayTargets: { id: number; siteId: number; key: string }[]; strayRules: { id: number; key: string }[] };
+}
+
+/** bcrypt hashes of a document's secrets by resource, made (or recognised as unchanged) before the transaction. */
+export type Hashes = Map<string, { passwordHash: string | null; pincodeHash: string | null; headerAuthHash: string | null }>;
+
+/** Everything that a document names, for the look-ups. */
+export function namesIn(model: Blueprint) {
+  const publicEntries = model.publicResources;
+  const full = publicEntries.flatMap((entry) => (entry.targetsOnly ? [] : [entry]));
+  const siteRefs = [
+    ...model.sites.map((s) => s.key), ...publicEntries.flatMap((entry) => entry.targets.flatMap((t) => t.site ?? [])), ...model.privateResources.flatMap((p) => p.sites),
+  ];
+  const fullDomains = [...full.flatMap((entry) => entry.fullDomain ?? []), ...model.privateResources.flatMap((p) => p.fullDomain ?? [])];
+  return {
+    publicKeys: publicEntries.map((entry) => entry.key),
+    privateKeys: model.privateResources.map((p) => p.key),
+    siteRefs: [...new Set(siteRefs)],
+    fullDomains: [...new Set(full.flatMap((entry) => entry.fullDomain ?? []))],
+    baseDomains: [...new Set(fullDomains.flatMap(suffixes))],
+    roles: [...new Set([...full.flatMap((entry) => entry.auth?.ssoRoles ?? []), ...model.privateResources.flatMap((p) => p.roles)])],
+    users: [...new Set([...full.flatMap((entry) => entry.auth?.ssoUsers ?? []), ...model.privateResources.flatMap((p) => p.users)])],
+    clients: [...new Set(model.privateResources.flatMap((p) => p.machines))],
+  };
+}
+
+/** `a.b.c` → `a.b.c`, `b.c`, `c`. */
+function suffixes(name: string): string[] {
+  const labels = name.replace(/^\*\./, '').split('.');
+  return labels.map((_, i) => labels.slice(i).join('.'));
+}

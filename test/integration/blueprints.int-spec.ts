@@ -1,0 +1,273 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { BlueprintsService, type SiteKind } from '../../src/blueprints/index.js';
+import { type House, openHouse } from '../support/house.js';
+
+let house: House;
+let blueprints: BlueprintsService;
+beforeAll(async () => {
+  house = await openHouse();
+  blueprints = house.get(BlueprintsService);
+});
+afterAll(() => house?.close());
+
+interface Site {
+  siteId: number;
+  niceId: string;
+}
+
+let serial = 0;
+async function org(): Promise<string> {
+  const orgId = `bp${serial++}`;
+  await house.makeOrg(orgId);
+  return orgId;
+}
+const site = (orgId: string, name = 'edge') => house.root.expect<Site>('PUT', `/org/${orgId}/site`, { name, type: 'newt' });
+const suspend = (s: Site) => house.root.expect('POST', `/site/${s.siteId}`, { status: 'pending' });
+const approve = (s: Site) => house.root.expect('POST', `/site/${s.siteId}`, { status: 'approved' });
+const send = (orgId: string, s: Site, kind: SiteKind, document: object) => blueprints.applyFromSite(orgId, s.siteId, kind, JSON.stringify(document));
+const apply = (orgId: string, text: string, query = '') =>
+  house.root.put<{ changes: { action: string; type: string; key: string; fields: string[] }[] } | null>(`/org/${orgId}/blueprint${query}`, { blueprint: Buffer.from(text).toString('base64') });
+const rows = (orgId: string) =>
+  house.sql<{ key: string; name: string; enabled: boolean; full: string | null; staged: number | null; targets: string | null }>(
+    `SELECT nice_id AS key, name, enabled, full_domain AS full, staged_by AS staged,
+       (SELECT string_agg(t.site_id || '@' || t.ip || ':' || t.port, ' ' ORDER BY t.target_id) FROM target t WHERE t.resource_id = r.resource_id) AS targets
+     FROM resource r WHERE org_id = $1 ORDER BY nice_id`,
+    [orgId],
+  );
+const privates = (orgId: string) =>
+  house.sql<{ key: string; alias: string | null; address: string | null; sites: number[] }>(
+    `SELECT nice_id AS key, alias, host(alias_address) AS address, ARRAY(SELECT site_id FROM site_resource_site m WHERE m.site_resource_id = r.site_resource_id ORDER BY 1) AS sites
+     FROM site_resource r WHERE org_id = $1 ORDER BY nice_id`,
+    [orgId],
+  );
+const history = async (orgId: string) =>
+  (await house.root.expect<{ blueprints: { source: string; succeeded: boolean }[] }>('GET', `/org/${orgId}/blueprints`)).blueprints.map((b) => `${b.source} ${b.succeeded}`);
+
+const web = (more: object = {}, key = 'web') => ({ 'public-resources': { [key]: { name: 'Web', protocol: 'http', 'full-domain': `${key}.localhost`, targets: [{ method: 'http', hostname: '127.0.0.1', port: 8080 }], ...more } } });
+const domainOf = (orgId: string, key: string) => `${key}-${orgId}.localhost`;
+
+describe('the operator applies a blueprint', () => {
+  it('as base64 of JSON: 201, nothing in data, and everything is there', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    const document = {
+      'public-resources': {
+        web: {
+          name: 'Web', protocol: 'http', 'full-domain': domainOf(orgId, 'web'), headers: [{ name: 'X-A', value: 'b' }],
+          targets: [{ site: s.niceId, method: 'http', hostname: '10.0.0.1', port: 80, healthcheck: { hostname: '10.0.0.1', port: 80 } }],
+          auth: { password: 'hunter22', 'sso-enabled': true, 'sso-roles': ['Ops', 'Admin'] }, rules: [{ action: 'deny', match: 'cidr', value: '10.0.0.0/8' }],
+        },
+      },
+      'private-resources': { db: { name: 'DB', mode: 'host', destination: '10.0.0.9', site: s.niceId, alias: 'db.internal', roles: ['Ops'] } },
+    };
+    const reply = await apply(orgId, JSON.stringify(document));
+    expect(reply.body).toEqual({ data: null, success: true, error: false, message: 'Blueprint applied successfully', status: 201 });
+    expect(await rows(orgId)).toEqual([{ key: 'web', name: 'Web', enabled: true, full: domainOf(orgId, 'web'), staged: null, targets: `${s.siteId}@10.0.0.1:80` }]);
+    expect(await privates(orgId)).toEqual([{ key: 'db', alias: 'db.internal', address: '100.96.128.8', sites: [s.siteId] }]);
+    const [grants] = await house.sql<{ n: number }>(`SELECT count(*) AS n FROM resource_role JOIN role USING (role_id) WHERE org_id = $1 AND name = 'Ops'`, [orgId]);
+    expect(grants!.n).toBe(1);
+    const [record] = await house.root.expect<{ blueprints: { blueprintId: number }[] }>('GET', `/org/${orgId}/blueprints`).then((l) => l.blueprints);
+    const { contents } = await house.root.expect<{ contents: string }>('GET', `/org/${orgId}/blueprint/${record!.blueprintId}`);
+    expect(contents).toContain('full-domain');
+    expect(contents).not.toContain('hunter22');
+  });
+
+  it('as YAML, with problems by line, and an unchanged document is a no-op without history', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    const yaml = (more = '') => `public-resources:\n  web:\n    name: Web\n    protocol: http\n    full-domain: ${domainOf(orgId, 'web')}\n${more}    targets:\n      - site: ${s.niceId}\n        method: http\n        hostname: localhost\n        port: 80\n    auth:\n      pincode: 123456\n`;
+    const put = (text: string) =>
+      fetch(`${house.root.url}/v1/org/${orgId}/blueprint`, { method: 'PUT', body: text, headers: { authorization: `Bearer ${house.root.authorization}`, 'content-type': 'application/yaml' } });
+    const wrong = await put(yaml('    enabld: true\n'));
+    expect(wrong.status).toBe(400);
+    expect(((await wrong.json()) as { message: string }).message).toMatch(/did you mean "?enabled.*line 6/);
+    expect((await put(yaml())).status).toBe(201);
+    const version = async () => (await house.sql<{ version: number }>('SELECT version FROM resource WHERE org_id = $1', [orgId]))[0]!.version;
+    const before = await version();
+    expect((await put(yaml())).status).toBe(201);
+    expect(await version()).toBe(before);
+    expect(await history(orgId)).toEqual(['API true']);
+  });
+
+  it('dryRun answers the plan and changes nothing', async () => {
+    const orgId = await org();
+    const reply = await apply(orgId, JSON.stringify(web({ 'full-domain': domainOf(orgId, 'web'), targets: [] })), '?dryRun=true');
+    expect(reply.status).toBe(200);
+    expect(reply.body.data).toEqual({ changes: [{ action: 'create', type: 'public-resource', key: 'web', fields: [] }], drift: [] });
+    expect(await rows(orgId)).toEqual([]);
+  });
+
+  it('rolls everything back when one thing is wrong, and remembers the failure', async () => {
+    const orgId = await org();
+    const document = { ...web({ 'full-domain': domainOf(orgId, 'web'), targets: [] }), 'private-resources': { db: { name: 'DB', mode: 'host', destination: '10.0.0.9', site: 'nowhere' } } };
+    const reply = await apply(orgId, JSON.stringify(document));
+    expect([reply.status, reply.body.message]).toEqual([400, expect.stringContaining('there is no site nowhere')]);
+    expect(await rows(orgId)).toEqual([]);
+    expect(await history(orgId)).toEqual(['API false']);
+  });
+
+  it.each(['{}', '{"blueprint":""}', '{"blueprint":5}', '{"blueprint":"###"}', '{"blueprint":"e30=","x":1}'])('refuses the body %s', async (body) => {
+    const reply = await house.root.put<never>(`/org/${await org()}/blueprint`, body);
+    expect(reply.status).toBe(400);
+  });
+});
+
+describe('a file stays the truth', () => {
+  it('updates what it owns, overwrites drift, and removes what disappears from it, and only that', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    const both = { 'public-resources': { ...web({ 'full-domain': domainOf(orgId, 'a') }, 'a')['public-resources'], ...web({ 'full-domain': domainOf(orgId, 'b') }, 'b')['public-resources'] } };
+    expect(await send(orgId, s, 'file', both)).toMatchObject({ ok: true });
+    await house.root.expect('PUT', `/org/${orgId}/resource`, { name: 'Mine', http: false, protocol: 'tcp', proxyPort: 4000 });
+    const a = (await house.sql<{ id: number }>(`SELECT resource_id AS id FROM resource WHERE org_id = $1 AND nice_id = 'a'`, [orgId]))[0]!.id;
+    await house.root.expect('POST', `/resource/${a}`, { name: 'Changed by hand' });
+    const [drift] = await house.sql<{ drift: unknown }>('SELECT drift FROM resource_drift WHERE resource_id = $1', [a]);
+    expect(drift!.drift).toEqual([{ field: 'name', file: 'Web', current: 'Changed by hand' }]);
+    const onlyA = web({ 'full-domain': domainOf(orgId, 'a'), targets: [{ method: 'http', hostname: '127.0.0.1', port: 9090 }] }, 'a');
+    expect(await send(orgId, s, 'file', onlyA)).toMatchObject({ ok: true });
+    expect((await rows(orgId)).map((r) => [r.name, r.targets])).toEqual(expect.arrayContaining([['Web', `${s.siteId}@127.0.0.1:9090`], ['Mine', null]]));
+    expect(await rows(orgId)).toHaveLength(2);
+    expect(await send(orgId, s, 'file', onlyA)).toMatchObject({ ok: true });
+    expect(await history(orgId)).toEqual(['AGENT true', 'AGENT true']);
+  });
+
+  it('never overwrites what the operator made: a conflict that names the owner', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    await apply(orgId, JSON.stringify(web({ 'full-domain': domainOf(orgId, 'web'), targets: [] })));
+    const outcome = await send(orgId, s, 'file', web({ name: 'Stolen', 'full-domain': domainOf(orgId, 'web') }));
+    expect(outcome).toMatchObject({ ok: false, problems: [{ path: 'public-resources.web', message: expect.stringContaining('belongs to the operator') }] });
+    expect((await rows(orgId))[0]!.name).toBe('Web');
+  });
+
+  it('lets two sites share a resource: each adds its own targets, and leaves with them alone', async () => {
+    const orgId = await org();
+    const [one, two] = [await site(orgId, 'one'), await site(orgId, 'two')];
+    const document = web({ 'full-domain': domainOf(orgId, 'web') });
+    expect(await send(orgId, one, 'file', document)).toMatchObject({ ok: true });
+    expect(await send(orgId, two, 'file', document)).toMatchObject({ ok: true });
+    expect((await rows(orgId))[0]!.targets).toBe(`${one.siteId}@127.0.0.1:8080 ${two.siteId}@127.0.0.1:8080`);
+    expect(await send(orgId, two, 'file', web({ name: 'Other', 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('site one') }] });
+    expect(await send(orgId, one, 'file', {})).toMatchObject({ ok: true });
+    expect((await rows(orgId))[0]!.targets).toBe(`${two.siteId}@127.0.0.1:8080`);
+    expect(await send(orgId, two, 'file', {})).toMatchObject({ ok: true });
+    expect(await rows(orgId)).toEqual([]);
+  });
+
+  it('from two sites at once makes one resource', async () => {
+    const orgId = await org();
+    const sites = await Promise.all([1, 2, 3, 4].map((n) => site(orgId, `s${n}`)));
+    const outcomes = await Promise.all(sites.map((s) => send(orgId, s, 'file', web({ 'full-domain': domainOf(orgId, 'web') }))));
+    expect(outcomes.map((o) => o.ok)).toEqual([true, true, true, true]);
+    const all = await rows(orgId);
+    expect(all).toHaveLength(1);
+    expect(all[0]!.targets!.split(' ')).toHaveLength(4);
+  });
+
+  it('exposes nothing behind another site', async () => {
+    const orgId = await org();
+    const [one, two] = [await site(orgId, 'one'), await site(orgId, 'two')];
+    const outcome = await send(orgId, one, 'file', web({ 'full-domain': domainOf(orgId, 'web'), targets: [{ site: two.niceId, method: 'http', hostname: 'x', port: 1 }] }));
+    expect(outcome.ok).toBe(false);
+  });
+
+  it('of 500 resources takes as many statements as one of five', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    const many = (n: number) => ({
+      'public-resources': Object.fromEntries(Array.from({ length: n }, (_, i) => [`r${i}`, { name: `R${i}`, protocol: 'http', 'full-domain': domainOf(orgId, `r${i}`), targets: [{ method: 'http', hostname: '127.0.0.1', port: 80 }] }])),
+    });
+    const statements = async (document: object) => {
+      const query = vi.spyOn(pg.Client.prototype, 'query');
+      try {
+        expect(await send(orgId, s, 'file', document)).toMatchObject({ ok: true });
+        return query.mock.calls.length;
+      } finally {
+        query.mockRestore();
+      }
+    };
+    await send(orgId, s, 'file', {});
+    const few = await statements(many(5));
+    await send(orgId, s, 'file', {});
+    // Whatever else the server asks at the same moment is a handful.
+    expect(await statements(many(500))).toBeLessThan(few + 10);
+    expect(await rows(orgId)).toHaveLength(500);
+    expect(await send(orgId, s, 'file', {})).toMatchObject({ ok: true });
+    expect(await rows(orgId)).toEqual([]);
+  });
+});
+
+describe('a bootstrap', () => {
+  it('is applied once per site, whatever the agent remembers, and everything is the operator’s afterwards', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    expect(await send(orgId, s, 'bootstrap', web({ 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: true });
+    expect(await send(orgId, s, 'bootstrap', web({ name: 'Again', 'full-domain': domainOf(orgId, 'other') }, 'other'))).toMatchObject({ ok: true });
+    expect((await rows(orgId)).map((r) => r.key)).toEqual(['web']);
+    expect((await apply(orgId, JSON.stringify(web({ name: 'Operator', 'full-domain': domainOf(orgId, 'web'), targets: [] })))).status).toBe(201);
+    expect(await rows(orgId)).toMatchObject([{ name: 'Operator', targets: null }]);
+  });
+
+  it('may be sent again after it was refused', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    expect(await send(orgId, s, 'bootstrap', web({ 'full-domain': 'nobody.example.org' }))).toMatchObject({ ok: false });
+    expect(await send(orgId, s, 'bootstrap', web({ 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: true });
+    expect(await rows(orgId)).toHaveLength(1);
+  });
+});
+
+describe('a site that waits for approval', () => {
+  it('stages: hidden and disabled, roles and all in service on approval', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    await suspend(s);
+    const document = web({ 'full-domain': domainOf(orgId, 'web'), auth: { 'sso-enabled': true, 'sso-roles': ['Night'] } });
+    expect(await send(orgId, s, 'file', document)).toMatchObject({ ok: true });
+    expect(await rows(orgId)).toMatchObject([{ enabled: false, staged: s.siteId }]);
+    expect(await house.root.expect('GET', `/org/${orgId}/resources`)).toMatchObject({ resources: [], pagination: { total: 0 } });
+    expect(await house.sql(`SELECT 1 FROM role WHERE org_id = $1 AND name = 'Night'`, [orgId])).toEqual([]);
+    expect(await send(orgId, s, 'file', document)).toMatchObject({ ok: true });
+    await approve(s);
+    expect(await rows(orgId)).toMatchObject([{ enabled: true, staged: null }]);
+    expect(await house.root.expect('GET', `/org/${orgId}/resources`)).toMatchObject({ pagination: { total: 1 } });
+    const granted = await house.sql<{ name: string }>('SELECT name FROM resource_role JOIN role USING (role_id) WHERE org_id = $1', [orgId]);
+    expect(granted.map((g) => g.name)).toEqual(['Night']);
+    expect(await send(orgId, s, 'file', document)).toMatchObject({ ok: true });
+    expect(await history(orgId)).toEqual(['AGENT true']);
+  });
+
+  it('is rejected with all that it staged', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    await suspend(s);
+    await send(orgId, s, 'bootstrap', web({ 'full-domain': domainOf(orgId, 'web') }));
+    expect(await rows(orgId)).toHaveLength(1);
+    await house.root.expect('DELETE', `/site/${s.siteId}`);
+    expect(await rows(orgId)).toEqual([]);
+  });
+
+  it('suspended: what its file declares is disabled and kept, and approving restores exactly that', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    const document = { 'public-resources': { ...web({ 'full-domain': domainOf(orgId, 'a') }, 'a')['public-resources'], ...web({ 'full-domain': domainOf(orgId, 'b'), enabled: false }, 'b')['public-resources'] } };
+    await send(orgId, s, 'file', document);
+    await suspend(s);
+    expect((await rows(orgId)).map((r) => r.enabled)).toEqual([false, false]);
+    expect(await send(orgId, s, 'file', document)).toMatchObject({ ok: true });
+    await approve(s);
+    expect((await rows(orgId)).map((r) => [r.key, r.enabled])).toEqual([['a', true], ['b', false]]);
+  });
+});
+
+describe('an unmodified newt', () => {
+  it('creates and updates what its site owns and prunes nothing', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    await send(orgId, s, 'newt', web({ 'full-domain': domainOf(orgId, 'web') }));
+    await send(orgId, s, 'newt', web({ name: 'Renamed', 'full-domain': domainOf(orgId, 'web') }));
+    await send(orgId, s, 'newt', {});
+    expect((await rows(orgId)).map((r) => r.name)).toEqual(['Renamed']);
+  });
+});
