@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '../../libs/platform/index.js';
+import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '../../libs/platform/index.js';
 import { SiteView } from '../sites/index.js';
 import { DecideBody, DecisionResults, DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
 import { ApprovalsService } from './approvals.service.js';
@@ -14,10 +14,14 @@ export class ApprovalsController {
   /** Change a site; `status` approved approves it, pending suspends it */
   @Post('site/:siteId')
   @Access('updateSite')
+  @ChecksVersion()
   @ErrorAnswers(409)
-  @Returns(SiteView, { message: 'Site updated successfully' })
-  updateSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Body() body: UpdateSiteBody) {
-    return this.approvals.update(principal, orgId, siteId, body);
+  @Returns(SiteView, { message: 'Site updated successfully', versioned: true })
+  async updateSite(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Body() body: UpdateSiteBody, @IfMatch() ifMatch: number | undefined,
+  ) {
+    const { site, version } = await this.approvals.update(principal, orgId, siteId, body, ifMatch);
+    return new Answer(site, { version });
   }
 
   /** Delete a site; a pending one is rejected and leaves a tombstone */

@@ -33,14 +33,15 @@ export class ApprovalsService implements OnModuleInit {
 
   /**
    * Changes plain fields, and decides where `status` is given; both or neither.
-   * @throws not_found, conflict when the niceId is taken, validation when nothing is given or a group does not exist.
+   * @throws not_found, precondition_failed, conflict when the niceId is taken, validation when nothing is given or a group does not exist.
    */
-  async update(principal: Principal, orgId: string, siteId: number, body: UpdateSiteBody): Promise<SiteView> {
+  async update(principal: Principal, orgId: string, siteId: number, body: UpdateSiteBody, ifMatch?: number): Promise<{ site: SiteView; version: number }> {
     const { status, note, ...rest } = body;
     const fields = Object.fromEntries(Object.entries(rest).filter(([, value]) => value != null)) as SiteFields;
     const names = Object.keys(fields);
     if (names.length === 0 && !status) throw invalid('body', 'at least one field is required');
     return this.db.tx(async (tx) => {
+      if (ifMatch !== undefined) await this.sites.requireVersion(tx, orgId, siteId, ifMatch);
       if (names.length > 0) await this.sites.update(tx, orgId, siteId, fields);
       const decide = { approved: 'approve', pending: 'suspend' } as const;
       const changed = status ? await this.decisions[decide[status]](tx, principal, orgId, siteId, { note }) : undefined;
@@ -70,7 +71,7 @@ export class ApprovalsService implements OnModuleInit {
       await this.audit.record(tx, principal, {
         orgId, action: 'site.revoke', target: { type: 'site', id: siteId }, details: { changed, ...(body.note ? { note: body.note } : {}) },
       });
-      return (await this.reads.find(tx, orgId, siteId))!;
+      return (await this.reads.find(tx, orgId, siteId))!.site;
     });
   }
 

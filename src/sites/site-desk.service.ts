@@ -95,10 +95,10 @@ export class SiteDeskService implements OnModuleInit {
   }
 
   /** @throws not_found */
-  async get(_principal: Principal, orgId: string, siteId: number): Promise<SiteView> {
-    const site = await this.reads.find(this.db.manager, orgId, siteId);
-    if (!site) throw notFound('Site');
-    return site;
+  async get(_principal: Principal, orgId: string, siteId: number): Promise<{ site: SiteView; version: number }> {
+    const found = await this.reads.find(this.db.manager, orgId, siteId);
+    if (!found) throw notFound('Site');
+    return found;
   }
 
   async resetBandwidth(principal: Principal, orgId: string): Promise<Record<string, never>> {

@@ -41,7 +41,7 @@ const COLUMNS = `
   ARRAY(SELECT m.group_id FROM site_group_member m WHERE m.site_id = s.site_id ORDER BY m.group_id) AS "groupIds"`;
 
 const ONE = `
-  SELECT ${COLUMNS}, (
+  SELECT ${COLUMNS}, s.version, (
     SELECT c.newt_id FROM site_credential c WHERE c.site_id = s.site_id AND c.kind = 'newt' ORDER BY c.revoked_at IS NULL DESC, c.credential_id DESC LIMIT 1
   ) AS "newtId"
   FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
@@ -51,22 +51,15 @@ const ORDER = { name: 's.name', megabytesIn: 's.megabytes_in', megabytesOut: 's.
 /** Reads of sites, joined with presence, groups and credentials. */
 @Injectable()
 export class SiteReads {
-  async find(em: EntityManager, orgId: string, siteId: number): Promise<SiteView | null> {
-    const [row] = await prepared<ReadRow>(em, 'site_one', ONE, [orgId, siteId]);
-    return row ? toView(row) : null;
+  async find(em: EntityManager, orgId: string, siteId: number): Promise<{ site: SiteView; version: number } | null> {
+    const [row] = await prepared<ReadRow & { version: number }>(em, 'site_one', ONE, [orgId, siteId]);
+    return row ? { site: toView(row), version: row.version } : null;
   }
 
   /** One page. By default names ascend, which the index serves whatever the number of sites. */
   async page(em: EntityManager, orgId: string, q: ListSitesQuery, window: Window): Promise<SiteItem[]> {
-    const { where, values } = conditions(orgId, q);
-    const direction = q.order === 'desc' ? 'DESC' : 'ASC';
-    const order = `ORDER BY ${ORDER[q.sort_by ?? 'name']} ${direction}, s.site_id ${direction}`;
-    // The page is cut out before anything is joined, so that sorting and skipping touch sites alone.
-    const text = `
-      SELECT ${COLUMNS}, o.name AS "orgName", (SELECT c.n FROM site_resource_total c WHERE c.site_id = s.site_id) AS "resourceCount"
-      FROM (SELECT s.* FROM site s WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2}) s
-      JOIN org o ON o.org_id = s.org_id LEFT JOIN site_presence p ON p.site_id = s.site_id ${order}`;
-    return (await read<ItemRow>(em, q, 'sites_page', text, [...values, window.limit, window.offset])).map(toItem);
+    const { text, values } = sitePage(orgId, q, window);
+    return (await read<ItemRow>(em, q, 'sites_page', text, values)).map(toItem);
   }
 
   /** The exact number of matches: without a filter, or by status alone, from the counters that the site table's triggers keep. */
@@ -81,8 +74,7 @@ export class SiteReads {
       );
       return row!.n;
     }
-    const { where, values } = conditions(orgId, filter);
-    const text = `SELECT count(*) AS n FROM site s WHERE ${where}`;
+    const { text, values } = siteCount(orgId, filter);
     const [row] = await query<{ n: number }>(em, text, values);
     return row!.n;
   }
@@ -103,6 +95,25 @@ export class SiteReads {
     const [row] = await prepared<{ siteId: number }>(em, 'site_by_nice_id', 'SELECT site_id AS "siteId" FROM site WHERE org_id = $1 AND nice_id = $2', [orgId, niceId]);
     return row?.siteId ?? null;
   }
+}
+
+/** The statement of a page, for tests that look at its plan too. */
+export function sitePage(orgId: string, q: ListSitesQuery, window: Window): { text: string; values: unknown[] } {
+  const { where, values } = conditions(orgId, q);
+  const direction = q.order === 'desc' ? 'DESC' : 'ASC';
+  const order = `ORDER BY ${ORDER[q.sort_by ?? 'name']} ${direction}, s.site_id ${direction}`;
+  // The page is cut out before anything is joined or counted, so that sorting and skipping touch sites alone.
+  const text = `
+    SELECT ${COLUMNS}, o.name AS "orgName", (SELECT c.n FROM site_resource_total c WHERE c.site_id = s.site_id) AS "resourceCount"
+    FROM (SELECT s.* FROM site s WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2}) s
+    JOIN org o ON o.org_id = s.org_id LEFT JOIN site_presence p ON p.site_id = s.site_id ${order}`;
+  return { text, values: [...values, window.limit, window.offset] };
+}
+
+/** Likewise of the number of matches. */
+export function siteCount(orgId: string, filter: SiteFilter): { text: string; values: unknown[] } {
+  const { where, values } = conditions(orgId, filter);
+  return { text: `SELECT count(*) AS n FROM site s WHERE ${where}`, values };
 }
 
 const NARROWING: (keyof SiteFilter)[] = ['group', 'label', 'keyId', 'hardwareId', 'agentVersion', 'online', 'query'];
@@ -129,10 +140,12 @@ function conditions(orgId: string, f: SiteFilter): { where: string; values: unkn
     add(f.group, (p) => `s.site_id IN (SELECT m.site_id FROM site_group g JOIN site_group_member m ON m.group_id = g.group_id WHERE g.org_id = $1 AND g.${column.replace('%', p)})`);
   }
   if (f.query) add(`%${likeEscape(f.query)}%`, (p) => `(s.name ILIKE ${p} OR s.nice_id ILIKE ${p})`);
-  if (f.online !== undefined) {
-    const online = `(s.type = 'local' OR s.site_id IN (SELECT site_id FROM site_presence WHERE org_id = $1 AND session_id IS NOT NULL))`;
-    parts.push(f.online ? online : `NOT ${online}`);
+  if (f.online) {
+    // Two arms rather than one OR: those that are online are found by the indexes of those that are.
+    parts.push(`s.site_id IN (
+      SELECT p.site_id FROM site_presence p WHERE p.org_id = $1 AND p.session_id IS NOT NULL UNION ALL SELECT l.site_id FROM site l WHERE l.org_id = $1 AND l.type = 'local')`);
   }
+  if (f.online === false) parts.push(`s.type <> 'local' AND NOT EXISTS (SELECT FROM site_presence p WHERE p.site_id = s.site_id AND p.session_id IS NOT NULL)`);
   return { where: parts.join(' AND '), values };
 }
 

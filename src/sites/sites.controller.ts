@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, Id, OrgId, type Principal, Returns } from '../../libs/platform/index.js';
+import { Access, Answer, Caller, ErrorAnswers, Id, OrgId, type Principal, Returns } from '../../libs/platform/index.js';
 import { SiteDeskService } from './site-desk.service.js';
 import { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
 
@@ -38,17 +38,19 @@ export class SitesController {
   /** Read a site by its number or niceId */
   @Get('org/:orgId/site/:niceId')
   @Access('getSite')
-  @Returns(SiteView, { message: 'Site retrieved successfully' })
-  getSiteOfOrg(@Caller() principal: Principal, @OrgId() orgId: string, @Id('niceId') siteId: number) {
-    return this.desk.get(principal, orgId, siteId);
+  @Returns(SiteView, { message: 'Site retrieved successfully', versioned: true })
+  async getSiteOfOrg(@Caller() principal: Principal, @OrgId() orgId: string, @Id('niceId') siteId: number) {
+    const { site, version } = await this.desk.get(principal, orgId, siteId);
+    return new Answer(site, { version });
   }
 
   /** Read a site by its number, or by its niceId with a key of one organization */
   @Get('site/:siteId')
   @Access('getSite')
-  @Returns(SiteView, { message: 'Site retrieved successfully' })
-  getSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number) {
-    return this.desk.get(principal, orgId, siteId);
+  @Returns(SiteView, { message: 'Site retrieved successfully', versioned: true })
+  async getSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number) {
+    const { site, version } = await this.desk.get(principal, orgId, siteId);
+    return new Answer(site, { version });
   }
 
   /** Set the traffic counters of all sites to zero */

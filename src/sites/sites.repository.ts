@@ -80,6 +80,12 @@ export class SitesRepository {
     );
   }
 
+  /** Locks the row until the end of the transaction. @returns null when it is not there. */
+  async lockVersion(tx: EntityManager, orgId: string, siteId: number): Promise<number | null> {
+    const [row] = await query<{ version: number }>(tx, 'SELECT version FROM site WHERE org_id = $1 AND site_id = $2 FOR NO KEY UPDATE', [orgId, siteId]);
+    return row?.version ?? null;
+  }
+
   /** Locks in the order of ids, so that two writers of the same sites cannot deadlock. */
   async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
     await prepared(
@@ -93,18 +99,19 @@ export class SitesRepository {
   }
 
   /**
-   * Changes the plain fields that are given; what an agent is told about (name, niceId, Docker) makes a new desired version.
+   * Changes the plain fields that are given; what an agent is told about (name, niceId, Docker) makes a new desired version. `touched`:
+   * something that hangs on the site changes too, which is a new version of it.
    * @returns false when the site is not there.
    */
-  async update(tx: EntityManager, orgId: string, siteId: number, f: SiteFields): Promise<boolean> {
+  async update(tx: EntityManager, orgId: string, siteId: number, f: SiteFields, touched: boolean): Promise<boolean> {
     const changed = await execute(
       tx,
       `WITH changed AS (
          UPDATE site SET name = coalesce($3, name), nice_id = coalesce($4, nice_id), docker_socket_enabled = coalesce($5, docker_socket_enabled),
-           labels = coalesce($6::jsonb, labels), desired_version = desired_version + 1
+           labels = coalesce($6::jsonb, labels), desired_version = desired_version + 1, version = version + $7::int
          WHERE org_id = $1 AND site_id = $2 RETURNING site_id
        ) SELECT pg_notify('site_changed', site_id::text) FROM changed`,
-      [orgId, siteId, f.name ?? null, f.niceId ?? null, f.dockerSocketEnabled ?? null, f.labels ? JSON.stringify(f.labels) : null],
+      [orgId, siteId, f.name ?? null, f.niceId ?? null, f.dockerSocketEnabled ?? null, f.labels ? JSON.stringify(f.labels) : null, touched ? 1 : 0],
     );
     return changed > 0;
   }

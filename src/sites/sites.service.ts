@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
-import { AppError, conflict, Hooks, invalid, isUniqueViolation, notFound, notify } from '../../libs/platform/index.js';
+import { AppError, conflict, Hooks, invalid, isUniqueViolation, notFound, notify, requireVersion } from '../../libs/platform/index.js';
 import { AddressPoolService } from '../orgs/index.js';
 import { makeNiceId } from './nice-id.js';
 import { type SiteFields, type SiteInsert, SitesRepository, type SiteStatus, type SiteType } from './sites.repository.js';
@@ -79,6 +79,13 @@ export class SitesService {
     if (pairs.length > 0) await this.sites.addToGroups(tx, pairs);
   }
 
+  /** Locks the site for a change by somebody who read this version of it. @throws not_found, precondition_failed */
+  async requireVersion(tx: EntityManager, orgId: string, siteId: number, ifMatch: number): Promise<void> {
+    const version = await this.sites.lockVersion(tx, orgId, siteId);
+    if (version === null) throw notFound('Site');
+    requireVersion('Site', ifMatch, version);
+  }
+
   /** Tells connected agents, on every server process, that what they should do has changed (agent-session.md). */
   async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
     if (siteIds.length > 0) await this.sites.bumpDesired(tx, orgId, siteIds);
@@ -91,7 +98,7 @@ export class SitesService {
   async update(tx: EntityManager, orgId: string, siteId: number, fields: SiteFields): Promise<void> {
     const { groupIds, ...columns } = fields;
     try {
-      if (!(await this.sites.update(tx, orgId, siteId, columns))) throw notFound('Site');
+      if (!(await this.sites.update(tx, orgId, siteId, columns, groupIds !== undefined))) throw notFound('Site');
     } catch (error) {
       throw isUniqueViolation(error, 'site_nice_id') ? niceIdTaken() : error;
     }

@@ -314,7 +314,9 @@ describe('delete', () => {
   it('a resource outlives its site', async () => {
     const siteId = await site('acme');
     const made = await create('acme', { siteId });
+    const tag = (await house.root.get(`/site-resource/${made.siteResourceId}`)).headers.get('etag')!;
     await house.root.expect('DELETE', `/site/${siteId}`);
+    expect((await withTag(tag).post(`/site-resource/${made.siteResourceId}`, { name: 'late' })).status).toBe(412);
     expect(await read(made.siteResourceId)).toMatchObject({ siteId: null, siteIds: [] });
   });
 });

@@ -159,6 +159,32 @@ describe('read a site', () => {
     expect(await house.root.get('/site/999999999')).toMatchObject({ status: 404, body: { message: 'Site not found' } });
   });
 
+  it('has an ETag, by which a change knows what it changes', async () => {
+    const orgId = await org();
+    const made = await create(orgId);
+    const path = `/site/${made.siteId}`;
+    const tagOf = async (at: string) => (await house.root.get(at)).headers.get('etag')!;
+    const withTag = (tag: string) => house.root.as(house.root.authorization, { 'if-match': tag });
+    const first = await tagOf(path);
+    expect(first).toMatch(/^"\d+"$/);
+    expect(await tagOf(`/org/${orgId}/site/${made.niceId}`)).toBe(first);
+    const { groupId } = await house.root.expect<{ groupId: number }>('PUT', `/org/${orgId}/group`, { name: 'fleet' });
+    let tag = first;
+    for (const body of [{ name: 'renamed' }, { groupIds: [groupId] }, { labels: { a: 'b' } }, { status: 'pending' }, { status: 'approved', groupIds: [], name: 'again' }]) {
+      const changed = await withTag(tag).post(path, body);
+      expect(changed.status, JSON.stringify(body)).toBe(200);
+      expect(await withTag(tag).post(path, { name: 'late' }), JSON.stringify(body)).toMatchObject({ status: 412, body: { code: 'precondition_failed' } });
+      tag = changed.headers.get('etag')!;
+      expect(await tagOf(path)).toBe(tag);
+    }
+    expect(await house.root.expect('GET', path)).toMatchObject({ name: 'again' });
+    expect((await withTag('*').post(path, { name: 'whatever' })).status).toBe(200);
+    expect((await withTag('"1"').post('/site/999999999', { name: 'x' })).status).toBe(404);
+    const now = await tagOf(path);
+    const replies = await Promise.all(['a', 'b', 'c'].map((name) => withTag(now).post(path, { name })));
+    expect(replies.map((r) => r.status).sort()).toEqual([200, 412, 412]);
+  });
+
   it('another organization does not have it', async () => {
     const made = await create('acme');
     const other = await org();
@@ -241,6 +267,15 @@ describe('list sites', () => {
       expect(page.pagination).toEqual({ total: expected.length, pageSize: 20, page: 1 });
     }
     expect(names(page)).toHaveLength(expected.length);
+  });
+
+  it('counts the resources of each site, public and private ones', async () => {
+    const own = await org();
+    const [a, b] = [await create(own, { name: 'a' }), await create(own, { name: 'b' })];
+    const { resourceId } = await house.root.expect<{ resourceId: number }>('PUT', `/org/${own}/resource`, { name: 'Raw', http: false, protocol: 'tcp', proxyPort: 20_000 });
+    for (const port of [1, 2]) await house.root.expect('PUT', `/resource/${resourceId}/target`, { siteId: a.siteId, ip: '10.0.0.1', port });
+    for (const siteIds of [[a.siteId, b.siteId], [a.siteId]]) await house.root.expect('PUT', `/org/${own}/site-resource`, { name: 'Db', mode: 'host', destination: '10.1.2.3', siteIds });
+    expect((await list(own)).sites.map((s) => s['resourceCount'])).toEqual([3, 1]);
   });
 
   it('both paginations walk the same list', async () => {

@@ -129,6 +129,18 @@ export class PrivateRepository {
     );
   }
 
+  /** A site that goes leaves the resources on it with a site less, which is a new version of them. */
+  async touchOnSite(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    await execute(
+      tx,
+      `UPDATE site_resource r SET version = version + 1 FROM (
+         SELECT o.site_resource_id FROM site_resource o WHERE o.org_id = $1 AND o.site_resource_id IN (SELECT m.site_resource_id FROM site_resource_site m WHERE m.site_id = $2)
+         ORDER BY o.site_resource_id FOR NO KEY UPDATE
+       ) o WHERE r.site_resource_id = o.site_resource_id`,
+      [orgId, siteId],
+    );
+  }
+
   async delete(tx: EntityManager, orgId: string, siteResourceId: number): Promise<void> {
     await execute(tx, 'DELETE FROM site_resource WHERE org_id = $1 AND site_resource_id = $2', [orgId, siteResourceId]);
   }

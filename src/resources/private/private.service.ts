@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, conflict, Db, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
+  AppError, conflict, Db, Hooks, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, SitesService } from '../../sites/index.js';
@@ -33,10 +33,12 @@ export class PrivateResourcesService implements OnModuleInit {
     private readonly domains: DomainsService,
     private readonly sites: SitesService,
     private readonly audit: AuditService,
+    private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
   ) {}
 
   onModuleInit(): void {
+    this.hooks.siteDeleting.register((tx, orgId, siteId) => this.repository.touchOnSite(tx, orgId, siteId));
     this.resolvers.register('siteResourceId', async (value) => {
       const siteResourceId = parseId(value);
       const orgId = siteResourceId === null ? null : await this.repository.orgOf(this.db.manager, siteResourceId);
