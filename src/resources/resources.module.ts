@@ -6,6 +6,7 @@ import { DomainsModule } from './domains/domains.module.js';
 import { GrantsModule } from './grants/grants.module.js';
 import { PrivateResourcesModule } from './private/private.module.js';
 import { PublicResourcesModule } from './public/public.module.js';
+import { ReachableModule } from './reachable/reachable.module.js';
 import { RoleReplacementService } from './role-replacement.service.js';
 import { RulesModule } from './rules/rules.module.js';
 import { TargetsModule } from './targets/targets.module.js';
@@ -13,7 +14,7 @@ import { TargetsModule } from './targets/targets.module.js';
 /** What sites expose and to whom; each noun has a folder and a module of its own. */
 @Module({
   imports: [
-    BulkModule, DomainsModule, PublicResourcesModule, PrivateResourcesModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule,
+    BulkModule, DomainsModule, PublicResourcesModule, PrivateResourcesModule, ReachableModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule,
   ],
   providers: [RoleReplacementService],
   exports: [BulkModule],

@@ -124,6 +124,7 @@ describe('a file stays the truth', () => {
     await house.root.expect('POST', `/resource/${a}`, { name: 'Changed by hand' });
     const [drift] = await house.sql<{ drift: unknown }>('SELECT drift FROM resource_drift WHERE resource_id = $1', [a]);
     expect(drift!.drift).toEqual([{ field: 'name', file: 'Web', current: 'Changed by hand' }]);
+    expect(await house.root.expect('GET', `/resource/${a}`)).toMatchObject({ drift: [{ field: 'name', file: 'Web', current: 'Changed by hand' }] });
     const onlyA = web({ 'full-domain': domainOf(orgId, 'a'), targets: [{ method: 'http', hostname: '127.0.0.1', port: 9090 }] }, 'a');
     expect(await send(orgId, s, 'file', onlyA)).toMatchObject({ ok: true });
     expect((await rows(orgId)).map((r) => [r.name, r.targets])).toEqual(expect.arrayContaining([['Web', `${s.siteId}@127.0.0.1:9090`], ['Mine', null]]));

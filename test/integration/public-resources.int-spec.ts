@@ -83,7 +83,7 @@ describe('create', () => {
       stickySession: true, enableProxy: true, headers: null, proxyProtocol: false, proxyProtocolVersion: 1, maintenanceModeEnabled: false, maintenanceModeType: 'forced',
       postAuthPath: '/home', health: 'unknown', wildcard: false, passwordId: null,
     });
-    expect(await read(made.resourceId)).toEqual(made);
+    expect(await read(made.resourceId)).toEqual({ ...made, drift: [] });
     expect(await auditOf('resource.create', made.resourceId)).toEqual([{ orgId: 'acme' }]);
   });
 

@@ -239,6 +239,7 @@ export const OPERATIONS: Record<string, Operation> = {
   listResources: read('key', (stage) => ({ query: { page: 1, pageSize: 10, siteId: stage.approved.siteId } })),
   listResourcesOfSite: read('key', (stage) => ({ params: { siteId: stage.approved.siteId }, query: PAGE })),
   listResourceNames: list('key'),
+  listUserResources: list('key'),
   getResource: read('key', ofResource),
   updateResource: onResource('resource.update', (stage) => ({ name: stage.name('resource'), domainId: stage.domainId, subdomain: stage.name('r').toLowerCase() })),
   deleteResource: onResource('resource.delete'),

@@ -104,9 +104,20 @@ export class ResourceRow extends ResourceFields {
   headers: string | null;
 }
 
+const ANY = { nullable: true, oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }, { type: 'object' }, { type: 'array', items: {} }] };
+
+/** A field that a blueprint file declares and somebody has changed since. */
+export class DriftedField {
+  field: string;
+  @ApiProperty(ANY) file: unknown;
+  @ApiProperty(ANY) current: unknown;
+}
+
 /** What a read answers. */
 export class ResourceView extends ResourceFields {
   @ApiProperty(HEADER_LIST) headers: HeaderPair[] | null;
+  /** Empty but for a resource that a blueprint file owns; the next apply sets these back. */
+  drift: DriftedField[];
 }
 
 const SORT = ['name'] as const;

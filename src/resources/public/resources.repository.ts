@@ -3,10 +3,10 @@ import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '../../../libs/platform/index.js';
 import type { HeaderPair } from '../headers.js';
 import { coveringWildcard } from '../domains/domain-names.js';
-import type { Protocol, ResourceRow, ResourceView } from './resources.dto.js';
+import type { DriftedField, Protocol, ResourceRow, ResourceView } from './resources.dto.js';
 
 /** A row as it is read; `headers` as JSON. */
-export interface StoredResource extends ResourceView {
+export interface StoredResource extends Omit<ResourceView, 'drift'> {
   version: number;
 }
 
@@ -48,6 +48,7 @@ const COLUMNS = `
 /** As patterns: what `*.base` covers, and what is too deep for it. */
 const coveredNames = (wildcard: string) => [`_%${wildcard.slice(1)}`, `%.%${wildcard.slice(1)}`];
 
+const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** All SQL that writes public resources, and reads one. Lists are in resource-reads.ts. */
@@ -58,9 +59,15 @@ export class ResourcesRepository {
     return row?.orgId ?? null;
   }
 
-  async find(em: EntityManager, orgId: string, resourceId: number): Promise<StoredResource | null> {
-    const [row] = await prepared<StoredResource>(em, 'resource_one', `SELECT ${COLUMNS} FROM resource WHERE org_id = $1 AND resource_id = $2`, [orgId, resourceId]);
-    return row ?? null;
+  /** With what a blueprint declares otherwise. */
+  async find(em: EntityManager, orgId: string, resourceId: number): Promise<(StoredResource & { drift: DriftedField[] }) | null> {
+    const [row] = await prepared<StoredResource & { drift: DriftedField[] }>(
+      em,
+      'resource_one',
+      `SELECT ${COLUMNS}, coalesce((SELECT d.drift FROM resource_drift d WHERE d.resource_id = r.resource_id), '[]') AS drift FROM resource r WHERE org_id = $1 AND resource_id = $2`,
+      [orgId, resourceId],
+    );
+    return row ? { ...row, drift: row.drift.map((d) => ({ ...d, field: camel(d.field) })) } : null;
   }
 
   /** Locks the row until the end of the transaction. */
@@ -170,6 +177,6 @@ export function toRow({ version: _, headers, ...rest }: StoredResource): Resourc
   return { ...rest, headers: headers === null ? null : JSON.stringify(headers) };
 }
 
-export function toView({ version: _, ...rest }: StoredResource): ResourceView {
+export function toView({ version: _, ...rest }: StoredResource & { drift: DriftedField[] }): ResourceView {
   return rest;
 }
