@@ -36,7 +36,12 @@ const site = async (orgId: string, type = 'newt', name = fresh('site')) => (awai
 const put = (orgId: string, body: object) => house.root.put<Resource>(`/org/${orgId}/site-resource`, body);
 const create = async (orgId: string, more: object = {}) =>
   house.root.expect<Resource>('PUT', `/org/${orgId}/site-resource`, { name: 'Database', mode: 'host', destination: '10.1.2.3', siteId: await siteOf(orgId), ...more });
-const read = (id: number) => house.root.expect<Resource>('GET', `/site-resource/${id}`);
+/** Without the drift, which a change does not answer. */
+async function read(id: number): Promise<Resource> {
+  const { drift, ...resource } = await house.root.expect<Resource & { drift: unknown }>('GET', `/site-resource/${id}`);
+  expect(drift).toEqual([]);
+  return resource;
+}
 const update = (id: number, body: object) => house.root.post<Resource>(`/site-resource/${id}`, body);
 const list = (orgId: string, query = '') => house.root.expect<List>('GET', `/org/${orgId}/site-resources${query}`);
 const names = (l: List) => l.siteResources.map((r) => r.name);
@@ -298,6 +303,20 @@ describe('update', () => {
     }
     expect((await update(siteResourceId, { destination: 'db', alias: 'db.internal' })).status).toBe(200);
     expect((await update(999_999_999, { name: 'x' })).status).toBe(404);
+  });
+});
+
+it('shows what was changed since a blueprint file was applied, under the names of the API', async () => {
+  const orgId = await org();
+  const made = await create(orgId, { alias: 'db.internal' });
+  const [source] = await house.sql<{ id: number }>(`INSERT INTO blueprint_source (org_id, site_id, kind) VALUES ($1, $2, 'file') RETURNING source_id AS id`, [orgId, made.siteId]);
+  await house.sql('INSERT INTO site_resource_declaration VALUES ($1, $2, $3)', [source!.id, made.siteResourceId, { name: 'Database', tcp_ports: '*', alias: 'db.internal', disable_icmp: false }]);
+  expect(await read(made.siteResourceId)).toMatchObject({ name: 'Database' });
+  await update(made.siteResourceId, { tcpPortRangeString: '22', disableIcmp: true });
+  expect(await house.root.expect('GET', `/site-resource/${made.siteResourceId}`)).toMatchObject({
+    drift: expect.arrayContaining([
+      { field: 'alias', file: 'db.internal', current: null }, { field: 'disableIcmp', file: false, current: true }, { field: 'tcpPortRangeString', file: '*', current: '22' },
+    ]),
   });
 });
 

@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
-import { CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody } from './private.dto.js';
+import { CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceDetail, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody } from './private.dto.js';
 import { PrivateResourcesService } from './private.service.js';
 
 @ApiTags('Private resources')
@@ -37,7 +37,7 @@ export class PrivateResourcesController {
   /** Read a private resource */
   @Get('site-resource/:siteResourceId')
   @Access('getSiteResource')
-  @Returns(SiteResourceView, { message: 'Site resource retrieved successfully', versioned: true })
+  @Returns(SiteResourceDetail, { message: 'Site resource retrieved successfully', versioned: true })
   async getSiteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number) {
     const { resource, version } = await this.resources.get(principal, orgId, siteResourceId);
     return new Answer(resource, { version });

@@ -104,6 +104,20 @@ export class SiteResourceView extends SiteResourceRow {
   @ApiProperty({ type: [Number] }) siteIds: number[];
 }
 
+const ANY_VALUE = { nullable: true, oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }] };
+
+/** A field that a blueprint file declares and somebody has changed since. */
+export class DriftedField {
+  field: string;
+  @ApiProperty(ANY_VALUE) file: unknown;
+  @ApiProperty(ANY_VALUE) current: unknown;
+}
+
+export class SiteResourceDetail extends SiteResourceView {
+  /** Empty when no file declares the resource, or nobody changed it since. */
+  @ApiProperty({ type: [DriftedField] }) drift: DriftedField[];
+}
+
 /** The sites in the same order in each list. */
 export class SiteResourceItem extends SiteResourceView {
   @ApiProperty({ type: [String] }) siteNames: string[];

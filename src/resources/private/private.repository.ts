@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '../../../libs/platform/index.js';
-import type { SiteResourceRow, SiteResourceView } from './private.dto.js';
+import type { DriftedField, SiteResourceRow, SiteResourceView } from './private.dto.js';
 
 /** Columns that callers set. */
 export interface PrivateColumns
@@ -61,6 +61,10 @@ const INSERT = `
   SELECT ${ROW}, r.version, (SELECT count(*) FROM s) AS sites, (SELECT count(*) FROM ro) AS roles, (SELECT count(*) FROM us) AS users, (SELECT count(*) FROM cl) AS clients,
     ${OWN('$23')} AS own FROM r`;
 
+/** Columns whose name in the API is another than their own. */
+const RENAMED: Record<string, string> = { tcp_ports: 'tcpPortRangeString', udp_ports: 'udpPortRangeString' };
+const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
 /** The names of the columns as values of INSERT and UPDATE, in one order. */
 const values = (c: PrivateColumns) => [
   c.niceId, c.name, c.ssl, c.mode, c.scheme, c.destinationPort, c.destination, c.enabled, c.alias, c.tcpPortRangeString, c.udpPortRangeString, c.disableIcmp, c.authDaemonPort,
@@ -73,6 +77,12 @@ export class PrivateRepository {
   async orgOf(em: EntityManager, siteResourceId: number): Promise<string | null> {
     const [row] = await prepared<{ orgId: string }>(em, 'site_resource_org', 'SELECT org_id AS "orgId" FROM site_resource WHERE site_resource_id = $1', [siteResourceId]);
     return row?.orgId ?? null;
+  }
+
+  /** What blueprint files declare of it and somebody has changed since, under the names of the API. */
+  async drift(em: EntityManager, siteResourceId: number): Promise<DriftedField[]> {
+    const [row] = await prepared<{ drift: DriftedField[] }>(em, 'site_resource_drift', 'SELECT drift FROM site_resource_drift WHERE site_resource_id = $1', [siteResourceId]);
+    return (row?.drift ?? []).map(({ field, file, current }) => ({ field: RENAMED[field] ?? camel(field), file, current }));
   }
 
   async find(em: EntityManager, orgId: string, siteResourceId: number): Promise<StoredSiteResource | null> {

@@ -8,7 +8,7 @@ import { makeNiceId, SitesService } from '../../sites/index.js';
 import { DomainsService } from '../domains/domains.service.js';
 import { checkDestination, checkName, routeOf, WEB_PORTS } from './destinations.js';
 import type {
-  CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody,
+  CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceDetail, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody,
 } from './private.dto.js';
 import { PrivateLinks } from './private-links.js';
 import { PrivateReads } from './private-reads.js';
@@ -81,8 +81,10 @@ export class PrivateResourcesService implements OnModuleInit {
   }
 
   /** @throws not_found */
-  async get(_principal: Principal, orgId: string, siteResourceId: number): Promise<{ resource: SiteResourceView; version: number }> {
-    return versioned(await this.repository.find(this.db.manager, orgId, siteResourceId));
+  async get(_principal: Principal, orgId: string, siteResourceId: number): Promise<{ resource: SiteResourceDetail; version: number }> {
+    const [row, drift] = await Promise.all([this.repository.find(this.db.manager, orgId, siteResourceId), this.repository.drift(this.db.manager, siteResourceId)]);
+    const { resource, version } = versioned(row);
+    return { resource: { ...resource, drift }, version };
   }
 
   /** Sites and grants that are given replace those that are there. @throws as `create`; precondition_failed */
