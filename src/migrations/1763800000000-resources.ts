@@ -374,20 +374,29 @@ CREATE TABLE site_resource_site (
   PRIMARY KEY (site_resource_id, site_id)
 );
 CREATE INDEX site_resource_site_site ON site_resource_site (site_id, site_resource_id);
--- The next alias address: after the highest one, behind a reserved /29; the lowest gap when the end was reached; NULL when all are taken.
--- Callers of one organization wait for each other until their transactions end. Volatile: it sees what others committed, and the rows
--- that the calling statement has inserted so far.
+-- The next alias address: after the highest one, behind a reserved /29; the lowest free one when the end was reached; NULL when all are taken.
+-- Callers pass by the addresses that others hold until their transactions end, and never wait. Volatile: each statement of it sees what
+-- others committed, which is why the look comes after the lock and not beside it.
 CREATE FUNCTION next_alias_address(org text) RETURNS inet LANGUAGE plpgsql AS $$
-DECLARE low inet; high inet; top inet;
+DECLARE low inet; high inet; candidate inet; room int := hashtext('site_resource/alias_address/' || org);
 BEGIN
-  PERFORM pg_advisory_xact_lock(hashtextextended('site_resource/alias_address/' || org, 0));
   SELECT set_masklen(network(o.utility_subnet)::inet, 32) + 7, set_masklen(broadcast(o.utility_subnet), 32) INTO low, high FROM org o WHERE o.org_id = org;
-  SELECT r.alias_address INTO top FROM site_resource r WHERE r.org_id = org AND r.alias_address IS NOT NULL ORDER BY r.alias_address DESC LIMIT 1;
-  IF coalesce(top, low) < high THEN RETURN coalesce(top, low) + 1; END IF;
-  RETURN (
-    SELECT a + 1 FROM (SELECT low AS a UNION ALL SELECT r.alias_address FROM site_resource r WHERE r.org_id = org AND r.alias_address IS NOT NULL) u
-    WHERE a < high AND NOT EXISTS (SELECT FROM site_resource t WHERE t.org_id = org AND t.alias_address = a + 1) ORDER BY a LIMIT 1
-  );
+  SELECT r.alias_address INTO candidate FROM site_resource r WHERE r.org_id = org AND r.alias_address IS NOT NULL ORDER BY r.alias_address DESC LIMIT 1;
+  candidate := coalesce(candidate, low);
+  WHILE candidate < high LOOP
+    candidate := candidate + 1;
+    IF pg_try_advisory_xact_lock(room, (candidate - low)::int) THEN
+      IF NOT EXISTS (SELECT FROM site_resource r WHERE r.org_id = org AND r.alias_address = candidate) THEN RETURN candidate; END IF;
+    END IF;
+  END LOOP;
+  FOR candidate IN
+    SELECT low + i FROM generate_series(1, high - low) AS i WHERE NOT EXISTS (SELECT FROM site_resource r WHERE r.org_id = org AND r.alias_address = low + i) ORDER BY i
+  LOOP
+    IF pg_try_advisory_xact_lock(room, (candidate - low)::int) THEN
+      IF NOT EXISTS (SELECT FROM site_resource r WHERE r.org_id = org AND r.alias_address = candidate) THEN RETURN candidate; END IF;
+    END IF;
+  END LOOP;
+  RETURN NULL;
 END $$;
 CREATE TABLE site_resource_role (
   site_resource_id bigint NOT NULL REFERENCES site_resource ON DELETE CASCADE,
