@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../libs/agent/src/index.js';
+import { TestAgent } from '../support/agent.js';
+import { Api, newHardwareId, newNonce, provision, TestOrg } from '../support/api.js';
+import { Newt } from '../support/newt.js';
+import { startServer, type TestServer, until } from '../support/server.js';
+
+// Blueprints end to end: real agents and a newt, a built server, PostgreSQL.
+let server: TestServer;
+let org: TestOrg;
+let folder: string;
+let agents: TestAgent[];
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server?.stop());
+beforeEach(async () => {
+  org = await TestOrg.create(Api.root(server));
+  folder = mkdtempSync(join(tmpdir(), 'gatehouse-blueprints-'));
+  agents = [];
+});
+afterEach(async () => {
+  for (const agent of agents) await agent.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function start(key: string, cli: object, env: Record<string, string> = {}, from?: TestAgent): TestAgent {
+  const agent = TestAgent.start({ endpoint: server.url, provisioningKey: key, ...cli }, { clock: systemClock, env, ...(from ? { folder: from.folder } : {}) });
+  agents.push(agent);
+  return agent;
+}
+const file = (text: string, name = 'blueprint.yaml') => {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+};
+const host = (name: string) => `${name}-${org.orgId}.localhost`;
+const web = (name: string, port: number, key = 'web') => `public-resources:\n  ${key}:\n    name: ${name}\n    protocol: http\n    full-domain: "${host(key)}"\n    targets:\n      - method: http\n        hostname: localhost\n        port: ${port}\n`;
+interface Item {
+  resourceId: number;
+  niceId: string;
+  name: string;
+  fullDomain: string;
+  enabled: boolean;
+  targets: { port: number; siteId: number }[];
+}
+const resources = async () => (await org.root.expect<{ resources: Item[] }>('GET', org.path('resources'))).resources;
+const history = async () => (await org.root.expect<{ blueprints: { source: string; succeeded: boolean }[] }>('GET', org.path('blueprints'))).blueprints;
+
+describe('an agent with a blueprint file', () => {
+  it('is the truth: applied, changed with the file, overwritten when somebody edits, emptied with the file', async () => {
+    const { siteProvisioningKey: key } = await org.key();
+    const path = file(web('{{env.SERIAL}} web', 8080));
+    const agent = start(key, { blueprintFile: path }, { SERIAL: 'SN-7' });
+    await until(async () => (await resources()).length === 1);
+    const [made] = await resources();
+    expect(made).toMatchObject({ niceId: 'web', name: 'SN-7 web', fullDomain: host('web'), enabled: true, targets: [{ port: 8080 }] });
+    file(web('{{env.SERIAL}} web', 9090));
+    await until(async () => (await resources())[0]?.targets[0]?.port === 9090);
+    await org.root.expect('POST', `/resource/${made!.resourceId}`, { name: 'edited' });
+    expect(await org.root.expect('GET', `/resource/${made!.resourceId}`)).toMatchObject({ drift: [{ field: 'name', file: 'SN-7 web', current: 'edited' }] });
+    expect(await agent.agent.stop()).toMatchObject({ code: 0 });
+    start(key, { blueprintFile: path }, { SERIAL: 'SN-7' }, agent);
+    await until(async () => (await resources())[0]?.name === 'SN-7 web');
+    expect((await resources())[0]!.resourceId).toBe(made!.resourceId);
+    file('{}\n');
+    await until(async () => (await resources()).length === 0);
+  });
+
+  it('stages under a key that wants approval, bootstraps once, and comes into service with the approval', async () => {
+    const { siteProvisioningKey: key } = await org.key({ approveNewSites: false });
+    const agent = start(key, { provisioningBlueprintFile: file(web('Bootstrapped', 80)), name: 'press' });
+    await until(async () => (await history()).length === 1);
+    expect(await resources()).toEqual([]);
+    const site = (await org.sites()).sites[0]!;
+    await org.root.expect('POST', `/site/${site.siteId}`, { status: 'approved' });
+    const [made] = await resources();
+    expect(made).toMatchObject({ name: 'Bootstrapped', enabled: true });
+    await org.root.expect('POST', `/resource/${made!.resourceId}`, { name: "the operator's" });
+    expect(await agent.agent.stop()).toMatchObject({ code: 0 });
+    const again = start(key, { provisioningBlueprintFile: file(web('Again', 81)), name: 'press' }, {}, agent);
+    await until(async () => (await org.root.expect<{ online: boolean }>('GET', `/site/${site.siteId}`)).online);
+    expect(await again.agent.stop()).toMatchObject({ code: 0 });
+    expect((await resources()).map((r) => r.name)).toEqual(["the operator's"]);
+  });
+});
+
+describe("a profile's blueprint", () => {
+  it('is applied once to each new site, with the words of the site', async () => {
+    const text = `public-resources:\n  "{{site.niceId}}":\n    name: "{{site.hardwareId}} in {{label.room}}"\n    protocol: http\n    full-domain: "{{site.niceId}}.localhost"\n    targets: [{method: http, hostname: localhost, port: 80}]\n`;
+    const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'fleet', labels: { room: 'cold' }, blueprint: text });
+    const key = await org.keyUnder({ profileId });
+    const ids = [newHardwareId(), newHardwareId(), newHardwareId()];
+    for (const hardware_id of ids) expect((await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id, claim_nonce: newNonce() })).status).toBe(201);
+    expect((await resources()).map((r) => r.name).sort()).toEqual(ids.map((id) => `${id} in cold`).sort());
+    expect(await history()).toHaveLength(3);
+  });
+
+  it('that is wrong is refused when it is stored; one that cannot be applied does not refuse the claim', async () => {
+    expect((await org.root.put<never>(org.path('provisioning-profile'), { name: 'bad', blueprint: 'public-resources: {web: {nme: x}}' })).status).toBe(400);
+    const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'lost', blueprint: 'public-resources: {web: {name: x, protocol: http, full-domain: a.example.org}}' });
+    const key = await org.keyUnder({ profileId });
+    expect((await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() })).status).toBe(201);
+    expect(await history()).toMatchObject([{ succeeded: false }]);
+  });
+});
+
+describe('an unmodified newt', () => {
+  it('sends its document and is told what became of it', async () => {
+    const { siteProvisioningKey: key } = await org.key();
+    const credentials = await Newt.provision(server.url, key, `newt ${randomUUID()}`);
+    const blueprint = JSON.stringify({ 'proxy-resources': { web: { name: 'From newt', protocol: 'http', 'full-domain': host('web'), targets: [{ method: 'http', hostname: 'localhost', port: 80 }] } } });
+    const newt = new Newt({ url: server.url, ...credentials, blueprint });
+    await newt.connect();
+    expect(await newt.message('newt/blueprint/results')).toEqual({ success: true, message: 'Blueprint applied successfully' });
+    expect((await resources()).map((r) => r.name)).toEqual(['From newt']);
+    await newt.stop();
+  });
+});
