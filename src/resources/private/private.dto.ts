@@ -3,6 +3,7 @@ import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, M
 import { IsIdList, MayBeAbsent, NoControlCharacters, PagePagination, QueryInt, SearchQuery } from '../../../libs/platform/index.js';
 import { NICE_ID, NICE_ID_PROBLEM } from '../../sites/index.js';
 import { IsUserIdList } from '../grants/grants.dto.js';
+import { DriftedField } from '../public/resources.dto.js';
 import { IsAliasName, IsPortRangeString } from './destinations.js';
 
 export const MODES = ['host', 'cidr', 'http'] as const;
@@ -102,15 +103,6 @@ export class SiteResourceView extends SiteResourceRow {
   /** The first of `siteIds`; null when its sites are gone. */
   siteId: number | null;
   @ApiProperty({ type: [Number] }) siteIds: number[];
-}
-
-const ANY_VALUE = { nullable: true, oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }] };
-
-/** A field that a blueprint file declares and somebody has changed since. */
-export class DriftedField {
-  field: string;
-  @ApiProperty(ANY_VALUE) file: unknown;
-  @ApiProperty(ANY_VALUE) current: unknown;
 }
 
 export class SiteResourceDetail extends SiteResourceView {

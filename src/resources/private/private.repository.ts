@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '../../../libs/platform/index.js';
-import type { DriftedField, SiteResourceRow, SiteResourceView } from './private.dto.js';
+import type { DriftedField } from '../public/resources.dto.js';
+import type { SiteResourceRow, SiteResourceView } from './private.dto.js';
 
 /** Columns that callers set. */
 export interface PrivateColumns
