@@ -30,7 +30,7 @@ export function buildDocument(app: INestApplication): OpenAPIObject {
 
 interface Operation {
   parameters?: { name: string; in: string }[];
-  requestBody?: unknown;
+  requestBody?: { content: Record<string, { schema: unknown }> };
   responses: Record<string, { description: string; content?: unknown }>;
 }
 
@@ -51,6 +51,9 @@ function declarePathParameters(path: string, operation: Operation): void {
 function declareResponses(operation: Operation): void {
   for (const [status, response] of Object.entries(operation.responses)) if (!response.description) delete operation.responses[status];
   if (!operation.requestBody) return;
+  // The scanner gives every content type the same schema; YAML is text.
+  const yaml = operation.requestBody.content['application/yaml'];
+  if (yaml) yaml.schema = { type: 'string' };
   const content = { 'application/json': { schema: { $ref: getSchemaPath(ErrorBody) } } };
   operation.responses['413'] ??= { description: 'The body is too large', content };
   operation.responses['415'] ??= { description: 'The body is not JSON', content };

@@ -1,24 +1,22 @@
-import { Body, Controller, Get, type PipeTransform, Put, Query } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiExtraModels, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import { Body, Controller, Get, Put, Query } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
 import { Access, AlsoReturns, Answer, Caller, ErrorAnswers, Id, invalid, OrgId, PageQuery, type Principal, Returns } from '../../libs/platform/index.js';
 import { ApplyBlueprintBody, ApplyBlueprintQuery, BlueprintList, BlueprintRecord, PlanView } from './blueprints.dto.js';
 import { BlueprintsService } from './blueprints.service.js';
 
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
 
-/** The document's text: the body itself as YAML, or base64 in `blueprint`. */
-const DocumentText: PipeTransform<unknown, string> = {
-  transform(body) {
-    if (typeof body === 'string') return body;
-    const given = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
-    const unknown = Object.keys(given).find((name) => name !== 'blueprint');
-    if (unknown !== undefined) throw invalid(unknown, `Unrecognized key "${unknown}"`);
-    const { blueprint } = given;
-    if (blueprint === undefined) throw invalid('blueprint', 'blueprint is required');
-    if (typeof blueprint !== 'string' || !BASE64.test(blueprint.replace(/\s/g, ''))) throw invalid('blueprint', 'blueprint must be the base64 of a document');
-    return Buffer.from(blueprint, 'base64').toString('utf8');
-  },
-};
+/** The document's text: the body itself as YAML, or base64 in `blueprint`. @throws validation */
+function documentOf(body: unknown): string {
+  if (typeof body === 'string') return body;
+  const given = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+  const unknown = Object.keys(given).find((name) => name !== 'blueprint');
+  if (unknown !== undefined) throw invalid(unknown, `Unrecognized key "${unknown}"`);
+  const { blueprint } = given;
+  if (blueprint === undefined) throw invalid('blueprint', 'blueprint is required');
+  if (typeof blueprint !== 'string' || !BASE64.test(blueprint.replace(/\s/g, ''))) throw invalid('blueprint', 'blueprint must be the base64 of a document');
+  return Buffer.from(blueprint, 'base64').toString('utf8');
+}
 
 /** integration-api.md §2, rows 118-120. */
 @ApiTags('Blueprints')
@@ -31,13 +29,13 @@ export class BlueprintsController {
   @Access('applyBlueprint')
   @ErrorAnswers(409)
   @ApiConsumes('application/json', 'application/yaml')
-  @ApiExtraModels(ApplyBlueprintBody)
-  @ApiBody({ schema: { oneOf: [{ $ref: getSchemaPath(ApplyBlueprintBody) }, { type: 'string' }] } })
+  @ApiBody({ type: ApplyBlueprintBody })
   @AlsoReturns(200, PlanView, 'The plan, with dryRun')
   @Returns(null, { status: 201, message: 'Blueprint applied successfully' })
-  async applyBlueprint(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ApplyBlueprintQuery, @Body(DocumentText) text: unknown) {
-    if (query.dryRun) return new Answer(await this.blueprints.planFor(orgId, text as string), { status: 200, message: 'Blueprint planned; nothing was changed' });
-    await this.blueprints.applyFor(principal, orgId, text as string);
+  async applyBlueprint(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ApplyBlueprintQuery, @Body() body: unknown) {
+    const text = documentOf(body);
+    if (query.dryRun) return new Answer(await this.blueprints.planFor(orgId, text), { status: 200, message: 'Blueprint planned; nothing was changed' });
+    await this.blueprints.applyFor(principal, orgId, text);
     return null;
   }
 

@@ -157,7 +157,7 @@ describe("with another's credentials", () => {
 
   it('nothing is done without the action for it', async () => {
     const { member, bareKey, key } = victim.callers;
-    const memberMay = ['getOrg', 'getResource', 'listResourceNames', 'listResources', 'listResourcesOfSite'];
+    const memberMay = ['getOrg', 'getResource', 'listResourceNames', 'listResources', 'listResourcesOfSite', 'listUserResources'];
     const problems = await attack((operation) => scopeOf(operation) === 'org', async function* (operation, call) {
       yield* expectStatus(operation, call, 'a key without actions', bareKey, 403);
       if (!memberMay.includes(operation.id)) yield* expectStatus(operation, call, 'a Member', member.api, 403);

@@ -22,7 +22,7 @@ class Fields {
   /** http: required. */
   @IsOptional() @Max(65535) @Min(1) @IsInt() @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 65535, nullable: true }) destinationPort?: number | null;
   /** http: required. */
-  @IsOptional() @IsIn(SCHEMES) @ApiPropertyOptional({ enum: SCHEMES, nullable: true, type: 'string' }) scheme?: (typeof SCHEMES)[number] | null;
+  @IsOptional() @IsIn(SCHEMES) @ApiPropertyOptional({ enum: [...SCHEMES, null], nullable: true, type: 'string' }) scheme?: (typeof SCHEMES)[number] | null;
   @MayBeAbsent() @IsBoolean() ssl?: boolean;
   /** By which clients reach it; labels but the last may hold `*` and `?`. host: required when the destination is a name. */
   @IsOptional() @IsAliasName() @MaxLength(253) @IsString() alias?: string | null;
@@ -81,7 +81,7 @@ export class SiteResourceRow {
   name: string;
   ssl: boolean;
   @ApiProperty({ enum: MODES }) mode: Mode;
-  @ApiProperty({ enum: SCHEMES, nullable: true, type: 'string' }) scheme: (typeof SCHEMES)[number] | null;
+  @ApiProperty({ enum: [...SCHEMES, null], nullable: true, type: 'string' }) scheme: (typeof SCHEMES)[number] | null;
   proxyPort: number | null;
   destinationPort: number | null;
   destination: string;
