@@ -38,7 +38,11 @@ const WIDE: ListSitesQuery[] = [{ status: 'approved' }, { online: false }];
 
 describe(`with ${SITES} sites no page scans them all`, () => {
   it('in any order', async () => {
-    for (const q of [{}, ...SORTS]) expect(await planOf(sitePage('acme', q, { limit: 20, offset: 0 })), JSON.stringify(q)).not.toMatch(/Seq Scan on site\b|Sort Key: s\./);
+    for (const q of [{}, ...SORTS]) {
+      const plan = await planOf(sitePage('acme', q, { limit: 20, offset: 0 }));
+      expect(plan, JSON.stringify(q)).toMatch(/Limit .*\n *-> +Index Only Scan (Backward )?using site_/);
+      expect(plan, JSON.stringify(q)).not.toMatch(/Seq Scan on site\b/);
+    }
   });
 
   it('by any single filter', async () => {
