@@ -80,7 +80,7 @@ export class ClientView {
   lastHolePunch: number | null;
   archived: boolean;
   blocked: boolean;
-  @ApiProperty({ enum: APPROVAL_STATES, nullable: true, type: 'string' }) approvalState: (typeof APPROVAL_STATES)[number] | null;
+  @ApiProperty({ enum: [...APPROVAL_STATES, null], nullable: true, type: 'string' }) approvalState: (typeof APPROVAL_STATES)[number] | null;
 }
 
 /** A site that a client reaches. */
