@@ -174,7 +174,7 @@ export const mutants = [
   {
     rule: '13 an armed site is re-issued once',
     file: 'src/provisioning/claims/claims.repository.ts',
-    find: 'authenticated_at = NULL, reclaim_allowed_until = NULL WHERE',
+    find: 'authenticated_at = NULL, reclaim_allowed_until = NULL, revoked_at = NULL WHERE',
     replace: 'authenticated_at = NULL WHERE',
     test: 'test/e2e/claims.e2e-spec.ts', name: 'armed site',
   },
