@@ -19,6 +19,7 @@ export class OrgsController {
     return new Answer({}, taken ? {} : { status: 404, message: 'Organization ID is available' });
   }
 
+  /** Create an organization */
   @Put('org')
   @RootAccess('createOrg')
   @ErrorAnswers(409)
@@ -27,6 +28,7 @@ export class OrgsController {
     return this.orgs.createOrg(caller, body);
   }
 
+  /** List the organizations */
   @Get('orgs')
   @RootAccess('listOrgs')
   @Returns(OrgList, { message: 'Organizations retrieved successfully' })
@@ -34,6 +36,7 @@ export class OrgsController {
     return this.orgs.list(query);
   }
 
+  /** Read an organization */
   @Get('org/:orgId')
   @Access('getOrg')
   @Returns(OrgAnswer, { message: 'Organization retrieved successfully', versioned: true })
@@ -42,6 +45,7 @@ export class OrgsController {
     return new Answer({ org }, { version });
   }
 
+  /** Change an organization */
   @Post('org/:orgId')
   @Access('updateOrg')
   @ChecksVersion()
@@ -51,6 +55,7 @@ export class OrgsController {
     return new Answer(org, { version });
   }
 
+  /** Delete an organization with everything in it */
   @Delete('org/:orgId')
   @RootAccess('deleteOrg')
   @Returns(null, { message: 'Organization deleted successfully' })

@@ -61,4 +61,8 @@ describe('the OpenAPI document', () => {
     const ids = names(operations);
     expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
   });
+
+  it('says of every operation in a line what it does', () => {
+    expect(names(operations.filter((o) => !/^\S.{5,119}$/.test(o.summary ?? '')))).toEqual([]);
+  });
 });

@@ -4,6 +4,7 @@ import addFormats from 'ajv-formats';
 type Json = Record<string, unknown>;
 interface Operation {
   operationId: string;
+  summary?: string;
   parameters?: { name: string; in: string; required?: boolean; schema?: Json }[];
   requestBody?: { content: Record<string, { schema: Json }> };
   responses: Record<string, { content?: Record<string, { schema: Json }> }>;

@@ -10,6 +10,7 @@ import { ApiKeysService } from './api-keys.service.js';
 export class ApiKeysController {
   constructor(private readonly apiKeys: ApiKeysService) {}
 
+  /** List the API keys of an organization */
   @Get('api-keys')
   @Access('listApiKeys', { orgKeys: false })
   @Returns(ApiKeyList, { message: 'API keys retrieved successfully' })
@@ -17,6 +18,7 @@ export class ApiKeysController {
     return this.apiKeys.list(orgId, query);
   }
 
+  /** Create an API key; the answer is the only place that shows its secret */
   @Put('api-key')
   @Access('createApiKey', { orgKeys: false })
   @Returns(CreatedApiKey, { status: 201, message: 'API key created successfully' })
@@ -32,6 +34,7 @@ export class ApiKeysController {
     return this.apiKeys.get(orgId, apiKeyId);
   }
 
+  /** Delete an API key */
   @Delete('api-key/:apiKeyId')
   @Access('deleteApiKey', { orgKeys: false })
   @Returns(null, { message: 'API key deleted successfully' })
@@ -39,6 +42,7 @@ export class ApiKeysController {
     return this.apiKeys.delete(caller, orgId, apiKeyId);
   }
 
+  /** List the actions that an API key may perform */
   @Get('api-key/:apiKeyId/actions')
   @Access('listApiKeyActions', { orgKeys: false })
   @Returns(ApiKeyActionList, { message: 'API key actions retrieved successfully' })
@@ -46,6 +50,7 @@ export class ApiKeysController {
     return this.apiKeys.listActions(orgId, apiKeyId, query);
   }
 
+  /** Replace the actions that an API key may perform */
   @Post('api-key/:apiKeyId/actions')
   @Access('setApiKeyActions', { orgKeys: false })
   @Returns('empty', { status: 201, message: 'API key actions updated successfully' })
