@@ -5,10 +5,11 @@ import { House } from './house.mjs';
 import { http } from './http.mjs';
 import { parseArgs } from './lib.mjs';
 import { refusals } from './refusals.mjs';
+import { resources } from './resources.mjs';
 import { sessions } from './sessions.mjs';
 import { Table } from './table.mjs';
 
-const CASES = { claims, flat, http, sessions, refusals };
+const CASES = { claims, flat, http, sessions, refusals, resources };
 const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
 
 /** @returns the exit code: 0 when every target was reached. */

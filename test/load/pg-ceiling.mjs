@@ -1,5 +1,5 @@
-// What PostgreSQL alone does: the five-statement claim on one key row (pg/claim-1row.sql), by pgbench where it is found and always by a
-// worker thread on `pg` with named prepared statements and explicit BEGIN/COMMIT.
+// What PostgreSQL alone does. The five-statement claim on one key row (pg/claim-1row.sql): by pgbench where it is found and always by a
+// worker thread on `pg` with named prepared statements and explicit BEGIN/COMMIT. A resource and a target: by the worker thread.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -12,10 +12,7 @@ const here = import.meta.dirname;
 /** Transactions per second by a worker thread. The database is made anew. */
 export async function measureWorker(house, url, { clients, seconds }) {
   await prepare(house, url);
-  const worker = new Worker(new URL(import.meta.url), { workerData: { url, clients, seconds } });
-  const [result] = await once(worker, 'message');
-  await worker.terminate();
-  return result;
+  return run({ turn: 'claim', url, clients, seconds });
 }
 
 /** The same by pgbench. */
@@ -37,11 +34,53 @@ async function prepare(house, url) {
   await house.sql(url, 'CHECKPOINT');
 }
 
+/** Turns per second of `pg/resource-and-target.sql` by a worker thread, on the server's own database and schema. */
+export async function measureResources(url, { orgId, siteIds, domainId, clients, seconds }) {
+  return run({ turn: 'resourceAndTarget', url, clients, seconds, orgId, siteIds, domainId });
+}
+
+async function run(workerData) {
+  const worker = new Worker(new URL(import.meta.url), { workerData });
+  const [result] = await once(worker, 'message');
+  await worker.terminate();
+  return result;
+}
+
+const statementsOf = (file) => fs.readFileSync(path.join(here, 'pg', file), 'utf8').split(/;\s*\n/).map((text) => text.replace(/--.*\n/g, '').replace(/ \\gset$/, '').trim()).filter(Boolean);
+
+/** What one client does again and again: named prepared statements, explicit BEGIN and COMMIT. */
+const TURNS = {
+  claim() {
+    const [begin, update, site, credential, commit] = statementsOf('claim-1row.sql');
+    const takeId = credential.replace(':id', '$1');
+    return async (client) => {
+      await client.query({ name: 'begin', text: begin });
+      await client.query({ name: 'update', text: update });
+      const { rows } = await client.query({ name: 'site', text: site });
+      await client.query({ name: 'credential', text: takeId, values: [rows[0].id] });
+      await client.query({ name: 'commit', text: commit });
+    };
+  },
+  resourceAndTarget({ orgId, siteIds, domainId }) {
+    const statements = statementsOf('resource-and-target.sql');
+    let n = 0;
+    return async (client) => {
+      let made;
+      const name = `alone${n++}${Math.random().toString(36).slice(2)}`;
+      const known = { org: orgId, site: siteIds[n % siteIds.length], domain: domainId, name, port: 40_000 + Math.floor(Math.random() * 25_000) };
+      for (const [i, statement] of statements.entries()) {
+        const values = [];
+        const text = statement.replace(/(?<!:):([a-z]+)/g, (_, word) => `$${values.push(word === 'id' ? made : known[word])}`);
+        const { rows } = await client.query({ name: `s${i}`, text, values });
+        made = rows[0]?.resource_id ?? made;
+      }
+    };
+  },
+};
+
 async function work() {
   const { url, clients, seconds } = workerData;
-  const statements = fs.readFileSync(path.join(here, 'pg/claim-1row.sql'), 'utf8').split('\n').map((line) => line.replace(/ \\gset|;$/g, '').trim()).filter(Boolean);
-  const [begin, update, site, credential, commit] = statements;
-  const takeId = credential.replace(':id', '$1');
+  const turn = TURNS[workerData.turn](workerData);
   const connections = await Promise.all(
     Array.from({ length: clients }, async () => {
       const client = new pg.Client({ connectionString: url });
@@ -55,11 +94,7 @@ async function work() {
   await Promise.all(
     connections.map(async (client) => {
       while (performance.now() < end) {
-        await client.query({ name: 'begin', text: begin });
-        await client.query({ name: 'update', text: update });
-        const { rows } = await client.query({ name: 'site', text: site });
-        await client.query({ name: 'credential', text: takeId, values: [rows[0].id] });
-        await client.query({ name: 'commit', text: commit });
+        await turn(client);
         done++;
       }
     }),
