@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Retention } from '../../libs/platform/index.js';
+import { ACTIONS } from '../../libs/contracts/index.js';
 import { UsersService } from '../../src/access/index.js';
 import { type MemberFilter, type MemberOrder, pageStatement } from '../../src/access/members/members.repository.js';
 import { createUser, logIn, startApp, type TestApp } from '../support/app.js';
@@ -249,6 +250,25 @@ describe('the roles of a user', () => {
     expect((await root.delete(`/user/${ownerId}/remove-role/${admin.roleId}`)).status).toBe(403);
     expect((await root.post(`/role/${admin.roleId}/add/${ownerId}`)).status).toBe(201);
     expect(await read(ownerId)).toMatchObject({ isOwner: true, roleIds: [admin.roleId] });
+  });
+
+  it('make an Admin only by the hand of who holds every action', async () => {
+    const key = await root.expect<{ apiKeyId: string; apiKey: string }>('PUT', `/org/${org}/api-key`, { name: 'people' });
+    const may = (actionIds: readonly string[]) => root.expect('POST', `/org/${org}/api-key/${key.apiKeyId}/actions`, { actionIds });
+    await may(['addUserRole', 'setUserOrgRoles', 'inviteUser', 'deleteRole', 'removeUserRole']);
+    const api = root.as(`${key.apiKeyId}.${key.apiKey}`);
+    const [{ userId }, role] = [await newMember(), await newRole('A')];
+    const raise = (by: typeof root) => Promise.all([
+      by.post(`/role/${admin.roleId}/add/${userId}`), by.post(`/user/${userId}/add-role/${admin.roleId}`),
+      by.post(`/org/${org}/create-invite`, { email: 'raised@example.com', roleIds: [member.roleId, admin.roleId], validHours: 1 }),
+      by.delete(`/role/${role.roleId}`, { roleId: String(admin.roleId) }),
+    ]);
+    for (const { status, body } of await raise(api)) expect([status, body.message]).toEqual([403, 'Only who holds every action can make an Admin']);
+    expect((await read(userId)).isAdmin).toBe(false);
+    expect((await api.post(`/user/${userId}/add-role/${role.roleId}`)).status).toBe(201);
+    await may(ACTIONS);
+    expect((await raise(api)).map(({ status }) => status)).toEqual([201, 201, 200, 200]);
+    expect((await read(userId)).isAdmin).toBe(true);
   });
 
   it('are of the same organization', async () => {

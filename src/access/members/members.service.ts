@@ -112,7 +112,8 @@ export class MembersService {
     decide: (held: number[], member: { isOwner: boolean }, role: { isAdmin: boolean }) => number[],
   ): Promise<object> {
     return this.db.tx(async (tx) => {
-      const [role] = await this.roles.require(tx, orgId, [roleId]);
+      const granting = action !== 'org_user.remove_role';
+      const [role] = await (granting ? this.roles.requireGrantable(tx, principal, orgId, [roleId]) : this.roles.require(tx, orgId, [roleId]));
       const member = await this.held(tx, orgId, userId);
       const before = await this.repository.roleIdsOf(tx, orgId, userId);
       const after = decide(before, member, role!);

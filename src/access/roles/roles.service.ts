@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { MEMBER_ACTIONS } from '../../../libs/contracts/index.js';
+import { ACTIONS, grants, MEMBER_ACTIONS } from '../../../libs/contracts/index.js';
 import {
   AppError, conflict, Db, Hooks, invalid, isUniqueViolation, notFound, notify, type PageQuery, parseId, type Principal, requireVersion, shapeA, shapeB,
   TenantResolvers, windowOf,
@@ -50,6 +50,16 @@ export class RolesService implements OnModuleInit {
     const roles = await this.repository.lock(tx, orgId, wanted, 'KEY SHARE');
     if (roles.length < wanted.length) throw notFound('Role');
     return roles.map(({ roleId, isAdmin }) => ({ roleId, isAdmin }));
+  }
+
+  /**
+   * The same for a caller who is about to give them to somebody.
+   * @throws permission_denied for Admin, unless the caller holds every action himself: nobody grants an action he lacks (claims.md, Routes)
+   */
+  async requireGrantable(tx: EntityManager, principal: Principal, orgId: string, roleIds: number[]): Promise<{ roleId: number; isAdmin: boolean }[]> {
+    const roles = await this.require(tx, orgId, roleIds);
+    if (roles.some((role) => role.isAdmin)) refuseToRaise(principal, orgId);
+    return roles;
   }
 
   /** Ids of the roles of these names that are there, but for Admin's. */
@@ -109,6 +119,7 @@ export class RolesService implements OnModuleInit {
       if (!role) throw notFound('Role');
       if (role.isAdmin) throw new AppError('permission_denied', 'The Admin role cannot be deleted');
       if (!replacement) throw notFound('Replacement role');
+      if (replacement.isAdmin) refuseToRaise(principal, orgId);
       await this.repository.moveMembers(tx, orgId, roleId, replacementId);
       await this.hooks.roleReplacing.run(tx, orgId, roleId, { roleId: replacementId, isAdmin: replacement.isAdmin });
       await this.repository.delete(tx, orgId, roleId);
@@ -135,6 +146,11 @@ export class RolesService implements OnModuleInit {
   private async record(tx: EntityManager, principal: Principal, orgId: string, action: string, roleId: number, details: Record<string, unknown>): Promise<void> {
     await this.audit.record(tx, principal, { orgId, action, target: { type: 'role', id: roleId }, details });
   }
+}
+
+function refuseToRaise(principal: Principal, orgId: string): void {
+  const everything = ACTIONS.every((action) => grants(principal.have, { kind: 'org', action, orgId }) === 'granted');
+  if (!everything) throw new AppError('permission_denied', 'Only who holds every action can make an Admin');
 }
 
 /** A taken name becomes a conflict. */

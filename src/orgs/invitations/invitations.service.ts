@@ -54,7 +54,7 @@ export class InvitationsService implements OnModuleInit {
     let orgName = '';
     const created = await this.db.tx(async (tx) => {
       orgName = await this.orgs.nameOf(tx, orgId);
-      await this.roles.require(tx, orgId, roleIds);
+      await this.roles.requireGrantable(tx, principal, orgId, roleIds);
       if (await this.users.isMemberByEmail(tx, orgId, email)) throw conflict('This user is already a member of the organization');
       const { inviteId, expiresAt, again } = await this.write(tx, orgId, email, fresh, body);
       await this.repository.setRoles(tx, inviteId, roleIds);
