@@ -25,17 +25,19 @@ export class Apply {
     const { orgId, sourceId } = applicant;
     for (const { siteId, fields } of plan.siteSteps) await this.sites.update(tx, orgId, siteId, fields);
     const touched = new Set<number>();
+    // First, so that what a resource had is free for another one of the same document.
+    await this.drop(tx, applicant, plan, touched);
     const publicIds = await this.rows(tx, orgId, 'resource', plan.publicSteps);
     const privateIds = await this.rows(tx, orgId, 'site_resource', plan.privateSteps);
     await this.parts(tx, applicant, plan.publicSteps, publicIds, touched);
     await this.relations(tx, applicant, plan, publicIds, privateIds);
-    await this.aliasAddresses(tx, orgId, plan.privateSteps.flatMap((step, i) => (step.id === null && step.columns!['mode'] !== 'cidr' ? [privateIds[i]!] : [])));
+    await this.aliasAddresses(tx, orgId, plan.privateSteps.flatMap((step, i) => (step.columns?.['mode'] !== undefined ? [privateIds[i]!] : [])));
+    await this.newVersions(tx, orgId, plan.privateSteps.flatMap((step) => (step.id !== null && step.sitesChanged && !step.columns ? [step.id] : [])));
     if (sourceId !== null && owns(applicant.kind)) {
       await this.declare(tx, 'public', sourceId, plan.publicSteps.flatMap((step, i) => (step.declared ? [{ id: publicIds[i]!, declared: step.declared }] : [])));
       await this.declare(tx, 'private', sourceId, plan.privateSteps.flatMap((step, i) => (step.declared ? [{ id: privateIds[i]!, declared: step.declared }] : [])));
     }
     for (const step of plan.privateSteps) for (const siteId of step.touchedSites) touched.add(siteId);
-    await this.drop(tx, applicant, plan, touched);
     await this.sites.bumpDesired(tx, orgId, [...touched].sort((a, b) => a - b));
   }
 
@@ -166,17 +168,23 @@ export class Apply {
     return new Map(rows.filter((row) => !row.local).map((row) => [row.siteId, row.ports.map(Number)]));
   }
 
-  /** The next addresses of the organization's utility subnet after the highest in use; the first seven are reserved. */
+  /**
+   * Addresses in the utility subnet for those that have none and want one, none for ranges, all in one statement: the function sees what the
+   * statement has given away so far. @throws capacity
+   */
   private async aliasAddresses(tx: EntityManager, orgId: string, ids: number[]): Promise<void> {
     if (ids.length === 0) return;
-    const given = await execute(
+    const rows = await query<{ lacking: boolean }>(
       tx,
-      `WITH top AS (SELECT coalesce((SELECT max(alias_address) FROM site_resource WHERE org_id = $1), host(network(o.utility_subnet))::inet + 7) AS last, o.utility_subnet FROM org o WHERE o.org_id = $1),
-         wanted AS (SELECT id, row_number() OVER (ORDER BY id) AS n FROM unnest($2::bigint[]) AS u(id))
-       UPDATE site_resource r SET alias_address = host(t.last + w.n)::inet FROM top t, wanted w
-       WHERE r.site_resource_id = w.id AND (t.last + w.n) << t.utility_subnet`,
+      `UPDATE site_resource SET alias_address = CASE WHEN mode <> 'cidr' THEN next_alias_address($1) END
+       WHERE site_resource_id = ANY ($2::bigint[]) AND (mode = 'cidr') <> (alias_address IS NULL) RETURNING mode <> 'cidr' AND alias_address IS NULL AS lacking`,
       [orgId, ids],
     );
-    if (given < ids.length) throw new AppError('capacity', 'The utility subnet of the organization has no address left for another alias', { retryAfter: 60 });
+    if (rows.some((row) => row.lacking)) throw new AppError('capacity', 'The utility subnet of the organization has no free address left', { retryAfter: 60 });
+  }
+
+  /** Other sites are a new version of a resource whose own row stays. */
+  private async newVersions(tx: EntityManager, orgId: string, ids: number[]): Promise<void> {
+    await execute(tx, 'UPDATE site_resource SET version = version + 1 WHERE org_id = $1 AND site_resource_id = ANY ($2::bigint[])', [orgId, ids]);
   }
 }

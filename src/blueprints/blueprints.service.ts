@@ -131,7 +131,7 @@ export class BlueprintsService implements OnModuleInit {
 
   private async applyModel(orgId: string, siteId: number, kind: SiteKind, model: Blueprint): Promise<Outcome> {
     const hashes = await this.secrets.hash(orgId, model);
-    let failed: Applicant | undefined;
+    let sender: Applicant | undefined;
     const problems = await this.retried(async (tx) => {
       const site = await this.repository.lockSite(tx, orgId, siteId);
       if (!site) throw notFound('Site');
@@ -140,18 +140,21 @@ export class BlueprintsService implements OnModuleInit {
       // What a source owns is told by its row, so it is there before the plan.
       const sourceId = known ?? (owns(kind) ? await this.repository.rememberSource(tx, orgId, siteId, kind) : null);
       const applicant: Applicant = { orgId, kind, site, sourceId };
+      sender = applicant;
       const plan = makePlan(model, applicant, await this.states.load(tx, applicant, model), hashes);
       // A profile is not tried twice: nobody is there who would mend it for this site.
       if (!owns(kind) && (plan.problems.length === 0 || kind === 'profile')) await this.repository.rememberSource(tx, orgId, siteId, kind);
-      if (plan.problems.length > 0) {
-        failed = applicant;
-        return plan.problems;
-      }
+      if (plan.problems.length > 0) return plan.problems;
       if (plan.changes.length > 0) await this.carryOut(tx, applicant, model, plan);
+      else if (plan.redeclares) await this.applier.run(tx, applicant, plan);
       return null;
+    }).catch((error: unknown) => {
+      // Somebody else has a name, or there is no address left: the agent tries again.
+      if (error instanceof AppError && (error.code === 'conflict' || error.code === 'capacity')) return [{ path: '', message: error.message }];
+      throw error;
     });
     if (!problems) return { ok: true, message: APPLIED, problems: [] };
-    await this.db.tx((tx) => this.record(tx, failed!, model, failed!.kind === 'newt' ? 'NEWT' : 'AGENT', sentence(problems), false));
+    await this.db.tx((tx) => this.record(tx, sender!, model, sender!.kind === 'newt' ? 'NEWT' : 'AGENT', sentence(problems), false));
     return { ok: false, message: sentence(problems), problems };
   }
 
@@ -193,7 +196,7 @@ export class BlueprintsService implements OnModuleInit {
 
 const SHOWN = 20;
 const describeAll = (problems: Problem[]) => problems.slice(0, SHOWN).map(describeProblem).join('; ');
-const sentence = (problems: { path: string; message: string }[]) => `Blueprint applied with errors: ${problems.slice(0, SHOWN).map((p) => `${p.path}: ${p.message}`).join('; ')}`;
+const sentence = (problems: { path: string; message: string }[]) => `Blueprint applied with errors: ${problems.slice(0, SHOWN).map((p) => (p.path ? `${p.path}: ${p.message}` : p.message)).join('; ')}`;
 
 function refused(problems: { path: string; message: string }[]): AppError {
   const fields = problems.map((p) => ({ path: p.path, problem: p.message }));

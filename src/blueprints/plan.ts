@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Blueprint, PrivateEntry, PublicResource, Target } from '../../libs/blueprint/index.js';
-import type { ColumnValues } from '../resources/index.js';
-import { type Applicant, type Declaration, type DomainRef, type Hashes, owns, type Part, prunes, type State, type Stored, type StoredPublic } from './state.js';
+import { type ColumnValues, fieldOf } from '../resources/index.js';
+import { type Applicant, claim, type Declaration, type DomainRef, type Hashes, type Holder, owns, type Part, prunes, type State, type Stored, type StoredPublic } from './state.js';
 
 /** One thing that applying a document would do, for people and for the history. */
 export interface Change {
@@ -71,6 +71,8 @@ export interface Plan {
   dropped: { publicKeys: string[]; privateKeys: string[] };
   strayTargets: { id: number; siteId: number }[];
   strayRules: number[];
+  /** Nothing changes, but what the document declares is not what it declared before. */
+  redeclares: boolean;
 }
 
 /**
@@ -78,7 +80,7 @@ export interface Plan {
  * with problems is not to be applied; one without changes has nothing to do.
  */
 export function makePlan(model: Blueprint, applicant: Applicant, state: State, hashes: Hashes): Plan {
-  return new Planner(applicant, state, hashes).plan(model);
+  return new Planner(model, applicant, state, hashes).plan();
 }
 
 class Planner {
@@ -87,12 +89,14 @@ class Planner {
   private readonly problems: PlanProblem[] = [];
 
   constructor(
+    private readonly model: Blueprint,
     private readonly applicant: Applicant,
     private readonly state: State,
     private readonly hashes: Hashes,
   ) {}
 
-  plan(model: Blueprint): Plan {
+  plan(): Plan {
+    const { model } = this;
     const siteSteps = model.sites.flatMap((entry) => this.site(entry) ?? []);
     const publicSteps = model.publicResources.map((entry) =>
       entry.targetsOnly ? this.targetsOnly(entry.key, entry.targets) : this.publicResource(entry),
@@ -105,7 +109,8 @@ class Planner {
     for (const { key } of strayTargets) this.changes.push({ action: 'delete', type: 'target', key, fields: [] });
     for (const { key } of strayRules) this.changes.push({ action: 'delete', type: 'rule', key, fields: [] });
     const { changes, drift, problems } = this;
-    return { changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, strayTargets, strayRules: strayRules.map((r) => r.id) };
+    const redeclares = changes.length === 0 && [...publicSteps, ...privateSteps].some((step) => step.declared !== null);
+    return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, strayTargets, strayRules: strayRules.map((r) => r.id) };
   }
 
   private problem(path: string, message: string): undefined {
@@ -132,7 +137,12 @@ class Planner {
     const stored = this.state.publicResources.get(entry.key);
     const domain = entry.fullDomain === null ? null : this.domainOf(entry.fullDomain);
     if (domain === undefined) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is not on a verified domain of the organization`);
-    if (entry.fullDomain !== null && this.isTaken(entry.fullDomain, entry.key)) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is already in use`);
+    if (entry.fullDomain !== null && this.isTaken('public-resource', entry.key, claim('domain', entry.fullDomain))) {
+      return this.problem(`${path}.full-domain`, `${entry.fullDomain} is already in use`);
+    }
+    if (entry.proxyPort !== null && this.isTaken('public-resource', entry.key, claim('port', `${entry.mode} ${entry.proxyPort}`))) {
+      return this.problem(`${path}.proxy-port`, `${entry.mode} ${entry.proxyPort} is already in use`);
+    }
     const wanted = this.publicColumns(entry, domain);
     const kind = stored && stored.columns['http'] !== wanted['http'] ? 'it is of another mode; delete it first' : undefined;
     if (kind) return this.problem(path, kind);
@@ -208,7 +218,7 @@ class Planner {
       const difference = differing(columns, own.columns);
       if (difference.length === 0) return;
       changedTargets.push({ id: own.id, columns });
-      this.changes.push({ action: 'update', type: 'target', key, fields: difference.map(camel) });
+      this.changes.push({ action: 'update', type: 'target', key, fields: difference.map(fieldOf) });
     });
     const surplus = (stored?.targets ?? []).filter((part) => part.sourceId === source && !kept.has(part.id));
     const goneTargets = source === null ? (whole && this.applicant.kind === 'api' ? surplus : []) : prunes(this.applicant.kind) ? surplus : [];
@@ -251,8 +261,13 @@ class Planner {
     const domain = entry.fullDomain === null ? null : this.domainOf(entry.fullDomain);
     if (domain === undefined) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is not on a verified domain of the organization`);
     const named = entry.sites.length > 0 ? entry.sites.map((ref, i) => this.targetSite(`${path}.sites[${i}]`, ref)) : [this.targetSite(`${path}.site`, null)];
-    const siteIds = [...new Set(named.filter((id) => id !== undefined))].sort((a, b) => a - b);
+    const siteIds = [...new Set(named.filter((id) => id !== undefined))];
     if (siteIds.length === 0) return undefined;
+    if (this.state.ownRoutes.has(entry.destination)) return this.problem(`${path}.destination`, `${entry.destination} is an address of the organization's own subnets`);
+    if (entry.alias !== null && this.isTaken('private-resource', entry.key, claim('alias', entry.alias))) return this.problem(`${path}.alias`, `${entry.alias} is already in use`);
+    if (entry.fullDomain !== null && this.isTaken('private-resource', entry.key, claim('private-domain', entry.fullDomain))) {
+      return this.problem(`${path}.full-domain`, `${entry.fullDomain} is already in use`);
+    }
     const http = entry.mode === 'http';
     const wanted: ColumnValues = {
       name: entry.name, mode: entry.mode, destination: entry.destination, destination_port: entry.destinationPort, scheme: entry.scheme, ssl: entry.ssl, enabled: entry.enabled,
@@ -267,7 +282,7 @@ class Planner {
     const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual(stored?.clientIds ?? [], grants.clientIds));
     // Several sources share a resource by naming the same one: each adds its own site.
     const shared = stored !== undefined && !row.mayWrite;
-    const all = shared ? [...new Set([...stored.siteIds, ...siteIds])].sort((a, b) => a - b) : siteIds;
+    const all = shared ? [...new Set([...stored.siteIds, ...siteIds])] : siteIds;
     const sitesChanged = !isDeepStrictEqual(stored?.siteIds ?? [], all);
     if (stored && (grantsChange || sitesChanged)) {
       this.changes.push({ action: 'update', type: 'private-resource', key: entry.key, fields: [...(sitesChanged ? ['sites'] : []), ...(grantsChange ? ['access'] : [])] });
@@ -307,15 +322,15 @@ class Planner {
       return { columns: null, declared: declares ? declared : null, mayWrite: kind === 'api' ? stored.declarations.length === 0 : (mine && others.length === 0) || staged };
     }
     const owner = this.foreignOwner(stored, others, mine, staged);
-    if (owner) return this.problem(path, `${owner}, and differs in ${difference.map(camel).join(', ')}`);
+    if (owner) return this.problem(path, `${owner}, and differs in ${difference.map(fieldOf).join(', ')}`);
     if (site?.pending && !staged) return this.problem(path, 'the site waits for approval and changes nothing that is in service');
     const own = stored.declarations.find((d) => d.sourceId === sourceId);
     for (const field of difference) {
       if (own && field in own.declared && isDeepStrictEqual(own.declared[field], wanted[field])) {
-        this.drift.push({ key, field: camel(field), file: wanted[field], current: stored.columns[field] ?? null });
+        this.drift.push({ key, field: fieldOf(field), file: wanted[field], current: stored.columns[field] ?? null });
       }
     }
-    this.changes.push({ action: 'update', type, key, fields: difference.map(camel) });
+    this.changes.push({ action: 'update', type, key, fields: [...new Set(difference.map(fieldOf))] });
     return { columns: Object.fromEntries(difference.map((name) => [name, target[name as keyof typeof target]])), declared, mayWrite: true };
   }
 
@@ -360,15 +375,21 @@ class Planner {
       .sort((a, b) => b.baseDomain.length - a.baseDomain.length)[0];
   }
 
-  private isTaken(fullDomain: string, key: string): boolean {
-    return (this.state.takenDomains.get(fullDomain) ?? []).some((holder) => holder.niceId !== key || holder.orgId !== this.applicant.orgId);
+  /** By another resource, unless that one goes with this very document. */
+  private isTaken(type: Holder['type'], key: string, what: string): boolean {
+    return (this.state.taken.get(what) ?? []).some((holder) => holder.orgId !== this.applicant.orgId || (holder.niceId !== key && !this.goes(type, holder.niceId)));
+  }
+
+  private goes(type: Holder['type'], key: string): boolean {
+    const [mine, kept] = type === 'public-resource' ? [this.state.mine.publicKeys, this.model.publicResources] : [this.state.mine.privateKeys, this.model.privateResources];
+    return prunes(this.applicant.kind) && mine.some((one) => one.key === key && one.alone) && !kept.some((entry) => entry.key === key);
   }
 
   private dropped(model: Blueprint): Plan['dropped'] {
     if (!prunes(this.applicant.kind)) return { publicKeys: [], privateKeys: [] };
     const present = { publics: new Set(model.publicResources.map((e) => e.key)), privates: new Set(model.privateResources.map((e) => e.key)) };
-    const publicKeys = this.state.mine.publicKeys.filter((key) => !present.publics.has(key));
-    const privateKeys = this.state.mine.privateKeys.filter((key) => !present.privates.has(key));
+    const publicKeys = this.state.mine.publicKeys.flatMap(({ key }) => (present.publics.has(key) ? [] : [key]));
+    const privateKeys = this.state.mine.privateKeys.flatMap(({ key }) => (present.privates.has(key) ? [] : [key]));
     for (const key of publicKeys) this.changes.push({ action: 'delete', type: 'public-resource', key, fields: [] });
     for (const key of privateKeys) this.changes.push({ action: 'delete', type: 'private-resource', key, fields: [] });
     return { publicKeys, privateKeys };
@@ -379,8 +400,6 @@ class Planner {
 const visible = (columns: ColumnValues) => Object.fromEntries(Object.entries(columns).filter(([name]) => !name.endsWith('_hash')));
 
 const differing = (wanted: ColumnValues, current: ColumnValues) => Object.keys(wanted).filter((name) => !isDeepStrictEqual(wanted[name] ?? null, current[name] ?? null));
-
-const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 const identityOf = (c: ColumnValues) => JSON.stringify([c['site_id'], c['ip'], c['port'], c['path'] ?? null, c['path_match_type'] ?? null]);
 

@@ -2,14 +2,18 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Blueprint } from '../../libs/blueprint/index.js';
 import { query } from '../../libs/platform/index.js';
-import { type Applicant, type DomainRef, namesIn, type State, type StoredPrivate, type StoredPublic } from './state.js';
+import { ownRoutes } from '../resources/index.js';
+import { type Applicant, claim, type DomainRef, type Holder, type Mine, namesIn, type State, type StoredPrivate, type StoredPublic } from './state.js';
 
 const PARTS = (table: string, id: string) =>
   `coalesce((SELECT jsonb_agg(jsonb_build_object('id', p.${id}, 'sourceId', p.source_id, 'columns', to_jsonb(p)) ORDER BY p.${id}) FROM ${table} p WHERE p.resource_id = r.resource_id), '[]')`;
 const DECLARATIONS = (table: string, id: string) =>
   `coalesce((SELECT jsonb_agg(jsonb_build_object('sourceId', d.source_id, 'kind', b.kind, 'siteName', s.name, 'declared', d.declared))
      FROM ${table} d JOIN blueprint_source b USING (source_id) JOIN site s ON s.site_id = b.site_id WHERE d.${id} = r.${id}), '[]')`;
-const IDS = (table: string, owner: string, column: string) => `ARRAY(SELECT m.${column} FROM ${table} m WHERE m.${owner} = r.${owner} ORDER BY 1)`;
+const IDS = (table: string, owner: string, column: string, order = '1') => `ARRAY(SELECT m.${column} FROM ${table} m WHERE m.${owner} = r.${owner} ORDER BY ${order})`;
+
+const MINE = (table: string) => `SELECT r.nice_id AS key, NOT EXISTS (SELECT FROM ${table}_declaration o WHERE o.${table}_id = r.${table}_id AND o.source_id <> $1) AS alone
+  FROM ${table} r JOIN ${table}_declaration d USING (${table}_id) WHERE d.source_id = $1`;
 
 /** Reads all that a document touches: a fixed number of statements, whatever its size. */
 @Injectable()
@@ -19,7 +23,7 @@ export class StateRepository {
     const names = namesIn(model);
     await query(tx, 'SELECT FROM resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY resource_id FOR NO KEY UPDATE', [orgId, names.publicKeys]);
     await query(tx, 'SELECT FROM site_resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY site_resource_id FOR NO KEY UPDATE', [orgId, names.privateKeys]);
-    const [sites, domains, roles, users, clients, publicRows, privateRows, taken, publicKeys, privateKeys, targets, rules] = await Promise.all([
+    const [sites, domains, roles, users, clients, publicRows, privateRows, taken, routes, publicKeys, privateKeys, targets, rules] = await Promise.all([
       query<{ siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean }>(
         tx,
         `SELECT site_id AS "siteId", nice_id AS "niceId", name, docker_socket_enabled AS "dockerSocketEnabled" FROM site WHERE org_id = $1 AND nice_id = ANY ($2)
@@ -50,15 +54,16 @@ export class StateRepository {
       query<StoredPrivate & { key: string }>(
         tx,
         `SELECT r.nice_id AS key, r.site_resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('site_resource_declaration', 'site_resource_id')} AS declarations,
-           ${IDS('site_resource_site', 'site_resource_id', 'site_id')} AS "siteIds", ${IDS('site_resource_role', 'site_resource_id', 'role_id')} AS "roleIds",
+           ${IDS('site_resource_site', 'site_resource_id', 'site_id', 'm.position, m.site_id')} AS "siteIds", ${IDS('site_resource_role', 'site_resource_id', 'role_id')} AS "roleIds",
            ${IDS('staged_grant', 'site_resource_id', 'role_name')} AS "stagedRoles",
            ${IDS('site_resource_user', 'site_resource_id', 'user_id')} AS "userIds", ${IDS('site_resource_client', 'site_resource_id', 'client_id')} AS "clientIds"
          FROM site_resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
         [orgId, names.privateKeys],
       ),
-      this.taken(tx, names.fullDomains),
-      query<{ key: string }>(tx, 'SELECT nice_id AS key FROM resource JOIN resource_declaration USING (resource_id) WHERE source_id = $1', [sourceId]),
-      query<{ key: string }>(tx, 'SELECT nice_id AS key FROM site_resource JOIN site_resource_declaration USING (site_resource_id) WHERE source_id = $1', [sourceId]),
+      this.taken(tx, orgId, names),
+      ownRoutes(tx, orgId, names.routes),
+      query<Mine>(tx, MINE('resource'), [sourceId]),
+      query<Mine>(tx, MINE('site_resource'), [sourceId]),
       query<{ id: number; siteId: number; key: string }>(
         tx,
         'SELECT t.target_id AS id, t.site_id AS "siteId", r.nice_id AS key FROM target t JOIN resource r USING (resource_id) WHERE t.source_id = $1 AND r.nice_id <> ALL ($2)',
@@ -80,8 +85,9 @@ export class StateRepository {
       clients: new Map(clients.map((c) => [c.niceId, c.id])),
       publicResources: new Map(publicRows.map((row) => [row.key, { ...row, roleIds: row.roleIds.map(Number) }])),
       privateResources: new Map(privateRows.map((row) => [row.key, { ...row, siteIds: row.siteIds.map(Number), roleIds: row.roleIds.map(Number), clientIds: row.clientIds.map(Number) }])),
-      takenDomains: taken,
-      mine: { publicKeys: publicKeys.map((r) => r.key), privateKeys: privateKeys.map((r) => r.key), strayTargets: targets, strayRules: rules },
+      ownRoutes: new Set(routes),
+      taken,
+      mine: { publicKeys, privateKeys, strayTargets: targets, strayRules: rules },
     };
   }
 
@@ -96,7 +102,7 @@ export class StateRepository {
     const privates = await query<StoredPrivate & { key: string }>(
       tx,
       `SELECT r.nice_id AS key, r.site_resource_id AS id, '{}'::jsonb AS columns, ${DECLARATIONS('site_resource_declaration', 'site_resource_id')} AS declarations,
-         ${IDS('site_resource_site', 'site_resource_id', 'site_id')} AS "siteIds", '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::bigint[] AS "clientIds"
+         ${IDS('site_resource_site', 'site_resource_id', 'site_id', 'm.position, m.site_id')} AS "siteIds", '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::bigint[] AS "clientIds"
        FROM site_resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
       [orgId, privateKeys],
     );
@@ -107,20 +113,28 @@ export class StateRepository {
    * Names of the document that others have: the very name, a wildcard above it, or names below a wildcard. Whoever gives away a name below
    * the same parent waits for this transaction, as ResourcesRepository.guardName has it.
    */
-  private async taken(tx: EntityManager, fullDomains: string[]): Promise<State['takenDomains']> {
+  private async taken(tx: EntityManager, orgId: string, { fullDomains, ports, aliases, privateDomains }: ReturnType<typeof namesIn>): Promise<State['taken']> {
     const parents = fullDomains.map((name) => `*.${name.slice(name.indexOf('.') + 1)}`);
     await query(tx, 'SELECT pg_advisory_xact_lock(hashtextextended(p, 7241)) FROM (SELECT DISTINCT unnest($1::text[]) AS p ORDER BY 1) AS parents', [parents]);
-    const rows = await query<{ name: string; orgId: string; niceId: string }>(
+    const names = query<Holder & { what: 'domain'; value: string }>(
       tx,
-      `SELECT n.name, r.org_id AS "orgId", r.nice_id AS "niceId" FROM unnest($1::text[], $2::text[]) AS n(name, parent)
+      `SELECT 'domain' AS what, 'public-resource' AS type, n.name AS value, r.org_id AS "orgId", r.nice_id AS "niceId" FROM unnest($1::text[], $2::text[]) AS n(name, parent)
        JOIN resource r ON r.full_domain = n.name OR r.full_domain = n.parent
        UNION ALL
-       SELECT n.name, r.org_id, r.nice_id FROM unnest($1::text[]) AS n(name)
+       SELECT 'domain', 'public-resource', n.name, r.org_id, r.nice_id FROM unnest($1::text[]) AS n(name)
        JOIN resource r ON n.name LIKE '*.%' AND r.full_domain LIKE '_%' || substr(n.name, 2) AND r.full_domain NOT LIKE '%.%' || substr(n.name, 2)`,
       [fullDomains, parents],
     );
-    const taken: State['takenDomains'] = new Map();
-    for (const { name, ...holder } of rows) taken.set(name, [...(taken.get(name) ?? []), holder]);
+    const others = query<Holder & { what: 'port' | 'alias' | 'private-domain'; value: string }>(
+      tx,
+      `SELECT 'port' AS what, 'public-resource' AS type, r.protocol || ' ' || r.proxy_port AS value, r.org_id AS "orgId", r.nice_id AS "niceId"
+       FROM unnest($2::text[], $3::int[]) AS p(protocol, port) JOIN resource r ON r.org_id = $1 AND r.protocol = p.protocol AND r.proxy_port = p.port
+       UNION ALL SELECT 'alias', 'private-resource', lower(alias), org_id, nice_id FROM site_resource WHERE org_id = $1 AND alias IS NOT NULL AND lower(alias) = ANY ($4)
+       UNION ALL SELECT 'private-domain', 'private-resource', full_domain, org_id, nice_id FROM site_resource WHERE org_id = $1 AND full_domain = ANY ($5)`,
+      [orgId, ports.map((p) => p.protocol), ports.map((p) => p.port), aliases, privateDomains],
+    );
+    const taken: State['taken'] = new Map();
+    for (const { what, value, ...holder } of (await Promise.all([names, others])).flat()) taken.set(claim(what, value), [...(taken.get(claim(what, value)) ?? []), holder]);
     return taken;
   }
 }

@@ -1,5 +1,5 @@
 import type { Blueprint } from '../../libs/blueprint/index.js';
-import type { ColumnValues } from '../resources/index.js';
+import { type ColumnValues, routeOf } from '../resources/index.js';
 
 /** Where a document comes from, and with that what it may do (docs/blueprints.md, Who owns what). */
 export type SourceKind = 'api' | 'file' | 'bootstrap' | 'newt' | 'labels' | 'profile';
@@ -61,6 +61,21 @@ export interface DomainRef {
   type: 'ns' | 'cname' | 'wildcard';
 }
 
+/** A key that this source declares; `alone`: nobody else does. */
+export interface Mine {
+  key: string;
+  alone: boolean;
+}
+
+export interface Holder {
+  orgId: string;
+  type: 'public-resource' | 'private-resource';
+  niceId: string;
+}
+
+/** What one resource alone may have, as a key of {@link State.taken}. */
+export const claim = (what: 'domain' | 'port' | 'alias' | 'private-domain', value: string) => `${what} ${value}`;
+
 /** What a document names and what is there, all of it loaded in a fixed number of statements. */
 export interface State {
   /** By niceId or display name, as documents name them; several sites may have one name. */
@@ -74,10 +89,12 @@ export interface State {
   clients: Map<string, number>;
   publicResources: Map<string, StoredPublic>;
   privateResources: Map<string, StoredPrivate>;
-  /** Full domains of the document that another resource has, and names that a wildcard takes. */
-  takenDomains: Map<string, { orgId: string; niceId: string }[]>;
+  /** Addresses and ranges of the document that are the organization's own. */
+  ownRoutes: Set<string>;
+  /** Who has what only one resource may have, see {@link claim}; a wildcard has the names below it too. */
+  taken: Map<string, Holder[]>;
   /** What this source declared so far and the document may have dropped. */
-  mine: { publicKeys: string[]; privateKeys: string[]; strayTargets: { id: number; siteId: number; key: string }[]; strayRules: { id: number; key: string }[] };
+  mine: { publicKeys: Mine[]; privateKeys: Mine[]; strayTargets: { id: number; siteId: number; key: string }[]; strayRules: { id: number; key: string }[] };
 }
 
 /** bcrypt hashes of a document's secrets by resource, made (or recognised as unchanged) before the transaction. */
@@ -96,9 +113,13 @@ export function namesIn(model: Blueprint) {
     privateKeys: model.privateResources.map((p) => p.key),
     siteRefs: [...new Set(siteRefs)],
     fullDomains: [...new Set(full.flatMap((entry) => entry.fullDomain ?? []))],
+    ports: full.flatMap((entry) => (entry.proxyPort === null ? [] : [{ protocol: entry.mode, port: entry.proxyPort }])),
+    aliases: model.privateResources.flatMap((p) => p.alias ?? []),
+    privateDomains: model.privateResources.flatMap((p) => p.fullDomain ?? []),
     baseDomains: [...new Set(fullDomains.flatMap(suffixes))],
     roles: [...new Set([...full.flatMap((entry) => entry.auth?.ssoRoles ?? []), ...model.privateResources.flatMap((p) => p.roles)])],
     users: [...new Set([...full.flatMap((entry) => entry.auth?.ssoUsers ?? []), ...model.privateResources.flatMap((p) => p.users)])],
+    routes: [...new Set(model.privateResources.flatMap((p) => routeOf(p.destination) ?? []))],
     clients: [...new Set(model.privateResources.flatMap((p) => p.machines))],
   };
 }

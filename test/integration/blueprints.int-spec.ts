@@ -1,6 +1,11 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { parse } from '../../libs/blueprint/index.js';
 import { BlueprintsService, type SiteKind } from '../../src/blueprints/index.js';
+import { BlueprintsRepository } from '../../src/blueprints/blueprints.repository.js';
+import { makePlan, type Plan } from '../../src/blueprints/plan.js';
+import { Secrets } from '../../src/blueprints/secrets.js';
+import { StateRepository } from '../../src/blueprints/state.repository.js';
 import { type House, openHouse } from '../support/house.js';
 
 let house: House;
@@ -28,6 +33,17 @@ const approve = (s: Site) => house.root.expect('POST', `/site/${s.siteId}`, { st
 const send = (orgId: string, s: Site, kind: SiteKind, document: object) => blueprints.applyFromSite(orgId, s.siteId, kind, JSON.stringify(document));
 const apply = (orgId: string, text: string, query = '') =>
   house.root.put<{ changes: { action: string; type: string; key: string; fields: string[] }[] } | null>(`/org/${orgId}/blueprint${query}`, { blueprint: Buffer.from(text).toString('base64') });
+/** What applying the document would do. */
+async function planOf(orgId: string, s: Site, kind: SiteKind, document: object): Promise<Plan> {
+  const parsed = parse(JSON.stringify(document));
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  const hashes = await house.get(Secrets).hash(orgId, parsed.model);
+  return house.db.tx(async (tx) => {
+    const site = await house.get(BlueprintsRepository).lockSite(tx, orgId, s.siteId);
+    const applicant = { orgId, kind, site, sourceId: await house.get(BlueprintsRepository).sourceOf(tx, s.siteId, kind) };
+    return makePlan(parsed.model, applicant, await house.get(StateRepository).load(tx, applicant, parsed.model), hashes);
+  });
+}
 const rows = (orgId: string) =>
   house.sql<{ key: string; name: string; enabled: boolean; full: string | null; staged: number | null; targets: string | null }>(
     `SELECT nice_id AS key, name, enabled, full_domain AS full, staged_by AS staged,
@@ -178,6 +194,7 @@ describe('a file stays the truth', () => {
     const s = await site(orgId);
     const many = (n: number) => ({
       'public-resources': Object.fromEntries(Array.from({ length: n }, (_, i) => [`r${i}`, { name: `R${i}`, protocol: 'http', 'full-domain': domainOf(orgId, `r${i}`), targets: [{ method: 'http', hostname: '127.0.0.1', port: 80 }] }])),
+      'private-resources': Object.fromEntries(Array.from({ length: n }, (_, i) => [`p${i}`, { name: `P${i}`, mode: 'host', destination: `10.1.${i >> 8}.${i & 255}` }])),
     });
     const statements = async (document: object) => {
       const query = vi.spyOn(pg.Client.prototype, 'query');
@@ -194,8 +211,110 @@ describe('a file stays the truth', () => {
     // Whatever else the server asks at the same moment is a handful.
     expect(await statements(many(500))).toBeLessThan(few + 10);
     expect(await rows(orgId)).toHaveLength(500);
+    expect(new Set((await privates(orgId)).map((p) => p.address)).size).toBe(500);
     expect(await send(orgId, s, 'file', {})).toMatchObject({ ok: true });
     expect(await rows(orgId)).toEqual([]);
+  });
+});
+
+describe('private resources', () => {
+  const db = (more: object = {}, key = 'db') => ({ [key]: { name: 'DB', mode: 'host', destination: '10.0.0.9', ...more } });
+  const document = (...entries: object[]) => ({ 'private-resources': Object.assign({}, ...entries) as object });
+  interface Read {
+    siteResourceId: number;
+    siteIds: number[];
+    drift: { field: string }[];
+  }
+  const read = async (orgId: string, key = 'db') => {
+    const [row] = await house.sql<{ id: number; version: number }>('SELECT site_resource_id AS id, version FROM site_resource WHERE org_id = $1 AND nice_id = $2', [orgId, key]);
+    return { ...(await house.root.expect<Read>('GET', `/site-resource/${row!.id}`)), version: row!.version };
+  };
+
+  it('get the lowest free alias addresses when the end of the utility subnet is reached, and none as ranges', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    expect(await send(orgId, s, 'file', document(db({}, 'top')))).toMatchObject({ ok: true });
+    await house.sql(`UPDATE site_resource SET alias_address = '100.96.143.255' WHERE org_id = $1`, [orgId]);
+    expect(await send(orgId, s, 'file', document(db({}, 'top'), db({}, 'a'), db({}, 'b'), db({ mode: 'cidr', destination: '10.0.0.0/24' }, 'c')))).toMatchObject({ ok: true });
+    expect((await privates(orgId)).map((p) => [p.key, p.address])).toEqual([['a', '100.96.128.8'], ['b', '100.96.128.9'], ['c', null], ['top', '100.96.143.255']]);
+    expect(await send(orgId, s, 'file', document(db({ mode: 'cidr', destination: '10.0.0.0/24' }, 'top'), db({}, 'a'), db({}, 'b'), db({}, 'c')))).toMatchObject({ ok: true });
+    expect((await privates(orgId)).map((p) => [p.key, p.address === null])).toEqual([['a', false], ['b', false], ['c', false], ['top', true]]);
+  });
+
+  it('have their sites in the order of the document', async () => {
+    const orgId = await org();
+    const [one, two] = [await site(orgId, 'one'), await site(orgId, 'two')];
+    const put = async (...sites: Site[]) => (await apply(orgId, JSON.stringify(document(db({ sites: sites.map((s) => s.niceId) }))))).status;
+    expect(await put(two, one)).toBe(201);
+    const before = await read(orgId);
+    expect(before.siteIds).toEqual([two.siteId, one.siteId]);
+    expect(await put(two, one)).toBe(201);
+    expect((await read(orgId)).version).toBe(before.version);
+    expect(await put(one, two)).toBe(201);
+    const after = await read(orgId);
+    expect(after.siteIds).toEqual([one.siteId, two.siteId]);
+    expect(after.version).toBeGreaterThan(before.version);
+  });
+
+  it.each(['100.90.128.5', '100.96.128.9'])('do not lead to %s, which is an address of the organization itself', async (destination) => {
+    const orgId = await org();
+    const s = await site(orgId);
+    const message = expect.stringContaining("own subnets");
+    expect(await send(orgId, s, 'file', document(db({ destination })))).toMatchObject({ ok: false, problems: [{ path: 'private-resources.db.destination', message }] });
+    expect(await send(orgId, s, 'file', document(db({ mode: 'cidr', destination: `${destination}/32` })))).toMatchObject({ ok: false, problems: [{ message }] });
+    expect(await send(orgId, s, 'file', document(db()))).toMatchObject({ ok: true });
+  });
+
+  it('call a changed field as the API does, in a read and in a plan', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    const file = document(db({ 'tcp-ports': '22', 'disable-icmp': true }));
+    await send(orgId, s, 'file', file);
+    const { siteResourceId } = await read(orgId);
+    await house.root.expect('POST', `/site-resource/${siteResourceId}`, { tcpPortRangeString: '80', disableIcmp: false });
+    const drift = [{ field: 'disableIcmp', file: true, current: false }, { field: 'tcpPortRangeString', file: '22', current: '80' }];
+    const byField = (a: { field: string }, b: { field: string }) => (a.field < b.field ? -1 : 1);
+    expect((await read(orgId)).drift.sort(byField)).toEqual(drift);
+    const plan = await planOf(orgId, s, 'file', file);
+    expect(plan.drift.sort(byField)).toEqual(drift.map((d) => ({ key: 'db', ...d })));
+    expect(plan.changes).toEqual([{ action: 'update', type: 'private-resource', key: 'db', fields: ['tcpPortRangeString', 'disableIcmp'] }]);
+  });
+
+  it('keep their alias, and public ones their name and port, when only their key changes', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    const all = (suffix: string) => ({
+      ...document(db({ destination: 'pg', alias: 'db.internal' }, `db${suffix}`), { [`app${suffix}`]: { name: 'App', mode: 'http', destination: 'app', 'full-domain': domainOf(orgId, 'app') } }),
+      'public-resources': { [`web${suffix}`]: { name: 'Web', mode: 'http', 'full-domain': domainOf(orgId, 'web') }, [`raw${suffix}`]: { name: 'Raw', mode: 'tcp', 'proxy-port': 4000 } },
+    });
+    expect(await send(orgId, s, 'file', all('-1'))).toMatchObject({ ok: true });
+    expect(await send(orgId, s, 'file', all('-2'))).toMatchObject({ ok: true });
+    expect((await rows(orgId)).map((r) => r.key)).toEqual(['raw-2', 'web-2']);
+    expect((await privates(orgId)).map((p) => [p.key, p.alias])).toEqual([['app-2', null], ['db-2', 'db.internal']]);
+  });
+
+  it('say which name another resource has', async () => {
+    const orgId = await org();
+    const [one, two] = [await site(orgId, 'one'), await site(orgId, 'two')];
+    const of = (key: string) => ({
+      ...document(db({ destination: 'pg', alias: 'DB.internal' }, key), { [`app-${key}`]: { name: 'App', mode: 'http', destination: 'app', 'full-domain': domainOf(orgId, 'app') } }),
+      'public-resources': { [`raw-${key}`]: { name: 'Raw', mode: 'udp', 'proxy-port': 4000 } },
+    });
+    expect(await send(orgId, one, 'file', of('x'))).toMatchObject({ ok: true });
+    const refused = await send(orgId, two, 'file', of('y'));
+    expect([refused.ok, refused.problems.map((p) => p.path)]).toEqual([false, ['public-resources.raw-y.proxy-port', 'private-resources.y.alias', 'private-resources.app-y.full-domain']]);
+  });
+
+  it('are no longer changed when the file takes over what somebody changed', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    await send(orgId, s, 'file', document(db()));
+    const { siteResourceId } = await read(orgId);
+    await house.root.expect('POST', `/site-resource/${siteResourceId}`, { name: 'Store' });
+    expect((await read(orgId)).drift).toHaveLength(1);
+    await send(orgId, s, 'file', document(db({ name: 'Store' })));
+    expect((await read(orgId)).drift).toEqual([]);
+    expect(await history(orgId)).toEqual(['AGENT true']);
   });
 });
 

@@ -88,7 +88,7 @@ export class BulkWrites {
     await execute(tx, `DELETE FROM ${table} WHERE org_id = $1 AND ${TABLES[table].id} = ANY ($2::bigint[])`, [orgId, ids]);
   }
 
-  /** Makes the relation of these owners exactly the pairs: what is not among them goes. */
+  /** Makes the relation of these owners exactly the pairs, each of which is there once: what is not among them goes. */
   async relate(tx: EntityManager, relation: Relation, orgId: string, owners: number[], pairs: { owner: number; key: number | string }[]): Promise<void> {
     if (owners.length === 0) return;
     const { owner, key, type } = RELATIONS[relation];
@@ -101,9 +101,12 @@ export class BulkWrites {
          AND NOT EXISTS (SELECT 1 FROM unnest($2::bigint[], $3::${type}[]) AS p(o, k) WHERE p.o = m.${owner} AND p.k = m.${key})`,
       [owners, ...columns],
     );
+    // Sites keep the order in which they are named.
+    const [position, place, conflict] = relation === 'site_resource_site' ? [', position', ', n', '(site_resource_id, site_id) DO UPDATE SET position = excluded.position'] : ['', '', 'DO NOTHING'];
     await execute(
       tx,
-      `INSERT INTO ${relation} (${extra}${owner}, ${key}) SELECT ${value}o, k FROM unnest($1::bigint[], $2::${type}[]) AS p(o, k) ORDER BY o, k ON CONFLICT DO NOTHING`,
+      `INSERT INTO ${relation} (${extra}${owner}, ${key}${position})
+       SELECT ${value}o, k${place} FROM unnest($1::bigint[], $2::${type}[]) WITH ORDINALITY AS p(o, k, n) ORDER BY o, k ON CONFLICT ${conflict}`,
       [...columns, ...(extra ? [orgId] : [])],
     );
   }

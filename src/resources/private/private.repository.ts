@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '../../../libs/platform/index.js';
+import { fieldOf } from '../field-names.js';
 import type { DriftedField } from '../public/resources.dto.js';
+import { OWN_ROUTE, ownRoutes } from './own-routes.js';
 import type { SiteResourceRow, SiteResourceView } from './private.dto.js';
 
 /** Columns that callers set. */
@@ -34,11 +36,6 @@ export const ROW = `
 const SITE_IDS = `ARRAY(SELECT m.site_id FROM site_resource_site m WHERE m.site_resource_id = r.site_resource_id ORDER BY m.position, m.site_id) AS "siteIds"`;
 const ONE = `SELECT ${ROW}, ${SITE_IDS}, r.version FROM site_resource r WHERE r.org_id = $1 AND r.site_resource_id = $2`;
 
-/** Whether the organization's own machines have this address, or all of this range. */
-const OWN = (route: string) => `(
-  EXISTS (SELECT FROM address_range g WHERE g.org_id = $1 AND g.cidr >>= ${route}::inet)
-  OR EXISTS (SELECT FROM org o WHERE o.org_id = $1 AND (o.utility_subnet >>= ${route}::inet OR o.subnet >>= ${route}::inet)))`;
-
 const INSERT = `
   WITH r AS (
     INSERT INTO site_resource (org_id, nice_id, name, ssl, mode, scheme, destination_port, destination, enabled, alias, alias_address, tcp_ports, udp_ports, disable_icmp,
@@ -60,11 +57,7 @@ const INSERT = `
     SELECT r.site_resource_id, c.client_id FROM r JOIN client c ON c.org_id = $1 AND c.client_id = ANY($22::bigint[]) AND c.user_id IS NULL RETURNING 1
   )
   SELECT ${ROW}, r.version, (SELECT count(*) FROM s) AS sites, (SELECT count(*) FROM ro) AS roles, (SELECT count(*) FROM us) AS users, (SELECT count(*) FROM cl) AS clients,
-    ${OWN('$23')} AS own FROM r`;
-
-/** Columns whose name in the API is another than their own. */
-const RENAMED: Record<string, string> = { tcp_ports: 'tcpPortRangeString', udp_ports: 'udpPortRangeString' };
-const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    ${OWN_ROUTE('$23')} AS own FROM r`;
 
 /** The names of the columns as values of INSERT and UPDATE, in one order. */
 const values = (c: PrivateColumns) => [
@@ -83,7 +76,7 @@ export class PrivateRepository {
   /** What blueprint files declare of it and somebody has changed since, under the names of the API. */
   async drift(em: EntityManager, siteResourceId: number): Promise<DriftedField[]> {
     const [row] = await prepared<{ drift: DriftedField[] }>(em, 'site_resource_drift', 'SELECT drift FROM site_resource_drift WHERE site_resource_id = $1', [siteResourceId]);
-    return (row?.drift ?? []).map(({ field, file, current }) => ({ field: RENAMED[field] ?? camel(field), file, current }));
+    return (row?.drift ?? []).map(({ field, file, current }) => ({ field: fieldOf(field), file, current }));
   }
 
   async find(em: EntityManager, orgId: string, siteResourceId: number): Promise<StoredSiteResource | null> {
@@ -108,8 +101,7 @@ export class PrivateRepository {
 
   /** Whether an address of this range is the organization's own. */
   async isOwn(tx: EntityManager, orgId: string, route: string): Promise<boolean> {
-    const [row] = await query<{ own: boolean }>(tx, `SELECT ${OWN('$2')} AS own`, [orgId, route]);
-    return row!.own;
+    return (await ownRoutes(tx, orgId, [route])).length > 0;
   }
 
   /**

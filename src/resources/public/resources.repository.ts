@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '../../../libs/platform/index.js';
 import type { HeaderPair } from '../headers.js';
 import { coveringWildcard } from '../domains/domain-names.js';
+import { fieldOf } from '../field-names.js';
 import type { DriftedField, Protocol, ResourceRow, ResourceView } from './resources.dto.js';
 
 /** A row as it is read; `headers` as JSON. */
@@ -48,7 +49,6 @@ const COLUMNS = `
 /** As patterns: what `*.base` covers, and what is too deep for it. */
 const coveredNames = (wildcard: string) => [`_%${wildcard.slice(1)}`, `%.%${wildcard.slice(1)}`];
 
-const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** All SQL that writes public resources, and reads one. Lists are in resource-reads.ts. */
@@ -67,7 +67,7 @@ export class ResourcesRepository {
       `SELECT ${COLUMNS}, coalesce((SELECT d.drift FROM resource_drift d WHERE d.resource_id = r.resource_id), '[]') AS drift FROM resource r WHERE org_id = $1 AND resource_id = $2`,
       [orgId, resourceId],
     );
-    return row ? { ...row, drift: row.drift.map((d) => ({ ...d, field: camel(d.field) })) } : null;
+    return row ? { ...row, drift: row.drift.map((d) => ({ ...d, field: fieldOf(d.field) })) } : null;
   }
 
   /** Locks the row until the end of the transaction. */
