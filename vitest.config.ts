@@ -7,6 +7,8 @@ const database = { globalSetup: 'test/support/global-setup.ts', testTimeout: 30_
 export default defineConfig({
   test: {
     pool: 'forks',
+    // Many files wait more than they compute: for a server that is gone, for a lease to end.
+    maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'unit', include: ['{src,libs}/**/*.spec.ts', 'test/*.spec.ts'] } },
       { extends: true, test: { name: 'integration', include: ['test/integration/**/*.int-spec.ts'], ...database } },

@@ -358,7 +358,7 @@ describe('lists', () => {
     expect(names(await list(orgId, '?mode=cidr'))).toEqual(['alpha']);
     expect((await list(orgId, '?mode=http')).pagination.total).toBe(0);
     expect(names(await list(orgId, `?siteId=${west}`))).toEqual(['alpha', 'bravo']);
-    for (const [query, found] of [['BRAV', ['bravo']], ['gadget', ['bravo']], ['10.77', ['alpha']], [charlie.aliasAddress!, ['charlie']], ['west w', ['alpha', 'bravo']], [charlie.niceId, ['charlie']], ['%', []]] as const) {
+    for (const [query, found] of [['BRAVO', ['bravo']], ['gadget', ['bravo']], ['10.77', ['alpha']], [charlie.aliasAddress!, ['charlie']], ['west w', ['alpha', 'bravo']], [charlie.niceId, ['charlie']], ['%', []]] as const) {
       const reply = await list(orgId, `?query=${encodeURIComponent(query)}`);
       expect(names(reply), query).toEqual(found);
       expect(reply.pagination.total, query).toBe(found.length);
