@@ -17,8 +17,8 @@ export interface FullDomain {
 export function fullDomainOf(domain: { type: DomainType; baseDomain: string }, given: string | null | undefined): FullDomain {
   const subdomain = given || null;
   const wildcard = subdomain === '*' || Boolean(subdomain?.startsWith('*.'));
-  const labels = wildcard ? subdomain!.slice(2) : subdomain;
-  if (labels && !isHostName(labels)) throw invalid('subdomain', 'must be labels of letters, digits and inner hyphens, or "*", or "*." before labels');
+  const labels = subdomain === '*' ? null : wildcard ? subdomain!.slice(2) : subdomain;
+  if (labels !== null && !isHostName(labels)) throw invalid('subdomain', 'must be labels of letters, digits and inner hyphens, or "*", or "*." before labels');
   if (domain.type === 'cname') {
     if (wildcard) throw invalid('subdomain', 'a cname domain has no wildcard names');
     return { subdomain: null, fullDomain: domain.baseDomain, wildcard: false };
