@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Put, Query } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
 import { Access, AlsoReturns, Answer, Caller, ErrorAnswers, Id, invalid, OrgId, PageQuery, type Principal, Returns } from '../../libs/platform/index.js';
-import { ApplyBlueprintBody, ApplyBlueprintQuery, BlueprintList, BlueprintRecord, PlanView } from './blueprints.dto.js';
+import { ApplyBlueprintBody, ApplyBlueprintQuery, BlueprintExport, BlueprintList, BlueprintRecord, ExportBlueprintQuery, PlanView } from './blueprints.dto.js';
 import { BlueprintsService } from './blueprints.service.js';
 
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
@@ -53,5 +53,19 @@ export class BlueprintsController {
   @Returns(BlueprintRecord, { message: 'Blueprint retrieved successfully' })
   getBlueprint(@Caller() principal: Principal, @OrgId() orgId: string, @Id('blueprintId') blueprintId: number) {
     return this.blueprints.get(principal, orgId, blueprintId);
+  }
+}
+
+@ApiTags('Blueprints')
+@Controller('site/:siteId')
+export class SiteBlueprintController {
+  constructor(private readonly blueprints: BlueprintsService) {}
+
+  /** Read the document that the objects owned by a site's blueprint amount to now */
+  @Get('blueprint')
+  @Access('getBlueprint')
+  @Returns(BlueprintExport, { message: 'Blueprint exported successfully' })
+  exportBlueprint(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Query() query: ExportBlueprintQuery) {
+    return this.blueprints.exportOf(principal, orgId, siteId, query.kind ?? 'file');
   }
 }

@@ -1,5 +1,6 @@
-import { ApiProperty } from '@nestjs/swagger';
-import { OffsetPagination, QueryBoolean } from '../../libs/platform/index.js';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn } from 'class-validator';
+import { MayBeAbsent, OffsetPagination, QueryBoolean } from '../../libs/platform/index.js';
 
 export class ApplyBlueprintQuery {
   /** Answer the plan and change nothing. */
@@ -9,6 +10,19 @@ export class ApplyBlueprintQuery {
 export class ApplyBlueprintBody {
   /** Base64 of the document, JSON or YAML. Or send the YAML itself as application/yaml. */
   blueprint: string;
+}
+
+export const OWNING_KINDS = ['file', 'newt', 'labels'] as const;
+export type OwningKind = (typeof OWNING_KINDS)[number];
+
+export class ExportBlueprintQuery {
+  /** Whose objects: those of the site's blueprint file, of its unmodified newt, or of its containers. */
+  @MayBeAbsent() @IsIn(OWNING_KINDS) @ApiPropertyOptional({ enum: OWNING_KINDS, default: 'file' }) kind?: OwningKind;
+}
+
+export class BlueprintExport {
+  /** YAML. A secret is a template, to be filled in from the agent's environment. */
+  contents: string;
 }
 
 export class ChangeView {

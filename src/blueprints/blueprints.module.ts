@@ -3,7 +3,7 @@ import { AccessModule } from '../access/index.js';
 import { ResourcesModule } from '../resources/index.js';
 import { SitesModule } from '../sites/index.js';
 import { Apply } from './apply.js';
-import { BlueprintsController } from './blueprints.controller.js';
+import { BlueprintsController, SiteBlueprintController } from './blueprints.controller.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
 import { BlueprintsService } from './blueprints.service.js';
 import { Secrets } from './secrets.js';
@@ -12,7 +12,7 @@ import { StateRepository } from './state.repository.js';
 /** A document of resources: plan and apply, what it owns, what was staged for a site that waits. */
 @Module({
   imports: [AccessModule, ResourcesModule, SitesModule],
-  controllers: [BlueprintsController],
+  controllers: [BlueprintsController, SiteBlueprintController],
   providers: [Apply, BlueprintsRepository, BlueprintsService, Secrets, StateRepository],
   exports: [BlueprintsService],
 })

@@ -7,8 +7,9 @@ import {
 import { RolesService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
 import { Apply } from './apply.js';
-import type { BlueprintList, BlueprintRecord, PlanView } from './blueprints.dto.js';
+import type { BlueprintExport, BlueprintList, BlueprintRecord, OwningKind, PlanView } from './blueprints.dto.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
+import { exportOf } from './export.js';
 import { makePlan, type Plan } from './plan.js';
 import { Secrets } from './secrets.js';
 import { type Applicant, owns, type SourceKind } from './state.js';
@@ -127,6 +128,19 @@ export class BlueprintsService implements OnModuleInit {
     const record = await this.repository.find(this.db.manager, orgId, blueprintId);
     if (!record) throw notFound('Blueprint');
     return record;
+  }
+
+  /**
+   * GET /site/{siteId}/blueprint: the document that what a site's source owns amounts to, as it is now; edits that an apply would set back are
+   * in it. Empty when the site never sent such a document.
+   */
+  async exportOf(_principal: Principal, orgId: string, siteId: number, kind: OwningKind): Promise<BlueprintExport> {
+    return this.db.tx(async (tx) => {
+      const sourceId = await this.repository.sourceOf(tx, siteId, kind);
+      if (sourceId === null) return { contents: '{}\n' };
+      const { owned, names } = await this.states.owned(tx, orgId, sourceId);
+      return { contents: toYaml(exportOf(sourceId, owned, names)) };
+    });
   }
 
   private async applyModel(orgId: string, siteId: number, kind: SiteKind, model: Blueprint): Promise<Outcome> {

@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import type { Blueprint } from '../../libs/blueprint/index.js';
 import { query } from '../../libs/platform/index.js';
 import { ownRoutes } from '../resources/index.js';
+import type { Names, Owned } from './export.js';
 import { type Applicant, claim, type DomainRef, type Holder, type Mine, namesIn, type State, type StoredPrivate, type StoredPublic } from './state.js';
 
 const PARTS = (table: string, id: string) =>
@@ -42,24 +43,8 @@ export class StateRepository {
         [orgId, names.users.map((u) => u.toLowerCase()), names.users],
       ),
       query<{ niceId: string; id: number }>(tx, 'SELECT nice_id AS "niceId", client_id AS id FROM client WHERE org_id = $1 AND nice_id = ANY ($2)', [orgId, names.clients]),
-      query<StoredPublic & { key: string }>(
-        tx,
-        `SELECT r.nice_id AS key, r.resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations,
-           ${PARTS('target', 'target_id')} AS targets, ${PARTS('resource_rule', 'rule_id')} AS rules, ${IDS('resource_role', 'resource_id', 'role_id')} AS "roleIds",
-           ${IDS('staged_grant', 'resource_id', 'role_name')} AS "stagedRoles",
-           ${IDS('resource_user', 'resource_id', 'user_id')} AS "userIds", ${IDS('resource_whitelist', 'resource_id', 'email')} AS emails
-         FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
-        [orgId, names.publicKeys],
-      ),
-      query<StoredPrivate & { key: string }>(
-        tx,
-        `SELECT r.nice_id AS key, r.site_resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('site_resource_declaration', 'site_resource_id')} AS declarations,
-           ${IDS('site_resource_site', 'site_resource_id', 'site_id', 'm.position, m.site_id')} AS "siteIds", ${IDS('site_resource_role', 'site_resource_id', 'role_id')} AS "roleIds",
-           ${IDS('staged_grant', 'site_resource_id', 'role_name')} AS "stagedRoles",
-           ${IDS('site_resource_user', 'site_resource_id', 'user_id')} AS "userIds", ${IDS('site_resource_client', 'site_resource_id', 'client_id')} AS "clientIds"
-         FROM site_resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
-        [orgId, names.privateKeys],
-      ),
+      this.publicRows(tx, orgId, names.publicKeys),
+      this.privateRows(tx, orgId, names.privateKeys),
       this.taken(tx, orgId, names),
       ownRoutes(tx, orgId, names.routes),
       query<Mine>(tx, MINE('resource'), [sourceId]),
@@ -83,12 +68,58 @@ export class StateRepository {
       roles: new Map(roles.map((r) => [r.name, r.id])),
       users: new Map(users.flatMap((u) => [[u.email, u.id], [u.username, u.id]] as const)),
       clients: new Map(clients.map((c) => [c.niceId, c.id])),
-      publicResources: new Map(publicRows.map((row) => [row.key, { ...row, roleIds: row.roleIds.map(Number) }])),
-      privateResources: new Map(privateRows.map((row) => [row.key, { ...row, siteIds: row.siteIds.map(Number), roleIds: row.roleIds.map(Number), clientIds: row.clientIds.map(Number) }])),
+      publicResources: publicRows,
+      privateResources: privateRows,
       ownRoutes: new Set(routes),
       taken,
       mine: { publicKeys, privateKeys, strayTargets: targets, strayRules: rules },
     };
+  }
+
+  /** Of what a source owns something, with the names of what it points to. */
+  async owned(em: EntityManager, orgId: string, sourceId: number): Promise<{ owned: Owned; names: Names }> {
+    const keys = (text: string) => query<{ key: string }>(em, text, [sourceId]).then((rows) => rows.map((row) => row.key));
+    const [publicKeys, privateKeys] = await Promise.all([
+      keys(`SELECT r.nice_id AS key FROM resource r WHERE r.resource_id IN (
+        SELECT resource_id FROM resource_declaration WHERE source_id = $1 UNION SELECT resource_id FROM target WHERE source_id = $1)`),
+      keys('SELECT r.nice_id AS key FROM site_resource r JOIN site_resource_declaration d USING (site_resource_id) WHERE d.source_id = $1'),
+    ]);
+    const [publicResources, privateResources] = await Promise.all([this.publicRows(em, orgId, publicKeys), this.privateRows(em, orgId, privateKeys)]);
+    const rows = [...publicResources.values(), ...privateResources.values()];
+    const named = <Id>(text: string, ids: Id[]) => query<{ id: Id; name: string }>(em, text, [orgId, ids]).then((list) => new Map(list.map(({ id, name }) => [id, name])));
+    const [roles, users, clients] = await Promise.all([
+      named('SELECT role_id AS id, name FROM role WHERE org_id = $1 AND role_id = ANY ($2::bigint[])', rows.flatMap((row) => row.roleIds)),
+      named('SELECT user_id AS id, u.email AS name FROM membership m JOIN "user" u USING (user_id) WHERE m.org_id = $1 AND m.user_id = ANY ($2::text[])', rows.flatMap((row) => row.userIds)),
+      named('SELECT client_id AS id, nice_id AS name FROM client WHERE org_id = $1 AND client_id = ANY ($2::bigint[])', [...privateResources.values()].flatMap((row) => row.clientIds)),
+    ]);
+    return { owned: { publicResources, privateResources }, names: { roles, users, clients } };
+  }
+
+  /** By niceId, in the order in which they were made. */
+  private async publicRows(em: EntityManager, orgId: string, keys: string[]): Promise<State['publicResources']> {
+    const rows = await query<StoredPublic & { key: string }>(
+      em,
+      `SELECT r.nice_id AS key, r.resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations,
+         ${PARTS('target', 'target_id')} AS targets, ${PARTS('resource_rule', 'rule_id')} AS rules, ${IDS('resource_role', 'resource_id', 'role_id')} AS "roleIds",
+         ${IDS('staged_grant', 'resource_id', 'role_name')} AS "stagedRoles",
+         ${IDS('resource_user', 'resource_id', 'user_id')} AS "userIds", ${IDS('resource_whitelist', 'resource_id', 'email')} AS emails
+       FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2) ORDER BY r.resource_id`,
+      [orgId, keys],
+    );
+    return new Map(rows.map((row) => [row.key, { ...row, roleIds: row.roleIds.map(Number) }]));
+  }
+
+  private async privateRows(em: EntityManager, orgId: string, keys: string[]): Promise<State['privateResources']> {
+    const rows = await query<StoredPrivate & { key: string }>(
+      em,
+      `SELECT r.nice_id AS key, r.site_resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('site_resource_declaration', 'site_resource_id')} AS declarations,
+         ${IDS('site_resource_site', 'site_resource_id', 'site_id', 'm.position, m.site_id')} AS "siteIds", ${IDS('site_resource_role', 'site_resource_id', 'role_id')} AS "roleIds",
+         ${IDS('staged_grant', 'site_resource_id', 'role_name')} AS "stagedRoles",
+         ${IDS('site_resource_user', 'site_resource_id', 'user_id')} AS "userIds", ${IDS('site_resource_client', 'site_resource_id', 'client_id')} AS "clientIds"
+       FROM site_resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2) ORDER BY r.site_resource_id`,
+      [orgId, keys],
+    );
+    return new Map(rows.map((row) => [row.key, { ...row, siteIds: row.siteIds.map(Number), roleIds: row.roleIds.map(Number), clientIds: row.clientIds.map(Number) }]));
   }
 
   /** Targets of every declared resource that is about to go: their sites change. */

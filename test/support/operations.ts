@@ -219,6 +219,7 @@ export const OPERATIONS: Record<string, Operation> = {
     call: (stage) => ({ body: { blueprint: Buffer.from(JSON.stringify({ sites: { [stage.approved.niceId]: { name: stage.name('described') } } })).toString('base64') }, target: stage.orgId }),
     audit: ['blueprint.apply', 'org'],
   },
+  exportBlueprint: read('key', (stage) => ({ params: { siteId: stage.approved.siteId }, query: { kind: 'file' } })),
   listBlueprints: list('key'),
   getBlueprint: {
     by: 'key',
