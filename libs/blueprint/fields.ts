@@ -42,6 +42,12 @@ export class Fields {
     return this.node.entries.every((entry) => keys.includes(entry.key));
   }
 
+  /** Holds a template that nobody has filled in: only possible in a document that is checked before there is a site. */
+  isOpen(key: string): boolean {
+    const value = this.given(key)?.value;
+    return value?.kind === 'scalar' && value.open === true;
+  }
+
   /** Says that a field is wrong, at its value; at the map when it is absent. */
   wrong(key: string, message: string): void {
     const entry = this.byKey.get(key);

@@ -218,9 +218,18 @@ describe('rules of the document', () => {
     ['e-mail patterns are no members', web('auth: {whitelist-users: ["*@example.com"]}'), /whitelist-users\[0\]: must be an e-mail address/],
     ['a rule has a form', web('rules: [{action: deny, match: cidr, value: 10.0.0.0/33}]'), /value: must be an address range/],
     ['a header holds one line', web('headers: [{name: X, value: "a\\nb"}]'), /headers\[0\].value: must not contain control characters/],
+    ['a path matched by regex is an RE2 pattern', web('targets: [{hostname: a, port: 1, method: http, path: "^/(?=a)", path-match: regex}]'), /^6:\d+ public-resources.web.targets\[0\].path: does not compile as an RE2 pattern/],
+    ['a path rewritten by regex too', web('targets: [{hostname: a, port: 1, method: http, path: "/(a", path-match: prefix, rewrite-match: regex}]'), /targets\[0\].path: does not compile/],
     ['a header has a name', web('headers: [{name: "a b", value: x}]'), /headers\[0\].name: must be the name of a header/],
   ])('%s', (_what, text, expected) => {
     expect(problems(text)).toEqual([expect.stringMatching(expected)]);
+  });
+
+  it('a path that is no pattern may hold anything, and one that is unknown yet is left for later', () => {
+    const target = (path: string, match: string) => web(`targets: [{hostname: a, port: 1, method: http, path: "${path}", path-match: ${match}}]`);
+    expect(resource(target('/(a', 'prefix')).targets[0]?.path).toBe('/(a');
+    expect(resource(target('^/(a|b)$', 'regex')).targets[0]?.path).toBe('^/(a|b)$');
+    expect(problems(target('({{site.name}}', 'regex'), { templates: OPEN_SITE_TEMPLATES })).toEqual([]);
   });
 
   it('the same port for tcp and udp, the same domain public and private are no duplicates', () => {

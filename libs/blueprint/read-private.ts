@@ -48,7 +48,7 @@ function checkMode(f: Fields, { mode, alias, fullDomain }: PrivateEntry, destina
   if (mode !== 'http' && f.has('full-domain')) f.wrong('full-domain', `is only for http, not for ${mode}`);
   if (mode === 'http' && alias !== null) f.wrong('alias', 'is not for http: such a resource is reached by its full-domain');
   if (mode === 'http' && fullDomain === null && !f.has('full-domain')) f.wrong('full-domain', 'is required for http');
-  if (destination === undefined || isOpen(f, 'destination')) return;
+  if (destination === undefined || f.isOpen('destination')) return;
   if (mode === 'cidr' && !isCidr(destination)) f.wrong('destination', 'must be an address range such as 10.0.0.0/24 for cidr');
   if (mode !== 'host' || isAddress(destination)) return;
   if (!isHostName(destination) || !isTargetHost(destination)) return f.wrong('destination', 'must be an IP address or a host name for host');
@@ -56,12 +56,6 @@ function checkMode(f: Fields, { mode, alias, fullDomain }: PrivateEntry, destina
   if (destination.toLowerCase() === 'localhost' && alias === null) return;
   if (!f.has('alias')) f.wrong('destination', 'a host name needs an alias, by which clients reach it');
   else if (alias !== null && /[*?]/.test(alias)) f.wrong('alias', 'a pattern needs an IP address as destination');
-}
-
-/** Holds a template that nobody has filled in: only possible in a document that is checked before there is a site. */
-function isOpen(f: Fields, key: string): boolean {
-  const value = f.node.entries.find((entry) => entry.key === key)?.value;
-  return value?.kind === 'scalar' && value.open === true;
 }
 
 function withoutSpaces(ports: string): string {

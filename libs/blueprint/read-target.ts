@@ -2,7 +2,7 @@ import { Fields, type IntRule, PORT, type TextRule } from './fields.js';
 import type { Header, HealthCheck, Target } from './model.js';
 import { isNull, kindName, type TreeNode } from './node.js';
 import type { Problems } from './problem.js';
-import { isHeaderName, isHeaderValue, isTargetHost } from './syntax.js';
+import { isHeaderName, isHeaderValue, isPathPattern, isTargetHost, patternProblem } from './syntax.js';
 
 const HOST: TextRule = { min: 1, max: 253, form: [isTargetHost, 'an IP address or a host name'] };
 const COUNT: IntRule = { min: 1, max: 1000 };
@@ -43,6 +43,10 @@ export function readTarget(node: TreeNode, path: string, problems: Problems): Ta
     priority: f.int('priority', COUNT) ?? 100,
     healthcheck: healthcheck ? readHealthCheck(healthcheck) : null,
   };
+  if (target.path !== null && isPathPattern(target.pathMatch, rewriteMatch) && !f.isOpen('path')) {
+    const problem = patternProblem(target.path);
+    if (problem) f.wrong('path', problem);
+  }
   f.done();
   return target;
 }

@@ -1,4 +1,5 @@
 import { isIP, isIPv4 } from 'node:net';
+import { RE2JS } from 're2js';
 
 /** The forms of single values (integration-api.md §3 and §4.1). */
 
@@ -69,6 +70,22 @@ export function isPathGlob(text: string): boolean {
   const segments = text.replace(/^\//, '').split('/');
   if (segments.at(-1) === '') segments.pop();
   return segments.length > 0 && segments.every((segment) => GLOB_SEGMENT.test(segment));
+}
+
+/** A target's path as a pattern: what is matched or rewritten by `regex`. */
+export const isPathPattern = (match: string | null | undefined, rewrite: string | null | undefined) => match === 'regex' || rewrite === 'regex';
+
+/**
+ * Why a pattern does not compile, or undefined. RE2, as the proxies of sites read it: no look-around and no back references, and matching
+ * takes linear time whatever the pattern.
+ */
+export function patternProblem(pattern: string): string | undefined {
+  try {
+    RE2JS.compile(pattern);
+    return undefined;
+  } catch (error) {
+    return `does not compile as an RE2 pattern: ${(error as Error).message}`;
+  }
 }
 
 export const RULE_FORMS = {

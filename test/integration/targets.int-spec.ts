@@ -67,6 +67,7 @@ describe('create', () => {
   it.each([
     [{ siteId: undefined }, 'siteId'], [{ siteId: 0 }, 'siteId'], [{ siteId: '1' }, 'siteId'], [{ ip: undefined }, 'ip'], [{ ip: '' }, 'ip'], [{ ip: '300.1.1.1' }, 'ip'], [{ ip: 'a b' }, 'ip'], [{ ip: '-a' }, 'ip'],
     [{ ip: 'http://a' }, 'ip'], [{ port: undefined }, 'port'], [{ port: 0 }, 'port'], [{ port: 65_536 }, 'port'], [{ port: 1.5 }, 'port'], [{ method: '' }, 'method'], [{ method: 'x'.repeat(11) }, 'method'], [{ enabled: null }, 'enabled'],
+    [{ path: '(', pathMatchType: 'regex' }, 'path'], [{ path: '^/a(?=b)', pathMatchType: 'regex' }, 'path'], [{ path: '(a', pathMatchType: 'prefix', rewritePathType: 'regex' }, 'path'],
     [{ pathMatchType: 'glob' }, 'pathMatchType'], [{ rewritePathType: 'x' }, 'rewritePathType'], [{ priority: 0 }, 'priority'], [{ priority: 1001 }, 'priority'], [{ hcEnabled: null }, 'hcEnabled'], [{ hcPath: '' }, 'hcPath'],
     [{ hcPort: 0 }, 'hcPort'], [{ hcInterval: 0 }, 'hcInterval'], [{ hcUnhealthyInterval: 0 }, 'hcUnhealthyInterval'], [{ hcTimeout: 0 }, 'hcTimeout'], [{ hcHealthyThreshold: 0 }, 'hcHealthyThreshold'],
     [{ hcUnhealthyThreshold: 0 }, 'hcUnhealthyThreshold'], [{ hcMethod: '' }, 'hcMethod'], [{ hcStatus: 'ok' }, 'hcStatus'], [{ hcHeaders: [{ name: 'a' }] }, 'hcHeaders'], [{ hcHealth: 'healthy' }, 'hcHealth'], [{ internalPort: 40_000 }, 'internalPort'],
@@ -133,6 +134,15 @@ describe('change', () => {
     expect(await update(targetId, { hcEnabled: true, hcHeaders: FULL.hcHeaders })).toMatchObject({ hcEnabled: true, hcHealth: 'unhealthy', hcHeaders: JSON.stringify(FULL.hcHeaders) });
     await house.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [targetId]);
     expect(await update(targetId, { hcEnabled: true })).toMatchObject({ hcHealth: 'healthy' });
+  });
+
+  it('a path that is matched as a pattern must be one, whichever of the two is changed', async () => {
+    const { targetId } = await create({ path: '^/(a|b)/.*$', pathMatchType: 'regex', rewritePath: '/$1', rewritePathType: 'regex' });
+    const change = (more: object) => house.root.post<never>(`/target/${targetId}`, { ip: BODY.ip, siteId, ...more });
+    for (const more of [{ path: '/(a' }, { path: '/(a', pathMatchType: 'exact' }]) expect(await change(more)).toMatchObject({ status: 400, body: { fields: [{ path: 'path' }] } });
+    expect(await update(targetId, { path: '/(a', pathMatchType: null })).toMatchObject({ path: '/(a', pathMatchType: null, rewritePathType: null });
+    expect((await change({ pathMatchType: 'regex' })).status).toBe(400);
+    expect((await change({ pathMatchType: 'exact' })).status).toBe(200);
   });
 
   it('pathMatchType null clears the rewrite too; null clears any other field', async () => {

@@ -24,6 +24,9 @@ const headers: fc.Arbitrary<Header[] | null> = nullable(
 const roles = fc.uniqueArray(text().filter((one) => one !== 'Admin'), { maxLength: 3 });
 const emails = fc.uniqueArray(fc.tuple(word, word).map(([a, b]) => `${a}@${b}.org`), { maxLength: 3 });
 
+/** Paths that RE2 compiles. */
+const pattern = fc.constantFrom('/', '^/api/(v1|v2)/.*$', '(?i)/x', '/[a-z]{2,5}', '\\.php$');
+
 const healthcheck: fc.Arbitrary<HealthCheck> = fc.record({
   hostname: host, port, enabled: fc.boolean(), path: nullable(text()), scheme: nullable(fc.constantFrom('http', 'https')), mode: fc.constantFrom('http', 'tcp'),
   interval: seconds, unhealthyInterval: seconds, timeout: seconds, headers, followRedirects: fc.boolean(), method: nullable(fc.constantFrom('GET', 'HEAD')),
@@ -37,6 +40,7 @@ const target = (method: fc.Arbitrary<Target['method']>): fc.Arbitrary<Target> =>
       pathMatch: nullable(fc.constantFrom('exact', 'prefix', 'regex')), rewritePath: nullable(text()),
       rewriteMatch: nullable(fc.constantFrom('exact', 'prefix', 'regex', 'stripPrefix')), priority: fc.integer({ min: 1, max: 1000 }), healthcheck: nullable(healthcheck),
     })
+    .chain((one) => (one.path !== null && (one.pathMatch === 'regex' || one.rewriteMatch === 'regex') ? pattern.map((path) => ({ ...one, path })) : fc.constant(one)))
     .map((one) => (one.rewriteMatch === 'stripPrefix' && one.rewritePath === null ? { ...one, rewritePath: '/' } : one));
 
 const rule: fc.Arbitrary<Omit<Rule, 'priority'>> = fc

@@ -1,7 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { isPathPattern, patternProblem } from '../../../libs/blueprint/index.js';
 import {
-  conflict, Db, Hooks, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
+  conflict, Db, Hooks, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { SitesService } from '../../sites/index.js';
@@ -35,9 +36,10 @@ export class TargetsService implements OnModuleInit {
     });
   }
 
-  /** @throws not_found for a site of another organization; conflict when the site has no internal port left. */
+  /** @throws validation for a path that is no pattern; not_found for a site of another organization; conflict when the site has no internal port left. */
   async create(principal: Principal, orgId: string, resourceId: number, body: CreateTargetBody): Promise<TargetRow> {
     const { siteId, ip, port, hcEnabled = false } = body;
+    requirePattern(body);
     const columns: TargetColumns = {
       ...body, enabled: body.enabled ?? true, priority: body.priority ?? DEFAULT_PRIORITY, hcEnabled, hcHealth: hcEnabled ? 'unhealthy' : 'unknown',
     };
@@ -123,6 +125,7 @@ export class TargetsService implements OnModuleInit {
     const { hcEnabled = false, hcHeaders = null } = body;
     const changes: TargetColumns = { ...body, hcEnabled, hcHeaders };
     if (body.pathMatchType === null) Object.assign(changes, { rewritePath: null, rewritePathType: null });
+    requirePattern({ ...before, ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) });
     // integration-api.md §3.6: what nobody has checked yet counts as unhealthy, what nobody checks is unknown.
     if (!hcEnabled || siteType !== 'newt') changes.hcHealth = 'unknown';
     else if (!before.hcEnabled) changes.hcHealth = 'unhealthy';
@@ -166,6 +169,12 @@ export class TargetsService implements OnModuleInit {
 class NoneOfThesePorts extends Error {}
 
 const noPort = () => conflict('The site has no internal port left');
+
+/** @throws validation for a path that is matched or rewritten as a pattern and is none */
+function requirePattern({ path, pathMatchType, rewritePathType }: Pick<CreateTargetBody, 'path' | 'pathMatchType' | 'rewritePathType'>): void {
+  const problem = path && isPathPattern(pathMatchType, rewritePathType) ? patternProblem(path) : undefined;
+  if (problem) throw invalid('path', problem);
+}
 
 /** A change answers headers as text, a read as a list. */
 function toRow({ version: _, hcHeaders, ...rest }: StoredTarget): TargetRow {

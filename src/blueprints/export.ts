@@ -1,0 +1,190 @@
+import type { Auth, Blueprint, HealthCheck, Header, Maintenance, PrivateEntry, PublicEntry, PublicResource, Rule, Target } from '../../libs/blueprint/index.js';
+import type { Part, Stored, StoredPrivate, StoredPublic } from './state.js';
+
+/** What the rows of an export point to, by id. */
+export interface Names {
+  roles: Map<number, string>;
+  /** E-mail addresses. */
+  users: Map<string, string>;
+  clients: Map<number, string>;
+}
+
+/** Rows of which a source owns something. */
+export interface Owned {
+  publicResources: Map<string, StoredPublic>;
+  privateResources: Map<string, StoredPrivate>;
+}
+
+/** Rows as PostgreSQL has them; its CHECKs hold what these types say. */
+interface Staged {
+  enabled: boolean;
+  staged_enabled: boolean | null;
+}
+
+interface PublicColumns extends Staged {
+  name: string;
+  http: boolean;
+  protocol: 'tcp' | 'udp';
+  full_domain: string | null;
+  proxy_port: number | null;
+  ssl: boolean;
+  sso: boolean;
+  tls_server_name: string | null;
+  set_host_header: string | null;
+  headers: Header[] | null;
+  proxy_protocol: boolean;
+  proxy_protocol_version: number;
+  maintenance_mode_enabled: boolean;
+  maintenance_mode_type: Maintenance['type'];
+  maintenance_title: string | null;
+  maintenance_message: string | null;
+  maintenance_estimated_time: string | null;
+  password_hash: string | null;
+  pincode_hash: string | null;
+  header_auth_user: string | null;
+  header_auth_hash: string | null;
+  header_auth_extended: boolean | null;
+}
+
+interface TargetColumns {
+  ip: string;
+  port: number;
+  method: Target['method'];
+  enabled: boolean;
+  path: string | null;
+  path_match_type: Target['pathMatch'];
+  rewrite_path: string | null;
+  rewrite_path_type: Target['rewriteMatch'];
+  priority: number;
+  hc_enabled: boolean;
+  hc_path: string | null;
+  hc_scheme: string | null;
+  hc_mode: string | null;
+  hc_hostname: string | null;
+  hc_port: number | null;
+  hc_interval: number | null;
+  hc_unhealthy_interval: number | null;
+  hc_timeout: number | null;
+  hc_headers: Header[] | null;
+  hc_follow_redirects: boolean | null;
+  hc_method: string | null;
+  hc_status: number | null;
+  hc_healthy_threshold: number | null;
+  hc_unhealthy_threshold: number | null;
+}
+
+interface PrivateColumns extends Staged {
+  name: string;
+  mode: PrivateEntry['mode'];
+  destination: string;
+  destination_port: number | null;
+  scheme: PrivateEntry['scheme'];
+  ssl: boolean;
+  alias: string | null;
+  tcp_ports: string;
+  udp_ports: string;
+  disable_icmp: boolean;
+  full_domain: string | null;
+}
+
+/**
+ * The document that a site's owned objects amount to as they are now: what the source declares, whole, and the targets that it has on what
+ * others describe. Its plan is empty. Secrets are stored as hashes, so they are templates here: `{{env.WEB_PASSWORD}}`. Pure.
+ */
+export function exportOf(sourceId: number, owned: Owned, names: Names): Blueprint {
+  const secret = variables();
+  const publicResources = [...owned.publicResources].flatMap(([key, row]): PublicEntry[] => {
+    const targets = row.targets.filter((part) => part.sourceId === sourceId).map(targetOf);
+    if (declares(row, sourceId)) return [publicOf(key, row, targets, sourceId, names, secret)];
+    return targets.length > 0 ? [{ key, targetsOnly: true, targets }] : [];
+  });
+  const privateResources = [...owned.privateResources].flatMap(([key, row]) => (declares(row, sourceId) ? [privateOf(key, row, names)] : []));
+  return { sites: [], publicResources, privateResources };
+}
+
+const declares = (row: Stored, sourceId: number) => row.declarations.some((d) => d.sourceId === sourceId);
+
+/** Makes up a variable for each secret, each another one. */
+function variables(): (key: string, what: string) => string {
+  const given = new Set<string>();
+  return (key, what) => {
+    const base = `${key}_${what}`.toUpperCase().replace(/[^A-Z0-9]+/g, '_').replace(/^(?=\d)/, '_');
+    let name = base;
+    for (let n = 2; given.has(name); n++) name = `${base}_${n}`;
+    given.add(name);
+    return `{{env.${name}}}`;
+  };
+}
+
+function publicOf(key: string, row: StoredPublic, targets: Target[], sourceId: number, names: Names, secret: ReturnType<typeof variables>): PublicResource {
+  const c = row.columns as unknown as PublicColumns;
+  const http = c.http;
+  return {
+    key, targetsOnly: false, name: c.name, mode: http ? 'http' : c.protocol, enabled: enabledOf(c), ssl: c.ssl, scheme: null, fullDomain: c.full_domain,
+    proxyPort: http ? null : c.proxy_port, proxyProtocol: c.proxy_protocol, proxyProtocolVersion: c.proxy_protocol_version, hostHeader: c.set_host_header,
+    tlsServerName: c.tls_server_name, headers: c.headers, targets, auth: http ? authOf(key, row, names, secret) : null,
+    rules: row.rules.filter((part) => part.sourceId === sourceId).map(ruleOf), maintenance: http ? maintenanceOf(c) : null,
+  };
+}
+
+/** null when there is nothing about access. */
+function authOf(key: string, row: StoredPublic, names: Names, secret: ReturnType<typeof variables>): Auth | null {
+  const c = row.columns as unknown as PublicColumns;
+  const auth: Auth = {
+    pincode: c.pincode_hash === null ? null : secret(key, 'PINCODE'),
+    password: c.password_hash === null ? null : secret(key, 'PASSWORD'),
+    basicAuth: c.header_auth_hash === null ? null : { user: c.header_auth_user ?? '', password: secret(key, 'BASIC_AUTH_PASSWORD'), extendedCompatibility: c.header_auth_extended ?? true },
+    ssoEnabled: c.sso,
+    ssoRoles: rolesOf(row, names),
+    ssoUsers: row.userIds.flatMap((id) => names.users.get(id) ?? []),
+    whitelistUsers: row.emails,
+  };
+  const { ssoRoles, ssoUsers, whitelistUsers } = auth;
+  return (auth.pincode ?? auth.password ?? auth.basicAuth) !== null || auth.ssoEnabled || ssoRoles.length + ssoUsers.length + whitelistUsers.length > 0 ? auth : null;
+}
+
+/** With those that are made when the site is approved. */
+const rolesOf = (row: Stored, names: Names) => [...row.roleIds.flatMap((id) => names.roles.get(id) ?? []), ...row.stagedRoles];
+
+function maintenanceOf(c: PublicColumns): Maintenance | null {
+  const maintenance: Maintenance = {
+    enabled: c.maintenance_mode_enabled, type: c.maintenance_mode_type, title: c.maintenance_title, message: c.maintenance_message, estimatedTime: c.maintenance_estimated_time,
+  };
+  const { enabled, type, title, message, estimatedTime } = maintenance;
+  return enabled || type !== 'forced' || (title ?? message ?? estimatedTime) !== null ? maintenance : null;
+}
+
+function ruleOf({ columns }: Part): Rule {
+  const { action, match, value, priority, enabled } = columns as unknown as Rule;
+  return { action, match, value, priority, enabled };
+}
+
+function targetOf({ columns }: Part): Target {
+  const c = columns as unknown as TargetColumns;
+  return {
+    site: null, hostname: c.ip, port: c.port, method: c.method, enabled: c.enabled, internalPort: null, path: c.path, pathMatch: c.path_match_type,
+    rewritePath: c.rewrite_path, rewriteMatch: c.rewrite_path_type, priority: c.priority, healthcheck: healthCheckOf(c),
+  };
+}
+
+function healthCheckOf(c: TargetColumns): HealthCheck | null {
+  if (c.hc_hostname === null && !c.hc_enabled) return null;
+  return {
+    hostname: c.hc_hostname ?? c.ip, port: c.hc_port ?? c.port, enabled: c.hc_enabled, path: c.hc_path, scheme: c.hc_scheme, mode: c.hc_mode ?? 'http',
+    interval: c.hc_interval ?? 30, unhealthyInterval: c.hc_unhealthy_interval ?? 30, timeout: c.hc_timeout ?? 5, headers: c.hc_headers,
+    followRedirects: c.hc_follow_redirects ?? true, method: c.hc_method, status: c.hc_status, healthyThreshold: c.hc_healthy_threshold ?? 1,
+    unhealthyThreshold: c.hc_unhealthy_threshold ?? 1,
+  };
+}
+
+function privateOf(key: string, row: StoredPrivate, names: Names): PrivateEntry {
+  const c = row.columns as unknown as PrivateColumns;
+  return {
+    key, name: c.name, mode: c.mode, enabled: enabledOf(c), sites: [], destination: c.destination, destinationPort: c.destination_port, tcpPorts: c.tcp_ports,
+    udpPorts: c.udp_ports, disableIcmp: c.disable_icmp, fullDomain: c.full_domain, ssl: c.ssl, scheme: c.scheme, alias: c.alias,
+    roles: rolesOf(row, names), users: row.userIds.flatMap((id) => names.users.get(id) ?? []), machines: row.clientIds.flatMap((id) => names.clients.get(id) ?? []),
+  };
+}
+
+/** What it is, or becomes when the site is approved. */
+const enabledOf = (c: Staged): boolean => c.staged_enabled ?? c.enabled;

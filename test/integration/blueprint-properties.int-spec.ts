@@ -1,0 +1,219 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Blueprint, environmentTemplates, parse, type PublicResource, type Target, type Templates, toDocument, toYaml } from '../../libs/blueprint/index.js';
+import { BlueprintsRepository } from '../../src/blueprints/blueprints.repository.js';
+import { BlueprintsService } from '../../src/blueprints/index.js';
+import { makePlan } from '../../src/blueprints/plan.js';
+import { Secrets } from '../../src/blueprints/secrets.js';
+import { StateRepository } from '../../src/blueprints/state.repository.js';
+import { anyBlueprint } from '../support/blueprints.js';
+import { type House, openHouse } from '../support/house.js';
+
+// Any blueprint at all, through the database: applied, it is what is there; and what is there, written down, is the blueprint.
+
+interface Site {
+  siteId: number;
+  niceId: string;
+}
+interface PlanBody {
+  changes: object[];
+  drift: object[];
+}
+
+const ORG = 'any';
+const RUNS = 20;
+let house: House;
+let sites: Site[];
+let members: string[];
+let machines: string[];
+beforeAll(async () => {
+  house = await openHouse();
+  await house.makeOrg(ORG);
+  sites = [];
+  for (const name of ['one', 'two']) sites.push(await house.root.expect<Site>('PUT', `/org/${ORG}/site`, { name, type: 'newt' }));
+  members = ['ada@example.org', 'bob@example.org', 'carol'];
+  for (const name of members) {
+    await house.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $1)', [name, name.includes('@') ? name : `${name}@example.org`]);
+    await house.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [ORG, name]);
+  }
+  machines = [];
+  for (const name of ['pump', 'press']) {
+    const { olmId, olmSecret, subnet } = await house.root.expect<Record<string, string>>('GET', `/org/${ORG}/pick-client-defaults`);
+    machines.push((await house.root.expect<{ niceId: string }>('PUT', `/org/${ORG}/client`, { name, olmId, secret: olmSecret, subnet, type: 'olm' })).niceId);
+  }
+});
+afterAll(() => house?.close());
+
+const among = (words: string[], known: string[]) => [...new Set(words.map((word) => known[word.length % known.length]!))];
+/** Parsed, with the names of what is there in place of those that were made up; `refs`: what a site is called. */
+function localised(model: Blueprint, refs: ((word: string | null) => string | null)): Blueprint {
+  const domain = (name: string | null) => name && name.replace(/example\.com$/, `${ORG}.localhost`);
+  const targets = (list: Target[]) => list.map((t) => ({ ...t, site: refs(t.site) }));
+  return read(toYaml({
+    sites: model.sites.slice(0, 1).map((s) => ({ ...s, key: sites[0]!.niceId })),
+    publicResources: model.publicResources.map((entry) =>
+      entry.targetsOnly
+        ? { ...entry, targets: targets(entry.targets) }
+        : { ...entry, fullDomain: domain(entry.fullDomain), targets: targets(entry.targets), auth: entry.auth && { ...entry.auth, ssoUsers: among(entry.auth.ssoUsers, members) } },
+    ),
+    privateResources: model.privateResources.map((entry) => ({
+      ...entry,
+      sites: [...new Set((entry.sites.length > 0 ? entry.sites : [null]).flatMap((word) => refs(word) ?? []))],
+      // The organization's own subnets lie here.
+      destination: entry.destination.replace(/^100\./, '101.'),
+      fullDomain: domain(entry.fullDomain),
+      users: among(entry.users, members),
+      machines: among(entry.machines, machines),
+    })),
+  }));
+}
+
+/** What the operator describes, for the entries that only add targets. */
+async function describeOthers(model: Blueprint): Promise<void> {
+  const keys = model.publicResources.flatMap((entry) => (entry.targetsOnly ? [entry.key] : []));
+  if (keys.length === 0) return;
+  const document = { publicResources: keys.map((key, i): PublicResource => ({
+    key, targetsOnly: false, name: 'Described elsewhere', mode: 'http', enabled: true, ssl: true, scheme: null, fullDomain: `base${i}.${ORG}.localhost`, proxyPort: null, proxyProtocol: false,
+    proxyProtocolVersion: 1, hostHeader: null, tlsServerName: null, headers: null, targets: [], auth: null, rules: [], maintenance: null,
+  })), privateResources: [], sites: [] };
+  expect((await put(toYaml(document))).status).toBe(201);
+}
+const put = (text: string, query = '') => house.root.put<PlanBody>(`/org/${ORG}/blueprint${query}`, { blueprint: Buffer.from(text).toString('base64') });
+
+function read(text: string, templates?: Templates): Blueprint {
+  const parsed = parse(text, templates ? { templates } : {});
+  if (!parsed.ok) throw new Error(`${JSON.stringify(parsed.problems)}\n${text}`);
+  return parsed.model;
+}
+async function planOf(model: Blueprint, kind: 'file' | 'newt' | 'labels') {
+  const hashes = await house.get(Secrets).hash(ORG, model);
+  return house.db.tx(async (tx) => {
+    const repository = house.get(BlueprintsRepository);
+    const site = await repository.lockSite(tx, ORG, sites[0]!.siteId);
+    const applicant = { orgId: ORG, kind, site, sourceId: await repository.sourceOf(tx, sites[0]!.siteId, kind) };
+    const { changes, drift, problems } = makePlan(model, applicant, await house.get(StateRepository).load(tx, applicant, model), hashes);
+    return { changes, drift, problems };
+  });
+}
+const NOTHING = { changes: [], drift: [], problems: [] };
+
+/** The exported document with its templates as they are, and with the secrets of the document it came from. */
+function withSecrets(contents: string, from: Blueprint): Blueprint {
+  const open = read(contents, { namespaces: ['env'], resolve: () => undefined, open: true });
+  const env: Record<string, string> = {};
+  const keep = (template: string | null | undefined, secret: string | null | undefined) => {
+    if (template) env[/^\{\{env\.(\w+)\}\}$/.exec(template)![1]!] = secret!;
+  };
+  for (const entry of open.publicResources) {
+    const original = from.publicResources.find((one) => one.key === entry.key);
+    if (entry.targetsOnly || !original || original.targetsOnly) continue;
+    keep(entry.auth?.password, original.auth?.password);
+    keep(entry.auth?.pincode, original.auth?.pincode);
+    keep(entry.auth?.basicAuth?.password, original.auth?.basicAuth?.password);
+  }
+  return read(contents, environmentTemplates(env));
+}
+
+/** Without what a document can say in two ways, or says to nobody, and with lists in one order. */
+function essence(model: Blueprint) {
+  const sorted = (list: string[]) => [...list].sort();
+  /** A document may name somebody by user name; an export has the address. */
+  const people = (list: string[]) => sorted(list.map((name) => (name.includes('@') ? name : `${name}@example.org`)));
+  const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
+  const targets = (list: Target[]) => list.map((t) => JSON.stringify({ ...t, site: null, internalPort: null, healthcheck: t.healthcheck && { ...t.healthcheck } })).sort();
+  return {
+    publicResources: model.publicResources.filter((e) => !e.targetsOnly || e.targets.length > 0).map((entry) => {
+      if (entry.targetsOnly) return { key: entry.key, targets: targets(entry.targets) };
+      const { auth, maintenance, rules } = entry;
+      const idle = maintenance && !maintenance.enabled && maintenance.type === 'forced' && (maintenance.title ?? maintenance.message ?? maintenance.estimatedTime) === null;
+      const open = auth && !auth.ssoEnabled && (auth.password ?? auth.pincode ?? auth.basicAuth) === null && auth.ssoRoles.length + auth.ssoUsers.length + auth.whitelistUsers.length === 0;
+      return {
+        ...entry, scheme: null, targets: targets(entry.targets), maintenance: idle ? null : maintenance, rules: rules.map((r) => JSON.stringify(r)).sort(),
+        auth: auth && !open ? { ...auth, ssoRoles: sorted(auth.ssoRoles), ssoUsers: people(auth.ssoUsers), whitelistUsers: sorted(auth.whitelistUsers) } : null,
+      };
+    }).sort(byKey),
+    privateResources: model.privateResources.map((entry) => ({ ...entry, sites: [], roles: sorted(entry.roles), users: people(entry.users), machines: sorted(entry.machines) })).sort(byKey),
+  };
+}
+
+const counts = async () =>
+  (await house.sql<{ publics: number; privates: number; targets: number; rules: number }>(
+    `SELECT (SELECT count(*) FROM resource JOIN resource_declaration USING (resource_id)) AS publics, (SELECT count(*) FROM site_resource) AS privates,
+       (SELECT count(*) FROM target) AS targets, (SELECT count(*) FROM resource_rule) AS rules`,
+  ))[0];
+async function clear(): Promise<void> {
+  await house.sql('DELETE FROM resource');
+  await house.sql('DELETE FROM site_resource');
+  await house.sql('DELETE FROM blueprint_source');
+  await house.sql(`UPDATE site SET status = 'approved'`);
+}
+
+describe('any blueprint', () => {
+  it('of a site: applied once it has nothing left to do, and what it made is the document again', async () => {
+    const service = house.get(BlueprintsService);
+    const from = fc.record({ model: anyBlueprint, kind: fc.constantFrom('file' as const, 'newt' as const, 'labels' as const), waiting: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(from, async ({ model: any, kind, waiting }) => {
+        await clear();
+        const { siteId } = sites[0]!;
+        // Whatever a site is called in its own document can only be itself; but for the other one.
+        const local = localised(any, (word) => (word === 'two' || word === sites[1]!.niceId ? null : word));
+        const model = waiting ? { ...local, publicResources: local.publicResources.filter((entry) => !entry.targetsOnly) } : local;
+        await describeOthers(model);
+        if (waiting) await house.root.expect('POST', `/site/${siteId}`, { status: 'pending' });
+        expect(await service.applyFromSite(ORG, siteId, kind, JSON.stringify(toDocument(model)))).toMatchObject({ ok: true });
+        expect(await planOf(model, kind)).toEqual(NOTHING);
+        const { contents } = await house.root.expect<{ contents: string }>('GET', `/site/${siteId}/blueprint?kind=${kind}`);
+        const exported = withSecrets(contents, model);
+        expect(await planOf(exported, kind)).toEqual(NOTHING);
+        expect(essence(exported)).toEqual(essence(model));
+        if (waiting) {
+          await house.root.expect('POST', `/site/${siteId}`, { status: 'approved' });
+          expect(await planOf(model, kind)).toEqual(NOTHING);
+          expect(await planOf(exported, kind)).toEqual(NOTHING);
+        }
+        if (kind === 'newt') return;
+        expect(await service.applyFromSite(ORG, siteId, kind, '{}')).toMatchObject({ ok: true });
+        expect(await counts()).toEqual({ publics: 0, privates: 0, targets: 0, rules: 0 });
+      }),
+      { numRuns: RUNS },
+    );
+  }, 120_000);
+
+  it('of the operator: applied once it has nothing left to do', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyBlueprint, async (any) => {
+        await clear();
+        const model = localised(any, (word) => sites[(word ?? '').length % 2]!.niceId);
+        await describeOthers(model);
+        const text = toYaml(model);
+        expect(await put(text)).toMatchObject({ status: 201 });
+        expect((await put(text, '?dryRun=true')).body.data).toEqual({ changes: [], drift: [] });
+      }),
+      { numRuns: RUNS },
+    );
+  }, 120_000);
+
+  it('of a site: from any one to any other, with nothing left over', async () => {
+    const service = house.get(BlueprintsService);
+    await fc.assert(
+      fc.asyncProperty(anyBlueprint, anyBlueprint, async (one, other) => {
+        await clear();
+        // The same few keys, so that the second one changes what the first one made.
+        const numbered = <T extends { key: string }>(entries: T[]) => entries.map((entry, i) => ({ ...entry, key: `k${i}` }));
+        const self = (model: Blueprint) =>
+          localised({ sites: [], publicResources: numbered(model.publicResources).filter((entry) => !entry.targetsOnly), privateResources: numbered(model.privateResources) }, () => null);
+        const [first, then] = [self(one), self(other)];
+        expect(await service.applyFromSite(ORG, sites[0]!.siteId, 'file', JSON.stringify(toDocument(first)))).toMatchObject({ ok: true });
+        const between = await planOf(then, 'file');
+        const outcome = await service.applyFromSite(ORG, sites[0]!.siteId, 'file', JSON.stringify(toDocument(then)));
+        expect(outcome.ok).toBe(between.problems.length === 0);
+        const now = outcome.ok ? then : first;
+        expect(await planOf(now, 'file')).toEqual(NOTHING);
+        const { contents } = await house.root.expect<{ contents: string }>('GET', `/site/${sites[0]!.siteId}/blueprint`);
+        expect(essence(withSecrets(contents, now))).toEqual(essence(now));
+      }),
+      { numRuns: RUNS },
+    );
+  }, 120_000);
+});
