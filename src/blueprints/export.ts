@@ -29,6 +29,7 @@ interface PublicColumns extends Staged {
   proxy_port: number | null;
   ssl: boolean;
   sso: boolean;
+  email_whitelist_enabled: boolean;
   tls_server_name: string | null;
   set_host_header: string | null;
   headers: Header[] | null;
@@ -137,10 +138,13 @@ function authOf(key: string, row: StoredPublic, names: Names, secret: ReturnType
     ssoEnabled: c.sso,
     ssoRoles: rolesOf(row, names),
     ssoUsers: row.userIds.flatMap((id) => names.users.get(id) ?? []),
-    whitelistUsers: row.emails,
+    whitelistUsers: c.email_whitelist_enabled ? row.emails : [],
   };
   const { ssoRoles, ssoUsers, whitelistUsers } = auth;
-  return (auth.pincode ?? auth.password ?? auth.basicAuth) !== null || auth.ssoEnabled || ssoRoles.length + ssoUsers.length + whitelistUsers.length > 0 ? auth : null;
+  const inForce = (auth.pincode ?? auth.password ?? auth.basicAuth) !== null || auth.ssoEnabled || c.email_whitelist_enabled;
+  // A list that is there and switched off is left over from a document that said something about access: a document cannot say it otherwise.
+  if (!inForce && row.emails.length > 0) return null;
+  return inForce || ssoRoles.length + ssoUsers.length + whitelistUsers.length > 0 ? auth : null;
 }
 
 /** With those that are made when the site is approved. */

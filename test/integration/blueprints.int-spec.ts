@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { parse } from '../../libs/blueprint/index.js';
+import { environmentTemplates, parse } from '../../libs/blueprint/index.js';
 import { BlueprintsService, type SiteKind } from '../../src/blueprints/index.js';
 import { BlueprintsRepository } from '../../src/blueprints/blueprints.repository.js';
 import { makePlan, type Plan } from '../../src/blueprints/plan.js';
@@ -315,6 +315,32 @@ describe('private resources', () => {
     await send(orgId, s, 'file', document(db({ name: 'Store' })));
     expect((await read(orgId)).drift).toEqual([]);
     expect(await history(orgId)).toEqual(['AGENT true']);
+  });
+});
+
+describe('an export', () => {
+  const contents = async (s: Site) => (await house.root.expect<{ contents: string }>('GET', `/site/${s.siteId}/blueprint`)).contents;
+
+  it('is what the site owns now, with templates for its secrets, and nothing of others', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    expect(await contents(s)).toBe('{}\n');
+    await apply(orgId, JSON.stringify(web({ 'full-domain': domainOf(orgId, 'mine'), targets: [] }, 'mine')));
+    const file = web({ 'full-domain': domainOf(orgId, '7-up'), auth: { password: 'hunter22', pincode: '012345' } }, '7-up');
+    await send(orgId, s, 'file', file);
+    await house.sql(`UPDATE resource SET name = 'Edited' WHERE org_id = $1 AND nice_id = '7-up'`, [orgId]);
+    const parsed = parse(await contents(s), { templates: environmentTemplates({ _7_UP_PASSWORD: 'hunter22', _7_UP_PINCODE: '012345' }) });
+    expect(parsed.model).toMatchObject({ publicResources: [{ key: '7-up', name: 'Edited', targets: [{ hostname: '127.0.0.1', port: 8080 }], auth: { password: 'hunter22', pincode: '012345' } }] });
+    expect(parsed.model!.publicResources).toHaveLength(1);
+  });
+
+  it('says nothing about access that an older document left behind', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    const file = (more: object) => web({ 'full-domain': domainOf(orgId, 'web'), ...more });
+    await send(orgId, s, 'file', file({ auth: { 'sso-enabled': true, 'sso-roles': ['Ops'], 'whitelist-users': ['a@example.org'] } }));
+    await send(orgId, s, 'file', file({}));
+    expect(await contents(s)).not.toContain('auth');
   });
 });
 
