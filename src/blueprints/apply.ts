@@ -5,7 +5,7 @@ import { RolesService } from '../access/index.js';
 import { BulkWrites, type ColumnValues, type Relation } from '../resources/index.js';
 import { SitesService } from '../sites/index.js';
 import type { Plan, PrivateStep, PublicStep } from './plan.js';
-import { type Applicant, owns } from './state.js';
+import { type Applicant, owns, prunes } from './state.js';
 import { StateRepository } from './state.repository.js';
 
 const DECLARATIONS = { public: ['resource_declaration', 'resource_id'], private: ['site_resource_declaration', 'site_resource_id'] } as const;
@@ -36,6 +36,8 @@ export class Apply {
     if (sourceId !== null && owns(applicant.kind)) {
       await this.declare(tx, 'public', sourceId, plan.publicSteps.flatMap((step, i) => (step.declared ? [{ id: publicIds[i]!, declared: step.declared }] : [])));
       await this.declare(tx, 'private', sourceId, plan.privateSteps.flatMap((step, i) => (step.declared ? [{ id: privateIds[i]!, declared: step.declared }] : [])));
+      await this.remember(tx, applicant, 'resource', plan.publicSteps, publicIds);
+      await this.remember(tx, applicant, 'site_resource', plan.privateSteps, privateIds);
     }
     for (const step of plan.privateSteps) for (const siteId of step.touchedSites) touched.add(siteId);
     await this.sites.bumpDesired(tx, orgId, [...touched].sort((a, b) => a - b));
@@ -130,6 +132,18 @@ export class Apply {
       `INSERT INTO ${table} (source_id, ${id}, declared) SELECT $1, (r ->> 'id')::bigint, r -> 'declared' FROM jsonb_array_elements($2::jsonb) AS r
        ON CONFLICT (${id}, source_id) DO UPDATE SET declared = excluded.declared`,
       [sourceId, JSON.stringify(rows)],
+    );
+  }
+
+  /** What the source's document says of targets, rules, sites and grants: as it is now that it was applied. Drift is what differs later. */
+  private async remember(tx: EntityManager, { kind, sourceId }: Applicant, table: 'resource' | 'site_resource', steps: { saysGrants: boolean }[], ids: number[]): Promise<void> {
+    if (prunes(kind)) await execute(tx, `DELETE FROM ${table}_parts WHERE source_id = $1 AND ${table}_id <> ALL ($2::bigint[])`, [sourceId, ids]);
+    await execute(
+      tx,
+      `INSERT INTO ${table}_parts (source_id, ${table}_id, parts)
+       SELECT $1, i.id, ${table}_parts_now(i.id, $1) - CASE WHEN i.grants THEN '{}'::text[] ELSE '{roles,users,emails,clients}' END FROM unnest($2::bigint[], $3::boolean[]) AS i(id, grants)
+       ON CONFLICT (${table}_id, source_id) DO UPDATE SET parts = excluded.parts WHERE ${table}_parts.parts <> excluded.parts`,
+      [sourceId, ids, steps.map((step) => step.saysGrants)],
     );
   }
 

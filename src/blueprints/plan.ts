@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Blueprint, PrivateEntry, PublicResource, Target } from '../../libs/blueprint/index.js';
-import { type ColumnValues, fieldOf } from '../resources/index.js';
+import { type ColumnValues, driftOf, fieldOf } from '../resources/index.js';
 import { type Applicant, claim, type Declaration, type DomainRef, type Hashes, type Holder, owns, type Part, prunes, type State, type Stored, type StoredPublic } from './state.js';
 
 /** One thing that applying a document would do, for people and for the history. */
@@ -45,6 +45,8 @@ export interface PublicStep {
   newRules: ColumnValues[];
   changedRules: { id: number; columns: ColumnValues }[];
   goneRules: number[];
+  /** The document speaks of access, and this source decides it. */
+  saysGrants: boolean;
   grants: (Grants & { emails: string[] }) | null;
 }
 
@@ -57,6 +59,7 @@ export interface PrivateStep {
   /** Sites before and after, when they differ or the row changes. */
   touchedSites: number[];
   sitesChanged: boolean;
+  saysGrants: boolean;
   grants: (Grants & { clientIds: number[] }) | null;
 }
 
@@ -87,6 +90,8 @@ class Planner {
   private readonly changes: Change[] = [];
   private readonly drift: DriftedField[] = [];
   private readonly problems: PlanProblem[] = [];
+  /** What a step leaves behind is not what the source said before, though nothing changes. */
+  private resays = false;
 
   constructor(
     private readonly model: Blueprint,
@@ -109,7 +114,7 @@ class Planner {
     for (const { key } of strayTargets) this.changes.push({ action: 'delete', type: 'target', key, fields: [] });
     for (const { key } of strayRules) this.changes.push({ action: 'delete', type: 'rule', key, fields: [] });
     const { changes, drift, problems } = this;
-    const redeclares = changes.length === 0 && [...publicSteps, ...privateSteps].some((step) => step.declared !== null);
+    const redeclares = changes.length === 0 && (this.resays || (gone && this.state.mine.strayParts) || [...publicSteps, ...privateSteps].some((step) => step.declared !== null));
     return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, strayTargets, strayRules: strayRules.map((r) => r.id) };
   }
 
@@ -151,12 +156,14 @@ class Planner {
     const auth = entry.auth;
     const users = this.users(`${path}.auth.sso-users`, auth?.ssoUsers ?? []);
     const emails = auth ? [...new Set(auth.whitelistUsers)].sort() : [];
-    const grants = auth && row.mayWrite ? { roles: auth.ssoRoles, userIds: users, emails } : null;
+    const saysGrants = auth !== null && row.mayWrite;
+    const grants = saysGrants ? { roles: auth.ssoRoles, userIds: users, emails } : null;
+    this.partDrift(entry.key, stored, saysGrants);
     const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual([...(stored?.emails ?? [])].sort(), emails));
     if (grantsChange && stored) this.changes.push({ action: 'update', type: 'public-resource', key: entry.key, fields: ['auth'] });
     return {
       key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, ...this.targets(entry.key, entry.targets, stored, !entry.targetsOnly),
-      ...this.rules(entry, stored), grants: grantsChange || !stored ? grants : null,
+      ...this.rules(entry, stored), saysGrants, grants: grantsChange || !stored ? grants : null,
     };
   }
 
@@ -166,7 +173,8 @@ class Planner {
     if (this.applicant.site?.pending && stored.columns['staged_by'] !== this.applicant.site.siteId) {
       return this.problem(`public-resources.${key}`, 'the site waits for approval and adds nothing to what is in service');
     }
-    return { key, id: stored.id, columns: null, declared: null, ...this.targets(key, targets, stored, false), newRules: [], changedRules: [], goneRules: [], grants: null };
+    this.partDrift(key, stored, false);
+    return { key, id: stored.id, columns: null, declared: null, ...this.targets(key, targets, stored, false), newRules: [], changedRules: [], goneRules: [], saysGrants: false, grants: null };
   }
 
   private publicColumns(entry: PublicResource, domain: DomainRef | null): ColumnValues {
@@ -282,13 +290,14 @@ class Planner {
     const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual(stored?.clientIds ?? [], grants.clientIds));
     // Several sources share a resource by naming the same one: each adds its own site.
     const shared = stored !== undefined && !row.mayWrite;
+    this.partDrift(entry.key, stored, row.mayWrite);
     const all = shared ? [...new Set([...stored.siteIds, ...siteIds])] : siteIds;
     const sitesChanged = !isDeepStrictEqual(stored?.siteIds ?? [], all);
     if (stored && (grantsChange || sitesChanged)) {
       this.changes.push({ action: 'update', type: 'private-resource', key: entry.key, fields: [...(sitesChanged ? ['sites'] : []), ...(grantsChange ? ['access'] : [])] });
     }
     const touched = row.columns || sitesChanged || grantsChange ? [...new Set([...(stored?.siteIds ?? []), ...all])] : [];
-    return { key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, siteIds: all, touchedSites: touched, sitesChanged, grants: grantsChange || !stored ? grants : null };
+    return { key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, siteIds: all, touchedSites: touched, sitesChanged, saysGrants: row.mayWrite, grants: grantsChange || !stored ? grants : null };
   }
 
   // ------------------------------------------------------------ what both have in common
@@ -299,7 +308,7 @@ class Planner {
    */
   private decide(path: string, key: string, type: 'public-resource' | 'private-resource', stored: Stored | undefined, wanted: ColumnValues): { columns: ColumnValues | null; declared: ColumnValues | null; mayWrite: boolean } | undefined {
     const { site, kind, sourceId } = this.applicant;
-    const declared = owns(kind) ? visible(wanted) : null;
+    const declared = owns(kind) ? wanted : null;
     const staging = site?.pending ? { staged_by: site.siteId, enabled: false, staged_enabled: wanted['enabled'] } : {};
     if (!stored) {
       this.changes.push({ action: 'create', type, key, fields: [] });
@@ -321,17 +330,40 @@ class Planner {
       if (declares && !mine) this.changes.push({ action: 'update', type, key, fields: ['owner'] });
       return { columns: null, declared: declares ? declared : null, mayWrite: kind === 'api' ? stored.declarations.length === 0 : (mine && others.length === 0) || staged };
     }
+    // An operator who says what the owners say sets back what was changed since; it stays theirs.
+    const says = ({ declared: said }: Declaration) => difference.every((name) => name in said && isDeepStrictEqual(said[name], wanted[name]));
+    if (kind === 'api' && others.length > 0 && others.every(says)) {
+      this.columnDrift(key, stored, others[0]!, difference, wanted);
+      this.changes.push({ action: 'update', type, key, fields: difference.map(fieldOf) });
+      return { columns: Object.fromEntries(difference.map((name) => [name, wanted[name]])), declared: null, mayWrite: false };
+    }
     const owner = this.foreignOwner(stored, others, mine, staged);
     if (owner) return this.problem(path, `${owner}, and differs in ${difference.map(fieldOf).join(', ')}`);
     if (site?.pending && !staged) return this.problem(path, 'the site waits for approval and changes nothing that is in service');
     const own = stored.declarations.find((d) => d.sourceId === sourceId);
-    for (const field of difference) {
-      if (own && field in own.declared && isDeepStrictEqual(own.declared[field], wanted[field])) {
-        this.drift.push({ key, field: fieldOf(field), file: wanted[field], current: stored.columns[field] ?? null });
-      }
-    }
+    if (own) this.columnDrift(key, stored, own, difference, wanted);
     this.changes.push({ action: 'update', type, key, fields: [...new Set(difference.map(fieldOf))] });
     return { columns: Object.fromEntries(difference.map((name) => [name, target[name as keyof typeof target]])), declared, mayWrite: true };
+  }
+
+  /** The columns that differ from the document though it says what it said. */
+  private columnDrift(key: string, stored: Stored, { declared }: Declaration, difference: string[], wanted: ColumnValues): void {
+    for (const column of difference) {
+      const name = column === 'staged_enabled' ? 'enabled' : column;
+      // A secret has another hash each time: what is there is not what the document left there.
+      const same = name.endsWith('_hash') ? declared[name] !== stored.columns[name] : isDeepStrictEqual(declared[name], wanted[name]);
+      if (!(name in declared) || !same) continue;
+      this.drift.push({ key, field: fieldOf(column), file: shownOf(name, wanted[name]), current: shownOf(name, stored.columns[column] ?? null) });
+    }
+  }
+
+  /** Targets, rules and grants that somebody changed since. An operator's plan shows what every owner's next apply sets back. */
+  private partDrift(key: string, stored: Stored | undefined, saysGrants: boolean): void {
+    const { kind, sourceId } = this.applicant;
+    const shown = (stored?.parts ?? []).filter((p) => kind === 'api' || p.sourceId === sourceId);
+    const drift = shown.flatMap(({ parts, now }) => Object.keys(parts).filter((field) => !isDeepStrictEqual(parts[field], now[field])).map((field) => ({ key, field, file: parts[field], current: now[field] })));
+    this.drift.push(...driftOf(drift));
+    if (owns(kind) && stored) this.resays ||= drift.length > 0 || shown.length === 0 || 'roles' in shown[0]!.parts !== saysGrants;
   }
 
   private foreignOwner(stored: Stored, others: Declaration[], mine: boolean, staged: boolean): string | undefined {
@@ -396,8 +428,8 @@ class Planner {
   }
 }
 
-/** Hashes of secrets are no part of what a document visibly declares. */
-const visible = (columns: ColumnValues) => Object.fromEntries(Object.entries(columns).filter(([name]) => !name.endsWith('_hash')));
+/** Of a secret only that it is there. */
+const shownOf = (column: string, value: unknown) => (column.endsWith('_hash') && value !== null ? '********' : value);
 
 const differing = (wanted: ColumnValues, current: ColumnValues) => Object.keys(wanted).filter((name) => !isDeepStrictEqual(wanted[name] ?? null, current[name] ?? null));
 

@@ -11,6 +11,9 @@ const PARTS = (table: string, id: string) =>
 const DECLARATIONS = (table: string, id: string) =>
   `coalesce((SELECT jsonb_agg(jsonb_build_object('sourceId', d.source_id, 'kind', b.kind, 'siteName', s.name, 'declared', d.declared))
      FROM ${table} d JOIN blueprint_source b USING (source_id) JOIN site s ON s.site_id = b.site_id WHERE d.${id} = r.${id}), '[]')`;
+const SAID = (table: string) =>
+  `coalesce((SELECT jsonb_agg(jsonb_build_object('sourceId', p.source_id, 'parts', p.parts, 'now', ${table}_parts_now(p.${table}_id, p.source_id)) ORDER BY p.source_id)
+     FROM ${table}_parts p WHERE p.${table}_id = r.${table}_id), '[]') AS parts`;
 const IDS = (table: string, owner: string, column: string, order = '1') => `ARRAY(SELECT m.${column} FROM ${table} m WHERE m.${owner} = r.${owner} ORDER BY ${order})`;
 
 const MINE = (table: string) => `SELECT r.nice_id AS key, NOT EXISTS (SELECT FROM ${table}_declaration o WHERE o.${table}_id = r.${table}_id AND o.source_id <> $1) AS alone
@@ -24,7 +27,7 @@ export class StateRepository {
     const names = namesIn(model);
     await query(tx, 'SELECT FROM resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY resource_id FOR NO KEY UPDATE', [orgId, names.publicKeys]);
     await query(tx, 'SELECT FROM site_resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY site_resource_id FOR NO KEY UPDATE', [orgId, names.privateKeys]);
-    const [sites, domains, roles, users, clients, publicRows, privateRows, taken, routes, publicKeys, privateKeys, targets, rules] = await Promise.all([
+    const [sites, domains, roles, users, clients, publicRows, privateRows, taken, routes, publicKeys, privateKeys, targets, rules, [parts]] = await Promise.all([
       query<{ siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean }>(
         tx,
         `SELECT site_id AS "siteId", nice_id AS "niceId", name, docker_socket_enabled AS "dockerSocketEnabled" FROM site WHERE org_id = $1 AND nice_id = ANY ($2)
@@ -59,6 +62,11 @@ export class StateRepository {
         'SELECT u.rule_id AS id, r.nice_id AS key FROM resource_rule u JOIN resource r USING (resource_id) WHERE u.source_id = $1 AND r.nice_id <> ALL ($2)',
         [sourceId, names.publicKeys],
       ),
+      query<{ some: boolean }>(
+        tx,
+        'SELECT EXISTS (SELECT FROM resource_parts p JOIN resource r USING (resource_id) WHERE p.source_id = $1 AND r.nice_id <> ALL ($2)) AS some',
+        [sourceId, names.publicKeys],
+      ),
     ]);
     const byRef: State['sites'] = new Map();
     for (const site of sites) for (const ref of new Set([site.niceId, site.name])) byRef.set(ref, [...(byRef.get(ref) ?? []), site]);
@@ -72,7 +80,7 @@ export class StateRepository {
       privateResources: privateRows,
       ownRoutes: new Set(routes),
       taken,
-      mine: { publicKeys, privateKeys, strayTargets: targets, strayRules: rules },
+      mine: { publicKeys, privateKeys, strayTargets: targets, strayRules: rules, strayParts: parts!.some },
     };
   }
 
@@ -99,7 +107,7 @@ export class StateRepository {
   private async publicRows(em: EntityManager, orgId: string, keys: string[]): Promise<State['publicResources']> {
     const rows = await query<StoredPublic & { key: string }>(
       em,
-      `SELECT r.nice_id AS key, r.resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations,
+      `SELECT r.nice_id AS key, r.resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations, ${SAID('resource')},
          ${PARTS('target', 'target_id')} AS targets, ${PARTS('resource_rule', 'rule_id')} AS rules, ${IDS('resource_role', 'resource_id', 'role_id')} AS "roleIds",
          ${IDS('staged_grant', 'resource_id', 'role_name')} AS "stagedRoles",
          ${IDS('resource_user', 'resource_id', 'user_id')} AS "userIds", ${IDS('resource_whitelist', 'resource_id', 'email')} AS emails
@@ -112,7 +120,7 @@ export class StateRepository {
   private async privateRows(em: EntityManager, orgId: string, keys: string[]): Promise<State['privateResources']> {
     const rows = await query<StoredPrivate & { key: string }>(
       em,
-      `SELECT r.nice_id AS key, r.site_resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('site_resource_declaration', 'site_resource_id')} AS declarations,
+      `SELECT r.nice_id AS key, r.site_resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('site_resource_declaration', 'site_resource_id')} AS declarations, ${SAID('site_resource')},
          ${IDS('site_resource_site', 'site_resource_id', 'site_id', 'm.position, m.site_id')} AS "siteIds", ${IDS('site_resource_role', 'site_resource_id', 'role_id')} AS "roleIds",
          ${IDS('staged_grant', 'site_resource_id', 'role_name')} AS "stagedRoles",
          ${IDS('site_resource_user', 'site_resource_id', 'user_id')} AS "userIds", ${IDS('site_resource_client', 'site_resource_id', 'client_id')} AS "clientIds"
@@ -127,13 +135,13 @@ export class StateRepository {
     const publics = await query<StoredPublic & { key: string }>(
       tx,
       `SELECT r.nice_id AS key, r.resource_id AS id, '{}'::jsonb AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations, ${PARTS('target', 'target_id')} AS targets,
-         '[]'::jsonb AS rules, '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::text[] AS emails FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
+         '[]'::jsonb AS rules, '[]'::jsonb AS parts, '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::text[] AS emails FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
       [orgId, publicKeys],
     );
     const privates = await query<StoredPrivate & { key: string }>(
       tx,
       `SELECT r.nice_id AS key, r.site_resource_id AS id, '{}'::jsonb AS columns, ${DECLARATIONS('site_resource_declaration', 'site_resource_id')} AS declarations,
-         ${IDS('site_resource_site', 'site_resource_id', 'site_id', 'm.position, m.site_id')} AS "siteIds", '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::bigint[] AS "clientIds"
+         ${IDS('site_resource_site', 'site_resource_id', 'site_id', 'm.position, m.site_id')} AS "siteIds", '[]'::jsonb AS parts, '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::bigint[] AS "clientIds"
        FROM site_resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
       [orgId, privateKeys],
     );

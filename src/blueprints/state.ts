@@ -27,6 +27,13 @@ export interface Declaration {
   declared: ColumnValues;
 }
 
+/** What hangs on a resource as a source's last document left it, and as it is now: lists by what they are of. */
+export interface Parts {
+  sourceId: number;
+  parts: Record<string, unknown>;
+  now: Record<string, unknown>;
+}
+
 /** A row of `target` or `resource_rule` by its columns. */
 export interface Part {
   id: number;
@@ -38,6 +45,7 @@ export interface Stored {
   id: number;
   columns: ColumnValues;
   declarations: Declaration[];
+  parts: Parts[];
   roleIds: number[];
   /** Names of roles that a waiting site's document grants and that are not made yet. */
   stagedRoles: string[];
@@ -94,7 +102,7 @@ export interface State {
   /** Who has what only one resource may have, see {@link claim}; a wildcard has the names below it too. */
   taken: Map<string, Holder[]>;
   /** What this source declared so far and the document may have dropped. */
-  mine: { publicKeys: Mine[]; privateKeys: Mine[]; strayTargets: { id: number; siteId: number; key: string }[]; strayRules: { id: number; key: string }[] };
+  mine: { publicKeys: Mine[]; privateKeys: Mine[]; strayTargets: { id: number; siteId: number; key: string }[]; strayRules: { id: number; key: string }[]; strayParts: boolean };
 }
 
 /** bcrypt hashes of a document's secrets by resource, made (or recognised as unchanged) before the transaction. */

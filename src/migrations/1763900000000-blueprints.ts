@@ -51,17 +51,67 @@ CREATE TABLE staged_grant (
 );
 CREATE INDEX staged_grant_site ON staged_grant (site_id);
 
--- What a document declares and somebody has changed since: read models for the resources.
+-- What hangs on a resource as a source's last document left it: its targets and rules, and, if the document speaks of access, the grants.
+CREATE TABLE resource_parts (
+  source_id bigint NOT NULL REFERENCES blueprint_source ON DELETE CASCADE,
+  resource_id bigint NOT NULL REFERENCES resource ON DELETE CASCADE,
+  parts jsonb NOT NULL,
+  PRIMARY KEY (resource_id, source_id)
+);
+CREATE INDEX resource_parts_source ON resource_parts (source_id);
+CREATE TABLE site_resource_parts (
+  source_id bigint NOT NULL REFERENCES blueprint_source ON DELETE CASCADE,
+  site_resource_id bigint NOT NULL REFERENCES site_resource ON DELETE CASCADE,
+  parts jsonb NOT NULL,
+  PRIMARY KEY (site_resource_id, source_id)
+);
+CREATE INDEX site_resource_parts_source ON site_resource_parts (source_id);
+-- The same as it is now. Roles by name, so that those that are made on approval are the same before and after.
+CREATE FUNCTION resource_parts_now(resource bigint, source bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object(
+    'targets', coalesce((SELECT jsonb_agg(to_jsonb(t) - '{target_id,org_id,resource_id,source_id,internal_port,hc_tls_server_name,hc_health,version,created_at}'::text[]
+      ORDER BY t.site_id, t.ip COLLATE "C", t.port, t.path COLLATE "C", t.path_match_type, t.target_id) FROM target t WHERE t.resource_id = $1 AND t.source_id = $2), '[]'),
+    'rules', coalesce((SELECT jsonb_agg(to_jsonb(u) - '{rule_id,org_id,resource_id,source_id,version}'::text[] ORDER BY u.priority, u.match, u.value COLLATE "C", u.rule_id)
+      FROM resource_rule u WHERE u.resource_id = $1 AND u.source_id = $2), '[]'),
+    'roles', coalesce((SELECT jsonb_agg(n.name ORDER BY n.name COLLATE "C") FROM (SELECT o.name FROM resource_role m JOIN role o USING (role_id) WHERE m.resource_id = $1
+      UNION SELECT g.role_name FROM staged_grant g WHERE g.resource_id = $1) n), '[]'),
+    'users', coalesce((SELECT jsonb_agg(coalesce(u.email, u.username) ORDER BY u.user_id COLLATE "C") FROM resource_user m JOIN "user" u USING (user_id) WHERE m.resource_id = $1), '[]'),
+    'emails', coalesce((SELECT jsonb_agg(m.email ORDER BY m.email COLLATE "C") FROM resource_whitelist m WHERE m.resource_id = $1), '[]'))
+$$;
+-- A document names its own site; what others share the resource with is theirs.
+CREATE FUNCTION site_resource_parts_now(resource bigint, source bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object(
+    'siteIds', CASE WHEN EXISTS (SELECT FROM site_resource_declaration d WHERE d.site_resource_id = $1 AND d.source_id <> $2)
+        AND EXISTS (SELECT FROM site_resource_site m JOIN blueprint_source b USING (site_id) WHERE m.site_resource_id = $1 AND b.source_id = $2)
+      THEN (SELECT jsonb_build_array(b.site_id) FROM blueprint_source b WHERE b.source_id = $2)
+      ELSE coalesce((SELECT jsonb_agg(m.site_id ORDER BY m.position, m.site_id) FROM site_resource_site m WHERE m.site_resource_id = $1), '[]') END,
+    'roles', coalesce((SELECT jsonb_agg(n.name ORDER BY n.name COLLATE "C") FROM (SELECT o.name FROM site_resource_role m JOIN role o USING (role_id) WHERE m.site_resource_id = $1
+      UNION SELECT g.role_name FROM staged_grant g WHERE g.site_resource_id = $1) n), '[]'),
+    'users', coalesce((SELECT jsonb_agg(coalesce(u.email, u.username) ORDER BY u.user_id COLLATE "C") FROM site_resource_user m JOIN "user" u USING (user_id)
+      WHERE m.site_resource_id = $1), '[]'),
+    'clients', coalesce((SELECT jsonb_agg(c.nice_id ORDER BY c.client_id) FROM site_resource_client m JOIN client c USING (client_id) WHERE m.site_resource_id = $1), '[]'))
+$$;
+
+-- What a document declares and somebody has changed since: read models for the resources. "enabled" is what it is to be while the site waits
+-- or is suspended; of a secret nothing is shown but that it is there.
+CREATE FUNCTION drift_of(declared jsonb, current jsonb) RETURNS TABLE (entry jsonb) LANGUAGE sql IMMUTABLE AS $$
+  SELECT jsonb_build_object('field', e.key, 'file', CASE WHEN e.key LIKE '%\\_hash' AND e.value <> 'null' THEN '"********"' ELSE e.value END,
+    'current', CASE WHEN e.key LIKE '%\\_hash' AND c.value <> 'null' THEN '"********"' ELSE c.value END)
+  FROM jsonb_each($1) e CROSS JOIN LATERAL (SELECT CASE WHEN e.key = 'enabled' AND $2 -> 'staged_enabled' <> 'null' THEN $2 -> 'staged_enabled' ELSE $2 -> e.key END AS value) c
+  WHERE $2 ? e.key AND c.value IS DISTINCT FROM e.value
+$$;
 CREATE VIEW resource_drift AS
-  SELECT d.resource_id, jsonb_agg(DISTINCT jsonb_build_object('field', e.key, 'file', e.value, 'current', to_jsonb(r) -> e.key)) AS drift
-  FROM resource_declaration d JOIN resource r USING (resource_id) CROSS JOIN LATERAL jsonb_each(d.declared) e
-  WHERE r.staged_by IS NULL AND to_jsonb(r) ? e.key AND to_jsonb(r) -> e.key IS DISTINCT FROM e.value
-  GROUP BY d.resource_id;
+  SELECT resource_id, jsonb_agg(DISTINCT entry) AS drift FROM (
+    SELECT d.resource_id, f.entry FROM resource_declaration d JOIN resource r USING (resource_id) CROSS JOIN LATERAL drift_of(d.declared, to_jsonb(r)) f
+    UNION ALL
+    SELECT p.resource_id, f.entry FROM resource_parts p CROSS JOIN LATERAL drift_of(p.parts, resource_parts_now(p.resource_id, p.source_id)) f
+  ) e GROUP BY resource_id;
 CREATE VIEW site_resource_drift AS
-  SELECT d.site_resource_id, jsonb_agg(DISTINCT jsonb_build_object('field', e.key, 'file', e.value, 'current', to_jsonb(r) -> e.key)) AS drift
-  FROM site_resource_declaration d JOIN site_resource r USING (site_resource_id) CROSS JOIN LATERAL jsonb_each(d.declared) e
-  WHERE r.staged_by IS NULL AND to_jsonb(r) ? e.key AND to_jsonb(r) -> e.key IS DISTINCT FROM e.value
-  GROUP BY d.site_resource_id;
+  SELECT site_resource_id, jsonb_agg(DISTINCT entry) AS drift FROM (
+    SELECT d.site_resource_id, f.entry FROM site_resource_declaration d JOIN site_resource r USING (site_resource_id) CROSS JOIN LATERAL drift_of(d.declared, to_jsonb(r)) f
+    UNION ALL
+    SELECT p.site_resource_id, f.entry FROM site_resource_parts p CROSS JOIN LATERAL drift_of(p.parts, site_resource_parts_now(p.site_resource_id, p.source_id)) f
+  ) e GROUP BY site_resource_id;
 
 -- The history: every document that changed something, or could not be applied. Secrets are masked.
 CREATE TABLE blueprint (

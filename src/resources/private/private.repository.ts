@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '../../../libs/platform/index.js';
-import { fieldOf } from '../field-names.js';
+import { driftOf } from '../field-names.js';
 import type { DriftedField } from '../public/resources.dto.js';
 import { OWN_ROUTE, ownRoutes } from './own-routes.js';
 import type { SiteResourceRow, SiteResourceView } from './private.dto.js';
@@ -76,7 +76,7 @@ export class PrivateRepository {
   /** What blueprint files declare of it and somebody has changed since, under the names of the API. */
   async drift(em: EntityManager, siteResourceId: number): Promise<DriftedField[]> {
     const [row] = await prepared<{ drift: DriftedField[] }>(em, 'site_resource_drift', 'SELECT drift FROM site_resource_drift WHERE site_resource_id = $1', [siteResourceId]);
-    return (row?.drift ?? []).map(({ field, file, current }) => ({ field: fieldOf(field), file, current }));
+    return driftOf(row?.drift ?? []);
   }
 
   async find(em: EntityManager, orgId: string, siteResourceId: number): Promise<StoredSiteResource | null> {

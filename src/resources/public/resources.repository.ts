@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '../../../libs/platform/index.js';
 import type { HeaderPair } from '../headers.js';
 import { coveringWildcard } from '../domains/domain-names.js';
-import { fieldOf } from '../field-names.js';
+import { driftOf } from '../field-names.js';
 import type { DriftedField, Protocol, ResourceRow, ResourceView } from './resources.dto.js';
 
 /** A row as it is read; `headers` as JSON. */
@@ -67,7 +67,7 @@ export class ResourcesRepository {
       `SELECT ${COLUMNS}, coalesce((SELECT d.drift FROM resource_drift d WHERE d.resource_id = r.resource_id), '[]') AS drift FROM resource r WHERE org_id = $1 AND resource_id = $2`,
       [orgId, resourceId],
     );
-    return row ? { ...row, drift: row.drift.map((d) => ({ ...d, field: fieldOf(d.field) })) } : null;
+    return row ? { ...row, drift: driftOf(row.drift) } : null;
   }
 
   /** Locks the row until the end of the transaction. */
