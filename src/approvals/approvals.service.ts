@@ -33,7 +33,7 @@ export class ApprovalsService implements OnModuleInit {
 
   /**
    * Changes plain fields, and decides where `status` is given; both or neither.
-   * @throws not_found, precondition_failed, conflict when the niceId is taken, validation when nothing is given or a group does not exist.
+   * @throws not_found for a group too, precondition_failed, conflict when the niceId is taken, validation when nothing is given.
    */
   async update(principal: Principal, orgId: string, siteId: number, body: UpdateSiteBody, ifMatch?: number): Promise<{ site: SiteView; version: number }> {
     const { status, note, ...rest } = body;
@@ -107,6 +107,7 @@ export class ApprovalsService implements OnModuleInit {
     if (body.siteIds) return { siteIds: body.siteIds, remaining: 0 };
     if (body.filter!.status === 'approved') throw invalid('filter.status', 'only pending sites are decided on by filter');
     const filter = { ...body.filter!, status: 'pending' as const };
+    await this.reads.requireNamed(this.db.manager, orgId, filter);
     const siteIds = await this.reads.ids(this.db.manager, orgId, filter, MAX_AT_ONCE);
     const total = siteIds.length < MAX_AT_ONCE ? siteIds.length : await this.reads.total(this.db.manager, orgId, filter);
     return { siteIds, remaining: Math.max(0, total - siteIds.length) };

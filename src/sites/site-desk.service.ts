@@ -88,8 +88,10 @@ export class SiteDeskService implements OnModuleInit {
     }
   }
 
+  /** @throws not_found for a group or key that the organization has not. */
   async list(_principal: Principal, orgId: string, q: ListSitesQuery): Promise<SiteList> {
     const window = windowOf(q, PAGE_SIZE);
+    await this.reads.requireNamed(this.db.manager, orgId, q);
     const [sites, total] = [await this.reads.page(this.db.manager, orgId, q, window), await this.reads.total(this.db.manager, orgId, q)];
     return { sites, pagination: shapeB(total, window) };
   }

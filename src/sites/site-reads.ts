@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { likeEscape, prepared, query, type Window } from '../../libs/platform/index.js';
+import { likeEscape, notFound, prepared, query, type Window } from '../../libs/platform/index.js';
 import type { ListSitesQuery, SiteFilter, SiteItem, SiteOrigin, SiteRow, SiteView } from './sites.dto.js';
 import type { SiteStatus, SiteType } from './sites.repository.js';
 
@@ -79,6 +79,27 @@ export class SiteReads {
     return row!.n;
   }
 
+  /** What a filter names must be there: nothing of another organization, or of none, narrows a list. @throws not_found */
+  async requireNamed(em: EntityManager, orgId: string, { group, keyId }: SiteFilter): Promise<void> {
+    if (group !== undefined) {
+      const [row] = await query<{ yes: boolean }>(em, `SELECT EXISTS (SELECT FROM site_group g WHERE g.org_id = $1 AND g.${groupColumn(group)} = $2) AS yes`, [orgId, group]);
+      if (!row!.yes) throw notFound('Group');
+    }
+    if (keyId !== undefined) await this.requireKey(em, orgId, keyId);
+  }
+
+  /** A key that was deleted is still known by its sites and claims (claims.md rule 12). @throws not_found */
+  async requireKey(em: EntityManager, orgId: string, keyId: string): Promise<void> {
+    const [row] = await prepared<{ yes: boolean }>(
+      em,
+      'provisioning_key_known',
+      `SELECT EXISTS (SELECT FROM provisioning_key WHERE org_id = $1 AND key_id = $2) OR EXISTS (SELECT FROM site WHERE org_id = $1 AND key_id = $2)
+         OR EXISTS (SELECT FROM claim WHERE org_id = $1 AND key_id = $2) AS yes`,
+      [orgId, keyId],
+    );
+    if (!row!.yes) throw notFound('Provisioning key');
+  }
+
   /** @returns ids of matches in the order of ids, at most `limit`. */
   async ids(em: EntityManager, orgId: string, filter: SiteFilter, limit: number): Promise<number[]> {
     const { where, values } = conditions(orgId, filter);
@@ -137,8 +158,8 @@ function conditions(orgId: string, f: SiteFilter): { where: string; values: unkn
   if (f.agentVersion !== undefined) add(f.agentVersion, (p) => `s.agent_version = ${p}`);
   for (const label of f.label ?? []) add(JSON.stringify(pair(label)), (p) => `s.labels <> '{}' AND s.labels @> ${p}::jsonb`);
   if (f.group !== undefined) {
-    const column = /^\d{1,15}$/.test(f.group) ? 'group_id = %::bigint' : 'name = %';
-    add(f.group, (p) => `s.site_id IN (SELECT m.site_id FROM site_group g JOIN site_group_member m ON m.group_id = g.group_id WHERE g.org_id = $1 AND g.${column.replace('%', p)})`);
+    const column = groupColumn(f.group);
+    add(f.group, (p) => `s.site_id IN (SELECT m.site_id FROM site_group g JOIN site_group_member m ON m.group_id = g.group_id WHERE g.org_id = $1 AND g.${column} = ${p})`);
   }
   if (f.query) add(`%${likeEscape(f.query)}%`, (p) => `(s.name ILIKE ${p} OR s.nice_id ILIKE ${p})`);
   if (f.online) {
@@ -149,6 +170,9 @@ function conditions(orgId: string, f: SiteFilter): { where: string; values: unkn
   if (f.online === false) parts.push(`s.type <> 'local' AND NOT EXISTS (SELECT FROM site_presence p WHERE p.site_id = s.site_id AND p.session_id IS NOT NULL)`);
   return { where: parts.join(' AND '), values };
 }
+
+/** A group's name is never of digits alone. */
+const groupColumn = (group: string) => (/^\d{1,15}$/.test(group) ? 'group_id' : 'name');
 
 function pair(label: string): Record<string, string> {
   const at = label.indexOf('=');

@@ -80,6 +80,11 @@ export class SitesRepository {
     );
   }
 
+  async exists(em: EntityManager, orgId: string, siteId: number): Promise<boolean> {
+    const [row] = await prepared<{ yes: boolean }>(em, 'site_exists', 'SELECT EXISTS (SELECT FROM site WHERE org_id = $1 AND site_id = $2) AS yes', [orgId, siteId]);
+    return row!.yes;
+  }
+
   /** Locks the row until the end of the transaction. @returns null when it is not there. */
   async lockVersion(tx: EntityManager, orgId: string, siteId: number): Promise<number | null> {
     const [row] = await query<{ version: number }>(tx, 'SELECT version FROM site WHERE org_id = $1 AND site_id = $2 FOR NO KEY UPDATE', [orgId, siteId]);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
-import { AppError, conflict, Hooks, invalid, isUniqueViolation, notFound, notify, requireVersion } from '../../libs/platform/index.js';
+import { AppError, conflict, Hooks, isUniqueViolation, notFound, notify, requireVersion } from '../../libs/platform/index.js';
 import { AddressPoolService } from '../orgs/index.js';
 import { makeNiceId } from './nice-id.js';
 import { type SiteFields, type SiteInsert, SitesRepository, type SiteStatus, type SiteType } from './sites.repository.js';
@@ -79,6 +79,11 @@ export class SitesService {
     if (pairs.length > 0) await this.sites.addToGroups(tx, pairs);
   }
 
+  /** @throws not_found when the organization has no such site. */
+  async require(em: EntityManager, orgId: string, siteId: number): Promise<void> {
+    if (!(await this.sites.exists(em, orgId, siteId))) throw notFound('Site');
+  }
+
   /** Locks the site for a change by somebody who read this version of it. @throws not_found, precondition_failed */
   async requireVersion(tx: EntityManager, orgId: string, siteId: number, ifMatch: number): Promise<void> {
     const version = await this.sites.lockVersion(tx, orgId, siteId);
@@ -93,7 +98,7 @@ export class SitesService {
 
   /**
    * Changes plain fields; the groups given replace those that are there.
-   * @throws not_found, conflict when the niceId is taken, validation when a group is not of this organization.
+   * @throws not_found, for a group of another organization too; conflict when the niceId is taken.
    */
   async update(tx: EntityManager, orgId: string, siteId: number, fields: SiteFields): Promise<void> {
     const { groupIds, ...columns } = fields;
@@ -103,7 +108,7 @@ export class SitesService {
       throw isUniqueViolation(error, 'site_nice_id') ? niceIdTaken() : error;
     }
     if (!groupIds) return;
-    if ((await this.sites.setGroups(tx, orgId, siteId, groupIds)) !== groupIds.length) throw invalid('groupIds', 'a group does not exist');
+    if ((await this.sites.setGroups(tx, orgId, siteId, groupIds)) !== groupIds.length) throw notFound('Group');
   }
 
   /**

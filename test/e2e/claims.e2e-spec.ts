@@ -328,7 +328,6 @@ describe('rules 8 and 9: contradictions and patterns', () => {
     ['validUntil', { validUntil: '2001-01-01T00:00:00Z' }],
     ['validUntil', { validUntil: 'tomorrow-ish' }],
     ['maxBatchSize', { maxBatchSize: 0 }],
-    ['templateId', { templateId: 999_999_999 }],
     ['name', { name: '' }],
     ['surprise', { surprise: 1 }],
   ])('a key with a wrong %s is 400', async (field, body) => {
@@ -336,6 +335,31 @@ describe('rules 8 and 9: contradictions and patterns', () => {
     const reply = await root.put(org.path('site-provisioning-key'), { name: 'x', maxBatchSize: null, ...body });
     expect(reply.status).toBe(400);
     expect(reply.body.message).toContain(field);
+  });
+
+  it('a template, profile or group that is not there is 404, and nothing is made', async () => {
+    const [org, other] = [await TestOrg.create(root), await TestOrg.create(root)];
+    const { templateId } = await other.template({});
+    const { profileId } = await root.expect<{ profileId: number }>('PUT', other.path('provisioning-profile'), { name: 'p' });
+    const { groupId } = await root.expect<{ groupId: number }>('PUT', other.path('group'), { name: 'g' });
+    const key = await org.key({});
+    const mine = await org.template({});
+    for (const absent of [{ templateId, profileId, groupIds: [groupId] }, { templateId: 999_999_999, profileId: 999_999_999, groupIds: [999_999_999] }]) {
+      const [template, profile, groups] = [{ templateId: absent.templateId }, { profileId: absent.profileId }, { groupIds: absent.groupIds }];
+      const tries: ['put' | 'post' | 'patch', string, object, string][] = [
+        ['put', 'site-provisioning-key', { name: 'x', maxBatchSize: null, ...template }, 'Provisioning template not found'],
+        ['patch', `site-provisioning-key/${key.siteProvisioningKeyId}`, template, 'Provisioning template not found'],
+        ['put', 'provisioning-template', { name: 'x', ...profile }, 'Provisioning profile not found'],
+        ['put', 'provisioning-template', { name: 'x', ...groups }, 'Group not found'],
+        ['post', `provisioning-template/${mine.templateId}`, profile, 'Provisioning profile not found'],
+        ['post', `provisioning-template/${mine.templateId}`, groups, 'Group not found'],
+        ['put', 'provisioning-profile', { name: 'x', ...groups }, 'Group not found'],
+      ];
+      for (const [method, path, body, message] of tries) {
+        expect(await root[method](org.path(path), body), `${method} ${path}`).toMatchObject({ status: 404, body: { code: 'not_found', message } });
+      }
+    }
+    expect(await root.expect('GET', org.path('provisioning-templates'))).toMatchObject({ pagination: { total: 2 } });
   });
 
   it('a pattern that does not compile, or is longer than 256 characters, is 400', async () => {

@@ -96,7 +96,7 @@ describe('POST /site/{siteId}', () => {
 
   it.each([
     [{}, 'body'], [{ note: 'alone' }, 'body'], [{ status: 'rejected' }, 'status'], [{ name: '' }, 'name'], [{ niceId: '12' }, 'niceId'], [{ labels: { 'a=b': 'c' } }, 'labels'],
-    [{ labels: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 'v'])) }, 'labels'], [{ labels: { a: 1 } }, 'labels'], [{ groupIds: [999999] }, 'groupIds'], [{ groupIds: [1e20] }, 'groupIds'], [{ groupIds: [5, 5] }, 'groupIds'],
+    [{ labels: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 'v'])) }, 'labels'], [{ labels: { a: 1 } }, 'labels'], [{ groupIds: [1e20] }, 'groupIds'], [{ groupIds: [5, 5] }, 'groupIds'],
     [{ online: true }, 'online'],
   ])('refuses %j', async (body, path) => {
     expect(await post(await site(), body)).toMatchObject({ status: 400, body: { fields: [{ path }] } });

@@ -367,8 +367,9 @@ describe('a user of an organization', () => {
     expect(await found(`role_id=${role.roleId}&sort_by=username`)).toBe('abc');
     expect(await found(`role_id=${role.roleId}&role_id=${admin.roleId}&sort_by=username&order=desc`)).toBe('cba');
     expect(await found('idp_id=internal&query=ZO')).toBe('a');
-    expect(await found('idp_id=3')).toBe('');
-    expect(await found(`role_id=${theirs.roleId}`)).toBe('');
+    for (const absent of ['idp_id=3', `role_id=${theirs.roleId}`, 'role_id=999999', `role_id=${role.roleId}&role_id=${theirs.roleId}`]) {
+      expect(await root.get(`/org/${org}/users?${absent}`), absent).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    }
     for (const bad of ['idp_id=x', 'role_id=x', 'role_id=0', 'sort_by=email', 'order=up', 'unknown=1']) expect((await root.get(`/org/${org}/users?${bad}`)).status, bad).toBe(400);
     expect((await root.get(`/org/${org}/users?${Array.from({ length: 51 }, (_, i) => `role_id=${i + 1}`).join('&')}`)).status).toBe(400);
   });

@@ -144,7 +144,7 @@ describe('create', () => {
 
   it.each([
     [{ name: '' }, 'name'], [{ name: undefined }, 'name'], [{ mode: 'ssh' }, 'mode'], [{ mode: undefined }, 'mode'], [{ destination: '' }, 'destination'], [{ destination: 'a b' }, 'destination'],
-    [{ destination: '10.0.0' }, 'destination'], [{ destination: 'db.local' }, 'alias'], [{ destination: 'localhost' }, 'alias'], [{ alias: 'single' }, 'alias'], [{ alias: 'a.b*' }, 'alias'],
+    [{ destination: '10.0.0' }, 'destination'], [{ destination: 'db.local' }, 'alias'], [{ destination: 'db' }, 'alias'], [{ alias: 'single' }, 'alias'], [{ alias: 'a.b*' }, 'alias'],
     [{ mode: 'cidr' }, 'destination'], [{ mode: 'cidr', destination: '10.0.0.0/33' }, 'destination'], [{ destination: '100.90.128.5' }, 'destination'],
     [{ destination: '100.96.128.5' }, 'destination'], [{ mode: 'cidr', destination: '100.96.128.0/24' }, 'destination'], [{ siteId: undefined }, 'siteIds'], [{ siteId: undefined, siteIds: [] }, 'siteIds'],
     [{ siteId: 0 }, 'siteId'], [{ siteIds: [1, 1] }, 'siteIds'], [{ siteIds: ['1'] }, 'siteIds'], [{ tcpPortRangeString: '80-79' }, 'tcpPortRangeString'], [{ udpPortRangeString: '0' }, 'udpPortRangeString'],
@@ -395,6 +395,14 @@ describe('lists', () => {
     await house.sql('UPDATE site_resource SET staged_by = $2 WHERE site_resource_id = $1', [made.siteResourceId, made.siteId]);
     expect(await list(orgId)).toMatchObject({ siteResources: [], pagination: { total: 0 } });
     expect((await house.root.expect<{ siteResources: unknown[] }>('GET', `/org/${orgId}/site/${made.siteId}/resources`)).siteResources).toHaveLength(1);
+    expect(await house.root.expect('GET', `/org/${orgId}/site-resources?siteId=${made.siteId}`)).toMatchObject({ siteResources: [{ siteResourceId: made.siteResourceId }], pagination: { total: 1 } });
+    // Whatever site it is for, it belongs to the one that it waits with.
+    const other = await site(orgId);
+    await house.sql('UPDATE site_resource SET staged_by = $2 WHERE site_resource_id = $1', [made.siteResourceId, other]);
+    for (const [siteId, n] of [[made.siteId!, 0], [other, 1]] as const) {
+      expect((await house.root.expect<{ siteResources: unknown[] }>('GET', `/org/${orgId}/site/${siteId}/resources`)).siteResources).toHaveLength(n);
+      expect(await house.root.expect('GET', `/org/${orgId}/site-resources?siteId=${siteId}`)).toMatchObject({ pagination: { total: n } });
+    }
   });
 
   it('each filter and the order is served by an index', async () => {

@@ -352,7 +352,9 @@ describe('list', () => {
     expect(await ask('healthStatus=unhealthy')).toEqual(['Open door']);
     expect(await ask('healthStatus=unknown')).toEqual(['Pass', 'Shut', 'Wire']);
     expect(await ask(`siteId=${siteId}`)).toEqual(['Open door']);
-    expect(await ask(`siteId=${await site('other')}`)).toEqual([]);
+    for (const absent of [await site('other'), 999_999]) {
+      expect(await house.root.get(`/org/${orgId}/resources?siteId=${absent}`)).toMatchObject({ status: 404, body: { code: 'not_found', message: 'Site not found' } });
+    }
     expect(await ask('query=OPEN%20D')).toEqual(['Open door']);
     expect(await ask('query=%25')).toEqual([]);
     expect(await ask(`query=${a.niceId.slice(2, 12)}`)).toEqual(['Open door']);
@@ -376,6 +378,25 @@ describe('list', () => {
     expect(await house.root.expect('GET', `/org/${orgId}/resource-names`)).toEqual([]);
     expect(await house.root.expect('GET', `/site/${siteId}/resources`)).toMatchObject({ resources: [{ resourceId }], pagination: { total: 1 } });
     expect((await read(resourceId)).enabled).toBe(false);
+  });
+
+  it('shows what waits with a site there, targets or not, among the others and by every filter', async () => {
+    const orgId = await org();
+    const [siteId, elsewhere] = [await site(orgId), await site(orgId)];
+    const [plain, bare, both] = [await create(orgId, { name: 'b' }), await create(orgId, { name: 'a' }), await create(orgId, { name: 'c' })];
+    await target(plain.resourceId, siteId);
+    for (const id of [siteId, elsewhere]) await target(both.resourceId, id);
+    await house.sql('UPDATE resource SET staged_by = $1, enabled = false WHERE resource_id = ANY($2)', [siteId, [bare.resourceId, both.resourceId]]);
+    for (const list of [`/site/${siteId}/resources?`, `/org/${orgId}/resources?siteId=${siteId}&`]) {
+      const ask = async (more: string) => house.root.expect<List>('GET', `${list}${more}`);
+      expect(await ask('')).toMatchObject({ resources: [{ name: 'a', targets: [], sites: [] }, { name: 'b' }, { name: 'c' }], pagination: { total: 3 } });
+      expect(names(await ask('order=desc&limit=2&offset=1'))).toEqual(['b', 'a']);
+      expect(await ask('enabled=false&pageSize=1')).toMatchObject({ resources: [{ name: 'a' }], pagination: { total: 2 } });
+      expect(names(await ask(`query=${both.niceId}`))).toEqual(['c']);
+    }
+    expect(names(await house.root.expect<List>('GET', `/site/${elsewhere}/resources`))).toEqual([]);
+    await house.root.expect('POST', `/resource/${bare.resourceId}`, { name: 'edited', enabled: true });
+    expect(names(await house.root.expect<List>('GET', `/site/${siteId}/resources?enabled=true`))).toEqual(['b', 'edited']);
   });
 
   it('names all of them', async () => {

@@ -80,6 +80,7 @@ describe(`a list of ${MANY} resources`, () => {
       expect(scansOf(nodes, 'resource')).toEqual([]);
       expect(scansOf(nodes, 'target')).toEqual([]);
       expect(nodes.some((node) => node['Index Name'] === 'target_site')).toBe(true);
+      expect(nodes.some((node) => node['Index Name'] === 'resource_staged')).toBe(true);
     }
   });
 

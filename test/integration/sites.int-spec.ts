@@ -249,7 +249,6 @@ describe('list sites', () => {
     ['?group=north%20wing', ['alpha', 'charlie']],
     ['?group=GROUP', ['alpha', 'charlie']],
     ['?group=GROUP&status=approved', ['alpha']],
-    ['?group=nobody', []],
     ['?online=true', ['100%_delta', 'Bravo']],
     ['?online=false', ['alpha', 'charlie']],
     ['?online=true&label=room%3Dcold&keyId=spk-one&status=pending&query=rav', ['Bravo']],
@@ -267,6 +266,20 @@ describe('list sites', () => {
       expect(page.pagination).toEqual({ total: expected.length, pageSize: 20, page: 1 });
     }
     expect(names(page)).toHaveLength(expected.length);
+  });
+
+  it.each(['group=nobody', 'group=999999', 'keyId=zzz'])('?%s, of another organization or of nothing, is 404, in decisions too', async (query) => {
+    expect(await house.root.get(`/org/${orgId}/sites?${query}`)).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    const filter = Object.fromEntries(new URLSearchParams(query));
+    expect(await house.root.post(`/org/${orgId}/approvals`, { filter, decision: 'approve' })).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  });
+
+  it('knows a key that was deleted by its sites, and one that has none yet', async () => {
+    const key = await house.root.expect<{ siteProvisioningKeyId: string }>('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'k', maxBatchSize: null });
+    for (const path of ['sites', 'claims']) {
+      const of = (id: string) => house.root.get(`/org/${orgId}/${path}?keyId=${id}`);
+      expect([(await of('spk-one')).status, (await of(key.siteProvisioningKeyId)).status, (await of('zzz')).status]).toEqual([200, 200, 404]);
+    }
   });
 
   it('counts the resources of each site, public and private ones', async () => {
@@ -354,7 +367,7 @@ describe('groups', () => {
     expect((await key.get(`/org/${other}/group/${group.groupId}`)).status).toBe(404);
     expect((await key.delete(`/org/${mine}/group/${group.groupId}`)).status).toBe(404);
     const [site] = await insert(other, [{ name: 'a' }]);
-    expect(await key.post(`/site/${site!.siteId}`, { groupIds: [group.groupId] })).toMatchObject({ status: 400, body: { fields: [{ path: 'groupIds' }] } });
+    expect(await key.post(`/site/${site!.siteId}`, { groupIds: [group.groupId] })).toMatchObject({ status: 404, body: { message: 'Group not found' } });
   });
 });
 

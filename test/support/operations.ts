@@ -107,7 +107,7 @@ export const OPERATIONS: Record<string, Operation> = {
   updateRole: { by: 'key', call: async (stage) => ({ ...(await role(stage)), body: { description: 'walk' } }), audit: ['role.update', 'role', 'roleId'] },
   deleteRole: { by: 'key', call: async (stage) => ({ ...(await role(stage)), body: { roleId: stage.roleId } }), audit: ['role.delete', 'role', 'roleId'] },
   listRoleUsers: read('key', (stage) => ({ params: { roleId: stage.roleId }, query: PAGE })),
-  listUsers: list('key', { query: 'example', sort_by: 'username', order: 'desc', idp_id: 'internal' }),
+  listUsers: read('key', (stage) => ({ query: { ...PAGE, query: 'example', sort_by: 'username', order: 'desc', idp_id: 'internal', role_id: stage.roleId } })),
   getOrgUser: read('key', (stage) => ({ params: { userId: stage.callers.member.userId } })),
   getOrgUserByUsername: read('key', (stage) => ({ query: { username: stage.callers.member.email } })),
   createOrgUser: {

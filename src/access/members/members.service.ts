@@ -24,11 +24,12 @@ export class MembersService {
     private readonly audit: AuditService,
   ) {}
 
-  /** GET /org/{orgId}/users, shape B. */
+  /** GET /org/{orgId}/users, shape B. @throws not_found for a role or identity provider that is not there */
   async list(orgId: string, query: ListUsersQuery): Promise<MemberList> {
     const window = windowOf(query, 20);
-    // No user comes from an identity provider yet.
-    if (query.idp_id !== undefined && query.idp_id !== 'internal') return { users: [], pagination: shapeB(0, window) };
+    // There are no identity providers yet.
+    if (query.idp_id !== undefined && query.idp_id !== 'internal') throw notFound('Identity provider');
+    if (query.role_id) await this.roles.requireAll(this.db.manager, orgId, query.role_id);
     const filter = { search: query.query, roleIds: query.role_id };
     const order = { by: query.sort_by === 'username' ? ('username' as const) : ('list_name' as const), descending: query.order === 'desc' };
     const rows = await this.repository.list(this.db.manager, orgId, filter, order, window);

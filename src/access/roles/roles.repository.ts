@@ -36,6 +36,11 @@ export class RolesRepository {
     return rows[0]?.orgId ?? null;
   }
 
+  async countOf(em: EntityManager, orgId: string, roleIds: number[]): Promise<number> {
+    const rows = await query<{ n: number }>(em, 'SELECT count(*) AS n FROM role WHERE org_id = $1 AND role_id = ANY ($2::bigint[])', [orgId, roleIds]);
+    return rows[0]!.n;
+  }
+
   async find(em: EntityManager, orgId: string, roleId: number): Promise<Role | null> {
     return em.getRepository(Role).findOneBy({ orgId, roleId });
   }

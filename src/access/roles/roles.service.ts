@@ -52,6 +52,11 @@ export class RolesService implements OnModuleInit {
     return roles.map(({ roleId, isAdmin }) => ({ roleId, isAdmin }));
   }
 
+  /** Without a lock, for reads. @throws not_found */
+  async requireAll(em: EntityManager, orgId: string, roleIds: number[]): Promise<void> {
+    if ((await this.repository.countOf(em, orgId, roleIds)) < new Set(roleIds).size) throw notFound('Role');
+  }
+
   /**
    * The same for a caller who is about to give them to somebody.
    * @throws permission_denied for Admin, unless the caller holds every action himself: nobody grants an action he lacks (claims.md, Routes)

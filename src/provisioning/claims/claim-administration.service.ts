@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { conflict, Db, notFound, notify, type Principal, query, shapeA, windowOf } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
+import { SiteReads } from '../../sites/index.js';
 import type { AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, ClaimView } from './claim.dto.js';
 import { ClaimsRepository } from './claims.repository.js';
 
@@ -10,12 +11,14 @@ export class ClaimAdministrationService {
   constructor(
     private readonly db: Db,
     private readonly repository: ClaimsRepository,
+    private readonly sites: SiteReads,
     private readonly audit: AuditService,
   ) {}
 
-  /** Newest first. `orgId` null: the refusals that named no existing key, for root. */
+  /** Newest first. `orgId` null: the refusals that named no existing key, for root. @throws not_found for a key that never was there */
   async list(_principal: Principal, orgId: string | null, filter: ClaimQuery): Promise<ClaimList> {
     const window = windowOf(filter, 1000);
+    if (orgId !== null && filter.keyId !== undefined) await this.sites.requireKey(this.db.manager, orgId, filter.keyId);
     const values: unknown[] = [];
     const where: string[] = [];
     const add = (sql: string, value: unknown) => {

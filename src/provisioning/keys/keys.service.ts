@@ -17,7 +17,7 @@ export class KeysService {
     private readonly audit: AuditService,
   ) {}
 
-  /** @returns the key with its secret, shown only here. @throws validation on contradictions (rule 8). */
+  /** @returns the key with its secret, shown only here. @throws validation on contradictions (rule 8); not_found for another organization's template. */
   async create(principal: Principal, orgId: string, body: CreateKeyBody): Promise<CreatedKeyView> {
     return this.db.tx((tx) => this.createIn(tx, principal, orgId, body));
   }
@@ -40,7 +40,7 @@ export class KeysService {
       secretHash: sha256(secret),
       lastChars: secret.slice(-4),
     });
-    if (!added) throw invalid('templateId', 'the template does not exist');
+    if (!added) throw notFound('Provisioning template');
     if (body.status === 'disabled') await this.repository.update(tx, orgId, keyId, { disabled: true });
     await this.audit.record(tx, principal, { orgId, action: `${TARGET}.create`, target: { type: TARGET, id: keyId }, details: { name: body.name } });
     return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
@@ -56,7 +56,7 @@ export class KeysService {
     return this.read(this.db.manager, orgId, keyId);
   }
 
-  /** @throws conflict on a revoked key, validation when fields contradict each other or the uses so far. */
+  /** @throws not_found for the template too, conflict on a revoked key, validation when fields contradict each other or the uses so far. */
   async update(principal: Principal, orgId: string, keyId: string, body: UpdateKeyBody): Promise<KeyView> {
     const { validUntil, maxBatchSize, status, ...rest } = body;
     if (Object.keys(body).length === 0) throw invalid('body', 'at least one field is required');
@@ -70,7 +70,7 @@ export class KeysService {
         ...(validUntil === undefined ? {} : { expiresAt: parseInstant(validUntil) ?? null }),
         ...(status === undefined ? {} : { disabled: status === 'disabled' }),
       });
-      if (!updated) throw invalid('templateId', 'the template does not exist');
+      if (!updated) throw notFound('Provisioning template');
       await this.done(tx, principal, orgId, keyId, 'update', { fields: Object.keys(body) });
       return this.read(tx, orgId, keyId);
     });

@@ -14,7 +14,7 @@ export class ProfilesService {
     private readonly audit: AuditService,
   ) {}
 
-  /** @throws conflict when the name is taken, validation when a group is not of this organization. */
+  /** @throws conflict when the name is taken, not_found for a group of another organization. */
   async create(principal: Principal, orgId: string, body: CreateProfileBody): Promise<ProfileView> {
     const { groupIds = [], ...fields } = body;
     checkBlueprint(fields.blueprint);
@@ -96,7 +96,7 @@ export async function replaceGroups(tx: EntityManager, of: 'profile' | 'template
     `INSERT INTO provisioning_${of}_group (${of}_id, group_id) SELECT $1, group_id FROM site_group WHERE org_id = $2 AND group_id = ANY($3)`,
     [id, orgId, groupIds],
   );
-  if (added !== groupIds.length) throw invalid('groupIds', 'a group does not exist');
+  if (added !== groupIds.length) throw notFound('Group');
 }
 
 export async function groupsOf(em: EntityManager, of: 'profile' | 'template', ids: number[]): Promise<Map<number, number[]>> {

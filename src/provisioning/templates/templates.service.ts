@@ -25,7 +25,7 @@ export class TemplatesService {
     await tx.save(Template, row(orgId, { name: DEFAULT_TEMPLATE, description: 'Approves new sites at once' }));
   }
 
-  /** @throws conflict when the name is taken; validation when the pattern does not compile or an id is not of this organization. */
+  /** @throws conflict when the name is taken; validation when the pattern does not compile; not_found for an id of another organization. */
   async create(principal: Principal, orgId: string, body: CreateTemplateBody): Promise<TemplateView> {
     check(body);
     return this.db.tx(async (tx) => {
@@ -92,7 +92,7 @@ function check(body: Partial<CreateTemplateBody>): void {
 }
 
 async function assertProfile(tx: EntityManager, orgId: string, profileId: number | null | undefined): Promise<void> {
-  if (profileId && !(await tx.existsBy(Profile, { orgId, profileId }))) throw invalid('profileId', 'the profile does not exist');
+  if (profileId && !(await tx.existsBy(Profile, { orgId, profileId }))) throw notFound('Provisioning profile');
 }
 
 function row(orgId: string, body: CreateTemplateBody): Partial<Template> {

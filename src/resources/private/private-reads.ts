@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { likeEscape, prepared, query, type Window } from '../../../libs/platform/index.js';
+import { countOf, pageOfIds } from '../pages.js';
 import type { ListSiteResourcesQuery, SiteResourceItem, SiteResourceOnSite, SiteResourceRow } from './private.dto.js';
 import { ROW } from './private.repository.js';
 
@@ -33,8 +34,8 @@ export class PrivateReads {
       const [row] = await prepared<{ n: number }>(em, 'site_resources_total', text, [orgId]);
       return row!.n;
     }
-    const { where, values } = conditions(orgId, q);
-    const [row] = await query<{ n: number }>(em, `SELECT count(*) AS n FROM site_resource r WHERE ${where}`, values);
+    const { arms, values } = conditions(orgId, q);
+    const [row] = await query<{ n: number }>(em, countOf('site_resource', arms), values);
     return row!.n;
   }
 
@@ -43,8 +44,9 @@ export class PrivateReads {
     const rows = await prepared<SiteResourceRow>(
       em,
       'site_resources_on_site',
-      `SELECT ${ROW} FROM site_resource_site m JOIN site_resource r ON r.site_resource_id = m.site_resource_id
-       WHERE m.site_id = $2 AND r.org_id = $1 AND (r.staged_by IS NULL OR r.staged_by = $2) ORDER BY r.name, r.site_resource_id LIMIT $3 OFFSET $4`,
+      `SELECT ${ROW} FROM site_resource r
+       WHERE r.org_id = $1 AND (r.staged_by IS NULL OR r.staged_by = $2) AND r.site_resource_id IN (
+         SELECT m.site_resource_id FROM site_resource_site m WHERE m.site_id = $2 UNION ALL SELECT w.site_resource_id FROM site_resource w WHERE w.staged_by = $2) ORDER BY r.name, r.site_resource_id LIMIT $3 OFFSET $4`,
       [orgId, siteId, window.limit, window.offset],
     );
     return rows.map((row) => ({
@@ -57,12 +59,10 @@ export class PrivateReads {
 
 /** The statement of a page, for tests that look at its plan too. */
 export function privatePage(orgId: string, q: ListSiteResourcesQuery, window: Window): { text: string; values: unknown[] } {
-  const { where, values } = conditions(orgId, q);
+  const { arms, values } = conditions(orgId, q);
   const direction = q.order === 'desc' ? 'DESC' : 'ASC';
   const order = `ORDER BY r.name ${direction}, r.site_resource_id ${direction}`;
-  // The page is cut out of the index alone, before rows are fetched and joined: what is skipped is never looked at. As an array, because a
-  // plan for any limit takes that for few rows.
-  const ids = `ARRAY(SELECT r.site_resource_id FROM site_resource r WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2})`;
+  const ids = pageOfIds('site_resource', 'site_resource_id', arms, direction, `$${values.length + 1}`, `$${values.length + 2}`);
   const text = `
     SELECT ${ROW}, coalesce(s.ids, '[]') AS "siteIds", coalesce(s.names, '[]') AS "siteNames", coalesce(s.nice_ids, '[]') AS "siteNiceIds",
       coalesce(s.addresses, '[]') AS "siteAddresses", coalesce(s.onlines, '[]') AS "siteOnlines" FROM site_resource r ${SITES} WHERE r.site_resource_id = ANY(${ids}) ${order}`;
@@ -71,13 +71,21 @@ export function privatePage(orgId: string, q: ListSiteResourcesQuery, window: Wi
 
 const isPlain = (q: ListSiteResourcesQuery) => !q.query && q.mode === undefined && q.siteId === undefined;
 
-/** Every value is a parameter; the text depends only on which filters are there. */
-function conditions(orgId: string, q: ListSiteResourcesQuery): { where: string; values: unknown[] } {
+/**
+ * Every value is a parameter; the text depends only on which filters are there. What waits with a site is shown where that site is asked
+ * about (integration-api.md §5.3): an arm of its own.
+ */
+function conditions(orgId: string, q: ListSiteResourcesQuery): { arms: string[]; values: unknown[] } {
   const values: unknown[] = [orgId];
   const add = (value: unknown) => `$${values.push(value)}`;
-  const parts = ['r.org_id = $1', 'r.staged_by IS NULL'];
+  const parts = ['r.org_id = $1'];
+  const arms = ['r.staged_by IS NULL'];
+  if (q.siteId !== undefined) {
+    const p = add(q.siteId);
+    arms[0] += ` AND r.site_resource_id IN (SELECT m.site_resource_id FROM site_resource_site m WHERE m.site_id = ${p})`;
+    arms.push(`r.staged_by = ${p}`);
+  }
   if (q.mode !== undefined) parts.push(`r.mode = ${add(q.mode)}`);
-  if (q.siteId !== undefined) parts.push(`r.site_resource_id IN (SELECT m.site_resource_id FROM site_resource_site m WHERE m.site_id = ${add(q.siteId)})`);
   if (q.query) {
     const p = add(`%${likeEscape(q.query)}%`);
     // Two arms rather than one OR over two tables: each is served by its own index of trigrams.
@@ -86,5 +94,5 @@ function conditions(orgId: string, q: ListSiteResourcesQuery): { where: string; 
       WHERE f.org_id = $1 AND (f.name ILIKE ${p} OR f.nice_id ILIKE ${p} OR f.destination ILIKE ${p} OR f.alias ILIKE ${p} OR host(f.alias_address) ILIKE ${p})
       UNION ALL SELECT m.site_resource_id FROM site s JOIN site_resource_site m ON m.site_id = s.site_id WHERE s.org_id = $1 AND s.name ILIKE ${p})`);
   }
-  return { where: parts.join(' AND '), values };
+  return { arms: arms.map((arm) => [arm, ...parts].join(' AND ')), values };
 }

@@ -147,11 +147,6 @@ export class PrivateRepository {
   async delete(tx: EntityManager, orgId: string, siteResourceId: number): Promise<void> {
     await execute(tx, 'DELETE FROM site_resource WHERE org_id = $1 AND site_resource_id = $2', [orgId, siteResourceId]);
   }
-
-  async hasSite(em: EntityManager, orgId: string, siteId: number): Promise<boolean> {
-    const [row] = await prepared<{ yes: boolean }>(em, 'site_resource_has_site', 'SELECT EXISTS (SELECT FROM site WHERE org_id = $1 AND site_id = $2) AS yes', [orgId, siteId]);
-    return row!.yes;
-  }
 }
 
 function one([row]: StoredSiteResource[]): StoredSiteResource | null {

@@ -71,7 +71,7 @@ export class PrivateResourcesService implements OnModuleInit {
   /** @throws not_found for a site of another organization. */
   async list(_principal: Principal, orgId: string, q: ListSiteResourcesQuery): Promise<SiteResourceList> {
     const window = windowOf(q, PAGE_SIZE);
-    if (q.siteId !== undefined && !(await this.repository.hasSite(this.db.manager, orgId, q.siteId))) throw notFound('Site');
+    if (q.siteId !== undefined) await this.sites.require(this.db.manager, orgId, q.siteId);
     const [siteResources, total] = await Promise.all([this.reads.page(this.db.manager, orgId, q, window), this.reads.total(this.db.manager, orgId, q)]);
     return { siteResources, pagination: shapeB(total, window) };
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { likeEscape, prepared, query, type Window } from '../../../libs/platform/index.js';
+import { countOf, pageOfIds } from '../pages.js';
 import type { ListResourcesQuery, ResourceItem, ResourceName, ResourceSiteItem, ResourceTargetItem } from './resources.dto.js';
 
 /** The very expression of the index `resource_auth_state`. */
@@ -50,8 +51,8 @@ export class ResourceReads {
       );
       return row!.n;
     }
-    const { where, values } = conditions(scope, q);
-    const [row] = await query<{ n: number }>(em, `SELECT count(*) AS n FROM resource r WHERE ${where}`, values);
+    const { arms, values } = conditions(scope, q);
+    const [row] = await query<{ n: number }>(em, countOf('resource', arms), values);
     return row!.n;
   }
 
@@ -67,31 +68,31 @@ export class ResourceReads {
 
 /** The statement of a page, for tests that look at its plan too. */
 export function pageStatement(scope: Scope, q: ListResourcesQuery, window: Window): { text: string; values: unknown[] } {
-  const { where, values } = conditions(scope, q);
+  const { arms, values } = conditions(scope, q);
   const direction = q.order === 'desc' ? 'DESC' : 'ASC';
-  const order = `ORDER BY r.name ${direction}, r.resource_id ${direction}`;
-  // The page is cut out of the index alone, before rows are fetched and joined: what is skipped is never looked at. As an array, because a
-  // plan for any limit takes that for few rows.
-  const ids = `ARRAY(SELECT r.resource_id FROM resource r WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2})`;
-  const text = `SELECT ${ITEM} FROM resource r ${TARGETS} WHERE r.resource_id = ANY(${ids}) ${order}`;
+  const ids = pageOfIds('resource', 'resource_id', arms, direction, `$${values.length + 1}`, `$${values.length + 2}`);
+  const text = `SELECT ${ITEM} FROM resource r ${TARGETS} WHERE r.resource_id = ANY(${ids}) ORDER BY r.name ${direction}, r.resource_id ${direction}`;
   return { text, values: [...values, window.limit, window.offset] };
 }
 
 const NARROWING: (keyof ListResourcesQuery)[] = ['query', 'enabled', 'authState', 'healthStatus', 'siteId'];
 const isPlain = (scope: Scope, q: ListResourcesQuery) => scope.siteId === undefined && NARROWING.every((key) => q[key] === undefined);
 
-/** Every value is a parameter; the text depends only on which filters are there. */
-function conditions(scope: Scope, q: ListResourcesQuery): { where: string; values: unknown[] } {
+/**
+ * Every value is a parameter; the text depends only on which filters are there. What waits with a site is shown where that site is asked
+ * about, targets there or not (integration-api.md §5.3): an arm of its own.
+ */
+function conditions(scope: Scope, q: ListResourcesQuery): { arms: string[]; values: unknown[] } {
   const values: unknown[] = [scope.orgId];
   const add = (value: unknown) => `$${values.push(value)}`;
   const parts = ['r.org_id = $1'];
-  const onSite = (p: string) => `r.resource_id IN (SELECT t.resource_id FROM target t WHERE t.site_id = ${p})`;
-  if (scope.siteId === undefined) parts.push('r.staged_by IS NULL');
-  else {
-    const p = add(scope.siteId);
-    parts.push(`(r.staged_by IS NULL OR r.staged_by = ${p})`, onSite(p));
+  const siteId = scope.siteId ?? q.siteId;
+  const arms = ['r.staged_by IS NULL'];
+  if (siteId !== undefined) {
+    const p = add(siteId);
+    arms[0] += ` AND r.resource_id IN (SELECT t.resource_id FROM target t WHERE t.site_id = ${p})`;
+    arms.push(`r.staged_by = ${p}`);
   }
-  if (q.siteId !== undefined) parts.push(onSite(add(q.siteId)));
   if (q.enabled !== undefined) parts.push(`r.enabled = ${add(q.enabled)}`);
   if (q.healthStatus !== undefined) parts.push(`r.health = ${add(q.healthStatus)}`);
   if (q.authState !== undefined) parts.push(`${AUTH_STATE} = ${add(q.authState)}`);
@@ -99,7 +100,7 @@ function conditions(scope: Scope, q: ListResourcesQuery): { where: string; value
     const p = add(`%${likeEscape(q.query)}%`);
     parts.push(`(r.name ILIKE ${p} OR r.nice_id ILIKE ${p} OR r.full_domain ILIKE ${p})`);
   }
-  return { where: parts.join(' AND '), values };
+  return { arms: arms.map((arm) => [arm, ...parts].join(' AND ')), values };
 }
 
 function toItem(row: ItemRow): ResourceItem {

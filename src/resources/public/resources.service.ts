@@ -80,8 +80,10 @@ export class ResourcesService implements OnModuleInit {
     }
   }
 
+  /** @throws not_found for a site of another organization. */
   async list(_principal: Principal, scope: Scope, q: ListResourcesQuery): Promise<ResourceList> {
     const window = windowOf(q, PAGE_SIZE);
+    if (q.siteId !== undefined) await this.sites.require(this.db.manager, scope.orgId, q.siteId);
     const [resources, total] = await Promise.all([this.reads.page(this.db.manager, scope, q, window), this.reads.total(this.db.manager, scope, q)]);
     return { resources, pagination: shapeB(total, window) };
   }
