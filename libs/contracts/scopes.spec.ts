@@ -51,6 +51,31 @@ const WANTS: Want[] = [
   { kind: 'site' },
 ];
 
+/** integration-api.md §1.5, word for word, with the forms `create/update/…` written out. */
+const CONTRACT = `
+  createOrgUser listOrgs listUserOrgs createOrg getOrg updateOrg deleteOrg createSite deleteSite getSite listSites updateSite resetSiteBandwidth
+  reGenerateSecret createResource deleteResource getResource listResources updateResource createTarget deleteTarget getTarget listTargets updateTarget
+  createRole deleteRole getRole listRoles updateRole inviteUser listInvitations removeInvitation removeUser listUsers listSiteRoles listResourceRoles
+  setResourceUsers setResourceRoles listResourceUsers listRoleResources addUserRole removeUserRole setUserOrgRoles getOrgUser updateUser getUser
+  setResourcePassword setResourcePincode setResourceHeaderAuth setResourceWhitelist getResourceWhitelist generateAccessToken deleteAcessToken
+  listAccessTokens createResourceRule deleteResourceRule listResourceRules updateResourceRule createSiteResource deleteSiteResource getSiteResource
+  listSiteResources updateSiteResource createClient deleteClient archiveClient unarchiveClient blockClient unblockClient updateClient listClients
+  getClient listOrgDomains getDomain updateOrgDomain getDNSRecords createNewt createOlm createIdp updateIdp deleteIdp listIdps getIdp createIdpOrg
+  deleteIdpOrg listIdpOrgs updateIdpOrg checkOrgId createApiKey deleteApiKey setApiKeyActions setApiKeyOrgs listApiKeyActions listApiKeys getApiKey
+  createSiteProvisioningKey listSiteProvisioningKeys updateSiteProvisioningKey deleteSiteProvisioningKey getCertificate restartCertificate billing
+  createOrgDomain deleteOrgDomain restartOrgDomain createRemoteExitNode updateRemoteExitNode getRemoteExitNode listRemoteExitNode deleteRemoteExitNode
+  updateOrgUser createLoginPage updateLoginPage getLoginPage deleteLoginPage listBlueprints getBlueprint applyBlueprint viewLogs exportLogs
+  listApprovals updateApprovals signSshKey createEventStreamingDestination updateEventStreamingDestination deleteEventStreamingDestination
+  listEventStreamingDestinations createAlertRule updateAlertRule deleteAlertRule listAlertRules getAlertRule createHealthCheck updateHealthCheck
+  deleteHealthCheck listHealthChecks`.trim().split(/\s+/);
+
+describe('actions', () => {
+  it('hold every one of the contract, which an API key may be given', () => {
+    expect(CONTRACT).toHaveLength(136);
+    expect(CONTRACT.filter((action) => !(ACTIONS as readonly string[]).includes(action))).toEqual([]);
+  });
+});
+
 describe('grants', () => {
   it('has a row for everything that can be held', () => expect(Object.keys(TABLE)).toEqual(Object.keys(HAVES)));
 

@@ -18,7 +18,7 @@ export const ACTIONS = [
   'updateLoginPage', 'getLoginPage', 'deleteLoginPage', 'listBlueprints', 'getBlueprint', 'applyBlueprint', 'viewLogs', 'exportLogs',
   'listApprovals', 'updateApprovals', 'signSshKey', 'createEventStreamingDestination', 'updateEventStreamingDestination',
   'deleteEventStreamingDestination', 'listEventStreamingDestinations', 'createAlertRule', 'updateAlertRule', 'deleteAlertRule',
-  'listAlertRules', 'getAlertRules', 'createHealthCheck', 'updateHealthCheck', 'deleteHealthCheck', 'listHealthChecks',
+  'listAlertRules', 'getAlertRule', 'createHealthCheck', 'updateHealthCheck', 'deleteHealthCheck', 'listHealthChecks',
   // Gatehouse's own
   'createProvisioningTemplate', 'listProvisioningTemplates', 'getProvisioningTemplate', 'updateProvisioningTemplate',
   'deleteProvisioningTemplate', 'createProvisioningProfile', 'listProvisioningProfiles', 'getProvisioningProfile',
