@@ -30,6 +30,9 @@ afterAll(async () => {
   await database?.drop();
 });
 
+/** What a provider sends of a private resource without a domain. */
+const SENT_OF_PRIVATE = ['name', 'niceId', 'siteIds', 'mode', 'destination', 'destinationPort', 'alias', 'enabled', 'tcpPortRangeString', 'udpPortRangeString', 'disableIcmp', 'scheme', 'ssl'];
+
 const word = () => randomBytes(5).toString('hex');
 
 const TYPES: Record<string, () => ResourceType> = {
@@ -108,6 +111,22 @@ describe('a Terraform provider', () => {
     expect(await managed.isStable()).toBe(true);
     expect(await managed.update()).toEqual([]);
     expect(await managed.import()).toEqual(await managed.refresh());
+    expect(await managed.delete()).toBe(true);
+  });
+
+  it('takes over a private resource that a blueprint made, and updates it with its own values', async () => {
+    const niceId = `web-${word()}`;
+    const site = await root.expect<{ niceId: string }>('GET', `/site/${siteId}`);
+    const document = { 'private-resources': { [niceId]: { name: 'Panel', mode: 'host', destination: 'localhost', 'tcp-ports': '8080', site: site.niceId } } };
+    await root.expect('PUT', `/org/${ORG}/blueprint`, { blueprint: Buffer.from(JSON.stringify(document)).toString('base64') });
+    const { siteResources } = await root.expect<{ siteResources: { siteResourceId: number; niceId: string }[] }>('GET', `/org/${ORG}/site-resources?query=${niceId}`);
+    const id = siteResources.find((made) => made.niceId === niceId)!.siteResourceId;
+    const managed = ManagedResource.existing(root, { ...TYPES['private resource']!(), name: 'private resource of a blueprint' }, id);
+    const shown = (await managed.import())!;
+    expect(shown).toMatchObject({ destination: 'localhost', alias: null });
+    const own = Object.fromEntries(SENT_OF_PRIVATE.map((name) => [name, shown[name]]));
+    expect(await managed.change(own)).toEqual([]);
+    expect(await managed.change({ ...own, name: 'Panel 2' })).toEqual([]);
     expect(await managed.delete()).toBe(true);
   });
 

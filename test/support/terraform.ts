@@ -36,6 +36,13 @@ export class ManagedResource {
     private readonly type: ResourceType,
   ) {}
 
+  /** One that somebody else made. */
+  static existing(api: Api, type: ResourceType, id: string | number): ManagedResource {
+    const managed = new ManagedResource(api, type);
+    managed.id = id;
+    return managed;
+  }
+
   /** create, then read. @returns what a plan right afterwards would change: nothing, when the API is honest. */
   async create(): Promise<Drift[]> {
     const { method = 'PUT', path, body } = this.type.create;
@@ -58,8 +65,16 @@ export class ManagedResource {
   async update(): Promise<Drift[]> {
     const { update, create } = this.type;
     if (!update) return [];
-    await this.api.expect(update.method ?? 'POST', update.path(this.id), update.body);
+    await this.change(update.body);
     return this.plan({ ...create.body, ...update.body });
+  }
+
+  /** Sends these attributes. @returns what a plan right afterwards would change of them. */
+  async change(wanted: Attributes): Promise<Drift[]> {
+    const { update } = this.type;
+    if (!update) throw new Error(`${this.type.name} is not updated in place`);
+    await this.api.expect(update.method ?? 'POST', update.path(this.id), wanted);
+    return this.plan(wanted);
   }
 
   /** Two refreshes without a change in between show the same. */
@@ -69,9 +84,7 @@ export class ManagedResource {
 
   /** An object that is imported by id alone looks like the one that was made. */
   async import(): Promise<Attributes | null> {
-    const other = new ManagedResource(this.api, this.type);
-    other.id = this.id;
-    return other.refresh();
+    return ManagedResource.existing(this.api, this.type, this.id).refresh();
   }
 
   /** delete, then read. @returns whether it is gone. */

@@ -87,11 +87,12 @@ describe('destinations', () => {
 
   it('host: every address; every name that has an alias', () => {
     fc.assert(fc.property(fc.oneof(ipv4, fc.ipV6()), (destination) => problem(right({ mode: 'host', destination })) === undefined && routeOf(destination) === destination));
-    const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.')).filter((text) => !/^[\d.]+$/.test(text));
+    const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.')).filter((text) => !/^([\d.]+|localhost)$/i.test(text));
     fc.assert(fc.property(name, (destination) => {
       const d = right({ mode: 'host', destination });
       return problem(d) === 'alias' && problem({ ...d, alias: 'a.b' }) === undefined && routeOf(destination) === null;
     }));
+    for (const destination of ['localhost', 'LocalHost']) expect(problem(right({ mode: 'host', destination }))).toBeUndefined();
     for (const text of ['10.0.0', '999.1.1.1', '1', 'a_b', 'a b', '-a', 'http://a', 'a/24', 'fe80::1%eth0', '']) expect(isDestinationHost(text), text).toBe(false);
   });
 

@@ -33,7 +33,8 @@ export const routeOf = (destination: string): string | null => (isAddress(destin
 export function checkDestination(d: Destination): void {
   if (d.mode === 'host') {
     if (!isDestinationHost(d.destination)) throw invalid('destination', 'must be an IP address or a host name');
-    if (!isAddress(d.destination) && d.alias === null) throw invalid('alias', 'is required: a host name is reached by an alias');
+    // localhost is the machine of the site itself and needs no name in the network, as in blueprints.
+    if (!isAddress(d.destination) && d.destination.toLowerCase() !== 'localhost' && d.alias === null) throw invalid('alias', 'is required: a host name is reached by an alias');
   }
   if (d.mode === 'cidr' && !isCidr(d.destination)) throw invalid('destination', 'must be an address range such as 10.0.0.0/24');
   if (d.mode !== 'http') return;
