@@ -155,11 +155,11 @@ class Planner {
     if (!row) return undefined;
     const auth = entry.auth;
     const users = this.users(`${path}.auth.sso-users`, auth?.ssoUsers ?? []);
-    const emails = auth ? [...new Set(auth.whitelistUsers)].sort() : [];
+    const emails = auth ? [...new Set(auth.whitelistUsers)] : [];
     const saysGrants = auth !== null && row.mayWrite;
     const grants = saysGrants ? { roles: auth.ssoRoles, userIds: users, emails } : null;
     this.partDrift(entry.key, stored, saysGrants);
-    const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual([...(stored?.emails ?? [])].sort(), emails));
+    const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual([...(stored?.emails ?? [])].sort(), [...emails].sort()));
     if (grantsChange && stored) this.changes.push({ action: 'update', type: 'public-resource', key: entry.key, fields: ['auth'] });
     return {
       key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, ...this.targets(entry.key, entry.targets, stored, !entry.targetsOnly),

@@ -110,7 +110,7 @@ export class StateRepository {
       `SELECT r.nice_id AS key, r.resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations, ${SAID('resource')},
          ${PARTS('target', 'target_id')} AS targets, ${PARTS('resource_rule', 'rule_id')} AS rules, ${IDS('resource_role', 'resource_id', 'role_id')} AS "roleIds",
          ${IDS('staged_grant', 'resource_id', 'role_name')} AS "stagedRoles",
-         ${IDS('resource_user', 'resource_id', 'user_id')} AS "userIds", ${IDS('resource_whitelist', 'resource_id', 'email')} AS emails
+         ${IDS('resource_user', 'resource_id', 'user_id')} AS "userIds", ${IDS('resource_whitelist', 'resource_id', 'email', 'm.position, m.email')} AS emails
        FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2) ORDER BY r.resource_id`,
       [orgId, keys],
     );

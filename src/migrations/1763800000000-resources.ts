@@ -311,6 +311,8 @@ CREATE INDEX resource_user_user ON resource_user (org_id, user_id);
 CREATE TABLE resource_whitelist (
   resource_id bigint NOT NULL REFERENCES resource ON DELETE CASCADE,
   email text NOT NULL CHECK (email = lower(email)),
+  -- as the caller ordered them
+  position int NOT NULL DEFAULT 0,
   PRIMARY KEY (resource_id, email)
 );
 CREATE TABLE access_token (

@@ -89,16 +89,31 @@ describe('whitelist', () => {
     expect((await post('whitelist/add', { email: 'a@example.com' }, id)).status).toBe(400);
     await house.root.expect('POST', `/resource/${id}`, { emailWhitelistEnabled: true });
     expect(await post('whitelist', { emails: ['B@Example.com', '*@Example.org', 'b@example.com'] }, id)).toMatchObject({ status: 201, body: { data: {} } });
-    expect(await get('whitelist', id)).toEqual({ whitelist: [{ email: '*@example.org' }, { email: 'b@example.com' }] });
+    expect(await get('whitelist', id)).toEqual({ whitelist: [{ email: 'b@example.com' }, { email: '*@example.org' }] });
     expect((await post('whitelist/add', { email: 'A@example.com' }, id)).status).toBe(201);
     expect((await post('whitelist/add', { email: 'a@example.com' }, id)).status).toBe(409);
     expect((await post('whitelist/remove', { email: '*@EXAMPLE.org' }, id)).status).toBe(200);
     expect((await post('whitelist/remove', { email: '*@example.org' }, id)).status).toBe(404);
-    expect(await get('whitelist', id)).toEqual({ whitelist: [{ email: 'a@example.com' }, { email: 'b@example.com' }] });
+    expect(await get('whitelist', id)).toEqual({ whitelist: [{ email: 'b@example.com' }, { email: 'a@example.com' }] });
+    const sent = ['z@example.com', 'a@example.com', 'b@example.com', '*@example.org'];
+    for (const emails of [sent, [...sent].reverse()]) {
+      await post('whitelist', { emails }, id);
+      expect(await get('whitelist', id)).toEqual({ whitelist: emails.map((email) => ({ email })) });
+    }
     await post('whitelist', { emails: [] }, id);
     expect(await get('whitelist', id)).toEqual({ whitelist: [] });
     const wrong = [{ emails: ['nobody'] }, { emails: ['*@'] }, { emails: ['*@local'] }, { emails: 'a@example.com' }, { emails: [7] }, { emails: Array.from({ length: 51 }, (_, i) => `u${i}@example.com`) }, {}];
     for (const body of wrong) expect((await post('whitelist', body, id)).status, JSON.stringify(body)).toBe(400);
+  });
+
+  it('from a blueprint keeps the order of the document', async () => {
+    await Promise.all([user('acme'), user('acme')]);
+    const emails = (await house.sql<{ email: string }>(`SELECT email FROM membership JOIN "user" USING (user_id) WHERE org_id = 'acme' AND email IS NOT NULL ORDER BY email DESC`)).map((u) => u.email);
+    expect(emails.length).toBeGreaterThan(1);
+    const document = { 'public-resources': { listed: { name: 'Listed', protocol: 'http', 'full-domain': 'listed.gate.example.net', auth: { 'whitelist-users': emails } } } };
+    await house.root.expect('PUT', '/org/acme/blueprint', { blueprint: Buffer.from(JSON.stringify(document)).toString('base64') });
+    const [made] = (await house.root.expect<{ resources: { resourceId: number }[] }>('GET', '/org/acme/resources?query=listed')).resources;
+    expect(await get('whitelist', made!.resourceId)).toEqual({ whitelist: emails.map((email) => ({ email })) });
   });
 
   it('added at once: one 201, the others 409', async () => {

@@ -38,8 +38,9 @@ export class ResourceAuthService {
     return this.set(principal, orgId, resourceId, 'resource.set_header_auth', !cleared, changes);
   }
 
+  /** In the order in which they were given. */
   async whitelist(_principal: Principal, _orgId: string, resourceId: number): Promise<Whitelist> {
-    return { whitelist: await query(this.db.manager, 'SELECT email FROM resource_whitelist WHERE resource_id = $1 ORDER BY email', [resourceId]) };
+    return { whitelist: await query(this.db.manager, 'SELECT email FROM resource_whitelist WHERE resource_id = $1 ORDER BY position, email', [resourceId]) };
   }
 
   /** Replaces the list. @throws validation unless the whitelist is switched on; so does `allow`. */
@@ -48,7 +49,12 @@ export class ResourceAuthService {
     return this.db.tx(async (tx) => {
       requireWhitelist(await this.resources.lock(tx, orgId, resourceId));
       await execute(tx, 'DELETE FROM resource_whitelist WHERE resource_id = $1 AND email <> ALL($2::text[])', [resourceId, wanted]);
-      await execute(tx, 'INSERT INTO resource_whitelist (resource_id, email) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING', [resourceId, wanted]);
+      await execute(
+        tx,
+        `INSERT INTO resource_whitelist AS w (resource_id, email, position) SELECT $1, e, n FROM unnest($2::text[]) WITH ORDINALITY AS u(e, n)
+         ON CONFLICT (resource_id, email) DO UPDATE SET position = excluded.position WHERE w.position <> excluded.position`,
+        [resourceId, wanted],
+      );
       return this.done(tx, principal, orgId, resourceId, 'resource.set_whitelist', { emails: wanted.length });
     });
   }
@@ -58,7 +64,12 @@ export class ResourceAuthService {
     const email = given.toLowerCase();
     return this.db.tx(async (tx) => {
       requireWhitelist(await this.resources.lock(tx, orgId, resourceId));
-      const added = await execute(tx, 'INSERT INTO resource_whitelist (resource_id, email) VALUES ($1, $2) ON CONFLICT DO NOTHING', [resourceId, email]);
+      const added = await execute(
+        tx,
+        `INSERT INTO resource_whitelist (resource_id, email, position)
+         SELECT $1, $2, coalesce(max(position), 0) + 1 FROM resource_whitelist WHERE resource_id = $1 ON CONFLICT DO NOTHING`,
+        [resourceId, email],
+      );
       if (added === 0) throw conflict('This e-mail is on the whitelist already');
       return this.done(tx, principal, orgId, resourceId, 'resource.add_to_whitelist', { email });
     });

@@ -101,8 +101,9 @@ export class BulkWrites {
          AND NOT EXISTS (SELECT 1 FROM unnest($2::bigint[], $3::${type}[]) AS p(o, k) WHERE p.o = m.${owner} AND p.k = m.${key})`,
       [owners, ...columns],
     );
-    // Sites keep the order in which they are named.
-    const [position, place, conflict] = relation === 'site_resource_site' ? [', position', ', n', '(site_resource_id, site_id) DO UPDATE SET position = excluded.position'] : ['', '', 'DO NOTHING'];
+    // Sites and the e-mails of a whitelist keep the order in which they are named.
+    const ordered = relation === 'site_resource_site' || relation === 'resource_whitelist';
+    const [position, place, conflict] = ordered ? [', position', ', n', `(${owner}, ${key}) DO UPDATE SET position = excluded.position`] : ['', '', 'DO NOTHING'];
     await execute(
       tx,
       `INSERT INTO ${relation} (${extra}${owner}, ${key}${position})
