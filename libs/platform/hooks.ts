@@ -24,6 +24,8 @@ export class Hooks {
   readonly siteDeleting = new Hook<[orgId: string, siteId: number]>();
   /** When a pending or suspended site becomes approved. */
   readonly siteApproved = new Hook<[orgId: string, siteId: number]>();
+  /** After rows gave way that documents which are applied once had staged for waiting sites. */
+  readonly onceStagedGone = new Hook<[siteIds: number[]]>();
   /** When an approved site is set back to pending. */
   readonly siteSuspended = new Hook<[orgId: string, siteId: number]>();
 }

@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AppError, execute, query } from '../../libs/platform/index.js';
 import { RolesService } from '../access/index.js';
-import { BulkWrites, type ColumnValues, type Relation } from '../resources/index.js';
+import { BulkWrites, type ColumnValues, type GaveWay, type Relation, StagedRows } from '../resources/index.js';
 import { SitesService } from '../sites/index.js';
-import type { Plan, PrivateStep, PublicStep } from './plan.js';
+import type { Plan, PrivateStep, PublicStep } from './steps.js';
 import { type Applicant, owns, prunes } from './state.js';
 import { StateRepository } from './state.repository.js';
 
@@ -15,16 +15,20 @@ const DECLARATIONS = { public: ['resource_declaration', 'resource_id'], private:
 export class Apply {
   constructor(
     private readonly bulk: BulkWrites,
+    private readonly staged: StagedRows,
     private readonly states: StateRepository,
     private readonly roles: RolesService,
     private readonly sites: SitesService,
   ) {}
 
-  /** The plan must have no problems. @throws unique violations when somebody took a name or a port at the same moment */
-  async run(tx: EntityManager, applicant: Applicant, plan: Plan): Promise<void> {
+  /** The plan must have no problems. @returns what waited for an approval and gave way. @throws unique violations when somebody took a name or a port at the same moment */
+  async run(tx: EntityManager, applicant: Applicant, plan: Plan): Promise<GaveWay[]> {
     const { orgId, sourceId } = applicant;
     for (const { siteId, fields } of plan.siteSteps) await this.sites.update(tx, orgId, siteId, fields);
     const touched = new Set<number>();
+    const gaveWay = [
+      ...(await this.staged.remove(tx, orgId, 'resource', plan.giveWay.publicIds)), ...(await this.staged.remove(tx, orgId, 'site_resource', plan.giveWay.privateIds)),
+    ];
     // First, so that what a resource had is free for another one of the same document.
     await this.drop(tx, applicant, plan, touched);
     const publicIds = await this.rows(tx, orgId, 'resource', plan.publicSteps);
@@ -41,6 +45,7 @@ export class Apply {
     }
     for (const step of plan.privateSteps) for (const siteId of step.touchedSites) touched.add(siteId);
     await this.sites.bumpDesired(tx, orgId, [...touched].sort((a, b) => a - b));
+    return gaveWay;
   }
 
   /** Inserts and updates; @returns the ids in the order of the steps. Updates go by the columns they set. */

@@ -59,6 +59,11 @@ export class BlueprintsRepository {
     return row!.id;
   }
 
+  /** What is applied once per site may be applied anew: something of it had to give way. What a source declares is compared each time. */
+  async forgetOnce(tx: EntityManager, siteIds: number[]): Promise<void> {
+    await execute(tx, `DELETE FROM blueprint_source WHERE site_id = ANY ($1::bigint[]) AND kind IN ('bootstrap', 'profile')`, [siteIds]);
+  }
+
   /** Hashes of shared secrets as they are, by niceId. */
   secretsOf(em: EntityManager, orgId: string, keys: string[]): Promise<{ key: string; passwordHash: string | null; pincodeHash: string | null; headerAuthHash: string | null }[]> {
     return query(

@@ -6,13 +6,15 @@ import {
 } from '../../libs/platform/index.js';
 import { RolesService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
+import type { GaveWay } from '../resources/index.js';
 import { Apply } from './apply.js';
 import type { BlueprintExport, BlueprintList, BlueprintRecord, OwningKind, PlanView } from './blueprints.dto.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
 import { exportOf } from './export.js';
-import { makePlan, type Plan } from './plan.js';
+import { makePlan } from './plan.js';
 import { Secrets } from './secrets.js';
 import { type Applicant, owns, type SourceKind } from './state.js';
+import type { Plan } from './steps.js';
 import { StateRepository } from './state.repository.js';
 
 export type SiteKind = Exclude<SourceKind, 'api'>;
@@ -53,6 +55,7 @@ export class BlueprintsService implements OnModuleInit {
     this.hooks.siteApproved.register((tx, orgId, siteId) => this.activate(tx, orgId, siteId));
     this.hooks.siteSuspended.register((tx, _orgId, siteId) => this.repository.suspend(tx, siteId));
     this.hooks.siteDeleting.register((tx, _orgId, siteId) => this.repository.deleteOwned(tx, siteId));
+    this.hooks.onceStagedGone.register((tx, siteIds) => this.repository.forgetOnce(tx, siteIds));
     this.retention.register({ table: 'blueprint', id: 'blueprint_id' });
   }
 
@@ -67,11 +70,12 @@ export class BlueprintsService implements OnModuleInit {
     const failure = await this.retried(async (tx) => {
       const plan = makePlan(model, applicant, await this.states.load(tx, applicant, model), hashes);
       if (plan.problems.length > 0) return plan.problems;
+      let gaveWay: GaveWay[] = [];
       if (plan.changes.length > 0) {
-        await this.applier.run(tx, applicant, plan);
+        gaveWay = await this.applier.run(tx, applicant, plan);
         await this.record(tx, applicant, model, 'API', APPLIED);
       }
-      await this.audit.record(tx, principal, { orgId, action: 'blueprint.apply', target: { type: 'org', id: orgId }, details: { changes: plan.changes.length } });
+      await this.audit.record(tx, principal, { orgId, action: 'blueprint.apply', target: { type: 'org', id: orgId }, details: auditOf(plan, gaveWay) });
       return null;
     });
     if (!failure) return;
@@ -173,11 +177,11 @@ export class BlueprintsService implements OnModuleInit {
   }
 
   private async carryOut(tx: EntityManager, applicant: Applicant, model: Blueprint, plan: Plan): Promise<void> {
-    await this.applier.run(tx, applicant, plan);
+    const gaveWay = await this.applier.run(tx, applicant, plan);
     await this.record(tx, applicant, model, applicant.kind === 'newt' ? 'NEWT' : 'AGENT', APPLIED);
     const { site, orgId, kind } = applicant;
     await this.audit.record(tx, { have: { kind: 'site', orgId }, kind: 'site', id: String(site!.siteId), name: site!.name, address: null }, {
-      orgId, action: 'blueprint.apply', target: { type: 'site', id: site!.siteId }, details: { kind, changes: plan.changes.length },
+      orgId, action: 'blueprint.apply', target: { type: 'site', id: site!.siteId }, details: { kind, ...auditOf(plan, gaveWay) },
     });
   }
 
@@ -207,6 +211,8 @@ export class BlueprintsService implements OnModuleInit {
     await this.repository.record(tx, { orgId, siteId: site?.siteId ?? null, name: site?.name ?? 'API', source, succeeded, message, contents: toYaml(maskSecrets(model)) });
   }
 }
+
+const auditOf = (plan: Plan, gaveWay: GaveWay[]) => ({ changes: plan.changes.length, ...(gaveWay.length > 0 ? { gaveWay } : {}) });
 
 const SHOWN = 20;
 const describeAll = (problems: Problem[]) => problems.slice(0, SHOWN).map(describeProblem).join('; ');

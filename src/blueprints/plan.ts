@@ -1,82 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Blueprint, PrivateEntry, PublicResource, Target } from '../../libs/blueprint/index.js';
 import { type ColumnValues, driftOf, fieldOf } from '../resources/index.js';
+import { privateColumns, publicColumns, targetColumns } from './columns.js';
+import type { Change, DriftedField, Grants, Plan, PlanProblem, PrivateStep, PublicStep } from './steps.js';
 import { type Applicant, claim, type Declaration, type DomainRef, type Hashes, type Holder, owns, type Part, prunes, type State, type Stored, type StoredPublic } from './state.js';
-
-/** One thing that applying a document would do, for people and for the history. */
-export interface Change {
-  action: 'create' | 'update' | 'delete';
-  type: 'public-resource' | 'private-resource' | 'target' | 'rule' | 'site';
-  key: string;
-  /** Names of what changes. */
-  fields: string[];
-}
-
-/** An owned field that somebody changed since; applying sets it back. */
-export interface DriftedField {
-  key: string;
-  field: string;
-  file: unknown;
-  current: unknown;
-}
-
-export interface PlanProblem {
-  path: string;
-  message: string;
-}
-
-interface Grants {
-  /** Names of roles; those without an id are made. */
-  roles: string[];
-  userIds: string[];
-}
-
-/** What becomes of one resource; `id` null: it is made. */
-export interface PublicStep {
-  key: string;
-  id: number | null;
-  /** Columns to insert, or those that change; null: the row stays as it is. */
-  columns: ColumnValues | null;
-  /** What this source declares from now on; null: nothing. */
-  declared: ColumnValues | null;
-  newTargets: ColumnValues[];
-  changedTargets: { id: number; columns: ColumnValues }[];
-  goneTargets: Part[];
-  newRules: ColumnValues[];
-  changedRules: { id: number; columns: ColumnValues }[];
-  goneRules: number[];
-  /** The document speaks of access, and this source decides it. */
-  saysGrants: boolean;
-  grants: (Grants & { emails: string[] }) | null;
-}
-
-export interface PrivateStep {
-  key: string;
-  id: number | null;
-  columns: ColumnValues | null;
-  declared: ColumnValues | null;
-  siteIds: number[];
-  /** Sites before and after, when they differ or the row changes. */
-  touchedSites: number[];
-  sitesChanged: boolean;
-  saysGrants: boolean;
-  grants: (Grants & { clientIds: number[] }) | null;
-}
-
-export interface Plan {
-  changes: Change[];
-  drift: DriftedField[];
-  problems: PlanProblem[];
-  publicSteps: PublicStep[];
-  privateSteps: PrivateStep[];
-  siteSteps: { siteId: number; fields: { name?: string; dockerSocketEnabled?: boolean } }[];
-  /** Declared before and no more; whether they go is seen when they are looked at. */
-  dropped: { publicKeys: string[]; privateKeys: string[] };
-  strayTargets: { id: number; siteId: number }[];
-  strayRules: number[];
-  /** Nothing changes, but what the document declares is not what it declared before. */
-  redeclares: boolean;
-}
 
 /**
  * Compares a document with what is there (docs/blueprints.md). Pure: the same document, applicant and state make the same plan. A plan
@@ -90,6 +17,7 @@ class Planner {
   private readonly changes: Change[] = [];
   private readonly drift: DriftedField[] = [];
   private readonly problems: PlanProblem[] = [];
+  private readonly giveWay: Plan['giveWay'] = { publicIds: [], privateIds: [] };
   /** What a step leaves behind is not what the source said before, though nothing changes. */
   private resays = false;
 
@@ -115,7 +43,7 @@ class Planner {
     for (const { key } of strayRules) this.changes.push({ action: 'delete', type: 'rule', key, fields: [] });
     const { changes, drift, problems } = this;
     const redeclares = changes.length === 0 && (this.resays || (gone && this.state.mine.strayParts) || [...publicSteps, ...privateSteps].some((step) => step.declared !== null));
-    return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, strayTargets, strayRules: strayRules.map((r) => r.id) };
+    return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, giveWay: this.giveWay, strayTargets, strayRules: strayRules.map((r) => r.id) };
   }
 
   private problem(path: string, message: string): undefined {
@@ -139,7 +67,7 @@ class Planner {
 
   private publicResource(entry: PublicResource): PublicStep | undefined {
     const path = `public-resources.${entry.key}`;
-    const stored = this.state.publicResources.get(entry.key);
+    const stored = this.present('public-resource', entry.key, this.state.publicResources.get(entry.key));
     const domain = entry.fullDomain === null ? null : this.domainOf(entry.fullDomain);
     if (domain === undefined) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is not on a verified domain of the organization`);
     if (entry.fullDomain !== null && this.isTaken('public-resource', entry.key, claim('domain', entry.fullDomain))) {
@@ -148,7 +76,7 @@ class Planner {
     if (entry.proxyPort !== null && this.isTaken('public-resource', entry.key, claim('port', `${entry.mode} ${entry.proxyPort}`))) {
       return this.problem(`${path}.proxy-port`, `${entry.mode} ${entry.proxyPort} is already in use`);
     }
-    const wanted = this.publicColumns(entry, domain);
+    const wanted = publicColumns(entry, domain, this.hashes.get(entry.key));
     const kind = stored && stored.columns['http'] !== wanted['http'] ? 'it is of another mode; delete it first' : undefined;
     if (kind) return this.problem(path, kind);
     const row = this.decide(path, entry.key, 'public-resource', stored, wanted);
@@ -168,33 +96,13 @@ class Planner {
   }
 
   private targetsOnly(key: string, targets: Target[]): PublicStep | undefined {
-    const stored = this.state.publicResources.get(key);
+    const stored = this.present('public-resource', key, this.state.publicResources.get(key));
     if (!stored) return this.problem(`public-resources.${key}`, 'there is no such resource; describe it whole to make it');
     if (this.applicant.site?.pending && stored.columns['staged_by'] !== this.applicant.site.siteId) {
       return this.problem(`public-resources.${key}`, 'the site waits for approval and adds nothing to what is in service');
     }
     this.partDrift(key, stored, false);
     return { key, id: stored.id, columns: null, declared: null, ...this.targets(key, targets, stored, false), newRules: [], changedRules: [], goneRules: [], saysGrants: false, grants: null };
-  }
-
-  private publicColumns(entry: PublicResource, domain: DomainRef | null): ColumnValues {
-    const { auth, maintenance } = entry;
-    const hashes = this.hashes.get(entry.key);
-    return {
-      name: entry.name, http: entry.mode === 'http', protocol: entry.mode === 'http' ? 'tcp' : entry.mode, domain_id: domain?.domainId ?? null,
-      subdomain: domain && entry.fullDomain !== domain.baseDomain ? entry.fullDomain!.slice(0, -domain.baseDomain.length - 1) : null,
-      full_domain: entry.fullDomain, wildcard: entry.fullDomain?.startsWith('*.') ?? false, proxy_port: entry.proxyPort, ssl: entry.ssl, enabled: entry.enabled,
-      sso: auth?.ssoEnabled ?? false, email_whitelist_enabled: (auth?.whitelistUsers.length ?? 0) > 0, apply_rules: entry.rules.length > 0,
-      tls_server_name: entry.tlsServerName, set_host_header: entry.hostHeader, headers: entry.headers, proxy_protocol: entry.proxyProtocol,
-      proxy_protocol_version: entry.proxyProtocolVersion, password_hash: hashes?.passwordHash ?? null, pincode_hash: hashes?.pincodeHash ?? null,
-      header_auth_user: auth?.basicAuth?.user ?? null, header_auth_hash: hashes?.headerAuthHash ?? null, header_auth_extended: auth?.basicAuth?.extendedCompatibility ?? null,
-      ...(maintenance
-        ? {
-            maintenance_mode_enabled: maintenance.enabled, maintenance_mode_type: maintenance.type, maintenance_title: maintenance.title,
-            maintenance_message: maintenance.message, maintenance_estimated_time: maintenance.estimatedTime,
-          }
-        : {}),
-    };
   }
 
   /** Targets are the same when they are on the same site, host, port and path; position means nothing. */
@@ -265,7 +173,7 @@ class Planner {
 
   private privateResource(entry: PrivateEntry): PrivateStep | undefined {
     const path = `private-resources.${entry.key}`;
-    const stored = this.state.privateResources.get(entry.key);
+    const stored = this.present('private-resource', entry.key, this.state.privateResources.get(entry.key));
     const domain = entry.fullDomain === null ? null : this.domainOf(entry.fullDomain);
     if (domain === undefined) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is not on a verified domain of the organization`);
     const named = entry.sites.length > 0 ? entry.sites.map((ref, i) => this.targetSite(`${path}.sites[${i}]`, ref)) : [this.targetSite(`${path}.site`, null)];
@@ -276,13 +184,7 @@ class Planner {
     if (entry.fullDomain !== null && this.isTaken('private-resource', entry.key, claim('private-domain', entry.fullDomain))) {
       return this.problem(`${path}.full-domain`, `${entry.fullDomain} is already in use`);
     }
-    const http = entry.mode === 'http';
-    const wanted: ColumnValues = {
-      name: entry.name, mode: entry.mode, destination: entry.destination, destination_port: entry.destinationPort, scheme: entry.scheme, ssl: entry.ssl, enabled: entry.enabled,
-      alias: entry.alias, tcp_ports: http ? '443,80' : entry.tcpPorts, udp_ports: http ? '' : entry.udpPorts, disable_icmp: entry.disableIcmp,
-      domain_id: domain?.domainId ?? null, subdomain: domain && entry.fullDomain !== domain.baseDomain ? entry.fullDomain!.slice(0, -domain.baseDomain.length - 1) : null,
-      full_domain: entry.fullDomain,
-    };
+    const wanted = privateColumns(entry, domain);
     const row = this.decide(path, entry.key, 'private-resource', stored, wanted);
     if (!row) return undefined;
     const clientIds = entry.machines.flatMap((machine, i) => this.state.clients.get(machine) ?? this.problem(`${path}.machines[${i}]`, `there is no machine client ${machine}`) ?? []);
@@ -409,7 +311,30 @@ class Planner {
 
   /** By another resource, unless that one goes with this very document. */
   private isTaken(type: Holder['type'], key: string, what: string): boolean {
-    return (this.state.taken.get(what) ?? []).some((holder) => holder.orgId !== this.applicant.orgId || (holder.niceId !== key && !this.goes(type, holder.niceId)));
+    return (this.state.taken.get(what) ?? []).some((holder) => {
+      if (this.yields(holder.stagedBy)) return this.makeRoom(type, holder);
+      return holder.orgId !== this.applicant.orgId || (holder.niceId !== key && !this.goes(type, holder.niceId));
+    });
+  }
+
+  /** What waits for approval blocks nothing that is in service; of two that wait the first one has it. */
+  private yields(stagedBy: number | null): boolean {
+    return stagedBy !== null && this.applicant.site?.pending !== true && stagedBy !== this.applicant.site?.siteId;
+  }
+
+  private makeRoom(type: Holder['type'], { id, orgId, niceId }: Pick<Holder, 'id' | 'orgId' | 'niceId'>): false {
+    const ids = type === 'public-resource' ? this.giveWay.publicIds : this.giveWay.privateIds;
+    if (ids.includes(id)) return false;
+    ids.push(id);
+    if (orgId === this.applicant.orgId) this.changes.push({ action: 'delete', type, key: niceId, fields: [] });
+    return false;
+  }
+
+  /** The row of this key, unless it gives way. */
+  private present<Row extends Stored>(type: Holder['type'], key: string, row: Row | undefined): Row | undefined {
+    if (!row || !this.yields(row.columns['staged_by'] as number | null)) return row;
+    this.makeRoom(type, { id: row.id, orgId: this.applicant.orgId, niceId: key });
+    return undefined;
   }
 
   private goes(type: Holder['type'], key: string): boolean {
@@ -437,14 +362,3 @@ const identityOf = (c: ColumnValues) => JSON.stringify([c['site_id'], c['ip'], c
 
 const OWNERS: Record<string, string> = { file: 'blueprint file', newt: 'newt', labels: 'containers' };
 const ownerOf = ({ kind, siteName }: Declaration) => `${OWNERS[kind] ?? kind} of the site ${siteName}`;
-
-function targetColumns(t: Target, siteId: number): ColumnValues {
-  const hc = t.healthcheck;
-  return {
-    site_id: siteId, ip: t.hostname, port: t.port, method: t.method, enabled: t.enabled, path: t.path, path_match_type: t.pathMatch, rewrite_path: t.rewritePath,
-    rewrite_path_type: t.rewriteMatch, priority: t.priority, hc_enabled: hc?.enabled ?? false, hc_path: hc?.path ?? null, hc_scheme: hc?.scheme ?? null, hc_mode: hc?.mode ?? null,
-    hc_hostname: hc?.hostname ?? null, hc_port: hc?.port ?? null, hc_interval: hc?.interval ?? null, hc_unhealthy_interval: hc?.unhealthyInterval ?? null,
-    hc_timeout: hc?.timeout ?? null, hc_headers: hc?.headers ?? null, hc_follow_redirects: hc?.followRedirects ?? null, hc_method: hc?.method ?? null, hc_status: hc?.status ?? null,
-    hc_healthy_threshold: hc?.healthyThreshold ?? null, hc_unhealthy_threshold: hc?.unhealthyThreshold ?? null,
-  };
-}

@@ -157,19 +157,20 @@ export class StateRepository {
     await query(tx, 'SELECT pg_advisory_xact_lock(hashtextextended(p, 7241)) FROM (SELECT DISTINCT unnest($1::text[]) AS p ORDER BY 1) AS parents', [parents]);
     const names = query<Holder & { what: 'domain'; value: string }>(
       tx,
-      `SELECT 'domain' AS what, 'public-resource' AS type, n.name AS value, r.org_id AS "orgId", r.nice_id AS "niceId" FROM unnest($1::text[], $2::text[]) AS n(name, parent)
+      `SELECT 'domain' AS what, 'public-resource' AS type, n.name AS value, r.org_id AS "orgId", r.nice_id AS "niceId", r.resource_id AS id, r.staged_by AS "stagedBy" FROM unnest($1::text[], $2::text[]) AS n(name, parent)
        JOIN resource r ON r.full_domain = n.name OR r.full_domain = n.parent
        UNION ALL
-       SELECT 'domain', 'public-resource', n.name, r.org_id, r.nice_id FROM unnest($1::text[]) AS n(name)
+       SELECT 'domain', 'public-resource', n.name, r.org_id, r.nice_id, r.resource_id, r.staged_by FROM unnest($1::text[]) AS n(name)
        JOIN resource r ON n.name LIKE '*.%' AND r.full_domain LIKE '_%' || substr(n.name, 2) AND r.full_domain NOT LIKE '%.%' || substr(n.name, 2)`,
       [fullDomains, parents],
     );
     const others = query<Holder & { what: 'port' | 'alias' | 'private-domain'; value: string }>(
       tx,
-      `SELECT 'port' AS what, 'public-resource' AS type, r.protocol || ' ' || r.proxy_port AS value, r.org_id AS "orgId", r.nice_id AS "niceId"
+      `SELECT 'port' AS what, 'public-resource' AS type, r.protocol || ' ' || r.proxy_port AS value, r.org_id AS "orgId", r.nice_id AS "niceId", r.resource_id AS id,
+         r.staged_by AS "stagedBy"
        FROM unnest($2::text[], $3::int[]) AS p(protocol, port) JOIN resource r ON r.org_id = $1 AND r.protocol = p.protocol AND r.proxy_port = p.port
-       UNION ALL SELECT 'alias', 'private-resource', lower(alias), org_id, nice_id FROM site_resource WHERE org_id = $1 AND alias IS NOT NULL AND lower(alias) = ANY ($4)
-       UNION ALL SELECT 'private-domain', 'private-resource', full_domain, org_id, nice_id FROM site_resource WHERE org_id = $1 AND full_domain = ANY ($5)`,
+       UNION ALL SELECT 'alias', 'private-resource', lower(alias), org_id, nice_id, site_resource_id, staged_by FROM site_resource WHERE org_id = $1 AND alias IS NOT NULL AND lower(alias) = ANY ($4)
+       UNION ALL SELECT 'private-domain', 'private-resource', full_domain, org_id, nice_id, site_resource_id, staged_by FROM site_resource WHERE org_id = $1 AND full_domain = ANY ($5)`,
       [orgId, ports.map((p) => p.protocol), ports.map((p) => p.port), aliases, privateDomains],
     );
     const taken: State['taken'] = new Map();

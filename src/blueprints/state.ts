@@ -76,6 +76,9 @@ export interface Mine {
 }
 
 export interface Holder {
+  id: number;
+  /** The waiting site that it is staged for. */
+  stagedBy: number | null;
   orgId: string;
   type: 'public-resource' | 'private-resource';
   niceId: string;

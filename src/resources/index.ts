@@ -3,4 +3,5 @@ export { hashShared, headerAuthSecret, matchesShared } from './auth/shared-secre
 export { driftOf, fieldOf } from './field-names.js';
 export { routeOf } from './private/destinations.js';
 export { ownRoutes } from './private/own-routes.js';
+export { StagedRows, type GaveWay } from './staged/staged-rows.js';
 export { ResourcesModule } from './resources.module.js';

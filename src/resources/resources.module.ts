@@ -9,14 +9,15 @@ import { PublicResourcesModule } from './public/public.module.js';
 import { ReachableModule } from './reachable/reachable.module.js';
 import { RoleReplacementService } from './role-replacement.service.js';
 import { RulesModule } from './rules/rules.module.js';
+import { StagedModule } from './staged/staged.module.js';
 import { TargetsModule } from './targets/targets.module.js';
 
 /** What sites expose and to whom; each noun has a folder and a module of its own. */
 @Module({
   imports: [
-    BulkModule, DomainsModule, PublicResourcesModule, PrivateResourcesModule, ReachableModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule,
+    BulkModule, DomainsModule, PublicResourcesModule, PrivateResourcesModule, ReachableModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule, StagedModule,
   ],
   providers: [RoleReplacementService],
-  exports: [BulkModule],
+  exports: [BulkModule, StagedModule],
 })
 export class ResourcesModule {}

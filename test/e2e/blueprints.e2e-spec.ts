@@ -89,6 +89,20 @@ describe('an agent with a blueprint file', () => {
   });
 });
 
+describe('an agent that waits for approval', () => {
+  it('loses a name to the operator, and sends its file anew when it is approved', async () => {
+    const { siteProvisioningKey: key } = await org.key({ approveNewSites: false });
+    start(key, { blueprintFile: file(web('Waiting', 80)), name: 'press' });
+    await until(async () => (await history()).length === 1);
+    const domainId = (await org.root.expect<{ domains: { domainId: string }[] }>('GET', org.path('domains'))).domains[0]!.domainId;
+    const made = await org.root.expect<{ resourceId: number }>('PUT', org.path('resource'), { name: 'Mine', http: true, protocol: 'tcp', domainId, subdomain: `web-${org.orgId}` });
+    await org.root.expect('DELETE', `/resource/${made.resourceId}`);
+    const site = (await org.sites()).sites[0]!;
+    await org.root.expect('POST', `/site/${site.siteId}`, { status: 'approved' });
+    await until(async () => (await resources())[0]?.name === 'Waiting');
+  });
+});
+
 describe('container labels', () => {
   let docker: FakeDocker;
   beforeEach(async () => {

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { environmentTemplates, parse } from '../../libs/blueprint/index.js';
 import { BlueprintsService, type SiteKind } from '../../src/blueprints/index.js';
 import { BlueprintsRepository } from '../../src/blueprints/blueprints.repository.js';
-import { makePlan, type Plan } from '../../src/blueprints/plan.js';
+import { makePlan } from '../../src/blueprints/plan.js';
+import type { Plan } from '../../src/blueprints/steps.js';
 import { Secrets } from '../../src/blueprints/secrets.js';
 import { StateRepository } from '../../src/blueprints/state.repository.js';
 import { type House, openHouse } from '../support/house.js';
@@ -541,6 +542,96 @@ describe('a site that waits for approval', () => {
     expect(await send(orgId, s, 'file', document)).toMatchObject({ ok: true });
     await approve(s);
     expect((await rows(orgId)).map((r) => [r.key, r.enabled])).toEqual([['a', true], ['b', false]]);
+  });
+});
+
+describe('what waits for approval blocks nothing that is in service', () => {
+  const squat = (orgId: string) => ({
+    'public-resources': { ...web({ 'full-domain': domainOf(orgId, 'web') })['public-resources'], raw: { name: 'Raw', mode: 'tcp', 'proxy-port': 4000 }, wild: { name: 'Wild', mode: 'http', 'full-domain': `*.wild-${orgId}.localhost` } },
+    'private-resources': { db: { name: 'DB', mode: 'host', destination: '10.0.0.9', alias: 'db.internal' } },
+  });
+  const waiting = async (orgId: string, document: object, kind: SiteKind = 'file') => {
+    const s = await site(orgId, 'squatter');
+    await suspend(s);
+    expect(await send(orgId, s, kind, document)).toMatchObject({ ok: true });
+    return s;
+  };
+  const gaveWay = async (orgId: string, action: string) =>
+    (await house.sql<{ details: { gaveWay?: { niceId: string }[] } }>('SELECT details FROM audit WHERE org_id = $1 AND action = $2 ORDER BY 1', [orgId, action])).flatMap((row) => row.details.gaveWay?.map((g) => g.niceId) ?? []);
+  const staged = async (orgId: string) => (await rows(orgId)).flatMap((r) => (r.staged === null ? [] : [r.key]));
+  const localhost = async (orgId: string) => (await house.root.expect<{ domains: { domainId: string }[] }>('GET', `/org/${orgId}/domains`)).domains[0]!.domainId;
+
+  it.each(['file', 'newt', 'bootstrap'] as const)('neither the document of an approved site (%s)', async (kind) => {
+    const orgId = await org();
+    const squatter = await waiting(orgId, squat(orgId));
+    const s = await site(orgId, 'good');
+    expect(await send(orgId, s, kind, squat(orgId))).toMatchObject({ ok: true });
+    expect((await rows(orgId)).map((r) => [r.key, r.staged, r.targets])).toEqual([['raw', null, null], ['web', null, `${s.siteId}@127.0.0.1:8080`], ['wild', null, null]]);
+    expect((await privates(orgId)).map((p) => p.sites)).toEqual([[s.siteId]]);
+    expect((await gaveWay(orgId, 'blueprint.apply')).sort()).toEqual(['db', 'raw', 'web', 'wild']);
+    await approve(squatter);
+    expect(await send(orgId, squatter, 'file', web({ name: 'Mine now', 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('belongs to the') }] });
+  });
+
+  it('nor a blueprint of the operator under other keys, and one that wants a name of another organization', async () => {
+    const [orgId, other] = [await org(), await org()];
+    await waiting(orgId, squat(orgId));
+    await waiting(other, web({ 'full-domain': domainOf(orgId, 'other') }, 'elsewhere'));
+    const document = {
+      'public-resources': {
+        a: { name: 'A', mode: 'http', 'full-domain': domainOf(orgId, 'web') }, b: { name: 'B', mode: 'tcp', 'proxy-port': 4000 }, c: { name: 'C', mode: 'http', 'full-domain': `x.wild-${orgId}.localhost` },
+        d: { name: 'D', mode: 'http', 'full-domain': domainOf(orgId, 'other') },
+      },
+      'private-resources': { e: { name: 'E', mode: 'host', destination: '10.0.0.1', alias: 'DB.internal', site: (await site(orgId, 'good')).niceId } },
+    };
+    const plan = await apply(orgId, JSON.stringify(document), '?dryRun=true');
+    expect(plan.body.data?.changes.filter((c) => c.action === 'delete').map((c) => c.key).sort()).toEqual(['db', 'raw', 'web', 'wild']);
+    expect((await apply(orgId, JSON.stringify(document))).status).toBe(201);
+    expect((await rows(orgId)).map((r) => r.key)).toEqual(['a', 'b', 'c', 'd']);
+    expect((await privates(orgId)).map((p) => p.key)).toEqual(['e']);
+    expect(await rows(other)).toEqual([]);
+    expect((await gaveWay(orgId, 'blueprint.apply')).sort()).toEqual(['db', 'raw', 'web', 'wild']);
+  });
+
+  it('nor what the operator makes and changes', async () => {
+    const orgId = await org();
+    await waiting(orgId, squat(orgId));
+    const domainId = await localhost(orgId);
+    const s = await site(orgId, 'good');
+    const made = await house.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, { name: 'W', http: true, protocol: 'tcp', domainId, subdomain: `web-${orgId}` });
+    expect(await staged(orgId)).toEqual(['raw', 'wild']);
+    expect(await gaveWay(orgId, 'resource.create')).toEqual(['web']);
+    expect((await house.root.put(`/org/${orgId}/resource`, { name: 'W', http: true, protocol: 'tcp', domainId, subdomain: `web-${orgId}` })).status).toBe(409);
+    await house.root.expect('POST', `/resource/${made.resourceId}`, { subdomain: `x.wild-${orgId}` });
+    await house.root.expect('PUT', `/org/${orgId}/resource`, { name: 'R', http: false, protocol: 'tcp', proxyPort: 4000 });
+    expect(await staged(orgId)).toEqual([]);
+    expect(await gaveWay(orgId, 'resource.update')).toEqual(['wild']);
+    const privately = await house.root.expect<{ siteResourceId: number }>('PUT', `/org/${orgId}/site-resource`, { name: 'P', mode: 'host', destination: '10.0.0.1', siteIds: [s.siteId] });
+    await house.root.expect('POST', `/site-resource/${privately.siteResourceId}`, { niceId: 'db', alias: 'db.internal' });
+    expect((await privates(orgId)).map((p) => [p.key, p.sites])).toEqual([['db', [s.siteId]]]);
+    expect(await gaveWay(orgId, 'site_resource.update')).toEqual(['db']);
+  });
+
+  it('and a private resource that the operator makes takes its name', async () => {
+    const orgId = await org();
+    await waiting(orgId, squat(orgId));
+    const s = await site(orgId, 'good');
+    await house.root.expect('PUT', `/org/${orgId}/site-resource`, { name: 'P', niceId: 'db', mode: 'host', destination: '10.0.0.1', alias: 'db.internal', siteIds: [s.siteId] });
+    expect((await privates(orgId)).map((p) => [p.key, p.sites])).toEqual([['db', [s.siteId]]]);
+  });
+
+  it('of two that wait the first one has it; a bootstrap that gave way may be applied again', async () => {
+    const orgId = await org();
+    const first = await waiting(orgId, web({ 'full-domain': domainOf(orgId, 'web') }), 'bootstrap');
+    const second = await site(orgId, 'second');
+    await suspend(second);
+    expect(await send(orgId, second, 'file', web({ 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('waits for approval') }] });
+    const { resourceId } = await house.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, { name: 'W', http: true, protocol: 'tcp', domainId: await localhost(orgId), subdomain: `web-${orgId}` });
+    expect(await staged(orgId)).toEqual([]);
+    await house.root.expect('DELETE', `/resource/${resourceId}`);
+    await approve(first);
+    expect(await send(orgId, first, 'bootstrap', web({ 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: true });
+    expect((await rows(orgId)).map((r) => r.key)).toEqual(['web']);
   });
 });
 

@@ -209,6 +209,7 @@ export class Agent {
       {
         welcome: (welcome) => {
           this.log.info(`connected as ${welcome.niceId} (site ${welcome.siteId}), ${welcome.status}, server ${welcome.serverVersion}`);
+          if (this.report.siteStatus === 'pending' && welcome.status === 'approved') blueprints.approved();
           this.status({
             phase: 'connected', siteId: welcome.siteId, niceId: welcome.niceId, siteStatus: welcome.status,
             connectedSince: new Date(this.clock.now()).toISOString(), lastError: null,
@@ -228,6 +229,7 @@ export class Agent {
         },
         applied: (state, error) => {
           if (this.report.siteStatus !== state.status) this.log.info(state.status === 'approved' ? 'approved' : 'not approved any more: pending');
+          if (this.report.siteStatus === 'pending' && state.status === 'approved') blueprints.approved();
           if (error === undefined) this.appliedVersion = state.version;
           else this.log.error(`state ${state.version} could not be applied: ${error}`);
           this.status({ siteStatus: state.status, appliedVersion: this.appliedVersion });

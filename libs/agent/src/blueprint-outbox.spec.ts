@@ -57,3 +57,13 @@ it('does not send what the server could not read: its frame would end the sessio
   expect(sent).toEqual([]);
   expect(lines.join('')).toMatch(/ERROR the blueprint file is not sent: written out it has \d+ bytes/);
 });
+
+it('sends what stays the truth once more when the site is approved, and a bootstrap not', () => {
+  const { outbox, connect, sent } = setUp();
+  outbox.put('file', model('a'));
+  outbox.put('bootstrap', model('b'));
+  connect();
+  for (const { id } of sent) outbox.received({ id, ok: true, message: '' });
+  outbox.again();
+  expect(sent.map((one) => one.kind)).toEqual(['file', 'bootstrap', 'file']);
+});

@@ -53,6 +53,15 @@ export class BlueprintOutbox {
     this.session = undefined;
   }
 
+  /** Sends what stays the truth once more: a site that was approved may now have what had to give way while it waited. */
+  again(): void {
+    for (const slot of this.slots.values()) {
+      if (!slot.settled || slot.blueprint.kind === 'bootstrap') continue;
+      slot.settled = false;
+      void this.deliver(slot);
+    }
+  }
+
   received(result: AgentBlueprintResult): void {
     const slot = [...this.slots.values()].find((one) => one.blueprint.id === result.id);
     if (!slot) return this.tools.log.debug('ignored the result of a blueprint that was replaced meanwhile');

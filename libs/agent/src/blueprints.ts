@@ -52,6 +52,10 @@ export class Blueprints {
     this.outbox.disconnected();
   }
 
+  approved(): void {
+    this.outbox.again();
+  }
+
   received(result: AgentBlueprintResult): void {
     this.outbox.received(result);
   }

@@ -49,3 +49,6 @@ export function recordsFor(
       return [`*.${baseDomain}`, baseDomain].map((name) => ({ recordType: 'A', baseDomain: name, value: dns.serverIp }));
   }
 }
+
+/** As patterns: what `*.base` covers, and what is too deep for it. */
+export const coveredNames = (wildcard: string): string[] => [`_%${wildcard.slice(1)}`, `%.%${wildcard.slice(1)}`];

@@ -3,6 +3,7 @@ import { ClientsModule } from '../../clients/index.js';
 import { SitesModule } from '../../sites/index.js';
 import { DomainsModule } from '../domains/domains.module.js';
 import { GrantsRepository } from '../grants/grants.repository.js';
+import { StagedModule } from '../staged/staged.module.js';
 import { PrivateGrantsController } from './private-grants.controller.js';
 import { PrivateGrantsRepository } from './private-grants.repository.js';
 import { PrivateGrantsService } from './private-grants.service.js';
@@ -14,7 +15,7 @@ import { PrivateResourcesService } from './private.service.js';
 
 /** Private ("site") resources and who may use them. */
 @Module({
-  imports: [ClientsModule, DomainsModule, SitesModule],
+  imports: [ClientsModule, DomainsModule, SitesModule, StagedModule],
   controllers: [PrivateResourcesController, PrivateGrantsController],
   providers: [PrivateResourcesService, PrivateGrantsService, PrivateLinks, PrivateReads, PrivateRepository, PrivateGrantsRepository, GrantsRepository],
   exports: [PrivateResourcesService],

@@ -10,6 +10,7 @@ import { checkDestination, checkName, routeOf, WEB_PORTS } from './destinations.
 import type {
   CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceDetail, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody,
 } from './private.dto.js';
+import { type GaveWay, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { PrivateLinks } from './private-links.js';
 import { PrivateReads } from './private-reads.js';
 import { type Links, type PrivateColumns, PrivateRepository, type StoredSiteResource } from './private.repository.js';
@@ -32,6 +33,7 @@ export class PrivateResourcesService implements OnModuleInit {
     private readonly reads: PrivateReads,
     private readonly domains: DomainsService,
     private readonly sites: SitesService,
+    private readonly staged: StagedRows,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
@@ -57,13 +59,16 @@ export class PrivateResourcesService implements OnModuleInit {
     checkName(columns, body.subdomain);
     checkDestination(columns);
     const links = { siteIds, roleIds: body.roleIds ?? [], userIds: body.userIds ?? [], clientIds: body.clientIds ?? [] };
+    let blocked: unknown;
     for (let attempt = 1; ; attempt++) {
       const niceId = body.niceId ?? makeNiceId();
       try {
-        return await this.db.tx((tx) => this.createIn(tx, principal, orgId, { ...columns, niceId }, links, body));
+        return await this.db.tx((tx) => this.createIn(tx, principal, orgId, { ...columns, niceId }, links, body, blocked));
       } catch (error) {
         const again = isUniqueViolation(error, ALIAS_ADDRESS_INDEX) || (!body.niceId && isUniqueViolation(error, NICE_ID_INDEX));
-        if (!again || attempt === TRIES) throw known(error);
+        if (again && attempt < TRIES) continue;
+        if (blocked !== undefined || !isTaken(error)) throw known(error);
+        blocked = error;
       }
     }
   }
@@ -93,11 +98,14 @@ export class PrivateResourcesService implements OnModuleInit {
   ): Promise<{ resource: SiteResourceView; version: number }> {
     if (Object.values(body).every((value) => value === undefined)) throw invalid('body', 'at least one field is required');
     if (mergedSites(body)?.length === 0) throw invalid('siteIds', 'at least one site is required');
+    let blocked: unknown;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, siteResourceId, body, ifMatch));
+        return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, siteResourceId, body, ifMatch, blocked));
       } catch (error) {
-        if (!isUniqueViolation(error, ALIAS_ADDRESS_INDEX) || attempt === TRIES) throw known(error);
+        if (isUniqueViolation(error, ALIAS_ADDRESS_INDEX) && attempt < TRIES) continue;
+        if (blocked !== undefined || !isTaken(error)) throw known(error);
+        blocked = error;
       }
     }
   }
@@ -122,16 +130,17 @@ export class PrivateResourcesService implements OnModuleInit {
 
   /** The insert with all that belongs to it leaves in one packet; what it met is looked at afterwards. */
   private async createIn(
-    tx: EntityManager, principal: Principal, orgId: string, columns: PrivateColumns, links: Links, { subdomain }: CreateSiteResourceBody,
+    tx: EntityManager, principal: Principal, orgId: string, columns: PrivateColumns, links: Links, { subdomain }: CreateSiteResourceBody, blocked: unknown,
   ): Promise<SiteResourceView> {
     const full = columns.domainId === null ? null : await this.domains.nameToInsert(tx, orgId, columns.domainId, subdomain);
     const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
     const { name, mode, destination, alias } = columns;
+    const gaveWay = blocked === undefined ? null : await this.room(tx, orgId, blocked, named);
     const [inserted] = await Promise.all([
       this.repository.insert(tx, orgId, named, links, routeOf(destination)),
       this.audit.record(tx, principal, {
         orgId, action: 'site_resource.create', target: { type: 'site_resource', drawnFrom: 'site_resource_site_resource_id_seq' },
-        details: { name, mode, destination, alias, siteIds: links.siteIds },
+        details: { name, mode, destination, alias, siteIds: links.siteIds, ...(gaveWay ? { gaveWay } : {}) },
       }),
       this.sites.bumpDesired(tx, orgId, links.siteIds),
     ]);
@@ -146,7 +155,7 @@ export class PrivateResourcesService implements OnModuleInit {
   }
 
   private async updateIn(
-    tx: EntityManager, principal: Principal, orgId: string, siteResourceId: number, body: UpdateSiteResourceBody, ifMatch: number | undefined,
+    tx: EntityManager, principal: Principal, orgId: string, siteResourceId: number, body: UpdateSiteResourceBody, ifMatch: number | undefined, blocked: unknown,
   ): Promise<{ resource: SiteResourceView; version: number }> {
     const before = await this.lock(tx, orgId, siteResourceId);
     requireVersion('Site resource', ifMatch, before.version);
@@ -164,16 +173,27 @@ export class PrivateResourcesService implements OnModuleInit {
     if (body.userIds) await this.links.setUsers(tx, orgId, siteResourceId, body.userIds);
     if (body.clientIds) await this.links.setClients(tx, orgId, siteResourceId, body.clientIds);
     const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
+    const gaveWay = blocked === undefined ? null : await this.room(tx, orgId, blocked, { ...named, of: siteResourceId });
     const row = await this.repository.update(tx, orgId, siteResourceId, named, moved);
     if (row.mode !== 'cidr' && row.aliasAddress === null) throw noAliasAddress();
     await this.audit.record(tx, principal, {
       orgId, action: 'site_resource.update', target: { type: 'site_resource', id: siteResourceId },
-      details: { fields: Object.keys(body).filter((name) => body[name as keyof UpdateSiteResourceBody] !== undefined) },
+      details: { fields: Object.keys(body).filter((name) => body[name as keyof UpdateSiteResourceBody] !== undefined), ...(gaveWay ? { gaveWay } : {}) },
     });
     await this.sites.bumpDesired(tx, orgId, [...new Set([...before.siteIds, ...siteIds])]);
     return versioned(row);
   }
+
+  /** What waits for an approval and holds what is wanted goes. @throws `blocked` when nothing of the kind is in the way */
+  private async room(tx: EntityManager, orgId: string, blocked: unknown, wanted: Wanted): Promise<GaveWay[]> {
+    const gone = await this.staged.makeRoom(tx, orgId, 'site_resource', wanted);
+    if (!gone) throw blocked;
+    return gone;
+  }
 }
+
+/** Something that only one resource may have is somebody else's. */
+const isTaken = (error: unknown) => [NICE_ID_INDEX, 'site_resource_alias', 'site_resource_full_domain'].some((index) => isUniqueViolation(error, index));
 
 const ownAddress = () => invalid('destination', "is an address of the organization's own subnets");
 const noAliasAddress = () => new AppError('capacity', 'The utility subnet of the organization has no free address left', { retryAfter: 60 });

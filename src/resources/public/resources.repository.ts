@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '../../../libs/platform/index.js';
 import type { HeaderPair } from '../headers.js';
-import { coveringWildcard } from '../domains/domain-names.js';
+import { coveredNames, coveringWildcard } from '../domains/domain-names.js';
 import { driftOf } from '../field-names.js';
 import type { DriftedField, Protocol, ResourceRow, ResourceView } from './resources.dto.js';
 
@@ -45,9 +45,6 @@ const COLUMNS = `
   maintenance_message AS "maintenanceMessage", maintenance_estimated_time AS "maintenanceEstimatedTime", post_auth_path AS "postAuthPath", health, wildcard,
   CASE WHEN password_hash IS NOT NULL THEN resource_id END AS "passwordId", CASE WHEN pincode_hash IS NOT NULL THEN resource_id END AS "pincodeId",
   CASE WHEN header_auth_hash IS NOT NULL THEN resource_id END AS "headerAuthId", version`;
-
-/** As patterns: what `*.base` covers, and what is too deep for it. */
-const coveredNames = (wildcard: string) => [`_%${wildcard.slice(1)}`, `%.%${wildcard.slice(1)}`];
 
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 

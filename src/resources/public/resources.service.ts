@@ -1,16 +1,17 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  Config, conflict, Db, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
+  AppError, Config, conflict, Db, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, SitesService } from '../../sites/index.js';
 import { DomainsService } from '../domains/domains.service.js';
 import type { FullDomain } from '../domains/domain-names.js';
 import { together } from '../together.js';
+import { type GaveWay, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
 import type { CreateResourceBody, ListResourcesQuery, ResourceList, ResourceName, ResourceRow, ResourceView, UpdateResourceBody } from './resources.dto.js';
-import { type ResourceChanges, ResourcesRepository, type StoredResource, toRow, toView } from './resources.repository.js';
+import { ResourcesRepository, type StoredResource, toRow, toView } from './resources.repository.js';
 
 const PAGE_SIZE = 20;
 const NICE_ID_TRIES = 5;
@@ -34,6 +35,7 @@ export class ResourcesService implements OnModuleInit {
     private readonly reads: ResourceReads,
     private readonly domains: DomainsService,
     private readonly sites: SitesService,
+    private readonly staged: StagedRows,
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
   ) {}
@@ -55,11 +57,13 @@ export class ResourcesService implements OnModuleInit {
     refuse(body, http ? ['proxyPort'] : ['domainId', 'subdomain', 'postAuthPath']);
     if (http && domainId === undefined) throw invalid('domainId', 'is required');
     if (!http && proxyPort === undefined) throw invalid('proxyPort', 'is required');
+    let blocked: unknown;
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.db.tx(async (tx) => {
           const full = http ? await this.domains.nameToInsert(tx, orgId, domainId!, body.subdomain) : null;
           this.refuseOwnName(full);
+          const gaveWay = blocked === undefined ? null : await this.room(tx, orgId, blocked, { fullDomain: full?.fullDomain, port: proxyPort === undefined ? null : { protocol: body.protocol, port: proxyPort } });
           const insert = {
             niceId: makeNiceId(), name, http, protocol: http ? ('tcp' as const) : body.protocol, domainId: domainId ?? null, subdomain: full?.subdomain ?? null,
             fullDomain: full?.fullDomain ?? null, wildcard: full?.wildcard ?? false, proxyPort: proxyPort ?? null, ssl: http, sso: http, stickySession, postAuthPath,
@@ -68,14 +72,15 @@ export class ResourcesService implements OnModuleInit {
           const inserting = this.repository.insert(tx, orgId, insert);
           const audited = this.audit.record(tx, principal, {
             orgId, action: 'resource.create', target: { type: 'resource', drawnFrom: 'resource_resource_id_seq' },
-            details: { name, http, fullDomain: insert.fullDomain, proxyPort: insert.proxyPort },
+            details: { name, http, fullDomain: insert.fullDomain, proxyPort: insert.proxyPort, ...(gaveWay ? { gaveWay } : {}) },
           });
           const row = await together(inserting, [guarded ?? Promise.resolve(), audited], () => conflict('This full domain conflicts with a wildcard'));
           return toRow(row);
         });
       } catch (error) {
         if (isUniqueViolation(error, 'resource_org_id_nice_id_key') && attempt < NICE_ID_TRIES) continue;
-        throw known(error);
+        if (blocked !== undefined || !isTaken(error)) throw known(error);
+        blocked = error;
       }
     }
   }
@@ -103,25 +108,43 @@ export class ResourcesService implements OnModuleInit {
 
   /** @throws as `create`; precondition_failed; conflict when the niceId is taken */
   async update(principal: Principal, orgId: string, resourceId: number, body: UpdateResourceBody, ifMatch: number | undefined): Promise<{ resource: ResourceRow; version: number }> {
-    const given = Object.keys(body).filter((name) => body[name as keyof UpdateResourceBody] !== undefined);
-    if (given.length === 0) throw invalid('body', 'at least one field is required');
-    try {
-      return await this.db.tx(async (tx) => {
-        const before = await this.lock(tx, orgId, resourceId);
-        requireVersion('Resource', ifMatch, before.version);
-        refuse(body, before.http ? RAW_ONLY : HTTP_ONLY);
-        if (body.niceId !== undefined && !(before.http ? NICE_ID_OF_HTTP : NICE_ID).test(body.niceId)) throw invalid('niceId', 'must be letters, digits and hyphens');
-        if (body.skipToIdpId != null) throw notFound('Identity provider');
-        const { subdomain, domainId, ...plain } = body;
-        const changes: ResourceChanges = subdomain !== undefined || domainId !== undefined ? { ...plain, ...(await this.rename(tx, before, domainId, subdomain)) } : plain;
-        const row = await this.repository.update(tx, orgId, resourceId, changes);
-        await this.audit.record(tx, principal, { orgId, action: 'resource.update', target: { type: 'resource', id: resourceId }, details: { fields: given } });
-        return { resource: toRow(row), version: row.version };
-      });
-    } catch (error) {
-      if (isUniqueViolation(error, 'resource_org_id_nice_id_key')) throw conflict('This niceId is already in use');
-      throw known(error);
+    if (Object.values(body).every((value) => value === undefined)) throw invalid('body', 'at least one field is required');
+    for (let blocked: unknown; ; ) {
+      try {
+        return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, resourceId, body, ifMatch, blocked));
+      } catch (error) {
+        if (blocked === undefined && isTaken(error)) blocked = error;
+        else if (isUniqueViolation(error, 'resource_org_id_nice_id_key')) throw conflict('This niceId is already in use');
+        else throw known(error);
+      }
     }
+  }
+
+  /** @param blocked what was in the way the first time; rows that wait for an approval then give way */
+  private async updateIn(
+    tx: EntityManager, principal: Principal, orgId: string, resourceId: number, body: UpdateResourceBody, ifMatch: number | undefined, blocked: unknown,
+  ): Promise<{ resource: ResourceRow; version: number }> {
+    const before = await this.lock(tx, orgId, resourceId);
+    requireVersion('Resource', ifMatch, before.version);
+    refuse(body, before.http ? RAW_ONLY : HTTP_ONLY);
+    if (body.niceId !== undefined && !(before.http ? NICE_ID_OF_HTTP : NICE_ID).test(body.niceId)) throw invalid('niceId', 'must be letters, digits and hyphens');
+    if (body.skipToIdpId != null) throw notFound('Identity provider');
+    const { subdomain, domainId, ...plain } = body;
+    const full = subdomain !== undefined || domainId !== undefined ? await this.nameFor(tx, before, domainId, subdomain) : null;
+    const port = body.proxyPort === undefined ? null : { protocol: before.protocol, port: body.proxyPort };
+    const gaveWay = blocked === undefined ? null : await this.room(tx, orgId, blocked, { of: resourceId, niceId: body.niceId, fullDomain: full?.fullDomain, port });
+    if (full) await this.requireFree(tx, before, full);
+    const row = await this.repository.update(tx, orgId, resourceId, { ...plain, ...full });
+    const fields = Object.keys(body).filter((name) => body[name as keyof UpdateResourceBody] !== undefined);
+    await this.audit.record(tx, principal, { orgId, action: 'resource.update', target: { type: 'resource', id: resourceId }, details: { fields, ...(gaveWay ? { gaveWay } : {}) } });
+    return { resource: toRow(row), version: row.version };
+  }
+
+  /** What waits for an approval and holds what is wanted goes. @throws `blocked` when nothing of the kind is in the way */
+  private async room(tx: EntityManager, orgId: string, blocked: unknown, wanted: Wanted): Promise<GaveWay[]> {
+    const gone = await this.staged.makeRoom(tx, orgId, 'resource', wanted);
+    if (!gone) throw blocked;
+    return gone;
   }
 
   /** With its targets, rules, grants and tokens. */
@@ -143,16 +166,20 @@ export class ResourcesService implements OnModuleInit {
   }
 
   /** Another subdomain on the same domain, another domain under the same subdomain, or both. */
-  private async rename(tx: EntityManager, before: StoredResource, domainId = before.domainId, subdomain: string | null | undefined = before.subdomain): Promise<ResourceChanges> {
+  private async nameFor(
+    tx: EntityManager, before: StoredResource, domainId = before.domainId, subdomain: string | null | undefined = before.subdomain,
+  ): Promise<FullDomain & { domainId: string }> {
     if (domainId === null) throw invalid('domainId', 'the resource has no domain; give one');
-    const full = await this.domains.nameOn(tx, before.orgId, domainId, subdomain);
-    if (full.fullDomain !== before.fullDomain) {
-      this.refuseOwnName(full);
-      await this.repository.guardName(tx, full.fullDomain, full.wildcard);
-      const clash = await this.repository.findClash(tx, before.resourceId, full.fullDomain, full.wildcard);
-      if (clash) throw conflict(`This full domain conflicts with ${clash}`);
-    }
-    return { domainId, ...full };
+    return { domainId, ...(await this.domains.nameOn(tx, before.orgId, domainId, subdomain)) };
+  }
+
+  /** @throws conflict when a wildcard covers the name, or the wildcard a name. */
+  private async requireFree(tx: EntityManager, before: StoredResource, full: FullDomain): Promise<void> {
+    if (full.fullDomain === before.fullDomain) return;
+    this.refuseOwnName(full);
+    await this.repository.guardName(tx, full.fullDomain, full.wildcard);
+    const clash = await this.repository.findClash(tx, before.resourceId, full.fullDomain, full.wildcard);
+    if (clash) throw conflict(`This full domain conflicts with ${clash}`);
   }
 
   /** The name under which the API itself is reached is no resource's. */
@@ -166,6 +193,9 @@ function refuse(body: object, names: readonly string[]): void {
   const wrong = names.find((name) => (body as Record<string, unknown>)[name] !== undefined);
   if (wrong) throw invalid(wrong, `Unrecognized key "${wrong}" for this kind of resource`);
 }
+
+/** Something that only one resource may have is somebody else's. */
+const isTaken = (error: unknown) => isUniqueViolation(error) || (error instanceof AppError && error.code === 'conflict');
 
 function known(error: unknown): unknown {
   if (isUniqueViolation(error, 'resource_full_domain')) return domainTaken();
