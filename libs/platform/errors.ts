@@ -30,6 +30,9 @@ export const conflict = (message: string) => new AppError('conflict', message);
 export const invalid = (path: string, problem: string) =>
   new AppError('validation', `Validation error: ${problem} at "${path}"`, { fields: [{ path, problem }] });
 
+/** An update whose body names nothing. */
+export const nothingToChange = () => invalid('body', 'at least one field is required');
+
 interface PgError extends Error {
   code?: string;
   constraint?: string;

@@ -9,6 +9,7 @@ import type { GatehouseRequest } from './access.js';
 import { ANSWER, Answer, type AnswerOptions } from './answers.js';
 import { checkBody } from './body-check.js';
 import { AppError, databaseAway, isDatabaseAway, sqlState } from './errors.js';
+import { withinOf } from './validators.js';
 import { entityTag } from './versions.js';
 
 const BODY_LIMIT = 1024 * 1024;
@@ -175,7 +176,10 @@ function problems(errors: ValidationError[], prefix = ''): { path: string; probl
     const inner = problems(e.children ?? [], path);
     if (rule === undefined || text === undefined) return inner;
     if (rule === 'whitelistValidation') return [{ path, problem: `Unrecognized key "${e.property}"` }, ...inner];
-    return [{ path, problem: e.value === undefined ? `${e.property} is required` : text }, ...inner];
+    if (e.value === undefined) return [{ path, problem: `${e.property} is required` }, ...inner];
+    if (e.value === null) return [{ path, problem: `${e.property} must not be null` }, ...inner];
+    const within = withinOf(text)?.map(({ place, problem }) => ({ path: place === '' ? path : `${path}.${place}`, problem: `${place === '' ? e.property : place} ${problem}` }));
+    return [...(within ?? [{ path, problem: text }]), ...inner];
   });
 }
 

@@ -53,13 +53,59 @@ export function rangesOverlap(one: string, other: string): boolean {
   return a.first <= b.last && b.first <= a.last;
 }
 
+const PLACE = '\u001f';
+const NEXT = '\u001e';
+/** Enough to see what is wrong. */
+const MAX_WITHIN = 20;
+
+/** A problem inside a value, at a place below the field: `1.name` of a list of headers; '' is the field itself. */
+export interface Within {
+  place: string;
+  problem: string;
+}
+
+/** A rule that says which entry of a list is wrong: the pipe of bodies reads the places out of its message. */
+export const RuleWithin = (name: string, find: (value: unknown) => Within[]) =>
+  ValidateBy({
+    name,
+    validator: {
+      validate: (value) => find(value).length === 0,
+      defaultMessage: (args) => find(args?.value).slice(0, MAX_WITHIN).map(({ place, problem }) => `${place}${PLACE}${problem}`).join(NEXT),
+    },
+  });
+
+/** @returns what such a rule found, or undefined for the message of any other. */
+export function withinOf(message: string): Within[] | undefined {
+  if (!message.includes(PLACE)) return undefined;
+  return message.split(NEXT).map((part) => {
+    const [place, problem] = part.split(PLACE) as [string, string];
+    return { place, problem };
+  });
+}
+
+/** Entries that are wrong by themselves, or there twice. */
+export function entries(list: unknown[], problemOf: (entry: unknown) => string | undefined): Within[] {
+  const seen = new Set<unknown>();
+  return list.flatMap((entry, i) => {
+    const problem = problemOf(entry) ?? (seen.has(entry) ? 'is there twice' : undefined);
+    seen.add(entry);
+    return problem === undefined ? [] : [{ place: String(i), problem }];
+  });
+}
+
+/** @returns why it is no list of `min` to `max` entries. */
+export function sizeProblem(value: unknown, max: number, min = 0): Within[] {
+  const what = `must be a list of ${min > 0 ? `${min} to ` : 'at most '}${max}`;
+  return Array.isArray(value) && value.length >= min && value.length <= max ? [] : [{ place: '', problem: what }];
+}
+
 /** Ids of rows: at most `max` different positive whole numbers. */
 export const IsIdList = (max: number, min = 0) =>
-  rule(
-    'isIdList',
-    (v) => Array.isArray(v) && v.length >= min && v.length <= max && new Set(v).size === v.length && v.every((id) => Number.isSafeInteger(id) && id > 0),
-    `must be a list of ${min > 0 ? `${min} to ` : 'at most '}${max} different ids`,
-  );
+  RuleWithin('isIdList', (value) => {
+    const size = sizeProblem(value, max, min);
+    if (size.length > 0) return size.map(({ place, problem }) => ({ place, problem: `${problem} ids` }));
+    return entries(value as unknown[], (id) => (Number.isSafeInteger(id) && (id as number) > 0 ? undefined : 'must be an id, a whole number above 0'));
+  });
 
 /** A number above `min`. */
 export const MoreThan = (min: number) => rule('moreThan', (v) => typeof v === 'number' && v > min, `must be more than ${min}`);

@@ -27,10 +27,13 @@ export class ApprovalsController {
   /** Delete a site; a pending one is rejected and leaves a tombstone */
   @Delete('site/:siteId')
   @Access('deleteSite')
+  @ChecksVersion()
   @ErrorAnswers(409)
   @Returns(null, { message: 'Site deleted successfully' })
-  deleteSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Query() query: DeleteSiteQuery) {
-    return this.approvals.delete(principal, orgId, siteId, query);
+  deleteSite(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Query() query: DeleteSiteQuery, @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.approvals.delete(principal, orgId, siteId, query, ifMatch);
   }
 
   /** Revoke the credentials of a leaked or stolen site and refuse its hardware id; the site stays */

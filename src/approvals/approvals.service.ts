@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { AppError, Db, invalid, notFound, type PageQuery, type Principal, shapeA, TenantResolvers, windowOf } from '../../libs/platform/index.js';
+import { AppError, Db, invalid, nothingToChange, notFound, type PageQuery, type Principal, shapeA, TenantResolvers, windowOf } from '../../libs/platform/index.js';
 import { AuditService } from '../audit/index.js';
 import { type SiteFields, SiteReads, SitesService, type SiteStatus, type SiteView } from '../sites/index.js';
 import type { DecideBody, DecisionResult, DecisionResults, DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
@@ -39,7 +39,7 @@ export class ApprovalsService implements OnModuleInit {
     const { status, note, ...rest } = body;
     const fields = Object.fromEntries(Object.entries(rest).filter(([, value]) => value != null)) as SiteFields;
     const names = Object.keys(fields);
-    if (names.length === 0 && !status) throw invalid('body', 'at least one field is required');
+    if (names.length === 0 && !status) throw nothingToChange();
     return this.db.tx(async (tx) => {
       if (ifMatch !== undefined) await this.sites.requireVersion(tx, orgId, siteId, ifMatch);
       if (names.length > 0) await this.sites.update(tx, orgId, siteId, fields);
@@ -53,9 +53,10 @@ export class ApprovalsService implements OnModuleInit {
     });
   }
 
-  /** @throws not_found, conflict when somebody decided on it at the same moment. */
-  async delete(principal: Principal, orgId: string, siteId: number, query: DeleteSiteQuery): Promise<void> {
+  /** @throws not_found, precondition_failed, conflict when somebody decided on it at the same moment. */
+  async delete(principal: Principal, orgId: string, siteId: number, query: DeleteSiteQuery, ifMatch: number | undefined): Promise<void> {
     await this.db.tx(async (tx) => {
+      if (ifMatch !== undefined) await this.sites.requireVersion(tx, orgId, siteId, ifMatch);
       const was = await this.decisions.delete(tx, principal, orgId, siteId, { tombstone: query.tombstone });
       await this.audit.record(tx, principal, {
         orgId, action: was === 'pending' ? 'site.reject' : 'site.delete', target: { type: 'site', id: siteId },

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Put, Query } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
-import { Access, AlsoReturns, Answer, Caller, ErrorAnswers, Id, invalid, OrgId, PageQuery, type Principal, Returns } from '../../libs/platform/index.js';
-import { ApplyBlueprintBody, ApplyBlueprintQuery, BlueprintExport, BlueprintList, BlueprintRecord, ExportBlueprintQuery, PlanView } from './blueprints.dto.js';
+import { Access, AlsoReturns, Answer, Caller, ErrorAnswers, Id, invalid, OrgId, type Principal, Returns } from '../../libs/platform/index.js';
+import { ApplyBlueprintBody, ApplyBlueprintQuery, BlueprintExport, BlueprintList, BlueprintRecord, ExportBlueprintQuery, ListBlueprintsQuery, PlanView } from './blueprints.dto.js';
 import { BlueprintsService } from './blueprints.service.js';
 
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
@@ -43,7 +43,7 @@ export class BlueprintsController {
   @Get('blueprints')
   @Access('listBlueprints')
   @Returns(BlueprintList, { message: 'Blueprints retrieved successfully' })
-  listBlueprints(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
+  listBlueprints(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: ListBlueprintsQuery) {
     return this.blueprints.list(principal, orgId, page);
   }
 

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
-import { MayBeAbsent, OffsetPagination, QueryBoolean } from '../../libs/platform/index.js';
+import { MayBeAbsent, OffsetPagination, PageQuery, QueryBoolean, QueryInt } from '../../libs/platform/index.js';
 
 export class ApplyBlueprintQuery {
   /** Answer the plan and change nothing. */
@@ -10,6 +10,11 @@ export class ApplyBlueprintQuery {
 export class ApplyBlueprintBody {
   /** Base64 of the document, JSON or YAML. Or send the YAML itself as application/yaml. */
   blueprint: string;
+}
+
+/** Here a limit may be 0: the total alone (integration-api.md §3.13). */
+export class ListBlueprintsQuery extends PageQuery {
+  @QueryInt(0, 1000) declare limit?: number;
 }
 
 export const OWNING_KINDS = ['file', 'newt', 'labels'] as const;

@@ -68,9 +68,10 @@ export class ClientsController {
   /** Delete a machine client; its address is free again */
   @Delete('client/:clientId')
   @Access('deleteClient')
+  @ChecksVersion()
   @Returns(null, { message: 'Client deleted successfully' })
-  deleteClient(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number) {
-    return this.clients.delete(principal, orgId, clientId);
+  deleteClient(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number, @IfMatch() ifMatch: number | undefined) {
+    return this.clients.delete(principal, orgId, clientId, ifMatch);
   }
 
   /** Put a client out of the way */

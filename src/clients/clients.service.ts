@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  conflict, Db, invalid, isUniqueViolation, notFound, parseId, type Principal, randomLower, requireVersion, sha256, shapeB, sqlState, TenantResolvers, windowOf,
+  conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, parseId, type Principal, randomLower, requireVersion, sha256, shapeB, sqlState, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
 import { AuditService } from '../audit/index.js';
 import { AddressPoolService } from '../orgs/index.js';
@@ -83,7 +83,7 @@ export class ClientsService implements OnModuleInit {
   /** @throws not_found, precondition_failed, conflict when the niceId is taken, validation when nothing is given. */
   async update(principal: Principal, orgId: string, clientId: number, body: UpdateClientBody, ifMatch: number | undefined): Promise<{ client: ClientView; version: number }> {
     const fields = Object.keys(body).filter((name) => body[name as keyof UpdateClientBody] !== undefined);
-    if (fields.length === 0) throw invalid('body', 'at least one field is required');
+    if (fields.length === 0) throw nothingToChange();
     try {
       return await this.db.tx(async (tx) => {
         requireVersion('Client', ifMatch, (await this.lock(tx, orgId, clientId)).version);
@@ -97,9 +97,10 @@ export class ClientsService implements OnModuleInit {
   }
 
   /** Gives its address back. @throws not_found, validation for the device of a person. */
-  async delete(principal: Principal, orgId: string, clientId: number): Promise<void> {
+  async delete(principal: Principal, orgId: string, clientId: number, ifMatch: number | undefined): Promise<void> {
     await this.db.tx(async (tx) => {
-      const { userId, name, subnet } = await this.lock(tx, orgId, clientId);
+      const { userId, name, subnet, version } = await this.lock(tx, orgId, clientId);
+      requireVersion('Client', ifMatch, version);
       if (userId !== null) throw invalid('clientId', "a person's device cannot be deleted; archive or block it");
       await this.repository.delete(tx, orgId, clientId);
       await this.pool.release(tx, orgId, [subnet]);

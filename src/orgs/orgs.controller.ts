@@ -58,8 +58,9 @@ export class OrgsController {
   /** Delete an organization with everything in it */
   @Delete('org/:orgId')
   @RootAccess('deleteOrg')
+  @ChecksVersion()
   @Returns(null, { message: 'Organization deleted successfully' })
-  deleteOrg(@Caller() caller: Principal, @OrgId() orgId: string): Promise<void> {
-    return this.orgs.delete(caller, orgId);
+  deleteOrg(@Caller() caller: Principal, @OrgId() orgId: string, @IfMatch() ifMatch: number | undefined): Promise<void> {
+    return this.orgs.delete(caller, orgId, ifMatch);
   }
 }

@@ -1,13 +1,15 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
-import { IsBoolean, IsInt, IsString, Length, Matches, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { IsBoolean, IsInt, IsString, Length, Matches, Max, Min, ValidateIf } from 'class-validator';
 import { IsIpv4Range, MayBeAbsent, NoControlCharacters, OffsetPagination } from '../../libs/platform/index.js';
 
 const ORG_ID = /^[a-z0-9_]+(-[a-z0-9_]+)*$/;
+const IsOrgId = () =>
+  applyDecorators(IsString(), Length(1, 32), Matches(ORG_ID, { message: 'orgId must be of lower-case letters, digits and "_", in parts joined by "-"' }));
 
 export class CreateOrgBody {
   /** Lower-case letters, digits and `_`, in parts joined by `-`. */
-  @IsString() @Length(1, 32) @Matches(ORG_ID, { message: 'orgId must be of lower-case letters, digits and "_", in parts joined by "-"' })
-  orgId: string;
+  @IsOrgId() orgId: string;
 
   @IsString() @Length(1, 255) @NoControlCharacters()
   name: string;
@@ -48,8 +50,8 @@ export class UpdateOrgBody {
 }
 
 export class CheckOrgIdQuery {
-  @IsString() @MaxLength(255)
-  orgId: string;
+  /** One that an organization can have. */
+  @IsOrgId() orgId: string;
 }
 
 /** integration-api.md §3.1; the SSH key and billing come later, so their fields are null. */

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, Config, conflict, Db, Hooks, invalid, isUniqueViolation, NoticedCache, Notices, notFound, notify, type PageQuery, type Principal, rangesOverlap,
+  AppError, Config, conflict, Db, Hooks, invalid, isUniqueViolation, NoticedCache, Notices, nothingToChange, notFound, notify, type PageQuery, type Principal, rangesOverlap,
   requireVersion, shapeA, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
 import { RolesService, UsersService } from '../access/index.js';
@@ -104,7 +104,7 @@ export class OrgsService implements OnModuleInit {
       if (body[field]) throw new AppError('not_available', `${field} is not available yet`, { fields: [{ path: field, problem: 'is not available yet' }] });
     }
     const given = Object.entries(body).filter(([, value]) => value !== undefined && value !== null);
-    if (Object.values(body).every((value) => value === undefined)) throw invalid('', 'give at least one field to change');
+    if (Object.values(body).every((value) => value === undefined)) throw nothingToChange();
     const changes = Object.fromEntries(given.map(([name, value]) => [name.replace(/^settingsL/, 'l'), value])) as Partial<Org>;
     return this.db.tx(async (tx) => {
       const version = await this.repository.lockForUpdate(tx, orgId);
@@ -117,10 +117,12 @@ export class OrgsService implements OnModuleInit {
     });
   }
 
-  /** DELETE /org/{orgId}, with everything that belongs to it; its agents are disconnected, its keys end. The audit stays. */
-  async delete(principal: Principal, orgId: string): Promise<void> {
+  /** DELETE /org/{orgId}, with everything that belongs to it; its agents are disconnected, its keys end. The audit stays. @throws not_found, precondition_failed */
+  async delete(principal: Principal, orgId: string, ifMatch: number | undefined): Promise<void> {
     await this.db.tx(async (tx) => {
-      if (!(await this.repository.lockForDeletion(tx, orgId))) throw notFound('Organization');
+      const version = await this.repository.lockForDeletion(tx, orgId);
+      if (version === null) throw notFound('Organization');
+      requireVersion('Organization', ifMatch, version);
       while ((await this.repository.deleteSites(tx, orgId, SITES_PER_STATEMENT)) > 0);
       await this.repository.delete(tx, orgId);
       await notify(tx, 'access_changed', `org:${orgId}`);

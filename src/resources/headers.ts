@@ -1,4 +1,4 @@
-import { ValidateBy } from 'class-validator';
+import { RuleWithin, type Within } from '../../libs/platform/index.js';
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
 const VALUE = /^[\t\x20-\x7e]{0,4096}$/;
@@ -11,24 +11,22 @@ export class HeaderPair {
   value: string;
 }
 
-export function isHeaderList(value: unknown): value is HeaderPair[] {
-  if (!Array.isArray(value) || value.length > MAX_HEADERS) return false;
-  return value.every((pair: unknown) => {
-    if (typeof pair !== 'object' || pair === null || Object.keys(pair).sort().join() !== 'name,value') return false;
+function problemsOf(headers: unknown): Within[] {
+  if (!Array.isArray(headers) || headers.length > MAX_HEADERS) return [{ place: '', problem: `must be a list of at most ${MAX_HEADERS} {name, value}` }];
+  return headers.flatMap((pair: unknown, i) => {
+    if (typeof pair !== 'object' || pair === null || Object.keys(pair).some((key) => key !== 'name' && key !== 'value')) {
+      return [{ place: String(i), problem: 'must be {name, value} and nothing else' }];
+    }
     const { name, value } = pair as Record<string, unknown>;
-    return typeof name === 'string' && TOKEN.test(name) && typeof value === 'string' && VALUE.test(value) && !TEMPLATE.test(name) && !TEMPLATE.test(value);
+    return [
+      ...(typeof name === 'string' && TOKEN.test(name) && !TEMPLATE.test(name) ? [] : [{ place: `${i}.name`, problem: 'must be the name of a header' }]),
+      ...(typeof value === 'string' && VALUE.test(value) && !TEMPLATE.test(value) ? [] : [{ place: `${i}.value`, problem: 'must be printable ASCII without {{…}}' }]),
+    ];
   });
 }
 
 /** integration-api.md §3.5: `[{name, value}]`, without `{{…}}` in either. */
-export const IsHeaderList = () =>
-  ValidateBy({
-    name: 'isHeaderList',
-    validator: {
-      validate: isHeaderList,
-      defaultMessage: () => `$property must be a list of at most ${MAX_HEADERS} {name, value}: a header name, and printable ASCII without {{…}}`,
-    },
-  });
+export const IsHeaderList = () => RuleWithin('isHeaderList', problemsOf);
 
 /** What the schema of such a field says. */
 export const HEADER_LIST = {

@@ -96,7 +96,7 @@ describe('POST /site/{siteId}', () => {
 
   it.each([
     [{}, 'body'], [{ note: 'alone' }, 'body'], [{ status: 'rejected' }, 'status'], [{ name: '' }, 'name'], [{ niceId: '12' }, 'niceId'], [{ labels: { 'a=b': 'c' } }, 'labels'],
-    [{ labels: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 'v'])) }, 'labels'], [{ labels: { a: 1 } }, 'labels'], [{ groupIds: [1e20] }, 'groupIds'], [{ groupIds: [5, 5] }, 'groupIds'],
+    [{ labels: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 'v'])) }, 'labels'], [{ labels: { a: 1 } }, 'labels'], [{ groupIds: [1e20] }, 'groupIds.0'], [{ groupIds: [5, 5] }, 'groupIds.1'], [{ groupIds: null }, 'groupIds'],
     [{ online: true }, 'online'],
   ])('refuses %j', async (body, path) => {
     expect(await post(await site(), body)).toMatchObject({ status: 400, body: { fields: [{ path }] } });
@@ -246,7 +246,7 @@ describe('POST /org/{orgId}/approvals', () => {
     [{ decision: 'approve' }, 'siteIds'], [{ decision: 'approve', siteIds: [1], filter: {} }, 'siteIds'], [{ decision: 'approve', siteIds: [] }, 'siteIds'],
     [{ decision: 'suspend', siteIds: [1] }, 'decision'], [{ decision: 'approve', siteIds: Array.from({ length: 1001 }, (_, i) => i + 1) }, 'siteIds'],
     [{ decision: 'reject', filter: { status: 'approved' } }, 'filter.status'], [{ decision: 'approve', filter: { colour: 'red' } }, 'filter.colour'],
-    [{ decision: 'approve', filter: [] }, 'filter'], [{ decision: 'approve', siteIds: [1e20] }, 'siteIds'],
+    [{ decision: 'approve', filter: [] }, 'filter'], [{ decision: 'approve', siteIds: [1e20] }, 'siteIds.0'],
   ])('refuses %#', async (body, path) => {
     expect(await house.root.post(`/org/${orgId}/approvals`, body)).toMatchObject({ status: 400, body: { fields: [{ path }] } });
   });

@@ -61,12 +61,28 @@ describe('the HTTP shell', () => {
     }
   });
 
+  it('names the entry of a list that is wrong, and says of null that it is null', async () => {
+    await server.root.expect('PUT', '/org', { orgId: 'entries', name: 'Entries' });
+    const post = (body: object) => server.root.put('/org/entries/provisioning-profile', { name: 'p', ...body });
+    expect(await post({ groupIds: [1, 'x', 1] })).toMatchObject({
+      status: 400, body: { fields: [{ path: 'groupIds.1', problem: '1 must be an id, a whole number above 0' }, { path: 'groupIds.2', problem: '2 is there twice' }] },
+    });
+    expect(await post({ groupIds: null })).toMatchObject({ status: 400, body: { fields: [{ path: 'groupIds', problem: 'groupIds must not be null' }] } });
+    expect(await post({ groupIds: 'all' })).toMatchObject({ status: 400, body: { fields: [{ path: 'groupIds', problem: 'groupIds must be a list of at most 100 ids' }] } });
+  });
+
   it('names query parameters that it does not know, on routes that take none too', async () => {
     await server.root.expect('PUT', '/org', { orgId: 'query', name: 'Query' });
     for (const path of ['/org/query?x=1', '/orgs?limit=1&x=1', '/orgs?limit=x', '/orgs?limit=0', '/orgs?limit=1001', '/orgs?page=1&limit=2', '/org/checkId?orgId=a&x=1']) {
       const reply = await server.root.get(path);
       expect([path, reply.status, reply.body.code]).toEqual([path, 400, 'validation']);
     }
+    for (const orgId of ['Bad%20Id', '', 'a-', 'x'.repeat(33)]) {
+      expect(await server.root.get(`/org/checkId?orgId=${orgId}`), orgId).toMatchObject({ status: 400, body: { fields: [{ path: 'orgId' }] } });
+    }
+    // A limit of 0 is for this list alone (integration-api.md §3.13).
+    expect(await server.root.expect('GET', '/org/query/blueprints?limit=0')).toEqual({ blueprints: [], pagination: { total: 0, limit: 0, offset: 0 } });
+    expect((await server.root.get('/org/query/blueprints?limit=-1')).status).toBe(400);
     expect((await server.root.get<never>('/org/query?verbose=1')).body.message).toBe('Validation error: Unrecognized query parameter at "verbose"');
   });
 

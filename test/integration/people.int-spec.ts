@@ -108,7 +108,7 @@ describe('a role', () => {
 
   it.each([
     [{}, 'name'], [{ name: '' }, 'name'], [{ name: 'x'.repeat(256) }, 'name'], [{ name: 'a\nb' }, 'name'], [{ name: 'x', sshSudoMode: 'some' }, 'sshSudoMode'],
-    [{ name: 'x', sshUnixGroups: 'wheel' }, 'sshUnixGroups'], [{ name: 'x', sshSudoCommands: ['a\nb'] }, 'sshSudoCommands'], [{ name: 'x', unknown: 1 }, 'unknown'],
+    [{ name: 'x', sshUnixGroups: 'wheel' }, 'sshUnixGroups'], [{ name: 'x', sshSudoCommands: ['a\nb'] }, 'sshSudoCommands.0'], [{ name: 'x', unknown: 1 }, 'unknown'],
   ])('is refused when wrong: %j', async (body, path) => {
     expect((await root.put(`/org/${org}/role`, body)).body).toMatchObject({ status: 400, code: 'validation', fields: [{ path }] });
   });

@@ -147,10 +147,10 @@ describe('create', () => {
     [{ destination: '10.0.0' }, 'destination'], [{ destination: 'db.local' }, 'alias'], [{ destination: 'db' }, 'alias'], [{ alias: 'single' }, 'alias'], [{ alias: 'a.b*' }, 'alias'],
     [{ mode: 'cidr' }, 'destination'], [{ mode: 'cidr', destination: '10.0.0.0/33' }, 'destination'], [{ destination: '100.90.128.5' }, 'destination'],
     [{ destination: '100.96.128.5' }, 'destination'], [{ mode: 'cidr', destination: '100.96.128.0/24' }, 'destination'], [{ siteId: undefined }, 'siteIds'], [{ siteId: undefined, siteIds: [] }, 'siteIds'],
-    [{ siteId: 0 }, 'siteId'], [{ siteIds: [1, 1] }, 'siteIds'], [{ siteIds: ['1'] }, 'siteIds'], [{ tcpPortRangeString: '80-79' }, 'tcpPortRangeString'], [{ udpPortRangeString: '0' }, 'udpPortRangeString'],
+    [{ siteId: 0 }, 'siteId'], [{ siteIds: [1, 1] }, 'siteIds.1'], [{ siteIds: ['1'] }, 'siteIds.0'], [{ tcpPortRangeString: '80-79' }, 'tcpPortRangeString'], [{ udpPortRangeString: '0' }, 'udpPortRangeString'],
     [{ tcpPortRangeString: null }, 'tcpPortRangeString'], [{ disableIcmp: 'no' }, 'disableIcmp'], [{ authDaemonMode: 'native' }, 'authDaemonMode'], [{ authDaemonPort: 0 }, 'authDaemonPort'],
-    [{ destinationPort: 65536 }, 'destinationPort'], [{ niceId: 'a/b' }, 'niceId'], [{ niceId: '12' }, 'niceId'], [{ roleIds: [0] }, 'roleIds'], [{ userIds: 'all' }, 'userIds'],
-    [{ clientIds: [1.5] }, 'clientIds'], [{ subdomain: 'app' }, 'subdomain'], [{ color: 'red' }, 'color'], [{ mode: 'http' }, 'destinationPort'], [{ mode: 'http', destinationPort: 80 }, 'scheme'],
+    [{ destinationPort: 65536 }, 'destinationPort'], [{ niceId: 'a/b' }, 'niceId'], [{ niceId: '12' }, 'niceId'], [{ roleIds: [0] }, 'roleIds.0'], [{ userIds: ['a', 7] }, 'userIds.1'], [{ userIds: 'all' }, 'userIds'],
+    [{ clientIds: [1.5] }, 'clientIds.0'], [{ subdomain: 'app' }, 'subdomain'], [{ color: 'red' }, 'color'], [{ mode: 'http' }, 'destinationPort'], [{ mode: 'http', destinationPort: 80 }, 'scheme'],
     [{ mode: 'http', destinationPort: 80, scheme: 'http' }, 'domainId'],
   ])('refuses %j, naming the field', async (more, path) => {
     const right = { name: 'Database', mode: 'host', destination: '10.1.2.3', siteId: await siteOf('acme') };

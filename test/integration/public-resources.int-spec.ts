@@ -236,8 +236,9 @@ describe('change', () => {
   });
 
   it.each([
-    [{}, 'body'], [{ name: null }, 'name'], [{ niceId: 'a b' }, 'niceId'], [{ niceId: 'a/b' }, 'niceId'], [{ ssl: null }, 'ssl'], [{ setHostHeader: 'a b' }, 'setHostHeader'], [{ headers: [{ name: 'a b', value: '' }] }, 'headers'],
-    [{ headers: [{ name: 'a', value: '{{env.X}}' }] }, 'headers'], [{ headers: [{ name: 'a', value: 'ü' }] }, 'headers'], [{ headers: [{ name: 'a' }] }, 'headers'], [{ headers: 'a: b' }, 'headers'],
+    [{}, 'body'], [{ name: null }, 'name'], [{ niceId: 'a b' }, 'niceId'], [{ niceId: 'a/b' }, 'niceId'], [{ ssl: null }, 'ssl'], [{ setHostHeader: 'a b' }, 'setHostHeader'], [{ headers: [{ name: 'a b', value: '' }] }, 'headers.0.name'],
+    [{ headers: [{ name: 'a', value: '{{env.X}}' }] }, 'headers.0.value'], [{ headers: [{ name: 'a', value: 'b' }, { name: 'a', value: 'ü' }] }, 'headers.1.value'], [{ headers: [{ name: 'a' }] }, 'headers.0.value'],
+    [{ headers: [{ name: 'a', value: 'b', more: 1 }] }, 'headers.0'], [{ headers: [null] }, 'headers.0'], [{ headers: 'a: b' }, 'headers'],
     [{ maintenanceModeType: 'x' }, 'maintenanceModeType'], [{ maintenanceTitle: 'x'.repeat(256) }, 'maintenanceTitle'], [{ maintenanceMessage: 'x'.repeat(2001) }, 'maintenanceMessage'],
     [{ maintenanceEstimatedTime: 'x'.repeat(101) }, 'maintenanceEstimatedTime'], [{ protocol: 'udp' }, 'protocol'], [{ http: false }, 'http'], [{ skipToIdpId: 0 }, 'skipToIdpId'],
   ])('refuses %j, naming the field', async (body, path) => {

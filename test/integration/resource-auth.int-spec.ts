@@ -103,6 +103,7 @@ describe('whitelist', () => {
     await post('whitelist', { emails: [] }, id);
     expect(await get('whitelist', id)).toEqual({ whitelist: [] });
     const wrong = [{ emails: ['nobody'] }, { emails: ['*@'] }, { emails: ['*@local'] }, { emails: 'a@example.com' }, { emails: [7] }, { emails: Array.from({ length: 51 }, (_, i) => `u${i}@example.com`) }, {}];
+    expect(await post('whitelist', { emails: ['a@example.com', 'nobody'] }, id)).toMatchObject({ status: 400, body: { fields: [{ path: 'emails.1' }] } });
     for (const body of wrong) expect((await post('whitelist', body, id)).status, JSON.stringify(body)).toBe(400);
   });
 

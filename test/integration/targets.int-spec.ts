@@ -70,7 +70,7 @@ describe('create', () => {
     [{ path: '(', pathMatchType: 'regex' }, 'path'], [{ path: '^/a(?=b)', pathMatchType: 'regex' }, 'path'], [{ path: '(a', pathMatchType: 'prefix', rewritePathType: 'regex' }, 'path'],
     [{ pathMatchType: 'glob' }, 'pathMatchType'], [{ rewritePathType: 'x' }, 'rewritePathType'], [{ priority: 0 }, 'priority'], [{ priority: 1001 }, 'priority'], [{ hcEnabled: null }, 'hcEnabled'], [{ hcPath: '' }, 'hcPath'],
     [{ hcPort: 0 }, 'hcPort'], [{ hcInterval: 0 }, 'hcInterval'], [{ hcUnhealthyInterval: 0 }, 'hcUnhealthyInterval'], [{ hcTimeout: 0 }, 'hcTimeout'], [{ hcHealthyThreshold: 0 }, 'hcHealthyThreshold'],
-    [{ hcUnhealthyThreshold: 0 }, 'hcUnhealthyThreshold'], [{ hcMethod: '' }, 'hcMethod'], [{ hcStatus: 'ok' }, 'hcStatus'], [{ hcHeaders: [{ name: 'a' }] }, 'hcHeaders'], [{ hcHealth: 'healthy' }, 'hcHealth'], [{ internalPort: 40_000 }, 'internalPort'],
+    [{ hcUnhealthyThreshold: 0 }, 'hcUnhealthyThreshold'], [{ hcMethod: '' }, 'hcMethod'], [{ hcStatus: 'ok' }, 'hcStatus'], [{ hcHeaders: [{ name: 'a' }] }, 'hcHeaders.0.value'], [{ hcHealth: 'healthy' }, 'hcHealth'], [{ internalPort: 40_000 }, 'internalPort'],
   ])('refuses %j, naming the field', async (more, path) => {
     expect(await put(resourceId, more)).toMatchObject({ status: 400, body: { code: 'validation', fields: [{ path }] } });
   });

@@ -59,9 +59,10 @@ export class MembersController {
   /** Remove a user from an organization; his access ends at once */
   @Delete('org/:orgId/user/:userId')
   @Access('removeUser')
+  @ChecksVersion()
   @Returns(null, { message: 'User removed from the organization successfully' })
-  removeUser(@Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string): Promise<void> {
-    return this.members.remove(principal, orgId, userId);
+  removeUser(@Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string, @IfMatch() ifMatch: number | undefined): Promise<void> {
+    return this.members.remove(principal, orgId, userId, ifMatch);
   }
 
   /** Make a role the only role of a user */

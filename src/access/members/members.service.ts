@@ -73,10 +73,11 @@ export class MembersService {
     });
   }
 
-  /** DELETE /org/{orgId}/user/{userId}: his roles and grants go with the membership. @throws validation for the owner, not_found */
-  async remove(principal: Principal, orgId: string, userId: string): Promise<void> {
+  /** DELETE /org/{orgId}/user/{userId}: his roles and grants go with the membership. @throws validation for the owner, not_found, precondition_failed */
+  async remove(principal: Principal, orgId: string, userId: string, ifMatch: number | undefined): Promise<void> {
     await this.db.tx(async (tx) => {
-      const { isOwner } = await this.held(tx, orgId, userId);
+      const { isOwner, version } = await this.held(tx, orgId, userId);
+      requireVersion('User', ifMatch, version);
       if (isOwner) throw new AppError('validation', 'The owner of an organization cannot be removed from it');
       await this.repository.delete(tx, orgId, userId);
       await notify(tx, 'access_changed', `user:${userId}`);

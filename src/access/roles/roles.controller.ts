@@ -50,9 +50,12 @@ export class RolesController {
   /** Delete a role; its members and grants go over to another one */
   @Delete('role/:roleId')
   @Access('deleteRole')
+  @ChecksVersion()
   @Returns(null, { message: 'Role deleted successfully' })
-  deleteRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number, @Body() body: DeleteRoleBody): Promise<void> {
-    return this.roles.delete(principal, orgId, roleId, body.roleId);
+  deleteRole(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number, @Body() body: DeleteRoleBody, @IfMatch() ifMatch: number | undefined,
+  ): Promise<void> {
+    return this.roles.delete(principal, orgId, roleId, body.roleId, ifMatch);
   }
 
   /** List the users that hold a role */

@@ -1,16 +1,21 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator';
-import { MayBeAbsent, NoControlCharacters, OffsetPagination, PagePagination, SearchQuery } from '../../../libs/platform/index.js';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator';
+import { hasControlCharacters, MayBeAbsent, NoControlCharacters, OffsetPagination, PagePagination, RuleWithin, SearchQuery, sizeProblem } from '../../../libs/platform/index.js';
 import { SUDO_MODES } from './role.entity.js';
 
 const MAX_ENTRIES = 100;
 
+const isLine = (text: unknown) => typeof text === 'string' && text.length > 0 && text.length <= 1000 && !hasControlCharacters(text);
+
 /** Lines for a machine's configuration: short, and never more than one line. */
 const Lines = () =>
   applyDecorators(
-    IsArray(), ArrayMaxSize(MAX_ENTRIES), IsString({ each: true }), Length(1, 1000, { each: true }), NoControlCharacters({ each: true }),
+    RuleWithin('isLines', (value) => {
+      const size = sizeProblem(value, MAX_ENTRIES);
+      return size.length > 0 ? size : (value as unknown[]).flatMap((line, i) => (isLine(line) ? [] : [{ place: String(i), problem: 'must be a line of 1 to 1000 characters' }]));
+    }),
     ApiPropertyOptional({ type: [String], maxItems: MAX_ENTRIES }),
   );
 

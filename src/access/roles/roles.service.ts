@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ACTIONS, grants, MEMBER_ACTIONS } from '../../../libs/contracts/index.js';
 import {
-  AppError, conflict, Db, Hooks, invalid, isUniqueViolation, notFound, notify, type PageQuery, parseId, type Principal, requireVersion, shapeA, shapeB,
+  AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, notify, type PageQuery, parseId, type Principal, requireVersion, shapeA, shapeB,
   TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
@@ -97,7 +97,7 @@ export class RolesService implements OnModuleInit {
   /** POST /role/{roleId}. @throws validation for an empty body, conflict when the name is taken, precondition_failed */
   async update(principal: Principal, orgId: string, roleId: number, body: UpdateRoleBody, ifMatch: number | undefined): Promise<VersionedRole> {
     const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as Partial<Role>;
-    if (Object.keys(given).length === 0) throw invalid('', 'give at least one field to change');
+    if (Object.keys(given).length === 0) throw nothingToChange();
     return this.db.tx(async (tx) => {
       const [held] = await this.repository.lock(tx, orgId, [roleId], 'UPDATE');
       if (!held) throw notFound('Role');
@@ -114,14 +114,15 @@ export class RolesService implements OnModuleInit {
 
   /**
    * DELETE /role/{roleId}: members, invitations and grants go over to the replacement, which must be of the same organization.
-   * @throws validation for the same role, permission_denied for Admin, not_found
+   * @throws validation for the same role, permission_denied for Admin, not_found, precondition_failed
    */
-  async delete(principal: Principal, orgId: string, roleId: number, replacementId: number): Promise<void> {
+  async delete(principal: Principal, orgId: string, roleId: number, replacementId: number, ifMatch: number | undefined): Promise<void> {
     if (roleId === replacementId) throw invalid('roleId', 'must be another role than the one to delete');
     await this.db.tx(async (tx) => {
       const roles = await this.repository.lock(tx, orgId, [roleId, replacementId], 'UPDATE');
       const [role, replacement] = [roleId, replacementId].map((id) => roles.find((r) => r.roleId === id));
       if (!role) throw notFound('Role');
+      requireVersion('Role', ifMatch, role.version);
       if (role.isAdmin) throw new AppError('permission_denied', 'The Admin role cannot be deleted');
       if (!replacement) throw notFound('Replacement role');
       if (replacement.isAdmin) refuseToRaise(principal, orgId);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, invalid, notFound, notify, type PageQuery, type Principal, sha256, shapeA, windowOf } from '../../../libs/platform/index.js';
+import { conflict, Db, invalid, nothingToChange, notFound, notify, type PageQuery, type Principal, sha256, shapeA, windowOf } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { CreatedKeyView, type CreateKeyBody, type KeyList, type KeyView, type RotateKeyBody, type UpdateKeyBody } from './key.dto.js';
 import { formatKey, newKeyId, newKeySecret } from './key-token.js';
@@ -59,7 +59,7 @@ export class KeysService {
   /** @throws not_found for the template too, conflict on a revoked key, validation when fields contradict each other or the uses so far. */
   async update(principal: Principal, orgId: string, keyId: string, body: UpdateKeyBody): Promise<KeyView> {
     const { validUntil, maxBatchSize, status, ...rest } = body;
-    if (Object.keys(body).length === 0) throw invalid('body', 'at least one field is required');
+    if (Object.keys(body).length === 0) throw nothingToChange();
     return this.db.tx(async (tx) => {
       const key = await this.lockLive(tx, orgId, keyId);
       if (key.oneTime && maxBatchSize !== undefined && maxBatchSize !== 1) throw invalid('maxBatchSize', 'a one-time key has exactly one use');

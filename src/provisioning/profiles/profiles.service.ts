@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, execute, invalid, isUniqueViolation, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '../../../libs/platform/index.js';
+import { conflict, Db, execute, invalid, isUniqueViolation, nothingToChange, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '../../../libs/platform/index.js';
 import { describeProblem, OPEN_SITE_TEMPLATES, parse } from '../../../libs/blueprint/index.js';
 import { AuditService } from '../../audit/index.js';
 import type { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
@@ -41,7 +41,7 @@ export class ProfilesService {
   async update(principal: Principal, orgId: string, profileId: number, body: UpdateProfileBody): Promise<ProfileView> {
     const { groupIds, ...fields } = body;
     checkBlueprint(fields.blueprint);
-    if (Object.keys(body).length === 0) throw invalid('body', 'at least one field is required');
+    if (Object.keys(body).length === 0) throw nothingToChange();
     return this.db.tx(async (tx) => {
       await this.read(tx, orgId, profileId);
       if (Object.keys(fields).length > 0) await named(() => tx.update(Profile, { orgId, profileId }, fields as never));

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, execute, invalid, notFound, notify, type PageQuery, type Principal, shapeA, windowOf } from '../../../libs/platform/index.js';
+import { conflict, Db, execute, nothingToChange, notFound, notify, type PageQuery, type Principal, shapeA, windowOf } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { assertPattern } from '../hardware-id-pattern.js';
 import { assertNameTemplate } from '../name-template.js';
@@ -50,7 +50,7 @@ export class TemplatesService {
 
   async update(principal: Principal, orgId: string, templateId: number, body: UpdateTemplateBody): Promise<TemplateView> {
     const { groupIds, ...fields } = body;
-    if (Object.keys(body).length === 0) throw invalid('body', 'at least one field is required');
+    if (Object.keys(body).length === 0) throw nothingToChange();
     check(body);
     return this.db.tx(async (tx) => {
       const before = await this.read(tx, orgId, templateId);

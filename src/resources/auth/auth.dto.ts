@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsBoolean, IsString, Length, Matches, MaxLength, ValidateBy, ValidateIf, isEmail } from 'class-validator';
+import { IsBoolean, IsString, Length, Matches, MaxLength, ValidateBy, ValidateIf, isEmail } from 'class-validator';
+import { RuleWithin, sizeProblem } from '../../../libs/platform/index.js';
 import { isDomainName } from '../names.js';
 
 /** The field must be there; null is a value. */
@@ -28,11 +29,11 @@ export class HeaderAuthBody {
 
 export class WhitelistBody {
   /** At most 50 e-mail addresses or `*@domain`; stored in lower case. */
-  @ValidateBy({
-    name: 'isAllowedEmail',
-    validator: { validate: (value) => Array.isArray(value) && value.every(isAllowedEmail), defaultMessage: () => '$property must be e-mail addresses, or *@domain' },
+  @RuleWithin('isWhitelist', (value) => {
+    const size = sizeProblem(value, 50);
+    return size.length > 0 ? size : (value as unknown[]).flatMap((email, i) => (isAllowedEmail(email) ? [] : [{ place: String(i), problem: 'must be an e-mail address, or *@domain' }]));
   })
-  @ArrayMaxSize(50) @IsArray() @ApiProperty({ type: 'array', maxItems: 50, items: { type: 'string' } })
+  @ApiProperty({ type: 'array', maxItems: 50, items: { type: 'string' } })
   emails: string[];
 }
 

@@ -50,9 +50,10 @@ export class DomainsController {
   /** Delete a domain; resources on it lose their names */
   @Delete('domain/:domainId')
   @Access('deleteOrgDomain')
+  @ChecksVersion()
   @Returns(Done, { message: 'Domain deleted successfully' })
-  deleteOrgDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string) {
-    return this.domains.delete(principal, orgId, domainId);
+  deleteOrgDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string, @IfMatch() ifMatch: number | undefined) {
+    return this.domains.delete(principal, orgId, domainId, ifMatch);
   }
 
   /** List the DNS records that a domain needs, and which were found */

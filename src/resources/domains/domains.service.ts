@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nes
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import {
-  Config, conflict, Db, Hooks, invalid, isUniqueViolation, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
+  Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { isWithin, parentOf } from '../names.js';
@@ -126,7 +126,7 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
     body: UpdateDomainBody,
     ifMatch: number | undefined,
   ): Promise<{ domain: UpdatedDomain; version: number }> {
-    if (body.certResolver === undefined && body.preferWildcardCert === undefined) throw invalid('body', 'at least one field is required');
+    if (body.certResolver === undefined && body.preferWildcardCert === undefined) throw nothingToChange();
     return this.db.tx(async (tx) => {
       const before = await this.lock(tx, orgId, domainId);
       requireVersion('Domain', ifMatch, before.version);
@@ -139,9 +139,10 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
   }
 
   /** Resources on it lose their names. @throws validation for the domain of BASE_DOMAIN */
-  async delete(principal: Principal, orgId: string, domainId: string): Promise<Done> {
+  async delete(principal: Principal, orgId: string, domainId: string, ifMatch: number | undefined): Promise<Done> {
     return this.db.tx(async (tx) => {
-      const { configManaged, baseDomain } = await this.lock(tx, orgId, domainId);
+      const { configManaged, baseDomain, version } = await this.lock(tx, orgId, domainId);
+      requireVersion('Domain', ifMatch, version);
       if (configManaged) throw invalid('domainId', 'this domain comes from the configuration of the server');
       await this.repository.delete(tx, orgId, domainId);
       await this.audit.record(tx, principal, { orgId, action: 'domain.delete', target: { type: 'domain', id: domainId }, details: { baseDomain } });

@@ -1,13 +1,16 @@
-import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsInt, IsNotEmpty, IsPositive, IsString, Max, MaxLength } from 'class-validator';
-import { IsIdList } from '../../../libs/platform/index.js';
+import { IsInt, IsNotEmpty, IsPositive, IsString, Max, MaxLength } from 'class-validator';
+import { entries, IsIdList, RuleWithin, sizeProblem } from '../../../libs/platform/index.js';
 
 const MAX = 1000;
 
 /** Ids of users: at most `max` different ones. */
 export const IsUserIdList = (max: number) =>
-  applyDecorators(ArrayUnique(), MaxLength(64, { each: true }), IsNotEmpty({ each: true }), IsString({ each: true }), ArrayMaxSize(max), IsArray());
+  RuleWithin('isUserIdList', (value) => {
+    const size = sizeProblem(value, max);
+    if (size.length > 0) return size.map(({ place, problem }) => ({ place, problem: `${problem} ids of users` }));
+    return entries(value as unknown[], (id) => (typeof id === 'string' && id.length > 0 && id.length <= 64 ? undefined : 'must be the id of a user'));
+  });
 
 export class RoleIdsBody {
   @IsIdList(MAX) @ApiProperty({ type: 'array', maxItems: MAX, items: { type: 'integer', minimum: 1 } }) roleIds: number[];

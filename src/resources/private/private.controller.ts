@@ -59,8 +59,9 @@ export class PrivateResourcesController {
   /** Delete a private resource with its grants */
   @Delete('site-resource/:siteResourceId')
   @Access('deleteSiteResource')
+  @ChecksVersion()
   @Returns(DeletedSiteResource, { message: 'Site resource deleted successfully' })
-  deleteSiteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number) {
-    return this.resources.delete(principal, orgId, siteResourceId);
+  deleteSiteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @IfMatch() ifMatch: number | undefined) {
+    return this.resources.delete(principal, orgId, siteResourceId, ifMatch);
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, conflict, Db, Hooks, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
+  AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, SitesService } from '../../sites/index.js';
@@ -96,7 +96,7 @@ export class PrivateResourcesService implements OnModuleInit {
   async update(
     principal: Principal, orgId: string, siteResourceId: number, body: UpdateSiteResourceBody, ifMatch: number | undefined,
   ): Promise<{ resource: SiteResourceView; version: number }> {
-    if (Object.values(body).every((value) => value === undefined)) throw invalid('body', 'at least one field is required');
+    if (Object.values(body).every((value) => value === undefined)) throw nothingToChange();
     if (mergedSites(body)?.length === 0) throw invalid('siteIds', 'at least one site is required');
     let blocked: unknown;
     for (let attempt = 1; ; attempt++) {
@@ -111,9 +111,10 @@ export class PrivateResourcesService implements OnModuleInit {
   }
 
   /** With its grants; its alias address is free again. */
-  async delete(principal: Principal, orgId: string, siteResourceId: number): Promise<DeletedSiteResource> {
+  async delete(principal: Principal, orgId: string, siteResourceId: number, ifMatch: number | undefined): Promise<DeletedSiteResource> {
     await this.db.tx(async (tx) => {
-      const { name, siteIds } = await this.lock(tx, orgId, siteResourceId);
+      const { name, siteIds, version } = await this.lock(tx, orgId, siteResourceId);
+      requireVersion('Site resource', ifMatch, version);
       await this.repository.delete(tx, orgId, siteResourceId);
       await this.sites.bumpDesired(tx, orgId, siteIds);
       await this.audit.record(tx, principal, { orgId, action: 'site_resource.delete', target: { type: 'site_resource', id: siteResourceId }, details: { name } });

@@ -82,8 +82,9 @@ export class ResourcesController {
   /** Delete a public resource with its targets, rules, grants and tokens */
   @Delete('resource/:resourceId')
   @Access('deleteResource')
+  @ChecksVersion()
   @Returns(null, { message: 'Resource deleted successfully' })
-  deleteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number) {
-    return this.resources.delete(principal, orgId, resourceId);
+  deleteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @IfMatch() ifMatch: number | undefined) {
+    return this.resources.delete(principal, orgId, resourceId, ifMatch);
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, Config, conflict, Db, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
+  AppError, Config, conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, SitesService } from '../../sites/index.js';
@@ -108,7 +108,7 @@ export class ResourcesService implements OnModuleInit {
 
   /** @throws as `create`; precondition_failed; conflict when the niceId is taken */
   async update(principal: Principal, orgId: string, resourceId: number, body: UpdateResourceBody, ifMatch: number | undefined): Promise<{ resource: ResourceRow; version: number }> {
-    if (Object.values(body).every((value) => value === undefined)) throw invalid('body', 'at least one field is required');
+    if (Object.values(body).every((value) => value === undefined)) throw nothingToChange();
     for (let blocked: unknown; ; ) {
       try {
         return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, resourceId, body, ifMatch, blocked));
@@ -148,9 +148,10 @@ export class ResourcesService implements OnModuleInit {
   }
 
   /** With its targets, rules, grants and tokens. */
-  async delete(principal: Principal, orgId: string, resourceId: number): Promise<void> {
+  async delete(principal: Principal, orgId: string, resourceId: number, ifMatch: number | undefined): Promise<void> {
     await this.db.tx(async (tx) => {
-      const { name } = await this.lock(tx, orgId, resourceId);
+      const { name, version } = await this.lock(tx, orgId, resourceId);
+      requireVersion('Resource', ifMatch, version);
       const siteIds = await this.repository.sitesOf(tx, resourceId);
       await this.repository.delete(tx, orgId, resourceId);
       await this.sites.bumpDesired(tx, orgId, siteIds);

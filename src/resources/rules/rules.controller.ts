@@ -41,8 +41,11 @@ export class RulesController {
   /** Delete a rule */
   @Delete('rule/:ruleId')
   @Access('deleteResourceRule')
+  @ChecksVersion()
   @Returns(null, { message: 'Resource rule deleted successfully' })
-  deleteResourceRule(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Id('ruleId') ruleId: number) {
-    return this.rules.delete(principal, orgId, resourceId, ruleId);
+  deleteResourceRule(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Id('ruleId') ruleId: number, @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.rules.delete(principal, orgId, resourceId, ruleId, ifMatch);
   }
 }

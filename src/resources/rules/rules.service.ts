@@ -64,10 +64,13 @@ export class RulesService implements OnModuleInit {
     });
   }
 
-  /** @throws not_found for a rule of another resource. */
-  async delete(principal: Principal, orgId: string, resourceId: number, ruleId: number): Promise<void> {
+  /** @throws not_found for a rule of another resource, precondition_failed. */
+  async delete(principal: Principal, orgId: string, resourceId: number, ruleId: number, ifMatch: number | undefined): Promise<void> {
     await this.db.tx(async (tx) => {
-      if ((await this.repository.delete(tx, orgId, resourceId, ruleId)) === 0) throw notFound('Rule');
+      const rule = await this.repository.lock(tx, orgId, resourceId, ruleId);
+      if (!rule) throw notFound('Rule');
+      requireVersion('Rule', ifMatch, rule.version);
+      await this.repository.delete(tx, orgId, resourceId, ruleId);
       await this.audit.record(tx, principal, { orgId, action: 'rule.delete', target: { type: 'rule', id: ruleId }, details: { resourceId } });
     });
   }

@@ -51,8 +51,9 @@ export class TargetsController {
   /** Delete a target */
   @Delete('target/:targetId')
   @Access('deleteTarget')
+  @ChecksVersion()
   @Returns(null, { message: 'Target deleted successfully' })
-  deleteTarget(@Caller() principal: Principal, @OrgId() orgId: string, @Id('targetId') targetId: number) {
-    return this.targets.delete(principal, orgId, targetId);
+  deleteTarget(@Caller() principal: Principal, @OrgId() orgId: string, @Id('targetId') targetId: number, @IfMatch() ifMatch: number | undefined) {
+    return this.targets.delete(principal, orgId, targetId, ifMatch);
   }
 }

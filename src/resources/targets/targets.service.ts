@@ -95,9 +95,10 @@ export class TargetsService implements OnModuleInit {
     }
   }
 
-  async delete(principal: Principal, orgId: string, targetId: number): Promise<void> {
+  async delete(principal: Principal, orgId: string, targetId: number, ifMatch: number | undefined): Promise<void> {
     await this.db.tx(async (tx) => {
-      const { resourceId, siteId, hcEnabled } = await this.lock(tx, orgId, targetId);
+      const { resourceId, siteId, hcEnabled, version } = await this.lock(tx, orgId, targetId);
+      requireVersion('Target', ifMatch, version);
       await this.repository.delete(tx, orgId, targetId);
       if (hcEnabled) await this.resources.refreshHealth(tx, [resourceId]);
       await this.audit.record(tx, principal, { orgId, action: 'target.delete', target: { type: 'target', id: targetId }, details: { resourceId, siteId } });

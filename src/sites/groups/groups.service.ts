@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  conflict, Db, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, query, shapeA, TenantResolvers, windowOf,
+  conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, query, shapeA, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import type { CreateGroupBody, GroupList, GroupView, UpdateGroupBody } from './group.dto.js';
@@ -48,7 +48,7 @@ export class GroupsService implements OnModuleInit {
   /** @throws conflict when the name is taken. */
   async update(principal: Principal, orgId: string, groupId: number, body: UpdateGroupBody): Promise<GroupView> {
     const fields = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
-    if (Object.keys(fields).length === 0) throw invalid('body', 'at least one field is required');
+    if (Object.keys(fields).length === 0) throw nothingToChange();
     if (fields['name'] === null) throw invalid('name', 'must be a string');
     return this.db.tx(async (tx) => {
       await named(() => tx.update(SiteGroup, { orgId, groupId }, fields));
