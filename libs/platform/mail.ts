@@ -5,6 +5,20 @@ import { Config } from './config.js';
 /** A mail server that says nothing for so long will not take this mail. */
 const PATIENCE_MS = 10_000;
 
+const REASONS: Record<string, string> = {
+  EAUTH: 'the mail server refused the login of SMTP_URL',
+  EENVELOPE: 'the mail server refused the address',
+  EMESSAGE: 'the mail server refused the mail',
+  ETIMEDOUT: 'the mail server took too long',
+  ECONNECTION: 'the mail server cannot be reached',
+  ESOCKET: 'the mail server cannot be reached',
+  ECONNREFUSED: 'the mail server cannot be reached',
+  EDNS: 'the mail server cannot be reached',
+  ETLS: 'the mail server offers no TLS that holds',
+};
+/** By the code alone: what a mail server says may repeat what it was told. */
+const reasonOf = (error: unknown): string => REASONS[String((error as { code?: unknown }).code)] ?? 'the mail server did not take it';
+
 export interface Mail {
   to: string;
   subject: string;
@@ -27,21 +41,21 @@ export class Mailer {
     });
   }
 
-  /** Hands a mail to the server. @returns whether it took it; a failure is logged, never thrown. Without SMTP_URL false. */
-  async send(mail: Mail): Promise<boolean> {
-    if (!this.transport) return false;
+  /** Hands a mail to the server. @returns null when it took it, else why not, in words for the caller; a failure is logged, never thrown. */
+  async send(mail: Mail): Promise<string | null> {
+    if (!this.transport) return 'this server has no SMTP_URL';
     const { transport } = this;
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('The mail server took too long')), PATIENCE_MS);
+      timer = setTimeout(() => reject(Object.assign(new Error('The mail server took too long'), { code: 'ETIMEDOUT' })), PATIENCE_MS);
     });
     try {
       await Promise.race([transport.sendMail({ from: this.from, ...mail }), tooLate]);
-      return true;
+      return null;
     } catch (error) {
       // The message of an SMTP error may repeat the address, never the text, which may hold a secret.
       this.logger.warn({ err: error }, 'A mail could not be sent');
-      return false;
+      return reasonOf(error);
     } finally {
       clearTimeout(timer);
     }

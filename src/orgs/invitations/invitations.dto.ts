@@ -28,6 +28,8 @@ export class CreatedInvite {
   @ApiProperty({ type: 'integer', format: 'int64' }) expiresAt: number;
   /** Whether a mail server took the mail. */
   emailSent: boolean;
+  /** Why it was not sent, when it was asked for. */
+  emailError?: string;
 }
 
 export class InvitationRole {

@@ -61,7 +61,9 @@ export class InvitationsService implements OnModuleInit {
       await this.record(tx, principal, orgId, again ? 'invitation.regenerate' : 'invitation.create', inviteId, { email, roleIds });
       return { inviteLink: this.linkOf(inviteId, fresh.token, email), expiresAt, emailSent: false };
     });
-    return body.sendEmail ? { ...created, emailSent: await this.send(orgName, email, created) } : created;
+    if (!body.sendEmail) return created;
+    const emailError = await this.send(orgName, email, created);
+    return { ...created, ...(emailError === null ? { emailSent: true } : { emailError }) };
   }
 
   /** GET /org/{orgId}/invitations, shape A. */
@@ -134,11 +136,15 @@ export class InvitationsService implements OnModuleInit {
     return `${this.config.publicUrl.origin}/invite?token=${inviteId}-${token}&email=${encodeURIComponent(email)}`;
   }
 
-  private send(orgName: string, email: string, { inviteLink, expiresAt }: CreatedInvite): Promise<boolean> {
+  private send(orgName: string, email: string, { inviteLink, expiresAt }: CreatedInvite): Promise<string | null> {
     return this.mailer.send({
       to: email,
       subject: `Invitation to ${orgName}`,
-      text: `You are invited to the organization ${orgName}.\n\nTo accept, open this link before ${new Date(expiresAt).toUTCString()}:\n\n${inviteLink}\n`,
+      text:
+        `You are invited to the organization ${orgName}.\n\nTo accept, open this link before ${new Date(expiresAt).toUTCString()}:\n\n${inviteLink}\n\n` +
+        `Or accept by the API; the password is the one that you will log in with, and may be left out if you have a user here:\n\n` +
+        `POST ${this.config.publicUrl.origin}/api/v1/invite/accept\nContent-Type: application/json\n\n` +
+        `{"token": "${new URL(inviteLink).searchParams.get('token')}", "password": "<your password>"}\n`,
     });
   }
 
