@@ -383,3 +383,8 @@ describe('YAML', () => {
     expect(problems(' '.repeat(1024 * 1024 + 1), { maxBytes: 1e9 })).toEqual([expect.stringMatching(/at most 1048576 are read/)]);
   });
 });
+
+it.each(['{a: {b: 1\n', 'public-resources: {web: {name: x\nfoo: 1\n', '[[[['])('names one mistake once: %j', (text) => {
+  const { problems } = parse(text);
+  expect(new Set(problems.map(({ line, column }) => `${line}:${column}`)).size).toBe(problems.length);
+});

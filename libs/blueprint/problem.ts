@@ -16,8 +16,10 @@ export class Problems {
 
   /** @param at offset in the text; negative when there is none */
   add(path: string, message: string, at: number): void {
-    if (this.found.length < MAX_PROBLEMS) this.found.push({ path: this.unmask(path), message: this.unmask(message), ...(at < 0 ? { line: 0, column: 0 } : this.place(at)) });
-    else this.more++;
+    if (this.full) return void this.more++;
+    const problem = { path: this.unmask(path), message: this.unmask(message), ...(at < 0 ? { line: 0, column: 0 } : this.place(at)) };
+    const same = (one: Problem) => one.path === problem.path && one.message === problem.message && one.line === problem.line && one.column === problem.column;
+    if (!this.found.some(same)) this.found.push(problem);
   }
 
   /** Nothing more is kept: a message need not be worked out. */

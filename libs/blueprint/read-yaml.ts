@@ -18,7 +18,11 @@ export function readYaml(text: string, problems: Problems): TreeNode | undefined
     problems.add('', document instanceof RangeError ? 'is nested too deep' : `not valid YAML: ${firstLine(document.message)}`, 0);
     return undefined;
   }
+  // One mistake may end several open lists and maps at one place; the first words about it are enough.
+  const places = new Set<number>();
   for (const error of [...document.errors, ...document.warnings]) {
+    if (places.has(error.pos[0])) continue;
+    places.add(error.pos[0]);
     const message = error.code === 'MULTIPLE_DOCS' ? 'there is a second document in the file: one file is one blueprint' : `not valid YAML: ${firstLine(error.message)}`;
     problems.add('', message, error.pos[0]);
   }

@@ -13,6 +13,9 @@ import { withinOf } from './validators.js';
 import { entityTag } from './versions.js';
 
 const BODY_LIMIT = 1024 * 1024;
+/** Of the one route that takes documents: more than a document may have, so that what reads it says so. */
+const DOCUMENT_BODY_LIMIT = 2 * BODY_LIMIT;
+const takesDocuments = (route: string | undefined) => route?.endsWith('/org/:orgId/blueprint') === true;
 
 const CODE_OF_STATUS = new Map<number, ErrorCode>([
   [400, 'validation'], [401, 'unauthenticated'], [403, 'permission_denied'], [404, 'not_found'], [405, 'method_not_allowed'], [408, 'timeout'],
@@ -70,6 +73,9 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
     if (r.viaIntegration && request.method === 'OPTIONS') return void reply.code(204).send();
     done();
   });
+  fastify.addHook('onRoute', (route) => {
+    if (takesDocuments(route.url)) route.bodyLimit = DOCUMENT_BODY_LIMIT;
+  });
   // JSON only; an empty body with a JSON content type is a request without a body.
   fastify.removeAllContentTypeParsers();
   const parse = fastify.getDefaultJsonParser('error', 'error');
@@ -80,11 +86,21 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
     });
   });
   // A blueprint as it is written; every other route speaks JSON.
-  fastify.addContentTypeParser(['application/yaml', 'application/x-yaml', 'text/yaml'], { parseAs: 'string' }, (request, body, done) => {
-    if (request.routeOptions.url?.endsWith('/org/:orgId/blueprint')) done(null, body);
-    else done(new AppError('unsupported_media_type', 'Send JSON (application/json)'), undefined);
+  fastify.addContentTypeParser(['application/yaml', 'application/x-yaml', 'text/yaml'], { parseAs: 'buffer' }, (request, body, done) => {
+    if (!takesDocuments(request.routeOptions.url)) return done(new AppError('unsupported_media_type', 'Send JSON (application/json)'), undefined);
+    const text = textOf(body as Buffer);
+    done(text === null ? new AppError('validation', 'Validation error: the body is not UTF-8') : null, text);
   });
   return adapter;
+}
+
+/** What the bytes say; null when they are not UTF-8. Nothing is replaced by U+FFFD. */
+export function textOf(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
 }
 
 /** claims.md rule 14: `/v1` may be called from any page, without credentials of the browser. `/api/v1` says nothing, so browsers refuse. */
@@ -111,6 +127,12 @@ export function toAppError(error: unknown): AppError {
   return new AppError(code, (error as Error).message);
 }
 
+/** A body that is too large is told how large it may be. */
+function withLimit(error: AppError, request: GatehouseRequest): AppError {
+  const limit = error.code === 'payload_too_large' ? request.routeOptions?.bodyLimit : undefined;
+  return limit === undefined ? error : new AppError('payload_too_large', `The request body is too large: at most ${limit} bytes are read`);
+}
+
 /** The error envelope of integration-api.md §1.3; `code` and `fields` are Gatehouse's additions. */
 export function errorBody(error: AppError): Record<string, unknown> {
   if (error.details.body) return error.details.body;
@@ -132,7 +154,7 @@ export class HttpErrorFilter implements ExceptionFilter {
     if (host.getType() !== 'http') return;
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const request = host.switchToHttp().getRequest<GatehouseRequest>();
-    const known = toAppError(error);
+    const known = withLimit(toAppError(error), request);
     if (known.code === 'internal') this.logger.error({ err: error, method: request.method, path: request.routeOptions?.url }, 'Unexpected error');
     if (reply.sent) return;
     if (known.details.retryAfter !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(known.details.retryAfter))));

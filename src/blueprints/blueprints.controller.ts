@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Put, Query } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
-import { Access, AlsoReturns, Answer, Caller, ErrorAnswers, Id, invalid, OrgId, type Principal, Returns } from '../../libs/platform/index.js';
+import { Access, AlsoReturns, Answer, Caller, ErrorAnswers, Id, invalid, OrgId, type Principal, Returns, textOf } from '../../libs/platform/index.js';
 import { ApplyBlueprintBody, ApplyBlueprintQuery, BlueprintExport, BlueprintList, BlueprintRecord, ExportBlueprintQuery, ListBlueprintsQuery, PlanView } from './blueprints.dto.js';
 import { BlueprintsService } from './blueprints.service.js';
 
@@ -15,7 +15,9 @@ function documentOf(body: unknown): string {
   const { blueprint } = given;
   if (blueprint === undefined) throw invalid('blueprint', 'blueprint is required');
   if (typeof blueprint !== 'string' || !BASE64.test(blueprint.replace(/\s/g, ''))) throw invalid('blueprint', 'blueprint must be the base64 of a document');
-  return Buffer.from(blueprint, 'base64').toString('utf8');
+  const text = textOf(Buffer.from(blueprint, 'base64'));
+  if (text === null) throw invalid('blueprint', 'the document is not UTF-8');
+  return text;
 }
 
 /** integration-api.md §2, rows 118-120. */

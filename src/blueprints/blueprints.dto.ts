@@ -32,8 +32,8 @@ export class BlueprintExport {
 
 export class ChangeView {
   @ApiProperty({ enum: ['create', 'update', 'delete'] }) action: 'create' | 'update' | 'delete';
-  @ApiProperty({ enum: ['public-resource', 'private-resource', 'target', 'rule', 'site'] }) type: 'public-resource' | 'private-resource' | 'target' | 'rule' | 'site';
-  /** The entry's key in the document. */
+  @ApiProperty({ enum: ['public-resource', 'private-resource', 'target', 'rule', 'site', 'role'] }) type: 'public-resource' | 'private-resource' | 'target' | 'rule' | 'site' | 'role';
+  /** The entry's key in the document; the name of a role. */
   key: string;
   fields: string[];
 }
@@ -55,7 +55,8 @@ export class PlanView {
 export class BlueprintView {
   blueprintId: number;
   name: string;
-  @ApiProperty({ enum: ['API', 'UI', 'NEWT', 'CLI', 'AGENT'] }) source: 'API' | 'UI' | 'NEWT' | 'CLI' | 'AGENT';
+  /** NEWT: a document that came from a site, whichever agent runs there. */
+  @ApiProperty({ enum: ['API', 'UI', 'NEWT', 'CLI'] }) source: 'API' | 'UI' | 'NEWT' | 'CLI';
   succeeded: boolean;
   orgId: string;
   /** Seconds since 1970. */

@@ -116,7 +116,7 @@ export class BlueprintsService implements OnModuleInit {
       await this.db.tx(async (tx) => {
         if ((await this.repository.sourceOf(tx, siteId, 'profile')) !== null) return;
         await this.repository.rememberSource(tx, orgId, siteId, 'profile');
-        await this.repository.record(tx, { orgId, siteId, name: site.name, source: 'AGENT', succeeded: false, message: describeAll(parsed.problems), contents: '{}\n' });
+        await this.repository.record(tx, { orgId, siteId, name: site.name, source: 'NEWT', succeeded: false, message: describeAll(parsed.problems), contents: '{}\n' });
       });
     }
   }
@@ -172,13 +172,13 @@ export class BlueprintsService implements OnModuleInit {
       throw error;
     });
     if (!problems) return { ok: true, message: APPLIED, problems: [] };
-    await this.db.tx((tx) => this.record(tx, sender!, model, sender!.kind === 'newt' ? 'NEWT' : 'AGENT', sentence(problems), false));
+    await this.db.tx((tx) => this.record(tx, sender!, model, 'NEWT', sentence(problems), false));
     return { ok: false, message: sentence(problems), problems };
   }
 
   private async carryOut(tx: EntityManager, applicant: Applicant, model: Blueprint, plan: Plan): Promise<void> {
     const gaveWay = await this.applier.run(tx, applicant, plan);
-    await this.record(tx, applicant, model, applicant.kind === 'newt' ? 'NEWT' : 'AGENT', APPLIED);
+    await this.record(tx, applicant, model, 'NEWT', APPLIED);
     const { site, orgId, kind } = applicant;
     await this.audit.record(tx, { have: { kind: 'site', orgId }, kind: 'site', id: String(site!.siteId), name: site!.name, address: null }, {
       orgId, action: 'blueprint.apply', target: { type: 'site', id: site!.siteId }, details: { kind, ...auditOf(plan, gaveWay) },
@@ -207,7 +207,7 @@ export class BlueprintsService implements OnModuleInit {
     }
   }
 
-  private async record(tx: EntityManager, { orgId, site }: Applicant, model: Blueprint, source: 'API' | 'NEWT' | 'AGENT', message: string, succeeded = true): Promise<void> {
+  private async record(tx: EntityManager, { orgId, site }: Applicant, model: Blueprint, source: 'API' | 'NEWT', message: string, succeeded = true): Promise<void> {
     await this.repository.record(tx, { orgId, siteId: site?.siteId ?? null, name: site?.name ?? 'API', source, succeeded, message, contents: toYaml(maskSecrets(model)) });
   }
 }
@@ -224,7 +224,7 @@ function refused(problems: { path: string; message: string }[]): AppError {
 }
 
 function read(text: string): Blueprint {
-  const parsed = parse(text, { format: 'auto', maxBytes: 1024 * 1024 });
+  const parsed = parse(text, { format: 'auto' });
   if (parsed.ok) return parsed.model;
   throw refused(parsed.problems.map((p) => ({ path: p.path, message: p.line > 0 ? `${p.message} (line ${p.line}, column ${p.column})` : p.message })));
 }

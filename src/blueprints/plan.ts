@@ -41,9 +41,17 @@ class Planner {
     const strayRules = gone ? this.state.mine.strayRules.filter((r) => !dropped.publicKeys.includes(r.key)) : [];
     for (const { key } of strayTargets) this.changes.push({ action: 'delete', type: 'target', key, fields: [] });
     for (const { key } of strayRules) this.changes.push({ action: 'delete', type: 'rule', key, fields: [] });
+    this.newRoles([...publicSteps, ...privateSteps]);
     const { changes, drift, problems } = this;
     const redeclares = changes.length === 0 && (this.resays || (gone && this.state.mine.strayParts) || [...publicSteps, ...privateSteps].some((step) => step.declared !== null));
     return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, giveWay: this.giveWay, strayTargets, strayRules: strayRules.map((r) => r.id) };
+  }
+
+  /** Roles that the document names and nobody has made. For a site that waits they are made on its approval. */
+  private newRoles(steps: { grants: Grants | null }[]): void {
+    if (this.applicant.site?.pending) return;
+    const names = new Set(steps.flatMap((step) => step.grants?.roles ?? []).filter((name) => !this.state.roles.has(name)));
+    this.changes.unshift(...[...names].map((key): Change => ({ action: 'create', type: 'role', key, fields: [] })));
   }
 
   private problem(path: string, message: string): undefined {
@@ -85,13 +93,24 @@ class Planner {
     const users = this.users(`${path}.auth.sso-users`, auth?.ssoUsers ?? []);
     const emails = auth ? [...new Set(auth.whitelistUsers)] : [];
     const saysGrants = auth !== null && row.mayWrite;
-    const grants = saysGrants ? { roles: auth.ssoRoles, userIds: users, emails } : null;
+    const grants = saysGrants ? { roles: auth.ssoRoles, userIds: users, emails } : auth === null && row.mayWrite ? this.withoutDeclared(stored) : null;
     this.partDrift(entry.key, stored, saysGrants);
-    const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual([...(stored?.emails ?? [])].sort(), [...emails].sort()));
+    const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual([...(stored?.emails ?? [])].sort(), [...grants.emails].sort()));
     if (grantsChange && stored) this.changes.push({ action: 'update', type: 'public-resource', key: entry.key, fields: ['auth'] });
     return {
       key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, ...this.targets(entry.key, entry.targets, stored, !entry.targetsOnly),
       ...this.rules(entry, stored), saysGrants, grants: grantsChange || !stored ? grants : null,
+    };
+  }
+
+  /** What is left when a declarative document speaks of access no longer: what it had declared goes, what others granted beside it stays. */
+  private withoutDeclared(stored: StoredPublic | undefined): PublicStep['grants'] {
+    const said = stored?.parts.find((p) => p.sourceId === this.applicant.sourceId);
+    if (!stored || !said || !('roles' in said.parts) || !prunes(this.applicant.kind)) return null;
+    const had = (what: string) => said.parts[what] as string[];
+    return {
+      roles: [...Object.keys(stored.roleNames), ...stored.stagedRoles].filter((name) => !had('roles').includes(name)),
+      userIds: stored.userIds.filter((id) => !said.userIds.includes(id)), emails: stored.emails.filter((email) => !had('emails').includes(email)),
     };
   }
 
@@ -240,7 +259,7 @@ class Planner {
       return { columns: Object.fromEntries(difference.map((name) => [name, wanted[name]])), declared: null, mayWrite: false };
     }
     const owner = this.foreignOwner(stored, others, mine, staged);
-    if (owner) return this.problem(path, `${owner}, and differs in ${difference.map(fieldOf).join(', ')}`);
+    if (owner) return this.problem(path, kind === 'api' ? `${owner}, and differs in ${[...new Set(difference.map(fieldOf))].join(', ')}` : owner);
     if (site?.pending && !staged) return this.problem(path, 'the site waits for approval and changes nothing that is in service');
     const own = stored.declarations.find((d) => d.sourceId === sourceId);
     if (own) this.columnDrift(key, stored, own, difference, wanted);

@@ -12,7 +12,8 @@ const DECLARATIONS = (table: string, id: string) =>
   `coalesce((SELECT jsonb_agg(jsonb_build_object('sourceId', d.source_id, 'kind', b.kind, 'siteName', s.name, 'declared', d.declared))
      FROM ${table} d JOIN blueprint_source b USING (source_id) JOIN site s ON s.site_id = b.site_id WHERE d.${id} = r.${id}), '[]')`;
 const SAID = (table: string) =>
-  `coalesce((SELECT jsonb_agg(jsonb_build_object('sourceId', p.source_id, 'parts', p.parts, 'now', ${table}_parts_now(p.${table}_id, p.source_id)) ORDER BY p.source_id)
+  `coalesce((SELECT jsonb_agg(jsonb_build_object('sourceId', p.source_id, 'parts', p.parts, 'now', ${table}_parts_now(p.${table}_id, p.source_id),
+     'userIds', coalesce((SELECT jsonb_agg(u.user_id) FROM jsonb_array_elements_text(p.parts -> 'users') AS n(email) JOIN "user" u USING (email)), '[]')) ORDER BY p.source_id)
      FROM ${table}_parts p WHERE p.${table}_id = r.${table}_id), '[]') AS parts`;
 const IDS = (table: string, owner: string, column: string, order = '1') => `ARRAY(SELECT m.${column} FROM ${table} m WHERE m.${owner} = r.${owner} ORDER BY ${order})`;
 
@@ -73,7 +74,7 @@ export class StateRepository {
     return {
       sites: byRef,
       domains,
-      roles: new Map(roles.map((r) => [r.name, r.id])),
+      roles: new Map([...roles.map((r) => [r.name, r.id] as const), ...[...publicRows.values()].flatMap((row) => Object.entries(row.roleNames))]),
       users: new Map(users.flatMap((u) => [[u.email, u.id], [u.username, u.id]] as const)),
       clients: new Map(clients.map((c) => [c.niceId, c.id])),
       publicResources: publicRows,
@@ -110,7 +111,8 @@ export class StateRepository {
       `SELECT r.nice_id AS key, r.resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations, ${SAID('resource')},
          ${PARTS('target', 'target_id')} AS targets, ${PARTS('resource_rule', 'rule_id')} AS rules, ${IDS('resource_role', 'resource_id', 'role_id')} AS "roleIds",
          ${IDS('staged_grant', 'resource_id', 'role_name')} AS "stagedRoles",
-         ${IDS('resource_user', 'resource_id', 'user_id')} AS "userIds", ${IDS('resource_whitelist', 'resource_id', 'email', 'm.position, m.email')} AS emails
+         ${IDS('resource_user', 'resource_id', 'user_id')} AS "userIds", ${IDS('resource_whitelist', 'resource_id', 'email', 'm.position, m.email')} AS emails,
+         coalesce((SELECT jsonb_object_agg(o.name, o.role_id) FROM resource_role m JOIN role o USING (role_id) WHERE m.resource_id = r.resource_id), '{}') AS "roleNames"
        FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2) ORDER BY r.resource_id`,
       [orgId, keys],
     );
@@ -135,7 +137,7 @@ export class StateRepository {
     const publics = await query<StoredPublic & { key: string }>(
       tx,
       `SELECT r.nice_id AS key, r.resource_id AS id, '{}'::jsonb AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations, ${PARTS('target', 'target_id')} AS targets,
-         '[]'::jsonb AS rules, '[]'::jsonb AS parts, '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::text[] AS emails FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
+         '[]'::jsonb AS rules, '[]'::jsonb AS parts, '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::text[] AS emails, '{}'::jsonb AS "roleNames" FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
       [orgId, publicKeys],
     );
     const privates = await query<StoredPrivate & { key: string }>(

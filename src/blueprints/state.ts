@@ -32,6 +32,8 @@ export interface Parts {
   sourceId: number;
   parts: Record<string, unknown>;
   now: Record<string, unknown>;
+  /** The users among them. */
+  userIds: string[];
 }
 
 /** A row of `target` or `resource_rule` by its columns. */
@@ -56,6 +58,8 @@ export interface StoredPublic extends Stored {
   targets: Part[];
   rules: Part[];
   emails: string[];
+  /** Names of the roles that it is given to, with their ids. */
+  roleNames: Record<string, number>;
 }
 
 export interface StoredPrivate extends Stored {

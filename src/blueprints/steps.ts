@@ -4,7 +4,7 @@ import type { Part } from './state.js';
 /** One thing that applying a document would do, for people and for the history. */
 export interface Change {
   action: 'create' | 'update' | 'delete';
-  type: 'public-resource' | 'private-resource' | 'target' | 'rule' | 'site';
+  type: 'public-resource' | 'private-resource' | 'target' | 'rule' | 'site' | 'role';
   key: string;
   /** Names of what changes. */
   fields: string[];

@@ -120,7 +120,7 @@ CREATE TABLE blueprint (
   -- kept when the site is gone, so no foreign key
   site_id bigint,
   name text NOT NULL,
-  source text NOT NULL CHECK (source IN ('API', 'UI', 'NEWT', 'CLI', 'AGENT')),
+  source text NOT NULL CHECK (source IN ('API', 'UI', 'NEWT', 'CLI')),
   succeeded boolean NOT NULL,
   message text NOT NULL,
   contents text NOT NULL,

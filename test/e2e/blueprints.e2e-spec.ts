@@ -173,7 +173,8 @@ describe("a profile's blueprint", () => {
   });
 
   it('that is wrong is refused when it is stored; one that cannot be applied does not refuse the claim', async () => {
-    expect((await org.root.put<never>(org.path('provisioning-profile'), { name: 'bad', blueprint: 'public-resources: {web: {nme: x}}' })).status).toBe(400);
+    const bad = await org.root.put<never>(org.path('provisioning-profile'), { name: 'bad', blueprint: 'public-resources: {web: {nme: x, mode: http, full-domain: a.example.org, targts: []}}' });
+    expect([bad.status, bad.body.message]).toEqual([400, expect.stringMatching(/nme: .*did you mean "name"\?.*targts: .*did you mean "targets"\?/)]);
     const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'lost', blueprint: 'public-resources: {web: {name: x, protocol: http, full-domain: a.example.org}}' });
     const key = await org.keyUnder({ profileId });
     expect((await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() })).status).toBe(201);

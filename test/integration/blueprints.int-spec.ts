@@ -113,6 +113,32 @@ describe('the operator applies a blueprint', () => {
     expect(reply.status).toBe(200);
     expect(reply.body.data).toEqual({ changes: [{ action: 'create', type: 'public-resource', key: 'web', fields: [] }], drift: [] });
     expect(await rows(orgId)).toEqual([]);
+    const roles = { 'sso-enabled': true, 'sso-roles': ['Ops', 'Member', 'Admin'] };
+    const more = await apply(orgId, JSON.stringify(web({ 'full-domain': domainOf(orgId, 'web'), targets: [], auth: roles })), '?dryRun=true');
+    expect(more.body.data!.changes).toEqual([{ action: 'create', type: 'role', key: 'Ops', fields: [] }, { action: 'create', type: 'public-resource', key: 'web', fields: [] }]);
+  });
+
+  it('takes nothing that is not UTF-8, and says how large a document and a body may be', async () => {
+    const orgId = await org();
+    const put = async (body: Uint8Array | string, type = 'application/yaml', path = `/v1/org/${orgId}/blueprint`) => {
+      const reply = await fetch(`${house.root.url}${path}`, { method: 'PUT', body, headers: { authorization: `Bearer ${house.root.authorization}`, 'content-type': type } });
+      return [reply.status, ((await reply.json()) as { message: string }).message] as const;
+    };
+    const latin = Buffer.from('public-resources:\n  raw: {name: caf\xe9, mode: tcp, proxy-port: 4000}\n', 'latin1');
+    for (const reply of [await put(latin), await put(JSON.stringify({ blueprint: latin.toString('base64') }), 'application/json')]) expect(reply).toEqual([400, expect.stringContaining('not UTF-8')]);
+    expect(await rows(orgId)).toEqual([]);
+    const large = `# ${'x'.repeat(1_100_000)}\n{}\n`;
+    for (const reply of [await put(large), await put(JSON.stringify({ blueprint: Buffer.from(large).toString('base64') }), 'application/json')]) {
+      expect(reply).toEqual([400, expect.stringMatching(/the document has 1100006 bytes; at most 262144 are read/)]);
+    }
+    expect(await put('x'.repeat(2_200_000))).toEqual([413, 'The request body is too large: at most 2097152 bytes are read']);
+    expect(await put(`"${'x'.repeat(1_100_000)}"`, 'application/json', `/v1/org/${orgId}/resource`)).toEqual([413, 'The request body is too large: at most 1048576 bytes are read']);
+  });
+
+  it('makes a raw resource without ssl, as the API does', async () => {
+    const orgId = await org();
+    expect((await apply(orgId, JSON.stringify({ 'public-resources': { raw: { name: 'Raw', mode: 'tcp', 'proxy-port': 4000 } } }))).status).toBe(201);
+    expect(await house.sql('SELECT ssl FROM resource WHERE org_id = $1', [orgId])).toEqual([{ ssl: false }]);
   });
 
   it('rolls everything back when one thing is wrong, and remembers the failure', async () => {
@@ -147,7 +173,7 @@ describe('a file stays the truth', () => {
     expect((await rows(orgId)).map((r) => [r.name, r.targets])).toEqual(expect.arrayContaining([['Web', `${s.siteId}@127.0.0.1:9090`], ['Mine', null]]));
     expect(await rows(orgId)).toHaveLength(2);
     expect(await send(orgId, s, 'file', onlyA)).toMatchObject({ ok: true });
-    expect(await history(orgId)).toEqual(['AGENT true', 'AGENT true']);
+    expect(await history(orgId)).toEqual(['NEWT true', 'NEWT true']);
   });
 
   it('never overwrites what the operator made: a conflict that names the owner', async () => {
@@ -315,7 +341,7 @@ describe('private resources', () => {
     expect((await read(orgId)).drift).toHaveLength(1);
     await send(orgId, s, 'file', document(db({ name: 'Store' })));
     expect((await read(orgId)).drift).toEqual([]);
-    expect(await history(orgId)).toEqual(['AGENT true']);
+    expect(await history(orgId)).toEqual(['NEWT true']);
   });
 });
 
@@ -342,6 +368,50 @@ describe('an export', () => {
     await send(orgId, s, 'file', file({ auth: { 'sso-enabled': true, 'sso-roles': ['Ops'], 'whitelist-users': ['a@example.org'] } }));
     await send(orgId, s, 'file', file({}));
     expect(await contents(s)).not.toContain('auth');
+  });
+});
+
+describe('access in a file', () => {
+  const grants = async (orgId: string) =>
+    (await house.sql<{ roles: string[]; emails: string[] }>(
+      `SELECT ARRAY(SELECT name FROM resource_role JOIN role USING (role_id) WHERE resource_id = r.resource_id ORDER BY 1) AS roles,
+         ARRAY(SELECT email FROM resource_whitelist WHERE resource_id = r.resource_id ORDER BY 1) AS emails FROM resource r WHERE org_id = $1`,
+      [orgId],
+    ))[0]!;
+  const file = (orgId: string, more: object = {}) => web({ 'full-domain': domainOf(orgId, 'web'), ...more });
+  const auth = { 'sso-enabled': true, 'sso-roles': ['Ops'], 'whitelist-users': ['a@b.org'] };
+
+  it.each([false, true])('goes with the section "auth", what the operator granted stays (of a waiting site: %s)', async (waiting) => {
+    const orgId = await org();
+    const s = await site(orgId);
+    if (waiting) await suspend(s);
+    await send(orgId, s, 'file', file(orgId, { auth }));
+    const [member] = await house.sql<{ id: number }>(`SELECT role_id AS id FROM role WHERE org_id = $1 AND name = 'Member'`, [orgId]);
+    const [row] = await house.sql<{ id: number }>('SELECT resource_id AS id FROM resource WHERE org_id = $1', [orgId]);
+    await house.root.expect('POST', `/resource/${row!.id}/roles/add`, { roleId: member!.id });
+    expect(await send(orgId, s, 'file', file(orgId))).toMatchObject({ ok: true });
+    expect(await grants(orgId)).toEqual({ roles: ['Member'], emails: [] });
+    expect(await planOf(orgId, s, 'file', file(orgId))).toMatchObject({ changes: [], drift: [], redeclares: false });
+    await approve(s);
+    expect(await grants(orgId)).toEqual({ roles: ['Member'], emails: [] });
+  });
+
+  it('is not touched by a file that never spoke of it, and not taken back for a newt', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    await send(orgId, s, 'newt', file(orgId, { auth }));
+    await send(orgId, s, 'newt', file(orgId));
+    expect(await grants(orgId)).toEqual({ roles: ['Ops'], emails: ['a@b.org'] });
+  });
+
+  it('of a stranger is not told to a site that differs', async () => {
+    const orgId = await org();
+    const [one, two] = [await site(orgId, 'one'), await site(orgId, 'two')];
+    await send(orgId, one, 'file', file(orgId, { auth: { pincode: '123456' } }));
+    const { problems } = await send(orgId, two, 'file', file(orgId, { name: 'Other' }));
+    expect(problems).toEqual([{ path: 'public-resources.web', message: 'it belongs to the blueprint file of the site one' }]);
+    const { body } = await apply(orgId, JSON.stringify(file(orgId, { targets: [] })));
+    expect(body.message).toContain('it belongs to the blueprint file of the site one, and differs in pincode');
   });
 });
 
@@ -519,7 +589,7 @@ describe('a site that waits for approval', () => {
     const granted = await house.sql<{ name: string }>('SELECT name FROM resource_role JOIN role USING (role_id) WHERE org_id = $1', [orgId]);
     expect(granted.map((g) => g.name)).toEqual(['Night']);
     expect(await send(orgId, s, 'file', document)).toMatchObject({ ok: true });
-    expect(await history(orgId)).toEqual(['AGENT true']);
+    expect(await history(orgId)).toEqual(['NEWT true']);
   });
 
   it('is rejected with all that it staged', async () => {

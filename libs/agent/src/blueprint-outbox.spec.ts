@@ -67,3 +67,12 @@ it('sends what stays the truth once more when the site is approved, and a bootst
   outbox.again();
   expect(sent.map((one) => one.kind)).toEqual(['file', 'bootstrap', 'file']);
 });
+
+it('logs a refusal once, also when the server names the problems in its message', () => {
+  const { outbox, connect, sent, lines } = setUp();
+  connect();
+  outbox.put('file', model('a'));
+  const problems = [{ path: 'public-resources.a', message: 'is taken' }, { path: 'public-resources.b', message: 'is new' }];
+  outbox.received({ id: sent[0]!.id, ok: false, message: 'Blueprint applied with errors: public-resources.a: is taken', problems });
+  expect(lines.join('')).toContain('blueprint file refused: Blueprint applied with errors: public-resources.a: is taken; public-resources.b: is new\n');
+});

@@ -72,7 +72,10 @@ export class BlueprintOutbox {
     } else {
       slot.settled = false;
       slot.refusals++;
-      const refusal = [result.message || 'refused', ...(result.problems ?? []).map((problem) => describeProblem({ line: 0, column: 0, ...problem }))].join('; ');
+      const message = result.message || 'refused';
+      // A server may name the problems in its message already.
+      const more = (result.problems ?? []).map((problem) => describeProblem({ line: 0, column: 0, ...problem })).filter((problem) => !message.includes(problem));
+      const refusal = [message, ...new Set(more)].join('; ');
       // The same words again and again tell nobody anything.
       if (refusal === slot.lastRefusal) this.tools.log.debug(`${name} refused as before`);
       else this.tools.log.error(`${name} refused: ${refusal}`);

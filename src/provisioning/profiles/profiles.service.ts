@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, execute, invalid, isUniqueViolation, nothingToChange, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '../../../libs/platform/index.js';
+import { AppError, conflict, Db, execute, invalid, isUniqueViolation, nothingToChange, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '../../../libs/platform/index.js';
 import { describeProblem, OPEN_SITE_TEMPLATES, parse } from '../../../libs/blueprint/index.js';
 import { AuditService } from '../../audit/index.js';
 import type { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
@@ -108,9 +108,9 @@ export async function groupsOf(em: EntityManager, of: 'profile' | 'template', id
   return new Map(rows.map((r) => [r.id, r.groupIds.map(Number)]));
 }
 
-/** Its templates are filled in for each site; all else is looked at now. @throws validation with the first problem's place */
+/** Its templates are filled in for each site; all else is looked at now. @throws validation with every problem and its place */
 function checkBlueprint(text: string | null | undefined): void {
   if (!text) return;
-  const [problem] = parse(text, { templates: OPEN_SITE_TEMPLATES }).problems;
-  if (problem) throw invalid('blueprint', describeProblem(problem));
+  const fields = parse(text, { templates: OPEN_SITE_TEMPLATES }).problems.map((problem) => ({ path: 'blueprint', problem: describeProblem(problem) }));
+  if (fields.length > 0) throw new AppError('validation', `Validation error: ${fields.slice(0, 20).map(({ problem }) => problem).join('; ')} at "blueprint"`, { fields });
 }
