@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, conflict, Db, execute, invalid, isUniqueViolation, nothingToChange, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '../../../libs/platform/index.js';
+import { AppError, conflict, Db, execute, isUniqueViolation, nothingToChange, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '../../../libs/platform/index.js';
 import { describeProblem, OPEN_SITE_TEMPLATES, parse } from '../../../libs/blueprint/index.js';
 import { AuditService } from '../../audit/index.js';
 import type { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
