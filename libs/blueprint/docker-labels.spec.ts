@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fromDockerLabels, type LabelledContainer } from './docker-labels.js';
+import { fromDockerLabels, fromGoodLabels, type LabelledContainer } from './docker-labels.js';
 import { describeProblem, toDocument } from './index.js';
 
 function container(name: string, labels: Record<string, string>, ports: number[] = [80]): LabelledContainer {
@@ -55,11 +55,43 @@ describe('labels', () => {
     [{ ...WEB, 'public-resources.web.targets[999999999].port': '1' }, /at most name\[255\]/],
     [{ ...WEB, 'public-resources.web.targets[x].port': '1' }, /"targets\[x\]" is not understood/],
     [{ ...WEB, 'public-resources.web.name.x': '1' }, /another label says that this is something else/],
-    [{ ...WEB, 'public-resources.web.nme': 'x' }, 'public-resources.web.nme: is not known here; did you mean "name"?'],
+    [{ ...WEB, 'public-resources.web.nme': 'x' }, 'container "a", label "pangolin.public-resources.web.nme": public-resources.web.nme: is not known here; did you mean "name"?'],
     [{ ...WEB, 'public-resources.web.targets[0].port': 'eighty' }, /targets\[0\].port: must be a whole number/],
     [{ ...WEB, 'public-resources.web.targets[1].__proto__': 'x' }, /__proto__: is not known here/],
     [{ 'public-policies.a.b': 'x' }, /public-policies: is not available yet/],
   ])('%j are a problem', (labels, expected) => {
     expect(problems(container('a', labels as Record<string, string>)).join('\n')).toEqual(typeof expected === 'string' ? expected : expect.stringMatching(expected));
+  });
+});
+
+describe('one bad container', () => {
+  const other = (key: string, more: object = {}) => container(key, { [`public-resources.${key}.name`]: key, [`public-resources.${key}.mode`]: 'http', [`public-resources.${key}.full-domain`]: `${key}.example.com`, ...more });
+  const keys = (parsed: ReturnType<typeof fromGoodLabels>['parsed']) => parsed.model?.publicResources.map((one) => one.key);
+
+  it('does not stop the others, and is named with its label', () => {
+    const { parsed, problems: told } = fromGoodLabels([other('good'), other('bad', { 'public-resources.bad.nme': 'x' })], new Map());
+    expect(keys(parsed)).toEqual(['good']);
+    expect(told.map(describeProblem)).toEqual(['container "bad", label "pangolin.public-resources.bad.nme": public-resources.bad.nme: is not known here; did you mean "name"?']);
+    const half = fromGoodLabels([other('good'), container('half', { 'public-resources.half.mode': 'http', 'public-resources.half.ssl': 'true' })], new Map());
+    expect(keys(half.parsed)).toEqual(['good']);
+    expect(half.problems.map(describeProblem)).toEqual(expect.arrayContaining(['container "half": public-resources.half.name: is required']));
+    const odd = fromGoodLabels([other('good'), other('odd', { 'public-resorces.x.name': 'x' })], new Map());
+    expect([keys(odd.parsed), odd.problems.length]).toEqual([['good'], 1]);
+  });
+
+  it('is what it was when it was last right', () => {
+    const before = new Map<string, LabelledContainer>();
+    expect(keys(fromGoodLabels([other('a'), other('b')], before).parsed)).toEqual(['a', 'b']);
+    const { parsed, problems: told } = fromGoodLabels([other('a'), other('b', { 'public-resources.b.enabled': 'perhaps' })], before);
+    expect([keys(parsed), told.length]).toEqual([['a', 'b'], 1]);
+  });
+
+  it('alone is no empty document', () => {
+    expect(fromGoodLabels([other('bad', { 'public-resources.bad.nme': 'x' })], new Map()).parsed.ok).toBe(false);
+  });
+
+  it('that claims what another one has is the one that is left out', () => {
+    const { parsed } = fromGoodLabels([other('a'), other('b', { 'public-resources.b.full-domain': 'a.example.com' })], new Map());
+    expect(keys(parsed)).toEqual(['a']);
   });
 });

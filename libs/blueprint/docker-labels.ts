@@ -1,6 +1,6 @@
 import type { MapNode, ListNode, ScalarNode, TreeNode } from './node.js';
 import { type Parsed, result } from './parse.js';
-import { Problems, shown } from './problem.js';
+import { below, describeProblem, type Problem, Problems, shown } from './problem.js';
 import { readDocument, SECTION_NAMES } from './read-document.js';
 import { nearest } from './nearest.js';
 
@@ -24,40 +24,106 @@ const MAX_PARTS = 12;
  * hostname is its container, without a port its container's first. A label has no type: it becomes what the schema wants.
  */
 export function fromDockerLabels(containers: readonly LabelledContainer[]): Parsed {
+  return read([...containers].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))).parsed;
+}
+
+/**
+ * The same without the containers whose labels are wrong: what such a container said when it was last right is taken instead.
+ * @param before containers as they were last right; the ones that are right now are noted in it
+ * @returns what is to be sent, and everything that is wrong, each problem with its containers and labels
+ */
+export function fromGoodLabels(containers: readonly LabelledContainer[], before: Map<string, LabelledContainer>): { parsed: Parsed; problems: Problem[] } {
+  const problems: Problem[] = [];
+  let taken = [...containers].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  for (;;) {
+    const { parsed, wrong } = read(taken);
+    problems.push(...parsed.problems);
+    // Nothing but mistakes is no empty document, which would remove everything.
+    if (taken.length === 0 && problems.length > 0) return { parsed: { ok: false, model: undefined, problems }, problems };
+    if (parsed.ok || wrong.size === 0) {
+      for (const one of taken) before.set(one.name, one);
+      return { parsed, problems };
+    }
+    // One that is wrong as it was last right too, beside what others say now, is left out.
+    taken = taken.flatMap((one) => {
+      const earlier = before.get(one.name);
+      return !wrong.has(one.name) ? [one] : earlier !== undefined && earlier !== one ? [earlier] : [];
+    });
+  }
+}
+
+/** `wrong`: names of the containers whose labels the problems come from. */
+function read(containers: readonly LabelledContainer[]): { parsed: Parsed; wrong: Set<string> } {
   const problems = new Problems();
   const root = emptyMap();
-  for (const container of [...containers].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))) {
+  const labels: Labels = [];
+  const wrong = new Set<string>();
+  for (const container of containers) {
     const own = emptyMap();
     for (const label of Object.keys(container.labels).sort()) {
-      if (label.startsWith(PREFIX)) place(own, label, container, problems);
+      if (!label.startsWith(PREFIX)) continue;
+      const path = place(own, label, container, problems);
+      if (path === undefined) wrong.add(container.name);
+      else labels.push({ container: container.name, label, path });
     }
     completeTargets(own, container);
     merge(root, own);
   }
-  return result(readDocument(root, problems), problems);
+  const ofLabels = problems.list();
+  const schema = new Problems();
+  const { problems: others, ...parsed } = result(readDocument(root, schema), schema);
+  const named = others.map((problem) => {
+    const origin = originOf(problem.path, labels);
+    for (const one of origin) wrong.add(one.container);
+    return origin.length === 0 ? problem : { ...problem, path: '', message: `${whereOf(origin)}: ${describeProblem(problem)}` };
+  });
+  const all = [...ofLabels, ...named];
+  return { parsed: all.length === 0 && parsed.ok ? { ...parsed, problems: [] } : { ok: false, model: undefined, problems: all }, wrong };
 }
 
-/** Puts one label into the tree. */
-function place(root: MapNode, label: string, container: LabelledContainer, problems: Problems): void {
+type Labels = { container: string; label: string; path: string }[];
+
+/** The labels at a place of the document, of the last container where one label of several counts; else those of what it is in. */
+function originOf(path: string, labels: Labels): Labels {
+  const exact = labels.filter((one) => one.path === path).slice(-1);
+  if (exact.length > 0) return exact;
+  for (let at = path; at !== ''; at = at.replace(/(?:\.[\w-]+|\["(?:[^"\\]|\\.)*"\]|\[\d+\]|^[\w-]+)$/, '')) {
+    const inside = labels.filter((one) => one.path.startsWith(at) && /^(?:[.[]|$)/.test(one.path.slice(at.length)));
+    if (inside.length > 0) return inside;
+    if (!/[.[]/.test(at)) break;
+  }
+  return [];
+}
+
+/** One label by its name, several by their containers. */
+function whereOf(origin: Labels): string {
+  const names = [...new Set(origin.map((one) => one.container))];
+  const containers = `container${names.length > 1 ? 's' : ''} ${names.map(shown).join(', ')}`;
+  return origin.length === 1 ? `${containers}, label ${shown(origin[0]!.label)}` : containers;
+}
+
+/** Puts one label into the tree. @returns its place in the document; undefined when it is wrong */
+function place(root: MapNode, label: string, container: LabelledContainer, problems: Problems): string | undefined {
   const where = `container ${shown(container.name)}, label ${shown(label)}`;
   const parts = label.slice(PREFIX.length).split('.');
   const [section = '', ...rest] = parts;
   if (!SECTION_NAMES.includes(section) && section !== 'public-policies') {
     const meant = nearest(section, SECTION_NAMES);
-    return problems.add('', `${where}: ${shown(section)} is not known here${meant ? `; did you mean ${shown(meant)}?` : ''}`, -1);
+    return void problems.add('', `${where}: ${shown(section)} is not known here${meant ? `; did you mean ${shown(meant)}?` : ''}`, -1);
   }
-  if (rest.length < 2 || parts.length > MAX_PARTS) return problems.add('', `${where}: expected pangolin.${section}.<name>.<field>`, -1);
+  if (rest.length < 2 || parts.length > MAX_PARTS) return void problems.add('', `${where}: expected pangolin.${section}.<name>.<field>`, -1);
   const steps: (string | number)[] = [];
   for (const part of parts) {
     const match = /^([^[\]]+)(?:\[(\d{1,9})\])?$/.exec(part);
     const index = match?.[2] === undefined ? undefined : Number(match[2]);
     if (!match || (index !== undefined && index > MAX_INDEX)) {
-      return problems.add('', `${where}: ${shown(part)} is not understood: write name or name[0], at most name[${MAX_INDEX}]`, -1);
+      return void problems.add('', `${where}: ${shown(part)} is not understood: write name or name[0], at most name[${MAX_INDEX}]`, -1);
     }
     steps.push(match[1] ?? '', ...(index === undefined ? [] : [index]));
   }
   const value = container.labels[label] ?? '';
-  if (!put(root, steps, { kind: 'scalar', at: -1, value, source: value, loose: true })) problems.add('', `${where}: another label says that this is something else`, -1);
+  if (!put(root, steps, { kind: 'scalar', at: -1, value, source: value, loose: true })) return void problems.add('', `${where}: another label says that this is something else`, -1);
+  return steps.reduce<string>((path, step) => (typeof step === 'number' ? `${path}[${step}]` : below(path, step)), '');
 }
 
 /** @returns false when something on the way is of another kind */

@@ -1,4 +1,4 @@
-export { fromDockerLabels, type LabelledContainer } from './docker-labels.js';
+export { fromDockerLabels, fromGoodLabels, type LabelledContainer } from './docker-labels.js';
 export { digestOf, maskSecrets, toDocument, toYaml } from './export.js';
 export type * from './model.js';
 export { DOCUMENT_LIMITS } from './node.js';

@@ -259,7 +259,7 @@ describe('labels of containers', () => {
     docker.run({ name: 'nginx', labels: { 'pangolin.public-resources.web.nmae': 'Web' } });
     const agent = start({ dockerSocket: docker.socket });
     await welcomed();
-    await log(agent, /public-resources\.web\.nmae: is not known here; did you mean "name"\?/);
+    await log(agent, /container "nginx", label "pangolin\.public-resources\.web\.nmae": public-resources\.web\.nmae: is not known here; did you mean "name"\?/);
   });
 });
 

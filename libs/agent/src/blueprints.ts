@@ -1,5 +1,5 @@
 import type { AgentBlueprint, AgentBlueprintKind, AgentBlueprintResult } from '../../contracts/agent-messages.js';
-import { describeProblem, environmentTemplates, fromDockerLabels, parse, type Parsed } from '../../blueprint/index.js';
+import { describeProblem, environmentTemplates, fromGoodLabels, parse, type LabelledContainer, type Parsed, type Problem } from '../../blueprint/index.js';
 import { BlueprintOutbox, nameOf } from './blueprint-outbox.js';
 import { updateConfigFile } from './config-file.js';
 import type { AgentContext } from './context.js';
@@ -80,6 +80,7 @@ export class Blueprints {
     const socket = socketPath(setting);
     if (socket === undefined) return log.warn(`the Docker socket ${setting} is not available yet: only a unix socket is`);
     let last = '';
+    const good = new Map<string, LabelledContainer>();
     this.run(
       'labels',
       followContainers(
@@ -89,7 +90,7 @@ export class Blueprints {
         (containers) => {
           const labelled = containers.filter(({ labels }) => Object.keys(labels).some((label) => label.startsWith('pangolin.')));
           const now = JSON.stringify(labelled);
-          if (now !== last) this.take('labels', 'of the containers', fromDockerLabels(labelled));
+          if (now !== last) this.takeLabels(labelled, good);
           last = now;
         },
         (reason) => log.warn(`the Docker engine at ${socket} is away: ${reason}`),
@@ -97,13 +98,28 @@ export class Blueprints {
     );
   }
 
+  /** One container's mistake is its own: the others are sent, and of it what it said when it was last right. */
+  private takeLabels(containers: LabelledContainer[], good: Map<string, LabelledContainer>): void {
+    const there = new Set(containers.map((one) => one.name));
+    for (const name of good.keys()) if (!there.has(name)) good.delete(name);
+    const { parsed, problems } = fromGoodLabels(containers, good);
+    if (!parsed.ok) return this.take('labels', 'of the containers', parsed);
+    if (problems.length > 0) this.tell('labels', 'of these containers are not taken, what they said before stays:', '', problems);
+    this.outbox.put('labels', parsed.model);
+  }
+
   private take(kind: AgentBlueprintKind, where: string, parsed: Parsed): void {
     const { log } = this.context;
     if (parsed.ok) return this.outbox.put(kind, parsed.model);
-    log.error(`${nameOf(kind)} ${where} is not sent, what was sent before stays:`);
-    for (const problem of parsed.problems.slice(0, MAX_LOGGED)) log.error(`${kind === 'labels' ? '' : `${where}:`}${describeProblem(problem)}`);
-    const more = parsed.problems.length - MAX_LOGGED;
-    if (more > 0) log.error(`and ${more} more; gatehouse-agent blueprint check ${where} lists them`);
+    this.tell(kind, `${where} is not sent, what was sent before stays:`, kind === 'labels' ? '' : `${where}:`, parsed.problems);
+    if (kind !== 'labels' && parsed.problems.length > MAX_LOGGED) log.error(`gatehouse-agent blueprint check ${where} lists them all`);
+  }
+
+  private tell(kind: AgentBlueprintKind, what: string, prefix: string, problems: readonly Problem[]): void {
+    const { log } = this.context;
+    log.error(`${nameOf(kind)} ${what}`);
+    for (const problem of problems.slice(0, MAX_LOGGED)) log.error(`${prefix}${describeProblem(problem)}`);
+    if (problems.length > MAX_LOGGED) log.error(`and ${problems.length - MAX_LOGGED} more`);
   }
 
   private run(kind: AgentBlueprintKind, work: Promise<void>): void {
