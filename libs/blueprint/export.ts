@@ -67,7 +67,7 @@ function publicOf(r: PublicEntry): Map<string, Out> {
     ['full-domain', r.fullDomain],
     ['proxy-port', r.proxyPort],
     ['enabled', not(true, r.enabled)],
-    ['ssl', not(true, r.ssl)],
+    ['ssl', r.mode === 'http' ? not(true, r.ssl) : undefined],
     ['scheme', r.scheme],
     ['proxy-protocol', not(false, r.proxyProtocol)],
     ['proxy-protocol-version', not(1, r.proxyProtocolVersion)],

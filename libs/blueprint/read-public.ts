@@ -59,6 +59,8 @@ function checkMode(f: Fields, resource: PublicResource): void {
     if (f.has('proxy-port')) f.wrong('proxy-port', 'is only for tcp and udp');
     resource.proxyPort = null;
   } else {
+    // The API has no ssl for these: it is read and decides nothing.
+    resource.ssl = false;
     f.need('proxy-port', resource.proxyPort ?? undefined, 1);
     for (const key of HTTP_ONLY) if (f.has(key) && !emptyList(f, key)) f.wrong(key, `is only for http, not for ${mode}`);
   }

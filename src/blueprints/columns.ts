@@ -10,7 +10,7 @@ export function publicColumns(entry: PublicResource, domain: DomainRef | null, h
   return {
     name: entry.name, http: entry.mode === 'http', protocol: entry.mode === 'http' ? 'tcp' : entry.mode, domain_id: domain?.domainId ?? null,
     subdomain: subdomainOf(entry.fullDomain, domain),
-    full_domain: entry.fullDomain, wildcard: entry.fullDomain?.startsWith('*.') ?? false, proxy_port: entry.proxyPort, ssl: entry.mode === 'http' && entry.ssl, enabled: entry.enabled,
+    full_domain: entry.fullDomain, wildcard: entry.fullDomain?.startsWith('*.') ?? false, proxy_port: entry.proxyPort, ssl: entry.ssl, enabled: entry.enabled,
     sso: auth?.ssoEnabled ?? false, email_whitelist_enabled: (auth?.whitelistUsers.length ?? 0) > 0, apply_rules: entry.rules.length > 0,
     tls_server_name: entry.tlsServerName, set_host_header: entry.hostHeader, headers: entry.headers, proxy_protocol: entry.proxyProtocol,
     proxy_protocol_version: entry.proxyProtocolVersion, password_hash: hashes?.passwordHash ?? null, pincode_hash: hashes?.pincodeHash ?? null,

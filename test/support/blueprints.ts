@@ -77,7 +77,7 @@ const publicEntry = (name: string, n: number): fc.Arbitrary<PublicEntry> => {
     }),
     fc.constantFrom('tcp' as const, 'udp' as const).chain((mode) =>
       fc.record({
-        ...common, mode: fc.constant(mode), fullDomain: fc.constant(null), proxyPort: fc.constant(1000 + n), proxyProtocol: mode === 'tcp' ? fc.boolean() : fc.constant(false),
+        ...common, ssl: fc.constant(false), mode: fc.constant(mode), fullDomain: fc.constant(null), proxyPort: fc.constant(1000 + n), proxyProtocol: mode === 'tcp' ? fc.boolean() : fc.constant(false),
         proxyProtocolVersion: mode === 'tcp' ? fc.constantFrom(1, 2) : fc.constant(1), hostHeader: fc.constant(null), tlsServerName: fc.constant(null), headers: fc.constant(null),
         targets: fc.array(target(fc.constant(null)), { maxLength: 3 }), auth: fc.constant(null), rules: fc.constant<Rule[]>([]), maintenance: fc.constant(null),
       }),
