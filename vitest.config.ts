@@ -10,7 +10,7 @@ export default defineConfig({
     // Many files wait more than they compute: for a server that is gone, for a lease to end.
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['{src,libs}/**/*.spec.ts', 'test/*.spec.ts'] } },
+      { extends: true, test: { name: 'unit', include: ['{src,libs}/**/*.spec.ts', 'test/*.spec.ts'], testTimeout: 30_000 } },
       { extends: true, test: { name: 'integration', include: ['test/integration/**/*.int-spec.ts'], ...database } },
       { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.e2e-spec.ts'], ...database, testTimeout: 60_000 } },
     ],
