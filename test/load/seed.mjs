@@ -44,7 +44,8 @@ export async function seedNewts(server, orgId, count) {
 
 /** Public resources of http on the domain, each with one target, and as many private ones, spread over the organization's approved sites. */
 export async function seedResources(server, { orgId }, { domainId, baseDomain }, count) {
-  const places = `place AS (SELECT row_number() OVER () - 1 AS n, count(*) OVER () AS of, site_id FROM site WHERE org_id = $1 AND status = 'approved')`;
+  const places = `place AS (SELECT row_number() OVER () - 1 AS n, site_id FROM site WHERE org_id = $1 AND status = 'approved')`;
+  const [{ approved }] = await server.sql(`SELECT count(*) AS approved FROM site WHERE org_id = $1 AND status = 'approved'`, [orgId]);
   for (let from = 0; from < count; from += BATCH) {
     const range = [orgId, from, Math.min(from + BATCH, count) - 1];
     await server.sql(
@@ -54,8 +55,8 @@ export async function seedResources(server, { orgId }, { domainId, baseDomain },
          SELECT $1, 'seeded-' || i, 'Seeded ' || i, true, 'tcp', $4, 'seeded-' || i, 'seeded-' || i || '.' || $5, true, i % 3 > 0, i % 7 > 0
          FROM generate_series($2::bigint, $3::bigint) AS i RETURNING resource_id)
        INSERT INTO target (org_id, resource_id, site_id, internal_port, ip, port, method)
-       SELECT $1, resource_id, site_id, 40000 + resource_id % 25000, '10.0.0.7', 8080, 'http' FROM made JOIN place ON n = resource_id % of`,
-      [...range, domainId, baseDomain],
+       SELECT $1, resource_id, site_id, 40000 + resource_id % 25000, '10.0.0.7', 8080, 'http' FROM made JOIN place ON n = resource_id % $6`,
+      [...range, domainId, baseDomain, Number(approved)],
     );
     await server.sql(
       `WITH ${places},
@@ -63,8 +64,8 @@ export async function seedResources(server, { orgId }, { domainId, baseDomain },
          INSERT INTO site_resource (org_id, nice_id, name, mode, destination, alias)
          SELECT $1, 'private-' || i, 'Private ' || i, 'host', '192.168.' || i / 250 % 250 || '.' || i % 250, 'private-' || i || '.internal'
          FROM generate_series($2::bigint, $3::bigint) AS i RETURNING site_resource_id)
-       INSERT INTO site_resource_site (site_resource_id, site_id) SELECT site_resource_id, site_id FROM made JOIN place ON n = site_resource_id % of`,
-      range,
+       INSERT INTO site_resource_site (site_resource_id, site_id) SELECT site_resource_id, site_id FROM made JOIN place ON n = site_resource_id % $4`,
+      [...range, Number(approved)],
     );
   }
   await server.sql('VACUUM ANALYZE');
