@@ -38,6 +38,17 @@ describe('Batcher', () => {
     expect(sizes.reduce((a, b) => a + b)).toBe(300);
   });
 
+  it('has the next batch under way before the last one is answered', async () => {
+    const order: string[] = [];
+    const batcher = new Batcher<string, string>(async (_key, items) => {
+      order.push(`decides ${items.join()}`);
+      await Promise.resolve();
+      return items;
+    }, () => false);
+    await Promise.all(['a', 'b'].map((item) => batcher.submit('k', item).then(() => order.push(`answered ${item}`))));
+    expect(order).toEqual(['decides a', 'decides b', 'answered a', 'answered b']);
+  });
+
   it('tries a failed batch again item by item, so that a bad item fails alone', async () => {
     const batcher = new Batcher<number, number>(async (_key, items) => {
       if (items.includes(3)) throw new Error('bad item');
