@@ -46,17 +46,19 @@ async function reasons(server) {
   await claim(refusing.text, claimed);
   const stoned = randomUUID();
   await server.api('POST', `/site/${await claim(good.text, stoned)}/revoke`, {});
+  // Lifting the tombstone of a revoked site lets it in again, though not by an expired key.
+  const late = await key();
   const stripped = randomUUID();
-  const strippedSite = await claim(good.text, stripped);
-  await server.api('POST', `/site/${strippedSite}/revoke`, {});
+  await server.api('POST', `/site/${await claim(late.text, stripped)}/revoke`, {});
   await server.api('DELETE', `/org/${orgId}/tombstone/${stripped}`);
+  await server.sql(`UPDATE provisioning_key SET expires_at = now() - interval '1 day' WHERE key_id = $1`, [late.id]);
   const fresh = (text) => () => ({ provision_key: text, hardware_id: randomUUID(), claim_nonce: nonce() });
   const known = (text, hardware_id) => () => ({ provision_key: text, hardware_id, claim_nonce: nonce() });
   return [
     ['unknown_key', fresh(deleted.text)], ['wrong_secret', fresh(wrong.text)], ['retired_generation', fresh(retired.text)], ['disabled', fresh(disabled.text)],
     ['revoked', fresh(revoked.text)], ['expired', fresh(expired.text)], ['used_up', fresh(usedUp.text)], ['pattern', fresh(pattern.text)],
     ['csr_missing', fresh(certificate.text)], ['tombstoned', known(good.text, stoned)], ['reclaim_refused', known(refusing.text, claimed)],
-    ['site_revoked', known(good.text, stripped)],
+    ['site_revoked', known(late.text, stripped)],
   ].map(([reason, body]) => ({ reason, body }));
 }
 
