@@ -36,6 +36,7 @@ export const nothingToChange = () => invalid('body', 'at least one field is requ
 interface PgError extends Error {
   code?: string;
   constraint?: string;
+  column?: string;
 }
 
 /** SQLSTATE of an error that PostgreSQL (or the driver below TypeORM) raised, if it is one. */
@@ -49,6 +50,12 @@ export function sqlState(error: unknown): string | undefined {
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {
   const e = error as PgError & { driverError?: PgError };
   return sqlState(error) === '23505' && (!constraint || (e.driverError ?? e).constraint === constraint);
+}
+
+/** For statements that write NULL where there is nothing to write: PostgreSQL then refuses, and undoes what travels with them. */
+export function isNotNullViolation(error: unknown, column: string): boolean {
+  const e = error as PgError & { driverError?: PgError };
+  return sqlState(error) === '23502' && (e.driverError ?? e).column === column;
 }
 
 const AWAY_CODES = new Set([

@@ -32,6 +32,12 @@ interface Stored {
   message?: string;
 }
 
+/** A call under way, with what its transaction stored once it is committed. */
+interface Running {
+  call: Call;
+  committed: Stored | null;
+}
+
 /** The call was decided before: its answer is stored. */
 class Decided extends Error {}
 
@@ -45,7 +51,7 @@ const idOf = ({ principal, method, path, key }: Call) => [principal, method, pat
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
-  private readonly calls = new AsyncLocalStorage<{ call: Call; committed: Stored | null }>();
+  private readonly calls = new AsyncLocalStorage<Running>();
 
   constructor(
     private readonly reflector: Reflector,
@@ -55,7 +61,10 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.db.around((tx, run) => this.inTransaction(tx, run));
+    this.db.around(() => {
+      const running = this.calls.getStore();
+      return running && !running.committed ? (tx, run) => this.inTransaction(tx, running, run) : null;
+    });
     this.retention.register({ table: 'idempotency_key', expired: `created_at < now() - interval '${HOURS} hours'` });
   }
 
@@ -75,7 +84,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
   private async answer(call: Call, next: CallHandler, reply: FastifyReply): Promise<unknown> {
     const before = await this.stored(call);
     if (before) return replay(before, reply);
-    const running = { call, committed: null as Stored | null };
+    const running: Running = { call, committed: null };
     try {
       const result: unknown = await this.calls.run(running, () => lastValueFrom(next.handle()));
       const own = result instanceof Answer ? result : new Answer(result);
@@ -103,9 +112,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
   }
 
   /** Runs the first transaction of a call together with the row of its key. */
-  private async inTransaction<T>(tx: EntityManager, run: () => Promise<T>): Promise<T> {
-    const running = this.calls.getStore();
-    if (!running || running.committed) return run();
+  private async inTransaction<T>(tx: EntityManager, running: Running, run: () => Promise<T>): Promise<T> {
     const { call } = running;
     if (!(await this.claim(tx, call))) throw new Decided();
     const result = await run();

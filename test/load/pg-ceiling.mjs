@@ -46,7 +46,8 @@ async function run(workerData) {
   return result;
 }
 
-const statementsOf = (file) => fs.readFileSync(path.join(here, 'pg', file), 'utf8').split(/;\s*\n/).map((text) => text.replace(/--.*\n/g, '').replace(/ \\gset$/, '').trim()).filter(Boolean);
+/** Statements of a script as pgbench reads it: `\gset` ends one too. */
+const statementsOf = (file) => fs.readFileSync(path.join(here, 'pg', file), 'utf8').replace(/--.*\n/g, '').split(/(?:;| \\gset)\s*\n/).map((text) => text.trim()).filter(Boolean);
 
 /** What one client does again and again: named prepared statements, explicit BEGIN and COMMIT. */
 const TURNS = {

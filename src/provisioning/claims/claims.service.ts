@@ -219,7 +219,7 @@ export class ClaimsService {
 
     const uses = new Map<number, number>();
     for (const { item } of made) uses.set(item.generation, (uses.get(item.generation) ?? 0) + 1);
-    await Promise.all([
+    await this.db.commitWith(tx, [
       this.credentials.insertMany(tx, made.map(({ site, item }) => ({ ...item.fresh.stored, siteId: site.siteId, orgId }))),
       this.sites.addToGroups(tx, made.flatMap(({ site }) => policy.groupIds.map((groupId) => ({ siteId: site.siteId, groupId })))),
       this.repository.insertCreated(

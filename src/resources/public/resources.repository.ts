@@ -105,23 +105,24 @@ export class ResourcesRepository {
   }
 
   /**
-   * @returns null when a wildcard covers the name, or the wildcard a name. @throws unique violation of `resource_full_domain`,
-   * `resource_port` or `resource_org_id_nice_id_key`.
+   * @throws unique violation of `resource_full_domain`, `resource_port` or `resource_org_id_nice_id_key`; not-null violation of `org_id` when a
+   * wildcard covers the name, or the wildcard a name.
    */
-  async insert(tx: EntityManager, orgId: string, r: ResourceInsert): Promise<StoredResource | null> {
+  async insert(tx: EntityManager, orgId: string, r: ResourceInsert): Promise<StoredResource> {
     const [row] = await prepared<StoredResource>(
       tx,
       `resource_insert_${r.wildcard}`,
       `INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, subdomain, full_domain, wildcard, proxy_port, ssl, sso, sticky_session, post_auth_path)
-       SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
-       WHERE NOT EXISTS (SELECT FROM resource o WHERE ${r.wildcard ? 'o.full_domain LIKE ($15::text[])[1] AND o.full_domain NOT LIKE ($15::text[])[2] AND NOT o.wildcard' : 'o.full_domain = ($15::text[])[1]'})
+       VALUES (
+         CASE WHEN NOT EXISTS (SELECT FROM resource o WHERE ${r.wildcard ? 'o.full_domain LIKE ($15::text[])[1] AND o.full_domain NOT LIKE ($15::text[])[2] AND NOT o.wildcard' : 'o.full_domain = ($15::text[])[1]'}) THEN $1 END,
+         $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
        RETURNING ${COLUMNS}`,
       [
         orgId, r.niceId, r.name, r.http, r.protocol, r.domainId, r.subdomain, r.fullDomain, r.wildcard, r.proxyPort, r.ssl, r.sso, r.stickySession, r.postAuthPath,
         r.fullDomain === null ? [] : r.wildcard ? coveredNames(r.fullDomain) : [coveringWildcard(r.fullDomain)],
       ],
     );
-    return row ?? null;
+    return row!;
   }
 
   /** Sets the given columns of a row that the transaction holds locked. */

@@ -1,13 +1,12 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, Config, conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
+  AppError, Config, conflict, Db, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, SitesService } from '../../sites/index.js';
 import { DomainsService } from '../domains/domains.service.js';
 import type { FullDomain } from '../domains/domain-names.js';
-import { together } from '../together.js';
 import { type GaveWay, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
 import type { CreateResourceBody, ListResourcesQuery, ResourceList, ResourceName, ResourceRow, ResourceView, UpdateResourceBody } from './resources.dto.js';
@@ -68,13 +67,14 @@ export class ResourcesService implements OnModuleInit {
             niceId: makeNiceId(), name, http, protocol: http ? ('tcp' as const) : body.protocol, domainId: domainId ?? null, subdomain: full?.subdomain ?? null,
             fullDomain: full?.fullDomain ?? null, wildcard: full?.wildcard ?? false, proxyPort: proxyPort ?? null, ssl: http, sso: http, stickySession, postAuthPath,
           };
-          const guarded = full && this.repository.guardName(tx, full.fullDomain, full.wildcard);
-          const inserting = this.repository.insert(tx, orgId, insert);
-          const audited = this.audit.record(tx, principal, {
-            orgId, action: 'resource.create', target: { type: 'resource', drawnFrom: 'resource_resource_id_seq' },
-            details: { name, http, fullDomain: insert.fullDomain, proxyPort: insert.proxyPort, ...(gaveWay ? { gaveWay } : {}) },
-          });
-          const row = await together(inserting, [guarded ?? Promise.resolve(), audited], () => conflict('This full domain conflicts with a wildcard'));
+          const [, row] = await this.db.commitWith(tx, [
+            full ? this.repository.guardName(tx, full.fullDomain, full.wildcard) : Promise.resolve(),
+            this.repository.insert(tx, orgId, insert),
+            this.audit.record(tx, principal, {
+              orgId, action: 'resource.create', target: { type: 'resource', drawnFrom: 'resource_resource_id_seq' },
+              details: { name, http, fullDomain: insert.fullDomain, proxyPort: insert.proxyPort, ...(gaveWay ? { gaveWay } : {}) },
+            }),
+          ]);
           return toRow(row);
         });
       } catch (error) {
@@ -196,10 +196,11 @@ function refuse(body: object, names: readonly string[]): void {
 }
 
 /** Something that only one resource may have is somebody else's. */
-const isTaken = (error: unknown) => isUniqueViolation(error) || (error instanceof AppError && error.code === 'conflict');
+const isTaken = (error: unknown) => isUniqueViolation(error) || isNotNullViolation(error, 'org_id') || (error instanceof AppError && error.code === 'conflict');
 
 function known(error: unknown): unknown {
   if (isUniqueViolation(error, 'resource_full_domain')) return domainTaken();
+  if (isNotNullViolation(error, 'org_id')) return conflict('This full domain conflicts with a wildcard');
   if (isUniqueViolation(error, 'resource_port')) return conflict('This port is already in use');
   // The domain or, named by a root key, the organization was deleted a moment ago.
   return sqlState(error) === '23503' ? notFound('Domain') : error;

@@ -78,8 +78,8 @@ export class TargetsRepository {
     return rows.map((r) => r.port);
   }
 
-  /** @returns null when the site is not there, or none of the ports is free. */
-  async insert(tx: EntityManager, orgId: string, resourceId: number, siteId: number, ports: number[], c: TargetColumns): Promise<StoredTarget | null> {
+  /** @throws not-null violation of `site_id` when the site is not there or none of the ports is free; unique violation of `target_internal_port`. */
+  async insert(tx: EntityManager, orgId: string, resourceId: number, siteId: number, ports: number[], c: TargetColumns): Promise<StoredTarget> {
     const [row] = await prepared<StoredTarget>(
       tx,
       'target_insert',
@@ -87,9 +87,9 @@ export class TargetsRepository {
          hc_enabled, hc_path, hc_scheme, hc_mode, hc_hostname, hc_port, hc_interval, hc_unhealthy_interval, hc_timeout, hc_headers, hc_follow_redirects, hc_method,
          hc_status, hc_tls_server_name, hc_healthy_threshold, hc_unhealthy_threshold, hc_health)
        SELECT $1, $2, s.site_id, s.p, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30
-       FROM (SELECT s.site_id, s.type, CASE WHEN s.type <> 'local' THEN ${FREE_PORT('$4')} END AS p FROM site s WHERE s.org_id = $1 AND s.site_id = $3) s
-       WHERE s.type = 'local' OR s.p IS NOT NULL
-       ON CONFLICT (site_id, internal_port) WHERE internal_port IS NOT NULL DO NOTHING
+       FROM (VALUES (true)) AS always LEFT JOIN (
+         SELECT s.site_id, s.type, CASE WHEN s.type <> 'local' THEN ${FREE_PORT('$4')} END AS p FROM site s WHERE s.org_id = $1 AND s.site_id = $3
+       ) s ON s.type = 'local' OR s.p IS NOT NULL
        RETURNING ${COLUMNS}`,
       [
         orgId, resourceId, siteId, ports, c.ip, c.method, c.port, c.enabled, c.path, c.pathMatchType, c.rewritePath, c.rewritePathType, c.priority, c.hcEnabled,
@@ -97,7 +97,7 @@ export class TargetsRepository {
         c.hcFollowRedirects, c.hcMethod, c.hcStatus, c.hcTlsServerName, c.hcHealthyThreshold, c.hcUnhealthyThreshold, c.hcHealth,
       ].map((value) => value ?? null),
     );
-    return row ?? null;
+    return row!;
   }
 
   /** Sets the given columns of a row that the transaction holds locked. @throws unique violation of `target_internal_port`. */

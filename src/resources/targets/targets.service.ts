@@ -2,12 +2,11 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { isPathPattern, patternProblem } from '../../../libs/blueprint/index.js';
 import {
-  conflict, Db, Hooks, invalid, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
+  conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { SitesService } from '../../sites/index.js';
 import { ResourcesRepository } from '../public/resources.repository.js';
-import { together } from '../together.js';
 import type { CreateTargetBody, TargetList, TargetRow, TargetView, UpdateTargetBody } from './targets.dto.js';
 import { somePorts, type StoredTarget, type TargetColumns, TargetsRepository } from './targets.repository.js';
 
@@ -43,30 +42,29 @@ export class TargetsService implements OnModuleInit {
     const columns: TargetColumns = {
       ...body, enabled: body.enabled ?? true, priority: body.priority ?? DEFAULT_PRIORITY, hcEnabled, hcHealth: hcEnabled ? 'unhealthy' : 'unknown',
     };
-    const audited = (row?: StoredTarget) => ({
-      orgId, action: 'target.create', details: { resourceId, siteId, ip, port },
-      target: row ? { type: 'target', id: row.targetId } : { type: 'target', drawnFrom: 'target_target_id_seq' },
-    });
-    try {
-      return await this.db.tx(async (tx) => {
-        const inserting = this.repository.insert(tx, orgId, resourceId, siteId, somePorts(), columns);
-        const others = [this.audit.record(tx, principal, audited()), this.sites.bumpDesired(tx, orgId, [siteId])];
-        const row = await together(inserting, others, () => new NoneOfThesePorts());
-        if (hcEnabled && row.enabled) await this.resources.refreshHealth(tx, [resourceId]);
-        return toRow(row);
-      });
-    } catch (error) {
-      // The resource was deleted a moment ago.
-      if (sqlState(error) === '23503') throw notFound('Resource');
-      if (!(error instanceof NoneOfThesePorts)) throw error;
+    for (let attempt = 1, ports = somePorts(); ; attempt++) {
+      try {
+        return await this.db.tx(async (tx) => {
+          const [row] = await this.db.commitWith(tx, [
+            this.repository.insert(tx, orgId, resourceId, siteId, ports, columns),
+            this.audit.record(tx, principal, {
+              orgId, action: 'target.create', target: { type: 'target', drawnFrom: 'target_target_id_seq' }, details: { resourceId, siteId, ip, port },
+            }),
+            this.sites.bumpDesired(tx, orgId, [siteId]),
+            hcEnabled && columns.enabled ? this.resources.refreshHealth(tx, [resourceId]) : Promise.resolve(),
+          ]);
+          return toRow(row);
+        });
+      } catch (error) {
+        // The resource was deleted a moment ago.
+        if (sqlState(error) === '23503') throw notFound('Resource');
+        if (!isNotNullViolation(error, 'site_id') && !isUniqueViolation(error, 'target_internal_port')) throw error;
+      }
+      // The site is not there, or none of the ports that were tried is free.
+      if ((await this.repository.siteType(this.db.manager, orgId, siteId)) === null) throw notFound('Site');
+      ports = await this.repository.freePorts(this.db.manager, siteId);
+      if (ports.length === 0 || attempt === TRIES) throw noPort();
     }
-    return this.db.tx(async (tx) => {
-      const row = await this.insertPatiently(tx, orgId, resourceId, siteId, columns);
-      await this.audit.record(tx, principal, audited(row));
-      await this.sites.bumpDesired(tx, orgId, [siteId]);
-      if (hcEnabled && row.enabled) await this.resources.refreshHealth(tx, [resourceId]);
-      return toRow(row);
-    });
   }
 
   async list(_principal: Principal, orgId: string, resourceId: number, page: PageQuery): Promise<TargetList> {
@@ -142,17 +140,6 @@ export class TargetsService implements OnModuleInit {
     return { target: toRow(row), version: row.version };
   }
 
-  /** With ports that are known to be free, when eight at random were not. */
-  private async insertPatiently(tx: EntityManager, orgId: string, resourceId: number, siteId: number, columns: TargetColumns): Promise<StoredTarget> {
-    if ((await this.repository.siteType(tx, orgId, siteId)) === null) throw notFound('Site');
-    for (let attempt = 1; attempt < TRIES; attempt++) {
-      const ports = await this.repository.freePorts(tx, siteId);
-      const row = ports.length > 0 ? await this.repository.insert(tx, orgId, resourceId, siteId, ports, columns) : null;
-      if (row) return row;
-    }
-    throw noPort();
-  }
-
   private async freePort(tx: EntityManager, siteId: number): Promise<number> {
     const [port] = await this.repository.freePorts(tx, siteId);
     if (port === undefined) throw noPort();
@@ -165,9 +152,6 @@ export class TargetsService implements OnModuleInit {
     return row;
   }
 }
-
-/** The site is not there, or none of the ports that were tried is free: rare enough for a transaction of its own. */
-class NoneOfThesePorts extends Error {}
 
 const noPort = () => conflict('The site has no internal port left');
 
