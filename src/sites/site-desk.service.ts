@@ -72,13 +72,13 @@ export class SiteDeskService implements OnModuleInit {
         };
         const [made] = await this.sites.insertMany(tx, orgId, [site]);
         const { siteId } = made!;
-        await Promise.all([
+        await this.db.commitWith(tx, [
           newt && this.credentials.insertMany(tx, [{ siteId, orgId, kind: 'newt', newtId: newt.newtId, secretHash: secretHash! }]),
           body.newtId && this.credentials.announce(tx, body.newtId),
           this.audit.record(tx, principal, { orgId, action: 'site.create', target: { type: 'site', id: siteId }, details: { name: body.name, type: body.type } }),
         ]);
         const row = newSiteRow({ ...site, ...made!, orgId });
-        return { ...row.contract, ...newt, ...row.origin };
+        return Object.assign(row.contract, newt, row.origin);
       });
     } catch (error) {
       if (isUniqueViolation(error, 'site_credential_newt')) throw conflict('This newtId is already in use');

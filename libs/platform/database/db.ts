@@ -55,16 +55,22 @@ export class Db {
    * nothing: what must not be has to fail in PostgreSQL, which then rolls back instead.
    * @returns what they answered. @throws what the first that failed threw.
    */
-  async commitWith<const T extends readonly Promise<unknown>[]>(tx: EntityManager, statements: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  async commitWith<const T extends readonly unknown[]>(tx: EntityManager, statements: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
     const all = Promise.all(statements);
-    const runner = tx.queryRunner!;
-    if (!this.wrapped.has(runner)) {
-      all.catch(() => undefined);
-      const client = (await target(tx)) as PoolClient;
+    if (this.wrapped.has(tx.queryRunner!)) return all;
+    let failed = false;
+    all.catch(() => (failed = true));
+    const client = (await target(tx)) as PoolClient;
+    const stream = streamOf(client);
+    stream.cork();
+    // Then each of them is on its way, or has failed before it became a statement: nothing of the others may stay.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    if (!failed) {
       const committed = client.query('COMMIT');
       committed.catch(() => undefined);
-      ending.set(runner, committed);
+      ending.set(tx.queryRunner!, committed);
     }
+    stream.uncork();
     return all;
   }
 

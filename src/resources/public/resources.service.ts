@@ -68,7 +68,7 @@ export class ResourcesService implements OnModuleInit {
             fullDomain: full?.fullDomain ?? null, wildcard: full?.wildcard ?? false, proxyPort: proxyPort ?? null, ssl: http, sso: http, stickySession, postAuthPath,
           };
           const [, row] = await this.db.commitWith(tx, [
-            full ? this.repository.guardName(tx, full.fullDomain, full.wildcard) : Promise.resolve(),
+            full && this.repository.guardName(tx, full.fullDomain, full.wildcard),
             this.repository.insert(tx, orgId, insert),
             this.audit.record(tx, principal, {
               orgId, action: 'resource.create', target: { type: 'resource', drawnFrom: 'resource_resource_id_seq' },

@@ -51,7 +51,7 @@ export class TargetsService implements OnModuleInit {
               orgId, action: 'target.create', target: { type: 'target', drawnFrom: 'target_target_id_seq' }, details: { resourceId, siteId, ip, port },
             }),
             this.sites.bumpDesired(tx, orgId, [siteId]),
-            hcEnabled && columns.enabled ? this.resources.refreshHealth(tx, [resourceId]) : Promise.resolve(),
+            hcEnabled && columns.enabled && this.resources.refreshHealth(tx, [resourceId]),
           ]);
           return toRow(row);
         });

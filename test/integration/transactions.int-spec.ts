@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { execute, query, sqlState } from '../../libs/platform/index.js';
+import { type House, openHouse } from '../support/house.js';
+
+let house: House;
+beforeAll(async () => {
+  house = await openHouse();
+  await house.sql('CREATE TABLE leaf (id int PRIMARY KEY, n int NOT NULL, twig int UNIQUE DEFERRABLE INITIALLY DEFERRED)');
+});
+afterAll(() => house?.close());
+beforeEach(() => house.sql('TRUNCATE leaf'));
+
+type Tx = Parameters<Parameters<House['db']['tx']>[0]>[0];
+const put = (tx: Tx, id: number, n: number | null = 0) => query<{ id: number }>(tx, 'INSERT INTO leaf (id, n) VALUES ($1, $2) RETURNING id', [id, n]);
+const ids = async () => (await house.sql<{ id: number }>('SELECT id FROM leaf ORDER BY id')).map((row) => row.id);
+
+describe('the last statements of a transaction', () => {
+  it('answer what each found, and are committed', async () => {
+    const answers = await house.db.tx(async (tx) => {
+      await put(tx, 1);
+      return house.db.commitWith(tx, [put(tx, 2), undefined, execute(tx, 'UPDATE leaf SET n = 7')]);
+    });
+    expect(answers).toEqual([[{ id: 2 }], undefined, 2]);
+    expect(await ids()).toEqual([1, 2]);
+  });
+
+  it('are committed before anything else hears of them', async () => {
+    let seen: number[] = [];
+    await house.db.tx(async (tx) => {
+      await house.db.commitWith(tx, [put(tx, 1)]);
+      while (seen.length === 0) seen = await ids();
+    });
+    expect(seen).toEqual([1]);
+  });
+
+  it('undo everything when one of them fails, and tell what failed first', async () => {
+    const failed = house.db.tx(async (tx) => {
+      await put(tx, 1);
+      await house.db.commitWith(tx, [put(tx, 2), put(tx, 3, null), put(tx, 1)]);
+    });
+    expect(sqlState(await failed.catch((error: unknown) => error))).toBe('23502');
+    expect(await ids()).toEqual([]);
+  });
+
+  it('undo everything when one of them never became a statement', async () => {
+    const broken = async () => {
+      throw new Error('broken');
+    };
+    const within = async () => {
+      await broken();
+    };
+    for (const work of [broken, within, async () => void (await within())]) {
+      await expect(house.db.tx((tx) => house.db.commitWith(tx, [put(tx, 1), work(), put(tx, 2)]))).rejects.toThrow('broken');
+    }
+    expect(await ids()).toEqual([]);
+  });
+
+  it('undo everything when the COMMIT itself is refused', async () => {
+    const failed = house.db.tx(async (tx) => {
+      const leaf = (id: number) => execute(tx, 'INSERT INTO leaf (id, n, twig) VALUES ($1, 0, 5)', [id]);
+      await house.db.commitWith(tx, [leaf(1), leaf(2)]);
+    });
+    expect(sqlState(await failed.catch((error: unknown) => error))).toBe('23505');
+    expect(await ids()).toEqual([]);
+  });
+
+  it('are the last: a later one is not sent', async () => {
+    const failed = house.db.tx(async (tx) => {
+      await house.db.commitWith(tx, [put(tx, 1)]);
+      await put(tx, 2);
+    });
+    await expect(failed).rejects.toThrow('A statement after the last of its transaction');
+    expect(await ids()).toEqual([1]);
+  });
+
+  it('leave the connection fit for the next transaction', async () => {
+    for (let i = 0; i < 40; i++) await house.db.tx((tx) => house.db.commitWith(tx, [put(tx, 1, null)])).catch(() => undefined);
+    await Promise.all(Array.from({ length: 40 }, (_, i) => house.db.tx((tx) => house.db.commitWith(tx, [put(tx, i)]))));
+    expect(await ids()).toHaveLength(40);
+  });
+
+  it('run again as a whole after a deadlock', async () => {
+    await house.sql('INSERT INTO leaf (id, n) VALUES (1, 0), (2, 0)');
+    const add = (tx: Tx, id: number) => execute(tx, 'UPDATE leaf SET n = n + 1 WHERE id = $1', [id]);
+    let runs = 0;
+    let held = 0;
+    let both!: () => void;
+    const bothHold = new Promise<void>((resolve) => (both = resolve));
+    const crosswise = (first: number, second: number) =>
+      house.db.tx(async (tx) => {
+        runs++;
+        await add(tx, first);
+        if (++held === 2) both();
+        await bothHold;
+        await house.db.commitWith(tx, [add(tx, second)]);
+      });
+    await Promise.all([crosswise(1, 2), crosswise(2, 1)]);
+    expect(runs).toBeGreaterThan(2);
+    expect(await house.sql('SELECT id, n FROM leaf ORDER BY id')).toEqual([{ id: 1, n: 2 }, { id: 2, n: 2 }]);
+  });
+});
