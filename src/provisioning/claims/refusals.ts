@@ -54,6 +54,7 @@ export class Refusals implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
+    await this.flushing;
     clearTimeout(this.timer);
     await this.flush();
   }
@@ -82,6 +83,10 @@ export class Refusals implements OnApplicationShutdown {
     this.timer ??= setTimeout(() => void this.flush(), FLUSH_MS).unref();
   }
 
+  private get unwritten(): boolean {
+    return this.queue.length > 0 || [...this.minutes.values()].some((minute) => minute.overflow > 0);
+  }
+
   private flush(): Promise<void> {
     this.flushing ??= this.write()
       .catch((error: unknown) => {
@@ -90,7 +95,8 @@ export class Refusals implements OnApplicationShutdown {
       .finally(() => {
         this.flushing = undefined;
         this.timer = undefined;
-        if (this.queue.length > 0) this.timer = setTimeout(() => void this.flush(), FLUSH_MS).unref();
+        // Also what came while it wrote: nobody else may come to wake it.
+        if (this.unwritten) this.timer = setTimeout(() => void this.flush(), FLUSH_MS).unref();
       });
     return this.flushing;
   }
