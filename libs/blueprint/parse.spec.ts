@@ -207,6 +207,7 @@ describe('rules of the document', () => {
     ['a wildcard has two labels behind it', publicly('name: A\nmode: http\nfull-domain: "*.com"'), /full-domain: must be a host name/],
     ['priorities are unique', web('rules: [{action: allow, match: ip, value: 10.0.0.1, priority: 2}, {action: deny, match: ip, value: 10.0.0.2}]'), /rules\[1\].priority: 2 is the priority of rules\[0\] too/],
     ['domains are unique', `${web()}  two: {name: B, mode: http, full-domain: WEB.example.com}`, /two.full-domain: "web.example.com" is taken by public-resources.web/],
+    ['a wildcard covers names', `${web()}  two: {name: B, mode: http, full-domain: "*.example.com"}`, /web.full-domain: "web.example.com" is covered by the wildcard of public-resources.two/],
     ['ports are unique', `${publicly('name: A\nmode: tcp\nproxy-port: 1')}  two: {name: B, mode: tcp, proxy-port: 1}`, /two.proxy-port: "tcp port 1" is taken by public-resources.web/],
     ['aliases are unique', `${privately('name: A\nmode: host\ndestination: 10.0.0.1\nalias: a.b')}  two: {name: B, mode: host, destination: 10.0.0.2, alias: A.b}`, /two.alias: "a.b" is taken by private-resources.db/],
     ['a host name needs an alias', privately('name: A\nmode: host\ndestination: nas'), /destination: a host name needs an alias/],

@@ -72,9 +72,13 @@ function collect(found: Found, section: Fields, old: boolean): void {
 function checkPublic({ entries }: Found, resources: readonly PublicEntry[]): void {
   const check = unique(entries, 'full-domain');
   const port = unique(entries, 'proxy-port');
+  const named = new Map(resources.flatMap((resource, i) => (resource.targetsOnly || resource.fullDomain === null ? [] : [[resource.fullDomain, entries[i]?.path] as const])));
   resources.forEach((resource, i) => {
     if (resource.targetsOnly) return;
     check(i, resource.fullDomain, resource.fullDomain ?? '');
+    const wildcard = resource.fullDomain?.replace(/^[^.]+/, '*') ?? '';
+    const by = resource.fullDomain === wildcard ? undefined : named.get(wildcard);
+    if (by) entries[i]?.fields.wrong('full-domain', `${shown(resource.fullDomain!)} is covered by the wildcard of ${by}`);
     if (resource.proxyPort !== null && portIsGiven(resource)) port(i, `${resource.mode} ${resource.proxyPort}`, `${resource.mode} port ${resource.proxyPort}`);
   });
 }

@@ -218,9 +218,11 @@ const SHOWN = 20;
 const describeAll = (problems: Problem[]) => problems.slice(0, SHOWN).map(describeProblem).join('; ');
 const sentence = (problems: { path: string; message: string }[]) => `Blueprint applied with errors: ${problems.slice(0, SHOWN).map((p) => (p.path ? `${p.path}: ${p.message}` : p.message)).join('; ')}`;
 
+/** In the contract's words (integration-api.md §3.13). */
 function refused(problems: { path: string; message: string }[]): AppError {
   const fields = problems.map((p) => ({ path: p.path, problem: p.message }));
-  return new AppError('validation', `Validation error: ${fields.slice(0, SHOWN).map((f) => `${f.problem} at "${f.path}"`).join('; ')}`, { fields });
+  const told = fields.slice(0, SHOWN).map(({ path, problem }) => (path ? `${problem} at "${path}"` : problem));
+  return new AppError('validation', `Failed to update database from config: Error: ${told.join('; ')}`, { fields });
 }
 
 function read(text: string): Blueprint {

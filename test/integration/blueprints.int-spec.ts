@@ -145,7 +145,7 @@ describe('the operator applies a blueprint', () => {
     const orgId = await org();
     const document = { ...web({ 'full-domain': domainOf(orgId, 'web'), targets: [] }), 'private-resources': { db: { name: 'DB', mode: 'host', destination: '10.0.0.9', site: 'nowhere' } } };
     const reply = await apply(orgId, JSON.stringify(document));
-    expect([reply.status, reply.body.message]).toEqual([400, expect.stringContaining('there is no site nowhere')]);
+    expect([reply.status, reply.body.message]).toEqual([400, expect.stringMatching(/^Failed to update database from config: Error: there is no site nowhere at "private-resources.db/)]);
     expect(await rows(orgId)).toEqual([]);
     expect(await history(orgId)).toEqual(['API false']);
   });
