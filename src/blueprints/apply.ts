@@ -31,6 +31,7 @@ export class Apply {
     ];
     // First, so that what a resource had is free for another one of the same document.
     await this.drop(tx, applicant, plan, touched);
+    await this.free(tx, orgId, plan.passedOn);
     const publicIds = await this.rows(tx, orgId, 'resource', plan.publicSteps);
     const privateIds = await this.rows(tx, orgId, 'site_resource', plan.privateSteps);
     await this.parts(tx, applicant, plan.publicSteps, publicIds, touched);
@@ -46,6 +47,13 @@ export class Apply {
     for (const step of plan.privateSteps) for (const siteId of step.touchedSites) touched.add(siteId);
     await this.sites.bumpDesired(tx, orgId, [...touched].sort((a, b) => a - b));
     return gaveWay;
+  }
+
+  private async free(tx: EntityManager, orgId: string, passedOn: Plan['passedOn']): Promise<void> {
+    for (const [table, column] of [['resource', 'full_domain'], ['site_resource', 'full_domain'], ['site_resource', 'alias']] as const) {
+      const ids = passedOn.flatMap((one) => (one.table === table && one.column === column ? [one.id] : []));
+      if (ids.length > 0) await execute(tx, `UPDATE ${table} SET ${column} = NULL WHERE org_id = $1 AND ${table}_id = ANY ($2::bigint[])`, [orgId, ids]);
+    }
   }
 
   /** Inserts and updates; @returns the ids in the order of the steps. Updates go by the columns they set. */

@@ -3,7 +3,7 @@ import type { Blueprint, PrivateEntry, PublicResource, Target } from '../../libs
 import { type ColumnValues, driftOf, fieldOf } from '../resources/index.js';
 import { privateColumns, publicColumns, targetColumns } from './columns.js';
 import type { Change, DriftedField, Grants, Plan, PlanProblem, PrivateStep, PublicStep } from './steps.js';
-import { type Applicant, claim, type Declaration, type DomainRef, type Hashes, type Holder, owns, type Part, prunes, type State, type Stored, type StoredPublic } from './state.js';
+import { type Applicant, claim, type Claimed, type Declaration, type DomainRef, type Hashes, type Holder, owns, type Part, prunes, type State, type Stored, type StoredPublic } from './state.js';
 
 /**
  * Compares a document with what is there (docs/blueprints.md). Pure: the same document, applicant and state make the same plan. A plan
@@ -18,6 +18,8 @@ class Planner {
   private readonly drift: DriftedField[] = [];
   private readonly problems: PlanProblem[] = [];
   private readonly giveWay: Plan['giveWay'] = { publicIds: [], privateIds: [] };
+  /** Names that a resource of this document has and another one wants, with the problem it is if it keeps them. */
+  private readonly passed: (Plan['passedOn'][number] & PlanProblem)[] = [];
   /** What a step leaves behind is not what the source said before, though nothing changes. */
   private resays = false;
 
@@ -35,6 +37,10 @@ class Planner {
       entry.targetsOnly ? this.targetsOnly(entry.key, entry.targets) : this.publicResource(entry),
     ).filter((step) => step !== undefined);
     const privateSteps = model.privateResources.map((entry) => this.privateResource(entry)).filter((step) => step !== undefined);
+    for (const { id, table, column, path, message } of this.passed) {
+      const steps: { id: number | null; columns: ColumnValues | null }[] = table === 'resource' ? publicSteps : privateSteps;
+      if (!steps.some((step) => step.id === id && step.columns && column in step.columns)) this.problem(path, message);
+    }
     const dropped = this.dropped(model);
     const gone = prunes(this.applicant.kind);
     const strayTargets = gone ? this.state.mine.strayTargets.filter((t) => !dropped.publicKeys.includes(t.key)) : [];
@@ -44,7 +50,7 @@ class Planner {
     this.newRoles([...publicSteps, ...privateSteps]);
     const { changes, drift, problems } = this;
     const redeclares = changes.length === 0 && (this.resays || (gone && this.state.mine.strayParts) || [...publicSteps, ...privateSteps].some((step) => step.declared !== null));
-    return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, giveWay: this.giveWay, strayTargets, strayRules: strayRules.map((r) => r.id) };
+    return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, giveWay: this.giveWay, passedOn: this.passed.map(({ table, column, id }) => ({ table, column, id })), strayTargets, strayRules: strayRules.map((r) => r.id) };
   }
 
   /** Roles that the document names and nobody has made. For a site that waits they are made on its approval. */
@@ -78,12 +84,8 @@ class Planner {
     const stored = this.present('public-resource', entry.key, this.state.publicResources.get(entry.key));
     const domain = entry.fullDomain === null ? null : this.domainOf(entry.fullDomain);
     if (domain === undefined) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is not on a verified domain of the organization`);
-    if (entry.fullDomain !== null && this.isTaken('public-resource', entry.key, claim('domain', entry.fullDomain))) {
-      return this.problem(`${path}.full-domain`, `${entry.fullDomain} is already in use`);
-    }
-    if (entry.proxyPort !== null && this.isTaken('public-resource', entry.key, claim('port', `${entry.mode} ${entry.proxyPort}`))) {
-      return this.problem(`${path}.proxy-port`, `${entry.mode} ${entry.proxyPort} is already in use`);
-    }
+    if (entry.fullDomain !== null && this.isTaken('public-resource', entry.key, `${path}.full-domain`, 'domain', entry.fullDomain)) return undefined;
+    if (entry.proxyPort !== null && this.isTaken('public-resource', entry.key, `${path}.proxy-port`, 'port', `${entry.mode} ${entry.proxyPort}`)) return undefined;
     const wanted = publicColumns(entry, domain, this.hashes.get(entry.key));
     const kind = stored && stored.columns['http'] !== wanted['http'] ? 'it is of another mode; delete it first' : undefined;
     if (kind) return this.problem(path, kind);
@@ -199,10 +201,8 @@ class Planner {
     const siteIds = [...new Set(named.filter((id) => id !== undefined))];
     if (siteIds.length === 0) return undefined;
     if (this.state.ownRoutes.has(entry.destination)) return this.problem(`${path}.destination`, `${entry.destination} is an address of the organization's own subnets`);
-    if (entry.alias !== null && this.isTaken('private-resource', entry.key, claim('alias', entry.alias))) return this.problem(`${path}.alias`, `${entry.alias} is already in use`);
-    if (entry.fullDomain !== null && this.isTaken('private-resource', entry.key, claim('private-domain', entry.fullDomain))) {
-      return this.problem(`${path}.full-domain`, `${entry.fullDomain} is already in use`);
-    }
+    if (entry.alias !== null && this.isTaken('private-resource', entry.key, `${path}.alias`, 'alias', entry.alias)) return undefined;
+    if (entry.fullDomain !== null && this.isTaken('private-resource', entry.key, `${path}.full-domain`, 'private-domain', entry.fullDomain)) return undefined;
     const wanted = privateColumns(entry, domain);
     const row = this.decide(path, entry.key, 'private-resource', stored, wanted);
     if (!row) return undefined;
@@ -328,12 +328,29 @@ class Planner {
       .sort((a, b) => b.baseDomain.length - a.baseDomain.length)[0];
   }
 
-  /** By another resource, unless that one goes with this very document. */
-  private isTaken(type: Holder['type'], key: string, what: string): boolean {
-    return (this.state.taken.get(what) ?? []).some((holder) => {
+  /** By another resource, unless that one goes with this very document, or goes by another name. Tells the problem. */
+  private isTaken(type: Holder['type'], key: string, path: string, what: Claimed, value: string): boolean {
+    const message = `${value} is already in use`;
+    const taken = (this.state.taken.get(claim(what, value)) ?? []).some((holder) => {
       if (this.yields(holder.stagedBy)) return this.makeRoom(type, holder);
-      return holder.orgId !== this.applicant.orgId || (holder.niceId !== key && !this.goes(type, holder.niceId));
+      if (holder.orgId !== this.applicant.orgId) return true;
+      return holder.niceId !== key && !this.goes(type, holder.niceId) && !this.passesOn(type, holder, what, { path, message });
     });
+    if (taken) this.problem(path, message);
+    return taken;
+  }
+
+  /** A port is always had: there is no moment in which two could change theirs with each other. */
+  private passesOn(type: Holder['type'], { id, niceId }: Holder, what: Claimed, problem: PlanProblem): boolean {
+    if (what === 'port') return false;
+    const column = what === 'alias' ? 'alias' : 'full_domain';
+    const [table, stored, wanted] =
+      type === 'public-resource'
+        ? (['resource', this.state.publicResources.get(niceId), this.model.publicResources.find((e): e is PublicResource => e.key === niceId && !e.targetsOnly)?.fullDomain] as const)
+        : (['site_resource', this.state.privateResources.get(niceId), this.model.privateResources.find((e) => e.key === niceId)?.[what === 'alias' ? 'alias' : 'fullDomain']] as const);
+    if (wanted === undefined || !stored || wanted === (stored.columns[column] as string | null)?.toLowerCase()) return false;
+    this.passed.push({ table, column, id, ...problem });
+    return true;
   }
 
   /** What waits for approval blocks nothing that is in service; of two that wait the first one has it. */

@@ -88,8 +88,10 @@ export interface Holder {
   niceId: string;
 }
 
+export type Claimed = 'domain' | 'port' | 'alias' | 'private-domain';
+
 /** What one resource alone may have, as a key of {@link State.taken}. */
-export const claim = (what: 'domain' | 'port' | 'alias' | 'private-domain', value: string) => `${what} ${value}`;
+export const claim = (what: Claimed, value: string) => `${what} ${value}`;
 
 /** What a document names and what is there, all of it loaded in a fixed number of statements. */
 export interface State {

@@ -74,6 +74,8 @@ export interface Plan {
   strayRules: number[];
   /** Rows that wait for another site's approval and hold what this document wants: they go first. */
   giveWay: { publicIds: number[]; privateIds: number[] };
+  /** Names that one resource of the document leaves to another one: they are freed first. */
+  passedOn: { table: 'resource' | 'site_resource'; column: 'full_domain' | 'alias'; id: number }[];
   /** Nothing changes, but what the document declares is not what it declared before. */
   redeclares: boolean;
 }

@@ -136,14 +136,12 @@ function essence(model: Blueprint) {
   };
 }
 
-/** What stays of the document before: who may pass, and maintenance, of what says nothing about it. */
+/** What stays of the document before: maintenance, of what says nothing about it. */
 function carried(before: Blueprint, now: Blueprint): Blueprint {
   const publicResources = now.publicResources.map((entry) => {
     const old = before.publicResources.find((one) => one.key === entry.key);
     if (entry.targetsOnly || !old || old.targetsOnly || entry.mode !== 'http') return entry;
-    // A whitelist that is switched off cannot be written down beside grants that stay.
-    const kept = old.auth && old.auth.whitelistUsers.length === 0 ? { ...old.auth, pincode: null, password: null, basicAuth: null, ssoEnabled: false } : null;
-    return { ...entry, maintenance: entry.maintenance ?? old.maintenance, auth: entry.auth ?? kept };
+    return { ...entry, maintenance: entry.maintenance ?? old.maintenance };
   });
   return { ...now, publicResources };
 }

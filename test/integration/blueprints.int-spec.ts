@@ -141,6 +141,38 @@ describe('the operator applies a blueprint', () => {
     expect(await house.sql('SELECT ssl FROM resource WHERE org_id = $1', [orgId])).toEqual([{ ssl: false }]);
   });
 
+  it('names pass from one resource of a document to another, in a circle too', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    const [one, two, wild] = [domainOf(orgId, 'one'), domainOf(orgId, 'two'), `*.${domainOf(orgId, 'wild')}`];
+    const document = (publics: Record<string, string>, aliases: Record<string, string | undefined>) =>
+      JSON.stringify({
+        'public-resources': Object.fromEntries(Object.entries(publics).map(([key, domain]) => [key, { name: key, protocol: 'http', 'full-domain': domain }])),
+        'private-resources': Object.fromEntries(Object.entries(aliases).map(([key, alias]) => [key, { name: key, mode: 'host', destination: '10.0.0.9', site: s.niceId, ...(alias ? { alias } : {}) }])),
+      });
+    const put = async (...of: Parameters<typeof document>) => expect((await apply(orgId, document(...of))).body).toMatchObject({ status: 201 });
+    const now = async () => [(await rows(orgId)).map((r) => `${r.key} ${r.full}`), (await privates(orgId)).map((r) => `${r.key} ${r.alias}`)];
+    await put({ a: one, b: two, c: wild }, { p: 'p.lan', q: 'q.lan' });
+    const address = async (key: string) => (await privates(orgId)).find((r) => r.key === key)!.address;
+    const before = await address('p');
+    await put({ a: two, b: one, c: wild }, { p: 'q.lan', q: 'p.lan' });
+    expect(await now()).toEqual([[`a ${two}`, `b ${one}`, `c ${wild}`], ['p q.lan', 'q p.lan']]);
+    expect(await address('p')).toBe(before);
+    await put({ a: domainOf(orgId, 'three'), b: one, c: domainOf(orgId, 'four'), d: two, e: wild.replace('*', 'name') }, { p: undefined, q: 'p.lan', r: 'q.lan' });
+    expect(await now()).toEqual([
+      [`a ${domainOf(orgId, 'three')}`, `b ${one}`, `c ${domainOf(orgId, 'four')}`, `d ${two}`, `e ${wild.replace('*', 'name')}`], ['p null', 'q p.lan', 'r q.lan'],
+    ]);
+  });
+
+  it('a name does not pass from a resource that somebody else owns', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    await send(orgId, s, 'file', web({ 'full-domain': domainOf(orgId, 'web') }));
+    const reply = await apply(orgId, JSON.stringify({ 'public-resources': { web: { name: 'Web', protocol: 'http', 'full-domain': domainOf(orgId, 'other') }, mine: { name: 'Mine', protocol: 'http', 'full-domain': domainOf(orgId, 'web') } } }));
+    expect([reply.status, reply.body.message]).toEqual([400, expect.stringContaining('it belongs to the blueprint file of the site')]);
+    expect((await rows(orgId)).map((r) => r.key)).toEqual(['web']);
+  });
+
   it('rolls everything back when one thing is wrong, and remembers the failure', async () => {
     const orgId = await org();
     const document = { ...web({ 'full-domain': domainOf(orgId, 'web'), targets: [] }), 'private-resources': { db: { name: 'DB', mode: 'host', destination: '10.0.0.9', site: 'nowhere' } } };
