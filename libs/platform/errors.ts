@@ -35,6 +35,7 @@ export const nothingToChange = () => invalid('body', 'at least one field is requ
 
 interface PgError extends Error {
   code?: string;
+  detail?: string;
   constraint?: string;
   column?: string;
 }
@@ -56,6 +57,24 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 export function isNotNullViolation(error: unknown, column: string): boolean {
   const e = error as PgError & { driverError?: PgError };
   return sqlState(error) === '23502' && (e.driverError ?? e).column === column;
+}
+
+/** Tables whose rows the API calls otherwise. */
+const NOUNS: Record<string, string> = { org: 'Organization', site_group: 'Group', membership: 'User' };
+
+/**
+ * What PostgreSQL refused because of somebody else, at the same moment: what a row hangs on was deleted under it (404), or something hangs on
+ * what is deleted (409), or neither of two transactions gave way in all attempts (409). Undefined for any other error.
+ */
+export function refusedMeanwhile(error: unknown): AppError | undefined {
+  const state = sqlState(error);
+  if (state === '40001' || state === '40P01') return conflict('Changed by others at the same moment; try again');
+  if (state !== '23503') return undefined;
+  const { detail = '' } = (error as { driverError?: PgError }).driverError ?? (error as PgError);
+  const gone = / is not present in table "(\w+)"/.exec(detail)?.[1];
+  if (gone === undefined) return conflict('Something else still needs this');
+  const words = gone.replace(/_/g, ' ');
+  return notFound(NOUNS[gone] ?? words.charAt(0).toUpperCase() + words.slice(1));
 }
 
 const AWAY_CODES = new Set([

@@ -8,7 +8,7 @@ import { ERROR_STATUS, type ErrorCode } from '../contracts/errors.js';
 import type { GatehouseRequest } from './access.js';
 import { ANSWER, Answer, type AnswerOptions } from './answers.js';
 import { checkBody } from './body-check.js';
-import { AppError, databaseAway, isDatabaseAway, sqlState } from './errors.js';
+import { AppError, databaseAway, isDatabaseAway, refusedMeanwhile, sqlState } from './errors.js';
 import { withinOf } from './validators.js';
 import { entityTag } from './versions.js';
 
@@ -121,6 +121,8 @@ export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (isDatabaseAway(error)) return databaseAway();
   if (UNSTORABLE.has(sqlState(error) ?? '')) return new AppError('validation', 'Validation error: the request holds a character that cannot be stored');
+  const refused = refusedMeanwhile(error);
+  if (refused) return refused;
   const status = error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number }).statusCode ?? 500);
   const code = CODE_OF_STATUS.get(status);
   if (!code || code === 'internal') return new AppError('internal', 'An error occurred');

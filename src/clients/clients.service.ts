@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, parseId, type Principal, randomLower, requireVersion, sha256, shapeB, sqlState, TenantResolvers, windowOf,
+  conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, parseId, type Principal, randomLower, requireVersion, sha256, shapeB, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
 import { AuditService } from '../audit/index.js';
 import { AddressPoolService } from '../orgs/index.js';
@@ -57,8 +57,7 @@ export class ClientsService implements OnModuleInit {
       } catch (error) {
         if (isUniqueViolation(error, NICE_ID_INDEX) && attempt < NICE_ID_TRIES) continue;
         if (isUniqueViolation(error, 'client_olm_id_key')) throw conflict('This olmId is already in use');
-        // A root key may name an organization that was deleted a moment ago.
-        throw sqlState(error) === '23503' ? notFound('Organization') : error;
+        throw error;
       }
     }
   }

@@ -39,6 +39,11 @@ export class AddressPoolRepository {
     return row!.yes;
   }
 
+  /** Looked at when there is no address: then the organization may have been deleted a moment ago. */
+  async orgExists(tx: EntityManager, orgId: string): Promise<boolean> {
+    return (await query(tx, 'SELECT FROM org WHERE org_id = $1', [orgId])).length > 0;
+  }
+
   /** Takes reserved addresses away, those that run out first. */
   async takeReserved(tx: EntityManager, orgId: string, count: number): Promise<Taken[]> {
     return query<Taken>(

@@ -43,7 +43,7 @@ export class AddressPoolService implements OnModuleInit {
   /**
    * Takes `count` addresses, lowest first when nobody else takes any at the same time; fewer when there are no more, reservations included.
    * Busy runs are passed by, and waited for before the pool counts as exhausted. Never blocked by a reservation (claims.md rule 15).
-   * @returns `a.b.c.d/<prefix length of the range>` each.
+   * @returns `a.b.c.d/<prefix length of the range>` each. @throws not_found when there is none because there is no such organization.
    */
   async allocate(tx: EntityManager, orgId: string, count: number): Promise<string[]> {
     const got: string[] = [];
@@ -52,6 +52,7 @@ export class AddressPoolService implements OnModuleInit {
       if (got.length < count) got.push(...(await this.pool.takeReserved(tx, orgId, count - got.length)).flatMap(spell));
       // A reservation that ran out may have become a free run between the two looks.
     } while (got.length < count && (await this.pool.hasRuns(tx, orgId)));
+    if (got.length === 0 && count > 0) await this.requireOrg(tx, orgId);
     return got;
   }
 
@@ -62,11 +63,15 @@ export class AddressPoolService implements OnModuleInit {
   async take(tx: EntityManager, orgId: string, ip: string, path = 'address'): Promise<string> {
     if (!isIPv4(ip)) throw invalid(path, 'must be an IPv4 address');
     const prefix = await this.pool.prefixOf(tx, orgId, ip);
-    if (prefix === null) throw invalid(path, 'is outside the address ranges of the organization');
+    if (prefix === null) {
+      await this.requireOrg(tx, orgId);
+      throw invalid(path, 'is outside the address ranges of the organization');
+    }
     for (let look = 0; look < LOOKS; look++) {
       if ((await this.pool.dropReservation(tx, orgId, ip)) || (await this.pool.cutOut(tx, orgId, ip))) return `${ip}/${prefix}`;
       if (!(await this.pool.isFree(tx, orgId, ip))) break;
     }
+    await this.requireOrg(tx, orgId);
     throw conflict('This address is already in use');
   }
 
@@ -93,7 +98,10 @@ export class AddressPoolService implements OnModuleInit {
       return { address, newtId };
     }
     const shared = await this.pool.replaceOldest(tx, orgId, newtId, RESERVED_FOR_SECONDS, 1);
-    if (!shared) throw new AppError('capacity', 'The address pool of the organization is exhausted', { retryAfter: 60 });
+    if (!shared) {
+      await this.requireOrg(tx, orgId);
+      throw new AppError('capacity', 'The address pool of the organization is exhausted', { retryAfter: 60 });
+    }
     return { address: shared, newtId };
   }
 
@@ -106,7 +114,7 @@ export class AddressPoolService implements OnModuleInit {
   /** @throws conflict when the range overlaps another one or the utility subnet. */
   async createRange(principal: Principal, orgId: string, body: AddressRangeBody): Promise<AddressRangeView> {
     return this.db.tx(async (tx) => {
-      await this.pool.lockRanges(tx, orgId);
+      if ((await this.pool.lockRanges(tx, orgId)) === null) throw notFound('Organization');
       const rangeId = await this.add(tx, orgId, body.cidr);
       await this.audit.record(tx, principal, { orgId, action: 'address_range.create', target: { type: 'address_range', id: rangeId }, details: { cidr: body.cidr } });
       return (await this.pool.findRange(tx, orgId, rangeId))!;
@@ -122,6 +130,10 @@ export class AddressPoolService implements OnModuleInit {
       if (!(await this.pool.removeRange(tx, orgId, rangeId))) throw conflict('A site or a client has an address of this range');
       await this.audit.record(tx, principal, { orgId, action: 'address_range.delete', target: { type: 'address_range', id: rangeId }, details: { cidr: range.cidr } });
     });
+  }
+
+  private async requireOrg(tx: EntityManager, orgId: string): Promise<void> {
+    if (!(await this.pool.orgExists(tx, orgId))) throw notFound('Organization');
   }
 
   private async add(tx: EntityManager, orgId: string, cidr: string): Promise<number> {

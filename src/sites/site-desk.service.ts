@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, conflict, Db, invalid, isUniqueViolation, notFound, parseId, type Principal, randomLower, sha256, shapeB, sqlState, TenantResolvers, windowOf,
+  AppError, conflict, Db, invalid, isUniqueViolation, notFound, parseId, type Principal, randomLower, sha256, shapeB, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
 import { SiteCredentialsService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
@@ -82,8 +82,6 @@ export class SiteDeskService implements OnModuleInit {
       });
     } catch (error) {
       if (isUniqueViolation(error, 'site_credential_newt')) throw conflict('This newtId is already in use');
-      // A root key may name an organization that was deleted a moment ago.
-      if (sqlState(error) === '23503') throw notFound('Organization');
       throw error;
     }
   }

@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nes
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import {
-  Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
+  Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { isWithin, parentOf } from '../names.js';
@@ -90,8 +90,7 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
       });
     } catch (error) {
       if (isUniqueViolation(error)) throw conflict('This domain exists already');
-      // A root key may name an organization that was deleted a moment ago.
-      throw sqlState(error) === '23503' ? notFound('Organization') : error;
+      throw error;
     }
   }
 

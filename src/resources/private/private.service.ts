@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
+  AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, SitesService } from '../../sites/index.js';
@@ -238,6 +238,5 @@ function known(error: unknown): unknown {
   if (isUniqueViolation(error, NICE_ID_INDEX)) return conflict('This niceId is already in use');
   if (isUniqueViolation(error, 'site_resource_alias')) return conflict('This alias is already in use');
   if (isUniqueViolation(error, 'site_resource_full_domain')) return conflict('This full domain is already in use');
-  // What a root key or a link names was deleted a moment ago.
-  return sqlState(error) === '23503' ? notFound('Organization or domain') : error;
+  return error;
 }

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, Config, conflict, Db, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, sqlState, TenantResolvers, windowOf,
+  AppError, Config, conflict, Db, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, SitesService } from '../../sites/index.js';
@@ -202,6 +202,5 @@ function known(error: unknown): unknown {
   if (isUniqueViolation(error, 'resource_full_domain')) return domainTaken();
   if (isNotNullViolation(error, 'org_id')) return conflict('This full domain conflicts with a wildcard');
   if (isUniqueViolation(error, 'resource_port')) return conflict('This port is already in use');
-  // The domain or, named by a root key, the organization was deleted a moment ago.
-  return sqlState(error) === '23503' ? notFound('Domain') : error;
+  return error;
 }

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { isPathPattern, patternProblem } from '../../../libs/blueprint/index.js';
 import {
-  conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, sqlState, TenantResolvers, windowOf,
+  conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { SitesService } from '../../sites/index.js';
@@ -56,8 +56,6 @@ export class TargetsService implements OnModuleInit {
           return toRow(row);
         });
       } catch (error) {
-        // The resource was deleted a moment ago.
-        if (sqlState(error) === '23503') throw notFound('Resource');
         if (!isNotNullViolation(error, 'site_id') && !isUniqueViolation(error, 'target_internal_port')) throw error;
       }
       // The site is not there, or none of the ports that were tried is free.
