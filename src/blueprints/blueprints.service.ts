@@ -11,6 +11,7 @@ import { Apply } from './apply.js';
 import type { BlueprintExport, BlueprintList, BlueprintRecord, OwningKind, PlanView } from './blueprints.dto.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
 import { exportOf } from './export.js';
+import { OwnKeys } from './own-keys.js';
 import { makePlan } from './plan.js';
 import { Secrets } from './secrets.js';
 import { type Applicant, owns, type SourceKind } from './state.js';
@@ -30,6 +31,9 @@ const TRIES = 3;
 /** Unique indexes under which two documents, or a document and an operator, may meet. */
 const RACES = ['resource_full_domain', 'resource_port', 'resource_org_id_nice_id_key', 'site_resource_org_id_nice_id_key', 'site_resource_alias', 'site_resource_alias_address', 'target_internal_port'];
 
+/** Another site took a key between the look at it and the plan. */
+class KeysMoved extends Error {}
+
 /** Blueprints: parse, plan, apply (docs/blueprints.md). Everything of one document happens in one transaction. */
 @Injectable()
 export class BlueprintsService implements OnModuleInit {
@@ -38,6 +42,7 @@ export class BlueprintsService implements OnModuleInit {
     private readonly repository: BlueprintsRepository,
     private readonly states: StateRepository,
     private readonly applier: Apply,
+    private readonly ownKeys: OwnKeys,
     private readonly secrets: Secrets,
     private readonly roles: RolesService,
     private readonly audit: AuditService,
@@ -67,7 +72,7 @@ export class BlueprintsService implements OnModuleInit {
     const model = read(text);
     const hashes = await this.secrets.hash(orgId, model);
     const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
-    const failure = await this.retried(async (tx) => {
+    const failure = await this.retried(() => this.db.tx(async (tx) => {
       const plan = makePlan(model, applicant, await this.states.load(tx, applicant, model), hashes);
       if (plan.problems.length > 0) return plan.problems;
       let gaveWay: GaveWay[] = [];
@@ -77,7 +82,7 @@ export class BlueprintsService implements OnModuleInit {
       }
       await this.audit.record(tx, principal, { orgId, action: 'blueprint.apply', target: { type: 'org', id: orgId }, details: auditOf(plan, gaveWay) });
       return null;
-    });
+    }));
     if (!failure) return;
     await this.db.tx((tx) => this.record(tx, applicant, model, 'API', sentence(failure), false));
     throw refused(failure);
@@ -148,24 +153,28 @@ export class BlueprintsService implements OnModuleInit {
   }
 
   private async applyModel(orgId: string, siteId: number, kind: SiteKind, model: Blueprint): Promise<Outcome> {
-    const hashes = await this.secrets.hash(orgId, model);
     let sender: Applicant | undefined;
-    const problems = await this.retried(async (tx) => {
-      const site = await this.repository.lockSite(tx, orgId, siteId);
-      if (!site) throw notFound('Site');
-      const known = await this.repository.sourceOf(tx, siteId, kind);
-      if (known !== null && !owns(kind)) return null;
-      // What a source owns is told by its row, so it is there before the plan.
-      const sourceId = known ?? (owns(kind) ? await this.repository.rememberSource(tx, orgId, siteId, kind) : null);
-      const applicant: Applicant = { orgId, kind, site, sourceId };
-      sender = applicant;
-      const plan = makePlan(model, applicant, await this.states.load(tx, applicant, model), hashes);
-      // A profile is not tried twice: nobody is there who would mend it for this site.
-      if (!owns(kind) && (plan.problems.length === 0 || kind === 'profile')) await this.repository.rememberSource(tx, orgId, siteId, kind);
-      if (plan.problems.length > 0) return plan.problems;
-      if (plan.changes.length > 0) await this.carryOut(tx, applicant, model, plan);
-      else if (plan.redeclares) await this.applier.run(tx, applicant, plan);
-      return null;
+    const problems = await this.retried(async () => {
+      const keyed = await this.ownKeys.of(this.db.manager, orgId, siteId, model);
+      const hashes = await this.secrets.hash(orgId, keyed.model);
+      return this.db.tx(async (tx) => {
+        const site = await this.repository.lockSite(tx, orgId, siteId);
+        if (!site) throw notFound('Site');
+        const known = await this.repository.sourceOf(tx, siteId, kind);
+        if (known !== null && !owns(kind)) return null;
+        // What a source owns is told by its row, so it is there before the plan.
+        const sourceId = known ?? (owns(kind) ? await this.repository.rememberSource(tx, orgId, siteId, kind) : null);
+        const applicant: Applicant = { orgId, kind, site, sourceId };
+        sender = applicant;
+        const plan = makePlan(keyed.model, applicant, await this.states.load(tx, applicant, keyed.model), hashes);
+        if (plan.problems.length > 0 && !keyed.sameAs(await this.ownKeys.of(tx, orgId, siteId, model))) throw new KeysMoved();
+        // A profile is not tried twice: nobody is there who would mend it for this site.
+        if (!owns(kind) && (plan.problems.length === 0 || kind === 'profile')) await this.repository.rememberSource(tx, orgId, siteId, kind);
+        if (plan.problems.length > 0) return plan.problems.map(({ path, message }) => ({ path: keyed.asSaid(path), message }));
+        if (plan.changes.length > 0) await this.carryOut(tx, applicant, model, plan);
+        else if (plan.redeclares) await this.applier.run(tx, applicant, plan);
+        return null;
+      });
     }).catch((error: unknown) => {
       // Somebody else has a name, or there is no address left: the agent tries again.
       if (error instanceof AppError && (error.code === 'conflict' || error.code === 'capacity')) return [{ path: '', message: error.message }];
@@ -196,12 +205,12 @@ export class BlueprintsService implements OnModuleInit {
   }
 
   /** Somebody who takes a name at the same moment makes the plan wrong, not the document: it is made again. */
-  private async retried<T>(fn: (tx: EntityManager) => Promise<T>): Promise<T> {
+  private async retried<T>(attempted: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.db.tx(fn);
+        return await attempted();
       } catch (error) {
-        if (!RACES.some((index) => isUniqueViolation(error, index))) throw error;
+        if (!(error instanceof KeysMoved) && !RACES.some((index) => isUniqueViolation(error, index))) throw error;
         if (attempt === TRIES) throw conflict('A name, alias or port of the blueprint is in use elsewhere');
       }
     }

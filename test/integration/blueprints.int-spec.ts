@@ -747,3 +747,63 @@ describe('an unmodified newt', () => {
     expect((await rows(orgId)).map((r) => r.name)).toEqual(['Renamed']);
   });
 });
+
+describe('one document, many sites', () => {
+  /** The fleet example of docs/blueprints.md, with its templates filled in. */
+  const fleet = (orgId: string, serial: string, more: object = {}) => ({
+    'private-resources': { 'ssh-resource': { name: 'SSH Server', mode: 'host', destination: 'localhost', site: `${serial}-site`, 'tcp-ports': '22,3389', 'udp-ports': '*', roles: ['Customer1', 'DevOps'] } },
+    'public-resources': { 'secure-resource': { name: 'Web Resource', protocol: 'http', 'full-domain': `${serial}-${orgId}.localhost`, auth: { 'sso-enabled': true, 'sso-roles': ['Member', 'Admin'] }, ...more } },
+  });
+  const machines = async (orgId: string, kind: SiteKind, serials: string[]) => {
+    const sites = await Promise.all(serials.map((name) => site(orgId, `${name}-site`)));
+    const outcomes = await Promise.all(sites.map((s, i) => send(orgId, s, kind, fleet(orgId, serials[i]!))));
+    return { sites, outcomes };
+  };
+
+  it.each(['file', 'bootstrap', 'newt', 'profile'] as const)('each machine has its own of what the %s describes, all of them at once', async (kind) => {
+    const orgId = await org();
+    const serials = ['s1', 's2', 's3'];
+    const { sites, outcomes } = await machines(orgId, kind, serials);
+    expect(outcomes).toMatchObject(serials.map(() => ({ ok: true })));
+    expect((await rows(orgId)).map((r) => r.full).sort()).toEqual(serials.map((name) => `${name}-${orgId}.localhost`));
+    expect((await privates(orgId)).map((r) => r.sites).sort()).toEqual(sites.map((s) => [s.siteId]).sort());
+    const keys = (await rows(orgId)).map((r) => r.key);
+    expect(keys.filter((key) => key === 'secure-resource')).toHaveLength(1);
+    for (const key of keys) expect(['secure-resource', ...sites.map((s) => `secure-resource-${s.niceId}`)]).toContain(key);
+    const before = await history(orgId);
+    for (const [i, s] of sites.entries()) expect(await send(orgId, s, kind, fleet(orgId, serials[i]!))).toMatchObject({ ok: true });
+    expect(await history(orgId)).toEqual(before);
+  });
+
+  it('each follows its own file: changed, with a problem under the key that the file says, and removed', async () => {
+    const orgId = await org();
+    const { sites: [first, second], outcomes } = await machines(orgId, 'file', ['s1', 's2']);
+    expect(outcomes).toMatchObject([{ ok: true }, { ok: true }]);
+    for (const [s, name] of [[first!, 's1'], [second!, 's2']] as const) {
+      expect(await send(orgId, s, 'file', fleet(orgId, name, { name: `Web of ${name}` }))).toMatchObject({ ok: true });
+      expect(await send(orgId, s, 'file', fleet(orgId, name, { 'full-domain': 'nobody.example' }))).toMatchObject({ ok: false, problems: [{ path: 'public-resources.secure-resource.full-domain' }] });
+    }
+    expect((await rows(orgId)).map((r) => r.name).sort()).toEqual(['Web of s1', 'Web of s2']);
+    await send(orgId, second!, 'file', {});
+    expect((await rows(orgId)).map((r) => r.name)).toEqual(['Web of s1']);
+    expect((await privates(orgId)).map((r) => r.sites)).toEqual([[first!.siteId]]);
+  });
+
+  it('what both describe alike is one resource still, and what only another one says differently a conflict', async () => {
+    const orgId = await org();
+    const [one, two] = [await site(orgId, 'one'), await site(orgId, 'two')];
+    const shared = (name: string) => ({ ...web({ name, 'full-domain': domainOf(orgId, 'web') }), 'private-resources': { db: { name: 'DB', mode: 'host', destination: '10.0.0.9', alias: 'db.internal' } } });
+    for (const s of [one, two]) expect(await send(orgId, s, 'file', shared('Web'))).toMatchObject({ ok: true });
+    expect((await rows(orgId)).map((r) => r.key)).toEqual(['web']);
+    expect((await privates(orgId)).map((r) => r.sites)).toEqual([[one.siteId, two.siteId]]);
+    expect(await send(orgId, two, 'file', shared('Mine'))).toMatchObject({ ok: false, problems: [{ path: 'public-resources.web', message: expect.stringContaining('site one') }] });
+  });
+
+  it('a key of somebody else with another name in the network is not touched', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    await apply(orgId, JSON.stringify({ 'public-resources': { web: { name: 'By hand', protocol: 'http', 'full-domain': domainOf(orgId, 'hand') } } }));
+    expect(await send(orgId, s, 'file', web({ 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: true });
+    expect((await rows(orgId)).map((r) => `${r.key} ${r.name}`)).toEqual(['web By hand', `web-${s.niceId} Web`]);
+  });
+});
