@@ -2,6 +2,8 @@ import { type ArgumentsHost, type CallHandler, Catch, type ExceptionFilter, type
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { ValidationError } from 'class-validator';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
 import { ERROR_STATUS, type ErrorCode } from '../contracts/errors.js';
@@ -40,6 +42,23 @@ class DrainingAdapter extends FastifyAdapter {
   }
 }
 
+/** Answers what could not be read as a request, so that no hook or filter ever sees it, and ends the connection. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  const known =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new AppError('headers_too_large', 'The URL and the headers are too large together')
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new AppError('timeout', 'The request did not arrive in time')
+        : new AppError('validation', 'This is not a valid HTTP request');
+  const body = JSON.stringify(errorBody(known));
+  const head = [
+    `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}`, 'Content-Type: application/json; charset=utf-8', `Content-Length: ${Buffer.byteLength(body)}`,
+    'X-Content-Type-Options: nosniff', 'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
+
 /** The HTTP layer below Nest: one port serves `/api/v1` and, rewritten onto it, `/v1`. `https` is the TLS key pair, when there is one. */
 export function createAdapter(options: { trustProxy: boolean | string | string[]; https?: { cert: Buffer; key: Buffer } }): FastifyAdapter {
   const adapter = new DrainingAdapter({
@@ -57,6 +76,7 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
       const known = new AppError('validation', (error as { code?: string }).code === 'FST_ERR_BAD_URL' ? 'The path is not a valid URL' : 'The path is too long');
       void reply.code(known.status).send(errorBody(known));
     },
+    clientErrorHandler: refuseUnreadable,
   } as never);
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   fastify.decorateRequest('arrivedAt', 0);
@@ -202,7 +222,9 @@ function problems(errors: ValidationError[], prefix = ''): { path: string; probl
     if (rule === 'whitelistValidation') return [{ path, problem: `Unrecognized key "${e.property}"` }, ...inner];
     if (e.value === undefined) return [{ path, problem: `${e.property} is required` }, ...inner];
     if (e.value === null) return [{ path, problem: `${e.property} must not be null` }, ...inner];
-    const within = withinOf(text)?.map(({ place, problem }) => ({ path: place === '' ? path : `${path}.${place}`, problem: `${place === '' ? e.property : place} ${problem}` }));
+    const within = withinOf(text)?.map(({ place, problem, subject }) => ({
+      path: place === '' ? path : `${path}.${place}`, problem: `${subject ?? (place === '' ? e.property : place)} ${problem}`,
+    }));
     return [...(within ?? [{ path, problem: text }]), ...inner];
   });
 }

@@ -77,7 +77,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     const principal = request.principal;
     if (!declared || !isCreating(declared) || !principal || principal.kind === 'anonymous') return next.handle();
     if (typeof key !== 'string' || !KEY.test(key)) throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
-    const call = { principal: nameOf(principal), method: request.method, path: request.url, key, bodyHash: sha256(JSON.stringify(request.body ?? null)) };
+    const call = { principal: nameOf(principal), method: request.method, path: request.url, key, bodyHash: sha256(canonical(request.body ?? null)) };
     return defer(() => this.answer(call, next, context.switchToHttp().getResponse<FastifyReply>()));
   }
 
@@ -146,6 +146,12 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
 
 /** Routes that take the header: those that answer 201, and those that create under another status. */
 export const isCreating = (declared: Pick<AnswerOptions, 'status' | 'creates'>) => declared.creates ?? declared.status === 201;
+
+/** The same text for the same JSON value: keys in order, whatever order they were sent in. */
+export const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part,
+  );
 
 const nameOf = (principal: Principal) => `${principal.kind}:${principal.id ?? principal.name}`;
 

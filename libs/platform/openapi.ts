@@ -12,6 +12,8 @@ export function buildDocument(app: INestApplication): OpenAPIObject {
     .setTitle('Gatehouse')
     .setDescription(DESCRIPTION)
     .setVersion('v1')
+    // Every path is whole: some are under `/api/v1`, some at the root.
+    .addServer('/')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: '<id>.<secret>', description: 'Organization or root API key, `<id>.<secret>`' }, 'apiKey')
     .addCookieAuth('gatehouse_session', { type: 'apiKey', in: 'cookie', description: 'Session of a logged-in user; `__Host-gatehouse_session` over HTTPS' }, 'session')

@@ -31,7 +31,8 @@ export const QueryBoolean = () =>
 export class PageQuery {
   @QueryInt(1, MAX_PAGE) limit?: number;
   @QueryInt(0, 1_000_000_000) offset?: number;
-  @QueryInt(1, 1_000_000_000) page?: number;
+  /** 0 is the first page too. */
+  @QueryInt(0, 1_000_000_000) page?: number;
   @QueryInt(1, MAX_PAGE) pageSize?: number;
 }
 
@@ -53,7 +54,7 @@ export function windowOf(query: PageQuery, defaultSize: number): Window {
   if (paged && (query.limit !== undefined || query.offset !== undefined)) throw invalid('page', 'give page and pageSize, or limit and offset, not both');
   if (!paged) return { limit: query.limit ?? defaultSize, offset: query.offset ?? 0 };
   const limit = query.pageSize ?? defaultSize;
-  return { limit, offset: ((query.page ?? 1) - 1) * limit };
+  return { limit, offset: (Math.max(query.page ?? 1, 1) - 1) * limit };
 }
 
 /** Pagination of shape A. */

@@ -62,6 +62,8 @@ const MAX_WITHIN = 20;
 export interface Within {
   place: string;
   problem: string;
+  /** What has the problem [the place]. */
+  subject?: string;
 }
 
 /** A rule that says which entry of a list is wrong: the pipe of bodies reads the places out of its message. */
@@ -70,7 +72,7 @@ export const RuleWithin = (name: string, find: (value: unknown) => Within[]) =>
     name,
     validator: {
       validate: (value) => find(value).length === 0,
-      defaultMessage: (args) => find(args?.value).slice(0, MAX_WITHIN).map(({ place, problem }) => `${place}${PLACE}${problem}`).join(NEXT),
+      defaultMessage: (args) => find(args?.value).slice(0, MAX_WITHIN).map(({ place, problem, subject = '' }) => [place, problem, subject].join(PLACE)).join(NEXT),
     },
   });
 
@@ -78,8 +80,8 @@ export const RuleWithin = (name: string, find: (value: unknown) => Within[]) =>
 export function withinOf(message: string): Within[] | undefined {
   if (!message.includes(PLACE)) return undefined;
   return message.split(NEXT).map((part) => {
-    const [place, problem] = part.split(PLACE) as [string, string];
-    return { place, problem };
+    const [place, problem, subject] = part.split(PLACE) as [string, string, string];
+    return { place, problem, ...(subject === '' ? {} : { subject }) };
   });
 }
 
@@ -87,9 +89,11 @@ export function withinOf(message: string): Within[] | undefined {
 export function entries(list: unknown[], problemOf: (entry: unknown) => string | undefined): Within[] {
   const seen = new Set<unknown>();
   return list.flatMap((entry, i) => {
-    const problem = problemOf(entry) ?? (seen.has(entry) ? 'is there twice' : undefined);
+    const problem = problemOf(entry);
+    const again = seen.has(entry);
     seen.add(entry);
-    return problem === undefined ? [] : [{ place: String(i), problem }];
+    if (problem !== undefined) return [{ place: String(i), problem }];
+    return again ? [{ place: String(i), problem: 'is there twice', subject: JSON.stringify(entry) }] : [];
   });
 }
 

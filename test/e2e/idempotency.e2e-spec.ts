@@ -53,6 +53,14 @@ describe('Idempotency-Key', () => {
     expect(await sitesNamed('once')).toBe(1);
   });
 
+  it('takes a body for the same in another order of its keys', async () => {
+    const key = randomUUID();
+    const first = await withKey(key).put<Made>(org.path('site'), { name: 'ordered', type: 'newt' });
+    const again = await withKey(key).put<Made>(org.path('site'), { type: 'newt', name: 'ordered' });
+    expect([again.status, again.text]).toEqual([201, first.text]);
+    expect(await sitesNamed('ordered')).toBe(1);
+  });
+
   it('is the same call on /v1 and /api/v1', async () => {
     const key = randomUUID();
     const first = await withKey(key).put<Made>(`/v1${org.path('site')}`, { name: 'prefix', type: 'newt' });

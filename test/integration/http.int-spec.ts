@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
 import { Api } from '../support/api.js';
@@ -53,6 +55,35 @@ describe('the HTTP shell', () => {
     }
   });
 
+  it('answers in the envelope what is too long or no HTTP, and ends the connection', async () => {
+    const { hostname, port } = new URL(server.url);
+    const send = async (text: string) => {
+      const socket = connect(Number(port), hostname);
+      let answer = '';
+      socket.on('data', (chunk) => (answer += chunk)).write(text);
+      await once(socket, 'close');
+      const [head, body] = answer.split('\r\n\r\n') as [string, string];
+      expect(head.toLowerCase()).toContain('connection: close');
+      expect(head).toContain(`Content-Length: ${Buffer.byteLength(body)}`);
+      return { line: head.split('\r\n')[0], body: JSON.parse(body) as unknown };
+    };
+    const long = 'x'.repeat(20_000);
+    expect(await send(`GET /v1/${long} HTTP/1.1\r\nHost: a\r\n\r\n`)).toEqual({
+      line: 'HTTP/1.1 431 Request Header Fields Too Large', body: envelope(431, 'headers_too_large'),
+    });
+    expect(await send(`GET /v1/orgs HTTP/1.1\r\nHost: a\r\nX-Long: ${long}\r\n\r\n`)).toMatchObject({ body: envelope(431, 'headers_too_large') });
+    expect(await send('nonsense\r\n\r\n')).toEqual({ line: 'HTTP/1.1 400 Bad Request', body: envelope(400, 'validation') });
+  });
+
+  it('takes page 0 for the first', async () => {
+    await server.root.expect('PUT', '/org', { orgId: 'pages', name: 'Pages' });
+    const page = async (query: string) => ((await server.root.expect('GET', `/org/pages/roles?${query}`)) as { roles: { name: string }[]; pagination: object });
+    const zero = await page('page=0&pageSize=1');
+    expect(zero).toEqual(await page('page=1&pageSize=1'));
+    expect(zero).toMatchObject({ roles: [{ name: 'Admin' }], pagination: { total: 2, pageSize: 1, page: 1 } });
+    expect((await server.root.get('/org/pages/roles?page=-1')).status).toBe(400);
+  });
+
   it('takes an empty JSON body for no body, and names every field that is wrong', async () => {
     for (const body of ['', '{}', '[]', 'null', '"text"', '7']) {
       const reply = await (await put(body, { 'content-type': 'application/json' })).json();
@@ -65,8 +96,9 @@ describe('the HTTP shell', () => {
     await server.root.expect('PUT', '/org', { orgId: 'entries', name: 'Entries' });
     const post = (body: object) => server.root.put('/org/entries/provisioning-profile', { name: 'p', ...body });
     expect(await post({ groupIds: [1, 'x', 1] })).toMatchObject({
-      status: 400, body: { fields: [{ path: 'groupIds.1', problem: '1 must be an id, a whole number above 0' }, { path: 'groupIds.2', problem: '2 is there twice' }] },
+      status: 400, body: { fields: [{ path: 'groupIds.1', problem: '1 must be an id, a whole number above 0' }, { path: 'groupIds.2', problem: '1 is there twice' }] },
     });
+    expect(await post({ groupIds: [7, 7] })).toMatchObject({ status: 400, body: { fields: [{ path: 'groupIds.1', problem: '7 is there twice' }] } });
     expect(await post({ groupIds: null })).toMatchObject({ status: 400, body: { fields: [{ path: 'groupIds', problem: 'groupIds must not be null' }] } });
     expect(await post({ groupIds: 'all' })).toMatchObject({ status: 400, body: { fields: [{ path: 'groupIds', problem: 'groupIds must be a list of at most 100 ids' }] } });
   });
@@ -136,7 +168,8 @@ describe('the HTTP shell', () => {
       responses: Record<string, { content?: Record<string, { schema?: object }> }>;
       parameters?: { in: string; name: string }[];
     }
-    const document = (await (await fetch(`${server.url}/api/openapi.json`)).json()) as { paths: Record<string, Record<string, Operation>> };
+    const document = (await (await fetch(`${server.url}/api/openapi.json`)).json()) as { paths: Record<string, Record<string, Operation>>; servers: object[] };
+    expect(document.servers).toEqual([{ url: '/' }]);
     const operations = Object.entries(document.paths).flatMap(([path, item]) => Object.values(item).map((operation) => ({ path, operation })));
     const ids = operations.map(({ operation }) => operation.operationId);
     expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);

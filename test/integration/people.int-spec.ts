@@ -138,7 +138,7 @@ describe('a role', () => {
     };
     expect(await found('query=ALPHA&order=desc&sort_by=name')).toEqual([['alphabet', 'alpha'], { total: 2, pageSize: 20, page: 1 }]);
     expect(await found('page=2&pageSize=2')).toEqual([[expect.any(String), expect.any(String)], { total: 5, pageSize: 2, page: 2 }]);
-    for (const bad of ['sort_by=age', 'order=up', 'page=0', 'pageSize=0', 'nonsense=1', 'page=1&limit=1']) {
+    for (const bad of ['sort_by=age', 'order=up', 'page=-1', 'pageSize=0', 'nonsense=1', 'page=1&limit=1']) {
       expect((await root.get(`/org/${org}/roles?${bad}`)).status, bad).toBe(400);
     }
   });

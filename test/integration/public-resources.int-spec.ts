@@ -365,7 +365,7 @@ describe('list', () => {
     expect(c2).toMatchObject({ passwordId: c.resourceId, pincodeId: null, headerAuthId: null, whitelist: false });
   });
 
-  it.each(['page=0', 'pageSize=1001', 'pageSize=x', 'order=up', 'sort_by=size', 'enabled=1', 'authState=x', 'healthStatus=x', 'siteId=x', 'color=1', 'page=1&limit=5'])('refuses ?%s', async (query) => {
+  it.each(['page=-1', 'pageSize=1001', 'pageSize=x', 'order=up', 'sort_by=size', 'enabled=1', 'authState=x', 'healthStatus=x', 'siteId=x', 'color=1', 'page=1&limit=5'])('refuses ?%s', async (query) => {
     expect((await house.root.get(`/org/acme/resources?${query}`)).status).toBe(400);
   });
 

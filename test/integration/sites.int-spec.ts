@@ -298,7 +298,7 @@ describe('list sites', () => {
     expect((await list(orgId, '?page=2&pageSize=3')).pagination).toEqual({ total: 4, pageSize: 3, page: 2 });
   });
 
-  it.each(['?page=0', '?pageSize=0', '?pageSize=1001', '?limit=x', '?page=1&limit=5', '?status=gone', '?online=yes', '?sort_by=age', '?order=up', '?label=novalue', '?color=red'])(
+  it.each(['?page=-1', '?pageSize=0', '?pageSize=1001', '?limit=x', '?page=1&limit=5', '?status=gone', '?online=yes', '?sort_by=age', '?order=up', '?label=novalue', '?color=red'])(
     'refuses %s instead of guessing',
     async (query) => {
       expect(await house.root.get(`/org/${orgId}/sites${query}`)).toMatchObject({ status: 400, body: { code: 'validation' } });
