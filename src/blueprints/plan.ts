@@ -13,6 +13,18 @@ export function makePlan(model: Blueprint, applicant: Applicant, state: State, h
   return new Planner(model, applicant, state, hashes).plan();
 }
 
+const ADDS_NOTHING = 'the site waits for approval and adds nothing to what is in service';
+
+/** What an applicant may do with a row. */
+interface Decision {
+  columns: ColumnValues | null;
+  declared: ColumnValues | null;
+  /** It is his alone, with all that hangs on it. */
+  mayWrite: boolean;
+  /** He says the same as its other owners. */
+  shares: boolean;
+}
+
 class Planner {
   private readonly changes: Change[] = [];
   private readonly drift: DriftedField[] = [];
@@ -94,15 +106,16 @@ class Planner {
     const auth = entry.auth;
     const users = this.users(`${path}.auth.sso-users`, auth?.ssoUsers ?? []);
     const emails = auth ? [...new Set(auth.whitelistUsers)] : [];
-    const saysGrants = auth !== null && row.mayWrite;
-    const grants = saysGrants ? { roles: auth.ssoRoles, userIds: users, emails } : auth === null && row.mayWrite ? this.withoutDeclared(stored) : null;
+    const said = auth && { roles: auth.ssoRoles, userIds: users, emails };
+    if (said && row.shares && !this.agrees(path, stored!, { roles: said.roles, users: said.userIds, emails })) return undefined;
+    const saysGrants = said !== null && (row.mayWrite || row.shares);
+    const grants = saysGrants ? said : auth === null && row.mayWrite ? this.withoutDeclared(stored) : null;
     this.partDrift(entry.key, stored, saysGrants);
     const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual([...(stored?.emails ?? [])].sort(), [...grants.emails].sort()));
     if (grantsChange && stored) this.changes.push({ action: 'update', type: 'public-resource', key: entry.key, fields: ['auth'] });
-    return {
-      key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, ...this.targets(entry.key, entry.targets, stored, !entry.targetsOnly),
-      ...this.rules(entry, stored), saysGrants, grants: grantsChange || !stored ? grants : null,
-    };
+    const parts = { ...this.targets(entry.key, entry.targets, stored, !entry.targetsOnly), ...this.rules(entry, stored) };
+    if (Object.values(parts).some((changed) => changed.length > 0) && this.isInService(stored)) return this.problem(path, ADDS_NOTHING);
+    return { key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, ...parts, saysGrants, grants: grantsChange || !stored ? grants : null };
   }
 
   /** What is left when a declarative document speaks of access no longer: what it had declared goes, what others granted beside it stays. */
@@ -119,9 +132,7 @@ class Planner {
   private targetsOnly(key: string, targets: Target[]): PublicStep | undefined {
     const stored = this.present('public-resource', key, this.state.publicResources.get(key));
     if (!stored) return this.problem(`public-resources.${key}`, 'there is no such resource; describe it whole to make it');
-    if (this.applicant.site?.pending && stored.columns['staged_by'] !== this.applicant.site.siteId) {
-      return this.problem(`public-resources.${key}`, 'the site waits for approval and adds nothing to what is in service');
-    }
+    if (this.isInService(stored)) return this.problem(`public-resources.${key}`, ADDS_NOTHING);
     this.partDrift(key, stored, false);
     return { key, id: stored.id, columns: null, declared: null, ...this.targets(key, targets, stored, false), newRules: [], changedRules: [], goneRules: [], saysGrants: false, grants: null };
   }
@@ -207,18 +218,22 @@ class Planner {
     const row = this.decide(path, entry.key, 'private-resource', stored, wanted);
     if (!row) return undefined;
     const clientIds = entry.machines.flatMap((machine, i) => this.state.clients.get(machine) ?? this.problem(`${path}.machines[${i}]`, `there is no machine client ${machine}`) ?? []);
-    const grants = row.mayWrite ? { roles: entry.roles, userIds: this.users(`${path}.users`, entry.users), clientIds: [...new Set(clientIds)].sort((a, b) => a - b) } : null;
+    const said = { roles: entry.roles, userIds: this.users(`${path}.users`, entry.users), clientIds: [...new Set(clientIds)].sort((a, b) => a - b) };
+    const saysGrants = row.mayWrite || (row.shares && entry.roles.length + entry.users.length + entry.machines.length > 0);
+    if (saysGrants && !row.mayWrite && !this.agrees(path, stored!, { roles: said.roles, users: said.userIds, clients: entry.machines })) return undefined;
+    const grants = saysGrants ? said : null;
     const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual(stored?.clientIds ?? [], grants.clientIds));
     // Several sources share a resource by naming the same one: each adds its own site.
     const shared = stored !== undefined && !row.mayWrite;
-    this.partDrift(entry.key, stored, row.mayWrite);
+    this.partDrift(entry.key, stored, saysGrants);
     const all = shared ? [...new Set([...stored.siteIds, ...siteIds])] : siteIds;
     const sitesChanged = !isDeepStrictEqual(stored?.siteIds ?? [], all);
+    if (sitesChanged && this.isInService(stored)) return this.problem(path, ADDS_NOTHING);
     if (stored && (grantsChange || sitesChanged)) {
       this.changes.push({ action: 'update', type: 'private-resource', key: entry.key, fields: [...(sitesChanged ? ['sites'] : []), ...(grantsChange ? ['access'] : [])] });
     }
     const touched = row.columns || sitesChanged || grantsChange ? [...new Set([...(stored?.siteIds ?? []), ...all])] : [];
-    return { key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, siteIds: all, touchedSites: touched, sitesChanged, saysGrants: row.mayWrite, grants: grantsChange || !stored ? grants : null };
+    return { key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, siteIds: all, touchedSites: touched, sitesChanged, saysGrants, grants: grantsChange || !stored ? grants : null };
   }
 
   // ------------------------------------------------------------ what both have in common
@@ -227,13 +242,13 @@ class Planner {
    * Whether this applicant may make the row so, and what would change. Nothing that another owner made is overwritten: saying the same is
    * sharing, saying something else is a conflict that names the owner.
    */
-  private decide(path: string, key: string, type: 'public-resource' | 'private-resource', stored: Stored | undefined, wanted: ColumnValues): { columns: ColumnValues | null; declared: ColumnValues | null; mayWrite: boolean } | undefined {
+  private decide(path: string, key: string, type: 'public-resource' | 'private-resource', stored: Stored | undefined, wanted: ColumnValues): Decision | undefined {
     const { site, kind, sourceId } = this.applicant;
     const declared = owns(kind) ? wanted : null;
     const staging = site?.pending ? { staged_by: site.siteId, enabled: false, staged_enabled: wanted['enabled'] } : {};
     if (!stored) {
       this.changes.push({ action: 'create', type, key, fields: [] });
-      return { columns: { nice_id: key, ...wanted, staged_by: null, staged_enabled: null, ...staging }, declared, mayWrite: true };
+      return { columns: { nice_id: key, ...wanted, staged_by: null, staged_enabled: null, ...staging }, declared, mayWrite: true, shares: false };
     }
     const stagedBy = stored.columns['staged_by'];
     if (stagedBy !== null && stagedBy !== site?.siteId) return this.problem(path, 'it is staged for another site that waits for approval');
@@ -249,22 +264,27 @@ class Planner {
       const joins = declared !== null && (mine || others.length > 0 || staged);
       const declares = joins && !isDeepStrictEqual(stored.declarations.find((d) => d.sourceId === sourceId)?.declared, declared);
       if (declares && !mine) this.changes.push({ action: 'update', type, key, fields: ['owner'] });
-      return { columns: null, declared: declares ? declared : null, mayWrite: kind === 'api' ? stored.declarations.length === 0 : (mine && others.length === 0) || staged };
+      const mayWrite = kind === 'api' ? stored.declarations.length === 0 : (mine && others.length === 0) || staged;
+      return { columns: null, declared: declares ? declared : null, mayWrite, shares: joins && !mayWrite };
     }
-    // An operator who says what the owners say sets back what was changed since; it stays theirs.
+    // Who says what the owners say sets back what was changed since: an operator, for whom it stays theirs, or one who shares it.
     const says = ({ declared: said }: Declaration) => difference.every((name) => name in said && isDeepStrictEqual(said[name], wanted[name]));
-    if (kind === 'api' && others.length > 0 && others.every(says)) {
+    if ((kind === 'api' || (owns(kind) && !site?.pending)) && others.length > 0 && others.every(says)) {
       this.columnDrift(key, stored, others[0]!, difference, wanted);
       this.changes.push({ action: 'update', type, key, fields: difference.map(fieldOf) });
-      return { columns: Object.fromEntries(difference.map((name) => [name, wanted[name]])), declared: null, mayWrite: false };
+      return { columns: Object.fromEntries(difference.map((name) => [name, wanted[name]])), declared, mayWrite: false, shares: declared !== null };
     }
     const owner = this.foreignOwner(stored, others, mine, staged);
-    if (owner) return this.problem(path, kind === 'api' ? `${owner}, and differs in ${[...new Set(difference.map(fieldOf))].join(', ')}` : owner);
+    if (owner) {
+      // A site is not told whether it guessed another's secret.
+      const told = difference.filter((name) => kind === 'api' || !name.endsWith('_hash'));
+      return this.problem(path, told.length > 0 ? `${owner}, and differs in ${[...new Set(told.map(fieldOf))].join(', ')}` : owner);
+    }
     if (site?.pending && !staged) return this.problem(path, 'the site waits for approval and changes nothing that is in service');
     const own = stored.declarations.find((d) => d.sourceId === sourceId);
     if (own) this.columnDrift(key, stored, own, difference, wanted);
     this.changes.push({ action: 'update', type, key, fields: [...new Set(difference.map(fieldOf))] });
-    return { columns: Object.fromEntries(difference.map((name) => [name, target[name as keyof typeof target]])), declared, mayWrite: true };
+    return { columns: Object.fromEntries(difference.map((name) => [name, target[name as keyof typeof target]])), declared, mayWrite: true, shares: false };
   }
 
   /** The columns that differ from the document though it says what it said. */
@@ -292,6 +312,27 @@ class Planner {
     if (other) return `it belongs to the ${ownerOf(other)}`;
     if (this.applicant.kind === 'api' || staged || mine) return undefined;
     return stored.declarations.length === 0 ? 'it belongs to the operator' : undefined;
+  }
+
+  /** Several owners of one resource give it to the same, or it is a conflict; who says nothing of it agrees with all. */
+  private agrees(path: string, stored: Stored, said: Record<string, string[]>): boolean {
+    const sorted = (list: readonly string[]) => [...new Set(list)].sort();
+    for (const { sourceId, siteName, kind } of stored.declarations) {
+      const other = sourceId === this.applicant.sourceId ? undefined : stored.parts.find((p) => p.sourceId === sourceId);
+      if (!other || !('roles' in other.parts)) continue;
+      const lists: Record<string, unknown> = { ...other.parts, users: other.userIds };
+      const field = Object.keys(said).find((name) => !isDeepStrictEqual(sorted(said[name]!), sorted((lists[name] as string[] | undefined) ?? [])));
+      if (field === undefined) continue;
+      this.problem(path, `it belongs to the ${ownerOf({ siteName, kind })}, and differs in ${field}`);
+      return false;
+    }
+    return true;
+  }
+
+  /** Whether this site waits for approval while the resource serves others. */
+  private isInService(stored: Stored | undefined): boolean {
+    const { site } = this.applicant;
+    return stored !== undefined && site?.pending === true && stored.columns['staged_by'] !== site.siteId;
   }
 
   private grantsDiffer(stored: Stored | undefined, grants: Grants): boolean {
@@ -397,4 +438,4 @@ const differing = (wanted: ColumnValues, current: ColumnValues) => Object.keys(w
 const identityOf = (c: ColumnValues) => JSON.stringify([c['site_id'], c['ip'], c['port'], c['path'] ?? null, c['path_match_type'] ?? null]);
 
 const OWNERS: Record<string, string> = { file: 'blueprint file', newt: 'newt', labels: 'containers' };
-const ownerOf = ({ kind, siteName }: Declaration) => `${OWNERS[kind] ?? kind} of the site ${siteName}`;
+const ownerOf = ({ kind, siteName }: Pick<Declaration, 'kind' | 'siteName'>) => `${OWNERS[kind] ?? kind} of the site ${siteName}`;

@@ -441,7 +441,9 @@ describe('access in a file', () => {
     const [one, two] = [await site(orgId, 'one'), await site(orgId, 'two')];
     await send(orgId, one, 'file', file(orgId, { auth: { pincode: '123456' } }));
     const { problems } = await send(orgId, two, 'file', file(orgId, { name: 'Other' }));
-    expect(problems).toEqual([{ path: 'public-resources.web', message: 'it belongs to the blueprint file of the site one' }]);
+    expect(problems).toEqual([{ path: 'public-resources.web', message: 'it belongs to the blueprint file of the site one, and differs in name' }]);
+    const guess = await send(orgId, two, 'file', file(orgId, { auth: { pincode: '654321' } }));
+    expect(guess.problems).toEqual([{ path: 'public-resources.web', message: 'it belongs to the blueprint file of the site one' }]);
     const { body } = await apply(orgId, JSON.stringify(file(orgId, { targets: [] })));
     expect(body.message).toContain('it belongs to the blueprint file of the site one, and differs in pincode');
   });
@@ -805,5 +807,70 @@ describe('one document, many sites', () => {
     await apply(orgId, JSON.stringify({ 'public-resources': { web: { name: 'By hand', protocol: 'http', 'full-domain': domainOf(orgId, 'hand') } } }));
     expect(await send(orgId, s, 'file', web({ 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: true });
     expect((await rows(orgId)).map((r) => `${r.key} ${r.name}`)).toEqual(['web By hand', `web-${s.niceId} Web`]);
+  });
+});
+
+describe('two sites with one file', () => {
+  const shared = (orgId: string, more: object = {}, roles: string[] = ['Ops']) => ({
+    ...web({ 'full-domain': domainOf(orgId, 'web'), auth: { 'sso-roles': roles }, ...more }),
+    'private-resources': { db: { name: 'DB', mode: 'host', destination: '10.0.0.9', alias: 'db.internal', roles } },
+  });
+  const ofBoth = async (orgId: string) => {
+    const sites = [await site(orgId, 'one'), await site(orgId, 'two')] as const;
+    for (const s of sites) expect(await send(orgId, s, 'file', shared(orgId))).toMatchObject({ ok: true });
+    return sites;
+  };
+  const idOf = async (orgId: string, table: 'resource' | 'site_resource') => (await house.sql<{ id: number }>(`SELECT ${table}_id AS id FROM ${table} WHERE org_id = $1`, [orgId]))[0]!.id;
+  const rolesOf = async (orgId: string, table: 'resource' | 'site_resource') =>
+    (await house.sql<{ name: string }>(`SELECT r.name FROM ${table}_role m JOIN role r USING (role_id) JOIN ${table} t USING (${table}_id) WHERE t.org_id = $1 ORDER BY 1`, [orgId])).map((r) => r.name);
+  const member = async (orgId: string) => (await house.root.expect<{ roles: { roleId: number; name: string }[] }>('GET', `/org/${orgId}/roles`)).roles.find((r) => r.name === 'Member')!.roleId;
+
+  it('set back what was changed by hand, whichever of them comes', async () => {
+    const orgId = await org();
+    const sites = await ofBoth(orgId);
+    const [web, db] = [await idOf(orgId, 'resource'), await idOf(orgId, 'site_resource')];
+    for (const s of sites) {
+      await house.root.expect('POST', `/resource/${web}`, { name: 'By hand' });
+      await house.root.expect('POST', `/resource/${web}/roles`, { roleIds: [await member(orgId)] });
+      await house.root.expect('POST', `/site-resource/${db}/roles`, { roleIds: [await member(orgId)] });
+      expect(await send(orgId, s, 'file', shared(orgId))).toMatchObject({ ok: true });
+      expect((await rows(orgId)).map((r) => r.name)).toEqual(['Web']);
+      expect([await rolesOf(orgId, 'resource'), await rolesOf(orgId, 'site_resource')]).toEqual([['Ops'], ['Ops']]);
+      expect(await house.root.expect<{ drift: unknown[] }>('GET', `/resource/${web}`)).toMatchObject({ drift: [] });
+      expect(await house.root.expect<{ drift: unknown[] }>('GET', `/site-resource/${db}`)).toMatchObject({ drift: [] });
+    }
+  });
+
+  it('a change of one is a conflict; a change of both comes with the second', async () => {
+    const orgId = await org();
+    const [one, two] = await ofBoth(orgId);
+    const changed = shared(orgId, { name: 'Web 2', headers: [{ name: 'X-A', value: 'b' }] }, ['Ops', 'Night shift']);
+    const told = { ok: false, problems: [{ path: 'public-resources.web', message: 'it belongs to the blueprint file of the site two, and differs in name, headers' }, { path: 'private-resources.db' }] };
+    for (let i = 0; i < 2; i++) expect(await send(orgId, one, 'file', changed)).toMatchObject(told);
+    expect((await rows(orgId)).map((r) => r.name)).toEqual(['Web']);
+    expect(await send(orgId, two, 'file', changed)).toMatchObject({ ok: true });
+    expect(await send(orgId, one, 'file', changed)).toMatchObject({ ok: true });
+    expect((await rows(orgId)).map((r) => r.name)).toEqual(['Web 2']);
+    expect([await rolesOf(orgId, 'resource'), await rolesOf(orgId, 'site_resource')]).toEqual([['Night shift', 'Ops'], ['Night shift', 'Ops']]);
+    expect(await house.root.expect<{ drift: unknown[] }>('GET', `/resource/${await idOf(orgId, 'resource')}`)).toMatchObject({ drift: [] });
+    // What was proposed and taken back is not agreed to.
+    expect(await send(orgId, one, 'file', shared(orgId, { name: 'Web 3' }, ['Ops', 'Night shift']))).toMatchObject({ ok: false });
+    expect(await send(orgId, one, 'file', changed)).toMatchObject({ ok: true });
+    expect(await send(orgId, two, 'file', shared(orgId, { name: 'Web 3' }, ['Ops', 'Night shift']))).toMatchObject({ ok: false });
+  });
+
+  it('a third one that waits for approval adds neither target nor site', async () => {
+    const orgId = await org();
+    const [one, two] = await ofBoth(orgId);
+    const third = await site(orgId, 'three');
+    await suspend(third);
+    const before = [await rows(orgId), await privates(orgId)];
+    expect(await send(orgId, third, 'file', shared(orgId))).toMatchObject({
+      ok: false, problems: [{ path: 'public-resources.web', message: expect.stringContaining('waits for approval') }, { path: 'private-resources.db', message: expect.stringContaining('waits for approval') }],
+    });
+    expect([await rows(orgId), await privates(orgId)]).toEqual(before);
+    await approve(third);
+    expect(await send(orgId, third, 'file', shared(orgId))).toMatchObject({ ok: true });
+    expect((await privates(orgId)).map((r) => r.sites)).toEqual([[one.siteId, two.siteId, third.siteId]]);
   });
 });
