@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { execute, query, type Window } from '../../libs/platform/index.js';
 import type { BlueprintRecord, BlueprintView } from './blueprints.dto.js';
 import type { SourceKind } from './state.js';
+import type { Plan } from './steps.js';
 
 export interface HistoryEntry {
   orgId: string;
@@ -65,6 +66,11 @@ export class BlueprintsRepository {
   }
 
   /** Hashes of shared secrets as they are, by niceId. */
+  /** Null: its last document was not refused. */
+  async propose(tx: EntityManager, sourceId: number, proposed: Plan['proposed'] | null): Promise<void> {
+    await execute(tx, 'UPDATE blueprint_source SET proposed = $2::jsonb WHERE source_id = $1 AND proposed IS DISTINCT FROM $2::jsonb', [sourceId, proposed && JSON.stringify(proposed)]);
+  }
+
   secretsOf(em: EntityManager, orgId: string, keys: string[]): Promise<{ key: string; passwordHash: string | null; pincodeHash: string | null; headerAuthHash: string | null }[]> {
     return query(
       em,

@@ -170,6 +170,7 @@ export class BlueprintsService implements OnModuleInit {
         if (plan.problems.length > 0 && !keyed.sameAs(await this.ownKeys.of(tx, orgId, siteId, model))) throw new KeysMoved();
         // A profile is not tried twice: nobody is there who would mend it for this site.
         if (!owns(kind) && (plan.problems.length === 0 || kind === 'profile')) await this.repository.rememberSource(tx, orgId, siteId, kind);
+        if (sourceId !== null) await this.repository.propose(tx, sourceId, plan.problems.length > 0 ? plan.proposed : null);
         if (plan.problems.length > 0) return plan.problems.map(({ path, message }) => ({ path: keyed.asSaid(path), message }));
         if (plan.changes.length > 0) await this.carryOut(tx, applicant, model, plan);
         else if (plan.redeclares) await this.applier.run(tx, applicant, plan);

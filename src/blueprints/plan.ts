@@ -3,7 +3,7 @@ import type { Blueprint, PrivateEntry, PublicResource, Target } from '../../libs
 import { type ColumnValues, driftOf, fieldOf } from '../resources/index.js';
 import { privateColumns, publicColumns, targetColumns } from './columns.js';
 import type { Change, DriftedField, Grants, Plan, PlanProblem, PrivateStep, PublicStep } from './steps.js';
-import { type Applicant, claim, type Claimed, type Declaration, type DomainRef, type Hashes, type Holder, owns, type Part, prunes, type State, type Stored, type StoredPublic } from './state.js';
+import { type Applicant, claim, type Claimed, type Declaration, type DomainRef, type Hashes, type Holder, owns, type Part, type Proposal, prunes, type State, type Stored, type StoredPublic } from './state.js';
 
 /**
  * Compares a document with what is there (docs/blueprints.md). Pure: the same document, applicant and state make the same plan. A plan
@@ -32,6 +32,7 @@ class Planner {
   private readonly giveWay: Plan['giveWay'] = { publicIds: [], privateIds: [] };
   /** Names that a resource of this document has and another one wants, with the problem it is if it keeps them. */
   private readonly passed: (Plan['passedOn'][number] & PlanProblem)[] = [];
+  private readonly proposed: Plan['proposed'] = { resource_id: {}, site_resource_id: {} };
   /** What a step leaves behind is not what the source said before, though nothing changes. */
   private resays = false;
 
@@ -62,7 +63,7 @@ class Planner {
     this.newRoles([...publicSteps, ...privateSteps]);
     const { changes, drift, problems } = this;
     const redeclares = changes.length === 0 && (this.resays || (gone && this.state.mine.strayParts) || [...publicSteps, ...privateSteps].some((step) => step.declared !== null));
-    return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, giveWay: this.giveWay, passedOn: this.passed.map(({ table, column, id }) => ({ table, column, id })), strayTargets, strayRules: strayRules.map((r) => r.id) };
+    return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, giveWay: this.giveWay, proposed: this.proposed, passedOn: this.passed.map(({ table, column, id }) => ({ table, column, id })), strayTargets, strayRules: strayRules.map((r) => r.id) };
   }
 
   /** Roles that the document names and nobody has made. For a site that waits they are made on its approval. */
@@ -101,13 +102,13 @@ class Planner {
     const wanted = publicColumns(entry, domain, this.hashes.get(entry.key));
     const kind = stored && stored.columns['http'] !== wanted['http'] ? 'it is of another mode; delete it first' : undefined;
     if (kind) return this.problem(path, kind);
-    const row = this.decide(path, entry.key, 'public-resource', stored, wanted);
-    if (!row) return undefined;
     const auth = entry.auth;
     const users = this.users(`${path}.auth.sso-users`, auth?.ssoUsers ?? []);
     const emails = auth ? [...new Set(auth.whitelistUsers)] : [];
     const said = auth && { roles: auth.ssoRoles, userIds: users, emails };
-    if (said && row.shares && !this.agrees(path, stored!, { roles: said.roles, users: said.userIds, emails })) return undefined;
+    const given = said && { roles: said.roles, users: said.userIds, emails };
+    const row = this.decide(path, entry.key, 'public-resource', stored, wanted);
+    if (!row || (given && row.shares && !this.agrees(path, stored!, given))) return this.propose('resource_id', stored, { columns: wanted, given });
     const saysGrants = said !== null && (row.mayWrite || row.shares);
     const grants = saysGrants ? said : auth === null && row.mayWrite ? this.withoutDeclared(stored) : null;
     this.partDrift(entry.key, stored, saysGrants);
@@ -216,11 +217,11 @@ class Planner {
     if (entry.fullDomain !== null && this.isTaken('private-resource', entry.key, `${path}.full-domain`, 'private-domain', entry.fullDomain)) return undefined;
     const wanted = privateColumns(entry, domain);
     const row = this.decide(path, entry.key, 'private-resource', stored, wanted);
-    if (!row) return undefined;
     const clientIds = entry.machines.flatMap((machine, i) => this.state.clients.get(machine) ?? this.problem(`${path}.machines[${i}]`, `there is no machine client ${machine}`) ?? []);
     const said = { roles: entry.roles, userIds: this.users(`${path}.users`, entry.users), clientIds: [...new Set(clientIds)].sort((a, b) => a - b) };
-    const saysGrants = row.mayWrite || (row.shares && entry.roles.length + entry.users.length + entry.machines.length > 0);
-    if (saysGrants && !row.mayWrite && !this.agrees(path, stored!, { roles: said.roles, users: said.userIds, clients: entry.machines })) return undefined;
+    const given = entry.roles.length + entry.users.length + entry.machines.length > 0 ? { roles: said.roles, users: said.userIds, clients: entry.machines } : null;
+    if (!row || (given && row.shares && !this.agrees(path, stored!, given))) return this.propose('site_resource_id', stored, { columns: wanted, given });
+    const saysGrants = row.mayWrite || (row.shares && given !== null);
     const grants = saysGrants ? said : null;
     const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual(stored?.clientIds ?? [], grants.clientIds));
     // Several sources share a resource by naming the same one: each adds its own site.
@@ -268,7 +269,8 @@ class Planner {
       return { columns: null, declared: declares ? declared : null, mayWrite, shares: joins && !mayWrite };
     }
     // Who says what the owners say sets back what was changed since: an operator, for whom it stays theirs, or one who shares it.
-    const says = ({ declared: said }: Declaration) => difference.every((name) => name in said && isDeepStrictEqual(said[name], wanted[name]));
+    const has = (said: ColumnValues | undefined) => said !== undefined && difference.every((name) => name in said && isDeepStrictEqual(said[name], wanted[name]));
+    const says = ({ declared: said, proposed }: Declaration) => has(said) || (kind !== 'api' && has(proposed?.columns));
     if ((kind === 'api' || (owns(kind) && !site?.pending)) && others.length > 0 && others.every(says)) {
       this.columnDrift(key, stored, others[0]!, difference, wanted);
       this.changes.push({ action: 'update', type, key, fields: difference.map(fieldOf) });
@@ -317,16 +319,23 @@ class Planner {
   /** Several owners of one resource give it to the same, or it is a conflict; who says nothing of it agrees with all. */
   private agrees(path: string, stored: Stored, said: Record<string, string[]>): boolean {
     const sorted = (list: readonly string[]) => [...new Set(list)].sort();
-    for (const { sourceId, siteName, kind } of stored.declarations) {
+    for (const { sourceId, siteName, kind, proposed } of stored.declarations) {
       const other = sourceId === this.applicant.sourceId ? undefined : stored.parts.find((p) => p.sourceId === sourceId);
       if (!other || !('roles' in other.parts)) continue;
       const lists: Record<string, unknown> = { ...other.parts, users: other.userIds };
-      const field = Object.keys(said).find((name) => !isDeepStrictEqual(sorted(said[name]!), sorted((lists[name] as string[] | undefined) ?? [])));
-      if (field === undefined) continue;
+      const differs = (from: Record<string, unknown>) => Object.keys(said).find((name) => !isDeepStrictEqual(sorted(said[name]!), sorted((from[name] as string[] | undefined) ?? [])));
+      const field = differs(lists);
+      if (field === undefined || (proposed?.given && differs(proposed.given) === undefined)) continue;
       this.problem(path, `it belongs to the ${ownerOf({ siteName, kind })}, and differs in ${field}`);
       return false;
     }
     return true;
+  }
+
+  /** Remembers what one of several owners wants, for the case that the others come to want it too. */
+  private propose(id: keyof Plan['proposed'], stored: Stored | undefined, wanted: Proposal): undefined {
+    if (stored?.declarations.some((d) => d.sourceId === this.applicant.sourceId)) this.proposed[id][stored.id] = wanted;
+    return undefined;
   }
 
   /** Whether this site waits for approval while the resource serves others. */

@@ -25,6 +25,14 @@ export interface Declaration {
   kind: SourceKind;
   siteName: string;
   declared: ColumnValues;
+  /** What its last document wanted instead, and was refused. */
+  proposed: Proposal | null;
+}
+
+/** Columns of a resource, and whom it is given to by the lists' names; null: the document does not say. */
+export interface Proposal {
+  columns: ColumnValues;
+  given: Record<string, string[]> | null;
 }
 
 /** What hangs on a resource as a source's last document left it, and as it is now: lists by what they are of. */

@@ -1,5 +1,5 @@
 import type { ColumnValues } from '../resources/index.js';
-import type { Part } from './state.js';
+import type { Part, Proposal } from './state.js';
 
 /** One thing that applying a document would do, for people and for the history. */
 export interface Change {
@@ -74,6 +74,8 @@ export interface Plan {
   strayRules: number[];
   /** Rows that wait for another site's approval and hold what this document wants: they go first. */
   giveWay: { publicIds: number[]; privateIds: number[] };
+  /** What a document that is refused wants of resources that it shares, by the column of the id and the id. */
+  proposed: Record<'resource_id' | 'site_resource_id', Record<number, Proposal>>;
   /** Names that one resource of the document leaves to another one: they are freed first. */
   passedOn: { table: 'resource' | 'site_resource'; column: 'full_domain' | 'alias'; id: number }[];
   /** Nothing changes, but what the document declares is not what it declared before. */

@@ -19,6 +19,8 @@ CREATE TABLE blueprint_source (
   site_id bigint NOT NULL REFERENCES site ON DELETE CASCADE,
   kind text NOT NULL CHECK (kind IN ('file', 'bootstrap', 'newt', 'labels', 'profile')),
   applied_at timestamptz NOT NULL DEFAULT now(),
+  -- What its last document, refused, wanted of resources that it shares: done once their other owners want it too.
+  proposed jsonb,
   UNIQUE (site_id, kind)
 );
 -- Several sources may declare one resource, as long as they say the same. "declared": its columns as the document has them.
