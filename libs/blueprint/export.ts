@@ -25,8 +25,11 @@ export function digestOf(model: Blueprint): string {
   return createHash('sha256').update(JSON.stringify(sorted(documentOf(model)))).digest('hex');
 }
 
-const SECRET = '********';
+/** What stands in the place of a secret. */
+export const SECRET = '********';
 const SECRET_HEADER = /auth|cookie|token|secret|key|password|session/i;
+/** Whether a header of this name carries a secret, as far as names tell. */
+export const isSecretHeader = (name: string) => SECRET_HEADER.test(name);
 
 /** A copy without secrets, for history: passwords, PIN codes and headers that carry credentials. It is for reading, not for applying. */
 export function maskSecrets(model: Blueprint): Blueprint {
@@ -37,7 +40,7 @@ export function maskSecrets(model: Blueprint): Blueprint {
       password: one.password === null ? null : SECRET,
       basicAuth: one.basicAuth && { ...one.basicAuth, password: SECRET },
     };
-  const headers = (list: Header[] | null) => list && list.map((header) => (SECRET_HEADER.test(header.name) ? { ...header, value: SECRET } : header));
+  const headers = (list: Header[] | null) => list && list.map((header) => (isSecretHeader(header.name) ? { ...header, value: SECRET } : header));
   const targets = (list: Target[]) => list.map((target) => ({ ...target, healthcheck: target.healthcheck && { ...target.healthcheck, headers: headers(target.healthcheck.headers) } }));
   return {
     ...model,

@@ -39,6 +39,7 @@ export class ChangeView {
 }
 
 export class DriftedFieldView {
+  @ApiProperty({ enum: ['public-resource', 'private-resource'] }) type: 'public-resource' | 'private-resource';
   key: string;
   field: string;
   @ApiProperty({ nullable: true, oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }, { type: 'object' }, { type: 'array', items: {} }] }) file: unknown;

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Blueprint, PrivateEntry, PublicResource, Target } from '../../libs/blueprint/index.js';
-import { type ColumnValues, driftOf, fieldOf } from '../resources/index.js';
+import { type Blueprint, type PrivateEntry, type PublicResource, SECRET, type Target } from '../../libs/blueprint/index.js';
+import { type ColumnValues, driftOf, fieldOf, shownOf } from '../resources/index.js';
 import { privateColumns, publicColumns, targetColumns } from './columns.js';
 import type { Change, DriftedField, Grants, Plan, PlanProblem, PrivateStep, PublicStep } from './steps.js';
 import { type Applicant, claim, type Claimed, type Declaration, type DomainRef, type Hashes, type Holder, owns, type Part, type Proposal, prunes, type State, type Stored, type StoredPublic } from './state.js';
@@ -111,7 +111,7 @@ class Planner {
     if (!row || (given && row.shares && !this.agrees(path, stored!, given))) return this.propose('resource_id', stored, { columns: wanted, given });
     const saysGrants = said !== null && (row.mayWrite || row.shares);
     const grants = saysGrants ? said : auth === null && row.mayWrite ? this.withoutDeclared(stored) : null;
-    this.partDrift(entry.key, stored, saysGrants);
+    this.partDrift('public-resource', entry.key, stored, saysGrants);
     const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual([...(stored?.emails ?? [])].sort(), [...grants.emails].sort()));
     if (grantsChange && stored) this.changes.push({ action: 'update', type: 'public-resource', key: entry.key, fields: ['auth'] });
     const parts = { ...this.targets(entry.key, entry.targets, stored, !entry.targetsOnly), ...this.rules(entry, stored) };
@@ -134,7 +134,7 @@ class Planner {
     const stored = this.present('public-resource', key, this.state.publicResources.get(key));
     if (!stored) return this.problem(`public-resources.${key}`, 'there is no such resource; describe it whole to make it');
     if (this.isInService(stored)) return this.problem(`public-resources.${key}`, ADDS_NOTHING);
-    this.partDrift(key, stored, false);
+    this.partDrift('public-resource', key, stored, false);
     return { key, id: stored.id, columns: null, declared: null, ...this.targets(key, targets, stored, false), newRules: [], changedRules: [], goneRules: [], saysGrants: false, grants: null };
   }
 
@@ -226,7 +226,7 @@ class Planner {
     const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual(stored?.clientIds ?? [], grants.clientIds));
     // Several sources share a resource by naming the same one: each adds its own site.
     const shared = stored !== undefined && !row.mayWrite;
-    this.partDrift(entry.key, stored, saysGrants);
+    this.partDrift('private-resource', entry.key, stored, saysGrants);
     const all = shared ? [...new Set([...stored.siteIds, ...siteIds])] : siteIds;
     const sitesChanged = !isDeepStrictEqual(stored?.siteIds ?? [], all);
     if (sitesChanged && this.isInService(stored)) return this.problem(path, ADDS_NOTHING);
@@ -272,7 +272,7 @@ class Planner {
     const has = (said: ColumnValues | undefined) => said !== undefined && difference.every((name) => name in said && isDeepStrictEqual(said[name], wanted[name]));
     const says = ({ declared: said, proposed }: Declaration) => has(said) || (kind !== 'api' && has(proposed?.columns));
     if ((kind === 'api' || (owns(kind) && !site?.pending)) && others.length > 0 && others.every(says)) {
-      this.columnDrift(key, stored, others[0]!, difference, wanted);
+      this.columnDrift(type, key, stored, others[0]!, difference, wanted);
       this.changes.push({ action: 'update', type, key, fields: difference.map(fieldOf) });
       return { columns: Object.fromEntries(difference.map((name) => [name, wanted[name]])), declared, mayWrite: false, shares: declared !== null };
     }
@@ -284,27 +284,27 @@ class Planner {
     }
     if (site?.pending && !staged) return this.problem(path, 'the site waits for approval and changes nothing that is in service');
     const own = stored.declarations.find((d) => d.sourceId === sourceId);
-    if (own) this.columnDrift(key, stored, own, difference, wanted);
+    if (own) this.columnDrift(type, key, stored, own, difference, wanted);
     this.changes.push({ action: 'update', type, key, fields: [...new Set(difference.map(fieldOf))] });
     return { columns: Object.fromEntries(difference.map((name) => [name, target[name as keyof typeof target]])), declared, mayWrite: true, shares: false };
   }
 
   /** The columns that differ from the document though it says what it said. */
-  private columnDrift(key: string, stored: Stored, { declared }: Declaration, difference: string[], wanted: ColumnValues): void {
+  private columnDrift(type: DriftedField['type'], key: string, stored: Stored, { declared }: Declaration, difference: string[], wanted: ColumnValues): void {
     for (const column of difference) {
       const name = column === 'staged_enabled' ? 'enabled' : column;
       // A secret has another hash each time: what is there is not what the document left there.
       const same = name.endsWith('_hash') ? declared[name] !== stored.columns[name] : isDeepStrictEqual(declared[name], wanted[name]);
       if (!(name in declared) || !same) continue;
-      this.drift.push({ key, field: fieldOf(column), file: shownOf(name, wanted[name]), current: shownOf(name, stored.columns[column] ?? null) });
+      this.drift.push({ type, key, field: fieldOf(column), file: shown(name, wanted[name]), current: shown(name, stored.columns[column] ?? null) });
     }
   }
 
   /** Targets, rules and grants that somebody changed since. An operator's plan shows what every owner's next apply sets back. */
-  private partDrift(key: string, stored: Stored | undefined, saysGrants: boolean): void {
+  private partDrift(type: DriftedField['type'], key: string, stored: Stored | undefined, saysGrants: boolean): void {
     const { kind, sourceId } = this.applicant;
     const shown = (stored?.parts ?? []).filter((p) => kind === 'api' || p.sourceId === sourceId);
-    const drift = shown.flatMap(({ parts, now }) => Object.keys(parts).filter((field) => !isDeepStrictEqual(parts[field], now[field])).map((field) => ({ key, field, file: parts[field], current: now[field] })));
+    const drift = shown.flatMap(({ parts, now }) => Object.keys(parts).filter((field) => !isDeepStrictEqual(parts[field], now[field])).map((field) => ({ type, key, field, file: parts[field], current: now[field] })));
     this.drift.push(...driftOf(drift));
     if (owns(kind) && stored) this.resays ||= drift.length > 0 || shown.length === 0 || 'roles' in shown[0]!.parts !== saysGrants;
   }
@@ -380,14 +380,14 @@ class Planner {
 
   /** By another resource, unless that one goes with this very document, or goes by another name. Tells the problem. */
   private isTaken(type: Holder['type'], key: string, path: string, what: Claimed, value: string): boolean {
-    const message = `${value} is already in use`;
-    const taken = (this.state.taken.get(claim(what, value)) ?? []).some((holder) => {
+    const inUse = ({ orgId, niceId }: Holder) => `${value} is already in use${orgId === this.applicant.orgId ? ` by the ${type} ${niceId}` : ''}`;
+    const by = (this.state.taken.get(claim(what, value)) ?? []).find((holder) => {
       if (this.yields(holder.stagedBy)) return this.makeRoom(type, holder);
       if (holder.orgId !== this.applicant.orgId) return true;
-      return holder.niceId !== key && !this.goes(type, holder.niceId) && !this.passesOn(type, holder, what, { path, message });
+      return holder.niceId !== key && !this.goes(type, holder.niceId) && !this.passesOn(type, holder, what, { path, message: inUse(holder) });
     });
-    if (taken) this.problem(path, message);
-    return taken;
+    if (by) this.problem(path, inUse(by));
+    return by !== undefined;
   }
 
   /** A port is always had: there is no moment in which two could change theirs with each other. */
@@ -440,7 +440,7 @@ class Planner {
 }
 
 /** Of a secret only that it is there. */
-const shownOf = (column: string, value: unknown) => (column.endsWith('_hash') && value !== null ? '********' : value);
+const shown = (column: string, value: unknown) => (column.endsWith('_hash') && value !== null ? SECRET : shownOf(value));
 
 const differing = (wanted: ColumnValues, current: ColumnValues) => Object.keys(wanted).filter((name) => !isDeepStrictEqual(wanted[name] ?? null, current[name] ?? null));
 

@@ -12,6 +12,7 @@ export interface Change {
 
 /** An owned field that somebody changed since; applying sets it back. */
 export interface DriftedField {
+  type: 'public-resource' | 'private-resource';
   key: string;
   field: string;
   file: unknown;

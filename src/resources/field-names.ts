@@ -1,3 +1,5 @@
+import { isSecretHeader, SECRET } from '../../libs/blueprint/index.js';
+
 /** Columns whose name in the API is not simply their own in camel case. */
 const RENAMED: Record<string, string> = {
   tcp_ports: 'tcpPortRangeString',
@@ -19,8 +21,13 @@ interface Named {
 }
 
 /** What a drift view holds, under the names of the API; targets and rules are lists of rows. */
-export const driftOf = <T extends Named>(drift: T[]): T[] => drift.map((d) => ({ ...d, field: fieldOf(d.field), file: rowsOf(d.file), current: rowsOf(d.current) }));
+export const driftOf = <T extends Named>(drift: T[]): T[] => drift.map((d) => ({ ...d, field: fieldOf(d.field), file: shownOf(d.file), current: shownOf(d.current) }));
 
-const rowsOf = (value: unknown): unknown => (Array.isArray(value) ? value.map(rowOf) : value);
-const rowOf = (value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).map(([name, one]) => [fieldOf(name), one])) : value;
+/** A value of drift for people to see: fields by the names of the API, headers that carry secrets without them. */
+export const shownOf = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(shownOf);
+  if (typeof value !== 'object' || value === null) return value;
+  const row = value as Record<string, unknown>;
+  if (typeof row['name'] === 'string' && 'value' in row) return isSecretHeader(row['name']) ? { ...row, value: SECRET } : row;
+  return Object.fromEntries(Object.entries(row).map(([name, one]) => [fieldOf(name), shownOf(one)]));
+};

@@ -164,6 +164,21 @@ describe('the operator applies a blueprint', () => {
     ]);
   });
 
+  it('what has a name, port or alias already is called by its key, unless it is a stranger’s', async () => {
+    const [orgId, other] = [await org(), await org()];
+    const s = await site(orgId);
+    const document = (key: string, fullDomain: string) =>
+      JSON.stringify({
+        'public-resources': { [key]: { name: 'Web', protocol: 'http', 'full-domain': fullDomain }, [`${key}-raw`]: { name: 'Raw', mode: 'tcp', 'proxy-port': 7100 } },
+        'private-resources': { [`${key}-db`]: { name: 'DB', mode: 'host', destination: '10.0.0.9', site: s.niceId, alias: 'db.lan' } },
+      });
+    await apply(orgId, document('a', domainOf(orgId, 'web')));
+    await apply(other, JSON.stringify({ 'public-resources': { theirs: { name: 'T', protocol: 'http', 'full-domain': domainOf(other, 'theirs') } } }));
+    const told = async (fullDomain: string) => (await apply(orgId, document('b', fullDomain))).body.message;
+    for (const key of ['a', 'a-raw', 'a-db']) expect(await told(domainOf(orgId, 'web'))).toMatch(new RegExp(`is already in use by the (public|private)-resource ${key}\\b`));
+    expect(await told(domainOf(other, 'theirs'))).toContain(`${domainOf(other, 'theirs')} is already in use at`);
+  });
+
   it('a name does not pass from a resource that somebody else owns', async () => {
     const orgId = await org();
     const s = await site(orgId);
@@ -335,7 +350,7 @@ describe('private resources', () => {
     const byField = (a: { field: string }, b: { field: string }) => (a.field < b.field ? -1 : 1);
     expect((await read(orgId)).drift.sort(byField)).toEqual(drift);
     const plan = await planOf(orgId, s, 'file', file);
-    expect(plan.drift.sort(byField)).toEqual(drift.map((d) => ({ key: 'db', ...d })));
+    expect(plan.drift.sort(byField)).toEqual(drift.map((d) => ({ type: 'private-resource', key: 'db', ...d })));
     expect(plan.changes).toEqual([{ action: 'update', type: 'private-resource', key: 'db', fields: ['tcpPortRangeString', 'disableIcmp'] }]);
   });
 
@@ -556,8 +571,27 @@ describe('drift', () => {
     expect(await driftOf(`/site-resource/${row!.db}`)).toEqual([{ field: 'siteIds', file: [two.siteId], current: [one.siteId] }]);
     const named = web({ 'full-domain': domainOf(orgId, 'web'), targets: [] });
     const reply = await apply(orgId, JSON.stringify(named), '?dryRun=true');
-    expect(reply.body.data).toMatchObject({ changes: [{ action: 'update', key: 'web', fields: ['name'] }], drift: expect.arrayContaining([{ key: 'web', field: 'name', file: 'Web', current: 'By hand' }]) });
+    expect(reply.body.data).toMatchObject({ changes: [{ action: 'update', key: 'web', fields: ['name'] }], drift: expect.arrayContaining([{ type: 'public-resource', key: 'web', field: 'name', file: 'Web', current: 'By hand' }]) });
     expect((reply.body.data as unknown as { drift: Drift[] }).drift.map((d) => d.field).sort()).toEqual(['name', 'targets']);
+  });
+
+  it('shows no secret of a header', async () => {
+    const orgId = await org();
+    const s = await site(orgId);
+    const headers = (value: string) => [{ name: 'Authorization', value }, { name: 'X-Plain', value }];
+    const target = (value: string) => ({ method: 'http', hostname: '127.0.0.1', port: 8080, healthcheck: { hostname: '127.0.0.1', port: 8080, headers: headers(value) } });
+    const document = (value: string) => web({ 'full-domain': domainOf(orgId, 'web'), headers: headers(value), targets: [target(value)] });
+    await send(orgId, s, 'file', document('sesame1'));
+    await house.sql(`UPDATE resource SET headers = replace(headers::text, 'sesame1', 'sesame2')::jsonb WHERE org_id = $1`, [orgId]);
+    await house.sql(`UPDATE target SET hc_headers = replace(hc_headers::text, 'sesame1', 'sesame2')::jsonb WHERE org_id = $1`, [orgId]);
+    const [row] = await house.sql<{ id: number }>('SELECT resource_id AS id FROM resource WHERE org_id = $1', [orgId]);
+    const { drift } = await planOf(orgId, s, 'file', document('sesame1'));
+    for (const seen of [await driftOf(`/resource/${row!.id}`), drift]) {
+      expect(seen.map((d) => d.field).sort()).toEqual(['headers', 'targets']);
+      const text = JSON.stringify(seen);
+      expect(text).toContain('{"name":"Authorization","value":"********"}');
+      expect([text.match(/sesame1/g)?.length, text.match(/sesame2/g)?.length]).toEqual([2, 2]);
+    }
   });
 
   it('is gone when the document takes over what somebody changed, or no longer speaks of it', async () => {
