@@ -87,6 +87,12 @@ describe('grants', () => {
     });
   }
 
+  it('asks only where somebody belongs when no action is wanted', () => {
+    const granted = Object.keys(HAVES).filter((name) => grants(HAVES[name]!, { kind: 'org', action: null, orgId: 'a' }) === 'granted');
+    expect(granted).toEqual(Object.keys(HAVES).filter((name) => /^(root key|server admin|user, member of a|user, every action in b, none in a|key of a)/.test(name)));
+    expect(grants(HAVES['key of b with every action']!, { kind: 'org', action: null, orgId: 'a' })).toBe('hidden');
+  });
+
   it('decides every single action by the set that is held, and nothing else', () => {
     for (const held of ACTIONS) {
       const have: Have = { kind: 'orgKey', orgId: 'a', actions: new Set([held]) };

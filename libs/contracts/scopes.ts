@@ -37,11 +37,11 @@ export type CredentialKind = 'api_key' | 'psk' | 'certificate' | 'newt';
 
 /**
  * What a route demands.
- * `org`: an action in the organization that the path names. `root`: an action of the whole installation.
+ * `org`: an action in the organization that the path names; null: only to belong to it. `root`: an action of the whole installation.
  * `user`: somebody logged in. `site`: a site, about itself only.
  */
 export type Want =
-  | { kind: 'org'; action: Action; orgId: string }
+  | { kind: 'org'; action: Action | null; orgId: string }
   | { kind: 'root'; action: Action }
   | { kind: 'user' }
   | { kind: 'site' };
@@ -78,7 +78,7 @@ export function grants(have: Have, want: Want): Grant {
   }
 }
 
-function decide(actions: ReadonlySet<string> | undefined, action: Action): Grant {
+function decide(actions: ReadonlySet<string> | undefined, action: Action | null): Grant {
   if (!actions) return 'hidden';
-  return actions.has(action) ? 'granted' : 'denied';
+  return action === null || actions.has(action) ? 'granted' : 'denied';
 }

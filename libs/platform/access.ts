@@ -26,7 +26,7 @@ export const systemPrincipal = (name: string): Principal => ({ have: { kind: 'ro
 
 /** What a route declares. The guard refuses a route that declares nothing. */
 export type RouteScope =
-  | { kind: 'org'; action: Action; orgKeys: boolean }
+  | { kind: 'org'; action: Action | null; orgKeys: boolean }
   | { kind: 'root'; action: Action }
   | { kind: 'user'; csrf: boolean }
   | { kind: 'site' }
@@ -35,15 +35,15 @@ export type RouteScope =
 export const ROUTE_SCOPE = 'gatehouse:scope';
 
 const declare = (scope: RouteScope) =>
-  applyDecorators(SetMetadata(ROUTE_SCOPE, scope), ApiExtension('x-scope', scope.kind === 'org' || scope.kind === 'root' ? `${scope.kind}:${scope.action}` : scope.kind));
+  applyDecorators(SetMetadata(ROUTE_SCOPE, scope), ApiExtension('x-scope', 'action' in scope && scope.action ? `${scope.kind}:${scope.action}` : scope.kind));
 
 const CSRF_HEADER = ApiHeader({ name: 'X-CSRF-Token', required: true, schema: { type: 'string', enum: ['x-csrf-protection'] } });
 
 /**
  * The action must be held in the organization that the path names, directly (`orgId`) or through a resolver (`siteId`, …).
- * `orgKeys: false`: organization keys are refused whatever they hold (integration-api.md §1.5: keys are made by root keys and people).
+ * null: every key and member of it may (integration-api.md §1.5, exceptions without an action). `orgKeys: false`: organization keys are refused whatever they hold (integration-api.md §1.5: keys are made by root keys and people).
  */
-export const Access = (action: Action, { orgKeys = true } = {}) =>
+export const Access = (action: Action | null, { orgKeys = true } = {}) =>
   applyDecorators(declare({ kind: 'org', action, orgKeys }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 404, 429, 503));
 
 /** An action of the whole installation: a root key, or a server administrator. */

@@ -229,11 +229,23 @@ describe('rules', () => {
     expect((await house.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).status).toBe(404);
   });
 
-  it('of another resource or another organization are 404 and stay', async () => {
+  it('are readable by id, with the version that a change checks', async () => {
+    const { ruleId } = await add({ enabled: false });
+    const reply = await house.root.get(`/v1/resource/${resourceId}/rule/${ruleId}`);
+    expect(reply).toMatchObject({ status: 200, body: { data: { ruleId, resourceId, ...RULE, enabled: false } } });
+    const api = house.root.as(house.root.authorization, { 'if-match': reply.headers.get('etag')! });
+    expect((await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 7 })).status).toBe(200);
+    expect((await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 8 })).status).toBe(412);
+    for (const key of [await house.orgKey('other', 'listResourceRules'), await house.orgKey('acme', 'listResourceRules')]) {
+      expect((await key.get(`/resource/${await resource('acme')}/rule/${ruleId}`)).status).toBe(404);
+    }
+  });
+
+  it('of another resource or another organization stay: 403 for a change within one organization, else 404', async () => {
     const [second, theirs] = [await resource('acme'), await resource('other')];
-    for (const owner of [second, theirs]) {
+    for (const [owner, status] of [[second, 403], [theirs, 404]] as const) {
       const { ruleId } = await add({}, owner);
-      expect((await post(`rule/${ruleId}`, { priority: 9 })).status).toBe(404);
+      expect((await post(`rule/${ruleId}`, { priority: 9 })).status).toBe(status);
       expect((await house.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).status).toBe(404);
       expect(await get('rules', owner)).toMatchObject({ rules: [{ ruleId, priority: 1 }] });
     }
@@ -245,6 +257,14 @@ describe('rules', () => {
     }
     for (const missing of ['action', 'match', 'value', 'priority']) expect((await house.root.put(`/resource/${resourceId}/rule`, { ...RULE, [missing]: undefined })).status).toBe(400);
     expect((await house.root.put(`/resource/${rawId}/rule`, RULE)).status).toBe(400);
+  });
+});
+
+describe('what a caller may open', () => {
+  it('is shown to a key that holds no action, and to none of another organization', async () => {
+    expect(await (await house.orgKey('acme')).expect('GET', '/org/acme/user-resources')).toMatchObject({ resources: expect.arrayContaining([expect.objectContaining({ resourceId })]) });
+    expect((await (await house.orgKey('other', 'listResources')).get('/org/acme/user-resources')).status).toBe(404);
+    expect((await house.root.as(undefined).get('/org/acme/user-resources')).status).toBe(401);
   });
 });
 
@@ -279,6 +299,7 @@ describe('access tokens', () => {
       accessTokens: [{ ...shown, resourceName: 'App', resourceNiceId: expect.any(String), siteName: 'North' }], pagination: { total: 1, limit: 1000, offset: 0 },
     });
     expect(list.text).not.toContain(row!.hash.toString('hex'));
+    expect(await house.root.expect('GET', `/access-token/${shown.accessTokenId}`)).toEqual(list.body.data.accessTokens[0]);
     const all = await house.root.expect<TokenList>('GET', '/org/acme/access-tokens?limit=1');
     expect(all.accessTokens).toHaveLength(1);
     expect(all.pagination.total).toBe(2);
@@ -289,14 +310,16 @@ describe('access tokens', () => {
     const { accessTokenId } = await make({ validForSeconds: 60 }, id);
     await house.sql(`UPDATE access_token SET expires_at = now() - interval '1 second' WHERE access_token_id = $1`, [accessTokenId]);
     expect(await get('access-tokens', id)).toMatchObject({ accessTokens: [], pagination: { total: 0 } });
+    expect((await house.root.get(`/access-token/${accessTokenId}`)).status).toBe(404);
     await house.get(Retention).sweep();
     expect(await house.sql('SELECT FROM access_token WHERE access_token_id = $1', [accessTokenId])).toEqual([]);
   });
 
   it('are deleted by a root key and by a key of the organization, by nobody else', async () => {
     const [one, two] = [await make(), await make()];
-    const [stranger, own] = [await house.orgKey('other', 'deleteAcessToken'), await house.orgKey('acme', 'deleteAcessToken')];
+    const [stranger, own] = [await house.orgKey('other', 'deleteAcessToken', 'listAccessTokens'), await house.orgKey('acme', 'deleteAcessToken')];
     expect((await stranger.delete(`/access-token/${one.accessTokenId}`)).status).toBe(404);
+    expect((await stranger.get(`/access-token/${one.accessTokenId}`)).status).toBe(404);
     expect(await own.delete(`/access-token/${one.accessTokenId}`)).toMatchObject({ status: 200, body: { data: null } });
     expect((await house.root.delete(`/access-token/${two.accessTokenId}`)).status).toBe(200);
     expect((await house.root.delete(`/access-token/${two.accessTokenId}`)).status).toBe(404);

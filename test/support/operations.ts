@@ -300,6 +300,7 @@ export const OPERATIONS: Record<string, Operation> = {
   deleteTarget: { by: 'key', call: target, audit: ['target.delete', 'target', 'targetId'] },
   createResourceRule: { by: 'key', call: (stage) => ({ ...ofResource(stage), body: RULE }), audit: ['rule.create', 'rule', 'ruleId'] },
   listResourceRules: read('key', (stage) => ({ ...ofResource(stage), query: PAGE })),
+  getResourceRule: read('key', rule),
   updateResourceRule: { by: 'key', call: async (stage) => ({ ...(await rule(stage)), body: { priority: 2 } }), audit: ['rule.update', 'rule', 'ruleId'] },
   deleteResourceRule: { by: 'key', call: rule, audit: ['rule.delete', 'rule', 'ruleId'] },
 
@@ -311,6 +312,7 @@ export const OPERATIONS: Record<string, Operation> = {
   },
   listAccessTokens: list('key'),
   listResourceAccessTokens: read('key', (stage) => ({ ...ofResource(stage), query: PAGE })),
+  getAccessToken: read('key', accessToken),
   deleteAccessToken: { by: 'key', call: accessToken, audit: ['access_token.delete', 'access_token', 'accessTokenId'] },
 
   // decisions

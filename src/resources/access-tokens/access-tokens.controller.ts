@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Access, Caller, Id, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
-import { AccessTokenList, CreateAccessTokenBody, CreatedAccessToken } from './access-tokens.dto.js';
+import { AccessTokenItem, AccessTokenList, CreateAccessTokenBody, CreatedAccessToken } from './access-tokens.dto.js';
 import { AccessTokensService } from './access-tokens.service.js';
 
 @ApiTags('Access tokens')
@@ -31,6 +31,14 @@ export class AccessTokensController {
   @Returns(AccessTokenList, { message: 'Access tokens retrieved successfully' })
   listResourceAccessTokens(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Query() page: PageQuery) {
     return this.tokens.list(principal, orgId, resourceId, page);
+  }
+
+  /** Read a token that has not expired; what its bearer shows is never shown again */
+  @Get('access-token/:accessTokenId')
+  @Access('listAccessTokens')
+  @Returns(AccessTokenItem, { message: 'Access token retrieved successfully' })
+  getAccessToken(@Caller() principal: Principal, @OrgId() orgId: string, @Param('accessTokenId') accessTokenId: string) {
+    return this.tokens.get(principal, orgId, accessTokenId);
   }
 
   /** Delete a token */

@@ -14,6 +14,14 @@ export interface NewAccessToken {
 
 const MS = (column: string) => `floor(extract(epoch FROM ${column}) * 1000)::bigint`;
 
+/** These tokens as reads show them. */
+const ITEMS = (tokens: string) =>
+  `SELECT a.access_token_id AS "accessTokenId", a.org_id AS "orgId", a.resource_id AS "resourceId", ${MS('a.expires_at')} AS "expiresAt",
+     a.session_length_ms AS "sessionLength", a.title, a.description, ${MS('a.created_at')} AS "createdAt", r.name AS "resourceName",
+     r.nice_id AS "resourceNiceId",
+     (SELECT s.name FROM target t JOIN site s ON s.site_id = t.site_id WHERE t.resource_id = a.resource_id ORDER BY t.target_id LIMIT 1) AS "siteName"
+   FROM (${tokens}) a JOIN resource r ON r.resource_id = a.resource_id`;
+
 /** All SQL about access tokens. The hash is in no read. */
 @Injectable()
 export class AccessTokensRepository {
@@ -42,17 +50,19 @@ export class AccessTokensRepository {
     return row ?? null;
   }
 
+  /** null: none, or one that has expired. */
+  async find(em: EntityManager, orgId: string, accessTokenId: string): Promise<AccessTokenItem | null> {
+    const where = 'a.org_id = $1 AND a.access_token_id = $2 AND (a.expires_at IS NULL OR a.expires_at > now())';
+    const [row] = await query<AccessTokenItem>(em, ITEMS(`SELECT * FROM access_token a WHERE ${where}`), [orgId, accessTokenId]);
+    return row ?? null;
+  }
+
   /** Those that have not expired, oldest first; of one resource, or of all. */
   async list(em: EntityManager, orgId: string, resourceId: number | null, window: Window): Promise<[AccessTokenItem[], number]> {
     const where = `a.org_id = $1 AND ${resourceId === null ? '$2::bigint IS NULL' : 'a.resource_id = $2'} AND (a.expires_at IS NULL OR a.expires_at > now())`;
     const page = query<AccessTokenItem>(
       em,
-      `SELECT a.access_token_id AS "accessTokenId", a.org_id AS "orgId", a.resource_id AS "resourceId", ${MS('a.expires_at')} AS "expiresAt",
-         a.session_length_ms AS "sessionLength", a.title, a.description, ${MS('a.created_at')} AS "createdAt", r.name AS "resourceName",
-         r.nice_id AS "resourceNiceId",
-         (SELECT s.name FROM target t JOIN site s ON s.site_id = t.site_id WHERE t.resource_id = a.resource_id ORDER BY t.target_id LIMIT 1) AS "siteName"
-       FROM (SELECT * FROM access_token a WHERE ${where} ORDER BY a.created_at, a.access_token_id LIMIT $3 OFFSET $4) a
-       JOIN resource r ON r.resource_id = a.resource_id ORDER BY a.created_at, a.access_token_id`,
+      `${ITEMS(`SELECT * FROM access_token a WHERE ${where} ORDER BY a.created_at, a.access_token_id LIMIT $3 OFFSET $4`)} ORDER BY a.created_at, a.access_token_id`,
       [orgId, resourceId, window.limit, window.offset],
     );
     const total = query<{ n: number }>(em, `SELECT count(*) AS n FROM access_token a WHERE ${where}`, [orgId, resourceId]);

@@ -5,7 +5,7 @@ import {
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
-import type { AccessTokenList, CreateAccessTokenBody, CreatedAccessToken } from './access-tokens.dto.js';
+import type { AccessTokenItem, AccessTokenList, CreateAccessTokenBody, CreatedAccessToken } from './access-tokens.dto.js';
 import { AccessTokensRepository } from './access-tokens.repository.js';
 
 const ID_LENGTH = 8;
@@ -61,6 +61,13 @@ export class AccessTokensService implements OnModuleInit {
     const window = windowOf(page, 1000);
     const [accessTokens, total] = await this.repository.list(this.db.manager, orgId, resourceId, window);
     return { accessTokens, pagination: shapeA(total, window) };
+  }
+
+  /** @throws not_found, for an expired one too */
+  async get(_principal: Principal, orgId: string, accessTokenId: string): Promise<AccessTokenItem> {
+    const token = await this.repository.find(this.db.manager, orgId, accessTokenId);
+    if (!token) throw notFound('Access token');
+    return token;
   }
 
   /** @throws not_found */

@@ -11,7 +11,7 @@ export class ReachableController {
 
   /** What the caller may open: at most 1,000 of each kind, by name */
   @Get('org/:orgId/user-resources')
-  @Access('listResources')
+  @Access(null)
   @Returns(ReachableResources, { message: 'User resources retrieved successfully' })
   listUserResources(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
     return this.reachable.list(principal, orgId, page);

@@ -25,6 +25,15 @@ export class RulesController {
     return this.rules.list(principal, orgId, resourceId, page);
   }
 
+  /** Read a rule */
+  @Get('rule/:ruleId')
+  @Access('listResourceRules')
+  @Returns(RuleView, { message: 'Resource rule retrieved successfully', versioned: true })
+  async getResourceRule(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Id('ruleId') ruleId: number) {
+    const { rule, version } = await this.rules.get(principal, orgId, resourceId, ruleId);
+    return new Answer(rule, { version });
+  }
+
   /** Change a rule */
   @Post('rule/:ruleId')
   @Access('updateResourceRule')

@@ -17,6 +17,11 @@ export class RulesRepository {
     return row?.orgId ?? null;
   }
 
+  async find(em: EntityManager, orgId: string, resourceId: number, ruleId: number): Promise<StoredRule | null> {
+    const [row] = await query<StoredRule>(em, `SELECT ${COLUMNS} FROM resource_rule WHERE org_id = $1 AND resource_id = $2 AND rule_id = $3`, [orgId, resourceId, ruleId]);
+    return row ?? null;
+  }
+
   async lock(tx: EntityManager, orgId: string, resourceId: number, ruleId: number): Promise<StoredRule | null> {
     const [row] = await query<StoredRule>(
       tx,

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { Db, invalid, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf } from '../../../libs/platform/index.js';
+import { AppError, Db, invalid, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
 import { type Match, ruleValueProblem } from './rule-values.js';
@@ -43,7 +43,15 @@ export class RulesService implements OnModuleInit {
     return { rules, pagination: shapeA(total, window) };
   }
 
-  /** @throws not_found for a rule of another resource; validation as `create`; precondition_failed */
+  /** @throws not_found for a rule of another resource */
+  async get(_principal: Principal, orgId: string, resourceId: number, ruleId: number): Promise<{ rule: RuleView; version: number }> {
+    const found = await this.repository.find(this.db.manager, orgId, resourceId, ruleId);
+    if (!found) throw notFound('Rule');
+    const { version, ...rule } = found;
+    return { rule, version };
+  }
+
+  /** @throws permission_denied for a rule of another resource (§3.7); validation as `create`; precondition_failed */
   async update(
     principal: Principal,
     orgId: string,
@@ -54,7 +62,7 @@ export class RulesService implements OnModuleInit {
   ): Promise<{ rule: RuleView; version: number }> {
     return this.db.tx(async (tx) => {
       const before = await this.repository.lock(tx, orgId, resourceId, ruleId);
-      if (!before) throw notFound('Rule');
+      if (!before) throw (await this.repository.orgOf(tx, ruleId)) === orgId ? new AppError('permission_denied', 'This rule belongs to another resource') : notFound('Rule');
       requireVersion('Rule', ifMatch, before.version);
       const wanted = { ...before, ...Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) };
       requireValue(wanted.match, wanted.value);
