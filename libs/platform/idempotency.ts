@@ -30,7 +30,10 @@ interface Stored {
   /** Only where the handler chose them itself. */
   status?: number;
   message?: string;
+  version?: number;
 }
+
+const toStored = (result: unknown): Stored => (result instanceof Answer ? { data: (result.data as unknown) ?? null, ...result.options } : { data: result ?? null });
 
 /** A call under way, with what its transaction stored once it is committed. */
 interface Running {
@@ -87,8 +90,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     const running: Running = { call, committed: null };
     try {
       const result: unknown = await this.calls.run(running, () => lastValueFrom(next.handle()));
-      const own = result instanceof Answer ? result : new Answer(result);
-      const final: Stored = { data: own.data ?? null, ...own.options };
+      const final = toStored(result);
       if (running.committed && JSON.stringify(final) !== JSON.stringify(running.committed)) await this.store(this.db.manager, call, final);
       return result;
     } catch (error) {
@@ -116,7 +118,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     const { call } = running;
     if (!(await this.claim(tx, call))) throw new Decided();
     const result = await run();
-    const answer: Stored = { data: result ?? null };
+    const answer = toStored(result);
     await this.store(tx, call, answer);
     running.committed = answer;
     return result;

@@ -57,6 +57,12 @@ export function windowOf(query: PageQuery, defaultSize: number): Window {
   return { limit, offset: (Math.max(query.page ?? 1, 1) - 1) * limit };
 }
 
+/** Of lists that are whole unless a page is asked for: null for the whole. @throws as `windowOf` */
+export const windowIfAsked = (query: PageQuery): Window | null => (Object.values(query).some((value) => value !== undefined) ? windowOf(query, MAX_PAGE) : null);
+
+/** Values of `LIMIT` and `OFFSET`; null is all of it. */
+export const limitsOf = (window: Window | null): [number | null, number] => [window?.limit ?? null, window?.offset ?? 0];
+
 /** Pagination of shape A. */
 export class OffsetPagination {
   total: number;

@@ -1,13 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, execute, invalid, notFound, type Principal, query } from '../../../libs/platform/index.js';
+import { Answer, conflict, Db, execute, invalid, limitsOf, notFound, type PageQuery, type Principal, query, requireVersion, windowIfAsked } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { type ResourceChanges, ResourcesRepository, type StoredResource } from '../public/resources.repository.js';
 import { ResourcesService } from '../public/resources.service.js';
 import type { HeaderAuthBody, Whitelist } from './auth.dto.js';
 import { hashShared, headerAuthSecret } from './shared-secrets.js';
 
-type Nothing = Record<string, never>;
+/** Nothing, and the version that the resource has now. */
+type Changed = Answer<Record<string, never>>;
 
 /** What visitors of a public resource must know or be (integration-api.md §3.5, Auth). Nothing of it is ever shown. */
 @Injectable()
@@ -20,34 +21,35 @@ export class ResourceAuthService {
   ) {}
 
   /** @throws validation when it is no HTTP resource; so do the next two. */
-  async setPassword(principal: Principal, orgId: string, resourceId: number, password: string | null): Promise<Nothing> {
+  async setPassword(principal: Principal, orgId: string, resourceId: number, password: string | null, ifMatch: number | undefined): Promise<Changed> {
     const passwordHash = password === null ? null : await hashShared(password);
-    return this.set(principal, orgId, resourceId, 'resource.set_password', password !== null, { passwordHash });
+    return this.set(principal, orgId, resourceId, ifMatch, 'resource.set_password', password !== null, { passwordHash });
   }
 
-  async setPincode(principal: Principal, orgId: string, resourceId: number, pincode: string | null): Promise<Nothing> {
+  async setPincode(principal: Principal, orgId: string, resourceId: number, pincode: string | null, ifMatch: number | undefined): Promise<Changed> {
     const pincodeHash = pincode === null ? null : await hashShared(pincode);
-    return this.set(principal, orgId, resourceId, 'resource.set_pincode', pincode !== null, { pincodeHash });
+    return this.set(principal, orgId, resourceId, ifMatch, 'resource.set_pincode', pincode !== null, { pincodeHash });
   }
 
-  async setHeaderAuth(principal: Principal, orgId: string, resourceId: number, { user, password, extendedCompatibility }: HeaderAuthBody): Promise<Nothing> {
+  async setHeaderAuth(principal: Principal, orgId: string, resourceId: number, { user, password, extendedCompatibility }: HeaderAuthBody, ifMatch: number | undefined): Promise<Changed> {
     const cleared = user === null || password === null || extendedCompatibility === null;
     const changes = cleared
       ? { headerAuthUser: null, headerAuthHash: null, headerAuthExtended: null }
       : { headerAuthUser: user, headerAuthHash: await hashShared(headerAuthSecret(user, password)), headerAuthExtended: extendedCompatibility };
-    return this.set(principal, orgId, resourceId, 'resource.set_header_auth', !cleared, changes);
+    return this.set(principal, orgId, resourceId, ifMatch, 'resource.set_header_auth', !cleared, changes);
   }
 
   /** In the order in which they were given. */
-  async whitelist(_principal: Principal, _orgId: string, resourceId: number): Promise<Whitelist> {
-    return { whitelist: await query(this.db.manager, 'SELECT email FROM resource_whitelist WHERE resource_id = $1 ORDER BY position, email', [resourceId]) };
+  async whitelist(_principal: Principal, _orgId: string, resourceId: number, page: PageQuery): Promise<Whitelist> {
+    const text = 'SELECT email FROM resource_whitelist WHERE resource_id = $1 ORDER BY position, email LIMIT $2 OFFSET $3';
+    return { whitelist: await query(this.db.manager, text, [resourceId, ...limitsOf(windowIfAsked(page))]) };
   }
 
   /** Replaces the list. @throws validation unless the whitelist is switched on; so does `allow`. */
-  async setWhitelist(principal: Principal, orgId: string, resourceId: number, emails: string[]): Promise<Nothing> {
+  async setWhitelist(principal: Principal, orgId: string, resourceId: number, emails: string[], ifMatch: number | undefined): Promise<Changed> {
     const wanted = [...new Set(emails.map((email) => email.toLowerCase()))];
     return this.db.tx(async (tx) => {
-      requireWhitelist(await this.resources.lock(tx, orgId, resourceId));
+      const { version } = requireWhitelist(await this.lock(tx, orgId, resourceId, ifMatch));
       await execute(tx, 'DELETE FROM resource_whitelist WHERE resource_id = $1 AND email <> ALL($2::text[])', [resourceId, wanted]);
       await execute(
         tx,
@@ -55,15 +57,15 @@ export class ResourceAuthService {
          ON CONFLICT (resource_id, email) DO UPDATE SET position = excluded.position WHERE w.position <> excluded.position`,
         [resourceId, wanted],
       );
-      return this.done(tx, principal, orgId, resourceId, 'resource.set_whitelist', { emails: wanted.length });
+      return this.done(tx, principal, orgId, resourceId, version, 'resource.set_whitelist', { emails: wanted.length });
     });
   }
 
   /** @throws conflict when it is there. */
-  async allow(principal: Principal, orgId: string, resourceId: number, given: string): Promise<Nothing> {
+  async allow(principal: Principal, orgId: string, resourceId: number, given: string, ifMatch: number | undefined): Promise<Changed> {
     const email = given.toLowerCase();
     return this.db.tx(async (tx) => {
-      requireWhitelist(await this.resources.lock(tx, orgId, resourceId));
+      const { version } = requireWhitelist(await this.lock(tx, orgId, resourceId, ifMatch));
       const added = await execute(
         tx,
         `INSERT INTO resource_whitelist (resource_id, email, position)
@@ -71,31 +73,41 @@ export class ResourceAuthService {
         [resourceId, email],
       );
       if (added === 0) throw conflict('This e-mail is on the whitelist already');
-      return this.done(tx, principal, orgId, resourceId, 'resource.add_to_whitelist', { email });
+      return this.done(tx, principal, orgId, resourceId, version, 'resource.add_to_whitelist', { email });
     });
   }
 
   /** @throws not_found when it is not there. */
-  async disallow(principal: Principal, orgId: string, resourceId: number, given: string): Promise<Nothing> {
+  async disallow(principal: Principal, orgId: string, resourceId: number, given: string, ifMatch: number | undefined): Promise<Changed> {
     const email = given.toLowerCase();
     return this.db.tx(async (tx) => {
-      await this.resources.lock(tx, orgId, resourceId);
+      const { version } = await this.lock(tx, orgId, resourceId, ifMatch);
       if ((await execute(tx, 'DELETE FROM resource_whitelist WHERE resource_id = $1 AND email = $2', [resourceId, email])) === 0) throw notFound('E-mail');
-      return this.done(tx, principal, orgId, resourceId, 'resource.remove_from_whitelist', { email });
+      return this.done(tx, principal, orgId, resourceId, version, 'resource.remove_from_whitelist', { email });
     });
   }
 
-  private async set(principal: Principal, orgId: string, resourceId: number, action: string, set: boolean, changes: ResourceChanges): Promise<Nothing> {
+  private async set(
+    principal: Principal, orgId: string, resourceId: number, ifMatch: number | undefined, action: string, set: boolean, changes: ResourceChanges,
+  ): Promise<Changed> {
     return this.db.tx(async (tx) => {
-      requireHttp(await this.resources.lock(tx, orgId, resourceId));
-      await this.repository.update(tx, orgId, resourceId, changes);
-      return this.done(tx, principal, orgId, resourceId, action, { set });
+      requireHttp(await this.lock(tx, orgId, resourceId, ifMatch));
+      const { version } = await this.repository.update(tx, orgId, resourceId, changes);
+      return this.done(tx, principal, orgId, resourceId, version, action, { set });
     });
   }
 
-  private async done(tx: EntityManager, principal: Principal, orgId: string, resourceId: number, action: string, details: Record<string, unknown>): Promise<Nothing> {
+  private async lock(tx: EntityManager, orgId: string, resourceId: number, ifMatch: number | undefined): Promise<StoredResource> {
+    const resource = await this.resources.lock(tx, orgId, resourceId);
+    requireVersion('Resource', ifMatch, resource.version);
+    return resource;
+  }
+
+  private async done(
+    tx: EntityManager, principal: Principal, orgId: string, resourceId: number, version: number, action: string, details: Record<string, unknown>,
+  ): Promise<Changed> {
     await this.audit.record(tx, principal, { orgId, action, target: { type: 'resource', id: resourceId }, details });
-    return {};
+    return new Answer({}, { version });
   }
 }
 
@@ -103,7 +115,8 @@ function requireHttp({ http }: StoredResource): void {
   if (!http) throw invalid('resourceId', 'only an HTTP resource can ask its visitors who they are');
 }
 
-function requireWhitelist(resource: StoredResource): void {
+function requireWhitelist(resource: StoredResource): StoredResource {
   requireHttp(resource);
   if (!resource.emailWhitelistEnabled) throw invalid('emailWhitelistEnabled', 'the whitelist of this resource is not switched on');
+  return resource;
 }

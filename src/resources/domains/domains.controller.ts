@@ -60,8 +60,8 @@ export class DomainsController {
   @Get('domain/:domainId/dns-records')
   @Access('getDNSRecords')
   @Returns([DnsRecordView], { message: 'DNS records retrieved successfully' })
-  getDnsRecords(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string) {
-    return this.domains.records(principal, orgId, domainId);
+  getDnsRecords(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string, @Query() page: PageQuery) {
+    return this.domains.records(principal, orgId, domainId, page);
   }
 
   /** Begin the verification of a domain anew */

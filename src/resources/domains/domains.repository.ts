@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query, type Window } from '../../../libs/platform/index.js';
+import { execute, limitsOf, prepared, query, type Window } from '../../../libs/platform/index.js';
 import type { DnsRecordView, DomainType, DomainView } from './domains.dto.js';
 
 export interface DomainRow extends DomainView {
@@ -117,12 +117,12 @@ export class DomainsRepository {
     await execute(tx, 'DELETE FROM domain WHERE org_id = $1 AND domain_id = $2', [orgId, domainId]);
   }
 
-  async records(em: EntityManager, domainId: string): Promise<DnsRecordView[]> {
+  async records(em: EntityManager, domainId: string, window: Window | null = null): Promise<DnsRecordView[]> {
     return query<DnsRecordView>(
       em,
       `SELECT record_id AS id, domain_id AS "domainId", record_type AS "recordType", base_domain AS "baseDomain", value, verified
-       FROM domain_record WHERE domain_id = $1 ORDER BY record_id`,
-      [domainId],
+       FROM domain_record WHERE domain_id = $1 ORDER BY record_id LIMIT $2 OFFSET $3`,
+      [domainId, ...limitsOf(window)],
     );
   }
 

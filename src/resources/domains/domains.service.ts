@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nes
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import {
-  Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, TenantResolvers, windowOf,
+  Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, TenantResolvers, windowIfAsked, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { isWithin, parentOf } from '../names.js';
@@ -150,9 +150,9 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
   }
 
   /** A records hold what DNS_SERVER_IP says now. */
-  async records(_principal: Principal, orgId: string, domainId: string): Promise<DnsRecordView[]> {
+  async records(_principal: Principal, orgId: string, domainId: string, page: PageQuery): Promise<DnsRecordView[]> {
     if (!(await this.repository.find(this.db.manager, orgId, domainId))) throw notFound('Domain');
-    const rows = await this.repository.records(this.db.manager, domainId);
+    const rows = await this.repository.records(this.db.manager, domainId, windowIfAsked(page));
     return rows.map((row) => (row.recordType === 'A' ? { ...row, value: this.config.dnsServerIp } : row));
   }
 

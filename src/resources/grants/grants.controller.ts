@@ -1,6 +1,6 @@
-import { Body, Controller, Get, Post } from '@nestjs/common';
+import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, Id, OrgId, type Principal, Returns } from '../../../libs/platform/index.js';
+import { Access, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
 import { GrantedRoles, GrantedUsers, RoleIdBody, RoleIdsBody, UserIdBody, UserIdsBody } from './grants.dto.js';
 import { GrantsService } from './grants.service.js';
 
@@ -13,65 +13,83 @@ export class GrantsController {
   @Get('roles')
   @Access('listResourceRoles')
   @Returns(GrantedRoles, { message: 'Resource roles retrieved successfully' })
-  listResourceRoles(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number) {
-    return this.grants.roles(principal, orgId, resourceId);
+  listResourceRoles(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Query() page: PageQuery) {
+    return this.grants.roles(principal, orgId, resourceId, page);
   }
 
   /** List the users who may pass beside those of the roles */
   @Get('users')
   @Access('listResourceUsers')
   @Returns(GrantedUsers, { message: 'Resource users retrieved successfully' })
-  listResourceUsers(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number) {
-    return this.grants.users(principal, orgId, resourceId);
+  listResourceUsers(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Query() page: PageQuery) {
+    return this.grants.users(principal, orgId, resourceId, page);
   }
 
   /** Replace the roles that may pass */
   @Post('roles')
   @Access('setResourceRoles')
-  @Returns('empty', { status: 201, message: 'Roles set for resource successfully' })
-  setResourceRoles(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: RoleIdsBody) {
-    return this.grants.setRoles(principal, orgId, resourceId, body.roleIds);
+  @ChecksVersion()
+  @Returns('empty', { status: 201, message: 'Roles set for resource successfully', versioned: true })
+  setResourceRoles(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: RoleIdsBody,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.grants.setRoles(principal, orgId, resourceId, body.roleIds, ifMatch);
   }
 
   /** Replace the users who may pass */
   @Post('users')
   @Access('setResourceUsers')
-  @Returns('empty', { status: 201, message: 'Users set for resource successfully' })
-  setResourceUsers(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UserIdsBody) {
-    return this.grants.setUsers(principal, orgId, resourceId, body.userIds);
+  @ChecksVersion()
+  @Returns('empty', { status: 201, message: 'Users set for resource successfully', versioned: true })
+  setResourceUsers(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UserIdsBody,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.grants.setUsers(principal, orgId, resourceId, body.userIds, ifMatch);
   }
 
   /** Let a role pass */
   @Post('roles/add')
   @Access('setResourceRoles')
+  @ChecksVersion()
   @ErrorAnswers(409)
-  @Returns('empty', { status: 201, message: 'Role added to resource successfully' })
-  addResourceRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: RoleIdBody) {
-    return this.grants.addRole(principal, orgId, resourceId, body.roleId);
+  @Returns('empty', { status: 201, message: 'Role added to resource successfully', versioned: true })
+  addResourceRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: RoleIdBody, @IfMatch() ifMatch: number | undefined) {
+    return this.grants.addRole(principal, orgId, resourceId, body.roleId, ifMatch);
   }
 
   /** Let a role pass no more */
   @Post('roles/remove')
   @Access('setResourceRoles')
-  @Returns('empty', { message: 'Role removed from resource successfully' })
-  removeResourceRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: RoleIdBody) {
-    return this.grants.removeRole(principal, orgId, resourceId, body.roleId);
+  @ChecksVersion()
+  @Returns('empty', { message: 'Role removed from resource successfully', versioned: true })
+  removeResourceRole(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: RoleIdBody,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.grants.removeRole(principal, orgId, resourceId, body.roleId, ifMatch);
   }
 
   /** Let a user pass */
   @Post('users/add')
   @Access('setResourceUsers')
+  @ChecksVersion()
   @ErrorAnswers(409)
-  @Returns('empty', { status: 201, message: 'User added to resource successfully' })
-  addResourceUser(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UserIdBody) {
-    return this.grants.addUser(principal, orgId, resourceId, body.userId);
+  @Returns('empty', { status: 201, message: 'User added to resource successfully', versioned: true })
+  addResourceUser(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UserIdBody, @IfMatch() ifMatch: number | undefined) {
+    return this.grants.addUser(principal, orgId, resourceId, body.userId, ifMatch);
   }
 
   /** Let a user pass no more */
   @Post('users/remove')
   @Access('setResourceUsers')
-  @Returns('empty', { message: 'User removed from resource successfully' })
-  removeResourceUser(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UserIdBody) {
-    return this.grants.removeUser(principal, orgId, resourceId, body.userId);
+  @ChecksVersion()
+  @Returns('empty', { message: 'User removed from resource successfully', versioned: true })
+  removeResourceUser(
+    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UserIdBody,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.grants.removeUser(principal, orgId, resourceId, body.userId, ifMatch);
   }
 }

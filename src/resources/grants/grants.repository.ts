@@ -1,27 +1,27 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, query } from '../../../libs/platform/index.js';
+import { execute, limitsOf, query, type Window } from '../../../libs/platform/index.js';
 import type { GrantedRole, GrantedUser } from './grants.dto.js';
 
 /** All SQL about who may pass a public resource. */
 @Injectable()
 export class GrantsRepository {
-  async roles(em: EntityManager, orgId: string, resourceId: number): Promise<GrantedRole[]> {
+  async roles(em: EntityManager, orgId: string, resourceId: number, window: Window | null): Promise<GrantedRole[]> {
     return query<GrantedRole>(
       em,
       `SELECT r.role_id AS "roleId", r.name, r.description, r.is_admin AS "isAdmin" FROM role r
        WHERE r.org_id = $1 AND (r.is_admin OR r.role_id IN (SELECT g.role_id FROM resource_role g WHERE g.resource_id = $2))
-       ORDER BY r.is_admin DESC, r.name, r.role_id`,
-      [orgId, resourceId],
+       ORDER BY r.is_admin DESC, r.name, r.role_id LIMIT $3 OFFSET $4`,
+      [orgId, resourceId, ...limitsOf(window)],
     );
   }
 
-  async users(em: EntityManager, orgId: string, resourceId: number): Promise<GrantedUser[]> {
+  async users(em: EntityManager, orgId: string, resourceId: number, window: Window | null): Promise<GrantedUser[]> {
     return query<GrantedUser>(
       em,
       `SELECT u.user_id AS "userId", u.username, 'internal' AS type, NULL AS "idpName", NULL AS "idpId", u.email
-       FROM resource_user g JOIN "user" u USING (user_id) WHERE g.org_id = $1 AND g.resource_id = $2 ORDER BY u.username, u.user_id`,
-      [orgId, resourceId],
+       FROM resource_user g JOIN "user" u USING (user_id) WHERE g.org_id = $1 AND g.resource_id = $2 ORDER BY u.username, u.user_id LIMIT $3 OFFSET $4`,
+      [orgId, resourceId, ...limitsOf(window)],
     );
   }
 

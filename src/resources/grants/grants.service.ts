@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, invalid, notFound, type Principal } from '../../../libs/platform/index.js';
+import { Answer, conflict, Db, invalid, notFound, type PageQuery, type Principal, requireVersion, windowIfAsked } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
 import type { GrantedRoles, GrantedUsers } from './grants.dto.js';
 import { GrantsRepository } from './grants.repository.js';
 
-type Nothing = Record<string, never>;
+/** Nothing, and the version that the resource has now. */
+type Changed = Answer<Record<string, never>>;
 
 /** Which roles and users may pass a public resource (integration-api.md §3.4, Relations). The Admin role always may: it is never stored. */
 @Injectable()
@@ -18,57 +19,57 @@ export class GrantsService {
     private readonly audit: AuditService,
   ) {}
 
-  async roles(_principal: Principal, orgId: string, resourceId: number): Promise<GrantedRoles> {
-    return { roles: await this.repository.roles(this.db.manager, orgId, resourceId) };
+  async roles(_principal: Principal, orgId: string, resourceId: number, page: PageQuery): Promise<GrantedRoles> {
+    return { roles: await this.repository.roles(this.db.manager, orgId, resourceId, windowIfAsked(page)) };
   }
 
-  async users(_principal: Principal, orgId: string, resourceId: number): Promise<GrantedUsers> {
-    return { users: await this.repository.users(this.db.manager, orgId, resourceId) };
+  async users(_principal: Principal, orgId: string, resourceId: number, page: PageQuery): Promise<GrantedUsers> {
+    return { users: await this.repository.users(this.db.manager, orgId, resourceId, windowIfAsked(page)) };
   }
 
   /** Replaces the roles. @throws not_found for a role of another organization, validation for Admin; so do the next two. */
-  setRoles(principal: Principal, orgId: string, resourceId: number, roleIds: number[]): Promise<Nothing> {
-    return this.change(principal, orgId, resourceId, 'resource.set_roles', { roleIds }, async (tx) => {
+  setRoles(principal: Principal, orgId: string, resourceId: number, roleIds: number[], ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, resourceId, ifMatch, 'resource.set_roles', { roleIds }, async (tx) => {
       await this.requireRoles(tx, orgId, roleIds, 'roleIds');
       await this.repository.setRoles(tx, resourceId, roleIds);
     });
   }
 
   /** @throws conflict when it is granted. */
-  addRole(principal: Principal, orgId: string, resourceId: number, roleId: number): Promise<Nothing> {
-    return this.change(principal, orgId, resourceId, 'resource.add_role', { roleId }, async (tx) => {
+  addRole(principal: Principal, orgId: string, resourceId: number, roleId: number, ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, resourceId, ifMatch, 'resource.add_role', { roleId }, async (tx) => {
       await this.requireRoles(tx, orgId, [roleId], 'roleId');
       if ((await this.repository.addRoles(tx, resourceId, [roleId])) === 0) throw conflict('This role is assigned already');
     });
   }
 
   /** @throws not_found when it is not granted. */
-  removeRole(principal: Principal, orgId: string, resourceId: number, roleId: number): Promise<Nothing> {
-    return this.change(principal, orgId, resourceId, 'resource.remove_role', { roleId }, async (tx) => {
+  removeRole(principal: Principal, orgId: string, resourceId: number, roleId: number, ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, resourceId, ifMatch, 'resource.remove_role', { roleId }, async (tx) => {
       await this.requireRoles(tx, orgId, [roleId], 'roleId');
       if ((await this.repository.removeRole(tx, resourceId, roleId)) === 0) throw notFound('Role');
     });
   }
 
   /** Replaces the users. @throws not_found for somebody who is no member of the organization; so do the next two. */
-  setUsers(principal: Principal, orgId: string, resourceId: number, userIds: string[]): Promise<Nothing> {
-    return this.change(principal, orgId, resourceId, 'resource.set_users', { userIds }, async (tx) => {
+  setUsers(principal: Principal, orgId: string, resourceId: number, userIds: string[], ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, resourceId, ifMatch, 'resource.set_users', { userIds }, async (tx) => {
       await this.requireMembers(tx, orgId, userIds);
       await this.repository.setUsers(tx, orgId, resourceId, userIds);
     });
   }
 
   /** @throws conflict when he is granted access. */
-  addUser(principal: Principal, orgId: string, resourceId: number, userId: string): Promise<Nothing> {
-    return this.change(principal, orgId, resourceId, 'resource.add_user', { userId }, async (tx) => {
+  addUser(principal: Principal, orgId: string, resourceId: number, userId: string, ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, resourceId, ifMatch, 'resource.add_user', { userId }, async (tx) => {
       await this.requireMembers(tx, orgId, [userId]);
       if ((await this.repository.addUsers(tx, orgId, resourceId, [userId])) === 0) throw conflict('This user is assigned already');
     });
   }
 
   /** @throws not_found when he is not granted access. */
-  removeUser(principal: Principal, orgId: string, resourceId: number, userId: string): Promise<Nothing> {
-    return this.change(principal, orgId, resourceId, 'resource.remove_user', { userId }, async (tx) => {
+  removeUser(principal: Principal, orgId: string, resourceId: number, userId: string, ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, resourceId, ifMatch, 'resource.remove_user', { userId }, async (tx) => {
       await this.requireMembers(tx, orgId, [userId]);
       if ((await this.repository.removeUser(tx, resourceId, userId)) === 0) throw notFound('User');
     });
@@ -78,15 +79,17 @@ export class GrantsService {
     principal: Principal,
     orgId: string,
     resourceId: number,
+    ifMatch: number | undefined,
     action: string,
     details: Record<string, unknown>,
     work: (tx: EntityManager) => Promise<void>,
-  ): Promise<Nothing> {
+  ): Promise<Changed> {
     return this.db.tx(async (tx) => {
-      await this.resources.lock(tx, orgId, resourceId);
+      const { version } = await this.resources.lock(tx, orgId, resourceId);
+      requireVersion('Resource', ifMatch, version);
       await work(tx);
       await this.audit.record(tx, principal, { orgId, action, target: { type: 'resource', id: resourceId }, details });
-      return {};
+      return new Answer({}, { version });
     });
   }
 

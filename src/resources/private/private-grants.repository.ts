@@ -1,37 +1,37 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, query } from '../../../libs/platform/index.js';
+import { execute, limitsOf, query, type Window } from '../../../libs/platform/index.js';
 import type { GrantedRole, GrantedUser } from '../grants/grants.dto.js';
 import type { GrantedClient } from './private-grants.dto.js';
 
 /** All SQL about who may use a private resource. Writes are for a resource that the transaction holds locked. */
 @Injectable()
 export class PrivateGrantsRepository {
-  async roles(em: EntityManager, orgId: string, siteResourceId: number): Promise<GrantedRole[]> {
+  async roles(em: EntityManager, orgId: string, siteResourceId: number, window: Window | null): Promise<GrantedRole[]> {
     return query<GrantedRole>(
       em,
       `SELECT r.role_id AS "roleId", r.name, r.description, r.is_admin AS "isAdmin" FROM role r
        WHERE r.org_id = $1 AND (r.is_admin OR r.role_id IN (SELECT g.role_id FROM site_resource_role g WHERE g.site_resource_id = $2))
-       ORDER BY r.is_admin DESC, r.name, r.role_id`,
-      [orgId, siteResourceId],
+       ORDER BY r.is_admin DESC, r.name, r.role_id LIMIT $3 OFFSET $4`,
+      [orgId, siteResourceId, ...limitsOf(window)],
     );
   }
 
-  async users(em: EntityManager, orgId: string, siteResourceId: number): Promise<GrantedUser[]> {
+  async users(em: EntityManager, orgId: string, siteResourceId: number, window: Window | null): Promise<GrantedUser[]> {
     return query<GrantedUser>(
       em,
       `SELECT u.user_id AS "userId", u.username, 'internal' AS type, NULL AS "idpName", NULL::int AS "idpId", u.email
-       FROM site_resource_user g JOIN "user" u USING (user_id) WHERE g.org_id = $1 AND g.site_resource_id = $2 ORDER BY u.username, u.user_id`,
-      [orgId, siteResourceId],
+       FROM site_resource_user g JOIN "user" u USING (user_id) WHERE g.org_id = $1 AND g.site_resource_id = $2 ORDER BY u.username, u.user_id LIMIT $3 OFFSET $4`,
+      [orgId, siteResourceId, ...limitsOf(window)],
     );
   }
 
-  async clients(em: EntityManager, orgId: string, siteResourceId: number): Promise<GrantedClient[]> {
+  async clients(em: EntityManager, orgId: string, siteResourceId: number, window: Window | null): Promise<GrantedClient[]> {
     return query<GrantedClient>(
       em,
       `SELECT c.client_id AS "clientId", c.name, c.address::text AS subnet FROM site_resource_client g JOIN client c USING (client_id)
-       WHERE c.org_id = $1 AND g.site_resource_id = $2 ORDER BY c.name, c.client_id`,
-      [orgId, siteResourceId],
+       WHERE c.org_id = $1 AND g.site_resource_id = $2 ORDER BY c.name, c.client_id LIMIT $3 OFFSET $4`,
+      [orgId, siteResourceId, ...limitsOf(window)],
     );
   }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, notFound, type Principal } from '../../../libs/platform/index.js';
+import { Answer, conflict, Db, notFound, type PageQuery, type Principal, requireVersion, windowIfAsked } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import type { GrantedRoles, GrantedUsers } from '../grants/grants.dto.js';
 import type { AddedToClient, GrantedClients } from './private-grants.dto.js';
@@ -8,7 +8,8 @@ import { PrivateGrantsRepository } from './private-grants.repository.js';
 import { PrivateLinks } from './private-links.js';
 import { PrivateResourcesService } from './private.service.js';
 
-type Nothing = Record<string, never>;
+/** Nothing, and the version that the resource has now. */
+type Changed = Answer<Record<string, never>>;
 
 /** Which roles, users and machine clients may use a private resource (integration-api.md §3.4, Relations). The Admin role always may. */
 @Injectable()
@@ -21,76 +22,76 @@ export class PrivateGrantsService {
     private readonly audit: AuditService,
   ) {}
 
-  async roles(_principal: Principal, orgId: string, siteResourceId: number): Promise<GrantedRoles> {
-    return { roles: await this.repository.roles(this.db.manager, orgId, siteResourceId) };
+  async roles(_principal: Principal, orgId: string, siteResourceId: number, page: PageQuery): Promise<GrantedRoles> {
+    return { roles: await this.repository.roles(this.db.manager, orgId, siteResourceId, windowIfAsked(page)) };
   }
 
-  async users(_principal: Principal, orgId: string, siteResourceId: number): Promise<GrantedUsers> {
-    return { users: await this.repository.users(this.db.manager, orgId, siteResourceId) };
+  async users(_principal: Principal, orgId: string, siteResourceId: number, page: PageQuery): Promise<GrantedUsers> {
+    return { users: await this.repository.users(this.db.manager, orgId, siteResourceId, windowIfAsked(page)) };
   }
 
-  async clients(_principal: Principal, orgId: string, siteResourceId: number): Promise<GrantedClients> {
-    return { clients: await this.repository.clients(this.db.manager, orgId, siteResourceId) };
+  async clients(_principal: Principal, orgId: string, siteResourceId: number, page: PageQuery): Promise<GrantedClients> {
+    return { clients: await this.repository.clients(this.db.manager, orgId, siteResourceId, windowIfAsked(page)) };
   }
 
   /** Replaces the roles. @throws not_found for a role of another organization, validation for Admin; so do the next two. */
-  setRoles(principal: Principal, orgId: string, id: number, roleIds: number[]): Promise<Nothing> {
-    return this.change(principal, orgId, id, 'set_roles', { roleIds }, (tx) => this.links.setRoles(tx, orgId, id, roleIds));
+  setRoles(principal: Principal, orgId: string, id: number, roleIds: number[], ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, id, ifMatch, 'set_roles', { roleIds }, (tx) => this.links.setRoles(tx, orgId, id, roleIds));
   }
 
   /** @throws conflict when it is granted. */
-  addRole(principal: Principal, orgId: string, id: number, roleId: number): Promise<Nothing> {
-    return this.change(principal, orgId, id, 'add_role', { roleId }, async (tx) => {
+  addRole(principal: Principal, orgId: string, id: number, roleId: number, ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, id, ifMatch, 'add_role', { roleId }, async (tx) => {
       await this.links.requireRoles(tx, orgId, [roleId], 'roleId');
       if ((await this.repository.addRoles(tx, id, [roleId])) === 0) throw conflict('This role is assigned already');
     });
   }
 
   /** @throws not_found when it is not granted. */
-  removeRole(principal: Principal, orgId: string, id: number, roleId: number): Promise<Nothing> {
-    return this.change(principal, orgId, id, 'remove_role', { roleId }, async (tx) => {
+  removeRole(principal: Principal, orgId: string, id: number, roleId: number, ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, id, ifMatch, 'remove_role', { roleId }, async (tx) => {
       await this.links.requireRoles(tx, orgId, [roleId], 'roleId');
       if ((await this.repository.removeRole(tx, id, roleId)) === 0) throw notFound('Role');
     });
   }
 
   /** Replaces the users. @throws not_found for somebody who is no member of the organization; so do the next two. */
-  setUsers(principal: Principal, orgId: string, id: number, userIds: string[]): Promise<Nothing> {
-    return this.change(principal, orgId, id, 'set_users', { userIds }, (tx) => this.links.setUsers(tx, orgId, id, userIds));
+  setUsers(principal: Principal, orgId: string, id: number, userIds: string[], ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, id, ifMatch, 'set_users', { userIds }, (tx) => this.links.setUsers(tx, orgId, id, userIds));
   }
 
   /** @throws conflict when he is granted access. */
-  addUser(principal: Principal, orgId: string, id: number, userId: string): Promise<Nothing> {
-    return this.change(principal, orgId, id, 'add_user', { userId }, async (tx) => {
+  addUser(principal: Principal, orgId: string, id: number, userId: string, ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, id, ifMatch, 'add_user', { userId }, async (tx) => {
       await this.links.requireMembers(tx, orgId, [userId]);
       if ((await this.repository.addUsers(tx, orgId, id, [userId])) === 0) throw conflict('This user is assigned already');
     });
   }
 
   /** @throws not_found when he is not granted access. */
-  removeUser(principal: Principal, orgId: string, id: number, userId: string): Promise<Nothing> {
-    return this.change(principal, orgId, id, 'remove_user', { userId }, async (tx) => {
+  removeUser(principal: Principal, orgId: string, id: number, userId: string, ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, id, ifMatch, 'remove_user', { userId }, async (tx) => {
       await this.links.requireMembers(tx, orgId, [userId]);
       if ((await this.repository.removeUser(tx, id, userId)) === 0) throw notFound('User');
     });
   }
 
   /** Replaces the machine clients. @throws not_found for a client of another organization, validation for a person's device; so do the next three. */
-  setClients(principal: Principal, orgId: string, id: number, clientIds: number[]): Promise<Nothing> {
-    return this.change(principal, orgId, id, 'set_clients', { clientIds }, (tx) => this.links.setClients(tx, orgId, id, clientIds));
+  setClients(principal: Principal, orgId: string, id: number, clientIds: number[], ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, id, ifMatch, 'set_clients', { clientIds }, (tx) => this.links.setClients(tx, orgId, id, clientIds));
   }
 
   /** @throws conflict when it is granted. */
-  addClient(principal: Principal, orgId: string, id: number, clientId: number): Promise<Nothing> {
-    return this.change(principal, orgId, id, 'add_client', { clientId }, async (tx) => {
+  addClient(principal: Principal, orgId: string, id: number, clientId: number, ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, id, ifMatch, 'add_client', { clientId }, async (tx) => {
       await this.links.requireMachines(tx, orgId, [clientId], 'clientId');
       if ((await this.repository.addClients(tx, id, [clientId])) === 0) throw conflict('This client is assigned already');
     });
   }
 
   /** @throws not_found when it is not granted. */
-  removeClient(principal: Principal, orgId: string, id: number, clientId: number): Promise<Nothing> {
-    return this.change(principal, orgId, id, 'remove_client', { clientId }, async (tx) => {
+  removeClient(principal: Principal, orgId: string, id: number, clientId: number, ifMatch: number | undefined): Promise<Changed> {
+    return this.change(principal, orgId, id, ifMatch, 'remove_client', { clientId }, async (tx) => {
       await this.links.requireMachines(tx, orgId, [clientId], 'clientId');
       if ((await this.repository.removeClient(tx, id, clientId)) === 0) throw notFound('Client');
     });
@@ -110,13 +111,14 @@ export class PrivateGrantsService {
   }
 
   private change(
-    principal: Principal, orgId: string, siteResourceId: number, verb: string, details: Record<string, unknown>, work: (tx: EntityManager) => Promise<void>,
-  ): Promise<Nothing> {
+    principal: Principal, orgId: string, siteResourceId: number, ifMatch: number | undefined, verb: string, details: Record<string, unknown>, work: (tx: EntityManager) => Promise<void>,
+  ): Promise<Changed> {
     return this.db.tx(async (tx) => {
-      await this.resources.lock(tx, orgId, siteResourceId);
+      const { version } = await this.resources.lock(tx, orgId, siteResourceId);
+      requireVersion('Site resource', ifMatch, version);
       await work(tx);
       await this.audit.record(tx, principal, { orgId, action: `site_resource.${verb}`, target: { type: 'site_resource', id: siteResourceId }, details });
-      return {};
+      return new Answer({}, { version });
     });
   }
 }

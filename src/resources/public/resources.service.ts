@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, Config, conflict, Db, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowOf,
+  AppError, Config, conflict, Db, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowIfAsked, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, SitesService } from '../../sites/index.js';
@@ -95,8 +95,7 @@ export class ResourcesService implements OnModuleInit {
 
   /** Every name, unless a page is asked for. */
   names(_principal: Principal, orgId: string, page: PageQuery): Promise<ResourceName[]> {
-    const asked = Object.values(page).some((value) => value !== undefined);
-    return this.reads.names(this.db.manager, orgId, asked ? windowOf(page, 1000) : null);
+    return this.reads.names(this.db.manager, orgId, windowIfAsked(page));
   }
 
   /** @throws not_found */
