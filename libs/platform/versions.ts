@@ -1,7 +1,7 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { GatehouseRequest } from './access.js';
-import { ErrorAnswers } from './answers.js';
+import { Answer, ErrorAnswers } from './answers.js';
 import { AppError } from './errors.js';
 
 /** Objects that clients change have a `version` column, which triggers count; their ETag is that version (RFC 9110 §8.8.3). */
@@ -24,6 +24,9 @@ export const IfMatch = createParamDecorator((_: unknown, context: ExecutionConte
   const version = /^\s*(?:W\/)?"(\d{1,15})"/.exec(header)?.[1];
   return version === undefined ? -1 : Number(version);
 });
+
+/** The result of a transaction that made an object: a new row has the default of its `version` column, and nothing has changed it yet. */
+export const created = <T>(object: T): Answer<T> => new Answer(object, { version: 1 });
 
 /** @throws precondition_failed when the caller read another version than there is. For rows that the transaction holds locked. */
 export function requireVersion(what: string, ifMatch: number | undefined, version: number): void {

@@ -22,7 +22,7 @@ export class ClientsController {
   @Access('createClient')
   @ErrorAnswers(409)
   // The sentence is the contract's.
-  @Returns(ClientView, { status: 201, message: 'Site created successfully' })
+  @Returns(ClientView, { status: 201, message: 'Site created successfully', versioned: true })
   createClient(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateClientBody) {
     return this.clients.create(principal, orgId, body);
   }

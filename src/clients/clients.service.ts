@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, parseId, type Principal, randomLower, requireVersion, sha256, shapeB, TenantResolvers, windowOf,
+  type Answer, created, conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, parseId, type Principal, randomLower, requireVersion, sha256, shapeB, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
 import { AuditService } from '../audit/index.js';
 import { AddressPoolService } from '../orgs/index.js';
@@ -43,7 +43,7 @@ export class ClientsService implements OnModuleInit {
   }
 
   /** @throws conflict when address or olmId is taken; validation when the address is outside the organization's ranges. */
-  async create(principal: Principal, orgId: string, body: CreateClientBody): Promise<ClientView> {
+  async create(principal: Principal, orgId: string, body: CreateClientBody): Promise<Answer<ClientView>> {
     const { name, olmId } = body;
     const secretHash = sha256(body.secret);
     for (let attempt = 1; ; attempt++) {
@@ -52,7 +52,7 @@ export class ClientsService implements OnModuleInit {
           const address = await this.pool.take(tx, orgId, body.subnet, 'subnet');
           const row = await this.repository.insert(tx, orgId, { niceId: makeNiceId(), name, olmId, secretHash, address });
           await this.audit.record(tx, principal, { orgId, action: 'client.create', target: { type: 'client', id: row.clientId }, details: { name } });
-          return toView(row);
+          return created(toView(row));
         });
       } catch (error) {
         if (isUniqueViolation(error, NICE_ID_INDEX) && attempt < NICE_ID_TRIES) continue;

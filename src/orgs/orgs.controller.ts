@@ -23,8 +23,8 @@ export class OrgsController {
   @Put('org')
   @RootAccess('createOrg')
   @ErrorAnswers(409)
-  @Returns(OrgView, { status: 201, message: 'Organization created successfully' })
-  createOrg(@Caller() caller: Principal, @Body() body: CreateOrgBody): Promise<OrgView> {
+  @Returns(OrgView, { status: 201, message: 'Organization created successfully', versioned: true })
+  createOrg(@Caller() caller: Principal, @Body() body: CreateOrgBody): Promise<Answer<OrgView>> {
     return this.orgs.createOrg(caller, body);
   }
 

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, Config, conflict, Db, Hooks, invalid, isUniqueViolation, NoticedCache, Notices, nothingToChange, notFound, notify, type PageQuery, type Principal, rangesOverlap,
+  type Answer, created, AppError, Config, conflict, Db, Hooks, invalid, isUniqueViolation, NoticedCache, Notices, nothingToChange, notFound, notify, type PageQuery, type Principal, rangesOverlap,
   requireVersion, shapeA, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
 import { RolesService, UsersService } from '../access/index.js';
@@ -47,8 +47,8 @@ export class OrgsService implements OnModuleInit {
   }
 
   /** PUT /org. @throws conflict when the id is taken, validation when the two ranges overlap */
-  async createOrg(principal: Principal, body: CreateOrgBody): Promise<OrgView> {
-    return this.db.tx((tx) => this.create(tx, principal, body));
+  async createOrg(principal: Principal, body: CreateOrgBody): Promise<Answer<OrgView>> {
+    return this.db.tx(async (tx) => created(await this.create(tx, principal, body)));
   }
 
   /**

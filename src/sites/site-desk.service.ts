@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, conflict, Db, invalid, isUniqueViolation, notFound, parseId, type Principal, randomLower, sha256, shapeB, TenantResolvers, windowOf,
+  type Answer, created, AppError, conflict, Db, invalid, isUniqueViolation, notFound, parseId, type Principal, randomLower, sha256, shapeB, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
 import { SiteCredentialsService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
@@ -58,7 +58,7 @@ export class SiteDeskService implements OnModuleInit {
    * Makes a site by hand, approved at once.
    * @throws conflict when niceId, address or newtId is taken; validation when the address is outside the ranges; capacity when there is none.
    */
-  async create(principal: Principal, orgId: string, body: CreateSiteBody): Promise<CreatedSiteView> {
+  async create(principal: Principal, orgId: string, body: CreateSiteBody): Promise<Answer<CreatedSiteView>> {
     if (body.type === 'wireguard') throw new AppError('not_available', 'A WireGuard site needs an exit node, and this server has none');
     if (body.exitNodeId != null) throw invalid('exitNodeId', 'there is no such exit node');
     const newt = body.type === 'newt' ? { newtId: body.newtId ?? randomLower(NEWT_ID_LENGTH), secret: body.secret ?? randomLower(SECRET_LENGTH) } : null;
@@ -78,7 +78,7 @@ export class SiteDeskService implements OnModuleInit {
           this.audit.record(tx, principal, { orgId, action: 'site.create', target: { type: 'site', id: siteId }, details: { name: body.name, type: body.type } }),
         ]);
         const row = newSiteRow({ ...site, ...made!, orgId });
-        return Object.assign(row.contract, newt, row.origin);
+        return created(Object.assign(row.contract, newt, row.origin));
       });
     } catch (error) {
       if (isUniqueViolation(error, 'site_credential_newt')) throw conflict('This newtId is already in use');

@@ -22,7 +22,7 @@ export class SitesController {
   @Put('org/:orgId/site')
   @Access('createSite')
   @ErrorAnswers(409)
-  @Returns(CreatedSiteView, { status: 201, message: 'Site created successfully' })
+  @Returns(CreatedSiteView, { status: 201, message: 'Site created successfully', versioned: true })
   createSite(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateSiteBody) {
     return this.desk.create(principal, orgId, body);
   }

@@ -14,7 +14,7 @@ export class RolesController {
   @Put('org/:orgId/role')
   @Access('createRole')
   @ErrorAnswers(409)
-  @Returns(RoleView, { status: 201, message: 'Role created successfully' })
+  @Returns(RoleView, { status: 201, message: 'Role created successfully', versioned: true })
   createRole(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateRoleBody) {
     return this.roles.create(principal, orgId, body);
   }

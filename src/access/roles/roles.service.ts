@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ACTIONS, grants, MEMBER_ACTIONS } from '../../../libs/contracts/index.js';
 import {
-  AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, notify, type PageQuery, parseId, type Principal, requireVersion, shapeA, shapeB,
+  type Answer, created, AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, notify, type PageQuery, parseId, type Principal, requireVersion, shapeA, shapeB,
   TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
@@ -79,11 +79,11 @@ export class RolesService implements OnModuleInit {
   }
 
   /** PUT /org/{orgId}/role. @throws conflict when the name is taken */
-  async create(principal: Principal, orgId: string, body: CreateRoleBody): Promise<RoleView> {
+  async create(principal: Principal, orgId: string, body: CreateRoleBody): Promise<Answer<RoleView>> {
     return this.db.tx(async (tx) => {
       const roleId = await named(() => this.repository.insert(tx, { ...body, orgId, actions: [...MEMBER_ACTIONS] }));
       await this.record(tx, principal, orgId, 'role.create', roleId, { name: body.name });
-      return view((await this.repository.find(tx, orgId, roleId))!);
+      return created(view((await this.repository.find(tx, orgId, roleId))!));
     });
   }
 

@@ -21,7 +21,7 @@ export class DomainsController {
   @Put('domain')
   @Access('createOrgDomain')
   @ErrorAnswers(409)
-  @Returns(CreatedDomain, { status: 201, message: 'Domain created successfully' })
+  @Returns(CreatedDomain, { status: 201, message: 'Domain created successfully', versioned: true })
   createOrgDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateDomainBody) {
     return this.domains.create(principal, orgId, body);
   }

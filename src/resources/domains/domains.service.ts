@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nes
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import {
-  Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, TenantResolvers, windowIfAsked, windowOf,
+  type Answer, created, Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, TenantResolvers, windowIfAsked, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { isWithin, parentOf } from '../names.js';
@@ -68,7 +68,7 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
   }
 
   /** @throws conflict when the organization has it or somebody verified it; validation for a cname on two labels or a name inside a verified domain. */
-  async create(principal: Principal, orgId: string, body: CreateDomainBody): Promise<CreatedDomain> {
+  async create(principal: Principal, orgId: string, body: CreateDomainBody): Promise<Answer<CreatedDomain>> {
     const { type, certResolver = null, preferWildcardCert = null } = body;
     const baseDomain = body.baseDomain.toLowerCase();
     if (type === 'cname' && baseDomain.split('.').length < 3) throw invalid('baseDomain', 'a cname domain has at least three labels; DNS allows no CNAME at the top of a zone');
@@ -81,12 +81,12 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
         await this.repository.insertRecords(tx, domain.domainId, type === 'wildcard', records);
         await this.audit.record(tx, principal, { orgId, action: 'domain.create', target: { type: 'domain', id: domain.domainId }, details: { baseDomain, type } });
         const named = records.map(({ baseDomain, value }) => ({ baseDomain, value }));
-        return {
+        return created({
           domainId: domain.domainId,
           ...(type === 'ns' ? { nsRecords: records.map((r) => r.value) } : type === 'cname' ? { cnameRecords: named } : { aRecords: named }),
           certResolver,
           preferWildcardCert,
-        };
+        });
       });
     } catch (error) {
       if (isUniqueViolation(error)) throw conflict('This domain exists already');

@@ -13,7 +13,7 @@ export class PrivateResourcesController {
   @Put('org/:orgId/site-resource')
   @Access('createSiteResource')
   @ErrorAnswers(409)
-  @Returns(SiteResourceView, { status: 201, message: 'Site resource created successfully' })
+  @Returns(SiteResourceView, { status: 201, message: 'Site resource created successfully', versioned: true })
   createSiteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateSiteResourceBody) {
     return this.resources.create(principal, orgId, body);
   }

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowOf,
+  Answer, AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, SitesService } from '../../sites/index.js';
@@ -52,7 +52,7 @@ export class PrivateResourcesService implements OnModuleInit {
    * @throws validation for a destination, name or port that does not fit the mode, or an address of the organization itself; not_found for a site,
    * role, user, client or domain of another organization; conflict when niceId, alias or full domain is taken; capacity without a free alias address.
    */
-  async create(principal: Principal, orgId: string, body: CreateSiteResourceBody): Promise<SiteResourceView> {
+  async create(principal: Principal, orgId: string, body: CreateSiteResourceBody): Promise<Answer<SiteResourceView>> {
     const siteIds = mergedSites(body);
     if (!siteIds || siteIds.length === 0) throw invalid('siteIds', 'at least one site is required');
     const columns = newColumns(body);
@@ -132,7 +132,7 @@ export class PrivateResourcesService implements OnModuleInit {
   /** The insert with all that belongs to it leaves in one packet; what it met is looked at afterwards. */
   private async createIn(
     tx: EntityManager, principal: Principal, orgId: string, columns: PrivateColumns, links: Links, { subdomain }: CreateSiteResourceBody, blocked: unknown,
-  ): Promise<SiteResourceView> {
+  ): Promise<Answer<SiteResourceView>> {
     const full = columns.domainId === null ? null : await this.domains.nameToInsert(tx, orgId, columns.domainId, subdomain);
     const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
     const { name, mode, destination, alias } = columns;
@@ -145,14 +145,14 @@ export class PrivateResourcesService implements OnModuleInit {
       }),
       this.sites.bumpDesired(tx, orgId, links.siteIds),
     ]);
-    const { version: _, sites, roles, users, clients, own, ...row } = inserted;
+    const { version, sites, roles, users, clients, own, ...row } = inserted;
     if (own) throw ownAddress();
     if (sites !== links.siteIds.length) throw notFound('Site');
     if (roles !== links.roleIds.length) await this.links.requireRoles(tx, orgId, links.roleIds, 'roleIds');
     if (users !== links.userIds.length) throw notFound('User');
     if (clients !== links.clientIds.length) await this.links.requireMachines(tx, orgId, links.clientIds, 'clientIds');
     if (mode !== 'cidr' && row.aliasAddress === null) throw noAliasAddress();
-    return { ...row, siteId: links.siteIds[0]!, siteIds: links.siteIds };
+    return new Answer({ ...row, siteId: links.siteIds[0]!, siteIds: links.siteIds }, { version });
   }
 
   private async updateIn(

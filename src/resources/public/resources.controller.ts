@@ -6,9 +6,9 @@ import {
 } from './resources.dto.js';
 import { ResourcesService } from './resources.service.js';
 
-const HTTP_CREATED = { status: 201, message: 'Http resource created successfully' };
+const HTTP_CREATED = { status: 201, message: 'Http resource created successfully', versioned: true };
 
-const created = (resource: ResourceRow) => (resource.http ? resource : new Answer(resource, { message: 'Raw resource created successfully' }));
+const named = (made: Answer<ResourceRow>) => (made.data.http ? made : new Answer(made.data, { ...made.options, message: 'Raw resource created successfully' }));
 
 @ApiTags('Resources')
 @Controller()
@@ -21,7 +21,7 @@ export class ResourcesController {
   @ErrorAnswers(409)
   @Returns(ResourceRow, HTTP_CREATED)
   async createResource(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateResourceBody) {
-    return created(await this.resources.create(principal, orgId, body));
+    return named(await this.resources.create(principal, orgId, body));
   }
 
   /** The same, under the path of a site; targets are added by their own route */
@@ -30,7 +30,7 @@ export class ResourcesController {
   @ErrorAnswers(409)
   @Returns(ResourceRow, HTTP_CREATED)
   async createResourceOfSite(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateResourceBody) {
-    return created(await this.resources.create(principal, orgId, body));
+    return named(await this.resources.create(principal, orgId, body));
   }
 
   /** List public resources by name; all filters combine */

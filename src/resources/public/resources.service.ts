@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, Config, conflict, Db, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowIfAsked, windowOf,
+  type Answer, created, AppError, Config, conflict, Db, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowIfAsked, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, SitesService } from '../../sites/index.js';
@@ -51,7 +51,7 @@ export class ResourcesService implements OnModuleInit {
    * @throws validation for fields of the other kind, an unverified domain or a wrong subdomain; not_found for another organization's
    * domain; conflict when the full domain or the port is taken, or a wildcard covers it.
    */
-  async create(principal: Principal, orgId: string, body: CreateResourceBody): Promise<ResourceRow> {
+  async create(principal: Principal, orgId: string, body: CreateResourceBody): Promise<Answer<ResourceRow>> {
     const { name, http, proxyPort, domainId, stickySession = false, postAuthPath = null } = body;
     refuse(body, http ? ['proxyPort'] : ['domainId', 'subdomain', 'postAuthPath']);
     if (http && domainId === undefined) throw invalid('domainId', 'is required');
@@ -75,7 +75,7 @@ export class ResourcesService implements OnModuleInit {
               details: { name, http, fullDomain: insert.fullDomain, proxyPort: insert.proxyPort, ...(gaveWay ? { gaveWay } : {}) },
             }),
           ]);
-          return toRow(row);
+          return created(toRow(row));
         });
       } catch (error) {
         if (isUniqueViolation(error, 'resource_org_id_nice_id_key') && attempt < NICE_ID_TRIES) continue;

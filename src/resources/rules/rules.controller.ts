@@ -12,7 +12,7 @@ export class RulesController {
   /** Add a rule to an HTTP resource */
   @Put('rule')
   @Access('createResourceRule')
-  @Returns(RuleView, { status: 201, message: 'Resource rule created successfully' })
+  @Returns(RuleView, { status: 201, message: 'Resource rule created successfully', versioned: true })
   createResourceRule(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: CreateRuleBody) {
     return this.rules.create(principal, orgId, resourceId, body);
   }

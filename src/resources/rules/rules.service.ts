@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { AppError, Db, invalid, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf } from '../../../libs/platform/index.js';
+import { type Answer, created, AppError, Db, invalid, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
 import { type Match, ruleValueProblem } from './rule-values.js';
@@ -26,14 +26,14 @@ export class RulesService implements OnModuleInit {
   }
 
   /** @throws validation for a value that does not fit its match, or a resource that is not HTTP. */
-  async create(principal: Principal, orgId: string, resourceId: number, body: CreateRuleBody): Promise<RuleView> {
+  async create(principal: Principal, orgId: string, resourceId: number, body: CreateRuleBody): Promise<Answer<RuleView>> {
     requireValue(body.match, body.value);
     return this.db.tx(async (tx) => {
       const { http } = await this.resources.lock(tx, orgId, resourceId);
       if (!http) throw invalid('resourceId', 'only an HTTP resource has rules');
       const { version: _, ...rule } = await this.repository.insert(tx, orgId, resourceId, body);
       await this.audit.record(tx, principal, { orgId, action: 'rule.create', target: { type: 'rule', id: rule.ruleId }, details: { ...rule } });
-      return rule;
+      return created(rule);
     });
   }
 

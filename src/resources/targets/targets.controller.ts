@@ -13,7 +13,7 @@ export class TargetsController {
   @Put('resource/:resourceId/target')
   @Access('createTarget')
   @ErrorAnswers(409)
-  @Returns(TargetRow, { status: 201, message: 'Target created successfully' })
+  @Returns(TargetRow, { status: 201, message: 'Target created successfully', versioned: true })
   createTarget(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: CreateTargetBody) {
     return this.targets.create(principal, orgId, resourceId, body);
   }

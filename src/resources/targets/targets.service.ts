@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { isPathPattern, patternProblem } from '../../../libs/blueprint/index.js';
 import {
-  conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf,
+  type Answer, created, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { SitesService } from '../../sites/index.js';
@@ -36,7 +36,7 @@ export class TargetsService implements OnModuleInit {
   }
 
   /** @throws validation for a path that is no pattern; not_found for a site of another organization; conflict when the site has no internal port left. */
-  async create(principal: Principal, orgId: string, resourceId: number, body: CreateTargetBody): Promise<TargetRow> {
+  async create(principal: Principal, orgId: string, resourceId: number, body: CreateTargetBody): Promise<Answer<TargetRow>> {
     const { siteId, ip, port, hcEnabled = false } = body;
     requirePattern(body);
     const columns: TargetColumns = {
@@ -53,7 +53,7 @@ export class TargetsService implements OnModuleInit {
             this.sites.bumpDesired(tx, orgId, [siteId]),
             hcEnabled && columns.enabled && this.resources.refreshHealth(tx, [resourceId]),
           ]);
-          return toRow(row);
+          return created(toRow(row));
         });
       } catch (error) {
         if (!isNotNullViolation(error, 'site_id') && !isUniqueViolation(error, 'target_internal_port')) throw error;
