@@ -71,6 +71,21 @@ describe('an agent with a blueprint file', () => {
     await until(async () => (await resources()).length === 0);
   });
 
+  it.each(['blueprintFile', 'provisioningBlueprintFile'])('one file drives a fleet: as %s each machine has what it describes', async (flag) => {
+    const { siteProvisioningKey: key } = await org.key();
+    const path = file(
+      `private-resources:\n  ssh-resource: { name: SSH Server, mode: host, destination: localhost, site: "{{env.SERIAL_NUMBER}}-site", tcp-ports: "22,3389", roles: [DevOps] }\n` +
+        `public-resources:\n  secure-resource: { name: Web Resource, protocol: http, full-domain: "{{env.SERIAL_NUMBER}}-${org.orgId}.localhost", auth: { sso-enabled: true, sso-roles: [Member, Admin] } }\n`,
+    );
+    const serials = ['sn1', 'sn2', 'sn3'];
+    for (const serial of serials) start(key, { [flag]: path, name: '{{env.SERIAL_NUMBER}}-site' }, { SERIAL_NUMBER: serial });
+    await until(async () => (await resources()).length === serials.length);
+    expect((await resources()).map((r) => r.fullDomain).sort()).toEqual(serials.map((serial) => `${serial}-${org.orgId}.localhost`));
+    const { siteResources } = await org.root.expect<{ siteResources: { name: string; siteNames: string[] }[] }>('GET', org.path('site-resources'));
+    expect(siteResources.map((r) => `${r.name} of ${r.siteNames.join()}`).sort()).toEqual(serials.map((serial) => `SSH Server of ${serial}-site`));
+    expect((await history()).map((h) => h.succeeded)).toEqual([true, true, true]);
+  });
+
   it('stages under a key that wants approval, bootstraps once, and comes into service with the approval', async () => {
     const { siteProvisioningKey: key } = await org.key({ approveNewSites: false });
     const agent = start(key, { provisioningBlueprintFile: file(web('Bootstrapped', 80)), name: 'press' });
