@@ -1,5 +1,6 @@
 export { fromDockerLabels, fromGoodLabels, type LabelledContainer } from './docker-labels.js';
 export { digestOf, isSecretHeader, maskSecrets, SECRET, toDocument, toYaml } from './export.js';
+export { withoutSecrets } from './masked-text.js';
 export type * from './model.js';
 export { DOCUMENT_LIMITS } from './node.js';
 export { parse, type Parsed, type ParseOptions } from './parse.js';

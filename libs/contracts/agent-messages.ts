@@ -96,6 +96,8 @@ export type AgentWelcome = {
   status: AgentSiteStatus;
   serverVersion: string;
   heartbeatSeconds: number;
+  /** false: the labels of containers are not to be sent. Absent is true. */
+  dockerSocketEnabled?: boolean;
 };
 
 /**
@@ -105,6 +107,8 @@ export type AgentWelcome = {
 export type AgentState = {
   version: number;
   status: AgentSiteStatus;
+  /** As in the welcome. */
+  dockerSocketEnabled?: boolean;
   /** The profile's configuration document, once approved. */
   config?: Record<string, unknown> | null;
   /** Lists that come with resources; an absent list is an empty one. */

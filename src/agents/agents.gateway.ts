@@ -33,7 +33,7 @@ export class AgentsGateway {
     this.delivery.saveIntroduction({ siteId: session.siteId, version: hello.version, facts: hello.facts ?? {}, clientType: 'agent' });
     const welcome: AgentWelcome = {
       protocol: PROTOCOL, siteId: session.siteId, niceId: session.niceId, status: session.status, serverVersion: SERVER_VERSION,
-      heartbeatSeconds: AGENT_LIMITS.heartbeatSeconds,
+      heartbeatSeconds: AGENT_LIMITS.heartbeatSeconds, ...(session.takesLabels ? {} : { dockerSocketEnabled: false }),
     };
     session.send(AGENT_MESSAGE.welcome, welcome);
     this.delivery.sendState(session);

@@ -44,7 +44,7 @@ export class AgentsRepository {
     return prepared<DesiredRow>(
       em,
       'agents_desired',
-      `SELECT s.site_id AS "siteId", s.status, s.desired_version AS version, c.credential_id IS NOT NULL AND s.revoked_at IS NULL AS usable, p.session_id AS "sessionId",
+      `SELECT s.site_id AS "siteId", s.status, s.desired_version AS version, s.docker_socket_enabled AS "takesLabels", c.credential_id IS NOT NULL AND s.revoked_at IS NULL AS usable, p.session_id AS "sessionId",
               CASE WHEN i.greeted AND s.status = 'approved' AND (s.desired_version <> i.sent_version OR i.sent_status IS DISTINCT FROM s.status)
                    THEN s.config END AS config
        FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::text[]) AS i(site_id, credential_id, greeted, sent_version, sent_status)

@@ -137,6 +137,7 @@ export class DeliveryService implements OnModuleInit {
     session.sentStatus = row.status;
     const state: AgentState = {
       version: row.version, status: row.status, targets: [], healthChecks: [], resources: [],
+      ...(row.takesLabels ? {} : { dockerSocketEnabled: false }),
       ...(row.status === 'approved' ? { config: row.config ?? {} } : {}),
     };
     session.send(AGENT_MESSAGE.state, state);

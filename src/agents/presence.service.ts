@@ -202,6 +202,7 @@ export class PresenceService {
         continue;
       }
       session.niceId = site.niceId;
+      session.profileDue = site.profileDue;
       session.learn(site);
       accepted.push({ session, row, takesOver: verdict === 'take_over' });
       outcome.set(session, null);

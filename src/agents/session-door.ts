@@ -5,6 +5,7 @@ import proxyAddr from '@fastify/proxy-addr';
 import { WebSocket, WebSocketServer } from 'ws';
 import { AGENT_LIMITS, CLOSE } from '../../libs/contracts/index.js';
 import { AppError, Config, RefusalLimiter, toAppError } from '../../libs/platform/index.js';
+import { ProfileBlueprints } from '../provisioning/index.js';
 import { countMessage, MessageDispatch } from './message-dispatch.js';
 import { PresenceService, unusable } from './presence.service.js';
 import { SessionRegistry } from './session-registry.js';
@@ -32,6 +33,7 @@ export class SessionDoor {
     private readonly presence: PresenceService,
     private readonly registry: SessionRegistry,
     private readonly limiter: RefusalLimiter,
+    private readonly profiles: ProfileBlueprints,
     dispatch: MessageDispatch,
   ) {
     this.trusts = proxyAddr.compile([...config.trustProxy]);
@@ -80,6 +82,7 @@ export class SessionDoor {
     this.endInTurns(session.socket);
     session.ws = ws;
     ws.session = session;
+    if (session.profileDue) this.profiles.soon(session.siteId);
     if (older) this.registry.end(older, 'replaced', CLOSE.replaced);
   }
 }

@@ -37,6 +37,8 @@ export const seconds = (): number => Math.floor(performance.now() / 1000);
 export interface SiteState {
   status: 'pending' | 'approved';
   version: number;
+  /** Its dockerSocketEnabled: the labels of its containers are a blueprint. */
+  takesLabels: boolean;
 }
 
 /**
@@ -47,6 +49,9 @@ export class Session {
   /** It said agent/hello: a Gatehouse agent. Until then it is spoken to as a newt, which never says hello. */
   greeted = false;
   status: SiteState['status'] = 'pending';
+  takesLabels = true;
+  /** When it began, the blueprint of the site's profile was not applied yet. */
+  profileDue = false;
   version = 1;
   /** Version of the last agent/state that was sent; 0: none yet. */
   sentVersion = 0;
@@ -82,6 +87,7 @@ export class Session {
 
   learn(site: SiteState): void {
     this.status = site.status;
+    this.takesLabels = site.takesLabels;
     if (site.version > this.version) this.version = site.version;
   }
 }

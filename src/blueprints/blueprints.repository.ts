@@ -10,6 +10,7 @@ export interface HistoryEntry {
   siteId: number | null;
   name: string;
   source: BlueprintView['source'];
+  kind: SourceKind;
   succeeded: boolean;
   message: string;
   /** Without secrets. */
@@ -22,6 +23,7 @@ export interface ApplyingSite {
   name: string;
   hardwareId: string | null;
   labels: Record<string, string>;
+  dockerSocketEnabled: boolean;
   pending: boolean;
 }
 
@@ -40,7 +42,7 @@ export class BlueprintsRepository {
   async lockSite(tx: EntityManager, orgId: string, siteId: number): Promise<ApplyingSite | null> {
     const [row] = await query<ApplyingSite>(
       tx,
-      `SELECT site_id AS "siteId", nice_id AS "niceId", name, hardware_id AS "hardwareId", labels, status = 'pending' AS pending FROM site WHERE org_id = $1 AND site_id = $2 FOR NO KEY UPDATE`,
+      `SELECT site_id AS "siteId", nice_id AS "niceId", name, hardware_id AS "hardwareId", labels, docker_socket_enabled AS "dockerSocketEnabled", status = 'pending' AS pending FROM site WHERE org_id = $1 AND site_id = $2 FOR NO KEY UPDATE`,
       [orgId, siteId],
     );
     return row ?? null;
@@ -79,13 +81,17 @@ export class BlueprintsRepository {
     );
   }
 
-  async record(tx: EntityManager, e: HistoryEntry): Promise<number> {
-    const [row] = await query<{ id: number }>(
+  /** A refusal that says what the last row of this site and kind says already is not written again: agents try until something changes. */
+  async record(tx: EntityManager, e: HistoryEntry): Promise<void> {
+    await execute(
       tx,
-      'INSERT INTO blueprint (org_id, site_id, name, source, succeeded, message, contents) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING blueprint_id AS id',
-      [e.orgId, e.siteId, e.name, e.source, e.succeeded, e.message, e.contents],
+      `INSERT INTO blueprint (org_id, site_id, name, source, kind, succeeded, message, contents)
+       SELECT $1::text, $2::bigint, $3::text, $4::text, $5::text, $6::boolean, $7::text, $8::text
+       WHERE $6 OR $2 IS NULL OR NOT EXISTS (
+         SELECT FROM (SELECT succeeded, message, contents FROM blueprint WHERE site_id = $2 AND kind = $5 ORDER BY blueprint_id DESC LIMIT 1) last
+         WHERE NOT last.succeeded AND last.message = $7 AND last.contents = $8)`,
+      [e.orgId, e.siteId, e.name, e.source, e.kind === 'api' ? null : e.kind, e.succeeded, e.message, e.contents],
     );
-    return row!.id;
   }
 
   async list(em: EntityManager, orgId: string, window: Window): Promise<[BlueprintView[], number]> {

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type Blueprint, describeProblem, maskSecrets, parse, type Problem, siteTemplates, toYaml } from '../../libs/blueprint/index.js';
+import { type Blueprint, describeProblem, maskSecrets, OPEN_SITE_TEMPLATES, parse, type Problem, siteTemplates, toYaml, withoutSecrets } from '../../libs/blueprint/index.js';
 import {
   AppError, conflict, Db, Hooks, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, Retention, shapeA, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
@@ -9,7 +9,7 @@ import { AuditService } from '../audit/index.js';
 import type { GaveWay } from '../resources/index.js';
 import { Apply } from './apply.js';
 import type { BlueprintExport, BlueprintList, BlueprintRecord, OwningKind, PlanView } from './blueprints.dto.js';
-import { BlueprintsRepository } from './blueprints.repository.js';
+import { BlueprintsRepository, type HistoryEntry } from './blueprints.repository.js';
 import { exportOf } from './export.js';
 import { OwnKeys } from './own-keys.js';
 import { makePlan } from './plan.js';
@@ -27,6 +27,8 @@ export interface Outcome {
 }
 
 const APPLIED = 'Blueprint applied successfully';
+const ALREADY = 'Blueprint already applied to this site, nothing was done';
+const NO_LABELS = 'Container labels are not taken from this site: its dockerSocketEnabled is false';
 const TRIES = 3;
 /** Unique indexes under which two documents, or a document and an operator, may meet. */
 const RACES = ['resource_full_domain', 'resource_port', 'resource_org_id_nice_id_key', 'site_resource_org_id_nice_id_key', 'site_resource_alias', 'site_resource_alias_address', 'target_internal_port'];
@@ -78,13 +80,13 @@ export class BlueprintsService implements OnModuleInit {
       let gaveWay: GaveWay[] = [];
       if (plan.changes.length > 0) {
         gaveWay = await this.applier.run(tx, applicant, plan);
-        await this.record(tx, applicant, model, 'API', APPLIED);
+        await this.repository.record(tx, entryOf(applicant, model, APPLIED));
       }
       await this.audit.record(tx, principal, { orgId, action: 'blueprint.apply', target: { type: 'org', id: orgId }, details: auditOf(plan, gaveWay) });
       return null;
     }));
     if (!failure) return;
-    await this.db.tx((tx) => this.record(tx, applicant, model, 'API', sentence(failure), false));
+    await this.refuse(entryOf(applicant, model, sentence(failure), false));
     throw refused(failure);
   }
 
@@ -100,7 +102,7 @@ export class BlueprintsService implements OnModuleInit {
 
   /**
    * A document that a site sends about itself. Problems are an answer, not an error. A bootstrap is applied once per site and remembered
-   * here; a repeated one is answered as done. @throws database_unavailable and what else may pass by itself
+   * here; a repeated one is told so and changes nothing. @throws database_unavailable and what else may pass by itself
    */
   async applyFromSite(orgId: string, siteId: number, kind: SiteKind, document: string): Promise<Outcome> {
     const parsed = parse(document, { format: 'auto' });
@@ -109,8 +111,8 @@ export class BlueprintsService implements OnModuleInit {
   }
 
   /**
-   * A profile's blueprint, once for a new site; a repeated call changes nothing. What is wrong with it is recorded and not thrown: the
-   * claim has happened.
+   * A profile's blueprint, once for a site; after it was applied another call changes nothing. What is wrong with it is recorded and not
+   * thrown: the claim has happened, and it is tried again when somebody may have mended it.
    */
   async applyProfile(orgId: string, siteId: number, text: string): Promise<void> {
     const site = await this.db.tx((tx) => this.repository.lockSite(tx, orgId, siteId));
@@ -118,11 +120,8 @@ export class BlueprintsService implements OnModuleInit {
     const parsed = parse(text, { templates: siteTemplates(site) });
     if (parsed.ok) await this.applyModel(orgId, siteId, 'profile', parsed.model);
     else {
-      await this.db.tx(async (tx) => {
-        if ((await this.repository.sourceOf(tx, siteId, 'profile')) !== null) return;
-        await this.repository.rememberSource(tx, orgId, siteId, 'profile');
-        await this.repository.record(tx, { orgId, siteId, name: site.name, source: 'NEWT', succeeded: false, message: describeAll(parsed.problems), contents: '{}\n' });
-      });
+      const message = describeAll(parsed.problems);
+      await this.refuse({ orgId, siteId, name: site.name, source: 'NEWT', kind: 'profile', succeeded: false, message, contents: withoutSecrets(text, OPEN_SITE_TEMPLATES) });
     }
   }
 
@@ -154,22 +153,22 @@ export class BlueprintsService implements OnModuleInit {
 
   private async applyModel(orgId: string, siteId: number, kind: SiteKind, model: Blueprint): Promise<Outcome> {
     let sender: Applicant | undefined;
-    const problems = await this.retried(async () => {
+    const problems = await this.retried<Outcome['problems'] | Outcome | null>(async () => {
       const keyed = await this.ownKeys.of(this.db.manager, orgId, siteId, model);
       const hashes = await this.secrets.hash(orgId, keyed.model);
       return this.db.tx(async (tx) => {
         const site = await this.repository.lockSite(tx, orgId, siteId);
         if (!site) throw notFound('Site');
+        if (kind === 'labels' && !site.dockerSocketEnabled) return { ok: false, message: NO_LABELS, problems: [] };
         const known = await this.repository.sourceOf(tx, siteId, kind);
-        if (known !== null && !owns(kind)) return null;
+        if (known !== null && !owns(kind)) return { ok: true, message: ALREADY, problems: [] };
         // What a source owns is told by its row, so it is there before the plan.
         const sourceId = known ?? (owns(kind) ? await this.repository.rememberSource(tx, orgId, siteId, kind) : null);
         const applicant: Applicant = { orgId, kind, site, sourceId };
         sender = applicant;
         const plan = makePlan(keyed.model, applicant, await this.states.load(tx, applicant, keyed.model), hashes);
         if (plan.problems.length > 0 && !keyed.sameAs(await this.ownKeys.of(tx, orgId, siteId, model))) throw new KeysMoved();
-        // A profile is not tried twice: nobody is there who would mend it for this site.
-        if (!owns(kind) && (plan.problems.length === 0 || kind === 'profile')) await this.repository.rememberSource(tx, orgId, siteId, kind);
+        if (!owns(kind) && plan.problems.length === 0) await this.repository.rememberSource(tx, orgId, siteId, kind);
         if (sourceId !== null) await this.repository.propose(tx, sourceId, plan.problems.length > 0 ? plan.proposed : null);
         if (plan.problems.length > 0) return plan.problems.map(({ path, message }) => ({ path: keyed.asSaid(path), message }));
         if (plan.changes.length > 0) await this.carryOut(tx, applicant, model, plan);
@@ -182,13 +181,14 @@ export class BlueprintsService implements OnModuleInit {
       throw error;
     });
     if (!problems) return { ok: true, message: APPLIED, problems: [] };
-    await this.db.tx((tx) => this.record(tx, sender!, model, 'NEWT', sentence(problems), false));
+    if (!Array.isArray(problems)) return problems;
+    await this.refuse(entryOf(sender!, model, sentence(problems), false));
     return { ok: false, message: sentence(problems), problems };
   }
 
   private async carryOut(tx: EntityManager, applicant: Applicant, model: Blueprint, plan: Plan): Promise<void> {
     const gaveWay = await this.applier.run(tx, applicant, plan);
-    await this.record(tx, applicant, model, 'NEWT', APPLIED);
+    await this.repository.record(tx, entryOf(applicant, model, APPLIED));
     const { site, orgId, kind } = applicant;
     await this.audit.record(tx, { have: { kind: 'site', orgId }, kind: 'site', id: String(site!.siteId), name: site!.name, address: null }, {
       orgId, action: 'blueprint.apply', target: { type: 'site', id: site!.siteId }, details: { kind, ...auditOf(plan, gaveWay) },
@@ -217,9 +217,17 @@ export class BlueprintsService implements OnModuleInit {
     }
   }
 
-  private async record(tx: EntityManager, { orgId, site }: Applicant, model: Blueprint, source: 'API' | 'NEWT', message: string, succeeded = true): Promise<void> {
-    await this.repository.record(tx, { orgId, siteId: site?.siteId ?? null, name: site?.name ?? 'API', source, succeeded, message, contents: toYaml(maskSecrets(model)) });
+  /** Under the site's lock: of two that say the same one is written. */
+  private async refuse(entry: HistoryEntry): Promise<void> {
+    await this.db.tx(async (tx) => {
+      if (entry.siteId !== null) await this.repository.lockSite(tx, entry.orgId, entry.siteId);
+      await this.repository.record(tx, entry);
+    });
   }
+}
+
+function entryOf({ orgId, site, kind }: Applicant, model: Blueprint, message: string, succeeded = true): HistoryEntry {
+  return { orgId, siteId: site?.siteId ?? null, name: site?.name ?? 'API', source: kind === 'api' ? 'API' : 'NEWT', kind, succeeded, message, contents: toYaml(maskSecrets(model)) };
 }
 
 const auditOf = (plan: Plan, gaveWay: GaveWay[]) => ({ changes: plan.changes.length, ...(gaveWay.length > 0 ? { gaveWay } : {}) });

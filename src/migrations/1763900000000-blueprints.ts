@@ -123,11 +123,14 @@ CREATE TABLE blueprint (
   site_id bigint,
   name text NOT NULL,
   source text NOT NULL CHECK (source IN ('API', 'UI', 'NEWT', 'CLI')),
+  -- which of a site's documents it was; null: none of a site's
+  kind text CHECK (kind IN ('file', 'bootstrap', 'newt', 'labels', 'profile')),
   succeeded boolean NOT NULL,
   message text NOT NULL,
   contents text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX blueprint_org ON blueprint (org_id, blueprint_id);
+CREATE INDEX blueprint_site ON blueprint (site_id, kind, blueprint_id) WHERE site_id IS NOT NULL;
 CREATE INDEX blueprint_created ON blueprint USING brin (created_at);
 `;

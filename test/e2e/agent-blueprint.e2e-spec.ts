@@ -176,7 +176,10 @@ describe('a provisioning blueprint', () => {
     const blueprint = await sent(session);
     answer(session, blueprint);
     await expect.poll(() => second.file()['provisioningBlueprint']).toEqual({ site: server.sites[0]?.newtId, digest: blueprint.digest, appliedAt: expect.any(String) });
-    await expect.poll(() => second.clock.isAwaited('file-poll')).toBe(false); // nor is it followed any more
+    write(document(2));
+    (await second.waitsFor('file-debounce')).wake();
+    await log(second, /the provisioning blueprint .* is not what this site has had; it is applied only once, so the change is ignored/);
+    expect(session.of('agent/blueprint')).toHaveLength(1);
     await second.agent.stop();
     const third = start({ ...CLI(), logLevel: 'DEBUG' }, { folder: first.folder });
     const quiet = await welcomed(3);
@@ -184,6 +187,10 @@ describe('a provisioning blueprint', () => {
     await server.until(() => quiet.of('agent/heartbeat').length === 1);
     expect(quiet.of('agent/blueprint')).toEqual([]);
     expect(third.output).toContain('has had its provisioning blueprint');
+    expect(third.output).not.toContain('is ignored');
+    await third.agent.stop();
+    write(document(3));
+    await log(start({ provisioningBlueprintFile: path() }, { folder: first.folder }), /it is applied only once, so the change is ignored/);
   });
 
   it('that was refused has not been applied', async () => {
@@ -255,6 +262,25 @@ describe('labels of containers', () => {
     expect(JSON.stringify((await sent(session, 2)).document)).toContain('2.example.com');
   });
 
+  it("are not sent while the site's dockerSocketEnabled is false, and are when it becomes true", async () => {
+    docker.run(web('nginx', '1.example.com'));
+    const agent = start({ dockerSocket: docker.socket, blueprintFile: write(document(1)) });
+    const session = await server.session(1);
+    session.welcome({ dockerSocketEnabled: false });
+    expect(await sent(session)).toMatchObject({ kind: 'file' });
+    await log(agent, /the labels of the containers are not sent: the site's dockerSocketEnabled is false/);
+    await agent.waitsFor('docker-poll');
+    expect(session.of('agent/blueprint')).toHaveLength(1);
+    session.send('agent/state', { version: 2, status: 'approved' });
+    expect(await sent(session, 2)).toMatchObject({ kind: 'labels' });
+    session.send('agent/state', { version: 3, status: 'approved', dockerSocketEnabled: false });
+    await server.until(() => session.of('agent/applied').length === 2);
+    docker.run(web('nginx', '2.example.com'));
+    (await agent.waitsFor('docker-debounce')).wake();
+    await agent.waitsFor('docker-poll');
+    expect(session.of('agent/blueprint')).toHaveLength(2);
+  });
+
   it('that are wrong are told, and what was sent before stays', async () => {
     docker.run({ name: 'nginx', labels: { 'pangolin.public-resources.web.nmae': 'Web' } });
     const agent = start({ dockerSocket: docker.socket });
@@ -272,6 +298,23 @@ describe('the program', () => {
     expect(await startAgentProgram(['blueprint', 'check', path('nowhere')]).ended).toMatchObject({ code: 66 });
     expect(await startAgentProgram(['blueprint', 'check', '-'], { stdin: 'sites: {' }).ended).toMatchObject({ code: 65 });
     expect(await startAgentProgram(['blueprint', 'check']).ended).toMatchObject({ code: 64 });
+  });
+
+  it('shows with its status what became of the blueprints', async () => {
+    const status = async () => (JSON.parse((await startAgentProgram(['status', '--json', '--config-file', path('config.json')]).ended).stdout) as { blueprints: unknown }).blueprints;
+    const args = ['--config-file', path('config.json'), '--endpoint', server.url, '--provisioning-key', KEY, '--provisioning-blueprint-file', write('nonsense: 1', 'first.yaml')];
+    const program = startAgentProgram(args, { env: { BLUEPRINT_FILE: write(document(1)) } });
+    const session = await welcomed();
+    const at = expect.stringMatching(/^\d{4}-.*Z$/);
+    const wrong = { outcome: 'not sent', at, problem: expect.stringMatching(/^1:1 nonsense: is not known here/) };
+    answer(session, await sent(session), false, { problems: [{ path: 'private-resources.db', message: 'belongs to site 3' }, { path: '', message: 'and more' }] });
+    await expect.poll(status).toEqual({ file: { outcome: 'refused', at, problem: 'private-resources.db: belongs to site 3' }, bootstrap: wrong, labels: null });
+    write(document(2));
+    answer(session, await sent(session, 2));
+    await expect.poll(status).toEqual({ file: { outcome: 'applied', at, problem: null }, bootstrap: wrong, labels: null });
+    expect((await startAgentProgram(['status', '--config-file', path('config.json')]).ended).stdout).toMatch(/^blueprint +applied at \d{4}-\S+Z\nprovisioning +not sent at \S+Z: 1:1 nonsense/m);
+    program.child.kill('SIGTERM');
+    expect(await program.ended).toMatchObject({ code: 0 });
   });
 
   it('follows a file and ends with 0 when it is stopped', async () => {

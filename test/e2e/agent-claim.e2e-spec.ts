@@ -238,7 +238,7 @@ describe('a recognised re-claim', () => {
   it.each([{}, { id: 'n2', secret: 'of-another-site' }])('without its secret (%j) ends with 77 and names the way out', async (file) => {
     server.on.claim = () => envelope(200, { newtId: 'n1', secret: '' });
     const agent = start({ id: '' }, { file });
-    expect(await agent.agent.done).toMatchObject({ code: 77, message: expect.stringContaining('allow-reclaim') });
+    expect(await agent.agent.done).toMatchObject({ code: 77, message: expect.stringContaining('POST /site/{siteId}/allow-reclaim with {"expiresInSeconds": 3600}') });
     expect(agent.file()['id']).toBe((file as { id?: string }).id);
   });
 });

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../libs/agent/src/index.js';
+import { parse, toDocument } from '../../libs/blueprint/index.js';
 import { TestAgent } from '../support/agent.js';
-import { Api, newHardwareId, newNonce, provision, TestOrg } from '../support/api.js';
+import { Api, deviceToken, newHardwareId, newNonce, provision, TestOrg } from '../support/api.js';
 import { FakeDocker } from '../support/fake-docker.js';
 import { Newt } from '../support/newt.js';
+import { TestSession } from '../support/session.js';
 import { startServer, type TestServer, until } from '../support/server.js';
 
 // Blueprints end to end: real agents and a newt, a built server, PostgreSQL.
@@ -40,6 +42,10 @@ const file = (text: string, name = 'blueprint.yaml') => {
 };
 const host = (name: string) => `${name}-${org.orgId}.localhost`;
 const web = (name: string, port: number, key = 'web') => `public-resources:\n  ${key}:\n    name: ${name}\n    protocol: http\n    full-domain: "${host(key)}"\n    targets:\n      - method: http\n        hostname: localhost\n        port: ${port}\n`;
+const record = async (n: number) => {
+  const { blueprintId } = (await history())[n]!;
+  return org.root.expect<{ message: string; contents: string }>('GET', org.path(`blueprint/${blueprintId}`));
+};
 interface Item {
   resourceId: number;
   niceId: string;
@@ -49,7 +55,7 @@ interface Item {
   targets: { port: number; siteId: number }[];
 }
 const resources = async () => (await org.root.expect<{ resources: Item[] }>('GET', org.path('resources'))).resources;
-const history = async () => (await org.root.expect<{ blueprints: { source: string; succeeded: boolean }[] }>('GET', org.path('blueprints'))).blueprints;
+const history = async () => (await org.root.expect<{ blueprints: { blueprintId: number; source: string; succeeded: boolean }[] }>('GET', org.path('blueprints'))).blueprints;
 
 describe('an agent with a blueprint file', () => {
   it('is the truth: applied, changed with the file, overwritten when somebody edits, emptied with the file', async () => {
@@ -194,6 +200,102 @@ describe("a profile's blueprint", () => {
     const key = await org.keyUnder({ profileId });
     expect((await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() })).status).toBe(201);
     expect(await history()).toMatchObject([{ succeeded: false }]);
+  });
+
+  const profiled = async (text: string, more: object = {}) => {
+    const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'fleet', blueprint: text, ...more });
+    return profileId;
+  };
+  const named = (name: string) => `public-resources:\n  mine:\n    name: "${name}"\n    protocol: http\n    full-domain: "${host('taken')}"\n    auth: {password: "hush-hush"}\n`;
+  const holdName = async () => {
+    await org.root.expect('PUT', org.path('blueprint'), { blueprint: Buffer.from(web('Holder', 80, 'taken').replace(/    targets:[^]*/, '')).toString('base64') });
+    return (await resources()).find((one) => one.niceId === 'taken')!;
+  };
+
+  it('that could not be applied is tried again with a claim and a session, without another row of history, until it was', async () => {
+    const holder = await holdName();
+    const key = await org.keyUnder({ profileId: await profiled(named('From the profile')) });
+    const claim = { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId(), claim_nonce: newNonce() };
+    expect((await provision(server.url, claim)).status).toBe(201);
+    expect((await history()).map((one) => one.succeeded)).toEqual([false, true]);
+    expect((await provision(server.url, claim)).status).toBeLessThan(300);
+    expect(await history()).toHaveLength(2);
+    await org.root.expect('DELETE', `/resource/${holder.resourceId}`);
+    expect((await provision(server.url, claim)).status).toBeLessThan(300);
+    expect((await resources()).map((one) => one.name)).toEqual(['From the profile']);
+    await org.root.expect('DELETE', `/resource/${(await resources())[0]!.resourceId}`);
+    expect((await provision(server.url, claim)).status).toBeLessThan(300);
+    expect(await resources()).toEqual([]);
+  });
+
+  it('that could not be applied is tried again when the agent connects', async () => {
+    const holder = await holdName();
+    const key = await org.keyUnder({ profileId: await profiled(named('From the profile')) });
+    const agent = start(key.siteProvisioningKey, {});
+    await until(async () => (await org.sites()).sites[0]?.online === true);
+    await agent.agent.stop();
+    await org.root.expect('DELETE', `/resource/${holder.resourceId}`);
+    start(key.siteProvisioningKey, {}, {}, agent);
+    await until(async () => (await resources())[0]?.name === 'From the profile');
+  });
+
+  it('that wants a label is tried again at approval; its history keeps the words, without secrets', async () => {
+    const key = await org.keyUnder({ profileId: await profiled(named('In {{label.room}}')) }, { approveNewSites: false });
+    expect((await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() })).status).toBe(201);
+    expect(await record(0)).toMatchObject({ message: expect.stringContaining('the site has no label room'), contents: named('In {{label.room}}').replace('hush-hush', '********') });
+    const site = (await org.sites()).sites[0]!;
+    await org.root.expect('POST', `/site/${site.siteId}`, { labels: { room: '7' } });
+    await org.root.expect('POST', `/site/${site.siteId}`, { status: 'approved' });
+    await until(async () => (await resources())[0]?.name === 'In 7');
+  });
+});
+
+describe('a document that is sent again', () => {
+  let session: TestSession;
+  beforeEach(async () => {
+    const key = await org.key();
+    const { body } = await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() });
+    session = await TestSession.connect(server.wsUrl, (await deviceToken(server.url, body.api_key)).body.data.token);
+    await session.hello();
+  });
+  afterEach(() => session.close());
+
+  const say = async (kind: string, text: string) => {
+    const id = randomUUID();
+    const parsed = parse(text);
+    if (!parsed.ok) throw new Error(text);
+    session.send('agent/blueprint', { id, kind, document: toDocument(parsed.model), digest: 'x' });
+    return (await session.message('agent/blueprint-result', (data) => data['id'] === id)).data as { ok: boolean; message: string };
+  };
+  const unknown = (key: string) => web('Elsewhere', 80, key).replace(/full-domain: .*/, 'full-domain: a.nowhere.example');
+
+  it('and refused as before leaves one row of history; another document, or another kind, has its own', async () => {
+    for (let n = 0; n < 3; n++) expect(await say('file', unknown('a'))).toMatchObject({ ok: false });
+    expect(await history()).toHaveLength(1);
+    for (let n = 0; n < 2; n++) for (const kind of ['file', 'bootstrap']) await say(kind, unknown('a'));
+    expect(await history()).toHaveLength(2);
+    await say('file', unknown('b'));
+    await say('file', unknown('a'));
+    await say('file', web('Fine', 80));
+    await say('file', unknown('a'));
+    expect((await history()).map((one) => one.succeeded)).toEqual([false, true, false, false, false, false]);
+  });
+
+  it('as a bootstrap is told that nothing was done', async () => {
+    expect(await say('bootstrap', web('Once', 80))).toMatchObject({ ok: true, message: 'Blueprint applied successfully' });
+    expect(await say('bootstrap', web('Twice', 80))).toMatchObject({ ok: true, message: expect.stringContaining('already applied to this site, nothing was done') });
+    expect((await resources()).map((one) => one.name)).toEqual(['Once']);
+  });
+
+  it("as labels is refused while the site's dockerSocketEnabled is false, which the agent is told", async () => {
+    const { siteId } = (await org.sites()).sites[0]!;
+    expect(await say('labels', web('Labelled', 80))).toMatchObject({ ok: true });
+    await org.root.expect('POST', `/site/${siteId}`, { dockerSocketEnabled: false });
+    await session.message('agent/state', (data) => data['dockerSocketEnabled'] === false);
+    expect(await say('labels', '{}')).toMatchObject({ ok: false, message: expect.stringContaining('dockerSocketEnabled is false') });
+    expect([await resources(), await history()]).toMatchObject([[{ name: 'Labelled' }], [{ succeeded: true }]]);
+    await org.root.expect('POST', `/site/${siteId}`, { dockerSocketEnabled: true });
+    expect(await say('labels', '{}')).toMatchObject({ ok: true });
   });
 });
 

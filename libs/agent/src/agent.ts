@@ -221,6 +221,7 @@ export class Agent {
             void session.close();
           }
           this.settled = true;
+          blueprints.wantLabels(welcome.dockerSocketEnabled !== false);
           blueprints.connected((blueprint) => session.sendBlueprint(blueprint));
         },
         apply: async (state) => {
@@ -230,6 +231,7 @@ export class Agent {
         applied: (state, error) => {
           if (this.report.siteStatus !== state.status) this.log.info(state.status === 'approved' ? 'approved' : 'not approved any more: pending');
           if (this.report.siteStatus === 'pending' && state.status === 'approved') blueprints.approved();
+          blueprints.wantLabels(state.dockerSocketEnabled !== false);
           if (error === undefined) this.appliedVersion = state.version;
           else this.log.error(`state ${state.version} could not be applied: ${error}`);
           this.status({ siteStatus: state.status, appliedVersion: this.appliedVersion });

@@ -5,13 +5,13 @@ import { ManualClock } from '../../../test/support/manual-clock.js';
 import { BlueprintOutbox } from './blueprint-outbox.js';
 import { Log } from './log.js';
 
-function setUp() {
+function setUp(random = 0) {
   const lines: string[] = [];
   const sent: AgentBlueprint[] = [];
   const settled: AgentBlueprintResult[] = [];
   const clock = new ManualClock();
   const outbox = new BlueprintOutbox(
-    { clock, random: () => 0, log: new Log((line) => lines.push(line), 'DEBUG'), signal: new AbortController().signal },
+    { clock, random: () => random, log: new Log((line) => lines.push(line), 'DEBUG'), signal: new AbortController().signal },
     (_blueprint, result) => settled.push(result),
   );
   const connect = () => outbox.connected((blueprint) => sent.push(blueprint));
@@ -58,14 +58,45 @@ it('does not send what the server could not read: its frame would end the sessio
   expect(lines.join('')).toMatch(/ERROR the blueprint file is not sent: written out it has \d+ bytes/);
 });
 
-it('sends what stays the truth once more when the site is approved, and a bootstrap not', () => {
+it('sends what stays the truth once more when the site is approved, and a bootstrap not', async () => {
   const { outbox, connect, sent } = setUp();
   outbox.put('file', model('a'));
   outbox.put('bootstrap', model('b'));
   connect();
   for (const { id } of sent) outbox.received({ id, ok: true, message: '' });
   outbox.again();
-  expect(sent.map((one) => one.kind)).toEqual(['file', 'bootstrap', 'file']);
+  await expect.poll(() => sent.map((one) => one.kind)).toEqual(['file', 'bootstrap', 'file']);
+});
+
+it('sends at once what was refused while the site waited, when it is approved, and starts the waits anew', async () => {
+  const { outbox, connect, sent, clock } = setUp(0.5);
+  outbox.put('bootstrap', model('a'));
+  connect();
+  const refuse = () => outbox.received({ id: sent[0]!.id, ok: false, message: 'no' });
+  refuse();
+  (await clock.next('blueprint-refused')).wake();
+  await expect.poll(() => sent.length).toBe(2);
+  refuse();
+  const second = await clock.next('blueprint-refused');
+  outbox.again();
+  await expect.poll(() => sent.length).toBe(3);
+  refuse();
+  expect((await clock.next('blueprint-refused')).ms).toBeLessThan(second.ms);
+  expect(sent).toHaveLength(3);
+});
+
+it('keeps what is held back, and sends it when it is released', async () => {
+  const { outbox, connect, sent, clock } = setUp();
+  connect();
+  outbox.put('labels', model('a'));
+  outbox.hold('labels');
+  await expect.poll(() => clock.isAwaited('blueprint-answer')).toBe(false);
+  outbox.put('labels', model('b'));
+  connect();
+  expect(sent).toHaveLength(1);
+  outbox.release('labels');
+  await expect.poll(() => sent.length).toBe(2);
+  expect(JSON.stringify(sent[1]!.document)).toContain('"b"');
 });
 
 it('logs a refusal once, also when the server names the problems in its message', () => {

@@ -9,7 +9,20 @@ const UNANSWERED_BACKOFF: Range = { min: 10_000, max: 10 * 60_000 };
 /** Refused: an operator may yet verify a domain or remove what is in the way. */
 const REFUSED_BACKOFF = REFUSED_CLAIM_BACKOFF;
 
-type Slot = { blueprint: AgentBlueprint; settled: boolean; refusals: number; lastRefusal: string; wake: AbortController };
+type Slot = {
+  blueprint: AgentBlueprint;
+  settled: boolean;
+  /** All of them; and those that the next wait counts. */
+  refused: number;
+  refusals: number;
+  lastRefusal: string;
+  /** To be sent at once, whatever was waited for. */
+  urgent: boolean;
+  wake: AbortController;
+  /** The session that it is being delivered over. */
+  over?: Session;
+};
+type Session = { send: (blueprint: AgentBlueprint) => void; over: AbortController };
 type Tools = Pick<AgentContext, 'clock' | 'random' | 'log' | 'signal'>;
 
 /**
@@ -18,7 +31,8 @@ type Tools = Pick<AgentContext, 'clock' | 'random' | 'log' | 'signal'>;
  */
 export class BlueprintOutbox {
   private readonly slots = new Map<AgentBlueprintKind, Slot>();
-  private session: { send: (blueprint: AgentBlueprint) => void; over: AbortController } | undefined;
+  private readonly held = new Set<AgentBlueprintKind>();
+  private session: Session | undefined;
 
   /** @param settled is told of every result that belongs to something sent */
   constructor(
@@ -37,7 +51,7 @@ export class BlueprintOutbox {
       return this.tools.log.error(`the ${nameOf(kind)} is not sent: written out it has ${bytes} bytes, and the server reads at most ${AGENT_LIMITS.maxFrameBytes}`);
     }
     before?.wake.abort();
-    const slot: Slot = { blueprint, settled: false, refusals: 0, lastRefusal: '', wake: new AbortController() };
+    const slot: Slot = { blueprint, settled: false, refused: 0, refusals: 0, lastRefusal: '', urgent: false, wake: new AbortController() };
     this.slots.set(kind, slot);
     void this.deliver(slot);
   }
@@ -53,13 +67,24 @@ export class BlueprintOutbox {
     this.session = undefined;
   }
 
-  /** Sends what stays the truth once more: a site that was approved may now have what had to give way while it waited. */
+  /**
+   * Sends at once what is open, and what stays the truth once more: a site that was approved may now have what was refused it or had to
+   * give way while it waited.
+   */
   again(): void {
-    for (const slot of this.slots.values()) {
-      if (!slot.settled || slot.blueprint.kind === 'bootstrap') continue;
-      slot.settled = false;
-      void this.deliver(slot);
-    }
+    for (const slot of this.slots.values()) this.hurry(slot);
+  }
+
+  /** Documents of this kind are kept and not sent, until {@link release}. */
+  hold(kind: AgentBlueprintKind): void {
+    this.held.add(kind);
+    this.slots.get(kind)?.wake.abort();
+  }
+
+  release(kind: AgentBlueprintKind): void {
+    this.held.delete(kind);
+    const slot = this.slots.get(kind);
+    if (slot) this.hurry(slot);
   }
 
   received(result: AgentBlueprintResult): void {
@@ -71,6 +96,7 @@ export class BlueprintOutbox {
       slot.settled = true;
     } else {
       slot.settled = false;
+      slot.refused++;
       slot.refusals++;
       const message = result.message || 'refused';
       // A server may name the problems in its message already.
@@ -85,24 +111,35 @@ export class BlueprintOutbox {
     slot.wake.abort();
   }
 
-  /** Sends until acknowledged, replaced or the session is over. One at a time for a slot and session. */
+  private hurry(slot: Slot): void {
+    if (slot.settled && slot.blueprint.kind === 'bootstrap') return;
+    Object.assign(slot, { settled: false, refusals: 0, urgent: true });
+    slot.wake.abort();
+    void this.deliver(slot);
+  }
+
+  /** Sends until acknowledged, replaced, held or the session is over. One at a time for a slot and session. */
   private async deliver(slot: Slot): Promise<void> {
     const session = this.session;
-    if (!session) return;
+    if (!session || slot.over === session) return;
+    slot.over = session;
     const { random, log, signal } = this.tools;
-    for (let unanswered = 0; this.isCurrent(slot) && !slot.settled && !session.over.signal.aborted && !signal.aborted; ) {
-      const refusals = slot.refusals;
+    const open = () => this.isCurrent(slot) && !slot.settled && !this.held.has(slot.blueprint.kind) && !session.over.signal.aborted && !signal.aborted;
+    for (let unanswered = 0; open(); ) {
+      const { refused } = slot;
+      slot.urgent = false;
       slot.wake = new AbortController();
       session.send(slot.blueprint);
       log.debug(`sent the ${nameOf(slot.blueprint.kind)}`);
       await this.sleep(backoff(UNANSWERED_BACKOFF, unanswered++, random), 'blueprint-answer', slot, session.over.signal);
-      if (slot.refusals === refusals || slot.settled || !this.isCurrent(slot)) continue;
+      if (slot.refused === refused || slot.urgent || !open()) continue;
       unanswered = 0;
       slot.wake = new AbortController();
       const wait = backoff(REFUSED_BACKOFF, slot.refusals - 1, random);
       log.debug(`the ${nameOf(slot.blueprint.kind)} is sent again in ${Math.round(wait / 1000)} s`);
       await this.sleep(wait, 'blueprint-refused', slot, session.over.signal);
     }
+    if (slot.over === session) delete slot.over;
   }
 
   /** Until the time is over, a result came, the slot was replaced or the session ended. */

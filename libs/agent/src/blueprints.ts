@@ -1,16 +1,18 @@
 import type { AgentBlueprint, AgentBlueprintKind, AgentBlueprintResult } from '../../contracts/agent-messages.js';
-import { describeProblem, environmentTemplates, fromGoodLabels, parse, type LabelledContainer, type Parsed, type Problem } from '../../blueprint/index.js';
+import { describeProblem, digestOf, environmentTemplates, fromGoodLabels, parse, type LabelledContainer, type Parsed, type Problem } from '../../blueprint/index.js';
 import { BlueprintOutbox, nameOf } from './blueprint-outbox.js';
 import { updateConfigFile } from './config-file.js';
 import type { AgentContext } from './context.js';
 import { followContainers, socketPath } from './docker.js';
 import { followFile } from './follow-file.js';
 import { describe } from './server-link.js';
+import type { BlueprintOutcome } from './status-file.js';
 import type { Settings } from './settings.js';
 
 const MAX_LOGGED = 20;
 /** In the config file: which site has had its provisioning blueprint. The server knows it too; this spares it the question. */
 const DONE_KEY = 'provisioningBlueprint';
+type Done = { digest?: string; appliedAt?: string };
 
 /**
  * The blueprints of this machine: two files and the labels of its containers, followed for the time of one round and sent over
@@ -18,7 +20,10 @@ const DONE_KEY = 'provisioningBlueprint';
  */
 export class Blueprints {
   private readonly outbox: BlueprintOutbox;
-  private readonly bootstrapped = new AbortController();
+  private readonly outcomes: Partial<Record<AgentBlueprintKind, BlueprintOutcome>> = {};
+  /** What this site has had as its provisioning blueprint. */
+  private done: Done | undefined;
+  private labelsTaken = true;
 
   constructor(
     private readonly context: AgentContext,
@@ -28,6 +33,8 @@ export class Blueprints {
   ) {
     this.outbox = new BlueprintOutbox(context, (sent, result) => {
       if (sent.kind === 'bootstrap' && result.ok) this.remember(sent.digest);
+      const [first] = result.problems ?? [];
+      this.note(sent.kind, result.ok ? 'applied' : 'refused', first ? describeProblem({ line: 0, column: 0, ...first }) : result.message);
       told(sent, result);
     });
   }
@@ -38,9 +45,12 @@ export class Blueprints {
     const { signal, log } = this.context;
     if (blueprintFile !== '') this.followFile('file', blueprintFile, signal);
     if (provisioningBlueprintFile !== '') {
-      if (this.isDone()) log.debug('this site has had its provisioning blueprint');
-      else this.followFile('bootstrap', provisioningBlueprintFile, AbortSignal.any([signal, this.bootstrapped.signal]));
+      this.done = this.remembered();
+      if (this.done) log.debug('this site has had its provisioning blueprint');
+      if (this.done?.appliedAt !== undefined) this.outcomes.bootstrap = { outcome: 'applied', at: this.done.appliedAt, problem: null };
+      this.followFile('bootstrap', provisioningBlueprintFile, signal);
     }
+    this.context.status({ blueprints: { ...this.outcomes } });
     if (dockerSocket !== '') this.followLabels(dockerSocket);
   }
 
@@ -56,6 +66,17 @@ export class Blueprints {
     this.outbox.again();
   }
 
+  /** @param on the site's dockerSocketEnabled: without it the labels of containers are not sent, and nothing is removed either */
+  wantLabels(on: boolean): void {
+    if (on === this.labelsTaken) return;
+    this.labelsTaken = on;
+    if (on) this.outbox.release('labels');
+    else this.outbox.hold('labels');
+    if (this.settings.dockerSocket === '') return;
+    this.context.log.info(on ? 'the labels of the containers are sent again' : "the labels of the containers are not sent: the site's dockerSocketEnabled is false");
+    if (!on) this.note('labels', 'not sent', "the site's dockerSocketEnabled is false");
+  }
+
   received(result: AgentBlueprintResult): void {
     this.outbox.received(result);
   }
@@ -68,9 +89,17 @@ export class Blueprints {
         this.context,
         path,
         signal,
-        (text) => this.take(kind, path, parse(text, { templates: environmentTemplates(env) })),
+        (text) => {
+          const parsed = parse(text, { templates: environmentTemplates(env) });
+          if (kind === 'bootstrap' && this.done) this.compare(path, parsed, this.done);
+          else this.take(kind, path, parsed);
+        },
         // A file that is gone is not an empty one: nothing is removed because of it.
-        (reason) => log.warn(`${nameOf(kind)} ${path}: ${reason}; what it said before stays, and it is read when it is there`),
+        (reason) => {
+          if (kind === 'bootstrap' && this.done) return;
+          log.warn(`${nameOf(kind)} ${path}: ${reason}; what it said before stays, and it is read when it is there`);
+          this.note(kind, 'not sent', reason);
+        },
       ),
     );
   }
@@ -111,6 +140,8 @@ export class Blueprints {
   private take(kind: AgentBlueprintKind, where: string, parsed: Parsed): void {
     const { log } = this.context;
     if (parsed.ok) return this.outbox.put(kind, parsed.model);
+    const [first] = parsed.problems;
+    this.note(kind, 'not sent', first ? describeProblem(first) : '');
     this.tell(kind, `${where} is not sent, what was sent before stays:`, kind === 'labels' ? '' : `${where}:`, parsed.problems);
     if (kind !== 'labels' && parsed.problems.length > MAX_LOGGED) log.error(`gatehouse-agent blueprint check ${where} lists them all`);
   }
@@ -128,19 +159,39 @@ export class Blueprints {
     });
   }
 
-  private isDone(): boolean {
-    const done = this.context.readFile()[DONE_KEY];
-    return typeof done === 'object' && done !== null && (done as Record<string, unknown>)['site'] === this.site;
+  /** A provisioning blueprint is applied once: whoever changes its file afterwards is told so. */
+  private compare(path: string, parsed: Parsed, done: Done): void {
+    const { log } = this.context;
+    if (done.digest === undefined || (parsed.ok && digestOf(parsed.model) === done.digest)) return log.debug('the provisioning blueprint says what this site has had');
+    log.warn(`the provisioning blueprint ${path} is not what this site has had; it is applied only once, so the change is ignored`);
+  }
+
+  private remembered(): Done | undefined {
+    const stored = this.context.readFile()[DONE_KEY];
+    if (typeof stored !== 'object' || stored === null) return undefined;
+    const { site, digest, appliedAt } = stored as Record<string, unknown>;
+    if (site !== this.site) return undefined;
+    return { ...(typeof digest === 'string' ? { digest } : {}), ...(typeof appliedAt === 'string' ? { appliedAt } : {}) };
   }
 
   private remember(digest: string): void {
-    this.bootstrapped.abort();
-    const appliedAt = new Date(this.context.clock.now()).toISOString();
+    const appliedAt = this.now();
+    this.done = { digest, appliedAt };
     try {
       updateConfigFile(this.context.configFile, { [DONE_KEY]: { site: this.site, digest, appliedAt } }, this.context.log);
     } catch (error) {
       // Harmless: it is sent once more after a restart, and the server remembers.
       this.context.log.warn(describe(error));
     }
+  }
+
+  /** For `gatehouse-agent status`. */
+  private note(kind: AgentBlueprintKind, outcome: BlueprintOutcome['outcome'], problem: string): void {
+    this.outcomes[kind] = { outcome, at: this.now(), problem: outcome === 'applied' || problem === '' ? null : this.context.log.redact(problem) };
+    this.context.status({ blueprints: { ...this.outcomes } });
+  }
+
+  private now(): string {
+    return new Date(this.context.clock.now()).toISOString();
   }
 }

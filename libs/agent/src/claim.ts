@@ -46,7 +46,7 @@ function keep(context: AgentContext, settings: Settings, before: FileContent, ne
     throw new AgentExit(
       EXIT.refused,
       `the server knows this hardware id as site ${newtId}, but its secret is not on this machine: ` +
-        'an operator can let it claim once more with allow-reclaim (POST /site/{siteId}/allow-reclaim)',
+        'an operator can let it claim once more with allow-reclaim (POST /site/{siteId}/allow-reclaim with {"expiresInSeconds": 3600}, at most 86400)',
     );
   }
   context.log.hide(secret);

@@ -17,7 +17,7 @@ export function readEnvelope(text: string): Envelope | undefined {
 /** The fields that this version knows; undefined when one of them is missing or wrong. Unknown fields are ignored. */
 export function readWelcome(data: unknown): AgentWelcome | undefined {
   if (!isObject(data)) return undefined;
-  const { protocol, siteId, niceId, status, serverVersion, heartbeatSeconds } = data;
+  const { protocol, siteId, niceId, status, serverVersion, heartbeatSeconds, dockerSocketEnabled } = data;
   if (typeof siteId !== 'number' || typeof niceId !== 'string' || !isStatus(status)) return undefined;
   const usable = typeof heartbeatSeconds === 'number' && heartbeatSeconds >= 1 && heartbeatSeconds <= MAX_HEARTBEAT_SECONDS;
   return {
@@ -27,6 +27,7 @@ export function readWelcome(data: unknown): AgentWelcome | undefined {
     status,
     serverVersion: typeof serverVersion === 'string' ? serverVersion : '',
     heartbeatSeconds: usable ? heartbeatSeconds : AGENT_LIMITS.heartbeatSeconds,
+    ...(dockerSocketEnabled === false ? { dockerSocketEnabled } : {}),
   };
 }
 

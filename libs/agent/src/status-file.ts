@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import type { AgentSiteStatus } from '../../contracts/agent-messages.js';
+import type { AgentBlueprintKind, AgentSiteStatus } from '../../contracts/agent-messages.js';
 import { isRunning, removeIfThere } from './atomic-file.js';
 
 export type Phase = 'starting' | 'claiming' | 'refused' | 'unreachable' | 'connecting' | 'connected' | 'stopped';
@@ -18,7 +18,11 @@ export type StatusReport = {
   desiredVersion?: number;
   appliedVersion?: number;
   lastError?: string | null;
+  blueprints?: Partial<Record<AgentBlueprintKind, BlueprintOutcome>>;
 };
+
+/** What became of a blueprint last; `not sent`: it is wrong or missing here, or not wanted. `problem` is the first one. */
+export type BlueprintOutcome = { outcome: 'applied' | 'refused' | 'not sent'; at: string; problem: string | null };
 
 /** A report not renewed for this long belongs to an agent that is gone: heartbeats renew it. */
 const STALE_MS = 5 * 60_000;

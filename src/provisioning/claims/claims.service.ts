@@ -111,8 +111,11 @@ export class ClaimsService {
       case 'created':
         if (policy.hasBlueprint) await this.profileBlueprints.ensure(decision.siteId);
         return { outcome: 'created', siteId: decision.siteId, deviceId: decision.deviceId, credential: fresh.issued };
-      case 'known':
-        return this.reclaim(request, policy, generation, decision.siteId);
+      case 'known': {
+        const result = await this.reclaim(request, policy, generation, decision.siteId);
+        if (result && policy.hasBlueprint) await this.profileBlueprints.ensure(decision.siteId);
+        return result;
+      }
       case 'again':
         return undefined;
       case 'refuse':

@@ -1,21 +1,47 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { Db, isDatabaseAway, query } from '../../../libs/platform/index.js';
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Db, Hooks, isDatabaseAway, Notices, query } from '../../../libs/platform/index.js';
 import { BlueprintsService } from '../../blueprints/index.js';
 
 /**
- * Applies the blueprint of a site's profile once, before anything that its agent sends. Right after the claim; and, should the server have
- * died in between, before the agent's first document.
+ * Applies the blueprint of a site's profile once, before anything that its agent sends: right after the claim, and as long as it could
+ * not be applied again with each claim, session and document of the site, and when the site is approved.
  */
 @Injectable()
-export class ProfileBlueprints {
+export class ProfileBlueprints implements OnModuleInit {
   private readonly logger = new Logger(ProfileBlueprints.name);
+  /** Approved by this process; the notice comes when that is committed. */
+  private readonly approved = new Set<number>();
+  private readonly waiting = new Set<number>();
+  private running: Promise<void> | undefined;
 
   constructor(
     private readonly db: Db,
     private readonly blueprints: BlueprintsService,
+    private readonly hooks: Hooks,
+    private readonly notices: Notices,
   ) {}
 
-  /** Never throws: the claim has happened, and what is missing is made up for before the agent's own blueprint. */
+  onModuleInit(): void {
+    this.hooks.siteApproved.register((_tx, _orgId, siteId) => {
+      this.approved.add(siteId);
+      return Promise.resolve();
+    });
+    this.notices.on('site_changed', (payload) => {
+      if (this.approved.delete(Number(payload))) this.soon(Number(payload));
+    });
+    this.notices.onReconnected(() => {
+      for (const siteId of this.approved) this.soon(siteId);
+      this.approved.clear();
+    });
+  }
+
+  /** The same as `ensure` without waiting for it: one site after the other, however many come at once. */
+  soon(siteId: number): void {
+    this.waiting.add(siteId);
+    this.running ??= this.drain().finally(() => (this.running = undefined));
+  }
+
+  /** Never throws: the claim has happened, and what is missing is made up for later. */
   async ensure(siteId: number): Promise<void> {
     try {
       const [due] = await query<{ orgId: string; blueprint: string }>(
@@ -27,6 +53,13 @@ export class ProfileBlueprints {
       if (due) await this.blueprints.applyProfile(due.orgId, siteId, due.blueprint);
     } catch (error) {
       if (!isDatabaseAway(error)) this.logger.error({ err: error, siteId }, 'The blueprint of a profile could not be applied');
+    }
+  }
+
+  private async drain(): Promise<void> {
+    for (const siteId of this.waiting) {
+      this.waiting.delete(siteId);
+      await this.ensure(siteId);
     }
   }
 }
