@@ -27,6 +27,10 @@ export const parentOf = (name: string): string => name.slice(name.indexOf('.') +
 /** Whether `name` is `domain` or lies below it. */
 export const isWithin = (name: string, domain: string): boolean => name === domain || name.endsWith(`.${domain}`);
 
+/** The niceId of a private or an HTTP resource (integration-api.md §3.4, §3.5), and no number. */
+export const RESOURCE_NICE_ID = /^(?!\d+$)[A-Za-z0-9-]+$/;
+export const RESOURCE_NICE_ID_PROBLEM = 'must be letters, digits and hyphens, not digits alone';
+
 const rule = (name: string, validate: (value: string) => boolean, message: string) =>
   ValidateBy({ name, validator: { validate: (value) => typeof value === 'string' && validate(value), defaultMessage: () => `$property ${message}` } });
 

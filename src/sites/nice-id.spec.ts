@@ -20,8 +20,8 @@ describe('niceId', () => {
     expect(new Set(made).size).toBe(made.length);
   });
 
-  it('given by a caller is never a number, which would name a siteId', () => {
-    for (const id of ['7', '0012', 'a/b', 'a?b', 'a#b', '']) expect(id).not.toMatch(NICE_ID);
-    for (const id of ['7a', 'Front door', 'ünïcode', 'a.b']) expect(id).toMatch(NICE_ID);
+  it('given by a caller is never a number, which would name a siteId, nor what a URL loses', () => {
+    for (const id of ['7', '0012', 'a/b', 'a?b', 'a#b', '', '.', '..']) expect(id).not.toMatch(NICE_ID);
+    for (const id of ['7a', 'Front door', 'ünïcode', 'a.b', '...', '.a']) expect(id).toMatch(NICE_ID);
   });
 });

@@ -6,9 +6,9 @@ import { MayBeAbsent, NoControlCharacters, PagePagination, PageQuery, QueryBoole
 const TYPES = ['newt', 'wireguard', 'local'] as const;
 const STATUSES = ['pending', 'approved'] as const;
 
-/** A niceId of digits alone would be mistaken for a siteId. */
-export const NICE_ID = /^(?!\d+$)[^/?#]+$/;
-export const NICE_ID_PROBLEM = { message: '$property must not be digits alone, nor contain "/", "?" or "#"' };
+/** A niceId of digits alone would be mistaken for a siteId; `.` and `..` never arrive, because clients tidy them out of a URL. */
+export const NICE_ID = /^(?!\d+$)(?!\.\.?$)[^/?#]+$/;
+export const NICE_ID_PROBLEM = { message: '$property must not be digits alone, "." or "..", nor contain "/", "?" or "#"' };
 
 /** Body of the operator door (integration-api.md §3.3, claims.md "Three doors"). */
 export class CreateSiteBody {

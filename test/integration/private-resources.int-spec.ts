@@ -119,7 +119,7 @@ describe('create', () => {
   it('keeps what is sent: sites in their order, siteId first, null and text as they are', async () => {
     const ids = [await site('acme'), await site('acme'), await site('acme')];
     const body = {
-      niceId: fresh('Nice_Id'), siteId: ids[2], siteIds: [ids[1], ids[2], ids[0]], destination: '2001:db8::1', alias: `*.${fresh('A')}.Internal`, tcpPortRangeString: '22, 8000-8010',
+      niceId: fresh('Nice-Id'), siteId: ids[2], siteIds: [ids[1], ids[2], ids[0]], destination: '2001:db8::1', alias: `*.${fresh('A')}.Internal`, tcpPortRangeString: '22, 8000-8010',
       udpPortRangeString: '53', disableIcmp: true, enabled: false, authDaemonMode: 'remote', authDaemonPort: 2222, destinationPort: 80, scheme: null, ssl: true,
     };
     const { siteId, siteIds, ...rest } = body;
@@ -149,7 +149,7 @@ describe('create', () => {
     [{ destination: '100.96.128.5' }, 'destination'], [{ mode: 'cidr', destination: '100.96.128.0/24' }, 'destination'], [{ siteId: undefined }, 'siteIds'], [{ siteId: undefined, siteIds: [] }, 'siteIds'],
     [{ siteId: 0 }, 'siteId'], [{ siteIds: [1, 1] }, 'siteIds.1'], [{ siteIds: ['1'] }, 'siteIds.0'], [{ tcpPortRangeString: '80-79' }, 'tcpPortRangeString'], [{ udpPortRangeString: '0' }, 'udpPortRangeString'],
     [{ tcpPortRangeString: null }, 'tcpPortRangeString'], [{ disableIcmp: 'no' }, 'disableIcmp'], [{ authDaemonMode: 'native' }, 'authDaemonMode'], [{ authDaemonPort: 0 }, 'authDaemonPort'],
-    [{ destinationPort: 65536 }, 'destinationPort'], [{ niceId: 'a/b' }, 'niceId'], [{ niceId: '12' }, 'niceId'], [{ roleIds: [0] }, 'roleIds.0'], [{ userIds: ['a', 7] }, 'userIds.1'], [{ userIds: 'all' }, 'userIds'],
+    [{ destinationPort: 65536 }, 'destinationPort'], [{ niceId: 'a/b' }, 'niceId'], [{ niceId: '12' }, 'niceId'], [{ niceId: 'my_nice.1' }, 'niceId'], [{ niceId: 'x y' }, 'niceId'], [{ niceId: '..' }, 'niceId'], [{ roleIds: [0] }, 'roleIds.0'], [{ userIds: ['a', 7] }, 'userIds.1'], [{ userIds: 'all' }, 'userIds'],
     [{ clientIds: [1.5] }, 'clientIds.0'], [{ subdomain: 'app' }, 'subdomain'], [{ color: 'red' }, 'color'], [{ mode: 'http' }, 'destinationPort'], [{ mode: 'http', destinationPort: 80 }, 'scheme'],
     [{ mode: 'http', destinationPort: 80, scheme: 'http' }, 'domainId'],
   ])('refuses %j, naming the field', async (more, path) => {
@@ -298,9 +298,12 @@ describe('update', () => {
     const { siteResourceId } = await create(orgId);
     expect((await update(siteResourceId, { alias: 'Taken.internal' })).status).toBe(409);
     expect((await update(siteResourceId, { niceId: 'taken' })).status).toBe(409);
-    for (const wrong of [{}, { name: null }, { name: '' }, { niceId: 'a_b' }, { mode: 'cidr' }, { destination: 'db' }, { destination: '100.90.128.1' }, { tcpPortRangeString: 'x' }, { alias: 'x' }, { color: 'red' }]) {
+    for (const wrong of [{}, { name: null }, { name: '' }, { niceId: 'a_b' }, { niceId: '12' }, { niceId: '..' }, { mode: 'cidr' }, { destination: 'db' }, { destination: '100.90.128.1' }, { tcpPortRangeString: 'x' }, { alias: 'x' }, { color: 'red' }]) {
       expect((await update(siteResourceId, wrong)).status, JSON.stringify(wrong)).toBe(400);
     }
+    // What a blueprint called it may be sent back with the rest.
+    await house.sql(`UPDATE site_resource SET nice_id = 'my_nice.1' WHERE site_resource_id = $1`, [siteResourceId]);
+    expect((await update(siteResourceId, { name: 'x', niceId: 'my_nice.1' })).status).toBe(200);
     expect((await update(siteResourceId, { destination: 'db', alias: 'db.internal' })).status).toBe(200);
     expect((await update(999_999_999, { name: 'x' })).status).toBe(404);
   });

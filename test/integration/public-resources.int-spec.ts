@@ -236,7 +236,7 @@ describe('change', () => {
   });
 
   it.each([
-    [{}, 'body'], [{ name: null }, 'name'], [{ niceId: 'a b' }, 'niceId'], [{ niceId: 'a/b' }, 'niceId'], [{ ssl: null }, 'ssl'], [{ setHostHeader: 'a b' }, 'setHostHeader'], [{ headers: [{ name: 'a b', value: '' }] }, 'headers.0.name'],
+    [{}, 'body'], [{ name: null }, 'name'], [{ niceId: 'a b' }, 'niceId'], [{ niceId: '12' }, 'niceId'], [{ niceId: '..' }, 'niceId'], [{ niceId: 'a/b' }, 'niceId'], [{ ssl: null }, 'ssl'], [{ setHostHeader: 'a b' }, 'setHostHeader'], [{ headers: [{ name: 'a b', value: '' }] }, 'headers.0.name'],
     [{ headers: [{ name: 'a', value: '{{env.X}}' }] }, 'headers.0.value'], [{ headers: [{ name: 'a', value: 'b' }, { name: 'a', value: 'ü' }] }, 'headers.1.value'], [{ headers: [{ name: 'a' }] }, 'headers.0.value'],
     [{ headers: [{ name: 'a', value: 'b', more: 1 }] }, 'headers.0'], [{ headers: [null] }, 'headers.0'], [{ headers: 'a: b' }, 'headers'],
     [{ maintenanceModeType: 'x' }, 'maintenanceModeType'], [{ maintenanceTitle: 'x'.repeat(256) }, 'maintenanceTitle'], [{ maintenanceMessage: 'x'.repeat(2001) }, 'maintenanceMessage'],

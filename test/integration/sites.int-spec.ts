@@ -88,7 +88,7 @@ describe('create a site by hand', () => {
 
   it.each([
     [{ secret: 'a'.repeat(31) }, 'secret'], [{ secret: `${'a'.repeat(32)}-` }, 'secret'], [{ secret: 'a'.repeat(129) }, 'secret'], [{ newtId: 'abcdefg' }, 'newtId'],
-    [{ newtId: 'ABCDEFGH' }, 'newtId'], [{ newtId: 'a'.repeat(65) }, 'newtId'], [{ niceId: '123' }, 'niceId'], [{ niceId: 'a/b' }, 'niceId'], [{ name: '' }, 'name'],
+    [{ newtId: 'ABCDEFGH' }, 'newtId'], [{ newtId: 'a'.repeat(65) }, 'newtId'], [{ niceId: '123' }, 'niceId'], [{ niceId: 'a/b' }, 'niceId'], [{ niceId: '.' }, 'niceId'], [{ niceId: '..' }, 'niceId'], [{ name: '' }, 'name'],
     [{ name: 'a\u0007b' }, 'name'], [{ type: 'vpn' }, 'type'], [{ address: '100.90.128.9/17' }, 'address'], [{ address: '192.168.0.1' }, 'address'],
     [{ exitNodeId: 1 }, 'exitNodeId'], [{ color: 'red' }, 'color'], [{ name: undefined }, 'name'],
   ])('refuses %j, naming the field', async (body, path) => {

@@ -1,9 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 import { IsIdList, MayBeAbsent, NoControlCharacters, PagePagination, QueryInt, SearchQuery } from '../../../libs/platform/index.js';
-import { NICE_ID, NICE_ID_PROBLEM } from '../../sites/index.js';
 import { IsUserIdList } from '../grants/grants.dto.js';
 import { DriftedField } from '../public/resources.dto.js';
+import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { IsAliasName, IsPortRangeString } from './destinations.js';
 
 export const MODES = ['host', 'cidr', 'http'] as const;
@@ -47,7 +47,7 @@ class Fields {
 export class CreateSiteResourceBody extends Fields {
   @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   /** Generated when absent. */
-  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @MayBeAbsent() @Matches(RESOURCE_NICE_ID, { message: `$property ${RESOURCE_NICE_ID_PROBLEM}` }) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
   @IsIn(MODES) @ApiProperty({ enum: MODES }) mode: Mode;
   /** host: an address or a host name; cidr: an address range; http: where the service is. */
   @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() destination: string;

@@ -10,6 +10,7 @@ import { checkDestination, checkName, routeOf, WEB_PORTS } from './destinations.
 import type {
   CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceDetail, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody,
 } from './private.dto.js';
+import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type GaveWay, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { PrivateLinks } from './private-links.js';
 import { PrivateReads } from './private-reads.js';
@@ -19,7 +20,6 @@ const PAGE_SIZE = 20;
 const PAGE_SIZE_OF_SITE = 100;
 const TRIES = 5;
 const AUTH_DAEMON_PORT = 22123;
-const NICE_ID = /^[A-Za-z0-9-]+$/;
 const NICE_ID_INDEX = 'site_resource_org_id_nice_id_key';
 const ALIAS_ADDRESS_INDEX = 'site_resource_alias_address';
 
@@ -160,7 +160,7 @@ export class PrivateResourcesService implements OnModuleInit {
   ): Promise<{ resource: SiteResourceView; version: number }> {
     const before = await this.lock(tx, orgId, siteResourceId);
     requireVersion('Site resource', ifMatch, before.version);
-    if (body.niceId !== undefined && body.niceId !== before.niceId && !NICE_ID.test(body.niceId)) throw invalid('niceId', 'must be letters, digits and hyphens');
+    if (body.niceId !== undefined && body.niceId !== before.niceId && !RESOURCE_NICE_ID.test(body.niceId)) throw invalid('niceId', RESOURCE_NICE_ID_PROBLEM);
     const columns = changedColumns(before, body);
     checkName(columns, body.subdomain);
     if (body.mode !== undefined || body.destination !== undefined) checkDestination(columns);

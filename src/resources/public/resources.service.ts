@@ -4,9 +4,10 @@ import {
   type Answer, created, AppError, Config, conflict, Db, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowIfAsked, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
-import { makeNiceId, NICE_ID, SitesService } from '../../sites/index.js';
+import { makeNiceId, NICE_ID, NICE_ID_PROBLEM, SitesService } from '../../sites/index.js';
 import { DomainsService } from '../domains/domains.service.js';
 import type { FullDomain } from '../domains/domain-names.js';
+import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type GaveWay, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
 import type { CreateResourceBody, ListResourcesQuery, ResourceList, ResourceName, ResourceRow, ResourceView, UpdateResourceBody } from './resources.dto.js';
@@ -14,7 +15,6 @@ import { ResourcesRepository, type StoredResource, toRow, toView } from './resou
 
 const PAGE_SIZE = 20;
 const NICE_ID_TRIES = 5;
-const NICE_ID_OF_HTTP = /^[A-Za-z0-9-]+$/;
 /** Fields of one kind of resource only (integration-api.md §3.5). */
 const HTTP_ONLY = [
   'subdomain', 'domainId', 'ssl', 'sso', 'blockAccess', 'emailWhitelistEnabled', 'applyRules', 'tlsServerName', 'setHostHeader', 'skipToIdpId', 'headers',
@@ -126,7 +126,7 @@ export class ResourcesService implements OnModuleInit {
     const before = await this.lock(tx, orgId, resourceId);
     requireVersion('Resource', ifMatch, before.version);
     refuse(body, before.http ? RAW_ONLY : HTTP_ONLY);
-    if (body.niceId !== undefined && !(before.http ? NICE_ID_OF_HTTP : NICE_ID).test(body.niceId)) throw invalid('niceId', 'must be letters, digits and hyphens');
+    requireNiceId(before, body.niceId);
     if (body.skipToIdpId != null) throw notFound('Identity provider');
     const { subdomain, domainId, ...plain } = body;
     const full = subdomain !== undefined || domainId !== undefined ? await this.nameFor(tx, before, domainId, subdomain) : null;
@@ -192,6 +192,13 @@ export class ResourcesService implements OnModuleInit {
 function refuse(body: object, names: readonly string[]): void {
   const wrong = names.find((name) => (body as Record<string, unknown>)[name] !== undefined);
   if (wrong) throw invalid(wrong, `Unrecognized key "${wrong}" for this kind of resource`);
+}
+
+/** What it has, from a blueprint perhaps, may be sent back. */
+function requireNiceId({ http, niceId }: StoredResource, wanted: string | undefined): void {
+  if (wanted === undefined || wanted === niceId) return;
+  if (http && !RESOURCE_NICE_ID.test(wanted)) throw invalid('niceId', RESOURCE_NICE_ID_PROBLEM);
+  if (!NICE_ID.test(wanted)) throw invalid('niceId', NICE_ID_PROBLEM.message.replace('$property ', ''));
 }
 
 /** Something that only one resource may have is somebody else's. */
