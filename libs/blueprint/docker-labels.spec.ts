@@ -45,6 +45,14 @@ describe('labels', () => {
     });
   });
 
+  it('in both spellings are one resource, field by field; the newer spelling wins', () => {
+    const old = { 'proxy-resources.web.name': 'Old', 'proxy-resources.web.ssl': 'false', 'proxy-resources.web.targets[1].method': 'https', 'proxy-resources.web.targets[0].path': '/a' };
+    expect(document(container('a', { ...WEB, 'public-resources.web.targets[0].method': 'http' }), container('b', old, [81]))).toMatchObject({
+      'public-resources': { web: { name: 'Web', ssl: false, targets: [{ hostname: 'a', port: 80, method: 'http', path: '/a' }, { hostname: 'b', port: 81, method: 'https' }] } },
+    });
+    expect(problems(container('b', { 'proxy-resources.web.nme': 'x', ...WEB }))).toEqual(['container "b", label "pangolin.proxy-resources.web.nme": public-resources.web.nme: is not known here; did you mean "name"?']);
+  });
+
   it('of others are left alone', () => {
     expect(fromDockerLabels([{ name: 'a', labels: { 'com.docker.compose.project': 'x', pangolin: 'x' }, ports: [] }])).toMatchObject({ ok: true, model: { publicResources: [] } });
   });

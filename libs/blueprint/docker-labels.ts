@@ -15,6 +15,7 @@ export type LabelledContainer = {
 };
 
 const PREFIX = 'pangolin.';
+const SPELLINGS = [['proxy-resources', 'public-resources'], ['client-resources', 'private-resources']] as const;
 const MAX_INDEX = 255;
 const MAX_PARTS = 12;
 
@@ -64,11 +65,12 @@ function read(containers: readonly LabelledContainer[]): { parsed: Parsed; wrong
       if (!label.startsWith(PREFIX)) continue;
       const path = place(own, label, container, problems);
       if (path === undefined) wrong.add(container.name);
-      else labels.push({ container: container.name, label, path });
+      else labels.push({ container: container.name, label, path: SPELLINGS.reduce((at, [old, now]) => (at.startsWith(old) ? now + at.slice(old.length) : at), path) });
     }
     completeTargets(own, container);
     merge(root, own);
   }
+  for (const [old, now] of SPELLINGS) respell(root, old, now);
   const ofLabels = problems.list();
   const schema = new Problems();
   const { problems: others, ...parsed } = result(readDocument(root, schema), schema);
@@ -172,6 +174,16 @@ function completeTargets(root: MapNode, container: LabelledContainer): void {
       }
     }
   }
+}
+
+/** Lays what stands under the newer name of a section over what stands under the older one: labels are put together field by field. */
+function respell(root: MapNode, old: string, now: string): void {
+  const older = root.entries.find((one) => one.key === old);
+  if (!older) return;
+  const newer = root.entries.find((one) => one.key === now);
+  root.entries = root.entries.filter((one) => one !== newer);
+  older.key = now;
+  if (newer) older.value = merged(older.value, newer.value);
 }
 
 /** Lays one tree over another: maps by key, lists by index, and for the rest the later one wins. */

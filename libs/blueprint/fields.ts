@@ -87,10 +87,13 @@ export class Fields {
     return undefined;
   }
 
-  choice<const T extends string>(key: string, values: readonly T[]): T | undefined {
+  /** @param later values that are known and not offered: the caller says why */
+  choice<const T extends string>(key: string, values: readonly T[]): T | undefined;
+  choice<const T extends string, const L extends string>(key: string, values: readonly T[], later: readonly L[]): T | L | undefined;
+  choice(key: string, values: readonly string[], later: readonly string[] = []): string | undefined {
     const node = this.ask(key);
     if (!node) return undefined;
-    const found = node.kind === 'scalar' && (node.open ? values[0] : values.find((value) => value === node.value));
+    const found = node.kind === 'scalar' && (node.open ? values[0] : [...values, ...later].find((value) => value === node.value));
     if (found) return found;
     const meant = node.kind === 'scalar' && typeof node.value === 'string' ? nearest(node.value, values) : undefined;
     this.wrong(key, `must be ${oneOf(values)}, not ${nameOf(node)}${meant ? `; did you mean ${shown(meant)}?` : ''}`);

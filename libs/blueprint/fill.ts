@@ -1,9 +1,11 @@
 import type { MapNode, ScalarNode, TreeNode } from './node.js';
-import { below, type Problems } from './problem.js';
+import { below, type Problems, shown } from './problem.js';
 import type { Source } from './source.js';
-import { fillTemplate, type Templates } from './template.js';
+import { fillTemplate, formsOf, type Templates } from './template.js';
 
 const STILL_A_TEMPLATE = /\{\{[^{}\n\r]+\}\}/;
+/** Braces alone are text; with a name behind them somebody meant a template. */
+const OPENED = /\{\{[ \t]*[A-Za-z_].*/;
 /** Templates may name a resource: document, section, resource. */
 const NAMES_AT_DEPTH = 1;
 
@@ -24,17 +26,24 @@ export function fillTree(root: TreeNode, source: Source, templates: Templates, p
     });
     return text === undefined ? undefined : { text, open: bad || templates.open === true };
   };
+  /** Looked for in what is written, not in what values hold. */
+  const misread = (masked: string, path: string, at: number): void => {
+    const left = STILL_A_TEMPLATE.exec(masked);
+    if (left) return problems.add(path, `${left[0].slice(0, 60)} is not understood: write ${formsOf(templates)}`, at);
+    const opened = OPENED.exec(masked);
+    if (opened) problems.add(path, `${shown(source.unmask(opened[0]))} begins a template that does not end: write ${formsOf(templates)}`, at);
+  };
   const scalar = (node: ScalarNode, path: string): void => {
     if (typeof node.value !== 'string') return;
+    misread(node.value, path, node.at);
     const filled = fill(node.value, path);
-    const left = filled?.open ? null : STILL_A_TEMPLATE.exec(filled?.text ?? node.value);
-    if (left) problems.add(path, filled ? 'a value with {{…}} in it cannot be filled in' : `${left[0].slice(0, 60)} is not understood`, node.at);
     if (!filled) return;
     Object.assign(node, { value: filled.text, source: filled.text, loose: true, open: filled.open });
   };
   const map = (node: MapNode, path: string, depth: number): void => {
     const seen = new Set<string>();
     for (const entry of node.entries) {
+      misread(entry.key, path, entry.keyAt);
       const filled = fill(entry.key, path);
       if (filled && depth === NAMES_AT_DEPTH) entry.key = filled.text;
       else if (filled) problems.add(path, 'a template may stand in values and in the names of resources, not in other keys', entry.keyAt);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeProblem, environmentTemplates, OPEN_SITE_TEMPLATES, parse, type ParseOptions, siteTemplates } from './index.js';
+import { describeProblem, environmentTemplates, OPEN_SITE_TEMPLATES, parse, type ParseOptions, siteTemplates, toDocument } from './index.js';
 import type { Blueprint, PublicResource } from './model.js';
 
 function model(text: string, options: ParseOptions = {}): Blueprint {
@@ -94,7 +94,7 @@ describe('what is not known', () => {
     [web('fullDomain: x.example.com'), '6:5 public-resources.web.fullDomain: is not known here; did you mean "full-domain"?'],
     [web('targets:\n  - hostnme: a\n    hostname: a\n    port: 1\n    method: http'), '7:9 public-resources.web.targets[0].hostnme: is not known here; did you mean "hostname"?'],
     [web('auth:\n  sso-role: [a]'), '7:7 public-resources.web.auth.sso-role: is not known here; did you mean "sso-roles"?'],
-    [privately('name: D\nmode: hots\ndestination: 10.0.0.1'), '4:11 private-resources.db.mode: must be host, cidr, http or ssh, not "hots"; did you mean "host"?'],
+    [privately('name: D\nmode: hots\ndestination: 10.0.0.1'), '4:11 private-resources.db.mode: must be host, cidr or http, not "hots"; did you mean "host"?'],
     ['sites:\n  a: {name: A, zzz: 1}', '2:16 sites.a.zzz: is not known here; known are name, docker-socket-enabled'],
   ])('is an error with its place: %j', (text, expected) => {
     expect(problems(text)).toEqual([expected]);
@@ -104,7 +104,7 @@ describe('what is not known', () => {
     expect(problems(publicly('nam: x\nmode: htp'))).toEqual([
       '3:5 public-resources.web.name: is required',
       '3:5 public-resources.web.nam: is not known here; did you mean "name"?',
-      '4:11 public-resources.web.mode: must be http, tcp, udp, ssh, rdp or vnc, not "htp"; did you mean "http"?',
+      '4:11 public-resources.web.mode: must be http, tcp or udp, not "htp"; did you mean "http"?',
     ]);
   });
 });
@@ -268,6 +268,25 @@ describe('what nothing could enforce yet is refused', () => {
   });
 });
 
+describe('targets of one resource', () => {
+  const two = (first: string, second: string) => problems(web(`targets: [{method: http, ${first}}, null, {method: https, ${second}}]`), { templates: environmentTemplates({ P: '80' }) });
+
+  it('with one site, host, port and path are an error at the second', () => {
+    const told = ['6:62 public-resources.web.targets[2].hostname: targets[0] has the same site, host, port and path: a target is known by them'];
+    expect(two('hostname: a, port: 80', 'hostname: a, port: 80').map((one) => one.replace(/^\d+:\d+/, '6:62'))).toEqual(told);
+    expect(two('hostname: a, port: 80, site: x, path: /y', 'hostname: A, port: "{{env.P}}", site: x, path: /y')).toHaveLength(1);
+  });
+
+  it.each([['port: 81'], ['port: 80, site: x'], ['port: 80, path: /x']])('that differ are two (%s)', (other) => {
+    expect(two('hostname: a, port: 80', `hostname: a, ${other}`)).toEqual([]);
+  });
+
+  it('that nobody has filled in yet are not compared', () => {
+    const text = publicly('name: A\nmode: tcp\nproxy-port: 1\ntargets: [{hostname: a, port: "{{label.a}}"}, {hostname: a, port: "{{label.b}}"}]');
+    expect(problems(text, { templates: OPEN_SITE_TEMPLATES })).toEqual([]);
+  });
+});
+
 describe('templates', () => {
   const env = (values: Record<string, string>): ParseOptions => ({ templates: environmentTemplates(values) });
 
@@ -280,6 +299,8 @@ describe('templates', () => {
     [String.raw`"{{env.NONE | default \"y\"}}"`, 'y'],
     [`'{{env.NONE|default "y"}}'`, 'y'],
     ['{{env.A | default "y"}}', 'x'],
+    ['{{env.NONE | default "a}b"}}', 'a}b'],
+    ['"{{env.NONE | default "{a}} {{b"}}"', '{a}} {{b'],
   ])('%s is filled in', (written, value) => {
     expect(resource(publicly(`name: ${written}\nmode: tcp\nproxy-port: 1`), env({ A: 'x' })).name).toBe(value);
   });
@@ -301,9 +322,17 @@ describe('templates', () => {
   });
 
   it('a value is not looked through again', () => {
-    expect(problems(publicly('name: "{{env.A}}"\nmode: tcp\nproxy-port: 1'), env({ A: '{{env.B}}', B: 'b' }))).toEqual([
-      expect.stringMatching(/^3:11 public-resources.web.name: a value with \{\{…\}\} in it cannot be filled in/),
-    ]);
+    for (const value of ['{{env.B}}', '{{', '{{env.B', 'a {{ b }} c']) {
+      const parsed = model(publicly('name: "<{{env.A}}>"\nmode: tcp\nproxy-port: 1'), env({ A: value, B: 'b' }));
+      expect(parsed.publicResources[0]).toMatchObject({ name: `<${value}>` });
+      // So it is sent, and read as it is.
+      expect(model(JSON.stringify(toDocument(parsed)), { literal: true })).toEqual(parsed);
+    }
+  });
+
+  it.each(['"{{env.A}"', '"{{env.A"', '"{{env.A} }"', "'{{ env.A'", '"x {{env.A|default"'])('%s begins one and does not end it', (written) => {
+    expect(problems(publicly(`name: ${written}\nmode: tcp\nproxy-port: 1`), env({ A: 'a' }))).toEqual([expect.stringMatching(/^3:11 public-resources.web.name: .*begins a template that does not end/)]);
+    expect(problems(publicly('name: x\nmode: tcp\nproxy-port: 1').replace('web:', `${written}:`), env({ A: 'a' })).join()).toContain('begins a template that does not end');
   });
 
   it.each(['{{other}}', '{{env.A | upper}}', '{{env.}}', '{{host.name}}', '{{env.A-B}}'])('%s is not understood', (written) => {
@@ -318,7 +347,8 @@ describe('templates', () => {
 
   it('do not reach from one text into another', () => {
     expect(model('{"sites":{"a":{"name":"{{","docker-socket-enabled":false}}}').sites).toEqual([{ key: 'a', name: '{{', dockerSocketEnabled: false }]);
-    expect(problems(`sites: {a: {name: '{{env.A | default x"y"}}'}}`, env({}))).toEqual(['1:19 sites.a.name: {{env.A | default x"y"}} is not understood']);
+    expect(problems(`sites: {a: {name: '{{env.A | default x"y"}}'}}`, env({}))).toEqual(['1:19 sites.a.name: {{env.A | default x"y"}} is not understood: write {{env.NAME}} or {{env.NAME | default "text"}}']);
+    expect(problems(`sites: {a: {name: {{ env.TH | default '10.0.0.1' }}}}`, env({}))[0]).toMatch(/^1:19 sites.a.name: .*a template stands in quotes: "\{\{env.NAME\}\}"/);
   });
 
   it('are counted as written in places behind them', () => {

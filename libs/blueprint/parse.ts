@@ -13,6 +13,8 @@ export type ParseOptions = {
   format?: 'yaml' | 'json' | 'auto';
   /** What templates stand for; without it there may be none. */
   templates?: Templates;
+  /** Templates were filled in already, and what looks like one is a value: the document comes from an agent. */
+  literal?: boolean;
   /** Bytes of UTF-8, at most 1 MB. */
   maxBytes?: number;
 };
@@ -25,14 +27,14 @@ export type Parsed = { ok: true; model: Blueprint; problems: [] } | { ok: false;
  * @returns the model with every default filled in, or everything that is wrong with it. Never throws for what the text holds.
  */
 export function parse(text: string, options: ParseOptions = {}): Parsed {
-  const source = new Source(text.startsWith('\uFEFF') ? ` ${text.slice(1)}` : text);
+  const source = new Source(text.startsWith('\uFEFF') ? ` ${text.slice(1)}` : text, options.literal);
   const problems = new Problems(
     (offset) => source.place(offset),
     (masked) => source.unmask(masked),
   );
   const tree = checkText(source, options, problems) && readTree(source, options.format ?? 'auto', problems);
   if (!tree) return { ok: false, model: undefined, problems: problems.list() };
-  fillTree(tree, source, options.templates ?? NO_TEMPLATES, problems);
+  if (!options.literal) fillTree(tree, source, options.templates ?? NO_TEMPLATES, problems);
   return result(readDocument(tree, problems), problems);
 }
 

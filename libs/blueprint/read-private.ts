@@ -11,7 +11,7 @@ const WEB_PORTS = { tcpPorts: '443,80', udpPorts: '' };
 
 /** One entry of `private-resources` (integration-api.md §4.1). */
 export function readPrivate(key: string, f: Fields): PrivateEntry {
-  const wanted = f.choice('mode', [...SERVED, 'ssh']);
+  const wanted = f.choice('mode', SERVED, ['ssh']);
   f.need('mode', wanted, 'host');
   if (wanted === 'ssh') f.wrong('mode', 'ssh is not available yet; available are host, cidr and http');
   const mode = SERVED.find((one) => one === wanted) ?? 'host';

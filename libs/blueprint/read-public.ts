@@ -4,7 +4,7 @@ import { isEmail, isFullDomain, isHostHeader, isHostName, RULE_FORMS } from './s
 import { readHeaders, readTarget } from './read-target.js';
 
 const SERVED = ['http', 'tcp', 'udp'] as const;
-const MODES = [...SERVED, 'ssh', 'rdp', 'vnc'] as const;
+const LATER = ['ssh', 'rdp', 'vnc'] as const;
 const NAME: TextRule = { min: 1, max: 255 };
 export const FULL_DOMAIN: TextRule = { min: 1, max: 253, form: [isFullDomain, 'a host name such as app.example.com, or *.apps.example.com'] };
 const HTTP_ONLY = ['full-domain', 'headers', 'host-header', 'tls-server-name', 'rules', 'maintenance', 'auth'];
@@ -41,9 +41,9 @@ export function readPublic(key: string, f: Fields): PublicEntry {
 }
 
 /** `mode`, or `protocol` as it was called before. */
-function readMode(f: Fields): (typeof MODES)[number] | undefined {
-  const protocol = f.choice('protocol', MODES);
-  const mode = f.choice('mode', MODES);
+function readMode(f: Fields): (typeof SERVED)[number] | (typeof LATER)[number] | undefined {
+  const protocol = f.choice('protocol', SERVED, LATER);
+  const mode = f.choice('mode', SERVED, LATER);
   const key = mode === undefined ? 'protocol' : 'mode';
   if (!f.has('mode', 'protocol')) f.wrong('mode', 'is required: http, tcp or udp');
   if (mode !== undefined && protocol !== undefined && mode !== protocol) f.wrong('mode', `says ${mode}, but protocol says ${protocol}`);
@@ -81,8 +81,22 @@ function emptyList(f: Fields, key: string): boolean {
   return value?.kind === 'list' && value.items.length === 0;
 }
 
+const IDENTITY = ['site', 'hostname', 'port', 'path', 'path-match'];
+
 function readTargets(f: Fields): Target[] {
-  return f.list('targets', (item, path) => readTarget(item, path, f.problems)) ?? [];
+  const first = new Map<string, number>();
+  const list = f.list('targets', (item, path, index) => {
+    const target = readTarget(item, path, f.problems);
+    if (!target || item.kind !== 'map') return target;
+    const fields = new Fields(item, path, f.problems);
+    if (IDENTITY.some((key) => fields.isOpen(key)) || !fields.has('hostname') || !fields.has('port')) return target;
+    const identity = JSON.stringify([target.site, target.hostname.toLowerCase(), target.port, target.path, target.pathMatch]);
+    const before = first.get(identity);
+    if (before === undefined) first.set(identity, index);
+    else fields.wrong('hostname', `targets[${before}] has the same site, host, port and path: a target is known by them`);
+    return target;
+  });
+  return list ?? [];
 }
 
 function readAuth(f: Fields): Auth {

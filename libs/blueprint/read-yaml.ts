@@ -28,7 +28,7 @@ export function readYaml(text: string, problems: Problems): TreeNode | undefined
   }
   if (!problems.none) return undefined;
   if (document.contents === null) return { kind: 'scalar', at: 0, value: null, source: '' };
-  const tree = new YamlTree(problems).convert(document.contents as Node, '', 0);
+  const tree = new YamlTree(problems, text).convert(document.contents as Node, '', 0);
   return problems.none ? tree : undefined;
 }
 
@@ -87,7 +87,10 @@ class YamlTree {
   private nodes = 0;
   private stopped = false;
 
-  constructor(private readonly problems: Problems) {}
+  constructor(
+    private readonly problems: Problems,
+    private readonly text: string,
+  ) {}
 
   convert(node: Node | null, path: string, depth: number): TreeNode {
     const at = node?.range?.[0] ?? 0;
@@ -162,6 +165,10 @@ class YamlTree {
       return node.value;
     }
     const what = node && isScalar(node) ? shown(node.source ?? String(node.value)) : 'a list, a map, an alias or nothing';
+    if (node && this.text.startsWith('{{', at - 1)) {
+      this.problems.add(path, `a key must be text; a template stands in quotes: "{{env.NAME}}", or '{{env.NAME | default "text"}}'`, at - 1);
+      return undefined;
+    }
     const hint = what.startsWith('"') && what.length > 2 ? `: write ${what} in quotes` : '';
     this.problems.add(path, `a key must be text, not ${what}${hint}`, at);
     return undefined;

@@ -10,7 +10,7 @@ const START = '\uFDEE';
 const END = '\uFDEF';
 const FILL = '\uFDED';
 /** Quotes only around a default: what lies between two texts of one line is no template. What this misses is refused when it is read. */
-const TEMPLATE = /\{\{(?:[^{}"'\n\r,|]*\|[ \t]*default[ \t]+(?:"[^"{}\n\r\\]*"|\\"[^"{}\n\r\\]*\\")[ \t]*|[^{}"'\n\r,]+)\}\}/g;
+const TEMPLATE = /\{\{(?:[^{}"'\n\r,|]*\|[ \t]*default[ \t]+(?:"[^"\n\r\\]*"|\\"[^"\n\r\\]*\\")[ \t]*|[^{}"'\n\r,]+)\}\}/g;
 const TOKEN = /\uFDEE([\uFDD0-\uFDEB]{3})\uFDED*\uFDEF/g;
 /** Control characters but tab and line ends, halves of characters, noncharacters. */
 const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
@@ -22,9 +22,13 @@ export class Source {
   readonly templates: { raw: string; at: number }[] = [];
   private readonly lineStarts: number[] = [0];
 
-  constructor(readonly text: string) {
+  /** @param literal what looks like a template is text */
+  constructor(
+    readonly text: string,
+    literal = false,
+  ) {
     for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.lineStarts.push(at + 1);
-    this.masked = text.replace(TEMPLATE, (raw: string, at: number) => {
+    this.masked = literal ? text : text.replace(TEMPLATE, (raw: string, at: number) => {
       if (this.templates.length >= DOCUMENT_LIMITS.templates) return raw;
       const index = this.templates.push({ raw, at }) - 1;
       return tokenOf(index, raw.length);

@@ -54,11 +54,17 @@ export function parseTemplate(inner: string): Template | undefined {
   return { namespace, name, ...(fallback === undefined ? {} : { fallback }) };
 }
 
+/** How templates are written, where these may stand. */
+export function formsOf({ namespaces }: Templates): string {
+  if (namespaces.length === 0) return '{{env.NAME}} or {{env.NAME | default "text"}} in the file of an agent';
+  return namespaces.includes('env') ? '{{env.NAME}} or {{env.NAME | default "text"}}' : '{{site.name}}, {{site.niceId}}, {{site.hardwareId}} or {{label.NAME}}';
+}
+
 /** The value of one template, or what is wrong with it. */
 export function fillTemplate(raw: string, templates: Templates): { value: string } | { problem: string } {
   const template = parseTemplate(raw.slice(2, -2));
   const known = template && (template.namespace in OWNERS || templates.namespaces.includes(template.namespace));
-  const forms = templates.namespaces.includes('env') ? '{{env.NAME}} or {{env.NAME | default "text"}}' : '{{site.name}}, {{site.niceId}}, {{site.hardwareId}} or {{label.NAME}}';
+  const forms = formsOf(templates);
   if (!template || !known) return { problem: `${raw} is not understood${templates.namespaces.length === 0 ? '' : `: write ${forms}`}` };
   const { namespace, name, fallback } = template;
   if (!templates.namespaces.includes(namespace)) return { problem: `${raw} ${OWNERS[namespace]}` };

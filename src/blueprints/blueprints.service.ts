@@ -105,7 +105,8 @@ export class BlueprintsService implements OnModuleInit {
    * here; a repeated one is told so and changes nothing. @throws database_unavailable and what else may pass by itself
    */
   async applyFromSite(orgId: string, siteId: number, kind: SiteKind, document: string): Promise<Outcome> {
-    const parsed = parse(document, { format: 'auto' });
+    // An agent fills templates in, and so may a value look like one; an unmodified newt leaves in place what it does not know.
+    const parsed = parse(document, { format: 'auto', literal: kind !== 'newt' });
     if (!parsed.ok) return { ok: false, message: describeAll(parsed.problems), problems: parsed.problems };
     return this.applyModel(orgId, siteId, kind, parsed.model);
   }

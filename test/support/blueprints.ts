@@ -4,7 +4,7 @@ import type { Blueprint, Header, HealthCheck, PrivateEntry, PublicEntry, Rule, T
 /** Blueprints of every shape, for property tests. */
 
 const nullable = <T>(one: fc.Arbitrary<T>) => fc.option(one, { nil: null });
-const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]|\{\{[^{}]+\}\}/;
+const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]|\{\{[^{}]+\}\}|\{\{[ \t]*[A-Za-z_]/;
 /** Text without control characters, with everything that means something to YAML. */
 const text = (min = 1, max = 30) =>
   fc
@@ -43,6 +43,9 @@ const target = (method: fc.Arbitrary<Target['method']>): fc.Arbitrary<Target> =>
     .chain((one) => (one.path !== null && (one.pathMatch === 'regex' || one.rewriteMatch === 'regex') ? pattern.map((path) => ({ ...one, path })) : fc.constant(one)))
     .map((one) => (one.rewriteMatch === 'stripPrefix' && one.rewritePath === null ? { ...one, rewritePath: '/' } : one));
 
+const targetList = (method: fc.Arbitrary<Target['method']>, maxLength: number) =>
+  fc.uniqueArray(target(method), { maxLength, selector: (t) => JSON.stringify([t.site, t.hostname.toLowerCase(), t.port, t.path]) });
+
 const rule: fc.Arbitrary<Omit<Rule, 'priority'>> = fc
   .tuple(
     fc.constantFrom('ACCEPT', 'DROP', 'PASS'),
@@ -54,11 +57,11 @@ const rule: fc.Arbitrary<Omit<Rule, 'priority'>> = fc
 const publicEntry = (name: string, n: number): fc.Arbitrary<PublicEntry> => {
   const common = { key: fc.constant(name), targetsOnly: fc.constant(false as const), name: text(), enabled: fc.boolean(), ssl: fc.boolean(), scheme: nullable(fc.constantFrom('http', 'https')) };
   return fc.oneof(
-    fc.record({ key: fc.constant(name), targetsOnly: fc.constant(true as const), targets: fc.array(target(nullable(fc.constant('http'))), { maxLength: 2 }) }),
+    fc.record({ key: fc.constant(name), targetsOnly: fc.constant(true as const), targets: targetList(nullable(fc.constant('http')), 2) }),
     fc.record({
       ...common, mode: fc.constant('http'), fullDomain: fc.constantFrom(`h${n}.example.com`, `*.h${n}.example.com`), proxyPort: fc.constant(null),
       proxyProtocol: fc.constant(false), proxyProtocolVersion: fc.constant(1), hostHeader: nullable(host), tlsServerName: nullable(word), headers,
-      targets: fc.array(target(fc.constantFrom('http', 'https', 'h2c')), { maxLength: 3 }),
+      targets: targetList(fc.constantFrom('http', 'https', 'h2c'), 3),
       auth: nullable(
         fc.record({
           pincode: nullable(fc.stringMatching(/^\d{6}$/)), password: nullable(text()),
@@ -79,7 +82,7 @@ const publicEntry = (name: string, n: number): fc.Arbitrary<PublicEntry> => {
       fc.record({
         ...common, ssl: fc.constant(false), mode: fc.constant(mode), fullDomain: fc.constant(null), proxyPort: fc.constant(1000 + n), proxyProtocol: mode === 'tcp' ? fc.boolean() : fc.constant(false),
         proxyProtocolVersion: mode === 'tcp' ? fc.constantFrom(1, 2) : fc.constant(1), hostHeader: fc.constant(null), tlsServerName: fc.constant(null), headers: fc.constant(null),
-        targets: fc.array(target(fc.constant(null)), { maxLength: 3 }), auth: fc.constant(null), rules: fc.constant<Rule[]>([]), maintenance: fc.constant(null),
+        targets: targetList(fc.constant(null), 3), auth: fc.constant(null), rules: fc.constant<Rule[]>([]), maintenance: fc.constant(null),
       }),
     ),
   );

@@ -19,7 +19,7 @@ function setUp(random = 0) {
 }
 
 function model(name: string, aliases = 0) {
-  const many = Array.from({ length: aliases }, () => '*t').join(', ');
+  const many = Array.from({ length: aliases }, (_, i) => `{<<: *t, port: ${i + 1}}`).join(', ');
   const parsed = parse(`public-resources:\n  a: {targets: [&t {hostname: ${name}, port: 1, path: ${'x'.repeat(aliases === 0 ? 1 : 2000)}}]}\n  b: {targets: [${many}]}\n  c: {targets: [&t {hostname: b, port: 1, path: ${'y'.repeat(aliases === 0 ? 1 : 2000)}}]}`);
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
   return parsed.model;

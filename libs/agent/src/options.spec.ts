@@ -51,7 +51,7 @@ describe('checks', () => {
 
 describe('warnings', () => {
   it('name every setting without effect, as it was given', () => {
-    const resolved = resolveSettings(cli({ enforceHcCert: true, mtu: '1280' }), { DISABLE_CLIENTS: 'true' }, { region: 'eu' });
+    const resolved = resolveSettings(cli({ enforceHcCert: true, mtu: '1280' }), { DISABLE_CLIENTS: 'true', PORT: '8080' }, { region: 'eu' });
     expect(warningsAbout(resolved)).toEqual([
       '--enforce-hc-cert is not available yet and has no effect in this version',
       '`region` in the config file is not available yet and has no effect in this version',

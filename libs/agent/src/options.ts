@@ -68,7 +68,8 @@ export function logLevel(value: string): LogLevel {
 export function warningsAbout(resolved: Resolved): string[] {
   const given = (use: Setting['use']) =>
     resolved.all.filter((one) => one.setting.use === use && one.sources[0] !== 'default').map(({ setting, sources }) => nameIn(setting, sources[0]));
-  const wireguard = given('wireguard');
+  // Every other container has a PORT, and templates may use it.
+  const wireguard = given('wireguard').filter((name) => name !== 'PORT');
   return [
     ...given('later').map((name) => `${name} is not available yet and has no effect in this version`),
     ...(wireguard.length > 0 ? [`only meaningful with a WireGuard tunnel, without effect here: ${wireguard.join(', ')}`] : []),
