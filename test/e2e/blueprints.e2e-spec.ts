@@ -92,6 +92,12 @@ describe('an agent with a blueprint file', () => {
     expect((await history()).map((h) => h.succeeded)).toEqual([true, true, true]);
   });
 
+  it('takes the value of a variable as it is, also one that looks like a template', async () => {
+    const { siteProvisioningKey: key } = await org.key();
+    start(key, { blueprintFile: file(web('{{env.SERIAL}} web', 8080)) }, { SERIAL: '{{env.ODD}}' });
+    await until(async () => (await resources())[0]?.name === '{{env.ODD}} web');
+  });
+
   it('stages under a key that wants approval, bootstraps once, and comes into service with the approval', async () => {
     const { siteProvisioningKey: key } = await org.key({ approveNewSites: false });
     const agent = start(key, { provisioningBlueprintFile: file(web('Bootstrapped', 80)), name: 'press' });
