@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -298,6 +300,23 @@ describe('the program', () => {
     expect(await startAgentProgram(['blueprint', 'check', path('nowhere')]).ended).toMatchObject({ code: 66 });
     expect(await startAgentProgram(['blueprint', 'check', '-'], { stdin: 'sites: {' }).ended).toMatchObject({ code: 65 });
     expect(await startAgentProgram(['blueprint', 'check']).ended).toMatchObject({ code: 64 });
+  });
+
+  it('checks what is no text, too long, or comes through a pipe', async () => {
+    const check = async (file: string, stdin?: string) => startAgentProgram(['blueprint', 'check', file], { ...(stdin === undefined ? {} : { stdin }) }).ended;
+    writeFileSync(path(), Buffer.concat([Buffer.from('sites:\n  a: {name: "x'), Buffer.from([0xc3, 0x28])]));
+    expect(await check(path())).toMatchObject({ code: 65, stdout: `${path()}:2:15 it is not UTF-8\n` });
+    writeFileSync(path(), Buffer.from('\uFEFFsites: {}', 'utf16le'));
+    expect(await check(path())).toMatchObject({ code: 65, stdout: `${path()}:1:1 it is not UTF-8 but UTF-16: save it as UTF-8\n` });
+    write(`# ${'x'.repeat(600_000)}`);
+    expect(await check(path())).toMatchObject({ code: 65, stdout: `${path()}:1:1 the document has 600002 bytes; at most 262144 are read\n` });
+    expect(await check('-', `# ${'x'.repeat(600_000)}`)).toMatchObject({ code: 65, stdout: '-:1:1 the document has 600002 bytes; at most 262144 are read\n' });
+    expect(await check('/dev/stdin', document(1))).toMatchObject({ code: 0 });
+    expect(await check(folder)).toMatchObject({ code: 66 });
+    execFileSync('mkfifo', [path('pipe')]);
+    const piped = check(path('pipe'));
+    await appendFile(path('pipe'), document(1));
+    expect(await piped).toMatchObject({ code: 0 });
   });
 
   it('shows with its status what became of the blueprints', async () => {

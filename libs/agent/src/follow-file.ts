@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import { closeSync, fstatSync, type FSWatcher, openSync, readSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { DOCUMENT_LIMITS } from '../../blueprint/index.js';
+import { DOCUMENT_LIMITS, type Problem } from '../../blueprint/index.js';
 import type { AgentContext } from './context.js';
 
 const DEBOUNCE_MS = 500;
@@ -24,7 +25,8 @@ export async function followFile(
 ): Promise<void> {
   let last = '';
   const look = () => {
-    const read = readText(path);
+    const file = readText(path);
+    const read = 'problem' in file ? { reason: file.problem.message } : file;
     const now = `${'text' in read}:${'text' in read ? read.text : read.reason}`;
     if (now === last) return;
     last = now;
@@ -84,22 +86,62 @@ async function pause(context: Pick<AgentContext, 'clock'>, ms: number, what: str
   });
 }
 
-/** A file's text, at most as much as a blueprint may have: what is longer comes one byte too long. */
-export function readText(path: string): { text: string } | { reason: string } {
-  let file: number | undefined;
+/** Where nothing is read to the end: what is longer is only said to be. */
+const MAX_COUNTED = 64 * 1024 * 1024;
+
+/**
+ * A file's text, at most as much as a blueprint may have.
+ * @param file a path, or a descriptor such as 0
+ * @param any also what is no regular file: a pipe, a device
+ * @returns the text, why there is none, or what is wrong with the document before it can be read
+ */
+export function readText(file: string | number, any = false): { text: string } | { reason: string } | { problem: Problem } {
+  let open: number | undefined;
   try {
-    file = openSync(path, 'r');
-    if (!fstatSync(file).isFile()) return { reason: 'it is not a file' };
+    const from = typeof file === 'number' ? file : (open = openSync(file, 'r'));
+    const stats = fstatSync(from);
+    if (stats.isDirectory() || (!any && !stats.isFile())) return { reason: 'it is not a file' };
     const buffer = Buffer.alloc(DOCUMENT_LIMITS.bytes + 1);
     let length = 0;
-    for (let read = -1; read !== 0 && length < buffer.length; length += read) read = readSync(file, buffer, length, buffer.length - length, null);
-    // Cut off in the middle of a character it is too long anyway.
-    return { text: new TextDecoder('utf-8', { fatal: length <= DOCUMENT_LIMITS.bytes }).decode(buffer.subarray(0, length)) };
+    for (let read = -1; read !== 0 && length < buffer.length; length += read) read = readSome(from, buffer, length);
+    if (length > DOCUMENT_LIMITS.bytes) {
+      const size = stats.isFile() ? stats.size : length + rest(from);
+      return { problem: { path: '', message: `the document has ${size > MAX_COUNTED ? `more than ${MAX_COUNTED}` : size} bytes; at most ${DOCUMENT_LIMITS.bytes} are read`, line: 1, column: 1 } };
+    }
+    const bytes = buffer.subarray(0, length);
+    return isUtf8(bytes) ? { text: bytes.toString('utf8') } : { problem: notText(bytes) };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return { reason: 'it is not UTF-8' };
-    return { reason: code === 'ENOENT' ? 'there is no such file' : message };
+    return { reason: code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is not a file' : message };
   } finally {
-    if (file !== undefined) closeSync(file);
+    if (open !== undefined) closeSync(open);
   }
+}
+
+/** A descriptor that somebody else opened may say that there is nothing yet. */
+function readSome(file: number, buffer: Buffer, at: number): number {
+  for (;;) {
+    try {
+      return readSync(file, buffer, at, buffer.length - at, null);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EOF') return 0;
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+  }
+}
+
+function rest(file: number): number {
+  const buffer = Buffer.alloc(65_536);
+  let counted = 0;
+  for (let read = -1; read !== 0 && counted <= MAX_COUNTED; counted += read) read = readSome(file, buffer, 0);
+  return counted;
+}
+
+function notText(bytes: Buffer): Problem {
+  const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+  const before = bytes.toString('utf8').split('\uFFFD', 1)[0] ?? '';
+  const line = before.split('\n').length;
+  return { path: '', message: `it is not UTF-8${utf16 ? ' but UTF-16: save it as UTF-8' : ''}`, line, column: before.length - before.lastIndexOf('\n') };
 }
