@@ -106,6 +106,19 @@ describe('a blueprint file', () => {
     expect(new Set(session.of('agent/blueprint').map((one) => (one as AgentBlueprint).id)).size).toBe(1);
   });
 
+  it('that was refused while the site waited is sent at once when it is approved', async () => {
+    const agent = start({ blueprintFile: write(document(1)), provisioningBlueprintFile: write(document(2), 'first.yaml') });
+    const session = await server.session(1);
+    session.welcome({ status: 'pending' });
+    session.send('agent/state', { version: 1, status: 'pending' });
+    answer(session, await sent(session, 1), false);
+    answer(session, await sent(session, 2), false);
+    await agent.waitsFor('blueprint-refused');
+    session.send('agent/state', { version: 2, status: 'approved' });
+    await sent(session, 4);
+    expect(session.of('agent/blueprint').slice(2).map((one) => (one as AgentBlueprint).kind).sort()).toEqual(['bootstrap', 'file']);
+  });
+
   it('is followed: written in place, replaced by another, unchanged', async () => {
     const agent = start({ blueprintFile: write(document(1)) });
     const session = await welcomed();

@@ -12,7 +12,7 @@ export class ProfileBlueprints implements OnModuleInit {
   /** Approved by this process; the notice comes when that is committed. */
   private readonly approved = new Set<number>();
   private readonly waiting = new Set<number>();
-  private running: Promise<void> | undefined;
+  private running = false;
 
   constructor(
     private readonly db: Db,
@@ -38,7 +38,7 @@ export class ProfileBlueprints implements OnModuleInit {
   /** The same as `ensure` without waiting for it: one site after the other, however many come at once. */
   soon(siteId: number): void {
     this.waiting.add(siteId);
-    this.running ??= this.drain().finally(() => (this.running = undefined));
+    if (!this.running) void this.drain();
   }
 
   /** Never throws: the claim has happened, and what is missing is made up for later. */
@@ -57,9 +57,11 @@ export class ProfileBlueprints implements OnModuleInit {
   }
 
   private async drain(): Promise<void> {
+    this.running = true;
     for (const siteId of this.waiting) {
       this.waiting.delete(siteId);
       await this.ensure(siteId);
     }
+    this.running = false;
   }
 }
