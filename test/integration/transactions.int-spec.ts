@@ -6,6 +6,7 @@ let house: House;
 beforeAll(async () => {
   house = await openHouse();
   await house.sql('CREATE TABLE leaf (id int PRIMARY KEY, n int NOT NULL, twig int UNIQUE DEFERRABLE INITIALLY DEFERRED)');
+  await house.sql(`CREATE FUNCTION give_way(yes boolean) RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF yes THEN RAISE EXCEPTION USING ERRCODE = '40P01'; END IF; END $$`);
 });
 afterAll(() => house?.close());
 beforeEach(() => house.sql('TRUNCATE leaf'));
@@ -13,6 +14,30 @@ beforeEach(() => house.sql('TRUNCATE leaf'));
 type Tx = Parameters<Parameters<House['db']['tx']>[0]>[0];
 const put = (tx: Tx, id: number, n: number | null = 0) => query<{ id: number }>(tx, 'INSERT INTO leaf (id, n) VALUES ($1, $2) RETURNING id', [id, n]);
 const ids = async () => (await house.sql<{ id: number }>('SELECT id FROM leaf ORDER BY id')).map((row) => row.id);
+
+describe('statements that are sent together', () => {
+  /** Its answer is heard after those of the others. */
+  const late = async <T>(statement: Promise<T>): Promise<T> => {
+    await statement.catch(() => undefined);
+    await new Promise((resolve) => setImmediate(resolve));
+    return statement;
+  };
+
+  it('tell what failed first, whoever of them is heard first', async () => {
+    const failed = house.db.tx((tx) => Promise.all([late(put(tx, 1, null)), put(tx, 2)]));
+    expect(sqlState(await failed.catch((error: unknown) => error))).toBe('23502');
+    expect(await ids()).toEqual([]);
+  });
+
+  it('run again after a deadlock, though another of them is heard first', async () => {
+    let attempts = 0;
+    await house.db.tx((tx) => {
+      return Promise.all([late(execute(tx, 'SELECT give_way($1)', [++attempts < 3])), put(tx, 1)]);
+    });
+    expect(attempts).toBe(3);
+    expect(await ids()).toEqual([1]);
+  });
+});
 
 describe('the last statements of a transaction', () => {
   it('answer what each found, and are committed', async () => {

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
-import type { Pool, PoolClient, QueryResult } from 'pg';
+import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import { AppError, databaseAway, isDatabaseAway, sqlState } from '../errors.js';
 import { DatabaseHealth } from './health.js';
 
@@ -12,6 +12,11 @@ type Around = <T>(tx: EntityManager, run: () => Promise<T>) => Promise<T>;
 
 /** Transactions whose COMMIT is on its way, sent along with their last statements. */
 const ending = new WeakMap<QueryRunner, Promise<QueryResult>>();
+
+/** "Current transaction is aborted": all that a statement hears after another one failed. */
+const ABORTED = '25P02';
+/** What failed first in a transaction: of statements sent together, one that only heard of it may be waited for first. */
+const failures = new WeakMap<QueryRunner, unknown>();
 
 /** The door to PostgreSQL: transactions, and a manager for single statements. */
 @Injectable()
@@ -93,7 +98,8 @@ export class Db {
       // PostgreSQL's answer to the COMMIT of a transaction in which something failed.
       if (command !== 'COMMIT') throw new Error(`A transaction ended with ${command}`);
       return result;
-    } catch (error) {
+    } catch (thrown) {
+      const error = sqlState(thrown) === ABORTED ? (failures.get(runner) ?? thrown) : thrown;
       if (isDatabaseAway(error)) {
         // A connection that hangs would hang on ROLLBACK too: drop it instead; the server rolls back by itself.
         this.health.suspect();
@@ -134,19 +140,27 @@ function sendTogether(client: PoolClient): void {
   process.nextTick(() => stream.uncork());
 }
 
+async function run<Row extends object>(em: EntityManager, statement: QueryConfig): Promise<QueryResult<Row>> {
+  const client = await target(em);
+  try {
+    return await client.query<Row>(statement);
+  } catch (error) {
+    if (em.queryRunner && !failures.has(em.queryRunner) && sqlState(error) !== ABORTED) failures.set(em.queryRunner, error);
+    throw error;
+  }
+}
+
 /** Runs one statement and answers its rows (columns as selected; int8 as number, jsonb parsed). */
 export async function query<Row extends object>(em: EntityManager, text: string, values: unknown[] = []): Promise<Row[]> {
-  const result = (await (await target(em)).query(text, values)) as QueryResult<Row>;
-  return result.rows;
+  return (await run<Row>(em, { text, values })).rows;
 }
 
 /** Like `query`, as a named prepared statement: for the hot path. One name, one text. */
 export async function prepared<Row extends object>(em: EntityManager, name: string, text: string, values: unknown[] = []): Promise<Row[]> {
-  const result = (await (await target(em)).query({ name, text, values })) as QueryResult<Row>;
-  return result.rows;
+  return (await run<Row>(em, { name, text, values })).rows;
 }
 
 /** Runs one statement and answers how many rows it changed. */
 export async function execute(em: EntityManager, text: string, values: unknown[] = []): Promise<number> {
-  return ((await (await target(em)).query(text, values)) as QueryResult).rowCount ?? 0;
+  return (await run(em, { text, values })).rowCount ?? 0;
 }
