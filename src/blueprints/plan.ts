@@ -2,8 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Blueprint, type PrivateEntry, type PublicResource, SECRET, type Target } from '../../libs/blueprint/index.js';
 import { type ColumnValues, driftOf, fieldOf, shownOf } from '../resources/index.js';
 import { privateColumns, publicColumns, targetColumns } from './columns.js';
+import { NameClaims } from './name-claims.js';
 import type { Change, DriftedField, Grants, Plan, PlanProblem, PrivateStep, PublicStep } from './steps.js';
-import { type Applicant, claim, type Claimed, type Declaration, type DomainRef, type Hashes, type Holder, owns, type Part, type Proposal, prunes, type State, type Stored, type StoredPublic } from './state.js';
+import { type Applicant, type Declaration, type DomainRef, type Hashes, owns, type Part, type Proposal, prunes, type State, type Stored, type StoredPublic } from './state.js';
 
 /**
  * Compares a document with what is there (docs/blueprints.md). Pure: the same document, applicant and state make the same plan. A plan
@@ -29,9 +30,7 @@ class Planner {
   private readonly changes: Change[] = [];
   private readonly drift: DriftedField[] = [];
   private readonly problems: PlanProblem[] = [];
-  private readonly giveWay: Plan['giveWay'] = { publicIds: [], privateIds: [] };
-  /** Names that a resource of this document has and another one wants, with the problem it is if it keeps them. */
-  private readonly passed: (Plan['passedOn'][number] & PlanProblem)[] = [];
+  private readonly names: NameClaims;
   private readonly proposed: Plan['proposed'] = { resource_id: {}, site_resource_id: {} };
   /** What a step leaves behind is not what the source said before, though nothing changes. */
   private resays = false;
@@ -41,7 +40,9 @@ class Planner {
     private readonly applicant: Applicant,
     private readonly state: State,
     private readonly hashes: Hashes,
-  ) {}
+  ) {
+    this.names = new NameClaims(model, applicant, state, this.changes, this.problems);
+  }
 
   plan(): Plan {
     const { model } = this;
@@ -50,11 +51,8 @@ class Planner {
       entry.targetsOnly ? this.targetsOnly(entry.key, entry.targets) : this.publicResource(entry),
     ).filter((step) => step !== undefined);
     const privateSteps = model.privateResources.map((entry) => this.privateResource(entry)).filter((step) => step !== undefined);
-    for (const { id, table, column, path, message } of this.passed) {
-      const steps: { id: number | null; columns: ColumnValues | null }[] = table === 'resource' ? publicSteps : privateSteps;
-      if (!steps.some((step) => step.id === id && step.columns && column in step.columns)) this.problem(path, message);
-    }
-    const dropped = this.dropped(model);
+    const passedOn = this.names.passedOn(publicSteps, privateSteps);
+    const dropped = this.names.dropped();
     const gone = prunes(this.applicant.kind);
     const strayTargets = gone ? this.state.mine.strayTargets.filter((t) => !dropped.publicKeys.includes(t.key)) : [];
     const strayRules = gone ? this.state.mine.strayRules.filter((r) => !dropped.publicKeys.includes(r.key)) : [];
@@ -63,7 +61,7 @@ class Planner {
     this.newRoles([...publicSteps, ...privateSteps]);
     const { changes, drift, problems } = this;
     const redeclares = changes.length === 0 && (this.resays || (gone && this.state.mine.strayParts) || [...publicSteps, ...privateSteps].some((step) => step.declared !== null));
-    return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, giveWay: this.giveWay, proposed: this.proposed, passedOn: this.passed.map(({ table, column, id }) => ({ table, column, id })), strayTargets, strayRules: strayRules.map((r) => r.id) };
+    return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, giveWay: this.names.giveWay, proposed: this.proposed, passedOn, strayTargets, strayRules: strayRules.map((r) => r.id) };
   }
 
   /** Roles that the document names and nobody has made. For a site that waits they are made on its approval. */
@@ -94,11 +92,11 @@ class Planner {
 
   private publicResource(entry: PublicResource): PublicStep | undefined {
     const path = `public-resources.${entry.key}`;
-    const stored = this.present('public-resource', entry.key, this.state.publicResources.get(entry.key));
+    const stored = this.names.present('public-resource', entry.key, this.state.publicResources.get(entry.key));
     const domain = entry.fullDomain === null ? null : this.domainOf(entry.fullDomain);
     if (domain === undefined) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is not on a verified domain of the organization`);
-    if (entry.fullDomain !== null && this.isTaken('public-resource', entry.key, `${path}.full-domain`, 'domain', entry.fullDomain)) return undefined;
-    if (entry.proxyPort !== null && this.isTaken('public-resource', entry.key, `${path}.proxy-port`, 'port', `${entry.mode} ${entry.proxyPort}`)) return undefined;
+    if (entry.fullDomain !== null && this.names.isTaken('public-resource', entry.key, `${path}.full-domain`, 'domain', entry.fullDomain)) return undefined;
+    if (entry.proxyPort !== null && this.names.isTaken('public-resource', entry.key, `${path}.proxy-port`, 'port', `${entry.mode} ${entry.proxyPort}`)) return undefined;
     const wanted = publicColumns(entry, domain, this.hashes.get(entry.key));
     const kind = stored && stored.columns['http'] !== wanted['http'] ? 'it is of another mode; delete it first' : undefined;
     if (kind) return this.problem(path, kind);
@@ -131,7 +129,7 @@ class Planner {
   }
 
   private targetsOnly(key: string, targets: Target[]): PublicStep | undefined {
-    const stored = this.present('public-resource', key, this.state.publicResources.get(key));
+    const stored = this.names.present('public-resource', key, this.state.publicResources.get(key));
     if (!stored) return this.problem(`public-resources.${key}`, 'there is no such resource; describe it whole to make it');
     if (this.isInService(stored)) return this.problem(`public-resources.${key}`, ADDS_NOTHING);
     this.partDrift('public-resource', key, stored, false);
@@ -206,15 +204,15 @@ class Planner {
 
   private privateResource(entry: PrivateEntry): PrivateStep | undefined {
     const path = `private-resources.${entry.key}`;
-    const stored = this.present('private-resource', entry.key, this.state.privateResources.get(entry.key));
+    const stored = this.names.present('private-resource', entry.key, this.state.privateResources.get(entry.key));
     const domain = entry.fullDomain === null ? null : this.domainOf(entry.fullDomain);
     if (domain === undefined) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is not on a verified domain of the organization`);
     const named = entry.sites.length > 0 ? entry.sites.map((ref, i) => this.targetSite(`${path}.sites[${i}]`, ref)) : [this.targetSite(`${path}.site`, null)];
     const siteIds = [...new Set(named.filter((id) => id !== undefined))];
     if (siteIds.length === 0) return undefined;
     if (this.state.ownRoutes.has(entry.destination)) return this.problem(`${path}.destination`, `${entry.destination} is an address of the organization's own subnets`);
-    if (entry.alias !== null && this.isTaken('private-resource', entry.key, `${path}.alias`, 'alias', entry.alias)) return undefined;
-    if (entry.fullDomain !== null && this.isTaken('private-resource', entry.key, `${path}.full-domain`, 'private-domain', entry.fullDomain)) return undefined;
+    if (entry.alias !== null && this.names.isTaken('private-resource', entry.key, `${path}.alias`, 'alias', entry.alias)) return undefined;
+    if (entry.fullDomain !== null && this.names.isTaken('private-resource', entry.key, `${path}.full-domain`, 'private-domain', entry.fullDomain)) return undefined;
     const wanted = privateColumns(entry, domain);
     const row = this.decide(path, entry.key, 'private-resource', stored, wanted);
     const clientIds = entry.machines.flatMap((machine, i) => this.state.clients.get(machine) ?? this.problem(`${path}.machines[${i}]`, `there is no machine client ${machine}`) ?? []);
@@ -376,66 +374,6 @@ class Planner {
     return this.state.domains
       .filter((d) => fullDomain === d.baseDomain || (d.type !== 'cname' && (name === d.baseDomain || name.endsWith(`.${d.baseDomain}`))))
       .sort((a, b) => b.baseDomain.length - a.baseDomain.length)[0];
-  }
-
-  /** By another resource, unless that one goes with this very document, or goes by another name. Tells the problem. */
-  private isTaken(type: Holder['type'], key: string, path: string, what: Claimed, value: string): boolean {
-    const inUse = ({ orgId, niceId }: Holder) => `${value} is already in use${orgId === this.applicant.orgId ? ` by the ${type} ${niceId}` : ''}`;
-    const by = (this.state.taken.get(claim(what, value)) ?? []).find((holder) => {
-      if (this.yields(holder.stagedBy)) return this.makeRoom(type, holder);
-      if (holder.orgId !== this.applicant.orgId) return true;
-      return holder.niceId !== key && !this.goes(type, holder.niceId) && !this.passesOn(type, holder, what, { path, message: inUse(holder) });
-    });
-    if (by) this.problem(path, inUse(by));
-    return by !== undefined;
-  }
-
-  /** A port is always had: there is no moment in which two could change theirs with each other. */
-  private passesOn(type: Holder['type'], { id, niceId }: Holder, what: Claimed, problem: PlanProblem): boolean {
-    if (what === 'port') return false;
-    const column = what === 'alias' ? 'alias' : 'full_domain';
-    const [table, stored, wanted] =
-      type === 'public-resource'
-        ? (['resource', this.state.publicResources.get(niceId), this.model.publicResources.find((e): e is PublicResource => e.key === niceId && !e.targetsOnly)?.fullDomain] as const)
-        : (['site_resource', this.state.privateResources.get(niceId), this.model.privateResources.find((e) => e.key === niceId)?.[what === 'alias' ? 'alias' : 'fullDomain']] as const);
-    if (wanted === undefined || !stored || wanted === (stored.columns[column] as string | null)?.toLowerCase()) return false;
-    this.passed.push({ table, column, id, ...problem });
-    return true;
-  }
-
-  /** What waits for approval blocks nothing that is in service; of two that wait the first one has it. */
-  private yields(stagedBy: number | null): boolean {
-    return stagedBy !== null && this.applicant.site?.pending !== true && stagedBy !== this.applicant.site?.siteId;
-  }
-
-  private makeRoom(type: Holder['type'], { id, orgId, niceId }: Pick<Holder, 'id' | 'orgId' | 'niceId'>): false {
-    const ids = type === 'public-resource' ? this.giveWay.publicIds : this.giveWay.privateIds;
-    if (ids.includes(id)) return false;
-    ids.push(id);
-    if (orgId === this.applicant.orgId) this.changes.push({ action: 'delete', type, key: niceId, fields: [] });
-    return false;
-  }
-
-  /** The row of this key, unless it gives way. */
-  private present<Row extends Stored>(type: Holder['type'], key: string, row: Row | undefined): Row | undefined {
-    if (!row || !this.yields(row.columns['staged_by'] as number | null)) return row;
-    this.makeRoom(type, { id: row.id, orgId: this.applicant.orgId, niceId: key });
-    return undefined;
-  }
-
-  private goes(type: Holder['type'], key: string): boolean {
-    const [mine, kept] = type === 'public-resource' ? [this.state.mine.publicKeys, this.model.publicResources] : [this.state.mine.privateKeys, this.model.privateResources];
-    return prunes(this.applicant.kind) && mine.some((one) => one.key === key && one.alone) && !kept.some((entry) => entry.key === key);
-  }
-
-  private dropped(model: Blueprint): Plan['dropped'] {
-    if (!prunes(this.applicant.kind)) return { publicKeys: [], privateKeys: [] };
-    const present = { publics: new Set(model.publicResources.map((e) => e.key)), privates: new Set(model.privateResources.map((e) => e.key)) };
-    const publicKeys = this.state.mine.publicKeys.flatMap(({ key }) => (present.publics.has(key) ? [] : [key]));
-    const privateKeys = this.state.mine.privateKeys.flatMap(({ key }) => (present.privates.has(key) ? [] : [key]));
-    for (const key of publicKeys) this.changes.push({ action: 'delete', type: 'public-resource', key, fields: [] });
-    for (const key of privateKeys) this.changes.push({ action: 'delete', type: 'private-resource', key, fields: [] });
-    return { publicKeys, privateKeys };
   }
 }
 
