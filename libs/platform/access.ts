@@ -41,7 +41,8 @@ const CSRF_HEADER = ApiHeader({ name: 'X-CSRF-Token', required: true, schema: { 
 
 /**
  * The action must be held in the organization that the path names, directly (`orgId`) or through a resolver (`siteId`, …).
- * null: every key and member of it may (integration-api.md §1.5, exceptions without an action). `orgKeys: false`: organization keys are refused whatever they hold (integration-api.md §1.5: keys are made by root keys and people).
+ * null: every key and member of it may (integration-api.md §1.5, exceptions without an action). `orgKeys: false`: organization keys are
+ * refused whatever they hold (integration-api.md §1.5: keys are made by root keys and people).
  */
 export const Access = (action: Action | null, { orgKeys = true } = {}) =>
   applyDecorators(declare({ kind: 'org', action, orgKeys }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 404, 429, 503));

@@ -67,12 +67,12 @@ export class BlueprintsRepository {
     await execute(tx, `DELETE FROM blueprint_source WHERE site_id = ANY ($1::bigint[]) AND kind IN ('bootstrap', 'profile')`, [siteIds]);
   }
 
-  /** Hashes of shared secrets as they are, by niceId. */
-  /** Null: its last document was not refused. */
+  /** Remembers what a source's refused document wants of what it shares; null: its last one was not refused. */
   async propose(tx: EntityManager, sourceId: number, proposed: Plan['proposed'] | null): Promise<void> {
     await execute(tx, 'UPDATE blueprint_source SET proposed = $2::jsonb WHERE source_id = $1 AND proposed IS DISTINCT FROM $2::jsonb', [sourceId, proposed && JSON.stringify(proposed)]);
   }
 
+  /** Hashes of shared secrets as they are, by niceId. */
   secretsOf(em: EntityManager, orgId: string, keys: string[]): Promise<{ key: string; passwordHash: string | null; pincodeHash: string | null; headerAuthHash: string | null }[]> {
     return query(
       em,

@@ -10,20 +10,24 @@ const ATTEMPTS = 3;
 
 type Around = <T>(tx: EntityManager, run: () => Promise<T>) => Promise<T>;
 
-/** Transactions whose COMMIT is on its way, sent along with their last statements. */
-const ending = new WeakMap<QueryRunner, Promise<QueryResult>>();
-
 /** "Current transaction is aborted": all that a statement hears after another one failed. */
 const ABORTED = '25P02';
-/** What failed first in a transaction: of statements sent together, one that only heard of it may be waited for first. */
-const failures = new WeakMap<QueryRunner, unknown>();
+
+/** How a transaction goes. */
+interface Course {
+  /** Statements come after its work. */
+  wrapped: boolean;
+  /** Its COMMIT, sent along with its last statements. */
+  ending?: Promise<QueryResult>;
+  /** What failed first: of statements sent together, one that only heard of it may be waited for first. */
+  failure?: unknown;
+}
+const courses = new WeakMap<QueryRunner, Course>();
 
 /** The door to PostgreSQL: transactions, and a manager for single statements. */
 @Injectable()
 export class Db {
   private wrap: () => Around | null = () => null;
-  /** Those with statements to come after their work. */
-  private readonly wrapped = new WeakSet<QueryRunner>();
 
   constructor(
     readonly dataSource: DataSource,
@@ -62,7 +66,8 @@ export class Db {
    */
   async commitWith<const T extends readonly unknown[]>(tx: EntityManager, statements: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
     const all = Promise.all(statements);
-    if (this.wrapped.has(tx.queryRunner!)) return all;
+    const course = courses.get(tx.queryRunner!)!;
+    if (course.wrapped) return all;
     let failed = false;
     all.catch(() => (failed = true));
     const client = (await target(tx)) as PoolClient;
@@ -71,9 +76,8 @@ export class Db {
     // Then each of them is on its way, or has failed before it became a statement: nothing of the others may stay.
     await new Promise<void>((resolve) => process.nextTick(resolve));
     if (!failed) {
-      const committed = client.query('COMMIT');
-      committed.catch(() => undefined);
-      ending.set(tx.queryRunner!, committed);
+      course.ending = client.query('COMMIT');
+      course.ending.catch(() => undefined);
     }
     stream.uncork();
     return all;
@@ -82,6 +86,9 @@ export class Db {
   private async once<T>(fn: (tx: EntityManager) => Promise<T>): Promise<T> {
     if (this.health.isAway) throw databaseAway();
     const runner = this.dataSource.createQueryRunner() as QueryRunner & { isTransactionActive: boolean };
+    const around = this.wrap();
+    const course: Course = { wrapped: around !== null };
+    courses.set(runner, course);
     let client: PoolClient | undefined;
     try {
       client = (await runner.connect()) as PoolClient;
@@ -90,24 +97,21 @@ export class Db {
       const begun = client.query('START TRANSACTION');
       begun.catch(() => undefined);
       runner.isTransactionActive = true;
-      const around = this.wrap();
-      if (around) this.wrapped.add(runner);
       const result = around ? await around(runner.manager, () => fn(runner.manager)) : await fn(runner.manager);
       await begun;
-      const { command } = await (ending.get(runner) ?? client.query('COMMIT'));
+      const { command } = await (course.ending ?? client.query('COMMIT'));
       // PostgreSQL's answer to the COMMIT of a transaction in which something failed.
       if (command !== 'COMMIT') throw new Error(`A transaction ended with ${command}`);
       return result;
     } catch (thrown) {
-      const error = sqlState(thrown) === ABORTED ? (failures.get(runner) ?? thrown) : thrown;
+      const error = sqlState(thrown) === ABORTED ? (course.failure ?? thrown) : thrown;
       if (isDatabaseAway(error)) {
         // A connection that hangs would hang on ROLLBACK too: drop it instead; the server rolls back by itself.
         this.health.suspect();
         if (client) abandon(client);
         throw error instanceof AppError ? error : databaseAway();
       }
-      const committed = ending.get(runner);
-      await (committed ?? client?.query('ROLLBACK'))?.catch(() => undefined);
+      await (course.ending ?? client?.query('ROLLBACK'))?.catch(() => undefined);
       throw error;
     } finally {
       runner.isTransactionActive = false;
@@ -124,7 +128,7 @@ const abandon = (client: PoolClient) => streamOf(client).destroy();
 async function target(em: EntityManager): Promise<Pool | PoolClient> {
   if (!em.queryRunner) return (em.dataSource.driver as unknown as { master: Pool }).master;
   const client = (await em.queryRunner.connect()) as PoolClient;
-  if (ending.has(em.queryRunner)) throw new Error('A statement after the last of its transaction');
+  if (courses.get(em.queryRunner)?.ending) throw new Error('A statement after the last of its transaction');
   sendTogether(client);
   return client;
 }
@@ -145,7 +149,8 @@ async function run<Row extends object>(em: EntityManager, statement: QueryConfig
   try {
     return await client.query<Row>(statement);
   } catch (error) {
-    if (em.queryRunner && !failures.has(em.queryRunner) && sqlState(error) !== ABORTED) failures.set(em.queryRunner, error);
+    const course = em.queryRunner && courses.get(em.queryRunner);
+    if (course && sqlState(error) !== ABORTED) course.failure ??= error;
     throw error;
   }
 }
