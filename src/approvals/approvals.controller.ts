@@ -24,7 +24,7 @@ export class ApprovalsController {
     return new Answer(site, { version });
   }
 
-  /** Delete a site; a pending one is rejected and leaves a tombstone */
+  /** Delete a site; a pending one is rejected and leaves a tombstone, a suspended one must be approved or revoked first */
   @Delete('site/:siteId')
   @Access('deleteSite')
   @ChecksVersion()

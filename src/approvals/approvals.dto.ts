@@ -37,7 +37,7 @@ export class DeleteSiteQuery {
 export class DecideBody {
   @MayBeAbsent() @IsIdList(1000, 1) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, minItems: 1, maxItems: 1000, uniqueItems: true })
   siteIds?: number[];
-  /** Decides on pending sites that match, the 1,000 oldest at most; repeat while `remaining` is above 0. */
+  /** Decides on new sites that match, the 1,000 oldest at most; repeat while `remaining` is above 0. Suspended ones are decided on by `siteIds` only. */
   @MayBeAbsent() @ValidateNested() @IsObject() @Type(() => SiteFilter) filter?: SiteFilter;
   @IsIn(DECISIONS) @ApiProperty({ enum: DECISIONS }) decision: (typeof DECISIONS)[number];
   @MayBeAbsent() @MaxLength(MAX_NOTE) @IsString() note?: string;
@@ -51,7 +51,7 @@ const OUTCOMES = ['approved', 'rejected', 'unchanged', 'not_found', 'conflict', 
 
 export class DecisionResult {
   siteId: number;
-  /** `unchanged`: it was so already; `conflict`: an approved site cannot be rejected. */
+  /** `unchanged`: it was so already; `conflict`: an approved or suspended site cannot be rejected, a revoked one not approved. */
   @ApiProperty({ enum: OUTCOMES }) outcome: (typeof OUTCOMES)[number];
   message: string | null;
 }

@@ -11,23 +11,28 @@ export interface Decided {
   hardwareId: string | null;
 }
 
-export interface LockedSite extends Decided {
+/** Suspended: approved once and set back to pending. */
+export interface Standing {
   status: SiteStatus;
+  suspended: boolean;
   revoked: boolean;
 }
 
+export interface LockedSite extends Decided, Standing {}
+
+const STANDING = 'status, suspended_at IS NOT NULL AS suspended, revoked_at IS NOT NULL AS revoked';
 const DECIDED = `site_id AS "siteId", nice_id AS "niceId", name, hardware_id AS "hardwareId"`;
 
 /** All SQL of decisions. The conditional UPDATE decides a race; the notice goes out with the commit. */
 @Injectable()
 export class ApprovalsRepository {
-  /** @returns null when the site is not pending (any more), or not there. */
-  async approve(tx: EntityManager, orgId: string, siteId: number, by: string, note: string | null): Promise<Decided | null> {
+  /** @returns null when the site is not pending (any more), suspended although only `newOnes` are meant, or not there. */
+  async approve(tx: EntityManager, orgId: string, siteId: number, by: string, note: string | null, newOnes: boolean): Promise<Decided | null> {
     return this.change(
       tx,
       `UPDATE site SET status = 'approved', suspended_at = NULL, decided_at = now(), decided_by = $3, decision_note = $4, desired_version = desired_version + 1
-       WHERE org_id = $1 AND site_id = $2 AND status = 'pending' AND revoked_at IS NULL RETURNING *`,
-      [orgId, siteId, by, note],
+       WHERE org_id = $1 AND site_id = $2 AND status = 'pending' AND revoked_at IS NULL AND NOT ($5 AND suspended_at IS NOT NULL) RETURNING *`,
+      [orgId, siteId, by, note, newOnes],
     );
   }
 
@@ -62,20 +67,20 @@ export class ApprovalsRepository {
     return new Set(rows.map((r) => r.siteId));
   }
 
-  async statusOf(em: EntityManager, orgId: string, siteIds: number[]): Promise<Map<number, SiteStatus>> {
-    const rows = await query<{ siteId: number; status: SiteStatus }>(
+  async standingOf(em: EntityManager, orgId: string, siteIds: number[]): Promise<Map<number, Standing>> {
+    const rows = await query<Standing & { siteId: number }>(
       em,
-      'SELECT site_id AS "siteId", status FROM site WHERE org_id = $1 AND site_id = ANY($2::bigint[])',
+      `SELECT site_id AS "siteId", ${STANDING} FROM site WHERE org_id = $1 AND site_id = ANY($2::bigint[])`,
       [orgId, siteIds],
     );
-    return new Map(rows.map((r) => [r.siteId, r.status]));
+    return new Map(rows.map((r) => [r.siteId, r]));
   }
 
   /** Waits for whoever decides on this site at the moment. */
   async lock(tx: EntityManager, orgId: string, siteId: number): Promise<LockedSite | null> {
     const [row] = await query<LockedSite>(
       tx,
-      `SELECT ${DECIDED}, status, revoked_at IS NOT NULL AS revoked FROM site WHERE org_id = $1 AND site_id = $2 FOR UPDATE`,
+      `SELECT ${DECIDED}, ${STANDING} FROM site WHERE org_id = $1 AND site_id = $2 FOR UPDATE`,
       [orgId, siteId],
     );
     return row ?? null;

@@ -1,10 +1,10 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { AppError, Db, invalid, nothingToChange, notFound, type PageQuery, type Principal, shapeA, TenantResolvers, windowOf } from '../../libs/platform/index.js';
 import { AuditService } from '../audit/index.js';
-import { type SiteFields, SiteReads, SitesService, type SiteStatus, type SiteView } from '../sites/index.js';
+import { type SiteFields, SiteReads, SitesService, type SiteView } from '../sites/index.js';
 import type { DecideBody, DecisionResult, DecisionResults, DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
-import { ApprovalsRepository } from './approvals.repository.js';
-import { DecisionsService } from './decisions.service.js';
+import { ApprovalsRepository, type Standing } from './approvals.repository.js';
+import { DecisionsService, whyNotApproved, whyNotRejected } from './decisions.service.js';
 import { Tombstone } from './tombstone.entity.js';
 
 const MAX_AT_ONCE = 1000;
@@ -53,14 +53,14 @@ export class ApprovalsService implements OnModuleInit {
     });
   }
 
-  /** @throws not_found, precondition_failed, conflict when somebody decided on it at the same moment. */
+  /** @throws not_found, precondition_failed, conflict for a suspended site, or when somebody decided on it at the same moment. */
   async delete(principal: Principal, orgId: string, siteId: number, query: DeleteSiteQuery, ifMatch: number | undefined): Promise<void> {
     await this.db.tx(async (tx) => {
       if (ifMatch !== undefined) await this.sites.requireVersion(tx, orgId, siteId, ifMatch);
       const was = await this.decisions.delete(tx, principal, orgId, siteId, { tombstone: query.tombstone });
       await this.audit.record(tx, principal, {
-        orgId, action: was === 'pending' ? 'site.reject' : 'site.delete', target: { type: 'site', id: siteId },
-        details: was === 'pending' ? { tombstone: query.tombstone !== false } : {},
+        orgId, action: was === 'rejected' ? 'site.reject' : 'site.delete', target: { type: 'site', id: siteId },
+        details: was === 'rejected' ? { tombstone: query.tombstone !== false } : {},
       });
     });
   }
@@ -102,22 +102,22 @@ export class ApprovalsService implements OnModuleInit {
     });
   }
 
-  /** A filter stands for pending sites only: decided ones would fill the 1,000 again and again. */
+  /** A filter stands for new sites only: decided ones would fill the 1,000 again and again, and suspended ones wait for nobody's approval. */
   private async chosen(orgId: string, body: DecideBody): Promise<{ siteIds: number[]; remaining: number }> {
     if (!body.siteIds === !body.filter) throw invalid('siteIds', 'give siteIds or filter, and not both');
     if (body.siteIds) return { siteIds: body.siteIds, remaining: 0 };
     if (body.filter!.status === 'approved') throw invalid('filter.status', 'only pending sites are decided on by filter');
-    const filter = { ...body.filter!, status: 'pending' as const };
+    const filter = { ...body.filter!, awaiting: true as const };
     await this.reads.requireNamed(this.db.manager, orgId, filter);
     const siteIds = await this.reads.ids(this.db.manager, orgId, filter, MAX_AT_ONCE);
     const total = siteIds.length < MAX_AT_ONCE ? siteIds.length : await this.reads.total(this.db.manager, orgId, filter);
     return { siteIds, remaining: Math.max(0, total - siteIds.length) };
   }
 
-  private async foresee(orgId: string, siteIds: number[], { decision }: DecideBody): Promise<DecisionResult[]> {
-    const statuses = await this.repository.statusOf(this.db.manager, orgId, siteIds);
+  private async foresee(orgId: string, siteIds: number[], { decision, filter }: DecideBody): Promise<DecisionResult[]> {
+    const standings = await this.repository.standingOf(this.db.manager, orgId, siteIds);
     const buried = decision === 'reject' ? await this.repository.buried(this.db.manager, orgId, siteIds) : new Set<number>();
-    return siteIds.map((siteId) => ({ siteId, ...foreseen(decision, statuses.get(siteId), buried.has(siteId)) }));
+    return siteIds.map((siteId) => ({ siteId, ...foreseen(decision, standings.get(siteId), buried.has(siteId), filter !== undefined) }));
   }
 
   private async decideAll(principal: Principal, orgId: string, siteIds: number[], body: DecideBody): Promise<DecisionResult[]> {
@@ -131,7 +131,7 @@ export class ApprovalsService implements OnModuleInit {
   }
 
   private async decideOne(principal: Principal, orgId: string, siteId: number, body: DecideBody): Promise<DecisionResult> {
-    const reason = { note: body.note, tombstone: body.tombstone };
+    const reason = { note: body.note, tombstone: body.tombstone, byFilter: body.filter !== undefined };
     try {
       const outcome = await this.db.tx(async (tx) => {
         const changed = body.decision === 'approve' ? await this.decisions.approve(tx, principal, orgId, siteId, reason) : true;
@@ -155,9 +155,11 @@ export class ApprovalsService implements OnModuleInit {
   }
 }
 
-function foreseen(decision: DecideBody['decision'], status: SiteStatus | undefined, buried: boolean): Omit<DecisionResult, 'siteId'> {
-  if (!status && buried) return { outcome: 'unchanged', message: null };
-  if (!status) return { outcome: 'not_found', message: 'Site not found' };
-  if (decision === 'approve') return { outcome: status === 'pending' ? 'approved' : 'unchanged', message: null };
-  return status === 'pending' ? { outcome: 'rejected', message: null } : { outcome: 'conflict', message: 'The site is approved; delete or suspend it instead' };
+function foreseen(decision: DecideBody['decision'], site: Standing | undefined, buried: boolean, byFilter: boolean): Omit<DecisionResult, 'siteId'> {
+  if (!site && buried) return { outcome: 'unchanged', message: null };
+  if (!site) return { outcome: 'not_found', message: 'Site not found' };
+  const against = decision === 'approve' ? whyNotApproved(site, byFilter) : whyNotRejected(site);
+  if (against) return { outcome: 'conflict', message: against };
+  if (decision === 'approve') return { outcome: site.status === 'pending' ? 'approved' : 'unchanged', message: null };
+  return { outcome: 'rejected', message: null };
 }

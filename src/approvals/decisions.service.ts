@@ -4,13 +4,30 @@ import type { EventType } from '../../libs/contracts/index.js';
 import { conflict, Hooks, notFound, type Principal } from '../../libs/platform/index.js';
 import { SiteCredentialsService } from '../access/index.js';
 import { EventsService } from '../audit/index.js';
-import { SitesService, type SiteStatus } from '../sites/index.js';
-import { ApprovalsRepository, type Decided } from './approvals.repository.js';
+import { SitesService } from '../sites/index.js';
+import { ApprovalsRepository, type Decided, type Standing } from './approvals.repository.js';
 
 export interface Reason {
   note?: string | undefined;
   /** Whether a rejected hardware id is refused from now on [true]. */
   tombstone?: boolean | undefined;
+  /** Chosen by a filter, so that nobody named this very site: a suspended one is not meant. */
+  byFilter?: boolean | undefined;
+}
+
+/** Why a suspended site is no new one to be turned away. The way out never brings it into service. */
+const SUSPENDED = 'The site is suspended, not new; approve or revoke it before you delete it';
+
+/** @returns what stands against rejecting a site, if anything. */
+export function whyNotRejected({ status, suspended }: Standing): string | undefined {
+  if (status !== 'pending') return 'The site is approved; delete or suspend it instead';
+  return suspended ? SUSPENDED : undefined;
+}
+
+/** @returns what stands against approving a pending site, if anything. */
+export function whyNotApproved({ status, suspended, revoked }: Standing, byFilter: boolean): string | undefined {
+  if (revoked) return 'The site is revoked';
+  return status === 'pending' && suspended && byFilter ? 'The site is suspended; it is decided on by siteIds only' : undefined;
 }
 
 /**
@@ -27,10 +44,10 @@ export class DecisionsService {
     private readonly hooks: Hooks,
   ) {}
 
-  /** @returns whether this call approved it. @throws not_found, conflict for a revoked site */
+  /** @returns whether this call approved it. @throws not_found, conflict for a revoked site, and for a suspended one that a filter chose */
   async approve(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<boolean> {
-    const site = await this.repository.approve(tx, orgId, siteId, principal.name, reason.note ?? null);
-    if (!site) return this.undecided(tx, orgId, siteId);
+    const site = await this.repository.approve(tx, orgId, siteId, principal.name, reason.note ?? null, reason.byFilter === true);
+    if (!site) return this.undecided(tx, orgId, siteId, reason);
     await this.hooks.siteApproved.run(tx, orgId, siteId);
     await this.emit(tx, orgId, 'site.approved', site, principal, reason);
     return true;
@@ -39,7 +56,7 @@ export class DecisionsService {
   /** @returns whether this call suspended it. @throws not_found, conflict for a revoked site */
   async suspend(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<boolean> {
     const site = await this.repository.suspend(tx, orgId, siteId, principal.name, reason.note ?? null);
-    if (!site) return this.undecided(tx, orgId, siteId);
+    if (!site) return this.undecided(tx, orgId, siteId, {});
     await this.hooks.siteSuspended.run(tx, orgId, siteId);
     await this.emit(tx, orgId, 'site.suspended', site, principal, reason);
     return true;
@@ -47,12 +64,13 @@ export class DecisionsService {
 
   /**
    * Rejects a pending site: credential revoked, session closed, site deleted; a tombstone unless told not to.
-   * @throws not_found, conflict when it was approved.
+   * @throws not_found, conflict when it was approved, also when it is suspended now.
    */
   async reject(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<void> {
     const site = await this.repository.lock(tx, orgId, siteId);
     if (!site) throw notFound('Site');
-    if (site.status !== 'pending') throw conflict('The site is approved; delete or suspend it instead');
+    const against = whyNotRejected(site);
+    if (against) throw conflict(against);
     await this.credentials.revokeOfSite(tx, orgId, siteId);
     await this.sites.remove(tx, orgId, siteId);
     if (reason.tombstone !== false) await this.repository.bury(tx, orgId, site, 'rejected', principal.name, reason.note ?? null);
@@ -60,18 +78,22 @@ export class DecisionsService {
   }
 
   /**
-   * DELETE of a site: rejects a pending one, removes an approved one without a tombstone.
-   * @returns what it was. @throws not_found, conflict when somebody decided on it at the same moment.
+   * DELETE of a site: rejects a pending one, removes an approved one without a tombstone. A suspended one is neither: who works off the list of
+   * pending sites must not lose it. Revoked it may be removed, and keeps the tombstone of that.
+   * @returns which of the two it was. @throws not_found, conflict for a suspended one, or when somebody decided on it at the same moment.
    */
-  async delete(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<SiteStatus> {
+  async delete(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<'rejected' | 'removed'> {
     // The caller means the site as it was when he asked: an approval that commits while this waits must not turn a reject into a deletion.
-    const meant = (await this.repository.statusOf(tx, orgId, [siteId])).get(siteId);
+    const meant = (await this.repository.standingOf(tx, orgId, [siteId])).get(siteId);
     const site = await this.repository.lock(tx, orgId, siteId);
     if (!meant || !site) throw notFound('Site');
-    if (site.status !== meant) throw conflict(`The site has just been set to ${site.status}`);
-    if (meant === 'pending') await this.reject(tx, principal, orgId, siteId, reason);
-    else await this.sites.remove(tx, orgId, siteId);
-    return meant;
+    if (site.status !== meant.status) throw conflict(`The site has just been set to ${site.status}`);
+    if (site.status === 'approved' || (site.suspended && site.revoked)) {
+      await this.sites.remove(tx, orgId, siteId);
+      return 'removed';
+    }
+    await this.reject(tx, principal, orgId, siteId, reason);
+    return 'rejected';
   }
 
   /** Leaked or stolen: revokes, closes the session, leaves a tombstone; the site stays. @returns whether this call revoked it. @throws not_found */
@@ -85,14 +107,15 @@ export class DecisionsService {
   }
 
   private async unchanged(tx: EntityManager, orgId: string, siteId: number): Promise<false> {
-    if (!(await this.repository.statusOf(tx, orgId, [siteId])).has(siteId)) throw notFound('Site');
+    if (!(await this.repository.standingOf(tx, orgId, [siteId])).has(siteId)) throw notFound('Site');
     return false;
   }
 
-  private async undecided(tx: EntityManager, orgId: string, siteId: number): Promise<false> {
+  private async undecided(tx: EntityManager, orgId: string, siteId: number, reason: Reason): Promise<false> {
     const site = await this.repository.lock(tx, orgId, siteId);
     if (!site) throw notFound('Site');
-    if (site.revoked) throw conflict('The site is revoked');
+    const against = whyNotApproved(site, reason.byFilter === true);
+    if (against) throw conflict(against);
     return false;
   }
 

@@ -46,6 +46,9 @@ const ONE = `
   ) AS "newtId"
   FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
 
+/** A filter as callers inside the house narrow it further; `awaiting`: pending and never approved, so not suspended. */
+export type SiteSelection = SiteFilter & { awaiting?: true };
+
 const ORDER = { name: 's.name', megabytesIn: 's.megabytes_in', megabytesOut: 's.megabytes_out' } as const;
 
 /** Reads of sites, joined with presence, groups and credentials. */
@@ -63,7 +66,7 @@ export class SiteReads {
   }
 
   /** The exact number of matches: without a filter, or by status alone, from the counters that the site table's triggers keep. */
-  async total(em: EntityManager, orgId: string, filter: SiteFilter): Promise<number> {
+  async total(em: EntityManager, orgId: string, filter: SiteSelection): Promise<number> {
     const { status } = filter;
     if (isPlain(filter)) {
       const [row] = await prepared<{ n: number }>(
@@ -101,7 +104,7 @@ export class SiteReads {
   }
 
   /** @returns ids of matches in the order of ids, at most `limit`. */
-  async ids(em: EntityManager, orgId: string, filter: SiteFilter, limit: number): Promise<number[]> {
+  async ids(em: EntityManager, orgId: string, filter: SiteSelection, limit: number): Promise<number[]> {
     const { where, values } = conditions(orgId, filter);
     const rows = await query<{ siteId: number }>(em, `SELECT s.site_id AS "siteId" FROM site s WHERE ${where} ORDER BY s.site_id LIMIT $${values.length + 1}`, [...values, limit]);
     return rows.map((r) => r.siteId);
@@ -133,13 +136,13 @@ export function sitePage(orgId: string, q: ListSitesQuery, window: Window): { te
 }
 
 /** Likewise of the number of matches. */
-export function siteCount(orgId: string, filter: SiteFilter): { text: string; values: unknown[] } {
+export function siteCount(orgId: string, filter: SiteSelection): { text: string; values: unknown[] } {
   const { where, values } = conditions(orgId, filter);
   return { text: `SELECT count(*) AS n FROM site s WHERE ${where}`, values };
 }
 
-const NARROWING: (keyof SiteFilter)[] = ['group', 'label', 'keyId', 'hardwareId', 'agentVersion', 'online', 'query'];
-const isPlain = (filter: SiteFilter) => NARROWING.every((key) => filter[key] === undefined);
+const NARROWING: (keyof SiteSelection)[] = ['awaiting', 'group', 'label', 'keyId', 'hardwareId', 'agentVersion', 'online', 'query'];
+const isPlain = (filter: SiteSelection) => NARROWING.every((key) => filter[key] === undefined);
 
 /** Lists without a filter are prepared; filters are planned by their values. */
 function read<Row extends object>(em: EntityManager, q: ListSitesQuery, name: string, text: string, values: unknown[]): Promise<Row[]> {
@@ -147,12 +150,13 @@ function read<Row extends object>(em: EntityManager, q: ListSitesQuery, name: st
 }
 
 /** Every value is a parameter; the text depends only on which filters are there. */
-function conditions(orgId: string, f: SiteFilter): { where: string; values: unknown[] } {
+function conditions(orgId: string, f: SiteSelection): { where: string; values: unknown[] } {
   const values: unknown[] = [orgId];
   const parts = ['s.org_id = $1'];
   const add = (value: unknown, part: (parameter: string) => string) => parts.push(part(`$${values.push(value)}`));
   // As a literal, so that the planner sees that the index of pending sites serves.
   if (f.status) parts.push(`s.status = '${f.status === 'pending' ? 'pending' : 'approved'}'`);
+  if (f.awaiting) parts.push(`s.status = 'pending' AND s.suspended_at IS NULL`);
   if (f.keyId !== undefined) add(f.keyId, (p) => `s.key_id = ${p}`);
   if (f.hardwareId !== undefined) add(f.hardwareId, (p) => `s.hardware_id = ${p}`);
   if (f.agentVersion !== undefined) add(f.agentVersion, (p) => `s.agent_version = ${p}`);

@@ -144,6 +144,69 @@ describe('DELETE /site/{siteId}', () => {
   });
 });
 
+describe('a suspended site', () => {
+  const suspended = async (fields: Partial<NewSite> = {}) => {
+    const s = await site({ status: 'approved', ...fields });
+    await post(s, { status: 'pending', note: 'odd traffic' });
+    return s;
+  };
+  const there = async (...sites: Site[]) => Promise.all(sites.map(async (s) => (await house.root.get<{ suspendedAt: string | null; status: string }>(`/site/${s.siteId}`)).body.data));
+
+  it('is in no filter, of a dry run neither, whatever is decided', async () => {
+    const [old, fresh] = [await suspended({ labels: { room: 'cold' } }), await site({ labels: { room: 'cold' } })];
+    for (const filter of [{}, { status: 'pending' }, { label: 'room=cold' }, { hardwareId: old.key }]) {
+      for (const decision of ['approve', 'reject']) {
+        const results = 'hardwareId' in filter ? [] : [{ siteId: fresh.siteId, outcome: decision === 'approve' ? 'approved' : 'rejected', message: null }];
+        expect(await decide({ filter, decision, dryRun: true })).toEqual({ dryRun: true, decision, results, remaining: 0 });
+      }
+    }
+    expect((await decide({ filter: {}, decision: 'reject' })).results).toEqual([{ siteId: fresh.siteId, outcome: 'rejected', message: null }]);
+    const second = await site();
+    expect((await decide({ filter: {}, decision: 'approve' })).results).toEqual([{ siteId: second.siteId, outcome: 'approved', message: null }]);
+    expect(await there(old)).toMatchObject([{ status: 'pending', suspendedAt: expect.any(String) }]);
+    expect(await tombstones()).toEqual([`rejected ${fresh.key}`]);
+  });
+
+  it('is approved by its id, and never rejected: 409, as the dry run says', async () => {
+    const [a, b] = [await suspended(), await suspended()];
+    const message = 'The site is suspended, not new; approve or revoke it before you delete it';
+    for (const dryRun of [true, false]) {
+      expect((await decide({ siteIds: [a.siteId], decision: 'reject', dryRun })).results).toEqual([{ siteId: a.siteId, outcome: 'conflict', message }]);
+    }
+    expect(await house.root.delete(`/site/${a.siteId}`)).toMatchObject({ status: 409, body: { code: 'conflict', message } });
+    expect(await house.root.delete(`/site/${a.siteId}?tombstone=false`)).toMatchObject({ status: 409 });
+    expect(await there(a, b)).toMatchObject([{ status: 'pending' }, { status: 'pending' }]);
+    expect(await authenticates(a)).toBe(true);
+    expect(await tombstones()).toEqual([]);
+    for (const dryRun of [true, false]) expect((await decide({ siteIds: [a.siteId], decision: 'approve', dryRun })).results).toMatchObject([{ outcome: 'approved' }]);
+    expect(await there(a, b)).toMatchObject([{ status: 'approved', suspendedAt: null }, { status: 'pending' }]);
+  });
+
+  it('goes once it is revoked, without coming into service, and its hardware id stays buried', async () => {
+    const s = await suspended();
+    await house.root.expect('POST', `/site/${s.siteId}/revoke`, { note: 'stolen' });
+    for (const dryRun of [true, false]) expect((await decide({ siteIds: [s.siteId], decision: 'approve', dryRun })).results).toMatchObject([{ outcome: 'conflict', message: 'The site is revoked' }]);
+    await house.root.expect('DELETE', `/site/${s.siteId}`);
+    expect((await house.root.get(`/site/${s.siteId}`)).status).toBe(404);
+    expect(await tombstones()).toEqual([`revoked ${s.key}`]);
+    expect((await audit()).slice(-2)).toEqual([`site.revoke ${s.siteId}`, `site.delete ${s.siteId}`]);
+    expect((await events()).at(-1)).toBe(`site.revoked ${s.siteId}`);
+  });
+
+  it.each(['approve', 'reject'])('that was suspended after the filter had found it is left alone (%s)', async (decision) => {
+    const [held, other] = [await site(), await site()];
+    let deciding: ReturnType<typeof decide> | undefined;
+    await house.db.tx(async (tx) => {
+      // Somebody approves and suspends it while the bulk call, which has read its list, waits for the row.
+      await tx.query(`UPDATE site SET suspended_at = now(), decided_by = 'other' WHERE site_id = $1`, [held.siteId]);
+      deciding = decide({ filter: {}, decision });
+      await until(async () => (await house.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length > 0);
+    });
+    expect((await deciding!).results).toMatchObject([{ siteId: held.siteId, outcome: 'conflict' }, { siteId: other.siteId, outcome: decision === 'approve' ? 'approved' : 'rejected' }]);
+    expect(await there(held)).toMatchObject([{ status: 'pending', suspendedAt: expect.any(String), decidedBy: 'other' }]);
+  });
+});
+
 describe('approve and reject at the same moment', () => {
   it('one wins, whatever the order, and the other is told', async () => {
     let approvals = 0;
