@@ -1,3 +1,4 @@
+import { QueryRunnerAlreadyReleasedError } from 'typeorm';
 import { ERROR_STATUS, type ErrorCode } from '../contracts/errors.js';
 
 export interface ErrorDetails {
@@ -86,6 +87,8 @@ const AWAY_MESSAGES = /Connection terminated|timeout exceeded when trying to con
 /** True when the error says that PostgreSQL cannot be reached now, as opposed to having refused a statement. */
 export function isDatabaseAway(error: unknown): boolean {
   if (error instanceof AppError) return error.code === 'database_unavailable';
+  // TypeORM releases a runner whose connection broke; what was about to use it hears this.
+  if (error instanceof QueryRunnerAlreadyReleasedError) return true;
   if (!(error instanceof Error)) return false;
   const code = sqlState(error);
   if (code && (AWAY_CODES.has(code) || code.startsWith('08'))) return true;

@@ -36,10 +36,25 @@ export class House {
     claimDataDir(dataDir);
     const log = { info: () => undefined, warn: (message) => console.warn(message) };
     house.postgres = await startEmbeddedPostgres({ dataDir, log, settings: { max_connections: '200' } });
-    const folders = [house.folder, ...(house.postgres.relocatedTo ? [house.postgres.relocatedTo] : [])];
-    house.watchdog = spawn(process.execPath, [watchdog, String(house.postgres.postmasterPid), ...folders], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
-    house.watchdog.unref();
+    house.#watch();
     return house;
+  }
+
+  /** Should this process be killed, the database goes with it. */
+  #watch() {
+    this.watchdog?.stdin.destroy();
+    this.watchdog?.kill('SIGKILL');
+    const folders = [this.folder, ...(this.postgres.relocatedTo ? [this.postgres.relocatedTo] : [])];
+    this.watchdog = spawn(process.execPath, [watchdog, String(this.postgres.postmasterPid), ...folders], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    this.watchdog.unref();
+  }
+
+  /** An ordinary restart of PostgreSQL: every connection is ended (57P01), and nothing answers until it is back under the same URL. */
+  async restartPostgres() {
+    await this.postgres.stop();
+    const log = { info: () => undefined, warn: (message) => console.warn(message) };
+    this.postgres = await startEmbeddedPostgres({ dataDir: path.join(this.folder, 'data'), log });
+    this.#watch();
   }
 
   async close() {

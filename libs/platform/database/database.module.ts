@@ -11,6 +11,17 @@ import { Notices } from './notices.js';
 // int8 as number: ids and counters stay far below 2^53.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
+/**
+ * A pooled connection with a listener of its own for errors: between one user's release and the next one's take nobody else listens, and an
+ * error that nobody listens to ends the process.
+ */
+class PooledClient extends pg.Client {
+  constructor(config?: string | pg.ClientConfig) {
+    super(config);
+    this.on('error', () => undefined);
+  }
+}
+
 type Classes = MixedList<abstract new () => object>;
 
 /** @returns an unconnected data source; every timeout is below the 5 s within which an API must say that the database is away. */
@@ -24,7 +35,7 @@ export function createDataSource(url: string, poolSize: number, entities: Classe
     applicationName: 'gatehouse',
     poolSize,
     connectTimeoutMS: 3000,
-    extra: { pipeline: true, query_timeout: 4500, statement_timeout: 4400, keepAlive: true, idleTimeoutMillis: 60_000 },
+    extra: { Client: PooledClient, pipeline: true, query_timeout: 4500, statement_timeout: 4400, keepAlive: true, idleTimeoutMillis: 60_000 },
     poolErrorHandler: () => undefined,
     logging: false,
   });

@@ -1,0 +1,2 @@
+export declare const scenarios: Record<string, { about: string; times: number }>;
+export declare function runScenario(name: string, times?: number): Promise<Record<string, number>>;

@@ -1,0 +1,17 @@
+// What `npm run soak` repeats; the suite runs a short form of each (test/e2e/soak.e2e-spec.ts).
+import { House } from '../load/house.mjs';
+import { crash } from './crash.mjs';
+import { restarts } from './restarts.mjs';
+import { terminate } from './terminate.mjs';
+
+export const scenarios = { restarts, terminate, crash };
+
+/** Runs one scenario in a house of its own. @returns its figures. @throws what went wrong. */
+export async function runScenario(name, times = scenarios[name].times) {
+  const house = await House.open();
+  try {
+    return await scenarios[name].run(house, times);
+  } finally {
+    await house.close();
+  }
+}
