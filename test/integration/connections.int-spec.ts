@@ -1,0 +1,25 @@
+import { once } from 'node:events';
+import type { Pool } from 'pg';
+import { DataSource } from 'typeorm';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type House, openHouse } from '../support/house.js';
+
+let house: House;
+
+beforeAll(async () => {
+  house = await openHouse();
+});
+afterAll(() => house?.close());
+
+it('a connection that ends while nobody uses it, between its release and its next taker, ends nothing else', async () => {
+  const pool = (house.get(DataSource).driver as unknown as { master: Pool }).master;
+  const client = await pool.connect();
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  // Node throws an `error` event that has no listener, which ends the process; here vitest would report it.
+  const ended = once(client, 'end');
+  await house.sql('SELECT pg_terminate_backend($1)', [rows[0]!.pid]);
+  await ended;
+  await expect(client.query('SELECT 1')).rejects.toThrow();
+  client.release();
+  expect((await house.root.get('/orgs')).status).toBe(200);
+});
