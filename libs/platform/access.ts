@@ -15,6 +15,11 @@ export interface Principal {
   name: string;
   /** Source address of the request; null for the system itself. */
   address: string | null;
+  /**
+   * The internal identity of each organization that it belongs to, as it was when the credential was looked up (ADR 0021). Absent for root
+   * keys and server administrators: what they may do, they may do in any organization.
+   */
+  orgUids?: ReadonlyMap<string, string>;
   /** The site, when a site credential authenticated. */
   site?: { siteId: number; orgId: string; credentialId: number };
   /** Hash of the session cookie's token, when a session authenticated. */

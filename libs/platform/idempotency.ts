@@ -23,6 +23,8 @@ interface Call {
   path: string;
   key: string;
   bodyHash: Buffer;
+  /** The organization that the path names: the answer goes with it. */
+  orgId: string | null;
 }
 
 interface Stored {
@@ -80,7 +82,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     const principal = request.principal;
     if (!declared || !isCreating(declared) || !principal || principal.kind === 'anonymous') return next.handle();
     if (typeof key !== 'string' || !KEY.test(key)) throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
-    const call = { principal: nameOf(principal), method: request.method, path: request.url, key, bodyHash: sha256(canonical(request.body ?? null)) };
+    const call = { principal: nameOf(principal), method: request.method, path: request.url, key, bodyHash: sha256(canonical(request.body ?? null)), orgId: request.orgId ?? null };
     return defer(() => this.answer(call, next, context.switchToHttp().getResponse<FastifyReply>()));
   }
 
@@ -128,10 +130,10 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     try {
       const claimed = await execute(
         tx,
-        `INSERT INTO idempotency_key (principal, method, path, key, body_hash) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (principal, method, path, key) DO UPDATE SET body_hash = excluded.body_hash, answer = NULL, created_at = now()
+        `INSERT INTO idempotency_key (principal, method, path, key, body_hash, org_uid) VALUES ($1, $2, $3, $4, $5, (SELECT org_uid FROM org WHERE org_id = $6))
+         ON CONFLICT (principal, method, path, key) DO UPDATE SET body_hash = excluded.body_hash, org_uid = excluded.org_uid, answer = NULL, created_at = now()
            WHERE idempotency_key.created_at < now() - interval '${HOURS} hours'`,
-        [...idOf(call), call.bodyHash],
+        [...idOf(call), call.bodyHash, call.orgId],
       );
       return claimed === 1;
     } catch (error) {

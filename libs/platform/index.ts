@@ -9,6 +9,7 @@ export * from './http.js';
 export * from './idempotency.js';
 export * from './logging.js';
 export * from './openapi.js';
+export * from './org-identity.js';
 export * from './mail.js';
 export * from './metrics.js';
 export * from './pagination.dto.js';

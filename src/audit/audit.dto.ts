@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsDateString, IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsDateString, IsIn, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
 import { OffsetPagination, PageQuery } from '../../libs/platform/index.js';
 
 const RESULTS = ['success', 'failure', 'refused'] as const;
@@ -17,6 +17,11 @@ export class AuditQuery extends PageQuery {
   @IsOptional() @IsDateString({ strict: true }) from?: string;
   /** Instant before which, ISO 8601. */
   @IsOptional() @IsDateString({ strict: true }) to?: string;
+}
+
+export class InstallationAuditQuery extends AuditQuery {
+  /** Internal identity of an organization, deleted or not; `org.delete` names it. Absent: what belongs to none. */
+  @IsOptional() @IsUUID() orgUid?: string;
 }
 
 export class AuditView {

@@ -11,10 +11,10 @@ const FILTERS: [keyof AuditQuery, string][] = [
 /** Reads of the audit. */
 @Injectable()
 export class AuditRepository {
-  /** Newest first; `orgId` null: what belongs to no organization. */
-  async list(em: EntityManager, orgId: string | null, filter: AuditQuery, window: Window): Promise<{ audit: AuditView[]; total: number }> {
-    const values: unknown[] = orgId === null ? [] : [orgId];
-    const where = [orgId === null ? 'org_id IS NULL' : 'org_id = $1'];
+  /** Newest first, of the organization with this identity; null: what belongs to none. */
+  async list(em: EntityManager, orgUid: string | null, filter: AuditQuery, window: Window): Promise<{ audit: AuditView[]; total: number }> {
+    const values: unknown[] = orgUid === null ? [] : [orgUid];
+    const where = [orgUid === null ? 'org_uid IS NULL' : 'org_uid = $1'];
     for (const [name, condition] of FILTERS) {
       if (filter[name] === undefined) continue;
       values.push(filter[name]);
@@ -25,7 +25,7 @@ export class AuditRepository {
       em,
       `SELECT audit_id AS "auditId", org_id AS "orgId", actor_type AS "actorType", actor_id AS "actorId", action, target_type AS "targetType",
          target_id AS "targetId", host(address) AS address, result, details, created_at AS "createdAt"
-       FROM audit WHERE ${condition} ORDER BY audit_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
+       FROM audit WHERE ${condition} ORDER BY org_uid DESC, audit_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
       values,
     );
     const [count] = await query<{ total: number }>(em, `SELECT count(*) AS total FROM audit WHERE ${condition}`, values);

@@ -5,6 +5,8 @@ import { prepared, type Principal } from '../../libs/platform/index.js';
 export interface AuditEntry {
   /** null: an act on the installation, visible to root only. */
   orgId: string | null;
+  /** Its identity, for writers that hold no row of the organization any more; else it is the one that the caller knows, or the present one. */
+  orgUid?: string | null;
   /** `<noun>.<verb>`, such as `site.approve`. */
   action: string;
   /** `drawnFrom`: the number that this transaction drew last from that sequence, for a row whose insert travels in the same packet. */
@@ -14,7 +16,10 @@ export interface AuditEntry {
   details?: Record<string, unknown>;
 }
 
-/** Append-only record of who did what, from where, with which result; written in the transaction of the act. */
+/**
+ * Append-only record of who did what, from where, with which result; written in the transaction of the act. An act by a credential of an
+ * organization that is gone by now, its id perhaps used again, fails here (404), and its transaction with it (ADR 0021).
+ */
 @Injectable()
 export class AuditService {
   async record(tx: EntityManager, principal: Principal, entry: AuditEntry): Promise<void> {
@@ -27,15 +32,17 @@ export class AuditService {
     await prepared(
       tx,
       'audit_record',
-      `INSERT INTO audit (org_id, actor_type, actor_id, address, action, target_type, target_id, result, details)
-       SELECT e.org_id, e.actor_type, e.actor_id, e.address::inet, e.action, e.target_type,
+      `INSERT INTO audit (org_id, org_uid, actor_type, actor_id, address, action, target_type, target_id, result, details)
+       SELECT e.org_id, CASE WHEN e.known_uid IS NULL THEN e.org_uid ELSE org_uid_as_known(e.org_id, e.known_uid) END, e.actor_type, e.actor_id, e.address::inet, e.action, e.target_type,
          CASE WHEN e.drawn_from IS NULL THEN e.target_id ELSE currval(e.drawn_from::regclass)::text END, e.result, e.details
-       FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, actor_type text, actor_id text, address text, action text, target_type text, target_id text,
+       FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, org_uid uuid, known_uid uuid, actor_type text, actor_id text, address text, action text, target_type text, target_id text,
          drawn_from text, result text, details jsonb)`,
       [
         JSON.stringify(
           entries.map((e) => ({
             org_id: e.orgId,
+            org_uid: e.orgUid ?? null,
+            known_uid: e.orgId !== null && e.orgUid === undefined ? (e.principal.orgUids?.get(e.orgId) ?? null) : null,
             actor_type: e.principal.kind,
             actor_id: e.principal.id ?? e.principal.name,
             address: e.principal.address,

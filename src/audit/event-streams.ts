@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import type { EventType } from '../../libs/contracts/index.js';
-import { AppError, Db, isDatabaseAway, Notices, type Principal } from '../../libs/platform/index.js';
+import { AppError, Db, isDatabaseAway, Notices, orgUidOf, type Principal } from '../../libs/platform/index.js';
 import type { EventView } from './events.dto.js';
 import { EventsRepository } from './events.repository.js';
 
@@ -13,6 +13,7 @@ const IN_ALL = 2000;
 
 interface Open {
   orgId: string;
+  orgUid: string;
   /** `access_changed` notices that may concern the reader. */
   owner: string;
   wake: () => void;
@@ -43,8 +44,9 @@ export class EventStreams implements BeforeApplicationShutdown {
     const owner = `${principal.kind === 'user' ? 'user' : 'key'}:${principal.id}`;
     const held = [...this.streams].filter((s) => s.owner === owner).length;
     if (held >= PER_PRINCIPAL || this.streams.size >= IN_ALL) throw new AppError('rate_limited', 'Too many open event streams', { retryAfter: 30 });
-    const first = await this.repository.after(this.db.manager, orgId, after, PAGE, type);
-    const stream: Open = { orgId, owner, wake: () => undefined, ended: false };
+    const orgUid = await orgUidOf(this.db.manager, principal, orgId);
+    const first = await this.repository.after(this.db.manager, orgUid, after, PAGE, type);
+    const stream: Open = { orgId, orgUid, owner, wake: () => undefined, ended: false };
     this.streams.add(stream);
     const readable = Readable.from(this.read(stream, first, after, type), { objectMode: false });
     readable.once('close', () => {
@@ -70,7 +72,7 @@ export class EventStreams implements BeforeApplicationShutdown {
       if (page.length < PAGE && !(await woken(stream))) yield ': idle\n\n';
       if (stream.ended) return;
       try {
-        page = await this.repository.after(this.db.manager, stream.orgId, cursor, PAGE, type);
+        page = await this.repository.after(this.db.manager, stream.orgUid, cursor, PAGE, type);
       } catch (error) {
         if (!isDatabaseAway(error)) throw error;
         page = [];

@@ -1,15 +1,15 @@
 import { Controller, Get, Headers, Query, Res } from '@nestjs/common';
 import { ApiHeader, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Access, Caller, Db, OrgId, type Principal, Returns } from '../../libs/platform/index.js';
+import { Access, Caller, Db, OrgId, orgUidOf, type Principal, Returns, RootAccess } from '../../libs/platform/index.js';
 import { EventStreams } from './event-streams.js';
-import { EventFeed, EventQuery } from './events.dto.js';
+import { EventFeed, EventQuery, InstallationEventQuery } from './events.dto.js';
 import { EventsRepository } from './events.repository.js';
 
 const PAGE = 100;
 
 @ApiTags('Audit and events')
-@Controller('org/:orgId/events')
+@Controller()
 export class EventsController {
   constructor(
     private readonly db: Db,
@@ -18,16 +18,23 @@ export class EventsController {
   ) {}
 
   /** Read the event feed after a cursor; it never skips a late commit */
-  @Get()
+  @Get('org/:orgId/events')
   @Access('listEvents')
   @Returns(EventFeed, { message: 'Events retrieved successfully' })
-  async listEvents(@OrgId() orgId: string, @Query() q: EventQuery): Promise<EventFeed> {
-    const events = await this.repository.after(this.db.manager, orgId, q.after, q.limit ?? PAGE, q.type);
-    return { events, next: events.at(-1)?.cursor ?? q.after ?? null };
+  async listEvents(@Caller() principal: Principal, @OrgId() orgId: string, @Query() q: EventQuery): Promise<EventFeed> {
+    return this.page(await orgUidOf(this.db.manager, principal, orgId), q);
+  }
+
+  /** Read the events that belong to no organization, or to one by its identity */
+  @Get('events')
+  @RootAccess('listEvents')
+  @Returns(EventFeed, { message: 'Events retrieved successfully' })
+  listInstallationEvents(@Query() q: InstallationEventQuery): Promise<EventFeed> {
+    return this.page(q.orgUid ?? null, q);
   }
 
   /** The same feed as server-sent events; `Last-Event-ID` (or `after`) goes on from there */
-  @Get('stream')
+  @Get('org/:orgId/events/stream')
   @Access('listEvents')
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'Cursor of the last event that was received' })
   @ApiResponse({ status: 200, description: 'text/event-stream: id is the cursor, event the type, data the event as JSON', content: { 'text/event-stream': { schema: { type: 'string' } } } })
@@ -40,5 +47,10 @@ export class EventsController {
   ): Promise<void> {
     const stream = await this.streams.open(principal, orgId, lastEventId || q.after, q.type);
     await reply.header('cache-control', 'no-store').header('x-accel-buffering', 'no').type('text/event-stream').send(stream);
+  }
+
+  private async page(orgUid: string | null, q: EventQuery): Promise<EventFeed> {
+    const events = await this.repository.after(this.db.manager, orgUid, q.after, q.limit ?? PAGE, q.type);
+    return { events, next: events.at(-1)?.cursor ?? q.after ?? null };
   }
 }

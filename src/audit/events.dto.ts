@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsIn, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
 import { EVENT_TYPES, type EventType } from '../../libs/contracts/index.js';
 import { QueryInt } from '../../libs/platform/index.js';
 
@@ -8,6 +8,11 @@ export class EventQuery {
   @IsOptional() @IsString() @MaxLength(64) after?: string;
   @QueryInt(1, 1000) limit?: number;
   @IsOptional() @IsIn(EVENT_TYPES) type?: EventType;
+}
+
+export class InstallationEventQuery extends EventQuery {
+  /** Internal identity of an organization, deleted or not; `org.delete` of the audit names it. Absent: what belongs to none. */
+  @IsOptional() @IsUUID() orgUid?: string;
 }
 
 export class EventView {

@@ -7,6 +7,8 @@ const HINT_AFTER_MS = 100;
 
 export interface NewEvent {
   orgId: string;
+  /** Its identity; may be left out by writers that hold a row of the organization. */
+  orgUid?: string;
   type: EventType;
   siteId?: number | null;
   data?: Record<string, unknown>;
@@ -29,10 +31,10 @@ export class EventsService implements OnApplicationShutdown {
     await prepared(
       tx,
       'events_emit',
-      `INSERT INTO event (org_id, type, site_id, data)
-       SELECT e.org_id, e.type, e.site_id, e.data
-       FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, type text, site_id bigint, data jsonb)`,
-      [JSON.stringify(events.map((e) => ({ org_id: e.orgId, type: e.type, site_id: e.siteId ?? null, data: e.data ?? {} })))],
+      `INSERT INTO event (org_id, org_uid, type, site_id, data)
+       SELECT e.org_id, e.org_uid, e.type, e.site_id, e.data
+       FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, org_uid uuid, type text, site_id bigint, data jsonb)`,
+      [JSON.stringify(events.map((e) => ({ org_id: e.orgId, org_uid: e.orgUid ?? null, type: e.type, site_id: e.siteId ?? null, data: e.data ?? {} })))],
     );
     for (const event of events) this.hinted.add(event.orgId);
     this.timer ??= setTimeout(() => this.hint(), HINT_AFTER_MS).unref();

@@ -33,10 +33,10 @@ export class OrgsRepository {
     await tx.getRepository(Org).update({ orgId }, changes);
   }
 
-  /** Claims hold a key-share lock on their organization: from here on none can begin, those that run are waited for. @returns its version, or null. */
-  async lockForDeletion(tx: EntityManager, orgId: string): Promise<number | null> {
-    const rows = await query<{ version: number }>(tx, 'SELECT version FROM org WHERE org_id = $1 FOR UPDATE', [orgId]);
-    return rows[0]?.version ?? null;
+  /** Claims hold a key-share lock on their organization: from here on none can begin, those that run are waited for. @returns null when there is none. */
+  async lockForDeletion(tx: EntityManager, orgId: string): Promise<{ version: number; orgUid: string } | null> {
+    const rows = await query<{ version: number; orgUid: string }>(tx, 'SELECT version, org_uid AS "orgUid" FROM org WHERE org_id = $1 FOR UPDATE', [orgId]);
+    return rows[0] ?? null;
   }
 
   /** Deletes some sites of an organization that goes and tells every server process. @returns how many; 0 when none is left. */

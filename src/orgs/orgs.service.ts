@@ -117,16 +117,19 @@ export class OrgsService implements OnModuleInit {
     });
   }
 
-  /** DELETE /org/{orgId}, with everything that belongs to it; its agents are disconnected, its keys end. The audit stays. @throws not_found, precondition_failed */
+  /**
+   * DELETE /org/{orgId}, with everything that belongs to it; its agents are disconnected, its keys end. What stays of it, claims, audit and
+   * events, is root's to read by the identity that this act's own row names (ADR 0021). @throws not_found, precondition_failed
+   */
   async delete(principal: Principal, orgId: string, ifMatch: number | undefined): Promise<void> {
     await this.db.tx(async (tx) => {
-      const version = await this.repository.lockForDeletion(tx, orgId);
-      if (version === null) throw notFound('Organization');
-      requireVersion('Organization', ifMatch, version);
+      const org = await this.repository.lockForDeletion(tx, orgId);
+      if (org === null) throw notFound('Organization');
+      requireVersion('Organization', ifMatch, org.version);
       while ((await this.repository.deleteSites(tx, orgId, SITES_PER_STATEMENT)) > 0);
       await this.repository.delete(tx, orgId);
       await notify(tx, 'access_changed', `org:${orgId}`);
-      await this.audit.record(tx, principal, { orgId, action: 'org.delete', target: { type: 'org', id: orgId } });
+      await this.audit.record(tx, principal, { orgId: null, action: 'org.delete', target: { type: 'org', id: orgId }, details: { orgUid: org.orgUid } });
     });
   }
 }

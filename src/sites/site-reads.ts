@@ -97,7 +97,7 @@ export class SiteReads {
       em,
       'provisioning_key_known',
       `SELECT EXISTS (SELECT FROM provisioning_key WHERE org_id = $1 AND key_id = $2) OR EXISTS (SELECT FROM site WHERE org_id = $1 AND key_id = $2)
-         OR EXISTS (SELECT FROM claim WHERE org_id = $1 AND key_id = $2) AS yes`,
+         OR EXISTS (SELECT FROM claim WHERE org_uid = (SELECT org_uid FROM org WHERE org_id = $1) AND key_id = $2) AS yes`,
       [orgId, keyId],
     );
     if (!row!.yes) throw notFound('Provisioning key');

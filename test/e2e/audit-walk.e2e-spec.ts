@@ -15,8 +15,8 @@ const WITHOUT_AUDIT = {
 /** Fields whose values are secrets, in requests and answers. */
 const SECRET = /^(secret|apiKey|siteProvisioningKey|provisioningKey|provision_key|api_key|token|password|currentPassword|newPassword|claim_?[nN]once)$/;
 
-/** Acts of a person on himself, or on a person as such: read by the installation. */
-const OF_NO_ORG = new Set(['auth.login', 'auth.logout', 'user.change_password', 'user.set_two_factor']);
+/** Acts of a person on himself, or on a person as such, and the one that leaves no organization: read by the installation. */
+const OF_NO_ORG = new Set(['auth.login', 'auth.logout', 'user.change_password', 'user.set_two_factor', 'org.delete']);
 
 interface AuditRow {
   orgId: string | null;

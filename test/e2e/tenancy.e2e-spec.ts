@@ -17,7 +17,7 @@ const PUBLIC = [
 /** Keys are made by root keys and people (integration-api.md §1.5): an organization's key is refused, whatever it holds. */
 const NOT_FOR_ORG_KEYS = ['createApiKey', 'deleteApiKey', 'getApiKey', 'listApiKeyActions', 'listApiKeys', 'setApiKeyActions'];
 /** Of the whole installation. */
-const ROOT_ONLY = ['checkOrgId', 'createOrg', 'deleteOrg', 'getAnyUser', 'listInstallationAudit', 'listOrgs', 'listUnattributedClaims', 'setUserTwoFactor'];
+const ROOT_ONLY = ['checkOrgId', 'createOrg', 'deleteOrg', 'getAnyUser', 'listInstallationAudit', 'listInstallationEvents', 'listOrgs', 'listUnattributedClaims', 'setUserTwoFactor'];
 /** Names of fields that point at something of the organization. */
 const REFERENCE = /^(siteIds?|domainId|roleIds?|role_id|userIds?|groupIds?|group|templateId|profileId|keyId|hardwareId|targetId|actorId|clientIds?|siteResourceIds)$/;
 /** Fields that are no ids of rows (what a device said, who once acted): what is not there is an empty answer. A bulk decision answers per site. */

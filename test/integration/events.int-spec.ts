@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { randomUUID } from 'node:crypto';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDataSource } from '../../libs/platform/database/database.module.js';
@@ -9,7 +10,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 let database: TestDatabase;
 let dataSource: DataSource;
 const feed = new EventsRepository();
-const ORG = 'acme';
+const ORG = randomUUID();
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -20,7 +21,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-const insert = (em = dataSource.manager, type = 'site.online') => execute(em, 'INSERT INTO event (org_id, type) VALUES ($1, $2)', [ORG, type]);
+const insert = (em = dataSource.manager, type = 'site.online') => execute(em, `INSERT INTO event (org_id, org_uid, type) VALUES ('acme', $1, $2)`, [ORG, type]);
 const read = (after?: string, limit = 100) => feed.after(dataSource.manager, ORG, after, limit);
 
 describe('rule 11: the feed', () => {
@@ -71,9 +72,9 @@ describe('rule 11: the feed', () => {
   });
 
   it('follows transactions by number and not by digits: 99 comes before 100', async () => {
-    const org = 'digits';
+    const org = randomUUID();
     const txids = ['100', '9', '101', '10', '99', '11'];
-    for (const txid of txids) await execute(dataSource.manager, `INSERT INTO event (org_id, type, txid, data) VALUES ($1, 'site.online', $2::text::xid8, jsonb_build_object('tx', $2::text))`, [org, txid]);
+    for (const txid of txids) await execute(dataSource.manager, `INSERT INTO event (org_id, org_uid, type, txid, data) VALUES ('digits', $1, 'site.online', $2::text::xid8, jsonb_build_object('tx', $2::text))`, [org, txid]);
     const whole = await feed.after(dataSource.manager, org, undefined, 100);
     expect(whole.map((e) => e.data['tx'])).toEqual(['9', '10', '11', '99', '100', '101']);
     // Page by page, every event exactly once.
@@ -88,6 +89,6 @@ describe('rule 11: the feed', () => {
   });
 
   it('keeps organizations apart', async () => {
-    expect(await feed.after(dataSource.manager, 'other', undefined, 10)).toEqual([]);
+    expect(await feed.after(dataSource.manager, randomUUID(), undefined, 10)).toEqual([]);
   });
 });

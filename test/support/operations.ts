@@ -428,6 +428,7 @@ export const OPERATIONS: Record<string, Operation> = {
   // audit and events
   listAudit: read('key', (stage) => ({ query: { ...PAGE, actorId: stage.callers.keyId, targetId: stage.approved.siteId } })),
   listInstallationAudit: list('root'),
+  listInstallationEvents: read('root', () => ({ query: { limit: 10 } })),
   listEvents: read('key', () => ({ query: { limit: 10 } })),
   streamEvents: read('key'),
 };

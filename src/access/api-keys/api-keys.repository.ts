@@ -5,6 +5,7 @@ import { ApiKey } from './api-key.entity.js';
 
 export interface StoredKey {
   orgId: string | null;
+  orgUid: string | null;
   name: string;
   secretHash: Buffer;
   actions: string[];
@@ -18,7 +19,8 @@ export class ApiKeysRepository {
     const rows = await prepared<StoredKey>(
       em,
       'api_key_find',
-      `SELECT org_id AS "orgId", name, secret_hash AS "secretHash", actions FROM api_key WHERE api_key_id = $1`,
+      `SELECT k.org_id AS "orgId", o.org_uid AS "orgUid", k.name, k.secret_hash AS "secretHash", k.actions
+       FROM api_key k LEFT JOIN org o USING (org_id) WHERE k.api_key_id = $1`,
       [apiKeyId],
     );
     return rows[0] ?? null;

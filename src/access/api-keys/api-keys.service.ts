@@ -10,7 +10,7 @@ import { AuditService } from '../../audit/index.js';
 import type { ApiKeyActionList, ApiKeyList, ApiKeyView, CreatedApiKey } from './api-keys.dto.js';
 import { ApiKeysRepository } from './api-keys.repository.js';
 
-type KeyPrincipal = Pick<Principal, 'have' | 'kind' | 'id' | 'name'>;
+type KeyPrincipal = Pick<Principal, 'have' | 'kind' | 'id' | 'name' | 'orgUids'>;
 interface KnownKey {
   secretHash: Buffer;
   orgId: string | null;
@@ -143,11 +143,11 @@ export class ApiKeysService implements OnModuleInit {
   private async load(id: string): Promise<KnownKey | null> {
     const row = await this.repository.find(this.db.manager, id);
     if (!row) return null;
-    const { orgId, name, secretHash } = row;
+    const { orgId, orgUid, name, secretHash } = row;
     const principal: KeyPrincipal =
-      orgId === null
+      orgId === null || orgUid === null
         ? { have: { kind: 'rootKey' }, kind: 'root_key', id, name }
-        : { have: { kind: 'orgKey', orgId, actions: new Set(row.actions) }, kind: 'api_key', id, name };
+        : { have: { kind: 'orgKey', orgId, actions: new Set(row.actions) }, kind: 'api_key', id, name, orgUids: new Map([[orgId, orgUid]]) };
     return { secretHash: Buffer.from(secretHash), orgId, principal };
   }
 }

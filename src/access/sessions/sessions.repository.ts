@@ -4,6 +4,7 @@ import { execute, prepared, query } from '../../../libs/platform/index.js';
 
 export interface MembershipRow {
   orgId: string;
+  orgUid: string;
   orgName: string;
   isOwner: boolean;
   roles: { roleId: number; name: string; isAdmin: boolean; actions: string[] }[];
@@ -29,7 +30,7 @@ export class SessionsRepository {
       'session_find',
       `SELECT u.user_id AS "userId", u.email, u.username, u.name, u.server_admin AS "serverAdmin",
          extract(epoch FROM s.expires_at - now())::float8 AS "secondsLeft",
-         coalesce((SELECT jsonb_agg(jsonb_build_object('orgId', m.org_id, 'orgName', o.name, 'isOwner', m.is_owner, 'roles',
+         coalesce((SELECT jsonb_agg(jsonb_build_object('orgId', m.org_id, 'orgUid', o.org_uid, 'orgName', o.name, 'isOwner', m.is_owner, 'roles',
              coalesce((SELECT jsonb_agg(jsonb_build_object('roleId', r.role_id, 'name', r.name, 'isAdmin', r.is_admin, 'actions', r.actions) ORDER BY r.role_id)
                FROM membership_role mr JOIN role r USING (role_id) WHERE mr.org_id = m.org_id AND mr.user_id = m.user_id), '[]')) ORDER BY m.org_id)
            FROM membership m JOIN org o USING (org_id) WHERE m.user_id = u.user_id), '[]') AS memberships

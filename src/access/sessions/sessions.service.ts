@@ -7,7 +7,7 @@ import { AuditService } from '../../audit/index.js';
 import type { UserView } from './sessions.dto.js';
 import { type MembershipRow, SessionsRepository } from './sessions.repository.js';
 
-type UserPrincipal = Pick<Principal, 'have' | 'kind' | 'id' | 'name'>;
+type UserPrincipal = Pick<Principal, 'have' | 'kind' | 'id' | 'name' | 'orgUids'>;
 interface KnownSession {
   userId: string;
   orgIds: string[];
@@ -83,11 +83,12 @@ export class SessionsService implements OnModuleInit {
     const row = await this.repository.find(this.db.manager, tokenHash);
     if (!row) return null;
     const memberships = new Map(row.memberships.map((m) => [m.orgId, actionsOf(m)]));
+    const orgUids = new Map(row.memberships.map((m) => [m.orgId, m.orgUid]));
     return {
       userId: row.userId,
       orgIds: [...memberships.keys()],
       endsAt: performance.now() + row.secondsLeft * 1000,
-      principal: { have: { kind: 'user', serverAdmin: row.serverAdmin, memberships }, kind: 'user', id: row.userId, name: row.email },
+      principal: { have: { kind: 'user', serverAdmin: row.serverAdmin, memberships }, kind: 'user', id: row.userId, name: row.email, ...(row.serverAdmin ? {} : { orgUids }) },
     };
   }
 }

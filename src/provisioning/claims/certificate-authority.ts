@@ -36,12 +36,19 @@ export async function parseCsr(pem: string): Promise<ParsedCsr> {
   return { publicKey: request.publicKey };
 }
 
+/** As its organization's row holds it; null as long as nobody needed it. */
+interface Stored {
+  orgId: string;
+  certificate: string | null;
+  key: Buffer | null;
+}
+
 interface Authority {
   certificate: x509.X509Certificate;
   key: webcrypto.CryptoKey;
 }
 
-/** One certificate authority per organization; its key is stored encrypted under the master key. */
+/** One certificate authority per organization, which is its identity and not its id; its key is stored encrypted under the master key. */
 @Injectable()
 export class CertificateAuthority {
   private readonly authorities = new LRUCache<string, Authority>({ max: 1000 });
@@ -52,8 +59,8 @@ export class CertificateAuthority {
   ) {}
 
   /** @returns the device's certificate with the device id as its subject, and the chain up to the organization's CA (PEM). */
-  async issue(orgId: string, deviceId: string, csr: ParsedCsr): Promise<{ certificate: string; chain: string }> {
-    const authority = await this.ofOrg(orgId);
+  async issue(orgUid: string, deviceId: string, csr: ParsedCsr): Promise<{ certificate: string; chain: string }> {
+    const authority = await this.ofOrg(orgUid);
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: serial(),
       subject: `CN=${deviceId}`,
@@ -72,31 +79,32 @@ export class CertificateAuthority {
     return { certificate: certificate.toString('pem'), chain: authority.certificate.toString('pem') };
   }
 
-  private async ofOrg(orgId: string): Promise<Authority> {
-    const known = this.authorities.get(orgId);
+  private async ofOrg(orgUid: string): Promise<Authority> {
+    const known = this.authorities.get(orgUid);
     if (known) return known;
-    const stored = (await this.load(orgId)) ?? (await this.create(orgId));
-    const pkcs8 = this.keys.decrypt(stored.key, about(orgId));
+    const found = await this.load(orgUid);
+    const stored = found.certificate === null ? await this.create(orgUid, found.orgId) : found;
+    const pkcs8 = this.keys.decrypt(stored.key!, about(stored.orgId));
     const authority = {
-      certificate: new x509.X509Certificate(stored.certificate),
+      certificate: new x509.X509Certificate(stored.certificate!),
       key: (await webcrypto.subtle.importKey('pkcs8', pkcs8, EC, false, ['sign'])) as webcrypto.CryptoKey,
     };
-    this.authorities.set(orgId, authority);
+    this.authorities.set(orgUid, authority);
     return authority;
   }
 
-  private async load(orgId: string): Promise<{ certificate: string; key: Buffer } | undefined> {
-    const [row] = await query<{ certificate: string | null; key: Buffer }>(
+  private async load(orgUid: string): Promise<Stored> {
+    const [row] = await query<Stored>(
       this.db.manager,
-      'SELECT ca_certificate AS certificate, ca_key_encrypted AS key FROM org WHERE org_id = $1',
-      [orgId],
+      'SELECT org_id AS "orgId", ca_certificate AS certificate, ca_key_encrypted AS key FROM org WHERE org_uid = $1',
+      [orgUid],
     );
     if (!row) throw notFound('Organization');
-    return row.certificate ? { certificate: row.certificate, key: row.key } : undefined;
+    return row;
   }
 
   /** Two servers may get here at once: the first UPDATE wins and both use what it wrote. */
-  private async create(orgId: string): Promise<{ certificate: string; key: Buffer }> {
+  private async create(orgUid: string, orgId: string): Promise<Stored> {
     const pair = (await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
       serialNumber: serial(),
@@ -113,10 +121,10 @@ export class CertificateAuthority {
     const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', pair.privateKey));
     await query(
       this.db.manager,
-      'UPDATE org SET ca_certificate = $2, ca_key_encrypted = $3 WHERE org_id = $1 AND ca_certificate IS NULL',
-      [orgId, certificate.toString('pem'), this.keys.encrypt(pkcs8, about(orgId))],
+      'UPDATE org SET ca_certificate = $2, ca_key_encrypted = $3 WHERE org_uid = $1 AND ca_certificate IS NULL',
+      [orgUid, certificate.toString('pem'), this.keys.encrypt(pkcs8, about(orgId))],
     );
-    return (await this.load(orgId))!;
+    return this.load(orgUid);
   }
 }
 

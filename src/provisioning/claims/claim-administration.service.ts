@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { conflict, Db, notFound, notify, type Principal, query, shapeA, windowOf } from '../../../libs/platform/index.js';
+import { conflict, Db, notFound, notify, orgUidOf, type Principal, query, shapeA, windowOf } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { SiteReads } from '../../sites/index.js';
 import type { AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, ClaimView } from './claim.dto.js';
@@ -15,18 +15,23 @@ export class ClaimAdministrationService {
     private readonly audit: AuditService,
   ) {}
 
-  /** Newest first. `orgId` null: the refusals that named no existing key, for root. @throws not_found for a key that never was there */
-  async list(_principal: Principal, orgId: string | null, filter: ClaimQuery): Promise<ClaimList> {
+  /** Newest first. @throws not_found for a key that never was there */
+  async listOfOrg(principal: Principal, orgId: string, filter: ClaimQuery): Promise<ClaimList> {
+    if (filter.keyId !== undefined) await this.sites.requireKey(this.db.manager, orgId, filter.keyId);
+    return this.list(await orgUidOf(this.db.manager, principal, orgId), filter);
+  }
+
+  /** Newest first, of the organization with this identity, deleted or not; null: of none, as refusals that named no existing key. For root. */
+  async list(orgUid: string | null, filter: ClaimQuery): Promise<ClaimList> {
     const window = windowOf(filter, 1000);
-    if (orgId !== null && filter.keyId !== undefined) await this.sites.requireKey(this.db.manager, orgId, filter.keyId);
     const values: unknown[] = [];
     const where: string[] = [];
     const add = (sql: string, value: unknown) => {
       values.push(value);
       where.push(sql.replace('?', `$${values.length}`));
     };
-    if (orgId === null) where.push('org_id IS NULL');
-    else add('org_id = ?', orgId);
+    if (orgUid === null) where.push('org_uid IS NULL');
+    else add('org_uid = ?', orgUid);
     if (filter.keyId !== undefined) add('key_id = ?', filter.keyId);
     if (filter.outcome !== undefined) add('outcome = ?', filter.outcome);
     if (filter.hardwareId !== undefined) add('hardware_id = ?', filter.hardwareId);
@@ -37,7 +42,7 @@ export class ClaimAdministrationService {
       this.db.manager,
       `SELECT claim_id AS "claimId", org_id AS "orgId", key_id AS "keyId", generation, template_id AS "templateId", site_id AS "siteId", door,
          hardware_id AS "hardwareId", host(address) AS address, outcome, reason, count, last_seen_at AS "lastSeenAt", created_at AS "createdAt"
-       FROM claim WHERE ${condition} ORDER BY claim_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
+       FROM claim WHERE ${condition} ORDER BY org_uid DESC, claim_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
       values,
     );
     const [count] = await query<{ total: number }>(this.db.manager, `SELECT count(*) AS total FROM claim WHERE ${condition}`, values);

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsDateString, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsDateString, IsIn, IsInt, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
 import { OffsetPagination, PageQuery } from '../../../libs/platform/index.js';
 
 export const OUTCOMES = ['created', 'recognised', 'reissued', 'contested', 'refused', 'capacity'] as const;
@@ -12,6 +12,11 @@ export class ClaimQuery extends PageQuery {
   @IsOptional() @IsDateString({ strict: true }) from?: string;
   /** Instant before which, ISO 8601. */
   @IsOptional() @IsDateString({ strict: true }) to?: string;
+}
+
+export class InstallationClaimQuery extends ClaimQuery {
+  /** Internal identity of an organization, deleted or not; `org.delete` of the audit names it. Absent: what belongs to none. */
+  @IsOptional() @IsUUID() orgUid?: string;
 }
 
 export class ClaimView {

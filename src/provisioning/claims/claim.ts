@@ -39,7 +39,7 @@ export class ClaimRefused extends Error {
   constructor(
     readonly reason: RefusalReason,
     /** What is known of the key, for the private record. */
-    readonly about: { orgId?: string; keyId?: string; generation?: number; templateId?: number; siteId?: number } = {},
+    readonly about: { orgId?: string; orgUid?: string; keyId?: string; generation?: number; templateId?: number; siteId?: number } = {},
   ) {
     super('claim refused');
   }

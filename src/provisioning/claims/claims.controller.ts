@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Access, Caller, ErrorAnswers, Id, OrgId, type Principal, Returns, RootAccess } from '../../../libs/platform/index.js';
-import { AllowReclaimBody, AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView } from './claim.dto.js';
+import { AllowReclaimBody, AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, InstallationClaimQuery } from './claim.dto.js';
 import { ClaimAdministrationService } from './claim-administration.service.js';
 
 @ApiTags('Claims')
@@ -14,15 +14,15 @@ export class ClaimsController {
   @Access('listClaims')
   @Returns(ClaimList, { message: 'Claims retrieved successfully' })
   listClaims(@Caller() principal: Principal, @OrgId() orgId: string, @Query() filter: ClaimQuery) {
-    return this.claims.list(principal, orgId, filter);
+    return this.claims.listOfOrg(principal, orgId, filter);
   }
 
-  /** List refused claims that named no existing key */
+  /** List refused claims that named no existing key, or the claims of one organization by its identity */
   @Get('claims')
   @RootAccess('listClaims')
   @Returns(ClaimList, { message: 'Claims retrieved successfully' })
-  listUnattributedClaims(@Caller() principal: Principal, @Query() filter: ClaimQuery) {
-    return this.claims.list(principal, null, filter);
+  listUnattributedClaims(@Query() { orgUid, ...filter }: InstallationClaimQuery) {
+    return this.claims.list(orgUid ?? null, filter);
   }
 
   /** Stop every claim of the organization */

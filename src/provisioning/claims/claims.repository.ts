@@ -8,6 +8,7 @@ import type { Door, RefusalReason } from './claim.js';
 export interface KeyPolicy {
   keyId: string;
   orgId: string;
+  orgUid: string;
   keyName: string;
   templateId: number;
   maxUses: number | null;
@@ -36,7 +37,7 @@ interface PolicyRow extends Omit<KeyPolicy, 'generations'> {
 }
 
 const POLICY = `
-  SELECT k.key_id AS "keyId", k.org_id AS "orgId", k.name AS "keyName", k.template_id AS "templateId", k.max_uses AS "maxUses", k.uses,
+  SELECT k.key_id AS "keyId", k.org_id AS "orgId", o.org_uid AS "orgUid", k.name AS "keyName", k.template_id AS "templateId", k.max_uses AS "maxUses", k.uses,
     coalesce(k.expires_at <= clock_timestamp(), false) AS expired, k.disabled_at IS NOT NULL AS disabled, k.revoked_at IS NOT NULL AS revoked,
     o.claims_paused_at IS NOT NULL AS paused, coalesce(k.approve_new_sites, t.approve_new_sites) AS approve,
     (SELECT jsonb_agg(jsonb_build_object('generation', g.generation, 'secretHash', encode(g.secret_hash, 'hex'), 'retired', coalesce(g.retires_at <= clock_timestamp(), false)))
@@ -82,6 +83,8 @@ const KNOWN = `
 
 export interface ClaimRow {
   orgId: string | null;
+  /** Null: of no organization. */
+  orgUid: string | null;
   keyId: string | null;
   generation: number | null;
   templateId: number | null;
@@ -170,12 +173,12 @@ export class ClaimsRepository {
     await prepared(
       tx,
       'claim-insert-created',
-      `INSERT INTO claim (claim_id, org_id, key_id, generation, template_id, site_id, door, hardware_id, address, outcome)
-       SELECT id, $2, $3, generation, $4, site_id, door, hardware_id, address::inet, 'created'
+      `INSERT INTO claim (claim_id, org_id, org_uid, key_id, generation, template_id, site_id, door, hardware_id, address, outcome)
+       SELECT id, $2, $10, $3, generation, $4, site_id, door, hardware_id, address::inet, 'created'
        FROM unnest($1::bigint[], $5::int[], $6::bigint[], $7::text[], $8::text[], $9::text[]) AS u(id, generation, site_id, door, hardware_id, address)`,
       [
         rows.map((r) => r.claimId), rows[0]!.orgId, rows[0]!.keyId, rows[0]!.templateId, rows.map((r) => r.generation), rows.map((r) => r.siteId),
-        rows.map((r) => r.door), rows.map((r) => r.hardwareId), rows.map((r) => r.address),
+        rows.map((r) => r.door), rows.map((r) => r.hardwareId), rows.map((r) => r.address), rows[0]!.orgUid,
       ],
     );
   }
@@ -184,9 +187,9 @@ export class ClaimsRepository {
   async insert(em: EntityManager, rows: ClaimRow[]): Promise<number[]> {
     const inserted = await query<{ claimId: number }>(
       em,
-      `INSERT INTO claim (org_id, key_id, generation, template_id, site_id, door, hardware_id, address, outcome, reason, count)
-       SELECT "orgId", "keyId", generation, "templateId", "siteId", door, "hardwareId", address::inet, outcome, reason, coalesce(count, 1)
-       FROM jsonb_to_recordset($1::jsonb) AS r("orgId" text, "keyId" text, generation int, "templateId" bigint, "siteId" bigint, door text,
+      `INSERT INTO claim (org_id, org_uid, key_id, generation, template_id, site_id, door, hardware_id, address, outcome, reason, count)
+       SELECT "orgId", "orgUid", "keyId", generation, "templateId", "siteId", door, "hardwareId", address::inet, outcome, reason, coalesce(count, 1)
+       FROM jsonb_to_recordset($1::jsonb) AS r("orgId" text, "orgUid" uuid, "keyId" text, generation int, "templateId" bigint, "siteId" bigint, door text,
          "hardwareId" text, address text, outcome text, reason text, count int)
        RETURNING claim_id AS "claimId"`,
       [JSON.stringify(rows)],
@@ -204,12 +207,12 @@ export class ClaimsRepository {
   }
 
   /** @returns false when a contested claim from there was recorded within the hour; it was counted instead. */
-  async firstContest(tx: EntityManager, orgId: string, siteId: number, hardwareId: string | null, address: string): Promise<boolean> {
+  async firstContest(tx: EntityManager, orgUid: string, siteId: number, hardwareId: string | null, address: string): Promise<boolean> {
     const counted = await execute(
       tx,
-      `UPDATE claim SET count = count + 1, last_seen_at = now() WHERE org_id = $1 AND site_id = $2 AND outcome = 'contested' AND address = $3::inet
+      `UPDATE claim SET count = count + 1, last_seen_at = now() WHERE org_uid = $1 AND site_id = $2 AND outcome = 'contested' AND address = $3::inet
          AND created_at > now() - interval '1 hour' AND hardware_id IS NOT DISTINCT FROM $4`,
-      [orgId, siteId, address, hardwareId],
+      [orgUid, siteId, address, hardwareId],
     );
     return counted === 0;
   }

@@ -85,7 +85,7 @@ export class ClaimsService {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const deviceId = randomUUID();
       const kind = request.door === 'newt' ? 'newt' : policy.credentialType;
-      const fresh = await this.issuer.make(kind, policy.orgId, deviceId, request.csr);
+      const fresh = await this.issuer.make(kind, policy.orgUid, deviceId, request.csr);
       const decision = await this.batches.submit(token.keyId, { orgId: policy.orgId, request, generation, secretHash, deviceId, fresh });
       const result = await this.finish(decision, request, policy, generation, fresh);
       if (result) return result;
@@ -180,11 +180,11 @@ export class ClaimsService {
 
   /** Makes the sites of `taken` with all that belongs to them. @returns how many lost a race for their hardware id. */
   private async create(tx: EntityManager, policy: KeyPolicy, items: Candidate[], taken: number[], decisions: (Decision | undefined)[]): Promise<number> {
-    const { orgId, keyId, templateId } = policy;
+    const { orgId, orgUid, keyId, templateId } = policy;
     const [addresses, claimIds] = await Promise.all([this.pool.allocate(tx, orgId, taken.length), this.repository.drawClaimIds(tx, taken.length)]);
     for (const i of taken.slice(addresses.length)) decisions[i] = { do: 'capacity' };
     if (addresses.length < taken.length && (await this.repository.markPoolExhausted(tx, orgId))) {
-      await this.events.emit(tx, { orgId, type: 'pool.exhausted', data: { keyId } });
+      await this.events.emit(tx, { orgId, orgUid, type: 'pool.exhausted', data: { keyId } });
     }
     // By hardware id, so that two processes inserting the same ids cannot wait for each other in a circle.
     const rows = taken.slice(0, addresses.length).sort((a, b) => compare(items[a]!.request.hardwareId, items[b]!.request.hardwareId));
@@ -228,7 +228,7 @@ export class ClaimsService {
       this.repository.insertCreated(
         tx,
         made.map(({ site, n, item: { request, generation } }) => ({
-          claimId: claimIds[n]!, orgId, keyId, generation, templateId, siteId: site.siteId, door: request.door, hardwareId: request.hardwareId,
+          claimId: claimIds[n]!, orgId, orgUid, keyId, generation, templateId, siteId: site.siteId, door: request.door, hardwareId: request.hardwareId,
           address: request.address, outcome: 'created', reason: null,
         })),
       ),
@@ -238,6 +238,7 @@ export class ClaimsService {
         made.map(({ site, item }) => ({
           principal: claimant(item.request, site.deviceId),
           orgId,
+          orgUid,
           action: 'site.claim',
           target: { type: 'site', id: site.siteId },
           details: { keyId, generation: item.generation, door: item.request.door },
@@ -247,11 +248,12 @@ export class ClaimsService {
         tx,
         ...made.map(({ site, item }) => ({
           orgId,
+          orgUid,
           type: 'device.provisioned' as const,
           siteId: site.siteId,
           data: { deviceId: site.deviceId, niceId: site.niceId, name: site.name, hardwareId: item.request.hardwareId, keyId, status: policy.approve ? 'approved' : 'pending' },
         })),
-        ...(policy.maxUses !== null && policy.uses + made.length === policy.maxUses ? [{ orgId, type: 'key.exhausted' as const, data: { keyId, uses: policy.maxUses } }] : []),
+        ...(policy.maxUses !== null && policy.uses + made.length === policy.maxUses ? [{ orgId, orgUid, type: 'key.exhausted' as const, data: { keyId, uses: policy.maxUses } }] : []),
       ),
     ]);
     return lost;
@@ -277,7 +279,7 @@ export class ClaimsService {
   private async issueAgain(request: ClaimRequest, key: KeyPolicy, generation: number, seen: KnownSite): Promise<ClaimResult | undefined> {
     const kind = request.door === 'newt' ? 'newt' : key.credentialType;
     if (kind === 'certificate' && !request.csr) throw new ClaimRefused('csr_missing', { ...ids(key), generation });
-    const fresh = await this.issuer.make(kind, key.orgId, seen.deviceId, request.csr);
+    const fresh = await this.issuer.make(kind, key.orgUid, seen.deviceId, request.csr);
     const issued = await this.db.tx(async (tx) => {
       const policy = await this.repository.lockPolicy(tx, key.keyId);
       if (!policy || policy.revoked || policy.disabled) throw new ClaimRefused(policy?.disabled ? 'disabled' : 'revoked', { ...ids(key), generation });
@@ -293,12 +295,12 @@ export class ClaimsService {
       await this.credentials.insertMany(tx, [{ ...fresh.stored, siteId: site.siteId, orgId: key.orgId }]);
       await this.repository.insert(tx, [
         {
-          orgId: key.orgId, keyId: key.keyId, generation, templateId: key.templateId, siteId: site.siteId, door: request.door,
+          orgId: key.orgId, orgUid: key.orgUid, keyId: key.keyId, generation, templateId: key.templateId, siteId: site.siteId, door: request.door,
           hardwareId: request.hardwareId, address: request.address, outcome: 'reissued', reason: null,
         },
       ]);
       await this.audit.record(tx, claimant(request, site.deviceId), {
-        orgId: key.orgId, action: 'site.reissue', target: { type: 'site', id: site.siteId },
+        orgId: key.orgId, orgUid: key.orgUid, action: 'site.reissue', target: { type: 'site', id: site.siteId },
         details: { keyId: key.keyId, generation, door: request.door, earlierCredentials: plan.do === 'reissue' ? 'kept' : 'revoked' },
       });
       return true;
@@ -309,15 +311,15 @@ export class ClaimsService {
   /** Rule 13: recorded, and told to operators, once an hour per site and address; then the claim gets its ordinary answer. */
   private async recordContest(request: ClaimRequest, key: KeyPolicy, generation: number, site: KnownSite): Promise<void> {
     await this.db.tx(async (tx) => {
-      if (!(await this.repository.firstContest(tx, key.orgId, site.siteId, request.hardwareId, request.address))) return;
+      if (!(await this.repository.firstContest(tx, key.orgUid, site.siteId, request.hardwareId, request.address))) return;
       await this.repository.insert(tx, [
         {
-          orgId: key.orgId, keyId: key.keyId, generation, templateId: key.templateId, siteId: site.siteId, door: request.door,
+          orgId: key.orgId, orgUid: key.orgUid, keyId: key.keyId, generation, templateId: key.templateId, siteId: site.siteId, door: request.door,
           hardwareId: request.hardwareId, address: request.address, outcome: 'contested', reason: null,
         },
       ]);
       await this.events.emit(tx, {
-        orgId: key.orgId, type: 'claim.contested', siteId: site.siteId,
+        orgId: key.orgId, orgUid: key.orgUid, type: 'claim.contested', siteId: site.siteId,
         data: { deviceId: site.deviceId, hardwareId: request.hardwareId, keyId: key.keyId, address: request.address },
       });
     });
@@ -343,7 +345,7 @@ function inspect(policy: KeyPolicy, secretHash: Buffer, request: ClaimRequest): 
   return { generation };
 }
 
-const ids = (p: KeyPolicy) => ({ orgId: p.orgId, keyId: p.keyId, templateId: p.templateId });
+const ids = (p: KeyPolicy) => ({ orgId: p.orgId, orgUid: p.orgUid, keyId: p.keyId, templateId: p.templateId });
 
 /** What makes two claims the same device: the hardware id, or the nonce where there is none. */
 function anchor(hardwareId: string | null, nonceHash: Buffer | null): string | null {

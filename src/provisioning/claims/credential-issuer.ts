@@ -21,7 +21,7 @@ export class CredentialIssuer {
   ) {}
 
   /** `csr` must be there for the kind `certificate`. */
-  async make(kind: CredentialKind, orgId: string, deviceId: string, csr: ParsedCsr | null): Promise<FreshCredential> {
+  async make(kind: CredentialKind, orgUid: string, deviceId: string, csr: ParsedCsr | null): Promise<FreshCredential> {
     switch (kind) {
       case 'api_key': {
         const apiKey = `sk_live_${randomBytes(32).toString('base64url')}`;
@@ -40,7 +40,7 @@ export class CredentialIssuer {
         return { issued: { kind, identity, psk: psk.toString('base64url') }, stored };
       }
       case 'certificate': {
-        const { certificate, chain } = await this.authority.issue(orgId, deviceId, csr!);
+        const { certificate, chain } = await this.authority.issue(orgUid, deviceId, csr!);
         return { issued: { kind, certificate, chain }, stored: { kind, certificate } };
       }
     }

@@ -66,9 +66,9 @@ export class Refusals implements OnApplicationShutdown {
   }
 
   private record(refused: ClaimRefused, request: ClaimRequest, presented: string | undefined): void {
-    const { orgId, keyId, generation, templateId, siteId } = refused.about;
+    const { orgId, orgUid, keyId, generation, templateId, siteId } = refused.about;
     const row: ClaimRow = {
-      orgId: orgId ?? null, keyId: keyId ?? presented ?? null, generation: generation ?? null, templateId: templateId ?? null, siteId: siteId ?? null,
+      orgId: orgId ?? null, orgUid: orgUid ?? null, keyId: keyId ?? presented ?? null, generation: generation ?? null, templateId: templateId ?? null, siteId: siteId ?? null,
       door: request.door, hardwareId: request.hardwareId, address: request.address, outcome: 'refused', reason: refused.reason,
     };
     const slot = `${row.keyId}\n${row.reason}\n${Math.floor(Date.now() / 60_000)}`;
@@ -112,7 +112,7 @@ export class Refusals implements OnApplicationShutdown {
           tx,
           rows.map((row, i) => ({
             principal: { have: { kind: 'provisioningKey' }, kind: 'agent', id: row.hardwareId ?? 'unknown', name: 'unknown', address: row.address },
-            orgId: row.orgId, action: 'site.claim', target: { type: 'claim', id: claimIds[i]! }, result: 'refused',
+            orgId: row.orgId, orgUid: row.orgUid, action: 'site.claim', target: { type: 'claim', id: claimIds[i]! }, result: 'refused',
             details: { keyId: row.keyId, reason: row.reason, door: row.door },
           })),
         );
