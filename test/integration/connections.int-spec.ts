@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -16,7 +15,7 @@ it('a connection that ends while nobody uses it, between its release and its nex
   const client = await pool.connect();
   const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   // Node throws an `error` event that has no listener, which ends the process; here vitest would report it.
-  const ended = once(client, 'end');
+  const ended = new Promise((done) => client.once('end', done));
   await house.sql('SELECT pg_terminate_backend($1)', [rows[0]!.pid]);
   await ended;
   await expect(client.query('SELECT 1')).rejects.toThrow();
