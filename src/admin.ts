@@ -1,12 +1,13 @@
 import 'reflect-metadata';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Config, loadConfig } from '../libs/platform/index.js';
+import { bootPatience, Config, loadConfig } from '../libs/platform/index.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../libs/platform/database/embedded-postgres.js';
 import { AccessModule } from './access/index.js';
 import { foundation } from './app.module.js';
 import { AuditModule } from './audit/index.js';
-import { ADMIN_USAGE, AdminCommands, AdminModule, AdminUsageError, checkDatabase, sentenceFor } from './bootstrap/index.js';
+import { ADMIN_USAGE, AdminCommands, AdminModule, AdminUsageError, prepareDatabase, sentenceFor } from './bootstrap/index.js';
+import { MIGRATIONS } from './schema.js';
 
 @Module({})
 class AdminApp {
@@ -23,8 +24,8 @@ async function main(args: string[]): Promise<string> {
   let postgres: EmbeddedPostgres | undefined;
   try {
     if (loaded.databaseUrl === undefined) postgres = await startEmbeddedPostgres({ dataDir: loaded.dataDir, log, shared: true });
-    const config = new Config({ ...loaded, databaseUrl: loaded.databaseUrl ?? postgres!.url, databasePoolSize: 2 });
-    await checkDatabase(config.databaseUrl!);
+    const databaseUrl = await prepareDatabase(loaded.databaseUrl ?? postgres!.url, MIGRATIONS, bootPatience(loaded, log.warn));
+    const config = new Config({ ...loaded, databaseUrl, databasePoolSize: 2 });
     const app = await NestFactory.createApplicationContext(AdminApp.forRoot(config), { logger: ['error'], abortOnError: false });
     try {
       return await app.get(AdminCommands, { strict: false }).run(args);

@@ -12,7 +12,6 @@ import { HealthModule } from './health/index.js';
 import { Org, OrgsModule } from './orgs/index.js';
 import { Profile, ProvisioningModule, Template } from './provisioning/index.js';
 import { ResourcesModule } from './resources/index.js';
-import { MIGRATIONS } from './schema.js';
 import { SiteGroup, SitesModule } from './sites/index.js';
 
 /** Entities that modules own; each module exports its list. */
@@ -26,8 +25,8 @@ class ConfigModule {
   }
 }
 
-/** What every program of the server stands on: its configuration, the migrated database, the platform. */
-export const foundation = (config: Config) => [ConfigModule.forRoot(config), DatabaseModule.forRoot(ENTITIES, MIGRATIONS), PlatformModule];
+/** What every program of the server stands on: its configuration, the database (migrated before: `prepareDatabase`), the platform. */
+export const foundation = (config: Config) => [ConfigModule.forRoot(config), DatabaseModule.forRoot(ENTITIES), PlatformModule];
 
 /** The house in layer order: a module uses only what stands above it in this list. */
 @Module({})

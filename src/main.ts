@@ -6,10 +6,11 @@ import { createRequire } from 'node:module';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { DataSource } from 'typeorm';
-import { Config, loadConfig, reloadKeyPair, serveMetrics } from '../libs/platform/index.js';
+import { bootPatience, Config, loadConfig, reloadKeyPair, serveMetrics } from '../libs/platform/index.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../libs/platform/database/embedded-postgres.js';
 import { createApp } from './app.js';
-import { checkDatabase, checkMachine, FirstRun, firstSecrets, nextKey, sentenceFor, whereabouts } from './bootstrap/index.js';
+import { checkMachine, FirstRun, firstSecrets, nextKey, prepareDatabase, sentenceFor, whereabouts } from './bootstrap/index.js';
+import { MIGRATIONS } from './schema.js';
 
 /** The server closes before its database does, and both within the 10 s that a supervisor grants. */
 const DRAIN_MS = 6_500;
@@ -48,8 +49,7 @@ async function start(): Promise<void> {
 async function withDatabase(config: Config): Promise<Config> {
   await checkMachine(config);
   if (config.databaseUrl === undefined) postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
-  const databaseUrl = config.databaseUrl ?? postgres!.url;
-  await checkDatabase(databaseUrl);
+  const databaseUrl = await prepareDatabase(config.databaseUrl ?? postgres!.url, MIGRATIONS, bootPatience(config, log.warn));
   return new Config({ ...config, databaseUrl });
 }
 

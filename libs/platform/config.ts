@@ -29,6 +29,7 @@ export const VARIABLES = {
   DATA_DIR: { fallback: './.gatehouse', about: 'Folder of the embedded database, the master key and first-run.txt.' },
   DATABASE_URL: { fallback: '', about: 'PostgreSQL 15 or newer, a direct or session-pooled connection (default: an embedded PostgreSQL 18 in DATA_DIR).' },
   DATABASE_POOL_SIZE: { fallback: '20', about: 'Database connections of one server process.' },
+  START_WAIT_SECONDS: { fallback: '120', about: 'Seconds that a start waits for the database, or for another server that is starting, before it gives up.' },
   MASTER_KEY: { fallback: '', about: '32 bytes in base64 (openssl rand -base64 32); required with DATABASE_URL, else made once in DATA_DIR/master.key.' },
   ADMIN_EMAIL: { fallback: 'admin@example.com', about: 'Login of the first administrator, used on the first start only.' },
   ADMIN_PASSWORD: { fallback: '', about: 'Password of the first administrator, 8 to 72 bytes, used on the first start only (default: generated).' },
@@ -70,6 +71,7 @@ export class Config {
   readonly dataDir: string;
   readonly databaseUrl?: string;
   readonly databasePoolSize: number;
+  readonly startWaitSeconds: number;
   /** 32 bytes; never stored in the database. */
   readonly masterKey: Buffer;
   readonly adminEmail: string;
@@ -196,6 +198,7 @@ export function parseConfig(env: Env, cwd: string): Config {
     retentionDays: whole('RETENTION_DAYS', 1, 36_500),
     dataDir: path('DATA_DIR'),
     databaseUrl,
+    startWaitSeconds: whole('START_WAIT_SECONDS', 0, 86_400),
     databasePoolSize: whole('DATABASE_POOL_SIZE', 2, 1_000),
     masterKey,
     adminEmail,

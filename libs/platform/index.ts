@@ -18,6 +18,8 @@ export * from './refusal-limiter.js';
 export * from './retention.js';
 export * from './tls.js';
 export * from './validators.js';
+export * from './database/boot-wait.js';
+export * from './database/database-client.js';
 export * from './database/database.module.js';
 export * from './database/db.js';
 export * from './database/health.js';

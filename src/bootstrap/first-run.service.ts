@@ -1,9 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EntityManager } from 'typeorm';
-import { base32, Config, Db, KeyRing, query, sameBytes, sha256, systemPrincipal, underBootLock, writeSecretFile } from '../../libs/platform/index.js';
+import { base32, bootPatience, Config, Db, KeyRing, query, sameBytes, sha256, systemPrincipal, underBootLock, writeSecretFile } from '../../libs/platform/index.js';
 import { ApiKeysService, UsersService } from '../access/index.js';
 import { OrgsService } from '../orgs/index.js';
 import { KeysService } from '../provisioning/index.js';
@@ -19,6 +19,8 @@ const SYSTEM = systemPrincipal('first run');
 /** What an installation starts with, made once, whichever of several servers comes first. */
 @Injectable()
 export class FirstRun {
+  private readonly logger = new Logger('Server');
+
   constructor(
     private readonly config: Config,
     private readonly db: Db,
@@ -41,7 +43,7 @@ export class FirstRun {
       const made = first ? await this.createAll() : null;
       if (!first && this.config.rootApiKey) await this.applyRootKey();
       return made;
-    });
+    }, bootPatience(this.config, (text) => this.logger.warn(text)));
   }
 
   private async checkMasterKey(): Promise<void> {

@@ -3,4 +3,5 @@ export { AdminModule } from './admin.module.js';
 export { BootstrapModule } from './bootstrap.module.js';
 export { firstSecrets, nextKey, whereabouts } from './banner.js';
 export { FirstRun } from './first-run.service.js';
-export { checkDatabase, checkMachine, sentenceFor } from './preflight.js';
+export { checkDatabase, prepareDatabase } from './database-check.js';
+export { checkMachine, sentenceFor } from './preflight.js';

@@ -1,9 +1,6 @@
 import { createServer } from 'node:net';
-import pg from 'pg';
-import { type Config, ConfigError, DataDirError, readKeyPair } from '../../libs/platform/index.js';
+import { BootWaitError, type Config, ConfigError, DatabaseUrlError, DataDirError, readKeyPair, sqlState } from '../../libs/platform/index.js';
 import { EmbeddedPostgresError } from '../../libs/platform/database/embedded-postgres.js';
-
-const OLDEST_POSTGRES = 15;
 
 /** The server cannot start. The message is one sentence for the operator. */
 export class StartError extends Error {
@@ -23,34 +20,12 @@ export async function checkMachine(config: Config): Promise<void> {
   }
 }
 
-/** Reachable, ours to enter, and not too old. Throws StartError; never repeats the URL, which holds a password. */
-export async function checkDatabase(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, application_name: 'gatehouse-boot', connectionTimeoutMillis: 10_000 });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    const { rows } = await client.query<{ major: number; version: string }>(
-      `SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('server_version') AS version`,
-    );
-    const { major, version } = rows[0]!;
-    if (major < OLDEST_POSTGRES) throw new StartError(`DATABASE_URL leads to PostgreSQL ${version}; Gatehouse needs ${OLDEST_POSTGRES} or newer.`);
-  } catch (error) {
-    if (error instanceof StartError) throw error;
-    throw new StartError(`DATABASE_URL leads to no usable database: ${reason(error)}.`);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-}
-
 /** One sentence where we know what is wrong; undefined for anything unexpected, which deserves its stack. */
 export function sentenceFor(error: unknown): string | undefined {
-  const known = [StartError, ConfigError, DataDirError, EmbeddedPostgresError];
-  return known.some((type) => error instanceof type) ? (error as Error).message : undefined;
-}
-
-function reason(error: unknown): string {
-  const { code, message, errors } = error as { code?: string; message: string; errors?: Error[] };
-  return message || errors?.[0]?.message || code || 'it does not answer';
+  const known = [StartError, ConfigError, DataDirError, EmbeddedPostgresError, DatabaseUrlError, BootWaitError];
+  if (known.some((type) => error instanceof type)) return (error as Error).message;
+  if (sqlState(error) === '42501') return `The role of DATABASE_URL lacks a right that the server needs: ${(error as Error).message}.`;
+  return undefined;
 }
 
 async function assertPortFree(name: string, host: string, port: number): Promise<void> {

@@ -6,13 +6,15 @@ import { connect as connectTls } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readPostmasterFile } from '../../libs/platform/database/postmaster.js';
 import { enrolLine } from '../../libs/contracts/index.js';
 import { formatKey, newKeySecret } from '../../src/provisioning/keys/key-token.js';
 import { selfSigned } from '../support/certificate.js';
 import { createEmptyDatabase, createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
-import { freePort, startServer, TEST_ADMIN, TEST_ROOT_KEY, until, type ServerOptions, type TestServer } from '../support/server.js';
+import { DatabaseProxy } from '../support/database-proxy.js';
+import { freePort, startServer, TEST_ADMIN, TEST_MASTER_KEY, TEST_ROOT_KEY, until, type ServerOptions, type TestServer } from '../support/server.js';
 
 const main = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
 const servers: TestServer[] = [];
@@ -101,6 +103,41 @@ describe('the first start', () => {
   });
 });
 
+describe('a start waits', () => {
+  it('for a database that does not answer yet, and says so', async () => {
+    const database = await createTestDatabase();
+    databases.push(database);
+    const proxy = await DatabaseProxy.start(database.url);
+    await proxy.cut();
+    const logs: string[] = [];
+    const starting = start({ databaseUrl: proxy.url, logs });
+    await until(() => logs.some((line) => /Waiting for the database of DATABASE_URL \(.*ECONNREFUSED/.test(line)));
+    await proxy.restore();
+    await starting;
+    await servers.pop()!.stop();
+    await proxy.stop();
+  });
+
+  it('for another server that is starting, names it, and gives up when that one does nothing', async () => {
+    const database = await createTestDatabase();
+    databases.push(database);
+    const holder = new pg.Client({ connectionString: database.url });
+    await holder.connect();
+    await holder.query('SELECT pg_advisory_lock(7241963)');
+    const { code, stderr } = await runToEnd({
+      DATABASE_URL: database.url, MASTER_KEY: TEST_MASTER_KEY, PORT: String(await freePort()), START_WAIT_SECONDS: '1',
+    });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Gave up after 1 s of waiting for another server to finish starting \(it holds the boot lock since \S+Z, from this machine, as PostgreSQL process \d+\)\.\n$/);
+
+    const logs: string[] = [];
+    const starting = start({ databaseUrl: database.url, logs });
+    await until(() => logs.some((line) => line.includes('Waiting for another server to finish starting')));
+    await holder.end();
+    await starting;
+  });
+});
+
 describe('keys of the installation', () => {
   it('ROOT_API_KEY replaces the previous one when it changes, and the change is audited', async () => {
     const database = await createTestDatabase();
@@ -155,9 +192,11 @@ describe('a start that cannot be', () => {
 
   it('says in one sentence that the database does not answer', async () => {
     const url = `postgres://u:hunter2@127.0.0.1:${await freePort()}/d`;
-    const { code, stderr } = await runToEnd({ DATABASE_URL: url, MASTER_KEY: Buffer.alloc(32).toString('base64'), PORT: String(await freePort()) });
+    const { code, stderr } = await runToEnd({
+      DATABASE_URL: url, MASTER_KEY: Buffer.alloc(32).toString('base64'), PORT: String(await freePort()), START_WAIT_SECONDS: '0',
+    });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^DATABASE_URL leads to no usable database: .*ECONNREFUSED.*\.\n$/);
+    expect(stderr).toMatch(/^Gave up after 0 s of waiting for the database of DATABASE_URL \(.*ECONNREFUSED.*\)\.\n$/);
     expect(stderr).not.toContain('hunter2');
   });
 

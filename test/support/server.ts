@@ -28,6 +28,8 @@ export interface ServerOptions {
   port?: number;
   /** Default: a fresh folder, removed when the server stops. */
   dataDir?: string;
+  /** Filled with what it prints from the beginning, for a start that is to be watched. */
+  logs?: string[];
 }
 
 /** A server process, built `dist/src/main.js`, listening on 127.0.0.1. */
@@ -82,7 +84,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   });
   running.add(child);
   const ended = once(child, 'exit').then(() => void running.delete(child));
-  const logs: string[] = [];
+  const logs = options.logs ?? [];
   for (const stream of [child.stdout!, child.stderr!]) collectLines(stream, logs);
 
   const cleanUp = async (): Promise<void> => {

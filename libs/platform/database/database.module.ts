@@ -1,30 +1,23 @@
 import { Global, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
-import pg from 'pg';
 import { DataSource, type MixedList } from 'typeorm';
 import { Config } from '../config.js';
+import type { BootPatience } from './boot-wait.js';
+import { clientOptions, DatabaseClient } from './database-client.js';
 import { Db } from './db.js';
 import { DatabaseHealth } from './health.js';
-import { migrate } from './migrate.js';
 import { NamingStrategy } from './naming.js';
 import { Notices } from './notices.js';
 
-// int8 as number: ids and counters stay far below 2^53.
-pg.types.setTypeParser(pg.types.builtins.INT8, Number);
-
-/**
- * A pooled connection with a listener of its own for errors: between one user's release and the next one's take nobody else listens, and an
- * error that nobody listens to ends the process.
- */
-class PooledClient extends pg.Client {
-  constructor(config?: string | pg.ClientConfig) {
-    super(config);
-    this.on('error', () => undefined);
-  }
-}
-
 type Classes = MixedList<abstract new () => object>;
 
-/** @returns an unconnected data source; every timeout is below the 5 s within which an API must say that the database is away. */
+/** For a connection to come free, or to be made. */
+const CONNECT_MS = 10_000;
+/** Bounds of the server's statements, kept by PostgreSQL; a transaction whose process stopped between two of them lets go of its locks. */
+const SERVER_SETTINGS = { statement_timeout: '10000', lock_timeout: '5000', idle_in_transaction_session_timeout: '5000' };
+/** A connection that is silent for longer than any statement may take is dead. */
+const SILENT_MS = 12_000;
+
+/** @returns an unconnected data source whose pool is made of `DatabaseClient`s; every wait in it has a bound. */
 export function createDataSource(url: string, poolSize: number, entities: Classes): DataSource {
   return new DataSource({
     type: 'postgres',
@@ -34,8 +27,10 @@ export function createDataSource(url: string, poolSize: number, entities: Classe
     parseInt8: true,
     applicationName: 'gatehouse',
     poolSize,
-    connectTimeoutMS: 3000,
-    extra: { Client: PooledClient, pipeline: true, query_timeout: 4500, statement_timeout: 4400, keepAlive: true, idleTimeoutMillis: 60_000 },
+    connectTimeoutMS: CONNECT_MS,
+    extra: {
+      ...clientOptions(url, 'gatehouse', SERVER_SETTINGS), Client: DatabaseClient, pipeline: true, query_timeout: SILENT_MS, idleTimeoutMillis: 60_000,
+    },
     poolErrorHandler: () => undefined,
     logging: false,
   });
@@ -47,24 +42,23 @@ function urlOf(config: Config): string {
   return config.databaseUrl;
 }
 
-/** Owns the connection pool, the notices and the health of the database; migrates before anything else may look at it. */
+/** How a start with this configuration waits. */
+export const bootPatience = (config: Config, say: (text: string) => void): BootPatience => ({ ms: config.startWaitSeconds * 1000, say });
+
+/** Owns the connection pool, the notices and the health of the database. */
 @Global()
 @Module({})
 export class DatabaseModule implements OnApplicationShutdown {
   constructor(private readonly dataSource: DataSource) {}
 
-  static forRoot(entities: Classes, migrations: Classes): DynamicModule {
+  static forRoot(entities: Classes): DynamicModule {
     return {
       module: DatabaseModule,
       providers: [
         {
           provide: DataSource,
           inject: [Config],
-          useFactory: async (config: Config) => {
-            const url = urlOf(config);
-            await migrate(url, migrations);
-            return createDataSource(url, config.databasePoolSize, entities).initialize();
-          },
+          useFactory: (config: Config) => createDataSource(urlOf(config), config.databasePoolSize, entities).initialize(),
         },
         { provide: DatabaseHealth, inject: [Config], useFactory: (config: Config) => new DatabaseHealth(urlOf(config)) },
         {

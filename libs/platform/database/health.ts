@@ -1,79 +1,83 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import pg from 'pg';
+import { clientOptions, DatabaseClient } from './database-client.js';
 
-const CHECK_EVERY_MS = 1000;
-const CHECK_TIMEOUT_MS = 2000;
+const PROBE_EVERY_MS = 1000;
+/** A stopped or unreachable machine refuses nothing. So many rounds of this process's own event loop without an answer, a second each, and it counts as away. */
+const SILENT_ROUNDS = 10;
 
 /**
- * Knows whether PostgreSQL answers. While it does not, requests are refused at once with 503 instead of queueing behind a pool
- * whose connections hang. Works on a connection of its own, so that a full pool is not mistaken for an absent database.
+ * Knows whether PostgreSQL is away: it refuses connections, ends them, is not ready, or has said nothing at all for ten seconds. While it is,
+ * requests are refused at once with 503. An answer that is merely late is none of these: then requests queue, within their own bounds.
+ * Asks on a connection of its own, so that a full pool is not mistaken for an absent database.
  */
 @Injectable()
 export class DatabaseHealth implements OnApplicationShutdown {
-  private client: pg.Client | undefined;
-  private timer: NodeJS.Timeout | undefined;
+  private client: DatabaseClient | undefined;
+  private probe: Promise<void> | undefined;
+  private silentRounds = 0;
   private away = false;
-  private checking = false;
   private stopped = false;
+  private readonly timer: NodeJS.Timeout;
 
   constructor(private readonly url: string) {
-    this.schedule();
+    this.timer = setInterval(() => this.round(), PROBE_EVERY_MS).unref();
   }
 
   get isAway(): boolean {
     return this.away;
   }
 
-  /** Somebody's statement failed for want of a connection: check now rather than at the next tick. */
+  /** Somebody's statement failed for want of a connection: ask now rather than at the next round. */
   suspect(): void {
-    void this.check();
+    void this.ask();
   }
 
-  /** @returns true when PostgreSQL answered within two seconds. */
+  /** @returns false when PostgreSQL is away; as it was when last asked, where no answer comes within two seconds. */
   async check(): Promise<boolean> {
-    if (this.checking || this.stopped) return !this.away;
-    this.checking = true;
-    try {
-      this.client ??= await this.connect();
-      await this.client.query('SELECT 1');
-      this.away = false;
-    } catch {
-      this.away = true;
-      this.drop();
-    } finally {
-      this.checking = false;
-    }
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([this.ask(), new Promise((done) => (timer = setTimeout(done, 2 * PROBE_EVERY_MS)))]);
+    clearTimeout(timer);
     return !this.away;
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.stopped = true;
-    clearTimeout(this.timer);
+    clearInterval(this.timer);
     this.drop();
   }
 
-  private async connect(): Promise<pg.Client> {
-    const client = new pg.Client({
-      connectionString: this.url,
-      application_name: 'gatehouse-health',
-      connectionTimeoutMillis: CHECK_TIMEOUT_MS,
-      query_timeout: CHECK_TIMEOUT_MS,
+  private round(): void {
+    if (!this.probe) return void this.ask();
+    if (++this.silentRounds < SILENT_ROUNDS) return;
+    this.away = true;
+    this.drop();
+  }
+
+  private ask(): Promise<void> {
+    if (this.stopped) return Promise.resolve();
+    this.probe ??= this.answer().finally(() => {
+      this.probe = undefined;
+      this.silentRounds = 0;
     });
-    client.on('error', () => {
-      if (this.client === client) this.client = undefined;
-    });
-    await client.connect();
-    return client;
+    return this.probe;
+  }
+
+  private async answer(): Promise<void> {
+    try {
+      if (!this.client) {
+        this.client = new DatabaseClient(clientOptions(this.url, 'gatehouse-health'));
+        await this.client.connect();
+      }
+      await this.client.query('SELECT 1');
+      this.away = false;
+    } catch {
+      this.away = true;
+      this.drop();
+    }
   }
 
   private drop(): void {
-    const client = this.client;
+    this.client?.destroy();
     this.client = undefined;
-    (client as unknown as { connection?: { stream?: { destroy(): void } } } | undefined)?.connection?.stream?.destroy();
-  }
-
-  private schedule(): void {
-    this.timer = setTimeout(() => void this.check().finally(() => this.stopped || this.schedule()), CHECK_EVERY_MS);
-    this.timer.unref();
   }
 }

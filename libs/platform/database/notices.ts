@@ -1,6 +1,8 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import pg from 'pg';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
+import { clientOptions, DatabaseClient, DatabaseUrlError } from './database-client.js';
 import { query } from './db.js';
 
 /**
@@ -11,10 +13,41 @@ import { query } from './db.js';
 export type Channel = 'site_changed' | 'access_changed' | 'event_added';
 const CHANNELS: readonly Channel[] = ['site_changed', 'access_changed', 'event_added'];
 const CHECK_EVERY_MS = 5000;
+/** Longer than a busy machine keeps an answer; then the connection counts as lost. */
+const SILENT_MS = 10_000;
+const PROOF_EVERY_MS = 50;
 
 /** Sends a notice with the transaction: PostgreSQL delivers it on commit only, to every server process. One id per notice. */
 export async function notify(tx: EntityManager, channel: Channel, payload: string): Promise<void> {
   await query(tx, 'SELECT pg_notify($1, $2)', [channel, payload]);
+}
+
+/**
+ * One session's notice must reach another (agent-session.md, Revocation): a pooler per transaction passes every statement and loses these.
+ * @throws DatabaseUrlError when it does not reach `listener`.
+ */
+export async function proveNotices(listener: DatabaseClient, url: string): Promise<void> {
+  const channel = `proof_${randomUUID()}`;
+  const sender = new DatabaseClient({ ...clientOptions(url, 'gatehouse-notices'), connectionTimeoutMillis: SILENT_MS, query_timeout: SILENT_MS });
+  let arrived = false;
+  const hear = (notice: { channel: string }): void => void (arrived ||= notice.channel === channel);
+  listener.on('notification', hear);
+  try {
+    await listener.query(`LISTEN "${channel}"`);
+    await sender.connect();
+    await sender.query('SELECT pg_notify($1, $2)', [channel, '']);
+    // PostgreSQL has signalled the listener before the sender was answered; the rounds are for a signal that is still on its way.
+    for (const until = Date.now() + SILENT_MS; !arrived && Date.now() < until; ) {
+      await listener.query('SELECT 1');
+      if (!arrived) await delay(PROOF_EVERY_MS);
+    }
+    await listener.query(`UNLISTEN "${channel}"`);
+  } finally {
+    listener.off('notification', hear);
+    sender.end().catch(() => undefined);
+  }
+  if (arrived) return;
+  throw new DatabaseUrlError('DATABASE_URL must be a direct or session-pooled connection; on this one no notice (LISTEN, NOTIFY) arrives, as behind a transaction pooler.');
 }
 
 /**
@@ -27,10 +60,11 @@ export class Notices implements OnApplicationShutdown {
   private readonly logger = new Logger(Notices.name);
   private readonly handlers = new Map<Channel, ((payload: string) => void)[]>();
   private readonly reconnected: (() => void)[] = [];
-  private client: pg.Client | undefined;
+  private client: DatabaseClient | undefined;
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
   private connectedBefore = false;
+  private failure: unknown;
 
   constructor(private readonly url: string) {}
 
@@ -46,9 +80,13 @@ export class Notices implements OnApplicationShutdown {
     this.reconnected.push(handler);
   }
 
-  /** Connects and listens; later losses repair themselves. Called once, at boot. */
+  /**
+   * Connects and listens; later losses repair themselves. Called once, at boot.
+   * @throws DatabaseUrlError where notices cannot arrive at all.
+   */
   async start(): Promise<void> {
     await this.tick();
+    if (this.failure instanceof DatabaseUrlError) throw this.failure;
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -63,6 +101,7 @@ export class Notices implements OnApplicationShutdown {
     try {
       if (this.client) await this.client.query('SELECT 1');
       else await this.connect();
+      this.failure = undefined;
     } catch (error) {
       this.lost(error);
     }
@@ -72,21 +111,16 @@ export class Notices implements OnApplicationShutdown {
   }
 
   private async connect(): Promise<void> {
-    const client = new pg.Client({
-      connectionString: this.url,
-      application_name: 'gatehouse-notices',
-      connectionTimeoutMillis: 3000,
-      query_timeout: 3000,
-      keepAlive: true,
-    });
+    const client = new DatabaseClient({ ...clientOptions(this.url, 'gatehouse-notices'), connectionTimeoutMillis: SILENT_MS, query_timeout: SILENT_MS });
     client.on('error', (error) => this.client === client && this.lost(error));
     client.on('end', () => this.client === client && this.lost(new Error('the listening connection ended')));
     client.on('notification', ({ channel, payload }) => this.dispatch(channel as Channel, payload ?? ''));
     try {
       await client.connect();
       await client.query(CHANNELS.map((c) => `LISTEN ${c}`).join('; '));
+      await proveNotices(client, this.url);
     } catch (error) {
-      void client.end().catch(() => undefined);
+      client.destroy();
       throw error;
     }
     if (this.stopped) return void client.end();
@@ -109,7 +143,9 @@ export class Notices implements OnApplicationShutdown {
     const client = this.client;
     this.client = undefined;
     if (this.stopped) return;
+    if (error instanceof DatabaseUrlError && this.connectedBefore && !(this.failure instanceof DatabaseUrlError)) this.logger.error(error.message);
+    this.failure = error;
     if (client) this.logger.warn({ err: error }, 'The listening connection was lost; caches are bypassed until it is back');
-    (client as unknown as { connection?: { stream?: { destroy(): void } } } | undefined)?.connection?.stream?.destroy();
+    client?.destroy();
   }
 }
