@@ -34,7 +34,7 @@ export const VARIABLES = {
   ADMIN_EMAIL: { fallback: 'admin@example.com', about: 'Login of the first administrator, used on the first start only.' },
   ADMIN_PASSWORD: { fallback: '', about: 'Password of the first administrator, 8 to 72 bytes, used on the first start only (default: generated).' },
   ROOT_API_KEY: { fallback: '', about: 'A root API key of your own, <id>.<secret of 32 or more characters>; changing it replaces the previous one (default: generated).' },
-  SMTP_URL: { fallback: '', about: 'Mail server that sends invitations, for example smtps://user:password@mail.example.com (default: no mail; the API answers the links). Goes with MAIL_FROM.' },
+  SMTP_URL: { fallback: '', about: 'Mail server that sends invitations and codes, for example smtps://user:password@mail.example.com (default: no mail; the API answers the links). Goes with MAIL_FROM.' },
   MAIL_FROM: { fallback: '', about: 'Sender of mails, for example Gatehouse <gatehouse@example.com>.' },
   SESSION_TTL_HOURS: { fallback: '168', about: 'Hours until a browser session ends.' },
   CLAIM_REFUSAL_FLOOR_MS: { fallback: '25', about: 'Milliseconds before which no claim is refused, so that refusals look alike.' },

@@ -20,9 +20,18 @@ const REASONS: Record<string, string> = {
 const reasonOf = (error: unknown): string => REASONS[String((error as { code?: unknown }).code)] ?? 'the mail server did not take it';
 
 export interface Mail {
+  /** One address, taken as it is. */
   to: string;
   subject: string;
   text: string;
+}
+
+const MAX_QUOTED = 60;
+
+/** A name that somebody else chose, for a mail: in quotes, on one line, without what could pass for the end of the quotation, and not longer than a name is. */
+export function quoted(name: string): string {
+  const plain = [...name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}"]+/gu, ' ').replace(/\s+/g, ' ').trim()];
+  return `"${plain.length > MAX_QUOTED ? `${plain.slice(0, MAX_QUOTED).join('')}...` : plain.join('')}"`;
 }
 
 /** Mail by SMTP_URL, in the name of MAIL_FROM. Never inside a transaction: a mail server may take its time, and nothing calls a mail back. */
@@ -41,6 +50,11 @@ export class Mailer {
     });
   }
 
+  /** Whether there is an SMTP_URL. */
+  get isConfigured(): boolean {
+    return this.transport !== undefined;
+  }
+
   /** Hands a mail to the server. @returns null when it took it, else why not, in words for the caller; a failure is logged, never thrown. */
   async send(mail: Mail): Promise<string | null> {
     if (!this.transport) return 'this server has no SMTP_URL';
@@ -50,7 +64,7 @@ export class Mailer {
       timer = setTimeout(() => reject(Object.assign(new Error('The mail server took too long'), { code: 'ETIMEDOUT' })), PATIENCE_MS);
     });
     try {
-      await Promise.race([transport.sendMail({ from: this.from, ...mail }), tooLate]);
+      await Promise.race([transport.sendMail({ from: this.from, ...mail, to: { name: '', address: mail.to } }), tooLate]);
       return null;
     } catch (error) {
       // The message of an SMTP error may repeat the address, never the text, which may hold a secret.

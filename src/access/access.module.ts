@@ -5,6 +5,9 @@ import { ApiKeysController } from './api-keys/api-keys.controller.js';
 import { ApiKeysRepository } from './api-keys/api-keys.repository.js';
 import { ApiKeysService } from './api-keys/api-keys.service.js';
 import { Authenticator } from './authenticator.js';
+import { MailboxesController } from './mailboxes/mailboxes.controller.js';
+import { MailboxesRepository } from './mailboxes/mailboxes.repository.js';
+import { MailboxesService } from './mailboxes/mailboxes.service.js';
 import { MembersController } from './members/members.controller.js';
 import { MembersRepository } from './members/members.repository.js';
 import { MembersService } from './members/members.service.js';
@@ -25,12 +28,12 @@ import { UsersService } from './users/users.service.js';
 /** Who may do what: users, sessions, roles, API keys, site credentials and the one guard. */
 @Global()
 @Module({
-  controllers: [SessionsController, ApiKeysController, RolesController, MembersController, UsersController],
+  controllers: [SessionsController, ApiKeysController, RolesController, MembersController, MailboxesController, UsersController],
   providers: [
-    ApiKeysRepository, ApiKeysService, Authenticator, LoginService, MembersRepository, MembersService, Passwords, RolesRepository, RolesService, SessionsRepository, SessionsService,
+    ApiKeysRepository, ApiKeysService, Authenticator, LoginService, MailboxesRepository, MailboxesService, MembersRepository, MembersService, Passwords, RolesRepository, RolesService, SessionsRepository, SessionsService,
     SiteCredentialsRepository, SiteCredentialsService, UsersRepository, UsersService,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
-  exports: [ApiKeysService, MembersService, RolesService, SiteCredentialsService, UsersService],
+  exports: [ApiKeysService, MailboxesService, MembersService, RolesService, SiteCredentialsService, UsersService],
 })
 export class AccessModule {}

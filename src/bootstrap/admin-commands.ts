@@ -2,12 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { AppError, base32, Config, Db, type Principal, systemPrincipal } from '../../libs/platform/index.js';
-import { ApiKeysService, UsersService } from '../access/index.js';
+import { ApiKeysService, MailboxesService, UsersService } from '../access/index.js';
 import { readSetting } from './settings.js';
 import { StartError } from './preflight.js';
 
 export const ADMIN_USAGE = `Usage, on the server's machine, running or not:
   npm run admin -- reset-password EMAIL      a new password, printed once; ends the user's sessions
+  npm run admin -- verify-user EMAIL         the account belongs to the owner of its address
   npm run admin -- root-key create [NAME]    a new root API key, printed once
   npm run admin -- root-key list
   npm run admin -- root-key revoke ID
@@ -25,6 +26,7 @@ export class AdminCommands {
     private readonly config: Config,
     private readonly db: Db,
     private readonly users: UsersService,
+    private readonly mailboxes: MailboxesService,
     private readonly apiKeys: ApiKeysService,
   ) {}
 
@@ -38,7 +40,13 @@ export class AdminCommands {
     if (command === 'root-key create') return this.create(argument ?? 'admin command');
     if (command === 'root-key revoke' && argument !== undefined) return this.revoke(argument);
     if (command === 'reset-password' && argument !== undefined) return this.resetPassword(argument);
+    if (command === 'verify-user' && argument !== undefined) return this.verify(argument);
     throw new AdminUsageError();
+  }
+
+  private async verify(email: string): Promise<string> {
+    await found(`There is no user ${email}.`, () => this.mailboxes.confirm(this.principal(), { email }));
+    return `${email} is verified.\n`;
   }
 
   private async resetPassword(email: string): Promise<string> {

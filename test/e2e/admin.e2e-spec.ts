@@ -68,6 +68,19 @@ it('sets a new password and ends the sessions of the old one', async () => {
   expect((await login(password)).status).toBe(200);
 });
 
+it('confirms that an account belongs to the owner of its address', async () => {
+  server = await startServer();
+  const env = { DATABASE_URL: server.databaseUrl };
+  await queryDatabase(server.databaseUrl, `INSERT INTO "user" (user_id, email, username) VALUES ('u', 'u@example.com', 'u@example.com')`);
+  for (const email of ['u@example.com', 'U@example.com']) expect(await admin(env, 'verify-user', email)).toMatchObject({ code: 0, stdout: `${email} is verified.\n` });
+  const rows = await queryDatabase(server.databaseUrl, 'SELECT email, email_verified FROM "user" ORDER BY email');
+  // The first administrator always is.
+  expect(rows).toEqual([{ email: TEST_ADMIN.email, email_verified: true }, { email: 'u@example.com', email_verified: true }].sort((a, b) => (a.email < b.email ? -1 : 1)));
+  expect((await queryDatabase<{ actor_id: string }>(server.databaseUrl, `SELECT actor_id FROM audit WHERE action = 'user.verify'`))[0]!.actor_id).toMatch(/^admin command of /);
+  expect(await admin(env, 'verify-user', 'nobody@example.com')).toMatchObject({ code: 1, stderr: 'There is no user nobody@example.com.\n' });
+  expect(await admin(env, 'verify-user')).toMatchObject({ code: 64 });
+});
+
 it('works on the embedded database, whether the server runs or not, and leaves it as it was', async () => {
   const dataDir = join(folder, 'data');
   server = await startServer({ databaseUrl: 'embedded', dataDir });

@@ -10,6 +10,8 @@ const PUBLIC = [
   'downloadAgent', 'downloadAgentHash', 'downloadAgentVersion', 'downloadInstaller',
   'login', // password
   'acceptInvite', // the token of an invitation
+  'requestEmailCode', // says nothing, and sends to the address that it is about
+  'verifyEmail', // a mailed code
   'provisionDevice', 'registerNewt', // provisioning key in the body
   'getNewtToken', 'getDeviceToken', // the site's credential
   'getNewtVersion', // answers nothing
@@ -17,7 +19,7 @@ const PUBLIC = [
 /** Keys are made by root keys and people (integration-api.md §1.5): an organization's key is refused, whatever it holds. */
 const NOT_FOR_ORG_KEYS = ['createApiKey', 'deleteApiKey', 'getApiKey', 'listApiKeyActions', 'listApiKeys', 'setApiKeyActions'];
 /** Of the whole installation. */
-const ROOT_ONLY = ['checkOrgId', 'createOrg', 'deleteOrg', 'getAnyUser', 'listInstallationAudit', 'listInstallationEvents', 'listOrgs', 'listUnattributedClaims', 'setUserTwoFactor'];
+const ROOT_ONLY = ['checkOrgId', 'createOrg', 'deleteOrg', 'getAnyUser', 'listInstallationAudit', 'listInstallationEvents', 'listOrgs', 'listUnattributedClaims', 'setUserTwoFactor', 'verifyUser'];
 /** Names of fields that point at something of the organization. */
 const REFERENCE = /^(siteIds?|domainId|roleIds?|role_id|userIds?|groupIds?|group|templateId|profileId|keyId|hardwareId|targetId|actorId|clientIds?|siteResourceIds)$/;
 /** Fields that are no ids of rows (what a device said, who once acted): what is not there is an empty answer. A bulk decision answers per site. */

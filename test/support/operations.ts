@@ -131,6 +131,19 @@ export const OPERATIONS: Record<string, Operation> = {
     call: (stage) => ({ params: { userId: stage.callers.member.userId }, body: { twoFactorSetupRequested: false } }),
     audit: ['user.set_two_factor', 'user', 'userId'],
   },
+  verifyUser: { by: 'root', call: async (stage) => ({ params: { userId: (await stage.unproven()).userId } }), audit: ['user.verify', 'user', 'userId'] },
+  requestEmailCode: {
+    by: 'anybody', call: () => ({ body: { email: 'nobody@example.com' } }),
+    answers: 400, // the servers of the walks send no mail
+  },
+  verifyEmail: {
+    by: 'anybody',
+    async call(stage) {
+      const { userId, code } = await stage.unproven();
+      return { body: { code, newPassword: 'another password' }, target: userId, actor: userId };
+    },
+    audit: ['user.prove_mailbox', 'user'],
+  },
 
   // invitations
   createInvite: {

@@ -5,8 +5,21 @@ import { SMTPServer } from 'smtp-server';
 export interface ReceivedMail {
   from: string;
   to: string[];
+  /** As a reader sees it. */
+  subject: string;
   /** As it came over the wire, quoted-printable lines joined. */
   text: string;
+}
+
+/** The header's lines joined and its encoded words (RFC 2047) decoded. */
+function subjectOf(raw: string): string {
+  const [, header = ''] = /^Subject: (.*(?:\r\n[ \t].*)*)/m.exec(raw.split('\r\n\r\n', 1)[0]!) ?? [];
+  return header
+    .replace(/\r\n[ \t]+/g, ' ')
+    .replace(/\?=\s+=\?/g, '?==?')
+    .replace(/=\?UTF-8\?([QB])\?([^?]*)\?=/gi, (_, encoding: string, word: string) =>
+      (encoding.toUpperCase() === 'B' ? Buffer.from(word, 'base64') : Buffer.from(word.replace(/_/g, ' ').replace(/=([0-9A-F]{2})/g, (_hex, code: string) => String.fromCharCode(parseInt(code, 16))), 'latin1')).toString(),
+    );
 }
 
 /** A mail server on loopback that keeps what it is given. */
@@ -31,7 +44,9 @@ export class TestMailServer {
       onData: (stream, session, done) => {
         void text(stream).then((raw) => {
           const { mailFrom, rcptTo } = session.envelope;
-          this.mails.push({ from: mailFrom ? mailFrom.address : '', to: rcptTo.map(({ address }) => address), text: raw.replace(/=\r\n/g, '').replace(/=3D/g, '=') });
+          this.mails.push({
+            from: mailFrom ? mailFrom.address : '', to: rcptTo.map(({ address }) => address), subject: subjectOf(raw), text: raw.replace(/=\r\n/g, '').replace(/=3D/g, '='),
+          });
           done();
         });
       },

@@ -173,15 +173,24 @@ export class Stage {
   async outsider(): Promise<{ userId: string; email: string }> {
     const userId = randomUUID();
     const email = `${this.name('outsider')}@example.com`.toLowerCase();
-    await this.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $2)', [userId, email]);
+    await this.sql('INSERT INTO "user" (user_id, email, username, email_verified) VALUES ($1, $2, $2, true)', [userId, email]);
     return { userId, email };
+  }
+
+  /** A user whose mailbox is not proven, with the code that was mailed to it. */
+  async unproven(): Promise<{ userId: string; code: string }> {
+    const { userId } = await this.outsider();
+    const code = this.name('code');
+    await this.sql('UPDATE "user" SET email_verified = false WHERE user_id = $1', [userId]);
+    await this.sql(`INSERT INTO mailbox_code (code_hash, user_id, expires_at) VALUES (sha256($1::bytea), $2, now() + interval '1 hour')`, [code, userId]);
+    return { userId, code };
   }
 
   /** Somebody logged in: the rows are written here, because an invitation takes a slow hash. */
   async user(role: 'Admin' | 'Member'): Promise<StageUser> {
     const userId = randomUUID();
     const email = `${this.name(role)}@example.com`.toLowerCase();
-    await this.sql('INSERT INTO "user" (user_id, email, username, password_hash) VALUES ($1, $2, $2, $3)', [userId, email, await bcrypt.hash(PASSWORD, 4)]);
+    await this.sql('INSERT INTO "user" (user_id, email, username, password_hash, email_verified) VALUES ($1, $2, $2, $3, true)', [userId, email, await bcrypt.hash(PASSWORD, 4)]);
     await this.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [this.orgId, userId]);
     await this.sql('INSERT INTO membership_role SELECT org_id, $2, role_id FROM role WHERE org_id = $1 AND name = $3', [this.orgId, userId, role]);
     return { userId, email, api: await logIn(this.root.url, email, PASSWORD) };

@@ -5,6 +5,7 @@ import { execute, likeEscape, query, type Window } from '../../../libs/platform/
 export interface MemberRow {
   userId: string;
   email: string;
+  emailVerified: boolean;
   username: string;
   name: string | null;
   dateCreated: Date;
@@ -25,7 +26,7 @@ export interface MemberOrder {
   descending: boolean;
 }
 
-const MEMBER = `SELECT u.user_id AS "userId", u.email, u.username, u.name, u.created_at AS "dateCreated", m.is_owner AS "isOwner",
+const MEMBER = `SELECT u.user_id AS "userId", u.email, u.email_verified AS "emailVerified", u.username, u.name, u.created_at AS "dateCreated", m.is_owner AS "isOwner",
     m.auto_provisioned AS "autoProvisioned", m.version,
     coalesce((SELECT jsonb_agg(jsonb_build_object('roleId', r.role_id, 'name', r.name, 'isAdmin', r.is_admin) ORDER BY r.role_id)
       FROM membership_role mr JOIN role r USING (role_id) WHERE mr.org_id = m.org_id AND mr.user_id = m.user_id), '[]') AS roles

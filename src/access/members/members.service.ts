@@ -34,8 +34,8 @@ export class MembersService {
     const order = { by: query.sort_by === 'username' ? ('username' as const) : ('list_name' as const), descending: query.order === 'desc' };
     const rows = await this.repository.list(this.db.manager, orgId, filter, order, window);
     const total = await this.repository.count(this.db.manager, orgId, filter);
-    const users = rows.map(({ userId, email, dateCreated, username, name, isOwner, roles }) => ({
-      id: userId, email, emailVerified: false, dateCreated, orgId, username, name, ...WITHOUT_PROVIDER, isOwner,
+    const users = rows.map(({ userId, email, emailVerified, dateCreated, username, name, isOwner, roles }) => ({
+      id: userId, email, emailVerified, dateCreated, orgId, username, name, ...WITHOUT_PROVIDER, isOwner,
       roles: roles.map((role) => ({ roleId: role.roleId, roleName: role.name })),
     }));
     return { users, pagination: shapeB(total, window) };

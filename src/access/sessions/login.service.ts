@@ -8,6 +8,11 @@ import type { ChangePasswordBody, LoginBody, LoginView } from './sessions.dto.js
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
 
+interface Match {
+  userId: string;
+  passwordHash: string;
+}
+
 interface LoginRequest {
   body: LoginBody;
   source: string;
@@ -29,7 +34,7 @@ export class LoginService {
   ) {
     this.strategy = new Strategy({ usernameField: 'email', session: false, passReqToCallback: true }, (request, email, password, done) => {
       const { source } = request as unknown as LoginRequest;
-      this.verify(email, password, source).then((userId) => done(null, userId ?? false), done);
+      this.verify(email, password, source).then((match) => done(null, match ?? false), done);
     });
   }
 
@@ -39,17 +44,17 @@ export class LoginService {
    */
   async login(caller: Principal, body: LoginBody): Promise<LoginView & { token: string }> {
     const email = body.email.toLowerCase();
-    const userId = await this.check({ body: { email, password: body.password }, source: addressBucket(caller.address ?? '') });
-    if (userId === null) {
-      await this.audit.record(this.db.manager, { ...caller, name: email }, { orgId: null, action: 'auth.login', result: 'failure' });
-      this.limiter.refused(caller.address ?? '', `login:${email}`);
-      throw new AppError('unauthenticated', 'Invalid e-mail address or password');
-    }
+    const match = await this.check({ body: { email, password: body.password }, source: addressBucket(caller.address ?? '') });
+    if (!match) throw await this.refuse(caller, email);
+    const { userId, passwordHash } = match;
     const principal = { ...caller, kind: 'user' as const, id: userId, name: email };
     const session = await this.db.tx(async (tx) => {
+      // A password that was changed while it was being compared begins no session: whoever changed it has ended all there were.
+      if (!(await this.users.holdPassword(tx, userId, passwordHash))) return null;
       await this.audit.record(tx, principal, { orgId: null, action: 'auth.login', target: { type: 'user', id: userId } });
       return this.sessions.open(tx, principal);
     });
+    if (!session) throw await this.refuse(caller, email);
     return { userId, email, ...session };
   }
 
@@ -72,17 +77,23 @@ export class LoginService {
     });
   }
 
-  private async verify(email: string, password: string, source: string): Promise<string | null> {
-    const user = await this.users.credentialsOf(this.db.manager, email);
-    const matches = await this.passwords.matches(password, user?.passwordHash ?? null, source);
-    return user && matches ? user.userId : null;
+  private async refuse(caller: Principal, email: string): Promise<AppError> {
+    await this.audit.record(this.db.manager, { ...caller, name: email }, { orgId: null, action: 'auth.login', result: 'failure' });
+    this.limiter.refused(caller.address ?? '', `login:${email}`);
+    return new AppError('unauthenticated', 'Invalid e-mail address or password');
   }
 
-  /** Calls the strategy as passport would: on an object of its own that carries the outcomes. @returns the user's id, or null. */
-  private check(request: LoginRequest): Promise<string | null> {
+  private async verify(email: string, password: string, source: string): Promise<Match | null> {
+    const user = await this.users.credentialsOf(this.db.manager, email);
+    const matches = await this.passwords.matches(password, user?.passwordHash ?? null, source);
+    return matches ? { userId: user!.userId, passwordHash: user!.passwordHash! } : null;
+  }
+
+  /** Calls the strategy as passport would: on an object of its own that carries the outcomes. @returns who it is, or null. */
+  private check(request: LoginRequest): Promise<Match | null> {
     return new Promise((resolve, reject) => {
       const attempt = Object.assign(Object.create(this.strategy) as Strategy, {
-        success: (userId: string) => resolve(userId),
+        success: (match: Match) => resolve(match),
         fail: () => resolve(null),
         error: reject,
       });

@@ -45,6 +45,8 @@ export class UserMembershipView {
 export class UserView {
   userId: string;
   email: string;
+  /** Whether the mailbox was proven or confirmed; until then the account belongs to one organization (docs/adr/0018). */
+  emailVerified: boolean;
   username: string;
   name: string | null;
   /** Holds every action in every organization, member or not. */

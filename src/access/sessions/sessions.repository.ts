@@ -13,6 +13,7 @@ export interface MembershipRow {
 export interface SessionRow {
   userId: string;
   email: string;
+  emailVerified: boolean;
   username: string;
   name: string | null;
   serverAdmin: boolean;
@@ -28,7 +29,7 @@ export class SessionsRepository {
     const rows = await prepared<SessionRow>(
       em,
       'session_find',
-      `SELECT u.user_id AS "userId", u.email, u.username, u.name, u.server_admin AS "serverAdmin",
+      `SELECT u.user_id AS "userId", u.email, u.email_verified AS "emailVerified", u.username, u.name, u.server_admin AS "serverAdmin",
          extract(epoch FROM s.expires_at - now())::float8 AS "secondsLeft",
          coalesce((SELECT jsonb_agg(jsonb_build_object('orgId', m.org_id, 'orgUid', o.org_uid, 'orgName', o.name, 'isOwner', m.is_owner, 'roles',
              coalesce((SELECT jsonb_agg(jsonb_build_object('roleId', r.role_id, 'name', r.name, 'isAdmin', r.is_admin, 'actions', r.actions) ORDER BY r.role_id)

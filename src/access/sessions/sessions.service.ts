@@ -68,7 +68,7 @@ export class SessionsService implements OnModuleInit {
   async describe(principal: Principal): Promise<UserView> {
     const row = await this.repository.find(this.db.manager, principal.sessionHash!);
     if (!row) throw new AppError('unauthenticated', 'Not logged in');
-    const { userId, email, username, name, serverAdmin } = row;
+    const { userId, email, emailVerified, username, name, serverAdmin } = row;
     const memberships = row.memberships.map((m) => ({
       orgId: m.orgId,
       orgName: m.orgName,
@@ -76,7 +76,7 @@ export class SessionsService implements OnModuleInit {
       roles: m.roles.map((r) => ({ roleId: r.roleId, name: r.name, isAdmin: r.isAdmin })),
       actions: [...actionsOf(m)].sort(),
     }));
-    return { userId, email, username, name, serverAdmin, memberships };
+    return { userId, email, emailVerified, username, name, serverAdmin, memberships };
   }
 
   private async load(tokenHash: Buffer): Promise<KnownSession | null> {

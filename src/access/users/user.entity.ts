@@ -9,6 +9,8 @@ export class User {
   @Column('text', { nullable: true }) name: string | null;
   /** bcrypt; null: no login by password. */
   @Column('text', { nullable: true, select: false }) passwordHash: string | null;
+  /** Whether the mailbox is known to be the holder's; a server administrator's always is. */
+  @Column('boolean', { default: false }) emailVerified: boolean;
   /** Holds every action everywhere. */
   @Column('boolean', { default: false }) serverAdmin: boolean;
   @Column('timestamptz', { nullable: true }) passwordChangedAt: Date | null;

@@ -22,8 +22,13 @@ export class UsersRepository {
     return em.getRepository(User).findOneBy({ userId });
   }
 
-  async insert(em: EntityManager, user: Pick<User, 'userId' | 'email' | 'username' | 'name' | 'passwordHash' | 'serverAdmin'>): Promise<void> {
+  async insert(em: EntityManager, user: Pick<User, 'userId' | 'email' | 'username' | 'name' | 'passwordHash' | 'emailVerified' | 'serverAdmin'>): Promise<void> {
     await em.getRepository(User).insert(user);
+  }
+
+  /** Whether the password is still that one; it stays so until the transaction ends. */
+  async holdPassword(tx: EntityManager, userId: string, passwordHash: string): Promise<boolean> {
+    return (await query(tx, 'SELECT 1 AS one FROM "user" WHERE user_id = $1 AND password_hash = $2 FOR SHARE', [userId, passwordHash])).length > 0;
   }
 
   /** `expected`: only while the password is still that one. */
@@ -39,17 +44,6 @@ export class UsersRepository {
 
   async firstServerAdmin(em: EntityManager): Promise<string | null> {
     const rows = await query<{ id: string }>(em, 'SELECT user_id AS id FROM "user" WHERE server_admin ORDER BY created_at, user_id LIMIT 1');
-    return rows[0]?.id ?? null;
-  }
-
-  async insertUnlessThere(em: EntityManager, user: { userId: string; email: string; passwordHash: string }): Promise<void> {
-    await execute(
-      em, 'INSERT INTO "user" (user_id, email, username, password_hash) VALUES ($1, $2, $2, $3) ON CONFLICT DO NOTHING', [user.userId, user.email, user.passwordHash],
-    );
-  }
-
-  async idOf(em: EntityManager, email: string): Promise<string | null> {
-    const rows = await query<{ id: string }>(em, 'SELECT user_id AS id FROM "user" WHERE email = $1', [email]);
     return rows[0]?.id ?? null;
   }
 

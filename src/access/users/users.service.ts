@@ -41,13 +41,13 @@ export class UsersService implements OnModuleInit {
     return this.passwords.hash(password);
   }
 
-  /** @returns the new user's id. @throws conflict when the address is taken. */
+  /** A user whom the installation itself makes, and vouches for. @returns the new user's id. @throws conflict when the address is taken. */
   async createUser(tx: EntityManager, principal: Principal, user: NewUser): Promise<string> {
     const userId = randomLower(15);
     const email = user.email.toLowerCase();
     const { name = null, passwordHash, serverAdmin = false } = user;
     try {
-      await this.repository.insert(tx, { userId, email, username: email, name, passwordHash, serverAdmin });
+      await this.repository.insert(tx, { userId, email, username: email, name, passwordHash, emailVerified: true, serverAdmin });
     } catch (error) {
       throw isUniqueViolation(error, 'user_email') ? conflict('A user with this e-mail address exists') : error;
     }
@@ -79,20 +79,6 @@ export class UsersService implements OnModuleInit {
     return this.repository.firstServerAdmin(tx);
   }
 
-  /**
-   * The user of an address, made if there is none yet, with a hash that was made before the transaction. Part of a larger act, which is
-   * audited by its own name. @returns null without a hash for an address without a user, and when somebody else has it as username.
-   */
-  async findOrCreate(tx: EntityManager, email: string, passwordHash: string | null): Promise<string | null> {
-    if (passwordHash !== null) await this.repository.insertUnlessThere(tx, { userId: randomLower(15), email, passwordHash });
-    return this.repository.idOf(tx, email);
-  }
-
-  /** Whether somebody has the address. */
-  async exists(em: EntityManager, email: string): Promise<boolean> {
-    return (await this.repository.idOf(em, email)) !== null;
-  }
-
   /** Whether somebody with the address is a member. */
   isMemberByEmail(em: EntityManager, orgId: string, email: string): Promise<boolean> {
     return this.repository.isMemberByEmail(em, orgId, email);
@@ -106,9 +92,9 @@ export class UsersService implements OnModuleInit {
   async get(_principal: Principal, userId: string): Promise<AnyUserView> {
     const user = await this.repository.find(this.db.manager, userId);
     if (!user) throw notFound('User');
-    const { email, username, name, serverAdmin, createdAt } = user;
+    const { email, username, name, emailVerified, serverAdmin, createdAt } = user;
     return {
-      userId, email, username, name, type: 'internal', twoFactorEnabled: false, twoFactorSetupRequested: false, emailVerified: false, serverAdmin,
+      userId, email, username, name, type: 'internal', twoFactorEnabled: false, twoFactorSetupRequested: false, emailVerified, serverAdmin,
       idpId: null, idpName: null, dateCreated: createdAt,
     };
   }

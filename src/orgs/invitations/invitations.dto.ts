@@ -1,12 +1,12 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsEmail, IsNumber, IsString, Length, Max, MaxLength } from 'class-validator';
+import { IsBoolean, IsNumber, IsString, Length, Max, MaxLength } from 'class-validator';
 import { MaxBytes, MayBeAbsent, MoreThan, OffsetPagination } from '../../../libs/platform/index.js';
-import { RolesBody } from '../../access/index.js';
+import { IsMailbox, RolesBody } from '../../access/index.js';
 
 const MAX_HOURS = 168;
 
 export class CreateInviteBody extends RolesBody {
-  @IsEmail() @MaxLength(254)
+  @IsMailbox() @MaxLength(254)
   email: string;
 
   /** More than 0, at most 168. */
@@ -14,7 +14,7 @@ export class CreateInviteBody extends RolesBody {
   @IsNumber() @MoreThan(0) @Max(MAX_HOURS)
   validHours: number;
 
-  /** Sends the link by mail, when the server has SMTP_URL [false]. */
+  /** Sends a link by mail, one that proves the mailbox, when the server has SMTP_URL [false]. */
   @MayBeAbsent() @IsBoolean() @ApiPropertyOptional() sendEmail?: boolean;
 
   /** Makes the link of an invitation anew, with these roles; at most three times an hour for one address. */
@@ -22,7 +22,10 @@ export class CreateInviteBody extends RolesBody {
 }
 
 export class CreatedInvite {
-  /** Shown once; holds the token. */
+  /**
+   * Shown once; holds a token. It does not prove whose mailbox it is, unlike the link in the mail: an account that it makes is not
+   * verified, and stays in this organization alone.
+   */
   inviteLink: string;
   /** Milliseconds since 1970. */
   @ApiProperty({ type: 'integer', format: 'int64' }) expiresAt: number;
@@ -55,7 +58,7 @@ export class AcceptInviteBody {
   @IsString() @Length(1, 100)
   token: string;
 
-  /** 8 to 72 bytes; of the user that is made when the address has none, otherwise not looked at. */
+  /** 8 to 72 bytes; of the user that is made when the address has none, or whose mailbox this proves; otherwise not looked at. */
   @MayBeAbsent() @IsString() @Length(1, 72) @MaxBytes(72) @ApiPropertyOptional()
   password?: string;
 }

@@ -14,7 +14,13 @@ export interface HeldInvitation {
 export interface OpenInvitation {
   orgId: string;
   email: string;
-  tokenHash: Buffer;
+  tokens: InvitationTokens;
+}
+
+/** Hashes of an invitation's two tokens: of the answer's link, and of the mailed one, if there is one. */
+export interface InvitationTokens {
+  answered: Buffer;
+  mailed: Buffer | null;
 }
 
 const VIEW = `SELECT i.invite_id AS "inviteId", i.email, round(extract(epoch FROM i.expires_at) * 1000)::int8 AS "expiresAt",
@@ -31,12 +37,12 @@ export class InvitationsRepository {
   }
 
   /** @returns false when the address has an invitation already: of two at once the second one waits for the first. */
-  async insert(tx: EntityManager, invitation: { inviteId: string; orgId: string; email: string; tokenHash: Buffer; validHours: number }): Promise<number | null> {
+  async insert(tx: EntityManager, invitation: { inviteId: string; orgId: string; email: string; tokens: InvitationTokens; validHours: number }): Promise<number | null> {
     const rows = await query<{ expiresAt: number }>(
       tx,
-      `INSERT INTO invitation (invite_id, org_id, email, token_hash, expires_at) VALUES ($1, $2, $3, $4, now() + $5 * interval '1 hour')
+      `INSERT INTO invitation (invite_id, org_id, email, token_hash, mailed_token_hash, expires_at) VALUES ($1, $2, $3, $4, $5, now() + $6 * interval '1 hour')
        ON CONFLICT (org_id, email) DO NOTHING RETURNING round(extract(epoch FROM expires_at) * 1000)::int8 AS "expiresAt"`,
-      [invitation.inviteId, invitation.orgId, invitation.email, invitation.tokenHash, invitation.validHours],
+      [invitation.inviteId, invitation.orgId, invitation.email, invitation.tokens.answered, invitation.tokens.mailed, invitation.validHours],
     );
     return rows[0]?.expiresAt ?? null;
   }
@@ -55,14 +61,14 @@ export class InvitationsRepository {
     return rows[0] ?? null;
   }
 
-  /** A new token, and a new end; what is older than an hour is forgotten. */
-  async regenerate(tx: EntityManager, inviteId: string, tokenHash: Buffer, validHours: number): Promise<number> {
+  /** New tokens, and a new end; what is older than an hour is forgotten. */
+  async regenerate(tx: EntityManager, inviteId: string, tokens: InvitationTokens, validHours: number): Promise<number> {
     const rows = await query<{ expiresAt: number }>(
       tx,
-      `UPDATE invitation SET token_hash = $2, expires_at = now() + $3 * interval '1 hour',
+      `UPDATE invitation SET token_hash = $2, mailed_token_hash = $4, expires_at = now() + $3 * interval '1 hour',
          regenerated_at = ARRAY(SELECT t FROM unnest(regenerated_at) t WHERE t > now() - interval '1 hour') || now()
        WHERE invite_id = $1 RETURNING round(extract(epoch FROM expires_at) * 1000)::int8 AS "expiresAt"`,
-      [inviteId, tokenHash, validHours],
+      [inviteId, tokens.answered, validHours, tokens.mailed],
     );
     return rows[0]!.expiresAt;
   }
@@ -91,16 +97,18 @@ export class InvitationsRepository {
   }
 
   async open(em: EntityManager, inviteId: string): Promise<OpenInvitation | null> {
-    const rows = await query<OpenInvitation>(
-      em, 'SELECT org_id AS "orgId", email, token_hash AS "tokenHash" FROM invitation WHERE invite_id = $1 AND expires_at > now()', [inviteId],
+    const rows = await query<Omit<OpenInvitation, 'tokens'> & InvitationTokens>(
+      em, 'SELECT org_id AS "orgId", email, token_hash AS answered, mailed_token_hash AS mailed FROM invitation WHERE invite_id = $1 AND expires_at > now()', [inviteId],
     );
-    return rows[0] ?? null;
+    if (!rows[0]) return null;
+    const { answered, mailed, ...invitation } = rows[0];
+    return { ...invitation, tokens: { answered, mailed } };
   }
 
   /** Spends an invitation. Of two at once the second one waits, and finds nothing. @returns its roles, or null. */
   async spend(tx: EntityManager, inviteId: string, tokenHash: Buffer): Promise<number[] | null> {
     const held = await query(
-      tx, 'SELECT 1 AS one FROM invitation WHERE invite_id = $1 AND token_hash = $2 AND expires_at > now() FOR UPDATE', [inviteId, tokenHash],
+      tx, 'SELECT 1 AS one FROM invitation WHERE invite_id = $1 AND $2 IN (token_hash, mailed_token_hash) AND expires_at > now() FOR UPDATE', [inviteId, tokenHash],
     );
     if (held.length === 0) return null;
     const roles = await query<{ id: number }>(tx, 'DELETE FROM invitation_role WHERE invite_id = $1 RETURNING role_id AS id', [inviteId]);

@@ -1,21 +1,31 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, Config, conflict, Db, Hooks, invalid, Mailer, notFound, type PageQuery, type Principal, randomAlphanumeric, RefusalLimiter, Retention, sameBytes,
+  AppError, Config, conflict, Db, Hooks, invalid, Mailer, notFound, type PageQuery, type Principal, quoted, randomAlphanumeric, RefusalLimiter, Retention, sameBytes,
   sha256, shapeA, TenantResolvers, windowOf,
 } from '../../../libs/platform/index.js';
-import { roleIdsOf, RolesService, UsersService } from '../../access/index.js';
+import { MailboxesService, roleIdsOf, RolesService, UsersService } from '../../access/index.js';
 import { AuditService } from '../../audit/index.js';
 import { OrgsService } from '../orgs.service.js';
 import type { AcceptedInvite, AcceptInviteBody, CreatedInvite, CreateInviteBody, InvitationList, InvitationView } from './invitations.dto.js';
-import { InvitationsRepository } from './invitations.repository.js';
+import { InvitationsRepository, type InvitationTokens } from './invitations.repository.js';
 
 const ID_LENGTH = 10;
 const TOKEN_LENGTH = 32;
 const PRESENTED = new RegExp(`^([A-Za-z0-9]{${ID_LENGTH}})-([A-Za-z0-9]{${TOKEN_LENGTH}})$`);
 const NEW_LINKS_PER_HOUR = 3;
 
-/** Invitations (integration-api.md §3.10). Stored is the hash of the token, which stands in the link alone. */
+const TOO_MANY_MAILS = 'enough was mailed to this address for today; hand the link over another way';
+
+interface FreshInvitation {
+  inviteId: string;
+  tokens: InvitationTokens;
+}
+
+/**
+ * Invitations (integration-api.md §3.10). One has up to two links, stored as the hashes of their tokens: the answer's, and one that goes by
+ * mail alone. Only the mailed one proves that who accepts owns the mailbox (docs/adr/0018).
+ */
 @Injectable()
 export class InvitationsService implements OnModuleInit {
   constructor(
@@ -25,6 +35,7 @@ export class InvitationsService implements OnModuleInit {
     private readonly orgs: OrgsService,
     private readonly roles: RolesService,
     private readonly users: UsersService,
+    private readonly mailboxes: MailboxesService,
     private readonly mailer: Mailer,
     private readonly limiter: RefusalLimiter,
     private readonly audit: AuditService,
@@ -44,25 +55,28 @@ export class InvitationsService implements OnModuleInit {
   }
 
   /**
-   * POST /org/{orgId}/create-invite. The mail is sent after the commit; a failed one loses nothing, the link is in the answer.
+   * POST /org/{orgId}/create-invite. The mail is sent after the commit; a failed one loses nothing, a link is in the answer.
+   * What is mailed to one address is bounded, whoever sends it.
    * @throws conflict for a member and for an address that has an invitation, unless `regenerate`; rate_limited; not_found for a role
    */
   async create(principal: Principal, orgId: string, body: CreateInviteBody): Promise<CreatedInvite> {
     const email = body.email.toLowerCase();
     const roleIds = roleIdsOf(body);
-    const fresh = { inviteId: randomAlphanumeric(ID_LENGTH), token: randomAlphanumeric(TOKEN_LENGTH) };
-    let orgName = '';
-    const created = await this.db.tx(async (tx) => {
-      orgName = await this.orgs.nameOf(tx, orgId);
+    const [answered, mailed] = [randomAlphanumeric(TOKEN_LENGTH), randomAlphanumeric(TOKEN_LENGTH)];
+    const { created, orgName, inviteId, mayMail } = await this.db.tx(async (tx) => {
+      const orgName = await this.orgs.nameOf(tx, orgId);
       await this.roles.requireGrantable(tx, principal, orgId, roleIds);
       if (await this.users.isMemberByEmail(tx, orgId, email)) throw conflict('This user is already a member of the organization');
+      const mayMail = body.sendEmail === true && this.mailer.isConfigured && (await this.mailboxes.mayMail(tx, email, orgId));
+      const fresh = { inviteId: randomAlphanumeric(ID_LENGTH), tokens: { answered: sha256(answered), mailed: mayMail ? sha256(mailed) : null } };
       const { inviteId, expiresAt, again } = await this.write(tx, orgId, email, fresh, body);
       await this.repository.setRoles(tx, inviteId, roleIds);
       await this.record(tx, principal, orgId, again ? 'invitation.regenerate' : 'invitation.create', inviteId, { email, roleIds });
-      return { inviteLink: this.linkOf(inviteId, fresh.token, email), expiresAt, emailSent: false };
+      return { created: { inviteLink: this.linkOf(inviteId, answered, email), expiresAt, emailSent: false }, orgName, inviteId, mayMail };
     });
     if (!body.sendEmail) return created;
-    const emailError = await this.send(orgName, email, created);
+    if (this.mailer.isConfigured && !mayMail) return { ...created, emailError: TOO_MANY_MAILS };
+    const emailError = await this.send(orgName, email, { ...created, inviteLink: this.linkOf(inviteId, mailed, email) });
     return { ...created, ...(emailError === null ? { emailSent: true } : { emailError }) };
   }
 
@@ -88,40 +102,41 @@ export class InvitationsService implements OnModuleInit {
   }
 
   /**
-   * POST /invite/accept: the user of the address, made if there is none, becomes a member. Works once. What is wrong with a token is not told;
-   * only refusals count against the address and the invitation (claims.md rule 10).
-   * @throws not_found for any unusable token; rate_limited; validation when a password is needed; conflict for a member
+   * POST /invite/accept: the user of the address, made if there is none, becomes a member. The mailed link also proves his mailbox, and takes
+   * over an account that somebody else had made of it. Works once. What is wrong with a token is not told; only refusals count against the address and the invitation (claims.md rule 10).
+   * @throws not_found for any unusable token; rate_limited; validation when a password is needed; conflict for a member, and for
+   * an unproven account of another invitation
    */
   async accept(caller: Principal, { token, password }: AcceptInviteBody): Promise<AcceptedInvite> {
     const [, inviteId = '', secret = ''] = PRESENTED.exec(token) ?? [];
     const tokenHash = sha256(secret);
     const invitation = inviteId === '' ? null : await this.repository.open(this.db.manager, inviteId);
-    if (!invitation || !sameBytes(invitation.tokenHash, tokenHash)) throw this.refuse(caller, inviteId);
+    const proven = invitation?.tokens.mailed ? sameBytes(invitation.tokens.mailed, tokenHash) : false;
+    if (!invitation || !(proven || sameBytes(invitation.tokens.answered, tokenHash))) throw this.refuse(caller, inviteId);
     const { orgId, email } = invitation;
-    const known = await this.users.exists(this.db.manager, email);
-    if (!known && password === undefined) throw invalid('password', 'is needed: the address has no user yet');
-    const passwordHash = known ? null : await this.users.hashPassword(password!);
+    const needed = await this.mailboxes.needsPassword(this.db.manager, email, proven);
+    if (needed && password === undefined) throw invalid('password', 'is needed: the address has no user whose mailbox is proven');
+    const passwordHash = needed ? await this.users.hashPassword(password!) : null;
     const accepted = await this.db.tx(async (tx) => {
       const roleIds = await this.repository.spend(tx, inviteId, tokenHash);
       if (!roleIds) return null;
-      const userId = await this.users.findOrCreate(tx, email, passwordHash);
-      if (userId === null) throw conflict('The address belongs to another user');
+      const { userId, newUser, left } = await this.mailboxes.hold(tx, caller, email, { proven, passwordHash });
       if (await this.users.isMember(tx, orgId, userId)) throw conflict('This user is already a member of the organization');
       await this.users.addMember(tx, orgId, userId, { roleIds });
-      await this.record(tx, { ...caller, kind: 'user', id: userId, name: email }, orgId, 'invitation.accept', inviteId, { email, roleIds, newUser: passwordHash !== null });
-      return { accepted: true, orgId, userId };
+      await this.record(tx, { ...caller, kind: 'user', id: userId, name: email }, orgId, 'invitation.accept', inviteId, { email, roleIds, newUser, proven });
+      return { userId, left };
     });
     if (!accepted) throw this.refuse(caller, inviteId);
-    return accepted;
+    await this.mailboxes.tell(email, accepted.left ?? []);
+    return { accepted: true, orgId, userId: accepted.userId };
   }
 
-  /** A new invitation, or a new token for the one that the address has. */
+  /** A new invitation, or new tokens for the one that the address has. */
   private async write(
-    tx: EntityManager, orgId: string, email: string, fresh: { inviteId: string; token: string }, { validHours, regenerate = false }: CreateInviteBody,
+    tx: EntityManager, orgId: string, email: string, { inviteId, tokens }: FreshInvitation, { validHours, regenerate = false }: CreateInviteBody,
   ): Promise<{ inviteId: string; expiresAt: number; again: boolean }> {
-    const tokenHash = sha256(fresh.token);
-    const expiresAt = await this.repository.insert(tx, { inviteId: fresh.inviteId, orgId, email, tokenHash, validHours });
-    if (expiresAt !== null) return { inviteId: fresh.inviteId, expiresAt, again: false };
+    const expiresAt = await this.repository.insert(tx, { inviteId, orgId, email, tokens, validHours });
+    if (expiresAt !== null) return { inviteId, expiresAt, again: false };
     const held = await this.repository.lock(tx, orgId, email);
     // Accepted or revoked between the two statements.
     if (!held) throw conflict('The invitation of this address has just been used or revoked');
@@ -129,7 +144,7 @@ export class InvitationsService implements OnModuleInit {
     if (held.regenerated >= NEW_LINKS_PER_HOUR) {
       throw new AppError('rate_limited', `The link of an invitation is made anew at most ${NEW_LINKS_PER_HOUR} times an hour`, { retryAfter: held.retryAfter });
     }
-    return { inviteId: held.inviteId, expiresAt: await this.repository.regenerate(tx, held.inviteId, tokenHash, validHours), again: true };
+    return { inviteId: held.inviteId, expiresAt: await this.repository.regenerate(tx, held.inviteId, tokens, validHours), again: true };
   }
 
   private linkOf(inviteId: string, token: string, email: string): string {
@@ -139,10 +154,10 @@ export class InvitationsService implements OnModuleInit {
   private send(orgName: string, email: string, { inviteLink, expiresAt }: CreatedInvite): Promise<string | null> {
     return this.mailer.send({
       to: email,
-      subject: `Invitation to ${orgName}`,
+      subject: `Invitation to ${quoted(orgName)}`,
       text:
-        `You are invited to the organization ${orgName}.\n\nTo accept, open this link before ${new Date(expiresAt).toUTCString()}:\n\n${inviteLink}\n\n` +
-        `Or accept by the API; the password is the one that you will log in with, and may be left out if you have a user here:\n\n` +
+        `You are invited to the organization ${quoted(orgName)}.\n\nTo accept, open this link before ${new Date(expiresAt).toUTCString()}:\n\n${inviteLink}\n\n` +
+        `Or accept by the API; the password is the one that you will log in with, and may be left out if you have a verified user here:\n\n` +
         `POST ${this.config.publicUrl.origin}/api/v1/invite/accept\nContent-Type: application/json\n\n` +
         `{"token": "${new URL(inviteLink).searchParams.get('token')}", "password": "<your password>"}\n`,
     });

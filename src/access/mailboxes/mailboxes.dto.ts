@@ -1,0 +1,31 @@
+import { IsString, Length, MaxLength } from 'class-validator';
+import { MaxBytes } from '../../../libs/platform/index.js';
+import { MAX_PASSWORD_BYTES } from '../users/passwords.js';
+import { IsMailbox } from './mailbox.js';
+
+export class RequestCodeBody {
+  @IsMailbox() @MaxLength(254)
+  email: string;
+}
+
+export class VerifyEmailBody {
+  /** As the mail has it; good for 24 hours, once. */
+  @IsString() @Length(1, 64)
+  code: string;
+
+  /** 8 to 72 bytes: from now on the account's only password. */
+  @IsString() @Length(1, MAX_PASSWORD_BYTES) @MaxBytes(MAX_PASSWORD_BYTES)
+  newPassword: string;
+}
+
+export class LeftOrganization {
+  orgId: string;
+  orgName: string;
+}
+
+export class VerifiedEmail {
+  userId: string;
+  email: string;
+  /** Memberships that the account had before its mailbox was proven; they ended with it. */
+  left: LeftOrganization[];
+}
