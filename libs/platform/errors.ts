@@ -54,6 +54,12 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return sqlState(error) === '23505' && (!constraint || (e.driverError ?? e).constraint === constraint);
 }
 
+/** The name of the rule that refused a row: of a CHECK, or of a trigger that says it in its place. Undefined for any other error. */
+export function checkViolated(error: unknown): string | undefined {
+  const e = error as PgError & { driverError?: PgError };
+  return sqlState(error) === '23514' ? (e.driverError ?? e).constraint : undefined;
+}
+
 /** For statements that write NULL where there is nothing to write: PostgreSQL then refuses, and undoes what travels with them. */
 export function isNotNullViolation(error: unknown, column: string): boolean {
   const e = error as PgError & { driverError?: PgError };

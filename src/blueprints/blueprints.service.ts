@@ -6,7 +6,7 @@ import {
 } from '../../libs/platform/index.js';
 import { RolesService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
-import type { GaveWay } from '../resources/index.js';
+import { type GaveWay, refusedName } from '../resources/index.js';
 import { Apply } from './apply.js';
 import type { BlueprintExport, BlueprintList, BlueprintRecord, OwningKind, PlanView } from './blueprints.dto.js';
 import { BlueprintsRepository, type HistoryEntry } from './blueprints.repository.js';
@@ -212,7 +212,7 @@ export class BlueprintsService implements OnModuleInit {
       try {
         return await attempted();
       } catch (error) {
-        if (!(error instanceof KeysMoved) && !RACES.some((index) => isUniqueViolation(error, index))) throw error;
+        if (!(error instanceof KeysMoved) && !RACES.some((index) => isUniqueViolation(error, index)) && !refusedName(error)) throw error;
         if (attempt === TRIES) throw conflict('A name, alias or port of the blueprint is in use elsewhere');
       }
     }

@@ -37,8 +37,9 @@ export class NameClaims {
   isTaken(type: Holder['type'], key: string, path: string, what: Claimed, value: string): boolean {
     const inUse = ({ orgId, niceId }: Holder) => `${value} is already in use${orgId === this.applicant.orgId ? ` by the ${type} ${niceId}` : ''}`;
     const by = (this.state.taken.get(claim(what, value)) ?? []).find((holder) => {
-      if (this.yields(holder.stagedBy)) return this.makeRoom(type, holder);
+      // Another organization's is taken, whether it waits or not.
       if (holder.orgId !== this.applicant.orgId) return true;
+      if (this.yields(holder.stagedBy)) return this.makeRoom(type, holder);
       return holder.niceId !== key && !this.goes(type, holder.niceId) && !this.passesOn(type, holder, what, { path, message: inUse(holder) });
     });
     if (by) this.problems.push({ path, message: inUse(by) });
@@ -63,18 +64,18 @@ export class NameClaims {
     return stagedBy !== null && this.applicant.site?.pending !== true && stagedBy !== this.applicant.site?.siteId;
   }
 
-  private makeRoom(type: Holder['type'], { id, orgId, niceId }: Pick<Holder, 'id' | 'orgId' | 'niceId'>): false {
+  private makeRoom(type: Holder['type'], { id, niceId }: Pick<Holder, 'id' | 'niceId'>): false {
     const ids = type === 'public-resource' ? this.giveWay.publicIds : this.giveWay.privateIds;
     if (ids.includes(id)) return false;
     ids.push(id);
-    if (orgId === this.applicant.orgId) this.changes.push({ action: 'delete', type, key: niceId, fields: [] });
+    this.changes.push({ action: 'delete', type, key: niceId, fields: [] });
     return false;
   }
 
   /** The row of this key, unless it gives way. */
   present<Row extends Stored>(type: Holder['type'], key: string, row: Row | undefined): Row | undefined {
     if (!row || !this.yields(row.columns['staged_by'] as number | null)) return row;
-    this.makeRoom(type, { id: row.id, orgId: this.applicant.orgId, niceId: key });
+    this.makeRoom(type, { id: row.id, niceId: key });
     return undefined;
   }
 

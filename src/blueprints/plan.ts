@@ -93,8 +93,8 @@ class Planner {
   private publicResource(entry: PublicResource): PublicStep | undefined {
     const path = `public-resources.${entry.key}`;
     const stored = this.names.present('public-resource', entry.key, this.state.publicResources.get(entry.key));
-    const domain = entry.fullDomain === null ? null : this.domainOf(entry.fullDomain);
-    if (domain === undefined) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is not on a verified domain of the organization`);
+    const domain = this.domainOf(`${path}.full-domain`, entry.fullDomain, stored);
+    if (domain === undefined) return undefined;
     if (entry.fullDomain !== null && this.names.isTaken('public-resource', entry.key, `${path}.full-domain`, 'domain', entry.fullDomain)) return undefined;
     if (entry.proxyPort !== null && this.names.isTaken('public-resource', entry.key, `${path}.proxy-port`, 'port', `${entry.mode} ${entry.proxyPort}`)) return undefined;
     const wanted = publicColumns(entry, domain, this.hashes.get(entry.key));
@@ -205,8 +205,8 @@ class Planner {
   private privateResource(entry: PrivateEntry): PrivateStep | undefined {
     const path = `private-resources.${entry.key}`;
     const stored = this.names.present('private-resource', entry.key, this.state.privateResources.get(entry.key));
-    const domain = entry.fullDomain === null ? null : this.domainOf(entry.fullDomain);
-    if (domain === undefined) return this.problem(`${path}.full-domain`, `${entry.fullDomain} is not on a verified domain of the organization`);
+    const domain = this.domainOf(`${path}.full-domain`, entry.fullDomain, stored);
+    if (domain === undefined) return undefined;
     const named = entry.sites.length > 0 ? entry.sites.map((ref, i) => this.targetSite(`${path}.sites[${i}]`, ref)) : [this.targetSite(`${path}.site`, null)];
     const siteIds = [...new Set(named.filter((id) => id !== undefined))];
     if (siteIds.length === 0) return undefined;
@@ -368,13 +368,24 @@ class Planner {
     return chosen.siteId;
   }
 
-  /** The longest verified domain that the name lies on; a cname domain is itself only. */
-  private domainOf(fullDomain: string): DomainRef | undefined {
+  /** The longest verified domain that the name lies on; a cname domain is itself only. A name that the resource has already it keeps. */
+  private domainOf(path: string, fullDomain: string | null, stored: Stored | undefined): DomainRef | null | undefined {
+    if (fullDomain === null) return null;
     const name = fullDomain.replace(/^\*\./, '');
-    return this.state.domains
+    const [longest] = this.state.domains
       .filter((d) => fullDomain === d.baseDomain || (d.type !== 'cname' && (name === d.baseDomain || name.endsWith(`.${d.baseDomain}`))))
-      .sort((a, b) => b.baseDomain.length - a.baseDomain.length)[0];
+      .sort((a, b) => b.baseDomain.length - a.baseDomain.length);
+    if (stored?.columns['full_domain'] === fullDomain) return longest ?? domainIn(stored.columns);
+    if (longest === undefined) return this.problem(path, `${fullDomain} is not on a verified domain of the organization`);
+    if (this.state.heldByOthers.has(fullDomain)) return this.problem(path, `${fullDomain} lies within a domain that another organization has verified`);
+    return longest;
   }
+}
+
+/** The domain that a row's name is on, verified or not. */
+function domainIn({ domain_id: domainId, full_domain: fullDomain, subdomain }: ColumnValues): DomainRef | null {
+  if (domainId === null) return null;
+  return { domainId: domainId as string, baseDomain: (fullDomain as string).slice(subdomain === null ? 0 : (subdomain as string).length + 1), type: 'wildcard' };
 }
 
 /** Of a secret only that it is there. */

@@ -28,7 +28,7 @@ export class StateRepository {
     const names = namesIn(model);
     await query(tx, 'SELECT FROM resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY resource_id FOR NO KEY UPDATE', [orgId, names.publicKeys]);
     await query(tx, 'SELECT FROM site_resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY site_resource_id FOR NO KEY UPDATE', [orgId, names.privateKeys]);
-    const [sites, domains, roles, users, clients, publicRows, privateRows, taken, routes, publicKeys, privateKeys, targets, rules, [parts]] = await Promise.all([
+    const [sites, domains, held, roles, users, clients, publicRows, privateRows, taken, routes, publicKeys, privateKeys, targets, rules, [parts]] = await Promise.all([
       query<{ siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean }>(
         tx,
         `SELECT site_id AS "siteId", nice_id AS "niceId", name, docker_socket_enabled AS "dockerSocketEnabled" FROM site WHERE org_id = $1 AND nice_id = ANY ($2)
@@ -40,6 +40,7 @@ export class StateRepository {
         'SELECT domain_id AS "domainId", base_domain AS "baseDomain", type FROM domain WHERE org_id = $1 AND verified AND base_domain = ANY ($2)',
         [orgId, names.baseDomains],
       ),
+      query<{ name: string }>(tx, 'SELECT name FROM unnest($2::text[]) AS n(name) WHERE name_held($1, name)', [orgId, [...new Set([...names.fullDomains, ...names.privateDomains])]]),
       query<{ name: string; id: number }>(tx, 'SELECT name, role_id AS id FROM role WHERE org_id = $1 AND NOT is_admin AND name = ANY ($2)', [orgId, names.roles]),
       query<{ email: string; username: string; id: string }>(
         tx,
@@ -74,6 +75,7 @@ export class StateRepository {
     return {
       sites: byRef,
       domains,
+      heldByOthers: new Set(held.map((h) => h.name)),
       roles: new Map([...roles.map((r) => [r.name, r.id] as const), ...[...publicRows.values()].flatMap((row) => Object.entries(row.roleNames))]),
       users: new Map(users.flatMap((u) => [[u.email, u.id], [u.username, u.id]] as const)),
       clients: new Map(clients.map((c) => [c.niceId, c.id])),

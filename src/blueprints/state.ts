@@ -107,6 +107,8 @@ export interface State {
   sites: Map<string, { siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean }[]>;
   /** Verified ones under which names of the document could lie. */
   domains: DomainRef[];
+  /** Names of the document that lie in what another organization has proven. */
+  heldByOthers: Set<string>;
   /** Name → id; Admin is not among them. */
   roles: Map<string, number>;
   /** E-mail address or user name → id, of members. */

@@ -1,4 +1,5 @@
 export { BulkWrites, type ColumnValues, type Relation } from './bulk/bulk-writes.js';
+export { refusedName } from './domains/domains.service.js';
 export { hashShared, headerAuthSecret, matchesShared } from './auth/shared-secrets.js';
 export { driftOf, fieldOf, shownOf } from './field-names.js';
 export { routeOf } from './private/destinations.js';

@@ -663,7 +663,8 @@ describe('a site that waits for approval', () => {
   it('is rejected with all that it staged', async () => {
     const orgId = await org();
     const s = await site(orgId);
-    await suspend(s);
+    // As claimed under a key whose sites wait.
+    await house.sql(`UPDATE site SET status = 'pending' WHERE site_id = $1`, [s.siteId]);
     await send(orgId, s, 'bootstrap', web({ 'full-domain': domainOf(orgId, 'web') }));
     expect(await rows(orgId)).toHaveLength(1);
     await house.root.expect('DELETE', `/site/${s.siteId}`);
@@ -711,23 +712,24 @@ describe('what waits for approval blocks nothing that is in service', () => {
     expect(await send(orgId, squatter, 'file', web({ name: 'Mine now', 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('belongs to the') }] });
   });
 
-  it('nor a blueprint of the operator under other keys, and one that wants a name of another organization', async () => {
+  it('nor a blueprint of the operator under other keys; what waits in another organization stays', async () => {
     const [orgId, other] = [await org(), await org()];
     await waiting(orgId, squat(orgId));
     await waiting(other, web({ 'full-domain': domainOf(orgId, 'other') }, 'elsewhere'));
     const document = {
       'public-resources': {
         a: { name: 'A', mode: 'http', 'full-domain': domainOf(orgId, 'web') }, b: { name: 'B', mode: 'tcp', 'proxy-port': 4000 }, c: { name: 'C', mode: 'http', 'full-domain': `x.wild-${orgId}.localhost` },
-        d: { name: 'D', mode: 'http', 'full-domain': domainOf(orgId, 'other') },
       },
       'private-resources': { e: { name: 'E', mode: 'host', destination: '10.0.0.1', alias: 'DB.internal', site: (await site(orgId, 'good')).niceId } },
     };
     const plan = await apply(orgId, JSON.stringify(document), '?dryRun=true');
     expect(plan.body.data?.changes.filter((c) => c.action === 'delete').map((c) => c.key).sort()).toEqual(['db', 'raw', 'web', 'wild']);
     expect((await apply(orgId, JSON.stringify(document))).status).toBe(201);
-    expect((await rows(orgId)).map((r) => r.key)).toEqual(['a', 'b', 'c', 'd']);
+    expect((await rows(orgId)).map((r) => r.key)).toEqual(['a', 'b', 'c']);
+    const theirs = { 'public-resources': { d: { name: 'D', mode: 'http', 'full-domain': domainOf(orgId, 'other') } } };
+    expect(await apply(orgId, JSON.stringify(theirs))).toMatchObject({ status: 400, body: { fields: [{ path: 'public-resources.d.full-domain' }] } });
     expect((await privates(orgId)).map((p) => p.key)).toEqual(['e']);
-    expect(await rows(other)).toEqual([]);
+    expect(await staged(other)).toEqual(['elsewhere']);
     expect((await gaveWay(orgId, 'blueprint.apply')).sort()).toEqual(['db', 'raw', 'web', 'wild']);
   });
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Config, Db } from '../../libs/platform/index.js';
-import { AuditService } from '../../src/audit/index.js';
+import { AuditService, EventsService } from '../../src/audit/index.js';
 import { DomainVerifier } from '../../src/resources/domains/domain-verifier.service.js';
 import { DomainsRepository } from '../../src/resources/domains/domains.repository.js';
 import { DomainsService } from '../../src/resources/domains/domains.service.js';
@@ -221,7 +221,7 @@ describe('verification', () => {
     const names = Array.from({ length: 40 }, fresh);
     for (const name of names) await create('acme', 'ns', name);
     dns.questions.length = 0;
-    const parts = [house.get(Db), house.get(Config), house.get(DomainsRepository), house.get(AuditService)] as const;
+    const parts = [house.get(Db), house.get(Config), house.get(DomainsRepository), house.get(AuditService), house.get(EventsService)] as const;
     const servers = [house.get(DomainVerifier), ...[1, 2, 3].map(() => new DomainVerifier(...parts))];
     await Promise.all(servers.map((server) => server.checkDue()));
     const asked = dns.questions.filter((q) => names.some((name) => q === `NS ${name}`));

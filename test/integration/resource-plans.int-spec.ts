@@ -4,6 +4,8 @@ import type { ListResourcesQuery } from '../../src/resources/public/resources.dt
 import { type House, openHouse } from '../support/house.js';
 
 const MANY = 20_000;
+/** Of one statement. */
+const BATCH = 5_000;
 const SITES = 1000;
 
 let house: House;
@@ -16,12 +18,14 @@ beforeAll(async () => {
     `INSERT INTO site (org_id, nice_id, name, status) SELECT 'large', 'site-' || i, 'Site ' || i, 'approved' FROM generate_series(1, ${SITES}) i`,
   );
   // Every tenth is off, every hundredth open to all or raw, every fiftieth unhealthy.
-  await house.sql(
-    `INSERT INTO resource (org_id, nice_id, name, http, protocol, full_domain, proxy_port, sso, enabled, health)
-     SELECT 'large', 'nice-' || i, 'Resource ' || md5(i::text), i % 100 <> 2, 'tcp', CASE WHEN i % 100 <> 2 THEN 'r' || i || '.example.com' END,
-       CASE WHEN i % 100 = 2 THEN i END, i % 100 <> 1, i % 10 <> 0, CASE WHEN i % 50 = 0 THEN 'unhealthy' ELSE 'healthy' END
-     FROM generate_series(1, ${MANY}) i`,
-  );
+  for (let from = 1; from <= MANY; from += BATCH) {
+    await house.sql(
+      `INSERT INTO resource (org_id, nice_id, name, http, protocol, full_domain, proxy_port, sso, enabled, health)
+       SELECT 'large', 'nice-' || i, 'Resource ' || md5(i::text), i % 100 <> 2, 'tcp', CASE WHEN i % 100 <> 2 THEN 'r' || i || '.example.com' END,
+         CASE WHEN i % 100 = 2 THEN i END, i % 100 <> 1, i % 10 <> 0, CASE WHEN i % 50 = 0 THEN 'unhealthy' ELSE 'healthy' END
+       FROM generate_series(${from}, ${from + BATCH - 1}) i`,
+    );
+  }
   await house.sql(
     `INSERT INTO target (org_id, resource_id, site_id, ip, port) SELECT 'large', r.resource_id, s.site_id, '10.0.0.1', 80
      FROM resource r JOIN (SELECT site_id, row_number() OVER () AS n FROM site WHERE org_id = 'large') s ON s.n = 1 + r.resource_id % ${SITES}`,

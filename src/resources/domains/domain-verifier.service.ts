@@ -1,9 +1,10 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Resolver } from 'node:dns/promises';
-import { Config, Db, isDatabaseAway, isUniqueViolation, systemPrincipal } from '../../../libs/platform/index.js';
-import { AuditService } from '../../audit/index.js';
+import type { EntityManager } from 'typeorm';
+import { checkViolated, Config, Db, isDatabaseAway, isUniqueViolation, systemPrincipal } from '../../../libs/platform/index.js';
+import { AuditService, EventsService } from '../../audit/index.js';
 import type { DnsRecordView } from './domains.dto.js';
-import { DomainsRepository, type DueDomain } from './domains.repository.js';
+import { DomainsRepository, type DueDomain, type LostDomain } from './domains.repository.js';
 
 const LOOK_EVERY_MS = 5_000;
 const AT_ONCE = 16;
@@ -12,6 +13,7 @@ const QUERY_TIMEOUT_MS = 2_000;
 const BACKOFF = { firstSeconds: 10, capSeconds: 3_600 };
 const MAX_TRIES = 80;
 const TAKEN = 'Somebody else has verified this domain';
+const SHARED = 'This domain is shared by all organizations';
 /** What a resolver says when there is no such record. */
 const ABSENT = new Set(['ENODATA', 'ENOTFOUND', 'NXDOMAIN']);
 
@@ -32,6 +34,7 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
     config: Config,
     private readonly repository: DomainsRepository,
     private readonly audit: AuditService,
+    private readonly events: EventsService,
   ) {
     if (config.dnsResolvers.length > 0) this.resolver.setServers([...config.dnsResolvers]);
   }
@@ -68,16 +71,18 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
     try {
       await this.write(domain, verifiedIds, problem, domain.tries >= MAX_TRIES);
     } catch (error) {
-      if (!isUniqueViolation(error, 'domain_verified')) throw error;
-      await this.write(domain, verifiedIds, TAKEN, true);
+      const refusal = isUniqueViolation(error, 'domain_proven') ? TAKEN : checkViolated(error) === 'domain_claim_shared' ? SHARED : undefined;
+      if (refusal === undefined) throw error;
+      await this.write(domain, verifiedIds, refusal, true);
     }
   }
 
   private async write(domain: DueDomain, verifiedIds: number[], problem: string | null, last: boolean): Promise<void> {
     const { domainId, orgId, baseDomain } = domain;
     await this.db.tx(async (tx) => {
-      const mine = problem === null ? await this.repository.markVerified(tx, domain) : await this.repository.markUnverified(tx, domain, problem, last);
-      if (!mine) return;
+      const lost = problem === null ? await this.repository.markVerified(tx, domain) : [];
+      if (lost === null || (problem !== null && !(await this.repository.markUnverified(tx, domain, problem, last)))) return;
+      await this.tell(tx, lost);
       await this.repository.markRecords(tx, domainId, verifiedIds);
       if (problem !== null && !last) return;
       await this.audit.record(tx, this.principal, {
@@ -85,6 +90,14 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
         details: { baseDomain, ...(problem === null ? {} : { problem }) },
       });
     });
+  }
+
+  /** Those who held by a mere claim what is proven now. Whose proof it was is not for them to know. */
+  private async tell(tx: EntityManager, lost: LostDomain[]): Promise<void> {
+    await this.events.emit(tx, ...lost.map(({ orgId, ...data }) => ({ orgId, type: 'domain.unverified' as const, data })));
+    await this.audit.recordMany(tx, lost.map(({ orgId, domainId, baseDomain, reason }) => ({
+      principal: this.principal, orgId, action: 'domain.unverify', target: { type: 'domain', id: domainId }, details: { baseDomain, reason },
+    })));
   }
 
   /** ns: one of the name servers is enough of a proof, the others follow as they get round. cname: each of its two records. */

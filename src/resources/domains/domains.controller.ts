@@ -67,6 +67,7 @@ export class DomainsController {
   /** Begin the verification of a domain anew */
   @Post('domain/:domainId/restart')
   @Access('restartOrgDomain')
+  @ErrorAnswers(409)
   @Returns(Done, { message: 'Domain restarted successfully' })
   restartOrgDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string) {
     return this.domains.restart(principal, orgId, domainId);

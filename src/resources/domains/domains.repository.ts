@@ -17,6 +17,14 @@ export interface DueDomain {
   tries: number;
 }
 
+/** A claim that no longer counts, because another organization proved the name. */
+export interface LostDomain {
+  domainId: string;
+  orgId: string;
+  baseDomain: string;
+  reason: string;
+}
+
 export interface CheckedRecord {
   id: number;
   recordType: DnsRecordView['recordType'];
@@ -56,7 +64,10 @@ export class DomainsRepository {
     return [await page, (await total)[0]!.n];
   }
 
-  /** A wildcard domain counts as verified at once, the others are checked as soon as a server gets to it. */
+  /**
+   * A wildcard domain counts as verified at once, the others are checked as soon as a server gets to it.
+   * @throws check violation `domain_claim_same`, `…_around` or `…_shared` when a wildcard meets what somebody else holds (docs/adr/0019)
+   */
   async insert(
     tx: EntityManager,
     orgId: string,
@@ -79,12 +90,14 @@ export class DomainsRepository {
     );
   }
 
-  /** A verified domain of the given names that is not BASE_DOMAIN; whose it is. */
-  async verifiedAmong(em: EntityManager, names: string[]): Promise<{ orgId: string; baseDomain: string; type: DomainType }[]> {
+  /** Proven domains at a name and above it, and BASE_DOMAIN if it is the name. */
+  async provenAbove(em: EntityManager, name: string): Promise<{ orgId: string; baseDomain: string; type: DomainType; shared: boolean }[]> {
     return query(
       em,
-      `SELECT org_id AS "orgId", base_domain AS "baseDomain", type FROM domain WHERE verified AND NOT config_managed AND base_domain = ANY($1::text[])`,
-      [names],
+      `SELECT org_id AS "orgId", base_domain AS "baseDomain", type, config_managed AS shared FROM domain WHERE NOT config_managed AND verified AND type <> 'wildcard'
+         AND base_domain = ANY (names_above($1))
+       UNION ALL (SELECT org_id, base_domain, type, true FROM domain WHERE config_managed AND base_domain = $1 LIMIT 1)`,
+      [name],
     );
   }
 
@@ -126,11 +139,12 @@ export class DomainsRepository {
     );
   }
 
-  /** Begins verification anew, at once. */
+  /** Begins verification anew, at once; a wildcard counts again if nobody else holds the name by now. @throws as `insert` */
   async restart(tx: EntityManager, orgId: string, domainId: string): Promise<void> {
     await execute(
       tx,
-      'UPDATE domain SET tries = 0, failed = false, error_message = NULL, next_try_at = now() WHERE org_id = $1 AND domain_id = $2 AND NOT verified',
+      `UPDATE domain SET tries = 0, failed = false, error_message = NULL, verified = type = 'wildcard', next_try_at = CASE WHEN type <> 'wildcard' THEN now() END
+       WHERE org_id = $1 AND domain_id = $2 AND NOT verified`,
       [orgId, domainId],
     );
   }
@@ -144,7 +158,7 @@ export class DomainsRepository {
          SELECT substr(md5(gen_random_uuid()::text), 1, 15), org_id, $1, 'wildcard', true, true FROM org o
          WHERE ($3::text IS NULL OR org_id = $3)
            AND NOT EXISTS (SELECT FROM domain d WHERE d.org_id = o.org_id AND d.base_domain = $1 AND d.type = 'wildcard' AND d.config_managed)
-         ON CONFLICT (org_id, base_domain, type) DO UPDATE SET config_managed = true
+         ON CONFLICT (org_id, base_domain, type) DO UPDATE SET config_managed = true, verified = true, failed = false, error_message = NULL
          RETURNING domain_id, xmax = 0 AS fresh
        )
        INSERT INTO domain_record (domain_id, record_type, base_domain, value, verified)
@@ -179,14 +193,29 @@ export class DomainsRepository {
     );
   }
 
-  /** @returns false when the domain is gone, verified, or was restarted meanwhile. @throws unique violation when somebody else has verified it. */
-  async markVerified(tx: EntityManager, { domainId, tries }: DueDomain): Promise<boolean> {
+  /**
+   * @returns what others lost by this proof; null when the domain is gone, verified, or was restarted meanwhile.
+   * @throws unique violation when somebody else has proven it, check violation `domain_claim_shared` for BASE_DOMAIN.
+   */
+  async markVerified(tx: EntityManager, { domainId, orgId, tries, baseDomain }: DueDomain): Promise<LostDomain[] | null> {
+    await query(tx, 'SELECT lock_claims()', []);
+    const held = await query<{ domainId: string }>(
+      tx,
+      `SELECT domain_id AS "domainId" FROM domain WHERE verified AND NOT config_managed AND org_id <> $1 AND base_domain = ANY (names_above($2))
+       UNION ALL SELECT domain_id FROM domains_below($1, $2)`,
+      [orgId, baseDomain],
+    );
     const changed = await execute(
       tx,
       `UPDATE domain SET verified = true, failed = false, error_message = NULL, next_try_at = NULL WHERE domain_id = $1 AND tries = $2 AND NOT verified`,
       [domainId, tries],
     );
-    return changed > 0;
+    if (changed === 0) return null;
+    return query<LostDomain>(
+      tx,
+      `SELECT domain_id AS "domainId", org_id AS "orgId", base_domain AS "baseDomain", error_message AS reason FROM domain WHERE domain_id = ANY ($1) AND NOT verified ORDER BY domain_id`,
+      [held.map((domain) => domain.domainId)],
+    );
   }
 
   /** Whether a failure was the last. @returns false when the domain is gone, verified, or was restarted meanwhile. */

@@ -2,10 +2,9 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nes
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import {
-  type Answer, created, Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, TenantResolvers, windowIfAsked, windowOf,
+  type Answer, type AppError, checkViolated, created, Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, TenantResolvers, windowIfAsked, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
-import { isWithin, parentOf } from '../names.js';
 import { type FullDomain, fullDomainOf, recordsFor } from './domain-names.js';
 import type { CreatedDomain, CreateDomainBody, DnsRecordView, DomainList, DomainView, DomainType, Done, UpdatedDomain, UpdateDomainBody } from './domains.dto.js';
 import { type DomainRow, DomainsRepository } from './domains.repository.js';
@@ -16,7 +15,7 @@ const CACHED = 10_000;
 /** Domains that resources get their names from (integration-api.md §3.8). */
 @Injectable()
 export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
-  /** Verified ones: neither name nor type of a domain ever changes, and verified it stays. */
+  /** Ones that were verified: neither name nor type of a domain ever changes. Whether they still are is asked when a name is written. */
   private readonly verified = new LRUCache<string, { orgId: string; type: DomainType; baseDomain: string }>({ max: CACHED });
 
   constructor(
@@ -45,14 +44,16 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
   }
 
   /**
-   * The name that a resource gets, for services that make resources. The domain stays as it is until the end of the transaction.
+   * The name that a resource gets, for services that make resources. The domain stays there until the end of the transaction.
+   * @param has the name that the resource has already, and keeps even if its domain is no longer verified
    * @throws not_found when the domain is of another organization; validation when it is not verified or the subdomain is wrong.
    */
-  async nameOn(tx: EntityManager, orgId: string, domainId: string, subdomain: string | null | undefined): Promise<FullDomain> {
+  async nameOn(tx: EntityManager, orgId: string, domainId: string, subdomain: string | null | undefined, has: string | null = null): Promise<FullDomain> {
     const domain = await this.repository.hold(tx, orgId, domainId);
     if (!domain) throw notFound('Domain');
-    if (!domain.verified) throw invalid('domainId', 'the domain is not verified');
-    return fullDomainOf(domain, subdomain);
+    const full = fullDomainOf(domain, subdomain);
+    if (!domain.verified && full.fullDomain !== has) throw notVerified();
+    return full;
   }
 
   /**
@@ -67,7 +68,10 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
     return this.nameOn(tx, orgId, domainId, subdomain);
   }
 
-  /** @throws conflict when the organization has it or somebody verified it; validation for a cname on two labels or a name inside a verified domain. */
+  /**
+   * @throws conflict when the organization has it or somebody else holds it; validation for a cname on two labels, and for a claim without a
+   * proof above, below or within what somebody else holds (docs/adr/0019).
+   */
   async create(principal: Principal, orgId: string, body: CreateDomainBody): Promise<Answer<CreatedDomain>> {
     const { type, certResolver = null, preferWildcardCert = null } = body;
     const baseDomain = body.baseDomain.toLowerCase();
@@ -76,7 +80,7 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
     const records = recordsFor(domain, { nameservers: this.config.dnsNameservers, cnameSuffix: this.config.dnsCnameSuffix, serverIp: this.config.dnsServerIp });
     try {
       return await this.db.tx(async (tx) => {
-        await this.requireFree(tx, orgId, domain);
+        await this.requireNew(tx, orgId, domain);
         await this.repository.insert(tx, orgId, domain);
         await this.repository.insertRecords(tx, domain.domainId, type === 'wildcard', records);
         await this.audit.record(tx, principal, { orgId, action: 'domain.create', target: { type: 'domain', id: domain.domainId }, details: { baseDomain, type } });
@@ -89,19 +93,17 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
         });
       });
     } catch (error) {
-      if (isUniqueViolation(error)) throw conflict('This domain exists already');
-      throw error;
+      throw refusedClaim(error) ?? (isUniqueViolation(error) ? conflict('This domain exists already') : error);
     }
   }
 
-  /** Within another organization's domain nobody gets one; within one's own verified ns domain ns and cname say nothing new. */
-  private async requireFree(tx: EntityManager, orgId: string, d: { baseDomain: string; type: string }): Promise<void> {
-    const names = [d.baseDomain];
-    for (let name = d.baseDomain; name.includes('.'); ) names.push((name = parentOf(name)));
-    const taken = await this.repository.verifiedAmong(tx, names);
-    if (taken.some((t) => t.baseDomain === d.baseDomain)) throw conflict('This domain is verified already');
-    const around = taken.find((t) => isWithin(d.baseDomain, t.baseDomain) && (t.orgId !== orgId ? t.type !== 'cname' : t.type === 'ns' && d.type !== 'wildcard'));
-    if (around) throw invalid('baseDomain', 'lies within a domain that is verified');
+  /** What is to be proven and is proven already, or lies in one's own verified ns domain, says nothing new. Claims without a proof the database judges. */
+  private async requireNew(tx: EntityManager, orgId: string, { baseDomain, type }: { baseDomain: string; type: DomainType }): Promise<void> {
+    if (type === 'wildcard') return;
+    const proven = await this.repository.provenAbove(tx, baseDomain);
+    if (proven.some((p) => p.shared)) throw shared();
+    if (proven.some((p) => p.baseDomain === baseDomain)) throw taken();
+    if (proven.some((p) => p.orgId === orgId && p.type === 'ns')) throw invalid('baseDomain', 'lies within a domain of yours that is verified');
   }
 
   async list(_principal: Principal, orgId: string, page: PageQuery): Promise<DomainList> {
@@ -156,20 +158,57 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
     return rows.map((row) => (row.recordType === 'A' ? { ...row, value: this.config.dnsServerIp } : row));
   }
 
-  /** Forgets failures and checks again at once; a verified domain stays so. */
+  /**
+   * Forgets failures and checks again at once; a verified domain stays so.
+   * @throws as `create` for a wildcard that lost its name to somebody who still holds it
+   */
   async restart(principal: Principal, orgId: string, domainId: string): Promise<Done> {
-    return this.db.tx(async (tx) => {
-      await this.lock(tx, orgId, domainId);
-      await this.repository.restart(tx, orgId, domainId);
-      await this.audit.record(tx, principal, { orgId, action: 'domain.restart', target: { type: 'domain', id: domainId } });
-      return { success: true };
-    });
+    return this.db
+      .tx(async (tx) => {
+        await this.lock(tx, orgId, domainId);
+        await this.repository.restart(tx, orgId, domainId);
+        await this.audit.record(tx, principal, { orgId, action: 'domain.restart', target: { type: 'domain', id: domainId } });
+        return { success: true };
+      })
+      .catch((error: unknown) => {
+        throw refusedClaim(error) ?? error;
+      });
   }
 
   private async lock(tx: EntityManager, orgId: string, domainId: string): Promise<DomainRow> {
     const row = await this.repository.lock(tx, orgId, domainId);
     if (!row) throw notFound('Domain');
     return row;
+  }
+}
+
+const taken = () => conflict('This domain is verified already');
+const shared = () => conflict('This domain is shared by all organizations, or lies within one that is');
+const notVerified = () => invalid('domainId', 'the domain is not verified');
+
+/** What the database says of a claim (docs/adr/0019). */
+function refusedClaim(error: unknown): AppError | undefined {
+  switch (checkViolated(error)) {
+    case 'domain_claim_same':
+      return taken();
+    case 'domain_claim_shared':
+      return shared();
+    case 'domain_claim_around':
+      return invalid('baseDomain', 'lies above, below or within a domain that another organization has verified');
+    default:
+      return undefined;
+  }
+}
+
+/** What the database says of a name that a resource was to get. */
+export function refusedName(error: unknown): AppError | undefined {
+  switch (checkViolated(error)) {
+    case 'resource_domain_verified':
+      return notVerified();
+    case 'resource_name_held':
+      return conflict('This full domain lies within a domain that another organization has verified');
+    default:
+      return undefined;
   }
 }
 

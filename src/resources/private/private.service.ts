@@ -5,7 +5,7 @@ import {
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, SitesService } from '../../sites/index.js';
-import { DomainsService } from '../domains/domains.service.js';
+import { DomainsService, refusedName } from '../domains/domains.service.js';
 import { checkDestination, checkName, routeOf, WEB_PORTS } from './destinations.js';
 import type {
   CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceDetail, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody,
@@ -166,7 +166,7 @@ export class PrivateResourcesService implements OnModuleInit {
     if (body.mode !== undefined || body.destination !== undefined) checkDestination(columns);
     const route = body.destination === undefined ? null : routeOf(body.destination);
     if (route !== null && (await this.repository.isOwn(tx, orgId, route))) throw ownAddress();
-    const full = columns.domainId === null ? null : await this.domains.nameOn(tx, orgId, columns.domainId, body.subdomain);
+    const full = columns.domainId === null ? null : await this.domains.nameOn(tx, orgId, columns.domainId, body.subdomain, before.fullDomain);
     const siteIds = mergedSites(body) ?? before.siteIds;
     const moved = siteIds.join() !== before.siteIds.join();
     if (moved && (await this.repository.setSites(tx, orgId, siteResourceId, siteIds)) !== siteIds.length) throw notFound('Site');
@@ -235,6 +235,8 @@ function versioned(row: StoredSiteResource | null): { resource: SiteResourceView
 }
 
 function known(error: unknown): unknown {
+  const refused = refusedName(error);
+  if (refused) return refused;
   if (isUniqueViolation(error, NICE_ID_INDEX)) return conflict('This niceId is already in use');
   if (isUniqueViolation(error, 'site_resource_alias')) return conflict('This alias is already in use');
   if (isUniqueViolation(error, 'site_resource_full_domain')) return conflict('This full domain is already in use');

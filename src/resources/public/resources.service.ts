@@ -5,7 +5,7 @@ import {
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, NICE_ID_PROBLEM, SitesService } from '../../sites/index.js';
-import { DomainsService } from '../domains/domains.service.js';
+import { DomainsService, refusedName } from '../domains/domains.service.js';
 import type { FullDomain } from '../domains/domain-names.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type GaveWay, StagedRows, type Wanted } from '../staged/staged-rows.js';
@@ -170,7 +170,7 @@ export class ResourcesService implements OnModuleInit {
     tx: EntityManager, before: StoredResource, domainId = before.domainId, subdomain: string | null | undefined = before.subdomain,
   ): Promise<FullDomain & { domainId: string }> {
     if (domainId === null) throw invalid('domainId', 'the resource has no domain; give one');
-    return { domainId, ...(await this.domains.nameOn(tx, before.orgId, domainId, subdomain)) };
+    return { domainId, ...(await this.domains.nameOn(tx, before.orgId, domainId, subdomain, before.fullDomain)) };
   }
 
   /** @throws conflict when a wildcard covers the name, or the wildcard a name. */
@@ -205,6 +205,8 @@ function requireNiceId({ http, niceId }: StoredResource, wanted: string | undefi
 const isTaken = (error: unknown) => isUniqueViolation(error) || isNotNullViolation(error, 'org_id') || (error instanceof AppError && error.code === 'conflict');
 
 function known(error: unknown): unknown {
+  const refused = refusedName(error);
+  if (refused) return refused;
   if (isUniqueViolation(error, 'resource_full_domain')) return domainTaken();
   if (isNotNullViolation(error, 'org_id')) return conflict('This full domain conflicts with a wildcard');
   if (isUniqueViolation(error, 'resource_port')) return conflict('This port is already in use');

@@ -22,11 +22,12 @@ export interface GaveWay {
 }
 
 /** `once`: no document declares it, so it came from one that is applied once. */
-type Gone = GaveWay & { orgId: string; once: boolean };
+type Gone = Omit<GaveWay, 'type'> & { once: boolean };
 
 /**
  * Rows that wait for a site's approval block nothing that is in service: they go, with their declarations, when an operator or an approved
- * site wants what they hold. Only ever called where something was in the way.
+ * site of the same organization wants what they hold. What another organization holds is taken, waiting or not. Only ever called where
+ * something was in the way.
  */
 @Injectable()
 export class StagedRows {
@@ -35,41 +36,41 @@ export class StagedRows {
     private readonly hooks: Hooks,
   ) {}
 
-  /** @returns what went, the organization's own; null when no waiting row was in the way. */
+  /** @returns what went; null when no waiting row of the organization was in the way. */
   async makeRoom(tx: EntityManager, orgId: string, type: GaveWay['type'], wanted: Wanted): Promise<GaveWay[] | null> {
     const ids = type === 'resource' ? await this.publicOnes(tx, orgId, wanted) : await this.privateOnes(tx, orgId, wanted);
     if (ids.length === 0) return null;
     return this.remove(tx, orgId, type, ids);
   }
 
-  /** Rows that are no longer staged stay. @returns what went, the organization's own */
+  /** Rows that are no longer staged stay. @returns what went */
   async remove(tx: EntityManager, orgId: string, type: GaveWay['type'], ids: number[]): Promise<GaveWay[]> {
     if (ids.length === 0) return [];
     const parts = type === 'resource' ? 'target' : 'site_resource_site';
-    const served = await query<{ orgId: string; siteId: number }>(
+    const served = await query<{ siteId: number }>(
       tx,
-      `SELECT DISTINCT r.org_id AS "orgId", p.site_id AS "siteId" FROM ${type} r JOIN ${parts} p USING (${type}_id) WHERE r.staged_by IS NOT NULL AND r.${type}_id = ANY ($1::bigint[])`,
-      [ids],
+      `SELECT DISTINCT p.site_id AS "siteId" FROM ${type} r JOIN ${parts} p USING (${type}_id) WHERE r.org_id = $1 AND r.staged_by IS NOT NULL AND r.${type}_id = ANY ($2::bigint[])
+       ORDER BY 1`,
+      [orgId, ids],
     );
     const gone = await query<Gone>(
       tx,
-      `DELETE FROM ${type} WHERE staged_by IS NOT NULL AND ${type}_id = ANY ($1::bigint[]) RETURNING org_id AS "orgId", nice_id AS "niceId", staged_by AS "siteId",
+      `DELETE FROM ${type} WHERE org_id = $1 AND staged_by IS NOT NULL AND ${type}_id = ANY ($2::bigint[]) RETURNING nice_id AS "niceId", staged_by AS "siteId",
          NOT EXISTS (SELECT FROM ${type}_declaration d WHERE d.${type}_id = ${type}.${type}_id) AS once`,
-      [ids],
+      [orgId, ids],
     );
-    for (const owner of new Set(gone.map((row) => row.orgId))) {
-      await this.sites.bumpDesired(tx, owner, served.filter((row) => row.orgId === owner).map((row) => row.siteId).sort((a, b) => a - b));
-    }
+    await this.sites.bumpDesired(tx, orgId, served.map((row) => row.siteId));
     await this.hooks.onceStagedGone.run(tx, [...new Set(gone.filter((row) => row.once).map((row) => row.siteId))]);
-    return gone.filter((row) => row.orgId === orgId).map(({ niceId, siteId }) => ({ type, niceId, siteId }));
+    return gone.map(({ niceId, siteId }) => ({ type, niceId, siteId }));
   }
 
   private async publicOnes(tx: EntityManager, orgId: string, { niceId, fullDomain, port, of }: Wanted): Promise<number[]> {
     const below = fullDomain?.startsWith('*.') ? coveredNames(fullDomain) : [];
     const rows = await query<{ id: number }>(
       tx,
-      `SELECT resource_id AS id FROM resource WHERE staged_by IS NOT NULL AND resource_id <> $7 AND (full_domain = ANY ($2) OR (full_domain LIKE ($3::text[])[1] AND full_domain NOT LIKE ($3::text[])[2])
-         OR (org_id = $1 AND (nice_id = $4 OR (protocol = $5 AND proxy_port = $6::int)))) ORDER BY resource_id FOR UPDATE`,
+      `SELECT resource_id AS id FROM resource WHERE org_id = $1 AND staged_by IS NOT NULL AND resource_id <> $7 AND (
+         full_domain = ANY ($2) OR (full_domain LIKE ($3::text[])[1] AND full_domain NOT LIKE ($3::text[])[2]) OR nice_id = $4 OR (protocol = $5 AND proxy_port = $6::int)
+       ) ORDER BY resource_id FOR UPDATE`,
       [orgId, fullDomain ? [fullDomain, coveringWildcard(fullDomain)] : [], below, niceId ?? null, port?.protocol ?? null, port?.port ?? null, of ?? 0],
     );
     return rows.map((row) => row.id);
