@@ -1,0 +1,76 @@
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Api, deviceToken, newtToken, provision } from '../support/api.js';
+import { type TestApp, logIn, startApp } from '../support/app.js';
+import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
+import { type FixtureSecrets, fixtureSecrets, migrateFixture } from '../support/fixture.js';
+
+const versions = readdirSync(fileURLToPath(new URL('../fixtures', import.meta.url))).flatMap((name) => /^(.*)\.sql$/.exec(name)?.[1] ?? []);
+
+/** Everything that a migration makes, in words that do not depend on the order in which columns were added. */
+const SCHEMA = `
+  SELECT format('column %s.%s %s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 'not null' END, pg_get_expr(d.adbin, d.adrelid)) AS fact
+  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v')
+  UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public'
+  UNION ALL SELECT format('constraint %s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+  UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+  UNION ALL SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind IN ('f', 'p')
+  UNION ALL SELECT format('view %s %s', viewname, definition) FROM pg_views WHERE schemaname = 'public'
+  ORDER BY 1`;
+const schemaOf = async (url: string): Promise<string[]> => (await queryDatabase<{ fact: string }>(url, SCHEMA)).map((row) => row.fact);
+
+describe.each(versions)('a database of %s, brought up to date', (version) => {
+  let database: TestDatabase;
+  let secrets: FixtureSecrets;
+  let app: TestApp;
+  beforeAll(async () => {
+    secrets = fixtureSecrets(version);
+    database = await migrateFixture(version);
+    app = await startApp(database.url, { BASE_DOMAIN: 'gate.example' });
+  });
+  afterAll(async () => {
+    await app?.close();
+    await database?.drop();
+  });
+
+  it('has the schema of a new one', async () => {
+    const fresh = await createTestDatabase();
+    expect(await schemaOf(database.url)).toEqual(await schemaOf(fresh.url));
+    await fresh.drop();
+  });
+
+  it('lets in everybody whom it let in: administrator, member, keys of the API, machines of each kind', async () => {
+    const status = async (api: Api, path: string): Promise<number> => (await api.get(path)).status;
+    expect(await status(await logIn(app.url, 'admin@example.com', secrets.adminPassword), '/orgs')).toBe(200);
+    expect(await status(await logIn(app.url, 'member@acme.example', secrets.memberPassword), '/org/acme')).toBe(200);
+    expect(await status(app.root.as(secrets.rootKey), '/orgs')).toBe(200);
+    expect(await status(app.root.as(secrets.apiKey), '/org/acme/sites')).toBe(200);
+    expect((await deviceToken(app.url, secrets.device.api_key)).status).toBe(200);
+    expect((await deviceToken(app.url, secrets.pending.api_key)).status).toBe(200);
+    expect((await newtToken(app.url, secrets.newt.newtId, secrets.newt.secret)).status).toBe(200);
+  });
+
+  it('knows its devices again, and its keys make new ones', async () => {
+    const { hardware_id, device_id } = secrets.device;
+    const again = await provision(app.url, { provision_key: secrets.provisioningKey, hardware_id });
+    expect(again).toMatchObject({ status: 200, body: { device_id, api_key: '' } });
+    const fresh = await provision(app.url, { provision_key: secrets.provisioningKey });
+    expect(fresh).toMatchObject({ status: 201, body: { credential_type: 'api_key' } });
+  });
+
+  it('still has what it had', async () => {
+    const { sites } = await app.root.expect<{ sites: { name: string; status: string }[] }>('GET', '/org/acme/sites?pageSize=100');
+    expect(sites.map((site) => site.name)).toEqual(expect.arrayContaining(['Press 14', 'Suspended', 'Pending', 'Meter', 'Gate', 'Branch', 'Only one']));
+    const { resources } = await app.root.expect<{ resources: { name: string; targets: unknown[] }[] }>('GET', '/org/acme/resources');
+    expect(resources.map((one) => one.name).sort()).toEqual(['Below', 'Portal', 'Raw', 'Shop']);
+    expect(resources.find((one) => one.name === 'Portal')!.targets).toHaveLength(2);
+    // What waits for approval is not shown before.
+    await app.root.expect('POST', '/org/acme/approvals', { siteIds: [secrets.pending.siteId], decision: 'approve' });
+    const { resources: after } = await app.root.expect<{ resources: { name: string; enabled: boolean }[] }>('GET', '/org/acme/resources');
+    expect(after.find((one) => one.name === 'Staged')).toMatchObject({ enabled: true });
+    const { invitations } = await app.root.expect<{ invitations: { email: string }[] }>('GET', '/org/acme/invitations');
+    expect(invitations.map((one) => one.email)).toContain('invited@acme.example');
+  });
+});
