@@ -113,17 +113,16 @@ export class BlueprintsService implements OnModuleInit {
 
   /**
    * A profile's blueprint, once for a site; after it was applied another call changes nothing. What is wrong with it is recorded and not
-   * thrown: the claim has happened, and it is tried again when somebody may have mended it.
+   * thrown: the claim has happened, and it is tried again when somebody may have mended it. @returns whether nothing is left to do
    */
-  async applyProfile(orgId: string, siteId: number, text: string): Promise<void> {
+  async applyProfile(orgId: string, siteId: number, text: string): Promise<boolean> {
     const site = await this.db.tx((tx) => this.repository.lockSite(tx, orgId, siteId));
-    if (!site) return;
+    if (!site) return true;
     const parsed = parse(text, { templates: siteTemplates(site) });
-    if (parsed.ok) await this.applyModel(orgId, siteId, 'profile', parsed.model);
-    else {
-      const message = describeAll(parsed.problems);
-      await this.refuse({ orgId, siteId, name: site.name, source: 'NEWT', kind: 'profile', succeeded: false, message, contents: withoutSecrets(text, OPEN_SITE_TEMPLATES) });
-    }
+    if (parsed.ok) return (await this.applyModel(orgId, siteId, 'profile', parsed.model)).ok;
+    const message = describeAll(parsed.problems);
+    await this.refuse({ orgId, siteId, name: site.name, source: 'NEWT', kind: 'profile', succeeded: false, message, contents: withoutSecrets(text, OPEN_SITE_TEMPLATES) });
+    return false;
   }
 
   async list(_principal: Principal, orgId: string, page: PageQuery): Promise<BlueprintList> {

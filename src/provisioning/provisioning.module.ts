@@ -17,6 +17,7 @@ import { Refusals } from './claims/refusals.js';
 import { KeysController } from './keys/keys.controller.js';
 import { KeysRepository } from './keys/keys.repository.js';
 import { KeysService } from './keys/keys.service.js';
+import { ProfileBlueprintsRepository } from './profiles/profile-blueprints.repository.js';
 import { ProfileBlueprints } from './profiles/profile-blueprints.service.js';
 import { ProfilesController } from './profiles/profiles.controller.js';
 import { ProfilesService } from './profiles/profiles.service.js';
@@ -29,7 +30,7 @@ import { TemplatesService } from './templates/templates.service.js';
   controllers: [ProfilesController, TemplatesController, KeysController, ClaimsController, DeviceDoorController, NewtDoorController],
   providers: [
     ProfilesService, TemplatesService, KeysService, KeysRepository, ClaimsService, ClaimsRepository, ClaimAdministrationService, KeyPolicies,
-    CredentialIssuer, CertificateAuthority, ProfileBlueprints, Refusals,
+    CredentialIssuer, CertificateAuthority, ProfileBlueprints, ProfileBlueprintsRepository, Refusals,
   ],
   exports: [KeysService, ProfileBlueprints],
 })

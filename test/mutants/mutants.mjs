@@ -55,9 +55,16 @@ export const mutants = [
   {
     rule: '3 together or not at all: the event',
     file: 'src/provisioning/claims/claims.service.ts',
-    find: '...made.map(({ site, item }) => ({\n          orgId,\n          type:',
-    replace: '...made.slice(1).map(({ site, item }) => ({\n          orgId,\n          type:',
+    find: '...made.map(({ site, item }) => ({\n          orgId,\n          orgUid,\n          type:',
+    replace: '...made.slice(1).map(({ site, item }) => ({\n          orgId,\n          orgUid,\n          type:',
     test: 'test/e2e/claims.e2e-spec.ts', name: 'rule 3',
+  },
+  {
+    rule: "3 together or not at all: the profile's blueprint is owed",
+    file: 'src/provisioning/claims/claims.service.ts',
+    find: '...(policy.hasBlueprint ? [this.profileBlueprints.owe(',
+    replace: '...(policy.hasBlueprint && policy.expired ? [this.profileBlueprints.owe(',
+    test: 'test/e2e/claim-crash.e2e-spec.ts', name: 'blueprint',
   },
   {
     rule: '4 idempotent by hardware id',

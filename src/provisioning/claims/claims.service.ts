@@ -232,6 +232,7 @@ export class ClaimsService {
           address: request.address, outcome: 'created', reason: null,
         })),
       ),
+      ...(policy.hasBlueprint ? [this.profileBlueprints.owe(tx, made.map(({ site }) => site.siteId))] : []),
       this.repository.spend(tx, keyId, made.length, [...uses].map(([generation, n]) => ({ generation, uses: n })), made.at(-1)!.item.request.address),
       this.audit.recordMany(
         tx,

@@ -1,21 +1,31 @@
-import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { Db, Hooks, isDatabaseAway, Notices, query } from '../../../libs/platform/index.js';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { Db, Hooks, isDatabaseAway, Notices } from '../../../libs/platform/index.js';
 import { BlueprintsService } from '../../blueprints/index.js';
+import { ProfileBlueprintsRepository } from './profile-blueprints.repository.js';
+
+const POLL_MS = 2000;
+const AT_ONCE = 20;
 
 /**
- * Applies the blueprint of a site's profile once, before anything that its agent sends: right after the claim, and as long as it could
- * not be applied again with each claim, session and document of the site, and when the site is approved.
+ * Applies the blueprint of a site's profile once, before anything that its agent sends. The claim's transaction says that it is owed; the
+ * server that claimed applies it right after. What was lost in between, or could not be applied, any server takes up: some times, ever more
+ * seldom, and with each claim, session and document of the site, and when the site is approved.
  */
 @Injectable()
-export class ProfileBlueprints implements OnModuleInit {
+export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(ProfileBlueprints.name);
   /** Approved by this process; the notice comes when that is committed. */
   private readonly approved = new Set<number>();
   private readonly waiting = new Set<number>();
   private running = false;
+  private timer: NodeJS.Timeout | undefined;
+  private round: Promise<void> = Promise.resolve();
+  private stopped = false;
 
   constructor(
     private readonly db: Db,
+    private readonly repository: ProfileBlueprintsRepository,
     private readonly blueprints: BlueprintsService,
     private readonly hooks: Hooks,
     private readonly notices: Notices,
@@ -35,24 +45,37 @@ export class ProfileBlueprints implements OnModuleInit {
     });
   }
 
+  onApplicationBootstrap(): void {
+    this.poll();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.round;
+  }
+
+  /** In the transaction that makes the sites. */
+  async owe(tx: EntityManager, siteIds: number[]): Promise<void> {
+    await this.repository.owe(tx, siteIds);
+  }
+
   /** The same as `ensure` without waiting for it: one site after the other, however many come at once. */
   soon(siteId: number): void {
     this.waiting.add(siteId);
     if (!this.running) void this.drain();
   }
 
-  /** Never throws: the claim has happened, and what is missing is made up for later. */
-  async ensure(siteId: number): Promise<void> {
+  /** Never throws: the claim has happened, and what is missing is still owed. @returns whether nothing is owed any more. */
+  async ensure(siteId: number): Promise<boolean> {
     try {
-      const [due] = await query<{ orgId: string; blueprint: string }>(
-        this.db.manager,
-        `SELECT s.org_id AS "orgId", p.blueprint FROM site s JOIN provisioning_template t ON t.template_id = s.template_id JOIN provisioning_profile p ON p.profile_id = t.profile_id
-         WHERE s.site_id = $1 AND p.blueprint IS NOT NULL AND NOT EXISTS (SELECT FROM blueprint_source b WHERE b.site_id = s.site_id AND b.kind = 'profile')`,
-        [siteId],
-      );
-      if (due) await this.blueprints.applyProfile(due.orgId, siteId, due.blueprint);
+      const due = await this.repository.dueOf(this.db.manager, siteId);
+      if (due && !(await this.blueprints.applyProfile(due.orgId, siteId, due.blueprint))) return false;
+      await this.repository.settle(this.db.manager, siteId);
+      return true;
     } catch (error) {
       if (!isDatabaseAway(error)) this.logger.error({ err: error, siteId }, 'The blueprint of a profile could not be applied');
+      return false;
     }
   }
 
@@ -63,5 +86,27 @@ export class ProfileBlueprints implements OnModuleInit {
       await this.ensure(siteId);
     }
     this.running = false;
+  }
+
+  private poll(): void {
+    this.round = this.work()
+      .catch((error: unknown) => {
+        if (!isDatabaseAway(error)) this.logger.error({ err: error }, 'Blueprints of profiles that are due could not be read');
+      })
+      .finally(() => {
+        if (!this.stopped) this.timer = setTimeout(() => this.poll(), POLL_MS).unref();
+      });
+  }
+
+  private async work(): Promise<void> {
+    for (let taken = AT_ONCE; taken === AT_ONCE && !this.stopped; ) {
+      const due = await this.repository.take(this.db.manager, AT_ONCE);
+      taken = due.length;
+      for (const { siteId, last } of due) {
+        if (this.stopped || (await this.ensure(siteId)) || !last) continue;
+        this.logger.warn({ siteId }, 'The blueprint of a profile is not tried again by itself; what is wrong stands with the site');
+        await this.repository.settle(this.db.manager, siteId);
+      }
+    }
   }
 }
