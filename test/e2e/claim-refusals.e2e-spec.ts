@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Api, newHardwareId, provision, type Reply, register, TestOrg } from '../support/api.js';
+import { Api, newHardwareId, newNonce, provision, type Reply, register, TestOrg } from '../support/api.js';
 import { queryDatabase } from '../support/database.js';
 import { startServer, type TestServer, until } from '../support/server.js';
 
@@ -7,7 +7,7 @@ let server: TestServer;
 let root: Api;
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ env: { REFUSALS_PER_MINUTE: '1000000' } });
   root = Api.root(server);
 });
 afterAll(async () => {
@@ -98,6 +98,55 @@ describe('rule 2: one uniform refusal', () => {
     expect(new Set(unattributed.claims.map((c) => c.reason))).toEqual(new Set(['malformed', 'unknown_key']));
     expect(unattributed.claims.every((c) => c.orgId === null)).toBe(true);
     expect(await sql(`SELECT 1 FROM claim WHERE org_id = $1 AND reason IN ('malformed', 'unknown_key')`, [org.orgId])).toEqual([]);
+  });
+
+  it('is the same under load: many at once for one reason, with one hardware id or a new one each, at both doors', async () => {
+    const org = await TestOrg.create(root);
+    const answers = { device: new Set<string>(), newt: new Set<string>() };
+    for (const [reason, { key, hardwareId }] of Object.entries(await reasons(org))) {
+      const ids = (i: number) => (i % 2 === 0 || reason === 'reclaim_refused' || reason === 'tombstoned' ? hardwareId : newHardwareId());
+      const device = Array.from({ length: 40 }, (_, i) => provision(server.url, { provision_key: key, hardware_id: ids(i) }));
+      const newt = reason === 'csr_missing' ? [] : Array.from({ length: 40 }, (_, i) => register(server.url, { provisioningKey: key, hardwareId: ids(i) }));
+      for (const reply of await Promise.all(device)) answers.device.add(bytes(reply));
+      for (const reply of await Promise.all(newt)) answers.newt.add(bytes(reply));
+    }
+    expect(answers.device.size, [...answers.device].join('\n')).toBe(1);
+    expect(answers.newt.size, [...answers.newt].join('\n')).toBe(1);
+    expect([...answers.device][0]).toContain('"status":403');
+    expect([...answers.newt][0]).toContain('"status":401');
+  });
+
+  it('is what a device gets that asks many times at once with a used-up or expired key, by hardware id or by nonce', async () => {
+    const org = await TestOrg.create(root);
+    const used = await org.key({ maxBatchSize: 1 });
+    await provision(server.url, { provision_key: used.siteProvisioningKey });
+    const expired = await org.key();
+    await expire(expired.siteProvisioningKeyId);
+    for (const key of [used, expired].map((one) => one.siteProvisioningKey)) {
+      const hardware_id = newHardwareId();
+      const nonce = { provisioningKey: key, claimNonce: newNonce() };
+      const device = await Promise.all(Array.from({ length: 40 }, () => provision(server.url, { provision_key: key, hardware_id })));
+      expect(device.map((reply) => reply.status)).toEqual(device.map(() => 403));
+      const newt = await Promise.all(Array.from({ length: 40 }, () => register(server.url, nonce)));
+      expect(newt.map((reply) => reply.status)).toEqual(newt.map(() => 401));
+    }
+    const [recorded] = await until(async () => {
+      const rows = await sql<{ n: number; reasons: string[] }>(
+        `SELECT sum(count)::int AS n, array_agg(DISTINCT reason ORDER BY reason) AS reasons FROM claim WHERE org_id = $1 AND outcome = 'refused'`, [org.orgId],
+      );
+      return rows[0]!.n === 160 ? rows : undefined;
+    });
+    expect(recorded!.reasons).toEqual(['expired', 'used_up']);
+  });
+
+  it('a device that asks many times at once with a good key is one site, and every answer says so', async () => {
+    const org = await TestOrg.create(root);
+    const key = await org.key({ maxBatchSize: 1 });
+    const hardware_id = newHardwareId();
+    const replies = await Promise.all(Array.from({ length: 40 }, () => provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id })));
+    expect(replies.map((reply) => reply.status).sort()).toEqual([...Array<number>(39).fill(200), 201]);
+    expect(new Set(replies.map((reply) => reply.body.device_id)).size).toBe(1);
+    expect((await org.readKey(key.siteProvisioningKeyId)).numUsed).toBe(1);
   });
 
   it('never leaves before the floor, whatever the reason', async () => {

@@ -20,9 +20,23 @@ export const mutants = [
   {
     rule: '2 the floor',
     file: 'src/provisioning/claims/refusals.ts',
-    find: 'await this.floor(arrivedAt);',
+    find: 'await this.floor.hold(arrivedAt);',
     replace: 'void arrivedAt;',
     test: 'test/e2e/claim-refusals.e2e-spec.ts', name: 'floor',
+  },
+  {
+    rule: '2 the floor under load',
+    file: 'src/provisioning/claims/refusal-floor.ts',
+    find: 'this.slowest = Math.max(this.slowest, took);',
+    replace: 'void took;',
+    test: 'src/provisioning/claims/refusal-floor.spec.ts',
+  },
+  {
+    rule: '2 under load too',
+    file: 'src/provisioning/claims/claims.service.ts',
+    find: 'for (const [twin, first] of twins) decisions[twin] = follow(decisions[first]!);',
+    replace: "for (const [twin] of twins) decisions[twin] = { do: 'again' };",
+    test: 'test/e2e/claim-refusals.e2e-spec.ts', name: 'many times at once',
   },
   {
     rule: '2 the private reason is recorded',

@@ -1,5 +1,3 @@
-import { AppError } from '../../../libs/platform/index.js';
-
 const MAX_BATCH = 128;
 const MAX_WAITING = 20_000;
 
@@ -23,9 +21,13 @@ export class Batcher<Item, Result> {
     private readonly hopeless: (error: unknown) => boolean,
   ) {}
 
-  /** @throws AppError `capacity` when too much is waiting already, or whatever the decision threw. */
+  /** Nothing more should be let in: for whoever asks before anything is known of an item, so that the answer tells nothing of it. */
+  get isFull(): boolean {
+    return this.waiting >= MAX_WAITING;
+  }
+
+  /** @throws whatever the decision threw. */
   submit(key: string, item: Item): Promise<Result> {
-    if (this.waiting >= MAX_WAITING) throw new AppError('capacity', 'Too many claims are waiting', { retryAfter: 5 });
     this.waiting++;
     return new Promise<Result>((resolve, reject) => {
       const entry = { item, resolve, reject };

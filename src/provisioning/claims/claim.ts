@@ -20,7 +20,7 @@ export interface ClaimRequest {
 /** Why a claim was refused. Private: the caller never learns it (claims.md rule 2). */
 export type RefusalReason =
   | 'malformed' | 'unknown_key' | 'wrong_secret' | 'retired_generation' | 'disabled' | 'revoked' | 'expired' | 'used_up' | 'door_closed'
-  | 'pattern' | 'csr_missing' | 'tombstoned' | 'reclaim_refused' | 'site_revoked' | 'org_gone';
+  | 'pattern' | 'csr_missing' | 'tombstoned' | 'reclaim_refused' | 'site_revoked' | 'contended' | 'org_gone';
 
 /** A credential as its device receives it, once. */
 export type IssuedCredential =

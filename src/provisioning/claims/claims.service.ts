@@ -34,14 +34,14 @@ type Known = Awaited<ReturnType<ClaimsRepository['known']>>;
 type Decision =
   | { do: 'created'; siteId: number; deviceId: string }
   | { do: 'known'; siteId: number }
-  /** Lost a race or stands twice in its batch: decide again. */
+  /** Lost a race: decide again. */
   | { do: 'again' }
   | { do: 'refuse'; reason: RefusalReason }
   | { do: 'capacity' }
   | { do: 'paused' };
 
-/** A claim that finds the site changed under its hands tries again; more often than this never happens by itself. */
-const ATTEMPTS = 5;
+/** A claim that finds the site changed under its hands tries again; more often than this never happens by itself, and is refused. */
+const ATTEMPTS = 10;
 
 /** One exchange of a provisioning key for a site's own credential (claims.md). Every door ends here. */
 @Injectable()
@@ -62,8 +62,9 @@ export class ClaimsService {
   ) {}
 
   /**
-   * @throws ClaimRefused with the private reason; AppError `capacity` when the address pool is full (rule 15), `claims_paused` when an
-   * operator stopped the organization's claims, `database_unavailable`. Nothing is spent or made in any of these cases.
+   * @throws ClaimRefused with the private reason; AppError `capacity` when the address pool is full (rule 15) and for nothing else,
+   * `claims_paused` when an operator stopped the organization's claims, `database_unavailable`, also when too many claims wait for it: whatever
+   * key they bring. Nothing is spent or made in any of these cases.
    */
   async claim(request: ClaimRequest): Promise<ClaimResult> {
     try {
@@ -78,6 +79,7 @@ export class ClaimsService {
   }
 
   private async exchange(request: ClaimRequest): Promise<ClaimResult> {
+    if (this.batches.isFull) throw new AppError('database_unavailable', 'The database does not keep up with the claims at the moment', { retryAfter: 5 });
     const token = parseKey(request.key);
     if (!token) throw new ClaimRefused('malformed');
     const secretHash = sha256(token.secret);
@@ -90,7 +92,7 @@ export class ClaimsService {
       const result = await this.finish(decision, request, policy, generation, fresh);
       if (result) return result;
     }
-    throw new AppError('capacity', 'The site is being changed by others at the moment', { retryAfter: 5 });
+    throw new ClaimRefused('contended', { ...ids(policy), generation });
   }
 
   /** The checks that need no lock. What a cached policy refuses is looked up afresh before the refusal counts. */
@@ -142,15 +144,17 @@ export class ClaimsService {
         if (reason) decisions[i] = { do: 'refuse', reason };
         else if (policy.paused) decisions[i] = { do: 'paused' };
       }
-      this.sortOutKnown(known, items, decisions);
+      const twins = this.sortOutKnown(known, items, decisions);
 
-      const fresh = indices.filter(unsettled);
+      const fresh = indices.filter((i) => unsettled(i) && !twins.has(i));
       if (policy.expired) for (const i of fresh) decisions[i] = { do: 'refuse', reason: 'expired' };
       const left = policy.maxUses === null ? Infinity : policy.maxUses - policy.uses;
       const taken = policy.expired ? [] : fresh.slice(0, left);
       const lost = taken.length > 0 ? await this.create(tx, policy, items, taken, decisions) : 0;
-      // Uses that a lost race gave back belong to those who came after.
-      for (const i of indices.filter(unsettled)) decisions[i] = lost > 0 ? { do: 'again' } : { do: 'refuse', reason: 'used_up' };
+      // Uses that a lost race gave back, or that found no address, belong to those who came after.
+      const rest: Decision = lost > 0 ? { do: 'again' } : decisions.some((d) => d?.do === 'capacity') ? { do: 'capacity' } : { do: 'refuse', reason: 'used_up' };
+      for (const i of fresh.filter(unsettled)) decisions[i] = rest;
+      for (const [twin, first] of twins) decisions[twin] = follow(decisions[first]!);
       return decisions as Decision[];
     });
   }
@@ -162,20 +166,22 @@ export class ClaimsService {
     return this.repository.known(tx, items[0]!.orgId, hardwareIds, nonces);
   }
 
-  /** Settles the claims whose hardware id or nonce is tombstoned, known, or earlier in the same batch. */
-  private sortOutKnown({ sites, tombstoned }: Known, items: Candidate[], decisions: (Decision | undefined)[]): void {
+  /** Settles the claims whose hardware id or nonce is tombstoned or known. @returns those of a device that stands earlier in the batch, with that one. */
+  private sortOutKnown({ sites, tombstoned }: Known, items: Candidate[], decisions: (Decision | undefined)[]): Map<number, number> {
     const open = items.flatMap((item, i) => (decisions[i] === undefined ? [{ item, i }] : []));
     const byAnchor = new Map(sites.map((s) => [s.hardwareId !== null ? anchor(s.hardwareId, null) : anchor(null, s.nonceHash), s]));
-    const seen = new Set<string>();
+    const firsts = new Map<string, number>();
+    const twins = new Map<number, number>();
     for (const { item, i } of open) {
       const key = anchor(item.request.hardwareId, item.request.nonceHash);
       if (key === null) continue;
       const site = byAnchor.get(key);
       if (item.request.hardwareId !== null && tombstoned.has(item.request.hardwareId)) decisions[i] = { do: 'refuse', reason: 'tombstoned' };
       else if (site) decisions[i] = { do: 'known', siteId: site.siteId };
-      else if (seen.has(key)) decisions[i] = { do: 'again' };
-      seen.add(key);
+      else if (firsts.has(key)) twins.set(i, firsts.get(key)!);
+      else firsts.set(key, i);
     }
+    return twins;
   }
 
   /** Makes the sites of `taken` with all that belongs to them. @returns how many lost a race for their hardware id. */
@@ -347,6 +353,9 @@ function inspect(policy: KeyPolicy, secretHash: Buffer, request: ClaimRequest): 
 }
 
 const ids = (p: KeyPolicy) => ({ orgId: p.orgId, orgUid: p.orgUid, keyId: p.keyId, templateId: p.templateId });
+
+/** What becomes of a claim when another of the same device was decided just before it: it finds the other's site, or shares its fate. */
+const follow = (first: Decision): Decision => (first.do === 'created' ? { do: 'known', siteId: first.siteId } : first);
 
 /** What makes two claims the same device: the hardware id, or the nonce where there is none. */
 function anchor(hardwareId: string | null, nonceHash: Buffer | null): string | null {

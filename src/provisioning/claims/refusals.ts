@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { type AppError, Config, Db, isDatabaseAway, RefusalLimiter } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import type { ClaimRefused, ClaimRequest } from './claim.js';
 import { type ClaimRow, ClaimsRepository } from './claims.repository.js';
+import { RefusalFloor } from './refusal-floor.js';
 
 const QUEUE = 10_000;
 const PER_MINUTE = 100;
@@ -27,6 +27,7 @@ interface Minute {
 @Injectable()
 export class Refusals implements OnApplicationShutdown {
   private readonly logger = new Logger(Refusals.name);
+  private readonly floor: RefusalFloor;
   private readonly minutes = new LRUCache<string, Minute>({ max: QUEUE });
   private queue: ClaimRow[] = [];
   private dropped = 0;
@@ -34,12 +35,14 @@ export class Refusals implements OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly config: Config,
+    config: Config,
     private readonly db: Db,
     private readonly repository: ClaimsRepository,
     private readonly audit: AuditService,
     private readonly limiter: RefusalLimiter,
-  ) {}
+  ) {
+    this.floor = new RefusalFloor(config.claimRefusalFloorMs);
+  }
 
   /**
    * @param answer the door's uniform refusal.
@@ -48,7 +51,7 @@ export class Refusals implements OnApplicationShutdown {
   async refuse(refused: ClaimRefused, request: ClaimRequest, arrivedAt: number, answer: AppError): Promise<never> {
     const presented = PUBLIC_ID.exec(request.key)?.[1];
     this.record(refused, request, presented);
-    await this.floor(arrivedAt);
+    await this.floor.hold(arrivedAt);
     this.limiter.refused(request.address, presented);
     throw answer;
   }
@@ -57,12 +60,6 @@ export class Refusals implements OnApplicationShutdown {
     await this.flushing;
     clearTimeout(this.timer);
     await this.flush();
-  }
-
-  private async floor(arrivedAt: number): Promise<void> {
-    const until = arrivedAt + this.config.claimRefusalFloorMs;
-    // Timers fire up to a millisecond early: look again.
-    for (let wait = until - performance.now(); wait > 0; wait = until - performance.now()) await delay(Math.ceil(wait));
   }
 
   private record(refused: ClaimRefused, request: ClaimRequest, presented: string | undefined): void {
