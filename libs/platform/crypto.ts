@@ -42,12 +42,16 @@ export function base32(bytes: Uint8Array): string {
   return text;
 }
 
+/** What a keyed hash tells apart; each has a key of its own. */
+export type MacPurpose = 'idempotent-body' | 'shared-secret';
+
 /**
  * Keys derived from the master key, one per purpose (HKDF-SHA256, RFC 5869, separate labels), so that none can stand in for another.
  */
 export class KeyRing {
   private readonly encryption: Buffer;
   private readonly tokens: Buffer;
+  private readonly macs: Record<MacPurpose, Buffer>;
   /** Tells whether two servers hold the same master key, without telling the key. */
   readonly fingerprint: string;
 
@@ -55,6 +59,7 @@ export class KeyRing {
     const derive = (label: string) => Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), `gatehouse/${label}`, 32));
     this.encryption = derive('encryption/1');
     this.tokens = derive('session-token/1');
+    this.macs = { 'idempotent-body': derive('idempotent-body/1'), 'shared-secret': derive('shared-secret/1') };
     this.fingerprint = derive('fingerprint/1').toString('hex');
   }
 
@@ -72,6 +77,11 @@ export class KeyRing {
       .setAAD(Buffer.from(about))
       .setAuthTag(sealed.subarray(12, 28));
     return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]);
+  }
+
+  /** HMAC-SHA256: recognises a value again, and tells nothing about it to who has the stored bytes alone, however few values there are to guess. */
+  mac(purpose: MacPurpose, value: string): Buffer {
+    return createHmac('sha256', this.macs[purpose]).update(value).digest();
   }
 
   /** @returns HMAC-SHA256 under the token key, as base64url. */

@@ -4,6 +4,7 @@ export * from './config.js';
 export * from './crypto.js';
 export * from './data-dir.js';
 export * from './errors.js';
+export * from './hash-queue.js';
 export * from './hooks.js';
 export * from './http.js';
 export * from './idempotency.js';

@@ -3,6 +3,7 @@ import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
 import { TenantResolvers } from './access.js';
 import { Config } from './config.js';
 import { KeyRing } from './crypto.js';
+import { HashQueue } from './hash-queue.js';
 import { Hooks } from './hooks.js';
 import { EnvelopeInterceptor, HttpErrorFilter } from './http.js';
 import { IdempotencyInterceptor } from './idempotency.js';
@@ -16,6 +17,7 @@ import { StrictQueryInterceptor } from './strict-query.js';
 @Module({
   providers: [
     { provide: KeyRing, inject: [Config], useFactory: (config: Config) => new KeyRing(config.masterKey) },
+    HashQueue,
     Hooks,
     Mailer,
     TenantResolvers,
@@ -27,6 +29,6 @@ import { StrictQueryInterceptor } from './strict-query.js';
     { provide: APP_INTERCEPTOR, useClass: StrictQueryInterceptor },
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
   ],
-  exports: [KeyRing, Hooks, Mailer, TenantResolvers, RefusalLimiter, Retention],
+  exports: [KeyRing, HashQueue, Hooks, Mailer, TenantResolvers, RefusalLimiter, Retention],
 })
 export class PlatformModule {}

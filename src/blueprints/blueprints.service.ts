@@ -155,7 +155,7 @@ export class BlueprintsService implements OnModuleInit {
     let sender: Applicant | undefined;
     const problems = await this.retried<Outcome['problems'] | Outcome | null>(async () => {
       const keyed = await this.ownKeys.of(this.db.manager, orgId, siteId, model);
-      const hashes = await this.secrets.hash(orgId, keyed.model);
+      const hashes = await this.secrets.hash(orgId, keyed.model, siteId);
       return this.db.tx(async (tx) => {
         const site = await this.repository.lockSite(tx, orgId, siteId);
         if (!site) throw notFound('Site');

@@ -56,7 +56,7 @@ export class FirstRun {
 
   private async createAll(): Promise<FirstSecrets> {
     const adminPassword = this.config.adminPassword ?? base32(randomBytes(15));
-    const passwordHash = await this.users.hashPassword(adminPassword);
+    const passwordHash = await this.users.hashPassword(SYSTEM, adminPassword);
     const validUntil = new Date(Date.now() + FIRST_KEY_HOURS * 3_600_000);
     const file = join(this.config.dataDir, 'first-run.txt');
     try {

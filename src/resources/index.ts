@@ -1,6 +1,6 @@
 export { BulkWrites, type ColumnValues, type Relation } from './bulk/bulk-writes.js';
 export { refusedName } from './domains/domains.service.js';
-export { hashShared, headerAuthSecret, matchesShared } from './auth/shared-secrets.js';
+export { headerAuthSecret, SharedSecrets } from './auth/shared-secrets.js';
 export { driftOf, fieldOf, shownOf } from './field-names.js';
 export { routeOf } from './private/destinations.js';
 export { ownRoutes } from './private/own-routes.js';

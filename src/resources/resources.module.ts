@@ -18,6 +18,6 @@ import { TargetsModule } from './targets/targets.module.js';
     BulkModule, DomainsModule, PublicResourcesModule, PrivateResourcesModule, ReachableModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule, StagedModule,
   ],
   providers: [RoleReplacementService],
-  exports: [BulkModule, StagedModule],
+  exports: [BulkModule, ResourceAuthModule, StagedModule],
 })
 export class ResourcesModule {}

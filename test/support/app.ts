@@ -31,6 +31,6 @@ export async function startApp(databaseUrl: string, env: Record<string, string> 
 /** Makes a user. @returns the id. */
 export async function createUser({ app, db }: TestApp, user: { email: string; password: string; serverAdmin?: boolean }): Promise<string> {
   const users = app.get(UsersService);
-  const passwordHash = await users.hashPassword(user.password);
+  const passwordHash = await users.hashPassword(systemPrincipal('test'), user.password);
   return db.tx((tx) => users.createUser(tx, systemPrincipal('test'), { email: user.email, passwordHash, serverAdmin: user.serverAdmin ?? false }));
 }

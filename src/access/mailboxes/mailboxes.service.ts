@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, Config, conflict, Db, isDatabaseAway, Mailer, notFound, notify, type Principal, quoted, randomLower, RefusalLimiter, Retention, sha256,
+  addressBucket, AppError, Config, conflict, Db, isDatabaseAway, Mailer, notFound, notify, type Principal, quoted, randomLower, RefusalLimiter, Retention, sha256,
 } from '../../../libs/platform/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
@@ -98,7 +98,7 @@ export class MailboxesService implements OnModuleInit {
   async prove(caller: Principal, { code, newPassword }: VerifyEmailBody): Promise<VerifiedEmail> {
     const codeHash = sha256(code);
     if (!(await this.repository.hasCode(this.db.manager, codeHash))) throw this.refuse(caller);
-    const passwordHash = await this.passwords.hash(newPassword, 'newPassword');
+    const passwordHash = await this.passwords.hash(newPassword, { source: addressBucket(caller.address ?? '') }, 'newPassword');
     const proven = await this.db.tx(async (tx) => {
       const userId = await this.repository.userOfCode(tx, codeHash);
       const holder = userId === null ? null : await this.repository.lock(tx, 'user_id', userId);

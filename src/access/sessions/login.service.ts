@@ -62,13 +62,14 @@ export class LoginService {
   async changePassword(principal: Principal, body: ChangePasswordBody): Promise<void> {
     const userId = principal.id!;
     const target = { type: 'user', id: userId };
+    const turn = { source: addressBucket(principal.address ?? ''), name: principal.name };
     const held = await this.users.passwordHashOf(this.db.manager, userId);
-    if (!(await this.passwords.matches(body.currentPassword, held, addressBucket(principal.address ?? '')))) {
+    if (!(await this.passwords.matches(body.currentPassword, held, turn))) {
       await this.audit.record(this.db.manager, principal, { orgId: null, action: 'user.change_password', target, result: 'failure' });
       this.limiter.refused(principal.address ?? '', `login:${principal.name}`);
       throw invalid('currentPassword', 'is not the current password');
     }
-    const passwordHash = await this.passwords.hash(body.newPassword, 'newPassword');
+    const passwordHash = await this.passwords.hash(body.newPassword, turn, 'newPassword');
     await this.db.tx(async (tx) => {
       if (!(await this.users.setPassword(tx, userId, passwordHash, held))) throw new AppError('conflict', 'The password was changed meanwhile');
       await this.sessionRows.deleteOfUser(tx, userId, principal.sessionHash);
@@ -85,7 +86,7 @@ export class LoginService {
 
   private async verify(email: string, password: string, source: string): Promise<Match | null> {
     const user = await this.users.credentialsOf(this.db.manager, email);
-    const matches = await this.passwords.matches(password, user?.passwordHash ?? null, source);
+    const matches = await this.passwords.matches(password, user?.passwordHash ?? null, { source, name: email });
     return matches ? { userId: user!.userId, passwordHash: user!.passwordHash! } : null;
   }
 

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, conflict, Db, isUniqueViolation, notFound, notify, type Principal, randomLower, TenantResolvers } from '../../../libs/platform/index.js';
+import { addressBucket, AppError, conflict, Db, isUniqueViolation, notFound, notify, type Principal, randomLower, TenantResolvers } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 import { Passwords } from './passwords.js';
@@ -36,9 +36,9 @@ export class UsersService implements OnModuleInit {
     });
   }
 
-  /** bcrypt; call it before the transaction. @throws validation when the length is outside 8 to 72 bytes. */
-  hashPassword(password: string): Promise<string> {
-    return this.passwords.hash(password);
+  /** bcrypt, in the turn of who asks; call it before the transaction. @throws validation when the length is outside 8 to 72 bytes; capacity */
+  hashPassword({ address }: Pick<Principal, 'address'>, password: string): Promise<string> {
+    return this.passwords.hash(password, { source: addressBucket(address ?? '') });
   }
 
   /** A user whom the installation itself makes, and vouches for. @returns the new user's id. @throws conflict when the address is taken. */
@@ -57,7 +57,7 @@ export class UsersService implements OnModuleInit {
 
   /** Sets a new password and ends every session of the user: for the admin command. @throws not_found, validation */
   async resetPassword(principal: Principal, email: string, password: string): Promise<void> {
-    const passwordHash = await this.passwords.hash(password);
+    const passwordHash = await this.hashPassword(principal, password);
     await this.db.tx(async (tx) => {
       const user = await this.repository.credentialsOf(tx, email.toLowerCase());
       if (!user) throw notFound('User');

@@ -116,7 +116,7 @@ export class InvitationsService implements OnModuleInit {
     const { orgId, email } = invitation;
     const needed = await this.mailboxes.needsPassword(this.db.manager, email, proven);
     if (needed && password === undefined) throw invalid('password', 'is needed: the address has no user whose mailbox is proven');
-    const passwordHash = needed ? await this.users.hashPassword(password!) : null;
+    const passwordHash = needed ? await this.users.hashPassword(caller, password!) : null;
     const accepted = await this.db.tx(async (tx) => {
       const roleIds = await this.repository.spend(tx, inviteId, tokenHash);
       if (!roleIds) return null;

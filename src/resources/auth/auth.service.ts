@@ -5,7 +5,7 @@ import { AuditService } from '../../audit/index.js';
 import { type ResourceChanges, ResourcesRepository, type StoredResource } from '../public/resources.repository.js';
 import { ResourcesService } from '../public/resources.service.js';
 import type { HeaderAuthBody, Whitelist } from './auth.dto.js';
-import { hashShared, headerAuthSecret } from './shared-secrets.js';
+import { headerAuthSecret, SharedSecrets } from './shared-secrets.js';
 
 /** Nothing, and the version that the resource has now. */
 type Changed = Answer<Record<string, never>>;
@@ -17,17 +17,18 @@ export class ResourceAuthService {
     private readonly db: Db,
     private readonly resources: ResourcesService,
     private readonly repository: ResourcesRepository,
+    private readonly secrets: SharedSecrets,
     private readonly audit: AuditService,
   ) {}
 
-  /** @throws validation when it is no HTTP resource; so do the next two. */
+  /** @throws validation when it is no HTTP resource, capacity when too much is being hashed; so do the next two. */
   async setPassword(principal: Principal, orgId: string, resourceId: number, password: string | null, ifMatch: number | undefined): Promise<Changed> {
-    const passwordHash = password === null ? null : await hashShared(password);
+    const passwordHash = password === null ? null : await this.secrets.hash(password, turnOf(orgId));
     return this.set(principal, orgId, resourceId, ifMatch, 'resource.set_password', password !== null, { passwordHash });
   }
 
   async setPincode(principal: Principal, orgId: string, resourceId: number, pincode: string | null, ifMatch: number | undefined): Promise<Changed> {
-    const pincodeHash = pincode === null ? null : await hashShared(pincode);
+    const pincodeHash = pincode === null ? null : await this.secrets.hash(pincode, turnOf(orgId));
     return this.set(principal, orgId, resourceId, ifMatch, 'resource.set_pincode', pincode !== null, { pincodeHash });
   }
 
@@ -35,7 +36,7 @@ export class ResourceAuthService {
     const cleared = user === null || password === null || extendedCompatibility === null;
     const changes = cleared
       ? { headerAuthUser: null, headerAuthHash: null, headerAuthExtended: null }
-      : { headerAuthUser: user, headerAuthHash: await hashShared(headerAuthSecret(user, password)), headerAuthExtended: extendedCompatibility };
+      : { headerAuthUser: user, headerAuthHash: await this.secrets.hash(headerAuthSecret(user, password), turnOf(orgId)), headerAuthExtended: extendedCompatibility };
     return this.set(principal, orgId, resourceId, ifMatch, 'resource.set_header_auth', !cleared, changes);
   }
 
@@ -110,6 +111,8 @@ export class ResourceAuthService {
     return new Answer({}, { version });
   }
 }
+
+const turnOf = (orgId: string) => ({ source: `org:${orgId}` });
 
 function requireHttp({ http }: StoredResource): void {
   if (!http) throw invalid('resourceId', 'only an HTTP resource can ask its visitors who they are');
