@@ -22,7 +22,8 @@ interface Call {
   method: string;
   path: string;
   key: string;
-  bodyHash: Buffer;
+  /** The same text for the same body. */
+  body: string;
   /** The organization that the path names: the answer goes with it. */
   orgId: string | null;
 }
@@ -82,7 +83,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     const principal = request.principal;
     if (!declared || !isCreating(declared) || !principal || principal.kind === 'anonymous') return next.handle();
     if (typeof key !== 'string' || !KEY.test(key)) throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
-    const call = { principal: nameOf(principal), method: request.method, path: request.url, key, bodyHash: sha256(canonical(request.body ?? null)), orgId: request.orgId ?? null };
+    const call = { principal: nameOf(principal), method: request.method, path: request.url, key, body: canonical(request.body ?? null), orgId: request.orgId ?? null };
     return defer(() => this.answer(call, next, context.switchToHttp().getResponse<FastifyReply>()));
   }
 
@@ -111,8 +112,18 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
       idOf(call),
     );
     if (!row) return undefined;
-    if (!sameBytes(row.bodyHash, call.bodyHash)) throw conflict('This Idempotency-Key was used with another body');
+    if (!this.isOfBody(row.bodyHash, call)) throw conflict('This Idempotency-Key was used with another body');
     return JSON.parse(this.keys.decrypt(row.answer!, aad(call)).toString()) as Stored;
+  }
+
+  /** Bodies hold secrets that people chose: a plain hash of one could be guessed against by who has the rows. */
+  private macOf(call: Call): Buffer {
+    return this.keys.mac('idempotent-body', `${aad(call)}\n${call.body}`);
+  }
+
+  /** 0.1.0 stored a plain SHA-256. Its rows answer for the day that they have left: a repeated call must not act twice because of an upgrade. */
+  private isOfBody(stored: Buffer, call: Call): boolean {
+    return sameBytes(stored, this.macOf(call)) || sameBytes(stored, sha256(call.body));
   }
 
   /** Runs the first transaction of a call together with the row of its key. */
@@ -133,7 +144,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
         `INSERT INTO idempotency_key (principal, method, path, key, body_hash, org_uid) VALUES ($1, $2, $3, $4, $5, (SELECT org_uid FROM org WHERE org_id = $6))
          ON CONFLICT (principal, method, path, key) DO UPDATE SET body_hash = excluded.body_hash, org_uid = excluded.org_uid, answer = NULL, created_at = now()
            WHERE idempotency_key.created_at < now() - interval '${HOURS} hours'`,
-        [...idOf(call), call.bodyHash, call.orgId],
+        [...idOf(call), this.macOf(call), call.orgId],
       );
       return claimed === 1;
     } catch (error) {
