@@ -80,6 +80,8 @@ describe('kinds of credentials', () => {
     const [certificate, authority] = [new X509Certificate(body.certificate!), new X509Certificate(body.certificate_chain!)];
     expect(certificate.subject).toBe(`CN=${body.device_id}`);
     expect(certificate.ca).toBe(false);
+    // Shown to strangers by a server that asks for client certificates: nothing of the organization is in it.
+    expect(authority.subject).toMatch(/^CN=Gatehouse device CA [a-z2-7]{16}$/);
     expect(certificate.verify(authority.publicKey)).toBe(true);
     expect(authority.ca).toBe(true);
   });

@@ -2,7 +2,7 @@ import { randomBytes, webcrypto } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import * as x509 from '@peculiar/x509';
 import { LRUCache } from 'lru-cache';
-import { Db, invalid, KeyRing, notFound, query } from '../../../libs/platform/index.js';
+import { base32, Db, invalid, KeyRing, notFound, query } from '../../../libs/platform/index.js';
 
 x509.cryptoProvider.set(webcrypto as never);
 
@@ -108,7 +108,8 @@ export class CertificateAuthority {
     const pair = (await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
       serialNumber: serial(),
-      name: `CN=Gatehouse ${orgId} device CA`,
+      // A random id: servers show the subjects of their authorities to strangers, who shall not learn whose devices come there.
+      name: `CN=Gatehouse device CA ${base32(randomBytes(10))}`,
       ...validFor(CA_YEARS),
       keys: pair,
       signingAlgorithm: EC,
