@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { conflict, Db, invalid, nothingToChange, notFound, notify, type PageQuery, type Principal, sha256, shapeA, windowOf } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { CreatedKeyView, type CreateKeyBody, type KeyList, type KeyView, type RotateKeyBody, type UpdateKeyBody } from './key.dto.js';
+import { mayApprove, refuseApproval } from '../approving.js';
 import { formatKey, newKeyId, newKeySecret } from './key-token.js';
 import { KeysRepository } from './keys.repository.js';
 
@@ -17,7 +18,10 @@ export class KeysService {
     private readonly audit: AuditService,
   ) {}
 
-  /** @returns the key with its secret, shown only here. @throws validation on contradictions (rule 8); not_found for another organization's template. */
+  /**
+   * A key that approves at once takes `updateSite` to make (claims.md, Routes). Without it the key never does, whatever its template says:
+   * it is stored with `approveNewSites: false`.
+   * @returns the key with its secret, shown only here. @throws permission_denied for `approveNewSites: true`; validation on contradictions (rule 8); not_found for another organization's template. */
   async create(principal: Principal, orgId: string, body: CreateKeyBody): Promise<CreatedKeyView> {
     return this.db.tx((tx) => this.createIn(tx, principal, orgId, body));
   }
@@ -27,6 +31,8 @@ export class KeysService {
     if (body.oneTime && body.maxBatchSize !== undefined && body.maxBatchSize !== 1) {
       throw invalid('maxBatchSize', 'a one-time key has exactly one use');
     }
+    const may = mayApprove(principal, orgId);
+    if (body.approveNewSites && !may) throw refuseApproval();
     const keyId = newKeyId();
     const secret = newKeySecret(keyId);
     const added = await this.repository.insert(tx, orgId, {
@@ -36,7 +42,7 @@ export class KeysService {
       maxUses: body.oneTime ? 1 : (body.maxBatchSize ?? null),
       oneTime: body.oneTime ?? false,
       expiresAt: parseInstant(body.validUntil) ?? null,
-      approveNewSites: body.approveNewSites ?? null,
+      approveNewSites: body.approveNewSites ?? (may ? null : false),
       secretHash: sha256(secret),
       lastChars: secret.slice(-4),
     });
@@ -56,12 +62,15 @@ export class KeysService {
     return this.read(this.db.manager, orgId, keyId);
   }
 
-  /** @throws not_found for the template too, conflict on a revoked key, validation when fields contradict each other or the uses so far. */
+  /** @throws permission_denied when the key would begin to approve at once, to who may not; not_found for the template too, conflict on a revoked key, validation when fields contradict each other or the uses so far. */
   async update(principal: Principal, orgId: string, keyId: string, body: UpdateKeyBody): Promise<KeyView> {
     const { validUntil, maxBatchSize, status, ...rest } = body;
     if (Object.keys(body).length === 0) throw nothingToChange();
+    const may = mayApprove(principal, orgId);
+    if (body.approveNewSites && !may) throw refuseApproval();
     return this.db.tx(async (tx) => {
       const key = await this.lockLive(tx, orgId, keyId);
+      const before = await this.read(tx, orgId, keyId);
       if (key.oneTime && maxBatchSize !== undefined && maxBatchSize !== 1) throw invalid('maxBatchSize', 'a one-time key has exactly one use');
       if (typeof maxBatchSize === 'number' && maxBatchSize < key.uses) throw invalid('maxBatchSize', `the key was already used ${key.uses} times`);
       const updated = await this.repository.update(tx, orgId, keyId, {
@@ -72,7 +81,10 @@ export class KeysService {
       });
       if (!updated) throw notFound('Provisioning template');
       await this.done(tx, principal, orgId, keyId, 'update', { fields: Object.keys(body) });
-      return this.read(tx, orgId, keyId);
+      const after = await this.read(tx, orgId, keyId);
+      // Also by going back to its template, or over to another one.
+      if (after.approveNewSites && !before.approveNewSites && !may) throw refuseApproval();
+      return after;
     });
   }
 

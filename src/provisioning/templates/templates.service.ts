@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { conflict, Db, execute, nothingToChange, notFound, notify, type PageQuery, type Principal, shapeA, windowOf } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
+import { mayApprove, refuseApproval } from '../approving.js';
 import { assertPattern } from '../hardware-id-pattern.js';
 import { assertNameTemplate } from '../name-template.js';
 import { Profile } from '../profiles/profile.entity.js';
@@ -25,12 +26,17 @@ export class TemplatesService {
     await tx.save(Template, row(orgId, { name: DEFAULT_TEMPLATE, description: 'Approves new sites at once' }));
   }
 
-  /** @throws conflict when the name is taken; validation when the pattern does not compile; not_found for an id of another organization. */
+  /**
+   * A template that approves at once takes `updateSite` to make (claims.md, Routes); without it the new one does not.
+   * @throws permission_denied for `approveNewSites: true`; conflict when the name is taken; validation when the pattern does not compile; not_found for an id of another organization.
+   */
   async create(principal: Principal, orgId: string, body: CreateTemplateBody): Promise<TemplateView> {
     check(body);
+    const may = mayApprove(principal, orgId);
+    if (body.approveNewSites && !may) throw refuseApproval();
     return this.db.tx(async (tx) => {
       await assertProfile(tx, orgId, body.profileId);
-      const template = await named(() => tx.save(Template, row(orgId, body)));
+      const template = await named(() => tx.save(Template, row(orgId, { ...body, approveNewSites: body.approveNewSites ?? may })));
       await replaceGroups(tx, 'template', orgId, template.templateId, body.groupIds ?? []);
       await this.audit.record(tx, principal, { orgId, action: 'provisioning_template.create', target: { type: 'provisioning_template', id: template.templateId } });
       return view(template, body.groupIds ?? []);
@@ -48,10 +54,12 @@ export class TemplatesService {
     return this.read(this.db.manager, orgId, templateId);
   }
 
+  /** @throws permission_denied for `approveNewSites: true` without `updateSite`; otherwise like `create`. */
   async update(principal: Principal, orgId: string, templateId: number, body: UpdateTemplateBody): Promise<TemplateView> {
     const { groupIds, ...fields } = body;
     if (Object.keys(body).length === 0) throw nothingToChange();
     check(body);
+    if (body.approveNewSites && !mayApprove(principal, orgId)) throw refuseApproval();
     return this.db.tx(async (tx) => {
       const before = await this.read(tx, orgId, templateId);
       if (before.name === DEFAULT_TEMPLATE && body.name !== undefined && body.name !== DEFAULT_TEMPLATE) throw conflict('The default template keeps its name');

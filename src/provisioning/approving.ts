@@ -1,0 +1,9 @@
+import { grants } from '../../libs/contracts/index.js';
+import { AppError, type Principal } from '../../libs/platform/index.js';
+
+/** Whether somebody may have sites approved: to approve is `updateSite` (claims.md, Routes), by hand or by a key or template that does so at once. */
+export const mayApprove = ({ have }: Principal, orgId: string): boolean => grants(have, { kind: 'org', action: 'updateSite', orgId }) === 'granted';
+
+/** For who asks for that and may not. */
+export const refuseApproval = () =>
+  new AppError('permission_denied', 'approveNewSites: true needs the action updateSite', { fields: [{ path: 'approveNewSites', problem: 'needs the action updateSite' }] });
