@@ -1,13 +1,39 @@
 // `npm start`: installs and builds what is missing or has changed, then runs the server in this process.
+import { readFileSync } from 'node:fs';
 import { setUp } from './setup.mjs';
 
 setUp();
 stopWithNpm();
 await import('../dist/src/main.js');
 
-/** npm passes a signal to its shell only, which dies without passing it on; then the server would stay behind, unseen. */
+/**
+ * npm passes a signal to its shell only, which dies without passing it on; killed outright, it passes nothing, and its shell lives. Either way
+ * the server would stay behind, unseen: so it watches both.
+ */
 function stopWithNpm() {
   const { ppid } = process;
   if (!process.env.npm_lifecycle_event) return;
-  setInterval(() => process.ppid === ppid || process.kill(process.pid, 'SIGTERM'), 250).unref();
+  const above = parentOf(ppid);
+  // A shell that makes way for its only command leaves npm as the parent, and above it somebody's terminal, which may close.
+  const npm = isNpm(above) && !isNpm(ppid) ? above : undefined;
+  const gone = () => process.ppid !== ppid || (npm !== undefined && parentOf(ppid) !== npm);
+  setInterval(() => gone() && process.kill(process.pid, 'SIGTERM'), 250).unref();
+}
+
+/** The parent of npm's shell: npm, unless that shell is npm itself. Undefined where the system does not tell. */
+function parentOf(pid) {
+  try {
+    // The fields after the name, which may hold anything: state, parent.
+    return Number(/\) \S (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'latin1'))[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+function isNpm(pid) {
+  try {
+    return /\bnpm\b/.test(readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+  } catch {
+    return false;
+  }
 }

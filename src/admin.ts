@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { bootPatience, Config, loadConfig } from '../libs/platform/index.js';
@@ -6,7 +7,7 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from '../libs/platform/d
 import { AccessModule } from './access/index.js';
 import { foundation } from './app.module.js';
 import { AuditModule } from './audit/index.js';
-import { ADMIN_USAGE, AdminCommands, AdminModule, AdminUsageError, prepareDatabase, sentenceFor } from './bootstrap/index.js';
+import { ADMIN_USAGE, AdminCommands, AdminModule, AdminUsageError, checkDatabase, prepareDatabase, reportDatabase, sentenceFor } from './bootstrap/index.js';
 import { MIGRATIONS } from './schema.js';
 
 @Module({})
@@ -16,31 +17,51 @@ class AdminApp {
   }
 }
 
-/** The admin command: the house without its doors, on the database of the running server or one started for the moment. */
-async function main(args: string[]): Promise<string> {
+/** For what is still open once the command is done. */
+const CLOSE_MS = 5_000;
+
+/**
+ * The admin command: the house without its doors, on the database of the running server or one started for the moment.
+ * @returns the exit code, once everything is printed.
+ */
+async function main(args: string[]): Promise<number> {
   if (args.length === 0) throw new AdminUsageError();
   const loaded = loadConfig(process.env, process.cwd(), { existing: true });
   const log = { info: () => undefined, warn: (text: string) => void process.stderr.write(`${text}\n`) };
   let postgres: EmbeddedPostgres | undefined;
   try {
     if (loaded.databaseUrl === undefined) postgres = await startEmbeddedPostgres({ dataDir: loaded.dataDir, log, shared: true });
-    const databaseUrl = await prepareDatabase(loaded.databaseUrl ?? postgres!.url, MIGRATIONS, bootPatience(loaded, log.warn));
+    const url = loaded.databaseUrl ?? postgres!.url;
+    if (args.length === 1 && args[0] === 'check') return await check(url, loaded, log.warn);
+    const databaseUrl = await prepareDatabase(url, MIGRATIONS, bootPatience(loaded, log.warn));
     const config = new Config({ ...loaded, databaseUrl, databasePoolSize: 2 });
     const app = await NestFactory.createApplicationContext(AdminApp.forRoot(config), { logger: ['error'], abortOnError: false });
     try {
-      return await app.get(AdminCommands, { strict: false }).run(args);
+      await print(process.stdout, await app.get(AdminCommands, { strict: false }).run(args));
+      return 0;
     } finally {
-      await app.close();
+      await Promise.race([app.close(), delay(CLOSE_MS)]);
     }
   } finally {
     await postgres?.stop();
   }
 }
 
+async function check(url: string, config: Config, say: (text: string) => void): Promise<number> {
+  const { text, sound } = await reportDatabase(await checkDatabase(url, bootPatience(config, say)), config.databasePoolSize, MIGRATIONS.length);
+  await print(process.stdout, text);
+  return sound ? 0 : 1;
+}
+
+const print = (stream: NodeJS.WriteStream, text: string): Promise<void> => new Promise((done) => stream.write(text, () => done()));
+
+let code: number;
 try {
-  process.stdout.write(await main(process.argv.slice(2)));
+  code = await main(process.argv.slice(2));
 } catch (error) {
   const usage = error instanceof AdminUsageError;
-  process.stderr.write(usage ? ADMIN_USAGE : `${sentenceFor(error) ?? (error as Error).stack}\n`);
-  process.exitCode = usage ? 64 : 1;
+  await print(process.stderr, usage ? ADMIN_USAGE : `${sentenceFor(error) ?? (error as Error).stack}\n`);
+  code = usage ? 64 : 1;
 }
+// Whatever timer or socket is left must not keep a finished command running.
+process.exit(code);

@@ -9,7 +9,7 @@ import { DataSource } from 'typeorm';
 import { bootPatience, Config, loadConfig, reloadKeyPair, serveMetrics } from '../libs/platform/index.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../libs/platform/database/embedded-postgres.js';
 import { createApp } from './app.js';
-import { checkMachine, FirstRun, firstSecrets, nextKey, prepareDatabase, sentenceFor, whereabouts } from './bootstrap/index.js';
+import { checkMachine, FirstRun, firstSecrets, nextKey, prepareDatabase, sentenceFor, whereabouts, writePidFile } from './bootstrap/index.js';
 import { MIGRATIONS } from './schema.js';
 
 /** The server closes before its database does, and both within the 10 s that a supervisor grants. */
@@ -33,7 +33,9 @@ async function start(): Promise<void> {
   const made = await app.get(FirstRun).run();
   await app.listen({ port: config.port, host: config.host, backlog: LISTEN_BACKLOG });
   const server = app.getHttpServer() as unknown as Server;
-  if (config.publicUrl.port === '0') config.publicUrl.port = String((server.address() as AddressInfo).port);
+  const { port } = server.address() as AddressInfo;
+  writePidFile(config.dataDir, port);
+  if (config.publicUrl.port === '0') config.publicUrl.port = String(port);
   if (config.tls) reloadKeyPair(server, config.tls, log);
 
   const place = { ...config, version, databaseDir: postgres?.relocatedTo };

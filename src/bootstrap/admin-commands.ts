@@ -1,18 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { AppError, base32, Config, Db, type Principal, systemPrincipal } from '../../libs/platform/index.js';
 import { ApiKeysService, MailboxesService, UsersService } from '../access/index.js';
 import { readSetting } from './settings.js';
 import { StartError } from './preflight.js';
 
-export const ADMIN_USAGE = `Usage, on the server's machine, running or not:
-  npm run admin -- reset-password EMAIL      a new password, printed once; ends the user's sessions
-  npm run admin -- verify-user EMAIL         the account belongs to the owner of its address
-  npm run admin -- root-key create [NAME]    a new root API key, printed once
-  npm run admin -- root-key list
-  npm run admin -- root-key revoke ID
-`;
+/** The text that `--help` and wrong arguments are answered with; `scripts/admin.mjs` prints it without a build. */
+export const ADMIN_USAGE = readFileSync(new URL('admin-usage.txt', import.meta.url), 'utf8');
 
 /** Arguments that make no command. */
 export class AdminUsageError extends Error {

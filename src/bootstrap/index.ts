@@ -4,4 +4,6 @@ export { BootstrapModule } from './bootstrap.module.js';
 export { firstSecrets, nextKey, whereabouts } from './banner.js';
 export { FirstRun } from './first-run.service.js';
 export { checkDatabase, prepareDatabase } from './database-check.js';
+export { reportDatabase } from './database-report.js';
+export { writePidFile } from './pid-file.js';
 export { checkMachine, sentenceFor } from './preflight.js';

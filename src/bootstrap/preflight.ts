@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { BootWaitError, type Config, ConfigError, DatabaseUrlError, DataDirError, readKeyPair, sqlState } from '../../libs/platform/index.js';
 import { EmbeddedPostgresError } from '../../libs/platform/database/embedded-postgres.js';
+import { runningServers } from './pid-file.js';
 
 /** The server cannot start. The message is one sentence for the operator. */
 export class StartError extends Error {
@@ -9,6 +10,10 @@ export class StartError extends Error {
 
 /** What can be known before anything is started. Throws StartError. */
 export async function checkMachine(config: Config): Promise<void> {
+  const [running] = runningServers(config.dataDir).filter(({ port }) => port === config.port || config.databaseUrl === undefined);
+  if (running) {
+    throw new StartError(`Gatehouse is running already on ${config.dataDir}, as process ${running.pid} on port ${running.port}; stop it (kill ${running.pid}), or give this one a PORT and a DATA_DIR of its own.`);
+  }
   await assertPortFree('PORT', config.host, config.port);
   if (config.metricsPort !== undefined) await assertPortFree('METRICS_PORT', config.host, config.metricsPort);
   if (config.tls) {

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { queryDatabase } from '../support/database.js';
+import { createEmptyDatabase, queryDatabase } from '../support/database.js';
 import { startServer, TEST_ADMIN, TEST_MASTER_KEY, TEST_ROOT_KEY, until, type TestServer } from '../support/server.js';
 
 const program = fileURLToPath(new URL('../../dist/src/admin.js', import.meta.url));
@@ -100,4 +100,39 @@ it('answers mistakes with a sentence, and wrong arguments with its usage', async
   expect(await admin({ DATA_DIR: 'mistyped' }, 'root-key', 'list')).toMatchObject({ code: 1, stderr: expect.stringContaining('No Gatehouse was ever started with DATA_DIR') });
   expect(existsSync(join(folder, 'mistyped'))).toBe(false);
   expect(await admin(env, 'root-key', 'steal')).toMatchObject({ code: 64, stderr: expect.stringContaining('npm run admin -- root-key list') });
+});
+
+it('is told by --help what there is, without a build and without a database', async () => {
+  const script = fileURLToPath(new URL('../../scripts/admin.mjs', import.meta.url));
+  const { stdout, code } = await new Promise<{ stdout: string; code: number }>((done) => {
+    // Anything that it would load beyond Node's own modules fails here.
+    const copy = join(folder, 'scripts');
+    cpSync(fileURLToPath(new URL('../../scripts', import.meta.url)), copy, { recursive: true });
+    mkdirSync(join(folder, 'src/bootstrap'), { recursive: true });
+    cpSync(fileURLToPath(new URL('../../src/bootstrap/admin-usage.txt', import.meta.url)), join(folder, 'src/bootstrap/admin-usage.txt'));
+    execFile(process.execPath, [join(copy, basename(script)), '--help'], { cwd: folder }, (error, text) => done({ stdout: text, code: error ? Number(error.code) : 0 }));
+  });
+  expect(code).toBe(0);
+  expect(stdout).toContain('npm run admin -- check');
+  expect(readdirSync(folder).sort()).toEqual(['scripts', 'src']);
+});
+
+it('checks a database that may be empty, and says what of it this server cannot set', async () => {
+  const database = await createEmptyDatabase();
+  const name = new URL(database.url).pathname.slice(1);
+  const role = `clerk_${name}`;
+  try {
+    expect(await admin({ DATABASE_URL: database.url }, 'check')).toMatchObject({ code: 0, stdout: expect.stringContaining('not made yet; the first start makes it') });
+    expect(await queryDatabase(database.url, `SELECT FROM pg_class WHERE relname = 'site'`)).toEqual([]);
+    await queryDatabase(database.url, `CREATE ROLE ${role} LOGIN PASSWORD 'p'; GRANT ALL ON SCHEMA public TO ${role}; ALTER DATABASE ${name} SET session_replication_role = 'replica'`);
+    const url = new URL(database.url);
+    [url.username, url.password] = [role, 'p'];
+    const { code, stdout } = await admin({ DATABASE_URL: url.href, DATABASE_POOL_SIZE: '999' }, 'check');
+    expect(code).toBe(1);
+    expect(stdout).toContain('session_replication_role is replica: triggers do not run; set it to origin');
+    expect(stdout).toContain('but one server needs 1002 (DATABASE_POOL_SIZE and 3)');
+  } finally {
+    await queryDatabase(database.url, `DROP OWNED BY ${role}`).catch(() => undefined);
+    await database.drop();
+  }
 });

@@ -239,6 +239,30 @@ describe('a running server', () => {
     await until(async () => !(await answers()) && !existsSync(join(dataDir, 'postgres/data/postmaster.pid')));
   });
 
+  it('does not outlive an npm that is killed', async () => {
+    const repository = fileURLToPath(new URL('../..', import.meta.url));
+    const port = await freePort();
+    const dataDir = join(folder, 'data');
+    const npm = spawn('npm', ['start', '--silent'], { cwd: repository, env: { PATH: process.env['PATH'], HOME: folder, PORT: String(port), DATA_DIR: dataDir }, stdio: 'ignore' });
+    const answers = () => fetch(`http://127.0.0.1:${port}/readyz`).then((response) => response.ok, () => false);
+    await until(answers);
+    npm.kill('SIGKILL');
+    await until(async () => !(await answers()) && !existsSync(join(dataDir, 'postgres/data/postmaster.pid')));
+  });
+
+  it('is named by the start that finds its place taken; one that was killed is in nobody\'s way', async () => {
+    const dataDir = join(folder, 'data');
+    const server = await start({ databaseUrl: 'embedded', dataDir });
+    const { code, stderr } = await runToEnd({ DATA_DIR: dataDir, PORT: String(server.port) });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `Gatehouse is running already on ${dataDir}, as process ${server.pid} on port ${server.port}; stop it (kill ${server.pid}), or give this one a PORT and a DATA_DIR of its own.\n`,
+    });
+    await server.kill();
+    const next = await start({ databaseUrl: 'embedded', dataDir, port: server.port });
+    expect(await rootKeyWorks(next.url, TEST_ROOT_KEY)).toBe(true);
+  });
+
   it('recovers without a restart when its embedded PostgreSQL is killed', async () => {
     const server = await start({ databaseUrl: 'embedded' });
     const data = join(server.dataDir, 'postgres/data');
