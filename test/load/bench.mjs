@@ -1,6 +1,6 @@
 // The benchmark: every case on one cluster, ratios within one run. Absolute figures hold for one machine at one moment only.
 import os from 'node:os';
-import { claims, flat } from './claims.mjs';
+import { claims, flat, machine } from './claims.mjs';
 import { House } from './house.mjs';
 import { http } from './http.mjs';
 import { parseArgs } from './lib.mjs';
@@ -9,7 +9,7 @@ import { resources } from './resources.mjs';
 import { sessions } from './sessions.mjs';
 import { Table } from './table.mjs';
 
-const CASES = { claims, flat, http, sessions, refusals, resources };
+const CASES = { claims, flat, machine, http, sessions, refusals, resources };
 const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
 
 /** @returns the exit code: 0 when every target was reached. */

@@ -27,7 +27,8 @@ export class House {
   #children = new Set();
   #databases = 0;
 
-  static async open() {
+  /** `postgres`: a cluster that runs already, instead of the embedded one; it goes with the house. */
+  static async open(postgres) {
     const house = new House();
     // Root runs PostgreSQL as another account, which must get through.
     fs.chmodSync(house.folder, 0o711);
@@ -35,7 +36,7 @@ export class House {
     fs.mkdirSync(dataDir);
     claimDataDir(dataDir);
     const log = { info: () => undefined, warn: (message) => console.warn(message) };
-    house.postgres = await startEmbeddedPostgres({ dataDir, log, settings: { max_connections: '200' } });
+    house.postgres = postgres ?? (await startEmbeddedPostgres({ dataDir, log, settings: { max_connections: '200' } }));
     house.#watch();
     return house;
   }
@@ -44,7 +45,7 @@ export class House {
   #watch() {
     this.watchdog?.stdin.destroy();
     this.watchdog?.kill('SIGKILL');
-    const folders = [this.folder, ...(this.postgres.relocatedTo ? [this.postgres.relocatedTo] : [])];
+    const folders = [this.folder, this.postgres.relocatedTo, this.postgres.folder].filter(Boolean);
     this.watchdog = spawn(process.execPath, [watchdog, String(this.postgres.postmasterPid), ...folders], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
     this.watchdog.unref();
   }

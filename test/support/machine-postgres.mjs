@@ -1,0 +1,60 @@
+// A PostgreSQL of the machine's own packages, where one is found: a throw-away cluster with the settings that its makers chose.
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const OLDEST = 15;
+
+/** @returns the folder of its programs and its major version, or undefined: there is none that Gatehouse supports. */
+export function findMachinePostgres() {
+  const packaged = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql').map((version) => `/usr/lib/postgresql/${version}/bin`) : [];
+  for (const bin of [...packaged.sort().reverse(), ...(process.env.PATH ?? '').split(delimiter)]) {
+    if (!existsSync(join(bin, 'initdb')) || !existsSync(join(bin, 'postgres'))) continue;
+    const major = Number(/ (\d+)/.exec(spawnSync(join(bin, 'postgres'), ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1]);
+    if (major >= OLDEST) return { bin, major };
+  }
+  return undefined;
+}
+
+/**
+ * Makes and starts a cluster. @returns its URL (database `gatehouse`), the postmaster's pid, its folder, and `stop()`, which removes it.
+ * `settings` go on top of what the machine's package has.
+ */
+export async function startMachinePostgres({ bin }, settings = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-machine-pg-'));
+  const account = accountForPostgres();
+  const [data, run] = [join(folder, 'data'), join(folder, 'run')];
+  chmodSync(folder, 0o711);
+  for (const path of [data, run]) {
+    mkdirSync(path, { mode: 0o700 });
+    if (account.uid !== undefined) chownSync(path, account.uid, account.gid);
+  }
+  const env = { PATH: process.env.PATH ?? '', LC_ALL: 'C' };
+  const made = spawnSync(join(bin, 'initdb'), ['-D', data, '-U', 'gatehouse', '-A', 'trust', '-E', 'UTF8'], { ...account, cwd: '/', env, encoding: 'utf8' });
+  if (made.status !== 0) throw new Error(`initdb of ${bin} failed: ${made.stderr}`);
+  const options = Object.entries({ listen_addresses: '', unix_socket_directories: run, port: 5432, ...settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const child = spawn(join(bin, 'postgres'), ['-D', data, ...options], { ...account, cwd: '/', env, stdio: 'ignore' });
+  const ended = new Promise((done) => child.once('exit', done));
+  const stop = async () => {
+    child.kill('SIGINT');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', () => child.kill('SIGQUIT'));
+  while (spawnSync(join(bin, 'createdb'), ['-h', run, '-U', 'gatehouse', 'gatehouse'], { env }).status !== 0) {
+    if (child.exitCode !== null) throw new Error(`postgres of ${bin} ended with ${child.exitCode}`);
+    await delay(50);
+  }
+  return { url: `postgres://gatehouse@localhost:5432/gatehouse?host=${encodeURIComponent(run)}`, postmasterPid: child.pid, folder, stop };
+}
+
+/** PostgreSQL refuses to run as root. */
+function accountForPostgres() {
+  if (process.getuid?.() !== 0) return {};
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'));
+  const found = ['postgres', 'nobody'].map((name) => lines.find(([known]) => known === name)).find(Boolean);
+  if (!found) throw new Error('There is no account to run PostgreSQL as');
+  return { uid: Number(found[2]), gid: Number(found[3]) };
+}
