@@ -111,6 +111,6 @@ describe('hostile text', () => {
   ])('%s end with a problem', (_what, text) => {
     const { ok, problems } = parse(text);
     expect(ok).toBe(false);
-    expect(problems.length).toBeLessThanOrEqual(101);
+    expect(problems.length).toBeLessThanOrEqual(20);
   });
 });

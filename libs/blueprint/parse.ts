@@ -6,13 +6,15 @@ import { readDocument } from './read-document.js';
 import { readJson } from './read-json.js';
 import { readYaml } from './read-yaml.js';
 import { forbiddenCharacter, Source } from './source.js';
-import { NO_TEMPLATES, type Templates } from './template.js';
+import { NO_TEMPLATES, OPEN_SITE_TEMPLATES, siteTemplates, type SiteValues, type Templates } from './template.js';
 
 export type ParseOptions = {
   /** `auto` (the default) takes a text that is JSON as JSON and everything else as YAML. */
   format?: 'yaml' | 'json' | 'auto';
   /** What templates stand for; without it there may be none. */
   templates?: Templates;
+  /** The site whose values fill in templates, or 'open' before there is one: plain data, which can be sent to a thread. */
+  site?: SiteValues | 'open';
   /** Templates were filled in already, and what looks like one is a value: the document comes from an agent. */
   literal?: boolean;
   /** Bytes of UTF-8, at most 1 MB. */
@@ -34,8 +36,13 @@ export function parse(text: string, options: ParseOptions = {}): Parsed {
   );
   const tree = checkText(source, options, problems) && readTree(source, options.format ?? 'auto', problems);
   if (!tree) return { ok: false, model: undefined, problems: problems.list() };
-  if (!options.literal) fillTree(tree, source, options.templates ?? NO_TEMPLATES, problems);
+  if (!options.literal) fillTree(tree, source, templatesOf(options), problems);
   return result(readDocument(tree, problems), problems);
+}
+
+function templatesOf({ templates, site }: ParseOptions): Templates {
+  if (site !== undefined) return site === 'open' ? OPEN_SITE_TEMPLATES : siteTemplates(site);
+  return templates ?? NO_TEMPLATES;
 }
 
 export function result(model: Blueprint, problems: Problems): Parsed {

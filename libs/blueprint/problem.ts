@@ -1,7 +1,8 @@
 /** Something wrong in a document. `line` and `column` count from 1; both are 0 where there is no text (Docker labels). */
 export type Problem = { path: string; message: string; line: number; column: number };
 
-const MAX_PROBLEMS = 100;
+/** With the word on how many more there are, as many as an answer has. */
+const MAX_PROBLEMS = 19;
 
 /** Collects problems; after {@link MAX_PROBLEMS} it only counts, since nobody reads more and a hostile document has many. */
 export class Problems {

@@ -75,14 +75,17 @@ export function isPathGlob(text: string): boolean {
 /** A target's path as a pattern: what is matched or rewritten by `regex`. */
 export const isPathPattern = (match: string | null | undefined, rewrite: string | null | undefined) => match === 'regex' || rewrite === 'regex';
 
+/** Instructions of a compiled pattern, unless the caller says another. A thousand times a short path, `{1000}`, is below it. */
+const MAX_PROGRAM = 10_000;
+
 /**
- * Why a pattern does not compile, or undefined. RE2, as the proxies of sites read it: no look-around and no back references, and matching
- * takes linear time whatever the pattern.
+ * Why a pattern cannot be used, or undefined. RE2, as the proxies of sites read it: no look-around and no back references, and matching
+ * takes time linear in text and program, whatever the pattern. Compiling one may take a second: the server does it in a worker thread.
  */
-export function patternProblem(pattern: string): string | undefined {
+export function patternProblem(pattern: string, maxProgram = MAX_PROGRAM): string | undefined {
   try {
-    RE2JS.compile(pattern);
-    return undefined;
+    const size = RE2JS.compile(pattern).programSize();
+    return size > maxProgram ? `makes a program of ${size} instructions; at most ${maxProgram} are allowed: use smaller repeat counts` : undefined;
   } catch (error) {
     return `does not compile as an RE2 pattern: ${(error as Error).message}`;
   }

@@ -5,7 +5,7 @@ export interface ErrorDetails {
   /** Seconds; becomes `Retry-After`. */
   retryAfter?: number;
   /** One entry per problem of a request, with the path of the field. */
-  fields?: { path: string; problem: string }[];
+  fields?: FieldProblem[];
   /** Replaces the envelope: doors whose error body is fixed by the contract. */
   body?: Record<string, unknown>;
 }
@@ -28,8 +28,33 @@ export class AppError extends Error {
 /** A row of another organization, or none at all: the caller cannot tell which. */
 export const notFound = (what: string) => new AppError('not_found', `${what} not found`);
 export const conflict = (message: string) => new AppError('conflict', message);
-export const invalid = (path: string, problem: string) =>
-  new AppError('validation', `Validation error: ${problem} at "${path}"`, { fields: [{ path, problem }] });
+
+export interface FieldProblem {
+  path: string;
+  problem: string;
+}
+
+/** Entries of an answer: nobody reads more, and a hostile request has a hundred thousand. */
+const MAX_PROBLEMS = 20;
+/** Characters of a path or a problem: a key may be as long as a body. */
+const MAX_TEXT = 300;
+
+const clip = (text: string) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text);
+
+/** The first of many problems, and a word on how many more there are. */
+export function firstProblems(problems: FieldProblem[]): FieldProblem[] {
+  const shown = problems.length > MAX_PROBLEMS ? problems.slice(0, MAX_PROBLEMS - 1) : problems;
+  const clipped = shown.map(({ path, problem }) => ({ path: clip(path), problem: clip(problem) }));
+  return shown === problems ? clipped : [...clipped, { path: '', problem: `and ${problems.length - shown.length} more problems` }];
+}
+
+/** What is wrong with a request, field by field. */
+export function invalidFields(problems: FieldProblem[], before = 'Validation error: '): AppError {
+  const fields = firstProblems(problems);
+  return new AppError('validation', before + fields.map(({ path, problem }) => (path === '' ? problem : `${problem} at "${path}"`)).join('; '), { fields });
+}
+
+export const invalid = (path: string, problem: string) => invalidFields([{ path, problem }]);
 
 /** An update whose body names nothing. */
 export const nothingToChange = () => invalid('body', 'at least one field is required');

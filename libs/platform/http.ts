@@ -1,7 +1,6 @@
-import { type ArgumentsHost, type CallHandler, Catch, type ExceptionFilter, type ExecutionContext, HttpException, Injectable, Logger, type NestInterceptor, ValidationPipe } from '@nestjs/common';
+import { type ArgumentsHost, type CallHandler, Catch, type ExceptionFilter, type ExecutionContext, HttpException, Injectable, Logger, type NestInterceptor } from '@nestjs/common';
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { ValidationError } from 'class-validator';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -9,9 +8,8 @@ import { map, type Observable } from 'rxjs';
 import { ERROR_STATUS, type ErrorCode } from '../contracts/errors.js';
 import type { GatehouseRequest } from './access.js';
 import { ANSWER, Answer, type AnswerOptions } from './answers.js';
-import { checkBody } from './body-check.js';
+import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
 import { AppError, databaseAway, isDatabaseAway, refusedMeanwhile, sqlState } from './errors.js';
-import { withinOf } from './validators.js';
 import { entityTag } from './versions.js';
 
 const BODY_LIMIT = 1024 * 1024;
@@ -91,6 +89,7 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
       return void reply.headers({ connection: 'close', 'retry-after': '2' }).code(error.status).send(errorBody(error));
     }
     if (r.viaIntegration && request.method === 'OPTIONS') return void reply.code(204).send();
+    checkUrl(request.originalUrl);
     done();
   });
   fastify.addHook('onRoute', (route) => {
@@ -99,10 +98,16 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
   // JSON only; an empty body with a JSON content type is a request without a body.
   fastify.removeAllContentTypeParsers();
   const parse = fastify.getDefaultJsonParser('error', 'error');
-  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') return done(null, undefined);
-    return parse(request, body as string, (error: Error | null, value?: unknown) => {
-      done(error ?? checkBody(body as string, value) ?? null, value);
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    let text: string;
+    try {
+      text = boundedText(body as Buffer, BODY_BOUNDS);
+    } catch (error) {
+      return done(error as Error, undefined);
+    }
+    if (text === '') return done(null, undefined);
+    return parse(request, text, (error: Error | null, value?: unknown) => {
+      done(error ?? unstorableIn(text, value) ?? null, value);
     });
   });
   // A blueprint as it is written; every other route speaks JSON.
@@ -133,7 +138,7 @@ function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): void {
     .header('access-control-max-age', '86400');
 }
 
-/** Text with NUL, or half of a surrogate pair in JSON: of a query or a path, since `checkBody` looks at bodies. */
+/** Text with NUL, or half of a surrogate pair in JSON: of a query or a path, since bodies are looked at when they are parsed. */
 const UNSTORABLE = new Set(['22021', '22P05']);
 
 /** Turns whatever was thrown into an AppError; anything unexpected is `internal`, its text stays in the log. */
@@ -207,37 +212,3 @@ export class EnvelopeInterceptor implements NestInterceptor {
     );
   }
 }
-
-/** What a value is comes before how long, how large or of which letters it is. */
-const KIND = /^(whitelistValidation|is(String|Int|Number|Boolean|Array|Object|In|Enum|IdList|Labels)|nestedValidation)$/;
-
-/** One problem per field: that it is missing, else its kind, else the first that was found. */
-function problems(errors: ValidationError[], prefix = ''): { path: string; problem: string }[] {
-  return errors.flatMap((e) => {
-    const path = prefix ? `${prefix}.${e.property}` : e.property;
-    const rules = Object.entries(e.constraints ?? {});
-    const [rule, text] = rules.find(([name]) => KIND.test(name)) ?? rules[0] ?? [];
-    const inner = problems(e.children ?? [], path);
-    if (rule === undefined || text === undefined) return inner;
-    if (rule === 'whitelistValidation') return [{ path, problem: `Unrecognized key "${e.property}"` }, ...inner];
-    if (e.value === undefined) return [{ path, problem: `${e.property} is required` }, ...inner];
-    if (e.value === null) return [{ path, problem: `${e.property} must not be null` }, ...inner];
-    const within = withinOf(text)?.map(({ place, problem, subject }) => ({
-      path: place === '' ? path : `${path}.${place}`, problem: `${subject ?? (place === '' ? e.property : place)} ${problem}`,
-    }));
-    return [...(within ?? [{ path, problem: text }]), ...inner];
-  });
-}
-
-/** Bodies and queries: every problem names its field; `strict` makes an unknown key an error too, otherwise it is dropped. */
-export const validationPipe = (strict = true) =>
-  new ValidationPipe({
-    transform: true,
-    whitelist: true,
-    forbidNonWhitelisted: strict,
-    forbidUnknownValues: true,
-    exceptionFactory: (errors) => {
-      const fields = problems(errors);
-      return new AppError('validation', `Validation error: ${fields.map((f) => `${f.problem} at "${f.path}"`).join('; ')}`, { fields });
-    },
-  });

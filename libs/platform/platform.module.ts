@@ -11,6 +11,7 @@ import { Mailer } from './mail.js';
 import { RefusalLimiter } from './refusal-limiter.js';
 import { Retention } from './retention.js';
 import { StrictQueryInterceptor } from './strict-query.js';
+import { Workers } from './workers.js';
 
 /** What every module stands on, apart from the database. */
 @Global()
@@ -23,12 +24,13 @@ import { StrictQueryInterceptor } from './strict-query.js';
     TenantResolvers,
     RefusalLimiter,
     Retention,
+    { provide: Workers, useFactory: () => new Workers() },
     { provide: APP_FILTER, useClass: HttpErrorFilter },
     // In this order: a stored answer goes through the envelope like a fresh one.
     { provide: APP_INTERCEPTOR, useClass: EnvelopeInterceptor },
     { provide: APP_INTERCEPTOR, useClass: StrictQueryInterceptor },
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
   ],
-  exports: [KeyRing, HashQueue, Hooks, Mailer, TenantResolvers, RefusalLimiter, Retention],
+  exports: [KeyRing, HashQueue, Hooks, Mailer, TenantResolvers, RefusalLimiter, Retention, Workers],
 })
 export class PlatformModule {}

@@ -4,7 +4,7 @@ import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { Reflector } from '@nestjs/core';
 import type { Observable } from 'rxjs';
 import { type GatehouseRequest, ROUTE_SCOPE, type RouteScope } from './access.js';
-import { AppError } from './errors.js';
+import { invalidFields } from './errors.js';
 
 /** A route that takes no query refuses one, as the DTOs of the others refuse what they do not know. Public routes take anything. */
 @Injectable()
@@ -29,7 +29,6 @@ export class StrictQueryInterceptor implements NestInterceptor {
       this.takesQuery.set(handler, takes);
     }
     if (takes) return;
-    const fields = names.map((path) => ({ path, problem: 'Unrecognized query parameter' }));
-    throw new AppError('validation', `Validation error: ${fields.map((f) => `${f.problem} at "${f.path}"`).join('; ')}`, { fields });
+    throw invalidFields(names.map((path) => ({ path, problem: 'Unrecognized query parameter' })));
   }
 }

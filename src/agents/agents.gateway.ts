@@ -10,7 +10,7 @@ import type { Session } from './session.js';
 import { SiteBlueprints } from './site-blueprints.service.js';
 
 /** What a newt reports and nobody here uses yet. The WireGuard side and Docker discovery will take their types out of this list. */
-const QUIET = [
+export const QUIET = [
   'newt/wg/get-config', 'newt/receive-bandwidth', 'newt/healthcheck/status', 'newt/socket/status', 'newt/socket/containers', 'newt/access-log',
   'newt/request-log', 'newt/disconnecting', 'ws/round-trip/complete',
 ];

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import type { RawData } from 'ws';
+import { AppError, boundedText, FRAME_BOUNDS } from '../../libs/platform/index.js';
 import type { Session } from './session.js';
 
 /** What a gateway handler gets: Nest binds it once, not once per socket, so the session travels with the message. */
@@ -38,8 +39,8 @@ export class MessageDispatch {
 
   /** One frame: a bad one is answered with `error` and counted, an unknown type ignored and counted; neither ends the session. */
   receive(session: Session, frame: RawData, isBinary: boolean): void {
-    const message = isBinary ? null : parse(frame);
-    if (!message) return this.bad(session, 'none', 'A message is a JSON object with a type, in a text frame');
+    const message = isBinary ? NO_MESSAGE : parse(frame);
+    if (typeof message === 'string') return this.bad(session, 'none', message);
     const handler = this.handlers.get(message.type);
     if (!handler) return countMessage('unknown', 'ignored');
     countMessage(message.type, 'ok');
@@ -52,13 +53,16 @@ export class MessageDispatch {
   }
 }
 
-function parse(frame: RawData): { type: string; data: unknown } | null {
+const NO_MESSAGE = 'A message is a JSON object with a type, in a text frame';
+
+/** @returns the message, or what is wrong with the frame. */
+function parse(frame: RawData): { type: string; data: unknown } | string {
   try {
-    const value: unknown = JSON.parse(frame.toString());
-    if (typeof value !== 'object' || value === null) return null;
+    const value: unknown = JSON.parse(boundedText(frame as Buffer, FRAME_BOUNDS));
+    if (typeof value !== 'object' || value === null) return NO_MESSAGE;
     const { type, data } = value as { type?: unknown; data?: unknown };
-    return typeof type === 'string' && type.length <= 100 ? { type, data } : null;
-  } catch {
-    return null;
+    return typeof type === 'string' && type.length <= 100 ? { type, data } : NO_MESSAGE;
+  } catch (error) {
+    return error instanceof AppError ? error.message : NO_MESSAGE;
   }
 }

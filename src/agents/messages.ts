@@ -1,6 +1,6 @@
-import { type ArgumentsHost, Catch, createParamDecorator, type ExceptionFilter, type ExecutionContext, Injectable, Logger, ValidationPipe } from '@nestjs/common';
-import { IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, MaxLength, Min, registerDecorator } from 'class-validator';
-import { AppError, isDatabaseAway } from '../../libs/platform/index.js';
+import { type ArgumentMetadata, type ArgumentsHost, Catch, createParamDecorator, type ExceptionFilter, type ExecutionContext, Injectable, Logger, type PipeTransform, type Type } from '@nestjs/common';
+import { ArrayMaxSize, getMetadataStorage, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, MaxLength, Min, registerDecorator, validateSync } from 'class-validator';
+import { AppError, firstProblems, isDatabaseAway, isUnstorable } from '../../libs/platform/index.js';
 import { type Incoming, MessageDispatch } from './message-dispatch.js';
 
 const FACTS_LIMIT = 16 * 1024;
@@ -11,14 +11,22 @@ const incoming = (context: ExecutionContext) => context.switchToWs().getData<Inc
 export const From = createParamDecorator((_: unknown, context: ExecutionContext) => incoming(context).session);
 
 const DataOf = createParamDecorator((_: unknown, context: ExecutionContext) => incoming(context).data);
-const messageValidation = new ValidationPipe({
-  transform: true,
-  whitelist: true,
-  stopAtFirstError: true,
-  validateCustomDecorators: true,
-  exceptionFactory: (errors) => new AppError('validation', errors.flatMap((e) => Object.values(e.constraints ?? {})).join('; ') || 'Wrong shape'),
-});
-/** Parameter: the message's data, validated by its class; unknown fields are dropped, since the agent may be newer. */
+
+/** What the class has rules for, as they are: nothing is transformed, since an agent sends JSON, and one that is newer sends fields of its own. */
+const messageValidation: PipeTransform = {
+  transform(data: unknown, { metatype }: ArgumentMetadata) {
+    const type = metatype as Type<object>;
+    const given = (typeof data === 'object' && data !== null ? data : {}) as Record<string, unknown>;
+    const message = Object.create(type.prototype as object) as Record<string, unknown>;
+    for (const { propertyName } of getMetadataStorage().getTargetValidationMetadatas(type, '', false, false)) {
+      if (Object.hasOwn(given, propertyName)) message[propertyName] = given[propertyName];
+    }
+    const problems = validateSync(message, { stopAtFirstError: true }).flatMap(({ property, constraints }) => Object.values(constraints ?? {}).map((problem) => ({ path: property, problem })));
+    if (problems.length > 0) throw new AppError('validation', firstProblems(problems).map(({ problem }) => problem).join('; '));
+    return message;
+  },
+};
+/** Parameter: the message's data, validated by its class; unknown fields are dropped. */
 export const Data = () => DataOf(messageValidation);
 
 /** A JSON object of bounded size. */
@@ -29,10 +37,16 @@ function IsFacts(): PropertyDecorator {
       target: target.constructor,
       propertyName: String(propertyName),
       validator: {
-        validate: (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && JSON.stringify(value).length <= FACTS_LIMIT && !JSON.stringify(value).includes('\\u0000'),
+        validate: isFacts,
         defaultMessage: () => `facts must be an object of at most ${FACTS_LIMIT} bytes`,
       },
     });
+}
+
+function isFacts(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const json = JSON.stringify(value);
+  return json.length <= FACTS_LIMIT && !isUnstorable(json, value);
 }
 
 /** Text that PostgreSQL can hold. */
@@ -52,7 +66,7 @@ function IsText(max: number): PropertyDecorator {
 export class Hello {
   @IsInt() @Min(1) @Max(1_000_000) protocol: number;
   @IsText(100) version: string;
-  @IsOptional() @IsArray() @IsString({ each: true }) capabilities?: string[];
+  @IsOptional() @IsArray() @ArrayMaxSize(100) @IsString({ each: true }) capabilities?: string[];
   @IsOptional() @IsFacts() facts?: Record<string, unknown>;
 }
 

@@ -6,6 +6,7 @@ import { Apply } from './apply.js';
 import { BlueprintsController, SiteBlueprintController } from './blueprints.controller.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
 import { BlueprintsService } from './blueprints.service.js';
+import { Documents } from './documents.js';
 import { OwnKeys } from './own-keys.js';
 import { Secrets } from './secrets.js';
 import { StateRepository } from './state.repository.js';
@@ -14,7 +15,7 @@ import { StateRepository } from './state.repository.js';
 @Module({
   imports: [AccessModule, ResourcesModule, SitesModule],
   controllers: [BlueprintsController, SiteBlueprintController],
-  providers: [Apply, BlueprintsRepository, BlueprintsService, OwnKeys, Secrets, StateRepository],
-  exports: [BlueprintsService],
+  providers: [Apply, BlueprintsRepository, BlueprintsService, Documents, OwnKeys, Secrets, StateRepository],
+  exports: [BlueprintsService, Documents],
 })
 export class BlueprintsModule {}

@@ -1,13 +1,14 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type Blueprint, describeProblem, maskSecrets, OPEN_SITE_TEMPLATES, parse, type Problem, siteTemplates, toYaml, withoutSecrets } from '../../libs/blueprint/index.js';
+import { type Blueprint, describeProblem, maskSecrets, OPEN_SITE_TEMPLATES, type Problem, toYaml, withoutSecrets } from '../../libs/blueprint/index.js';
 import {
-  AppError, conflict, Db, Hooks, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, Retention, shapeA, TenantResolvers, windowOf,
+  AppError, conflict, Db, Hooks, invalidFields, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, Retention, shapeA, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
 import { RolesService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
 import { type GaveWay, refusedName } from '../resources/index.js';
 import { Apply } from './apply.js';
+import { Documents } from './documents.js';
 import type { BlueprintExport, BlueprintList, BlueprintRecord, OwningKind, PlanView } from './blueprints.dto.js';
 import { BlueprintsRepository, type HistoryEntry } from './blueprints.repository.js';
 import { exportOf } from './export.js';
@@ -46,6 +47,7 @@ export class BlueprintsService implements OnModuleInit {
     private readonly applier: Apply,
     private readonly ownKeys: OwnKeys,
     private readonly secrets: Secrets,
+    private readonly documents: Documents,
     private readonly roles: RolesService,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
@@ -71,7 +73,7 @@ export class BlueprintsService implements OnModuleInit {
    * @throws validation with every problem, conflict when somebody else took a name at the same moment.
    */
   async applyFor(principal: Principal, orgId: string, text: string): Promise<void> {
-    const model = read(text);
+    const model = await this.read(text);
     const hashes = await this.secrets.hash(orgId, model);
     const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
     const failure = await this.retried(() => this.db.tx(async (tx) => {
@@ -92,7 +94,7 @@ export class BlueprintsService implements OnModuleInit {
 
   /** The same without changing anything. @throws validation */
   async planFor(orgId: string, text: string): Promise<PlanView> {
-    const model = read(text);
+    const model = await this.read(text);
     const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
     const hashes = await this.secrets.hash(orgId, model);
     const plan = await this.db.tx(async (tx) => makePlan(model, applicant, await this.states.load(tx, applicant, model), hashes));
@@ -106,7 +108,7 @@ export class BlueprintsService implements OnModuleInit {
    */
   async applyFromSite(orgId: string, siteId: number, kind: SiteKind, document: string): Promise<Outcome> {
     // An agent fills templates in, and so may a value look like one; an unmodified newt leaves in place what it does not know.
-    const parsed = parse(document, { format: 'auto', literal: kind !== 'newt' });
+    const parsed = await this.documents.read(document, { format: 'auto', literal: kind !== 'newt' });
     if (!parsed.ok) return { ok: false, message: describeAll(parsed.problems), problems: parsed.problems };
     return this.applyModel(orgId, siteId, kind, parsed.model);
   }
@@ -118,7 +120,8 @@ export class BlueprintsService implements OnModuleInit {
   async applyProfile(orgId: string, siteId: number, text: string): Promise<boolean> {
     const site = await this.db.tx((tx) => this.repository.lockSite(tx, orgId, siteId));
     if (!site) return true;
-    const parsed = parse(text, { templates: siteTemplates(site) });
+    const { name, niceId, hardwareId, labels } = site;
+    const parsed = await this.documents.read(text, { site: { name, niceId, hardwareId, labels } });
     if (parsed.ok) return (await this.applyModel(orgId, siteId, 'profile', parsed.model)).ok;
     const message = describeAll(parsed.problems);
     await this.refuse({ orgId, siteId, name: site.name, source: 'NEWT', kind: 'profile', succeeded: false, message, contents: withoutSecrets(text, OPEN_SITE_TEMPLATES) });
@@ -186,6 +189,13 @@ export class BlueprintsService implements OnModuleInit {
     return { ok: false, message: sentence(problems), problems };
   }
 
+  /** @throws validation with every problem and its place */
+  private async read(text: string): Promise<Blueprint> {
+    const parsed = await this.documents.read(text, { format: 'auto' });
+    if (parsed.ok) return parsed.model;
+    throw refused(parsed.problems.map((p) => ({ path: p.path, message: p.line > 0 ? `${p.message} (line ${p.line}, column ${p.column})` : p.message })));
+  }
+
   private async carryOut(tx: EntityManager, applicant: Applicant, model: Blueprint, plan: Plan): Promise<void> {
     const gaveWay = await this.applier.run(tx, applicant, plan);
     await this.repository.record(tx, entryOf(applicant, model, APPLIED));
@@ -238,13 +248,6 @@ const sentence = (problems: { path: string; message: string }[]) => `Blueprint a
 
 /** In the contract's words (integration-api.md §3.13). */
 function refused(problems: { path: string; message: string }[]): AppError {
-  const fields = problems.map((p) => ({ path: p.path, problem: p.message }));
-  const told = fields.slice(0, SHOWN).map(({ path, problem }) => (path ? `${problem} at "${path}"` : problem));
-  return new AppError('validation', `Failed to update database from config: Error: ${told.join('; ')}`, { fields });
+  return invalidFields(problems.map((p) => ({ path: p.path, problem: p.message })), 'Failed to update database from config: Error: ');
 }
 
-function read(text: string): Blueprint {
-  const parsed = parse(text, { format: 'auto' });
-  if (parsed.ok) return parsed.model;
-  throw refused(parsed.problems.map((p) => ({ path: p.path, message: p.line > 0 ? `${p.message} (line ${p.line}, column ${p.column})` : p.message })));
-}

@@ -14,6 +14,7 @@ import { DeviceDoorController } from './claims/device-door.controller.js';
 import { KeyPolicies } from './claims/key-policies.js';
 import { NewtDoorController } from './claims/newt-door.controller.js';
 import { Refusals } from './claims/refusals.js';
+import { HardwareIdPatterns } from './hardware-id-patterns.js';
 import { KeysController } from './keys/keys.controller.js';
 import { KeysRepository } from './keys/keys.repository.js';
 import { KeysService } from './keys/keys.service.js';
@@ -30,7 +31,7 @@ import { TemplatesService } from './templates/templates.service.js';
   controllers: [ProfilesController, TemplatesController, KeysController, ClaimsController, DeviceDoorController, NewtDoorController],
   providers: [
     ProfilesService, TemplatesService, KeysService, KeysRepository, ClaimsService, ClaimsRepository, ClaimAdministrationService, KeyPolicies,
-    CredentialIssuer, CertificateAuthority, ProfileBlueprints, ProfileBlueprintsRepository, Refusals,
+    CredentialIssuer, CertificateAuthority, HardwareIdPatterns, ProfileBlueprints, ProfileBlueprintsRepository, Refusals,
   ],
   exports: [KeysService, ProfileBlueprints],
 })

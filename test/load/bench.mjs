@@ -2,6 +2,7 @@
 import os from 'node:os';
 import { claims, flat, machine } from './claims.mjs';
 import { House } from './house.mjs';
+import { hostile } from './hostile.mjs';
 import { http } from './http.mjs';
 import { parseArgs } from './lib.mjs';
 import { refusals } from './refusals.mjs';
@@ -9,7 +10,7 @@ import { resources } from './resources.mjs';
 import { sessions } from './sessions.mjs';
 import { Table } from './table.mjs';
 
-const CASES = { claims, flat, machine, http, sessions, refusals, resources };
+const CASES = { claims, flat, machine, http, sessions, refusals, hostile, resources };
 const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
 
 /** @returns the exit code: 0 when every target was reached. */

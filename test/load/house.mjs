@@ -217,7 +217,7 @@ export function pgEnvironment(url) {
 const toArgs = (options) => Object.entries(options).flatMap(([name, value]) => [].concat(value).flatMap((v) => (v === true ? [`--${name}`] : [`--${name}`, String(v)])));
 
 /** Below the range of ephemeral client ports. */
-async function freePort() {
+export async function freePort() {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 22_000);
     const probe = net.createServer();

@@ -7,7 +7,7 @@ import { AuditService, EventsService } from '../../audit/index.js';
 import { AddressPoolService } from '../../orgs/index.js';
 import { SitesService } from '../../sites/index.js';
 import { ProfileBlueprints } from '../profiles/profile-blueprints.service.js';
-import { matchesPattern } from '../hardware-id-pattern.js';
+import { HardwareIdPatterns } from '../hardware-id-patterns.js';
 import { parseKey } from '../keys/key-token.js';
 import { renderName } from '../name-template.js';
 import { Batcher } from './batcher.js';
@@ -59,6 +59,7 @@ export class ClaimsService {
     private readonly audit: AuditService,
     private readonly events: EventsService,
     private readonly profileBlueprints: ProfileBlueprints,
+    private readonly patterns: HardwareIdPatterns,
   ) {}
 
   /**
@@ -98,11 +99,11 @@ export class ClaimsService {
   /** The checks that need no lock. What a cached policy refuses is looked up afresh before the refusal counts. */
   private async admit(keyId: string, secretHash: Buffer, request: ClaimRequest): Promise<{ policy: KeyPolicy; generation: number }> {
     const cached = this.policies.cached(keyId);
-    const first = cached && inspect(cached, secretHash, request);
+    const first = cached && this.inspect(cached, secretHash, request);
     if (first?.generation !== undefined && !first.reason) return { policy: cached!, generation: first.generation };
     const policy = await this.policies.load(keyId);
     if (!policy) throw new ClaimRefused('unknown_key', { keyId });
-    const { reason, generation } = inspect(policy, secretHash, request);
+    const { reason, generation } = this.inspect(policy, secretHash, request);
     if (reason || generation === undefined) throw new ClaimRefused(reason ?? 'wrong_secret', { ...ids(policy), generation });
     return { policy, generation };
   }
@@ -140,7 +141,7 @@ export class ClaimsService {
       const indices = items.map((_, i) => i);
 
       for (const i of indices) {
-        const { reason } = inspect(policy, items[i]!.secretHash, items[i]!.request);
+        const { reason } = this.inspect(policy, items[i]!.secretHash, items[i]!.request);
         if (reason) decisions[i] = { do: 'refuse', reason };
         else if (policy.paused) decisions[i] = { do: 'paused' };
       }
@@ -331,25 +332,25 @@ export class ClaimsService {
       });
     });
   }
-}
 
-/** The checks on key, generation, door, pattern and CSR, in this order; expiry and uses depend on whether the site is known. */
-function inspect(policy: KeyPolicy, secretHash: Buffer, request: ClaimRequest): { reason?: RefusalReason; generation?: number } {
-  const match = policy.generations.find((g) => sameBytes(g.secretHash, secretHash));
-  if (!match) return { reason: 'wrong_secret' };
-  const { generation } = match;
-  if (match.retired) return { reason: 'retired_generation', generation };
-  if (policy.revoked) return { reason: 'revoked', generation };
-  if (policy.disabled) return { reason: 'disabled', generation };
-  if (request.door === 'newt' && !policy.newtDoor) return { reason: 'door_closed', generation };
-  if (policy.pattern !== null && (request.hardwareId === null || !matchesPattern(policy.pattern, request.hardwareId))) return { reason: 'pattern', generation };
-  if (request.door === 'device' && policy.credentialType === 'certificate' && !request.csr) return { reason: 'csr_missing', generation };
-  // Without an anchor there is nothing to recognise: a spent key has no other answer.
-  if (anchor(request.hardwareId, request.nonceHash) === null) {
-    if (policy.expired) return { reason: 'expired', generation };
-    if (isUsedUp(policy)) return { reason: 'used_up', generation };
+  /** The checks on key, generation, door, pattern and CSR, in this order; expiry and uses depend on whether the site is known. */
+  private inspect(policy: KeyPolicy, secretHash: Buffer, request: ClaimRequest): { reason?: RefusalReason; generation?: number } {
+    const match = policy.generations.find((g) => sameBytes(g.secretHash, secretHash));
+    if (!match) return { reason: 'wrong_secret' };
+    const { generation } = match;
+    if (match.retired) return { reason: 'retired_generation', generation };
+    if (policy.revoked) return { reason: 'revoked', generation };
+    if (policy.disabled) return { reason: 'disabled', generation };
+    if (request.door === 'newt' && !policy.newtDoor) return { reason: 'door_closed', generation };
+    if (policy.pattern !== null && (request.hardwareId === null || !this.patterns.matches(policy.pattern, request.hardwareId))) return { reason: 'pattern', generation };
+    if (request.door === 'device' && policy.credentialType === 'certificate' && !request.csr) return { reason: 'csr_missing', generation };
+    // Without an anchor there is nothing to recognise: a spent key has no other answer.
+    if (anchor(request.hardwareId, request.nonceHash) === null) {
+      if (policy.expired) return { reason: 'expired', generation };
+      if (isUsedUp(policy)) return { reason: 'used_up', generation };
+    }
+    return { generation };
   }
-  return { generation };
 }
 
 const ids = (p: KeyPolicy) => ({ orgId: p.orgId, orgUid: p.orgUid, keyId: p.keyId, templateId: p.templateId });

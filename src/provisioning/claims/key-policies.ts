@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Db, Notices } from '../../../libs/platform/index.js';
+import { HardwareIdPatterns } from '../hardware-id-patterns.js';
 import { ClaimsRepository, type KeyPolicy } from './claims.repository.js';
 
 /**
@@ -15,6 +16,7 @@ export class KeyPolicies {
     private readonly db: Db,
     private readonly repository: ClaimsRepository,
     private readonly notices: Notices,
+    private readonly patterns: HardwareIdPatterns,
   ) {
     notices.onReconnected(() => this.cache.clear());
     notices.on('access_changed', (payload) => this.forget(payload));
@@ -26,6 +28,7 @@ export class KeyPolicies {
 
   async load(keyId: string): Promise<KeyPolicy | undefined> {
     const policy = await this.repository.policy(this.db.manager, keyId);
+    if (policy?.pattern) await this.patterns.learn(policy.pattern);
     if (policy) this.cache.set(keyId, policy);
     else this.cache.delete(keyId);
     return policy;

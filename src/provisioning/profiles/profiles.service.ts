@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, conflict, Db, execute, isUniqueViolation, nothingToChange, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '../../../libs/platform/index.js';
-import { describeProblem, OPEN_SITE_TEMPLATES, parse } from '../../../libs/blueprint/index.js';
+import { conflict, Db, execute, invalidFields, isUniqueViolation, nothingToChange, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '../../../libs/platform/index.js';
+import { describeProblem } from '../../../libs/blueprint/index.js';
 import { AuditService } from '../../audit/index.js';
+import { Documents } from '../../blueprints/index.js';
 import type { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
 import { Profile } from './profile.entity.js';
 
@@ -12,12 +13,13 @@ export class ProfilesService {
   constructor(
     private readonly db: Db,
     private readonly audit: AuditService,
+    private readonly documents: Documents,
   ) {}
 
   /** @throws conflict when the name is taken, not_found for a group of another organization. */
   async create(principal: Principal, orgId: string, body: CreateProfileBody): Promise<ProfileView> {
     const { groupIds = [], ...fields } = body;
-    checkBlueprint(fields.blueprint);
+    await this.checkBlueprint(fields.blueprint);
     return this.db.tx(async (tx) => {
       const row = { orgId, name: fields.name, description: fields.description ?? null, labels: fields.labels ?? {}, config: fields.config ?? {}, attributes: fields.attributes ?? {}, blueprint: fields.blueprint ?? null };
       const profile = await named(() => tx.save(Profile, row));
@@ -40,7 +42,7 @@ export class ProfilesService {
 
   async update(principal: Principal, orgId: string, profileId: number, body: UpdateProfileBody): Promise<ProfileView> {
     const { groupIds, ...fields } = body;
-    checkBlueprint(fields.blueprint);
+    await this.checkBlueprint(fields.blueprint);
     if (Object.keys(body).length === 0) throw nothingToChange();
     return this.db.tx(async (tx) => {
       await this.read(tx, orgId, profileId);
@@ -64,6 +66,13 @@ export class ProfilesService {
       if (gone === 0) throw conflict('A provisioning template uses this profile');
       await this.audit.record(tx, principal, { orgId, action: 'provisioning_profile.delete', target: { type: 'provisioning_profile', id: profileId } });
     });
+  }
+
+  /** Its templates are filled in for each site; all else is looked at now. @throws validation with every problem and its place; capacity */
+  private async checkBlueprint(text: string | null | undefined): Promise<void> {
+    if (!text) return;
+    const { problems } = await this.documents.read(text, { site: 'open' });
+    if (problems.length > 0) throw invalidFields(problems.map((problem) => ({ path: 'blueprint', problem: describeProblem(problem) })));
   }
 
   private async read(em: EntityManager, orgId: string, profileId: number): Promise<ProfileView> {
@@ -106,11 +115,4 @@ export async function groupsOf(em: EntityManager, of: 'profile' | 'template', id
     [ids],
   );
   return new Map(rows.map((r) => [r.id, r.groupIds.map(Number)]));
-}
-
-/** Its templates are filled in for each site; all else is looked at now. @throws validation with every problem and its place */
-function checkBlueprint(text: string | null | undefined): void {
-  if (!text) return;
-  const fields = parse(text, { templates: OPEN_SITE_TEMPLATES }).problems.map((problem) => ({ path: 'blueprint', problem: describeProblem(problem) }));
-  if (fields.length > 0) throw new AppError('validation', `Validation error: ${fields.slice(0, 20).map(({ problem }) => problem).join('; ')} at "blueprint"`, { fields });
 }

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { conflict, Db, execute, nothingToChange, notFound, notify, type PageQuery, type Principal, shapeA, windowOf } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { mayApprove, refuseApproval } from '../approving.js';
-import { assertPattern } from '../hardware-id-pattern.js';
+import { HardwareIdPatterns } from '../hardware-id-patterns.js';
 import { assertNameTemplate } from '../name-template.js';
 import { Profile } from '../profiles/profile.entity.js';
 import { groupsOf, named, replaceGroups } from '../profiles/profiles.service.js';
@@ -19,6 +19,7 @@ export class TemplatesService {
   constructor(
     private readonly db: Db,
     private readonly audit: AuditService,
+    private readonly patterns: HardwareIdPatterns,
   ) {}
 
   /** The template `default` of a new organization. */
@@ -31,9 +32,9 @@ export class TemplatesService {
    * @throws permission_denied for `approveNewSites: true`; conflict when the name is taken; validation when the pattern does not compile; not_found for an id of another organization.
    */
   async create(principal: Principal, orgId: string, body: CreateTemplateBody): Promise<TemplateView> {
-    check(body);
     const may = mayApprove(principal, orgId);
     if (body.approveNewSites && !may) throw refuseApproval();
+    await this.check(body);
     return this.db.tx(async (tx) => {
       await assertProfile(tx, orgId, body.profileId);
       const template = await named(() => tx.save(Template, row(orgId, { ...body, approveNewSites: body.approveNewSites ?? may })));
@@ -58,8 +59,8 @@ export class TemplatesService {
   async update(principal: Principal, orgId: string, templateId: number, body: UpdateTemplateBody): Promise<TemplateView> {
     const { groupIds, ...fields } = body;
     if (Object.keys(body).length === 0) throw nothingToChange();
-    check(body);
     if (body.approveNewSites && !mayApprove(principal, orgId)) throw refuseApproval();
+    await this.check(body);
     return this.db.tx(async (tx) => {
       const before = await this.read(tx, orgId, templateId);
       if (before.name === DEFAULT_TEMPLATE && body.name !== undefined && body.name !== DEFAULT_TEMPLATE) throw conflict('The default template keeps its name');
@@ -87,16 +88,16 @@ export class TemplatesService {
     });
   }
 
+  private async check(body: Partial<CreateTemplateBody>): Promise<void> {
+    if (body.hardwareIdPattern) await this.patterns.assert(body.hardwareIdPattern);
+    if (body.nameTemplate) assertNameTemplate(body.nameTemplate);
+  }
+
   private async read(em: EntityManager, orgId: string, templateId: number): Promise<TemplateView> {
     const template = await em.findOneBy(Template, { orgId, templateId });
     if (!template) throw notFound('Provisioning template');
     return view(template, (await groupsOf(em, 'template', [templateId])).get(templateId) ?? []);
   }
-}
-
-function check(body: Partial<CreateTemplateBody>): void {
-  if (body.hardwareIdPattern) assertPattern(body.hardwareIdPattern);
-  if (body.nameTemplate) assertNameTemplate(body.nameTemplate);
 }
 
 async function assertProfile(tx: EntityManager, orgId: string, profileId: number | null | undefined): Promise<void> {

@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { isPathPattern, patternProblem } from '../../../libs/blueprint/index.js';
+import { isPathPattern, type patternProblem } from '../../../libs/blueprint/index.js';
 import {
-  type Answer, created, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf,
+  type Answer, created, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf, Workers,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { SitesService } from '../../sites/index.js';
@@ -24,6 +24,7 @@ export class TargetsService implements OnModuleInit {
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
+    private readonly workers: Workers,
   ) {}
 
   onModuleInit(): void {
@@ -38,7 +39,7 @@ export class TargetsService implements OnModuleInit {
   /** @throws validation for a path that is no pattern; not_found for a site of another organization; conflict when the site has no internal port left. */
   async create(principal: Principal, orgId: string, resourceId: number, body: CreateTargetBody): Promise<Answer<TargetRow>> {
     const { siteId, ip, port, hcEnabled = false } = body;
-    requirePattern(body);
+    await this.requirePattern(body);
     const columns: TargetColumns = {
       ...body, enabled: body.enabled ?? true, priority: body.priority ?? DEFAULT_PRIORITY, hcEnabled, hcHealth: hcEnabled ? 'unhealthy' : 'unknown',
     };
@@ -81,9 +82,12 @@ export class TargetsService implements OnModuleInit {
 
   /** The internal port stays while the site does. @throws as `create`; precondition_failed */
   async update(principal: Principal, orgId: string, targetId: number, body: UpdateTargetBody, ifMatch: number | undefined): Promise<{ target: TargetRow; version: number }> {
+    // A pattern is compiled before the transaction, which then finds the one that was checked.
+    const before = await this.repository.find(this.db.manager, orgId, targetId);
+    const checked = before && (await this.requirePattern(changed(before, cleared(body))));
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, targetId, body, ifMatch));
+        return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, targetId, body, ifMatch, checked ?? null));
       } catch (error) {
         // Somebody took the very port that was free a moment ago.
         if (!isUniqueViolation(error, 'target_internal_port') || attempt === TRIES) throw error;
@@ -114,15 +118,16 @@ export class TargetsService implements OnModuleInit {
     targetId: number,
     body: UpdateTargetBody,
     ifMatch: number | undefined,
+    checked: string | null,
   ): Promise<{ target: TargetRow; version: number }> {
     const before = await this.lock(tx, orgId, targetId);
     requireVersion('Target', ifMatch, before.version);
     const siteType = await this.repository.siteType(tx, orgId, body.siteId);
     if (siteType === null) throw notFound('Site');
     const { hcEnabled = false, hcHeaders = null } = body;
-    const changes: TargetColumns = { ...body, hcEnabled, hcHeaders };
-    if (body.pathMatchType === null) Object.assign(changes, { rewritePath: null, rewritePathType: null });
-    requirePattern({ ...before, ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) });
+    const changes: TargetColumns = { ...cleared(body), hcEnabled, hcHeaders };
+    const pattern = patternOf(changed(before, changes));
+    if (pattern !== null && pattern !== checked) throw conflict('The path was changed by others at the same moment; try again');
     // integration-api.md §3.6: what nobody has checked yet counts as unhealthy, what nobody checks is unknown.
     if (!hcEnabled || siteType !== 'newt') changes.hcHealth = 'unknown';
     else if (!before.hcEnabled) changes.hcHealth = 'unhealthy';
@@ -144,6 +149,14 @@ export class TargetsService implements OnModuleInit {
     return port;
   }
 
+  /** @returns the pattern that was checked, if there is one. @throws validation when it is none; capacity */
+  private async requirePattern(paths: Paths): Promise<string | null> {
+    const pattern = patternOf(paths);
+    const problem = pattern === null ? undefined : await this.workers.check<typeof patternProblem>('patternProblem', pattern);
+    if (problem !== undefined) throw invalid('path', problem);
+    return pattern;
+  }
+
   private async lock(tx: EntityManager, orgId: string, targetId: number): Promise<StoredTarget> {
     const row = await this.repository.lock(tx, orgId, targetId);
     if (!row) throw notFound('Target');
@@ -153,11 +166,16 @@ export class TargetsService implements OnModuleInit {
 
 const noPort = () => conflict('The site has no internal port left');
 
-/** @throws validation for a path that is matched or rewritten as a pattern and is none */
-function requirePattern({ path, pathMatchType, rewritePathType }: Pick<CreateTargetBody, 'path' | 'pathMatchType' | 'rewritePathType'>): void {
-  const problem = path && isPathPattern(pathMatchType, rewritePathType) ? patternProblem(path) : undefined;
-  if (problem) throw invalid('path', problem);
-}
+type Paths = Pick<CreateTargetBody, 'path' | 'pathMatchType' | 'rewritePathType'>;
+
+/** The path that is matched or rewritten as a pattern. */
+const patternOf = ({ path, pathMatchType, rewritePathType }: Paths): string | null => (path && isPathPattern(pathMatchType, rewritePathType) ? path : null);
+
+/** Without a match there is nothing to rewrite. */
+const cleared = (body: UpdateTargetBody): UpdateTargetBody => (body.pathMatchType === null ? { ...body, rewritePath: null, rewritePathType: null } : body);
+
+/** How the paths of a target will be; what is left out stays. */
+const changed = (before: Paths, changes: Partial<Paths>): Paths => ({ ...before, ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) });
 
 /** A change answers headers as text, a read as a list. */
 function toRow({ version: _, hcHeaders, ...rest }: StoredTarget): TargetRow {

@@ -1,0 +1,25 @@
+import { Injectable } from '@nestjs/common';
+import { parse, type Parsed, type ParseOptions } from '../../libs/blueprint/index.js';
+import { TaskTooLarge, Workers } from '../../libs/platform/index.js';
+
+/** Up to here a document costs less than the way to a thread and back. */
+const SMALL = 16 * 1024;
+/** The word that makes a pattern of a target's path, and what can spell it otherwise: compiling one costs what its author likes. */
+const MAY_HOLD_PATTERNS = /regex|\\|\{\{/;
+
+/** Reads blueprints: large ones, and those that may hold patterns, in a worker thread. */
+@Injectable()
+export class Documents {
+  constructor(private readonly workers: Workers) {}
+
+  /** As `parse`; a document that costs too much has a problem that says so. @throws capacity */
+  async read(text: string, options: Omit<ParseOptions, 'templates'> = {}): Promise<Parsed> {
+    if (Buffer.byteLength(text) <= SMALL && !MAY_HOLD_PATTERNS.test(text)) return parse(text, options);
+    try {
+      return await this.workers.run<typeof parse>('parse', text, options);
+    } catch (error) {
+      if (!(error instanceof TaskTooLarge)) throw error;
+      return { ok: false, model: undefined, problems: [{ path: '', message: `the document ${error.message}`, line: 0, column: 0 }] };
+    }
+  }
+}

@@ -1,0 +1,16 @@
+import { parentPort } from 'node:worker_threads';
+import { parse, patternProblem, toYaml } from '../libs/blueprint/index.js';
+import type { Task, TaskResult } from '../libs/platform/workers.js';
+
+/** The program of a worker thread: what it can be asked for (libs/platform/workers.ts). */
+const TASKS: Record<string, (...args: never[]) => unknown> = { parse, patternProblem, toYaml };
+
+parentPort!.on('message', ({ name, args }: Task) => {
+  let result: TaskResult;
+  try {
+    result = { value: TASKS[name]!(...(args as never[])) };
+  } catch (error) {
+    result = { error: (error as Error).stack ?? String(error) };
+  }
+  parentPort!.postMessage(result);
+});
