@@ -3,7 +3,8 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
 import { readFileSync } from 'node:fs';
-import { type Config, createAdapter, serveDocument, validationPipe } from '../libs/platform/index.js';
+import type { Server } from 'node:http';
+import { boundUnfinished, type Config, createAdapter, serveDocument, validationPipe } from '../libs/platform/index.js';
 import { AgentSocketAdapter } from './agents/index.js';
 import { AppModule } from './app.module.js';
 
@@ -26,6 +27,7 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
     bodyParser: false,
   });
   app.useLogger(app.get(Logger));
+  boundUnfinished(app.getHttpServer() as Server, config);
   await app.register(cookie as never);
   app.setGlobalPrefix('api/v1', { exclude: ROOT_ROUTES });
   app.useGlobalPipes(validationPipe());

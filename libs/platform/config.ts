@@ -38,6 +38,8 @@ export const VARIABLES = {
   MAIL_FROM: { fallback: '', about: 'Sender of mails, for example Gatehouse <gatehouse@example.com>.' },
   SESSION_TTL_HOURS: { fallback: '168', about: 'Hours until a browser session ends.' },
   CLAIM_REFUSAL_FLOOR_MS: { fallback: '25', about: 'Milliseconds before which no claim is refused, so that refusals look alike.' },
+  UNFINISHED_PER_ADDRESS: { fallback: '256', about: 'Connections of one address on which a request has begun 10 s ago and not arrived, before the oldest are closed; proxies of TRUST_PROXY have no share.' },
+  UNFINISHED_TOTAL: { fallback: '1024', about: 'The same, of all addresses.' },
   REFUSALS_PER_MINUTE: { fallback: '600', about: 'Refused claims, tokens and logins a minute, per address and per public id, before refusals become 429.' },
   LOG_LEVEL: { fallback: 'info', about: 'fatal, error, warn, info, debug, trace or silent.' },
 } as const;
@@ -81,6 +83,8 @@ export class Config {
   readonly smtp?: { url: string; from: string };
   readonly sessionTtlHours: number;
   readonly claimRefusalFloorMs: number;
+  readonly unfinishedPerAddress: number;
+  readonly unfinishedTotal: number;
   readonly refusalsPerMinute: number;
   readonly logLevel: LogLevel;
 
@@ -207,6 +211,8 @@ export function parseConfig(env: Env, cwd: string): Config {
     smtp: parseSmtp(optional('SMTP_URL'), optional('MAIL_FROM')),
     sessionTtlHours: whole('SESSION_TTL_HOURS', 1, 8_760),
     claimRefusalFloorMs: whole('CLAIM_REFUSAL_FLOOR_MS', 0, 10_000),
+    unfinishedPerAddress: whole('UNFINISHED_PER_ADDRESS', 1, 1_000_000),
+    unfinishedTotal: whole('UNFINISHED_TOTAL', 1, 1_000_000),
     refusalsPerMinute: whole('REFUSALS_PER_MINUTE', 1, 1_000_000_000),
     logLevel,
   });

@@ -1,7 +1,7 @@
 import { type ArgumentsHost, type CallHandler, Catch, type ExceptionFilter, type ExecutionContext, HttpException, Injectable, Logger, type NestInterceptor } from '@nestjs/common';
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { STATUS_CODES } from 'node:http';
+import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
@@ -9,7 +9,9 @@ import { ERROR_STATUS, type ErrorCode } from '../contracts/errors.js';
 import type { GatehouseRequest } from './access.js';
 import { ANSWER, Answer, type AnswerOptions } from './answers.js';
 import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
+import type { Config } from './config.js';
 import { AppError, databaseAway, isDatabaseAway, refusedMeanwhile, sqlState } from './errors.js';
+import { UnfinishedRequests, unfinishedBounds } from './unfinished.js';
 import { entityTag } from './versions.js';
 
 const BODY_LIMIT = 1024 * 1024;
@@ -55,6 +57,11 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
     'X-Content-Type-Options: nosniff', 'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+/** Closes connections on which requests begin and do not arrive, once there are too many of them. */
+export function boundUnfinished(server: Server, config: Config): void {
+  new UnfinishedRequests(unfinishedBounds(config), (socket) => refuseUnreadable(Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket)).watch(server);
 }
 
 /** The HTTP layer below Nest: one port serves `/api/v1` and, rewritten onto it, `/v1`. `https` is the TLS key pair, when there is one. */
