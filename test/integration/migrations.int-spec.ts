@@ -84,4 +84,28 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     // The one that lived on has all of its own; what migrations say of themselves may come from before it, as the fixture's times are moved.
     expect(await queryDatabase(database.url, `SELECT FROM audit WHERE org_id = 'acme' AND org_uid IS NULL AND actor_type <> 'system'`)).toEqual([]);
   });
+
+  it('takes nobody but administrators for the owner of his mailbox, and leaves everybody where he was', async () => {
+    const people = await queryDatabase<{ id: string; email: string; proven: boolean }>(database.url, 'SELECT user_id AS id, email, email_verified AS proven FROM "user" ORDER BY email');
+    expect(people.map(({ email, proven }) => [email, proven])).toEqual([['admin@example.com', true], ['member@acme.example', false]]);
+    const anybody = new Api(app.url);
+    const { roles } = await app.root.expect<{ roles: { roleId: number; name: string }[] }>('GET', '/org/again/roles');
+    const body = { email: 'member@acme.example', roleId: roles.find(({ name }) => name === 'Member')!.roleId, validHours: 1 };
+    const { inviteLink } = await app.root.expect<{ inviteLink: string }>('POST', '/org/again/create-invite', body);
+    const token = new URL(inviteLink).searchParams.get('token');
+    expect((await anybody.post('/invite/accept', { token })).status).toBe(409);
+    await app.root.expect('POST', `/user/${people[1]!.id}/verify`);
+    expect((await anybody.post('/invite/accept', { token })).status).toBe(200);
+    expect((await (await logIn(app.url, 'member@acme.example', secrets.memberPassword)).get('/org/acme')).status).toBe(200);
+    // Nobody knows whether the token of an invitation of then was mailed.
+    const { userId } = await anybody.post<{ userId: string }>('/invite/accept', { token: secrets.openInvitation, password: 'battery staple' }).then((reply) => reply.body.data);
+    expect(await app.root.expect('GET', `/user/${userId}`)).toMatchObject({ emailVerified: false });
+  });
+
+  it('answers a repeated Idempotency-Key of then, and no other body', async () => {
+    const { method, path, key, body } = secrets.idempotent;
+    const again = (what: object) => app.root.as(secrets.rootKey, { 'idempotency-key': key }).send(method, path, what);
+    expect((await again(body)).headers.get('idempotency-replayed')).toBe('true');
+    expect((await again({ ...body, name: 'another' })).status).toBe(409);
+  });
 });
