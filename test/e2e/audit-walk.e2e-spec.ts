@@ -41,7 +41,7 @@ beforeAll(async () => {
   document = await readDocument(server.url);
   stage = await Stage.open(server);
 });
-afterAll(() => server.stop());
+afterAll(() => server?.stop());
 
 /** The same caller, from a machine that nobody else has. */
 function from(api: Api): { api: Api; address: string } {

@@ -264,7 +264,7 @@ describe('a document that is sent again', () => {
     session = await TestSession.connect(server.wsUrl, (await deviceToken(server.url, body.api_key)).body.data.token);
     await session.hello();
   });
-  afterEach(() => session.close());
+  afterEach(() => session?.close());
 
   const say = async (kind: string, text: string) => {
     const id = randomUUID();

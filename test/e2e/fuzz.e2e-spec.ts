@@ -34,7 +34,7 @@ beforeAll(async () => {
   ajv = new Ajv({ strict: false, validateFormats: false });
   ajv.addSchema({ $id: 'document', components: { schemas: asJsonSchema(document.schemas) } });
 });
-afterAll(() => server.stop());
+afterAll(() => server?.stop());
 /** What the server did not expect is in its log, whatever was answered. */
 afterEach(() => expect(server.logs.splice(0).filter((line) => /"level":(50|60)/.test(line)).slice(0, 5)).toEqual([]));
 
@@ -159,7 +159,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
     }
     expect(probes.length).toBeGreaterThan(1_000);
     expect(await run(probes)).toEqual([]);
-  }, 120_000);
+  });
 
   it('a wrong value in a body is 400 and names its field, never a failure of the server', async () => {
     const probes: Probe[] = [];
@@ -180,7 +180,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
     }
     expect(probes.length).toBeGreaterThan(5_000);
     expect(await run(probes)).toEqual([]);
-  }, 180_000);
+  });
 
   it('a field that is missing or unknown is named', async () => {
     const probes: Probe[] = [];
@@ -206,7 +206,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
       for (const body of [...BODIES, `{"a":"${'x'.repeat(1_100_000)}"}`]) probes.push({ operation, api, url, body, what: `body ${body.slice(0, 30)}` });
     }
     expect(await run(probes)).toEqual([]);
-  }, 120_000);
+  });
 
   it('a wrong value in a query is 400 and names its parameter', async () => {
     const probes: Probe[] = [];
@@ -231,7 +231,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
     }
     expect(probes.length).toBeGreaterThan(2_000);
     expect(await run(probes)).toEqual([]);
-  }, 120_000);
+  });
 
   it('a body of another type than JSON is 415, and a wrong method is no operation', async () => {
     for (const operation of withBody()) {

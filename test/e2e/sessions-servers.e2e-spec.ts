@@ -93,7 +93,7 @@ describe('a server that stops', () => {
 });
 
 describe('a server that is lost', () => {
-  it('has its sites put offline by another, once, unless their agents returned; one that was only stopped registers its sessions again', { timeout: 120_000 }, async () => {
+  it('has its sites put offline by another, once, unless their agents returned; one that was only stopped registers its sessions again', async () => {
     const killed = await startServer({ databaseUrl: a.databaseUrl });
     const stopped = await startServer({ databaseUrl: a.databaseUrl });
     const [lost, returned, frozen, elsewhere] = await fleet.devices(4);

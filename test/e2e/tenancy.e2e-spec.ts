@@ -37,7 +37,7 @@ beforeAll(async () => {
   [victim, stranger] = [await Stage.open(server), await Stage.open(server)];
   tables = await tablesOf(victim);
 });
-afterAll(() => server.stop());
+afterAll(() => server?.stop());
 
 const scopeOf = (operation: Documented) => operation.scope.split(':')[0] as 'org' | 'root' | 'user' | 'site' | 'public';
 const changes = (operation: Documented) => operation.method !== 'GET';
@@ -155,7 +155,7 @@ describe("with another's credentials", () => {
       }
     });
     expect(problems).toEqual([]);
-  }, 180_000);
+  });
 
   it('nothing is done without the action for it', async () => {
     const { member, bareKey, key } = victim.callers;
@@ -167,7 +167,7 @@ describe("with another's credentials", () => {
       if (NOT_FOR_ORG_KEYS.includes(operation.id)) yield* expectStatus(operation, call, "the organization's own key", key, 403);
     });
     expect(problems).toEqual([]);
-  }, 180_000);
+  });
 
   it('nothing of the installation is reached', async () => {
     const problems = await attack((operation) => scopeOf(operation) === 'root', async function* (operation, call) {
@@ -236,7 +236,7 @@ describe("with the right credentials and another's ids", () => {
       for (const { name } of tables) if (before[name] !== after[name]) problems.push(`${operation.id}: changed ${name}`);
     }
     expect(problems).toEqual([]);
-  }, 120_000);
+  });
 
   it('a body or query that names something of another organization finds nothing', async () => {
     const problems: string[] = [];
@@ -264,7 +264,7 @@ describe("with the right credentials and another's ids", () => {
     expect([...narrowed].sort()).toEqual(NARROWED_BY_REFERENCE);
     const [{ mixed } = { mixed: 0 }] = await victim.sql<{ mixed: number }>(MIXED_ROWS);
     expect(mixed).toBe(0);
-  }, 120_000);
+  });
 
   it('a decision by filter touches nothing of another organization', async () => {
     const { callers } = stranger;

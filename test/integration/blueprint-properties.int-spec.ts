@@ -190,7 +190,7 @@ describe('any blueprint', () => {
       }),
       { numRuns: RUNS },
     );
-  }, 120_000);
+  });
 
   it('of the operator: applied once it has nothing left to do', async () => {
     await fc.assert(
@@ -204,7 +204,7 @@ describe('any blueprint', () => {
       }),
       { numRuns: RUNS },
     );
-  }, 120_000);
+  });
 
   it('of a site: from any one to any other, with nothing left over', async () => {
     const service = house.get(BlueprintsService);
@@ -229,5 +229,5 @@ describe('any blueprint', () => {
       }),
       { numRuns: RUNS },
     );
-  }, 120_000);
+  });
 });
