@@ -15,6 +15,7 @@ import { RolesController } from './roles/roles.controller.js';
 import { RolesRepository } from './roles/roles.repository.js';
 import { RolesService } from './roles/roles.service.js';
 import { LoginService } from './sessions/login.service.js';
+import { RefusedLogins } from './sessions/refused-logins.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsRepository } from './sessions/sessions.repository.js';
 import { SessionsService } from './sessions/sessions.service.js';
@@ -30,7 +31,7 @@ import { UsersService } from './users/users.service.js';
 @Module({
   controllers: [SessionsController, ApiKeysController, RolesController, MembersController, MailboxesController, UsersController],
   providers: [
-    ApiKeysRepository, ApiKeysService, Authenticator, LoginService, MailboxesRepository, MailboxesService, MembersRepository, MembersService, Passwords, RolesRepository, RolesService, SessionsRepository, SessionsService,
+    ApiKeysRepository, ApiKeysService, Authenticator, LoginService, RefusedLogins, MailboxesRepository, MailboxesService, MembersRepository, MembersService, Passwords, RolesRepository, RolesService, SessionsRepository, SessionsService,
     SiteCredentialsRepository, SiteCredentialsService, UsersRepository, UsersService,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],

@@ -7,13 +7,14 @@ import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
 import { EventsRepository } from './events.repository.js';
 import { EventsService } from './events.service.js';
+import { StrangerShares } from './stranger-shares.js';
 
 /** Who did what, and what happened. Global: every module records what it does. */
 @Global()
 @Module({
   controllers: [AuditController, EventsController],
-  providers: [AuditService, AuditRepository, EventsService, EventsRepository, EventStreams],
-  exports: [AuditService, EventsService],
+  providers: [AuditService, AuditRepository, EventsService, EventsRepository, EventStreams, StrangerShares],
+  exports: [AuditService, EventsService, StrangerShares],
 })
 export class AuditModule implements OnModuleInit {
   constructor(private readonly retention: Retention) {}

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { prepared, type Principal } from '../../libs/platform/index.js';
+import { execute, prepared, type Principal, query } from '../../libs/platform/index.js';
 
 export interface AuditEntry {
   /** null: an act on the installation, visible to root only. */
@@ -56,5 +56,20 @@ export class AuditService {
         ),
       ],
     );
+  }
+
+  /** One row for many alike acts on the installation, with their number in `details.count`. @returns its id */
+  async recordCount(em: EntityManager, principal: Principal, { action, result }: Pick<AuditEntry, 'action' | 'result'>, count: number): Promise<number> {
+    const [row] = await query<{ auditId: number }>(
+      em,
+      `INSERT INTO audit (actor_type, actor_id, address, action, result, details)
+       VALUES ($1, $2, $3::inet, $4, $5, jsonb_build_object('count', $6::int)) RETURNING audit_id AS "auditId"`,
+      [principal.kind, principal.id ?? principal.name, principal.address, action, result ?? 'success', count],
+    );
+    return row!.auditId;
+  }
+
+  async addToCount(em: EntityManager, auditId: number, count: number): Promise<void> {
+    await execute(em, `UPDATE audit SET details = jsonb_build_object('count', (details->>'count')::int + $2) WHERE audit_id = $1`, [auditId, count]);
   }
 }

@@ -176,6 +176,42 @@ describe('rule 2: one uniform refusal', () => {
   });
 });
 
+describe('rule 2: a flood of strangers', () => {
+  it('leaves a share of rows with its victim and with nobody, all of it counted, while others are recorded as ever', async () => {
+    const before = await sql<{ claims: number; audit: number }>(`SELECT (SELECT count(*)::int FROM claim) AS claims, (SELECT count(*)::int FROM audit) AS audit`);
+    const [victim, other] = [await TestOrg.create(root), await TestOrg.create(root)];
+    const key = await victim.key();
+    const expired = await other.key();
+    await expire(expired.siteProvisioningKeyId);
+    const setUp = await sql<{ audit: number }>('SELECT count(*)::int AS audit FROM audit');
+    const flood = Array.from({ length: 400 }, (_, i) => [
+      provision(server.url, { provision_key: makeKey(key.siteProvisioningKeyId) }),
+      provision(server.url, { provision_key: makeKey(`nobody${String(i).padStart(9, '0')}`) }),
+      provision(server.url, { provision_key: `nonsense ${i}` }),
+    ]).flat();
+    flood.push(...Array.from({ length: 5 }, () => provision(server.url, { provision_key: expired.siteProvisioningKey })));
+    expect(new Set((await Promise.all(flood)).map((reply) => reply.status))).toEqual(new Set([403]));
+
+    const ours = `claim_id IN (SELECT claim_id FROM claim ORDER BY claim_id OFFSET ${before[0]!.claims})`;
+    const recorded = () => sql<{ reason: string; rows: number; total: number; orgs: string[] }>(
+      `SELECT reason, count(*)::int AS rows, sum(count)::int AS total, array_agg(DISTINCT coalesce(org_id, '-')) AS orgs FROM claim WHERE ${ours} AND outcome = 'refused' GROUP BY 1 ORDER BY 1`,
+    );
+    const found = await until(async () => {
+      const rows = await recorded();
+      return rows.reduce((sum, row) => sum + row.total, 0) === 1205 ? rows : undefined;
+    });
+    expect(found.map(({ reason, total, orgs }) => [reason, total, orgs])).toEqual([
+      ['expired', 5, [other.orgId]], ['malformed', 400, ['-']], ['unknown_key', 400, ['-']], ['wrong_secret', 400, [victim.orgId]],
+    ]);
+    // 50 of this source in a minute, and a counting row each; a minute may have ended meanwhile.
+    const rows = Object.fromEntries(found.map((row) => [row.reason, row.rows]));
+    expect(rows['expired']).toBe(5);
+    expect(rows['malformed']! + rows['unknown_key']! + rows['wrong_secret']!).toBeLessThanOrEqual(2 * 53);
+    const after = await sql<{ audit: number }>('SELECT count(*)::int AS audit FROM audit');
+    expect(after[0]!.audit - setUp[0]!.audit).toBeLessThanOrEqual(5 + 2 * 50);
+  });
+});
+
 describe('rule 10: rate limits protect without starving', () => {
   let server: TestServer;
   beforeAll(async () => {

@@ -47,10 +47,24 @@ export const mutants = [
   },
   {
     rule: '2 beyond 100 a minute one row with a count',
-    file: 'src/provisioning/claims/refusals.ts',
+    file: 'src/audit/refusal-records.ts',
     find: 'const PER_MINUTE = 100;',
     replace: 'const PER_MINUTE = 100_000;',
     test: 'test/e2e/claim-refusals.e2e-spec.ts', name: 'beyond 100',
+  },
+  {
+    rule: '2 strangers have a share',
+    file: 'src/audit/stranger-shares.ts',
+    find: 'taken >= OF_A_SOURCE || this.all >= OF_ALL',
+    replace: 'taken < 0',
+    test: 'src/audit/refusal-records.spec.ts',
+  },
+  {
+    rule: '2 what names no existing key is one slot',
+    file: 'src/provisioning/claims/refusals.ts',
+    find: "row.orgUid === null ? '' : row.keyId",
+    replace: 'row.keyId',
+    test: 'test/e2e/claim-refusals.e2e-spec.ts', name: 'flood',
   },
   {
     rule: '3 limits are exact: the key is locked',

@@ -4,6 +4,7 @@ import { addressBucket, AppError, Db, invalid, notify, type Principal, RefusalLi
 import { AuditService } from '../../audit/index.js';
 import { Passwords } from '../users/passwords.js';
 import { UsersRepository } from '../users/users.repository.js';
+import { RefusedLogins } from './refused-logins.js';
 import type { ChangePasswordBody, LoginBody, LoginView } from './sessions.dto.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { SessionsService } from './sessions.service.js';
@@ -30,6 +31,7 @@ export class LoginService {
     private readonly sessions: SessionsService,
     private readonly sessionRows: SessionsRepository,
     private readonly audit: AuditService,
+    private readonly refused: RefusedLogins,
     private readonly limiter: RefusalLimiter,
   ) {
     this.strategy = new Strategy({ usernameField: 'email', session: false, passReqToCallback: true }, (request, email, password, done) => {
@@ -45,7 +47,7 @@ export class LoginService {
   async login(caller: Principal, body: LoginBody): Promise<LoginView & { token: string }> {
     const email = body.email.toLowerCase();
     const match = await this.check({ body: { email, password: body.password }, source: addressBucket(caller.address ?? '') });
-    if (!match) throw await this.refuse(caller, email);
+    if (!match) throw this.refuse(caller, email);
     const { userId, passwordHash } = match;
     const principal = { ...caller, kind: 'user' as const, id: userId, name: email };
     const session = await this.db.tx(async (tx) => {
@@ -54,7 +56,7 @@ export class LoginService {
       await this.audit.record(tx, principal, { orgId: null, action: 'auth.login', target: { type: 'user', id: userId } });
       return this.sessions.open(tx, principal);
     });
-    if (!session) throw await this.refuse(caller, email);
+    if (!session) throw this.refuse(caller, email);
     return { userId, email, ...session };
   }
 
@@ -78,8 +80,8 @@ export class LoginService {
     });
   }
 
-  private async refuse(caller: Principal, email: string): Promise<AppError> {
-    await this.audit.record(this.db.manager, { ...caller, name: email }, { orgId: null, action: 'auth.login', result: 'failure' });
+  private refuse(caller: Principal, email: string): AppError {
+    this.refused.record({ ...caller, name: email });
     this.limiter.refused(caller.address ?? '', `login:${email}`);
     return new AppError('unauthenticated', 'Invalid e-mail address or password');
   }

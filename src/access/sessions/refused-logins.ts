@@ -1,0 +1,28 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Db, type Principal } from '../../../libs/platform/index.js';
+import { type AuditEntry, AuditService, RefusalRecords, StrangerShares } from '../../audit/index.js';
+
+const ENTRY = { orgId: null, action: 'auth.login', result: 'failure' } satisfies AuditEntry;
+
+/** Failed logins in the audit: anybody can cause them, so they are recorded like refused claims. */
+@Injectable()
+export class RefusedLogins implements OnApplicationShutdown {
+  private readonly records: RefusalRecords<Principal>;
+
+  constructor(db: Db, audit: AuditService, shares: StrangerShares) {
+    this.records = new RefusalRecords<Principal>(shares, {
+      write: (callers) => db.tx((tx) => audit.recordMany(tx, callers.map((principal) => ({ ...ENTRY, principal })))),
+      writeCount: (sample, count) => audit.recordCount(db.manager, { ...sample, name: 'many' }, ENTRY, count),
+      addToCount: (auditId, count) => audit.addToCount(db.manager, auditId, count),
+    });
+  }
+
+  /** `caller` is named by the address that he gave. */
+  record(caller: Principal): void {
+    this.records.add({ slot: '', row: caller, stranger: { address: caller.address } });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.records.close();
+  }
+}
