@@ -2,12 +2,13 @@ import { FirstSchema1763700000000 } from './migrations/1763700000000-first-schem
 import { Resources1763800000000 } from './migrations/1763800000000-resources.js';
 import { Blueprints1763900000000 } from './migrations/1763900000000-blueprints.js';
 import { DomainClaims1764100000000 } from './migrations/1764100000000-domain-claims.js';
+import { TargetRights1764110000000 } from './migrations/1764110000000-target-rights.js';
 import { Accounts1764200000000 } from './migrations/1764200000000-accounts.js';
 import { OrgIdentity1764300000000 } from './migrations/1764300000000-org-identity.js';
 import { ProfileBlueprintQueue1764310000000 } from './migrations/1764310000000-profile-blueprint-queue.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
-  FirstSchema1763700000000, Resources1763800000000, Blueprints1763900000000, DomainClaims1764100000000, Accounts1764200000000, OrgIdentity1764300000000,
-  ProfileBlueprintQueue1764310000000,
+  FirstSchema1763700000000, Resources1763800000000, Blueprints1763900000000, DomainClaims1764100000000, TargetRights1764110000000,
+  Accounts1764200000000, OrgIdentity1764300000000, ProfileBlueprintQueue1764310000000,
 ];

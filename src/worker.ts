@@ -1,9 +1,9 @@
 import { parentPort } from 'node:worker_threads';
-import { parse, patternProblem, toYaml } from '../libs/blueprint/index.js';
+import { parse, patternProblem, placesOf, toYaml } from '../libs/blueprint/index.js';
 import type { Task, TaskResult } from '../libs/platform/workers.js';
 
 /** The program of a worker thread: what it can be asked for (libs/platform/workers.ts). */
-const TASKS: Record<string, (...args: never[]) => unknown> = { parse, patternProblem, toYaml };
+const TASKS: Record<string, (...args: never[]) => unknown> = { parse, patternProblem, placesOf, toYaml };
 
 parentPort!.on('message', ({ name, args }: Task) => {
   let result: TaskResult;

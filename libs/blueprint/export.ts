@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stringify } from 'yaml';
-import type { Auth, Blueprint, HealthCheck, Header, PrivateEntry, PublicEntry, Rule, Target } from './model.js';
+import type { Auth, Blueprint, HealthCheck, Header, PrivateEntry, PublicEntry, Rule, Target, TargetRights } from './model.js';
 
 /**
  * A model as a document in the newer spelling, without what is the default anyway: parsing it gives the same model.
@@ -90,8 +90,13 @@ function publicOf(r: PublicEntry): Map<string, Out> {
           ['estimated-time', r.maintenance.estimatedTime],
         ]),
     ],
+    ['sites-may-add-targets', r.sitesMayAddTargets && targetRightsOf(r.sitesMayAddTargets)],
     ['targets', some(r.targets.map(targetOf))],
   ]);
+}
+
+function targetRightsOf(rights: TargetRights): Map<string, Out> {
+  return 'sites' in rights ? rows([['sites', rights.sites]]) : rows([['labels', new Map(Object.entries(rights.labels))]]);
 }
 
 function authOf(a: Auth): Map<string, Out> {

@@ -33,7 +33,12 @@ export type PublicResource = {
   rules: Rule[];
   /** null when the document has none: it then stays as it is. */
   maintenance: Maintenance | null;
+  /** In documents of operators only; null when the document has none: it then stays as it is. */
+  sitesMayAddTargets: TargetRights | null;
 };
+
+/** Sites that may add targets by documents of their own: these, by niceId or display name, or those that have all these labels. */
+export type TargetRights = { sites: string[] } | { labels: Record<string, string> };
 
 export type Header = { name: string; value: string };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeProblem, environmentTemplates, OPEN_SITE_TEMPLATES, parse, type ParseOptions, siteTemplates, toDocument } from './index.js';
+import { describeProblem, environmentTemplates, OPEN_SITE_TEMPLATES, parse, type ParseOptions, placesOf, siteTemplates, toDocument, toYaml } from './index.js';
 import type { Blueprint, PublicResource } from './model.js';
 
 function model(text: string, options: ParseOptions = {}): Blueprint {
@@ -55,7 +55,7 @@ describe('the fleet example', () => {
     expect(publicResources).toEqual([
       {
         key: 'secure-resource', targetsOnly: false, name: 'Web Resource', mode: 'http', enabled: true, ssl: true, scheme: null, fullDomain: 'sn042.example.com',
-        proxyPort: null, proxyProtocol: false, proxyProtocolVersion: 1, hostHeader: null, tlsServerName: null, headers: null, targets: [], rules: [], maintenance: null,
+        proxyPort: null, proxyProtocol: false, proxyProtocolVersion: 1, hostHeader: null, tlsServerName: null, headers: null, targets: [], rules: [], maintenance: null, sitesMayAddTargets: null,
         auth: { pincode: null, password: null, basicAuth: null, ssoEnabled: true, ssoRoles: ['Member'], ssoUsers: ['user@example.com'], whitelistUsers: [] },
       },
     ]);
@@ -418,4 +418,29 @@ describe('YAML', () => {
 it.each(['{a: {b: 1\n', 'public-resources: {web: {name: x\nfoo: 1\n', '[[[['])('names one mistake once: %j', (text) => {
   const { problems } = parse(text);
   expect(new Set(problems.map(({ line, column }) => `${line}:${column}`)).size).toBe(problems.length);
+});
+
+describe('places', () => {
+  const text = 'proxy-resources:\n  a.b:\n    targets:\n      - hostname: x\n        port: 1\n      - {hostname: "{{env.X}}", port: 2}\n  a: {name: A}\n';
+  it.each([
+    ['public-resources.a.b.targets[1]', 6, 9], ['public-resources.a.b.targets[1].port', 6, 39], ['public-resources.a.b.targets', 3, 5], ['public-resources.a.b', 2, 3], ['public-resources.a.name', 7, 13],
+    ['public-resources.a.b.targets[1].path', 6, 9], ['public-resources.a.b.targets[9]', 4, 7], ['public-resources.c', 1, 1], ['private-resources.x', 0, 0], ['', 0, 0],
+  ])('of %s', (path, line, column) => expect(placesOf(text, { templates: environmentTemplates({ X: 'x' }) }, [path])).toEqual([{ line, column }]));
+  it('of what cannot be read are none', () => expect(placesOf('{a: [', {}, ['a', 'b'])).toEqual([{ line: 0, column: 0 }, { line: 0, column: 0 }]));
+});
+
+describe('what only an operator says', () => {
+  const said = (rights: string) => `public-resources:\n  web:\n    name: W\n    mode: http\n    full-domain: a.b\n    sites-may-add-targets: ${rights}\n`;
+  it.each([['{sites: [one, two]}', { sites: ['one', 'two'] }], ['{sites: []}', { sites: [] }], ['{labels: {room: "7", a/b: c}}', { labels: { room: '7', 'a/b': 'c' } }]])('%s, there and back', (rights, sitesMayAddTargets) => {
+    const parsed = parse(said(rights), { operators: true });
+    expect(parsed.model?.publicResources).toMatchObject([{ sitesMayAddTargets }]);
+    expect(parse(toYaml(parsed.model!), { operators: true })).toEqual(parsed);
+  });
+  it.each(['{}', '{sites: [], labels: {a: b}}', '{labels: {}}', '{labels: {a=b: c}}', '{labels: {a: [b]}}', '{site: a}', '[one]', 'all'])('refuses %s', (rights) => {
+    expect(problems(said(rights), { operators: true })[0]).toMatch(/^6:\d+ public-resources\.web\.sites-may-add-targets/);
+  });
+  it('is refused in any other document', () => {
+    expect(problems(said('{sites: [one]}'))).toEqual(['6:28 public-resources.web.sites-may-add-targets: is for the operator to say, not for a document of a site']);
+    expect(problems(said('null'))).toEqual([]);
+  });
 });

@@ -2,7 +2,7 @@ import { fillTree } from './fill.js';
 import type { Blueprint } from './model.js';
 import { DOCUMENT_LIMITS, type TreeNode } from './node.js';
 import { type Problem, Problems } from './problem.js';
-import { readDocument } from './read-document.js';
+import { readDocument, SECTION_ALIASES } from './read-document.js';
 import { readJson } from './read-json.js';
 import { readYaml } from './read-yaml.js';
 import { forbiddenCharacter, Source } from './source.js';
@@ -17,6 +17,8 @@ export type ParseOptions = {
   site?: SiteValues | 'open';
   /** Templates were filled in already, and what looks like one is a value: the document comes from an agent. */
   literal?: boolean;
+  /** The document is an operator's: it may also say what no site may say of itself. */
+  operators?: boolean;
   /** Bytes of UTF-8, at most 1 MB. */
   maxBytes?: number;
 };
@@ -37,7 +39,51 @@ export function parse(text: string, options: ParseOptions = {}): Parsed {
   const tree = checkText(source, options, problems) && readTree(source, options.format ?? 'auto', problems);
   if (!tree) return { ok: false, model: undefined, problems: problems.list() };
   if (!options.literal) fillTree(tree, source, templatesOf(options), problems);
-  return result(readDocument(tree, problems), problems);
+  return result(readDocument(tree, problems, options.operators), problems);
+}
+
+/**
+ * Where parts of a document stand in its text, for problems that are found after it was read.
+ * @returns for each path, such as `public-resources.web.targets[0].port`, its place or that of the nearest part above it; 0 where there is none
+ */
+export function placesOf(text: string, options: ParseOptions, paths: string[]): Pick<Problem, 'line' | 'column'>[] {
+  const source = new Source(text.startsWith('\uFEFF') ? ` ${text.slice(1)}` : text, options.literal);
+  const problems = new Problems();
+  const tree = readTree(source, options.format ?? 'auto', problems);
+  if (tree && !options.literal) fillTree(tree, source, templatesOf(options), problems);
+  return paths.map((path) => {
+    const sections = (tree?.kind === 'map' ? tree.entries : []).flatMap(({ key, keyAt, value }) => {
+      const rest = restAfter(SECTION_ALIASES.get(key) ?? key, path);
+      return rest === undefined ? [] : [{ keyAt, at: offsetOf(value, rest) }];
+    });
+    // In both spellings of a section there may be a part of it.
+    const at = sections.find((section) => section.at !== undefined)?.at ?? sections[0]?.keyAt;
+    return at === undefined ? { line: 0, column: 0 } : source.place(at);
+  });
+}
+
+/** Keys may hold dots and brackets: of the parts of a map the longest that the path begins with is meant. */
+function offsetOf(node: TreeNode, path: string): number | undefined {
+  if (path === '' || node.kind === 'scalar') return node.kind === 'map' ? undefined : node.at;
+  if (node.kind === 'list') {
+    const [start, index] = /^\[(\d+)\]\.?/.exec(path) ?? [];
+    const item = index === undefined ? undefined : node.items[Number(index)];
+    return item ? (offsetOf(item, path.slice(start!.length)) ?? item.at) : node.at;
+  }
+  const found = node.entries.flatMap(({ key, keyAt, value }) => {
+    const rest = restAfter(key, path);
+    return rest === undefined ? [] : [{ keyAt, value, rest }];
+  });
+  const [chosen] = found.sort((a, b) => a.rest.length - b.rest.length);
+  if (!chosen) return undefined;
+  // What has parts of its own stands where its name stands.
+  return chosen.rest === '' && chosen.value.kind !== 'scalar' ? chosen.keyAt : (offsetOf(chosen.value, chosen.rest) ?? chosen.keyAt);
+}
+
+function restAfter(key: string, path: string): string | undefined {
+  if (!path.startsWith(key)) return undefined;
+  const rest = path.slice(key.length);
+  return rest === '' || rest.startsWith('[') ? rest : rest.startsWith('.') ? rest.slice(1) : undefined;
 }
 
 function templatesOf({ templates, site }: ParseOptions): Templates {

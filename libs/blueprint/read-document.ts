@@ -14,14 +14,16 @@ const SECTIONS = {
 } as const;
 /** The newer spelling wins over the older one on equal keys. */
 const OLD = ['proxy-resources', 'client-resources'];
+/** The older spellings, by what a model's paths call them. */
+export const SECTION_ALIASES: ReadonlyMap<string, string> = new Map([['proxy-resources', 'public-resources'], ['client-resources', 'private-resources']]);
 /** What stands at the top of a document. */
 export const SECTION_NAMES: readonly string[] = Object.keys(SECTIONS);
 
 type Section = (typeof SECTIONS)[keyof typeof SECTIONS];
 type Found = { entries: { key: string; fields: Fields; path: string; at: number }[] };
 
-/** The tree as a model. What is missing or wrong is reported; the model only counts when there are no problems. */
-export function readDocument(root: TreeNode, problems: Problems): Blueprint {
+/** The tree as a model; `operators`: an operator's. What is missing or wrong is reported; the model only counts when there are no problems. */
+export function readDocument(root: TreeNode, problems: Problems, operators = false): Blueprint {
   const model: Blueprint = { sites: [], publicResources: [], privateResources: [] };
   if (isNull(root)) {
     problems.add('', 'the document is empty; {} is a blueprint without anything', root.at);
@@ -42,7 +44,7 @@ export function readDocument(root: TreeNode, problems: Problems): Blueprint {
   top.notYet('public-policies', ': write the settings into each resource');
   top.done();
   model.sites = found.sites.entries.map(({ key, fields }) => readSite(key, fields));
-  model.publicResources = found.public.entries.map(({ key, fields }) => readPublic(key, fields));
+  model.publicResources = found.public.entries.map(({ key, fields }) => readPublic(key, fields, operators));
   model.privateResources = found.private.entries.map(({ key, fields }) => readPrivate(key, fields));
   checkPublic(found.public, model.publicResources);
   checkPrivate(found.private, model.privateResources);

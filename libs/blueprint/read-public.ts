@@ -1,5 +1,6 @@
+import { isLabels, LABELS_RULE } from '../contracts/labels.js';
 import { Fields, PORT, type TextRule } from './fields.js';
-import type { Auth, Maintenance, PublicEntry, PublicResource, Rule, Target } from './model.js';
+import type { Auth, Maintenance, PublicEntry, PublicResource, Rule, Target, TargetRights } from './model.js';
 import { isEmail, isFullDomain, isHostHeader, isHostName, RULE_FORMS } from './syntax.js';
 import { readHeaders, readTarget } from './read-target.js';
 
@@ -9,8 +10,8 @@ const NAME: TextRule = { min: 1, max: 255 };
 export const FULL_DOMAIN: TextRule = { min: 1, max: 253, form: [isFullDomain, 'a host name such as app.example.com, or *.apps.example.com'] };
 const HTTP_ONLY = ['full-domain', 'headers', 'host-header', 'tls-server-name', 'rules', 'maintenance', 'auth'];
 
-/** One entry of `public-resources` (integration-api.md §4.1). */
-export function readPublic(key: string, f: Fields): PublicEntry {
+/** One entry of `public-resources` (integration-api.md §4.1); `operators`: of an operator's document. */
+export function readPublic(key: string, f: Fields, operators: boolean): PublicEntry {
   if (f.has('targets') && f.hasOnly('targets')) return { key, targetsOnly: true, targets: readTargets(f) };
   const mode = readMode(f);
   const resource: PublicResource = {
@@ -32,7 +33,9 @@ export function readPublic(key: string, f: Fields): PublicEntry {
     auth: optional(f.map('auth'), readAuth),
     rules: readRules(f),
     maintenance: optional(f.map('maintenance'), readMaintenance),
+    sitesMayAddTargets: optional(f.map('sites-may-add-targets'), readTargetRights),
   };
+  if (!operators && f.has('sites-may-add-targets')) f.wrong('sites-may-add-targets', 'is for the operator to say, not for a document of a site');
   f.notYet('policy', ': write the settings into the resource itself');
   f.notYet('auth-daemon');
   if (mode !== undefined && mode === resource.mode) checkMode(f, resource);
@@ -150,6 +153,21 @@ function readRules(f: Fields): Rule[] {
 
 function upper<T extends string>(text: T): Uppercase<T> {
   return text.toUpperCase() as Uppercase<T>;
+}
+
+const MAX_SITES = 1000;
+
+function readTargetRights(f: Fields): TargetRights {
+  const sites = f.texts('sites');
+  const labels = f.map('labels');
+  if (f.has('sites') === f.has('labels')) f.problems.add(f.path, 'must have either sites or labels', f.node.at);
+  if (sites && sites.length > MAX_SITES) f.wrong('sites', `must have at most ${MAX_SITES} sites`);
+  const said = labels && Object.fromEntries(labels.node.entries.map(({ key }) => [key, labels.text(key, { max: 255 }) ?? '']));
+  if (said && !isLabels(said)) f.wrong('labels', LABELS_RULE);
+  // None at all would mean every site.
+  if (said && Object.keys(said).length === 0) f.wrong('labels', 'must have at least one label');
+  f.done();
+  return said ? { labels: said } : { sites: sites ?? [] };
 }
 
 function readMaintenance(f: Fields): Maintenance {

@@ -2,4 +2,5 @@ export * from './agent-messages.js';
 export * from './enrol.js';
 export * from './errors.js';
 export * from './events.js';
+export * from './labels.js';
 export * from './scopes.js';

@@ -25,7 +25,9 @@ export class SiteBlueprints {
   /** From a Gatehouse agent. No answer while the database is away: the agent sends it again. */
   fromAgent(session: Session, id: string, kind: SiteKind, document: string): void {
     const answer = ({ ok, message, problems }: Outcome) => {
-      const result: AgentBlueprintResult = { id, ok, message, ...(problems.length > 0 ? { problems: problems.slice(0, 100) } : {}) };
+      // The text is made here, of what the agent sent: only the agent knows the places in its file.
+      const told = problems.slice(0, 100).map((problem) => ({ path: problem.path, message: problem.message }));
+      const result: AgentBlueprintResult = { id, ok, message, ...(told.length > 0 ? { problems: told } : {}) };
       session.send(AGENT_MESSAGE.blueprintResult, result);
     };
     this.enqueue(session, kind, document, answer);

@@ -25,6 +25,7 @@ export interface ApplyingSite {
   labels: Record<string, string>;
   dockerSocketEnabled: boolean;
   pending: boolean;
+  templateId: number | null;
 }
 
 /** Condition: the row is declared by documents of the site $1 and of no other. */
@@ -42,7 +43,7 @@ export class BlueprintsRepository {
   async lockSite(tx: EntityManager, orgId: string, siteId: number): Promise<ApplyingSite | null> {
     const [row] = await query<ApplyingSite>(
       tx,
-      `SELECT site_id AS "siteId", nice_id AS "niceId", name, hardware_id AS "hardwareId", labels, docker_socket_enabled AS "dockerSocketEnabled", status = 'pending' AS pending FROM site WHERE org_id = $1 AND site_id = $2 FOR NO KEY UPDATE`,
+      `SELECT site_id AS "siteId", nice_id AS "niceId", name, hardware_id AS "hardwareId", labels, docker_socket_enabled AS "dockerSocketEnabled", status = 'pending' AS pending, template_id AS "templateId" FROM site WHERE org_id = $1 AND site_id = $2 FOR NO KEY UPDATE`,
       [orgId, siteId],
     );
     return row ?? null;

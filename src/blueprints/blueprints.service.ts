@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type Blueprint, describeProblem, maskSecrets, OPEN_SITE_TEMPLATES, type Problem, toYaml, withoutSecrets } from '../../libs/blueprint/index.js';
+import { type Blueprint, describeProblem, maskSecrets, OPEN_SITE_TEMPLATES, type Problem, type PublicEntry, type SiteValues, toYaml, withoutSecrets } from '../../libs/blueprint/index.js';
 import {
   AppError, conflict, Db, Hooks, invalidFields, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, Retention, shapeA, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
@@ -24,7 +25,8 @@ export type SiteKind = Exclude<SourceKind, 'api'>;
 export interface Outcome {
   ok: boolean;
   message: string;
-  problems: { path: string; message: string }[];
+  /** `line` and `column` are those of the document as it was sent. */
+  problems: { path: string; message: string; line?: number; column?: number }[];
 }
 
 const APPLIED = 'Blueprint applied successfully';
@@ -108,9 +110,13 @@ export class BlueprintsService implements OnModuleInit {
    */
   async applyFromSite(orgId: string, siteId: number, kind: SiteKind, document: string): Promise<Outcome> {
     // An agent fills templates in, and so may a value look like one; an unmodified newt leaves in place what it does not know.
-    const parsed = await this.documents.read(document, { format: 'auto', literal: kind !== 'newt' });
+    const options = { format: 'auto', literal: kind !== 'newt' } as const;
+    const parsed = await this.documents.read(document, options);
     if (!parsed.ok) return { ok: false, message: describeAll(parsed.problems), problems: parsed.problems };
-    return this.applyModel(orgId, siteId, kind, parsed.model);
+    const outcome = await this.applyModel(orgId, siteId, kind, parsed.model);
+    if (outcome.problems.length === 0) return outcome;
+    const places = await this.documents.places(document, options, outcome.problems.map((problem) => problem.path));
+    return { ...outcome, problems: outcome.problems.map((problem, i) => ({ ...problem, ...places[i] })) };
   }
 
   /**
@@ -121,8 +127,9 @@ export class BlueprintsService implements OnModuleInit {
     const site = await this.db.tx((tx) => this.repository.lockSite(tx, orgId, siteId));
     if (!site) return true;
     const { name, niceId, hardwareId, labels } = site;
-    const parsed = await this.documents.read(text, { site: { name, niceId, hardwareId, labels } });
-    if (parsed.ok) return (await this.applyModel(orgId, siteId, 'profile', parsed.model)).ok;
+    const values = { name, niceId, hardwareId, labels };
+    const parsed = await this.documents.read(text, { site: values, operators: true });
+    if (parsed.ok) return (await this.applyModel(orgId, siteId, 'profile', parsed.model, await this.fixedEntries(text, values, parsed.model))).ok;
     const message = describeAll(parsed.problems);
     await this.refuse({ orgId, siteId, name: site.name, source: 'NEWT', kind: 'profile', succeeded: false, message, contents: withoutSecrets(text, OPEN_SITE_TEMPLATES) });
     return false;
@@ -154,7 +161,18 @@ export class BlueprintsService implements OnModuleInit {
     });
   }
 
-  private async applyModel(orgId: string, siteId: number, kind: SiteKind, model: Blueprint): Promise<Outcome> {
+  /**
+   * Which public resources of a profile are the same whatever the site calls itself: a device chooses its name and hardware id, and must not
+   * become another resource's target by them.
+   */
+  private async fixedEntries(text: string, site: SiteValues, model: Blueprint): Promise<boolean[]> {
+    if (!text.includes('{{')) return model.publicResources.map(() => true);
+    const { model: other } = await this.documents.read(text, { site: { ...site, name: 'any-other', hardwareId: 'any-other' }, operators: true });
+    const described = (entry: PublicEntry | undefined) => entry && { ...entry, targets: [] };
+    return model.publicResources.map((entry, i) => isDeepStrictEqual(described(entry), described(other?.publicResources[i])));
+  }
+
+  private async applyModel(orgId: string, siteId: number, kind: SiteKind, model: Blueprint, operators: boolean[] = []): Promise<Outcome> {
     let sender: Applicant | undefined;
     const problems = await this.retried<Outcome['problems'] | Outcome | null>(async () => {
       const keyed = await this.ownKeys.of(this.db.manager, orgId, siteId, model);
@@ -167,7 +185,8 @@ export class BlueprintsService implements OnModuleInit {
         if (known !== null && !owns(kind)) return { ok: true, message: ALREADY, problems: [] };
         // What a source owns is told by its row, so it is there before the plan.
         const sourceId = known ?? (owns(kind) ? await this.repository.rememberSource(tx, orgId, siteId, kind) : null);
-        const applicant: Applicant = { orgId, kind, site, sourceId };
+        const operatorsKeys = new Set(keyed.model.publicResources.flatMap((entry, i) => (operators[i] ? [entry.key] : [])));
+        const applicant: Applicant = { orgId, kind, site, sourceId, operatorsKeys };
         sender = applicant;
         const plan = makePlan(keyed.model, applicant, await this.states.load(tx, applicant, keyed.model), hashes);
         if (plan.problems.length > 0 && !keyed.sameAs(await this.ownKeys.of(tx, orgId, siteId, model))) throw new KeysMoved();
@@ -191,7 +210,7 @@ export class BlueprintsService implements OnModuleInit {
 
   /** @throws validation with every problem and its place */
   private async read(text: string): Promise<Blueprint> {
-    const parsed = await this.documents.read(text, { format: 'auto' });
+    const parsed = await this.documents.read(text, { format: 'auto', operators: true });
     if (parsed.ok) return parsed.model;
     throw refused(parsed.problems.map((p) => ({ path: p.path, message: p.line > 0 ? `${p.message} (line ${p.line}, column ${p.column})` : p.message })));
   }

@@ -1,11 +1,12 @@
 import type { PrivateEntry, PublicResource, Target } from '../../libs/blueprint/index.js';
 import type { ColumnValues } from '../resources/index.js';
 import type { DomainRef, Hashes } from './state.js';
+import type { TargetRights } from './target-rights.js';
 
 type Secrets = Hashes extends Map<string, infer One> ? One : never;
 
 /** What an entry of a document says, by the columns of its row. */
-export function publicColumns(entry: PublicResource, domain: DomainRef | null, hashes: Secrets | undefined): ColumnValues {
+export function publicColumns(entry: PublicResource, domain: DomainRef | null, hashes: Secrets | undefined, rights: TargetRights | null): ColumnValues {
   const { auth, maintenance } = entry;
   return {
     name: entry.name, http: entry.mode === 'http', protocol: entry.mode === 'http' ? 'tcp' : entry.mode, domain_id: domain?.domainId ?? null,
@@ -21,6 +22,7 @@ export function publicColumns(entry: PublicResource, domain: DomainRef | null, h
           maintenance_message: maintenance.message, maintenance_estimated_time: maintenance.estimatedTime,
         }
       : {}),
+    ...(rights ? { sites_may_add_targets: rights } : {}),
   };
 }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { parse, type Parsed, type ParseOptions } from '../../libs/blueprint/index.js';
+import { parse, type Parsed, type ParseOptions, placesOf } from '../../libs/blueprint/index.js';
 import { TaskTooLarge, Workers } from '../../libs/platform/index.js';
 
 /** Up to here a document costs less than the way to a thread and back. */
@@ -14,7 +14,7 @@ export class Documents {
 
   /** As `parse`; a document that costs too much has a problem that says so. @throws capacity */
   async read(text: string, options: Omit<ParseOptions, 'templates'> = {}): Promise<Parsed> {
-    if (Buffer.byteLength(text) <= SMALL && !MAY_HOLD_PATTERNS.test(text)) return parse(text, options);
+    if (isCheap(text)) return parse(text, options);
     try {
       return await this.workers.run<typeof parse>('parse', text, options);
     } catch (error) {
@@ -22,4 +22,17 @@ export class Documents {
       return { ok: false, model: undefined, problems: [{ path: '', message: `the document ${error.message}`, line: 0, column: 0 }] };
     }
   }
+
+  /** As `placesOf`; none of a document that costs too much. @throws capacity */
+  async places(text: string, options: Omit<ParseOptions, 'templates'>, paths: string[]): Promise<ReturnType<typeof placesOf>> {
+    if (isCheap(text)) return placesOf(text, options, paths);
+    try {
+      return await this.workers.run<typeof placesOf>('placesOf', text, options, paths);
+    } catch (error) {
+      if (!(error instanceof TaskTooLarge)) throw error;
+      return [];
+    }
+  }
 }
+
+const isCheap = (text: string) => Buffer.byteLength(text) <= SMALL && !MAY_HOLD_PATTERNS.test(text);

@@ -125,6 +125,8 @@ function publicOf(key: string, row: StoredPublic, targets: Target[], sourceId: n
     proxyPort: http ? null : c.proxy_port, proxyProtocol: c.proxy_protocol, proxyProtocolVersion: c.proxy_protocol_version, hostHeader: c.set_host_header,
     tlsServerName: c.tls_server_name, headers: c.headers, targets, auth: http ? authOf(key, row, names, secret) : null,
     rules: row.rules.filter((part) => part.sourceId === sourceId).map(ruleOf), maintenance: http ? maintenanceOf(c) : null,
+    // Not a site's to say.
+    sitesMayAddTargets: null,
   };
 }
 

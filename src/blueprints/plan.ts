@@ -3,8 +3,10 @@ import { type Blueprint, type PrivateEntry, type PublicResource, SECRET, type Ta
 import { type ColumnValues, driftOf, fieldOf, shownOf } from '../resources/index.js';
 import { privateColumns, publicColumns, targetColumns } from './columns.js';
 import { NameClaims } from './name-claims.js';
+import { References } from './references.js';
+import { SiteRights } from './target-rights.js';
 import type { Change, DriftedField, Grants, Plan, PlanProblem, PrivateStep, PublicStep } from './steps.js';
-import { type Applicant, type Declaration, type DomainRef, type Hashes, owns, type Part, type Proposal, prunes, type State, type Stored, type StoredPublic } from './state.js';
+import { type Applicant, type Declaration, type Hashes, owns, type Part, type Proposal, prunes, type State, type Stored, type StoredPublic } from './state.js';
 
 /**
  * Compares a document with what is there (docs/blueprints.md). Pure: the same document, applicant and state make the same plan. A plan
@@ -14,6 +16,7 @@ export function makePlan(model: Blueprint, applicant: Applicant, state: State, h
   return new Planner(model, applicant, state, hashes).plan();
 }
 
+const NOT_ITS_OWN = 'the resource is not the site\'s own, and its sitesMayAddTargets does not name the site';
 const ADDS_NOTHING = 'the site waits for approval and adds nothing to what is in service';
 
 /** What an applicant may do with a row. */
@@ -31,6 +34,8 @@ class Planner {
   private readonly drift: DriftedField[] = [];
   private readonly problems: PlanProblem[] = [];
   private readonly names: NameClaims;
+  private readonly rights: SiteRights;
+  private readonly refs: References;
   private readonly proposed: Plan['proposed'] = { resource_id: {}, site_resource_id: {} };
   /** What a step leaves behind is not what the source said before, though nothing changes. */
   private resays = false;
@@ -42,6 +47,8 @@ class Planner {
     private readonly hashes: Hashes,
   ) {
     this.names = new NameClaims(model, applicant, state, this.changes, this.problems);
+    this.rights = new SiteRights(applicant);
+    this.refs = new References(applicant, state, this.problems);
   }
 
   plan(): Plan {
@@ -93,15 +100,15 @@ class Planner {
   private publicResource(entry: PublicResource): PublicStep | undefined {
     const path = `public-resources.${entry.key}`;
     const stored = this.names.present('public-resource', entry.key, this.state.publicResources.get(entry.key));
-    const domain = this.domainOf(`${path}.full-domain`, entry.fullDomain, stored);
+    const domain = this.refs.domainOf(`${path}.full-domain`, entry.fullDomain, stored);
     if (domain === undefined) return undefined;
     if (entry.fullDomain !== null && this.names.isTaken('public-resource', entry.key, `${path}.full-domain`, 'domain', entry.fullDomain)) return undefined;
     if (entry.proxyPort !== null && this.names.isTaken('public-resource', entry.key, `${path}.proxy-port`, 'port', `${entry.mode} ${entry.proxyPort}`)) return undefined;
-    const wanted = publicColumns(entry, domain, this.hashes.get(entry.key));
+    const wanted = publicColumns(entry, domain, this.hashes.get(entry.key), this.refs.targetRights(path, entry));
     const kind = stored && stored.columns['http'] !== wanted['http'] ? 'it is of another mode; delete it first' : undefined;
     if (kind) return this.problem(path, kind);
     const auth = entry.auth;
-    const users = this.users(`${path}.auth.sso-users`, auth?.ssoUsers ?? []);
+    const users = this.refs.users(`${path}.auth.sso-users`, auth?.ssoUsers ?? []);
     const emails = auth ? [...new Set(auth.whitelistUsers)] : [];
     const said = auth && { roles: auth.ssoRoles, userIds: users, emails };
     const given = said && { roles: said.roles, users: said.userIds, emails };
@@ -112,7 +119,9 @@ class Planner {
     this.partDrift('public-resource', entry.key, stored, saysGrants);
     const grantsChange = grants !== null && (this.grantsDiffer(stored, grants) || !isDeepStrictEqual([...(stored?.emails ?? [])].sort(), [...grants.emails].sort()));
     if (grantsChange && stored) this.changes.push({ action: 'update', type: 'public-resource', key: entry.key, fields: ['auth'] });
-    const parts = { ...this.targets(entry.key, entry.targets, stored, !entry.targetsOnly), ...this.rules(entry, stored) };
+    const owned = row.mayWrite || row.shares;
+    const parts = { ...this.targets(entry.key, entry.targets, stored, !entry.targetsOnly, owned), ...this.rules(entry, stored) };
+    if (!owned && !this.rights.isOperators(entry.key) && parts.newRules.length + parts.changedRules.length > 0) return this.problem(`${path}.rules`, 'the rules of a resource are its owner\'s');
     if (Object.values(parts).some((changed) => changed.length > 0) && this.isInService(stored)) return this.problem(path, ADDS_NOTHING);
     return { key: entry.key, id: stored?.id ?? null, columns: row.columns, declared: row.declared, ...parts, saysGrants, grants: grantsChange || !stored ? grants : null };
   }
@@ -133,11 +142,14 @@ class Planner {
     if (!stored) return this.problem(`public-resources.${key}`, 'there is no such resource; describe it whole to make it');
     if (this.isInService(stored)) return this.problem(`public-resources.${key}`, ADDS_NOTHING);
     this.partDrift('public-resource', key, stored, false);
-    return { key, id: stored.id, columns: null, declared: null, ...this.targets(key, targets, stored, false), newRules: [], changedRules: [], goneRules: [], saysGrants: false, grants: null };
+    return { key, id: stored.id, columns: null, declared: null, ...this.targets(key, targets, stored, false, false), newRules: [], changedRules: [], goneRules: [], saysGrants: false, grants: null };
   }
 
-  /** Targets are the same when they are on the same site, host, port and path; position means nothing. */
-  private targets(key: string, targets: Target[], stored: StoredPublic | undefined, whole: boolean): Pick<PublicStep, 'newTargets' | 'changedTargets' | 'goneTargets'> {
+  /**
+   * Targets are the same when they are on the same site, host, port and path; position means nothing. One that is there stays, whoever may add
+   * more; `owned`: the applicant describes the resource and is one of its owners.
+   */
+  private targets(key: string, targets: Target[], stored: StoredPublic | undefined, whole: boolean, owned: boolean): Pick<PublicStep, 'newTargets' | 'changedTargets' | 'goneTargets'> {
     const { sourceId } = this.applicant;
     const source = owns(this.applicant.kind) ? sourceId : null;
     const existing = new Map<string, Part[]>();
@@ -148,8 +160,9 @@ class Planner {
     const kept = new Set<number>();
     const newTargets: ColumnValues[] = [];
     const changedTargets: PublicStep['changedTargets'] = [];
+    const may = owned || this.rights.mayAddTargets(key, stored);
     targets.forEach((target, i) => {
-      const siteId = this.targetSite(`public-resources.${key}.targets[${i}].site`, target.site);
+      const siteId = this.refs.targetSite(`public-resources.${key}.targets[${i}].site`, target.site);
       if (siteId === undefined) return;
       const columns = targetColumns(target, siteId);
       const same = existing.get(identityOf(columns)) ?? [];
@@ -157,6 +170,7 @@ class Planner {
       if (!own) {
         // What another owner has there already serves; it is not made twice, and not overwritten.
         if (same.some((part) => part.sourceId !== source)) return;
+        if (!may) return this.problem(`public-resources.${key}.targets[${i}]`, NOT_ITS_OWN);
         newTargets.push({ ...columns, hc_health: target.healthcheck?.enabled ? 'unhealthy' : 'unknown' });
         this.changes.push({ action: 'create', type: 'target', key, fields: [`${target.hostname}:${target.port}`] });
         return;
@@ -164,6 +178,7 @@ class Planner {
       kept.add(own.id);
       const difference = differing(columns, own.columns);
       if (difference.length === 0) return;
+      if (!may) return this.problem(`public-resources.${key}.targets[${i}]`, NOT_ITS_OWN);
       changedTargets.push({ id: own.id, columns });
       this.changes.push({ action: 'update', type: 'target', key, fields: difference.map(fieldOf) });
     });
@@ -205,9 +220,9 @@ class Planner {
   private privateResource(entry: PrivateEntry): PrivateStep | undefined {
     const path = `private-resources.${entry.key}`;
     const stored = this.names.present('private-resource', entry.key, this.state.privateResources.get(entry.key));
-    const domain = this.domainOf(`${path}.full-domain`, entry.fullDomain, stored);
+    const domain = this.refs.domainOf(`${path}.full-domain`, entry.fullDomain, stored);
     if (domain === undefined) return undefined;
-    const named = entry.sites.length > 0 ? entry.sites.map((ref, i) => this.targetSite(`${path}.sites[${i}]`, ref)) : [this.targetSite(`${path}.site`, null)];
+    const named = entry.sites.length > 0 ? entry.sites.map((ref, i) => this.refs.targetSite(`${path}.sites[${i}]`, ref)) : [this.refs.targetSite(`${path}.site`, null)];
     const siteIds = [...new Set(named.filter((id) => id !== undefined))];
     if (siteIds.length === 0) return undefined;
     if (this.state.ownRoutes.has(entry.destination)) return this.problem(`${path}.destination`, `${entry.destination} is an address of the organization's own subnets`);
@@ -216,7 +231,7 @@ class Planner {
     const wanted = privateColumns(entry, domain);
     const row = this.decide(path, entry.key, 'private-resource', stored, wanted);
     const clientIds = entry.machines.flatMap((machine, i) => this.state.clients.get(machine) ?? this.problem(`${path}.machines[${i}]`, `there is no machine client ${machine}`) ?? []);
-    const said = { roles: entry.roles, userIds: this.users(`${path}.users`, entry.users), clientIds: [...new Set(clientIds)].sort((a, b) => a - b) };
+    const said = { roles: entry.roles, userIds: this.refs.users(`${path}.users`, entry.users), clientIds: [...new Set(clientIds)].sort((a, b) => a - b) };
     const given = entry.roles.length + entry.users.length + entry.machines.length > 0 ? { roles: said.roles, users: said.userIds, clients: entry.machines } : null;
     if (!row || (given && row.shares && !this.agrees(path, stored!, given))) return this.propose('site_resource_id', stored, { columns: wanted, given });
     const saysGrants = row.mayWrite || (row.shares && given !== null);
@@ -261,15 +276,18 @@ class Planner {
     if (difference.length === 0) {
       // An operator's resource stays his, even if a document describes it as it is.
       const joins = declared !== null && (mine || others.length > 0 || staged);
+      if (joins && !mine && type === 'public-resource' && !this.rights.mayShare(stored, others)) return this.problem(path, notShared(others));
       const declares = joins && !isDeepStrictEqual(stored.declarations.find((d) => d.sourceId === sourceId)?.declared, declared);
       if (declares && !mine) this.changes.push({ action: 'update', type, key, fields: ['owner'] });
       const mayWrite = kind === 'api' ? stored.declarations.length === 0 : (mine && others.length === 0) || staged;
       return { columns: null, declared: declares ? declared : null, mayWrite, shares: joins && !mayWrite };
     }
     // Who says what the owners say sets back what was changed since: an operator, for whom it stays theirs, or one who shares it.
-    const has = (said: ColumnValues | undefined) => said !== undefined && difference.every((name) => name in said && isDeepStrictEqual(said[name], wanted[name]));
+    const has = (said: ColumnValues | undefined) =>
+      said !== undefined && difference.every((name) => (kind === 'api' && name === OPERATORS) || (name in said && isDeepStrictEqual(said[name], wanted[name])));
     const says = ({ declared: said, proposed }: Declaration) => has(said) || (kind !== 'api' && has(proposed?.columns));
     if ((kind === 'api' || (owns(kind) && !site?.pending)) && others.length > 0 && others.every(says)) {
+      if (!mine && type === 'public-resource' && !this.rights.mayShare(stored, others)) return this.problem(path, notShared(others));
       this.columnDrift(type, key, stored, others[0]!, difference, wanted);
       this.changes.push({ action: 'update', type, key, fields: difference.map(fieldOf) });
       return { columns: Object.fromEntries(difference.map((name) => [name, wanted[name]])), declared, mayWrite: false, shares: declared !== null };
@@ -349,43 +367,6 @@ class Planner {
     const awaited = this.applicant.site?.pending ? [...(stored?.stagedRoles ?? [])].sort() : [];
     return !isDeepStrictEqual(stored?.roleIds ?? [], roleIds) || !isDeepStrictEqual(awaited, unmade) || !isDeepStrictEqual([...(stored?.userIds ?? [])].sort(), [...grants.userIds].sort());
   }
-
-  private users(path: string, refs: string[]): string[] {
-    return [...new Set(refs.flatMap((ref, i) => this.state.users.get(ref) ?? this.state.users.get(ref.toLowerCase()) ?? this.problem(`${path}[${i}]`, `${ref} is not a member of the organization`) ?? []))];
-  }
-
-  /** A site by niceId, else by its display name; without either the site that sends the document. */
-  private targetSite(path: string, ref: string | null): number | undefined {
-    const own = this.applicant.site;
-    if (ref === null) return own?.siteId ?? this.problem(path, 'a site is required here');
-    if (own && (ref === own.niceId || ref === own.name)) return own.siteId;
-    const found = this.state.sites.get(ref) ?? [];
-    const chosen = found.find((s) => s.niceId === ref) ?? found[0];
-    // A site exposes nothing but itself: a name that nobody has can only mean the sender, as newt's fleets write it.
-    if (!chosen) return own?.siteId ?? this.problem(path, `there is no site ${ref}`);
-    if (found.length > 1 && chosen.niceId !== ref) return this.problem(path, `${found.length} sites are called ${ref}; use a niceId`);
-    if (own && chosen.siteId !== own.siteId) return this.problem(path, `a site exposes what runs behind itself, not behind ${ref}`);
-    return chosen.siteId;
-  }
-
-  /** The longest verified domain that the name lies on; a cname domain is itself only. A name that the resource has already it keeps. */
-  private domainOf(path: string, fullDomain: string | null, stored: Stored | undefined): DomainRef | null | undefined {
-    if (fullDomain === null) return null;
-    const name = fullDomain.replace(/^\*\./, '');
-    const [longest] = this.state.domains
-      .filter((d) => fullDomain === d.baseDomain || (d.type !== 'cname' && (name === d.baseDomain || name.endsWith(`.${d.baseDomain}`))))
-      .sort((a, b) => b.baseDomain.length - a.baseDomain.length);
-    if (stored?.columns['full_domain'] === fullDomain) return longest ?? domainIn(stored.columns);
-    if (longest === undefined) return this.problem(path, `${fullDomain} is not on a verified domain of the organization`);
-    if (this.state.heldByOthers.has(fullDomain)) return this.problem(path, `${fullDomain} lies within a domain that another organization has verified`);
-    return longest;
-  }
-}
-
-/** The domain that a row's name is on, verified or not. */
-function domainIn({ domain_id: domainId, full_domain: fullDomain, subdomain }: ColumnValues): DomainRef | null {
-  if (domainId === null) return null;
-  return { domainId: domainId as string, baseDomain: (fullDomain as string).slice(subdomain === null ? 0 : (subdomain as string).length + 1), type: 'wildcard' };
 }
 
 /** Of a secret only that it is there. */
@@ -395,5 +376,9 @@ const differing = (wanted: ColumnValues, current: ColumnValues) => Object.keys(w
 
 const identityOf = (c: ColumnValues) => JSON.stringify([c['site_id'], c['ip'], c['port'], c['path'] ?? null, c['path_match_type'] ?? null]);
 
+/** What only an operator says, of a resource that sites declare too. */
+const OPERATORS = 'sites_may_add_targets';
+
 const OWNERS: Record<string, string> = { file: 'blueprint file', newt: 'newt', labels: 'containers' };
+const notShared = ([other]: Declaration[]) => `it belongs to the ${ownerOf(other!)}, and its sitesMayAddTargets does not name this site`;
 const ownerOf = ({ kind, siteName }: Pick<Declaration, 'kind' | 'siteName'>) => `${OWNERS[kind] ?? kind} of the site ${siteName}`;

@@ -9,7 +9,7 @@ import { type Applicant, claim, type DomainRef, type Holder, type Mine, namesIn,
 const PARTS = (table: string, id: string) =>
   `coalesce((SELECT jsonb_agg(jsonb_build_object('id', p.${id}, 'sourceId', p.source_id, 'columns', to_jsonb(p)) ORDER BY p.${id}) FROM ${table} p WHERE p.resource_id = r.resource_id), '[]')`;
 const DECLARATIONS = (table: string, id: string) =>
-  `coalesce((SELECT jsonb_agg(jsonb_build_object('sourceId', d.source_id, 'kind', b.kind, 'siteName', s.name, 'declared', d.declared, 'proposed', b.proposed -> '${id}' -> r.${id}::text))
+  `coalesce((SELECT jsonb_agg(jsonb_build_object('sourceId', d.source_id, 'kind', b.kind, 'siteId', s.site_id, 'siteName', s.name, 'templateId', s.template_id, 'declared', d.declared, 'proposed', b.proposed -> '${id}' -> r.${id}::text))
      FROM ${table} d JOIN blueprint_source b USING (source_id) JOIN site s ON s.site_id = b.site_id WHERE d.${id} = r.${id}), '[]')`;
 const SAID = (table: string) =>
   `coalesce((SELECT jsonb_agg(jsonb_build_object('sourceId', p.source_id, 'parts', p.parts, 'now', ${table}_parts_now(p.${table}_id, p.source_id),

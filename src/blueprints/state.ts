@@ -9,7 +9,9 @@ export interface Applicant {
   orgId: string;
   kind: SourceKind;
   /** null for an operator. */
-  site: { siteId: number; niceId: string; name: string; pending: boolean } | null;
+  site: { siteId: number; niceId: string; name: string; pending: boolean; labels: Record<string, string>; templateId: number | null } | null;
+  /** Of a profile: keys of the entries that are the same for every site, whatever it calls itself. */
+  operatorsKeys?: ReadonlySet<string>;
   /** The row that remembers this site's documents of this kind; null for an operator, or before the first one. */
   sourceId: number | null;
 }
@@ -23,7 +25,10 @@ export const prunes = (kind: SourceKind) => kind === 'file' || kind === 'labels'
 export interface Declaration {
   sourceId: number;
   kind: SourceKind;
+  siteId: number;
   siteName: string;
+  /** The provisioning template under which its site was made; null: by hand. */
+  templateId: number | null;
   declared: ColumnValues;
   /** What its last document wanted instead, and was refused. */
   proposed: Proposal | null;
@@ -132,7 +137,8 @@ export function namesIn(model: Blueprint) {
   const publicEntries = model.publicResources;
   const full = publicEntries.flatMap((entry) => (entry.targetsOnly ? [] : [entry]));
   const siteRefs = [
-    ...model.sites.map((s) => s.key), ...publicEntries.flatMap((entry) => entry.targets.flatMap((t) => t.site ?? [])), ...model.privateResources.flatMap((p) => p.sites),
+    ...model.sites.map((s) => s.key), ...full.flatMap((entry) => (entry.sitesMayAddTargets && 'sites' in entry.sitesMayAddTargets ? entry.sitesMayAddTargets.sites : [])),
+    ...publicEntries.flatMap((entry) => entry.targets.flatMap((t) => t.site ?? [])), ...model.privateResources.flatMap((p) => p.sites),
   ];
   const fullDomains = [...full.flatMap((entry) => entry.fullDomain ?? []), ...model.privateResources.flatMap((p) => p.fullDomain ?? [])];
   return {

@@ -97,7 +97,7 @@ describe('a blueprint file', () => {
     answer(session, await sent(session), false, { problems: [{ path: 'private-resources.db', message: 'belongs to site 3' }] });
     const wait = await agent.waitsFor('blueprint-refused');
     expect(wait.ms).toBe(45_000);
-    expect(agent.output).toContain('blueprint file refused: not possible; private-resources.db: belongs to site 3');
+    expect(agent.output).toContain('blueprint file refused: not possible; 2:3 private-resources.db: belongs to site 3');
     wait.wake();
     answer(session, await sent(session, 2), false);
     (await agent.waitsFor('blueprint-refused')).wake();
@@ -340,7 +340,7 @@ describe('the program', () => {
     const at = expect.stringMatching(/^\d{4}-.*Z$/);
     const wrong = { outcome: 'not sent', at, problem: expect.stringMatching(/^1:1 nonsense: is not known here/) };
     answer(session, await sent(session), false, { problems: [{ path: 'private-resources.db', message: 'belongs to site 3' }, { path: '', message: 'and more' }] });
-    await expect.poll(status).toEqual({ file: { outcome: 'refused', at, problem: 'private-resources.db: belongs to site 3' }, bootstrap: wrong, labels: null });
+    await expect.poll(status).toEqual({ file: { outcome: 'refused', at, problem: '2:3 private-resources.db: belongs to site 3' }, bootstrap: wrong, labels: null });
     write(document(2));
     answer(session, await sent(session, 2));
     await expect.poll(status).toEqual({ file: { outcome: 'applied', at, problem: null }, bootstrap: wrong, labels: null });

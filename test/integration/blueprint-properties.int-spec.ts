@@ -74,7 +74,7 @@ async function describeOthers(model: Blueprint): Promise<void> {
   if (keys.length === 0) return;
   const document = { publicResources: keys.map((key, i): PublicResource => ({
     key, targetsOnly: false, name: 'Described elsewhere', mode: 'http', enabled: true, ssl: true, scheme: null, fullDomain: `base${i}.${ORG}.localhost`, proxyPort: null, proxyProtocol: false,
-    proxyProtocolVersion: 1, hostHeader: null, tlsServerName: null, headers: null, targets: [], auth: null, rules: [], maintenance: null,
+    proxyProtocolVersion: 1, hostHeader: null, tlsServerName: null, headers: null, targets: [], auth: null, rules: [], maintenance: null, sitesMayAddTargets: { sites: [sites[0]!.niceId] },
   })), privateResources: [], sites: [] };
   expect((await put(toYaml(document))).status).toBe(201);
 }

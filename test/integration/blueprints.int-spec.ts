@@ -456,9 +456,9 @@ describe('access in a file', () => {
     const [one, two] = [await site(orgId, 'one'), await site(orgId, 'two')];
     await send(orgId, one, 'file', file(orgId, { auth: { pincode: '123456' } }));
     const { problems } = await send(orgId, two, 'file', file(orgId, { name: 'Other' }));
-    expect(problems).toEqual([{ path: 'public-resources.web', message: 'it belongs to the blueprint file of the site one, and differs in name' }]);
+    expect(problems).toMatchObject([{ path: 'public-resources.web', message: 'it belongs to the blueprint file of the site one, and differs in name' }]);
     const guess = await send(orgId, two, 'file', file(orgId, { auth: { pincode: '654321' } }));
-    expect(guess.problems).toEqual([{ path: 'public-resources.web', message: 'it belongs to the blueprint file of the site one' }]);
+    expect(guess.problems).toMatchObject([{ path: 'public-resources.web', message: 'it belongs to the blueprint file of the site one' }]);
     const { body } = await apply(orgId, JSON.stringify(file(orgId, { targets: [] })));
     expect(body.message).toContain('it belongs to the blueprint file of the site one, and differs in pincode');
   });
@@ -609,7 +609,7 @@ describe('drift', () => {
   it('of targets that a file adds to somebody else’s resource goes with them', async () => {
     const orgId = await org();
     const s = await site(orgId);
-    await apply(orgId, JSON.stringify(web({ 'full-domain': domainOf(orgId, 'web'), targets: [] })));
+    await apply(orgId, JSON.stringify(web({ 'full-domain': domainOf(orgId, 'web'), targets: [], 'sites-may-add-targets': { sites: [s.niceId] } })));
     const adds = { 'public-resources': { web: { targets: [{ method: 'http', hostname: '127.0.0.1', port: 8080 }] } } };
     expect(await send(orgId, s, 'file', adds)).toMatchObject({ ok: true });
     const [row] = await house.sql<{ r: number; target: number }>('SELECT resource_id AS r, target_id AS target FROM resource JOIN target USING (resource_id) WHERE resource.org_id = $1', [orgId]);

@@ -50,7 +50,7 @@ const ROW = [
   'resourceId', 'resourceGuid', 'orgId', 'niceId', 'name', 'subdomain', 'fullDomain', 'domainId', 'ssl', 'blockAccess', 'sso', 'http', 'protocol', 'proxyPort',
   'emailWhitelistEnabled', 'applyRules', 'enabled', 'stickySession', 'tlsServerName', 'setHostHeader', 'enableProxy', 'skipToIdpId', 'headers', 'proxyProtocol',
   'proxyProtocolVersion', 'maintenanceModeEnabled', 'maintenanceModeType', 'maintenanceTitle', 'maintenanceMessage', 'maintenanceEstimatedTime', 'postAuthPath',
-  'health', 'wildcard', 'passwordId', 'pincodeId', 'headerAuthId',
+  'health', 'wildcard', 'passwordId', 'pincodeId', 'headerAuthId', 'sitesMayAddTargets',
 ];
 
 describe('the walkthrough', () => {

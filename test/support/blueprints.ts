@@ -72,6 +72,7 @@ const publicEntry = (name: string, n: number): fc.Arbitrary<PublicEntry> => {
       rules: fc.array(rule, { maxLength: 3 }).chain((rules) =>
         fc.uniqueArray(fc.integer({ min: -5, max: 500 }), { minLength: rules.length, maxLength: rules.length }).map((priorities) => rules.map((one, i) => ({ ...one, priority: priorities[i] ?? 0 }))),
       ),
+      sitesMayAddTargets: fc.constant(null),
       maintenance: nullable(
         fc.record({
           enabled: fc.boolean(), type: fc.constantFrom('forced', 'automatic'), title: nullable(text(0)), message: nullable(fc.oneof(text(0), fc.constantFrom('two\nlines', ' a \n\n  b\n'))), estimatedTime: nullable(text(0)),
@@ -82,7 +83,7 @@ const publicEntry = (name: string, n: number): fc.Arbitrary<PublicEntry> => {
       fc.record({
         ...common, ssl: fc.constant(false), mode: fc.constant(mode), fullDomain: fc.constant(null), proxyPort: fc.constant(1000 + n), proxyProtocol: mode === 'tcp' ? fc.boolean() : fc.constant(false),
         proxyProtocolVersion: mode === 'tcp' ? fc.constantFrom(1, 2) : fc.constant(1), hostHeader: fc.constant(null), tlsServerName: fc.constant(null), headers: fc.constant(null),
-        targets: targetList(fc.constant(null), 3), auth: fc.constant(null), rules: fc.constant<Rule[]>([]), maintenance: fc.constant(null),
+        targets: targetList(fc.constant(null), 3), auth: fc.constant(null), rules: fc.constant<Rule[]>([]), maintenance: fc.constant(null), sitesMayAddTargets: fc.constant(null),
       }),
     ),
   );

@@ -13,6 +13,7 @@ function setUp(random = 0) {
   const outbox = new BlueprintOutbox(
     { clock, random: () => random, log: new Log((line) => lines.push(line), 'DEBUG'), signal: new AbortController().signal },
     (_blueprint, result) => settled.push(result),
+    (_kind, paths) => paths.map((path) => (path === 'public-resources.placed' ? { line: 3, column: 5 } : { line: 0, column: 0 })),
   );
   const connect = () => outbox.connected((blueprint) => sent.push(blueprint));
   return { outbox, connect, lines, sent, settled, clock };
@@ -106,4 +107,14 @@ it('logs a refusal once, also when the server names the problems in its message'
   const problems = [{ path: 'public-resources.a', message: 'is taken' }, { path: 'public-resources.b', message: 'is new' }];
   outbox.received({ id: sent[0]!.id, ok: false, message: 'Blueprint applied with errors: public-resources.a: is taken', problems });
   expect(lines.join('')).toContain('blueprint file refused: Blueprint applied with errors: public-resources.a: is taken; public-resources.b: is new\n');
+});
+
+it('tells problems with their places in the file, which the server does not know', () => {
+  const { outbox, connect, sent, settled, lines } = setUp();
+  connect();
+  outbox.put('file', model('a'));
+  const problems = [{ path: 'public-resources.placed', message: 'may not', line: 1, column: 99 }, { path: 'public-resources.other', message: 'is taken' }];
+  outbox.received({ id: sent[0]!.id, ok: false, message: 'Blueprint applied with errors: public-resources.placed: may not', problems });
+  expect(lines.join('')).toContain('refused: Blueprint applied with errors: 3:5 public-resources.placed: may not; public-resources.other: is taken\n');
+  expect(settled[0]!.problems).toMatchObject([{ line: 3, column: 5 }, { line: 0, column: 0 }]);
 });

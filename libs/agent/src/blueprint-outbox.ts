@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { AGENT_LIMITS, AGENT_MESSAGE, type AgentBlueprint, type AgentBlueprintKind, type AgentBlueprintResult } from '../../contracts/agent-messages.js';
-import { type Blueprint, describeProblem, digestOf, toDocument } from '../../blueprint/index.js';
+import { type Blueprint, describeProblem, digestOf, type Problem, toDocument } from '../../blueprint/index.js';
 import { backoff, type Range, REFUSED_CLAIM_BACKOFF } from './backoff.js';
 import type { AgentContext } from './context.js';
 
@@ -23,6 +23,8 @@ type Slot = {
   over?: Session;
 };
 type Session = { send: (blueprint: AgentBlueprint) => void; over: AbortController };
+type Place = Pick<Problem, 'line' | 'column'>;
+const NOWHERE: Place = { line: 0, column: 0 };
 type Tools = Pick<AgentContext, 'clock' | 'random' | 'log' | 'signal'>;
 
 /**
@@ -34,10 +36,14 @@ export class BlueprintOutbox {
   private readonly held = new Set<AgentBlueprintKind>();
   private session: Session | undefined;
 
-  /** @param settled is told of every result that belongs to something sent */
+  /**
+   * @param settled is told of every result that belongs to something sent
+   * @param placesOf where in the file of this kind the paths of problems are, as far as there is one: the server knows no places
+   */
   constructor(
     private readonly tools: Tools,
     private readonly settled: (blueprint: AgentBlueprint, result: AgentBlueprintResult) => void,
+    private readonly placesOf: (kind: AgentBlueprintKind, paths: string[]) => Place[],
   ) {}
 
   /** Takes a document to send. One that is the same as what was sent last is not sent again. */
@@ -90,7 +96,11 @@ export class BlueprintOutbox {
   received(result: AgentBlueprintResult): void {
     const slot = [...this.slots.values()].find((one) => one.blueprint.id === result.id);
     if (!slot) return this.tools.log.debug('ignored the result of a blueprint that was replaced meanwhile');
-    const name = nameOf(slot.blueprint.kind);
+    const { kind } = slot.blueprint;
+    const name = nameOf(kind);
+    const found = result.problems ?? [];
+    const places = found.length > 0 ? this.placesOf(kind, found.map((problem) => problem.path)) : [];
+    const problems = found.map((problem, i): Problem => ({ ...problem, ...(places[i] ?? NOWHERE) }));
     if (result.ok) {
       if (!slot.settled) this.tools.log.info(`${name}: ${result.message || 'applied'}`);
       slot.settled = true;
@@ -98,16 +108,21 @@ export class BlueprintOutbox {
       slot.settled = false;
       slot.refused++;
       slot.refusals++;
-      const message = result.message || 'refused';
-      // A server may name the problems in its message already.
-      const more = (result.problems ?? []).map((problem) => describeProblem({ line: 0, column: 0, ...problem })).filter((problem) => !message.includes(problem));
-      const refusal = [message, ...new Set(more)].join('; ');
+      let message = result.message || 'refused';
+      const more = new Set<string>();
+      for (const problem of problems) {
+        // A server may name the problems in its message already.
+        const named = describeProblem({ ...problem, ...NOWHERE });
+        if (message.includes(named)) message = message.replace(named, () => describeProblem(problem));
+        else more.add(describeProblem(problem));
+      }
+      const refusal = [message, ...more].join('; ');
       // The same words again and again tell nobody anything.
       if (refusal === slot.lastRefusal) this.tools.log.debug(`${name} refused as before`);
       else this.tools.log.error(`${name} refused: ${refusal}`);
       slot.lastRefusal = refusal;
     }
-    this.settled(slot.blueprint, result);
+    this.settled(slot.blueprint, problems.length > 0 ? { ...result, problems } : result);
     slot.wake.abort();
   }
 

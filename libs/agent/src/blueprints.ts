@@ -1,5 +1,5 @@
 import type { AgentBlueprint, AgentBlueprintKind, AgentBlueprintResult } from '../../contracts/agent-messages.js';
-import { describeProblem, digestOf, environmentTemplates, fromGoodLabels, parse, type LabelledContainer, type Parsed, type Problem } from '../../blueprint/index.js';
+import { describeProblem, digestOf, environmentTemplates, fromGoodLabels, parse, placesOf, type LabelledContainer, type Parsed, type Problem } from '../../blueprint/index.js';
 import { BlueprintOutbox, nameOf } from './blueprint-outbox.js';
 import { updateConfigFile } from './config-file.js';
 import type { AgentContext } from './context.js';
@@ -24,6 +24,8 @@ export class Blueprints {
   /** What this site has had as its provisioning blueprint. */
   private done: Done | undefined;
   private labelsTaken = true;
+  /** What was read last of the files that are followed. */
+  private readonly texts: Partial<Record<AgentBlueprintKind, string>> = {};
 
   constructor(
     private readonly context: AgentContext,
@@ -36,7 +38,7 @@ export class Blueprints {
       const [first] = result.problems ?? [];
       this.note(sent.kind, result.ok ? 'applied' : 'refused', first ? describeProblem({ line: 0, column: 0, ...first }) : result.message);
       told(sent, result);
-    });
+    }, (kind, paths) => placesOf(this.texts[kind] ?? '', { templates: environmentTemplates(context.env) }, paths));
   }
 
   /** Starts to follow what the settings name. */
@@ -91,6 +93,7 @@ export class Blueprints {
         signal,
         (text) => {
           const parsed = parse(text, { templates: environmentTemplates(env) });
+          this.texts[kind] = text;
           if (kind === 'bootstrap' && this.done) this.compare(path, parsed, this.done);
           else this.take(kind, path, parsed);
         },

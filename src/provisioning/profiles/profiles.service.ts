@@ -71,7 +71,7 @@ export class ProfilesService {
   /** Its templates are filled in for each site; all else is looked at now. @throws validation with every problem and its place; capacity */
   private async checkBlueprint(text: string | null | undefined): Promise<void> {
     if (!text) return;
-    const { problems } = await this.documents.read(text, { site: 'open' });
+    const { problems } = await this.documents.read(text, { site: 'open', operators: true });
     if (problems.length > 0) throw invalidFields(problems.map((problem) => ({ path: 'blueprint', problem: describeProblem(problem) })));
   }
 

@@ -13,7 +13,7 @@ const TABLES = {
       'nice_id', 'name', 'http', 'protocol', 'domain_id', 'subdomain', 'full_domain', 'wildcard', 'proxy_port', 'ssl', 'sso', 'apply_rules', 'enabled',
       'email_whitelist_enabled', 'tls_server_name', 'set_host_header', 'headers', 'skip_to_idp_id', 'proxy_protocol', 'proxy_protocol_version',
       'maintenance_mode_enabled', 'maintenance_mode_type', 'maintenance_title', 'maintenance_message', 'maintenance_estimated_time', 'password_hash',
-      'pincode_hash', 'header_auth_user', 'header_auth_hash', 'header_auth_extended', 'staged_by', 'staged_enabled',
+      'pincode_hash', 'header_auth_user', 'header_auth_hash', 'header_auth_extended', 'staged_by', 'staged_enabled', 'sites_may_add_targets',
     ],
   },
   target: {

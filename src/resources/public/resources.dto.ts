@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
-import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength, Min } from 'class-validator';
-import { MayBeAbsent, NoControlCharacters, PagePagination, PageQuery, QueryBoolean, QueryInt } from '../../../libs/platform/index.js';
+import { Type } from 'class-transformer';
+import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsObject, IsOptional, IsPositive, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
+import { IsIdList, IsLabels, MayBeAbsent, NoControlCharacters, PagePagination, PageQuery, QueryBoolean, QueryInt } from '../../../libs/platform/index.js';
 import { HEADER_LIST, HeaderPair, IsHeaderList } from '../headers.js';
 import { IsHostOrEmpty } from '../names.js';
 
@@ -13,6 +14,15 @@ export const AUTH_STATES = ['protected', 'not_protected', 'none'] as const;
 export type AuthState = (typeof AUTH_STATES)[number];
 const TARGET_HEALTHS = ['unknown', 'healthy', 'unhealthy'] as const;
 const SITE_TYPES = ['newt', 'wireguard', 'local'] as const;
+
+const LABELS = { type: 'object', additionalProperties: { type: 'string' } } as const;
+
+/** Sites that may add targets to a resource by documents of their own: either those named, or those that have all of these labels. */
+export class TargetRights {
+  @MayBeAbsent() @IsIdList(1000) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 1000, uniqueItems: true }) siteIds?: number[];
+  /** At least one, at most 32. */
+  @MayBeAbsent() @IsLabels() @ApiPropertyOptional(LABELS) labels?: Record<string, string>;
+}
 
 /** integration-api.md §3.5; `http` decides which of the optional fields belong to it. */
 export class CreateResourceBody {
@@ -29,6 +39,8 @@ export class CreateResourceBody {
   @MayBeAbsent() @IsBoolean() stickySession?: boolean;
   /** HTTP: where a visitor goes after he has shown who he is. */
   @IsOptional() @NoControlCharacters() @MaxLength(2000) @IsString() postAuthPath?: string | null;
+  /** null: none but those whose documents declare the resource. */
+  @IsOptional() @ValidateNested() @IsObject() @Type(() => TargetRights) sitesMayAddTargets?: TargetRights | null;
 }
 
 /** At least one field; fields of the other kind of resource are an error. */
@@ -58,6 +70,8 @@ export class UpdateResourceBody {
   @MayBeAbsent() @Max(65535) @Min(1) @IsInt() proxyPort?: number;
   @MayBeAbsent() @IsBoolean() proxyProtocol?: boolean;
   @MayBeAbsent() @Max(2_147_483_647) @Min(1) @IsInt() proxyProtocolVersion?: number;
+  /** null: none but those whose documents declare the resource. */
+  @IsOptional() @ValidateNested() @IsObject() @Type(() => TargetRights) sitesMayAddTargets?: TargetRights | null;
 }
 
 class ResourceFields {
@@ -97,6 +111,8 @@ class ResourceFields {
   passwordId: number | null;
   pincodeId: number | null;
   headerAuthId: number | null;
+  /** Which sites may add targets by documents of their own; null: none but those whose documents declare the resource. */
+  sitesMayAddTargets: TargetRights | null;
 }
 
 /** What a change answers: `headers` is JSON text here. */

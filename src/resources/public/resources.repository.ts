@@ -4,7 +4,7 @@ import { execute, prepared, query } from '../../../libs/platform/index.js';
 import type { HeaderPair } from '../headers.js';
 import { coveredNames, coveringWildcard } from '../domains/domain-names.js';
 import { driftOf } from '../field-names.js';
-import type { DriftedField, Protocol, ResourceRow, ResourceView } from './resources.dto.js';
+import type { DriftedField, Protocol, ResourceRow, ResourceView, TargetRights } from './resources.dto.js';
 
 /** A row as it is read; `headers` as JSON. */
 export interface StoredResource extends Omit<ResourceView, 'drift'> {
@@ -25,6 +25,7 @@ export interface ResourceInsert {
   sso: boolean;
   stickySession: boolean;
   postAuthPath: string | null;
+  sitesMayAddTargets: TargetRights | null;
 }
 
 /** Columns that an update may set. */
@@ -44,8 +45,9 @@ const COLUMNS = `
   maintenance_mode_enabled AS "maintenanceModeEnabled", maintenance_mode_type AS "maintenanceModeType", maintenance_title AS "maintenanceTitle",
   maintenance_message AS "maintenanceMessage", maintenance_estimated_time AS "maintenanceEstimatedTime", post_auth_path AS "postAuthPath", health, wildcard,
   CASE WHEN password_hash IS NOT NULL THEN resource_id END AS "passwordId", CASE WHEN pincode_hash IS NOT NULL THEN resource_id END AS "pincodeId",
-  CASE WHEN header_auth_hash IS NOT NULL THEN resource_id END AS "headerAuthId", version`;
+  CASE WHEN header_auth_hash IS NOT NULL THEN resource_id END AS "headerAuthId", sites_may_add_targets AS "sitesMayAddTargets", version`;
 
+const JSON_FIELDS = new Set(['headers', 'sitesMayAddTargets']);
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** All SQL that writes public resources, and reads one. Lists are in resource-reads.ts. */
@@ -112,14 +114,15 @@ export class ResourcesRepository {
     const [row] = await prepared<StoredResource>(
       tx,
       `resource_insert_${r.wildcard}`,
-      `INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, subdomain, full_domain, wildcard, proxy_port, ssl, sso, sticky_session, post_auth_path)
+      `INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, subdomain, full_domain, wildcard, proxy_port, ssl, sso, sticky_session, post_auth_path, sites_may_add_targets)
        VALUES (
          CASE WHEN NOT EXISTS (SELECT FROM resource o WHERE ${r.wildcard ? 'o.full_domain LIKE ($15::text[])[1] AND o.full_domain NOT LIKE ($15::text[])[2] AND NOT o.wildcard' : 'o.full_domain = ($15::text[])[1]'}) THEN $1 END,
-         $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16)
        RETURNING ${COLUMNS}`,
       [
         orgId, r.niceId, r.name, r.http, r.protocol, r.domainId, r.subdomain, r.fullDomain, r.wildcard, r.proxyPort, r.ssl, r.sso, r.stickySession, r.postAuthPath,
         r.fullDomain === null ? [] : r.wildcard ? coveredNames(r.fullDomain) : [coveringWildcard(r.fullDomain)],
+        r.sitesMayAddTargets && JSON.stringify(r.sitesMayAddTargets),
       ],
     );
     return row!;
@@ -129,13 +132,29 @@ export class ResourcesRepository {
   async update(tx: EntityManager, orgId: string, resourceId: number, changes: ResourceChanges): Promise<StoredResource> {
     const given = Object.entries(changes).filter(([, value]) => value !== undefined);
     const sets = given.map(([name], i) => `${snake(name)} = $${i + 3}`);
-    const values = given.map(([name, value]) => (name === 'headers' && value !== null ? JSON.stringify(value) : value));
+    const values = given.map(([name, value]) => (JSON_FIELDS.has(name) && value !== null ? JSON.stringify(value) : value));
     const [row] = await query<StoredResource>(
       tx,
       `UPDATE resource SET ${sets.join(', ')} WHERE org_id = $1 AND resource_id = $2 RETURNING ${COLUMNS}`,
       [orgId, resourceId, ...values],
     );
     return row!;
+  }
+
+  /** Sites of the organization among these; they stay until the end of the transaction. */
+  async holdSites(tx: EntityManager, orgId: string, siteIds: number[]): Promise<number> {
+    return (await query(tx, 'SELECT FROM site WHERE org_id = $1 AND site_id = ANY($2::bigint[]) ORDER BY site_id FOR KEY SHARE', [orgId, siteIds])).length;
+  }
+
+  /** A site that goes may add nothing any more. */
+  async forgetSite(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    await execute(
+      tx,
+      `UPDATE resource SET sites_may_add_targets = jsonb_build_object('siteIds', (
+         SELECT coalesce(jsonb_agg(id), '[]') FROM jsonb_array_elements(sites_may_add_targets -> 'siteIds') AS id WHERE id <> to_jsonb($2::bigint)))
+       WHERE org_id = $1 AND sites_may_add_targets @> jsonb_build_object('siteIds', jsonb_build_array($2::bigint))`,
+      [orgId, siteId],
+    );
   }
 
   /** Sites that one of its targets is on. */

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  type Answer, created, AppError, Config, conflict, Db, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowIfAsked, windowOf,
+  type Answer, created, AppError, Config, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowIfAsked, windowOf,
 } from '../../../libs/platform/index.js';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, NICE_ID_PROBLEM, SitesService } from '../../sites/index.js';
@@ -10,7 +10,7 @@ import type { FullDomain } from '../domains/domain-names.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type GaveWay, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
-import type { CreateResourceBody, ListResourcesQuery, ResourceList, ResourceName, ResourceRow, ResourceView, UpdateResourceBody } from './resources.dto.js';
+import type { CreateResourceBody, ListResourcesQuery, ResourceList, ResourceName, ResourceRow, ResourceView, TargetRights, UpdateResourceBody } from './resources.dto.js';
 import { ResourcesRepository, type StoredResource, toRow, toView } from './resources.repository.js';
 
 const PAGE_SIZE = 20;
@@ -36,6 +36,7 @@ export class ResourcesService implements OnModuleInit {
     private readonly sites: SitesService,
     private readonly staged: StagedRows,
     private readonly audit: AuditService,
+    private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
   ) {}
 
@@ -45,6 +46,7 @@ export class ResourcesService implements OnModuleInit {
       const orgId = resourceId === null ? null : await this.repository.orgOf(this.db.manager, resourceId);
       return orgId === null ? null : { orgId };
     });
+    this.hooks.siteDeleting.register((tx, orgId, siteId) => this.repository.forgetSite(tx, orgId, siteId));
   }
 
   /**
@@ -52,20 +54,22 @@ export class ResourcesService implements OnModuleInit {
    * domain; conflict when the full domain or the port is taken, or a wildcard covers it.
    */
   async create(principal: Principal, orgId: string, body: CreateResourceBody): Promise<Answer<ResourceRow>> {
-    const { name, http, proxyPort, domainId, stickySession = false, postAuthPath = null } = body;
+    const { name, http, proxyPort, domainId, stickySession = false, postAuthPath = null, sitesMayAddTargets = null } = body;
     refuse(body, http ? ['proxyPort'] : ['domainId', 'subdomain', 'postAuthPath']);
     if (http && domainId === undefined) throw invalid('domainId', 'is required');
     if (!http && proxyPort === undefined) throw invalid('proxyPort', 'is required');
+    checkTargetRights(sitesMayAddTargets);
     let blocked: unknown;
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.db.tx(async (tx) => {
           const full = http ? await this.domains.nameToInsert(tx, orgId, domainId!, body.subdomain) : null;
           this.refuseOwnName(full);
+          await this.requireSites(tx, orgId, sitesMayAddTargets);
           const gaveWay = blocked === undefined ? null : await this.room(tx, orgId, blocked, { fullDomain: full?.fullDomain, port: proxyPort === undefined ? null : { protocol: body.protocol, port: proxyPort } });
           const insert = {
             niceId: makeNiceId(), name, http, protocol: http ? ('tcp' as const) : body.protocol, domainId: domainId ?? null, subdomain: full?.subdomain ?? null,
-            fullDomain: full?.fullDomain ?? null, wildcard: full?.wildcard ?? false, proxyPort: proxyPort ?? null, ssl: http, sso: http, stickySession, postAuthPath,
+            fullDomain: full?.fullDomain ?? null, wildcard: full?.wildcard ?? false, proxyPort: proxyPort ?? null, ssl: http, sso: http, stickySession, postAuthPath, sitesMayAddTargets,
           };
           const [, row] = await this.db.commitWith(tx, [
             full && this.repository.guardName(tx, full.fullDomain, full.wildcard),
@@ -108,6 +112,7 @@ export class ResourcesService implements OnModuleInit {
   /** @throws as `create`; precondition_failed; conflict when the niceId is taken */
   async update(principal: Principal, orgId: string, resourceId: number, body: UpdateResourceBody, ifMatch: number | undefined): Promise<{ resource: ResourceRow; version: number }> {
     if (Object.values(body).every((value) => value === undefined)) throw nothingToChange();
+    checkTargetRights(body.sitesMayAddTargets);
     for (let blocked: unknown; ; ) {
       try {
         return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, resourceId, body, ifMatch, blocked));
@@ -128,6 +133,7 @@ export class ResourcesService implements OnModuleInit {
     refuse(body, before.http ? RAW_ONLY : HTTP_ONLY);
     requireNiceId(before, body.niceId);
     if (body.skipToIdpId != null) throw notFound('Identity provider');
+    await this.requireSites(tx, orgId, body.sitesMayAddTargets);
     const { subdomain, domainId, ...plain } = body;
     const full = subdomain !== undefined || domainId !== undefined ? await this.nameFor(tx, before, domainId, subdomain) : null;
     const port = body.proxyPort === undefined ? null : { protocol: before.protocol, port: body.proxyPort };
@@ -137,6 +143,12 @@ export class ResourcesService implements OnModuleInit {
     const fields = Object.keys(body).filter((name) => body[name as keyof UpdateResourceBody] !== undefined);
     await this.audit.record(tx, principal, { orgId, action: 'resource.update', target: { type: 'resource', id: resourceId }, details: { fields, ...(gaveWay ? { gaveWay } : {}) } });
     return { resource: toRow(row), version: row.version };
+  }
+
+  /** @throws not_found for a site of another organization */
+  private async requireSites(tx: EntityManager, orgId: string, rights: TargetRights | null | undefined): Promise<void> {
+    const siteIds = rights?.siteIds ?? [];
+    if (siteIds.length > 0 && (await this.repository.holdSites(tx, orgId, siteIds)) !== siteIds.length) throw notFound('Site');
   }
 
   /** What waits for an approval and holds what is wanted goes. @throws `blocked` when nothing of the kind is in the way */
@@ -192,6 +204,13 @@ export class ResourcesService implements OnModuleInit {
 function refuse(body: object, names: readonly string[]): void {
   const wrong = names.find((name) => (body as Record<string, unknown>)[name] !== undefined);
   if (wrong) throw invalid(wrong, `Unrecognized key "${wrong}" for this kind of resource`);
+}
+
+/** @throws validation unless it is one of both, and says something: no labels would mean every site. */
+function checkTargetRights(rights: TargetRights | null | undefined): void {
+  if (!rights) return;
+  if (!rights.siteIds === !rights.labels) throw invalid('sitesMayAddTargets', 'must have siteIds or labels, and not both');
+  if (rights.labels && Object.keys(rights.labels).length === 0) throw invalid('sitesMayAddTargets.labels', 'must have at least one label');
 }
 
 /** What it has, from a blueprint perhaps, may be sent back. */
