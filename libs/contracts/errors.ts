@@ -23,6 +23,8 @@ export const ERROR_STATUS = {
   capacity: 503,
   claims_paused: 503,
   database_unavailable: 503,
+  database_busy: 503,
+  database_full: 503,
   shutting_down: 503,
 } as const;
 

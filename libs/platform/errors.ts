@@ -96,12 +96,10 @@ const NOUNS: Record<string, string> = { org: 'Organization', site_group: 'Group'
 
 /**
  * What PostgreSQL refused because of somebody else, at the same moment: what a row hangs on was deleted under it (404), or something hangs on
- * what is deleted (409), or neither of two transactions gave way in all attempts (409). Undefined for any other error.
+ * what is deleted (409). Undefined for any other error.
  */
 export function refusedMeanwhile(error: unknown): AppError | undefined {
-  const state = sqlState(error);
-  if (state === '40001' || state === '40P01') return conflict('Changed by others at the same moment; try again');
-  if (state !== '23503') return undefined;
+  if (sqlState(error) !== '23503') return undefined;
   const { detail = '' } = (error as { driverError?: PgError }).driverError ?? (error as PgError);
   const gone = / is not present in table "(\w+)"/.exec(detail)?.[1];
   if (gone === undefined) return conflict('Something else still needs this');
@@ -112,6 +110,8 @@ export function refusedMeanwhile(error: unknown): AppError | undefined {
 const AWAY_CODES = new Set([
   'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'ENOTFOUND',
   '57P01', '57P02', '57P03', '53300', '25006',
+  // PostgreSQL ended the connection: idle in a transaction, or a transaction, for too long.
+  '25P03', '25P04',
 ]);
 const AWAY_MESSAGES = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|not queryable|Cannot use a pool after calling end|Connection ended|the database system is/i;
 
@@ -129,3 +129,23 @@ export function isDatabaseAway(error: unknown): boolean {
 
 export const databaseAway = () =>
   new AppError('database_unavailable', 'The database cannot be reached at the moment', { retryAfter: 5 });
+
+/** Serialization failure and deadlock, in all attempts; a lock or a statement that took too long; memory and other resources. */
+const BUSY_CODES = new Set(['40001', '40P01', '55P03', '57014', '53200', '53400']);
+
+/** @returns the answer to what PostgreSQL cannot do now and may do a moment later: it is away, busy, or its disk is full. Undefined for any other error. */
+export function unavailable(error: unknown): AppError | undefined {
+  if (error instanceof AppError) return error.code.startsWith('database_') ? error : undefined;
+  if (isDatabaseAway(error)) return databaseAway();
+  if (isDiskFull(error)) return databaseFull();
+  return BUSY_CODES.has(sqlState(error) ?? '') ? databaseBusy() : undefined;
+}
+
+/** True when the server has said so once for all (`DatabaseHealth`, `DatabaseDisk`): background work tries again and adds nothing to the log. */
+export const isOutage = (error: unknown) => isDatabaseAway(error) || isDiskFull(error);
+
+export const isDiskFull = (error: unknown) => sqlState(error) === '53100';
+
+export const databaseBusy = () =>
+  new AppError('database_busy', 'The database is busy with the same at the moment; try again', { retryAfter: 2 });
+export const databaseFull = () => new AppError('database_full', 'The disk of the database is full', { retryAfter: 30 });

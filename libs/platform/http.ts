@@ -10,7 +10,7 @@ import type { GatehouseRequest } from './access.js';
 import { ANSWER, Answer, type AnswerOptions } from './answers.js';
 import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
 import type { Config } from './config.js';
-import { AppError, databaseAway, isDatabaseAway, refusedMeanwhile, sqlState } from './errors.js';
+import { AppError, refusedMeanwhile, sqlState, unavailable } from './errors.js';
 import { UnfinishedRequests, unfinishedBounds } from './unfinished.js';
 import { entityTag } from './versions.js';
 
@@ -151,7 +151,8 @@ const UNSTORABLE = new Set(['22021', '22P05']);
 /** Turns whatever was thrown into an AppError; anything unexpected is `internal`, its text stays in the log. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  if (isDatabaseAway(error)) return databaseAway();
+  const passing = unavailable(error);
+  if (passing) return passing;
   if (UNSTORABLE.has(sqlState(error) ?? '')) return new AppError('validation', 'Validation error: the request holds a character that cannot be stored');
   const refused = refusedMeanwhile(error);
   if (refused) return refused;

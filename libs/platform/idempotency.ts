@@ -14,7 +14,8 @@ import { Retention } from './retention.js';
 export const IDEMPOTENCY_KEY = 'idempotency-key';
 const HOURS = 24;
 const KEY = /^[\x21-\x7e]{1,255}$/;
-const STATEMENT_TIMEOUT = '57014';
+/** A statement, or its wait for a lock, took too long. */
+const TOO_LONG = new Set(['57014', '55P03']);
 
 /** What a stored answer belongs to, and is bound to by its encryption. */
 interface Call {
@@ -148,7 +149,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
       );
       return claimed === 1;
     } catch (error) {
-      if (sqlState(error) === STATEMENT_TIMEOUT) return false;
+      if (TOO_LONG.has(sqlState(error) ?? '')) return false;
       throw error;
     }
   }

@@ -25,6 +25,8 @@ export * from './database/boot-wait.js';
 export * from './database/database-client.js';
 export * from './database/database.module.js';
 export * from './database/db.js';
+export * from './database/disk.js';
+export * from './database/feed-watch.js';
 export * from './database/health.js';
 export * from './database/migrate.js';
 export * from './database/noticed-cache.js';

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Db, execute, prepared, query } from './database/db.js';
 import { Config } from './config.js';
-import { isDatabaseAway } from './errors.js';
+import { isOutage } from './errors.js';
 
 const EVERY_MS = 3_600_000;
 const BATCH = 5000;
@@ -92,7 +92,7 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
     this.timer = setTimeout(() => {
       this.sweep()
         .then((gone) => gone > 0 && this.logger.log({ gone }, 'Rows older than RETENTION_DAYS were deleted'))
-        .catch((error: unknown) => isDatabaseAway(error) || this.logger.error({ err: error }, 'The retention sweep failed'))
+        .catch((error: unknown) => isOutage(error) || this.logger.error({ err: error }, 'The retention sweep failed'))
         .finally(() => this.stopped || this.schedule(EVERY_MS));
     }, wait);
     this.timer.unref();

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AGENT_MESSAGE, type AgentState, CLOSE } from '../../libs/contracts/index.js';
-import { Db, isDatabaseAway, Notices } from '../../libs/platform/index.js';
+import { Db, isOutage, Notices } from '../../libs/platform/index.js';
 import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from './agents.repository.js';
 import { SessionRegistry } from './session-registry.js';
 import type { Session } from './session.js';
@@ -101,7 +101,7 @@ export class DeliveryService implements OnModuleInit {
       await this.flushReports();
     } catch (error) {
       again = RETRY_MS;
-      if (!isDatabaseAway(error)) this.logger.error({ err: error }, 'Desired state could not be exchanged with the database; trying again');
+      if (!isOutage(error)) this.logger.error({ err: error }, 'Desired state could not be exchanged with the database; trying again');
     }
     this.running = false;
     if (this.dirty.size + this.applied.size + this.introductions.size > 0) this.schedule(again);

@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { AGENT_LIMITS } from '../../libs/contracts/index.js';
-import { Db, isDatabaseAway } from '../../libs/platform/index.js';
+import { Db, isOutage } from '../../libs/platform/index.js';
 import { PresenceRepository } from './presence.repository.js';
 import { PresenceService } from './presence.service.js';
 import { SessionRegistry } from './session-registry.js';
@@ -88,7 +88,7 @@ export class KeepAliveService implements OnApplicationBootstrap {
         for (const session of chunk) session.seen = false;
       } catch (error) {
         // They stay marked and are written with the next round.
-        if (!isDatabaseAway(error)) this.logger.error({ err: error }, 'Last-seen could not be written');
+        if (!isOutage(error)) this.logger.error({ err: error }, 'Last-seen could not be written');
         return;
       }
     }

@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { CLOSE } from '../../libs/contracts/index.js';
-import { Config, Db, isDatabaseAway } from '../../libs/platform/index.js';
+import { Config, Db, isOutage } from '../../libs/platform/index.js';
 import { EventsService } from '../audit/index.js';
 import { PresenceRepository } from './presence.repository.js';
 import { PresenceService } from './presence.service.js';
@@ -84,7 +84,7 @@ export class LeaseService implements OnApplicationBootstrap {
       await this.sweep(performance.now() - this.steadySince >= LEASE_MS);
     } catch (error) {
       this.steadySince = null;
-      if (!isDatabaseAway(error)) this.logger.error({ err: error }, 'The lease of this server could not be renewed');
+      if (!isOutage(error)) this.logger.error({ err: error }, 'The lease of this server could not be renewed');
     }
     this.ticking = false;
     this.schedule();

@@ -1,6 +1,6 @@
 import { type ArgumentMetadata, type ArgumentsHost, Catch, createParamDecorator, type ExceptionFilter, type ExecutionContext, Injectable, Logger, type PipeTransform, type Type } from '@nestjs/common';
 import { ArrayMaxSize, getMetadataStorage, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, MaxLength, Min, registerDecorator, validateSync } from 'class-validator';
-import { AppError, firstProblems, isDatabaseAway, isUnstorable } from '../../libs/platform/index.js';
+import { AppError, firstProblems, isUnstorable, unavailable } from '../../libs/platform/index.js';
 import { type Incoming, MessageDispatch } from './message-dispatch.js';
 
 const FACTS_LIMIT = 16 * 1024;
@@ -111,7 +111,7 @@ export class MessageErrorFilter implements ExceptionFilter {
     const ws = host.switchToWs();
     const { session, type } = ws.getData<Incoming>();
     const known = error instanceof AppError;
-    if (!known && !isDatabaseAway(error)) this.logger.error({ err: error, type }, 'A message could not be handled');
+    if (!known && !unavailable(error)) this.logger.error({ err: error, type }, 'A message could not be handled');
     ws.getClient<MessageDispatch>().bad(session, type, known ? error.message : 'An error occurred');
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { AppError, Db, databaseAway, isDatabaseAway, sqlState, toAppError } from '../../libs/platform/index.js';
+import { AppError, Db, databaseAway, isOutage, sqlState, toAppError, unavailable } from '../../libs/platform/index.js';
 import { EventsService, type NewEvent } from '../audit/index.js';
 import { PresenceRepository, type PresenceRow, type Transition } from './presence.repository.js';
 import { SessionRegistry } from './session-registry.js';
@@ -127,7 +127,7 @@ export class PresenceService {
         await this.events.emit(tx, ...this.transitions('site.offline', gone, (site) => ({ reason: reasons.get(site.siteId) })));
       });
     } catch (error) {
-      if (!isDatabaseAway(error)) this.logger.error({ err: error }, 'Sites could not be put offline; trying again');
+      if (!isOutage(error)) this.logger.error({ err: error }, 'Sites could not be put offline; trying again');
       this.retry = setTimeout(() => {
         this.retry = undefined;
         this.pump();
@@ -144,7 +144,7 @@ export class PresenceService {
       await this.settle(batch, await this.registerAll(batch.map((a) => a.session)));
     } catch (error) {
       // One bad row must not keep the others out.
-      if (batch.length > 1 && !isDatabaseAway(error)) {
+      if (batch.length > 1 && !unavailable(error)) {
         for (const one of batch) await this.writeArrivals([one]);
         return;
       }

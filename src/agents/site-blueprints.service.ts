@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AGENT_MESSAGE, type AgentBlueprintResult } from '../../libs/contracts/index.js';
-import { Db, isDatabaseAway } from '../../libs/platform/index.js';
+import { Db, unavailable } from '../../libs/platform/index.js';
 import { BlueprintsService, type Outcome, type SiteKind } from '../blueprints/index.js';
 import { ProfileBlueprints } from '../provisioning/index.js';
 import { SiteReads } from '../sites/index.js';
@@ -54,7 +54,7 @@ export class SiteBlueprints {
       await this.profiles.ensure(session.siteId);
       answer(await this.blueprints.applyFromSite(orgId, session.siteId, kind, document));
     } catch (error) {
-      if (isDatabaseAway(error)) return;
+      if (unavailable(error)) return;
       this.logger.error({ err: error, siteId: session.siteId, kind }, 'A blueprint could not be applied');
       answer({ ok: false, message: 'An error occurred', problems: [] });
     }

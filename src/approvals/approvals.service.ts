@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { AppError, Db, invalid, nothingToChange, notFound, type PageQuery, type Principal, shapeA, TenantResolvers, windowOf } from '../../libs/platform/index.js';
+import { AppError, Db, invalid, nothingToChange, notFound, type PageQuery, type Principal, shapeA, TenantResolvers, unavailable, windowOf } from '../../libs/platform/index.js';
 import { AuditService } from '../audit/index.js';
 import { type SiteFields, SiteReads, SitesService, type SiteView } from '../sites/index.js';
 import type { DecideBody, DecisionResult, DecisionResults, DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
@@ -148,7 +148,7 @@ export class ApprovalsService implements OnModuleInit {
         return { siteId, outcome: 'unchanged', message: null };
       }
       if (error instanceof AppError && (error.code === 'not_found' || error.code === 'conflict')) return { siteId, outcome: error.code, message: error.message };
-      if (error instanceof AppError && error.code === 'database_unavailable') throw error;
+      if (unavailable(error)) throw error;
       this.logger.error({ err: error, siteId }, 'A decision of a bulk call failed');
       return { siteId, outcome: 'failed', message: 'An error occurred; this site was left as it is' };
     }

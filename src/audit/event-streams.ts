@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import type { EventType } from '../../libs/contracts/index.js';
-import { AppError, Db, isDatabaseAway, Notices, orgUidOf, type Principal } from '../../libs/platform/index.js';
+import { AppError, Db, Notices, orgUidOf, type Principal, unavailable } from '../../libs/platform/index.js';
 import type { EventView } from './events.dto.js';
 import { EventsRepository } from './events.repository.js';
 
@@ -74,7 +74,7 @@ export class EventStreams implements BeforeApplicationShutdown {
       try {
         page = await this.repository.after(this.db.manager, stream.orgUid, cursor, PAGE, type);
       } catch (error) {
-        if (!isDatabaseAway(error)) throw error;
+        if (!unavailable(error)) throw error;
         page = [];
       }
     }

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { isDatabaseAway } from '../../libs/platform/index.js';
+import { unavailable } from '../../libs/platform/index.js';
 import type { StrangerShares } from './stranger-shares.js';
 
 const QUEUE = 10_000;
@@ -103,12 +103,12 @@ export class RefusalRecords<Row> {
     }
   }
 
-  /** What PostgreSQL refuses is given up, or it would keep all that follows. @throws when the database is away: later. */
+  /** What PostgreSQL refuses is given up, or it would keep all that follows. @throws when it cannot do it now: later. */
   private async tried(count: number, write: () => Promise<void>): Promise<void> {
     try {
       await write();
     } catch (error) {
-      if (isDatabaseAway(error)) throw error;
+      if (unavailable(error)) throw error;
       this.logger.error({ err: error, count }, 'Refusals could not be recorded');
     }
   }

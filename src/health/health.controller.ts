@@ -1,12 +1,16 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { databaseAway, DatabaseHealth, ErrorAnswers, Public, Returns } from '../../libs/platform/index.js';
+import { databaseAway, DatabaseDisk, databaseFull, DatabaseHealth, ErrorAnswers, FeedWatch, Public, Returns } from '../../libs/platform/index.js';
 import { AliveView, GreetingView, ReadyView } from './health.dto.js';
 
 @ApiTags('Health')
 @Controller()
 export class HealthController {
-  constructor(private readonly database: DatabaseHealth) {}
+  constructor(
+    private readonly database: DatabaseHealth,
+    private readonly disk: DatabaseDisk,
+    private readonly feed: FeedWatch,
+  ) {}
 
   /** Alive: true as long as the process answers, with or without a database. */
   @Get('healthz')
@@ -16,14 +20,16 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** Ready to serve: 503 while PostgreSQL cannot be reached. Migrations ran before the server listened. */
+  /** Ready to serve: 503 while PostgreSQL cannot be reached or its disk is full. Migrations ran before the server listened. */
   @Get('readyz')
   @Public('asked by load balancers')
   @Returns(ReadyView, { message: 'Ready', bare: true })
   @ErrorAnswers(503)
   async getReadiness(): Promise<ReadyView> {
     if (!(await this.database.check())) throw databaseAway();
-    return { status: 'ok', database: 'ok' };
+    if (this.disk.isFull) throw databaseFull();
+    const seconds = this.feed.heldBackFor;
+    return { status: 'ok', database: 'ok', eventFeed: seconds === 0 ? 'ok' : `held back for ${seconds} s by an open transaction` };
   }
 
   /** integration-api.md §2, row 0: bare, no envelope. */

@@ -8,6 +8,8 @@ export class AliveView {
 export class ReadyView {
   status: string;
   database: string;
+  /** `ok`, or for how long one open transaction has held the event feed back. The server serves all the same. */
+  eventFeed: string;
 }
 
 /** The greeting of the API's root. */

@@ -39,7 +39,7 @@ describe('the HTTP shell', () => {
     const api = new Api(server.url);
     for (const path of ['/v1', '/v1/', '/api/v1', '/api/v1/']) expect((await api.get(path)).body).toEqual({ message: 'Healthy' });
     expect((await raw('/healthz')).body).toEqual({ status: 'ok' });
-    expect((await raw('/readyz')).body).toEqual({ status: 'ok', database: 'ok' });
+    expect((await raw('/readyz')).body).toMatchObject({ status: 'ok', database: 'ok', eventFeed: expect.any(String) });
   });
 
   it('answers in the envelope what no controller sees', async () => {

@@ -3,6 +3,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDataSource } from '../../libs/platform/database/database.module.js';
 import { Db, execute, query } from '../../libs/platform/database/db.js';
+import { DatabaseDisk } from '../../libs/platform/database/disk.js';
 import { DatabaseHealth } from '../../libs/platform/database/health.js';
 import { parseConfig } from '../../libs/platform/config.js';
 import { Retention } from '../../libs/platform/retention.js';
@@ -17,7 +18,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   dataSource = await createDataSource(database.url, 4, []).initialize();
   health = new DatabaseHealth(database.url);
-  retention = new Retention(new Db(dataSource, health), parseConfig({ RETENTION_DAYS: '30' }, '/'));
+  retention = new Retention(new Db(dataSource, health, new DatabaseDisk(dataSource)), parseConfig({ RETENTION_DAYS: '30' }, '/'));
   retention.register({ table: 'audit', id: 'audit_id' });
   retention.register({ table: 'claim', id: 'claim_id', unless: 'EXISTS (SELECT FROM site s WHERE s.site_id = r.site_id AND s.claim_id = r.claim_id)' });
 });

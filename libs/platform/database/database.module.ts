@@ -4,6 +4,8 @@ import { Config } from '../config.js';
 import type { BootPatience } from './boot-wait.js';
 import { clientOptions, DatabaseClient } from './database-client.js';
 import { Db } from './db.js';
+import { DatabaseDisk } from './disk.js';
+import { FeedWatch } from './feed-watch.js';
 import { DatabaseHealth } from './health.js';
 import { NamingStrategy } from './naming.js';
 import { Notices } from './notices.js';
@@ -70,9 +72,11 @@ export class DatabaseModule implements OnApplicationShutdown {
             return notices;
           },
         },
+        DatabaseDisk,
+        FeedWatch,
         Db,
       ],
-      exports: [DataSource, DatabaseHealth, Notices, Db],
+      exports: [DataSource, DatabaseHealth, DatabaseDisk, FeedWatch, Notices, Db],
     };
   }
 

@@ -3,7 +3,9 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import { AppError, databaseAway, isDatabaseAway, sqlState } from '../errors.js';
+import { DatabaseDisk } from './disk.js';
 import { DatabaseHealth } from './health.js';
+import { type EndedTransaction, RightOfWay } from './right-of-way.js';
 
 const RETRIED = new Set(['40001', '40P01']);
 const ATTEMPTS = 3;
@@ -24,6 +26,9 @@ interface Course {
 }
 const courses = new WeakMap<QueryRunner, Course>();
 
+/** Who hears of a full disk. */
+const disks = new WeakMap<DataSource, DatabaseDisk>();
+
 /** The door to PostgreSQL: transactions, and a manager for single statements. */
 @Injectable()
 export class Db {
@@ -32,7 +37,10 @@ export class Db {
   constructor(
     readonly dataSource: DataSource,
     private readonly health: DatabaseHealth,
-  ) {}
+    disk: DatabaseDisk,
+  ) {
+    disks.set(dataSource, disk);
+  }
 
   /** Registers what the present call wants inside its transaction, around its work, or null: one thing, the idempotency keys. */
   around(wrap: () => Around | null): void {
@@ -56,6 +64,23 @@ export class Db {
       } catch (error) {
         if (!RETRIED.has(sqlState(error) ?? '') || attempt === ATTEMPTS) throw error;
       }
+    }
+  }
+
+  /**
+   * Like `tx`, for what takes something away from others and must not wait for them: after a second, transactions of Gatehouse servers that
+   * hold what it waits for are ended (`RightOfWay`). `ended` tells which, once the lock is there.
+   */
+  async txFirst<T>(fn: (tx: EntityManager, ended: () => Promise<EndedTransaction[]>) => Promise<T>): Promise<T> {
+    const way = new RightOfWay((this.dataSource.options as { url: string }).url);
+    try {
+      return await this.tx(async (tx) => {
+        const [own] = await query<{ pid: number }>(tx, 'SELECT pg_backend_pid() AS pid');
+        way.give(own!.pid);
+        return fn(tx, () => way.ended());
+      });
+    } finally {
+      await way.close();
     }
   }
 
@@ -111,6 +136,7 @@ export class Db {
         if (client) abandon(client);
         throw error instanceof AppError ? error : databaseAway();
       }
+      disks.get(this.dataSource)?.heard(error);
       await (course.ending ?? client?.query('ROLLBACK'))?.catch(() => undefined);
       throw error;
     } finally {
@@ -150,6 +176,7 @@ async function run<Row extends object>(em: EntityManager, statement: QueryConfig
     return await client.query<Row>(statement);
   } catch (error) {
     const course = em.queryRunner && courses.get(em.queryRunner);
+    if (!course) disks.get(em.dataSource)?.heard(error);
     if (course && sqlState(error) !== ABORTED) course.failure ??= error;
     throw error;
   }

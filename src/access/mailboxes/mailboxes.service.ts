@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  addressBucket, AppError, Config, conflict, Db, isDatabaseAway, Mailer, notFound, notify, type Principal, quoted, randomLower, RefusalLimiter, Retention, sha256,
+  addressBucket, AppError, Config, conflict, Db, isOutage, Mailer, notFound, notify, type Principal, quoted, randomLower, RefusalLimiter, Retention, sha256,
 } from '../../../libs/platform/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
@@ -87,7 +87,7 @@ export class MailboxesService implements OnModuleInit {
     if (this.requests >= REQUESTS_AT_ONCE) throw new AppError('capacity', 'Too many codes are being sent at the moment', { retryAfter: 5 });
     this.requests++;
     void this.sendCode(caller, email)
-      .catch((error: unknown) => isDatabaseAway(error) || this.logger.error({ err: error }, 'A code could not be made'))
+      .catch((error: unknown) => isOutage(error) || this.logger.error({ err: error }, 'A code could not be made'))
       .finally(() => this.requests--);
   }
 

@@ -17,7 +17,7 @@ export class Batcher<Item, Result> {
 
   constructor(
     private readonly decide: (key: string, items: Item[]) => Promise<Result[]>,
-    /** Errors that would hit every item alike are not worth trying again. */
+    /** Errors that would hit every item alike, such as a lock that was not to be had, are not worth trying again. */
     private readonly hopeless: (error: unknown) => boolean,
   ) {}
 

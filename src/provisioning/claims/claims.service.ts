@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, Db, isDatabaseAway, type Principal, sameBytes, sha256 } from '../../../libs/platform/index.js';
+import { AppError, databaseBusy, Db, type Principal, sameBytes, sha256, toAppError, unavailable } from '../../../libs/platform/index.js';
 import { SiteCredentialsService } from '../../access/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { AddressPoolService } from '../../orgs/index.js';
@@ -46,7 +46,7 @@ const ATTEMPTS = 10;
 /** One exchange of a provisioning key for a site's own credential (claims.md). Every door ends here. */
 @Injectable()
 export class ClaimsService {
-  private readonly batches = new Batcher<Candidate, Decision>((keyId, items) => this.decide(keyId, items), isDatabaseAway);
+  private readonly batches = new Batcher<Candidate, Decision>((keyId, items) => this.decide(keyId, items), (error) => unavailable(error) !== undefined);
 
   constructor(
     private readonly db: Db,
@@ -65,14 +65,15 @@ export class ClaimsService {
   /**
    * @throws ClaimRefused with the private reason; AppError `capacity` when the address pool is full (rule 15) and for nothing else,
    * `claims_paused` when an operator stopped the organization's claims, `database_unavailable`, also when too many claims wait for it: whatever
-   * key they bring. Nothing is spent or made in any of these cases.
+   * key they bring, `database_busy` or `database_full`. Nothing is spent or made in any of these cases.
    */
   async claim(request: ClaimRequest): Promise<ClaimResult> {
     try {
       const result = await this.exchange(request);
       claimsDecided.inc({ outcome: result.outcome, reason: '' });
       return result;
-    } catch (error) {
+    } catch (thrown) {
+      const error = notNow(thrown);
       if (error instanceof ClaimRefused) claimsDecided.inc({ outcome: 'refused', reason: error.reason });
       else claimsDecided.inc({ outcome: 'unavailable', reason: error instanceof AppError ? error.code : 'internal' });
       throw error;
@@ -351,6 +352,17 @@ export class ClaimsService {
     }
     return { generation };
   }
+}
+
+/**
+ * A claim door answers a refusal, or 503: what was changed or deleted under a claim (404 and 409 elsewhere) is decided anew when the machine
+ * asks again.
+ */
+function notNow(error: unknown): unknown {
+  if (error instanceof ClaimRefused) return error;
+  const known = toAppError(error);
+  if (known.code === 'not_found' || known.code === 'conflict') return databaseBusy();
+  return known.code === 'internal' ? error : known;
 }
 
 const ids = (p: KeyPolicy) => ({ orgId: p.orgId, orgUid: p.orgUid, keyId: p.keyId, templateId: p.templateId });

@@ -9,7 +9,6 @@ import { DeviceRefusal, DeviceUnavailable, ProvisionAnswer, ProvisionBody } from
 import { Refusals } from './refusals.js';
 
 const REFUSAL = new AppError('permission_denied', 'Permission denied', { body: { error: 'permission_denied' } });
-const UNAVAILABLE = new Set(['capacity', 'claims_paused', 'database_unavailable']);
 
 /** The device door (claims.md, Three doors): bare JSON, no envelope. */
 @ApiTags('Claims')
@@ -44,7 +43,7 @@ export class DeviceDoorController {
       return answer(await this.claims.claim(claim));
     } catch (error) {
       if (error instanceof ClaimRefused) return this.refusals.refuse(error, claim, request.arrivedAt!, REFUSAL);
-      if (error instanceof AppError && UNAVAILABLE.has(error.code)) {
+      if (error instanceof AppError && error.status === 503) {
         throw new AppError(error.code, error.message, { ...error.details, body: { error: error.code } });
       }
       throw error;

@@ -39,7 +39,7 @@ export class DeviceRefusal {
 
 /** The device door's answer when claims are not possible at the moment. */
 export class DeviceUnavailable {
-  @ApiProperty({ enum: ['capacity', 'claims_paused', 'database_unavailable'] }) error: string;
+  @ApiProperty({ enum: ['capacity', 'claims_paused', 'database_unavailable', 'database_busy', 'database_full'] }) error: string;
 }
 
 export class RegisterNewtBody {

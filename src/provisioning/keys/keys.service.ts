@@ -9,6 +9,9 @@ import { KeysRepository } from './keys.repository.js';
 
 const TARGET = 'site_provisioning_key';
 
+/** Transactions in the way that were ended (`Db.txFirst`). */
+type Ended = () => Promise<readonly unknown[]>;
+
 /** Provisioning keys: issue, limit, rotate, revoke (claims.md, Routes; integration-api.md §3.16). */
 @Injectable()
 export class KeysService {
@@ -68,7 +71,7 @@ export class KeysService {
     if (Object.keys(body).length === 0) throw nothingToChange();
     const may = mayApprove(principal, orgId);
     if (body.approveNewSites && !may) throw refuseApproval();
-    return this.db.tx(async (tx) => {
+    const change = async (tx: EntityManager, ended?: Ended): Promise<KeyView> => {
       const key = await this.lockLive(tx, orgId, keyId);
       const before = await this.read(tx, orgId, keyId);
       if (key.oneTime && maxBatchSize !== undefined && maxBatchSize !== 1) throw invalid('maxBatchSize', 'a one-time key has exactly one use');
@@ -80,20 +83,21 @@ export class KeysService {
         ...(status === undefined ? {} : { disabled: status === 'disabled' }),
       });
       if (!updated) throw notFound('Provisioning template');
-      await this.done(tx, principal, orgId, keyId, 'update', { fields: Object.keys(body) });
+      await this.done(tx, principal, orgId, keyId, 'update', { fields: Object.keys(body) }, ended);
       const after = await this.read(tx, orgId, keyId);
       // Also by going back to its template, or over to another one.
       if (after.approveNewSites && !before.approveNewSites && !may) throw refuseApproval();
       return after;
-    });
+    };
+    return status === 'disabled' ? this.db.txFirst(change) : this.db.tx(change);
   }
 
   /** Final: a revoked key claims nothing ever again. Repeating it changes nothing. */
   async revoke(principal: Principal, orgId: string, keyId: string): Promise<KeyView> {
-    return this.db.tx(async (tx) => {
+    return this.db.txFirst(async (tx, ended) => {
       if (!(await this.repository.lock(tx, orgId, keyId))) throw notFound('Provisioning key');
       await this.repository.revoke(tx, orgId, keyId);
-      await this.done(tx, principal, orgId, keyId, 'revoke');
+      await this.done(tx, principal, orgId, keyId, 'revoke', undefined, ended);
       return this.read(tx, orgId, keyId);
     });
   }
@@ -102,19 +106,20 @@ export class KeysService {
   async rotate(principal: Principal, orgId: string, keyId: string, body: RotateKeyBody): Promise<CreatedKeyView> {
     const secret = newKeySecret(keyId);
     const hash = sha256(secret);
-    return this.db.tx(async (tx) => {
+    const change = async (tx: EntityManager, ended?: Ended): Promise<CreatedKeyView> => {
       const key = await this.lockLive(tx, orgId, keyId);
       await this.repository.rotate(tx, keyId, key.generation + 1, hash, secret.slice(-4), body.overlapSeconds);
-      await this.done(tx, principal, orgId, keyId, 'rotate', { generation: key.generation + 1, overlapSeconds: body.overlapSeconds });
+      await this.done(tx, principal, orgId, keyId, 'rotate', { generation: key.generation + 1, overlapSeconds: body.overlapSeconds }, ended);
       return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
-    });
+    };
+    return body.overlapSeconds === 0 ? this.db.txFirst(change) : this.db.tx(change);
   }
 
   /** Deletes the key; its sites stay and keep their lineage (rule 12). */
   async delete(principal: Principal, orgId: string, keyId: string): Promise<void> {
-    await this.db.tx(async (tx) => {
+    await this.db.txFirst(async (tx, ended) => {
       if (!(await this.repository.delete(tx, orgId, keyId))) throw notFound('Provisioning key');
-      await this.done(tx, principal, orgId, keyId, 'delete');
+      await this.done(tx, principal, orgId, keyId, 'delete', undefined, ended);
     });
   }
 
@@ -125,8 +130,12 @@ export class KeysService {
     return key;
   }
 
-  private async done(tx: EntityManager, principal: Principal, orgId: string, keyId: string, verb: string, details?: Record<string, unknown>): Promise<void> {
-    await this.audit.record(tx, principal, { orgId, action: `${TARGET}.${verb}`, target: { type: TARGET, id: keyId }, details });
+  private async done(tx: EntityManager, principal: Principal, orgId: string, keyId: string, verb: string, details?: Record<string, unknown>, ended?: Ended): Promise<void> {
+    const inTheWay = (await ended?.()) ?? [];
+    await this.audit.record(tx, principal, {
+      orgId, action: `${TARGET}.${verb}`, target: { type: TARGET, id: keyId },
+      details: inTheWay.length > 0 ? { ...details, endedTransactions: inTheWay.length } : details,
+    });
     await notify(tx, 'access_changed', `provisioning:${keyId}`);
   }
 

@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Db, Hooks, isDatabaseAway, Notices } from '../../../libs/platform/index.js';
+import { Db, Hooks, isOutage, Notices } from '../../../libs/platform/index.js';
 import { BlueprintsService } from '../../blueprints/index.js';
 import { ProfileBlueprintsRepository } from './profile-blueprints.repository.js';
 
@@ -74,7 +74,7 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
       await this.repository.settle(this.db.manager, siteId);
       return true;
     } catch (error) {
-      if (!isDatabaseAway(error)) this.logger.error({ err: error, siteId }, 'The blueprint of a profile could not be applied');
+      if (!isOutage(error)) this.logger.error({ err: error, siteId }, 'The blueprint of a profile could not be applied');
       return false;
     }
   }
@@ -91,7 +91,7 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
   private poll(): void {
     this.round = this.work()
       .catch((error: unknown) => {
-        if (!isDatabaseAway(error)) this.logger.error({ err: error }, 'Blueprints of profiles that are due could not be read');
+        if (!isOutage(error)) this.logger.error({ err: error }, 'Blueprints of profiles that are due could not be read');
       })
       .finally(() => {
         if (!this.stopped) this.timer = setTimeout(() => this.poll(), POLL_MS).unref();

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Resolver } from 'node:dns/promises';
 import type { EntityManager } from 'typeorm';
-import { checkViolated, Config, Db, isDatabaseAway, isUniqueViolation, systemPrincipal } from '../../../libs/platform/index.js';
+import { checkViolated, Config, Db, isOutage, isUniqueViolation, systemPrincipal } from '../../../libs/platform/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import type { DnsRecordView } from './domains.dto.js';
 import { DomainsRepository, type DueDomain, type LostDomain } from './domains.repository.js';
@@ -133,7 +133,7 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
   private schedule(): void {
     this.timer = setTimeout(() => {
       this.checkDue()
-        .catch((error: unknown) => isDatabaseAway(error) || this.logger.error({ err: error }, 'The check of domains failed'))
+        .catch((error: unknown) => isOutage(error) || this.logger.error({ err: error }, 'The check of domains failed'))
         .finally(() => this.stopped || this.schedule());
     }, LOOK_EVERY_MS);
     this.timer.unref();
