@@ -43,7 +43,7 @@ export const mutants = [
     file: 'src/provisioning/claims/refusals.ts',
     find: 'this.record(refused, request, presented);',
     replace: '',
-    test: 'test/e2e/claim-refusals.e2e-spec.ts', name: 'rule 2',
+    test: 'test/e2e/claim-refusals.e2e-spec.ts', name: 'the same to the byte',
   },
   {
     rule: '2 beyond 100 a minute one row with a count',
