@@ -1,3 +1,4 @@
+import { nameProblem, normalName } from '../contracts/names.js';
 import { isNull, kindName, type ListNode, type MapEntry, type MapNode, type TreeNode } from './node.js';
 import { nearest } from './nearest.js';
 import { below, type Problems, shown } from './problem.js';
@@ -7,6 +8,8 @@ export type TextRule = {
   max?: number;
   /** What the text must be, as `must be …`, when it is not. */
   form?: [test: (text: string) => boolean, description: string];
+  /** A name that people read: taken in NFC, and nothing in it is invisible. */
+  name?: boolean;
   /** Line ends are welcome. */
   lines?: boolean;
   /** Its value is in no message. */
@@ -173,12 +176,20 @@ export function readText(node: TreeNode, path: string, rule: TextRule, problems:
   if (typeof text !== 'string') return wrong(`must be text, not ${nameOf(node)}${node.kind === 'scalar' && node.value !== null ? ': write it in quotes' : ''}`);
   if (node.kind === 'scalar' && node.open) return text;
   const { min = 0, max = 4096, form, lines, secret } = rule;
+  if (rule.name) return readName(normalName(text), max, wrong);
   if (CONTROL.test(lines ? text.replace(/[\n\t]/g, '') : text)) return wrong('must not contain control characters');
   const length = [...text].length;
   if (length < min) return wrong(min === 1 ? 'must not be empty' : `must have at least ${min} characters`);
   if (length > max) return wrong(`must have at most ${max} characters`);
   if (form && !form[0](text)) return wrong(`must be ${form[1]}${secret ? '' : `, not ${shown(text)}`}`);
   return text;
+}
+
+function readName(name: string, max: number, wrong: (message: string) => undefined): string | undefined {
+  if (name === '') return wrong('must not be empty');
+  if ([...name].length > max) return wrong(`must have at most ${max} characters`);
+  const problem = nameProblem(name);
+  return problem === undefined ? name : wrong(problem);
 }
 
 function itemsOf<T>(node: ListNode, path: string, read: (item: TreeNode, path: string, index: number) => T | undefined): T[] {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nameKey, normalName } from '../contracts/names.js';
 import { anyBlueprint } from '../../test/support/blueprints.js';
 import { digestOf, environmentTemplates, parse, toYaml } from './index.js';
 import type { PublicResource } from './model.js';
@@ -37,10 +38,10 @@ private-resources:
         const expected = structuredClone(base.model);
         const web = expected.publicResources[1] as PublicResource;
         const shown = v === '' ? 'x' : v;
-        web.name = put(name, shown);
+        web.name = normalName(put(name, shown));
         if (web.auth) web.auth.password = put(password, shown);
-        const last = put(role, shown);
-        expected.privateResources[0]?.roles.splice(1, 1, ...(last === 'Admin' || last === 'ops' ? [] : [last]));
+        const last = normalName(put(role, shown));
+        expected.privateResources[0]?.roles.splice(1, 1, ...(['admin', 'ops'].includes(nameKey(last)) ? [] : [last]));
         expect(parsed.model).toEqual(expected);
       }),
       { numRuns: 500 },
@@ -69,6 +70,11 @@ describe('hostile text', () => {
     fc.assert(fc.property(fc.array(fragment, { maxLength: 60 }).map((parts) => parts.join('')), outcome), { numRuns: 3000 });
     fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), outcome), { numRuns: 1000 });
     fc.assert(fc.property(fc.json(), outcome), { numRuns: 500 });
+  });
+
+  it.each(['valueOf', 'constructor', 'toString', '__proto__', 'hasOwnProperty'])('a section called %s is only unknown', (name) => {
+    const parsed = parse(JSON.stringify({ x: { y: 1 } }).replace('x', name));
+    expect(parsed.problems.map(({ path }) => path)).toEqual([name]);
   });
 
   it('nor does a document with a part cut out or put in', () => {

@@ -36,7 +36,7 @@ export function readDocument(root: TreeNode, problems: Problems, operators = fal
   const top = new Fields(root, '', problems);
   const found: Record<Section, Found> = { public: { entries: [] }, private: { entries: [] }, sites: { entries: [] } };
   for (const { key: name } of root.entries) {
-    const section = SECTIONS[name as keyof typeof SECTIONS] as Section | undefined;
+    const section = Object.hasOwn(SECTIONS, name) ? (SECTIONS[name as keyof typeof SECTIONS] as Section) : undefined;
     const map = section && top.map(name);
     if (map) collect(found[section], map, OLD.includes(name));
   }

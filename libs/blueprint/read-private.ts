@@ -1,6 +1,6 @@
 import { type Fields, PORT, type TextRule } from './fields.js';
 import type { PrivateEntry, SiteEntry } from './model.js';
-import { FULL_DOMAIN, readRoles } from './read-public.js';
+import { FULL_DOMAIN, NAME, readRoles } from './read-public.js';
 import { isAddress, isAlias, isCidr, isHostName, isPortRanges, isTargetHost } from './syntax.js';
 
 const PORTS: TextRule = { max: 1024, form: [isPortRanges, '"*", "" or ports and ranges such as "22,8000-8010"'] };
@@ -22,7 +22,7 @@ export function readPrivate(key: string, f: Fields): PrivateEntry {
   const ports = { tcpPorts: f.text('tcp-ports', PORTS) ?? '*', udpPorts: f.text('udp-ports', PORTS) ?? '*' };
   const entry: PrivateEntry = {
     key,
-    name: f.need('name', f.text('name', { min: 1, max: 255 }), ''),
+    name: f.need('name', f.text('name', NAME), ''),
     mode,
     enabled: f.bool('enabled') ?? true,
     sites: [...new Set([...(site === undefined ? [] : [site]), ...(f.texts('sites', SITE) ?? [])])],
@@ -64,7 +64,7 @@ function withoutSpaces(ports: string): string {
 
 /** One entry of `sites`. */
 export function readSite(key: string, f: Fields): SiteEntry {
-  const entry = { key, name: f.need('name', f.text('name', { min: 1, max: 100 }), ''), dockerSocketEnabled: f.bool('docker-socket-enabled') ?? true };
+  const entry = { key, name: f.need('name', f.text('name', { ...NAME, max: 100 }), ''), dockerSocketEnabled: f.bool('docker-socket-enabled') ?? true };
   f.done();
   return entry;
 }

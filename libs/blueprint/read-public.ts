@@ -1,4 +1,5 @@
 import { isLabels, LABELS_RULE } from '../contracts/labels.js';
+import { nameKey } from '../contracts/names.js';
 import { Fields, PORT, type TextRule } from './fields.js';
 import type { Auth, Maintenance, PublicEntry, PublicResource, Rule, Target, TargetRights } from './model.js';
 import { isEmail, isFullDomain, isHostHeader, isHostName, RULE_FORMS } from './syntax.js';
@@ -6,7 +7,7 @@ import { readHeaders, readTarget } from './read-target.js';
 
 const SERVED = ['http', 'tcp', 'udp'] as const;
 const LATER = ['ssh', 'rdp', 'vnc'] as const;
-const NAME: TextRule = { min: 1, max: 255 };
+export const NAME: TextRule = { max: 255, name: true };
 export const FULL_DOMAIN: TextRule = { min: 1, max: 253, form: [isFullDomain, 'a host name such as app.example.com, or *.apps.example.com'] };
 const HTTP_ONLY = ['full-domain', 'headers', 'host-header', 'tls-server-name', 'rules', 'maintenance', 'auth'];
 
@@ -126,9 +127,13 @@ function readAuth(f: Fields): Auth {
   return auth;
 }
 
-/** Admin always has access: naming it changes nothing and is no mistake. */
+const ADMIN = nameKey('Admin');
+
+/** Admin always has access: naming it changes nothing and is no mistake. One name in two cases or widths is one role. */
 export function readRoles(f: Fields, key: string): string[] {
-  return (f.texts(key) ?? []).filter((role) => role !== 'Admin');
+  const roles = new Map((f.texts(key, NAME) ?? []).map((role) => [nameKey(role), role]));
+  roles.delete(ADMIN);
+  return [...roles.values()];
 }
 
 const ACTIONS = { allow: 'ACCEPT', deny: 'DROP', pass: 'PASS' } as const;

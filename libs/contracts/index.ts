@@ -4,3 +4,4 @@ export * from './errors.js';
 export * from './events.js';
 export * from './labels.js';
 export * from './scopes.js';
+export * from './names.js';

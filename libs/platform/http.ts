@@ -88,6 +88,8 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
   fastify.decorateRequest('viaIntegration', false);
   fastify.addHook('onRequest', (request, reply, done) => {
     const r = request as GatehouseRequest;
+    // Secrets are answered in more places than one, and no answer of the API is for a cache.
+    if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
     r.arrivedAt = performance.now();
     r.viaIntegration = request.originalUrl.startsWith('/v1');
     if (r.viaIntegration && request.headers.origin !== undefined) allowAnyOrigin(request, reply);

@@ -1,5 +1,8 @@
+import { applyDecorators } from '@nestjs/common';
+import { Transform } from 'class-transformer';
 import { ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
 import { isLabels, LABELS_RULE } from '../contracts/index.js';
+import { nameProblem, normalName } from '../contracts/names.js';
 
 // eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
@@ -20,7 +23,23 @@ export const MaxBytes = (max: number) =>
 export const MaxJsonBytes = (max: number) =>
   rule('maxJsonBytes', (v) => Buffer.byteLength(JSON.stringify(v) ?? '') <= max, `must be at most ${max} bytes as JSON`);
 
-/** Names that people read: no control characters. */
+/**
+ * A name that people read: in NFC, not blank, and without what cannot be seen or changes the direction of writing (libs/contracts/names.ts).
+ * Where nothing transforms a body, another form than NFC fails the rule, and the general pipe then makes it one.
+ */
+export const IsName = () =>
+  applyDecorators(
+    Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? normalName(value) : value), { toClassOnly: true }),
+    ValidateBy({
+      name: 'isName',
+      validator: {
+        validate: (value) => typeof value === 'string' && normalName(value) === value && nameProblem(value) === undefined,
+        defaultMessage: (args) => `$property ${typeof args?.value === 'string' ? (nameProblem(args.value) ?? 'must be in the form NFC of Unicode') : 'must be a string'}`,
+      },
+    }),
+  );
+
+/** Text of one line: no control characters. */
 export const NoControlCharacters = (options?: ValidationOptions) =>
   rule('noControlCharacters', (v) => typeof v === 'string' && !CONTROL.test(v), 'must not contain control characters', options);
 

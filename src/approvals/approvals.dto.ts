@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { IsBoolean, IsIn, IsNotEmpty, IsObject, IsString, Matches, MaxLength, ValidateNested } from 'class-validator';
-import { IsIdList, IsLabels, MayBeAbsent, NoControlCharacters, OffsetPagination } from '../../libs/platform/index.js';
+import { IsIdList, IsLabels, IsName, MayBeAbsent, OffsetPagination } from '../../libs/platform/index.js';
 import { NICE_ID, NICE_ID_PROBLEM, SiteFilter } from '../sites/index.js';
 
 const STATUSES = ['pending', 'approved'] as const;
@@ -10,8 +10,8 @@ const MAX_NOTE = 2000;
 
 /** At least one field. `status` is a decision: `approved` approves, `pending` suspends. */
 export class UpdateSiteBody {
-  @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
-  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
+  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
   @MayBeAbsent() @IsBoolean() dockerSocketEnabled?: boolean;
   @MayBeAbsent() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
   /** Why; kept with the decision. */

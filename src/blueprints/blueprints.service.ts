@@ -15,6 +15,7 @@ import { BlueprintsRepository, type HistoryEntry } from './blueprints.repository
 import { exportOf } from './export.js';
 import { OwnKeys } from './own-keys.js';
 import { makePlan } from './plan.js';
+import { rolesIn, withRoleNames } from './role-names.js';
 import { Secrets } from './secrets.js';
 import { type Applicant, owns, type SourceKind } from './state.js';
 import type { Plan } from './steps.js';
@@ -79,7 +80,7 @@ export class BlueprintsService implements OnModuleInit {
     const hashes = await this.secrets.hash(orgId, model);
     const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
     const failure = await this.retried(() => this.db.tx(async (tx) => {
-      const plan = makePlan(model, applicant, await this.states.load(tx, applicant, model), hashes);
+      const plan = await this.plan(tx, applicant, model, hashes);
       if (plan.problems.length > 0) return plan.problems;
       let gaveWay: GaveWay[] = [];
       if (plan.changes.length > 0) {
@@ -99,7 +100,7 @@ export class BlueprintsService implements OnModuleInit {
     const model = await this.read(text);
     const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
     const hashes = await this.secrets.hash(orgId, model);
-    const plan = await this.db.tx(async (tx) => makePlan(model, applicant, await this.states.load(tx, applicant, model), hashes));
+    const plan = await this.db.tx((tx) => this.plan(tx, applicant, model, hashes));
     if (plan.problems.length > 0) throw refused(plan.problems);
     return { changes: plan.changes, drift: plan.drift };
   }
@@ -188,7 +189,7 @@ export class BlueprintsService implements OnModuleInit {
         const operatorsKeys = new Set(keyed.model.publicResources.flatMap((entry, i) => (operators[i] ? [entry.key] : [])));
         const applicant: Applicant = { orgId, kind, site, sourceId, operatorsKeys };
         sender = applicant;
-        const plan = makePlan(keyed.model, applicant, await this.states.load(tx, applicant, keyed.model), hashes);
+        const plan = await this.plan(tx, applicant, keyed.model, hashes);
         if (plan.problems.length > 0 && !keyed.sameAs(await this.ownKeys.of(tx, orgId, siteId, model))) throw new KeysMoved();
         if (!owns(kind) && plan.problems.length === 0) await this.repository.rememberSource(tx, orgId, siteId, kind);
         if (sourceId !== null) await this.repository.propose(tx, sourceId, plan.problems.length > 0 ? plan.proposed : null);
@@ -213,6 +214,11 @@ export class BlueprintsService implements OnModuleInit {
     const parsed = await this.documents.read(text, { format: 'auto', operators: true });
     if (parsed.ok) return parsed.model;
     throw refused(parsed.problems.map((p) => ({ path: p.path, message: p.line > 0 ? `${p.message} (line ${p.line}, column ${p.column})` : p.message })));
+  }
+
+  private async plan(tx: EntityManager, applicant: Applicant, model: Blueprint, hashes: Awaited<ReturnType<Secrets['hash']>>): Promise<Plan> {
+    const said = withRoleNames(model, await this.roles.asMade(tx, applicant.orgId, rolesIn(model)));
+    return makePlan(said, applicant, await this.states.load(tx, applicant, said), hashes);
   }
 
   private async carryOut(tx: EntityManager, applicant: Applicant, model: Blueprint, plan: Plan): Promise<void> {

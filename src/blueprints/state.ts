@@ -1,5 +1,6 @@
 import type { Blueprint } from '../../libs/blueprint/index.js';
 import { type ColumnValues, routeOf } from '../resources/index.js';
+import { rolesIn } from './role-names.js';
 
 /** Where a document comes from, and with that what it may do (docs/blueprints.md, Who owns what). */
 export type SourceKind = 'api' | 'file' | 'bootstrap' | 'newt' | 'labels' | 'profile';
@@ -150,7 +151,7 @@ export function namesIn(model: Blueprint) {
     aliases: model.privateResources.flatMap((p) => p.alias ?? []),
     privateDomains: model.privateResources.flatMap((p) => p.fullDomain ?? []),
     baseDomains: [...new Set(fullDomains.flatMap(suffixes))],
-    roles: [...new Set([...full.flatMap((entry) => entry.auth?.ssoRoles ?? []), ...model.privateResources.flatMap((p) => p.roles)])],
+    roles: rolesIn(model),
     users: [...new Set([...full.flatMap((entry) => entry.auth?.ssoUsers ?? []), ...model.privateResources.flatMap((p) => p.users)])],
     routes: [...new Set(model.privateResources.flatMap((p) => routeOf(p.destination) ?? []))],
     clients: [...new Set(model.privateResources.flatMap((p) => p.machines))],

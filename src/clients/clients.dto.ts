@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsIP, IsNotEmpty, IsString, Matches, MaxLength } from 'class-validator';
-import { MayBeAbsent, NoControlCharacters, PagePagination, QueryBoolean, SearchQuery } from '../../libs/platform/index.js';
+import { IsName, MayBeAbsent, PagePagination, QueryBoolean, SearchQuery } from '../../libs/platform/index.js';
 import { NICE_ID, NICE_ID_PROBLEM } from '../sites/index.js';
 
 const APPROVAL_STATES = ['pending', 'approved', 'denied'] as const;
@@ -15,7 +15,7 @@ const AGENTS = ['windows', 'android', 'cli', 'olm', 'macos', 'ios', 'ipados', 'u
 
 /** integration-api.md §3.12; the values of pick-client-defaults, as a rule. */
 export class CreateClientBody {
-  @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   /** 8-64 of [a-z0-9], unique in the installation. */
   @Matches(/^[a-z0-9]{8,64}$/, { message: '$property must be 8 to 64 characters of [a-z0-9]' }) olmId: string;
   /** 32-128 of [A-Za-z0-9]; never answered again. */
@@ -27,8 +27,8 @@ export class CreateClientBody {
 
 /** At least one field. */
 export class UpdateClientBody {
-  @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
-  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
+  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
 }
 
 /** A comma list in the query. */

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { IsBoolean, IsInt, IsString, Length, Matches, Max, Min, ValidateIf } from 'class-validator';
-import { IsIpv4Range, MayBeAbsent, NoControlCharacters, OffsetPagination } from '../../libs/platform/index.js';
+import { IsIpv4Range, IsName, MayBeAbsent, OffsetPagination } from '../../libs/platform/index.js';
 
 const ORG_ID = /^[a-z0-9_]+(-[a-z0-9_]+)*$/;
 const IsOrgId = () =>
@@ -11,7 +11,7 @@ export class CreateOrgBody {
   /** Lower-case letters, digits and `_`, in parts joined by `-`. */
   @IsOrgId() orgId: string;
 
-  @IsString() @Length(1, 255) @NoControlCharacters()
+  @IsString() @Length(1, 255) @IsName()
   name: string;
 
   /** Address pool of the sites; by default ORG_SUBNET. */
@@ -27,7 +27,7 @@ export class CreateOrgBody {
 const Days = () => (target: object, key: string) => [MayBeAbsent(), IsInt(), Min(-1), Max(36_500)].forEach((rule) => rule(target, key));
 
 export class UpdateOrgBody {
-  @MayBeAbsent() @IsString() @Length(1, 255) @NoControlCharacters()
+  @MayBeAbsent() @IsString() @Length(1, 255) @IsName()
   name?: string;
 
   /** Not available yet: only false is accepted. */

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsIn, IsInt, IsIP, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, MaxLength } from 'class-validator';
-import { MayBeAbsent, NoControlCharacters, PagePagination, PageQuery, QueryBoolean } from '../../libs/platform/index.js';
+import { IsName, MayBeAbsent, PagePagination, PageQuery, QueryBoolean } from '../../libs/platform/index.js';
 
 const TYPES = ['newt', 'wireguard', 'local'] as const;
 const STATUSES = ['pending', 'approved'] as const;
@@ -12,10 +12,10 @@ export const NICE_ID_PROBLEM = { message: '$property must not be digits alone, "
 
 /** Body of the operator door (integration-api.md §3.3, claims.md "Three doors"). */
 export class CreateSiteBody {
-  @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   @IsIn(TYPES) @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];
   /** Readable id, unique in the organization; generated when absent. */
-  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
   /** A free address of the organization's ranges, without prefix length; the next free one when absent. */
   @IsOptional() @IsIP(4) @ApiPropertyOptional({ type: 'string', format: 'ipv4', nullable: true }) address?: string | null;
   /** 8-64 of [a-z0-9]; generated when absent. */

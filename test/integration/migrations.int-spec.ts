@@ -108,4 +108,14 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     expect((await again(body)).headers.get('idempotency-replayed')).toBe('true');
     expect((await again({ ...body, name: 'another' })).status).toBe(409);
   });
+
+  it('has roles that are unique in any case and width: the oldest kept its name, and the audit tells of the others', async () => {
+    const { roles } = await app.root.expect<{ roles: { roleId: number; name: string }[] }>('GET', '/org/acme/roles?pageSize=100');
+    const names = roles.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['Admin', 'Member', 'Operator', 'operator (2)', '\uff2fperator (3)', 'Night shift ']));
+    expect((await app.root.put('/org/acme/role', { name: 'night SHIFT' })).status).toBe(409);
+    const told = await queryDatabase<{ id: string; details: { was: string; name: string } }>(database.url, `SELECT target_id AS id, details FROM audit WHERE action = 'role.rename' AND org_id = 'acme' ORDER BY target_id::int`);
+    expect(told.map(({ details }) => [details.was, details.name])).toEqual([['operator', 'operator (2)'], ['\uff2fperator', '\uff2fperator (3)']]);
+    expect(told.map(({ id }) => roles.find(({ roleId }) => String(roleId) === id)?.name)).toEqual(told.map(({ details }) => details.name));
+  });
 });

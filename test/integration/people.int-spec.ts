@@ -405,7 +405,7 @@ describe('an API key', () => {
     const set = await root.post(path, { actionIds: ['listSites', 'getOrg', 'getSite'] });
     expect([set.status, set.body.data]).toEqual([201, {}]);
     expect(await root.expect('GET', `${path}?limit=2`)).toEqual({ actions: [{ actionId: 'getOrg' }, { actionId: 'getSite' }], pagination: { total: 3, limit: 2, offset: 0 } });
-    for (const actionIds of [[], ['flyToTheMoon'], 'getOrg', undefined]) expect((await root.post(path, { actionIds })).status, String(actionIds)).toBe(400);
+    for (const actionIds of [['flyToTheMoon'], 'getOrg', undefined]) expect((await root.post(path, { actionIds })).status, String(actionIds)).toBe(400);
     expect((await root.get(`/org/${other}/api-key/${apiKeyId}`)).status).toBe(404);
     expect((await root.delete(`/org/${org}/api-key/${apiKeyId}`)).body).toMatchObject({ status: 200, data: null });
     expect((await root.get(path)).status).toBe(404);

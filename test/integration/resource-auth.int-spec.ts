@@ -27,7 +27,7 @@ const post = (rest: string, body: unknown, id = resourceId) => house.root.post(`
 const get = <T = never>(rest: string, id = resourceId) => house.root.expect<T>('GET', `/resource/${id}/${rest}`);
 async function role(orgId: string, name: string): Promise<number> {
   const [row] = await house.sql<{ id: number }>(
-    `INSERT INTO role (org_id, name) VALUES ($1, $2) ON CONFLICT (org_id, name) DO UPDATE SET name = excluded.name RETURNING role_id AS id`, [orgId, name],
+    `INSERT INTO role (org_id, name, name_key) VALUES ($1, $2, lower($2)) ON CONFLICT (org_id, name_key) DO UPDATE SET name = excluded.name RETURNING role_id AS id`, [orgId, name],
   );
   return row!.id;
 }

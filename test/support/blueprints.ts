@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { nameKey, nameProblem, normalName } from '../../libs/contracts/index.js';
 import type { Blueprint, Header, HealthCheck, PrivateEntry, PublicEntry, Rule, Target } from '../../libs/blueprint/index.js';
 
 /** Blueprints of every shape, for property tests. */
@@ -13,6 +14,8 @@ const text = (min = 1, max = 30) =>
       fc.constantFrom('yes', 'null', '~', '0x1F', '1e3', '007', '- a', 'a: b', '{}', '[x]', '*a', '&a', '!t', '# c', "it's", '"q"', '%d', '@x', '`x`', '|', '>', '? x', '---', '...', ' lead', 'trail ', '<<', 'a\u00a0b', '{{', '}}', 'é😀'),
     )
     .filter((one) => [...one].length >= min && [...one].length <= max && !FORBIDDEN.test(one));
+/** A name that people read, in the form in which it is kept. */
+const label = text().map(normalName).filter((one) => nameProblem(one) === undefined);
 const key = text(1, 20).filter((one) => one.trim() === one && one !== '<<');
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,9}$/);
 const host = fc.oneof(word, fc.tuple(word, word).map(([a, b]) => `${a}.${b}`), fc.ipV4());
@@ -21,7 +24,7 @@ const seconds = fc.integer({ min: 1, max: 86_400 });
 const headers: fc.Arbitrary<Header[] | null> = nullable(
   fc.array(fc.record({ name: fc.stringMatching(/^[A-Za-z][A-Za-z-]{0,12}$/), value: fc.stringMatching(/^[ -~]{1,20}$/).filter((one) => !FORBIDDEN.test(one)) }), { minLength: 1, maxLength: 3 }),
 );
-const roles = fc.uniqueArray(text().filter((one) => one !== 'Admin'), { maxLength: 3 });
+const roles = fc.uniqueArray(label.filter((one) => nameKey(one) !== 'admin'), { maxLength: 3, selector: nameKey });
 const emails = fc.uniqueArray(fc.tuple(word, word).map(([a, b]) => `${a}@${b}.org`), { maxLength: 3 });
 
 /** Paths that RE2 compiles. */
@@ -55,7 +58,7 @@ const rule: fc.Arbitrary<Omit<Rule, 'priority'>> = fc
   .map(([action, [match, value], enabled]) => ({ action, match, value, enabled }));
 
 const publicEntry = (name: string, n: number): fc.Arbitrary<PublicEntry> => {
-  const common = { key: fc.constant(name), targetsOnly: fc.constant(false as const), name: text(), enabled: fc.boolean(), ssl: fc.boolean(), scheme: nullable(fc.constantFrom('http', 'https')) };
+  const common = { key: fc.constant(name), targetsOnly: fc.constant(false as const), name: label, enabled: fc.boolean(), ssl: fc.boolean(), scheme: nullable(fc.constantFrom('http', 'https')) };
   return fc.oneof(
     fc.record({ key: fc.constant(name), targetsOnly: fc.constant(true as const), targets: targetList(nullable(fc.constant('http')), 2) }),
     fc.record({
@@ -91,7 +94,7 @@ const publicEntry = (name: string, n: number): fc.Arbitrary<PublicEntry> => {
 
 const privateEntry = (name: string, n: number): fc.Arbitrary<PrivateEntry> => {
   const common = {
-    key: fc.constant(name), name: text(), enabled: fc.boolean(), sites: fc.uniqueArray(text(), { maxLength: 2 }), ssl: fc.boolean(), disableIcmp: fc.boolean(),
+    key: fc.constant(name), name: label, enabled: fc.boolean(), sites: fc.uniqueArray(text(), { maxLength: 2 }), ssl: fc.boolean(), disableIcmp: fc.boolean(),
     roles, users: emails, machines: fc.uniqueArray(text(), { maxLength: 2 }),
   };
   const ports = { tcpPorts: fc.constantFrom('*', '', '22', '22,8000-8010'), udpPorts: fc.constantFrom('*', '', '53') };
@@ -112,7 +115,7 @@ const privateEntry = (name: string, n: number): fc.Arbitrary<PrivateEntry> => {
 const entries = <T>(one: (name: string, n: number) => fc.Arbitrary<T>) => fc.uniqueArray(key, { maxLength: 4 }).chain((keys) => fc.tuple(...keys.map(one)));
 
 export const anyBlueprint: fc.Arbitrary<Blueprint> = fc.record({
-  sites: entries((name) => fc.record({ key: fc.constant(name), name: text(), dockerSocketEnabled: fc.boolean() })),
+  sites: entries((name) => fc.record({ key: fc.constant(name), name: label, dockerSocketEnabled: fc.boolean() })),
   publicResources: entries(publicEntry),
   privateResources: entries(privateEntry),
 });

@@ -1,17 +1,17 @@
-import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsIn, IsString, Length } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsString, Length } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
 import { ACTIONS, type Action } from '../../../libs/contracts/index.js';
-import { NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
+import { IsName, OffsetPagination } from '../../../libs/platform/index.js';
 
 export class CreateApiKeyBody {
-  @IsString() @Length(1, 255) @NoControlCharacters()
+  @IsString() @Length(1, 255) @IsName()
   name: string;
 }
 
 export class SetApiKeyActionsBody {
-  /** Replaces what the key held; nobody grants an action he lacks. */
+  /** Replaces what the key held; an empty list takes everything. Nobody grants an action he lacks. */
   @ApiProperty({ enum: ACTIONS, enumName: 'Action', isArray: true })
-  @IsArray() @ArrayMinSize(1) @ArrayMaxSize(1000) @ArrayUnique() @IsIn(ACTIONS, { each: true, message: ({ value }) => `there is no action ${[value].flat().filter((a) => !(ACTIONS as readonly unknown[]).includes(a)).map(String).join(', ')}` })
+  @IsArray() @ArrayMaxSize(1000) @ArrayUnique() @IsIn(ACTIONS, { each: true, message: ({ value }) => `there is no action ${[value].flat().filter((a) => !(ACTIONS as readonly unknown[]).includes(a)).map(String).join(', ')}` })
   actionIds: Action[];
 }
 

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsBoolean, IsEmail, IsIn, IsInt, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
-import { IsIdList, MayBeAbsent, NoControlCharacters, PagePagination, QueryInt, SearchQuery } from '../../../libs/platform/index.js';
+import { IsIdList, IsName, MayBeAbsent, PagePagination, QueryInt, SearchQuery } from '../../../libs/platform/index.js';
 
 const MAX_ID = Number.MAX_SAFE_INTEGER;
 const MAX_ROLES = 50;
@@ -39,7 +39,7 @@ export class RolesBody {
 }
 
 export class CreateOrgUserBody extends RolesBody {
-  @IsString() @Length(1, 255) @NoControlCharacters()
+  @IsString() @Length(1, 255) @IsName()
   username: string;
 
   /** Users with a password come by invitation: only `oidc` is accepted. */
@@ -52,7 +52,7 @@ export class CreateOrgUserBody extends RolesBody {
   @IsOptional() @IsEmail() @MaxLength(254)
   email?: string | null;
 
-  @IsOptional() @IsString() @MaxLength(255) @NoControlCharacters()
+  @IsOptional() @IsString() @MaxLength(255) @IsName()
   name?: string | null;
 }
 

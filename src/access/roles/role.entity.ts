@@ -7,6 +7,8 @@ export class Role {
   @PrimaryGeneratedColumn('identity', { type: 'int8' }) roleId: number;
   @Column('text') orgId: string;
   @Column('text') name: string;
+  /** What makes it unique in its organization: `nameKey` of the name. */
+  @Column('text') nameKey: string;
   @Column('text', { nullable: true }) description: string | null;
   /** Holds every action of the organization, those that a later version adds too. */
   @Column('boolean', { default: false }) isAdmin: boolean;

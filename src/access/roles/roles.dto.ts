@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator';
-import { hasControlCharacters, MayBeAbsent, NoControlCharacters, OffsetPagination, PagePagination, RuleWithin, SearchQuery, sizeProblem } from '../../../libs/platform/index.js';
+import { hasControlCharacters, IsName, MayBeAbsent, OffsetPagination, PagePagination, RuleWithin, SearchQuery, sizeProblem } from '../../../libs/platform/index.js';
 import { SUDO_MODES } from './role.entity.js';
 
 const MAX_ENTRIES = 100;
@@ -22,7 +22,7 @@ const Lines = () =>
 /** integration-api.md §3.9. */
 export class CreateRoleBody {
   /** Unique in the organization. */
-  @IsString() @Length(1, 255) @NoControlCharacters()
+  @IsString() @Length(1, 255) @IsName()
   name: string;
 
   @IsOptional() @IsString() @MaxLength(2000)

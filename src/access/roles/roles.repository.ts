@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { nameKey } from '../../../libs/contracts/index.js';
 import { execute, likeEscape, query, type Window } from '../../../libs/platform/index.js';
 import { Role } from './role.entity.js';
 import type { RoleUser } from './roles.dto.js';
@@ -14,20 +15,24 @@ const COLUMNS = `r.role_id AS "roleId", r.org_id AS "orgId", r.is_admin AS "isAd
 @Injectable()
 export class RolesRepository {
   async insert(em: EntityManager, role: Partial<Role> & Pick<Role, 'orgId' | 'name'>): Promise<number> {
-    const inserted = await em.getRepository(Role).insert(role);
+    const inserted = await em.getRepository(Role).insert({ ...role, nameKey: nameKey(role.name) });
     return (inserted.identifiers[0] as { roleId: number }).roleId;
   }
 
-  async named(em: EntityManager, orgId: string, names: string[]): Promise<Map<string, number>> {
-    const rows = await query<{ name: string; id: number }>(em, 'SELECT name, role_id AS id FROM role WHERE org_id = $1 AND NOT is_admin AND name = ANY ($2)', [orgId, names]);
-    return new Map(rows.map((r) => [r.name, r.id]));
+  /** The roles of these names, in any case and width, but for Admin; by the name that was asked for. */
+  async named(em: EntityManager, orgId: string, names: string[]): Promise<Map<string, { id: number; name: string }>> {
+    const rows = await query<{ key: string; name: string; id: number }>(
+      em, 'SELECT name_key AS key, name, role_id AS id FROM role WHERE org_id = $1 AND NOT is_admin AND name_key = ANY ($2)', [orgId, names.map(nameKey)],
+    );
+    const byKey = new Map(rows.map(({ key, ...role }) => [key, role]));
+    return new Map(names.flatMap((name) => (byKey.has(nameKey(name)) ? [[name, byKey.get(nameKey(name))!] as const] : [])));
   }
 
   async insertMissing(em: EntityManager, orgId: string, names: string[], actions: string[]): Promise<void> {
     await execute(
       em,
-      'INSERT INTO role (org_id, name, actions) SELECT $1, n, $3 FROM unnest($2::text[]) AS u(n) ORDER BY n ON CONFLICT (org_id, name) DO NOTHING',
-      [orgId, names, actions],
+      'INSERT INTO role (org_id, name, name_key, actions) SELECT $1, n, k, $4 FROM unnest($2::text[], $3::text[]) AS u(n, k) ORDER BY k, n ON CONFLICT (org_id, name_key) DO NOTHING',
+      [orgId, names, names.map(nameKey), actions],
     );
   }
 
@@ -52,7 +57,7 @@ export class RolesRepository {
 
   /** `changes` is not empty; the row is locked. */
   async update(tx: EntityManager, orgId: string, roleId: number, changes: Partial<Role>): Promise<void> {
-    await tx.getRepository(Role).update({ orgId, roleId }, changes);
+    await tx.getRepository(Role).update({ orgId, roleId }, changes.name === undefined ? changes : { ...changes, nameKey: nameKey(changes.name) });
   }
 
   /** Whoever has the one role gets the other. */

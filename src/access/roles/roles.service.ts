@@ -68,14 +68,19 @@ export class RolesService implements OnModuleInit {
   }
 
   /** Ids of the roles of these names that are there, but for Admin's. */
-  named(tx: EntityManager, orgId: string, names: string[]): Promise<Map<string, number>> {
-    return this.repository.named(tx, orgId, names);
+  async named(tx: EntityManager, orgId: string, names: string[]): Promise<Map<string, number>> {
+    return new Map([...(await this.repository.named(tx, orgId, names))].map(([name, role]) => [name, role.id]));
+  }
+
+  /** How these names are written where the roles are there: case and width do not count. */
+  async asMade(tx: EntityManager, orgId: string, names: string[]): Promise<Map<string, string>> {
+    return new Map([...(await this.repository.named(tx, orgId, names))].map(([name, role]) => [name, role.name]));
   }
 
   /** The same, with those that are missing made as Member is (integration-api.md §4.2). Part of a larger act, which is audited by its own name. */
   async ensure(tx: EntityManager, orgId: string, names: string[]): Promise<Map<string, number>> {
     await this.repository.insertMissing(tx, orgId, names, [...MEMBER_ACTIONS]);
-    return this.repository.named(tx, orgId, names);
+    return this.named(tx, orgId, names);
   }
 
   /** PUT /org/{orgId}/role. @throws conflict when the name is taken */

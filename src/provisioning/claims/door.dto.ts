@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
-import { MayBeAbsent, NoControlCharacters } from '../../../libs/platform/index.js';
+import { IsName, MayBeAbsent } from '../../../libs/platform/index.js';
 
 /** Stable id of the device: 1–128 printable ASCII characters, never normalised (claims.md, Words). */
 const HARDWARE_ID = /^[\x20-\x7e]{1,128}$/;
@@ -9,7 +9,7 @@ const NONCE = /^[A-Za-z0-9_-]{43}=?$/;
 
 export class ProvisionBody {
   @IsString() @IsNotEmpty() @MaxLength(512) provision_key: string;
-  @MayBeAbsent() @IsString() @MinLength(1) @MaxLength(255) @NoControlCharacters() device_name?: string;
+  @MayBeAbsent() @IsString() @MinLength(1) @MaxLength(255) @IsName() device_name?: string;
   /** 1 to 128 printable ASCII characters, compared byte for byte. */
   @Matches(HARDWARE_ID, { message: 'hardware_id must be 1 to 128 printable ASCII characters' }) hardware_id: string;
   /** 32 random bytes, base64url: lets a lost answer be asked for again. */
@@ -44,7 +44,7 @@ export class DeviceUnavailable {
 
 export class RegisterNewtBody {
   @IsString() @IsNotEmpty() @MaxLength(512) provisioningKey: string;
-  @MayBeAbsent() @IsString() @MinLength(1) @MaxLength(255) @NoControlCharacters() name?: string;
+  @MayBeAbsent() @IsString() @MinLength(1) @MaxLength(255) @IsName() name?: string;
   /** Sent by Gatehouse's agent, not by newt. */
   @MayBeAbsent() @Matches(HARDWARE_ID, { message: 'hardwareId must be 1 to 128 printable ASCII characters' }) hardwareId?: string;
   /** Sent by Gatehouse's agent, not by newt. */

@@ -1,7 +1,7 @@
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength, Min, ValidateIf } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
-import { MayBeAbsent, NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
+import { IsName, MayBeAbsent, OffsetPagination } from '../../../libs/platform/index.js';
 
 /** 30 days (claims.md, Routes). */
 const MAX_OVERLAP_SECONDS = 2_592_000;
@@ -10,7 +10,7 @@ const MAX_OVERLAP_SECONDS = 2_592_000;
 const numeric = ({ value }: { value: unknown }) => (typeof value === 'string' && /^\d{1,7}$/.test(value) ? Number(value) : value);
 
 export class CreateKeyBody {
-  @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() name: string;
+  @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name: string;
   /** How many sites the key may make; null for no limit. Must be said, unless `oneTime` is. */
   @Transform(numeric) @ValidateIf((body: CreateKeyBody, value) => value !== null && !(value === undefined && body.oneTime === true)) @IsInt() @Min(1) @Max(1_000_000)
   @ApiProperty({ required: false, type: 'integer', nullable: true, minimum: 1, maximum: 1_000_000 })
@@ -27,7 +27,7 @@ export class CreateKeyBody {
 }
 
 export class UpdateKeyBody {
-  @MayBeAbsent() @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() name?: string;
+  @MayBeAbsent() @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name?: string;
   @Transform(numeric) @IsOptional() @IsInt() @Min(1) @Max(1_000_000)
   @ApiProperty({ required: false, type: 'integer', nullable: true, minimum: 1, maximum: 1_000_000 })
   maxBatchSize?: number | null;

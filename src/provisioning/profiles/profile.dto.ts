@@ -1,6 +1,6 @@
 import { IsNotEmpty, IsObject, IsOptional, IsString, MaxLength } from 'class-validator';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { IsIdList, IsLabels, MaxBytes, MaxJsonBytes, MayBeAbsent } from '../../../libs/platform/index.js';
+import { IsIdList, IsLabels, IsName, MaxBytes, MaxJsonBytes, MayBeAbsent } from '../../../libs/platform/index.js';
 import { OffsetPagination } from '../../../libs/platform/index.js';
 
 const JSON_LIMIT = 64 * 1024;
@@ -8,7 +8,7 @@ const JSON_LIMIT = 64 * 1024;
 const BLUEPRINT_LIMIT = 256 * 1024;
 
 export class CreateProfileBody {
-  @IsString() @IsNotEmpty() @MaxLength(255) name: string;
+  @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name: string;
   @IsOptional() @IsString() @MaxLength(2000) description?: string | null;
   /** Labels of a new site, at most 32. */
   @MayBeAbsent() @IsLabels() @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })

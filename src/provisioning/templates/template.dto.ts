@@ -1,10 +1,10 @@
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength } from 'class-validator';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { IsIdList, MayBeAbsent, NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
+import { IsIdList, IsName, MayBeAbsent, OffsetPagination } from '../../../libs/platform/index.js';
 import { CREDENTIAL_TYPES, type CredentialType, RECLAIM_POLICIES, type ReclaimPolicy } from './template.entity.js';
 
 export class CreateTemplateBody {
-  @IsString() @IsNotEmpty() @MaxLength(255) name: string;
+  @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name: string;
   @IsOptional() @IsString() @MaxLength(2000) description?: string | null;
   /** What new sites inherit. */
   @IsOptional() @IsInt() @IsPositive() @Max(Number.MAX_SAFE_INTEGER) profileId?: number | null;
@@ -21,7 +21,7 @@ export class CreateTemplateBody {
   @MayBeAbsent() @IsIdList(100) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
   groupIds?: number[];
   /** Name of a site whose claim brings none; may hold {{hardwareId}}, {{deviceId}}, {{keyName}}. */
-  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) @NoControlCharacters() nameTemplate?: string | null;
+  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) @IsName() nameTemplate?: string | null;
   /** What happens when a known hardware id claims again. */
   @MayBeAbsent() @IsIn(RECLAIM_POLICIES) @ApiProperty({ required: false, enum: RECLAIM_POLICIES, default: 'recognise' })
   reclaimPolicy?: ReclaimPolicy;

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
-import { IsIdList, MayBeAbsent, NoControlCharacters, PagePagination, QueryInt, SearchQuery } from '../../../libs/platform/index.js';
+import { IsIdList, IsName, MayBeAbsent, NoControlCharacters, PagePagination, QueryInt, SearchQuery } from '../../../libs/platform/index.js';
 import { IsUserIdList } from '../grants/grants.dto.js';
 import { DriftedField } from '../public/resources.dto.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
@@ -45,7 +45,7 @@ class Fields {
 }
 
 export class CreateSiteResourceBody extends Fields {
-  @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   /** Generated when absent. */
   @MayBeAbsent() @Matches(RESOURCE_NICE_ID, { message: `$property ${RESOURCE_NICE_ID_PROBLEM}` }) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
   @IsIn(MODES) @ApiProperty({ enum: MODES }) mode: Mode;
@@ -55,7 +55,7 @@ export class CreateSiteResourceBody extends Fields {
 
 /** At least one field. Leaving `alias` out clears it, leaving `domainId` out clears the domain; sites and grants stay when they are left out. */
 export class UpdateSiteResourceBody extends Fields {
-  @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
+  @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
   @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
   @MayBeAbsent() @IsIn(MODES) @ApiPropertyOptional({ enum: MODES }) mode?: Mode;
   @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() destination?: string;

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsObject, IsOptional, IsPositive, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
-import { IsIdList, IsLabels, MayBeAbsent, NoControlCharacters, PagePagination, PageQuery, QueryBoolean, QueryInt } from '../../../libs/platform/index.js';
+import { IsIdList, IsLabels, IsName, MayBeAbsent, NoControlCharacters, PagePagination, PageQuery, QueryBoolean, QueryInt } from '../../../libs/platform/index.js';
 import { HEADER_LIST, HeaderPair, IsHeaderList } from '../headers.js';
 import { IsHostOrEmpty } from '../names.js';
 
@@ -26,7 +26,7 @@ export class TargetRights {
 
 /** integration-api.md §3.5; `http` decides which of the optional fields belong to it. */
 export class CreateResourceBody {
-  @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   @IsBoolean() http: boolean;
   /** An HTTP resource is stored as tcp, whatever is given. */
   @IsIn(PROTOCOLS) @ApiProperty({ enum: PROTOCOLS }) protocol: Protocol;
@@ -45,7 +45,7 @@ export class CreateResourceBody {
 
 /** At least one field; fields of the other kind of resource are an error. */
 export class UpdateResourceBody {
-  @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
+  @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
   @MayBeAbsent() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
   @IsOptional() @MaxLength(253) @IsString() subdomain?: string | null;
   @MayBeAbsent() @MaxLength(64) @IsNotEmpty() @IsString() domainId?: string;

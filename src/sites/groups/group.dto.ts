@@ -1,10 +1,10 @@
 import { PartialType } from '@nestjs/swagger';
 import { IsNotEmpty, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
-import { NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
+import { IsName, OffsetPagination } from '../../../libs/platform/index.js';
 
 export class CreateGroupBody {
   /** Unique in the organization; not digits alone, because a filter takes a group's name or number. */
-  @Matches(/\D/, { message: '$property must not be digits alone' }) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  @Matches(/\D/, { message: '$property must not be digits alone' }) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   @IsOptional() @MaxLength(2000) @IsString() description?: string | null;
 }
 
