@@ -102,6 +102,24 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     expect(await app.root.expect('GET', `/user/${userId}`)).toMatchObject({ emailVerified: false });
   });
 
+  it('lets the proof of a domain win over a claim above it; the name below stays, and its organization is told', async () => {
+    const { domains } = await app.root.expect<{ domains: { domainId: string; baseDomain: string; verified: boolean; failed: boolean }[] }>('GET', '/org/acme/domains');
+    const lost = domains.filter((domain) => !domain.verified);
+    expect(lost).toMatchObject([{ baseDomain: 'b.example', failed: true, errorMessage: expect.stringContaining('Another organization has proven') }]);
+    const { resources } = await app.root.expect<{ resources: { name: string; fullDomain: string }[] }>('GET', '/org/acme/resources');
+    expect(resources.find((one) => one.name === 'Below')!.fullDomain).toBe('x.a.b.example');
+    const told = (table: string, what: string) => queryDatabase(database.url, `SELECT org_id, ${what} AS id FROM ${table} WHERE ${table === 'event' ? 'type' : 'action'} LIKE 'domain.unverif%'`);
+    for (const rows of [await told('event', `data ->> 'domainId'`), await told('audit', 'target_id')]) expect(rows).toEqual([{ org_id: 'acme', id: lost[0]!.domainId }]);
+    const { domains: theirs } = await app.root.expect<{ domains: { baseDomain: string; verified: boolean }[] }>('GET', '/org/globex/domains');
+    expect(theirs.find((domain) => domain.baseDomain === 'a.b.example')).toMatchObject({ verified: true });
+  });
+
+  it('keeps the target that a site put behind a resource of others, and tells it once', async () => {
+    const foreign = await queryDatabase(database.url, `SELECT e.org_id, t.port, r.name FROM event e JOIN target t ON t.target_id = (e.data ->> 'targetId')::bigint AND t.site_id = e.site_id
+      JOIN resource r ON r.resource_id = (e.data ->> 'resourceId')::bigint AND r.resource_id = t.resource_id WHERE e.type = 'resource.foreign_target'`);
+    expect(foreign).toEqual([{ org_id: 'acme', port: 82, name: 'Portal' }]);
+  });
+
   it('answers a repeated Idempotency-Key of then, and no other body', async () => {
     const { method, path, key, body } = secrets.idempotent;
     const again = (what: object) => app.root.as(secrets.rootKey, { 'idempotency-key': key }).send(method, path, what);
