@@ -109,6 +109,35 @@ describe.skipIf(process.platform !== 'linux')('a server that stopped in the midd
   });
 });
 
+it('machines that ask again behind a site that somebody holds wait on one connection, and leave the others to everybody else', async () => {
+  const org = await TestOrg.create(Api.root(healthy));
+  const { siteProvisioningKey: provision_key } = await org.key();
+  const claims = Array.from({ length: 40 }, () => ({ provision_key, hardware_id: newHardwareId(), claim_nonce: newNonce() }));
+  for (const claim of claims) expect((await provision(healthy.url, claim)).status).toBe(201);
+  const holder = new pg.Client({ connectionString: database.url });
+  await holder.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query('SELECT 1 FROM site WHERE hardware_id = $1 FOR UPDATE', [claims[0]!.hardware_id]);
+    // Another credential for the first waits for its site and holds the key; the others, and the next batch, wait for the key.
+    let answered = 0;
+    const answers = claims.map((claim) => provision(healthy.url, claim).finally(() => answered++));
+    let most = 0;
+    await until(async () => {
+      const [waiting] = await sql<{ n: number }>('SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())');
+      most = Math.max(most, waiting!.n);
+      return answered === claims.length;
+    });
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(2);
+    for (const answer of answers) expect([201, 503]).toContain((await answer).status);
+    await holder.query('ROLLBACK');
+    for (const claim of claims) expect((await provision(healthy.url, claim)).status).toBe(201);
+  } finally {
+    await holder.end();
+  }
+});
+
 it('says that an open transaction holds the event feed back, and for how long, while it serves', async () => {
   const ready = async () => (await (await fetch(`${healthy.url}/readyz`)).json()) as { status: string; eventFeed: string };
   const held = async () => Number(/^gatehouse_event_feed_held_back_seconds (\S+)$/m.exec(await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text())?.[1]);

@@ -16,6 +16,7 @@ import { ClaimRefused, type ClaimRequest, type ClaimResult, type RefusalReason }
 import { ClaimsRepository, type KeyPolicy, type KnownSite } from './claims.repository.js';
 import { CredentialIssuer, type FreshCredential } from './credential-issuer.js';
 import { KeyPolicies } from './key-policies.js';
+import { KeyTurns } from './key-turns.js';
 import { isUsedUp, planReclaim } from './reclaim-policy.js';
 
 /** A claim whose key was right, on its way into a batch. */
@@ -47,6 +48,7 @@ const ATTEMPTS = 10;
 @Injectable()
 export class ClaimsService {
   private readonly batches = new Batcher<Candidate, Decision>((keyId, items) => this.decide(keyId, items), (error) => unavailable(error) !== undefined);
+  private readonly turns = new KeyTurns();
 
   constructor(
     private readonly db: Db,
@@ -289,7 +291,7 @@ export class ClaimsService {
     const kind = request.door === 'newt' ? 'newt' : key.credentialType;
     if (kind === 'certificate' && !request.csr) throw new ClaimRefused('csr_missing', { ...ids(key), generation });
     const fresh = await this.issuer.make(kind, key.orgUid, seen.deviceId, request.csr);
-    const issued = await this.db.tx(async (tx) => {
+    const issued = await this.turns.take(key.keyId, () => this.db.tx(async (tx) => {
       const policy = await this.repository.lockPolicy(tx, key.keyId);
       if (!policy || policy.revoked || policy.disabled) throw new ClaimRefused(policy?.disabled ? 'disabled' : 'revoked', { ...ids(key), generation });
       const site = await this.repository.lockSite(tx, key.orgId, seen.siteId);
@@ -313,7 +315,7 @@ export class ClaimsService {
         details: { keyId: key.keyId, generation, door: request.door, earlierCredentials: plan.do === 'reissue' ? 'kept' : 'revoked' },
       });
       return true;
-    });
+    }));
     return issued ? { outcome: 'reissued', siteId: seen.siteId, deviceId: seen.deviceId, credential: fresh.issued } : undefined;
   }
 
