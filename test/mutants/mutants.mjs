@@ -92,7 +92,7 @@ export const mutants = [
     file: 'src/provisioning/claims/claims.service.ts',
     find: '...(policy.hasBlueprint ? [this.profileBlueprints.owe(',
     replace: '...(policy.hasBlueprint && policy.expired ? [this.profileBlueprints.owe(',
-    test: 'test/e2e/claim-crash.e2e-spec.ts', name: 'blueprint',
+    test: 'test/e2e/claim-crash.e2e-spec.ts', name: 'survives the death of the server',
   },
   {
     rule: '4 idempotent by hardware id',
@@ -180,10 +180,10 @@ export const mutants = [
   },
   {
     rule: '9 patterns are anchored',
-    file: 'src/provisioning/hardware-id-pattern.ts',
-    find: '.matches();',
-    replace: '.find();',
-    test: 'src/provisioning/hardware-id-pattern.spec.ts',
+    file: 'src/provisioning/hardware-id-patterns.ts',
+    find: '.matches() ?? false;',
+    replace: '.find() ?? false;',
+    test: 'src/provisioning/hardware-id-patterns.spec.ts',
   },
   {
     rule: '10 a limit only turns a refusal into 429',
