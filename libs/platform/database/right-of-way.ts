@@ -4,6 +4,8 @@ import { clientOptions, DatabaseClient } from './database-client.js';
 /** Waiting for somebody's transaction to end is ordinary; for longer than this it is somebody who stopped. */
 const PATIENCE_MS = 1000;
 const AGAIN_MS = 100;
+/** Its own connection is made ahead: on a busy machine that takes a while. */
+const CONNECT_AFTER_MS = 500;
 
 /** A transaction of a Gatehouse server that was ended. */
 export interface EndedTransaction {
@@ -36,13 +38,16 @@ export class RightOfWay {
   private static readonly logger = new Logger(RightOfWay.name);
   private readonly found: EndedTransaction[] = [];
   private pid: number | undefined;
-  private client: DatabaseClient | undefined;
+  private client: Promise<DatabaseClient> | undefined;
   private timer: NodeJS.Timeout;
   private looking: Promise<void> = Promise.resolve();
   private over = false;
 
   constructor(private readonly url: string) {
-    this.timer = setTimeout(() => this.look(), PATIENCE_MS);
+    this.timer = setTimeout(() => {
+      this.connect().catch(() => undefined);
+      this.timer = setTimeout(() => this.look(), PATIENCE_MS - CONNECT_AFTER_MS);
+    }, CONNECT_AFTER_MS);
   }
 
   /** The backend of the transaction, once it has one. */
@@ -60,12 +65,22 @@ export class RightOfWay {
     this.over = true;
     clearTimeout(this.timer);
     await this.looking;
-    await this.client?.end().catch(() => undefined);
+    await this.client?.then((client) => client.end()).catch(() => undefined);
+  }
+
+  /** Of its own: the pool may be full of those who wait for the same. */
+  private connect(): Promise<DatabaseClient> {
+    this.client ??= new DatabaseClient({ ...clientOptions(this.url, 'gatehouse-right-of-way'), connectionTimeoutMillis: 10_000, query_timeout: 10_000 }).connect();
+    return this.client;
   }
 
   private look(): void {
     this.looking = this.endBlockers()
-      .catch((error: unknown) => RightOfWay.logger.warn({ err: error }, 'Transactions in the way could not be ended'))
+      .catch((error: unknown) => {
+        void this.client?.then((client) => client.destroy()).catch(() => undefined);
+        this.client = undefined;
+        RightOfWay.logger.warn({ err: error }, 'Transactions in the way could not be ended');
+      })
       .finally(() => {
         if (!this.over) this.timer = setTimeout(() => this.look(), AGAIN_MS);
       });
@@ -73,9 +88,8 @@ export class RightOfWay {
 
   private async endBlockers(): Promise<void> {
     if (this.pid === undefined) return;
-    // Of its own: the pool may be full of those who wait for the same.
-    this.client ??= await new DatabaseClient({ ...clientOptions(this.url, 'gatehouse-right-of-way'), connectionTimeoutMillis: 10_000, query_timeout: 10_000 }).connect();
-    const { rows } = await this.client.query<EndedTransaction>(END_BLOCKERS, [this.pid]);
+    const client = await this.connect();
+    const { rows } = await client.query<EndedTransaction>(END_BLOCKERS, [this.pid]);
     for (const transaction of rows) RightOfWay.logger.warn(transaction, 'A transaction that held what is being revoked was ended');
     this.found.push(...rows);
   }
