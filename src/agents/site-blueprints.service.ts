@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AGENT_MESSAGE, type AgentBlueprintResult } from '../../libs/contracts/index.js';
-import { Db, unavailable } from '../../libs/platform/index.js';
+import { AppError, Db, unavailable } from '../../libs/platform/index.js';
 import { BlueprintsService, type Outcome, type SiteKind } from '../blueprints/index.js';
 import { ProfileBlueprints } from '../provisioning/index.js';
 import { SiteReads } from '../sites/index.js';
@@ -22,7 +22,7 @@ export class SiteBlueprints {
     private readonly sites: SiteReads,
   ) {}
 
-  /** From a Gatehouse agent. No answer while the database is away: the agent sends it again. */
+  /** From a Gatehouse agent. No answer while the database is away or too many documents wait to be read: the agent sends it again. */
   fromAgent(session: Session, id: string, kind: SiteKind, document: string): void {
     const answer = ({ ok, message, problems }: Outcome) => {
       // The text is made here, of what the agent sent: only the agent knows the places in its file.
@@ -54,7 +54,7 @@ export class SiteBlueprints {
       await this.profiles.ensure(session.siteId);
       answer(await this.blueprints.applyFromSite(orgId, session.siteId, kind, document));
     } catch (error) {
-      if (unavailable(error)) return;
+      if (unavailable(error) || (error instanceof AppError && error.code === 'capacity')) return;
       this.logger.error({ err: error, siteId: session.siteId, kind }, 'A blueprint could not be applied');
       answer({ ok: false, message: 'An error occurred', problems: [] });
     }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type Blueprint, describeProblem, maskSecrets, OPEN_SITE_TEMPLATES, type Problem, type PublicEntry, type SiteValues, toYaml, withoutSecrets } from '../../libs/blueprint/index.js';
+import { type Blueprint, describeProblem, OPEN_SITE_TEMPLATES, type Problem, type PublicEntry, type SiteValues, toYaml, withoutSecrets } from '../../libs/blueprint/index.js';
 import {
   AppError, conflict, Db, Hooks, invalidFields, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, Retention, shapeA, TenantResolvers, windowOf,
 } from '../../libs/platform/index.js';
@@ -77,6 +77,7 @@ export class BlueprintsService implements OnModuleInit {
    */
   async applyFor(principal: Principal, orgId: string, text: string): Promise<void> {
     const model = await this.read(text);
+    const contents = await this.documents.contents(model);
     const hashes = await this.secrets.hash(orgId, model);
     const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
     const failure = await this.retried(() => this.db.tx(async (tx) => {
@@ -85,13 +86,13 @@ export class BlueprintsService implements OnModuleInit {
       let gaveWay: GaveWay[] = [];
       if (plan.changes.length > 0) {
         gaveWay = await this.applier.run(tx, applicant, plan);
-        await this.repository.record(tx, entryOf(applicant, model, APPLIED));
+        await this.repository.record(tx, entryOf(applicant, contents(), APPLIED));
       }
       await this.audit.record(tx, principal, { orgId, action: 'blueprint.apply', target: { type: 'org', id: orgId }, details: auditOf(plan, gaveWay) });
       return null;
     }));
     if (!failure) return;
-    await this.refuse(entryOf(applicant, model, sentence(failure), false));
+    await this.refuse(entryOf(applicant, contents(), sentence(failure), false));
     throw refused(failure);
   }
 
@@ -175,6 +176,7 @@ export class BlueprintsService implements OnModuleInit {
 
   private async applyModel(orgId: string, siteId: number, kind: SiteKind, model: Blueprint, operators: boolean[] = []): Promise<Outcome> {
     let sender: Applicant | undefined;
+    const contents = await this.documents.contents(model);
     const problems = await this.retried<Outcome['problems'] | Outcome | null>(async () => {
       const keyed = await this.ownKeys.of(this.db.manager, orgId, siteId, model);
       const hashes = await this.secrets.hash(orgId, keyed.model, siteId);
@@ -194,7 +196,7 @@ export class BlueprintsService implements OnModuleInit {
         if (!owns(kind) && plan.problems.length === 0) await this.repository.rememberSource(tx, orgId, siteId, kind);
         if (sourceId !== null) await this.repository.propose(tx, sourceId, plan.problems.length > 0 ? plan.proposed : null);
         if (plan.problems.length > 0) return plan.problems.map(({ path, message }) => ({ path: keyed.asSaid(path), message }));
-        if (plan.changes.length > 0) await this.carryOut(tx, applicant, model, plan);
+        if (plan.changes.length > 0) await this.carryOut(tx, applicant, contents(), plan);
         else if (plan.redeclares) await this.applier.run(tx, applicant, plan);
         return null;
       });
@@ -205,7 +207,7 @@ export class BlueprintsService implements OnModuleInit {
     });
     if (!problems) return { ok: true, message: APPLIED, problems: [] };
     if (!Array.isArray(problems)) return problems;
-    await this.refuse(entryOf(sender!, model, sentence(problems), false));
+    await this.refuse(entryOf(sender!, contents(), sentence(problems), false));
     return { ok: false, message: sentence(problems), problems };
   }
 
@@ -221,9 +223,9 @@ export class BlueprintsService implements OnModuleInit {
     return makePlan(said, applicant, await this.states.load(tx, applicant, said), hashes);
   }
 
-  private async carryOut(tx: EntityManager, applicant: Applicant, model: Blueprint, plan: Plan): Promise<void> {
+  private async carryOut(tx: EntityManager, applicant: Applicant, contents: string, plan: Plan): Promise<void> {
     const gaveWay = await this.applier.run(tx, applicant, plan);
-    await this.repository.record(tx, entryOf(applicant, model, APPLIED));
+    await this.repository.record(tx, entryOf(applicant, contents, APPLIED));
     const { site, orgId, kind } = applicant;
     await this.audit.record(tx, { have: { kind: 'site', orgId }, kind: 'site', id: String(site!.siteId), name: site!.name, address: null }, {
       orgId, action: 'blueprint.apply', target: { type: 'site', id: site!.siteId }, details: { kind, ...auditOf(plan, gaveWay) },
@@ -261,8 +263,8 @@ export class BlueprintsService implements OnModuleInit {
   }
 }
 
-function entryOf({ orgId, site, kind }: Applicant, model: Blueprint, message: string, succeeded = true): HistoryEntry {
-  return { orgId, siteId: site?.siteId ?? null, name: site?.name ?? 'API', source: kind === 'api' ? 'API' : 'NEWT', kind, succeeded, message, contents: toYaml(maskSecrets(model)) };
+function entryOf({ orgId, site, kind }: Applicant, contents: string, message: string, succeeded = true): HistoryEntry {
+  return { orgId, siteId: site?.siteId ?? null, name: site?.name ?? 'API', source: kind === 'api' ? 'API' : 'NEWT', kind, succeeded, message, contents };
 }
 
 const auditOf = (plan: Plan, gaveWay: GaveWay[]) => ({ changes: plan.changes.length, ...(gaveWay.length > 0 ? { gaveWay } : {}) });

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { parse, type Parsed, type ParseOptions, placesOf } from '../../libs/blueprint/index.js';
+import { type Blueprint, maskSecrets, parse, type Parsed, type ParseOptions, placesOf, toYaml } from '../../libs/blueprint/index.js';
 import { TaskTooLarge, Workers } from '../../libs/platform/index.js';
 
 /** Up to here a document costs less than the way to a thread and back. */
@@ -7,7 +7,7 @@ const SMALL = 16 * 1024;
 /** The word that makes a pattern of a target's path, and what can spell it otherwise: compiling one costs what its author likes. */
 const MAY_HOLD_PATTERNS = /regex|\\|\{\{/;
 
-/** Reads blueprints: large ones, and those that may hold patterns, in a worker thread. */
+/** Reads and writes blueprints: large ones, and those that may hold patterns, in a worker thread. */
 @Injectable()
 export class Documents {
   constructor(private readonly workers: Workers) {}
@@ -31,6 +31,19 @@ export class Documents {
     } catch (error) {
       if (!(error instanceof TaskTooLarge)) throw error;
       return [];
+    }
+  }
+
+  /** The document as the history keeps it, without secrets: ready before a transaction, for the case that it needs it. @throws capacity */
+  async contents(model: Blueprint): Promise<() => string> {
+    const masked = maskSecrets(model);
+    if (JSON.stringify(masked).length <= SMALL) return () => toYaml(masked);
+    try {
+      const text = await this.workers.run<typeof toYaml>('toYaml', masked);
+      return () => text;
+    } catch (error) {
+      if (!(error instanceof TaskTooLarge)) throw error;
+      return () => '# too large to be written down\n';
     }
   }
 }
