@@ -1,6 +1,6 @@
 // A PostgreSQL of the machine's own packages, where one is found: a throw-away cluster with the settings that its makers chose.
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -20,9 +20,9 @@ export function findMachinePostgres() {
 
 /**
  * Makes and starts a cluster. @returns its URL (database `gatehouse`), the postmaster's pid, its folder, and `stop()`, which removes it.
- * `settings` go on top of what the machine's package has.
+ * `settings` go on top of what the machine's package has; with `tls` ({ cert, key } in PEM) it offers TLS, its certificate in `folder`/server.crt.
  */
-export async function startMachinePostgres({ bin }, settings = {}) {
+export async function startMachinePostgres({ bin }, settings = {}, tls = undefined) {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-machine-pg-'));
   const account = accountForPostgres();
   const [data, run] = [join(folder, 'data'), join(folder, 'run')];
@@ -34,7 +34,15 @@ export async function startMachinePostgres({ bin }, settings = {}) {
   const env = { PATH: process.env.PATH ?? '', LC_ALL: 'C' };
   const made = spawnSync(join(bin, 'initdb'), ['-D', data, '-U', 'gatehouse', '-A', 'trust', '-E', 'UTF8'], { ...account, cwd: '/', env, encoding: 'utf8' });
   if (made.status !== 0) throw new Error(`initdb of ${bin} failed: ${made.stderr}`);
-  const options = Object.entries({ listen_addresses: '', unix_socket_directories: run, port: 5432, ...settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  if (tls) {
+    const files = { ssl_cert_file: join(folder, 'server.crt'), ssl_key_file: join(data, 'server.key') };
+    writeFileSync(files.ssl_cert_file, tls.cert);
+    writeFileSync(files.ssl_key_file, tls.key, { mode: 0o600 });
+    if (account.uid !== undefined) chownSync(files.ssl_key_file, account.uid, account.gid);
+    settings = { ssl: 'on', ...files, ...settings };
+  }
+  const port = String(settings.port ?? 5432);
+  const options = Object.entries({ listen_addresses: '', unix_socket_directories: run, ...settings, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const child = spawn(join(bin, 'postgres'), ['-D', data, ...options], { ...account, cwd: '/', env, stdio: 'ignore' });
   const ended = new Promise((done) => child.once('exit', done));
   const stop = async () => {
@@ -43,11 +51,11 @@ export async function startMachinePostgres({ bin }, settings = {}) {
     rmSync(folder, { recursive: true, force: true });
   };
   process.once('exit', () => child.kill('SIGQUIT'));
-  while (spawnSync(join(bin, 'createdb'), ['-h', run, '-U', 'gatehouse', 'gatehouse'], { env }).status !== 0) {
+  while (spawnSync(join(bin, 'createdb'), ['-h', run, '-p', port, '-U', 'gatehouse', 'gatehouse'], { env }).status !== 0) {
     if (child.exitCode !== null) throw new Error(`postgres of ${bin} ended with ${child.exitCode}`);
     await delay(50);
   }
-  return { url: `postgres://gatehouse@localhost:5432/gatehouse?host=${encodeURIComponent(run)}`, postmasterPid: child.pid, folder, stop };
+  return { url: `postgres://gatehouse@localhost:${port}/gatehouse?host=${encodeURIComponent(run)}`, postmasterPid: child.pid, folder, stop };
 }
 
 /** PostgreSQL refuses to run as root. */
