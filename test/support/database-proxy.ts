@@ -4,6 +4,8 @@ import { once } from 'node:events';
 /** A way to PostgreSQL that a test can cut: the server sees its database go away while the test still reaches it. */
 export class DatabaseProxy {
   private readonly sockets = new Set<Socket>();
+  private readonly pairs = new Map<Socket, Socket>();
+  private held = false;
   private server: Server | undefined;
   private port = 0;
 
@@ -39,6 +41,18 @@ export class DatabaseProxy {
     this.port = (this.server.address() as { port: number }).port;
   }
 
+  /** Lets nothing through any more, and breaks nothing: as a network that lost its way, or a machine that is stopped. */
+  hold(): void {
+    this.held = true;
+    for (const [from, to] of this.pairs) from.unpipe(to).pause();
+  }
+
+  /** What was held arrives. */
+  release(): void {
+    this.held = false;
+    for (const [from, to] of this.pairs) from.pipe(to);
+  }
+
   async stop(): Promise<void> {
     if (this.server?.listening) await this.cut();
   }
@@ -51,9 +65,11 @@ export class DatabaseProxy {
       from.on('error', () => undefined);
       from.on('close', () => {
         this.sockets.delete(from);
+        this.pairs.delete(from);
         to.destroy();
       });
-      from.pipe(to);
+      this.pairs.set(from, to);
+      if (!this.held) from.pipe(to);
     }
   }
 }
