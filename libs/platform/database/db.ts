@@ -33,6 +33,7 @@ const disks = new WeakMap<DataSource, DatabaseDisk>();
 @Injectable()
 export class Db {
   private wrap: () => Around | null = () => null;
+  private readonly way: RightOfWay;
 
   constructor(
     readonly dataSource: DataSource,
@@ -40,6 +41,7 @@ export class Db {
     disk: DatabaseDisk,
   ) {
     disks.set(dataSource, disk);
+    this.way = new RightOfWay((dataSource.options as { url: string }).url);
   }
 
   /** Registers what the present call wants inside its transaction, around its work, or null: one thing, the idempotency keys. */
@@ -72,15 +74,20 @@ export class Db {
    * hold what it waits for are ended (`RightOfWay`). `ended` tells which, once the lock is there.
    */
   async txFirst<T>(fn: (tx: EntityManager, ended: () => Promise<EndedTransaction[]>) => Promise<T>): Promise<T> {
-    const way = new RightOfWay((this.dataSource.options as { url: string }).url);
+    const taking = this.way.enter();
     try {
       return await this.tx(async (tx) => {
         const [own] = await query<{ pid: number }>(tx, 'SELECT pg_backend_pid() AS pid');
-        way.give(own!.pid);
-        return fn(tx, () => way.ended());
+        taking.pid = own!.pid;
+        try {
+          return await fn(tx, () => this.way.endedFor(taking));
+        } finally {
+          // From here on the backend may be somebody else's.
+          taking.pid = undefined;
+        }
       });
     } finally {
-      await way.close();
+      this.way.leave(taking);
     }
   }
 

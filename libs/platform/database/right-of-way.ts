@@ -4,7 +4,7 @@ import { clientOptions, DatabaseClient } from './database-client.js';
 /** Waiting for somebody's transaction to end is ordinary; for longer than this it is somebody who stopped. */
 const PATIENCE_MS = 1000;
 const AGAIN_MS = 100;
-/** Its own connection is made ahead: on a busy machine that takes a while. */
+/** The connection that ends others is made ahead: on a busy machine that takes a while. */
 const CONNECT_AFTER_MS = 500;
 
 /** A transaction of a Gatehouse server that was ended. */
@@ -15,63 +15,64 @@ export interface EndedTransaction {
   state: string;
 }
 
+/** A transaction that goes first. */
+interface Taking {
+  since: number;
+  /** Its backend, while its work runs there. */
+  pid: number | undefined;
+  readonly ended: EndedTransaction[];
+}
+
 /**
- * Ends all that a backend waits for, directly or behind others, as far as it is pooled connections of Gatehouse servers under the same role
- * and on the same database; nobody else's. Who that is has to be known to the last before the first is ended, hence the subquery: as a
- * condition of the join it would be asked of rows that the join leaves out.
+ * Ends all that backends wait for, directly or behind others, as far as it is pooled connections of Gatehouse servers under the same role
+ * and on the same database, whose transactions are older than what waiting ordinarily takes; nobody else's. A queue in front of a row is no
+ * reason to end anybody: each in it is young, and all move on. Who it is has to be known to the last before the first is ended, hence the
+ * subquery: as a condition of the join it would be asked of rows that the join leaves out.
  */
 const END_BLOCKERS = `
-  WITH RECURSIVE blocker (pid) AS (
-    SELECT unnest(pg_blocking_pids($1)) UNION SELECT unnest(pg_blocking_pids(blocker.pid)) FROM blocker),
+  WITH RECURSIVE blocker (waiter, pid) AS (
+    SELECT waiter, unnest(pg_blocking_pids(waiter)) FROM unnest($1::int[]) AS waiter
+    UNION SELECT waiter, unnest(pg_blocking_pids(blocker.pid)) FROM blocker),
   held AS (
-    SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::int AS age, state FROM blocker JOIN pg_stat_activity USING (pid)
-    WHERE application_name = 'gatehouse' AND datname = current_database() AND usename = current_user AND pid <> $1)
-  SELECT pid, age, state FROM jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(held)) FROM held)) AS h (pid int, age int, state text)
+    SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::int AS age, state, array_agg(waiter) AS waiters
+    FROM blocker JOIN pg_stat_activity USING (pid)
+    WHERE application_name = 'gatehouse' AND datname = current_database() AND usename = current_user AND pid <> ALL ($2::int[])
+      AND xact_start < clock_timestamp() - interval '${PATIENCE_MS} milliseconds'
+    GROUP BY pid, xact_start, state)
+  SELECT pid, age, state, waiters FROM jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(held)) FROM held)) AS h (pid int, age int, state text, waiters int[])
   WHERE pg_terminate_backend(pid)`;
 
 /**
- * For one transaction that must not wait for others, as it takes something away from them: a key that leaked. From the second second on,
- * those that hold what it waits for are ended; a stopped server may hold it for as long as PostgreSQL lets it. PostgreSQL rolls them back
- * before it lets this one go on, so nothing of them is committed afterwards, and their servers answer 503.
+ * For transactions that must not wait for others, as they take something away from them: a key that leaked. From the second second on, those
+ * that hold what one waits for are ended; a stopped server may hold it for as long as PostgreSQL lets it. PostgreSQL rolls them back
+ * before it lets this one go on, so nothing of them is committed afterwards, and their servers answer 503. However many go first at once,
+ * one connection looks for all of them, and they do not end each other.
  */
 export class RightOfWay {
-  private static readonly logger = new Logger(RightOfWay.name);
-  private readonly found: EndedTransaction[] = [];
-  private pid: number | undefined;
+  private readonly logger = new Logger(RightOfWay.name);
+  private readonly takings = new Set<Taking>();
   private client: Promise<DatabaseClient> | undefined;
-  private timer: NodeJS.Timeout;
   private looking: Promise<void> = Promise.resolve();
-  private over = false;
+  private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly url: string) {
-    this.timer = setTimeout(() => {
-      this.connect().catch(() => undefined);
-      this.timer = setTimeout(() => this.look(), PATIENCE_MS - CONNECT_AFTER_MS);
-    }, CONNECT_AFTER_MS);
+  constructor(private readonly url: string) {}
+
+  /** Begins to count the time of a transaction; `leave` ends it. */
+  enter(): Taking {
+    const taking: Taking = { since: performance.now(), pid: undefined, ended: [] };
+    this.takings.add(taking);
+    this.timer ??= setTimeout(() => this.look(), AGAIN_MS);
+    return taking;
   }
 
-  /** The backend of the transaction, once it has one. */
-  give(pid: number): void {
-    this.pid = pid;
-  }
-
-  /** @returns those ended so far. */
-  async ended(): Promise<EndedTransaction[]> {
+  /** @returns those ended so far for it. */
+  async endedFor(taking: Taking): Promise<EndedTransaction[]> {
     await this.looking;
-    return this.found;
+    return taking.ended;
   }
 
-  async close(): Promise<void> {
-    this.over = true;
-    clearTimeout(this.timer);
-    await this.looking;
-    await this.client?.then((client) => client.end()).catch(() => undefined);
-  }
-
-  /** Of its own: the pool may be full of those who wait for the same. */
-  private connect(): Promise<DatabaseClient> {
-    this.client ??= new DatabaseClient({ ...clientOptions(this.url, 'gatehouse-right-of-way'), connectionTimeoutMillis: 10_000, query_timeout: 10_000 }).connect();
-    return this.client;
+  leave(taking: Taking): void {
+    this.takings.delete(taking);
   }
 
   private look(): void {
@@ -79,18 +80,34 @@ export class RightOfWay {
       .catch((error: unknown) => {
         void this.client?.then((client) => client.destroy()).catch(() => undefined);
         this.client = undefined;
-        RightOfWay.logger.warn({ err: error }, 'Transactions in the way could not be ended');
+        this.logger.warn({ err: error }, 'Transactions in the way could not be ended');
       })
       .finally(() => {
-        if (!this.over) this.timer = setTimeout(() => this.look(), AGAIN_MS);
+        if (this.takings.size > 0) this.timer = setTimeout(() => this.look(), AGAIN_MS);
+        else this.rest();
       });
   }
 
+  private rest(): void {
+    this.timer = undefined;
+    void this.client?.then((client) => client.end()).catch(() => undefined);
+    this.client = undefined;
+  }
+
   private async endBlockers(): Promise<void> {
-    if (this.pid === undefined) return;
-    const client = await this.connect();
-    const { rows } = await client.query<EndedTransaction>(END_BLOCKERS, [this.pid]);
-    for (const transaction of rows) RightOfWay.logger.warn(transaction, 'A transaction that held what is being revoked was ended');
-    this.found.push(...rows);
+    const now = performance.now();
+    const takings = [...this.takings];
+    if (!takings.some(({ since }) => now - since >= CONNECT_AFTER_MS)) return;
+    // Of its own: the pool may be full of those who wait for the same.
+    this.client ??= new DatabaseClient({ ...clientOptions(this.url, 'gatehouse-right-of-way'), connectionTimeoutMillis: 10_000, query_timeout: 10_000 }).connect();
+    const client = await this.client;
+    const own = takings.flatMap(({ pid }) => pid ?? []);
+    const patient = takings.flatMap(({ pid, since }) => (pid !== undefined && now - since >= PATIENCE_MS ? pid : []));
+    if (patient.length === 0) return;
+    const { rows } = await client.query<EndedTransaction & { waiters: number[] }>(END_BLOCKERS, [patient, own]);
+    for (const { waiters, ...transaction } of rows) {
+      this.logger.warn({ transaction }, 'A transaction that held what is being revoked was ended');
+      for (const taking of takings) if (taking.pid !== undefined && waiters.includes(taking.pid)) taking.ended.push(transaction);
+    }
   }
 }
