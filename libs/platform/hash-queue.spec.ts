@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { HashQueue, type Turn } from './hash-queue.js';
+import { HashQueue } from './hash-queue.js';
+import type { Turn } from './turn-queue.js';
 
 let queue: HashQueue;
 let running: { who: string; finish: () => void }[];

@@ -19,6 +19,7 @@ export * from './platform.module.js';
 export * from './refusal-limiter.js';
 export * from './retention.js';
 export * from './tls.js';
+export * from './turn-queue.js';
 export * from './validation.js';
 export * from './validators.js';
 export * from './database/boot-wait.js';

@@ -3,7 +3,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Blueprint, describeProblem, OPEN_SITE_TEMPLATES, type Problem, type PublicEntry, type SiteValues, toYaml, withoutSecrets } from '../../libs/blueprint/index.js';
 import {
-  AppError, conflict, Db, Hooks, invalidFields, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, Retention, shapeA, TenantResolvers, windowOf,
+  AppError, conflict, Db, Hooks, invalidFields, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, Retention, shapeA, TenantResolvers, type Turn, windowOf,
 } from '../../libs/platform/index.js';
 import { RolesService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
@@ -76,8 +76,8 @@ export class BlueprintsService implements OnModuleInit {
    * @throws validation with every problem, conflict when somebody else took a name at the same moment.
    */
   async applyFor(principal: Principal, orgId: string, text: string): Promise<void> {
-    const model = await this.read(text);
-    const contents = await this.documents.contents(model);
+    const model = await this.read(orgId, text);
+    const contents = await this.documents.contents(turnOf(orgId), model);
     const hashes = await this.secrets.hash(orgId, model);
     const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
     const failure = await this.retried(() => this.db.tx(async (tx) => {
@@ -98,7 +98,7 @@ export class BlueprintsService implements OnModuleInit {
 
   /** The same without changing anything. @throws validation */
   async planFor(orgId: string, text: string): Promise<PlanView> {
-    const model = await this.read(text);
+    const model = await this.read(orgId, text);
     const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
     const hashes = await this.secrets.hash(orgId, model);
     const plan = await this.db.tx((tx) => this.plan(tx, applicant, model, hashes));
@@ -113,11 +113,11 @@ export class BlueprintsService implements OnModuleInit {
   async applyFromSite(orgId: string, siteId: number, kind: SiteKind, document: string): Promise<Outcome> {
     // An agent fills templates in, and so may a value look like one; an unmodified newt leaves in place what it does not know.
     const options = { format: 'auto', literal: kind !== 'newt' } as const;
-    const parsed = await this.documents.read(document, options);
+    const parsed = await this.documents.read(turnOf(orgId, siteId), document, options);
     if (!parsed.ok) return { ok: false, message: describeAll(parsed.problems), problems: parsed.problems };
     const outcome = await this.applyModel(orgId, siteId, kind, parsed.model);
     if (outcome.problems.length === 0) return outcome;
-    const places = await this.documents.places(document, options, outcome.problems.map((problem) => problem.path));
+    const places = await this.documents.places(turnOf(orgId, siteId), document, options, outcome.problems.map((problem) => problem.path));
     return { ...outcome, problems: outcome.problems.map((problem, i) => ({ ...problem, ...places[i] })) };
   }
 
@@ -130,8 +130,8 @@ export class BlueprintsService implements OnModuleInit {
     if (!site) return true;
     const { name, niceId, hardwareId, labels } = site;
     const values = { name, niceId, hardwareId, labels };
-    const parsed = await this.documents.read(text, { site: values, operators: true });
-    if (parsed.ok) return (await this.applyModel(orgId, siteId, 'profile', parsed.model, await this.fixedEntries(text, values, parsed.model))).ok;
+    const parsed = await this.documents.read(turnOf(orgId, siteId), text, { site: values, operators: true });
+    if (parsed.ok) return (await this.applyModel(orgId, siteId, 'profile', parsed.model, await this.fixedEntries(turnOf(orgId, siteId), text, values, parsed.model))).ok;
     const message = describeAll(parsed.problems);
     await this.refuse({ orgId, siteId, name: site.name, source: 'NEWT', kind: 'profile', succeeded: false, message, contents: withoutSecrets(text, OPEN_SITE_TEMPLATES) });
     return false;
@@ -167,16 +167,16 @@ export class BlueprintsService implements OnModuleInit {
    * Which public resources of a profile are the same whatever the site calls itself: a device chooses its name and hardware id, and must not
    * become another resource's target by them.
    */
-  private async fixedEntries(text: string, site: SiteValues, model: Blueprint): Promise<boolean[]> {
+  private async fixedEntries(turn: Turn, text: string, site: SiteValues, model: Blueprint): Promise<boolean[]> {
     if (!text.includes('{{')) return model.publicResources.map(() => true);
-    const { model: other } = await this.documents.read(text, { site: { ...site, name: 'any-other', hardwareId: 'any-other' }, operators: true });
+    const { model: other } = await this.documents.read(turn, text, { site: { ...site, name: 'any-other', hardwareId: 'any-other' }, operators: true });
     const described = (entry: PublicEntry | undefined) => entry && { ...entry, targets: [] };
     return model.publicResources.map((entry, i) => isDeepStrictEqual(described(entry), described(other?.publicResources[i])));
   }
 
   private async applyModel(orgId: string, siteId: number, kind: SiteKind, model: Blueprint, operators: boolean[] = []): Promise<Outcome> {
     let sender: Applicant | undefined;
-    const contents = await this.documents.contents(model);
+    const contents = await this.documents.contents(turnOf(orgId, siteId), model);
     const problems = await this.retried<Outcome['problems'] | Outcome | null>(async () => {
       const keyed = await this.ownKeys.of(this.db.manager, orgId, siteId, model);
       const hashes = await this.secrets.hash(orgId, keyed.model, siteId);
@@ -212,8 +212,8 @@ export class BlueprintsService implements OnModuleInit {
   }
 
   /** @throws validation with every problem and its place */
-  private async read(text: string): Promise<Blueprint> {
-    const parsed = await this.documents.read(text, { format: 'auto', operators: true });
+  private async read(orgId: string, text: string): Promise<Blueprint> {
+    const parsed = await this.documents.read(turnOf(orgId), text, { format: 'auto', operators: true });
     if (parsed.ok) return parsed.model;
     throw refused(parsed.problems.map((p) => ({ path: p.path, message: p.line > 0 ? `${p.message} (line ${p.line}, column ${p.column})` : p.message })));
   }
@@ -266,6 +266,9 @@ export class BlueprintsService implements OnModuleInit {
 function entryOf({ orgId, site, kind }: Applicant, contents: string, message: string, succeeded = true): HistoryEntry {
   return { orgId, siteId: site?.siteId ?? null, name: site?.name ?? 'API', source: kind === 'api' ? 'API' : 'NEWT', kind, succeeded, message, contents };
 }
+
+/** Operators' documents, and those of sites, which take turns among themselves. */
+const turnOf = (orgId: string, siteId?: number): Turn => (siteId === undefined ? { source: `org:${orgId}` } : { source: `sites:${orgId}`, name: String(siteId) });
 
 const auditOf = (plan: Plan, gaveWay: GaveWay[]) => ({ changes: plan.changes.length, ...(gaveWay.length > 0 ? { gaveWay } : {}) });
 

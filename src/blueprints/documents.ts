@@ -1,22 +1,25 @@
 import { Injectable } from '@nestjs/common';
 import { type Blueprint, maskSecrets, parse, type Parsed, type ParseOptions, placesOf, toYaml } from '../../libs/blueprint/index.js';
-import { TaskTooLarge, Workers } from '../../libs/platform/index.js';
+import { TaskTooLarge, type Turn, Workers } from '../../libs/platform/index.js';
 
 /** Up to here a document costs less than the way to a thread and back. */
 const SMALL = 16 * 1024;
-/** The word that makes a pattern of a target's path, and what can spell it otherwise: compiling one costs what its author likes. */
-const MAY_HOLD_PATTERNS = /regex|\\|\{\{/;
+/**
+ * The word that makes a pattern of a target's path, and what can spell it otherwise: compiling one costs what its author likes. And what
+ * anchors begin with: with aliases a small document may say as much as a large one.
+ */
+const MAY_COST_MORE = /regex|\\|\{\{|&/;
 
-/** Reads and writes blueprints: large ones, and those that may hold patterns, in a worker thread. */
+/** Reads and writes blueprints: large ones, and those that may hold patterns or aliases, in a worker thread. */
 @Injectable()
 export class Documents {
   constructor(private readonly workers: Workers) {}
 
   /** As `parse`; a document that costs too much has a problem that says so. @throws capacity */
-  async read(text: string, options: Omit<ParseOptions, 'templates'> = {}): Promise<Parsed> {
+  async read(turn: Turn, text: string, options: Omit<ParseOptions, 'templates'> = {}): Promise<Parsed> {
     if (isCheap(text)) return parse(text, options);
     try {
-      return await this.workers.run<typeof parse>('parse', text, options);
+      return await this.workers.run<typeof parse>(turn, 'parse', text, options);
     } catch (error) {
       if (!(error instanceof TaskTooLarge)) throw error;
       return { ok: false, model: undefined, problems: [{ path: '', message: `the document ${error.message}`, line: 0, column: 0 }] };
@@ -24,10 +27,10 @@ export class Documents {
   }
 
   /** As `placesOf`; none of a document that costs too much. @throws capacity */
-  async places(text: string, options: Omit<ParseOptions, 'templates'>, paths: string[]): Promise<ReturnType<typeof placesOf>> {
+  async places(turn: Turn, text: string, options: Omit<ParseOptions, 'templates'>, paths: string[]): Promise<ReturnType<typeof placesOf>> {
     if (isCheap(text)) return placesOf(text, options, paths);
     try {
-      return await this.workers.run<typeof placesOf>('placesOf', text, options, paths);
+      return await this.workers.run<typeof placesOf>(turn, 'placesOf', text, options, paths);
     } catch (error) {
       if (!(error instanceof TaskTooLarge)) throw error;
       return [];
@@ -35,11 +38,11 @@ export class Documents {
   }
 
   /** The document as the history keeps it, without secrets: ready before a transaction, for the case that it needs it. @throws capacity */
-  async contents(model: Blueprint): Promise<() => string> {
+  async contents(turn: Turn, model: Blueprint): Promise<() => string> {
     const masked = maskSecrets(model);
     if (JSON.stringify(masked).length <= SMALL) return () => toYaml(masked);
     try {
-      const text = await this.workers.run<typeof toYaml>('toYaml', masked);
+      const text = await this.workers.run<typeof toYaml>(turn, 'toYaml', masked);
       return () => text;
     } catch (error) {
       if (!(error instanceof TaskTooLarge)) throw error;
@@ -48,4 +51,4 @@ export class Documents {
   }
 }
 
-const isCheap = (text: string) => Buffer.byteLength(text) <= SMALL && !MAY_HOLD_PATTERNS.test(text);
+const isCheap = (text: string) => Buffer.byteLength(text) <= SMALL && !MAY_COST_MORE.test(text);

@@ -7,7 +7,7 @@ const patterns = new HardwareIdPatterns(workers);
 afterAll(() => workers.onApplicationShutdown());
 
 const matches = async (pattern: string, hardwareId: string) => {
-  await patterns.learn(pattern);
+  await patterns.learn('org', pattern);
   return patterns.matches(pattern, hardwareId);
 };
 
@@ -28,15 +28,15 @@ describe('hardware id pattern', () => {
   });
 
   it.each(['(', '[a', 'a{5000}', '(?=a)b', '\\1'])('refuses %j, which RE2 cannot compile', async (pattern) => {
-    await expect(patterns.assert(pattern)).rejects.toThrow(/hardwareIdPattern/);
+    await expect(patterns.assert('org', pattern)).rejects.toThrow(/hardwareIdPattern/);
   });
 
   it.each(['[0-9A-Fa-f]{128}', '(?:[A-Z0-9]{4}-){8}[A-Z0-9]{4}', `(?:${'SN-[0-9]{2}|'.repeat(20)}x)`, 'x'.repeat(256)])('takes %j', async (pattern) => {
-    await patterns.assert(pattern);
+    await patterns.assert('org', pattern);
   });
 
   it.each(['(?:a?b?c?d?e?f?g?h?i?j?k?l?m?n?o?){1000}', '(?:.?){1000}', '(\\pL|\\pN|\\pS){1000}'])('refuses %j, whose program is too large', async (pattern) => {
-    await expect(patterns.assert(pattern)).rejects.toThrow(/program of \d+ instructions/);
+    await expect(patterns.assert('org', pattern)).rejects.toThrow(/program of \d+ instructions/);
   });
 
   it('a stored one that is too large matches nothing, and is never compiled here', async () => {

@@ -20,8 +20,8 @@ export class HardwareIdPatterns {
   constructor(private readonly workers: Workers) {}
 
   /** @throws validation when the pattern does not compile (rule 8) or makes too large a program; capacity */
-  async assert(pattern: string): Promise<void> {
-    const problem = await this.workers.check<typeof patternProblem>('patternProblem', pattern, MAX_PROGRAM);
+  async assert(orgId: string, pattern: string): Promise<void> {
+    const problem = await this.workers.check<typeof patternProblem>({ source: `org:${orgId}` }, 'patternProblem', pattern, MAX_PROGRAM);
     if (problem !== undefined) throw invalid('hardwareIdPattern', problem);
   }
 
@@ -29,9 +29,10 @@ export class HardwareIdPatterns {
    * Before the first match: whether a stored pattern is within the bound, which 0.1.0 did not have. One that is not matches nothing and is
    * told in the log. @throws capacity
    */
-  async learn(pattern: string): Promise<void> {
+  async learn(orgId: string, pattern: string): Promise<void> {
     if (this.known.has(pattern)) return;
-    const problem = await this.workers.check<typeof patternProblem>('patternProblem', pattern, MAX_PROGRAM);
+    // Apart from what its operators and sites have read: a claim does not wait for their documents.
+    const problem = await this.workers.check<typeof patternProblem>({ source: `claims:${orgId}` }, 'patternProblem', pattern, MAX_PROGRAM);
     if (problem !== undefined) this.logger.warn({ hardwareIdPattern: pattern }, `A stored hardware id pattern refuses every device: it ${problem}. Change the template`);
     this.known.set(pattern, { re: problem === undefined ? RE2JS.compile(pattern) : null });
   }

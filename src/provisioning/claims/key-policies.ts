@@ -28,7 +28,7 @@ export class KeyPolicies {
 
   async load(keyId: string): Promise<KeyPolicy | undefined> {
     const policy = await this.repository.policy(this.db.manager, keyId);
-    if (policy?.pattern) await this.patterns.learn(policy.pattern);
+    if (policy?.pattern) await this.patterns.learn(policy.orgId, policy.pattern);
     if (policy) this.cache.set(keyId, policy);
     else this.cache.delete(keyId);
     return policy;

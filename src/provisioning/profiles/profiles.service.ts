@@ -19,7 +19,7 @@ export class ProfilesService {
   /** @throws conflict when the name is taken, not_found for a group of another organization. */
   async create(principal: Principal, orgId: string, body: CreateProfileBody): Promise<ProfileView> {
     const { groupIds = [], ...fields } = body;
-    await this.checkBlueprint(fields.blueprint);
+    await this.checkBlueprint(orgId, fields.blueprint);
     return this.db.tx(async (tx) => {
       const row = { orgId, name: fields.name, description: fields.description ?? null, labels: fields.labels ?? {}, config: fields.config ?? {}, attributes: fields.attributes ?? {}, blueprint: fields.blueprint ?? null };
       const profile = await named(() => tx.save(Profile, row));
@@ -42,7 +42,7 @@ export class ProfilesService {
 
   async update(principal: Principal, orgId: string, profileId: number, body: UpdateProfileBody): Promise<ProfileView> {
     const { groupIds, ...fields } = body;
-    await this.checkBlueprint(fields.blueprint);
+    await this.checkBlueprint(orgId, fields.blueprint);
     if (Object.keys(body).length === 0) throw nothingToChange();
     return this.db.tx(async (tx) => {
       await this.read(tx, orgId, profileId);
@@ -69,9 +69,9 @@ export class ProfilesService {
   }
 
   /** Its templates are filled in for each site; all else is looked at now. @throws validation with every problem and its place; capacity */
-  private async checkBlueprint(text: string | null | undefined): Promise<void> {
+  private async checkBlueprint(orgId: string, text: string | null | undefined): Promise<void> {
     if (!text) return;
-    const { problems } = await this.documents.read(text, { site: 'open', operators: true });
+    const { problems } = await this.documents.read({ source: `org:${orgId}` }, text, { site: 'open', operators: true });
     if (problems.length > 0) throw invalidFields(problems.map((problem) => ({ path: 'blueprint', problem: describeProblem(problem) })));
   }
 

@@ -34,7 +34,7 @@ export class TemplatesService {
   async create(principal: Principal, orgId: string, body: CreateTemplateBody): Promise<TemplateView> {
     const may = mayApprove(principal, orgId);
     if (body.approveNewSites && !may) throw refuseApproval();
-    await this.check(body);
+    await this.check(orgId, body);
     return this.db.tx(async (tx) => {
       await assertProfile(tx, orgId, body.profileId);
       const template = await named(() => tx.save(Template, row(orgId, { ...body, approveNewSites: body.approveNewSites ?? may })));
@@ -60,7 +60,7 @@ export class TemplatesService {
     const { groupIds, ...fields } = body;
     if (Object.keys(body).length === 0) throw nothingToChange();
     if (body.approveNewSites && !mayApprove(principal, orgId)) throw refuseApproval();
-    await this.check(body);
+    await this.check(orgId, body);
     return this.db.tx(async (tx) => {
       const before = await this.read(tx, orgId, templateId);
       if (before.name === DEFAULT_TEMPLATE && body.name !== undefined && body.name !== DEFAULT_TEMPLATE) throw conflict('The default template keeps its name');
@@ -88,8 +88,8 @@ export class TemplatesService {
     });
   }
 
-  private async check(body: Partial<CreateTemplateBody>): Promise<void> {
-    if (body.hardwareIdPattern) await this.patterns.assert(body.hardwareIdPattern);
+  private async check(orgId: string, body: Partial<CreateTemplateBody>): Promise<void> {
+    if (body.hardwareIdPattern) await this.patterns.assert(orgId, body.hardwareIdPattern);
     if (body.nameTemplate) assertNameTemplate(body.nameTemplate);
   }
 

@@ -39,7 +39,7 @@ export class TargetsService implements OnModuleInit {
   /** @throws validation for a path that is no pattern; not_found for a site of another organization; conflict when the site has no internal port left. */
   async create(principal: Principal, orgId: string, resourceId: number, body: CreateTargetBody): Promise<Answer<TargetRow>> {
     const { siteId, ip, port, hcEnabled = false } = body;
-    await this.requirePattern(body);
+    await this.requirePattern(orgId, body);
     const columns: TargetColumns = {
       ...body, enabled: body.enabled ?? true, priority: body.priority ?? DEFAULT_PRIORITY, hcEnabled, hcHealth: hcEnabled ? 'unhealthy' : 'unknown',
     };
@@ -84,7 +84,7 @@ export class TargetsService implements OnModuleInit {
   async update(principal: Principal, orgId: string, targetId: number, body: UpdateTargetBody, ifMatch: number | undefined): Promise<{ target: TargetRow; version: number }> {
     // A pattern is compiled before the transaction, which then finds the one that was checked.
     const before = await this.repository.find(this.db.manager, orgId, targetId);
-    const checked = before && (await this.requirePattern(changed(before, cleared(body))));
+    const checked = before && (await this.requirePattern(orgId, changed(before, cleared(body))));
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, targetId, body, ifMatch, checked ?? null));
@@ -150,9 +150,9 @@ export class TargetsService implements OnModuleInit {
   }
 
   /** @returns the pattern that was checked, if there is one. @throws validation when it is none; capacity */
-  private async requirePattern(paths: Paths): Promise<string | null> {
+  private async requirePattern(orgId: string, paths: Paths): Promise<string | null> {
     const pattern = patternOf(paths);
-    const problem = pattern === null ? undefined : await this.workers.check<typeof patternProblem>('patternProblem', pattern);
+    const problem = pattern === null ? undefined : await this.workers.check<typeof patternProblem>({ source: `org:${orgId}` }, 'patternProblem', pattern);
     if (problem !== undefined) throw invalid('path', problem);
     return pattern;
   }
