@@ -6,4 +6,4 @@ export const mayApprove = ({ have }: Principal, orgId: string): boolean => grant
 
 /** For who asks for that and may not. */
 export const refuseApproval = () =>
-  new AppError('permission_denied', 'approveNewSites: true needs the action updateSite', { fields: [{ path: 'approveNewSites', problem: 'needs the action updateSite' }] });
+  new AppError('permission_denied', 'A key or template with approveNewSites: true needs the action updateSite', { fields: [{ path: 'approveNewSites', problem: 'needs the action updateSite' }] });

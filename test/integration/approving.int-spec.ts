@@ -10,7 +10,8 @@ interface Template { templateId: number; approveNewSites: boolean }
 
 const PASSWORD = 'battery staple';
 const PROVISIONER: Action[] = [
-  'createSiteProvisioningKey', 'updateSiteProvisioningKey', 'listSiteProvisioningKeys', 'createProvisioningTemplate', 'updateProvisioningTemplate', 'getProvisioningTemplate',
+  'createSiteProvisioningKey', 'updateSiteProvisioningKey', 'listSiteProvisioningKeys', 'rotateSiteProvisioningKey', 'createProvisioningTemplate',
+  'updateProvisioningTemplate', 'getProvisioningTemplate',
 ];
 let database: TestDatabase;
 let server: TestApp;
@@ -81,6 +82,27 @@ describe.each([['an API key', apiKey], ['a person', session]] as const)('%s with
     const approving = (await makeKey(server.root)).body.data;
     expect((await changeKey(api, approving, { name: 'renamed' })).body).toMatchObject({ status: 200, data: { name: 'renamed', approveNewSites: true } });
     expect((await changeKey(api, approving, { approveNewSites: false })).status).toBe(200);
+  });
+
+  it('gets no secret of one that approves, and makes none approve again, more or for longer', async () => {
+    const api = await holding(PROVISIONER);
+    const validUntil = new Date(Date.now() + 3_600_000).toISOString();
+    const later = new Date(Date.now() + 7_200_000).toISOString();
+    const approving = (await makeKey(server.root, { maxBatchSize: 5, validUntil })).body.data;
+    const rotate = (key: Key) => api.post<Key>(`/org/${org}/site-provisioning-key/${key.siteProvisioningKeyId}/rotate`, { overlapSeconds: 0 });
+    expect((await rotate(approving)).body).toMatchObject(denied);
+    for (const body of [{ maxBatchSize: 6 }, { maxBatchSize: null }, { validUntil: later }, { validUntil: null }]) {
+      expect((await changeKey(api, approving, body)).body, JSON.stringify(body)).toMatchObject(denied);
+    }
+    // Less is anybody's to take away, but not to give back.
+    for (const body of [{ maxBatchSize: 4 }, { status: 'disabled' }]) expect((await changeKey(api, approving, body)).status, JSON.stringify(body)).toBe(200);
+    for (const body of [{ status: 'active' }, { maxBatchSize: 5 }]) expect((await changeKey(api, approving, body)).body, JSON.stringify(body)).toMatchObject(denied);
+    expect((await changeKey(server.root, approving, { status: 'active' })).status).toBe(200);
+    expect(await statusOfClaim(approving)).toBe('approved');
+    // With keys that do not approve he does as he likes.
+    const pending = (await makeKey(api, { maxBatchSize: 1, status: 'disabled' })).body.data;
+    expect((await changeKey(api, pending, { status: 'active', maxBatchSize: null, validUntil: later })).status).toBe(200);
+    expect(await statusOfClaim((await rotate(pending)).body.data)).toBe('pending');
   });
 
   it('makes no template that approves, and changes none into one', async () => {

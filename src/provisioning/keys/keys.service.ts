@@ -65,7 +65,7 @@ export class KeysService {
     return this.read(this.db.manager, orgId, keyId);
   }
 
-  /** @throws permission_denied when the key would begin to approve at once, to who may not; not_found for the template too, conflict on a revoked key, validation when fields contradict each other or the uses so far. */
+  /** @throws permission_denied when the key would approve more sites at once than before, to who may not have any approved; not_found for the template too, conflict on a revoked key, validation when fields contradict each other or the uses so far. */
   async update(principal: Principal, orgId: string, keyId: string, body: UpdateKeyBody): Promise<KeyView> {
     const { validUntil, maxBatchSize, status, ...rest } = body;
     if (Object.keys(body).length === 0) throw nothingToChange();
@@ -85,8 +85,7 @@ export class KeysService {
       if (!updated) throw notFound('Provisioning template');
       await this.done(tx, principal, orgId, keyId, 'update', { fields: Object.keys(body) }, ended);
       const after = await this.read(tx, orgId, keyId);
-      // Also by going back to its template, or over to another one.
-      if (after.approveNewSites && !before.approveNewSites && !may) throw refuseApproval();
+      if (approvesMore(before, after) && !may) throw refuseApproval();
       return after;
     };
     return status === 'disabled' ? this.db.txFirst(change) : this.db.tx(change);
@@ -102,12 +101,16 @@ export class KeysService {
     });
   }
 
-  /** A new secret for the same key; the old one works until the overlap ends. @throws conflict on a revoked key. */
+  /**
+   * A new secret for the same key; the old one works until the overlap ends. Whoever holds the secret of a key that approves has sites approved.
+   * @throws permission_denied for such a key, to who may not have any approved; conflict on a revoked key.
+   */
   async rotate(principal: Principal, orgId: string, keyId: string, body: RotateKeyBody): Promise<CreatedKeyView> {
     const secret = newKeySecret(keyId);
     const hash = sha256(secret);
     const change = async (tx: EntityManager, ended?: Ended): Promise<CreatedKeyView> => {
       const key = await this.lockLive(tx, orgId, keyId);
+      if (!mayApprove(principal, orgId) && (await this.read(tx, orgId, keyId)).approveNewSites) throw refuseApproval();
       await this.repository.rotate(tx, keyId, key.generation + 1, hash, secret.slice(-4), body.overlapSeconds);
       await this.done(tx, principal, orgId, keyId, 'rotate', { generation: key.generation + 1, overlapSeconds: body.overlapSeconds }, ended);
       return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
@@ -145,6 +148,14 @@ export class KeysService {
     return key;
   }
 }
+
+/** Whether a key has sites approved that it would not have before: by its own word, a template's, or because it works again, for more or for longer. */
+const approvesMore = (before: KeyView, after: KeyView): boolean =>
+  after.approveNewSites &&
+  (!before.approveNewSites ||
+    (before.status === 'disabled' && after.status === 'active') ||
+    (after.maxBatchSize ?? Infinity) > (before.maxBatchSize ?? Infinity) ||
+    (after.validUntil?.getTime() ?? Infinity) > (before.validUntil?.getTime() ?? Infinity));
 
 /** "" and null mean none. @throws validation for text that is no instant, and for the past (rule 8). */
 function parseInstant(text: string | null | undefined): Date | undefined {
