@@ -1,6 +1,7 @@
 // `npm run bench [-- --only claims,flat --runs 3 --quick]`: starts what it measures, prints one table, leaves nothing running.
-import { setUp } from './setup.mjs';
+import { help, setUp } from './setup.mjs';
 
+help('npm run bench [-- --quick --runs N --only claims,flat,machine,http,sessions,refusals,hostile,resources]');
 setUp();
 const { run } = await import('../test/load/bench.mjs');
 process.exitCode = await run(process.argv.slice(2));

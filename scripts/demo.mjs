@@ -8,9 +8,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { root, setUp } from './setup.mjs';
+import { help, root, setUp } from './setup.mjs';
 
 const MACHINES = 25;
+help('npm run demo: a rollout of 25 machines on this one, gone at the end; it takes no arguments');
 setUp();
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-demo-'));
 // PostgreSQL does not run as root; under root it is another account that must get through.

@@ -14,6 +14,13 @@ export function fail(sentence) {
   process.exit(1);
 }
 
+/** Asked for help, prints the usage and ends the process, before anything is installed, built or run. */
+export function help(usage) {
+  if (!process.argv.slice(2).some((argument) => ['--help', '-h', 'help'].includes(argument))) return;
+  process.stdout.write(`${usage}\n`);
+  process.exit(0);
+}
+
 /** Node, packages and build, whatever of them is missing or out of date. */
 export function setUp() {
   process.chdir(root);

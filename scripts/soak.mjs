@@ -1,7 +1,8 @@
 // `npm run soak [-- --only restarts,crash --times N]`: repeats what must not be lost by chance, prints a report, fails when anything did.
 import { parseArgs } from 'node:util';
-import { fail, setUp } from './setup.mjs';
+import { fail, help, setUp } from './setup.mjs';
 
+help('npm run soak [-- --only restarts,terminate,crash,freeze --times N]');
 setUp();
 const { runScenario, scenarios } = await import('../test/soak/scenarios.mjs');
 const { only, times } = parse();
