@@ -7,7 +7,7 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from '../libs/platform/d
 import { AccessModule } from './access/index.js';
 import { foundation } from './app.module.js';
 import { AuditModule } from './audit/index.js';
-import { ADMIN_USAGE, AdminCommands, AdminModule, AdminUsageError, checkDatabase, prepareDatabase, reportDatabase, sentenceFor } from './bootstrap/index.js';
+import { ADMIN_USAGE, adminCommandOf, AdminCommands, AdminModule, AdminUsageError, checkDatabase, prepareDatabase, reportDatabase, sentenceFor } from './bootstrap/index.js';
 import { MIGRATIONS } from './schema.js';
 
 @Module({})
@@ -25,19 +25,19 @@ const CLOSE_MS = 5_000;
  * @returns the exit code, once everything is printed.
  */
 async function main(args: string[]): Promise<number> {
-  if (args.length === 0) throw new AdminUsageError();
+  const command = adminCommandOf(args);
   const loaded = loadConfig(process.env, process.cwd(), { existing: true });
   const log = { info: () => undefined, warn: (text: string) => void process.stderr.write(`${text}\n`) };
   let postgres: EmbeddedPostgres | undefined;
   try {
     if (loaded.databaseUrl === undefined) postgres = await startEmbeddedPostgres({ dataDir: loaded.dataDir, log, shared: true });
     const url = loaded.databaseUrl ?? postgres!.url;
-    if (args.length === 1 && args[0] === 'check') return await check(url, loaded, log.warn);
+    if (command[0] === 'check') return await check(url, loaded, log.warn);
     const databaseUrl = await prepareDatabase(url, MIGRATIONS, bootPatience(loaded, log.warn));
     const config = new Config({ ...loaded, databaseUrl, databasePoolSize: 2 });
     const app = await NestFactory.createApplicationContext(AdminApp.forRoot(config), { logger: ['error'], abortOnError: false });
     try {
-      await print(process.stdout, await app.get(AdminCommands, { strict: false }).run(args));
+      await print(process.stdout, await app.get(AdminCommands, { strict: false }).run(command));
       return 0;
     } finally {
       await Promise.race([app.close(), delay(CLOSE_MS)]);

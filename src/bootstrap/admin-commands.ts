@@ -15,6 +15,22 @@ export class AdminUsageError extends Error {
   override readonly name = 'AdminUsageError';
 }
 
+/** What works in the house; `check` comes before there is one. */
+export type AdminCommand = ['root-key list', undefined] | ['root-key create', string | undefined] | ['root-key revoke' | 'reset-password' | 'verify-user', string];
+
+/** Looks at nothing but the arguments: a mistyped command reaches no database, which it would migrate. @throws AdminUsageError */
+export function adminCommandOf(args: string[]): ['check', undefined] | AdminCommand {
+  const words = args[0] === 'root-key' ? 2 : 1;
+  const command = args.slice(0, words).join(' ');
+  const [argument, ...rest] = args.slice(words);
+  if (rest.length === 0) {
+    if ((command === 'check' || command === 'root-key list') && argument === undefined) return [command, argument];
+    if (command === 'root-key create') return [command, argument];
+    if ((command === 'root-key revoke' || command === 'reset-password' || command === 'verify-user') && argument !== undefined) return [command, argument];
+  }
+  throw new AdminUsageError();
+}
+
 /** What somebody who may log in to the server's machine can do without a credential; audited under his account's name. */
 @Injectable()
 export class AdminCommands {
@@ -26,18 +42,21 @@ export class AdminCommands {
     private readonly apiKeys: ApiKeysService,
   ) {}
 
-  /** @returns what to print. @throws AdminUsageError, StartError with one sentence. */
-  async run(args: string[]): Promise<string> {
-    const command = args.slice(0, args[0] === 'root-key' ? 2 : 1).join(' ');
-    const [argument, ...rest] = args.slice(args[0] === 'root-key' ? 2 : 1);
-    if (rest.length > 0) throw new AdminUsageError();
+  /** @returns what to print. @throws StartError with one sentence. */
+  async run([command, argument]: AdminCommand): Promise<string> {
     if ((await readSetting(this.db.manager, 'first_run_at')) === null) throw new StartError('This Gatehouse was never started; npm start sets it up.');
-    if (command === 'root-key list' && argument === undefined) return this.list();
-    if (command === 'root-key create') return this.create(argument ?? 'admin command');
-    if (command === 'root-key revoke' && argument !== undefined) return this.revoke(argument);
-    if (command === 'reset-password' && argument !== undefined) return this.resetPassword(argument);
-    if (command === 'verify-user' && argument !== undefined) return this.verify(argument);
-    throw new AdminUsageError();
+    switch (command) {
+      case 'root-key list':
+        return this.list();
+      case 'root-key create':
+        return this.create(argument ?? 'admin command');
+      case 'root-key revoke':
+        return this.revoke(argument);
+      case 'reset-password':
+        return this.resetPassword(argument);
+      case 'verify-user':
+        return this.verify(argument);
+    }
   }
 
   private async verify(email: string): Promise<string> {

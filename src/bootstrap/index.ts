@@ -1,4 +1,4 @@
-export { ADMIN_USAGE, AdminCommands, AdminUsageError } from './admin-commands.js';
+export { ADMIN_USAGE, adminCommandOf, AdminCommands, AdminUsageError } from './admin-commands.js';
 export { AdminModule } from './admin.module.js';
 export { BootstrapModule } from './bootstrap.module.js';
 export { firstSecrets, nextKey, whereabouts } from './banner.js';

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
-import { startServer, TEST_ADMIN, TEST_MASTER_KEY, TEST_ROOT_KEY, until, type TestServer } from '../support/server.js';
+import { freePort, startServer, TEST_ADMIN, TEST_MASTER_KEY, TEST_ROOT_KEY, until, type TestServer } from '../support/server.js';
 
 const program = fileURLToPath(new URL('../../dist/src/admin.js', import.meta.url));
 let folder: string;
@@ -100,6 +100,12 @@ it('answers mistakes with a sentence, and wrong arguments with its usage', async
   expect(await admin({ DATA_DIR: 'mistyped' }, 'root-key', 'list')).toMatchObject({ code: 1, stderr: expect.stringContaining('No Gatehouse was ever started with DATA_DIR') });
   expect(existsSync(join(folder, 'mistyped'))).toBe(false);
   expect(await admin(env, 'root-key', 'steal')).toMatchObject({ code: 64, stderr: expect.stringContaining('npm run admin -- root-key list') });
+});
+
+it('reaches no database for a mistyped command, which must not migrate one', async () => {
+  // Nothing listens there: whoever tries waits.
+  const env = { DATABASE_URL: `postgres://u:p@127.0.0.1:${await freePort()}/d` };
+  expect(await admin(env, 'chek')).toMatchObject({ code: 64, stdout: '', stderr: expect.stringMatching(/^Usage/) });
 });
 
 it('is told by --help what there is, without a build and without a database', async () => {
