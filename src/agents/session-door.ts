@@ -39,6 +39,8 @@ export class SessionDoor {
     this.trusts = proxyAddr.compile([...config.trustProxy]);
     this.wss = new WebSocketServer({
       noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: AGENT_LIMITS.maxFrameBytes, autoPong: false,
+      // One message of a session in a turn of the event loop: a megabyte of small ones would otherwise be one turn of seconds for everybody.
+      allowSynchronousEvents: false,
       WebSocket: socketClass(eventsFor(registry, dispatch)),
     });
   }

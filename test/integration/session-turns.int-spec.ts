@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { MessageDispatch } from '../../src/agents/message-dispatch.js';
+import { newHardwareId, newNonce, newtToken, register, TestOrg } from '../support/api.js';
+import { type House, openHouse } from '../support/house.js';
+import { TestSession } from '../support/session.js';
+
+let house: House;
+beforeAll(async () => {
+  house = await openHouse();
+});
+afterAll(() => house?.close());
+
+it('a session that sends thousands of messages at once has one of them handled in a turn of the event loop', async () => {
+  const org = await TestOrg.create(house.root);
+  const { siteProvisioningKey: provisioningKey } = await org.key();
+  const { newtId, secret } = (await register(house.root.url, { provisioningKey, hardwareId: newHardwareId(), claimNonce: newNonce() })).body.data;
+  const { token } = (await newtToken(house.root.url, newtId, secret)).body.data;
+  const session = await TestSession.connect(`${house.root.url.replace('http', 'ws')}/api/v1/ws`, token);
+  await session.settled();
+
+  let turn = 0;
+  let over = false;
+  const next = (): void => {
+    turn++;
+    if (!over) setImmediate(next);
+  };
+  const perTurn = new Map<number, number>();
+  const handled = vi.spyOn(house.get(MessageDispatch), 'receive').mockImplementation(() => void perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1));
+  setImmediate(next);
+  try {
+    const socket = (session.ws as unknown as { _socket: { cork(): void; uncork(): void } })._socket;
+    socket.cork();
+    for (let i = 0; i < 2000; i++) session.send('newt/ping', {});
+    socket.uncork();
+    await vi.waitUntil(() => handled.mock.calls.length === 2000, { timeout: 60_000 });
+  } finally {
+    over = true;
+    handled.mockRestore();
+    session.ws.terminate();
+  }
+  // Where in a turn the counter stands is not said, hence two.
+  expect(Math.max(...perTurn.values())).toBeLessThanOrEqual(2);
+});
