@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 // emitDecoratorMetadata from tsconfig.json (test/metadata.spec.ts proves it).
 // A limit is for a test that hangs, with a cause of its own to say sooner (`until`, `startServer`): never for one that is slow because the
 // machine is busy.
-const limits = { testTimeout: 240_000, hookTimeout: 240_000 };
+const limits = { testTimeout: 900_000, hookTimeout: 600_000 };
 const database = { globalSetup: 'test/support/global-setup.ts', ...limits };
 
 export default defineConfig({
