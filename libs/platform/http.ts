@@ -11,6 +11,7 @@ import { ANSWER, Answer, type AnswerOptions } from './answers.js';
 import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
 import type { Config } from './config.js';
 import { AppError, refusedMeanwhile, sqlState, unavailable } from './errors.js';
+import { answerInTurn } from './pipelining.js';
 import { UnfinishedRequests, unfinishedBounds } from './unfinished.js';
 import { entityTag } from './versions.js';
 
@@ -84,13 +85,13 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
     clientErrorHandler: refuseUnreadable,
   } as never);
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  answerInTurn(fastify.server);
   fastify.decorateRequest('arrivedAt', 0);
   fastify.decorateRequest('viaIntegration', false);
   fastify.addHook('onRequest', (request, reply, done) => {
     const r = request as GatehouseRequest;
     // Secrets are answered in more places than one, and no answer of the API is for a cache.
     if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
-    r.arrivedAt = performance.now();
     r.viaIntegration = request.originalUrl.startsWith('/v1');
     if (r.viaIntegration && request.headers.origin !== undefined) allowAnyOrigin(request, reply);
     if (adapter.draining && request.url !== '/healthz') {
@@ -99,6 +100,11 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
     }
     if (r.viaIntegration && request.method === 'OPTIONS') return void reply.code(204).send();
     checkUrl(request.originalUrl);
+    done();
+  });
+  // Once all of it is here: whoever sends a body slowly must not hold the answers of others back (claims.md rule 2, the floor).
+  fastify.addHook('preValidation', (request, _reply, done) => {
+    (request as GatehouseRequest).arrivedAt = performance.now();
     done();
   });
   fastify.addHook('onRoute', (route) => {

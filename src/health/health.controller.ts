@@ -29,7 +29,8 @@ export class HealthController {
     if (!(await this.database.check())) throw databaseAway();
     if (this.disk.isFull) throw databaseFull();
     const seconds = this.feed.heldBackFor;
-    return { status: 'ok', database: 'ok', eventFeed: seconds === 0 ? 'ok' : `held back for ${seconds} s by an open transaction` };
+    const { silentFor } = this.database;
+    return { status: 'ok', database: silentFor === 0 ? 'ok' : `slow: no answer for ${silentFor} s`, eventFeed: seconds === 0 ? 'ok' : `held back for ${seconds} s by an open transaction` };
   }
 
   /** integration-api.md §2, row 0: bare, no envelope. */

@@ -7,6 +7,7 @@ export class AliveView {
 /** The process can serve: PostgreSQL answers, and the schema was brought up to date before this server listened. */
 export class ReadyView {
   status: string;
+  /** `ok`, or for how long it has owed an answer. The server serves all the same, as fast as it answers. */
   database: string;
   /** `ok`, or for how long one open transaction has held the event feed back. The server serves all the same. */
   eventFeed: string;

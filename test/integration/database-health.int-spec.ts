@@ -27,8 +27,10 @@ it('a late answer makes nobody away; requests go on waiting for it', async () =>
   proxy.hold();
   rounds(10);
   expect(health.isAway).toBe(false);
+  expect(health.silentFor).toBe(9);
   proxy.release();
   expect(await health.check()).toBe(true);
+  expect(health.silentFor).toBe(0);
   // Every silence is counted from its own beginning.
   proxy.hold();
   rounds(10);

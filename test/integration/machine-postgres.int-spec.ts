@@ -27,6 +27,16 @@ describe.skipIf(!found)('on the PostgreSQL of the machine', () => {
     await cluster?.stop();
   });
 
+  it('a peer that vanished is noticed within seconds', async () => {
+    const url = new URL(cluster.url);
+    url.search = '?sslmode=disable';
+    url.hostname = '127.0.0.1';
+    const client = await new DatabaseClient(clientOptions(url.href, 'test')).connect();
+    const { rows } = await client.query<{ name: string; setting: string }>(`SELECT name, setting FROM pg_settings WHERE name LIKE 'tcp_%' ORDER BY name`);
+    await client.end();
+    expect(rows.map((row) => `${row.name} ${row.setting}`)).toEqual(['tcp_keepalives_count 3', 'tcp_keepalives_idle 10', 'tcp_keepalives_interval 5', 'tcp_user_timeout 10000']);
+  });
+
   it('each sslmode encrypts and checks as libpq says', async () => {
     const url = (mode: string, root?: string): string => {
       const changed = new URL(cluster.url);

@@ -27,6 +27,11 @@ export class DatabaseHealth implements OnApplicationShutdown {
     return this.away;
   }
 
+  /** Seconds for which PostgreSQL has owed an answer, while it is not away. */
+  get silentFor(): number {
+    return this.away ? 0 : this.silentRounds;
+  }
+
   /** Somebody's statement failed for want of a connection: ask now rather than at the next round. */
   suspect(): void {
     void this.ask();

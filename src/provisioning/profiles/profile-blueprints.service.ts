@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Db, Hooks, isOutage, Notices } from '../../../libs/platform/index.js';
+import { AppError, Db, Hooks, isOutage, Notices } from '../../../libs/platform/index.js';
 import { BlueprintsService } from '../../blueprints/index.js';
 import { ProfileBlueprintsRepository } from './profile-blueprints.repository.js';
 
@@ -74,7 +74,9 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
       await this.repository.settle(this.db.manager, siteId);
       return true;
     } catch (error) {
-      if (!isOutage(error)) this.logger.error({ err: error, siteId }, 'The blueprint of a profile could not be applied');
+      // Owed still; a full queue of documents is no fault of this one.
+      const later = isOutage(error) || (error instanceof AppError && error.code === 'capacity');
+      if (!later) this.logger.error({ err: error, siteId }, 'The blueprint of a profile could not be applied');
       return false;
     }
   }
