@@ -43,8 +43,9 @@ export class House {
 
   /** Should this process be killed, the database goes with it. */
   #watch() {
-    this.watchdog?.stdin.destroy();
+    // Killed first: the end of its standard input is what it cleans up at.
     this.watchdog?.kill('SIGKILL');
+    this.watchdog?.stdin.destroy();
     const folders = [this.folder, this.postgres.relocatedTo, this.postgres.folder].filter(Boolean);
     this.watchdog = spawn(process.execPath, [watchdog, String(this.postgres.postmasterPid), ...folders], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
     this.watchdog.unref();
