@@ -1,16 +1,13 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
-import { isLabels, LABELS_RULE } from '../contracts/index.js';
+import { hasControlCharacters, isLabels, LABELS_RULE } from '../contracts/index.js';
 import { nameProblem, normalName } from '../contracts/names.js';
-
-// eslint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 const rule = (name: string, validate: (value: unknown) => boolean, message: string, options?: ValidationOptions) =>
   ValidateBy({ name, validator: { validate: (value) => validate(value), defaultMessage: () => `$property ${message}` } }, options);
 
-export const hasControlCharacters = (text: string) => CONTROL.test(text);
+export { hasControlCharacters };
 
 /** As {@link isLabels}. */
 export const IsLabels = () => rule('isLabels', isLabels, LABELS_RULE);
@@ -41,7 +38,7 @@ export const IsName = () =>
 
 /** Text of one line: no control characters. */
 export const NoControlCharacters = (options?: ValidationOptions) =>
-  rule('noControlCharacters', (v) => typeof v === 'string' && !CONTROL.test(v), 'must not contain control characters', options);
+  rule('noControlCharacters', (v) => typeof v === 'string' && !hasControlCharacters(v), 'must not contain control characters', options);
 
 /** An IPv4 CIDR from /8 to /32 without host bits: `100.90.128.0/17`, not `100.90.128.1/17`. */
 export const IsIpv4Range = () => rule('isIpv4Range', isIpv4Range, 'must be an IPv4 CIDR from /8 to /32 without host bits');
