@@ -7,7 +7,12 @@ import { defineConfig } from 'vitest/config';
 const limits = { testTimeout: 900_000, hookTimeout: 600_000 };
 const database = { globalSetup: 'test/support/global-setup.ts', ...limits };
 
+// `#platform` and its like are the sources here; a built server takes them from dist (package.json, "imports").
+const conditions = ['gatehouse-source', 'module', 'node', 'development|production'];
+
 export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: ['gatehouse-source', 'node', 'module-sync'] } },
   test: {
     pool: 'forks',
     // Many files wait more than they compute: for a server that is gone, for a lease to end.

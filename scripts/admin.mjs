@@ -1,7 +1,7 @@
-// `npm run admin -- …`: see src/bootstrap/admin-usage.txt for the commands. Asked for them, it builds and touches nothing.
+// `npm run admin -- …`: see src/first-run/admin-usage.txt for the commands. Asked for them, it builds and touches nothing.
 import { readFileSync } from 'node:fs';
 import { help, setUp } from './setup.mjs';
 
-help(readFileSync(new URL('../src/bootstrap/admin-usage.txt', import.meta.url), 'utf8').trimEnd());
+help(readFileSync(new URL('../src/first-run/admin-usage.txt', import.meta.url), 'utf8').trimEnd());
 setUp();
 await import('../dist/src/admin.js');

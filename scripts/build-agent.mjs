@@ -13,13 +13,14 @@ const { version } = JSON.parse(await readFile(join(root, 'libs/agent/package.jso
 
 const { outputFiles } = await build({
   absWorkingDir: root,
-  entryPoints: ['libs/agent/src/main.ts'],
+  entryPoints: ['libs/agent/src/cli/main.ts'],
   outfile: `dist/agent/${name}`,
   bundle: true,
   write: false,
   platform: 'node',
   target: 'node20.19',
   format: 'esm',
+  conditions: ['gatehouse-source'],
   minify: true,
   legalComments: 'inline',
   // Optional natives and niceties that their users do without; a bundle has no place for them.

@@ -2,12 +2,12 @@ import 'reflect-metadata';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { bootPatience, Config, loadConfig } from '../libs/platform/index.js';
+import { bootPatience, Config, loadConfig } from '#platform';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../libs/platform/database/embedded-postgres.js';
 import { AccessModule } from './access/index.js';
 import { foundation } from './app.module.js';
 import { AuditModule } from './audit/index.js';
-import { ADMIN_USAGE, adminCommandOf, AdminCommands, AdminModule, AdminUsageError, checkDatabase, prepareDatabase, reportDatabase, sentenceFor } from './bootstrap/index.js';
+import { ADMIN_USAGE, adminCommandOf, AdminCommands, AdminModule, AdminUsageError, checkDatabase, prepareDatabase, reportDatabase, sentenceFor } from './first-run/index.js';
 import { MIGRATIONS } from './schema.js';
 
 @Module({})

@@ -1,12 +1,12 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
-import { Config, DatabaseModule, loggerOptions, PlatformModule } from '../libs/platform/index.js';
+import { Config, DatabaseModule, loggerOptions, PlatformModule } from '#platform';
 import { AccessModule, ApiKey, Role, User } from './access/index.js';
 import { ApprovalsModule, Tombstone } from './approvals/index.js';
 import { AgentsModule } from './agents/index.js';
 import { AuditModule } from './audit/index.js';
 import { BlueprintsModule } from './blueprints/index.js';
-import { BootstrapModule } from './bootstrap/index.js';
+import { BootstrapModule } from './first-run/index.js';
 import { ClientsModule } from './clients/index.js';
 import { HealthModule } from './health/index.js';
 import { Org, OrgsModule } from './orgs/index.js';

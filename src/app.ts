@@ -4,7 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { boundUnfinished, type Config, createAdapter, serveDocument, validationPipe } from '../libs/platform/index.js';
+import { boundUnfinished, type Config, createAdapter, serveDocument, validationPipe } from '#platform';
 import { AgentSocketAdapter } from './agents/index.js';
 import { AppModule } from './app.module.js';
 

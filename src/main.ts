@@ -6,10 +6,10 @@ import { createRequire } from 'node:module';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { DataSource } from 'typeorm';
-import { bootPatience, Config, loadConfig, reloadKeyPair, serveMetrics } from '../libs/platform/index.js';
+import { bootPatience, Config, loadConfig, reloadKeyPair, serveMetrics } from '#platform';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../libs/platform/database/embedded-postgres.js';
 import { createApp } from './app.js';
-import { checkMachine, FirstRun, firstSecrets, nextKey, prepareDatabase, sentenceFor, whereabouts, writePidFile } from './bootstrap/index.js';
+import { checkMachine, FirstRun, firstSecrets, nextKey, prepareDatabase, sentenceFor, whereabouts, writePidFile } from './first-run/index.js';
 import { MIGRATIONS } from './schema.js';
 
 /** The server closes before its database does, and both within the 10 s that a supervisor grants. */

@@ -1,8 +1,8 @@
 import { parentPort } from 'node:worker_threads';
-import { parse, patternProblem, placesOf, toYaml } from '../libs/blueprint/index.js';
-import type { Task, TaskResult } from '../libs/platform/workers.js';
+import { parse, patternProblem, placesOf, toYaml } from '#blueprint';
+import type { Task, TaskResult } from '../libs/platform/runtime/workers.js';
 
-/** The program of a worker thread: what it can be asked for (libs/platform/workers.ts). */
+/** The program of a worker thread: what it can be asked for (libs/platform/runtime/workers.ts). */
 const TASKS: Record<string, (...args: never[]) => unknown> = { parse, patternProblem, placesOf, toYaml };
 
 parentPort!.on('message', ({ name, args }: Task) => {

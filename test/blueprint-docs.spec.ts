@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { environmentTemplates, fromDockerLabels, parse } from '../libs/blueprint/index.js';
+import { environmentTemplates, fromDockerLabels, parse } from '#blueprint';
 
 const text = readFileSync(new URL('../docs/blueprints.md', import.meta.url), 'utf8');
 

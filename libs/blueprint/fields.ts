@@ -1,4 +1,4 @@
-import { nameProblem, normalName } from '../contracts/names.js';
+import { nameProblem, normalName } from '#contracts';
 import { isNull, kindName, type ListNode, type MapEntry, type MapNode, type TreeNode } from './node.js';
 import { nearest } from './nearest.js';
 import { below, type Problems, shown } from './problem.js';

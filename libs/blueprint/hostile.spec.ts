@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nameKey, normalName } from '../contracts/names.js';
+import { nameKey, normalName } from '#contracts';
 import { anyBlueprint } from '../../test/support/blueprints.js';
 import { digestOf, environmentTemplates, parse, toYaml } from './index.js';
 import type { PublicResource } from './model.js';

@@ -1,5 +1,5 @@
-import { isLabels, LABELS_RULE } from '../contracts/labels.js';
-import { nameKey } from '../contracts/names.js';
+import { isLabels, LABELS_RULE } from '#contracts';
+import { nameKey } from '#contracts';
 import { Fields, PORT, type TextRule } from './fields.js';
 import type { Auth, Maintenance, PublicEntry, PublicResource, Rule, Target, TargetRights } from './model.js';
 import { isEmail, isFullDomain, isHostHeader, isHostName, RULE_FORMS } from './syntax.js';

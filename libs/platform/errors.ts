@@ -1,5 +1,5 @@
 import { QueryRunnerAlreadyReleasedError } from 'typeorm';
-import { ERROR_STATUS, type ErrorCode } from '../contracts/errors.js';
+import { ERROR_STATUS, type ErrorCode } from '#contracts';
 
 export interface ErrorDetails {
   /** Seconds; becomes `Retry-After`. */

@@ -1,17 +1,17 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
-import { TenantResolvers } from './access.js';
-import { Config } from './config.js';
-import { KeyRing } from './crypto.js';
-import { HashQueue } from './hash-queue.js';
-import { Hooks } from './hooks.js';
-import { EnvelopeInterceptor, HttpErrorFilter } from './http.js';
-import { IdempotencyInterceptor } from './idempotency.js';
-import { Mailer } from './mail.js';
-import { RefusalLimiter } from './refusal-limiter.js';
-import { Retention } from './retention.js';
-import { StrictQueryInterceptor } from './strict-query.js';
-import { Workers } from './workers.js';
+import { TenantResolvers } from './access/route-access.js';
+import { Config } from './config/config.js';
+import { KeyRing } from './crypto/crypto.js';
+import { HashQueue } from './crypto/hash-queue.js';
+import { Hooks } from './runtime/hooks.js';
+import { EnvelopeInterceptor, HttpErrorFilter } from './http/fastify-adapter.js';
+import { IdempotencyInterceptor } from './http/idempotency.js';
+import { Mailer } from './runtime/mail.js';
+import { RefusalLimiter } from './access/refusal-limiter.js';
+import { Retention } from './database/retention.js';
+import { StrictQueryInterceptor } from './http/strict-query.js';
+import { Workers } from './runtime/workers.js';
 
 /** What every module stands on, apart from the database. */
 @Global()

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { describe, expect, it, vi } from 'vitest';
-import { AppError, type Principal, type RouteScope, TenantResolvers } from '../../libs/platform/index.js';
+import { AppError, type Principal, type RouteScope, TenantResolvers } from '#platform';
 import { AccessGuard } from './access.guard.js';
-import type { Presented } from './presented.js';
+import type { Presented } from './request-credential.js';
 
 Logger.overrideLogger(false);
 

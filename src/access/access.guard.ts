@@ -1,11 +1,11 @@
 import { type CanActivate, type ExecutionContext, Injectable, Logger } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { grants } from '../../libs/contracts/index.js';
+import { grants } from '#contracts';
 import {
   AppError, databaseAway, DatabaseHealth, type GatehouseRequest, notFound, type Principal, ROUTE_SCOPE, type RouteScope, TenantResolvers,
-} from '../../libs/platform/index.js';
+} from '#platform';
 import { anonymous, Authenticator } from './authenticator.js';
-import { CSRF_HEADER, CSRF_VALUE, type Presented } from './presented.js';
+import { CSRF_HEADER, CSRF_VALUE, type Presented } from './request-credential.js';
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { isIP } from 'node:net';
-import { AppError, Config, type GatehouseRequest, type Principal, RefusalLimiter, sha256 } from '../../libs/platform/index.js';
+import { AppError, Config, type GatehouseRequest, type Principal, RefusalLimiter, sha256 } from '#platform';
 import { ApiKeysService } from './api-keys/api-keys.service.js';
-import { type Presented, presentedBy, SECURE_SESSION_COOKIE, SESSION_COOKIE } from './presented.js';
+import { type Presented, presentedBy, SECURE_SESSION_COOKIE, SESSION_COOKIE } from './request-credential.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { SiteCredentialsService } from './site-credentials/site-credentials.service.js';
 

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiNoContentResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
-import { Caller, ErrorAnswers, type GatehouseRequest, type Principal, Public, Returns, SiteAccess } from '../../libs/platform/index.js';
+import { Caller, ErrorAnswers, type GatehouseRequest, type Principal, Public, Returns, SiteAccess } from '#platform';
 import { DeviceSelf, NewtCredentials, SessionToken } from './agents.dto.js';
 import { AgentsService } from './agents.service.js';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query } from '../../libs/platform/index.js';
-import type { Session, SiteState } from './session.js';
+import { execute, prepared, query } from '#platform';
+import type { Session, SiteState } from './gateway/session.js';
 
 export interface DesiredRow extends SiteState {
   siteId: number;

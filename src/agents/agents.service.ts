@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { Db, notFound, type Principal, RefusalLimiter } from '../../libs/platform/index.js';
+import { Db, notFound, type Principal, RefusalLimiter } from '#platform';
 import { SiteCredentialsService, type SiteIdentity } from '../access/index.js';
 import type { DeviceSelf, NewtCredentials, SessionToken } from './agents.dto.js';
 import { AgentsRepository } from './agents.repository.js';
-import { unusable } from './presence.service.js';
-import { SessionTokens } from './session-tokens.js';
+import { unusable } from './presence/presence.service.js';
+import { SessionTokens } from './gateway/session-tokens.js';
 
 /** The newt protocol that is spoken here; newt wants 1.13 or later (newt-protocol.md §2.2). */
 export const SERVER_VERSION = '1.13.0';

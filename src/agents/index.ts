@@ -1,4 +1,4 @@
-export { AgentSocketAdapter } from './agent-socket.adapter.js';
+export { AgentSocketAdapter } from './gateway/agent-socket.adapter.js';
 export { AgentsModule } from './agents.module.js';
-export { SessionTokens, type TokenBearer } from './session-tokens.js';
-export { refuseUpgrade, releaseSocket, UpgradeRouter, type Upgrade, type UpgradeHandler } from './upgrade-router.js';
+export { SessionTokens, type TokenBearer } from './gateway/session-tokens.js';
+export { refuseUpgrade, releaseSocket, UpgradeRouter, type Upgrade, type UpgradeHandler } from './gateway/upgrade-router.js';

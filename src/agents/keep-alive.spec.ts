@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Db } from '../../libs/platform/index.js';
-import { KeepAliveService } from './keep-alive.service.js';
-import type { PresenceRepository } from './presence.repository.js';
-import type { PresenceService } from './presence.service.js';
-import { SessionRegistry } from './session-registry.js';
-import { MAX_BUFFERED, Session } from './session.js';
+import type { Db } from '#platform';
+import { KeepAliveService } from './gateway/keep-alive.service.js';
+import type { PresenceRepository } from './presence/presence.repository.js';
+import type { PresenceService } from './presence/presence.service.js';
+import { SessionRegistry } from './gateway/session-registry.js';
+import { MAX_BUFFERED, Session } from './gateway/session.js';
 
 let registry: SessionRegistry;
 let service: KeepAliveService;

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import { IsBoolean, IsIn, IsNotEmpty, IsObject, IsString, Matches, MaxLength, ValidateNested } from 'class-validator';
-import { IsIdList, IsLabels, IsName, MayBeAbsent, OffsetPagination } from '../../libs/platform/index.js';
+import { IsIdList, IsLabels, IsName, MayBeAbsent, OffsetPagination } from '#platform';
 import { NICE_ID, NICE_ID_PROBLEM, SiteFilter } from '../sites/index.js';
 
 const STATUSES = ['pending', 'approved'] as const;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, query } from '../../libs/platform/index.js';
+import { execute, query } from '#platform';
 import type { SiteStatus } from '../sites/index.js';
 
 /** What a decision needs to know about the site it changed. */

@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { AppError, Db, invalid, nothingToChange, notFound, type PageQuery, type Principal, shapeA, TenantResolvers, unavailable, windowOf } from '../../libs/platform/index.js';
+import { AppError, Db, invalid, nothingToChange, notFound, type PageQuery, type Principal, shapeA, TenantResolvers, unavailable, windowOf } from '#platform';
 import { AuditService } from '../audit/index.js';
 import { type SiteFields, SiteReads, SitesService, type SiteView } from '../sites/index.js';
 import type { DecideBody, DecisionResult, DecisionResults, DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';

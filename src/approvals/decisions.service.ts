@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { EventType } from '../../libs/contracts/index.js';
-import { conflict, Hooks, notFound, type Principal } from '../../libs/platform/index.js';
+import type { EventType } from '#contracts';
+import { conflict, Hooks, notFound, type Principal } from '#platform';
 import { SiteCredentialsService } from '../access/index.js';
 import { EventsService } from '../audit/index.js';
 import { SitesService } from '../sites/index.js';

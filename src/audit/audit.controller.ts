@@ -1,6 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, Db, OrgId, orgUidOf, type Principal, Returns, RootAccess, shapeA, windowOf } from '../../libs/platform/index.js';
+import { Access, Caller, Db, OrgId, orgUidOf, type Principal, Returns, RootAccess, shapeA, windowOf } from '#platform';
 import { AuditList, AuditQuery, InstallationAuditQuery } from './audit.dto.js';
 import { AuditRepository } from './audit.repository.js';
 

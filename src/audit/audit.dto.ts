@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsDateString, IsIn, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
-import { OffsetPagination, PageQuery } from '../../libs/platform/index.js';
+import { OffsetPagination, PageQuery } from '#platform';
 
 const RESULTS = ['success', 'failure', 'refused'] as const;
 

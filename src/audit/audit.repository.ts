@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { query, type Window } from '../../libs/platform/index.js';
+import { query, type Window } from '#platform';
 import type { AuditQuery, AuditView } from './audit.dto.js';
 
 const FILTERS: [keyof AuditQuery, string][] = [

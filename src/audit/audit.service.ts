@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, type Principal, query } from '../../libs/platform/index.js';
+import { execute, prepared, type Principal, query } from '#platform';
 
 export interface AuditEntry {
   /** null: an act on the installation, visible to root only. */

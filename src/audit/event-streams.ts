@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
-import type { EventType } from '../../libs/contracts/index.js';
-import { AppError, Db, Notices, orgUidOf, type Principal, unavailable } from '../../libs/platform/index.js';
+import type { EventType } from '#contracts';
+import { AppError, Db, Notices, orgUidOf, type Principal, unavailable } from '#platform';
 import type { EventView } from './events.dto.js';
 import { EventsRepository } from './events.repository.js';
 

@@ -1,7 +1,7 @@
 import { Controller, Get, Headers, Query, Res } from '@nestjs/common';
 import { ApiHeader, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Access, Caller, Db, OrgId, orgUidOf, type Principal, Returns, RootAccess } from '../../libs/platform/index.js';
+import { Access, Caller, Db, OrgId, orgUidOf, type Principal, Returns, RootAccess } from '#platform';
 import { EventStreams } from './event-streams.js';
 import { EventFeed, EventQuery, InstallationEventQuery } from './events.dto.js';
 import { EventsRepository } from './events.repository.js';

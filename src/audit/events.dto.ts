@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
-import { EVENT_TYPES, type EventType } from '../../libs/contracts/index.js';
-import { QueryInt } from '../../libs/platform/index.js';
+import { EVENT_TYPES, type EventType } from '#contracts';
+import { QueryInt } from '#platform';
 
 export class EventQuery {
   /** Cursor of the last event that was read; absent: from the beginning. */

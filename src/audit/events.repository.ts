@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { EventType } from '../../libs/contracts/index.js';
-import { invalid, query } from '../../libs/platform/index.js';
+import type { EventType } from '#contracts';
+import { invalid, query } from '#platform';
 import type { EventView } from './events.dto.js';
 
 interface Position {

@@ -1,7 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { EventType } from '../../libs/contracts/index.js';
-import { Db, execute, prepared } from '../../libs/platform/index.js';
+import type { EventType } from '#contracts';
+import { Db, execute, prepared } from '#platform';
 
 const HINT_AFTER_MS = 100;
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { databaseAway } from '../../libs/platform/index.js';
+import { databaseAway } from '#platform';
 import { RefusalRecords } from './refusal-records.js';
 import { StrangerShares } from './stranger-shares.js';
 

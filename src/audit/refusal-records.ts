@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { unavailable } from '../../libs/platform/index.js';
+import { unavailable } from '#platform';
 import type { StrangerShares } from './stranger-shares.js';
 
 const QUEUE = 10_000;

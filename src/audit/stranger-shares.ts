@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { addressBucket } from '../../libs/platform/index.js';
+import { addressBucket } from '#platform';
 
 const MINUTE_MS = 60_000;
 /** Of one source address (IPv6 by /64), and of all strangers together. */

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Put, Query } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
-import { Access, AlsoReturns, Answer, Caller, ErrorAnswers, Id, invalid, OrgId, type Principal, Returns, textOf } from '../../libs/platform/index.js';
+import { Access, AlsoReturns, Answer, Caller, ErrorAnswers, Id, invalid, OrgId, type Principal, Returns, textOf } from '#platform';
 import { ApplyBlueprintBody, ApplyBlueprintQuery, BlueprintExport, BlueprintList, BlueprintRecord, ExportBlueprintQuery, ListBlueprintsQuery, PlanView } from './blueprints.dto.js';
 import { BlueprintsService } from './blueprints.service.js';
 

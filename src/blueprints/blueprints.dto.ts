@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
-import { MayBeAbsent, OffsetPagination, PageQuery, QueryBoolean, QueryInt } from '../../libs/platform/index.js';
+import { MayBeAbsent, OffsetPagination, PageQuery, QueryBoolean, QueryInt } from '#platform';
 
 export class ApplyBlueprintQuery {
   /** Answer the plan and change nothing. */

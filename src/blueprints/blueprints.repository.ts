@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, query, type Window } from '../../libs/platform/index.js';
+import { execute, query, type Window } from '#platform';
 import type { BlueprintRecord, BlueprintView } from './blueprints.dto.js';
-import type { SourceKind } from './state.js';
-import type { Plan } from './steps.js';
+import type { SourceKind } from './current-state.js';
+import type { Plan } from './plan.types.js';
 
 export interface HistoryEntry {
   orgId: string;

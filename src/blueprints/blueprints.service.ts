@@ -1,25 +1,25 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type Blueprint, describeProblem, OPEN_SITE_TEMPLATES, type Problem, type PublicEntry, type SiteValues, toYaml, withoutSecrets } from '../../libs/blueprint/index.js';
+import { type Blueprint, describeProblem, OPEN_SITE_TEMPLATES, type Problem, type PublicEntry, type SiteValues, toYaml, withoutSecrets } from '#blueprint';
 import {
   AppError, conflict, Db, Hooks, invalidFields, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, Retention, shapeA, TenantResolvers, type Turn, windowOf,
-} from '../../libs/platform/index.js';
+} from '#platform';
 import { RolesService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
 import { type GaveWay, refusedName } from '../resources/index.js';
-import { Apply } from './apply.js';
+import { Apply } from './plan-executor.js';
 import { Documents } from './documents.js';
 import type { BlueprintExport, BlueprintList, BlueprintRecord, OwningKind, PlanView } from './blueprints.dto.js';
 import { BlueprintsRepository, type HistoryEntry } from './blueprints.repository.js';
 import { exportOf } from './export.js';
-import { OwnKeys } from './own-keys.js';
+import { OwnKeys } from './site-scoped-keys.js';
 import { makePlan } from './plan.js';
 import { rolesIn, withRoleNames } from './role-names.js';
 import { Secrets } from './secrets.js';
-import { type Applicant, owns, type SourceKind } from './state.js';
-import type { Plan } from './steps.js';
-import { StateRepository } from './state.repository.js';
+import { type Applicant, owns, type SourceKind } from './current-state.js';
+import type { Plan } from './plan.types.js';
+import { StateRepository } from './current-state.repository.js';
 
 export type SiteKind = Exclude<SourceKind, 'api'>;
 

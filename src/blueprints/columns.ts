@@ -1,6 +1,6 @@
-import type { PrivateEntry, PublicResource, Target } from '../../libs/blueprint/index.js';
+import type { PrivateEntry, PublicResource, Target } from '#blueprint';
 import type { ColumnValues } from '../resources/index.js';
-import type { DomainRef, Hashes } from './state.js';
+import type { DomainRef, Hashes } from './current-state.js';
 import type { TargetRights } from './target-rights.js';
 
 type Secrets = Hashes extends Map<string, infer One> ? One : never;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type Blueprint, maskSecrets, parse, type Parsed, type ParseOptions, placesOf, toYaml } from '../../libs/blueprint/index.js';
-import { TaskTooLarge, type Turn, Workers } from '../../libs/platform/index.js';
+import { type Blueprint, maskSecrets, parse, type Parsed, type ParseOptions, placesOf, toYaml } from '#blueprint';
+import { TaskTooLarge, type Turn, Workers } from '#platform';
 
 /** Up to here a document costs less than the way to a thread and back. */
 const SMALL = 16 * 1024;

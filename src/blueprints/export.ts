@@ -1,5 +1,5 @@
-import type { Auth, Blueprint, HealthCheck, Header, Maintenance, PrivateEntry, PublicEntry, PublicResource, Rule, Target } from '../../libs/blueprint/index.js';
-import type { Part, Stored, StoredPrivate, StoredPublic } from './state.js';
+import type { Auth, Blueprint, HealthCheck, Header, Maintenance, PrivateEntry, PublicEntry, PublicResource, Rule, Target } from '#blueprint';
+import type { Part, Stored, StoredPrivate, StoredPublic } from './current-state.js';
 
 /** What the rows of an export point to, by id. */
 export interface Names {

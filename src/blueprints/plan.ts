@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Blueprint, type PrivateEntry, type PublicResource, SECRET, type Target } from '../../libs/blueprint/index.js';
+import { type Blueprint, type PrivateEntry, type PublicResource, SECRET, type Target } from '#blueprint';
 import { type ColumnValues, driftOf, fieldOf, shownOf } from '../resources/index.js';
 import { privateColumns, publicColumns, targetColumns } from './columns.js';
-import { NameClaims } from './name-claims.js';
+import { NameClaims } from './unique-names.js';
 import { References } from './references.js';
 import { SiteRights } from './target-rights.js';
-import type { Change, DriftedField, Grants, Plan, PlanProblem, PrivateStep, PublicStep } from './steps.js';
-import { type Applicant, type Declaration, type Hashes, owns, type Part, type Proposal, prunes, type State, type Stored, type StoredPublic } from './state.js';
+import type { Change, DriftedField, Grants, Plan, PlanProblem, PrivateStep, PublicStep } from './plan.types.js';
+import { type Applicant, type Declaration, type Hashes, owns, type Part, type Proposal, prunes, type State, type Stored, type StoredPublic } from './current-state.js';
 
 /**
  * Compares a document with what is there (docs/blueprints.md). Pure: the same document, applicant and state make the same plan. A plan

@@ -1,7 +1,7 @@
-import type { PublicResource } from '../../libs/blueprint/index.js';
+import type { PublicResource } from '#blueprint';
 import type { ColumnValues } from '../resources/index.js';
-import type { Applicant, DomainRef, State, Stored } from './state.js';
-import type { PlanProblem } from './steps.js';
+import type { Applicant, DomainRef, State, Stored } from './current-state.js';
+import type { PlanProblem } from './plan.types.js';
 import type { TargetRights } from './target-rights.js';
 
 /** What a document means by the names in it: sites, members, domains. What nobody has is a problem of the plan. */

@@ -1,4 +1,4 @@
-import type { Blueprint } from '../../libs/blueprint/index.js';
+import type { Blueprint } from '#blueprint';
 
 /** Names of roles that a document gives something to. */
 export const rolesIn = (model: Blueprint): string[] => [

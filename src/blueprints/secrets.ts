@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { Blueprint } from '../../libs/blueprint/index.js';
-import { Db, type Turn } from '../../libs/platform/index.js';
+import type { Blueprint } from '#blueprint';
+import { Db, type Turn } from '#platform';
 import { headerAuthSecret, SharedSecrets } from '../resources/index.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
-import type { Hashes } from './state.js';
+import type { Hashes } from './current-state.js';
 
 /** Resources of one document whose secrets are hashed at once: its share of the places, however long it is. */
 const AT_ONCE = 4;

@@ -1,4 +1,4 @@
-import type { Applicant, Declaration, Stored } from './state.js';
+import type { Applicant, Declaration, Stored } from './current-state.js';
 
 /** Who may add targets by a document of his own: the column `sites_may_add_targets`. */
 export type TargetRights = { siteIds: number[] } | { labels: Record<string, string> };

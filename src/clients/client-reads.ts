@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { likeEscape, query, type Window } from '../../libs/platform/index.js';
+import { likeEscape, query, type Window } from '#platform';
 import type { ClientItem, DeviceStatus, ListClientsQuery, ListUserDevicesQuery, UserDeviceItem } from './clients.dto.js';
 import { CLIENT_COLUMNS } from './clients.repository.js';
 

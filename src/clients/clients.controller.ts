@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, type Principal, Returns } from '../../libs/platform/index.js';
+import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, type Principal, Returns } from '#platform';
 import { ClientDefaults, ClientList, ClientView, CreateClientBody, ListClientsQuery, ListUserDevicesQuery, UpdateClientBody, UserDeviceList } from './clients.dto.js';
 import { ClientsService } from './clients.service.js';
 

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsIP, IsNotEmpty, IsString, Matches, MaxLength } from 'class-validator';
-import { IsName, MayBeAbsent, PagePagination, QueryBoolean, SearchQuery } from '../../libs/platform/index.js';
+import { IsName, MayBeAbsent, PagePagination, QueryBoolean, SearchQuery } from '#platform';
 import { NICE_ID, NICE_ID_PROBLEM } from '../sites/index.js';
 
 const APPROVAL_STATES = ['pending', 'approved', 'denied'] as const;

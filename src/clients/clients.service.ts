@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   type Answer, created, conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, parseId, type Principal, randomLower, requireVersion, sha256, shapeB, TenantResolvers, windowOf,
-} from '../../libs/platform/index.js';
+} from '#platform';
 import { AuditService } from '../audit/index.js';
 import { AddressPoolService } from '../orgs/index.js';
 import { makeNiceId } from '../sites/index.js';

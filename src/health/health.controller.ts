@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { databaseAway, DatabaseDisk, databaseFull, DatabaseHealth, ErrorAnswers, FeedWatch, Public, Returns } from '../../libs/platform/index.js';
+import { databaseAway, DatabaseDisk, databaseFull, DatabaseHealth, ErrorAnswers, FeedWatch, Public, Returns } from '#platform';
 import { AliveView, GreetingView, ReadyView } from './health.dto.js';
 
 @ApiTags('Health')

@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { nameKey } from '../../libs/contracts/index.js';
+import { nameKey } from '#contracts';
 
 interface Row {
   id: string;

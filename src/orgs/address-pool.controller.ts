@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '../../libs/platform/index.js';
+import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { AddressRangeBody, AddressRangeList, AddressRangeView } from './address-pool.dto.js';
 import { AddressPoolService } from './address-pool.service.js';
 

@@ -1,4 +1,4 @@
-import { IsIpv4Range, OffsetPagination } from '../../libs/platform/index.js';
+import { IsIpv4Range, OffsetPagination } from '#platform';
 
 export class AddressRangeBody {
   /** IPv4 CIDR such as 100.91.0.0/17, from /8 to /32, without host bits. */

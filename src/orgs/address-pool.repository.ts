@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query } from '../../libs/platform/index.js';
+import { execute, prepared, query } from '#platform';
 
 /** A stretch of addresses that the caller now owns: `first`, and how many from there on. */
 export interface Taken {

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { isIPv4 } from 'node:net';
 import type { EntityManager } from 'typeorm';
-import { AppError, conflict, Db, Hooks, invalid, notFound, type PageQuery, parseId, type Principal, randomLower, shapeA, TenantResolvers, windowOf } from '../../libs/platform/index.js';
+import { AppError, conflict, Db, Hooks, invalid, notFound, type PageQuery, parseId, type Principal, randomLower, shapeA, TenantResolvers, windowOf } from '#platform';
 import { AuditService } from '../audit/index.js';
 import type { AddressRangeBody, AddressRangeList, AddressRangeView } from './address-pool.dto.js';
 import { AddressPoolRepository, type Taken } from './address-pool.repository.js';

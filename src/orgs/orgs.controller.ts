@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, IfMatch, OrgId, PageQuery, type Principal, Returns, RootAccess } from '../../libs/platform/index.js';
+import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, IfMatch, OrgId, PageQuery, type Principal, Returns, RootAccess } from '#platform';
 import { CheckOrgIdQuery, CreateOrgBody, OrgAnswer, OrgList, OrgView, UpdateOrgBody } from './orgs.dto.js';
 import { OrgsService } from './orgs.service.js';
 

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { IsBoolean, IsInt, IsString, Length, Matches, Max, Min, ValidateIf } from 'class-validator';
-import { IsIpv4Range, IsName, MayBeAbsent, OffsetPagination } from '../../libs/platform/index.js';
+import { IsIpv4Range, IsName, MayBeAbsent, OffsetPagination } from '#platform';
 
 const ORG_ID = /^[a-z0-9_]+(-[a-z0-9_]+)*$/;
 const IsOrgId = () =>

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, query, type Window } from '../../libs/platform/index.js';
+import { execute, query, type Window } from '#platform';
 import { Org } from './org.entity.js';
 
 /** All SQL about organizations themselves. */

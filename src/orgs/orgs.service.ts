@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import {
   type Answer, created, AppError, Config, conflict, Db, Hooks, invalid, isUniqueViolation, NoticedCache, Notices, nothingToChange, notFound, notify, type PageQuery, type Principal, rangesOverlap,
   requireVersion, shapeA, TenantResolvers, windowOf,
-} from '../../libs/platform/index.js';
+} from '#platform';
 import { RolesService, UsersService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
 import type { Org } from './org.entity.js';

@@ -1,5 +1,5 @@
-import { grants } from '../../libs/contracts/index.js';
-import { AppError, type Principal } from '../../libs/platform/index.js';
+import { grants } from '#contracts';
+import { AppError, type Principal } from '#platform';
 
 /** Whether somebody may have sites approved: to approve is `updateSite` (claims.md, Routes), by hand or by a key or template that does so at once. */
 export const mayApprove = ({ have }: Principal, orgId: string): boolean => grants(have, { kind: 'org', action: 'updateSite', orgId }) === 'granted';

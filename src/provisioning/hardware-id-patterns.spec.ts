@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { Workers } from '../../libs/platform/index.js';
+import { Workers } from '#platform';
 import { HardwareIdPatterns } from './hardware-id-patterns.js';
 
 const workers = new Workers();

@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { RE2JS } from 're2js';
-import type { patternProblem } from '../../libs/blueprint/index.js';
-import { invalid, Workers } from '../../libs/platform/index.js';
+import type { patternProblem } from '#blueprint';
+import { invalid, Workers } from '#platform';
 
 /**
  * Instructions of a compiled pattern: with a hardware id of 128 characters their product is what one match may cost. A pattern of 256

@@ -1,4 +1,4 @@
-import { invalid } from '../../libs/platform/index.js';
+import { invalid } from '#platform';
 
 const PLACEHOLDER = /\{\{\s*([^{}]*?)\s*\}\}/g;
 export interface NameFacts {

@@ -1,5 +1,5 @@
 import { Module, type OnModuleInit } from '@nestjs/common';
-import { Db, Hooks, parseId, query, Retention, TenantResolvers } from '../../libs/platform/index.js';
+import { Db, Hooks, parseId, query, Retention, TenantResolvers } from '#platform';
 import { AccessModule } from '../access/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
 import { AddressPoolModule } from '../orgs/index.js';
@@ -10,9 +10,9 @@ import { ClaimsController } from './claims/claims.controller.js';
 import { ClaimsRepository } from './claims/claims.repository.js';
 import { ClaimsService } from './claims/claims.service.js';
 import { CredentialIssuer } from './claims/credential-issuer.js';
-import { DeviceDoorController } from './claims/device-door.controller.js';
+import { DeviceDoorController } from './claims/device-claim.controller.js';
 import { KeyPolicies } from './claims/key-policies.js';
-import { NewtDoorController } from './claims/newt-door.controller.js';
+import { NewtDoorController } from './claims/newt-claim.controller.js';
 import { Refusals } from './claims/refusals.js';
 import { HardwareIdPatterns } from './hardware-id-patterns.js';
 import { KeysController } from './keys/keys.controller.js';

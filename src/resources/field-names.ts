@@ -1,4 +1,4 @@
-import { isSecretHeader, SECRET } from '../../libs/blueprint/index.js';
+import { isSecretHeader, SECRET } from '#blueprint';
 
 /** Columns whose name in the API is not simply their own in camel case. */
 const RENAMED: Record<string, string> = {

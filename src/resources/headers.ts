@@ -1,4 +1,4 @@
-import { RuleWithin, type Within } from '../../libs/platform/index.js';
+import { RuleWithin, type Within } from '#platform';
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
 const VALUE = /^[\t\x20-\x7e]{0,4096}$/;

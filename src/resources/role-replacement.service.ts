@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, Hooks, query } from '../../libs/platform/index.js';
+import { execute, Hooks, query } from '#platform';
 
 const GRANTS = [
   { table: 'resource_role', of: 'resource', id: 'resource_id' },

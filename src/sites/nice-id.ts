@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { randomLower } from '../../libs/platform/index.js';
+import { randomLower } from '#platform';
 
 /** Short and friendly: people read these names aloud on the phone. */
 export const ADJECTIVES = `

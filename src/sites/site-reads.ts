@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { likeEscape, notFound, prepared, query, type Window } from '../../libs/platform/index.js';
+import { likeEscape, notFound, prepared, query, type Window } from '#platform';
 import type { ListSitesQuery, SiteFilter, SiteItem, SiteOrigin, SiteRow, SiteView } from './sites.dto.js';
 import type { SiteStatus, SiteType } from './sites.repository.js';
 

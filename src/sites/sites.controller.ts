@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ErrorAnswers, Id, OrgId, type Principal, Returns } from '../../libs/platform/index.js';
-import { SiteDeskService } from './site-desk.service.js';
+import { Access, Answer, Caller, ErrorAnswers, Id, OrgId, type Principal, Returns } from '#platform';
+import { SiteDeskService } from './sites.service.js';
 import { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
 
 /** Sites. Changing and deleting one can mean a decision: those routes are in approvals. */

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsIn, IsInt, IsIP, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, MaxLength } from 'class-validator';
-import { IsName, MayBeAbsent, PagePagination, PageQuery, QueryBoolean } from '../../libs/platform/index.js';
+import { IsName, MayBeAbsent, PagePagination, PageQuery, QueryBoolean } from '#platform';
 
 const TYPES = ['newt', 'wireguard', 'local'] as const;
 const STATUSES = ['pending', 'approved'] as const;

@@ -3,11 +3,11 @@ import { AccessModule } from '../access/index.js';
 import { AddressPoolModule } from '../orgs/index.js';
 import { GroupsController } from './groups/groups.controller.js';
 import { GroupsService } from './groups/groups.service.js';
-import { SiteDeskService } from './site-desk.service.js';
+import { SiteDeskService } from './sites.service.js';
 import { SiteReads } from './site-reads.js';
 import { SitesController } from './sites.controller.js';
 import { SitesRepository } from './sites.repository.js';
-import { SitesService } from './sites.service.js';
+import { SitesService } from './site-lifecycle.service.js';
 
 @Module({
   imports: [AccessModule, AddressPoolModule],

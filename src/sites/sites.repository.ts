@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query } from '../../libs/platform/index.js';
+import { execute, prepared, query } from '#platform';
 
 export type SiteType = 'newt' | 'wireguard' | 'local';
 export type SiteStatus = 'pending' | 'approved';

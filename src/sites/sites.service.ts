@@ -1,159 +1,117 @@
-import { Injectable } from '@nestjs/common';
-import { randomUUID } from 'node:crypto';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, conflict, Hooks, isUniqueViolation, notFound, notify, requireVersion } from '../../libs/platform/index.js';
+import {
+  type Answer, created, AppError, conflict, Db, invalid, isUniqueViolation, notFound, parseId, type Principal, randomLower, sha256, shapeB, TenantResolvers, windowOf,
+} from '#platform';
+import { SiteCredentialsService } from '../access/index.js';
+import { AuditService } from '../audit/index.js';
 import { AddressPoolService } from '../orgs/index.js';
-import { makeNiceId } from './nice-id.js';
-import { type SiteFields, type SiteInsert, SitesRepository, type SiteStatus, type SiteType } from './sites.repository.js';
+import { newSiteRow, SiteReads } from './site-reads.js';
+import type { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
+import { SitesRepository } from './sites.repository.js';
+import { SitesService } from './site-lifecycle.service.js';
 
-export interface NewSite {
-  /** Drawn by the caller when something must be bound to it beforehand. */
-  deviceId?: string;
-  /** null: the generated niceId. */
-  name: string | null;
-  /** Generated when absent. */
-  niceId?: string;
-  status: SiteStatus;
-  hardwareId: string | null;
-  /** `a.b.c.d/prefix`, as the address pool answers it. */
-  address: string | null;
-  labels?: Record<string, string>;
-  config?: Record<string, unknown>;
-  attributes?: Record<string, unknown>;
-  keyId?: string | null;
-  keyGeneration?: number | null;
-  templateId?: number | null;
-  claimId?: number | null;
-  nonceHash?: Buffer | null;
-  type?: SiteType;
-  subnet?: string | null;
-  dockerSocketEnabled?: boolean;
-}
+const PAGE_SIZE = 20;
+const NEWT_ID_LENGTH = 15;
+const SECRET_LENGTH = 48;
+/** integration-api.md §3.3: what a site of type local has instead of a tunnel network. */
+const LOCAL_SUBNET = '0.0.0.0/32';
 
-export interface CreatedSite {
-  siteId: number;
-  niceId: string;
-  deviceId: string;
-  name: string;
-  createdAt: Date;
-}
-
-/** Fresh niceIds to try when the generated one is taken: with 10^13 of them the second try is already a rarity. */
-const NICE_ID_TRIES = 5;
-
-const niceIdTaken = () => conflict('This niceId is already in use');
-
-/** What other modules do with sites, inside their own transactions. */
+/** What operators do with sites by hand: the operator door and the reads (claims.md "Three doors", integration-api.md §3.2–3.3). */
 @Injectable()
-export class SitesService {
+export class SiteDeskService implements OnModuleInit {
   constructor(
-    private readonly sites: SitesRepository,
+    private readonly db: Db,
+    private readonly sites: SitesService,
+    private readonly repository: SitesRepository,
+    private readonly reads: SiteReads,
     private readonly pool: AddressPoolService,
-    private readonly hooks: Hooks,
+    private readonly credentials: SiteCredentialsService,
+    private readonly audit: AuditService,
+    private readonly resolvers: TenantResolvers,
   ) {}
 
-  /**
-   * Inserts sites in the given order; callers sort by hardware id, so that two processes cannot deadlock.
-   * @returns per row the new site, or null where the hardware id (or, without one, the nonce) was there already or twice in `rows`.
-   * @throws conflict when a niceId that was given is taken.
-   */
-  async insertMany(tx: EntityManager, orgId: string, rows: NewSite[]): Promise<(CreatedSite | null)[]> {
-    const made: (CreatedSite | null)[] = rows.map(() => null);
-    let open = rows.map((row, index) => ({ row, index }));
-    for (let attempt = 0; open.length > 0; attempt++) {
-      if (attempt === NICE_ID_TRIES) throw new AppError('internal', 'No free niceId was found');
-      const inserts = open.map(({ row }) => complete(row));
-      const ids = await this.sites.insertMany(tx, orgId, inserts);
-      open.forEach(({ index }, i) => {
-        const { deviceId, niceId, name } = inserts[i]!;
-        const created = ids.get(deviceId);
-        if (created) made[index] = { siteId: created.siteId, niceId, deviceId, name, createdAt: created.createdAt };
-      });
-      open = await this.clashedByName(tx, orgId, open.filter(({ index }) => made[index] === null));
-      if (open.some(({ row }) => row.niceId)) throw niceIdTaken();
-    }
-    return made;
+  onModuleInit(): void {
+    const resolve = async (value: string, principal: Principal, orgId: string | undefined) => {
+      const siteId = parseId(value);
+      const owner = siteId === null ? null : await this.reads.orgOfSite(this.db.manager, siteId);
+      if (siteId !== null && owner !== null) return { orgId: owner, id: siteId };
+      // Without an organization in the path a niceId means something only to a key of one organization.
+      const home = orgId ?? (principal.have.kind === 'orgKey' ? principal.have.orgId : undefined);
+      const named = home === undefined ? null : await this.reads.idOfNiceId(this.db.manager, home, value);
+      return named === null ? null : { orgId: home!, id: named };
+    };
+    this.resolvers.register('siteId', resolve);
+    this.resolvers.register('niceId', resolve);
   }
 
-  async addToGroups(tx: EntityManager, pairs: { siteId: number; groupId: number }[]): Promise<void> {
-    if (pairs.length > 0) await this.sites.addToGroups(tx, pairs);
-  }
-
-  /** @throws not_found when the organization has no such site. */
-  async require(em: EntityManager, orgId: string, siteId: number): Promise<void> {
-    if (!(await this.sites.exists(em, orgId, siteId))) throw notFound('Site');
-  }
-
-  /** Locks the site for a change by somebody who read this version of it. @throws not_found, precondition_failed */
-  async requireVersion(tx: EntityManager, orgId: string, siteId: number, ifMatch: number): Promise<void> {
-    const version = await this.sites.lockVersion(tx, orgId, siteId);
-    if (version === null) throw notFound('Site');
-    requireVersion('Site', ifMatch, version);
-  }
-
-  /** Tells connected agents, on every server process, that what they should do has changed (agent-session.md). */
-  async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
-    if (siteIds.length > 0) await this.sites.bumpDesired(tx, orgId, siteIds);
+  /** @throws capacity when the address pool is exhausted. */
+  async defaults(_principal: Principal, orgId: string): Promise<SiteDefaults> {
+    const { address, newtId } = await this.db.tx((tx) => this.pool.reserve(tx, orgId));
+    return {
+      exitNodeId: null, address: null, publicKey: null, name: null, listenPort: null, endpoint: null, subnet: null, newtId, newtSecret: randomLower(SECRET_LENGTH),
+      clientAddress: address,
+    };
   }
 
   /**
-   * Changes plain fields; the groups given replace those that are there.
-   * @throws not_found, for a group of another organization too; conflict when the niceId is taken.
+   * Makes a site by hand, approved at once.
+   * @throws conflict when niceId, address or newtId is taken; validation when the address is outside the ranges; capacity when there is none.
    */
-  async update(tx: EntityManager, orgId: string, siteId: number, fields: SiteFields): Promise<void> {
-    const { groupIds, ...columns } = fields;
+  async create(principal: Principal, orgId: string, body: CreateSiteBody): Promise<Answer<CreatedSiteView>> {
+    if (body.type === 'wireguard') throw new AppError('not_available', 'A WireGuard site needs an exit node, and this server has none');
+    if (body.exitNodeId != null) throw invalid('exitNodeId', 'there is no such exit node');
+    const newt = body.type === 'newt' ? { newtId: body.newtId ?? randomLower(NEWT_ID_LENGTH), secret: body.secret ?? randomLower(SECRET_LENGTH) } : null;
+    const secretHash = newt && sha256(newt.secret);
     try {
-      if (!(await this.sites.update(tx, orgId, siteId, columns, groupIds !== undefined))) throw notFound('Site');
+      return await this.db.tx(async (tx) => {
+        const address = body.address ? await this.pool.take(tx, orgId, body.address) : await this.nextAddress(tx, orgId);
+        const site = {
+          name: body.name, ...(body.niceId ? { niceId: body.niceId } : {}), status: 'approved' as const, hardwareId: null, address, type: body.type,
+          subnet: newt ? null : LOCAL_SUBNET, dockerSocketEnabled: newt !== null,
+        };
+        const [made] = await this.sites.insertMany(tx, orgId, [site]);
+        const { siteId } = made!;
+        await this.db.commitWith(tx, [
+          newt && this.credentials.insertMany(tx, [{ siteId, orgId, kind: 'newt', newtId: newt.newtId, secretHash: secretHash! }]),
+          body.newtId && this.credentials.announce(tx, body.newtId),
+          this.audit.record(tx, principal, { orgId, action: 'site.create', target: { type: 'site', id: siteId }, details: { name: body.name, type: body.type } }),
+        ]);
+        const row = newSiteRow({ ...site, ...made!, orgId });
+        return created(Object.assign(row.contract, newt, row.origin));
+      });
     } catch (error) {
-      throw isUniqueViolation(error, 'site_nice_id') ? niceIdTaken() : error;
+      if (isUniqueViolation(error, 'site_credential_newt')) throw conflict('This newtId is already in use');
+      throw error;
     }
-    if (!groupIds) return;
-    if ((await this.sites.setGroups(tx, orgId, siteId, groupIds)) !== groupIds.length) throw notFound('Group');
   }
 
-  /**
-   * Deletes a site with everything that hangs on it and gives its address back; sessions are told by notice. Audit is the caller's.
-   * @throws not_found
-   */
-  async remove(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
-    await this.hooks.siteDeleting.run(tx, orgId, siteId);
-    const gone = await this.sites.delete(tx, orgId, siteId);
-    if (!gone) throw notFound('Site');
-    if (gone.address) await this.pool.release(tx, orgId, [gone.address]);
-    await notify(tx, 'site_changed', String(siteId));
+  /** @throws not_found for a group or key that the organization has not. */
+  async list(_principal: Principal, orgId: string, q: ListSitesQuery): Promise<SiteList> {
+    const window = windowOf(q, PAGE_SIZE);
+    await this.reads.requireNamed(this.db.manager, orgId, q);
+    const [sites, total] = [await this.reads.page(this.db.manager, orgId, q, window), await this.reads.total(this.db.manager, orgId, q)];
+    return { sites, pagination: shapeB(total, window) };
   }
 
-  /** Rows that met the index of names rather than a known device: those may try again under another name. */
-  private async clashedByName<T extends { row: NewSite }>(tx: EntityManager, orgId: string, refused: T[]): Promise<T[]> {
-    if (refused.length === 0) return [];
-    const hardwareIds = refused.flatMap(({ row }) => row.hardwareId ?? []);
-    const nonces = refused.flatMap(({ row }) => (row.hardwareId === null && row.nonceHash ? [row.nonceHash] : []));
-    const known = await this.sites.known(tx, orgId, hardwareIds, nonces);
-    return refused.filter(({ row }) =>
-      row.hardwareId !== null ? !known.hardwareIds.has(row.hardwareId) : !(row.nonceHash && known.nonceHashes.has(row.nonceHash.toString('hex'))),
-    );
+  /** @throws not_found */
+  async get(_principal: Principal, orgId: string, siteId: number): Promise<{ site: SiteView; version: number }> {
+    const found = await this.reads.find(this.db.manager, orgId, siteId);
+    if (!found) throw notFound('Site');
+    return found;
   }
-}
 
-function complete(row: NewSite): SiteInsert {
-  const niceId = row.niceId ?? makeNiceId();
-  return {
-    deviceId: row.deviceId ?? randomUUID(),
-    niceId,
-    name: row.name ?? niceId,
-    type: row.type ?? 'newt',
-    status: row.status,
-    hardwareId: row.hardwareId,
-    address: row.address,
-    subnet: row.subnet ?? null,
-    dockerSocketEnabled: row.dockerSocketEnabled ?? true,
-    labels: row.labels ?? {},
-    config: row.config ?? {},
-    attributes: row.attributes ?? {},
-    claimId: row.claimId ?? null,
-    keyId: row.keyId ?? null,
-    keyGeneration: row.keyGeneration ?? null,
-    templateId: row.templateId ?? null,
-    nonceHash: row.nonceHash ?? null,
-  };
+  async resetBandwidth(principal: Principal, orgId: string): Promise<Record<string, never>> {
+    await this.db.tx(async (tx) => {
+      const sites = await this.repository.resetBandwidth(tx, orgId);
+      await this.audit.record(tx, principal, { orgId, action: 'site.reset_bandwidth', target: { type: 'org', id: orgId }, details: { sites } });
+    });
+    return {};
+  }
+
+  private async nextAddress(tx: EntityManager, orgId: string): Promise<string> {
+    const [address] = await this.pool.allocate(tx, orgId, 1);
+    if (!address) throw new AppError('capacity', 'The address pool of the organization is exhausted', { retryAfter: 60 });
+    return address;
+  }
 }

@@ -114,8 +114,8 @@ it('is told by --help what there is, without a build and without a database', as
     // Anything that it would load beyond Node's own modules fails here.
     const copy = join(folder, 'scripts');
     cpSync(fileURLToPath(new URL('../../scripts', import.meta.url)), copy, { recursive: true });
-    mkdirSync(join(folder, 'src/bootstrap'), { recursive: true });
-    cpSync(fileURLToPath(new URL('../../src/bootstrap/admin-usage.txt', import.meta.url)), join(folder, 'src/bootstrap/admin-usage.txt'));
+    mkdirSync(join(folder, 'src/first-run'), { recursive: true });
+    cpSync(fileURLToPath(new URL('../../src/first-run/admin-usage.txt', import.meta.url)), join(folder, 'src/first-run/admin-usage.txt'));
     execFile(process.execPath, [join(copy, basename(script)), '--help'], { cwd: folder }, (error, text) => done({ stdout: text, code: error ? Number(error.code) : 0 }));
   });
   expect(code).toBe(0);

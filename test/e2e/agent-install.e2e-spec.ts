@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { enrolLine, fillInstaller } from '../../libs/contracts/index.js';
+import { enrolLine, fillInstaller } from '#contracts';
 import { agentBundle, type Program } from '../support/agent-process.js';
 import { BareMachine } from '../support/bare-machine.js';
 import { FakeServer, KEY } from '../support/fake-server.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Document, type Documented, OPERATIONS, asExpected, readDocument, rightful, send, urlOf } from '../support/operations.js';
 import { startServer, type TestServer } from '../support/server.js';
-import { Stage } from '../support/stage.js';
+import { Stage } from '../support/fixture-org.js';
 
 /** What holds for every operation of the API alike. */
 

@@ -3,7 +3,7 @@ import { Api, newHardwareId, provision } from '../support/api.js';
 import { CSRF } from '../support/log-in.js';
 import { asExpected, type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
 import { startServer, type TestServer, until } from '../support/server.js';
-import { PASSWORD, Stage } from '../support/stage.js';
+import { PASSWORD, Stage } from '../support/fixture-org.js';
 
 /** Operations that are no reads by their method, and change nothing. */
 const WITHOUT_AUDIT = {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../libs/agent/src/index.js';
-import { parse, toDocument } from '../../libs/blueprint/index.js';
+import { parse, toDocument } from '#blueprint';
 import { TestAgent } from '../support/agent.js';
 import { Api, deviceToken, newHardwareId, newNonce, provision, TestOrg } from '../support/api.js';
 import { FakeDocker } from '../support/fake-docker.js';

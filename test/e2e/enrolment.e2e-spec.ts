@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { enrolLine } from '../../libs/contracts/index.js';
+import { enrolLine } from '#contracts';
 import { type Agent, systemClock } from '../../libs/agent/src/index.js';
 import { TestAgent } from '../support/agent.js';
 import { Api, TestOrg } from '../support/api.js';

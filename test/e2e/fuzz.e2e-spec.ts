@@ -1,11 +1,11 @@
 import { Ajv } from 'ajv';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Api } from '../support/api.js';
-import { BODIES, DEEP, PATH_VALUES, QUERY_VALUES, random, TEXTS, VALUES } from '../support/nasty.js';
+import { BODIES, DEEP, PATH_VALUES, QUERY_VALUES, random, TEXTS, VALUES } from '../support/hostile-inputs.js';
 import { type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
 import { asJsonSchema } from '../support/openapi.js';
 import { startServer, type TestServer } from '../support/server.js';
-import { Stage } from '../support/stage.js';
+import { Stage } from '../support/fixture-org.js';
 
 const SEED = 20_251_121;
 const AT_ONCE = 6;

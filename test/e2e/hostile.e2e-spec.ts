@@ -1,13 +1,13 @@
 import 'reflect-metadata';
 import { MESSAGE_METADATA } from '@nestjs/websockets/constants.js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { AgentsGateway, QUIET } from '../../src/agents/agents.gateway.js';
+import { AgentsGateway, QUIET } from '../../src/agents/gateway/agents.gateway.js';
 import { Api, newtToken, register } from '../support/api.js';
-import { HOSTILE, HOSTILE_DOCUMENTS, HOSTILE_PATTERN, HOSTILE_VALUES } from '../support/hostile.js';
+import { HOSTILE, HOSTILE_DOCUMENTS, HOSTILE_PATTERN, HOSTILE_VALUES } from '../support/hostile-requests.js';
 import { type Document, type Documented, OPERATIONS, readDocument, rightful, urlOf } from '../support/operations.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { TestSession } from '../support/session.js';
-import { Stage } from '../support/stage.js';
+import { Stage } from '../support/fixture-org.js';
 
 /** Twenty problems with clipped paths, twice: as fields and as a sentence. */
 const LARGEST_ANSWER = 32 * 1024;

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { claimDataDir } from '../../libs/platform/data-dir.js';
+import { claimDataDir } from '../../libs/platform/config/data-dir.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../libs/platform/database/embedded-postgres.js';
 import { Api, provision } from '../support/api.js';
 import { type TestDevice, TestFleet } from '../support/devices.js';

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readPostmasterFile } from '../../libs/platform/database/postmaster.js';
-import { enrolLine } from '../../libs/contracts/index.js';
+import { enrolLine } from '#contracts';
 import { formatKey, newKeySecret } from '../../src/provisioning/keys/key-token.js';
 import { selfSigned } from '../support/certificate.js';
 import { createEmptyDatabase, createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api } from '../support/api.js';
 import { asExpected, type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
 import { startServer, type TestServer } from '../support/server.js';
-import { Stage } from '../support/stage.js';
+import { Stage } from '../support/fixture-org.js';
 
 /** Open to everybody, with what protects what is behind them. */
 const PUBLIC = [

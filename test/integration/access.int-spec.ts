@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemPrincipal } from '../../libs/platform/index.js';
+import { systemPrincipal } from '#platform';
 import { UsersService } from '../../src/access/index.js';
 import { createUser, CSRF, logIn, startApp, type TestApp } from '../support/app.js';
 import { Api } from '../support/api.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AddressPoolService } from '../../src/orgs/index.js';
-import { type House, openHouse, operator } from '../support/house.js';
+import { type House, openHouse, operator } from '../support/test-app.js';
 
 let house: House;
 let pool: AddressPoolService;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Hooks, Notices } from '../../libs/platform/index.js';
+import { Hooks, Notices } from '#platform';
 import { SiteCredentialsService } from '../../src/access/index.js';
 import { AddressPoolService } from '../../src/orgs/index.js';
-import { sha256 } from '../../libs/platform/index.js';
+import { sha256 } from '#platform';
 import { type NewSite, SitesService } from '../../src/sites/index.js';
-import { type House, openHouse, operator } from '../support/house.js';
+import { type House, openHouse, operator } from '../support/test-app.js';
 import { until } from '../support/server.js';
 
 let house: House;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Action } from '../../libs/contracts/index.js';
+import type { Action } from '#contracts';
 import { UsersService } from '../../src/access/index.js';
 import { type Api, provision, type TestKey } from '../support/api.js';
 import { createUser, logIn, startApp, type TestApp } from '../support/app.js';

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Blueprint, environmentTemplates, parse, type PublicResource, type Target, type Templates, toDocument, toYaml } from '../../libs/blueprint/index.js';
+import { type Blueprint, environmentTemplates, parse, type PublicResource, type Target, type Templates, toDocument, toYaml } from '#blueprint';
 import { BlueprintsRepository } from '../../src/blueprints/blueprints.repository.js';
 import { BlueprintsService } from '../../src/blueprints/index.js';
 import { makePlan } from '../../src/blueprints/plan.js';
 import { RolesService } from '../../src/access/index.js';
 import { rolesIn, withRoleNames } from '../../src/blueprints/role-names.js';
 import { Secrets } from '../../src/blueprints/secrets.js';
-import { StateRepository } from '../../src/blueprints/state.repository.js';
+import { StateRepository } from '../../src/blueprints/current-state.repository.js';
 import { anyBlueprint } from '../support/blueprints.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 // Any blueprint at all, through the database: applied, it is what is there; and what is there, written down, is the blueprint.
 

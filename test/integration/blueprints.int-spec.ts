@@ -1,13 +1,13 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { environmentTemplates, parse } from '../../libs/blueprint/index.js';
+import { environmentTemplates, parse } from '#blueprint';
 import { BlueprintsService, type SiteKind } from '../../src/blueprints/index.js';
 import { BlueprintsRepository } from '../../src/blueprints/blueprints.repository.js';
 import { makePlan } from '../../src/blueprints/plan.js';
-import type { Plan } from '../../src/blueprints/steps.js';
+import type { Plan } from '../../src/blueprints/plan.types.js';
 import { Secrets } from '../../src/blueprints/secrets.js';
-import { StateRepository } from '../../src/blueprints/state.repository.js';
-import { type House, openHouse } from '../support/house.js';
+import { StateRepository } from '../../src/blueprints/current-state.repository.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 let house: House;
 let blueprints: BlueprintsService;

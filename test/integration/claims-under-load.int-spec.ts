@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { Batcher } from '../../src/provisioning/claims/batcher.js';
 import { ClaimsRepository } from '../../src/provisioning/claims/claims.repository.js';
 import { newHardwareId, provision, TestOrg } from '../support/api.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 import { until } from '../support/server.js';
 
 let house: House;

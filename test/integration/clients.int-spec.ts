@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AddressPoolService } from '../../src/orgs/index.js';
 import { clientPage } from '../../src/clients/client-reads.js';
 import type { Api } from '../support/api.js';
-import { type House, openHouse, operator } from '../support/house.js';
+import { type House, openHouse, operator } from '../support/test-app.js';
 
 let house: House;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 let house: House;
 

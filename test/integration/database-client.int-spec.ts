@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { clientOptions, DatabaseClient, DatabaseUrlError, Db, query, settleTransport } from '../../libs/platform/index.js';
-import { checkDatabase, sentenceFor } from '../../src/bootstrap/index.js';
+import { clientOptions, DatabaseClient, DatabaseUrlError, Db, query, settleTransport } from '#platform';
+import { checkDatabase, sentenceFor } from '../../src/first-run/index.js';
 import { startApp } from '../support/app.js';
 import { createEmptyDatabase, createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { DatabaseProxy } from '../support/database-proxy.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Config, Db, migrate, sqlState } from '../../libs/platform/index.js';
+import { Config, Db, migrate, sqlState } from '#platform';
 import { AuditService, EventsService } from '../../src/audit/index.js';
 import { BlueprintsService } from '../../src/blueprints/index.js';
 import { DomainVerifier } from '../../src/resources/domains/domain-verifier.service.js';
@@ -8,7 +8,7 @@ import { DomainsService } from '../../src/resources/domains/domains.service.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
 import { startDns, type TestDns } from '../support/dns.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 import { until } from '../support/server.js';
 
 const BASE = 'gate.example.net';

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Config, Db } from '../../libs/platform/index.js';
+import { Config, Db } from '#platform';
 import { AuditService, EventsService } from '../../src/audit/index.js';
 import { DomainVerifier } from '../../src/resources/domains/domain-verifier.service.js';
 import { DomainsRepository } from '../../src/resources/domains/domains.repository.js';
 import { DomainsService } from '../../src/resources/domains/domains.service.js';
 import { startDns, type TestDns } from '../support/dns.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 let dns: TestDns;
 let house: House;

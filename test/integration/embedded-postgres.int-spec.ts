@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { claimDataDir } from '../../libs/platform/data-dir.js';
+import { claimDataDir } from '../../libs/platform/config/data-dir.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../libs/platform/database/embedded-postgres.js';
 import { isAlive, systemIdentifier } from '../../libs/platform/database/postmaster.js';
 import { queryDatabase } from '../support/database.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { canonical } from '../../libs/platform/idempotency.js';
-import { type House, openHouse } from '../support/house.js';
+import { canonical } from '../../libs/platform/http/idempotency.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 let house: House;
 beforeAll(async () => {

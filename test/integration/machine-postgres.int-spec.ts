@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../libs/platform/database/migrate.js';
-import { clientOptions, DatabaseClient, Db, query, settleTransport } from '../../libs/platform/index.js';
-import { checkDatabase, sentenceFor } from '../../src/bootstrap/index.js';
+import { clientOptions, DatabaseClient, Db, query, settleTransport } from '#platform';
+import { checkDatabase, sentenceFor } from '../../src/first-run/index.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { provision, TestOrg } from '../support/api.js';
 import { startApp, type TestApp } from '../support/app.js';

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Retention } from '../../libs/platform/index.js';
+import { Retention } from '#platform';
 import { MailboxesService } from '../../src/access/index.js';
 import { createUser, CSRF, logIn, startApp, type TestApp } from '../support/app.js';
 import { Api } from '../support/api.js';

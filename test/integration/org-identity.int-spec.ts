@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { AppError, orgUidOf } from '../../libs/platform/index.js';
+import { AppError, orgUidOf } from '#platform';
 import { Authenticator } from '../../src/access/authenticator.js';
 import { ApiKeysService } from '../../src/access/index.js';
 import { ClaimRefused, type ClaimRequest } from '../../src/provisioning/claims/claim.js';
@@ -13,7 +13,7 @@ import { GroupsService } from '../../src/sites/groups/groups.service.js';
 import { Api, newHardwareId, provision, type TestKey } from '../support/api.js';
 import { createCsr } from '../support/certificate.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
-import { type House, openHouse, operator } from '../support/house.js';
+import { type House, openHouse, operator } from '../support/test-app.js';
 import { until } from '../support/server.js';
 
 let house: House;

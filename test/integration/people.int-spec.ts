@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Retention } from '../../libs/platform/index.js';
-import { ACTIONS } from '../../libs/contracts/index.js';
+import { Retention } from '#platform';
+import { ACTIONS } from '#contracts';
 import { UsersService } from '../../src/access/index.js';
 import { type MemberFilter, type MemberOrder, pageStatement } from '../../src/access/members/members.repository.js';
 import { createUser, logIn, startApp, type TestApp } from '../support/app.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Api } from '../support/api.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 let house: House;
 /** An organization, and another with the same things in it. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { privatePage } from '../../src/resources/private/private-reads.js';
 import type { Api } from '../support/api.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 let house: House;
 beforeAll(async () => {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MIGRATIONS } from '../../src/schema.js';
 import { newHardwareId, provision, TestOrg } from '../support/api.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 import { until } from '../support/server.js';
 
 let house: House;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Action } from '../../libs/contracts/index.js';
+import type { Action } from '#contracts';
 import type { Api } from '../support/api.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 let house: House;
 beforeAll(async () => {

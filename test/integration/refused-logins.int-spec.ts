@@ -1,8 +1,8 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Principal } from '../../libs/platform/index.js';
+import type { Principal } from '#platform';
 import { RefusedLogins } from '../../src/access/sessions/refused-logins.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 import { until } from '../support/server.js';
 
 let house: House;

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sha256 } from '../../libs/platform/index.js';
-import { Retention } from '../../libs/platform/retention.js';
+import { sha256 } from '#platform';
+import { Retention } from '../../libs/platform/database/retention.js';
 import { headerAuthSecret, matchesShared } from '../../src/resources/auth/shared-secrets.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 let house: House;
 let resourceId: number;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pageStatement } from '../../src/resources/public/resource-reads.js';
 import type { ListResourcesQuery } from '../../src/resources/public/resources.dto.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 const MANY = 20_000;
 /** Of one statement. */

@@ -5,8 +5,8 @@ import { createDataSource } from '../../libs/platform/database/database.module.j
 import { Db, execute, query } from '../../libs/platform/database/db.js';
 import { DatabaseDisk } from '../../libs/platform/database/disk.js';
 import { DatabaseHealth } from '../../libs/platform/database/health.js';
-import { parseConfig } from '../../libs/platform/config.js';
-import { Retention } from '../../libs/platform/retention.js';
+import { parseConfig } from '../../libs/platform/config/config.js';
+import { Retention } from '../../libs/platform/database/retention.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 let database: TestDatabase;

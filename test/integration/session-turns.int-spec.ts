@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { MessageDispatch } from '../../src/agents/message-dispatch.js';
+import { MessageDispatch } from '../../src/agents/gateway/message-dispatch.js';
 import { newHardwareId, newNonce, newtToken, register, TestOrg } from '../support/api.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 import { TestSession } from '../support/session.js';
 
 let house: House;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { query, randomLower, sha256 } from '../../libs/platform/index.js';
+import { query, randomLower, sha256 } from '#platform';
 import { type NewSiteCredential, SiteCredentialsService } from '../../src/access/index.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { siteCount, sitePage } from '../../src/sites/site-reads.js';
 import type { ListSitesQuery } from '../../src/sites/sites.dto.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 const SITES = 20_000;
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SiteCredentialsService } from '../../src/access/index.js';
 import { AddressPoolService } from '../../src/orgs/index.js';
 import { type NewSite, SitesService } from '../../src/sites/index.js';
-import { type House, openHouse, operator } from '../support/house.js';
+import { type House, openHouse, operator } from '../support/test-app.js';
 
 let house: House;
 let sites: SitesService;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { HashQueue } from '../../libs/platform/index.js';
+import { HashQueue } from '#platform';
 import type { Api } from '../support/api.js';
 import { Api as Client } from '../support/api.js';
 import { createUser, CSRF, logIn, startApp, type TestApp } from '../support/app.js';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { migrate } from '../../libs/platform/index.js';
+import { migrate } from '#platform';
 import { BlueprintsService, type SiteKind } from '../../src/blueprints/index.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
-import { type House, openHouse } from '../support/house.js';
+import { type House, openHouse } from '../support/test-app.js';
 
 let house: House;
 beforeAll(async () => void (house = await openHouse()));

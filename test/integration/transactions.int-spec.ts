@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { execute, query, sqlState } from '../../libs/platform/index.js';
-import { type House, openHouse } from '../support/house.js';
+import { execute, query, sqlState } from '#platform';
+import { type House, openHouse } from '../support/test-app.js';
 
 let house: House;
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { connect as secure } from 'node:tls';
 import { setImmediate as pass } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { UnfinishedRequests } from '../../libs/platform/unfinished.js';
+import { UnfinishedRequests } from '../../libs/platform/http/unfinished-requests.js';
 import { selfSigned } from '../support/certificate.js';
 import { until } from '../support/server.js';
 

@@ -1,4 +1,4 @@
-// What one message of a stranger costs the event loop, in milliseconds: the corpus of test/support/hostile.ts at doors, frames and documents.
+// What one message of a stranger costs the event loop, in milliseconds: the corpus of test/support/hostile-requests.ts at doors, frames and documents.
 import { readFileSync } from 'node:fs';
 import { transform } from 'esbuild';
 import { WebSocket } from 'ws';
@@ -12,7 +12,7 @@ const SAMPLES_MS = 30;
 const DOORS = ['auth/newt/get-token', 'auth/newt/register', 'provision', 'auth/login'];
 
 async function corpus() {
-  const { code } = await transform(readFileSync(new URL('../support/hostile.ts', import.meta.url), 'utf8'), { loader: 'ts', format: 'esm' });
+  const { code } = await transform(readFileSync(new URL('../support/hostile-requests.ts', import.meta.url), 'utf8'), { loader: 'ts', format: 'esm' });
   return import(`data:text/javascript;base64,${Buffer.from(code).toString('base64')}`);
 }
 

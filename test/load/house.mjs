@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../../dist/libs/platform/database/embedded-postgres.js';
-import { claimDataDir } from '../../dist/libs/platform/data-dir.js';
+import { claimDataDir } from '../../dist/libs/platform/config/data-dir.js';
 import { sleep } from './lib.mjs';
 
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);

@@ -12,7 +12,7 @@ export const mutants = [
   },
   {
     rule: '2 one uniform refusal',
-    file: 'src/provisioning/claims/device-door.controller.ts',
+    file: 'src/provisioning/claims/device-claim.controller.ts',
     find: 'return this.refusals.refuse(error, claim, request.arrivedAt!, REFUSAL);',
     replace: "return this.refusals.refuse(error, claim, request.arrivedAt!, error.reason === 'expired' ? new AppError('not_found', 'Expired') : REFUSAL);",
     test: 'test/e2e/claim-refusals.e2e-spec.ts', name: 'rule 2',
@@ -187,7 +187,7 @@ export const mutants = [
   },
   {
     rule: '10 a limit only turns a refusal into 429',
-    file: 'libs/platform/refusal-limiter.ts',
+    file: 'libs/platform/access/refusal-limiter.ts',
     find: '++entry.count > this.config.refusalsPerMinute',
     replace: '++entry.count > Infinity',
     test: 'test/e2e/claim-refusals.e2e-spec.ts', name: 'rule 10',

@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { tmpdir } from 'node:os';
-import { parseConfig, systemPrincipal, Db } from '../../libs/platform/index.js';
+import { parseConfig, systemPrincipal, Db } from '#platform';
 import { ApiKeysService, UsersService } from '../../src/access/index.js';
 import { createApp } from '../../src/app.js';
 import { Api } from './api.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { nameKey, nameProblem, normalName } from '../../libs/contracts/index.js';
-import type { Blueprint, Header, HealthCheck, PrivateEntry, PublicEntry, Rule, Target } from '../../libs/blueprint/index.js';
+import { nameKey, nameProblem, normalName } from '#contracts';
+import type { Blueprint, Header, HealthCheck, PrivateEntry, PublicEntry, Rule, Target } from '#blueprint';
 
 /** Blueprints of every shape, for property tests. */
 

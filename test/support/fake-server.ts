@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { AGENT_PATHS, type ClaimRequest, type Envelope, type TokenRequest } from '../../libs/contracts/index.js';
+import { AGENT_PATHS, type ClaimRequest, type Envelope, type TokenRequest } from '#contracts';
 
 export type Reply = { status: number; body?: unknown; headers?: Record<string, string>; /** Cut the connection instead of answering. */ cut?: boolean };
 type Site = { newtId: string; secrets: string[]; nonce?: string; hardwareId?: string; name?: string };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../libs/platform/database/migrate.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../libs/platform/database/embedded-postgres.js';
-import { claimDataDir } from '../../libs/platform/data-dir.js';
+import { claimDataDir } from '../../libs/platform/config/data-dir.js';
 import { MIGRATIONS } from '../../src/schema.js';
 
 declare module 'vitest' {

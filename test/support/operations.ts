@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Api, newNonce, type Reply } from './api.js';
 import { CSRF } from './log-in.js';
-import { PASSWORD, type Stage } from './stage.js';
+import { PASSWORD, type Stage } from './fixture-org.js';
 
 /** A request that is right for its stage. */
 export interface Call {

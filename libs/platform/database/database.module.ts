@@ -1,6 +1,6 @@
 import { Global, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource, type MixedList } from 'typeorm';
-import { Config } from '../config.js';
+import { Config } from '../config/config.js';
 import type { BootPatience } from './boot-wait.js';
 import { clientOptions, DatabaseClient } from './database-client.js';
 import { Db } from './db.js';
@@ -8,7 +8,7 @@ import { DatabaseDisk } from './disk.js';
 import { FeedWatch } from './feed-watch.js';
 import { DatabaseHealth } from './health.js';
 import { NamingStrategy } from './naming.js';
-import { Notices } from './notices.js';
+import { Notices } from './pg-notifications.js';
 
 type Classes = MixedList<abstract new () => object>;
 

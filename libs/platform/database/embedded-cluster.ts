@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataDirError, asDataDirError, writeSecretFile } from '../data-dir.js';
+import { DataDirError, asDataDirError, writeSecretFile } from '../config/data-dir.js';
 import { EmbeddedPostgresError, POSTGRES_ENV, asAccount, type EmbeddedHome } from './embedded-home.js';
 import { isAlive } from './postmaster.js';
 

@@ -4,7 +4,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, re
 import { createRequire } from 'node:module';
 import { userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { asDataDirError, readOrCreateSecretFile } from '../data-dir.js';
+import { asDataDirError, readOrCreateSecretFile } from '../config/data-dir.js';
 
 /** The embedded database cannot run here. The message is one sentence for the operator. */
 export class EmbeddedPostgresError extends Error {

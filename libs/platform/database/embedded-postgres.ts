@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type DatabaseError } from 'pg';
-import { asDataDirError, readOrCreateSecretFile } from '../data-dir.js';
+import { asDataDirError, readOrCreateSecretFile } from '../config/data-dir.js';
 import { createCluster, DATABASE_USER, explainOutput, firstError, makeFolder } from './embedded-cluster.js';
 import { EmbeddedPostgresError, POSTGRES_ENV, asAccount, prepareHome, type EmbeddedHome } from './embedded-home.js';
 import { inspectPostmaster, readPostmasterFile, systemIdentifier } from './postmaster.js';

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { Access, Caller, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { ApiKeyActionList, ApiKeyList, ApiKeyView, CreateApiKeyBody, CreatedApiKey, SetApiKeyActionsBody } from './api-keys.dto.js';
 import { ApiKeysService } from './api-keys.service.js';
 

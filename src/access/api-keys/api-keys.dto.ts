@@ -1,7 +1,7 @@
 import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsString, Length } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
-import { ACTIONS, type Action } from '../../../libs/contracts/index.js';
-import { IsName, OffsetPagination } from '../../../libs/platform/index.js';
+import { ACTIONS, type Action } from '#contracts';
+import { IsName, OffsetPagination } from '#platform';
 
 export class CreateApiKeyBody {
   @IsString() @Length(1, 255) @IsName()

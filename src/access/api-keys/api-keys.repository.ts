@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, IsNull } from 'typeorm';
-import { execute, prepared, type Window } from '../../../libs/platform/index.js';
+import { execute, prepared, type Window } from '#platform';
 import { ApiKey } from './api-key.entity.js';
 
 export interface StoredKey {

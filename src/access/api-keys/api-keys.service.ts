@@ -1,11 +1,11 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
-import { type Action, grants } from '../../../libs/contracts/index.js';
+import { type Action, grants } from '#contracts';
 import {
   AppError, base32, conflict, Db, isUniqueViolation, notFound, NoticedCache, Notices, notify, type PageQuery, type Principal, randomLower, sameBytes,
   sha256, shapeA, TenantResolvers, windowOf,
-} from '../../../libs/platform/index.js';
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { ApiKeyActionList, ApiKeyList, ApiKeyView, CreatedApiKey } from './api-keys.dto.js';
 import { ApiKeysRepository } from './api-keys.repository.js';

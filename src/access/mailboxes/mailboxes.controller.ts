@@ -1,6 +1,6 @@
 import { Body, Controller, Param, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Caller, ErrorAnswers, type Principal, Public, Returns, RootAccess } from '../../../libs/platform/index.js';
+import { Caller, ErrorAnswers, type Principal, Public, Returns, RootAccess } from '#platform';
 import { AnyUserView } from '../users/users.dto.js';
 import { UsersService } from '../users/users.service.js';
 import { RequestCodeBody, VerifiedEmail, VerifyEmailBody } from './mailboxes.dto.js';

@@ -1,5 +1,5 @@
 import { IsString, Length, MaxLength } from 'class-validator';
-import { MaxBytes } from '../../../libs/platform/index.js';
+import { MaxBytes } from '#platform';
 import { MAX_PASSWORD_BYTES } from '../users/passwords.js';
 import { IsMailbox } from './mailbox.js';
 

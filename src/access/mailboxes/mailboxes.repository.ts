@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, query } from '../../../libs/platform/index.js';
+import { execute, query } from '#platform';
 import type { LeftOrganization } from './mailboxes.dto.js';
 
 export interface Holder {

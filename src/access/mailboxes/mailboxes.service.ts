@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   addressBucket, AppError, Config, conflict, Db, isOutage, Mailer, notFound, notify, type Principal, quoted, randomLower, RefusalLimiter, Retention, sha256,
-} from '../../../libs/platform/index.js';
+} from '#platform';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 import { Passwords } from '../users/passwords.js';

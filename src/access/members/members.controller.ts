@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, Id, IfMatch, OrgId, type Principal, Returns } from '../../../libs/platform/index.js';
+import { Access, Answer, Caller, ChecksVersion, Id, IfMatch, OrgId, type Principal, Returns } from '#platform';
 import { CreateOrgUserBody, ListUsersQuery, MemberList, OrgUserView, UpdateOrgUserBody, UserByUsernameQuery } from './members.dto.js';
 import { MembersService } from './members.service.js';
 

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsBoolean, IsEmail, IsIn, IsInt, IsOptional, IsString, Length, Matches, Max, MaxLength, Min } from 'class-validator';
-import { IsIdList, IsName, MayBeAbsent, PagePagination, QueryInt, SearchQuery } from '../../../libs/platform/index.js';
+import { IsIdList, IsName, MayBeAbsent, PagePagination, QueryInt, SearchQuery } from '#platform';
 
 const MAX_ID = Number.MAX_SAFE_INTEGER;
 const MAX_ROLES = 50;

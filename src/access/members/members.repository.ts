@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, likeEscape, query, type Window } from '../../../libs/platform/index.js';
+import { execute, likeEscape, query, type Window } from '#platform';
 
 export interface MemberRow {
   userId: string;

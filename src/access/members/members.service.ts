@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, Db, invalid, notFound, notify, type Principal, requireVersion, shapeB, windowOf } from '../../../libs/platform/index.js';
+import { AppError, Db, invalid, notFound, notify, type Principal, requireVersion, shapeB, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { RolesService } from '../roles/roles.service.js';
 import type { CreateOrgUserBody, ListUsersQuery, MemberList, OrgUserView, RolesBody, UserByUsernameQuery } from './members.dto.js';

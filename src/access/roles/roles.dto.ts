@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator';
-import { hasControlCharacters, IsName, MayBeAbsent, OffsetPagination, PagePagination, RuleWithin, SearchQuery, sizeProblem } from '../../../libs/platform/index.js';
+import { hasControlCharacters, IsName, MayBeAbsent, OffsetPagination, PagePagination, RuleWithin, SearchQuery, sizeProblem } from '#platform';
 import { SUDO_MODES } from './role.entity.js';
 
 const MAX_ENTRIES = 100;

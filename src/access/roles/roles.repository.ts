@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { nameKey } from '../../../libs/contracts/index.js';
-import { execute, likeEscape, query, type Window } from '../../../libs/platform/index.js';
+import { nameKey } from '#contracts';
+import { execute, likeEscape, query, type Window } from '#platform';
 import { Role } from './role.entity.js';
 import type { RoleUser } from './roles.dto.js';
 

@@ -1,10 +1,10 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { ACTIONS, grants, MEMBER_ACTIONS } from '../../../libs/contracts/index.js';
+import { ACTIONS, grants, MEMBER_ACTIONS } from '#contracts';
 import {
   type Answer, created, AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, notify, type PageQuery, parseId, type Principal, requireVersion, shapeA, shapeB,
   TenantResolvers, windowOf,
-} from '../../../libs/platform/index.js';
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { Role } from './role.entity.js';
 import type { CreateRoleBody, ListRolesQuery, RoleList, RoleUserList, RoleView, UpdateRoleBody } from './roles.dto.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Strategy } from 'passport-local';
-import { addressBucket, AppError, Db, invalid, notify, type Principal, RefusalLimiter } from '../../../libs/platform/index.js';
+import { addressBucket, AppError, Db, invalid, notify, type Principal, RefusalLimiter } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { Passwords } from '../users/passwords.js';
 import { UsersRepository } from '../users/users.repository.js';

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Db, type Principal } from '../../../libs/platform/index.js';
+import { Db, type Principal } from '#platform';
 import { type AuditEntry, AuditService, RefusalRecords, StrangerShares } from '../../audit/index.js';
 
 const ENTRY = { orgId: null, action: 'auth.login', result: 'failure' } satisfies AuditEntry;

@@ -1,9 +1,9 @@
 import { Body, Controller, Get, Post, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Caller, ErrorAnswers, type Principal, Public, Returns, UserAccess } from '../../../libs/platform/index.js';
+import { Caller, ErrorAnswers, type Principal, Public, Returns, UserAccess } from '#platform';
 import { Authenticator } from '../authenticator.js';
-import { SECURE_SESSION_COOKIE } from '../presented.js';
+import { SECURE_SESSION_COOKIE } from '../request-credential.js';
 import { LoginService } from './login.service.js';
 import { ChangePasswordBody, LoginBody, LoginView, UserView } from './sessions.dto.js';
 import { SessionsService } from './sessions.service.js';

@@ -1,5 +1,5 @@
 import { IsString, Length } from 'class-validator';
-import { MaxBytes } from '../../../libs/platform/index.js';
+import { MaxBytes } from '#platform';
 import { MAX_PASSWORD_BYTES } from '../users/passwords.js';
 
 export class LoginBody {

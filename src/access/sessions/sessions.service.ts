@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
-import { ACTIONS } from '../../../libs/contracts/index.js';
-import { AppError, Config, Db, NoticedCache, Notices, notify, type Principal, Retention, sha256 } from '../../../libs/platform/index.js';
+import { ACTIONS } from '#contracts';
+import { AppError, Config, Db, NoticedCache, Notices, notify, type Principal, Retention, sha256 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { UserView } from './sessions.dto.js';
 import { type MembershipRow, SessionsRepository } from './sessions.repository.js';

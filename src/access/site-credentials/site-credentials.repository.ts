@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { CredentialKind } from '../../../libs/contracts/index.js';
-import { execute, prepared, query } from '../../../libs/platform/index.js';
+import type { CredentialKind } from '#contracts';
+import { execute, prepared, query } from '#platform';
 
 export interface NewSiteCredential {
   siteId: number;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { CredentialKind } from '../../../libs/contracts/index.js';
-import { Db, NoticedCache, Notices, notify, sameBytes, sha256 } from '../../../libs/platform/index.js';
+import type { CredentialKind } from '#contracts';
+import { Db, NoticedCache, Notices, notify, sameBytes, sha256 } from '#platform';
 import { type CredentialRow, type NewSiteCredential, SiteCredentialsRepository } from './site-credentials.repository.js';
 
 /** Which site a credential belongs to. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import bcrypt from 'bcrypt';
-import { HashQueue, invalid, type Turn } from '../../../libs/platform/index.js';
+import { HashQueue, invalid, type Turn } from '#platform';
 
 const COST = 12;
 /** bcrypt looks at no more; a longer password is refused rather than cut. */

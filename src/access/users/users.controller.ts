@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Param, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Caller, type Principal, Returns, RootAccess } from '../../../libs/platform/index.js';
+import { Caller, type Principal, Returns, RootAccess } from '#platform';
 import { AnyUserView, TwoFactorBody, TwoFactorView } from './users.dto.js';
 import { UsersService } from './users.service.js';
 

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { addressBucket, AppError, conflict, Db, isUniqueViolation, notFound, notify, type Principal, randomLower, TenantResolvers } from '../../../libs/platform/index.js';
+import { addressBucket, AppError, conflict, Db, isUniqueViolation, notFound, notify, type Principal, randomLower, TenantResolvers } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 import { Passwords } from './passwords.js';

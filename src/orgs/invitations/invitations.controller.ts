@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, OrgId, PageQuery, type Principal, Public, Returns } from '../../../libs/platform/index.js';
+import { Access, Caller, ErrorAnswers, OrgId, PageQuery, type Principal, Public, Returns } from '#platform';
 import { AcceptedInvite, AcceptInviteBody, CreatedInvite, CreateInviteBody, InvitationList, InvitationView } from './invitations.dto.js';
 import { InvitationsService } from './invitations.service.js';
 

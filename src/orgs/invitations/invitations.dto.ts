@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsNumber, IsString, Length, Max, MaxLength } from 'class-validator';
-import { MaxBytes, MayBeAbsent, MoreThan, OffsetPagination } from '../../../libs/platform/index.js';
+import { MaxBytes, MayBeAbsent, MoreThan, OffsetPagination } from '#platform';
 import { IsMailbox, RolesBody } from '../../access/index.js';
 
 const MAX_HOURS = 168;

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import {
   AppError, Config, conflict, Db, Hooks, invalid, Mailer, notFound, type PageQuery, type Principal, quoted, randomAlphanumeric, RefusalLimiter, Retention, sameBytes,
   sha256, shapeA, TenantResolvers, windowOf,
-} from '../../../libs/platform/index.js';
+} from '#platform';
 import { MailboxesService, roleIdsOf, RolesService, UsersService } from '../../access/index.js';
 import { AuditService } from '../../audit/index.js';
 import { OrgsService } from '../orgs.service.js';

@@ -2,7 +2,7 @@ import { randomBytes, webcrypto } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import * as x509 from '@peculiar/x509';
 import { LRUCache } from 'lru-cache';
-import { base32, Db, invalid, KeyRing, notFound, query } from '../../../libs/platform/index.js';
+import { base32, Db, invalid, KeyRing, notFound, query } from '#platform';
 
 x509.cryptoProvider.set(webcrypto as never);
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { conflict, Db, notFound, notify, orgUidOf, type Principal, query, shapeA, windowOf } from '../../../libs/platform/index.js';
+import { conflict, Db, notFound, notify, orgUidOf, type Principal, query, shapeA, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { SiteReads } from '../../sites/index.js';
 import type { AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, ClaimView } from './claim.dto.js';

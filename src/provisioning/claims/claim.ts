@@ -1,4 +1,4 @@
-import type { CredentialKind } from '../../../libs/contracts/index.js';
+import type { CredentialKind } from '#contracts';
 import type { ParsedCsr } from './certificate-authority.js';
 
 export type Door = 'device' | 'newt';

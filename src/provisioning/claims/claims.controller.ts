@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, Id, OrgId, type Principal, Returns, RootAccess } from '../../../libs/platform/index.js';
+import { Access, Caller, ErrorAnswers, Id, OrgId, type Principal, Returns, RootAccess } from '#platform';
 import { AllowReclaimBody, AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, InstallationClaimQuery } from './claim.dto.js';
 import { ClaimAdministrationService } from './claim-administration.service.js';
 

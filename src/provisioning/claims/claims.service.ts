@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, databaseBusy, Db, type Principal, sameBytes, sha256, toAppError, unavailable } from '../../../libs/platform/index.js';
+import { AppError, databaseBusy, Db, type Principal, sameBytes, sha256, toAppError, unavailable } from '#platform';
 import { SiteCredentialsService } from '../../access/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { AddressPoolService } from '../../orgs/index.js';
@@ -16,7 +16,7 @@ import { ClaimRefused, type ClaimRequest, type ClaimResult, type RefusalReason }
 import { ClaimsRepository, type KeyPolicy, type KnownSite } from './claims.repository.js';
 import { CredentialIssuer, type FreshCredential } from './credential-issuer.js';
 import { KeyPolicies } from './key-policies.js';
-import { KeyTurns } from './key-turns.js';
+import { KeyTurns } from './key-queue.js';
 import { isUsedUp, planReclaim } from './reclaim-policy.js';
 
 /** A claim whose key was right, on its way into a batch. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { CredentialKind } from '../../../libs/contracts/index.js';
-import { KeyRing, randomLower, sha256 } from '../../../libs/platform/index.js';
+import type { CredentialKind } from '#contracts';
+import { KeyRing, randomLower, sha256 } from '#platform';
 import type { NewSiteCredential } from '../../access/index.js';
 import { CertificateAuthority, type ParsedCsr } from './certificate-authority.js';
 import type { IssuedCredential } from './claim.js';

@@ -1,8 +1,8 @@
 import { IsArray, IsOptional, IsString, ValidateNested } from 'class-validator';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { validationPipe } from '../../../libs/platform/index.js';
-import { ProvisionBody, RegisterNewtBody } from './door.dto.js';
+import { validationPipe } from '#platform';
+import { ProvisionBody, RegisterNewtBody } from './claim-endpoints.dto.js';
 import { flatRules } from './flat-rules.js';
 
 const pipe = validationPipe(false);

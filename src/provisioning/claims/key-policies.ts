@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Db, Notices } from '../../../libs/platform/index.js';
+import { Db, Notices } from '#platform';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';
 import { ClaimsRepository, type KeyPolicy } from './claims.repository.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sha256 } from '../../../libs/platform/index.js';
+import { sha256 } from '#platform';
 import type { KnownSite } from './claims.repository.js';
 import { planReclaim } from './reclaim-policy.js';
 

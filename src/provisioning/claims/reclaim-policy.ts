@@ -1,4 +1,4 @@
-import { sameBytes } from '../../../libs/platform/index.js';
+import { sameBytes } from '#platform';
 import type { ClaimRequest, RefusalReason } from './claim.js';
 import type { KeyPolicy, KnownSite } from './claims.repository.js';
 

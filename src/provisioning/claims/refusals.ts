@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { type AppError, Config, Db, RefusalLimiter } from '../../../libs/platform/index.js';
+import { type AppError, Config, Db, RefusalLimiter } from '#platform';
 import { AuditService, RefusalRecords, StrangerShares } from '../../audit/index.js';
 import type { ClaimRefused, ClaimRequest, RefusalReason } from './claim.js';
 import { type ClaimRow, ClaimsRepository } from './claims.repository.js';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { base32, randomLower, sha256 } from '../../../libs/platform/index.js';
+import { base32, randomLower, sha256 } from '#platform';
 
 const ID_LENGTH = 15;
 const CHECKSUM_LENGTH = 6;

@@ -1,7 +1,7 @@
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength, Min, ValidateIf } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
-import { IsName, MayBeAbsent, OffsetPagination } from '../../../libs/platform/index.js';
+import { IsName, MayBeAbsent, OffsetPagination } from '#platform';
 
 /** 30 days (claims.md, Routes). */
 const MAX_OVERLAP_SECONDS = 2_592_000;

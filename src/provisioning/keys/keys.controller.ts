@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { Access, Caller, ErrorAnswers, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreatedKeyView, CreateKeyBody, KeyList, KeyView, RotateKeyBody, UpdateKeyBody } from './key.dto.js';
 import { KeysService } from './keys.service.js';
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, invalid, nothingToChange, notFound, notify, type PageQuery, type Principal, sha256, shapeA, windowOf } from '../../../libs/platform/index.js';
+import { conflict, Db, invalid, nothingToChange, notFound, notify, type PageQuery, type Principal, sha256, shapeA, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { CreatedKeyView, type CreateKeyBody, type KeyList, type KeyView, type RotateKeyBody, type UpdateKeyBody } from './key.dto.js';
 import { mayApprove, refuseApproval } from '../approving.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query } from '../../../libs/platform/index.js';
+import { execute, prepared, query } from '#platform';
 
 /** The server that claimed works its own sites off at once; others come after this. */
 const HEAD_START = '5 seconds';

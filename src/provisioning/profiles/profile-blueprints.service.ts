@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, Db, Hooks, isOutage, Notices } from '../../../libs/platform/index.js';
+import { AppError, Db, Hooks, isOutage, Notices } from '#platform';
 import { BlueprintsService } from '../../blueprints/index.js';
 import { ProfileBlueprintsRepository } from './profile-blueprints.repository.js';
 

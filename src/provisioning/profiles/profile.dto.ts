@@ -1,7 +1,7 @@
 import { IsNotEmpty, IsObject, IsOptional, IsString, MaxLength } from 'class-validator';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { IsIdList, IsLabels, IsName, MaxBytes, MaxJsonBytes, MayBeAbsent } from '../../../libs/platform/index.js';
-import { OffsetPagination } from '../../../libs/platform/index.js';
+import { IsIdList, IsLabels, IsName, MaxBytes, MaxJsonBytes, MayBeAbsent } from '#platform';
+import { OffsetPagination } from '#platform';
 
 const JSON_LIMIT = 64 * 1024;
 /** claims.md, Words: a bootstrap blueprint is at most 256 KB. */

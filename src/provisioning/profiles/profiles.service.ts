@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, execute, invalidFields, isUniqueViolation, nothingToChange, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '../../../libs/platform/index.js';
-import { describeProblem } from '../../../libs/blueprint/index.js';
+import { conflict, Db, execute, invalidFields, isUniqueViolation, nothingToChange, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '#platform';
+import { describeProblem } from '#blueprint';
 import { AuditService } from '../../audit/index.js';
 import { Documents } from '../../blueprints/index.js';
 import type { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';

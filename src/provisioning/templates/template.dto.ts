@@ -1,6 +1,6 @@
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength } from 'class-validator';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { IsIdList, IsName, MayBeAbsent, OffsetPagination } from '../../../libs/platform/index.js';
+import { IsIdList, IsName, MayBeAbsent, OffsetPagination } from '#platform';
 import { CREDENTIAL_TYPES, type CredentialType, RECLAIM_POLICIES, type ReclaimPolicy } from './template.entity.js';
 
 export class CreateTemplateBody {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, execute, nothingToChange, notFound, notify, type PageQuery, type Principal, shapeA, windowOf } from '../../../libs/platform/index.js';
+import { conflict, Db, execute, nothingToChange, notFound, notify, type PageQuery, type Principal, shapeA, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { mayApprove, refuseApproval } from '../approving.js';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, Id, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { Access, Caller, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { AccessTokenItem, AccessTokenList, CreateAccessTokenBody, CreatedAccessToken } from './access-tokens.dto.js';
 import { AccessTokensService } from './access-tokens.service.js';
 

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
-import { MayBeAbsent, OffsetPagination } from '../../../libs/platform/index.js';
+import { MayBeAbsent, OffsetPagination } from '#platform';
 
 /** Some three hundred years. */
 const MAX_SECONDS = 10_000_000_000;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { query, type Window } from '../../../libs/platform/index.js';
+import { query, type Window } from '#platform';
 import type { AccessTokenItem } from './access-tokens.dto.js';
 
 export interface NewAccessToken {

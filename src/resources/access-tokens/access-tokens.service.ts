@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import {
   base32, Db, isUniqueViolation, notFound, type PageQuery, type Principal, randomLower, Retention, sha256, shapeA, TenantResolvers, windowOf,
-} from '../../../libs/platform/index.js';
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
 import type { AccessTokenItem, AccessTokenList, CreateAccessTokenBody, CreatedAccessToken } from './access-tokens.dto.js';

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { Access, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { HeaderAuthBody, PasswordBody, PincodeBody, Whitelist, WhitelistBody, WhitelistEmailBody } from './auth.dto.js';
 import { ResourceAuthService } from './auth.service.js';
 

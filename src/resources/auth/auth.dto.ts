@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsBoolean, IsString, Length, Matches, MaxLength, ValidateBy, ValidateIf, isEmail } from 'class-validator';
-import { RuleWithin, sizeProblem } from '../../../libs/platform/index.js';
+import { RuleWithin, sizeProblem } from '#platform';
 import { isDomainName } from '../names.js';
 
 /** The field must be there; null is a value. */

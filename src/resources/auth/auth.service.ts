@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Answer, conflict, Db, execute, invalid, limitsOf, notFound, type PageQuery, type Principal, query, requireVersion, windowIfAsked } from '../../../libs/platform/index.js';
+import { Answer, conflict, Db, execute, invalid, limitsOf, notFound, type PageQuery, type Principal, query, requireVersion, windowIfAsked } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { type ResourceChanges, ResourcesRepository, type StoredResource } from '../public/resources.repository.js';
 import { ResourcesService } from '../public/resources.service.js';

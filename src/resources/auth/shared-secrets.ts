@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import bcrypt from 'bcrypt';
 import { LRUCache } from 'lru-cache';
-import { HashQueue, KeyRing, sameBytes, sha256, type Turn } from '../../../libs/platform/index.js';
+import { HashQueue, KeyRing, sameBytes, sha256, type Turn } from '#platform';
 
 const COST = 10;
 /** Between bcrypt's hash and what recognises its secret; in neither's alphabet. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, query } from '../../../libs/platform/index.js';
+import { execute, query } from '#platform';
 
 /** Rows by their column names, as PostgreSQL has them; columns that are absent are NULL on insert and unchanged on update. */
 export type ColumnValues = Record<string, unknown>;

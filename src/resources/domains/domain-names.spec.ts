@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AppError } from '../../../libs/platform/index.js';
+import { AppError } from '#platform';
 import { isDomainName, isHostName, isWithin } from '../names.js';
 import { coveringWildcard, type FullDomain, fullDomainOf } from './domain-names.js';
 import type { DomainType } from './domains.dto.js';

@@ -1,4 +1,4 @@
-import { invalid } from '../../../libs/platform/index.js';
+import { invalid } from '#platform';
 import { isHostName, parentOf } from '../names.js';
 import type { DomainType } from './domains.dto.js';
 

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Resolver } from 'node:dns/promises';
 import type { EntityManager } from 'typeorm';
-import { checkViolated, Config, Db, isOutage, isUniqueViolation, systemPrincipal } from '../../../libs/platform/index.js';
+import { checkViolated, Config, Db, isOutage, isUniqueViolation, systemPrincipal } from '#platform';
 import { AuditService, EventsService } from '../../audit/index.js';
 import type { DnsRecordView } from './domains.dto.js';
 import { DomainsRepository, type DueDomain, type LostDomain } from './domains.repository.js';

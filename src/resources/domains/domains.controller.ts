@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, IfMatch, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreatedDomain, CreateDomainBody, DnsRecordView, DomainList, DomainView, Done, UpdatedDomain, UpdateDomainBody } from './domains.dto.js';
 import { DomainsService } from './domains.service.js';
 

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
-import { NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
+import { NoControlCharacters, OffsetPagination } from '#platform';
 import { IsDomainName } from '../names.js';
 
 export const DOMAIN_TYPES = ['ns', 'cname', 'wildcard'] as const;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, limitsOf, prepared, query, type Window } from '../../../libs/platform/index.js';
+import { execute, limitsOf, prepared, query, type Window } from '#platform';
 import type { DnsRecordView, DomainType, DomainView } from './domains.dto.js';
 
 export interface DomainRow extends DomainView {

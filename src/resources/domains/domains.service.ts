@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import {
   type Answer, type AppError, checkViolated, created, Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, TenantResolvers, windowIfAsked, windowOf,
-} from '../../../libs/platform/index.js';
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { type FullDomain, fullDomainOf, recordsFor } from './domain-names.js';
 import type { CreatedDomain, CreateDomainBody, DnsRecordView, DomainList, DomainView, DomainType, Done, UpdatedDomain, UpdateDomainBody } from './domains.dto.js';

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsInt, IsNotEmpty, IsPositive, IsString, Max, MaxLength } from 'class-validator';
-import { entries, IsIdList, RuleWithin, sizeProblem } from '../../../libs/platform/index.js';
+import { entries, IsIdList, RuleWithin, sizeProblem } from '#platform';
 
 const MAX = 1000;
 

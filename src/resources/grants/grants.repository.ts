@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, limitsOf, query, type Window } from '../../../libs/platform/index.js';
+import { execute, limitsOf, query, type Window } from '#platform';
 import type { GrantedRole, GrantedUser } from './grants.dto.js';
 
 /** All SQL about who may pass a public resource. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Answer, conflict, Db, invalid, notFound, type PageQuery, type Principal, requireVersion, windowIfAsked } from '../../../libs/platform/index.js';
+import { Answer, conflict, Db, invalid, notFound, type PageQuery, type Principal, requireVersion, windowIfAsked } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
 import type { GrantedRoles, GrantedUsers } from './grants.dto.js';

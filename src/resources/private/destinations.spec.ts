@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { isIPv4 } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { isAddress, isAlias, isCidr, isPortRanges } from '../../../libs/blueprint/index.js';
+import { isAddress, isAlias, isCidr, isPortRanges } from '#blueprint';
 import { checkDestination, checkName, type Destination, isDestinationHost, routeOf } from './destinations.js';
 
 const octets = fc.tuple(...Array.from({ length: 4 }, () => fc.integer({ min: 0, max: 255 })));

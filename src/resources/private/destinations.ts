@@ -1,6 +1,6 @@
 import { ValidateBy } from 'class-validator';
-import { isAddress, isAlias, isCidr, isPortRanges } from '../../../libs/blueprint/index.js';
-import { invalid } from '../../../libs/platform/index.js';
+import { isAddress, isAlias, isCidr, isPortRanges } from '#blueprint';
+import { invalid } from '#platform';
 import { isHostName } from '../names.js';
 import type { Mode } from './private.dto.js';
 

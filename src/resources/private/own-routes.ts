@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import { query } from '../../../libs/platform/index.js';
+import { query } from '#platform';
 
 /** SQL: whether the organization's own machines have this address, or all of this range. */
 export const OWN_ROUTE = (route: string) => `(

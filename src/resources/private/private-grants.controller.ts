@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { Access, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { GrantedRoles, GrantedUsers, RoleIdBody, RoleIdsBody, UserIdBody, UserIdsBody } from '../grants/grants.dto.js';
 import { AddedToClient, ClientIdBody, ClientIdsBody, GrantedClients, SiteResourceIdsBody } from './private-grants.dto.js';
 import { PrivateGrantsService } from './private-grants.service.js';

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsInt, IsPositive, Max } from 'class-validator';
-import { IsIdList } from '../../../libs/platform/index.js';
+import { IsIdList } from '#platform';
 
 const MAX = 1000;
 const ID_LIST = { type: 'array', maxItems: MAX, uniqueItems: true, items: { type: 'integer', minimum: 1 } } as const;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, limitsOf, query, type Window } from '../../../libs/platform/index.js';
+import { execute, limitsOf, query, type Window } from '#platform';
 import type { GrantedRole, GrantedUser } from '../grants/grants.dto.js';
 import type { GrantedClient } from './private-grants.dto.js';
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Answer, conflict, Db, notFound, type PageQuery, type Principal, requireVersion, windowIfAsked } from '../../../libs/platform/index.js';
+import { Answer, conflict, Db, notFound, type PageQuery, type Principal, requireVersion, windowIfAsked } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { GrantedRoles, GrantedUsers } from '../grants/grants.dto.js';
 import type { AddedToClient, GrantedClients } from './private-grants.dto.js';

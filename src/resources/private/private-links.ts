@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { invalid, notFound } from '../../../libs/platform/index.js';
+import { invalid, notFound } from '#platform';
 import { ClientsService } from '../../clients/index.js';
 import { GrantsRepository } from '../grants/grants.repository.js';
 import { PrivateGrantsRepository } from './private-grants.repository.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { likeEscape, prepared, query, type Window } from '../../../libs/platform/index.js';
+import { likeEscape, prepared, query, type Window } from '#platform';
 import { countOf, pageOfIds } from '../pages.js';
 import type { ListSiteResourcesQuery, SiteResourceItem, SiteResourceOnSite, SiteResourceRow } from './private.dto.js';
 import { ROW } from './private.repository.js';

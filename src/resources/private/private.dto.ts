@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
-import { IsIdList, IsName, MayBeAbsent, NoControlCharacters, PagePagination, QueryInt, SearchQuery } from '../../../libs/platform/index.js';
+import { IsIdList, IsName, MayBeAbsent, NoControlCharacters, PagePagination, QueryInt, SearchQuery } from '#platform';
 import { IsUserIdList } from '../grants/grants.dto.js';
 import { DriftedField } from '../public/resources.dto.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query } from '../../../libs/platform/index.js';
+import { execute, prepared, query } from '#platform';
 import { driftOf } from '../field-names.js';
 import type { DriftedField } from '../public/resources.dto.js';
 import { OWN_ROUTE, ownRoutes } from './own-routes.js';

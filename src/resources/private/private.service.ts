@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   Answer, AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowOf,
-} from '../../../libs/platform/index.js';
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, SitesService } from '../../sites/index.js';
 import { DomainsService, refusedName } from '../domains/domains.service.js';

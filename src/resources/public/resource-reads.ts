@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { likeEscape, prepared, query, type Window } from '../../../libs/platform/index.js';
+import { likeEscape, prepared, query, type Window } from '#platform';
 import { countOf, pageOfIds } from '../pages.js';
 import type { ListResourcesQuery, ResourceItem, ResourceName, ResourceSiteItem, ResourceTargetItem } from './resources.dto.js';
 

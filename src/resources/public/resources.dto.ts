@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsObject, IsOptional, IsPositive, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
-import { IsIdList, IsLabels, IsName, MayBeAbsent, NoControlCharacters, PagePagination, PageQuery, QueryBoolean, QueryInt } from '../../../libs/platform/index.js';
+import { IsIdList, IsLabels, IsName, MayBeAbsent, NoControlCharacters, PagePagination, PageQuery, QueryBoolean, QueryInt } from '#platform';
 import { HEADER_LIST, HeaderPair, IsHeaderList } from '../headers.js';
 import { IsHostOrEmpty } from '../names.js';
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query } from '../../../libs/platform/index.js';
+import { execute, prepared, query } from '#platform';
 import type { HeaderPair } from '../headers.js';
 import { coveredNames, coveringWildcard } from '../domains/domain-names.js';
 import { driftOf } from '../field-names.js';

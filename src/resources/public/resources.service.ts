@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   type Answer, created, AppError, Config, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowIfAsked, windowOf,
-} from '../../../libs/platform/index.js';
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, NICE_ID_PROBLEM, SitesService } from '../../sites/index.js';
 import { DomainsService, refusedName } from '../domains/domains.service.js';

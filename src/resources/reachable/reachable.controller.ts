@@ -1,6 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { Access, Caller, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { ReachableResources } from './reachable.dto.js';
 import { ReachableService } from './reachable.service.js';
 

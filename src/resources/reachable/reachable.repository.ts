@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { query, type Window } from '../../../libs/platform/index.js';
+import { query, type Window } from '#platform';
 import type { ReachableResource, ReachableSiteResource } from './reachable.dto.js';
 
 /** Granted to the user by name or by a role; $2 null: somebody who reaches everything. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Db, type PageQuery, type Principal, windowOf } from '../../../libs/platform/index.js';
+import { Db, type PageQuery, type Principal, windowOf } from '#platform';
 import type { ReachableResources } from './reachable.dto.js';
 import { ReachableRepository } from './reachable.repository.js';
 

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { Access, Answer, Caller, ChecksVersion, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreateRuleBody, RuleList, RuleView, UpdateRuleBody } from './rules.dto.js';
 import { RulesService } from './rules.service.js';
 

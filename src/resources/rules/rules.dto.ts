@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsString, Max, MaxLength, Min } from 'class-validator';
-import { MayBeAbsent, OffsetPagination } from '../../../libs/platform/index.js';
+import { MayBeAbsent, OffsetPagination } from '#platform';
 import { type Match, MATCHES } from './rule-values.js';
 
 export const ACTIONS = ['ACCEPT', 'DROP', 'PASS'] as const;

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { type Answer, created, AppError, Db, invalid, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf } from '../../../libs/platform/index.js';
+import { type Answer, created, AppError, Db, invalid, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
 import { type Match, ruleValueProblem } from './rule-values.js';

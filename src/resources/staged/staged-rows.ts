@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Hooks, query } from '../../../libs/platform/index.js';
+import { Hooks, query } from '#platform';
 import { SitesService } from '../../sites/index.js';
 import { coveredNames, coveringWildcard } from '../domains/domain-names.js';
 

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType, PickType } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min, MinLength } from 'class-validator';
 import { applyDecorators } from '@nestjs/common';
-import { MayBeAbsent, NoControlCharacters, OffsetPagination } from '../../../libs/platform/index.js';
+import { MayBeAbsent, NoControlCharacters, OffsetPagination } from '#platform';
 import { HEADER_LIST, HeaderPair, IsHeaderList } from '../headers.js';
 import { IsBackendHost } from '../names.js';
 

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query, type Window } from '../../../libs/platform/index.js';
+import { execute, prepared, query, type Window } from '#platform';
 import type { TargetItem, TargetView } from './targets.dto.js';
 
 export interface StoredTarget extends TargetView {

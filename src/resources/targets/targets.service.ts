@@ -1,9 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { isPathPattern, type patternProblem } from '../../../libs/blueprint/index.js';
+import { isPathPattern, type patternProblem } from '#blueprint';
 import {
   type Answer, created, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf, Workers,
-} from '../../../libs/platform/index.js';
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { SitesService } from '../../sites/index.js';
 import { ResourcesRepository } from '../public/resources.repository.js';

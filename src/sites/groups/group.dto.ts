@@ -1,6 +1,6 @@
 import { PartialType } from '@nestjs/swagger';
 import { IsNotEmpty, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
-import { IsName, OffsetPagination } from '../../../libs/platform/index.js';
+import { IsName, OffsetPagination } from '#platform';
 
 export class CreateGroupBody {
   /** Unique in the organization; not digits alone, because a filter takes a group's name or number. */

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '../../../libs/platform/index.js';
+import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreateGroupBody, GroupList, GroupView, UpdateGroupBody } from './group.dto.js';
 import { GroupsService } from './groups.service.js';
 

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, query, shapeA, TenantResolvers, windowOf,
-} from '../../../libs/platform/index.js';
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { CreateGroupBody, GroupList, GroupView, UpdateGroupBody } from './group.dto.js';
 import { SiteGroup } from './group.entity.js';

@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { runAgent } from '../agent.js';
+import { checkBlueprint } from './blueprint-command.js';
+import { configFilePath, readConfigFile } from '../config/config-file.js';
+import { AgentExit, EXIT } from './exit-codes.js';
+import { type Invocation, parseFlags } from './flags.js';
+import { Log, redactKeys } from '../log.js';
+import { resolveSettings } from '../config/options.js';
+import { showConfig } from './show-config.js';
+import { statusCommand } from './status-command.js';
+
+const stderr = (text: string) => void process.stderr.write(text);
+const stdout = (text: string) => void process.stdout.write(text);
+
+try {
+  process.exitCode = await main(parseFlags(process.argv.slice(2)));
+} catch (error) {
+  const known = error instanceof AgentExit;
+  stderr(`gatehouse-agent: ${redactKeys(known ? error.message : String((error as Error).stack ?? error))}\n`);
+  process.exitCode = known ? error.code : EXIT.internal;
+}
+
+async function main(invocation: Invocation): Promise<number> {
+  if (invocation.command === 'print') {
+    stdout(invocation.text);
+    return EXIT.ok;
+  }
+  if (invocation.command === 'blueprint-check') {
+    const { code, text } = checkBlueprint(invocation.file, process.env);
+    stdout(text);
+    return code;
+  }
+  const configFile = configFilePath(invocation.configFile, process.env);
+  if (invocation.command === 'run') return run(configFile, invocation);
+  const resolved = resolveSettings(invocation.cli, process.env, readConfigFile(configFile, new Log(stderr)));
+  if (invocation.command === 'show-config') {
+    stdout(showConfig(configFile, resolved));
+    return EXIT.ok;
+  }
+  const { code, text } = statusCommand(configFile, resolved, invocation.json, Date.now());
+  stdout(text);
+  return code;
+}
+
+async function run(configFile: string, invocation: Extract<Invocation, { cli: unknown }>): Promise<number> {
+  const agent = runAgent({ configFile, cli: invocation.cli, env: process.env, write: stderr, readStdin: () => readFileSync(0, 'utf8') });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void agent.stop());
+  process.on('SIGHUP', () => agent.reload());
+  const { code } = await agent.done;
+  // What is left may only be an idle socket on its way out; nobody waits for it.
+  process.exit(code);
+}

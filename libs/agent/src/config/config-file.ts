@@ -1,0 +1,102 @@
+import { chmodSync, readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { makeFolder, writeFileAtomic } from './atomic-file.js';
+import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
+import type { Log } from '../log.js';
+import { SETTINGS } from './settings.js';
+
+export type FileContent = Record<string, unknown>;
+
+/** What the agent keeps for its claim, under `claim` in the config file: the nonce belongs to the hardware id it was made for. */
+export type ClaimIdentity = { hardwareId: string; nonce: string };
+
+/**
+ * The path of the config and state file: flag, then `CONFIG_FILE`, then newt's place (newt-protocol.md §1.2), so that a machine can
+ * change agents and keep its site.
+ */
+export function configFilePath(flag: string | undefined, env: NodeJS.ProcessEnv, platform: NodeJS.Platform = process.platform): string {
+  if (flag) return flag;
+  if (env['CONFIG_FILE']) return env['CONFIG_FILE'];
+  if (platform === 'win32') return join(env['PROGRAMDATA'] ?? 'C:\\ProgramData', 'newt', 'newt-client', 'config.json');
+  const home = env['HOME'] ?? homedir();
+  return platform === 'darwin'
+    ? join(home, 'Library', 'Application Support', 'newt-client', 'config.json')
+    : join(home, '.config', 'newt-client', 'config.json');
+}
+
+/**
+ * Reads the file; missing, empty or blank is an empty one. A file that others may read is tightened to 0600.
+ * @throws AgentExit 78 for invalid JSON, a wrong type, or a file that may not be read
+ */
+export function readConfigFile(path: string, log: Log): FileContent {
+  let text: string;
+  try {
+    tighten(path, log);
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return {};
+    throw misconfigured(`the config file ${path} cannot be read: ${(error as Error).message}`);
+  }
+  if (text.trim() === '') return {};
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    // The parser's own message quotes the text, which may hold a secret.
+    throw misconfigured(`the config file ${path} is not valid JSON`);
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) throw misconfigured(`the config file ${path} is not a JSON object`);
+  checkTypes(path, content as FileContent);
+  return content as FileContent;
+}
+
+/**
+ * Changes keys of the file and keeps all others: 2-space indent, keys sorted, as newt writes it. `undefined` removes a key.
+ * @throws AgentExit 73 when it cannot be written
+ */
+export function updateConfigFile(path: string, changes: FileContent, log: Log): FileContent {
+  const content: FileContent = { ...readConfigFile(path, log), ...changes };
+  const sorted: FileContent = {};
+  for (const key of Object.keys(content).sort()) if (content[key] !== undefined) sorted[key] = content[key];
+  try {
+    makeFolder(dirname(path));
+    writeFileAtomic(path, JSON.stringify(sorted, null, 2));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const hint = code === 'EBUSY' ? ' (a single mounted file cannot be replaced: mount its directory)' : '';
+    throw new AgentExit(EXIT.stateNotWritable, `the state file ${path} cannot be written: ${(error as Error).message}${hint}`);
+  }
+  return sorted;
+}
+
+/** The claim identity kept in a file, if there is a whole one. */
+export function claimIdentityOf(content: FileContent): ClaimIdentity | undefined {
+  const claim = content['claim'];
+  if (typeof claim !== 'object' || claim === null) return undefined;
+  const { hardwareId, nonce } = claim as Record<string, unknown>;
+  return typeof hardwareId === 'string' && typeof nonce === 'string' && hardwareId !== '' && nonce !== '' ? { hardwareId, nonce } : undefined;
+}
+
+function checkTypes(path: string, content: FileContent): void {
+  for (const { key, kind, use, notInFile } of SETTINGS) {
+    const value = content[key];
+    if (use !== 'used' || notInFile || value === undefined || value === null) continue;
+    const fits = kind === 'list' ? Array.isArray(value) && value.every((v) => typeof v === 'string') : typeof value === kind;
+    if (!fits) throw misconfigured(`the config file ${path} has a wrong ${key}: it must be a ${kind === 'list' ? 'list of strings' : kind}`);
+  }
+}
+
+function tighten(path: string, log: Log): void {
+  if (process.platform === 'win32') return;
+  const stat = statSync(path);
+  const mode = stat.mode & 0o777;
+  if (!stat.isFile() || (mode & 0o077) === 0) return;
+  const was = mode.toString(8).padStart(4, '0');
+  try {
+    chmodSync(path, 0o600);
+    log.warn(`${path} was open to other users (mode ${was}); it is 0600 now`);
+  } catch {
+    log.warn(`${path} is open to other users (mode ${was}) and cannot be tightened`);
+  }
+}

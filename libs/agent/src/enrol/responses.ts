@@ -1,0 +1,51 @@
+import { CREDENTIAL_UNUSABLE, INVALID_PROVISIONING_KEY, INVALID_PROVISIONING_KEY_MESSAGE, type ClaimAnswer, type TokenAnswer } from '../../../contracts/agent-messages.js';
+import { type Answer, NetworkFailure } from '../session/server-link.js';
+
+export type Verdict<T> = { kind: 'ok'; value: T } | { kind: 'refused' } | { kind: 'invalid'; message: string };
+
+/**
+ * Judges the newt door's answer. Only Gatehouse's own envelope is a refusal; a proxy's or captive portal's answer is a network failure.
+ * @throws NetworkFailure for everything that is not the server's own word
+ */
+export function readClaimAnswer(answer: Answer): Verdict<ClaimAnswer> {
+  const body = objectOf(answer.body);
+  const data = objectOf(body['data']);
+  if (answer.status >= 200 && answer.status < 300 && body['success'] === true) {
+    const { newtId, secret } = data;
+    if (typeof newtId === 'string' && newtId !== '' && typeof secret === 'string') return { kind: 'ok', value: { newtId, secret } };
+  }
+  if (answer.status === 401 && isErrorEnvelope(body)) {
+    const known = body['code'] === undefined ? body['message'] === INVALID_PROVISIONING_KEY_MESSAGE : body['code'] === INVALID_PROVISIONING_KEY;
+    if (known) return { kind: 'refused' };
+  }
+  return invalidOr(answer, body);
+}
+
+/**
+ * Judges get-token's answer. `refused` means that this credential will not work again.
+ * @throws NetworkFailure for everything that is not the server's own word
+ */
+export function readTokenAnswer(answer: Answer): Verdict<TokenAnswer> {
+  const body = objectOf(answer.body);
+  const data = objectOf(body['data']);
+  if (answer.status === 200 && body['success'] === true && typeof data['token'] === 'string' && data['token'] !== '') {
+    return { kind: 'ok', value: { token: data['token'], serverVersion: typeof data['serverVersion'] === 'string' ? data['serverVersion'] : '' } };
+  }
+  if (answer.status === 401 && isErrorEnvelope(body) && body['code'] === CREDENTIAL_UNUSABLE) return { kind: 'refused' };
+  return invalidOr(answer, body);
+}
+
+/** Our own 400 names a field: trying the same again is of no use. */
+function invalidOr(answer: Answer, body: Record<string, unknown>): { kind: 'invalid'; message: string } {
+  if (answer.status === 400 && isErrorEnvelope(body) && body['code'] === 'validation') return { kind: 'invalid', message: String(body['message']) };
+  const reason = isErrorEnvelope(body) ? `: ${String(body['message'])}` : answer.body === undefined ? ', not JSON: a proxy or captive portal?' : '';
+  throw new NetworkFailure(`unexpected answer ${answer.status}${reason}`, answer.retryAfter);
+}
+
+function isErrorEnvelope(body: Record<string, unknown>): boolean {
+  return body['success'] === false && body['error'] === true && typeof body['message'] === 'string';
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}

@@ -1,0 +1,146 @@
+import http from 'node:http';
+import https from 'node:https';
+import { HttpsProxyAgent } from 'https-proxy-agent';
+import { WebSocket } from 'ws';
+import { AGENT_PATHS, CLIENT_TYPE } from '../../../contracts/agent-messages.js';
+import { proxyFor } from './proxy.js';
+import type { TlsOptions } from './tls.js';
+import { AGENT_VERSION } from '../version.js';
+
+const HTTP_TIMEOUT_MS = 30_000;
+const MAX_ANSWER_BYTES = 1024 * 1024;
+const MAX_STATE_BYTES = 64 * 1024 * 1024;
+const MAX_REDIRECTS = 3;
+
+/** An answer of the server. `body` is undefined when it was not JSON. */
+export type Answer = { status: number; body: unknown; retryAfter: string | string[] | undefined };
+
+/** No usable answer: name not found, refused, timed out, TLS, a redirect elsewhere. Worth another try. */
+export class NetworkFailure extends Error {
+  constructor(
+    message: string,
+    readonly retryAfter?: string | string[],
+  ) {
+    super(message);
+    this.name = 'NetworkFailure';
+  }
+}
+
+/** The one way to the server, for requests and websocket alike: same TLS, same proxy, same endpoint. */
+export class ServerLink {
+  private readonly proxies = new Map<string, HttpsProxyAgent<string>>();
+
+  constructor(
+    private endpoint: URL,
+    private readonly tls: TlsOptions,
+    private readonly env: NodeJS.ProcessEnv,
+    private readonly timeoutMs = HTTP_TIMEOUT_MS,
+  ) {
+    this.agentFor(endpoint); // a wrong proxy URL is said at the start
+  }
+
+  /**
+   * POSTs JSON. A redirect to the same host is followed, and remembered when it leads to https; any other is a NetworkFailure.
+   * @throws NetworkFailure
+   */
+  async post(path: string, body: unknown, signal: AbortSignal): Promise<Answer> {
+    let url = this.at(path);
+    for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+      const response = await this.send(url, JSON.stringify(body), signal);
+      const location = response.headers.location;
+      if (response.status < 300 || response.status > 399 || location === undefined) {
+        return { status: response.status, body: parseJson(response.text), retryAfter: response.headers['retry-after'] };
+      }
+      const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+      const downgrade = url.protocol === 'https:' && next?.protocol !== 'https:';
+      if (!next || next.hostname !== url.hostname || downgrade) throw new NetworkFailure(`redirected to ${next?.host ?? 'nowhere'}; a captive portal?`);
+      if (next.protocol === 'https:' && url.protocol === 'http:' && next.pathname === url.pathname) {
+        this.endpoint = new URL(next.origin + this.endpoint.pathname);
+      }
+      url = next;
+    }
+    throw new NetworkFailure('redirected too often');
+  }
+
+  /** Opens the session's websocket; the token travels in a header so that it stays out of access logs. */
+  openWebSocket(token: string): WebSocket {
+    const url = this.at(AGENT_PATHS.websocket);
+    url.searchParams.set('clientType', CLIENT_TYPE);
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    const agent = this.agentFor(url);
+    return new WebSocket(url, {
+      ...this.tls,
+      headers: { authorization: `Bearer ${token}`, 'user-agent': `gatehouse-agent/${AGENT_VERSION}` },
+      handshakeTimeout: this.timeoutMs,
+      perMessageDeflate: false,
+      maxPayload: MAX_STATE_BYTES,
+      followRedirects: false,
+      ...(agent ? { agent } : {}),
+    });
+  }
+
+  private at(path: string): URL {
+    const url = new URL(this.endpoint.href);
+    url.pathname = `${url.pathname.replace(/\/+$/, '')}${path}`;
+    return url;
+  }
+
+  private send(url: URL, body: string, signal: AbortSignal): Promise<{ status: number; headers: http.IncomingHttpHeaders; text: string }> {
+    const within = AbortSignal.timeout(this.timeoutMs);
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error) => {
+        if (signal.aborted) reject(signal.reason);
+        else reject(new NetworkFailure(within.aborted ? `no answer within ${this.timeoutMs / 1000} s` : describe(error)));
+      };
+      const request = (url.protocol === 'https:' ? https : http).request(url, {
+        ...this.tls,
+        method: 'POST',
+        signal: AbortSignal.any([signal, within]),
+        headers: {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+          accept: 'application/json',
+          'user-agent': `gatehouse-agent/${AGENT_VERSION}`,
+          'x-csrf-token': 'x-csrf-protection',
+        },
+        // A kept connection may be dead by the next request, minutes later, and look like an unreachable server.
+        agent: this.agentFor(url) ?? false,
+      });
+      request.on('error', fail);
+      request.on('response', (response) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        response.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          if (size > MAX_ANSWER_BYTES) response.destroy(new Error('the answer is too long'));
+          else chunks.push(chunk);
+        });
+        response.on('error', fail);
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') }));
+      });
+      request.end(body);
+    });
+  }
+
+  private agentFor(url: URL): HttpsProxyAgent<string> | undefined {
+    const proxy = proxyFor(url, this.env);
+    if (!proxy) return undefined;
+    let agent = this.proxies.get(proxy.href);
+    if (!agent) this.proxies.set(proxy.href, (agent = new HttpsProxyAgent<string>(proxy.href)));
+    return agent;
+  }
+}
+
+/** A system error in words; an aggregate (IPv4 and IPv6 both failed) tells its first. */
+export function describe(error: unknown): string {
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) return error.errors[0].message;
+  return error instanceof Error ? error.message || error.name : String(error);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,123 @@
+import { createParamDecorator, Injectable, SetMetadata, applyDecorators, type ExecutionContext } from '@nestjs/common';
+import { ApiBearerAuth, ApiCookieAuth, ApiExtension, ApiHeader, ApiSecurity } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import type { Action, Have } from '#contracts';
+import { ErrorAnswers } from '../http/api-responses.js';
+
+/** Who asks, and from where. Every service method for a controller starts with one. */
+export interface Principal {
+  /** What it holds, for `grants()`. */
+  have: Have;
+  kind: 'user' | 'api_key' | 'root_key' | 'site' | 'agent' | 'system' | 'anonymous';
+  /** user id, API key id or site id; null for anonymous. */
+  id: string | null;
+  /** How the audit names it: an e-mail address or a key's name. */
+  name: string;
+  /** Source address of the request; null for the system itself. */
+  address: string | null;
+  /**
+   * The internal identity of each organization that it belongs to, as it was when the credential was looked up (ADR 0021). Absent for root
+   * keys and server administrators: what they may do, they may do in any organization.
+   */
+  orgUids?: ReadonlyMap<string, string>;
+  /** The site, when a site credential authenticated. */
+  site?: { siteId: number; orgId: string; credentialId: number };
+  /** Hash of the session cookie's token, when a session authenticated. */
+  sessionHash?: Buffer;
+}
+
+/** For what the server does by itself: jobs, first run, the admin command. */
+export const systemPrincipal = (name: string): Principal => ({ have: { kind: 'rootKey' }, kind: 'system', id: null, name, address: null });
+
+/** What a route declares. The guard refuses a route that declares nothing. */
+export type RouteScope =
+  | { kind: 'org'; action: Action | null; orgKeys: boolean }
+  | { kind: 'root'; action: Action }
+  | { kind: 'user'; csrf: boolean }
+  | { kind: 'site' }
+  | { kind: 'public'; why: string; csrf: boolean };
+
+export const ROUTE_SCOPE = 'gatehouse:scope';
+
+const declare = (scope: RouteScope) =>
+  applyDecorators(SetMetadata(ROUTE_SCOPE, scope), ApiExtension('x-scope', 'action' in scope && scope.action ? `${scope.kind}:${scope.action}` : scope.kind));
+
+const CSRF_HEADER = ApiHeader({ name: 'X-CSRF-Token', required: true, schema: { type: 'string', enum: ['x-csrf-protection'] } });
+
+/**
+ * The action must be held in the organization that the path names, directly (`orgId`) or through a resolver (`siteId`, …).
+ * null: every key and member of it may (integration-api.md §1.5, exceptions without an action). `orgKeys: false`: organization keys are
+ * refused whatever they hold (integration-api.md §1.5: keys are made by root keys and people).
+ */
+export const Access = (action: Action | null, { orgKeys = true } = {}) =>
+  applyDecorators(declare({ kind: 'org', action, orgKeys }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 404, 429, 503));
+
+/** An action of the whole installation: a root key, or a server administrator. */
+export const RootAccess = (action: Action) =>
+  applyDecorators(declare({ kind: 'root', action }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 404, 429, 503));
+
+/** Anybody logged in, about himself. `csrf`: the header is demanded before anything is looked at. */
+export const UserAccess = ({ csrf = false } = {}) =>
+  applyDecorators(declare({ kind: 'user', csrf }), ...(csrf ? [CSRF_HEADER] : []), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 429, 503));
+
+/** A site, about itself only. */
+export const SiteAccess = () =>
+  applyDecorators(declare({ kind: 'site' }), ApiBearerAuth('deviceKey'), ApiSecurity('deviceKeyHeader'), ErrorAnswers(401, 403, 429, 503));
+
+/** Open to everybody; says why. Listed by name in test/tenancy. `csrf`: for forms that set a cookie (claims.md rule 14). */
+export const Public = (why: string, { csrf = false } = {}) => applyDecorators(declare({ kind: 'public', why, csrf }), ...(csrf ? [CSRF_HEADER] : []));
+
+/** Request fields that the guard fills. */
+export interface GatehouseRequest extends FastifyRequest {
+  principal?: Principal;
+  /** The organization that the path names, once the guard has resolved it. */
+  orgId?: string;
+  /** performance.now() at arrival, for answers that keep a floor. */
+  arrivedAt?: number;
+  /** `/v1` ignores cookies (claims.md rule 14). */
+  viaIntegration?: boolean;
+}
+
+const requestOf = (context: ExecutionContext) => context.switchToHttp().getRequest<GatehouseRequest>();
+
+/** Parameter: the caller. */
+export const Caller = createParamDecorator((_: unknown, context: ExecutionContext) => requestOf(context).principal!);
+/** Parameter: the organization that the path names. */
+export const OrgId = createParamDecorator((_: unknown, context: ExecutionContext) => requestOf(context).orgId!);
+/** Parameter: the numeric id in the path; its resolver has proved that it exists in the organization. */
+export const Id = createParamDecorator((name: string, context: ExecutionContext) =>
+  Number((requestOf(context).params as Record<string, string>)[name]),
+);
+
+/**
+ * Finds the organization of a path parameter's value; `orgId` is what the parameters before it named. `id` replaces the value (a niceId
+ * becomes the number). null: no such object. `orgId: null` in the answer: an object of the installation, on `RootAccess` routes only.
+ */
+export type TenantResolver = (
+  value: string,
+  principal: Principal,
+  orgId: string | undefined,
+) => Promise<{ orgId: string | null; id?: number | string } | null>;
+
+/** Each module registers its path parameters here at init; the guard asks. A parameter without one fails architecture.spec.ts. */
+@Injectable()
+export class TenantResolvers {
+  private readonly byName = new Map<string, TenantResolver>();
+
+  register(parameter: string, resolver: TenantResolver): void {
+    this.byName.set(parameter, resolver);
+  }
+
+  get(parameter: string): TenantResolver | undefined {
+    return this.byName.get(parameter);
+  }
+
+  get names(): string[] {
+    return [...this.byName.keys()];
+  }
+}
+
+/** A path value as a row id, or null when it is none. */
+export function parseId(value: string): number | null {
+  return /^[1-9]\d{0,14}$/.test(value) ? Number(value) : null;
+}

@@ -1,0 +1,133 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Config, loadConfig, parseConfig, renderEnvExample } from './config.js';
+
+const key = Buffer.alloc(32, 7).toString('base64');
+const parse = (env: Record<string, string>): Config => parseConfig(env, '/srv/gatehouse');
+
+describe('parseConfig', () => {
+  it('fills in the documented defaults', () => {
+    const config = parse({});
+    expect(config).toMatchObject({ port: 3000, host: '127.0.0.1', orgSubnet: '100.90.128.0/17', dataDir: '/srv/gatehouse/.gatehouse' });
+    expect(config).toMatchObject({ adminEmail: 'admin@example.com', claimRefusalFloorMs: 25, databasePoolSize: 20, trustProxy: [] });
+    expect(config.publicUrl.origin).toBe('http://127.0.0.1:3000');
+    expect(config.metricsPort).toBeUndefined();
+  });
+
+  it('makes PUBLIC_URL of HOST, PORT and TLS when it is not given', () => {
+    expect(parse({ HOST: '0.0.0.0', PORT: '8080' }).publicUrl.origin).toBe('http://localhost:8080');
+    expect(parse({ HOST: '::1', TLS_CERT_FILE: 'c.pem', TLS_KEY_FILE: 'k.pem' }).publicUrl.origin).toBe('https://[::1]:3000');
+  });
+
+  it('makes the names of DNS of BASE_DOMAIN when they are not given', () => {
+    expect(parse({ BASE_DOMAIN: 'Gate.Example.com' })).toMatchObject({
+      baseDomain: 'gate.example.com', dnsNameservers: ['ns1.gate.example.com', 'ns2.gate.example.com'], dnsCnameSuffix: 'cname.gate.example.com', dnsServerIp: '127.0.0.1', dnsResolvers: [],
+    });
+    expect(parse({ PUBLIC_URL: 'http://192.0.2.7', DNS_NAMESERVERS: 'a.example, b.example', DNS_RESOLVERS: '9.9.9.9,127.0.0.1:5353,[::1]:53,::1' })).toMatchObject({
+      dnsServerIp: '192.0.2.7', dnsNameservers: ['a.example', 'b.example'], dnsResolvers: ['9.9.9.9', '127.0.0.1:5353', '[::1]:53', '::1'],
+    });
+  });
+
+  it('sends mail with a server and a sender, or none at all', () => {
+    expect(parse({}).smtp).toBeUndefined();
+    const smtp = { SMTP_URL: 'smtp://user:secret@127.0.0.1:2525', MAIL_FROM: 'Gatehouse <gate@example.com>' };
+    expect(parse(smtp).smtp).toEqual({ url: smtp.SMTP_URL, from: smtp.MAIL_FROM });
+    expect(() => parse({ ...smtp, SMTP_URL: 'http://user:secret@127.0.0.1' })).toThrow(expect.not.objectContaining({ message: expect.stringContaining('secret') as string }) as Error);
+  });
+
+  it('splits the root key at its first dot', () => {
+    const secret = `${'s'.repeat(20)}.${'t'.repeat(20)}`;
+    expect(parse({ ROOT_API_KEY: `root1.${secret}` }).rootApiKey).toEqual({ id: 'root1', secret });
+  });
+
+  it.each([
+    ['PORT', { PORT: '70000' }],
+    ['PORT', { PORT: '3e3' }],
+    ['HOST', { HOST: 'not a host' }],
+    ['PUBLIC_URL', { PUBLIC_URL: 'gatehouse.example.com' }],
+    ['PUBLIC_URL', { PUBLIC_URL: 'https://example.com/gatehouse' }],
+    ['TLS_KEY_FILE', { TLS_CERT_FILE: 'cert.pem' }],
+    ['METRICS_PORT', { METRICS_PORT: '3000' }],
+    ['TRUST_PROXY', { TRUST_PROXY: '10.0.0.0/8, everyone' }],
+    ['ORG_SUBNET', { ORG_SUBNET: '100.90.128.1/17' }],
+    ['ORG_SUBNET', { ORG_SUBNET: '100.90.128.0' }],
+    ['BASE_DOMAIN', { BASE_DOMAIN: 'a b' }],
+    ['DNS_NAMESERVERS', { DNS_NAMESERVERS: 'ns1.example.com,-' }],
+    ['DNS_SERVER_IP', { DNS_SERVER_IP: 'example.com' }],
+    ['DNS_RESOLVERS', { DNS_RESOLVERS: 'dns.example.com' }],
+    ['DNS_RESOLVERS', { DNS_RESOLVERS: '127.0.0.1:99999' }],
+    ['MAIL_FROM', { SMTP_URL: 'smtp://127.0.0.1' }],
+    ['SMTP_URL', { MAIL_FROM: 'gate@example.com' }],
+    ['SMTP_URL', { SMTP_URL: 'mail.example.com', MAIL_FROM: 'gate@example.com' }],
+    ['MAIL_FROM', { SMTP_URL: 'smtp://127.0.0.1', MAIL_FROM: 'gate' }],
+    ['RETENTION_DAYS', { RETENTION_DAYS: '0' }],
+    ['DATABASE_URL', { DATABASE_URL: 'mysql://localhost/x', MASTER_KEY: key }],
+    ['MASTER_KEY', { DATABASE_URL: 'postgres://localhost/x' }],
+    ['MASTER_KEY', { MASTER_KEY: 'short' }],
+    ['ADMIN_EMAIL', { ADMIN_EMAIL: 'admin' }],
+    ['ADMIN_PASSWORD', { ADMIN_PASSWORD: 'x'.repeat(73) }],
+    ['ROOT_API_KEY', { ROOT_API_KEY: `root1.${'s'.repeat(31)}` }],
+    ['ROOT_API_KEY', { ROOT_API_KEY: `spk_root.${'s'.repeat(32)}` }],
+    ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
+    ['GATEHOUSE_PORT', { GATEHOUSE_PORT: '3000' }],
+  ])('refuses a wrong %s with one sentence that names it', (name, env) => {
+    expect(() => parse(env as Record<string, string>)).toThrow(expect.objectContaining({ name: 'ConfigError', message: expect.stringContaining(name) }));
+  });
+
+  it('lets the agent keep its own variables', () => {
+    expect(() => parse({ GATEHOUSE_HARDWARE_ID: 'pump-7' })).not.toThrow();
+  });
+
+  it('never repeats a secret in a refusal', () => {
+    const refusal = (env: Record<string, string>): string => {
+      try {
+        parse(env);
+        return 'accepted';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(refusal({ ROOT_API_KEY: 'hunter2' })).not.toContain('hunter2');
+    expect(refusal({ DATABASE_URL: 'http://u:hunter2@h/d', MASTER_KEY: key })).not.toContain('hunter2');
+    expect(refusal({ ADMIN_PASSWORD: 'hunter2' })).not.toContain('hunter2');
+    expect(refusal({ MASTER_KEY: 'hunter2' })).not.toContain('hunter2');
+  });
+});
+
+describe('loadConfig', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'gatehouse-config-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('generates the master key once, readable by its owner alone', () => {
+    const first = loadConfig({}, folder).masterKey;
+    expect(first).toHaveLength(32);
+    expect(loadConfig({}, folder).masterKey).toEqual(first);
+    expect(statSync(join(folder, '.gatehouse/master.key')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(folder, '.gatehouse')).mode & 0o777).toBe(0o700);
+  });
+
+  it('reads .env, and the environment wins over it', () => {
+    writeFileSync(join(folder, '.env'), 'PORT=4000\nHOST=0.0.0.0\n');
+    const config = loadConfig({ PORT: '5000' }, folder);
+    expect([config.port, config.host]).toEqual([5000, '0.0.0.0']);
+  });
+
+  it("refuses a DATA_DIR with somebody else's files and leaves them alone", () => {
+    writeFileSync(join(folder, 'thesis.txt'), 'mine');
+    expect(() => loadConfig({ DATA_DIR: folder }, folder)).toThrow(/DATA_DIR .* not Gatehouse's/);
+    expect(existsSync(join(folder, 'master.key'))).toBe(false);
+  });
+
+  it('refuses a TLS file that is not there', () => {
+    expect(() => loadConfig({ TLS_CERT_FILE: 'a.pem', TLS_KEY_FILE: 'b.pem' }, folder)).toThrow(/TLS_CERT_FILE.*ENOENT/);
+  });
+});
+
+it('.env.example is current', () => {
+  expect(readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8')).toBe(renderEnvExample());
+});

@@ -1,0 +1,100 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Db, execute, prepared, query } from './db.js';
+import { Config } from '../config/config.js';
+import { isOutage } from '../errors.js';
+
+const EVERY_MS = 3_600_000;
+const BATCH = 5000;
+/** One server at a time; the others skip their turn. */
+const LOCK = 7_241_964;
+
+/** A table whose rows have a time of their own, as SQL over the row. */
+export interface Expiring {
+  table: string;
+  expired: string;
+}
+
+/** A table that grows for ever unless old rows go. */
+export interface Retained {
+  table: string;
+  /** Ascending primary key. */
+  id: string;
+  /** SQL over alias `r` that must hold for a row to go, beside its age. */
+  unless?: string;
+}
+
+/** Deletes what is older than RETENTION_DAYS or has expired, hourly, in small batches. Modules register their tables at init. */
+@Injectable()
+export class Retention implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(Retention.name);
+  private readonly tables: (Retained | Expiring)[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private stopped = false;
+
+  constructor(
+    private readonly db: Db,
+    private readonly config: Config,
+  ) {}
+
+  register(table: Retained | Expiring): void {
+    this.tables.push(table);
+  }
+
+  onApplicationBootstrap(): void {
+    // Spread over the hour, so that servers started together do not sweep together.
+    this.schedule(Math.random() * EVERY_MS);
+  }
+
+  onApplicationShutdown(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+
+  /** One sweep over all tables. @returns how many rows went. */
+  async sweep(): Promise<number> {
+    let gone = 0;
+    for (const table of this.tables) {
+      if ('expired' in table) {
+        for (let deleted = BATCH; deleted === BATCH && !this.stopped; gone += deleted) deleted = await this.deleteExpired(table);
+        continue;
+      }
+      for (let after = 0, more = true; more && !this.stopped; ) {
+        const batch = await this.deleteBatch(table, after);
+        gone += batch.deleted;
+        after = batch.last;
+        more = batch.seen === BATCH;
+      }
+    }
+    return gone;
+  }
+
+  private async deleteBatch({ table, id, unless }: Retained, after: number): Promise<{ seen: number; deleted: number; last: number }> {
+    return this.db.tx(async (tx) => {
+      const [lock] = await query<{ mine: boolean }>(tx, 'SELECT pg_try_advisory_xact_lock($1) AS mine', [LOCK]);
+      if (!lock!.mine) return { seen: 0, deleted: 0, last: after };
+      const [row] = await prepared<{ seen: number; deleted: number; last: number | null }>(
+        tx,
+        `retention-${table}`,
+        `WITH old AS (SELECT ${id} AS id FROM ${table} WHERE ${id} > $1 AND created_at < now() - make_interval(days => $2) ORDER BY ${id} LIMIT ${BATCH}),
+           gone AS (DELETE FROM ${table} r USING old WHERE r.${id} = old.id ${unless ? `AND NOT (${unless})` : ''} RETURNING 1)
+         SELECT (SELECT count(*) FROM old) AS seen, (SELECT count(*) FROM gone) AS deleted, (SELECT max(id) FROM old) AS last`,
+        [after, this.config.retentionDays],
+      );
+      return { seen: row!.seen, deleted: row!.deleted, last: row!.last ?? after };
+    });
+  }
+
+  private deleteExpired({ table, expired }: Expiring): Promise<number> {
+    return execute(this.db.manager, `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE ${expired} LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))`);
+  }
+
+  private schedule(wait: number): void {
+    this.timer = setTimeout(() => {
+      this.sweep()
+        .then((gone) => gone > 0 && this.logger.log({ gone }, 'Rows older than RETENTION_DAYS were deleted'))
+        .catch((error: unknown) => isOutage(error) || this.logger.error({ err: error }, 'The retention sweep failed'))
+        .finally(() => this.stopped || this.schedule(EVERY_MS));
+    }, wait);
+    this.timer.unref();
+  }
+}

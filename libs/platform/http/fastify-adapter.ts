@@ -1,0 +1,230 @@
+import { type ArgumentsHost, type CallHandler, Catch, type ExceptionFilter, type ExecutionContext, HttpException, Injectable, Logger, type NestInterceptor } from '@nestjs/common';
+import { HttpAdapterHost, Reflector } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type Server, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { map, type Observable } from 'rxjs';
+import { ERROR_STATUS, type ErrorCode } from '#contracts';
+import type { GatehouseRequest } from '../access/route-access.js';
+import { ANSWER, Answer, type AnswerOptions } from './api-responses.js';
+import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
+import type { Config } from '../config/config.js';
+import { AppError, refusedMeanwhile, sqlState, unavailable } from '../errors.js';
+import { answerInTurn } from './pipelining.js';
+import { UnfinishedRequests, unfinishedBounds } from './unfinished-requests.js';
+import { entityTag } from './entity-tags.js';
+
+const BODY_LIMIT = 1024 * 1024;
+/** Of the one route that takes documents: more than a document may have, so that what reads it says so. */
+const DOCUMENT_BODY_LIMIT = 2 * BODY_LIMIT;
+const takesDocuments = (route: string | undefined) => route?.endsWith('/org/:orgId/blueprint') === true;
+
+const CODE_OF_STATUS = new Map<number, ErrorCode>([
+  [400, 'validation'], [401, 'unauthenticated'], [403, 'permission_denied'], [404, 'not_found'], [405, 'method_not_allowed'], [408, 'timeout'],
+  [409, 'conflict'], [412, 'precondition_failed'], [413, 'payload_too_large'], [415, 'unsupported_media_type'], [429, 'rate_limited'], [500, 'internal'],
+  [503, 'shutting_down'],
+]);
+
+/** `/v1` as integrators call it; each operation exists once, under `/api/v1` (integration-api.md, reading rules). */
+function rewriteUrl(raw: { url?: string }): string {
+  const url = raw.url ?? '/';
+  if (!/^\/v1(?=[/?]|$)/.test(url)) return url;
+  return /^\/v1\/(docs|openapi\.)/.test(url) ? `/api/${url.slice('/v1/'.length)}` : `/api${url}`;
+}
+
+/** Answers 503 in the envelope from the moment that the server begins to stop. */
+class DrainingAdapter extends FastifyAdapter {
+  draining = false;
+
+  override beforeClose(): void {
+    super.beforeClose();
+    this.draining = true;
+  }
+}
+
+/** Answers what could not be read as a request, so that no hook or filter ever sees it, and ends the connection. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  const known =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new AppError('headers_too_large', 'The URL and the headers are too large together')
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new AppError('timeout', 'The request did not arrive in time')
+        : new AppError('validation', 'This is not a valid HTTP request');
+  const body = JSON.stringify(errorBody(known));
+  const head = [
+    `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}`, 'Content-Type: application/json; charset=utf-8', `Content-Length: ${Buffer.byteLength(body)}`,
+    'X-Content-Type-Options: nosniff', 'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+/** Closes connections on which requests begin and do not arrive, once there are too many of them. */
+export function boundUnfinished(server: Server, config: Config): void {
+  new UnfinishedRequests(unfinishedBounds(config), (socket) => refuseUnreadable(Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket)).watch(server);
+}
+
+/** The HTTP layer below Nest: one port serves `/api/v1` and, rewritten onto it, `/v1`. `https` is the TLS key pair, when there is one. */
+export function createAdapter(options: { trustProxy: boolean | string | string[]; https?: { cert: Buffer; key: Buffer } }): FastifyAdapter {
+  const adapter = new DrainingAdapter({
+    bodyLimit: BODY_LIMIT,
+    trustProxy: options.trustProxy,
+    routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
+    requestTimeout: 60_000,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    genReqId: () => '',
+    ...(options.https ? { https: options.https } : {}),
+    rewriteUrl,
+    // The router refuses these before any hook runs.
+    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => {
+      const known = new AppError('validation', (error as { code?: string }).code === 'FST_ERR_BAD_URL' ? 'The path is not a valid URL' : 'The path is too long');
+      void reply.code(known.status).send(errorBody(known));
+    },
+    clientErrorHandler: refuseUnreadable,
+  } as never);
+  const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  answerInTurn(fastify.server);
+  fastify.decorateRequest('arrivedAt', 0);
+  fastify.decorateRequest('viaIntegration', false);
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const r = request as GatehouseRequest;
+    // Secrets are answered in more places than one, and no answer of the API is for a cache.
+    if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
+    r.viaIntegration = request.originalUrl.startsWith('/v1');
+    if (r.viaIntegration && request.headers.origin !== undefined) allowAnyOrigin(request, reply);
+    if (adapter.draining && request.url !== '/healthz') {
+      const error = new AppError('shutting_down', 'The server is stopping', { retryAfter: 2 });
+      return void reply.headers({ connection: 'close', 'retry-after': '2' }).code(error.status).send(errorBody(error));
+    }
+    if (r.viaIntegration && request.method === 'OPTIONS') return void reply.code(204).send();
+    checkUrl(request.originalUrl);
+    done();
+  });
+  // Once all of it is here: whoever sends a body slowly must not hold the answers of others back (claims.md rule 2, the floor).
+  fastify.addHook('preValidation', (request, _reply, done) => {
+    (request as GatehouseRequest).arrivedAt = performance.now();
+    done();
+  });
+  fastify.addHook('onRoute', (route) => {
+    if (takesDocuments(route.url)) route.bodyLimit = DOCUMENT_BODY_LIMIT;
+  });
+  // JSON only; an empty body with a JSON content type is a request without a body.
+  fastify.removeAllContentTypeParsers();
+  const parse = fastify.getDefaultJsonParser('error', 'error');
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    let text: string;
+    try {
+      text = boundedText(body as Buffer, BODY_BOUNDS);
+    } catch (error) {
+      return done(error as Error, undefined);
+    }
+    if (text === '') return done(null, undefined);
+    return parse(request, text, (error: Error | null, value?: unknown) => {
+      done(error ?? unstorableIn(text, value) ?? null, value);
+    });
+  });
+  // A blueprint as it is written; every other route speaks JSON.
+  fastify.addContentTypeParser(['application/yaml', 'application/x-yaml', 'text/yaml'], { parseAs: 'buffer' }, (request, body, done) => {
+    if (!takesDocuments(request.routeOptions.url)) return done(new AppError('unsupported_media_type', 'Send JSON (application/json)'), undefined);
+    const text = textOf(body as Buffer);
+    done(text === null ? new AppError('validation', 'Validation error: the body is not UTF-8') : null, text);
+  });
+  return adapter;
+}
+
+/** What the bytes say; null when they are not UTF-8. Nothing is replaced by U+FFFD. */
+export function textOf(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** claims.md rule 14: `/v1` may be called from any page, without credentials of the browser. `/api/v1` says nothing, so browsers refuse. */
+function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('access-control-allow-origin', '*').header('access-control-expose-headers', 'retry-after, etag, idempotency-replayed');
+  if (request.method !== 'OPTIONS') return;
+  reply
+    .header('access-control-allow-methods', 'GET, HEAD, PUT, POST, PATCH, DELETE')
+    .header('access-control-allow-headers', 'authorization, content-type, x-api-key, x-csrf-token, if-match, idempotency-key')
+    .header('access-control-max-age', '86400');
+}
+
+/** Text with NUL, or half of a surrogate pair in JSON: of a query or a path, since bodies are looked at when they are parsed. */
+const UNSTORABLE = new Set(['22021', '22P05']);
+
+/** Turns whatever was thrown into an AppError; anything unexpected is `internal`, its text stays in the log. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const passing = unavailable(error);
+  if (passing) return passing;
+  if (UNSTORABLE.has(sqlState(error) ?? '')) return new AppError('validation', 'Validation error: the request holds a character that cannot be stored');
+  const refused = refusedMeanwhile(error);
+  if (refused) return refused;
+  const status = error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number }).statusCode ?? 500);
+  const code = CODE_OF_STATUS.get(status);
+  if (!code || code === 'internal') return new AppError('internal', 'An error occurred');
+  return new AppError(code, (error as Error).message);
+}
+
+/** A body that is too large is told how large it may be. */
+function withLimit(error: AppError, request: GatehouseRequest): AppError {
+  const limit = error.code === 'payload_too_large' ? request.routeOptions?.bodyLimit : undefined;
+  return limit === undefined ? error : new AppError('payload_too_large', `The request body is too large: at most ${limit} bytes are read`);
+}
+
+/** The error envelope of integration-api.md §1.3; `code` and `fields` are Gatehouse's additions. */
+export function errorBody(error: AppError): Record<string, unknown> {
+  if (error.details.body) return error.details.body;
+  const { fields } = error.details;
+  return {
+    data: null, success: false, error: true, message: error.message, status: ERROR_STATUS[error.code], stack: null, code: error.code,
+    ...(fields ? { fields } : {}),
+  };
+}
+
+/** The one HTTP filter: every error leaves here, those that Fastify raised before a controller too. */
+@Catch()
+export class HttpErrorFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Http');
+
+  constructor(private readonly host: HttpAdapterHost) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    if (host.getType() !== 'http') return;
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const request = host.switchToHttp().getRequest<GatehouseRequest>();
+    const known = withLimit(toAppError(error), request);
+    if (known.code === 'internal') this.logger.error({ err: error, method: request.method, path: request.routeOptions?.url }, 'Unexpected error');
+    if (reply.sent) return;
+    if (known.details.retryAfter !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(known.details.retryAfter))));
+    this.host.httpAdapter.reply(reply, errorBody(known), known.status);
+  }
+}
+
+/** Wraps what a handler returns in the success envelope (integration-api.md §1.2), as the route's `Returns` declares. */
+@Injectable()
+export class EnvelopeInterceptor implements NestInterceptor {
+  constructor(private readonly reflector: Reflector) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (context.getType() !== 'http') return next.handle();
+    const declared = this.reflector.get<AnswerOptions | undefined>(ANSWER, context.getHandler());
+    if (!declared) return next.handle();
+    const reply = context.switchToHttp().getResponse<FastifyReply>();
+    return next.handle().pipe(
+      map((result: unknown) => {
+        const own = result instanceof Answer ? result : undefined;
+        const data = own ? own.data : result;
+        const status = own?.options.status ?? declared.status ?? 200;
+        reply.status(status);
+        if (own?.options.version !== undefined) reply.header('etag', entityTag(own.options.version));
+        if (declared.bare) return data;
+        return { data: data ?? null, success: true, error: false, message: own?.options.message ?? declared.message, status };
+      }),
+    );
+  }
+}

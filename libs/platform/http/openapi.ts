@@ -1,0 +1,72 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, getSchemaPath, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { ErrorBody } from './api-responses.js';
+
+const DESCRIPTION = `Every operation is served under \`/api/v1\` and under \`/v1\`. Answers come in the envelope
+\`{data, success, error, message, status}\`; errors carry a stable \`code\`. \`/v1\` ignores cookies. Requests other than GET that a session
+cookie authenticates need the header \`X-CSRF-Token: x-csrf-protection\`.`;
+
+/** The OpenAPI document of everything that is registered, from the routes' own declarations (`Access`, `Returns`, the DTOs). */
+export function buildDocument(app: INestApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setTitle('Gatehouse')
+    .setDescription(DESCRIPTION)
+    .setVersion('v1')
+    // Every path is whole: some are under `/api/v1`, some at the root.
+    .addServer('/')
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: '<id>.<secret>', description: 'Organization or root API key, `<id>.<secret>`' }, 'apiKey')
+    .addCookieAuth('gatehouse_session', { type: 'apiKey', in: 'cookie', description: 'Session of a logged-in user; `__Host-gatehouse_session` over HTTPS' }, 'session')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'sk_live_…', description: "A site's own credential, `sk_live_…`" }, 'deviceKey')
+    .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same as deviceKey, in a header of its own' }, 'deviceKeyHeader')
+    .build();
+  const document = SwaggerModule.createDocument(app, config, { operationIdFactory: (_controller, method) => method });
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const operation of Object.values(item) as Operation[]) {
+      declarePathParameters(path, operation);
+      declareResponses(operation);
+    }
+  }
+  return document;
+}
+
+interface Operation {
+  parameters?: { name: string; in: string }[];
+  requestBody?: { content: Record<string, { schema: unknown }> };
+  responses: Record<string, { description: string; content?: unknown }>;
+}
+
+/** `OrgId` and `Id` read what the guard resolved, which the scanner does not see: every `{name}` of a path is a parameter. */
+function declarePathParameters(path: string, operation: Operation): void {
+  const declared = new Set(operation.parameters?.filter((p) => p.in === 'path').map((p) => p.name));
+  const missing = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!).filter((name) => !declared.has(name));
+  operation.parameters = [
+    ...missing.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+    ...(operation.parameters ?? []),
+  ];
+}
+
+/**
+ * The scanner's guess at a success (from the method and the handler's type, without a description) gives way to what `Returns` declares;
+ * an operation with a body can be answered by the HTTP layer too.
+ */
+function declareResponses(operation: Operation): void {
+  for (const [status, response] of Object.entries(operation.responses)) if (!response.description) delete operation.responses[status];
+  if (!operation.requestBody) return;
+  // The scanner gives every content type the same schema; YAML is text.
+  const yaml = operation.requestBody.content['application/yaml'];
+  if (yaml) yaml.schema = { type: 'string' };
+  const content = { 'application/json': { schema: { $ref: getSchemaPath(ErrorBody) } } };
+  operation.responses['413'] ??= { description: 'The body is too large', content };
+  operation.responses['415'] ??= { description: 'The body is not JSON', content };
+}
+
+/** Serves the document and a page to try it out, under `/api/docs` and `/api/openapi.json`; built on first demand, once. Call before init. */
+export function serveDocument(app: INestApplication): void {
+  let document: OpenAPIObject | undefined;
+  SwaggerModule.setup('api/docs', app, () => (document ??= buildDocument(app)), {
+    jsonDocumentUrl: 'api/openapi.json',
+    yamlDocumentUrl: 'api/openapi.yaml',
+    customSiteTitle: 'Gatehouse API',
+  });
+}

@@ -1,0 +1,84 @@
+import { applyDecorators } from '@nestjs/common';
+import { Transform } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { invalid } from '../errors.js';
+import { MayBeAbsent } from './validators.js';
+
+const MAX_PAGE = 1000;
+
+/** A query value as a whole number; anything else stays as it is and fails validation, never a silent default. */
+export const QueryInt = (min: number, max: number) =>
+  applyDecorators(
+    Transform(({ value }) => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value), { toClassOnly: true }),
+    MayBeAbsent(),
+    IsInt(),
+    Min(min),
+    Max(max),
+    ApiPropertyOptional({ type: 'integer', minimum: min, maximum: max }),
+  );
+
+/** A query value `true` or `false`. */
+export const QueryBoolean = () =>
+  applyDecorators(
+    Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value), { toClassOnly: true }),
+    MayBeAbsent(),
+    IsIn([true, false]),
+    ApiPropertyOptional({ type: 'boolean' }),
+  );
+
+/** Every list takes both pairs and answers in its own shape; both at once is an error (integration-api.md, reading rules). */
+export class PageQuery {
+  @QueryInt(1, MAX_PAGE) limit?: number;
+  @QueryInt(0, 1_000_000_000) offset?: number;
+  /** 0 is the first page too. */
+  @QueryInt(0, 1_000_000_000) page?: number;
+  @QueryInt(1, MAX_PAGE) pageSize?: number;
+}
+
+/** Shape B adds search and order. */
+export class SearchQuery extends PageQuery {
+  /** Substring, any case. */
+  @IsOptional() @IsString() @MaxLength(255) query?: string;
+  @IsOptional() @IsIn(['asc', 'desc']) order?: 'asc' | 'desc';
+}
+
+export interface Window {
+  limit: number;
+  offset: number;
+}
+
+/** Reads whichever pair was given. `defaultSize` is 1000 for shape A and 20 for shape B. @throws validation when both were. */
+export function windowOf(query: PageQuery, defaultSize: number): Window {
+  const paged = query.page !== undefined || query.pageSize !== undefined;
+  if (paged && (query.limit !== undefined || query.offset !== undefined)) throw invalid('page', 'give page and pageSize, or limit and offset, not both');
+  if (!paged) return { limit: query.limit ?? defaultSize, offset: query.offset ?? 0 };
+  const limit = query.pageSize ?? defaultSize;
+  return { limit, offset: (Math.max(query.page ?? 1, 1) - 1) * limit };
+}
+
+/** Of lists that are whole unless a page is asked for: null for the whole. @throws as `windowOf` */
+export const windowIfAsked = (query: PageQuery): Window | null => (Object.values(query).some((value) => value !== undefined) ? windowOf(query, MAX_PAGE) : null);
+
+/** Values of `LIMIT` and `OFFSET`; null is all of it. */
+export const limitsOf = (window: Window | null): [number | null, number] => [window?.limit ?? null, window?.offset ?? 0];
+
+/** Pagination of shape A. */
+export class OffsetPagination {
+  total: number;
+  limit: number;
+  offset: number;
+}
+
+/** Pagination of shape B. */
+export class PagePagination {
+  total: number;
+  pageSize: number;
+  page: number;
+}
+
+export const shapeA = (total: number, w: Window): OffsetPagination => ({ total, limit: w.limit, offset: w.offset });
+export const shapeB = (total: number, w: Window): PagePagination => ({ total, pageSize: w.limit, page: Math.floor(w.offset / w.limit) + 1 });
+
+/** Escapes a user's text for use inside LIKE. */
+export const likeEscape = (text: string) => text.replace(/[\\%_]/g, '\\$&');

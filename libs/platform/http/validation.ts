@@ -1,0 +1,65 @@
+import { type ArgumentMetadata, Injectable, type Type, ValidationPipe } from '@nestjs/common';
+import { getMetadataStorage, type ValidationError } from 'class-validator';
+import { type FieldProblem, invalidFields } from '../errors.js';
+import { withinOf } from './validators.js';
+
+/** What a value is comes before how long, how large or of which letters it is. */
+const KIND = /^(whitelistValidation|is(String|Int|Number|Boolean|Array|Object|In|Enum|IdList|Labels)|nestedValidation)$/;
+
+/** One problem per field: that it is missing, else its kind, else the first that was found. */
+function problems(errors: ValidationError[], prefix = ''): FieldProblem[] {
+  return errors.flatMap((e) => {
+    const path = prefix ? `${prefix}.${e.property}` : e.property;
+    const rules = Object.entries(e.constraints ?? {});
+    const [rule, text] = rules.find(([name]) => KIND.test(name)) ?? rules[0] ?? [];
+    const inner = problems(e.children ?? [], path);
+    if (rule === undefined || text === undefined) return inner;
+    if (rule === 'whitelistValidation') return [{ path, problem: `Unrecognized key "${e.property}"` }, ...inner];
+    if (e.value === undefined) return [{ path, problem: `${e.property} is required` }, ...inner];
+    if (e.value === null) return [{ path, problem: `${e.property} must not be null` }, ...inner];
+    const within = withinOf(text)?.map(({ place, problem, subject }) => ({
+      path: place === '' ? path : `${path}.${place}`, problem: `${subject ?? (place === '' ? e.property : place)} ${problem}`,
+    }));
+    return [...(within ?? [{ path, problem: text }]), ...inner];
+  });
+}
+
+/** Names that the rules of a class know. */
+const knownOf = new WeakMap<object, Set<string>>();
+function known(type: Type<unknown>): Set<string> {
+  let names = knownOf.get(type);
+  if (!names) knownOf.set(type, (names = new Set(getMetadataStorage().getTargetValidationMetadatas(type, '', false, false).map((rule) => rule.propertyName))));
+  return names;
+}
+
+/** With so many unknown keys a request is refused for them alone: what transforms and validates needs most of its time for them. */
+const MANY_UNKNOWN = 20;
+
+@Injectable()
+class BoundedPipe extends ValidationPipe {
+  constructor(private readonly strict: boolean) {
+    super({
+      transform: true,
+      whitelist: true,
+      forbidNonWhitelisted: strict,
+      forbidUnknownValues: true,
+      exceptionFactory: (errors) => invalidFields(problems(errors)),
+    });
+  }
+
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    return super.transform(this.withoutMany(value, metadata), metadata);
+  }
+
+  private withoutMany(value: unknown, metadata: ArgumentMetadata): unknown {
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || !metadata.metatype || !this.toValidate(metadata)) return value;
+    const names = known(metadata.metatype);
+    const unknown = Object.keys(value).filter((name) => !names.has(name));
+    if (unknown.length < MANY_UNKNOWN) return value;
+    if (this.strict) throw invalidFields(unknown.map((path) => ({ path, problem: `Unrecognized key "${path}"` })));
+    return Object.fromEntries(Object.entries(value).filter(([name]) => names.has(name)));
+  }
+}
+
+/** Bodies and queries: every problem names its field; `strict` makes an unknown key an error too, otherwise it is dropped. */
+export const validationPipe = (strict = true): ValidationPipe => new BoundedPipe(strict);

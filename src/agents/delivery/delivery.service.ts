@@ -1,0 +1,153 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { AGENT_MESSAGE, type AgentState, CLOSE } from '#contracts';
+import { Db, isOutage, Notices } from '#platform';
+import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from '../agents.repository.js';
+import { SessionRegistry } from '../gateway/session-registry.js';
+import type { Session } from '../gateway/session.js';
+
+const COALESCE_MS = 100;
+const RETRY_MS = 1000;
+const CHUNK = 200;
+
+/**
+ * Brings desired state to the sessions of this process, and what agents report back to the database; both many sites at a time.
+ * A change reaches every server process as a notice; changes within 100 ms are sent as one (agent-session.md).
+ */
+@Injectable()
+export class DeliveryService implements OnModuleInit {
+  private readonly logger = new Logger(DeliveryService.name);
+  private readonly dirty = new Set<number>();
+  private readonly applied = new Map<number, Applied>();
+  private readonly introductions = new Map<number, Introduction>();
+  private timer: NodeJS.Timeout | undefined;
+  private due = 0;
+  private running = false;
+  private stopped = false;
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: AgentsRepository,
+    private readonly registry: SessionRegistry,
+    private readonly notices: Notices,
+  ) {}
+
+  onModuleInit(): void {
+    this.notices.on('site_changed', (payload) => {
+      const siteId = Number(payload);
+      if (this.registry.open.has(siteId) || this.registry.opening.has(siteId)) this.look(siteId, COALESCE_MS);
+    });
+    // Notices were missed: credential, status and version of every open session are compared in bulk.
+    this.notices.onReconnected(() => {
+      for (const siteId of this.registry.open.keys()) this.look(siteId, 0);
+      for (const siteId of this.registry.opening.keys()) this.look(siteId, 0);
+    });
+  }
+
+  /** Sends the complete state to this session soon, whether or not it has changed. */
+  sendState(session: Session): void {
+    session.sentVersion = 0;
+    session.sentStatus = null;
+    this.look(session.siteId, 0);
+  }
+
+  /** A heartbeat: repairs a notice that was missed. */
+  heartbeat(session: Session, version: number): void {
+    if (version < session.version) this.sendState(session);
+    else if (this.notices.isDown) this.look(session.siteId, COALESCE_MS);
+  }
+
+  saveApplied(row: Applied): void {
+    this.applied.set(row.siteId, row);
+    this.schedule(COALESCE_MS);
+  }
+
+  saveIntroduction(row: Introduction): void {
+    this.introductions.set(row.siteId, row);
+    this.schedule(COALESCE_MS);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+
+  /** Writes what agents reported and nobody has written yet; used before the server stops. */
+  async flushReports(): Promise<void> {
+    await this.write(this.applied, (tx, rows) => this.repository.saveApplied(tx, rows));
+    await this.write(this.introductions, (tx, rows) => this.repository.saveIntroductions(tx, rows));
+  }
+
+  private look(siteId: number, delayMs: number): void {
+    this.dirty.add(siteId);
+    this.schedule(delayMs);
+  }
+
+  private schedule(delayMs: number): void {
+    const due = performance.now() + delayMs;
+    if (this.stopped || this.running || (this.timer && this.due <= due)) return;
+    clearTimeout(this.timer);
+    this.due = due;
+    this.timer = setTimeout(() => void this.run(), delayMs);
+    this.timer.unref();
+  }
+
+  private async run(): Promise<void> {
+    this.timer = undefined;
+    this.running = true;
+    let again = COALESCE_MS;
+    try {
+      await this.deliver();
+      await this.flushReports();
+    } catch (error) {
+      again = RETRY_MS;
+      if (!isOutage(error)) this.logger.error({ err: error }, 'Desired state could not be exchanged with the database; trying again');
+    }
+    this.running = false;
+    if (this.dirty.size + this.applied.size + this.introductions.size > 0) this.schedule(again);
+  }
+
+  private async deliver(): Promise<void> {
+    while (this.dirty.size > 0) {
+      const siteIds = [...this.dirty].slice(0, CHUNK);
+      for (const siteId of siteIds) this.dirty.delete(siteId);
+      try {
+        await this.tellAll(siteIds.flatMap((id) => this.registry.open.get(id) ?? []), true);
+        await this.tellAll(siteIds.flatMap((id) => this.registry.opening.get(id) ?? []), false);
+      } catch (error) {
+        for (const siteId of siteIds) this.dirty.add(siteId);
+        throw error;
+      }
+    }
+  }
+
+  private async tellAll(sessions: Session[], registered: boolean): Promise<void> {
+    if (sessions.length === 0) return;
+    const rows = new Map((await this.repository.desired(this.db.manager, sessions)).map((row) => [row.siteId, row]));
+    for (const session of sessions) this.tell(session, rows.get(session.siteId), registered);
+  }
+
+  private tell(session: Session, row: DesiredRow | undefined, registered: boolean): void {
+    if (session.ended) return;
+    if (!row?.usable) return this.registry.end(session, 'revoked', CLOSE.revoked);
+    if (registered && row.sessionId && row.sessionId !== session.id) return this.registry.end(session, 'replaced', CLOSE.replaced);
+    session.learn(row);
+    if (!session.greeted || (session.sentVersion === row.version && session.sentStatus === row.status)) return;
+    session.sentVersion = row.version;
+    session.sentStatus = row.status;
+    const state: AgentState = {
+      version: row.version, status: row.status, targets: [], healthChecks: [], resources: [],
+      ...(row.takesLabels ? {} : { dockerSocketEnabled: false }),
+      ...(row.status === 'approved' ? { config: row.config ?? {} } : {}),
+    };
+    session.send(AGENT_MESSAGE.state, state);
+  }
+
+  private async write<Row extends { siteId: number }>(reports: Map<number, Row>, save: (tx: EntityManager, rows: Row[]) => Promise<void>): Promise<void> {
+    while (reports.size > 0) {
+      const rows = [...reports.values()].slice(0, CHUNK).sort((a, b) => a.siteId - b.siteId);
+      await this.db.tx((tx) => save(tx, rows));
+      for (const row of rows) if (reports.get(row.siteId) === row) reports.delete(row.siteId);
+    }
+  }
+}

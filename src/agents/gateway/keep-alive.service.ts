@@ -1,0 +1,96 @@
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { AGENT_LIMITS } from '#contracts';
+import { Db, isOutage } from '#platform';
+import { PresenceRepository } from '../presence/presence.repository.js';
+import { PresenceService } from '../presence/presence.service.js';
+import { SessionRegistry } from './session-registry.js';
+import { MAX_BUFFERED, type Session, seconds } from './session.js';
+
+const SWEEP_SECONDS = 5;
+const PING_AFTER_SECONDS = 25;
+const SILENT_SECONDS = AGENT_LIMITS.silenceSeconds;
+/** Going away (RFC 6455): the agent may come back. */
+const SILENT_CODE = 1001;
+const TOUCH_CHUNK = 1000;
+
+/**
+ * One sweep over all sessions instead of a timer in each: pings the quiet, closes those silent for 90 s or that do not read,
+ * and writes last-seen in batches every 10 s (agent-session.md, Presence).
+ */
+@Injectable()
+export class KeepAliveService implements OnApplicationBootstrap {
+  private readonly logger = new Logger(KeepAliveService.name);
+  private timer: NodeJS.Timeout | undefined;
+  private stopped = false;
+  private sweptAt = seconds();
+  private touchNext = false;
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: PresenceRepository,
+    private readonly presence: PresenceService,
+    private readonly registry: SessionRegistry,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.schedule();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+
+  private schedule(): void {
+    if (this.stopped) return;
+    this.timer = setTimeout(() => void this.tick(), SWEEP_SECONDS * 1000);
+    this.timer.unref();
+  }
+
+  private async tick(): Promise<void> {
+    const now = seconds();
+    // A process that was stopped for a while has not read what agents sent meanwhile: they were not silent.
+    const stalled = Math.max(0, now - this.sweptAt - 2 * SWEEP_SECONDS);
+    this.sweptAt = now;
+    await this.registry.eachInSlices((session) => this.look(session, now, stalled));
+    this.touchNext = !this.touchNext;
+    if (!this.touchNext) await this.touch();
+    this.schedule();
+  }
+
+  private look(session: Session, now: number, stalled: number): void {
+    const { ws, socket } = session;
+    if (!ws) return;
+    session.lastSeen += stalled;
+    const { bytesRead } = socket;
+    if (bytesRead !== session.bytesRead) {
+      session.bytesRead = bytesRead;
+      session.lastSeen = now;
+      session.seen = true;
+    }
+    if (ws.bufferedAmount > MAX_BUFFERED) return ws.terminate();
+    const silent = now - session.lastSeen;
+    if (silent >= SILENT_SECONDS) return this.registry.end(session, 'silent', SILENT_CODE);
+    if (silent >= PING_AFTER_SECONDS && now - session.lastPing >= PING_AFTER_SECONDS) {
+      session.lastPing = now;
+      ws.ping();
+    }
+  }
+
+  private async touch(): Promise<void> {
+    const seen: Session[] = [];
+    for (const session of this.registry.open.values()) if (session.seen) seen.push(session);
+    seen.sort((a, b) => a.siteId - b.siteId);
+    for (let i = 0; i < seen.length; i += TOUCH_CHUNK) {
+      const chunk = seen.slice(i, i + TOUCH_CHUNK);
+      try {
+        await this.db.tx((tx) => this.repository.touch(tx, this.presence.serverId, chunk.map((s) => s.siteId)));
+        for (const session of chunk) session.seen = false;
+      } catch (error) {
+        // They stay marked and are written with the next round.
+        if (!isOutage(error)) this.logger.error({ err: error }, 'Last-seen could not be written');
+        return;
+      }
+    }
+  }
+}

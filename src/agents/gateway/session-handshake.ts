@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import { isIP, type Socket } from 'node:net';
+import { Injectable, Logger } from '@nestjs/common';
+import proxyAddr from '@fastify/proxy-addr';
+import { WebSocket, WebSocketServer } from 'ws';
+import { AGENT_LIMITS, CLOSE } from '#contracts';
+import { AppError, Config, RefusalLimiter, toAppError } from '#platform';
+import { ProfileBlueprints } from '../../provisioning/index.js';
+import { countMessage, MessageDispatch } from './message-dispatch.js';
+import { PresenceService, unusable } from '../presence/presence.service.js';
+import { SessionRegistry } from './session-registry.js';
+import { MAX_BUFFERED, Session, socketClass, type SessionSocket, type SocketEvents } from './session.js';
+import { SessionTokens } from './session-tokens.js';
+import { Turns } from './event-loop-queue.js';
+import { refuseUpgrade, releaseSocket, type Upgrade } from './upgrade-router.js';
+
+/** Sessions whose end is handled in one turn of the event loop, when thousands are cut off at once. */
+const ENDS_PER_TURN = 64;
+
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+/** Begins sessions: authenticates in the HTTP upgrade and accepts the websocket once the session is registered (agent-session.md). */
+@Injectable()
+export class SessionDoor {
+  private readonly logger = new Logger(SessionDoor.name);
+  private readonly trusts: ReturnType<typeof proxyAddr.compile>;
+  private readonly wss: WebSocketServer;
+  private readonly endInTurns = endInTurns(new Turns(ENDS_PER_TURN));
+
+  constructor(
+    config: Config,
+    private readonly tokens: SessionTokens,
+    private readonly presence: PresenceService,
+    private readonly registry: SessionRegistry,
+    private readonly limiter: RefusalLimiter,
+    private readonly profiles: ProfileBlueprints,
+    dispatch: MessageDispatch,
+  ) {
+    this.trusts = proxyAddr.compile([...config.trustProxy]);
+    this.wss = new WebSocketServer({
+      noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: AGENT_LIMITS.maxFrameBytes, autoPong: false,
+      // One message of a session in a turn of the event loop: a megabyte of small ones would otherwise be one turn of seconds for everybody.
+      allowSynchronousEvents: false,
+      WebSocket: socketClass(eventsFor(registry, dispatch)),
+    });
+  }
+
+  /** Answers an upgrade: 101 and a session, or an error envelope. */
+  open(upgrade: Upgrade): void {
+    this.begin(upgrade).catch((error: unknown) => {
+      const refusal = toAppError(error);
+      if (refusal.code === 'internal') this.logger.error({ err: error }, 'A session could not begin');
+      refuseUpgrade(upgrade.socket, refusal);
+    });
+  }
+
+  private async begin({ request, socket, head, token }: Upgrade): Promise<void> {
+    const { headers } = request;
+    const version = headers['sec-websocket-version'];
+    const isWebsocket = headers.upgrade?.toLowerCase() === 'websocket' && KEY.test(headers['sec-websocket-key'] ?? '') && (version === '13' || version === '8');
+    if (request.method !== 'GET' || !isWebsocket) throw new AppError('validation', 'This path speaks websocket (RFC 6455, version 13)');
+    if (this.registry.draining) throw new AppError('shutting_down', 'The server is stopping', { retryAfter: 1 });
+    const source = proxyAddr(request, this.trusts);
+    const bearer = token === null ? null : this.tokens.verify(token);
+    if (!bearer) {
+      this.limiter.refused(source);
+      throw unusable();
+    }
+    const session = new Session(randomUUID(), bearer.siteId, bearer.credentialId, inet(source), socket);
+    await this.presence.arrive(session);
+    if (session.ended || this.registry.draining || !socket.readable || !socket.writable) {
+      this.presence.depart(session, 'not_accepted');
+      if (session.ended) throw unusable();
+      throw new AppError('shutting_down', 'The server is stopping', { retryAfter: 1 });
+    }
+    releaseSocket(socket);
+    this.wss.handleUpgrade(request, socket, head, (ws) => this.accept(session, ws as SessionSocket));
+    // ws refused it after all.
+    if (!session.ws) this.presence.depart(session, 'not_accepted');
+  }
+
+  private accept(session: Session, ws: SessionSocket): void {
+    const older = this.registry.enter(session);
+    this.endInTurns(session.socket);
+    session.ws = ws;
+    ws.session = session;
+    if (session.profileDue) this.profiles.soon(session.siteId);
+    if (older) this.registry.end(older, 'replaced', CLOSE.replaced);
+  }
+}
+
+/**
+ * @returns a function that puts turns before what ws does when the peer has closed a connection. Listeners are shared by all sockets.
+ */
+function endInTurns(turns: Turns): (socket: Socket) => void {
+  let handle: () => void;
+  function onEnd(this: Socket): void {
+    turns.enter(() => {
+      if (!this.destroyed) handle.call(this);
+    });
+  }
+  return (socket) => {
+    // ws has just added its listener.
+    handle = socket.listeners('end').at(-1) as () => void;
+    socket.removeListener('end', handle);
+    socket.on('end', onEnd);
+  };
+}
+
+/** One set of handlers for all sockets. */
+function eventsFor(registry: SessionRegistry, dispatch: MessageDispatch): SocketEvents {
+  return {
+    message({ session }, data, isBinary) {
+      if (session && !session.ended) dispatch.receive(session, data, isBinary);
+    },
+    ping(ws, data) {
+      // Answered here and not by ws, which would buffer without bound for an agent that does not read.
+      if (ws.bufferedAmount > MAX_BUFFERED) ws.terminate();
+      else if (ws.readyState === WebSocket.OPEN) ws.pong(data);
+    },
+    error() {
+      // ws closes the connection by itself (1009 for a frame that is too large, 1002, 1007).
+      countMessage('frame', 'bad');
+    },
+    close({ session }) {
+      if (session) registry.end(session, 'closed');
+    },
+  };
+}
+
+/** A socket address in the form that inet takes, or null. */
+function inet(source: string): string | null {
+  const plain = source.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  return isIP(plain) ? plain : null;
+}

@@ -1,0 +1,212 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, prepared, query } from '#platform';
+import type { SiteState } from '../gateway/session.js';
+
+export interface Newcomer {
+  id: string;
+  siteId: number;
+  credentialId: number;
+  address: string | null;
+}
+
+export interface SiteRow extends SiteState {
+  siteId: number;
+  orgId: string;
+  niceId: string;
+  hasPresence: boolean;
+  /** The blueprint of its profile was never applied to it. */
+  profileDue: boolean;
+}
+
+export interface PresenceRow {
+  siteId: number;
+  orgId: string;
+  sessionId: string | null;
+  serverId: string | null;
+  address: string | null;
+  takeOvers: number[];
+  guardedUntil: number | null;
+  /** The database's clock, milliseconds. */
+  now: number;
+}
+
+export interface Transition {
+  siteId: number;
+  orgId: string;
+}
+
+const ids = (rows: { siteId: number }[]) => rows.map((r) => r.siteId);
+
+/**
+ * All SQL about presence. Rows are locked in the order of their site ids, everywhere, so that server processes cannot deadlock.
+ */
+@Injectable()
+export class PresenceRepository {
+  /** The sites of newcomers whose credential is still good: one query for all that arrived together. */
+  usable(tx: EntityManager, newcomers: Newcomer[]): Promise<SiteRow[]> {
+    return prepared<SiteRow>(
+      tx,
+      'presence_usable',
+      `SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.status, s.desired_version AS version,
+              s.docker_socket_enabled AS "takesLabels", p.site_id IS NOT NULL AS "hasPresence",
+              EXISTS (SELECT FROM provisioning_template t JOIN provisioning_profile f ON f.profile_id = t.profile_id
+                      WHERE t.template_id = s.template_id AND f.blueprint IS NOT NULL
+                        AND NOT EXISTS (SELECT FROM blueprint_source b WHERE b.site_id = s.site_id AND b.kind = 'profile')) AS "profileDue"
+       FROM unnest($1::bigint[], $2::bigint[]) AS i(site_id, credential_id)
+       JOIN site_credential c ON c.credential_id = i.credential_id AND c.site_id = i.site_id AND c.revoked_at IS NULL
+       JOIN site s ON s.site_id = i.site_id AND s.revoked_at IS NULL
+       LEFT JOIN site_presence p ON p.site_id = i.site_id`,
+      [ids(newcomers), newcomers.map((n) => n.credentialId)],
+    );
+  }
+
+  async insertMissing(tx: EntityManager, sites: SiteRow[]): Promise<void> {
+    const missing = sites.filter((s) => !s.hasPresence);
+    if (missing.length === 0) return;
+    await execute(
+      tx,
+      `INSERT INTO site_presence (site_id, org_id)
+       SELECT * FROM unnest($1::bigint[], $2::text[]) AS i(site_id, org_id) ORDER BY site_id
+       ON CONFLICT DO NOTHING`,
+      [ids(missing), missing.map((s) => s.orgId)],
+    );
+  }
+
+  lock(tx: EntityManager, siteIds: number[]): Promise<PresenceRow[]> {
+    return prepared<PresenceRow>(
+      tx,
+      'presence_lock',
+      `SELECT site_id AS "siteId", org_id AS "orgId", session_id AS "sessionId", server_id AS "serverId", host(address) AS address,
+              ARRAY(SELECT extract(epoch FROM t)::float8 * 1000 FROM unnest(takeover_times) t) AS "takeOvers",
+              extract(epoch FROM guarded_until)::float8 * 1000 AS "guardedUntil", extract(epoch FROM now())::float8 * 1000 AS now
+       FROM site_presence WHERE site_id = ANY($1::bigint[]) ORDER BY site_id FOR UPDATE`,
+      [siteIds],
+    );
+  }
+
+  /** Makes the given sessions the registered ones. The rows are locked. */
+  async register(tx: EntityManager, serverId: string, rows: (Newcomer & { takesOver: boolean })[]): Promise<void> {
+    if (rows.length === 0) return;
+    await prepared(
+      tx,
+      'presence_register',
+      `UPDATE site_presence p SET session_id = i.session_id, server_id = $1, address = i.address, client_type = 'newt',
+              connected_at = now(), last_seen_at = now(), guarded_until = NULL,
+              takeover_times = CASE WHEN i.takes_over
+                THEN ARRAY(SELECT t FROM unnest(p.takeover_times) t WHERE t > now() - interval '60 seconds') || now()
+                ELSE p.takeover_times END
+       FROM unnest($2::bigint[], $3::uuid[], $4::inet[], $5::boolean[]) AS i(site_id, session_id, address, takes_over)
+       WHERE p.site_id = i.site_id`,
+      [serverId, ids(rows), rows.map((r) => r.id), rows.map((r) => r.address), rows.map((r) => r.takesOver)],
+    );
+  }
+
+  async guard(tx: EntityManager, siteIds: number[]): Promise<void> {
+    if (siteIds.length === 0) return;
+    await execute(
+      tx,
+      `UPDATE site_presence SET guarded_until = now() + interval '60 seconds' WHERE site_id = ANY($1::bigint[])`,
+      [siteIds],
+    );
+  }
+
+  /** Sessions that this process holds and that were put offline meanwhile; those registered elsewhere are not touched. */
+  restore(tx: EntityManager, serverId: string, rows: { id: string; siteId: number; address: string | null }[]): Promise<Transition[]> {
+    return query<Transition>(
+      tx,
+      `UPDATE site_presence p SET session_id = i.session_id, server_id = $1, address = i.address, last_seen_at = now()
+       FROM unnest($2::bigint[], $3::uuid[], $4::inet[]) AS i(site_id, session_id, address)
+       WHERE p.site_id = i.site_id AND p.session_id IS NULL RETURNING p.site_id AS "siteId", p.org_id AS "orgId"`,
+      [serverId, ids(rows), rows.map((r) => r.id), rows.map((r) => r.address)],
+    );
+  }
+
+  /** Puts sites offline whose registered session is the given one. @returns those that this changed. */
+  offline(tx: EntityManager, sessions: { id: string; siteId: number }[]): Promise<Transition[]> {
+    return prepared<Transition>(
+      tx,
+      'presence_offline',
+      `WITH gone AS (
+         SELECT p.site_id FROM site_presence p JOIN unnest($1::bigint[], $2::uuid[]) AS i(site_id, session_id)
+           ON p.site_id = i.site_id AND p.session_id = i.session_id
+         ORDER BY p.site_id FOR UPDATE OF p)
+       UPDATE site_presence p SET session_id = NULL, server_id = NULL, last_seen_at = now()
+       FROM gone WHERE p.site_id = gone.site_id RETURNING p.site_id AS "siteId", p.org_id AS "orgId"`,
+      [ids(sessions), sessions.map((s) => s.id)],
+    );
+  }
+
+  /** Puts up to `limit` sites of a server process offline. */
+  offlineOfServer(tx: EntityManager, serverId: string, limit: number): Promise<Transition[]> {
+    return query<Transition>(
+      tx,
+      `WITH gone AS (
+         SELECT site_id FROM site_presence WHERE server_id = $1 AND session_id IS NOT NULL ORDER BY site_id LIMIT $2 FOR UPDATE)
+       UPDATE site_presence p SET session_id = NULL, server_id = NULL, last_seen_at = now()
+       FROM gone WHERE p.site_id = gone.site_id RETURNING p.site_id AS "siteId", p.org_id AS "orgId"`,
+      [serverId, limit],
+    );
+  }
+
+  /** Writes last-seen of many sites at once. */
+  async touch(tx: EntityManager, serverId: string, siteIds: number[]): Promise<void> {
+    await prepared(
+      tx,
+      'presence_touch',
+      `WITH seen AS (
+         SELECT site_id FROM site_presence WHERE site_id = ANY($2::bigint[]) AND server_id = $1 ORDER BY site_id FOR UPDATE)
+       UPDATE site_presence p SET last_seen_at = now() FROM seen WHERE p.site_id = seen.site_id`,
+      [serverId, siteIds],
+    );
+  }
+
+  /** Tells every server process to look at these sites again. */
+  async announce(tx: EntityManager, siteIds: number[]): Promise<void> {
+    if (siteIds.length === 0) return;
+    await query(tx, `SELECT pg_notify('site_changed', id::text) FROM unnest($1::bigint[]) AS id`, [siteIds]);
+  }
+
+  // ---------------------------------------------------------------- leases
+
+  async enterServer(tx: EntityManager, serverId: string, instance: string | null): Promise<void> {
+    await execute(
+      tx,
+      `INSERT INTO server (server_id, instance) VALUES ($1, $2)
+       ON CONFLICT (server_id) DO UPDATE SET renewed_at = now(), instance = coalesce(excluded.instance, server.instance)`,
+      [serverId, instance],
+    );
+  }
+
+  /** The lease cannot be taken away until this transaction ends. @returns false when it is gone. */
+  async holdLease(tx: EntityManager, serverId: string): Promise<boolean> {
+    return (await prepared(tx, 'presence_hold', 'SELECT 1 FROM server WHERE server_id = $1 FOR KEY SHARE', [serverId])).length > 0;
+  }
+
+  /** @returns false when the lease was 30 s old: others may have put sessions offline. */
+  async renewLease(em: EntityManager, serverId: string): Promise<boolean> {
+    return (
+      (await execute(
+        em,
+        `UPDATE server SET renewed_at = now() WHERE server_id = $1 AND renewed_at > now() - interval '30 seconds'`,
+        [serverId],
+      )) > 0
+    );
+  }
+
+  /** Locks one lease that is 30 s old, or an earlier life of this very instance; one that somebody else is dealing with is skipped. */
+  async lockDeadLease(tx: EntityManager, serverId: string, instance: string | null, judgeOthers: boolean): Promise<string | null> {
+    const rows = await query<{ serverId: string }>(
+      tx,
+      `SELECT server_id AS "serverId" FROM server
+       WHERE server_id <> $1 AND (($3 AND renewed_at < now() - interval '30 seconds') OR instance = $2)
+       LIMIT 1 FOR UPDATE SKIP LOCKED`,
+      [serverId, instance, judgeOthers],
+    );
+    return rows[0]?.serverId ?? null;
+  }
+
+  async deleteServer(tx: EntityManager, serverId: string): Promise<void> {
+    await execute(tx, 'DELETE FROM server WHERE server_id = $1', [serverId]);
+  }
+}

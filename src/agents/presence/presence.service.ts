@@ -1,0 +1,227 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
+import { AppError, Db, databaseAway, isOutage, sqlState, toAppError, unavailable } from '#platform';
+import { EventsService, type NewEvent } from '../../audit/index.js';
+import { PresenceRepository, type PresenceRow, type Transition } from './presence.repository.js';
+import { SessionRegistry } from '../gateway/session-registry.js';
+import type { Session } from '../gateway/session.js';
+import { judge } from './take-over.js';
+
+const BATCH = 256;
+const PER_TURN = 32;
+const RETRY_MS = 1000;
+const FOREIGN_KEY_VIOLATION = '23503';
+
+interface Arrival {
+  session: Session;
+  resolve: () => void;
+  reject: (error: AppError) => void;
+}
+
+type Outcome = Map<Session, AppError | null>;
+
+/**
+ * Which site is online, and through which session (agent-session.md, Presence). Whatever arrives while a transaction runs shares the
+ * next one, so that thousands of agents that return at once cost tens of transactions. Events leave in the transaction of their cause.
+ */
+@Injectable()
+export class PresenceService {
+  /** This process, for as long as it lives. */
+  readonly serverId = randomUUID();
+  private readonly logger = new Logger(PresenceService.name);
+  private arrivals: Arrival[] = [];
+  private departures = new Map<string, { session: Session; reason: string }>();
+  private running = false;
+  private retry: NodeJS.Timeout | undefined;
+  private stopped = false;
+  /** Called when this process finds its own lease gone; newcomers are told to come back until it is there again. */
+  leaseLost: () => void = () => undefined;
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: PresenceRepository,
+    private readonly registry: SessionRegistry,
+    private readonly events: EventsService,
+  ) {
+    registry.onEnd((session, reason) => this.depart(session, reason));
+  }
+
+  /**
+   * Registers the session of a newcomer and fills in what the site's row says. Resolves once it is committed.
+   * @throws AppError `credential_unusable`, `rate_limited` (take-over rule), `database_unavailable`.
+   */
+  arrive(session: Session): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.arrivals.push({ session, resolve, reject });
+      this.pump();
+    });
+  }
+
+  /** Puts the site offline if this session is still the registered one; kept until PostgreSQL takes it. */
+  depart(session: Session, reason: string): void {
+    if (this.stopped) return;
+    this.departures.set(session.id, { session, reason });
+    this.pump();
+  }
+
+  /** Resolves when nothing waits to be written. */
+  async settled(): Promise<void> {
+    while (this.running || this.arrivals.length > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+
+  /** Stops retrying; what is left over is settled by the lease. */
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.retry);
+    this.departures.clear();
+  }
+
+  /** Makes `site.online` / `site.offline` events of transitions; `data` says why. */
+  transitions(type: 'site.online' | 'site.offline', sites: Transition[], data: (site: Transition) => Record<string, unknown>): NewEvent[] {
+    return sites.map((site) => ({ type, orgId: site.orgId, siteId: site.siteId, data: data(site) }));
+  }
+
+  private pump(): void {
+    if (this.running) return;
+    this.running = true;
+    // Starts in the next turn: what arrives in this one comes along.
+    setImmediate(() => void this.run().finally(() => (this.running = false)));
+  }
+
+  private async run(): Promise<void> {
+    for (;;) {
+      // Departures first: an agent that was cut off and is back must not take over from its own ghost.
+      const departed = await this.writeDepartures();
+      const batch = this.takeBatch();
+      if (batch.length > 0) await this.writeArrivals(batch);
+      else if (!departed) return;
+    }
+  }
+
+  /** At most one newcomer per site: a second one is judged after the first is registered. */
+  private takeBatch(): Arrival[] {
+    const sites = new Set<number>();
+    const batch: Arrival[] = [];
+    const later: Arrival[] = [];
+    for (const arrival of this.arrivals) {
+      const { siteId } = arrival.session;
+      if (batch.length < BATCH && !sites.has(siteId)) {
+        sites.add(siteId);
+        batch.push(arrival);
+        this.registry.opening.set(siteId, arrival.session);
+      } else later.push(arrival);
+    }
+    this.arrivals = later;
+    return batch;
+  }
+
+  /** @returns false when there was nothing to do, or PostgreSQL is away (a retry is scheduled). */
+  private async writeDepartures(): Promise<boolean> {
+    if (this.departures.size === 0 || this.retry) return false;
+    const batch = [...this.departures.values()].slice(0, BATCH * 4);
+    const rows = batch.map(({ session }) => ({ id: session.id, siteId: session.siteId }));
+    const reasons = new Map(batch.map(({ session, reason }) => [session.siteId, reason]));
+    try {
+      await this.db.tx(async (tx) => {
+        const gone = await this.repository.offline(tx, rows);
+        await this.events.emit(tx, ...this.transitions('site.offline', gone, (site) => ({ reason: reasons.get(site.siteId) })));
+      });
+    } catch (error) {
+      if (!isOutage(error)) this.logger.error({ err: error }, 'Sites could not be put offline; trying again');
+      this.retry = setTimeout(() => {
+        this.retry = undefined;
+        this.pump();
+      }, RETRY_MS);
+      this.retry.unref();
+      return false;
+    }
+    for (const { session } of batch) this.departures.delete(session.id);
+    return true;
+  }
+
+  private async writeArrivals(batch: Arrival[]): Promise<void> {
+    try {
+      await this.settle(batch, await this.registerAll(batch.map((a) => a.session)));
+    } catch (error) {
+      // One bad row must not keep the others out.
+      if (batch.length > 1 && !unavailable(error)) {
+        for (const one of batch) await this.writeArrivals([one]);
+        return;
+      }
+      const refusal = toAppError(error);
+      if (refusal.code === 'internal') this.logger.error({ err: error }, 'A session could not be registered');
+      await this.settle(batch, new Map(batch.map((a) => [a.session, refusal])));
+      // The commit may have happened although its answer was lost.
+      for (const { session } of batch) this.departures.set(session.id, { session, reason: 'not_accepted' });
+    }
+  }
+
+  /** Accepting a websocket takes a while: a few per turn of the event loop, so that requests are answered in between. */
+  private async settle(batch: Arrival[], outcome: Outcome): Promise<void> {
+    for (const [i, { session, resolve, reject }] of batch.entries()) {
+      const refusal = outcome.get(session);
+      if (refusal) reject(refusal);
+      else resolve();
+      if (this.registry.opening.get(session.siteId) === session) this.registry.opening.delete(session.siteId);
+      if (i % PER_TURN === PER_TURN - 1) await new Promise<void>((done) => setImmediate(done));
+    }
+  }
+
+  private async registerAll(sessions: Session[]): Promise<Outcome> {
+    try {
+      return await this.db.tx((tx) => this.registerIn(tx, sessions));
+    } catch (error) {
+      // A site was deleted between the look and the insert of its presence: look again.
+      if (sqlState(error) === FOREIGN_KEY_VIOLATION) return this.db.tx((tx) => this.registerIn(tx, sessions));
+      throw error;
+    }
+  }
+
+  private async registerIn(tx: Parameters<Parameters<Db['tx']>[0]>[0], sessions: Session[]): Promise<Outcome> {
+    const outcome: Outcome = new Map();
+    if (!(await this.repository.holdLease(tx, this.serverId))) {
+      this.leaseLost();
+      throw databaseAway();
+    }
+    const sites = new Map((await this.repository.usable(tx, sessions)).map((s) => [s.siteId, s]));
+    await this.repository.insertMissing(tx, [...sites.values()]);
+    const rows = new Map((await this.repository.lock(tx, [...sites.keys()])).map((p) => [p.siteId, p]));
+    const accepted: { session: Session; row: PresenceRow; takesOver: boolean }[] = [];
+    const guarded: { session: Session; row: PresenceRow }[] = [];
+    for (const session of sessions) {
+      const site = sites.get(session.siteId);
+      const row = rows.get(session.siteId);
+      if (!site || !row) {
+        outcome.set(session, unusable());
+        continue;
+      }
+      const verdict = judge(row, row.now);
+      if (verdict === 'guard') guarded.push({ session, row });
+      if (verdict === 'guard' || verdict === 'refuse') {
+        outcome.set(session, duplicate(verdict === 'refuse' ? (row.guardedUntil! - row.now) / 1000 : 60));
+        continue;
+      }
+      session.niceId = site.niceId;
+      session.profileDue = site.profileDue;
+      session.learn(site);
+      accepted.push({ session, row, takesOver: verdict === 'take_over' });
+      outcome.set(session, null);
+    }
+    await this.repository.register(tx, this.serverId, accepted.map(({ session, takesOver }) => ({ id: session.id, siteId: session.siteId, credentialId: session.credentialId, address: session.address, takesOver })));
+    await this.repository.guard(tx, guarded.map(({ row }) => row.siteId));
+    await this.events.emit(
+      tx,
+      ...accepted.filter((a) => !a.takesOver).map(({ session, row }): NewEvent => ({ type: 'site.online', orgId: row.orgId, siteId: row.siteId, data: { address: session.address } })),
+      ...guarded.map(({ session, row }): NewEvent => ({ type: 'site.duplicate_session', orgId: row.orgId, siteId: row.siteId, data: { establishedAddress: row.address, newcomerAddress: session.address } })),
+    );
+    const elsewhere = accepted.filter((a) => a.takesOver && a.row.serverId !== this.serverId);
+    await this.repository.announce(tx, elsewhere.map((a) => a.row.siteId));
+    return outcome;
+  }
+}
+
+/** The one answer for every credential that opens no session. */
+export const unusable = () => new AppError('credential_unusable', 'The credential cannot be used');
+
+const duplicate = (retryAfter: number) =>
+  new AppError('rate_limited', 'Another session of this site keeps returning; the established one stays', { retryAfter });

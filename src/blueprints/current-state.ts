@@ -1,0 +1,165 @@
+import type { Blueprint } from '#blueprint';
+import { type ColumnValues, routeOf } from '../resources/index.js';
+import { rolesIn } from './role-names.js';
+
+/** Where a document comes from, and with that what it may do (docs/blueprints.md, Who owns what). */
+export type SourceKind = 'api' | 'file' | 'bootstrap' | 'newt' | 'labels' | 'profile';
+
+/** Who applies a document: an operator, or a site. */
+export interface Applicant {
+  orgId: string;
+  kind: SourceKind;
+  /** null for an operator. */
+  site: { siteId: number; niceId: string; name: string; pending: boolean; labels: Record<string, string>; templateId: number | null } | null;
+  /** Of a profile: keys of the entries that are the same for every site, whatever it calls itself. */
+  operatorsKeys?: ReadonlySet<string>;
+  /** The row that remembers this site's documents of this kind; null for an operator, or before the first one. */
+  sourceId: number | null;
+}
+
+/** Its resources stay its own; the others make resources that belong to the operator from the first moment. */
+export const owns = (kind: SourceKind) => kind === 'file' || kind === 'newt' || kind === 'labels';
+/** What disappears from it is removed. An unmodified newt does not say which of its two files it sends, so nothing is pruned for it. */
+export const prunes = (kind: SourceKind) => kind === 'file' || kind === 'labels';
+
+/** A source that declares a resource. */
+export interface Declaration {
+  sourceId: number;
+  kind: SourceKind;
+  siteId: number;
+  siteName: string;
+  /** The provisioning template under which its site was made; null: by hand. */
+  templateId: number | null;
+  declared: ColumnValues;
+  /** What its last document wanted instead, and was refused. */
+  proposed: Proposal | null;
+}
+
+/** Columns of a resource, and whom it is given to by the lists' names; null: the document does not say. */
+export interface Proposal {
+  columns: ColumnValues;
+  given: Record<string, string[]> | null;
+}
+
+/** What hangs on a resource as a source's last document left it, and as it is now: lists by what they are of. */
+export interface Parts {
+  sourceId: number;
+  parts: Record<string, unknown>;
+  now: Record<string, unknown>;
+  /** The users among them. */
+  userIds: string[];
+}
+
+/** A row of `target` or `resource_rule` by its columns. */
+export interface Part {
+  id: number;
+  sourceId: number | null;
+  columns: ColumnValues;
+}
+
+export interface Stored {
+  id: number;
+  columns: ColumnValues;
+  declarations: Declaration[];
+  parts: Parts[];
+  roleIds: number[];
+  /** Names of roles that a waiting site's document grants and that are not made yet. */
+  stagedRoles: string[];
+  userIds: string[];
+}
+
+export interface StoredPublic extends Stored {
+  targets: Part[];
+  rules: Part[];
+  emails: string[];
+  /** Names of the roles that it is given to, with their ids. */
+  roleNames: Record<string, number>;
+}
+
+export interface StoredPrivate extends Stored {
+  siteIds: number[];
+  clientIds: number[];
+}
+
+export interface DomainRef {
+  domainId: string;
+  baseDomain: string;
+  type: 'ns' | 'cname' | 'wildcard';
+}
+
+/** A key that this source declares; `alone`: nobody else does. */
+export interface Mine {
+  key: string;
+  alone: boolean;
+}
+
+export interface Holder {
+  id: number;
+  /** The waiting site that it is staged for. */
+  stagedBy: number | null;
+  orgId: string;
+  type: 'public-resource' | 'private-resource';
+  niceId: string;
+}
+
+export type Claimed = 'domain' | 'port' | 'alias' | 'private-domain';
+
+/** What one resource alone may have, as a key of {@link State.taken}. */
+export const claim = (what: Claimed, value: string) => `${what} ${value}`;
+
+/** What a document names and what is there, all of it loaded in a fixed number of statements. */
+export interface State {
+  /** By niceId or display name, as documents name them; several sites may have one name. */
+  sites: Map<string, { siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean }[]>;
+  /** Verified ones under which names of the document could lie. */
+  domains: DomainRef[];
+  /** Names of the document that lie in what another organization has proven. */
+  heldByOthers: Set<string>;
+  /** Name → id; Admin is not among them. */
+  roles: Map<string, number>;
+  /** E-mail address or user name → id, of members. */
+  users: Map<string, string>;
+  clients: Map<string, number>;
+  publicResources: Map<string, StoredPublic>;
+  privateResources: Map<string, StoredPrivate>;
+  /** Addresses and ranges of the document that are the organization's own. */
+  ownRoutes: Set<string>;
+  /** Who has what only one resource may have, see {@link claim}; a wildcard has the names below it too. */
+  taken: Map<string, Holder[]>;
+  /** What this source declared so far and the document may have dropped. */
+  mine: { publicKeys: Mine[]; privateKeys: Mine[]; strayTargets: { id: number; siteId: number; key: string }[]; strayRules: { id: number; key: string }[]; strayParts: boolean };
+}
+
+/** bcrypt hashes of a document's secrets by resource, made (or recognised as unchanged) before the transaction. */
+export type Hashes = Map<string, { passwordHash: string | null; pincodeHash: string | null; headerAuthHash: string | null }>;
+
+/** Everything that a document names, for the look-ups. */
+export function namesIn(model: Blueprint) {
+  const publicEntries = model.publicResources;
+  const full = publicEntries.flatMap((entry) => (entry.targetsOnly ? [] : [entry]));
+  const siteRefs = [
+    ...model.sites.map((s) => s.key), ...full.flatMap((entry) => (entry.sitesMayAddTargets && 'sites' in entry.sitesMayAddTargets ? entry.sitesMayAddTargets.sites : [])),
+    ...publicEntries.flatMap((entry) => entry.targets.flatMap((t) => t.site ?? [])), ...model.privateResources.flatMap((p) => p.sites),
+  ];
+  const fullDomains = [...full.flatMap((entry) => entry.fullDomain ?? []), ...model.privateResources.flatMap((p) => p.fullDomain ?? [])];
+  return {
+    publicKeys: publicEntries.map((entry) => entry.key),
+    privateKeys: model.privateResources.map((p) => p.key),
+    siteRefs: [...new Set(siteRefs)],
+    fullDomains: [...new Set(full.flatMap((entry) => entry.fullDomain ?? []))],
+    ports: full.flatMap((entry) => (entry.proxyPort === null ? [] : [{ protocol: entry.mode, port: entry.proxyPort }])),
+    aliases: model.privateResources.flatMap((p) => p.alias ?? []),
+    privateDomains: model.privateResources.flatMap((p) => p.fullDomain ?? []),
+    baseDomains: [...new Set(fullDomains.flatMap(suffixes))],
+    roles: rolesIn(model),
+    users: [...new Set([...full.flatMap((entry) => entry.auth?.ssoUsers ?? []), ...model.privateResources.flatMap((p) => p.users)])],
+    routes: [...new Set(model.privateResources.flatMap((p) => routeOf(p.destination) ?? []))],
+    clients: [...new Set(model.privateResources.flatMap((p) => p.machines))],
+  };
+}
+
+/** `a.b.c` → `a.b.c`, `b.c`, `c`. */
+function suffixes(name: string): string[] {
+  const labels = name.replace(/^\*\./, '').split('.');
+  return labels.map((_, i) => labels.slice(i).join('.'));
+}

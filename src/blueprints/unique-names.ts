@@ -1,0 +1,98 @@
+import type { Blueprint, PublicResource } from '#blueprint';
+import type { ColumnValues } from '../resources/index.js';
+import { type Applicant, claim, type Claimed, type Holder, prunes, type State, type Stored } from './current-state.js';
+import type { Change, Plan, PlanProblem } from './plan.types.js';
+
+interface Step {
+  id: number | null;
+  columns: ColumnValues | null;
+}
+
+/** What one resource alone may have (a key, a full domain, a port, an alias): who has it when a document wants it, and who makes room. */
+export class NameClaims {
+  /** What waits for another site's approval and holds what the document wants. */
+  readonly giveWay: Plan['giveWay'] = { publicIds: [], privateIds: [] };
+  /** Names that a resource of this document has and another one wants, with the problem it is if it keeps them. */
+  private readonly passed: (Plan['passedOn'][number] & PlanProblem)[] = [];
+
+  /** Adds to the changes and problems of the plan. */
+  constructor(
+    private readonly model: Blueprint,
+    private readonly applicant: Applicant,
+    private readonly state: State,
+    private readonly changes: Change[],
+    private readonly problems: PlanProblem[],
+  ) {}
+
+  /** Names that pass from one resource of the document to another, once the steps are known; a problem for each that does not. */
+  passedOn(publicSteps: Step[], privateSteps: Step[]): Plan['passedOn'] {
+    for (const { id, table, column, path, message } of this.passed) {
+      const steps = table === 'resource' ? publicSteps : privateSteps;
+      if (!steps.some((step) => step.id === id && step.columns && column in step.columns)) this.problems.push({ path, message });
+    }
+    return this.passed.map(({ table, column, id }) => ({ table, column, id }));
+  }
+
+  /** By another resource, unless that one goes with this very document, or goes by another name. Tells the problem. */
+  isTaken(type: Holder['type'], key: string, path: string, what: Claimed, value: string): boolean {
+    const inUse = ({ orgId, niceId }: Holder) => `${value} is already in use${orgId === this.applicant.orgId ? ` by the ${type} ${niceId}` : ''}`;
+    const by = (this.state.taken.get(claim(what, value)) ?? []).find((holder) => {
+      // Another organization's is taken, whether it waits or not.
+      if (holder.orgId !== this.applicant.orgId) return true;
+      if (this.yields(holder.stagedBy)) return this.makeRoom(type, holder);
+      return holder.niceId !== key && !this.goes(type, holder.niceId) && !this.passesOn(type, holder, what, { path, message: inUse(holder) });
+    });
+    if (by) this.problems.push({ path, message: inUse(by) });
+    return by !== undefined;
+  }
+
+  /** A port is always had: there is no moment in which two could change theirs with each other. */
+  private passesOn(type: Holder['type'], { id, niceId }: Holder, what: Claimed, problem: PlanProblem): boolean {
+    if (what === 'port') return false;
+    const column = what === 'alias' ? 'alias' : 'full_domain';
+    const [table, stored, wanted] =
+      type === 'public-resource'
+        ? (['resource', this.state.publicResources.get(niceId), this.model.publicResources.find((e): e is PublicResource => e.key === niceId && !e.targetsOnly)?.fullDomain] as const)
+        : (['site_resource', this.state.privateResources.get(niceId), this.model.privateResources.find((e) => e.key === niceId)?.[what === 'alias' ? 'alias' : 'fullDomain']] as const);
+    if (wanted === undefined || !stored || wanted === (stored.columns[column] as string | null)?.toLowerCase()) return false;
+    this.passed.push({ table, column, id, ...problem });
+    return true;
+  }
+
+  /** What waits for approval blocks nothing that is in service; of two that wait the first one has it. */
+  private yields(stagedBy: number | null): boolean {
+    return stagedBy !== null && this.applicant.site?.pending !== true && stagedBy !== this.applicant.site?.siteId;
+  }
+
+  private makeRoom(type: Holder['type'], { id, niceId }: Pick<Holder, 'id' | 'niceId'>): false {
+    const ids = type === 'public-resource' ? this.giveWay.publicIds : this.giveWay.privateIds;
+    if (ids.includes(id)) return false;
+    ids.push(id);
+    this.changes.push({ action: 'delete', type, key: niceId, fields: [] });
+    return false;
+  }
+
+  /** The row of this key, unless it gives way. */
+  present<Row extends Stored>(type: Holder['type'], key: string, row: Row | undefined): Row | undefined {
+    if (!row || !this.yields(row.columns['staged_by'] as number | null)) return row;
+    this.makeRoom(type, { id: row.id, niceId: key });
+    return undefined;
+  }
+
+  private goes(type: Holder['type'], key: string): boolean {
+    const [mine, kept] = type === 'public-resource' ? [this.state.mine.publicKeys, this.model.publicResources] : [this.state.mine.privateKeys, this.model.privateResources];
+    return prunes(this.applicant.kind) && mine.some((one) => one.key === key && one.alone) && !kept.some((entry) => entry.key === key);
+  }
+
+  /** Declared by this source before, and not in its document. */
+  dropped(): Plan['dropped'] {
+    const { model } = this;
+    if (!prunes(this.applicant.kind)) return { publicKeys: [], privateKeys: [] };
+    const present = { publics: new Set(model.publicResources.map((e) => e.key)), privates: new Set(model.privateResources.map((e) => e.key)) };
+    const publicKeys = this.state.mine.publicKeys.flatMap(({ key }) => (present.publics.has(key) ? [] : [key]));
+    const privateKeys = this.state.mine.privateKeys.flatMap(({ key }) => (present.privates.has(key) ? [] : [key]));
+    for (const key of publicKeys) this.changes.push({ action: 'delete', type: 'public-resource', key, fields: [] });
+    for (const key of privateKeys) this.changes.push({ action: 'delete', type: 'private-resource', key, fields: [] });
+    return { publicKeys, privateKeys };
+  }
+}

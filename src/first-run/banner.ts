@@ -1,0 +1,66 @@
+import { enrolLine } from '#contracts';
+
+/** What the first start made and shows once. A secret that the operator brought along is not among them. */
+export interface FirstSecrets {
+  adminEmail: string;
+  /** undefined: it was set by ADMIN_PASSWORD. */
+  adminPassword?: string;
+  /** undefined: it was set by ROOT_API_KEY. */
+  rootApiKey?: string;
+  provisioningKey: string;
+  uses: number;
+  validUntil: Date;
+}
+
+export interface Place {
+  version: string;
+  publicUrl: URL;
+  metricsPort?: number;
+  dataDir: string;
+  /** Set when the embedded database had to be put outside DATA_DIR. */
+  databaseDir?: string;
+}
+
+/** Where everything is: printed at every start. */
+export function whereabouts({ version, publicUrl, metricsPort, dataDir, databaseDir }: Place): string {
+  const { origin } = publicUrl;
+  return lines(
+    `Gatehouse ${version} is running.`,
+    '',
+    row('API', `${origin}/api/v1`),
+    row('API docs', `${origin}/api/docs`),
+    row('Health', `${origin}/healthz`),
+    ...(metricsPort === undefined ? [] : [row('Metrics', `port ${metricsPort}, /metrics`)]),
+    row('Data', dataDir),
+    ...(databaseDir === undefined ? [] : [row('Database', databaseDir)]),
+  );
+}
+
+/** The secrets of the first start, for the terminal and for first-run.txt. */
+export function firstSecrets(made: FirstSecrets, publicUrl: URL): string {
+  return lines(
+    row('Administrator', `${made.adminEmail}  ${made.adminPassword ?? '(the password is ADMIN_PASSWORD)'}`),
+    row('Root API key', made.rootApiKey ?? '(the one in ROOT_API_KEY)'),
+    row('Provisioning key', made.provisioningKey),
+    row('', `for ${made.uses} sites, until ${minute(made.validUntil)}`),
+    '',
+    'Enrol a machine, by this line on it (it needs node and a shell):',
+    '',
+    enrolLine(publicUrl.origin, made.provisioningKey),
+  );
+}
+
+/** How to go on, where nothing is shown any more. */
+export function nextKey(publicUrl: URL): string {
+  return lines(
+    'Make another provisioning key (25 sites), with a root key in ROOT_API_KEY:',
+    '',
+    `curl -X PUT ${publicUrl.origin}/api/v1/org/default/site-provisioning-key -H "Authorization: Bearer $ROOT_API_KEY" -H 'Content-Type: application/json' -d '{"name":"more machines","maxBatchSize":25}'`,
+    '',
+    'A lost root key or password: npm run admin -- root-key create, npm run admin -- reset-password EMAIL',
+  );
+}
+
+const row = (label: string, value: string): string => `  ${label.padEnd(18)}${value}`;
+const lines = (...parts: string[]): string => `${parts.join('\n')}\n`;
+const minute = (date: Date): string => `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;

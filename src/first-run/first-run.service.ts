@@ -1,0 +1,112 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EntityManager } from 'typeorm';
+import { base32, bootPatience, Config, Db, KeyRing, query, sameBytes, sha256, systemPrincipal, underBootLock, writeSecretFile } from '#platform';
+import { ApiKeysService, UsersService } from '../access/index.js';
+import { OrgsService } from '../orgs/index.js';
+import { KeysService } from '../provisioning/index.js';
+import { type FirstSecrets, firstSecrets } from './banner.js';
+import { StartError } from './preflight.js';
+import { readSetting, writeSetting } from './settings.js';
+
+export const FIRST_ORG = 'default';
+const FIRST_KEY_USES = 25;
+const FIRST_KEY_HOURS = 24;
+const SYSTEM = systemPrincipal('first run');
+
+/** What an installation starts with, made once, whichever of several servers comes first. */
+@Injectable()
+export class FirstRun {
+  private readonly logger = new Logger('Server');
+
+  constructor(
+    private readonly config: Config,
+    private readonly db: Db,
+    private readonly keyRing: KeyRing,
+    private readonly users: UsersService,
+    private readonly apiKeys: ApiKeysService,
+    private readonly orgs: OrgsService,
+    private readonly provisioningKeys: KeysService,
+  ) {}
+
+  /**
+   * Checks the master key against the database, makes the first administrator, organization and keys if there are none, and puts
+   * ROOT_API_KEY in force. @returns what was made, to be shown once; null on later starts.
+   * @throws StartError when the database belongs to another master key.
+   */
+  async run(): Promise<FirstSecrets | null> {
+    return underBootLock(this.config.databaseUrl!, async () => {
+      await this.checkMasterKey();
+      const first = (await readSetting(this.db.manager, 'first_run_at')) === null;
+      const made = first ? await this.createAll() : null;
+      if (!first && this.config.rootApiKey) await this.applyRootKey();
+      return made;
+    }, bootPatience(this.config, (text) => this.logger.warn(text)));
+  }
+
+  private async checkMasterKey(): Promise<void> {
+    const known = await readSetting(this.db.manager, 'master_key_fingerprint');
+    if (known === null) await writeSetting(this.db.manager, 'master_key_fingerprint', this.keyRing.fingerprint);
+    else if (known !== this.keyRing.fingerprint) {
+      throw new StartError('The master key is not the one that this database was set up with; start with the right MASTER_KEY (or master.key in DATA_DIR).');
+    }
+  }
+
+  private async createAll(): Promise<FirstSecrets> {
+    const adminPassword = this.config.adminPassword ?? base32(randomBytes(15));
+    const passwordHash = await this.users.hashPassword(SYSTEM, adminPassword);
+    const validUntil = new Date(Date.now() + FIRST_KEY_HOURS * 3_600_000);
+    const file = join(this.config.dataDir, 'first-run.txt');
+    try {
+      return await this.db.tx(async (tx) => {
+        await this.users.createUser(tx, SYSTEM, { email: this.config.adminEmail, name: 'Administrator', passwordHash, serverAdmin: true });
+        await this.orgs.create(tx, SYSTEM, { orgId: FIRST_ORG, name: 'Default' });
+        const rootKey = await this.createRootKey(tx);
+        const body = { name: 'first run', maxBatchSize: FIRST_KEY_USES, validUntil: validUntil.toISOString() };
+        const key = await this.provisioningKeys.createIn(tx, SYSTEM, FIRST_ORG, body);
+        await writeSetting(tx, 'first_run_at', new Date().toISOString());
+        const made: FirstSecrets = {
+          adminEmail: this.config.adminEmail,
+          adminPassword: this.config.adminPassword ? undefined : adminPassword,
+          rootApiKey: this.config.rootApiKey ? undefined : rootKey,
+          provisioningKey: key.siteProvisioningKey,
+          uses: FIRST_KEY_USES,
+          validUntil,
+        };
+        // Before the commit: a secret that exists must be written down somewhere.
+        writeSecretFile(file, firstSecrets(made, this.config.publicUrl));
+        return made;
+      });
+    } catch (error) {
+      rmSync(file, { force: true });
+      throw error;
+    }
+  }
+
+  /** ROOT_API_KEY replaces the installation's root key when it changed; keys made by the admin command stay. */
+  private async applyRootKey(): Promise<void> {
+    const { id, secret } = this.config.rootApiKey!;
+    await this.db.tx(async (tx) => {
+      const [present] = await query<{ secret_hash: Buffer }>(tx, 'SELECT secret_hash FROM api_key WHERE api_key_id = $1 AND org_id IS NULL', [id]);
+      const current = await readSetting(tx, 'root_api_key_id');
+      if (current === id && present && sameBytes(present.secret_hash, sha256(secret))) return;
+      for (const old of new Set([current, present ? id : null])) {
+        if (old !== null && (await this.rootKeyExists(tx, old))) await this.apiKeys.revokeRootKey(tx, SYSTEM, old);
+      }
+      await this.createRootKey(tx);
+    });
+  }
+
+  private async createRootKey(tx: EntityManager): Promise<string> {
+    const { apiKeyId, apiKey } = await this.apiKeys.createRootKey(tx, SYSTEM, { name: 'installation', ...this.config.rootApiKey });
+    await writeSetting(tx, 'root_api_key_id', apiKeyId);
+    return `${apiKeyId}.${apiKey}`;
+  }
+
+  private async rootKeyExists(tx: EntityManager, id: string): Promise<boolean> {
+    const rows = await query(tx, 'SELECT FROM api_key WHERE api_key_id = $1 AND org_id IS NULL', [id]);
+    return rows.length > 0;
+  }
+}

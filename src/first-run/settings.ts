@@ -1,0 +1,14 @@
+import type { EntityManager } from 'typeorm';
+import { execute, query } from '#platform';
+
+/** Facts about the installation, one row each. */
+export type SettingName = 'master_key_fingerprint' | 'first_run_at' | 'root_api_key_id';
+
+export async function readSetting(em: EntityManager, name: SettingName): Promise<string | null> {
+  const [row] = await query<{ value: string }>(em, 'SELECT value FROM setting WHERE name = $1', [name]);
+  return row?.value ?? null;
+}
+
+export async function writeSetting(em: EntityManager, name: SettingName, value: string): Promise<void> {
+  await execute(em, 'INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value', [name, value]);
+}

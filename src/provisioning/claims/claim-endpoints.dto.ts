@@ -1,0 +1,58 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
+import { IsName, MayBeAbsent } from '#platform';
+
+/** Stable id of the device: 1–128 printable ASCII characters, never normalised (claims.md, Words). */
+const HARDWARE_ID = /^[\x20-\x7e]{1,128}$/;
+/** 32 random bytes in base64url, padded or not. */
+const NONCE = /^[A-Za-z0-9_-]{43}=?$/;
+
+export class ProvisionBody {
+  @IsString() @IsNotEmpty() @MaxLength(512) provision_key: string;
+  @MayBeAbsent() @IsString() @MinLength(1) @MaxLength(255) @IsName() device_name?: string;
+  /** 1 to 128 printable ASCII characters, compared byte for byte. */
+  @Matches(HARDWARE_ID, { message: 'hardware_id must be 1 to 128 printable ASCII characters' }) hardware_id: string;
+  /** 32 random bytes, base64url: lets a lost answer be asked for again. */
+  @MayBeAbsent() @Matches(NONCE, { message: 'claim_nonce must be 32 bytes in base64url' }) claim_nonce?: string;
+  /** PKCS#10 in PEM, for templates that issue certificates. */
+  @MayBeAbsent() @IsString() @MaxLength(16_384) csr?: string;
+}
+
+export class ProvisionAnswer {
+  @ApiProperty({ format: 'uuid' }) device_id: string;
+  /** The device API key, shown once; "" when nothing new was issued or the credential is of another kind. */
+  api_key: string;
+  @ApiProperty({ enum: ['api_key', 'psk', 'certificate', 'newt'] }) credential_type: string;
+  psk_identity?: string;
+  /** 32 bytes, base64url. */
+  psk?: string;
+  /** PEM. */
+  certificate?: string;
+  /** PEM, up to the organization's CA. */
+  certificate_chain?: string;
+}
+
+/** The device door's refusal: the same for every reason. */
+export class DeviceRefusal {
+  @ApiProperty({ enum: ['permission_denied'] }) error: string;
+}
+
+/** The device door's answer when claims are not possible at the moment. */
+export class DeviceUnavailable {
+  @ApiProperty({ enum: ['capacity', 'claims_paused', 'database_unavailable', 'database_busy', 'database_full'] }) error: string;
+}
+
+export class RegisterNewtBody {
+  @IsString() @IsNotEmpty() @MaxLength(512) provisioningKey: string;
+  @MayBeAbsent() @IsString() @MinLength(1) @MaxLength(255) @IsName() name?: string;
+  /** Sent by Gatehouse's agent, not by newt. */
+  @MayBeAbsent() @Matches(HARDWARE_ID, { message: 'hardwareId must be 1 to 128 printable ASCII characters' }) hardwareId?: string;
+  /** Sent by Gatehouse's agent, not by newt. */
+  @MayBeAbsent() @Matches(NONCE, { message: 'claimNonce must be 32 bytes in base64url' }) claimNonce?: string;
+}
+
+export class RegisterNewtAnswer {
+  newtId: string;
+  /** "" on a recognised re-claim. */
+  secret: string;
+}

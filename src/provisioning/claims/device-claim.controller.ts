@@ -1,0 +1,73 @@
+import { Body, Controller, Post, Req } from '@nestjs/common';
+import { ApiBody, ApiResponse, ApiTags, ApiExtraModels, getSchemaPath } from '@nestjs/swagger';
+import { Answer, AppError, ErrorAnswers, ErrorBody, type GatehouseRequest, Public, Returns } from '#platform';
+import { parseCsr } from './certificate-authority.js';
+import { ClaimRefused, type ClaimRequest, type ClaimResult } from './claim.js';
+import { ClaimsService } from './claims.service.js';
+import { lenientBody, nonceHash } from './lenient-body.js';
+import { DeviceRefusal, DeviceUnavailable, ProvisionAnswer, ProvisionBody } from './claim-endpoints.dto.js';
+import { Refusals } from './refusals.js';
+
+const REFUSAL = new AppError('permission_denied', 'Permission denied', { body: { error: 'permission_denied' } });
+
+/** The device door (claims.md, Three doors): bare JSON, no envelope. */
+@ApiTags('Claims')
+@Controller()
+export class DeviceDoorController {
+  constructor(
+    private readonly claims: ClaimsService,
+    private readonly refusals: Refusals,
+  ) {}
+
+  /** Exchange a provisioning key for a device credential */
+  @Post('provision')
+  @Public('claim door: the provisioning key in the body is the credential')
+  @ApiBody({ type: ProvisionBody })
+  @ApiExtraModels(DeviceRefusal, DeviceUnavailable)
+  @ErrorAnswers(400, 413, 429)
+  @ApiResponse({ status: 403, description: 'Refused; the same for every reason', schema: { $ref: getSchemaPath(DeviceRefusal) } })
+  @ApiResponse({ status: 503, description: 'Not possible at the moment; see Retry-After', schema: { oneOf: [{ $ref: getSchemaPath(DeviceUnavailable) }, { $ref: getSchemaPath(ErrorBody) }] } })
+  @Returns(ProvisionAnswer, { status: 201, also: [200], bare: true, message: 'Claimed (201), or recognised (200, without a secret)' })
+  async provisionDevice(@Req() request: GatehouseRequest, @Body(lenientBody(ProvisionBody)) body: unknown): Promise<Answer<ProvisionAnswer>> {
+    const given = body as ProvisionBody;
+    const claim: ClaimRequest = {
+      door: 'device',
+      key: given.provision_key,
+      name: given.device_name ?? null,
+      hardwareId: given.hardware_id,
+      nonceHash: nonceHash(given.claim_nonce),
+      csr: given.csr === undefined ? null : await parseCsr(given.csr),
+      address: request.ip,
+    };
+    try {
+      return answer(await this.claims.claim(claim));
+    } catch (error) {
+      if (error instanceof ClaimRefused) return this.refusals.refuse(error, claim, request.arrivedAt!, REFUSAL);
+      if (error instanceof AppError && error.status === 503) {
+        throw new AppError(error.code, error.message, { ...error.details, body: { error: error.code } });
+      }
+      throw error;
+    }
+  }
+}
+
+function answer(result: ClaimResult): Answer<ProvisionAnswer> {
+  if (result.outcome === 'recognised') {
+    return new Answer({ device_id: result.deviceId, api_key: '', credential_type: result.credentialType }, { status: 200 });
+  }
+  const { deviceId: device_id, credential } = result;
+  const status = 201;
+  switch (credential.kind) {
+    case 'api_key':
+      return new Answer({ device_id, api_key: credential.apiKey, credential_type: 'api_key' }, { status });
+    case 'psk':
+      return new Answer({ device_id, api_key: '', credential_type: 'psk', psk_identity: credential.identity, psk: credential.psk }, { status });
+    case 'certificate':
+      return new Answer(
+        { device_id, api_key: '', credential_type: 'certificate', certificate: credential.certificate, certificate_chain: credential.chain },
+        { status },
+      );
+    case 'newt':
+      throw new Error('the device door issues no newt credentials');
+  }
+}

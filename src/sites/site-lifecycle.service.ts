@@ -1,0 +1,159 @@
+import { Injectable } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import type { EntityManager } from 'typeorm';
+import { AppError, conflict, Hooks, isUniqueViolation, notFound, notify, requireVersion } from '#platform';
+import { AddressPoolService } from '../orgs/index.js';
+import { makeNiceId } from './nice-id.js';
+import { type SiteFields, type SiteInsert, SitesRepository, type SiteStatus, type SiteType } from './sites.repository.js';
+
+export interface NewSite {
+  /** Drawn by the caller when something must be bound to it beforehand. */
+  deviceId?: string;
+  /** null: the generated niceId. */
+  name: string | null;
+  /** Generated when absent. */
+  niceId?: string;
+  status: SiteStatus;
+  hardwareId: string | null;
+  /** `a.b.c.d/prefix`, as the address pool answers it. */
+  address: string | null;
+  labels?: Record<string, string>;
+  config?: Record<string, unknown>;
+  attributes?: Record<string, unknown>;
+  keyId?: string | null;
+  keyGeneration?: number | null;
+  templateId?: number | null;
+  claimId?: number | null;
+  nonceHash?: Buffer | null;
+  type?: SiteType;
+  subnet?: string | null;
+  dockerSocketEnabled?: boolean;
+}
+
+export interface CreatedSite {
+  siteId: number;
+  niceId: string;
+  deviceId: string;
+  name: string;
+  createdAt: Date;
+}
+
+/** Fresh niceIds to try when the generated one is taken: with 10^13 of them the second try is already a rarity. */
+const NICE_ID_TRIES = 5;
+
+const niceIdTaken = () => conflict('This niceId is already in use');
+
+/** What other modules do with sites, inside their own transactions. */
+@Injectable()
+export class SitesService {
+  constructor(
+    private readonly sites: SitesRepository,
+    private readonly pool: AddressPoolService,
+    private readonly hooks: Hooks,
+  ) {}
+
+  /**
+   * Inserts sites in the given order; callers sort by hardware id, so that two processes cannot deadlock.
+   * @returns per row the new site, or null where the hardware id (or, without one, the nonce) was there already or twice in `rows`.
+   * @throws conflict when a niceId that was given is taken.
+   */
+  async insertMany(tx: EntityManager, orgId: string, rows: NewSite[]): Promise<(CreatedSite | null)[]> {
+    const made: (CreatedSite | null)[] = rows.map(() => null);
+    let open = rows.map((row, index) => ({ row, index }));
+    for (let attempt = 0; open.length > 0; attempt++) {
+      if (attempt === NICE_ID_TRIES) throw new AppError('internal', 'No free niceId was found');
+      const inserts = open.map(({ row }) => complete(row));
+      const ids = await this.sites.insertMany(tx, orgId, inserts);
+      open.forEach(({ index }, i) => {
+        const { deviceId, niceId, name } = inserts[i]!;
+        const created = ids.get(deviceId);
+        if (created) made[index] = { siteId: created.siteId, niceId, deviceId, name, createdAt: created.createdAt };
+      });
+      open = await this.clashedByName(tx, orgId, open.filter(({ index }) => made[index] === null));
+      if (open.some(({ row }) => row.niceId)) throw niceIdTaken();
+    }
+    return made;
+  }
+
+  async addToGroups(tx: EntityManager, pairs: { siteId: number; groupId: number }[]): Promise<void> {
+    if (pairs.length > 0) await this.sites.addToGroups(tx, pairs);
+  }
+
+  /** @throws not_found when the organization has no such site. */
+  async require(em: EntityManager, orgId: string, siteId: number): Promise<void> {
+    if (!(await this.sites.exists(em, orgId, siteId))) throw notFound('Site');
+  }
+
+  /** Locks the site for a change by somebody who read this version of it. @throws not_found, precondition_failed */
+  async requireVersion(tx: EntityManager, orgId: string, siteId: number, ifMatch: number): Promise<void> {
+    const version = await this.sites.lockVersion(tx, orgId, siteId);
+    if (version === null) throw notFound('Site');
+    requireVersion('Site', ifMatch, version);
+  }
+
+  /** Tells connected agents, on every server process, that what they should do has changed (agent-session.md). */
+  async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
+    if (siteIds.length > 0) await this.sites.bumpDesired(tx, orgId, siteIds);
+  }
+
+  /**
+   * Changes plain fields; the groups given replace those that are there.
+   * @throws not_found, for a group of another organization too; conflict when the niceId is taken.
+   */
+  async update(tx: EntityManager, orgId: string, siteId: number, fields: SiteFields): Promise<void> {
+    const { groupIds, ...columns } = fields;
+    try {
+      if (!(await this.sites.update(tx, orgId, siteId, columns, groupIds !== undefined))) throw notFound('Site');
+    } catch (error) {
+      throw isUniqueViolation(error, 'site_nice_id') ? niceIdTaken() : error;
+    }
+    if (!groupIds) return;
+    if ((await this.sites.setGroups(tx, orgId, siteId, groupIds)) !== groupIds.length) throw notFound('Group');
+  }
+
+  /**
+   * Deletes a site with everything that hangs on it and gives its address back; sessions are told by notice. Audit is the caller's.
+   * @throws not_found
+   */
+  async remove(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    await this.hooks.siteDeleting.run(tx, orgId, siteId);
+    const gone = await this.sites.delete(tx, orgId, siteId);
+    if (!gone) throw notFound('Site');
+    if (gone.address) await this.pool.release(tx, orgId, [gone.address]);
+    await notify(tx, 'site_changed', String(siteId));
+  }
+
+  /** Rows that met the index of names rather than a known device: those may try again under another name. */
+  private async clashedByName<T extends { row: NewSite }>(tx: EntityManager, orgId: string, refused: T[]): Promise<T[]> {
+    if (refused.length === 0) return [];
+    const hardwareIds = refused.flatMap(({ row }) => row.hardwareId ?? []);
+    const nonces = refused.flatMap(({ row }) => (row.hardwareId === null && row.nonceHash ? [row.nonceHash] : []));
+    const known = await this.sites.known(tx, orgId, hardwareIds, nonces);
+    return refused.filter(({ row }) =>
+      row.hardwareId !== null ? !known.hardwareIds.has(row.hardwareId) : !(row.nonceHash && known.nonceHashes.has(row.nonceHash.toString('hex'))),
+    );
+  }
+}
+
+function complete(row: NewSite): SiteInsert {
+  const niceId = row.niceId ?? makeNiceId();
+  return {
+    deviceId: row.deviceId ?? randomUUID(),
+    niceId,
+    name: row.name ?? niceId,
+    type: row.type ?? 'newt',
+    status: row.status,
+    hardwareId: row.hardwareId,
+    address: row.address,
+    subnet: row.subnet ?? null,
+    dockerSocketEnabled: row.dockerSocketEnabled ?? true,
+    labels: row.labels ?? {},
+    config: row.config ?? {},
+    attributes: row.attributes ?? {},
+    claimId: row.claimId ?? null,
+    keyId: row.keyId ?? null,
+    keyGeneration: row.keyGeneration ?? null,
+    templateId: row.templateId ?? null,
+    nonceHash: row.nonceHash ?? null,
+  };
+}
