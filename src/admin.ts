@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { bootPatience, Config, loadConfig } from '#platform';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../libs/platform/database/embedded-postgres.js';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '#platform';
 import { AccessModule } from './access/index.js';
 import { foundation } from './app.module.js';
 import { AuditModule } from './audit/index.js';

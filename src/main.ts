@@ -7,7 +7,7 @@ import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { DataSource } from 'typeorm';
 import { bootPatience, Config, loadConfig, reloadKeyPair, serveMetrics } from '#platform';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../libs/platform/database/embedded-postgres.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '#platform';
 import { createApp } from './app.js';
 import { checkMachine, FirstRun, firstSecrets, nextKey, prepareDatabase, sentenceFor, whereabouts, writePidFile } from './first-run/index.js';
 import { MIGRATIONS } from './schema.js';

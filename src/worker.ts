@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { parse, patternProblem, placesOf, toYaml } from '#blueprint';
-import type { Task, TaskResult } from '../libs/platform/runtime/workers.js';
+import type { Task, TaskResult } from '#platform';
 
 /** The program of a worker thread: what it can be asked for (libs/platform/runtime/workers.ts). */
 const TASKS: Record<string, (...args: never[]) => unknown> = { parse, patternProblem, placesOf, toYaml };

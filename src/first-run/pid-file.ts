@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isAlive } from '../../libs/platform/database/postmaster.js';
+import { isAlive } from '#platform';
 
 const NAME = /^server-(\d+)\.pid$/;
 

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { BootWaitError, type Config, ConfigError, DatabaseUrlError, DataDirError, readKeyPair, sqlState } from '#platform';
-import { EmbeddedPostgresError } from '../../libs/platform/database/embedded-postgres.js';
+import { EmbeddedPostgresError } from '#platform';
 import { runningServers } from './pid-file.js';
 
 /** The server cannot start. The message is one sentence for the operator. */

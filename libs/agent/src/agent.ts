@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { arch, hostname, platform, release } from 'node:os';
-import { AGENT_PATHS, type AgentBlueprint, type AgentBlueprintResult, type AgentHello, type AgentState, type AgentWelcome, PROTOCOL } from '../../contracts/agent-messages.js';
+import { AGENT_PATHS, type AgentBlueprint, type AgentBlueprintResult, type AgentHello, type AgentState, type AgentWelcome, PROTOCOL } from '../../contracts/index.js';
 import { readTokenAnswer } from './enrol/responses.js';
 import { removeIfThere } from './config/atomic-file.js';
 import { afterAtLeast, REPLACED_WAIT, retryAfterMs, THROTTLED_WAIT_MS, uniform } from './session/backoff.js';

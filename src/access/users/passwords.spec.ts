@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { HashQueue } from '../../../libs/platform/crypto/hash-queue.js';
+import { HashQueue } from '#platform';
 
 const compared: { password: string; finish: (same: boolean) => void }[] = [];
 vi.mock('bcrypt', () => ({

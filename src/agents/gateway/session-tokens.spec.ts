@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KeyRing } from '../../../libs/platform/crypto/crypto.js';
+import { KeyRing } from '#platform';
 import { SessionTokens } from './session-tokens.js';
 
 const tokens = new SessionTokens(new KeyRing(Buffer.alloc(32, 1)));

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { parse } from '../../../blueprint/index.js';
-import type { AgentBlueprint, AgentBlueprintResult } from '../../../contracts/agent-messages.js';
+import type { AgentBlueprint, AgentBlueprintResult } from '../../../contracts/index.js';
 import { ManualClock } from '../../../../test/support/manual-clock.js';
 import { BlueprintOutbox } from './blueprint-outbox.js';
 import { Log } from '../log.js';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { AGENT_LIMITS, AGENT_MESSAGE, type AgentBlueprint, type AgentBlueprintKind, type AgentBlueprintResult } from '../../../contracts/agent-messages.js';
+import { AGENT_LIMITS, AGENT_MESSAGE, type AgentBlueprint, type AgentBlueprintKind, type AgentBlueprintResult } from '../../../contracts/index.js';
 import { type Blueprint, describeProblem, digestOf, type Problem, toDocument } from '../../../blueprint/index.js';
 import { backoff, type Range, REFUSED_CLAIM_BACKOFF } from '../session/backoff.js';
 import type { AgentContext } from '../context.js';

@@ -1,4 +1,4 @@
-import type { AgentBlueprint, AgentBlueprintKind, AgentBlueprintResult } from '../../../contracts/agent-messages.js';
+import type { AgentBlueprint, AgentBlueprintKind, AgentBlueprintResult } from '../../../contracts/index.js';
 import { describeProblem, digestOf, environmentTemplates, fromGoodLabels, parse, placesOf, type LabelledContainer, type Parsed, type Problem } from '../../../blueprint/index.js';
 import { BlueprintOutbox, nameOf } from './blueprint-outbox.js';
 import { updateConfigFile } from '../config/config-file.js';

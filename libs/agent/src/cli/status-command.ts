@@ -1,6 +1,6 @@
 import type { Resolved } from '../config/options.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import type { AgentBlueprintKind } from '../../../contracts/agent-messages.js';
+import type { AgentBlueprintKind } from '../../../contracts/index.js';
 import { type BlueprintOutcome, readStatus } from './status-file.js';
 
 type Summary = {

@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import type { AgentBlueprintKind, AgentSiteStatus } from '../../../contracts/agent-messages.js';
+import type { AgentBlueprintKind, AgentSiteStatus } from '../../../contracts/index.js';
 import { isRunning, removeIfThere } from '../config/atomic-file.js';
 
 export type Phase = 'starting' | 'claiming' | 'refused' | 'unreachable' | 'connecting' | 'connected' | 'stopped';

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { AGENT_LIMITS, AGENT_PATHS, type ClaimRequest } from '../../../contracts/agent-messages.js';
+import { AGENT_LIMITS, AGENT_PATHS, type ClaimRequest } from '../../../contracts/index.js';
 import { readClaimAnswer } from './responses.js';
 import { backoff, REFUSED_CLAIM_BACKOFF } from '../session/backoff.js';
 import { type ClaimIdentity, claimIdentityOf, type FileContent, updateConfigFile } from '../config/config-file.js';

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { AGENT_LIMITS } from '../../../contracts/agent-messages.js';
+import { AGENT_LIMITS } from '../../../contracts/index.js';
 import { misconfigured } from '../cli/exit-codes.js';
 
 /** What vendors leave in a field that they did not fill. */

@@ -1,4 +1,4 @@
-import { CREDENTIAL_UNUSABLE, INVALID_PROVISIONING_KEY, INVALID_PROVISIONING_KEY_MESSAGE, type ClaimAnswer, type TokenAnswer } from '../../../contracts/agent-messages.js';
+import { CREDENTIAL_UNUSABLE, INVALID_PROVISIONING_KEY, INVALID_PROVISIONING_KEY_MESSAGE, type ClaimAnswer, type TokenAnswer } from '../../../contracts/index.js';
 import { type Answer, NetworkFailure } from '../session/server-link.js';
 
 export type Verdict<T> = { kind: 'ok'; value: T } | { kind: 'refused' } | { kind: 'invalid'; message: string };

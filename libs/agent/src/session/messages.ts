@@ -1,4 +1,4 @@
-import { AGENT_LIMITS, type AgentBlueprintProblem, type AgentBlueprintResult, type AgentReconnect, type AgentState, type AgentSiteStatus, type AgentWelcome, type Envelope } from '../../../contracts/agent-messages.js';
+import { AGENT_LIMITS, type AgentBlueprintProblem, type AgentBlueprintResult, type AgentReconnect, type AgentState, type AgentSiteStatus, type AgentWelcome, type Envelope } from '../../../contracts/index.js';
 
 const MAX_HEARTBEAT_SECONDS = 3600;
 const MAX_RECONNECT_MS = 3_600_000;

@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { WebSocket } from 'ws';
-import { AGENT_PATHS, CLIENT_TYPE } from '../../../contracts/agent-messages.js';
+import { AGENT_PATHS, CLIENT_TYPE } from '../../../contracts/index.js';
 import { proxyFor } from './proxy.js';
 import type { TlsOptions } from './tls.js';
 import { AGENT_VERSION } from '../version.js';

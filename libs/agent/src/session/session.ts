@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
-import { AGENT_LIMITS, AGENT_MESSAGE, type AgentBlueprint, type AgentBlueprintResult, type AgentHello, type AgentState, type AgentWelcome, CLOSE, type FromAgent, PROTOCOL } from '../../../contracts/agent-messages.js';
+import { AGENT_LIMITS, AGENT_MESSAGE, type AgentBlueprint, type AgentBlueprintResult, type AgentHello, type AgentState, type AgentWelcome, CLOSE, type FromAgent, PROTOCOL } from '../../../contracts/index.js';
 import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import { readBlueprintResult, readEnvelope, readReconnect, readState, readWelcome } from './messages.js';
