@@ -6,7 +6,7 @@ import { ApprovalsModule, Tombstone } from './approvals/index.js';
 import { AgentsModule } from './agents/index.js';
 import { AuditModule } from './audit/index.js';
 import { BlueprintsModule } from './blueprints/index.js';
-import { BootstrapModule } from './first-run/index.js';
+import { FirstRunModule } from './first-run/index.js';
 import { ClientsModule } from './clients/index.js';
 import { HealthModule } from './health/index.js';
 import { Org, OrgsModule } from './orgs/index.js';
@@ -48,7 +48,7 @@ export class AppModule {
         ApprovalsModule,
         ProvisioningModule,
         AgentsModule,
-        BootstrapModule,
+        FirstRunModule,
       ],
     };
   }

@@ -8,9 +8,9 @@
 export const PROTOCOL = 1;
 
 export const AGENT_PATHS = {
-  /** The newt door: POST {@link ClaimRequest}, answered by {@link ClaimAnswer} in the envelope (201 first claim, 200 re-claim). */
+  /** The newt door: POST {@link ClaimRequest}, answered by {@link ClaimResponse} in the envelope (201 first claim, 200 re-claim). */
   register: '/api/v1/auth/newt/register',
-  /** POST {@link TokenRequest}, answered by {@link TokenAnswer} in the envelope, status exactly 200. */
+  /** POST {@link TokenRequest}, answered by {@link TokenResponse} in the envelope, status exactly 200. */
   getToken: '/api/v1/auth/newt/get-token',
   /** The websocket; `?clientType=newt`, and `Authorization: Bearer <token>` (or `&token=` from an unmodified newt). */
   websocket: '/api/v1/ws',
@@ -54,9 +54,9 @@ export const AGENT_LIMITS = {
 
 export type ClaimRequest = { provisioningKey: string; name?: string; hardwareId?: string; claimNonce?: string };
 /** `secret` is empty on a recognised re-claim: the agent keeps the one it has (claims.md rule 4). */
-export type ClaimAnswer = { newtId: string; secret: string };
+export type ClaimResponse = { newtId: string; secret: string };
 export type TokenRequest = { newtId: string; secret: string };
-export type TokenAnswer = { token: string; serverVersion: string };
+export type TokenResponse = { token: string; serverVersion: string };
 
 /** Every frame, both ways: text, JSON. To a newt `configVersion` is always there, a number >= 1. */
 export type Envelope<T extends string = string, D = unknown> = { type: T; data: D; configVersion?: number };

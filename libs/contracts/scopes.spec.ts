@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { ACTIONS, type Grant, grants, type Have, type Want } from './scopes.js';
+import { ACTIONS, type Grant, grants, type Authority, type Requirement } from './scopes.js';
 
 const every = new Set<string>(ACTIONS);
 const some = new Set<string>(['getOrg']);
 const none = new Set<string>();
-const user = (serverAdmin: boolean, memberships: [string, Set<string>][]): Have => ({ kind: 'user', serverAdmin, memberships: new Map(memberships) });
+const user = (serverAdmin: boolean, memberships: [string, Set<string>][]): Authority => ({ kind: 'user', serverAdmin, memberships: new Map(memberships) });
 
-const HAVES: Record<string, Have> = {
+const HAVES: Record<string, Authority> = {
   'root key': { kind: 'rootKey' },
   'server admin, member of none': user(true, []),
   'server admin, member of a without actions': user(true, [['a', none]]),
@@ -43,7 +43,7 @@ const TABLE: Record<keyof typeof HAVES, [Grant, Grant, Grant, Grant, Grant]> = {
   'site of a': ['denied', 'denied', 'denied', 'denied', 'granted'],
 };
 
-const WANTS: Want[] = [
+const WANTS: Requirement[] = [
   { kind: 'org', action: 'getOrg', orgId: 'a' },
   { kind: 'org', action: 'updateOrg', orgId: 'a' },
   { kind: 'root', action: 'listOrgs' },
@@ -95,7 +95,7 @@ describe('grants', () => {
 
   it('decides every single action by the set that is held, and nothing else', () => {
     for (const held of ACTIONS) {
-      const have: Have = { kind: 'orgKey', orgId: 'a', actions: new Set([held]) };
+      const have: Authority = { kind: 'orgKey', orgId: 'a', actions: new Set([held]) };
       for (const action of ACTIONS) expect(grants(have, { kind: 'org', action, orgId: 'a' })).toBe(action === held ? 'granted' : 'denied');
     }
   });

@@ -40,14 +40,14 @@ export type CredentialKind = 'api_key' | 'psk' | 'certificate' | 'newt';
  * `org`: an action in the organization that the path names; null: only to belong to it. `root`: an action of the whole installation.
  * `user`: somebody logged in. `site`: a site, about itself only.
  */
-export type Want =
+export type Requirement =
   | { kind: 'org'; action: Action | null; orgId: string }
   | { kind: 'root'; action: Action }
   | { kind: 'user' }
   | { kind: 'site' };
 
 /** What a caller holds once authenticated. `actions` of a user are those of the wanted organization. */
-export type Have =
+export type Authority =
   | { kind: 'user'; serverAdmin: boolean; memberships: ReadonlyMap<string, ReadonlySet<string>> }
   | { kind: 'rootKey' }
   | { kind: 'orgKey'; orgId: string; actions: ReadonlySet<string> }
@@ -58,21 +58,21 @@ export type Have =
 export type Grant = 'granted' | 'denied' | 'hidden';
 
 /** The one decision about access (claims.md rule 7). Pure, closed: what is not granted here is refused. */
-export function grants(have: Have, want: Want): Grant {
-  switch (have.kind) {
+export function grants(authority: Authority, required: Requirement): Grant {
+  switch (authority.kind) {
     case 'rootKey':
-      return want.kind === 'org' || want.kind === 'root' ? 'granted' : 'denied';
+      return required.kind === 'org' || required.kind === 'root' ? 'granted' : 'denied';
     case 'user':
-      if (want.kind === 'user') return 'granted';
-      if (want.kind === 'site') return 'denied';
-      if (have.serverAdmin) return 'granted';
-      if (want.kind === 'root') return 'denied';
-      return decide(have.memberships.get(want.orgId), want.action);
+      if (required.kind === 'user') return 'granted';
+      if (required.kind === 'site') return 'denied';
+      if (authority.serverAdmin) return 'granted';
+      if (required.kind === 'root') return 'denied';
+      return decide(authority.memberships.get(required.orgId), required.action);
     case 'orgKey':
-      if (want.kind !== 'org') return 'denied';
-      return decide(have.orgId === want.orgId ? have.actions : undefined, want.action);
+      if (required.kind !== 'org') return 'denied';
+      return decide(authority.orgId === required.orgId ? authority.actions : undefined, required.action);
     case 'site':
-      return want.kind === 'site' ? 'granted' : 'denied';
+      return required.kind === 'site' ? 'granted' : 'denied';
     case 'provisioningKey':
       return 'denied';
   }

@@ -6,7 +6,7 @@ import type { Presented } from './request-credential.js';
 
 Logger.overrideLogger(false);
 
-const principal = (have: Principal['have'], kind: Principal['kind'] = 'api_key'): Principal => ({ have, kind, id: 'x', name: 'x', address: '127.0.0.1' });
+const principal = (authority: Principal['authority'], kind: Principal['kind'] = 'api_key'): Principal => ({ authority, kind, id: 'x', name: 'x', address: '127.0.0.1' });
 const orgKey = (orgId: string, ...actions: string[]) => principal({ kind: 'orgKey', orgId, actions: new Set(actions) });
 const rootKey = principal({ kind: 'rootKey' }, 'root_key');
 const session = principal({ kind: 'user', serverAdmin: false, memberships: new Map([['a', new Set(['updateOrg'])]]) }, 'user');

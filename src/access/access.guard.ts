@@ -50,11 +50,11 @@ export class AccessGuard implements CanActivate {
         await this.admitToOrg(request, principal, scope);
         break;
       case 'root':
-        if (grants(principal.have, scope) !== 'granted') throw denied();
+        if (grants(principal.authority, scope) !== 'granted') throw denied();
         await this.resolve(request, principal);
         break;
       default:
-        if (grants(principal.have, scope) !== 'granted') throw denied();
+        if (grants(principal.authority, scope) !== 'granted') throw denied();
     }
     return principal;
   }
@@ -69,16 +69,16 @@ export class AccessGuard implements CanActivate {
   }
 
   private async admitToOrg(request: GatehouseRequest, principal: Principal, scope: RouteScope & { kind: 'org' }): Promise<void> {
-    const { have } = principal;
+    const { authority } = principal;
     // These never work on behalf of an organization: nothing is looked up for them.
-    if (have.kind === 'site' || have.kind === 'provisioningKey') throw denied();
-    const ask = (orgId: string) => grants(have, { kind: 'org', action: scope.action, orgId });
+    if (authority.kind === 'site' || authority.kind === 'provisioningKey') throw denied();
+    const ask = (orgId: string) => grants(authority, { kind: 'org', action: scope.action, orgId });
     const orgId = await this.resolve(request, principal, (candidate) => ask(candidate) !== 'hidden');
     if (orgId === undefined) {
       this.logger.error({ path: request.routeOptions?.url }, 'A route of an organization names none in its path');
       throw denied();
     }
-    if (ask(orgId) !== 'granted' || (have.kind === 'orgKey' && !scope.orgKeys)) throw denied();
+    if (ask(orgId) !== 'granted' || (authority.kind === 'orgKey' && !scope.orgKeys)) throw denied();
   }
 
   /**

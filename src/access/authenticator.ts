@@ -38,7 +38,7 @@ export class Authenticator {
         const site = await this.siteCredentials.authenticateDeviceKey(presented.key);
         if (!site) throw this.refuse(address, new AppError('credential_unusable', 'The credential cannot be used'));
         const { siteId, orgId, credentialId, niceId } = site;
-        return { have: { kind: 'site', orgId }, kind: 'site', id: String(siteId), name: niceId, address, site: { siteId, orgId, credentialId } };
+        return { authority: { kind: 'site', orgId }, kind: 'site', id: String(siteId), name: niceId, address, site: { siteId, orgId, credentialId } };
       }
       case 'session': {
         const sessionHash = sha256(presented.token);
@@ -48,7 +48,7 @@ export class Authenticator {
       }
       // Not looked up: it may be good or not, here it authorizes nothing (claims.md rule 7).
       case 'provisioningKey':
-        return { have: { kind: 'provisioningKey' }, kind: 'anonymous', id: null, name: 'provisioning key', address };
+        return { authority: { kind: 'provisioningKey' }, kind: 'anonymous', id: null, name: 'provisioning key', address };
       case 'malformed':
         throw this.refuse(address, new AppError('unauthenticated', 'Invalid API key'));
       case 'none':
@@ -73,7 +73,7 @@ export function addressOf(request: GatehouseRequest): string | null {
 
 /** The caller of a public route. */
 export const anonymous = (request: GatehouseRequest): Principal => ({
-  have: { kind: 'provisioningKey' },
+  authority: { kind: 'provisioningKey' },
   kind: 'anonymous',
   id: null,
   name: 'anonymous',

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiNoContentResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
-import { Caller, ErrorAnswers, type GatehouseRequest, type Principal, Public, Returns, SiteAccess } from '#platform';
+import { Caller, ErrorResponses, type GatehouseRequest, type Principal, Public, Returns, SiteAccess } from '#platform';
 import { DeviceSelf, NewtCredentials, SessionToken } from './agents.dto.js';
 import { AgentsService } from './agents.service.js';
 
@@ -13,7 +13,7 @@ export class AgentsController {
   /** Exchanges newt credentials for a session token. */
   @Post('auth/newt/get-token')
   @Public('a newt proves itself with the credentials in the body')
-  @ErrorAnswers(400, 401, 429, 503)
+  @ErrorResponses(400, 401, 429, 503)
   @Returns(SessionToken, { message: 'Token created successfully' })
   getNewtToken(@Caller() caller: Principal, @Body() body: NewtCredentials): Promise<SessionToken> {
     return this.agents.tokenForNewt(caller, body);
@@ -23,7 +23,7 @@ export class AgentsController {
   @Post('auth/device/get-token')
   @Public('a device proves itself with its API key; every refusal is the one that a newt gets')
   @ApiSecurity('deviceKey')
-  @ErrorAnswers(401, 429, 503)
+  @ErrorResponses(401, 429, 503)
   @Returns(SessionToken, { message: 'Token created successfully' })
   getDeviceToken(@Caller() caller: Principal, @Req() request: GatehouseRequest): Promise<SessionToken> {
     return this.agents.tokenForDevice(caller, request.headers.authorization, request.headers['x-api-key']);

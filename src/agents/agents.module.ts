@@ -16,7 +16,7 @@ import { MessageDispatch } from './gateway/message-dispatch.js';
 import { MessageErrorFilter } from './gateway/messages.js';
 import { PresenceRepository } from './presence/presence.repository.js';
 import { PresenceService } from './presence/presence.service.js';
-import { SessionDoor } from './gateway/session-handshake.js';
+import { SessionHandshake } from './gateway/session-handshake.js';
 import { SessionRegistry } from './gateway/session-registry.js';
 import { SessionTokens } from './gateway/session-tokens.js';
 import { ShutdownService } from './gateway/shutdown.service.js';
@@ -29,7 +29,7 @@ import { UpgradeRouter } from './gateway/upgrade-router.js';
   controllers: [AgentsController, AgentDownloadController],
   providers: [
     AgentFiles, AgentsGateway, AgentsRepository, AgentsService, DeliveryService, KeepAliveService, LeaseService, MessageDispatch, MessageErrorFilter,
-    PresenceRepository, PresenceService, SessionDoor, SessionRegistry, SessionTokens, ShutdownService, SiteBlueprints, UpgradeRouter,
+    PresenceRepository, PresenceService, SessionHandshake, SessionRegistry, SessionTokens, ShutdownService, SiteBlueprints, UpgradeRouter,
   ],
   exports: [SessionTokens, UpgradeRouter],
 })

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { SiteView } from '../sites/index.js';
 import { DecideBody, DecisionResults, DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
 import { ApprovalsService } from './approvals.service.js';
@@ -15,20 +15,20 @@ export class ApprovalsController {
   @Post('site/:siteId')
   @Access('updateSite')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(SiteView, { message: 'Site updated successfully', versioned: true })
   async updateSite(
     @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Body() body: UpdateSiteBody, @IfMatch() ifMatch: number | undefined,
   ) {
     const { site, version } = await this.approvals.update(principal, orgId, siteId, body, ifMatch);
-    return new Answer(site, { version });
+    return new ApiResult(site, { version });
   }
 
   /** Delete a site; a pending one is rejected and leaves a tombstone, a suspended one must be approved or revoked first */
   @Delete('site/:siteId')
   @Access('deleteSite')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(null, { message: 'Site deleted successfully' })
   deleteSite(
     @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Query() query: DeleteSiteQuery, @IfMatch() ifMatch: number | undefined,
@@ -50,7 +50,7 @@ export class ApprovalsController {
   @Returns(DecisionResults, { message: 'Decisions applied' })
   async updateApprovals(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: DecideBody) {
     const results = await this.approvals.decide(principal, orgId, body);
-    return new Answer(results, results.dryRun ? { message: 'Nothing was changed; these would be the decisions' } : {});
+    return new ApiResult(results, results.dryRun ? { message: 'Nothing was changed; these would be the decisions' } : {});
   }
 
   /** List hardware ids that may claim nothing */

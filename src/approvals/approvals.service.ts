@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { AppError, Db, invalid, nothingToChange, notFound, type PageQuery, type Principal, shapeA, TenantResolvers, unavailable, windowOf } from '#platform';
 import { AuditService } from '../audit/index.js';
-import { type SiteFields, SiteReads, SitesService, type SiteView } from '../sites/index.js';
+import { type SiteFields, SiteReads, SiteLifecycleService, type SiteView } from '../sites/index.js';
 import type { DecideBody, DecisionResult, DecisionResults, DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
 import { ApprovalsRepository, type Standing } from './approvals.repository.js';
 import { DecisionsService, whyNotApproved, whyNotRejected } from './decisions.service.js';
@@ -20,7 +20,7 @@ export class ApprovalsService implements OnModuleInit {
     private readonly db: Db,
     private readonly decisions: DecisionsService,
     private readonly repository: ApprovalsRepository,
-    private readonly sites: SitesService,
+    private readonly sites: SiteLifecycleService,
     private readonly reads: SiteReads,
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,

@@ -4,7 +4,7 @@ import type { EventType } from '#contracts';
 import { conflict, Hooks, notFound, type Principal } from '#platform';
 import { SiteCredentialsService } from '../access/index.js';
 import { EventsService } from '../audit/index.js';
-import { SitesService } from '../sites/index.js';
+import { SiteLifecycleService } from '../sites/index.js';
 import { ApprovalsRepository, type Decided, type Standing } from './approvals.repository.js';
 
 export interface Reason {
@@ -38,7 +38,7 @@ export function whyNotApproved({ status, suspended, revoked }: Standing, byFilte
 export class DecisionsService {
   constructor(
     private readonly repository: ApprovalsRepository,
-    private readonly sites: SitesService,
+    private readonly sites: SiteLifecycleService,
     private readonly credentials: SiteCredentialsService,
     private readonly events: EventsService,
     private readonly hooks: Hooks,

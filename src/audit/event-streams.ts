@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import type { EventType } from '#contracts';
-import { AppError, Db, Notices, orgUidOf, type Principal, unavailable } from '#platform';
+import { AppError, Db, PgNotifications, orgUidOf, type Principal, unavailable } from '#platform';
 import type { EventView } from './events.dto.js';
 import { EventsRepository } from './events.repository.js';
 
@@ -32,11 +32,11 @@ export class EventStreams implements BeforeApplicationShutdown {
   constructor(
     private readonly db: Db,
     private readonly repository: EventsRepository,
-    notices: Notices,
+    notifications: PgNotifications,
   ) {
-    notices.on('event_added', (orgId) => this.each((s) => s.orgId === orgId, (s) => s.wake()));
-    notices.on('access_changed', (payload) => this.each((s) => s.owner === payload || `org:${s.orgId}` === payload, end));
-    notices.onReconnected(() => this.each(() => true, end));
+    notifications.on('event_added', (orgId) => this.each((s) => s.orgId === orgId, (s) => s.wake()));
+    notifications.on('access_changed', (payload) => this.each((s) => s.owner === payload || `org:${s.orgId}` === payload, end));
+    notifications.onReconnected(() => this.each(() => true, end));
   }
 
   /** @throws validation for a bad cursor, `rate_limited` when the reader holds too many streams. */

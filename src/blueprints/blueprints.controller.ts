@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Put, Query } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
-import { Access, AlsoReturns, Answer, Caller, ErrorAnswers, Id, invalid, OrgId, type Principal, Returns, textOf } from '#platform';
+import { Access, AlsoReturns, ApiResult, Caller, ErrorResponses, Id, invalid, OrgId, type Principal, Returns, textOf } from '#platform';
 import { ApplyBlueprintBody, ApplyBlueprintQuery, BlueprintExport, BlueprintList, BlueprintRecord, ExportBlueprintQuery, ListBlueprintsQuery, PlanView } from './blueprints.dto.js';
 import { BlueprintsService } from './blueprints.service.js';
 
@@ -29,14 +29,14 @@ export class BlueprintsController {
   /** Apply a blueprint, or see what it would do (`dryRun=true`) */
   @Put('blueprint')
   @Access('applyBlueprint')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @ApiConsumes('application/json', 'application/yaml')
   @ApiBody({ type: ApplyBlueprintBody })
   @AlsoReturns(200, PlanView, 'The plan, with dryRun')
   @Returns(null, { status: 201, message: 'Blueprint applied successfully' })
   async applyBlueprint(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ApplyBlueprintQuery, @Body() body: unknown) {
     const text = documentOf(body);
-    if (query.dryRun) return new Answer(await this.blueprints.planFor(orgId, text), { status: 200, message: 'Blueprint planned; nothing was changed' });
+    if (query.dryRun) return new ApiResult(await this.blueprints.planFor(orgId, text), { status: 200, message: 'Blueprint planned; nothing was changed' });
     await this.blueprints.applyFor(principal, orgId, text);
     return null;
   }

@@ -7,19 +7,19 @@ import {
 } from '#platform';
 import { RolesService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
-import { type GaveWay, refusedName } from '../resources/index.js';
-import { Apply } from './plan-executor.js';
+import { type Evicted, refusedName } from '../resources/index.js';
+import { PlanExecutor } from './plan-executor.js';
 import { Documents } from './documents.js';
 import type { BlueprintExport, BlueprintList, BlueprintRecord, OwningKind, PlanView } from './blueprints.dto.js';
 import { BlueprintsRepository, type HistoryEntry } from './blueprints.repository.js';
 import { exportOf } from './export.js';
-import { OwnKeys } from './site-scoped-keys.js';
+import { SiteScopedKeys } from './site-scoped-keys.js';
 import { makePlan } from './plan.js';
 import { rolesIn, withRoleNames } from './role-names.js';
 import { Secrets } from './secrets.js';
 import { type Applicant, owns, type SourceKind } from './current-state.js';
 import type { Plan } from './plan.types.js';
-import { StateRepository } from './current-state.repository.js';
+import { CurrentStateRepository } from './current-state.repository.js';
 
 export type SiteKind = Exclude<SourceKind, 'api'>;
 
@@ -46,9 +46,9 @@ export class BlueprintsService implements OnModuleInit {
   constructor(
     private readonly db: Db,
     private readonly repository: BlueprintsRepository,
-    private readonly states: StateRepository,
-    private readonly applier: Apply,
-    private readonly ownKeys: OwnKeys,
+    private readonly states: CurrentStateRepository,
+    private readonly applier: PlanExecutor,
+    private readonly ownKeys: SiteScopedKeys,
     private readonly secrets: Secrets,
     private readonly documents: Documents,
     private readonly roles: RolesService,
@@ -83,12 +83,12 @@ export class BlueprintsService implements OnModuleInit {
     const failure = await this.retried(() => this.db.tx(async (tx) => {
       const plan = await this.plan(tx, applicant, model, hashes);
       if (plan.problems.length > 0) return plan.problems;
-      let gaveWay: GaveWay[] = [];
+      let evicted: Evicted[] = [];
       if (plan.changes.length > 0) {
-        gaveWay = await this.applier.run(tx, applicant, plan);
+        evicted = await this.applier.run(tx, applicant, plan);
         await this.repository.record(tx, entryOf(applicant, contents(), APPLIED));
       }
-      await this.audit.record(tx, principal, { orgId, action: 'blueprint.apply', target: { type: 'org', id: orgId }, details: auditOf(plan, gaveWay) });
+      await this.audit.record(tx, principal, { orgId, action: 'blueprint.apply', target: { type: 'org', id: orgId }, details: auditOf(plan, evicted) });
       return null;
     }));
     if (!failure) return;
@@ -224,11 +224,11 @@ export class BlueprintsService implements OnModuleInit {
   }
 
   private async carryOut(tx: EntityManager, applicant: Applicant, contents: string, plan: Plan): Promise<void> {
-    const gaveWay = await this.applier.run(tx, applicant, plan);
+    const evicted = await this.applier.run(tx, applicant, plan);
     await this.repository.record(tx, entryOf(applicant, contents, APPLIED));
     const { site, orgId, kind } = applicant;
-    await this.audit.record(tx, { have: { kind: 'site', orgId }, kind: 'site', id: String(site!.siteId), name: site!.name, address: null }, {
-      orgId, action: 'blueprint.apply', target: { type: 'site', id: site!.siteId }, details: { kind, ...auditOf(plan, gaveWay) },
+    await this.audit.record(tx, { authority: { kind: 'site', orgId }, kind: 'site', id: String(site!.siteId), name: site!.name, address: null }, {
+      orgId, action: 'blueprint.apply', target: { type: 'site', id: site!.siteId }, details: { kind, ...auditOf(plan, evicted) },
     });
   }
 
@@ -270,7 +270,7 @@ function entryOf({ orgId, site, kind }: Applicant, contents: string, message: st
 /** Operators' documents, and those of sites, which take turns among themselves. */
 const turnOf = (orgId: string, siteId?: number): Turn => (siteId === undefined ? { source: `org:${orgId}` } : { source: `sites:${orgId}`, name: String(siteId) });
 
-const auditOf = (plan: Plan, gaveWay: GaveWay[]) => ({ changes: plan.changes.length, ...(gaveWay.length > 0 ? { gaveWay } : {}) });
+const auditOf = (plan: Plan, evicted: Evicted[]) => ({ changes: plan.changes.length, ...(evicted.length > 0 ? { gaveWay: evicted } : {}) });
 
 const SHOWN = 20;
 const describeAll = (problems: Problem[]) => problems.slice(0, SHOWN).map(describeProblem).join('; ');

@@ -4,7 +4,7 @@ import type { Blueprint } from '#blueprint';
 import { query } from '#platform';
 import { ownRoutes } from '../resources/index.js';
 import type { Names, Owned } from './export.js';
-import { type Applicant, claim, type DomainRef, type Holder, type Mine, namesIn, type State, type StoredPrivate, type StoredPublic } from './current-state.js';
+import { type Applicant, claim, type DomainRef, type Holder, type Mine, namesIn, type CurrentState, type StoredPrivate, type StoredPublic } from './current-state.js';
 
 const PARTS = (table: string, id: string) =>
   `coalesce((SELECT jsonb_agg(jsonb_build_object('id', p.${id}, 'sourceId', p.source_id, 'columns', to_jsonb(p)) ORDER BY p.${id}) FROM ${table} p WHERE p.resource_id = r.resource_id), '[]')`;
@@ -22,9 +22,9 @@ const MINE = (table: string) => `SELECT r.nice_id AS key, NOT EXISTS (SELECT FRO
 
 /** Reads all that a document touches: a fixed number of statements, whatever its size. */
 @Injectable()
-export class StateRepository {
+export class CurrentStateRepository {
   /** Rows of existing resources are locked in the order of their ids, so that two documents about the same ones do not deadlock. */
-  async load(tx: EntityManager, { orgId, sourceId }: Applicant, model: Blueprint): Promise<State> {
+  async load(tx: EntityManager, { orgId, sourceId }: Applicant, model: Blueprint): Promise<CurrentState> {
     const names = namesIn(model);
     await query(tx, 'SELECT FROM resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY resource_id FOR NO KEY UPDATE', [orgId, names.publicKeys]);
     await query(tx, 'SELECT FROM site_resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY site_resource_id FOR NO KEY UPDATE', [orgId, names.privateKeys]);
@@ -70,7 +70,7 @@ export class StateRepository {
         [sourceId, names.publicKeys],
       ),
     ]);
-    const byRef: State['sites'] = new Map();
+    const byRef: CurrentState['sites'] = new Map();
     for (const site of sites) for (const ref of new Set([site.niceId, site.name])) byRef.set(ref, [...(byRef.get(ref) ?? []), site]);
     return {
       sites: byRef,
@@ -107,7 +107,7 @@ export class StateRepository {
   }
 
   /** By niceId, in the order in which they were made. */
-  private async publicRows(em: EntityManager, orgId: string, keys: string[]): Promise<State['publicResources']> {
+  private async publicRows(em: EntityManager, orgId: string, keys: string[]): Promise<CurrentState['publicResources']> {
     const rows = await query<StoredPublic & { key: string }>(
       em,
       `SELECT r.nice_id AS key, r.resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations, ${SAID('resource')},
@@ -121,7 +121,7 @@ export class StateRepository {
     return new Map(rows.map((row) => [row.key, { ...row, roleIds: row.roleIds.map(Number) }]));
   }
 
-  private async privateRows(em: EntityManager, orgId: string, keys: string[]): Promise<State['privateResources']> {
+  private async privateRows(em: EntityManager, orgId: string, keys: string[]): Promise<CurrentState['privateResources']> {
     const rows = await query<StoredPrivate & { key: string }>(
       em,
       `SELECT r.nice_id AS key, r.site_resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('site_resource_declaration', 'site_resource_id')} AS declarations, ${SAID('site_resource')},
@@ -156,7 +156,7 @@ export class StateRepository {
    * Names of the document that others have: the very name, a wildcard above it, or names below a wildcard. Whoever gives away a name below
    * the same parent waits for this transaction, as ResourcesRepository.guardName has it.
    */
-  private async taken(tx: EntityManager, orgId: string, { fullDomains, ports, aliases, privateDomains }: ReturnType<typeof namesIn>): Promise<State['taken']> {
+  private async taken(tx: EntityManager, orgId: string, { fullDomains, ports, aliases, privateDomains }: ReturnType<typeof namesIn>): Promise<CurrentState['taken']> {
     const parents = fullDomains.map((name) => `*.${name.slice(name.indexOf('.') + 1)}`);
     await query(tx, 'SELECT pg_advisory_xact_lock(hashtextextended(p, 7241)) FROM (SELECT DISTINCT unnest($1::text[]) AS p ORDER BY 1) AS parents', [parents]);
     const names = query<Holder & { what: 'domain'; value: string }>(
@@ -177,7 +177,7 @@ export class StateRepository {
        UNION ALL SELECT 'private-domain', 'private-resource', full_domain, org_id, nice_id, site_resource_id, staged_by FROM site_resource WHERE org_id = $1 AND full_domain = ANY ($5)`,
       [orgId, ports.map((p) => p.protocol), ports.map((p) => p.port), aliases, privateDomains],
     );
-    const taken: State['taken'] = new Map();
+    const taken: CurrentState['taken'] = new Map();
     for (const { what, value, ...holder } of (await Promise.all([names, others])).flat()) taken.set(claim(what, value), [...(taken.get(claim(what, value)) ?? []), holder]);
     return taken;
   }

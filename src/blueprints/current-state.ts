@@ -104,11 +104,11 @@ export interface Holder {
 
 export type Claimed = 'domain' | 'port' | 'alias' | 'private-domain';
 
-/** What one resource alone may have, as a key of {@link State.taken}. */
+/** What one resource alone may have, as a key of {@link CurrentState.taken}. */
 export const claim = (what: Claimed, value: string) => `${what} ${value}`;
 
 /** What a document names and what is there, all of it loaded in a fixed number of statements. */
-export interface State {
+export interface CurrentState {
   /** By niceId or display name, as documents name them; several sites may have one name. */
   sites: Map<string, { siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean }[]>;
   /** Verified ones under which names of the document could lie. */

@@ -2,36 +2,36 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AppError, execute, query } from '#platform';
 import { RolesService } from '../access/index.js';
-import { BulkWrites, type ColumnValues, type GaveWay, type Relation, StagedRows } from '../resources/index.js';
-import { SitesService } from '../sites/index.js';
+import { BulkWrites, type ColumnValues, type Evicted, type Relation, StagedRows } from '../resources/index.js';
+import { SiteLifecycleService } from '../sites/index.js';
 import type { Plan, PrivateStep, PublicStep } from './plan.types.js';
 import { type Applicant, owns, prunes } from './current-state.js';
-import { StateRepository } from './current-state.repository.js';
+import { CurrentStateRepository } from './current-state.repository.js';
 
 const DECLARATIONS = { public: ['resource_declaration', 'resource_id'], private: ['site_resource_declaration', 'site_resource_id'] } as const;
 
 /** Carries a plan out, in the caller's transaction: a fixed number of statements, whatever the size of the document. */
 @Injectable()
-export class Apply {
+export class PlanExecutor {
   constructor(
     private readonly bulk: BulkWrites,
     private readonly staged: StagedRows,
-    private readonly states: StateRepository,
+    private readonly states: CurrentStateRepository,
     private readonly roles: RolesService,
-    private readonly sites: SitesService,
+    private readonly sites: SiteLifecycleService,
   ) {}
 
   /** The plan must have no problems. @returns what waited for an approval and gave way. @throws unique violations when somebody took a name or a port at the same moment */
-  async run(tx: EntityManager, applicant: Applicant, plan: Plan): Promise<GaveWay[]> {
+  async run(tx: EntityManager, applicant: Applicant, plan: Plan): Promise<Evicted[]> {
     const { orgId, sourceId } = applicant;
     for (const { siteId, fields } of plan.siteSteps) await this.sites.update(tx, orgId, siteId, fields);
     const touched = new Set<number>();
-    const gaveWay = [
+    const evicted = [
       ...(await this.staged.remove(tx, orgId, 'resource', plan.giveWay.publicIds)), ...(await this.staged.remove(tx, orgId, 'site_resource', plan.giveWay.privateIds)),
     ];
     // First, so that what a resource had is free for another one of the same document.
     await this.drop(tx, applicant, plan, touched);
-    await this.free(tx, orgId, plan.passedOn);
+    await this.free(tx, orgId, plan.transferredNames);
     const publicIds = await this.rows(tx, orgId, 'resource', plan.publicSteps);
     const privateIds = await this.rows(tx, orgId, 'site_resource', plan.privateSteps);
     await this.parts(tx, applicant, plan.publicSteps, publicIds, touched);
@@ -46,12 +46,12 @@ export class Apply {
     }
     for (const step of plan.privateSteps) for (const siteId of step.touchedSites) touched.add(siteId);
     await this.sites.bumpDesired(tx, orgId, [...touched].sort((a, b) => a - b));
-    return gaveWay;
+    return evicted;
   }
 
-  private async free(tx: EntityManager, orgId: string, passedOn: Plan['passedOn']): Promise<void> {
+  private async free(tx: EntityManager, orgId: string, transferredNames: Plan['transferredNames']): Promise<void> {
     for (const [table, column] of [['resource', 'full_domain'], ['site_resource', 'full_domain'], ['site_resource', 'alias']] as const) {
-      const ids = passedOn.flatMap((one) => (one.table === table && one.column === column ? [one.id] : []));
+      const ids = transferredNames.flatMap((one) => (one.table === table && one.column === column ? [one.id] : []));
       if (ids.length > 0) await execute(tx, `UPDATE ${table} SET ${column} = NULL WHERE org_id = $1 AND ${table}_id = ANY ($2::bigint[])`, [orgId, ids]);
     }
   }

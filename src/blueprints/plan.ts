@@ -2,17 +2,17 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Blueprint, type PrivateEntry, type PublicResource, SECRET, type Target } from '#blueprint';
 import { type ColumnValues, driftOf, fieldOf, shownOf } from '../resources/index.js';
 import { privateColumns, publicColumns, targetColumns } from './columns.js';
-import { NameClaims } from './unique-names.js';
+import { UniqueNames } from './unique-names.js';
 import { References } from './references.js';
 import { SiteRights } from './target-rights.js';
 import type { Change, DriftedField, Grants, Plan, PlanProblem, PrivateStep, PublicStep } from './plan.types.js';
-import { type Applicant, type Declaration, type Hashes, owns, type Part, type Proposal, prunes, type State, type Stored, type StoredPublic } from './current-state.js';
+import { type Applicant, type Declaration, type Hashes, owns, type Part, type Proposal, prunes, type CurrentState, type Stored, type StoredPublic } from './current-state.js';
 
 /**
  * Compares a document with what is there (docs/blueprints.md). Pure: the same document, applicant and state make the same plan. A plan
  * with problems is not to be applied; one without changes has nothing to do.
  */
-export function makePlan(model: Blueprint, applicant: Applicant, state: State, hashes: Hashes): Plan {
+export function makePlan(model: Blueprint, applicant: Applicant, state: CurrentState, hashes: Hashes): Plan {
   return new Planner(model, applicant, state, hashes).plan();
 }
 
@@ -33,7 +33,7 @@ class Planner {
   private readonly changes: Change[] = [];
   private readonly drift: DriftedField[] = [];
   private readonly problems: PlanProblem[] = [];
-  private readonly names: NameClaims;
+  private readonly names: UniqueNames;
   private readonly rights: SiteRights;
   private readonly refs: References;
   private readonly proposed: Plan['proposed'] = { resource_id: {}, site_resource_id: {} };
@@ -43,10 +43,10 @@ class Planner {
   constructor(
     private readonly model: Blueprint,
     private readonly applicant: Applicant,
-    private readonly state: State,
+    private readonly state: CurrentState,
     private readonly hashes: Hashes,
   ) {
-    this.names = new NameClaims(model, applicant, state, this.changes, this.problems);
+    this.names = new UniqueNames(model, applicant, state, this.changes, this.problems);
     this.rights = new SiteRights(applicant);
     this.refs = new References(applicant, state, this.problems);
   }
@@ -58,7 +58,7 @@ class Planner {
       entry.targetsOnly ? this.targetsOnly(entry.key, entry.targets) : this.publicResource(entry),
     ).filter((step) => step !== undefined);
     const privateSteps = model.privateResources.map((entry) => this.privateResource(entry)).filter((step) => step !== undefined);
-    const passedOn = this.names.passedOn(publicSteps, privateSteps);
+    const transferredNames = this.names.transferredNames(publicSteps, privateSteps);
     const dropped = this.names.dropped();
     const gone = prunes(this.applicant.kind);
     const strayTargets = gone ? this.state.mine.strayTargets.filter((t) => !dropped.publicKeys.includes(t.key)) : [];
@@ -68,7 +68,7 @@ class Planner {
     this.newRoles([...publicSteps, ...privateSteps]);
     const { changes, drift, problems } = this;
     const redeclares = changes.length === 0 && (this.resays || (gone && this.state.mine.strayParts) || [...publicSteps, ...privateSteps].some((step) => step.declared !== null));
-    return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, giveWay: this.names.giveWay, proposed: this.proposed, passedOn, strayTargets, strayRules: strayRules.map((r) => r.id) };
+    return { redeclares, changes, drift, problems, publicSteps, privateSteps, siteSteps, dropped, giveWay: this.names.giveWay, proposed: this.proposed, transferredNames, strayTargets, strayRules: strayRules.map((r) => r.id) };
   }
 
   /** Roles that the document names and nobody has made. For a site that waits they are made on its approval. */

@@ -78,7 +78,7 @@ export interface Plan {
   /** What a document that is refused wants of resources that it shares, by the column of the id and the id. */
   proposed: Record<'resource_id' | 'site_resource_id', Record<number, Proposal>>;
   /** Names that one resource of the document leaves to another one: they are freed first. */
-  passedOn: { table: 'resource' | 'site_resource'; column: 'full_domain' | 'alias'; id: number }[];
+  transferredNames: { table: 'resource' | 'site_resource'; column: 'full_domain' | 'alias'; id: number }[];
   /** Nothing changes, but what the document declares is not what it declared before. */
   redeclares: boolean;
 }

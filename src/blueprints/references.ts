@@ -1,6 +1,6 @@
 import type { PublicResource } from '#blueprint';
 import type { ColumnValues } from '../resources/index.js';
-import type { Applicant, DomainRef, State, Stored } from './current-state.js';
+import type { Applicant, DomainRef, CurrentState, Stored } from './current-state.js';
 import type { PlanProblem } from './plan.types.js';
 import type { TargetRights } from './target-rights.js';
 
@@ -8,7 +8,7 @@ import type { TargetRights } from './target-rights.js';
 export class References {
   constructor(
     private readonly applicant: Applicant,
-    private readonly state: State,
+    private readonly state: CurrentState,
     private readonly problems: PlanProblem[],
   ) {}
 

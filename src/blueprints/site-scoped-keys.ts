@@ -37,7 +37,7 @@ const LOOPBACK = /^(localhost|127\.|::1$)/i;
  * the site behind it.
  */
 @Injectable()
-export class OwnKeys {
+export class SiteScopedKeys {
   /** @throws not_found */
   async of(em: EntityManager, orgId: string, siteId: number, model: Blueprint): Promise<Keyed> {
     const [site] = await query<{ niceId: string }>(em, 'SELECT nice_id AS "niceId" FROM site WHERE org_id = $1 AND site_id = $2', [orgId, siteId]);

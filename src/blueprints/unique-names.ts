@@ -1,6 +1,6 @@
 import type { Blueprint, PublicResource } from '#blueprint';
 import type { ColumnValues } from '../resources/index.js';
-import { type Applicant, claim, type Claimed, type Holder, prunes, type State, type Stored } from './current-state.js';
+import { type Applicant, claim, type Claimed, type Holder, prunes, type CurrentState, type Stored } from './current-state.js';
 import type { Change, Plan, PlanProblem } from './plan.types.js';
 
 interface Step {
@@ -9,23 +9,23 @@ interface Step {
 }
 
 /** What one resource alone may have (a key, a full domain, a port, an alias): who has it when a document wants it, and who makes room. */
-export class NameClaims {
+export class UniqueNames {
   /** What waits for another site's approval and holds what the document wants. */
   readonly giveWay: Plan['giveWay'] = { publicIds: [], privateIds: [] };
   /** Names that a resource of this document has and another one wants, with the problem it is if it keeps them. */
-  private readonly passed: (Plan['passedOn'][number] & PlanProblem)[] = [];
+  private readonly passed: (Plan['transferredNames'][number] & PlanProblem)[] = [];
 
   /** Adds to the changes and problems of the plan. */
   constructor(
     private readonly model: Blueprint,
     private readonly applicant: Applicant,
-    private readonly state: State,
+    private readonly state: CurrentState,
     private readonly changes: Change[],
     private readonly problems: PlanProblem[],
   ) {}
 
   /** Names that pass from one resource of the document to another, once the steps are known; a problem for each that does not. */
-  passedOn(publicSteps: Step[], privateSteps: Step[]): Plan['passedOn'] {
+  transferredNames(publicSteps: Step[], privateSteps: Step[]): Plan['transferredNames'] {
     for (const { id, table, column, path, message } of this.passed) {
       const steps = table === 'resource' ? publicSteps : privateSteps;
       if (!steps.some((step) => step.id === id && step.columns && column in step.columns)) this.problems.push({ path, message });
@@ -39,7 +39,7 @@ export class NameClaims {
     const by = (this.state.taken.get(claim(what, value)) ?? []).find((holder) => {
       // Another organization's is taken, whether it waits or not.
       if (holder.orgId !== this.applicant.orgId) return true;
-      if (this.yields(holder.stagedBy)) return this.makeRoom(type, holder);
+      if (this.yields(holder.stagedBy)) return this.evictStaged(type, holder);
       return holder.niceId !== key && !this.goes(type, holder.niceId) && !this.passesOn(type, holder, what, { path, message: inUse(holder) });
     });
     if (by) this.problems.push({ path, message: inUse(by) });
@@ -64,7 +64,7 @@ export class NameClaims {
     return stagedBy !== null && this.applicant.site?.pending !== true && stagedBy !== this.applicant.site?.siteId;
   }
 
-  private makeRoom(type: Holder['type'], { id, niceId }: Pick<Holder, 'id' | 'niceId'>): false {
+  private evictStaged(type: Holder['type'], { id, niceId }: Pick<Holder, 'id' | 'niceId'>): false {
     const ids = type === 'public-resource' ? this.giveWay.publicIds : this.giveWay.privateIds;
     if (ids.includes(id)) return false;
     ids.push(id);
@@ -75,7 +75,7 @@ export class NameClaims {
   /** The row of this key, unless it gives way. */
   present<Row extends Stored>(type: Holder['type'], key: string, row: Row | undefined): Row | undefined {
     if (!row || !this.yields(row.columns['staged_by'] as number | null)) return row;
-    this.makeRoom(type, { id: row.id, niceId: key });
+    this.evictStaged(type, { id: row.id, niceId: key });
     return undefined;
   }
 

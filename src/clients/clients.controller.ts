@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, type Principal, Returns } from '#platform';
+import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, type Principal, Returns } from '#platform';
 import { ClientDefaults, ClientList, ClientView, CreateClientBody, ListClientsQuery, ListUserDevicesQuery, UpdateClientBody, UserDeviceList } from './clients.dto.js';
 import { ClientsService } from './clients.service.js';
 
@@ -20,7 +20,7 @@ export class ClientsController {
   /** Create a machine client */
   @Put('org/:orgId/client')
   @Access('createClient')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   // The sentence is the contract's.
   @Returns(ClientView, { status: 201, message: 'Site created successfully', versioned: true })
   createClient(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateClientBody) {
@@ -49,20 +49,20 @@ export class ClientsController {
   @Returns(ClientView, { message: 'Client retrieved successfully', versioned: true })
   async getClient(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number) {
     const { client, version } = await this.clients.get(principal, orgId, clientId);
-    return new Answer(client, { version });
+    return new ApiResult(client, { version });
   }
 
   /** Rename a client, or change its niceId; answers a list of the one row */
   @Post('client/:clientId')
   @Access('updateClient')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns([ClientView], { message: 'Client updated successfully', versioned: true })
   async updateClient(
     @Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number, @Body() body: UpdateClientBody, @IfMatch() ifMatch: number | undefined,
   ) {
     const { client, version } = await this.clients.update(principal, orgId, clientId, body, ifMatch);
-    return new Answer([client], { version });
+    return new ApiResult([client], { version });
   }
 
   /** Delete a machine client; its address is free again */

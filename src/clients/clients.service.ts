@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  type Answer, created, conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, parseId, type Principal, randomLower, requireVersion, sha256, shapeB, TenantResolvers, windowOf,
+  type ApiResult, created, conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, parseId, type Principal, randomLower, requireVersion, sha256, shapeB, TenantResolvers, windowOf,
 } from '#platform';
 import { AuditService } from '../audit/index.js';
 import { AddressPoolService } from '../orgs/index.js';
@@ -43,7 +43,7 @@ export class ClientsService implements OnModuleInit {
   }
 
   /** @throws conflict when address or olmId is taken; validation when the address is outside the organization's ranges. */
-  async create(principal: Principal, orgId: string, body: CreateClientBody): Promise<Answer<ClientView>> {
+  async create(principal: Principal, orgId: string, body: CreateClientBody): Promise<ApiResult<ClientView>> {
     const { name, olmId } = body;
     const secretHash = sha256(body.secret);
     for (let attempt = 1; ; attempt++) {

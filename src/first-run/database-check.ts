@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import {
-  type BootPatience, BootWait, clientOptions, DatabaseClient, DatabaseUrlError, isDatabaseAway, migrate, proveNotices, settleTransport,
+  type BootPatience, BootWait, clientOptions, DatabaseClient, DatabaseUrlError, isDatabaseAway, migrate, proveNotifications, settleTransport,
 } from '#platform';
 import { StartError } from './preflight.js';
 
@@ -82,7 +82,7 @@ async function assertUsable(url: string): Promise<void> {
       const grants = owners.map((owner) => `GRANT ${pg.escapeIdentifier(owner)} TO ${roleName};`).join(' ');
       throw new StartError(`The tables in the schema ${schema} belong to ${owners.join(', ')}, not to the role ${role} of DATABASE_URL; as a superuser: ${grants}`);
     }
-    await proveNotices(client, url);
+    await proveNotifications(client, url);
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -6,4 +6,4 @@ import { FirstRun } from './first-run.service.js';
 
 /** What a first run creates; may use every module. */
 @Module({ imports: [AccessModule, OrgsModule, ProvisioningModule], providers: [FirstRun], exports: [FirstRun] })
-export class BootstrapModule {}
+export class FirstRunModule {}

@@ -1,6 +1,6 @@
 export { ADMIN_USAGE, adminCommandOf, AdminCommands, AdminUsageError } from './admin-commands.js';
 export { AdminModule } from './admin.module.js';
-export { BootstrapModule } from './first-run.module.js';
+export { FirstRunModule } from './first-run.module.js';
 export { firstSecrets, nextKey, whereabouts } from './banner.js';
 export { FirstRun } from './first-run.service.js';
 export { checkDatabase, prepareDatabase } from './database-check.js';

@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { databaseAway, DatabaseDisk, databaseFull, DatabaseHealth, ErrorAnswers, FeedWatch, Public, Returns } from '#platform';
+import { databaseAway, DatabaseDisk, databaseFull, DatabaseHealth, ErrorResponses, FeedWatch, Public, Returns } from '#platform';
 import { AliveView, GreetingView, ReadyView } from './health.dto.js';
 
 @ApiTags('Health')
@@ -24,7 +24,7 @@ export class HealthController {
   @Get('readyz')
   @Public('asked by load balancers')
   @Returns(ReadyView, { message: 'Ready', bare: true })
-  @ErrorAnswers(503)
+  @ErrorResponses(503)
   async getReadiness(): Promise<ReadyView> {
     if (!(await this.database.check())) throw databaseAway();
     if (this.disk.isFull) throw databaseFull();

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, Caller, ErrorResponses, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { AddressRangeBody, AddressRangeList, AddressRangeView } from './address-pool.dto.js';
 import { AddressPoolService } from './address-pool.service.js';
 
@@ -20,7 +20,7 @@ export class AddressPoolController {
   /** Add a range to the address pool */
   @Put('address-range')
   @Access('createAddressRange')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(AddressRangeView, { status: 201, message: 'Address range created successfully' })
   createAddressRange(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: AddressRangeBody) {
     return this.pool.createRange(principal, orgId, body);
@@ -29,7 +29,7 @@ export class AddressPoolController {
   /** Remove a range that no site uses */
   @Delete('address-range/:rangeId')
   @Access('deleteAddressRange')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(null, { message: 'Address range deleted successfully' })
   deleteAddressRange(@Caller() principal: Principal, @OrgId() orgId: string, @Id('rangeId') rangeId: number) {
     return this.pool.deleteRange(principal, orgId, rangeId);

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, IfMatch, OrgId, PageQuery, type Principal, Returns, RootAccess } from '#platform';
+import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, IfMatch, OrgId, PageQuery, type Principal, Returns, RootAccess } from '#platform';
 import { CheckOrgIdQuery, CreateOrgBody, OrgAnswer, OrgList, OrgView, UpdateOrgBody } from './orgs.dto.js';
 import { OrgsService } from './orgs.service.js';
 
@@ -14,17 +14,17 @@ export class OrgsController {
   @Get('org/checkId')
   @Returns('empty', { message: 'Organization ID is taken', also: [404] })
   @RootAccess('checkOrgId')
-  async checkOrgId(@Query() query: CheckOrgIdQuery): Promise<Answer<object>> {
+  async checkOrgId(@Query() query: CheckOrgIdQuery): Promise<ApiResult<object>> {
     const taken = await this.orgs.isTaken(query.orgId);
-    return new Answer({}, taken ? {} : { status: 404, message: 'Organization ID is available' });
+    return new ApiResult({}, taken ? {} : { status: 404, message: 'Organization ID is available' });
   }
 
   /** Create an organization */
   @Put('org')
   @RootAccess('createOrg')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(OrgView, { status: 201, message: 'Organization created successfully', versioned: true })
-  createOrg(@Caller() caller: Principal, @Body() body: CreateOrgBody): Promise<Answer<OrgView>> {
+  createOrg(@Caller() caller: Principal, @Body() body: CreateOrgBody): Promise<ApiResult<OrgView>> {
     return this.orgs.createOrg(caller, body);
   }
 
@@ -40,9 +40,9 @@ export class OrgsController {
   @Get('org/:orgId')
   @Access('getOrg')
   @Returns(OrgAnswer, { message: 'Organization retrieved successfully', versioned: true })
-  async getOrg(@OrgId() orgId: string): Promise<Answer<OrgAnswer>> {
+  async getOrg(@OrgId() orgId: string): Promise<ApiResult<OrgAnswer>> {
     const { org, version } = await this.orgs.read(orgId);
-    return new Answer({ org }, { version });
+    return new ApiResult({ org }, { version });
   }
 
   /** Change an organization */
@@ -50,9 +50,9 @@ export class OrgsController {
   @Access('updateOrg')
   @ChecksVersion()
   @Returns(OrgView, { message: 'Organization updated successfully', versioned: true })
-  async updateOrg(@Caller() caller: Principal, @OrgId() orgId: string, @Body() body: UpdateOrgBody, @IfMatch() ifMatch: number | undefined): Promise<Answer<OrgView>> {
+  async updateOrg(@Caller() caller: Principal, @OrgId() orgId: string, @Body() body: UpdateOrgBody, @IfMatch() ifMatch: number | undefined): Promise<ApiResult<OrgView>> {
     const { org, version } = await this.orgs.update(caller, orgId, body, ifMatch);
-    return new Answer(org, { version });
+    return new ApiResult(org, { version });
   }
 
   /** Delete an organization with everything in it */

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  type Answer, created, AppError, Config, conflict, Db, Hooks, invalid, isUniqueViolation, NoticedCache, Notices, nothingToChange, notFound, notify, type PageQuery, type Principal, rangesOverlap,
+  type ApiResult, created, AppError, Config, conflict, Db, Hooks, invalid, isUniqueViolation, InvalidatedCache, PgNotifications, nothingToChange, notFound, notify, type PageQuery, type Principal, rangesOverlap,
   requireVersion, shapeA, TenantResolvers, windowOf,
 } from '#platform';
 import { RolesService, UsersService } from '../access/index.js';
@@ -22,7 +22,7 @@ export interface VersionedOrg {
 /** Organizations (integration-api.md §3.1). */
 @Injectable()
 export class OrgsService implements OnModuleInit {
-  private readonly existing: NoticedCache<{ orgId: string }>;
+  private readonly existing: InvalidatedCache<{ orgId: string }>;
 
   constructor(
     private readonly db: Db,
@@ -33,21 +33,21 @@ export class OrgsService implements OnModuleInit {
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
-    notices: Notices,
+    notifications: PgNotifications,
   ) {
-    this.existing = new NoticedCache(notices, { max: 10_000, tags: (orgId) => [`org:${orgId}`] });
+    this.existing = new InvalidatedCache(notifications, { max: 10_000, tags: (orgId) => [`org:${orgId}`] });
   }
 
   onModuleInit(): void {
-    this.resolvers.register('orgId', async (orgId, { have }) => {
+    this.resolvers.register('orgId', async (orgId, { authority }) => {
       // A key or a membership of an organization proves that it exists; another one is hidden anyway.
-      if (have.kind === 'orgKey' || (have.kind === 'user' && have.memberships.has(orgId))) return { orgId };
+      if (authority.kind === 'orgKey' || (authority.kind === 'user' && authority.memberships.has(orgId))) return { orgId };
       return this.existing.get(orgId, async () => ((await this.repository.exists(this.db.manager, orgId)) ? { orgId } : null));
     });
   }
 
   /** PUT /org. @throws conflict when the id is taken, validation when the two ranges overlap */
-  async createOrg(principal: Principal, body: CreateOrgBody): Promise<Answer<OrgView>> {
+  async createOrg(principal: Principal, body: CreateOrgBody): Promise<ApiResult<OrgView>> {
     return this.db.tx(async (tx) => created(await this.create(tx, principal, body)));
   }
 

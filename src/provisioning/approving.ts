@@ -1,8 +1,8 @@
 import { grants } from '#contracts';
 import { AppError, type Principal } from '#platform';
 
-/** Whether somebody may have sites approved: to approve is `updateSite` (claims.md, Routes), by hand or by a key or template that does so at once. */
-export const mayApprove = ({ have }: Principal, orgId: string): boolean => grants(have, { kind: 'org', action: 'updateSite', orgId }) === 'granted';
+/** Whether somebody may authority sites approved: to approve is `updateSite` (claims.md, Routes), by hand or by a key or template that does so at once. */
+export const mayApprove = ({ authority }: Principal, orgId: string): boolean => grants(authority, { kind: 'org', action: 'updateSite', orgId }) === 'granted';
 
 /** For who asks for that and may not. */
 export const refuseApproval = () =>

@@ -10,9 +10,9 @@ import { ClaimsController } from './claims/claims.controller.js';
 import { ClaimsRepository } from './claims/claims.repository.js';
 import { ClaimsService } from './claims/claims.service.js';
 import { CredentialIssuer } from './claims/credential-issuer.js';
-import { DeviceDoorController } from './claims/device-claim.controller.js';
+import { DeviceClaimController } from './claims/device-claim.controller.js';
 import { KeyPolicies } from './claims/key-policies.js';
-import { NewtDoorController } from './claims/newt-claim.controller.js';
+import { NewtClaimController } from './claims/newt-claim.controller.js';
 import { Refusals } from './claims/refusals.js';
 import { HardwareIdPatterns } from './hardware-id-patterns.js';
 import { KeysController } from './keys/keys.controller.js';
@@ -28,7 +28,7 @@ import { TemplatesService } from './templates/templates.service.js';
 /** Profiles, templates, provisioning keys, and claims: how a shared key becomes a site's own credential. */
 @Module({
   imports: [AccessModule, AddressPoolModule, BlueprintsModule, SitesModule],
-  controllers: [ProfilesController, TemplatesController, KeysController, ClaimsController, DeviceDoorController, NewtDoorController],
+  controllers: [ProfilesController, TemplatesController, KeysController, ClaimsController, DeviceClaimController, NewtClaimController],
   providers: [
     ProfilesService, TemplatesService, KeysService, KeysRepository, ClaimsService, ClaimsRepository, ClaimAdministrationService, KeyPolicies,
     CredentialIssuer, CertificateAuthority, HardwareIdPatterns, ProfileBlueprints, ProfileBlueprintsRepository, Refusals,

@@ -4,5 +4,5 @@ export { headerAuthSecret, SharedSecrets } from './auth/shared-secrets.js';
 export { driftOf, fieldOf, shownOf } from './field-names.js';
 export { routeOf } from './private/destinations.js';
 export { ownRoutes } from './private/own-routes.js';
-export { StagedRows, type GaveWay } from './staged/staged-rows.js';
+export { StagedRows, type Evicted } from './staged/staged-rows.js';
 export { ResourcesModule } from './resources.module.js';

@@ -45,7 +45,7 @@ const niceIdTaken = () => conflict('This niceId is already in use');
 
 /** What other modules do with sites, inside their own transactions. */
 @Injectable()
-export class SitesService {
+export class SiteLifecycleService {
   constructor(
     private readonly sites: SitesRepository,
     private readonly pool: AddressPoolService,

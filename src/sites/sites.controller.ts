@@ -1,14 +1,14 @@
 import { Body, Controller, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ErrorAnswers, Id, OrgId, type Principal, Returns } from '#platform';
-import { SiteDeskService } from './sites.service.js';
+import { Access, ApiResult, Caller, ErrorResponses, Id, OrgId, type Principal, Returns } from '#platform';
+import { SitesService } from './sites.service.js';
 import { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
 
 /** Sites. Changing and deleting one can mean a decision: those routes are in approvals. */
 @ApiTags('Sites')
 @Controller()
 export class SitesController {
-  constructor(private readonly desk: SiteDeskService) {}
+  constructor(private readonly desk: SitesService) {}
 
   /** Choose values for a new site; address and newt id are reserved for ten minutes */
   @Get('org/:orgId/pick-site-defaults')
@@ -21,7 +21,7 @@ export class SitesController {
   /** Create a site by hand; the answer holds its secret, once */
   @Put('org/:orgId/site')
   @Access('createSite')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(CreatedSiteView, { status: 201, message: 'Site created successfully', versioned: true })
   createSite(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateSiteBody) {
     return this.desk.create(principal, orgId, body);
@@ -41,7 +41,7 @@ export class SitesController {
   @Returns(SiteView, { message: 'Site retrieved successfully', versioned: true })
   async getSiteOfOrg(@Caller() principal: Principal, @OrgId() orgId: string, @Id('niceId') siteId: number) {
     const { site, version } = await this.desk.get(principal, orgId, siteId);
-    return new Answer(site, { version });
+    return new ApiResult(site, { version });
   }
 
   /** Read a site by its number, or by its niceId with a key of one organization */
@@ -50,7 +50,7 @@ export class SitesController {
   @Returns(SiteView, { message: 'Site retrieved successfully', versioned: true })
   async getSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number) {
     const { site, version } = await this.desk.get(principal, orgId, siteId);
-    return new Answer(site, { version });
+    return new ApiResult(site, { version });
   }
 
   /** Set the traffic counters of all sites to zero */

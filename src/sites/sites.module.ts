@@ -3,16 +3,16 @@ import { AccessModule } from '../access/index.js';
 import { AddressPoolModule } from '../orgs/index.js';
 import { GroupsController } from './groups/groups.controller.js';
 import { GroupsService } from './groups/groups.service.js';
-import { SiteDeskService } from './sites.service.js';
+import { SitesService } from './sites.service.js';
 import { SiteReads } from './site-reads.js';
 import { SitesController } from './sites.controller.js';
 import { SitesRepository } from './sites.repository.js';
-import { SitesService } from './site-lifecycle.service.js';
+import { SiteLifecycleService } from './site-lifecycle.service.js';
 
 @Module({
   imports: [AccessModule, AddressPoolModule],
   controllers: [SitesController, GroupsController],
-  providers: [SitesService, SiteDeskService, GroupsService, SiteReads, SitesRepository],
-  exports: [SitesService, SiteReads],
+  providers: [SiteLifecycleService, SitesService, GroupsService, SiteReads, SitesRepository],
+  exports: [SiteLifecycleService, SiteReads],
 })
 export class SitesModule {}

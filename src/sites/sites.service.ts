@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  type Answer, created, AppError, conflict, Db, invalid, isUniqueViolation, notFound, parseId, type Principal, randomLower, sha256, shapeB, TenantResolvers, windowOf,
+  type ApiResult, created, AppError, conflict, Db, invalid, isUniqueViolation, notFound, parseId, type Principal, randomLower, sha256, shapeB, TenantResolvers, windowOf,
 } from '#platform';
 import { SiteCredentialsService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
@@ -9,7 +9,7 @@ import { AddressPoolService } from '../orgs/index.js';
 import { newSiteRow, SiteReads } from './site-reads.js';
 import type { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
 import { SitesRepository } from './sites.repository.js';
-import { SitesService } from './site-lifecycle.service.js';
+import { SiteLifecycleService } from './site-lifecycle.service.js';
 
 const PAGE_SIZE = 20;
 const NEWT_ID_LENGTH = 15;
@@ -19,10 +19,10 @@ const LOCAL_SUBNET = '0.0.0.0/32';
 
 /** What operators do with sites by hand: the operator door and the reads (claims.md "Three doors", integration-api.md §3.2–3.3). */
 @Injectable()
-export class SiteDeskService implements OnModuleInit {
+export class SitesService implements OnModuleInit {
   constructor(
     private readonly db: Db,
-    private readonly sites: SitesService,
+    private readonly sites: SiteLifecycleService,
     private readonly repository: SitesRepository,
     private readonly reads: SiteReads,
     private readonly pool: AddressPoolService,
@@ -37,7 +37,7 @@ export class SiteDeskService implements OnModuleInit {
       const owner = siteId === null ? null : await this.reads.orgOfSite(this.db.manager, siteId);
       if (siteId !== null && owner !== null) return { orgId: owner, id: siteId };
       // Without an organization in the path a niceId means something only to a key of one organization.
-      const home = orgId ?? (principal.have.kind === 'orgKey' ? principal.have.orgId : undefined);
+      const home = orgId ?? (principal.authority.kind === 'orgKey' ? principal.authority.orgId : undefined);
       const named = home === undefined ? null : await this.reads.idOfNiceId(this.db.manager, home, value);
       return named === null ? null : { orgId: home!, id: named };
     };
@@ -58,7 +58,7 @@ export class SiteDeskService implements OnModuleInit {
    * Makes a site by hand, approved at once.
    * @throws conflict when niceId, address or newtId is taken; validation when the address is outside the ranges; capacity when there is none.
    */
-  async create(principal: Principal, orgId: string, body: CreateSiteBody): Promise<Answer<CreatedSiteView>> {
+  async create(principal: Principal, orgId: string, body: CreateSiteBody): Promise<ApiResult<CreatedSiteView>> {
     if (body.type === 'wireguard') throw new AppError('not_available', 'A WireGuard site needs an exit node, and this server has none');
     if (body.exitNodeId != null) throw invalid('exitNodeId', 'there is no such exit node');
     const newt = body.type === 'newt' ? { newtId: body.newtId ?? randomLower(NEWT_ID_LENGTH), secret: body.secret ?? randomLower(SECRET_LENGTH) } : null;

@@ -3,7 +3,7 @@ import { Api, newHardwareId, provision } from '../support/api.js';
 import { CSRF } from '../support/log-in.js';
 import { asExpected, type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
 import { startServer, type TestServer, until } from '../support/server.js';
-import { PASSWORD, Stage } from '../support/fixture-org.js';
+import { PASSWORD, FixtureOrg } from '../support/fixture-org.js';
 
 /** Operations that are no reads by their method, and change nothing. */
 const WITHOUT_AUDIT = {
@@ -33,13 +33,13 @@ interface AuditRow {
 
 let server: TestServer;
 let document: Document;
-let stage: Stage;
+let fixture: FixtureOrg;
 let addresses = 0;
 
 beforeAll(async () => {
   server = await startServer({ env: { TRUST_PROXY: 'loopback', REFUSALS_PER_MINUTE: '1000000' } });
   document = await readDocument(server.url);
-  stage = await Stage.open(server);
+  fixture = await FixtureOrg.open(server);
 });
 afterAll(() => server?.stop());
 
@@ -49,9 +49,9 @@ function from(api: Api): { api: Api; address: string } {
   return { api: new Api(api.url, api.authorization, { ...api.extra, 'x-forwarded-for': address }), address };
 }
 
-const lastRow = async () => (await stage.sql<{ id: number }>('SELECT coalesce(max(audit_id), 0) AS id FROM audit'))[0]!.id;
+const lastRow = async () => (await fixture.sql<{ id: number }>('SELECT coalesce(max(audit_id), 0) AS id FROM audit'))[0]!.id;
 const rowsAfter = (id: number) =>
-  stage.sql<AuditRow>(
+  fixture.sql<AuditRow>(
     `SELECT org_id AS "orgId", actor_type AS "actorType", actor_id AS "actorId", action, target_type AS "targetType", target_id AS "targetId",
        host(address) AS address, result, details FROM audit WHERE audit_id > $1 ORDER BY audit_id`,
     [id],
@@ -63,14 +63,14 @@ const audited = () => mutating().filter((operation) => OPERATIONS[operation.id]!
 /** Calls an operation once and compares what the audit says of it. */
 async function walk(operation: Documented, caller: (call: Call) => Api, actor: (call: Call) => Partial<AuditRow>): Promise<void> {
   const [action, targetType, id] = OPERATIONS[operation.id]!.audit!;
-  const call = await OPERATIONS[operation.id]!.call(stage);
+  const call = await OPERATIONS[operation.id]!.call(fixture);
   const { api, address } = from(caller(call));
   const before = await lastRow();
-  const reply = await send(operation, api, urlOf(operation, stage, call), call.body);
+  const reply = await send(operation, api, urlOf(operation, fixture, call), call.body);
   expect(reply.status, `${operation.id}: ${reply.text}`).toBeLessThan(300);
   const rows = await rowsAfter(before);
   const target = typeof call.target === 'function' ? await call.target() : call.target;
-  const named = { orgId: stage.orgId, ...(reply.body.data as object), ...call.params } as Record<string, unknown>;
+  const named = { orgId: fixture.orgId, ...(reply.body.data as object), ...call.params } as Record<string, unknown>;
   const orgId = OF_NO_ORG.has(action) ? null : named['orgId'];
   expect(rows, operation.id).toEqual([
     { orgId, action, targetType, targetId: String(target ?? named[id!]), address, result: 'success', details: rows[0]?.details, ...actor(call) },
@@ -91,9 +91,9 @@ describe('every operation that changes something', () => {
     const root = server.rootKey.split('.')[0]!;
     for (const operation of audited()) {
       const { by } = OPERATIONS[operation.id]!;
-      await walk(operation, (call) => rightful(operation, stage, call), (call) => {
-        if (by === 'key') return { actorType: 'api_key', actorId: stage.callers.keyId };
-        if (by === 'admin') return { actorType: 'user', actorId: stage.callers.admin.userId };
+      await walk(operation, (call) => rightful(operation, fixture, call), (call) => {
+        if (by === 'key') return { actorType: 'api_key', actorId: fixture.callers.keyId };
+        if (by === 'admin') return { actorType: 'user', actorId: fixture.callers.admin.userId };
         if (by === 'root') return { actorType: 'root_key', actorId: root };
         return { actorType: operation.path.includes('/auth/newt/') || operation.path.endsWith('/provision') ? 'agent' : 'user', actorId: call.actor! };
       });
@@ -101,16 +101,16 @@ describe('every operation that changes something', () => {
   });
 
   it('names the person, when a person did it', async () => {
-    const { userId, api } = stage.callers.admin;
+    const { userId, api } = fixture.callers.admin;
     for (const operation of audited().filter((o) => o.scope.startsWith('org:'))) await walk(operation, () => api, () => ({ actorType: 'user', actorId: userId }));
   });
 
   it('leaves none when it changed nothing because it may not, cannot, or is wrong', async () => {
     const before = await lastRow();
     for (const operation of audited().filter((o) => o.scope.startsWith('org:'))) {
-      const params = Object.fromEntries([...operation.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => [name!, name === 'orgId' ? stage.orgId : '999999999']));
-      const url = urlOf(operation, stage, { params });
-      const { bareKey, key } = stage.callers;
+      const params = Object.fromEntries([...operation.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => [name!, name === 'orgId' ? fixture.orgId : '999999999']));
+      const url = urlOf(operation, fixture, { params });
+      const { bareKey, key } = fixture.callers;
       if (operation.path.replace('{orgId}', '').includes('{')) expect((await send(operation, key, url, {})).status, operation.id).toBeGreaterThanOrEqual(400);
       if (operation.body) expect((await send(operation, key, url, { unknown: 1 })).status, operation.id).toBeGreaterThanOrEqual(400);
       expect((await send(operation, bareKey, url, {})).status, operation.id).toBeGreaterThanOrEqual(400);
@@ -122,27 +122,27 @@ describe('every operation that changes something', () => {
 describe('the rest', () => {
   it('operations that change nothing leave no row', async () => {
     for (const operation of document.operations.filter((o) => OPERATIONS[o.id]!.audit === undefined)) {
-      const call = await OPERATIONS[operation.id]!.call(stage);
+      const call = await OPERATIONS[operation.id]!.call(fixture);
       const before = await lastRow();
-      const { status } = await send(operation, rightful(operation, stage, call), urlOf(operation, stage, call), call.body);
+      const { status } = await send(operation, rightful(operation, fixture, call), urlOf(operation, fixture, call), call.body);
       expect(asExpected(operation, status), `${operation.id}: ${status}`).toBe(true);
       expect(await rowsAfter(before), operation.id).toEqual([]);
     }
   });
 
   it('a bulk decision leaves one row per site, a dry run none', async () => {
-    const siteIds = [(await stage.site('pending')).siteId, (await stage.site('pending')).siteId, (await stage.site('pending')).siteId];
-    const { api, address } = from(stage.callers.key);
+    const siteIds = [(await fixture.site('pending')).siteId, (await fixture.site('pending')).siteId, (await fixture.site('pending')).siteId];
+    const { api, address } = from(fixture.callers.key);
     const before = await lastRow();
-    await api.expect('POST', stage.path('approvals'), { siteIds, decision: 'reject', dryRun: true });
+    await api.expect('POST', fixture.path('approvals'), { siteIds, decision: 'reject', dryRun: true });
     expect(await rowsAfter(before)).toEqual([]);
-    await api.expect('POST', stage.path('approvals'), { siteIds, decision: 'reject' });
+    await api.expect('POST', fixture.path('approvals'), { siteIds, decision: 'reject' });
     const rows = await rowsAfter(before);
     expect(rows.map((row) => [row.action, row.address, row.targetId]).sort()).toEqual(siteIds.map((id) => ['site.reject', address, String(id)]).sort());
   });
 
   it('a failed login, of a known name or an unknown one, is a failure with its address', async () => {
-    const { email } = stage.callers.member;
+    const { email } = fixture.callers.member;
     for (const name of [email, 'nobody@example.com']) {
       const { api, address } = from(new Api(server.url, undefined, CSRF));
       const before = await lastRow();
@@ -155,7 +155,7 @@ describe('the rest', () => {
   });
 
   it('a wrong current password is a failure', async () => {
-    const { api: person, userId } = await stage.user('Member');
+    const { api: person, userId } = await fixture.user('Member');
     const { api, address } = from(person);
     const before = await lastRow();
     expect((await api.post('/auth/change-password', { currentPassword: `not ${PASSWORD}`, newPassword: 'another password' })).status).toBe(400);
@@ -167,8 +167,8 @@ describe('the rest', () => {
   });
 
   it('a refused claim is refused in the audit too, with the reason that the machine is not told', async () => {
-    const key = await stage.provisioningKey();
-    await stage.root.expect('POST', stage.path(`site-provisioning-key/${key.siteProvisioningKeyId}/revoke`));
+    const key = await fixture.provisioningKey();
+    await fixture.root.expect('POST', fixture.path(`site-provisioning-key/${key.siteProvisioningKeyId}/revoke`));
     const hardwareId = newHardwareId();
     const before = await lastRow();
     expect((await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: hardwareId })).status).toBe(403);
@@ -177,13 +177,13 @@ describe('the rest', () => {
       return found.length > 0 && found;
     });
     expect(rows).toMatchObject([
-      { orgId: stage.orgId, actorType: 'agent', actorId: hardwareId, action: 'site.claim', address: '127.0.0.1', result: 'refused', details: { reason: 'revoked' } },
+      { orgId: fixture.orgId, actorType: 'agent', actorId: hardwareId, action: 'site.claim', address: '127.0.0.1', result: 'refused', details: { reason: 'revoked' } },
     ]);
   });
 
   it('what is audited can be read by the organization that it concerns', async () => {
-    const groupId = await stage.group();
-    const { audit } = await stage.callers.key.expect<{ audit: AuditRow[] }>('GET', stage.path(`audit?action=group.create&targetId=${groupId}`));
-    expect(audit).toMatchObject([{ orgId: stage.orgId, actorType: 'root_key', action: 'group.create', result: 'success', address: '127.0.0.1' }]);
+    const groupId = await fixture.group();
+    const { audit } = await fixture.callers.key.expect<{ audit: AuditRow[] }>('GET', fixture.path(`audit?action=group.create&targetId=${groupId}`));
+    expect(audit).toMatchObject([{ orgId: fixture.orgId, actorType: 'root_key', action: 'group.create', result: 'success', address: '127.0.0.1' }]);
   });
 });

@@ -5,7 +5,7 @@ import { BODIES, DEEP, PATH_VALUES, QUERY_VALUES, random, TEXTS, VALUES } from '
 import { type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
 import { asJsonSchema } from '../support/openapi.js';
 import { startServer, type TestServer } from '../support/server.js';
-import { Stage } from '../support/fixture-org.js';
+import { FixtureOrg } from '../support/fixture-org.js';
 
 const SEED = 20_251_121;
 const AT_ONCE = 6;
@@ -24,13 +24,13 @@ const TOLERANT: Record<string, (value: unknown) => boolean> = {
 
 let server: TestServer;
 let document: Document;
-let stage: Stage;
+let fixture: FixtureOrg;
 let ajv: Ajv;
 
 beforeAll(async () => {
   server = await startServer({ env: { REFUSALS_PER_MINUTE: '1000000', CLAIM_REFUSAL_FLOOR_MS: '0' } });
   document = await readDocument(server.url);
-  stage = await Stage.open(server);
+  fixture = await FixtureOrg.open(server);
   ajv = new Ajv({ strict: false, validateFormats: false });
   ajv.addSchema({ $id: 'document', components: { schemas: asJsonSchema(document.schemas) } });
 });
@@ -96,8 +96,8 @@ function isEnvelope(answer: unknown, status: number): boolean {
 const short = (value: unknown) => (JSON.stringify(value) ?? String(value)).slice(0, 60);
 
 async function base(operation: Documented): Promise<{ call: Call; api: Api; url: string }> {
-  const call = await OPERATIONS[operation.id]!.call(stage);
-  return { call, api: rightful(operation, stage, call), url: urlOf(operation, stage, call) };
+  const call = await OPERATIONS[operation.id]!.call(fixture);
+  return { call, api: rightful(operation, fixture, call), url: urlOf(operation, fixture, call) };
 }
 
 interface Field {
@@ -154,7 +154,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
       const { call, api } = await base(operation);
       for (const name of names) {
         for (const value of PATH_VALUES) {
-          const url = urlOf({ ...operation, path: operation.path.replace(`{${name}}`, '@@here@@') }, stage, call).replace('@@here@@', () => value);
+          const url = urlOf({ ...operation, path: operation.path.replace(`{${name}}`, '@@here@@') }, fixture, call).replace('@@here@@', () => value);
           const body = call.body && JSON.stringify(call.body);
           probes.push({ operation, api, url, what: `{${name}} = ${value.slice(0, 40)}`, nowhere: true, ...(body ? { body } : {}) });
         }
@@ -256,7 +256,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
     headers.push({ authorization: 'Bearer' }, { authorization: 'Basic eDp5' }, { authorization: 'bearer a.b' }, { authorization: 'Bearer a.b', 'x-api-key': 'c.d' }, { 'x-forwarded-for': "'", forwarded: 'for=x' });
     const got: string[] = [];
     for (const extra of headers) {
-      for (const path of [`/api/v1/org/${stage.orgId}`, '/api/v1/user', '/api/v1/device/self', '/api/v1/orgs']) {
+      for (const path of [`/api/v1/org/${fixture.orgId}`, '/api/v1/user', '/api/v1/device/self', '/api/v1/orgs']) {
         const response = await fetch(`${server.url}${path}`, { headers: extra });
         const answer: unknown = await response.json();
         if (response.status !== 401 || !isEnvelope(answer, 401)) got.push(`${path} ${JSON.stringify(extra).slice(0, 80)}: ${response.status} ${JSON.stringify(answer)}`);

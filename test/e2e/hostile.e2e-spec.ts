@@ -7,7 +7,7 @@ import { HOSTILE, HOSTILE_DOCUMENTS, HOSTILE_PATTERN, HOSTILE_VALUES } from '../
 import { type Document, type Documented, OPERATIONS, readDocument, rightful, urlOf } from '../support/operations.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { TestSession } from '../support/session.js';
-import { Stage } from '../support/fixture-org.js';
+import { FixtureOrg } from '../support/fixture-org.js';
 
 /** Twenty problems with clipped paths, twice: as fields and as a sentence. */
 const LARGEST_ANSWER = 32 * 1024;
@@ -17,12 +17,12 @@ const AT_ONCE = 4;
 
 let server: TestServer;
 let document: Document;
-let stage: Stage;
+let fixture: FixtureOrg;
 
 beforeAll(async () => {
   server = await startServer({ env: { REFUSALS_PER_MINUTE: '1000000', CLAIM_REFUSAL_FLOOR_MS: '0' } });
   document = await readDocument(server.url);
-  stage = await Stage.open(server);
+  fixture = await FixtureOrg.open(server);
 });
 afterAll(() => server.stop());
 /** What the server did not expect is in its log, whatever was answered. */
@@ -66,8 +66,8 @@ describe('a hostile body', () => {
     expect(doors.map(({ id }) => id)).toEqual(expect.arrayContaining(['login', 'provisionDevice', 'registerNewt', 'getNewtToken']));
     const shots: Shot[] = [];
     for (const operation of doors) {
-      const call = await OPERATIONS[operation.id]!.call(stage);
-      const at = { operation, api: rightful(operation, stage, call), url: urlOf(operation, stage, call) };
+      const call = await OPERATIONS[operation.id]!.call(fixture);
+      const at = { operation, api: rightful(operation, fixture, call), url: urlOf(operation, fixture, call) };
       for (const { name, text } of HOSTILE) shots.push({ ...at, what: name, body: text });
       for (const field of fieldsOf(operation)) {
         // The values in turn, those within the bounds for each field: they get as far as its rules.
@@ -81,11 +81,11 @@ describe('a hostile body', () => {
     const shots: Shot[] = [];
     const few = HOSTILE.filter((_, i) => i % 4 === 0);
     for (const operation of document.operations.filter(({ scope, body }) => scope !== 'public' && body !== undefined)) {
-      const call = await OPERATIONS[operation.id]!.call(stage);
-      const url = urlOf(operation, stage, call);
+      const call = await OPERATIONS[operation.id]!.call(fixture);
+      const url = urlOf(operation, fixture, call);
       const { text, name } = few[shots.length % few.length]!;
-      shots.push({ operation, url, api: stage.root.as(undefined), what: `${name}, from nobody`, body: text });
-      shots.push({ operation, url, api: rightful(operation, stage, call), what: 'a thousand unknown keys', body: HOSTILE[1]!.text });
+      shots.push({ operation, url, api: fixture.root.as(undefined), what: `${name}, from nobody`, body: text });
+      shots.push({ operation, url, api: rightful(operation, fixture, call), what: 'a thousand unknown keys', body: HOSTILE[1]!.text });
     }
     expect(await fire(shots)).toEqual([]);
   });
@@ -106,7 +106,7 @@ describe('a hostile body', () => {
 
 describe('a hostile message', () => {
   async function session(): Promise<TestSession> {
-    const { newtId, secret } = (await register(server.url, { provisioningKey: stage.key.siteProvisioningKey })).body.data;
+    const { newtId, secret } = (await register(server.url, { provisioningKey: fixture.key.siteProvisioningKey })).body.data;
     return TestSession.connect(server.wsUrl, (await newtToken(server.url, newtId, secret)).body.data.token);
   }
   const handled = Object.getOwnPropertyNames(AgentsGateway.prototype).flatMap((name) => {
@@ -158,14 +158,14 @@ describe('a hostile document', () => {
     return { status: response.status, fields: (JSON.parse(text) as { fields?: unknown[] }).fields?.length ?? 0 };
   };
   const put = (body: string, type: string) =>
-    fetch(`${server.url}/api/v1/org/${stage.orgId}/blueprint`, { method: 'PUT', body, headers: { 'content-type': type, authorization: `Bearer ${stage.callers.key.authorization}` } });
+    fetch(`${server.url}/api/v1/org/${fixture.orgId}/blueprint`, { method: 'PUT', body, headers: { 'content-type': type, authorization: `Bearer ${fixture.callers.key.authorization}` } });
 
   it.each(HOSTILE_DOCUMENTS.map(({ name, text }) => [name, text]))('of %s is refused at each document door with few problems', async (_, text) => {
     const answers = [
       put(text, 'application/yaml'),
       put(JSON.stringify({ blueprint: Buffer.from(text).toString('base64') }), 'application/json'),
-      fetch(`${server.url}/api/v1/org/${stage.orgId}/provisioning-profile`, {
-        method: 'PUT', body: JSON.stringify({ name: 'hostile', blueprint: text }), headers: { 'content-type': 'application/json', authorization: `Bearer ${stage.callers.key.authorization}` },
+      fetch(`${server.url}/api/v1/org/${fixture.orgId}/provisioning-profile`, {
+        method: 'PUT', body: JSON.stringify({ name: 'hostile', blueprint: text }), headers: { 'content-type': 'application/json', authorization: `Bearer ${fixture.callers.key.authorization}` },
       }),
     ];
     await health(() => false);
@@ -179,7 +179,7 @@ describe('a hostile document', () => {
   it('is read while others are answered', async () => {
     let answered = false;
     const slow = put(HOSTILE_DOCUMENTS.find(({ name }) => name === 'patterns')!.text, 'application/yaml').finally(() => (answered = true));
-    const patterns = Array.from({ length: 3 }, () => stage.root.send('PUT', `/org/${stage.orgId}/provisioning-template`, { name: 'hostile', hardwareIdPattern: HOSTILE_PATTERN }));
+    const patterns = Array.from({ length: 3 }, () => fixture.root.send('PUT', `/org/${fixture.orgId}/provisioning-template`, { name: 'hostile', hardwareIdPattern: HOSTILE_PATTERN }));
     // Whatever the machine does: fifteen patterns need longer than one answer of a server that is free.
     await health(() => false);
     expect(answered).toBe(false);

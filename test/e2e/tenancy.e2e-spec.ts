@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api } from '../support/api.js';
 import { asExpected, type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
 import { startServer, type TestServer } from '../support/server.js';
-import { Stage } from '../support/fixture-org.js';
+import { FixtureOrg } from '../support/fixture-org.js';
 
 /** Open to everybody, with what protects what is behind them. */
 const PUBLIC = [
@@ -28,13 +28,13 @@ const NARROWED_BY_REFERENCE = ['listAudit actorId', 'listAudit targetId', 'listC
 let server: TestServer;
 let document: Document;
 /** Who is asked about, and who must not see or change it. */
-let victim: Stage;
-let stranger: Stage;
+let victim: FixtureOrg;
+let stranger: FixtureOrg;
 
 beforeAll(async () => {
   server = await startServer({ env: { REFUSALS_PER_MINUTE: '1000000' } });
   document = await readDocument(server.url);
-  [victim, stranger] = [await Stage.open(server), await Stage.open(server)];
+  [victim, stranger] = [await FixtureOrg.open(server), await FixtureOrg.open(server)];
   tables = await tablesOf(victim);
 });
 afterAll(() => server?.stop());
@@ -44,17 +44,17 @@ const changes = (operation: Documented) => operation.method !== 'GET';
 
 /** Everything that belongs to the organization, and what belongs to nobody, as one hash per table. */
 let tables: { name: string; ofOrg: boolean }[];
-async function tablesOf(stage: Stage): Promise<typeof tables> {
-  return stage.sql(
+async function tablesOf(fixture: FixtureOrg): Promise<typeof tables> {
+  return fixture.sql(
     `SELECT c.relname AS name, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id') AS "ofOrg"
      FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'server' ORDER BY 1`,
   );
 }
-async function snapshot(stage: Stage): Promise<Record<string, string>> {
+async function snapshot(fixture: FixtureOrg): Promise<Record<string, string>> {
   const hashes = tables.map(({ name, ofOrg }) =>
     `SELECT '${name}' AS name, count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))), '') AS hash FROM "${name}" t WHERE ${ofOrg ? 'org_id = $1' : '$1 <> chr(1)'}`,
   );
-  const rows = await stage.sql<{ name: string; hash: string }>(hashes.join(' UNION ALL '), [stage.orgId]);
+  const rows = await fixture.sql<{ name: string; hash: string }>(hashes.join(' UNION ALL '), [fixture.orgId]);
   return Object.fromEntries(rows.map(({ name, hash }) => [name, hash]));
 }
 

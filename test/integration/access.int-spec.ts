@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemPrincipal } from '#platform';
 import { UsersService } from '../../src/access/index.js';
-import { createUser, CSRF, logIn, startApp, type TestApp } from '../support/app.js';
+import { createUser, CSRF, logIn, startApp, type StartedApp } from '../support/app.js';
 import { Api } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
 
 let database: TestDatabase;
-let one: TestApp;
-let two: TestApp;
+let one: StartedApp;
+let two: StartedApp;
 let adminId: string;
 const admin = { email: 'admin@example.com', password: 'correct horse' };
 const member = { email: 'member@example.com', password: 'battery staple' };

@@ -1,33 +1,33 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AddressPoolService } from '../../src/orgs/index.js';
-import { type House, openHouse, operator } from '../support/test-app.js';
+import { type TestApp, openTestApp, operator } from '../support/test-app.js';
 
-let house: House;
+let app: TestApp;
 let pool: AddressPoolService;
 beforeAll(async () => {
-  house = await openHouse();
-  pool = house.get(AddressPoolService);
+  app = await openTestApp();
+  pool = app.get(AddressPoolService);
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 let serial = 0;
 async function org(subnet: string): Promise<string> {
   const orgId = `pool${serial++}`;
-  await house.makeOrg(orgId, subnet);
+  await app.makeOrg(orgId, subnet);
   return orgId;
 }
 
-const allocate = (orgId: string, count: number) => house.db.tx((tx) => pool.allocate(tx, orgId, count));
-const release = (orgId: string, addresses: string[]) => house.db.tx((tx) => pool.release(tx, orgId, addresses));
+const allocate = (orgId: string, count: number) => app.db.tx((tx) => pool.allocate(tx, orgId, count));
+const release = (orgId: string, addresses: string[]) => app.db.tx((tx) => pool.release(tx, orgId, addresses));
 const freeOf = async (orgId: string) => (await pool.listRanges(operator, orgId, {})).addressRanges.reduce((sum, r) => sum + r.free + r.reserved, 0);
 const runsOf = (orgId: string) =>
-  house.sql<{ next: string; last: string }>('SELECT host(next) AS next, host(last) AS last FROM address_run WHERE org_id = $1 ORDER BY last', [orgId]);
+  app.sql<{ next: string; last: string }>('SELECT host(next) AS next, host(last) AS last FROM address_run WHERE org_id = $1 ORDER BY last', [orgId]);
 const times = <T>(n: number, work: (i: number) => Promise<T>) => Promise.all(Array.from({ length: n }, (_, i) => work(i)));
 
 /** Fails a transaction on purpose after its work was done. */
 class Undone extends Error {}
-async function undone(work: Parameters<typeof house.db.tx>[0]): Promise<void> {
-  await house.db
+async function undone(work: Parameters<typeof app.db.tx>[0]): Promise<void> {
+  await app.db
     .tx(async (tx) => {
       await work(tx);
       throw new Undone();
@@ -82,7 +82,7 @@ describe('address pool', () => {
     await undone(async (tx) => {
       expect(await pool.allocate(tx, orgId, 1)).toEqual(['10.4.0.0/32']);
       waiting = allocate(orgId, 1);
-      const blocked = () => house.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%take_addresses%'`);
+      const blocked = () => app.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%take_addresses%'`);
       while ((await blocked()).length === 0) await new Promise((done) => setImmediate(done));
     });
     expect(await waiting).toEqual(['10.4.0.0/32']);
@@ -117,7 +117,7 @@ describe('address pool', () => {
 
   it('takes a given address out of the middle of a run, once', async () => {
     const orgId = await org('10.7.0.0/30');
-    const take = (ip: string) => house.db.tx((tx) => pool.take(tx, orgId, ip));
+    const take = (ip: string) => app.db.tx((tx) => pool.take(tx, orgId, ip));
     const results = await Promise.allSettled(Array.from({ length: 8 }, () => take('10.7.0.2')));
     expect(results.filter((r) => r.status === 'fulfilled')).toEqual([{ status: 'fulfilled', value: '10.7.0.2/30' }]);
     await expect(take('10.7.0.2')).rejects.toMatchObject({ code: 'conflict' });
@@ -130,15 +130,15 @@ describe('address pool', () => {
   it('all addresses of one run taken by name at once are all given', async () => {
     const orgId = await org('10.8.0.0/26');
     await undone((tx) => pool.allocate(tx, orgId, 64));
-    const got = await times(64, (i) => house.db.tx((tx) => pool.take(tx, orgId, `10.8.0.${(i * 37) % 64}`)));
+    const got = await times(64, (i) => app.db.tx((tx) => pool.take(tx, orgId, `10.8.0.${(i * 37) % 64}`)));
     expect(new Set(got).size).toBe(64);
     expect(await freeOf(orgId)).toBe(0);
   });
 });
 
 describe('reservations', () => {
-  const reserve = (orgId: string) => house.db.tx((tx) => pool.reserve(tx, orgId));
-  const live = async (orgId: string) => (await house.sql<{ address: string }>('SELECT host(address) AS address FROM address_reservation WHERE org_id = $1', [orgId])).map((r) => r.address);
+  const reserve = (orgId: string) => app.db.tx((tx) => pool.reserve(tx, orgId));
+  const live = async (orgId: string) => (await app.sql<{ address: string }>('SELECT host(address) AS address FROM address_reservation WHERE org_id = $1', [orgId])).map((r) => r.address);
 
   it('two callers are shown two addresses, and what was shown can be taken', async () => {
     const orgId = await org('10.20.0.0/24');
@@ -146,7 +146,7 @@ describe('reservations', () => {
     expect(new Set([a.address, b.address])).toEqual(new Set(['10.20.0.0', '10.20.0.1']));
     expect(a.newtId).toMatch(/^[a-z0-9]{15}$/);
     expect(await allocate(orgId, 1)).toEqual(['10.20.0.2/24']);
-    expect(await house.db.tx((tx) => pool.take(tx, orgId, a.address))).toBe(`${a.address}/24`);
+    expect(await app.db.tx((tx) => pool.take(tx, orgId, a.address))).toBe(`${a.address}/24`);
     expect(await live(orgId)).toEqual([b.address]);
   });
 
@@ -166,7 +166,7 @@ describe('reservations', () => {
     expect(new Set([first, ...shown].map((s) => s!.newtId)).size).toBe(131);
     expect(await freeOf(orgId)).toBe(1024);
     const latest = shown.at(-1)!;
-    const [row] = await house.sql<{ n: number }>('SELECT count(*) AS n FROM address_reservation WHERE org_id = $1 AND newt_id = $2', [orgId, first!.newtId]);
+    const [row] = await app.sql<{ n: number }>('SELECT count(*) AS n FROM address_reservation WHERE org_id = $1 AND newt_id = $2', [orgId, first!.newtId]);
     expect(row!.n).toBe(0);
     expect(latest.address).toMatch(/^10\.22\.0\.\d+$/);
   });
@@ -174,7 +174,7 @@ describe('reservations', () => {
   it('go back to the pool once they ran out', async () => {
     const orgId = await org('10.23.0.0/30');
     await reserve(orgId);
-    await house.sql(`UPDATE address_reservation SET expires_at = now() - interval '1 second' WHERE org_id = $1`, [orgId]);
+    await app.sql(`UPDATE address_reservation SET expires_at = now() - interval '1 second' WHERE org_id = $1`, [orgId]);
     expect((await reserve(orgId)).address).toBe('10.23.0.0');
     expect(await live(orgId)).toHaveLength(1);
     expect(await allocate(orgId, 3)).toHaveLength(3);

@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Hooks, Notices } from '#platform';
+import { Hooks, PgNotifications } from '#platform';
 import { SiteCredentialsService } from '../../src/access/index.js';
 import { AddressPoolService } from '../../src/orgs/index.js';
 import { sha256 } from '#platform';
-import { type NewSite, SitesService } from '../../src/sites/index.js';
-import { type House, openHouse, operator } from '../support/test-app.js';
+import { type NewSite, SiteLifecycleService } from '../../src/sites/index.js';
+import { type TestApp, openTestApp, operator } from '../support/test-app.js';
 import { until } from '../support/server.js';
 
-let house: House;
+let app: TestApp;
 let orgId: string;
 const heard: string[] = [];
 const hooked: string[] = [];
 beforeAll(async () => {
-  house = await openHouse();
-  house.get(Notices).on('site_changed', (id) => heard.push(id));
-  const hooks = house.get(Hooks);
+  app = await openTestApp();
+  app.get(PgNotifications).on('site_changed', (id) => heard.push(id));
+  const hooks = app.get(Hooks);
   hooks.siteApproved.register(async (_tx, _org, id) => void hooked.push(`approved ${id}`));
   hooks.siteSuspended.register(async (_tx, _org, id) => void hooked.push(`suspended ${id}`));
   hooks.siteDeleting.register(async (tx, org, id) => {
@@ -23,12 +23,12 @@ beforeAll(async () => {
     await tx.query('SELECT 1 / count(*) FROM site WHERE org_id = $1 AND site_id = $2', [org, id]);
   });
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 let serial = 0;
 beforeEach(async () => {
   orgId = `appr${serial++}`;
-  await house.makeOrg(orgId);
+  await app.makeOrg(orgId);
   hooked.length = 0;
 });
 
@@ -41,26 +41,26 @@ interface Site {
 /** A claimed site with a newt credential and an address, as provisioning would leave it. */
 async function site(fields: Partial<NewSite> = {}): Promise<Site> {
   const newtId = `newt${serial++}abcdefgh`;
-  return house.db.tx(async (tx) => {
-    const [address] = await house.get(AddressPoolService).allocate(tx, orgId, 1);
-    const [made] = await house.get(SitesService).insertMany(tx, orgId, [{ name: 'sensor', status: 'pending', hardwareId: `hw/${newtId}`, address: address!, ...fields }]);
-    await house.get(SiteCredentialsService).insertMany(tx, [{ siteId: made!.siteId, orgId, kind: 'newt', newtId, secretHash: sha256('secret') }]);
+  return app.db.tx(async (tx) => {
+    const [address] = await app.get(AddressPoolService).allocate(tx, orgId, 1);
+    const [made] = await app.get(SiteLifecycleService).insertMany(tx, orgId, [{ name: 'sensor', status: 'pending', hardwareId: `hw/${newtId}`, address: address!, ...fields }]);
+    await app.get(SiteCredentialsService).insertMany(tx, [{ siteId: made!.siteId, orgId, kind: 'newt', newtId, secretHash: sha256('secret') }]);
     return { siteId: made!.siteId, key: `hw/${newtId}`, newtId };
   });
 }
-const authenticates = async (s: Site) => (await house.get(SiteCredentialsService).authenticateNewt(s.newtId, 'secret')) !== null;
-const events = async () => (await house.sql<{ type: string; siteId: number }>('SELECT type, site_id AS "siteId" FROM event WHERE org_id = $1 ORDER BY event_id', [orgId])).map((e) => `${e.type} ${e.siteId}`);
+const authenticates = async (s: Site) => (await app.get(SiteCredentialsService).authenticateNewt(s.newtId, 'secret')) !== null;
+const events = async () => (await app.sql<{ type: string; siteId: number }>('SELECT type, site_id AS "siteId" FROM event WHERE org_id = $1 ORDER BY event_id', [orgId])).map((e) => `${e.type} ${e.siteId}`);
 const audit = async () =>
-  (await house.sql<{ action: string; id: string }>(`SELECT action, target_id AS id FROM audit WHERE org_id = $1 AND action LIKE ANY('{site.%,tombstone.%}') ORDER BY audit_id`, [orgId])).map((a) => `${a.action} ${a.id}`);
-const tombstones = async () => (await house.root.expect<{ tombstones: { hardwareId: string; reason: string }[] }>('GET', `/org/${orgId}/tombstones`)).tombstones.map((t) => `${t.reason} ${t.hardwareId}`);
-const post = (s: Site, body: object) => house.root.post<Record<string, unknown>>(`/site/${s.siteId}`, body);
-const free = async () => (await house.get(AddressPoolService).listRanges(operator, orgId, {})).addressRanges[0]!.free;
-const decide = (body: object) => house.root.expect<{ results: { siteId: number; outcome: string }[]; remaining: number }>('POST', `/org/${orgId}/approvals`, body);
+  (await app.sql<{ action: string; id: string }>(`SELECT action, target_id AS id FROM audit WHERE org_id = $1 AND action LIKE ANY('{site.%,tombstone.%}') ORDER BY audit_id`, [orgId])).map((a) => `${a.action} ${a.id}`);
+const tombstones = async () => (await app.root.expect<{ tombstones: { hardwareId: string; reason: string }[] }>('GET', `/org/${orgId}/tombstones`)).tombstones.map((t) => `${t.reason} ${t.hardwareId}`);
+const post = (s: Site, body: object) => app.root.post<Record<string, unknown>>(`/site/${s.siteId}`, body);
+const free = async () => (await app.get(AddressPoolService).listRanges(operator, orgId, {})).addressRanges[0]!.free;
+const decide = (body: object) => app.root.expect<{ results: { siteId: number; outcome: string }[]; remaining: number }>('POST', `/org/${orgId}/approvals`, body);
 
 describe('POST /site/{siteId}', () => {
   it('approves with who, when and why, once: repeating it changes and emits nothing', async () => {
     const s = await site();
-    const before = await house.root.expect<{ desiredVersion: number }>('GET', `/site/${s.siteId}`);
+    const before = await app.root.expect<{ desiredVersion: number }>('GET', `/site/${s.siteId}`);
     heard.length = 0;
     const reply = await post(s, { status: 'approved', note: 'seen on the shelf' });
     expect(reply).toMatchObject({ status: 200, body: { data: { status: 'approved', decidedBy: 'test', decisionNote: 'seen on the shelf', suspendedAt: null, desiredVersion: before.desiredVersion + 1 } } });
@@ -88,7 +88,7 @@ describe('POST /site/{siteId}', () => {
     const reply = await post(s, { name: 'Cold Store', niceId: 'cold-store', dockerSocketEnabled: false, labels: { floor: '2' } });
     expect(reply.body.data).toMatchObject({ name: 'Cold Store', niceId: 'cold-store', dockerSocketEnabled: false, labels: { floor: '2' }, status: 'pending' });
     expect(await post(other, { name: 'mine', niceId: 'cold-store', status: 'approved' })).toMatchObject({ status: 409, body: { message: 'This niceId is already in use' } });
-    expect((await house.root.get(`/site/${other.siteId}`)).body.data).toMatchObject({ name: 'sensor', status: 'pending' });
+    expect((await app.root.get(`/site/${other.siteId}`)).body.data).toMatchObject({ name: 'sensor', status: 'pending' });
     await post(other, { name: 'mine', status: 'approved' });
     expect(await audit()).toEqual([`site.update ${s.siteId}`, `site.approve ${other.siteId}`]);
     expect(await events()).toEqual([`site.approved ${other.siteId}`]);
@@ -104,7 +104,7 @@ describe('POST /site/{siteId}', () => {
   });
 
   it('answers 404 for a site that is not there', async () => {
-    expect((await house.root.post('/site/999999999', { status: 'approved' })).status).toBe(404);
+    expect((await app.root.post('/site/999999999', { status: 'approved' })).status).toBe(404);
   });
 });
 
@@ -114,29 +114,29 @@ describe('DELETE /site/{siteId}', () => {
     const s = await site();
     expect(await authenticates(s)).toBe(true);
     heard.length = 0;
-    expect(await house.root.delete(`/site/${s.siteId}`)).toMatchObject({ status: 200, body: { data: null } });
+    expect(await app.root.delete(`/site/${s.siteId}`)).toMatchObject({ status: 200, body: { data: null } });
     expect(await free()).toBe(was);
     await until(() => heard.includes(String(s.siteId)));
     await until(async () => !(await authenticates(s)));
-    expect((await house.root.get(`/site/${s.siteId}`)).status).toBe(404);
+    expect((await app.root.get(`/site/${s.siteId}`)).status).toBe(404);
     expect(await tombstones()).toEqual([`rejected ${s.key}`]);
     expect(hooked).toEqual([`deleting ${s.siteId}`]);
     expect(await events()).toEqual([`site.rejected ${s.siteId}`]);
     expect(await audit()).toEqual([`site.reject ${s.siteId}`]);
-    expect((await house.root.delete(`/site/${s.siteId}`)).status).toBe(404);
+    expect((await app.root.delete(`/site/${s.siteId}`)).status).toBe(404);
   });
 
   it('leaves no tombstone when told so, nor for a site without hardware id', async () => {
     const [told, none] = [await site(), await site({ hardwareId: null })];
-    await house.root.expect('DELETE', `/site/${told.siteId}?tombstone=false`);
-    await house.root.expect('DELETE', `/site/${none.siteId}`);
+    await app.root.expect('DELETE', `/site/${told.siteId}?tombstone=false`);
+    await app.root.expect('DELETE', `/site/${none.siteId}`);
     expect(await tombstones()).toEqual([]);
-    expect((await house.root.delete(`/site/${(await site()).siteId}?tombstone=perhaps`)).status).toBe(400);
+    expect((await app.root.delete(`/site/${(await site()).siteId}?tombstone=perhaps`)).status).toBe(400);
   });
 
   it('deletes an approved site: hardware id, name and address are free, and no tombstone is left', async () => {
     const s = await site({ status: 'approved' });
-    await house.root.expect('DELETE', `/site/${s.siteId}`);
+    await app.root.expect('DELETE', `/site/${s.siteId}`);
     expect(await tombstones()).toEqual([]);
     expect(await events()).toEqual([]);
     expect(await audit()).toEqual([`site.delete ${s.siteId}`]);
@@ -150,7 +150,7 @@ describe('a suspended site', () => {
     await post(s, { status: 'pending', note: 'odd traffic' });
     return s;
   };
-  const there = async (...sites: Site[]) => Promise.all(sites.map(async (s) => (await house.root.get<{ suspendedAt: string | null; status: string }>(`/site/${s.siteId}`)).body.data));
+  const there = async (...sites: Site[]) => Promise.all(sites.map(async (s) => (await app.root.get<{ suspendedAt: string | null; status: string }>(`/site/${s.siteId}`)).body.data));
 
   it('is in no filter, of a dry run neither, whatever is decided', async () => {
     const [old, fresh] = [await suspended({ labels: { room: 'cold' } }), await site({ labels: { room: 'cold' } })];
@@ -173,8 +173,8 @@ describe('a suspended site', () => {
     for (const dryRun of [true, false]) {
       expect((await decide({ siteIds: [a.siteId], decision: 'reject', dryRun })).results).toEqual([{ siteId: a.siteId, outcome: 'conflict', message }]);
     }
-    expect(await house.root.delete(`/site/${a.siteId}`)).toMatchObject({ status: 409, body: { code: 'conflict', message } });
-    expect(await house.root.delete(`/site/${a.siteId}?tombstone=false`)).toMatchObject({ status: 409 });
+    expect(await app.root.delete(`/site/${a.siteId}`)).toMatchObject({ status: 409, body: { code: 'conflict', message } });
+    expect(await app.root.delete(`/site/${a.siteId}?tombstone=false`)).toMatchObject({ status: 409 });
     expect(await there(a, b)).toMatchObject([{ status: 'pending' }, { status: 'pending' }]);
     expect(await authenticates(a)).toBe(true);
     expect(await tombstones()).toEqual([]);
@@ -184,10 +184,10 @@ describe('a suspended site', () => {
 
   it('goes once it is revoked, without coming into service, and its hardware id stays buried', async () => {
     const s = await suspended();
-    await house.root.expect('POST', `/site/${s.siteId}/revoke`, { note: 'stolen' });
+    await app.root.expect('POST', `/site/${s.siteId}/revoke`, { note: 'stolen' });
     for (const dryRun of [true, false]) expect((await decide({ siteIds: [s.siteId], decision: 'approve', dryRun })).results).toMatchObject([{ outcome: 'conflict', message: 'The site is revoked' }]);
-    await house.root.expect('DELETE', `/site/${s.siteId}`);
-    expect((await house.root.get(`/site/${s.siteId}`)).status).toBe(404);
+    await app.root.expect('DELETE', `/site/${s.siteId}`);
+    expect((await app.root.get(`/site/${s.siteId}`)).status).toBe(404);
     expect(await tombstones()).toEqual([`revoked ${s.key}`]);
     expect((await audit()).slice(-2)).toEqual([`site.revoke ${s.siteId}`, `site.delete ${s.siteId}`]);
     expect((await events()).at(-1)).toBe(`site.revoked ${s.siteId}`);
@@ -196,11 +196,11 @@ describe('a suspended site', () => {
   it.each(['approve', 'reject'])('that was suspended after the filter had found it is left alone (%s)', async (decision) => {
     const [held, other] = [await site(), await site()];
     let deciding: ReturnType<typeof decide> | undefined;
-    await house.db.tx(async (tx) => {
+    await app.db.tx(async (tx) => {
       // Somebody approves and suspends it while the bulk call, which has read its list, waits for the row.
       await tx.query(`UPDATE site SET suspended_at = now(), decided_by = 'other' WHERE site_id = $1`, [held.siteId]);
       deciding = decide({ filter: {}, decision });
-      await until(async () => (await house.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length > 0);
+      await until(async () => (await app.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length > 0);
     });
     expect((await deciding!).results).toMatchObject([{ siteId: held.siteId, outcome: 'conflict' }, { siteId: other.siteId, outcome: decision === 'approve' ? 'approved' : 'rejected' }]);
     expect(await there(held)).toMatchObject([{ status: 'pending', suspendedAt: expect.any(String), decidedBy: 'other' }]);
@@ -214,7 +214,7 @@ describe('approve and reject at the same moment', () => {
       const s = await site();
       const [approve, reject] = await Promise.all([decide({ siteIds: [s.siteId], decision: 'approve' }), decide({ siteIds: [s.siteId], decision: 'reject' })]);
       const outcomes = [approve.results[0]!.outcome, reject.results[0]!.outcome];
-      const there = (await house.root.get(`/site/${s.siteId}`)).status === 200;
+      const there = (await app.root.get(`/site/${s.siteId}`)).status === 200;
       expect(outcomes).toEqual(there ? ['approved', 'conflict'] : ['not_found', 'rejected']);
       expect((await events()).filter((e) => e.endsWith(` ${s.siteId}`))).toEqual([there ? `site.approved ${s.siteId}` : `site.rejected ${s.siteId}`]);
       approvals += there ? 1 : 0;
@@ -224,14 +224,14 @@ describe('approve and reject at the same moment', () => {
 
   it('a DELETE that meant a pending site does not delete the one that was approved while it waited', async () => {
     const s = await site();
-    let deleting: ReturnType<typeof house.root.delete> | undefined;
-    await house.db.tx(async (tx) => {
+    let deleting: ReturnType<typeof app.root.delete> | undefined;
+    await app.db.tx(async (tx) => {
       await tx.query(`UPDATE site SET status = 'approved' WHERE site_id = $1`, [s.siteId]);
-      deleting = house.root.delete(`/site/${s.siteId}`);
-      await until(async () => (await house.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length > 0);
+      deleting = app.root.delete(`/site/${s.siteId}`);
+      await until(async () => (await app.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length > 0);
     });
     expect(await deleting).toMatchObject({ status: 409, body: { code: 'conflict' } });
-    expect((await house.root.get(`/site/${s.siteId}`)).body.data).toMatchObject({ status: 'approved' });
+    expect((await app.root.get(`/site/${s.siteId}`)).body.data).toMatchObject({ status: 'approved' });
   });
 
   it('sixteen approvals at once approve it once', async () => {
@@ -247,7 +247,7 @@ describe('POST /org/{orgId}/approvals', () => {
     const [a, b, done] = [await site(), await site(), await site({ status: 'approved' })];
     const other = orgId;
     orgId = `appr${serial++}`;
-    await house.makeOrg(orgId);
+    await app.makeOrg(orgId);
     const mine = await site();
     const foreign = await decide({ siteIds: [a.siteId, mine.siteId], decision: 'approve' });
     expect(foreign.results).toMatchObject([{ siteId: a.siteId, outcome: 'not_found' }, { siteId: mine.siteId, outcome: 'approved' }]);
@@ -257,7 +257,7 @@ describe('POST /org/{orgId}/approvals', () => {
     expect((await decide({ siteIds: [a.siteId, b.siteId], decision: 'approve' })).results.map((r) => r.outcome)).toEqual(['unchanged', 'unchanged']);
     expect((await decide({ siteIds: [a.siteId], decision: 'reject' })).results[0]!.outcome).toBe('conflict');
     expect((await events()).sort()).toEqual([`site.approved ${a.siteId}`, `site.approved ${b.siteId}`].sort());
-    const [row] = await house.sql<{ note: string }>('SELECT decision_note AS note FROM site WHERE site_id = $1', [b.siteId]);
+    const [row] = await app.sql<{ note: string }>('SELECT decision_note AS note FROM site WHERE site_id = $1', [b.siteId]);
     expect(row!.note).toBe('batch 7');
   });
 
@@ -271,7 +271,7 @@ describe('POST /org/{orgId}/approvals', () => {
     expect(await audit()).toEqual([]);
     expect(await decide(body)).toMatchObject({ dryRun: false, results: expected });
     expect(await tombstones()).toEqual([]);
-    for (const s of [warm, approved]) expect((await house.root.get(`/site/${s.siteId}`)).status).toBe(200);
+    for (const s of [warm, approved]) expect((await app.root.get(`/site/${s.siteId}`)).status).toBe(200);
     expect((await audit()).sort()).toEqual(cold.map((s) => `site.reject ${s.siteId}`).sort());
   });
 
@@ -294,14 +294,14 @@ describe('POST /org/{orgId}/approvals', () => {
   });
 
   it('approves a thousand in one call and says how many are left', async () => {
-    await house.db.tx((tx) =>
-      house.get(SitesService).insertMany(tx, orgId, Array.from({ length: 1003 }, (_, i) => ({ name: null, status: 'pending', hardwareId: `hw${i}`, address: null }))),
+    await app.db.tx((tx) =>
+      app.get(SiteLifecycleService).insertMany(tx, orgId, Array.from({ length: 1003 }, (_, i) => ({ name: null, status: 'pending', hardwareId: `hw${i}`, address: null }))),
     );
     const first = await decide({ filter: {}, decision: 'approve' });
     expect(first.results.filter((r) => r.outcome === 'approved')).toHaveLength(1000);
     expect(first.remaining).toBe(3);
     expect(await decide({ filter: { status: 'pending' }, decision: 'approve' })).toMatchObject({ remaining: 0, results: Array.from({ length: 3 }, () => ({ outcome: 'approved' })) });
-    const [{ n }] = (await house.sql<{ n: number }>(`SELECT count(*) AS n FROM audit WHERE org_id = $1 AND action = 'site.approve'`, [orgId])) as [{ n: number }];
+    const [{ n }] = (await app.sql<{ n: number }>(`SELECT count(*) AS n FROM audit WHERE org_id = $1 AND action = 'site.approve'`, [orgId])) as [{ n: number }];
     expect(n).toBe(1003);
   });
 
@@ -311,7 +311,7 @@ describe('POST /org/{orgId}/approvals', () => {
     [{ decision: 'reject', filter: { status: 'approved' } }, 'filter.status'], [{ decision: 'approve', filter: { colour: 'red' } }, 'filter.colour'],
     [{ decision: 'approve', filter: [] }, 'filter'], [{ decision: 'approve', siteIds: [1e20] }, 'siteIds.0'],
   ])('refuses %#', async (body, path) => {
-    expect(await house.root.post(`/org/${orgId}/approvals`, body)).toMatchObject({ status: 400, body: { fields: [{ path }] } });
+    expect(await app.root.post(`/org/${orgId}/approvals`, body)).toMatchObject({ status: 400, body: { fields: [{ path }] } });
   });
 });
 
@@ -319,14 +319,14 @@ describe('tombstones', () => {
   it('are listed and lifted by their percent-encoded hardware id, byte for byte', async () => {
     const hardwareId = 'AA:BB/%2F? #1';
     const s = await site({ hardwareId });
-    await house.root.expect('POST', `/org/${orgId}/approvals`, { siteIds: [s.siteId], decision: 'reject', note: 'stranger' });
-    expect(await house.root.expect('GET', `/org/${orgId}/tombstones`)).toMatchObject({
+    await app.root.expect('POST', `/org/${orgId}/approvals`, { siteIds: [s.siteId], decision: 'reject', note: 'stranger' });
+    expect(await app.root.expect('GET', `/org/${orgId}/tombstones`)).toMatchObject({
       tombstones: [{ hardwareId, siteName: 'sensor', reason: 'rejected', note: 'stranger', createdBy: 'test' }], pagination: { total: 1, limit: 1000, offset: 0 },
     });
     const path = (id: string) => `/org/${orgId}/tombstone/${encodeURIComponent(id)}`;
-    expect((await house.root.delete(path(hardwareId.toLowerCase()))).status).toBe(404);
-    expect(await house.root.expect('DELETE', path(hardwareId))).toBeNull();
-    expect((await house.root.delete(path(hardwareId))).status).toBe(404);
+    expect((await app.root.delete(path(hardwareId.toLowerCase()))).status).toBe(404);
+    expect(await app.root.expect('DELETE', path(hardwareId))).toBeNull();
+    expect((await app.root.delete(path(hardwareId))).status).toBe(404);
     expect(await tombstones()).toEqual([]);
     expect((await audit()).at(-1)).toBe(`tombstone.delete ${hardwareId}`);
   });
@@ -337,12 +337,12 @@ describe('POST /site/{siteId}/revoke', () => {
     const s = await site({ status: 'approved' });
     expect(await authenticates(s)).toBe(true);
     heard.length = 0;
-    const reply = await house.root.post<{ revokedAt: string }>(`/site/${s.siteId}/revoke`, { note: 'stolen' });
+    const reply = await app.root.post<{ revokedAt: string }>(`/site/${s.siteId}/revoke`, { note: 'stolen' });
     expect(reply).toMatchObject({ status: 200, body: { data: { siteId: s.siteId, revokedAt: expect.any(String) } } });
     await until(() => heard.includes(String(s.siteId)));
     await until(async () => !(await authenticates(s)));
     expect(await tombstones()).toEqual([`revoked ${s.key}`]);
-    const again = await house.root.post<{ revokedAt: string }>(`/site/${s.siteId}/revoke`);
+    const again = await app.root.post<{ revokedAt: string }>(`/site/${s.siteId}/revoke`);
     expect(again.body.data.revokedAt).toBe(reply.body.data.revokedAt);
     expect(await events()).toEqual([`site.revoked ${s.siteId}`]);
     expect(await audit()).toEqual([`site.revoke ${s.siteId}`, `site.revoke ${s.siteId}`]);
@@ -352,11 +352,11 @@ describe('POST /site/{siteId}/revoke', () => {
 describe('access', () => {
   it('every decision needs its own action, in this organization', async () => {
     const s = await site();
-    const weak = await house.orgKey(orgId, 'getSite');
+    const weak = await app.orgKey(orgId, 'getSite');
     const foreign = orgId;
     orgId = `appr${serial++}`;
-    await house.makeOrg(orgId);
-    const other = await house.orgKey(orgId, 'updateSite', 'deleteSite', 'revokeSite', 'updateApprovals', 'listTombstones', 'deleteTombstone');
+    await app.makeOrg(orgId);
+    const other = await app.orgKey(orgId, 'updateSite', 'deleteSite', 'revokeSite', 'updateApprovals', 'listTombstones', 'deleteTombstone');
     const calls: [string, string, object?][] = [
       ['POST', `/site/${s.siteId}`, { status: 'approved' }], ['DELETE', `/site/${s.siteId}`], ['POST', `/site/${s.siteId}/revoke`, {}],
       ['POST', `/org/${foreign}/approvals`, { siteIds: [s.siteId], decision: 'approve' }], ['GET', `/org/${foreign}/tombstones`], ['DELETE', `/org/${foreign}/tombstone/x`],
@@ -365,6 +365,6 @@ describe('access', () => {
       expect((await weak.send(method, path, body)).status).toBe(403);
       expect((await other.send(method, path, body)).status).toBe(404);
     }
-    expect((await house.root.get(`/site/${s.siteId}`)).body.data).toMatchObject({ status: 'pending', revokedAt: null });
+    expect((await app.root.get(`/site/${s.siteId}`)).body.data).toMatchObject({ status: 'pending', revokedAt: null });
   });
 });

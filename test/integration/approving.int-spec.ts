@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Action } from '#contracts';
 import { UsersService } from '../../src/access/index.js';
 import { type Api, provision, type TestKey } from '../support/api.js';
-import { createUser, logIn, startApp, type TestApp } from '../support/app.js';
+import { createUser, logIn, startApp, type StartedApp } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 interface Key extends TestKey { approveNewSites: boolean; approveNewSitesSource: string; templateId: number }
@@ -14,7 +14,7 @@ const PROVISIONER: Action[] = [
   'updateProvisioningTemplate', 'getProvisioningTemplate',
 ];
 let database: TestDatabase;
-let server: TestApp;
+let server: StartedApp;
 let counter = 0;
 let org: string;
 

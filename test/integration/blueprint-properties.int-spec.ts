@@ -7,9 +7,9 @@ import { makePlan } from '../../src/blueprints/plan.js';
 import { RolesService } from '../../src/access/index.js';
 import { rolesIn, withRoleNames } from '../../src/blueprints/role-names.js';
 import { Secrets } from '../../src/blueprints/secrets.js';
-import { StateRepository } from '../../src/blueprints/current-state.repository.js';
+import { CurrentStateRepository } from '../../src/blueprints/current-state.repository.js';
 import { anyBlueprint } from '../support/blueprints.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
 // Any blueprint at all, through the database: applied, it is what is there; and what is there, written down, is the blueprint.
 
@@ -24,27 +24,27 @@ interface PlanBody {
 
 const ORG = 'any';
 const RUNS = 20;
-let house: House;
+let app: TestApp;
 let sites: Site[];
 let members: string[];
 let machines: string[];
 beforeAll(async () => {
-  house = await openHouse();
-  await house.makeOrg(ORG);
+  app = await openTestApp();
+  await app.makeOrg(ORG);
   sites = [];
-  for (const name of ['one', 'two']) sites.push(await house.root.expect<Site>('PUT', `/org/${ORG}/site`, { name, type: 'newt' }));
+  for (const name of ['one', 'two']) sites.push(await app.root.expect<Site>('PUT', `/org/${ORG}/site`, { name, type: 'newt' }));
   members = ['ada@example.org', 'bob@example.org', 'carol'];
   for (const name of members) {
-    await house.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $1)', [name, name.includes('@') ? name : `${name}@example.org`]);
-    await house.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [ORG, name]);
+    await app.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $1)', [name, name.includes('@') ? name : `${name}@example.org`]);
+    await app.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [ORG, name]);
   }
   machines = [];
   for (const name of ['pump', 'press']) {
-    const { olmId, olmSecret, subnet } = await house.root.expect<Record<string, string>>('GET', `/org/${ORG}/pick-client-defaults`);
-    machines.push((await house.root.expect<{ niceId: string }>('PUT', `/org/${ORG}/client`, { name, olmId, secret: olmSecret, subnet, type: 'olm' })).niceId);
+    const { olmId, olmSecret, subnet } = await app.root.expect<Record<string, string>>('GET', `/org/${ORG}/pick-client-defaults`);
+    machines.push((await app.root.expect<{ niceId: string }>('PUT', `/org/${ORG}/client`, { name, olmId, secret: olmSecret, subnet, type: 'olm' })).niceId);
   }
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 const among = (words: string[], known: string[]) => [...new Set(words.map((word) => known[word.length % known.length]!))];
 /** Parsed, with the names of what is there in place of those that were made up; `refs`: what a site is called. */
@@ -80,7 +80,7 @@ async function describeOthers(model: Blueprint): Promise<void> {
   })), privateResources: [], sites: [] };
   expect((await put(toYaml(document))).status).toBe(201);
 }
-const put = (text: string, query = '') => house.root.put<PlanBody>(`/org/${ORG}/blueprint${query}`, { blueprint: Buffer.from(text).toString('base64') });
+const put = (text: string, query = '') => app.root.put<PlanBody>(`/org/${ORG}/blueprint${query}`, { blueprint: Buffer.from(text).toString('base64') });
 
 function read(text: string, templates?: Templates): Blueprint {
   const parsed = parse(text, templates ? { templates } : {});
@@ -88,16 +88,16 @@ function read(text: string, templates?: Templates): Blueprint {
   return parsed.model;
 }
 /** A role of another spelling that differs in case or width only is the same role: the document means it as it was made. */
-const asMade = (model: Blueprint) => house.db.tx(async (tx) => withRoleNames(model, await house.get(RolesService).asMade(tx, ORG, rolesIn(model))));
+const asMade = (model: Blueprint) => app.db.tx(async (tx) => withRoleNames(model, await app.get(RolesService).asMade(tx, ORG, rolesIn(model))));
 
 async function planOf(said: Blueprint, kind: 'file' | 'newt' | 'labels') {
   const model = await asMade(said);
-  const hashes = await house.get(Secrets).hash(ORG, model);
-  return house.db.tx(async (tx) => {
-    const repository = house.get(BlueprintsRepository);
+  const hashes = await app.get(Secrets).hash(ORG, model);
+  return app.db.tx(async (tx) => {
+    const repository = app.get(BlueprintsRepository);
     const site = await repository.lockSite(tx, ORG, sites[0]!.siteId);
     const applicant = { orgId: ORG, kind, site, sourceId: await repository.sourceOf(tx, sites[0]!.siteId, kind) };
-    const { changes, drift, problems } = makePlan(model, applicant, await house.get(StateRepository).load(tx, applicant, model), hashes);
+    const { changes, drift, problems } = makePlan(model, applicant, await app.get(CurrentStateRepository).load(tx, applicant, model), hashes);
     return { changes, drift, problems };
   });
 }
@@ -153,21 +153,21 @@ function carried(before: Blueprint, now: Blueprint): Blueprint {
 }
 
 const counts = async () =>
-  (await house.sql<{ publics: number; privates: number; targets: number; rules: number }>(
+  (await app.sql<{ publics: number; privates: number; targets: number; rules: number }>(
     `SELECT (SELECT count(*) FROM resource JOIN resource_declaration USING (resource_id)) AS publics, (SELECT count(*) FROM site_resource) AS privates,
        (SELECT count(*) FROM target) AS targets, (SELECT count(*) FROM resource_rule) AS rules`,
   ))[0];
 async function clear(): Promise<void> {
-  await house.sql('DELETE FROM resource');
-  await house.sql(`DELETE FROM role WHERE NOT is_admin AND name <> 'Member'`);
-  await house.sql('DELETE FROM site_resource');
-  await house.sql('DELETE FROM blueprint_source');
-  await house.sql(`UPDATE site SET status = 'approved', docker_socket_enabled = true`);
+  await app.sql('DELETE FROM resource');
+  await app.sql(`DELETE FROM role WHERE NOT is_admin AND name <> 'Member'`);
+  await app.sql('DELETE FROM site_resource');
+  await app.sql('DELETE FROM blueprint_source');
+  await app.sql(`UPDATE site SET status = 'approved', docker_socket_enabled = true`);
 }
 
 describe('any blueprint', () => {
   it('of a site: applied once it has nothing left to do, and what it made is the document again', async () => {
-    const service = house.get(BlueprintsService);
+    const service = app.get(BlueprintsService);
     const from = fc.record({ model: anyBlueprint, kind: fc.constantFrom('file' as const, 'newt' as const, 'labels' as const), waiting: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(from, async ({ model: any, kind, waiting }) => {
@@ -179,15 +179,15 @@ describe('any blueprint', () => {
         if (kind === 'labels') local.sites = [];
         const model = waiting ? { ...local, publicResources: local.publicResources.filter((entry) => !entry.targetsOnly) } : local;
         await describeOthers(model);
-        if (waiting) await house.root.expect('POST', `/site/${siteId}`, { status: 'pending' });
+        if (waiting) await app.root.expect('POST', `/site/${siteId}`, { status: 'pending' });
         expect(await service.applyFromSite(ORG, siteId, kind, JSON.stringify(toDocument(model)))).toMatchObject({ ok: true });
         expect(await planOf(model, kind)).toEqual(NOTHING);
-        const { contents } = await house.root.expect<{ contents: string }>('GET', `/site/${siteId}/blueprint?kind=${kind}`);
+        const { contents } = await app.root.expect<{ contents: string }>('GET', `/site/${siteId}/blueprint?kind=${kind}`);
         const exported = withSecrets(contents, model);
         expect(await planOf(exported, kind)).toEqual(NOTHING);
         expect(essence(exported)).toEqual(essence(model));
         if (waiting) {
-          await house.root.expect('POST', `/site/${siteId}`, { status: 'approved' });
+          await app.root.expect('POST', `/site/${siteId}`, { status: 'approved' });
           expect(await planOf(model, kind)).toEqual(NOTHING);
           expect(await planOf(exported, kind)).toEqual(NOTHING);
         }
@@ -214,7 +214,7 @@ describe('any blueprint', () => {
   });
 
   it('of a site: from any one to any other, with nothing left over', async () => {
-    const service = house.get(BlueprintsService);
+    const service = app.get(BlueprintsService);
     await fc.assert(
       fc.asyncProperty(anyBlueprint, anyBlueprint, async (one, other) => {
         await clear();
@@ -229,7 +229,7 @@ describe('any blueprint', () => {
         expect(outcome.ok).toBe(between.problems.length === 0);
         const now = outcome.ok ? carried(first, then) : first;
         expect(await planOf(outcome.ok ? then : first, 'file')).toEqual(NOTHING);
-        const { contents } = await house.root.expect<{ contents: string }>('GET', `/site/${sites[0]!.siteId}/blueprint`);
+        const { contents } = await app.root.expect<{ contents: string }>('GET', `/site/${sites[0]!.siteId}/blueprint`);
         const exported = withSecrets(contents, now);
         expect(await planOf(exported, 'file')).toEqual(NOTHING);
         expect(essence(exported)).toEqual(essence(await asMade(now)));

@@ -6,16 +6,16 @@ import { BlueprintsRepository } from '../../src/blueprints/blueprints.repository
 import { makePlan } from '../../src/blueprints/plan.js';
 import type { Plan } from '../../src/blueprints/plan.types.js';
 import { Secrets } from '../../src/blueprints/secrets.js';
-import { StateRepository } from '../../src/blueprints/current-state.repository.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { CurrentStateRepository } from '../../src/blueprints/current-state.repository.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
-let house: House;
+let app: TestApp;
 let blueprints: BlueprintsService;
 beforeAll(async () => {
-  house = await openHouse();
-  blueprints = house.get(BlueprintsService);
+  app = await openTestApp();
+  blueprints = app.get(BlueprintsService);
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 interface Site {
   siteId: number;
@@ -25,41 +25,41 @@ interface Site {
 let serial = 0;
 async function org(): Promise<string> {
   const orgId = `bp${serial++}`;
-  await house.makeOrg(orgId);
+  await app.makeOrg(orgId);
   return orgId;
 }
-const site = (orgId: string, name = 'edge') => house.root.expect<Site>('PUT', `/org/${orgId}/site`, { name, type: 'newt' });
-const suspend = (s: Site) => house.root.expect('POST', `/site/${s.siteId}`, { status: 'pending' });
-const approve = (s: Site) => house.root.expect('POST', `/site/${s.siteId}`, { status: 'approved' });
+const site = (orgId: string, name = 'edge') => app.root.expect<Site>('PUT', `/org/${orgId}/site`, { name, type: 'newt' });
+const suspend = (s: Site) => app.root.expect('POST', `/site/${s.siteId}`, { status: 'pending' });
+const approve = (s: Site) => app.root.expect('POST', `/site/${s.siteId}`, { status: 'approved' });
 const send = (orgId: string, s: Site, kind: SiteKind, document: object) => blueprints.applyFromSite(orgId, s.siteId, kind, JSON.stringify(document));
 const apply = (orgId: string, text: string, query = '') =>
-  house.root.put<{ changes: { action: string; type: string; key: string; fields: string[] }[] } | null>(`/org/${orgId}/blueprint${query}`, { blueprint: Buffer.from(text).toString('base64') });
+  app.root.put<{ changes: { action: string; type: string; key: string; fields: string[] }[] } | null>(`/org/${orgId}/blueprint${query}`, { blueprint: Buffer.from(text).toString('base64') });
 /** What applying the document would do. */
 async function planOf(orgId: string, s: Site, kind: SiteKind, document: object): Promise<Plan> {
   const parsed = parse(JSON.stringify(document));
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
-  const hashes = await house.get(Secrets).hash(orgId, parsed.model);
-  return house.db.tx(async (tx) => {
-    const site = await house.get(BlueprintsRepository).lockSite(tx, orgId, s.siteId);
-    const applicant = { orgId, kind, site, sourceId: await house.get(BlueprintsRepository).sourceOf(tx, s.siteId, kind) };
-    return makePlan(parsed.model, applicant, await house.get(StateRepository).load(tx, applicant, parsed.model), hashes);
+  const hashes = await app.get(Secrets).hash(orgId, parsed.model);
+  return app.db.tx(async (tx) => {
+    const site = await app.get(BlueprintsRepository).lockSite(tx, orgId, s.siteId);
+    const applicant = { orgId, kind, site, sourceId: await app.get(BlueprintsRepository).sourceOf(tx, s.siteId, kind) };
+    return makePlan(parsed.model, applicant, await app.get(CurrentStateRepository).load(tx, applicant, parsed.model), hashes);
   });
 }
 const rows = (orgId: string) =>
-  house.sql<{ key: string; name: string; enabled: boolean; full: string | null; staged: number | null; targets: string | null }>(
+  app.sql<{ key: string; name: string; enabled: boolean; full: string | null; staged: number | null; targets: string | null }>(
     `SELECT nice_id AS key, name, enabled, full_domain AS full, staged_by AS staged,
        (SELECT string_agg(t.site_id || '@' || t.ip || ':' || t.port, ' ' ORDER BY t.target_id) FROM target t WHERE t.resource_id = r.resource_id) AS targets
      FROM resource r WHERE org_id = $1 ORDER BY nice_id`,
     [orgId],
   );
 const privates = (orgId: string) =>
-  house.sql<{ key: string; alias: string | null; address: string | null; sites: number[] }>(
+  app.sql<{ key: string; alias: string | null; address: string | null; sites: number[] }>(
     `SELECT nice_id AS key, alias, host(alias_address) AS address, ARRAY(SELECT site_id FROM site_resource_site m WHERE m.site_resource_id = r.site_resource_id ORDER BY 1) AS sites
      FROM site_resource r WHERE org_id = $1 ORDER BY nice_id`,
     [orgId],
   );
 const history = async (orgId: string) =>
-  (await house.root.expect<{ blueprints: { source: string; succeeded: boolean }[] }>('GET', `/org/${orgId}/blueprints`)).blueprints.map((b) => `${b.source} ${b.succeeded}`);
+  (await app.root.expect<{ blueprints: { source: string; succeeded: boolean }[] }>('GET', `/org/${orgId}/blueprints`)).blueprints.map((b) => `${b.source} ${b.succeeded}`);
 
 const web = (more: object = {}, key = 'web') => ({ 'public-resources': { [key]: { name: 'Web', protocol: 'http', 'full-domain': `${key}.localhost`, targets: [{ method: 'http', hostname: '127.0.0.1', port: 8080 }], ...more } } });
 const domainOf = (orgId: string, key: string) => `${key}-${orgId}.localhost`;
@@ -82,10 +82,10 @@ describe('the operator applies a blueprint', () => {
     expect(reply.body).toEqual({ data: null, success: true, error: false, message: 'Blueprint applied successfully', status: 201 });
     expect(await rows(orgId)).toEqual([{ key: 'web', name: 'Web', enabled: true, full: domainOf(orgId, 'web'), staged: null, targets: `${s.siteId}@10.0.0.1:80` }]);
     expect(await privates(orgId)).toEqual([{ key: 'db', alias: 'db.internal', address: '100.96.128.8', sites: [s.siteId] }]);
-    const [grants] = await house.sql<{ n: number }>(`SELECT count(*) AS n FROM resource_role JOIN role USING (role_id) WHERE org_id = $1 AND name = 'Ops'`, [orgId]);
+    const [grants] = await app.sql<{ n: number }>(`SELECT count(*) AS n FROM resource_role JOIN role USING (role_id) WHERE org_id = $1 AND name = 'Ops'`, [orgId]);
     expect(grants!.n).toBe(1);
-    const [record] = await house.root.expect<{ blueprints: { blueprintId: number }[] }>('GET', `/org/${orgId}/blueprints`).then((l) => l.blueprints);
-    const { contents } = await house.root.expect<{ contents: string }>('GET', `/org/${orgId}/blueprint/${record!.blueprintId}`);
+    const [record] = await app.root.expect<{ blueprints: { blueprintId: number }[] }>('GET', `/org/${orgId}/blueprints`).then((l) => l.blueprints);
+    const { contents } = await app.root.expect<{ contents: string }>('GET', `/org/${orgId}/blueprint/${record!.blueprintId}`);
     expect(contents).toContain('full-domain');
     expect(contents).not.toContain('hunter22');
   });
@@ -95,12 +95,12 @@ describe('the operator applies a blueprint', () => {
     const s = await site(orgId);
     const yaml = (more = '') => `public-resources:\n  web:\n    name: Web\n    protocol: http\n    full-domain: ${domainOf(orgId, 'web')}\n${more}    targets:\n      - site: ${s.niceId}\n        method: http\n        hostname: localhost\n        port: 80\n    auth:\n      pincode: 123456\n`;
     const put = (text: string) =>
-      fetch(`${house.root.url}/v1/org/${orgId}/blueprint`, { method: 'PUT', body: text, headers: { authorization: `Bearer ${house.root.authorization}`, 'content-type': 'application/yaml' } });
+      fetch(`${app.root.url}/v1/org/${orgId}/blueprint`, { method: 'PUT', body: text, headers: { authorization: `Bearer ${app.root.authorization}`, 'content-type': 'application/yaml' } });
     const wrong = await put(yaml('    enabld: true\n'));
     expect(wrong.status).toBe(400);
     expect(((await wrong.json()) as { message: string }).message).toMatch(/did you mean "?enabled.*line 6/);
     expect((await put(yaml())).status).toBe(201);
-    const version = async () => (await house.sql<{ version: number }>('SELECT version FROM resource WHERE org_id = $1', [orgId]))[0]!.version;
+    const version = async () => (await app.sql<{ version: number }>('SELECT version FROM resource WHERE org_id = $1', [orgId]))[0]!.version;
     const before = await version();
     expect((await put(yaml())).status).toBe(201);
     expect(await version()).toBe(before);
@@ -121,7 +121,7 @@ describe('the operator applies a blueprint', () => {
   it('takes nothing that is not UTF-8, and says how large a document and a body may be', async () => {
     const orgId = await org();
     const put = async (body: Uint8Array | string, type = 'application/yaml', path = `/v1/org/${orgId}/blueprint`) => {
-      const reply = await fetch(`${house.root.url}${path}`, { method: 'PUT', body, headers: { authorization: `Bearer ${house.root.authorization}`, 'content-type': type } });
+      const reply = await fetch(`${app.root.url}${path}`, { method: 'PUT', body, headers: { authorization: `Bearer ${app.root.authorization}`, 'content-type': type } });
       return [reply.status, ((await reply.json()) as { message: string }).message] as const;
     };
     const latin = Buffer.from('public-resources:\n  raw: {name: caf\xe9, mode: tcp, proxy-port: 4000}\n', 'latin1');
@@ -138,7 +138,7 @@ describe('the operator applies a blueprint', () => {
   it('makes a raw resource without ssl, as the API does', async () => {
     const orgId = await org();
     expect((await apply(orgId, JSON.stringify({ 'public-resources': { raw: { name: 'Raw', mode: 'tcp', 'proxy-port': 4000 } } }))).status).toBe(201);
-    expect(await house.sql('SELECT ssl FROM resource WHERE org_id = $1', [orgId])).toEqual([{ ssl: false }]);
+    expect(await app.sql('SELECT ssl FROM resource WHERE org_id = $1', [orgId])).toEqual([{ ssl: false }]);
   });
 
   it('names pass from one resource of a document to another, in a circle too', async () => {
@@ -198,7 +198,7 @@ describe('the operator applies a blueprint', () => {
   });
 
   it.each(['{}', '{"blueprint":""}', '{"blueprint":5}', '{"blueprint":"###"}', '{"blueprint":"e30=","x":1}'])('refuses the body %s', async (body) => {
-    const reply = await house.root.put<never>(`/org/${await org()}/blueprint`, body);
+    const reply = await app.root.put<never>(`/org/${await org()}/blueprint`, body);
     expect(reply.status).toBe(400);
   });
 });
@@ -209,12 +209,12 @@ describe('a file stays the truth', () => {
     const s = await site(orgId);
     const both = { 'public-resources': { ...web({ 'full-domain': domainOf(orgId, 'a') }, 'a')['public-resources'], ...web({ 'full-domain': domainOf(orgId, 'b') }, 'b')['public-resources'] } };
     expect(await send(orgId, s, 'file', both)).toMatchObject({ ok: true });
-    await house.root.expect('PUT', `/org/${orgId}/resource`, { name: 'Mine', http: false, protocol: 'tcp', proxyPort: 4000 });
-    const a = (await house.sql<{ id: number }>(`SELECT resource_id AS id FROM resource WHERE org_id = $1 AND nice_id = 'a'`, [orgId]))[0]!.id;
-    await house.root.expect('POST', `/resource/${a}`, { name: 'Changed by hand' });
-    const [drift] = await house.sql<{ drift: unknown }>('SELECT drift FROM resource_drift WHERE resource_id = $1', [a]);
+    await app.root.expect('PUT', `/org/${orgId}/resource`, { name: 'Mine', http: false, protocol: 'tcp', proxyPort: 4000 });
+    const a = (await app.sql<{ id: number }>(`SELECT resource_id AS id FROM resource WHERE org_id = $1 AND nice_id = 'a'`, [orgId]))[0]!.id;
+    await app.root.expect('POST', `/resource/${a}`, { name: 'Changed by hand' });
+    const [drift] = await app.sql<{ drift: unknown }>('SELECT drift FROM resource_drift WHERE resource_id = $1', [a]);
     expect(drift!.drift).toEqual([{ field: 'name', file: 'Web', current: 'Changed by hand' }]);
-    expect(await house.root.expect('GET', `/resource/${a}`)).toMatchObject({ drift: [{ field: 'name', file: 'Web', current: 'Changed by hand' }] });
+    expect(await app.root.expect('GET', `/resource/${a}`)).toMatchObject({ drift: [{ field: 'name', file: 'Web', current: 'Changed by hand' }] });
     const onlyA = web({ 'full-domain': domainOf(orgId, 'a'), targets: [{ method: 'http', hostname: '127.0.0.1', port: 9090 }] }, 'a');
     expect(await send(orgId, s, 'file', onlyA)).toMatchObject({ ok: true });
     expect((await rows(orgId)).map((r) => [r.name, r.targets])).toEqual(expect.arrayContaining([['Web', `${s.siteId}@127.0.0.1:9090`], ['Mine', null]]));
@@ -300,15 +300,15 @@ describe('private resources', () => {
     drift: { field: string }[];
   }
   const read = async (orgId: string, key = 'db') => {
-    const [row] = await house.sql<{ id: number; version: number }>('SELECT site_resource_id AS id, version FROM site_resource WHERE org_id = $1 AND nice_id = $2', [orgId, key]);
-    return { ...(await house.root.expect<Read>('GET', `/site-resource/${row!.id}`)), version: row!.version };
+    const [row] = await app.sql<{ id: number; version: number }>('SELECT site_resource_id AS id, version FROM site_resource WHERE org_id = $1 AND nice_id = $2', [orgId, key]);
+    return { ...(await app.root.expect<Read>('GET', `/site-resource/${row!.id}`)), version: row!.version };
   };
 
   it('get the lowest free alias addresses when the end of the utility subnet is reached, and none as ranges', async () => {
     const orgId = await org();
     const s = await site(orgId);
     expect(await send(orgId, s, 'file', document(db({}, 'top')))).toMatchObject({ ok: true });
-    await house.sql(`UPDATE site_resource SET alias_address = '100.96.143.255' WHERE org_id = $1`, [orgId]);
+    await app.sql(`UPDATE site_resource SET alias_address = '100.96.143.255' WHERE org_id = $1`, [orgId]);
     expect(await send(orgId, s, 'file', document(db({}, 'top'), db({}, 'a'), db({}, 'b'), db({ mode: 'cidr', destination: '10.0.0.0/24' }, 'c')))).toMatchObject({ ok: true });
     expect((await privates(orgId)).map((p) => [p.key, p.address])).toEqual([['a', '100.96.128.8'], ['b', '100.96.128.9'], ['c', null], ['top', '100.96.143.255']]);
     expect(await send(orgId, s, 'file', document(db({ mode: 'cidr', destination: '10.0.0.0/24' }, 'top'), db({}, 'a'), db({}, 'b'), db({}, 'c')))).toMatchObject({ ok: true });
@@ -345,7 +345,7 @@ describe('private resources', () => {
     const file = document(db({ 'tcp-ports': '22', 'disable-icmp': true }));
     await send(orgId, s, 'file', file);
     const { siteResourceId } = await read(orgId);
-    await house.root.expect('POST', `/site-resource/${siteResourceId}`, { tcpPortRangeString: '80', disableIcmp: false });
+    await app.root.expect('POST', `/site-resource/${siteResourceId}`, { tcpPortRangeString: '80', disableIcmp: false });
     const drift = [{ field: 'disableIcmp', file: true, current: false }, { field: 'tcpPortRangeString', file: '22', current: '80' }];
     const byField = (a: { field: string }, b: { field: string }) => (a.field < b.field ? -1 : 1);
     expect((await read(orgId)).drift.sort(byField)).toEqual(drift);
@@ -384,7 +384,7 @@ describe('private resources', () => {
     const s = await site(orgId);
     await send(orgId, s, 'file', document(db()));
     const { siteResourceId } = await read(orgId);
-    await house.root.expect('POST', `/site-resource/${siteResourceId}`, { name: 'Store' });
+    await app.root.expect('POST', `/site-resource/${siteResourceId}`, { name: 'Store' });
     expect((await read(orgId)).drift).toHaveLength(1);
     await send(orgId, s, 'file', document(db({ name: 'Store' })));
     expect((await read(orgId)).drift).toEqual([]);
@@ -393,7 +393,7 @@ describe('private resources', () => {
 });
 
 describe('an export', () => {
-  const contents = async (s: Site) => (await house.root.expect<{ contents: string }>('GET', `/site/${s.siteId}/blueprint`)).contents;
+  const contents = async (s: Site) => (await app.root.expect<{ contents: string }>('GET', `/site/${s.siteId}/blueprint`)).contents;
 
   it('is what the site owns now, with templates for its secrets, and nothing of others', async () => {
     const orgId = await org();
@@ -402,7 +402,7 @@ describe('an export', () => {
     await apply(orgId, JSON.stringify(web({ 'full-domain': domainOf(orgId, 'mine'), targets: [] }, 'mine')));
     const file = web({ 'full-domain': domainOf(orgId, '7-up'), auth: { password: 'hunter22', pincode: '012345' } }, '7-up');
     await send(orgId, s, 'file', file);
-    await house.sql(`UPDATE resource SET name = 'Edited' WHERE org_id = $1 AND nice_id = '7-up'`, [orgId]);
+    await app.sql(`UPDATE resource SET name = 'Edited' WHERE org_id = $1 AND nice_id = '7-up'`, [orgId]);
     const parsed = parse(await contents(s), { templates: environmentTemplates({ _7_UP_PASSWORD: 'hunter22', _7_UP_PINCODE: '012345' }) });
     expect(parsed.model).toMatchObject({ publicResources: [{ key: '7-up', name: 'Edited', targets: [{ hostname: '127.0.0.1', port: 8080 }], auth: { password: 'hunter22', pincode: '012345' } }] });
     expect(parsed.model!.publicResources).toHaveLength(1);
@@ -420,7 +420,7 @@ describe('an export', () => {
 
 describe('access in a file', () => {
   const grants = async (orgId: string) =>
-    (await house.sql<{ roles: string[]; emails: string[] }>(
+    (await app.sql<{ roles: string[]; emails: string[] }>(
       `SELECT ARRAY(SELECT name FROM resource_role JOIN role USING (role_id) WHERE resource_id = r.resource_id ORDER BY 1) AS roles,
          ARRAY(SELECT email FROM resource_whitelist WHERE resource_id = r.resource_id ORDER BY 1) AS emails FROM resource r WHERE org_id = $1`,
       [orgId],
@@ -433,9 +433,9 @@ describe('access in a file', () => {
     const s = await site(orgId);
     if (waiting) await suspend(s);
     await send(orgId, s, 'file', file(orgId, { auth }));
-    const [member] = await house.sql<{ id: number }>(`SELECT role_id AS id FROM role WHERE org_id = $1 AND name = 'Member'`, [orgId]);
-    const [row] = await house.sql<{ id: number }>('SELECT resource_id AS id FROM resource WHERE org_id = $1', [orgId]);
-    await house.root.expect('POST', `/resource/${row!.id}/roles/add`, { roleId: member!.id });
+    const [member] = await app.sql<{ id: number }>(`SELECT role_id AS id FROM role WHERE org_id = $1 AND name = 'Member'`, [orgId]);
+    const [row] = await app.sql<{ id: number }>('SELECT resource_id AS id FROM resource WHERE org_id = $1', [orgId]);
+    await app.root.expect('POST', `/resource/${row!.id}/roles/add`, { roleId: member!.id });
     expect(await send(orgId, s, 'file', file(orgId))).toMatchObject({ ok: true });
     expect(await grants(orgId)).toEqual({ roles: ['Member'], emails: [] });
     expect(await planOf(orgId, s, 'file', file(orgId))).toMatchObject({ changes: [], drift: [], redeclares: false });
@@ -468,8 +468,8 @@ describe('drift', () => {
   const person = (orgId: string) => `ops@${orgId}.example`;
   /** A person of the organization, and two of its roles. */
   const people = async (orgId: string) => {
-    await house.sql(`INSERT INTO "user" (user_id, username, email, password_hash) VALUES ($1, $1, $1, 'x')`, [person(orgId)]);
-    await house.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [orgId, person(orgId)]);
+    await app.sql(`INSERT INTO "user" (user_id, username, email, password_hash) VALUES ($1, $1, $1, 'x')`, [person(orgId)]);
+    await app.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [orgId, person(orgId)]);
   };
   const all = (orgId: string) => ({
     'public-resources': {
@@ -485,27 +485,27 @@ describe('drift', () => {
     file: unknown;
     current: unknown;
   }
-  const driftOf = async (path: string) => (await house.root.expect<{ drift: Drift[] }>('GET', path)).drift;
+  const driftOf = async (path: string) => (await app.root.expect<{ drift: Drift[] }>('GET', path)).drift;
   const ids = async (orgId: string) =>
-    (await house.sql<{ web: number; db: number; targets: number[]; rule: number }>(
+    (await app.sql<{ web: number; db: number; targets: number[]; rule: number }>(
       `SELECT r.resource_id AS web, p.site_resource_id AS db, ARRAY(SELECT target_id::int FROM target t WHERE t.resource_id = r.resource_id ORDER BY 1) AS targets, u.rule_id AS rule
        FROM resource r JOIN site_resource p USING (org_id) JOIN resource_rule u USING (resource_id) WHERE r.org_id = $1`,
       [orgId],
     ))[0]!;
   const edits = async (orgId: string, { siteId }: Site) => {
     const { web: r, db, targets, rule } = await ids(orgId);
-    const { olmId, olmSecret, subnet } = await house.root.expect<{ olmId: string; olmSecret: string; subnet: string }>('GET', `/org/${orgId}/pick-client-defaults`);
-    const client = await house.root.expect<{ clientId: number }>('PUT', `/org/${orgId}/client`, { name: 'M', type: 'olm', olmId, secret: olmSecret, subnet });
-    await house.root.expect('POST', `/resource/${r}/rule/${rule}`, { action: 'ACCEPT', priority: 1 });
-    await house.root.expect('POST', `/target/${targets[0]}`, { siteId, ip: '127.0.0.1', method: 'http', port: 9999 });
-    await house.root.expect('DELETE', `/target/${targets[1]}`);
-    await house.root.expect('POST', `/resource/${r}/roles`, { roleIds: [] });
-    await house.root.expect('POST', `/resource/${r}/users`, { userIds: [] });
-    await house.root.expect('POST', `/resource/${r}/whitelist`, { emails: ['c@d.org'] });
-    await house.root.expect('POST', `/resource/${r}/password`, { password: 'another1' });
-    await house.root.expect('POST', `/site-resource/${db}/roles`, { roleIds: [] });
-    await house.root.expect('POST', `/site-resource/${db}/users`, { userIds: [] });
-    await house.root.expect('POST', `/site-resource/${db}/clients`, { clientIds: [client.clientId] });
+    const { olmId, olmSecret, subnet } = await app.root.expect<{ olmId: string; olmSecret: string; subnet: string }>('GET', `/org/${orgId}/pick-client-defaults`);
+    const client = await app.root.expect<{ clientId: number }>('PUT', `/org/${orgId}/client`, { name: 'M', type: 'olm', olmId, secret: olmSecret, subnet });
+    await app.root.expect('POST', `/resource/${r}/rule/${rule}`, { action: 'ACCEPT', priority: 1 });
+    await app.root.expect('POST', `/target/${targets[0]}`, { siteId, ip: '127.0.0.1', method: 'http', port: 9999 });
+    await app.root.expect('DELETE', `/target/${targets[1]}`);
+    await app.root.expect('POST', `/resource/${r}/roles`, { roleIds: [] });
+    await app.root.expect('POST', `/resource/${r}/users`, { userIds: [] });
+    await app.root.expect('POST', `/resource/${r}/whitelist`, { emails: ['c@d.org'] });
+    await app.root.expect('POST', `/resource/${r}/password`, { password: 'another1' });
+    await app.root.expect('POST', `/site-resource/${db}/roles`, { roleIds: [] });
+    await app.root.expect('POST', `/site-resource/${db}/users`, { userIds: [] });
+    await app.root.expect('POST', `/site-resource/${db}/clients`, { clientIds: [client.clientId] });
     return { r, db };
   };
 
@@ -546,9 +546,9 @@ describe('drift', () => {
     const s = await site(orgId);
     await suspend(s);
     await send(orgId, s, 'file', web({ 'full-domain': domainOf(orgId, 'web') }));
-    const [{ id }] = (await house.sql<{ id: number }>('SELECT resource_id AS id FROM resource WHERE org_id = $1', [orgId])) as [{ id: number }];
+    const [{ id }] = (await app.sql<{ id: number }>('SELECT resource_id AS id FROM resource WHERE org_id = $1', [orgId])) as [{ id: number }];
     expect(await driftOf(`/resource/${id}`)).toEqual([]);
-    await house.root.expect('POST', `/resource/${id}`, { name: 'By hand' });
+    await app.root.expect('POST', `/resource/${id}`, { name: 'By hand' });
     expect(await driftOf(`/resource/${id}`)).toEqual([{ field: 'name', file: 'Web', current: 'By hand' }]);
     await approve(s);
     await suspend(s);
@@ -560,13 +560,13 @@ describe('drift', () => {
     const [one, two] = [await site(orgId, 'one'), await site(orgId, 'two')];
     const document = { ...web({ 'full-domain': domainOf(orgId, 'web') }), 'private-resources': { db: { name: 'DB', mode: 'host', destination: '10.0.0.9' } } };
     for (const s of [one, two]) expect(await send(orgId, s, 'file', document)).toMatchObject({ ok: true });
-    const [row] = await house.sql<{ web: number; db: number; target: number }>(
+    const [row] = await app.sql<{ web: number; db: number; target: number }>(
       'SELECT resource_id AS web, site_resource_id AS db, max(target_id) AS target FROM resource JOIN site_resource USING (org_id) JOIN target USING (resource_id) WHERE resource.org_id = $1 GROUP BY 1, 2', [orgId],
     );
     expect([await driftOf(`/resource/${row!.web}`), await driftOf(`/site-resource/${row!.db}`)]).toEqual([[], []]);
-    await house.root.expect('POST', `/target/${row!.target}`, { siteId: two.siteId, ip: '127.0.0.1', port: 8080, priority: 7 });
-    await house.root.expect('POST', `/resource/${row!.web}`, { name: 'By hand' });
-    await house.root.expect('POST', `/site-resource/${row!.db}`, { siteIds: [one.siteId] });
+    await app.root.expect('POST', `/target/${row!.target}`, { siteId: two.siteId, ip: '127.0.0.1', port: 8080, priority: 7 });
+    await app.root.expect('POST', `/resource/${row!.web}`, { name: 'By hand' });
+    await app.root.expect('POST', `/site-resource/${row!.db}`, { siteIds: [one.siteId] });
     expect((await driftOf(`/resource/${row!.web}`)).map((d) => d.field).sort()).toEqual(['name', 'targets']);
     expect(await driftOf(`/site-resource/${row!.db}`)).toEqual([{ field: 'siteIds', file: [two.siteId], current: [one.siteId] }]);
     const named = web({ 'full-domain': domainOf(orgId, 'web'), targets: [] });
@@ -582,9 +582,9 @@ describe('drift', () => {
     const target = (value: string) => ({ method: 'http', hostname: '127.0.0.1', port: 8080, healthcheck: { hostname: '127.0.0.1', port: 8080, headers: headers(value) } });
     const document = (value: string) => web({ 'full-domain': domainOf(orgId, 'web'), headers: headers(value), targets: [target(value)] });
     await send(orgId, s, 'file', document('sesame1'));
-    await house.sql(`UPDATE resource SET headers = replace(headers::text, 'sesame1', 'sesame2')::jsonb WHERE org_id = $1`, [orgId]);
-    await house.sql(`UPDATE target SET hc_headers = replace(hc_headers::text, 'sesame1', 'sesame2')::jsonb WHERE org_id = $1`, [orgId]);
-    const [row] = await house.sql<{ id: number }>('SELECT resource_id AS id FROM resource WHERE org_id = $1', [orgId]);
+    await app.sql(`UPDATE resource SET headers = replace(headers::text, 'sesame1', 'sesame2')::jsonb WHERE org_id = $1`, [orgId]);
+    await app.sql(`UPDATE target SET hc_headers = replace(hc_headers::text, 'sesame1', 'sesame2')::jsonb WHERE org_id = $1`, [orgId]);
+    const [row] = await app.sql<{ id: number }>('SELECT resource_id AS id FROM resource WHERE org_id = $1', [orgId]);
     const { drift } = await planOf(orgId, s, 'file', document('sesame1'));
     for (const seen of [await driftOf(`/resource/${row!.id}`), drift]) {
       expect(seen.map((d) => d.field).sort()).toEqual(['headers', 'targets']);
@@ -599,8 +599,8 @@ describe('drift', () => {
     const s = await site(orgId);
     const rules = (value: string) => web({ 'full-domain': domainOf(orgId, 'web'), rules: [{ action: 'deny', match: 'cidr', value: '10.0.0.0/8', enabled: value === 'on' }] });
     await send(orgId, s, 'file', rules('on'));
-    const [row] = await house.sql<{ r: number; rule: number }>('SELECT resource_id AS r, rule_id AS rule FROM resource JOIN resource_rule USING (resource_id) WHERE resource.org_id = $1', [orgId]);
-    await house.root.expect('POST', `/resource/${row!.r}/rule/${row!.rule}`, { enabled: false, priority: 1 });
+    const [row] = await app.sql<{ r: number; rule: number }>('SELECT resource_id AS r, rule_id AS rule FROM resource JOIN resource_rule USING (resource_id) WHERE resource.org_id = $1', [orgId]);
+    await app.root.expect('POST', `/resource/${row!.r}/rule/${row!.rule}`, { enabled: false, priority: 1 });
     expect((await driftOf(`/resource/${row!.r}`)).map((d) => d.field)).toEqual(['rules']);
     expect(await send(orgId, s, 'file', rules('off'))).toMatchObject({ ok: true });
     expect(await driftOf(`/resource/${row!.r}`)).toEqual([]);
@@ -612,8 +612,8 @@ describe('drift', () => {
     await apply(orgId, JSON.stringify(web({ 'full-domain': domainOf(orgId, 'web'), targets: [], 'sites-may-add-targets': { sites: [s.niceId] } })));
     const adds = { 'public-resources': { web: { targets: [{ method: 'http', hostname: '127.0.0.1', port: 8080 }] } } };
     expect(await send(orgId, s, 'file', adds)).toMatchObject({ ok: true });
-    const [row] = await house.sql<{ r: number; target: number }>('SELECT resource_id AS r, target_id AS target FROM resource JOIN target USING (resource_id) WHERE resource.org_id = $1', [orgId]);
-    await house.root.expect('DELETE', `/target/${row!.target}`);
+    const [row] = await app.sql<{ r: number; target: number }>('SELECT resource_id AS r, target_id AS target FROM resource JOIN target USING (resource_id) WHERE resource.org_id = $1', [orgId]);
+    await app.root.expect('DELETE', `/target/${row!.target}`);
     expect(await driftOf(`/resource/${row!.r}`)).toMatchObject([{ field: 'targets', current: [] }]);
     expect(await send(orgId, s, 'file', {})).toMatchObject({ ok: true });
     expect(await driftOf(`/resource/${row!.r}`)).toEqual([]);
@@ -648,13 +648,13 @@ describe('a site that waits for approval', () => {
     const document = web({ 'full-domain': domainOf(orgId, 'web'), auth: { 'sso-enabled': true, 'sso-roles': ['Night'] } });
     expect(await send(orgId, s, 'file', document)).toMatchObject({ ok: true });
     expect(await rows(orgId)).toMatchObject([{ enabled: false, staged: s.siteId }]);
-    expect(await house.root.expect('GET', `/org/${orgId}/resources`)).toMatchObject({ resources: [], pagination: { total: 0 } });
-    expect(await house.sql(`SELECT 1 FROM role WHERE org_id = $1 AND name = 'Night'`, [orgId])).toEqual([]);
+    expect(await app.root.expect('GET', `/org/${orgId}/resources`)).toMatchObject({ resources: [], pagination: { total: 0 } });
+    expect(await app.sql(`SELECT 1 FROM role WHERE org_id = $1 AND name = 'Night'`, [orgId])).toEqual([]);
     expect(await send(orgId, s, 'file', document)).toMatchObject({ ok: true });
     await approve(s);
     expect(await rows(orgId)).toMatchObject([{ enabled: true, staged: null }]);
-    expect(await house.root.expect('GET', `/org/${orgId}/resources`)).toMatchObject({ pagination: { total: 1 } });
-    const granted = await house.sql<{ name: string }>('SELECT name FROM resource_role JOIN role USING (role_id) WHERE org_id = $1', [orgId]);
+    expect(await app.root.expect('GET', `/org/${orgId}/resources`)).toMatchObject({ pagination: { total: 1 } });
+    const granted = await app.sql<{ name: string }>('SELECT name FROM resource_role JOIN role USING (role_id) WHERE org_id = $1', [orgId]);
     expect(granted.map((g) => g.name)).toEqual(['Night']);
     expect(await send(orgId, s, 'file', document)).toMatchObject({ ok: true });
     expect(await history(orgId)).toEqual(['NEWT true']);
@@ -664,10 +664,10 @@ describe('a site that waits for approval', () => {
     const orgId = await org();
     const s = await site(orgId);
     // As claimed under a key whose sites wait.
-    await house.sql(`UPDATE site SET status = 'pending' WHERE site_id = $1`, [s.siteId]);
+    await app.sql(`UPDATE site SET status = 'pending' WHERE site_id = $1`, [s.siteId]);
     await send(orgId, s, 'bootstrap', web({ 'full-domain': domainOf(orgId, 'web') }));
     expect(await rows(orgId)).toHaveLength(1);
-    await house.root.expect('DELETE', `/site/${s.siteId}`);
+    await app.root.expect('DELETE', `/site/${s.siteId}`);
     expect(await rows(orgId)).toEqual([]);
   });
 
@@ -695,10 +695,10 @@ describe('what waits for approval blocks nothing that is in service', () => {
     expect(await send(orgId, s, kind, document)).toMatchObject({ ok: true });
     return s;
   };
-  const gaveWay = async (orgId: string, action: string) =>
-    (await house.sql<{ details: { gaveWay?: { niceId: string }[] } }>('SELECT details FROM audit WHERE org_id = $1 AND action = $2 ORDER BY 1', [orgId, action])).flatMap((row) => row.details.gaveWay?.map((g) => g.niceId) ?? []);
+  const evicted = async (orgId: string, action: string) =>
+    (await app.sql<{ details: { gaveWay?: { niceId: string }[] } }>('SELECT details FROM audit WHERE org_id = $1 AND action = $2 ORDER BY 1', [orgId, action])).flatMap((row) => row.details.gaveWay?.map((g) => g.niceId) ?? []);
   const staged = async (orgId: string) => (await rows(orgId)).flatMap((r) => (r.staged === null ? [] : [r.key]));
-  const localhost = async (orgId: string) => (await house.root.expect<{ domains: { domainId: string }[] }>('GET', `/org/${orgId}/domains`)).domains[0]!.domainId;
+  const localhost = async (orgId: string) => (await app.root.expect<{ domains: { domainId: string }[] }>('GET', `/org/${orgId}/domains`)).domains[0]!.domainId;
 
   it.each(['file', 'newt', 'bootstrap'] as const)('neither the document of an approved site (%s)', async (kind) => {
     const orgId = await org();
@@ -707,7 +707,7 @@ describe('what waits for approval blocks nothing that is in service', () => {
     expect(await send(orgId, s, kind, squat(orgId))).toMatchObject({ ok: true });
     expect((await rows(orgId)).map((r) => [r.key, r.staged, r.targets])).toEqual([['raw', null, null], ['web', null, `${s.siteId}@127.0.0.1:8080`], ['wild', null, null]]);
     expect((await privates(orgId)).map((p) => p.sites)).toEqual([[s.siteId]]);
-    expect((await gaveWay(orgId, 'blueprint.apply')).sort()).toEqual(['db', 'raw', 'web', 'wild']);
+    expect((await evicted(orgId, 'blueprint.apply')).sort()).toEqual(['db', 'raw', 'web', 'wild']);
     await approve(squatter);
     expect(await send(orgId, squatter, 'file', web({ name: 'Mine now', 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('belongs to the') }] });
   });
@@ -730,7 +730,7 @@ describe('what waits for approval blocks nothing that is in service', () => {
     expect(await apply(orgId, JSON.stringify(theirs))).toMatchObject({ status: 400, body: { fields: [{ path: 'public-resources.d.full-domain' }] } });
     expect((await privates(orgId)).map((p) => p.key)).toEqual(['e']);
     expect(await staged(other)).toEqual(['elsewhere']);
-    expect((await gaveWay(orgId, 'blueprint.apply')).sort()).toEqual(['db', 'raw', 'web', 'wild']);
+    expect((await evicted(orgId, 'blueprint.apply')).sort()).toEqual(['db', 'raw', 'web', 'wild']);
   });
 
   it('nor what the operator makes and changes', async () => {
@@ -738,25 +738,25 @@ describe('what waits for approval blocks nothing that is in service', () => {
     await waiting(orgId, squat(orgId));
     const domainId = await localhost(orgId);
     const s = await site(orgId, 'good');
-    const made = await house.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, { name: 'W', http: true, protocol: 'tcp', domainId, subdomain: `web-${orgId}` });
+    const made = await app.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, { name: 'W', http: true, protocol: 'tcp', domainId, subdomain: `web-${orgId}` });
     expect(await staged(orgId)).toEqual(['raw', 'wild']);
-    expect(await gaveWay(orgId, 'resource.create')).toEqual(['web']);
-    expect((await house.root.put(`/org/${orgId}/resource`, { name: 'W', http: true, protocol: 'tcp', domainId, subdomain: `web-${orgId}` })).status).toBe(409);
-    await house.root.expect('POST', `/resource/${made.resourceId}`, { subdomain: `x.wild-${orgId}` });
-    await house.root.expect('PUT', `/org/${orgId}/resource`, { name: 'R', http: false, protocol: 'tcp', proxyPort: 4000 });
+    expect(await evicted(orgId, 'resource.create')).toEqual(['web']);
+    expect((await app.root.put(`/org/${orgId}/resource`, { name: 'W', http: true, protocol: 'tcp', domainId, subdomain: `web-${orgId}` })).status).toBe(409);
+    await app.root.expect('POST', `/resource/${made.resourceId}`, { subdomain: `x.wild-${orgId}` });
+    await app.root.expect('PUT', `/org/${orgId}/resource`, { name: 'R', http: false, protocol: 'tcp', proxyPort: 4000 });
     expect(await staged(orgId)).toEqual([]);
-    expect(await gaveWay(orgId, 'resource.update')).toEqual(['wild']);
-    const privately = await house.root.expect<{ siteResourceId: number }>('PUT', `/org/${orgId}/site-resource`, { name: 'P', mode: 'host', destination: '10.0.0.1', siteIds: [s.siteId] });
-    await house.root.expect('POST', `/site-resource/${privately.siteResourceId}`, { niceId: 'db', alias: 'db.internal' });
+    expect(await evicted(orgId, 'resource.update')).toEqual(['wild']);
+    const privately = await app.root.expect<{ siteResourceId: number }>('PUT', `/org/${orgId}/site-resource`, { name: 'P', mode: 'host', destination: '10.0.0.1', siteIds: [s.siteId] });
+    await app.root.expect('POST', `/site-resource/${privately.siteResourceId}`, { niceId: 'db', alias: 'db.internal' });
     expect((await privates(orgId)).map((p) => [p.key, p.sites])).toEqual([['db', [s.siteId]]]);
-    expect(await gaveWay(orgId, 'site_resource.update')).toEqual(['db']);
+    expect(await evicted(orgId, 'site_resource.update')).toEqual(['db']);
   });
 
   it('and a private resource that the operator makes takes its name', async () => {
     const orgId = await org();
     await waiting(orgId, squat(orgId));
     const s = await site(orgId, 'good');
-    await house.root.expect('PUT', `/org/${orgId}/site-resource`, { name: 'P', niceId: 'db', mode: 'host', destination: '10.0.0.1', alias: 'db.internal', siteIds: [s.siteId] });
+    await app.root.expect('PUT', `/org/${orgId}/site-resource`, { name: 'P', niceId: 'db', mode: 'host', destination: '10.0.0.1', alias: 'db.internal', siteIds: [s.siteId] });
     expect((await privates(orgId)).map((p) => [p.key, p.sites])).toEqual([['db', [s.siteId]]]);
   });
 
@@ -766,9 +766,9 @@ describe('what waits for approval blocks nothing that is in service', () => {
     const second = await site(orgId, 'second');
     await suspend(second);
     expect(await send(orgId, second, 'file', web({ 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('waits for approval') }] });
-    const { resourceId } = await house.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, { name: 'W', http: true, protocol: 'tcp', domainId: await localhost(orgId), subdomain: `web-${orgId}` });
+    const { resourceId } = await app.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, { name: 'W', http: true, protocol: 'tcp', domainId: await localhost(orgId), subdomain: `web-${orgId}` });
     expect(await staged(orgId)).toEqual([]);
-    await house.root.expect('DELETE', `/resource/${resourceId}`);
+    await app.root.expect('DELETE', `/resource/${resourceId}`);
     await approve(first);
     expect(await send(orgId, first, 'bootstrap', web({ 'full-domain': domainOf(orgId, 'web') }))).toMatchObject({ ok: true });
     expect((await rows(orgId)).map((r) => r.key)).toEqual(['web']);
@@ -856,24 +856,24 @@ describe('two sites with one file', () => {
     for (const s of sites) expect(await send(orgId, s, 'file', shared(orgId))).toMatchObject({ ok: true });
     return sites;
   };
-  const idOf = async (orgId: string, table: 'resource' | 'site_resource') => (await house.sql<{ id: number }>(`SELECT ${table}_id AS id FROM ${table} WHERE org_id = $1`, [orgId]))[0]!.id;
+  const idOf = async (orgId: string, table: 'resource' | 'site_resource') => (await app.sql<{ id: number }>(`SELECT ${table}_id AS id FROM ${table} WHERE org_id = $1`, [orgId]))[0]!.id;
   const rolesOf = async (orgId: string, table: 'resource' | 'site_resource') =>
-    (await house.sql<{ name: string }>(`SELECT r.name FROM ${table}_role m JOIN role r USING (role_id) JOIN ${table} t USING (${table}_id) WHERE t.org_id = $1 ORDER BY 1`, [orgId])).map((r) => r.name);
-  const member = async (orgId: string) => (await house.root.expect<{ roles: { roleId: number; name: string }[] }>('GET', `/org/${orgId}/roles`)).roles.find((r) => r.name === 'Member')!.roleId;
+    (await app.sql<{ name: string }>(`SELECT r.name FROM ${table}_role m JOIN role r USING (role_id) JOIN ${table} t USING (${table}_id) WHERE t.org_id = $1 ORDER BY 1`, [orgId])).map((r) => r.name);
+  const member = async (orgId: string) => (await app.root.expect<{ roles: { roleId: number; name: string }[] }>('GET', `/org/${orgId}/roles`)).roles.find((r) => r.name === 'Member')!.roleId;
 
   it('set back what was changed by hand, whichever of them comes', async () => {
     const orgId = await org();
     const sites = await ofBoth(orgId);
     const [web, db] = [await idOf(orgId, 'resource'), await idOf(orgId, 'site_resource')];
     for (const s of sites) {
-      await house.root.expect('POST', `/resource/${web}`, { name: 'By hand' });
-      await house.root.expect('POST', `/resource/${web}/roles`, { roleIds: [await member(orgId)] });
-      await house.root.expect('POST', `/site-resource/${db}/roles`, { roleIds: [await member(orgId)] });
+      await app.root.expect('POST', `/resource/${web}`, { name: 'By hand' });
+      await app.root.expect('POST', `/resource/${web}/roles`, { roleIds: [await member(orgId)] });
+      await app.root.expect('POST', `/site-resource/${db}/roles`, { roleIds: [await member(orgId)] });
       expect(await send(orgId, s, 'file', shared(orgId))).toMatchObject({ ok: true });
       expect((await rows(orgId)).map((r) => r.name)).toEqual(['Web']);
       expect([await rolesOf(orgId, 'resource'), await rolesOf(orgId, 'site_resource')]).toEqual([['Ops'], ['Ops']]);
-      expect(await house.root.expect<{ drift: unknown[] }>('GET', `/resource/${web}`)).toMatchObject({ drift: [] });
-      expect(await house.root.expect<{ drift: unknown[] }>('GET', `/site-resource/${db}`)).toMatchObject({ drift: [] });
+      expect(await app.root.expect<{ drift: unknown[] }>('GET', `/resource/${web}`)).toMatchObject({ drift: [] });
+      expect(await app.root.expect<{ drift: unknown[] }>('GET', `/site-resource/${db}`)).toMatchObject({ drift: [] });
     }
   });
 
@@ -888,7 +888,7 @@ describe('two sites with one file', () => {
     expect(await send(orgId, one, 'file', changed)).toMatchObject({ ok: true });
     expect((await rows(orgId)).map((r) => r.name)).toEqual(['Web 2']);
     expect([await rolesOf(orgId, 'resource'), await rolesOf(orgId, 'site_resource')]).toEqual([['Night shift', 'Ops'], ['Night shift', 'Ops']]);
-    expect(await house.root.expect<{ drift: unknown[] }>('GET', `/resource/${await idOf(orgId, 'resource')}`)).toMatchObject({ drift: [] });
+    expect(await app.root.expect<{ drift: unknown[] }>('GET', `/resource/${await idOf(orgId, 'resource')}`)).toMatchObject({ drift: [] });
     // What was proposed and taken back is not agreed to.
     expect(await send(orgId, one, 'file', shared(orgId, { name: 'Web 3' }, ['Ops', 'Night shift']))).toMatchObject({ ok: false });
     expect(await send(orgId, one, 'file', changed)).toMatchObject({ ok: true });

@@ -1,24 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
 // What all kinds of objects that can be changed have in common.
-let house: House;
+let app: TestApp;
 let siteId: number;
 let domainId: string;
 let resourceId: number;
 beforeAll(async () => {
-  house = await openHouse();
-  await house.makeOrg('acme');
+  app = await openTestApp();
+  await app.makeOrg('acme');
   ({ siteId } = await make<{ siteId: number }>('/org/acme/site', { name: 'edge', type: 'newt' }));
-  domainId = (await house.root.expect<{ domains: { domainId: string }[] }>('GET', '/org/acme/domains')).domains[0]!.domainId;
+  domainId = (await app.root.expect<{ domains: { domainId: string }[] }>('GET', '/org/acme/domains')).domains[0]!.domainId;
   ({ resourceId } = await make<{ resourceId: number }>('/org/acme/resource', web()));
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 let serial = 0;
 const fresh = () => `n${++serial}`;
-const make = <T>(path: string, body: object) => house.root.expect<T>('PUT', path, body);
+const make = <T>(path: string, body: object) => app.root.expect<T>('PUT', path, body);
 const web = () => ({ name: 'Web', http: true, protocol: 'tcp', domainId, subdomain: fresh() });
 
 interface Deletable {
@@ -32,17 +32,17 @@ interface Deletable {
 const KINDS: Record<string, () => Promise<Deletable>> = {
   '/org/{orgId}': async () => {
     const orgId = fresh();
-    await house.makeOrg(orgId);
+    await app.makeOrg(orgId);
     return { path: `/org/${orgId}`, change: { body: { name: 'again' } } };
   },
   '/org/{orgId}/user/{userId}': async () => {
     const userId = fresh();
-    await house.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $2)', [userId, `${userId}@example.com`]);
-    await house.sql(`INSERT INTO membership (org_id, user_id) VALUES ('acme', $1)`, [userId]);
+    await app.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $2)', [userId, `${userId}@example.com`]);
+    await app.sql(`INSERT INTO membership (org_id, user_id) VALUES ('acme', $1)`, [userId]);
     return { path: `/org/acme/user/${userId}`, change: { body: { autoProvisioned: true } } };
   },
   '/role/{roleId}': async () => {
-    const { roles } = await house.root.expect<{ roles: { roleId: number; name: string }[] }>('GET', '/org/acme/roles');
+    const { roles } = await app.root.expect<{ roles: { roleId: number; name: string }[] }>('GET', '/org/acme/roles');
     const { roleId } = await make<{ roleId: number }>('/org/acme/role', { name: fresh() });
     return { path: `/role/${roleId}`, change: { body: { description: 'again' } }, body: { roleId: roles.find((role) => role.name === 'Member')!.roleId } };
   },
@@ -51,7 +51,7 @@ const KINDS: Record<string, () => Promise<Deletable>> = {
     return { path: `/site/${made.siteId}`, change: { body: { name: 'again' } } };
   },
   '/client/{clientId}': async () => {
-    const { olmId, olmSecret, subnet } = await house.root.expect<Record<string, string>>('GET', '/org/acme/pick-client-defaults');
+    const { olmId, olmSecret, subnet } = await app.root.expect<Record<string, string>>('GET', '/org/acme/pick-client-defaults');
     const { clientId } = await make<{ clientId: number }>('/org/acme/client', { name: 'laptop', olmId, secret: olmSecret, subnet, type: 'olm' });
     return { path: `/client/${clientId}`, change: { body: { name: 'again' } } };
   },
@@ -88,8 +88,8 @@ describe('DELETE with If-Match', () => {
 
   it.each(Object.keys(KINDS))('%s: 412 for a tag that is stale, and nothing is deleted; done under the one that is right', async (kind) => {
     const { path, change, body } = await KINDS[kind]!();
-    const update = () => house.root.send(change.method ?? 'POST', path, change.body);
-    const under = (tag: string) => house.root.as(house.root.authorization, { 'if-match': tag }).delete(path, body);
+    const update = () => app.root.send(change.method ?? 'POST', path, change.body);
+    const under = (tag: string) => app.root.as(app.root.authorization, { 'if-match': tag }).delete(path, body);
     const tag = (await update()).headers.get('etag')!;
     expect(tag).toMatch(/^"\d+"$/);
     const stale = `"${Number(tag.slice(1, -1)) - 1}"`;
@@ -106,7 +106,7 @@ describe('a change of nothing', () => {
 
   it.each(kinds)('%s: 400 in the one form', async (kind) => {
     const { path, change } = await KINDS[kind]!();
-    const reply = await house.root.send(change.method ?? 'POST', path, {});
+    const reply = await app.root.send(change.method ?? 'POST', path, {});
     expect(reply).toMatchObject({ status: 400, body: { code: 'validation', fields: [{ path: 'body', problem: 'at least one field is required' }] } });
   });
 });

@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
-let house: House;
+let app: TestApp;
 let siteId: number;
 let domainId: string;
 let resourceId: number;
 beforeAll(async () => {
-  house = await openHouse({ BASE_DOMAIN: 'gate.example.net' });
-  await house.makeOrg('acme');
-  const put = <T>(path: string, body: object) => house.root.expect<T>('PUT', `/org/acme/${path}`, body);
+  app = await openTestApp({ BASE_DOMAIN: 'gate.example.net' });
+  await app.makeOrg('acme');
+  const put = <T>(path: string, body: object) => app.root.expect<T>('PUT', `/org/acme/${path}`, body);
   ({ siteId } = await put<{ siteId: number }>('site', { name: 'S', type: 'newt' }));
-  const { domains } = await house.root.expect<{ domains: { domainId: string }[] }>('GET', '/org/acme/domains');
+  const { domains } = await app.root.expect<{ domains: { domainId: string }[] }>('GET', '/org/acme/domains');
   domainId = domains[0]!.domainId;
   ({ resourceId } = await put<{ resourceId: number }>('resource', { name: 'R', http: true, protocol: 'tcp', domainId, subdomain: 'r' }));
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 type Made = Record<string, string | number>;
 const CREATIONS: [name: string, path: () => string, body: () => object, read: (made: Made) => string][] = [
@@ -37,10 +37,10 @@ const CREATIONS: [name: string, path: () => string, body: () => object, read: (m
 ];
 
 it.each(CREATIONS)('the answer that makes a new %s says its version, and says it again', async (name, path, body, read) => {
-  const once = house.root.as(house.root.authorization, { 'idempotency-key': name.replace(' ', '-') });
+  const once = app.root.as(app.root.authorization, { 'idempotency-key': name.replace(' ', '-') });
   const made = await once.put<Made>(path(), body());
   expect(made.status).toBe(201);
-  const seen = await house.root.get(read(made.body.data));
+  const seen = await app.root.get(read(made.body.data));
   expect(made.headers.get('etag')).toMatch(/^"\d+"$/);
   expect(made.headers.get('etag')).toBe(seen.headers.get('etag'));
   const again = await once.put<Made>(path(), body());

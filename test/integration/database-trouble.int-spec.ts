@@ -1,28 +1,28 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newHardwareId, newNonce, newtToken, provision, register, type Reply, TestOrg } from '../support/api.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
-let house: House;
+let app: TestApp;
 let org: TestOrg;
 let key: string;
 
 beforeAll(async () => {
-  house = await openHouse();
-  org = await TestOrg.create(house.root);
+  app = await openTestApp();
+  org = await TestOrg.create(app.root);
   key = (await org.key()).siteProvisioningKey;
-  await house.sql(`CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trouble' USING ERRCODE = TG_ARGV[0]; END $$`);
+  await app.sql(`CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trouble' USING ERRCODE = TG_ARGV[0]; END $$`);
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 /** Every such change of the table fails with this SQLSTATE while `call` runs. */
 async function failing<T>(change: string, state: string, call: () => Promise<T>): Promise<T> {
   const table = change.split(' ').at(-1);
-  await house.sql(`CREATE TRIGGER trouble BEFORE ${change} FOR EACH ROW EXECUTE FUNCTION trouble('${state}')`);
+  await app.sql(`CREATE TRIGGER trouble BEFORE ${change} FOR EACH ROW EXECUTE FUNCTION trouble('${state}')`);
   try {
     return await call();
   } finally {
-    await house.sql(`DROP TRIGGER trouble ON ${table}`);
+    await app.sql(`DROP TRIGGER trouble ON ${table}`);
   }
 }
 
@@ -34,27 +34,27 @@ const machine = () => ({ hardwareId: newHardwareId(), claimNonce: newNonce() });
 
 /** What is asked, and the change in which it fails. */
 const calls: Record<string, [change: string, call: () => Promise<() => Promise<Reply<unknown>>>]> = {
-  'POST /provision': ['INSERT ON claim', async () => () => provision(house.root.url, { provision_key: key, hardware_id: newHardwareId() })],
-  'POST /auth/newt/register': ['INSERT ON site', async () => () => register(house.root.url, { provisioningKey: key, ...machine() })],
+  'POST /provision': ['INSERT ON claim', async () => () => provision(app.root.url, { provision_key: key, hardware_id: newHardwareId() })],
+  'POST /auth/newt/register': ['INSERT ON site', async () => () => register(app.root.url, { provisioningKey: key, ...machine() })],
   'POST /auth/newt/get-token': [
     'UPDATE ON site',
     async () => {
-      const { newtId, secret } = (await register(house.root.url, { provisioningKey: key, ...machine() })).body.data;
-      return () => newtToken(house.root.url, newtId, secret);
+      const { newtId, secret } = (await register(app.root.url, { provisioningKey: key, ...machine() })).body.data;
+      return () => newtToken(app.root.url, newtId, secret);
     },
   ],
   'PUT /org/{orgId}/blueprint': [
     'INSERT ON blueprint',
     async () => {
       const document = `public-resources: {web: {name: web, protocol: tcp, proxy-port: ${++port}}}`;
-      return () => house.root.put(org.path('blueprint'), { blueprint: Buffer.from(document).toString('base64') });
+      return () => app.root.put(org.path('blueprint'), { blueprint: Buffer.from(document).toString('base64') });
     },
   ],
   'DELETE /org/{orgId}': [
     'DELETE ON org',
     async () => {
-      const doomed = await TestOrg.create(house.root);
-      return () => house.root.delete(`/org/${doomed.orgId}`);
+      const doomed = await TestOrg.create(app.root);
+      return () => app.root.delete(`/org/${doomed.orgId}`);
     },
   ],
 };
@@ -79,15 +79,15 @@ describe('a claim whose organization changes under it', () => {
 
 it('a lock that somebody keeps is 503 for a claim and for the deletion of the organization', async () => {
   const { siteProvisioningKey, siteProvisioningKeyId } = await org.key();
-  const client = new pg.Client({ connectionString: house.database.url });
+  const client = new pg.Client({ connectionString: app.database.url });
   await client.connect();
   try {
     await client.query('BEGIN');
     await client.query('SELECT 1 FROM provisioning_key WHERE key_id = $1 FOR UPDATE', [siteProvisioningKeyId]);
     const replies = await Promise.all([
-      provision(house.root.url, { provision_key: siteProvisioningKey, hardware_id: newHardwareId() }),
-      register(house.root.url, { provisioningKey: siteProvisioningKey, ...machine() }),
-      house.root.delete(`/org/${org.orgId}`),
+      provision(app.root.url, { provision_key: siteProvisioningKey, hardware_id: newHardwareId() }),
+      register(app.root.url, { provisioningKey: siteProvisioningKey, ...machine() }),
+      app.root.delete(`/org/${org.orgId}`),
     ]);
     expect(replies.map((reply) => reply.status)).toEqual([503, 503, 503]);
     for (const reply of replies) expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(0);
@@ -95,5 +95,5 @@ it('a lock that somebody keeps is 503 for a claim and for the deletion of the or
   } finally {
     await client.end();
   }
-  expect((await provision(house.root.url, { provision_key: siteProvisioningKey, hardware_id: newHardwareId() })).status).toBe(201);
+  expect((await provision(app.root.url, { provision_key: siteProvisioningKey, hardware_id: newHardwareId() })).status).toBe(201);
 });

@@ -8,21 +8,21 @@ import { DomainsService } from '../../src/resources/domains/domains.service.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
 import { startDns, type TestDns } from '../support/dns.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 import { until } from '../support/server.js';
 
 const BASE = 'gate.example.net';
 const NS = `ns1.${BASE}`;
 let dns: TestDns;
-let house: House;
+let app: TestApp;
 beforeAll(async () => {
   dns = await startDns();
-  house = await openHouse({ BASE_DOMAIN: BASE, DNS_RESOLVERS: dns.address, DNS_NAMESERVERS: NS });
-  await house.makeOrg('a');
-  await house.makeOrg('b');
+  app = await openTestApp({ BASE_DOMAIN: BASE, DNS_RESOLVERS: dns.address, DNS_NAMESERVERS: NS });
+  await app.makeOrg('a');
+  await app.makeOrg('b');
 });
 afterAll(async () => {
-  await house?.close();
+  await app?.close();
   await dns.close();
 });
 
@@ -35,7 +35,7 @@ interface Domain {
 let serial = 0;
 /** A zone of its own for each test. */
 const zone = () => `zone${++serial}.example`;
-const claim = (orgId: string, baseDomain: string, type = 'wildcard') => house.root.put<Domain>(`/org/${orgId}/domain`, { type, baseDomain });
+const claim = (orgId: string, baseDomain: string, type = 'wildcard') => app.root.put<Domain>(`/org/${orgId}/domain`, { type, baseDomain });
 const made = async (orgId: string, baseDomain: string, type = 'wildcard') => {
   const reply = await claim(orgId, baseDomain, type);
   expect(reply.body).toMatchObject({ status: 201 });
@@ -46,23 +46,23 @@ const delegated = async (orgId: string, baseDomain: string) => {
   dns.records.set(`NS ${baseDomain}`, [NS]);
   return domainId;
 };
-const read = (orgId: string, domainId: string) => house.root.expect<Domain>('GET', `/org/${orgId}/domain/${domainId}`);
+const read = (orgId: string, domainId: string) => app.root.expect<Domain>('GET', `/org/${orgId}/domain/${domainId}`);
 /** Claims and proves by DNS. */
 async function prove(orgId: string, baseDomain: string): Promise<string> {
   const domainId = await delegated(orgId, baseDomain);
-  await house.get(DomainVerifier).checkDue();
+  await app.get(DomainVerifier).checkDue();
   expect(await read(orgId, domainId)).toMatchObject({ verified: true });
   return domainId;
 }
 const baseOf = async (orgId: string) =>
-  (await house.root.expect<{ domains: { domainId: string; configManaged: boolean }[] }>('GET', `/org/${orgId}/domains`)).domains.find((d) => d.configManaged)!.domainId;
+  (await app.root.expect<{ domains: { domainId: string; configManaged: boolean }[] }>('GET', `/org/${orgId}/domains`)).domains.find((d) => d.configManaged)!.domainId;
 const name = (orgId: string, domainId: string, subdomain: string | null) =>
-  house.root.put<{ resourceId: number; fullDomain: string }>(`/org/${orgId}/resource`, { name: 'R', http: true, protocol: 'tcp', domainId, ...(subdomain === null ? {} : { subdomain }) });
-const names = async (orgId: string) => (await house.sql<{ n: string }>('SELECT full_domain AS n FROM resource WHERE org_id = $1 AND full_domain IS NOT NULL ORDER BY 1', [orgId])).map((r) => r.n);
+  app.root.put<{ resourceId: number; fullDomain: string }>(`/org/${orgId}/resource`, { name: 'R', http: true, protocol: 'tcp', domainId, ...(subdomain === null ? {} : { subdomain }) });
+const names = async (orgId: string) => (await app.sql<{ n: string }>('SELECT full_domain AS n FROM resource WHERE org_id = $1 AND full_domain IS NOT NULL ORDER BY 1', [orgId])).map((r) => r.n);
 const document = (fullDomain: string, key: string) => ({ 'public-resources': { [key]: { name: 'Web', mode: 'http', 'full-domain': fullDomain } } });
-const apply = (orgId: string, doc: object) => house.root.put<null>(`/org/${orgId}/blueprint`, { blueprint: Buffer.from(JSON.stringify(doc)).toString('base64') });
-const send = (orgId: string, siteId: number, doc: object) => house.get(BlueprintsService).applyFromSite(orgId, siteId, 'file', JSON.stringify(doc));
-const site = async (orgId: string) => (await house.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt' })).siteId;
+const apply = (orgId: string, doc: object) => app.root.put<null>(`/org/${orgId}/blueprint`, { blueprint: Buffer.from(JSON.stringify(doc)).toString('base64') });
+const send = (orgId: string, siteId: number, doc: object) => app.get(BlueprintsService).applyFromSite(orgId, siteId, 'file', JSON.stringify(doc));
+const site = async (orgId: string) => (await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt' })).siteId;
 
 /** Claims that count although another organization holds the name, one above or one below; no proof stands behind them. */
 const CLASHES = `SELECT u.org_id, u.base_domain, o.org_id AS other, o.base_domain AS held FROM domain u JOIN domain o ON o.org_id <> u.org_id AND o.verified AND NOT o.config_managed
@@ -77,9 +77,9 @@ describe('a claim without a proof', () => {
     const wanted = place === '^' ? above : `${place}a.${above}`;
     expect(await claim('a', wanted)).toMatchObject({ status });
     // The database says it, not only the route.
-    await expect(house.sql(`INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('sneaky${serial}', 'a', $1, 'wildcard', true)`, [wanted])).rejects.toSatisfy((error) => sqlState(error) === '23514');
-    await house.sql(`INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('slowly${serial}', 'a', $1, 'wildcard', false)`, [wanted]);
-    await expect(house.sql(`UPDATE domain SET verified = true WHERE domain_id = 'slowly${serial}'`)).rejects.toSatisfy((error) => sqlState(error) === '23514');
+    await expect(app.sql(`INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('sneaky${serial}', 'a', $1, 'wildcard', true)`, [wanted])).rejects.toSatisfy((error) => sqlState(error) === '23514');
+    await app.sql(`INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('slowly${serial}', 'a', $1, 'wildcard', false)`, [wanted]);
+    await expect(app.sql(`UPDATE domain SET verified = true WHERE domain_id = 'slowly${serial}'`)).rejects.toSatisfy((error) => sqlState(error) === '23514');
     expect(await claim('b', wanted)).toMatchObject({ status: 201 });
     expect(await claim('a', `beside.${above}`)).toMatchObject({ status: place === '^' ? 400 : 201 });
   });
@@ -106,18 +106,18 @@ describe('a claim without a proof', () => {
   });
 
   it('of two organizations and a proof of a third at the same moment: never both, whoever is first', async () => {
-    await house.makeOrg('c');
-    const parts = [house.get(Db), house.get(Config), house.get(DomainsRepository), house.get(AuditService), house.get(EventsService)] as const;
-    const servers = [house.get(DomainVerifier), new DomainVerifier(...parts)];
+    await app.makeOrg('c');
+    const parts = [app.get(Db), app.get(Config), app.get(DomainsRepository), app.get(AuditService), app.get(EventsService)] as const;
+    const servers = [app.get(DomainVerifier), new DomainVerifier(...parts)];
     for (let round = 0; round < 20; round++) {
       const top = zone();
       const proof = await delegated('c', `p.q.${top}`);
       const claims = Promise.all([claim('a', top), claim('b', `q.${top}`), claim('a', `p.q.${top}`), claim('b', `d.p.q.${top}`)]);
       await Promise.all([claims, ...servers.map((server) => server.checkDue())]);
       expect(await read('c', proof)).toMatchObject({ verified: true });
-      expect(await house.sql(`SELECT FROM domain WHERE org_id <> 'c' AND verified AND base_domain LIKE '%' || $1`, [top])).toEqual([]);
+      expect(await app.sql(`SELECT FROM domain WHERE org_id <> 'c' AND verified AND base_domain LIKE '%' || $1`, [top])).toEqual([]);
     }
-    expect(await house.sql(CLASHES)).toEqual([]);
+    expect(await app.sql(CLASHES)).toEqual([]);
   });
 });
 
@@ -130,11 +130,11 @@ describe('a proof', () => {
     for (const subdomain of ['x', 'x.y', '*.y2', null]) expect(await name('a', upper, subdomain)).toMatchObject({ status: 201 });
     for (const subdomain of ['w', '*.w', null]) expect(await name('b', lower, subdomain)).toMatchObject({ status: 201 });
     const mine = await name('a', upper, 'to-move');
-    expect(await house.root.post(`/resource/${mine.body.data.resourceId}`, { subdomain: 'moved.b' })).toMatchObject({ status: 409 });
+    expect(await app.root.post(`/resource/${mine.body.data.resourceId}`, { subdomain: 'moved.b' })).toMatchObject({ status: 409 });
     expect(await apply('a', document(`k.b.${top}`, 'k'))).toMatchObject({ status: 400, body: { fields: [{ path: 'public-resources.k.full-domain', problem: expect.stringContaining('another organization') }] } });
     const privately = { name: 'P', mode: 'http', destination: '10.0.0.1', destinationPort: 80, scheme: 'http', domainId: upper, subdomain: 'p.b', siteIds: [await site('a')] };
-    expect(await house.root.put('/org/a/site-resource', privately)).toMatchObject({ status: 409 });
-    await expect(house.sql(`INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, full_domain) VALUES ('a', 'raw-sql', 'r', true, 'tcp', $1, $2)`, [upper, `z.b.${top}`])).rejects.toSatisfy((error) => sqlState(error) === '23514');
+    expect(await app.root.put('/org/a/site-resource', privately)).toMatchObject({ status: 409 });
+    await expect(app.sql(`INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, full_domain) VALUES ('a', 'raw-sql', 'r', true, 'tcp', $1, $2)`, [upper, `z.b.${top}`])).rejects.toSatisfy((error) => sqlState(error) === '23514');
     expect((await names('a')).filter((n) => n.includes(`b.${top}`))).toEqual([]);
   });
 
@@ -151,30 +151,30 @@ describe('a proof', () => {
     expect(await read('a', upper)).toMatchObject({ verified: false, failed: true, errorMessage: reason });
     // The feed holds back what is newer than the oldest transaction of the cluster, and other specs have transactions open.
     const events = await until(async () => {
-      const page = await house.root.expect<{ events: { data: { domainId: string } }[] }>('GET', '/org/a/events?type=domain.unverified');
+      const page = await app.root.expect<{ events: { data: { domainId: string } }[] }>('GET', '/org/a/events?type=domain.unverified');
       const told = page.events.filter((e) => e.data.domainId === upper);
       return told.length > 0 && told;
     });
     expect(events).toMatchObject([{ data: { domainId: upper, baseDomain: top, reason } }]);
-    expect(await house.sql(`SELECT org_id AS org, action FROM audit WHERE target_id = $1 ORDER BY audit_id`, [upper])).toEqual([{ org: 'a', action: 'domain.create' }, { org: 'a', action: 'domain.unverify' }]);
-    expect(await house.sql(`SELECT FROM event WHERE org_id = 'b' AND type = 'domain.unverified' AND data ->> 'domainId' = $1`, [upper])).toEqual([]);
+    expect(await app.sql(`SELECT org_id AS org, action FROM audit WHERE target_id = $1 ORDER BY audit_id`, [upper])).toEqual([{ org: 'a', action: 'domain.create' }, { org: 'a', action: 'domain.unverify' }]);
+    expect(await app.sql(`SELECT FROM event WHERE org_id = 'b' AND type = 'domain.unverified' AND data ->> 'domainId' = $1`, [upper])).toEqual([]);
 
-    expect(await house.root.expect('GET', `/resource/${resourceId}`)).toMatchObject({ fullDomain: `w.b.${top}`, domainId: upper });
-    expect(await house.root.post(`/resource/${resourceId}`, { domainId: upper, subdomain: 'w.b', ssl: false })).toMatchObject({ status: 200, body: { data: { fullDomain: `w.b.${top}` } } });
+    expect(await app.root.expect('GET', `/resource/${resourceId}`)).toMatchObject({ fullDomain: `w.b.${top}`, domainId: upper });
+    expect(await app.root.post(`/resource/${resourceId}`, { domainId: upper, subdomain: 'w.b', ssl: false })).toMatchObject({ status: 200, body: { data: { fullDomain: `w.b.${top}` } } });
     expect(await send('a', s, document(`file.b.${top}`, `file${serial}`))).toMatchObject({ ok: true });
     for (const subdomain of ['v.b', 'v']) {
       expect(await name('a', upper, subdomain)).toMatchObject({ status: 400, body: { fields: [{ path: 'domainId' }] } });
-      expect(await house.root.post(`/resource/${resourceId}`, { subdomain })).toMatchObject({ status: 400 });
+      expect(await app.root.post(`/resource/${resourceId}`, { subdomain })).toMatchObject({ status: 400 });
       expect(await send('a', s, document(`${subdomain}.${top}`, 'another'))).toMatchObject({ ok: false, problems: [{ path: 'public-resources.another.full-domain' }] });
     }
     // What is there is taken for the new holder too.
     expect(await name('b', lower, 'w')).toMatchObject({ status: 409 });
     expect(await name('b', lower, 'v')).toMatchObject({ status: 201 });
 
-    expect(await house.root.post(`/org/a/domain/${upper}/restart`)).toMatchObject({ status: 400, body: { fields: [{ path: 'baseDomain' }] } });
+    expect(await app.root.post(`/org/a/domain/${upper}/restart`)).toMatchObject({ status: 400, body: { fields: [{ path: 'baseDomain' }] } });
     expect(await read('a', upper)).toMatchObject({ verified: false, failed: true });
-    await house.root.expect('DELETE', `/org/b/domain/${lower}`);
-    await house.root.expect('POST', `/org/a/domain/${upper}/restart`);
+    await app.root.expect('DELETE', `/org/b/domain/${lower}`);
+    await app.root.expect('POST', `/org/a/domain/${upper}/restart`);
     expect(await read('a', upper)).toMatchObject({ verified: true, failed: false, errorMessage: null });
     expect(await name('a', upper, 'v')).toMatchObject({ status: 201 });
   });
@@ -184,7 +184,7 @@ describe('the shared domain', () => {
   it('is nobody’s: no claims on it, names to who made them first', async () => {
     for (const type of ['ns', 'cname']) expect(await claim('a', BASE, type)).toMatchObject({ status: 409 });
     expect(await claim('a', `mine.${BASE}`)).toMatchObject({ status: 409, body: { message: expect.stringContaining('shared') } });
-    await expect(house.sql(`INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('proofofbase', 'a', $1, 'ns', true)`, [BASE])).rejects.toSatisfy((error) => sqlState(error) === '23514');
+    await expect(app.sql(`INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('proofofbase', 'a', $1, 'ns', true)`, [BASE])).rejects.toSatisfy((error) => sqlState(error) === '23514');
     const [a, b] = [await baseOf('a'), await baseOf('b')];
     expect(await name('a', a, 'first')).toMatchObject({ status: 201 });
     expect(await name('b', b, 'first')).toMatchObject({ status: 409 });
@@ -206,9 +206,9 @@ describe('a row that waits for another organization’s approval', () => {
   it('holds its name, and nothing that is done elsewhere removes it', async () => {
     const [a, b] = [await site('a'), await site('b')];
     const wanted = `staged.${BASE}`;
-    await house.root.expect('POST', `/site/${b}`, { status: 'pending' });
+    await app.root.expect('POST', `/site/${b}`, { status: 'pending' });
     expect(await send('b', b, { 'public-resources': { web: { name: 'B', mode: 'http', 'full-domain': wanted }, wild: { name: 'B', mode: 'http', 'full-domain': `*.s.${BASE}` } } })).toMatchObject({ ok: true });
-    const waiting = () => house.sql('SELECT nice_id, full_domain FROM resource WHERE staged_by = $1 ORDER BY 1', [b]);
+    const waiting = () => app.sql('SELECT nice_id, full_domain FROM resource WHERE staged_by = $1 ORDER BY 1', [b]);
     const before = await waiting();
     expect(before).toHaveLength(2);
 
@@ -221,9 +221,9 @@ describe('a row that waits for another organization’s approval', () => {
     expect(await name('a', base, 'staged')).toMatchObject({ status: 409 });
     expect(await name('a', base, 'x.s')).toMatchObject({ status: 409 });
     const { resourceId } = (await name('a', base, 'elsewhere')).body.data;
-    for (const subdomain of ['staged', 'x.s']) expect(await house.root.post(`/resource/${resourceId}`, { subdomain })).toMatchObject({ status: 409 });
+    for (const subdomain of ['staged', 'x.s']) expect(await app.root.post(`/resource/${resourceId}`, { subdomain })).toMatchObject({ status: 409 });
     expect(await waiting()).toEqual(before);
-    await house.root.expect('POST', `/site/${b}`, { status: 'approved' });
+    await app.root.expect('POST', `/site/${b}`, { status: 'approved' });
     expect((await names('b')).filter((n) => n === wanted)).toEqual([wanted]);
   });
 });
@@ -264,8 +264,8 @@ describe('the migration over 0.1.0', () => {
   });
 
   it('is followed by starts that change nothing', async () => {
-    const before = await house.sql('SELECT domain_id, verified FROM domain ORDER BY 1');
-    await house.get(DomainsService).onApplicationBootstrap();
-    expect(await house.sql('SELECT domain_id, verified FROM domain ORDER BY 1')).toEqual(before);
+    const before = await app.sql('SELECT domain_id, verified FROM domain ORDER BY 1');
+    await app.get(DomainsService).onApplicationBootstrap();
+    expect(await app.sql('SELECT domain_id, verified FROM domain ORDER BY 1')).toEqual(before);
   });
 });

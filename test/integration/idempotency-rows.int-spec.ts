@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { canonical } from '../../libs/platform/http/idempotency.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
-let house: House;
+let app: TestApp;
 beforeAll(async () => {
-  house = await openHouse();
-  await house.makeOrg('acme');
+  app = await openTestApp();
+  await app.makeOrg('acme');
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 const plain = (body: object) => createHash('sha256').update(canonical(body)).digest();
-const makeRole = (key: string, body: object) => house.root.as(house.root.authorization, { 'idempotency-key': key }).put<{ roleId: number }>('/org/acme/role', body);
-const hashOf = async (key: string) => (await house.sql<{ hash: Buffer }>('SELECT body_hash AS hash FROM idempotency_key WHERE key = $1', [key]))[0]!.hash;
+const makeRole = (key: string, body: object) => app.root.as(app.root.authorization, { 'idempotency-key': key }).put<{ roleId: number }>('/org/acme/role', body);
+const hashOf = async (key: string) => (await app.sql<{ hash: Buffer }>('SELECT body_hash AS hash FROM idempotency_key WHERE key = $1', [key]))[0]!.hash;
 
 it('a stored row tells nothing of its body to who has the row alone', async () => {
   const bodies = [{ name: 'first' }, { name: 'second' }];
@@ -20,7 +20,7 @@ it('a stored row tells nothing of its body to who has the row alone', async () =
   for (const [i, body] of bodies.entries()) expect((await hashOf(`row-${i}`)).equals(plain(body))).toBe(false);
   // Nor that two calls had the same body.
   expect((await makeRole('row-2', bodies[0]!)).status).toBe(409);
-  await house.sql('DELETE FROM role WHERE name = $1', ['first']);
+  await app.sql('DELETE FROM role WHERE name = $1', ['first']);
   expect((await makeRole('row-3', bodies[0]!)).status).toBe(201);
   expect((await hashOf('row-3')).equals(await hashOf('row-0'))).toBe(false);
 });
@@ -28,7 +28,7 @@ it('a stored row tells nothing of its body to who has the row alone', async () =
 it('a row of 0.1.0 goes on answering its own body, and no other', async () => {
   const body = { name: 'before the upgrade' };
   const first = await makeRole('old', body);
-  await house.sql('UPDATE idempotency_key SET body_hash = $2 WHERE key = $1', ['old', plain(body)]);
+  await app.sql('UPDATE idempotency_key SET body_hash = $2 WHERE key = $1', ['old', plain(body)]);
   const again = await makeRole('old', body);
   expect([again.status, again.text, again.headers.get('idempotency-replayed')]).toEqual([201, first.text, 'true']);
   expect((await makeRole('old', { name: 'another' })).status).toBe(409);

@@ -4,7 +4,7 @@ import { clientOptions, DatabaseClient, Db, query, settleTransport } from '#plat
 import { checkDatabase, sentenceFor } from '../../src/first-run/index.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { provision, TestOrg } from '../support/api.js';
-import { startApp, type TestApp } from '../support/app.js';
+import { startApp, type StartedApp } from '../support/app.js';
 import { selfSigned } from '../support/certificate.js';
 import { findMachinePostgres, startMachinePostgres } from '../support/machine-postgres.mjs';
 import { freePort } from '../support/server.js';
@@ -14,7 +14,7 @@ const found = findMachinePostgres();
 // The suite runs on the embedded PostgreSQL 18; an operator's may be 15, with just-in-time compilation and whatever its package sets.
 describe.skipIf(!found)('on the PostgreSQL of the machine', () => {
   let cluster: Awaited<ReturnType<typeof startMachinePostgres>>;
-  let app: TestApp;
+  let app: StartedApp;
   beforeAll(async () => {
     const { cert, key } = await selfSigned('0a');
     cluster = await startMachinePostgres(found!, { jit: 'on', jit_above_cost: '0', listen_addresses: '127.0.0.1', port: await freePort() }, { cert, key });

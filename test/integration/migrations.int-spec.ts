@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api, deviceToken, newtToken, provision } from '../support/api.js';
-import { type TestApp, logIn, startApp } from '../support/app.js';
+import { type StartedApp, logIn, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { type FixtureSecrets, fixtureSecrets, migrateFixture } from '../support/fixture.js';
 
@@ -24,7 +24,7 @@ const schemaOf = async (url: string): Promise<string[]> => (await queryDatabase<
 describe.each(versions)('a database of %s, brought up to date', (version) => {
   let database: TestDatabase;
   let secrets: FixtureSecrets;
-  let app: TestApp;
+  let app: StartedApp;
   beforeAll(async () => {
     secrets = fixtureSecrets(version);
     database = await migrateFixture(version);

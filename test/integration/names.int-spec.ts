@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { register } from '../support/api.js';
-import { startApp, type TestApp } from '../support/app.js';
+import { startApp, type StartedApp } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 let database: TestDatabase;
-let server: TestApp;
+let server: StartedApp;
 
 beforeAll(async () => {
   database = await createTestDatabase();

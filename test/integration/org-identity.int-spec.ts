@@ -13,22 +13,22 @@ import { GroupsService } from '../../src/sites/groups/groups.service.js';
 import { Api, newHardwareId, provision, type TestKey } from '../support/api.js';
 import { createCsr } from '../support/certificate.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
-import { type House, openHouse, operator } from '../support/test-app.js';
+import { type TestApp, openTestApp, operator } from '../support/test-app.js';
 import { until } from '../support/server.js';
 
-let house: House;
+let app: TestApp;
 beforeAll(async () => {
-  house = await openHouse();
+  app = await openTestApp();
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 const newId = () => `twice-${randomBytes(4).toString('hex')}`;
-const uidOf = (orgId: string) => orgUidOf(house.db.manager, operator, orgId);
+const uidOf = (orgId: string) => orgUidOf(app.db.manager, operator, orgId);
 /** Deletes an organization and makes another one under its id. @returns the identity of the one that is gone. */
 async function again(orgId: string): Promise<string> {
   const former = await uidOf(orgId);
-  await house.root.expect('DELETE', `/org/${orgId}`);
-  await house.makeOrg(orgId);
+  await app.root.expect('DELETE', `/org/${orgId}`);
+  await app.makeOrg(orgId);
   expect(await uidOf(orgId)).not.toBe(former);
   return former;
 }
@@ -49,13 +49,13 @@ async function history(api: Api, prefix: string, filter = ''): Promise<History> 
 
 /** An organization with a history: a site, a refused claim, events. */
 async function lived(orgId: string): Promise<TestKey> {
-  await house.makeOrg(orgId);
-  const key = await house.root.expect<TestKey>('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'first', maxBatchSize: 1 });
-  expect((await provision(house.root.url, { provision_key: key.siteProvisioningKey })).status).toBe(201);
-  expect((await provision(house.root.url, { provision_key: key.siteProvisioningKey })).status).toBe(403);
+  await app.makeOrg(orgId);
+  const key = await app.root.expect<TestKey>('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'first', maxBatchSize: 1 });
+  expect((await provision(app.root.url, { provision_key: key.siteProvisioningKey })).status).toBe(201);
+  expect((await provision(app.root.url, { provision_key: key.siteProvisioningKey })).status).toBe(403);
   // The feed holds back what is newer than the oldest transaction of the cluster, and other specs have transactions open.
   await until(async () => {
-    const { claims, events } = await history(house.root, `/org/${orgId}`);
+    const { claims, events } = await history(app.root, `/org/${orgId}`);
     return claims.length === 2 && events.length === 2;
   });
   return key;
@@ -65,11 +65,11 @@ describe('an organization made again under a used id', () => {
   it('reads nothing of its predecessor: claims, audit, events, its stream, its keys', async () => {
     const orgId = newId();
     const key = await lived(orgId);
-    const before = await history(house.root, `/org/${orgId}`);
+    const before = await history(app.root, `/org/${orgId}`);
     expect(before.events.map((e) => e.type)).toEqual(['device.provisioned', 'key.exhausted']);
     await again(orgId);
-    const owner = await house.orgKey(orgId, 'listClaims', 'listAudit', 'listEvents', 'listSites', 'getOrg');
-    for (const api of [owner, house.root]) {
+    const owner = await app.orgKey(orgId, 'listClaims', 'listAudit', 'listEvents', 'listSites', 'getOrg');
+    for (const api of [owner, app.root]) {
       const after = await history(api, `/org/${orgId}`);
       expect(after.claims).toEqual([]);
       expect(after.events).toEqual([]);
@@ -78,14 +78,14 @@ describe('an organization made again under a used id', () => {
       expect((await api.expect<History>('GET', `/org/${orgId}/events?after=${before.events[0]!.cursor}`)).events).toEqual([]);
     }
     expect((await owner.get(`/org/${orgId}/claims?keyId=${key.siteProvisioningKeyId}`)).status).toBe(404);
-    const stream = await fetch(`${house.root.url}/api/v1/org/${orgId}/events/stream`, { headers: { authorization: `Bearer ${owner.authorization}` } });
+    const stream = await fetch(`${app.root.url}/api/v1/org/${orgId}/events/stream`, { headers: { authorization: `Bearer ${owner.authorization}` } });
     const reader = stream.body!.getReader();
     let received = '';
     const reading = (async () => {
       for (let part = await reader.read(); !part.done; part = await reader.read()) received += Buffer.from(part.value).toString();
     })();
-    const { siteProvisioningKey } = await house.root.expect<TestKey>('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'second', maxBatchSize: null });
-    await provision(house.root.url, { provision_key: siteProvisioningKey });
+    const { siteProvisioningKey } = await app.root.expect<TestKey>('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'second', maxBatchSize: null });
+    await provision(app.root.url, { provision_key: siteProvisioningKey });
     await until(() => received.includes('device.provisioned') || undefined);
     await reader.cancel();
     await reading;
@@ -97,22 +97,22 @@ describe('an organization made again under a used id', () => {
     const orgId = newId();
     await lived(orgId);
     const former = await again(orgId);
-    const installation = await house.root.expect<History>('GET', `/audit?action=org.delete&targetId=${orgId}`);
+    const installation = await app.root.expect<History>('GET', `/audit?action=org.delete&targetId=${orgId}`);
     expect(installation.audit.map((a) => [a.orgId, a.details.orgUid])).toEqual([[null, former]]);
-    const gone = await history(house.root, '', `&orgUid=${former}`);
+    const gone = await history(app.root, '', `&orgUid=${former}`);
     expect(gone.claims.map((c) => [c.outcome, c.orgId])).toEqual([['refused', orgId], ['created', orgId]]);
     expect(gone.events.map((e) => e.type)).toEqual(['device.provisioned', 'key.exhausted']);
     expect(gone.audit.map((a) => a.action)).toEqual(['site.claim', 'site.claim', 'site_provisioning_key.create', 'org.create']);
     // What belongs to no organization holds none of it, and nobody but root reads either.
-    expect((await house.root.expect<History>('GET', '/claims?pageSize=1000')).claims.filter((c) => c.orgId === orgId)).toEqual([]);
-    const owner = await house.orgKey(orgId, 'listClaims', 'listAudit', 'listEvents');
+    expect((await app.root.expect<History>('GET', '/claims?pageSize=1000')).claims.filter((c) => c.orgId === orgId)).toEqual([]);
+    const owner = await app.orgKey(orgId, 'listClaims', 'listAudit', 'listEvents');
     for (const path of ['/claims', '/audit', '/events']) expect((await owner.get(`${path}?orgUid=${former}`)).status).toBe(403);
   });
 
   it('answers a repeated Idempotency-Key of a root key with something of its own', async () => {
     const orgId = newId();
-    await house.makeOrg(orgId);
-    const repeated = house.root.as(house.root.authorization, { 'idempotency-key': `key-of-${orgId}` });
+    await app.makeOrg(orgId);
+    const repeated = app.root.as(app.root.authorization, { 'idempotency-key': `key-of-${orgId}` });
     const make = () => repeated.put<TestKey>(`/org/${orgId}/site-provisioning-key`, { name: 'test', maxBatchSize: 1 });
     const first = await make();
     expect((await make()).body.data.siteProvisioningKey).toBe(first.body.data.siteProvisioningKey);
@@ -124,8 +124,8 @@ describe('an organization made again under a used id', () => {
 
   it('signs certificates with an authority of its own', async () => {
     const orgId = newId();
-    const authority = house.get(CertificateAuthority);
-    await house.makeOrg(orgId);
+    const authority = app.get(CertificateAuthority);
+    await app.makeOrg(orgId);
     const csr = await parseCsr(await createCsr());
     const former = await authority.issue(await uidOf(orgId), 'device', csr);
     await again(orgId);
@@ -137,48 +137,48 @@ describe('an organization made again under a used id', () => {
 describe('what was under way when the id was used again', () => {
   it('refuses a change that a key of the former one had begun, and keeps nothing of it', async () => {
     const orgId = newId();
-    await house.makeOrg(orgId);
-    const key = await house.get(ApiKeysService).create(operator, orgId, 'former');
-    await house.get(ApiKeysService).setActions(operator, orgId, key.apiKeyId, ['createGroup']);
-    const admitted = await house.get(Authenticator).authenticate({ ip: '192.0.2.1' } as never, { kind: 'apiKey', id: key.apiKeyId, secret: key.apiKey });
+    await app.makeOrg(orgId);
+    const key = await app.get(ApiKeysService).create(operator, orgId, 'former');
+    await app.get(ApiKeysService).setActions(operator, orgId, key.apiKeyId, ['createGroup']);
+    const admitted = await app.get(Authenticator).authenticate({ ip: '192.0.2.1' } as never, { kind: 'apiKey', id: key.apiKeyId, secret: key.apiKey });
     await again(orgId);
-    const groups = house.get(GroupsService);
+    const groups = app.get(GroupsService);
     await expect(groups.create(admitted, orgId, { name: 'stray' } as never)).rejects.toThrow(/Not the organization that was meant/);
-    expect(await house.sql('SELECT FROM site_group WHERE org_id = $1', [orgId])).toEqual([]);
-    expect(await house.sql(`SELECT FROM audit WHERE org_id = $1 AND action = 'group.create'`, [orgId])).toEqual([]);
+    expect(await app.sql('SELECT FROM site_group WHERE org_id = $1', [orgId])).toEqual([]);
+    expect(await app.sql(`SELECT FROM audit WHERE org_id = $1 AND action = 'group.create'`, [orgId])).toEqual([]);
   });
 
   it('answers such a change 404', async () => {
     const orgId = newId();
-    await house.makeOrg(orgId);
-    const caller = await house.orgKey(orgId, 'createGroup');
+    await app.makeOrg(orgId);
+    const caller = await app.orgKey(orgId, 'createGroup');
     // Between the guard and the transaction the organization's row becomes another's.
-    const groups = house.get(GroupsService);
+    const groups = app.get(GroupsService);
     const create = groups.create.bind(groups);
     const between = vi.spyOn(groups, 'create').mockImplementationOnce(async (...args) => {
-      await house.sql('UPDATE org SET org_uid = gen_random_uuid() WHERE org_id = $1', [orgId]);
+      await app.sql('UPDATE org SET org_uid = gen_random_uuid() WHERE org_id = $1', [orgId]);
       return create(...args);
     });
     const reply = await caller.put(`/org/${orgId}/group`, { name: 'stray' });
     expect([reply.status, reply.body.message]).toEqual([404, 'Organization not found']);
     expect(between).toHaveBeenCalledOnce();
-    expect(await house.sql('SELECT name FROM site_group WHERE org_id = $1', [orgId])).toEqual([]);
+    expect(await app.sql('SELECT name FROM site_group WHERE org_id = $1', [orgId])).toEqual([]);
   });
 
   it('records a refused claim with the one that it was refused for', async () => {
     const orgId = newId();
-    await house.makeOrg(orgId);
+    await app.makeOrg(orgId);
     const orgUid = await uidOf(orgId);
     const hardwareId = newHardwareId();
     const request = { key: 'spk_former.x', door: 'device', hardwareId, address: '192.0.2.7', name: null, nonceHash: null, csr: null } satisfies ClaimRequest;
-    const refused = house.get(Refusals).refuse(new ClaimRefused('disabled', { orgId, orgUid, keyId: 'former' }), request, 0, new AppError('permission_denied', 'no'));
+    const refused = app.get(Refusals).refuse(new ClaimRefused('disabled', { orgId, orgUid, keyId: 'former' }), request, 0, new AppError('permission_denied', 'no'));
     await expect(refused).rejects.toThrow('no');
     await again(orgId);
-    await until(async () => (await house.sql('SELECT FROM audit WHERE actor_id = $1', [hardwareId])).length === 1 || undefined);
-    const { claims, audit } = await history(house.root, `/org/${orgId}`);
+    await until(async () => (await app.sql('SELECT FROM audit WHERE actor_id = $1', [hardwareId])).length === 1 || undefined);
+    const { claims, audit } = await history(app.root, `/org/${orgId}`);
     expect(claims).toEqual([]);
     expect(audit.map((a) => a.action)).toEqual(['org.create']);
-    expect((await history(house.root, '', `&orgUid=${orgUid}`)).claims).toMatchObject([{ hardwareId }]);
+    expect((await history(app.root, '', `&orgUid=${orgUid}`)).claims).toMatchObject([{ hardwareId }]);
   });
 });
 
@@ -226,13 +226,13 @@ describe('histories of a large installation', () => {
   it('are read over indexes, root\'s too', async () => {
     const uid = await (async () => {
       const orgId = newId();
-      await house.makeOrg(orgId);
+      await app.makeOrg(orgId);
       return uidOf(orgId);
     })();
-    await house.sql(`INSERT INTO audit (org_id, org_uid, actor_type, action) SELECT NULL, CASE i % 100 WHEN 0 THEN $1::uuid WHEN 1 THEN NULL ELSE gen_random_uuid() END, 'system', 'x' FROM generate_series(1, 60000) i`, [uid]);
-    await house.sql('ANALYZE audit');
+    await app.sql(`INSERT INTO audit (org_id, org_uid, actor_type, action) SELECT NULL, CASE i % 100 WHEN 0 THEN $1::uuid WHEN 1 THEN NULL ELSE gen_random_uuid() END, 'system', 'x' FROM generate_series(1, 60000) i`, [uid]);
+    await app.sql('ANALYZE audit');
     const plan = async (where: string) =>
-      (await house.sql<{ 'QUERY PLAN': string }>(`EXPLAIN SELECT * FROM audit WHERE ${where} ORDER BY org_uid DESC, audit_id DESC LIMIT 20`)).map((r) => r['QUERY PLAN']).join('\n');
+      (await app.sql<{ 'QUERY PLAN': string }>(`EXPLAIN SELECT * FROM audit WHERE ${where} ORDER BY org_uid DESC, audit_id DESC LIMIT 20`)).map((r) => r['QUERY PLAN']).join('\n');
     for (const where of [`org_uid = '${uid}'`, 'org_uid IS NULL']) {
       expect(await plan(where)).toContain('Index Scan Backward using audit_org');
       expect(await plan(where)).not.toContain('Sort');

@@ -3,7 +3,7 @@ import { Retention } from '#platform';
 import { ACTIONS } from '#contracts';
 import { UsersService } from '../../src/access/index.js';
 import { type MemberFilter, type MemberOrder, pageStatement } from '../../src/access/members/members.repository.js';
-import { createUser, logIn, startApp, type TestApp } from '../support/app.js';
+import { createUser, logIn, startApp, type StartedApp } from '../support/app.js';
 import { Api } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
@@ -12,8 +12,8 @@ interface Role { roleId: number; name: string; isAdmin: boolean; description: st
 interface OrgUser { userId: string; roleIds: number[]; isAdmin: boolean; autoProvisioned: boolean; isOwner: boolean }
 
 let database: TestDatabase;
-let one: TestApp;
-let two: TestApp;
+let one: StartedApp;
+let two: StartedApp;
 let root: Api;
 let ownerId: string;
 let counter = 0;

@@ -2,12 +2,12 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { answerInTurn } from '../../libs/platform/http/pipelining.js';
-import { startApp, type TestApp } from '../support/app.js';
+import { startApp, type StartedApp } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
 
 let database: TestDatabase;
-let app: TestApp;
+let app: StartedApp;
 beforeAll(async () => {
   database = await createTestDatabase();
   app = await startApp(database.url);

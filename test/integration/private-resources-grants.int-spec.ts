@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Api } from '../support/api.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
-let house: House;
+let app: TestApp;
 /** An organization, and another with the same things in it. */
 let mine: Setting;
 let theirs: Setting;
 beforeAll(async () => {
-  house = await openHouse();
+  app = await openTestApp();
   mine = await setting('mine');
   theirs = await setting('theirs');
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 interface Setting {
   orgId: string;
@@ -25,34 +25,34 @@ interface Setting {
 }
 let serial = 0;
 async function client(orgId: string, name = `client${++serial}`): Promise<number> {
-  const { olmId, olmSecret, subnet } = await house.root.expect<Record<string, string>>('GET', `/org/${orgId}/pick-client-defaults`);
-  return (await house.root.expect<{ clientId: number }>('PUT', `/org/${orgId}/client`, { name, olmId, secret: olmSecret, subnet, type: 'olm' })).clientId;
+  const { olmId, olmSecret, subnet } = await app.root.expect<Record<string, string>>('GET', `/org/${orgId}/pick-client-defaults`);
+  return (await app.root.expect<{ clientId: number }>('PUT', `/org/${orgId}/client`, { name, olmId, secret: olmSecret, subnet, type: 'olm' })).clientId;
 }
 async function user(orgId: string): Promise<string> {
   const id = `${orgId}-user${++serial}`;
-  await house.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $1)', [id, `${id}@example.com`]);
-  await house.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [orgId, id]);
+  await app.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $1)', [id, `${id}@example.com`]);
+  await app.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [orgId, id]);
   return id;
 }
 async function setting(orgId: string): Promise<Setting> {
-  await house.makeOrg(orgId);
-  const { siteId } = await house.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt' });
+  await app.makeOrg(orgId);
+  const { siteId } = await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt' });
   const roleIds: number[] = [];
-  for (const name of ['Zeta', 'Beta']) roleIds.push((await house.root.expect<{ roleId: number }>('PUT', `/org/${orgId}/role`, { name, description: `${name} people` })).roleId);
-  const [{ adminRoleId } = { adminRoleId: 0 }] = await house.sql<{ adminRoleId: number }>('SELECT role_id AS "adminRoleId" FROM role WHERE org_id = $1 AND is_admin', [orgId]);
+  for (const name of ['Zeta', 'Beta']) roleIds.push((await app.root.expect<{ roleId: number }>('PUT', `/org/${orgId}/role`, { name, description: `${name} people` })).roleId);
+  const [{ adminRoleId } = { adminRoleId: 0 }] = await app.sql<{ adminRoleId: number }>('SELECT role_id AS "adminRoleId" FROM role WHERE org_id = $1 AND is_admin', [orgId]);
   const userIds = [await user(orgId), await user(orgId)];
   const clientIds = [await client(orgId), await client(orgId)];
   const deviceId = await client(orgId);
-  await house.sql('UPDATE client SET user_id = $2 WHERE client_id = $1', [deviceId, userIds[0]]);
+  await app.sql('UPDATE client SET user_id = $2 WHERE client_id = $1', [deviceId, userIds[0]]);
   return { orgId, siteId, roleIds, adminRoleId, userIds, clientIds, deviceId };
 }
 const resource = async (of = mine) =>
-  (await house.root.expect<{ siteResourceId: number }>('PUT', `/org/${of.orgId}/site-resource`, { name: 'Db', mode: 'host', destination: '10.1.2.3', siteId: of.siteId })).siteResourceId;
-const roles = async (id: number) => (await house.root.expect<{ roles: { roleId: number }[] }>('GET', `/site-resource/${id}/roles`)).roles;
-const users = async (id: number) => (await house.root.expect<{ users: { userId: string }[] }>('GET', `/site-resource/${id}/users`)).users;
-const clients = async (id: number) => (await house.root.expect<{ clients: { clientId: number }[] }>('GET', `/site-resource/${id}/clients`)).clients;
-const post = (id: number, path: string, body: object, api: Api = house.root) => api.post(`/site-resource/${id}/${path}`, body);
-const auditOf = async (action: string, id: number) => (await house.sql('SELECT FROM audit WHERE action = $1 AND target_id = $2', [action, String(id)])).length;
+  (await app.root.expect<{ siteResourceId: number }>('PUT', `/org/${of.orgId}/site-resource`, { name: 'Db', mode: 'host', destination: '10.1.2.3', siteId: of.siteId })).siteResourceId;
+const roles = async (id: number) => (await app.root.expect<{ roles: { roleId: number }[] }>('GET', `/site-resource/${id}/roles`)).roles;
+const users = async (id: number) => (await app.root.expect<{ users: { userId: string }[] }>('GET', `/site-resource/${id}/users`)).users;
+const clients = async (id: number) => (await app.root.expect<{ clients: { clientId: number }[] }>('GET', `/site-resource/${id}/clients`)).clients;
+const post = (id: number, path: string, body: object, api: Api = app.root) => api.post(`/site-resource/${id}/${path}`, body);
+const auditOf = async (action: string, id: number) => (await app.sql('SELECT FROM audit WHERE action = $1 AND target_id = $2', [action, String(id)])).length;
 
 /** The three kinds of grants: what is granted, how it reads, and ids that are wrong. */
 const KINDS = [
@@ -101,10 +101,10 @@ describe.each(KINDS)('%s', (noun, plural, of, granted, unknown) => {
 
   it('a resource of another organization is 404', async () => {
     const id = await resource(theirs);
-    const key = await house.orgKey('mine', 'listResourceRoles', 'listResourceUsers', 'setResourceRoles', 'setResourceUsers');
+    const key = await app.orgKey('mine', 'listResourceRoles', 'listResourceUsers', 'setResourceRoles', 'setResourceUsers');
     expect((await key.get(`/site-resource/${id}/${plural}`)).status).toBe(404);
     for (const [path, body] of [[plural, many([])], [`${plural}/add`, one(ids()[0]!)], [`${plural}/remove`, one(ids()[0]!)]] as const) expect((await post(id, path, body, key)).status).toBe(404);
-    expect((await house.root.get(`/site-resource/999999999/${plural}`)).status).toBe(404);
+    expect((await app.root.get(`/site-resource/999999999/${plural}`)).status).toBe(404);
   });
 
   it('wrong bodies are 400', async () => {
@@ -151,14 +151,14 @@ it('a client that is deleted, and a user who leaves, take their grants along', a
   const [clientId, userId] = [await client('mine'), await user('mine')];
   await post(id, 'clients/add', { clientId });
   await post(id, 'users/add', { userId });
-  await house.root.expect('DELETE', `/client/${clientId}`);
-  await house.sql('DELETE FROM membership WHERE user_id = $1', [userId]);
+  await app.root.expect('DELETE', `/client/${clientId}`);
+  await app.sql('DELETE FROM membership WHERE user_id = $1', [userId]);
   expect([await clients(id), await users(id)]).toEqual([[], []]);
 });
 
 describe('one client, many resources', () => {
   const add = (clientId: number, siteResourceIds: unknown) =>
-    house.root.post<{ addedCount: number; skippedCount: number; siteResourceIds: number[] }>(`/client/${clientId}/site-resources`, { siteResourceIds });
+    app.root.post<{ addedCount: number; skippedCount: number; siteResourceIds: number[] }>(`/client/${clientId}/site-resources`, { siteResourceIds });
 
   it('adds those that it has not, 409 when it has them all; the client list names their sites', async () => {
     const clientId = await client('mine', 'the one');
@@ -167,7 +167,7 @@ describe('one client, many resources', () => {
     expect(await add(clientId, [a, b])).toMatchObject({ status: 409, body: { code: 'conflict' } });
     expect((await add(clientId, [a, c, b])).body.data).toEqual({ addedCount: 1, skippedCount: 2, siteResourceIds: [c] });
     expect((await clients(c)).map((row) => row.clientId)).toEqual([clientId]);
-    const list = await house.root.expect<{ clients: { sites: unknown[] }[] }>('GET', '/org/mine/clients?query=the%20one');
+    const list = await app.root.expect<{ clients: { sites: unknown[] }[] }>('GET', '/org/mine/clients?query=the%20one');
     expect(list.clients[0]!.sites).toEqual([{ siteId: mine.siteId, siteName: 'edge', siteNiceId: expect.any(String) }]);
     expect(await auditOf('client.add_site_resources', clientId)).toBe(2);
   });
@@ -179,7 +179,7 @@ describe('one client, many resources', () => {
     for (const wrong of [[], [0], ['a'], [a, a], null]) expect((await add(clientId, wrong)).status, JSON.stringify(wrong)).toBe(400);
     expect(await add(mine.deviceId, [a])).toMatchObject({ status: 400 });
     expect((await add(999_999_999, [a])).status).toBe(404);
-    const key = await house.orgKey('mine', 'setResourceUsers');
+    const key = await app.orgKey('mine', 'setResourceUsers');
     expect((await key.post(`/client/${theirs.clientIds[0]}/site-resources`, { siteResourceIds: [a] })).status).toBe(404);
   });
 

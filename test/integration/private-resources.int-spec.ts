@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { privatePage } from '../../src/resources/private/private-reads.js';
 import type { Api } from '../support/api.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
-let house: House;
+let app: TestApp;
 beforeAll(async () => {
-  house = await openHouse({ BASE_DOMAIN: 'gate.example.net' });
-  await house.makeOrg('acme');
-  await house.makeOrg('other');
+  app = await openTestApp({ BASE_DOMAIN: 'gate.example.net' });
+  await app.makeOrg('acme');
+  await app.makeOrg('other');
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 interface Resource extends Record<string, unknown> {
   siteResourceId: number;
@@ -29,40 +29,40 @@ let serial = 0;
 const fresh = (what: string) => `${what}${++serial}`;
 async function org(utilitySubnet?: string): Promise<string> {
   const orgId = fresh('org');
-  await house.root.expect('PUT', '/org', { orgId, name: orgId, subnet: '100.90.128.0/17', utilitySubnet: utilitySubnet ?? '100.96.128.0/20' });
+  await app.root.expect('PUT', '/org', { orgId, name: orgId, subnet: '100.90.128.0/17', utilitySubnet: utilitySubnet ?? '100.96.128.0/20' });
   return orgId;
 }
-const site = async (orgId: string, type = 'newt', name = fresh('site')) => (await house.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name, type })).siteId;
-const put = (orgId: string, body: object) => house.root.put<Resource>(`/org/${orgId}/site-resource`, body);
+const site = async (orgId: string, type = 'newt', name = fresh('site')) => (await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name, type })).siteId;
+const put = (orgId: string, body: object) => app.root.put<Resource>(`/org/${orgId}/site-resource`, body);
 const create = async (orgId: string, more: object = {}) =>
-  house.root.expect<Resource>('PUT', `/org/${orgId}/site-resource`, { name: 'Database', mode: 'host', destination: '10.1.2.3', siteId: await siteOf(orgId), ...more });
+  app.root.expect<Resource>('PUT', `/org/${orgId}/site-resource`, { name: 'Database', mode: 'host', destination: '10.1.2.3', siteId: await siteOf(orgId), ...more });
 /** Without the drift, which a change does not answer. */
 async function read(id: number): Promise<Resource> {
-  const { drift, ...resource } = await house.root.expect<Resource & { drift: unknown }>('GET', `/site-resource/${id}`);
+  const { drift, ...resource } = await app.root.expect<Resource & { drift: unknown }>('GET', `/site-resource/${id}`);
   expect(drift).toEqual([]);
   return resource;
 }
-const update = (id: number, body: object) => house.root.post<Resource>(`/site-resource/${id}`, body);
-const list = (orgId: string, query = '') => house.root.expect<List>('GET', `/org/${orgId}/site-resources${query}`);
+const update = (id: number, body: object) => app.root.post<Resource>(`/site-resource/${id}`, body);
+const list = (orgId: string, query = '') => app.root.expect<List>('GET', `/org/${orgId}/site-resources${query}`);
 const names = (l: List) => l.siteResources.map((r) => r.name);
-const desired = async (siteId: number) => (await house.root.expect<{ desiredVersion: number }>('GET', `/site/${siteId}`)).desiredVersion;
+const desired = async (siteId: number) => (await app.root.expect<{ desiredVersion: number }>('GET', `/site/${siteId}`)).desiredVersion;
 const domain = async (orgId: string) =>
-  (await house.root.expect<{ domains: { domainId: string; configManaged: boolean }[] }>('GET', `/org/${orgId}/domains`)).domains.find((d) => d.configManaged)!.domainId;
-const role = async (orgId: string) => (await house.root.expect<{ roleId: number }>('PUT', `/org/${orgId}/role`, { name: fresh('role') })).roleId;
-const adminRole = async (orgId: string) => (await house.sql<{ id: number }>('SELECT role_id AS id FROM role WHERE org_id = $1 AND is_admin', [orgId]))[0]!.id;
+  (await app.root.expect<{ domains: { domainId: string; configManaged: boolean }[] }>('GET', `/org/${orgId}/domains`)).domains.find((d) => d.configManaged)!.domainId;
+const role = async (orgId: string) => (await app.root.expect<{ roleId: number }>('PUT', `/org/${orgId}/role`, { name: fresh('role') })).roleId;
+const adminRole = async (orgId: string) => (await app.sql<{ id: number }>('SELECT role_id AS id FROM role WHERE org_id = $1 AND is_admin', [orgId]))[0]!.id;
 async function user(orgId: string): Promise<string> {
   const id = fresh('user');
-  await house.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $1)', [id, `${id}@example.com`]);
-  await house.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [orgId, id]);
+  await app.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $1)', [id, `${id}@example.com`]);
+  await app.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [orgId, id]);
   return id;
 }
 async function client(orgId: string): Promise<number> {
-  const { olmId, olmSecret, subnet } = await house.root.expect<Record<string, string>>('GET', `/org/${orgId}/pick-client-defaults`);
-  return (await house.root.expect<{ clientId: number }>('PUT', `/org/${orgId}/client`, { name: fresh('client'), olmId, secret: olmSecret, subnet, type: 'olm' })).clientId;
+  const { olmId, olmSecret, subnet } = await app.root.expect<Record<string, string>>('GET', `/org/${orgId}/pick-client-defaults`);
+  return (await app.root.expect<{ clientId: number }>('PUT', `/org/${orgId}/client`, { name: fresh('client'), olmId, secret: olmSecret, subnet, type: 'olm' })).clientId;
 }
 const auditOf = (action: string, id: number) =>
-  house.sql<{ orgId: string }>(`SELECT org_id AS "orgId" FROM audit WHERE action = $1 AND target_type = 'site_resource' AND target_id = $2`, [action, String(id)]);
-const withTag = (tag: string): Api => house.root.as(house.root.authorization, { 'if-match': tag });
+  app.sql<{ orgId: string }>(`SELECT org_id AS "orgId" FROM audit WHERE action = $1 AND target_type = 'site_resource' AND target_id = $2`, [action, String(id)]);
+const withTag = (tag: string): Api => app.root.as(app.root.authorization, { 'if-match': tag });
 const sites = new Map<string, Promise<number>>();
 /** One site for all the tests of an organization that need any. */
 function siteOf(orgId: string): Promise<number> {
@@ -78,7 +78,7 @@ const ROW = [
 describe('the walkthrough', () => {
   it('creates a private resource with alias, port ranges and roles, then grants roles and users', async () => {
     const orgId = await org();
-    const key = await house.orgKey(orgId, 'createSiteResource', 'setResourceRoles', 'setResourceUsers');
+    const key = await app.orgKey(orgId, 'createSiteResource', 'setResourceRoles', 'setResourceUsers');
     const siteId = await site(orgId);
     const body = {
       name: 'My Private Resource', siteId, mode: 'host', destination: 'localhost', alias: 'private-resource.internal', tcpPortRangeString: '*', udpPortRangeString: '',
@@ -161,7 +161,7 @@ describe('create', () => {
     const right = { name: 'Web', siteId: await siteOf('acme'), mode: 'http', destination: 'web', destinationPort: 80, scheme: 'http' };
     const domainId = await domain('acme');
     expect(await put('acme', { ...right, domainId, subdomain: fresh('x'), alias: 'a.b' })).toMatchObject({ status: 400, body: { fields: [{ path: 'alias' }] } });
-    const unverified = await house.root.expect<{ domainId: string }>('PUT', '/org/acme/domain', { type: 'ns', baseDomain: `${fresh('d')}.example.com` });
+    const unverified = await app.root.expect<{ domainId: string }>('PUT', '/org/acme/domain', { type: 'ns', baseDomain: `${fresh('d')}.example.com` });
     expect(await put('acme', { ...right, domainId: unverified.domainId })).toMatchObject({ status: 400, body: { fields: [{ path: 'domainId' }] } });
     expect(await put('acme', { ...right, domainId, subdomain: '-x' })).toMatchObject({ status: 400, body: { fields: [{ path: 'subdomain' }] } });
   });
@@ -181,14 +181,14 @@ describe('create', () => {
     for (const field of fields) expect((await update(siteResourceId, { alias: 'a.b', ...field, ...('domainId' in field ? { alias: null } : {}) })).status, JSON.stringify(field)).toBe(404);
     expect((await list(orgId)).pagination.total).toBe(1);
     expect(await read(siteResourceId)).toMatchObject({ alias: null, siteIds: [mine] });
-    expect((await house.root.get(`/org/${orgId}/site-resources?siteId=${foreign.siteId}`)).status).toBe(404);
-    expect((await house.root.get(`/org/${orgId}/site/${foreign.siteId}/resources`)).status).toBe(404);
+    expect((await app.root.get(`/org/${orgId}/site-resources?siteId=${foreign.siteId}`)).status).toBe(404);
+    expect((await app.root.get(`/org/${orgId}/site/${foreign.siteId}/resources`)).status).toBe(404);
     expect(await put('nowhere', { name: 'D', mode: 'host', destination: '10.1.2.3', siteId: mine })).toMatchObject({ status: 404 });
   });
 
   it('Admin is not granted, nor a person\'s device: 400', async () => {
     const device = await client('acme');
-    await house.sql('UPDATE client SET user_id = $2 WHERE client_id = $1', [device, await user('acme')]);
+    await app.sql('UPDATE client SET user_id = $2 WHERE client_id = $1', [device, await user('acme')]);
     const right = { name: 'D', mode: 'host', destination: '10.1.2.3', siteId: await siteOf('acme') };
     expect(await put('acme', { ...right, roleIds: [await adminRole('acme')] })).toMatchObject({ status: 400, body: { fields: [{ path: 'roleIds' }] } });
     expect(await put('acme', { ...right, clientIds: [device] })).toMatchObject({ status: 400, body: { fields: [{ path: 'clientIds' }] } });
@@ -223,7 +223,7 @@ describe('at once', () => {
 
   it('two who change one resource with one ETag: one wins', async () => {
     const { siteResourceId } = await create('acme');
-    const tag = (await house.root.get(`/site-resource/${siteResourceId}`)).headers.get('etag')!;
+    const tag = (await app.root.get(`/site-resource/${siteResourceId}`)).headers.get('etag')!;
     const replies = await Promise.all(['a', 'b', 'c'].map((name) => withTag(tag).post(`/site-resource/${siteResourceId}`, { name })));
     expect(replies.map((r) => r.status).sort()).toEqual([200, 412, 412]);
   });
@@ -238,8 +238,8 @@ describe('at once', () => {
     expect(full).toMatchObject({ status: 503, body: { code: 'capacity' } });
     expect(full.headers.get('retry-after')).toBe('60');
     expect(await create(orgId, { mode: 'cidr', destination: '10.0.0.0/8' })).toMatchObject({ aliasAddress: null });
-    await house.root.expect('DELETE', `/site-resource/${made[2]!.siteResourceId}`);
-    await house.root.expect('DELETE', `/site-resource/${made[5]!.siteResourceId}`);
+    await app.root.expect('DELETE', `/site-resource/${made[2]!.siteResourceId}`);
+    await app.root.expect('DELETE', `/site-resource/${made[5]!.siteResourceId}`);
     const again = await Promise.all([put(orgId, right), put(orgId, right), put(orgId, right)]);
     expect(again.map((r) => r.status).sort()).toEqual([201, 201, 503]);
     expect(again.flatMap((r) => (r.status === 201 ? [r.body.data.aliasAddress] : [])).sort()).toEqual(['100.96.128.10', '100.96.128.13']);
@@ -256,7 +256,7 @@ describe('update', () => {
     expect(changed.status).toBe(200);
     expect(changed.body.data).toEqual({ ...made, name: 'Renamed', niceId: 'Renamed-1', enabled: false, alias: null, destinationPort: null, authDaemonPort: 22123 });
     expect(await read(made.siteResourceId)).toEqual(changed.body.data);
-    const granted = async (what: string) => (await house.root.expect<Record<string, unknown[]>>('GET', `/site-resource/${made.siteResourceId}/${what}`))[what];
+    const granted = async (what: string) => (await app.root.expect<Record<string, unknown[]>>('GET', `/site-resource/${made.siteResourceId}/${what}`))[what];
     expect(await granted('roles')).toHaveLength(2);
     expect(await granted('users')).toHaveLength(1);
     expect(await granted('clients')).toHaveLength(1);
@@ -270,7 +270,7 @@ describe('update', () => {
     const [a, b, c] = [await site(orgId), await site(orgId), await site(orgId)];
     const made = await create(orgId, { siteId: a, siteIds: [b] });
     const before = [await desired(a), await desired(b), await desired(c)];
-    const tag = (await house.root.get(`/site-resource/${made.siteResourceId}`)).headers.get('etag')!;
+    const tag = (await app.root.get(`/site-resource/${made.siteResourceId}`)).headers.get('etag')!;
     const changed = await withTag(tag).post<Resource>(`/site-resource/${made.siteResourceId}`, { siteIds: [c, b] });
     expect(changed.body.data).toMatchObject({ siteId: c, siteIds: [c, b] });
     expect(changed.headers.get('etag')).not.toBe(tag);
@@ -302,7 +302,7 @@ describe('update', () => {
       expect((await update(siteResourceId, wrong)).status, JSON.stringify(wrong)).toBe(400);
     }
     // What a blueprint called it may be sent back with the rest.
-    await house.sql(`UPDATE site_resource SET nice_id = 'my_nice.1' WHERE site_resource_id = $1`, [siteResourceId]);
+    await app.sql(`UPDATE site_resource SET nice_id = 'my_nice.1' WHERE site_resource_id = $1`, [siteResourceId]);
     expect((await update(siteResourceId, { name: 'x', niceId: 'my_nice.1' })).status).toBe(200);
     expect((await update(siteResourceId, { destination: 'db', alias: 'db.internal' })).status).toBe(200);
     expect((await update(999_999_999, { name: 'x' })).status).toBe(404);
@@ -312,11 +312,11 @@ describe('update', () => {
 it('shows what was changed since a blueprint file was applied, under the names of the API', async () => {
   const orgId = await org();
   const made = await create(orgId, { alias: 'db.internal' });
-  const [source] = await house.sql<{ id: number }>(`INSERT INTO blueprint_source (org_id, site_id, kind) VALUES ($1, $2, 'file') RETURNING source_id AS id`, [orgId, made.siteId]);
-  await house.sql('INSERT INTO site_resource_declaration VALUES ($1, $2, $3)', [source!.id, made.siteResourceId, { name: 'Database', tcp_ports: '*', alias: 'db.internal', disable_icmp: false }]);
+  const [source] = await app.sql<{ id: number }>(`INSERT INTO blueprint_source (org_id, site_id, kind) VALUES ($1, $2, 'file') RETURNING source_id AS id`, [orgId, made.siteId]);
+  await app.sql('INSERT INTO site_resource_declaration VALUES ($1, $2, $3)', [source!.id, made.siteResourceId, { name: 'Database', tcp_ports: '*', alias: 'db.internal', disable_icmp: false }]);
   expect(await read(made.siteResourceId)).toMatchObject({ name: 'Database' });
   await update(made.siteResourceId, { tcpPortRangeString: '22', disableIcmp: true });
-  expect(await house.root.expect('GET', `/site-resource/${made.siteResourceId}`)).toMatchObject({
+  expect(await app.root.expect('GET', `/site-resource/${made.siteResourceId}`)).toMatchObject({
     drift: expect.arrayContaining([
       { field: 'alias', file: 'db.internal', current: null }, { field: 'disableIcmp', file: false, current: true }, { field: 'tcpPortRangeString', file: '*', current: '22' },
     ]),
@@ -327,17 +327,17 @@ describe('delete', () => {
   it('answers a message; the sites have something new to do', async () => {
     const made = await create('acme');
     const before = await desired(made.siteId!);
-    expect((await house.root.delete(`/site-resource/${made.siteResourceId}`)).body).toMatchObject({ data: { message: 'Site resource deleted successfully' }, status: 200 });
+    expect((await app.root.delete(`/site-resource/${made.siteResourceId}`)).body).toMatchObject({ data: { message: 'Site resource deleted successfully' }, status: 200 });
     expect(await desired(made.siteId!)).toBe(before + 1);
-    for (const reply of [await house.root.get(`/site-resource/${made.siteResourceId}`), await house.root.delete(`/site-resource/${made.siteResourceId}`)]) expect(reply.status).toBe(404);
+    for (const reply of [await app.root.get(`/site-resource/${made.siteResourceId}`), await app.root.delete(`/site-resource/${made.siteResourceId}`)]) expect(reply.status).toBe(404);
     expect(await auditOf('site_resource.delete', made.siteResourceId)).toHaveLength(1);
   });
 
   it('a resource outlives its site', async () => {
     const siteId = await site('acme');
     const made = await create('acme', { siteId });
-    const tag = (await house.root.get(`/site-resource/${made.siteResourceId}`)).headers.get('etag')!;
-    await house.root.expect('DELETE', `/site/${siteId}`);
+    const tag = (await app.root.get(`/site-resource/${made.siteResourceId}`)).headers.get('etag')!;
+    await app.root.expect('DELETE', `/site/${siteId}`);
     expect((await withTag(tag).post(`/site-resource/${made.siteResourceId}`, { name: 'late' })).status).toBe(412);
     expect(await read(made.siteResourceId)).toMatchObject({ siteId: null, siteIds: [] });
   });
@@ -371,7 +371,7 @@ describe('lists', () => {
   });
 
   it.each(['mode=ssh', 'sort_by=alias', 'order=up', 'siteId=x', 'siteId=0', 'color=red', 'page=1&limit=1', 'pageSize=1001', 'page=-1'])('refuses ?%s', async (query) => {
-    expect((await house.root.get(`/org/acme/site-resources?${query}`)).status).toBe(400);
+    expect((await app.root.get(`/org/acme/site-resources?${query}`)).status).toBe(400);
   });
 
   it('of a site: nested, 100 by default, without pagination', async () => {
@@ -380,49 +380,49 @@ describe('lists', () => {
     const made = await create(orgId, { name: 'b' });
     await create(orgId, { name: 'a', siteId: await site(orgId) });
     await create(orgId, { name: 'c' });
-    const reply = await house.root.get<{ siteResources: { siteResources: Resource }[] }>(`/v1/org/${orgId}/site/${siteId}/resources`);
+    const reply = await app.root.get<{ siteResources: { siteResources: Resource }[] }>(`/v1/org/${orgId}/site/${siteId}/resources`);
     const { siteId: _, siteIds: __, ...row } = made;
     expect(Object.keys(reply.body.data)).toEqual(['siteResources']);
     expect(reply.body.data.siteResources[0]).toEqual({
       siteNetworks: { siteId, networkId: made.siteResourceId }, networks: { networkId: made.siteResourceId, niceId: null, name: null, scope: 'resource', orgId }, siteResources: row,
     });
     expect(reply.body.data.siteResources.map((r) => r.siteResources.name)).toEqual(['b', 'c']);
-    const page = await house.root.expect<{ siteResources: unknown[] }>('GET', `/org/${orgId}/site/${siteId}/resources?limit=1&offset=1`);
+    const page = await app.root.expect<{ siteResources: unknown[] }>('GET', `/org/${orgId}/site/${siteId}/resources?limit=1&offset=1`);
     expect(page.siteResources).toHaveLength(1);
-    expect((await house.root.get(`/org/${orgId}/site/${siteId}/resources?color=red`)).status).toBe(400);
+    expect((await app.root.get(`/org/${orgId}/site/${siteId}/resources?color=red`)).status).toBe(400);
   });
 
   it('what waits for the approval of its site is not in the list of the organization, only in that of the site', async () => {
     const orgId = await org();
     const made = await create(orgId);
-    await house.sql('UPDATE site_resource SET staged_by = $2 WHERE site_resource_id = $1', [made.siteResourceId, made.siteId]);
+    await app.sql('UPDATE site_resource SET staged_by = $2 WHERE site_resource_id = $1', [made.siteResourceId, made.siteId]);
     expect(await list(orgId)).toMatchObject({ siteResources: [], pagination: { total: 0 } });
-    expect((await house.root.expect<{ siteResources: unknown[] }>('GET', `/org/${orgId}/site/${made.siteId}/resources`)).siteResources).toHaveLength(1);
-    expect(await house.root.expect('GET', `/org/${orgId}/site-resources?siteId=${made.siteId}`)).toMatchObject({ siteResources: [{ siteResourceId: made.siteResourceId }], pagination: { total: 1 } });
+    expect((await app.root.expect<{ siteResources: unknown[] }>('GET', `/org/${orgId}/site/${made.siteId}/resources`)).siteResources).toHaveLength(1);
+    expect(await app.root.expect('GET', `/org/${orgId}/site-resources?siteId=${made.siteId}`)).toMatchObject({ siteResources: [{ siteResourceId: made.siteResourceId }], pagination: { total: 1 } });
     // Whatever site it is for, it belongs to the one that it waits with.
     const other = await site(orgId);
-    await house.sql('UPDATE site_resource SET staged_by = $2 WHERE site_resource_id = $1', [made.siteResourceId, other]);
+    await app.sql('UPDATE site_resource SET staged_by = $2 WHERE site_resource_id = $1', [made.siteResourceId, other]);
     for (const [siteId, n] of [[made.siteId!, 0], [other, 1]] as const) {
-      expect((await house.root.expect<{ siteResources: unknown[] }>('GET', `/org/${orgId}/site/${siteId}/resources`)).siteResources).toHaveLength(n);
-      expect(await house.root.expect('GET', `/org/${orgId}/site-resources?siteId=${siteId}`)).toMatchObject({ pagination: { total: n } });
+      expect((await app.root.expect<{ siteResources: unknown[] }>('GET', `/org/${orgId}/site/${siteId}/resources`)).siteResources).toHaveLength(n);
+      expect(await app.root.expect('GET', `/org/${orgId}/site-resources?siteId=${siteId}`)).toMatchObject({ pagination: { total: n } });
     }
   });
 
   it('each filter and the order is served by an index', async () => {
     const orgId = await org();
     const siteId = await siteOf(orgId);
-    await house.sql(
+    await app.sql(
       `INSERT INTO site_resource (org_id, nice_id, name, mode, destination, alias, alias_address)
        SELECT $1, 'nice-' || i, md5(i::text), CASE WHEN i % 50 = 0 THEN 'cidr' ELSE 'host' END, '10.0.0.1', 'a' || md5(i::text) || '.internal', '100.96.0.0'::inet + i
        FROM generate_series(1, 10000) AS i`,
       [orgId],
     );
-    await house.sql('INSERT INTO site_resource_site SELECT site_resource_id, $2 FROM site_resource WHERE org_id = $1 AND site_resource_id % 500 = 0', [orgId, siteId]);
-    await house.sql('VACUUM ANALYZE site_resource');
-    await house.sql('VACUUM ANALYZE site_resource_site');
+    await app.sql('INSERT INTO site_resource_site SELECT site_resource_id, $2 FROM site_resource WHERE org_id = $1 AND site_resource_id % 500 = 0', [orgId, siteId]);
+    await app.sql('VACUUM ANALYZE site_resource');
+    await app.sql('VACUUM ANALYZE site_resource_site');
     for (const query of [{}, { order: 'desc' as const }, { mode: 'cidr' as const }, { mode: 'host' as const }, { siteId }, { query: 'abcdef' }]) {
       const { text, values } = privatePage(orgId, query, { limit: 20, offset: 0 });
-      const plan = (await house.sql<Record<string, string>>(`EXPLAIN ${text}`, values)).map((row) => row['QUERY PLAN']).join('\n');
+      const plan = (await app.sql<Record<string, string>>(`EXPLAIN ${text}`, values)).map((row) => row['QUERY PLAN']).join('\n');
       expect(plan, JSON.stringify(query)).not.toMatch(/Seq Scan on site_resource\b/);
     }
   });

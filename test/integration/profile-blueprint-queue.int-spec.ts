@@ -4,32 +4,32 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MIGRATIONS } from '../../src/schema.js';
 import { newHardwareId, provision, TestOrg } from '../support/api.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 import { until } from '../support/server.js';
 
-let house: House;
+let app: TestApp;
 beforeAll(async () => {
-  house = await openHouse();
+  app = await openTestApp();
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 const blueprint = `public-resources:\n  "{{site.niceId}}":\n    name: "In {{label.room}}"\n    protocol: http\n    full-domain: "{{site.niceId}}.localhost"\n`;
 interface Owed {
   attempts: number;
   wait: number;
 }
-const owed = async (siteId: number) => (await house.sql<Owed>('SELECT attempts, extract(epoch FROM due_at - now())::float8 AS wait FROM profile_blueprint_due WHERE site_id = $1', [siteId]))[0];
-const due = (siteId: number, attempts: number) => house.sql('UPDATE profile_blueprint_due SET due_at = now(), attempts = $2 WHERE site_id = $1', [siteId, attempts]);
+const owed = async (siteId: number) => (await app.sql<Owed>('SELECT attempts, extract(epoch FROM due_at - now())::float8 AS wait FROM profile_blueprint_due WHERE site_id = $1', [siteId]))[0];
+const due = (siteId: number, attempts: number) => app.sql('UPDATE profile_blueprint_due SET due_at = now(), attempts = $2 WHERE site_id = $1', [siteId, attempts]);
 
 describe("a profile's blueprint that cannot be applied", () => {
   it('is tried again ever more seldom, then given up, visible all the time; mended it comes with the next claim', async () => {
-    const org = await TestOrg.create(house.root);
-    const { profileId } = await house.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'fleet', blueprint });
+    const org = await TestOrg.create(app.root);
+    const { profileId } = await app.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'fleet', blueprint });
     const key = await org.keyUnder({ profileId });
     const claim = { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() };
-    expect((await provision(house.root.url, claim)).status).toBe(201);
+    expect((await provision(app.root.url, claim)).status).toBe(201);
     const { siteId } = (await org.sites()).sites[0]!;
-    const history = async () => (await house.root.expect<{ blueprints: { succeeded: boolean }[] }>('GET', org.path('blueprints'))).blueprints;
+    const history = async () => (await app.root.expect<{ blueprints: { succeeded: boolean }[] }>('GET', org.path('blueprints'))).blueprints;
     expect(await history()).toMatchObject([{ succeeded: false}]);
 
     const waits: number[] = [];
@@ -44,15 +44,15 @@ describe("a profile's blueprint that cannot be applied", () => {
     await until(async () => (await owed(siteId)) === undefined);
     expect(await history()).toMatchObject([{ succeeded: false }]);
 
-    await house.root.expect('POST', `/site/${siteId}`, { labels: { room: '7' } });
-    expect((await provision(house.root.url, claim)).status).toBe(200);
-    expect((await house.root.expect<{ resources: { name: string }[] }>('GET', org.path('resources'))).resources.map((r) => r.name)).toEqual(['In 7']);
+    await app.root.expect('POST', `/site/${siteId}`, { labels: { room: '7' } });
+    expect((await provision(app.root.url, claim)).status).toBe(200);
+    expect((await app.root.expect<{ resources: { name: string }[] }>('GET', org.path('resources'))).resources.map((r) => r.name)).toEqual(['In 7']);
   });
 
   it('is owed by no site whose profile has none, nor once it was applied', async () => {
-    const org = await TestOrg.create(house.root);
-    const { profileId } = await house.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'fleet', labels: { room: '1' }, blueprint });
-    for (const key of [await org.key(), await org.keyUnder({ profileId })]) expect((await provision(house.root.url, { provision_key: key.siteProvisioningKey })).status).toBe(201);
+    const org = await TestOrg.create(app.root);
+    const { profileId } = await app.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'fleet', labels: { room: '1' }, blueprint });
+    for (const key of [await org.key(), await org.keyUnder({ profileId })]) expect((await provision(app.root.url, { provision_key: key.siteProvisioningKey })).status).toBe(201);
     for (const { siteId } of (await org.sites()).sites) expect(await owed(siteId)).toBeUndefined();
   });
 });

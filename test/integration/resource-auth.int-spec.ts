@@ -3,42 +3,42 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '#platform';
 import { Retention } from '../../libs/platform/database/retention.js';
 import { headerAuthSecret, matchesShared } from '../../src/resources/auth/shared-secrets.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
-let house: House;
+let app: TestApp;
 let resourceId: number;
 let rawId: number;
 beforeAll(async () => {
-  house = await openHouse({ BASE_DOMAIN: 'gate.example.net' });
-  await house.makeOrg('acme');
-  await house.makeOrg('other');
+  app = await openTestApp({ BASE_DOMAIN: 'gate.example.net' });
+  await app.makeOrg('acme');
+  await app.makeOrg('other');
   resourceId = await resource('acme');
-  rawId = (await house.root.expect<{ resourceId: number }>('PUT', '/org/acme/resource', { name: 'Raw', http: false, protocol: 'tcp', proxyPort: 4000 })).resourceId;
+  rawId = (await app.root.expect<{ resourceId: number }>('PUT', '/org/acme/resource', { name: 'Raw', http: false, protocol: 'tcp', proxyPort: 4000 })).resourceId;
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 let serial = 0;
 async function resource(orgId: string): Promise<number> {
-  const { domains } = await house.root.expect<{ domains: { domainId: string }[] }>('GET', `/org/${orgId}/domains`);
+  const { domains } = await app.root.expect<{ domains: { domainId: string }[] }>('GET', `/org/${orgId}/domains`);
   const body = { name: 'App', http: true, protocol: 'tcp', domainId: domains[0]!.domainId, subdomain: `a${++serial}` };
-  return (await house.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, body)).resourceId;
+  return (await app.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, body)).resourceId;
 }
-const post = (rest: string, body: unknown, id = resourceId) => house.root.post(`/v1/resource/${id}/${rest}`, body);
-const get = <T = never>(rest: string, id = resourceId) => house.root.expect<T>('GET', `/resource/${id}/${rest}`);
+const post = (rest: string, body: unknown, id = resourceId) => app.root.post(`/v1/resource/${id}/${rest}`, body);
+const get = <T = never>(rest: string, id = resourceId) => app.root.expect<T>('GET', `/resource/${id}/${rest}`);
 async function role(orgId: string, name: string): Promise<number> {
-  const [row] = await house.sql<{ id: number }>(
+  const [row] = await app.sql<{ id: number }>(
     `INSERT INTO role (org_id, name, name_key) VALUES ($1, $2, lower($2)) ON CONFLICT (org_id, name_key) DO UPDATE SET name = excluded.name RETURNING role_id AS id`, [orgId, name],
   );
   return row!.id;
 }
 async function user(orgId: string): Promise<string> {
   const [userId, email] = [randomUUID(), `u${++serial}@example.com`];
-  await house.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $2)', [userId, email]);
-  await house.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [orgId, userId]);
+  await app.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $2)', [userId, email]);
+  await app.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [orgId, userId]);
   return userId;
 }
 const hashes = async () =>
-  (await house.sql<{ password: string | null; pincode: string | null; user: string | null; header: string | null; extended: boolean | null }>(
+  (await app.sql<{ password: string | null; pincode: string | null; user: string | null; header: string | null; extended: boolean | null }>(
     `SELECT password_hash AS password, pincode_hash AS pincode, header_auth_user AS "user", header_auth_hash AS header, header_auth_extended AS extended FROM resource WHERE resource_id = $1`,
     [resourceId],
   ))[0]!;
@@ -57,10 +57,10 @@ describe('password, PIN, header authentication', () => {
     expect(await matchesShared(headerAuthSecret('u'.repeat(100), long), stored.header!)).toBe(true);
     expect(await matchesShared(headerAuthSecret('u'.repeat(100), `${long.slice(1)}x`), stored.header!)).toBe(false);
     expect(stored).toMatchObject({ user: 'u'.repeat(100), extended: true });
-    const reply = await house.root.get(`/resource/${resourceId}`);
+    const reply = await app.root.get(`/resource/${resourceId}`);
     expect(reply.body.data).toMatchObject({ passwordId: resourceId, pincodeId: resourceId, headerAuthId: resourceId });
     for (const secret of [...Object.values(stored).filter((v) => typeof v === 'string'), long]) expect(reply.text).not.toContain(secret);
-    const audit = await house.sql<{ details: unknown }>(`SELECT details FROM audit WHERE action LIKE 'resource.set_%' AND target_id = $1`, [String(resourceId)]);
+    const audit = await app.sql<{ details: unknown }>(`SELECT details FROM audit WHERE action LIKE 'resource.set_%' AND target_id = $1`, [String(resourceId)]);
     expect(audit.map((a) => a.details)).toEqual([{ set: true }, { set: true }, { set: true }]);
     await post('password', { password: null });
     await post('pincode', { pincode: null });
@@ -87,7 +87,7 @@ describe('whitelist', () => {
     const id = await resource('acme');
     expect((await post('whitelist', { emails: ['a@example.com'] }, id)).status).toBe(400);
     expect((await post('whitelist/add', { email: 'a@example.com' }, id)).status).toBe(400);
-    await house.root.expect('POST', `/resource/${id}`, { emailWhitelistEnabled: true });
+    await app.root.expect('POST', `/resource/${id}`, { emailWhitelistEnabled: true });
     expect(await post('whitelist', { emails: ['B@Example.com', '*@Example.org', 'b@example.com'] }, id)).toMatchObject({ status: 201, body: { data: {} } });
     expect(await get('whitelist', id)).toEqual({ whitelist: [{ email: 'b@example.com' }, { email: '*@example.org' }] });
     expect((await post('whitelist/add', { email: 'A@example.com' }, id)).status).toBe(201);
@@ -109,17 +109,17 @@ describe('whitelist', () => {
 
   it('from a blueprint keeps the order of the document', async () => {
     await Promise.all([user('acme'), user('acme')]);
-    const emails = (await house.sql<{ email: string }>(`SELECT email FROM membership JOIN "user" USING (user_id) WHERE org_id = 'acme' AND email IS NOT NULL ORDER BY email DESC`)).map((u) => u.email);
+    const emails = (await app.sql<{ email: string }>(`SELECT email FROM membership JOIN "user" USING (user_id) WHERE org_id = 'acme' AND email IS NOT NULL ORDER BY email DESC`)).map((u) => u.email);
     expect(emails.length).toBeGreaterThan(1);
     const document = { 'public-resources': { listed: { name: 'Listed', protocol: 'http', 'full-domain': 'listed.gate.example.net', auth: { 'whitelist-users': emails } } } };
-    await house.root.expect('PUT', '/org/acme/blueprint', { blueprint: Buffer.from(JSON.stringify(document)).toString('base64') });
-    const [made] = (await house.root.expect<{ resources: { resourceId: number }[] }>('GET', '/org/acme/resources?query=listed')).resources;
+    await app.root.expect('PUT', '/org/acme/blueprint', { blueprint: Buffer.from(JSON.stringify(document)).toString('base64') });
+    const [made] = (await app.root.expect<{ resources: { resourceId: number }[] }>('GET', '/org/acme/resources?query=listed')).resources;
     expect(await get('whitelist', made!.resourceId)).toEqual({ whitelist: emails.map((email) => ({ email })) });
   });
 
   it('added at once: one 201, the others 409', async () => {
     const id = await resource('acme');
-    await house.root.expect('POST', `/resource/${id}`, { emailWhitelistEnabled: true });
+    await app.root.expect('POST', `/resource/${id}`, { emailWhitelistEnabled: true });
     const statuses = (await Promise.all([1, 2, 3].map(() => post('whitelist/add', { email: 'x@example.com' }, id)))).map((r) => r.status);
     expect(statuses.sort()).toEqual([201, 409, 409]);
   });
@@ -138,7 +138,7 @@ describe('roles', () => {
     expect((await post('roles/remove', { roleId: two })).status).toBe(404);
     expect(await get('roles')).toMatchObject({ roles: [{ roleId: admin }, { roleId: one }] });
     for (const [rest, body] of [['roles', { roleIds: [admin] }], ['roles/add', { roleId: admin }], ['roles/remove', { roleId: admin }]] as const) expect((await post(rest, body)).status).toBe(400);
-    expect(await house.sql('SELECT FROM resource_role WHERE role_id = $1', [admin])).toEqual([]);
+    expect(await app.sql('SELECT FROM resource_role WHERE role_id = $1', [admin])).toEqual([]);
   });
 
   it("another organization's role is 404, and nothing of the set is written", async () => {
@@ -190,7 +190,7 @@ describe('users', () => {
       expect((await post('users/remove', { userId: id })).status).toBe(404);
     }
     await post('users/add', { userId: mine });
-    await house.sql('DELETE FROM membership WHERE user_id = $1', [mine]);
+    await app.sql('DELETE FROM membership WHERE user_id = $1', [mine]);
     expect(await get('users')).toEqual({ users: [] });
     for (const body of [{}, { userIds: [1] }, { userIds: ['a', 'a'] }, { userIds: [''] }]) expect((await post('users', body)).status, JSON.stringify(body)).toBe(400);
   });
@@ -203,7 +203,7 @@ describe('rules', () => {
     value: string;
     priority: number;
   }
-  const add = (more: object = {}, id = resourceId) => house.root.expect<Rule>('PUT', `/resource/${id}/rule`, { ...RULE, ...more });
+  const add = (more: object = {}, id = resourceId) => app.root.expect<Rule>('PUT', `/resource/${id}/rule`, { ...RULE, ...more });
 
   it('are sorted by priority before they are paged', async () => {
     const id = await resource('acme');
@@ -214,7 +214,7 @@ describe('rules', () => {
   });
 
   it('are made, changed and deleted', async () => {
-    const made = await house.root.put<Rule>(`/v1/resource/${resourceId}/rule`, RULE);
+    const made = await app.root.put<Rule>(`/v1/resource/${resourceId}/rule`, RULE);
     expect(made).toMatchObject({ status: 201, body: { data: { ruleId: expect.any(Number), resourceId, ...RULE, enabled: true } } });
     const { ruleId } = made.body.data;
     expect(await post(`rule/${ruleId}`, { priority: 5, enabled: false })).toMatchObject({ status: 200, body: { data: { ...RULE, priority: 5, enabled: false } } });
@@ -223,20 +223,20 @@ describe('rules', () => {
       expect((await post(`rule/${ruleId}`, body)).status, JSON.stringify(body)).toBe(400);
     }
     const first = await post(`rule/${ruleId}`, { priority: 6 });
-    const api = house.root.as(house.root.authorization, { 'if-match': first.headers.get('etag')! });
+    const api = app.root.as(app.root.authorization, { 'if-match': first.headers.get('etag')! });
     expect([(await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 7 })).status, (await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 8 })).status]).toEqual([200, 412]);
-    expect(await house.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).toMatchObject({ status: 200, body: { data: null } });
-    expect((await house.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).status).toBe(404);
+    expect(await app.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).toMatchObject({ status: 200, body: { data: null } });
+    expect((await app.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).status).toBe(404);
   });
 
   it('are readable by id, with the version that a change checks', async () => {
     const { ruleId } = await add({ enabled: false });
-    const reply = await house.root.get(`/v1/resource/${resourceId}/rule/${ruleId}`);
+    const reply = await app.root.get(`/v1/resource/${resourceId}/rule/${ruleId}`);
     expect(reply).toMatchObject({ status: 200, body: { data: { ruleId, resourceId, ...RULE, enabled: false } } });
-    const api = house.root.as(house.root.authorization, { 'if-match': reply.headers.get('etag')! });
+    const api = app.root.as(app.root.authorization, { 'if-match': reply.headers.get('etag')! });
     expect((await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 7 })).status).toBe(200);
     expect((await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 8 })).status).toBe(412);
-    for (const key of [await house.orgKey('other', 'listResourceRules'), await house.orgKey('acme', 'listResourceRules')]) {
+    for (const key of [await app.orgKey('other', 'listResourceRules'), await app.orgKey('acme', 'listResourceRules')]) {
       expect((await key.get(`/resource/${await resource('acme')}/rule/${ruleId}`)).status).toBe(404);
     }
   });
@@ -246,25 +246,25 @@ describe('rules', () => {
     for (const [owner, status] of [[second, 403], [theirs, 404]] as const) {
       const { ruleId } = await add({}, owner);
       expect((await post(`rule/${ruleId}`, { priority: 9 })).status).toBe(status);
-      expect((await house.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).status).toBe(404);
+      expect((await app.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).status).toBe(404);
       expect(await get('rules', owner)).toMatchObject({ rules: [{ ruleId, priority: 1 }] });
     }
   });
 
   it('hold values that fit, and belong to HTTP resources', async () => {
     for (const [match, value] of [['CIDR', '10.0.0.0'], ['IP', '10.0.0.0/8'], ['PATH', '/a//b'], ['REGION', '999'], ['COUNTRY', 'Germany'], ['ASN', 'x'], ['PORT', '80']]) {
-      expect((await house.root.put(`/resource/${resourceId}/rule`, { ...RULE, match, value })).status, `${match} ${value}`).toBe(400);
+      expect((await app.root.put(`/resource/${resourceId}/rule`, { ...RULE, match, value })).status, `${match} ${value}`).toBe(400);
     }
-    for (const missing of ['action', 'match', 'value', 'priority']) expect((await house.root.put(`/resource/${resourceId}/rule`, { ...RULE, [missing]: undefined })).status).toBe(400);
-    expect((await house.root.put(`/resource/${rawId}/rule`, RULE)).status).toBe(400);
+    for (const missing of ['action', 'match', 'value', 'priority']) expect((await app.root.put(`/resource/${resourceId}/rule`, { ...RULE, [missing]: undefined })).status).toBe(400);
+    expect((await app.root.put(`/resource/${rawId}/rule`, RULE)).status).toBe(400);
   });
 });
 
 describe('what a caller may open', () => {
   it('is shown to a key that holds no action, and to none of another organization', async () => {
-    expect(await (await house.orgKey('acme')).expect('GET', '/org/acme/user-resources')).toMatchObject({ resources: expect.arrayContaining([expect.objectContaining({ resourceId })]) });
-    expect((await (await house.orgKey('other', 'listResources')).get('/org/acme/user-resources')).status).toBe(404);
-    expect((await house.root.as(undefined).get('/org/acme/user-resources')).status).toBe(401);
+    expect(await (await app.orgKey('acme')).expect('GET', '/org/acme/user-resources')).toMatchObject({ resources: expect.arrayContaining([expect.objectContaining({ resourceId })]) });
+    expect((await (await app.orgKey('other', 'listResources')).get('/org/acme/user-resources')).status).toBe(404);
+    expect((await app.root.as(undefined).get('/org/acme/user-resources')).status).toBe(401);
   });
 });
 
@@ -275,7 +275,7 @@ describe('access tokens', () => {
     expiresAt: number | null;
     createdAt: number;
   }
-  const make = (body: object = {}, id = resourceId) => house.root.expect<Token>('POST', `/resource/${id}/access-token`, body);
+  const make = (body: object = {}, id = resourceId) => app.root.expect<Token>('POST', `/resource/${id}/access-token`, body);
   interface TokenList {
     accessTokens: Token[];
     pagination: { total: number };
@@ -283,24 +283,24 @@ describe('access tokens', () => {
 
   it('are shown once, stored as a hash, and listed by resource', async () => {
     const id = await resource('acme');
-    const { siteId } = await house.root.expect<{ siteId: number }>('PUT', '/org/acme/site', { name: 'North', type: 'newt' });
-    await house.root.expect('PUT', `/resource/${id}/target`, { siteId, ip: 'a', port: 1 });
-    const reply = await house.root.post<Token>(`/v1/resource/${id}/access-token`, { validForSeconds: 60, title: 'T', description: 'D' });
+    const { siteId } = await app.root.expect<{ siteId: number }>('PUT', '/org/acme/site', { name: 'North', type: 'newt' });
+    await app.root.expect('PUT', `/resource/${id}/target`, { siteId, ip: 'a', port: 1 });
+    const reply = await app.root.post<Token>(`/v1/resource/${id}/access-token`, { validForSeconds: 60, title: 'T', description: 'D' });
     expect(reply.status).toBe(200);
     const { accessToken, ...shown } = reply.body.data;
     expect(accessToken).toMatch(/^[a-z2-7]{26}$/);
     expect(shown).toEqual({ accessTokenId: expect.stringMatching(/^[a-z0-9]{8}$/), orgId: 'acme', resourceId: id, expiresAt: shown.createdAt + 60_000, sessionLength: 60_000, title: 'T', description: 'D', createdAt: shown.createdAt });
-    const [row] = await house.sql<{ hash: Buffer }>('SELECT token_hash AS hash FROM access_token WHERE access_token_id = $1', [shown.accessTokenId]);
+    const [row] = await app.sql<{ hash: Buffer }>('SELECT token_hash AS hash FROM access_token WHERE access_token_id = $1', [shown.accessTokenId]);
     expect(row!.hash).toEqual(sha256(accessToken));
     const other = await make();
     expect(other).toMatchObject({ expiresAt: null, sessionLength: 30 * 86_400_000, title: null, description: null });
-    const list = await house.root.get<TokenList>(`/resource/${id}/access-tokens`);
+    const list = await app.root.get<TokenList>(`/resource/${id}/access-tokens`);
     expect(list.body.data).toEqual({
       accessTokens: [{ ...shown, resourceName: 'App', resourceNiceId: expect.any(String), siteName: 'North' }], pagination: { total: 1, limit: 1000, offset: 0 },
     });
     expect(list.text).not.toContain(row!.hash.toString('hex'));
-    expect(await house.root.expect('GET', `/access-token/${shown.accessTokenId}`)).toEqual(list.body.data.accessTokens[0]);
-    const all = await house.root.expect<TokenList>('GET', '/org/acme/access-tokens?limit=1');
+    expect(await app.root.expect('GET', `/access-token/${shown.accessTokenId}`)).toEqual(list.body.data.accessTokens[0]);
+    const all = await app.root.expect<TokenList>('GET', '/org/acme/access-tokens?limit=1');
     expect(all.accessTokens).toHaveLength(1);
     expect(all.pagination.total).toBe(2);
   });
@@ -308,33 +308,33 @@ describe('access tokens', () => {
   it('leave the lists when they expire, and then the table', async () => {
     const id = await resource('acme');
     const { accessTokenId } = await make({ validForSeconds: 60 }, id);
-    await house.sql(`UPDATE access_token SET expires_at = now() - interval '1 second' WHERE access_token_id = $1`, [accessTokenId]);
+    await app.sql(`UPDATE access_token SET expires_at = now() - interval '1 second' WHERE access_token_id = $1`, [accessTokenId]);
     expect(await get('access-tokens', id)).toMatchObject({ accessTokens: [], pagination: { total: 0 } });
-    expect((await house.root.get(`/access-token/${accessTokenId}`)).status).toBe(404);
-    await house.get(Retention).sweep();
-    expect(await house.sql('SELECT FROM access_token WHERE access_token_id = $1', [accessTokenId])).toEqual([]);
+    expect((await app.root.get(`/access-token/${accessTokenId}`)).status).toBe(404);
+    await app.get(Retention).sweep();
+    expect(await app.sql('SELECT FROM access_token WHERE access_token_id = $1', [accessTokenId])).toEqual([]);
   });
 
   it('are deleted by a root key and by a key of the organization, by nobody else', async () => {
     const [one, two] = [await make(), await make()];
-    const [stranger, own] = [await house.orgKey('other', 'deleteAcessToken', 'listAccessTokens'), await house.orgKey('acme', 'deleteAcessToken')];
+    const [stranger, own] = [await app.orgKey('other', 'deleteAcessToken', 'listAccessTokens'), await app.orgKey('acme', 'deleteAcessToken')];
     expect((await stranger.delete(`/access-token/${one.accessTokenId}`)).status).toBe(404);
     expect((await stranger.get(`/access-token/${one.accessTokenId}`)).status).toBe(404);
     expect(await own.delete(`/access-token/${one.accessTokenId}`)).toMatchObject({ status: 200, body: { data: null } });
-    expect((await house.root.delete(`/access-token/${two.accessTokenId}`)).status).toBe(200);
-    expect((await house.root.delete(`/access-token/${two.accessTokenId}`)).status).toBe(404);
+    expect((await app.root.delete(`/access-token/${two.accessTokenId}`)).status).toBe(200);
+    expect((await app.root.delete(`/access-token/${two.accessTokenId}`)).status).toBe(404);
   });
 
   it('take no body, or a right one', async () => {
-    expect((await house.root.post(`/resource/${resourceId}/access-token`)).status).toBe(200);
+    expect((await app.root.post(`/resource/${resourceId}/access-token`)).status).toBe(200);
     for (const body of [{ validForSeconds: 0 }, { validForSeconds: 1.5 }, { validForSeconds: 1e18 }, { title: 7 }, { color: 1 }]) {
-      expect((await house.root.post(`/resource/${resourceId}/access-token`, body)).status, JSON.stringify(body)).toBe(400);
+      expect((await app.root.post(`/resource/${resourceId}/access-token`, body)).status, JSON.stringify(body)).toBe(400);
     }
   });
 
   it('one Idempotency-Key makes one', async () => {
     const id = await resource('acme');
-    const api = house.root.as(house.root.authorization, { 'idempotency-key': 'once' });
+    const api = app.root.as(app.root.authorization, { 'idempotency-key': 'once' });
     const replies = await Promise.all([1, 2, 3].map(() => api.post<Token>(`/resource/${id}/access-token`, { title: 'x' })));
     expect(new Set(replies.map((r) => r.body.data.accessToken)).size).toBe(1);
     expect(await get('access-tokens', id)).toMatchObject({ pagination: { total: 1 } });

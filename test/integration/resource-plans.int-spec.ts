@@ -1,39 +1,39 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pageStatement } from '../../src/resources/public/resource-reads.js';
 import type { ListResourcesQuery } from '../../src/resources/public/resources.dto.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
 const MANY = 20_000;
 /** Of one statement. */
 const BATCH = 5_000;
 const SITES = 1000;
 
-let house: House;
+let app: TestApp;
 let siteId: number;
 beforeAll(async () => {
-  house = await openHouse();
-  await house.makeOrg('small');
-  await house.makeOrg('large');
-  await house.sql(
+  app = await openTestApp();
+  await app.makeOrg('small');
+  await app.makeOrg('large');
+  await app.sql(
     `INSERT INTO site (org_id, nice_id, name, status) SELECT 'large', 'site-' || i, 'Site ' || i, 'approved' FROM generate_series(1, ${SITES}) i`,
   );
   // Every tenth is off, every hundredth open to all or raw, every fiftieth unhealthy.
   for (let from = 1; from <= MANY; from += BATCH) {
-    await house.sql(
+    await app.sql(
       `INSERT INTO resource (org_id, nice_id, name, http, protocol, full_domain, proxy_port, sso, enabled, health)
        SELECT 'large', 'nice-' || i, 'Resource ' || md5(i::text), i % 100 <> 2, 'tcp', CASE WHEN i % 100 <> 2 THEN 'r' || i || '.example.com' END,
          CASE WHEN i % 100 = 2 THEN i END, i % 100 <> 1, i % 10 <> 0, CASE WHEN i % 50 = 0 THEN 'unhealthy' ELSE 'healthy' END
        FROM generate_series(${from}, ${from + BATCH - 1}) i`,
     );
   }
-  await house.sql(
+  await app.sql(
     `INSERT INTO target (org_id, resource_id, site_id, ip, port) SELECT 'large', r.resource_id, s.site_id, '10.0.0.1', 80
      FROM resource r JOIN (SELECT site_id, row_number() OVER () AS n FROM site WHERE org_id = 'large') s ON s.n = 1 + r.resource_id % ${SITES}`,
   );
-  await house.sql('VACUUM ANALYZE');
-  [{ siteId }] = (await house.sql(`SELECT site_id AS "siteId" FROM site WHERE org_id = 'large' LIMIT 1`)) as [{ siteId: number }];
+  await app.sql('VACUUM ANALYZE');
+  [{ siteId }] = (await app.sql(`SELECT site_id AS "siteId" FROM site WHERE org_id = 'large' LIMIT 1`)) as [{ siteId: number }];
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 interface Plan {
   'Node Type': string;
@@ -45,7 +45,7 @@ interface Plan {
 }
 
 async function plan(text: string, values: unknown[]): Promise<Plan[]> {
-  const [row] = await house.sql<{ 'QUERY PLAN': { Plan: Plan }[] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values);
+  const [row] = await app.sql<{ 'QUERY PLAN': { Plan: Plan }[] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values);
   const flat = (node: Plan): Plan[] => [node, ...(node.Plans ?? []).flatMap(flat)];
   return flat(row!['QUERY PLAN'][0]!.Plan);
 }
@@ -102,10 +102,10 @@ describe(`a list of ${MANY} resources`, () => {
   });
 
   it('counts nothing when it is not narrowed: the total is kept', async () => {
-    const kept = async () => (await house.root.expect<{ pagination: { total: number } }>('GET', '/org/large/resources?pageSize=1')).pagination.total;
+    const kept = async () => (await app.root.expect<{ pagination: { total: number } }>('GET', '/org/large/resources?pageSize=1')).pagination.total;
     expect(await kept()).toBe(MANY);
-    await house.sql(`DELETE FROM resource WHERE nice_id IN ('nice-1', 'nice-2')`);
-    await house.sql(`UPDATE resource SET staged_by = $1 WHERE nice_id = 'nice-3'`, [siteId]);
+    await app.sql(`DELETE FROM resource WHERE nice_id IN ('nice-1', 'nice-2')`);
+    await app.sql(`UPDATE resource SET staged_by = $1 WHERE nice_id = 'nice-3'`, [siteId]);
     expect(await kept()).toBe(MANY - 3);
   });
 });
@@ -115,11 +115,11 @@ describe('what hangs on a resource', () => {
     ['targets', 'SELECT * FROM target WHERE org_id = $1 AND resource_id = $2 ORDER BY target_id LIMIT 20', 'target_resource'],
     ['rules', 'SELECT * FROM resource_rule WHERE org_id = $1 AND resource_id = $2 ORDER BY priority, rule_id LIMIT 20', 'resource_rule_order'],
   ])('%s are read by their index', async (_, text, index) => {
-    await house.sql(
+    await app.sql(
       `INSERT INTO resource_rule (org_id, resource_id, action, match, value, priority) SELECT org_id, resource_id, 'DROP', 'IP', '10.0.0.1', 1 FROM resource WHERE NOT EXISTS (SELECT FROM resource_rule)`,
     );
-    await house.sql('ANALYZE resource_rule');
-    const [{ id }] = (await house.sql('SELECT max(resource_id) AS id FROM resource')) as [{ id: number }];
+    await app.sql('ANALYZE resource_rule');
+    const [{ id }] = (await app.sql('SELECT max(resource_id) AS id FROM resource')) as [{ id: number }];
     expect((await plan(text, ['large', id])).some((node) => node['Index Name'] === index)).toBe(true);
   });
 });

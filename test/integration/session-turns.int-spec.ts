@@ -1,21 +1,21 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { MessageDispatch } from '../../src/agents/gateway/message-dispatch.js';
 import { newHardwareId, newNonce, newtToken, register, TestOrg } from '../support/api.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 import { TestSession } from '../support/session.js';
 
-let house: House;
+let app: TestApp;
 beforeAll(async () => {
-  house = await openHouse();
+  app = await openTestApp();
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 it('a session that sends thousands of messages at once has one of them handled in a turn of the event loop', async () => {
-  const org = await TestOrg.create(house.root);
+  const org = await TestOrg.create(app.root);
   const { siteProvisioningKey: provisioningKey } = await org.key();
-  const { newtId, secret } = (await register(house.root.url, { provisioningKey, hardwareId: newHardwareId(), claimNonce: newNonce() })).body.data;
-  const { token } = (await newtToken(house.root.url, newtId, secret)).body.data;
-  const session = await TestSession.connect(`${house.root.url.replace('http', 'ws')}/api/v1/ws`, token);
+  const { newtId, secret } = (await register(app.root.url, { provisioningKey, hardwareId: newHardwareId(), claimNonce: newNonce() })).body.data;
+  const { token } = (await newtToken(app.root.url, newtId, secret)).body.data;
+  const session = await TestSession.connect(`${app.root.url.replace('http', 'ws')}/api/v1/ws`, token);
   await session.settled();
 
   let turn = 0;
@@ -25,7 +25,7 @@ it('a session that sends thousands of messages at once has one of them handled i
     if (!over) setImmediate(next);
   };
   const perTurn = new Map<number, number>();
-  const handled = vi.spyOn(house.get(MessageDispatch), 'receive').mockImplementation(() => void perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1));
+  const handled = vi.spyOn(app.get(MessageDispatch), 'receive').mockImplementation(() => void perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1));
   setImmediate(next);
   try {
     const socket = (session.ws as unknown as { _socket: { cork(): void; uncork(): void } })._socket;

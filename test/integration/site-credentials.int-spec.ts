@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { query, randomLower, sha256 } from '#platform';
 import { type NewSiteCredential, SiteCredentialsService } from '../../src/access/index.js';
-import { startApp, type TestApp } from '../support/app.js';
+import { startApp, type StartedApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
 
 let database: TestDatabase;
-let one: TestApp;
-let two: TestApp;
+let one: StartedApp;
+let two: StartedApp;
 let here: SiteCredentialsService;
 let there: SiteCredentialsService;
 

@@ -1,31 +1,31 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { siteCount, sitePage } from '../../src/sites/site-reads.js';
 import type { ListSitesQuery } from '../../src/sites/sites.dto.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
 const SITES = 20_000;
 
-let house: House;
+let app: TestApp;
 let group: number;
 beforeAll(async () => {
-  house = await openHouse();
-  await house.makeOrg('acme');
-  await house.sql(
+  app = await openTestApp();
+  await app.makeOrg('acme');
+  await app.sql(
     `INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, labels, config, attributes, key_id, agent_version, megabytes_in, megabytes_out)
      SELECT 'acme', gen_random_uuid(), 'nice-' || md5(i::text), md5((i * 7)::text), CASE WHEN i % 500 = 0 THEN 'local' ELSE 'newt' END,
        CASE WHEN i % 100 = 0 THEN 'pending' ELSE 'approved' END, 'hw-' || i, jsonb_build_object('room', (i % 400)::text), '{}', '{}', 'spk-' || i % 400, '1.' || i % 300, i % 1000, i % 999
      FROM generate_series(1, $1::int) AS i`,
     [SITES],
   );
-  ({ groupId: group } = await house.root.expect<{ groupId: number }>('PUT', '/org/acme/group', { name: 'north' }));
-  await house.sql('INSERT INTO site_group_member (group_id, site_id) SELECT $1, site_id FROM site WHERE site_id % 200 = 0', [group]);
-  await house.sql('INSERT INTO site_presence (site_id, org_id, session_id) SELECT site_id, org_id, CASE WHEN site_id % 100 = 0 THEN gen_random_uuid() END FROM site');
-  for (const table of ['site', 'site_group_member', 'site_presence']) await house.sql(`VACUUM ANALYZE ${table}`);
+  ({ groupId: group } = await app.root.expect<{ groupId: number }>('PUT', '/org/acme/group', { name: 'north' }));
+  await app.sql('INSERT INTO site_group_member (group_id, site_id) SELECT $1, site_id FROM site WHERE site_id % 200 = 0', [group]);
+  await app.sql('INSERT INTO site_presence (site_id, org_id, session_id) SELECT site_id, org_id, CASE WHEN site_id % 100 = 0 THEN gen_random_uuid() END FROM site');
+  for (const table of ['site', 'site_group_member', 'site_presence']) await app.sql(`VACUUM ANALYZE ${table}`);
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 const planOf = async ({ text, values }: { text: string; values: unknown[] }) =>
-  (await house.sql<Record<string, string>>(`EXPLAIN ${text}`, values)).map((row) => row['QUERY PLAN']).join('\n');
+  (await app.sql<Record<string, string>>(`EXPLAIN ${text}`, values)).map((row) => row['QUERY PLAN']).join('\n');
 
 const SORTS: ListSitesQuery[] = (['name', 'megabytesIn', 'megabytesOut'] as const).flatMap((sort_by) => (['asc', 'desc'] as const).map((order) => ({ sort_by, order })));
 /** Each matches few of the sites: what scans the table to find them is slow when there are many. */
@@ -57,7 +57,7 @@ describe(`with ${SITES} sites no page scans them all`, () => {
 it('the filters still say the same as the fields', async () => {
   for (const q of ['online=true', 'online=false', 'status=pending', 'group=north', 'label=room%3D7', 'keyId=spk-7', 'agentVersion=1.7']) {
     const [name, value] = q.split('=') as [string, string];
-    const { pagination, sites } = await house.root.expect<{ pagination: { total: number }; sites: Record<string, unknown>[] }>('GET', `/org/acme/sites?${q}&pageSize=1000`);
+    const { pagination, sites } = await app.root.expect<{ pagination: { total: number }; sites: Record<string, unknown>[] }>('GET', `/org/acme/sites?${q}&pageSize=1000`);
     expect(pagination.total, q).toBeGreaterThan(0);
     if (pagination.total <= 1000) expect(sites, q).toHaveLength(pagination.total);
     if (name === 'online') expect(sites.every((s) => (s['online'] ?? true) === (value === 'true')), q).toBe(true);

@@ -2,17 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SiteCredentialsService } from '../../src/access/index.js';
 import { AddressPoolService } from '../../src/orgs/index.js';
-import { type NewSite, SitesService } from '../../src/sites/index.js';
-import { type House, openHouse, operator } from '../support/test-app.js';
+import { type NewSite, SiteLifecycleService } from '../../src/sites/index.js';
+import { type TestApp, openTestApp, operator } from '../support/test-app.js';
 
-let house: House;
-let sites: SitesService;
+let app: TestApp;
+let sites: SiteLifecycleService;
 beforeAll(async () => {
-  house = await openHouse();
-  sites = house.get(SitesService);
-  await house.makeOrg('acme');
+  app = await openTestApp();
+  sites = app.get(SiteLifecycleService);
+  await app.makeOrg('acme');
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 interface Row extends Record<string, unknown> {
   siteId: number;
@@ -31,20 +31,20 @@ let serial = 0;
 /** An organization of its own for a test that counts. */
 async function org(subnet?: string): Promise<string> {
   const orgId = `sites${serial++}`;
-  await house.makeOrg(orgId, subnet);
+  await app.makeOrg(orgId, subnet);
   return orgId;
 }
-const create = (orgId: string, body: object = {}) => house.root.expect<Row>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt', ...body });
+const create = (orgId: string, body: object = {}) => app.root.expect<Row>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt', ...body });
 const insert = (orgId: string, rows: Partial<NewSite>[]) =>
-  house.db.tx((tx) => sites.insertMany(tx, orgId, rows.map((r) => ({ name: null, status: 'approved', hardwareId: null, address: null, ...r }))));
-const list = (orgId: string, query = '') => house.root.expect<List>('GET', `/org/${orgId}/sites${query}`);
+  app.db.tx((tx) => sites.insertMany(tx, orgId, rows.map((r) => ({ name: null, status: 'approved', hardwareId: null, address: null, ...r }))));
+const list = (orgId: string, query = '') => app.root.expect<List>('GET', `/org/${orgId}/sites${query}`);
 const names = (l: List) => l.sites.map((s) => s.name);
-const auditOf = (orgId: string, action: string) => house.sql<{ targetId: string }>('SELECT target_id AS "targetId" FROM audit WHERE org_id = $1 AND action = $2', [orgId, action]);
+const auditOf = (orgId: string, action: string) => app.sql<{ targetId: string }>('SELECT target_id AS "targetId" FROM audit WHERE org_id = $1 AND action = $2', [orgId, action]);
 
 describe('pick-site-defaults', () => {
   it('answers ten fields, those of the exit node null, and what it answers makes a site', async () => {
     const orgId = await org();
-    const reply = await house.root.get<Record<string, string | null>>(`/v1/org/${orgId}/pick-site-defaults`);
+    const reply = await app.root.get<Record<string, string | null>>(`/v1/org/${orgId}/pick-site-defaults`);
     expect(reply.body).toEqual({ data: reply.body.data, success: true, error: false, message: 'Site defaults chosen successfully', status: 200 });
     const { newtId, newtSecret, clientAddress, ...exitNode } = reply.body.data as Record<string, string | null>;
     expect(exitNode).toEqual({ exitNodeId: null, address: null, publicKey: null, name: null, listenPort: null, endpoint: null, subnet: null });
@@ -53,13 +53,13 @@ describe('pick-site-defaults', () => {
     expect(clientAddress).toBe('100.90.128.0');
     const made = await create(orgId, { address: clientAddress, newtId, secret: newtSecret, exitNodeId: null, subnet: null });
     expect(made).toMatchObject({ address: '100.90.128.0/17', newtId, secret: newtSecret, status: 'approved', online: false });
-    expect(await house.get(SiteCredentialsService).authenticateNewt(newtId!, newtSecret!)).toMatchObject({ siteId: made.siteId, orgId, kind: 'newt' });
+    expect(await app.get(SiteCredentialsService).authenticateNewt(newtId!, newtSecret!)).toMatchObject({ siteId: made.siteId, orgId, kind: 'newt' });
   });
 });
 
 describe('create a site by hand', () => {
   it('answers the row of the contract, in its order, with credentials that are in no later answer', async () => {
-    const reply = await house.root.put<Row>('/v1/org/acme/site', { name: 'My Site', type: 'newt' });
+    const reply = await app.root.put<Row>('/v1/org/acme/site', { name: 'My Site', type: 'newt' });
     expect(reply.status).toBe(201);
     const { data } = reply.body;
     expect(Object.keys(data).slice(0, 23)).toEqual([
@@ -67,7 +67,7 @@ describe('create a site by hand', () => {
       'lastPing', 'address', 'endpoint', 'publicKey', 'lastHolePunch', 'listenPort', 'dockerSocketEnabled', 'status', 'newtId', 'secret',
     ]);
     expect(data.niceId).toMatch(/^[a-z]+-[a-z]+-[a-z0-9]{5}$/);
-    const read = await house.root.get<Row>(`/site/${data.siteId}`);
+    const read = await app.root.get<Row>(`/site/${data.siteId}`);
     const { secret, ...shown } = data;
     expect(read.body.data).toMatchObject(shown);
     expect(read.text).not.toContain(secret);
@@ -79,9 +79,9 @@ describe('create a site by hand', () => {
     const first = await create(orgId, { niceId: 'front-door', address: '10.0.0.5' });
     await create(orgId);
     for (const body of [{ niceId: 'front-door' }, { newtId: first.newtId }, { address: '10.0.0.5' }]) {
-      expect(await house.root.put(`/org/${orgId}/site`, { name: 'edge', type: 'newt', ...body })).toMatchObject({ status: 409, body: { code: 'conflict' } });
+      expect(await app.root.put(`/org/${orgId}/site`, { name: 'edge', type: 'newt', ...body })).toMatchObject({ status: 409, body: { code: 'conflict' } });
     }
-    const [pool] = (await house.get(AddressPoolService).listRanges(operator, orgId, {})).addressRanges;
+    const [pool] = (await app.get(AddressPoolService).listRanges(operator, orgId, {})).addressRanges;
     expect(pool).toMatchObject({ size: 16, free: 14 });
     expect((await auditOf(orgId, 'site.create')).length).toBe(2);
   });
@@ -92,24 +92,24 @@ describe('create a site by hand', () => {
     [{ name: 'a\u0007b' }, 'name'], [{ type: 'vpn' }, 'type'], [{ address: '100.90.128.9/17' }, 'address'], [{ address: '192.168.0.1' }, 'address'],
     [{ exitNodeId: 1 }, 'exitNodeId'], [{ color: 'red' }, 'color'], [{ name: undefined }, 'name'],
   ])('refuses %j, naming the field', async (body, path) => {
-    expect(await house.root.put('/org/acme/site', { name: 'edge', type: 'newt', ...body })).toMatchObject({ status: 400, body: { code: 'validation', fields: [{ path }] } });
+    expect(await app.root.put('/org/acme/site', { name: 'edge', type: 'newt', ...body })).toMatchObject({ status: 400, body: { code: 'validation', fields: [{ path }] } });
   });
 
   it('half a character is no name', async () => {
-    expect(await house.root.put('/org/acme/site', '{"name":"a\\ud800","type":"newt"}')).toMatchObject({ status: 400, body: { code: 'validation' } });
-    expect(await house.root.put('/org/acme/site', '{"name":"a\\ud83d\\ude00","type":"newt"}')).toMatchObject({ status: 201, body: { data: { name: 'a\u{1f600}' } } });
+    expect(await app.root.put('/org/acme/site', '{"name":"a\\ud800","type":"newt"}')).toMatchObject({ status: 400, body: { code: 'validation' } });
+    expect(await app.root.put('/org/acme/site', '{"name":"a\\ud83d\\ude00","type":"newt"}')).toMatchObject({ status: 201, body: { data: { name: 'a\u{1f600}' } } });
   });
 
   it('type local needs no tunnel and is always online; wireguard waits for exit nodes', async () => {
     const made = await create('acme', { type: 'local' });
     expect(made).toMatchObject({ type: 'local', subnet: '0.0.0.0/32', online: true, dockerSocketEnabled: false });
     expect(made).not.toHaveProperty('secret');
-    expect(await house.root.put('/org/acme/site', { name: 'w', type: 'wireguard' })).toMatchObject({ status: 400, body: { code: 'not_available' } });
+    expect(await app.root.put('/org/acme/site', { name: 'w', type: 'wireguard' })).toMatchObject({ status: 400, body: { code: 'not_available' } });
   });
 
   it('an exhausted pool is 503 with Retry-After and makes nothing', async () => {
     const orgId = await org('10.0.1.0/31');
-    const replies = await Promise.all(Array.from({ length: 6 }, () => house.root.put(`/org/${orgId}/site`, { name: 'edge', type: 'newt' })));
+    const replies = await Promise.all(Array.from({ length: 6 }, () => app.root.put(`/org/${orgId}/site`, { name: 'edge', type: 'newt' })));
     expect(replies.map((r) => r.status).sort()).toEqual([201, 201, 503, 503, 503, 503]);
     const full = replies.find((r) => r.status === 503)!;
     expect(full.body.code).toBe('capacity');
@@ -149,26 +149,26 @@ describe('insertMany', () => {
 describe('read a site', () => {
   it('by number and by niceId; a niceId without organization only for a key of one organization', async () => {
     const made = await create('acme');
-    const key = await house.orgKey('acme', 'getSite');
+    const key = await app.orgKey('acme', 'getSite');
     for (const path of [`/org/acme/site/${made.siteId}`, `/org/acme/site/${made.niceId}`, `/site/${made.siteId}`]) {
-      expect(await house.root.expect('GET', path)).toMatchObject({ siteId: made.siteId, newtId: made.newtId });
+      expect(await app.root.expect('GET', path)).toMatchObject({ siteId: made.siteId, newtId: made.newtId });
       expect(await key.expect('GET', path)).toMatchObject({ siteId: made.siteId });
     }
     expect(await key.expect('GET', `/site/${made.niceId}`)).toMatchObject({ siteId: made.siteId });
-    expect((await house.root.get(`/site/${made.niceId}`)).status).toBe(404);
-    expect(await house.root.get('/site/999999999')).toMatchObject({ status: 404, body: { message: 'Site not found' } });
+    expect((await app.root.get(`/site/${made.niceId}`)).status).toBe(404);
+    expect(await app.root.get('/site/999999999')).toMatchObject({ status: 404, body: { message: 'Site not found' } });
   });
 
   it('has an ETag, by which a change knows what it changes', async () => {
     const orgId = await org();
     const made = await create(orgId);
     const path = `/site/${made.siteId}`;
-    const tagOf = async (at: string) => (await house.root.get(at)).headers.get('etag')!;
-    const withTag = (tag: string) => house.root.as(house.root.authorization, { 'if-match': tag });
+    const tagOf = async (at: string) => (await app.root.get(at)).headers.get('etag')!;
+    const withTag = (tag: string) => app.root.as(app.root.authorization, { 'if-match': tag });
     const first = await tagOf(path);
     expect(first).toMatch(/^"\d+"$/);
     expect(await tagOf(`/org/${orgId}/site/${made.niceId}`)).toBe(first);
-    const { groupId } = await house.root.expect<{ groupId: number }>('PUT', `/org/${orgId}/group`, { name: 'fleet' });
+    const { groupId } = await app.root.expect<{ groupId: number }>('PUT', `/org/${orgId}/group`, { name: 'fleet' });
     let tag = first;
     for (const body of [{ name: 'renamed' }, { groupIds: [groupId] }, { labels: { a: 'b' } }, { status: 'pending' }, { status: 'approved', groupIds: [], name: 'again' }]) {
       const changed = await withTag(tag).post(path, body);
@@ -177,7 +177,7 @@ describe('read a site', () => {
       tag = changed.headers.get('etag')!;
       expect(await tagOf(path)).toBe(tag);
     }
-    expect(await house.root.expect('GET', path)).toMatchObject({ name: 'again' });
+    expect(await app.root.expect('GET', path)).toMatchObject({ name: 'again' });
     expect((await withTag('*').post(path, { name: 'whatever' })).status).toBe(200);
     expect((await withTag('"1"').post('/site/999999999', { name: 'x' })).status).toBe(404);
     const now = await tagOf(path);
@@ -188,19 +188,19 @@ describe('read a site', () => {
   it('another organization does not have it', async () => {
     const made = await create('acme');
     const other = await org();
-    const key = await house.orgKey(other, 'getSite', 'listSites');
+    const key = await app.orgKey(other, 'getSite', 'listSites');
     for (const path of [`/site/${made.siteId}`, `/org/${other}/site/${made.siteId}`, `/org/${other}/site/${made.niceId}`, `/org/acme/site/${made.siteId}`]) {
       expect((await key.get(path)).status).toBe(404);
     }
-    expect((await house.root.get(`/org/${other}/site/${made.siteId}`)).status).toBe(404);
+    expect((await app.root.get(`/org/${other}/site/${made.siteId}`)).status).toBe(404);
   });
 
   it('presence makes it online', async () => {
     const { siteId } = await create('acme');
-    await house.sql('INSERT INTO site_presence (site_id, org_id, session_id, last_seen_at) VALUES ($1, $2, $3, to_timestamp(1700000000.6))', [siteId, 'acme', randomUUID()]);
-    expect(await house.root.expect('GET', `/site/${siteId}`)).toMatchObject({ online: true, lastPing: 1_700_000_000 });
-    await house.sql('UPDATE site_presence SET session_id = NULL WHERE site_id = $1', [siteId]);
-    expect(await house.root.expect('GET', `/site/${siteId}`)).toMatchObject({ online: false, lastPing: 1_700_000_000 });
+    await app.sql('INSERT INTO site_presence (site_id, org_id, session_id, last_seen_at) VALUES ($1, $2, $3, to_timestamp(1700000000.6))', [siteId, 'acme', randomUUID()]);
+    expect(await app.root.expect('GET', `/site/${siteId}`)).toMatchObject({ online: true, lastPing: 1_700_000_000 });
+    await app.sql('UPDATE site_presence SET session_id = NULL WHERE site_id = $1', [siteId]);
+    expect(await app.root.expect('GET', `/site/${siteId}`)).toMatchObject({ online: false, lastPing: 1_700_000_000 });
   });
 });
 
@@ -215,10 +215,10 @@ describe('list sites', () => {
       { name: 'charlie', labels: { room: 'warm' }, keyId: 'spk-two', status: 'pending' },
       { name: '100%_delta', type: 'local' },
     ]);
-    group = await house.root.expect('PUT', `/org/${orgId}/group`, { name: 'north wing' });
-    await house.db.tx((tx) => sites.addToGroups(tx, [0, 2].map((i) => ({ siteId: made[i]!.siteId, groupId: group.groupId }))));
-    await house.sql(`UPDATE site SET agent_version = '1.2.0', megabytes_in = site_id WHERE org_id = $1 AND name = ANY('{alpha,charlie}')`, [orgId]);
-    await house.sql('INSERT INTO site_presence (site_id, org_id, session_id) VALUES ($1, $2, $3)', [made[1]!.siteId, orgId, randomUUID()]);
+    group = await app.root.expect('PUT', `/org/${orgId}/group`, { name: 'north wing' });
+    await app.db.tx((tx) => sites.addToGroups(tx, [0, 2].map((i) => ({ siteId: made[i]!.siteId, groupId: group.groupId }))));
+    await app.sql(`UPDATE site SET agent_version = '1.2.0', megabytes_in = site_id WHERE org_id = $1 AND name = ANY('{alpha,charlie}')`, [orgId]);
+    await app.sql('INSERT INTO site_presence (site_id, org_id, session_id) VALUES ($1, $2, $3)', [made[1]!.siteId, orgId, randomUUID()]);
   });
 
   it('items carry the fields of the contract, in its order; online is left out for type local', async () => {
@@ -269,15 +269,15 @@ describe('list sites', () => {
   });
 
   it.each(['group=nobody', 'group=999999', 'keyId=zzz'])('?%s, of another organization or of nothing, is 404, in decisions too', async (query) => {
-    expect(await house.root.get(`/org/${orgId}/sites?${query}`)).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(await app.root.get(`/org/${orgId}/sites?${query}`)).toMatchObject({ status: 404, body: { code: 'not_found' } });
     const filter = Object.fromEntries(new URLSearchParams(query));
-    expect(await house.root.post(`/org/${orgId}/approvals`, { filter, decision: 'approve' })).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(await app.root.post(`/org/${orgId}/approvals`, { filter, decision: 'approve' })).toMatchObject({ status: 404, body: { code: 'not_found' } });
   });
 
   it('knows a key that was deleted by its sites, and one that has none yet', async () => {
-    const key = await house.root.expect<{ siteProvisioningKeyId: string }>('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'k', maxBatchSize: null });
+    const key = await app.root.expect<{ siteProvisioningKeyId: string }>('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'k', maxBatchSize: null });
     for (const path of ['sites', 'claims']) {
-      const of = (id: string) => house.root.get(`/org/${orgId}/${path}?keyId=${id}`);
+      const of = (id: string) => app.root.get(`/org/${orgId}/${path}?keyId=${id}`);
       expect([(await of('spk-one')).status, (await of(key.siteProvisioningKeyId)).status, (await of('zzz')).status]).toEqual([200, 200, 404]);
     }
   });
@@ -285,9 +285,9 @@ describe('list sites', () => {
   it('counts the resources of each site, public and private ones', async () => {
     const own = await org();
     const [a, b] = [await create(own, { name: 'a' }), await create(own, { name: 'b' })];
-    const { resourceId } = await house.root.expect<{ resourceId: number }>('PUT', `/org/${own}/resource`, { name: 'Raw', http: false, protocol: 'tcp', proxyPort: 20_000 });
-    for (const port of [1, 2]) await house.root.expect('PUT', `/resource/${resourceId}/target`, { siteId: a.siteId, ip: '10.0.0.1', port });
-    for (const siteIds of [[a.siteId, b.siteId], [a.siteId]]) await house.root.expect('PUT', `/org/${own}/site-resource`, { name: 'Db', mode: 'host', destination: '10.1.2.3', siteIds });
+    const { resourceId } = await app.root.expect<{ resourceId: number }>('PUT', `/org/${own}/resource`, { name: 'Raw', http: false, protocol: 'tcp', proxyPort: 20_000 });
+    for (const port of [1, 2]) await app.root.expect('PUT', `/resource/${resourceId}/target`, { siteId: a.siteId, ip: '10.0.0.1', port });
+    for (const siteIds of [[a.siteId, b.siteId], [a.siteId]]) await app.root.expect('PUT', `/org/${own}/site-resource`, { name: 'Db', mode: 'host', destination: '10.1.2.3', siteIds });
     expect((await list(own)).sites.map((s) => s['resourceCount'])).toEqual([3, 1]);
   });
 
@@ -301,7 +301,7 @@ describe('list sites', () => {
   it.each(['?page=-1', '?pageSize=0', '?pageSize=1001', '?limit=x', '?page=1&limit=5', '?status=gone', '?online=yes', '?sort_by=age', '?order=up', '?label=novalue', '?color=red'])(
     'refuses %s instead of guessing',
     async (query) => {
-      expect(await house.root.get(`/org/${orgId}/sites${query}`)).toMatchObject({ status: 400, body: { code: 'validation' } });
+      expect(await app.root.get(`/org/${orgId}/sites${query}`)).toMatchObject({ status: 400, body: { code: 'validation' } });
     },
   );
 
@@ -313,12 +313,12 @@ describe('list sites', () => {
         for (const site of made) {
           if (!site) continue;
           const path = `/site/${site.siteId}`;
-          if (site.siteId % 3 === 0) await house.root.delete(path);
-          else await house.root.expect('POST', path, { status: site.siteId % 3 === 1 ? 'approved' : 'pending' });
+          if (site.siteId % 3 === 0) await app.root.delete(path);
+          else await app.root.expect('POST', path, { status: site.siteId % 3 === 1 ? 'approved' : 'pending' });
         }
       }),
     );
-    const counted = await house.sql<{ status: string; n: number }>('SELECT status, count(*) AS n FROM site WHERE org_id = $1 GROUP BY status', [busy]);
+    const counted = await app.sql<{ status: string; n: number }>('SELECT status, count(*) AS n FROM site WHERE org_id = $1 GROUP BY status', [busy]);
     const of = (status: string) => counted.find((c) => c.status === status)?.n ?? 0;
     expect(of('pending')).toBeGreaterThan(0);
     expect((await list(busy, '?status=pending')).pagination.total).toBe(of('pending'));
@@ -332,9 +332,9 @@ describe('reset-bandwidth', () => {
     const [mine, other] = [await org(), await org()];
     for (const orgId of [mine, other]) {
       await insert(orgId, [{ name: 'a' }]);
-      await house.sql('UPDATE site SET megabytes_in = 5, megabytes_out = 6 WHERE org_id = $1', [orgId]);
+      await app.sql('UPDATE site SET megabytes_in = 5, megabytes_out = 6 WHERE org_id = $1', [orgId]);
     }
-    expect(await house.root.post(`/org/${mine}/reset-bandwidth`)).toMatchObject({ status: 200, body: { data: {} } });
+    expect(await app.root.post(`/org/${mine}/reset-bandwidth`)).toMatchObject({ status: 200, body: { data: {} } });
     expect((await list(mine)).sites[0]).toMatchObject({ megabytesIn: 0, megabytesOut: 0 });
     expect((await list(other)).sites[0]).toMatchObject({ megabytesIn: 5, megabytesOut: 6 });
     expect(await auditOf(mine, 'site.reset_bandwidth')).toHaveLength(1);
@@ -344,26 +344,26 @@ describe('reset-bandwidth', () => {
 describe('groups', () => {
   it('are created, listed with their sites, renamed and deleted; their sites stay', async () => {
     const orgId = await org();
-    const group = await house.root.expect<{ groupId: number }>('PUT', `/org/${orgId}/group`, { name: 'fleet', description: 'all of them' });
+    const group = await app.root.expect<{ groupId: number }>('PUT', `/org/${orgId}/group`, { name: 'fleet', description: 'all of them' });
     expect(group).toMatchObject({ orgId, name: 'fleet', description: 'all of them', siteCount: 0 });
     const [site] = await insert(orgId, [{ name: 'a' }]);
-    expect(await house.root.expect('POST', `/site/${site!.siteId}`, { groupIds: [group.groupId] })).toMatchObject({ groupIds: [group.groupId] });
+    expect(await app.root.expect('POST', `/site/${site!.siteId}`, { groupIds: [group.groupId] })).toMatchObject({ groupIds: [group.groupId] });
     const path = `/org/${orgId}/group/${group.groupId}`;
-    expect(await house.root.expect('GET', `/org/${orgId}/groups?limit=5`)).toMatchObject({ groups: [{ siteCount: 1 }], pagination: { total: 1, limit: 5, offset: 0 } });
-    expect(await house.root.put(`/org/${orgId}/group`, { name: 'fleet' })).toMatchObject({ status: 409 });
-    expect(await house.root.put(`/org/${orgId}/group`, { name: '12' })).toMatchObject({ status: 400 });
-    expect(await house.root.post(path, {})).toMatchObject({ status: 400 });
-    expect(await house.root.expect('POST', path, { name: 'armada', description: null })).toMatchObject({ name: 'armada', description: null, siteCount: 1 });
-    expect(await house.root.expect('DELETE', path)).toBeNull();
-    expect(await house.root.get(path)).toMatchObject({ status: 404 });
-    expect(await house.root.expect('GET', `/site/${site!.siteId}`)).toMatchObject({ groupIds: [] });
+    expect(await app.root.expect('GET', `/org/${orgId}/groups?limit=5`)).toMatchObject({ groups: [{ siteCount: 1 }], pagination: { total: 1, limit: 5, offset: 0 } });
+    expect(await app.root.put(`/org/${orgId}/group`, { name: 'fleet' })).toMatchObject({ status: 409 });
+    expect(await app.root.put(`/org/${orgId}/group`, { name: '12' })).toMatchObject({ status: 400 });
+    expect(await app.root.post(path, {})).toMatchObject({ status: 400 });
+    expect(await app.root.expect('POST', path, { name: 'armada', description: null })).toMatchObject({ name: 'armada', description: null, siteCount: 1 });
+    expect(await app.root.expect('DELETE', path)).toBeNull();
+    expect(await app.root.get(path)).toMatchObject({ status: 404 });
+    expect(await app.root.expect('GET', `/site/${site!.siteId}`)).toMatchObject({ groupIds: [] });
     for (const action of ['group.create', 'group.update', 'group.delete']) expect(await auditOf(orgId, action)).toEqual([{ targetId: String(group.groupId) }]);
   });
 
   it('another organization neither sees nor uses them', async () => {
     const [mine, other] = [await org(), await org()];
-    const group = await house.root.expect<{ groupId: number }>('PUT', `/org/${mine}/group`, { name: 'fleet' });
-    const key = await house.orgKey(other, 'getGroup', 'updateGroup', 'deleteGroup', 'updateSite');
+    const group = await app.root.expect<{ groupId: number }>('PUT', `/org/${mine}/group`, { name: 'fleet' });
+    const key = await app.orgKey(other, 'getGroup', 'updateGroup', 'deleteGroup', 'updateSite');
     expect((await key.get(`/org/${other}/group/${group.groupId}`)).status).toBe(404);
     expect((await key.delete(`/org/${mine}/group/${group.groupId}`)).status).toBe(404);
     const [site] = await insert(other, [{ name: 'a' }]);
@@ -374,14 +374,14 @@ describe('groups', () => {
 describe('address ranges', () => {
   it('are listed, added and deleted over HTTP', async () => {
     const orgId = await org('10.9.0.0/24');
-    const added = await house.root.put<{ rangeId: number }>(`/org/${orgId}/address-range`, { cidr: '10.10.0.0/24' });
+    const added = await app.root.put<{ rangeId: number }>(`/org/${orgId}/address-range`, { cidr: '10.10.0.0/24' });
     expect(added).toMatchObject({ status: 201, body: { data: { cidr: '10.10.0.0/24', size: 256, free: 256, reserved: 0 } } });
-    expect(await house.root.expect('GET', `/org/${orgId}/address-ranges`)).toMatchObject({ addressRanges: [{ cidr: '10.9.0.0/24' }, { cidr: '10.10.0.0/24' }], pagination: { total: 2 } });
+    expect(await app.root.expect('GET', `/org/${orgId}/address-ranges`)).toMatchObject({ addressRanges: [{ cidr: '10.9.0.0/24' }, { cidr: '10.10.0.0/24' }], pagination: { total: 2 } });
     for (const cidr of ['10.10.0.1/24', '10.10.0.0/7', '10.10.0.0', '256.0.0.0/8', 'fd00::/64', '010.0.0.0/8']) {
-      expect(await house.root.put(`/org/${orgId}/address-range`, { cidr })).toMatchObject({ status: 400, body: { fields: [{ path: 'cidr' }] } });
+      expect(await app.root.put(`/org/${orgId}/address-range`, { cidr })).toMatchObject({ status: 400, body: { fields: [{ path: 'cidr' }] } });
     }
-    expect((await house.root.put(`/org/${orgId}/address-range`, { cidr: '10.10.0.128/25' })).status).toBe(409);
-    expect(await house.root.expect('DELETE', `/org/${orgId}/address-range/${added.body.data.rangeId}`)).toBeNull();
+    expect((await app.root.put(`/org/${orgId}/address-range`, { cidr: '10.10.0.128/25' })).status).toBe(409);
+    expect(await app.root.expect('DELETE', `/org/${orgId}/address-range/${added.body.data.rangeId}`)).toBeNull();
     for (const action of ['address_range.create', 'address_range.delete']) expect(await auditOf(orgId, action)).toHaveLength(1);
   });
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { HashQueue } from '#platform';
 import type { Api } from '../support/api.js';
 import { Api as Client } from '../support/api.js';
-import { createUser, CSRF, logIn, startApp, type TestApp } from '../support/app.js';
+import { createUser, CSRF, logIn, startApp, type StartedApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
 
@@ -30,7 +30,7 @@ vi.mock('bcrypt', async (original) => {
 
 const PASSWORD = 'battery staple';
 let database: TestDatabase;
-let server: TestApp;
+let server: StartedApp;
 beforeAll(async () => {
   database = await createTestDatabase();
   server = await startApp(database.url, { TRUST_PROXY: 'loopback', REFUSALS_PER_MINUTE: '1000000' });

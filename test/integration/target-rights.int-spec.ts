@@ -3,11 +3,11 @@ import { migrate } from '#platform';
 import { BlueprintsService, type SiteKind } from '../../src/blueprints/index.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
-let house: House;
-beforeAll(async () => void (house = await openHouse()));
-afterAll(() => house?.close());
+let app: TestApp;
+beforeAll(async () => void (app = await openTestApp()));
+afterAll(() => app?.close());
 
 interface Site {
   siteId: number;
@@ -23,33 +23,33 @@ type Document = Record<string, Record<string, object>>;
 let serial = 0;
 const org = async () => {
   const orgId = `rights${serial++}`;
-  await house.makeOrg(orgId);
+  await app.makeOrg(orgId);
   return orgId;
 };
 const site = async (orgId: string, name = 'edge', labels?: object) => {
-  const made = await house.root.expect<Site>('PUT', `/org/${orgId}/site`, { name, type: 'newt' });
-  if (labels) await house.root.expect('POST', `/site/${made.siteId}`, { labels });
+  const made = await app.root.expect<Site>('PUT', `/org/${orgId}/site`, { name, type: 'newt' });
+  if (labels) await app.root.expect('POST', `/site/${made.siteId}`, { labels });
   return made;
 };
-const template = (s: Site, templateId: number) => house.sql('UPDATE site SET template_id = $2 WHERE site_id = $1', [s.siteId, templateId]);
-const send = (orgId: string, s: Site, document: Document, kind: SiteKind = 'file') => house.get(BlueprintsService).applyFromSite(orgId, s.siteId, kind, JSON.stringify(document, null, 1));
-const apply = (orgId: string, document: Document) => house.root.put<null>(`/org/${orgId}/blueprint`, { blueprint: Buffer.from(JSON.stringify(document)).toString('base64') });
+const template = (s: Site, templateId: number) => app.sql('UPDATE site SET template_id = $2 WHERE site_id = $1', [s.siteId, templateId]);
+const send = (orgId: string, s: Site, document: Document, kind: SiteKind = 'file') => app.get(BlueprintsService).applyFromSite(orgId, s.siteId, kind, JSON.stringify(document, null, 1));
+const apply = (orgId: string, document: Document) => app.root.put<null>(`/org/${orgId}/blueprint`, { blueprint: Buffer.from(JSON.stringify(document)).toString('base64') });
 const target = (port = 80) => ({ method: 'http', hostname: '127.0.0.1', port });
 const host = (orgId: string, key = 'web') => `${key}-${orgId}.localhost`;
 const web = (orgId: string, more: object = {}, key = 'web'): Document => ({ 'public-resources': { [key]: { name: 'Web', mode: 'http', 'full-domain': host(orgId, key), ...more } } });
 const adds = (key = 'web', ...targets: object[]): Document => ({ 'public-resources': { [key]: { targets: targets.length > 0 ? targets : [target()] } } });
 const find = async (orgId: string, key = 'web') => {
-  const [row] = await house.sql<{ id: number }>('SELECT resource_id AS id FROM resource WHERE org_id = $1 AND nice_id = $2', [orgId, key]);
-  return house.root.expect<Resource>('GET', `/resource/${row!.id}`);
+  const [row] = await app.sql<{ id: number }>('SELECT resource_id AS id FROM resource WHERE org_id = $1 AND nice_id = $2', [orgId, key]);
+  return app.root.expect<Resource>('GET', `/resource/${row!.id}`);
 };
-const permit = async (orgId: string, sitesMayAddTargets: object | null, key = 'web') => house.root.expect('POST', `/resource/${(await find(orgId, key)).resourceId}`, { sitesMayAddTargets });
+const permit = async (orgId: string, sitesMayAddTargets: object | null, key = 'web') => app.root.expect('POST', `/resource/${(await find(orgId, key)).resourceId}`, { sitesMayAddTargets });
 const behind = async (orgId: string, key = 'web') =>
-  (await house.sql<{ s: number }>('SELECT t.site_id AS s FROM target t JOIN resource r USING (resource_id) WHERE r.org_id = $1 AND r.nice_id = $2 ORDER BY t.target_id', [orgId, key])).map((row) => row.s);
+  (await app.sql<{ s: number }>('SELECT t.site_id AS s FROM target t JOIN resource r USING (resource_id) WHERE r.org_id = $1 AND r.nice_id = $2 ORDER BY t.target_id', [orgId, key])).map((row) => row.s);
 const NOT_ITS_OWN = "the resource is not the site's own, and its sitesMayAddTargets does not name the site";
 const refused = (...problems: object[]) => ({ ok: false, problems });
 
 describe('sitesMayAddTargets in the API', () => {
-  const create = (orgId: string, more: object) => house.root.put<Resource>(`/org/${orgId}/resource`, { name: 'R', http: false, protocol: 'tcp', proxyPort: 1000 + serial++, ...more });
+  const create = (orgId: string, more: object) => app.root.put<Resource>(`/org/${orgId}/resource`, { name: 'R', http: false, protocol: 'tcp', proxyPort: 1000 + serial++, ...more });
 
   it('is null at first, is answered by create, change and read, and counts as a version', async () => {
     const orgId = await org();
@@ -58,17 +58,17 @@ describe('sitesMayAddTargets in the API', () => {
     const { body } = await create(orgId, { sitesMayAddTargets: { siteIds: [s.siteId] } });
     const { resourceId } = body.data;
     expect(body.data.sitesMayAddTargets).toEqual({ siteIds: [s.siteId] });
-    let etag = (await house.root.get(`/resource/${resourceId}`)).headers.get('etag');
+    let etag = (await app.root.get(`/resource/${resourceId}`)).headers.get('etag');
     for (const sitesMayAddTargets of [{ labels: { room: 'cold', floor: '2' } }, { siteIds: [] }, null, { siteIds: [s.siteId] }]) {
-      const changed = await house.root.as(house.root.authorization, { 'if-match': etag! }).post<Resource>(`/resource/${resourceId}`, { sitesMayAddTargets });
+      const changed = await app.root.as(app.root.authorization, { 'if-match': etag! }).post<Resource>(`/resource/${resourceId}`, { sitesMayAddTargets });
       expect(changed).toMatchObject({ status: 200, body: { data: { sitesMayAddTargets } } });
-      const read = await house.root.get<Resource>(`/resource/${resourceId}`);
+      const read = await app.root.get<Resource>(`/resource/${resourceId}`);
       expect(read.body.data.sitesMayAddTargets).toEqual(sitesMayAddTargets);
       expect(read.headers.get('etag')).not.toBe(etag);
       etag = read.headers.get('etag');
     }
-    await house.root.expect('POST', `/resource/${resourceId}`, { name: 'Renamed' });
-    expect((await house.root.expect<Resource>('GET', `/resource/${resourceId}`)).sitesMayAddTargets).toEqual({ siteIds: [s.siteId] });
+    await app.root.expect('POST', `/resource/${resourceId}`, { name: 'Renamed' });
+    expect((await app.root.expect<Resource>('GET', `/resource/${resourceId}`)).sitesMayAddTargets).toEqual({ siteIds: [s.siteId] });
   });
 
   it.each([
@@ -79,7 +79,7 @@ describe('sitesMayAddTargets in the API', () => {
   ])('refuses %j', async (sitesMayAddTargets, path) => {
     const orgId = await org();
     const { resourceId } = (await create(orgId, {})).body.data;
-    for (const reply of [await create(orgId, { sitesMayAddTargets }), await house.root.post(`/resource/${resourceId}`, { sitesMayAddTargets })]) {
+    for (const reply of [await create(orgId, { sitesMayAddTargets }), await app.root.post(`/resource/${resourceId}`, { sitesMayAddTargets })]) {
       expect(reply).toMatchObject({ status: 400, body: { fields: [{ path }] } });
     }
   });
@@ -91,13 +91,13 @@ describe('sitesMayAddTargets in the API', () => {
       expect((await create(orgId, { sitesMayAddTargets: { siteIds: [s.siteId, siteId] } })).status).toBe(404);
     }
     const { resourceId } = (await create(orgId, { sitesMayAddTargets: { siteIds: [s.siteId, gone.siteId] } })).body.data;
-    expect((await house.root.post(`/resource/${resourceId}`, { sitesMayAddTargets: { siteIds: [foreign.siteId] } })).status).toBe(404);
-    await house.root.expect('DELETE', `/site/${gone.siteId}`);
-    const { sitesMayAddTargets } = await house.root.expect<Resource>('GET', `/resource/${resourceId}`);
+    expect((await app.root.post(`/resource/${resourceId}`, { sitesMayAddTargets: { siteIds: [foreign.siteId] } })).status).toBe(404);
+    await app.root.expect('DELETE', `/site/${gone.siteId}`);
+    const { sitesMayAddTargets } = await app.root.expect<Resource>('GET', `/resource/${resourceId}`);
     expect(sitesMayAddTargets).toEqual({ siteIds: [s.siteId] });
-    await house.root.expect('POST', `/resource/${resourceId}`, { sitesMayAddTargets });
-    await house.root.expect('DELETE', `/site/${s.siteId}`);
-    expect((await house.root.expect<Resource>('GET', `/resource/${resourceId}`)).sitesMayAddTargets).toEqual({ siteIds: [] });
+    await app.root.expect('POST', `/resource/${resourceId}`, { sitesMayAddTargets });
+    await app.root.expect('DELETE', `/site/${s.siteId}`);
+    expect((await app.root.expect<Resource>('GET', `/resource/${resourceId}`)).sitesMayAddTargets).toEqual({ siteIds: [] });
   });
 });
 
@@ -119,7 +119,7 @@ describe('the operator’s resource', () => {
       });
     }
     expect(await behind(orgId)).toEqual([]);
-    expect(await house.sql('SELECT nice_id FROM resource WHERE org_id = $1', [orgId])).toEqual([{ nice_id: 'web' }]);
+    expect(await app.sql('SELECT nice_id FROM resource WHERE org_id = $1', [orgId])).toEqual([{ nice_id: 'web' }]);
   });
 
   it('takes those of the sites that it names, or that have its labels', async () => {
@@ -157,11 +157,11 @@ describe('the operator’s resource', () => {
     await apply(orgId, web(orgId));
     await permit(orgId, { siteIds: [s.siteId, other.siteId] });
     for (const one of [s, other]) {
-      await house.root.expect('POST', `/site/${one.siteId}`, { status: 'pending' });
+      await app.root.expect('POST', `/site/${one.siteId}`, { status: 'pending' });
       expect(await send(orgId, one, adds())).toMatchObject({ ok: false });
     }
     await permit(orgId, { siteIds: [s.siteId] });
-    for (const one of [s, other]) await house.root.expect('POST', `/site/${one.siteId}`, { status: 'approved' });
+    for (const one of [s, other]) await app.root.expect('POST', `/site/${one.siteId}`, { status: 'approved' });
     expect(await send(orgId, s, adds())).toMatchObject({ ok: true });
     expect(await send(orgId, other, adds())).toMatchObject(refused({ message: NOT_ITS_OWN }));
     expect(await behind(orgId)).toEqual([s.siteId]);
@@ -194,7 +194,7 @@ describe('a resource that a site’s document declares', () => {
     await permit(orgId, { siteIds: [] });
     expect(await send(orgId, second, shared(orgId))).toMatchObject({ ok: false });
     expect(await send(orgId, first, web(orgId, { targets: [target(), target(81)] }))).toMatchObject({ ok: true });
-    expect(await house.root.expect('GET', `/resource/${(await find(orgId)).resourceId}`)).toMatchObject({ drift: [], sitesMayAddTargets: { siteIds: [] } });
+    expect(await app.root.expect('GET', `/resource/${(await find(orgId)).resourceId}`)).toMatchObject({ drift: [], sitesMayAddTargets: { siteIds: [] } });
   });
 });
 
@@ -208,8 +208,8 @@ describe('sites-may-add-targets in a blueprint', () => {
     expect((await find(orgId)).sitesMayAddTargets).toEqual({ siteIds: [one.siteId, two.siteId].sort((a, b) => a - b) });
     await apply(orgId, web(orgId, { 'sites-may-add-targets': { labels: { room: 'cold' } } }));
     expect((await find(orgId)).sitesMayAddTargets).toEqual({ labels: { room: 'cold' } });
-    const [{ blueprintId }] = (await house.root.expect<{ blueprints: [{ blueprintId: number }] }>('GET', `/org/${orgId}/blueprints`)).blueprints;
-    expect(await house.root.expect('GET', `/org/${orgId}/blueprint/${blueprintId}`)).toMatchObject({ contents: expect.stringContaining('sites-may-add-targets:\n      labels:\n        room: cold') });
+    const [{ blueprintId }] = (await app.root.expect<{ blueprints: [{ blueprintId: number }] }>('GET', `/org/${orgId}/blueprints`)).blueprints;
+    expect(await app.root.expect('GET', `/org/${orgId}/blueprint/${blueprintId}`)).toMatchObject({ contents: expect.stringContaining('sites-may-add-targets:\n      labels:\n        room: cold') });
     expect(await apply(orgId, web(orgId, { 'sites-may-add-targets': { sites: ['nowhere'] } }))).toMatchObject({ status: 400, body: { fields: [{ path: 'public-resources.web.sites-may-add-targets.sites[0]' }] } });
     for (const wrong of [{}, { sites: [], labels: { a: 'b' } }, { labels: {} }, { labels: { 'a=b': 'c' } }, { site: 'x' }]) expect((await apply(orgId, web(orgId, { 'sites-may-add-targets': wrong }))).status).toBe(400);
   });
@@ -221,7 +221,7 @@ describe('sites-may-add-targets in a blueprint', () => {
     expect(await apply(orgId, web(orgId, { 'sites-may-add-targets': { sites: ['two'] }, targets: [] }))).toMatchObject({ status: 201 });
     expect(await send(orgId, two, adds())).toMatchObject({ ok: true });
     expect(await send(orgId, one, web(orgId, { targets: [target()] }))).toMatchObject({ ok: true });
-    const { contents } = await house.root.expect<{ contents: string }>('GET', `/site/${one.siteId}/blueprint?kind=file`);
+    const { contents } = await app.root.expect<{ contents: string }>('GET', `/site/${one.siteId}/blueprint?kind=file`);
     expect(contents).not.toContain('sites-may-add-targets');
     expect(await behind(orgId)).toEqual([one.siteId, two.siteId]);
   });
@@ -234,7 +234,7 @@ describe('sites-may-add-targets in a blueprint', () => {
 });
 
 describe('a profile’s blueprint', () => {
-  const profile = (orgId: string, s: Site, document: Document) => house.get(BlueprintsService).applyProfile(orgId, s.siteId, JSON.stringify(document));
+  const profile = (orgId: string, s: Site, document: Document) => app.get(BlueprintsService).applyProfile(orgId, s.siteId, JSON.stringify(document));
 
   it('is the operator’s word, but for what a device can choose by calling itself so', async () => {
     const orgId = await org();

@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type House, openHouse } from '../support/test-app.js';
+import { type TestApp, openTestApp } from '../support/test-app.js';
 
-let house: House;
+let app: TestApp;
 let resourceId: number;
 let siteId: number;
 beforeAll(async () => {
-  house = await openHouse({ BASE_DOMAIN: 'gate.example.net' });
-  await house.makeOrg('acme');
-  await house.makeOrg('other');
+  app = await openTestApp({ BASE_DOMAIN: 'gate.example.net' });
+  await app.makeOrg('acme');
+  await app.makeOrg('other');
   resourceId = await resource('acme');
   siteId = await site('acme');
 });
-afterAll(() => house?.close());
+afterAll(() => app?.close());
 
 interface Target extends Record<string, unknown> {
   targetId: number;
@@ -21,18 +21,18 @@ interface Target extends Record<string, unknown> {
 
 let serial = 0;
 async function resource(orgId: string): Promise<number> {
-  const { domains } = await house.root.expect<{ domains: { domainId: string }[] }>('GET', `/org/${orgId}/domains`);
+  const { domains } = await app.root.expect<{ domains: { domainId: string }[] }>('GET', `/org/${orgId}/domains`);
   const body = { name: 'App', http: true, protocol: 'tcp', domainId: domains[0]!.domainId, subdomain: `t${++serial}` };
-  return (await house.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, body)).resourceId;
+  return (await app.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, body)).resourceId;
 }
-const site = async (orgId: string, type = 'newt') => (await house.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: `site ${++serial}`, type })).siteId;
+const site = async (orgId: string, type = 'newt') => (await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: `site ${++serial}`, type })).siteId;
 const BODY = { ip: '10.0.0.9', port: 80, method: 'http' };
-const put = (id: number, more: object = {}) => house.root.put<Target>(`/resource/${id}/target`, { ...BODY, siteId, ...more });
-const create = async (more: object = {}, id = resourceId) => house.root.expect<Target>('PUT', `/resource/${id}/target`, { ...BODY, siteId, ...more });
-const update = (id: number, more: object = {}) => house.root.expect<Target>('POST', `/target/${id}`, { ip: BODY.ip, siteId, ...more });
-const read = (id: number) => house.root.expect<Target>('GET', `/target/${id}`);
-const desired = async (id: number) => (await house.root.expect<{ desiredVersion: number }>('GET', `/site/${id}`)).desiredVersion;
-const health = async (id: number) => (await house.root.expect<{ health: string }>('GET', `/resource/${id}`)).health;
+const put = (id: number, more: object = {}) => app.root.put<Target>(`/resource/${id}/target`, { ...BODY, siteId, ...more });
+const create = async (more: object = {}, id = resourceId) => app.root.expect<Target>('PUT', `/resource/${id}/target`, { ...BODY, siteId, ...more });
+const update = (id: number, more: object = {}) => app.root.expect<Target>('POST', `/target/${id}`, { ip: BODY.ip, siteId, ...more });
+const read = (id: number) => app.root.expect<Target>('GET', `/target/${id}`);
+const desired = async (id: number) => (await app.root.expect<{ desiredVersion: number }>('GET', `/site/${id}`)).desiredVersion;
+const health = async (id: number) => (await app.root.expect<{ health: string }>('GET', `/resource/${id}`)).health;
 
 const FULL = {
   ip: 'app_1.internal', port: 8443, method: 'https', enabled: false, path: '/api', pathMatchType: 'prefix', rewritePath: '/', rewritePathType: 'stripPrefix', priority: 7, hcEnabled: true,
@@ -77,7 +77,7 @@ describe('create', () => {
 
   it("a site of another organization is 404, like one that does not exist; so is another organization's resource", async () => {
     for (const id of [await site('other'), 99_999_999]) expect(await put(resourceId, { siteId: id })).toMatchObject({ status: 404, body: { message: 'Site not found' } });
-    const key = await house.orgKey('acme', 'createTarget');
+    const key = await app.orgKey('acme', 'createTarget');
     expect((await key.put(`/resource/${await resource('other')}/target`, { ...BODY, siteId })).status).toBe(404);
   });
 
@@ -97,7 +97,7 @@ describe('create', () => {
     const other = await desired(next);
     await update(targetId, { siteId: next });
     expect([await desired(own), await desired(next)]).toEqual([before + 3, other + 1]);
-    await house.root.expect('DELETE', `/target/${targetId}`);
+    await app.root.expect('DELETE', `/target/${targetId}`);
     expect(await desired(next)).toBe(other + 2);
   });
 });
@@ -111,18 +111,18 @@ describe('internal ports', () => {
 
   it('are found when few are left, and 409 when none is', async () => {
     const own = await site('acme');
-    await house.sql(
+    await app.sql(
       `INSERT INTO target (org_id, resource_id, site_id, ip, port, internal_port) SELECT 'acme', $1, $2, 'x', 1, p FROM generate_series(40000, 65534) p WHERE p NOT IN (50000, 50001, 50002)`,
       [resourceId, own],
     );
     const made = await Promise.all([1, 2].map(() => create({ siteId: own })));
     const elsewhere = await create();
     expect(await update(elsewhere.targetId, { siteId: own })).toMatchObject({ siteId: own });
-    const [row] = await house.sql<{ n: number }>('SELECT count(DISTINCT internal_port) AS n FROM target WHERE site_id = $1', [own]);
+    const [row] = await app.sql<{ n: number }>('SELECT count(DISTINCT internal_port) AS n FROM target WHERE site_id = $1', [own]);
     expect(row!.n).toBe(25_535);
     expect(made.map((t) => t.internalPort).every((p) => p! >= 50_000 && p! <= 50_002)).toBe(true);
     expect(await put(resourceId, { siteId: own })).toMatchObject({ status: 409, body: { code: 'conflict' } });
-    await house.sql('DELETE FROM target WHERE site_id = $1', [own]);
+    await app.sql('DELETE FROM target WHERE site_id = $1', [own]);
   });
 });
 
@@ -132,13 +132,13 @@ describe('change', () => {
     const changed = await update(targetId);
     expect(changed).toMatchObject({ ...FULL, ip: BODY.ip, hcEnabled: false, hcHeaders: null, hcHealth: 'unknown', internalPort });
     expect(await update(targetId, { hcEnabled: true, hcHeaders: FULL.hcHeaders })).toMatchObject({ hcEnabled: true, hcHealth: 'unhealthy', hcHeaders: JSON.stringify(FULL.hcHeaders) });
-    await house.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [targetId]);
+    await app.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [targetId]);
     expect(await update(targetId, { hcEnabled: true })).toMatchObject({ hcHealth: 'healthy' });
   });
 
   it('a path that is matched as a pattern must be one, whichever of the two is changed', async () => {
     const { targetId } = await create({ path: '^/(a|b)/.*$', pathMatchType: 'regex', rewritePath: '/$1', rewritePathType: 'regex' });
-    const change = (more: object) => house.root.post<never>(`/target/${targetId}`, { ip: BODY.ip, siteId, ...more });
+    const change = (more: object) => app.root.post<never>(`/target/${targetId}`, { ip: BODY.ip, siteId, ...more });
     for (const more of [{ path: '/(a' }, { path: '/(a', pathMatchType: 'exact' }]) expect(await change(more)).toMatchObject({ status: 400, body: { fields: [{ path: 'path' }] } });
     expect(await update(targetId, { path: '/(a', pathMatchType: null })).toMatchObject({ path: '/(a', pathMatchType: null, rewritePathType: null });
     expect((await change({ pathMatchType: 'regex' })).status).toBe(400);
@@ -165,14 +165,14 @@ describe('change', () => {
     [{ ip: undefined }, 'ip'], [{ siteId: undefined }, 'siteId'], [{ priority: null }, 'priority'], [{ port: null }, 'port'], [{ method: '' }, 'method'], [{ enabled: null }, 'enabled'], [{ hcEnabled: null }, 'hcEnabled'], [{ color: 1 }, 'color'],
   ])('refuses %j, naming the field', async (more, path) => {
     const { targetId } = await create();
-    expect(await house.root.post(`/target/${targetId}`, { ip: 'a', siteId, ...more })).toMatchObject({ status: 400, body: { fields: [{ path }] } });
+    expect(await app.root.post(`/target/${targetId}`, { ip: 'a', siteId, ...more })).toMatchObject({ status: 400, body: { fields: [{ path }] } });
   });
 
   it("not to another organization's site, and not by a stale ETag", async () => {
     const { targetId } = await create();
-    expect((await house.root.post(`/target/${targetId}`, { ip: 'a', siteId: await site('other') })).status).toBe(404);
-    const tag = (await house.root.get(`/target/${targetId}`)).headers.get('etag')!;
-    const api = house.root.as(house.root.authorization, { 'if-match': tag });
+    expect((await app.root.post(`/target/${targetId}`, { ip: 'a', siteId: await site('other') })).status).toBe(404);
+    const tag = (await app.root.get(`/target/${targetId}`)).headers.get('etag')!;
+    const api = app.root.as(app.root.authorization, { 'if-match': tag });
     const first = await api.post(`/target/${targetId}`, { ip: 'a', siteId });
     expect([first.status, (await api.post(`/target/${targetId}`, { ip: 'b', siteId })).status]).toEqual([200, 412]);
     expect(first.headers.get('etag')).not.toBe(tag);
@@ -181,9 +181,9 @@ describe('change', () => {
 
   it('what a check found does not change the ETag', async () => {
     const { targetId } = await create({ hcEnabled: true });
-    const tag = async () => (await house.root.get(`/target/${targetId}`)).headers.get('etag');
+    const tag = async () => (await app.root.get(`/target/${targetId}`)).headers.get('etag');
     const before = await tag();
-    await house.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [targetId]);
+    await app.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [targetId]);
     expect(await tag()).toBe(before);
   });
 });
@@ -192,25 +192,25 @@ describe('list and delete', () => {
   it('pages in shape A, in the order of creation', async () => {
     const id = await resource('acme');
     const made = [await create({ hcEnabled: true, hcHeaders: FULL.hcHeaders }, id), await create({}, id), await create({}, id)];
-    const list = await house.root.expect<{ targets: Target[]; pagination: object }>('GET', `/v1/resource/${id}/targets?limit=2&offset=0`);
+    const list = await app.root.expect<{ targets: Target[]; pagination: object }>('GET', `/v1/resource/${id}/targets?limit=2&offset=0`);
     expect(list.pagination).toEqual({ total: 3, limit: 2, offset: 0 });
     expect(list.targets.map((t) => t.targetId)).toEqual(made.slice(0, 2).map((t) => t.targetId));
     expect(list.targets[0]).toMatchObject({ siteId, siteType: 'newt', siteName: expect.stringMatching(/^site/), hcHeaders: FULL.hcHeaders, hcHealth: 'unhealthy', priority: 100 });
     expect(list.targets[0]).not.toHaveProperty('internalPort');
-    expect((await house.root.get(`/resource/${id}/targets?limit=x`)).status).toBe(400);
+    expect((await app.root.get(`/resource/${id}/targets?limit=x`)).status).toBe(400);
   });
 
   it('of another organization is 404', async () => {
-    const theirs = await house.root.expect<Target>('PUT', `/resource/${await resource('other')}/target`, { ...BODY, siteId: await site('other') });
-    const key = await house.orgKey('acme', 'getTarget', 'updateTarget', 'deleteTarget');
+    const theirs = await app.root.expect<Target>('PUT', `/resource/${await resource('other')}/target`, { ...BODY, siteId: await site('other') });
+    const key = await app.orgKey('acme', 'getTarget', 'updateTarget', 'deleteTarget');
     for (const [method, body] of [['GET'], ['POST', { ip: 'a', siteId }], ['DELETE']] as const) expect((await key.send(method, `/target/${theirs.targetId}`, body)).status).toBe(404);
     expect((await read(theirs.targetId)).ip).toBe(BODY.ip);
   });
 
   it('is gone after a delete', async () => {
     const { targetId } = await create();
-    expect(await house.root.delete(`/target/${targetId}`)).toMatchObject({ status: 200, body: { data: null } });
-    expect((await house.root.delete(`/target/${targetId}`)).status).toBe(404);
+    expect(await app.root.delete(`/target/${targetId}`)).toMatchObject({ status: 200, body: { data: null } });
+    expect((await app.root.delete(`/target/${targetId}`)).status).toBe(404);
   });
 });
 
@@ -221,12 +221,12 @@ describe('health of a resource', () => {
     expect(await health(id)).toBe('unknown');
     const [one, two] = [await create({ hcEnabled: true }, id), await create({ hcEnabled: true }, id)];
     expect(await health(id)).toBe('unhealthy');
-    await house.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [one.targetId]);
+    await app.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [one.targetId]);
     await update(one.targetId, { hcEnabled: true });
     expect(await health(id)).toBe('degraded');
     await update(two.targetId, { hcEnabled: true, enabled: false });
     expect(await health(id)).toBe('healthy');
-    await house.root.expect('DELETE', `/target/${one.targetId}`);
+    await app.root.expect('DELETE', `/target/${one.targetId}`);
     expect(await health(id)).toBe('unknown');
   });
 
@@ -236,9 +236,9 @@ describe('health of a resource', () => {
     await create({ siteId: gone }, id);
     const bad = await create({ siteId: gone, hcEnabled: true }, id);
     const good = await create({ hcEnabled: true }, id);
-    await house.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [good.targetId]);
-    await house.root.expect('DELETE', `/site/${gone}`);
-    expect((await house.root.get(`/target/${bad.targetId}`)).status).toBe(404);
+    await app.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [good.targetId]);
+    await app.root.expect('DELETE', `/site/${gone}`);
+    expect((await app.root.get(`/target/${bad.targetId}`)).status).toBe(404);
     expect(await health(id)).toBe('healthy');
   });
 
@@ -246,7 +246,7 @@ describe('health of a resource', () => {
     const own = await site('acme');
     const [one, two] = [await resource('acme'), await resource('acme')];
     for (const id of [one, one, two]) await create({ siteId: own }, id);
-    const { sites } = await house.root.expect<{ sites: { siteId: number; resourceCount: number }[] }>('GET', '/org/acme/sites?pageSize=1000');
+    const { sites } = await app.root.expect<{ sites: { siteId: number; resourceCount: number }[] }>('GET', '/org/acme/sites?pageSize=1000');
     expect(sites.find((s) => s.siteId === own)!.resourceCount).toBe(2);
   });
 });

@@ -1,7 +1,7 @@
 // The benchmark: every case on one cluster, ratios within one run. Absolute figures hold for one machine at one moment only.
 import os from 'node:os';
 import { claims, flat, machine } from './claims.mjs';
-import { House } from './house.mjs';
+import { TestApp } from './house.mjs';
 import { hostile } from './hostile.mjs';
 import { http } from './http.mjs';
 import { parseArgs } from './lib.mjs';
@@ -30,7 +30,7 @@ export async function run(argv) {
     samples: Number(given.samples ?? (quick ? 500 : 5_000)),
   };
   const table = new Table();
-  const house = await House.open();
+  const house = await TestApp.open();
   const stop = () => void house.close().finally(() => process.exit(130));
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {

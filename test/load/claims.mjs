@@ -1,6 +1,6 @@
 // Claims on one key: against PostgreSQL's own ceiling, and whether they stay as fast when the organization is large.
 import { findMachinePostgres, startMachinePostgres } from '../support/machine-postgres.mjs';
-import { findPgbench, House, pgEnvironment } from './house.mjs';
+import { findPgbench, TestApp, pgEnvironment } from './house.mjs';
 import { median, round } from './lib.mjs';
 import { measurePgbench, measureWorker } from './pg-ceiling.mjs';
 import { seedSites } from './seed.mjs';
@@ -102,7 +102,7 @@ export async function machine({ table, options }) {
   const found = findMachinePostgres();
   if (!found) return table.note('PostgreSQL of the machine: none found.');
   const on = `, PostgreSQL ${found.major} of the machine`;
-  const house = await House.open(await startMachinePostgres(found, { max_connections: 200 }));
+  const house = await TestApp.open(await startMachinePostgres(found, { max_connections: 200 }));
   try {
     await claims({ house, table, options, on });
     await flat({ house, table, options: { ...options, pairs: Math.min(options.pairs, 3) }, on });

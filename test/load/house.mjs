@@ -21,7 +21,7 @@ const dieWithParent = new URL('../support/die-with-parent.mjs', import.meta.url)
 const watchdog = path.join(here, '../support/watchdog.mjs');
 
 /** The cluster, and every process that belongs to this run. */
-export class House {
+export class TestApp {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'gatehouse-bench-'));
   rootKey = `benchrootkey001.${randomBytes(24).toString('hex')}`;
   #children = new Set();
@@ -29,7 +29,7 @@ export class House {
 
   /** `postgres`: a cluster that runs already, instead of the embedded one; it goes with the house. */
   static async open(postgres) {
-    const house = new House();
+    const house = new TestApp();
     // Root runs PostgreSQL as another account, which must get through.
     fs.chmodSync(house.folder, 0o711);
     const dataDir = path.join(house.folder, 'data');

@@ -8,7 +8,7 @@ export { CSRF, logIn } from './log-in.js';
 import { TEST_MASTER_KEY } from './server.js';
 
 /** A server in this process, for tests that want its services beside its port. */
-export interface TestApp {
+export interface StartedApp {
   app: NestFastifyApplication;
   url: string;
   db: Db;
@@ -18,7 +18,7 @@ export interface TestApp {
 }
 
 /** Starts the server on a free port against a migrated database. */
-export async function startApp(databaseUrl: string, env: Record<string, string> = {}): Promise<TestApp> {
+export async function startApp(databaseUrl: string, env: Record<string, string> = {}): Promise<StartedApp> {
   const config = parseConfig({ DATABASE_URL: databaseUrl, MASTER_KEY: TEST_MASTER_KEY, LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '8', ...env }, tmpdir());
   const app = await createApp(config);
   await app.listen(0, '127.0.0.1');
@@ -29,7 +29,7 @@ export async function startApp(databaseUrl: string, env: Record<string, string> 
 }
 
 /** Makes a user. @returns the id. */
-export async function createUser({ app, db }: TestApp, user: { email: string; password: string; serverAdmin?: boolean }): Promise<string> {
+export async function createUser({ app, db }: StartedApp, user: { email: string; password: string; serverAdmin?: boolean }): Promise<string> {
   const users = app.get(UsersService);
   const passwordHash = await users.hashPassword(systemPrincipal('test'), user.password);
   return db.tx((tx) => users.createUser(tx, systemPrincipal('test'), { email: user.email, passwordHash, serverAdmin: user.serverAdmin ?? false }));

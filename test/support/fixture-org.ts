@@ -8,13 +8,13 @@ import type { TestServer } from './server.js';
 
 export const PASSWORD = 'a password of a test';
 
-export interface StageUser {
+export interface FixtureUser {
   userId: string;
   email: string;
   api: Api;
 }
 
-export interface StageSite {
+export interface FixtureSite {
   siteId: number;
   niceId: string;
   hardwareId: string;
@@ -27,8 +27,8 @@ export interface Callers {
   key: Api;
   keyId: string;
   bareKey: Api;
-  admin: StageUser;
-  member: StageUser;
+  admin: FixtureUser;
+  member: FixtureUser;
   /** A site's own key, and a provisioning key used as a bearer. */
   device: Api;
   provisioning: Api;
@@ -38,7 +38,7 @@ export interface Callers {
  * An organization with something of everything in it. Every name in it holds the organization's id, so that an answer that shows
  * anything of it to strangers can be told. Methods make one more of a thing: for calls that use it up.
  */
-export class Stage {
+export class FixtureOrg {
   callers!: Callers;
   templateId!: number;
   profileId!: number;
@@ -51,8 +51,8 @@ export class Stage {
   targetId!: number;
   key!: TestKey;
   pendingKey!: TestKey;
-  approved!: StageSite;
-  pending!: StageSite;
+  approved!: FixtureSite;
+  pending!: FixtureSite;
   private subnets = 0;
 
   private constructor(
@@ -61,36 +61,36 @@ export class Stage {
     readonly orgId: string,
   ) {}
 
-  static async open(server: TestServer): Promise<Stage> {
+  static async open(server: TestServer): Promise<FixtureOrg> {
     const root = Api.root(server);
-    const stage = new Stage(server, root, `stage-${randomBytes(5).toString('hex')}`);
-    await root.expect('PUT', '/org', { orgId: stage.orgId, name: stage.name('org'), subnet: '100.90.128.0/17', utilitySubnet: '100.96.128.0/20' });
-    stage.groupId = await stage.group();
-    stage.profileId = await stage.profile();
-    stage.templateId = await stage.template();
-    stage.key = await stage.provisioningKey();
-    stage.pendingKey = await stage.provisioningKey({ approveNewSites: false });
-    stage.approved = await stage.site('approved');
-    stage.pending = await stage.site('pending');
-    stage.domainId = await stage.domain();
-    stage.clientId = await stage.client();
-    stage.resourceId = await stage.resource();
-    stage.siteResourceId = await stage.siteResource();
-    stage.targetId = await stage.target(stage.resourceId);
-    [{ roleId: stage.roleId }] = (await stage.sql('SELECT role_id AS "roleId" FROM role WHERE org_id = $1 AND name = $2', [stage.orgId, 'Member'])) as [{ roleId: number }];
-    await stage.tombstone();
-    await stage.range();
-    const [key, bare] = [await stage.apiKey(ACTIONS), await stage.apiKey()];
-    stage.callers = {
+    const fixture = new FixtureOrg(server, root, `fixture-${randomBytes(5).toString('hex')}`);
+    await root.expect('PUT', '/org', { orgId: fixture.orgId, name: fixture.name('org'), subnet: '100.90.128.0/17', utilitySubnet: '100.96.128.0/20' });
+    fixture.groupId = await fixture.group();
+    fixture.profileId = await fixture.profile();
+    fixture.templateId = await fixture.template();
+    fixture.key = await fixture.provisioningKey();
+    fixture.pendingKey = await fixture.provisioningKey({ approveNewSites: false });
+    fixture.approved = await fixture.site('approved');
+    fixture.pending = await fixture.site('pending');
+    fixture.domainId = await fixture.domain();
+    fixture.clientId = await fixture.client();
+    fixture.resourceId = await fixture.resource();
+    fixture.siteResourceId = await fixture.siteResource();
+    fixture.targetId = await fixture.target(fixture.resourceId);
+    [{ roleId: fixture.roleId }] = (await fixture.sql('SELECT role_id AS "roleId" FROM role WHERE org_id = $1 AND name = $2', [fixture.orgId, 'Member'])) as [{ roleId: number }];
+    await fixture.tombstone();
+    await fixture.range();
+    const [key, bare] = [await fixture.apiKey(ACTIONS), await fixture.apiKey()];
+    fixture.callers = {
       key: key.api,
       keyId: key.apiKeyId,
       bareKey: bare.api,
-      admin: await stage.user('Admin'),
-      member: await stage.user('Member'),
-      device: root.as(stage.approved.deviceKey),
-      provisioning: root.as(stage.key.siteProvisioningKey),
+      admin: await fixture.user('Admin'),
+      member: await fixture.user('Member'),
+      device: root.as(fixture.approved.deviceKey),
+      provisioning: root.as(fixture.key.siteProvisioningKey),
     };
-    return stage;
+    return fixture;
   }
 
   /** `path('sites')` of this organization. */
@@ -106,7 +106,7 @@ export class Stage {
   domainName = () => `${this.name('domain').toLowerCase()}.example.com`;
   /** A verified one. */
   domain = async () => (await this.root.expect<{ domainId: string }>('PUT', this.path('domain'), { type: 'wildcard', baseDomain: this.domainName() })).domainId;
-  /** A public resource on the stage's domain, with the whitelist switched on. */
+  /** A public resource on the fixture's domain, with the whitelist switched on. */
   async resource(): Promise<number> {
     const body = { http: true, protocol: 'tcp', domainId: this.domainId, subdomain: this.name('r').toLowerCase() };
     const { resourceId } = await this.make<{ resourceId: number }>('resource', body);
@@ -132,7 +132,7 @@ export class Stage {
   }
 
   /** A site that a machine claimed. */
-  async site(status: 'approved' | 'pending'): Promise<StageSite> {
+  async site(status: 'approved' | 'pending'): Promise<FixtureSite> {
     const hardwareId = this.name('hardware');
     const { siteProvisioningKey } = status === 'approved' ? this.key : this.pendingKey;
     const claimed = await provision(this.root.url, {
@@ -187,7 +187,7 @@ export class Stage {
   }
 
   /** Somebody logged in: the rows are written here, because an invitation takes a slow hash. */
-  async user(role: 'Admin' | 'Member'): Promise<StageUser> {
+  async user(role: 'Admin' | 'Member'): Promise<FixtureUser> {
     const userId = randomUUID();
     const email = `${this.name(role)}@example.com`.toLowerCase();
     await this.sql('INSERT INTO "user" (user_id, email, username, password_hash, email_verified) VALUES ($1, $2, $2, $3, true)', [userId, email, await bcrypt.hash(PASSWORD, 4)]);

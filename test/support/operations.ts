@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { type Api, newNonce, type Reply } from './api.js';
 import { CSRF } from './log-in.js';
-import { PASSWORD, type Stage } from './fixture-org.js';
+import { PASSWORD, type FixtureOrg } from './fixture-org.js';
 
-/** A request that is right for its stage. */
+/** A request that is right for its fixture. */
 export interface Call {
   /** Path parameters beside `orgId`. */
   params?: Record<string, string | number>;
@@ -21,7 +21,7 @@ export interface Call {
 export interface Operation {
   /** Who may: an organization's API key (and its Admin), its Admin alone, the root key, a logged-in user, a site, anybody. */
   by: 'key' | 'admin' | 'root' | 'user' | 'site' | 'anybody';
-  call: (stage: Stage) => Call | Promise<Call>;
+  call: (fixture: FixtureOrg) => Call | Promise<Call>;
   /** What the audit says of it: action, type of the target, and the name of the target's id in path or answer. */
   audit?: [action: string, targetType: string, id?: string];
   /** Of one that cannot succeed yet: what a right call of it is answered. */
@@ -53,24 +53,24 @@ export const OPERATIONS: Record<string, Operation> = {
   // sessions of people
   login: {
     by: 'anybody',
-    async call(stage) {
-      const { email, userId } = await stage.user('Member');
-      return { api: stage.root.as(undefined, CSRF), body: { email, password: PASSWORD }, target: userId, actor: userId };
+    async call(fixture) {
+      const { email, userId } = await fixture.user('Member');
+      return { api: fixture.root.as(undefined, CSRF), body: { email, password: PASSWORD }, target: userId, actor: userId };
     },
     audit: ['auth.login', 'user'],
   },
   logout: {
     by: 'user',
-    async call(stage) {
-      const { api, userId } = await stage.user('Member');
+    async call(fixture) {
+      const { api, userId } = await fixture.user('Member');
       return { api, target: userId, actor: userId };
     },
     audit: ['auth.logout', 'user'],
   },
   changePassword: {
     by: 'user',
-    async call(stage) {
-      const { api, userId } = await stage.user('Member');
+    async call(fixture) {
+      const { api, userId } = await fixture.user('Member');
       return { api, body: { currentPassword: PASSWORD, newPassword: 'another password' }, target: userId, actor: userId };
     },
     audit: ['user.change_password', 'user'],
@@ -78,7 +78,7 @@ export const OPERATIONS: Record<string, Operation> = {
   getUser: read('user'),
 
   // organizations
-  checkOrgId: read('root', (stage) => ({ query: { orgId: stage.orgId } })),
+  checkOrgId: read('root', (fixture) => ({ query: { orgId: fixture.orgId } })),
   createOrg: {
     by: 'root',
     call: () => ({ body: { orgId: `new-${randomBytes(5).toString('hex')}`, name: 'New', subnet: '100.90.128.0/17', utilitySubnet: '100.96.128.0/20' } }),
@@ -86,60 +86,60 @@ export const OPERATIONS: Record<string, Operation> = {
   },
   listOrgs: list('root'),
   getOrg: read('key'),
-  updateOrg: { by: 'key', call: (stage) => ({ body: { name: stage.name('org') } }), audit: ['org.update', 'org', 'orgId'] },
+  updateOrg: { by: 'key', call: (fixture) => ({ body: { name: fixture.name('org') } }), audit: ['org.update', 'org', 'orgId'] },
   deleteOrg: {
     by: 'root',
-    async call(stage) {
+    async call(fixture) {
       const orgId = `gone-${randomBytes(5).toString('hex')}`;
-      await stage.root.expect('PUT', '/org', { orgId, name: orgId });
+      await fixture.root.expect('PUT', '/org', { orgId, name: orgId });
       return { params: { orgId } };
     },
     audit: ['org.delete', 'org', 'orgId'],
   },
   listAddressRanges: list('key'),
-  createAddressRange: { by: 'key', call: (stage) => ({ body: { cidr: stage.cidr() } }), audit: ['address_range.create', 'address_range', 'rangeId'] },
-  deleteAddressRange: { by: 'key', call: async (stage) => ({ params: { rangeId: await stage.range() } }), audit: ['address_range.delete', 'address_range', 'rangeId'] },
+  createAddressRange: { by: 'key', call: (fixture) => ({ body: { cidr: fixture.cidr() } }), audit: ['address_range.create', 'address_range', 'rangeId'] },
+  deleteAddressRange: { by: 'key', call: async (fixture) => ({ params: { rangeId: await fixture.range() } }), audit: ['address_range.delete', 'address_range', 'rangeId'] },
 
   // roles and users
-  createRole: { by: 'key', call: (stage) => ({ body: { name: stage.name('role'), description: 'walk', allowSsh: true } }), audit: ['role.create', 'role', 'roleId'] },
+  createRole: { by: 'key', call: (fixture) => ({ body: { name: fixture.name('role'), description: 'walk', allowSsh: true } }), audit: ['role.create', 'role', 'roleId'] },
   listRoles: list('key', { query: 'Member', sort_by: 'name', order: 'desc' }),
-  getRole: read('key', (stage) => ({ params: { roleId: stage.roleId } })),
-  updateRole: { by: 'key', call: async (stage) => ({ ...(await role(stage)), body: { description: 'walk' } }), audit: ['role.update', 'role', 'roleId'] },
-  deleteRole: { by: 'key', call: async (stage) => ({ ...(await role(stage)), body: { roleId: stage.roleId } }), audit: ['role.delete', 'role', 'roleId'] },
-  listRoleUsers: read('key', (stage) => ({ params: { roleId: stage.roleId }, query: PAGE })),
-  listUsers: read('key', (stage) => ({ query: { ...PAGE, query: 'example', sort_by: 'username', order: 'desc', idp_id: 'internal', role_id: stage.roleId } })),
-  getOrgUser: read('key', (stage) => ({ params: { userId: stage.callers.member.userId } })),
-  getOrgUserByUsername: read('key', (stage) => ({ query: { username: stage.callers.member.email } })),
+  getRole: read('key', (fixture) => ({ params: { roleId: fixture.roleId } })),
+  updateRole: { by: 'key', call: async (fixture) => ({ ...(await role(fixture)), body: { description: 'walk' } }), audit: ['role.update', 'role', 'roleId'] },
+  deleteRole: { by: 'key', call: async (fixture) => ({ ...(await role(fixture)), body: { roleId: fixture.roleId } }), audit: ['role.delete', 'role', 'roleId'] },
+  listRoleUsers: read('key', (fixture) => ({ params: { roleId: fixture.roleId }, query: PAGE })),
+  listUsers: read('key', (fixture) => ({ query: { ...PAGE, query: 'example', sort_by: 'username', order: 'desc', idp_id: 'internal', role_id: fixture.roleId } })),
+  getOrgUser: read('key', (fixture) => ({ params: { userId: fixture.callers.member.userId } })),
+  getOrgUserByUsername: read('key', (fixture) => ({ query: { username: fixture.callers.member.email } })),
   createOrgUser: {
     by: 'key',
-    call: (stage) => ({ body: { username: stage.name('user'), type: 'oidc', idpId: 1, roleIds: [stage.roleId], roleId: stage.roleId } }),
+    call: (fixture) => ({ body: { username: fixture.name('user'), type: 'oidc', idpId: 1, roleIds: [fixture.roleId], roleId: fixture.roleId } }),
     answers: 404, // there are no identity providers yet
   },
-  updateOrgUser: { by: 'key', call: async (stage) => ({ ...(await user(stage)), body: { autoProvisioned: true } }), audit: ['org_user.update', 'user', 'userId'] },
+  updateOrgUser: { by: 'key', call: async (fixture) => ({ ...(await user(fixture)), body: { autoProvisioned: true } }), audit: ['org_user.update', 'user', 'userId'] },
   removeUser: { by: 'key', call: user, audit: ['org_user.remove', 'user', 'userId'] },
   setUserRole: {
-    by: 'key', call: async (stage) => ({ params: { roleId: await stage.role(), userId: (await stage.user('Member')).userId } }), audit: ['org_user.set_role', 'user', 'userId'],
+    by: 'key', call: async (fixture) => ({ params: { roleId: await fixture.role(), userId: (await fixture.user('Member')).userId } }), audit: ['org_user.set_role', 'user', 'userId'],
   },
   addUserRole: {
-    by: 'key', call: async (stage) => ({ params: { roleId: await stage.role(), userId: (await stage.user('Member')).userId } }), audit: ['org_user.add_role', 'user', 'userId'],
+    by: 'key', call: async (fixture) => ({ params: { roleId: await fixture.role(), userId: (await fixture.user('Member')).userId } }), audit: ['org_user.add_role', 'user', 'userId'],
   },
   removeUserRole: { by: 'key', call: userWithRole, audit: ['org_user.remove_role', 'user', 'userId'] },
   removeRoleFromUser: { by: 'key', call: userWithRole, audit: ['org_user.remove_role', 'user', 'userId'] },
-  getAnyUser: read('root', (stage) => ({ params: { userId: stage.callers.member.userId } })),
+  getAnyUser: read('root', (fixture) => ({ params: { userId: fixture.callers.member.userId } })),
   setUserTwoFactor: {
     by: 'root',
-    call: (stage) => ({ params: { userId: stage.callers.member.userId }, body: { twoFactorSetupRequested: false } }),
+    call: (fixture) => ({ params: { userId: fixture.callers.member.userId }, body: { twoFactorSetupRequested: false } }),
     audit: ['user.set_two_factor', 'user', 'userId'],
   },
-  verifyUser: { by: 'root', call: async (stage) => ({ params: { userId: (await stage.unproven()).userId } }), audit: ['user.verify', 'user', 'userId'] },
+  verifyUser: { by: 'root', call: async (fixture) => ({ params: { userId: (await fixture.unproven()).userId } }), audit: ['user.verify', 'user', 'userId'] },
   requestEmailCode: {
     by: 'anybody', call: () => ({ body: { email: 'nobody@example.com' } }),
     answers: 400, // the servers of the walks send no mail
   },
   verifyEmail: {
     by: 'anybody',
-    async call(stage) {
-      const { userId, code } = await stage.unproven();
+    async call(fixture) {
+      const { userId, code } = await fixture.unproven();
       return { body: { code, newPassword: 'another password' }, target: userId, actor: userId };
     },
     audit: ['user.prove_mailbox', 'user'],
@@ -148,9 +148,9 @@ export const OPERATIONS: Record<string, Operation> = {
   // invitations
   createInvite: {
     by: 'key',
-    call(stage) {
-      const email = `${stage.name('guest')}@example.com`.toLowerCase();
-      return { body: { email, roleIds: [stage.roleId], roleId: stage.roleId, validHours: 1, sendEmail: false }, target: () => invitationOf(stage, email) };
+    call(fixture) {
+      const email = `${fixture.name('guest')}@example.com`.toLowerCase();
+      return { body: { email, roleIds: [fixture.roleId], roleId: fixture.roleId, validHours: 1, sendEmail: false }, target: () => invitationOf(fixture, email) };
     },
     audit: ['invitation.create', 'invitation'],
   },
@@ -159,9 +159,9 @@ export const OPERATIONS: Record<string, Operation> = {
   removeInvitation: { by: 'key', call: invitation, audit: ['invitation.delete', 'invitation', 'inviteId'] },
   acceptInvite: {
     by: 'anybody',
-    async call(stage) {
-      const { userId, email } = await stage.outsider();
-      const { inviteId, token } = await stage.invitation(email);
+    async call(fixture) {
+      const { userId, email } = await fixture.outsider();
+      const { inviteId, token } = await fixture.invitation(email);
       return { body: { token, password: PASSWORD }, target: inviteId, actor: userId };
     },
     audit: ['invitation.accept', 'invitation'],
@@ -169,48 +169,48 @@ export const OPERATIONS: Record<string, Operation> = {
 
   // API keys: people and root keys only
   listApiKeys: list('admin'),
-  createApiKey: { by: 'admin', call: (stage) => ({ body: { name: stage.name('key') } }), audit: ['api_key.create', 'api_key', 'apiKeyId'] },
+  createApiKey: { by: 'admin', call: (fixture) => ({ body: { name: fixture.name('key') } }), audit: ['api_key.create', 'api_key', 'apiKeyId'] },
   getApiKey: { by: 'admin', call: apiKey },
   deleteApiKey: { by: 'admin', call: apiKey, audit: ['api_key.delete', 'api_key', 'apiKeyId'] },
   listApiKeyActions: { by: 'admin', call: apiKey },
   setApiKeyActions: {
     by: 'admin',
-    call: async (stage) => ({ ...(await apiKey(stage)), body: { actionIds: ['getOrg', 'listSites'] } }),
+    call: async (fixture) => ({ ...(await apiKey(fixture)), body: { actionIds: ['getOrg', 'listSites'] } }),
     audit: ['api_key.set_actions', 'api_key', 'apiKeyId'],
   },
 
   // sites
   pickSiteDefaults: read('key'),
-  createSite: { by: 'key', call: (stage) => ({ body: { name: stage.name('site'), type: 'newt' } }), audit: ['site.create', 'site', 'siteId'] },
-  listSites: read('key', (stage) => ({
-    query: { page: 1, pageSize: 10, status: 'approved', group: stage.groupId, keyId: stage.key.siteProvisioningKeyId, hardwareId: stage.approved.hardwareId },
+  createSite: { by: 'key', call: (fixture) => ({ body: { name: fixture.name('site'), type: 'newt' } }), audit: ['site.create', 'site', 'siteId'] },
+  listSites: read('key', (fixture) => ({
+    query: { page: 1, pageSize: 10, status: 'approved', group: fixture.groupId, keyId: fixture.key.siteProvisioningKeyId, hardwareId: fixture.approved.hardwareId },
   })),
-  getSiteOfOrg: read('key', (stage) => ({ params: { niceId: stage.approved.niceId } })),
-  getSite: read('key', (stage) => ({ params: { siteId: stage.approved.siteId } })),
+  getSiteOfOrg: read('key', (fixture) => ({ params: { niceId: fixture.approved.niceId } })),
+  getSite: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId } })),
   updateSite: {
     by: 'key',
-    call: async (stage) => ({ ...(await pendingSite(stage)), body: { name: stage.name('site'), status: 'approved', groupIds: [stage.groupId], note: 'walk' } }),
+    call: async (fixture) => ({ ...(await pendingSite(fixture)), body: { name: fixture.name('site'), status: 'approved', groupIds: [fixture.groupId], note: 'walk' } }),
     audit: ['site.approve', 'site', 'siteId'],
   },
   deleteSite: { by: 'key', call: pendingSite, audit: ['site.reject', 'site', 'siteId'] },
   resetSiteBandwidth: { by: 'key', call: () => ({}), audit: ['site.reset_bandwidth', 'org', 'orgId'] },
-  createGroup: { by: 'key', call: (stage) => ({ body: { name: stage.name('group') } }), audit: ['group.create', 'group', 'groupId'] },
+  createGroup: { by: 'key', call: (fixture) => ({ body: { name: fixture.name('group') } }), audit: ['group.create', 'group', 'groupId'] },
   listGroups: list('key'),
-  getGroup: read('key', (stage) => ({ params: { groupId: stage.groupId } })),
+  getGroup: read('key', (fixture) => ({ params: { groupId: fixture.groupId } })),
   updateGroup: {
     by: 'key',
-    call: async (stage) => ({ params: { groupId: await stage.group() }, body: { description: 'walk' } }),
+    call: async (fixture) => ({ params: { groupId: await fixture.group() }, body: { description: 'walk' } }),
     audit: ['group.update', 'group', 'groupId'],
   },
-  deleteGroup: { by: 'key', call: async (stage) => ({ params: { groupId: await stage.group() } }), audit: ['group.delete', 'group', 'groupId'] },
+  deleteGroup: { by: 'key', call: async (fixture) => ({ params: { groupId: await fixture.group() } }), audit: ['group.delete', 'group', 'groupId'] },
 
   // machine clients
   pickClientDefaults: read('key'),
-  createClient: { by: 'key', call: async (stage) => ({ body: await stage.newClient() }), audit: ['client.create', 'client', 'clientId'] },
+  createClient: { by: 'key', call: async (fixture) => ({ body: await fixture.newClient() }), audit: ['client.create', 'client', 'clientId'] },
   listClients: read('key', () => ({ query: { ...PAGE, status: 'active,blocked' } })),
   listUserDevices: list('key'),
-  getClient: read('key', (stage) => ({ params: { clientId: stage.clientId } })),
-  updateClient: onClient('client.update', (stage) => ({ name: stage.name('client') })),
+  getClient: read('key', (fixture) => ({ params: { clientId: fixture.clientId } })),
+  updateClient: onClient('client.update', (fixture) => ({ name: fixture.name('client') })),
   deleteClient: onClient('client.delete'),
   archiveClient: onClient('client.archive'),
   unarchiveClient: onClient('client.unarchive', undefined, 'archive'),
@@ -219,43 +219,43 @@ export const OPERATIONS: Record<string, Operation> = {
 
   // domains
   listOrgDomains: list('key'),
-  createOrgDomain: { by: 'key', call: (stage) => ({ body: { type: 'wildcard', baseDomain: stage.domainName() } }), audit: ['domain.create', 'domain', 'domainId'] },
-  getDomain: read('key', (stage) => ({ params: { domainId: stage.domainId } })),
-  updateOrgDomain: { by: 'key', call: async (stage) => ({ ...(await domain(stage)), body: { certResolver: 'walk' } }), audit: ['domain.update', 'domain', 'domainId'] },
+  createOrgDomain: { by: 'key', call: (fixture) => ({ body: { type: 'wildcard', baseDomain: fixture.domainName() } }), audit: ['domain.create', 'domain', 'domainId'] },
+  getDomain: read('key', (fixture) => ({ params: { domainId: fixture.domainId } })),
+  updateOrgDomain: { by: 'key', call: async (fixture) => ({ ...(await domain(fixture)), body: { certResolver: 'walk' } }), audit: ['domain.update', 'domain', 'domainId'] },
   deleteOrgDomain: { by: 'key', call: domain, audit: ['domain.delete', 'domain', 'domainId'] },
-  getDnsRecords: read('key', (stage) => ({ params: { domainId: stage.domainId } })),
+  getDnsRecords: read('key', (fixture) => ({ params: { domainId: fixture.domainId } })),
   restartOrgDomain: { by: 'key', call: domain, audit: ['domain.restart', 'domain', 'domainId'] },
 
   // blueprints
   applyBlueprint: {
     by: 'key',
-    call: (stage) => ({ body: { blueprint: Buffer.from(JSON.stringify({ sites: { [stage.approved.niceId]: { name: stage.name('described') } } })).toString('base64') }, target: stage.orgId }),
+    call: (fixture) => ({ body: { blueprint: Buffer.from(JSON.stringify({ sites: { [fixture.approved.niceId]: { name: fixture.name('described') } } })).toString('base64') }, target: fixture.orgId }),
     audit: ['blueprint.apply', 'org'],
   },
-  exportBlueprint: read('key', (stage) => ({ params: { siteId: stage.approved.siteId }, query: { kind: 'file' } })),
+  exportBlueprint: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId }, query: { kind: 'file' } })),
   listBlueprints: list('key'),
   getBlueprint: {
     by: 'key',
-    async call(stage) {
-      await stage.root.expect('PUT', `/org/${stage.orgId}/blueprint`, { blueprint: Buffer.from(`sites: {${stage.approved.niceId}: {name: ${randomBytes(6).toString('hex')}x}}`).toString('base64') });
-      const { blueprints } = await stage.root.expect<{ blueprints: { blueprintId: number }[] }>('GET', `/org/${stage.orgId}/blueprints`);
+    async call(fixture) {
+      await fixture.root.expect('PUT', `/org/${fixture.orgId}/blueprint`, { blueprint: Buffer.from(`sites: {${fixture.approved.niceId}: {name: ${randomBytes(6).toString('hex')}x}}`).toString('base64') });
+      const { blueprints } = await fixture.root.expect<{ blueprints: { blueprintId: number }[] }>('GET', `/org/${fixture.orgId}/blueprints`);
       return { params: { blueprintId: blueprints[0]!.blueprintId } };
     },
   },
 
   // public resources
-  createResource: { by: 'key', call: (stage) => ({ body: newResource(stage) }), audit: ['resource.create', 'resource', 'resourceId'] },
+  createResource: { by: 'key', call: (fixture) => ({ body: newResource(fixture) }), audit: ['resource.create', 'resource', 'resourceId'] },
   createResourceOfSite: {
     by: 'key',
-    call: (stage) => ({ params: { siteId: stage.approved.siteId }, body: newResource(stage) }),
+    call: (fixture) => ({ params: { siteId: fixture.approved.siteId }, body: newResource(fixture) }),
     audit: ['resource.create', 'resource', 'resourceId'],
   },
-  listResources: read('key', (stage) => ({ query: { page: 1, pageSize: 10, siteId: stage.approved.siteId } })),
-  listResourcesOfSite: read('key', (stage) => ({ params: { siteId: stage.approved.siteId }, query: PAGE })),
+  listResources: read('key', (fixture) => ({ query: { page: 1, pageSize: 10, siteId: fixture.approved.siteId } })),
+  listResourcesOfSite: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId }, query: PAGE })),
   listResourceNames: list('key'),
   listUserResources: list('key'),
   getResource: read('key', ofResource),
-  updateResource: onResource('resource.update', (stage) => ({ name: stage.name('resource'), domainId: stage.domainId, subdomain: stage.name('r').toLowerCase() })),
+  updateResource: onResource('resource.update', (fixture) => ({ name: fixture.name('resource'), domainId: fixture.domainId, subdomain: fixture.name('r').toLowerCase() })),
   deleteResource: onResource('resource.delete'),
   setResourcePassword: onResource('resource.set_password', () => ({ password: 'walk' })),
   setResourcePincode: onResource('resource.set_pincode', () => ({ pincode: '012345' })),
@@ -266,74 +266,74 @@ export const OPERATIONS: Record<string, Operation> = {
   removeFromResourceWhitelist: onResource('resource.remove_from_whitelist', () => ({ email: 'walk@example.com' }), 'whitelist/add'),
   listResourceRoles: read('key', ofResource),
   listResourceUsers: read('key', ofResource),
-  setResourceRoles: onResource('resource.set_roles', (stage) => ({ roleIds: [stage.roleId] })),
-  setResourceUsers: onResource('resource.set_users', (stage) => ({ userIds: [stage.callers.member.userId] })),
-  addResourceRole: onResource('resource.add_role', (stage) => ({ roleId: stage.roleId })),
-  removeResourceRole: onResource('resource.remove_role', (stage) => ({ roleId: stage.roleId }), 'roles/add'),
-  addResourceUser: onResource('resource.add_user', (stage) => ({ userId: stage.callers.member.userId })),
-  removeResourceUser: onResource('resource.remove_user', (stage) => ({ userId: stage.callers.member.userId }), 'users/add'),
+  setResourceRoles: onResource('resource.set_roles', (fixture) => ({ roleIds: [fixture.roleId] })),
+  setResourceUsers: onResource('resource.set_users', (fixture) => ({ userIds: [fixture.callers.member.userId] })),
+  addResourceRole: onResource('resource.add_role', (fixture) => ({ roleId: fixture.roleId })),
+  removeResourceRole: onResource('resource.remove_role', (fixture) => ({ roleId: fixture.roleId }), 'roles/add'),
+  addResourceUser: onResource('resource.add_user', (fixture) => ({ userId: fixture.callers.member.userId })),
+  removeResourceUser: onResource('resource.remove_user', (fixture) => ({ userId: fixture.callers.member.userId }), 'users/add'),
 
   // private resources
-  createSiteResource: { by: 'key', call: (stage) => ({ body: newSiteResource(stage) }), audit: ['site_resource.create', 'site_resource', 'siteResourceId'] },
-  listSiteResources: read('key', (stage) => ({ query: { page: 1, pageSize: 10, siteId: stage.approved.siteId } })),
-  listSiteResourcesOfSite: read('key', (stage) => ({ params: { siteId: stage.approved.siteId }, query: PAGE })),
+  createSiteResource: { by: 'key', call: (fixture) => ({ body: newSiteResource(fixture) }), audit: ['site_resource.create', 'site_resource', 'siteResourceId'] },
+  listSiteResources: read('key', (fixture) => ({ query: { page: 1, pageSize: 10, siteId: fixture.approved.siteId } })),
+  listSiteResourcesOfSite: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId }, query: PAGE })),
   getSiteResource: read('key', ofSiteResource),
-  updateSiteResource: onSiteResource('update', (stage) => {
-    const { name, niceId, siteId, siteIds, roleIds, userIds, clientIds, domainId, subdomain } = newSiteResource(stage);
+  updateSiteResource: onSiteResource('update', (fixture) => {
+    const { name, niceId, siteId, siteIds, roleIds, userIds, clientIds, domainId, subdomain } = newSiteResource(fixture);
     return { name, niceId, siteId, siteIds, roleIds, userIds, clientIds, domainId, subdomain };
   }),
   deleteSiteResource: onSiteResource('delete'),
   listSiteResourceRoles: read('key', ofSiteResource),
   listSiteResourceUsers: read('key', ofSiteResource),
   listSiteResourceClients: read('key', ofSiteResource),
-  setSiteResourceRoles: onSiteResource('set_roles', (stage) => ({ roleIds: [stage.roleId] })),
-  setSiteResourceUsers: onSiteResource('set_users', (stage) => ({ userIds: [stage.callers.member.userId] })),
-  setSiteResourceClients: onSiteResource('set_clients', (stage) => ({ clientIds: [stage.clientId] })),
-  addSiteResourceRole: onSiteResource('add_role', (stage) => ({ roleId: stage.roleId })),
-  addSiteResourceUser: onSiteResource('add_user', (stage) => ({ userId: stage.callers.member.userId })),
-  addSiteResourceClient: onSiteResource('add_client', (stage) => ({ clientId: stage.clientId })),
-  removeSiteResourceRole: onSiteResource('remove_role', (stage) => ({ roleId: stage.roleId }), 'roles/add'),
-  removeSiteResourceUser: onSiteResource('remove_user', (stage) => ({ userId: stage.callers.member.userId }), 'users/add'),
-  removeSiteResourceClient: onSiteResource('remove_client', (stage) => ({ clientId: stage.clientId }), 'clients/add'),
+  setSiteResourceRoles: onSiteResource('set_roles', (fixture) => ({ roleIds: [fixture.roleId] })),
+  setSiteResourceUsers: onSiteResource('set_users', (fixture) => ({ userIds: [fixture.callers.member.userId] })),
+  setSiteResourceClients: onSiteResource('set_clients', (fixture) => ({ clientIds: [fixture.clientId] })),
+  addSiteResourceRole: onSiteResource('add_role', (fixture) => ({ roleId: fixture.roleId })),
+  addSiteResourceUser: onSiteResource('add_user', (fixture) => ({ userId: fixture.callers.member.userId })),
+  addSiteResourceClient: onSiteResource('add_client', (fixture) => ({ clientId: fixture.clientId })),
+  removeSiteResourceRole: onSiteResource('remove_role', (fixture) => ({ roleId: fixture.roleId }), 'roles/add'),
+  removeSiteResourceUser: onSiteResource('remove_user', (fixture) => ({ userId: fixture.callers.member.userId }), 'users/add'),
+  removeSiteResourceClient: onSiteResource('remove_client', (fixture) => ({ clientId: fixture.clientId }), 'clients/add'),
   addClientToSiteResources: {
     by: 'key',
-    call: async (stage) => ({ params: { clientId: stage.clientId }, body: { siteResourceIds: [await stage.siteResource()] } }),
+    call: async (fixture) => ({ params: { clientId: fixture.clientId }, body: { siteResourceIds: [await fixture.siteResource()] } }),
     audit: ['client.add_site_resources', 'client', 'clientId'],
   },
 
   // targets and rules
   createTarget: {
     by: 'key',
-    call: (stage) => ({ ...ofResource(stage), body: { siteId: stage.approved.siteId, ip: 'localhost', port: 8080, method: 'http' } }),
+    call: (fixture) => ({ ...ofResource(fixture), body: { siteId: fixture.approved.siteId, ip: 'localhost', port: 8080, method: 'http' } }),
     audit: ['target.create', 'target', 'targetId'],
   },
-  listTargets: read('key', (stage) => ({ ...ofResource(stage), query: PAGE })),
-  getTarget: read('key', (stage) => ({ params: { targetId: stage.targetId } })),
-  updateTarget: { by: 'key', call: async (stage) => ({ ...(await target(stage)), body: { siteId: stage.approved.siteId, ip: '10.0.0.1' } }), audit: ['target.update', 'target', 'targetId'] },
+  listTargets: read('key', (fixture) => ({ ...ofResource(fixture), query: PAGE })),
+  getTarget: read('key', (fixture) => ({ params: { targetId: fixture.targetId } })),
+  updateTarget: { by: 'key', call: async (fixture) => ({ ...(await target(fixture)), body: { siteId: fixture.approved.siteId, ip: '10.0.0.1' } }), audit: ['target.update', 'target', 'targetId'] },
   deleteTarget: { by: 'key', call: target, audit: ['target.delete', 'target', 'targetId'] },
-  createResourceRule: { by: 'key', call: (stage) => ({ ...ofResource(stage), body: RULE }), audit: ['rule.create', 'rule', 'ruleId'] },
-  listResourceRules: read('key', (stage) => ({ ...ofResource(stage), query: PAGE })),
+  createResourceRule: { by: 'key', call: (fixture) => ({ ...ofResource(fixture), body: RULE }), audit: ['rule.create', 'rule', 'ruleId'] },
+  listResourceRules: read('key', (fixture) => ({ ...ofResource(fixture), query: PAGE })),
   getResourceRule: read('key', rule),
-  updateResourceRule: { by: 'key', call: async (stage) => ({ ...(await rule(stage)), body: { priority: 2 } }), audit: ['rule.update', 'rule', 'ruleId'] },
+  updateResourceRule: { by: 'key', call: async (fixture) => ({ ...(await rule(fixture)), body: { priority: 2 } }), audit: ['rule.update', 'rule', 'ruleId'] },
   deleteResourceRule: { by: 'key', call: rule, audit: ['rule.delete', 'rule', 'ruleId'] },
 
   // access tokens
   generateAccessToken: {
     by: 'key',
-    call: (stage) => ({ ...ofResource(stage), body: { validForSeconds: 60, title: stage.name('token') } }),
+    call: (fixture) => ({ ...ofResource(fixture), body: { validForSeconds: 60, title: fixture.name('token') } }),
     audit: ['access_token.create', 'access_token', 'accessTokenId'],
   },
   listAccessTokens: list('key'),
-  listResourceAccessTokens: read('key', (stage) => ({ ...ofResource(stage), query: PAGE })),
+  listResourceAccessTokens: read('key', (fixture) => ({ ...ofResource(fixture), query: PAGE })),
   getAccessToken: read('key', accessToken),
   deleteAccessToken: { by: 'key', call: accessToken, audit: ['access_token.delete', 'access_token', 'accessTokenId'] },
 
   // decisions
-  revokeSite: { by: 'key', call: async (stage) => ({ ...(await approvedSite(stage)), body: { note: 'stolen' } }), audit: ['site.revoke', 'site', 'siteId'] },
+  revokeSite: { by: 'key', call: async (fixture) => ({ ...(await approvedSite(fixture)), body: { note: 'stolen' } }), audit: ['site.revoke', 'site', 'siteId'] },
   updateApprovals: {
     by: 'key',
-    async call(stage) {
-      const { siteId } = await stage.site('pending');
+    async call(fixture) {
+      const { siteId } = await fixture.site('pending');
       return { body: { siteIds: [siteId], decision: 'approve' }, target: siteId };
     },
     audit: ['site.approve', 'site'],
@@ -341,207 +341,207 @@ export const OPERATIONS: Record<string, Operation> = {
   listTombstones: list('key'),
   deleteTombstone: {
     by: 'key',
-    call: async (stage) => ({ params: { hardwareId: await stage.tombstone() } }),
+    call: async (fixture) => ({ params: { hardwareId: await fixture.tombstone() } }),
     audit: ['tombstone.delete', 'tombstone', 'hardwareId'],
   },
 
   // provisioning
   createProvisioningProfile: {
     by: 'key',
-    call: (stage) => ({ body: { name: stage.name('profile'), labels: { ring: 'one' }, groupIds: [stage.groupId], config: { a: 1 } } }),
+    call: (fixture) => ({ body: { name: fixture.name('profile'), labels: { ring: 'one' }, groupIds: [fixture.groupId], config: { a: 1 } } }),
     audit: ['provisioning_profile.create', 'provisioning_profile', 'profileId'],
   },
   listProvisioningProfiles: list('key'),
-  getProvisioningProfile: read('key', (stage) => ({ params: { profileId: stage.profileId } })),
+  getProvisioningProfile: read('key', (fixture) => ({ params: { profileId: fixture.profileId } })),
   updateProvisioningProfile: {
     by: 'key',
-    call: async (stage) => ({ params: { profileId: await stage.profile() }, body: { description: 'walk', groupIds: [stage.groupId] } }),
+    call: async (fixture) => ({ params: { profileId: await fixture.profile() }, body: { description: 'walk', groupIds: [fixture.groupId] } }),
     audit: ['provisioning_profile.update', 'provisioning_profile', 'profileId'],
   },
   deleteProvisioningProfile: {
     by: 'key',
-    call: async (stage) => ({ params: { profileId: await stage.profile() } }),
+    call: async (fixture) => ({ params: { profileId: await fixture.profile() } }),
     audit: ['provisioning_profile.delete', 'provisioning_profile', 'profileId'],
   },
   createProvisioningTemplate: {
     by: 'key',
-    call: (stage) => ({ body: { name: stage.name('template'), profileId: stage.profileId, groupIds: [stage.groupId] } }),
+    call: (fixture) => ({ body: { name: fixture.name('template'), profileId: fixture.profileId, groupIds: [fixture.groupId] } }),
     audit: ['provisioning_template.create', 'provisioning_template', 'templateId'],
   },
   listProvisioningTemplates: list('key'),
-  getProvisioningTemplate: read('key', (stage) => ({ params: { templateId: stage.templateId } })),
+  getProvisioningTemplate: read('key', (fixture) => ({ params: { templateId: fixture.templateId } })),
   updateProvisioningTemplate: {
     by: 'key',
-    call: async (stage) => ({ params: { templateId: await stage.template() }, body: { profileId: stage.profileId, groupIds: [stage.groupId] } }),
+    call: async (fixture) => ({ params: { templateId: await fixture.template() }, body: { profileId: fixture.profileId, groupIds: [fixture.groupId] } }),
     audit: ['provisioning_template.update', 'provisioning_template', 'templateId'],
   },
   deleteProvisioningTemplate: {
     by: 'key',
-    call: async (stage) => ({ params: { templateId: await stage.template() } }),
+    call: async (fixture) => ({ params: { templateId: await fixture.template() } }),
     audit: ['provisioning_template.delete', 'provisioning_template', 'templateId'],
   },
   createSiteProvisioningKey: {
     by: 'key',
-    call: (stage) => ({ body: { name: stage.name('key'), templateId: stage.templateId, maxBatchSize: 5 } }),
+    call: (fixture) => ({ body: { name: fixture.name('key'), templateId: fixture.templateId, maxBatchSize: 5 } }),
     audit: ['site_provisioning_key.create', 'site_provisioning_key', 'siteProvisioningKeyId'],
   },
   listSiteProvisioningKeys: list('key'),
-  getSiteProvisioningKey: read('key', (stage) => ({ params: { siteProvisioningKeyId: stage.key.siteProvisioningKeyId } })),
+  getSiteProvisioningKey: read('key', (fixture) => ({ params: { siteProvisioningKeyId: fixture.key.siteProvisioningKeyId } })),
   updateSiteProvisioningKey: {
     by: 'key',
-    call: async (stage) => ({ ...(await provisioningKey(stage)), body: { status: 'disabled', templateId: stage.templateId } }),
+    call: async (fixture) => ({ ...(await provisioningKey(fixture)), body: { status: 'disabled', templateId: fixture.templateId } }),
     audit: ['site_provisioning_key.update', 'site_provisioning_key', 'siteProvisioningKeyId'],
   },
   deleteSiteProvisioningKey: { by: 'key', call: provisioningKey, audit: ['site_provisioning_key.delete', 'site_provisioning_key', 'siteProvisioningKeyId'] },
   revokeSiteProvisioningKey: { by: 'key', call: provisioningKey, audit: ['site_provisioning_key.revoke', 'site_provisioning_key', 'siteProvisioningKeyId'] },
   rotateSiteProvisioningKey: {
     by: 'key',
-    call: async (stage) => ({ ...(await provisioningKey(stage)), body: { overlapSeconds: 60 } }),
+    call: async (fixture) => ({ ...(await provisioningKey(fixture)), body: { overlapSeconds: 60 } }),
     audit: ['site_provisioning_key.rotate', 'site_provisioning_key', 'siteProvisioningKeyId'],
   },
 
   // claims
-  listClaims: read('key', (stage) => ({ query: { ...PAGE, keyId: stage.key.siteProvisioningKeyId, hardwareId: stage.approved.hardwareId } })),
+  listClaims: read('key', (fixture) => ({ query: { ...PAGE, keyId: fixture.key.siteProvisioningKeyId, hardwareId: fixture.approved.hardwareId } })),
   listUnattributedClaims: list('root'),
   pauseClaims: { by: 'key', call: () => ({}), audit: ['claims.pause', 'org', 'orgId'] },
   resumeClaims: { by: 'key', call: () => ({}), audit: ['claims.resume', 'org', 'orgId'] },
   allowReclaim: {
     by: 'key',
-    call: async (stage) => ({ ...(await approvedSite(stage)), body: { expiresInSeconds: 60 } }),
+    call: async (fixture) => ({ ...(await approvedSite(fixture)), body: { expiresInSeconds: 60 } }),
     audit: ['site.allow_reclaim', 'site', 'siteId'],
   },
   provisionDevice: {
     by: 'anybody',
-    call: (stage) => {
-      const hardware = stage.name('hardware');
-      const body = { provision_key: stage.key.siteProvisioningKey, device_name: stage.name('site'), hardware_id: hardware, claim_nonce: newNonce() };
-      return { body, target: () => siteOf(stage, hardware), actor: hardware };
+    call: (fixture) => {
+      const hardware = fixture.name('hardware');
+      const body = { provision_key: fixture.key.siteProvisioningKey, device_name: fixture.name('site'), hardware_id: hardware, claim_nonce: newNonce() };
+      return { body, target: () => siteOf(fixture, hardware), actor: hardware };
     },
     audit: ['site.claim', 'site'],
   },
   registerNewt: {
     by: 'anybody',
-    call: (stage) => {
-      const hardware = stage.name('hardware');
-      const body = { provisioningKey: stage.key.siteProvisioningKey, name: stage.name('site'), hardwareId: hardware, claimNonce: newNonce() };
-      return { body, target: () => siteOf(stage, hardware), actor: hardware };
+    call: (fixture) => {
+      const hardware = fixture.name('hardware');
+      const body = { provisioningKey: fixture.key.siteProvisioningKey, name: fixture.name('site'), hardwareId: hardware, claimNonce: newNonce() };
+      return { body, target: () => siteOf(fixture, hardware), actor: hardware };
     },
     audit: ['site.claim', 'site'],
   },
 
   // agents
-  getNewtToken: read('anybody', async (stage) => {
-    const { newtId, secret } = await stage.newtSite();
+  getNewtToken: read('anybody', async (fixture) => {
+    const { newtId, secret } = await fixture.newtSite();
     return { body: { newtId, secret } };
   }),
-  getDeviceToken: read('anybody', (stage) => ({ api: stage.callers.device })),
+  getDeviceToken: read('anybody', (fixture) => ({ api: fixture.callers.device })),
   getNewtVersion: read('anybody'),
   getDeviceSelf: read('site'),
 
   // audit and events
-  listAudit: read('key', (stage) => ({ query: { ...PAGE, actorId: stage.callers.keyId, targetId: stage.approved.siteId } })),
+  listAudit: read('key', (fixture) => ({ query: { ...PAGE, actorId: fixture.callers.keyId, targetId: fixture.approved.siteId } })),
   listInstallationAudit: list('root'),
   listInstallationEvents: read('root', () => ({ query: { limit: 10 } })),
   listEvents: read('key', () => ({ query: { limit: 10 } })),
   streamEvents: read('key'),
 };
 
-async function role(stage: Stage): Promise<Call> {
-  return { params: { roleId: await stage.role() } };
+async function role(fixture: FixtureOrg): Promise<Call> {
+  return { params: { roleId: await fixture.role() } };
 }
-async function user(stage: Stage): Promise<Call> {
-  return { params: { userId: (await stage.user('Member')).userId } };
+async function user(fixture: FixtureOrg): Promise<Call> {
+  return { params: { userId: (await fixture.user('Member')).userId } };
 }
-async function userWithRole(stage: Stage): Promise<Call> {
-  const params = { roleId: await stage.role(), userId: (await stage.user('Member')).userId };
-  await stage.root.expect('POST', `/user/${params.userId}/add-role/${params.roleId}`);
+async function userWithRole(fixture: FixtureOrg): Promise<Call> {
+  const params = { roleId: await fixture.role(), userId: (await fixture.user('Member')).userId };
+  await fixture.root.expect('POST', `/user/${params.userId}/add-role/${params.roleId}`);
   return { params };
 }
-async function invitation(stage: Stage): Promise<Call> {
-  const { inviteId } = await stage.invitation(`${stage.name('guest')}@example.com`);
+async function invitation(fixture: FixtureOrg): Promise<Call> {
+  const { inviteId } = await fixture.invitation(`${fixture.name('guest')}@example.com`);
   return { params: { inviteId } };
 }
-async function invitationOf(stage: Stage, email: string): Promise<string> {
-  const [invited] = await stage.sql<{ id: string }>('SELECT invite_id AS id FROM invitation WHERE org_id = $1 AND email = $2', [stage.orgId, email]);
+async function invitationOf(fixture: FixtureOrg, email: string): Promise<string> {
+  const [invited] = await fixture.sql<{ id: string }>('SELECT invite_id AS id FROM invitation WHERE org_id = $1 AND email = $2', [fixture.orgId, email]);
   return invited!.id;
 }
-async function apiKey(stage: Stage): Promise<Call> {
-  return { params: { apiKeyId: (await stage.apiKey()).apiKeyId } };
+async function apiKey(fixture: FixtureOrg): Promise<Call> {
+  return { params: { apiKeyId: (await fixture.apiKey()).apiKeyId } };
 }
-const newResource = (stage: Stage) => ({ name: stage.name('resource'), http: true, protocol: 'tcp', domainId: stage.domainId, subdomain: stage.name('r').toLowerCase() });
-function ofResource(stage: Stage): Call {
-  return { params: { resourceId: stage.resourceId } };
+const newResource = (fixture: FixtureOrg) => ({ name: fixture.name('resource'), http: true, protocol: 'tcp', domainId: fixture.domainId, subdomain: fixture.name('r').toLowerCase() });
+function ofResource(fixture: FixtureOrg): Call {
+  return { params: { resourceId: fixture.resourceId } };
 }
 /** A change of a resource made for it; `before`: where the same body is sent first. */
-function onResource(action: string, body?: (stage: Stage) => Record<string, unknown>, before?: string): Operation {
+function onResource(action: string, body?: (fixture: FixtureOrg) => Record<string, unknown>, before?: string): Operation {
   return {
     by: 'key',
-    async call(stage) {
-      const resourceId = await stage.resource();
-      const sent = body?.(stage);
-      if (before) await stage.root.expect('POST', `/resource/${resourceId}/${before}`, sent);
+    async call(fixture) {
+      const resourceId = await fixture.resource();
+      const sent = body?.(fixture);
+      if (before) await fixture.root.expect('POST', `/resource/${resourceId}/${before}`, sent);
       return { params: { resourceId }, ...(sent ? { body: sent } : {}) };
     },
     audit: [action, 'resource', 'resourceId'],
   };
 }
-const newSiteResource = (stage: Stage) => ({
-  name: stage.name('private'), niceId: stage.name('private'), mode: 'http', destination: 'web', destinationPort: 80, scheme: 'http', siteId: stage.approved.siteId,
-  siteIds: [stage.approved.siteId, stage.pending.siteId], roleIds: [stage.roleId], userIds: [stage.callers.member.userId], clientIds: [stage.clientId], domainId: stage.domainId,
-  subdomain: stage.name('p').toLowerCase(),
+const newSiteResource = (fixture: FixtureOrg) => ({
+  name: fixture.name('private'), niceId: fixture.name('private'), mode: 'http', destination: 'web', destinationPort: 80, scheme: 'http', siteId: fixture.approved.siteId,
+  siteIds: [fixture.approved.siteId, fixture.pending.siteId], roleIds: [fixture.roleId], userIds: [fixture.callers.member.userId], clientIds: [fixture.clientId], domainId: fixture.domainId,
+  subdomain: fixture.name('p').toLowerCase(),
 });
-function ofSiteResource(stage: Stage): Call {
-  return { params: { siteResourceId: stage.siteResourceId } };
+function ofSiteResource(fixture: FixtureOrg): Call {
+  return { params: { siteResourceId: fixture.siteResourceId } };
 }
 /** Likewise of a private resource. */
-function onSiteResource(verb: string, body?: (stage: Stage) => Record<string, unknown>, before?: string): Operation {
+function onSiteResource(verb: string, body?: (fixture: FixtureOrg) => Record<string, unknown>, before?: string): Operation {
   return {
     by: 'key',
-    async call(stage) {
-      const siteResourceId = await stage.siteResource();
-      const sent = body?.(stage);
-      if (before) await stage.root.expect('POST', `/site-resource/${siteResourceId}/${before}`, sent);
+    async call(fixture) {
+      const siteResourceId = await fixture.siteResource();
+      const sent = body?.(fixture);
+      if (before) await fixture.root.expect('POST', `/site-resource/${siteResourceId}/${before}`, sent);
       return { params: { siteResourceId }, ...(sent ? { body: sent } : {}) };
     },
     audit: [`site_resource.${verb}`, 'site_resource', 'siteResourceId'],
   };
 }
 /** Likewise of a client. */
-function onClient(action: string, body?: (stage: Stage) => Record<string, unknown>, before?: string): Operation {
+function onClient(action: string, body?: (fixture: FixtureOrg) => Record<string, unknown>, before?: string): Operation {
   return {
     by: 'key',
-    async call(stage) {
-      const clientId = await stage.client();
-      if (before) await stage.root.expect('POST', `/client/${clientId}/${before}`);
-      return { params: { clientId }, ...(body ? { body: body(stage) } : {}) };
+    async call(fixture) {
+      const clientId = await fixture.client();
+      if (before) await fixture.root.expect('POST', `/client/${clientId}/${before}`);
+      return { params: { clientId }, ...(body ? { body: body(fixture) } : {}) };
     },
     audit: [action, 'client', 'clientId'],
   };
 }
-async function target(stage: Stage): Promise<Call> {
-  return { params: { targetId: await stage.target(stage.resourceId) } };
+async function target(fixture: FixtureOrg): Promise<Call> {
+  return { params: { targetId: await fixture.target(fixture.resourceId) } };
 }
-async function rule(stage: Stage): Promise<Call> {
-  const { ruleId } = await stage.root.expect<{ ruleId: number }>('PUT', `/resource/${stage.resourceId}/rule`, RULE);
-  return { params: { resourceId: stage.resourceId, ruleId } };
+async function rule(fixture: FixtureOrg): Promise<Call> {
+  const { ruleId } = await fixture.root.expect<{ ruleId: number }>('PUT', `/resource/${fixture.resourceId}/rule`, RULE);
+  return { params: { resourceId: fixture.resourceId, ruleId } };
 }
-async function accessToken(stage: Stage): Promise<Call> {
-  return { params: { accessTokenId: (await stage.root.expect<{ accessTokenId: string }>('POST', `/resource/${stage.resourceId}/access-token`, {})).accessTokenId } };
+async function accessToken(fixture: FixtureOrg): Promise<Call> {
+  return { params: { accessTokenId: (await fixture.root.expect<{ accessTokenId: string }>('POST', `/resource/${fixture.resourceId}/access-token`, {})).accessTokenId } };
 }
-async function domain(stage: Stage): Promise<Call> {
-  return { params: { domainId: await stage.domain() } };
+async function domain(fixture: FixtureOrg): Promise<Call> {
+  return { params: { domainId: await fixture.domain() } };
 }
-async function pendingSite(stage: Stage): Promise<Call> {
-  return { params: { siteId: (await stage.site('pending')).siteId } };
+async function pendingSite(fixture: FixtureOrg): Promise<Call> {
+  return { params: { siteId: (await fixture.site('pending')).siteId } };
 }
-async function approvedSite(stage: Stage): Promise<Call> {
-  return { params: { siteId: (await stage.site('approved')).siteId } };
+async function approvedSite(fixture: FixtureOrg): Promise<Call> {
+  return { params: { siteId: (await fixture.site('approved')).siteId } };
 }
-async function provisioningKey(stage: Stage): Promise<Call> {
-  return { params: { siteProvisioningKeyId: (await stage.provisioningKey()).siteProvisioningKeyId } };
+async function provisioningKey(fixture: FixtureOrg): Promise<Call> {
+  return { params: { siteProvisioningKeyId: (await fixture.provisioningKey()).siteProvisioningKeyId } };
 }
-async function siteOf(stage: Stage, hardwareId: string): Promise<number> {
-  const [site] = await stage.sql<{ id: number }>('SELECT site_id AS id FROM site WHERE org_id = $1 AND hardware_id = $2', [stage.orgId, hardwareId]);
+async function siteOf(fixture: FixtureOrg, hardwareId: string): Promise<number> {
+  const [site] = await fixture.sql<{ id: number }>('SELECT site_id AS id FROM site WHERE org_id = $1 AND hardware_id = $2', [fixture.orgId, hardwareId]);
   return site!.id;
 }
 
@@ -597,16 +597,16 @@ export async function readDocument(url: string): Promise<Document> {
 }
 
 /** The path and query of a call. */
-export function urlOf(operation: Documented, stage: Stage, call: Call): string {
-  const params: Record<string, string | number> = { orgId: stage.orgId, ...call.params };
+export function urlOf(operation: Documented, fixture: FixtureOrg, call: Call): string {
+  const params: Record<string, string | number> = { orgId: fixture.orgId, ...call.params };
   const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
   const query = new URLSearchParams(Object.entries(call.query ?? {}).map(([name, value]): [string, string] => [name, String(value)])).toString();
   return query ? `${path}?${query}` : path;
 }
 
 /** Who calls it rightfully. */
-export function rightful(operation: Documented, stage: Stage, call: Call): Api {
-  const { callers, root } = stage;
+export function rightful(operation: Documented, fixture: FixtureOrg, call: Call): Api {
+  const { callers, root } = fixture;
   const by = { key: callers.key, admin: callers.admin.api, root, user: callers.member.api, site: callers.device, anybody: root.as(undefined) };
   return call.api ?? by[OPERATIONS[operation.id]!.by];
 }

@@ -12,8 +12,8 @@ import { createTestDatabase, type TestDatabase } from './database.js';
 import { TEST_MASTER_KEY } from './server.js';
 
 /** The whole server in this process, on a database and a port of its own: for tests of services against real PostgreSQL. */
-export interface House {
-  app: NestFastifyApplication;
+export interface TestApp {
+  nest: NestFastifyApplication;
   db: Db;
   database: TestDatabase;
   /** An instance of any service. */
@@ -31,22 +31,22 @@ export interface House {
 /** Holds every action everywhere. */
 export const operator: Principal = systemPrincipal('operator');
 
-export async function openHouse(extra: Record<string, string> = {}): Promise<House> {
+export async function openTestApp(extra: Record<string, string> = {}): Promise<TestApp> {
   const database = await createTestDatabase();
-  const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-house-'));
+  const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-test-app-'));
   const env = { DATABASE_URL: database.url, MASTER_KEY: TEST_MASTER_KEY, DATA_DIR: dataDir, LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '40', ...extra };
-  const app = await createApp(parseConfig(env, dataDir));
-  await app.init();
-  await app.listen(0, '127.0.0.1');
-  const db = app.get(Db);
-  const keys = app.get(ApiKeysService);
+  const nest = await createApp(parseConfig(env, dataDir));
+  await nest.init();
+  await nest.listen(0, '127.0.0.1');
+  const db = nest.get(Db);
+  const keys = nest.get(ApiKeysService);
   const rootKey = await db.tx((tx) => keys.createRootKey(tx, operator, { name: 'test' }));
-  const root = new Api(await app.getUrl(), `${rootKey.apiKeyId}.${rootKey.apiKey}`);
+  const root = new Api(await nest.getUrl(), `${rootKey.apiKeyId}.${rootKey.apiKey}`);
   return {
-    app,
+    nest,
     db,
     database,
-    get: app.get.bind(app) as NestFastifyApplication['get'],
+    get: nest.get.bind(nest) as NestFastifyApplication['get'],
     sql: (text, values) => query(db.manager, text, values),
     root,
     async orgKey(orgId, ...actions) {
@@ -55,10 +55,10 @@ export async function openHouse(extra: Record<string, string> = {}): Promise<Hou
       return root.as(`${key.apiKeyId}.${key.apiKey}`);
     },
     async makeOrg(orgId, subnet = '100.90.128.0/17') {
-      await app.get(OrgsService).createOrg(operator, { orgId, name: orgId, subnet, utilitySubnet: '100.96.128.0/20' });
+      await nest.get(OrgsService).createOrg(operator, { orgId, name: orgId, subnet, utilitySubnet: '100.96.128.0/20' });
     },
     async close() {
-      await app.close();
+      await nest.close();
       await database.drop();
       rmSync(dataDir, { recursive: true, force: true });
     },

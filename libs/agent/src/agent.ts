@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { arch, hostname, platform, release } from 'node:os';
 import { AGENT_PATHS, type AgentBlueprint, type AgentBlueprintResult, type AgentHello, type AgentState, type AgentWelcome, PROTOCOL } from '../../contracts/index.js';
-import { readTokenAnswer } from './enrol/responses.js';
+import { readTokenResponse } from './enrol/responses.js';
 import { removeIfThere } from './config/atomic-file.js';
 import { afterAtLeast, REPLACED_WAIT, retryAfterMs, THROTTLED_WAIT_MS, uniform } from './session/backoff.js';
 import { claim, type Credential } from './enrol/claim.js';
@@ -13,7 +13,7 @@ import type { AgentContext } from './context.js';
 import { AgentExit, EXIT, type ExitCode, misconfigured } from './cli/exit-codes.js';
 import { Log } from './log.js';
 import { checkSettings, endpointUrl, logLevel, type Resolved, resolveSettings, warningsAbout } from './config/options.js';
-import { networkWait, persevere } from './enrol/retry.js';
+import { networkWait, retry } from './enrol/retry.js';
 import { provisioningKey } from './enrol/provisioning-key.js';
 import { describe, ServerLink } from './session/server-link.js';
 import { AgentSession, type SessionEnd } from './session/session.js';
@@ -193,8 +193,8 @@ export class Agent {
   /** @throws AgentExit 77 when the credential is refused: it is never replaced by a new claim */
   private async token(context: AgentContext, link: ServerLink, settings: Settings, credential: Credential): Promise<string> {
     const body = { newtId: credential.id, secret: credential.secret };
-    const attempt = async () => readTokenAnswer(await link.post(AGENT_PATHS.getToken, body, context.signal));
-    const verdict = await persevere(context, 'get-token', settings.noWait && !this.settled, attempt);
+    const attempt = async () => readTokenResponse(await link.post(AGENT_PATHS.getToken, body, context.signal));
+    const verdict = await retry(context, 'get-token', settings.noWait && !this.settled, attempt);
     if (verdict.kind === 'refused') throw new AgentExit(EXIT.refused, `the server refuses the credential of site ${credential.id}: revoked, rejected or deleted`);
     if (verdict.kind === 'invalid') throw misconfigured(`the server does not accept the credential's form: ${verdict.message}`);
     this.log.hide(verdict.value.token);

@@ -1,13 +1,13 @@
 import { createParamDecorator, Injectable, SetMetadata, applyDecorators, type ExecutionContext } from '@nestjs/common';
 import { ApiBearerAuth, ApiCookieAuth, ApiExtension, ApiHeader, ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import type { Action, Have } from '#contracts';
-import { ErrorAnswers } from '../http/api-responses.js';
+import type { Action, Authority } from '#contracts';
+import { ErrorResponses } from '../http/api-responses.js';
 
 /** Who asks, and from where. Every service method for a controller starts with one. */
 export interface Principal {
   /** What it holds, for `grants()`. */
-  have: Have;
+  authority: Authority;
   kind: 'user' | 'api_key' | 'root_key' | 'site' | 'agent' | 'system' | 'anonymous';
   /** user id, API key id or site id; null for anonymous. */
   id: string | null;
@@ -27,7 +27,7 @@ export interface Principal {
 }
 
 /** For what the server does by itself: jobs, first run, the admin command. */
-export const systemPrincipal = (name: string): Principal => ({ have: { kind: 'rootKey' }, kind: 'system', id: null, name, address: null });
+export const systemPrincipal = (name: string): Principal => ({ authority: { kind: 'rootKey' }, kind: 'system', id: null, name, address: null });
 
 /** What a route declares. The guard refuses a route that declares nothing. */
 export type RouteScope =
@@ -50,19 +50,19 @@ const CSRF_HEADER = ApiHeader({ name: 'X-CSRF-Token', required: true, schema: { 
  * refused whatever they hold (integration-api.md §1.5: keys are made by root keys and people).
  */
 export const Access = (action: Action | null, { orgKeys = true } = {}) =>
-  applyDecorators(declare({ kind: 'org', action, orgKeys }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 404, 429, 503));
+  applyDecorators(declare({ kind: 'org', action, orgKeys }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorResponses(400, 401, 403, 404, 429, 503));
 
 /** An action of the whole installation: a root key, or a server administrator. */
 export const RootAccess = (action: Action) =>
-  applyDecorators(declare({ kind: 'root', action }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 404, 429, 503));
+  applyDecorators(declare({ kind: 'root', action }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorResponses(400, 401, 403, 404, 429, 503));
 
 /** Anybody logged in, about himself. `csrf`: the header is demanded before anything is looked at. */
 export const UserAccess = ({ csrf = false } = {}) =>
-  applyDecorators(declare({ kind: 'user', csrf }), ...(csrf ? [CSRF_HEADER] : []), ApiCookieAuth('session'), ErrorAnswers(400, 401, 403, 429, 503));
+  applyDecorators(declare({ kind: 'user', csrf }), ...(csrf ? [CSRF_HEADER] : []), ApiCookieAuth('session'), ErrorResponses(400, 401, 403, 429, 503));
 
 /** A site, about itself only. */
 export const SiteAccess = () =>
-  applyDecorators(declare({ kind: 'site' }), ApiBearerAuth('deviceKey'), ApiSecurity('deviceKeyHeader'), ErrorAnswers(401, 403, 429, 503));
+  applyDecorators(declare({ kind: 'site' }), ApiBearerAuth('deviceKey'), ApiSecurity('deviceKeyHeader'), ErrorResponses(401, 403, 429, 503));
 
 /** Open to everybody; says why. Listed by name in test/tenancy. `csrf`: for forms that set a cookie (claims.md rule 14). */
 export const Public = (why: string, { csrf = false } = {}) => applyDecorators(declare({ kind: 'public', why, csrf }), ...(csrf ? [CSRF_HEADER] : []));

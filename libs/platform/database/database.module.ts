@@ -8,7 +8,7 @@ import { DatabaseDisk } from './disk.js';
 import { FeedWatch } from './feed-watch.js';
 import { DatabaseHealth } from './health.js';
 import { NamingStrategy } from './naming.js';
-import { Notices } from './pg-notifications.js';
+import { PgNotifications } from './pg-notifications.js';
 
 type Classes = MixedList<abstract new () => object>;
 
@@ -64,19 +64,19 @@ export class DatabaseModule implements OnApplicationShutdown {
         },
         { provide: DatabaseHealth, inject: [Config], useFactory: (config: Config) => new DatabaseHealth(urlOf(config)) },
         {
-          provide: Notices,
+          provide: PgNotifications,
           inject: [Config, DataSource],
           useFactory: async (config: Config) => {
-            const notices = new Notices(urlOf(config));
-            await notices.start();
-            return notices;
+            const notifications = new PgNotifications(urlOf(config));
+            await notifications.start();
+            return notifications;
           },
         },
         DatabaseDisk,
         FeedWatch,
         Db,
       ],
-      exports: [DataSource, DatabaseHealth, DatabaseDisk, FeedWatch, Notices, Db],
+      exports: [DataSource, DatabaseHealth, DatabaseDisk, FeedWatch, PgNotifications, Db],
     };
   }
 

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { NoticedCache } from './invalidated-cache.js';
+import { InvalidatedCache } from './invalidated-cache.js';
 
 /** Notices that a test sends itself. */
-class FakeNotices {
+class FakeNotifications {
   isDown = false;
   private readonly handlers = new Map<string, (payload: string) => void>();
   private back: () => void = () => undefined;
@@ -21,8 +21,8 @@ interface Value {
   site: number;
 }
 
-let notices: FakeNotices;
-let cache: NoticedCache<Value>;
+let notifications: FakeNotifications;
+let cache: InvalidatedCache<Value>;
 let stored: Value | null;
 let loads: number;
 const load = async () => {
@@ -32,8 +32,8 @@ const load = async () => {
 const get = () => cache.get('k', load);
 
 beforeEach(() => {
-  notices = new FakeNotices();
-  cache = new NoticedCache<Value>(notices as never, { max: 100, tags: (key, value) => (value ? [`site:${value.site}`, 'user:u'] : [key]) });
+  notifications = new FakeNotifications();
+  cache = new InvalidatedCache<Value>(notifications as never, { max: 100, tags: (key, value) => (value ? [`site:${value.site}`, 'user:u'] : [key]) });
   stored = { n: 1, site: 5 };
   loads = 0;
 });
@@ -47,11 +47,11 @@ describe('what authorization remembers', () => {
 
   it('forgets on the notice of any of its tags, and on no other', async () => {
     await get();
-    notices.send('site_changed', '6');
-    notices.send('access_changed', 'user:v');
+    notifications.send('site_changed', '6');
+    notifications.send('access_changed', 'user:v');
     await get();
     expect(loads).toBe(1);
-    notices.send('site_changed', '5');
+    notifications.send('site_changed', '5');
     stored = null;
     expect(await get()).toBeNull();
     expect(loads).toBe(2);
@@ -63,17 +63,17 @@ describe('what authorization remembers', () => {
     await get();
     expect(loads).toBe(1);
     stored = { n: 2, site: 5 };
-    notices.send('access_changed', 'k');
+    notifications.send('access_changed', 'k');
     expect(await get()).toEqual({ n: 2, site: 5 });
   });
 
   it('is dropped by its tag again after absence turned into presence', async () => {
     stored = null;
     await get();
-    notices.send('access_changed', 'k');
+    notifications.send('access_changed', 'k');
     stored = { n: 1, site: 5 };
     await get();
-    notices.send('access_changed', 'user:u');
+    notifications.send('access_changed', 'user:u');
     await get();
     expect(loads).toBe(3);
   });
@@ -88,7 +88,7 @@ describe('what authorization remembers', () => {
       });
     const first = cache.get('k', slow);
     stored = null;
-    notices.send('site_changed', '5');
+    notifications.send('site_changed', '5');
     const late = cache.get('k', slow);
     release.shift()!();
     await vi.waitFor(() => expect(release).toHaveLength(1));
@@ -100,10 +100,10 @@ describe('what authorization remembers', () => {
 
   it('is bypassed while notices are down, and empty once they are back', async () => {
     await get();
-    notices.lose();
+    notifications.lose();
     stored = null;
     expect(await get()).toBeNull();
-    notices.reconnect();
+    notifications.reconnect();
     expect(await get()).toBeNull();
     expect(loads).toBe(3);
   });

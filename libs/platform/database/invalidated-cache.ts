@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Notices } from './pg-notifications.js';
+import type { PgNotifications } from './pg-notifications.js';
 
 const TTL_MS = 60_000;
 const ABSENT_TTL_MS = 3_000;
@@ -24,7 +24,7 @@ export interface NoticedCacheOptions<V> {
  * What authorization may remember (agent-session.md, Revocation): at most 60 s, never past a notice that it changed, nothing at all while
  * notices are down, and nothing from before they came back. Callers that miss together share one load.
  */
-export class NoticedCache<V extends object> {
+export class InvalidatedCache<V extends object> {
   private readonly present: LRUCache<string, V>;
   private readonly absent: LRUCache<string, true>;
   /** Most names are of one entry: a set for each would be most of the memory that an entry costs. */
@@ -32,21 +32,21 @@ export class NoticedCache<V extends object> {
   private readonly loading = new Map<string, Loading<V>>();
 
   constructor(
-    private readonly notices: Pick<Notices, 'isDown' | 'on' | 'onReconnected'>,
+    private readonly notifications: Pick<PgNotifications, 'isDown' | 'on' | 'onReconnected'>,
     private readonly options: NoticedCacheOptions<V>,
   ) {
     this.present = new LRUCache({ max: options.max, ttl: TTL_MS, perf, dispose: (value, key) => this.untag(key, value) });
     this.absent = new LRUCache({ max: Math.min(options.max, 5_000), ttl: ABSENT_TTL_MS, perf, dispose: (_, key) => this.untag(key, null) });
-    notices.on('access_changed', (tag) => this.drop(tag));
-    notices.on('site_changed', (siteId) => this.drop(`site:${siteId}`));
-    notices.onReconnected(() => this.clear());
+    notifications.on('access_changed', (tag) => this.drop(tag));
+    notifications.on('site_changed', (siteId) => this.drop(`site:${siteId}`));
+    notifications.onReconnected(() => this.clear());
     // Entries nobody asks for again would otherwise stay until others push them out.
     setInterval(() => [this.present, this.absent].forEach((cache) => cache.purgeStale()), TTL_MS).unref();
   }
 
   /** @returns the value of `key`, from memory when that is allowed, else from `load`; null when there is none. */
   async get(key: string, load: () => Promise<V | null>): Promise<V | null> {
-    if (this.notices.isDown) return load();
+    if (this.notifications.isDown) return load();
     const held = this.present.get(key);
     if (held) return held;
     if (this.absent.get(key)) return null;
@@ -86,12 +86,12 @@ export class NoticedCache<V extends object> {
       loading.cleared = false;
       const value = await load();
       const tags = this.options.tags(key, value);
-      const overtaken = loading.cleared || this.notices.isDown || tags.some((tag) => loading.dropped.has(tag));
+      const overtaken = loading.cleared || this.notifications.isDown || tags.some((tag) => loading.dropped.has(tag));
       if (!overtaken) {
         this.store(key, value, tags);
         return value;
       }
-      if (attempt === RELOADS || this.notices.isDown) return value;
+      if (attempt === RELOADS || this.notifications.isDown) return value;
     }
   }
 

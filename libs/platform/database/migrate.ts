@@ -60,7 +60,7 @@ export async function migrate(url: string, migrations: MixedList<abstract new ()
   );
 }
 
-/** Session locks and prepared statements need a connection of one's own; `Notices` proves the same of LISTEN. */
+/** Session locks and prepared statements need a connection of one's own; `PgNotifications` proves the same of LISTEN. */
 async function assertOwnSession(client: DatabaseClient): Promise<void> {
   const seen = new Set<number>();
   await client.query(`SET gatehouse.boot = 'mine'`);

@@ -26,7 +26,7 @@ export async function notify(tx: EntityManager, channel: Channel, payload: strin
  * One session's notice must reach another (agent-session.md, Revocation): a pooler per transaction passes every statement and loses these.
  * @throws DatabaseUrlError when it does not reach `listener`.
  */
-export async function proveNotices(listener: DatabaseClient, url: string): Promise<void> {
+export async function proveNotifications(listener: DatabaseClient, url: string): Promise<void> {
   const channel = `proof_${randomUUID()}`;
   const sender = new DatabaseClient({ ...clientOptions(url, 'gatehouse-notices'), connectionTimeoutMillis: SILENT_MS, query_timeout: SILENT_MS });
   let arrived = false;
@@ -56,8 +56,8 @@ export async function proveNotices(listener: DatabaseClient, url: string): Promi
  * once it is back `onReconnected` handlers run, because notices were missed.
  */
 @Injectable()
-export class Notices implements OnApplicationShutdown {
-  private readonly logger = new Logger(Notices.name);
+export class PgNotifications implements OnApplicationShutdown {
+  private readonly logger = new Logger(PgNotifications.name);
   private readonly handlers = new Map<Channel, ((payload: string) => void)[]>();
   private readonly reconnected: (() => void)[] = [];
   private client: DatabaseClient | undefined;
@@ -118,7 +118,7 @@ export class Notices implements OnApplicationShutdown {
     try {
       await client.connect();
       await client.query(CHANNELS.map((c) => `LISTEN ${c}`).join('; '));
-      await proveNotices(client, this.url);
+      await proveNotifications(client, this.url);
     } catch (error) {
       client.destroy();
       throw error;

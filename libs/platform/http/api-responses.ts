@@ -1,25 +1,25 @@
 import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
 import { ApiExtraModels, ApiHeader, ApiProperty, ApiResponse, getSchemaPath } from '@nestjs/swagger';
 
-export const ANSWER = 'gatehouse:answer';
+export const RESPONSE = 'gatehouse:response';
 
-export interface AnswerOptions {
+export interface ResponseOptions {
   /** Success status [200]. */
   status?: number;
   /** The English sentence of the envelope. */
   message: string;
   /** No envelope: the returned object is the body. */
   bare?: boolean;
-  /** Further success statuses that a handler may choose with `Answer`. */
+  /** Further success statuses that a handler may choose with `ApiResult`. */
   also?: number[];
   /** Takes an Idempotency-Key [when the status is 201]. */
   creates?: boolean;
-  /** The answer carries an ETag: the handler returns an `Answer` with a version. */
+  /** The answer carries an ETag: the handler returns an `ApiResult` with a version. */
   versioned?: boolean;
 }
 
 /** A handler's result with a status or message of its own choosing, or with the version of the object, which becomes its ETag. */
-export class Answer<T> {
+export class ApiResult<T> {
   constructor(
     readonly data: T,
     readonly options: { status?: number; message?: string; version?: number } = {},
@@ -29,12 +29,12 @@ export class Answer<T> {
 type Model = Type<unknown> | [Type<unknown>] | null | 'empty';
 
 /** Declares what a route answers: the model of `data` (null, `'empty'` for {}, [Model] for an array), status and message. */
-export function Returns(model: Model, options: AnswerOptions): MethodDecorator {
+export function Returns(model: Model, options: ResponseOptions): MethodDecorator {
   const type = Array.isArray(model) ? model[0] : typeof model === 'function' ? model : undefined;
   const status = options.status ?? 200;
   const schema = options.bare ? dataSchema(model) : envelopeSchema(dataSchema(model));
   return applyDecorators(
-    SetMetadata(ANSWER, options),
+    SetMetadata(RESPONSE, options),
     HttpCode(status),
     ...(type ? [ApiExtraModels(type)] : []),
     ...[status, ...(options.also ?? [])].map((code) => ApiResponse({ status: code, description: options.message, schema, ...(options.versioned ? { headers: ETAG } : {}) })),
@@ -51,7 +51,7 @@ const IDEMPOTENCY_HEADER = ApiHeader({
   schema: { type: 'string', minLength: 1, maxLength: 255 },
 });
 
-/** Documents a second success with a body of its own, which the handler chooses with `Answer`. */
+/** Documents a second success with a body of its own, which the handler chooses with `ApiResult`. */
 export const AlsoReturns = (status: number, model: Type<unknown>, description: string): MethodDecorator =>
   applyDecorators(ApiExtraModels(model), ApiResponse({ status, description, schema: envelopeSchema(dataSchema(model)) }));
 
@@ -106,7 +106,7 @@ const MEANING: Record<number, string> = {
 };
 
 /** Documents the error answers of a route. */
-export const ErrorAnswers = (...statuses: number[]) =>
+export const ErrorResponses = (...statuses: number[]) =>
   applyDecorators(
     ApiExtraModels(ErrorBody),
     ...statuses.map((status) => ApiResponse({ status, description: MEANING[status], schema: { $ref: getSchemaPath(ErrorBody) } })),

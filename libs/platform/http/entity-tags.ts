@@ -1,7 +1,7 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { GatehouseRequest } from '../access/route-access.js';
-import { Answer, ErrorAnswers } from './api-responses.js';
+import { ApiResult, ErrorResponses } from './api-responses.js';
 import { AppError } from '../errors.js';
 
 /** Objects that clients change have a `version` column, which triggers count; their ETag is that version (RFC 9110 §8.8.3). */
@@ -11,7 +11,7 @@ export const entityTag = (version: number) => `"${version}"`;
 export const ChecksVersion = () =>
   applyDecorators(
     ApiHeader({ name: 'If-Match', required: false, description: 'The ETag that was read; 412 when the object changed since', schema: { type: 'string' } }),
-    ErrorAnswers(412),
+    ErrorResponses(412),
   );
 
 /**
@@ -26,7 +26,7 @@ export const IfMatch = createParamDecorator((_: unknown, context: ExecutionConte
 });
 
 /** The result of a transaction that made an object: a new row has the default of its `version` column, and nothing has changed it yet. */
-export const created = <T>(object: T): Answer<T> => new Answer(object, { version: 1 });
+export const created = <T>(object: T): ApiResult<T> => new ApiResult(object, { version: 1 });
 
 /** @throws precondition_failed when the caller read another version than there is. For rows that the transaction holds locked. */
 export function requireVersion(what: string, ifMatch: number | undefined, version: number): void {

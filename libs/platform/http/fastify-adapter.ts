@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
 import { ERROR_STATUS, type ErrorCode } from '#contracts';
 import type { GatehouseRequest } from '../access/route-access.js';
-import { ANSWER, Answer, type AnswerOptions } from './api-responses.js';
+import { RESPONSE, ApiResult, type ResponseOptions } from './api-responses.js';
 import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
 import type { Config } from '../config/config.js';
 import { AppError, refusedMeanwhile, sqlState, unavailable } from '../errors.js';
@@ -212,12 +212,12 @@ export class EnvelopeInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (context.getType() !== 'http') return next.handle();
-    const declared = this.reflector.get<AnswerOptions | undefined>(ANSWER, context.getHandler());
+    const declared = this.reflector.get<ResponseOptions | undefined>(RESPONSE, context.getHandler());
     if (!declared) return next.handle();
     const reply = context.switchToHttp().getResponse<FastifyReply>();
     return next.handle().pipe(
       map((result: unknown) => {
-        const own = result instanceof Answer ? result : undefined;
+        const own = result instanceof ApiResult ? result : undefined;
         const data = own ? own.data : result;
         const status = own?.options.status ?? declared.status ?? 200;
         reply.status(status);

@@ -5,7 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { defer, lastValueFrom, type Observable } from 'rxjs';
 import type { EntityManager } from 'typeorm';
 import type { GatehouseRequest, Principal } from '../access/route-access.js';
-import { ANSWER, Answer, type AnswerOptions } from './api-responses.js';
+import { RESPONSE, ApiResult, type ResponseOptions } from './api-responses.js';
 import { KeyRing, sameBytes, sha256 } from '../crypto/crypto.js';
 import { Db, execute, query } from '../database/db.js';
 import { conflict, invalid, sqlState } from '../errors.js';
@@ -37,7 +37,7 @@ interface Stored {
   version?: number;
 }
 
-const toStored = (result: unknown): Stored => (result instanceof Answer ? { data: (result.data as unknown) ?? null, ...result.options } : { data: result ?? null });
+const toStored = (result: unknown): Stored => (result instanceof ApiResult ? { data: (result.data as unknown) ?? null, ...result.options } : { data: result ?? null });
 
 /** A call under way, with what its transaction stored once it is committed. */
 interface Running {
@@ -80,7 +80,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     const request = context.switchToHttp().getRequest<GatehouseRequest>();
     const key = request.headers[IDEMPOTENCY_KEY];
     if (key === undefined) return next.handle();
-    const declared = this.reflector.get<AnswerOptions | undefined>(ANSWER, context.getHandler());
+    const declared = this.reflector.get<ResponseOptions | undefined>(RESPONSE, context.getHandler());
     const principal = request.principal;
     if (!declared || !isCreating(declared) || !principal || principal.kind === 'anonymous') return next.handle();
     if (typeof key !== 'string' || !KEY.test(key)) throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
@@ -161,7 +161,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
 }
 
 /** Routes that take the header: those that answer 201, and those that create under another status. */
-export const isCreating = (declared: Pick<AnswerOptions, 'status' | 'creates'>) => declared.creates ?? declared.status === 201;
+export const isCreating = (declared: Pick<ResponseOptions, 'status' | 'creates'>) => declared.creates ?? declared.status === 201;
 
 /** The same text for the same JSON value: keys in order, whatever order they were sent in. */
 export const canonical = (value: unknown): string =>
@@ -171,7 +171,7 @@ export const canonical = (value: unknown): string =>
 
 const nameOf = (principal: Principal) => `${principal.kind}:${principal.id ?? principal.name}`;
 
-function replay({ data, ...options }: Stored, reply: FastifyReply): Answer<unknown> {
+function replay({ data, ...options }: Stored, reply: FastifyReply): ApiResult<unknown> {
   reply.header('idempotency-replayed', 'true');
-  return new Answer(data, options);
+  return new ApiResult(data, options);
 }

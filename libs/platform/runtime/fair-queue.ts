@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js';
 
-export interface TurnBounds {
+export interface QueueBounds {
   running: number;
   waitingPerSource: number;
   waiting: number;
@@ -68,12 +68,12 @@ class Source {
  * flood delays others by one piece instead of by its own length. When all places are taken, the newest entry of whoever has most of them goes
  * away for one who has less: to shut out others one needs as many sources as there are places.
  */
-export class TurnQueue {
+export class FairQueue {
   private running = 0;
   private waiting = 0;
   private readonly sources = new Map<string, Source>();
 
-  constructor(private readonly bounds: TurnBounds) {}
+  constructor(private readonly bounds: QueueBounds) {}
 
   /** @throws capacity when too many wait who have no more places than this one. */
   async run<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
@@ -88,7 +88,7 @@ export class TurnQueue {
 
   private wait({ source: key, name = '', patient = false }: Turn): Promise<void> {
     const source = this.sources.get(key) ?? new Source(patient);
-    if (!patient) this.makeRoom(source, name);
+    if (!patient) this.displace(source, name);
     return new Promise((wake, reject) => {
       source.add(name, { wake, turnAway: () => reject(this.tooMany()) });
       this.sources.set(key, source);
@@ -96,7 +96,7 @@ export class TurnQueue {
     });
   }
 
-  private makeRoom(source: Source, name: string): void {
+  private displace(source: Source, name: string): void {
     if (source.length >= this.bounds.waitingPerSource) {
       const longest = source.longestName();
       if (source.lengthOf(longest) <= source.lengthOf(name) + 1) throw this.tooMany();

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { Counter } from 'prom-client';
 import { AppError } from '../errors.js';
-import { type Turn, TurnQueue } from './fair-queue.js';
+import { type Turn, FairQueue } from './fair-queue.js';
 
 const THREADS = 2;
 /** Tasks that may wait, of one source and of all; further ones are told to come again. */
@@ -34,12 +34,12 @@ export class Workers implements OnApplicationShutdown {
   private readonly logger = new Logger(Workers.name);
   private readonly idle: Worker[] = [];
   private readonly busy = new Set<Worker>();
-  private readonly queue: TurnQueue;
+  private readonly queue: FairQueue;
   private closed = false;
 
   constructor(private readonly bounds: { threads?: number; queue?: number; timeMs?: number; memoryMb?: number } = {}) {
     const { threads = THREADS, queue = QUEUE } = bounds;
-    this.queue = new TurnQueue({ running: threads, waitingPerSource: Math.min(QUEUE_PER_SOURCE, queue), waiting: queue, refusal: 'Too much is being read at the moment' });
+    this.queue = new FairQueue({ running: threads, waitingPerSource: Math.min(QUEUE_PER_SOURCE, queue), waiting: queue, refusal: 'Too much is being read at the moment' });
   }
 
   /**

@@ -3,14 +3,14 @@ import { randomBytes } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { type Action, grants } from '#contracts';
 import {
-  AppError, base32, conflict, Db, isUniqueViolation, notFound, NoticedCache, Notices, notify, type PageQuery, type Principal, randomLower, sameBytes,
+  AppError, base32, conflict, Db, isUniqueViolation, notFound, InvalidatedCache, PgNotifications, notify, type PageQuery, type Principal, randomLower, sameBytes,
   sha256, shapeA, TenantResolvers, windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { ApiKeyActionList, ApiKeyList, ApiKeyView, CreatedApiKey } from './api-keys.dto.js';
 import { ApiKeysRepository } from './api-keys.repository.js';
 
-type KeyPrincipal = Pick<Principal, 'have' | 'kind' | 'id' | 'name' | 'orgUids'>;
+type KeyPrincipal = Pick<Principal, 'authority' | 'kind' | 'id' | 'name' | 'orgUids'>;
 interface KnownKey {
   secretHash: Buffer;
   orgId: string | null;
@@ -27,16 +27,16 @@ export interface RootKeyView {
 /** Organization and root API keys (integration-api.md §1.5, §3.11): SHA-256 instead of a slow hash, because the secrets are random. */
 @Injectable()
 export class ApiKeysService implements OnModuleInit {
-  private readonly known: NoticedCache<KnownKey>;
+  private readonly known: InvalidatedCache<KnownKey>;
 
   constructor(
     private readonly db: Db,
     private readonly repository: ApiKeysRepository,
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
-    notices: Notices,
+    notifications: PgNotifications,
   ) {
-    this.known = new NoticedCache(notices, {
+    this.known = new InvalidatedCache(notifications, {
       max: 10_000,
       tags: (id, key) => [`key:${id}`, ...(key?.orgId ? [`org:${key.orgId}`] : [])],
     });
@@ -92,7 +92,7 @@ export class ApiKeysService implements OnModuleInit {
 
   /** Replaces the key's actions. @throws permission_denied for an action that the caller lacks himself (claims.md, Routes). */
   async setActions(principal: Principal, orgId: string, apiKeyId: string, actions: Action[]): Promise<object> {
-    const lacking = actions.filter((action) => grants(principal.have, { kind: 'org', action, orgId }) !== 'granted');
+    const lacking = actions.filter((action) => grants(principal.authority, { kind: 'org', action, orgId }) !== 'granted');
     if (lacking.length > 0) throw new AppError('permission_denied', `Nobody grants an action he lacks: ${lacking.join(', ')}`);
     return this.db.tx(async (tx) => {
       if (!(await this.repository.setActions(tx, orgId, apiKeyId, [...actions].sort()))) throw notFound('API key');
@@ -146,8 +146,8 @@ export class ApiKeysService implements OnModuleInit {
     const { orgId, orgUid, name, secretHash } = row;
     const principal: KeyPrincipal =
       orgId === null || orgUid === null
-        ? { have: { kind: 'rootKey' }, kind: 'root_key', id, name }
-        : { have: { kind: 'orgKey', orgId, actions: new Set(row.actions) }, kind: 'api_key', id, name, orgUids: new Map([[orgId, orgUid]]) };
+        ? { authority: { kind: 'rootKey' }, kind: 'root_key', id, name }
+        : { authority: { kind: 'orgKey', orgId, actions: new Set(row.actions) }, kind: 'api_key', id, name, orgUids: new Map([[orgId, orgUid]]) };
     return { secretHash: Buffer.from(secretHash), orgId, principal };
   }
 }

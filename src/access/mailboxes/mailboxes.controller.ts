@@ -1,6 +1,6 @@
 import { Body, Controller, Param, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Caller, ErrorAnswers, type Principal, Public, Returns, RootAccess } from '#platform';
+import { Caller, ErrorResponses, type Principal, Public, Returns, RootAccess } from '#platform';
 import { AnyUserView } from '../users/users.dto.js';
 import { UsersService } from '../users/users.service.js';
 import { RequestCodeBody, VerifiedEmail, VerifyEmailBody } from './mailboxes.dto.js';
@@ -18,7 +18,7 @@ export class MailboxesController {
   /** Mails a code to an address whose account is not verified; the answer is the same when there is none */
   @Post('auth/verify-email/request')
   @Public('goes to the mailbox that it asks about; says nothing about accounts')
-  @ErrorAnswers(400, 429, 503)
+  @ErrorResponses(400, 429, 503)
   @Returns('empty', { message: 'If the address has an account that is not verified, a code is on its way' })
   requestEmailCode(@Caller() caller: Principal, @Body() body: RequestCodeBody): object {
     this.mailboxes.request(caller, body);
@@ -28,7 +28,7 @@ export class MailboxesController {
   /** Proves a mailbox by a mailed code: the account gets a new password, and loses its sessions and memberships */
   @Post('auth/verify-email')
   @Public('the mailed code is the credential')
-  @ErrorAnswers(400, 404, 429, 503)
+  @ErrorResponses(400, 404, 429, 503)
   @Returns(VerifiedEmail, { message: 'E-mail address verified successfully' })
   verifyEmail(@Caller() caller: Principal, @Body() body: VerifyEmailBody): Promise<VerifiedEmail> {
     return this.mailboxes.prove(caller, body);

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, Id, IfMatch, OrgId, type Principal, Returns } from '#platform';
+import { Access, ApiResult, Caller, ChecksVersion, Id, IfMatch, OrgId, type Principal, Returns } from '#platform';
 import { CreateOrgUserBody, ListUsersQuery, MemberList, OrgUserView, UpdateOrgUserBody, UserByUsernameQuery } from './members.dto.js';
 import { MembersService } from './members.service.js';
 
@@ -24,7 +24,7 @@ export class MembersController {
   @Returns(OrgUserView, { message: 'User retrieved successfully', versioned: true })
   async getOrgUserByUsername(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: UserByUsernameQuery) {
     const { user, version } = await this.members.getByUsername(principal, orgId, query);
-    return new Answer(user, { version });
+    return new ApiResult(user, { version });
   }
 
   /** Make a user of an identity provider a member; there are no identity providers yet */
@@ -41,7 +41,7 @@ export class MembersController {
   @Returns(OrgUserView, { message: 'User retrieved successfully', versioned: true })
   async getOrgUser(@Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string) {
     const { user, version } = await this.members.get(principal, orgId, userId);
-    return new Answer(user, { version });
+    return new ApiResult(user, { version });
   }
 
   /** Say whether the identity provider decides a user's roles */
@@ -53,7 +53,7 @@ export class MembersController {
     @Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string, @Body() body: UpdateOrgUserBody, @IfMatch() ifMatch: number | undefined,
   ) {
     const { user, version } = await this.members.update(principal, orgId, userId, body.autoProvisioned, ifMatch);
-    return new Answer(user, { version });
+    return new ApiResult(user, { version });
   }
 
   /** Remove a user from an organization; his access ends at once */

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreateRoleBody, DeleteRoleBody, ListRolesQuery, RoleList, RoleUserList, RoleView, UpdateRoleBody } from './roles.dto.js';
 import { RolesService } from './roles.service.js';
 
@@ -13,7 +13,7 @@ export class RolesController {
   /** Create a role */
   @Put('org/:orgId/role')
   @Access('createRole')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(RoleView, { status: 201, message: 'Role created successfully', versioned: true })
   createRole(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateRoleBody) {
     return this.roles.create(principal, orgId, body);
@@ -33,18 +33,18 @@ export class RolesController {
   @Returns(RoleView, { message: 'Role retrieved successfully', versioned: true })
   async getRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number) {
     const { role, version } = await this.roles.get(principal, orgId, roleId);
-    return new Answer(role, { version });
+    return new ApiResult(role, { version });
   }
 
   /** Change a role */
   @Post('role/:roleId')
   @Access('updateRole')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(RoleView, { message: 'Role updated successfully', versioned: true })
   async updateRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number, @Body() body: UpdateRoleBody, @IfMatch() ifMatch: number | undefined) {
     const { role, version } = await this.roles.update(principal, orgId, roleId, body, ifMatch);
-    return new Answer(role, { version });
+    return new ApiResult(role, { version });
   }
 
   /** Delete a role; its members and grants go over to another one */

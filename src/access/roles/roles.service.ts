@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ACTIONS, grants, MEMBER_ACTIONS } from '#contracts';
 import {
-  type Answer, created, AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, notify, type PageQuery, parseId, type Principal, requireVersion, shapeA, shapeB,
+  type ApiResult, created, AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, notify, type PageQuery, parseId, type Principal, requireVersion, shapeA, shapeB,
   TenantResolvers, windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
@@ -84,7 +84,7 @@ export class RolesService implements OnModuleInit {
   }
 
   /** PUT /org/{orgId}/role. @throws conflict when the name is taken */
-  async create(principal: Principal, orgId: string, body: CreateRoleBody): Promise<Answer<RoleView>> {
+  async create(principal: Principal, orgId: string, body: CreateRoleBody): Promise<ApiResult<RoleView>> {
     return this.db.tx(async (tx) => {
       const roleId = await named(() => this.repository.insert(tx, { ...body, orgId, actions: [...MEMBER_ACTIONS] }));
       await this.record(tx, principal, orgId, 'role.create', roleId, { name: body.name });
@@ -160,7 +160,7 @@ export class RolesService implements OnModuleInit {
 }
 
 function refuseToRaise(principal: Principal, orgId: string): void {
-  const everything = ACTIONS.every((action) => grants(principal.have, { kind: 'org', action, orgId }) === 'granted');
+  const everything = ACTIONS.every((action) => grants(principal.authority, { kind: 'org', action, orgId }) === 'granted');
   if (!everything) throw new AppError('permission_denied', 'Only who holds every action can make an Admin');
 }
 

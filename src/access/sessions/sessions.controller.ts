@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Post, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Caller, ErrorAnswers, type Principal, Public, Returns, UserAccess } from '#platform';
+import { Caller, ErrorResponses, type Principal, Public, Returns, UserAccess } from '#platform';
 import { Authenticator } from '../authenticator.js';
 import { SECURE_SESSION_COOKIE } from '../request-credential.js';
 import { LoginService } from './login.service.js';
@@ -24,7 +24,7 @@ export class SessionsController {
   /** Begins a session; the answer sets the cookie. */
   @Post('auth/login')
   @Public('begins a session', { csrf: true })
-  @ErrorAnswers(400, 401, 403, 429, 503)
+  @ErrorResponses(400, 401, 403, 429, 503)
   @Returns(LoginView, { message: 'Logged in successfully' })
   async login(@Caller() caller: Principal, @Body() body: LoginBody, @Res({ passthrough: true }) reply: FastifyReply): Promise<LoginView> {
     const { token, ...view } = await this.logins.login(caller, body);

@@ -2,12 +2,12 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { ACTIONS } from '#contracts';
-import { AppError, Config, Db, NoticedCache, Notices, notify, type Principal, Retention, sha256 } from '#platform';
+import { AppError, Config, Db, InvalidatedCache, PgNotifications, notify, type Principal, Retention, sha256 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { UserView } from './sessions.dto.js';
 import { type MembershipRow, SessionsRepository } from './sessions.repository.js';
 
-type UserPrincipal = Pick<Principal, 'have' | 'kind' | 'id' | 'name' | 'orgUids'>;
+type UserPrincipal = Pick<Principal, 'authority' | 'kind' | 'id' | 'name' | 'orgUids'>;
 interface KnownSession {
   userId: string;
   orgIds: string[];
@@ -21,7 +21,7 @@ const EVERY_ACTION: ReadonlySet<string> = new Set(ACTIONS);
 /** Sessions of logged-in users: rows of our own, found by the hash of a random token. */
 @Injectable()
 export class SessionsService implements OnModuleInit {
-  private readonly known: NoticedCache<KnownSession>;
+  private readonly known: InvalidatedCache<KnownSession>;
 
   constructor(
     private readonly db: Db,
@@ -29,9 +29,9 @@ export class SessionsService implements OnModuleInit {
     private readonly repository: SessionsRepository,
     private readonly audit: AuditService,
     private readonly retention: Retention,
-    notices: Notices,
+    notifications: PgNotifications,
   ) {
-    this.known = new NoticedCache(notices, {
+    this.known = new InvalidatedCache(notifications, {
       max: 10_000,
       tags: (_, session) => (session ? [`user:${session.userId}`, ...session.orgIds.map((orgId) => `org:${orgId}`)] : []),
     });
@@ -88,7 +88,7 @@ export class SessionsService implements OnModuleInit {
       userId: row.userId,
       orgIds: [...memberships.keys()],
       endsAt: performance.now() + row.secondsLeft * 1000,
-      principal: { have: { kind: 'user', serverAdmin: row.serverAdmin, memberships }, kind: 'user', id: row.userId, name: row.email, ...(row.serverAdmin ? {} : { orgUids }) },
+      principal: { authority: { kind: 'user', serverAdmin: row.serverAdmin, memberships }, kind: 'user', id: row.userId, name: row.email, ...(row.serverAdmin ? {} : { orgUids }) },
     };
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { CredentialKind } from '#contracts';
-import { Db, NoticedCache, Notices, notify, sameBytes, sha256 } from '#platform';
+import { Db, InvalidatedCache, PgNotifications, notify, sameBytes, sha256 } from '#platform';
 import { type CredentialRow, type NewSiteCredential, SiteCredentialsRepository } from './site-credentials.repository.js';
 
 /** Which site a credential belongs to. */
@@ -17,14 +17,14 @@ export interface SiteIdentity {
 /** What sites authenticate with from their claim on. */
 @Injectable()
 export class SiteCredentialsService {
-  private readonly known: NoticedCache<CredentialRow>;
+  private readonly known: InvalidatedCache<CredentialRow>;
 
   constructor(
     private readonly db: Db,
     private readonly repository: SiteCredentialsRepository,
-    notices: Notices,
+    notifications: PgNotifications,
   ) {
-    this.known = new NoticedCache(notices, {
+    this.known = new InvalidatedCache(notifications, {
       max: 20_000,
       tags: (key, row) => (row ? [`site:${row.siteId}`, `org:${row.orgId}`] : [key]),
     });

@@ -28,10 +28,10 @@ export class UsersService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.resolvers.register('userId', async (value, { have }, orgId) => {
+    this.resolvers.register('userId', async (value, { authority }, orgId) => {
       if (orgId !== undefined) return (await this.repository.isMember(this.db.manager, orgId, value)) ? { orgId } : null;
       // Before the organization is known, whether there is such a user is nothing for its keys and people; the act itself asks for a member.
-      if (have.kind !== 'rootKey' && !(have.kind === 'user' && have.serverAdmin)) return { orgId: null };
+      if (authority.kind !== 'rootKey' && !(authority.kind === 'user' && authority.serverAdmin)) return { orgId: null };
       return (await this.repository.find(this.db.manager, value)) ? { orgId: null } : null;
     });
   }

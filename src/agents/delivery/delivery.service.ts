@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AGENT_MESSAGE, type AgentState, CLOSE } from '#contracts';
-import { Db, isOutage, Notices } from '#platform';
+import { Db, isOutage, PgNotifications } from '#platform';
 import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from '../agents.repository.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
 import type { Session } from '../gateway/session.js';
@@ -29,16 +29,16 @@ export class DeliveryService implements OnModuleInit {
     private readonly db: Db,
     private readonly repository: AgentsRepository,
     private readonly registry: SessionRegistry,
-    private readonly notices: Notices,
+    private readonly notifications: PgNotifications,
   ) {}
 
   onModuleInit(): void {
-    this.notices.on('site_changed', (payload) => {
+    this.notifications.on('site_changed', (payload) => {
       const siteId = Number(payload);
       if (this.registry.open.has(siteId) || this.registry.opening.has(siteId)) this.look(siteId, COALESCE_MS);
     });
     // Notices were missed: credential, status and version of every open session are compared in bulk.
-    this.notices.onReconnected(() => {
+    this.notifications.onReconnected(() => {
       for (const siteId of this.registry.open.keys()) this.look(siteId, 0);
       for (const siteId of this.registry.opening.keys()) this.look(siteId, 0);
     });
@@ -54,7 +54,7 @@ export class DeliveryService implements OnModuleInit {
   /** A heartbeat: repairs a notice that was missed. */
   heartbeat(session: Session, version: number): void {
     if (version < session.version) this.sendState(session);
-    else if (this.notices.isDown) this.look(session.siteId, COALESCE_MS);
+    else if (this.notifications.isDown) this.look(session.siteId, COALESCE_MS);
   }
 
   saveApplied(row: Applied): void {

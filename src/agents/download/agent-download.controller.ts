@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Controller, Get, Header, Injectable } from '@nestjs/common';
 import { ApiResponse, ApiTags } from '@nestjs/swagger';
 import { fillInstaller } from '#contracts';
-import { Config, ErrorAnswers, notFound, Public } from '#platform';
+import { Config, ErrorResponses, notFound, Public } from '#platform';
 import { AgentVersion } from '../agents.dto.js';
 
 const BUNDLE = 'gatehouse-agent.mjs';
@@ -38,7 +38,7 @@ export class AgentDownloadController {
   /** The agent program, one file for a bare Node */
   @Get(`agent/${BUNDLE}`)
   @Public(WHY)
-  @ErrorAnswers(404)
+  @ErrorResponses(404)
   @Header('content-type', 'text/javascript; charset=utf-8')
   @ApiResponse({ status: 200, description: 'The program', content: { 'text/javascript': { schema: { type: 'string' } } } })
   downloadAgent(): Buffer {
@@ -48,7 +48,7 @@ export class AgentDownloadController {
   /** SHA-256 of the agent program, as sha256sum prints it */
   @Get(`agent/${BUNDLE}.sha256`)
   @Public(WHY)
-  @ErrorAnswers(404)
+  @ErrorResponses(404)
   @Header('content-type', 'text/plain; charset=utf-8')
   @ApiResponse({ status: 200, description: 'Hash and file name', content: { 'text/plain': { schema: { type: 'string' } } } })
   downloadAgentHash(): Buffer {
@@ -58,7 +58,7 @@ export class AgentDownloadController {
   /** Version, hash and size of the agent program */
   @Get('agent/version.json')
   @Public(WHY)
-  @ErrorAnswers(404)
+  @ErrorResponses(404)
   @Header('content-type', 'application/json; charset=utf-8')
   @ApiResponse({ status: 200, description: 'Version, hash and size', type: AgentVersion })
   downloadAgentVersion(): Buffer {
@@ -68,7 +68,7 @@ export class AgentDownloadController {
   /** The installer, a POSIX shell script made for this server */
   @Get('install.sh')
   @Public(WHY)
-  @ErrorAnswers(404)
+  @ErrorResponses(404)
   @Header('content-type', 'text/x-shellscript; charset=utf-8')
   @ApiResponse({ status: 200, description: 'The script', content: { 'text/x-shellscript': { schema: { type: 'string' } } } })
   downloadInstaller(): string {

@@ -3,7 +3,7 @@ import type { INestApplication, WebSocketAdapter } from '@nestjs/common';
 import type { WsMessageHandler } from '@nestjs/common/interfaces/websockets/web-socket-adapter.interface.js';
 import type { Observable } from 'rxjs';
 import { type Incoming, MessageDispatch } from './message-dispatch.js';
-import { SessionDoor } from './session-handshake.js';
+import { SessionHandshake } from './session-handshake.js';
 import { UpgradeRouter } from './upgrade-router.js';
 
 /** What a handler answers; sent to the session that asked. */
@@ -19,12 +19,12 @@ export interface Reply {
 export class AgentSocketAdapter implements WebSocketAdapter<UpgradeRouter, MessageDispatch, { path?: string }> {
   private readonly router: UpgradeRouter;
   private readonly dispatch: MessageDispatch;
-  private readonly door: SessionDoor;
+  private readonly door: SessionHandshake;
 
   constructor(app: INestApplication) {
     this.router = app.get(UpgradeRouter);
     this.dispatch = app.get(MessageDispatch);
-    this.door = app.get(SessionDoor);
+    this.door = app.get(SessionHandshake);
     this.router.attach(app.getHttpServer() as Server);
   }
 

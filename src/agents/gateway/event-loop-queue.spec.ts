@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { Turns } from './event-loop-queue.js';
+import { EventLoopQueue } from './event-loop-queue.js';
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe('turns', () => {
   it('begin lone work at once', async () => {
-    const turns = new Turns(32);
+    const turns = new EventLoopQueue(32);
     for (let i = 0; i < 3; i++) {
       let begun = false;
       turns.enter(() => (begun = true));
@@ -15,7 +15,7 @@ describe('turns', () => {
   });
 
   it('begin a crowd in order of arrival, a few per turn, with room for others in between', async () => {
-    const turns = new Turns(32);
+    const turns = new EventLoopQueue(32);
     const begun: number[] = [];
     for (let i = 0; i < 100; i++) turns.enter(() => begun.push(i));
     const perTurn: number[] = [begun.length];
@@ -28,7 +28,7 @@ describe('turns', () => {
   });
 
   it('let nobody overtake those who wait', async () => {
-    const turns = new Turns(32);
+    const turns = new EventLoopQueue(32);
     const begun: string[] = [];
     for (let i = 0; i < 70; i++) turns.enter(() => begun.push('early'));
     await nextTurn();

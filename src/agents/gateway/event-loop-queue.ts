@@ -2,7 +2,7 @@
  * Lets work begin a few pieces per turn of the event loop, in order of arrival. Thousands of things that happen to sockets at once
  * (a fleet is cut off, a fleet comes back) would otherwise be one long turn, for whose end everybody else waits.
  */
-export class Turns {
+export class EventLoopQueue {
   private begun = 0;
   private armed = false;
   private waiting: (() => void)[] = [];

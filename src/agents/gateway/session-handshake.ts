@@ -11,7 +11,7 @@ import { PresenceService, unusable } from '../presence/presence.service.js';
 import { SessionRegistry } from './session-registry.js';
 import { MAX_BUFFERED, Session, socketClass, type SessionSocket, type SocketEvents } from './session.js';
 import { SessionTokens } from './session-tokens.js';
-import { Turns } from './event-loop-queue.js';
+import { EventLoopQueue } from './event-loop-queue.js';
 import { refuseUpgrade, releaseSocket, type Upgrade } from './upgrade-router.js';
 
 /** Sessions whose end is handled in one turn of the event loop, when thousands are cut off at once. */
@@ -21,11 +21,11 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
 /** Begins sessions: authenticates in the HTTP upgrade and accepts the websocket once the session is registered (agent-session.md). */
 @Injectable()
-export class SessionDoor {
-  private readonly logger = new Logger(SessionDoor.name);
+export class SessionHandshake {
+  private readonly logger = new Logger(SessionHandshake.name);
   private readonly trusts: ReturnType<typeof proxyAddr.compile>;
   private readonly wss: WebSocketServer;
-  private readonly endInTurns = endInTurns(new Turns(ENDS_PER_TURN));
+  private readonly endInTurns = endInTurns(new EventLoopQueue(ENDS_PER_TURN));
 
   constructor(
     config: Config,
@@ -92,7 +92,7 @@ export class SessionDoor {
 /**
  * @returns a function that puts turns before what ws does when the peer has closed a connection. Listeners are shared by all sockets.
  */
-function endInTurns(turns: Turns): (socket: Socket) => void {
+function endInTurns(turns: EventLoopQueue): (socket: Socket) => void {
   let handle: () => void;
   function onEnd(this: Socket): void {
     turns.enter(() => {

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, OrgId, PageQuery, type Principal, Public, Returns } from '#platform';
+import { Access, Caller, ErrorResponses, OrgId, PageQuery, type Principal, Public, Returns } from '#platform';
 import { AcceptedInvite, AcceptInviteBody, CreatedInvite, CreateInviteBody, InvitationList, InvitationView } from './invitations.dto.js';
 import { InvitationsService } from './invitations.service.js';
 
@@ -29,7 +29,7 @@ export class InvitationsController {
   /** Invite somebody by e-mail */
   @Post('org/:orgId/create-invite')
   @Access('inviteUser')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(CreatedInvite, { message: 'User invited successfully', creates: true })
   createInvite(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateInviteBody): Promise<CreatedInvite> {
     return this.invitations.create(principal, orgId, body);
@@ -46,7 +46,7 @@ export class InvitationsController {
   /** Accept an invitation: the token of the link makes the address a member, once */
   @Post('invite/accept')
   @Public('the token of an invitation is the credential')
-  @ErrorAnswers(400, 404, 409, 429, 503)
+  @ErrorResponses(400, 404, 409, 429, 503)
   @Returns(AcceptedInvite, { message: 'Invitation accepted successfully' })
   acceptInvite(@Caller() caller: Principal, @Body() body: AcceptInviteBody): Promise<AcceptedInvite> {
     return this.invitations.accept(caller, body);

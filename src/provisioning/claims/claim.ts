@@ -1,11 +1,11 @@
 import type { CredentialKind } from '#contracts';
 import type { ParsedCsr } from './certificate-authority.js';
 
-export type Door = 'device' | 'newt';
+export type ClaimEndpoint = 'device' | 'newt';
 
 /** One request to exchange a key, as a door translated it. */
 export interface ClaimRequest {
-  door: Door;
+  door: ClaimEndpoint;
   /** The provisioning key as presented. */
   key: string;
   name: string | null;

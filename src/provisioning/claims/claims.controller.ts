@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, Id, OrgId, type Principal, Returns, RootAccess } from '#platform';
+import { Access, Caller, ErrorResponses, Id, OrgId, type Principal, Returns, RootAccess } from '#platform';
 import { AllowReclaimBody, AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, InstallationClaimQuery } from './claim.dto.js';
 import { ClaimAdministrationService } from './claim-administration.service.js';
 
@@ -44,7 +44,7 @@ export class ClaimsController {
   /** Let the next claim of this site's hardware id re-issue its credential, once */
   @Post('site/:siteId/allow-reclaim')
   @Access('allowReclaim')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(AllowReclaimView, { message: 'Re-claim allowed successfully' })
   allowReclaim(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Body() body: AllowReclaimBody) {
     return this.claims.allowReclaim(principal, orgId, siteId, body.expiresInSeconds);

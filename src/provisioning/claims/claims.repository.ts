@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '#platform';
 import type { CredentialType, ReclaimPolicy } from '../templates/template.entity.js';
-import type { Door, RefusalReason } from './claim.js';
+import type { ClaimEndpoint, RefusalReason } from './claim.js';
 
 /** All that decides about a claim by a key: the key, its generations, its template and its profile. */
 export interface KeyPolicy {
@@ -89,7 +89,7 @@ export interface ClaimRow {
   generation: number | null;
   templateId: number | null;
   siteId: number | null;
-  door: Door;
+  door: ClaimEndpoint;
   hardwareId: string | null;
   address: string;
   outcome: 'created' | 'reissued' | 'contested' | 'refused' | 'capacity';

@@ -5,7 +5,7 @@ import { AppError, databaseBusy, Db, type Principal, sameBytes, sha256, toAppErr
 import { SiteCredentialsService } from '../../access/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { AddressPoolService } from '../../orgs/index.js';
-import { SitesService } from '../../sites/index.js';
+import { SiteLifecycleService } from '../../sites/index.js';
 import { ProfileBlueprints } from '../profiles/profile-blueprints.service.js';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';
 import { parseKey } from '../keys/key-token.js';
@@ -16,7 +16,7 @@ import { ClaimRefused, type ClaimRequest, type ClaimResult, type RefusalReason }
 import { ClaimsRepository, type KeyPolicy, type KnownSite } from './claims.repository.js';
 import { CredentialIssuer, type FreshCredential } from './credential-issuer.js';
 import { KeyPolicies } from './key-policies.js';
-import { KeyTurns } from './key-queue.js';
+import { KeyQueue } from './key-queue.js';
 import { isUsedUp, planReclaim } from './reclaim-policy.js';
 
 /** A claim whose key was right, on its way into a batch. */
@@ -48,14 +48,14 @@ const ATTEMPTS = 10;
 @Injectable()
 export class ClaimsService {
   private readonly batches = new Batcher<Candidate, Decision>((keyId, items) => this.decide(keyId, items), (error) => unavailable(error) !== undefined);
-  private readonly turns = new KeyTurns();
+  private readonly turns = new KeyQueue();
 
   constructor(
     private readonly db: Db,
     private readonly repository: ClaimsRepository,
     private readonly policies: KeyPolicies,
     private readonly issuer: CredentialIssuer,
-    private readonly sites: SitesService,
+    private readonly sites: SiteLifecycleService,
     private readonly credentials: SiteCredentialsService,
     private readonly pool: AddressPoolService,
     private readonly audit: AuditService,
@@ -387,5 +387,5 @@ function siteName(policy: KeyPolicy, request: ClaimRequest, deviceId: string): s
 
 /** The audit's actor of a claim: a machine that has no account yet. */
 const claimant = (request: ClaimRequest, deviceId: string): Principal => ({
-  have: { kind: 'provisioningKey' }, kind: 'agent', id: request.hardwareId ?? deviceId, name: request.name ?? deviceId, address: request.address,
+  authority: { kind: 'provisioningKey' }, kind: 'agent', id: request.hardwareId ?? deviceId, name: request.name ?? deviceId, address: request.address,
 });

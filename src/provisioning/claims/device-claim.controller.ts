@@ -1,6 +1,6 @@
 import { Body, Controller, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiResponse, ApiTags, ApiExtraModels, getSchemaPath } from '@nestjs/swagger';
-import { Answer, AppError, ErrorAnswers, ErrorBody, type GatehouseRequest, Public, Returns } from '#platform';
+import { ApiResult, AppError, ErrorResponses, ErrorBody, type GatehouseRequest, Public, Returns } from '#platform';
 import { parseCsr } from './certificate-authority.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult } from './claim.js';
 import { ClaimsService } from './claims.service.js';
@@ -13,7 +13,7 @@ const REFUSAL = new AppError('permission_denied', 'Permission denied', { body: {
 /** The device door (claims.md, Three doors): bare JSON, no envelope. */
 @ApiTags('Claims')
 @Controller()
-export class DeviceDoorController {
+export class DeviceClaimController {
   constructor(
     private readonly claims: ClaimsService,
     private readonly refusals: Refusals,
@@ -24,11 +24,11 @@ export class DeviceDoorController {
   @Public('claim door: the provisioning key in the body is the credential')
   @ApiBody({ type: ProvisionBody })
   @ApiExtraModels(DeviceRefusal, DeviceUnavailable)
-  @ErrorAnswers(400, 413, 429)
+  @ErrorResponses(400, 413, 429)
   @ApiResponse({ status: 403, description: 'Refused; the same for every reason', schema: { $ref: getSchemaPath(DeviceRefusal) } })
   @ApiResponse({ status: 503, description: 'Not possible at the moment; see Retry-After', schema: { oneOf: [{ $ref: getSchemaPath(DeviceUnavailable) }, { $ref: getSchemaPath(ErrorBody) }] } })
   @Returns(ProvisionAnswer, { status: 201, also: [200], bare: true, message: 'Claimed (201), or recognised (200, without a secret)' })
-  async provisionDevice(@Req() request: GatehouseRequest, @Body(lenientBody(ProvisionBody)) body: unknown): Promise<Answer<ProvisionAnswer>> {
+  async provisionDevice(@Req() request: GatehouseRequest, @Body(lenientBody(ProvisionBody)) body: unknown): Promise<ApiResult<ProvisionAnswer>> {
     const given = body as ProvisionBody;
     const claim: ClaimRequest = {
       door: 'device',
@@ -51,19 +51,19 @@ export class DeviceDoorController {
   }
 }
 
-function answer(result: ClaimResult): Answer<ProvisionAnswer> {
+function answer(result: ClaimResult): ApiResult<ProvisionAnswer> {
   if (result.outcome === 'recognised') {
-    return new Answer({ device_id: result.deviceId, api_key: '', credential_type: result.credentialType }, { status: 200 });
+    return new ApiResult({ device_id: result.deviceId, api_key: '', credential_type: result.credentialType }, { status: 200 });
   }
   const { deviceId: device_id, credential } = result;
   const status = 201;
   switch (credential.kind) {
     case 'api_key':
-      return new Answer({ device_id, api_key: credential.apiKey, credential_type: 'api_key' }, { status });
+      return new ApiResult({ device_id, api_key: credential.apiKey, credential_type: 'api_key' }, { status });
     case 'psk':
-      return new Answer({ device_id, api_key: '', credential_type: 'psk', psk_identity: credential.identity, psk: credential.psk }, { status });
+      return new ApiResult({ device_id, api_key: '', credential_type: 'psk', psk_identity: credential.identity, psk: credential.psk }, { status });
     case 'certificate':
-      return new Answer(
+      return new ApiResult(
         { device_id, api_key: '', credential_type: 'certificate', certificate: credential.certificate, certificate_chain: credential.chain },
         { status },
       );

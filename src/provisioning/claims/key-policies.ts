@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Db, Notices } from '#platform';
+import { Db, PgNotifications } from '#platform';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';
 import { ClaimsRepository, type KeyPolicy } from './claims.repository.js';
 
@@ -15,15 +15,15 @@ export class KeyPolicies {
   constructor(
     private readonly db: Db,
     private readonly repository: ClaimsRepository,
-    private readonly notices: Notices,
+    private readonly notifications: PgNotifications,
     private readonly patterns: HardwareIdPatterns,
   ) {
-    notices.onReconnected(() => this.cache.clear());
-    notices.on('access_changed', (payload) => this.forget(payload));
+    notifications.onReconnected(() => this.cache.clear());
+    notifications.on('access_changed', (payload) => this.forget(payload));
   }
 
   cached(keyId: string): KeyPolicy | undefined {
-    return this.notices.isDown ? undefined : this.cache.get(keyId);
+    return this.notifications.isDown ? undefined : this.cache.get(keyId);
   }
 
   async load(keyId: string): Promise<KeyPolicy | undefined> {

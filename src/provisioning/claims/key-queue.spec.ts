@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { databaseBusy } from '#platform';
-import { KeyTurns } from './key-queue.js';
+import { KeyQueue } from './key-queue.js';
 
 /** Work that ends when it is told to. */
 function job() {
@@ -16,7 +16,7 @@ const soon = () => new Promise((done) => setImmediate(done));
 
 describe('transactions on one key', () => {
   it('run one after the other, those on another key meanwhile', async () => {
-    const turns = new KeyTurns();
+    const turns = new KeyQueue();
     const [first, second, other] = [job(), job(), job()];
     const answers = [turns.take('a', first.work), turns.take('a', second.work), turns.take('b', other.work)];
     await soon();
@@ -30,7 +30,7 @@ describe('transactions on one key', () => {
   });
 
   it('go on after one that was refused', async () => {
-    const turns = new KeyTurns();
+    const turns = new KeyQueue();
     const [first, second] = [job(), job()];
     const answers = [turns.take('a', first.work), turns.take('a', second.work)];
     first.fail(new Error('refused'));
@@ -40,7 +40,7 @@ describe('transactions on one key', () => {
   });
 
   it('are all put off with one that could not be done now; who comes later is tried', async () => {
-    const turns = new KeyTurns();
+    const turns = new KeyQueue();
     const [first, second, third, later] = [job(), job(), job(), job()];
     const answers = [first, second, third].map(({ work }) => turns.take('a', work));
     first.fail(databaseBusy());

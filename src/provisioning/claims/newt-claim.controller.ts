@@ -1,6 +1,6 @@
 import { Body, Controller, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
-import { Answer, AppError, ErrorAnswers, type GatehouseRequest, Public, Returns } from '#platform';
+import { ApiResult, AppError, ErrorResponses, type GatehouseRequest, Public, Returns } from '#platform';
 import { ClaimRefused, type ClaimRequest } from './claim.js';
 import { ClaimsService } from './claims.service.js';
 import { lenientBody, nonceHash } from './lenient-body.js';
@@ -12,7 +12,7 @@ const REFUSAL = new AppError('invalid_provisioning_key', 'Invalid provisioning k
 /** The newt door (claims.md, Three doors; newt-protocol.md §2.1). */
 @ApiTags('Claims')
 @Controller('auth/newt')
-export class NewtDoorController {
+export class NewtClaimController {
   constructor(
     private readonly claims: ClaimsService,
     private readonly refusals: Refusals,
@@ -22,9 +22,9 @@ export class NewtDoorController {
   @Post('register')
   @Public('claim door: the provisioning key in the body is the credential')
   @ApiBody({ type: RegisterNewtBody })
-  @ErrorAnswers(400, 401, 413, 429, 503)
+  @ErrorResponses(400, 401, 413, 429, 503)
   @Returns(RegisterNewtAnswer, { status: 201, also: [200], message: 'Newt registered successfully' })
-  async registerNewt(@Req() request: GatehouseRequest, @Body(lenientBody(RegisterNewtBody)) body: unknown): Promise<Answer<RegisterNewtAnswer>> {
+  async registerNewt(@Req() request: GatehouseRequest, @Body(lenientBody(RegisterNewtBody)) body: unknown): Promise<ApiResult<RegisterNewtAnswer>> {
     const given = body as RegisterNewtBody;
     const claim: ClaimRequest = {
       door: 'newt',
@@ -37,9 +37,9 @@ export class NewtDoorController {
     };
     try {
       const result = await this.claims.claim(claim);
-      if (result.outcome === 'recognised') return new Answer({ newtId: result.newtId ?? '', secret: '' }, { status: 200, message: 'Newt recognised' });
+      if (result.outcome === 'recognised') return new ApiResult({ newtId: result.newtId ?? '', secret: '' }, { status: 200, message: 'Newt recognised' });
       if (result.credential.kind !== 'newt') throw new Error('the newt door issues newt credentials only');
-      return new Answer({ newtId: result.credential.newtId, secret: result.credential.secret }, { status: 201 });
+      return new ApiResult({ newtId: result.credential.newtId, secret: result.credential.secret }, { status: 201 });
     } catch (error) {
       if (error instanceof ClaimRefused) return this.refusals.refuse(error, claim, request.arrivedAt!, REFUSAL);
       throw error;

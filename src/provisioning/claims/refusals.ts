@@ -73,7 +73,7 @@ export class Refusals implements OnApplicationShutdown {
       await this.audit.recordMany(
         tx,
         rows.map((row, i) => ({
-          principal: { have: { kind: 'provisioningKey' }, kind: 'agent', id: row.hardwareId ?? 'unknown', name: 'unknown', address: row.address },
+          principal: { authority: { kind: 'provisioningKey' }, kind: 'agent', id: row.hardwareId ?? 'unknown', name: 'unknown', address: row.address },
           orgId: row.orgId, orgUid: row.orgUid, action: 'site.claim', target: { type: 'claim', id: claimIds[i]! }, result: 'refused',
           details: { keyId: row.keyId, reason: row.reason, door: row.door },
         })),

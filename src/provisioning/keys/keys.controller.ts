@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, Caller, ErrorResponses, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreatedKeyView, CreateKeyBody, KeyList, KeyView, RotateKeyBody, UpdateKeyBody } from './key.dto.js';
 import { KeysService } from './keys.service.js';
 
@@ -36,7 +36,7 @@ export class KeysController {
   /** Change a provisioning key */
   @Patch('site-provisioning-key/:siteProvisioningKeyId')
   @Access('updateSiteProvisioningKey')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(KeyView, { message: 'Site provisioning key updated successfully' })
   updateSiteProvisioningKey(@Caller() principal: Principal, @OrgId() orgId: string, @Param('siteProvisioningKeyId') keyId: string, @Body() body: UpdateKeyBody) {
     return this.keys.update(principal, orgId, keyId, body);
@@ -61,7 +61,7 @@ export class KeysController {
   /** Issue a new secret for the same key; the answer holds the whole key, once */
   @Post('site-provisioning-key/:siteProvisioningKeyId/rotate')
   @Access('rotateSiteProvisioningKey')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(CreatedKeyView, { message: 'Site provisioning key rotated successfully' })
   rotateSiteProvisioningKey(@Caller() principal: Principal, @OrgId() orgId: string, @Param('siteProvisioningKeyId') keyId: string, @Body() body: RotateKeyBody) {
     return this.keys.rotate(principal, orgId, keyId, body);

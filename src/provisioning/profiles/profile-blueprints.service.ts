@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, Db, Hooks, isOutage, Notices } from '#platform';
+import { AppError, Db, Hooks, isOutage, PgNotifications } from '#platform';
 import { BlueprintsService } from '../../blueprints/index.js';
 import { ProfileBlueprintsRepository } from './profile-blueprints.repository.js';
 
@@ -28,7 +28,7 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
     private readonly repository: ProfileBlueprintsRepository,
     private readonly blueprints: BlueprintsService,
     private readonly hooks: Hooks,
-    private readonly notices: Notices,
+    private readonly notifications: PgNotifications,
   ) {}
 
   onModuleInit(): void {
@@ -36,10 +36,10 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
       this.approved.add(siteId);
       return Promise.resolve();
     });
-    this.notices.on('site_changed', (payload) => {
+    this.notifications.on('site_changed', (payload) => {
       if (this.approved.delete(Number(payload))) this.soon(Number(payload));
     });
-    this.notices.onReconnected(() => {
+    this.notifications.onReconnected(() => {
       for (const siteId of this.approved) this.soon(siteId);
       this.approved.clear();
     });

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, Caller, ErrorResponses, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
 import { ProfilesService } from './profiles.service.js';
 
@@ -12,7 +12,7 @@ export class ProfilesController {
   /** Create a provisioning profile */
   @Put('provisioning-profile')
   @Access('createProvisioningProfile')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(ProfileView, { status: 201, message: 'Provisioning profile created successfully' })
   createProvisioningProfile(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateProfileBody) {
     return this.profiles.create(principal, orgId, body);
@@ -37,7 +37,7 @@ export class ProfilesController {
   /** Change a provisioning profile; sites that were already claimed keep what they inherited */
   @Post('provisioning-profile/:profileId')
   @Access('updateProvisioningProfile')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(ProfileView, { message: 'Provisioning profile updated successfully' })
   updateProvisioningProfile(@Caller() principal: Principal, @OrgId() orgId: string, @Id('profileId') profileId: number, @Body() body: UpdateProfileBody) {
     return this.profiles.update(principal, orgId, profileId, body);
@@ -46,7 +46,7 @@ export class ProfilesController {
   /** Delete a provisioning profile that no template uses */
   @Delete('provisioning-profile/:profileId')
   @Access('deleteProvisioningProfile')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(null, { message: 'Provisioning profile deleted successfully' })
   deleteProvisioningProfile(@Caller() principal: Principal, @OrgId() orgId: string, @Id('profileId') profileId: number) {
     return this.profiles.delete(principal, orgId, profileId);

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, Caller, ErrorResponses, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreateTemplateBody, TemplateList, TemplateView, UpdateTemplateBody } from './template.dto.js';
 import { TemplatesService } from './templates.service.js';
 
@@ -12,7 +12,7 @@ export class TemplatesController {
   /** Create a provisioning template */
   @Put('provisioning-template')
   @Access('createProvisioningTemplate')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(TemplateView, { status: 201, message: 'Provisioning template created successfully' })
   createProvisioningTemplate(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateTemplateBody) {
     return this.templates.create(principal, orgId, body);
@@ -37,7 +37,7 @@ export class TemplatesController {
   /** Change a provisioning template; later claims follow it, earlier sites stay as they are */
   @Post('provisioning-template/:templateId')
   @Access('updateProvisioningTemplate')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(TemplateView, { message: 'Provisioning template updated successfully' })
   updateProvisioningTemplate(@Caller() principal: Principal, @OrgId() orgId: string, @Id('templateId') templateId: number, @Body() body: UpdateTemplateBody) {
     return this.templates.update(principal, orgId, templateId, body);
@@ -46,7 +46,7 @@ export class TemplatesController {
   /** Delete a provisioning template that no key uses */
   @Delete('provisioning-template/:templateId')
   @Access('deleteProvisioningTemplate')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(null, { message: 'Provisioning template deleted successfully' })
   deleteProvisioningTemplate(@Caller() principal: Principal, @OrgId() orgId: string, @Id('templateId') templateId: number) {
     return this.templates.delete(principal, orgId, templateId);

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { HeaderAuthBody, PasswordBody, PincodeBody, Whitelist, WhitelistBody, WhitelistEmailBody } from './auth.dto.js';
 import { ResourceAuthService } from './auth.service.js';
 
@@ -69,7 +69,7 @@ export class ResourceAuthController {
   @Post('whitelist/add')
   @Access('setResourceWhitelist')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'E-mail added to whitelist successfully', versioned: true })
   addToResourceWhitelist(
     @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: WhitelistEmailBody,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Answer, conflict, Db, execute, invalid, limitsOf, notFound, type PageQuery, type Principal, query, requireVersion, windowIfAsked } from '#platform';
+import { ApiResult, conflict, Db, execute, invalid, limitsOf, notFound, type PageQuery, type Principal, query, requireVersion, windowIfAsked } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { type ResourceChanges, ResourcesRepository, type StoredResource } from '../public/resources.repository.js';
 import { ResourcesService } from '../public/resources.service.js';
@@ -8,7 +8,7 @@ import type { HeaderAuthBody, Whitelist } from './auth.dto.js';
 import { headerAuthSecret, SharedSecrets } from './shared-secrets.js';
 
 /** Nothing, and the version that the resource has now. */
-type Changed = Answer<Record<string, never>>;
+type Changed = ApiResult<Record<string, never>>;
 
 /** What visitors of a public resource must know or be (integration-api.md §3.5, Auth). Nothing of it is ever shown. */
 @Injectable()
@@ -108,7 +108,7 @@ export class ResourceAuthService {
     tx: EntityManager, principal: Principal, orgId: string, resourceId: number, version: number, action: string, details: Record<string, unknown>,
   ): Promise<Changed> {
     await this.audit.record(tx, principal, { orgId, action, target: { type: 'resource', id: resourceId }, details });
-    return new Answer({}, { version });
+    return new ApiResult({}, { version });
   }
 }
 

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreatedDomain, CreateDomainBody, DnsRecordView, DomainList, DomainView, Done, UpdatedDomain, UpdateDomainBody } from './domains.dto.js';
 import { DomainsService } from './domains.service.js';
 
@@ -20,7 +20,7 @@ export class DomainsController {
   /** Register a domain; the answer says which DNS records it needs */
   @Put('domain')
   @Access('createOrgDomain')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(CreatedDomain, { status: 201, message: 'Domain created successfully', versioned: true })
   createOrgDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateDomainBody) {
     return this.domains.create(principal, orgId, body);
@@ -32,7 +32,7 @@ export class DomainsController {
   @Returns(DomainView, { message: 'Domain retrieved successfully', versioned: true })
   async getDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string) {
     const { domain, version } = await this.domains.get(principal, orgId, domainId);
-    return new Answer(domain, { version });
+    return new ApiResult(domain, { version });
   }
 
   /** Change the certificate settings of a domain of type wildcard */
@@ -44,7 +44,7 @@ export class DomainsController {
     @Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string, @Body() body: UpdateDomainBody, @IfMatch() ifMatch: number | undefined,
   ) {
     const { domain, version } = await this.domains.update(principal, orgId, domainId, body, ifMatch);
-    return new Answer(domain, { version });
+    return new ApiResult(domain, { version });
   }
 
   /** Delete a domain; resources on it lose their names */
@@ -67,7 +67,7 @@ export class DomainsController {
   /** Begin the verification of a domain anew */
   @Post('domain/:domainId/restart')
   @Access('restartOrgDomain')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(Done, { message: 'Domain restarted successfully' })
   restartOrgDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string) {
     return this.domains.restart(principal, orgId, domainId);

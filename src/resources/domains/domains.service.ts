@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nes
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import {
-  type Answer, type AppError, checkViolated, created, Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, TenantResolvers, windowIfAsked, windowOf,
+  type ApiResult, type AppError, checkViolated, created, Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, TenantResolvers, windowIfAsked, windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { type FullDomain, fullDomainOf, recordsFor } from './domain-names.js';
@@ -72,7 +72,7 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
    * @throws conflict when the organization has it or somebody else holds it; validation for a cname on two labels, and for a claim without a
    * proof above, below or within what somebody else holds (docs/adr/0019).
    */
-  async create(principal: Principal, orgId: string, body: CreateDomainBody): Promise<Answer<CreatedDomain>> {
+  async create(principal: Principal, orgId: string, body: CreateDomainBody): Promise<ApiResult<CreatedDomain>> {
     const { type, certResolver = null, preferWildcardCert = null } = body;
     const baseDomain = body.baseDomain.toLowerCase();
     if (type === 'cname' && baseDomain.split('.').length < 3) throw invalid('baseDomain', 'a cname domain has at least three labels; DNS allows no CNAME at the top of a zone');

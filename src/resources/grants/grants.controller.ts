@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { GrantedRoles, GrantedUsers, RoleIdBody, RoleIdsBody, UserIdBody, UserIdsBody } from './grants.dto.js';
 import { GrantsService } from './grants.service.js';
 
@@ -53,7 +53,7 @@ export class GrantsController {
   @Post('roles/add')
   @Access('setResourceRoles')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'Role added to resource successfully', versioned: true })
   addResourceRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: RoleIdBody, @IfMatch() ifMatch: number | undefined) {
     return this.grants.addRole(principal, orgId, resourceId, body.roleId, ifMatch);
@@ -75,7 +75,7 @@ export class GrantsController {
   @Post('users/add')
   @Access('setResourceUsers')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'User added to resource successfully', versioned: true })
   addResourceUser(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UserIdBody, @IfMatch() ifMatch: number | undefined) {
     return this.grants.addUser(principal, orgId, resourceId, body.userId, ifMatch);

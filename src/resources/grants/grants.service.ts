@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Answer, conflict, Db, invalid, notFound, type PageQuery, type Principal, requireVersion, windowIfAsked } from '#platform';
+import { ApiResult, conflict, Db, invalid, notFound, type PageQuery, type Principal, requireVersion, windowIfAsked } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
 import type { GrantedRoles, GrantedUsers } from './grants.dto.js';
 import { GrantsRepository } from './grants.repository.js';
 
 /** Nothing, and the version that the resource has now. */
-type Changed = Answer<Record<string, never>>;
+type Changed = ApiResult<Record<string, never>>;
 
 /** Which roles and users may pass a public resource (integration-api.md §3.4, Relations). The Admin role always may: it is never stored. */
 @Injectable()
@@ -89,7 +89,7 @@ export class GrantsService {
       requireVersion('Resource', ifMatch, version);
       await work(tx);
       await this.audit.record(tx, principal, { orgId, action, target: { type: 'resource', id: resourceId }, details });
-      return new Answer({}, { version });
+      return new ApiResult({}, { version });
     });
   }
 

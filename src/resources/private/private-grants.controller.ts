@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { GrantedRoles, GrantedUsers, RoleIdBody, RoleIdsBody, UserIdBody, UserIdsBody } from '../grants/grants.dto.js';
 import { AddedToClient, ClientIdBody, ClientIdsBody, GrantedClients, SiteResourceIdsBody } from './private-grants.dto.js';
 import { PrivateGrantsService } from './private-grants.service.js';
@@ -34,7 +34,7 @@ export class PrivateGrantsController {
   @Post('site-resource/:siteResourceId/roles/add')
   @Access('setResourceRoles')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'Role added to site resource successfully', versioned: true })
   addSiteResourceRole(
     @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: RoleIdBody,
@@ -79,7 +79,7 @@ export class PrivateGrantsController {
   @Post('site-resource/:siteResourceId/users/add')
   @Access('setResourceUsers')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'User added to site resource successfully', versioned: true })
   addSiteResourceUser(
     @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: UserIdBody,
@@ -124,7 +124,7 @@ export class PrivateGrantsController {
   @Post('site-resource/:siteResourceId/clients/add')
   @Access('setResourceUsers')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'Client added to site resource successfully', versioned: true })
   addSiteResourceClient(
     @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: ClientIdBody,
@@ -148,7 +148,7 @@ export class PrivateGrantsController {
   /** Give one machine client access to many private resources */
   @Post('client/:clientId/site-resources')
   @Access('setResourceUsers')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(AddedToClient, { status: 201, message: 'Client added to site resources successfully' })
   addClientToSiteResources(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number, @Body() body: SiteResourceIdsBody) {
     return this.grants.addToClient(principal, orgId, clientId, body.siteResourceIds);

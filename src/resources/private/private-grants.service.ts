@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Answer, conflict, Db, notFound, type PageQuery, type Principal, requireVersion, windowIfAsked } from '#platform';
+import { ApiResult, conflict, Db, notFound, type PageQuery, type Principal, requireVersion, windowIfAsked } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { GrantedRoles, GrantedUsers } from '../grants/grants.dto.js';
 import type { AddedToClient, GrantedClients } from './private-grants.dto.js';
@@ -9,7 +9,7 @@ import { PrivateLinks } from './private-links.js';
 import { PrivateResourcesService } from './private.service.js';
 
 /** Nothing, and the version that the resource has now. */
-type Changed = Answer<Record<string, never>>;
+type Changed = ApiResult<Record<string, never>>;
 
 /** Which roles, users and machine clients may use a private resource (integration-api.md §3.4, Relations). The Admin role always may. */
 @Injectable()
@@ -118,7 +118,7 @@ export class PrivateGrantsService {
       requireVersion('Site resource', ifMatch, version);
       await work(tx);
       await this.audit.record(tx, principal, { orgId, action: `site_resource.${verb}`, target: { type: 'site_resource', id: siteResourceId }, details });
-      return new Answer({}, { version });
+      return new ApiResult({}, { version });
     });
   }
 }

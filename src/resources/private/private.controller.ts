@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceDetail, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody } from './private.dto.js';
 import { PrivateResourcesService } from './private.service.js';
 
@@ -12,7 +12,7 @@ export class PrivateResourcesController {
   /** Create a private resource: a host, an address range, or a web service behind a site */
   @Put('org/:orgId/site-resource')
   @Access('createSiteResource')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(SiteResourceView, { status: 201, message: 'Site resource created successfully', versioned: true })
   createSiteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateSiteResourceBody) {
     return this.resources.create(principal, orgId, body);
@@ -40,20 +40,20 @@ export class PrivateResourcesController {
   @Returns(SiteResourceDetail, { message: 'Site resource retrieved successfully', versioned: true })
   async getSiteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number) {
     const { resource, version } = await this.resources.get(principal, orgId, siteResourceId);
-    return new Answer(resource, { version });
+    return new ApiResult(resource, { version });
   }
 
   /** Change a private resource */
   @Post('site-resource/:siteResourceId')
   @Access('updateSiteResource')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(SiteResourceView, { message: 'Site resource updated successfully', versioned: true })
   async updateSiteResource(
     @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: UpdateSiteResourceBody, @IfMatch() ifMatch: number | undefined,
   ) {
     const { resource, version } = await this.resources.update(principal, orgId, siteResourceId, body, ifMatch);
-    return new Answer(resource, { version });
+    return new ApiResult(resource, { version });
   }
 
   /** Delete a private resource with its grants */

@@ -1,17 +1,17 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  Answer, AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowOf,
+  ApiResult, AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
-import { makeNiceId, SitesService } from '../../sites/index.js';
+import { makeNiceId, SiteLifecycleService } from '../../sites/index.js';
 import { DomainsService, refusedName } from '../domains/domains.service.js';
 import { checkDestination, checkName, routeOf, WEB_PORTS } from './destinations.js';
 import type {
   CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceDetail, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody,
 } from './private.dto.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
-import { type GaveWay, StagedRows, type Wanted } from '../staged/staged-rows.js';
+import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { PrivateLinks } from './private-links.js';
 import { PrivateReads } from './private-reads.js';
 import { type Links, type PrivateColumns, PrivateRepository, type StoredSiteResource } from './private.repository.js';
@@ -32,7 +32,7 @@ export class PrivateResourcesService implements OnModuleInit {
     private readonly links: PrivateLinks,
     private readonly reads: PrivateReads,
     private readonly domains: DomainsService,
-    private readonly sites: SitesService,
+    private readonly sites: SiteLifecycleService,
     private readonly staged: StagedRows,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
@@ -52,7 +52,7 @@ export class PrivateResourcesService implements OnModuleInit {
    * @throws validation for a destination, name or port that does not fit the mode, or an address of the organization itself; not_found for a site,
    * role, user, client or domain of another organization; conflict when niceId, alias or full domain is taken; capacity without a free alias address.
    */
-  async create(principal: Principal, orgId: string, body: CreateSiteResourceBody): Promise<Answer<SiteResourceView>> {
+  async create(principal: Principal, orgId: string, body: CreateSiteResourceBody): Promise<ApiResult<SiteResourceView>> {
     const siteIds = mergedSites(body);
     if (!siteIds || siteIds.length === 0) throw invalid('siteIds', 'at least one site is required');
     const columns = newColumns(body);
@@ -132,16 +132,16 @@ export class PrivateResourcesService implements OnModuleInit {
   /** The insert with all that belongs to it leaves in one packet; what it met is looked at afterwards. */
   private async createIn(
     tx: EntityManager, principal: Principal, orgId: string, columns: PrivateColumns, links: Links, { subdomain }: CreateSiteResourceBody, blocked: unknown,
-  ): Promise<Answer<SiteResourceView>> {
+  ): Promise<ApiResult<SiteResourceView>> {
     const full = columns.domainId === null ? null : await this.domains.nameToInsert(tx, orgId, columns.domainId, subdomain);
     const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
     const { name, mode, destination, alias } = columns;
-    const gaveWay = blocked === undefined ? null : await this.room(tx, orgId, blocked, named);
+    const evicted = blocked === undefined ? null : await this.room(tx, orgId, blocked, named);
     const [inserted] = await Promise.all([
       this.repository.insert(tx, orgId, named, links, routeOf(destination)),
       this.audit.record(tx, principal, {
         orgId, action: 'site_resource.create', target: { type: 'site_resource', drawnFrom: 'site_resource_site_resource_id_seq' },
-        details: { name, mode, destination, alias, siteIds: links.siteIds, ...(gaveWay ? { gaveWay } : {}) },
+        details: { name, mode, destination, alias, siteIds: links.siteIds, ...(evicted ? { gaveWay: evicted } : {}) },
       }),
       this.sites.bumpDesired(tx, orgId, links.siteIds),
     ]);
@@ -152,7 +152,7 @@ export class PrivateResourcesService implements OnModuleInit {
     if (users !== links.userIds.length) throw notFound('User');
     if (clients !== links.clientIds.length) await this.links.requireMachines(tx, orgId, links.clientIds, 'clientIds');
     if (mode !== 'cidr' && row.aliasAddress === null) throw noAliasAddress();
-    return new Answer({ ...row, siteId: links.siteIds[0]!, siteIds: links.siteIds }, { version });
+    return new ApiResult({ ...row, siteId: links.siteIds[0]!, siteIds: links.siteIds }, { version });
   }
 
   private async updateIn(
@@ -174,20 +174,20 @@ export class PrivateResourcesService implements OnModuleInit {
     if (body.userIds) await this.links.setUsers(tx, orgId, siteResourceId, body.userIds);
     if (body.clientIds) await this.links.setClients(tx, orgId, siteResourceId, body.clientIds);
     const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
-    const gaveWay = blocked === undefined ? null : await this.room(tx, orgId, blocked, { ...named, of: siteResourceId });
+    const evicted = blocked === undefined ? null : await this.room(tx, orgId, blocked, { ...named, of: siteResourceId });
     const row = await this.repository.update(tx, orgId, siteResourceId, named, moved);
     if (row.mode !== 'cidr' && row.aliasAddress === null) throw noAliasAddress();
     await this.audit.record(tx, principal, {
       orgId, action: 'site_resource.update', target: { type: 'site_resource', id: siteResourceId },
-      details: { fields: Object.keys(body).filter((name) => body[name as keyof UpdateSiteResourceBody] !== undefined), ...(gaveWay ? { gaveWay } : {}) },
+      details: { fields: Object.keys(body).filter((name) => body[name as keyof UpdateSiteResourceBody] !== undefined), ...(evicted ? { gaveWay: evicted } : {}) },
     });
     await this.sites.bumpDesired(tx, orgId, [...new Set([...before.siteIds, ...siteIds])]);
     return versioned(row);
   }
 
   /** What waits for an approval and holds what is wanted goes. @throws `blocked` when nothing of the kind is in the way */
-  private async room(tx: EntityManager, orgId: string, blocked: unknown, wanted: Wanted): Promise<GaveWay[]> {
-    const gone = await this.staged.makeRoom(tx, orgId, 'site_resource', wanted);
+  private async room(tx: EntityManager, orgId: string, blocked: unknown, wanted: Wanted): Promise<Evicted[]> {
+    const gone = await this.staged.evictStaged(tx, orgId, 'site_resource', wanted);
     if (!gone) throw blocked;
     return gone;
   }

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import {
   CreateResourceBody, ListResourcesQuery, ListSitePublicResourcesQuery, ResourceList, ResourceName, ResourceRow, ResourceView, UpdateResourceBody,
 } from './resources.dto.js';
@@ -8,7 +8,7 @@ import { ResourcesService } from './resources.service.js';
 
 const HTTP_CREATED = { status: 201, message: 'Http resource created successfully', versioned: true };
 
-const named = (made: Answer<ResourceRow>) => (made.data.http ? made : new Answer(made.data, { ...made.options, message: 'Raw resource created successfully' }));
+const named = (made: ApiResult<ResourceRow>) => (made.data.http ? made : new ApiResult(made.data, { ...made.options, message: 'Raw resource created successfully' }));
 
 @ApiTags('Resources')
 @Controller()
@@ -18,7 +18,7 @@ export class ResourcesController {
   /** Create a public resource: `http: true` on a domain, `http: false` on a port */
   @Put('org/:orgId/resource')
   @Access('createResource')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(ResourceRow, HTTP_CREATED)
   async createResource(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateResourceBody) {
     return named(await this.resources.create(principal, orgId, body));
@@ -27,7 +27,7 @@ export class ResourcesController {
   /** The same, under the path of a site; targets are added by their own route */
   @Put('org/:orgId/site/:siteId/resource')
   @Access('createResource')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(ResourceRow, HTTP_CREATED)
   async createResourceOfSite(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateResourceBody) {
     return named(await this.resources.create(principal, orgId, body));
@@ -63,20 +63,20 @@ export class ResourcesController {
   @Returns(ResourceView, { message: 'Resource retrieved successfully', versioned: true })
   async getResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number) {
     const { resource, version } = await this.resources.get(principal, orgId, resourceId);
-    return new Answer(resource, { version });
+    return new ApiResult(resource, { version });
   }
 
   /** Change a public resource */
   @Post('resource/:resourceId')
   @Access('updateResource')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(ResourceRow, { message: 'Resource updated successfully', versioned: true })
   async updateResource(
     @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UpdateResourceBody, @IfMatch() ifMatch: number | undefined,
   ) {
     const { resource, version } = await this.resources.update(principal, orgId, resourceId, body, ifMatch);
-    return new Answer(resource, { version });
+    return new ApiResult(resource, { version });
   }
 
   /** Delete a public resource with its targets, rules, grants and tokens */

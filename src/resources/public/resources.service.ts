@@ -1,14 +1,14 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  type Answer, created, AppError, Config, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowIfAsked, windowOf,
+  type ApiResult, created, AppError, Config, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowIfAsked, windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
-import { makeNiceId, NICE_ID, NICE_ID_PROBLEM, SitesService } from '../../sites/index.js';
+import { makeNiceId, NICE_ID, NICE_ID_PROBLEM, SiteLifecycleService } from '../../sites/index.js';
 import { DomainsService, refusedName } from '../domains/domains.service.js';
 import type { FullDomain } from '../domains/domain-names.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
-import { type GaveWay, StagedRows, type Wanted } from '../staged/staged-rows.js';
+import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
 import type { CreateResourceBody, ListResourcesQuery, ResourceList, ResourceName, ResourceRow, ResourceView, TargetRights, UpdateResourceBody } from './resources.dto.js';
 import { ResourcesRepository, type StoredResource, toRow, toView } from './resources.repository.js';
@@ -33,7 +33,7 @@ export class ResourcesService implements OnModuleInit {
     private readonly repository: ResourcesRepository,
     private readonly reads: ResourceReads,
     private readonly domains: DomainsService,
-    private readonly sites: SitesService,
+    private readonly sites: SiteLifecycleService,
     private readonly staged: StagedRows,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
@@ -53,7 +53,7 @@ export class ResourcesService implements OnModuleInit {
    * @throws validation for fields of the other kind, an unverified domain or a wrong subdomain; not_found for another organization's
    * domain; conflict when the full domain or the port is taken, or a wildcard covers it.
    */
-  async create(principal: Principal, orgId: string, body: CreateResourceBody): Promise<Answer<ResourceRow>> {
+  async create(principal: Principal, orgId: string, body: CreateResourceBody): Promise<ApiResult<ResourceRow>> {
     const { name, http, proxyPort, domainId, stickySession = false, postAuthPath = null, sitesMayAddTargets = null } = body;
     refuse(body, http ? ['proxyPort'] : ['domainId', 'subdomain', 'postAuthPath']);
     if (http && domainId === undefined) throw invalid('domainId', 'is required');
@@ -66,7 +66,7 @@ export class ResourcesService implements OnModuleInit {
           const full = http ? await this.domains.nameToInsert(tx, orgId, domainId!, body.subdomain) : null;
           this.refuseOwnName(full);
           await this.requireSites(tx, orgId, sitesMayAddTargets);
-          const gaveWay = blocked === undefined ? null : await this.room(tx, orgId, blocked, { fullDomain: full?.fullDomain, port: proxyPort === undefined ? null : { protocol: body.protocol, port: proxyPort } });
+          const evicted = blocked === undefined ? null : await this.room(tx, orgId, blocked, { fullDomain: full?.fullDomain, port: proxyPort === undefined ? null : { protocol: body.protocol, port: proxyPort } });
           const insert = {
             niceId: makeNiceId(), name, http, protocol: http ? ('tcp' as const) : body.protocol, domainId: domainId ?? null, subdomain: full?.subdomain ?? null,
             fullDomain: full?.fullDomain ?? null, wildcard: full?.wildcard ?? false, proxyPort: proxyPort ?? null, ssl: http, sso: http, stickySession, postAuthPath, sitesMayAddTargets,
@@ -76,7 +76,7 @@ export class ResourcesService implements OnModuleInit {
             this.repository.insert(tx, orgId, insert),
             this.audit.record(tx, principal, {
               orgId, action: 'resource.create', target: { type: 'resource', drawnFrom: 'resource_resource_id_seq' },
-              details: { name, http, fullDomain: insert.fullDomain, proxyPort: insert.proxyPort, ...(gaveWay ? { gaveWay } : {}) },
+              details: { name, http, fullDomain: insert.fullDomain, proxyPort: insert.proxyPort, ...(evicted ? { gaveWay: evicted } : {}) },
             }),
           ]);
           return created(toRow(row));
@@ -137,11 +137,11 @@ export class ResourcesService implements OnModuleInit {
     const { subdomain, domainId, ...plain } = body;
     const full = subdomain !== undefined || domainId !== undefined ? await this.nameFor(tx, before, domainId, subdomain) : null;
     const port = body.proxyPort === undefined ? null : { protocol: before.protocol, port: body.proxyPort };
-    const gaveWay = blocked === undefined ? null : await this.room(tx, orgId, blocked, { of: resourceId, niceId: body.niceId, fullDomain: full?.fullDomain, port });
+    const evicted = blocked === undefined ? null : await this.room(tx, orgId, blocked, { of: resourceId, niceId: body.niceId, fullDomain: full?.fullDomain, port });
     if (full) await this.requireFree(tx, before, full);
     const row = await this.repository.update(tx, orgId, resourceId, { ...plain, ...full });
     const fields = Object.keys(body).filter((name) => body[name as keyof UpdateResourceBody] !== undefined);
-    await this.audit.record(tx, principal, { orgId, action: 'resource.update', target: { type: 'resource', id: resourceId }, details: { fields, ...(gaveWay ? { gaveWay } : {}) } });
+    await this.audit.record(tx, principal, { orgId, action: 'resource.update', target: { type: 'resource', id: resourceId }, details: { fields, ...(evicted ? { gaveWay: evicted } : {}) } });
     return { resource: toRow(row), version: row.version };
   }
 
@@ -152,8 +152,8 @@ export class ResourcesService implements OnModuleInit {
   }
 
   /** What waits for an approval and holds what is wanted goes. @throws `blocked` when nothing of the kind is in the way */
-  private async room(tx: EntityManager, orgId: string, blocked: unknown, wanted: Wanted): Promise<GaveWay[]> {
-    const gone = await this.staged.makeRoom(tx, orgId, 'resource', wanted);
+  private async room(tx: EntityManager, orgId: string, blocked: unknown, wanted: Wanted): Promise<Evicted[]> {
+    const gone = await this.staged.evictStaged(tx, orgId, 'resource', wanted);
     if (!gone) throw blocked;
     return gone;
   }

@@ -14,8 +14,8 @@ export class ReachableService {
   async list(principal: Principal, orgId: string, page: PageQuery): Promise<ReachableResources> {
     const em = this.db.manager;
     const window = windowOf(page, 1000);
-    const { have, id } = principal;
-    const everything = have.kind !== 'user' || have.serverAdmin || (await this.repository.isAdmin(em, orgId, id!));
+    const { authority, id } = principal;
+    const everything = authority.kind !== 'user' || authority.serverAdmin || (await this.repository.isAdmin(em, orgId, id!));
     const userId = everything ? null : id;
     const [resources, siteResources] = await Promise.all([this.repository.publicOnes(em, orgId, userId, window), this.repository.privateOnes(em, orgId, userId, window)]);
     return { resources, siteResources };

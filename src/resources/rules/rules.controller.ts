@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, ApiResult, Caller, ChecksVersion, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreateRuleBody, RuleList, RuleView, UpdateRuleBody } from './rules.dto.js';
 import { RulesService } from './rules.service.js';
 
@@ -31,7 +31,7 @@ export class RulesController {
   @Returns(RuleView, { message: 'Resource rule retrieved successfully', versioned: true })
   async getResourceRule(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Id('ruleId') ruleId: number) {
     const { rule, version } = await this.rules.get(principal, orgId, resourceId, ruleId);
-    return new Answer(rule, { version });
+    return new ApiResult(rule, { version });
   }
 
   /** Change a rule */
@@ -44,7 +44,7 @@ export class RulesController {
     @IfMatch() ifMatch: number | undefined,
   ) {
     const { rule, version } = await this.rules.update(principal, orgId, resourceId, ruleId, body, ifMatch);
-    return new Answer(rule, { version });
+    return new ApiResult(rule, { version });
   }
 
   /** Delete a rule */

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { type Answer, created, AppError, Db, invalid, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf } from '#platform';
+import { type ApiResult, created, AppError, Db, invalid, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
 import { type Match, ruleValueProblem } from './rule-values.js';
@@ -26,7 +26,7 @@ export class RulesService implements OnModuleInit {
   }
 
   /** @throws validation for a value that does not fit its match, or a resource that is not HTTP. */
-  async create(principal: Principal, orgId: string, resourceId: number, body: CreateRuleBody): Promise<Answer<RuleView>> {
+  async create(principal: Principal, orgId: string, resourceId: number, body: CreateRuleBody): Promise<ApiResult<RuleView>> {
     requireValue(body.match, body.value);
     return this.db.tx(async (tx) => {
       const { http } = await this.resources.lock(tx, orgId, resourceId);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Hooks, query } from '#platform';
-import { SitesService } from '../../sites/index.js';
+import { SiteLifecycleService } from '../../sites/index.js';
 import { coveredNames, coveringWildcard } from '../domains/domain-names.js';
 
 /** What only one resource may have, as somebody wants it. */
@@ -15,14 +15,14 @@ export interface Wanted {
 }
 
 /** A row that made room, for the audit of who took its place. */
-export interface GaveWay {
+export interface Evicted {
   type: 'resource' | 'site_resource';
   niceId: string;
   siteId: number;
 }
 
 /** `once`: no document declares it, so it came from one that is applied once. */
-type Gone = Omit<GaveWay, 'type'> & { once: boolean };
+type Gone = Omit<Evicted, 'type'> & { once: boolean };
 
 /**
  * Rows that wait for a site's approval block nothing that is in service: they go, with their declarations, when an operator or an approved
@@ -32,19 +32,19 @@ type Gone = Omit<GaveWay, 'type'> & { once: boolean };
 @Injectable()
 export class StagedRows {
   constructor(
-    private readonly sites: SitesService,
+    private readonly sites: SiteLifecycleService,
     private readonly hooks: Hooks,
   ) {}
 
   /** @returns what went; null when no waiting row of the organization was in the way. */
-  async makeRoom(tx: EntityManager, orgId: string, type: GaveWay['type'], wanted: Wanted): Promise<GaveWay[] | null> {
+  async evictStaged(tx: EntityManager, orgId: string, type: Evicted['type'], wanted: Wanted): Promise<Evicted[] | null> {
     const ids = type === 'resource' ? await this.publicOnes(tx, orgId, wanted) : await this.privateOnes(tx, orgId, wanted);
     if (ids.length === 0) return null;
     return this.remove(tx, orgId, type, ids);
   }
 
   /** Rows that are no longer staged stay. @returns what went */
-  async remove(tx: EntityManager, orgId: string, type: GaveWay['type'], ids: number[]): Promise<GaveWay[]> {
+  async remove(tx: EntityManager, orgId: string, type: Evicted['type'], ids: number[]): Promise<Evicted[]> {
     if (ids.length === 0) return [];
     const parts = type === 'resource' ? 'target' : 'site_resource_site';
     const served = await query<{ siteId: number }>(

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Answer, Caller, ChecksVersion, ErrorAnswers, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreateTargetBody, TargetList, TargetRow, TargetView, UpdateTargetBody } from './targets.dto.js';
 import { TargetsService } from './targets.service.js';
 
@@ -12,7 +12,7 @@ export class TargetsController {
   /** Add a backend to a public resource */
   @Put('resource/:resourceId/target')
   @Access('createTarget')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(TargetRow, { status: 201, message: 'Target created successfully', versioned: true })
   createTarget(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: CreateTargetBody) {
     return this.targets.create(principal, orgId, resourceId, body);
@@ -32,20 +32,20 @@ export class TargetsController {
   @Returns(TargetView, { message: 'Target retrieved successfully', versioned: true })
   async getTarget(@Caller() principal: Principal, @OrgId() orgId: string, @Id('targetId') targetId: number) {
     const { target, version } = await this.targets.get(principal, orgId, targetId);
-    return new Answer(target, { version });
+    return new ApiResult(target, { version });
   }
 
   /** Change a target */
   @Post('target/:targetId')
   @Access('updateTarget')
   @ChecksVersion()
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(TargetRow, { message: 'Target updated successfully', versioned: true })
   async updateTarget(
     @Caller() principal: Principal, @OrgId() orgId: string, @Id('targetId') targetId: number, @Body() body: UpdateTargetBody, @IfMatch() ifMatch: number | undefined,
   ) {
     const { target, version } = await this.targets.update(principal, orgId, targetId, body, ifMatch);
-    return new Answer(target, { version });
+    return new ApiResult(target, { version });
   }
 
   /** Delete a target */

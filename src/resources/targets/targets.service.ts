@@ -2,10 +2,10 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { isPathPattern, type patternProblem } from '#blueprint';
 import {
-  type Answer, created, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf, Workers,
+  type ApiResult, created, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf, Workers,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
-import { SitesService } from '../../sites/index.js';
+import { SiteLifecycleService } from '../../sites/index.js';
 import { ResourcesRepository } from '../public/resources.repository.js';
 import type { CreateTargetBody, TargetList, TargetRow, TargetView, UpdateTargetBody } from './targets.dto.js';
 import { somePorts, type StoredTarget, type TargetColumns, TargetsRepository } from './targets.repository.js';
@@ -20,7 +20,7 @@ export class TargetsService implements OnModuleInit {
     private readonly db: Db,
     private readonly repository: TargetsRepository,
     private readonly resources: ResourcesRepository,
-    private readonly sites: SitesService,
+    private readonly sites: SiteLifecycleService,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
@@ -37,7 +37,7 @@ export class TargetsService implements OnModuleInit {
   }
 
   /** @throws validation for a path that is no pattern; not_found for a site of another organization; conflict when the site has no internal port left. */
-  async create(principal: Principal, orgId: string, resourceId: number, body: CreateTargetBody): Promise<Answer<TargetRow>> {
+  async create(principal: Principal, orgId: string, resourceId: number, body: CreateTargetBody): Promise<ApiResult<TargetRow>> {
     const { siteId, ip, port, hcEnabled = false } = body;
     await this.requirePattern(orgId, body);
     const columns: TargetColumns = {

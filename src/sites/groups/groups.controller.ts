@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorAnswers, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, Caller, ErrorResponses, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { CreateGroupBody, GroupList, GroupView, UpdateGroupBody } from './group.dto.js';
 import { GroupsService } from './groups.service.js';
 
@@ -12,7 +12,7 @@ export class GroupsController {
   /** Create a group of sites */
   @Put('group')
   @Access('createGroup')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(GroupView, { status: 201, message: 'Group created successfully' })
   createGroup(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateGroupBody) {
     return this.groups.create(principal, orgId, body);
@@ -37,7 +37,7 @@ export class GroupsController {
   /** Change a group's name or description */
   @Post('group/:groupId')
   @Access('updateGroup')
-  @ErrorAnswers(409)
+  @ErrorResponses(409)
   @Returns(GroupView, { message: 'Group updated successfully' })
   updateGroup(@Caller() principal: Principal, @OrgId() orgId: string, @Id('groupId') groupId: number, @Body() body: UpdateGroupBody) {
     return this.groups.update(principal, orgId, groupId, body);

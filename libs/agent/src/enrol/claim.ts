@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { AGENT_LIMITS, AGENT_PATHS, type ClaimRequest } from '../../../contracts/index.js';
-import { readClaimAnswer } from './responses.js';
+import { readClaimResponse } from './responses.js';
 import { backoff, REFUSED_CLAIM_BACKOFF } from '../session/backoff.js';
 import { type ClaimIdentity, claimIdentityOf, type FileContent, updateConfigFile } from '../config/config-file.js';
 import type { AgentContext } from '../context.js';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import { checkHardwareId, machineHardwareId } from './hardware-id.js';
-import { persevere } from './retry.js';
+import { retry } from './retry.js';
 import type { ServerLink } from '../session/server-link.js';
 import type { Settings } from '../config/settings.js';
 import { fillTemplate } from '../config/template.js';
@@ -28,7 +28,7 @@ export async function claim(context: AgentContext, link: ServerLink, settings: S
 
   for (let refusals = 0; ; refusals++) {
     log.info(`claiming a site as hardware id ${identity.hardwareId}`);
-    const verdict = await persevere(context, 'claim', settings.noWait, async () => readClaimAnswer(await link.post(AGENT_PATHS.register, request, context.signal)));
+    const verdict = await retry(context, 'claim', settings.noWait, async () => readClaimResponse(await link.post(AGENT_PATHS.register, request, context.signal)));
     if (verdict.kind === 'ok') return keep(context, settings, stored, verdict.value.newtId, verdict.value.secret);
     if (verdict.kind === 'invalid') throw misconfigured(`the server does not accept the claim: ${verdict.message}`);
     if (settings.noWait) throw new AgentExit(EXIT.refused, 'the provisioning key was refused');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readClaimAnswer, readTokenAnswer } from './responses.js';
+import { readClaimResponse, readTokenResponse } from './responses.js';
 import { NetworkFailure } from '../session/server-link.js';
 
 const answer = (status: number, body?: unknown) => ({ status, body, retryAfter: undefined });
@@ -7,17 +7,17 @@ const refusal = (message: string, code?: string) => ({ data: null, success: fals
 
 describe('a claim', () => {
   it.each([201, 200])('is granted by %i with id and secret', (status) => {
-    const verdict = readClaimAnswer(answer(status, { data: { newtId: 'n', secret: 's' }, success: true, error: false }));
+    const verdict = readClaimResponse(answer(status, { data: { newtId: 'n', secret: 's' }, success: true, error: false }));
     expect(verdict).toEqual({ kind: 'ok', value: { newtId: 'n', secret: 's' } });
   });
 
   it('is refused by the uniform refusal alone, with the code or without', () => {
-    expect(readClaimAnswer(answer(401, refusal('Invalid provisioning key', 'invalid_provisioning_key')))).toEqual({ kind: 'refused' });
-    expect(readClaimAnswer(answer(401, refusal('Invalid provisioning key')))).toEqual({ kind: 'refused' });
+    expect(readClaimResponse(answer(401, refusal('Invalid provisioning key', 'invalid_provisioning_key')))).toEqual({ kind: 'refused' });
+    expect(readClaimResponse(answer(401, refusal('Invalid provisioning key')))).toEqual({ kind: 'refused' });
   });
 
   it('is invalid by a 400 of the server', () => {
-    expect(readClaimAnswer(answer(400, { ...refusal('name is too long', 'validation') }))).toEqual({ kind: 'invalid', message: 'name is too long' });
+    expect(readClaimResponse(answer(400, { ...refusal('name is too long', 'validation') }))).toEqual({ kind: 'invalid', message: 'name is too long' });
   });
 
   it.each([
@@ -36,22 +36,22 @@ describe('a claim', () => {
     [502, undefined],
     [503, refusal('No address is free', 'capacity')],
   ])('has no verdict in %i %j', (status, body) => {
-    expect(() => readClaimAnswer(answer(status, body))).toThrow(NetworkFailure);
+    expect(() => readClaimResponse(answer(status, body))).toThrow(NetworkFailure);
   });
 });
 
 describe('a token', () => {
   it('comes with exactly 200', () => {
     const body = { data: { token: 't', serverVersion: '1.13.0' }, success: true };
-    expect(readTokenAnswer(answer(200, body))).toEqual({ kind: 'ok', value: { token: 't', serverVersion: '1.13.0' } });
-    expect(() => readTokenAnswer(answer(201, body))).toThrow(NetworkFailure);
+    expect(readTokenResponse(answer(200, body))).toEqual({ kind: 'ok', value: { token: 't', serverVersion: '1.13.0' } });
+    expect(() => readTokenResponse(answer(201, body))).toThrow(NetworkFailure);
   });
 
   it('is refused for ever by credential_unusable alone', () => {
-    expect(readTokenAnswer(answer(401, refusal('no', 'credential_unusable')))).toEqual({ kind: 'refused' });
+    expect(readTokenResponse(answer(401, refusal('no', 'credential_unusable')))).toEqual({ kind: 'refused' });
     for (const body of [undefined, refusal('no'), refusal('no', 'unauthenticated'), { code: 'credential_unusable' }]) {
-      expect(() => readTokenAnswer(answer(401, body))).toThrow(NetworkFailure);
+      expect(() => readTokenResponse(answer(401, body))).toThrow(NetworkFailure);
     }
-    expect(() => readTokenAnswer(answer(403, refusal('no', 'credential_unusable')))).toThrow(NetworkFailure);
+    expect(() => readTokenResponse(answer(403, refusal('no', 'credential_unusable')))).toThrow(NetworkFailure);
   });
 });

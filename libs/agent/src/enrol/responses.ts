@@ -1,5 +1,5 @@
-import { CREDENTIAL_UNUSABLE, INVALID_PROVISIONING_KEY, INVALID_PROVISIONING_KEY_MESSAGE, type ClaimAnswer, type TokenAnswer } from '../../../contracts/index.js';
-import { type Answer, NetworkFailure } from '../session/server-link.js';
+import { CREDENTIAL_UNUSABLE, INVALID_PROVISIONING_KEY, INVALID_PROVISIONING_KEY_MESSAGE, type ClaimResponse, type TokenResponse } from '../../../contracts/index.js';
+import { type ServerResponse, NetworkFailure } from '../session/server-link.js';
 
 export type Verdict<T> = { kind: 'ok'; value: T } | { kind: 'refused' } | { kind: 'invalid'; message: string };
 
@@ -7,7 +7,7 @@ export type Verdict<T> = { kind: 'ok'; value: T } | { kind: 'refused' } | { kind
  * Judges the newt door's answer. Only Gatehouse's own envelope is a refusal; a proxy's or captive portal's answer is a network failure.
  * @throws NetworkFailure for everything that is not the server's own word
  */
-export function readClaimAnswer(answer: Answer): Verdict<ClaimAnswer> {
+export function readClaimResponse(answer: ServerResponse): Verdict<ClaimResponse> {
   const body = objectOf(answer.body);
   const data = objectOf(body['data']);
   if (answer.status >= 200 && answer.status < 300 && body['success'] === true) {
@@ -25,7 +25,7 @@ export function readClaimAnswer(answer: Answer): Verdict<ClaimAnswer> {
  * Judges get-token's answer. `refused` means that this credential will not work again.
  * @throws NetworkFailure for everything that is not the server's own word
  */
-export function readTokenAnswer(answer: Answer): Verdict<TokenAnswer> {
+export function readTokenResponse(answer: ServerResponse): Verdict<TokenResponse> {
   const body = objectOf(answer.body);
   const data = objectOf(body['data']);
   if (answer.status === 200 && body['success'] === true && typeof data['token'] === 'string' && data['token'] !== '') {
@@ -36,7 +36,7 @@ export function readTokenAnswer(answer: Answer): Verdict<TokenAnswer> {
 }
 
 /** Our own 400 names a field: trying the same again is of no use. */
-function invalidOr(answer: Answer, body: Record<string, unknown>): { kind: 'invalid'; message: string } {
+function invalidOr(answer: ServerResponse, body: Record<string, unknown>): { kind: 'invalid'; message: string } {
   if (answer.status === 400 && isErrorEnvelope(body) && body['code'] === 'validation') return { kind: 'invalid', message: String(body['message']) };
   const reason = isErrorEnvelope(body) ? `: ${String(body['message'])}` : answer.body === undefined ? ', not JSON: a proxy or captive portal?' : '';
   throw new NetworkFailure(`unexpected answer ${answer.status}${reason}`, answer.retryAfter);

@@ -8,7 +8,7 @@ import { NetworkFailure } from '../session/server-link.js';
  * @param noWait give up at the first failure instead
  * @throws AgentExit 69 with noWait; whatever else `attempt` throws
  */
-export async function persevere<T>(context: AgentContext, what: string, noWait: boolean, attempt: () => Promise<T>): Promise<T> {
+export async function retry<T>(context: AgentContext, what: string, noWait: boolean, attempt: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; failures++) {
     try {
       return await attempt();

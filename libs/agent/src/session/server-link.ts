@@ -13,7 +13,7 @@ const MAX_STATE_BYTES = 64 * 1024 * 1024;
 const MAX_REDIRECTS = 3;
 
 /** An answer of the server. `body` is undefined when it was not JSON. */
-export type Answer = { status: number; body: unknown; retryAfter: string | string[] | undefined };
+export type ServerResponse = { status: number; body: unknown; retryAfter: string | string[] | undefined };
 
 /** No usable answer: name not found, refused, timed out, TLS, a redirect elsewhere. Worth another try. */
 export class NetworkFailure extends Error {
@@ -43,7 +43,7 @@ export class ServerLink {
    * POSTs JSON. A redirect to the same host is followed, and remembered when it leads to https; any other is a NetworkFailure.
    * @throws NetworkFailure
    */
-  async post(path: string, body: unknown, signal: AbortSignal): Promise<Answer> {
+  async post(path: string, body: unknown, signal: AbortSignal): Promise<ServerResponse> {
     let url = this.at(path);
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       const response = await this.send(url, JSON.stringify(body), signal);
