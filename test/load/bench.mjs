@@ -1,7 +1,7 @@
 // The benchmark: every case on one cluster, ratios within one run. Absolute figures hold for one machine at one moment only.
 import os from 'node:os';
 import { claims, flat, machine } from './claims.mjs';
-import { TestApp } from './house.mjs';
+import { TestApp } from './testbed.mjs';
 import { hostile } from './hostile.mjs';
 import { http } from './http.mjs';
 import { parseArgs } from './lib.mjs';

@@ -1,6 +1,6 @@
 // Claims on one key: against PostgreSQL's own ceiling, and whether they stay as fast when the organization is large.
 import { findMachinePostgres, startMachinePostgres } from '../support/machine-postgres.mjs';
-import { findPgbench, TestApp, pgEnvironment } from './house.mjs';
+import { findPgbench, TestApp, pgEnvironment } from './testbed.mjs';
 import { median, round } from './lib.mjs';
 import { measurePgbench, measureWorker } from './pg-ceiling.mjs';
 import { seedSites } from './seed.mjs';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { transform } from 'esbuild';
 import { WebSocket } from 'ws';
-import { freePort } from './house.mjs';
+import { freePort } from './testbed.mjs';
 import { round, sleep } from './lib.mjs';
 
 const LIMIT_MS = 50;

@@ -1,5 +1,5 @@
 // What `npm run soak` repeats; the suite runs a short form of each (test/e2e/soak.e2e-spec.ts).
-import { TestApp } from '../load/house.mjs';
+import { TestApp } from '../load/testbed.mjs';
 import { crash } from './crash.mjs';
 import { freeze } from './freeze.mjs';
 import { restarts } from './restarts.mjs';
