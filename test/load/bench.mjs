@@ -30,17 +30,17 @@ export async function run(argv) {
     samples: Number(given.samples ?? (quick ? 500 : 5_000)),
   };
   const table = new Table();
-  const house = await TestApp.open();
-  const stop = () => void house.close().finally(() => process.exit(130));
+  const testbed = await TestApp.open();
+  const stop = () => void testbed.close().finally(() => process.exit(130));
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
-    table.note(`PostgreSQL ${await durability(house)}. Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0].model.trim()}, load average ${os.loadavg()[0].toFixed(1)} at the start.`);
+    table.note(`PostgreSQL ${await durability(testbed)}. Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0].model.trim()}, load average ${os.loadavg()[0].toFixed(1)} at the start.`);
     for (const name of names) {
       console.error(`${name} …`);
-      await CASES[name]({ house, table, options });
+      await CASES[name]({ testbed, table, options });
     }
   } finally {
-    await house.close();
+    await testbed.close();
   }
   console.log(`\n${table}`);
   if (table.missed > 0) console.log(`\n${table.missed} target(s) not reached`);
@@ -48,8 +48,8 @@ export async function run(argv) {
 }
 
 /** Durability is not for sale: a benchmark without it measures something else. */
-async function durability(house) {
-  const rows = await house.sql(house.url('postgres'), `SELECT name, setting FROM pg_settings WHERE name = ANY($1) OR name = 'server_version' ORDER BY name`, [DURABILITY]);
+async function durability(testbed) {
+  const rows = await testbed.sql(testbed.url('postgres'), `SELECT name, setting FROM pg_settings WHERE name = ANY($1) OR name = 'server_version' ORDER BY name`, [DURABILITY]);
   const settings = new Map(rows.map((row) => [row.name, row.setting]));
   for (const name of DURABILITY) if (settings.get(name) !== 'on') throw new Error(`${name} is ${settings.get(name)}; the bench runs with it on`);
   return `${settings.get('server_version')}: ${DURABILITY.map((name) => `${name}=${settings.get(name)}`).join(', ')}`;

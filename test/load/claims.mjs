@@ -8,8 +8,8 @@ import { seedSites } from './seed.mjs';
 const CLIENTS = 64;
 
 /** 64 callers on one key, every hardware id and nonce a new one. @returns claims per second, and what load.mjs says. */
-export async function claimLoad(house, server, key, { seconds, warmup = 0, concurrency = CLIENTS }) {
-  const result = await house.load({
+export async function claimLoad(testbed, server, key, { seconds, warmup = 0, concurrency = CLIENTS }) {
+  const result = await testbed.load({
     url: `${server.url}/api/v1/provision`, method: 'POST', header: 'content-type: application/json',
     body: `{"provision_key":"${key}","device_name":"Sensor {{n}}","hardware_id":"{{uuid}}","claim_nonce":"{{nonce}}"}`,
     concurrency, duration: seconds, warmup, expect: '201', pid: `server=${server.pid}`, label: 'claim',
@@ -36,20 +36,20 @@ export async function countAll(server, orgId, extraSites = 0) {
   return counts;
 }
 
-export async function claims({ house, table, options, on = '' }) {
+export async function claims({ testbed, table, options, on = '' }) {
   const { runs, seconds } = options;
-  const server = await house.server(await house.database());
-  const ceilingUrl = await house.database();
+  const server = await testbed.server(await testbed.database());
+  const ceilingUrl = await testbed.database();
   const pgbench = findPgbench();
   const rates = { worker: [], pgbench: [], ours: [], p99: [], ratio: [], cpu: [] };
   let made = 0;
   for (let run = 0; run < runs; run++) {
     const { orgId, key } = await server.organization(`claims-${run}`);
-    await claimLoad(house, server, key, { seconds: 1 });
-    rates.worker.push(await measureWorker(house, ceilingUrl, { clients: CLIENTS, seconds }));
-    if (pgbench) rates.pgbench.push(await measurePgbench(house, ceilingUrl, pgbench, pgEnvironment(ceilingUrl), { clients: CLIENTS, seconds }));
-    await house.sql(server.databaseUrl, 'CHECKPOINT');
-    const result = await claimLoad(house, server, key, { seconds });
+    await claimLoad(testbed, server, key, { seconds: 1 });
+    rates.worker.push(await measureWorker(testbed, ceilingUrl, { clients: CLIENTS, seconds }));
+    if (pgbench) rates.pgbench.push(await measurePgbench(testbed, ceilingUrl, pgbench, pgEnvironment(ceilingUrl), { clients: CLIENTS, seconds }));
+    await testbed.sql(server.databaseUrl, 'CHECKPOINT');
+    const result = await claimLoad(testbed, server, key, { seconds });
     rates.ours.push(result.ok_per_s);
     rates.p99.push(result.p99_ms);
     rates.cpu.push((1000 * result.cpu_s.server) / result.ok);
@@ -67,21 +67,21 @@ export async function claims({ house, table, options, on = '' }) {
 }
 
 /** Claims into a large organization against claims into an empty one, in pairs that take turns. */
-export async function flat({ house, table, options, on = '' }) {
+export async function flat({ testbed, table, options, on = '' }) {
   const { pairs, seconds, sites } = options;
-  const server = await house.server(await house.database());
+  const server = await testbed.server(await testbed.database());
   const large = await server.organization('large');
   await seedSites(server, large, sites);
-  await claimLoad(house, server, large.key, { seconds: 2 });
+  await claimLoad(testbed, server, large.key, { seconds: 2 });
   const ratios = [];
   const rates = { large: [], empty: [] };
   for (let pair = 0; pair < pairs; pair++) {
     const empty = await server.organization(`empty-${pair}`);
-    await claimLoad(house, server, empty.key, { seconds: 0.3 });
+    await claimLoad(testbed, server, empty.key, { seconds: 0.3 });
     const turn = {};
     for (const which of pair % 2 ? ['large', 'empty'] : ['empty', 'large']) {
       await server.sql('CHECKPOINT');
-      turn[which] = (await claimLoad(house, server, which === 'large' ? large.key : empty.key, { seconds })).ok_per_s;
+      turn[which] = (await claimLoad(testbed, server, which === 'large' ? large.key : empty.key, { seconds })).ok_per_s;
       rates[which].push(turn[which]);
     }
     ratios.push(turn.large / turn.empty);
@@ -102,15 +102,15 @@ export async function machine({ table, options }) {
   const found = findMachinePostgres();
   if (!found) return table.note('PostgreSQL of the machine: none found.');
   const on = `, PostgreSQL ${found.major} of the machine`;
-  const house = await TestApp.open(await startMachinePostgres(found, { max_connections: 200 }));
+  const testbed = await TestApp.open(await startMachinePostgres(found, { max_connections: 200 }));
   try {
-    await claims({ house, table, options, on });
-    await flat({ house, table, options: { ...options, pairs: Math.min(options.pairs, 3) }, on });
-    const server = await house.server(await house.database());
+    await claims({ testbed, table, options, on });
+    await flat({ testbed, table, options: { ...options, pairs: Math.min(options.pairs, 3) }, on });
+    const server = await testbed.server(await testbed.database());
     const { key } = await server.organization('invalidated');
-    const calm = await claimLoad(house, server, key, { seconds: options.seconds, warmup: 1 });
+    const calm = await claimLoad(testbed, server, key, { seconds: options.seconds, warmup: 1 });
     const invalidate = setInterval(() => void server.sql('CREATE INDEX passing ON site (created_at); DROP INDEX passing').catch(() => undefined), 250);
-    const disturbed = await claimLoad(house, server, key, { seconds: options.seconds });
+    const disturbed = await claimLoad(testbed, server, key, { seconds: options.seconds });
     clearInterval(invalidate);
     await server.stop();
     table.row({
@@ -118,6 +118,6 @@ export async function machine({ table, options }) {
       ratio: disturbed.ok_per_s / calm.ok_per_s, target: { atLeast: 0.7 }, incumbent: '0.1 (with JIT)',
     });
   } finally {
-    await house.close();
+    await testbed.close();
   }
 }

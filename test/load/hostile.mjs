@@ -16,15 +16,15 @@ async function corpus() {
   return import(`data:text/javascript;base64,${Buffer.from(code).toString('base64')}`);
 }
 
-export async function hostile({ house, table }) {
+export async function hostile({ testbed, table }) {
   const { HOSTILE, HOSTILE_VALUES, HOSTILE_DOCUMENTS, HOSTILE_PATTERN } = await corpus();
   const metricsPort = await freePort();
-  const server = await house.server(await house.database(), { env: { REFUSALS_PER_MINUTE: '1000000000', CLAIM_REFUSAL_FLOOR_MS: '0', METRICS_PORT: String(metricsPort) } });
+  const server = await testbed.server(await testbed.database(), { env: { REFUSALS_PER_MINUTE: '1000000000', CLAIM_REFUSAL_FLOOR_MS: '0', METRICS_PORT: String(metricsPort) } });
   const org = 'hostile';
   await server.api('PUT', '/org', { orgId: org, name: org, subnet: '10.0.0.0/12', utilitySubnet: '100.96.128.0/20' });
   const { siteProvisioningKey } = await server.api('PUT', `/org/${org}/site-provisioning-key`, { name: 'key', maxBatchSize: null });
   const post = async (path, body, { type = 'application/json', key, method = 'POST' } = {}) => {
-    const response = await fetch(`${server.url}/api/v1/${path}`, { method, headers: { 'content-type': type, ...(key ? { authorization: `Bearer ${house.rootKey}` } : {}) }, body });
+    const response = await fetch(`${server.url}/api/v1/${path}`, { method, headers: { 'content-type': type, ...(key ? { authorization: `Bearer ${testbed.rootKey}` } : {}) }, body });
     return response.json();
   };
 

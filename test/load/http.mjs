@@ -6,16 +6,16 @@ import { seedNewts, seedSites } from './seed.mjs';
 
 const NEWTS = 2_000;
 
-export async function http({ house, table, options }) {
+export async function http({ testbed, table, options }) {
   const { runs, seconds, sites } = options;
-  const raw = await house.bare('raw-http.mjs');
-  const server = await house.server(await house.database());
+  const raw = await testbed.bare('raw-http.mjs');
+  const server = await testbed.server(await testbed.database());
   const org = await server.organization('large');
   await seedSites(server, org, sites);
-  const newts = path.join(house.folder, 'newts.jsonl');
+  const newts = path.join(testbed.folder, 'newts.jsonl');
   fs.writeFileSync(newts, (await seedNewts(server, org.orgId, NEWTS)).map((row) => JSON.stringify(row)).join('\n'));
 
-  const authorization = `authorization: Bearer ${house.rootKey}`;
+  const authorization = `authorization: Bearer ${testbed.rootKey}`;
   const json = 'content-type: application/json';
   const loads = {
     bare: { url: `${raw.url}/`, method: 'POST', header: [json], body: '{"newtId":"{{rand}}","secret":"{{rand}}"}' },
@@ -25,7 +25,7 @@ export async function http({ house, table, options }) {
     last: { url: `${server.url}/api/v1/org/large/sites?page=${Math.floor(sites / 20)}&pageSize=20`, method: 'GET', header: [authorization] },
   };
   const measure = async (name, concurrency, more = {}) => {
-    const result = await house.load({ ...loads[name], concurrency, duration: seconds, label: name, ...more });
+    const result = await testbed.load({ ...loads[name], concurrency, duration: seconds, label: name, ...more });
     if (result.errors > 0) throw new Error(`${name}: ${result.errors} of ${result.total} failed: ${result.first_failure}`);
     return result;
   };

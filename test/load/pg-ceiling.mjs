@@ -10,14 +10,14 @@ import pg from 'pg';
 const here = import.meta.dirname;
 
 /** Transactions per second by a worker thread. The database is made anew. */
-export async function measureWorker(house, url, { clients, seconds }) {
-  await prepare(house, url);
+export async function measureWorker(testbed, url, { clients, seconds }) {
+  await prepare(testbed, url);
   return run({ turn: 'claim', url, clients, seconds });
 }
 
 /** The same by pgbench. */
-export async function measurePgbench(house, url, pgbench, environment, { clients, seconds }) {
-  await prepare(house, url);
+export async function measurePgbench(testbed, url, pgbench, environment, { clients, seconds }) {
+  await prepare(testbed, url);
   const args = ['-n', '-M', 'prepared', '-f', path.join(here, 'pg/claim-1row.sql'), '-c', String(clients), '-j', '2', '-T', String(seconds)];
   const child = spawn(pgbench, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -28,10 +28,10 @@ export async function measurePgbench(house, url, pgbench, environment, { clients
   return tps;
 }
 
-async function prepare(house, url) {
-  await house.sql(url, fs.readFileSync(path.join(here, 'pg/schema.sql'), 'utf8').replace(/vacuum analyze;/, ''));
-  await house.sql(url, 'VACUUM ANALYZE');
-  await house.sql(url, 'CHECKPOINT');
+async function prepare(testbed, url) {
+  await testbed.sql(url, fs.readFileSync(path.join(here, 'pg/schema.sql'), 'utf8').replace(/vacuum analyze;/, ''));
+  await testbed.sql(url, 'VACUUM ANALYZE');
+  await testbed.sql(url, 'CHECKPOINT');
 }
 
 /** Turns per second of `pg/resource-and-target.sql` by a worker thread, on the server's own database and schema. */

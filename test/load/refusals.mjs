@@ -93,9 +93,9 @@ async function sample(server, kinds, each, callers) {
 /** How far the medians are apart, as a share of what is allowed: 5 % or 1 ms, whichever is more. */
 const apart = (medians) => (Math.max(...medians) - Math.min(...medians)) / Math.max(1, 0.05 * Math.min(...medians));
 
-export async function refusals({ house, table, options }) {
+export async function refusals({ testbed, table, options }) {
   for (const [floor, callers] of [[true, CALLERS], [true, MANY_CALLERS], [false, CALLERS]]) {
-    const server = await house.server(await house.database(), { env: { REFUSALS_PER_MINUTE: '1000000000', ...(floor ? {} : { CLAIM_REFUSAL_FLOOR_MS: '0' }) } });
+    const server = await testbed.server(await testbed.database(), { env: { REFUSALS_PER_MINUTE: '1000000000', ...(floor ? {} : { CLAIM_REFUSAL_FLOOR_MS: '0' }) } });
     const kinds = await reasons(server);
     await sample(server, kinds, 100, callers);
     const each = callers === CALLERS && floor ? options.samples : Math.min(options.samples, 500);

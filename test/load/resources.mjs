@@ -9,17 +9,17 @@ const CALLERS = 16;
 const SAMPLE = 5_000;
 const IN_A_BLUEPRINT = 500;
 
-export async function resources({ house, table, options }) {
+export async function resources({ testbed, table, options }) {
   const { runs, seconds, sites } = options;
-  const bare = await house.bare('raw-http.mjs');
-  const server = await house.server(await house.database());
+  const bare = await testbed.bare('raw-http.mjs');
+  const server = await testbed.server(await testbed.database());
   const org = await server.organization('large');
   const { domains } = await server.api('GET', '/org/large/domains');
   await seedSites(server, org, sites);
   await seedResources(server, org, domains[0], sites);
 
   const siteIds = await sample(server, `SELECT site_id AS id FROM site WHERE org_id = 'large' AND status = 'approved'`);
-  const bench = new Bench(house, server, bare, { runs, seconds });
+  const bench = new Bench(testbed, server, bare, { runs, seconds });
   const reads = [
     { what: 'sites', list: '/org/large/sites', get: '/site/{{id}}', ids: siteIds },
     { what: 'public resources', list: '/org/large/resources', get: '/resource/{{id}}', ids: await sample(server, `SELECT resource_id AS id FROM resource WHERE org_id = 'large'`) },
@@ -30,7 +30,7 @@ export async function resources({ house, table, options }) {
     await bench.read(table, `20 ${what} of ${sites.toLocaleString('en')}`, `${list}?page={{page}}&pageSize=20`, pages, 25);
     await bench.read(table, `one of the ${what} by id`, get, ids.map((id) => ({ id })), 5);
   }
-  await creating({ house, table, server, bench, siteIds, domainId: domains[0].domainId, runs, seconds });
+  await creating({ testbed, table, server, bench, siteIds, domainId: domains[0].domainId, runs, seconds });
   await blueprint({ table, server, runs, siteId: siteIds[0] });
   await server.stop();
   await bare.stop();
@@ -41,16 +41,16 @@ async function sample(server, text) {
 }
 
 class Bench {
-  constructor(house, server, bare, { runs, seconds }) {
-    Object.assign(this, { house, server, bare, runs, seconds });
+  constructor(testbed, server, bare, { runs, seconds }) {
+    Object.assign(this, { testbed, server, bare, runs, seconds });
   }
 
   /** One load against the server with the root key; `rows` fill the templates. Throws unless every request succeeds. */
   async load(route, rows, concurrency, more = {}) {
-    const data = path.join(this.house.folder, 'rows.jsonl');
+    const data = path.join(this.testbed.folder, 'rows.jsonl');
     fs.writeFileSync(data, rows.map((row) => JSON.stringify(row)).join('\n'));
-    const header = [`authorization: Bearer ${this.house.rootKey}`, 'content-type: application/json'];
-    const result = await this.house.load({ url: `${this.server.url}/api/v1${route}`, header, data, concurrency, duration: this.seconds, warmup: 0.5, ...more });
+    const header = [`authorization: Bearer ${this.testbed.rootKey}`, 'content-type: application/json'];
+    const result = await this.testbed.load({ url: `${this.server.url}/api/v1${route}`, header, data, concurrency, duration: this.seconds, warmup: 0.5, ...more });
     if (result.errors > 0) throw new Error(`${route}: ${result.errors} of ${result.total} failed: ${result.first_failure}`);
     return result;
   }
@@ -60,7 +60,7 @@ class Bench {
     const turns = [];
     const alone = [];
     for (let run = 0; run < this.runs; run++) {
-      const { ok_per_s: floor } = await this.house.load({
+      const { ok_per_s: floor } = await this.testbed.load({
         url: `${this.bare.url}/`, method: 'POST', header: ['content-type: application/json'], body: '{"newtId":"{{rand}}","secret":"{{rand}}"}', concurrency: CALLERS, duration: this.seconds,
       });
       const ours = await this.load(route, rows, CALLERS);
@@ -78,7 +78,7 @@ class Bench {
 }
 
 /** A public resource and then its target, each its own request, against the same statements sent by 16 clients to PostgreSQL alone. */
-async function creating({ house, table, server, bench, siteIds, domainId, runs, seconds }) {
+async function creating({ testbed, table, server, bench, siteIds, domainId, runs, seconds }) {
   const rows = siteIds.map((siteId) => ({ siteId }));
   const both = {
     method: 'PUT', body: `{"name":"made {{n}}","subdomain":"made-{{rand}}","http":true,"protocol":"tcp","domainId":"${domainId}"}`,
@@ -89,9 +89,9 @@ async function creating({ house, table, server, bench, siteIds, domainId, runs, 
   await measureResources(server.databaseUrl, { ...ceiling, seconds: 1 });
   await bench.load('/org/large/resource', rows, CALLERS, { ...both, duration: 1 });
   for (let run = 0; run < runs; run++) {
-    await house.sql(server.databaseUrl, 'CHECKPOINT');
+    await testbed.sql(server.databaseUrl, 'CHECKPOINT');
     const alone = await measureResources(server.databaseUrl, { ...ceiling, seconds });
-    await house.sql(server.databaseUrl, 'CHECKPOINT');
+    await testbed.sql(server.databaseUrl, 'CHECKPOINT');
     const { ok_per_s: rate, p99_ms: p99, ok, cpu_s: cpu } = await bench.load('/org/large/resource', rows, CALLERS, { ...both, pid: `server=${server.pid}` });
     turns.push({ alone, rate, p99, ratio: rate / alone, cpu: (1000 * cpu.server) / ok });
   }
@@ -117,7 +117,7 @@ async function blueprint({ table, server, runs, siteId }) {
     for (const which of ['fresh', 'same']) {
       const start = performance.now();
       const response = await fetch(`${server.url}/api/v1/org/large/blueprint`, {
-        method: 'PUT', headers: { authorization: `Bearer ${server.house.rootKey}`, 'content-type': 'application/yaml' }, body: document.join('\n'),
+        method: 'PUT', headers: { authorization: `Bearer ${server.testbed.rootKey}`, 'content-type': 'application/yaml' }, body: document.join('\n'),
       });
       const answer = await response.text();
       if (!response.ok) throw new Error(`The blueprint: ${response.status} ${answer}`);

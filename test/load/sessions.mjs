@@ -6,10 +6,10 @@ import { seedNewts, seedSites } from './seed.mjs';
 
 const HELLO = JSON.stringify({ type: 'agent/hello', data: { protocol: 1, version: '0.1.0', capabilities: [], facts: { hostname: 'bench', os: 'linux', arch: 'x64' } } });
 
-export async function sessions({ house, table, options }) {
+export async function sessions({ testbed, table, options }) {
   const { sessions: count, settle, runs } = options;
   const turns = [];
-  for (let run = 0; run < Math.max(1, Math.min(runs, 3)); run++) turns.push({ bare: await bare(house, count, settle), ours: await ours(house, count, settle) });
+  for (let run = 0; run < Math.max(1, Math.min(runs, 3)); run++) turns.push({ bare: await bare(testbed, count, settle), ours: await ours(testbed, count, settle) });
   const of = (pick) => median(turns.map(pick));
   const heap = { ours: of((t) => t.ours.memory.live_heap_kib_per_conn), bare: of((t) => t.bare.memory.live_heap_kib_per_conn) };
   const rss = { ours: of((t) => t.ours.memory.kib_per_conn_settled), bare: of((t) => t.bare.memory.kib_per_conn_settled) };
@@ -24,14 +24,14 @@ export async function sessions({ house, table, options }) {
   table.row({ what: 'meanwhile: worst plain GET', ours: `${probe} ms (p50 ${of((t) => t.ours.storm.probe.p50_ms)} ms)`, against: `bare ws ${of((t) => t.bare.storm.probe.max_ms)} ms`, value: probe, target: { below: 250 }, unit: ' ms' });
 }
 
-async function ours(house, count, settle) {
-  const report = path.join(house.folder, 'gc-ours.json');
-  const server = await house.server(await house.database(), { gcReport: report });
+async function ours(testbed, count, settle) {
+  const report = path.join(testbed.folder, 'gc-ours.json');
+  const server = await testbed.server(await testbed.database(), { gcReport: report });
   const org = await server.organization('fleet');
   await seedSites(server, org, Math.ceil(count * 1.2));
-  const newts = path.join(house.folder, 'fleet.jsonl');
+  const newts = path.join(testbed.folder, 'fleet.jsonl');
   fs.writeFileSync(newts, (await seedNewts(server, org.orgId, count)).map((row) => JSON.stringify(row)).join('\n'));
-  const result = await house.tool(
+  const result = await testbed.tool(
     'ws-load.mjs',
     [
       '--json', '--url', `${server.url.replace('http', 'ws')}/api/v1/ws?clientType=newt&token={{token}}`, '--data', newts, '--count', String(count), '--warm', '500',
@@ -44,10 +44,10 @@ async function ours(house, count, settle) {
   return result;
 }
 
-async function bare(house, count, settle) {
-  const report = path.join(house.folder, 'gc-bare.json');
-  const server = await house.bare('raw-ws.mjs', { gcReport: report });
-  const result = await house.tool(
+async function bare(testbed, count, settle) {
+  const report = path.join(testbed.folder, 'gc-bare.json');
+  const server = await testbed.bare('raw-ws.mjs', { gcReport: report });
+  const result = await testbed.tool(
     'ws-load.mjs',
     ['--json', '--url', server.url.replace('http', 'ws'), '--count', String(count), '--warm', '500', '--server-pid', String(server.pid), '--settle', String(settle), '--storm', '1', '--probe-url', server.url, '--gc-report', report],
     300,

@@ -27,18 +27,18 @@ export class TestApp {
   #children = new Set();
   #databases = 0;
 
-  /** `postgres`: a cluster that runs already, instead of the embedded one; it goes with the house. */
+  /** `postgres`: a cluster that runs already, instead of the embedded one; it goes with the testbed. */
   static async open(postgres) {
-    const house = new TestApp();
+    const testbed = new TestApp();
     // Root runs PostgreSQL as another account, which must get through.
-    fs.chmodSync(house.folder, 0o711);
-    const dataDir = path.join(house.folder, 'data');
+    fs.chmodSync(testbed.folder, 0o711);
+    const dataDir = path.join(testbed.folder, 'data');
     fs.mkdirSync(dataDir);
     claimDataDir(dataDir);
     const log = { info: () => undefined, warn: (message) => console.warn(message) };
-    house.postgres = postgres ?? (await startEmbeddedPostgres({ dataDir, log, settings: { max_connections: '200' } }));
-    house.#watch();
-    return house;
+    testbed.postgres = postgres ?? (await startEmbeddedPostgres({ dataDir, log, settings: { max_connections: '200' } }));
+    testbed.#watch();
+    return testbed;
   }
 
   /** Should this process be killed, the database goes with it. */
@@ -159,8 +159,8 @@ export class TestApp {
 
 /** A running server process with what the cases ask of it. */
 export class Server {
-  constructor(house, child, url, databaseUrl) {
-    this.house = house;
+  constructor(testbed, child, url, databaseUrl) {
+    this.testbed = testbed;
     this.child = child;
     this.url = url;
     this.databaseUrl = databaseUrl;
@@ -171,14 +171,14 @@ export class Server {
   }
 
   sql(text, values) {
-    return this.house.sql(this.databaseUrl, text, values);
+    return this.testbed.sql(this.databaseUrl, text, values);
   }
 
   /** JSON in, `data` of the envelope out, with the root key; throws on anything but success. */
   async api(method, route, body) {
     const response = await fetch(`${this.url}/api/v1${route}`, {
       method,
-      headers: { authorization: `Bearer ${this.house.rootKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+      headers: { authorization: `Bearer ${this.testbed.rootKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
     const answer = await response.json();

@@ -24,9 +24,9 @@ export class Callers {
   unavailable = 0;
 
   /** `servers()`: those that should answer now. `lossy`: servers die, so that answers and sessions may be lost. */
-  static async open(house, servers, { lossy = false } = {}) {
+  static async open(testbed, servers, { lossy = false } = {}) {
     const callers = new Callers();
-    Object.assign(callers, { house, servers, lossy });
+    Object.assign(callers, { testbed, servers, lossy });
     const [server] = servers();
     callers.databaseUrl = server.databaseUrl;
     callers.orgId = `soak-${randomBytes(4).toString('hex')}`;
@@ -50,7 +50,7 @@ export class Callers {
       ...many(MIX.machines, () => () => this.#claimOne(this.key, this.claimed)),
       ...many(MIX.limited, () => () => this.#claimLimited()),
       ...many(MIX.tokens, () => this.#asking('token', (n) => ['POST', '/api/v1/auth/device/get-token', { authorization: `Bearer ${this.devices[n % this.devices.length].apiKey}` }])),
-      ...many(MIX.readers, () => this.#asking('read', (n) => ['GET', this.#read(n), { authorization: `Bearer ${this.house.rootKey}` }])),
+      ...many(MIX.readers, () => this.#asking('read', (n) => ['GET', this.#read(n), { authorization: `Bearer ${this.testbed.rootKey}` }])),
       ...this.sessions.map((_, i) => loop(() => this.#talk(i))),
     ];
   }
@@ -72,9 +72,9 @@ export class Callers {
   async check() {
     const faults = [...this.#faults].map(([text, count]) => `${count} × ${text}`);
     const expect = (what, found, wanted) => found === wanted || faults.push(`${what}: ${found}, not ${wanted}`);
-    const sql = async (text, ...values) => Number((await this.house.sql(this.databaseUrl, text, [this.orgId, ...values]))[0].n);
+    const sql = async (text, ...values) => Number((await this.testbed.sql(this.databaseUrl, text, [this.orgId, ...values]))[0].n);
     const all = new Map([...this.claimed, ...this.limited]);
-    const known = await this.house.sql(this.databaseUrl, 'SELECT hardware_id FROM site WHERE org_id = $1', [this.orgId]);
+    const known = await this.testbed.sql(this.databaseUrl, 'SELECT hardware_id FROM site WHERE org_id = $1', [this.orgId]);
     expect('sites', known.length, all.size);
     expect('sites nobody was told of', known.filter(({ hardware_id }) => !all.has(hardware_id)).length, 0);
     expect('uses of all keys', await sql('SELECT coalesce(sum(uses), 0) AS n FROM provisioning_key WHERE org_id = $1'), all.size);

@@ -6,10 +6,10 @@ import { anotherServer, assertAlive, ready, twoServers } from './servers.mjs';
 export const crash = {
   about: 'kill -9 of a server while machines claim',
   times: 20,
-  async run(house, times) {
-    let servers = await twoServers(house);
+  async run(testbed, times) {
+    let servers = await twoServers(testbed);
     const { databaseUrl } = servers[0];
-    const callers = await Callers.open(house, () => servers, { lossy: true });
+    const callers = await Callers.open(testbed, () => servers, { lossy: true });
     callers.start();
     for (let i = 0; i < times; i++) {
       await callers.more(100);
@@ -19,7 +19,7 @@ export const crash = {
       doomed.child.kill('SIGKILL');
       servers = [other];
       await doomed.child.ended;
-      servers = [other, await anotherServer(house, databaseUrl)];
+      servers = [other, await anotherServer(testbed, databaseUrl)];
       assertAlive(servers);
     }
     await callers.more(100);

@@ -14,13 +14,13 @@ const THIEVES = 8;
 export const freeze = {
   about: 'a server stopped in the middle of a claim, its key disabled at another',
   times: 10,
-  async run(house, times) {
-    const [steady, idle] = await twoServers(house);
+  async run(testbed, times) {
+    const [steady, idle] = await twoServers(testbed);
     await idle.stop();
-    const armed = path.join(house.folder, 'armed');
-    const doomed = await anotherServer(house, steady.databaseUrl, { nodeArgs: ['--import', failpoint], env: { FAILPOINT_FILE: armed, FAILPOINT_UNBOUNDED: '1' } });
+    const armed = path.join(testbed.folder, 'armed');
+    const doomed = await anotherServer(testbed, steady.databaseUrl, { nodeArgs: ['--import', failpoint], env: { FAILPOINT_FILE: armed, FAILPOINT_UNBOUNDED: '1' } });
     await steady.organization(ORG);
-    const callers = await Callers.open(house, () => [steady]);
+    const callers = await Callers.open(testbed, () => [steady]);
     callers.start();
     let slowest = 0;
     for (let i = 0; i < times; i++) {

@@ -5,13 +5,13 @@ import { assertAlive, ready, twoServers } from './servers.mjs';
 export const restarts = {
   about: 'PostgreSQL restarted under 96 callers',
   times: 10,
-  async run(house, times) {
-    const servers = await twoServers(house);
-    const callers = await Callers.open(house, () => servers);
+  async run(testbed, times) {
+    const servers = await twoServers(testbed);
+    const callers = await Callers.open(testbed, () => servers);
     callers.start();
     for (let i = 0; i < times; i++) {
       await callers.more(200);
-      await house.restartPostgres();
+      await testbed.restartPostgres();
       assertAlive(servers);
       await ready(servers);
     }

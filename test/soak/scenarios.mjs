@@ -7,12 +7,12 @@ import { terminate } from './terminate.mjs';
 
 export const scenarios = { restarts, terminate, crash, freeze };
 
-/** Runs one scenario in a house of its own. @returns its figures. @throws what went wrong. */
+/** Runs one scenario in a testbed of its own. @returns its figures. @throws what went wrong. */
 export async function runScenario(name, times = scenarios[name].times) {
-  const house = await TestApp.open();
+  const testbed = await TestApp.open();
   try {
-    return await scenarios[name].run(house, times);
+    return await scenarios[name].run(testbed, times);
   } finally {
-    await house.close();
+    await testbed.close();
   }
 }

@@ -5,12 +5,12 @@ import { sleep } from '../load/lib.mjs';
 const ENV = { DATABASE_POOL_SIZE: '10', REFUSALS_PER_MINUTE: '1000000' };
 
 /** Two servers on one new database. */
-export async function twoServers(house) {
-  const first = await house.server(await house.database(), { env: ENV });
-  return [first, await house.server(first.databaseUrl, { env: ENV })];
+export async function twoServers(testbed) {
+  const first = await testbed.server(await testbed.database(), { env: ENV });
+  return [first, await testbed.server(first.databaseUrl, { env: ENV })];
 }
 
-export const anotherServer = (house, databaseUrl, options = {}) => house.server(databaseUrl, { ...options, env: { ...ENV, ...options.env } });
+export const anotherServer = (testbed, databaseUrl, options = {}) => testbed.server(databaseUrl, { ...options, env: { ...ENV, ...options.env } });
 
 /** @throws with its output when one of them has ended. */
 export function assertAlive(servers) {

@@ -6,9 +6,9 @@ import { assertAlive, ready, twoServers } from './servers.mjs';
 export const terminate = {
   about: 'half of the database connections ended at a time, under 96 callers',
   times: 200,
-  async run(house, times) {
-    const servers = await twoServers(house);
-    const callers = await Callers.open(house, () => servers);
+  async run(testbed, times) {
+    const servers = await twoServers(testbed);
+    const callers = await Callers.open(testbed, () => servers);
     callers.start();
     let ended = 0;
     for (let i = 0; i < times; i++) {
