@@ -40,7 +40,7 @@ export function maskSecrets(model: Blueprint): Blueprint {
       password: one.password === null ? null : SECRET,
       basicAuth: one.basicAuth && { ...one.basicAuth, password: SECRET },
     };
-  const headers = (list: Header[] | null) => list && list.map((header) => (isSecretHeader(header.name) ? { ...header, value: SECRET } : header));
+  const headers = (list: Header[] | null) => list?.map((header) => (isSecretHeader(header.name) ? { ...header, value: SECRET } : header)) ?? null;
   const targets = (list: Target[]) => list.map((target) => ({ ...target, healthcheck: target.healthcheck && { ...target.healthcheck, headers: headers(target.healthcheck.headers) } }));
   return {
     ...model,

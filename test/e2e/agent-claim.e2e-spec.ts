@@ -266,7 +266,7 @@ describe('an enrolled machine', () => {
     agent.agent.reload();
     writeFileSync(agent.configFile, '{');
     agent.agent.reload();
-    expect(agent.output).toMatch(/nothing changed[^]*not valid JSON/);
+    expect(agent.output).toMatch(/nothing changed[\s\S]*not valid JSON/);
     expect(first.closed).toBeUndefined();
     writeFileSync(agent.configFile, JSON.stringify({ id: 'n2', secret: 's2' }));
     agent.agent.reload();

@@ -73,7 +73,7 @@ describe('gatehouse-agent', () => {
     writeFileSync(configFile, JSON.stringify({ endpoint: 'https://host', secret: 'topsecret' }), { mode: 0o600 });
     const { code, stdout } = await run(['--show-config', '--provisioning-key', KEY, '--id=x'], { env: { LOG_LEVEL: 'WARN' } }).ended;
     expect(code).toBe(0);
-    expect(stdout).toMatch(/endpoint +https:\/\/host +file\n[^]*id +x +cli\n[^]*logLevel +WARN +env/);
+    expect(stdout).toMatch(/endpoint +https:\/\/host +file\n[\s\S]*id +x +cli\n[\s\S]*logLevel +WARN +env/);
     expect(stdout).not.toMatch(/topsecret|spk_/);
   });
 

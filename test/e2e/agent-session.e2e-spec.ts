@@ -109,7 +109,7 @@ describe('the session', () => {
     session.send('agent/state', { version: 1, status: 'pending' });
     session.send('agent/state', { version: 2, status: 'approved', config: { a: 1 } });
     await server.until(() => session.of('agent/applied').some((one) => (one as { version: number }).version === 2));
-    await expect.poll(() => agent.output).toMatch(/pending[^]*approved/);
+    await expect.poll(() => agent.output).toMatch(/pending[\s\S]*approved/);
     expect(server.sessions).toHaveLength(1);
   });
 

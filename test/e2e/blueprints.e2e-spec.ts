@@ -214,7 +214,7 @@ describe("a profile's blueprint", () => {
   };
   const named = (name: string) => `public-resources:\n  mine:\n    name: "${name}"\n    protocol: http\n    full-domain: "${host('taken')}"\n    auth: {password: "hush-hush"}\n`;
   const holdName = async () => {
-    await org.root.expect('PUT', org.path('blueprint'), { blueprint: Buffer.from(web('Holder', 80, 'taken').replace(/    targets:[^]*/, '')).toString('base64') });
+    await org.root.expect('PUT', org.path('blueprint'), { blueprint: Buffer.from(web('Holder', 80, 'taken').replace(/ {4}targets:[\s\S]*/, '')).toString('base64') });
     return (await resources()).find((one) => one.niceId === 'taken')!;
   };
 

@@ -49,7 +49,7 @@ afterAll(() => app?.close());
 const among = (words: string[], known: string[]) => [...new Set(words.map((word) => known[word.length % known.length]!))];
 /** Parsed, with the names of what is there in place of those that were made up; `refs`: what a site is called. */
 function localised(model: Blueprint, refs: ((word: string | null) => string | null)): Blueprint {
-  const domain = (name: string | null) => name && name.replace(/example\.com$/, `${ORG}.localhost`);
+  const domain = (name: string | null) => name?.replace(/example\.com$/, `${ORG}.localhost`);
   const targets = (list: Target[]) => list.map((t) => ({ ...t, site: refs(t.site) }));
   return read(toYaml({
     sites: model.sites.slice(0, 1).map((s) => ({ ...s, key: sites[0]!.niceId })),

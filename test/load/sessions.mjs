@@ -1,7 +1,7 @@
 // Agent sessions: what an idle one costs beside a bare ws server, and how a fleet that was cut off comes back.
 import fs from 'node:fs';
 import path from 'node:path';
-import { median, round } from './lib.mjs';
+import { median, } from './lib.mjs';
 import { seedNewts, seedSites } from './seed.mjs';
 
 const HELLO = JSON.stringify({ type: 'agent/hello', data: { protocol: 1, version: '0.1.0', capabilities: [], facts: { hostname: 'bench', os: 'linux', arch: 'x64' } } });

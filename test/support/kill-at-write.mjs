@@ -11,7 +11,7 @@ for (const name of ['mkdirSync', 'openSync', 'writeSync', 'fsyncSync', 'renameSy
   const original = fs[name];
   fs[name] = (...args) => {
     const path = typeof args[0] === 'number' ? open.get(args[0]) : String(args[0]);
-    const counts = path !== undefined && path.startsWith(process.env.KILL_BELOW) && !path.includes('.status.json');
+    const counts = path?.startsWith(process.env.KILL_BELOW) && !path.includes('.status.json');
     if (counts && calls.push(name) === at) process.kill(process.pid, 'SIGKILL');
     const result = original(...args);
     if (name === 'openSync') open.set(result, path);

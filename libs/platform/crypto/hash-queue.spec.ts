@@ -37,7 +37,7 @@ describe('the queue of slow hashes', () => {
     expect(running.map(({ who }) => who)).toEqual(['a1', 'a2']);
     await finishAll();
     expect(done).toEqual(['a0', 'a1', 'a2', 'a3']);
-    ask('later', { source: 'x' });
+    void ask('later', { source: 'x' });
     expect(running).toHaveLength(1);
   });
 
@@ -45,15 +45,15 @@ describe('the queue of slow hashes', () => {
     const failing = () => Promise.reject(new Error('broken'));
     const results = await Promise.allSettled(Array.from({ length: 5 }, () => queue.run({ source: 'x' }, failing)));
     expect(results.every(({ status }) => status === 'rejected')).toBe(true);
-    ask('a', { source: 'x' });
-    ask('b', { source: 'x' });
+    void ask('a', { source: 'x' });
+    void ask('b', { source: 'x' });
     expect(running).toHaveLength(2);
   });
 
   it('lets another source take its turn before the rest of a flood, and another name of the same source', async () => {
     askMany(10, 'flood', { source: 'x', name: 'n' });
-    ask('other source', { source: 'y' });
-    ask('other name', { source: 'x', name: 'm' });
+    void ask('other source', { source: 'y' });
+    void ask('other name', { source: 'x', name: 'm' });
     await finishAll();
     expect(done.indexOf('other source')).toBeLessThan(5);
     expect(done.indexOf('other name')).toBeLessThan(6);
@@ -61,10 +61,10 @@ describe('the queue of slow hashes', () => {
 
   it('gives one source 20 places; the newest of its longest name goes for a shorter one', async () => {
     askMany(22, 'a', { source: 'x', name: 'n' });
-    ask('one more', { source: 'x', name: 'n' });
+    void ask('one more', { source: 'x', name: 'n' });
     await settle();
     expect(turnedAway).toEqual(['one more capacity']);
-    ask('other name', { source: 'x', name: 'm' });
+    void ask('other name', { source: 'x', name: 'm' });
     await settle();
     expect(turnedAway).toEqual(['one more capacity', 'a21 capacity']);
     await finishAll();
@@ -78,7 +78,7 @@ describe('the queue of slow hashes', () => {
     await settle();
     // Those that came too late displaced what others had too much of.
     expect(turnedAway).toHaveLength(40);
-    ask('honest', { source: 'home' });
+    void ask('honest', { source: 'home' });
     await settle();
     expect(turnedAway).toHaveLength(41);
     expect(turnedAway.some((who) => who.startsWith('honest'))).toBe(false);
@@ -90,8 +90,8 @@ describe('the queue of slow hashes', () => {
 
   it('turns a newcomer away when nobody has two places more than he would', async () => {
     askMany(2, 'running', { source: 'x' });
-    for (let s = 0; s < 200; s++) ask(`s${s}`, { source: `s${s}` });
-    ask('late', { source: 'home' });
+    for (let s = 0; s < 200; s++) void ask(`s${s}`, { source: `s${s}` });
+    void ask('late', { source: 'home' });
     await settle();
     expect(turnedAway).toEqual(['late capacity']);
     await finishAll();

@@ -161,7 +161,7 @@ const abandon = (client: PoolClient) => streamOf(client).destroy();
 async function target(em: EntityManager): Promise<Pool | PoolClient> {
   if (!em.queryRunner) return (em.dataSource.driver as unknown as { master: Pool }).master;
   const client = (await em.queryRunner.connect()) as PoolClient;
-  if (courses.get(em.queryRunner)?.ending) throw new Error('A statement after the last of its transaction');
+  if (courses.get(em.queryRunner)?.ending !== undefined) throw new Error('A statement after the last of its transaction');
   sendTogether(client);
   return client;
 }

@@ -8,5 +8,5 @@ export function showConfig(configFile: string, resolved: Resolved): string {
   });
   const table = [['configFile', configFile, ''] as const, ...rows];
   const width = (column: 0 | 1) => Math.min(Math.max(...table.map((row) => row[column].length)), 60);
-  return table.map(([key, value, source]) => `${key.padEnd(width(0))}  ${value.padEnd(width(1))}  ${source}`.trimEnd()).join('\n') + '\n';
+  return `${table.map(([key, value, source]) => `${key.padEnd(width(0))}  ${value.padEnd(width(1))}  ${source}`.trimEnd()).join('\n')}\n`;
 }
