@@ -1,5 +1,5 @@
 // `npm run build`: the server (dist/) and the agent's bundle.
-import { root, build } from './setup.mjs';
+import { build, root } from './setup.mjs';
 
 process.chdir(root);
 build();

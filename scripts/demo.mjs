@@ -38,15 +38,35 @@ async function main() {
   say('A server with an empty database');
   const started = Date.now();
   const server = run('server', [join(root, 'dist/src/main.js')], {
-    PORT: String(port), HOST: '127.0.0.1', DATA_DIR: join(folder, 'data'), ROOT_API_KEY: rootKey, LOG_LEVEL: 'warn',
+    PORT: String(port),
+    HOST: '127.0.0.1',
+    DATA_DIR: join(folder, 'data'),
+    ROOT_API_KEY: rootKey,
+    LOG_LEVEL: 'warn',
   });
-  await until('the server is ready', () => ready(), () => server.exitCode === null || server.output.join(''));
-  tell(`${url} is up after ${((Date.now() - started) / 1000).toFixed(1)} s: PostgreSQL made, schema migrated, organization "default" created.`);
+  await until(
+    'the server is ready',
+    () => ready(),
+    () => server.exitCode === null || server.output.join(''),
+  );
+  tell(
+    `${url} is up after ${((Date.now() - started) / 1000).toFixed(1)} s: PostgreSQL made, schema migrated, organization "default" created.`,
+  );
 
   say('One key for 25 machines, and nobody gets in without approval');
-  const template = await api('PUT', '/org/default/provisioning-template', { name: 'factory', approveNewSites: false, hardwareIdPattern: 'SN-[0-9]{4}' });
-  const key = await api('PUT', '/org/default/site-provisioning-key', { name: 'Line 4, November', templateId: template.templateId, maxBatchSize: MACHINES });
-  tell(`Key ${key.siteProvisioningKey.split('.')[0]}.… may make ${key.maxBatchSize} sites; hardware ids must look like SN-0000.`);
+  const template = await api('PUT', '/org/default/provisioning-template', {
+    name: 'factory',
+    approveNewSites: false,
+    hardwareIdPattern: 'SN-[0-9]{4}',
+  });
+  const key = await api('PUT', '/org/default/site-provisioning-key', {
+    name: 'Line 4, November',
+    templateId: template.templateId,
+    maxBatchSize: MACHINES,
+  });
+  tell(
+    `Key ${key.siteProvisioningKey.split('.')[0]}.… may make ${key.maxBatchSize} sites; hardware ids must look like SN-0000.`,
+  );
 
   say(`${MACHINES} machines boot at once and exchange the key for credentials of their own`);
   for (let i = 1; i <= MACHINES; i++) agent(serial(i), key.siteProvisioningKey);
@@ -57,7 +77,11 @@ async function main() {
   tell(`… and ${pending.pagination.total - 3} more.`);
 
   say('An operator approves them all, in one request');
-  const decided = await api('POST', '/org/default/approvals', { filter: { keyId: key.siteProvisioningKeyId }, decision: 'approve', note: 'Line 4 commissioned' });
+  const decided = await api('POST', '/org/default/approvals', {
+    filter: { keyId: key.siteProvisioningKeyId },
+    decision: 'approve',
+    note: 'Line 4 commissioned',
+  });
   const approved = await sites('&status=approved&online=true');
   tell(`${decided.results.length} decided; ${approved.pagination.total} sites approved and online, no reconnect.`);
   table(approved.sites.slice(0, 3));
@@ -67,12 +91,16 @@ async function main() {
   const [code] = await once(late, 'exit');
   const after = await api('GET', `/org/default/site-provisioning-key/${key.siteProvisioningKeyId}`);
   if (code !== 77) throw new Error(`the 26th machine ended with ${code} instead of 77: ${late.output.join('')}`);
-  tell(`Refused: the agent ended with exit code 77. The key is ${after.state}: ${after.numUsed} of ${after.maxBatchSize} uses.`);
+  tell(
+    `Refused: the agent ended with exit code 77. The key is ${after.state}: ${after.numUsed} of ${after.maxBatchSize} uses.`,
+  );
   const claims = await until('the refusal is recorded', async () => {
     const list = await api('GET', '/org/default/claims?outcome=refused');
     return list.claims.length > 0 && list.claims;
   });
-  tell(`The machine was not told why; the operator is: "${claims[0].reason}", hardware id ${claims[0].hardwareId}, from ${claims[0].address}.`);
+  tell(
+    `The machine was not told why; the operator is: "${claims[0].reason}", hardware id ${claims[0].hardwareId}, from ${claims[0].address}.`,
+  );
 
   say('What the feed says');
   const { events } = await api('GET', '/org/default/events?limit=1000');
@@ -81,12 +109,26 @@ async function main() {
 
 function agent(hardwareId, key, flags = []) {
   const config = join(folder, hardwareId, 'agent.json');
-  const args = [join(root, 'dist/agent/gatehouse-agent.mjs'), '--endpoint', url, '--config-file', config, '--hardware-id', hardwareId, '--name', `edge-${hardwareId}`, ...flags];
+  const args = [
+    join(root, 'dist/agent/gatehouse-agent.mjs'),
+    '--endpoint',
+    url,
+    '--config-file',
+    config,
+    '--hardware-id',
+    hardwareId,
+    '--name',
+    `edge-${hardwareId}`,
+    ...flags,
+  ];
   return run(hardwareId, args, { NEWT_PROVISIONING_KEY: key });
 }
 
 function run(name, args, env) {
-  const child = spawn(process.execPath, args, { env: { PATH: process.env.PATH, HOME: folder, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, {
+    env: { PATH: process.env.PATH, HOME: folder, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   child.output = [];
   child.label = name;
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => child.output.push(String(chunk)));
@@ -126,7 +168,10 @@ function serial(i) {
   return `SN-${String(i).padStart(4, '0')}`;
 }
 function ready() {
-  return fetch(`${url}/readyz`).then((r) => r.ok, () => false);
+  return fetch(`${url}/readyz`).then(
+    (r) => r.ok,
+    () => false,
+  );
 }
 
 async function until(what, condition, alive = () => true) {
@@ -140,7 +185,10 @@ async function until(what, condition, alive = () => true) {
 }
 
 function table(rows) {
-  for (const s of rows) tell(`  ${String(s.siteId).padEnd(4)} ${s.name.padEnd(14)} ${s.address.padEnd(20)} ${s.status.padEnd(9)} ${s.online ? 'online' : 'offline'}`);
+  for (const s of rows)
+    tell(
+      `  ${String(s.siteId).padEnd(4)} ${s.name.padEnd(14)} ${s.address.padEnd(20)} ${s.status.padEnd(9)} ${s.online ? 'online' : 'offline'}`,
+    );
 }
 
 function count(words) {
@@ -160,7 +208,9 @@ async function freePort() {
   for (;;) {
     const candidate = 10_000 + Math.floor(Math.random() * 22_000);
     const probe = createServer();
-    const free = await new Promise((done) => probe.once('error', () => done(false)).listen(candidate, '127.0.0.1', () => done(true)));
+    const free = await new Promise((done) =>
+      probe.once('error', () => done(false)).listen(candidate, '127.0.0.1', () => done(true)),
+    );
     if (!free) continue;
     await new Promise((done) => probe.close(done));
     return candidate;

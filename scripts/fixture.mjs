@@ -4,4 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { setUp } from './setup.mjs';
 
 setUp();
-process.exitCode = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/fixtures/vitest.config.ts'], { stdio: 'inherit' }).status ?? 1;
+process.exitCode =
+  spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/fixtures/vitest.config.ts'], {
+    stdio: 'inherit',
+  }).status ?? 1;

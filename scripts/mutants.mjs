@@ -2,7 +2,7 @@
 //   npm run mutants [-- PATTERN]     PATTERN: only rules whose text contains it
 // Works on a copy of the clone in a temporary folder; the clone itself is never touched.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync, chmodSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,16 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 
 const build = spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: clone, stdio: 'inherit' });
 if (build.status !== 0) process.exit(1);
-for (const entry of ['src', 'libs', 'test', 'dist', 'package.json', 'tsconfig.json', 'vitest.config.ts', '.env.example']) {
+for (const entry of [
+  'src',
+  'libs',
+  'test',
+  'dist',
+  'package.json',
+  'tsconfig.json',
+  'vitest.config.ts',
+  '.env.example',
+]) {
   cpSync(join(clone, entry), join(copy, entry), { recursive: true, filter: (path) => !path.includes('node_modules') });
 }
 symlinkSync(join(clone, 'node_modules'), join(copy, 'node_modules'));
@@ -36,14 +45,26 @@ function install(file, source) {
 function failingTests(test, name) {
   const report = join(copy, 'report.json');
   rmSync(report, { force: true });
-  const args = ['node_modules/vitest/vitest.mjs', 'run', test, ...(name ? ['-t', name] : []), '--reporter=json', `--outputFile=${report}`];
+  const args = [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    test,
+    ...(name ? ['-t', name] : []),
+    '--reporter=json',
+    `--outputFile=${report}`,
+  ];
   const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8' });
   if (!existsSync(report)) throw new Error(`vitest gave no report:\n${stdout}${stderr}`);
   const result = JSON.parse(readFileSync(report, 'utf8'));
   const tests = result.testResults.flatMap((f) => f.assertionResults);
-  const broken = result.testResults.find((f) => f.assertionResults.every((t) => t.status === 'pending' || t.status === 'skipped'));
+  const broken = result.testResults.find((f) =>
+    f.assertionResults.every((t) => t.status === 'pending' || t.status === 'skipped'),
+  );
   if (broken) throw new Error(`no test ran: ${broken.message}`);
-  return { ran: tests.filter((t) => t.status !== 'pending' && t.status !== 'skipped').length, failed: tests.filter((t) => t.status === 'failed').map((t) => t.fullName) };
+  return {
+    ran: tests.filter((t) => t.status !== 'pending' && t.status !== 'skipped').length,
+    failed: tests.filter((t) => t.status === 'failed').map((t) => t.fullName),
+  };
 }
 
 const survivors = [];
@@ -54,7 +75,10 @@ for (const { rule, file, find, replace, test, name } of mutants.filter((m) => m.
     console.log(`LOST      ${rule}: its patch fits ${source.split(find).length - 1} places of ${file}, not one`);
     continue;
   }
-  install(file, source.replace(find, () => replace));
+  install(
+    file,
+    source.replace(find, () => replace),
+  );
   const { ran, failed } = failingTests(test, name);
   install(file, source);
   if (failed.length > 0) console.log(`killed    ${rule}\n          by ${failed[0]}`);
@@ -63,5 +87,7 @@ for (const { rule, file, find, replace, test, name } of mutants.filter((m) => m.
     console.log(`SURVIVED  ${rule}: ${ran} tests of ${test} stayed green`);
   }
 }
-console.log(survivors.length === 0 ? '\nEvery mutant was killed.' : `\n${survivors.length} survived: ${survivors.join('; ')}`);
+console.log(
+  survivors.length === 0 ? '\nEvery mutant was killed.' : `\n${survivors.length} survived: ${survivors.join('; ')}`,
+);
 process.exit(survivors.length === 0 ? 0 : 1);

@@ -12,13 +12,22 @@ const folder = mkdtempSync(join(tmpdir(), 'gatehouse-openapi-'));
 chmodSync(folder, 0o711);
 const port = 10_000 + Math.floor(Math.random() * 22_000);
 const server = spawn(process.execPath, [join(root, 'dist/src/main.js')], {
-  env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: String(port), DATA_DIR: join(folder, 'data'), LOG_LEVEL: 'warn' },
+  env: {
+    PATH: process.env.PATH,
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    DATA_DIR: join(folder, 'data'),
+    LOG_LEVEL: 'warn',
+  },
   stdio: ['ignore', 'ignore', 'inherit'],
 });
 const ended = once(server, 'exit');
 let document;
 while (!document && server.exitCode === null) {
-  document = await fetch(`http://127.0.0.1:${port}/api/openapi.json`).then((r) => r.ok && r.json(), () => undefined);
+  document = await fetch(`http://127.0.0.1:${port}/api/openapi.json`).then(
+    (r) => r.ok && r.json(),
+    () => undefined,
+  );
   if (!document) await new Promise((done) => setTimeout(done, 100));
 }
 server.kill('SIGTERM');

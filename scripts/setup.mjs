@@ -1,7 +1,7 @@
 // What every script does first: a good Node, installed packages, a current build. Plain Node, no packages.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -59,7 +59,15 @@ function install() {
   console.log('Installing packages …');
   // Started by `npm …`, npm says where it is; the shell finds it otherwise.
   const npm = process.env.npm_execpath;
-  const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
+  const args = [
+    'ci',
+    '--ignore-scripts',
+    '--include=dev',
+    '--include=optional',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ];
   const [command, all] = npm?.endsWith('.js') ? [process.execPath, [npm, ...args]] : ['npm', args];
   run('Installing the packages', command, all);
 }
@@ -84,7 +92,14 @@ export function build() {
 function sourceStamp() {
   const hash = createHash('sha256');
   const files = ['src', 'libs'].flatMap(filesBelow).filter((file) => !file.endsWith('.spec.ts'));
-  const others = ['package-lock.json', 'nest-cli.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/setup.mjs', 'scripts/build-agent.mjs'];
+  const others = [
+    'package-lock.json',
+    'nest-cli.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'scripts/setup.mjs',
+    'scripts/build-agent.mjs',
+  ];
   for (const file of [...files.sort(), ...others.filter((name) => existsSync(name))]) {
     const content = readFileSync(file);
     hash.update(`${file}\n${content.length}\n`).update(content);
@@ -109,7 +124,11 @@ function filesBelow(folder) {
 
 /** Quiet while all is well; the whole output, or one sentence that explains it, when it is not. */
 function run(what, command, args) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 });
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
   if (status === 0) return;
   const output = `${stdout ?? ''}${stderr ?? ''}${error ? `${error.message}\n` : ''}`;
   if (/ENOSPC|no space left on device/i.test(output)) fail(`${what} failed: the disk is full.`);

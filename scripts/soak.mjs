@@ -21,7 +21,11 @@ for (const name of only) {
   }
   console.log(`  ${outcome}\n  ${((performance.now() - began) / 1000).toFixed(1)} s\n`);
 }
-console.log(failures.length === 0 ? `${only.length} scenarios held` : `${failures.length} of ${only.length} scenarios failed: ${failures.join(', ')}`);
+console.log(
+  failures.length === 0
+    ? `${only.length} scenarios held`
+    : `${failures.length} of ${only.length} scenarios failed: ${failures.join(', ')}`,
+);
 process.exit(failures.length === 0 ? 0 : 1);
 
 function parse() {
@@ -39,5 +43,7 @@ function parse() {
 }
 
 function figures(found) {
-  return Object.entries(found).map(([what, n]) => `${what} ${n}`).join(', ');
+  return Object.entries(found)
+    .map(([what, n]) => `${what} ${n}`)
+    .join(', ');
 }

@@ -8,7 +8,13 @@ import { setUp } from './setup.mjs';
 setUp();
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-result-'));
 const resultFile = join(folder, 'result.json');
-const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${resultFile}`, ...process.argv.slice(2)];
+const args = [
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${resultFile}`,
+  ...process.argv.slice(2),
+];
 const { status } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', ...args], { stdio: 'inherit' });
 const { passed, failed } = count(status);
 rmSync(folder, { recursive: true });
@@ -23,7 +29,9 @@ function count(exitStatus) {
   } catch {
     return { passed: 0, failed: 1 };
   }
-  const broken = result.testResults.filter((file) => file.status === 'failed' && file.assertionResults.every((test) => test.status !== 'failed'));
+  const broken = result.testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.every((test) => test.status !== 'failed'),
+  );
   const failed = result.numFailedTests + broken.length;
   return { passed: result.numPassedTests, failed: failed === 0 && exitStatus !== 0 ? 1 : failed };
 }

@@ -1,13 +1,22 @@
 import 'reflect-metadata';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Module, type DynamicModule } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { bootPatience, Config, loadConfig } from '#platform';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '#platform';
+import { bootPatience, Config, type EmbeddedPostgres, loadConfig, startEmbeddedPostgres } from '#platform';
 import { AccessModule } from './access/index.js';
 import { foundation } from './app.module.js';
 import { AuditModule } from './audit/index.js';
-import { ADMIN_USAGE, adminCommandOf, AdminCommands, AdminModule, AdminUsageError, checkDatabase, prepareDatabase, reportDatabase, sentenceFor } from './first-run/index.js';
+import {
+  ADMIN_USAGE,
+  AdminCommands,
+  AdminModule,
+  AdminUsageError,
+  adminCommandOf,
+  checkDatabase,
+  prepareDatabase,
+  reportDatabase,
+  sentenceFor,
+} from './first-run/index.js';
 import { MIGRATIONS } from './schema.js';
 
 @Module({})
@@ -30,12 +39,16 @@ async function main(args: string[]): Promise<number> {
   const log = { info: () => undefined, warn: (text: string) => void process.stderr.write(`${text}\n`) };
   let postgres: EmbeddedPostgres | undefined;
   try {
-    if (loaded.databaseUrl === undefined) postgres = await startEmbeddedPostgres({ dataDir: loaded.dataDir, log, shared: true });
+    if (loaded.databaseUrl === undefined)
+      postgres = await startEmbeddedPostgres({ dataDir: loaded.dataDir, log, shared: true });
     const url = loaded.databaseUrl ?? postgres!.url;
     if (command[0] === 'check') return await check(url, loaded, log.warn);
     const databaseUrl = await prepareDatabase(url, MIGRATIONS, bootPatience(loaded, log.warn));
     const config = new Config({ ...loaded, databaseUrl, databasePoolSize: 2 });
-    const app = await NestFactory.createApplicationContext(AdminApp.forRoot(config), { logger: ['error'], abortOnError: false });
+    const app = await NestFactory.createApplicationContext(AdminApp.forRoot(config), {
+      logger: ['error'],
+      abortOnError: false,
+    });
     try {
       await print(process.stdout, await app.get(AdminCommands, { strict: false }).run(command));
       return 0;
@@ -48,12 +61,17 @@ async function main(args: string[]): Promise<number> {
 }
 
 async function check(url: string, config: Config, say: (text: string) => void): Promise<number> {
-  const { text, sound } = await reportDatabase(await checkDatabase(url, bootPatience(config, say)), config.databasePoolSize, MIGRATIONS.length);
+  const { text, sound } = await reportDatabase(
+    await checkDatabase(url, bootPatience(config, say)),
+    config.databasePoolSize,
+    MIGRATIONS.length,
+  );
   await print(process.stdout, text);
   return sound ? 0 : 1;
 }
 
-const print = (stream: NodeJS.WriteStream, text: string): Promise<void> => new Promise((done) => stream.write(text, () => done()));
+const print = (stream: NodeJS.WriteStream, text: string): Promise<void> =>
+  new Promise((done) => stream.write(text, () => done()));
 
 let code: number;
 try {

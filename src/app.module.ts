@@ -2,12 +2,12 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import { Config, DatabaseModule, loggerOptions, PlatformModule } from '#platform';
 import { AccessModule, ApiKey, Role, User } from './access/index.js';
-import { ApprovalsModule, Tombstone } from './approvals/index.js';
 import { AgentsModule } from './agents/index.js';
+import { ApprovalsModule, Tombstone } from './approvals/index.js';
 import { AuditModule } from './audit/index.js';
 import { BlueprintsModule } from './blueprints/index.js';
-import { FirstRunModule } from './first-run/index.js';
 import { ClientsModule } from './clients/index.js';
+import { FirstRunModule } from './first-run/index.js';
 import { HealthModule } from './health/index.js';
 import { Org, OrgsModule } from './orgs/index.js';
 import { Profile, ProvisioningModule, Template } from './provisioning/index.js';
@@ -26,7 +26,11 @@ class ConfigModule {
 }
 
 /** What every program of the server stands on: its configuration, the database (migrated before: `prepareDatabase`), the platform. */
-export const foundation = (config: Config) => [ConfigModule.forRoot(config), DatabaseModule.forRoot(ENTITIES), PlatformModule];
+export const foundation = (config: Config) => [
+  ConfigModule.forRoot(config),
+  DatabaseModule.forRoot(ENTITIES),
+  PlatformModule,
+];
 
 /** The house in layer order: a module uses only what stands above it in this list. */
 @Module({})

@@ -1,15 +1,22 @@
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import cookie from '@fastify/cookie';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
-import { readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
 import { boundUnfinished, type Config, createAdapter, serveDocument, validationPipe } from '#platform';
 import { AgentSocketAdapter } from './agents/index.js';
 import { AppModule } from './app.module.js';
 
 /** Served at the root rather than under the API's prefix. */
-const ROOT_ROUTES = ['healthz', 'readyz', 'install.sh', 'agent/gatehouse-agent.mjs', 'agent/gatehouse-agent.mjs.sha256', 'agent/version.json'];
+const ROOT_ROUTES = [
+  'healthz',
+  'readyz',
+  'install.sh',
+  'agent/gatehouse-agent.mjs',
+  'agent/gatehouse-agent.mjs.sha256',
+  'agent/version.json',
+];
 
 /**
  * The whole server, connected to its database (`config.databaseUrl`) and migrated, but not yet listening.
@@ -19,7 +26,9 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   const https = config.publicUrl.protocol === 'https:';
   const adapter = createAdapter({
     trustProxy: config.trustProxy.length > 0 && [...config.trustProxy],
-    ...(config.tls ? { https: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) } } : {}),
+    ...(config.tls
+      ? { https: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) } }
+      : {}),
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config), adapter, {
     bufferLogs: true,

@@ -1,15 +1,31 @@
 import 'reflect-metadata';
+import type { Server } from 'node:https';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
-import { createRequire } from 'node:module';
-import type { Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { DataSource } from 'typeorm';
-import { bootPatience, Config, loadConfig, reloadKeyPair, serveMetrics } from '#platform';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '#platform';
+import {
+  bootPatience,
+  Config,
+  type EmbeddedPostgres,
+  loadConfig,
+  reloadKeyPair,
+  serveMetrics,
+  startEmbeddedPostgres,
+} from '#platform';
 import { createApp } from './app.js';
-import { checkMachine, FirstRun, firstSecrets, nextKey, prepareDatabase, sentenceFor, whereabouts, writePidFile } from './first-run/index.js';
+import {
+  checkMachine,
+  FirstRun,
+  firstSecrets,
+  nextKey,
+  prepareDatabase,
+  sentenceFor,
+  whereabouts,
+  writePidFile,
+} from './first-run/index.js';
 import { MIGRATIONS } from './schema.js';
 
 /** The server closes before its database does, and both within the 10 s that a supervisor grants. */
@@ -27,7 +43,12 @@ async function start(): Promise<void> {
   const config = await withDatabase(loadConfig());
   app = await createApp(config);
   if (config.metricsPort !== undefined) {
-    await serveMetrics(config.host, config.metricsPort, app.getHttpAdapter().getInstance() as unknown as FastifyInstance, app.get(DataSource));
+    await serveMetrics(
+      config.host,
+      config.metricsPort,
+      app.getHttpAdapter().getInstance() as unknown as FastifyInstance,
+      app.get(DataSource),
+    );
   }
   await app.init();
   const made = await app.get(FirstRun).run();
@@ -41,7 +62,9 @@ async function start(): Promise<void> {
   const place = { ...config, version, databaseDir: postgres?.relocatedTo };
   process.stdout.write(`\n${whereabouts(place)}\n`);
   if (made) {
-    process.stdout.write(`These secrets are shown once, here and in ${config.dataDir}/first-run.txt:\n\n${firstSecrets(made, config.publicUrl)}\n`);
+    process.stdout.write(
+      `These secrets are shown once, here and in ${config.dataDir}/first-run.txt:\n\n${firstSecrets(made, config.publicUrl)}\n`,
+    );
   } else {
     process.stdout.write(`${nextKey(config.publicUrl)}\n`);
   }
@@ -51,7 +74,11 @@ async function start(): Promise<void> {
 async function withDatabase(config: Config): Promise<Config> {
   await checkMachine(config);
   if (config.databaseUrl === undefined) postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
-  const databaseUrl = await prepareDatabase(config.databaseUrl ?? postgres!.url, MIGRATIONS, bootPatience(config, log.warn));
+  const databaseUrl = await prepareDatabase(
+    config.databaseUrl ?? postgres!.url,
+    MIGRATIONS,
+    bootPatience(config, log.warn),
+  );
   return new Config({ ...config, databaseUrl });
 }
 

@@ -10,6 +10,13 @@ import { RoleNames1764410000000 } from './migrations/1764410000000-role-names.js
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
-  FirstSchema1763700000000, Resources1763800000000, Blueprints1763900000000, DomainClaims1764100000000, TargetRights1764110000000,
-  Accounts1764200000000, OrgIdentity1764300000000, ProfileBlueprintQueue1764310000000, RoleNames1764410000000,
+  FirstSchema1763700000000,
+  Resources1763800000000,
+  Blueprints1763900000000,
+  DomainClaims1764100000000,
+  TargetRights1764110000000,
+  Accounts1764200000000,
+  OrgIdentity1764300000000,
+  ProfileBlueprintQueue1764310000000,
+  RoleNames1764410000000,
 ];

@@ -9,9 +9,29 @@ import { ROUTE_SCOPE } from '../libs/platform/access/route-access.js';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Right to left: a module may use what stands behind it in this list (CONTRIBUTING.md). */
-const LAYERS = ['first-run', 'agents', 'provisioning', 'approvals', 'blueprints', 'resources', 'clients', 'sites', 'orgs', 'access', 'audit', 'health'];
+const LAYERS = [
+  'first-run',
+  'agents',
+  'provisioning',
+  'approvals',
+  'blueprints',
+  'resources',
+  'clients',
+  'sites',
+  'orgs',
+  'access',
+  'audit',
+  'health',
+];
 /** The composition of the application sees every module. */
-const COMPOSITION = ['src/main.ts', 'src/admin.ts', 'src/worker.ts', 'src/app.ts', 'src/app.module.ts', 'src/schema.ts'];
+const COMPOSITION = [
+  'src/main.ts',
+  'src/admin.ts',
+  'src/worker.ts',
+  'src/app.ts',
+  'src/app.module.ts',
+  'src/schema.ts',
+];
 /** Long lists of words or messages, not code. */
 const LONG = ['src/sites/nice-id.ts', 'src/migrations/'];
 const MAX_LINES = 450;
@@ -28,7 +48,9 @@ const all = ['src', 'libs'].flatMap(filesBelow).filter((file) => file.endsWith('
 const production = all.filter((file) => !file.endsWith('.spec.ts'));
 const text = (file: string) => readFileSync(join(root, file), 'utf8');
 
-const { imports: subpaths } = JSON.parse(text('package.json')) as { imports: Record<string, string | { 'gatehouse-source': string }> };
+const { imports: subpaths } = JSON.parse(text('package.json')) as {
+  imports: Record<string, string | { 'gatehouse-source': string }>;
+};
 
 /** Where an import of a file leads, as a path from the root; undefined for a package. */
 function targetOf(file: string, specifier: string): string | undefined {
@@ -39,7 +61,10 @@ function targetOf(file: string, specifier: string): string | undefined {
 }
 
 /** The files of this repository that a file imports, as paths from the root. */
-const importsOf = (file: string): string[] => [...text(file).matchAll(/(?:from|import)\s*\(?\s*'([^']*)'/g)].flatMap(([, specifier]) => targetOf(file, specifier!) ?? []);
+const importsOf = (file: string): string[] =>
+  [...text(file).matchAll(/(?:from|import)\s*\(?\s*'([^']*)'/g)].flatMap(
+    ([, specifier]) => targetOf(file, specifier!) ?? [],
+  );
 
 /** `src/<module>`, or `libs/<library>`. */
 const roomOf = (file: string) => file.split('/').slice(0, 2).join('/');
@@ -51,13 +76,19 @@ function violation(file: string, imported: string): string | undefined {
   if (from === to || COMPOSITION.includes(file)) return undefined;
   if (from.startsWith('libs/')) {
     if (to.startsWith('src')) return 'libs never imports src';
-    const allowed: Record<string, string[]> = { 'libs/contracts': [], 'libs/platform': ['libs/contracts'], 'libs/blueprint': ['libs/contracts'], 'libs/agent': ['libs/contracts', 'libs/blueprint'] };
+    const allowed: Record<string, string[]> = {
+      'libs/contracts': [],
+      'libs/platform': ['libs/contracts'],
+      'libs/blueprint': ['libs/contracts'],
+      'libs/agent': ['libs/contracts', 'libs/blueprint'],
+    };
     if (!allowed[from]?.includes(to)) return `${from} may not import ${to}`;
     return imported === `${to}/index.ts` ? undefined : 'a library is entered by its index.ts';
   }
   if (to === 'libs/agent') return 'the server does not import the agent';
   if (to.startsWith('libs/')) return imported === `${to}/index.ts` ? undefined : 'a library is entered by its index.ts';
-  if (imported.split('/').length > 3 || !imported.endsWith('/index.ts')) return 'another module is entered by its index.ts';
+  if (imported.split('/').length > 3 || !imported.endsWith('/index.ts'))
+    return 'another module is entered by its index.ts';
   const [mine, theirs] = [from, to].map((room) => LAYERS.indexOf(room.slice('src/'.length)));
   if (mine === -1 || theirs === -1) return 'a module has its place in LAYERS';
   return mine! < theirs! ? undefined : `${to} does not stand to the right of ${from}`;
@@ -80,26 +111,33 @@ describe('imports', () => {
     expect(violation('libs/platform/x.ts', 'src/sites/index.ts')).toMatch(/never/);
     expect(violation('libs/agent/src/x.ts', 'libs/platform/index.ts')).toMatch(/may not/);
     expect(violation('src/provisioning/x.ts', 'src/sites/index.ts')).toBeUndefined();
-    expect(violation('libs/blueprint/x.ts', targetOf('libs/blueprint/x.ts', '#platform')!)).toBe('libs/blueprint may not import libs/platform');
+    expect(violation('libs/blueprint/x.ts', targetOf('libs/blueprint/x.ts', '#platform')!)).toBe(
+      'libs/blueprint may not import libs/platform',
+    );
     expect(violation('src/sites/x.ts', targetOf('src/sites/x.ts', '#platform')!)).toBeUndefined();
     expect(violation('src/sites/x.ts', targetOf('src/sites/x.ts', '#platform/database/db')!)).toMatch(/./);
   });
 
   it('libs/contracts imports nothing from outside', () => {
-    const bad = production.filter((f) => f.startsWith('libs/contracts/')).flatMap((f) => [...text(f).matchAll(/from '([^.][^']*)'/g)].map((m) => `${f}: ${m[1]}`));
+    const bad = production
+      .filter((f) => f.startsWith('libs/contracts/'))
+      .flatMap((f) => [...text(f).matchAll(/from '([^.][^']*)'/g)].map((m) => `${f}: ${m[1]}`));
     expect(bad).toEqual([]);
   });
 });
 
 describe('sources', () => {
   it('hold none of what hides an unfinished or circular thing', () => {
-    const forbidden = /forwardRef\(|\bas any\b|@ts-ignore|@ts-expect-error|\bTODO\b|\bFIXME\b|synchronize: *true|\b(?:it|describe|test)\.(?:only|skip|todo)\(/;
+    const forbidden =
+      /forwardRef\(|\bas any\b|@ts-ignore|@ts-expect-error|\bTODO\b|\bFIXME\b|synchronize: *true|\b(?:it|describe|test)\.(?:only|skip|todo)\(/;
     const tests = filesBelow('test').filter((file) => file.endsWith('.ts') && file !== 'test/architecture.spec.ts');
     expect([...all, ...tests].filter((file) => forbidden.test(text(file)))).toEqual([]);
   });
 
   it('are files of one thought', () => {
-    const long = production.filter((file) => !LONG.some((known) => file.startsWith(known))).filter((file) => text(file).split('\n').length > MAX_LINES);
+    const long = production
+      .filter((file) => !LONG.some((known) => file.startsWith(known)))
+      .filter((file) => text(file).split('\n').length > MAX_LINES);
     expect(long).toEqual([]);
   });
 });
@@ -122,7 +160,11 @@ async function routes(): Promise<Route[]> {
         const handler = (controller.prototype as Record<string, unknown>)[name];
         if (typeof handler !== 'function' || !Reflect.hasMetadata(METHOD_METADATA, handler)) continue;
         const paths = [Reflect.getMetadata(PATH_METADATA, handler) as string | string[]].flat();
-        found.push({ name, path: `${base}/${paths[0]}`, scope: Reflect.getMetadata(ROUTE_SCOPE, handler) ?? Reflect.getMetadata(ROUTE_SCOPE, controller) });
+        found.push({
+          name,
+          path: `${base}/${paths[0]}`,
+          scope: Reflect.getMetadata(ROUTE_SCOPE, handler) ?? Reflect.getMetadata(ROUTE_SCOPE, controller),
+        });
       }
     }
   }
@@ -142,8 +184,13 @@ describe('routes', () => {
   });
 
   it('have a resolver for each path parameter', async () => {
-    const parameters = new Set((await routes()).flatMap((route) => [...route.path.matchAll(/:(\w+)/g)].map((m) => m[1]!)));
-    const sources = production.filter((f) => f.startsWith('src/')).map(text).join('\n');
+    const parameters = new Set(
+      (await routes()).flatMap((route) => [...route.path.matchAll(/:(\w+)/g)].map((m) => m[1]!)),
+    );
+    const sources = production
+      .filter((f) => f.startsWith('src/'))
+      .map(text)
+      .join('\n');
     const registered = new Set([...sources.matchAll(/(?:register|resolveByNumber)\(\s*'(\w+)'/g)].map((m) => m[1]!));
     expect([...parameters].filter((name) => !registered.has(name))).toEqual([]);
   });

@@ -12,6 +12,11 @@ it('the blueprint in docs/blueprints.md is one', () => {
 });
 
 it('the labels in docs/blueprints.md are one', () => {
-  const labels = Object.fromEntries([...text.matchAll(/^(pangolin\.\S+?)=(.*)$/gm)].map(([, key, value]) => [key!, value!]));
-  expect(fromDockerLabels([{ name: 'web', labels, ports: [80] }])).toMatchObject({ ok: true, model: { publicResources: [{ key: 'web', targets: [{ hostname: 'web', port: 80 }] }] } });
+  const labels = Object.fromEntries(
+    [...text.matchAll(/^(pangolin\.\S+?)=(.*)$/gm)].map(([, key, value]) => [key!, value!]),
+  );
+  expect(fromDockerLabels([{ name: 'web', labels, ports: [80] }])).toMatchObject({
+    ok: true,
+    model: { publicResources: [{ key: 'web', targets: [{ hostname: 'web', port: 80 }] }] },
+  });
 });

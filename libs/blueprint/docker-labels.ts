@@ -1,8 +1,8 @@
-import type { MapNode, ListNode, ScalarNode, TreeNode } from './node.js';
+import { nearest } from './nearest.js';
+import type { ListNode, MapNode, ScalarNode, TreeNode } from './node.js';
 import { type Parsed, result } from './parse.js';
 import { below, describeProblem, type Problem, Problems, shown } from './problem.js';
 import { readDocument, SECTION_NAMES } from './read-document.js';
-import { nearest } from './nearest.js';
 
 /** What is needed of a running container. */
 export type LabelledContainer = {
@@ -15,7 +15,10 @@ export type LabelledContainer = {
 };
 
 const PREFIX = 'pangolin.';
-const SPELLINGS = [['proxy-resources', 'public-resources'], ['client-resources', 'private-resources']] as const;
+const SPELLINGS = [
+  ['proxy-resources', 'public-resources'],
+  ['client-resources', 'private-resources'],
+] as const;
 const MAX_INDEX = 255;
 const MAX_PARTS = 12;
 
@@ -33,14 +36,18 @@ export function fromDockerLabels(containers: readonly LabelledContainer[]): Pars
  * @param before containers as they were last right; the ones that are right now are noted in it
  * @returns what is to be sent, and everything that is wrong, each problem with its containers and labels
  */
-export function fromGoodLabels(containers: readonly LabelledContainer[], before: Map<string, LabelledContainer>): { parsed: Parsed; problems: Problem[] } {
+export function fromGoodLabels(
+  containers: readonly LabelledContainer[],
+  before: Map<string, LabelledContainer>,
+): { parsed: Parsed; problems: Problem[] } {
   const problems: Problem[] = [];
   let taken = [...containers].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   for (;;) {
     const { parsed, wrong } = read(taken);
     problems.push(...parsed.problems);
     // Nothing but mistakes is no empty document, which would remove everything.
-    if (taken.length === 0 && problems.length > 0) return { parsed: { ok: false, model: undefined, problems }, problems };
+    if (taken.length === 0 && problems.length > 0)
+      return { parsed: { ok: false, model: undefined, problems }, problems };
     if (parsed.ok || wrong.size === 0) {
       for (const one of taken) before.set(one.name, one);
       return { parsed, problems };
@@ -65,7 +72,12 @@ function read(containers: readonly LabelledContainer[]): { parsed: Parsed; wrong
       if (!label.startsWith(PREFIX)) continue;
       const path = place(own, label, container, problems);
       if (path === undefined) wrong.add(container.name);
-      else labels.push({ container: container.name, label, path: SPELLINGS.reduce((at, [old, now]) => (at.startsWith(old) ? now + at.slice(old.length) : at), path) });
+      else
+        labels.push({
+          container: container.name,
+          label,
+          path: SPELLINGS.reduce((at, [old, now]) => (at.startsWith(old) ? now + at.slice(old.length) : at), path),
+        });
     }
     completeTargets(own, container);
     merge(root, own);
@@ -77,10 +89,16 @@ function read(containers: readonly LabelledContainer[]): { parsed: Parsed; wrong
   const named = others.map((problem) => {
     const origin = originOf(problem.path, labels);
     for (const one of origin) wrong.add(one.container);
-    return origin.length === 0 ? problem : { ...problem, path: '', message: `${whereOf(origin)}: ${describeProblem(problem)}` };
+    return origin.length === 0
+      ? problem
+      : { ...problem, path: '', message: `${whereOf(origin)}: ${describeProblem(problem)}` };
   });
   const all = [...ofLabels, ...named];
-  return { parsed: all.length === 0 && parsed.ok ? { ...parsed, problems: [] } : { ok: false, model: undefined, problems: all }, wrong };
+  return {
+    parsed:
+      all.length === 0 && parsed.ok ? { ...parsed, problems: [] } : { ok: false, model: undefined, problems: all },
+    wrong,
+  };
 }
 
 type Labels = { container: string; label: string; path: string }[];
@@ -111,20 +129,30 @@ function place(root: MapNode, label: string, container: LabelledContainer, probl
   const [section = '', ...rest] = parts;
   if (!SECTION_NAMES.includes(section) && section !== 'public-policies') {
     const meant = nearest(section, SECTION_NAMES);
-    return void problems.add('', `${where}: ${shown(section)} is not known here${meant ? `; did you mean ${shown(meant)}?` : ''}`, -1);
+    return void problems.add(
+      '',
+      `${where}: ${shown(section)} is not known here${meant ? `; did you mean ${shown(meant)}?` : ''}`,
+      -1,
+    );
   }
-  if (rest.length < 2 || parts.length > MAX_PARTS) return void problems.add('', `${where}: expected pangolin.${section}.<name>.<field>`, -1);
+  if (rest.length < 2 || parts.length > MAX_PARTS)
+    return void problems.add('', `${where}: expected pangolin.${section}.<name>.<field>`, -1);
   const steps: (string | number)[] = [];
   for (const part of parts) {
     const match = /^([^[\]]+)(?:\[(\d{1,9})\])?$/.exec(part);
     const index = match?.[2] === undefined ? undefined : Number(match[2]);
     if (!match || (index !== undefined && index > MAX_INDEX)) {
-      return void problems.add('', `${where}: ${shown(part)} is not understood: write name or name[0], at most name[${MAX_INDEX}]`, -1);
+      return void problems.add(
+        '',
+        `${where}: ${shown(part)} is not understood: write name or name[0], at most name[${MAX_INDEX}]`,
+        -1,
+      );
     }
     steps.push(match[1] ?? '', ...(index === undefined ? [] : [index]));
   }
   const value = container.labels[label] ?? '';
-  if (!put(root, steps, { kind: 'scalar', at: -1, value, source: value, loose: true })) return void problems.add('', `${where}: another label says that this is something else`, -1);
+  if (!put(root, steps, { kind: 'scalar', at: -1, value, source: value, loose: true }))
+    return void problems.add('', `${where}: another label says that this is something else`, -1);
   return steps.reduce<string>((path, step) => (typeof step === 'number' ? `${path}[${step}]` : below(path, step)), '');
 }
 
@@ -133,7 +161,11 @@ function put(root: MapNode, steps: readonly (string | number)[], leaf: ScalarNod
   let at: TreeNode = root;
   for (const [i, step] of steps.entries()) {
     const last = i === steps.length - 1;
-    const next: TreeNode = last ? leaf : typeof steps[i + 1] === 'number' ? { kind: 'list', at: -1, items: [] } : emptyMap();
+    const next: TreeNode = last
+      ? leaf
+      : typeof steps[i + 1] === 'number'
+        ? { kind: 'list', at: -1, items: [] }
+        : emptyMap();
     const child = childAt(at, step, next);
     if (!child || child.kind !== next.kind || (last && child !== leaf)) return false;
     at = child;
@@ -165,7 +197,8 @@ function completeTargets(root: MapNode, container: LabelledContainer): void {
   for (const section of root.entries) {
     if (!['public-resources', 'proxy-resources'].includes(section.key) || section.value.kind !== 'map') continue;
     for (const { value: resource } of section.value.entries) {
-      const targets = resource.kind === 'map' ? resource.entries.find((one) => one.key === 'targets')?.value : undefined;
+      const targets =
+        resource.kind === 'map' ? resource.entries.find((one) => one.key === 'targets')?.value : undefined;
       if (targets?.kind !== 'list') continue;
       for (const target of targets.items) {
         if (target.kind !== 'map' || target.entries.length === 0) continue;
@@ -206,7 +239,10 @@ function merged(before: TreeNode, later: TreeNode): TreeNode {
 
 function mergedList(before: ListNode, later: ListNode): ListNode {
   const length = Math.max(before.items.length, later.items.length);
-  return { ...before, items: Array.from({ length }, (_, i) => merged(before.items[i] ?? nothing(), later.items[i] ?? nothing())) };
+  return {
+    ...before,
+    items: Array.from({ length }, (_, i) => merged(before.items[i] ?? nothing(), later.items[i] ?? nothing())),
+  };
 }
 
 const emptyMap = (): MapNode => ({ kind: 'map', at: -1, entries: [] });

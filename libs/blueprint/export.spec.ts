@@ -13,7 +13,10 @@ const byKey = <T extends { key: string }>(entries: T[]) => [...entries].sort((a,
 
 describe('export', () => {
   it('as YAML, parsed again, is the same model', () => {
-    fc.assert(fc.property(anyBlueprint, (model) => void expect(again(toYaml(model), 'yaml')).toEqual(model)), { numRuns: 150 });
+    fc.assert(
+      fc.property(anyBlueprint, (model) => void expect(again(toYaml(model), 'yaml')).toEqual(model)),
+      { numRuns: 150 },
+    );
   });
 
   it('as JSON, parsed again, is the same model', () => {
@@ -30,12 +33,14 @@ describe('export', () => {
   });
 
   it('leaves out what is the default', () => {
-    const text = 'public-resources:\n  web:\n    name: Web\n    mode: http\n    full-domain: a.b\n    targets:\n      - hostname: a\n        port: 1\n        method: http\n';
+    const text =
+      'public-resources:\n  web:\n    name: Web\n    mode: http\n    full-domain: a.b\n    targets:\n      - hostname: a\n        port: 1\n        method: http\n';
     expect(toYaml(again(`${text}    ssl: true\n    enabled: true\n`, 'yaml'))).toBe(text);
   });
 
   it('keeps text text', () => {
-    const text = 'public-resources:\n  "8080":\n    name: "1.10"\n    mode: http\n    full-domain: a.b\n    auth:\n      pincode: "012345"\n      password: "null"\n      sso-enabled: false\n';
+    const text =
+      'public-resources:\n  "8080":\n    name: "1.10"\n    mode: http\n    full-domain: a.b\n    auth:\n      pincode: "012345"\n      password: "null"\n      sso-enabled: false\n';
     expect(toYaml(again(text, 'yaml'))).toBe(text);
   });
 
@@ -78,7 +83,10 @@ describe('masking', () => {
   });
 
   it('changes nothing where there are none', () => {
-    const model = again('public-resources:\n  web: {name: Web, mode: http, full-domain: a.b, auth: {sso-enabled: true}}', 'yaml');
+    const model = again(
+      'public-resources:\n  web: {name: Web, mode: http, full-domain: a.b, auth: {sso-enabled: true}}',
+      'yaml',
+    );
     expect(maskSecrets(model)).toEqual(model);
   });
 });

@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto';
 import { stringify } from 'yaml';
-import type { Auth, Blueprint, HealthCheck, Header, PrivateEntry, PublicEntry, Rule, Target, TargetRights } from './model.js';
+import type {
+  Auth,
+  Blueprint,
+  Header,
+  HealthCheck,
+  PrivateEntry,
+  PublicEntry,
+  Rule,
+  Target,
+  TargetRights,
+} from './model.js';
 
 /**
  * A model as a document in the newer spelling, without what is the default anyway: parsing it gives the same model.
@@ -12,7 +22,15 @@ type Row = [key: string, value: Out | undefined | null];
 /** The model as YAML. */
 export function toYaml(model: Blueprint): string {
   const document = documentOf(model);
-  return document.size === 0 ? '{}\n' : stringify(document, { version: '1.2', schema: 'core', lineWidth: 0, blockQuote: false, aliasDuplicateObjects: false });
+  return document.size === 0
+    ? '{}\n'
+    : stringify(document, {
+        version: '1.2',
+        schema: 'core',
+        lineWidth: 0,
+        blockQuote: false,
+        aliasDuplicateObjects: false,
+      });
 }
 
 /** The model as the JSON value of the same document. Resources whose names are whole numbers come first: JSON objects have that order. */
@@ -22,7 +40,9 @@ export function toDocument(model: Blueprint): Record<string, unknown> {
 
 /** Equal exactly for equal models, whatever the order of their entries. It tells secrets apart: keep it where the document is kept. */
 export function digestOf(model: Blueprint): string {
-  return createHash('sha256').update(JSON.stringify(sorted(documentOf(model)))).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(documentOf(model))))
+    .digest('hex');
 }
 
 /** What stands in the place of a secret. */
@@ -40,8 +60,13 @@ export function maskSecrets(model: Blueprint): Blueprint {
       password: one.password === null ? null : SECRET,
       basicAuth: one.basicAuth && { ...one.basicAuth, password: SECRET },
     };
-  const headers = (list: Header[] | null) => list?.map((header) => (isSecretHeader(header.name) ? { ...header, value: SECRET } : header)) ?? null;
-  const targets = (list: Target[]) => list.map((target) => ({ ...target, healthcheck: target.healthcheck && { ...target.healthcheck, headers: headers(target.healthcheck.headers) } }));
+  const headers = (list: Header[] | null) =>
+    list?.map((header) => (isSecretHeader(header.name) ? { ...header, value: SECRET } : header)) ?? null;
+  const targets = (list: Target[]) =>
+    list.map((target) => ({
+      ...target,
+      healthcheck: target.healthcheck && { ...target.healthcheck, headers: headers(target.healthcheck.headers) },
+    }));
   return {
     ...model,
     publicResources: model.publicResources.map((entry) =>
@@ -56,7 +81,15 @@ function documentOf(model: Blueprint): Map<string, Out> {
   const section = <T extends { key: string }>(entries: T[], body: (entry: T) => Map<string, Out>) =>
     entries.length === 0 ? undefined : new Map<string, Out>(entries.map((entry) => [entry.key, body(entry)]));
   return rows([
-    ['sites', section(model.sites, (s) => rows([['name', s.name], ['docker-socket-enabled', not(true, s.dockerSocketEnabled)]]))],
+    [
+      'sites',
+      section(model.sites, (s) =>
+        rows([
+          ['name', s.name],
+          ['docker-socket-enabled', not(true, s.dockerSocketEnabled)],
+        ]),
+      ),
+    ],
     ['public-resources', section(model.publicResources, publicOf)],
     ['private-resources', section(model.privateResources, privateOf)],
   ]);
@@ -96,14 +129,24 @@ function publicOf(r: PublicEntry): Map<string, Out> {
 }
 
 function targetRightsOf(rights: TargetRights): Map<string, Out> {
-  return 'sites' in rights ? rows([['sites', rights.sites]]) : rows([['labels', new Map(Object.entries(rights.labels))]]);
+  return 'sites' in rights
+    ? rows([['sites', rights.sites]])
+    : rows([['labels', new Map(Object.entries(rights.labels))]]);
 }
 
 function authOf(a: Auth): Map<string, Out> {
   return rows([
     ['pincode', a.pincode],
     ['password', a.password],
-    ['basic-auth', a.basicAuth && rows([['user', a.basicAuth.user], ['password', a.basicAuth.password], ['extendedCompatibility', not(true, a.basicAuth.extendedCompatibility)]])],
+    [
+      'basic-auth',
+      a.basicAuth &&
+        rows([
+          ['user', a.basicAuth.user],
+          ['password', a.basicAuth.password],
+          ['extendedCompatibility', not(true, a.basicAuth.extendedCompatibility)],
+        ]),
+    ],
     ['sso-enabled', a.ssoEnabled],
     ['sso-roles', some(a.ssoRoles)],
     ['sso-users', some(a.ssoUsers)],
@@ -114,7 +157,13 @@ function authOf(a: Auth): Map<string, Out> {
 const ACTIONS = { ACCEPT: 'allow', DROP: 'deny', PASS: 'pass' } as const;
 
 function ruleOf(r: Rule): Map<string, Out> {
-  return rows([['action', ACTIONS[r.action]], ['match', r.match.toLowerCase()], ['value', r.value], ['priority', r.priority], ['enabled', not(true, r.enabled)]]);
+  return rows([
+    ['action', ACTIONS[r.action]],
+    ['match', r.match.toLowerCase()],
+    ['value', r.value],
+    ['priority', r.priority],
+    ['enabled', not(true, r.enabled)],
+  ]);
 }
 
 function targetOf(t: Target): Map<string, Out> {
@@ -155,7 +204,10 @@ function healthCheckOf(h: HealthCheck): Map<string, Out> {
 }
 
 function headerOf(h: Header): Map<string, Out> {
-  return rows([['name', h.name], ['value', h.value]]);
+  return rows([
+    ['name', h.name],
+    ['value', h.value],
+  ]);
 }
 
 function privateOf(r: PrivateEntry): Map<string, Out> {

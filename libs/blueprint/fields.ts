@@ -1,6 +1,6 @@
 import { nameProblem, normalName } from '#contracts';
-import { isNull, kindName, type ListNode, type MapEntry, type MapNode, type TreeNode } from './node.js';
 import { nearest } from './nearest.js';
+import { isNull, kindName, type ListNode, type MapEntry, type MapNode, type TreeNode } from './node.js';
 import { below, type Problems, shown } from './problem.js';
 
 export type TextRule = {
@@ -18,7 +18,8 @@ export type TextRule = {
 export type IntRule = { min: number; max: number };
 
 export const PORT: IntRule = { min: 1, max: 65535 };
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+const CONTROL =
+  /[\u0000-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 /**
  * Reads the fields of one map. Each reader answers undefined for a field that is absent, null or wrong, and says what is wrong;
@@ -92,11 +93,16 @@ export class Fields {
 
   /** @param later values that are known and not offered: the caller says why */
   choice<const T extends string>(key: string, values: readonly T[]): T | undefined;
-  choice<const T extends string, const L extends string>(key: string, values: readonly T[], later: readonly L[]): T | L | undefined;
+  choice<const T extends string, const L extends string>(
+    key: string,
+    values: readonly T[],
+    later: readonly L[],
+  ): T | L | undefined;
   choice(key: string, values: readonly string[], later: readonly string[] = []): string | undefined {
     const node = this.ask(key);
     if (!node) return undefined;
-    const found = node.kind === 'scalar' && (node.open ? values[0] : [...values, ...later].find((value) => value === node.value));
+    const found =
+      node.kind === 'scalar' && (node.open ? values[0] : [...values, ...later].find((value) => value === node.value));
     if (found) return found;
     const meant = node.kind === 'scalar' && typeof node.value === 'string' ? nearest(node.value, values) : undefined;
     this.wrong(key, `must be ${oneOf(values)}, not ${nameOf(node)}${meant ? `; did you mean ${shown(meant)}?` : ''}`);
@@ -150,8 +156,17 @@ export class Fields {
   done(): void {
     for (const { key, keyAt } of this.node.entries) {
       if (this.known.includes(key)) continue;
-      const meant = this.problems.full ? undefined : nearest(key, this.known.filter((one) => one === one.toLowerCase()));
-      this.problems.add(below(this.path, key), `is not known here${meant ? `; did you mean ${shown(meant)}?` : `; known are ${this.known.join(', ')}`}`, keyAt);
+      const meant = this.problems.full
+        ? undefined
+        : nearest(
+            key,
+            this.known.filter((one) => one === one.toLowerCase()),
+          );
+      this.problems.add(
+        below(this.path, key),
+        `is not known here${meant ? `; did you mean ${shown(meant)}?` : `; known are ${this.known.join(', ')}`}`,
+        keyAt,
+      );
     }
   }
 
@@ -173,7 +188,10 @@ export function readText(node: TreeNode, path: string, rule: TextRule, problems:
   };
   // A number is taken as it was written: the schema wants text, so it is one.
   const text = node.kind !== 'scalar' ? undefined : typeof node.value === 'number' ? node.source : node.value;
-  if (typeof text !== 'string') return wrong(`must be text, not ${nameOf(node)}${node.kind === 'scalar' && node.value !== null ? ': write it in quotes' : ''}`);
+  if (typeof text !== 'string')
+    return wrong(
+      `must be text, not ${nameOf(node)}${node.kind === 'scalar' && node.value !== null ? ': write it in quotes' : ''}`,
+    );
   if (node.kind === 'scalar' && node.open) return text;
   const { min = 0, max = 4096, form, lines, secret } = rule;
   if (rule.name) return readName(normalName(text), max, wrong);
@@ -192,7 +210,11 @@ function readName(name: string, max: number, wrong: (message: string) => undefin
   return problem === undefined ? name : wrong(problem);
 }
 
-function itemsOf<T>(node: ListNode, path: string, read: (item: TreeNode, path: string, index: number) => T | undefined): T[] {
+function itemsOf<T>(
+  node: ListNode,
+  path: string,
+  read: (item: TreeNode, path: string, index: number) => T | undefined,
+): T[] {
   return node.items.flatMap((item, i) => {
     const value = read(item, `${path}[${i}]`, i);
     return value === undefined ? [] : [value];
@@ -205,7 +227,11 @@ function numberOf(value: unknown, source: string, loose: boolean | undefined): n
 }
 
 function nameOf(node: TreeNode): string {
-  return node.kind === 'scalar' && node.value !== null ? (typeof node.value === 'string' ? shown(node.value) : node.source || String(node.value)) : kindName(node);
+  return node.kind === 'scalar' && node.value !== null
+    ? typeof node.value === 'string'
+      ? shown(node.value)
+      : node.source || String(node.value)
+    : kindName(node);
 }
 
 function oneOf(values: readonly string[]): string {

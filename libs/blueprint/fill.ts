@@ -31,7 +31,12 @@ export function fillTree(root: TreeNode, source: Source, templates: Templates, p
     const left = STILL_A_TEMPLATE.exec(masked);
     if (left) return problems.add(path, `${left[0].slice(0, 60)} is not understood: write ${formsOf(templates)}`, at);
     const opened = OPENED.exec(masked);
-    if (opened) problems.add(path, `${shown(source.unmask(opened[0]))} begins a template that does not end: write ${formsOf(templates)}`, at);
+    if (opened)
+      problems.add(
+        path,
+        `${shown(source.unmask(opened[0]))} begins a template that does not end: write ${formsOf(templates)}`,
+        at,
+      );
   };
   const scalar = (node: ScalarNode, path: string): void => {
     if (typeof node.value !== 'string') return;
@@ -46,8 +51,14 @@ export function fillTree(root: TreeNode, source: Source, templates: Templates, p
       misread(entry.key, path, entry.keyAt);
       const filled = fill(entry.key, path);
       if (filled && depth === NAMES_AT_DEPTH) entry.key = filled.text;
-      else if (filled) problems.add(path, 'a template may stand in values and in the names of resources, not in other keys', entry.keyAt);
-      if (depth === NAMES_AT_DEPTH && seen.has(entry.key)) problems.add(below(path, entry.key), 'is given twice', entry.keyAt);
+      else if (filled)
+        problems.add(
+          path,
+          'a template may stand in values and in the names of resources, not in other keys',
+          entry.keyAt,
+        );
+      if (depth === NAMES_AT_DEPTH && seen.has(entry.key))
+        problems.add(below(path, entry.key), 'is given twice', entry.keyAt);
       seen.add(entry.key);
       walk(entry.value, below(path, entry.key), depth + 1);
     }

@@ -3,7 +3,15 @@ export { digestOf, isSecretHeader, maskSecrets, SECRET, toDocument, toYaml } fro
 export { withoutSecrets } from './masked-text.js';
 export type * from './model.js';
 export { DOCUMENT_LIMITS } from './node.js';
-export { parse, type Parsed, type ParseOptions, placesOf } from './parse.js';
+export { type Parsed, type ParseOptions, parse, placesOf } from './parse.js';
 export { describeProblem, type Problem } from './problem.js';
-export { environmentTemplates, NO_TEMPLATES, OPEN_SITE_TEMPLATES, parseTemplate, siteTemplates, type SiteValues, type Templates } from './template.js';
 export * from './syntax.js';
+export {
+  environmentTemplates,
+  NO_TEMPLATES,
+  OPEN_SITE_TEMPLATES,
+  parseTemplate,
+  type SiteValues,
+  siteTemplates,
+  type Templates,
+} from './template.js';

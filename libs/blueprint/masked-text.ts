@@ -13,7 +13,9 @@ export function withoutSecrets(text: string, templates: Templates): string {
   const masked = maskSecrets(parsed.model);
   const secrets = new Set(hidden(parsed.model, masked).filter((secret) => !/^\{\{[^{}]*\}\}$/.test(secret)));
   if ([...secrets].some((secret) => !text.includes(secret))) return toYaml(masked);
-  return [...secrets].sort((a, b) => b.length - a.length).reduce((rest, secret) => rest.replaceAll(secret, () => SECRET), text);
+  return [...secrets]
+    .sort((a, b) => b.length - a.length)
+    .reduce((rest, secret) => rest.replaceAll(secret, () => SECRET), text);
 }
 
 /** The texts that are masked in the second of two trees of one shape. */

@@ -53,9 +53,21 @@ export type Auth = {
   whitelistUsers: string[];
 };
 
-export type Rule = { action: 'ACCEPT' | 'DROP' | 'PASS'; match: 'CIDR' | 'IP' | 'PATH' | 'COUNTRY' | 'ASN' | 'REGION'; value: string; priority: number; enabled: boolean };
+export type Rule = {
+  action: 'ACCEPT' | 'DROP' | 'PASS';
+  match: 'CIDR' | 'IP' | 'PATH' | 'COUNTRY' | 'ASN' | 'REGION';
+  value: string;
+  priority: number;
+  enabled: boolean;
+};
 
-export type Maintenance = { enabled: boolean; type: 'forced' | 'automatic'; title: string | null; message: string | null; estimatedTime: string | null };
+export type Maintenance = {
+  enabled: boolean;
+  type: 'forced' | 'automatic';
+  title: string | null;
+  message: string | null;
+  estimatedTime: string | null;
+};
 
 export type Target = {
   /** niceId or display name as written; null is the site that sends the document. */

@@ -6,7 +6,7 @@ import { readDocument, SECTION_ALIASES } from './read-document.js';
 import { readJson } from './read-json.js';
 import { readYaml } from './read-yaml.js';
 import { forbiddenCharacter, Source } from './source.js';
-import { NO_TEMPLATES, OPEN_SITE_TEMPLATES, siteTemplates, type SiteValues, type Templates } from './template.js';
+import { NO_TEMPLATES, OPEN_SITE_TEMPLATES, type SiteValues, siteTemplates, type Templates } from './template.js';
 
 export type ParseOptions = {
   /** `auto` (the default) takes a text that is JSON as JSON and everything else as YAML. */
@@ -24,7 +24,9 @@ export type ParseOptions = {
 };
 
 /** Either a model or problems, never both. */
-export type Parsed = { ok: true; model: Blueprint; problems: [] } | { ok: false; model: undefined; problems: Problem[] };
+export type Parsed =
+  | { ok: true; model: Blueprint; problems: [] }
+  | { ok: false; model: undefined; problems: Problem[] };
 
 /**
  * Reads a blueprint (integration-api.md §4.1): limits, YAML or JSON, templates, schema, rules across the document.
@@ -77,7 +79,9 @@ function offsetOf(node: TreeNode, path: string): number | undefined {
   const [chosen] = found.sort((a, b) => a.rest.length - b.rest.length);
   if (!chosen) return undefined;
   // What has parts of its own stands where its name stands.
-  return chosen.rest === '' && chosen.value.kind !== 'scalar' ? chosen.keyAt : (offsetOf(chosen.value, chosen.rest) ?? chosen.keyAt);
+  return chosen.rest === '' && chosen.value.kind !== 'scalar'
+    ? chosen.keyAt
+    : (offsetOf(chosen.value, chosen.rest) ?? chosen.keyAt);
 }
 
 function restAfter(key: string, path: string): string | undefined {
@@ -99,7 +103,8 @@ function checkText(source: Source, { maxBytes = DOCUMENT_LIMITS.bytes }: ParseOp
   const limit = Math.min(maxBytes, DOCUMENT_LIMITS.maxBytes);
   const bytes = Buffer.byteLength(source.text);
   if (bytes > limit) problems.add('', `the document has ${bytes} bytes; at most ${limit} are read`, 0);
-  if (source.templates.length >= DOCUMENT_LIMITS.templates) problems.add('', `the document has more than ${DOCUMENT_LIMITS.templates - 1} templates`, 0);
+  if (source.templates.length >= DOCUMENT_LIMITS.templates)
+    problems.add('', `the document has more than ${DOCUMENT_LIMITS.templates - 1} templates`, 0);
   const forbidden = forbiddenCharacter(source.text);
   if (forbidden) problems.add('', `the character ${forbidden.name} cannot be in a blueprint`, forbidden.at);
   return problems.none;
@@ -109,7 +114,10 @@ function readTree(source: Source, format: 'yaml' | 'json' | 'auto', problems: Pr
   if (format === 'json') return readJson(source.masked, problems);
   if (format === 'auto' && /^\s*[{[]/.test(source.masked)) {
     // A YAML flow map may start the same way: only what is JSON from end to end is taken as such.
-    const trial = new Problems((offset) => source.place(offset), (masked) => source.unmask(masked));
+    const trial = new Problems(
+      (offset) => source.place(offset),
+      (masked) => source.unmask(masked),
+    );
     const tree = readJson(source.masked, trial);
     if (trial.none) return tree;
   }

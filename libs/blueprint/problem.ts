@@ -18,8 +18,16 @@ export class Problems {
   /** @param at offset in the text; negative when there is none */
   add(path: string, message: string, at: number): void {
     if (this.full) return void this.more++;
-    const problem = { path: this.unmask(path), message: this.unmask(message), ...(at < 0 ? { line: 0, column: 0 } : this.place(at)) };
-    const same = (one: Problem) => one.path === problem.path && one.message === problem.message && one.line === problem.line && one.column === problem.column;
+    const problem = {
+      path: this.unmask(path),
+      message: this.unmask(message),
+      ...(at < 0 ? { line: 0, column: 0 } : this.place(at)),
+    };
+    const same = (one: Problem) =>
+      one.path === problem.path &&
+      one.message === problem.message &&
+      one.line === problem.line &&
+      one.column === problem.column;
     if (!this.found.some(same)) this.found.push(problem);
   }
 
@@ -35,7 +43,9 @@ export class Problems {
   /** In the order of the text. */
   list(): Problem[] {
     const sorted = [...this.found].sort((a, b) => a.line - b.line || a.column - b.column);
-    return this.more === 0 ? sorted : [...sorted, { path: '', message: `and ${this.more} more problems`, line: 0, column: 0 }];
+    return this.more === 0
+      ? sorted
+      : [...sorted, { path: '', message: `and ${this.more} more problems`, line: 0, column: 0 }];
   }
 }
 

@@ -15,7 +15,10 @@ const SECTIONS = {
 /** The newer spelling wins over the older one on equal keys. */
 const OLD = ['proxy-resources', 'client-resources'];
 /** The older spellings, by what a model's paths call them. */
-export const SECTION_ALIASES: ReadonlyMap<string, string> = new Map([['proxy-resources', 'public-resources'], ['client-resources', 'private-resources']]);
+export const SECTION_ALIASES: ReadonlyMap<string, string> = new Map([
+  ['proxy-resources', 'public-resources'],
+  ['client-resources', 'private-resources'],
+]);
 /** What stands at the top of a document. */
 export const SECTION_NAMES: readonly string[] = Object.keys(SECTIONS);
 
@@ -57,7 +60,11 @@ function collect(found: Found, section: Fields, old: boolean): void {
     const { problems } = section;
     const length = [...key].length;
     if (length < 1 || length > 255 || key.trim() !== key || /[\u0000-\u001f\u007f-\u009f]/.test(key) || key === '<<') {
-      problems.add(path, 'a name must have 1 to 255 characters, no control characters and no spaces at its ends', keyAt);
+      problems.add(
+        path,
+        'a name must have 1 to 255 characters, no control characters and no spaces at its ends',
+        keyAt,
+      );
       continue;
     }
     if (value.kind !== 'map') {
@@ -74,14 +81,20 @@ function collect(found: Found, section: Fields, old: boolean): void {
 function checkPublic({ entries }: Found, resources: readonly PublicEntry[]): void {
   const check = unique(entries, 'full-domain');
   const port = unique(entries, 'proxy-port');
-  const named = new Map(resources.flatMap((resource, i) => (resource.targetsOnly || resource.fullDomain === null ? [] : [[resource.fullDomain, entries[i]?.path] as const])));
+  const named = new Map(
+    resources.flatMap((resource, i) =>
+      resource.targetsOnly || resource.fullDomain === null ? [] : [[resource.fullDomain, entries[i]?.path] as const],
+    ),
+  );
   resources.forEach((resource, i) => {
     if (resource.targetsOnly) return;
     check(i, resource.fullDomain, resource.fullDomain ?? '');
     const wildcard = resource.fullDomain?.replace(/^[^.]+/, '*') ?? '';
     const by = resource.fullDomain === wildcard ? undefined : named.get(wildcard);
-    if (by) entries[i]?.fields.wrong('full-domain', `${shown(resource.fullDomain!)} is covered by the wildcard of ${by}`);
-    if (resource.proxyPort !== null && portIsGiven(resource)) port(i, `${resource.mode} ${resource.proxyPort}`, `${resource.mode} port ${resource.proxyPort}`);
+    if (by)
+      entries[i]?.fields.wrong('full-domain', `${shown(resource.fullDomain!)} is covered by the wildcard of ${by}`);
+    if (resource.proxyPort !== null && portIsGiven(resource))
+      port(i, `${resource.mode} ${resource.proxyPort}`, `${resource.mode} port ${resource.proxyPort}`);
   });
 }
 

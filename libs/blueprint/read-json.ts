@@ -2,7 +2,11 @@ import { DOCUMENT_LIMITS, type MapEntry, type TreeNode } from './node.js';
 import { below, type Problems, shown } from './problem.js';
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-const WORDS = [['true', true], ['false', false], ['null', null]] as const;
+const WORDS = [
+  ['true', true],
+  ['false', false],
+  ['null', null],
+] as const;
 
 class Broken extends Error {
   constructor(
@@ -44,8 +48,10 @@ class JsonReader {
   private value(path: string, depth: number): TreeNode {
     this.space();
     const at = this.at;
-    if (depth > DOCUMENT_LIMITS.depth) throw new Broken(`is nested more than ${DOCUMENT_LIMITS.depth} levels deep`, at, path);
-    if (++this.nodes > DOCUMENT_LIMITS.nodes) throw new Broken(`the document has more than ${DOCUMENT_LIMITS.nodes} values`, at);
+    if (depth > DOCUMENT_LIMITS.depth)
+      throw new Broken(`is nested more than ${DOCUMENT_LIMITS.depth} levels deep`, at, path);
+    if (++this.nodes > DOCUMENT_LIMITS.nodes)
+      throw new Broken(`the document has more than ${DOCUMENT_LIMITS.nodes} values`, at);
     const first = this.text[at];
     if (first === '{') return this.map(path, depth);
     if (first === '[') return this.list(path, depth);
@@ -61,7 +67,14 @@ class JsonReader {
     }
     NUMBER.lastIndex = at;
     const number = NUMBER.exec(this.text)?.[0];
-    if (number === undefined) throw new Broken(at >= this.text.length ? 'the JSON document ends too early' : `not valid JSON: a value was expected, not ${shown(this.text.slice(at, at + 1))}`, at, path);
+    if (number === undefined)
+      throw new Broken(
+        at >= this.text.length
+          ? 'the JSON document ends too early'
+          : `not valid JSON: a value was expected, not ${shown(this.text.slice(at, at + 1))}`,
+        at,
+        path,
+      );
     this.at += number.length;
     return { kind: 'scalar', at, value: Number(number), source: number };
   }
@@ -73,7 +86,8 @@ class JsonReader {
     do {
       this.space();
       const keyAt = this.at;
-      if (this.text[keyAt] !== '"') throw new Broken('not valid JSON: a key in double quotes was expected', keyAt, path);
+      if (this.text[keyAt] !== '"')
+        throw new Broken('not valid JSON: a key in double quotes was expected', keyAt, path);
       const key = this.string();
       if (!this.next(':')) throw new Broken(`not valid JSON: a colon was expected after ${shown(key)}`, this.at, path);
       const value = this.value(below(path, key), depth + 1);
@@ -98,7 +112,8 @@ class JsonReader {
     const start = this.at++;
     for (;;) {
       const character = this.text[this.at];
-      if (character === undefined || character === '\n') throw new Broken('not valid JSON: a text is not closed', start);
+      if (character === undefined || character === '\n')
+        throw new Broken('not valid JSON: a text is not closed', start);
       this.at += character === '\\' ? 2 : 1;
       if (character === '"') break;
     }

@@ -33,7 +33,10 @@ export function readPrivate(key: string, f: Fields): PrivateEntry {
     fullDomain: f.text('full-domain', FULL_DOMAIN)?.toLowerCase() ?? null,
     ssl: f.bool('ssl') ?? false,
     scheme,
-    alias: f.text('alias', { min: 1, form: [isAlias, 'a name with a dot, such as db.internal or *.db.internal'] })?.toLowerCase() ?? null,
+    alias:
+      f
+        .text('alias', { min: 1, form: [isAlias, 'a name with a dot, such as db.internal or *.db.internal'] })
+        ?.toLowerCase() ?? null,
     roles: readRoles(f, 'roles'),
     users: f.texts('users') ?? [],
     machines: f.texts('machines') ?? [],
@@ -46,12 +49,15 @@ export function readPrivate(key: string, f: Fields): PrivateEntry {
 
 function checkMode(f: Fields, { mode, alias, fullDomain }: PrivateEntry, destination: string | undefined): void {
   if (mode !== 'http' && f.has('full-domain')) f.wrong('full-domain', `is only for http, not for ${mode}`);
-  if (mode === 'http' && alias !== null) f.wrong('alias', 'is not for http: such a resource is reached by its full-domain');
+  if (mode === 'http' && alias !== null)
+    f.wrong('alias', 'is not for http: such a resource is reached by its full-domain');
   if (mode === 'http' && fullDomain === null && !f.has('full-domain')) f.wrong('full-domain', 'is required for http');
   if (destination === undefined || f.isOpen('destination')) return;
-  if (mode === 'cidr' && !isCidr(destination)) f.wrong('destination', 'must be an address range such as 10.0.0.0/24 for cidr');
+  if (mode === 'cidr' && !isCidr(destination))
+    f.wrong('destination', 'must be an address range such as 10.0.0.0/24 for cidr');
   if (mode !== 'host' || isAddress(destination)) return;
-  if (!isHostName(destination) || !isTargetHost(destination)) return f.wrong('destination', 'must be an IP address or a host name for host');
+  if (!isHostName(destination) || !isTargetHost(destination))
+    return f.wrong('destination', 'must be an IP address or a host name for host');
   // localhost is the machine of the site itself and needs no name in the network.
   if (destination.toLowerCase() === 'localhost' && alias === null) return;
   if (!f.has('alias')) f.wrong('destination', 'a host name needs an alias, by which clients reach it');
@@ -64,7 +70,11 @@ function withoutSpaces(ports: string): string {
 
 /** One entry of `sites`. */
 export function readSite(key: string, f: Fields): SiteEntry {
-  const entry = { key, name: f.need('name', f.text('name', { ...NAME, max: 100 }), ''), dockerSocketEnabled: f.bool('docker-socket-enabled') ?? true };
+  const entry = {
+    key,
+    name: f.need('name', f.text('name', { ...NAME, max: 100 }), ''),
+    dockerSocketEnabled: f.bool('docker-socket-enabled') ?? true,
+  };
   f.done();
   return entry;
 }

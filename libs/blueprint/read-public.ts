@@ -1,14 +1,17 @@
-import { isLabels, LABELS_RULE } from '#contracts';
-import { nameKey } from '#contracts';
+import { isLabels, LABELS_RULE, nameKey } from '#contracts';
 import { Fields, PORT, type TextRule } from './fields.js';
 import type { Auth, Maintenance, PublicEntry, PublicResource, Rule, Target, TargetRights } from './model.js';
-import { isEmail, isFullDomain, isHostHeader, isHostName, RULE_FORMS } from './syntax.js';
 import { readHeaders, readTarget } from './read-target.js';
+import { isEmail, isFullDomain, isHostHeader, isHostName, RULE_FORMS } from './syntax.js';
 
 const SERVED = ['http', 'tcp', 'udp'] as const;
 const LATER = ['ssh', 'rdp', 'vnc'] as const;
 export const NAME: TextRule = { max: 255, name: true };
-export const FULL_DOMAIN: TextRule = { min: 1, max: 253, form: [isFullDomain, 'a host name such as app.example.com, or *.apps.example.com'] };
+export const FULL_DOMAIN: TextRule = {
+  min: 1,
+  max: 253,
+  form: [isFullDomain, 'a host name such as app.example.com, or *.apps.example.com'],
+};
 const HTTP_ONLY = ['full-domain', 'headers', 'host-header', 'tls-server-name', 'rules', 'maintenance', 'auth'];
 
 /** One entry of `public-resources` (integration-api.md §4.1); `operators`: of an operator's document. */
@@ -36,7 +39,8 @@ export function readPublic(key: string, f: Fields, operators: boolean): PublicEn
     maintenance: optional(f.map('maintenance'), readMaintenance),
     sitesMayAddTargets: optional(f.map('sites-may-add-targets'), readTargetRights),
   };
-  if (!operators && f.has('sites-may-add-targets')) f.wrong('sites-may-add-targets', 'is for the operator to say, not for a document of a site');
+  if (!operators && f.has('sites-may-add-targets'))
+    f.wrong('sites-may-add-targets', 'is for the operator to say, not for a document of a site');
   f.notYet('policy', ': write the settings into the resource itself');
   f.notYet('auth-daemon');
   if (mode !== undefined && mode === resource.mode) checkMode(f, resource);
@@ -50,9 +54,11 @@ function readMode(f: Fields): (typeof SERVED)[number] | (typeof LATER)[number] |
   const mode = f.choice('mode', SERVED, LATER);
   const key = mode === undefined ? 'protocol' : 'mode';
   if (!f.has('mode', 'protocol')) f.wrong('mode', 'is required: http, tcp or udp');
-  if (mode !== undefined && protocol !== undefined && mode !== protocol) f.wrong('mode', `says ${mode}, but protocol says ${protocol}`);
+  if (mode !== undefined && protocol !== undefined && mode !== protocol)
+    f.wrong('mode', `says ${mode}, but protocol says ${protocol}`);
   const either = mode ?? protocol;
-  if (either !== undefined && !SERVED.some((one) => one === either)) f.wrong(key, `${either} is not available yet; available are http, tcp and udp`);
+  if (either !== undefined && !SERVED.some((one) => one === either))
+    f.wrong(key, `${either} is not available yet; available are http, tcp and udp`);
   return either;
 }
 
@@ -66,9 +72,11 @@ function checkMode(f: Fields, resource: PublicResource): void {
     // The API has no ssl for these: it is read and decides nothing.
     resource.ssl = false;
     f.need('proxy-port', resource.proxyPort ?? undefined, 1);
-    for (const key of HTTP_ONLY) if (f.has(key) && !emptyList(f, key)) f.wrong(key, `is only for http, not for ${mode}`);
+    for (const key of HTTP_ONLY)
+      if (f.has(key) && !emptyList(f, key)) f.wrong(key, `is only for http, not for ${mode}`);
   }
-  if (mode !== 'tcp' && f.has('proxy-protocol-version')) f.wrong('proxy-protocol-version', `is only for tcp, not for ${mode}`);
+  if (mode !== 'tcp' && f.has('proxy-protocol-version'))
+    f.wrong('proxy-protocol-version', `is only for tcp, not for ${mode}`);
   if (mode !== 'tcp' && resource.proxyProtocol) f.wrong('proxy-protocol', `is only for tcp, not for ${mode}`);
   const targets = f.node.entries.find((entry) => entry.key === 'targets')?.value;
   if (targets?.kind !== 'list') return;
@@ -94,10 +102,17 @@ function readTargets(f: Fields): Target[] {
     if (!target || item.kind !== 'map') return target;
     const fields = new Fields(item, path, f.problems);
     if (IDENTITY.some((key) => fields.isOpen(key)) || !fields.has('hostname') || !fields.has('port')) return target;
-    const identity = JSON.stringify([target.site, target.hostname.toLowerCase(), target.port, target.path, target.pathMatch]);
+    const identity = JSON.stringify([
+      target.site,
+      target.hostname.toLowerCase(),
+      target.port,
+      target.path,
+      target.pathMatch,
+    ]);
     const before = first.get(identity);
     if (before === undefined) first.set(identity, index);
-    else fields.wrong('hostname', `targets[${before}] has the same site, host, port and path: a target is known by them`);
+    else
+      fields.wrong('hostname', `targets[${before}] has the same site, host, port and path: a target is known by them`);
     return target;
   });
   return list ?? [];
@@ -110,7 +125,11 @@ function readAuth(f: Fields): Auth {
     password: f.text('password', { min: 1, max: 255 }) ?? null,
     basicAuth: optional(basic, (b) => {
       const read = {
-        user: b.need('user', b.text('user', { min: 1, max: 255, form: [(text) => !text.includes(':'), 'a name without a colon'] }), ''),
+        user: b.need(
+          'user',
+          b.text('user', { min: 1, max: 255, form: [(text) => !text.includes(':'), 'a name without a colon'] }),
+          '',
+        ),
         password: b.need('password', b.text('password', { min: 1, max: 255 }), ''),
         extendedCompatibility: b.bool('extendedCompatibility') ?? true,
       };
@@ -120,7 +139,13 @@ function readAuth(f: Fields): Auth {
     ssoEnabled: f.bool('sso-enabled') ?? false,
     ssoRoles: readRoles(f, 'sso-roles'),
     ssoUsers: f.texts('sso-users') ?? [],
-    whitelistUsers: [...new Set((f.texts('whitelist-users', { form: [isEmail, 'an e-mail address'] }) ?? []).map((email) => email.toLowerCase()))],
+    whitelistUsers: [
+      ...new Set(
+        (f.texts('whitelist-users', { form: [isEmail, 'an e-mail address'] }) ?? []).map((email) =>
+          email.toLowerCase(),
+        ),
+      ),
+    ],
   };
   f.notYet('auto-login-idp', ': there are no identity providers');
   f.done();
@@ -141,19 +166,35 @@ const MATCHES = ['cidr', 'path', 'ip', 'country', 'asn', 'region'] as const;
 
 function readRules(f: Fields): Rule[] {
   const first = new Map<number, number>();
-  return f.maps('rules', (r, index) => {
-    const action = r.need('action', r.choice('action', ['allow', 'deny', 'pass']), 'deny' as const);
-    const match = r.choice('match', MATCHES);
-    r.need('match', match, 'ip');
-    const value = r.need('value', r.text('value', { min: 1, max: 2048, ...(match ? { form: [...RULE_FORMS[match]] } : {}) }), '');
-    const priority = r.int('priority', { min: -1_000_000, max: 1_000_000 }) ?? index + 1;
-    const enabled = r.bool('enabled') ?? true;
-    const before = first.get(priority);
-    if (before === undefined) first.set(priority, index);
-    else r.wrong('priority', `${priority} is the priority of rules[${before}] too${r.has('priority') ? '' : ' (a rule without one has its place in the list)'}`);
-    r.done();
-    return { action: ACTIONS[action], match: upper(match ?? 'ip'), value: match === 'asn' ? value.toUpperCase() : value, priority, enabled };
-  }) ?? [];
+  return (
+    f.maps('rules', (r, index) => {
+      const action = r.need('action', r.choice('action', ['allow', 'deny', 'pass']), 'deny' as const);
+      const match = r.choice('match', MATCHES);
+      r.need('match', match, 'ip');
+      const value = r.need(
+        'value',
+        r.text('value', { min: 1, max: 2048, ...(match ? { form: [...RULE_FORMS[match]] } : {}) }),
+        '',
+      );
+      const priority = r.int('priority', { min: -1_000_000, max: 1_000_000 }) ?? index + 1;
+      const enabled = r.bool('enabled') ?? true;
+      const before = first.get(priority);
+      if (before === undefined) first.set(priority, index);
+      else
+        r.wrong(
+          'priority',
+          `${priority} is the priority of rules[${before}] too${r.has('priority') ? '' : ' (a rule without one has its place in the list)'}`,
+        );
+      r.done();
+      return {
+        action: ACTIONS[action],
+        match: upper(match ?? 'ip'),
+        value: match === 'asn' ? value.toUpperCase() : value,
+        priority,
+        enabled,
+      };
+    }) ?? []
+  );
 }
 
 function upper<T extends string>(text: T): Uppercase<T> {
@@ -167,7 +208,8 @@ function readTargetRights(f: Fields): TargetRights {
   const labels = f.map('labels');
   if (f.has('sites') === f.has('labels')) f.problems.add(f.path, 'must have either sites or labels', f.node.at);
   if (sites && sites.length > MAX_SITES) f.wrong('sites', `must have at most ${MAX_SITES} sites`);
-  const said = labels && Object.fromEntries(labels.node.entries.map(({ key }) => [key, labels.text(key, { max: 255 }) ?? '']));
+  const said =
+    labels && Object.fromEntries(labels.node.entries.map(({ key }) => [key, labels.text(key, { max: 255 }) ?? '']));
   if (said && !isLabels(said)) f.wrong('labels', LABELS_RULE);
   // None at all would mean every site.
   if (said && Object.keys(said).length === 0) f.wrong('labels', 'must have at least one label');

@@ -11,11 +11,22 @@ export function readYaml(text: string, problems: Problems): TreeNode | undefined
   }
   const document = quietly(() => {
     // Duplicate keys are found below: the library compares every key with every other.
-    return parseDocument(text, { version: '1.2', schema: 'core', uniqueKeys: false, merge: false, prettyErrors: false, logLevel: 'error' });
+    return parseDocument(text, {
+      version: '1.2',
+      schema: 'core',
+      uniqueKeys: false,
+      merge: false,
+      prettyErrors: false,
+      logLevel: 'error',
+    });
   });
   if (document instanceof Error) {
     // The library throws nothing by design; what is left is a stack too deep for it.
-    problems.add('', document instanceof RangeError ? 'is nested too deep' : `not valid YAML: ${firstLine(document.message)}`, 0);
+    problems.add(
+      '',
+      document instanceof RangeError ? 'is nested too deep' : `not valid YAML: ${firstLine(document.message)}`,
+      0,
+    );
     return undefined;
   }
   // One mistake may end several open lists and maps at one place; the first words about it are enough.
@@ -23,7 +34,10 @@ export function readYaml(text: string, problems: Problems): TreeNode | undefined
   for (const error of [...document.errors, ...document.warnings]) {
     if (places.has(error.pos[0])) continue;
     places.add(error.pos[0]);
-    const message = error.code === 'MULTIPLE_DOCS' ? 'there is a second document in the file: one file is one blueprint' : `not valid YAML: ${firstLine(error.message)}`;
+    const message =
+      error.code === 'MULTIPLE_DOCS'
+        ? 'there is a second document in the file: one file is one blueprint'
+        : `not valid YAML: ${firstLine(error.message)}`;
     problems.add('', message, error.pos[0]);
   }
   if (!problems.none) return undefined;
@@ -96,8 +110,14 @@ class YamlTree {
     const at = node?.range?.[0] ?? 0;
     const nothing: TreeNode = { kind: 'scalar', at, value: null, source: '' };
     if (this.stopped || node === null) return nothing;
-    if (depth > DOCUMENT_LIMITS.depth) return this.stop(nothing, path, `is nested more than ${DOCUMENT_LIMITS.depth} levels deep`);
-    if (++this.nodes > DOCUMENT_LIMITS.nodes) return this.stop(nothing, path, `the document has more than ${DOCUMENT_LIMITS.nodes} values, aliases written out`);
+    if (depth > DOCUMENT_LIMITS.depth)
+      return this.stop(nothing, path, `is nested more than ${DOCUMENT_LIMITS.depth} levels deep`);
+    if (++this.nodes > DOCUMENT_LIMITS.nodes)
+      return this.stop(
+        nothing,
+        path,
+        `the document has more than ${DOCUMENT_LIMITS.nodes} values, aliases written out`,
+      );
     if (isAlias(node)) return this.alias(node.source, path, nothing);
     const anchor = 'anchor' in node ? node.anchor : undefined;
     const before = this.nodes;
@@ -109,7 +129,12 @@ class YamlTree {
 
   private content(node: Node, path: string, depth: number, nothing: TreeNode): TreeNode {
     if (isMap(node)) return this.map(node, path, depth, nothing.at);
-    if (isSeq(node)) return { kind: 'list', at: nothing.at, items: node.items.map((item, i) => this.convert(item as Node | null, `${path}[${i}]`, depth + 1)) };
+    if (isSeq(node))
+      return {
+        kind: 'list',
+        at: nothing.at,
+        items: node.items.map((item, i) => this.convert(item as Node | null, `${path}[${i}]`, depth + 1)),
+      };
     if (!isScalar(node)) return nothing;
     return this.scalar(node, path, nothing);
   }
@@ -117,7 +142,8 @@ class YamlTree {
   private scalar(node: Scalar, path: string, nothing: TreeNode): TreeNode {
     const { value } = node;
     const source = node.source ?? '';
-    if (typeof value === 'string' || typeof value === 'boolean' || value === null) return { kind: 'scalar', at: nothing.at, value, source };
+    if (typeof value === 'string' || typeof value === 'boolean' || value === null)
+      return { kind: 'scalar', at: nothing.at, value, source };
     if (typeof value === 'number') return { kind: 'scalar', at: nothing.at, value, source };
     this.problems.add(path, 'is of a kind that a blueprint does not have', nothing.at);
     return nothing;
@@ -125,11 +151,19 @@ class YamlTree {
 
   private alias(name: string, path: string, nothing: TreeNode): TreeNode {
     const anchored = this.anchors.get(name);
-    if (anchored === 'open') return this.stop(nothing, path, `the alias *${shown(name).slice(1, -1)} stands inside its own anchor`);
-    if (anchored === undefined) return this.stop(nothing, path, `there is no anchor for the alias *${shown(name).slice(1, -1)}`);
-    if (++this.aliases > DOCUMENT_LIMITS.aliases) return this.stop(nothing, path, `the document has more than ${DOCUMENT_LIMITS.aliases} aliases`);
+    if (anchored === 'open')
+      return this.stop(nothing, path, `the alias *${shown(name).slice(1, -1)} stands inside its own anchor`);
+    if (anchored === undefined)
+      return this.stop(nothing, path, `there is no anchor for the alias *${shown(name).slice(1, -1)}`);
+    if (++this.aliases > DOCUMENT_LIMITS.aliases)
+      return this.stop(nothing, path, `the document has more than ${DOCUMENT_LIMITS.aliases} aliases`);
     this.nodes += anchored.size;
-    if (this.nodes > DOCUMENT_LIMITS.nodes) return this.stop(nothing, path, `the document has more than ${DOCUMENT_LIMITS.nodes} values, aliases written out`);
+    if (this.nodes > DOCUMENT_LIMITS.nodes)
+      return this.stop(
+        nothing,
+        path,
+        `the document has more than ${DOCUMENT_LIMITS.nodes} values, aliases written out`,
+      );
     return anchored.node;
   }
 
@@ -164,9 +198,14 @@ class YamlTree {
       if (node.anchor) this.problems.add(path, 'a key cannot have an anchor', at);
       return node.value;
     }
-    const what = node && isScalar(node) ? shown(node.source ?? String(node.value)) : 'a list, a map, an alias or nothing';
+    const what =
+      node && isScalar(node) ? shown(node.source ?? String(node.value)) : 'a list, a map, an alias or nothing';
     if (node && this.text.startsWith('{{', at - 1)) {
-      this.problems.add(path, `a key must be text; a template stands in quotes: "{{env.NAME}}", or '{{env.NAME | default "text"}}'`, at - 1);
+      this.problems.add(
+        path,
+        `a key must be text; a template stands in quotes: "{{env.NAME}}", or '{{env.NAME | default "text"}}'`,
+        at - 1,
+      );
       return undefined;
     }
     const hint = what.startsWith('"') && what.length > 2 ? `: write ${what} in quotes` : '';

@@ -10,10 +10,12 @@ const START = '\uFDEE';
 const END = '\uFDEF';
 const FILL = '\uFDED';
 /** Quotes only around a default: what lies between two texts of one line is no template. What this misses is refused when it is read. */
-const TEMPLATE = /\{\{(?:[^{}"'\n\r,|]*\|[ \t]*default[ \t]+(?:"[^"\n\r\\]*"|\\"[^"\n\r\\]*\\")[ \t]*|[^{}"'\n\r,]+)\}\}/g;
+const TEMPLATE =
+  /\{\{(?:[^{}"'\n\r,|]*\|[ \t]*default[ \t]+(?:"[^"\n\r\\]*"|\\"[^"\n\r\\]*\\")[ \t]*|[^{}"'\n\r,]+)\}\}/g;
 const TOKEN = /\uFDEE([\uFDD0-\uFDEB]{3})\uFDED*\uFDEF/g;
 /** Control characters but tab and line ends, halves of characters, noncharacters. */
-const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+const FORBIDDEN =
+  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 /** A document's text with its templates taken out, and the way back to lines and columns. */
 export class Source {
@@ -28,11 +30,13 @@ export class Source {
     literal = false,
   ) {
     for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.lineStarts.push(at + 1);
-    this.masked = literal ? text : text.replace(TEMPLATE, (raw: string, at: number) => {
-      if (this.templates.length >= DOCUMENT_LIMITS.templates) return raw;
-      const index = this.templates.push({ raw, at }) - 1;
-      return tokenOf(index, raw.length);
-    });
+    this.masked = literal
+      ? text
+      : text.replace(TEMPLATE, (raw: string, at: number) => {
+          if (this.templates.length >= DOCUMENT_LIMITS.templates) return raw;
+          const index = this.templates.push({ raw, at }) - 1;
+          return tokenOf(index, raw.length);
+        });
   }
 
   place(offset: number): { line: number; column: number } {
@@ -70,7 +74,14 @@ export function forbiddenCharacter(text: string): { at: number; name: string } |
 
 function tokenOf(index: number, length: number): string {
   const digit = (n: number) => String.fromCharCode(FIRST + (n % BASE));
-  return START + digit(Math.floor(index / BASE / BASE)) + digit(Math.floor(index / BASE)) + digit(index) + FILL.repeat(length - 5) + END;
+  return (
+    START +
+    digit(Math.floor(index / BASE / BASE)) +
+    digit(Math.floor(index / BASE)) +
+    digit(index) +
+    FILL.repeat(length - 5) +
+    END
+  );
 }
 
 function indexOf(digits: string): number {

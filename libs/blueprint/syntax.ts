@@ -6,7 +6,10 @@ import { RE2JS } from 're2js';
 const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 const TARGET_LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
 const PATTERN_LABEL = /^[A-Za-z0-9*?](?:[A-Za-z0-9*?-]{0,61}[A-Za-z0-9*?])?$/;
-const REGIONS = '002 015 014 017 018 011 019 029 013 005 021 142 143 030 035 034 145 150 151 154 039 155 009 053 054 057 061'.split(' ');
+const REGIONS =
+  '002 015 014 017 018 011 019 029 013 005 021 142 143 030 035 034 145 150 151 154 039 155 009 053 054 057 061'.split(
+    ' ',
+  );
 const GLOB_SEGMENT = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=#@:]|%[0-9A-Fa-f]{2})+$/;
 
 /** Without the zone of a link-local one, which means something on one machine only. */
@@ -26,7 +29,10 @@ const looksLikeAddress = (text: string) => /^[\d.]+$/.test(text);
 
 /** An address, or a name as it may stand in a compose file. */
 export function isTargetHost(text: string): boolean {
-  return isAddress(text) || (!looksLikeAddress(text) && text.length <= 253 && text.split('.').every((label) => TARGET_LABEL.test(label)));
+  return (
+    isAddress(text) ||
+    (!looksLikeAddress(text) && text.length <= 253 && text.split('.').every((label) => TARGET_LABEL.test(label)))
+  );
 }
 
 /** A host name with at least one dot; `*` only as the whole first label, with two more behind it. */
@@ -38,13 +44,21 @@ export function isFullDomain(text: string): boolean {
 /** `host` or `host:port`, as a Host header has it. */
 export function isHostHeader(text: string): boolean {
   const [, host = '', port] = /^(.*?)(?::(\d{1,5}))?$/.exec(text) ?? [];
-  return (isTargetHost(host) || /^\[[^\]]*\]$/.test(host) && isAddress(host.slice(1, -1))) && (port === undefined || (Number(port) >= 1 && Number(port) <= 65535));
+  return (
+    (isTargetHost(host) || (/^\[[^\]]*\]$/.test(host) && isAddress(host.slice(1, -1)))) &&
+    (port === undefined || (Number(port) >= 1 && Number(port) <= 65535))
+  );
 }
 
 /** A name with at least one dot, whose labels but the last may hold `*` and `?`. */
 export function isAlias(text: string): boolean {
   const labels = text.split('.');
-  return text.length <= 253 && labels.length >= 2 && labels.slice(0, -1).every((label) => PATTERN_LABEL.test(label)) && LABEL.test(labels.at(-1) ?? '');
+  return (
+    text.length <= 253 &&
+    labels.length >= 2 &&
+    labels.slice(0, -1).every((label) => PATTERN_LABEL.test(label)) &&
+    LABEL.test(labels.at(-1) ?? '')
+  );
 }
 
 /** `""` none, `*` all, or ports and ranges `a-b` with commas between. */
@@ -58,7 +72,11 @@ export function isPortRanges(text: string): boolean {
 }
 
 export function isEmail(text: string): boolean {
-  return text.length <= 254 && /^[^\s@*,;:<>()[\]\\"]{1,64}@[^\s@]+$/.test(text) && isHostName(text.slice(text.indexOf('@') + 1));
+  return (
+    text.length <= 254 &&
+    /^[^\s@*,;:<>()[\]\\"]{1,64}@[^\s@]+$/.test(text) &&
+    isHostName(text.slice(text.indexOf('@') + 1))
+  );
 }
 
 export const isHeaderName = (text: string) => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text);
@@ -73,7 +91,8 @@ export function isPathGlob(text: string): boolean {
 }
 
 /** A target's path as a pattern: what is matched or rewritten by `regex`. */
-export const isPathPattern = (match: string | null | undefined, rewrite: string | null | undefined) => match === 'regex' || rewrite === 'regex';
+export const isPathPattern = (match: string | null | undefined, rewrite: string | null | undefined) =>
+  match === 'regex' || rewrite === 'regex';
 
 /** Instructions of a compiled pattern, unless the caller says another. A thousand times a short path, `{1000}`, is below it. */
 const MAX_PROGRAM = 10_000;
@@ -85,7 +104,9 @@ const MAX_PROGRAM = 10_000;
 export function patternProblem(pattern: string, maxProgram = MAX_PROGRAM): string | undefined {
   try {
     const size = RE2JS.compile(pattern).programSize();
-    return size > maxProgram ? `makes a program of ${size} instructions; at most ${maxProgram} are allowed: use smaller repeat counts` : undefined;
+    return size > maxProgram
+      ? `makes a program of ${size} instructions; at most ${maxProgram} are allowed: use smaller repeat counts`
+      : undefined;
   } catch (error) {
     return `does not compile as an RE2 pattern: ${(error as Error).message}`;
   }
@@ -95,7 +116,10 @@ export const RULE_FORMS = {
   cidr: [isCidr, 'an address range such as 10.0.0.0/8'],
   ip: [isAddress, 'an IPv4 or IPv6 address'],
   path: [isPathGlob, 'a path such as /admin/*'],
-  country: [(text: string) => text === 'ALL' || /^[A-Z]{2}$/.test(text), 'a country code of two capital letters, or ALL'],
+  country: [
+    (text: string) => text === 'ALL' || /^[A-Z]{2}$/.test(text),
+    'a country code of two capital letters, or ALL',
+  ],
   asn: [(text: string) => /^(?:AS\d{1,10}|ALL)$/i.test(text), 'an AS number such as AS64500, or ALL'],
   region: [(text: string) => REGIONS.includes(text), 'a UN M.49 region such as 150'],
 } as const satisfies Record<string, readonly [(text: string) => boolean, string]>;

@@ -28,18 +28,31 @@ export const NO_TEMPLATES: Templates = { namespaces: [], resolve: () => undefine
 
 /** `{{env.X}}`; a variable set to nothing counts as not set. */
 export function environmentTemplates(env: Readonly<Record<string, string | undefined>>): Templates {
-  return { namespaces: ['env'], resolve: (_namespace, name) => (Object.hasOwn(env, name) ? env[name] || undefined : undefined) };
+  return {
+    namespaces: ['env'],
+    resolve: (_namespace, name) => (Object.hasOwn(env, name) ? env[name] || undefined : undefined),
+  };
 }
 
-export type SiteValues = { name: string; niceId: string; hardwareId?: string | null; labels?: Readonly<Record<string, string>> };
+export type SiteValues = {
+  name: string;
+  niceId: string;
+  hardwareId?: string | null;
+  labels?: Readonly<Record<string, string>>;
+};
 
 /** `{{site.name}}`, `{{site.niceId}}`, `{{site.hardwareId}}` and `{{label.X}}`, as the server fills them into a profile's blueprint. */
 export function siteTemplates(site: SiteValues): Templates {
   const labels = site.labels ?? {};
-  const own: Record<string, string | null | undefined> = { name: site.name, niceId: site.niceId, hardwareId: site.hardwareId };
+  const own: Record<string, string | null | undefined> = {
+    name: site.name,
+    niceId: site.niceId,
+    hardwareId: site.hardwareId,
+  };
   return {
     namespaces: ['site', 'label'],
-    resolve: (namespace, name) => (namespace === 'site' ? own[name] : Object.hasOwn(labels, name) ? labels[name] : undefined) || undefined,
+    resolve: (namespace, name) =>
+      (namespace === 'site' ? own[name] : Object.hasOwn(labels, name) ? labels[name] : undefined) || undefined,
   };
 }
 
@@ -57,7 +70,9 @@ export function parseTemplate(inner: string): Template | undefined {
 /** How templates are written, where these may stand. */
 export function formsOf({ namespaces }: Templates): string {
   if (namespaces.length === 0) return '{{env.NAME}} or {{env.NAME | default "text"}} in the file of an agent';
-  return namespaces.includes('env') ? '{{env.NAME}} or {{env.NAME | default "text"}}' : '{{site.name}}, {{site.niceId}}, {{site.hardwareId}} or {{label.NAME}}';
+  return namespaces.includes('env')
+    ? '{{env.NAME}} or {{env.NAME | default "text"}}'
+    : '{{site.name}}, {{site.niceId}}, {{site.hardwareId}} or {{label.NAME}}';
 }
 
 /** The value of one template, or what is wrong with it. */
@@ -65,14 +80,22 @@ export function fillTemplate(raw: string, templates: Templates): { value: string
   const template = parseTemplate(raw.slice(2, -2));
   const known = template && (template.namespace in OWNERS || templates.namespaces.includes(template.namespace));
   const forms = formsOf(templates);
-  if (!template || !known) return { problem: `${raw} is not understood${templates.namespaces.length === 0 ? '' : `: write ${forms}`}` };
+  if (!template || !known)
+    return { problem: `${raw} is not understood${templates.namespaces.length === 0 ? '' : `: write ${forms}`}` };
   const { namespace, name, fallback } = template;
   if (!templates.namespaces.includes(namespace)) return { problem: `${raw} ${OWNERS[namespace]}` };
-  if (namespace === 'env' && !VARIABLE.test(name)) return { problem: `${raw} is not understood: ${JSON.stringify(name)} is not the name of a variable` };
-  if (namespace === 'site' && !SITE_NAMES.includes(name)) return { problem: `${raw} is not understood: write ${forms}` };
+  if (namespace === 'env' && !VARIABLE.test(name))
+    return { problem: `${raw} is not understood: ${JSON.stringify(name)} is not the name of a variable` };
+  if (namespace === 'site' && !SITE_NAMES.includes(name))
+    return { problem: `${raw} is not understood: write ${forms}` };
   if (templates.open) return { value: raw };
   const value = templates.resolve(namespace, name) ?? fallback;
   if (value !== undefined) return { value };
   if (namespace === 'env') return { problem: `the environment variable ${name}, needed by ${raw}, is not set` };
-  return { problem: namespace === 'label' ? `the site has no label ${name}, needed by ${raw}` : `the site has no ${name}, needed by ${raw}` };
+  return {
+    problem:
+      namespace === 'label'
+        ? `the site has no label ${name}, needed by ${raw}`
+        : `the site has no ${name}, needed by ${raw}`,
+  };
 }

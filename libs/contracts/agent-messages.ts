@@ -86,7 +86,14 @@ export type AgentHello = {
   facts: AgentFacts;
 };
 /** What the machine says about itself; every field optional to the server. */
-export type AgentFacts = { hostname?: string; os?: string; arch?: string; kernel?: string; node?: string; hardwareId?: string };
+export type AgentFacts = {
+  hostname?: string;
+  os?: string;
+  arch?: string;
+  kernel?: string;
+  node?: string;
+  hardwareId?: string;
+};
 
 /** Server → agent, the answer to hello. An `agent/state` follows. */
 export type AgentWelcome = {
@@ -130,7 +137,12 @@ export type AgentBlueprintKind = 'file' | 'bootstrap' | 'labels';
  * Agent → server: what the site exposes, templates filled in. Sent again, with the same id, until a result with that id came; a
  * server that knows the digest already answers `ok`. `document` is the JSON form of a blueprint (docs/blueprints.md).
  */
-export type AgentBlueprint = { id: string; kind: AgentBlueprintKind; document: Record<string, unknown>; digest: string };
+export type AgentBlueprint = {
+  id: string;
+  kind: AgentBlueprintKind;
+  document: Record<string, unknown>;
+  digest: string;
+};
 export type AgentBlueprintProblem = { path: string; message: string; line?: number; column?: number };
 /** Server → agent: what became of it. `ok: false` is the server's last word until the document changes or an operator does something. */
 export type AgentBlueprintResult = { id: string; ok: boolean; message: string; problems?: AgentBlueprintProblem[] };

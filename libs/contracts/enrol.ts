@@ -20,8 +20,16 @@ export function enrolLine(publicUrl: string, key: string): string {
  * @param publicUrl base URL of the server as machines reach it
  * @param bundle    version and SHA-256 of the bundle (dist/agent/version.json)
  */
-export function fillInstaller(template: string, publicUrl: string, bundle: { version: string; sha256: string }): string {
-  const values: Record<string, string> = { ENDPOINT: shellSafe(publicUrl), SHA256: bundle.sha256, VERSION: bundle.version };
+export function fillInstaller(
+  template: string,
+  publicUrl: string,
+  bundle: { version: string; sha256: string },
+): string {
+  const values: Record<string, string> = {
+    ENDPOINT: shellSafe(publicUrl),
+    SHA256: bundle.sha256,
+    VERSION: bundle.version,
+  };
   return template.replace(/@(ENDPOINT|SHA256|VERSION)@/g, (_, name: string) => values[name] ?? '');
 }
 

@@ -3,5 +3,5 @@ export * from './enrol.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './labels.js';
-export * from './scopes.js';
 export * from './names.js';
+export * from './scopes.js';

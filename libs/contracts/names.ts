@@ -20,7 +20,8 @@ export const normalName = (name: string): string => name.normalize('NFC');
 export function nameProblem(name: string): string | undefined {
   if (CONTROL.test(name)) return 'must not contain control characters';
   if (BLANK.test(name)) return 'must not be blank';
-  if (INVISIBLE.test(name.replace(JOINERS, '').replace(SELECTORS, ''))) return 'must not contain invisible characters or ones that change the direction of writing';
+  if (INVISIBLE.test(name.replace(JOINERS, '').replace(SELECTORS, '')))
+    return 'must not contain invisible characters or ones that change the direction of writing';
   return undefined;
 }
 

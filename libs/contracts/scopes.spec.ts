@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { ACTIONS, type Grant, grants, type Authority, type Requirement } from './scopes.js';
+import { ACTIONS, type Authority, type Grant, grants, type Requirement } from './scopes.js';
 
 const every = new Set<string>(ACTIONS);
 const some = new Set<string>(['getOrg']);
 const none = new Set<string>();
-const user = (serverAdmin: boolean, memberships: [string, Set<string>][]): Authority => ({ kind: 'user', serverAdmin, memberships: new Map(memberships) });
+const user = (serverAdmin: boolean, memberships: [string, Set<string>][]): Authority => ({
+  kind: 'user',
+  serverAdmin,
+  memberships: new Map(memberships),
+});
 
 const HAVES: Record<string, Authority> = {
   'root key': { kind: 'rootKey' },
@@ -15,7 +19,10 @@ const HAVES: Record<string, Authority> = {
   'user, member of a with getOrg': user(false, [['a', some]]),
   'user, member of a without actions': user(false, [['a', none]]),
   'user, every action in b only': user(false, [['b', every]]),
-  'user, every action in b, none in a': user(false, [['a', none], ['b', every]]),
+  'user, every action in b, none in a': user(false, [
+    ['a', none],
+    ['b', every],
+  ]),
   'key of a with every action': { kind: 'orgKey', orgId: 'a', actions: every },
   'key of a with getOrg': { kind: 'orgKey', orgId: 'a', actions: some },
   'key of a without actions': { kind: 'orgKey', orgId: 'a', actions: none },
@@ -67,7 +74,9 @@ const CONTRACT = `
   updateOrgUser createLoginPage updateLoginPage getLoginPage deleteLoginPage listBlueprints getBlueprint applyBlueprint viewLogs exportLogs
   listApprovals updateApprovals signSshKey createEventStreamingDestination updateEventStreamingDestination deleteEventStreamingDestination
   listEventStreamingDestinations createAlertRule updateAlertRule deleteAlertRule listAlertRules getAlertRule createHealthCheck updateHealthCheck
-  deleteHealthCheck listHealthChecks`.trim().split(/\s+/);
+  deleteHealthCheck listHealthChecks`
+  .trim()
+  .split(/\s+/);
 
 describe('actions', () => {
   it('hold every one of the contract, which an API key may be given', () => {
@@ -88,21 +97,31 @@ describe('grants', () => {
   }
 
   it('asks only where somebody belongs when no action is wanted', () => {
-    const granted = Object.keys(HAVES).filter((name) => grants(HAVES[name]!, { kind: 'org', action: null, orgId: 'a' }) === 'granted');
-    expect(granted).toEqual(Object.keys(HAVES).filter((name) => /^(root key|server admin|user, member of a|user, every action in b, none in a|key of a)/.test(name)));
+    const granted = Object.keys(HAVES).filter(
+      (name) => grants(HAVES[name]!, { kind: 'org', action: null, orgId: 'a' }) === 'granted',
+    );
+    expect(granted).toEqual(
+      Object.keys(HAVES).filter((name) =>
+        /^(root key|server admin|user, member of a|user, every action in b, none in a|key of a)/.test(name),
+      ),
+    );
     expect(grants(HAVES['key of b with every action']!, { kind: 'org', action: null, orgId: 'a' })).toBe('hidden');
   });
 
   it('decides every single action by the set that is held, and nothing else', () => {
     for (const held of ACTIONS) {
       const have: Authority = { kind: 'orgKey', orgId: 'a', actions: new Set([held]) };
-      for (const action of ACTIONS) expect(grants(have, { kind: 'org', action, orgId: 'a' })).toBe(action === held ? 'granted' : 'denied');
+      for (const action of ACTIONS)
+        expect(grants(have, { kind: 'org', action, orgId: 'a' })).toBe(action === held ? 'granted' : 'denied');
     }
   });
 
   it('never lets a provisioning key do anything (claims.md rule 7)', () => {
     for (const action of ACTIONS) {
-      for (const want of [{ kind: 'org', action, orgId: 'a' }, { kind: 'root', action }] as const) {
+      for (const want of [
+        { kind: 'org', action, orgId: 'a' },
+        { kind: 'root', action },
+      ] as const) {
         expect(grants({ kind: 'provisioningKey' }, want)).toBe('denied');
       }
     }

@@ -3,14 +3,25 @@ import { describe, expect, it } from 'vitest';
 import { conflict, refusedMeanwhile, unavailable } from './errors.js';
 import { toAppError } from './http/fastify-adapter.js';
 
-const refusal = (code: string, detail?: string) => Object.assign(new Error('refused'), { driverError: { code, detail } });
+const refusal = (code: string, detail?: string) =>
+  Object.assign(new Error('refused'), { driverError: { code, detail } });
 
 describe('what PostgreSQL refused because of somebody else', () => {
   it.each([
     ['23503', 'Key (org_id)=(a) is not present in table "org".', 404, 'Organization not found'],
     ['23503', 'Key (group_id)=(1) is not present in table "site_group".', 404, 'Group not found'],
-    ['23503', 'Key (template_id)=(1) is not present in table "provisioning_template".', 404, 'Provisioning template not found'],
-    ['23503', 'Key (role_id)=(1) is still referenced from table "membership_role".', 409, 'Something else still needs this'],
+    [
+      '23503',
+      'Key (template_id)=(1) is not present in table "provisioning_template".',
+      404,
+      'Provisioning template not found',
+    ],
+    [
+      '23503',
+      'Key (role_id)=(1) is still referenced from table "membership_role".',
+      409,
+      'Something else still needs this',
+    ],
     ['23503', undefined, 409, 'Something else still needs this'],
   ])('%s %s', (code, detail, status, message) => {
     expect(toAppError(refusal(code, detail))).toMatchObject({ status, message });
@@ -38,10 +49,14 @@ describe('what PostgreSQL cannot do now', () => {
   });
 
   it('is 503 too when TypeORM had released the runner of a broken connection', () => {
-    expect(toAppError(new QueryRunnerAlreadyReleasedError())).toMatchObject({ status: 503, code: 'database_unavailable' });
+    expect(toAppError(new QueryRunnerAlreadyReleasedError())).toMatchObject({
+      status: 503,
+      code: 'database_unavailable',
+    });
   });
 
   it('is nothing that would fail again', () => {
-    for (const error of [refusal('23505'), refusal('23503'), refusal('42P01'), new Error('other'), conflict('taken')]) expect(unavailable(error)).toBeUndefined();
+    for (const error of [refusal('23505'), refusal('23503'), refusal('42P01'), new Error('other'), conflict('taken')])
+      expect(unavailable(error)).toBeUndefined();
   });
 });

@@ -45,13 +45,19 @@ const clip = (text: string) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TE
 export function firstProblems(problems: FieldProblem[]): FieldProblem[] {
   const shown = problems.length > MAX_PROBLEMS ? problems.slice(0, MAX_PROBLEMS - 1) : problems;
   const clipped = shown.map(({ path, problem }) => ({ path: clip(path), problem: clip(problem) }));
-  return shown === problems ? clipped : [...clipped, { path: '', problem: `and ${problems.length - shown.length} more problems` }];
+  return shown === problems
+    ? clipped
+    : [...clipped, { path: '', problem: `and ${problems.length - shown.length} more problems` }];
 }
 
 /** What is wrong with a request, field by field. */
 export function invalidFields(problems: FieldProblem[], before = 'Validation error: '): AppError {
   const fields = firstProblems(problems);
-  return new AppError('validation', before + fields.map(({ path, problem }) => (path === '' ? problem : `${problem} at "${path}"`)).join('; '), { fields });
+  return new AppError(
+    'validation',
+    before + fields.map(({ path, problem }) => (path === '' ? problem : `${problem} at "${path}"`)).join('; '),
+    { fields },
+  );
 }
 
 export const invalid = (path: string, problem: string) => invalidFields([{ path, problem }]);
@@ -108,12 +114,26 @@ export function refusedMeanwhile(error: unknown): AppError | undefined {
 }
 
 const AWAY_CODES = new Set([
-  'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'ENOTFOUND',
-  '57P01', '57P02', '57P03', '53300', '25006',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOENT',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+  'ENOTFOUND',
+  '57P01',
+  '57P02',
+  '57P03',
+  '53300',
+  '25006',
   // PostgreSQL ended the connection: idle in a transaction, or a transaction, for too long.
-  '25P03', '25P04',
+  '25P03',
+  '25P04',
 ]);
-const AWAY_MESSAGES = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|not queryable|Cannot use a pool after calling end|Connection ended|the database system is/i;
+const AWAY_MESSAGES =
+  /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|not queryable|Cannot use a pool after calling end|Connection ended|the database system is/i;
 
 /** True when the error says that PostgreSQL cannot be reached now, as opposed to having refused a statement. */
 export function isDatabaseAway(error: unknown): boolean {

@@ -1,16 +1,16 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
+import { RefusalLimiter } from './access/refusal-limiter.js';
 import { TenantResolvers } from './access/route-access.js';
 import { Config } from './config/config.js';
 import { KeyRing } from './crypto/crypto.js';
 import { HashQueue } from './crypto/hash-queue.js';
-import { Hooks } from './runtime/hooks.js';
+import { Retention } from './database/retention.js';
 import { EnvelopeInterceptor, HttpErrorFilter } from './http/fastify-adapter.js';
 import { IdempotencyInterceptor } from './http/idempotency.js';
-import { Mailer } from './runtime/mail.js';
-import { RefusalLimiter } from './access/refusal-limiter.js';
-import { Retention } from './database/retention.js';
 import { StrictQueryInterceptor } from './http/strict-query.js';
+import { Hooks } from './runtime/hooks.js';
+import { Mailer } from './runtime/mail.js';
 import { Workers } from './runtime/workers.js';
 
 /** What every module stands on, apart from the database. */

@@ -6,10 +6,19 @@ import type { Presented } from './request-credential.js';
 
 Logger.overrideLogger(false);
 
-const principal = (authority: Principal['authority'], kind: Principal['kind'] = 'api_key'): Principal => ({ authority, kind, id: 'x', name: 'x', address: '127.0.0.1' });
+const principal = (authority: Principal['authority'], kind: Principal['kind'] = 'api_key'): Principal => ({
+  authority,
+  kind,
+  id: 'x',
+  name: 'x',
+  address: '127.0.0.1',
+});
 const orgKey = (orgId: string, ...actions: string[]) => principal({ kind: 'orgKey', orgId, actions: new Set(actions) });
 const rootKey = principal({ kind: 'rootKey' }, 'root_key');
-const session = principal({ kind: 'user', serverAdmin: false, memberships: new Map([['a', new Set(['updateOrg'])]]) }, 'user');
+const session = principal(
+  { kind: 'user', serverAdmin: false, memberships: new Map([['a', new Set(['updateOrg'])]]) },
+  'user',
+);
 const site = principal({ kind: 'site', orgId: 'a' }, 'site');
 const provisioningKey = principal({ kind: 'provisioningKey' }, 'anonymous');
 
@@ -36,15 +45,34 @@ resolvers.register('siteId', async (id, _principal, orgId) => {
 resolvers.register('groupId', async (id) => ({ orgId: id === '7' ? 'b' : 'a' }));
 resolvers.register('userId', async () => ({ orgId: null }));
 
-async function ask({ scope, as = rootKey, presented = { kind: 'apiKey', id: 'x', secret: 'y' }, params = {}, method = 'GET', headers = {}, url = '/api/v1/x', away = false }: Ask) {
+async function ask({
+  scope,
+  as = rootKey,
+  presented = { kind: 'apiKey', id: 'x', secret: 'y' },
+  params = {},
+  method = 'GET',
+  headers = {},
+  url = '/api/v1/x',
+  away = false,
+}: Ask) {
   const request = { params, method, headers, url, routeOptions: { url }, ip: '127.0.0.1' } as Record<string, unknown>;
   const authenticate = vi.fn(async () => as);
-  const guard = new AccessGuard({ get: () => scope } as never, { isAway: away } as never, { presented: () => presented, authenticate } as never, resolvers);
-  const context = { getType: () => 'http', getHandler: () => undefined, switchToHttp: () => ({ getRequest: () => request }) };
+  const guard = new AccessGuard(
+    { get: () => scope } as never,
+    { isAway: away } as never,
+    { presented: () => presented, authenticate } as never,
+    resolvers,
+  );
+  const context = {
+    getType: () => 'http',
+    getHandler: () => undefined,
+    switchToHttp: () => ({ getRequest: () => request }),
+  };
   const outcome = await guard.canActivate(context as never).then(
     () => 'admitted',
     (error: unknown) => {
-      if (error instanceof AppError) return `${error.status} ${error.code}${error.code === 'not_found' ? `: ${error.message}` : ''}`;
+      if (error instanceof AppError)
+        return `${error.status} ${error.code}${error.code === 'not_found' ? `: ${error.message}` : ''}`;
       throw error;
     },
   );
@@ -54,9 +82,12 @@ async function ask({ scope, as = rootKey, presented = { kind: 'apiKey', id: 'x',
 const org = (action: 'getOrg' | 'updateOrg' = 'getOrg'): RouteScope => ({ kind: 'org', action, orgKeys: true });
 
 describe('the guard', () => {
-  it.each([rootKey, session, orgKey('a', 'getOrg'), site, provisioningKey])('refuses everyone on a route that declares nothing', async (as) => {
-    expect((await ask({ as })).outcome).toBe('403 permission_denied');
-  });
+  it.each([rootKey, session, orgKey('a', 'getOrg'), site, provisioningKey])(
+    'refuses everyone on a route that declares nothing',
+    async (as) => {
+      expect((await ask({ as })).outcome).toBe('403 permission_denied');
+    },
+  );
 
   it('refuses everyone on a path parameter without a resolver', async () => {
     expect((await ask({ scope: org(), params: { unknownId: '1' } })).outcome).toBe('403 permission_denied');
@@ -69,7 +100,11 @@ describe('the guard', () => {
 
   it.each<[string, Ask, string]>([
     ['a key of the organization with the action', { as: orgKey('a', 'getOrg'), params: { orgId: 'a' } }, 'admitted'],
-    ['a key of the organization without the action', { as: orgKey('a', 'updateOrg'), params: { orgId: 'a' } }, '403 permission_denied'],
+    [
+      'a key of the organization without the action',
+      { as: orgKey('a', 'updateOrg'), params: { orgId: 'a' } },
+      '403 permission_denied',
+    ],
     ['a key of another organization', { as: orgKey('b', 'getOrg'), params: { orgId: 'a' } }, '404 not_found'],
     ['a root key', { as: rootKey, params: { orgId: 'a' } }, 'admitted'],
     ['a root key, no such organization', { as: rootKey, params: { orgId: 'nope' } }, '404 not_found'],
@@ -78,10 +113,22 @@ describe('the guard', () => {
     ['a missing site before a missing action', { as: orgKey('a'), params: { siteId: '9' } }, '404 not_found'],
     ["another organization's site", { as: orgKey('a', 'getOrg'), params: { siteId: '2' } }, '404 not_found'],
     ['its own site', { as: orgKey('a', 'getOrg'), params: { siteId: '1' } }, 'admitted'],
-    ['own organization, foreign site', { as: orgKey('a', 'getOrg'), params: { orgId: 'a', siteId: '2' } }, '404 not_found'],
-    ['own organization, foreign group, resolver unaware', { as: orgKey('a', 'getOrg'), params: { orgId: 'a', groupId: '7' } }, '404 not_found'],
+    [
+      'own organization, foreign site',
+      { as: orgKey('a', 'getOrg'), params: { orgId: 'a', siteId: '2' } },
+      '404 not_found',
+    ],
+    [
+      'own organization, foreign group, resolver unaware',
+      { as: orgKey('a', 'getOrg'), params: { orgId: 'a', groupId: '7' } },
+      '404 not_found',
+    ],
     ['root key, parameters that disagree', { as: rootKey, params: { orgId: 'a', groupId: '7' } }, '404 not_found'],
-    ['foreign organization, own site', { as: orgKey('a', 'getOrg'), params: { orgId: 'b', siteId: '1' } }, '404 not_found'],
+    [
+      'foreign organization, own site',
+      { as: orgKey('a', 'getOrg'), params: { orgId: 'b', siteId: '1' } },
+      '404 not_found',
+    ],
     ['NUL in a parameter', { as: rootKey, params: { orgId: 'a\0' } }, '404 not_found'],
   ])('%s', async (_, request, expected) => {
     expect((await ask({ scope: org(), ...request })).outcome.replace(/:.*/, '')).toBe(expected);
@@ -93,7 +140,8 @@ describe('the guard', () => {
   });
 
   it('does not tell a hidden organization from a missing one, whatever follows in the path', async () => {
-    const asked = (params: Record<string, string>) => ask({ scope: org(), as: orgKey('a', 'getOrg'), params }).then(({ outcome }) => outcome);
+    const asked = (params: Record<string, string>) =>
+      ask({ scope: org(), as: orgKey('a', 'getOrg'), params }).then(({ outcome }) => outcome);
     expect(await asked({ orgId: 'b', siteId: '2' })).toBe('404 not_found: Organization not found');
     expect(await asked({ orgId: 'b', siteId: '9' })).toBe('404 not_found: Organization not found');
     expect(await asked({ orgId: 'nope', siteId: '9' })).toBe('404 not_found: Organization not found');
@@ -102,8 +150,13 @@ describe('the guard', () => {
 
   it('refuses organization keys where only root keys and people may act', async () => {
     const scope: RouteScope = { kind: 'org', action: 'createApiKey', orgKeys: false };
-    const user = principal({ kind: 'user', serverAdmin: false, memberships: new Map([['a', new Set(['createApiKey'])]]) }, 'user');
-    expect((await ask({ scope, as: orgKey('a', 'createApiKey'), params: { orgId: 'a' } })).outcome).toBe('403 permission_denied');
+    const user = principal(
+      { kind: 'user', serverAdmin: false, memberships: new Map([['a', new Set(['createApiKey'])]]) },
+      'user',
+    );
+    expect((await ask({ scope, as: orgKey('a', 'createApiKey'), params: { orgId: 'a' } })).outcome).toBe(
+      '403 permission_denied',
+    );
     expect((await ask({ scope, as: user, params: { orgId: 'a' } })).outcome).toBe('admitted');
     expect((await ask({ scope, as: rootKey, params: { orgId: 'a' } })).outcome).toBe('admitted');
   });
@@ -111,18 +164,35 @@ describe('the guard', () => {
   it('keeps root routes, user routes and site routes apart', async () => {
     const outcomes = async (scope: RouteScope) => {
       const results = [];
-      for (const as of [rootKey, session, orgKey('a', 'listOrgs'), site, provisioningKey]) results.push((await ask({ scope, as })).outcome.slice(0, 8));
+      for (const as of [rootKey, session, orgKey('a', 'listOrgs'), site, provisioningKey])
+        results.push((await ask({ scope, as })).outcome.slice(0, 8));
       return results;
     };
-    expect(await outcomes({ kind: 'root', action: 'listOrgs' })).toEqual(['admitted', '403 perm', '403 perm', '403 perm', '403 perm']);
-    expect(await outcomes({ kind: 'user', csrf: false })).toEqual(['403 perm', 'admitted', '403 perm', '403 perm', '403 perm']);
+    expect(await outcomes({ kind: 'root', action: 'listOrgs' })).toEqual([
+      'admitted',
+      '403 perm',
+      '403 perm',
+      '403 perm',
+      '403 perm',
+    ]);
+    expect(await outcomes({ kind: 'user', csrf: false })).toEqual([
+      '403 perm',
+      'admitted',
+      '403 perm',
+      '403 perm',
+      '403 perm',
+    ]);
     expect(await outcomes({ kind: 'site' })).toEqual(['403 perm', '403 perm', '403 perm', 'admitted', '403 perm']);
   });
 
   it('tells an organization key on a root route nothing about organizations', async () => {
     const scope: RouteScope = { kind: 'root', action: 'deleteOrg' };
-    expect((await ask({ scope, as: orgKey('a', 'deleteOrg'), params: { orgId: 'nope' } })).outcome).toBe('403 permission_denied');
-    expect((await ask({ scope, as: rootKey, params: { orgId: 'nope' } })).outcome).toBe('404 not_found: Organization not found');
+    expect((await ask({ scope, as: orgKey('a', 'deleteOrg'), params: { orgId: 'nope' } })).outcome).toBe(
+      '403 permission_denied',
+    );
+    expect((await ask({ scope, as: rootKey, params: { orgId: 'nope' } })).outcome).toBe(
+      '404 not_found: Organization not found',
+    );
   });
 
   describe('CSRF (claims.md rule 14)', () => {
@@ -140,13 +210,24 @@ describe('the guard', () => {
     });
 
     it('is never asked of keys, nor of the claim doors', async () => {
-      expect((await ask({ scope: org('updateOrg'), as: rootKey, method: 'POST', params: { orgId: 'a' } })).outcome).toBe('admitted');
-      expect((await ask({ scope: { kind: 'site' }, as: site, presented: { kind: 'deviceKey', key: 'k' }, method: 'POST' })).outcome).toBe('admitted');
-      expect((await ask({ scope: { kind: 'public', why: 'x', csrf: false }, presented: cookie, method: 'POST' })).outcome).toBe('admitted');
+      expect(
+        (await ask({ scope: org('updateOrg'), as: rootKey, method: 'POST', params: { orgId: 'a' } })).outcome,
+      ).toBe('admitted');
+      expect(
+        (await ask({ scope: { kind: 'site' }, as: site, presented: { kind: 'deviceKey', key: 'k' }, method: 'POST' }))
+          .outcome,
+      ).toBe('admitted');
+      expect(
+        (await ask({ scope: { kind: 'public', why: 'x', csrf: false }, presented: cookie, method: 'POST' })).outcome,
+      ).toBe('admitted');
     });
 
     it('is asked by login and logout before anything is looked at', async () => {
-      const login = await ask({ scope: { kind: 'public', why: 'x', csrf: true }, presented: { kind: 'none' }, method: 'POST' });
+      const login = await ask({
+        scope: { kind: 'public', why: 'x', csrf: true },
+        presented: { kind: 'none' },
+        method: 'POST',
+      });
       const logout = await ask({ scope: { kind: 'user', csrf: true }, presented: { kind: 'none' }, method: 'POST' });
       expect([login.outcome, logout.outcome]).toEqual(['403 csrf', '403 csrf']);
       expect(logout.authenticate).not.toHaveBeenCalled();

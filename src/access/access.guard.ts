@@ -2,9 +2,17 @@ import { type CanActivate, type ExecutionContext, Injectable, Logger } from '@ne
 import { Reflector } from '@nestjs/core';
 import { grants } from '#contracts';
 import {
-  AppError, databaseAway, DatabaseHealth, type GatehouseRequest, notFound, type Principal, ROUTE_SCOPE, type RouteScope, TenantResolvers,
+  AppError,
+  DatabaseHealth,
+  databaseAway,
+  type GatehouseRequest,
+  notFound,
+  type Principal,
+  ROUTE_SCOPE,
+  type RouteScope,
+  TenantResolvers,
 } from '#platform';
-import { anonymous, Authenticator } from './authenticator.js';
+import { Authenticator, anonymous } from './authenticator.js';
 import { CSRF_HEADER, CSRF_VALUE, type Presented } from './request-credential.js';
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -68,7 +76,11 @@ export class AccessGuard implements CanActivate {
     }
   }
 
-  private async admitToOrg(request: GatehouseRequest, principal: Principal, scope: RouteScope & { kind: 'org' }): Promise<void> {
+  private async admitToOrg(
+    request: GatehouseRequest,
+    principal: Principal,
+    scope: RouteScope & { kind: 'org' },
+  ): Promise<void> {
     const { authority } = principal;
     // These never work on behalf of an organization: nothing is looked up for them.
     if (authority.kind === 'site' || authority.kind === 'provisioningKey') throw denied();
@@ -86,13 +98,20 @@ export class AccessGuard implements CanActivate {
    * not exist, before the next parameter is looked at, so that nothing can be told from the difference.
    * @throws AppError 404
    */
-  private async resolve(request: GatehouseRequest, principal: Principal, visible: (orgId: string) => boolean = () => true): Promise<string | undefined> {
+  private async resolve(
+    request: GatehouseRequest,
+    principal: Principal,
+    visible: (orgId: string) => boolean = () => true,
+  ): Promise<string | undefined> {
     const params = request.params as Record<string, string>;
     let orgId: string | undefined;
     for (const [name, value] of Object.entries(params)) {
       const resolver = this.resolvers.get(name);
       if (!resolver) {
-        this.logger.error({ path: request.routeOptions?.url, parameter: name }, 'A path parameter without a resolver refuses everyone');
+        this.logger.error(
+          { path: request.routeOptions?.url, parameter: name },
+          'A path parameter without a resolver refuses everyone',
+        );
         throw denied();
       }
       // PostgreSQL has no text with NUL in it.
@@ -113,6 +132,9 @@ const NOUNS: Record<string, string> = { orgId: 'Organization', niceId: 'Site', a
 
 /** `siteProvisioningKeyId` → `Site provisioning key`. */
 function nounOf(parameter: string): string {
-  const words = parameter.replace(/Id$/, '').replace(/([A-Z])/g, ' $1').toLowerCase();
+  const words = parameter
+    .replace(/Id$/, '')
+    .replace(/([A-Z])/g, ' $1')
+    .toLowerCase();
   return NOUNS[parameter] ?? words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -1,5 +1,5 @@
-import { Injectable } from '@nestjs/common';
 import { isIP } from 'node:net';
+import { Injectable } from '@nestjs/common';
 import { AppError, Config, type GatehouseRequest, type Principal, RefusalLimiter, sha256 } from '#platform';
 import { ApiKeysService } from './api-keys/api-keys.service.js';
 import { type Presented, presentedBy, SECURE_SESSION_COOKIE, SESSION_COOKIE } from './request-credential.js';
@@ -31,14 +31,22 @@ export class Authenticator {
     switch (presented.kind) {
       case 'apiKey': {
         const principal = await this.apiKeys.authenticate(presented.id, presented.secret);
-        if (!principal) throw this.refuse(address, new AppError('unauthenticated', 'Invalid API key'), `key:${presented.id}`);
+        if (!principal)
+          throw this.refuse(address, new AppError('unauthenticated', 'Invalid API key'), `key:${presented.id}`);
         return { ...principal, address };
       }
       case 'deviceKey': {
         const site = await this.siteCredentials.authenticateDeviceKey(presented.key);
         if (!site) throw this.refuse(address, new AppError('credential_unusable', 'The credential cannot be used'));
         const { siteId, orgId, credentialId, niceId } = site;
-        return { authority: { kind: 'site', orgId }, kind: 'site', id: String(siteId), name: niceId, address, site: { siteId, orgId, credentialId } };
+        return {
+          authority: { kind: 'site', orgId },
+          kind: 'site',
+          id: String(siteId),
+          name: niceId,
+          address,
+          site: { siteId, orgId, credentialId },
+        };
       }
       case 'session': {
         const sessionHash = sha256(presented.token);
@@ -48,11 +56,20 @@ export class Authenticator {
       }
       // Not looked up: it may be good or not, here it authorizes nothing (claims.md rule 7).
       case 'provisioningKey':
-        return { authority: { kind: 'provisioningKey' }, kind: 'anonymous', id: null, name: 'provisioning key', address };
+        return {
+          authority: { kind: 'provisioningKey' },
+          kind: 'anonymous',
+          id: null,
+          name: 'provisioning key',
+          address,
+        };
       case 'malformed':
         throw this.refuse(address, new AppError('unauthenticated', 'Invalid API key'));
       case 'none':
-        throw new AppError('unauthenticated', request.viaIntegration ? 'API key required' : 'API key or login required');
+        throw new AppError(
+          'unauthenticated',
+          request.viaIntegration ? 'API key required' : 'API key or login required',
+        );
     }
   }
 

@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { presentedBy, SESSION_COOKIE } from './request-credential.js';
 
 const ask = (headers: Record<string, string>, cookie?: string, viaIntegration = false) =>
-  presentedBy({ headers, cookies: cookie ? { [SESSION_COOKIE]: cookie } : {}, viaIntegration } as never, SESSION_COOKIE);
+  presentedBy(
+    { headers, cookies: cookie ? { [SESSION_COOKIE]: cookie } : {}, viaIntegration } as never,
+    SESSION_COOKIE,
+  );
 
 describe('what a request presents', () => {
   it('tells credentials apart by their form', () => {
@@ -14,9 +17,12 @@ describe('what a request presents', () => {
     expect(ask({ 'x-api-key': 'spk-abc.def' })).toEqual({ kind: 'provisioningKey' });
   });
 
-  it.each(['Bearer ', 'Bearer abc', 'Bearer .def', 'Bearer abc.', `Bearer a.${'x'.repeat(600)}`])('refuses the form of %j', (authorization) => {
-    expect(ask({ authorization })).toEqual({ kind: 'malformed' });
-  });
+  it.each(['Bearer ', 'Bearer abc', 'Bearer .def', 'Bearer abc.', `Bearer a.${'x'.repeat(600)}`])(
+    'refuses the form of %j',
+    (authorization) => {
+      expect(ask({ authorization })).toEqual({ kind: 'malformed' });
+    },
+  );
 
   it('takes Bearer literally, and no other scheme', () => {
     expect(ask({ authorization: 'bearer abc.def' })).toEqual({ kind: 'none' });

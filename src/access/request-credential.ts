@@ -22,7 +22,10 @@ const MAX_TOKEN = 512;
  * Reads the credential of a request: a key wins over the cookie, and `/v1` ignores cookies (claims.md rule 14).
  * `Bearer ` is case sensitive (integration-api.md §1.5); other schemes, as a proxy's Basic, are not ours.
  */
-export function presentedBy(request: Pick<GatehouseRequest, 'headers' | 'cookies' | 'viaIntegration'>, cookieName: string): Presented {
+export function presentedBy(
+  request: Pick<GatehouseRequest, 'headers' | 'cookies' | 'viaIntegration'>,
+  cookieName: string,
+): Presented {
   const { authorization } = request.headers;
   if (authorization?.startsWith('Bearer ')) return parseToken(authorization.slice('Bearer '.length).trim());
   const header = request.headers['x-api-key'];

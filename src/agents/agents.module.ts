@@ -4,32 +4,47 @@ import { AccessModule } from '../access/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
 import { ProvisioningModule } from '../provisioning/index.js';
 import { SitesModule } from '../sites/index.js';
-import { AgentDownloadController, AgentFiles } from './download/agent-download.controller.js';
 import { AgentsController } from './agents.controller.js';
-import { AgentsGateway } from './gateway/agents.gateway.js';
 import { AgentsRepository } from './agents.repository.js';
 import { AgentsService } from './agents.service.js';
+import { SiteBlueprints } from './blueprints/site-blueprints.service.js';
 import { DeliveryService } from './delivery/delivery.service.js';
+import { AgentDownloadController, AgentFiles } from './download/agent-download.controller.js';
+import { AgentsGateway } from './gateway/agents.gateway.js';
 import { KeepAliveService } from './gateway/keep-alive.service.js';
-import { LeaseService } from './presence/lease.service.js';
 import { MessageDispatch } from './gateway/message-dispatch.js';
 import { MessageErrorFilter } from './gateway/messages.js';
-import { PresenceRepository } from './presence/presence.repository.js';
-import { PresenceService } from './presence/presence.service.js';
 import { SessionHandshake } from './gateway/session-handshake.js';
 import { SessionRegistry } from './gateway/session-registry.js';
 import { SessionTokens } from './gateway/session-tokens.js';
 import { ShutdownService } from './gateway/shutdown.service.js';
-import { SiteBlueprints } from './blueprints/site-blueprints.service.js';
 import { UpgradeRouter } from './gateway/upgrade-router.js';
+import { LeaseService } from './presence/lease.service.js';
+import { PresenceRepository } from './presence/presence.repository.js';
+import { PresenceService } from './presence/presence.service.js';
 
 /** Agent sessions: tokens, the gateway, presence, delivery of desired state. */
 @Module({
   imports: [AccessModule, BlueprintsModule, ProvisioningModule, SitesModule],
   controllers: [AgentsController, AgentDownloadController],
   providers: [
-    AgentFiles, AgentsGateway, AgentsRepository, AgentsService, DeliveryService, KeepAliveService, LeaseService, MessageDispatch, MessageErrorFilter,
-    PresenceRepository, PresenceService, SessionHandshake, SessionRegistry, SessionTokens, ShutdownService, SiteBlueprints, UpgradeRouter,
+    AgentFiles,
+    AgentsGateway,
+    AgentsRepository,
+    AgentsService,
+    DeliveryService,
+    KeepAliveService,
+    LeaseService,
+    MessageDispatch,
+    MessageErrorFilter,
+    PresenceRepository,
+    PresenceService,
+    SessionHandshake,
+    SessionRegistry,
+    SessionTokens,
+    ShutdownService,
+    SiteBlueprints,
+    UpgradeRouter,
   ],
   exports: [SessionTokens, UpgradeRouter],
 })

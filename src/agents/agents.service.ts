@@ -3,8 +3,8 @@ import { Db, notFound, type Principal, RefusalLimiter } from '#platform';
 import { SiteCredentialsService, type SiteIdentity } from '../access/index.js';
 import type { DeviceSelf, NewtCredentials, SessionToken } from './agents.dto.js';
 import { AgentsRepository } from './agents.repository.js';
-import { unusable } from './presence/presence.service.js';
 import { SessionTokens } from './gateway/session-tokens.js';
+import { unusable } from './presence/presence.service.js';
 
 /** The newt protocol that is spoken here; newt wants 1.13 or later (newt-protocol.md §2.2). */
 export const SERVER_VERSION = '1.13.0';
@@ -26,17 +26,27 @@ export class AgentsService {
   }
 
   /** Takes the two headers that may hold the key. @throws like `tokenForNewt`. */
-  async tokenForDevice(caller: Principal, authorization: string | undefined, apiKey: string | string[] | undefined): Promise<SessionToken> {
+  async tokenForDevice(
+    caller: Principal,
+    authorization: string | undefined,
+    apiKey: string | string[] | undefined,
+  ): Promise<SessionToken> {
     const key = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? (typeof apiKey === 'string' ? apiKey : '');
     return this.answer(caller, await this.credentials.authenticateDeviceKey(key.trim()));
   }
 
   /** The caller's own site (claims.md, What a device does with its key). */
   async self(principal: Principal): Promise<DeviceSelf> {
-    const site = principal.site && (await this.repository.self(this.db.manager, principal.site.orgId, principal.site.siteId));
+    const site =
+      principal.site && (await this.repository.self(this.db.manager, principal.site.orgId, principal.site.siteId));
     if (!site) throw notFound('Site');
     return {
-      device_id: site.deviceId, site_id: site.siteId, nice_id: site.niceId, name: site.name, status: site.status, config_version: site.version,
+      device_id: site.deviceId,
+      site_id: site.siteId,
+      nice_id: site.niceId,
+      name: site.name,
+      status: site.status,
+      config_version: site.version,
       ...(site.status === 'approved' ? { config: site.config } : {}),
     };
   }

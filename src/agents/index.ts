@@ -1,4 +1,10 @@
-export { AgentSocketAdapter } from './gateway/agent-socket.adapter.js';
 export { AgentsModule } from './agents.module.js';
+export { AgentSocketAdapter } from './gateway/agent-socket.adapter.js';
 export { SessionTokens, type TokenBearer } from './gateway/session-tokens.js';
-export { refuseUpgrade, releaseSocket, UpgradeRouter, type Upgrade, type UpgradeHandler } from './gateway/upgrade-router.js';
+export {
+  refuseUpgrade,
+  releaseSocket,
+  type Upgrade,
+  type UpgradeHandler,
+  UpgradeRouter,
+} from './gateway/upgrade-router.js';

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Db } from '#platform';
 import { KeepAliveService } from './gateway/keep-alive.service.js';
+import { MAX_BUFFERED, Session } from './gateway/session.js';
+import { SessionRegistry } from './gateway/session-registry.js';
 import type { PresenceRepository } from './presence/presence.repository.js';
 import type { PresenceService } from './presence/presence.service.js';
-import { SessionRegistry } from './gateway/session-registry.js';
-import { MAX_BUFFERED, Session } from './gateway/session.js';
 
 let registry: SessionRegistry;
 let service: KeepAliveService;
@@ -37,7 +37,9 @@ beforeEach(() => {
   ended = [];
   registry.onEnd((session, reason) => ended.push(`${session.id}: ${reason}`));
   const db = { tx: (fn: (tx: never) => Promise<void>) => fn(undefined as never) } as unknown as Db;
-  const repository = { touch: async (_tx: never, _server: string, siteIds: number[]) => void touched.push(siteIds) } as unknown as PresenceRepository;
+  const repository = {
+    touch: async (_tx: never, _server: string, siteIds: number[]) => void touched.push(siteIds),
+  } as unknown as PresenceRepository;
   service = new KeepAliveService(db, repository, { serverId: 'me' } as unknown as PresenceService, registry);
   service.onApplicationBootstrap();
 });

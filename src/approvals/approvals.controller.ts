@@ -1,8 +1,27 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  ApiResult,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  Id,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
 import { SiteView } from '../sites/index.js';
-import { DecideBody, DecisionResults, DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
+import {
+  DecideBody,
+  DecisionResults,
+  DeleteSiteQuery,
+  RevokeSiteBody,
+  TombstoneList,
+  UpdateSiteBody,
+} from './approvals.dto.js';
 import { ApprovalsService } from './approvals.service.js';
 
 /** Routes that decide about sites, and those that can mean a decision. */
@@ -18,7 +37,11 @@ export class ApprovalsController {
   @ErrorResponses(409)
   @Returns(SiteView, { message: 'Site updated successfully', versioned: true })
   async updateSite(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Body() body: UpdateSiteBody, @IfMatch() ifMatch: number | undefined,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteId') siteId: number,
+    @Body() body: UpdateSiteBody,
+    @IfMatch() ifMatch: number | undefined,
   ) {
     const { site, version } = await this.approvals.update(principal, orgId, siteId, body, ifMatch);
     return new ApiResult(site, { version });
@@ -31,7 +54,11 @@ export class ApprovalsController {
   @ErrorResponses(409)
   @Returns(null, { message: 'Site deleted successfully' })
   deleteSite(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Query() query: DeleteSiteQuery, @IfMatch() ifMatch: number | undefined,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteId') siteId: number,
+    @Query() query: DeleteSiteQuery,
+    @IfMatch() ifMatch: number | undefined,
   ) {
     return this.approvals.delete(principal, orgId, siteId, query, ifMatch);
   }
@@ -40,7 +67,12 @@ export class ApprovalsController {
   @Post('site/:siteId/revoke')
   @Access('revokeSite')
   @Returns(SiteView, { message: 'Site revoked successfully' })
-  revokeSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Body() body: RevokeSiteBody) {
+  revokeSite(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteId') siteId: number,
+    @Body() body: RevokeSiteBody,
+  ) {
     return this.approvals.revoke(principal, orgId, siteId, body);
   }
 
@@ -50,7 +82,10 @@ export class ApprovalsController {
   @Returns(DecisionResults, { message: 'Decisions applied' })
   async updateApprovals(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: DecideBody) {
     const results = await this.approvals.decide(principal, orgId, body);
-    return new ApiResult(results, results.dryRun ? { message: 'Nothing was changed; these would be the decisions' } : {});
+    return new ApiResult(
+      results,
+      results.dryRun ? { message: 'Nothing was changed; these would be the decisions' } : {},
+    );
   }
 
   /** List hardware ids that may claim nothing */

@@ -17,9 +17,14 @@ export class UpdateSiteBody {
   /** Why; kept with the decision. */
   @MayBeAbsent() @MaxLength(MAX_NOTE) @IsString() note?: string;
   /** All labels of the site, at most 32. */
-  @MayBeAbsent() @IsLabels() @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } }) labels?: Record<string, string>;
+  @MayBeAbsent()
+  @IsLabels()
+  @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
+  labels?: Record<string, string>;
   /** All groups of the site. */
-  @MayBeAbsent() @IsIdList(100) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
+  @MayBeAbsent()
+  @IsIdList(100)
+  @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
   groupIds?: number[];
 }
 
@@ -30,12 +35,23 @@ export class RevokeSiteBody {
 export class DeleteSiteQuery {
   /** `false`: rejecting a pending site leaves no tombstone, so that its hardware id may claim again. */
   @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value), { toClassOnly: true })
-  @MayBeAbsent() @IsBoolean() @ApiPropertyOptional({ type: 'boolean', default: true }) tombstone?: boolean;
+  @MayBeAbsent()
+  @IsBoolean()
+  @ApiPropertyOptional({ type: 'boolean', default: true })
+  tombstone?: boolean;
 }
 
 /** Either `siteIds` or `filter`. */
 export class DecideBody {
-  @MayBeAbsent() @IsIdList(1000, 1) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, minItems: 1, maxItems: 1000, uniqueItems: true })
+  @MayBeAbsent()
+  @IsIdList(1000, 1)
+  @ApiPropertyOptional({
+    type: 'array',
+    items: { type: 'integer', minimum: 1 },
+    minItems: 1,
+    maxItems: 1000,
+    uniqueItems: true,
+  })
   siteIds?: number[];
   /** Decides on new sites that match, the 1,000 oldest at most; repeat while `remaining` is above 0. Suspended ones are decided on by `siteIds` only. */
   @MayBeAbsent() @ValidateNested() @IsObject() @Type(() => SiteFilter) filter?: SiteFilter;

@@ -27,7 +27,14 @@ const DECIDED = `site_id AS "siteId", nice_id AS "niceId", name, hardware_id AS 
 @Injectable()
 export class ApprovalsRepository {
   /** @returns null when the site is not pending (any more), suspended although only `newOnes` are meant, or not there. */
-  async approve(tx: EntityManager, orgId: string, siteId: number, by: string, note: string | null, newOnes: boolean): Promise<Decided | null> {
+  async approve(
+    tx: EntityManager,
+    orgId: string,
+    siteId: number,
+    by: string,
+    note: string | null,
+    newOnes: boolean,
+  ): Promise<Decided | null> {
     return this.change(
       tx,
       `UPDATE site SET status = 'approved', suspended_at = NULL, decided_at = now(), decided_by = $3, decision_note = $4, desired_version = desired_version + 1
@@ -37,7 +44,13 @@ export class ApprovalsRepository {
   }
 
   /** @returns null when the site is not approved (any more), or not there. */
-  async suspend(tx: EntityManager, orgId: string, siteId: number, by: string, note: string | null): Promise<Decided | null> {
+  async suspend(
+    tx: EntityManager,
+    orgId: string,
+    siteId: number,
+    by: string,
+    note: string | null,
+  ): Promise<Decided | null> {
     return this.change(
       tx,
       `UPDATE site SET status = 'pending', suspended_at = now(), decided_at = now(), decided_by = $3, decision_note = $4, desired_version = desired_version + 1
@@ -58,12 +71,20 @@ export class ApprovalsRepository {
 
   /** Lets the next claim of a revoked site's hardware id in, with a new credential (claims.md, Pending sites: until an operator lifts it). */
   async rearm(tx: EntityManager, orgId: string, hardwareId: string): Promise<void> {
-    await execute(tx, `UPDATE site SET reclaim_allowed_until = 'infinity' WHERE org_id = $1 AND hardware_id = $2 AND revoked_at IS NOT NULL`, [orgId, hardwareId]);
+    await execute(
+      tx,
+      `UPDATE site SET reclaim_allowed_until = 'infinity' WHERE org_id = $1 AND hardware_id = $2 AND revoked_at IS NOT NULL`,
+      [orgId, hardwareId],
+    );
   }
 
   /** Sites that were rejected and left a tombstone, of the given ids. */
   async buried(em: EntityManager, orgId: string, siteIds: number[]): Promise<Set<number>> {
-    const rows = await query<{ siteId: number }>(em, `SELECT site_id AS "siteId" FROM tombstone WHERE org_id = $1 AND site_id = ANY ($2::bigint[])`, [orgId, siteIds]);
+    const rows = await query<{ siteId: number }>(
+      em,
+      `SELECT site_id AS "siteId" FROM tombstone WHERE org_id = $1 AND site_id = ANY ($2::bigint[])`,
+      [orgId, siteIds],
+    );
     return new Set(rows.map((r) => r.siteId));
   }
 
@@ -86,7 +107,14 @@ export class ApprovalsRepository {
     return row ?? null;
   }
 
-  async bury(tx: EntityManager, orgId: string, site: Decided, reason: 'rejected' | 'revoked', by: string, note: string | null): Promise<boolean> {
+  async bury(
+    tx: EntityManager,
+    orgId: string,
+    site: Decided,
+    reason: 'rejected' | 'revoked',
+    by: string,
+    note: string | null,
+  ): Promise<boolean> {
     if (site.hardwareId === null) return false;
     await execute(
       tx,
@@ -99,7 +127,11 @@ export class ApprovalsRepository {
   }
 
   private async change(tx: EntityManager, update: string, values: unknown[]): Promise<Decided | null> {
-    const [row] = await query<Decided>(tx, `WITH s AS (${update}) SELECT ${DECIDED}, pg_notify('site_changed', site_id::text) FROM s`, values);
+    const [row] = await query<Decided>(
+      tx,
+      `WITH s AS (${update}) SELECT ${DECIDED}, pg_notify('site_changed', site_id::text) FROM s`,
+      values,
+    );
     return row ? { siteId: row.siteId, niceId: row.niceId, name: row.name, hardwareId: row.hardwareId } : null;
   }
 }

@@ -27,7 +27,9 @@ export function whyNotRejected({ status, suspended }: Standing): string | undefi
 /** @returns what stands against approving a pending site, if anything. */
 export function whyNotApproved({ status, suspended, revoked }: Standing, byFilter: boolean): string | undefined {
   if (revoked) return 'The site is revoked';
-  return status === 'pending' && suspended && byFilter ? 'The site is suspended; it is decided on by siteIds only' : undefined;
+  return status === 'pending' && suspended && byFilter
+    ? 'The site is suspended; it is decided on by siteIds only'
+    : undefined;
 }
 
 /**
@@ -45,8 +47,21 @@ export class DecisionsService {
   ) {}
 
   /** @returns whether this call approved it. @throws not_found, conflict for a revoked site, and for a suspended one that a filter chose */
-  async approve(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<boolean> {
-    const site = await this.repository.approve(tx, orgId, siteId, principal.name, reason.note ?? null, reason.byFilter === true);
+  async approve(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    reason: Reason,
+  ): Promise<boolean> {
+    const site = await this.repository.approve(
+      tx,
+      orgId,
+      siteId,
+      principal.name,
+      reason.note ?? null,
+      reason.byFilter === true,
+    );
     if (!site) return this.undecided(tx, orgId, siteId, reason);
     await this.hooks.siteApproved.run(tx, orgId, siteId);
     await this.emit(tx, orgId, 'site.approved', site, principal, reason);
@@ -54,7 +69,13 @@ export class DecisionsService {
   }
 
   /** @returns whether this call suspended it. @throws not_found, conflict for a revoked site */
-  async suspend(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<boolean> {
+  async suspend(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    reason: Reason,
+  ): Promise<boolean> {
     const site = await this.repository.suspend(tx, orgId, siteId, principal.name, reason.note ?? null);
     if (!site) return this.undecided(tx, orgId, siteId, {});
     await this.hooks.siteSuspended.run(tx, orgId, siteId);
@@ -73,7 +94,8 @@ export class DecisionsService {
     if (against) throw conflict(against);
     await this.credentials.revokeOfSite(tx, orgId, siteId);
     await this.sites.remove(tx, orgId, siteId);
-    if (reason.tombstone !== false) await this.repository.bury(tx, orgId, site, 'rejected', principal.name, reason.note ?? null);
+    if (reason.tombstone !== false)
+      await this.repository.bury(tx, orgId, site, 'rejected', principal.name, reason.note ?? null);
     await this.emit(tx, orgId, 'site.rejected', site, principal, reason);
   }
 
@@ -82,7 +104,13 @@ export class DecisionsService {
    * pending sites must not lose it. Revoked it may be removed, and keeps the tombstone of that.
    * @returns which of the two it was. @throws not_found, conflict for a suspended one, or when somebody decided on it at the same moment.
    */
-  async delete(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<'rejected' | 'removed'> {
+  async delete(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    reason: Reason,
+  ): Promise<'rejected' | 'removed'> {
     // The caller means the site as it was when he asked: an approval that commits while this waits must not turn a reject into a deletion.
     const meant = (await this.repository.standingOf(tx, orgId, [siteId])).get(siteId);
     const site = await this.repository.lock(tx, orgId, siteId);
@@ -97,7 +125,13 @@ export class DecisionsService {
   }
 
   /** Leaked or stolen: revokes, closes the session, leaves a tombstone; the site stays. @returns whether this call revoked it. @throws not_found */
-  async revoke(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<boolean> {
+  async revoke(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    reason: Reason,
+  ): Promise<boolean> {
     const site = await this.repository.revoke(tx, orgId, siteId);
     if (!site) return this.unchanged(tx, orgId, siteId);
     await this.credentials.revokeOfSite(tx, orgId, siteId);
@@ -119,8 +153,20 @@ export class DecisionsService {
     return false;
   }
 
-  private async emit(tx: EntityManager, orgId: string, type: EventType, site: Decided, principal: Principal, { note }: Reason): Promise<void> {
+  private async emit(
+    tx: EntityManager,
+    orgId: string,
+    type: EventType,
+    site: Decided,
+    principal: Principal,
+    { note }: Reason,
+  ): Promise<void> {
     const { niceId, name, hardwareId } = site;
-    await this.events.emit(tx, { orgId, type, siteId: site.siteId, data: { niceId, name, hardwareId, by: principal.name, ...(note ? { note } : {}) } });
+    await this.events.emit(tx, {
+      orgId,
+      type,
+      siteId: site.siteId,
+      data: { niceId, name, hardwareId, by: principal.name, ...(note ? { note } : {}) },
+    });
   }
 }

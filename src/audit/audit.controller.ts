@@ -16,7 +16,11 @@ export class AuditController {
   @Get('org/:orgId/audit')
   @Access('listAudit')
   @Returns(AuditList, { message: 'Audit retrieved successfully' })
-  async listAudit(@Caller() principal: Principal, @OrgId() orgId: string, @Query() filter: AuditQuery): Promise<AuditList> {
+  async listAudit(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() filter: AuditQuery,
+  ): Promise<AuditList> {
     return this.list(await orgUidOf(this.db.manager, principal, orgId), filter);
   }
 

@@ -4,15 +4,26 @@ import { query, type Window } from '#platform';
 import type { AuditQuery, AuditView } from './audit.dto.js';
 
 const FILTERS: [keyof AuditQuery, string][] = [
-  ['actorId', 'actor_id = ?'], ['actorType', 'actor_type = ?'], ['action', 'action = ?'], ['targetType', 'target_type = ?'],
-  ['targetId', 'target_id = ?'], ['result', 'result = ?'], ['from', 'created_at >= ?'], ['to', 'created_at < ?'],
+  ['actorId', 'actor_id = ?'],
+  ['actorType', 'actor_type = ?'],
+  ['action', 'action = ?'],
+  ['targetType', 'target_type = ?'],
+  ['targetId', 'target_id = ?'],
+  ['result', 'result = ?'],
+  ['from', 'created_at >= ?'],
+  ['to', 'created_at < ?'],
 ];
 
 /** Reads of the audit. */
 @Injectable()
 export class AuditRepository {
   /** Newest first, of the organization with this identity; null: what belongs to none. */
-  async list(em: EntityManager, orgUid: string | null, filter: AuditQuery, window: Window): Promise<{ audit: AuditView[]; total: number }> {
+  async list(
+    em: EntityManager,
+    orgUid: string | null,
+    filter: AuditQuery,
+    window: Window,
+  ): Promise<{ audit: AuditView[]; total: number }> {
     const values: unknown[] = orgUid === null ? [] : [orgUid];
     const where = [orgUid === null ? 'org_uid IS NULL' : 'org_uid = $1'];
     for (const [name, condition] of FILTERS) {
@@ -28,7 +39,11 @@ export class AuditRepository {
        FROM audit WHERE ${condition} ORDER BY org_uid DESC, audit_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
       values,
     );
-    const [count] = await query<{ total: number }>(em, `SELECT count(*) AS total FROM audit WHERE ${condition}`, values);
+    const [count] = await query<{ total: number }>(
+      em,
+      `SELECT count(*) AS total FROM audit WHERE ${condition}`,
+      values,
+    );
     return { audit, total: count!.total };
   }
 }

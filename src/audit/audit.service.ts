@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, type Principal, query } from '#platform';
+import { execute, type Principal, prepared, query } from '#platform';
 
 export interface AuditEntry {
   /** null: an act on the installation, visible to root only. */
@@ -59,7 +59,12 @@ export class AuditService {
   }
 
   /** One row for many alike acts on the installation, with their number in `details.count`. @returns its id */
-  async recordCount(em: EntityManager, principal: Principal, { action, result }: Pick<AuditEntry, 'action' | 'result'>, count: number): Promise<number> {
+  async recordCount(
+    em: EntityManager,
+    principal: Principal,
+    { action, result }: Pick<AuditEntry, 'action' | 'result'>,
+    count: number,
+  ): Promise<number> {
     const [row] = await query<{ auditId: number }>(
       em,
       `INSERT INTO audit (actor_type, actor_id, address, action, result, details)
@@ -70,6 +75,10 @@ export class AuditService {
   }
 
   async addToCount(em: EntityManager, auditId: number, count: number): Promise<void> {
-    await execute(em, `UPDATE audit SET details = jsonb_build_object('count', (details->>'count')::int + $2) WHERE audit_id = $1`, [auditId, count]);
+    await execute(
+      em,
+      `UPDATE audit SET details = jsonb_build_object('count', (details->>'count')::int + $2) WHERE audit_id = $1`,
+      [auditId, count],
+    );
   }
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import type { EventType } from '#contracts';
-import { AppError, Db, PgNotifications, orgUidOf, type Principal, unavailable } from '#platform';
+import { AppError, Db, orgUidOf, PgNotifications, type Principal, unavailable } from '#platform';
 import type { EventView } from './events.dto.js';
 import { EventsRepository } from './events.repository.js';
 
@@ -34,16 +34,29 @@ export class EventStreams implements BeforeApplicationShutdown {
     private readonly repository: EventsRepository,
     notifications: PgNotifications,
   ) {
-    notifications.on('event_added', (orgId) => this.each((s) => s.orgId === orgId, (s) => s.wake()));
-    notifications.on('access_changed', (payload) => this.each((s) => s.owner === payload || `org:${s.orgId}` === payload, end));
+    notifications.on('event_added', (orgId) =>
+      this.each(
+        (s) => s.orgId === orgId,
+        (s) => s.wake(),
+      ),
+    );
+    notifications.on('access_changed', (payload) =>
+      this.each((s) => s.owner === payload || `org:${s.orgId}` === payload, end),
+    );
     notifications.onReconnected(() => this.each(() => true, end));
   }
 
   /** @throws validation for a bad cursor, `rate_limited` when the reader holds too many streams. */
-  async open(principal: Principal, orgId: string, after: string | undefined, type: EventType | undefined): Promise<Readable> {
+  async open(
+    principal: Principal,
+    orgId: string,
+    after: string | undefined,
+    type: EventType | undefined,
+  ): Promise<Readable> {
     const owner = `${principal.kind === 'user' ? 'user' : 'key'}:${principal.id}`;
     const held = [...this.streams].filter((s) => s.owner === owner).length;
-    if (held >= PER_PRINCIPAL || this.streams.size >= IN_ALL) throw new AppError('rate_limited', 'Too many open event streams', { retryAfter: 30 });
+    if (held >= PER_PRINCIPAL || this.streams.size >= IN_ALL)
+      throw new AppError('rate_limited', 'Too many open event streams', { retryAfter: 30 });
     const orgUid = await orgUidOf(this.db.manager, principal, orgId);
     const first = await this.repository.after(this.db.manager, orgUid, after, PAGE, type);
     const stream: Open = { orgId, orgUid, owner, wake: () => undefined, ended: false };
@@ -60,7 +73,12 @@ export class EventStreams implements BeforeApplicationShutdown {
     this.each(() => true, end);
   }
 
-  private async *read(stream: Open, first: EventView[], after: string | undefined, type: EventType | undefined): AsyncGenerator<string> {
+  private async *read(
+    stream: Open,
+    first: EventView[],
+    after: string | undefined,
+    type: EventType | undefined,
+  ): AsyncGenerator<string> {
     let page = first;
     let cursor = after;
     yield ': open\n\n';

@@ -37,7 +37,11 @@ export class EventsController {
   @Get('org/:orgId/events/stream')
   @Access('listEvents')
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'Cursor of the last event that was received' })
-  @ApiResponse({ status: 200, description: 'text/event-stream: id is the cursor, event the type, data the event as JSON', content: { 'text/event-stream': { schema: { type: 'string' } } } })
+  @ApiResponse({
+    status: 200,
+    description: 'text/event-stream: id is the cursor, event the type, data the event as JSON',
+    content: { 'text/event-stream': { schema: { type: 'string' } } },
+  })
   async streamEvents(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
@@ -46,7 +50,11 @@ export class EventsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const stream = await this.streams.open(principal, orgId, lastEventId || q.after, q.type);
-    await reply.header('cache-control', 'no-store').header('x-accel-buffering', 'no').type('text/event-stream').send(stream);
+    await reply
+      .header('cache-control', 'no-store')
+      .header('x-accel-buffering', 'no')
+      .type('text/event-stream')
+      .send(stream);
   }
 
   private async page(orgUid: string | null, q: EventQuery): Promise<EventFeed> {

@@ -16,7 +16,13 @@ export class EventsRepository {
    * Events of the organization with this identity, null: of none, after a cursor, in the order of their transactions. Only those older than the oldest running transaction: whatever commits later
    * comes later in the feed, so a reader never skips it (claims.md rule 11). @throws validation for a cursor that this feed did not make.
    */
-  async after(em: EntityManager, orgUid: string | null, cursor: string | undefined, limit: number, type?: EventType): Promise<EventView[]> {
+  async after(
+    em: EntityManager,
+    orgUid: string | null,
+    cursor: string | undefined,
+    limit: number,
+    type?: EventType,
+  ): Promise<EventView[]> {
     const from = cursor === undefined ? { txid: '0', id: 0 } : parseCursor(cursor);
     const rows = await query<Omit<EventView, 'cursor'> & { txid: string }>(
       em,

@@ -34,7 +34,17 @@ export class EventsService implements OnApplicationShutdown {
       `INSERT INTO event (org_id, org_uid, type, site_id, data)
        SELECT e.org_id, e.org_uid, e.type, e.site_id, e.data
        FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, org_uid uuid, type text, site_id bigint, data jsonb)`,
-      [JSON.stringify(events.map((e) => ({ org_id: e.orgId, org_uid: e.orgUid ?? null, type: e.type, site_id: e.siteId ?? null, data: e.data ?? {} })))],
+      [
+        JSON.stringify(
+          events.map((e) => ({
+            org_id: e.orgId,
+            org_uid: e.orgUid ?? null,
+            type: e.type,
+            site_id: e.siteId ?? null,
+            data: e.data ?? {},
+          })),
+        ),
+      ],
     );
     for (const event of events) this.hinted.add(event.orgId);
     this.timer ??= setTimeout(() => this.hint(), HINT_AFTER_MS).unref();
@@ -49,6 +59,8 @@ export class EventsService implements OnApplicationShutdown {
     const orgIds = [...this.hinted];
     this.hinted.clear();
     // Lost while the database is away: readers poll.
-    void execute(this.db.manager, `SELECT pg_notify('event_added', o) FROM unnest($1::text[]) AS o`, [orgIds]).catch(() => undefined);
+    void execute(this.db.manager, `SELECT pg_notify('event_added', o) FROM unnest($1::text[]) AS o`, [orgIds]).catch(
+      () => undefined,
+    );
   }
 }

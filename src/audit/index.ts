@@ -1,5 +1,5 @@
 export { AuditModule } from './audit.module.js';
-export { AuditService, type AuditEntry } from './audit.service.js';
+export { type AuditEntry, AuditService } from './audit.service.js';
+export { EventsService, type NewEvent } from './events.service.js';
 export { RefusalRecords } from './refusal-records.js';
 export { StrangerShares } from './stranger-shares.js';
-export { EventsService, type NewEvent } from './events.service.js';

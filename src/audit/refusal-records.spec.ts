@@ -7,7 +7,11 @@ beforeEach(() => vi.useFakeTimers({ now: 1_800_000_000_000 }));
 afterEach(() => vi.useRealTimers());
 
 /** Records that count what is written by the name of the row; `meanwhile` runs while the first count is written. */
-function recorded({ shares = new StrangerShares(), meanwhile = (): void => undefined, away = (): boolean => false } = {}) {
+function recorded({
+  shares = new StrangerShares(),
+  meanwhile = (): void => undefined,
+  away = (): boolean => false,
+} = {}) {
   const rows: Record<string, number> = {};
   const counts: { of: string; count: number }[] = [];
   const records = new RefusalRecords<string>(shares, {
@@ -23,7 +27,8 @@ function recorded({ shares = new StrangerShares(), meanwhile = (): void => undef
     addToCount: async (id, count) => void (counts[id]!.count += count),
   });
   const add = (name: string, times: number, stranger?: string) => {
-    for (let i = 0; i < times; i++) records.add({ slot: name, row: name, ...(stranger === undefined ? {} : { stranger: { address: stranger } }) });
+    for (let i = 0; i < times; i++)
+      records.add({ slot: name, row: name, ...(stranger === undefined ? {} : { stranger: { address: stranger } }) });
   };
   return { records, add, rows, counts, settle: () => vi.advanceTimersByTimeAsync(10_000) };
 }
@@ -76,7 +81,10 @@ describe('strangers', () => {
     add('wrong secret of b', 40, '2001:db8::1');
     add('wrong secret of b', 40, '2001:db8::2');
     await settle();
-    expect([rows, counts]).toEqual([{ 'wrong secret of a': 40, 'wrong secret of b': 60 }, [{ of: 'wrong secret of b', count: 60 }]]);
+    expect([rows, counts]).toEqual([
+      { 'wrong secret of a': 40, 'wrong secret of b': 60 },
+      [{ of: 'wrong secret of b', count: 60 }],
+    ]);
   });
 
   it('have 300 rows a minute in all, whatever they try and wherever they come from', async () => {

@@ -53,7 +53,8 @@ export class RefusalRecords<Row> {
     const key = `${slot}\n${Math.floor(Date.now() / 60_000)}`;
     const minute = this.minutes.get(key) ?? { rows: 0, overflow: 0, sample: row };
     this.minutes.set(key, minute);
-    if (minute.rows >= PER_MINUTE || this.queue.length >= QUEUE || (stranger && !this.shares.take(stranger.address))) minute.overflow++;
+    if (minute.rows >= PER_MINUTE || this.queue.length >= QUEUE || (stranger && !this.shares.take(stranger.address)))
+      minute.overflow++;
     else {
       minute.rows++;
       this.queue.push(row);

@@ -1,7 +1,28 @@
 import { Body, Controller, Get, Put, Query } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
-import { Access, AlsoReturns, ApiResult, Caller, ErrorResponses, Id, invalid, OrgId, type Principal, Returns, textOf } from '#platform';
-import { ApplyBlueprintBody, ApplyBlueprintQuery, BlueprintExport, BlueprintList, BlueprintRecord, ExportBlueprintQuery, ListBlueprintsQuery, PlanView } from './blueprints.dto.js';
+import {
+  Access,
+  AlsoReturns,
+  ApiResult,
+  Caller,
+  ErrorResponses,
+  Id,
+  invalid,
+  OrgId,
+  type Principal,
+  Returns,
+  textOf,
+} from '#platform';
+import {
+  ApplyBlueprintBody,
+  ApplyBlueprintQuery,
+  BlueprintExport,
+  BlueprintList,
+  BlueprintRecord,
+  ExportBlueprintQuery,
+  ListBlueprintsQuery,
+  PlanView,
+} from './blueprints.dto.js';
 import { BlueprintsService } from './blueprints.service.js';
 
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
@@ -14,7 +35,8 @@ function documentOf(body: unknown): string {
   if (unknown !== undefined) throw invalid(unknown, `Unrecognized key "${unknown}"`);
   const { blueprint } = given;
   if (blueprint === undefined) throw invalid('blueprint', 'blueprint is required');
-  if (typeof blueprint !== 'string' || !BASE64.test(blueprint.replace(/\s/g, ''))) throw invalid('blueprint', 'blueprint must be the base64 of a document');
+  if (typeof blueprint !== 'string' || !BASE64.test(blueprint.replace(/\s/g, '')))
+    throw invalid('blueprint', 'blueprint must be the base64 of a document');
   const text = textOf(Buffer.from(blueprint, 'base64'));
   if (text === null) throw invalid('blueprint', 'the document is not UTF-8');
   return text;
@@ -34,9 +56,18 @@ export class BlueprintsController {
   @ApiBody({ type: ApplyBlueprintBody })
   @AlsoReturns(200, PlanView, 'The plan, with dryRun')
   @Returns(null, { status: 201, message: 'Blueprint applied successfully' })
-  async applyBlueprint(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ApplyBlueprintQuery, @Body() body: unknown) {
+  async applyBlueprint(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: ApplyBlueprintQuery,
+    @Body() body: unknown,
+  ) {
     const text = documentOf(body);
-    if (query.dryRun) return new ApiResult(await this.blueprints.planFor(orgId, text), { status: 200, message: 'Blueprint planned; nothing was changed' });
+    if (query.dryRun)
+      return new ApiResult(await this.blueprints.planFor(orgId, text), {
+        status: 200,
+        message: 'Blueprint planned; nothing was changed',
+      });
     await this.blueprints.applyFor(principal, orgId, text);
     return null;
   }
@@ -67,7 +98,12 @@ export class SiteBlueprintController {
   @Get('blueprint')
   @Access('getBlueprint')
   @Returns(BlueprintExport, { message: 'Blueprint exported successfully' })
-  exportBlueprint(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Query() query: ExportBlueprintQuery) {
+  exportBlueprint(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteId') siteId: number,
+    @Query() query: ExportBlueprintQuery,
+  ) {
     return this.blueprints.exportOf(principal, orgId, siteId, query.kind ?? 'file');
   }
 }

@@ -32,7 +32,13 @@ export class BlueprintExport {
 
 export class ChangeView {
   @ApiProperty({ enum: ['create', 'update', 'delete'] }) action: 'create' | 'update' | 'delete';
-  @ApiProperty({ enum: ['public-resource', 'private-resource', 'target', 'rule', 'site', 'role'] }) type: 'public-resource' | 'private-resource' | 'target' | 'rule' | 'site' | 'role';
+  @ApiProperty({ enum: ['public-resource', 'private-resource', 'target', 'rule', 'site', 'role'] }) type:
+    | 'public-resource'
+    | 'private-resource'
+    | 'target'
+    | 'rule'
+    | 'site'
+    | 'role';
   /** The entry's key in the document; the name of a role. */
   key: string;
   fields: string[];
@@ -42,8 +48,28 @@ export class DriftedFieldView {
   @ApiProperty({ enum: ['public-resource', 'private-resource'] }) type: 'public-resource' | 'private-resource';
   key: string;
   field: string;
-  @ApiProperty({ nullable: true, oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }, { type: 'object' }, { type: 'array', items: {} }] }) file: unknown;
-  @ApiProperty({ nullable: true, oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }, { type: 'object' }, { type: 'array', items: {} }] }) current: unknown;
+  @ApiProperty({
+    nullable: true,
+    oneOf: [
+      { type: 'string' },
+      { type: 'number' },
+      { type: 'boolean' },
+      { type: 'object' },
+      { type: 'array', items: {} },
+    ],
+  })
+  file: unknown;
+  @ApiProperty({
+    nullable: true,
+    oneOf: [
+      { type: 'string' },
+      { type: 'number' },
+      { type: 'boolean' },
+      { type: 'object' },
+      { type: 'array', items: {} },
+    ],
+  })
+  current: unknown;
 }
 
 export class PlanView {

@@ -2,20 +2,28 @@ import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/index.js';
 import { ResourcesModule } from '../resources/index.js';
 import { SitesModule } from '../sites/index.js';
-import { PlanExecutor } from './plan-executor.js';
 import { BlueprintsController, SiteBlueprintController } from './blueprints.controller.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
 import { BlueprintsService } from './blueprints.service.js';
-import { Documents } from './documents.js';
-import { SiteScopedKeys } from './site-scoped-keys.js';
-import { Secrets } from './secrets.js';
 import { CurrentStateRepository } from './current-state.repository.js';
+import { Documents } from './documents.js';
+import { PlanExecutor } from './plan-executor.js';
+import { Secrets } from './secrets.js';
+import { SiteScopedKeys } from './site-scoped-keys.js';
 
 /** A document of resources: plan and apply, what it owns, what was staged for a site that waits. */
 @Module({
   imports: [AccessModule, ResourcesModule, SitesModule],
   controllers: [BlueprintsController, SiteBlueprintController],
-  providers: [PlanExecutor, BlueprintsRepository, BlueprintsService, Documents, SiteScopedKeys, Secrets, CurrentStateRepository],
+  providers: [
+    PlanExecutor,
+    BlueprintsRepository,
+    BlueprintsService,
+    Documents,
+    SiteScopedKeys,
+    Secrets,
+    CurrentStateRepository,
+  ],
   exports: [BlueprintsService, Documents],
 })
 export class BlueprintsModule {}

@@ -50,7 +50,11 @@ export class BlueprintsRepository {
   }
 
   async sourceOf(tx: EntityManager, siteId: number, kind: SourceKind): Promise<number | null> {
-    const [row] = await query<{ id: number }>(tx, 'SELECT source_id AS id FROM blueprint_source WHERE site_id = $1 AND kind = $2', [siteId, kind]);
+    const [row] = await query<{ id: number }>(
+      tx,
+      'SELECT source_id AS id FROM blueprint_source WHERE site_id = $1 AND kind = $2',
+      [siteId, kind],
+    );
     return row?.id ?? null;
   }
 
@@ -65,16 +69,30 @@ export class BlueprintsRepository {
 
   /** What is applied once per site may be applied anew: something of it had to give way. What a source declares is compared each time. */
   async forgetOnce(tx: EntityManager, siteIds: number[]): Promise<void> {
-    await execute(tx, `DELETE FROM blueprint_source WHERE site_id = ANY ($1::bigint[]) AND kind IN ('bootstrap', 'profile')`, [siteIds]);
+    await execute(
+      tx,
+      `DELETE FROM blueprint_source WHERE site_id = ANY ($1::bigint[]) AND kind IN ('bootstrap', 'profile')`,
+      [siteIds],
+    );
   }
 
   /** Remembers what a source's refused document wants of what it shares; null: its last one was not refused. */
   async propose(tx: EntityManager, sourceId: number, proposed: Plan['proposed'] | null): Promise<void> {
-    await execute(tx, 'UPDATE blueprint_source SET proposed = $2::jsonb WHERE source_id = $1 AND proposed IS DISTINCT FROM $2::jsonb', [sourceId, proposed && JSON.stringify(proposed)]);
+    await execute(
+      tx,
+      'UPDATE blueprint_source SET proposed = $2::jsonb WHERE source_id = $1 AND proposed IS DISTINCT FROM $2::jsonb',
+      [sourceId, proposed && JSON.stringify(proposed)],
+    );
   }
 
   /** Hashes of shared secrets as they are, by niceId. */
-  secretsOf(em: EntityManager, orgId: string, keys: string[]): Promise<{ key: string; passwordHash: string | null; pincodeHash: string | null; headerAuthHash: string | null }[]> {
+  secretsOf(
+    em: EntityManager,
+    orgId: string,
+    keys: string[],
+  ): Promise<
+    { key: string; passwordHash: string | null; pincodeHash: string | null; headerAuthHash: string | null }[]
+  > {
     return query(
       em,
       'SELECT nice_id AS key, password_hash AS "passwordHash", pincode_hash AS "pincodeHash", header_auth_hash AS "headerAuthHash" FROM resource WHERE org_id = $1 AND nice_id = ANY ($2)',
@@ -96,18 +114,30 @@ export class BlueprintsRepository {
   }
 
   async list(em: EntityManager, orgId: string, window: Window): Promise<[BlueprintView[], number]> {
-    const rows = await query<BlueprintView>(em, `SELECT ${VIEW} FROM blueprint WHERE org_id = $1 ORDER BY blueprint_id DESC LIMIT $2 OFFSET $3`, [orgId, window.limit, window.offset]);
+    const rows = await query<BlueprintView>(
+      em,
+      `SELECT ${VIEW} FROM blueprint WHERE org_id = $1 ORDER BY blueprint_id DESC LIMIT $2 OFFSET $3`,
+      [orgId, window.limit, window.offset],
+    );
     const [total] = await query<{ n: number }>(em, 'SELECT count(*) AS n FROM blueprint WHERE org_id = $1', [orgId]);
     return [rows, total!.n];
   }
 
   async find(em: EntityManager, orgId: string, blueprintId: number): Promise<BlueprintRecord | null> {
-    const [row] = await query<BlueprintRecord>(em, `SELECT ${VIEW}, message, contents FROM blueprint WHERE org_id = $1 AND blueprint_id = $2`, [orgId, blueprintId]);
+    const [row] = await query<BlueprintRecord>(
+      em,
+      `SELECT ${VIEW}, message, contents FROM blueprint WHERE org_id = $1 AND blueprint_id = $2`,
+      [orgId, blueprintId],
+    );
     return row ?? null;
   }
 
   async orgOf(em: EntityManager, blueprintId: number): Promise<string | null> {
-    const [row] = await query<{ orgId: string }>(em, 'SELECT org_id AS "orgId" FROM blueprint WHERE blueprint_id = $1', [blueprintId]);
+    const [row] = await query<{ orgId: string }>(
+      em,
+      'SELECT org_id AS "orgId" FROM blueprint WHERE blueprint_id = $1',
+      [blueprintId],
+    );
     return row?.orgId ?? null;
   }
 
@@ -126,12 +156,19 @@ export class BlueprintsRepository {
   /** What only the site's documents declare is disabled while it is suspended; `activate` restores exactly that. */
   async suspend(tx: EntityManager, siteId: number): Promise<void> {
     for (const table of ['resource', 'site_resource']) {
-      await execute(tx, `UPDATE ${table} r SET staged_enabled = enabled, enabled = false WHERE staged_by IS NULL AND staged_enabled IS NULL AND ${OWNED(table)}`, [siteId]);
+      await execute(
+        tx,
+        `UPDATE ${table} r SET staged_enabled = enabled, enabled = false WHERE staged_by IS NULL AND staged_enabled IS NULL AND ${OWNED(table)}`,
+        [siteId],
+      );
     }
   }
 
   /** Takes the grants to roles that a waiting site's documents named and nobody had made. */
-  async takeStagedGrants(tx: EntityManager, siteId: number): Promise<{ resourceId: number | null; siteResourceId: number | null; roleName: string }[]> {
+  async takeStagedGrants(
+    tx: EntityManager,
+    siteId: number,
+  ): Promise<{ resourceId: number | null; siteResourceId: number | null; roleName: string }[]> {
     return query(
       tx,
       'DELETE FROM staged_grant WHERE site_id = $1 RETURNING resource_id AS "resourceId", site_resource_id AS "siteResourceId", role_name AS "roleName"',
@@ -139,7 +176,11 @@ export class BlueprintsRepository {
     );
   }
 
-  async grant(tx: EntityManager, table: 'resource' | 'site_resource', pairs: { id: number; roleId: number }[]): Promise<void> {
+  async grant(
+    tx: EntityManager,
+    table: 'resource' | 'site_resource',
+    pairs: { id: number; roleId: number }[],
+  ): Promise<void> {
     await execute(
       tx,
       `INSERT INTO ${table}_role (${table}_id, role_id) SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING`,
@@ -149,7 +190,10 @@ export class BlueprintsRepository {
 
   /** Resources that only this site's documents declare, and that no other site serves. */
   async deleteOwned(tx: EntityManager, siteId: number): Promise<void> {
-    for (const [table, parts] of [['resource', 'target'], ['site_resource', 'site_resource_site']] as const) {
+    for (const [table, parts] of [
+      ['resource', 'target'],
+      ['site_resource', 'site_resource_site'],
+    ] as const) {
       await execute(
         tx,
         `DELETE FROM ${table} r WHERE ${OWNED(table)}

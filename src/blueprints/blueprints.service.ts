@@ -1,25 +1,48 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type Blueprint, describeProblem, OPEN_SITE_TEMPLATES, type Problem, type PublicEntry, type SiteValues, toYaml, withoutSecrets } from '#blueprint';
 import {
-  AppError, conflict, Db, Hooks, invalidFields, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, Retention, shapeA, TenantResolvers, type Turn, windowOf,
+  type Blueprint,
+  describeProblem,
+  OPEN_SITE_TEMPLATES,
+  type Problem,
+  type PublicEntry,
+  type SiteValues,
+  toYaml,
+  withoutSecrets,
+} from '#blueprint';
+import {
+  AppError,
+  conflict,
+  Db,
+  Hooks,
+  invalidFields,
+  isUniqueViolation,
+  notFound,
+  type PageQuery,
+  type Principal,
+  parseId,
+  Retention,
+  shapeA,
+  TenantResolvers,
+  type Turn,
+  windowOf,
 } from '#platform';
 import { RolesService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
 import { type Evicted, refusedName } from '../resources/index.js';
-import { PlanExecutor } from './plan-executor.js';
-import { Documents } from './documents.js';
 import type { BlueprintExport, BlueprintList, BlueprintRecord, OwningKind, PlanView } from './blueprints.dto.js';
 import { BlueprintsRepository, type HistoryEntry } from './blueprints.repository.js';
+import { type Applicant, owns, type SourceKind } from './current-state.js';
+import { CurrentStateRepository } from './current-state.repository.js';
+import { Documents } from './documents.js';
 import { exportOf } from './export.js';
-import { SiteScopedKeys } from './site-scoped-keys.js';
 import { makePlan } from './plan.js';
+import type { Plan } from './plan.types.js';
+import { PlanExecutor } from './plan-executor.js';
 import { rolesIn, withRoleNames } from './role-names.js';
 import { Secrets } from './secrets.js';
-import { type Applicant, owns, type SourceKind } from './current-state.js';
-import type { Plan } from './plan.types.js';
-import { CurrentStateRepository } from './current-state.repository.js';
+import { SiteScopedKeys } from './site-scoped-keys.js';
 
 export type SiteKind = Exclude<SourceKind, 'api'>;
 
@@ -35,7 +58,15 @@ const ALREADY = 'Blueprint already applied to this site, nothing was done';
 const NO_LABELS = 'Container labels are not taken from this site: its dockerSocketEnabled is false';
 const TRIES = 3;
 /** Unique indexes under which two documents, or a document and an operator, may meet. */
-const RACES = ['resource_full_domain', 'resource_port', 'resource_org_id_nice_id_key', 'site_resource_org_id_nice_id_key', 'site_resource_alias', 'site_resource_alias_address', 'target_internal_port'];
+const RACES = [
+  'resource_full_domain',
+  'resource_port',
+  'resource_org_id_nice_id_key',
+  'site_resource_org_id_nice_id_key',
+  'site_resource_alias',
+  'site_resource_alias_address',
+  'target_internal_port',
+];
 
 /** Another site took a key between the look at it and the plan. */
 class KeysMoved extends Error {}
@@ -80,17 +111,24 @@ export class BlueprintsService implements OnModuleInit {
     const contents = await this.documents.contents(turnOf(orgId), model);
     const hashes = await this.secrets.hash(orgId, model);
     const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
-    const failure = await this.retried(() => this.db.tx(async (tx) => {
-      const plan = await this.plan(tx, applicant, model, hashes);
-      if (plan.problems.length > 0) return plan.problems;
-      let evicted: Evicted[] = [];
-      if (plan.changes.length > 0) {
-        evicted = await this.applier.run(tx, applicant, plan);
-        await this.repository.record(tx, entryOf(applicant, contents(), APPLIED));
-      }
-      await this.audit.record(tx, principal, { orgId, action: 'blueprint.apply', target: { type: 'org', id: orgId }, details: auditOf(plan, evicted) });
-      return null;
-    }));
+    const failure = await this.retried(() =>
+      this.db.tx(async (tx) => {
+        const plan = await this.plan(tx, applicant, model, hashes);
+        if (plan.problems.length > 0) return plan.problems;
+        let evicted: Evicted[] = [];
+        if (plan.changes.length > 0) {
+          evicted = await this.applier.run(tx, applicant, plan);
+          await this.repository.record(tx, entryOf(applicant, contents(), APPLIED));
+        }
+        await this.audit.record(tx, principal, {
+          orgId,
+          action: 'blueprint.apply',
+          target: { type: 'org', id: orgId },
+          details: auditOf(plan, evicted),
+        });
+        return null;
+      }),
+    );
     if (!failure) return;
     await this.refuse(entryOf(applicant, contents(), sentence(failure), false));
     throw refused(failure);
@@ -117,7 +155,12 @@ export class BlueprintsService implements OnModuleInit {
     if (!parsed.ok) return { ok: false, message: describeAll(parsed.problems), problems: parsed.problems };
     const outcome = await this.applyModel(orgId, siteId, kind, parsed.model);
     if (outcome.problems.length === 0) return outcome;
-    const places = await this.documents.places(turnOf(orgId, siteId), document, options, outcome.problems.map((problem) => problem.path));
+    const places = await this.documents.places(
+      turnOf(orgId, siteId),
+      document,
+      options,
+      outcome.problems.map((problem) => problem.path),
+    );
     return { ...outcome, problems: outcome.problems.map((problem, i) => ({ ...problem, ...places[i] })) };
   }
 
@@ -131,9 +174,27 @@ export class BlueprintsService implements OnModuleInit {
     const { name, niceId, hardwareId, labels } = site;
     const values = { name, niceId, hardwareId, labels };
     const parsed = await this.documents.read(turnOf(orgId, siteId), text, { site: values, operators: true });
-    if (parsed.ok) return (await this.applyModel(orgId, siteId, 'profile', parsed.model, await this.fixedEntries(turnOf(orgId, siteId), text, values, parsed.model))).ok;
+    if (parsed.ok)
+      return (
+        await this.applyModel(
+          orgId,
+          siteId,
+          'profile',
+          parsed.model,
+          await this.fixedEntries(turnOf(orgId, siteId), text, values, parsed.model),
+        )
+      ).ok;
     const message = describeAll(parsed.problems);
-    await this.refuse({ orgId, siteId, name: site.name, source: 'NEWT', kind: 'profile', succeeded: false, message, contents: withoutSecrets(text, OPEN_SITE_TEMPLATES) });
+    await this.refuse({
+      orgId,
+      siteId,
+      name: site.name,
+      source: 'NEWT',
+      kind: 'profile',
+      succeeded: false,
+      message,
+      contents: withoutSecrets(text, OPEN_SITE_TEMPLATES),
+    });
     return false;
   }
 
@@ -169,12 +230,23 @@ export class BlueprintsService implements OnModuleInit {
    */
   private async fixedEntries(turn: Turn, text: string, site: SiteValues, model: Blueprint): Promise<boolean[]> {
     if (!text.includes('{{')) return model.publicResources.map(() => true);
-    const { model: other } = await this.documents.read(turn, text, { site: { ...site, name: 'any-other', hardwareId: 'any-other' }, operators: true });
+    const { model: other } = await this.documents.read(turn, text, {
+      site: { ...site, name: 'any-other', hardwareId: 'any-other' },
+      operators: true,
+    });
     const described = (entry: PublicEntry | undefined) => entry && { ...entry, targets: [] };
-    return model.publicResources.map((entry, i) => isDeepStrictEqual(described(entry), described(other?.publicResources[i])));
+    return model.publicResources.map((entry, i) =>
+      isDeepStrictEqual(described(entry), described(other?.publicResources[i])),
+    );
   }
 
-  private async applyModel(orgId: string, siteId: number, kind: SiteKind, model: Blueprint, operators: boolean[] = []): Promise<Outcome> {
+  private async applyModel(
+    orgId: string,
+    siteId: number,
+    kind: SiteKind,
+    model: Blueprint,
+    operators: boolean[] = [],
+  ): Promise<Outcome> {
     let sender: Applicant | undefined;
     const contents = await this.documents.contents(turnOf(orgId, siteId), model);
     const problems = await this.retried<Outcome['problems'] | Outcome | null>(async () => {
@@ -188,21 +260,27 @@ export class BlueprintsService implements OnModuleInit {
         if (known !== null && !owns(kind)) return { ok: true, message: ALREADY, problems: [] };
         // What a source owns is told by its row, so it is there before the plan.
         const sourceId = known ?? (owns(kind) ? await this.repository.rememberSource(tx, orgId, siteId, kind) : null);
-        const operatorsKeys = new Set(keyed.model.publicResources.flatMap((entry, i) => (operators[i] ? [entry.key] : [])));
+        const operatorsKeys = new Set(
+          keyed.model.publicResources.flatMap((entry, i) => (operators[i] ? [entry.key] : [])),
+        );
         const applicant: Applicant = { orgId, kind, site, sourceId, operatorsKeys };
         sender = applicant;
         const plan = await this.plan(tx, applicant, keyed.model, hashes);
-        if (plan.problems.length > 0 && !keyed.sameAs(await this.ownKeys.of(tx, orgId, siteId, model))) throw new KeysMoved();
+        if (plan.problems.length > 0 && !keyed.sameAs(await this.ownKeys.of(tx, orgId, siteId, model)))
+          throw new KeysMoved();
         if (!owns(kind) && plan.problems.length === 0) await this.repository.rememberSource(tx, orgId, siteId, kind);
-        if (sourceId !== null) await this.repository.propose(tx, sourceId, plan.problems.length > 0 ? plan.proposed : null);
-        if (plan.problems.length > 0) return plan.problems.map(({ path, message }) => ({ path: keyed.asSaid(path), message }));
+        if (sourceId !== null)
+          await this.repository.propose(tx, sourceId, plan.problems.length > 0 ? plan.proposed : null);
+        if (plan.problems.length > 0)
+          return plan.problems.map(({ path, message }) => ({ path: keyed.asSaid(path), message }));
         if (plan.changes.length > 0) await this.carryOut(tx, applicant, contents(), plan);
         else if (plan.redeclares) await this.applier.run(tx, applicant, plan);
         return null;
       });
     }).catch((error: unknown) => {
       // Somebody else has a name, or there is no address left: the agent tries again.
-      if (error instanceof AppError && (error.code === 'conflict' || error.code === 'capacity')) return [{ path: '', message: error.message }];
+      if (error instanceof AppError && (error.code === 'conflict' || error.code === 'capacity'))
+        return [{ path: '', message: error.message }];
       throw error;
     });
     if (!problems) return { ok: true, message: APPLIED, problems: [] };
@@ -215,10 +293,20 @@ export class BlueprintsService implements OnModuleInit {
   private async read(orgId: string, text: string): Promise<Blueprint> {
     const parsed = await this.documents.read(turnOf(orgId), text, { format: 'auto', operators: true });
     if (parsed.ok) return parsed.model;
-    throw refused(parsed.problems.map((p) => ({ path: p.path, message: p.line > 0 ? `${p.message} (line ${p.line}, column ${p.column})` : p.message })));
+    throw refused(
+      parsed.problems.map((p) => ({
+        path: p.path,
+        message: p.line > 0 ? `${p.message} (line ${p.line}, column ${p.column})` : p.message,
+      })),
+    );
   }
 
-  private async plan(tx: EntityManager, applicant: Applicant, model: Blueprint, hashes: Awaited<ReturnType<Secrets['hash']>>): Promise<Plan> {
+  private async plan(
+    tx: EntityManager,
+    applicant: Applicant,
+    model: Blueprint,
+    hashes: Awaited<ReturnType<Secrets['hash']>>,
+  ): Promise<Plan> {
     const said = withRoleNames(model, await this.roles.asMade(tx, applicant.orgId, rolesIn(model)));
     return makePlan(said, applicant, await this.states.load(tx, applicant, said), hashes);
   }
@@ -227,9 +315,16 @@ export class BlueprintsService implements OnModuleInit {
     const evicted = await this.applier.run(tx, applicant, plan);
     await this.repository.record(tx, entryOf(applicant, contents, APPLIED));
     const { site, orgId, kind } = applicant;
-    await this.audit.record(tx, { authority: { kind: 'site', orgId }, kind: 'site', id: String(site!.siteId), name: site!.name, address: null }, {
-      orgId, action: 'blueprint.apply', target: { type: 'site', id: site!.siteId }, details: { kind, ...auditOf(plan, evicted) },
-    });
+    await this.audit.record(
+      tx,
+      { authority: { kind: 'site', orgId }, kind: 'site', id: String(site!.siteId), name: site!.name, address: null },
+      {
+        orgId,
+        action: 'blueprint.apply',
+        target: { type: 'site', id: site!.siteId },
+        details: { kind, ...auditOf(plan, evicted) },
+      },
+    );
   }
 
   private async activate(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
@@ -237,9 +332,20 @@ export class BlueprintsService implements OnModuleInit {
     const grants = await this.repository.takeStagedGrants(tx, siteId);
     if (grants.length === 0) return;
     const roles = await this.roles.ensure(tx, orgId, [...new Set(grants.map((g) => g.roleName))]);
-    const pairs = (pick: (g: (typeof grants)[number]) => number | null) => grants.flatMap((g) => (pick(g) === null || !roles.has(g.roleName) ? [] : [{ id: pick(g)!, roleId: roles.get(g.roleName)! }]));
-    await this.repository.grant(tx, 'resource', pairs((g) => g.resourceId));
-    await this.repository.grant(tx, 'site_resource', pairs((g) => g.siteResourceId));
+    const pairs = (pick: (g: (typeof grants)[number]) => number | null) =>
+      grants.flatMap((g) =>
+        pick(g) === null || !roles.has(g.roleName) ? [] : [{ id: pick(g)!, roleId: roles.get(g.roleName)! }],
+      );
+    await this.repository.grant(
+      tx,
+      'resource',
+      pairs((g) => g.resourceId),
+    );
+    await this.repository.grant(
+      tx,
+      'site_resource',
+      pairs((g) => g.siteResourceId),
+    );
   }
 
   /** Somebody who takes a name at the same moment makes the plan wrong, not the document: it is made again. */
@@ -248,7 +354,12 @@ export class BlueprintsService implements OnModuleInit {
       try {
         return await attempted();
       } catch (error) {
-        if (!(error instanceof KeysMoved) && !RACES.some((index) => isUniqueViolation(error, index)) && !refusedName(error)) throw error;
+        if (
+          !(error instanceof KeysMoved) &&
+          !RACES.some((index) => isUniqueViolation(error, index)) &&
+          !refusedName(error)
+        )
+          throw error;
         if (attempt === TRIES) throw conflict('A name, alias or port of the blueprint is in use elsewhere');
       }
     }
@@ -264,20 +375,39 @@ export class BlueprintsService implements OnModuleInit {
 }
 
 function entryOf({ orgId, site, kind }: Applicant, contents: string, message: string, succeeded = true): HistoryEntry {
-  return { orgId, siteId: site?.siteId ?? null, name: site?.name ?? 'API', source: kind === 'api' ? 'API' : 'NEWT', kind, succeeded, message, contents };
+  return {
+    orgId,
+    siteId: site?.siteId ?? null,
+    name: site?.name ?? 'API',
+    source: kind === 'api' ? 'API' : 'NEWT',
+    kind,
+    succeeded,
+    message,
+    contents,
+  };
 }
 
 /** Operators' documents, and those of sites, which take turns among themselves. */
-const turnOf = (orgId: string, siteId?: number): Turn => (siteId === undefined ? { source: `org:${orgId}` } : { source: `sites:${orgId}`, name: String(siteId) });
+const turnOf = (orgId: string, siteId?: number): Turn =>
+  siteId === undefined ? { source: `org:${orgId}` } : { source: `sites:${orgId}`, name: String(siteId) };
 
-const auditOf = (plan: Plan, evicted: Evicted[]) => ({ changes: plan.changes.length, ...(evicted.length > 0 ? { gaveWay: evicted } : {}) });
+const auditOf = (plan: Plan, evicted: Evicted[]) => ({
+  changes: plan.changes.length,
+  ...(evicted.length > 0 ? { gaveWay: evicted } : {}),
+});
 
 const SHOWN = 20;
 const describeAll = (problems: Problem[]) => problems.slice(0, SHOWN).map(describeProblem).join('; ');
-const sentence = (problems: { path: string; message: string }[]) => `Blueprint applied with errors: ${problems.slice(0, SHOWN).map((p) => (p.path ? `${p.path}: ${p.message}` : p.message)).join('; ')}`;
+const sentence = (problems: { path: string; message: string }[]) =>
+  `Blueprint applied with errors: ${problems
+    .slice(0, SHOWN)
+    .map((p) => (p.path ? `${p.path}: ${p.message}` : p.message))
+    .join('; ')}`;
 
 /** In the contract's words (integration-api.md §3.13). */
 function refused(problems: { path: string; message: string }[]): AppError {
-  return invalidFields(problems.map((p) => ({ path: p.path, problem: p.message })), 'Failed to update database from config: Error: ');
+  return invalidFields(
+    problems.map((p) => ({ path: p.path, problem: p.message })),
+    'Failed to update database from config: Error: ',
+  );
 }
-

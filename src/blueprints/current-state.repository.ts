@@ -3,8 +3,18 @@ import type { EntityManager } from 'typeorm';
 import type { Blueprint } from '#blueprint';
 import { query } from '#platform';
 import { ownRoutes } from '../resources/index.js';
+import {
+  type Applicant,
+  type CurrentState,
+  claim,
+  type DomainRef,
+  type Holder,
+  type Mine,
+  namesIn,
+  type StoredPrivate,
+  type StoredPublic,
+} from './current-state.js';
 import type { Names, Owned } from './export.js';
-import { type Applicant, claim, type DomainRef, type Holder, type Mine, namesIn, type CurrentState, type StoredPrivate, type StoredPublic } from './current-state.js';
 
 const PARTS = (table: string, id: string) =>
   `coalesce((SELECT jsonb_agg(jsonb_build_object('id', p.${id}, 'sourceId', p.source_id, 'columns', to_jsonb(p)) ORDER BY p.${id}) FROM ${table} p WHERE p.resource_id = r.resource_id), '[]')`;
@@ -15,9 +25,12 @@ const SAID = (table: string) =>
   `coalesce((SELECT jsonb_agg(jsonb_build_object('sourceId', p.source_id, 'parts', p.parts, 'now', ${table}_parts_now(p.${table}_id, p.source_id),
      'userIds', coalesce((SELECT jsonb_agg(u.user_id) FROM jsonb_array_elements_text(p.parts -> 'users') AS n(email) JOIN "user" u USING (email)), '[]')) ORDER BY p.source_id)
      FROM ${table}_parts p WHERE p.${table}_id = r.${table}_id), '[]') AS parts`;
-const IDS = (table: string, owner: string, column: string, order = '1') => `ARRAY(SELECT m.${column} FROM ${table} m WHERE m.${owner} = r.${owner} ORDER BY ${order})`;
+const IDS = (table: string, owner: string, column: string, order = '1') =>
+  `ARRAY(SELECT m.${column} FROM ${table} m WHERE m.${owner} = r.${owner} ORDER BY ${order})`;
 
-const MINE = (table: string) => `SELECT r.nice_id AS key, NOT EXISTS (SELECT FROM ${table}_declaration o WHERE o.${table}_id = r.${table}_id AND o.source_id <> $1) AS alone
+const MINE = (
+  table: string,
+) => `SELECT r.nice_id AS key, NOT EXISTS (SELECT FROM ${table}_declaration o WHERE o.${table}_id = r.${table}_id AND o.source_id <> $1) AS alone
   FROM ${table} r JOIN ${table}_declaration d USING (${table}_id) WHERE d.source_id = $1`;
 
 /** Reads all that a document touches: a fixed number of statements, whatever its size. */
@@ -26,9 +39,33 @@ export class CurrentStateRepository {
   /** Rows of existing resources are locked in the order of their ids, so that two documents about the same ones do not deadlock. */
   async load(tx: EntityManager, { orgId, sourceId }: Applicant, model: Blueprint): Promise<CurrentState> {
     const names = namesIn(model);
-    await query(tx, 'SELECT FROM resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY resource_id FOR NO KEY UPDATE', [orgId, names.publicKeys]);
-    await query(tx, 'SELECT FROM site_resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY site_resource_id FOR NO KEY UPDATE', [orgId, names.privateKeys]);
-    const [sites, domains, held, roles, users, clients, publicRows, privateRows, taken, routes, publicKeys, privateKeys, targets, rules, [parts]] = await Promise.all([
+    await query(
+      tx,
+      'SELECT FROM resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY resource_id FOR NO KEY UPDATE',
+      [orgId, names.publicKeys],
+    );
+    await query(
+      tx,
+      'SELECT FROM site_resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY site_resource_id FOR NO KEY UPDATE',
+      [orgId, names.privateKeys],
+    );
+    const [
+      sites,
+      domains,
+      held,
+      roles,
+      users,
+      clients,
+      publicRows,
+      privateRows,
+      taken,
+      routes,
+      publicKeys,
+      privateKeys,
+      targets,
+      rules,
+      [parts],
+    ] = await Promise.all([
       query<{ siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean }>(
         tx,
         `SELECT site_id AS "siteId", nice_id AS "niceId", name, docker_socket_enabled AS "dockerSocketEnabled" FROM site WHERE org_id = $1 AND nice_id = ANY ($2)
@@ -40,14 +77,25 @@ export class CurrentStateRepository {
         'SELECT domain_id AS "domainId", base_domain AS "baseDomain", type FROM domain WHERE org_id = $1 AND verified AND base_domain = ANY ($2)',
         [orgId, names.baseDomains],
       ),
-      query<{ name: string }>(tx, 'SELECT name FROM unnest($2::text[]) AS n(name) WHERE name_held($1, name)', [orgId, [...new Set([...names.fullDomains, ...names.privateDomains])]]),
-      query<{ name: string; id: number }>(tx, 'SELECT name, role_id AS id FROM role WHERE org_id = $1 AND NOT is_admin AND name = ANY ($2)', [orgId, names.roles]),
+      query<{ name: string }>(tx, 'SELECT name FROM unnest($2::text[]) AS n(name) WHERE name_held($1, name)', [
+        orgId,
+        [...new Set([...names.fullDomains, ...names.privateDomains])],
+      ]),
+      query<{ name: string; id: number }>(
+        tx,
+        'SELECT name, role_id AS id FROM role WHERE org_id = $1 AND NOT is_admin AND name = ANY ($2)',
+        [orgId, names.roles],
+      ),
       query<{ email: string; username: string; id: string }>(
         tx,
         `SELECT u.email, u.username, u.user_id AS id FROM membership m JOIN "user" u USING (user_id) WHERE m.org_id = $1 AND (u.email = ANY ($2) OR u.username = ANY ($3))`,
         [orgId, names.users.map((u) => u.toLowerCase()), names.users],
       ),
-      query<{ niceId: string; id: number }>(tx, 'SELECT nice_id AS "niceId", client_id AS id FROM client WHERE org_id = $1 AND nice_id = ANY ($2)', [orgId, names.clients]),
+      query<{ niceId: string; id: number }>(
+        tx,
+        'SELECT nice_id AS "niceId", client_id AS id FROM client WHERE org_id = $1 AND nice_id = ANY ($2)',
+        [orgId, names.clients],
+      ),
       this.publicRows(tx, orgId, names.publicKeys),
       this.privateRows(tx, orgId, names.privateKeys),
       this.taken(tx, orgId, names),
@@ -71,13 +119,25 @@ export class CurrentStateRepository {
       ),
     ]);
     const byRef: CurrentState['sites'] = new Map();
-    for (const site of sites) for (const ref of new Set([site.niceId, site.name])) byRef.set(ref, [...(byRef.get(ref) ?? []), site]);
+    for (const site of sites)
+      for (const ref of new Set([site.niceId, site.name])) byRef.set(ref, [...(byRef.get(ref) ?? []), site]);
     return {
       sites: byRef,
       domains,
       heldByOthers: new Set(held.map((h) => h.name)),
-      roles: new Map([...roles.map((r) => [r.name, r.id] as const), ...[...publicRows.values()].flatMap((row) => Object.entries(row.roleNames))]),
-      users: new Map(users.flatMap((u) => [[u.email, u.id], [u.username, u.id]] as const)),
+      roles: new Map([
+        ...roles.map((r) => [r.name, r.id] as const),
+        ...[...publicRows.values()].flatMap((row) => Object.entries(row.roleNames)),
+      ]),
+      users: new Map(
+        users.flatMap(
+          (u) =>
+            [
+              [u.email, u.id],
+              [u.username, u.id],
+            ] as const,
+        ),
+      ),
       clients: new Map(clients.map((c) => [c.niceId, c.id])),
       publicResources: publicRows,
       privateResources: privateRows,
@@ -89,19 +149,37 @@ export class CurrentStateRepository {
 
   /** Of what a source owns something, with the names of what it points to. */
   async owned(em: EntityManager, orgId: string, sourceId: number): Promise<{ owned: Owned; names: Names }> {
-    const keys = (text: string) => query<{ key: string }>(em, text, [sourceId]).then((rows) => rows.map((row) => row.key));
+    const keys = (text: string) =>
+      query<{ key: string }>(em, text, [sourceId]).then((rows) => rows.map((row) => row.key));
     const [publicKeys, privateKeys] = await Promise.all([
       keys(`SELECT r.nice_id AS key FROM resource r WHERE r.resource_id IN (
         SELECT resource_id FROM resource_declaration WHERE source_id = $1 UNION SELECT resource_id FROM target WHERE source_id = $1)`),
-      keys('SELECT r.nice_id AS key FROM site_resource r JOIN site_resource_declaration d USING (site_resource_id) WHERE d.source_id = $1'),
+      keys(
+        'SELECT r.nice_id AS key FROM site_resource r JOIN site_resource_declaration d USING (site_resource_id) WHERE d.source_id = $1',
+      ),
     ]);
-    const [publicResources, privateResources] = await Promise.all([this.publicRows(em, orgId, publicKeys), this.privateRows(em, orgId, privateKeys)]);
+    const [publicResources, privateResources] = await Promise.all([
+      this.publicRows(em, orgId, publicKeys),
+      this.privateRows(em, orgId, privateKeys),
+    ]);
     const rows = [...publicResources.values(), ...privateResources.values()];
-    const named = <Id>(text: string, ids: Id[]) => query<{ id: Id; name: string }>(em, text, [orgId, ids]).then((list) => new Map(list.map(({ id, name }) => [id, name])));
+    const named = <Id>(text: string, ids: Id[]) =>
+      query<{ id: Id; name: string }>(em, text, [orgId, ids]).then(
+        (list) => new Map(list.map(({ id, name }) => [id, name])),
+      );
     const [roles, users, clients] = await Promise.all([
-      named('SELECT role_id AS id, name FROM role WHERE org_id = $1 AND role_id = ANY ($2::bigint[])', rows.flatMap((row) => row.roleIds)),
-      named('SELECT user_id AS id, u.email AS name FROM membership m JOIN "user" u USING (user_id) WHERE m.org_id = $1 AND m.user_id = ANY ($2::text[])', rows.flatMap((row) => row.userIds)),
-      named('SELECT client_id AS id, nice_id AS name FROM client WHERE org_id = $1 AND client_id = ANY ($2::bigint[])', [...privateResources.values()].flatMap((row) => row.clientIds)),
+      named(
+        'SELECT role_id AS id, name FROM role WHERE org_id = $1 AND role_id = ANY ($2::bigint[])',
+        rows.flatMap((row) => row.roleIds),
+      ),
+      named(
+        'SELECT user_id AS id, u.email AS name FROM membership m JOIN "user" u USING (user_id) WHERE m.org_id = $1 AND m.user_id = ANY ($2::text[])',
+        rows.flatMap((row) => row.userIds),
+      ),
+      named(
+        'SELECT client_id AS id, nice_id AS name FROM client WHERE org_id = $1 AND client_id = ANY ($2::bigint[])',
+        [...privateResources.values()].flatMap((row) => row.clientIds),
+      ),
     ]);
     return { owned: { publicResources, privateResources }, names: { roles, users, clients } };
   }
@@ -121,7 +199,11 @@ export class CurrentStateRepository {
     return new Map(rows.map((row) => [row.key, { ...row, roleIds: row.roleIds.map(Number) }]));
   }
 
-  private async privateRows(em: EntityManager, orgId: string, keys: string[]): Promise<CurrentState['privateResources']> {
+  private async privateRows(
+    em: EntityManager,
+    orgId: string,
+    keys: string[],
+  ): Promise<CurrentState['privateResources']> {
     const rows = await query<StoredPrivate & { key: string }>(
       em,
       `SELECT r.nice_id AS key, r.site_resource_id AS id, to_jsonb(r) AS columns, ${DECLARATIONS('site_resource_declaration', 'site_resource_id')} AS declarations, ${SAID('site_resource')},
@@ -131,11 +213,26 @@ export class CurrentStateRepository {
        FROM site_resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2) ORDER BY r.site_resource_id`,
       [orgId, keys],
     );
-    return new Map(rows.map((row) => [row.key, { ...row, siteIds: row.siteIds.map(Number), roleIds: row.roleIds.map(Number), clientIds: row.clientIds.map(Number) }]));
+    return new Map(
+      rows.map((row) => [
+        row.key,
+        {
+          ...row,
+          siteIds: row.siteIds.map(Number),
+          roleIds: row.roleIds.map(Number),
+          clientIds: row.clientIds.map(Number),
+        },
+      ]),
+    );
   }
 
   /** Targets of every declared resource that is about to go: their sites change. */
-  async pruned(tx: EntityManager, orgId: string, publicKeys: string[], privateKeys: string[]): Promise<{ publics: (StoredPublic & { key: string })[]; privates: (StoredPrivate & { key: string })[] }> {
+  async pruned(
+    tx: EntityManager,
+    orgId: string,
+    publicKeys: string[],
+    privateKeys: string[],
+  ): Promise<{ publics: (StoredPublic & { key: string })[]; privates: (StoredPrivate & { key: string })[] }> {
     const publics = await query<StoredPublic & { key: string }>(
       tx,
       `SELECT r.nice_id AS key, r.resource_id AS id, '{}'::jsonb AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations, ${PARTS('target', 'target_id')} AS targets,
@@ -156,9 +253,17 @@ export class CurrentStateRepository {
    * Names of the document that others have: the very name, a wildcard above it, or names below a wildcard. Whoever gives away a name below
    * the same parent waits for this transaction, as ResourcesRepository.guardName has it.
    */
-  private async taken(tx: EntityManager, orgId: string, { fullDomains, ports, aliases, privateDomains }: ReturnType<typeof namesIn>): Promise<CurrentState['taken']> {
+  private async taken(
+    tx: EntityManager,
+    orgId: string,
+    { fullDomains, ports, aliases, privateDomains }: ReturnType<typeof namesIn>,
+  ): Promise<CurrentState['taken']> {
     const parents = fullDomains.map((name) => `*.${name.slice(name.indexOf('.') + 1)}`);
-    await query(tx, 'SELECT pg_advisory_xact_lock(hashtextextended(p, 7241)) FROM (SELECT DISTINCT unnest($1::text[]) AS p ORDER BY 1) AS parents', [parents]);
+    await query(
+      tx,
+      'SELECT pg_advisory_xact_lock(hashtextextended(p, 7241)) FROM (SELECT DISTINCT unnest($1::text[]) AS p ORDER BY 1) AS parents',
+      [parents],
+    );
     const names = query<Holder & { what: 'domain'; value: string }>(
       tx,
       `SELECT 'domain' AS what, 'public-resource' AS type, n.name AS value, r.org_id AS "orgId", r.nice_id AS "niceId", r.resource_id AS id, r.staged_by AS "stagedBy" FROM unnest($1::text[], $2::text[]) AS n(name, parent)
@@ -178,7 +283,8 @@ export class CurrentStateRepository {
       [orgId, ports.map((p) => p.protocol), ports.map((p) => p.port), aliases, privateDomains],
     );
     const taken: CurrentState['taken'] = new Map();
-    for (const { what, value, ...holder } of (await Promise.all([names, others])).flat()) taken.set(claim(what, value), [...(taken.get(claim(what, value)) ?? []), holder]);
+    for (const { what, value, ...holder } of (await Promise.all([names, others])).flat())
+      taken.set(claim(what, value), [...(taken.get(claim(what, value)) ?? []), holder]);
     return taken;
   }
 }

@@ -10,7 +10,14 @@ export interface Applicant {
   orgId: string;
   kind: SourceKind;
   /** null for an operator. */
-  site: { siteId: number; niceId: string; name: string; pending: boolean; labels: Record<string, string>; templateId: number | null } | null;
+  site: {
+    siteId: number;
+    niceId: string;
+    name: string;
+    pending: boolean;
+    labels: Record<string, string>;
+    templateId: number | null;
+  } | null;
   /** Of a profile: keys of the entries that are the same for every site, whatever it calls itself. */
   operatorsKeys?: ReadonlySet<string>;
   /** The row that remembers this site's documents of this kind; null for an operator, or before the first one. */
@@ -127,21 +134,37 @@ export interface CurrentState {
   /** Who has what only one resource may have, see {@link claim}; a wildcard has the names below it too. */
   taken: Map<string, Holder[]>;
   /** What this source declared so far and the document may have dropped. */
-  mine: { publicKeys: Mine[]; privateKeys: Mine[]; strayTargets: { id: number; siteId: number; key: string }[]; strayRules: { id: number; key: string }[]; strayParts: boolean };
+  mine: {
+    publicKeys: Mine[];
+    privateKeys: Mine[];
+    strayTargets: { id: number; siteId: number; key: string }[];
+    strayRules: { id: number; key: string }[];
+    strayParts: boolean;
+  };
 }
 
 /** bcrypt hashes of a document's secrets by resource, made (or recognised as unchanged) before the transaction. */
-export type Hashes = Map<string, { passwordHash: string | null; pincodeHash: string | null; headerAuthHash: string | null }>;
+export type Hashes = Map<
+  string,
+  { passwordHash: string | null; pincodeHash: string | null; headerAuthHash: string | null }
+>;
 
 /** Everything that a document names, for the look-ups. */
 export function namesIn(model: Blueprint) {
   const publicEntries = model.publicResources;
   const full = publicEntries.flatMap((entry) => (entry.targetsOnly ? [] : [entry]));
   const siteRefs = [
-    ...model.sites.map((s) => s.key), ...full.flatMap((entry) => (entry.sitesMayAddTargets && 'sites' in entry.sitesMayAddTargets ? entry.sitesMayAddTargets.sites : [])),
-    ...publicEntries.flatMap((entry) => entry.targets.flatMap((t) => t.site ?? [])), ...model.privateResources.flatMap((p) => p.sites),
+    ...model.sites.map((s) => s.key),
+    ...full.flatMap((entry) =>
+      entry.sitesMayAddTargets && 'sites' in entry.sitesMayAddTargets ? entry.sitesMayAddTargets.sites : [],
+    ),
+    ...publicEntries.flatMap((entry) => entry.targets.flatMap((t) => t.site ?? [])),
+    ...model.privateResources.flatMap((p) => p.sites),
   ];
-  const fullDomains = [...full.flatMap((entry) => entry.fullDomain ?? []), ...model.privateResources.flatMap((p) => p.fullDomain ?? [])];
+  const fullDomains = [
+    ...full.flatMap((entry) => entry.fullDomain ?? []),
+    ...model.privateResources.flatMap((p) => p.fullDomain ?? []),
+  ];
   return {
     publicKeys: publicEntries.map((entry) => entry.key),
     privateKeys: model.privateResources.map((p) => p.key),
@@ -152,7 +175,12 @@ export function namesIn(model: Blueprint) {
     privateDomains: model.privateResources.flatMap((p) => p.fullDomain ?? []),
     baseDomains: [...new Set(fullDomains.flatMap(suffixes))],
     roles: rolesIn(model),
-    users: [...new Set([...full.flatMap((entry) => entry.auth?.ssoUsers ?? []), ...model.privateResources.flatMap((p) => p.users)])],
+    users: [
+      ...new Set([
+        ...full.flatMap((entry) => entry.auth?.ssoUsers ?? []),
+        ...model.privateResources.flatMap((p) => p.users),
+      ]),
+    ],
     routes: [...new Set(model.privateResources.flatMap((p) => routeOf(p.destination) ?? []))],
     clients: [...new Set(model.privateResources.flatMap((p) => p.machines))],
   };

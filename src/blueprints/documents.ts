@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Blueprint, maskSecrets, parse, type Parsed, type ParseOptions, placesOf, toYaml } from '#blueprint';
+import { type Blueprint, maskSecrets, type Parsed, type ParseOptions, parse, placesOf, toYaml } from '#blueprint';
 import { TaskTooLarge, type Turn, Workers } from '#platform';
 
 /** Up to here a document costs less than the way to a thread and back. */
@@ -22,12 +22,21 @@ export class Documents {
       return await this.workers.run<typeof parse>(turn, 'parse', text, options);
     } catch (error) {
       if (!(error instanceof TaskTooLarge)) throw error;
-      return { ok: false, model: undefined, problems: [{ path: '', message: `the document ${error.message}`, line: 0, column: 0 }] };
+      return {
+        ok: false,
+        model: undefined,
+        problems: [{ path: '', message: `the document ${error.message}`, line: 0, column: 0 }],
+      };
     }
   }
 
   /** As `placesOf`; none of a document that costs too much. @throws capacity */
-  async places(turn: Turn, text: string, options: Omit<ParseOptions, 'templates'>, paths: string[]): Promise<ReturnType<typeof placesOf>> {
+  async places(
+    turn: Turn,
+    text: string,
+    options: Omit<ParseOptions, 'templates'>,
+    paths: string[],
+  ): Promise<ReturnType<typeof placesOf>> {
     if (isCheap(text)) return placesOf(text, options, paths);
     try {
       return await this.workers.run<typeof placesOf>(turn, 'placesOf', text, options, paths);

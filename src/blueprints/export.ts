@@ -1,4 +1,15 @@
-import type { Auth, Blueprint, HealthCheck, Header, Maintenance, PrivateEntry, PublicEntry, PublicResource, Rule, Target } from '#blueprint';
+import type {
+  Auth,
+  Blueprint,
+  Header,
+  HealthCheck,
+  Maintenance,
+  PrivateEntry,
+  PublicEntry,
+  PublicResource,
+  Rule,
+  Target,
+} from '#blueprint';
 import type { Part, Stored, StoredPrivate, StoredPublic } from './current-state.js';
 
 /** What the rows of an export point to, by id. */
@@ -99,7 +110,9 @@ export function exportOf(sourceId: number, owned: Owned, names: Names): Blueprin
     if (declares(row, sourceId)) return [publicOf(key, row, targets, sourceId, names, secret)];
     return targets.length > 0 ? [{ key, targetsOnly: true, targets }] : [];
   });
-  const privateResources = [...owned.privateResources].flatMap(([key, row]) => (declares(row, sourceId) ? [privateOf(key, row, names)] : []));
+  const privateResources = [...owned.privateResources].flatMap(([key, row]) =>
+    declares(row, sourceId) ? [privateOf(key, row, names)] : [],
+  );
   return { sites: [], publicResources, privateResources };
 }
 
@@ -109,7 +122,10 @@ const declares = (row: Stored, sourceId: number) => row.declarations.some((d) =>
 function variables(): (key: string, what: string) => string {
   const given = new Set<string>();
   return (key, what) => {
-    const base = `${key}_${what}`.toUpperCase().replace(/[^A-Z0-9]+/g, '_').replace(/^(?=\d)/, '_');
+    const base = `${key}_${what}`
+      .toUpperCase()
+      .replace(/[^A-Z0-9]+/g, '_')
+      .replace(/^(?=\d)/, '_');
     let name = base;
     for (let n = 2; given.has(name); n++) name = `${base}_${n}`;
     given.add(name);
@@ -117,14 +133,35 @@ function variables(): (key: string, what: string) => string {
   };
 }
 
-function publicOf(key: string, row: StoredPublic, targets: Target[], sourceId: number, names: Names, secret: ReturnType<typeof variables>): PublicResource {
+function publicOf(
+  key: string,
+  row: StoredPublic,
+  targets: Target[],
+  sourceId: number,
+  names: Names,
+  secret: ReturnType<typeof variables>,
+): PublicResource {
   const c = row.columns as unknown as PublicColumns;
   const http = c.http;
   return {
-    key, targetsOnly: false, name: c.name, mode: http ? 'http' : c.protocol, enabled: enabledOf(c), ssl: c.ssl, scheme: null, fullDomain: c.full_domain,
-    proxyPort: http ? null : c.proxy_port, proxyProtocol: c.proxy_protocol, proxyProtocolVersion: c.proxy_protocol_version, hostHeader: c.set_host_header,
-    tlsServerName: c.tls_server_name, headers: c.headers, targets, auth: http ? authOf(key, row, names, secret) : null,
-    rules: row.rules.filter((part) => part.sourceId === sourceId).map(ruleOf), maintenance: http ? maintenanceOf(c) : null,
+    key,
+    targetsOnly: false,
+    name: c.name,
+    mode: http ? 'http' : c.protocol,
+    enabled: enabledOf(c),
+    ssl: c.ssl,
+    scheme: null,
+    fullDomain: c.full_domain,
+    proxyPort: http ? null : c.proxy_port,
+    proxyProtocol: c.proxy_protocol,
+    proxyProtocolVersion: c.proxy_protocol_version,
+    hostHeader: c.set_host_header,
+    tlsServerName: c.tls_server_name,
+    headers: c.headers,
+    targets,
+    auth: http ? authOf(key, row, names, secret) : null,
+    rules: row.rules.filter((part) => part.sourceId === sourceId).map(ruleOf),
+    maintenance: http ? maintenanceOf(c) : null,
     // Not a site's to say.
     sitesMayAddTargets: null,
   };
@@ -136,25 +173,40 @@ function authOf(key: string, row: StoredPublic, names: Names, secret: ReturnType
   const auth: Auth = {
     pincode: c.pincode_hash === null ? null : secret(key, 'PINCODE'),
     password: c.password_hash === null ? null : secret(key, 'PASSWORD'),
-    basicAuth: c.header_auth_hash === null ? null : { user: c.header_auth_user ?? '', password: secret(key, 'BASIC_AUTH_PASSWORD'), extendedCompatibility: c.header_auth_extended ?? true },
+    basicAuth:
+      c.header_auth_hash === null
+        ? null
+        : {
+            user: c.header_auth_user ?? '',
+            password: secret(key, 'BASIC_AUTH_PASSWORD'),
+            extendedCompatibility: c.header_auth_extended ?? true,
+          },
     ssoEnabled: c.sso,
     ssoRoles: rolesOf(row, names),
     ssoUsers: row.userIds.flatMap((id) => names.users.get(id) ?? []),
     whitelistUsers: c.email_whitelist_enabled ? row.emails : [],
   };
   const { ssoRoles, ssoUsers, whitelistUsers } = auth;
-  const inForce = (auth.pincode ?? auth.password ?? auth.basicAuth) !== null || auth.ssoEnabled || c.email_whitelist_enabled;
+  const inForce =
+    (auth.pincode ?? auth.password ?? auth.basicAuth) !== null || auth.ssoEnabled || c.email_whitelist_enabled;
   // A list that is there and switched off is left over from a document that said something about access: a document cannot say it otherwise.
   if (!inForce && row.emails.length > 0) return null;
   return inForce || ssoRoles.length + ssoUsers.length + whitelistUsers.length > 0 ? auth : null;
 }
 
 /** With those that are made when the site is approved. */
-const rolesOf = (row: Stored, names: Names) => [...row.roleIds.flatMap((id) => names.roles.get(id) ?? []), ...row.stagedRoles];
+const rolesOf = (row: Stored, names: Names) => [
+  ...row.roleIds.flatMap((id) => names.roles.get(id) ?? []),
+  ...row.stagedRoles,
+];
 
 function maintenanceOf(c: PublicColumns): Maintenance | null {
   const maintenance: Maintenance = {
-    enabled: c.maintenance_mode_enabled, type: c.maintenance_mode_type, title: c.maintenance_title, message: c.maintenance_message, estimatedTime: c.maintenance_estimated_time,
+    enabled: c.maintenance_mode_enabled,
+    type: c.maintenance_mode_type,
+    title: c.maintenance_title,
+    message: c.maintenance_message,
+    estimatedTime: c.maintenance_estimated_time,
   };
   const { enabled, type, title, message, estimatedTime } = maintenance;
   return enabled || type !== 'forced' || (title ?? message ?? estimatedTime) !== null ? maintenance : null;
@@ -168,17 +220,38 @@ function ruleOf({ columns }: Part): Rule {
 function targetOf({ columns }: Part): Target {
   const c = columns as unknown as TargetColumns;
   return {
-    site: null, hostname: c.ip, port: c.port, method: c.method, enabled: c.enabled, internalPort: null, path: c.path, pathMatch: c.path_match_type,
-    rewritePath: c.rewrite_path, rewriteMatch: c.rewrite_path_type, priority: c.priority, healthcheck: healthCheckOf(c),
+    site: null,
+    hostname: c.ip,
+    port: c.port,
+    method: c.method,
+    enabled: c.enabled,
+    internalPort: null,
+    path: c.path,
+    pathMatch: c.path_match_type,
+    rewritePath: c.rewrite_path,
+    rewriteMatch: c.rewrite_path_type,
+    priority: c.priority,
+    healthcheck: healthCheckOf(c),
   };
 }
 
 function healthCheckOf(c: TargetColumns): HealthCheck | null {
   if (c.hc_hostname === null && !c.hc_enabled) return null;
   return {
-    hostname: c.hc_hostname ?? c.ip, port: c.hc_port ?? c.port, enabled: c.hc_enabled, path: c.hc_path, scheme: c.hc_scheme, mode: c.hc_mode ?? 'http',
-    interval: c.hc_interval ?? 30, unhealthyInterval: c.hc_unhealthy_interval ?? 30, timeout: c.hc_timeout ?? 5, headers: c.hc_headers,
-    followRedirects: c.hc_follow_redirects ?? true, method: c.hc_method, status: c.hc_status, healthyThreshold: c.hc_healthy_threshold ?? 1,
+    hostname: c.hc_hostname ?? c.ip,
+    port: c.hc_port ?? c.port,
+    enabled: c.hc_enabled,
+    path: c.hc_path,
+    scheme: c.hc_scheme,
+    mode: c.hc_mode ?? 'http',
+    interval: c.hc_interval ?? 30,
+    unhealthyInterval: c.hc_unhealthy_interval ?? 30,
+    timeout: c.hc_timeout ?? 5,
+    headers: c.hc_headers,
+    followRedirects: c.hc_follow_redirects ?? true,
+    method: c.hc_method,
+    status: c.hc_status,
+    healthyThreshold: c.hc_healthy_threshold ?? 1,
     unhealthyThreshold: c.hc_unhealthy_threshold ?? 1,
   };
 }
@@ -186,9 +259,23 @@ function healthCheckOf(c: TargetColumns): HealthCheck | null {
 function privateOf(key: string, row: StoredPrivate, names: Names): PrivateEntry {
   const c = row.columns as unknown as PrivateColumns;
   return {
-    key, name: c.name, mode: c.mode, enabled: enabledOf(c), sites: [], destination: c.destination, destinationPort: c.destination_port, tcpPorts: c.tcp_ports,
-    udpPorts: c.udp_ports, disableIcmp: c.disable_icmp, fullDomain: c.full_domain, ssl: c.ssl, scheme: c.scheme, alias: c.alias,
-    roles: rolesOf(row, names), users: row.userIds.flatMap((id) => names.users.get(id) ?? []), machines: row.clientIds.flatMap((id) => names.clients.get(id) ?? []),
+    key,
+    name: c.name,
+    mode: c.mode,
+    enabled: enabledOf(c),
+    sites: [],
+    destination: c.destination,
+    destinationPort: c.destination_port,
+    tcpPorts: c.tcp_ports,
+    udpPorts: c.udp_ports,
+    disableIcmp: c.disable_icmp,
+    fullDomain: c.full_domain,
+    ssl: c.ssl,
+    scheme: c.scheme,
+    alias: c.alias,
+    roles: rolesOf(row, names),
+    users: row.userIds.flatMap((id) => names.users.get(id) ?? []),
+    machines: row.clientIds.flatMap((id) => names.clients.get(id) ?? []),
   };
 }
 

@@ -1,3 +1,3 @@
 export { BlueprintsModule } from './blueprints.module.js';
-export { Documents } from './documents.js';
 export { BlueprintsService, type Outcome, type SiteKind } from './blueprints.service.js';
+export { Documents } from './documents.js';

@@ -1,6 +1,6 @@
 import type { PublicResource } from '#blueprint';
 import type { ColumnValues } from '../resources/index.js';
-import type { Applicant, DomainRef, CurrentState, Stored } from './current-state.js';
+import type { Applicant, CurrentState, DomainRef, Stored } from './current-state.js';
 import type { PlanProblem } from './plan.types.js';
 import type { TargetRights } from './target-rights.js';
 
@@ -14,13 +14,25 @@ export class References {
 
   /** Members, by address or user name; a problem for each that is none. */
   users(path: string, refs: string[]): string[] {
-    return [...new Set(refs.flatMap((ref, i) => this.state.users.get(ref) ?? this.state.users.get(ref.toLowerCase()) ?? this.problem(`${path}[${i}]`, `${ref} is not a member of the organization`) ?? []))];
+    return [
+      ...new Set(
+        refs.flatMap(
+          (ref, i) =>
+            this.state.users.get(ref) ??
+            this.state.users.get(ref.toLowerCase()) ??
+            this.problem(`${path}[${i}]`, `${ref} is not a member of the organization`) ??
+            [],
+        ),
+      ),
+    ];
   }
 
   /** Which sites may add targets, by their ids. */
   targetRights(path: string, { sitesMayAddTargets: said }: PublicResource): TargetRights | null {
     if (said === null || 'labels' in said) return said;
-    const siteIds = said.sites.flatMap((ref, i) => this.namedSite(`${path}.sites-may-add-targets.sites[${i}]`, ref) ?? []);
+    const siteIds = said.sites.flatMap(
+      (ref, i) => this.namedSite(`${path}.sites-may-add-targets.sites[${i}]`, ref) ?? [],
+    );
     return { siteIds: [...new Set(siteIds)].sort((a, b) => a - b) };
   }
 
@@ -28,7 +40,8 @@ export class References {
     const found = this.state.sites.get(ref) ?? [];
     const chosen = found.find((s) => s.niceId === ref) ?? found[0];
     if (!chosen) return this.problem(path, `there is no site ${ref}`);
-    if (found.length > 1 && chosen.niceId !== ref) return this.problem(path, `${found.length} sites are called ${ref}; use a niceId`);
+    if (found.length > 1 && chosen.niceId !== ref)
+      return this.problem(path, `${found.length} sites are called ${ref}; use a niceId`);
     return chosen.siteId;
   }
 
@@ -40,7 +53,8 @@ export class References {
     // A site exposes nothing but itself: a name that nobody has can only mean the sender, as newt's fleets write it.
     if (own && !this.state.sites.has(ref)) return own.siteId;
     const siteId = this.namedSite(path, ref);
-    if (own && siteId !== undefined && siteId !== own.siteId) return this.problem(path, `a site exposes what runs behind itself, not behind ${ref}`);
+    if (own && siteId !== undefined && siteId !== own.siteId)
+      return this.problem(path, `a site exposes what runs behind itself, not behind ${ref}`);
     return siteId;
   }
 
@@ -49,11 +63,17 @@ export class References {
     if (fullDomain === null) return null;
     const name = fullDomain.replace(/^\*\./, '');
     const [longest] = this.state.domains
-      .filter((d) => fullDomain === d.baseDomain || (d.type !== 'cname' && (name === d.baseDomain || name.endsWith(`.${d.baseDomain}`))))
+      .filter(
+        (d) =>
+          fullDomain === d.baseDomain ||
+          (d.type !== 'cname' && (name === d.baseDomain || name.endsWith(`.${d.baseDomain}`))),
+      )
       .sort((a, b) => b.baseDomain.length - a.baseDomain.length);
     if (stored?.columns['full_domain'] === fullDomain) return longest ?? domainIn(stored.columns);
-    if (longest === undefined) return this.problem(path, `${fullDomain} is not on a verified domain of the organization`);
-    if (this.state.heldByOthers.has(fullDomain)) return this.problem(path, `${fullDomain} lies within a domain that another organization has verified`);
+    if (longest === undefined)
+      return this.problem(path, `${fullDomain} is not on a verified domain of the organization`);
+    if (this.state.heldByOthers.has(fullDomain))
+      return this.problem(path, `${fullDomain} lies within a domain that another organization has verified`);
     return longest;
   }
 
@@ -66,5 +86,9 @@ export class References {
 /** The domain that a row's name is on, verified or not. */
 function domainIn({ domain_id: domainId, full_domain: fullDomain, subdomain }: ColumnValues): DomainRef | null {
   if (domainId === null) return null;
-  return { domainId: domainId as string, baseDomain: (fullDomain as string).slice(subdomain === null ? 0 : (subdomain as string).length + 1), type: 'wildcard' };
+  return {
+    domainId: domainId as string,
+    baseDomain: (fullDomain as string).slice(subdomain === null ? 0 : (subdomain as string).length + 1),
+    type: 'wildcard',
+  };
 }

@@ -2,7 +2,10 @@ import type { Blueprint } from '#blueprint';
 
 /** Names of roles that a document gives something to. */
 export const rolesIn = (model: Blueprint): string[] => [
-  ...new Set([...model.publicResources.flatMap((entry) => (entry.targetsOnly ? [] : (entry.auth?.ssoRoles ?? []))), ...model.privateResources.flatMap((entry) => entry.roles)]),
+  ...new Set([
+    ...model.publicResources.flatMap((entry) => (entry.targetsOnly ? [] : (entry.auth?.ssoRoles ?? []))),
+    ...model.privateResources.flatMap((entry) => entry.roles),
+  ]),
 ];
 
 /** The document with its roles as they are written where they were made: case and width of a role's name do not count. */
@@ -10,7 +13,11 @@ export function withRoleNames(model: Blueprint, asMade: Map<string, string>): Bl
   const written = (names: string[]) => [...new Set(names.map((name) => asMade.get(name) ?? name))];
   return {
     ...model,
-    publicResources: model.publicResources.map((entry) => (entry.targetsOnly || !entry.auth ? entry : { ...entry, auth: { ...entry.auth, ssoRoles: written(entry.auth.ssoRoles) } })),
+    publicResources: model.publicResources.map((entry) =>
+      entry.targetsOnly || !entry.auth
+        ? entry
+        : { ...entry, auth: { ...entry.auth, ssoRoles: written(entry.auth.ssoRoles) } },
+    ),
     privateResources: model.privateResources.map((entry) => ({ ...entry, roles: written(entry.roles) })),
   };
 }

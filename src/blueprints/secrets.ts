@@ -23,23 +23,44 @@ export class Secrets {
    * @throws capacity to an operator, when too much is being hashed
    */
   async hash(orgId: string, model: Blueprint, siteId?: number): Promise<Hashes> {
-    const wanted = model.publicResources.flatMap((entry) => (!entry.targetsOnly && entry.auth && (entry.auth.password ?? entry.auth.pincode ?? entry.auth.basicAuth) !== null ? [{ key: entry.key, auth: entry.auth }] : []));
+    const wanted = model.publicResources.flatMap((entry) =>
+      !entry.targetsOnly && entry.auth && (entry.auth.password ?? entry.auth.pincode ?? entry.auth.basicAuth) !== null
+        ? [{ key: entry.key, auth: entry.auth }]
+        : [],
+    );
     if (wanted.length === 0) return new Map();
-    const turn: Turn = siteId === undefined ? { source: `org:${orgId}` } : { source: `sites:${orgId}`, name: String(siteId), patient: true };
-    const stored = new Map((await this.repository.secretsOf(this.db.manager, orgId, wanted.map((w) => w.key))).map((row) => [row.key, row]));
-    const keep = (secret: string | null, current: string | null | undefined) => (secret === null ? null : this.secrets.keep(secret, current, turn));
+    const turn: Turn =
+      siteId === undefined
+        ? { source: `org:${orgId}` }
+        : { source: `sites:${orgId}`, name: String(siteId), patient: true };
+    const stored = new Map(
+      (
+        await this.repository.secretsOf(
+          this.db.manager,
+          orgId,
+          wanted.map((w) => w.key),
+        )
+      ).map((row) => [row.key, row]),
+    );
+    const keep = (secret: string | null, current: string | null | undefined) =>
+      secret === null ? null : this.secrets.keep(secret, current, turn);
     const hashes: Hashes = new Map();
     const rest = wanted.values();
-    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-      for (const { key, auth } of rest) {
-        const current = stored.get(key);
-        hashes.set(key, {
-          passwordHash: await keep(auth.password, current?.passwordHash),
-          pincodeHash: await keep(auth.pincode, current?.pincodeHash),
-          headerAuthHash: await keep(auth.basicAuth && headerAuthSecret(auth.basicAuth.user, auth.basicAuth.password), current?.headerAuthHash),
-        });
-      }
-    }));
+    await Promise.all(
+      Array.from({ length: AT_ONCE }, async () => {
+        for (const { key, auth } of rest) {
+          const current = stored.get(key);
+          hashes.set(key, {
+            passwordHash: await keep(auth.password, current?.passwordHash),
+            pincodeHash: await keep(auth.pincode, current?.pincodeHash),
+            headerAuthHash: await keep(
+              auth.basicAuth && headerAuthSecret(auth.basicAuth.user, auth.basicAuth.password),
+              current?.headerAuthHash,
+            ),
+          });
+        }
+      }),
+    );
     return hashes;
   }
 }

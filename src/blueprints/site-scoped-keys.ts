@@ -40,7 +40,11 @@ const LOOPBACK = /^(localhost|127\.|::1$)/i;
 export class SiteScopedKeys {
   /** @throws not_found */
   async of(em: EntityManager, orgId: string, siteId: number, model: Blueprint): Promise<Keyed> {
-    const [site] = await query<{ niceId: string }>(em, 'SELECT nice_id AS "niceId" FROM site WHERE org_id = $1 AND site_id = $2', [orgId, siteId]);
+    const [site] = await query<{ niceId: string }>(
+      em,
+      'SELECT nice_id AS "niceId" FROM site WHERE org_id = $1 AND site_id = $2',
+      [orgId, siteId],
+    );
     if (!site) throw notFound('Site');
     const own = (key: string) => `${key}-${site.niceId}`;
     const both = (entries: { key: string }[]) => entries.flatMap(({ key }) => [key, own(key)]);
@@ -52,12 +56,19 @@ export class SiteScopedKeys {
         `SELECT nice_id AS key, http, protocol, full_domain AS "fullDomain", proxy_port AS "proxyPort", ${mine('resource')} FROM resource r WHERE org_id = $1 AND nice_id = ANY ($2)`,
         [orgId, both(model.publicResources), siteId],
       ),
-      query<HeldPrivate>(em, `SELECT nice_id AS key, mode, destination, ${mine('site_resource')} FROM site_resource r WHERE org_id = $1 AND nice_id = ANY ($2)`, [
-        orgId, both(model.privateResources), siteId,
-      ]),
+      query<HeldPrivate>(
+        em,
+        `SELECT nice_id AS key, mode, destination, ${mine('site_resource')} FROM site_resource r WHERE org_id = $1 AND nice_id = ANY ($2)`,
+        [orgId, both(model.privateResources), siteId],
+      ),
     ]);
     const said = new Map<string, string>();
-    const rekeyed = <Entry extends { key: string }, Row extends Held>(section: string, entries: Entry[], held: Row[], same: (entry: Entry, row: Row) => boolean): Entry[] => {
+    const rekeyed = <Entry extends { key: string }, Row extends Held>(
+      section: string,
+      entries: Entry[],
+      held: Row[],
+      same: (entry: Entry, row: Row) => boolean,
+    ): Entry[] => {
       const rows = new Map(held.map((row) => [row.key, row]));
       const taken = new Set(entries.map((entry) => entry.key));
       return entries.map((entry) => {
@@ -70,7 +81,8 @@ export class SiteScopedKeys {
     };
     const publicResources = rekeyed('public-resources', model.publicResources, publics, samePublic);
     const privateResources = rekeyed('private-resources', model.privateResources, privates, samePrivate);
-    const keys = (of: Blueprint) => [of.publicResources, of.privateResources].map((entries) => entries.map((entry) => entry.key));
+    const keys = (of: Blueprint) =>
+      [of.publicResources, of.privateResources].map((entries) => entries.map((entry) => entry.key));
     const keyed = { ...model, publicResources, privateResources };
     return {
       model: keyed,
@@ -86,8 +98,11 @@ export class SiteScopedKeys {
 /** Who adds targets to a resource means the one of that name. */
 function samePublic(entry: PublicEntry, row: HeldPublic): boolean {
   if (entry.targetsOnly) return true;
-  return entry.mode === 'http' ? row.http && row.fullDomain === entry.fullDomain : !row.http && row.protocol === entry.mode && row.proxyPort === entry.proxyPort;
+  return entry.mode === 'http'
+    ? row.http && row.fullDomain === entry.fullDomain
+    : !row.http && row.protocol === entry.mode && row.proxyPort === entry.proxyPort;
 }
 
 /** A machine's own loopback is never another's. */
-const samePrivate = (entry: PrivateEntry, row: HeldPrivate) => !LOOPBACK.test(entry.destination) && row.mode === entry.mode && row.destination === entry.destination;
+const samePrivate = (entry: PrivateEntry, row: HeldPrivate) =>
+  !LOOPBACK.test(entry.destination) && row.mode === entry.mode && row.destination === entry.destination;

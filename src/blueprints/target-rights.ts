@@ -35,13 +35,17 @@ export class SiteRights {
 
   private isOwn(stored: Stored): boolean {
     const siteId = this.applicant.site?.siteId;
-    return stored.columns['staged_by'] === siteId || stored.declarations.some((declaration) => declaration.siteId === siteId);
+    return (
+      stored.columns['staged_by'] === siteId || stored.declarations.some((declaration) => declaration.siteId === siteId)
+    );
   }
 
   private matches(rights: TargetRights): boolean {
     const site = this.applicant.site!;
     if ('siteIds' in rights) return rights.siteIds.includes(site.siteId);
-    return Object.entries(rights.labels).every(([name, value]) => Object.hasOwn(site.labels, name) && site.labels[name] === value);
+    return Object.entries(rights.labels).every(
+      ([name, value]) => Object.hasOwn(site.labels, name) && site.labels[name] === value,
+    );
   }
 }
 

@@ -1,6 +1,14 @@
 import type { Blueprint, PublicResource } from '#blueprint';
 import type { ColumnValues } from '../resources/index.js';
-import { type Applicant, claim, type Claimed, type Holder, prunes, type CurrentState, type Stored } from './current-state.js';
+import {
+  type Applicant,
+  type Claimed,
+  type CurrentState,
+  claim,
+  type Holder,
+  prunes,
+  type Stored,
+} from './current-state.js';
 import type { Change, Plan, PlanProblem } from './plan.types.js';
 
 interface Step {
@@ -28,19 +36,25 @@ export class UniqueNames {
   transferredNames(publicSteps: Step[], privateSteps: Step[]): Plan['transferredNames'] {
     for (const { id, table, column, path, message } of this.passed) {
       const steps = table === 'resource' ? publicSteps : privateSteps;
-      if (!steps.some((step) => step.id === id && step.columns && column in step.columns)) this.problems.push({ path, message });
+      if (!steps.some((step) => step.id === id && step.columns && column in step.columns))
+        this.problems.push({ path, message });
     }
     return this.passed.map(({ table, column, id }) => ({ table, column, id }));
   }
 
   /** By another resource, unless that one goes with this very document, or goes by another name. Tells the problem. */
   isTaken(type: Holder['type'], key: string, path: string, what: Claimed, value: string): boolean {
-    const inUse = ({ orgId, niceId }: Holder) => `${value} is already in use${orgId === this.applicant.orgId ? ` by the ${type} ${niceId}` : ''}`;
+    const inUse = ({ orgId, niceId }: Holder) =>
+      `${value} is already in use${orgId === this.applicant.orgId ? ` by the ${type} ${niceId}` : ''}`;
     const by = (this.state.taken.get(claim(what, value)) ?? []).find((holder) => {
       // Another organization's is taken, whether it waits or not.
       if (holder.orgId !== this.applicant.orgId) return true;
       if (this.yields(holder.stagedBy)) return this.evictStaged(type, holder);
-      return holder.niceId !== key && !this.goes(type, holder.niceId) && !this.passesOn(type, holder, what, { path, message: inUse(holder) });
+      return (
+        holder.niceId !== key &&
+        !this.goes(type, holder.niceId) &&
+        !this.passesOn(type, holder, what, { path, message: inUse(holder) })
+      );
     });
     if (by) this.problems.push({ path, message: inUse(by) });
     return by !== undefined;
@@ -52,9 +66,18 @@ export class UniqueNames {
     const column = what === 'alias' ? 'alias' : 'full_domain';
     const [table, stored, wanted] =
       type === 'public-resource'
-        ? (['resource', this.state.publicResources.get(niceId), this.model.publicResources.find((e): e is PublicResource => e.key === niceId && !e.targetsOnly)?.fullDomain] as const)
-        : (['site_resource', this.state.privateResources.get(niceId), this.model.privateResources.find((e) => e.key === niceId)?.[what === 'alias' ? 'alias' : 'fullDomain']] as const);
-    if (wanted === undefined || !stored || wanted === (stored.columns[column] as string | null)?.toLowerCase()) return false;
+        ? ([
+            'resource',
+            this.state.publicResources.get(niceId),
+            this.model.publicResources.find((e): e is PublicResource => e.key === niceId && !e.targetsOnly)?.fullDomain,
+          ] as const)
+        : ([
+            'site_resource',
+            this.state.privateResources.get(niceId),
+            this.model.privateResources.find((e) => e.key === niceId)?.[what === 'alias' ? 'alias' : 'fullDomain'],
+          ] as const);
+    if (wanted === undefined || !stored || wanted === (stored.columns[column] as string | null)?.toLowerCase())
+      return false;
     this.passed.push({ table, column, id, ...problem });
     return true;
   }
@@ -80,15 +103,25 @@ export class UniqueNames {
   }
 
   private goes(type: Holder['type'], key: string): boolean {
-    const [mine, kept] = type === 'public-resource' ? [this.state.mine.publicKeys, this.model.publicResources] : [this.state.mine.privateKeys, this.model.privateResources];
-    return prunes(this.applicant.kind) && mine.some((one) => one.key === key && one.alone) && !kept.some((entry) => entry.key === key);
+    const [mine, kept] =
+      type === 'public-resource'
+        ? [this.state.mine.publicKeys, this.model.publicResources]
+        : [this.state.mine.privateKeys, this.model.privateResources];
+    return (
+      prunes(this.applicant.kind) &&
+      mine.some((one) => one.key === key && one.alone) &&
+      !kept.some((entry) => entry.key === key)
+    );
   }
 
   /** Declared by this source before, and not in its document. */
   dropped(): Plan['dropped'] {
     const { model } = this;
     if (!prunes(this.applicant.kind)) return { publicKeys: [], privateKeys: [] };
-    const present = { publics: new Set(model.publicResources.map((e) => e.key)), privates: new Set(model.privateResources.map((e) => e.key)) };
+    const present = {
+      publics: new Set(model.publicResources.map((e) => e.key)),
+      privates: new Set(model.privateResources.map((e) => e.key)),
+    };
     const publicKeys = this.state.mine.publicKeys.flatMap(({ key }) => (present.publics.has(key) ? [] : [key]));
     const privateKeys = this.state.mine.privateKeys.flatMap(({ key }) => (present.privates.has(key) ? [] : [key]));
     for (const key of publicKeys) this.changes.push({ action: 'delete', type: 'public-resource', key, fields: [] });

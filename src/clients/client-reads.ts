@@ -1,7 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { likeEscape, query, type Window } from '#platform';
-import type { ClientItem, DeviceStatus, ListClientsQuery, ListUserDevicesQuery, UserDeviceItem } from './clients.dto.js';
+import type {
+  ClientItem,
+  DeviceStatus,
+  ListClientsQuery,
+  ListUserDevicesQuery,
+  UserDeviceItem,
+} from './clients.dto.js';
 import { CLIENT_COLUMNS } from './clients.repository.js';
 
 /** Each is a partial index, or a filter of `client_machine` and `client_device`. */
@@ -25,13 +31,29 @@ type Query = ListClientsQuery | ListUserDevicesQuery;
 /** Lists of clients: of machines, and of people's devices. */
 @Injectable()
 export class ClientReads {
-  async machines(em: EntityManager, orgId: string, q: ListClientsQuery, window: Window): Promise<[ClientItem[], number]> {
+  async machines(
+    em: EntityManager,
+    orgId: string,
+    q: ListClientsQuery,
+    window: Window,
+  ): Promise<[ClientItem[], number]> {
     const { text, values } = clientPage(orgId, 'machine', q, window);
     const [rows, total] = await Promise.all([query<ClientItem>(em, text, values), this.total(em, orgId, 'machine', q)]);
-    return [rows.map((row) => ({ ...row, sites: row.sites.map(({ siteId, siteName, siteNiceId }) => ({ siteId, siteName, siteNiceId })) })), total];
+    return [
+      rows.map((row) => ({
+        ...row,
+        sites: row.sites.map(({ siteId, siteName, siteNiceId }) => ({ siteId, siteName, siteNiceId })),
+      })),
+      total,
+    ];
   }
 
-  async devices(em: EntityManager, orgId: string, q: ListUserDevicesQuery, window: Window): Promise<[UserDeviceItem[], number]> {
+  async devices(
+    em: EntityManager,
+    orgId: string,
+    q: ListUserDevicesQuery,
+    window: Window,
+  ): Promise<[UserDeviceItem[], number]> {
     const { text, values } = clientPage(orgId, 'device', q, window);
     return Promise.all([query<UserDeviceItem>(em, text, values), this.total(em, orgId, 'device', q)]);
   }
@@ -48,16 +70,26 @@ export function clientPage(orgId: string, kind: Kind, q: Query, window: Window):
   const { where, values } = conditions(orgId, kind, q);
   const direction = q.order === 'desc' ? 'DESC' : 'ASC';
   const order = `ORDER BY c.name ${direction}, c.client_id ${direction}`;
-  const [more, join] = kind === 'machine' ? ['v.sites', SITES] : ['u.username, u.email AS "userEmail", NULL AS agent', 'JOIN "user" u ON u.user_id = c.user_id'];
+  const [more, join] =
+    kind === 'machine'
+      ? ['v.sites', SITES]
+      : ['u.username, u.email AS "userEmail", NULL AS agent', 'JOIN "user" u ON u.user_id = c.user_id'];
   // The page is cut out before anything is joined; as an array, because a plan for any limit takes that for few rows.
   const ids = `ARRAY(SELECT c.client_id FROM client c WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2})`;
-  return { text: `SELECT ${CLIENT_COLUMNS}, ${more} FROM client c ${join} WHERE c.client_id = ANY(${ids}) ${order}`, values: [...values, window.limit, window.offset] };
+  return {
+    text: `SELECT ${CLIENT_COLUMNS}, ${more} FROM client c ${join} WHERE c.client_id = ANY(${ids}) ${order}`,
+    values: [...values, window.limit, window.offset],
+  };
 }
 
 function conditions(orgId: string, kind: Kind, q: Query): { where: string; values: unknown[] } {
   const values: unknown[] = [orgId];
   const statuses = q.status ?? (kind === 'machine' ? ['active' as const] : ['active' as const, 'pending' as const]);
-  const parts = ['c.org_id = $1', `c.user_id IS ${kind === 'machine' ? 'NULL' : 'NOT NULL'}`, `(${statuses.map((status) => STATUS[status]).join(' OR ')})`];
+  const parts = [
+    'c.org_id = $1',
+    `c.user_id IS ${kind === 'machine' ? 'NULL' : 'NOT NULL'}`,
+    `(${statuses.map((status) => STATUS[status]).join(' OR ')})`,
+  ];
   if (q.query) {
     values.push(`%${likeEscape(q.query)}%`);
     parts.push('(c.name ILIKE $2 OR c.nice_id ILIKE $2)');

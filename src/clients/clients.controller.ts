@@ -1,7 +1,27 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, type Principal, Returns } from '#platform';
-import { ClientDefaults, ClientList, ClientView, CreateClientBody, ListClientsQuery, ListUserDevicesQuery, UpdateClientBody, UserDeviceList } from './clients.dto.js';
+import {
+  Access,
+  ApiResult,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  Id,
+  IfMatch,
+  OrgId,
+  type Principal,
+  Returns,
+} from '#platform';
+import {
+  ClientDefaults,
+  ClientList,
+  ClientView,
+  CreateClientBody,
+  ListClientsQuery,
+  ListUserDevicesQuery,
+  UpdateClientBody,
+  UserDeviceList,
+} from './clients.dto.js';
 import { ClientsService } from './clients.service.js';
 
 @ApiTags('Clients')
@@ -59,7 +79,11 @@ export class ClientsController {
   @ErrorResponses(409)
   @Returns([ClientView], { message: 'Client updated successfully', versioned: true })
   async updateClient(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number, @Body() body: UpdateClientBody, @IfMatch() ifMatch: number | undefined,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('clientId') clientId: number,
+    @Body() body: UpdateClientBody,
+    @IfMatch() ifMatch: number | undefined,
   ) {
     const { client, version } = await this.clients.update(principal, orgId, clientId, body, ifMatch);
     return new ApiResult([client], { version });
@@ -70,7 +94,12 @@ export class ClientsController {
   @Access('deleteClient')
   @ChecksVersion()
   @Returns(null, { message: 'Client deleted successfully' })
-  deleteClient(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number, @IfMatch() ifMatch: number | undefined) {
+  deleteClient(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('clientId') clientId: number,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
     return this.clients.delete(principal, orgId, clientId, ifMatch);
   }
 

@@ -1,6 +1,16 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsIP, IsNotEmpty, IsString, Matches, MaxLength } from 'class-validator';
+import {
+  ArrayNotEmpty,
+  ArrayUnique,
+  IsArray,
+  IsIn,
+  IsIP,
+  IsNotEmpty,
+  IsString,
+  Matches,
+  MaxLength,
+} from 'class-validator';
 import { IsName, MayBeAbsent, PagePagination, QueryBoolean, SearchQuery } from '#platform';
 import { NICE_ID, NICE_ID_PROBLEM } from '../sites/index.js';
 
@@ -19,7 +29,8 @@ export class CreateClientBody {
   /** 8-64 of [a-z0-9], unique in the installation. */
   @Matches(/^[a-z0-9]{8,64}$/, { message: '$property must be 8 to 64 characters of [a-z0-9]' }) olmId: string;
   /** 32-128 of [A-Za-z0-9]; never answered again. */
-  @Matches(/^[A-Za-z0-9]{32,128}$/, { message: '$property must be 32 to 128 characters of [A-Za-z0-9]' }) secret: string;
+  @Matches(/^[A-Za-z0-9]{32,128}$/, { message: '$property must be 32 to 128 characters of [A-Za-z0-9]' })
+  secret: string;
   /** A free address of the organization's ranges, without prefix length. */
   @IsIP(4) @ApiProperty({ type: 'string', format: 'ipv4' }) subnet: string;
   @IsIn(['olm']) @ApiProperty({ enum: ['olm'] }) type: 'olm';
@@ -32,7 +43,8 @@ export class UpdateClientBody {
 }
 
 /** A comma list in the query. */
-const CommaList = () => Transform(({ value }) => (typeof value === 'string' ? value.split(',') : value), { toClassOnly: true });
+const CommaList = () =>
+  Transform(({ value }) => (typeof value === 'string' ? value.split(',') : value), { toClassOnly: true });
 
 class ClientFilter extends SearchQuery {
   @MayBeAbsent() @IsIn(ORDER) @ApiPropertyOptional({ enum: ORDER }) declare order?: (typeof ORDER)[number];
@@ -44,15 +56,35 @@ class ClientFilter extends SearchQuery {
 
 export class ListClientsQuery extends ClientFilter {
   /** Comma list; `active` when absent. */
-  @CommaList() @MayBeAbsent() @IsIn(CLIENT_STATUSES, { each: true }) @ArrayUnique() @ArrayNotEmpty() @IsArray()
-  @ApiPropertyOptional({ type: 'array', items: { type: 'string', enum: [...CLIENT_STATUSES] }, uniqueItems: true, minItems: 1 })
+  @CommaList()
+  @MayBeAbsent()
+  @IsIn(CLIENT_STATUSES, { each: true })
+  @ArrayUnique()
+  @ArrayNotEmpty()
+  @IsArray()
+  @ApiPropertyOptional({
+    type: 'array',
+    items: { type: 'string', enum: [...CLIENT_STATUSES] },
+    uniqueItems: true,
+    minItems: 1,
+  })
   status?: ClientStatus[];
 }
 
 export class ListUserDevicesQuery extends ClientFilter {
   /** Comma list; `active,pending` when absent. */
-  @CommaList() @MayBeAbsent() @IsIn(DEVICE_STATUSES, { each: true }) @ArrayUnique() @ArrayNotEmpty() @IsArray()
-  @ApiPropertyOptional({ type: 'array', items: { type: 'string', enum: [...DEVICE_STATUSES] }, uniqueItems: true, minItems: 1 })
+  @CommaList()
+  @MayBeAbsent()
+  @IsIn(DEVICE_STATUSES, { each: true })
+  @ArrayUnique()
+  @ArrayNotEmpty()
+  @IsArray()
+  @ApiPropertyOptional({
+    type: 'array',
+    items: { type: 'string', enum: [...DEVICE_STATUSES] },
+    uniqueItems: true,
+    minItems: 1,
+  })
   status?: DeviceStatus[];
   /** The program that the device runs; not known of any yet. */
   @MayBeAbsent() @IsIn(AGENTS) @ApiPropertyOptional({ enum: AGENTS }) agent?: (typeof AGENTS)[number];
@@ -80,7 +112,9 @@ export class ClientView {
   lastHolePunch: number | null;
   archived: boolean;
   blocked: boolean;
-  @ApiProperty({ enum: [...APPROVAL_STATES, null], nullable: true, type: 'string' }) approvalState: (typeof APPROVAL_STATES)[number] | null;
+  @ApiProperty({ enum: [...APPROVAL_STATES, null], nullable: true, type: 'string' }) approvalState:
+    | (typeof APPROVAL_STATES)[number]
+    | null;
 }
 
 /** A site that a client reaches. */

@@ -27,7 +27,12 @@ export const CLIENT_COLUMNS = `
 @Injectable()
 export class ClientsRepository {
   async orgOf(em: EntityManager, clientId: number): Promise<string | null> {
-    const [row] = await prepared<{ orgId: string }>(em, 'client_org', 'SELECT org_id AS "orgId" FROM client WHERE client_id = $1', [clientId]);
+    const [row] = await prepared<{ orgId: string }>(
+      em,
+      'client_org',
+      'SELECT org_id AS "orgId" FROM client WHERE client_id = $1',
+      [clientId],
+    );
     return row?.orgId ?? null;
   }
 
@@ -45,7 +50,11 @@ export class ClientsRepository {
   }
 
   /** @returns those that the organization has; they stay until the end of the transaction. */
-  async among(tx: EntityManager, orgId: string, clientIds: number[]): Promise<{ clientId: number; userId: string | null }[]> {
+  async among(
+    tx: EntityManager,
+    orgId: string,
+    clientIds: number[],
+  ): Promise<{ clientId: number; userId: string | null }[]> {
     return query(
       tx,
       'SELECT client_id AS "clientId", user_id AS "userId" FROM client WHERE org_id = $1 AND client_id = ANY($2::bigint[]) ORDER BY client_id FOR KEY SHARE',
@@ -76,7 +85,13 @@ export class ClientsRepository {
 
   /** @returns false when the client is so already, or not there; so does `setBlocked`. */
   async setArchived(tx: EntityManager, orgId: string, clientId: number, archived: boolean): Promise<boolean> {
-    return (await execute(tx, 'UPDATE client SET archived = $3 WHERE org_id = $1 AND client_id = $2 AND archived <> $3', [orgId, clientId, archived])) > 0;
+    return (
+      (await execute(tx, 'UPDATE client SET archived = $3 WHERE org_id = $1 AND client_id = $2 AND archived <> $3', [
+        orgId,
+        clientId,
+        archived,
+      ])) > 0
+    );
   }
 
   /** A blocked client is a denied one (integration-api.md §3.12). */

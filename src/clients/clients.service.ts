@@ -1,13 +1,37 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  type ApiResult, created, conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, parseId, type Principal, randomLower, requireVersion, sha256, shapeB, TenantResolvers, windowOf,
+  type ApiResult,
+  conflict,
+  created,
+  Db,
+  invalid,
+  isUniqueViolation,
+  notFound,
+  nothingToChange,
+  type Principal,
+  parseId,
+  randomLower,
+  requireVersion,
+  sha256,
+  shapeB,
+  TenantResolvers,
+  windowOf,
 } from '#platform';
 import { AuditService } from '../audit/index.js';
 import { AddressPoolService } from '../orgs/index.js';
 import { makeNiceId } from '../sites/index.js';
 import { ClientReads } from './client-reads.js';
-import type { ClientDefaults, ClientList, ClientView, CreateClientBody, ListClientsQuery, ListUserDevicesQuery, UpdateClientBody, UserDeviceList } from './clients.dto.js';
+import type {
+  ClientDefaults,
+  ClientList,
+  ClientView,
+  CreateClientBody,
+  ListClientsQuery,
+  ListUserDevicesQuery,
+  UpdateClientBody,
+  UserDeviceList,
+} from './clients.dto.js';
 import { ClientsRepository, type StoredClient } from './clients.repository.js';
 
 const PAGE_SIZE = 20;
@@ -50,8 +74,19 @@ export class ClientsService implements OnModuleInit {
       try {
         return await this.db.tx(async (tx) => {
           const address = await this.pool.take(tx, orgId, body.subnet, 'subnet');
-          const row = await this.repository.insert(tx, orgId, { niceId: makeNiceId(), name, olmId, secretHash, address });
-          await this.audit.record(tx, principal, { orgId, action: 'client.create', target: { type: 'client', id: row.clientId }, details: { name } });
+          const row = await this.repository.insert(tx, orgId, {
+            niceId: makeNiceId(),
+            name,
+            olmId,
+            secretHash,
+            address,
+          });
+          await this.audit.record(tx, principal, {
+            orgId,
+            action: 'client.create',
+            target: { type: 'client', id: row.clientId },
+            details: { name },
+          });
           return created(toView(row));
         });
       } catch (error) {
@@ -80,14 +115,25 @@ export class ClientsService implements OnModuleInit {
   }
 
   /** @throws not_found, precondition_failed, conflict when the niceId is taken, validation when nothing is given. */
-  async update(principal: Principal, orgId: string, clientId: number, body: UpdateClientBody, ifMatch: number | undefined): Promise<{ client: ClientView; version: number }> {
+  async update(
+    principal: Principal,
+    orgId: string,
+    clientId: number,
+    body: UpdateClientBody,
+    ifMatch: number | undefined,
+  ): Promise<{ client: ClientView; version: number }> {
     const fields = Object.keys(body).filter((name) => body[name as keyof UpdateClientBody] !== undefined);
     if (fields.length === 0) throw nothingToChange();
     try {
       return await this.db.tx(async (tx) => {
         requireVersion('Client', ifMatch, (await this.lock(tx, orgId, clientId)).version);
         const row = await this.repository.update(tx, orgId, clientId, body);
-        await this.audit.record(tx, principal, { orgId, action: 'client.update', target: { type: 'client', id: clientId }, details: { fields } });
+        await this.audit.record(tx, principal, {
+          orgId,
+          action: 'client.update',
+          target: { type: 'client', id: clientId },
+          details: { fields },
+        });
         return versioned(row);
       });
     } catch (error) {
@@ -103,20 +149,35 @@ export class ClientsService implements OnModuleInit {
       if (userId !== null) throw invalid('clientId', "a person's device cannot be deleted; archive or block it");
       await this.repository.delete(tx, orgId, clientId);
       await this.pool.release(tx, orgId, [subnet]);
-      await this.audit.record(tx, principal, { orgId, action: 'client.delete', target: { type: 'client', id: clientId }, details: { name } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'client.delete',
+        target: { type: 'client', id: clientId },
+        details: { name },
+      });
     });
   }
 
   /** @throws not_found, validation when it is so already; so does `block`. */
   archive(principal: Principal, orgId: string, clientId: number, archived: boolean): Promise<void> {
-    return this.turn(principal, orgId, clientId, archived ? 'archive' : 'unarchive', archived ? 'is archived already' : 'is not archived', (tx) =>
-      this.repository.setArchived(tx, orgId, clientId, archived),
+    return this.turn(
+      principal,
+      orgId,
+      clientId,
+      archived ? 'archive' : 'unarchive',
+      archived ? 'is archived already' : 'is not archived',
+      (tx) => this.repository.setArchived(tx, orgId, clientId, archived),
     );
   }
 
   block(principal: Principal, orgId: string, clientId: number, blocked: boolean): Promise<void> {
-    return this.turn(principal, orgId, clientId, blocked ? 'block' : 'unblock', blocked ? 'is blocked already' : 'is not blocked', (tx) =>
-      this.repository.setBlocked(tx, orgId, clientId, blocked),
+    return this.turn(
+      principal,
+      orgId,
+      clientId,
+      blocked ? 'block' : 'unblock',
+      blocked ? 'is blocked already' : 'is not blocked',
+      (tx) => this.repository.setBlocked(tx, orgId, clientId, blocked),
     );
   }
 
@@ -128,16 +189,28 @@ export class ClientsService implements OnModuleInit {
     if (clientIds.length === 0) return;
     const rows = await this.repository.among(tx, orgId, clientIds);
     if (rows.length !== clientIds.length) throw notFound('Client');
-    if (rows.some((row) => row.userId !== null)) throw invalid(path, "a person's device has the access of that person; grant it to the user");
+    if (rows.some((row) => row.userId !== null))
+      throw invalid(path, "a person's device has the access of that person; grant it to the user");
   }
 
-  private turn(principal: Principal, orgId: string, clientId: number, verb: string, otherwise: string, change: (tx: EntityManager) => Promise<boolean>): Promise<void> {
+  private turn(
+    principal: Principal,
+    orgId: string,
+    clientId: number,
+    verb: string,
+    otherwise: string,
+    change: (tx: EntityManager) => Promise<boolean>,
+  ): Promise<void> {
     return this.db.tx(async (tx) => {
       if (!(await change(tx))) {
         await this.lock(tx, orgId, clientId);
         throw invalid('clientId', `the client ${otherwise}`);
       }
-      await this.audit.record(tx, principal, { orgId, action: `client.${verb}`, target: { type: 'client', id: clientId } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: `client.${verb}`,
+        target: { type: 'client', id: clientId },
+      });
     });
   }
 

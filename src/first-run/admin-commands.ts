@@ -1,11 +1,11 @@
-import { Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { Injectable } from '@nestjs/common';
 import { AppError, base32, Config, Db, type Principal, systemPrincipal } from '#platform';
 import { ApiKeysService, MailboxesService, UsersService } from '../access/index.js';
-import { readSetting } from './settings.js';
 import { StartError } from './preflight.js';
+import { readSetting } from './settings.js';
 
 /** The text that `--help` and wrong arguments are answered with; `scripts/admin.mjs` prints it without a build. */
 export const ADMIN_USAGE = readFileSync(new URL('admin-usage.txt', import.meta.url), 'utf8');
@@ -16,7 +16,10 @@ export class AdminUsageError extends Error {
 }
 
 /** What works in the house; `check` comes before there is one. */
-export type AdminCommand = ['root-key list', undefined] | ['root-key create', string | undefined] | ['root-key revoke' | 'reset-password' | 'verify-user', string];
+export type AdminCommand =
+  | ['root-key list', undefined]
+  | ['root-key create', string | undefined]
+  | ['root-key revoke' | 'reset-password' | 'verify-user', string];
 
 /** Looks at nothing but the arguments: a mistyped command reaches no database, which it would migrate. @throws AdminUsageError */
 export function adminCommandOf(args: string[]): ['check', undefined] | AdminCommand {
@@ -26,7 +29,11 @@ export function adminCommandOf(args: string[]): ['check', undefined] | AdminComm
   if (rest.length === 0) {
     if ((command === 'check' || command === 'root-key list') && argument === undefined) return [command, argument];
     if (command === 'root-key create') return [command, argument];
-    if ((command === 'root-key revoke' || command === 'reset-password' || command === 'verify-user') && argument !== undefined) return [command, argument];
+    if (
+      (command === 'root-key revoke' || command === 'reset-password' || command === 'verify-user') &&
+      argument !== undefined
+    )
+      return [command, argument];
   }
   throw new AdminUsageError();
 }
@@ -44,7 +51,8 @@ export class AdminCommands {
 
   /** @returns what to print. @throws StartError with one sentence. */
   async run([command, argument]: AdminCommand): Promise<string> {
-    if ((await readSetting(this.db.manager, 'first_run_at')) === null) throw new StartError('This Gatehouse was never started; npm start sets it up.');
+    if ((await readSetting(this.db.manager, 'first_run_at')) === null)
+      throw new StartError('This Gatehouse was never started; npm start sets it up.');
     switch (command) {
       case 'root-key list':
         return this.list();
@@ -77,12 +85,19 @@ export class AdminCommands {
 
   private async list(): Promise<string> {
     const keys = await this.apiKeys.listRootKeys(this.db.manager);
-    return keys.map((key) => `${key.apiKeyId}  …${key.lastChars}  ${key.createdAt.toISOString()}  ${key.name}\n`).join('');
+    return keys
+      .map((key) => `${key.apiKeyId}  …${key.lastChars}  ${key.createdAt.toISOString()}  ${key.name}\n`)
+      .join('');
   }
 
   private async revoke(id: string): Promise<string> {
-    await found(`There is no root API key ${id}.`, () => this.db.tx((tx) => this.apiKeys.revokeRootKey(tx, this.principal(), id)));
-    const back = this.config.rootApiKey?.id === id ? ' ROOT_API_KEY still names it and brings it back at the next start: change that too.' : '';
+    await found(`There is no root API key ${id}.`, () =>
+      this.db.tx((tx) => this.apiKeys.revokeRootKey(tx, this.principal(), id)),
+    );
+    const back =
+      this.config.rootApiKey?.id === id
+        ? ' ROOT_API_KEY still names it and brings it back at the next start: change that too.'
+        : '';
     return `The root API key ${id} is revoked.${back}\n`;
   }
 

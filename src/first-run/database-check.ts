@@ -1,7 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import {
-  type BootPatience, BootWait, clientOptions, DatabaseClient, DatabaseUrlError, isDatabaseAway, migrate, proveNotifications, settleTransport,
+  type BootPatience,
+  BootWait,
+  clientOptions,
+  DatabaseClient,
+  DatabaseUrlError,
+  isDatabaseAway,
+  migrate,
+  proveNotifications,
+  settleTransport,
 } from '#platform';
 import { StartError } from './preflight.js';
 
@@ -24,7 +32,11 @@ WHERE d.datname = current_database()`;
  * Waits for the database, checks that the server can live on it, and brings its schema up to date.
  * @returns the URL to connect with, its `sslmode` settled. @throws as `checkDatabase`, and BootWaitError when another server did not finish its start.
  */
-export async function prepareDatabase(url: string, migrations: Parameters<typeof migrate>[1], patience: BootPatience): Promise<string> {
+export async function prepareDatabase(
+  url: string,
+  migrations: Parameters<typeof migrate>[1],
+  patience: BootPatience,
+): Promise<string> {
   const settled = await checkDatabase(url, patience);
   await migrate(settled, migrations, patience);
   return settled;
@@ -69,18 +81,40 @@ async function assertUsable(url: string): Promise<void> {
   try {
     await client.connect();
     const { rows } = await client.query<Facts>(FACTS);
-    const { major, version, database, role, encoding, standby, schema, schema_exists: exists, may_use: mayUse, owners } = rows[0]!;
+    const {
+      major,
+      version,
+      database,
+      role,
+      encoding,
+      standby,
+      schema,
+      schema_exists: exists,
+      may_use: mayUse,
+      owners,
+    } = rows[0]!;
     const [roleName, schemaName] = [role, schema].map((name) => pg.escapeIdentifier(name));
-    if (major < OLDEST_POSTGRES) throw new StartError(`DATABASE_URL leads to PostgreSQL ${version}; Gatehouse needs ${OLDEST_POSTGRES} or newer.`);
+    if (major < OLDEST_POSTGRES)
+      throw new StartError(`DATABASE_URL leads to PostgreSQL ${version}; Gatehouse needs ${OLDEST_POSTGRES} or newer.`);
     if (standby) throw new StartError('DATABASE_URL leads to a standby, which cannot be written; name the primary.');
-    if (encoding !== 'UTF8') throw new StartError(`The database ${database} of DATABASE_URL is encoded in ${encoding}; Gatehouse needs one in UTF8.`);
-    if (!exists) throw new StartError(`The database of DATABASE_URL has no schema ${schema}; make one: CREATE SCHEMA ${schemaName} AUTHORIZATION ${roleName};`);
+    if (encoding !== 'UTF8')
+      throw new StartError(
+        `The database ${database} of DATABASE_URL is encoded in ${encoding}; Gatehouse needs one in UTF8.`,
+      );
+    if (!exists)
+      throw new StartError(
+        `The database of DATABASE_URL has no schema ${schema}; make one: CREATE SCHEMA ${schemaName} AUTHORIZATION ${roleName};`,
+      );
     if (!mayUse) {
-      throw new StartError(`The role ${role} of DATABASE_URL may not make tables in the schema ${schema}; as its owner: GRANT USAGE, CREATE ON SCHEMA ${schemaName} TO ${roleName};`);
+      throw new StartError(
+        `The role ${role} of DATABASE_URL may not make tables in the schema ${schema}; as its owner: GRANT USAGE, CREATE ON SCHEMA ${schemaName} TO ${roleName};`,
+      );
     }
     if (owners.length > 0) {
       const grants = owners.map((owner) => `GRANT ${pg.escapeIdentifier(owner)} TO ${roleName};`).join(' ');
-      throw new StartError(`The tables in the schema ${schema} belong to ${owners.join(', ')}, not to the role ${role} of DATABASE_URL; as a superuser: ${grants}`);
+      throw new StartError(
+        `The tables in the schema ${schema} belong to ${owners.join(', ')}, not to the role ${role} of DATABASE_URL; as a superuser: ${grants}`,
+      );
     }
     await proveNotifications(client, url);
   } finally {
@@ -91,7 +125,10 @@ async function assertUsable(url: string): Promise<void> {
 /** What the operator can do about it, where the driver's or PostgreSQL's own words do not say. */
 const ADVICE: [RegExp, string][] = [
   [/does not support SSL/, 'use sslmode=prefer, or disable'],
-  [/self.signed certificate|unable to (verify the first|get (local )?issuer) certificate/i, 'name the authority to trust with sslrootcert, or use sslmode=require, which encrypts without a check'],
+  [
+    /self.signed certificate|unable to (verify the first|get (local )?issuer) certificate/i,
+    'name the authority to trust with sslrootcert, or use sslmode=require, which encrypts without a check',
+  ],
   [/permission denied for database/, 'GRANT CONNECT ON DATABASE … TO … gives the right'],
   [/database ".*" does not exist/, 'CREATE DATABASE … OWNER … makes it'],
 ];
@@ -102,4 +139,3 @@ function reason(error: unknown): string {
   const advice = ADVICE.find(([pattern]) => pattern.test(said))?.[1];
   return advice === undefined ? said : `${said}; ${advice}`;
 }
-

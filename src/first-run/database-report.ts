@@ -27,22 +27,39 @@ SELECT current_setting('server_version') AS version, current_database()::text AS
  * What an operator wants to know of the database of a URL that `checkDatabase` passed, and what of it this server cannot set by itself.
  * Changes nothing. @returns lines to print, and whether all is well.
  */
-export async function reportDatabase(url: string, poolSize: number, migrations: number): Promise<{ text: string; sound: boolean }> {
+export async function reportDatabase(
+  url: string,
+  poolSize: number,
+  migrations: number,
+): Promise<{ text: string; sound: boolean }> {
   const client = new DatabaseClient(clientOptions(url, 'gatehouse-check'));
   await client.connect();
   try {
     const facts = (await client.query<Facts>(FACTS)).rows[0]!;
-    const known = (await client.query<{ there: boolean }>(`SELECT to_regclass('migrations') IS NOT NULL AS there`)).rows[0]!.there;
-    const migrated = known ? (await client.query<{ n: number }>('SELECT count(*)::int AS n FROM migrations')).rows[0]!.n : null;
+    const known = (await client.query<{ there: boolean }>(`SELECT to_regclass('migrations') IS NOT NULL AS there`))
+      .rows[0]!.there;
+    const migrated = known
+      ? (await client.query<{ n: number }>('SELECT count(*)::int AS n FROM migrations')).rows[0]!.n
+      : null;
     const problems = problemsOf(facts, poolSize);
     const rows: [string, string][] = [
       ['PostgreSQL', `${facts.version}, database ${facts.database}, role ${facts.role}, schema ${facts.schema}`],
       ['Connection', `${facts.tls ?? 'no TLS'}, direct or pooled per session: notices arrive`],
-      ['Schema', migrated === null ? 'not made yet; the first start makes it' : migrated < migrations ? `${migrations - migrated} migrations to run at the next start` : 'up to date'],
+      [
+        'Schema',
+        migrated === null
+          ? 'not made yet; the first start makes it'
+          : migrated < migrations
+            ? `${migrations - migrated} migrations to run at the next start`
+            : 'up to date',
+      ],
       ['Connections', `${facts.connections} of ${facts.max_connections} in use`],
       ['Settings', problems.length === 0 ? 'as the server needs them' : `${problems.length} to mend:`],
     ];
-    const text = [...rows.map(([name, value]) => `${name.padEnd(13)}${value}`), ...problems.map((problem) => `  ${problem}`)].join('\n');
+    const text = [
+      ...rows.map(([name, value]) => `${name.padEnd(13)}${value}`),
+      ...problems.map((problem) => `  ${problem}`),
+    ].join('\n');
     return { text: `${text}\n`, sound: problems.length === 0 };
   } finally {
     await client.end();
@@ -59,9 +76,18 @@ function problemsOf({ settings, superuser, role, max_connections: most }: Facts,
     const mend = superuser ? '' : `; as a superuser: ALTER ROLE "${role}" SET ${name} = '${wanted}'`;
     problems.push(`${name} is ${found}, and this role may not set it to ${wanted}${mend}`);
   }
-  for (const name of ['fsync', 'full_page_writes']) if (settings[name] === 'off') problems.push(`${name} is off: a crash of the machine may lose or tear what was committed; set it to on`);
-  if (settings['synchronous_commit'] === 'local') problems.push('synchronous_commit is local: a standby that takes over may lack what was committed');
-  if (settings['session_replication_role'] !== 'origin') problems.push(`session_replication_role is ${settings['session_replication_role']}: triggers do not run; set it to origin`);
-  if (most < poolSize + BESIDE_POOL) problems.push(`max_connections is ${most}, but one server needs ${poolSize + BESIDE_POOL} (DATABASE_POOL_SIZE and ${BESIDE_POOL}); raise one or lower the other`);
+  for (const name of ['fsync', 'full_page_writes'])
+    if (settings[name] === 'off')
+      problems.push(`${name} is off: a crash of the machine may lose or tear what was committed; set it to on`);
+  if (settings['synchronous_commit'] === 'local')
+    problems.push('synchronous_commit is local: a standby that takes over may lack what was committed');
+  if (settings['session_replication_role'] !== 'origin')
+    problems.push(
+      `session_replication_role is ${settings['session_replication_role']}: triggers do not run; set it to origin`,
+    );
+  if (most < poolSize + BESIDE_POOL)
+    problems.push(
+      `max_connections is ${most}, but one server needs ${poolSize + BESIDE_POOL} (DATABASE_POOL_SIZE and ${BESIDE_POOL}); raise one or lower the other`,
+    );
   return problems;
 }

@@ -1,9 +1,21 @@
-import { Injectable, Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { base32, bootPatience, Config, Db, KeyRing, query, sameBytes, sha256, systemPrincipal, underBootLock, writeSecretFile } from '#platform';
+import {
+  base32,
+  bootPatience,
+  Config,
+  Db,
+  KeyRing,
+  query,
+  sameBytes,
+  sha256,
+  systemPrincipal,
+  underBootLock,
+  writeSecretFile,
+} from '#platform';
 import { ApiKeysService, UsersService } from '../access/index.js';
 import { OrgsService } from '../orgs/index.js';
 import { KeysService } from '../provisioning/index.js';
@@ -37,20 +49,26 @@ export class FirstRun {
    * @throws StartError when the database belongs to another master key.
    */
   async run(): Promise<FirstSecrets | null> {
-    return underBootLock(this.config.databaseUrl!, async () => {
-      await this.checkMasterKey();
-      const first = (await readSetting(this.db.manager, 'first_run_at')) === null;
-      const made = first ? await this.createAll() : null;
-      if (!first && this.config.rootApiKey) await this.applyRootKey();
-      return made;
-    }, bootPatience(this.config, (text) => this.logger.warn(text)));
+    return underBootLock(
+      this.config.databaseUrl!,
+      async () => {
+        await this.checkMasterKey();
+        const first = (await readSetting(this.db.manager, 'first_run_at')) === null;
+        const made = first ? await this.createAll() : null;
+        if (!first && this.config.rootApiKey) await this.applyRootKey();
+        return made;
+      },
+      bootPatience(this.config, (text) => this.logger.warn(text)),
+    );
   }
 
   private async checkMasterKey(): Promise<void> {
     const known = await readSetting(this.db.manager, 'master_key_fingerprint');
     if (known === null) await writeSetting(this.db.manager, 'master_key_fingerprint', this.keyRing.fingerprint);
     else if (known !== this.keyRing.fingerprint) {
-      throw new StartError('The master key is not the one that this database was set up with; start with the right MASTER_KEY (or master.key in DATA_DIR).');
+      throw new StartError(
+        'The master key is not the one that this database was set up with; start with the right MASTER_KEY (or master.key in DATA_DIR).',
+      );
     }
   }
 
@@ -61,7 +79,12 @@ export class FirstRun {
     const file = join(this.config.dataDir, 'first-run.txt');
     try {
       return await this.db.tx(async (tx) => {
-        await this.users.createUser(tx, SYSTEM, { email: this.config.adminEmail, name: 'Administrator', passwordHash, serverAdmin: true });
+        await this.users.createUser(tx, SYSTEM, {
+          email: this.config.adminEmail,
+          name: 'Administrator',
+          passwordHash,
+          serverAdmin: true,
+        });
         await this.orgs.create(tx, SYSTEM, { orgId: FIRST_ORG, name: 'Default' });
         const rootKey = await this.createRootKey(tx);
         const body = { name: 'first run', maxBatchSize: FIRST_KEY_USES, validUntil: validUntil.toISOString() };
@@ -89,7 +112,11 @@ export class FirstRun {
   private async applyRootKey(): Promise<void> {
     const { id, secret } = this.config.rootApiKey!;
     await this.db.tx(async (tx) => {
-      const [present] = await query<{ secret_hash: Buffer }>(tx, 'SELECT secret_hash FROM api_key WHERE api_key_id = $1 AND org_id IS NULL', [id]);
+      const [present] = await query<{ secret_hash: Buffer }>(
+        tx,
+        'SELECT secret_hash FROM api_key WHERE api_key_id = $1 AND org_id IS NULL',
+        [id],
+      );
       const current = await readSetting(tx, 'root_api_key_id');
       if (current === id && present && sameBytes(present.secret_hash, sha256(secret))) return;
       for (const old of new Set([current, present ? id : null])) {
@@ -100,7 +127,10 @@ export class FirstRun {
   }
 
   private async createRootKey(tx: EntityManager): Promise<string> {
-    const { apiKeyId, apiKey } = await this.apiKeys.createRootKey(tx, SYSTEM, { name: 'installation', ...this.config.rootApiKey });
+    const { apiKeyId, apiKey } = await this.apiKeys.createRootKey(tx, SYSTEM, {
+      name: 'installation',
+      ...this.config.rootApiKey,
+    });
     await writeSetting(tx, 'root_api_key_id', apiKeyId);
     return `${apiKeyId}.${apiKey}`;
   }

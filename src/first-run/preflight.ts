@@ -1,6 +1,14 @@
 import { createServer } from 'node:net';
-import { BootWaitError, type Config, ConfigError, DatabaseUrlError, DataDirError, readKeyPair, sqlState } from '#platform';
-import { EmbeddedPostgresError } from '#platform';
+import {
+  BootWaitError,
+  type Config,
+  ConfigError,
+  DatabaseUrlError,
+  DataDirError,
+  EmbeddedPostgresError,
+  readKeyPair,
+  sqlState,
+} from '#platform';
 import { runningServers } from './pid-file.js';
 
 /** The server cannot start. The message is one sentence for the operator. */
@@ -10,9 +18,13 @@ export class StartError extends Error {
 
 /** What can be known before anything is started. Throws StartError. */
 export async function checkMachine(config: Config): Promise<void> {
-  const [running] = runningServers(config.dataDir).filter(({ port }) => port === config.port || config.databaseUrl === undefined);
+  const [running] = runningServers(config.dataDir).filter(
+    ({ port }) => port === config.port || config.databaseUrl === undefined,
+  );
   if (running) {
-    throw new StartError(`Gatehouse is running already on ${config.dataDir}, as process ${running.pid} on port ${running.port}; stop it (kill ${running.pid}), or give this one a PORT and a DATA_DIR of its own.`);
+    throw new StartError(
+      `Gatehouse is running already on ${config.dataDir}, as process ${running.pid} on port ${running.port}; stop it (kill ${running.pid}), or give this one a PORT and a DATA_DIR of its own.`,
+    );
   }
   await assertPortFree('PORT', config.host, config.port);
   if (config.metricsPort !== undefined) await assertPortFree('METRICS_PORT', config.host, config.metricsPort);
@@ -29,7 +41,8 @@ export async function checkMachine(config: Config): Promise<void> {
 export function sentenceFor(error: unknown): string | undefined {
   const known = [StartError, ConfigError, DataDirError, EmbeddedPostgresError, DatabaseUrlError, BootWaitError];
   if (known.some((type) => error instanceof type)) return (error as Error).message;
-  if (sqlState(error) === '42501') return `The role of DATABASE_URL lacks a right that the server needs: ${(error as Error).message}.`;
+  if (sqlState(error) === '42501')
+    return `The role of DATABASE_URL lacks a right that the server needs: ${(error as Error).message}.`;
   return undefined;
 }
 

@@ -10,5 +10,9 @@ export async function readSetting(em: EntityManager, name: SettingName): Promise
 }
 
 export async function writeSetting(em: EntityManager, name: SettingName, value: string): Promise<void> {
-  await execute(em, 'INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value', [name, value]);
+  await execute(
+    em,
+    'INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+    [name, value],
+  );
 }

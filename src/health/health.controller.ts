@@ -1,6 +1,15 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { databaseAway, DatabaseDisk, databaseFull, DatabaseHealth, ErrorResponses, FeedWatch, Public, Returns } from '#platform';
+import {
+  DatabaseDisk,
+  DatabaseHealth,
+  databaseAway,
+  databaseFull,
+  ErrorResponses,
+  FeedWatch,
+  Public,
+  Returns,
+} from '#platform';
 import { AliveView, GreetingView, ReadyView } from './health.dto.js';
 
 @ApiTags('Health')
@@ -30,7 +39,11 @@ export class HealthController {
     if (this.disk.isFull) throw databaseFull();
     const seconds = this.feed.heldBackFor;
     const { silentFor } = this.database;
-    return { status: 'ok', database: silentFor === 0 ? 'ok' : `slow: no answer for ${silentFor} s`, eventFeed: seconds === 0 ? 'ok' : `held back for ${seconds} s by an open transaction` };
+    return {
+      status: 'ok',
+      database: silentFor === 0 ? 'ok' : `slow: no answer for ${silentFor} s`,
+      eventFeed: seconds === 0 ? 'ok' : `held back for ${seconds} s by an open transaction`,
+    };
   }
 
   /** integration-api.md §2, row 0: bare, no envelope. */

@@ -31,16 +31,20 @@ export class RoleNames1764410000000 implements MigrationInterface {
       ownOf(role.orgId).add(nameKey(role.to));
       await this.rename(runner, role, role.to);
     }
-    await runner.query('UPDATE role r SET name_key = k.key FROM unnest($1::bigint[], $2::text[]) AS k(id, key) WHERE r.role_id = k.id', [
-      settled.map(({ id }) => id), settled.map(({ name, to }) => nameKey(to ?? name)),
-    ]);
+    await runner.query(
+      'UPDATE role r SET name_key = k.key FROM unnest($1::bigint[], $2::text[]) AS k(id, key) WHERE r.role_id = k.id',
+      [settled.map(({ id }) => id), settled.map(({ name, to }) => nameKey(to ?? name))],
+    );
     await runner.query(SCHEMA);
   }
 
   private async rename(runner: QueryRunner, { id, orgId, orgUid, name }: Row, to: string): Promise<void> {
     await runner.query('UPDATE role SET name = $2 WHERE role_id = $1', [id, to]);
     // What a waiting site's document had staged for this role and not for its older namesake.
-    await runner.query('UPDATE staged_grant g SET role_name = $3 FROM site s WHERE s.site_id = g.site_id AND s.org_id = $1 AND g.role_name = $2', [orgId, name, to]);
+    await runner.query(
+      'UPDATE staged_grant g SET role_name = $3 FROM site s WHERE s.site_id = g.site_id AND s.org_id = $1 AND g.role_name = $2',
+      [orgId, name, to],
+    );
     await runner.query(
       `INSERT INTO audit (org_id, org_uid, actor_type, actor_id, action, target_type, target_id, result, details) VALUES ($1, $2, 'system', 'upgrade', 'role.rename', 'role', $3, 'success', $4)`,
       [orgId, orgUid, id, { was: name, name: to, reason: 'An older role has this name but for case, width or spaces' }],

@@ -30,12 +30,21 @@ interface Run {
 export class AddressPoolRepository {
   /** @returns up to `count` addresses in a row from one run, or null when every run is busy (or, `waiting`, when none was there). */
   async takeFromRun(tx: EntityManager, orgId: string, count: number, waiting: boolean): Promise<Taken | null> {
-    const [row] = await prepared<Taken>(tx, 'pool_take', 'SELECT host(first) AS first, n AS count, prefix FROM take_addresses($1, $2, $3)', [orgId, count, waiting]);
+    const [row] = await prepared<Taken>(
+      tx,
+      'pool_take',
+      'SELECT host(first) AS first, n AS count, prefix FROM take_addresses($1, $2, $3)',
+      [orgId, count, waiting],
+    );
     return row ?? null;
   }
 
   async hasRuns(tx: EntityManager, orgId: string): Promise<boolean> {
-    const [row] = await query<{ yes: boolean }>(tx, 'SELECT EXISTS (SELECT FROM address_run WHERE org_id = $1) AS yes', [orgId]);
+    const [row] = await query<{ yes: boolean }>(
+      tx,
+      'SELECT EXISTS (SELECT FROM address_run WHERE org_id = $1) AS yes',
+      [orgId],
+    );
     return row!.yes;
   }
 
@@ -60,12 +69,18 @@ export class AddressPoolRepository {
 
   /** @returns prefix length of the range that holds the address, or null when none does. */
   async prefixOf(tx: EntityManager, orgId: string, ip: string): Promise<number | null> {
-    const [row] = await query<{ prefix: number }>(tx, 'SELECT masklen(cidr) AS prefix FROM address_range WHERE org_id = $1 AND cidr >>= $2::inet', [orgId, ip]);
+    const [row] = await query<{ prefix: number }>(
+      tx,
+      'SELECT masklen(cidr) AS prefix FROM address_range WHERE org_id = $1 AND cidr >>= $2::inet',
+      [orgId, ip],
+    );
     return row?.prefix ?? null;
   }
 
   async dropReservation(tx: EntityManager, orgId: string, ip: string): Promise<boolean> {
-    return (await execute(tx, 'DELETE FROM address_reservation WHERE org_id = $1 AND address = $2::inet', [orgId, ip])) > 0;
+    return (
+      (await execute(tx, 'DELETE FROM address_reservation WHERE org_id = $1 AND address = $2::inet', [orgId, ip])) > 0
+    );
   }
 
   /** Cuts one address out of the run that holds it. @returns false when the run that was locked does not hold it (any more). */
@@ -80,7 +95,12 @@ export class AddressPoolRepository {
     if (run.atStart && run.atEnd) await execute(tx, 'DELETE FROM address_run WHERE run_id = $1', [run.runId]);
     else if (run.atEnd) await execute(tx, 'UPDATE address_run SET last = last - 1 WHERE run_id = $1', [run.runId]);
     else await execute(tx, 'UPDATE address_run SET next = $2::inet + 1 WHERE run_id = $1', [run.runId, ip]);
-    if (!run.atStart && !run.atEnd) await execute(tx, 'INSERT INTO address_run (org_id, next, last) VALUES ($1, $2::inet, $3::inet - 1)', [orgId, run.next, ip]);
+    if (!run.atStart && !run.atEnd)
+      await execute(tx, 'INSERT INTO address_run (org_id, next, last) VALUES ($1, $2::inet, $3::inet - 1)', [
+        orgId,
+        run.next,
+        ip,
+      ]);
     return true;
   }
 
@@ -117,7 +137,13 @@ export class AddressPoolRepository {
   }
 
   /** Gives the reservation that runs out first to somebody else, when `atLeast` are there. @returns its address. */
-  async replaceOldest(tx: EntityManager, orgId: string, newtId: string, seconds: number, atLeast: number): Promise<string | null> {
+  async replaceOldest(
+    tx: EntityManager,
+    orgId: string,
+    newtId: string,
+    seconds: number,
+    atLeast: number,
+  ): Promise<string | null> {
     const [row] = await query<{ ip: string }>(
       tx,
       `UPDATE address_reservation SET newt_id = $2, expires_at = now() + make_interval(secs => $3)
@@ -131,12 +157,20 @@ export class AddressPoolRepository {
   }
 
   async addReservation(tx: EntityManager, orgId: string, ip: string, newtId: string, seconds: number): Promise<void> {
-    await execute(tx, 'INSERT INTO address_reservation (org_id, address, newt_id, expires_at) VALUES ($1, $2::inet, $3, now() + make_interval(secs => $4))', [orgId, ip, newtId, seconds]);
+    await execute(
+      tx,
+      'INSERT INTO address_reservation (org_id, address, newt_id, expires_at) VALUES ($1, $2::inet, $3, now() + make_interval(secs => $4))',
+      [orgId, ip, newtId, seconds],
+    );
   }
 
   /** Everything that adds or removes ranges of one organization waits for the other. @returns its own subnet, or null without such an organization. */
   async lockRanges(tx: EntityManager, orgId: string): Promise<string | null> {
-    const [row] = await query<{ subnet: string }>(tx, 'SELECT subnet::text AS subnet FROM org WHERE org_id = $1 FOR NO KEY UPDATE', [orgId]);
+    const [row] = await query<{ subnet: string }>(
+      tx,
+      'SELECT subnet::text AS subnet FROM org WHERE org_id = $1 FOR NO KEY UPDATE',
+      [orgId],
+    );
     return row?.subnet ?? null;
   }
 
@@ -196,7 +230,11 @@ export class AddressPoolRepository {
   }
 
   async orgOfRange(em: EntityManager, rangeId: number): Promise<string | null> {
-    const [row] = await query<{ orgId: string }>(em, 'SELECT org_id AS "orgId" FROM address_range WHERE range_id = $1', [rangeId]);
+    const [row] = await query<{ orgId: string }>(
+      em,
+      'SELECT org_id AS "orgId" FROM address_range WHERE range_id = $1',
+      [rangeId],
+    );
     return row?.orgId ?? null;
   }
 }

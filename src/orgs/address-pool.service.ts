@@ -1,7 +1,21 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { isIPv4 } from 'node:net';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, conflict, Db, Hooks, invalid, notFound, type PageQuery, parseId, type Principal, randomLower, shapeA, TenantResolvers, windowOf } from '#platform';
+import {
+  AppError,
+  conflict,
+  Db,
+  Hooks,
+  invalid,
+  notFound,
+  type PageQuery,
+  type Principal,
+  parseId,
+  randomLower,
+  shapeA,
+  TenantResolvers,
+  windowOf,
+} from '#platform';
 import { AuditService } from '../audit/index.js';
 import type { AddressRangeBody, AddressRangeList, AddressRangeView } from './address-pool.dto.js';
 import { AddressPoolRepository, type Taken } from './address-pool.repository.js';
@@ -68,7 +82,8 @@ export class AddressPoolService implements OnModuleInit {
       throw invalid(path, 'is outside the address ranges of the organization');
     }
     for (let look = 0; look < LOOKS; look++) {
-      if ((await this.pool.dropReservation(tx, orgId, ip)) || (await this.pool.cutOut(tx, orgId, ip))) return `${ip}/${prefix}`;
+      if ((await this.pool.dropReservation(tx, orgId, ip)) || (await this.pool.cutOut(tx, orgId, ip)))
+        return `${ip}/${prefix}`;
       if (!(await this.pool.isFree(tx, orgId, ip))) break;
     }
     await this.requireOrg(tx, orgId);
@@ -116,7 +131,12 @@ export class AddressPoolService implements OnModuleInit {
     return this.db.tx(async (tx) => {
       if ((await this.pool.lockRanges(tx, orgId)) === null) throw notFound('Organization');
       const rangeId = await this.add(tx, orgId, body.cidr);
-      await this.audit.record(tx, principal, { orgId, action: 'address_range.create', target: { type: 'address_range', id: rangeId }, details: { cidr: body.cidr } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'address_range.create',
+        target: { type: 'address_range', id: rangeId },
+        details: { cidr: body.cidr },
+      });
       return (await this.pool.findRange(tx, orgId, rangeId))!;
     });
   }
@@ -127,8 +147,14 @@ export class AddressPoolService implements OnModuleInit {
       await this.pool.lockRanges(tx, orgId);
       const range = await this.pool.findRange(tx, orgId, rangeId);
       if (!range) throw notFound('Address range');
-      if (!(await this.pool.removeRange(tx, orgId, rangeId))) throw conflict('A site or a client has an address of this range');
-      await this.audit.record(tx, principal, { orgId, action: 'address_range.delete', target: { type: 'address_range', id: rangeId }, details: { cidr: range.cidr } });
+      if (!(await this.pool.removeRange(tx, orgId, rangeId)))
+        throw conflict('A site or a client has an address of this range');
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'address_range.delete',
+        target: { type: 'address_range', id: rangeId },
+        details: { cidr: range.cidr },
+      });
     });
   }
 
@@ -148,7 +174,9 @@ export class AddressPoolService implements OnModuleInit {
     const got: string[] = [];
     for (let look = 0; got.length < count && look < LOOKS + count; look++) {
       const missing = count - got.length;
-      const taken = (await this.pool.takeFromRun(tx, orgId, missing, false)) ?? (await this.pool.takeFromRun(tx, orgId, missing, true));
+      const taken =
+        (await this.pool.takeFromRun(tx, orgId, missing, false)) ??
+        (await this.pool.takeFromRun(tx, orgId, missing, true));
       if (taken) got.push(...spell(taken));
       else if (!(await this.pool.hasRuns(tx, orgId))) break;
     }

@@ -1,6 +1,18 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, IfMatch, OrgId, PageQuery, type Principal, Returns, RootAccess } from '#platform';
+import {
+  Access,
+  ApiResult,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+  RootAccess,
+} from '#platform';
 import { CheckOrgIdQuery, CreateOrgBody, OrgAnswer, OrgList, OrgView, UpdateOrgBody } from './orgs.dto.js';
 import { OrgsService } from './orgs.service.js';
 
@@ -50,7 +62,12 @@ export class OrgsController {
   @Access('updateOrg')
   @ChecksVersion()
   @Returns(OrgView, { message: 'Organization updated successfully', versioned: true })
-  async updateOrg(@Caller() caller: Principal, @OrgId() orgId: string, @Body() body: UpdateOrgBody, @IfMatch() ifMatch: number | undefined): Promise<ApiResult<OrgView>> {
+  async updateOrg(
+    @Caller() caller: Principal,
+    @OrgId() orgId: string,
+    @Body() body: UpdateOrgBody,
+    @IfMatch() ifMatch: number | undefined,
+  ): Promise<ApiResult<OrgView>> {
     const { org, version } = await this.orgs.update(caller, orgId, body, ifMatch);
     return new ApiResult(org, { version });
   }
@@ -60,7 +77,11 @@ export class OrgsController {
   @RootAccess('deleteOrg')
   @ChecksVersion()
   @Returns(null, { message: 'Organization deleted successfully' })
-  deleteOrg(@Caller() caller: Principal, @OrgId() orgId: string, @IfMatch() ifMatch: number | undefined): Promise<void> {
+  deleteOrg(
+    @Caller() caller: Principal,
+    @OrgId() orgId: string,
+    @IfMatch() ifMatch: number | undefined,
+  ): Promise<void> {
     return this.orgs.delete(caller, orgId, ifMatch);
   }
 }

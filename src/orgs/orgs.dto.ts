@@ -5,41 +5,58 @@ import { IsIpv4Range, IsName, MayBeAbsent, OffsetPagination } from '#platform';
 
 const ORG_ID = /^[a-z0-9_]+(-[a-z0-9_]+)*$/;
 const IsOrgId = () =>
-  applyDecorators(IsString(), Length(1, 32), Matches(ORG_ID, { message: 'orgId must be of lower-case letters, digits and "_", in parts joined by "-"' }));
+  applyDecorators(
+    IsString(),
+    Length(1, 32),
+    Matches(ORG_ID, { message: 'orgId must be of lower-case letters, digits and "_", in parts joined by "-"' }),
+  );
 
 export class CreateOrgBody {
   /** Lower-case letters, digits and `_`, in parts joined by `-`. */
   @IsOrgId() orgId: string;
 
-  @IsString() @Length(1, 255) @IsName()
+  @IsString()
+  @Length(1, 255)
+  @IsName()
   name: string;
 
   /** Address pool of the sites; by default ORG_SUBNET. */
-  @MayBeAbsent() @IsIpv4Range()
+  @MayBeAbsent()
+  @IsIpv4Range()
   subnet?: string;
 
   /** For aliases; must not overlap the other one. */
-  @MayBeAbsent() @IsIpv4Range()
+  @MayBeAbsent()
+  @IsIpv4Range()
   utilitySubnet?: string;
 }
 
 /** -1 keeps for ever, 0 keeps nothing. */
-const Days = () => (target: object, key: string) => [MayBeAbsent(), IsInt(), Min(-1), Max(36_500)].forEach((rule) => rule(target, key));
+const Days = () => (target: object, key: string) =>
+  [MayBeAbsent(), IsInt(), Min(-1), Max(36_500)].forEach((rule) => rule(target, key));
 
 export class UpdateOrgBody {
-  @MayBeAbsent() @IsString() @Length(1, 255) @IsName()
+  @MayBeAbsent()
+  @IsString()
+  @Length(1, 255)
+  @IsName()
   name?: string;
 
   /** Not available yet: only false is accepted. */
-  @MayBeAbsent() @IsBoolean()
+  @MayBeAbsent()
+  @IsBoolean()
   requireTwoFactor?: boolean;
 
   /** Not available yet: only null is accepted. */
-  @ValidateIf((body: UpdateOrgBody) => body.maxSessionLengthHours !== undefined && body.maxSessionLengthHours !== null) @IsInt() @Min(1)
+  @ValidateIf((body: UpdateOrgBody) => body.maxSessionLengthHours !== undefined && body.maxSessionLengthHours !== null)
+  @IsInt()
+  @Min(1)
   maxSessionLengthHours?: number | null;
 
   /** Not available yet: only null is accepted. */
-  @ValidateIf((body: UpdateOrgBody) => body.passwordExpiryDays !== undefined && body.passwordExpiryDays !== null) @IsInt() @Min(1)
+  @ValidateIf((body: UpdateOrgBody) => body.passwordExpiryDays !== undefined && body.passwordExpiryDays !== null)
+  @IsInt()
+  @Min(1)
   passwordExpiryDays?: number | null;
 
   /** 0 keeps nothing, -1 keeps for ever. */

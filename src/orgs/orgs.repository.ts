@@ -24,7 +24,9 @@ export class OrgsRepository {
 
   /** Claims go on meanwhile: they hold the organization by its key alone. @returns its version, or null. */
   async lockForUpdate(tx: EntityManager, orgId: string): Promise<number | null> {
-    const rows = await query<{ version: number }>(tx, 'SELECT version FROM org WHERE org_id = $1 FOR NO KEY UPDATE', [orgId]);
+    const rows = await query<{ version: number }>(tx, 'SELECT version FROM org WHERE org_id = $1 FOR NO KEY UPDATE', [
+      orgId,
+    ]);
     return rows[0]?.version ?? null;
   }
 
@@ -35,7 +37,11 @@ export class OrgsRepository {
 
   /** Claims hold a key-share lock on their organization: from here on none can begin, those that run are waited for. @returns null when there is none. */
   async lockForDeletion(tx: EntityManager, orgId: string): Promise<{ version: number; orgUid: string } | null> {
-    const rows = await query<{ version: number; orgUid: string }>(tx, 'SELECT version, org_uid AS "orgUid" FROM org WHERE org_id = $1 FOR UPDATE', [orgId]);
+    const rows = await query<{ version: number; orgUid: string }>(
+      tx,
+      'SELECT version, org_uid AS "orgUid" FROM org WHERE org_id = $1 FOR UPDATE',
+      [orgId],
+    );
     return rows[0] ?? null;
   }
 

@@ -1,8 +1,27 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  type ApiResult, created, AppError, Config, conflict, Db, Hooks, invalid, isUniqueViolation, InvalidatedCache, PgNotifications, nothingToChange, notFound, notify, type PageQuery, type Principal, rangesOverlap,
-  requireVersion, shapeA, TenantResolvers, windowOf,
+  type ApiResult,
+  AppError,
+  Config,
+  conflict,
+  created,
+  Db,
+  Hooks,
+  InvalidatedCache,
+  invalid,
+  isUniqueViolation,
+  notFound,
+  nothingToChange,
+  notify,
+  type PageQuery,
+  PgNotifications,
+  type Principal,
+  rangesOverlap,
+  requireVersion,
+  shapeA,
+  TenantResolvers,
+  windowOf,
 } from '#platform';
 import { RolesService, UsersService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
@@ -41,8 +60,11 @@ export class OrgsService implements OnModuleInit {
   onModuleInit(): void {
     this.resolvers.register('orgId', async (orgId, { authority }) => {
       // A key or a membership of an organization proves that it exists; another one is hidden anyway.
-      if (authority.kind === 'orgKey' || (authority.kind === 'user' && authority.memberships.has(orgId))) return { orgId };
-      return this.existing.get(orgId, async () => ((await this.repository.exists(this.db.manager, orgId)) ? { orgId } : null));
+      if (authority.kind === 'orgKey' || (authority.kind === 'user' && authority.memberships.has(orgId)))
+        return { orgId };
+      return this.existing.get(orgId, async () =>
+        (await this.repository.exists(this.db.manager, orgId)) ? { orgId } : null,
+      );
     });
   }
 
@@ -68,7 +90,12 @@ export class OrgsService implements OnModuleInit {
     if (owner !== null) await this.users.addMember(tx, orgId, owner, { isOwner: true, roleIds: [admin] });
     await this.hooks.orgCreated.run(tx, orgId);
     await notify(tx, 'access_changed', `org:${orgId}`);
-    await this.audit.record(tx, principal, { orgId, action: 'org.create', target: { type: 'org', id: orgId }, details: { name, subnet } });
+    await this.audit.record(tx, principal, {
+      orgId,
+      action: 'org.create',
+      target: { type: 'org', id: orgId },
+      details: { name, subnet },
+    });
     return view((await this.repository.find(tx, orgId))!);
   }
 
@@ -99,19 +126,34 @@ export class OrgsService implements OnModuleInit {
   }
 
   /** POST /org/{orgId}. @throws validation for an empty body, not_available for a setting that nothing enforces yet, precondition_failed */
-  async update(principal: Principal, orgId: string, body: UpdateOrgBody, ifMatch: number | undefined): Promise<VersionedOrg> {
+  async update(
+    principal: Principal,
+    orgId: string,
+    body: UpdateOrgBody,
+    ifMatch: number | undefined,
+  ): Promise<VersionedOrg> {
     for (const field of ['requireTwoFactor', 'maxSessionLengthHours', 'passwordExpiryDays'] as const) {
-      if (body[field]) throw new AppError('not_available', `${field} is not available yet`, { fields: [{ path: field, problem: 'is not available yet' }] });
+      if (body[field])
+        throw new AppError('not_available', `${field} is not available yet`, {
+          fields: [{ path: field, problem: 'is not available yet' }],
+        });
     }
     const given = Object.entries(body).filter(([, value]) => value !== undefined && value !== null);
     if (Object.values(body).every((value) => value === undefined)) throw nothingToChange();
-    const changes = Object.fromEntries(given.map(([name, value]) => [name.replace(/^settingsL/, 'l'), value])) as Partial<Org>;
+    const changes = Object.fromEntries(
+      given.map(([name, value]) => [name.replace(/^settingsL/, 'l'), value]),
+    ) as Partial<Org>;
     return this.db.tx(async (tx) => {
       const version = await this.repository.lockForUpdate(tx, orgId);
       if (version === null) throw notFound('Organization');
       requireVersion('Organization', ifMatch, version);
       if (given.length > 0) await this.repository.update(tx, orgId, changes);
-      await this.audit.record(tx, principal, { orgId, action: 'org.update', target: { type: 'org', id: orgId }, details: body as Record<string, unknown> });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'org.update',
+        target: { type: 'org', id: orgId },
+        details: body as Record<string, unknown>,
+      });
       const org = (await this.repository.find(tx, orgId))!;
       return { org: view(org), version: org.version };
     });
@@ -129,7 +171,12 @@ export class OrgsService implements OnModuleInit {
       while ((await this.repository.deleteSites(tx, orgId, SITES_PER_STATEMENT)) > 0);
       await this.repository.delete(tx, orgId);
       await notify(tx, 'access_changed', `org:${orgId}`);
-      await this.audit.record(tx, principal, { orgId: null, action: 'org.delete', target: { type: 'org', id: orgId }, details: { orgUid: org.orgUid } });
+      await this.audit.record(tx, principal, {
+        orgId: null,
+        action: 'org.delete',
+        target: { type: 'org', id: orgId },
+        details: { orgUid: org.orgUid },
+      });
     });
   }
 }

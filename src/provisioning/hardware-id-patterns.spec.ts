@@ -31,13 +31,19 @@ describe('hardware id pattern', () => {
     await expect(patterns.assert('org', pattern)).rejects.toThrow(/hardwareIdPattern/);
   });
 
-  it.each(['[0-9A-Fa-f]{128}', '(?:[A-Z0-9]{4}-){8}[A-Z0-9]{4}', `(?:${'SN-[0-9]{2}|'.repeat(20)}x)`, 'x'.repeat(256)])('takes %j', async (pattern) => {
-    await patterns.assert('org', pattern);
-  });
+  it.each(['[0-9A-Fa-f]{128}', '(?:[A-Z0-9]{4}-){8}[A-Z0-9]{4}', `(?:${'SN-[0-9]{2}|'.repeat(20)}x)`, 'x'.repeat(256)])(
+    'takes %j',
+    async (pattern) => {
+      await patterns.assert('org', pattern);
+    },
+  );
 
-  it.each(['(?:a?b?c?d?e?f?g?h?i?j?k?l?m?n?o?){1000}', '(?:.?){1000}', '(\\pL|\\pN|\\pS){1000}'])('refuses %j, whose program is too large', async (pattern) => {
-    await expect(patterns.assert('org', pattern)).rejects.toThrow(/program of \d+ instructions/);
-  });
+  it.each(['(?:a?b?c?d?e?f?g?h?i?j?k?l?m?n?o?){1000}', '(?:.?){1000}', '(\\pL|\\pN|\\pS){1000}'])(
+    'refuses %j, whose program is too large',
+    async (pattern) => {
+      await expect(patterns.assert('org', pattern)).rejects.toThrow(/program of \d+ instructions/);
+    },
+  );
 
   it('a stored one that is too large matches nothing, and is never compiled here', async () => {
     expect(await matches('(?:a?b?c?d?e?f?g?h?i?j?k?l?m?n?o?){1000}', 'abc')).toBe(false);

@@ -21,7 +21,12 @@ export class HardwareIdPatterns {
 
   /** @throws validation when the pattern does not compile (rule 8) or makes too large a program; capacity */
   async assert(orgId: string, pattern: string): Promise<void> {
-    const problem = await this.workers.check<typeof patternProblem>({ source: `org:${orgId}` }, 'patternProblem', pattern, MAX_PROGRAM);
+    const problem = await this.workers.check<typeof patternProblem>(
+      { source: `org:${orgId}` },
+      'patternProblem',
+      pattern,
+      MAX_PROGRAM,
+    );
     if (problem !== undefined) throw invalid('hardwareIdPattern', problem);
   }
 
@@ -32,8 +37,17 @@ export class HardwareIdPatterns {
   async learn(orgId: string, pattern: string): Promise<void> {
     if (this.known.has(pattern)) return;
     // Apart from what its operators and sites have read: a claim does not wait for their documents.
-    const problem = await this.workers.check<typeof patternProblem>({ source: `claims:${orgId}` }, 'patternProblem', pattern, MAX_PROGRAM);
-    if (problem !== undefined) this.logger.warn({ hardwareIdPattern: pattern }, `A stored hardware id pattern refuses every device: it ${problem}. Change the template`);
+    const problem = await this.workers.check<typeof patternProblem>(
+      { source: `claims:${orgId}` },
+      'patternProblem',
+      pattern,
+      MAX_PROGRAM,
+    );
+    if (problem !== undefined)
+      this.logger.warn(
+        { hardwareIdPattern: pattern },
+        `A stored hardware id pattern refuses every device: it ${problem}. Change the template`,
+      );
     this.known.set(pattern, { re: problem === undefined ? RE2JS.compile(pattern) : null });
   }
 

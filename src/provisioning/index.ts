@@ -1,5 +1,5 @@
-export { ProvisioningModule } from './provisioning.module.js';
 export { KeysService } from './keys/keys.service.js';
-export { ProfileBlueprints } from './profiles/profile-blueprints.service.js';
 export { Profile } from './profiles/profile.entity.js';
+export { ProfileBlueprints } from './profiles/profile-blueprints.service.js';
+export { ProvisioningModule } from './provisioning.module.js';
 export { Template } from './templates/template.entity.js';

@@ -11,7 +11,8 @@ const KNOWN = new Set<string>(['hardwareId', 'deviceId', 'keyName'] satisfies (k
 /** @throws validation when a placeholder is none of hardwareId, deviceId, keyName. */
 export function assertNameTemplate(template: string): void {
   for (const [, name] of template.matchAll(PLACEHOLDER)) {
-    if (!KNOWN.has(name!)) throw invalid('nameTemplate', `{{${name}}} is not one of {{hardwareId}}, {{deviceId}}, {{keyName}}`);
+    if (!KNOWN.has(name!))
+      throw invalid('nameTemplate', `{{${name}}} is not one of {{hardwareId}}, {{deviceId}}, {{keyName}}`);
   }
 }
 

@@ -28,10 +28,29 @@ import { TemplatesService } from './templates/templates.service.js';
 /** Profiles, templates, provisioning keys, and claims: how a shared key becomes a site's own credential. */
 @Module({
   imports: [AccessModule, AddressPoolModule, BlueprintsModule, SitesModule],
-  controllers: [ProfilesController, TemplatesController, KeysController, ClaimsController, DeviceClaimController, NewtClaimController],
+  controllers: [
+    ProfilesController,
+    TemplatesController,
+    KeysController,
+    ClaimsController,
+    DeviceClaimController,
+    NewtClaimController,
+  ],
   providers: [
-    ProfilesService, TemplatesService, KeysService, KeysRepository, ClaimsService, ClaimsRepository, ClaimAdministrationService, KeyPolicies,
-    CredentialIssuer, CertificateAuthority, HardwareIdPatterns, ProfileBlueprints, ProfileBlueprintsRepository, Refusals,
+    ProfilesService,
+    TemplatesService,
+    KeysService,
+    KeysRepository,
+    ClaimsService,
+    ClaimsRepository,
+    ClaimAdministrationService,
+    KeyPolicies,
+    CredentialIssuer,
+    CertificateAuthority,
+    HardwareIdPatterns,
+    ProfileBlueprints,
+    ProfileBlueprintsRepository,
+    Refusals,
   ],
   exports: [KeysService, ProfileBlueprints],
 })
@@ -49,7 +68,9 @@ export class ProvisioningModule implements OnModuleInit {
     this.hooks.orgCreated.register((tx, orgId) => this.templates.createDefault(tx, orgId));
     // Lineage is for ever (rule 12): the claim of a site that exists stays.
     this.retention.register({
-      table: 'claim', id: 'claim_id', unless: 'EXISTS (SELECT FROM site s WHERE s.site_id = r.site_id AND s.claim_id = r.claim_id)',
+      table: 'claim',
+      id: 'claim_id',
+      unless: 'EXISTS (SELECT FROM site s WHERE s.site_id = r.site_id AND s.claim_id = r.claim_id)',
     });
     this.resolveByNumber('profileId', 'provisioning_profile', 'profile_id');
     this.resolveByNumber('templateId', 'provisioning_template', 'template_id');
@@ -63,7 +84,11 @@ export class ProvisioningModule implements OnModuleInit {
     this.resolvers.register(parameter, async (value) => {
       const id = parseId(value);
       if (id === null) return null;
-      const [row] = await query<{ orgId: string }>(this.db.manager, `SELECT org_id AS "orgId" FROM ${table} WHERE ${column} = $1`, [id]);
+      const [row] = await query<{ orgId: string }>(
+        this.db.manager,
+        `SELECT org_id AS "orgId" FROM ${table} WHERE ${column} = $1`,
+        [id],
+      );
       return row ? { orgId: row.orgId } : null;
     });
   }

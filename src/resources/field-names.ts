@@ -12,7 +12,8 @@ const RENAMED: Record<string, string> = {
 };
 
 /** A column of a resource, target or rule as the API names it: drift and plans speak of the fields that a read shows. */
-export const fieldOf = (column: string): string => RENAMED[column] ?? column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+export const fieldOf = (column: string): string =>
+  RENAMED[column] ?? column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 interface Named {
   field: string;
@@ -21,13 +22,15 @@ interface Named {
 }
 
 /** What a drift view holds, under the names of the API; targets and rules are lists of rows. */
-export const driftOf = <T extends Named>(drift: T[]): T[] => drift.map((d) => ({ ...d, field: fieldOf(d.field), file: shownOf(d.file), current: shownOf(d.current) }));
+export const driftOf = <T extends Named>(drift: T[]): T[] =>
+  drift.map((d) => ({ ...d, field: fieldOf(d.field), file: shownOf(d.file), current: shownOf(d.current) }));
 
 /** A value of drift for people to see: fields by the names of the API, headers that carry secrets without them. */
 export const shownOf = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(shownOf);
   if (typeof value !== 'object' || value === null) return value;
   const row = value as Record<string, unknown>;
-  if (typeof row['name'] === 'string' && 'value' in row) return isSecretHeader(row['name']) ? { ...row, value: SECRET } : row;
+  if (typeof row['name'] === 'string' && 'value' in row)
+    return isSecretHeader(row['name']) ? { ...row, value: SECRET } : row;
   return Object.fromEntries(Object.entries(row).map(([name, one]) => [fieldOf(name), shownOf(one)]));
 };

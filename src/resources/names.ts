@@ -5,7 +5,8 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
 const MAX_NAME = 253;
 
 /** Dot-separated labels of letters, digits and inner hyphens, at most 63 each and 253 together. */
-export const isHostName = (text: string): boolean => text.length <= MAX_NAME && text.split('.').every((label) => LABEL.test(label));
+export const isHostName = (text: string): boolean =>
+  text.length <= MAX_NAME && text.split('.').every((label) => LABEL.test(label));
 
 /** A host name of at least two labels whose last one is no number: something that DNS can delegate. */
 export function isDomainName(text: string): boolean {
@@ -18,7 +19,10 @@ export function isBackendHost(text: string): boolean {
   if (isIP(text)) return true;
   // What looks like an address and is none is no name either.
   if (/^[\d.]+$/.test(text)) return false;
-  return text.length <= MAX_NAME && text.split('.').every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label));
+  return (
+    text.length <= MAX_NAME &&
+    text.split('.').every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label))
+  );
 }
 
 /** The name without its first label. */
@@ -32,9 +36,16 @@ export const RESOURCE_NICE_ID = /^(?!\d+$)[A-Za-z0-9-]+$/;
 export const RESOURCE_NICE_ID_PROBLEM = 'must be letters, digits and hyphens, not digits alone';
 
 const rule = (name: string, validate: (value: string) => boolean, message: string) =>
-  ValidateBy({ name, validator: { validate: (value) => typeof value === 'string' && validate(value), defaultMessage: () => `$property ${message}` } });
+  ValidateBy({
+    name,
+    validator: {
+      validate: (value) => typeof value === 'string' && validate(value),
+      defaultMessage: () => `$property ${message}`,
+    },
+  });
 
 export const IsDomainName = () => rule('isDomainName', isDomainName, 'must be a domain name of at least two labels');
 export const IsBackendHost = () => rule('isBackendHost', isBackendHost, 'must be an IP address or a host name');
 /** The empty text clears it. */
-export const IsHostOrEmpty = () => rule('isHostOrEmpty', (value) => value === '' || isHostName(value), 'must be a host name or empty');
+export const IsHostOrEmpty = () =>
+  rule('isHostOrEmpty', (value) => value === '' || isHostName(value), 'must be a host name or empty');

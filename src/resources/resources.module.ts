@@ -15,7 +15,17 @@ import { TargetsModule } from './targets/targets.module.js';
 /** What sites expose and to whom; each noun has a folder and a module of its own. */
 @Module({
   imports: [
-    BulkModule, DomainsModule, PublicResourcesModule, PrivateResourcesModule, ReachableModule, ResourceAuthModule, GrantsModule, TargetsModule, RulesModule, AccessTokensModule, StagedModule,
+    BulkModule,
+    DomainsModule,
+    PublicResourcesModule,
+    PrivateResourcesModule,
+    ReachableModule,
+    ResourceAuthModule,
+    GrantsModule,
+    TargetsModule,
+    RulesModule,
+    AccessTokensModule,
+    StagedModule,
   ],
   providers: [RoleReplacementService],
   exports: [BulkModule, ResourceAuthModule, StagedModule],

@@ -13,14 +13,24 @@ export class RoleReplacementService implements OnModuleInit {
   constructor(private readonly hooks: Hooks) {}
 
   onModuleInit(): void {
-    this.hooks.roleReplacing.register((tx, _orgId, roleId, replacement) => (replacement.isAdmin ? Promise.resolve() : this.move(tx, roleId, replacement.roleId)));
+    this.hooks.roleReplacing.register((tx, _orgId, roleId, replacement) =>
+      replacement.isAdmin ? Promise.resolve() : this.move(tx, roleId, replacement.roleId),
+    );
   }
 
   private async move(tx: EntityManager, from: number, to: number): Promise<void> {
     for (const { table, of, id } of GRANTS) {
       // Held, so that none is deleted between being read and being written.
-      await query(tx, `SELECT 1 AS one FROM ${of} WHERE ${id} IN (SELECT ${id} FROM ${table} WHERE role_id = $1) ORDER BY ${id} FOR KEY SHARE`, [from]);
-      await execute(tx, `INSERT INTO ${table} (${id}, role_id) SELECT ${id}, $2 FROM ${table} WHERE role_id = $1 ON CONFLICT DO NOTHING`, [from, to]);
+      await query(
+        tx,
+        `SELECT 1 AS one FROM ${of} WHERE ${id} IN (SELECT ${id} FROM ${table} WHERE role_id = $1) ORDER BY ${id} FOR KEY SHARE`,
+        [from],
+      );
+      await execute(
+        tx,
+        `INSERT INTO ${table} (${id}, role_id) SELECT ${id}, $2 FROM ${table} WHERE role_id = $1 ON CONFLICT DO NOTHING`,
+        [from, to],
+      );
     }
   }
 }

@@ -24,7 +24,9 @@ export const ADJECTIVES = `
   tranquil trim tropic true trusty tuneful twilight umber upbeat upland upper urban urbane useful valiant varied vast velvet verdant vernal
   vibrant violet vital vivid vocal walnut warm watchful wavy western whole wide wild willing windy winged winter wise witty woody woolly
   worthy young zany zealous zesty zippy
-`.trim().split(/\s+/);
+`
+  .trim()
+  .split(/\s+/);
 
 /** One word each. */
 export const ANIMALS = `
@@ -55,7 +57,9 @@ export const ANIMALS = `
   urchin vervet vicuna vireo vole wagtail wallaby walleye walrus wapiti warbler warthog waterbuck waxbill waxwing weasel weaver weevil whale
   wheatear whelk whimbrel whippet wigeon wildcat willet wolf wolverine wombat woodcock woodlark woodpecker wren wryneck yak zander zebra zebu
   zorilla
-`.trim().split(/\s+/);
+`
+  .trim()
+  .split(/\s+/);
 
 const TAIL = 5;
 

@@ -1,10 +1,16 @@
-import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AppError, conflict, Hooks, isUniqueViolation, notFound, notify, requireVersion } from '#platform';
 import { AddressPoolService } from '../orgs/index.js';
 import { makeNiceId } from './nice-id.js';
-import { type SiteFields, type SiteInsert, SitesRepository, type SiteStatus, type SiteType } from './sites.repository.js';
+import {
+  type SiteFields,
+  type SiteInsert,
+  type SiteStatus,
+  SitesRepository,
+  type SiteType,
+} from './sites.repository.js';
 
 export interface NewSite {
   /** Drawn by the caller when something must be bound to it beforehand. */
@@ -69,7 +75,11 @@ export class SiteLifecycleService {
         const created = ids.get(deviceId);
         if (created) made[index] = { siteId: created.siteId, niceId, deviceId, name, createdAt: created.createdAt };
       });
-      open = await this.clashedByName(tx, orgId, open.filter(({ index }) => made[index] === null));
+      open = await this.clashedByName(
+        tx,
+        orgId,
+        open.filter(({ index }) => made[index] === null),
+      );
       if (open.some(({ row }) => row.niceId)) throw niceIdTaken();
     }
     return made;
@@ -124,13 +134,19 @@ export class SiteLifecycleService {
   }
 
   /** Rows that met the index of names rather than a known device: those may try again under another name. */
-  private async clashedByName<T extends { row: NewSite }>(tx: EntityManager, orgId: string, refused: T[]): Promise<T[]> {
+  private async clashedByName<T extends { row: NewSite }>(
+    tx: EntityManager,
+    orgId: string,
+    refused: T[],
+  ): Promise<T[]> {
     if (refused.length === 0) return [];
     const hardwareIds = refused.flatMap(({ row }) => row.hardwareId ?? []);
     const nonces = refused.flatMap(({ row }) => (row.hardwareId === null && row.nonceHash ? [row.nonceHash] : []));
     const known = await this.sites.known(tx, orgId, hardwareIds, nonces);
     return refused.filter(({ row }) =>
-      row.hardwareId !== null ? !known.hardwareIds.has(row.hardwareId) : !(row.nonceHash && known.nonceHashes.has(row.nonceHash.toString('hex'))),
+      row.hardwareId !== null
+        ? !known.hardwareIds.has(row.hardwareId)
+        : !(row.nonceHash && known.nonceHashes.has(row.nonceHash.toString('hex'))),
     );
   }
 }

@@ -85,7 +85,11 @@ export class SiteReads {
   /** What a filter names must be there: nothing of another organization, or of none, narrows a list. @throws not_found */
   async requireNamed(em: EntityManager, orgId: string, { group, keyId }: SiteFilter): Promise<void> {
     if (group !== undefined) {
-      const [row] = await query<{ yes: boolean }>(em, `SELECT EXISTS (SELECT FROM site_group g WHERE g.org_id = $1 AND g.${groupColumn(group)} = $2) AS yes`, [orgId, group]);
+      const [row] = await query<{ yes: boolean }>(
+        em,
+        `SELECT EXISTS (SELECT FROM site_group g WHERE g.org_id = $1 AND g.${groupColumn(group)} = $2) AS yes`,
+        [orgId, group],
+      );
       if (!row!.yes) throw notFound('Group');
     }
     if (keyId !== undefined) await this.requireKey(em, orgId, keyId);
@@ -106,17 +110,31 @@ export class SiteReads {
   /** @returns ids of matches in the order of ids, at most `limit`. */
   async ids(em: EntityManager, orgId: string, filter: SiteSelection, limit: number): Promise<number[]> {
     const { where, values } = conditions(orgId, filter);
-    const rows = await query<{ siteId: number }>(em, `SELECT s.site_id AS "siteId" FROM site s WHERE ${where} ORDER BY s.site_id LIMIT $${values.length + 1}`, [...values, limit]);
+    const rows = await query<{ siteId: number }>(
+      em,
+      `SELECT s.site_id AS "siteId" FROM site s WHERE ${where} ORDER BY s.site_id LIMIT $${values.length + 1}`,
+      [...values, limit],
+    );
     return rows.map((r) => r.siteId);
   }
 
   async orgOfSite(em: EntityManager, siteId: number): Promise<string | null> {
-    const [row] = await prepared<{ orgId: string }>(em, 'site_org', 'SELECT org_id AS "orgId" FROM site WHERE site_id = $1', [siteId]);
+    const [row] = await prepared<{ orgId: string }>(
+      em,
+      'site_org',
+      'SELECT org_id AS "orgId" FROM site WHERE site_id = $1',
+      [siteId],
+    );
     return row?.orgId ?? null;
   }
 
   async idOfNiceId(em: EntityManager, orgId: string, niceId: string): Promise<number | null> {
-    const [row] = await prepared<{ siteId: number }>(em, 'site_by_nice_id', 'SELECT site_id AS "siteId" FROM site WHERE org_id = $1 AND nice_id = $2', [orgId, niceId]);
+    const [row] = await prepared<{ siteId: number }>(
+      em,
+      'site_by_nice_id',
+      'SELECT site_id AS "siteId" FROM site WHERE org_id = $1 AND nice_id = $2',
+      [orgId, niceId],
+    );
     return row?.siteId ?? null;
   }
 }
@@ -141,12 +159,29 @@ export function siteCount(orgId: string, filter: SiteSelection): { text: string;
   return { text: `SELECT count(*) AS n FROM site s WHERE ${where}`, values };
 }
 
-const NARROWING: (keyof SiteSelection)[] = ['awaiting', 'group', 'label', 'keyId', 'hardwareId', 'agentVersion', 'online', 'query'];
+const NARROWING: (keyof SiteSelection)[] = [
+  'awaiting',
+  'group',
+  'label',
+  'keyId',
+  'hardwareId',
+  'agentVersion',
+  'online',
+  'query',
+];
 const isPlain = (filter: SiteSelection) => NARROWING.every((key) => filter[key] === undefined);
 
 /** Lists without a filter are prepared; filters are planned by their values. */
-function read<Row extends object>(em: EntityManager, q: ListSitesQuery, name: string, text: string, values: unknown[]): Promise<Row[]> {
-  return isPlain(q) ? prepared<Row>(em, [name, q.status, q.sort_by, q.order].join('_'), text, values) : query<Row>(em, text, values);
+function read<Row extends object>(
+  em: EntityManager,
+  q: ListSitesQuery,
+  name: string,
+  text: string,
+  values: unknown[],
+): Promise<Row[]> {
+  return isPlain(q)
+    ? prepared<Row>(em, [name, q.status, q.sort_by, q.order].join('_'), text, values)
+    : query<Row>(em, text, values);
 }
 
 /** Every value is a parameter; the text depends only on which filters are there. */
@@ -160,10 +195,15 @@ function conditions(orgId: string, f: SiteSelection): { where: string; values: u
   if (f.keyId !== undefined) add(f.keyId, (p) => `s.key_id = ${p}`);
   if (f.hardwareId !== undefined) add(f.hardwareId, (p) => `s.hardware_id = ${p}`);
   if (f.agentVersion !== undefined) add(f.agentVersion, (p) => `s.agent_version = ${p}`);
-  for (const label of f.label ?? []) add(JSON.stringify(pair(label)), (p) => `s.labels <> '{}' AND s.labels @> ${p}::jsonb`);
+  for (const label of f.label ?? [])
+    add(JSON.stringify(pair(label)), (p) => `s.labels <> '{}' AND s.labels @> ${p}::jsonb`);
   if (f.group !== undefined) {
     const column = groupColumn(f.group);
-    add(f.group, (p) => `s.site_id IN (SELECT m.site_id FROM site_group g JOIN site_group_member m ON m.group_id = g.group_id WHERE g.org_id = $1 AND g.${column} = ${p})`);
+    add(
+      f.group,
+      (p) =>
+        `s.site_id IN (SELECT m.site_id FROM site_group g JOIN site_group_member m ON m.group_id = g.group_id WHERE g.org_id = $1 AND g.${column} = ${p})`,
+    );
   }
   if (f.query) add(`%${likeEscape(f.query)}%`, (p) => `(s.name ILIKE ${p} OR s.nice_id ILIKE ${p})`);
   if (f.online) {
@@ -171,7 +211,10 @@ function conditions(orgId: string, f: SiteSelection): { where: string; values: u
     parts.push(`s.site_id IN (
       SELECT p.site_id FROM site_presence p WHERE p.org_id = $1 AND p.session_id IS NOT NULL UNION ALL SELECT l.site_id FROM site l WHERE l.org_id = $1 AND l.type = 'local')`);
   }
-  if (f.online === false) parts.push(`s.type <> 'local' AND NOT EXISTS (SELECT FROM site_presence p WHERE p.site_id = s.site_id AND p.session_id IS NOT NULL)`);
+  if (f.online === false)
+    parts.push(
+      `s.type <> 'local' AND NOT EXISTS (SELECT FROM site_presence p WHERE p.site_id = s.site_id AND p.session_id IS NOT NULL)`,
+    );
   return { where: parts.join(' AND '), values };
 }
 
@@ -186,40 +229,103 @@ function pair(label: string): Record<string, string> {
 const seconds = (at: Date | null) => (at ? Math.floor(at.getTime() / 1000) : null);
 
 function origin(r: Omit<ReadRow, 'groupIds'> & { groupIds: (string | number)[] }): SiteOrigin {
-  const { deviceId, hardwareId, labels, keyId, keyGeneration, templateId, claimId, agentVersion, lastSeenAt, createdAt, decidedBy, decidedAt, decisionNote, suspendedAt, revokedAt } = r;
+  const {
+    deviceId,
+    hardwareId,
+    labels,
+    keyId,
+    keyGeneration,
+    templateId,
+    claimId,
+    agentVersion,
+    lastSeenAt,
+    createdAt,
+    decidedBy,
+    decidedAt,
+    decisionNote,
+    suspendedAt,
+    revokedAt,
+  } = r;
   return {
-    deviceId, hardwareId, labels, groupIds: r.groupIds.map(Number), keyId, keyGeneration, templateId, claimId, agentVersion, lastSeenAt, createdAt,
-    decidedBy, decidedAt, decisionNote, suspendedAt, revokedAt,
+    deviceId,
+    hardwareId,
+    labels,
+    groupIds: r.groupIds.map(Number),
+    keyId,
+    keyGeneration,
+    templateId,
+    claimId,
+    agentVersion,
+    lastSeenAt,
+    createdAt,
+    decidedBy,
+    decidedAt,
+    decisionNote,
+    suspendedAt,
+    revokedAt,
   };
 }
 
 /** The contract's fields in the contract's order. */
 function contract(r: Omit<ReadRow, 'groupIds'>): Omit<SiteRow, keyof SiteOrigin> {
   return {
-    siteId: r.siteId, orgId: r.orgId, niceId: r.niceId, exitNodeId: null, networkId: null, name: r.name, pubKey: r.pubKey, subnet: r.subnet,
-    megabytesIn: r.megabytesIn, megabytesOut: r.megabytesOut, lastBandwidthUpdate: null, type: r.type, online: r.connected || r.type === 'local',
-    lastPing: seconds(r.lastSeenAt), address: r.address, endpoint: null, publicKey: null, lastHolePunch: null, listenPort: null,
-    dockerSocketEnabled: r.dockerSocketEnabled, status: r.status,
+    siteId: r.siteId,
+    orgId: r.orgId,
+    niceId: r.niceId,
+    exitNodeId: null,
+    networkId: null,
+    name: r.name,
+    pubKey: r.pubKey,
+    subnet: r.subnet,
+    megabytesIn: r.megabytesIn,
+    megabytesOut: r.megabytesOut,
+    lastBandwidthUpdate: null,
+    type: r.type,
+    online: r.connected || r.type === 'local',
+    lastPing: seconds(r.lastSeenAt),
+    address: r.address,
+    endpoint: null,
+    publicKey: null,
+    lastHolePunch: null,
+    listenPort: null,
+    dockerSocketEnabled: r.dockerSocketEnabled,
+    status: r.status,
   };
 }
 
 // Object.assign, for V8 makes an object with a second spread of this size five times as slowly, out of memory that outlives the request.
 function toView(r: ReadRow): SiteView {
   return Object.assign(contract(r), { newtId: r.newtId, newtVersion: r.agentVersion }, origin(r), {
-    desiredVersion: r.desiredVersion, appliedVersion: r.appliedVersion, appliedError: r.appliedError,
+    desiredVersion: r.desiredVersion,
+    appliedVersion: r.appliedVersion,
+    appliedError: r.appliedError,
   });
 }
 
 function toItem(r: ItemRow): SiteItem {
   return Object.assign(
     {
-      siteId: r.siteId, niceId: r.niceId, name: r.name, pubKey: r.pubKey, subnet: r.subnet, megabytesIn: r.megabytesIn, megabytesOut: r.megabytesOut,
-      orgName: r.orgName, type: r.type,
+      siteId: r.siteId,
+      niceId: r.niceId,
+      name: r.name,
+      pubKey: r.pubKey,
+      subnet: r.subnet,
+      megabytesIn: r.megabytesIn,
+      megabytesOut: r.megabytesOut,
+      orgName: r.orgName,
+      type: r.type,
     },
     r.type === 'local' ? {} : { online: r.connected },
     {
-      address: r.address, newtVersion: r.agentVersion, exitNodeId: null, exitNodeName: null, exitNodeEndpoint: null, remoteExitNodeId: null,
-      resourceCount: r.resourceCount, status: r.status, newtUpdateAvailable: false,
+      address: r.address,
+      newtVersion: r.agentVersion,
+      exitNodeId: null,
+      exitNodeName: null,
+      exitNodeEndpoint: null,
+      remoteExitNodeId: null,
+      resourceCount: r.resourceCount,
+      status: r.status,
+      newtUpdateAvailable: false,
     },
     origin(r),
   );
@@ -227,13 +333,42 @@ function toItem(r: ItemRow): SiteItem {
 
 /** A site that was just made, without reading it again. */
 export function newSiteRow(made: {
-  siteId: number; orgId: string; niceId: string; deviceId: string; name: string; type: SiteType; status: SiteStatus; address: string | null; subnet: string | null;
-  dockerSocketEnabled: boolean; createdAt: Date;
+  siteId: number;
+  orgId: string;
+  niceId: string;
+  deviceId: string;
+  name: string;
+  type: SiteType;
+  status: SiteStatus;
+  address: string | null;
+  subnet: string | null;
+  dockerSocketEnabled: boolean;
+  createdAt: Date;
 }): { contract: Omit<SiteRow, keyof SiteOrigin>; origin: SiteOrigin } {
   const row = {
-    ...made, connected: false, pubKey: null, megabytesIn: 0, megabytesOut: 0, hardwareId: null, labels: {}, keyId: null, keyGeneration: null, templateId: null,
-    claimId: null, agentVersion: null, lastSeenAt: null, decidedBy: null, decidedAt: null, decisionNote: null, suspendedAt: null, revokedAt: null,
-    desiredVersion: 1, appliedVersion: null, appliedError: null, newtId: null, groupIds: [],
+    ...made,
+    connected: false,
+    pubKey: null,
+    megabytesIn: 0,
+    megabytesOut: 0,
+    hardwareId: null,
+    labels: {},
+    keyId: null,
+    keyGeneration: null,
+    templateId: null,
+    claimId: null,
+    agentVersion: null,
+    lastSeenAt: null,
+    decidedBy: null,
+    decidedAt: null,
+    decisionNote: null,
+    suspendedAt: null,
+    revokedAt: null,
+    desiredVersion: 1,
+    appliedVersion: null,
+    appliedError: null,
+    newtId: null,
+    groupIds: [],
   };
   return { contract: contract(row), origin: origin(row) };
 }

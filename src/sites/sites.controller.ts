@@ -1,8 +1,8 @@
 import { Body, Controller, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Access, ApiResult, Caller, ErrorResponses, Id, OrgId, type Principal, Returns } from '#platform';
-import { SitesService } from './sites.service.js';
 import { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
+import { SitesService } from './sites.service.js';
 
 /** Sites. Changing and deleting one can mean a decision: those routes are in approvals. */
 @ApiTags('Sites')

@@ -1,6 +1,18 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsIn, IsInt, IsIP, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, MaxLength } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsIP,
+  IsNotEmpty,
+  IsOptional,
+  IsPositive,
+  IsString,
+  Matches,
+  MaxLength,
+} from 'class-validator';
 import { IsName, MayBeAbsent, PagePagination, PageQuery, QueryBoolean } from '#platform';
 
 const TYPES = ['newt', 'wireguard', 'local'] as const;
@@ -8,7 +20,9 @@ const STATUSES = ['pending', 'approved'] as const;
 
 /** A niceId of digits alone would be mistaken for a siteId; `.` and `..` never arrive, because clients tidy them out of a URL. */
 export const NICE_ID = /^(?!\d+$)(?!\.\.?$)[^/?#]+$/;
-export const NICE_ID_PROBLEM = { message: '$property must not be digits alone, "." or "..", nor contain "/", "?" or "#"' };
+export const NICE_ID_PROBLEM = {
+  message: '$property must not be digits alone, "." or "..", nor contain "/", "?" or "#"',
+};
 
 /** Body of the operator door (integration-api.md §3.3, claims.md "Three doors"). */
 export class CreateSiteBody {
@@ -17,13 +31,21 @@ export class CreateSiteBody {
   /** Readable id, unique in the organization; generated when absent. */
   @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
   /** A free address of the organization's ranges, without prefix length; the next free one when absent. */
-  @IsOptional() @IsIP(4) @ApiPropertyOptional({ type: 'string', format: 'ipv4', nullable: true }) address?: string | null;
+  @IsOptional() @IsIP(4) @ApiPropertyOptional({ type: 'string', format: 'ipv4', nullable: true }) address?:
+    | string
+    | null;
   /** 8-64 of [a-z0-9]; generated when absent. */
-  @MayBeAbsent() @Matches(/^[a-z0-9]{8,64}$/, { message: '$property must be 8 to 64 characters of [a-z0-9]' }) newtId?: string;
+  @MayBeAbsent()
+  @Matches(/^[a-z0-9]{8,64}$/, { message: '$property must be 8 to 64 characters of [a-z0-9]' })
+  newtId?: string;
   /** 32-128 of [A-Za-z0-9]; generated when absent. */
-  @MayBeAbsent() @Matches(/^[A-Za-z0-9]{32,128}$/, { message: '$property must be 32 to 128 characters of [A-Za-z0-9]' }) secret?: string;
+  @MayBeAbsent()
+  @Matches(/^[A-Za-z0-9]{32,128}$/, { message: '$property must be 32 to 128 characters of [A-Za-z0-9]' })
+  secret?: string;
   /** null, as pick-site-defaults answers it, while there are no exit nodes; so are the next two. */
-  @IsOptional() @IsPositive() @IsInt() @ApiPropertyOptional({ type: 'integer', nullable: true }) exitNodeId?: number | null;
+  @IsOptional() @IsPositive() @IsInt() @ApiPropertyOptional({ type: 'integer', nullable: true }) exitNodeId?:
+    | number
+    | null;
   @IsOptional() @MaxLength(64) @IsString() subnet?: string | null;
   @IsOptional() @MaxLength(64) @IsString() pubKey?: string | null;
 }
@@ -34,7 +56,10 @@ export class SiteFilter {
   @MayBeAbsent() @MaxLength(255) @IsNotEmpty() @IsString() group?: string;
   /** `key=value`; given several times, all of them must match. */
   @Transform(({ value }) => (typeof value === 'string' ? [value] : value), { toClassOnly: true })
-  @MayBeAbsent() @Matches(/^[^=]{1,63}=.{0,255}$/s, { each: true, message: 'must be key=value' }) @ArrayMaxSize(32) @IsArray()
+  @MayBeAbsent()
+  @Matches(/^[^=]{1,63}=.{0,255}$/s, { each: true, message: 'must be key=value' })
+  @ArrayMaxSize(32)
+  @IsArray()
   @ApiPropertyOptional({ type: 'array', items: { type: 'string' }, maxItems: 32 })
   label?: string[];
   /** The provisioning key that the site was claimed with. */

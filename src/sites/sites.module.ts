@@ -3,11 +3,11 @@ import { AccessModule } from '../access/index.js';
 import { AddressPoolModule } from '../orgs/index.js';
 import { GroupsController } from './groups/groups.controller.js';
 import { GroupsService } from './groups/groups.service.js';
-import { SitesService } from './sites.service.js';
+import { SiteLifecycleService } from './site-lifecycle.service.js';
 import { SiteReads } from './site-reads.js';
 import { SitesController } from './sites.controller.js';
 import { SitesRepository } from './sites.repository.js';
-import { SiteLifecycleService } from './site-lifecycle.service.js';
+import { SitesService } from './sites.service.js';
 
 @Module({
   imports: [AccessModule, AddressPoolModule],

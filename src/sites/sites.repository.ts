@@ -51,14 +51,30 @@ const INSERT_MANY = `
 @Injectable()
 export class SitesRepository {
   /** Inserts rows in the given order. @returns what was made by device id; a row that met a unique index is not among them. */
-  async insertMany(tx: EntityManager, orgId: string, rows: SiteInsert[]): Promise<Map<string, { siteId: number; createdAt: Date }>> {
-    const json = JSON.stringify(rows.map((r) => ({ ...r, nonceHash: r.nonceHash ? `\\x${r.nonceHash.toString('hex')}` : null })));
-    const made = await prepared<{ siteId: number; deviceId: string; createdAt: Date }>(tx, 'sites_insert_many', INSERT_MANY, [orgId, json]);
+  async insertMany(
+    tx: EntityManager,
+    orgId: string,
+    rows: SiteInsert[],
+  ): Promise<Map<string, { siteId: number; createdAt: Date }>> {
+    const json = JSON.stringify(
+      rows.map((r) => ({ ...r, nonceHash: r.nonceHash ? `\\x${r.nonceHash.toString('hex')}` : null })),
+    );
+    const made = await prepared<{ siteId: number; deviceId: string; createdAt: Date }>(
+      tx,
+      'sites_insert_many',
+      INSERT_MANY,
+      [orgId, json],
+    );
     return new Map(made.map((m) => [m.deviceId, m]));
   }
 
   /** @returns which of the hardware ids, and of the nonces of sites without hardware id, are there. */
-  async known(tx: EntityManager, orgId: string, hardwareIds: string[], nonceHashes: Buffer[]): Promise<{ hardwareIds: Set<string>; nonceHashes: Set<string> }> {
+  async known(
+    tx: EntityManager,
+    orgId: string,
+    hardwareIds: string[],
+    nonceHashes: Buffer[],
+  ): Promise<{ hardwareIds: Set<string>; nonceHashes: Set<string> }> {
     const rows = await query<{ hardwareId: string | null; nonceHash: Buffer | null }>(
       tx,
       `SELECT hardware_id AS "hardwareId", NULL::bytea AS "nonceHash" FROM site WHERE org_id = $1 AND hardware_id = ANY($2::text[])
@@ -81,13 +97,22 @@ export class SitesRepository {
   }
 
   async exists(em: EntityManager, orgId: string, siteId: number): Promise<boolean> {
-    const [row] = await prepared<{ yes: boolean }>(em, 'site_exists', 'SELECT EXISTS (SELECT FROM site WHERE org_id = $1 AND site_id = $2) AS yes', [orgId, siteId]);
+    const [row] = await prepared<{ yes: boolean }>(
+      em,
+      'site_exists',
+      'SELECT EXISTS (SELECT FROM site WHERE org_id = $1 AND site_id = $2) AS yes',
+      [orgId, siteId],
+    );
     return row!.yes;
   }
 
   /** Locks the row until the end of the transaction. @returns null when it is not there. */
   async lockVersion(tx: EntityManager, orgId: string, siteId: number): Promise<number | null> {
-    const [row] = await query<{ version: number }>(tx, 'SELECT version FROM site WHERE org_id = $1 AND site_id = $2 FOR NO KEY UPDATE', [orgId, siteId]);
+    const [row] = await query<{ version: number }>(
+      tx,
+      'SELECT version FROM site WHERE org_id = $1 AND site_id = $2 FOR NO KEY UPDATE',
+      [orgId, siteId],
+    );
     return row?.version ?? null;
   }
 
@@ -122,14 +147,25 @@ export class SitesRepository {
            labels = coalesce($6::jsonb, labels), desired_version = desired_version + 1, version = version + $7::int
          WHERE org_id = $1 AND site_id = $2 RETURNING site_id
        ) SELECT pg_notify('site_changed', site_id::text) FROM changed`,
-      [orgId, siteId, f.name ?? null, f.niceId ?? null, f.dockerSocketEnabled ?? null, f.labels ? JSON.stringify(f.labels) : null, touched ? 1 : 0],
+      [
+        orgId,
+        siteId,
+        f.name ?? null,
+        f.niceId ?? null,
+        f.dockerSocketEnabled ?? null,
+        f.labels ? JSON.stringify(f.labels) : null,
+        touched ? 1 : 0,
+      ],
     );
     return changed > 0;
   }
 
   /** Sets a site's groups. @returns how many of them exist in the organization. */
   async setGroups(tx: EntityManager, orgId: string, siteId: number, groupIds: number[]): Promise<number> {
-    await execute(tx, 'DELETE FROM site_group_member WHERE site_id = $1 AND group_id <> ALL($2::bigint[])', [siteId, groupIds]);
+    await execute(tx, 'DELETE FROM site_group_member WHERE site_id = $1 AND group_id <> ALL($2::bigint[])', [
+      siteId,
+      groupIds,
+    ]);
     const rows = await query<{ n: number }>(
       tx,
       `WITH mine AS (SELECT group_id FROM site_group WHERE org_id = $1 AND group_id = ANY($3::bigint[])),
@@ -153,7 +189,11 @@ export class SitesRepository {
 
   /** @returns what the deleted site held, or null when it was not there. */
   async delete(tx: EntityManager, orgId: string, siteId: number): Promise<{ address: string | null } | null> {
-    const [row] = await query<{ address: string | null }>(tx, 'DELETE FROM site WHERE org_id = $1 AND site_id = $2 RETURNING host(address) AS address', [orgId, siteId]);
+    const [row] = await query<{ address: string | null }>(
+      tx,
+      'DELETE FROM site WHERE org_id = $1 AND site_id = $2 RETURNING host(address) AS address',
+      [orgId, siteId],
+    );
     return row ?? null;
   }
 }

@@ -1,15 +1,29 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  type ApiResult, created, AppError, conflict, Db, invalid, isUniqueViolation, notFound, parseId, type Principal, randomLower, sha256, shapeB, TenantResolvers, windowOf,
+  type ApiResult,
+  AppError,
+  conflict,
+  created,
+  Db,
+  invalid,
+  isUniqueViolation,
+  notFound,
+  type Principal,
+  parseId,
+  randomLower,
+  sha256,
+  shapeB,
+  TenantResolvers,
+  windowOf,
 } from '#platform';
 import { SiteCredentialsService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
 import { AddressPoolService } from '../orgs/index.js';
+import { SiteLifecycleService } from './site-lifecycle.service.js';
 import { newSiteRow, SiteReads } from './site-reads.js';
 import type { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
 import { SitesRepository } from './sites.repository.js';
-import { SiteLifecycleService } from './site-lifecycle.service.js';
 
 const PAGE_SIZE = 20;
 const NEWT_ID_LENGTH = 15;
@@ -49,7 +63,15 @@ export class SitesService implements OnModuleInit {
   async defaults(_principal: Principal, orgId: string): Promise<SiteDefaults> {
     const { address, newtId } = await this.db.tx((tx) => this.pool.reserve(tx, orgId));
     return {
-      exitNodeId: null, address: null, publicKey: null, name: null, listenPort: null, endpoint: null, subnet: null, newtId, newtSecret: randomLower(SECRET_LENGTH),
+      exitNodeId: null,
+      address: null,
+      publicKey: null,
+      name: null,
+      listenPort: null,
+      endpoint: null,
+      subnet: null,
+      newtId,
+      newtSecret: randomLower(SECRET_LENGTH),
       clientAddress: address,
     };
   }
@@ -59,23 +81,43 @@ export class SitesService implements OnModuleInit {
    * @throws conflict when niceId, address or newtId is taken; validation when the address is outside the ranges; capacity when there is none.
    */
   async create(principal: Principal, orgId: string, body: CreateSiteBody): Promise<ApiResult<CreatedSiteView>> {
-    if (body.type === 'wireguard') throw new AppError('not_available', 'A WireGuard site needs an exit node, and this server has none');
+    if (body.type === 'wireguard')
+      throw new AppError('not_available', 'A WireGuard site needs an exit node, and this server has none');
     if (body.exitNodeId != null) throw invalid('exitNodeId', 'there is no such exit node');
-    const newt = body.type === 'newt' ? { newtId: body.newtId ?? randomLower(NEWT_ID_LENGTH), secret: body.secret ?? randomLower(SECRET_LENGTH) } : null;
+    const newt =
+      body.type === 'newt'
+        ? { newtId: body.newtId ?? randomLower(NEWT_ID_LENGTH), secret: body.secret ?? randomLower(SECRET_LENGTH) }
+        : null;
     const secretHash = newt && sha256(newt.secret);
     try {
       return await this.db.tx(async (tx) => {
-        const address = body.address ? await this.pool.take(tx, orgId, body.address) : await this.nextAddress(tx, orgId);
+        const address = body.address
+          ? await this.pool.take(tx, orgId, body.address)
+          : await this.nextAddress(tx, orgId);
         const site = {
-          name: body.name, ...(body.niceId ? { niceId: body.niceId } : {}), status: 'approved' as const, hardwareId: null, address, type: body.type,
-          subnet: newt ? null : LOCAL_SUBNET, dockerSocketEnabled: newt !== null,
+          name: body.name,
+          ...(body.niceId ? { niceId: body.niceId } : {}),
+          status: 'approved' as const,
+          hardwareId: null,
+          address,
+          type: body.type,
+          subnet: newt ? null : LOCAL_SUBNET,
+          dockerSocketEnabled: newt !== null,
         };
         const [made] = await this.sites.insertMany(tx, orgId, [site]);
         const { siteId } = made!;
         await this.db.commitWith(tx, [
-          newt && this.credentials.insertMany(tx, [{ siteId, orgId, kind: 'newt', newtId: newt.newtId, secretHash: secretHash! }]),
+          newt &&
+            this.credentials.insertMany(tx, [
+              { siteId, orgId, kind: 'newt', newtId: newt.newtId, secretHash: secretHash! },
+            ]),
           body.newtId && this.credentials.announce(tx, body.newtId),
-          this.audit.record(tx, principal, { orgId, action: 'site.create', target: { type: 'site', id: siteId }, details: { name: body.name, type: body.type } }),
+          this.audit.record(tx, principal, {
+            orgId,
+            action: 'site.create',
+            target: { type: 'site', id: siteId },
+            details: { name: body.name, type: body.type },
+          }),
         ]);
         const row = newSiteRow({ ...site, ...made!, orgId });
         return created(Object.assign(row.contract, newt, row.origin));
@@ -90,7 +132,10 @@ export class SitesService implements OnModuleInit {
   async list(_principal: Principal, orgId: string, q: ListSitesQuery): Promise<SiteList> {
     const window = windowOf(q, PAGE_SIZE);
     await this.reads.requireNamed(this.db.manager, orgId, q);
-    const [sites, total] = [await this.reads.page(this.db.manager, orgId, q, window), await this.reads.total(this.db.manager, orgId, q)];
+    const [sites, total] = [
+      await this.reads.page(this.db.manager, orgId, q, window),
+      await this.reads.total(this.db.manager, orgId, q),
+    ];
     return { sites, pagination: shapeB(total, window) };
   }
 
@@ -104,14 +149,20 @@ export class SitesService implements OnModuleInit {
   async resetBandwidth(principal: Principal, orgId: string): Promise<Record<string, never>> {
     await this.db.tx(async (tx) => {
       const sites = await this.repository.resetBandwidth(tx, orgId);
-      await this.audit.record(tx, principal, { orgId, action: 'site.reset_bandwidth', target: { type: 'org', id: orgId }, details: { sites } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'site.reset_bandwidth',
+        target: { type: 'org', id: orgId },
+        details: { sites },
+      });
     });
     return {};
   }
 
   private async nextAddress(tx: EntityManager, orgId: string): Promise<string> {
     const [address] = await this.pool.allocate(tx, orgId, 1);
-    if (!address) throw new AppError('capacity', 'The address pool of the organization is exhausted', { retryAfter: 60 });
+    if (!address)
+      throw new AppError('capacity', 'The address pool of the organization is exhausted', { retryAfter: 60 });
     return address;
   }
 }

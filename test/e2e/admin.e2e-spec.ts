@@ -5,7 +5,15 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
-import { freePort, startServer, TEST_ADMIN, TEST_MASTER_KEY, TEST_ROOT_KEY, until, type TestServer } from '../support/server.js';
+import {
+  freePort,
+  startServer,
+  TEST_ADMIN,
+  TEST_MASTER_KEY,
+  TEST_ROOT_KEY,
+  type TestServer,
+  until,
+} from '../support/server.js';
 
 const program = fileURLToPath(new URL('../../dist/src/admin.js', import.meta.url));
 let folder: string;
@@ -21,14 +29,20 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function admin(env: Record<string, string>, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+function admin(
+  env: Record<string, string>,
+  ...args: string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((done) => {
     const options = { cwd: folder, env: { PATH: process.env['PATH'], MASTER_KEY: TEST_MASTER_KEY, ...env } };
-    execFile(process.execPath, [program, ...args], options, (error, stdout, stderr) => done({ code: error ? Number(error.code) : 0, stdout, stderr }));
+    execFile(process.execPath, [program, ...args], options, (error, stdout, stderr) =>
+      done({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
   });
 }
 
-const status = async (key: string): Promise<number> => (await fetch(`${server.url}/api/v1/orgs`, { headers: { authorization: `Bearer ${key}` } })).status;
+const status = async (key: string): Promise<number> =>
+  (await fetch(`${server.url}/api/v1/orgs`, { headers: { authorization: `Bearer ${key}` } })).status;
 
 function login(password: string): Promise<Response> {
   return fetch(`${server.url}/api/v1/auth/login`, {
@@ -51,7 +65,11 @@ it('makes, lists and revokes root keys beside a running server, which hears of i
 
   expect((await admin(env, 'root-key', 'revoke', id)).stdout).toBe(`The root API key ${id} is revoked.\n`);
   await until(async () => (await status(key)) === 401);
-  const rows = await queryDatabase<{ action: string; actor_id: string }>(server.databaseUrl, 'SELECT action, actor_id FROM audit WHERE target_id = $1 ORDER BY audit_id', [id]);
+  const rows = await queryDatabase<{ action: string; actor_id: string }>(
+    server.databaseUrl,
+    'SELECT action, actor_id FROM audit WHERE target_id = $1 ORDER BY audit_id',
+    [id],
+  );
   expect(rows.map((row) => row.action)).toEqual(['root_key.create', 'root_key.revoke']);
   expect(rows[0]!.actor_id).toMatch(/^admin command of /);
 });
@@ -59,7 +77,8 @@ it('makes, lists and revokes root keys beside a running server, which hears of i
 it('sets a new password and ends the sessions of the old one', async () => {
   server = await startServer();
   const session = (await login(TEST_ADMIN.password)).headers.getSetCookie()[0]!.split(';')[0]!;
-  const whoAmI = async (): Promise<number> => (await fetch(`${server.url}/api/v1/user`, { headers: { cookie: session } })).status;
+  const whoAmI = async (): Promise<number> =>
+    (await fetch(`${server.url}/api/v1/user`, { headers: { cookie: session } })).status;
   expect(await whoAmI()).toBe(200);
   const { stdout } = await admin({ DATABASE_URL: server.databaseUrl }, 'reset-password', TEST_ADMIN.email);
   const password = /is (\S+)\n$/.exec(stdout)![1]!;
@@ -71,13 +90,32 @@ it('sets a new password and ends the sessions of the old one', async () => {
 it('confirms that an account belongs to the owner of its address', async () => {
   server = await startServer();
   const env = { DATABASE_URL: server.databaseUrl };
-  await queryDatabase(server.databaseUrl, `INSERT INTO "user" (user_id, email, username) VALUES ('u', 'u@example.com', 'u@example.com')`);
-  for (const email of ['u@example.com', 'U@example.com']) expect(await admin(env, 'verify-user', email)).toMatchObject({ code: 0, stdout: `${email} is verified.\n` });
+  await queryDatabase(
+    server.databaseUrl,
+    `INSERT INTO "user" (user_id, email, username) VALUES ('u', 'u@example.com', 'u@example.com')`,
+  );
+  for (const email of ['u@example.com', 'U@example.com'])
+    expect(await admin(env, 'verify-user', email)).toMatchObject({ code: 0, stdout: `${email} is verified.\n` });
   const rows = await queryDatabase(server.databaseUrl, 'SELECT email, email_verified FROM "user" ORDER BY email');
   // The first administrator always is.
-  expect(rows).toEqual([{ email: TEST_ADMIN.email, email_verified: true }, { email: 'u@example.com', email_verified: true }].sort((a, b) => (a.email < b.email ? -1 : 1)));
-  expect((await queryDatabase<{ actor_id: string }>(server.databaseUrl, `SELECT actor_id FROM audit WHERE action = 'user.verify'`))[0]!.actor_id).toMatch(/^admin command of /);
-  expect(await admin(env, 'verify-user', 'nobody@example.com')).toMatchObject({ code: 1, stderr: 'There is no user nobody@example.com.\n' });
+  expect(rows).toEqual(
+    [
+      { email: TEST_ADMIN.email, email_verified: true },
+      { email: 'u@example.com', email_verified: true },
+    ].sort((a, b) => (a.email < b.email ? -1 : 1)),
+  );
+  expect(
+    (
+      await queryDatabase<{ actor_id: string }>(
+        server.databaseUrl,
+        `SELECT actor_id FROM audit WHERE action = 'user.verify'`,
+      )
+    )[0]!.actor_id,
+  ).toMatch(/^admin command of /);
+  expect(await admin(env, 'verify-user', 'nobody@example.com')).toMatchObject({
+    code: 1,
+    stderr: 'There is no user nobody@example.com.\n',
+  });
   expect(await admin(env, 'verify-user')).toMatchObject({ code: 64 });
 });
 
@@ -95,11 +133,24 @@ it('works on the embedded database, whether the server runs or not, and leaves i
 it('answers mistakes with a sentence, and wrong arguments with its usage', async () => {
   server = await startServer();
   const env = { DATABASE_URL: server.databaseUrl };
-  expect(await admin(env, 'reset-password', 'nobody@example.com')).toMatchObject({ code: 1, stdout: '', stderr: 'There is no user nobody@example.com.\n' });
-  expect(await admin(env, 'root-key', 'revoke', 'nokey')).toMatchObject({ code: 1, stderr: 'There is no root API key nokey.\n' });
-  expect(await admin({ DATA_DIR: 'mistyped' }, 'root-key', 'list')).toMatchObject({ code: 1, stderr: expect.stringContaining('No Gatehouse was ever started with DATA_DIR') });
+  expect(await admin(env, 'reset-password', 'nobody@example.com')).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: 'There is no user nobody@example.com.\n',
+  });
+  expect(await admin(env, 'root-key', 'revoke', 'nokey')).toMatchObject({
+    code: 1,
+    stderr: 'There is no root API key nokey.\n',
+  });
+  expect(await admin({ DATA_DIR: 'mistyped' }, 'root-key', 'list')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('No Gatehouse was ever started with DATA_DIR'),
+  });
   expect(existsSync(join(folder, 'mistyped'))).toBe(false);
-  expect(await admin(env, 'root-key', 'steal')).toMatchObject({ code: 64, stderr: expect.stringContaining('npm run admin -- root-key list') });
+  expect(await admin(env, 'root-key', 'steal')).toMatchObject({
+    code: 64,
+    stderr: expect.stringContaining('npm run admin -- root-key list'),
+  });
 });
 
 it('reaches no database for a mistyped command, which must not migrate one', async () => {
@@ -115,8 +166,13 @@ it('is told by --help what there is, without a build and without a database', as
     const copy = join(folder, 'scripts');
     cpSync(fileURLToPath(new URL('../../scripts', import.meta.url)), copy, { recursive: true });
     mkdirSync(join(folder, 'src/first-run'), { recursive: true });
-    cpSync(fileURLToPath(new URL('../../src/first-run/admin-usage.txt', import.meta.url)), join(folder, 'src/first-run/admin-usage.txt'));
-    execFile(process.execPath, [join(copy, basename(script)), '--help'], { cwd: folder }, (error, text) => done({ stdout: text, code: error ? Number(error.code) : 0 }));
+    cpSync(
+      fileURLToPath(new URL('../../src/first-run/admin-usage.txt', import.meta.url)),
+      join(folder, 'src/first-run/admin-usage.txt'),
+    );
+    execFile(process.execPath, [join(copy, basename(script)), '--help'], { cwd: folder }, (error, text) =>
+      done({ stdout: text, code: error ? Number(error.code) : 0 }),
+    );
   });
   expect(code).toBe(0);
   expect(stdout).toContain('npm run admin -- check');
@@ -128,9 +184,15 @@ it('checks a database that may be empty, and says what of it this server cannot 
   const name = new URL(database.url).pathname.slice(1);
   const role = `clerk_${name}`;
   try {
-    expect(await admin({ DATABASE_URL: database.url }, 'check')).toMatchObject({ code: 0, stdout: expect.stringContaining('not made yet; the first start makes it') });
+    expect(await admin({ DATABASE_URL: database.url }, 'check')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('not made yet; the first start makes it'),
+    });
     expect(await queryDatabase(database.url, `SELECT FROM pg_class WHERE relname = 'site'`)).toEqual([]);
-    await queryDatabase(database.url, `CREATE ROLE ${role} LOGIN PASSWORD 'p'; GRANT ALL ON SCHEMA public TO ${role}; ALTER DATABASE ${name} SET session_replication_role = 'replica'`);
+    await queryDatabase(
+      database.url,
+      `CREATE ROLE ${role} LOGIN PASSWORD 'p'; GRANT ALL ON SCHEMA public TO ${role}; ALTER DATABASE ${name} SET session_replication_role = 'replica'`,
+    );
     const url = new URL(database.url);
     [url.username, url.password] = [role, 'p'];
     const { code, stdout } = await admin({ DATABASE_URL: url.href, DATABASE_POOL_SIZE: '999' }, 'check');

@@ -4,9 +4,9 @@ import { appendFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AgentOptions } from '../../libs/agent/src/index.js';
 import { digestOf, parse } from '#blueprint';
 import type { AgentBlueprint } from '#contracts';
+import type { AgentOptions } from '../../libs/agent/src/index.js';
 import { TestAgent } from '../support/agent.js';
 import { startAgentProgram } from '../support/agent-process.js';
 import { FakeDocker } from '../support/fake-docker.js';
@@ -32,7 +32,8 @@ function start(cli: object = {}, options: Partial<AgentOptions> & { file?: objec
   return agent;
 }
 const path = (name = 'blueprint.yaml') => join(folder, name);
-const document = (port: number | string) => `private-resources:\n  db:\n    name: DB\n    mode: host\n    destination: localhost\n    tcp-ports: "${port}"\n`;
+const document = (port: number | string) =>
+  `private-resources:\n  db:\n    name: DB\n    mode: host\n    destination: localhost\n    tcp-ports: "${port}"\n`;
 function write(text: string, name?: string): string {
   writeFileSync(path(name), text);
   return path(name);
@@ -48,7 +49,8 @@ async function sent(session: FakeSession, n = 1): Promise<AgentBlueprint> {
   await server.until(() => session.of('agent/blueprint').length >= n);
   return session.of('agent/blueprint')[n - 1] as AgentBlueprint;
 }
-const answer = (session: FakeSession, { id }: AgentBlueprint, ok = true, more: object = {}) => session.send('agent/blueprint-result', { id, ok, message: ok ? 'Blueprint applied' : 'not possible', ...more });
+const answer = (session: FakeSession, { id }: AgentBlueprint, ok = true, more: object = {}) =>
+  session.send('agent/blueprint-result', { id, ok, message: ok ? 'Blueprint applied' : 'not possible', ...more });
 const log = (agent: TestAgent, text: string | RegExp) => expect.poll(() => agent.output).toMatch(text);
 
 describe('a blueprint file', () => {
@@ -58,8 +60,12 @@ describe('a blueprint file', () => {
     const blueprint = await sent(session);
     const parsed = parse(document(5432));
     expect(blueprint).toEqual({
-      id: expect.stringMatching(/^[0-9a-f-]{36}$/), kind: 'file', digest: parsed.ok && digestOf(parsed.model),
-      document: { 'private-resources': { db: { name: 'DB', mode: 'host', destination: 'localhost', 'tcp-ports': '5432' } } },
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      kind: 'file',
+      digest: parsed.ok && digestOf(parsed.model),
+      document: {
+        'private-resources': { db: { name: 'DB', mode: 'host', destination: 'localhost', 'tcp-ports': '5432' } },
+      },
     });
     answer(session, blueprint);
     await log(agent, /blueprint file: Blueprint applied/);
@@ -94,7 +100,9 @@ describe('a blueprint file', () => {
   it('that is refused is told with its problems, and sent again slowly', async () => {
     const agent = start({ blueprintFile: write(document(1)) });
     const session = await welcomed();
-    answer(session, await sent(session), false, { problems: [{ path: 'private-resources.db', message: 'belongs to site 3' }] });
+    answer(session, await sent(session), false, {
+      problems: [{ path: 'private-resources.db', message: 'belongs to site 3' }],
+    });
     const wait = await agent.waitsFor('blueprint-refused');
     expect(wait.ms).toBe(45_000);
     expect(agent.output).toContain('blueprint file refused: not possible; 2:3 private-resources.db: belongs to site 3');
@@ -107,7 +115,10 @@ describe('a blueprint file', () => {
   });
 
   it('that was refused while the site waited is sent at once when it is approved', async () => {
-    const agent = start({ blueprintFile: write(document(1)), provisioningBlueprintFile: write(document(2), 'first.yaml') });
+    const agent = start({
+      blueprintFile: write(document(1)),
+      provisioningBlueprintFile: write(document(2), 'first.yaml'),
+    });
     const session = await server.session(1);
     session.welcome({ status: 'pending' });
     session.send('agent/state', { version: 1, status: 'pending' });
@@ -116,7 +127,13 @@ describe('a blueprint file', () => {
     await agent.waitsFor('blueprint-refused');
     session.send('agent/state', { version: 2, status: 'approved' });
     await sent(session, 4);
-    expect(session.of('agent/blueprint').slice(2).map((one) => (one as AgentBlueprint).kind).sort()).toEqual(['bootstrap', 'file']);
+    expect(
+      session
+        .of('agent/blueprint')
+        .slice(2)
+        .map((one) => (one as AgentBlueprint).kind)
+        .sort(),
+    ).toEqual(['bootstrap', 'file']);
   });
 
   it('is followed: written in place, replaced by another, unchanged', async () => {
@@ -161,8 +178,16 @@ describe('a blueprint file', () => {
   });
 
   it.each([
-    ['a typo', document(1).replace('destination', 'destinaton'), /blueprint\.yaml:5:5 private-resources\.db\.destinaton: is not known here; did you mean "destination"\?/],
-    ['a variable that is not set', document('{{env.NOWHERE}}'), /blueprint\.yaml:6:17 .*the environment variable NOWHERE/],
+    [
+      'a typo',
+      document(1).replace('destination', 'destinaton'),
+      /blueprint\.yaml:5:5 private-resources\.db\.destinaton: is not known here; did you mean "destination"\?/,
+    ],
+    [
+      'a variable that is not set',
+      document('{{env.NOWHERE}}'),
+      /blueprint\.yaml:6:17 .*the environment variable NOWHERE/,
+    ],
     ['no YAML', 'a: [', /blueprint\.yaml:1:\d+ not valid YAML/],
     ['nothing in it', '', /the document is empty/],
     ['bytes that are no text', Buffer.from([0xff, 0xfe, 0x00]), /it is not UTF-8/],
@@ -190,10 +215,15 @@ describe('a provisioning blueprint', () => {
     const session = await welcomed(2);
     const blueprint = await sent(session);
     answer(session, blueprint);
-    await expect.poll(() => second.file()['provisioningBlueprint']).toEqual({ site: server.sites[0]?.newtId, digest: blueprint.digest, appliedAt: expect.any(String) });
+    await expect
+      .poll(() => second.file()['provisioningBlueprint'])
+      .toEqual({ site: server.sites[0]?.newtId, digest: blueprint.digest, appliedAt: expect.any(String) });
     write(document(2));
     (await second.waitsFor('file-debounce')).wake();
-    await log(second, /the provisioning blueprint .* is not what this site has had; it is applied only once, so the change is ignored/);
+    await log(
+      second,
+      /the provisioning blueprint .* is not what this site has had; it is applied only once, so the change is ignored/,
+    );
     expect(session.of('agent/blueprint')).toHaveLength(1);
     await second.agent.stop();
     const third = start({ ...CLI(), logLevel: 'DEBUG' }, { folder: first.folder });
@@ -205,7 +235,10 @@ describe('a provisioning blueprint', () => {
     expect(third.output).not.toContain('is ignored');
     await third.agent.stop();
     write(document(3));
-    await log(start({ provisioningBlueprintFile: path() }, { folder: first.folder }), /it is applied only once, so the change is ignored/);
+    await log(
+      start({ provisioningBlueprintFile: path() }, { folder: first.folder }),
+      /it is applied only once, so the change is ignored/,
+    );
   });
 
   it('that was refused has not been applied', async () => {
@@ -218,7 +251,9 @@ describe('a provisioning blueprint', () => {
 
   it('of another site does not count', async () => {
     server.sites.push({ newtId: 'n2', secrets: ['s2'] });
-    start(CLI(), { file: { id: 'n2', secret: 's2', provisioningBlueprint: { site: 'n1', digest: 'x', appliedAt: 'then' } } });
+    start(CLI(), {
+      file: { id: 'n2', secret: 's2', provisioningBlueprint: { site: 'n1', digest: 'x', appliedAt: 'then' } },
+    });
     expect(await sent(await welcomed())).toMatchObject({ kind: 'bootstrap' });
   });
 
@@ -226,7 +261,12 @@ describe('a provisioning blueprint', () => {
     start({ ...CLI(), blueprintFile: write(document(2), 'other.yaml') });
     const session = await welcomed();
     await sent(session, 2);
-    expect(session.of('agent/blueprint').map((one) => (one as AgentBlueprint).kind).sort()).toEqual(['bootstrap', 'file']);
+    expect(
+      session
+        .of('agent/blueprint')
+        .map((one) => (one as AgentBlueprint).kind)
+        .sort(),
+    ).toEqual(['bootstrap', 'file']);
   });
 });
 
@@ -238,8 +278,14 @@ describe('labels of containers', () => {
   afterEach(() => docker.remove());
 
   const web = (name: string, host: string) => ({
-    name, ports: [8443, 8080],
-    labels: { 'pangolin.public-resources.web.name': 'Web', 'pangolin.public-resources.web.mode': 'http', 'pangolin.public-resources.web.full-domain': host, 'pangolin.public-resources.web.targets[0].method': 'http' },
+    name,
+    ports: [8443, 8080],
+    labels: {
+      'pangolin.public-resources.web.name': 'Web',
+      'pangolin.public-resources.web.mode': 'http',
+      'pangolin.public-resources.web.full-domain': host,
+      'pangolin.public-resources.web.targets[0].method': 'http',
+    },
   });
 
   it('are a blueprint that follows the containers', async () => {
@@ -249,7 +295,16 @@ describe('labels of containers', () => {
     const first = await sent(session);
     expect(first).toMatchObject({
       kind: 'labels',
-      document: { 'public-resources': { web: { name: 'Web', mode: 'http', 'full-domain': '1.example.com', targets: [{ hostname: 'nginx', port: 8080, method: 'http' }] } } },
+      document: {
+        'public-resources': {
+          web: {
+            name: 'Web',
+            mode: 'http',
+            'full-domain': '1.example.com',
+            targets: [{ hostname: 'nginx', port: 8080, method: 'http' }],
+          },
+        },
+      },
     });
     answer(session, first);
     docker.run(web('nginx', '2.example.com'));
@@ -300,30 +355,54 @@ describe('labels of containers', () => {
     docker.run({ name: 'nginx', labels: { 'pangolin.public-resources.web.nmae': 'Web' } });
     const agent = start({ dockerSocket: docker.socket });
     await welcomed();
-    await log(agent, /container "nginx", label "pangolin\.public-resources\.web\.nmae": public-resources\.web\.nmae: is not known here; did you mean "name"\?/);
+    await log(
+      agent,
+      /container "nginx", label "pangolin\.public-resources\.web\.nmae": public-resources\.web\.nmae: is not known here; did you mean "name"\?/,
+    );
   });
 });
 
 describe('the program', () => {
   it('checks a blueprint offline, with the places of its problems', async () => {
-    const good = await startAgentProgram(['blueprint', 'check', write(document('{{env.PORT}}'))], { env: { PORT: '22' } }).ended;
-    expect(good).toMatchObject({ code: 0, stdout: `${path()}: 0 public resources, 1 private resource, 0 sites: nothing wrong\n`, stderr: '' });
+    const good = await startAgentProgram(['blueprint', 'check', write(document('{{env.PORT}}'))], {
+      env: { PORT: '22' },
+    }).ended;
+    expect(good).toMatchObject({
+      code: 0,
+      stdout: `${path()}: 0 public resources, 1 private resource, 0 sites: nothing wrong\n`,
+      stderr: '',
+    });
     const bad = await startAgentProgram(['blueprint', 'check', path()]).ended;
-    expect(bad).toMatchObject({ code: 65, stdout: `${path()}:6:17 private-resources.db.tcp-ports: the environment variable PORT, needed by {{env.PORT}}, is not set\n` });
+    expect(bad).toMatchObject({
+      code: 65,
+      stdout: `${path()}:6:17 private-resources.db.tcp-ports: the environment variable PORT, needed by {{env.PORT}}, is not set\n`,
+    });
     expect(await startAgentProgram(['blueprint', 'check', path('nowhere')]).ended).toMatchObject({ code: 66 });
-    expect(await startAgentProgram(['blueprint', 'check', '-'], { stdin: 'sites: {' }).ended).toMatchObject({ code: 65 });
+    expect(await startAgentProgram(['blueprint', 'check', '-'], { stdin: 'sites: {' }).ended).toMatchObject({
+      code: 65,
+    });
     expect(await startAgentProgram(['blueprint', 'check']).ended).toMatchObject({ code: 64 });
   });
 
   it('checks what is no text, too long, or comes through a pipe', async () => {
-    const check = async (file: string, stdin?: string) => startAgentProgram(['blueprint', 'check', file], { ...(stdin === undefined ? {} : { stdin }) }).ended;
+    const check = async (file: string, stdin?: string) =>
+      startAgentProgram(['blueprint', 'check', file], { ...(stdin === undefined ? {} : { stdin }) }).ended;
     writeFileSync(path(), Buffer.concat([Buffer.from('sites:\n  a: {name: "x'), Buffer.from([0xc3, 0x28])]));
     expect(await check(path())).toMatchObject({ code: 65, stdout: `${path()}:2:15 it is not UTF-8\n` });
     writeFileSync(path(), Buffer.from('\uFEFFsites: {}', 'utf16le'));
-    expect(await check(path())).toMatchObject({ code: 65, stdout: `${path()}:1:1 it is not UTF-8 but UTF-16: save it as UTF-8\n` });
+    expect(await check(path())).toMatchObject({
+      code: 65,
+      stdout: `${path()}:1:1 it is not UTF-8 but UTF-16: save it as UTF-8\n`,
+    });
     write(`# ${'x'.repeat(600_000)}`);
-    expect(await check(path())).toMatchObject({ code: 65, stdout: `${path()}:1:1 the document has 600002 bytes; at most 262144 are read\n` });
-    expect(await check('-', `# ${'x'.repeat(600_000)}`)).toMatchObject({ code: 65, stdout: '-:1:1 the document has 600002 bytes; at most 262144 are read\n' });
+    expect(await check(path())).toMatchObject({
+      code: 65,
+      stdout: `${path()}:1:1 the document has 600002 bytes; at most 262144 are read\n`,
+    });
+    expect(await check('-', `# ${'x'.repeat(600_000)}`)).toMatchObject({
+      code: 65,
+      stdout: '-:1:1 the document has 600002 bytes; at most 262144 are read\n',
+    });
     expect(await check('/dev/stdin', document(1))).toMatchObject({ code: 0 });
     expect(await check(folder)).toMatchObject({ code: 66 });
     execFileSync('mkfifo', [path('pipe')]);
@@ -333,24 +412,54 @@ describe('the program', () => {
   });
 
   it('shows with its status what became of the blueprints', async () => {
-    const status = async () => (JSON.parse((await startAgentProgram(['status', '--json', '--config-file', path('config.json')]).ended).stdout) as { blueprints: unknown }).blueprints;
-    const args = ['--config-file', path('config.json'), '--endpoint', server.url, '--provisioning-key', KEY, '--provisioning-blueprint-file', write('nonsense: 1', 'first.yaml')];
+    const status = async () =>
+      (
+        JSON.parse(
+          (await startAgentProgram(['status', '--json', '--config-file', path('config.json')]).ended).stdout,
+        ) as { blueprints: unknown }
+      ).blueprints;
+    const args = [
+      '--config-file',
+      path('config.json'),
+      '--endpoint',
+      server.url,
+      '--provisioning-key',
+      KEY,
+      '--provisioning-blueprint-file',
+      write('nonsense: 1', 'first.yaml'),
+    ];
     const program = startAgentProgram(args, { env: { BLUEPRINT_FILE: write(document(1)) } });
     const session = await welcomed();
     const at = expect.stringMatching(/^\d{4}-.*Z$/);
     const wrong = { outcome: 'not sent', at, problem: expect.stringMatching(/^1:1 nonsense: is not known here/) };
-    answer(session, await sent(session), false, { problems: [{ path: 'private-resources.db', message: 'belongs to site 3' }, { path: '', message: 'and more' }] });
-    await expect.poll(status).toEqual({ file: { outcome: 'refused', at, problem: '2:3 private-resources.db: belongs to site 3' }, bootstrap: wrong, labels: null });
+    answer(session, await sent(session), false, {
+      problems: [
+        { path: 'private-resources.db', message: 'belongs to site 3' },
+        { path: '', message: 'and more' },
+      ],
+    });
+    await expect.poll(status).toEqual({
+      file: { outcome: 'refused', at, problem: '2:3 private-resources.db: belongs to site 3' },
+      bootstrap: wrong,
+      labels: null,
+    });
     write(document(2));
     answer(session, await sent(session, 2));
-    await expect.poll(status).toEqual({ file: { outcome: 'applied', at, problem: null }, bootstrap: wrong, labels: null });
-    expect((await startAgentProgram(['status', '--config-file', path('config.json')]).ended).stdout).toMatch(/^blueprint +applied at \d{4}-\S+Z\nprovisioning +not sent at \S+Z: 1:1 nonsense/m);
+    await expect
+      .poll(status)
+      .toEqual({ file: { outcome: 'applied', at, problem: null }, bootstrap: wrong, labels: null });
+    expect((await startAgentProgram(['status', '--config-file', path('config.json')]).ended).stdout).toMatch(
+      /^blueprint +applied at \d{4}-\S+Z\nprovisioning +not sent at \S+Z: 1:1 nonsense/m,
+    );
     program.child.kill('SIGTERM');
     expect(await program.ended).toMatchObject({ code: 0 });
   });
 
   it('follows a file and ends with 0 when it is stopped', async () => {
-    const program = startAgentProgram(['--config-file', path('config.json'), '--endpoint', server.url, '--provisioning-key', KEY], { env: { BLUEPRINT_FILE: write(document(1)) } });
+    const program = startAgentProgram(
+      ['--config-file', path('config.json'), '--endpoint', server.url, '--provisioning-key', KEY],
+      { env: { BLUEPRINT_FILE: write(document(1)) } },
+    );
     const session = await welcomed();
     answer(session, await sent(session));
     write(document(2));

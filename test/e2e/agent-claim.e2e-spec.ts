@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AgentOptions } from '../../libs/agent/src/index.js';
 import { TestAgent } from '../support/agent.js';
-import { envelope, envelopeError, FakeServer, KEY, type Reply, refusedClaim, unusableCredential } from '../support/fake-server.js';
+import {
+  envelope,
+  envelopeError,
+  FakeServer,
+  KEY,
+  type Reply,
+  refusedClaim,
+  unusableCredential,
+} from '../support/fake-server.js';
 
 let server: FakeServer;
 let agents: TestAgent[];
@@ -39,13 +47,19 @@ describe('a first start', () => {
 
   it('exchanges the key for a credential, stores it 0600, and removes key and name from the file', async () => {
     const agent = start({ provisioningKey: undefined, endpoint: undefined } as object, {
-      cli: {}, file: { endpoint: server.url, provisioningKey: KEY, name: 'edge-{{env.SERIAL}}', other: { kept: true } }, env: { SERIAL: '42' },
+      cli: {},
+      file: { endpoint: server.url, provisioningKey: KEY, name: 'edge-{{env.SERIAL}}', other: { kept: true } },
+      env: { SERIAL: '42' },
     });
     await server.session();
     const [site] = server.sites;
     expect(server.claims).toEqual([expect.objectContaining({ provisioningKey: KEY, name: 'edge-42' })]);
     expect(agent.file()).toEqual({
-      endpoint: server.url, id: site?.newtId, secret: site?.secrets[0], other: { kept: true }, claim: { hardwareId: site?.hardwareId, nonce: site?.nonce },
+      endpoint: server.url,
+      id: site?.newtId,
+      secret: site?.secrets[0],
+      other: { kept: true },
+      claim: { hardwareId: site?.hardwareId, nonce: site?.nonce },
     });
     expect(statSync(agent.configFile).mode & 0o777).toBe(0o600);
     expect(server.tokenRequests).toEqual([{ newtId: site?.newtId, secret: site?.secrets[0] }]);
@@ -56,7 +70,8 @@ describe('a first start', () => {
     const session = await server.session();
     const token = String(session.request.headers.authorization).slice('Bearer '.length);
     expect(readFileSync(agent.configFile, 'utf8')).not.toContain(KEY);
-    for (const secret of [KEY, KEY.split('.')[1] ?? '', server.sites[0]?.secrets[0] ?? '', token]) expect(agent.output).not.toContain(secret);
+    for (const secret of [KEY, KEY.split('.')[1] ?? '', server.sites[0]?.secrets[0] ?? '', token])
+      expect(agent.output).not.toContain(secret);
   });
 
   it('does not claim when the state cannot be written', async () => {
@@ -131,10 +146,10 @@ describe('a lost answer', () => {
 describe('what is no refusal', () => {
   const elsewhere = (location: string): Reply => ({ status: 302, headers: { location } });
   it.each<[string, Reply]>([
-    ['a captive portal\'s 403', { status: 403, body: '<html>log in</html>' }],
+    ["a captive portal's 403", { status: 403, body: '<html>log in</html>' }],
     ['a page with 200', { status: 200, body: '<html>welcome</html>' }],
     ['a redirect to another host', elsewhere('http://portal.example/login')],
-    ['a proxy\'s 401', { status: 401, body: { message: 'Invalid provisioning key' } }],
+    ["a proxy's 401", { status: 401, body: { message: 'Invalid provisioning key' } }],
     ['a bad gateway', { status: 502, body: 'bad gateway' }],
     ['a full address pool', { status: 503, body: envelopeError(503, 'capacity', 'No address is free') }],
     ['a rate limit', { status: 429, body: envelopeError(429, 'rate_limited', 'Too many') }],
@@ -177,7 +192,8 @@ describe('what is no refusal', () => {
   });
 
   it('a redirect on the same host is followed with the claim', async () => {
-    server.on.claim = (_request, granted) => (server.claims.length === 1 ? { status: 301, headers: { location: '/api/v1/auth/newt/register' } } : granted());
+    server.on.claim = (_request, granted) =>
+      server.claims.length === 1 ? { status: 301, headers: { location: '/api/v1/auth/newt/register' } } : granted();
     start();
     await server.session();
     expect(server.claims[1]).toEqual(server.claims[0]);
@@ -207,7 +223,10 @@ describe('a refusal', () => {
 
   it('of the body is a configuration mistake', async () => {
     server.on.claim = () => ({ status: 400, body: envelopeError(400, 'validation', 'name must be shorter') });
-    expect(await start().agent.done).toMatchObject({ code: 78, message: expect.stringContaining('name must be shorter') });
+    expect(await start().agent.done).toMatchObject({
+      code: 78,
+      message: expect.stringContaining('name must be shorter'),
+    });
   });
 
   it('of the credential ends with 77 and never falls back to the key', async () => {
@@ -219,7 +238,8 @@ describe('a refusal', () => {
   });
 
   it('of get-token by somebody else is waited out', async () => {
-    server.on.token = (_request, granted) => (server.tokenRequests.length === 1 ? { status: 401, body: '<html>' } : granted());
+    server.on.token = (_request, granted) =>
+      server.tokenRequests.length === 1 ? { status: 401, body: '<html>' } : granted();
     const agent = start();
     (await agent.waitsFor('get-token-retry')).wake();
     await server.session();
@@ -235,12 +255,18 @@ describe('a recognised re-claim', () => {
     expect(agent.file()).toMatchObject({ id: 'n1', secret: 'kept-secret' });
   });
 
-  it.each([{}, { id: 'n2', secret: 'of-another-site' }])('without its secret (%j) ends with 77 and names the way out', async (file) => {
-    server.on.claim = () => envelope(200, { newtId: 'n1', secret: '' });
-    const agent = start({ id: '' }, { file });
-    expect(await agent.agent.done).toMatchObject({ code: 77, message: expect.stringContaining('POST /site/{siteId}/allow-reclaim with {"expiresInSeconds": 3600}') });
-    expect(agent.file()['id']).toBe((file as { id?: string }).id);
-  });
+  it.each([{}, { id: 'n2', secret: 'of-another-site' }])(
+    'without its secret (%j) ends with 77 and names the way out',
+    async (file) => {
+      server.on.claim = () => envelope(200, { newtId: 'n1', secret: '' });
+      const agent = start({ id: '' }, { file });
+      expect(await agent.agent.done).toMatchObject({
+        code: 77,
+        message: expect.stringContaining('POST /site/{siteId}/allow-reclaim with {"expiresInSeconds": 3600}'),
+      });
+      expect(agent.file()['id']).toBe((file as { id?: string }).id);
+    },
+  );
 });
 
 describe('an enrolled machine', () => {

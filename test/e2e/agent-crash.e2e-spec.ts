@@ -20,7 +20,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const args = () => ['--config-file', join(folder, 'state', 'config.json'), '--endpoint', server.url, '--provisioning-key', KEY];
+const args = () => [
+  '--config-file',
+  join(folder, 'state', 'config.json'),
+  '--endpoint',
+  server.url,
+  '--provisioning-key',
+  KEY,
+];
 
 /** Runs the agent until it has been welcomed; true when it was killed before. */
 async function run(killAt: number): Promise<boolean> {
@@ -43,7 +50,11 @@ function expectOneSite(): void {
   expect(server.sites).toHaveLength(1);
   expect(new Set(server.claims.map((claim) => `${claim.hardwareId} ${claim.claimNonce}`)).size).toBe(1);
   const state = JSON.parse(readFileSync(join(folder, 'state', 'config.json'), 'utf8')) as Record<string, unknown>;
-  expect(state).toMatchObject({ id: server.sites[0]?.newtId, secret: server.sites[0]?.secrets[0], claim: { hardwareId: server.sites[0]?.hardwareId } });
+  expect(state).toMatchObject({
+    id: server.sites[0]?.newtId,
+    secret: server.sites[0]?.secrets[0],
+    claim: { hardwareId: server.sites[0]?.hardwareId },
+  });
   expect(readdirSync(join(folder, 'state')).filter((name) => name.endsWith('.tmp'))).toEqual([]);
 }
 

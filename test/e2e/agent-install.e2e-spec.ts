@@ -22,7 +22,10 @@ afterEach(async () => {
 
 /** The script as a server hands it out. */
 function installer(change: { sha256?: string } = {}): string {
-  const bundle = JSON.parse(readFileSync(join(agentBundle(), 'version.json'), 'utf8')) as { version: string; sha256: string };
+  const bundle = JSON.parse(readFileSync(join(agentBundle(), 'version.json'), 'utf8')) as {
+    version: string;
+    sha256: string;
+  };
   return fillInstaller(readFileSync(join(agentBundle(), 'install.sh'), 'utf8'), server.url, { ...bundle, ...change });
 }
 
@@ -47,13 +50,15 @@ describe('the enrol line', () => {
   it('has the key in no argument of a process that stays', async () => {
     machine.shell(enrolLine(server.url, KEY));
     await server.session();
-    const commands = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      } catch {
-        return '';
-      }
-    });
+    const commands = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) => {
+        try {
+          return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        } catch {
+          return '';
+        }
+      });
     const agents = commands.filter((command) => command.includes(machine.prefix));
     expect(agents.length).toBeGreaterThan(0);
     // The shell that runs the line holds it, as the operator's own shell would; what the line started does not.
@@ -74,11 +79,17 @@ describe('the enrol line', () => {
 });
 
 describe('install.sh', () => {
-  it('installs the program, a command, and the first run\'s settings, all of it private', async () => {
-    const { code, stdout } = await install("--key-file ../key --name 'Cold Store {{env.SERIAL}}' --hardware-id hw-1").ended;
+  it("installs the program, a command, and the first run's settings, all of it private", async () => {
+    const { code, stdout } = await install("--key-file ../key --name 'Cold Store {{env.SERIAL}}' --hardware-id hw-1")
+      .ended;
     expect(code).toBe(0);
     expect(stdout).toContain(`Run it with: ${machine.prefix}/bin/gatehouse-agent`);
-    expect(machine.state()).toEqual({ endpoint: server.url, provisioningKey: KEY, name: 'Cold Store {{env.SERIAL}}', hardwareId: 'hw-1' });
+    expect(machine.state()).toEqual({
+      endpoint: server.url,
+      provisioningKey: KEY,
+      name: 'Cold Store {{env.SERIAL}}',
+      hardwareId: 'hw-1',
+    });
     expect(statSync(join(machine.prefix, 'var/lib/gatehouse-agent/config.json')).mode & 0o777).toBe(0o600);
     expect(statSync(join(machine.prefix, 'var/lib/gatehouse-agent')).mode & 0o777).toBe(0o700);
     expect(server.claims).toEqual([]);
@@ -124,9 +135,15 @@ describe('install.sh', () => {
 
   it('says which node it needs', async () => {
     rmSync(join(machine.bin, 'node'));
-    expect(await install('--key-file ../key').ended).toMatchObject({ code: 78, stderr: expect.stringContaining('node 20.19') });
+    expect(await install('--key-file ../key').ended).toMatchObject({
+      code: 78,
+      stderr: expect.stringContaining('node 20.19'),
+    });
     writeFileSync(join(machine.bin, 'node'), '#!/bin/sh\n[ "$1" = -p ] && echo v18.0.0\nexit 1\n', { mode: 0o755 });
-    expect(await install('--key-file ../key').ended).toMatchObject({ code: 78, stderr: expect.stringContaining('v18.0.0 is too old') });
+    expect(await install('--key-file ../key').ended).toMatchObject({
+      code: 78,
+      stderr: expect.stringContaining('v18.0.0 is too old'),
+    });
   });
 
   it('lets the systemd unit restart on every code but those that waiting cannot mend', () => {

@@ -5,7 +5,12 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BasicConstraintsExtension, type X509Certificate, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
+import {
+  BasicConstraintsExtension,
+  SubjectAlternativeNameExtension,
+  type X509Certificate,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AgentOptions } from '../../libs/agent/src/index.js';
 import { TestAgent } from '../support/agent.js';
@@ -53,10 +58,22 @@ async function issue(name: string, issuer?: Issued): Promise<Issued> {
     signingAlgorithm: algorithm,
     publicKey: keys.publicKey,
     signingKey: (issuer?.keys ?? keys).privateKey,
-    extensions: issuer ? [new SubjectAlternativeNameExtension([{ type: 'dns', value: HOST }, { type: 'ip', value: '127.0.0.1' }])] : [new BasicConstraintsExtension(true)],
+    extensions: issuer
+      ? [
+          new SubjectAlternativeNameExtension([
+            { type: 'dns', value: HOST },
+            { type: 'ip', value: '127.0.0.1' },
+          ]),
+        ]
+      : [new BasicConstraintsExtension(true)],
   });
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-  return { certificate, keys, certificatePem: certificate.toString('pem'), keyPem: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n` };
+  return {
+    certificate,
+    keys,
+    certificatePem: certificate.toString('pem'),
+    keyPem: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`,
+  };
 }
 
 function start(cli: object, options: Partial<AgentOptions> = {}): TestAgent {
@@ -112,7 +129,9 @@ describe('TLS', () => {
   });
 
   it('ends with 78 for a certificate that is none', async () => {
-    expect(await start({ tlsClientCertFile: file('ca.key'), tlsClientKey: file('ca.key') }).agent.done).toMatchObject({ code: 78 });
+    expect(await start({ tlsClientCertFile: file('ca.key'), tlsClientKey: file('ca.key') }).agent.done).toMatchObject({
+      code: 78,
+    });
   });
 });
 
@@ -142,7 +161,10 @@ describe('a proxy', () => {
 
   it('carries requests and the websocket of an https endpoint', async () => {
     server = await FakeServer.start(tls);
-    start({ endpoint: `https://${HOST}:${server.port}`, tlsClientCa: [file('ca.pem')] }, { env: { HTTPS_PROXY: proxyUrl().replace('//', '//user:pass@') } });
+    start(
+      { endpoint: `https://${HOST}:${server.port}`, tlsClientCa: [file('ca.pem')] },
+      { env: { HTTPS_PROXY: proxyUrl().replace('//', '//user:pass@') } },
+    );
     await server.session();
     expect(connects).toEqual(Array(3).fill(`${HOST}:${server.port}`));
     expect(credentials).toEqual(Array(3).fill(`Basic ${Buffer.from('user:pass').toString('base64')}`));
@@ -157,7 +179,10 @@ describe('a proxy', () => {
 
   it('is left out by NO_PROXY', async () => {
     server = await FakeServer.start();
-    const agent = start({ endpoint: `http://${HOST}:${server.port}` }, { env: { HTTP_PROXY: proxyUrl(), NO_PROXY: '.test' } });
+    const agent = start(
+      { endpoint: `http://${HOST}:${server.port}` },
+      { env: { HTTP_PROXY: proxyUrl(), NO_PROXY: '.test' } },
+    );
     await agent.waitsFor('claim-retry'); // the name is unknown without the proxy
     expect(connects).toEqual([]);
   });

@@ -26,7 +26,10 @@ afterEach(async () => {
 });
 
 function run(args: string[], options: ProgramOptions = {}): Program {
-  const program = startAgentProgram(args, { ...options, env: { HOME: folder, CONFIG_FILE: configFile, ...options.env } });
+  const program = startAgentProgram(args, {
+    ...options,
+    env: { HOME: folder, CONFIG_FILE: configFile, ...options.env },
+  });
   programs.push(program);
   return program;
 }
@@ -45,9 +48,16 @@ async function connected(args: string[], options: ProgramOptions = {}): Promise<
 
 describe('gatehouse-agent', () => {
   it('says version, help and mistakes with the right code and stream', async () => {
-    expect(await run(['--version']).ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/^gatehouse-agent \d+\.\d+\.\d+\n$/) });
+    expect(await run(['--version']).ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^gatehouse-agent \d+\.\d+\.\d+\n$/),
+    });
     expect(await run(['-h']).ended).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage:'), stderr: '' });
-    expect(await run(['--bogus', KEY]).ended).toMatchObject({ code: 64, stdout: '', stderr: expect.not.stringContaining('Zm9v') });
+    expect(await run(['--bogus', KEY]).ended).toMatchObject({
+      code: 64,
+      stdout: '',
+      stderr: expect.not.stringContaining('Zm9v'),
+    });
     expect(await run([KEY]).ended).toMatchObject({ code: 64, stderr: expect.not.stringContaining('Zm9v') });
     expect((await run([]).ended).code).toBe(78);
     writeFileSync(configFile, '{');
@@ -55,15 +65,29 @@ describe('gatehouse-agent', () => {
     expect((await run(['--show-config']).ended).code).toBe(78);
   });
 
-  it('takes newt\'s flags in newt\'s syntax and warns about what has no effect', async () => {
-    const [program] = await connected(['-endpoint', server.url, '-provisioning-key', KEY, '-mtu=1280', '--disable-clients', '--enforce-hc-cert']);
+  it("takes newt's flags in newt's syntax and warns about what has no effect", async () => {
+    const [program] = await connected([
+      '-endpoint',
+      server.url,
+      '-provisioning-key',
+      KEY,
+      '-mtu=1280',
+      '--disable-clients',
+      '--enforce-hc-cert',
+    ]);
     expect(program.stderr).toMatch(/WARN .*--enforce-hc-cert is not available yet/);
     expect(program.stderr).toMatch(/WARN .*WireGuard.*--mtu, --disable-clients/);
   });
 
   it('takes everything from the environment, the key from standard input', async () => {
     const [program] = await connected(['--provisioning-key-file', '-'], {
-      stdin: `${KEY}\n`, env: { PANGOLIN_ENDPOINT: server.url, NEWT_NAME: '{{env.SERIAL | default "none"}}', GATEHOUSE_HARDWARE_ID: 'hw-7', LOG_LEVEL: 'DEBUG' },
+      stdin: `${KEY}\n`,
+      env: {
+        PANGOLIN_ENDPOINT: server.url,
+        NEWT_NAME: '{{env.SERIAL | default "none"}}',
+        GATEHOUSE_HARDWARE_ID: 'hw-7',
+        LOG_LEVEL: 'DEBUG',
+      },
     });
     expect(server.claims).toEqual([expect.objectContaining({ name: 'none', hardwareId: 'hw-7' })]);
     expect(program.stderr).not.toContain(KEY);
@@ -71,7 +95,9 @@ describe('gatehouse-agent', () => {
 
   it('masks secrets in --show-config and says where each value comes from', async () => {
     writeFileSync(configFile, JSON.stringify({ endpoint: 'https://host', secret: 'topsecret' }), { mode: 0o600 });
-    const { code, stdout } = await run(['--show-config', '--provisioning-key', KEY, '--id=x'], { env: { LOG_LEVEL: 'WARN' } }).ended;
+    const { code, stdout } = await run(['--show-config', '--provisioning-key', KEY, '--id=x'], {
+      env: { LOG_LEVEL: 'WARN' },
+    }).ended;
     expect(code).toBe(0);
     expect(stdout).toMatch(/endpoint +https:\/\/host +file\n[\s\S]*id +x +cli\n[\s\S]*logLevel +WARN +env/);
     expect(stdout).not.toMatch(/topsecret|spk_/);
@@ -88,7 +114,14 @@ describe('gatehouse-agent', () => {
 
   it('ends with 73 without claiming when the state cannot be written', async () => {
     mkdirSync(join(folder, 'full'));
-    const { code } = await run(['--config-file', '/dev/null/state/config.json', '--endpoint', server.url, '--provisioning-key', KEY]).ended;
+    const { code } = await run([
+      '--config-file',
+      '/dev/null/state/config.json',
+      '--endpoint',
+      server.url,
+      '--provisioning-key',
+      KEY,
+    ]).ended;
     expect(code).toBe(73);
     expect(server.claims).toEqual([]);
   });
@@ -113,7 +146,9 @@ describe('gatehouse-agent', () => {
 
   it('ends with 77 when its credential is refused', async () => {
     server.on.token = unusableCredential;
-    expect((await run(['--endpoint', server.url, '--id', 'n', '--secret', 's', '--provisioning-key', KEY]).ended).code).toBe(77);
+    expect(
+      (await run(['--endpoint', server.url, '--id', 'n', '--secret', 's', '--provisioning-key', KEY]).ended).code,
+    ).toBe(77);
     expect(server.claims).toEqual([]);
   });
 });
@@ -135,17 +170,35 @@ describe('gatehouse-agent status', () => {
     const [program, session] = await connected(['--endpoint', server.url, '--provisioning-key', KEY]);
     await server.until(() => session.of('agent/applied').length === 1);
     await expect.poll(status).toMatchObject({
-      code: 75, enrolled: true, running: true, connected: true, endpoint: server.url, siteId: 7, niceId: 'calm-otter-x1y2z', status: 'pending',
-      connectedSince: expect.any(String), desiredVersion: 3, appliedVersion: 3,
+      code: 75,
+      enrolled: true,
+      running: true,
+      connected: true,
+      endpoint: server.url,
+      siteId: 7,
+      niceId: 'calm-otter-x1y2z',
+      status: 'pending',
+      connectedSince: expect.any(String),
+      desiredVersion: 3,
+      appliedVersion: 3,
     });
 
     session.send('agent/state', { version: 4, status: 'approved' });
     await expect.poll(status).toMatchObject({ code: 0, status: 'approved', appliedVersion: 4 });
-    expect(await run(['status']).ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/enrolled +yes, calm-otter-x1y2z \(site 7\)\n/) });
+    expect(await run(['status']).ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/enrolled +yes, calm-otter-x1y2z \(site 7\)\n/),
+    });
 
     program.child.kill('SIGKILL');
     await program.ended;
-    expect(await status()).toMatchObject({ code: 69, enrolled: true, running: false, connected: false, connectedSince: null });
+    expect(await status()).toMatchObject({
+      code: 69,
+      enrolled: true,
+      running: false,
+      connected: false,
+      connectedSince: null,
+    });
 
     server.on.token = unusableCredential;
     expect((await run([]).ended).code).toBe(77);

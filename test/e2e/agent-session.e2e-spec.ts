@@ -38,20 +38,28 @@ describe('the session', () => {
     expect(session.request.headers.authorization).toMatch(/^Bearer .+/);
     expect(session.received[0]).toEqual({
       type: 'agent/hello',
-      data: { protocol: 1, version: expect.any(String), capabilities: [], facts: expect.objectContaining({ hostname: expect.any(String), arch: process.arch }) },
+      data: {
+        protocol: 1,
+        version: expect.any(String),
+        capabilities: [],
+        facts: expect.objectContaining({ hostname: expect.any(String), arch: process.arch }),
+      },
     });
   });
 
   it('applies states one at a time and acknowledges each, skipping what was overtaken', async () => {
     const applied: number[] = [];
     let release: () => void = () => undefined;
-    const agent = start({}, {
-      apply: async (state) => {
-        if (state.version === 1) await new Promise<void>((resolve) => (release = resolve));
-        if (state.version === 4) throw new Error('no room');
-        applied.push(state.version);
+    const agent = start(
+      {},
+      {
+        apply: async (state) => {
+          if (state.version === 1) await new Promise<void>((resolve) => (release = resolve));
+          if (state.version === 4) throw new Error('no room');
+          applied.push(state.version);
+        },
       },
-    });
+    );
     const session = await welcomed(agent);
     for (const version of [1, 2, 3]) session.send('agent/state', { version, status: 'approved' });
     session.send('error', { message: 'passes' });
@@ -61,7 +69,11 @@ describe('the session', () => {
     session.send('agent/state', { version: 2, status: 'approved' });
     session.send('agent/state', { version: 4, status: 'approved' });
     await server.until(() => session.of('agent/applied').length === 3);
-    expect(session.of('agent/applied')).toEqual([{ version: 1, ok: true }, { version: 3, ok: true }, { version: 4, ok: false, error: 'no room' }]);
+    expect(session.of('agent/applied')).toEqual([
+      { version: 1, ok: true },
+      { version: 3, ok: true },
+      { version: 4, ok: false, error: 'no room' },
+    ]);
     expect(applied).toEqual([1, 3]);
     (await agent.waitsFor('heartbeat')).wake();
     await server.until(() => session.of('agent/heartbeat').length === 1);
@@ -82,7 +94,11 @@ describe('the session', () => {
   });
 
   it('beats every heartbeatSeconds, a tenth more or less', async () => {
-    for (const [random, seconds] of [[0, 18], [0.5, 20], [1, 22]] as const) {
+    for (const [random, seconds] of [
+      [0, 18],
+      [0.5, 20],
+      [1, 22],
+    ] as const) {
       const agent = start({}, { random: () => random });
       const session = await server.session(agents.length);
       session.welcome({ heartbeatSeconds: 20 });
@@ -93,7 +109,16 @@ describe('the session', () => {
   it('survives whatever it is sent', async () => {
     const agent = start();
     const session = await welcomed(agent);
-    for (const text of ['', '{', '[]', '{"type":7}', '{"type":"agent/state"}', '{"type":"agent/state","data":{"version":-1}}', '{"type":"newt/wg/connect","data":{}}', '{"type":"agent/welcome"}']) {
+    for (const text of [
+      '',
+      '{',
+      '[]',
+      '{"type":7}',
+      '{"type":"agent/state"}',
+      '{"type":"agent/state","data":{"version":-1}}',
+      '{"type":"newt/wg/connect","data":{}}',
+      '{"type":"agent/welcome"}',
+    ]) {
       session.socket.send(text);
     }
     session.socket.send(Buffer.from([1, 2, 3]));
@@ -154,7 +179,11 @@ describe('coming back', () => {
     expect((await agent.waitsFor('reconnect')).ms).toBe(4321);
   });
 
-  it.each([[0, 60_000], [0.5, 90_000], [1, 120_000]])('waits 60 to 120 s when replaced (%s)', async (random, ms) => {
+  it.each([
+    [0, 60_000],
+    [0.5, 90_000],
+    [1, 120_000],
+  ])('waits 60 to 120 s when replaced (%s)', async (random, ms) => {
     const agent = start({}, { random: () => random });
     (await welcomed(agent)).socket.close(4001);
     expect((await agent.waitsFor('reconnect')).ms).toBe(ms);
@@ -245,7 +274,11 @@ describe('stopping', () => {
   });
 
   it.each(['claim-retry', 'get-token-retry', 'reconnect'])('works while it waits (%s)', async (what) => {
-    server.on = { claim: () => ({ status: 502 }), token: (_request, granted) => (what === 'reconnect' ? granted() : { status: 502 }), upgrade: () => ({ status: 502 }) };
+    server.on = {
+      claim: () => ({ status: 502 }),
+      token: (_request, granted) => (what === 'reconnect' ? granted() : { status: 502 }),
+      upgrade: () => ({ status: 502 }),
+    };
     const agent = start(what === 'claim-retry' ? { id: '', provisioningKey: 'spk_x.y' } : {});
     await agent.waitsFor(what);
     expect(await agent.agent.stop()).toMatchObject({ code: 0 });

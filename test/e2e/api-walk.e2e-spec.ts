@@ -1,7 +1,16 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Document, type Documented, OPERATIONS, asExpected, readDocument, rightful, send, urlOf } from '../support/operations.js';
-import { startServer, type TestServer } from '../support/server.js';
 import { FixtureOrg } from '../support/fixture-org.js';
+import {
+  asExpected,
+  type Document,
+  type Documented,
+  OPERATIONS,
+  readDocument,
+  rightful,
+  send,
+  urlOf,
+} from '../support/operations.js';
+import { startServer, type TestServer } from '../support/server.js';
 
 /** What holds for every operation of the API alike. */
 
@@ -30,7 +39,8 @@ it('no answer may be kept by a cache: right, refused or lost', async () => {
     const call = await OPERATIONS[operation.id]!.call(fixture);
     const url = urlOf(operation, fixture, call);
     // What anybody may do once is done by the right call.
-    if (operation.scope !== 'public') look(operation.id, 'from nobody', (await send(operation, fixture.root.as(undefined), url, call.body)).headers);
+    if (operation.scope !== 'public')
+      look(operation.id, 'from nobody', (await send(operation, fixture.root.as(undefined), url, call.body)).headers);
     const reply = await send(operation, rightful(operation, fixture, call), url, call.body);
     if (!asExpected(operation, reply.status)) kept.push(`${operation.id}: ${reply.status} ${reply.text}`);
     look(operation.id, 'right', reply.headers);
@@ -47,14 +57,22 @@ it('every name that people read is refused when it is blank, invisible or turned
   const problems: string[] = [];
   let seen = 0;
   for (const operation of document.operations.filter(({ body }) => body?.$ref !== undefined)) {
-    const fields = Object.keys(document.schemas[operation.body!.$ref!.split('/').at(-1)!]!.properties ?? {}).filter((field) => NAMES.includes(field));
+    const fields = Object.keys(document.schemas[operation.body!.$ref!.split('/').at(-1)!]!.properties ?? {}).filter(
+      (field) => NAMES.includes(field),
+    );
     if (fields.length === 0) continue;
     const call = await OPERATIONS[operation.id]!.call(fixture);
     for (const field of fields) {
       seen++;
       for (const wrong of WRONG) {
-        const reply = await send(operation, rightful(operation, fixture, call), urlOf(operation, fixture, call), { ...call.body, [field]: wrong });
-        if (reply.status !== 400 || !reply.body.fields?.some(({ path }) => path === field)) problems.push(`${operation.id} ${field} = ${JSON.stringify(wrong)}: ${reply.status} ${reply.text.slice(0, 200)}`);
+        const reply = await send(operation, rightful(operation, fixture, call), urlOf(operation, fixture, call), {
+          ...call.body,
+          [field]: wrong,
+        });
+        if (reply.status !== 400 || !reply.body.fields?.some(({ path }) => path === field))
+          problems.push(
+            `${operation.id} ${field} = ${JSON.stringify(wrong)}: ${reply.status} ${reply.text.slice(0, 200)}`,
+          );
       }
     }
   }
@@ -70,13 +88,26 @@ it('bytes that are no UTF-8 are 400: in every body, in paths and in queries', as
     const text = Buffer.from(JSON.stringify(call.body)).toString('latin1');
     const body = Buffer.from(text.replace(/"(?=[,}])/, '\xff"'), 'latin1');
     const response = await fetch(`${server.url}${urlOf(operation, fixture, call)}`, {
-      method: operation.method, body, headers: { ...extra, 'content-type': 'application/json', ...(authorization ? { authorization: `Bearer ${authorization}` } : {}) },
+      method: operation.method,
+      body,
+      headers: {
+        ...extra,
+        'content-type': 'application/json',
+        ...(authorization ? { authorization: `Bearer ${authorization}` } : {}),
+      },
     });
     const answer = await response.text();
-    if (body.includes(0xff) && (response.status !== 400 || !answer.includes('UTF-8'))) problems.push(`${operation.id}: ${response.status} ${answer.slice(0, 200)}`);
+    if (body.includes(0xff) && (response.status !== 400 || !answer.includes('UTF-8')))
+      problems.push(`${operation.id}: ${response.status} ${answer.slice(0, 200)}`);
   }
-  for (const url of ['/v1/org/%FF', `/v1/org/${fixture.orgId}/sites?query=%FF`, `/v1/org/${fixture.orgId}/sites?query=%C3%28`]) {
-    const response = await fetch(`${server.url}${url}`, { headers: { authorization: `Bearer ${fixture.root.authorization}` } });
+  for (const url of [
+    '/v1/org/%FF',
+    `/v1/org/${fixture.orgId}/sites?query=%FF`,
+    `/v1/org/${fixture.orgId}/sites?query=%C3%28`,
+  ]) {
+    const response = await fetch(`${server.url}${url}`, {
+      headers: { authorization: `Bearer ${fixture.root.authorization}` },
+    });
     if (response.status !== 400) problems.push(`${url}: ${response.status}`);
   }
   expect(problems).toEqual([]);

@@ -1,9 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api, newHardwareId, provision } from '../support/api.js';
+import { FixtureOrg, PASSWORD } from '../support/fixture-org.js';
 import { CSRF } from '../support/log-in.js';
-import { asExpected, type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
+import {
+  asExpected,
+  type Call,
+  type Document,
+  type Documented,
+  OPERATIONS,
+  readDocument,
+  rightful,
+  send,
+  urlOf,
+} from '../support/operations.js';
 import { startServer, type TestServer, until } from '../support/server.js';
-import { PASSWORD, FixtureOrg } from '../support/fixture-org.js';
 
 /** Operations that are no reads by their method, and change nothing. */
 const WITHOUT_AUDIT = {
@@ -14,10 +24,19 @@ const WITHOUT_AUDIT = {
   createOrgUser: 'there are no identity providers yet',
 };
 /** Fields whose values are secrets, in requests and answers. */
-const SECRET = /^(secret|apiKey|siteProvisioningKey|provisioningKey|provision_key|api_key|token|password|currentPassword|newPassword|code|claim_?[nN]once)$/;
+const SECRET =
+  /^(secret|apiKey|siteProvisioningKey|provisioningKey|provision_key|api_key|token|password|currentPassword|newPassword|code|claim_?[nN]once)$/;
 
 /** Acts of a person on himself, or on a person as such, and the one that leaves no organization: read by the installation. */
-const OF_NO_ORG = new Set(['auth.login', 'auth.logout', 'user.change_password', 'user.set_two_factor', 'user.verify', 'user.prove_mailbox', 'org.delete']);
+const OF_NO_ORG = new Set([
+  'auth.login',
+  'auth.logout',
+  'user.change_password',
+  'user.set_two_factor',
+  'user.verify',
+  'user.prove_mailbox',
+  'org.delete',
+]);
 
 interface AuditRow {
   orgId: string | null;
@@ -49,7 +68,8 @@ function from(api: Api): { api: Api; address: string } {
   return { api: new Api(api.url, api.authorization, { ...api.extra, 'x-forwarded-for': address }), address };
 }
 
-const lastRow = async () => (await fixture.sql<{ id: number }>('SELECT coalesce(max(audit_id), 0) AS id FROM audit'))[0]!.id;
+const lastRow = async () =>
+  (await fixture.sql<{ id: number }>('SELECT coalesce(max(audit_id), 0) AS id FROM audit'))[0]!.id;
 const rowsAfter = (id: number) =>
   fixture.sql<AuditRow>(
     `SELECT org_id AS "orgId", actor_type AS "actorType", actor_id AS "actorId", action, target_type AS "targetType", target_id AS "targetId",
@@ -61,7 +81,11 @@ const mutating = () => document.operations.filter((operation) => operation.metho
 const audited = () => mutating().filter((operation) => OPERATIONS[operation.id]!.audit !== undefined);
 
 /** Calls an operation once and compares what the audit says of it. */
-async function walk(operation: Documented, caller: (call: Call) => Api, actor: (call: Call) => Partial<AuditRow>): Promise<void> {
+async function walk(
+  operation: Documented,
+  caller: (call: Call) => Api,
+  actor: (call: Call) => Partial<AuditRow>,
+): Promise<void> {
   const [action, targetType, id] = OPERATIONS[operation.id]!.audit!;
   const call = await OPERATIONS[operation.id]!.call(fixture);
   const { api, address } = from(caller(call));
@@ -73,16 +97,30 @@ async function walk(operation: Documented, caller: (call: Call) => Api, actor: (
   const named = { orgId: fixture.orgId, ...(reply.body.data as object), ...call.params } as Record<string, unknown>;
   const orgId = OF_NO_ORG.has(action) ? null : named['orgId'];
   expect(rows, operation.id).toEqual([
-    { orgId, action, targetType, targetId: String(target ?? named[id!]), address, result: 'success', details: rows[0]?.details, ...actor(call) },
+    {
+      orgId,
+      action,
+      targetType,
+      targetId: String(target ?? named[id!]),
+      address,
+      result: 'success',
+      details: rows[0]?.details,
+      ...actor(call),
+    },
   ]);
   // Of a key the part after its public id.
-  const secrets = Object.entries({ ...call.body, ...(reply.body.data as object), ...(reply.body as object) }).filter(([name, value]) => SECRET.test(name) && value);
-  for (const [name, value] of secrets) expect(JSON.stringify(rows), `${operation.id} shows ${name}`).not.toContain(String(value).split('.').at(-1));
+  const secrets = Object.entries({ ...call.body, ...(reply.body.data as object), ...(reply.body as object) }).filter(
+    ([name, value]) => SECRET.test(name) && value,
+  );
+  for (const [name, value] of secrets)
+    expect(JSON.stringify(rows), `${operation.id} shows ${name}`).not.toContain(String(value).split('.').at(-1));
 }
 
 describe('every operation that changes something', () => {
   it('is in the table with what the audit says of it, or is named with the reason', () => {
-    const without = mutating().filter((operation) => OPERATIONS[operation.id]!.audit === undefined).map((operation) => operation.id);
+    const without = mutating()
+      .filter((operation) => OPERATIONS[operation.id]!.audit === undefined)
+      .map((operation) => operation.id);
     expect(without.sort()).toEqual(Object.keys(WITHOUT_AUDIT).sort());
     expect(audited().length).toBeGreaterThan(35);
   });
@@ -91,28 +129,48 @@ describe('every operation that changes something', () => {
     const root = server.rootKey.split('.')[0]!;
     for (const operation of audited()) {
       const { by } = OPERATIONS[operation.id]!;
-      await walk(operation, (call) => rightful(operation, fixture, call), (call) => {
-        if (by === 'key') return { actorType: 'api_key', actorId: fixture.callers.keyId };
-        if (by === 'admin') return { actorType: 'user', actorId: fixture.callers.admin.userId };
-        if (by === 'root') return { actorType: 'root_key', actorId: root };
-        return { actorType: operation.path.includes('/auth/newt/') || operation.path.endsWith('/provision') ? 'agent' : 'user', actorId: call.actor! };
-      });
+      await walk(
+        operation,
+        (call) => rightful(operation, fixture, call),
+        (call) => {
+          if (by === 'key') return { actorType: 'api_key', actorId: fixture.callers.keyId };
+          if (by === 'admin') return { actorType: 'user', actorId: fixture.callers.admin.userId };
+          if (by === 'root') return { actorType: 'root_key', actorId: root };
+          return {
+            actorType:
+              operation.path.includes('/auth/newt/') || operation.path.endsWith('/provision') ? 'agent' : 'user',
+            actorId: call.actor!,
+          };
+        },
+      );
     }
   });
 
   it('names the person, when a person did it', async () => {
     const { userId, api } = fixture.callers.admin;
-    for (const operation of audited().filter((o) => o.scope.startsWith('org:'))) await walk(operation, () => api, () => ({ actorType: 'user', actorId: userId }));
+    for (const operation of audited().filter((o) => o.scope.startsWith('org:')))
+      await walk(
+        operation,
+        () => api,
+        () => ({ actorType: 'user', actorId: userId }),
+      );
   });
 
   it('leaves none when it changed nothing because it may not, cannot, or is wrong', async () => {
     const before = await lastRow();
     for (const operation of audited().filter((o) => o.scope.startsWith('org:'))) {
-      const params = Object.fromEntries([...operation.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => [name!, name === 'orgId' ? fixture.orgId : '999999999']));
+      const params = Object.fromEntries(
+        [...operation.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => [
+          name!,
+          name === 'orgId' ? fixture.orgId : '999999999',
+        ]),
+      );
       const url = urlOf(operation, fixture, { params });
       const { bareKey, key } = fixture.callers;
-      if (operation.path.replace('{orgId}', '').includes('{')) expect((await send(operation, key, url, {})).status, operation.id).toBeGreaterThanOrEqual(400);
-      if (operation.body) expect((await send(operation, key, url, { unknown: 1 })).status, operation.id).toBeGreaterThanOrEqual(400);
+      if (operation.path.replace('{orgId}', '').includes('{'))
+        expect((await send(operation, key, url, {})).status, operation.id).toBeGreaterThanOrEqual(400);
+      if (operation.body)
+        expect((await send(operation, key, url, { unknown: 1 })).status, operation.id).toBeGreaterThanOrEqual(400);
       expect((await send(operation, bareKey, url, {})).status, operation.id).toBeGreaterThanOrEqual(400);
     }
     expect(await rowsAfter(before)).toEqual([]);
@@ -124,21 +182,32 @@ describe('the rest', () => {
     for (const operation of document.operations.filter((o) => OPERATIONS[o.id]!.audit === undefined)) {
       const call = await OPERATIONS[operation.id]!.call(fixture);
       const before = await lastRow();
-      const { status } = await send(operation, rightful(operation, fixture, call), urlOf(operation, fixture, call), call.body);
+      const { status } = await send(
+        operation,
+        rightful(operation, fixture, call),
+        urlOf(operation, fixture, call),
+        call.body,
+      );
       expect(asExpected(operation, status), `${operation.id}: ${status}`).toBe(true);
       expect(await rowsAfter(before), operation.id).toEqual([]);
     }
   });
 
   it('a bulk decision leaves one row per site, a dry run none', async () => {
-    const siteIds = [(await fixture.site('pending')).siteId, (await fixture.site('pending')).siteId, (await fixture.site('pending')).siteId];
+    const siteIds = [
+      (await fixture.site('pending')).siteId,
+      (await fixture.site('pending')).siteId,
+      (await fixture.site('pending')).siteId,
+    ];
     const { api, address } = from(fixture.callers.key);
     const before = await lastRow();
     await api.expect('POST', fixture.path('approvals'), { siteIds, decision: 'reject', dryRun: true });
     expect(await rowsAfter(before)).toEqual([]);
     await api.expect('POST', fixture.path('approvals'), { siteIds, decision: 'reject' });
     const rows = await rowsAfter(before);
-    expect(rows.map((row) => [row.action, row.address, row.targetId]).sort()).toEqual(siteIds.map((id) => ['site.reject', address, String(id)]).sort());
+    expect(rows.map((row) => [row.action, row.address, row.targetId]).sort()).toEqual(
+      siteIds.map((id) => ['site.reject', address, String(id)]).sort(),
+    );
   });
 
   it('a failed login, of a known name or an unknown one, is a failure with its address', async () => {
@@ -149,7 +218,17 @@ describe('the rest', () => {
       expect((await api.post('/auth/login', { email: name, password: 'wrong password' })).status).toBe(401);
       // Recorded after the answer.
       expect(await until(async () => ((await rowsAfter(before)).length > 0 ? rowsAfter(before) : undefined))).toEqual([
-        { orgId: null, actorType: 'anonymous', actorId: name, action: 'auth.login', targetType: null, targetId: null, address, result: 'failure', details: null },
+        {
+          orgId: null,
+          actorType: 'anonymous',
+          actorId: name,
+          action: 'auth.login',
+          targetType: null,
+          targetId: null,
+          address,
+          result: 'failure',
+          details: null,
+        },
       ]);
     }
   });
@@ -158,10 +237,21 @@ describe('the rest', () => {
     const { api: person, userId } = await fixture.user('Member');
     const { api, address } = from(person);
     const before = await lastRow();
-    expect((await api.post('/auth/change-password', { currentPassword: `not ${PASSWORD}`, newPassword: 'another password' })).status).toBe(400);
+    expect(
+      (await api.post('/auth/change-password', { currentPassword: `not ${PASSWORD}`, newPassword: 'another password' }))
+        .status,
+    ).toBe(400);
     expect(await rowsAfter(before)).toEqual([
       {
-        orgId: null, actorType: 'user', actorId: userId, action: 'user.change_password', targetType: 'user', targetId: userId, address, result: 'failure', details: null,
+        orgId: null,
+        actorType: 'user',
+        actorId: userId,
+        action: 'user.change_password',
+        targetType: 'user',
+        targetId: userId,
+        address,
+        result: 'failure',
+        details: null,
       },
     ]);
   });
@@ -171,19 +261,34 @@ describe('the rest', () => {
     await fixture.root.expect('POST', fixture.path(`site-provisioning-key/${key.siteProvisioningKeyId}/revoke`));
     const hardwareId = newHardwareId();
     const before = await lastRow();
-    expect((await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: hardwareId })).status).toBe(403);
+    expect(
+      (await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: hardwareId })).status,
+    ).toBe(403);
     const rows = await until(async () => {
       const found = await rowsAfter(before);
       return found.length > 0 && found;
     });
     expect(rows).toMatchObject([
-      { orgId: fixture.orgId, actorType: 'agent', actorId: hardwareId, action: 'site.claim', address: '127.0.0.1', result: 'refused', details: { reason: 'revoked' } },
+      {
+        orgId: fixture.orgId,
+        actorType: 'agent',
+        actorId: hardwareId,
+        action: 'site.claim',
+        address: '127.0.0.1',
+        result: 'refused',
+        details: { reason: 'revoked' },
+      },
     ]);
   });
 
   it('what is audited can be read by the organization that it concerns', async () => {
     const groupId = await fixture.group();
-    const { audit } = await fixture.callers.key.expect<{ audit: AuditRow[] }>('GET', fixture.path(`audit?action=group.create&targetId=${groupId}`));
-    expect(audit).toMatchObject([{ orgId: fixture.orgId, actorType: 'root_key', action: 'group.create', result: 'success', address: '127.0.0.1' }]);
+    const { audit } = await fixture.callers.key.expect<{ audit: AuditRow[] }>(
+      'GET',
+      fixture.path(`audit?action=group.create&targetId=${groupId}`),
+    );
+    expect(audit).toMatchObject([
+      { orgId: fixture.orgId, actorType: 'root_key', action: 'group.create', result: 'success', address: '127.0.0.1' },
+    ]);
   });
 });

@@ -3,14 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../libs/agent/src/index.js';
 import { parse, toDocument } from '#blueprint';
+import { systemClock } from '../../libs/agent/src/index.js';
 import { TestAgent } from '../support/agent.js';
 import { Api, deviceToken, newHardwareId, newNonce, provision, TestOrg } from '../support/api.js';
 import { FakeDocker } from '../support/fake-docker.js';
 import { Newt } from '../support/newt.js';
-import { TestSession } from '../support/session.js';
 import { startServer, type TestServer, until } from '../support/server.js';
+import { TestSession } from '../support/session.js';
 
 // Blueprints end to end: real agents and a newt, a built server, PostgreSQL.
 let server: TestServer;
@@ -32,7 +32,10 @@ afterEach(async () => {
 });
 
 function start(key: string, cli: object, env: Record<string, string> = {}, from?: TestAgent): TestAgent {
-  const agent = TestAgent.start({ endpoint: server.url, provisioningKey: key, ...cli }, { clock: systemClock, env, ...(from ? { folder: from.folder } : {}) });
+  const agent = TestAgent.start(
+    { endpoint: server.url, provisioningKey: key, ...cli },
+    { clock: systemClock, env, ...(from ? { folder: from.folder } : {}) },
+  );
   agents.push(agent);
   return agent;
 }
@@ -41,7 +44,8 @@ const file = (text: string, name = 'blueprint.yaml') => {
   return join(folder, name);
 };
 const host = (name: string) => `${name}-${org.orgId}.localhost`;
-const web = (name: string, port: number, key = 'web') => `public-resources:\n  ${key}:\n    name: ${name}\n    protocol: http\n    full-domain: "${host(key)}"\n    targets:\n      - method: http\n        hostname: localhost\n        port: ${port}\n`;
+const web = (name: string, port: number, key = 'web') =>
+  `public-resources:\n  ${key}:\n    name: ${name}\n    protocol: http\n    full-domain: "${host(key)}"\n    targets:\n      - method: http\n        hostname: localhost\n        port: ${port}\n`;
 const record = async (n: number) => {
   const { blueprintId } = (await history())[n]!;
   return org.root.expect<{ message: string; contents: string }>('GET', org.path(`blueprint/${blueprintId}`));
@@ -55,7 +59,13 @@ interface Item {
   targets: { port: number; siteId: number }[];
 }
 const resources = async () => (await org.root.expect<{ resources: Item[] }>('GET', org.path('resources'))).resources;
-const history = async () => (await org.root.expect<{ blueprints: { blueprintId: number; source: string; succeeded: boolean }[] }>('GET', org.path('blueprints'))).blueprints;
+const history = async () =>
+  (
+    await org.root.expect<{ blueprints: { blueprintId: number; source: string; succeeded: boolean }[] }>(
+      'GET',
+      org.path('blueprints'),
+    )
+  ).blueprints;
 
 describe('an agent with a blueprint file', () => {
   it('is the truth: applied, changed with the file, overwritten when somebody edits, emptied with the file', async () => {
@@ -64,11 +74,19 @@ describe('an agent with a blueprint file', () => {
     const agent = start(key, { blueprintFile: path }, { SERIAL: 'SN-7' });
     await until(async () => (await resources()).length === 1);
     const [made] = await resources();
-    expect(made).toMatchObject({ niceId: 'web', name: 'SN-7 web', fullDomain: host('web'), enabled: true, targets: [{ port: 8080 }] });
+    expect(made).toMatchObject({
+      niceId: 'web',
+      name: 'SN-7 web',
+      fullDomain: host('web'),
+      enabled: true,
+      targets: [{ port: 8080 }],
+    });
     file(web('{{env.SERIAL}} web', 9090));
     await until(async () => (await resources())[0]?.targets[0]?.port === 9090);
     await org.root.expect('POST', `/resource/${made!.resourceId}`, { name: 'edited' });
-    expect(await org.root.expect('GET', `/resource/${made!.resourceId}`)).toMatchObject({ drift: [{ field: 'name', file: 'SN-7 web', current: 'edited' }] });
+    expect(await org.root.expect('GET', `/resource/${made!.resourceId}`)).toMatchObject({
+      drift: [{ field: 'name', file: 'SN-7 web', current: 'edited' }],
+    });
     expect(await agent.agent.stop()).toMatchObject({ code: 0 });
     start(key, { blueprintFile: path }, { SERIAL: 'SN-7' }, agent);
     await until(async () => (await resources())[0]?.name === 'SN-7 web');
@@ -77,20 +95,31 @@ describe('an agent with a blueprint file', () => {
     await until(async () => (await resources()).length === 0);
   });
 
-  it.each(['blueprintFile', 'provisioningBlueprintFile'])('one file drives a fleet: as %s each machine has what it describes', async (flag) => {
-    const { siteProvisioningKey: key } = await org.key();
-    const path = file(
-      `private-resources:\n  ssh-resource: { name: SSH Server, mode: host, destination: localhost, site: "{{env.SERIAL_NUMBER}}-site", tcp-ports: "22,3389", roles: [DevOps] }\n` +
-        `public-resources:\n  secure-resource: { name: Web Resource, protocol: http, full-domain: "{{env.SERIAL_NUMBER}}-${org.orgId}.localhost", auth: { sso-enabled: true, sso-roles: [Member, Admin] } }\n`,
-    );
-    const serials = ['sn1', 'sn2', 'sn3'];
-    for (const serial of serials) start(key, { [flag]: path, name: '{{env.SERIAL_NUMBER}}-site' }, { SERIAL_NUMBER: serial });
-    await until(async () => (await resources()).length === serials.length);
-    expect((await resources()).map((r) => r.fullDomain).sort()).toEqual(serials.map((serial) => `${serial}-${org.orgId}.localhost`));
-    const { siteResources } = await org.root.expect<{ siteResources: { name: string; siteNames: string[] }[] }>('GET', org.path('site-resources'));
-    expect(siteResources.map((r) => `${r.name} of ${r.siteNames.join()}`).sort()).toEqual(serials.map((serial) => `SSH Server of ${serial}-site`));
-    expect((await history()).map((h) => h.succeeded)).toEqual([true, true, true]);
-  });
+  it.each(['blueprintFile', 'provisioningBlueprintFile'])(
+    'one file drives a fleet: as %s each machine has what it describes',
+    async (flag) => {
+      const { siteProvisioningKey: key } = await org.key();
+      const path = file(
+        `private-resources:\n  ssh-resource: { name: SSH Server, mode: host, destination: localhost, site: "{{env.SERIAL_NUMBER}}-site", tcp-ports: "22,3389", roles: [DevOps] }\n` +
+          `public-resources:\n  secure-resource: { name: Web Resource, protocol: http, full-domain: "{{env.SERIAL_NUMBER}}-${org.orgId}.localhost", auth: { sso-enabled: true, sso-roles: [Member, Admin] } }\n`,
+      );
+      const serials = ['sn1', 'sn2', 'sn3'];
+      for (const serial of serials)
+        start(key, { [flag]: path, name: '{{env.SERIAL_NUMBER}}-site' }, { SERIAL_NUMBER: serial });
+      await until(async () => (await resources()).length === serials.length);
+      expect((await resources()).map((r) => r.fullDomain).sort()).toEqual(
+        serials.map((serial) => `${serial}-${org.orgId}.localhost`),
+      );
+      const { siteResources } = await org.root.expect<{ siteResources: { name: string; siteNames: string[] }[] }>(
+        'GET',
+        org.path('site-resources'),
+      );
+      expect(siteResources.map((r) => `${r.name} of ${r.siteNames.join()}`).sort()).toEqual(
+        serials.map((serial) => `SSH Server of ${serial}-site`),
+      );
+      expect((await history()).map((h) => h.succeeded)).toEqual([true, true, true]);
+    },
+  );
 
   it('takes the value of a variable as it is, also one that looks like a template', async () => {
     const { siteProvisioningKey: key } = await org.key();
@@ -121,8 +150,15 @@ describe('an agent that waits for approval', () => {
     const { siteProvisioningKey: key } = await org.key({ approveNewSites: false });
     start(key, { blueprintFile: file(web('Waiting', 80)), name: 'press' });
     await until(async () => (await history()).length === 1);
-    const domainId = (await org.root.expect<{ domains: { domainId: string }[] }>('GET', org.path('domains'))).domains[0]!.domainId;
-    const made = await org.root.expect<{ resourceId: number }>('PUT', org.path('resource'), { name: 'Mine', http: true, protocol: 'tcp', domainId, subdomain: `web-${org.orgId}` });
+    const domainId = (await org.root.expect<{ domains: { domainId: string }[] }>('GET', org.path('domains')))
+      .domains[0]!.domainId;
+    const made = await org.root.expect<{ resourceId: number }>('PUT', org.path('resource'), {
+      name: 'Mine',
+      http: true,
+      protocol: 'tcp',
+      domainId,
+      subdomain: `web-${org.orgId}`,
+    });
     await org.root.expect('DELETE', `/resource/${made.resourceId}`);
     const site = (await org.sites()).sites[0]!;
     await org.root.expect('POST', `/site/${site.siteId}`, { status: 'approved' });
@@ -137,29 +173,73 @@ describe('container labels', () => {
   });
   afterEach(() => docker?.remove());
 
-  const label = (rest: Record<string, string>, section = 'public-resources', key = 'web') => Object.fromEntries(Object.entries(rest).map(([name, value]) => [`pangolin.${section}.${key}.${name}`, value]));
-  const described = () => label({ name: 'From a label', mode: 'http', 'full-domain': host('web'), 'auth.password': '12345678', 'targets[0].method': 'http' });
+  const label = (rest: Record<string, string>, section = 'public-resources', key = 'web') =>
+    Object.fromEntries(Object.entries(rest).map(([name, value]) => [`pangolin.${section}.${key}.${name}`, value]));
+  const described = () =>
+    label({
+      name: 'From a label',
+      mode: 'http',
+      'full-domain': host('web'),
+      'auth.password': '12345678',
+      'targets[0].method': 'http',
+    });
   const nginx = { name: 'nginx', labels: {}, ports: [9443, 8080] };
-  const spare = { name: 'spare', labels: label({ 'targets[1].method': 'https', 'targets[1].port': '8443', 'targets[1].hostname': 'spare.internal' }) };
-  const db = { name: 'pg', labels: label({ name: 'Store', mode: 'host', destination: '10.9.9.9', 'tcp-ports': '5432' }, 'client-resources', 'db') };
-  const targets = async (resourceId: number) => (await org.root.expect<{ targets: { ip: string; port: number; method: string }[] }>('GET', `/resource/${resourceId}/targets`)).targets;
-  const privates = async () => (await org.root.expect<{ siteResources: { niceId: string; name: string; destination: string; tcpPortRangeString: string }[] }>('GET', org.path('site-resources'))).siteResources;
+  const spare = {
+    name: 'spare',
+    labels: label({ 'targets[1].method': 'https', 'targets[1].port': '8443', 'targets[1].hostname': 'spare.internal' }),
+  };
+  const db = {
+    name: 'pg',
+    labels: label(
+      { name: 'Store', mode: 'host', destination: '10.9.9.9', 'tcp-ports': '5432' },
+      'client-resources',
+      'db',
+    ),
+  };
+  const targets = async (resourceId: number) =>
+    (
+      await org.root.expect<{ targets: { ip: string; port: number; method: string }[] }>(
+        'GET',
+        `/resource/${resourceId}/targets`,
+      )
+    ).targets;
+  const privates = async () =>
+    (
+      await org.root.expect<{
+        siteResources: { niceId: string; name: string; destination: string; tcpPortRangeString: string }[];
+      }>('GET', org.path('site-resources'))
+    ).siteResources;
 
   it('make resources and targets, and what a container owned goes with it', async () => {
-    const mine = await org.root.expect<{ resourceId: number }>('PUT', org.path('resource'), { name: "the operator's", http: false, protocol: 'tcp', proxyPort: 4000 });
+    const mine = await org.root.expect<{ resourceId: number }>('PUT', org.path('resource'), {
+      name: "the operator's",
+      http: false,
+      protocol: 'tcp',
+      proxyPort: 4000,
+    });
     const { siteProvisioningKey: key } = await org.key();
     docker.run({ ...nginx, labels: described() }, { name: 'unlabelled', labels: { 'com.example': 'x' } });
     start(key, { dockerSocket: docker.socket });
     await until(async () => (await resources()).length === 2);
     const web = (await resources()).find((one) => one.niceId === 'web')!;
-    expect(web).toMatchObject({ name: 'From a label', fullDomain: host('web'), enabled: true, passwordId: expect.any(Number) });
+    expect(web).toMatchObject({
+      name: 'From a label',
+      fullDomain: host('web'),
+      enabled: true,
+      passwordId: expect.any(Number),
+    });
     // Neither host nor port is said: the container, and its lowest port.
     expect(await targets(web.resourceId)).toMatchObject([{ ip: 'nginx', port: 8080, method: 'http' }]);
 
     docker.run({ ...nginx, labels: described() }, spare, db);
     await until(async () => (await targets(web.resourceId)).length === 2);
-    expect(await targets(web.resourceId)).toMatchObject([{ ip: 'nginx', port: 8080 }, { ip: 'spare.internal', port: 8443, method: 'https' }]);
-    expect(await privates()).toMatchObject([{ niceId: 'db', name: 'Store', destination: '10.9.9.9', tcpPortRangeString: '5432' }]);
+    expect(await targets(web.resourceId)).toMatchObject([
+      { ip: 'nginx', port: 8080 },
+      { ip: 'spare.internal', port: 8443, method: 'https' },
+    ]);
+    expect(await privates()).toMatchObject([
+      { niceId: 'db', name: 'Store', destination: '10.9.9.9', tcpPortRangeString: '5432' },
+    ]);
 
     docker.run({ ...nginx, labels: described() });
     await until(async () => (await targets(web.resourceId)).length === 1);
@@ -191,30 +271,56 @@ describe('container labels', () => {
 describe("a profile's blueprint", () => {
   it('is applied once to each new site, with the words of the site', async () => {
     const text = `public-resources:\n  "{{site.niceId}}":\n    name: "{{site.hardwareId}} in {{label.room}}"\n    protocol: http\n    full-domain: "{{site.niceId}}.localhost"\n    targets: [{method: http, hostname: localhost, port: 80}]\n`;
-    const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'fleet', labels: { room: 'cold' }, blueprint: text });
+    const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), {
+      name: 'fleet',
+      labels: { room: 'cold' },
+      blueprint: text,
+    });
     const key = await org.keyUnder({ profileId });
     const ids = [newHardwareId(), newHardwareId(), newHardwareId()];
-    for (const hardware_id of ids) expect((await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id, claim_nonce: newNonce() })).status).toBe(201);
+    for (const hardware_id of ids)
+      expect(
+        (await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id, claim_nonce: newNonce() }))
+          .status,
+      ).toBe(201);
     expect((await resources()).map((r) => r.name).sort()).toEqual(ids.map((id) => `${id} in cold`).sort());
     expect(await history()).toHaveLength(3);
   });
 
   it('that is wrong is refused when it is stored; one that cannot be applied does not refuse the claim', async () => {
-    const bad = await org.root.put<never>(org.path('provisioning-profile'), { name: 'bad', blueprint: 'public-resources: {web: {nme: x, mode: http, full-domain: a.example.org, targts: []}}' });
-    expect([bad.status, bad.body.message]).toEqual([400, expect.stringMatching(/nme: .*did you mean "name"\?.*targts: .*did you mean "targets"\?/)]);
-    const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'lost', blueprint: 'public-resources: {web: {name: x, protocol: http, full-domain: a.example.org}}' });
+    const bad = await org.root.put<never>(org.path('provisioning-profile'), {
+      name: 'bad',
+      blueprint: 'public-resources: {web: {nme: x, mode: http, full-domain: a.example.org, targts: []}}',
+    });
+    expect([bad.status, bad.body.message]).toEqual([
+      400,
+      expect.stringMatching(/nme: .*did you mean "name"\?.*targts: .*did you mean "targets"\?/),
+    ]);
+    const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), {
+      name: 'lost',
+      blueprint: 'public-resources: {web: {name: x, protocol: http, full-domain: a.example.org}}',
+    });
     const key = await org.keyUnder({ profileId });
-    expect((await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() })).status).toBe(201);
+    expect(
+      (await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() })).status,
+    ).toBe(201);
     expect(await history()).toMatchObject([{ succeeded: false }]);
   });
 
   const profiled = async (text: string, more: object = {}) => {
-    const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'fleet', blueprint: text, ...more });
+    const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), {
+      name: 'fleet',
+      blueprint: text,
+      ...more,
+    });
     return profileId;
   };
-  const named = (name: string) => `public-resources:\n  mine:\n    name: "${name}"\n    protocol: http\n    full-domain: "${host('taken')}"\n    auth: {password: "hush-hush"}\n`;
+  const named = (name: string) =>
+    `public-resources:\n  mine:\n    name: "${name}"\n    protocol: http\n    full-domain: "${host('taken')}"\n    auth: {password: "hush-hush"}\n`;
   const holdName = async () => {
-    await org.root.expect('PUT', org.path('blueprint'), { blueprint: Buffer.from(web('Holder', 80, 'taken').replace(/ {4}targets:[\s\S]*/, '')).toString('base64') });
+    await org.root.expect('PUT', org.path('blueprint'), {
+      blueprint: Buffer.from(web('Holder', 80, 'taken').replace(/ {4}targets:[\s\S]*/, '')).toString('base64'),
+    });
     return (await resources()).find((one) => one.niceId === 'taken')!;
   };
 
@@ -246,9 +352,17 @@ describe("a profile's blueprint", () => {
   });
 
   it('that wants a label is tried again at approval; its history keeps the words, without secrets', async () => {
-    const key = await org.keyUnder({ profileId: await profiled(named('In {{label.room}}')) }, { approveNewSites: false });
-    expect((await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() })).status).toBe(201);
-    expect(await record(0)).toMatchObject({ message: expect.stringContaining('the site has no label room'), contents: named('In {{label.room}}').replace('hush-hush', '********') });
+    const key = await org.keyUnder(
+      { profileId: await profiled(named('In {{label.room}}')) },
+      { approveNewSites: false },
+    );
+    expect(
+      (await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() })).status,
+    ).toBe(201);
+    expect(await record(0)).toMatchObject({
+      message: expect.stringContaining('the site has no label room'),
+      contents: named('In {{label.room}}').replace('hush-hush', '********'),
+    });
     const site = (await org.sites()).sites[0]!;
     await org.root.expect('POST', `/site/${site.siteId}`, { labels: { room: '7' } });
     await org.root.expect('POST', `/site/${site.siteId}`, { status: 'approved' });
@@ -260,7 +374,10 @@ describe('a document that is sent again', () => {
   let session: TestSession;
   beforeEach(async () => {
     const key = await org.key();
-    const { body } = await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() });
+    const { body } = await provision(server.url, {
+      provision_key: key.siteProvisioningKey,
+      hardware_id: newHardwareId(),
+    });
     session = await TestSession.connect(server.wsUrl, (await deviceToken(server.url, body.api_key)).body.data.token);
     await session.hello();
   });
@@ -271,9 +388,13 @@ describe('a document that is sent again', () => {
     const parsed = parse(text);
     if (!parsed.ok) throw new Error(text);
     session.send('agent/blueprint', { id, kind, document: toDocument(parsed.model), digest: 'x' });
-    return (await session.message('agent/blueprint-result', (data) => data['id'] === id)).data as { ok: boolean; message: string };
+    return (await session.message('agent/blueprint-result', (data) => data['id'] === id)).data as {
+      ok: boolean;
+      message: string;
+    };
   };
-  const unknown = (key: string) => web('Elsewhere', 80, key).replace(/full-domain: .*/, 'full-domain: a.nowhere.example');
+  const unknown = (key: string) =>
+    web('Elsewhere', 80, key).replace(/full-domain: .*/, 'full-domain: a.nowhere.example');
 
   it('and refused as before leaves one row of history; another document, or another kind, has its own', async () => {
     for (let n = 0; n < 3; n++) expect(await say('file', unknown('a'))).toMatchObject({ ok: false });
@@ -288,8 +409,14 @@ describe('a document that is sent again', () => {
   });
 
   it('as a bootstrap is told that nothing was done', async () => {
-    expect(await say('bootstrap', web('Once', 80))).toMatchObject({ ok: true, message: 'Blueprint applied successfully' });
-    expect(await say('bootstrap', web('Twice', 80))).toMatchObject({ ok: true, message: expect.stringContaining('already applied to this site, nothing was done') });
+    expect(await say('bootstrap', web('Once', 80))).toMatchObject({
+      ok: true,
+      message: 'Blueprint applied successfully',
+    });
+    expect(await say('bootstrap', web('Twice', 80))).toMatchObject({
+      ok: true,
+      message: expect.stringContaining('already applied to this site, nothing was done'),
+    });
     expect((await resources()).map((one) => one.name)).toEqual(['Once']);
   });
 
@@ -298,7 +425,10 @@ describe('a document that is sent again', () => {
     expect(await say('labels', web('Labelled', 80))).toMatchObject({ ok: true });
     await org.root.expect('POST', `/site/${siteId}`, { dockerSocketEnabled: false });
     await session.message('agent/state', (data) => data['dockerSocketEnabled'] === false);
-    expect(await say('labels', '{}')).toMatchObject({ ok: false, message: expect.stringContaining('dockerSocketEnabled is false') });
+    expect(await say('labels', '{}')).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('dockerSocketEnabled is false'),
+    });
     expect([await resources(), await history()]).toMatchObject([[{ name: 'Labelled' }], [{ succeeded: true }]]);
     await org.root.expect('POST', `/site/${siteId}`, { dockerSocketEnabled: true });
     expect(await say('labels', '{}')).toMatchObject({ ok: true });
@@ -309,10 +439,22 @@ describe('an unmodified newt', () => {
   it('sends its document and is told what became of it', async () => {
     const { siteProvisioningKey: key } = await org.key();
     const credentials = await Newt.provision(server.url, key, `newt ${randomUUID()}`);
-    const blueprint = JSON.stringify({ 'proxy-resources': { web: { name: 'From newt', protocol: 'http', 'full-domain': host('web'), targets: [{ method: 'http', hostname: 'localhost', port: 80 }] } } });
+    const blueprint = JSON.stringify({
+      'proxy-resources': {
+        web: {
+          name: 'From newt',
+          protocol: 'http',
+          'full-domain': host('web'),
+          targets: [{ method: 'http', hostname: 'localhost', port: 80 }],
+        },
+      },
+    });
     const newt = new Newt({ url: server.url, ...credentials, blueprint });
     await newt.connect();
-    expect(await newt.message('newt/blueprint/results')).toEqual({ success: true, message: 'Blueprint applied successfully' });
+    expect(await newt.message('newt/blueprint/results')).toEqual({
+      success: true,
+      message: 'Blueprint applied successfully',
+    });
     expect((await resources()).map((r) => r.name)).toEqual(['From newt']);
     await newt.stop();
   });

@@ -42,7 +42,11 @@ describe('the server killed between commit and answer', () => {
     const key = await org.key({ maxBatchSize: 5 });
     const body = { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId(), claim_nonce: newNonce() };
     await losing((url) => provision(url, body));
-    const committed = await queryDatabase<{ device_id: string }>(database.url, 'SELECT device_id FROM site WHERE org_id = $1', [org.orgId]);
+    const committed = await queryDatabase<{ device_id: string }>(
+      database.url,
+      'SELECT device_id FROM site WHERE org_id = $1',
+      [org.orgId],
+    );
     expect(committed).toHaveLength(1);
 
     const retry = await provision(healthy.url, body);
@@ -67,14 +71,21 @@ describe('the server killed between commit and answer', () => {
 });
 
 describe("a profile's blueprint, between the claim's commit and its application", () => {
-  const text = 'public-resources:\n  "{{site.niceId}}":\n    name: "{{site.hardwareId}}"\n    protocol: http\n    full-domain: "{{site.niceId}}.localhost"\n    targets: [{method: http, hostname: localhost, port: 80}]\n';
+  const text =
+    'public-resources:\n  "{{site.niceId}}":\n    name: "{{site.hardwareId}}"\n    protocol: http\n    full-domain: "{{site.niceId}}.localhost"\n    targets: [{method: http, hostname: localhost, port: 80}]\n';
   const owed = () => queryDatabase(database.url, 'SELECT site_id FROM profile_blueprint_due');
 
   async function fleet(): Promise<{ org: TestOrg; key: string; resources: () => Promise<string[]> }> {
     const org = await TestOrg.create(Api.root(healthy));
-    const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), { name: 'fleet', blueprint: text });
+    const { profileId } = await org.root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), {
+      name: 'fleet',
+      blueprint: text,
+    });
     const { siteProvisioningKey: key } = await org.keyUnder({ profileId });
-    const resources = async () => (await org.root.expect<{ resources: { name: string }[] }>('GET', org.path('resources?pageSize=1000'))).resources.map((r) => r.name).sort();
+    const resources = async () =>
+      (await org.root.expect<{ resources: { name: string }[] }>('GET', org.path('resources?pageSize=1000'))).resources
+        .map((r) => r.name)
+        .sort();
     return { org, key, resources };
   }
 
@@ -105,7 +116,9 @@ describe("a profile's blueprint, between the claim's commit and its application"
       await proxy.restore();
       await until(async () => (await owed()).length === 0);
       expect(await resources()).toEqual(ids);
-      expect((await org.root.expect<{ blueprints: object[] }>('GET', org.path('blueprints?limit=100'))).blueprints).toHaveLength(ids.length);
+      expect(
+        (await org.root.expect<{ blueprints: object[] }>('GET', org.path('blueprints?limit=100'))).blueprints,
+      ).toHaveLength(ids.length);
     } finally {
       await server.stop();
       await proxy.stop();

@@ -19,17 +19,27 @@ afterAll(async () => {
 });
 
 x509.cryptoProvider.set(webcrypto as never);
-async function makeCsr(algorithm: RsaHashedKeyGenParams | EcKeyGenParams | { name: string }, subject = 'CN=admin, O=Somebody Else'): Promise<string> {
+async function makeCsr(
+  algorithm: RsaHashedKeyGenParams | EcKeyGenParams | { name: string },
+  subject = 'CN=admin, O=Somebody Else',
+): Promise<string> {
   const keys = (await webcrypto.subtle.generateKey(algorithm as never, true, ['sign', 'verify'])) as never;
   const request = await x509.Pkcs10CertificateRequestGenerator.create({
-    name: subject, keys, signingAlgorithm: { hash: 'SHA-256', ...algorithm } as never,
+    name: subject,
+    keys,
+    signingAlgorithm: { hash: 'SHA-256', ...algorithm } as never,
     extensions: [new x509.BasicConstraintsExtension(true, 3, true)],
   });
   return request.toString('pem');
 }
 type RsaHashedKeyGenParams = { name: string; modulusLength: number; publicExponent: Uint8Array; hash: string };
 type EcKeyGenParams = { name: string; namedCurve: string };
-const rsa = (bits: number) => ({ name: 'RSASSA-PKCS1-v1_5', modulusLength: bits, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' });
+const rsa = (bits: number) => ({
+  name: 'RSASSA-PKCS1-v1_5',
+  modulusLength: bits,
+  publicExponent: new Uint8Array([1, 0, 1]),
+  hash: 'SHA-256',
+});
 const ec = (namedCurve: string) => ({ name: 'ECDSA', namedCurve });
 
 const dump = async () => JSON.stringify(await queryDatabase(server.databaseUrl, `SELECT * FROM site_credential`));
@@ -44,7 +54,9 @@ describe('kinds of credentials', () => {
       expect(stored).not.toContain(secret);
       expect(stored).not.toContain(Buffer.from(secret).toString('hex'));
     }
-    const generations = JSON.stringify(await queryDatabase(server.databaseUrl, 'SELECT * FROM provisioning_key_generation'));
+    const generations = JSON.stringify(
+      await queryDatabase(server.databaseUrl, 'SELECT * FROM provisioning_key_generation'),
+    );
     expect(generations).not.toContain(key.siteProvisioningKey.split('.')[1]);
     expect(server.logs.join('\n')).not.toContain(device.body.api_key);
   });
@@ -60,7 +72,10 @@ describe('kinds of credentials', () => {
     expect(again.body.psk).not.toBe(first.body.psk);
 
     const ring = new KeyRing(Buffer.from(TEST_MASTER_KEY, 'base64'));
-    const rows = await queryDatabase<{ psk_identity: string; psk_encrypted: Buffer }>(server.databaseUrl, `SELECT psk_identity, psk_encrypted FROM site_credential WHERE kind = 'psk'`);
+    const rows = await queryDatabase<{ psk_identity: string; psk_encrypted: Buffer }>(
+      server.databaseUrl,
+      `SELECT psk_identity, psk_encrypted FROM site_credential WHERE kind = 'psk'`,
+    );
     const row = rows.find((r) => r.psk_identity === first.body.psk_identity)!;
     expect(ring.decrypt(row.psk_encrypted, `psk:${row.psk_identity}`).toString('base64url')).toBe(first.body.psk);
     expect(() => ring.decrypt(row.psk_encrypted, 'psk:another')).toThrow();
@@ -72,33 +87,47 @@ describe('kinds of credentials', () => {
     ['P-384', ec('P-384')],
     ['RSA 2048', rsa(2048)],
     ['Ed25519', { name: 'Ed25519' }],
-  ])('certificate: signs a CSR with %s; the subject is the device id, its own wishes are ignored', async (_name, algorithm) => {
-    const key = await (await TestOrg.create(root)).keyUnder({ credentialType: 'certificate' });
-    const { status, body } = await provision(server.url, { provision_key: key.siteProvisioningKey, csr: await makeCsr(algorithm) });
-    expect(status).toBe(201);
-    expect(body).toMatchObject({ api_key: '', credential_type: 'certificate' });
-    const [certificate, authority] = [new X509Certificate(body.certificate!), new X509Certificate(body.certificate_chain!)];
-    expect(certificate.subject).toBe(`CN=${body.device_id}`);
-    expect(certificate.ca).toBe(false);
-    // Shown to strangers by a server that asks for client certificates: nothing of the organization is in it.
-    expect(authority.subject).toMatch(/^CN=Gatehouse device CA [a-z2-7]{16}$/);
-    expect(certificate.verify(authority.publicKey)).toBe(true);
-    expect(authority.ca).toBe(true);
-  });
+  ])(
+    'certificate: signs a CSR with %s; the subject is the device id, its own wishes are ignored',
+    async (_name, algorithm) => {
+      const key = await (await TestOrg.create(root)).keyUnder({ credentialType: 'certificate' });
+      const { status, body } = await provision(server.url, {
+        provision_key: key.siteProvisioningKey,
+        csr: await makeCsr(algorithm),
+      });
+      expect(status).toBe(201);
+      expect(body).toMatchObject({ api_key: '', credential_type: 'certificate' });
+      const [certificate, authority] = [
+        new X509Certificate(body.certificate!),
+        new X509Certificate(body.certificate_chain!),
+      ];
+      expect(certificate.subject).toBe(`CN=${body.device_id}`);
+      expect(certificate.ca).toBe(false);
+      // Shown to strangers by a server that asks for client certificates: nothing of the organization is in it.
+      expect(authority.subject).toMatch(/^CN=Gatehouse device CA [a-z2-7]{16}$/);
+      expect(certificate.verify(authority.publicKey)).toBe(true);
+      expect(authority.ca).toBe(true);
+    },
+  );
 
   it('each organization has a CA of its own, its key encrypted', async () => {
     const chains = new Set<string>();
     for (let i = 0; i < 2; i++) {
       const key = await (await TestOrg.create(root)).keyUnder({ credentialType: 'certificate' });
       const replies = await Promise.all(
-        [1, 2, 3].map(async () => provision(server.url, { provision_key: key.siteProvisioningKey, csr: await makeCsr(ec('P-256')) })),
+        [1, 2, 3].map(async () =>
+          provision(server.url, { provision_key: key.siteProvisioningKey, csr: await makeCsr(ec('P-256')) }),
+        ),
       );
       expect(replies.map((r) => r.status)).toEqual([201, 201, 201]);
       expect(new Set(replies.map((r) => r.body.certificate_chain)).size).toBe(1);
       chains.add(replies[0]!.body.certificate_chain!);
     }
     expect(chains.size).toBe(2);
-    const [row] = await queryDatabase<{ key: Buffer }>(server.databaseUrl, 'SELECT ca_key_encrypted AS key FROM org WHERE ca_key_encrypted IS NOT NULL');
+    const [row] = await queryDatabase<{ key: Buffer }>(
+      server.databaseUrl,
+      'SELECT ca_key_encrypted AS key FROM org WHERE ca_key_encrypted IS NOT NULL',
+    );
     expect(() => createPrivateKey({ key: row!.key, format: 'der', type: 'pkcs8' })).toThrow();
     expect(row!.key.includes(Buffer.from('PRIVATE'))).toBe(false);
   });
@@ -107,7 +136,12 @@ describe('kinds of credentials', () => {
     const good = await makeCsr(ec('P-256'));
     const middle = Math.floor(good.length / 2);
     const tampered = `${good.slice(0, middle)}${good[middle] === 'A' ? 'B' : 'A'}${good.slice(middle + 1)}`;
-    for (const csr of [await makeCsr(rsa(1024)), await makeCsr(ec('P-521')), tampered, '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----']) {
+    for (const csr of [
+      await makeCsr(rsa(1024)),
+      await makeCsr(ec('P-521')),
+      tampered,
+      '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----',
+    ]) {
       const reply = await provision(server.url, { provision_key: 'spk_whatever', csr });
       expect(reply.status).toBe(400);
       expect(reply.text).toContain('csr');

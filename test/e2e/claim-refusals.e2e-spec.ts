@@ -14,10 +14,12 @@ afterAll(async () => {
   await server?.stop();
 });
 
-const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(server.databaseUrl, text, values);
+const sql = <Row extends object>(text: string, values: unknown[] = []) =>
+  queryDatabase<Row>(server.databaseUrl, text, values);
 /** Minutes of the clock, each with shares of its own, from then until now. */
 const minutesSince = (start: number) => Math.floor(Date.now() / 60_000) - Math.floor(start / 60_000) + 1;
-const expire = (id: string) => sql(`UPDATE provisioning_key SET expires_at = now() - interval '1 second' WHERE key_id = $1`, [id]);
+const expire = (id: string) =>
+  sql(`UPDATE provisioning_key SET expires_at = now() - interval '1 second' WHERE key_id = $1`, [id]);
 
 /** One claim per private reason, each set up for real; the name is the reason that the record must hold. */
 async function reasons(org: TestOrg): Promise<Record<string, { key: string; hardwareId: string }>> {
@@ -79,7 +81,8 @@ describe('rule 2: one uniform refusal', () => {
     const cases = await reasons(org);
     const device = new Set<string>();
     const newt = new Set<string>();
-    for (const { key, hardwareId } of Object.values(cases)) device.add(bytes(await provision(server.url, { provision_key: key, hardware_id: hardwareId })));
+    for (const { key, hardwareId } of Object.values(cases))
+      device.add(bytes(await provision(server.url, { provision_key: key, hardware_id: hardwareId })));
     for (const [reason, { key, hardwareId }] of Object.entries(cases)) {
       if (reason !== 'csr_missing') newt.add(bytes(await register(server.url, { provisioningKey: key, hardwareId })));
     }
@@ -92,23 +95,34 @@ describe('rule 2: one uniform refusal', () => {
 
     const attributed = Object.keys(cases).filter((r) => r !== 'malformed' && r !== 'unknown_key');
     const recorded = await until(async () => {
-      const rows = await sql<{ reason: string }>(`SELECT DISTINCT reason FROM claim WHERE org_id = $1 AND outcome = 'refused'`, [org.orgId]);
+      const rows = await sql<{ reason: string }>(
+        `SELECT DISTINCT reason FROM claim WHERE org_id = $1 AND outcome = 'refused'`,
+        [org.orgId],
+      );
       return rows.length >= attributed.length ? rows.map((r) => r.reason).sort() : undefined;
     });
     expect(recorded).toEqual(attributed.sort());
     const unattributed = await root.expect<{ claims: { reason: string; orgId: string | null }[] }>('GET', '/claims');
     expect(new Set(unattributed.claims.map((c) => c.reason))).toEqual(new Set(['malformed', 'unknown_key']));
     expect(unattributed.claims.every((c) => c.orgId === null)).toBe(true);
-    expect(await sql(`SELECT 1 FROM claim WHERE org_id = $1 AND reason IN ('malformed', 'unknown_key')`, [org.orgId])).toEqual([]);
+    expect(
+      await sql(`SELECT 1 FROM claim WHERE org_id = $1 AND reason IN ('malformed', 'unknown_key')`, [org.orgId]),
+    ).toEqual([]);
   });
 
   it('is the same under load: many at once for one reason, with one hardware id or a new one each, at both doors', async () => {
     const org = await TestOrg.create(root);
     const answers = { device: new Set<string>(), newt: new Set<string>() };
     for (const [reason, { key, hardwareId }] of Object.entries(await reasons(org))) {
-      const ids = (i: number) => (i % 2 === 0 || reason === 'reclaim_refused' || reason === 'tombstoned' ? hardwareId : newHardwareId());
-      const device = Array.from({ length: 40 }, (_, i) => provision(server.url, { provision_key: key, hardware_id: ids(i) }));
-      const newt = reason === 'csr_missing' ? [] : Array.from({ length: 40 }, (_, i) => register(server.url, { provisioningKey: key, hardwareId: ids(i) }));
+      const ids = (i: number) =>
+        i % 2 === 0 || reason === 'reclaim_refused' || reason === 'tombstoned' ? hardwareId : newHardwareId();
+      const device = Array.from({ length: 40 }, (_, i) =>
+        provision(server.url, { provision_key: key, hardware_id: ids(i) }),
+      );
+      const newt =
+        reason === 'csr_missing'
+          ? []
+          : Array.from({ length: 40 }, (_, i) => register(server.url, { provisioningKey: key, hardwareId: ids(i) }));
       for (const reply of await Promise.all(device)) answers.device.add(bytes(reply));
       for (const reply of await Promise.all(newt)) answers.newt.add(bytes(reply));
     }
@@ -127,14 +141,17 @@ describe('rule 2: one uniform refusal', () => {
     for (const key of [used, expired].map((one) => one.siteProvisioningKey)) {
       const hardware_id = newHardwareId();
       const nonce = { provisioningKey: key, claimNonce: newNonce() };
-      const device = await Promise.all(Array.from({ length: 40 }, () => provision(server.url, { provision_key: key, hardware_id })));
+      const device = await Promise.all(
+        Array.from({ length: 40 }, () => provision(server.url, { provision_key: key, hardware_id })),
+      );
       expect(device.map((reply) => reply.status)).toEqual(device.map(() => 403));
       const newt = await Promise.all(Array.from({ length: 40 }, () => register(server.url, nonce)));
       expect(newt.map((reply) => reply.status)).toEqual(newt.map(() => 401));
     }
     const [recorded] = await until(async () => {
       const rows = await sql<{ n: number; reasons: string[] }>(
-        `SELECT sum(count)::int AS n, array_agg(DISTINCT reason ORDER BY reason) AS reasons FROM claim WHERE org_id = $1 AND outcome = 'refused'`, [org.orgId],
+        `SELECT sum(count)::int AS n, array_agg(DISTINCT reason ORDER BY reason) AS reasons FROM claim WHERE org_id = $1 AND outcome = 'refused'`,
+        [org.orgId],
       );
       return rows[0]!.n === 160 ? rows : undefined;
     });
@@ -145,7 +162,9 @@ describe('rule 2: one uniform refusal', () => {
     const org = await TestOrg.create(root);
     const key = await org.key({ maxBatchSize: 1 });
     const hardware_id = newHardwareId();
-    const replies = await Promise.all(Array.from({ length: 40 }, () => provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id })));
+    const replies = await Promise.all(
+      Array.from({ length: 40 }, () => provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id })),
+    );
     expect(replies.map((reply) => reply.status).sort()).toEqual([...Array<number>(39).fill(200), 201]);
     expect(new Set(replies.map((reply) => reply.body.device_id)).size).toBe(1);
     expect((await org.readKey(key.siteProvisioningKeyId)).numUsed).toBe(1);
@@ -167,9 +186,15 @@ describe('rule 2: one uniform refusal', () => {
     const key = await org.key();
     await expire(key.siteProvisioningKeyId);
     const start = Date.now();
-    await Promise.all(Array.from({ length: 250 }, () => provision(server.url, { provision_key: key.siteProvisioningKey })));
+    await Promise.all(
+      Array.from({ length: 250 }, () => provision(server.url, { provision_key: key.siteProvisioningKey })),
+    );
     const minutes = minutesSince(start);
-    const recorded = () => sql<{ rows: number; total: number }>(`SELECT count(*)::int AS rows, sum(count)::int AS total FROM claim WHERE org_id = $1`, [org.orgId]);
+    const recorded = () =>
+      sql<{ rows: number; total: number }>(
+        `SELECT count(*)::int AS rows, sum(count)::int AS total FROM claim WHERE org_id = $1`,
+        [org.orgId],
+      );
     const [row] = await until(async () => {
       const rows = await recorded();
       return rows[0]!.total === 250 ? rows : undefined;
@@ -191,11 +216,14 @@ describe('rule 2: a flood of strangers', () => {
 
   it('leaves a share of rows with its victim and with nobody, all of it counted, while others are recorded as ever', async () => {
     const root = Api.root(server);
-    const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(server.databaseUrl, text, values);
+    const sql = <Row extends object>(text: string, values: unknown[] = []) =>
+      queryDatabase<Row>(server.databaseUrl, text, values);
     const [victim, other] = [await TestOrg.create(root), await TestOrg.create(root)];
     const key = await victim.key();
     const expired = await other.key();
-    await sql(`UPDATE provisioning_key SET expires_at = now() - interval '1 second' WHERE key_id = $1`, [expired.siteProvisioningKeyId]);
+    await sql(`UPDATE provisioning_key SET expires_at = now() - interval '1 second' WHERE key_id = $1`, [
+      expired.siteProvisioningKeyId,
+    ]);
     const setUp = await sql<{ audit: number }>('SELECT count(*)::int AS audit FROM audit');
     const start = Date.now();
     const flood = Array.from({ length: 400 }, (_, i) => [
@@ -203,19 +231,25 @@ describe('rule 2: a flood of strangers', () => {
       provision(server.url, { provision_key: makeKey(`nobody${String(i).padStart(9, '0')}`) }),
       provision(server.url, { provision_key: `nonsense ${i}` }),
     ]).flat();
-    flood.push(...Array.from({ length: 5 }, () => provision(server.url, { provision_key: expired.siteProvisioningKey })));
+    flood.push(
+      ...Array.from({ length: 5 }, () => provision(server.url, { provision_key: expired.siteProvisioningKey })),
+    );
     expect(new Set((await Promise.all(flood)).map((reply) => reply.status))).toEqual(new Set([403]));
     const minutes = minutesSince(start);
 
-    const recorded = () => sql<{ reason: string; rows: number; total: number; orgs: string[] }>(
-      `SELECT reason, count(*)::int AS rows, sum(count)::int AS total, array_agg(DISTINCT coalesce(org_id, '-')) AS orgs FROM claim WHERE outcome = 'refused' GROUP BY 1 ORDER BY 1`,
-    );
+    const recorded = () =>
+      sql<{ reason: string; rows: number; total: number; orgs: string[] }>(
+        `SELECT reason, count(*)::int AS rows, sum(count)::int AS total, array_agg(DISTINCT coalesce(org_id, '-')) AS orgs FROM claim WHERE outcome = 'refused' GROUP BY 1 ORDER BY 1`,
+      );
     const found = await until(async () => {
       const rows = await recorded();
       return rows.reduce((sum, row) => sum + row.total, 0) === 1205 ? rows : undefined;
     });
     expect(found.map(({ reason, total, orgs }) => [reason, total, orgs])).toEqual([
-      ['expired', 5, [other.orgId]], ['malformed', 400, ['-']], ['unknown_key', 400, ['-']], ['wrong_secret', 400, [victim.orgId]],
+      ['expired', 5, [other.orgId]],
+      ['malformed', 400, ['-']],
+      ['unknown_key', 400, ['-']],
+      ['wrong_secret', 400, [victim.orgId]],
     ]);
     // 50 of this source in a minute, and a counting row each.
     const rows = Object.fromEntries(found.map((row) => [row.reason, row.rows]));
@@ -238,11 +272,15 @@ describe('rule 10: rate limits protect without starving', () => {
   it('turns refusals into 429 with Retry-After, never a correct key from the same address', async () => {
     const key = await (await TestOrg.create(Api.root(server))).key();
     const wrong = makeKey(key.siteProvisioningKeyId);
-    const refusals = await Promise.all(Array.from({ length: 200 }, () => provision(server.url, { provision_key: wrong })));
+    const refusals = await Promise.all(
+      Array.from({ length: 200 }, () => provision(server.url, { provision_key: wrong })),
+    );
     const limited = refusals.filter((r) => r.status === 429);
     expect(limited.length).toBeGreaterThan(0);
     expect(Number(limited[0]!.headers.get('retry-after'))).toBeGreaterThan(0);
-    const claims = await Promise.all(Array.from({ length: 100 }, () => provision(server.url, { provision_key: key.siteProvisioningKey })));
+    const claims = await Promise.all(
+      Array.from({ length: 100 }, () => provision(server.url, { provision_key: key.siteProvisioningKey })),
+    );
     expect(claims.every((r) => r.status === 201)).toBe(true);
   });
 });

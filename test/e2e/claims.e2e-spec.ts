@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Api, deviceToken, newHardwareId, newNonce, newtToken, provision, register, type TestKey, TestOrg } from '../support/api.js';
+import {
+  Api,
+  deviceToken,
+  newHardwareId,
+  newNonce,
+  newtToken,
+  provision,
+  register,
+  type TestKey,
+  TestOrg,
+} from '../support/api.js';
 import { queryDatabase } from '../support/database.js';
 import { startServer, type TestServer, until } from '../support/server.js';
 
@@ -17,12 +27,21 @@ afterAll(async () => {
   await server?.stop();
 });
 
-const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(server.databaseUrl, text, values);
+const sql = <Row extends object>(text: string, values: unknown[] = []) =>
+  queryDatabase<Row>(server.databaseUrl, text, values);
 const siteOf = async (deviceId: string) =>
-  (await sql<{ site_id: number; status: string; name: string; labels: object; claim_id: number; key_id: string; key_generation: number; template_id: number }>(
-    'SELECT * FROM site WHERE device_id = $1',
-    [deviceId],
-  ))[0]!;
+  (
+    await sql<{
+      site_id: number;
+      status: string;
+      name: string;
+      labels: object;
+      claim_id: number;
+      key_id: string;
+      key_generation: number;
+      template_id: number;
+    }>('SELECT * FROM site WHERE device_id = $1', [deviceId])
+  )[0]!;
 /** Rows that one claim must have made, for every site of the organization. */
 const rowsOf = async (orgId: string) =>
   (
@@ -37,13 +56,25 @@ const rowsOf = async (orgId: string) =>
       [orgId],
     )
   )[0]!;
-const allRows = (n: number) => ({ sites: n, credentials: n, claims: n, audit: n, events: n, uses: n, generation_uses: n });
+const allRows = (n: number) => ({
+  sites: n,
+  credentials: n,
+  claims: n,
+  audit: n,
+  events: n,
+  uses: n,
+  generation_uses: n,
+});
 
 describe('the device door', () => {
   it('answers 201 with the device id and its key, bare', async () => {
     const org = await TestOrg.create(root);
     const key = await org.key();
-    const reply = await provision(server.url, { provision_key: key.siteProvisioningKey, device_name: 'Cold Store Sensor 014', hardware_id: 'AA:BB:CC:00:11:22' });
+    const reply = await provision(server.url, {
+      provision_key: key.siteProvisioningKey,
+      device_name: 'Cold Store Sensor 014',
+      hardware_id: 'AA:BB:CC:00:11:22',
+    });
     expect(reply.status).toBe(201);
     expect(Object.keys(reply.body).slice(0, 2)).toEqual(['device_id', 'api_key']);
     expect(reply.body.device_id).toMatch(/^[0-9a-f-]{36}$/);
@@ -98,12 +129,17 @@ describe('the newt door', () => {
   it('answers an unmodified newt 201 with credentials that work', async () => {
     const org = await TestOrg.create(root);
     const key = await org.key();
-    const reply = await register(server.url, { provisioningKey: key.siteProvisioningKey.replace('spk_', 'spk-'), name: 'edge-7' });
+    const reply = await register(server.url, {
+      provisioningKey: key.siteProvisioningKey.replace('spk_', 'spk-'),
+      name: 'edge-7',
+    });
     expect(reply.status).toBe(201);
     expect(reply.body.data.newtId).toMatch(/^[a-z0-9]{15}$/);
     expect(reply.body.data.secret).toMatch(/^[a-z0-9]{48}$/);
     expect((await newtToken(server.url, reply.body.data.newtId, reply.body.data.secret)).status).toBe(200);
-    expect((await org.sites()).sites).toMatchObject([{ name: 'edge-7', status: 'approved', address: '100.90.128.0/17' }]);
+    expect((await org.sites()).sites).toMatchObject([
+      { name: 'edge-7', status: 'approved', address: '100.90.128.0/17' },
+    ]);
   });
 
   it('recognises an agent with a hardware id: 200, the newt id, no secret', async () => {
@@ -137,8 +173,17 @@ describe('rule 1: the tenant comes from the key', () => {
     const [one, other] = [await TestOrg.create(root), await TestOrg.create(root)];
     const hardware_id = newHardwareId();
     const claim_nonce = newNonce();
-    const mine = await provision(server.url, { provision_key: (await one.key()).siteProvisioningKey, hardware_id, claim_nonce });
-    const theirs = await provision(server.url, { provision_key: (await other.key()).siteProvisioningKey, hardware_id, claim_nonce, orgId: one.orgId });
+    const mine = await provision(server.url, {
+      provision_key: (await one.key()).siteProvisioningKey,
+      hardware_id,
+      claim_nonce,
+    });
+    const theirs = await provision(server.url, {
+      provision_key: (await other.key()).siteProvisioningKey,
+      hardware_id,
+      claim_nonce,
+      orgId: one.orgId,
+    });
     expect([mine.status, theirs.status]).toEqual([201, 201]);
     expect(theirs.body.device_id).not.toBe(mine.body.device_id);
     expect(await rowsOf(one.orgId)).toEqual(allRows(1));
@@ -151,7 +196,9 @@ describe('rule 3: limits are exact', () => {
     const org = await TestOrg.create(root);
     const key = await org.key({ maxBatchSize: 50 });
     const replies = await Promise.all(
-      Array.from({ length: 400 }, (_, i) => provision(i % 2 ? server.url : second.url, { provision_key: key.siteProvisioningKey })),
+      Array.from({ length: 400 }, (_, i) =>
+        provision(i % 2 ? server.url : second.url, { provision_key: key.siteProvisioningKey }),
+      ),
     );
     const statuses = replies.map((r) => r.status);
     expect(statuses.filter((s) => s === 201)).toHaveLength(50);
@@ -159,8 +206,12 @@ describe('rule 3: limits are exact', () => {
     expect(await rowsOf(org.orgId)).toEqual(allRows(50));
     expect(new Set(replies.filter((r) => r.status === 201).map((r) => r.body.device_id)).size).toBe(50);
     expect((await org.readKey(key.siteProvisioningKeyId)).state).toBe('exhausted');
-    expect(await sql(`SELECT count(*)::int AS n FROM event WHERE org_id = $1 AND type = 'key.exhausted'`, [org.orgId])).toEqual([{ n: 1 }]);
-    expect(await sql('SELECT count(DISTINCT address)::int AS n FROM site WHERE org_id = $1', [org.orgId])).toEqual([{ n: 50 }]);
+    expect(
+      await sql(`SELECT count(*)::int AS n FROM event WHERE org_id = $1 AND type = 'key.exhausted'`, [org.orgId]),
+    ).toEqual([{ n: 1 }]);
+    expect(await sql('SELECT count(DISTINCT address)::int AS n FROM site WHERE org_id = $1', [org.orgId])).toEqual([
+      { n: 50 },
+    ]);
   });
 
   it('one hardware id claimed forty times at once at two processes makes one site and spends one use', async () => {
@@ -168,7 +219,9 @@ describe('rule 3: limits are exact', () => {
     const key = await org.key({ maxBatchSize: 5 });
     const hardware_id = newHardwareId();
     const replies = await Promise.all(
-      Array.from({ length: 40 }, (_, i) => provision(i % 2 ? server.url : second.url, { provision_key: key.siteProvisioningKey, hardware_id })),
+      Array.from({ length: 40 }, (_, i) =>
+        provision(i % 2 ? server.url : second.url, { provision_key: key.siteProvisioningKey, hardware_id }),
+      ),
     );
     expect(replies.map((r) => r.status).sort()).toEqual([...Array<number>(39).fill(200), 201]);
     expect(new Set(replies.map((r) => r.body.device_id)).size).toBe(1);
@@ -180,7 +233,11 @@ describe('rule 3: limits are exact', () => {
     const keys = [await org.key(), await org.key()];
     const ids = Array.from({ length: 20 }, newHardwareId);
     const replies = await Promise.all(
-      ids.flatMap((hardware_id) => keys.map((key, i) => provision(i ? server.url : second.url, { provision_key: key.siteProvisioningKey, hardware_id }))),
+      ids.flatMap((hardware_id) =>
+        keys.map((key, i) =>
+          provision(i ? server.url : second.url, { provision_key: key.siteProvisioningKey, hardware_id }),
+        ),
+      ),
     );
     expect(replies.filter((r) => r.status === 201)).toHaveLength(20);
     expect(replies.filter((r) => r.status === 200)).toHaveLength(20);
@@ -190,14 +247,21 @@ describe('rule 3: limits are exact', () => {
   it('the one-time flag means exactly one', async () => {
     const org = await TestOrg.create(root);
     const key = await org.key({ oneTime: true });
-    const replies = await Promise.all(Array.from({ length: 20 }, () => provision(server.url, { provision_key: key.siteProvisioningKey })));
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, () => provision(server.url, { provision_key: key.siteProvisioningKey })),
+    );
     expect(replies.filter((r) => r.status === 201)).toHaveLength(1);
   });
 });
 
 describe('rule 5: a lost answer never orphans a device', () => {
   const lost = async (key: TestKey, extra: Record<string, unknown> = {}) => {
-    const body = { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId(), claim_nonce: newNonce(), ...extra };
+    const body = {
+      provision_key: key.siteProvisioningKey,
+      hardware_id: newHardwareId(),
+      claim_nonce: newNonce(),
+      ...extra,
+    };
     return { body, first: await provision(server.url, body) };
   };
 
@@ -235,12 +299,16 @@ describe('rule 5: a lost answer never orphans a device', () => {
 
     const expiring = await org.key({ validUntil: new Date(Date.now() + 3_600_000).toISOString() });
     const b = await lost(expiring);
-    await sql(`UPDATE provisioning_key SET expires_at = now() - interval '1 second' WHERE key_id = $1`, [expiring.siteProvisioningKeyId]);
+    await sql(`UPDATE provisioning_key SET expires_at = now() - interval '1 second' WHERE key_id = $1`, [
+      expiring.siteProvisioningKeyId,
+    ]);
     expect((await provision(server.url, b.body)).status).toBe(201);
 
     const disabled = await org.key();
     const c = await lost(disabled);
-    await root.expect('PATCH', org.path(`site-provisioning-key/${disabled.siteProvisioningKeyId}`), { status: 'disabled' });
+    await root.expect('PATCH', org.path(`site-provisioning-key/${disabled.siteProvisioningKeyId}`), {
+      status: 'disabled',
+    });
     expect((await provision(second.url, c.body)).status).toBe(403);
 
     const revoked = await org.key();
@@ -251,7 +319,9 @@ describe('rule 5: a lost answer never orphans a device', () => {
 
   it('ends 24 hours after the first claim', async () => {
     const { body, first } = await lost(await (await TestOrg.create(root)).key());
-    await sql(`UPDATE site SET nonce_opened_at = now() - interval '24 hours 1 second' WHERE device_id = $1`, [first.body.device_id]);
+    await sql(`UPDATE site SET nonce_opened_at = now() - interval '24 hours 1 second' WHERE device_id = $1`, [
+      first.body.device_id,
+    ]);
     expect(await provision(server.url, body)).toMatchObject({ status: 200, body: { api_key: '' } });
   });
 
@@ -265,12 +335,22 @@ describe('rule 5: a lost answer never orphans a device', () => {
   it('a different nonce, or none, is recognised without a secret; a different one is contested', async () => {
     const org = await TestOrg.create(root);
     const { body } = await lost(await org.key());
-    expect(await provision(server.url, { ...body, claim_nonce: undefined })).toMatchObject({ status: 200, body: { api_key: '' } });
+    expect(await provision(server.url, { ...body, claim_nonce: undefined })).toMatchObject({
+      status: 200,
+      body: { api_key: '' },
+    });
     for (let i = 0; i < 3; i++) {
-      expect(await provision(server.url, { ...body, claim_nonce: newNonce() })).toMatchObject({ status: 200, body: { api_key: '' } });
+      expect(await provision(server.url, { ...body, claim_nonce: newNonce() })).toMatchObject({
+        status: 200,
+        body: { api_key: '' },
+      });
     }
-    expect(await sql(`SELECT count FROM claim WHERE org_id = $1 AND outcome = 'contested'`, [org.orgId])).toEqual([{ count: 3 }]);
-    expect(await sql(`SELECT count(*)::int AS n FROM event WHERE org_id = $1 AND type = 'claim.contested'`, [org.orgId])).toEqual([{ n: 1 }]);
+    expect(await sql(`SELECT count FROM claim WHERE org_id = $1 AND outcome = 'contested'`, [org.orgId])).toEqual([
+      { count: 3 },
+    ]);
+    expect(
+      await sql(`SELECT count(*)::int AS n FROM event WHERE org_id = $1 AND type = 'claim.contested'`, [org.orgId]),
+    ).toEqual([{ n: 1 }]);
   });
 
   it('never once an operator revoked the site', async () => {
@@ -285,7 +365,10 @@ describe('rule 5: a lost answer never orphans a device', () => {
     for (let round = 0; round < 10; round++) {
       const { body, first } = await lost(key);
       const again = await provision(server.url, body);
-      const uses = await Promise.all([deviceToken(server.url, first.body.api_key), deviceToken(second.url, again.body.api_key)]);
+      const uses = await Promise.all([
+        deviceToken(server.url, first.body.api_key),
+        deviceToken(second.url, again.body.api_key),
+      ]);
       expect(uses.map((u) => u.status).sort()).toEqual([200, 401]);
     }
   });
@@ -300,10 +383,15 @@ describe('rule 6: a used-up key still recognises its own', () => {
     const theirs = { provision_key: other.siteProvisioningKey, hardware_id: newHardwareId() };
     const first = await provision(server.url, mine);
     await provision(server.url, theirs);
-    expect(await provision(server.url, mine)).toMatchObject({ status: 200, body: { device_id: first.body.device_id, api_key: '' } });
+    expect(await provision(server.url, mine)).toMatchObject({
+      status: 200,
+      body: { device_id: first.body.device_id, api_key: '' },
+    });
     expect((await provision(server.url, { ...mine, provision_key: other.siteProvisioningKey })).status).toBe(403);
     expect((await provision(server.url, { provision_key: key.siteProvisioningKey })).status).toBe(403);
-    await sql(`UPDATE provisioning_key SET expires_at = now() - interval '1 second' WHERE key_id = $1`, [key.siteProvisioningKeyId]);
+    await sql(`UPDATE provisioning_key SET expires_at = now() - interval '1 second' WHERE key_id = $1`, [
+      key.siteProvisioningKeyId,
+    ]);
     expect((await provision(server.url, mine)).status).toBe(403);
   });
 
@@ -340,14 +428,28 @@ describe('rules 8 and 9: contradictions and patterns', () => {
   it('a template, profile or group that is not there is 404, and nothing is made', async () => {
     const [org, other] = [await TestOrg.create(root), await TestOrg.create(root)];
     const { templateId } = await other.template({});
-    const { profileId } = await root.expect<{ profileId: number }>('PUT', other.path('provisioning-profile'), { name: 'p' });
+    const { profileId } = await root.expect<{ profileId: number }>('PUT', other.path('provisioning-profile'), {
+      name: 'p',
+    });
     const { groupId } = await root.expect<{ groupId: number }>('PUT', other.path('group'), { name: 'g' });
     const key = await org.key({});
     const mine = await org.template({});
-    for (const absent of [{ templateId, profileId, groupIds: [groupId] }, { templateId: 999_999_999, profileId: 999_999_999, groupIds: [999_999_999] }]) {
-      const [template, profile, groups] = [{ templateId: absent.templateId }, { profileId: absent.profileId }, { groupIds: absent.groupIds }];
+    for (const absent of [
+      { templateId, profileId, groupIds: [groupId] },
+      { templateId: 999_999_999, profileId: 999_999_999, groupIds: [999_999_999] },
+    ]) {
+      const [template, profile, groups] = [
+        { templateId: absent.templateId },
+        { profileId: absent.profileId },
+        { groupIds: absent.groupIds },
+      ];
       const tries: ['put' | 'post' | 'patch', string, object, string][] = [
-        ['put', 'site-provisioning-key', { name: 'x', maxBatchSize: null, ...template }, 'Provisioning template not found'],
+        [
+          'put',
+          'site-provisioning-key',
+          { name: 'x', maxBatchSize: null, ...template },
+          'Provisioning template not found',
+        ],
         ['patch', `site-provisioning-key/${key.siteProvisioningKeyId}`, template, 'Provisioning template not found'],
         ['put', 'provisioning-template', { name: 'x', ...profile }, 'Provisioning profile not found'],
         ['put', 'provisioning-template', { name: 'x', ...groups }, 'Group not found'],
@@ -356,7 +458,10 @@ describe('rules 8 and 9: contradictions and patterns', () => {
         ['put', 'provisioning-profile', { name: 'x', ...groups }, 'Group not found'],
       ];
       for (const [method, path, body, message] of tries) {
-        expect(await root[method](org.path(path), body), `${method} ${path}`).toMatchObject({ status: 404, body: { code: 'not_found', message } });
+        expect(await root[method](org.path(path), body), `${method} ${path}`).toMatchObject({
+          status: 404,
+          body: { code: 'not_found', message },
+        });
       }
     }
     expect(await root.expect('GET', org.path('provisioning-templates'))).toMatchObject({ pagination: { total: 2 } });
@@ -371,7 +476,12 @@ describe('rules 8 and 9: contradictions and patterns', () => {
 
   it('a pattern is anchored to the whole id', async () => {
     const key = await (await TestOrg.create(root)).keyUnder({ hardwareIdPattern: 'SN-[0-9]{3}' });
-    const statuses = await Promise.all(['SN-123', 'SN-1234', 'xSN-123'].map(async (hardware_id) => (await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id })).status));
+    const statuses = await Promise.all(
+      ['SN-123', 'SN-1234', 'xSN-123'].map(
+        async (hardware_id) =>
+          (await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id })).status,
+      ),
+    );
     expect(statuses).toEqual([201, 403, 403]);
     expect((await register(server.url, { provisioningKey: key.siteProvisioningKey })).status).toBe(401);
   });
@@ -408,7 +518,9 @@ describe('rule 12: lineage', () => {
     await root.expect('DELETE', org.path(`site-provisioning-key/${key.siteProvisioningKeyId}`));
     const site = await siteOf(body.device_id);
     expect(site).toMatchObject({ key_id: key.siteProvisioningKeyId, key_generation: 1, template_id: templateId });
-    expect(await sql('SELECT site_id, outcome FROM claim WHERE claim_id = $1', [site.claim_id])).toEqual([{ site_id: site.site_id, outcome: 'created' }]);
+    expect(await sql('SELECT site_id, outcome FROM claim WHERE claim_id = $1', [site.claim_id])).toEqual([
+      { site_id: site.site_id, outcome: 'created' },
+    ]);
     expect((await provision(server.url, { provision_key: key.siteProvisioningKey })).status).toBe(403);
   });
 });
@@ -440,7 +552,8 @@ describe('rule 13: factory reset and squatting have a way out', () => {
     await root.expect('POST', `/site/${site_id}/revoke`, {});
     expect((await provision(server.url, body)).status).toBe(403);
     expect((await root.post(`/site/${site_id}/allow-reclaim`, { expiresInSeconds: 60 })).status).toBe(409);
-    for (const status of ['approved', 'pending']) expect((await root.post(`/site/${site_id}`, { status })).status).toBe(409);
+    for (const status of ['approved', 'pending'])
+      expect((await root.post(`/site/${site_id}`, { status })).status).toBe(409);
     await root.expect('DELETE', org.path(`tombstone/${encodeURIComponent(body.hardware_id)}`));
     const back = await provision(second.url, body);
     expect([back.status, back.body.device_id]).toEqual([201, first.body.device_id]);
@@ -482,7 +595,9 @@ describe('rule 15: a full address pool is not a refusal', () => {
   it('answers 503, spends and makes nothing, and tells once', async () => {
     const org = await TestOrg.create(root, { subnet: '100.90.128.0/30' });
     const key = await org.key();
-    const replies = await Promise.all(Array.from({ length: 12 }, () => provision(server.url, { provision_key: key.siteProvisioningKey })));
+    const replies = await Promise.all(
+      Array.from({ length: 12 }, () => provision(server.url, { provision_key: key.siteProvisioningKey })),
+    );
     expect(replies.filter((r) => r.status === 201)).toHaveLength(4);
     const full = replies.filter((r) => r.status === 503);
     expect(full).toHaveLength(8);
@@ -491,7 +606,9 @@ describe('rule 15: a full address pool is not a refusal', () => {
     const newt = await register(server.url, { provisioningKey: key.siteProvisioningKey });
     expect([newt.status, newt.body.code]).toEqual([503, 'capacity']);
     expect(await rowsOf(org.orgId)).toEqual(allRows(4));
-    expect(await sql(`SELECT count(*)::int AS n FROM event WHERE org_id = $1 AND type = 'pool.exhausted'`, [org.orgId])).toEqual([{ n: 1 }]);
+    expect(
+      await sql(`SELECT count(*)::int AS n FROM event WHERE org_id = $1 AND type = 'pool.exhausted'`, [org.orgId]),
+    ).toEqual([{ n: 1 }]);
   });
 });
 
@@ -512,9 +629,12 @@ describe('operators', () => {
     const key = await org.key({ maxBatchSize: 10 });
     const id = key.siteProvisioningKeyId;
     await provision(server.url, { provision_key: key.siteProvisioningKey });
-    const rotated = await root.expect<TestKey>('POST', org.path(`site-provisioning-key/${id}/rotate`), { overlapSeconds: 3600 });
+    const rotated = await root.expect<TestKey>('POST', org.path(`site-provisioning-key/${id}/rotate`), {
+      overlapSeconds: 3600,
+    });
     expect(rotated.siteProvisioningKeyId).toBe(id);
-    for (const secret of [key, rotated, rotated]) expect((await provision(second.url, { provision_key: secret.siteProvisioningKey })).status).toBe(201);
+    for (const secret of [key, rotated, rotated])
+      expect((await provision(second.url, { provision_key: secret.siteProvisioningKey })).status).toBe(201);
     const read = await org.readKey(id);
     expect(read.numUsed).toBe(4);
     expect(read.generations).toMatchObject([
@@ -522,7 +642,8 @@ describe('operators', () => {
       { generation: 2, uses: 2, state: 'current', lastUsedIp: '127.0.0.1' },
     ]);
     await root.expect('POST', org.path(`site-provisioning-key/${id}/rotate`), { overlapSeconds: 0 });
-    for (const secret of [key, rotated]) expect((await provision(server.url, { provision_key: secret.siteProvisioningKey })).status).toBe(403);
+    for (const secret of [key, rotated])
+      expect((await provision(server.url, { provision_key: secret.siteProvisioningKey })).status).toBe(403);
   });
 
   it('rotate under continuous claims: no claim with a valid secret is refused, uses are shared and exact', async () => {
@@ -532,10 +653,15 @@ describe('operators', () => {
     let running = true;
     const statuses: number[] = [];
     const claimers = Array.from({ length: 8 }, async (_, i) => {
-      while (running) statuses.push((await provision(i % 2 ? server.url : second.url, { provision_key: secret })).status);
+      while (running)
+        statuses.push((await provision(i % 2 ? server.url : second.url, { provision_key: secret })).status);
     });
     for (let i = 0; i < 10; i++) {
-      secret = (await root.expect<TestKey>('POST', org.path(`site-provisioning-key/${key.siteProvisioningKeyId}/rotate`), { overlapSeconds: 3600 })).siteProvisioningKey;
+      secret = (
+        await root.expect<TestKey>('POST', org.path(`site-provisioning-key/${key.siteProvisioningKeyId}/rotate`), {
+          overlapSeconds: 3600,
+        })
+      ).siteProvisioningKey;
     }
     running = false;
     await Promise.all(claimers);
@@ -557,7 +683,9 @@ describe('operators', () => {
     });
     await until(() => made > 20);
     await root.expect('POST', org.path(`site-provisioning-key/${key.siteProvisioningKeyId}/revoke`));
-    const [{ n: atRevocation }] = (await sql<{ n: number }>('SELECT count(*)::int AS n FROM site WHERE org_id = $1', [org.orgId])) as [{ n: number }];
+    const [{ n: atRevocation }] = (await sql<{ n: number }>('SELECT count(*)::int AS n FROM site WHERE org_id = $1', [
+      org.orgId,
+    ])) as [{ n: number }];
     await Promise.all(claimers);
     expect(await rowsOf(org.orgId)).toEqual(allRows(made));
     expect(made).toBe(atRevocation);
@@ -565,16 +693,37 @@ describe('operators', () => {
 
   it('what a site inherits: labels, groups and config of the profile, groups of the template, its name', async () => {
     const org = await TestOrg.create(root);
-    const [a, b] = [await root.expect<{ groupId: number }>('PUT', org.path('group'), { name: 'a' }), await root.expect<{ groupId: number }>('PUT', org.path('group'), { name: 'b' })];
+    const [a, b] = [
+      await root.expect<{ groupId: number }>('PUT', org.path('group'), { name: 'a' }),
+      await root.expect<{ groupId: number }>('PUT', org.path('group'), { name: 'b' }),
+    ];
     const { profileId } = await root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), {
-      name: 'factory', labels: { plant: 'Ulm', line: '4' }, groupIds: [a!.groupId], config: { interval: 5 }, blueprint: 'public-resources: {}\n',
+      name: 'factory',
+      labels: { plant: 'Ulm', line: '4' },
+      groupIds: [a!.groupId],
+      config: { interval: 5 },
+      blueprint: 'public-resources: {}\n',
     });
     const key = await org.keyUnder({ profileId, groupIds: [b!.groupId], nameTemplate: 'edge-{{hardwareId}}' });
-    const { body } = await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: 'SN-9', device_name: undefined });
-    expect(await siteOf(body.device_id)).toMatchObject({ name: 'edge-SN-9', labels: { plant: 'Ulm', line: '4' }, config: { interval: 5 } });
-    expect(await sql('SELECT count(*)::int AS n FROM site_group_member m JOIN site USING (site_id) WHERE device_id = $1', [body.device_id])).toEqual([{ n: 2 }]);
+    const { body } = await provision(server.url, {
+      provision_key: key.siteProvisioningKey,
+      hardware_id: 'SN-9',
+      device_name: undefined,
+    });
+    expect(await siteOf(body.device_id)).toMatchObject({
+      name: 'edge-SN-9',
+      labels: { plant: 'Ulm', line: '4' },
+      config: { interval: 5 },
+    });
+    expect(
+      await sql('SELECT count(*)::int AS n FROM site_group_member m JOIN site USING (site_id) WHERE device_id = $1', [
+        body.device_id,
+      ]),
+    ).toEqual([{ n: 2 }]);
     expect((await root.as(body.api_key).get<never>('/device/self')).text).toContain('"interval":5');
-    expect((await root.put(org.path('provisioning-profile'), { name: 'big', blueprint: 'x'.repeat(262_145) })).status).toBe(400);
+    expect(
+      (await root.put(org.path('provisioning-profile'), { name: 'big', blueprint: 'x'.repeat(262_145) })).status,
+    ).toBe(400);
     expect((await root.delete(org.path(`provisioning-profile/${profileId}`))).status).toBe(409);
   });
 });

@@ -3,7 +3,7 @@ import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { Api, newHardwareId, newNonce, provision, register, TestOrg, type TestKey } from '../support/api.js';
+import { Api, newHardwareId, newNonce, provision, register, type TestKey, TestOrg } from '../support/api.js';
 import { queryDatabase } from '../support/database.js';
 import { freePort, startServer, type TestServer, until } from '../support/server.js';
 
@@ -40,7 +40,10 @@ describe.skipIf(!mounted)('the disk of the database is full', () => {
 
   beforeAll(async () => {
     // A database of its own on the small disk; the log of the cluster stays elsewhere.
-    const [{ dir }] = (await queryDatabase<{ dir: string }>(postgres.href, `SELECT current_setting('data_directory') AS dir`)) as [{ dir: string }];
+    const [{ dir }] = (await queryDatabase<{ dir: string }>(
+      postgres.href,
+      `SELECT current_setting('data_directory') AS dir`,
+    )) as [{ dir: string }];
     const { uid, gid } = statSync(dir);
     chownSync(folder, uid, gid);
     await administer(`CREATE TABLESPACE ${name} LOCATION '${folder}'`);
@@ -59,8 +62,18 @@ describe.skipIf(!mounted)('the disk of the database is full', () => {
     await administer(`DROP TABLESPACE IF EXISTS ${name}`);
   });
 
-  const metric = async () => Number(/^gatehouse_database_disk_full (\S+)$/m.exec(await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text())?.[1]);
-  const claim = () => provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId(), claim_nonce: newNonce() });
+  const metric = async () =>
+    Number(
+      /^gatehouse_database_disk_full (\S+)$/m.exec(
+        await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text(),
+      )?.[1],
+    );
+  const claim = () =>
+    provision(server.url, {
+      provision_key: key.siteProvisioningKey,
+      hardware_id: newHardwareId(),
+      claim_nonce: newNonce(),
+    });
   const told = () => server.logs.filter((line) => line.includes('disk of the database is full'));
 
   it('is 503 with Retry-After where something is to be written, told once, and over by itself', async () => {
@@ -72,7 +85,11 @@ describe.skipIf(!mounted)('the disk of the database is full', () => {
       const replies = await Promise.all(Array.from({ length: 40 }, claim));
       made += replies.filter((reply) => reply.status === 201).length;
       for (const reply of replies.filter((r) => r.status !== 201)) {
-        expect([reply.status, reply.body.error, reply.headers.get('retry-after')]).toEqual([503, 'database_full', '30']);
+        expect([reply.status, reply.body.error, reply.headers.get('retry-after')]).toEqual([
+          503,
+          'database_full',
+          '30',
+        ]);
       }
       return replies.every((reply) => reply.status === 503);
     });

@@ -53,7 +53,10 @@ describe('a machine with a provisioning key', () => {
     await Api.root(server).expect('POST', `/site/${siteId}/revoke`, {});
     expect(await agent.agent.done).toMatchObject({ code: 77 });
     // and once more from disk, without falling back to the key
-    const again = TestAgent.start({ endpoint: server.url, provisioningKey: key }, { clock: systemClock, folder: agent.folder });
+    const again = TestAgent.start(
+      { endpoint: server.url, provisioningKey: key },
+      { clock: systemClock, folder: agent.folder },
+    );
     agents.push(again);
     expect(await again.agent.done).toMatchObject({ code: 77 });
     expect((await org.sites()).pagination.total).toBe(1);
@@ -64,7 +67,10 @@ describe('a machine with a provisioning key', () => {
     const first = start(key, { name: 'sensor-2' });
     await event(first.agent, 'welcome');
     expect(await first.agent.stop()).toMatchObject({ code: 0 });
-    const second = TestAgent.start({ endpoint: server.url, provisioningKey: key }, { clock: systemClock, folder: first.folder });
+    const second = TestAgent.start(
+      { endpoint: server.url, provisioningKey: key },
+      { clock: systemClock, folder: first.folder },
+    );
     agents.push(second);
     expect(await event(second.agent, 'welcome')).toMatchObject({ siteId: (await site('sensor-2'))!.siteId });
     expect(await start(key, { noWait: true }).agent.done).toMatchObject({ code: 77 });

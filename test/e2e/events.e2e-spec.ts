@@ -22,7 +22,11 @@ interface Event {
 }
 
 /** Reads a stream of server-sent events until `enough`. */
-async function follow(url: string, headers: Record<string, string>, enough: (events: Event[]) => boolean): Promise<{ events: Event[]; close: () => void }> {
+async function follow(
+  url: string,
+  headers: Record<string, string>,
+  enough: (events: Event[]) => boolean,
+): Promise<{ events: Event[]; close: () => void }> {
   const abort = new AbortController();
   const response = await fetch(url, { headers, signal: abort.signal });
   expect(response.status).toBe(200);
@@ -54,7 +58,9 @@ describe('the event feed', () => {
       const f = await root.expect<{ events: Event[]; next: string }>('GET', org.path('events'));
       return f.events.length > 0 ? f : undefined;
     });
-    expect(feed.events.map((e) => [e.type, e.data.deviceId, e.data.hardwareId])).toEqual([['device.provisioned', device.device_id, 'SN-1']]);
+    expect(feed.events.map((e) => [e.type, e.data.deviceId, e.data.hardwareId])).toEqual([
+      ['device.provisioned', device.device_id, 'SN-1'],
+    ]);
     expect((await root.expect<{ events: Event[] }>('GET', org.path(`events?after=${feed.next}`))).events).toEqual([]);
     expect((await root.get(org.path('events?after=nonsense'))).status).toBe(400);
     expect((await root.get(org.path('events?type=nothing'))).status).toBe(400);
@@ -80,9 +86,15 @@ describe('the event feed', () => {
 
   it('ends a stream whose key was deleted', async () => {
     const org = await TestOrg.create(root);
-    const created = await root.expect<{ apiKeyId: string; apiKey: string }>('PUT', org.path('api-key'), { name: 'reader' });
+    const created = await root.expect<{ apiKeyId: string; apiKey: string }>('PUT', org.path('api-key'), {
+      name: 'reader',
+    });
     await root.expect('POST', org.path(`api-key/${created.apiKeyId}/actions`), { actionIds: ['listEvents'] });
-    const stream = follow(`${server.url}/api/v1${org.path('events/stream')}`, { authorization: `Bearer ${created.apiKeyId}.${created.apiKey}` }, () => false);
+    const stream = follow(
+      `${server.url}/api/v1${org.path('events/stream')}`,
+      { authorization: `Bearer ${created.apiKeyId}.${created.apiKey}` },
+      () => false,
+    );
     await root.expect('DELETE', org.path(`api-key/${created.apiKeyId}`));
     expect((await stream).events).toEqual([]);
   });
@@ -93,12 +105,23 @@ describe('the audit', () => {
     const org = await TestOrg.create(root);
     const key = await org.key();
     await provision(server.url, { provision_key: key.siteProvisioningKey, hardware_id: 'SN-7' });
-    const all = await root.expect<{ audit: { action: string; actorType: string; address: string; result: string }[]; pagination: { total: number } }>('GET', org.path('audit'));
+    const all = await root.expect<{
+      audit: { action: string; actorType: string; address: string; result: string }[];
+      pagination: { total: number };
+    }>('GET', org.path('audit'));
     expect(all.audit.map((a) => a.action)).toEqual(['site.claim', 'site_provisioning_key.create', 'org.create']);
     expect(all.pagination.total).toBe(3);
-    expect(all.audit[0]).toMatchObject({ actorType: 'agent', actorId: 'SN-7', address: '127.0.0.1', result: 'success' });
+    expect(all.audit[0]).toMatchObject({
+      actorType: 'agent',
+      actorId: 'SN-7',
+      address: '127.0.0.1',
+      result: 'success',
+    });
     expect(all.audit[1]).toMatchObject({ actorType: 'root_key', address: '127.0.0.1' });
-    const one = await root.expect<{ audit: unknown[] }>('GET', org.path('audit?action=site.claim&actorId=SN-7&result=success'));
+    const one = await root.expect<{ audit: unknown[] }>(
+      'GET',
+      org.path('audit?action=site.claim&actorId=SN-7&result=success'),
+    );
     expect(one.audit).toHaveLength(1);
     expect((await root.get(org.path('audit?surprise=1'))).status).toBe(400);
     expect(JSON.stringify(all)).not.toContain(key.siteProvisioningKey.split('.')[1]);

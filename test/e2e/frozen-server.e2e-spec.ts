@@ -25,15 +25,23 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(database.url, text, values);
+const sql = <Row extends object>(text: string, values: unknown[] = []) =>
+  queryDatabase<Row>(database.url, text, values);
 
 /**
  * A second server that stopped in the middle of a claim on `key`, with the key's row locked; `claim` is what its machine hears, one day.
  * `unbounded`: PostgreSQL does not end its transaction by itself.
  */
-async function frozenWith(key: string, unbounded: boolean): Promise<{ server: TestServer; claim: ReturnType<typeof provision>; thaw(): void }> {
+async function frozenWith(
+  key: string,
+  unbounded: boolean,
+): Promise<{ server: TestServer; claim: ReturnType<typeof provision>; thaw(): void }> {
   const file = join(folder, `armed-${key.slice(0, 20)}`);
-  const server = await startServer({ databaseUrl: database.url, preload: [failpoint], env: { FAILPOINT_FILE: file, ...(unbounded ? { FAILPOINT_UNBOUNDED: '1' } : {}) } });
+  const server = await startServer({
+    databaseUrl: database.url,
+    preload: [failpoint],
+    env: { FAILPOINT_FILE: file, ...(unbounded ? { FAILPOINT_UNBOUNDED: '1' } : {}) },
+  });
   writeFileSync(file, '');
   const claim = provision(server.url, { provision_key: key, hardware_id: newHardwareId(), claim_nonce: newNonce() });
   await until(() => !existsSync(file) && / [Tt] /.test(readFileSync(`/proc/${server.pid}/stat`, 'utf8')));
@@ -43,7 +51,8 @@ async function frozenWith(key: string, unbounded: boolean): Promise<{ server: Te
 const changes: Record<string, (org: TestOrg, keyId: string) => Promise<{ status: number }>> = {
   disabling: (org, keyId) => org.root.patch(org.path(`site-provisioning-key/${keyId}`), { status: 'disabled' }),
   revoking: (org, keyId) => org.root.post(org.path(`site-provisioning-key/${keyId}/revoke`)),
-  'rotating without overlap': (org, keyId) => org.root.post(org.path(`site-provisioning-key/${keyId}/rotate`), { overlapSeconds: 0 }),
+  'rotating without overlap': (org, keyId) =>
+    org.root.post(org.path(`site-provisioning-key/${keyId}/rotate`), { overlapSeconds: 0 }),
 };
 
 describe.skipIf(process.platform !== 'linux')('a server that stopped in the middle of a claim', () => {
@@ -91,7 +100,8 @@ describe.skipIf(process.platform !== 'linux')('a server that stopped in the midd
         const answered = await until(async () => {
           const reply = await provision(healthy.url, body);
           statuses.add(reply.status);
-          if (reply.status === 503) expect([reply.body.error, Number(reply.headers.get('retry-after')) > 0]).toEqual(['database_busy', true]);
+          if (reply.status === 503)
+            expect([reply.body.error, Number(reply.headers.get('retry-after')) > 0]).toEqual(['database_busy', true]);
           return reply.status === 503 ? undefined : reply;
         });
         expect(answered.status).toBe(201);
@@ -112,7 +122,11 @@ describe.skipIf(process.platform !== 'linux')('a server that stopped in the midd
 it('machines that ask again behind a site that somebody holds wait on one connection, and leave the others to everybody else', async () => {
   const org = await TestOrg.create(Api.root(healthy));
   const { siteProvisioningKey: provision_key } = await org.key();
-  const claims = Array.from({ length: 40 }, () => ({ provision_key, hardware_id: newHardwareId(), claim_nonce: newNonce() }));
+  const claims = Array.from({ length: 40 }, () => ({
+    provision_key,
+    hardware_id: newHardwareId(),
+    claim_nonce: newNonce(),
+  }));
   for (const claim of claims) expect((await provision(healthy.url, claim)).status).toBe(201);
   const holder = new pg.Client({ connectionString: database.url });
   await holder.connect();
@@ -124,7 +138,9 @@ it('machines that ask again behind a site that somebody holds wait on one connec
     const answers = claims.map((claim) => provision(healthy.url, claim).finally(() => answered++));
     let most = 0;
     await until(async () => {
-      const [waiting] = await sql<{ n: number }>('SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())');
+      const [waiting] = await sql<{ n: number }>(
+        'SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())',
+      );
       most = Math.max(most, waiting!.n);
       return answered === claims.length;
     });
@@ -139,20 +155,34 @@ it('machines that ask again behind a site that somebody holds wait on one connec
 });
 
 it('says that an open transaction holds the event feed back, and for how long, while it serves', async () => {
-  const ready = async () => (await (await fetch(`${healthy.url}/readyz`)).json()) as { status: string; eventFeed: string };
-  const held = async () => Number(/^gatehouse_event_feed_held_back_seconds (\S+)$/m.exec(await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text())?.[1]);
+  const ready = async () =>
+    (await (await fetch(`${healthy.url}/readyz`)).json()) as { status: string; eventFeed: string };
+  const held = async () =>
+    Number(
+      /^gatehouse_event_feed_held_back_seconds (\S+)$/m.exec(
+        await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text(),
+      )?.[1],
+    );
   // Other tests of the run may hold it back too, on the same PostgreSQL.
   const other = new pg.Client({ connectionString: database.url, application_name: 'a backup' });
   await other.connect();
   try {
     await other.query('BEGIN');
-    const [{ txid }] = (await other.query<{ txid: string }>('SELECT pg_current_xact_id()::text AS txid')).rows as [{ txid: string }];
+    const [{ txid }] = (await other.query<{ txid: string }>('SELECT pg_current_xact_id()::text AS txid')).rows as [
+      { txid: string },
+    ];
     await until(async () => (await ready()).eventFeed !== 'ok' && (await held()) > 0);
     expect((await ready()).eventFeed).toMatch(/^held back for \d+ s by an open transaction$/);
     expect((await ready()).status).toBe('ok');
-    await until(() => healthy.logs.some((line) => line.includes('holds the event feed back') && line.includes('a backup')));
+    await until(() =>
+      healthy.logs.some((line) => line.includes('holds the event feed back') && line.includes('a backup')),
+    );
     await other.query('COMMIT');
-    await until(async () => BigInt((await sql<{ xmin: string }>('SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xmin'))[0]!.xmin) > BigInt(txid));
+    await until(
+      async () =>
+        BigInt((await sql<{ xmin: string }>('SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xmin'))[0]!.xmin) >
+        BigInt(txid),
+    );
     await until(async () => (await ready()).eventFeed === 'ok' && (await held()) === 0);
   } finally {
     await other.end();

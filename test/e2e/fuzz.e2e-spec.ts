@@ -1,11 +1,20 @@
 import { Ajv } from 'ajv';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Api } from '../support/api.js';
-import { BODIES, DEEP, PATH_VALUES, QUERY_VALUES, random, TEXTS, VALUES } from '../support/hostile-inputs.js';
-import { type Call, type Document, type Documented, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
-import { asJsonSchema } from '../support/openapi.js';
-import { startServer, type TestServer } from '../support/server.js';
 import { FixtureOrg } from '../support/fixture-org.js';
+import { BODIES, DEEP, PATH_VALUES, QUERY_VALUES, random, TEXTS, VALUES } from '../support/hostile-inputs.js';
+import { asJsonSchema } from '../support/openapi.js';
+import {
+  type Call,
+  type Document,
+  type Documented,
+  OPERATIONS,
+  readDocument,
+  rightful,
+  send,
+  urlOf,
+} from '../support/operations.js';
+import { startServer, type TestServer } from '../support/server.js';
 
 const SEED = 20_251_121;
 const AT_ONCE = 6;
@@ -36,7 +45,14 @@ beforeAll(async () => {
 });
 afterAll(() => server?.stop());
 /** What the server did not expect is in its log, whatever was answered. */
-afterEach(() => expect(server.logs.splice(0).filter((line) => /"level":(50|60)/.test(line)).slice(0, 5)).toEqual([]));
+afterEach(() =>
+  expect(
+    server.logs
+      .splice(0)
+      .filter((line) => /"level":(50|60)/.test(line))
+      .slice(0, 5),
+  ).toEqual([]),
+);
 
 interface Probe {
   operation: Documented;
@@ -70,9 +86,14 @@ async function judge({ operation, api, url, body, wrong, nowhere }: Probe): Prom
   const { status, body: answer } = reply;
   const got = `${status} ${reply.text.slice(0, 300)}`;
   // Requests of the same moment may stand in each other's way.
-  if (status >= 500 && !(status === 503 && ['capacity', 'database_busy'].includes((answer as { code?: string }).code ?? ''))) return got;
+  if (
+    status >= 500 &&
+    !(status === 503 && ['capacity', 'database_busy'].includes((answer as { code?: string }).code ?? ''))
+  )
+    return got;
   // A path that reaches no route is 404 of no operation; a path parameter that is no text is 400.
-  if (!operation.statuses.includes(status) && !(nowhere && [400, 404, 414].includes(status))) return `undocumented ${got}`;
+  if (!operation.statuses.includes(status) && !(nowhere && [400, 404, 414].includes(status)))
+    return `undocumented ${got}`;
   if (nowhere && status < 400) return `went somewhere: ${got}`;
   // "This id is free" is 404 and a success (integration-api.md §3.1).
   const free = operation.id === 'checkOrgId' && status === 404 && wrong === undefined;
@@ -82,15 +103,27 @@ async function judge({ operation, api, url, body, wrong, nowhere }: Probe): Prom
   if (status !== 400) return `should be 400: ${got}`;
   // In a query such a character is refused by the database, which does not say where it was.
   if (body === undefined && /character that cannot be stored/.test(reply.text)) return undefined;
-  return answer.fields?.some(({ path }) => path === wrong || path.startsWith(`${wrong}.`) || wrong.startsWith(`${path}.`)) ? undefined : `does not name ${wrong}: ${got}`;
+  return answer.fields?.some(
+    ({ path }) => path === wrong || path.startsWith(`${wrong}.`) || wrong.startsWith(`${path}.`),
+  )
+    ? undefined
+    : `does not name ${wrong}: ${got}`;
 }
 
 /** The device door refuses in a shape of its own. */
-const isDoor = (operation: Documented, status: number) => operation.id === 'provisionDevice' && (status === 403 || status === 503);
+const isDoor = (operation: Documented, status: number) =>
+  operation.id === 'provisionDevice' && (status === 403 || status === 503);
 
 function isEnvelope(answer: unknown, status: number): boolean {
   const { success, error, data, message, code, ...rest } = answer as Record<string, unknown>;
-  return success === false && error === true && data === null && typeof message === 'string' && typeof code === 'string' && rest['status'] === status;
+  return (
+    success === false &&
+    error === true &&
+    data === null &&
+    typeof message === 'string' &&
+    typeof code === 'string' &&
+    rest['status'] === status
+  );
 }
 
 const short = (value: unknown) => (JSON.stringify(value) ?? String(value)).slice(0, 60);
@@ -125,12 +158,14 @@ function fieldsOf(operation: Documented, body: Record<string, unknown>): Field[]
     const part = (property.allOf?.[0] ?? property).$ref?.split('/').at(-1);
     if (part === undefined) return [own];
     const needed = Object.fromEntries((schema.required ?? []).map((required) => [required, body[required]]));
-    const inner = Object.keys(document.schemas[part]!.properties ?? {}).map((key): Field => ({
-      path: `${field}.${key}`,
-      required: false,
-      validate: ajv.compile({ $ref: `document#/components/schemas/${part}/properties/${key}` }),
-      put: (text) => placed({ ...needed, [field]: {} }, [field, key], text),
-    }));
+    const inner = Object.keys(document.schemas[part]!.properties ?? {}).map(
+      (key): Field => ({
+        path: `${field}.${key}`,
+        required: false,
+        validate: ajv.compile({ $ref: `document#/components/schemas/${part}/properties/${key}` }),
+        put: (text) => placed({ ...needed, [field]: {} }, [field, key], text),
+      }),
+    );
     return [own, ...inner];
   });
 }
@@ -154,9 +189,20 @@ describe(`wrong requests (seed ${SEED})`, () => {
       const { call, api } = await base(operation);
       for (const name of names) {
         for (const value of PATH_VALUES) {
-          const url = urlOf({ ...operation, path: operation.path.replace(`{${name}}`, '@@here@@') }, fixture, call).replace('@@here@@', () => value);
+          const url = urlOf(
+            { ...operation, path: operation.path.replace(`{${name}}`, '@@here@@') },
+            fixture,
+            call,
+          ).replace('@@here@@', () => value);
           const body = call.body && JSON.stringify(call.body);
-          probes.push({ operation, api, url, what: `{${name}} = ${value.slice(0, 40)}`, nowhere: true, ...(body ? { body } : {}) });
+          probes.push({
+            operation,
+            api,
+            url,
+            what: `{${name}} = ${value.slice(0, 40)}`,
+            nowhere: true,
+            ...(body ? { body } : {}),
+          });
         }
       }
     }
@@ -175,10 +221,21 @@ describe(`wrong requests (seed ${SEED})`, () => {
         for (const value of values) {
           const wrong = !validate(value) && !(TOLERANT[path] ?? (() => false))(value);
           if (!wrong && SLOW.includes(operation.id) && ++plausible > 2) continue;
-          probes.push({ operation, api, url, body: put(JSON.stringify(value)), what: `${path} = ${short(value)}`, ...(wrong ? { wrong: path } : {}) });
+          probes.push({
+            operation,
+            api,
+            url,
+            body: put(JSON.stringify(value)),
+            what: `${path} = ${short(value)}`,
+            ...(wrong ? { wrong: path } : {}),
+          });
         }
-        if (fieldsSeen++ === 0) for (const text of DEEP) probes.push({ operation, api, url, body: put(text), what: `${path}, deep`, wrong: path });
-        for (const text of TEXTS) if (!SLOW.includes(operation.id)) probes.push({ operation, api, url, body: put(text), what: `${path} = ${text}` });
+        if (fieldsSeen++ === 0)
+          for (const text of DEEP)
+            probes.push({ operation, api, url, body: put(text), what: `${path}, deep`, wrong: path });
+        for (const text of TEXTS)
+          if (!SLOW.includes(operation.id))
+            probes.push({ operation, api, url, body: put(text), what: `${path} = ${text}` });
       }
     }
     expect(probes.length).toBeGreaterThan(5_000);
@@ -196,7 +253,14 @@ describe(`wrong requests (seed ${SEED})`, () => {
       }
       if (LENIENT.includes(operation.id)) continue;
       for (const name of ['surprise', 'orgId ', 'ORGID', '😀']) {
-        probes.push({ operation, api, url, body: JSON.stringify({ ...call.body, [name]: 1 }), what: `with ${name}`, wrong: name });
+        probes.push({
+          operation,
+          api,
+          url,
+          body: JSON.stringify({ ...call.body, [name]: 1 }),
+          what: `with ${name}`,
+          wrong: name,
+        });
       }
     }
     expect(await run(probes)).toEqual([]);
@@ -206,7 +270,8 @@ describe(`wrong requests (seed ${SEED})`, () => {
     const probes: Probe[] = [];
     for (const operation of withBody()) {
       const { api, url } = await base(operation);
-      for (const body of [...BODIES, `{"a":"${'x'.repeat(1_100_000)}"}`]) probes.push({ operation, api, url, body, what: `body ${body.slice(0, 30)}` });
+      for (const body of [...BODIES, `{"a":"${'x'.repeat(1_100_000)}"}`])
+        probes.push({ operation, api, url, body, what: `body ${body.slice(0, 30)}` });
     }
     expect(await run(probes)).toEqual([]);
   });
@@ -221,16 +286,24 @@ describe(`wrong requests (seed ${SEED})`, () => {
       const needed = parameters.filter((p) => p.required).map((p) => `${p.name}=${String(call.query![p.name])}`);
       const probe = (what: string, query: string, wrong?: string) => {
         const rest = needed.filter((pair) => !query.startsWith(pair.slice(0, pair.indexOf('=') + 1)));
-        probes.push({ operation, api, url: `${path}?${[...rest, query].join('&')}`, what, ...(wrong === undefined ? {} : { wrong }) });
+        probes.push({
+          operation,
+          api,
+          url: `${path}?${[...rest, query].join('&')}`,
+          what,
+          ...(wrong === undefined ? {} : { wrong }),
+        });
       };
       for (const { name, schema } of parameters) {
-        for (const value of QUERY_VALUES) probe(`?${name}=${value.slice(0, 40)}`, `${name}=${value}`, isWrong(schema, value) ? name : undefined);
+        for (const value of QUERY_VALUES)
+          probe(`?${name}=${value.slice(0, 40)}`, `${name}=${value}`, isWrong(schema, value) ? name : undefined);
         if (schema.type !== 'array') probe(`?${name} twice`, `${name}=1&${name}=2`, name);
         probe(`?${name}[]`, `${name}[]=1`, `${name}[]`);
         probe(`?${name}[a]`, `${name}[a]=1`, `${name}[a]`);
       }
       probe('?surprise', 'surprise=1', 'surprise');
-      for (const name of needed) probes.push({ operation, api, url: path!, what: `without ?${name}`, wrong: name.split('=')[0]! });
+      for (const name of needed)
+        probes.push({ operation, api, url: path!, what: `without ?${name}`, wrong: name.split('=')[0]! });
     }
     expect(probes.length).toBeGreaterThan(2_000);
     expect(await run(probes)).toEqual([]);
@@ -240,8 +313,17 @@ describe(`wrong requests (seed ${SEED})`, () => {
     for (const operation of withBody()) {
       const { api, url } = await base(operation);
       const headers = { ...api.extra, ...(api.authorization ? { authorization: `Bearer ${api.authorization}` } : {}) };
-      for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/xml']) {
-        const response = await fetch(`${server.url}${url}`, { method: operation.method, headers: { ...headers, 'content-type': type }, body: 'a=1' });
+      for (const type of [
+        'text/plain',
+        'application/x-www-form-urlencoded',
+        'multipart/form-data; boundary=x',
+        'application/xml',
+      ]) {
+        const response = await fetch(`${server.url}${url}`, {
+          method: operation.method,
+          headers: { ...headers, 'content-type': type },
+          body: 'a=1',
+        });
         expect([operation.id, type, response.status]).toEqual([operation.id, type, 415]);
         expect(isEnvelope(await response.json(), 415)).toBe(true);
       }
@@ -249,17 +331,45 @@ describe(`wrong requests (seed ${SEED})`, () => {
   });
 
   it('a credential of any shape is no credential', async () => {
-    const tokens = ['', '.', 'a.', '.a', 'a.b.c', '__proto__.x', 'constructor.prototype', 'toString.x', '\xff.\xff', `${'x'.repeat(500)}.a`, 'x'.repeat(9_000), 'sk_live_', 'sk_live_\xff', 'sk_live_%00', `sk_live_${'x'.repeat(600)}`, 'spk', 'undefined'];
+    const tokens = [
+      '',
+      '.',
+      'a.',
+      '.a',
+      'a.b.c',
+      '__proto__.x',
+      'constructor.prototype',
+      'toString.x',
+      '\xff.\xff',
+      `${'x'.repeat(500)}.a`,
+      'x'.repeat(9_000),
+      'sk_live_',
+      'sk_live_\xff',
+      'sk_live_%00',
+      `sk_live_${'x'.repeat(600)}`,
+      'spk',
+      'undefined',
+    ];
     const headers = tokens.flatMap((token): Record<string, string>[] => [
-      { authorization: `Bearer ${token}` }, { 'x-api-key': token }, { cookie: `gatehouse_session=${token}` }, { cookie: `${token}=x; gatehouse_session=%00%ff; __proto__=x` },
+      { authorization: `Bearer ${token}` },
+      { 'x-api-key': token },
+      { cookie: `gatehouse_session=${token}` },
+      { cookie: `${token}=x; gatehouse_session=%00%ff; __proto__=x` },
     ]);
-    headers.push({ authorization: 'Bearer' }, { authorization: 'Basic eDp5' }, { authorization: 'bearer a.b' }, { authorization: 'Bearer a.b', 'x-api-key': 'c.d' }, { 'x-forwarded-for': "'", forwarded: 'for=x' });
+    headers.push(
+      { authorization: 'Bearer' },
+      { authorization: 'Basic eDp5' },
+      { authorization: 'bearer a.b' },
+      { authorization: 'Bearer a.b', 'x-api-key': 'c.d' },
+      { 'x-forwarded-for': "'", forwarded: 'for=x' },
+    );
     const got: string[] = [];
     for (const extra of headers) {
       for (const path of [`/api/v1/org/${fixture.orgId}`, '/api/v1/user', '/api/v1/device/self', '/api/v1/orgs']) {
         const response = await fetch(`${server.url}${path}`, { headers: extra });
         const answer: unknown = await response.json();
-        if (response.status !== 401 || !isEnvelope(answer, 401)) got.push(`${path} ${JSON.stringify(extra).slice(0, 80)}: ${response.status} ${JSON.stringify(answer)}`);
+        if (response.status !== 401 || !isEnvelope(answer, 401))
+          got.push(`${path} ${JSON.stringify(extra).slice(0, 80)}: ${response.status} ${JSON.stringify(answer)}`);
       }
     }
     expect(got).toEqual([]);
@@ -268,7 +378,22 @@ describe(`wrong requests (seed ${SEED})`, () => {
   it('a cursor of any shape is 400 or a place in the feed', async () => {
     const operation = document.operations.find(({ id }) => id === 'streamEvents')!;
     const { api, url } = await base(operation);
-    for (const cursor of ['x', ':', '1:', ':1', '-1:1', '1:1:1', '18446744073709551616:1', '1:9223372036854775808', '9'.repeat(5_000), '\xff', "1:1' OR 1=1", '1e3:1', '0:0', '1:1']) {
+    for (const cursor of [
+      'x',
+      ':',
+      '1:',
+      ':1',
+      '-1:1',
+      '1:1:1',
+      '18446744073709551616:1',
+      '1:9223372036854775808',
+      '9'.repeat(5_000),
+      '\xff',
+      "1:1' OR 1=1",
+      '1e3:1',
+      '0:0',
+      '1:1',
+    ]) {
       const reply = await send(operation, new Api(api.url, api.authorization, { 'last-event-id': cursor }), url);
       expect([200, 400], `${cursor}: ${reply.text}`).toContain(reply.status);
     }
@@ -287,7 +412,11 @@ function isWrong(schema: Documented['parameters'][number]['schema'], encoded: st
   if (schema.type === 'boolean') return !['true', 'false'].includes(value);
   if (schema.type === 'integer') {
     const number = Number(value);
-    return !/^-?\d{1,15}$/.test(value) || number < Number(schema['minimum'] ?? -Infinity) || number > Number(schema['maximum'] ?? Infinity);
+    return (
+      !/^-?\d{1,15}$/.test(value) ||
+      number < Number(schema['minimum'] ?? -Infinity) ||
+      number > Number(schema['maximum'] ?? Infinity)
+    );
   }
   return schema.type === 'string' && value.length > Number(schema['maxLength'] ?? Infinity);
 }

@@ -28,14 +28,24 @@ afterAll(async () => {
   await database?.drop();
 });
 
-const withKey = (key: string, server = one, authorization = one.rootKey) => new Api(server.url, authorization, { 'idempotency-key': key });
+const withKey = (key: string, server = one, authorization = one.rootKey) =>
+  new Api(server.url, authorization, { 'idempotency-key': key });
 const site = (api: Api, name: string) => api.put<Made>(org.path('site'), { name, type: 'newt' });
 const sitesNamed = async (name: string) =>
-  (await queryDatabase<{ n: number }>(database.url, 'SELECT count(*) AS n FROM site WHERE org_id = $1 AND name = $2', [org.orgId, name]))[0]!.n;
+  (
+    await queryDatabase<{ n: number }>(database.url, 'SELECT count(*) AS n FROM site WHERE org_id = $1 AND name = $2', [
+      org.orgId,
+      name,
+    ])
+  )[0]!.n;
 
 /** An organization key with these actions. */
 async function orgKey(actions: string[]): Promise<string> {
-  const { apiKeyId, apiKey } = await Api.root(one).expect<{ apiKeyId: string; apiKey: string }>('PUT', org.path('api-key'), { name: 'test' });
+  const { apiKeyId, apiKey } = await Api.root(one).expect<{ apiKeyId: string; apiKey: string }>(
+    'PUT',
+    org.path('api-key'),
+    { name: 'test' },
+  );
   await Api.root(one).expect('POST', org.path(`api-key/${apiKeyId}/actions`), { actionIds: actions });
   return `${apiKeyId}.${apiKey}`;
 }
@@ -86,7 +96,9 @@ describe('Idempotency-Key', () => {
 
   it('sent thirty times at once to two servers creates once, and everybody gets the answer', async () => {
     const key = randomUUID();
-    const replies = await Promise.all(Array.from({ length: 30 }, (_, i) => site(withKey(key, i % 2 ? one : other), 'at once')));
+    const replies = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => site(withKey(key, i % 2 ? one : other), 'at once')),
+    );
     expect(new Set(replies.map((r) => r.status))).toEqual(new Set([201]));
     expect(new Set(replies.map((r) => r.text)).size).toBe(1);
     expect(await sitesNamed('at once')).toBe(1);
@@ -97,7 +109,10 @@ describe('Idempotency-Key', () => {
     const api = withKey(key);
     await org.root.expect('PUT', org.path('group'), { name: 'taken' });
     expect((await api.put<never>(org.path('group'), { name: 'taken' })).status).toBe(409);
-    const { groups } = await org.root.expect<{ groups: { groupId: number; name: string }[] }>('GET', org.path('groups'));
+    const { groups } = await org.root.expect<{ groups: { groupId: number; name: string }[] }>(
+      'GET',
+      org.path('groups'),
+    );
     await org.root.expect('DELETE', org.path(`group/${groups.find((g) => g.name === 'taken')!.groupId}`));
     expect((await api.put<never>(org.path('group'), { name: 'taken' })).status).toBe(201);
   });
@@ -106,7 +121,9 @@ describe('Idempotency-Key', () => {
     const authorization = await orgKey(['createSite']);
     const key = randomUUID();
     expect((await site(withKey(key, one, authorization), 'lost')).status).toBe(201);
-    await Api.root(one).expect('POST', org.path(`api-key/${authorization.split('.')[0]}/actions`), { actionIds: ['getOrg'] });
+    await Api.root(one).expect('POST', org.path(`api-key/${authorization.split('.')[0]}/actions`), {
+      actionIds: ['getOrg'],
+    });
     expect((await site(withKey(key, one, authorization), 'lost')).status).toBe(403);
   });
 
@@ -119,7 +136,11 @@ describe('Idempotency-Key', () => {
   it('stores the answer encrypted', async () => {
     const key = randomUUID();
     const { body } = await site(withKey(key), 'sealed');
-    const [row] = await queryDatabase<{ answer: Buffer }>(database.url, 'SELECT answer FROM idempotency_key WHERE key = $1', [key]);
+    const [row] = await queryDatabase<{ answer: Buffer }>(
+      database.url,
+      'SELECT answer FROM idempotency_key WHERE key = $1',
+      [key],
+    );
     expect(row!.answer.includes(body.data.secret)).toBe(false);
     expect(row!.answer.includes(body.data.newtId)).toBe(false);
   });
@@ -127,7 +148,11 @@ describe('Idempotency-Key', () => {
   it('is forgotten after 24 hours', async () => {
     const key = randomUUID();
     const first = await site(withKey(key), 'old');
-    await queryDatabase(database.url, `UPDATE idempotency_key SET created_at = now() - interval '24 hours 1 second' WHERE key = $1`, [key]);
+    await queryDatabase(
+      database.url,
+      `UPDATE idempotency_key SET created_at = now() - interval '24 hours 1 second' WHERE key = $1`,
+      [key],
+    );
     const later = await site(withKey(key), 'old');
     expect(later.status).toBe(201);
     expect(later.body.data.siteId).not.toBe(first.body.data.siteId);
@@ -137,7 +162,11 @@ describe('Idempotency-Key', () => {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-failpoint-'));
     const armed = join(folder, 'armed');
     const failpoint = new URL('../support/failpoints/committed.mjs', import.meta.url).href;
-    const doomed = await startServer({ databaseUrl: database.url, preload: [failpoint], env: { FAILPOINT_FILE: armed } });
+    const doomed = await startServer({
+      databaseUrl: database.url,
+      preload: [failpoint],
+      env: { FAILPOINT_FILE: armed },
+    });
     const key = randomUUID();
     try {
       writeFileSync(armed, '');
@@ -149,7 +178,10 @@ describe('Idempotency-Key', () => {
     const retry = await site(withKey(key), 'died');
     expect(retry.status).toBe(201);
     expect(await sitesNamed('died')).toBe(1);
-    const token = await new Api(one.url).post<{ token: string }>('/auth/newt/get-token', { newtId: retry.body.data.newtId, secret: retry.body.data.secret });
+    const token = await new Api(one.url).post<{ token: string }>('/auth/newt/get-token', {
+      newtId: retry.body.data.newtId,
+      secret: retry.body.data.secret,
+    });
     expect(token.status).toBe(200);
   });
 });

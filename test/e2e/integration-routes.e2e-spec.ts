@@ -122,7 +122,9 @@ GET /org/{orgId}/resource-names
 POST /user/{userId}/add-role/{roleId}
 DELETE /user/{userId}/remove-role/{roleId}
 POST /invite/accept
-`.trim().split('\n');
+`
+  .trim()
+  .split('\n');
 
 let server: TestServer;
 let contract: ApiContract;
@@ -139,6 +141,7 @@ describe('the routes of the Integration API', () => {
   });
 
   it('are served under /v1 too, by the same code', async () => {
-    for (const path of ['/v1/openapi.json', '/v1/openapi.yaml', '/v1/docs', '/v1/']) expect([path, (await fetch(`${server.url}${path}`)).status]).toEqual([path, 200]);
+    for (const path of ['/v1/openapi.json', '/v1/openapi.yaml', '/v1/docs', '/v1/'])
+      expect([path, (await fetch(`${server.url}${path}`)).status]).toEqual([path, 200]);
   });
 });

@@ -27,32 +27,50 @@ const json = (o: DocumentedOperation, status: string) => o.responses[status]?.co
 
 describe('the OpenAPI document', () => {
   it('is the one in docs/openapi.json (npm run openapi writes it)', () => {
-    const snapshot = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8')) as ApiDocument;
+    const snapshot = JSON.parse(
+      readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'),
+    ) as ApiDocument;
     expect(contract.document).toEqual(snapshot);
   });
 
   it('has a success with a schema for every operation', () => {
     const empty = operations.filter((o) => {
       const successes = Object.keys(o.responses).filter((status) => status.startsWith('2'));
-      return successes.length === 0 || successes.some((status) => !json(o, status) || Object.keys(json(o, status)!).length === 0);
+      return (
+        successes.length === 0 ||
+        successes.some((status) => !json(o, status) || Object.keys(json(o, status)!).length === 0)
+      );
     });
     expect(names(empty)).toEqual([...WITHOUT_JSON].sort());
   });
 
   it('leaves no schema of its own empty', () => {
-    const empty = Object.entries(contract.document.components.schemas).filter(([, s]) => s['type'] === 'object' && !s['properties'] && s['additionalProperties'] === undefined);
+    const empty = Object.entries(contract.document.components.schemas).filter(
+      ([, s]) => s['type'] === 'object' && !s['properties'] && s['additionalProperties'] === undefined,
+    );
     expect(empty.map(([name]) => name)).toEqual([]);
   });
 
   it('says for every operation who may call it', () => {
     expect(names(operations.filter((o) => !o['x-scope']))).toEqual([]);
-    expect(names(operations.filter((o) => o['x-scope'] !== 'public' && !(o.security && o.security.length > 0)))).toEqual([]);
-    expect(names(operations.filter((o) => o['x-scope'] === 'public' && o.security && o.security.length > 0))).toEqual(OWN_GUARD);
+    expect(
+      names(operations.filter((o) => o['x-scope'] !== 'public' && !(o.security && o.security.length > 0))),
+    ).toEqual([]);
+    expect(names(operations.filter((o) => o['x-scope'] === 'public' && o.security && o.security.length > 0))).toEqual(
+      OWN_GUARD,
+    );
   });
 
   it('gives every error the error envelope', () => {
     const odd = operations.flatMap((o) =>
-      Object.keys(o.responses).filter((s) => Number(s) >= 400 && !OWN_ERRORS.includes(o.operationId) && json(o, s)?.['$ref'] !== '#/components/schemas/ErrorBody').map((s) => `${o.operationId} ${s}`),
+      Object.keys(o.responses)
+        .filter(
+          (s) =>
+            Number(s) >= 400 &&
+            !OWN_ERRORS.includes(o.operationId) &&
+            json(o, s)?.['$ref'] !== '#/components/schemas/ErrorBody',
+        )
+        .map((s) => `${o.operationId} ${s}`),
     );
     expect(odd).toEqual([]);
   });

@@ -38,7 +38,11 @@ it('PostgreSQL stopped for 30 s under 500 sessions: none is closed, every API sa
   // Each asks the database on a connection of its own.
   while (devices.length < SESSIONS) devices.push(...(await fleet.devices(25)));
   const sessions = await Promise.all(devices.map((device) => fleet.connect(device)));
-  await until(async () => (await fleet.sql<{ n: number }>('SELECT count(*)::int AS n FROM site_presence WHERE session_id IS NOT NULL'))[0]!.n === SESSIONS);
+  await until(
+    async () =>
+      (await fleet.sql<{ n: number }>('SELECT count(*)::int AS n FROM site_presence WHERE session_id IS NOT NULL'))[0]!
+        .n === SESSIONS,
+  );
 
   const stoppedAt = Date.now();
   await postgres.stop();
@@ -47,7 +51,12 @@ it('PostgreSQL stopped for 30 s under 500 sessions: none is closed, every API sa
   let asked = 0;
   while (Date.now() - stoppedAt < STOPPED_MS) {
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
-    for (const reply of [await root.get('/orgs'), await root.put('/org', { orgId: 'x', name: 'x' }), await root.get('/user'), await provision(server.url, { provision_key: 'spk_x.y' })]) {
+    for (const reply of [
+      await root.get('/orgs'),
+      await root.put('/org', { orgId: 'x', name: 'x' }),
+      await root.get('/user'),
+      await provision(server.url, { provision_key: 'spk_x.y' }),
+    ]) {
       expect(reply.status).toBe(503);
       expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(0);
     }
@@ -61,7 +70,10 @@ it('PostgreSQL stopped for 30 s under 500 sessions: none is closed, every API sa
   await until(async () => (await fetch(`${server.url}/readyz`)).status === 200);
   expect(sessions.filter((session) => !session.isOpen)).toEqual([]);
   expect((await root.get('/orgs')).status).toBe(200);
-  const rows = await fleet.sql<{ type: string; n: number }>('SELECT type, count(*)::int AS n FROM event WHERE type LIKE $1 GROUP BY type', ['site.o%']);
+  const rows = await fleet.sql<{ type: string; n: number }>(
+    'SELECT type, count(*)::int AS n FROM event WHERE type LIKE $1 GROUP BY type',
+    ['site.o%'],
+  );
   expect(rows).toEqual([{ type: 'site.online', n: SESSIONS }]);
   // Revocation reaches a session that lived through it.
   await root.expect('POST', `/site/${devices[0]!.siteId}/revoke`, {});

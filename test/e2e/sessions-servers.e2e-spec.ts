@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api } from '../support/api.js';
 import { TestFleet } from '../support/devices.js';
 import { Newt } from '../support/newt.js';
-import type { Refused } from '../support/session.js';
 import { startServer, type TestServer, until } from '../support/server.js';
+import type { Refused } from '../support/session.js';
 
 let a: TestServer;
 let b: TestServer;
@@ -50,7 +50,10 @@ describe('two server processes', () => {
   });
 
   it('both close the session of a site that was revoked through the other', async () => {
-    for (const [holds, acts] of [[a, b], [b, a]] as const) {
+    for (const [holds, acts] of [
+      [a, b],
+      [b, a],
+    ] as const) {
       const device = await fleet.device();
       const session = await fleet.connect(device, holds);
       await Api.root(acts).expect('POST', `/site/${device.siteId}/revoke`, {});
@@ -76,7 +79,10 @@ describe('a server that stops', () => {
     const devices = await fleet.devices(20);
     const sessions = await Promise.all(devices.map((device) => fleet.connect(device, server)));
     await Promise.all(sessions.slice(0, 10).map((session) => session.hello()));
-    const newt = new Newt({ url: server.url, ...(await Newt.provision(server.url, (await fleet.org.key()).siteProvisioningKey)) });
+    const newt = new Newt({
+      url: server.url,
+      ...(await Newt.provision(server.url, (await fleet.org.key()).siteProvisioningKey)),
+    });
     await newt.connect();
     await server.stop();
     for (const [i, session] of sessions.entries()) {
@@ -88,7 +94,11 @@ describe('a server that stops', () => {
     }
     expect(newt.problems).toEqual(['the server closed the connection']);
     for (const device of devices) expect(await fleet.events(device)).toEqual(['site.online', 'site.offline']);
-    expect(await fleet.sql('SELECT 1 FROM site_presence WHERE server_id IS NOT NULL AND server_id NOT IN (SELECT server_id FROM server)')).toEqual([]);
+    expect(
+      await fleet.sql(
+        'SELECT 1 FROM site_presence WHERE server_id IS NOT NULL AND server_id NOT IN (SELECT server_id FROM server)',
+      ),
+    ).toEqual([]);
   });
 });
 
@@ -129,10 +139,16 @@ describe('a server that is lost', () => {
     const first = await startServer({ databaseUrl: a.databaseUrl });
     const device = await fleet.device();
     await fleet.connect(device, first);
-    await until(async () => (await fleet.sql('SELECT 1 FROM server WHERE instance IS NOT NULL AND instance LIKE $1', [`%:${first.port}:%`])).length);
+    await until(
+      async () =>
+        (await fleet.sql('SELECT 1 FROM server WHERE instance IS NOT NULL AND instance LIKE $1', [`%:${first.port}:%`]))
+          .length,
+    );
     await first.kill();
     // So that nobody can take it for a lease that has run out.
-    await fleet.sql(`UPDATE server SET renewed_at = now() + interval '1 day' WHERE instance LIKE $1`, [`%:${first.port}:%`]);
+    await fleet.sql(`UPDATE server SET renewed_at = now() + interval '1 day' WHERE instance LIKE $1`, [
+      `%:${first.port}:%`,
+    ]);
     const again = await startServer({ databaseUrl: a.databaseUrl, port: first.port, dataDir: first.dataDir });
     await until(async () => !(await fleet.isOnline(device)));
     expect(await fleet.events(device)).toEqual(['site.online', 'site.offline']);

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api, deviceToken, newHardwareId, newtToken, provision, register, TestOrg } from '../support/api.js';
 import { queryDatabase } from '../support/database.js';
 import { Newt } from '../support/newt.js';
-import { type Refused, TestSession } from '../support/session.js';
 import { startServer, type TestServer, until } from '../support/server.js';
+import { type Refused, TestSession } from '../support/session.js';
 
 let server: TestServer;
 let org: TestOrg;
@@ -22,21 +22,50 @@ afterAll(async () => {
   await server?.stop();
 });
 
-const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(server.databaseUrl, text, values);
+const sql = <Row extends object>(text: string, values: unknown[] = []) =>
+  queryDatabase<Row>(server.databaseUrl, text, values);
 
 /** A new site with a device key, its numbers, and a token. */
 async function device(key = approved) {
-  const { body } = await provision(server.url, { provision_key: key, device_name: `device ${randomUUID()}`, hardware_id: newHardwareId() });
-  const [row] = await sql<{ site_id: number; nice_id: string; desired_version: number }>('SELECT site_id::int, nice_id, desired_version::int FROM site WHERE device_id = $1', [body.device_id]);
+  const { body } = await provision(server.url, {
+    provision_key: key,
+    device_name: `device ${randomUUID()}`,
+    hardware_id: newHardwareId(),
+  });
+  const [row] = await sql<{ site_id: number; nice_id: string; desired_version: number }>(
+    'SELECT site_id::int, nice_id, desired_version::int FROM site WHERE device_id = $1',
+    [body.device_id],
+  );
   const { body: answer } = await deviceToken(server.url, body.api_key);
-  return { deviceId: body.device_id, apiKey: body.api_key, siteId: row!.site_id, niceId: row!.nice_id, version: row!.desired_version, token: answer.data.token };
+  return {
+    deviceId: body.device_id,
+    apiKey: body.api_key,
+    siteId: row!.site_id,
+    niceId: row!.nice_id,
+    version: row!.desired_version,
+    token: answer.data.token,
+  };
 }
 const connect = (token: string) => TestSession.connect(server.wsUrl, token);
-const refusal = (token: string) => connect(token).then(() => Promise.reject(new Error('The upgrade was accepted')), (refused: Refused) => refused);
+const refusal = (token: string) =>
+  connect(token).then(
+    () => Promise.reject(new Error('The upgrade was accepted')),
+    (refused: Refused) => refused,
+  );
 const presence = async (siteId: number) =>
-  (await sql<{ session_id: string | null; client_type: string }>('SELECT session_id, client_type FROM site_presence WHERE site_id = $1', [siteId]))[0];
+  (
+    await sql<{ session_id: string | null; client_type: string }>(
+      'SELECT session_id, client_type FROM site_presence WHERE site_id = $1',
+      [siteId],
+    )
+  )[0];
 const events = async (siteId: number) =>
-  (await sql<{ type: string }>(`SELECT type FROM event WHERE site_id = $1 AND type IN ('site.online', 'site.offline', 'site.duplicate_session') ORDER BY event_id`, [siteId])).map((e) => e.type);
+  (
+    await sql<{ type: string }>(
+      `SELECT type FROM event WHERE site_id = $1 AND type IN ('site.online', 'site.offline', 'site.duplicate_session') ORDER BY event_id`,
+      [siteId],
+    )
+  ).map((e) => e.type);
 const isOnline = async (siteId: number) => ((await presence(siteId))?.session_id ?? null) !== null;
 
 describe('tokens', () => {
@@ -69,11 +98,17 @@ describe('tokens', () => {
 
   it('takes the device key as X-API-Key too', async () => {
     const { apiKey } = await device();
-    expect((await new Api(server.url, undefined, { 'x-api-key': apiKey }).post('/auth/device/get-token')).status).toBe(200);
+    expect((await new Api(server.url, undefined, { 'x-api-key': apiKey }).post('/auth/device/get-token')).status).toBe(
+      200,
+    );
   });
 
   it('answers newt/version with 204 and no body', async () => {
-    const reply = await new Api(server.url).post('/auth/newt/version', { newtId: 'a', secret: 'b', platform: 'linux_amd64' });
+    const reply = await new Api(server.url).post('/auth/newt/version', {
+      newtId: 'a',
+      secret: 'b',
+      platform: 'linux_amd64',
+    });
     expect([reply.status, reply.text]).toEqual([204, '']);
   });
 });
@@ -82,7 +117,8 @@ describe('device/self', () => {
   it('shows the device its own site, with the configuration once approved', async () => {
     const { siteId, apiKey, deviceId, niceId } = await device(pending);
     await sql(`UPDATE site SET config = '{"volume": 3}' WHERE site_id = $1`, [siteId]);
-    const self = async () => (await new Api(server.url, apiKey).get('/device/self')).body as unknown as Record<string, unknown>;
+    const self = async () =>
+      (await new Api(server.url, apiKey).get('/device/self')).body as unknown as Record<string, unknown>;
     expect(await self()).toMatchObject({ device_id: deviceId, site_id: siteId, nice_id: niceId, status: 'pending' });
     expect(await self()).not.toHaveProperty('config');
     await Api.root(server).expect('POST', `/site/${siteId}`, { status: 'approved' });
@@ -109,7 +145,9 @@ describe('the upgrade', () => {
   it('answers 404 on paths that nobody registered, 400 where it is no websocket', async () => {
     const upgrade = (path: string, headers: Record<string, string>) =>
       new Promise<number>((resolve, reject) => {
-        const req = request(`${server.url}${path}`, { headers: { connection: 'Upgrade', upgrade: 'websocket', ...headers } });
+        const req = request(`${server.url}${path}`, {
+          headers: { connection: 'Upgrade', upgrade: 'websocket', ...headers },
+        });
         req.on('response', (res) => {
           res.resume();
           resolve(res.statusCode ?? 0);
@@ -161,14 +199,30 @@ describe('an unmodified newt', () => {
     const credentials = await Newt.provision(server.url, approved);
     const newt = new Newt({ url: server.url, ...credentials, version: '1.14.7' });
     await newt.connect();
-    await until(async () => (await sql(`SELECT 1 FROM site JOIN site_credential USING (site_id) WHERE newt_id = $1 AND agent_version = '1.14.7'`, [credentials.newtId])).length);
+    await until(
+      async () =>
+        (
+          await sql(
+            `SELECT 1 FROM site JOIN site_credential USING (site_id) WHERE newt_id = $1 AND agent_version = '1.14.7'`,
+            [credentials.newtId],
+          )
+        ).length,
+    );
     await newt.stop();
   });
 
   it('gets no answer to what it only reports, and the session goes on', async () => {
     const { token } = await device();
     const session = await connect(token);
-    for (const type of ['newt/healthcheck/status', 'newt/socket/containers', 'newt/receive-bandwidth', 'newt/access-log', 'newt/request-log', 'newt/wg/get-config', 'something/unknown']) {
+    for (const type of [
+      'newt/healthcheck/status',
+      'newt/socket/containers',
+      'newt/receive-bandwidth',
+      'newt/access-log',
+      'newt/request-log',
+      'newt/wg/get-config',
+      'something/unknown',
+    ]) {
       session.send(type, { any: ['thing'] });
     }
     session.send('newt/wg/register', { publicKey: 'x', pingResults: [], newtVersion: '1.15.0', chainId: 'a' });
@@ -185,7 +239,14 @@ describe("Gatehouse's agent", () => {
     const session = await connect(token);
     const { welcome, state } = await session.hello({ version: '9.9.9', facts: { hostname: 'coldstore', os: 'linux' } });
     expect(welcome.data).toMatchObject({ protocol: 1, siteId, niceId, status: 'approved', heartbeatSeconds: 30 });
-    expect(state.data).toEqual({ version: 1, status: 'approved', targets: [], healthChecks: [], resources: [], config: { volume: 3 } });
+    expect(state.data).toEqual({
+      version: 1,
+      status: 'approved',
+      targets: [],
+      healthChecks: [],
+      resources: [],
+      config: { volume: 3 },
+    });
     await until(async () => (await presence(siteId))?.client_type === 'agent');
     const [row] = await sql('SELECT agent_version, agent_facts FROM site WHERE site_id = $1', [siteId]);
     expect(row).toEqual({ agent_version: '9.9.9', agent_facts: { hostname: 'coldstore', os: 'linux' } });
@@ -203,7 +264,10 @@ describe("Gatehouse's agent", () => {
     const approvedState = await session.message('agent/state', (data) => data['status'] === 'approved');
     expect(approvedState.data['config']).toEqual({ volume: 3 });
     await Api.root(server).expect('POST', `/site/${siteId}`, { status: 'pending' });
-    const suspended = await session.message('agent/state', (data) => data['status'] === 'pending' && data !== state.data);
+    const suspended = await session.message(
+      'agent/state',
+      (data) => data['status'] === 'pending' && data !== state.data,
+    );
     expect(suspended.data).not.toHaveProperty('config');
     expect(session.isOpen).toBe(true);
     await session.close();
@@ -213,7 +277,10 @@ describe("Gatehouse's agent", () => {
     const devices = await Promise.all(Array.from({ length: 8 }, () => device(pending)));
     await Promise.all(
       devices.map(async ({ siteId, token }) => {
-        const [session] = await Promise.all([connect(token), Api.root(server).expect('POST', `/site/${siteId}`, { status: 'approved' })]);
+        const [session] = await Promise.all([
+          connect(token),
+          Api.root(server).expect('POST', `/site/${siteId}`, { status: 'approved' }),
+        ]);
         session.send('agent/hello', { protocol: 1, version: '0.1.0', capabilities: [], facts: {} });
         await session.message('agent/state', (data) => data['status'] === 'approved' && data['config'] !== undefined);
         await session.close();
@@ -226,7 +293,9 @@ describe("Gatehouse's agent", () => {
     const session = await connect(token);
     await session.hello();
     const before = session.received.length;
-    await sql(`DO $$ BEGIN FOR i IN 1..20 LOOP UPDATE site SET desired_version = desired_version + 1 WHERE site_id = ${siteId}; PERFORM pg_notify('site_changed', '${siteId}' ); END LOOP; END $$`);
+    await sql(
+      `DO $$ BEGIN FOR i IN 1..20 LOOP UPDATE site SET desired_version = desired_version + 1 WHERE site_id = ${siteId}; PERFORM pg_notify('site_changed', '${siteId}' ); END LOOP; END $$`,
+    );
     await session.message('agent/state', (data) => data['version'] === 21);
     await session.settled();
     expect(session.received.slice(before).filter((m) => m.type === 'agent/state')).toHaveLength(1);
@@ -249,7 +318,13 @@ describe("Gatehouse's agent", () => {
     const { token, siteId } = await device();
     const session = await connect(token);
     await session.hello();
-    const applied = async () => (await sql<{ v: number; e: string | null }>('SELECT applied_version::int v, applied_error e FROM site WHERE site_id = $1', [siteId]))[0];
+    const applied = async () =>
+      (
+        await sql<{ v: number; e: string | null }>(
+          'SELECT applied_version::int v, applied_error e FROM site WHERE site_id = $1',
+          [siteId],
+        )
+      )[0];
     session.send('agent/applied', { version: 1, ok: false, error: 'disk full' });
     await until(async () => (await applied())?.e === 'disk full');
     session.send('agent/applied', { version: 1, ok: true });
@@ -264,9 +339,18 @@ describe('messages that are no good', () => {
     const { token } = await device();
     const session = await connect(token);
     const bad = [
-      'no json', '[]', 'null', '{"data":{}}', '{"type":7}', '{"type":"agent/hello"}', '{"type":"agent/hello","data":{"protocol":1,"version":7}}',
-      '{"type":"agent/hello","data":{"protocol":1,"version":"1","facts":["x"]}}', '{"type":"agent/applied","data":{"version":-1,"ok":true}}',
-      '{"type":"agent/heartbeat","data":"x"}', '{"type":"newt/blueprint/apply","data":{}}', '{"type":"agent/hello","data":{"protocol":1,"version":"a\\u0000b"}}',
+      'no json',
+      '[]',
+      'null',
+      '{"data":{}}',
+      '{"type":7}',
+      '{"type":"agent/hello"}',
+      '{"type":"agent/hello","data":{"protocol":1,"version":7}}',
+      '{"type":"agent/hello","data":{"protocol":1,"version":"1","facts":["x"]}}',
+      '{"type":"agent/applied","data":{"version":-1,"ok":true}}',
+      '{"type":"agent/heartbeat","data":"x"}',
+      '{"type":"newt/blueprint/apply","data":{}}',
+      '{"type":"agent/hello","data":{"protocol":1,"version":"a\\u0000b"}}',
     ];
     for (const frame of bad) session.ws.send(frame);
     session.ws.send(Buffer.from('binary'));
@@ -333,7 +417,8 @@ describe('presence', () => {
   it('has last-seen written while the session only answers protocol PINGs', async () => {
     const { token, siteId } = await device();
     const session = await connect(token);
-    const lastSeen = async () => (await sql<{ t: Date }>('SELECT last_seen_at t FROM site_presence WHERE site_id = $1', [siteId]))[0]!.t.getTime();
+    const lastSeen = async () =>
+      (await sql<{ t: Date }>('SELECT last_seen_at t FROM site_presence WHERE site_id = $1', [siteId]))[0]!.t.getTime();
     const before = await lastSeen();
     session.ws.ping();
     await until(async () => (await lastSeen()) > before, 200);
@@ -358,7 +443,10 @@ describe('the take-over rule', () => {
     }
     await established.settled();
     expect(await events(siteId)).toEqual(['site.online', 'site.duplicate_session']);
-    const [event] = await sql<{ data: object }>(`SELECT data FROM event WHERE site_id = $1 AND type = 'site.duplicate_session'`, [siteId]);
+    const [event] = await sql<{ data: object }>(
+      `SELECT data FROM event WHERE site_id = $1 AND type = 'site.duplicate_session'`,
+      [siteId],
+    );
     expect(event!.data).toEqual({ establishedAddress: '127.0.0.1', newcomerAddress: '127.0.0.1' });
     await established.close();
     // The place is free: no guard keeps the site out.

@@ -1,20 +1,39 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readPostmasterFile } from '../../libs/platform/database/postmaster.js';
 import { enrolLine } from '#contracts';
+import { readPostmasterFile } from '../../libs/platform/database/postmaster.js';
 import { formatKey, newKeySecret } from '../../src/provisioning/keys/key-token.js';
 import { selfSigned } from '../support/certificate.js';
 import { createEmptyDatabase, createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { DatabaseProxy } from '../support/database-proxy.js';
-import { freePort, startServer, TEST_ADMIN, TEST_MASTER_KEY, TEST_ROOT_KEY, until, type ServerOptions, type TestServer } from '../support/server.js';
+import {
+  freePort,
+  type ServerOptions,
+  startServer,
+  TEST_ADMIN,
+  TEST_MASTER_KEY,
+  TEST_ROOT_KEY,
+  type TestServer,
+  until,
+} from '../support/server.js';
 
 const main = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
 const servers: TestServer[] = [];
@@ -41,9 +60,14 @@ async function start(options: ServerOptions = {}): Promise<TestServer> {
 /** Runs a server that is expected to end by itself. */
 function runToEnd(env: Record<string, string>): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((done) => {
-    execFile(process.execPath, [main], { cwd: folder, env: { PATH: process.env['PATH'], HOST: '127.0.0.1', ...env } }, (error, stdout, stderr) => {
-      done({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
+    execFile(
+      process.execPath,
+      [main],
+      { cwd: folder, env: { PATH: process.env['PATH'], HOST: '127.0.0.1', ...env } },
+      (error, stdout, stderr) => {
+        done({ code: error ? Number(error.code) : 0, stdout, stderr });
+      },
+    );
   });
 }
 
@@ -52,7 +76,10 @@ const rootKeyWorks = async (url: string, key: string): Promise<boolean> =>
 
 describe('the first start', () => {
   it('shows where everything is and, once, the secrets; they work, and no log line holds them', async () => {
-    const server = await start({ databaseUrl: 'embedded', env: { ADMIN_PASSWORD: '', ROOT_API_KEY: '', LOG_LEVEL: 'trace' } });
+    const server = await start({
+      databaseUrl: 'embedded',
+      env: { ADMIN_PASSWORD: '', ROOT_API_KEY: '', LOG_LEVEL: 'trace' },
+    });
     const text = await until(() => server.logs.some((line) => line.startsWith('printf')) && server.logs.join('\n'));
     expect(text).toContain(`${server.url}/api/v1`);
     expect(text).toContain(`${server.url}/api/docs`);
@@ -69,7 +96,10 @@ describe('the first start', () => {
     });
     expect(login.status).toBe(200);
     expect(await rootKeyWorks(server.url, rootKey)).toBe(true);
-    const keys = await queryDatabase(await embeddedUrl(server), 'SELECT max_uses, round(extract(epoch FROM expires_at - created_at) / 3600)::int AS hours FROM provisioning_key');
+    const keys = await queryDatabase(
+      await embeddedUrl(server),
+      'SELECT max_uses, round(extract(epoch FROM expires_at - created_at) / 3600)::int AS hours FROM provisioning_key',
+    );
     expect(keys).toEqual([{ max_uses: 25, hours: 24 }]);
 
     const kept = readFileSync(join(server.dataDir, 'first-run.txt'), 'utf8');
@@ -98,7 +128,10 @@ describe('the first start', () => {
     const database = await createEmptyDatabase();
     databases.push(database);
     await Promise.all([1, 2, 3].map(() => start({ databaseUrl: database.url })));
-    const [count] = await queryDatabase(database.url, 'SELECT (SELECT count(*)::int FROM org) AS orgs, (SELECT count(*)::int FROM "user") AS users, (SELECT count(*)::int FROM api_key) AS keys');
+    const [count] = await queryDatabase(
+      database.url,
+      'SELECT (SELECT count(*)::int FROM org) AS orgs, (SELECT count(*)::int FROM "user") AS users, (SELECT count(*)::int FROM api_key) AS keys',
+    );
     expect(count).toEqual({ orgs: 1, users: 1, keys: 1 });
   });
 });
@@ -125,10 +158,15 @@ describe('a start waits', () => {
     await holder.connect();
     await holder.query('SELECT pg_advisory_lock(7241963)');
     const { code, stderr } = await runToEnd({
-      DATABASE_URL: database.url, MASTER_KEY: TEST_MASTER_KEY, PORT: String(await freePort()), START_WAIT_SECONDS: '1',
+      DATABASE_URL: database.url,
+      MASTER_KEY: TEST_MASTER_KEY,
+      PORT: String(await freePort()),
+      START_WAIT_SECONDS: '1',
     });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^Gave up after 1 s of waiting for another server to finish starting \(it holds the boot lock since \S+Z, from this machine, as PostgreSQL process \d+\)\.\n$/);
+    expect(stderr).toMatch(
+      /^Gave up after 1 s of waiting for another server to finish starting \(it holds the boot lock since \S+Z, from this machine, as PostgreSQL process \d+\)\.\n$/,
+    );
 
     const logs: string[] = [];
     const starting = start({ databaseUrl: database.url, logs });
@@ -149,7 +187,10 @@ describe('keys of the installation', () => {
     expect(await rootKeyWorks(second.url, changed)).toBe(true);
     // The other server process hears of it.
     await until(async () => !(await rootKeyWorks(first.url, TEST_ROOT_KEY)));
-    const audited = await queryDatabase<{ action: string }>(database.url, `SELECT action FROM audit WHERE action LIKE 'root_key.%' ORDER BY audit_id`);
+    const audited = await queryDatabase<{ action: string }>(
+      database.url,
+      `SELECT action FROM audit WHERE action LIKE 'root_key.%' ORDER BY audit_id`,
+    );
     expect(audited.map((row) => row.action)).toEqual(['root_key.create', 'root_key.revoke', 'root_key.create']);
   });
 
@@ -158,9 +199,15 @@ describe('keys of the installation', () => {
     databases.push(database);
     await start({ databaseUrl: database.url });
     const other = Buffer.alloc(32, 9).toString('base64');
-    const { code, stderr } = await runToEnd({ DATABASE_URL: database.url, MASTER_KEY: other, PORT: String(await freePort()) });
+    const { code, stderr } = await runToEnd({
+      DATABASE_URL: database.url,
+      MASTER_KEY: other,
+      PORT: String(await freePort()),
+    });
     expect(code).toBe(1);
-    expect(stderr).toBe('The master key is not the one that this database was set up with; start with the right MASTER_KEY (or master.key in DATA_DIR).\n');
+    expect(stderr).toBe(
+      'The master key is not the one that this database was set up with; start with the right MASTER_KEY (or master.key in DATA_DIR).\n',
+    );
   });
 });
 
@@ -180,7 +227,9 @@ describe('a start that cannot be', () => {
     writeFileSync(join(folder, 'photos/cat.jpg'), 'x');
     const { code, stderr } = await runToEnd({ DATA_DIR: 'photos' });
     expect(code).toBe(1);
-    expect(stderr).toBe(`DATA_DIR ${join(folder, 'photos')} holds files that are not Gatehouse's; name an empty or a new folder.\n`);
+    expect(stderr).toBe(
+      `DATA_DIR ${join(folder, 'photos')} holds files that are not Gatehouse's; name an empty or a new folder.\n`,
+    );
     expect(readdirSync(join(folder, 'photos'))).toEqual(['cat.jpg']);
   });
 
@@ -193,7 +242,10 @@ describe('a start that cannot be', () => {
   it('says in one sentence that the database does not answer', async () => {
     const url = `postgres://u:hunter2@127.0.0.1:${await freePort()}/d`;
     const { code, stderr } = await runToEnd({
-      DATABASE_URL: url, MASTER_KEY: Buffer.alloc(32).toString('base64'), PORT: String(await freePort()), START_WAIT_SECONDS: '0',
+      DATABASE_URL: url,
+      MASTER_KEY: Buffer.alloc(32).toString('base64'),
+      PORT: String(await freePort()),
+      START_WAIT_SECONDS: '0',
     });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^Gave up after 0 s of waiting for the database of DATABASE_URL \(.*ECONNREFUSED.*\)\.\n$/);
@@ -215,7 +267,11 @@ describe('a running server', () => {
     const refusal = fetch(`${server.url}/api/v1/provision`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ provision_key: formatKey({ keyId: 'aaaaaaaaaaaaaaa', secret: newKeySecret('aaaaaaaaaaaaaaa') }), device_name: 'x', hardware_id: 'x' }),
+      body: JSON.stringify({
+        provision_key: formatKey({ keyId: 'aaaaaaaaaaaaaaa', secret: newKeySecret('aaaaaaaaaaaaaaa') }),
+        device_name: 'x',
+        hardware_id: 'x',
+      }),
     });
     await fetch(`${server.url}/healthz`);
     process.kill(server.pid, 'SIGTERM');
@@ -233,7 +289,11 @@ describe('a running server', () => {
     const env = { PATH: process.env['PATH'], PORT: String(port), DATA_DIR: dataDir, npm_lifecycle_event: 'start' };
     // npm runs a script in a shell, which dies of a signal without passing it on.
     const shell = spawn('/bin/sh', ['-c', `${process.execPath} ${script}; exit`], { env, stdio: 'ignore' });
-    const answers = () => fetch(`http://127.0.0.1:${port}/readyz`).then((response) => response.ok, () => false);
+    const answers = () =>
+      fetch(`http://127.0.0.1:${port}/readyz`).then(
+        (response) => response.ok,
+        () => false,
+      );
     await until(answers);
     shell.kill('SIGTERM');
     await until(async () => !(await answers()) && !existsSync(join(dataDir, 'postgres/data/postmaster.pid')));
@@ -243,14 +303,22 @@ describe('a running server', () => {
     const repository = fileURLToPath(new URL('../..', import.meta.url));
     const port = await freePort();
     const dataDir = join(folder, 'data');
-    const npm = spawn('npm', ['start', '--silent'], { cwd: repository, env: { PATH: process.env['PATH'], HOME: folder, PORT: String(port), DATA_DIR: dataDir }, stdio: 'ignore' });
-    const answers = () => fetch(`http://127.0.0.1:${port}/readyz`).then((response) => response.ok, () => false);
+    const npm = spawn('npm', ['start', '--silent'], {
+      cwd: repository,
+      env: { PATH: process.env['PATH'], HOME: folder, PORT: String(port), DATA_DIR: dataDir },
+      stdio: 'ignore',
+    });
+    const answers = () =>
+      fetch(`http://127.0.0.1:${port}/readyz`).then(
+        (response) => response.ok,
+        () => false,
+      );
     await until(answers);
     npm.kill('SIGKILL');
     await until(async () => !(await answers()) && !existsSync(join(dataDir, 'postgres/data/postmaster.pid')));
   });
 
-  it('is named by the start that finds its place taken; one that was killed is in nobody\'s way', async () => {
+  it("is named by the start that finds its place taken; one that was killed is in nobody's way", async () => {
     const dataDir = join(folder, 'data');
     const server = await start({ databaseUrl: 'embedded', dataDir });
     const { code, stderr } = await runToEnd({ DATA_DIR: dataDir, PORT: String(server.port) });
@@ -282,7 +350,9 @@ describe('a running server', () => {
       writeFileSync(keyFile, key);
     };
     await write('0a');
-    const server = await start({ env: { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, NODE_EXTRA_CA_CERTS: certFile } });
+    const server = await start({
+      env: { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, NODE_EXTRA_CA_CERTS: certFile },
+    });
     expect(await serialAt(server.port)).toBe('0A');
     await write('0b');
     await until(async () => (await serialAt(server.port)) === '0B');
@@ -293,7 +363,9 @@ describe('a running server', () => {
     const server = await start({ env: { METRICS_PORT: String(port) } });
     await fetch(`${server.url}/api/v1/org/default/sites`, { headers: { authorization: `Bearer ${TEST_ROOT_KEY}` } });
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    expect(text).toMatch(/gatehouse_http_request_seconds_count\{method="GET",route="\/api\/v1\/org\/:orgId\/sites",status="200"\} 1/);
+    expect(text).toMatch(
+      /gatehouse_http_request_seconds_count\{method="GET",route="\/api\/v1\/org\/:orgId\/sites",status="200"\} 1/,
+    );
     expect(text).toMatch(/gatehouse_pool_wait_seconds_count [1-9]/);
     expect(text).toMatch(/gatehouse_pool_connections\{state="waiting"\} 0/);
     expect(text).toMatch(/nodejs_eventloop_lag_seconds /);

@@ -19,11 +19,25 @@ beforeAll(async () => {
   database = await createTestDatabase();
   server = await startServer({ databaseUrl: database.url });
   root = Api.root(server);
-  await root.expect('PUT', '/org', { orgId: ORG, name: 'Acme', subnet: '100.90.128.0/20', utilitySubnet: '100.96.128.0/20' });
+  await root.expect('PUT', '/org', {
+    orgId: ORG,
+    name: 'Acme',
+    subnet: '100.90.128.0/20',
+    utilitySubnet: '100.96.128.0/20',
+  });
   ({ siteId } = await root.expect<{ siteId: number }>('PUT', `/org/${ORG}/site`, { name: 'edge', type: 'newt' }));
-  domainId = (await root.expect<{ domains: { domainId: string }[] }>('GET', `/org/${ORG}/domains`)).domains[0]!.domainId;
-  ({ resourceId } = await root.expect<{ resourceId: number }>('PUT', `/org/${ORG}/resource`, { name: 'Base', http: true, protocol: 'tcp', domainId, subdomain: 'base' }));
-  memberRole = (await root.expect<{ roles: { roleId: number; name: string }[] }>('GET', `/org/${ORG}/roles`)).roles.find((r) => r.name === 'Member')!.roleId;
+  domainId = (await root.expect<{ domains: { domainId: string }[] }>('GET', `/org/${ORG}/domains`)).domains[0]!
+    .domainId;
+  ({ resourceId } = await root.expect<{ resourceId: number }>('PUT', `/org/${ORG}/resource`, {
+    name: 'Base',
+    http: true,
+    protocol: 'tcp',
+    domainId,
+    subdomain: 'base',
+  }));
+  memberRole = (
+    await root.expect<{ roles: { roleId: number; name: string }[] }>('GET', `/org/${ORG}/roles`)
+  ).roles.find((r) => r.name === 'Member')!.roleId;
 });
 afterAll(async () => {
   await server?.stop();
@@ -31,74 +45,222 @@ afterAll(async () => {
 });
 
 /** What a provider sends of a private resource without a domain. */
-const SENT_OF_PRIVATE = ['name', 'niceId', 'siteIds', 'mode', 'destination', 'destinationPort', 'alias', 'enabled', 'tcpPortRangeString', 'udpPortRangeString', 'disableIcmp', 'scheme', 'ssl'];
+const SENT_OF_PRIVATE = [
+  'name',
+  'niceId',
+  'siteIds',
+  'mode',
+  'destination',
+  'destinationPort',
+  'alias',
+  'enabled',
+  'tcpPortRangeString',
+  'udpPortRangeString',
+  'disableIcmp',
+  'scheme',
+  'ssl',
+];
 
 const word = () => randomBytes(5).toString('hex');
 
 const TYPES: Record<string, () => ResourceType> = {
   organization: () => ({
-    name: 'organization', create: { path: '/org', body: { orgId: `tf-${word()}`, name: 'TF', subnet: '10.9.0.0/16', utilitySubnet: '10.10.0.0/20' } }, id: 'orgId',
-    read: (id) => `/org/${id}`, unwrap: (data) => data['org'] as Record<string, unknown>,
-    update: { path: (id) => `/org/${id}`, body: { name: 'TF again', settingsLogRetentionDaysRequest: 30 } }, delete: { path: (id) => `/org/${id}` },
+    name: 'organization',
+    create: {
+      path: '/org',
+      body: { orgId: `tf-${word()}`, name: 'TF', subnet: '10.9.0.0/16', utilitySubnet: '10.10.0.0/20' },
+    },
+    id: 'orgId',
+    read: (id) => `/org/${id}`,
+    unwrap: (data) => data['org'] as Record<string, unknown>,
+    update: { path: (id) => `/org/${id}`, body: { name: 'TF again', settingsLogRetentionDaysRequest: 30 } },
+    delete: { path: (id) => `/org/${id}` },
   }),
   site: () => ({
-    name: 'site', create: { path: `/org/${ORG}/site`, body: { name: 'Line 4', type: 'newt', niceId: `line-${word()}` } }, id: 'siteId', read: (id) => `/site/${id}`,
-    update: { path: (id) => `/site/${id}`, body: { name: 'Line 5', dockerSocketEnabled: false } }, delete: { path: (id) => `/site/${id}` },
+    name: 'site',
+    create: { path: `/org/${ORG}/site`, body: { name: 'Line 4', type: 'newt', niceId: `line-${word()}` } },
+    id: 'siteId',
+    read: (id) => `/site/${id}`,
+    update: { path: (id) => `/site/${id}`, body: { name: 'Line 5', dockerSocketEnabled: false } },
+    delete: { path: (id) => `/site/${id}` },
   }),
   domain: () => ({
-    name: 'domain', create: { path: `/org/${ORG}/domain`, body: { type: 'wildcard', baseDomain: `${word()}.example.com`, certResolver: null, preferWildcardCert: null } }, id: 'domainId',
-    read: (id) => `/org/${ORG}/domain/${id}`, update: { method: 'PATCH', path: (id) => `/org/${ORG}/domain/${id}`, body: { certResolver: 'letsencrypt', preferWildcardCert: true } },
+    name: 'domain',
+    create: {
+      path: `/org/${ORG}/domain`,
+      body: { type: 'wildcard', baseDomain: `${word()}.example.com`, certResolver: null, preferWildcardCert: null },
+    },
+    id: 'domainId',
+    read: (id) => `/org/${ORG}/domain/${id}`,
+    update: {
+      method: 'PATCH',
+      path: (id) => `/org/${ORG}/domain/${id}`,
+      body: { certResolver: 'letsencrypt', preferWildcardCert: true },
+    },
     delete: { path: (id) => `/org/${ORG}/domain/${id}` },
   }),
   'HTTP resource': () => ({
-    name: 'HTTP resource', create: { path: `/org/${ORG}/resource`, body: { name: 'Web', http: true, protocol: 'tcp', domainId, subdomain: word(), stickySession: false, postAuthPath: null } }, id: 'resourceId',
+    name: 'HTTP resource',
+    create: {
+      path: `/org/${ORG}/resource`,
+      body: {
+        name: 'Web',
+        http: true,
+        protocol: 'tcp',
+        domainId,
+        subdomain: word(),
+        stickySession: false,
+        postAuthPath: null,
+      },
+    },
+    id: 'resourceId',
     read: (id) => `/resource/${id}`,
     update: {
       path: (id) => `/resource/${id}`,
-      body: { name: 'Web 2', ssl: false, sso: false, enabled: false, tlsServerName: 'inner.example.com', setHostHeader: null, headers: [{ name: 'X-B', value: '2' }, { name: 'X-A', value: '1' }] },
+      body: {
+        name: 'Web 2',
+        ssl: false,
+        sso: false,
+        enabled: false,
+        tlsServerName: 'inner.example.com',
+        setHostHeader: null,
+        headers: [
+          { name: 'X-B', value: '2' },
+          { name: 'X-A', value: '1' },
+        ],
+      },
     },
     delete: { path: (id) => `/resource/${id}` },
   }),
   'raw resource': () => ({
-    name: 'raw resource', create: { path: `/org/${ORG}/resource`, body: { name: 'SSH', http: false, protocol: 'tcp', proxyPort: 2222 } }, id: 'resourceId', read: (id) => `/resource/${id}`,
-    update: { path: (id) => `/resource/${id}`, body: { proxyPort: 2223, proxyProtocol: true, proxyProtocolVersion: 2 } }, delete: { path: (id) => `/resource/${id}` },
+    name: 'raw resource',
+    create: { path: `/org/${ORG}/resource`, body: { name: 'SSH', http: false, protocol: 'tcp', proxyPort: 2222 } },
+    id: 'resourceId',
+    read: (id) => `/resource/${id}`,
+    update: {
+      path: (id) => `/resource/${id}`,
+      body: { proxyPort: 2223, proxyProtocol: true, proxyProtocolVersion: 2 },
+    },
+    delete: { path: (id) => `/resource/${id}` },
   }),
   target: () => ({
     name: 'target',
     create: {
       path: `/resource/${resourceId}/target`,
-      body: { siteId, ip: '10.0.0.5', port: 8080, method: 'http', enabled: true, path: '/api', pathMatchType: 'prefix', rewritePath: null, rewritePathType: null, priority: 10, hcEnabled: true, hcPath: '/health', hcInterval: 15, hcHeaders: [{ name: 'Host', value: 'x' }] },
+      body: {
+        siteId,
+        ip: '10.0.0.5',
+        port: 8080,
+        method: 'http',
+        enabled: true,
+        path: '/api',
+        pathMatchType: 'prefix',
+        rewritePath: null,
+        rewritePathType: null,
+        priority: 10,
+        hcEnabled: true,
+        hcPath: '/health',
+        hcInterval: 15,
+        hcHeaders: [{ name: 'Host', value: 'x' }],
+      },
     },
-    id: 'targetId', read: (id) => `/target/${id}`, update: { path: (id) => `/target/${id}`, body: { siteId, ip: '10.0.0.6', port: 8081, hcEnabled: true, hcHeaders: [{ name: 'Host', value: 'y' }] } },
+    id: 'targetId',
+    read: (id) => `/target/${id}`,
+    update: {
+      path: (id) => `/target/${id}`,
+      body: { siteId, ip: '10.0.0.6', port: 8081, hcEnabled: true, hcHeaders: [{ name: 'Host', value: 'y' }] },
+    },
     delete: { path: (id) => `/target/${id}` },
   }),
   rule: () => ({
-    name: 'rule', create: { path: `/resource/${resourceId}/rule`, body: { action: 'ACCEPT', match: 'CIDR', value: '10.0.0.0/8', priority: 5, enabled: true } }, id: 'ruleId',
-    read: () => `/resource/${resourceId}/rules`, list: { key: 'rules', id: 'ruleId' }, update: { path: (id) => `/resource/${resourceId}/rule/${id}`, body: { action: 'DROP', priority: 6, enabled: false } },
+    name: 'rule',
+    create: {
+      path: `/resource/${resourceId}/rule`,
+      body: { action: 'ACCEPT', match: 'CIDR', value: '10.0.0.0/8', priority: 5, enabled: true },
+    },
+    id: 'ruleId',
+    read: () => `/resource/${resourceId}/rules`,
+    list: { key: 'rules', id: 'ruleId' },
+    update: {
+      path: (id) => `/resource/${resourceId}/rule/${id}`,
+      body: { action: 'DROP', priority: 6, enabled: false },
+    },
     delete: { path: (id) => `/resource/${resourceId}/rule/${id}` },
   }),
   role: () => ({
-    name: 'role', create: { path: `/org/${ORG}/role`, body: { name: `Ops ${word()}`, description: 'On call' } }, id: 'roleId', read: (id) => `/role/${id}`,
-    update: { path: (id) => `/role/${id}`, body: { description: 'Off call' } }, delete: { path: (id) => `/role/${id}`, body: { roleId: memberRole } },
+    name: 'role',
+    create: { path: `/org/${ORG}/role`, body: { name: `Ops ${word()}`, description: 'On call' } },
+    id: 'roleId',
+    read: (id) => `/role/${id}`,
+    update: { path: (id) => `/role/${id}`, body: { description: 'Off call' } },
+    delete: { path: (id) => `/role/${id}`, body: { roleId: memberRole } },
   }),
   'private resource': () => ({
     name: 'private resource',
-    create: { path: `/org/${ORG}/site-resource`, body: { name: 'DB', siteIds: [siteId], mode: 'host', destination: '10.0.0.9', alias: `${word()}.internal`, tcpPortRangeString: '5432,6000-6010', udpPortRangeString: '', disableIcmp: true, roleIds: [], userIds: [], clientIds: [] } },
-    id: 'siteResourceId', read: (id) => `/site-resource/${id}`,
-    update: { path: (id) => `/site-resource/${id}`, body: { name: 'DB 2', destination: '10.0.0.10', alias: `${word()}.internal`, tcpPortRangeString: '*', siteIds: [siteId] } },
-    delete: { path: (id) => `/site-resource/${id}` }, writeOnly: ['roleIds', 'userIds', 'clientIds'],
+    create: {
+      path: `/org/${ORG}/site-resource`,
+      body: {
+        name: 'DB',
+        siteIds: [siteId],
+        mode: 'host',
+        destination: '10.0.0.9',
+        alias: `${word()}.internal`,
+        tcpPortRangeString: '5432,6000-6010',
+        udpPortRangeString: '',
+        disableIcmp: true,
+        roleIds: [],
+        userIds: [],
+        clientIds: [],
+      },
+    },
+    id: 'siteResourceId',
+    read: (id) => `/site-resource/${id}`,
+    update: {
+      path: (id) => `/site-resource/${id}`,
+      body: {
+        name: 'DB 2',
+        destination: '10.0.0.10',
+        alias: `${word()}.internal`,
+        tcpPortRangeString: '*',
+        siteIds: [siteId],
+      },
+    },
+    delete: { path: (id) => `/site-resource/${id}` },
+    writeOnly: ['roleIds', 'userIds', 'clientIds'],
   }),
   'API key': () => ({
-    name: 'API key', create: { path: `/org/${ORG}/api-key`, body: { name: 'ci' } }, id: 'apiKeyId', read: () => `/org/${ORG}/api-keys`, list: { key: 'apiKeys', id: 'apiKeyId' },
+    name: 'API key',
+    create: { path: `/org/${ORG}/api-key`, body: { name: 'ci' } },
+    id: 'apiKeyId',
+    read: () => `/org/${ORG}/api-keys`,
+    list: { key: 'apiKeys', id: 'apiKeyId' },
     delete: { path: (id) => `/org/${ORG}/api-key/${id}` },
   }),
   'access token': () => ({
-    name: 'access token', create: { method: 'POST', path: `/resource/${resourceId}/access-token`, body: { title: 'Guest', description: null } }, id: 'accessTokenId',
-    read: () => `/org/${ORG}/access-tokens`, list: { key: 'accessTokens', id: 'accessTokenId' }, delete: { path: (id) => `/access-token/${id}` },
+    name: 'access token',
+    create: {
+      method: 'POST',
+      path: `/resource/${resourceId}/access-token`,
+      body: { title: 'Guest', description: null },
+    },
+    id: 'accessTokenId',
+    read: () => `/org/${ORG}/access-tokens`,
+    list: { key: 'accessTokens', id: 'accessTokenId' },
+    delete: { path: (id) => `/access-token/${id}` },
   }),
   'provisioning key': () => ({
-    name: 'provisioning key', create: { path: `/org/${ORG}/site-provisioning-key`, body: { name: 'Line 4', maxBatchSize: 25, validUntil: null, approveNewSites: false } }, id: 'siteProvisioningKeyId',
-    read: (id) => `/org/${ORG}/site-provisioning-key/${id}`, update: { method: 'PATCH', path: (id) => `/org/${ORG}/site-provisioning-key/${id}`, body: { maxBatchSize: null, approveNewSites: true } },
+    name: 'provisioning key',
+    create: {
+      path: `/org/${ORG}/site-provisioning-key`,
+      body: { name: 'Line 4', maxBatchSize: 25, validUntil: null, approveNewSites: false },
+    },
+    id: 'siteProvisioningKeyId',
+    read: (id) => `/org/${ORG}/site-provisioning-key/${id}`,
+    update: {
+      method: 'PATCH',
+      path: (id) => `/org/${ORG}/site-provisioning-key/${id}`,
+      body: { maxBatchSize: null, approveNewSites: true },
+    },
     delete: { path: (id) => `/org/${ORG}/site-provisioning-key/${id}` },
   }),
 };
@@ -117,11 +279,24 @@ describe('a Terraform provider', () => {
   it('takes over a private resource that a blueprint made, and updates it with its own values', async () => {
     const niceId = `web-${word()}`;
     const site = await root.expect<{ niceId: string }>('GET', `/site/${siteId}`);
-    const document = { 'private-resources': { [niceId]: { name: 'Panel', mode: 'host', destination: 'localhost', 'tcp-ports': '8080', site: site.niceId } } };
-    await root.expect('PUT', `/org/${ORG}/blueprint`, { blueprint: Buffer.from(JSON.stringify(document)).toString('base64') });
-    const { siteResources } = await root.expect<{ siteResources: { siteResourceId: number; niceId: string }[] }>('GET', `/org/${ORG}/site-resources?query=${niceId}`);
+    const document = {
+      'private-resources': {
+        [niceId]: { name: 'Panel', mode: 'host', destination: 'localhost', 'tcp-ports': '8080', site: site.niceId },
+      },
+    };
+    await root.expect('PUT', `/org/${ORG}/blueprint`, {
+      blueprint: Buffer.from(JSON.stringify(document)).toString('base64'),
+    });
+    const { siteResources } = await root.expect<{ siteResources: { siteResourceId: number; niceId: string }[] }>(
+      'GET',
+      `/org/${ORG}/site-resources?query=${niceId}`,
+    );
     const id = siteResources.find((made) => made.niceId === niceId)!.siteResourceId;
-    const managed = ManagedResource.existing(root, { ...TYPES['private resource']!(), name: 'private resource of a blueprint' }, id);
+    const managed = ManagedResource.existing(
+      root,
+      { ...TYPES['private resource']!(), name: 'private resource of a blueprint' },
+      id,
+    );
     const shown = (await managed.import())!;
     expect(shown).toMatchObject({ destination: 'localhost', alias: null });
     const own = Object.fromEntries(SENT_OF_PRIVATE.map((name) => [name, shown[name]]));
@@ -131,10 +306,18 @@ describe('a Terraform provider', () => {
   });
 
   it('manages a machine client with the defaults that it was given', async () => {
-    const { olmId, olmSecret, subnet } = await root.expect<{ olmId: string; olmSecret: string; subnet: string }>('GET', `/org/${ORG}/pick-client-defaults`);
+    const { olmId, olmSecret, subnet } = await root.expect<{ olmId: string; olmSecret: string; subnet: string }>(
+      'GET',
+      `/org/${ORG}/pick-client-defaults`,
+    );
     const managed = new ManagedResource(root, {
-      name: 'client', create: { path: `/org/${ORG}/client`, body: { name: 'laptop', olmId, secret: olmSecret, subnet, type: 'olm' } }, id: 'clientId', read: (id) => `/client/${id}`,
-      update: { path: (id) => `/client/${id}`, body: { name: 'laptop 2' } }, delete: { path: (id) => `/client/${id}` }, writeOnly: ['secret', 'subnet'],
+      name: 'client',
+      create: { path: `/org/${ORG}/client`, body: { name: 'laptop', olmId, secret: olmSecret, subnet, type: 'olm' } },
+      id: 'clientId',
+      read: (id) => `/client/${id}`,
+      update: { path: (id) => `/client/${id}`, body: { name: 'laptop 2' } },
+      delete: { path: (id) => `/client/${id}` },
+      writeOnly: ['secret', 'subnet'],
     });
     expect(await managed.create()).toEqual([]);
     expect(await managed.update()).toEqual([]);

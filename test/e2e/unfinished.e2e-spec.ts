@@ -23,7 +23,9 @@ it('half-sent requests end at the share of their address and at the total, and a
     sockets.push(socket);
     socket.on('error', () => undefined).resume();
     await once(socket, 'connect');
-    socket.write('POST /api/v1/provision HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"provision_key":');
+    socket.write(
+      'POST /api/v1/provision HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"provision_key":',
+    );
     return socket;
   };
   const org = await TestOrg.create(Api.root(server));
@@ -33,7 +35,11 @@ it('half-sent requests end at the share of their address and at the total, and a
 
   const many = await Promise.all(Array.from({ length: 100 }, () => half('127.0.0.1')));
   const others = await Promise.all(Array.from({ length: 60 }, (_, i) => half(`127.0.0.${2 + (i % 10)}`)));
-  const claims = await Promise.all(Array.from({ length: 200 }, () => provision(server.url, { provision_key: siteProvisioningKey, hardware_id: newHardwareId() })));
+  const claims = await Promise.all(
+    Array.from({ length: 200 }, () =>
+      provision(server.url, { provision_key: siteProvisioningKey, hardware_id: newHardwareId() }),
+    ),
+  );
   expect(new Set(claims.map(({ status }) => status))).toEqual(new Set([201]));
 
   const left = (all: Socket[]) => all.filter((socket) => !socket.destroyed && !socket.readableEnded).length;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemPrincipal } from '#platform';
 import { UsersService } from '../../src/access/index.js';
-import { createUser, CSRF, logIn, startApp, type StartedApp } from '../support/app.js';
 import { Api } from '../support/api.js';
+import { CSRF, createUser, logIn, type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
 
@@ -28,29 +28,43 @@ afterAll(async () => {
   await database?.drop();
 });
 
-const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(database.url, text, values);
+const sql = <Row extends object>(text: string, values: unknown[] = []) =>
+  queryDatabase<Row>(database.url, text, values);
 const audited = (action: string) =>
   sql<{ actor_type: string; actor_id: string; result: string; address: string; target_id: string }>(
-    'SELECT actor_type, actor_id, result, host(address) AS address, target_id FROM audit WHERE action = $1 ORDER BY audit_id', [action],
+    'SELECT actor_type, actor_id, result, host(address) AS address, target_id FROM audit WHERE action = $1 ORDER BY audit_id',
+    [action],
   );
 
 async function orgKey(orgId: string, actions: string[] = []): Promise<{ id: string; token: string }> {
-  const key = await one.root.expect<{ apiKeyId: string; apiKey: string }>('PUT', `/org/${orgId}/api-key`, { name: 'k' });
-  if (actions.length > 0) await one.root.expect('POST', `/org/${orgId}/api-key/${key.apiKeyId}/actions`, { actionIds: actions });
+  const key = await one.root.expect<{ apiKeyId: string; apiKey: string }>('PUT', `/org/${orgId}/api-key`, {
+    name: 'k',
+  });
+  if (actions.length > 0)
+    await one.root.expect('POST', `/org/${orgId}/api-key/${key.apiKeyId}/actions`, { actionIds: actions });
   return { id: key.apiKeyId, token: `${key.apiKeyId}.${key.apiKey}` };
 }
 
 describe('logging in', () => {
   it('sets a cookie that pages cannot read, and answers who it is', async () => {
-    const reply = await new Api(one.url, undefined, CSRF).post<{ email: string }>('/auth/login', { email: 'Admin@Example.com', password: admin.password });
+    const reply = await new Api(one.url, undefined, CSRF).post<{ email: string }>('/auth/login', {
+      email: 'Admin@Example.com',
+      password: admin.password,
+    });
     expect(reply.status).toBe(200);
     const cookie = reply.headers.get('set-cookie')!;
     expect(cookie).toMatch(/^gatehouse_session=[\w-]{43}; Path=\/; Expires=.*; HttpOnly; SameSite=Lax$/);
     expect(reply.text).not.toContain(/=([\w-]+);/.exec(cookie)![1]!);
-    const user = await (await logIn(two.url, admin.email, admin.password)).expect<{ userId: string; memberships: object[] }>('GET', '/user');
+    const user = await (await logIn(two.url, admin.email, admin.password)).expect<{
+      userId: string;
+      memberships: object[];
+    }>('GET', '/user');
     expect(user.userId).toBe(adminId);
     // Organizations that a key creates belong to the first administrator.
-    expect(user.memberships).toMatchObject([{ orgId: 'acme', isOwner: true, roles: [{ name: 'Admin', isAdmin: true }] }, { orgId: 'other' }]);
+    expect(user.memberships).toMatchObject([
+      { orgId: 'acme', isOwner: true, roles: [{ name: 'Admin', isAdmin: true }] },
+      { orgId: 'other' },
+    ]);
   });
 
   it('uses the __Host- prefix and Secure behind https', async () => {
@@ -64,7 +78,9 @@ describe('logging in', () => {
   });
 
   it('answers an unknown user, a wrong password and a password-less user alike', async () => {
-    await sql(`INSERT INTO "user" (user_id, email, username) VALUES ('nopassword', 'nopassword@example.com', 'nopassword@example.com')`);
+    await sql(
+      `INSERT INTO "user" (user_id, email, username) VALUES ('nopassword', 'nopassword@example.com', 'nopassword@example.com')`,
+    );
     const anonymous = new Api(one.url, undefined, CSRF);
     const replies = [
       await anonymous.post('/auth/login', { email: admin.email, password: 'wrong' }),
@@ -78,7 +94,8 @@ describe('logging in', () => {
   it('is audited with address and result, success and failure', async () => {
     // Failures are recorded after the answer: those of other tests may come meanwhile.
     const email = 'audited@example.com';
-    const rows = async () => (await audited('auth.login')).filter((row) => row.actor_id === email || row.actor_id === adminId).slice(-2);
+    const rows = async () =>
+      (await audited('auth.login')).filter((row) => row.actor_id === email || row.actor_id === adminId).slice(-2);
     await new Api(one.url, undefined, CSRF).post('/auth/login', { email, password: 'wrong' });
     await until(async () => (await rows()).at(-1)?.actor_id === email);
     await logIn(one.url, admin.email, admin.password);
@@ -89,7 +106,10 @@ describe('logging in', () => {
   });
 
   it('refuses more than 72 bytes and a missing CSRF header', async () => {
-    const reply = await new Api(one.url, undefined, CSRF).post('/auth/login', { email: admin.email, password: 'ä'.repeat(40) });
+    const reply = await new Api(one.url, undefined, CSRF).post('/auth/login', {
+      email: admin.email,
+      password: 'ä'.repeat(40),
+    });
     expect(reply.body).toMatchObject({ code: 'validation', fields: [{ path: 'password' }] });
     expect((await new Api(one.url).post('/auth/login', admin)).body).toMatchObject({ code: 'csrf', status: 403 });
   });
@@ -99,9 +119,12 @@ describe('logging in', () => {
     try {
       const anonymous = new Api(strict.url, undefined, CSRF);
       const statuses = [];
-      for (let i = 0; i < 5; i++) statuses.push((await anonymous.post('/auth/login', { email: admin.email, password: 'guess' })).status);
+      for (let i = 0; i < 5; i++)
+        statuses.push((await anonymous.post('/auth/login', { email: admin.email, password: 'guess' })).status);
       expect(statuses).toEqual([401, 401, 401, 429, 429]);
-      expect((await anonymous.post('/auth/login', { email: admin.email, password: 'guess' })).headers.get('retry-after')).toMatch(/^\d+$/);
+      expect(
+        (await anonymous.post('/auth/login', { email: admin.email, password: 'guess' })).headers.get('retry-after'),
+      ).toMatch(/^\d+$/);
       expect((await anonymous.post('/auth/login', admin)).status).toBe(200);
     } finally {
       await strict.close();
@@ -151,14 +174,23 @@ describe('a session', () => {
     const id = await createUser(one, { email, password: 'the old one' });
     const [here, there] = [await logIn(one.url, email, 'the old one'), await logIn(two.url, email, 'the old one')];
     expect((await there.get('/user')).status).toBe(200);
-    expect((await here.post('/auth/change-password', { currentPassword: 'not it', newPassword: 'the new one' })).status).toBe(400);
-    expect((await here.post('/auth/change-password', { currentPassword: 'the old one', newPassword: 'short' })).status).toBe(400);
-    expect((await here.post('/auth/change-password', { currentPassword: 'the old one', newPassword: 'the new one' })).status).toBe(200);
+    expect(
+      (await here.post('/auth/change-password', { currentPassword: 'not it', newPassword: 'the new one' })).status,
+    ).toBe(400);
+    expect(
+      (await here.post('/auth/change-password', { currentPassword: 'the old one', newPassword: 'short' })).status,
+    ).toBe(400);
+    expect(
+      (await here.post('/auth/change-password', { currentPassword: 'the old one', newPassword: 'the new one' })).status,
+    ).toBe(200);
     await until(async () => (await there.get('/user')).status === 401);
     expect((await here.get('/user')).status).toBe(200);
     await expect(logIn(one.url, email, 'the old one')).rejects.toThrow('401');
     await logIn(one.url, email, 'the new one');
-    expect((await audited('user.change_password')).map((row) => [row.actor_id, row.result])).toEqual([[id, 'failure'], [id, 'success']]);
+    expect((await audited('user.change_password')).map((row) => [row.actor_id, row.result])).toEqual([
+      [id, 'failure'],
+      [id, 'success'],
+    ]);
   });
 
   it('ends when an operator resets the password', async () => {
@@ -243,9 +275,15 @@ describe('API keys', () => {
     const granter = await logIn(one.url, email, 'granter granter');
     const made = await granter.expect<{ apiKeyId: string }>('PUT', '/org/acme/api-key', { name: 'x' });
     const actions = `/org/acme/api-key/${made.apiKeyId}/actions`;
-    expect((await granter.post(actions, { actionIds: ['getOrg', 'deleteSite'] })).body).toMatchObject({ status: 403, message: expect.stringContaining('deleteSite') });
+    expect((await granter.post(actions, { actionIds: ['getOrg', 'deleteSite'] })).body).toMatchObject({
+      status: 403,
+      message: expect.stringContaining('deleteSite'),
+    });
     expect((await granter.post(actions, { actionIds: ['getOrg'] })).status).toBe(201);
-    expect((await granter.get(actions)).body.data).toEqual({ actions: [{ actionId: 'getOrg' }], pagination: { total: 1, limit: 1000, offset: 0 } });
+    expect((await granter.get(actions)).body.data).toEqual({
+      actions: [{ actionId: 'getOrg' }],
+      pagination: { total: 1, limit: 1000, offset: 0 },
+    });
     expect((await granter.post(actions, { actionIds: ['flyToTheMoon'] })).status).toBe(400);
     expect((await granter.post(actions, { actionIds: [] })).status).toBe(201);
   });
@@ -258,7 +296,8 @@ describe('API keys', () => {
 
   it('that are provisioning keys authorize nothing', async () => {
     for (const token of [`spk_${'a'.repeat(15)}.${'b'.repeat(52)}`, `spk-${'a'.repeat(15)}.${'b'.repeat(40)}`]) {
-      for (const path of ['/v1/orgs', '/v1/org/acme', '/api/v1/user']) expect((await new Api(one.url, token).get(path)).status).toBe(403);
+      for (const path of ['/v1/orgs', '/v1/org/acme', '/api/v1/user'])
+        expect((await new Api(one.url, token).get(path)).status).toBe(403);
     }
   });
 
@@ -266,15 +305,29 @@ describe('API keys', () => {
     const before = (await sql(`SELECT 1 FROM audit WHERE org_id = 'acme'`)).length;
     const key = await orgKey('acme', ['getOrg']);
     await one.root.delete(`/org/acme/api-key/${key.id}`);
-    const rows = (await sql<{ action: string; org_id: string }>(`SELECT action, org_id FROM audit WHERE org_id = 'acme' ORDER BY audit_id`)).slice(before);
-    expect(rows).toEqual(['create', 'set_actions', 'delete'].map((verb) => ({ action: `api_key.${verb}`, org_id: 'acme' })));
+    const rows = (
+      await sql<{ action: string; org_id: string }>(
+        `SELECT action, org_id FROM audit WHERE org_id = 'acme' ORDER BY audit_id`,
+      )
+    ).slice(before);
+    expect(rows).toEqual(
+      ['create', 'set_actions', 'delete'].map((verb) => ({ action: `api_key.${verb}`, org_id: 'acme' })),
+    );
   });
 });
 
 describe('organizations', () => {
   it('tell whether an id is free', async () => {
-    expect((await one.root.get('/v1/org/checkId?orgId=acme')).body).toMatchObject({ status: 200, success: true, data: {} });
-    expect((await one.root.get('/v1/org/checkId?orgId=free')).body).toMatchObject({ status: 404, success: true, data: {} });
+    expect((await one.root.get('/v1/org/checkId?orgId=acme')).body).toMatchObject({
+      status: 200,
+      success: true,
+      data: {},
+    });
+    expect((await one.root.get('/v1/org/checkId?orgId=free')).body).toMatchObject({
+      status: 404,
+      success: true,
+      data: {},
+    });
   });
 
   it.each([
@@ -293,26 +346,56 @@ describe('organizations', () => {
   it('begin with roles, an owner, the address pool and one audit row', async () => {
     const created = await one.root.expect<{ subnet: string }>('PUT', '/org', { orgId: 'fresh', name: 'Fresh' });
     expect(created.subnet).toBe('100.90.128.0/17');
-    expect((await one.root.get('/org/fresh/roles')).body.data).toMatchObject({ roles: [{ name: 'Admin', isAdmin: true }, { name: 'Member' }], pagination: { total: 2, page: 1, pageSize: 20 } });
-    expect((await one.root.get('/org/fresh/users?query=ADMIN')).body.data).toMatchObject({ users: [{ email: admin.email, isOwner: true }], pagination: { total: 1 } });
-    expect((await one.root.get('/org/fresh/address-ranges')).body.data).toMatchObject({ addressRanges: [{ cidr: '100.90.128.0/17' }] });
+    expect((await one.root.get('/org/fresh/roles')).body.data).toMatchObject({
+      roles: [{ name: 'Admin', isAdmin: true }, { name: 'Member' }],
+      pagination: { total: 2, page: 1, pageSize: 20 },
+    });
+    expect((await one.root.get('/org/fresh/users?query=ADMIN')).body.data).toMatchObject({
+      users: [{ email: admin.email, isOwner: true }],
+      pagination: { total: 1 },
+    });
+    expect((await one.root.get('/org/fresh/address-ranges')).body.data).toMatchObject({
+      addressRanges: [{ cidr: '100.90.128.0/17' }],
+    });
     expect(await sql(`SELECT 1 FROM audit WHERE org_id = 'fresh'`)).toHaveLength(1);
   });
 
   it('are changed field by field, and refuse what nothing enforces yet', async () => {
     expect((await one.root.post('/org/acme', {})).status).toBe(400);
-    expect((await one.root.post('/org/acme', { requireTwoFactor: true })).body).toMatchObject({ status: 400, code: 'not_available' });
-    expect((await one.root.post('/org/acme', { passwordExpiryDays: 30 })).body).toMatchObject({ code: 'not_available' });
-    expect((await one.root.post('/org/acme', { maxSessionLengthHours: 8 })).body).toMatchObject({ code: 'not_available' });
-    const reply = await one.root.post('/org/acme', { name: 'Acme Ltd', requireTwoFactor: false, passwordExpiryDays: null, settingsLogRetentionDaysAccess: -1 });
-    expect(reply.body).toMatchObject({ status: 200, data: { name: 'Acme Ltd', settingsLogRetentionDaysAccess: -1, settingsLogRetentionDaysRequest: 7, sshCaPrivateKey: null } });
+    expect((await one.root.post('/org/acme', { requireTwoFactor: true })).body).toMatchObject({
+      status: 400,
+      code: 'not_available',
+    });
+    expect((await one.root.post('/org/acme', { passwordExpiryDays: 30 })).body).toMatchObject({
+      code: 'not_available',
+    });
+    expect((await one.root.post('/org/acme', { maxSessionLengthHours: 8 })).body).toMatchObject({
+      code: 'not_available',
+    });
+    const reply = await one.root.post('/org/acme', {
+      name: 'Acme Ltd',
+      requireTwoFactor: false,
+      passwordExpiryDays: null,
+      settingsLogRetentionDaysAccess: -1,
+    });
+    expect(reply.body).toMatchObject({
+      status: 200,
+      data: {
+        name: 'Acme Ltd',
+        settingsLogRetentionDaysAccess: -1,
+        settingsLogRetentionDaysRequest: 7,
+        sshCaPrivateKey: null,
+      },
+    });
   });
 
   it('take everything along when they are deleted, on every server process', async () => {
     await one.root.expect('PUT', '/org', { orgId: 'doomed', name: 'Doomed' });
     const key = await orgKey('doomed', ['getOrg', 'deleteOrg']);
     const [inside, session] = [new Api(two.url, key.token), await logIn(two.url, admin.email, admin.password)];
-    await sql(`INSERT INTO site (org_id, nice_id, name, status) SELECT 'doomed', 's' || n, 's', 'approved' FROM generate_series(1, 4500) AS n`);
+    await sql(
+      `INSERT INTO site (org_id, nice_id, name, status) SELECT 'doomed', 's' || n, 's', 'approved' FROM generate_series(1, 4500) AS n`,
+    );
     expect((await inside.get('/org/doomed')).status).toBe(200);
     expect((await session.get('/org/doomed')).status).toBe(200);
     expect((await inside.delete('/org/doomed')).status).toBe(403);
@@ -326,7 +409,10 @@ describe('organizations', () => {
   it('are listed a page at a time, both ways of asking', async () => {
     const all = await one.root.expect<{ orgs: { orgId: string }[]; pagination: { total: number } }>('GET', '/orgs');
     expect(all.pagination).toEqual({ total: all.orgs.length, limit: 1000, offset: 0 });
-    expect((await one.root.get('/orgs?page=2&pageSize=1')).body.data).toMatchObject({ orgs: [all.orgs[1]], pagination: { limit: 1, offset: 1 } });
+    expect((await one.root.get('/orgs?page=2&pageSize=1')).body.data).toMatchObject({
+      orgs: [all.orgs[1]],
+      pagination: { limit: 1, offset: 1 },
+    });
     expect((await one.root.get('/orgs?page=2&limit=1')).status).toBe(400);
     expect((await one.root.get('/orgs?limit=1001')).status).toBe(400);
   });

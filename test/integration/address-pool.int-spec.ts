@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AddressPoolService } from '../../src/orgs/index.js';
-import { type TestApp, openTestApp, operator } from '../support/test-app.js';
+import { openTestApp, operator, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 let pool: AddressPoolService;
@@ -19,10 +19,15 @@ async function org(subnet: string): Promise<string> {
 
 const allocate = (orgId: string, count: number) => app.db.tx((tx) => pool.allocate(tx, orgId, count));
 const release = (orgId: string, addresses: string[]) => app.db.tx((tx) => pool.release(tx, orgId, addresses));
-const freeOf = async (orgId: string) => (await pool.listRanges(operator, orgId, {})).addressRanges.reduce((sum, r) => sum + r.free + r.reserved, 0);
+const freeOf = async (orgId: string) =>
+  (await pool.listRanges(operator, orgId, {})).addressRanges.reduce((sum, r) => sum + r.free + r.reserved, 0);
 const runsOf = (orgId: string) =>
-  app.sql<{ next: string; last: string }>('SELECT host(next) AS next, host(last) AS last FROM address_run WHERE org_id = $1 ORDER BY last', [orgId]);
-const times = <T>(n: number, work: (i: number) => Promise<T>) => Promise.all(Array.from({ length: n }, (_, i) => work(i)));
+  app.sql<{ next: string; last: string }>(
+    'SELECT host(next) AS next, host(last) AS last FROM address_run WHERE org_id = $1 ORDER BY last',
+    [orgId],
+  );
+const times = <T>(n: number, work: (i: number) => Promise<T>) =>
+  Promise.all(Array.from({ length: n }, (_, i) => work(i)));
 
 /** Fails a transaction on purpose after its work was done. */
 class Undone extends Error {}
@@ -82,7 +87,10 @@ describe('address pool', () => {
     await undone(async (tx) => {
       expect(await pool.allocate(tx, orgId, 1)).toEqual(['10.4.0.0/32']);
       waiting = allocate(orgId, 1);
-      const blocked = () => app.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%take_addresses%'`);
+      const blocked = () =>
+        app.sql(
+          `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%take_addresses%'`,
+        );
       while ((await blocked()).length === 0) await new Promise((done) => setImmediate(done));
     });
     expect(await waiting).toEqual(['10.4.0.0/32']);
@@ -138,7 +146,12 @@ describe('address pool', () => {
 
 describe('reservations', () => {
   const reserve = (orgId: string) => app.db.tx((tx) => pool.reserve(tx, orgId));
-  const live = async (orgId: string) => (await app.sql<{ address: string }>('SELECT host(address) AS address FROM address_reservation WHERE org_id = $1', [orgId])).map((r) => r.address);
+  const live = async (orgId: string) =>
+    (
+      await app.sql<{ address: string }>('SELECT host(address) AS address FROM address_reservation WHERE org_id = $1', [
+        orgId,
+      ])
+    ).map((r) => r.address);
 
   it('two callers are shown two addresses, and what was shown can be taken', async () => {
     const orgId = await org('10.20.0.0/24');
@@ -166,7 +179,10 @@ describe('reservations', () => {
     expect(new Set([first, ...shown].map((s) => s!.newtId)).size).toBe(131);
     expect(await freeOf(orgId)).toBe(1024);
     const latest = shown.at(-1)!;
-    const [row] = await app.sql<{ n: number }>('SELECT count(*) AS n FROM address_reservation WHERE org_id = $1 AND newt_id = $2', [orgId, first!.newtId]);
+    const [row] = await app.sql<{ n: number }>(
+      'SELECT count(*) AS n FROM address_reservation WHERE org_id = $1 AND newt_id = $2',
+      [orgId, first!.newtId],
+    );
     expect(row!.n).toBe(0);
     expect(latest.address).toMatch(/^10\.22\.0\.\d+$/);
   });
@@ -198,8 +214,14 @@ describe('ranges', () => {
 
   it('never overlap, also when they are added at once', async () => {
     const orgId = await org('10.40.0.0/24');
-    const results = await Promise.allSettled(['10.41.0.0/16', '10.41.3.0/24', '10.41.0.0/16', '10.40.0.128/25'].map((cidr) => pool.createRange(operator, orgId, { cidr })));
+    const results = await Promise.allSettled(
+      ['10.41.0.0/16', '10.41.3.0/24', '10.41.0.0/16', '10.40.0.128/25'].map((cidr) =>
+        pool.createRange(operator, orgId, { cidr }),
+      ),
+    );
     expect(results.filter((r) => r.status === 'fulfilled')).toHaveLength(1);
-    await expect(pool.createRange(operator, orgId, { cidr: '100.96.128.0/24' })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(pool.createRange(operator, orgId, { cidr: '100.96.128.0/24' })).rejects.toMatchObject({
+      code: 'conflict',
+    });
   });
 });

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Hooks, PgNotifications } from '#platform';
+import { Hooks, PgNotifications, sha256 } from '#platform';
 import { SiteCredentialsService } from '../../src/access/index.js';
 import { AddressPoolService } from '../../src/orgs/index.js';
-import { sha256 } from '#platform';
 import { type NewSite, SiteLifecycleService } from '../../src/sites/index.js';
-import { type TestApp, openTestApp, operator } from '../support/test-app.js';
 import { until } from '../support/server.js';
+import { openTestApp, operator, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 let orgId: string;
@@ -43,19 +42,45 @@ async function site(fields: Partial<NewSite> = {}): Promise<Site> {
   const newtId = `newt${serial++}abcdefgh`;
   return app.db.tx(async (tx) => {
     const [address] = await app.get(AddressPoolService).allocate(tx, orgId, 1);
-    const [made] = await app.get(SiteLifecycleService).insertMany(tx, orgId, [{ name: 'sensor', status: 'pending', hardwareId: `hw/${newtId}`, address: address!, ...fields }]);
-    await app.get(SiteCredentialsService).insertMany(tx, [{ siteId: made!.siteId, orgId, kind: 'newt', newtId, secretHash: sha256('secret') }]);
+    const [made] = await app
+      .get(SiteLifecycleService)
+      .insertMany(tx, orgId, [
+        { name: 'sensor', status: 'pending', hardwareId: `hw/${newtId}`, address: address!, ...fields },
+      ]);
+    await app
+      .get(SiteCredentialsService)
+      .insertMany(tx, [{ siteId: made!.siteId, orgId, kind: 'newt', newtId, secretHash: sha256('secret') }]);
     return { siteId: made!.siteId, key: `hw/${newtId}`, newtId };
   });
 }
-const authenticates = async (s: Site) => (await app.get(SiteCredentialsService).authenticateNewt(s.newtId, 'secret')) !== null;
-const events = async () => (await app.sql<{ type: string; siteId: number }>('SELECT type, site_id AS "siteId" FROM event WHERE org_id = $1 ORDER BY event_id', [orgId])).map((e) => `${e.type} ${e.siteId}`);
+const authenticates = async (s: Site) =>
+  (await app.get(SiteCredentialsService).authenticateNewt(s.newtId, 'secret')) !== null;
+const events = async () =>
+  (
+    await app.sql<{ type: string; siteId: number }>(
+      'SELECT type, site_id AS "siteId" FROM event WHERE org_id = $1 ORDER BY event_id',
+      [orgId],
+    )
+  ).map((e) => `${e.type} ${e.siteId}`);
 const audit = async () =>
-  (await app.sql<{ action: string; id: string }>(`SELECT action, target_id AS id FROM audit WHERE org_id = $1 AND action LIKE ANY('{site.%,tombstone.%}') ORDER BY audit_id`, [orgId])).map((a) => `${a.action} ${a.id}`);
-const tombstones = async () => (await app.root.expect<{ tombstones: { hardwareId: string; reason: string }[] }>('GET', `/org/${orgId}/tombstones`)).tombstones.map((t) => `${t.reason} ${t.hardwareId}`);
+  (
+    await app.sql<{ action: string; id: string }>(
+      `SELECT action, target_id AS id FROM audit WHERE org_id = $1 AND action LIKE ANY('{site.%,tombstone.%}') ORDER BY audit_id`,
+      [orgId],
+    )
+  ).map((a) => `${a.action} ${a.id}`);
+const tombstones = async () =>
+  (
+    await app.root.expect<{ tombstones: { hardwareId: string; reason: string }[] }>('GET', `/org/${orgId}/tombstones`)
+  ).tombstones.map((t) => `${t.reason} ${t.hardwareId}`);
 const post = (s: Site, body: object) => app.root.post<Record<string, unknown>>(`/site/${s.siteId}`, body);
 const free = async () => (await app.get(AddressPoolService).listRanges(operator, orgId, {})).addressRanges[0]!.free;
-const decide = (body: object) => app.root.expect<{ results: { siteId: number; outcome: string }[]; remaining: number }>('POST', `/org/${orgId}/approvals`, body);
+const decide = (body: object) =>
+  app.root.expect<{ results: { siteId: number; outcome: string }[]; remaining: number }>(
+    'POST',
+    `/org/${orgId}/approvals`,
+    body,
+  );
 
 describe('POST /site/{siteId}', () => {
   it('approves with who, when and why, once: repeating it changes and emits nothing', async () => {
@@ -63,7 +88,18 @@ describe('POST /site/{siteId}', () => {
     const before = await app.root.expect<{ desiredVersion: number }>('GET', `/site/${s.siteId}`);
     heard.length = 0;
     const reply = await post(s, { status: 'approved', note: 'seen on the shelf' });
-    expect(reply).toMatchObject({ status: 200, body: { data: { status: 'approved', decidedBy: 'test', decisionNote: 'seen on the shelf', suspendedAt: null, desiredVersion: before.desiredVersion + 1 } } });
+    expect(reply).toMatchObject({
+      status: 200,
+      body: {
+        data: {
+          status: 'approved',
+          decidedBy: 'test',
+          decisionNote: 'seen on the shelf',
+          suspendedAt: null,
+          desiredVersion: before.desiredVersion + 1,
+        },
+      },
+    });
     expect(reply.body.data['decidedAt']).toEqual(expect.any(String));
     await until(() => heard.includes(String(s.siteId)));
     const again = await post(s, { status: 'approved', note: 'once more' });
@@ -75,28 +111,62 @@ describe('POST /site/{siteId}', () => {
 
   it('suspends an approved site, which is pending then, and approves it again', async () => {
     const s = await site({ status: 'approved' });
-    expect((await post(s, { status: 'pending', note: 'odd traffic' })).body.data).toMatchObject({ status: 'pending', suspendedAt: expect.any(String), decisionNote: 'odd traffic' });
+    expect((await post(s, { status: 'pending', note: 'odd traffic' })).body.data).toMatchObject({
+      status: 'pending',
+      suspendedAt: expect.any(String),
+      decisionNote: 'odd traffic',
+    });
     await post(s, { status: 'pending' });
     expect(await authenticates(s)).toBe(true);
-    expect((await post(s, { status: 'approved' })).body.data).toMatchObject({ status: 'approved', suspendedAt: null, decisionNote: null });
+    expect((await post(s, { status: 'approved' })).body.data).toMatchObject({
+      status: 'approved',
+      suspendedAt: null,
+      decisionNote: null,
+    });
     expect(await events()).toEqual([`site.suspended ${s.siteId}`, `site.approved ${s.siteId}`]);
     expect(hooked).toEqual([`suspended ${s.siteId}`, `approved ${s.siteId}`]);
   });
 
   it('changes plain fields, alone or with a decision, in one transaction and with one audit row', async () => {
     const [s, other] = [await site(), await site()];
-    const reply = await post(s, { name: 'Cold Store', niceId: 'cold-store', dockerSocketEnabled: false, labels: { floor: '2' } });
-    expect(reply.body.data).toMatchObject({ name: 'Cold Store', niceId: 'cold-store', dockerSocketEnabled: false, labels: { floor: '2' }, status: 'pending' });
-    expect(await post(other, { name: 'mine', niceId: 'cold-store', status: 'approved' })).toMatchObject({ status: 409, body: { message: 'This niceId is already in use' } });
-    expect((await app.root.get(`/site/${other.siteId}`)).body.data).toMatchObject({ name: 'sensor', status: 'pending' });
+    const reply = await post(s, {
+      name: 'Cold Store',
+      niceId: 'cold-store',
+      dockerSocketEnabled: false,
+      labels: { floor: '2' },
+    });
+    expect(reply.body.data).toMatchObject({
+      name: 'Cold Store',
+      niceId: 'cold-store',
+      dockerSocketEnabled: false,
+      labels: { floor: '2' },
+      status: 'pending',
+    });
+    expect(await post(other, { name: 'mine', niceId: 'cold-store', status: 'approved' })).toMatchObject({
+      status: 409,
+      body: { message: 'This niceId is already in use' },
+    });
+    expect((await app.root.get(`/site/${other.siteId}`)).body.data).toMatchObject({
+      name: 'sensor',
+      status: 'pending',
+    });
     await post(other, { name: 'mine', status: 'approved' });
     expect(await audit()).toEqual([`site.update ${s.siteId}`, `site.approve ${other.siteId}`]);
     expect(await events()).toEqual([`site.approved ${other.siteId}`]);
   });
 
   it.each([
-    [{}, 'body'], [{ note: 'alone' }, 'body'], [{ status: 'rejected' }, 'status'], [{ name: '' }, 'name'], [{ niceId: '12' }, 'niceId'], [{ labels: { 'a=b': 'c' } }, 'labels'],
-    [{ labels: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 'v'])) }, 'labels'], [{ labels: { a: 1 } }, 'labels'], [{ groupIds: [1e20] }, 'groupIds.0'], [{ groupIds: [5, 5] }, 'groupIds.1'], [{ groupIds: null }, 'groupIds'],
+    [{}, 'body'],
+    [{ note: 'alone' }, 'body'],
+    [{ status: 'rejected' }, 'status'],
+    [{ name: '' }, 'name'],
+    [{ niceId: '12' }, 'niceId'],
+    [{ labels: { 'a=b': 'c' } }, 'labels'],
+    [{ labels: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 'v'])) }, 'labels'],
+    [{ labels: { a: 1 } }, 'labels'],
+    [{ groupIds: [1e20] }, 'groupIds.0'],
+    [{ groupIds: [5, 5] }, 'groupIds.1'],
+    [{ groupIds: null }, 'groupIds'],
     [{ online: true }, 'online'],
   ])('refuses %j', async (body, path) => {
     expect(await post(await site(), body)).toMatchObject({ status: 400, body: { fields: [{ path }] } });
@@ -150,19 +220,37 @@ describe('a suspended site', () => {
     await post(s, { status: 'pending', note: 'odd traffic' });
     return s;
   };
-  const there = async (...sites: Site[]) => Promise.all(sites.map(async (s) => (await app.root.get<{ suspendedAt: string | null; status: string }>(`/site/${s.siteId}`)).body.data));
+  const there = async (...sites: Site[]) =>
+    Promise.all(
+      sites.map(
+        async (s) =>
+          (await app.root.get<{ suspendedAt: string | null; status: string }>(`/site/${s.siteId}`)).body.data,
+      ),
+    );
 
   it('is in no filter, of a dry run neither, whatever is decided', async () => {
     const [old, fresh] = [await suspended({ labels: { room: 'cold' } }), await site({ labels: { room: 'cold' } })];
     for (const filter of [{}, { status: 'pending' }, { label: 'room=cold' }, { hardwareId: old.key }]) {
       for (const decision of ['approve', 'reject']) {
-        const results = 'hardwareId' in filter ? [] : [{ siteId: fresh.siteId, outcome: decision === 'approve' ? 'approved' : 'rejected', message: null }];
-        expect(await decide({ filter, decision, dryRun: true })).toEqual({ dryRun: true, decision, results, remaining: 0 });
+        const results =
+          'hardwareId' in filter
+            ? []
+            : [{ siteId: fresh.siteId, outcome: decision === 'approve' ? 'approved' : 'rejected', message: null }];
+        expect(await decide({ filter, decision, dryRun: true })).toEqual({
+          dryRun: true,
+          decision,
+          results,
+          remaining: 0,
+        });
       }
     }
-    expect((await decide({ filter: {}, decision: 'reject' })).results).toEqual([{ siteId: fresh.siteId, outcome: 'rejected', message: null }]);
+    expect((await decide({ filter: {}, decision: 'reject' })).results).toEqual([
+      { siteId: fresh.siteId, outcome: 'rejected', message: null },
+    ]);
     const second = await site();
-    expect((await decide({ filter: {}, decision: 'approve' })).results).toEqual([{ siteId: second.siteId, outcome: 'approved', message: null }]);
+    expect((await decide({ filter: {}, decision: 'approve' })).results).toEqual([
+      { siteId: second.siteId, outcome: 'approved', message: null },
+    ]);
     expect(await there(old)).toMatchObject([{ status: 'pending', suspendedAt: expect.any(String) }]);
     expect(await tombstones()).toEqual([`rejected ${fresh.key}`]);
   });
@@ -171,21 +259,32 @@ describe('a suspended site', () => {
     const [a, b] = [await suspended(), await suspended()];
     const message = 'The site is suspended, not new; approve or revoke it before you delete it';
     for (const dryRun of [true, false]) {
-      expect((await decide({ siteIds: [a.siteId], decision: 'reject', dryRun })).results).toEqual([{ siteId: a.siteId, outcome: 'conflict', message }]);
+      expect((await decide({ siteIds: [a.siteId], decision: 'reject', dryRun })).results).toEqual([
+        { siteId: a.siteId, outcome: 'conflict', message },
+      ]);
     }
-    expect(await app.root.delete(`/site/${a.siteId}`)).toMatchObject({ status: 409, body: { code: 'conflict', message } });
+    expect(await app.root.delete(`/site/${a.siteId}`)).toMatchObject({
+      status: 409,
+      body: { code: 'conflict', message },
+    });
     expect(await app.root.delete(`/site/${a.siteId}?tombstone=false`)).toMatchObject({ status: 409 });
     expect(await there(a, b)).toMatchObject([{ status: 'pending' }, { status: 'pending' }]);
     expect(await authenticates(a)).toBe(true);
     expect(await tombstones()).toEqual([]);
-    for (const dryRun of [true, false]) expect((await decide({ siteIds: [a.siteId], decision: 'approve', dryRun })).results).toMatchObject([{ outcome: 'approved' }]);
+    for (const dryRun of [true, false])
+      expect((await decide({ siteIds: [a.siteId], decision: 'approve', dryRun })).results).toMatchObject([
+        { outcome: 'approved' },
+      ]);
     expect(await there(a, b)).toMatchObject([{ status: 'approved', suspendedAt: null }, { status: 'pending' }]);
   });
 
   it('goes once it is revoked, without coming into service, and its hardware id stays buried', async () => {
     const s = await suspended();
     await app.root.expect('POST', `/site/${s.siteId}/revoke`, { note: 'stolen' });
-    for (const dryRun of [true, false]) expect((await decide({ siteIds: [s.siteId], decision: 'approve', dryRun })).results).toMatchObject([{ outcome: 'conflict', message: 'The site is revoked' }]);
+    for (const dryRun of [true, false])
+      expect((await decide({ siteIds: [s.siteId], decision: 'approve', dryRun })).results).toMatchObject([
+        { outcome: 'conflict', message: 'The site is revoked' },
+      ]);
     await app.root.expect('DELETE', `/site/${s.siteId}`);
     expect((await app.root.get(`/site/${s.siteId}`)).status).toBe(404);
     expect(await tombstones()).toEqual([`revoked ${s.key}`]);
@@ -193,18 +292,33 @@ describe('a suspended site', () => {
     expect((await events()).at(-1)).toBe(`site.revoked ${s.siteId}`);
   });
 
-  it.each(['approve', 'reject'])('that was suspended after the filter had found it is left alone (%s)', async (decision) => {
-    const [held, other] = [await site(), await site()];
-    let deciding: ReturnType<typeof decide> | undefined;
-    await app.db.tx(async (tx) => {
-      // Somebody approves and suspends it while the bulk call, which has read its list, waits for the row.
-      await tx.query(`UPDATE site SET suspended_at = now(), decided_by = 'other' WHERE site_id = $1`, [held.siteId]);
-      deciding = decide({ filter: {}, decision });
-      await until(async () => (await app.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length > 0);
-    });
-    expect((await deciding!).results).toMatchObject([{ siteId: held.siteId, outcome: 'conflict' }, { siteId: other.siteId, outcome: decision === 'approve' ? 'approved' : 'rejected' }]);
-    expect(await there(held)).toMatchObject([{ status: 'pending', suspendedAt: expect.any(String), decidedBy: 'other' }]);
-  });
+  it.each(['approve', 'reject'])(
+    'that was suspended after the filter had found it is left alone (%s)',
+    async (decision) => {
+      const [held, other] = [await site(), await site()];
+      let deciding: ReturnType<typeof decide> | undefined;
+      await app.db.tx(async (tx) => {
+        // Somebody approves and suspends it while the bulk call, which has read its list, waits for the row.
+        await tx.query(`UPDATE site SET suspended_at = now(), decided_by = 'other' WHERE site_id = $1`, [held.siteId]);
+        deciding = decide({ filter: {}, decision });
+        await until(
+          async () =>
+            (
+              await app.sql(
+                `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+              )
+            ).length > 0,
+        );
+      });
+      expect((await deciding!).results).toMatchObject([
+        { siteId: held.siteId, outcome: 'conflict' },
+        { siteId: other.siteId, outcome: decision === 'approve' ? 'approved' : 'rejected' },
+      ]);
+      expect(await there(held)).toMatchObject([
+        { status: 'pending', suspendedAt: expect.any(String), decidedBy: 'other' },
+      ]);
+    },
+  );
 });
 
 describe('approve and reject at the same moment', () => {
@@ -212,11 +326,16 @@ describe('approve and reject at the same moment', () => {
     let approvals = 0;
     for (let round = 0; round < 20; round++) {
       const s = await site();
-      const [approve, reject] = await Promise.all([decide({ siteIds: [s.siteId], decision: 'approve' }), decide({ siteIds: [s.siteId], decision: 'reject' })]);
+      const [approve, reject] = await Promise.all([
+        decide({ siteIds: [s.siteId], decision: 'approve' }),
+        decide({ siteIds: [s.siteId], decision: 'reject' }),
+      ]);
       const outcomes = [approve.results[0]!.outcome, reject.results[0]!.outcome];
       const there = (await app.root.get(`/site/${s.siteId}`)).status === 200;
       expect(outcomes).toEqual(there ? ['approved', 'conflict'] : ['not_found', 'rejected']);
-      expect((await events()).filter((e) => e.endsWith(` ${s.siteId}`))).toEqual([there ? `site.approved ${s.siteId}` : `site.rejected ${s.siteId}`]);
+      expect((await events()).filter((e) => e.endsWith(` ${s.siteId}`))).toEqual([
+        there ? `site.approved ${s.siteId}` : `site.rejected ${s.siteId}`,
+      ]);
       approvals += there ? 1 : 0;
     }
     expect((await tombstones()).length).toBe(20 - approvals);
@@ -228,7 +347,14 @@ describe('approve and reject at the same moment', () => {
     await app.db.tx(async (tx) => {
       await tx.query(`UPDATE site SET status = 'approved' WHERE site_id = $1`, [s.siteId]);
       deleting = app.root.delete(`/site/${s.siteId}`);
-      await until(async () => (await app.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length > 0);
+      await until(
+        async () =>
+          (
+            await app.sql(
+              `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+            )
+          ).length > 0,
+      );
     });
     expect(await deleting).toMatchObject({ status: 409, body: { code: 'conflict' } });
     expect((await app.root.get(`/site/${s.siteId}`)).body.data).toMatchObject({ status: 'approved' });
@@ -250,14 +376,25 @@ describe('POST /org/{orgId}/approvals', () => {
     await app.makeOrg(orgId);
     const mine = await site();
     const foreign = await decide({ siteIds: [a.siteId, mine.siteId], decision: 'approve' });
-    expect(foreign.results).toMatchObject([{ siteId: a.siteId, outcome: 'not_found' }, { siteId: mine.siteId, outcome: 'approved' }]);
+    expect(foreign.results).toMatchObject([
+      { siteId: a.siteId, outcome: 'not_found' },
+      { siteId: mine.siteId, outcome: 'approved' },
+    ]);
     orgId = other;
-    const reply = await decide({ siteIds: [a.siteId, 999999999, done.siteId, b.siteId], decision: 'approve', note: 'batch 7' });
+    const reply = await decide({
+      siteIds: [a.siteId, 999999999, done.siteId, b.siteId],
+      decision: 'approve',
+      note: 'batch 7',
+    });
     expect(reply.results.map((r) => r.outcome)).toEqual(['approved', 'not_found', 'unchanged', 'approved']);
-    expect((await decide({ siteIds: [a.siteId, b.siteId], decision: 'approve' })).results.map((r) => r.outcome)).toEqual(['unchanged', 'unchanged']);
+    expect(
+      (await decide({ siteIds: [a.siteId, b.siteId], decision: 'approve' })).results.map((r) => r.outcome),
+    ).toEqual(['unchanged', 'unchanged']);
     expect((await decide({ siteIds: [a.siteId], decision: 'reject' })).results[0]!.outcome).toBe('conflict');
     expect((await events()).sort()).toEqual([`site.approved ${a.siteId}`, `site.approved ${b.siteId}`].sort());
-    const [row] = await app.sql<{ note: string }>('SELECT decision_note AS note FROM site WHERE site_id = $1', [b.siteId]);
+    const [row] = await app.sql<{ note: string }>('SELECT decision_note AS note FROM site WHERE site_id = $1', [
+      b.siteId,
+    ]);
     expect(row!.note).toBe('batch 7');
   });
 
@@ -280,38 +417,68 @@ describe('POST /org/{orgId}/approvals', () => {
     const siteIds = [pending.siteId, approved.siteId, 999999999];
     for (const decision of ['approve', 'reject']) {
       const foreseen = await decide({ siteIds, decision, dryRun: true });
-      expect(foreseen.results.map((r) => r.outcome)).toEqual(decision === 'approve' ? ['approved', 'unchanged', 'not_found'] : ['rejected', 'conflict', 'not_found']);
+      expect(foreseen.results.map((r) => r.outcome)).toEqual(
+        decision === 'approve' ? ['approved', 'unchanged', 'not_found'] : ['rejected', 'conflict', 'not_found'],
+      );
     }
-    expect((await decide({ siteIds, decision: 'reject' })).results.map((r) => r.outcome)).toEqual(['rejected', 'conflict', 'not_found']);
+    expect((await decide({ siteIds, decision: 'reject' })).results.map((r) => r.outcome)).toEqual([
+      'rejected',
+      'conflict',
+      'not_found',
+    ]);
   });
 
   it('takes a repeated rejection for the same one', async () => {
     const { siteId } = await site({ hardwareId: 'again-1' });
     const twice = { siteIds: [siteId, 999999999], decision: 'reject' };
     expect((await decide(twice)).results.map((r) => r.outcome)).toEqual(['rejected', 'not_found']);
-    for (const dryRun of [true, false]) expect((await decide({ ...twice, dryRun })).results.map((r) => r.outcome)).toEqual(['unchanged', 'not_found']);
+    for (const dryRun of [true, false])
+      expect((await decide({ ...twice, dryRun })).results.map((r) => r.outcome)).toEqual(['unchanged', 'not_found']);
     expect(await audit()).toEqual([`site.reject ${siteId}`]);
   });
 
   it('approves a thousand in one call and says how many are left', async () => {
     await app.db.tx((tx) =>
-      app.get(SiteLifecycleService).insertMany(tx, orgId, Array.from({ length: 1003 }, (_, i) => ({ name: null, status: 'pending', hardwareId: `hw${i}`, address: null }))),
+      app.get(SiteLifecycleService).insertMany(
+        tx,
+        orgId,
+        Array.from({ length: 1003 }, (_, i) => ({
+          name: null,
+          status: 'pending',
+          hardwareId: `hw${i}`,
+          address: null,
+        })),
+      ),
     );
     const first = await decide({ filter: {}, decision: 'approve' });
     expect(first.results.filter((r) => r.outcome === 'approved')).toHaveLength(1000);
     expect(first.remaining).toBe(3);
-    expect(await decide({ filter: { status: 'pending' }, decision: 'approve' })).toMatchObject({ remaining: 0, results: Array.from({ length: 3 }, () => ({ outcome: 'approved' })) });
-    const [{ n }] = (await app.sql<{ n: number }>(`SELECT count(*) AS n FROM audit WHERE org_id = $1 AND action = 'site.approve'`, [orgId])) as [{ n: number }];
+    expect(await decide({ filter: { status: 'pending' }, decision: 'approve' })).toMatchObject({
+      remaining: 0,
+      results: Array.from({ length: 3 }, () => ({ outcome: 'approved' })),
+    });
+    const [{ n }] = (await app.sql<{ n: number }>(
+      `SELECT count(*) AS n FROM audit WHERE org_id = $1 AND action = 'site.approve'`,
+      [orgId],
+    )) as [{ n: number }];
     expect(n).toBe(1003);
   });
 
   it.each([
-    [{ decision: 'approve' }, 'siteIds'], [{ decision: 'approve', siteIds: [1], filter: {} }, 'siteIds'], [{ decision: 'approve', siteIds: [] }, 'siteIds'],
-    [{ decision: 'suspend', siteIds: [1] }, 'decision'], [{ decision: 'approve', siteIds: Array.from({ length: 1001 }, (_, i) => i + 1) }, 'siteIds'],
-    [{ decision: 'reject', filter: { status: 'approved' } }, 'filter.status'], [{ decision: 'approve', filter: { colour: 'red' } }, 'filter.colour'],
-    [{ decision: 'approve', filter: [] }, 'filter'], [{ decision: 'approve', siteIds: [1e20] }, 'siteIds.0'],
+    [{ decision: 'approve' }, 'siteIds'],
+    [{ decision: 'approve', siteIds: [1], filter: {} }, 'siteIds'],
+    [{ decision: 'approve', siteIds: [] }, 'siteIds'],
+    [{ decision: 'suspend', siteIds: [1] }, 'decision'],
+    [{ decision: 'approve', siteIds: Array.from({ length: 1001 }, (_, i) => i + 1) }, 'siteIds'],
+    [{ decision: 'reject', filter: { status: 'approved' } }, 'filter.status'],
+    [{ decision: 'approve', filter: { colour: 'red' } }, 'filter.colour'],
+    [{ decision: 'approve', filter: [] }, 'filter'],
+    [{ decision: 'approve', siteIds: [1e20] }, 'siteIds.0'],
   ])('refuses %#', async (body, path) => {
-    expect(await app.root.post(`/org/${orgId}/approvals`, body)).toMatchObject({ status: 400, body: { fields: [{ path }] } });
+    expect(await app.root.post(`/org/${orgId}/approvals`, body)).toMatchObject({
+      status: 400,
+      body: { fields: [{ path }] },
+    });
   });
 });
 
@@ -319,9 +486,14 @@ describe('tombstones', () => {
   it('are listed and lifted by their percent-encoded hardware id, byte for byte', async () => {
     const hardwareId = 'AA:BB/%2F? #1';
     const s = await site({ hardwareId });
-    await app.root.expect('POST', `/org/${orgId}/approvals`, { siteIds: [s.siteId], decision: 'reject', note: 'stranger' });
+    await app.root.expect('POST', `/org/${orgId}/approvals`, {
+      siteIds: [s.siteId],
+      decision: 'reject',
+      note: 'stranger',
+    });
     expect(await app.root.expect('GET', `/org/${orgId}/tombstones`)).toMatchObject({
-      tombstones: [{ hardwareId, siteName: 'sensor', reason: 'rejected', note: 'stranger', createdBy: 'test' }], pagination: { total: 1, limit: 1000, offset: 0 },
+      tombstones: [{ hardwareId, siteName: 'sensor', reason: 'rejected', note: 'stranger', createdBy: 'test' }],
+      pagination: { total: 1, limit: 1000, offset: 0 },
     });
     const path = (id: string) => `/org/${orgId}/tombstone/${encodeURIComponent(id)}`;
     expect((await app.root.delete(path(hardwareId.toLowerCase()))).status).toBe(404);
@@ -356,10 +528,22 @@ describe('access', () => {
     const foreign = orgId;
     orgId = `appr${serial++}`;
     await app.makeOrg(orgId);
-    const other = await app.orgKey(orgId, 'updateSite', 'deleteSite', 'revokeSite', 'updateApprovals', 'listTombstones', 'deleteTombstone');
+    const other = await app.orgKey(
+      orgId,
+      'updateSite',
+      'deleteSite',
+      'revokeSite',
+      'updateApprovals',
+      'listTombstones',
+      'deleteTombstone',
+    );
     const calls: [string, string, object?][] = [
-      ['POST', `/site/${s.siteId}`, { status: 'approved' }], ['DELETE', `/site/${s.siteId}`], ['POST', `/site/${s.siteId}/revoke`, {}],
-      ['POST', `/org/${foreign}/approvals`, { siteIds: [s.siteId], decision: 'approve' }], ['GET', `/org/${foreign}/tombstones`], ['DELETE', `/org/${foreign}/tombstone/x`],
+      ['POST', `/site/${s.siteId}`, { status: 'approved' }],
+      ['DELETE', `/site/${s.siteId}`],
+      ['POST', `/site/${s.siteId}/revoke`, {}],
+      ['POST', `/org/${foreign}/approvals`, { siteIds: [s.siteId], decision: 'approve' }],
+      ['GET', `/org/${foreign}/tombstones`],
+      ['DELETE', `/org/${foreign}/tombstone/x`],
     ];
     for (const [method, path, body] of calls) {
       expect((await weak.send(method, path, body)).status).toBe(403);

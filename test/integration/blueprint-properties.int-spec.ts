@@ -1,15 +1,24 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Blueprint, environmentTemplates, parse, type PublicResource, type Target, type Templates, toDocument, toYaml } from '#blueprint';
+import {
+  type Blueprint,
+  environmentTemplates,
+  type PublicResource,
+  parse,
+  type Target,
+  type Templates,
+  toDocument,
+  toYaml,
+} from '#blueprint';
+import { RolesService } from '../../src/access/index.js';
 import { BlueprintsRepository } from '../../src/blueprints/blueprints.repository.js';
+import { CurrentStateRepository } from '../../src/blueprints/current-state.repository.js';
 import { BlueprintsService } from '../../src/blueprints/index.js';
 import { makePlan } from '../../src/blueprints/plan.js';
-import { RolesService } from '../../src/access/index.js';
 import { rolesIn, withRoleNames } from '../../src/blueprints/role-names.js';
 import { Secrets } from '../../src/blueprints/secrets.js';
-import { CurrentStateRepository } from '../../src/blueprints/current-state.repository.js';
 import { anyBlueprint } from '../support/blueprints.js';
-import { type TestApp, openTestApp } from '../support/test-app.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 // Any blueprint at all, through the database: applied, it is what is there; and what is there, written down, is the blueprint.
 
@@ -32,55 +41,105 @@ beforeAll(async () => {
   app = await openTestApp();
   await app.makeOrg(ORG);
   sites = [];
-  for (const name of ['one', 'two']) sites.push(await app.root.expect<Site>('PUT', `/org/${ORG}/site`, { name, type: 'newt' }));
+  for (const name of ['one', 'two'])
+    sites.push(await app.root.expect<Site>('PUT', `/org/${ORG}/site`, { name, type: 'newt' }));
   members = ['ada@example.org', 'bob@example.org', 'carol'];
   for (const name of members) {
-    await app.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $1)', [name, name.includes('@') ? name : `${name}@example.org`]);
+    await app.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $1)', [
+      name,
+      name.includes('@') ? name : `${name}@example.org`,
+    ]);
     await app.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [ORG, name]);
   }
   machines = [];
   for (const name of ['pump', 'press']) {
-    const { olmId, olmSecret, subnet } = await app.root.expect<Record<string, string>>('GET', `/org/${ORG}/pick-client-defaults`);
-    machines.push((await app.root.expect<{ niceId: string }>('PUT', `/org/${ORG}/client`, { name, olmId, secret: olmSecret, subnet, type: 'olm' })).niceId);
+    const { olmId, olmSecret, subnet } = await app.root.expect<Record<string, string>>(
+      'GET',
+      `/org/${ORG}/pick-client-defaults`,
+    );
+    machines.push(
+      (
+        await app.root.expect<{ niceId: string }>('PUT', `/org/${ORG}/client`, {
+          name,
+          olmId,
+          secret: olmSecret,
+          subnet,
+          type: 'olm',
+        })
+      ).niceId,
+    );
   }
 });
 afterAll(() => app?.close());
 
-const among = (words: string[], known: string[]) => [...new Set(words.map((word) => known[word.length % known.length]!))];
+const among = (words: string[], known: string[]) => [
+  ...new Set(words.map((word) => known[word.length % known.length]!)),
+];
 /** Parsed, with the names of what is there in place of those that were made up; `refs`: what a site is called. */
-function localised(model: Blueprint, refs: ((word: string | null) => string | null)): Blueprint {
-  const domain = (name: string | null) => name?.replace(/example\.com$/, `${ORG}.localhost`);
+function localised(model: Blueprint, refs: (word: string | null) => string | null): Blueprint {
+  const domain = (name: string | null) => name?.replace(/example\.com$/, `${ORG}.localhost`) ?? null;
   const targets = (list: Target[]) => list.map((t) => ({ ...t, site: refs(t.site) }));
-  return read(toYaml({
-    sites: model.sites.slice(0, 1).map((s) => ({ ...s, key: sites[0]!.niceId })),
-    publicResources: model.publicResources.map((entry) =>
-      entry.targetsOnly
-        ? { ...entry, targets: targets(entry.targets) }
-        : { ...entry, fullDomain: domain(entry.fullDomain), targets: targets(entry.targets), auth: entry.auth && { ...entry.auth, ssoUsers: among(entry.auth.ssoUsers, members) } },
-    ),
-    privateResources: model.privateResources.map((entry) => ({
-      ...entry,
-      sites: [...new Set((entry.sites.length > 0 ? entry.sites : [null]).flatMap((word) => refs(word) ?? []))],
-      // The organization's own subnets lie here.
-      destination: entry.destination.replace(/^100\./, '101.'),
-      fullDomain: domain(entry.fullDomain),
-      users: among(entry.users, members),
-      machines: among(entry.machines, machines),
-    })),
-  }));
+  return read(
+    toYaml({
+      sites: model.sites.slice(0, 1).map((s) => ({ ...s, key: sites[0]!.niceId })),
+      publicResources: model.publicResources.map((entry) =>
+        entry.targetsOnly
+          ? { ...entry, targets: targets(entry.targets) }
+          : {
+              ...entry,
+              fullDomain: domain(entry.fullDomain),
+              targets: targets(entry.targets),
+              auth: entry.auth && { ...entry.auth, ssoUsers: among(entry.auth.ssoUsers, members) },
+            },
+      ),
+      privateResources: model.privateResources.map((entry) => ({
+        ...entry,
+        sites: [...new Set((entry.sites.length > 0 ? entry.sites : [null]).flatMap((word) => refs(word) ?? []))],
+        // The organization's own subnets lie here.
+        destination: entry.destination.replace(/^100\./, '101.'),
+        fullDomain: domain(entry.fullDomain),
+        users: among(entry.users, members),
+        machines: among(entry.machines, machines),
+      })),
+    }),
+  );
 }
 
 /** What the operator describes, for the entries that only add targets. */
 async function describeOthers(model: Blueprint): Promise<void> {
   const keys = model.publicResources.flatMap((entry) => (entry.targetsOnly ? [entry.key] : []));
   if (keys.length === 0) return;
-  const document = { publicResources: keys.map((key, i): PublicResource => ({
-    key, targetsOnly: false, name: 'Described elsewhere', mode: 'http', enabled: true, ssl: true, scheme: null, fullDomain: `base${i}.${ORG}.localhost`, proxyPort: null, proxyProtocol: false,
-    proxyProtocolVersion: 1, hostHeader: null, tlsServerName: null, headers: null, targets: [], auth: null, rules: [], maintenance: null, sitesMayAddTargets: { sites: [sites[0]!.niceId] },
-  })), privateResources: [], sites: [] };
+  const document = {
+    publicResources: keys.map(
+      (key, i): PublicResource => ({
+        key,
+        targetsOnly: false,
+        name: 'Described elsewhere',
+        mode: 'http',
+        enabled: true,
+        ssl: true,
+        scheme: null,
+        fullDomain: `base${i}.${ORG}.localhost`,
+        proxyPort: null,
+        proxyProtocol: false,
+        proxyProtocolVersion: 1,
+        hostHeader: null,
+        tlsServerName: null,
+        headers: null,
+        targets: [],
+        auth: null,
+        rules: [],
+        maintenance: null,
+        sitesMayAddTargets: { sites: [sites[0]!.niceId] },
+      }),
+    ),
+    privateResources: [],
+    sites: [],
+  };
   expect((await put(toYaml(document))).status).toBe(201);
 }
-const put = (text: string, query = '') => app.root.put<PlanBody>(`/org/${ORG}/blueprint${query}`, { blueprint: Buffer.from(text).toString('base64') });
+const put = (text: string, query = '') =>
+  app.root.put<PlanBody>(`/org/${ORG}/blueprint${query}`, { blueprint: Buffer.from(text).toString('base64') });
 
 function read(text: string, templates?: Templates): Blueprint {
   const parsed = parse(text, templates ? { templates } : {});
@@ -88,7 +147,8 @@ function read(text: string, templates?: Templates): Blueprint {
   return parsed.model;
 }
 /** A role of another spelling that differs in case or width only is the same role: the document means it as it was made. */
-const asMade = (model: Blueprint) => app.db.tx(async (tx) => withRoleNames(model, await app.get(RolesService).asMade(tx, ORG, rolesIn(model))));
+const asMade = (model: Blueprint) =>
+  app.db.tx(async (tx) => withRoleNames(model, await app.get(RolesService).asMade(tx, ORG, rolesIn(model))));
 
 async function planOf(said: Blueprint, kind: 'file' | 'newt' | 'labels') {
   const model = await asMade(said);
@@ -97,7 +157,12 @@ async function planOf(said: Blueprint, kind: 'file' | 'newt' | 'labels') {
     const repository = app.get(BlueprintsRepository);
     const site = await repository.lockSite(tx, ORG, sites[0]!.siteId);
     const applicant = { orgId: ORG, kind, site, sourceId: await repository.sourceOf(tx, sites[0]!.siteId, kind) };
-    const { changes, drift, problems } = makePlan(model, applicant, await app.get(CurrentStateRepository).load(tx, applicant, model), hashes);
+    const { changes, drift, problems } = makePlan(
+      model,
+      applicant,
+      await app.get(CurrentStateRepository).load(tx, applicant, model),
+      hashes,
+    );
     return { changes, drift, problems };
   });
 }
@@ -126,19 +191,55 @@ function essence(model: Blueprint) {
   /** A document may name somebody by user name; an export has the address. */
   const people = (list: string[]) => sorted(list.map((name) => (name.includes('@') ? name : `${name}@example.org`)));
   const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
-  const targets = (list: Target[]) => list.map((t) => JSON.stringify({ ...t, site: null, internalPort: null, healthcheck: t.healthcheck && { ...t.healthcheck } })).sort();
+  const targets = (list: Target[]) =>
+    list
+      .map((t) =>
+        JSON.stringify({ ...t, site: null, internalPort: null, healthcheck: t.healthcheck && { ...t.healthcheck } }),
+      )
+      .sort();
   return {
-    publicResources: model.publicResources.filter((e) => !e.targetsOnly || e.targets.length > 0).map((entry) => {
-      if (entry.targetsOnly) return { key: entry.key, targets: targets(entry.targets) };
-      const { auth, maintenance, rules } = entry;
-      const idle = maintenance && !maintenance.enabled && maintenance.type === 'forced' && (maintenance.title ?? maintenance.message ?? maintenance.estimatedTime) === null;
-      const open = auth && !auth.ssoEnabled && (auth.password ?? auth.pincode ?? auth.basicAuth) === null && auth.ssoRoles.length + auth.ssoUsers.length + auth.whitelistUsers.length === 0;
-      return {
-        ...entry, scheme: null, targets: targets(entry.targets), maintenance: idle ? null : maintenance, rules: rules.map((r) => JSON.stringify(r)).sort(),
-        auth: auth && !open ? { ...auth, ssoRoles: sorted(auth.ssoRoles), ssoUsers: people(auth.ssoUsers), whitelistUsers: sorted(auth.whitelistUsers) } : null,
-      };
-    }).sort(byKey),
-    privateResources: model.privateResources.map((entry) => ({ ...entry, sites: [], roles: sorted(entry.roles), users: people(entry.users), machines: sorted(entry.machines) })).sort(byKey),
+    publicResources: model.publicResources
+      .filter((e) => !e.targetsOnly || e.targets.length > 0)
+      .map((entry) => {
+        if (entry.targetsOnly) return { key: entry.key, targets: targets(entry.targets) };
+        const { auth, maintenance, rules } = entry;
+        const idle =
+          maintenance &&
+          !maintenance.enabled &&
+          maintenance.type === 'forced' &&
+          (maintenance.title ?? maintenance.message ?? maintenance.estimatedTime) === null;
+        const open =
+          auth &&
+          !auth.ssoEnabled &&
+          (auth.password ?? auth.pincode ?? auth.basicAuth) === null &&
+          auth.ssoRoles.length + auth.ssoUsers.length + auth.whitelistUsers.length === 0;
+        return {
+          ...entry,
+          scheme: null,
+          targets: targets(entry.targets),
+          maintenance: idle ? null : maintenance,
+          rules: rules.map((r) => JSON.stringify(r)).sort(),
+          auth:
+            auth && !open
+              ? {
+                  ...auth,
+                  ssoRoles: sorted(auth.ssoRoles),
+                  ssoUsers: people(auth.ssoUsers),
+                  whitelistUsers: sorted(auth.whitelistUsers),
+                }
+              : null,
+        };
+      })
+      .sort(byKey),
+    privateResources: model.privateResources
+      .map((entry) => ({
+        ...entry,
+        sites: [],
+        roles: sorted(entry.roles),
+        users: people(entry.users),
+        machines: sorted(entry.machines),
+      }))
+      .sort(byKey),
   };
 }
 
@@ -153,10 +254,12 @@ function carried(before: Blueprint, now: Blueprint): Blueprint {
 }
 
 const counts = async () =>
-  (await app.sql<{ publics: number; privates: number; targets: number; rules: number }>(
-    `SELECT (SELECT count(*) FROM resource JOIN resource_declaration USING (resource_id)) AS publics, (SELECT count(*) FROM site_resource) AS privates,
+  (
+    await app.sql<{ publics: number; privates: number; targets: number; rules: number }>(
+      `SELECT (SELECT count(*) FROM resource JOIN resource_declaration USING (resource_id)) AS publics, (SELECT count(*) FROM site_resource) AS privates,
        (SELECT count(*) FROM target) AS targets, (SELECT count(*) FROM resource_rule) AS rules`,
-  ))[0];
+    )
+  )[0];
 async function clear(): Promise<void> {
   await app.sql('DELETE FROM resource');
   await app.sql(`DELETE FROM role WHERE NOT is_admin AND name <> 'Member'`);
@@ -168,7 +271,11 @@ async function clear(): Promise<void> {
 describe('any blueprint', () => {
   it('of a site: applied once it has nothing left to do, and what it made is the document again', async () => {
     const service = app.get(BlueprintsService);
-    const from = fc.record({ model: anyBlueprint, kind: fc.constantFrom('file' as const, 'newt' as const, 'labels' as const), waiting: fc.boolean() });
+    const from = fc.record({
+      model: anyBlueprint,
+      kind: fc.constantFrom('file' as const, 'newt' as const, 'labels' as const),
+      waiting: fc.boolean(),
+    });
     await fc.assert(
       fc.asyncProperty(from, async ({ model: any, kind, waiting }) => {
         await clear();
@@ -177,12 +284,19 @@ describe('any blueprint', () => {
         const local = localised(any, (word) => (word === 'two' || word === sites[1]!.niceId ? null : word));
         // Labels say nothing about sites, and a site may not want labels.
         if (kind === 'labels') local.sites = [];
-        const model = waiting ? { ...local, publicResources: local.publicResources.filter((entry) => !entry.targetsOnly) } : local;
+        const model = waiting
+          ? { ...local, publicResources: local.publicResources.filter((entry) => !entry.targetsOnly) }
+          : local;
         await describeOthers(model);
         if (waiting) await app.root.expect('POST', `/site/${siteId}`, { status: 'pending' });
-        expect(await service.applyFromSite(ORG, siteId, kind, JSON.stringify(toDocument(model)))).toMatchObject({ ok: true });
+        expect(await service.applyFromSite(ORG, siteId, kind, JSON.stringify(toDocument(model)))).toMatchObject({
+          ok: true,
+        });
         expect(await planOf(model, kind)).toEqual(NOTHING);
-        const { contents } = await app.root.expect<{ contents: string }>('GET', `/site/${siteId}/blueprint?kind=${kind}`);
+        const { contents } = await app.root.expect<{ contents: string }>(
+          'GET',
+          `/site/${siteId}/blueprint?kind=${kind}`,
+        );
         const exported = withSecrets(contents, model);
         expect(await planOf(exported, kind)).toEqual(NOTHING);
         expect(essence(exported)).toEqual(essence(model));
@@ -219,11 +333,21 @@ describe('any blueprint', () => {
       fc.asyncProperty(anyBlueprint, anyBlueprint, async (one, other) => {
         await clear();
         // The same few keys, so that the second one changes what the first one made.
-        const numbered = <T extends { key: string }>(entries: T[]) => entries.map((entry, i) => ({ ...entry, key: `k${i}` }));
+        const numbered = <T extends { key: string }>(entries: T[]) =>
+          entries.map((entry, i) => ({ ...entry, key: `k${i}` }));
         const self = (model: Blueprint) =>
-          localised({ sites: [], publicResources: numbered(model.publicResources).filter((entry) => !entry.targetsOnly), privateResources: numbered(model.privateResources) }, () => null);
+          localised(
+            {
+              sites: [],
+              publicResources: numbered(model.publicResources).filter((entry) => !entry.targetsOnly),
+              privateResources: numbered(model.privateResources),
+            },
+            () => null,
+          );
         const [first, then] = [self(one), self(other)];
-        expect(await service.applyFromSite(ORG, sites[0]!.siteId, 'file', JSON.stringify(toDocument(first)))).toMatchObject({ ok: true });
+        expect(
+          await service.applyFromSite(ORG, sites[0]!.siteId, 'file', JSON.stringify(toDocument(first))),
+        ).toMatchObject({ ok: true });
         const between = await planOf(then, 'file');
         const outcome = await service.applyFromSite(ORG, sites[0]!.siteId, 'file', JSON.stringify(toDocument(then)));
         expect(outcome.ok).toBe(between.problems.length === 0);

@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { Batcher } from '../../src/provisioning/claims/batcher.js';
 import { ClaimsRepository } from '../../src/provisioning/claims/claims.repository.js';
 import { newHardwareId, provision, TestOrg } from '../support/api.js';
-import { type TestApp, openTestApp } from '../support/test-app.js';
 import { until } from '../support/server.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 let org: TestOrg;
@@ -23,16 +23,26 @@ describe('rule 2 under load', () => {
     vi.spyOn(app.get(ClaimsRepository), 'findSite').mockResolvedValue(undefined);
     const reply = await provision(app.root.url, body);
     expect([reply.status, reply.text]).toEqual([403, '{"error":"permission_denied"}']);
-    await until(async () => (await app.sql(`SELECT FROM claim WHERE org_id = $1 AND reason = 'contended'`, [org.orgId])).length === 1);
+    await until(
+      async () =>
+        (await app.sql(`SELECT FROM claim WHERE org_id = $1 AND reason = 'contended'`, [org.orgId])).length === 1,
+    );
   });
 
   it('too many waiting claims are the same answer to every key, known or not, and none of them looks at it', async () => {
     const key = await org.key();
     vi.spyOn(Batcher.prototype, 'isFull', 'get').mockReturnValue(true);
     const looked = vi.spyOn(app.get(ClaimsRepository), 'policy');
-    const texts = [key.siteProvisioningKey, `${key.siteProvisioningKey.slice(0, -1)}x`, 'spk_nobodyhasthis00.x', 'nonsense'];
+    const texts = [
+      key.siteProvisioningKey,
+      `${key.siteProvisioningKey.slice(0, -1)}x`,
+      'spk_nobodyhasthis00.x',
+      'nonsense',
+    ];
     const replies = await Promise.all(texts.map((provision_key) => provision(app.root.url, { provision_key })));
-    expect(new Set(replies.map((r) => `${r.status} ${r.text} ${r.headers.get('retry-after')}`))).toEqual(new Set(['503 {"error":"database_unavailable"} 5']));
+    expect(new Set(replies.map((r) => `${r.status} ${r.text} ${r.headers.get('retry-after')}`))).toEqual(
+      new Set(['503 {"error":"database_unavailable"} 5']),
+    );
     expect(looked).not.toHaveBeenCalled();
   });
 });
@@ -41,9 +51,12 @@ describe('rule 15', () => {
   it('a full pool is no refusal to those either whose use another claim would have spent', async () => {
     const tiny = await TestOrg.create(app.root, { subnet: '10.77.0.0/30' });
     const filler = await tiny.key();
-    for (let full = false; !full; ) full = (await provision(app.root.url, { provision_key: filler.siteProvisioningKey })).status === 503;
+    for (let full = false; !full; )
+      full = (await provision(app.root.url, { provision_key: filler.siteProvisioningKey })).status === 503;
     const key = await tiny.key({ maxBatchSize: 1 });
-    const replies = await Promise.all(Array.from({ length: 20 }, () => provision(app.root.url, { provision_key: key.siteProvisioningKey })));
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, () => provision(app.root.url, { provision_key: key.siteProvisioningKey })),
+    );
     expect(new Set(replies.map((r) => `${r.status} ${r.text}`))).toEqual(new Set(['503 {"error":"capacity"}']));
     expect((await tiny.readKey(key.siteProvisioningKeyId)).numUsed).toBe(0);
   });

@@ -13,7 +13,11 @@ afterAll(() => database?.drop());
 const nameOf = (url: string): string => new URL(url).pathname.slice(1);
 const untold = { ms: 0, say: () => undefined };
 /** What a start says in the end, or undefined when there is nothing to say. */
-const saidBy = (url: string): Promise<string | undefined> => checkDatabase(url, untold).then(() => undefined, (error: unknown) => sentenceFor(error) ?? `unexpected: ${error}`);
+const saidBy = (url: string): Promise<string | undefined> =>
+  checkDatabase(url, untold).then(
+    () => undefined,
+    (error: unknown) => sentenceFor(error) ?? `unexpected: ${error}`,
+  );
 
 async function asRole<T>(grants: string, work: (url: string, role: string) => Promise<T>): Promise<T> {
   const own = await createEmptyDatabase();
@@ -36,31 +40,57 @@ describe('a connection', () => {
   it('has the settings that the code relies on, whatever database and role say', async () => {
     const own = await createTestDatabase();
     const strange = {
-      jit: 'on', plan_cache_mode: 'force_generic_plan', default_transaction_isolation: 'serializable', default_transaction_read_only: 'on',
-      statement_timeout: '30s', row_security: 'off', search_path: 'nowhere', DateStyle: 'German', TimeZone: 'America/New_York', IntervalStyle: 'sql_standard',
-      bytea_output: 'escape', synchronous_commit: 'off', idle_session_timeout: '1s',
+      jit: 'on',
+      plan_cache_mode: 'force_generic_plan',
+      default_transaction_isolation: 'serializable',
+      default_transaction_read_only: 'on',
+      statement_timeout: '30s',
+      row_security: 'off',
+      search_path: 'nowhere',
+      DateStyle: 'German',
+      TimeZone: 'America/New_York',
+      IntervalStyle: 'sql_standard',
+      bytea_output: 'escape',
+      synchronous_commit: 'off',
+      idle_session_timeout: '1s',
     };
-    for (const [name, value] of Object.entries(strange)) await queryDatabase(database.url, `ALTER DATABASE ${nameOf(own.url)} SET ${name} = '${value}'`);
+    for (const [name, value] of Object.entries(strange))
+      await queryDatabase(database.url, `ALTER DATABASE ${nameOf(own.url)} SET ${name} = '${value}'`);
     const app = await startApp(own.url);
     try {
       const rows = await query<{ name: string; setting: string }>(
-        app.app.get(Db).manager, 'SELECT name, setting FROM pg_settings WHERE lower(name) = ANY ($1) OR name LIKE $2 ORDER BY name', [Object.keys(strange).map((n) => n.toLowerCase()), '%timeout'],
+        app.app.get(Db).manager,
+        'SELECT name, setting FROM pg_settings WHERE lower(name) = ANY ($1) OR name LIKE $2 ORDER BY name',
+        [Object.keys(strange).map((n) => n.toLowerCase()), '%timeout'],
       );
       expect(Object.fromEntries(rows.map((row) => [row.name, row.setting]))).toMatchObject({
-        jit: 'off', plan_cache_mode: 'auto', default_transaction_isolation: 'read committed', default_transaction_read_only: 'off', row_security: 'on',
-        search_path: 'public', DateStyle: 'ISO, MDY', TimeZone: 'UTC', IntervalStyle: 'postgres', bytea_output: 'hex', synchronous_commit: 'on',
-        idle_session_timeout: '0', statement_timeout: '10000', idle_in_transaction_session_timeout: '5000',
+        jit: 'off',
+        plan_cache_mode: 'auto',
+        default_transaction_isolation: 'read committed',
+        default_transaction_read_only: 'off',
+        row_security: 'on',
+        search_path: 'public',
+        DateStyle: 'ISO, MDY',
+        TimeZone: 'UTC',
+        IntervalStyle: 'postgres',
+        bytea_output: 'hex',
+        synchronous_commit: 'on',
+        idle_session_timeout: '0',
+        statement_timeout: '10000',
+        idle_in_transaction_session_timeout: '5000',
       });
       // Tables are found, dates are read, and what is written is found again.
       await app.root.expect('PUT', '/org', { orgId: 'settings', name: 'Settings' });
-      expect((await app.root.expect<{ orgs: { orgId: string }[] }>('GET', '/orgs')).orgs.map((org) => org.orgId)).toContain('settings');
+      expect(
+        (await app.root.expect<{ orgs: { orgId: string }[] }>('GET', '/orgs')).orgs.map((org) => org.orgId),
+      ).toContain('settings');
     } finally {
       await app.close();
       await own.drop();
     }
   });
 
-  it('goes on looking where its tables are when a schema of the role\'s name is made later', async () => {
+  it("goes on looking where its tables are when a schema of the role's name is made later", async () => {
     const own = await createTestDatabase();
     try {
       await queryDatabase(own.url, 'CREATE SCHEMA AUTHORIZATION CURRENT_USER');
@@ -75,7 +105,10 @@ describe('a connection', () => {
   it('survives an error that nobody listens for', async () => {
     const client = await new DatabaseClient(clientOptions(database.url, 'victim')).connect();
     const ended = new Promise((done) => client.once('end', done));
-    await queryDatabase(database.url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'`);
+    await queryDatabase(
+      database.url,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'`,
+    );
     await ended;
     await expect(client.query('SELECT 1')).rejects.toThrow();
   });
@@ -88,12 +121,16 @@ describe('a start says in one sentence', () => {
         `The role ${role} of DATABASE_URL may not make tables in the schema public; as its owner: GRANT USAGE, CREATE ON SCHEMA "public" TO "${role}";`,
       );
     });
-    await asRole('GRANT USAGE, CREATE ON SCHEMA public TO ROLE', async (url) => expect(await saidBy(url)).toBeUndefined());
+    await asRole('GRANT USAGE, CREATE ON SCHEMA public TO ROLE', async (url) =>
+      expect(await saidBy(url)).toBeUndefined(),
+    );
   });
 
   it('that there is no schema at all', async () => {
     await asRole('DROP SCHEMA public', async (url, role) => {
-      expect(await saidBy(url)).toBe(`The database of DATABASE_URL has no schema public; make one: CREATE SCHEMA "public" AUTHORIZATION "${role}";`);
+      expect(await saidBy(url)).toBe(
+        `The database of DATABASE_URL has no schema public; make one: CREATE SCHEMA "public" AUTHORIZATION "${role}";`,
+      );
     });
   });
 
@@ -109,10 +146,14 @@ describe('a start says in one sentence', () => {
   it('that there is no such database, or that the password is wrong', async () => {
     const url = new URL(database.url);
     url.pathname = '/nothing_here';
-    expect(await saidBy(url.href)).toMatch(/^DATABASE_URL leads to no usable database: database "nothing_here" does not exist; CREATE DATABASE … OWNER … makes it\.$/);
+    expect(await saidBy(url.href)).toMatch(
+      /^DATABASE_URL leads to no usable database: database "nothing_here" does not exist; CREATE DATABASE … OWNER … makes it\.$/,
+    );
     url.pathname = '/postgres';
     url.password = 'wrong';
-    expect(await saidBy(url.href)).toMatch(/^DATABASE_URL leads to no usable database: password authentication failed for user/);
+    expect(await saidBy(url.href)).toMatch(
+      /^DATABASE_URL leads to no usable database: password authentication failed for user/,
+    );
   });
 
   it('that its connections are shared by a transaction pooler, used or idle', async () => {
@@ -129,7 +170,8 @@ describe('a start says in one sentence', () => {
 
 describe('sslmode means what libpq says', () => {
   const with_ = (mode: string, more = ''): string => `postgres://u:p@127.0.0.1:1/d?sslmode=${mode}${more}`;
-  const sslOf = (url: string): unknown => (new DatabaseClient(clientOptions(url, 'test')) as unknown as { ssl: unknown }).ssl;
+  const sslOf = (url: string): unknown =>
+    (new DatabaseClient(clientOptions(url, 'test')) as unknown as { ssl: unknown }).ssl;
 
   it('in which modes a certificate is checked, and its name', () => {
     expect(sslOf('postgres://u:p@127.0.0.1:1/d')).toBe(false);
@@ -138,8 +180,14 @@ describe('sslmode means what libpq says', () => {
     expect(sslOf(with_('prefer'))).toEqual({ rejectUnauthorized: false });
     expect(sslOf(with_('verify-full'))).toEqual({});
     const file = encodeURIComponent(new URL('../support/certificate.ts', import.meta.url).pathname);
-    expect(sslOf(with_('verify-ca', `&sslrootcert=${file}`))).toMatchObject({ ca: expect.any(String), checkServerIdentity: expect.any(Function) });
-    expect(sslOf(with_('require', `&sslrootcert=${file}`))).toMatchObject({ ca: expect.any(String), checkServerIdentity: expect.any(Function) });
+    expect(sslOf(with_('verify-ca', `&sslrootcert=${file}`))).toMatchObject({
+      ca: expect.any(String),
+      checkServerIdentity: expect.any(Function),
+    });
+    expect(sslOf(with_('require', `&sslrootcert=${file}`))).toMatchObject({
+      ca: expect.any(String),
+      checkServerIdentity: expect.any(Function),
+    });
     expect(sslOf(with_('verify-full', '&sslrootcert=system'))).toEqual({});
     // No TLS over a Unix socket.
     expect(sslOf('postgres://u:p@localhost/d?host=%2Frun%2Fpostgresql&sslmode=require')).toBe(false);
@@ -147,8 +195,12 @@ describe('sslmode means what libpq says', () => {
 
   it('and says what is wrong with the others', () => {
     expect(() => sslOf(with_('verify-ca'))).toThrow(DatabaseUrlError);
-    expect(() => sslOf(with_('sometimes'))).toThrow('DATABASE_URL: sslmode must be one of disable, allow, prefer, require, verify-ca, verify-full, not sometimes.');
-    expect(() => sslOf(with_('verify-full', '&sslrootcert=/nowhere.pem'))).toThrow('DATABASE_URL: /nowhere.pem cannot be read (ENOENT).');
+    expect(() => sslOf(with_('sometimes'))).toThrow(
+      'DATABASE_URL: sslmode must be one of disable, allow, prefer, require, verify-ca, verify-full, not sometimes.',
+    );
+    expect(() => sslOf(with_('verify-full', '&sslrootcert=/nowhere.pem'))).toThrow(
+      'DATABASE_URL: /nowhere.pem cannot be read (ENOENT).',
+    );
   });
 
   it('prefer goes on without TLS where the server has none, require does not', async () => {

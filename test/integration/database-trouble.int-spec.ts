@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newHardwareId, newNonce, newtToken, provision, register, type Reply, TestOrg } from '../support/api.js';
-import { type TestApp, openTestApp } from '../support/test-app.js';
+import { newHardwareId, newNonce, newtToken, provision, type Reply, register, TestOrg } from '../support/api.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 let org: TestOrg;
@@ -11,7 +11,9 @@ beforeAll(async () => {
   app = await openTestApp();
   org = await TestOrg.create(app.root);
   key = (await org.key()).siteProvisioningKey;
-  await app.sql(`CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trouble' USING ERRCODE = TG_ARGV[0]; END $$`);
+  await app.sql(
+    `CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trouble' USING ERRCODE = TG_ARGV[0]; END $$`,
+  );
 });
 afterAll(() => app?.close());
 
@@ -27,15 +29,26 @@ async function failing<T>(change: string, state: string, call: () => Promise<T>)
 }
 
 const CODES: Record<string, string> = {
-  '57014': 'database_busy', '55P03': 'database_busy', '40P01': 'database_busy', '40001': 'database_busy', '53200': 'database_busy', '53100': 'database_full',
+  '57014': 'database_busy',
+  '55P03': 'database_busy',
+  '40P01': 'database_busy',
+  '40001': 'database_busy',
+  '53200': 'database_busy',
+  '53100': 'database_full',
 };
 let port = 7000;
 const machine = () => ({ hardwareId: newHardwareId(), claimNonce: newNonce() });
 
 /** What is asked, and the change in which it fails. */
 const calls: Record<string, [change: string, call: () => Promise<() => Promise<Reply<unknown>>>]> = {
-  'POST /provision': ['INSERT ON claim', async () => () => provision(app.root.url, { provision_key: key, hardware_id: newHardwareId() })],
-  'POST /auth/newt/register': ['INSERT ON site', async () => () => register(app.root.url, { provisioningKey: key, ...machine() })],
+  'POST /provision': [
+    'INSERT ON claim',
+    async () => () => provision(app.root.url, { provision_key: key, hardware_id: newHardwareId() }),
+  ],
+  'POST /auth/newt/register': [
+    'INSERT ON site',
+    async () => () => register(app.root.url, { provisioningKey: key, ...machine() }),
+  ],
   'POST /auth/newt/get-token': [
     'UPDATE ON site',
     async () => {
@@ -70,11 +83,20 @@ describe.each(Object.entries(calls))('%s', (name, [change, prepare]) => {
 });
 
 describe('a claim whose organization changes under it', () => {
-  it.each(['POST /provision', 'POST /auth/newt/register'])('%s answers no 404 or 409, which its door does not know', async (name) => {
-    const [change, prepare] = calls[name]!;
-    const reply = (await failing(change, '23503', await prepare())) as Reply<{ code?: string; error?: string | boolean }>;
-    expect([reply.status, name === 'POST /provision' ? reply.body.error : reply.body.code]).toEqual([503, 'database_busy']);
-  });
+  it.each(['POST /provision', 'POST /auth/newt/register'])(
+    '%s answers no 404 or 409, which its door does not know',
+    async (name) => {
+      const [change, prepare] = calls[name]!;
+      const reply = (await failing(change, '23503', await prepare())) as Reply<{
+        code?: string;
+        error?: string | boolean;
+      }>;
+      expect([reply.status, name === 'POST /provision' ? reply.body.error : reply.body.code]).toEqual([
+        503,
+        'database_busy',
+      ]);
+    },
+  );
 });
 
 it('a lock that somebody keeps is 503 for a claim and for the deletion of the organization', async () => {
@@ -95,5 +117,7 @@ it('a lock that somebody keeps is 503 for a claim and for the deletion of the or
   } finally {
     await client.end();
   }
-  expect((await provision(app.root.url, { provision_key: siteProvisioningKey, hardware_id: newHardwareId() })).status).toBe(201);
+  expect(
+    (await provision(app.root.url, { provision_key: siteProvisioningKey, hardware_id: newHardwareId() })).status,
+  ).toBe(201);
 });

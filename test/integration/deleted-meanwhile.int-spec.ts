@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type TestApp, openTestApp } from '../support/test-app.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -16,7 +16,16 @@ async function whileDeleting<T>(statement: string, values: unknown[], call: () =
     await client.query('BEGIN');
     await client.query(statement, values);
     const answer = call();
-    await expect.poll(async () => (await app.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length).toBeGreaterThan(0);
+    await expect
+      .poll(
+        async () =>
+          (
+            await app.sql(
+              `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+            )
+          ).length,
+      )
+      .toBeGreaterThan(0);
     await client.query('COMMIT');
     return await answer;
   } finally {
@@ -32,7 +41,11 @@ describe('something is created in an organization that is deleted at the same mo
     ['PUT', 'site', { name: 'S', type: 'newt', address: '100.90.128.9' }],
     ['GET', 'pick-site-defaults'],
     ['GET', 'pick-client-defaults'],
-    ['PUT', 'client', { name: 'C', olmId: 'o'.repeat(15), secret: 's'.repeat(48), subnet: '100.90.128.9', type: 'olm' }],
+    [
+      'PUT',
+      'client',
+      { name: 'C', olmId: 'o'.repeat(15), secret: 's'.repeat(48), subnet: '100.90.128.9', type: 'olm' },
+    ],
     ['PUT', 'address-range', { cidr: '10.0.0.0/24' }],
     ['PUT', 'group', { name: 'G' }],
     ['PUT', 'role', { name: 'R' }],
@@ -46,7 +59,9 @@ describe('something is created in an organization that is deleted at the same mo
     const orgId = `gone-${calls.findIndex((call) => call[2] === body && call[1] === path)}`;
     await app.makeOrg(orgId);
     await app.root.expect('GET', `/org/${orgId}`);
-    const answer = await whileDeleting('DELETE FROM org WHERE org_id = $1', [orgId], () => app.root.send(method, `/org/${orgId}/${path}`, body));
+    const answer = await whileDeleting('DELETE FROM org WHERE org_id = $1', [orgId], () =>
+      app.root.send(method, `/org/${orgId}/${path}`, body),
+    );
     expect(answer).toMatchObject(gone('Organization'));
   });
 });
@@ -56,14 +71,22 @@ describe('what a new thing hangs on is deleted at the same moment', () => {
 
   it('a group or a profile', async () => {
     const { groupId } = await app.root.expect<{ groupId: number }>('PUT', '/org/parts/group', { name: 'G' });
-    const { profileId } = await app.root.expect<{ profileId: number }>('PUT', '/org/parts/provisioning-profile', { name: 'P' });
+    const { profileId } = await app.root.expect<{ profileId: number }>('PUT', '/org/parts/provisioning-profile', {
+      name: 'P',
+    });
     const put = (body: object) => () => app.root.put('/org/parts/provisioning-template', { name: 'T', ...body });
-    expect(await whileDeleting('DELETE FROM site_group WHERE group_id = $1', [groupId], put({ groupIds: [groupId] }))).toMatchObject(gone('Group'));
-    expect(await whileDeleting('DELETE FROM provisioning_profile WHERE profile_id = $1', [profileId], put({ profileId }))).toMatchObject(gone('Provisioning profile'));
+    expect(
+      await whileDeleting('DELETE FROM site_group WHERE group_id = $1', [groupId], put({ groupIds: [groupId] })),
+    ).toMatchObject(gone('Group'));
+    expect(
+      await whileDeleting('DELETE FROM provisioning_profile WHERE profile_id = $1', [profileId], put({ profileId })),
+    ).toMatchObject(gone('Provisioning profile'));
   });
 
   it('a template', async () => {
-    const { templateId } = await app.root.expect<{ templateId: number }>('PUT', '/org/parts/provisioning-template', { name: 'gone' });
+    const { templateId } = await app.root.expect<{ templateId: number }>('PUT', '/org/parts/provisioning-template', {
+      name: 'gone',
+    });
     const answer = await whileDeleting('DELETE FROM provisioning_template WHERE template_id = $1', [templateId], () =>
       app.root.put('/org/parts/site-provisioning-key', { name: 'K', templateId, maxBatchSize: null }),
     );

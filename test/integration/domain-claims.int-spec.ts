@@ -8,8 +8,8 @@ import { DomainsService } from '../../src/resources/domains/domains.service.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
 import { startDns, type TestDns } from '../support/dns.js';
-import { type TestApp, openTestApp } from '../support/test-app.js';
 import { until } from '../support/server.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 const BASE = 'gate.example.net';
 const NS = `ns1.${BASE}`;
@@ -35,7 +35,8 @@ interface Domain {
 let serial = 0;
 /** A zone of its own for each test. */
 const zone = () => `zone${++serial}.example`;
-const claim = (orgId: string, baseDomain: string, type = 'wildcard') => app.root.put<Domain>(`/org/${orgId}/domain`, { type, baseDomain });
+const claim = (orgId: string, baseDomain: string, type = 'wildcard') =>
+  app.root.put<Domain>(`/org/${orgId}/domain`, { type, baseDomain });
 const made = async (orgId: string, baseDomain: string, type = 'wildcard') => {
   const reply = await claim(orgId, baseDomain, type);
   expect(reply.body).toMatchObject({ status: 201 });
@@ -55,14 +56,33 @@ async function prove(orgId: string, baseDomain: string): Promise<string> {
   return domainId;
 }
 const baseOf = async (orgId: string) =>
-  (await app.root.expect<{ domains: { domainId: string; configManaged: boolean }[] }>('GET', `/org/${orgId}/domains`)).domains.find((d) => d.configManaged)!.domainId;
+  (
+    await app.root.expect<{ domains: { domainId: string; configManaged: boolean }[] }>('GET', `/org/${orgId}/domains`)
+  ).domains.find((d) => d.configManaged)!.domainId;
 const name = (orgId: string, domainId: string, subdomain: string | null) =>
-  app.root.put<{ resourceId: number; fullDomain: string }>(`/org/${orgId}/resource`, { name: 'R', http: true, protocol: 'tcp', domainId, ...(subdomain === null ? {} : { subdomain }) });
-const names = async (orgId: string) => (await app.sql<{ n: string }>('SELECT full_domain AS n FROM resource WHERE org_id = $1 AND full_domain IS NOT NULL ORDER BY 1', [orgId])).map((r) => r.n);
-const document = (fullDomain: string, key: string) => ({ 'public-resources': { [key]: { name: 'Web', mode: 'http', 'full-domain': fullDomain } } });
-const apply = (orgId: string, doc: object) => app.root.put<null>(`/org/${orgId}/blueprint`, { blueprint: Buffer.from(JSON.stringify(doc)).toString('base64') });
-const send = (orgId: string, siteId: number, doc: object) => app.get(BlueprintsService).applyFromSite(orgId, siteId, 'file', JSON.stringify(doc));
-const site = async (orgId: string) => (await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt' })).siteId;
+  app.root.put<{ resourceId: number; fullDomain: string }>(`/org/${orgId}/resource`, {
+    name: 'R',
+    http: true,
+    protocol: 'tcp',
+    domainId,
+    ...(subdomain === null ? {} : { subdomain }),
+  });
+const names = async (orgId: string) =>
+  (
+    await app.sql<{ n: string }>(
+      'SELECT full_domain AS n FROM resource WHERE org_id = $1 AND full_domain IS NOT NULL ORDER BY 1',
+      [orgId],
+    )
+  ).map((r) => r.n);
+const document = (fullDomain: string, key: string) => ({
+  'public-resources': { [key]: { name: 'Web', mode: 'http', 'full-domain': fullDomain } },
+});
+const apply = (orgId: string, doc: object) =>
+  app.root.put<null>(`/org/${orgId}/blueprint`, { blueprint: Buffer.from(JSON.stringify(doc)).toString('base64') });
+const send = (orgId: string, siteId: number, doc: object) =>
+  app.get(BlueprintsService).applyFromSite(orgId, siteId, 'file', JSON.stringify(doc));
+const site = async (orgId: string) =>
+  (await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt' })).siteId;
 
 /** Claims that count although another organization holds the name, one above or one below; no proof stands behind them. */
 const CLASHES = `SELECT u.org_id, u.base_domain, o.org_id AS other, o.base_domain AS held FROM domain u JOIN domain o ON o.org_id <> u.org_id AND o.verified AND NOT o.config_managed
@@ -71,15 +91,29 @@ const CLASHES = `SELECT u.org_id, u.base_domain, o.org_id AS other, o.base_domai
     AND (u.base_domain = p.base_domain OR u.base_domain LIKE '%.' || p.base_domain))`;
 
 describe('a claim without a proof', () => {
-  it.each([['the same name', '', 409], ['one above', '^', 400], ['one below', 'deep.er.', 400]])('is refused where another organization has proven a name: %s', async (_what, place, status) => {
+  it.each([
+    ['the same name', '', 409],
+    ['one above', '^', 400],
+    ['one below', 'deep.er.', 400],
+  ])('is refused where another organization has proven a name: %s', async (_what, place, status) => {
     const above = zone();
     await prove('b', `a.${above}`);
     const wanted = place === '^' ? above : `${place}a.${above}`;
     expect(await claim('a', wanted)).toMatchObject({ status });
     // The database says it, not only the route.
-    await expect(app.sql(`INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('sneaky${serial}', 'a', $1, 'wildcard', true)`, [wanted])).rejects.toSatisfy((error) => sqlState(error) === '23514');
-    await app.sql(`INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('slowly${serial}', 'a', $1, 'wildcard', false)`, [wanted]);
-    await expect(app.sql(`UPDATE domain SET verified = true WHERE domain_id = 'slowly${serial}'`)).rejects.toSatisfy((error) => sqlState(error) === '23514');
+    await expect(
+      app.sql(
+        `INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('sneaky${serial}', 'a', $1, 'wildcard', true)`,
+        [wanted],
+      ),
+    ).rejects.toSatisfy((error) => sqlState(error) === '23514');
+    await app.sql(
+      `INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('slowly${serial}', 'a', $1, 'wildcard', false)`,
+      [wanted],
+    );
+    await expect(app.sql(`UPDATE domain SET verified = true WHERE domain_id = 'slowly${serial}'`)).rejects.toSatisfy(
+      (error) => sqlState(error) === '23514',
+    );
     expect(await claim('b', wanted)).toMatchObject({ status: 201 });
     expect(await claim('a', `beside.${above}`)).toMatchObject({ status: place === '^' ? 400 : 201 });
   });
@@ -87,7 +121,14 @@ describe('a claim without a proof', () => {
   it('is refused above, below and on another one without a proof, and not one beside it', async () => {
     const above = zone();
     await made('b', `a.${above}`);
-    for (const [wanted, status] of [[`a.${above}`, 409], [above, 400], [`x.a.${above}`, 400], [`b.${above}`, 201], [`xa.${above}`, 201]] as const) expect(await claim('a', wanted)).toMatchObject({ status });
+    for (const [wanted, status] of [
+      [`a.${above}`, 409],
+      [above, 400],
+      [`x.a.${above}`, 400],
+      [`b.${above}`, 201],
+      [`xa.${above}`, 201],
+    ] as const)
+      expect(await claim('a', wanted)).toMatchObject({ status });
   });
 
   it('stands where the organization has a proof behind it', async () => {
@@ -107,15 +148,28 @@ describe('a claim without a proof', () => {
 
   it('of two organizations and a proof of a third at the same moment: never both, whoever is first', async () => {
     await app.makeOrg('c');
-    const parts = [app.get(Db), app.get(Config), app.get(DomainsRepository), app.get(AuditService), app.get(EventsService)] as const;
+    const parts = [
+      app.get(Db),
+      app.get(Config),
+      app.get(DomainsRepository),
+      app.get(AuditService),
+      app.get(EventsService),
+    ] as const;
     const servers = [app.get(DomainVerifier), new DomainVerifier(...parts)];
     for (let round = 0; round < 20; round++) {
       const top = zone();
       const proof = await delegated('c', `p.q.${top}`);
-      const claims = Promise.all([claim('a', top), claim('b', `q.${top}`), claim('a', `p.q.${top}`), claim('b', `d.p.q.${top}`)]);
+      const claims = Promise.all([
+        claim('a', top),
+        claim('b', `q.${top}`),
+        claim('a', `p.q.${top}`),
+        claim('b', `d.p.q.${top}`),
+      ]);
       await Promise.all([claims, ...servers.map((server) => server.checkDue())]);
       expect(await read('c', proof)).toMatchObject({ verified: true });
-      expect(await app.sql(`SELECT FROM domain WHERE org_id <> 'c' AND verified AND base_domain LIKE '%' || $1`, [top])).toEqual([]);
+      expect(
+        await app.sql(`SELECT FROM domain WHERE org_id <> 'c' AND verified AND base_domain LIKE '%' || $1`, [top]),
+      ).toEqual([]);
     }
     expect(await app.sql(CLASHES)).toEqual([]);
   });
@@ -126,15 +180,42 @@ describe('a proof', () => {
     const top = zone();
     const lower = await prove('b', `b.${top}`);
     const upper = await prove('a', top);
-    for (const subdomain of ['b', 'w.b', '*.b', 'v.w.b', '*']) expect(await name('a', upper, subdomain)).toMatchObject({ status: 409, body: { message: expect.stringContaining('another organization') } });
-    for (const subdomain of ['x', 'x.y', '*.y2', null]) expect(await name('a', upper, subdomain)).toMatchObject({ status: 201 });
-    for (const subdomain of ['w', '*.w', null]) expect(await name('b', lower, subdomain)).toMatchObject({ status: 201 });
+    for (const subdomain of ['b', 'w.b', '*.b', 'v.w.b', '*'])
+      expect(await name('a', upper, subdomain)).toMatchObject({
+        status: 409,
+        body: { message: expect.stringContaining('another organization') },
+      });
+    for (const subdomain of ['x', 'x.y', '*.y2', null])
+      expect(await name('a', upper, subdomain)).toMatchObject({ status: 201 });
+    for (const subdomain of ['w', '*.w', null])
+      expect(await name('b', lower, subdomain)).toMatchObject({ status: 201 });
     const mine = await name('a', upper, 'to-move');
-    expect(await app.root.post(`/resource/${mine.body.data.resourceId}`, { subdomain: 'moved.b' })).toMatchObject({ status: 409 });
-    expect(await apply('a', document(`k.b.${top}`, 'k'))).toMatchObject({ status: 400, body: { fields: [{ path: 'public-resources.k.full-domain', problem: expect.stringContaining('another organization') }] } });
-    const privately = { name: 'P', mode: 'http', destination: '10.0.0.1', destinationPort: 80, scheme: 'http', domainId: upper, subdomain: 'p.b', siteIds: [await site('a')] };
+    expect(await app.root.post(`/resource/${mine.body.data.resourceId}`, { subdomain: 'moved.b' })).toMatchObject({
+      status: 409,
+    });
+    expect(await apply('a', document(`k.b.${top}`, 'k'))).toMatchObject({
+      status: 400,
+      body: {
+        fields: [{ path: 'public-resources.k.full-domain', problem: expect.stringContaining('another organization') }],
+      },
+    });
+    const privately = {
+      name: 'P',
+      mode: 'http',
+      destination: '10.0.0.1',
+      destinationPort: 80,
+      scheme: 'http',
+      domainId: upper,
+      subdomain: 'p.b',
+      siteIds: [await site('a')],
+    };
     expect(await app.root.put('/org/a/site-resource', privately)).toMatchObject({ status: 409 });
-    await expect(app.sql(`INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, full_domain) VALUES ('a', 'raw-sql', 'r', true, 'tcp', $1, $2)`, [upper, `z.b.${top}`])).rejects.toSatisfy((error) => sqlState(error) === '23514');
+    await expect(
+      app.sql(
+        `INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, full_domain) VALUES ('a', 'raw-sql', 'r', true, 'tcp', $1, $2)`,
+        [upper, `z.b.${top}`],
+      ),
+    ).rejects.toSatisfy((error) => sqlState(error) === '23514');
     expect((await names('a')).filter((n) => n.includes(`b.${top}`))).toEqual([]);
   });
 
@@ -151,27 +232,54 @@ describe('a proof', () => {
     expect(await read('a', upper)).toMatchObject({ verified: false, failed: true, errorMessage: reason });
     // The feed holds back what is newer than the oldest transaction of the cluster, and other specs have transactions open.
     const events = await until(async () => {
-      const page = await app.root.expect<{ events: { data: { domainId: string } }[] }>('GET', '/org/a/events?type=domain.unverified');
+      const page = await app.root.expect<{ events: { data: { domainId: string } }[] }>(
+        'GET',
+        '/org/a/events?type=domain.unverified',
+      );
       const told = page.events.filter((e) => e.data.domainId === upper);
       return told.length > 0 && told;
     });
     expect(events).toMatchObject([{ data: { domainId: upper, baseDomain: top, reason } }]);
-    expect(await app.sql(`SELECT org_id AS org, action FROM audit WHERE target_id = $1 ORDER BY audit_id`, [upper])).toEqual([{ org: 'a', action: 'domain.create' }, { org: 'a', action: 'domain.unverify' }]);
-    expect(await app.sql(`SELECT FROM event WHERE org_id = 'b' AND type = 'domain.unverified' AND data ->> 'domainId' = $1`, [upper])).toEqual([]);
+    expect(
+      await app.sql(`SELECT org_id AS org, action FROM audit WHERE target_id = $1 ORDER BY audit_id`, [upper]),
+    ).toEqual([
+      { org: 'a', action: 'domain.create' },
+      { org: 'a', action: 'domain.unverify' },
+    ]);
+    expect(
+      await app.sql(
+        `SELECT FROM event WHERE org_id = 'b' AND type = 'domain.unverified' AND data ->> 'domainId' = $1`,
+        [upper],
+      ),
+    ).toEqual([]);
 
-    expect(await app.root.expect('GET', `/resource/${resourceId}`)).toMatchObject({ fullDomain: `w.b.${top}`, domainId: upper });
-    expect(await app.root.post(`/resource/${resourceId}`, { domainId: upper, subdomain: 'w.b', ssl: false })).toMatchObject({ status: 200, body: { data: { fullDomain: `w.b.${top}` } } });
+    expect(await app.root.expect('GET', `/resource/${resourceId}`)).toMatchObject({
+      fullDomain: `w.b.${top}`,
+      domainId: upper,
+    });
+    expect(
+      await app.root.post(`/resource/${resourceId}`, { domainId: upper, subdomain: 'w.b', ssl: false }),
+    ).toMatchObject({ status: 200, body: { data: { fullDomain: `w.b.${top}` } } });
     expect(await send('a', s, document(`file.b.${top}`, `file${serial}`))).toMatchObject({ ok: true });
     for (const subdomain of ['v.b', 'v']) {
-      expect(await name('a', upper, subdomain)).toMatchObject({ status: 400, body: { fields: [{ path: 'domainId' }] } });
+      expect(await name('a', upper, subdomain)).toMatchObject({
+        status: 400,
+        body: { fields: [{ path: 'domainId' }] },
+      });
       expect(await app.root.post(`/resource/${resourceId}`, { subdomain })).toMatchObject({ status: 400 });
-      expect(await send('a', s, document(`${subdomain}.${top}`, 'another'))).toMatchObject({ ok: false, problems: [{ path: 'public-resources.another.full-domain' }] });
+      expect(await send('a', s, document(`${subdomain}.${top}`, 'another'))).toMatchObject({
+        ok: false,
+        problems: [{ path: 'public-resources.another.full-domain' }],
+      });
     }
     // What is there is taken for the new holder too.
     expect(await name('b', lower, 'w')).toMatchObject({ status: 409 });
     expect(await name('b', lower, 'v')).toMatchObject({ status: 201 });
 
-    expect(await app.root.post(`/org/a/domain/${upper}/restart`)).toMatchObject({ status: 400, body: { fields: [{ path: 'baseDomain' }] } });
+    expect(await app.root.post(`/org/a/domain/${upper}/restart`)).toMatchObject({
+      status: 400,
+      body: { fields: [{ path: 'baseDomain' }] },
+    });
     expect(await read('a', upper)).toMatchObject({ verified: false, failed: true });
     await app.root.expect('DELETE', `/org/b/domain/${lower}`);
     await app.root.expect('POST', `/org/a/domain/${upper}/restart`);
@@ -183,8 +291,16 @@ describe('a proof', () => {
 describe('the shared domain', () => {
   it('is nobody’s: no claims on it, names to who made them first', async () => {
     for (const type of ['ns', 'cname']) expect(await claim('a', BASE, type)).toMatchObject({ status: 409 });
-    expect(await claim('a', `mine.${BASE}`)).toMatchObject({ status: 409, body: { message: expect.stringContaining('shared') } });
-    await expect(app.sql(`INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('proofofbase', 'a', $1, 'ns', true)`, [BASE])).rejects.toSatisfy((error) => sqlState(error) === '23514');
+    expect(await claim('a', `mine.${BASE}`)).toMatchObject({
+      status: 409,
+      body: { message: expect.stringContaining('shared') },
+    });
+    await expect(
+      app.sql(
+        `INSERT INTO domain (domain_id, org_id, base_domain, type, verified) VALUES ('proofofbase', 'a', $1, 'ns', true)`,
+        [BASE],
+      ),
+    ).rejects.toSatisfy((error) => sqlState(error) === '23514');
     const [a, b] = [await baseOf('a'), await baseOf('b')];
     expect(await name('a', a, 'first')).toMatchObject({ status: 201 });
     expect(await name('b', b, 'first')).toMatchObject({ status: 409 });
@@ -207,7 +323,14 @@ describe('a row that waits for another organization’s approval', () => {
     const [a, b] = [await site('a'), await site('b')];
     const wanted = `staged.${BASE}`;
     await app.root.expect('POST', `/site/${b}`, { status: 'pending' });
-    expect(await send('b', b, { 'public-resources': { web: { name: 'B', mode: 'http', 'full-domain': wanted }, wild: { name: 'B', mode: 'http', 'full-domain': `*.s.${BASE}` } } })).toMatchObject({ ok: true });
+    expect(
+      await send('b', b, {
+        'public-resources': {
+          web: { name: 'B', mode: 'http', 'full-domain': wanted },
+          wild: { name: 'B', mode: 'http', 'full-domain': `*.s.${BASE}` },
+        },
+      }),
+    ).toMatchObject({ ok: true });
     const waiting = () => app.sql('SELECT nice_id, full_domain FROM resource WHERE staged_by = $1 ORDER BY 1', [b]);
     const before = await waiting();
     expect(before).toHaveLength(2);
@@ -215,13 +338,17 @@ describe('a row that waits for another organization’s approval', () => {
     const taken = [{ path: 'public-resources.mine.full-domain', message: `${wanted} is already in use` }];
     expect(await send('a', a, document(wanted, 'mine'))).toMatchObject({ ok: false, problems: taken });
     for (const domain of [wanted, `x.s.${BASE}`]) {
-      expect(await apply('a', document(domain, 'mine'))).toMatchObject({ status: 400, body: { fields: [{ path: 'public-resources.mine.full-domain', problem: `${domain} is already in use` }] } });
+      expect(await apply('a', document(domain, 'mine'))).toMatchObject({
+        status: 400,
+        body: { fields: [{ path: 'public-resources.mine.full-domain', problem: `${domain} is already in use` }] },
+      });
     }
     const base = await baseOf('a');
     expect(await name('a', base, 'staged')).toMatchObject({ status: 409 });
     expect(await name('a', base, 'x.s')).toMatchObject({ status: 409 });
     const { resourceId } = (await name('a', base, 'elsewhere')).body.data;
-    for (const subdomain of ['staged', 'x.s']) expect(await app.root.post(`/resource/${resourceId}`, { subdomain })).toMatchObject({ status: 409 });
+    for (const subdomain of ['staged', 'x.s'])
+      expect(await app.root.post(`/resource/${resourceId}`, { subdomain })).toMatchObject({ status: 409 });
     expect(await waiting()).toEqual(before);
     await app.root.expect('POST', `/site/${b}`, { status: 'approved' });
     expect((await names('b')).filter((n) => n === wanted)).toEqual([wanted]);
@@ -231,32 +358,73 @@ describe('a row that waits for another organization’s approval', () => {
 describe('the migration over 0.1.0', () => {
   it('lets proofs stand, else the older claim; the others are unverified and told, names stay, and it runs through', async () => {
     const database = await createEmptyDatabase();
-    const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(database.url, text, values);
+    const sql = <Row extends object>(text: string, values: unknown[] = []) =>
+      queryDatabase<Row>(database.url, text, values);
     try {
-      await migrate(database.url, MIGRATIONS.filter((migration) => Number(/\d+$/.exec(migration.name)![0]) < 1764100000000));
+      await migrate(
+        database.url,
+        MIGRATIONS.filter((migration) => Number(/\d+$/.exec(migration.name)![0]) < 1764100000000),
+      );
       for (const orgId of ['a', 'b', 'c']) {
-        await sql(`INSERT INTO org (org_id, name, subnet, utility_subnet) VALUES ($1, $1, '100.90.128.0/17', '100.96.128.0/20')`, [orgId]);
+        await sql(
+          `INSERT INTO org (org_id, name, subnet, utility_subnet) VALUES ($1, $1, '100.90.128.0/17', '100.96.128.0/20')`,
+          [orgId],
+        );
       }
       // In the order in which they were made.
       const domains: [id: string, org: string, name: string, type: string, configManaged?: boolean][] = [
-        ['base-a', 'a', 'base.net', 'wildcard', true], ['base-b', 'b', 'base.net', 'wildcard', true], ['on-base', 'a', 'x.base.net', 'wildcard'],
-        ['above-proof', 'a', 'b.example', 'wildcard'], ['proof', 'b', 'a.b.example', 'ns'], ['below-proof', 'c', 'z.a.b.example', 'wildcard'], ['backed', 'b', 'y.a.b.example', 'wildcard'],
-        ['first', 'b', 'x.two.example', 'wildcard'], ['second', 'a', 'two.example', 'wildcard'], ['third', 'b', 'y.two.example', 'wildcard'],
-        ['proof-top', 'a', 'top.example', 'ns'], ['proof-low', 'b', 'low.top.example', 'cname'], ['alone', 'c', 'alone.example', 'wildcard'],
+        ['base-a', 'a', 'base.net', 'wildcard', true],
+        ['base-b', 'b', 'base.net', 'wildcard', true],
+        ['on-base', 'a', 'x.base.net', 'wildcard'],
+        ['above-proof', 'a', 'b.example', 'wildcard'],
+        ['proof', 'b', 'a.b.example', 'ns'],
+        ['below-proof', 'c', 'z.a.b.example', 'wildcard'],
+        ['backed', 'b', 'y.a.b.example', 'wildcard'],
+        ['first', 'b', 'x.two.example', 'wildcard'],
+        ['second', 'a', 'two.example', 'wildcard'],
+        ['third', 'b', 'y.two.example', 'wildcard'],
+        ['proof-top', 'a', 'top.example', 'ns'],
+        ['proof-low', 'b', 'low.top.example', 'cname'],
+        ['alone', 'c', 'alone.example', 'wildcard'],
       ];
       for (const [i, [id, orgId, base, type, configManaged = false]] of domains.entries()) {
-        await sql(`INSERT INTO domain (domain_id, org_id, base_domain, type, config_managed, verified, created_at) VALUES ($1, $2, $3, $4, $5, true, timestamptz '2026-01-01' + $6 * interval '1 hour')`, [id, orgId, base, type, configManaged, i]);
+        await sql(
+          `INSERT INTO domain (domain_id, org_id, base_domain, type, config_managed, verified, created_at) VALUES ($1, $2, $3, $4, $5, true, timestamptz '2026-01-01' + $6 * interval '1 hour')`,
+          [id, orgId, base, type, configManaged, i],
+        );
       }
-      await sql(`INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, subdomain, full_domain) VALUES ('a', 'r', 'r', true, 'tcp', 'above-proof', 'w.a', 'w.a.b.example')`);
+      await sql(
+        `INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, subdomain, full_domain) VALUES ('a', 'r', 'r', true, 'tcp', 'above-proof', 'w.a', 'w.a.b.example')`,
+      );
       await migrate(database.url, MIGRATIONS);
       const lost = await sql<{ id: string }>(`SELECT domain_id AS id FROM domain WHERE NOT verified ORDER BY 1`);
       expect(lost.map((row) => row.id)).toEqual(['above-proof', 'below-proof', 'second']);
       expect(await sql(CLASHES)).toEqual([]);
-      expect(await sql(`SELECT failed, error_message FROM domain WHERE domain_id = 'above-proof'`)).toEqual([{ failed: true, error_message: 'Another organization has proven this domain, or one above or below it' }]);
-      const told = [['a', 'above-proof'], ['a', 'second'], ['c', 'below-proof']];
-      expect((await sql<{ o: string; d: string }>(`SELECT org_id AS o, data ->> 'domainId' AS d FROM event WHERE type = 'domain.unverified' ORDER BY 1, 2`)).map((e) => [e.o, e.d])).toEqual(told);
-      expect((await sql<{ o: string; d: string }>(`SELECT org_id AS o, target_id AS d FROM audit WHERE action = 'domain.unverify' ORDER BY 1, 2`)).map((e) => [e.o, e.d])).toEqual(told);
-      expect(await sql(`SELECT full_domain, domain_id FROM resource`)).toEqual([{ full_domain: 'w.a.b.example', domain_id: 'above-proof' }]);
+      expect(await sql(`SELECT failed, error_message FROM domain WHERE domain_id = 'above-proof'`)).toEqual([
+        { failed: true, error_message: 'Another organization has proven this domain, or one above or below it' },
+      ]);
+      const told = [
+        ['a', 'above-proof'],
+        ['a', 'second'],
+        ['c', 'below-proof'],
+      ];
+      expect(
+        (
+          await sql<{ o: string; d: string }>(
+            `SELECT org_id AS o, data ->> 'domainId' AS d FROM event WHERE type = 'domain.unverified' ORDER BY 1, 2`,
+          )
+        ).map((e) => [e.o, e.d]),
+      ).toEqual(told);
+      expect(
+        (
+          await sql<{ o: string; d: string }>(
+            `SELECT org_id AS o, target_id AS d FROM audit WHERE action = 'domain.unverify' ORDER BY 1, 2`,
+          )
+        ).map((e) => [e.o, e.d]),
+      ).toEqual(told);
+      expect(await sql(`SELECT full_domain, domain_id FROM resource`)).toEqual([
+        { full_domain: 'w.a.b.example', domain_id: 'above-proof' },
+      ]);
       await sql(`UPDATE resource SET name = 'renamed', full_domain = 'w.a.b.example'`);
     } finally {
       await database.drop();

@@ -1,13 +1,25 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claimDataDir } from '../../libs/platform/config/data-dir.js';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../libs/platform/database/embedded-postgres.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../libs/platform/database/embedded-postgres.js';
 import { isAlive, systemIdentifier } from '../../libs/platform/database/postmaster.js';
 import { queryDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
@@ -39,9 +51,16 @@ async function start(dataDir: string, shared = false): Promise<EmbeddedPostgres>
 }
 
 /** The same in a process of its own, as `uid`. */
-async function startApart(dataDir: string, uid?: number): Promise<{ child: ChildProcess; pid: number; url: string; relocatedTo?: string; message?: string }> {
+async function startApart(
+  dataDir: string,
+  uid?: number,
+): Promise<{ child: ChildProcess; pid: number; url: string; relocatedTo?: string; message?: string }> {
   const script = fileURLToPath(new URL('../support/run-postgres.mjs', import.meta.url));
-  const child = spawn(process.execPath, [script, dataDir], { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/', ...(uid === undefined ? {} : { uid, gid: uid }) });
+  const child = spawn(process.execPath, [script, dataDir], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: '/',
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
   children.push(child);
   const [line] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string];
   const answer = JSON.parse(line) as { pid: number; url: string; relocatedTo?: string; message?: string };
@@ -49,7 +68,11 @@ async function startApart(dataDir: string, uid?: number): Promise<{ child: Child
   return { child, ...answer };
 }
 
-const answers = (url: string): Promise<boolean> => queryDatabase(url, 'SELECT 1').then(() => true, () => false);
+const answers = (url: string): Promise<boolean> =>
+  queryDatabase(url, 'SELECT 1').then(
+    () => true,
+    () => false,
+  );
 
 describe('the embedded PostgreSQL', () => {
   it('keeps every promise of durability, and asks every user of the machine for a password', async () => {
@@ -58,10 +81,18 @@ describe('the embedded PostgreSQL', () => {
       postgres.url,
       `SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'listen_addresses') ORDER BY name`,
     );
-    expect(rows.map(({ name, setting }) => `${name}=${setting}`)).toEqual(['fsync=on', 'full_page_writes=on', 'listen_addresses=', 'synchronous_commit=on']);
+    expect(rows.map(({ name, setting }) => `${name}=${setting}`)).toEqual([
+      'fsync=on',
+      'full_page_writes=on',
+      'listen_addresses=',
+      'synchronous_commit=on',
+    ]);
     expect(statSync(join(folder, 'data/postgres/password')).mode & 0o777).toBe(0o600);
     expect(statSync(join(folder, 'data/postgres/run')).mode & 0o777).toBe(0o700);
-    const rules = await queryDatabase<{ auth_method: string }>(postgres.url, 'SELECT DISTINCT auth_method FROM pg_hba_file_rules');
+    const rules = await queryDatabase<{ auth_method: string }>(
+      postgres.url,
+      'SELECT DISTINCT auth_method FROM pg_hba_file_rules',
+    );
     expect(rules).toEqual([{ auth_method: 'scram-sha-256' }]);
     const guess = new URL(postgres.url);
     guess.password = 'guess';
@@ -128,7 +159,10 @@ describe('the embedded PostgreSQL', () => {
     await first.stop();
     cpSync(join(folder, 'other/postgres/data/postmaster.pid'), join(folder, 'data/postgres/data/postmaster.pid'));
     const postgres = await start(join(folder, 'data'));
-    const [row] = await queryDatabase<{ id: string }>(postgres.url, 'SELECT system_identifier::text AS id FROM pg_control_system()');
+    const [row] = await queryDatabase<{ id: string }>(
+      postgres.url,
+      'SELECT system_identifier::text AS id FROM pg_control_system()',
+    );
     expect(row!.id).toBe(systemIdentifier(join(folder, 'data/postgres/data')));
     expect(isAlive(other.postmasterPid)).toBe(true);
     expect(postgres.postmasterPid).not.toBe(other.postmasterPid);

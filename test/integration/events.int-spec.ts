@@ -22,7 +22,8 @@ afterAll(async () => {
   await database?.drop();
 });
 
-const insert = (em = dataSource.manager, type = 'site.online') => execute(em, `INSERT INTO event (org_id, org_uid, type) VALUES ('acme', $1, $2)`, [ORG, type]);
+const insert = (em = dataSource.manager, type = 'site.online') =>
+  execute(em, `INSERT INTO event (org_id, org_uid, type) VALUES ('acme', $1, $2)`, [ORG, type]);
 const read = (after?: string, limit = 100) => feed.after(dataSource.manager, ORG, after, limit);
 
 describe('rule 11: the feed', () => {
@@ -51,7 +52,7 @@ describe('rule 11: the feed', () => {
         const runner = dataSource.createQueryRunner();
         await runner.startTransaction();
         await insert(runner.manager);
-        await runner.query('SELECT pg_sleep($1)', [(w * 7 + i * 3) % 11 / 1000]);
+        await runner.query('SELECT pg_sleep($1)', [((w * 7 + i * 3) % 11) / 1000]);
         await runner.commitTransaction();
         await runner.release();
       }
@@ -79,7 +80,12 @@ describe('rule 11: the feed', () => {
   it('follows transactions by number and not by digits: 99 comes before 100', async () => {
     const org = randomUUID();
     const txids = ['100', '9', '101', '10', '99', '11'];
-    for (const txid of txids) await execute(dataSource.manager, `INSERT INTO event (org_id, org_uid, type, txid, data) VALUES ('digits', $1, 'site.online', $2::text::xid8, jsonb_build_object('tx', $2::text))`, [org, txid]);
+    for (const txid of txids)
+      await execute(
+        dataSource.manager,
+        `INSERT INTO event (org_id, org_uid, type, txid, data) VALUES ('digits', $1, 'site.online', $2::text::xid8, jsonb_build_object('tx', $2::text))`,
+        [org, txid],
+      );
     const whole = await feed.after(dataSource.manager, org, undefined, 100);
     expect(whole.map((e) => e.data['tx'])).toEqual(['9', '10', '11', '99', '100', '101']);
     // Page by page, every event exactly once.

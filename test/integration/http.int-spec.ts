@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startApp, type StartedApp } from '../support/app.js';
 import { Api } from '../support/api.js';
+import { type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 let database: TestDatabase;
@@ -18,9 +18,21 @@ afterAll(async () => {
   await database?.drop();
 });
 
-const envelope = (status: number, code: string) => ({ data: null, success: false, error: true, message: expect.any(String), status, stack: null, code });
+const envelope = (status: number, code: string) => ({
+  data: null,
+  success: false,
+  error: true,
+  message: expect.any(String),
+  status,
+  stack: null,
+  code,
+});
 const put = (body: string, headers: Record<string, string>) =>
-  fetch(`${server.url}/v1/org`, { method: 'PUT', body, headers: { authorization: `Bearer ${server.root.authorization}`, ...headers } });
+  fetch(`${server.url}/v1/org`, {
+    method: 'PUT',
+    body,
+    headers: { authorization: `Bearer ${server.root.authorization}`, ...headers },
+  });
 
 /** fetch would tidy the path up first. */
 const raw = (path: string) =>
@@ -28,7 +40,9 @@ const raw = (path: string) =>
     const { hostname, port } = new URL(server.url);
     request({ host: hostname, port, path }, (response) => {
       let text = '';
-      response.on('data', (chunk) => (text += chunk)).on('end', () => resolve({ status: response.statusCode!, body: JSON.parse(text) }));
+      response
+        .on('data', (chunk) => (text += chunk))
+        .on('end', () => resolve({ status: response.statusCode!, body: JSON.parse(text) }));
     })
       .on('error', reject)
       .end();
@@ -37,7 +51,8 @@ const raw = (path: string) =>
 describe('the HTTP shell', () => {
   it('says that it lives and that it is ready', async () => {
     const api = new Api(server.url);
-    for (const path of ['/v1', '/v1/', '/api/v1', '/api/v1/']) expect((await api.get(path)).body).toEqual({ message: 'Healthy' });
+    for (const path of ['/v1', '/v1/', '/api/v1', '/api/v1/'])
+      expect((await api.get(path)).body).toEqual({ message: 'Healthy' });
     expect((await raw('/healthz')).body).toEqual({ status: 'ok' });
     expect((await raw('/readyz')).body).toMatchObject({ status: 'ok', database: 'ok', eventFeed: expect.any(String) });
   });
@@ -51,7 +66,9 @@ describe('the HTTP shell', () => {
     expect(await (await put('{"__proto__":{"x":1}}', json)).json()).toMatchObject(envelope(400, 'validation'));
     expect(await (await put(`"${'x'.repeat(1_100_000)}"`, json)).json()).toEqual(envelope(413, 'payload_too_large'));
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/xml']) {
-      expect(await (await put('orgId=a&name=b', { 'content-type': type })).json()).toEqual(envelope(415, 'unsupported_media_type'));
+      expect(await (await put('orgId=a&name=b', { 'content-type': type })).json()).toEqual(
+        envelope(415, 'unsupported_media_type'),
+      );
     }
   });
 
@@ -69,15 +86,25 @@ describe('the HTTP shell', () => {
     };
     const long = 'x'.repeat(20_000);
     expect(await send(`GET /v1/${long} HTTP/1.1\r\nHost: a\r\n\r\n`)).toEqual({
-      line: 'HTTP/1.1 431 Request Header Fields Too Large', body: envelope(431, 'headers_too_large'),
+      line: 'HTTP/1.1 431 Request Header Fields Too Large',
+      body: envelope(431, 'headers_too_large'),
     });
-    expect(await send(`GET /v1/orgs HTTP/1.1\r\nHost: a\r\nX-Long: ${long}\r\n\r\n`)).toMatchObject({ body: envelope(431, 'headers_too_large') });
-    expect(await send('nonsense\r\n\r\n')).toEqual({ line: 'HTTP/1.1 400 Bad Request', body: envelope(400, 'validation') });
+    expect(await send(`GET /v1/orgs HTTP/1.1\r\nHost: a\r\nX-Long: ${long}\r\n\r\n`)).toMatchObject({
+      body: envelope(431, 'headers_too_large'),
+    });
+    expect(await send('nonsense\r\n\r\n')).toEqual({
+      line: 'HTTP/1.1 400 Bad Request',
+      body: envelope(400, 'validation'),
+    });
   });
 
   it('takes page 0 for the first', async () => {
     await server.root.expect('PUT', '/org', { orgId: 'pages', name: 'Pages' });
-    const page = async (query: string) => ((await server.root.expect('GET', `/org/pages/roles?${query}`)) as { roles: { name: string }[]; pagination: object });
+    const page = async (query: string) =>
+      (await server.root.expect('GET', `/org/pages/roles?${query}`)) as {
+        roles: { name: string }[];
+        pagination: object;
+      };
     const zero = await page('page=0&pageSize=1');
     expect(zero).toEqual(await page('page=1&pageSize=1'));
     expect(zero).toMatchObject({ roles: [{ name: 'Admin' }], pagination: { total: 2, pageSize: 1, page: 1 } });
@@ -96,31 +123,65 @@ describe('the HTTP shell', () => {
     await server.root.expect('PUT', '/org', { orgId: 'entries', name: 'Entries' });
     const post = (body: object) => server.root.put('/org/entries/provisioning-profile', { name: 'p', ...body });
     expect(await post({ groupIds: [1, 'x', 1] })).toMatchObject({
-      status: 400, body: { fields: [{ path: 'groupIds.1', problem: '1 must be an id, a whole number above 0' }, { path: 'groupIds.2', problem: '1 is there twice' }] },
+      status: 400,
+      body: {
+        fields: [
+          { path: 'groupIds.1', problem: '1 must be an id, a whole number above 0' },
+          { path: 'groupIds.2', problem: '1 is there twice' },
+        ],
+      },
     });
-    expect(await post({ groupIds: [7, 7] })).toMatchObject({ status: 400, body: { fields: [{ path: 'groupIds.1', problem: '7 is there twice' }] } });
-    expect(await post({ groupIds: null })).toMatchObject({ status: 400, body: { fields: [{ path: 'groupIds', problem: 'groupIds must not be null' }] } });
-    expect(await post({ groupIds: 'all' })).toMatchObject({ status: 400, body: { fields: [{ path: 'groupIds', problem: 'groupIds must be a list of at most 100 ids' }] } });
+    expect(await post({ groupIds: [7, 7] })).toMatchObject({
+      status: 400,
+      body: { fields: [{ path: 'groupIds.1', problem: '7 is there twice' }] },
+    });
+    expect(await post({ groupIds: null })).toMatchObject({
+      status: 400,
+      body: { fields: [{ path: 'groupIds', problem: 'groupIds must not be null' }] },
+    });
+    expect(await post({ groupIds: 'all' })).toMatchObject({
+      status: 400,
+      body: { fields: [{ path: 'groupIds', problem: 'groupIds must be a list of at most 100 ids' }] },
+    });
   });
 
   it('names query parameters that it does not know, on routes that take none too', async () => {
     await server.root.expect('PUT', '/org', { orgId: 'query', name: 'Query' });
-    for (const path of ['/org/query?x=1', '/orgs?limit=1&x=1', '/orgs?limit=x', '/orgs?limit=0', '/orgs?limit=1001', '/orgs?page=1&limit=2', '/org/checkId?orgId=a&x=1']) {
+    for (const path of [
+      '/org/query?x=1',
+      '/orgs?limit=1&x=1',
+      '/orgs?limit=x',
+      '/orgs?limit=0',
+      '/orgs?limit=1001',
+      '/orgs?page=1&limit=2',
+      '/org/checkId?orgId=a&x=1',
+    ]) {
       const reply = await server.root.get(path);
       expect([path, reply.status, reply.body.code]).toEqual([path, 400, 'validation']);
     }
     for (const orgId of ['Bad%20Id', '', 'a-', 'x'.repeat(33)]) {
-      expect(await server.root.get(`/org/checkId?orgId=${orgId}`), orgId).toMatchObject({ status: 400, body: { fields: [{ path: 'orgId' }] } });
+      expect(await server.root.get(`/org/checkId?orgId=${orgId}`), orgId).toMatchObject({
+        status: 400,
+        body: { fields: [{ path: 'orgId' }] },
+      });
     }
     // A limit of 0 is for this list alone (integration-api.md §3.13).
-    expect(await server.root.expect('GET', '/org/query/blueprints?limit=0')).toEqual({ blueprints: [], pagination: { total: 0, limit: 0, offset: 0 } });
+    expect(await server.root.expect('GET', '/org/query/blueprints?limit=0')).toEqual({
+      blueprints: [],
+      pagination: { total: 0, limit: 0, offset: 0 },
+    });
     expect((await server.root.get('/org/query/blueprints?limit=-1')).status).toBe(400);
-    expect((await server.root.get<never>('/org/query?verbose=1')).body.message).toBe('Validation error: Unrecognized query parameter at "verbose"');
+    expect((await server.root.get<never>('/org/query?verbose=1')).body.message).toBe(
+      'Validation error: Unrecognized query parameter at "verbose"',
+    );
   });
 
   it('answers a preflight of /v1 for any origin, without credentials, and none of /api/v1', async () => {
     const preflight = (prefix: string) =>
-      fetch(`${server.url}${prefix}/orgs`, { method: 'OPTIONS', headers: { origin: 'https://elsewhere.example', 'access-control-request-method': 'GET' } });
+      fetch(`${server.url}${prefix}/orgs`, {
+        method: 'OPTIONS',
+        headers: { origin: 'https://elsewhere.example', 'access-control-request-method': 'GET' },
+      });
     const open = await preflight('/v1');
     expect(open.status).toBe(204);
     expect(open.headers.get('access-control-allow-origin')).toBe('*');
@@ -158,7 +219,15 @@ describe('the HTTP shell', () => {
   });
 
   it('serves the OpenAPI document and its page on both prefixes', async () => {
-    for (const path of ['/api/docs', '/v1/docs', '/api/docs/swagger-ui-bundle.js', '/v1/docs/swagger-ui.css', '/api/openapi.yaml', '/v1/openapi.yaml', '/v1/openapi.json']) {
+    for (const path of [
+      '/api/docs',
+      '/v1/docs',
+      '/api/docs/swagger-ui-bundle.js',
+      '/v1/docs/swagger-ui.css',
+      '/api/openapi.yaml',
+      '/v1/openapi.yaml',
+      '/v1/openapi.json',
+    ]) {
       const reply = await fetch(`${server.url}${path}`);
       await reply.arrayBuffer();
       expect(reply.status, path).toBe(200);
@@ -168,9 +237,14 @@ describe('the HTTP shell', () => {
       responses: Record<string, { content?: Record<string, { schema?: object }> }>;
       parameters?: { in: string; name: string }[];
     }
-    const document = (await (await fetch(`${server.url}/api/openapi.json`)).json()) as { paths: Record<string, Record<string, Operation>>; servers: object[] };
+    const document = (await (await fetch(`${server.url}/api/openapi.json`)).json()) as {
+      paths: Record<string, Record<string, Operation>>;
+      servers: object[];
+    };
     expect(document.servers).toEqual([{ url: '/' }]);
-    const operations = Object.entries(document.paths).flatMap(([path, item]) => Object.values(item).map((operation) => ({ path, operation })));
+    const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.values(item).map((operation) => ({ path, operation })),
+    );
     const ids = operations.map(({ operation }) => operation.operationId);
     expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
     for (const { path, operation } of operations) {

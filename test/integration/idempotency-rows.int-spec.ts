@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { canonical } from '../../libs/platform/http/idempotency.js';
-import { type TestApp, openTestApp } from '../support/test-app.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -11,8 +11,10 @@ beforeAll(async () => {
 afterAll(() => app?.close());
 
 const plain = (body: object) => createHash('sha256').update(canonical(body)).digest();
-const makeRole = (key: string, body: object) => app.root.as(app.root.authorization, { 'idempotency-key': key }).put<{ roleId: number }>('/org/acme/role', body);
-const hashOf = async (key: string) => (await app.sql<{ hash: Buffer }>('SELECT body_hash AS hash FROM idempotency_key WHERE key = $1', [key]))[0]!.hash;
+const makeRole = (key: string, body: object) =>
+  app.root.as(app.root.authorization, { 'idempotency-key': key }).put<{ roleId: number }>('/org/acme/role', body);
+const hashOf = async (key: string) =>
+  (await app.sql<{ hash: Buffer }>('SELECT body_hash AS hash FROM idempotency_key WHERE key = $1', [key]))[0]!.hash;
 
 it('a stored row tells nothing of its body to who has the row alone', async () => {
   const bodies = [{ name: 'first' }, { name: 'second' }];

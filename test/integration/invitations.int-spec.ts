@@ -2,13 +2,23 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Retention } from '#platform';
 import { UsersService } from '../../src/access/index.js';
-import { createUser, logIn, startApp, type StartedApp } from '../support/app.js';
 import { Api } from '../support/api.js';
+import { createUser, logIn, type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { TestMailServer } from '../support/smtp.js';
 
-interface Created { inviteLink: string; expiresAt: number; emailSent: boolean; emailError?: string }
-interface Invitation { inviteId: string; email: string; expiresAt: number; roles: { roleId: number; roleName: string }[] }
+interface Created {
+  inviteLink: string;
+  expiresAt: number;
+  emailSent: boolean;
+  emailError?: string;
+}
+interface Invitation {
+  inviteId: string;
+  email: string;
+  expiresAt: number;
+  roles: { roleId: number; roleName: string }[];
+}
 
 const PASSWORD = 'battery staple';
 let database: TestDatabase;
@@ -26,11 +36,17 @@ let theirs: number;
 
 beforeAll(async () => {
   [database, mail] = [await createTestDatabase(), await TestMailServer.start()];
-  const smtp = { SMTP_URL: mail.url, MAIL_FROM: 'Gatehouse <gate@example.com>', PUBLIC_URL: 'https://gate.example.com' };
+  const smtp = {
+    SMTP_URL: mail.url,
+    MAIL_FROM: 'Gatehouse <gate@example.com>',
+    PUBLIC_URL: 'https://gate.example.com',
+  };
   [one, two] = [await startApp(database.url, smtp), await startApp(database.url)];
   [root, anybody] = [one.root, new Api(one.url)];
   await root.expect('PUT', '/org', { orgId: 'other', name: 'Other' });
-  [{ roleId: theirs }] = await sql<{ roleId: number }>(`SELECT role_id AS "roleId" FROM role WHERE org_id = 'other' AND name = 'Member'`) as [{ roleId: number }];
+  [{ roleId: theirs }] = (await sql<{ roleId: number }>(
+    `SELECT role_id AS "roleId" FROM role WHERE org_id = 'other' AND name = 'Member'`,
+  )) as [{ roleId: number }];
 });
 afterAll(async () => {
   await Promise.all([one?.close(), two?.close(), mail?.stop()]);
@@ -46,14 +62,22 @@ beforeEach(async () => {
   [mail.refusing, mail.silent] = [false, false];
 });
 
-const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(database.url, text, values);
-const ask = (body: object = {}, api = root) => api.post<Created>(`/org/${org}/create-invite`, { email, roleIds: [member], validHours: 24, ...body });
+const sql = <Row extends object>(text: string, values: unknown[] = []) =>
+  queryDatabase<Row>(database.url, text, values);
+const ask = (body: object = {}, api = root) =>
+  api.post<Created>(`/org/${org}/create-invite`, { email, roleIds: [member], validHours: 24, ...body });
 const tokenIn = (link: string) => new URL(link).searchParams.get('token')!;
 const list = () => root.expect<{ invitations: Invitation[]; pagination: object }>('GET', `/org/${org}/invitations`);
-const accept = (token: string, password?: string, api = anybody) => api.post<{ accepted: true; orgId: string; userId: string }>('/invite/accept', { token, ...(password === undefined ? {} : { password }) });
-const audited = () => sql<{ action: string; actor_type: string; actor_id: string; target_id: string }>(
-  `SELECT action, actor_type, actor_id, target_id FROM audit WHERE org_id = $1 AND action LIKE 'invitation.%' ORDER BY audit_id`, [org],
-);
+const accept = (token: string, password?: string, api = anybody) =>
+  api.post<{ accepted: true; orgId: string; userId: string }>('/invite/accept', {
+    token,
+    ...(password === undefined ? {} : { password }),
+  });
+const audited = () =>
+  sql<{ action: string; actor_type: string; actor_id: string; target_id: string }>(
+    `SELECT action, actor_type, actor_id, target_id FROM audit WHERE org_id = $1 AND action LIKE 'invitation.%' ORDER BY audit_id`,
+    [org],
+  );
 
 async function invited(body: object = {}): Promise<{ token: string; inviteId: string; created: Created }> {
   const reply = await ask(body);
@@ -65,31 +89,68 @@ async function invited(body: object = {}): Promise<{ token: string; inviteId: st
 describe('an invitation', () => {
   it('is a link of the contract, and its token is stored as a hash alone', async () => {
     const before = Date.now();
-    const { created, inviteId, token } = await invited({ email: email.toUpperCase().replace('GUEST', 'GUEST+x'), roleIds: undefined, roleId: member });
+    const { created, inviteId, token } = await invited({
+      email: email.toUpperCase().replace('GUEST', 'GUEST+x'),
+      roleIds: undefined,
+      roleId: member,
+    });
     expect(Object.keys(created)).toEqual(['inviteLink', 'expiresAt', 'emailSent']);
-    expect(created.inviteLink).toMatch(/^https:\/\/gate\.example\.com\/invite\?token=[A-Za-z0-9]{10}-[A-Za-z0-9]{32}&email=guest%2Bx-\d+%40example\.com$/);
+    expect(created.inviteLink).toMatch(
+      /^https:\/\/gate\.example\.com\/invite\?token=[A-Za-z0-9]{10}-[A-Za-z0-9]{32}&email=guest%2Bx-\d+%40example\.com$/,
+    );
     expect(created.expiresAt).toBeGreaterThan(before + 24 * 3_600_000 - 60_000);
     expect(created.expiresAt).toBeLessThan(Date.now() + 24 * 3_600_000 + 60_000);
-    const [row] = await sql<{ row: string }>('SELECT i::text AS row FROM invitation i WHERE invite_id = $1', [inviteId]);
+    const [row] = await sql<{ row: string }>('SELECT i::text AS row FROM invitation i WHERE invite_id = $1', [
+      inviteId,
+    ]);
     expect(row!.row).not.toContain(token.split('-')[1]);
     const { invitations, pagination } = await list();
     expect([invitations, pagination]).toEqual([
-      [{ inviteId, email: `guest+x-${counter}@example.com`, expiresAt: created.expiresAt, roles: [{ roleId: member, roleName: 'Member' }] }],
+      [
+        {
+          inviteId,
+          email: `guest+x-${counter}@example.com`,
+          expiresAt: created.expiresAt,
+          roles: [{ roleId: member, roleName: 'Member' }],
+        },
+      ],
       { total: 1, limit: 1000, offset: 0 },
     ]);
     expect(await root.expect('GET', `/org/${org}/invitations/${inviteId}`)).toEqual(invitations[0]);
-    expect(await audited()).toEqual([{ action: 'invitation.create', actor_type: 'root_key', actor_id: expect.any(String) as string, target_id: inviteId }]);
+    expect(await audited()).toEqual([
+      {
+        action: 'invitation.create',
+        actor_type: 'root_key',
+        actor_id: expect.any(String) as string,
+        target_id: inviteId,
+      },
+    ]);
   });
 
   it.each([
-    { email: 'nobody' }, { email: undefined }, { roleIds: [] }, { roleIds: undefined }, { validHours: 0 }, { validHours: -1 }, { validHours: 169 }, { validHours: undefined },
-    { validHours: '24' }, { sendEmail: 'yes' }, { unknown: 1 },
+    { email: 'nobody' },
+    { email: undefined },
+    { roleIds: [] },
+    { roleIds: undefined },
+    { validHours: 0 },
+    { validHours: -1 },
+    { validHours: 169 },
+    { validHours: undefined },
+    { validHours: '24' },
+    { sendEmail: 'yes' },
+    { unknown: 1 },
   ])('is refused when wrong: %j', async (body) => {
     expect((await ask(body)).body).toMatchObject({ status: 400, code: 'validation' });
   });
 
   it('names roles of its own organization only', async () => {
-    for (const body of [{ roleIds: [theirs] }, { roleIds: [member, theirs] }, { roleId: theirs }, { roleIds: [999_999] }]) expect((await ask(body)).status).toBe(404);
+    for (const body of [
+      { roleIds: [theirs] },
+      { roleIds: [member, theirs] },
+      { roleId: theirs },
+      { roleIds: [999_999] },
+    ])
+      expect((await ask(body)).status).toBe(404);
     expect((await list()).invitations).toEqual([]);
   });
 
@@ -109,16 +170,29 @@ describe('an invitation', () => {
     const first = await invited();
     const second = await invited({ regenerate: true, roleIds: [admin], validHours: 1 });
     expect(second.inviteId).toBe(first.inviteId);
-    expect((await list()).invitations).toMatchObject([{ roles: [{ roleId: admin, roleName: 'Admin' }], expiresAt: second.created.expiresAt }]);
+    expect((await list()).invitations).toMatchObject([
+      { roles: [{ roleId: admin, roleName: 'Admin' }], expiresAt: second.created.expiresAt },
+    ]);
     expect((await accept(first.token, PASSWORD)).status).toBe(404);
-    const replies = await Promise.all([1, 2, 3, 4, 5].flatMap(() => [ask({ regenerate: true }), ask({ regenerate: true }, new Api(two.url, root.authorization))]));
+    const replies = await Promise.all(
+      [1, 2, 3, 4, 5].flatMap(() => [
+        ask({ regenerate: true }),
+        ask({ regenerate: true }, new Api(two.url, root.authorization)),
+      ]),
+    );
     expect(replies.map(({ status }) => status).sort()).toEqual([200, 200, ...Array<number>(8).fill(429)]);
     const refused = replies.find(({ status }) => status === 429)!;
     expect(refused.body.code).toBe('rate_limited');
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3500);
-    await sql(`UPDATE invitation SET regenerated_at = ARRAY(SELECT t - interval '61 minutes' FROM unnest(regenerated_at) t) WHERE org_id = $1`, [org]);
+    await sql(
+      `UPDATE invitation SET regenerated_at = ARRAY(SELECT t - interval '61 minutes' FROM unnest(regenerated_at) t) WHERE org_id = $1`,
+      [org],
+    );
     expect((await ask({ regenerate: true })).status).toBe(200);
-    expect((await audited()).map(({ action }) => action)).toEqual(['invitation.create', ...Array<string>(4).fill('invitation.regenerate')]);
+    expect((await audited()).map(({ action }) => action)).toEqual([
+      'invitation.create',
+      ...Array<string>(4).fill('invitation.regenerate'),
+    ]);
   });
 
   it('that has expired is gone, and may be made again within the limit', async () => {
@@ -170,7 +244,10 @@ describe('its mail', () => {
     const link = `https://gate.example.com/invite?token=${token}&email=${encodeURIComponent(email)}`;
     expect(mail.mails[0]!.text).toContain(link);
     // The answer has a link of its own: what was mailed is in the mailbox alone.
-    expect([token.split('-')[0], link === created.inviteLink]).toEqual([tokenIn(created.inviteLink).split('-')[0], false]);
+    expect([token.split('-')[0], link === created.inviteLink]).toEqual([
+      tokenIn(created.inviteLink).split('-')[0],
+      false,
+    ]);
     expect((await anybody.post(new URL(url!).pathname, body)).status).toBe(200);
     expect((await accept(tokenIn(created.inviteLink), PASSWORD)).status).toBe(404);
   });
@@ -193,12 +270,19 @@ describe('its mail', () => {
     // Committed while the mail still waits.
     await expect.poll(async () => (await list()).invitations.length).toBe(1);
     const reply = await slow;
-    expect(reply).toMatchObject({ status: 200, body: { data: { emailSent: false, emailError: 'the mail server took too long' } } });
+    expect(reply).toMatchObject({
+      status: 200,
+      body: { data: { emailSent: false, emailError: 'the mail server took too long' } },
+    });
   });
 
   it('is not tried without SMTP_URL: the link is in the answer', async () => {
     const reply = await ask({ sendEmail: true }, new Api(two.url, root.authorization));
-    expect(reply.body.data).toMatchObject({ inviteLink: expect.stringContaining('/invite?token=') as string, emailSent: false, emailError: 'this server has no SMTP_URL' });
+    expect(reply.body.data).toMatchObject({
+      inviteLink: expect.stringContaining('/invite?token=') as string,
+      emailSent: false,
+      emailError: 'this server has no SMTP_URL',
+    });
   });
 });
 
@@ -210,11 +294,27 @@ describe('accepting', () => {
     const { userId } = reply.body.data;
     expect(reply.body.data).toEqual({ accepted: true, orgId: org, userId });
     const session = await logIn(one.url, email, PASSWORD);
-    expect(await session.expect('GET', '/user')).toMatchObject({ userId, email, serverAdmin: false, memberships: [{ orgId: org, isOwner: false }] });
-    expect(await root.expect('GET', `/org/${org}/user/${userId}`)).toMatchObject({ roleIds: [admin, member], isAdmin: true });
+    expect(await session.expect('GET', '/user')).toMatchObject({
+      userId,
+      email,
+      serverAdmin: false,
+      memberships: [{ orgId: org, isOwner: false }],
+    });
+    expect(await root.expect('GET', `/org/${org}/user/${userId}`)).toMatchObject({
+      roleIds: [admin, member],
+      isAdmin: true,
+    });
     expect((await list()).invitations).toEqual([]);
-    expect((await audited()).at(-1)).toEqual({ action: 'invitation.accept', actor_type: 'user', actor_id: userId, target_id: inviteId });
-    const log = await sql<{ n: number }>(`SELECT count(*) AS n FROM audit WHERE target_id IN ($1, $2) OR actor_id = $1`, [userId, inviteId]);
+    expect((await audited()).at(-1)).toEqual({
+      action: 'invitation.accept',
+      actor_type: 'user',
+      actor_id: userId,
+      target_id: inviteId,
+    });
+    const log = await sql<{ n: number }>(
+      `SELECT count(*) AS n FROM audit WHERE target_id IN ($1, $2) OR actor_id = $1`,
+      [userId, inviteId],
+    );
     // Created, accepted, logged in.
     expect(log).toEqual([{ n: 3 }]);
   });
@@ -248,17 +348,28 @@ describe('accepting', () => {
 
   it('of mailed invitations by two organizations at once makes one user, a member of both', async () => {
     await invited({ sendEmail: true });
-    await root.expect<Created>('POST', '/org/other/create-invite', { email, roleId: theirs, validHours: 1, sendEmail: true });
+    await root.expect<Created>('POST', '/org/other/create-invite', {
+      email,
+      roleId: theirs,
+      validHours: 1,
+      sendEmail: true,
+    });
     const [ours, others] = mail.mails.map(({ text }) => /token=([\w-]+)/.exec(text)![1]!) as [string, string];
     const replies = await Promise.all([accept(ours, PASSWORD), accept(others, PASSWORD, new Api(two.url))]);
     expect(replies.map(({ status }) => status)).toEqual([200, 200]);
     expect(replies[0]!.body.data.userId).toBe(replies[1]!.body.data.userId);
-    expect(await sql('SELECT org_id FROM membership WHERE user_id = $1', [replies[0]!.body.data.userId])).toHaveLength(2);
+    expect(await sql('SELECT org_id FROM membership WHERE user_id = $1', [replies[0]!.body.data.userId])).toHaveLength(
+      2,
+    );
   });
 
   it('needs a password of its own for a new user, and spends nothing without', async () => {
     const { token } = await invited();
-    expect((await accept(token)).body).toMatchObject({ status: 400, code: 'validation', fields: [{ path: 'password' }] });
+    expect((await accept(token)).body).toMatchObject({
+      status: 400,
+      code: 'validation',
+      fields: [{ path: 'password' }],
+    });
     expect((await accept(token, 'short')).body).toMatchObject({ status: 400, fields: [{ path: 'password' }] });
     expect((await accept(token, 'ä'.repeat(37))).body).toMatchObject({ status: 400, fields: [{ path: 'password' }] });
     expect((await accept(token, PASSWORD)).status).toBe(200);
@@ -273,7 +384,13 @@ describe('accepting', () => {
 
   it('does not say what is wrong with a token', async () => {
     const { token, inviteId } = await invited();
-    const wrong = ['x', `${inviteId}-${'A'.repeat(32)}`, `${'A'.repeat(10)}-${token.split('-')[1]!}`, inviteId, `${token}x`];
+    const wrong = [
+      'x',
+      `${inviteId}-${'A'.repeat(32)}`,
+      `${'A'.repeat(10)}-${token.split('-')[1]!}`,
+      inviteId,
+      `${token}x`,
+    ];
     const replies = await Promise.all(wrong.map((text) => accept(text, PASSWORD)));
     expect(new Set(replies.map((reply) => `${reply.status} ${reply.text}`)).size).toBe(1);
     expect(replies[0]!.body).toMatchObject({ status: 404, code: 'not_found' });
@@ -301,9 +418,14 @@ describe('accepting', () => {
       const { roleId } = await root.expect<{ roleId: number }>('PUT', `/org/${org}/role`, { name: `Old ${round}` });
       const { token } = await invited({ roleIds: [roleId] });
       await createUser(one, { email, password: PASSWORD });
-      const [accepted, deleted] = await Promise.all([accept(token), root.delete(`/role/${roleId}`, { roleId: member })]);
+      const [accepted, deleted] = await Promise.all([
+        accept(token),
+        root.delete(`/role/${roleId}`, { roleId: member }),
+      ]);
       expect([accepted.status, deleted.status]).toEqual([200, 200]);
-      expect(await root.expect('GET', `/org/${org}/user/${accepted.body.data.userId}`)).toMatchObject({ roleIds: [member] });
+      expect(await root.expect('GET', `/org/${org}/user/${accepted.body.data.userId}`)).toMatchObject({
+        roleIds: [member],
+      });
     }
   });
 

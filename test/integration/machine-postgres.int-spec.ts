@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { migrate } from '../../libs/platform/database/migrate.js';
 import { clientOptions, DatabaseClient, Db, query, settleTransport } from '#platform';
+import { migrate } from '../../libs/platform/database/migrate.js';
 import { checkDatabase, sentenceFor } from '../../src/first-run/index.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { provision, TestOrg } from '../support/api.js';
-import { startApp, type StartedApp } from '../support/app.js';
+import { type StartedApp, startApp } from '../support/app.js';
 import { selfSigned } from '../support/certificate.js';
 import { findMachinePostgres, startMachinePostgres } from '../support/machine-postgres.mjs';
 import { freePort } from '../support/server.js';
@@ -17,7 +17,11 @@ describe.skipIf(!found)('on the PostgreSQL of the machine', () => {
   let app: StartedApp;
   beforeAll(async () => {
     const { cert, key } = await selfSigned('0a');
-    cluster = await startMachinePostgres(found!, { jit: 'on', jit_above_cost: '0', listen_addresses: '127.0.0.1', port: await freePort() }, { cert, key });
+    cluster = await startMachinePostgres(
+      found!,
+      { jit: 'on', jit_above_cost: '0', listen_addresses: '127.0.0.1', port: await freePort() },
+      { cert, key },
+    );
     await checkDatabase(cluster.url, { ms: 30_000, say: () => undefined });
     await migrate(cluster.url, MIGRATIONS);
     app = await startApp(cluster.url);
@@ -32,9 +36,16 @@ describe.skipIf(!found)('on the PostgreSQL of the machine', () => {
     url.search = '?sslmode=disable';
     url.hostname = '127.0.0.1';
     const client = await new DatabaseClient(clientOptions(url.href, 'test')).connect();
-    const { rows } = await client.query<{ name: string; setting: string }>(`SELECT name, setting FROM pg_settings WHERE name LIKE 'tcp_%' ORDER BY name`);
+    const { rows } = await client.query<{ name: string; setting: string }>(
+      `SELECT name, setting FROM pg_settings WHERE name LIKE 'tcp_%' ORDER BY name`,
+    );
     await client.end();
-    expect(rows.map((row) => `${row.name} ${row.setting}`)).toEqual(['tcp_keepalives_count 3', 'tcp_keepalives_idle 10', 'tcp_keepalives_interval 5', 'tcp_user_timeout 10000']);
+    expect(rows.map((row) => `${row.name} ${row.setting}`)).toEqual([
+      'tcp_keepalives_count 3',
+      'tcp_keepalives_idle 10',
+      'tcp_keepalives_interval 5',
+      'tcp_user_timeout 10000',
+    ]);
   });
 
   it('each sslmode encrypts and checks as libpq says', async () => {
@@ -57,22 +68,34 @@ describe.skipIf(!found)('on the PostgreSQL of the machine', () => {
     expect(await encrypted(url('allow'))).toBe(false);
     for (const mode of ['prefer', 'require']) expect(await encrypted(url(mode)), mode).toBe(true);
     // Its certificate is for 127.0.0.1, and signed by nobody else.
-    for (const mode of ['require', 'verify-ca', 'verify-full']) expect(await encrypted(url(mode, root)), mode).toBe(true);
+    for (const mode of ['require', 'verify-ca', 'verify-full'])
+      expect(await encrypted(url(mode, root)), mode).toBe(true);
     await expect(encrypted(url('verify-full'))).rejects.toThrow(/self-signed/);
-    await expect(encrypted(url('verify-full', root).replace('127.0.0.1', 'localhost'))).rejects.toThrow(/altnames|localhost/i);
+    await expect(encrypted(url('verify-full', root).replace('127.0.0.1', 'localhost'))).rejects.toThrow(
+      /altnames|localhost/i,
+    );
     expect(await encrypted(url('verify-ca', root).replace('127.0.0.1', 'localhost'))).toBe(true);
-    const said: unknown = await checkDatabase(url('verify-full'), { ms: 0, say: () => undefined }).catch((error: unknown) => sentenceFor(error));
-    expect(said).toBe('DATABASE_URL leads to no usable database: self-signed certificate; name the authority to trust with sslrootcert, or use sslmode=require, which encrypts without a check.');
+    const said: unknown = await checkDatabase(url('verify-full'), { ms: 0, say: () => undefined }).catch(
+      (error: unknown) => sentenceFor(error),
+    );
+    expect(said).toBe(
+      'DATABASE_URL leads to no usable database: self-signed certificate; name the authority to trust with sslrootcert, or use sslmode=require, which encrypts without a check.',
+    );
   });
 
   it('the schema is made, machines claim, and nothing is compiled', async () => {
     const org = await TestOrg.create(app.root);
     const key = await org.key({ maxBatchSize: 50 });
-    const replies = await Promise.all(Array.from({ length: 80 }, () => provision(app.url, { provision_key: key.siteProvisioningKey })));
+    const replies = await Promise.all(
+      Array.from({ length: 80 }, () => provision(app.url, { provision_key: key.siteProvisioningKey })),
+    );
     expect(replies.filter((reply) => reply.status === 201)).toHaveLength(50);
     expect(replies.filter((reply) => reply.status === 403)).toHaveLength(30);
     expect((await org.sites()).pagination.total).toBe(50);
-    const [plan] = await query<{ 'QUERY PLAN': { JIT?: unknown }[] }>(app.app.get(Db).manager, 'EXPLAIN (ANALYZE, FORMAT json) SELECT count(*) FROM site s JOIN site_credential c USING (site_id)');
+    const [plan] = await query<{ 'QUERY PLAN': { JIT?: unknown }[] }>(
+      app.app.get(Db).manager,
+      'EXPLAIN (ANALYZE, FORMAT json) SELECT count(*) FROM site s JOIN site_credential c USING (site_id)',
+    );
     expect(plan!['QUERY PLAN'][0]!.JIT).toBeUndefined();
   });
 });

@@ -2,14 +2,22 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Retention } from '#platform';
 import { MailboxesService } from '../../src/access/index.js';
-import { createUser, CSRF, logIn, startApp, type StartedApp } from '../support/app.js';
 import { Api } from '../support/api.js';
+import { CSRF, createUser, logIn, type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
 import { TestMailServer } from '../support/smtp.js';
 
-interface Created { inviteLink: string; emailSent: boolean; emailError?: string }
-interface Person { userId: string; emailVerified: boolean; memberships: { orgId: string }[] }
+interface Created {
+  inviteLink: string;
+  emailSent: boolean;
+  emailError?: string;
+}
+interface Person {
+  userId: string;
+  emailVerified: boolean;
+  memberships: { orgId: string }[];
+}
 
 const [STRANGER, OWNER] = ['password of the stranger', 'password of the owner'];
 let database: TestDatabase;
@@ -40,10 +48,17 @@ beforeEach(async () => {
   mail.mails.length = 0;
 });
 
-const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(database.url, text, values);
-const memberRole = async (org: string) => (await sql<{ id: number }>(`SELECT role_id AS id FROM role WHERE org_id = $1 AND name = 'Member'`, [org]))[0]!.id;
+const sql = <Row extends object>(text: string, values: unknown[] = []) =>
+  queryDatabase<Row>(database.url, text, values);
+const memberRole = async (org: string) =>
+  (await sql<{ id: number }>(`SELECT role_id AS id FROM role WHERE org_id = $1 AND name = 'Member'`, [org]))[0]!.id;
 const ask = async (org: string, body: object = {}) =>
-  root.expect<Created>('POST', `/org/${org}/create-invite`, { email, roleId: await memberRole(org), validHours: 24, ...body });
+  root.expect<Created>('POST', `/org/${org}/create-invite`, {
+    email,
+    roleId: await memberRole(org),
+    validHours: 24,
+    ...body,
+  });
 const tokenIn = (text: string) => /token=([\w-]+)/.exec(text)![1]!;
 /** The link of the answer, which its inviter reads, and the one in the mail. */
 const answered = async (org: string) => tokenIn((await ask(org)).inviteLink);
@@ -51,10 +66,22 @@ async function mailed(org: string): Promise<string> {
   expect(await ask(org, { sendEmail: true })).toMatchObject({ emailSent: true });
   return tokenIn(mail.mails.at(-1)!.text);
 }
-const accept = (token: string, password?: string, api = anybody) => api.post<{ orgId: string; userId: string }>('/invite/accept', { token, ...(password === undefined ? {} : { password }) });
-const logsIn = async (password: string) => (await new Api(one.url, undefined, CSRF).post('/auth/login', { email, password })).status === 200;
-const open = async (org: string) => (await root.expect<{ invitations: object[] }>('GET', `/org/${org}/invitations`)).invitations.length;
-const memberships = async () => (await sql<{ org: string }>('SELECT org_id AS org FROM membership JOIN "user" USING (user_id) WHERE email = $1 ORDER BY 1', [email])).map(({ org }) => org);
+const accept = (token: string, password?: string, api = anybody) =>
+  api.post<{ orgId: string; userId: string }>('/invite/accept', {
+    token,
+    ...(password === undefined ? {} : { password }),
+  });
+const logsIn = async (password: string) =>
+  (await new Api(one.url, undefined, CSRF).post('/auth/login', { email, password })).status === 200;
+const open = async (org: string) =>
+  (await root.expect<{ invitations: object[] }>('GET', `/org/${org}/invitations`)).invitations.length;
+const memberships = async () =>
+  (
+    await sql<{ org: string }>(
+      'SELECT org_id AS org FROM membership JOIN "user" USING (user_id) WHERE email = $1 ORDER BY 1',
+      [email],
+    )
+  ).map(({ org }) => org);
 const accounts = () => sql<{ email_verified: boolean }>('SELECT email_verified FROM "user" WHERE email = $1', [email]);
 
 /** An account for somebody else's address. */
@@ -74,20 +101,28 @@ async function code(): Promise<string> {
   await until(() => mail.mails.length > before);
   return /"code": "(\w+)"/.exec(mail.mails.at(-1)!.text)![1]!;
 }
-const verify = (value: string, newPassword = OWNER, api = anybody) => api.post<{ userId: string; left: object[] }>('/auth/verify-email', { code: value, newPassword });
+const verify = (value: string, newPassword = OWNER, api = anybody) =>
+  api.post<{ userId: string; left: object[] }>('/auth/verify-email', { code: value, newPassword });
 
 describe('an account that a link of the answer made', () => {
   it('is not verified, wherever it is read, and is a member of the inviting organization', async () => {
     const { userId, session } = await stolen();
-    expect(await session.expect<Person>('GET', '/user')).toMatchObject({ userId, emailVerified: false, memberships: [{ orgId: mallory }] });
+    expect(await session.expect<Person>('GET', '/user')).toMatchObject({
+      userId,
+      emailVerified: false,
+      memberships: [{ orgId: mallory }],
+    });
     expect(await root.expect('GET', `/user/${userId}`)).toMatchObject({ emailVerified: false });
-    expect((await root.expect<{ users: object[] }>('GET', `/org/${mallory}/users?query=${email}`)).users).toMatchObject([{ id: userId, emailVerified: false }]);
+    expect((await root.expect<{ users: object[] }>('GET', `/org/${mallory}/users?query=${email}`)).users).toMatchObject(
+      [{ id: userId, emailVerified: false }],
+    );
   });
 
   it('joins no other organization: its invitation stays open, also against the link of its own answer', async () => {
     const { session } = await stolen();
     const token = await answered(honest);
-    for (const password of [undefined, STRANGER, OWNER]) expect((await accept(token, password)).body).toMatchObject({ status: 409, code: 'conflict' });
+    for (const password of [undefined, STRANGER, OWNER])
+      expect((await accept(token, password)).body).toMatchObject({ status: 409, code: 'conflict' });
     expect((await accept(token, undefined, session)).status).toBe(409);
     expect([await open(honest), await memberships()]).toEqual([1, [mallory]]);
     expect((await session.get(`/org/${honest}`)).status).toBe(404);
@@ -151,9 +186,17 @@ describe('a mailed link', () => {
       return page.events.length > 0 && page.events;
     });
     expect(events).toMatchObject([{ type: 'member.left', data: { userId, email, reason: 'mailbox_proven' } }]);
-    expect((await root.expect<{ events: object[] }>('GET', `/org/${honest}/events?type=member.left`)).events).toEqual([]);
-    expect(await sql(`SELECT org_id, action, actor_id FROM audit WHERE target_id = $1 AND action IN ('user.prove_mailbox', 'org_user.remove') ORDER BY org_id`, [userId])).toEqual([
-      { org_id: mallory, action: 'org_user.remove', actor_id: userId }, { org_id: null, action: 'user.prove_mailbox', actor_id: userId },
+    expect((await root.expect<{ events: object[] }>('GET', `/org/${honest}/events?type=member.left`)).events).toEqual(
+      [],
+    );
+    expect(
+      await sql(
+        `SELECT org_id, action, actor_id FROM audit WHERE target_id = $1 AND action IN ('user.prove_mailbox', 'org_user.remove') ORDER BY org_id`,
+        [userId],
+      ),
+    ).toEqual([
+      { org_id: mallory, action: 'org_user.remove', actor_id: userId },
+      { org_id: null, action: 'user.prove_mailbox', actor_id: userId },
     ]);
   });
 
@@ -163,7 +206,11 @@ describe('a mailed link', () => {
       const tokens = [await answered(mallory), await mailed(honest)] as const;
       const replies = await Promise.all([accept(tokens[0], STRANGER), accept(tokens[1], OWNER, new Api(two.url))]);
       expect(replies[1].status, replies[1].text).toBe(200);
-      expect([await accounts(), await logsIn(STRANGER), await logsIn(OWNER)]).toEqual([[{ email_verified: true }], false, true]);
+      expect([await accounts(), await logsIn(STRANGER), await logsIn(OWNER)]).toEqual([
+        [{ email_verified: true }],
+        false,
+        true,
+      ]);
       expect(await memberships()).toContain(honest);
     }
   });
@@ -184,14 +231,24 @@ describe('a mailed code', () => {
   it('is stored as a hash alone, works once, within a day, and says nothing else about itself', async () => {
     await stolen();
     const [first, second] = [await code(), await code()];
-    const rows = await sql<{ row: string }>('SELECT c::text AS row FROM mailbox_code c JOIN "user" USING (user_id) WHERE email = $1', [email]);
+    const rows = await sql<{ row: string }>(
+      'SELECT c::text AS row FROM mailbox_code c JOIN "user" USING (user_id) WHERE email = $1',
+      [email],
+    );
     expect(rows).toHaveLength(2);
     for (const { row } of rows) expect([row.includes(first), row.includes(second)]).toEqual([false, false]);
-    await sql(`UPDATE mailbox_code SET expires_at = now() - interval '1 second' WHERE code_hash = sha256($1::bytea)`, [first]);
+    await sql(`UPDATE mailbox_code SET expires_at = now() - interval '1 second' WHERE code_hash = sha256($1::bytea)`, [
+      first,
+    ]);
     // Another one that was asked for meanwhile takes none away.
     const replies = await Promise.all([verify(second), verify(second, OWNER, new Api(two.url))]);
     expect(replies.map(({ status }) => status).sort()).toEqual([200, 404]);
-    const refused = [await verify(first), await verify(second), await verify('x'), replies.find(({ status }) => status === 404)!];
+    const refused = [
+      await verify(first),
+      await verify(second),
+      await verify('x'),
+      replies.find(({ status }) => status === 404)!,
+    ];
     expect(new Set(refused.map((reply) => `${reply.status} ${reply.text}`)).size).toBe(1);
     expect(await sql('SELECT 1 FROM mailbox_code JOIN "user" USING (user_id) WHERE email = $1', [email])).toEqual([]);
   });
@@ -211,7 +268,9 @@ describe('a mailed code', () => {
     expect(new Set(replies.map((reply) => `${reply.status} ${reply.text}`)).size).toBe(1);
     await settled();
     expect(mail.mails.map(({ to }) => to)).toEqual([[email]]);
-    expect(await sql('SELECT 1 FROM mailed_address WHERE email = ANY ($1)', [[verified, `nobody-${counter}@example.com`]])).toEqual([]);
+    expect(
+      await sql('SELECT 1 FROM mailed_address WHERE email = ANY ($1)', [[verified, `nobody-${counter}@example.com`]]),
+    ).toEqual([]);
   });
 
   it('is counted: five mails a day, each with a code that is good', async () => {
@@ -227,7 +286,10 @@ describe('a mailed code', () => {
   it('cannot be asked for without a mail server', async () => {
     const bare = await startApp(database.url);
     try {
-      expect((await new Api(bare.url).post('/auth/verify-email/request', { email })).body).toMatchObject({ status: 400, code: 'not_available' });
+      expect((await new Api(bare.url).post('/auth/verify-email/request', { email })).body).toMatchObject({
+        status: 400,
+        code: 'not_available',
+      });
     } finally {
       await bare.close();
     }
@@ -243,7 +305,11 @@ describe('a mailed code', () => {
       // What a proof does to the row, held between the comparison of the old password and the session.
       await client.query(`UPDATE "user" SET password_hash = 'another' WHERE user_id = $1`, [userId]);
       const login = new Api(two.url, undefined, CSRF).post('/auth/login', { email, password: STRANGER });
-      await until(async () => (await sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length > 0);
+      await until(
+        async () =>
+          (await sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))
+            .length > 0,
+      );
       await client.query('COMMIT');
       expect((await login).status).toBe(401);
       expect(await sql('SELECT 1 FROM user_session WHERE user_id = $1', [userId])).toEqual([]);
@@ -267,7 +333,8 @@ describe('a server administrator', () => {
   it('confirms an account as it is', async () => {
     const { userId, session } = await stolen();
     const waiting = await code();
-    for (let i = 0; i < 2; i++) expect(await root.expect('POST', `/user/${userId}/verify`)).toMatchObject({ userId, emailVerified: true });
+    for (let i = 0; i < 2; i++)
+      expect(await root.expect('POST', `/user/${userId}/verify`)).toMatchObject({ userId, emailVerified: true });
     expect((await session.get('/user')).status).toBe(200);
     expect((await verify(waiting)).status).toBe(404);
     expect((await accept(await answered(honest))).status).toBe(200);
@@ -281,7 +348,9 @@ describe('a server administrator', () => {
     const adminEmail = `admin-${counter}@example.com`;
     const adminId = await createUser(one, { email: adminEmail, password: OWNER, serverAdmin: true });
     expect(await root.expect('GET', `/user/${adminId}`)).toMatchObject({ emailVerified: true, serverAdmin: true });
-    await expect(sql('UPDATE "user" SET email_verified = false WHERE user_id = $1', [adminId])).rejects.toMatchObject({ constraint: 'user_admin_verified' });
+    await expect(sql('UPDATE "user" SET email_verified = false WHERE user_id = $1', [adminId])).rejects.toMatchObject({
+      constraint: 'user_admin_verified',
+    });
     expect((await (await logIn(one.url, adminEmail, OWNER)).post(`/user/${userId}/verify`)).status).toBe(200);
   });
 });
@@ -289,7 +358,10 @@ describe('a server administrator', () => {
 describe('mails to one address', () => {
   const send = (org: string) => ask(org, { sendEmail: true });
   const remove = async (org: string) => {
-    const { invitations } = await root.expect<{ invitations: { inviteId: string }[] }>('GET', `/org/${org}/invitations`);
+    const { invitations } = await root.expect<{ invitations: { inviteId: string }[] }>(
+      'GET',
+      `/org/${org}/invitations`,
+    );
     for (const { inviteId } of invitations) await root.expect('DELETE', `/org/${org}/invitations/${inviteId}`);
   };
 
@@ -300,7 +372,9 @@ describe('mails to one address', () => {
     }
     const refused = await send(mallory);
     expect(refused).toMatchObject({ emailSent: false, emailError: expect.stringContaining('for today') as string });
-    expect(await sql('SELECT 1 FROM invitation WHERE org_id = $1 AND mailed_token_hash IS NULL', [mallory])).toHaveLength(1);
+    expect(
+      await sql('SELECT 1 FROM invitation WHERE org_id = $1 AND mailed_token_hash IS NULL', [mallory]),
+    ).toHaveLength(1);
     await root.expect('DELETE', `/org/${mallory}`);
     await root.expect('PUT', '/org', { orgId: mallory, name: 'Again' });
     expect(await send(mallory)).toMatchObject({ emailSent: false });
@@ -320,7 +394,10 @@ describe('mails to one address', () => {
     }
     expect((await Promise.all(orgs.map(send))).filter(({ emailSent }) => emailSent)).toHaveLength(4);
     expect(mail.mails).toHaveLength(20);
-    await sql(`UPDATE mailed_address SET sent_at = ARRAY(SELECT t - interval '25 hours' FROM unnest(sent_at) t), last_at = last_at - interval '25 hours' WHERE email = $1`, [email]);
+    await sql(
+      `UPDATE mailed_address SET sent_at = ARRAY(SELECT t - interval '25 hours' FROM unnest(sent_at) t), last_at = last_at - interval '25 hours' WHERE email = $1`,
+      [email],
+    );
     expect(await send(mallory)).toMatchObject({ emailSent: true });
     expect(await sql('SELECT senders FROM mailed_address WHERE email = $1', [email])).toEqual([{ senders: [mallory] }]);
     await sql(`UPDATE mailed_address SET last_at = last_at - interval '25 hours' WHERE email = $1`, [email]);
@@ -330,7 +407,10 @@ describe('mails to one address', () => {
 
   it('quote and shorten what others chose', async () => {
     // A right-to-left override, quotes, and what would end a header if it came so far.
-    await sql('UPDATE org SET name = $2 WHERE org_id = $1', [mallory, `Pay\r\nBcc: all@example.com\r\n\u202e"now" ${'x'.repeat(200)}`]);
+    await sql('UPDATE org SET name = $2 WHERE org_id = $1', [
+      mallory,
+      `Pay\r\nBcc: all@example.com\r\n\u202e"now" ${'x'.repeat(200)}`,
+    ]);
     await send(mallory);
     expect(mail.mails).toMatchObject([{ to: [email] }]);
     const { subject, text } = mail.mails[0]!;
@@ -338,9 +418,15 @@ describe('mails to one address', () => {
     expect(text.split('\r\n\r\n')[0]).not.toMatch(/^Bcc:/im);
   });
 
-  it.each(['"a\r\nBcc: b"@example.com', '"x@evil.example y"@example.com', '"a,b"@example.com'])('go to one mailbox: %j is none', async (address) => {
-    const body = { email: address, roleId: await memberRole(mallory), validHours: 1, sendEmail: true };
-    expect((await root.post(`/org/${mallory}/create-invite`, body)).body).toMatchObject({ status: 400, fields: [{ path: 'email' }] });
-    expect((await request(address)).body).toMatchObject({ status: 400, fields: [{ path: 'email' }] });
-  });
+  it.each(['"a\r\nBcc: b"@example.com', '"x@evil.example y"@example.com', '"a,b"@example.com'])(
+    'go to one mailbox: %j is none',
+    async (address) => {
+      const body = { email: address, roleId: await memberRole(mallory), validHours: 1, sendEmail: true };
+      expect((await root.post(`/org/${mallory}/create-invite`, body)).body).toMatchObject({
+        status: 400,
+        fields: [{ path: 'email' }],
+      });
+      expect((await request(address)).body).toMatchObject({ status: 400, fields: [{ path: 'email' }] });
+    },
+  );
 });

@@ -2,11 +2,13 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api, deviceToken, newtToken, provision } from '../support/api.js';
-import { type StartedApp, logIn, startApp } from '../support/app.js';
+import { logIn, type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { type FixtureSecrets, fixtureSecrets, migrateFixture } from '../support/fixture.js';
 
-const versions = readdirSync(fileURLToPath(new URL('../fixtures', import.meta.url))).flatMap((name) => /^(.*)\.sql$/.exec(name)?.[1] ?? []);
+const versions = readdirSync(fileURLToPath(new URL('../fixtures', import.meta.url))).flatMap(
+  (name) => /^(.*)\.sql$/.exec(name)?.[1] ?? [],
+);
 
 /** Everything that a migration makes, in words that do not depend on the order in which columns were added. */
 const SCHEMA = `
@@ -19,7 +21,8 @@ const SCHEMA = `
   UNION ALL SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind IN ('f', 'p')
   UNION ALL SELECT format('view %s %s', viewname, definition) FROM pg_views WHERE schemaname = 'public'
   ORDER BY 1`;
-const schemaOf = async (url: string): Promise<string[]> => (await queryDatabase<{ fact: string }>(url, SCHEMA)).map((row) => row.fact);
+const schemaOf = async (url: string): Promise<string[]> =>
+  (await queryDatabase<{ fact: string }>(url, SCHEMA)).map((row) => row.fact);
 
 describe.each(versions)('a database of %s, brought up to date', (version) => {
   let database: TestDatabase;
@@ -61,14 +64,25 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
   });
 
   it('still has what it had', async () => {
-    const { sites } = await app.root.expect<{ sites: { name: string; status: string }[] }>('GET', '/org/acme/sites?pageSize=100');
-    expect(sites.map((site) => site.name)).toEqual(expect.arrayContaining(['Press 14', 'Suspended', 'Pending', 'Meter', 'Gate', 'Branch', 'Only one']));
-    const { resources } = await app.root.expect<{ resources: { name: string; targets: unknown[] }[] }>('GET', '/org/acme/resources');
+    const { sites } = await app.root.expect<{ sites: { name: string; status: string }[] }>(
+      'GET',
+      '/org/acme/sites?pageSize=100',
+    );
+    expect(sites.map((site) => site.name)).toEqual(
+      expect.arrayContaining(['Press 14', 'Suspended', 'Pending', 'Meter', 'Gate', 'Branch', 'Only one']),
+    );
+    const { resources } = await app.root.expect<{ resources: { name: string; targets: unknown[] }[] }>(
+      'GET',
+      '/org/acme/resources',
+    );
     expect(resources.map((one) => one.name).sort()).toEqual(['Below', 'Portal', 'Raw', 'Shop']);
     expect(resources.find((one) => one.name === 'Portal')!.targets).toHaveLength(2);
     // What waits for approval is not shown before.
     await app.root.expect('POST', '/org/acme/approvals', { siteIds: [secrets.pending.siteId], decision: 'approve' });
-    const { resources: after } = await app.root.expect<{ resources: { name: string; enabled: boolean }[] }>('GET', '/org/acme/resources');
+    const { resources: after } = await app.root.expect<{ resources: { name: string; enabled: boolean }[] }>(
+      'GET',
+      '/org/acme/resources',
+    );
     expect(after.find((one) => one.name === 'Staged')).toMatchObject({ enabled: true });
     const { invitations } = await app.root.expect<{ invitations: { email: string }[] }>('GET', '/org/acme/invitations');
     expect(invitations.map((one) => one.email)).toContain('invited@acme.example');
@@ -76,47 +90,100 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
 
   it('shows an organization under a used id nothing of its predecessor, which root reads', async () => {
     const history = async (prefix: string): Promise<string> =>
-      (await Promise.all(['claims', 'audit', 'events'].map(async (what) => (await app.root.get(`${prefix}/${what}`)).text))).join('\n');
+      (
+        await Promise.all(
+          ['claims', 'audit', 'events'].map(async (what) => (await app.root.get(`${prefix}/${what}`)).text),
+        )
+      ).join('\n');
     const second = await history('/org/again');
-    expect(second.match(/(First|Second) life hardware/g)).toEqual(['Second life hardware', 'Second life hardware', 'Second life hardware']);
+    expect(second.match(/(First|Second) life hardware/g)).toEqual([
+      'Second life hardware',
+      'Second life hardware',
+      'Second life hardware',
+    ]);
     expect(second).not.toContain('First life');
-    expect((await history('')).match(/(First|Second) life hardware/g)).toEqual(['First life hardware', 'First life hardware', 'First life hardware']);
+    expect((await history('')).match(/(First|Second) life hardware/g)).toEqual([
+      'First life hardware',
+      'First life hardware',
+      'First life hardware',
+    ]);
     // The one that lived on has all of its own; what migrations say of themselves may come from before it, as the fixture's times are moved.
-    expect(await queryDatabase(database.url, `SELECT FROM audit WHERE org_id = 'acme' AND org_uid IS NULL AND actor_type <> 'system'`)).toEqual([]);
+    expect(
+      await queryDatabase(
+        database.url,
+        `SELECT FROM audit WHERE org_id = 'acme' AND org_uid IS NULL AND actor_type <> 'system'`,
+      ),
+    ).toEqual([]);
   });
 
   it('takes nobody but administrators for the owner of his mailbox, and leaves everybody where he was', async () => {
-    const people = await queryDatabase<{ id: string; email: string; proven: boolean }>(database.url, 'SELECT user_id AS id, email, email_verified AS proven FROM "user" ORDER BY email');
-    expect(people.map(({ email, proven }) => [email, proven])).toEqual([['admin@example.com', true], ['member@acme.example', false]]);
+    const people = await queryDatabase<{ id: string; email: string; proven: boolean }>(
+      database.url,
+      'SELECT user_id AS id, email, email_verified AS proven FROM "user" ORDER BY email',
+    );
+    expect(people.map(({ email, proven }) => [email, proven])).toEqual([
+      ['admin@example.com', true],
+      ['member@acme.example', false],
+    ]);
     const anybody = new Api(app.url);
     const { roles } = await app.root.expect<{ roles: { roleId: number; name: string }[] }>('GET', '/org/again/roles');
-    const body = { email: 'member@acme.example', roleId: roles.find(({ name }) => name === 'Member')!.roleId, validHours: 1 };
+    const body = {
+      email: 'member@acme.example',
+      roleId: roles.find(({ name }) => name === 'Member')!.roleId,
+      validHours: 1,
+    };
     const { inviteLink } = await app.root.expect<{ inviteLink: string }>('POST', '/org/again/create-invite', body);
     const token = new URL(inviteLink).searchParams.get('token');
     expect((await anybody.post('/invite/accept', { token })).status).toBe(409);
     await app.root.expect('POST', `/user/${people[1]!.id}/verify`);
     expect((await anybody.post('/invite/accept', { token })).status).toBe(200);
-    expect((await (await logIn(app.url, 'member@acme.example', secrets.memberPassword)).get('/org/acme')).status).toBe(200);
+    expect((await (await logIn(app.url, 'member@acme.example', secrets.memberPassword)).get('/org/acme')).status).toBe(
+      200,
+    );
     // Nobody knows whether the token of an invitation of then was mailed.
-    const { userId } = await anybody.post<{ userId: string }>('/invite/accept', { token: secrets.openInvitation, password: 'battery staple' }).then((reply) => reply.body.data);
+    const { userId } = await anybody
+      .post<{ userId: string }>('/invite/accept', { token: secrets.openInvitation, password: 'battery staple' })
+      .then((reply) => reply.body.data);
     expect(await app.root.expect('GET', `/user/${userId}`)).toMatchObject({ emailVerified: false });
   });
 
   it('lets the proof of a domain win over a claim above it; the name below stays, and its organization is told', async () => {
-    const { domains } = await app.root.expect<{ domains: { domainId: string; baseDomain: string; verified: boolean; failed: boolean }[] }>('GET', '/org/acme/domains');
+    const { domains } = await app.root.expect<{
+      domains: { domainId: string; baseDomain: string; verified: boolean; failed: boolean }[];
+    }>('GET', '/org/acme/domains');
     const lost = domains.filter((domain) => !domain.verified);
-    expect(lost).toMatchObject([{ baseDomain: 'b.example', failed: true, errorMessage: expect.stringContaining('Another organization has proven') }]);
-    const { resources } = await app.root.expect<{ resources: { name: string; fullDomain: string }[] }>('GET', '/org/acme/resources');
+    expect(lost).toMatchObject([
+      {
+        baseDomain: 'b.example',
+        failed: true,
+        errorMessage: expect.stringContaining('Another organization has proven'),
+      },
+    ]);
+    const { resources } = await app.root.expect<{ resources: { name: string; fullDomain: string }[] }>(
+      'GET',
+      '/org/acme/resources',
+    );
     expect(resources.find((one) => one.name === 'Below')!.fullDomain).toBe('x.a.b.example');
-    const told = (table: string, what: string) => queryDatabase(database.url, `SELECT org_id, ${what} AS id FROM ${table} WHERE ${table === 'event' ? 'type' : 'action'} LIKE 'domain.unverif%'`);
-    for (const rows of [await told('event', `data ->> 'domainId'`), await told('audit', 'target_id')]) expect(rows).toEqual([{ org_id: 'acme', id: lost[0]!.domainId }]);
-    const { domains: theirs } = await app.root.expect<{ domains: { baseDomain: string; verified: boolean }[] }>('GET', '/org/globex/domains');
+    const told = (table: string, what: string) =>
+      queryDatabase(
+        database.url,
+        `SELECT org_id, ${what} AS id FROM ${table} WHERE ${table === 'event' ? 'type' : 'action'} LIKE 'domain.unverif%'`,
+      );
+    for (const rows of [await told('event', `data ->> 'domainId'`), await told('audit', 'target_id')])
+      expect(rows).toEqual([{ org_id: 'acme', id: lost[0]!.domainId }]);
+    const { domains: theirs } = await app.root.expect<{ domains: { baseDomain: string; verified: boolean }[] }>(
+      'GET',
+      '/org/globex/domains',
+    );
     expect(theirs.find((domain) => domain.baseDomain === 'a.b.example')).toMatchObject({ verified: true });
   });
 
   it('keeps the target that a site put behind a resource of others, and tells it once', async () => {
-    const foreign = await queryDatabase(database.url, `SELECT e.org_id, t.port, r.name FROM event e JOIN target t ON t.target_id = (e.data ->> 'targetId')::bigint AND t.site_id = e.site_id
-      JOIN resource r ON r.resource_id = (e.data ->> 'resourceId')::bigint AND r.resource_id = t.resource_id WHERE e.type = 'resource.foreign_target'`);
+    const foreign = await queryDatabase(
+      database.url,
+      `SELECT e.org_id, t.port, r.name FROM event e JOIN target t ON t.target_id = (e.data ->> 'targetId')::bigint AND t.site_id = e.site_id
+      JOIN resource r ON r.resource_id = (e.data ->> 'resourceId')::bigint AND r.resource_id = t.resource_id WHERE e.type = 'resource.foreign_target'`,
+    );
     expect(foreign).toEqual([{ org_id: 'acme', port: 82, name: 'Portal' }]);
   });
 
@@ -128,12 +195,25 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
   });
 
   it('has roles that are unique in any case and width: the oldest kept its name, and the audit tells of the others', async () => {
-    const { roles } = await app.root.expect<{ roles: { roleId: number; name: string }[] }>('GET', '/org/acme/roles?pageSize=100');
+    const { roles } = await app.root.expect<{ roles: { roleId: number; name: string }[] }>(
+      'GET',
+      '/org/acme/roles?pageSize=100',
+    );
     const names = roles.map(({ name }) => name);
-    expect(names).toEqual(expect.arrayContaining(['Admin', 'Member', 'Operator', 'operator (2)', '\uff2fperator (3)', 'Night shift ']));
+    expect(names).toEqual(
+      expect.arrayContaining(['Admin', 'Member', 'Operator', 'operator (2)', '\uff2fperator (3)', 'Night shift ']),
+    );
     expect((await app.root.put('/org/acme/role', { name: 'night SHIFT' })).status).toBe(409);
-    const told = await queryDatabase<{ id: string; details: { was: string; name: string } }>(database.url, `SELECT target_id AS id, details FROM audit WHERE action = 'role.rename' AND org_id = 'acme' ORDER BY target_id::int`);
-    expect(told.map(({ details }) => [details.was, details.name])).toEqual([['operator', 'operator (2)'], ['\uff2fperator', '\uff2fperator (3)']]);
-    expect(told.map(({ id }) => roles.find(({ roleId }) => String(roleId) === id)?.name)).toEqual(told.map(({ details }) => details.name));
+    const told = await queryDatabase<{ id: string; details: { was: string; name: string } }>(
+      database.url,
+      `SELECT target_id AS id, details FROM audit WHERE action = 'role.rename' AND org_id = 'acme' ORDER BY target_id::int`,
+    );
+    expect(told.map(({ details }) => [details.was, details.name])).toEqual([
+      ['operator', 'operator (2)'],
+      ['\uff2fperator', '\uff2fperator (3)'],
+    ]);
+    expect(told.map(({ id }) => roles.find(({ roleId }) => String(roleId) === id)?.name)).toEqual(
+      told.map(({ details }) => details.name),
+    );
   });
 });

@@ -5,16 +5,16 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AppError, orgUidOf } from '#platform';
 import { Authenticator } from '../../src/access/authenticator.js';
 import { ApiKeysService } from '../../src/access/index.js';
-import { ClaimRefused, type ClaimRequest } from '../../src/provisioning/claims/claim.js';
 import { CertificateAuthority, parseCsr } from '../../src/provisioning/claims/certificate-authority.js';
+import { ClaimRefused, type ClaimRequest } from '../../src/provisioning/claims/claim.js';
 import { Refusals } from '../../src/provisioning/claims/refusals.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { GroupsService } from '../../src/sites/groups/groups.service.js';
 import { Api, newHardwareId, provision, type TestKey } from '../support/api.js';
 import { createCsr } from '../support/certificate.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
-import { type TestApp, openTestApp, operator } from '../support/test-app.js';
 import { until } from '../support/server.js';
+import { openTestApp, operator, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -50,7 +50,10 @@ async function history(api: Api, prefix: string, filter = ''): Promise<History> 
 /** An organization with a history: a site, a refused claim, events. */
 async function lived(orgId: string): Promise<TestKey> {
   await app.makeOrg(orgId);
-  const key = await app.root.expect<TestKey>('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'first', maxBatchSize: 1 });
+  const key = await app.root.expect<TestKey>('PUT', `/org/${orgId}/site-provisioning-key`, {
+    name: 'first',
+    maxBatchSize: 1,
+  });
   expect((await provision(app.root.url, { provision_key: key.siteProvisioningKey })).status).toBe(201);
   expect((await provision(app.root.url, { provision_key: key.siteProvisioningKey })).status).toBe(403);
   // The feed holds back what is newer than the oldest transaction of the cluster, and other specs have transactions open.
@@ -73,18 +76,28 @@ describe('an organization made again under a used id', () => {
       const after = await history(api, `/org/${orgId}`);
       expect(after.claims).toEqual([]);
       expect(after.events).toEqual([]);
-      expect(new Set(after.audit.map((a) => a.action))).toEqual(new Set(['org.create', 'api_key.create', 'api_key.set_actions']));
+      expect(new Set(after.audit.map((a) => a.action))).toEqual(
+        new Set(['org.create', 'api_key.create', 'api_key.set_actions']),
+      );
       // The predecessor's cursor says nothing either.
-      expect((await api.expect<History>('GET', `/org/${orgId}/events?after=${before.events[0]!.cursor}`)).events).toEqual([]);
+      expect(
+        (await api.expect<History>('GET', `/org/${orgId}/events?after=${before.events[0]!.cursor}`)).events,
+      ).toEqual([]);
     }
     expect((await owner.get(`/org/${orgId}/claims?keyId=${key.siteProvisioningKeyId}`)).status).toBe(404);
-    const stream = await fetch(`${app.root.url}/api/v1/org/${orgId}/events/stream`, { headers: { authorization: `Bearer ${owner.authorization}` } });
+    const stream = await fetch(`${app.root.url}/api/v1/org/${orgId}/events/stream`, {
+      headers: { authorization: `Bearer ${owner.authorization}` },
+    });
     const reader = stream.body!.getReader();
     let received = '';
     const reading = (async () => {
-      for (let part = await reader.read(); !part.done; part = await reader.read()) received += Buffer.from(part.value).toString();
+      for (let part = await reader.read(); !part.done; part = await reader.read())
+        received += Buffer.from(part.value).toString();
     })();
-    const { siteProvisioningKey } = await app.root.expect<TestKey>('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'second', maxBatchSize: null });
+    const { siteProvisioningKey } = await app.root.expect<TestKey>('PUT', `/org/${orgId}/site-provisioning-key`, {
+      name: 'second',
+      maxBatchSize: null,
+    });
     await provision(app.root.url, { provision_key: siteProvisioningKey });
     await until(() => received.includes('device.provisioned') || undefined);
     await reader.cancel();
@@ -100,13 +113,24 @@ describe('an organization made again under a used id', () => {
     const installation = await app.root.expect<History>('GET', `/audit?action=org.delete&targetId=${orgId}`);
     expect(installation.audit.map((a) => [a.orgId, a.details.orgUid])).toEqual([[null, former]]);
     const gone = await history(app.root, '', `&orgUid=${former}`);
-    expect(gone.claims.map((c) => [c.outcome, c.orgId])).toEqual([['refused', orgId], ['created', orgId]]);
+    expect(gone.claims.map((c) => [c.outcome, c.orgId])).toEqual([
+      ['refused', orgId],
+      ['created', orgId],
+    ]);
     expect(gone.events.map((e) => e.type)).toEqual(['device.provisioned', 'key.exhausted']);
-    expect(gone.audit.map((a) => a.action)).toEqual(['site.claim', 'site.claim', 'site_provisioning_key.create', 'org.create']);
+    expect(gone.audit.map((a) => a.action)).toEqual([
+      'site.claim',
+      'site.claim',
+      'site_provisioning_key.create',
+      'org.create',
+    ]);
     // What belongs to no organization holds none of it, and nobody but root reads either.
-    expect((await app.root.expect<History>('GET', '/claims?pageSize=1000')).claims.filter((c) => c.orgId === orgId)).toEqual([]);
+    expect(
+      (await app.root.expect<History>('GET', '/claims?pageSize=1000')).claims.filter((c) => c.orgId === orgId),
+    ).toEqual([]);
     const owner = await app.orgKey(orgId, 'listClaims', 'listAudit', 'listEvents');
-    for (const path of ['/claims', '/audit', '/events']) expect((await owner.get(`${path}?orgUid=${former}`)).status).toBe(403);
+    for (const path of ['/claims', '/audit', '/events'])
+      expect((await owner.get(`${path}?orgUid=${former}`)).status).toBe(403);
   });
 
   it('answers a repeated Idempotency-Key of a root key with something of its own', async () => {
@@ -140,10 +164,14 @@ describe('what was under way when the id was used again', () => {
     await app.makeOrg(orgId);
     const key = await app.get(ApiKeysService).create(operator, orgId, 'former');
     await app.get(ApiKeysService).setActions(operator, orgId, key.apiKeyId, ['createGroup']);
-    const admitted = await app.get(Authenticator).authenticate({ ip: '192.0.2.1' } as never, { kind: 'apiKey', id: key.apiKeyId, secret: key.apiKey });
+    const admitted = await app
+      .get(Authenticator)
+      .authenticate({ ip: '192.0.2.1' } as never, { kind: 'apiKey', id: key.apiKeyId, secret: key.apiKey });
     await again(orgId);
     const groups = app.get(GroupsService);
-    await expect(groups.create(admitted, orgId, { name: 'stray' } as never)).rejects.toThrow(/Not the organization that was meant/);
+    await expect(groups.create(admitted, orgId, { name: 'stray' } as never)).rejects.toThrow(
+      /Not the organization that was meant/,
+    );
     expect(await app.sql('SELECT FROM site_group WHERE org_id = $1', [orgId])).toEqual([]);
     expect(await app.sql(`SELECT FROM audit WHERE org_id = $1 AND action = 'group.create'`, [orgId])).toEqual([]);
   });
@@ -170,11 +198,28 @@ describe('what was under way when the id was used again', () => {
     await app.makeOrg(orgId);
     const orgUid = await uidOf(orgId);
     const hardwareId = newHardwareId();
-    const request = { key: 'spk_former.x', door: 'device', hardwareId, address: '192.0.2.7', name: null, nonceHash: null, csr: null } satisfies ClaimRequest;
-    const refused = app.get(Refusals).refuse(new ClaimRefused('disabled', { orgId, orgUid, keyId: 'former' }), request, 0, new AppError('permission_denied', 'no'));
+    const request = {
+      key: 'spk_former.x',
+      door: 'device',
+      hardwareId,
+      address: '192.0.2.7',
+      name: null,
+      nonceHash: null,
+      csr: null,
+    } satisfies ClaimRequest;
+    const refused = app
+      .get(Refusals)
+      .refuse(
+        new ClaimRefused('disabled', { orgId, orgUid, keyId: 'former' }),
+        request,
+        0,
+        new AppError('permission_denied', 'no'),
+      );
     await expect(refused).rejects.toThrow('no');
     await again(orgId);
-    await until(async () => (await app.sql('SELECT FROM audit WHERE actor_id = $1', [hardwareId])).length === 1 || undefined);
+    await until(
+      async () => (await app.sql('SELECT FROM audit WHERE actor_id = $1', [hardwareId])).length === 1 || undefined,
+    );
     const { claims, audit } = await history(app.root, `/org/${orgId}`);
     expect(claims).toEqual([]);
     expect(audit.map((a) => a.action)).toEqual(['org.create']);
@@ -186,7 +231,11 @@ describe('the migration', () => {
   it('gives rows the identity of their organization, and none to rows that are older than it; root reads those', async () => {
     const database = await createEmptyDatabase();
     const migrate = async (migrations: readonly (new () => object)[]) => {
-      const source = await new DataSource({ type: 'postgres', url: database.url, migrations: migrations as never }).initialize();
+      const source = await new DataSource({
+        type: 'postgres',
+        url: database.url,
+        migrations: migrations as never,
+      }).initialize();
       try {
         await source.runMigrations({ transaction: 'each' });
       } finally {
@@ -208,14 +257,25 @@ describe('the migration', () => {
           ('root_key:a', 'PUT', '/v1/org/gone/role', 'gone', '', now()), ('root_key:a', 'PUT', '/v1/resource/7/target', 'by id', '', now()), ('root_key:a', 'PUT', '/v1/org', 'org', '', now())`);
       await migrate(MIGRATIONS);
       const known = (table: string, what: string) =>
-        sql<{ what: string; known: boolean }>(`SELECT ${what} AS what, r.org_uid IS NOT DISTINCT FROM o.org_uid AND r.org_uid IS NOT NULL AS known FROM ${table} r CROSS JOIN org o ORDER BY 1`);
+        sql<{ what: string; known: boolean }>(
+          `SELECT ${what} AS what, r.org_uid IS NOT DISTINCT FROM o.org_uid AND r.org_uid IS NOT NULL AS known FROM ${table} r CROSS JOIN org o ORDER BY 1`,
+        );
       expect(await known('claim', 'claim_id')).toEqual([1, 2, 3, 4].map((what) => ({ what, known: what === 2 })));
-      expect(await known('audit', 'action')).toEqual(['gone', 'new', 'none', 'old'].map((what) => ({ what, known: what === 'new' })));
+      expect(await known('audit', 'action')).toEqual(
+        ['gone', 'new', 'none', 'old'].map((what) => ({ what, known: what === 'new' })),
+      );
       expect(await known('event', 'event_id')).toEqual([1, 2, 3].map((what) => ({ what, known: what === 2 })));
-      expect(await known('idempotency_key', 'key')).toEqual([{ what: 'by id', known: false }, { what: 'new', known: true }, { what: 'org', known: false }]);
+      expect(await known('idempotency_key', 'key')).toEqual([
+        { what: 'by id', known: false },
+        { what: 'new', known: true },
+        { what: 'org', known: false },
+      ]);
       // A server of 0.1.0 that still runs writes without it.
       await sql(`INSERT INTO audit (org_id, actor_type, action) VALUES ('used', 'user', 'rolling')`);
-      expect((await known('audit', 'action')).find((row) => row.what === 'rolling')).toEqual({ what: 'rolling', known: true });
+      expect((await known('audit', 'action')).find((row) => row.what === 'rolling')).toEqual({
+        what: 'rolling',
+        known: true,
+      });
     } finally {
       await database.drop();
     }
@@ -223,16 +283,25 @@ describe('the migration', () => {
 });
 
 describe('histories of a large installation', () => {
-  it('are read over indexes, root\'s too', async () => {
+  it("are read over indexes, root's too", async () => {
     const uid = await (async () => {
       const orgId = newId();
       await app.makeOrg(orgId);
       return uidOf(orgId);
     })();
-    await app.sql(`INSERT INTO audit (org_id, org_uid, actor_type, action) SELECT NULL, CASE i % 100 WHEN 0 THEN $1::uuid WHEN 1 THEN NULL ELSE gen_random_uuid() END, 'system', 'x' FROM generate_series(1, 60000) i`, [uid]);
+    await app.sql(
+      `INSERT INTO audit (org_id, org_uid, actor_type, action) SELECT NULL, CASE i % 100 WHEN 0 THEN $1::uuid WHEN 1 THEN NULL ELSE gen_random_uuid() END, 'system', 'x' FROM generate_series(1, 60000) i`,
+      [uid],
+    );
     await app.sql('ANALYZE audit');
     const plan = async (where: string) =>
-      (await app.sql<{ 'QUERY PLAN': string }>(`EXPLAIN SELECT * FROM audit WHERE ${where} ORDER BY org_uid DESC, audit_id DESC LIMIT 20`)).map((r) => r['QUERY PLAN']).join('\n');
+      (
+        await app.sql<{ 'QUERY PLAN': string }>(
+          `EXPLAIN SELECT * FROM audit WHERE ${where} ORDER BY org_uid DESC, audit_id DESC LIMIT 20`,
+        )
+      )
+        .map((r) => r['QUERY PLAN'])
+        .join('\n');
     for (const where of [`org_uid = '${uid}'`, 'org_uid IS NULL']) {
       expect(await plan(where)).toContain('Index Scan Backward using audit_org');
       expect(await plan(where)).not.toContain('Sort');

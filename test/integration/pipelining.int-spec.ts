@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { answerInTurn } from '../../libs/platform/http/pipelining.js';
-import { startApp, type StartedApp } from '../support/app.js';
+import { type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Api } from '../support/api.js';
-import { type TestApp, openTestApp } from '../support/test-app.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 /** An organization, and another with the same things in it. */
@@ -25,8 +25,19 @@ interface Setting {
 }
 let serial = 0;
 async function client(orgId: string, name = `client${++serial}`): Promise<number> {
-  const { olmId, olmSecret, subnet } = await app.root.expect<Record<string, string>>('GET', `/org/${orgId}/pick-client-defaults`);
-  return (await app.root.expect<{ clientId: number }>('PUT', `/org/${orgId}/client`, { name, olmId, secret: olmSecret, subnet, type: 'olm' })).clientId;
+  const { olmId, olmSecret, subnet } = await app.root.expect<Record<string, string>>(
+    'GET',
+    `/org/${orgId}/pick-client-defaults`,
+  );
+  return (
+    await app.root.expect<{ clientId: number }>('PUT', `/org/${orgId}/client`, {
+      name,
+      olmId,
+      secret: olmSecret,
+      subnet,
+      type: 'olm',
+    })
+  ).clientId;
 }
 async function user(orgId: string): Promise<string> {
   const id = `${orgId}-user${++serial}`;
@@ -36,10 +47,20 @@ async function user(orgId: string): Promise<string> {
 }
 async function setting(orgId: string): Promise<Setting> {
   await app.makeOrg(orgId);
-  const { siteId } = await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt' });
+  const { siteId } = await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, {
+    name: 'edge',
+    type: 'newt',
+  });
   const roleIds: number[] = [];
-  for (const name of ['Zeta', 'Beta']) roleIds.push((await app.root.expect<{ roleId: number }>('PUT', `/org/${orgId}/role`, { name, description: `${name} people` })).roleId);
-  const [{ adminRoleId } = { adminRoleId: 0 }] = await app.sql<{ adminRoleId: number }>('SELECT role_id AS "adminRoleId" FROM role WHERE org_id = $1 AND is_admin', [orgId]);
+  for (const name of ['Zeta', 'Beta'])
+    roleIds.push(
+      (await app.root.expect<{ roleId: number }>('PUT', `/org/${orgId}/role`, { name, description: `${name} people` }))
+        .roleId,
+    );
+  const [{ adminRoleId } = { adminRoleId: 0 }] = await app.sql<{ adminRoleId: number }>(
+    'SELECT role_id AS "adminRoleId" FROM role WHERE org_id = $1 AND is_admin',
+    [orgId],
+  );
   const userIds = [await user(orgId), await user(orgId)];
   const clientIds = [await client(orgId), await client(orgId)];
   const deviceId = await client(orgId);
@@ -47,18 +68,42 @@ async function setting(orgId: string): Promise<Setting> {
   return { orgId, siteId, roleIds, adminRoleId, userIds, clientIds, deviceId };
 }
 const resource = async (of = mine) =>
-  (await app.root.expect<{ siteResourceId: number }>('PUT', `/org/${of.orgId}/site-resource`, { name: 'Db', mode: 'host', destination: '10.1.2.3', siteId: of.siteId })).siteResourceId;
-const roles = async (id: number) => (await app.root.expect<{ roles: { roleId: number }[] }>('GET', `/site-resource/${id}/roles`)).roles;
-const users = async (id: number) => (await app.root.expect<{ users: { userId: string }[] }>('GET', `/site-resource/${id}/users`)).users;
-const clients = async (id: number) => (await app.root.expect<{ clients: { clientId: number }[] }>('GET', `/site-resource/${id}/clients`)).clients;
-const post = (id: number, path: string, body: object, api: Api = app.root) => api.post(`/site-resource/${id}/${path}`, body);
-const auditOf = async (action: string, id: number) => (await app.sql('SELECT FROM audit WHERE action = $1 AND target_id = $2', [action, String(id)])).length;
+  (
+    await app.root.expect<{ siteResourceId: number }>('PUT', `/org/${of.orgId}/site-resource`, {
+      name: 'Db',
+      mode: 'host',
+      destination: '10.1.2.3',
+      siteId: of.siteId,
+    })
+  ).siteResourceId;
+const roles = async (id: number) =>
+  (await app.root.expect<{ roles: { roleId: number }[] }>('GET', `/site-resource/${id}/roles`)).roles;
+const users = async (id: number) =>
+  (await app.root.expect<{ users: { userId: string }[] }>('GET', `/site-resource/${id}/users`)).users;
+const clients = async (id: number) =>
+  (await app.root.expect<{ clients: { clientId: number }[] }>('GET', `/site-resource/${id}/clients`)).clients;
+const post = (id: number, path: string, body: object, api: Api = app.root) =>
+  api.post(`/site-resource/${id}/${path}`, body);
+const auditOf = async (action: string, id: number) =>
+  (await app.sql('SELECT FROM audit WHERE action = $1 AND target_id = $2', [action, String(id)])).length;
 
 /** The three kinds of grants: what is granted, how it reads, and ids that are wrong. */
 const KINDS = [
-  ['role', 'roles', (s: Setting) => s.roleIds, async (id: number) => (await roles(id)).slice(1).map((r) => r.roleId), 999_999_999],
+  [
+    'role',
+    'roles',
+    (s: Setting) => s.roleIds,
+    async (id: number) => (await roles(id)).slice(1).map((r) => r.roleId),
+    999_999_999,
+  ],
   ['user', 'users', (s: Setting) => s.userIds, async (id: number) => (await users(id)).map((u) => u.userId), 'nobody'],
-  ['client', 'clients', (s: Setting) => s.clientIds, async (id: number) => (await clients(id)).map((c) => c.clientId), 999_999_999],
+  [
+    'client',
+    'clients',
+    (s: Setting) => s.clientIds,
+    async (id: number) => (await clients(id)).map((c) => c.clientId),
+    999_999_999,
+  ],
 ] as const;
 
 describe.each(KINDS)('%s', (noun, plural, of, granted, unknown) => {
@@ -92,7 +137,11 @@ describe.each(KINDS)('%s', (noun, plural, of, granted, unknown) => {
     const [a] = ids() as [string];
     await post(id, `${plural}/add`, one(a));
     for (const wrong of [of(theirs)[0]!, unknown]) {
-      for (const [path, body] of [[plural, many([a, wrong])], [`${plural}/add`, one(wrong)], [`${plural}/remove`, one(wrong)]] as const) {
+      for (const [path, body] of [
+        [plural, many([a, wrong])],
+        [`${plural}/add`, one(wrong)],
+        [`${plural}/remove`, one(wrong)],
+      ] as const) {
         expect((await post(id, path, body)).status, `${path} ${String(wrong)}`).toBe(404);
       }
     }
@@ -101,17 +150,31 @@ describe.each(KINDS)('%s', (noun, plural, of, granted, unknown) => {
 
   it('a resource of another organization is 404', async () => {
     const id = await resource(theirs);
-    const key = await app.orgKey('mine', 'listResourceRoles', 'listResourceUsers', 'setResourceRoles', 'setResourceUsers');
+    const key = await app.orgKey(
+      'mine',
+      'listResourceRoles',
+      'listResourceUsers',
+      'setResourceRoles',
+      'setResourceUsers',
+    );
     expect((await key.get(`/site-resource/${id}/${plural}`)).status).toBe(404);
-    for (const [path, body] of [[plural, many([])], [`${plural}/add`, one(ids()[0]!)], [`${plural}/remove`, one(ids()[0]!)]] as const) expect((await post(id, path, body, key)).status).toBe(404);
+    for (const [path, body] of [
+      [plural, many([])],
+      [`${plural}/add`, one(ids()[0]!)],
+      [`${plural}/remove`, one(ids()[0]!)],
+    ] as const)
+      expect((await post(id, path, body, key)).status).toBe(404);
     expect((await app.root.get(`/site-resource/999999999/${plural}`)).status).toBe(404);
   });
 
   it('wrong bodies are 400', async () => {
     const id = await resource();
     const a = ids()[0]!;
-    for (const body of [{}, many([a, a]), { ...many([a]), more: 1 }, { [`${noun}Ids`]: a }, { [`${noun}Ids`]: null }]) expect((await post(id, plural, body)).status, JSON.stringify(body)).toBe(400);
-    for (const path of [`${plural}/add`, `${plural}/remove`]) for (const body of [{}, { [`${noun}Id`]: null }, { [`${noun}Id`]: [a] }]) expect((await post(id, path, body)).status).toBe(400);
+    for (const body of [{}, many([a, a]), { ...many([a]), more: 1 }, { [`${noun}Ids`]: a }, { [`${noun}Ids`]: null }])
+      expect((await post(id, plural, body)).status, JSON.stringify(body)).toBe(400);
+    for (const path of [`${plural}/add`, `${plural}/remove`])
+      for (const body of [{}, { [`${noun}Id`]: null }, { [`${noun}Id`]: [a] }])
+        expect((await post(id, path, body)).status).toBe(400);
   });
 
   it('one added twice at once: one 201, one 409', async () => {
@@ -129,19 +192,37 @@ it('roles: Admin comes first, and can be neither granted nor removed', async () 
     { roleId: mine.roleIds[1], name: 'Beta', description: 'Beta people', isAdmin: false },
     { roleId: mine.roleIds[0], name: 'Zeta', description: 'Zeta people', isAdmin: false },
   ]);
-  for (const [path, body] of [['roles', { roleIds: [mine.adminRoleId] }], ['roles/add', { roleId: mine.adminRoleId }], ['roles/remove', { roleId: mine.adminRoleId }]] as const) {
+  for (const [path, body] of [
+    ['roles', { roleIds: [mine.adminRoleId] }],
+    ['roles/add', { roleId: mine.adminRoleId }],
+    ['roles/remove', { roleId: mine.adminRoleId }],
+  ] as const) {
     expect(await post(id, path, body), path).toMatchObject({ status: 400, body: { code: 'validation' } });
   }
   expect(await roles(id)).toHaveLength(3);
 });
 
-it('users and clients as the contract has them; a person\'s device is 400', async () => {
+it("users and clients as the contract has them; a person's device is 400", async () => {
   const id = await resource();
   await post(id, 'users/add', { userId: mine.userIds[0] });
-  expect(await users(id)).toEqual([{ userId: mine.userIds[0], username: mine.userIds[0], type: 'internal', idpName: null, idpId: null, email: `${mine.userIds[0]}@example.com` }]);
+  expect(await users(id)).toEqual([
+    {
+      userId: mine.userIds[0],
+      username: mine.userIds[0],
+      type: 'internal',
+      idpName: null,
+      idpId: null,
+      email: `${mine.userIds[0]}@example.com`,
+    },
+  ]);
   await post(id, 'clients/add', { clientId: mine.clientIds[0] });
-  expect(await clients(id)).toEqual([{ clientId: mine.clientIds[0], name: expect.any(String), subnet: expect.stringMatching(/^100\.90\.128\.\d+\/17$/) }]);
-  for (const [path, body] of [['clients', { clientIds: [mine.deviceId] }], ['clients/add', { clientId: mine.deviceId }]] as const) {
+  expect(await clients(id)).toEqual([
+    { clientId: mine.clientIds[0], name: expect.any(String), subnet: expect.stringMatching(/^100\.90\.128\.\d+\/17$/) },
+  ]);
+  for (const [path, body] of [
+    ['clients', { clientIds: [mine.deviceId] }],
+    ['clients/add', { clientId: mine.deviceId }],
+  ] as const) {
     expect(await post(id, path, body)).toMatchObject({ status: 400, body: { code: 'validation' } });
   }
 });
@@ -158,14 +239,24 @@ it('a client that is deleted, and a user who leaves, take their grants along', a
 
 describe('one client, many resources', () => {
   const add = (clientId: number, siteResourceIds: unknown) =>
-    app.root.post<{ addedCount: number; skippedCount: number; siteResourceIds: number[] }>(`/client/${clientId}/site-resources`, { siteResourceIds });
+    app.root.post<{ addedCount: number; skippedCount: number; siteResourceIds: number[] }>(
+      `/client/${clientId}/site-resources`,
+      { siteResourceIds },
+    );
 
   it('adds those that it has not, 409 when it has them all; the client list names their sites', async () => {
     const clientId = await client('mine', 'the one');
     const [a, b, c] = [await resource(), await resource(), await resource()];
-    expect(await add(clientId, [b, a])).toMatchObject({ status: 201, body: { data: { addedCount: 2, skippedCount: 0, siteResourceIds: [b, a] } } });
+    expect(await add(clientId, [b, a])).toMatchObject({
+      status: 201,
+      body: { data: { addedCount: 2, skippedCount: 0, siteResourceIds: [b, a] } },
+    });
     expect(await add(clientId, [a, b])).toMatchObject({ status: 409, body: { code: 'conflict' } });
-    expect((await add(clientId, [a, c, b])).body.data).toEqual({ addedCount: 1, skippedCount: 2, siteResourceIds: [c] });
+    expect((await add(clientId, [a, c, b])).body.data).toEqual({
+      addedCount: 1,
+      skippedCount: 2,
+      siteResourceIds: [c],
+    });
     expect((await clients(c)).map((row) => row.clientId)).toEqual([clientId]);
     const list = await app.root.expect<{ clients: { sites: unknown[] }[] }>('GET', '/org/mine/clients?query=the%20one');
     expect(list.clients[0]!.sites).toEqual([{ siteId: mine.siteId, siteName: 'edge', siteNiceId: expect.any(String) }]);
@@ -174,13 +265,17 @@ describe('one client, many resources', () => {
 
   it("another organization's resource is 404 and nothing is added; a person's device and an empty list are 400", async () => {
     const [clientId, a] = [await client('mine'), await resource()];
-    for (const wrong of [await resource(theirs), 999_999_999]) expect((await add(clientId, [a, wrong])).status).toBe(404);
+    for (const wrong of [await resource(theirs), 999_999_999])
+      expect((await add(clientId, [a, wrong])).status).toBe(404);
     expect(await clients(a)).toEqual([]);
-    for (const wrong of [[], [0], ['a'], [a, a], null]) expect((await add(clientId, wrong)).status, JSON.stringify(wrong)).toBe(400);
+    for (const wrong of [[], [0], ['a'], [a, a], null])
+      expect((await add(clientId, wrong)).status, JSON.stringify(wrong)).toBe(400);
     expect(await add(mine.deviceId, [a])).toMatchObject({ status: 400 });
     expect((await add(999_999_999, [a])).status).toBe(404);
     const key = await app.orgKey('mine', 'setResourceUsers');
-    expect((await key.post(`/client/${theirs.clientIds[0]}/site-resources`, { siteResourceIds: [a] })).status).toBe(404);
+    expect((await key.post(`/client/${theirs.clientIds[0]}/site-resources`, { siteResourceIds: [a] })).status).toBe(
+      404,
+    );
   });
 
   it('the same at once: each resource is added once', async () => {

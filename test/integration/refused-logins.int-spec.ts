@@ -2,8 +2,8 @@ import 'reflect-metadata';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Principal } from '#platform';
 import { RefusedLogins } from '../../src/access/sessions/refused-logins.js';
-import { type TestApp, openTestApp } from '../support/test-app.js';
 import { until } from '../support/server.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -12,10 +12,18 @@ beforeAll(async () => {
 afterAll(() => app?.close());
 
 it('a flood of failed logins leaves its share of rows in the audit, and one that counts the rest', async () => {
-  const caller = (n: number): Principal => ({ authority: { kind: 'provisioningKey' }, kind: 'anonymous', id: null, name: `guess${n}@example.com`, address: '192.0.2.66' });
+  const caller = (n: number): Principal => ({
+    authority: { kind: 'provisioningKey' },
+    kind: 'anonymous',
+    id: null,
+    name: `guess${n}@example.com`,
+    address: '192.0.2.66',
+  });
   for (let n = 0; n < 500; n++) app.get(RefusedLogins).record(caller(n));
   const rows = await until(async () => {
-    const { audit } = await app.root.expect<{ audit: { actorId: string; result: string; address: string; details: { count?: number } | null }[] }>('GET', '/audit?action=auth.login&pageSize=1000');
+    const { audit } = await app.root.expect<{
+      audit: { actorId: string; result: string; address: string; details: { count?: number } | null }[];
+    }>('GET', '/audit?action=auth.login&pageSize=1000');
     return audit.reduce((sum, row) => sum + (row.details?.count ?? 1), 0) === 500 ? audit : undefined;
   });
   // A minute may have ended meanwhile.

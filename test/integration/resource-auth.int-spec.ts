@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '#platform';
 import { Retention } from '../../libs/platform/database/retention.js';
 import { headerAuthSecret, matchesShared } from '../../src/resources/auth/shared-secrets.js';
-import { type TestApp, openTestApp } from '../support/test-app.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 let resourceId: number;
@@ -13,7 +13,14 @@ beforeAll(async () => {
   await app.makeOrg('acme');
   await app.makeOrg('other');
   resourceId = await resource('acme');
-  rawId = (await app.root.expect<{ resourceId: number }>('PUT', '/org/acme/resource', { name: 'Raw', http: false, protocol: 'tcp', proxyPort: 4000 })).resourceId;
+  rawId = (
+    await app.root.expect<{ resourceId: number }>('PUT', '/org/acme/resource', {
+      name: 'Raw',
+      http: false,
+      protocol: 'tcp',
+      proxyPort: 4000,
+    })
+  ).resourceId;
 });
 afterAll(() => app?.close());
 
@@ -27,7 +34,8 @@ const post = (rest: string, body: unknown, id = resourceId) => app.root.post(`/v
 const get = <T = never>(rest: string, id = resourceId) => app.root.expect<T>('GET', `/resource/${id}/${rest}`);
 async function role(orgId: string, name: string): Promise<number> {
   const [row] = await app.sql<{ id: number }>(
-    `INSERT INTO role (org_id, name, name_key) VALUES ($1, $2, lower($2)) ON CONFLICT (org_id, name_key) DO UPDATE SET name = excluded.name RETURNING role_id AS id`, [orgId, name],
+    `INSERT INTO role (org_id, name, name_key) VALUES ($1, $2, lower($2)) ON CONFLICT (org_id, name_key) DO UPDATE SET name = excluded.name RETURNING role_id AS id`,
+    [orgId, name],
   );
   return row!.id;
 }
@@ -38,17 +46,30 @@ async function user(orgId: string): Promise<string> {
   return userId;
 }
 const hashes = async () =>
-  (await app.sql<{ password: string | null; pincode: string | null; user: string | null; header: string | null; extended: boolean | null }>(
-    `SELECT password_hash AS password, pincode_hash AS pincode, header_auth_user AS "user", header_auth_hash AS header, header_auth_extended AS extended FROM resource WHERE resource_id = $1`,
-    [resourceId],
-  ))[0]!;
+  (
+    await app.sql<{
+      password: string | null;
+      pincode: string | null;
+      user: string | null;
+      header: string | null;
+      extended: boolean | null;
+    }>(
+      `SELECT password_hash AS password, pincode_hash AS pincode, header_auth_user AS "user", header_auth_hash AS header, header_auth_extended AS extended FROM resource WHERE resource_id = $1`,
+      [resourceId],
+    )
+  )[0]!;
 
 describe('password, PIN, header authentication', () => {
   it('are stored as hashes, said to be set, never shown, and cleared by null', async () => {
     const long = 'p'.repeat(99);
-    expect(await post('password', { password: `${long}1` })).toMatchObject({ status: 201, body: { data: {}, success: true, status: 201 } });
+    expect(await post('password', { password: `${long}1` })).toMatchObject({
+      status: 201,
+      body: { data: {}, success: true, status: 201 },
+    });
     expect((await post('pincode', { pincode: '012345' })).status).toBe(201);
-    expect((await post('header-auth', { user: 'u'.repeat(100), password: long, extendedCompatibility: true })).status).toBe(201);
+    expect(
+      (await post('header-auth', { user: 'u'.repeat(100), password: long, extendedCompatibility: true })).status,
+    ).toBe(201);
     const stored = await hashes();
     expect(await matchesShared(`${long}1`, stored.password!)).toBe(true);
     // Beyond the 72 bytes that bcrypt looks at.
@@ -59,8 +80,12 @@ describe('password, PIN, header authentication', () => {
     expect(stored).toMatchObject({ user: 'u'.repeat(100), extended: true });
     const reply = await app.root.get(`/resource/${resourceId}`);
     expect(reply.body.data).toMatchObject({ passwordId: resourceId, pincodeId: resourceId, headerAuthId: resourceId });
-    for (const secret of [...Object.values(stored).filter((v) => typeof v === 'string'), long]) expect(reply.text).not.toContain(secret);
-    const audit = await app.sql<{ details: unknown }>(`SELECT details FROM audit WHERE action LIKE 'resource.set_%' AND target_id = $1`, [String(resourceId)]);
+    for (const secret of [...Object.values(stored).filter((v) => typeof v === 'string'), long])
+      expect(reply.text).not.toContain(secret);
+    const audit = await app.sql<{ details: unknown }>(
+      `SELECT details FROM audit WHERE action LIKE 'resource.set_%' AND target_id = $1`,
+      [String(resourceId)],
+    );
     expect(audit.map((a) => a.details)).toEqual([{ set: true }, { set: true }, { set: true }]);
     await post('password', { password: null });
     await post('pincode', { pincode: null });
@@ -69,10 +94,19 @@ describe('password, PIN, header authentication', () => {
   });
 
   it.each([
-    ['password', {}, 'password'], ['password', { password: 'abc' }, 'password'], ['password', { password: 'x'.repeat(101) }, 'password'], ['password', { password: 1234 }, 'password'], ['pincode', { pincode: '12345' }, 'pincode'],
-    ['pincode', { pincode: 123456 }, 'pincode'], ['pincode', { pincode: '12345a' }, 'pincode'], ['pincode', {}, 'pincode'], ['header-auth', { user: 'user', password: 'pass' }, 'extendedCompatibility'],
-    ['header-auth', { user: 'abc', password: 'pass', extendedCompatibility: true }, 'user'], ['header-auth', { password: 'pass', extendedCompatibility: true }, 'user'],
-    ['header-auth', { user: 'user', password: 'pass', extendedCompatibility: 'yes' }, 'extendedCompatibility'], ['password', { password: 'four', hint: 'x' }, 'hint'],
+    ['password', {}, 'password'],
+    ['password', { password: 'abc' }, 'password'],
+    ['password', { password: 'x'.repeat(101) }, 'password'],
+    ['password', { password: 1234 }, 'password'],
+    ['pincode', { pincode: '12345' }, 'pincode'],
+    ['pincode', { pincode: 123456 }, 'pincode'],
+    ['pincode', { pincode: '12345a' }, 'pincode'],
+    ['pincode', {}, 'pincode'],
+    ['header-auth', { user: 'user', password: 'pass' }, 'extendedCompatibility'],
+    ['header-auth', { user: 'abc', password: 'pass', extendedCompatibility: true }, 'user'],
+    ['header-auth', { password: 'pass', extendedCompatibility: true }, 'user'],
+    ['header-auth', { user: 'user', password: 'pass', extendedCompatibility: 'yes' }, 'extendedCompatibility'],
+    ['password', { password: 'four', hint: 'x' }, 'hint'],
   ])('%s refuses %j, naming the field', async (rest, body, path) => {
     expect(await post(rest, body)).toMatchObject({ status: 400, body: { code: 'validation', fields: [{ path }] } });
   });
@@ -88,7 +122,10 @@ describe('whitelist', () => {
     expect((await post('whitelist', { emails: ['a@example.com'] }, id)).status).toBe(400);
     expect((await post('whitelist/add', { email: 'a@example.com' }, id)).status).toBe(400);
     await app.root.expect('POST', `/resource/${id}`, { emailWhitelistEnabled: true });
-    expect(await post('whitelist', { emails: ['B@Example.com', '*@Example.org', 'b@example.com'] }, id)).toMatchObject({ status: 201, body: { data: {} } });
+    expect(await post('whitelist', { emails: ['B@Example.com', '*@Example.org', 'b@example.com'] }, id)).toMatchObject({
+      status: 201,
+      body: { data: {} },
+    });
     expect(await get('whitelist', id)).toEqual({ whitelist: [{ email: 'b@example.com' }, { email: '*@example.org' }] });
     expect((await post('whitelist/add', { email: 'A@example.com' }, id)).status).toBe(201);
     expect((await post('whitelist/add', { email: 'a@example.com' }, id)).status).toBe(409);
@@ -102,25 +139,55 @@ describe('whitelist', () => {
     }
     await post('whitelist', { emails: [] }, id);
     expect(await get('whitelist', id)).toEqual({ whitelist: [] });
-    const wrong = [{ emails: ['nobody'] }, { emails: ['*@'] }, { emails: ['*@local'] }, { emails: 'a@example.com' }, { emails: [7] }, { emails: Array.from({ length: 51 }, (_, i) => `u${i}@example.com`) }, {}];
-    expect(await post('whitelist', { emails: ['a@example.com', 'nobody'] }, id)).toMatchObject({ status: 400, body: { fields: [{ path: 'emails.1' }] } });
+    const wrong = [
+      { emails: ['nobody'] },
+      { emails: ['*@'] },
+      { emails: ['*@local'] },
+      { emails: 'a@example.com' },
+      { emails: [7] },
+      { emails: Array.from({ length: 51 }, (_, i) => `u${i}@example.com`) },
+      {},
+    ];
+    expect(await post('whitelist', { emails: ['a@example.com', 'nobody'] }, id)).toMatchObject({
+      status: 400,
+      body: { fields: [{ path: 'emails.1' }] },
+    });
     for (const body of wrong) expect((await post('whitelist', body, id)).status, JSON.stringify(body)).toBe(400);
   });
 
   it('from a blueprint keeps the order of the document', async () => {
     await Promise.all([user('acme'), user('acme')]);
-    const emails = (await app.sql<{ email: string }>(`SELECT email FROM membership JOIN "user" USING (user_id) WHERE org_id = 'acme' AND email IS NOT NULL ORDER BY email DESC`)).map((u) => u.email);
+    const emails = (
+      await app.sql<{ email: string }>(
+        `SELECT email FROM membership JOIN "user" USING (user_id) WHERE org_id = 'acme' AND email IS NOT NULL ORDER BY email DESC`,
+      )
+    ).map((u) => u.email);
     expect(emails.length).toBeGreaterThan(1);
-    const document = { 'public-resources': { listed: { name: 'Listed', protocol: 'http', 'full-domain': 'listed.gate.example.net', auth: { 'whitelist-users': emails } } } };
-    await app.root.expect('PUT', '/org/acme/blueprint', { blueprint: Buffer.from(JSON.stringify(document)).toString('base64') });
-    const [made] = (await app.root.expect<{ resources: { resourceId: number }[] }>('GET', '/org/acme/resources?query=listed')).resources;
+    const document = {
+      'public-resources': {
+        listed: {
+          name: 'Listed',
+          protocol: 'http',
+          'full-domain': 'listed.gate.example.net',
+          auth: { 'whitelist-users': emails },
+        },
+      },
+    };
+    await app.root.expect('PUT', '/org/acme/blueprint', {
+      blueprint: Buffer.from(JSON.stringify(document)).toString('base64'),
+    });
+    const [made] = (
+      await app.root.expect<{ resources: { resourceId: number }[] }>('GET', '/org/acme/resources?query=listed')
+    ).resources;
     expect(await get('whitelist', made!.resourceId)).toEqual({ whitelist: emails.map((email) => ({ email })) });
   });
 
   it('added at once: one 201, the others 409', async () => {
     const id = await resource('acme');
     await app.root.expect('POST', `/resource/${id}`, { emailWhitelistEnabled: true });
-    const statuses = (await Promise.all([1, 2, 3].map(() => post('whitelist/add', { email: 'x@example.com' }, id)))).map((r) => r.status);
+    const statuses = (
+      await Promise.all([1, 2, 3].map(() => post('whitelist/add', { email: 'x@example.com' }, id)))
+    ).map((r) => r.status);
     expect(statuses.sort()).toEqual([201, 409, 409]);
   });
 });
@@ -128,16 +195,25 @@ describe('whitelist', () => {
 describe('roles', () => {
   it('Admin first and always; others are set, added and removed', async () => {
     const [admin, one, two] = [await role('acme', 'Admin'), await role('acme', 'one'), await role('acme', 'two')];
-    expect(await get('roles')).toEqual({ roles: [{ roleId: admin, name: 'Admin', description: expect.any(String), isAdmin: true }] });
+    expect(await get('roles')).toEqual({
+      roles: [{ roleId: admin, name: 'Admin', description: expect.any(String), isAdmin: true }],
+    });
     expect(await post('roles', { roleIds: [two, one] })).toMatchObject({ status: 201, body: { data: {} } });
-    expect(await get('roles')).toMatchObject({ roles: [{ roleId: admin }, { roleId: one, isAdmin: false, description: null }, { roleId: two }] });
+    expect(await get('roles')).toMatchObject({
+      roles: [{ roleId: admin }, { roleId: one, isAdmin: false, description: null }, { roleId: two }],
+    });
     expect((await post('roles', { roleIds: [two] })).status).toBe(201);
     expect((await post('roles/add', { roleId: two })).status).toBe(409);
     expect((await post('roles/add', { roleId: one })).status).toBe(201);
     expect((await post('roles/remove', { roleId: two })).status).toBe(200);
     expect((await post('roles/remove', { roleId: two })).status).toBe(404);
     expect(await get('roles')).toMatchObject({ roles: [{ roleId: admin }, { roleId: one }] });
-    for (const [rest, body] of [['roles', { roleIds: [admin] }], ['roles/add', { roleId: admin }], ['roles/remove', { roleId: admin }]] as const) expect((await post(rest, body)).status).toBe(400);
+    for (const [rest, body] of [
+      ['roles', { roleIds: [admin] }],
+      ['roles/add', { roleId: admin }],
+      ['roles/remove', { roleId: admin }],
+    ] as const)
+      expect((await post(rest, body)).status).toBe(400);
     expect(await app.sql('SELECT FROM resource_role WHERE role_id = $1', [admin])).toEqual([]);
   });
 
@@ -158,7 +234,10 @@ describe('roles', () => {
     const ids = await Promise.all(['s1', 's2', 's3', 's4'].map((name) => role('acme', name)));
     const id = await resource('acme');
     for (let round = 0; round < 5; round++) {
-      await Promise.all([post('roles', { roleIds: ids.slice(0, 2) }, id), post('roles', { roleIds: ids.slice(2) }, id)]);
+      await Promise.all([
+        post('roles', { roleIds: ids.slice(0, 2) }, id),
+        post('roles', { roleIds: ids.slice(2) }, id),
+      ]);
       const { roles } = await get<{ roles: { roleId: number; isAdmin: boolean }[] }>('roles', id);
       const left = roles.filter((r) => !r.isAdmin).map((r) => r.roleId);
       expect([ids.slice(0, 2), ids.slice(2)]).toContainEqual(left);
@@ -173,7 +252,14 @@ describe('users', () => {
     expect((await post('users', { userIds: [one, two] })).status).toBe(201);
     const { users } = await get<{ users: { userId: string }[] }>('users');
     expect(users.map((u) => u.userId)).toEqual([one, two]);
-    expect(users[0]).toEqual({ userId: one, username: expect.stringMatching(/@/), type: 'internal', idpName: null, idpId: null, email: expect.stringMatching(/@/) });
+    expect(users[0]).toEqual({
+      userId: one,
+      username: expect.stringMatching(/@/),
+      type: 'internal',
+      idpName: null,
+      idpId: null,
+      email: expect.stringMatching(/@/),
+    });
     expect((await post('users/add', { userId: one })).status).toBe(409);
     expect((await post('users/remove', { userId: one })).status).toBe(200);
     expect((await post('users/remove', { userId: one })).status).toBe(404);
@@ -192,7 +278,8 @@ describe('users', () => {
     await post('users/add', { userId: mine });
     await app.sql('DELETE FROM membership WHERE user_id = $1', [mine]);
     expect(await get('users')).toEqual({ users: [] });
-    for (const body of [{}, { userIds: [1] }, { userIds: ['a', 'a'] }, { userIds: [''] }]) expect((await post('users', body)).status, JSON.stringify(body)).toBe(400);
+    for (const body of [{}, { userIds: [1] }, { userIds: ['a', 'a'] }, { userIds: [''] }])
+      expect((await post('users', body)).status, JSON.stringify(body)).toBe(400);
   });
 });
 
@@ -203,7 +290,8 @@ describe('rules', () => {
     value: string;
     priority: number;
   }
-  const add = (more: object = {}, id = resourceId) => app.root.expect<Rule>('PUT', `/resource/${id}/rule`, { ...RULE, ...more });
+  const add = (more: object = {}, id = resourceId) =>
+    app.root.expect<Rule>('PUT', `/resource/${id}/rule`, { ...RULE, ...more });
 
   it('are sorted by priority before they are paged', async () => {
     const id = await resource('acme');
@@ -215,17 +303,39 @@ describe('rules', () => {
 
   it('are made, changed and deleted', async () => {
     const made = await app.root.put<Rule>(`/v1/resource/${resourceId}/rule`, RULE);
-    expect(made).toMatchObject({ status: 201, body: { data: { ruleId: expect.any(Number), resourceId, ...RULE, enabled: true } } });
+    expect(made).toMatchObject({
+      status: 201,
+      body: { data: { ruleId: expect.any(Number), resourceId, ...RULE, enabled: true } },
+    });
     const { ruleId } = made.body.data;
-    expect(await post(`rule/${ruleId}`, { priority: 5, enabled: false })).toMatchObject({ status: 200, body: { data: { ...RULE, priority: 5, enabled: false } } });
-    expect(await post(`rule/${ruleId}`, { priority: 5, match: 'CIDR', value: '10.0.0.0/8', action: 'DROP' })).toMatchObject({ status: 200, body: { data: { match: 'CIDR', action: 'DROP', enabled: false } } });
-    for (const body of [{}, { enabled: true }, { priority: 1.5 }, { priority: 1, value: '' }, { priority: 1, match: 'IP' }, { priority: 1, match: 'X' }, { priority: 1, color: 1 }]) {
+    expect(await post(`rule/${ruleId}`, { priority: 5, enabled: false })).toMatchObject({
+      status: 200,
+      body: { data: { ...RULE, priority: 5, enabled: false } },
+    });
+    expect(
+      await post(`rule/${ruleId}`, { priority: 5, match: 'CIDR', value: '10.0.0.0/8', action: 'DROP' }),
+    ).toMatchObject({ status: 200, body: { data: { match: 'CIDR', action: 'DROP', enabled: false } } });
+    for (const body of [
+      {},
+      { enabled: true },
+      { priority: 1.5 },
+      { priority: 1, value: '' },
+      { priority: 1, match: 'IP' },
+      { priority: 1, match: 'X' },
+      { priority: 1, color: 1 },
+    ]) {
       expect((await post(`rule/${ruleId}`, body)).status, JSON.stringify(body)).toBe(400);
     }
     const first = await post(`rule/${ruleId}`, { priority: 6 });
     const api = app.root.as(app.root.authorization, { 'if-match': first.headers.get('etag')! });
-    expect([(await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 7 })).status, (await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 8 })).status]).toEqual([200, 412]);
-    expect(await app.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).toMatchObject({ status: 200, body: { data: null } });
+    expect([
+      (await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 7 })).status,
+      (await api.post(`/resource/${resourceId}/rule/${ruleId}`, { priority: 8 })).status,
+    ]).toEqual([200, 412]);
+    expect(await app.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).toMatchObject({
+      status: 200,
+      body: { data: null },
+    });
     expect((await app.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).status).toBe(404);
   });
 
@@ -243,7 +353,10 @@ describe('rules', () => {
 
   it('of another resource or another organization stay: 403 for a change within one organization, else 404', async () => {
     const [second, theirs] = [await resource('acme'), await resource('other')];
-    for (const [owner, status] of [[second, 403], [theirs, 404]] as const) {
+    for (const [owner, status] of [
+      [second, 403],
+      [theirs, 404],
+    ] as const) {
       const { ruleId } = await add({}, owner);
       expect((await post(`rule/${ruleId}`, { priority: 9 })).status).toBe(status);
       expect((await app.root.delete(`/resource/${resourceId}/rule/${ruleId}`)).status).toBe(404);
@@ -252,17 +365,31 @@ describe('rules', () => {
   });
 
   it('hold values that fit, and belong to HTTP resources', async () => {
-    for (const [match, value] of [['CIDR', '10.0.0.0'], ['IP', '10.0.0.0/8'], ['PATH', '/a//b'], ['REGION', '999'], ['COUNTRY', 'Germany'], ['ASN', 'x'], ['PORT', '80']]) {
-      expect((await app.root.put(`/resource/${resourceId}/rule`, { ...RULE, match, value })).status, `${match} ${value}`).toBe(400);
+    for (const [match, value] of [
+      ['CIDR', '10.0.0.0'],
+      ['IP', '10.0.0.0/8'],
+      ['PATH', '/a//b'],
+      ['REGION', '999'],
+      ['COUNTRY', 'Germany'],
+      ['ASN', 'x'],
+      ['PORT', '80'],
+    ]) {
+      expect(
+        (await app.root.put(`/resource/${resourceId}/rule`, { ...RULE, match, value })).status,
+        `${match} ${value}`,
+      ).toBe(400);
     }
-    for (const missing of ['action', 'match', 'value', 'priority']) expect((await app.root.put(`/resource/${resourceId}/rule`, { ...RULE, [missing]: undefined })).status).toBe(400);
+    for (const missing of ['action', 'match', 'value', 'priority'])
+      expect((await app.root.put(`/resource/${resourceId}/rule`, { ...RULE, [missing]: undefined })).status).toBe(400);
     expect((await app.root.put(`/resource/${rawId}/rule`, RULE)).status).toBe(400);
   });
 });
 
 describe('what a caller may open', () => {
   it('is shown to a key that holds no action, and to none of another organization', async () => {
-    expect(await (await app.orgKey('acme')).expect('GET', '/org/acme/user-resources')).toMatchObject({ resources: expect.arrayContaining([expect.objectContaining({ resourceId })]) });
+    expect(await (await app.orgKey('acme')).expect('GET', '/org/acme/user-resources')).toMatchObject({
+      resources: expect.arrayContaining([expect.objectContaining({ resourceId })]),
+    });
     expect((await (await app.orgKey('other', 'listResources')).get('/org/acme/user-resources')).status).toBe(404);
     expect((await app.root.as(undefined).get('/org/acme/user-resources')).status).toBe(401);
   });
@@ -275,7 +402,8 @@ describe('access tokens', () => {
     expiresAt: number | null;
     createdAt: number;
   }
-  const make = (body: object = {}, id = resourceId) => app.root.expect<Token>('POST', `/resource/${id}/access-token`, body);
+  const make = (body: object = {}, id = resourceId) =>
+    app.root.expect<Token>('POST', `/resource/${id}/access-token`, body);
   interface TokenList {
     accessTokens: Token[];
     pagination: { total: number };
@@ -283,23 +411,45 @@ describe('access tokens', () => {
 
   it('are shown once, stored as a hash, and listed by resource', async () => {
     const id = await resource('acme');
-    const { siteId } = await app.root.expect<{ siteId: number }>('PUT', '/org/acme/site', { name: 'North', type: 'newt' });
+    const { siteId } = await app.root.expect<{ siteId: number }>('PUT', '/org/acme/site', {
+      name: 'North',
+      type: 'newt',
+    });
     await app.root.expect('PUT', `/resource/${id}/target`, { siteId, ip: 'a', port: 1 });
-    const reply = await app.root.post<Token>(`/v1/resource/${id}/access-token`, { validForSeconds: 60, title: 'T', description: 'D' });
+    const reply = await app.root.post<Token>(`/v1/resource/${id}/access-token`, {
+      validForSeconds: 60,
+      title: 'T',
+      description: 'D',
+    });
     expect(reply.status).toBe(200);
     const { accessToken, ...shown } = reply.body.data;
     expect(accessToken).toMatch(/^[a-z2-7]{26}$/);
-    expect(shown).toEqual({ accessTokenId: expect.stringMatching(/^[a-z0-9]{8}$/), orgId: 'acme', resourceId: id, expiresAt: shown.createdAt + 60_000, sessionLength: 60_000, title: 'T', description: 'D', createdAt: shown.createdAt });
-    const [row] = await app.sql<{ hash: Buffer }>('SELECT token_hash AS hash FROM access_token WHERE access_token_id = $1', [shown.accessTokenId]);
+    expect(shown).toEqual({
+      accessTokenId: expect.stringMatching(/^[a-z0-9]{8}$/),
+      orgId: 'acme',
+      resourceId: id,
+      expiresAt: shown.createdAt + 60_000,
+      sessionLength: 60_000,
+      title: 'T',
+      description: 'D',
+      createdAt: shown.createdAt,
+    });
+    const [row] = await app.sql<{ hash: Buffer }>(
+      'SELECT token_hash AS hash FROM access_token WHERE access_token_id = $1',
+      [shown.accessTokenId],
+    );
     expect(row!.hash).toEqual(sha256(accessToken));
     const other = await make();
     expect(other).toMatchObject({ expiresAt: null, sessionLength: 30 * 86_400_000, title: null, description: null });
     const list = await app.root.get<TokenList>(`/resource/${id}/access-tokens`);
     expect(list.body.data).toEqual({
-      accessTokens: [{ ...shown, resourceName: 'App', resourceNiceId: expect.any(String), siteName: 'North' }], pagination: { total: 1, limit: 1000, offset: 0 },
+      accessTokens: [{ ...shown, resourceName: 'App', resourceNiceId: expect.any(String), siteName: 'North' }],
+      pagination: { total: 1, limit: 1000, offset: 0 },
     });
     expect(list.text).not.toContain(row!.hash.toString('hex'));
-    expect(await app.root.expect('GET', `/access-token/${shown.accessTokenId}`)).toEqual(list.body.data.accessTokens[0]);
+    expect(await app.root.expect('GET', `/access-token/${shown.accessTokenId}`)).toEqual(
+      list.body.data.accessTokens[0],
+    );
     const all = await app.root.expect<TokenList>('GET', '/org/acme/access-tokens?limit=1');
     expect(all.accessTokens).toHaveLength(1);
     expect(all.pagination.total).toBe(2);
@@ -308,7 +458,9 @@ describe('access tokens', () => {
   it('leave the lists when they expire, and then the table', async () => {
     const id = await resource('acme');
     const { accessTokenId } = await make({ validForSeconds: 60 }, id);
-    await app.sql(`UPDATE access_token SET expires_at = now() - interval '1 second' WHERE access_token_id = $1`, [accessTokenId]);
+    await app.sql(`UPDATE access_token SET expires_at = now() - interval '1 second' WHERE access_token_id = $1`, [
+      accessTokenId,
+    ]);
     expect(await get('access-tokens', id)).toMatchObject({ accessTokens: [], pagination: { total: 0 } });
     expect((await app.root.get(`/access-token/${accessTokenId}`)).status).toBe(404);
     await app.get(Retention).sweep();
@@ -317,7 +469,10 @@ describe('access tokens', () => {
 
   it('are deleted by a root key and by a key of the organization, by nobody else', async () => {
     const [one, two] = [await make(), await make()];
-    const [stranger, own] = [await app.orgKey('other', 'deleteAcessToken', 'listAccessTokens'), await app.orgKey('acme', 'deleteAcessToken')];
+    const [stranger, own] = [
+      await app.orgKey('other', 'deleteAcessToken', 'listAccessTokens'),
+      await app.orgKey('acme', 'deleteAcessToken'),
+    ];
     expect((await stranger.delete(`/access-token/${one.accessTokenId}`)).status).toBe(404);
     expect((await stranger.get(`/access-token/${one.accessTokenId}`)).status).toBe(404);
     expect(await own.delete(`/access-token/${one.accessTokenId}`)).toMatchObject({ status: 200, body: { data: null } });
@@ -327,15 +482,25 @@ describe('access tokens', () => {
 
   it('take no body, or a right one', async () => {
     expect((await app.root.post(`/resource/${resourceId}/access-token`)).status).toBe(200);
-    for (const body of [{ validForSeconds: 0 }, { validForSeconds: 1.5 }, { validForSeconds: 1e18 }, { title: 7 }, { color: 1 }]) {
-      expect((await app.root.post(`/resource/${resourceId}/access-token`, body)).status, JSON.stringify(body)).toBe(400);
+    for (const body of [
+      { validForSeconds: 0 },
+      { validForSeconds: 1.5 },
+      { validForSeconds: 1e18 },
+      { title: 7 },
+      { color: 1 },
+    ]) {
+      expect((await app.root.post(`/resource/${resourceId}/access-token`, body)).status, JSON.stringify(body)).toBe(
+        400,
+      );
     }
   });
 
   it('one Idempotency-Key makes one', async () => {
     const id = await resource('acme');
     const api = app.root.as(app.root.authorization, { 'idempotency-key': 'once' });
-    const replies = await Promise.all([1, 2, 3].map(() => api.post<Token>(`/resource/${id}/access-token`, { title: 'x' })));
+    const replies = await Promise.all(
+      [1, 2, 3].map(() => api.post<Token>(`/resource/${id}/access-token`, { title: 'x' })),
+    );
     expect(new Set(replies.map((r) => r.body.data.accessToken)).size).toBe(1);
     expect(await get('access-tokens', id)).toMatchObject({ pagination: { total: 1 } });
   });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pageStatement } from '../../src/resources/public/resource-reads.js';
 import type { ListResourcesQuery } from '../../src/resources/public/resources.dto.js';
-import { type TestApp, openTestApp } from '../support/test-app.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 const MANY = 20_000;
 /** Of one statement. */
@@ -31,7 +31,9 @@ beforeAll(async () => {
      FROM resource r JOIN (SELECT site_id, row_number() OVER () AS n FROM site WHERE org_id = 'large') s ON s.n = 1 + r.resource_id % ${SITES}`,
   );
   await app.sql('VACUUM ANALYZE');
-  [{ siteId }] = (await app.sql(`SELECT site_id AS "siteId" FROM site WHERE org_id = 'large' LIMIT 1`)) as [{ siteId: number }];
+  [{ siteId }] = (await app.sql(`SELECT site_id AS "siteId" FROM site WHERE org_id = 'large' LIMIT 1`)) as [
+    { siteId: number },
+  ];
 });
 afterAll(() => app?.close());
 
@@ -52,10 +54,14 @@ async function plan(text: string, values: unknown[]): Promise<Plan[]> {
 
 /** The page of a list, as it is planned at this size; no planner setting is touched. */
 const page = (query: ListResourcesQuery, site?: number) => {
-  const { text, values } = pageStatement({ orgId: 'large', ...(site === undefined ? {} : { siteId: site }) }, query, { limit: 20, offset: 0 });
+  const { text, values } = pageStatement({ orgId: 'large', ...(site === undefined ? {} : { siteId: site }) }, query, {
+    limit: 20,
+    offset: 0,
+  });
   return plan(text, values);
 };
-const scansOf = (nodes: Plan[], table: string) => nodes.filter((node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] === table);
+const scansOf = (nodes: Plan[], table: string) =>
+  nodes.filter((node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] === table);
 
 describe(`a list of ${MANY} resources`, () => {
   it.each<[string, ListResourcesQuery, RegExp]>([
@@ -73,9 +79,15 @@ describe(`a list of ${MANY} resources`, () => {
   ])('%s reads an index, and little of it', async (_, query, index) => {
     const nodes = await page(query);
     expect(scansOf(nodes, 'resource')).toEqual([]);
-    const used = new Set(nodes.map((node) => node['Index Name']).filter((name) => name?.startsWith('resource_') && name !== 'resource_pkey'));
+    const used = new Set(
+      nodes
+        .map((node) => node['Index Name'])
+        .filter((name) => name?.startsWith('resource_') && name !== 'resource_pkey'),
+    );
     expect([...used]).toEqual([expect.stringMatching(index)]);
-    const read = nodes.filter((node) => node['Relation Name'] === 'resource').map((node) => node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0));
+    const read = nodes
+      .filter((node) => node['Relation Name'] === 'resource')
+      .map((node) => node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0));
     expect(Math.max(...read)).toBeLessThan(1000);
   });
 
@@ -97,12 +109,17 @@ describe(`a list of ${MANY} resources`, () => {
   it('skips without fetching', async () => {
     const { text, values } = pageStatement({ orgId: 'large' }, {}, { limit: 20, offset: MANY - 100 });
     const nodes = await plan(text, values);
-    expect(nodes.find((node) => node['Index Name'] === 'resource_name')).toMatchObject({ 'Node Type': 'Index Only Scan', 'Heap Fetches': 0 });
+    expect(nodes.find((node) => node['Index Name'] === 'resource_name')).toMatchObject({
+      'Node Type': 'Index Only Scan',
+      'Heap Fetches': 0,
+    });
     expect(nodes.find((node) => node['Index Name'] === 'resource_pkey')?.['Actual Rows']).toBe(20);
   });
 
   it('counts nothing when it is not narrowed: the total is kept', async () => {
-    const kept = async () => (await app.root.expect<{ pagination: { total: number } }>('GET', '/org/large/resources?pageSize=1')).pagination.total;
+    const kept = async () =>
+      (await app.root.expect<{ pagination: { total: number } }>('GET', '/org/large/resources?pageSize=1')).pagination
+        .total;
     expect(await kept()).toBe(MANY);
     await app.sql(`DELETE FROM resource WHERE nice_id IN ('nice-1', 'nice-2')`);
     await app.sql(`UPDATE resource SET staged_by = $1 WHERE nice_id = 'nice-3'`, [siteId]);
@@ -112,8 +129,16 @@ describe(`a list of ${MANY} resources`, () => {
 
 describe('what hangs on a resource', () => {
   it.each([
-    ['targets', 'SELECT * FROM target WHERE org_id = $1 AND resource_id = $2 ORDER BY target_id LIMIT 20', 'target_resource'],
-    ['rules', 'SELECT * FROM resource_rule WHERE org_id = $1 AND resource_id = $2 ORDER BY priority, rule_id LIMIT 20', 'resource_rule_order'],
+    [
+      'targets',
+      'SELECT * FROM target WHERE org_id = $1 AND resource_id = $2 ORDER BY target_id LIMIT 20',
+      'target_resource',
+    ],
+    [
+      'rules',
+      'SELECT * FROM resource_rule WHERE org_id = $1 AND resource_id = $2 ORDER BY priority, rule_id LIMIT 20',
+      'resource_rule_order',
+    ],
   ])('%s are read by their index', async (_, text, index) => {
     await app.sql(
       `INSERT INTO resource_rule (org_id, resource_id, action, match, value, priority) SELECT org_id, resource_id, 'DROP', 'IP', '10.0.0.1', 1 FROM resource WHERE NOT EXISTS (SELECT FROM resource_rule)`,

@@ -1,11 +1,11 @@
 import 'reflect-metadata';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseConfig } from '../../libs/platform/config/config.js';
 import { createDataSource } from '../../libs/platform/database/database.module.js';
 import { Db, execute, query } from '../../libs/platform/database/db.js';
 import { DatabaseDisk } from '../../libs/platform/database/disk.js';
 import { DatabaseHealth } from '../../libs/platform/database/health.js';
-import { parseConfig } from '../../libs/platform/config/config.js';
 import { Retention } from '../../libs/platform/database/retention.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
@@ -18,9 +18,16 @@ beforeAll(async () => {
   database = await createTestDatabase();
   dataSource = await createDataSource(database.url, 4, []).initialize();
   health = new DatabaseHealth(database.url);
-  retention = new Retention(new Db(dataSource, health, new DatabaseDisk(dataSource)), parseConfig({ RETENTION_DAYS: '30' }, '/'));
+  retention = new Retention(
+    new Db(dataSource, health, new DatabaseDisk(dataSource)),
+    parseConfig({ RETENTION_DAYS: '30' }, '/'),
+  );
   retention.register({ table: 'audit', id: 'audit_id' });
-  retention.register({ table: 'claim', id: 'claim_id', unless: 'EXISTS (SELECT FROM site s WHERE s.site_id = r.site_id AND s.claim_id = r.claim_id)' });
+  retention.register({
+    table: 'claim',
+    id: 'claim_id',
+    unless: 'EXISTS (SELECT FROM site s WHERE s.site_id = r.site_id AND s.claim_id = r.claim_id)',
+  });
 });
 afterAll(async () => {
   await health?.onApplicationShutdown();
@@ -31,10 +38,22 @@ afterAll(async () => {
 describe('retention', () => {
   it('deletes what is older than RETENTION_DAYS in batches, and keeps the claim of a site that exists', async () => {
     const em = dataSource.manager;
-    await execute(em, `INSERT INTO org (org_id, name, subnet, utility_subnet) VALUES ('acme', 'acme', '10.0.0.0/8', '11.0.0.0/8')`);
-    await execute(em, `INSERT INTO audit (org_id, actor_type, action, created_at) SELECT 'acme', 'system', 'x', now() - interval '31 days' FROM generate_series(1, 12000)`);
-    await execute(em, `INSERT INTO audit (org_id, actor_type, action, created_at) VALUES ('acme', 'system', 'x', now() - interval '29 days')`);
-    await execute(em, `INSERT INTO site (org_id, nice_id, name, status, claim_id) VALUES ('acme', 'n', 'n', 'approved', 1)`);
+    await execute(
+      em,
+      `INSERT INTO org (org_id, name, subnet, utility_subnet) VALUES ('acme', 'acme', '10.0.0.0/8', '11.0.0.0/8')`,
+    );
+    await execute(
+      em,
+      `INSERT INTO audit (org_id, actor_type, action, created_at) SELECT 'acme', 'system', 'x', now() - interval '31 days' FROM generate_series(1, 12000)`,
+    );
+    await execute(
+      em,
+      `INSERT INTO audit (org_id, actor_type, action, created_at) VALUES ('acme', 'system', 'x', now() - interval '29 days')`,
+    );
+    await execute(
+      em,
+      `INSERT INTO site (org_id, nice_id, name, status, claim_id) VALUES ('acme', 'n', 'n', 'approved', 1)`,
+    );
     await execute(
       em,
       `INSERT INTO claim (claim_id, org_id, site_id, door, outcome, created_at)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type TestApp, openTestApp } from '../support/test-app.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 let resource: string;
@@ -19,7 +19,9 @@ beforeAll(async () => {
   resource = `/resource/${(await put<{ resourceId: number }>('resource', { name: 'R', http: true, protocol: 'tcp', domainId: domains[0]!.domainId, subdomain: 'r' })).resourceId}`;
   await app.root.expect('POST', resource, { emailWhitelistEnabled: true });
   siteResource = `/site-resource/${(await put<{ siteResourceId: number }>('site-resource', { name: 'P', mode: 'host', destination: '10.1.2.3', siteId })).siteResourceId}`;
-  roleIds = await Promise.all(['one', 'two'].map(async (name) => (await put<{ roleId: number }>('role', { name })).roleId));
+  roleIds = await Promise.all(
+    ['one', 'two'].map(async (name) => (await put<{ roleId: number }>('role', { name })).roleId),
+  );
   userIds = ['u1', 'u2'];
   for (const id of userIds) {
     await app.sql('INSERT INTO "user" (user_id, email, username) VALUES ($1, $2, $1)', [id, `${id}@example.com`]);
@@ -27,7 +29,18 @@ beforeAll(async () => {
   }
   const addresses = ['100.90.128.20', '100.90.128.21'];
   clientIds = await Promise.all(
-    addresses.map(async (subnet, i) => (await put<{ clientId: number }>('client', { name: `c${i}`, olmId: `${i}`.repeat(15), secret: 's'.repeat(48), subnet, type: 'olm' })).clientId),
+    addresses.map(
+      async (subnet, i) =>
+        (
+          await put<{ clientId: number }>('client', {
+            name: `c${i}`,
+            olmId: `${i}`.repeat(15),
+            secret: 's'.repeat(48),
+            subnet,
+            type: 'olm',
+          })
+        ).clientId,
+    ),
   );
 });
 afterAll(() => app?.close());
@@ -56,10 +69,15 @@ describe('setters check the version that the caller read', () => {
     for (const [path, body] of calls) {
       const of = path().split('/').slice(0, 3).join('/');
       const before = await app.root.get(of);
-      const [current, stale] = [before.headers.get('etag')!, '"999"'].map((tag) => app.root.as(app.root.authorization, { 'if-match': tag }));
+      const [current, stale] = [before.headers.get('etag')!, '"999"'].map((tag) =>
+        app.root.as(app.root.authorization, { 'if-match': tag }),
+      );
       const audited = async () => (await app.sql('SELECT FROM audit')).length;
       const rows = await audited();
-      expect(await stale!.post(path(), body()), path()).toMatchObject({ status: 412, body: { code: 'precondition_failed' } });
+      expect(await stale!.post(path(), body()), path()).toMatchObject({
+        status: 412,
+        body: { code: 'precondition_failed' },
+      });
       expect(await audited()).toBe(rows);
       const done = await (current as typeof app.root).post(path(), body());
       expect(done.status, path()).toBe(path().endsWith('/remove') ? 200 : 201);
@@ -70,10 +88,15 @@ describe('setters check the version that the caller read', () => {
 
 describe('lists of relations are whole, or the page that is asked for', () => {
   it.each([
-    ['roles', () => resource, 'roleId'], ['users', () => resource, 'userId'], ['whitelist', () => resource, 'email'],
-    ['roles', () => siteResource, 'roleId'], ['users', () => siteResource, 'userId'], ['clients', () => siteResource, 'clientId'],
+    ['roles', () => resource, 'roleId'],
+    ['users', () => resource, 'userId'],
+    ['whitelist', () => resource, 'email'],
+    ['roles', () => siteResource, 'roleId'],
+    ['users', () => siteResource, 'userId'],
+    ['clients', () => siteResource, 'clientId'],
   ] as const)('%s', async (list, of, id) => {
-    const read = async (query = '') => ((await app.root.expect('GET', `${of()}/${list}${query}`)) as Record<string, Record<string, unknown>[]>)[list]!;
+    const read = async (query = '') =>
+      ((await app.root.expect('GET', `${of()}/${list}${query}`)) as Record<string, Record<string, unknown>[]>)[list]!;
     const all = await read();
     expect(all.length).toBeGreaterThanOrEqual(2);
     if (list === 'roles') expect(all[0]).toMatchObject({ isAdmin: true });
@@ -81,7 +104,8 @@ describe('lists of relations are whole, or the page that is asked for', () => {
     expect(ids(await read('?limit=1'))).toEqual(ids(all.slice(0, 1)));
     expect(ids(await read('?page=2&pageSize=1'))).toEqual(ids(all.slice(1, 2)));
     expect(ids(await read('?offset=1'))).toEqual(ids(all.slice(1)));
-    for (const bad of ['limit=x', 'limit=1001', 'page=1&limit=1', 'color=red']) expect((await app.root.get(`${of()}/${list}?${bad}`)).status, bad).toBe(400);
+    for (const bad of ['limit=x', 'limit=1001', 'page=1&limit=1', 'color=red'])
+      expect((await app.root.get(`${of()}/${list}?${bad}`)).status, bad).toBe(400);
   });
 
   it('DNS records', async () => {

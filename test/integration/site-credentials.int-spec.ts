@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { query, randomLower, sha256 } from '#platform';
 import { type NewSiteCredential, SiteCredentialsService } from '../../src/access/index.js';
-import { startApp, type StartedApp } from '../support/app.js';
+import { type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
 
@@ -23,7 +23,8 @@ afterAll(async () => {
   await database?.drop();
 });
 
-const sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(database.url, text, values);
+const sql = <Row extends object>(text: string, values: unknown[] = []) =>
+  queryDatabase<Row>(database.url, text, values);
 
 async function makeSite(nonce: boolean): Promise<number> {
   const [row] = await sql<{ id: string }>(
@@ -50,17 +51,33 @@ async function addCredential(siteId: number): Promise<Credential> {
   return { credentialId: credentialId!, newtId, secret };
 }
 
-const use = (service: SiteCredentialsService, { newtId, secret }: { newtId: string; secret: string }) => service.authenticateNewt(newtId, secret);
+const use = (service: SiteCredentialsService, { newtId, secret }: { newtId: string; secret: string }) =>
+  service.authenticateNewt(newtId, secret);
 const usable = async (siteId: number) =>
-  (await sql<{ id: string }>('SELECT credential_id AS id FROM site_credential WHERE site_id = $1 AND revoked_at IS NULL', [siteId])).map((row) => Number(row.id));
+  (
+    await sql<{ id: string }>(
+      'SELECT credential_id AS id FROM site_credential WHERE site_id = $1 AND revoked_at IS NULL',
+      [siteId],
+    )
+  ).map((row) => Number(row.id));
 const windowOf = async (siteId: number) =>
-  (await sql<{ closed: boolean; used: boolean }>('SELECT nonce_closed_at IS NOT NULL AS closed, authenticated_at IS NOT NULL AS used FROM site WHERE site_id = $1', [siteId]))[0]!;
+  (
+    await sql<{ closed: boolean; used: boolean }>(
+      'SELECT nonce_closed_at IS NOT NULL AS closed, authenticated_at IS NOT NULL AS used FROM site WHERE site_id = $1',
+      [siteId],
+    )
+  )[0]!;
 
 describe('site credentials', () => {
   it('name the site, by newt id and by device key', async () => {
     const siteId = await makeSite(false);
     const newt = await addCredential(siteId);
-    expect(await use(here, newt)).toMatchObject({ siteId, orgId: 'acme', credentialId: newt.credentialId, kind: 'newt' });
+    expect(await use(here, newt)).toMatchObject({
+      siteId,
+      orgId: 'acme',
+      credentialId: newt.credentialId,
+      kind: 'newt',
+    });
     const key = `sk_live_${randomBytes(32).toString('base64url')}`;
     await one.db.tx((tx) => here.insertMany(tx, [{ siteId, orgId: 'acme', kind: 'api_key', secretHash: sha256(key) }]));
     expect(await here.authenticateDeviceKey(key)).toMatchObject({ siteId, kind: 'api_key' });
@@ -74,11 +91,20 @@ describe('site credentials', () => {
     const sites = [await makeSite(false), await makeSite(false), await makeSite(false)];
     const rows: NewSiteCredential[] = [
       fresh(sites[2]!).row,
-      { siteId: sites[0]!, orgId: 'acme', kind: 'psk', pskIdentity: randomLower(20), pskEncrypted: Buffer.from([0, 92, 255]) },
+      {
+        siteId: sites[0]!,
+        orgId: 'acme',
+        kind: 'psk',
+        pskIdentity: randomLower(20),
+        pskEncrypted: Buffer.from([0, 92, 255]),
+      },
       { siteId: sites[1]!, orgId: 'acme', kind: 'certificate', certificate: 'PEM "quoted", \\ and\nlines' },
     ];
     const ids = await one.db.tx((tx) => here.insertMany(tx, rows));
-    const stored = await sql('SELECT credential_id::int AS id, site_id::int AS "siteId", kind, psk_encrypted AS psk, certificate FROM site_credential WHERE credential_id = ANY ($1) ORDER BY credential_id', [ids]);
+    const stored = await sql(
+      'SELECT credential_id::int AS id, site_id::int AS "siteId", kind, psk_encrypted AS psk, certificate FROM site_credential WHERE credential_id = ANY ($1) ORDER BY credential_id',
+      [ids],
+    );
     expect(stored).toEqual([
       { id: ids[0], siteId: sites[2], kind: 'newt', psk: null, certificate: null },
       { id: ids[1], siteId: sites[0], kind: 'psk', psk: Buffer.from([0, 92, 255]), certificate: null },
@@ -174,7 +200,11 @@ describe('the first authenticated use (claims.md rule 5)', () => {
       await query(tx, 'SELECT 1 FROM site WHERE site_id = $1 FOR UPDATE', [siteId]);
       await here.insertMany(tx, [reissued.row]);
       result = use(there, first);
-      await until(async () => (await sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length > 0);
+      await until(
+        async () =>
+          (await sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))
+            .length > 0,
+      );
     });
     expect(await result).toMatchObject({ credentialId: first.credentialId });
     expect(await usable(siteId)).toEqual([first.credentialId]);

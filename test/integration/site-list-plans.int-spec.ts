@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { siteCount, sitePage } from '../../src/sites/site-reads.js';
 import type { ListSitesQuery } from '../../src/sites/sites.dto.js';
-import { type TestApp, openTestApp } from '../support/test-app.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 const SITES = 20_000;
 
@@ -18,8 +18,13 @@ beforeAll(async () => {
     [SITES],
   );
   ({ groupId: group } = await app.root.expect<{ groupId: number }>('PUT', '/org/acme/group', { name: 'north' }));
-  await app.sql('INSERT INTO site_group_member (group_id, site_id) SELECT $1, site_id FROM site WHERE site_id % 200 = 0', [group]);
-  await app.sql('INSERT INTO site_presence (site_id, org_id, session_id) SELECT site_id, org_id, CASE WHEN site_id % 100 = 0 THEN gen_random_uuid() END FROM site');
+  await app.sql(
+    'INSERT INTO site_group_member (group_id, site_id) SELECT $1, site_id FROM site WHERE site_id % 200 = 0',
+    [group],
+  );
+  await app.sql(
+    'INSERT INTO site_presence (site_id, org_id, session_id) SELECT site_id, org_id, CASE WHEN site_id % 100 = 0 THEN gen_random_uuid() END FROM site',
+  );
   for (const table of ['site', 'site_group_member', 'site_presence']) await app.sql(`VACUUM ANALYZE ${table}`);
 });
 afterAll(() => app?.close());
@@ -27,11 +32,21 @@ afterAll(() => app?.close());
 const planOf = async ({ text, values }: { text: string; values: unknown[] }) =>
   (await app.sql<Record<string, string>>(`EXPLAIN ${text}`, values)).map((row) => row['QUERY PLAN']).join('\n');
 
-const SORTS: ListSitesQuery[] = (['name', 'megabytesIn', 'megabytesOut'] as const).flatMap((sort_by) => (['asc', 'desc'] as const).map((order) => ({ sort_by, order })));
+const SORTS: ListSitesQuery[] = (['name', 'megabytesIn', 'megabytesOut'] as const).flatMap((sort_by) =>
+  (['asc', 'desc'] as const).map((order) => ({ sort_by, order })),
+);
 /** Each matches few of the sites: what scans the table to find them is slow when there are many. */
 const FILTERS = (): ListSitesQuery[] => [
-  { status: 'pending' }, { online: true }, { query: 'abcdef' }, { query: 'nice-abcd' }, { group: 'north' }, { group: String(group) }, { label: ['room=7'] }, { keyId: 'spk-7' },
-  { hardwareId: 'hw-77' }, { agentVersion: '1.7' },
+  { status: 'pending' },
+  { online: true },
+  { query: 'abcdef' },
+  { query: 'nice-abcd' },
+  { group: 'north' },
+  { group: String(group) },
+  { label: ['room=7'] },
+  { keyId: 'spk-7' },
+  { hardwareId: 'hw-77' },
+  { agentVersion: '1.7' },
 ];
 /** These match nearly all. */
 const WIDE: ListSitesQuery[] = [{ status: 'approved' }, { online: false }];
@@ -46,20 +61,39 @@ describe(`with ${SITES} sites no page scans them all`, () => {
   });
 
   it('by any single filter', async () => {
-    for (const q of [...FILTERS(), ...WIDE]) expect(await planOf(sitePage('acme', q, { limit: 20, offset: 0 })), JSON.stringify(q)).not.toMatch(/Seq Scan on (site|site_presence)\b/);
+    for (const q of [...FILTERS(), ...WIDE])
+      expect(await planOf(sitePage('acme', q, { limit: 20, offset: 0 })), JSON.stringify(q)).not.toMatch(
+        /Seq Scan on (site|site_presence)\b/,
+      );
   });
 
   it('nor does the total of one', async () => {
-    for (const q of FILTERS()) expect(await planOf(siteCount('acme', q)), JSON.stringify(q)).not.toMatch(/Seq Scan on (site|site_presence)\b/);
+    for (const q of FILTERS())
+      expect(await planOf(siteCount('acme', q)), JSON.stringify(q)).not.toMatch(/Seq Scan on (site|site_presence)\b/);
   });
 });
 
 it('the filters still say the same as the fields', async () => {
-  for (const q of ['online=true', 'online=false', 'status=pending', 'group=north', 'label=room%3D7', 'keyId=spk-7', 'agentVersion=1.7']) {
+  for (const q of [
+    'online=true',
+    'online=false',
+    'status=pending',
+    'group=north',
+    'label=room%3D7',
+    'keyId=spk-7',
+    'agentVersion=1.7',
+  ]) {
     const [name, value] = q.split('=') as [string, string];
-    const { pagination, sites } = await app.root.expect<{ pagination: { total: number }; sites: Record<string, unknown>[] }>('GET', `/org/acme/sites?${q}&pageSize=1000`);
+    const { pagination, sites } = await app.root.expect<{
+      pagination: { total: number };
+      sites: Record<string, unknown>[];
+    }>('GET', `/org/acme/sites?${q}&pageSize=1000`);
     expect(pagination.total, q).toBeGreaterThan(0);
     if (pagination.total <= 1000) expect(sites, q).toHaveLength(pagination.total);
-    if (name === 'online') expect(sites.every((s) => (s['online'] ?? true) === (value === 'true')), q).toBe(true);
+    if (name === 'online')
+      expect(
+        sites.every((s) => (s['online'] ?? true) === (value === 'true')),
+        q,
+      ).toBe(true);
   }
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SiteCredentialsService } from '../../src/access/index.js';
 import { AddressPoolService } from '../../src/orgs/index.js';
 import { type NewSite, SiteLifecycleService } from '../../src/sites/index.js';
-import { type TestApp, openTestApp, operator } from '../support/test-app.js';
+import { openTestApp, operator, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 let sites: SiteLifecycleService;
@@ -34,26 +34,67 @@ async function org(subnet?: string): Promise<string> {
   await app.makeOrg(orgId, subnet);
   return orgId;
 }
-const create = (orgId: string, body: object = {}) => app.root.expect<Row>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt', ...body });
+const create = (orgId: string, body: object = {}) =>
+  app.root.expect<Row>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt', ...body });
 const insert = (orgId: string, rows: Partial<NewSite>[]) =>
-  app.db.tx((tx) => sites.insertMany(tx, orgId, rows.map((r) => ({ name: null, status: 'approved', hardwareId: null, address: null, ...r }))));
+  app.db.tx((tx) =>
+    sites.insertMany(
+      tx,
+      orgId,
+      rows.map((r) => ({ name: null, status: 'approved', hardwareId: null, address: null, ...r })),
+    ),
+  );
 const list = (orgId: string, query = '') => app.root.expect<List>('GET', `/org/${orgId}/sites${query}`);
 const names = (l: List) => l.sites.map((s) => s.name);
-const auditOf = (orgId: string, action: string) => app.sql<{ targetId: string }>('SELECT target_id AS "targetId" FROM audit WHERE org_id = $1 AND action = $2', [orgId, action]);
+const auditOf = (orgId: string, action: string) =>
+  app.sql<{ targetId: string }>('SELECT target_id AS "targetId" FROM audit WHERE org_id = $1 AND action = $2', [
+    orgId,
+    action,
+  ]);
 
 describe('pick-site-defaults', () => {
   it('answers ten fields, those of the exit node null, and what it answers makes a site', async () => {
     const orgId = await org();
     const reply = await app.root.get<Record<string, string | null>>(`/v1/org/${orgId}/pick-site-defaults`);
-    expect(reply.body).toEqual({ data: reply.body.data, success: true, error: false, message: 'Site defaults chosen successfully', status: 200 });
+    expect(reply.body).toEqual({
+      data: reply.body.data,
+      success: true,
+      error: false,
+      message: 'Site defaults chosen successfully',
+      status: 200,
+    });
     const { newtId, newtSecret, clientAddress, ...exitNode } = reply.body.data as Record<string, string | null>;
-    expect(exitNode).toEqual({ exitNodeId: null, address: null, publicKey: null, name: null, listenPort: null, endpoint: null, subnet: null });
+    expect(exitNode).toEqual({
+      exitNodeId: null,
+      address: null,
+      publicKey: null,
+      name: null,
+      listenPort: null,
+      endpoint: null,
+      subnet: null,
+    });
     expect(newtId).toMatch(/^[a-z0-9]{15}$/);
     expect(newtSecret).toMatch(/^[a-z0-9]{48}$/);
     expect(clientAddress).toBe('100.90.128.0');
-    const made = await create(orgId, { address: clientAddress, newtId, secret: newtSecret, exitNodeId: null, subnet: null });
-    expect(made).toMatchObject({ address: '100.90.128.0/17', newtId, secret: newtSecret, status: 'approved', online: false });
-    expect(await app.get(SiteCredentialsService).authenticateNewt(newtId!, newtSecret!)).toMatchObject({ siteId: made.siteId, orgId, kind: 'newt' });
+    const made = await create(orgId, {
+      address: clientAddress,
+      newtId,
+      secret: newtSecret,
+      exitNodeId: null,
+      subnet: null,
+    });
+    expect(made).toMatchObject({
+      address: '100.90.128.0/17',
+      newtId,
+      secret: newtSecret,
+      status: 'approved',
+      online: false,
+    });
+    expect(await app.get(SiteCredentialsService).authenticateNewt(newtId!, newtSecret!)).toMatchObject({
+      siteId: made.siteId,
+      orgId,
+      kind: 'newt',
+    });
   });
 });
 
@@ -63,8 +104,29 @@ describe('create a site by hand', () => {
     expect(reply.status).toBe(201);
     const { data } = reply.body;
     expect(Object.keys(data).slice(0, 23)).toEqual([
-      'siteId', 'orgId', 'niceId', 'exitNodeId', 'networkId', 'name', 'pubKey', 'subnet', 'megabytesIn', 'megabytesOut', 'lastBandwidthUpdate', 'type', 'online',
-      'lastPing', 'address', 'endpoint', 'publicKey', 'lastHolePunch', 'listenPort', 'dockerSocketEnabled', 'status', 'newtId', 'secret',
+      'siteId',
+      'orgId',
+      'niceId',
+      'exitNodeId',
+      'networkId',
+      'name',
+      'pubKey',
+      'subnet',
+      'megabytesIn',
+      'megabytesOut',
+      'lastBandwidthUpdate',
+      'type',
+      'online',
+      'lastPing',
+      'address',
+      'endpoint',
+      'publicKey',
+      'lastHolePunch',
+      'listenPort',
+      'dockerSocketEnabled',
+      'status',
+      'newtId',
+      'secret',
     ]);
     expect(data.niceId).toMatch(/^[a-z]+-[a-z]+-[a-z0-9]{5}$/);
     const read = await app.root.get<Row>(`/site/${data.siteId}`);
@@ -79,7 +141,10 @@ describe('create a site by hand', () => {
     const first = await create(orgId, { niceId: 'front-door', address: '10.0.0.5' });
     await create(orgId);
     for (const body of [{ niceId: 'front-door' }, { newtId: first.newtId }, { address: '10.0.0.5' }]) {
-      expect(await app.root.put(`/org/${orgId}/site`, { name: 'edge', type: 'newt', ...body })).toMatchObject({ status: 409, body: { code: 'conflict' } });
+      expect(await app.root.put(`/org/${orgId}/site`, { name: 'edge', type: 'newt', ...body })).toMatchObject({
+        status: 409,
+        body: { code: 'conflict' },
+      });
     }
     const [pool] = (await app.get(AddressPoolService).listRanges(operator, orgId, {})).addressRanges;
     expect(pool).toMatchObject({ size: 16, free: 14 });
@@ -87,29 +152,57 @@ describe('create a site by hand', () => {
   });
 
   it.each([
-    [{ secret: 'a'.repeat(31) }, 'secret'], [{ secret: `${'a'.repeat(32)}-` }, 'secret'], [{ secret: 'a'.repeat(129) }, 'secret'], [{ newtId: 'abcdefg' }, 'newtId'],
-    [{ newtId: 'ABCDEFGH' }, 'newtId'], [{ newtId: 'a'.repeat(65) }, 'newtId'], [{ niceId: '123' }, 'niceId'], [{ niceId: 'a/b' }, 'niceId'], [{ niceId: '.' }, 'niceId'], [{ niceId: '..' }, 'niceId'], [{ name: '' }, 'name'],
-    [{ name: 'a\u0007b' }, 'name'], [{ type: 'vpn' }, 'type'], [{ address: '100.90.128.9/17' }, 'address'], [{ address: '192.168.0.1' }, 'address'],
-    [{ exitNodeId: 1 }, 'exitNodeId'], [{ color: 'red' }, 'color'], [{ name: undefined }, 'name'],
+    [{ secret: 'a'.repeat(31) }, 'secret'],
+    [{ secret: `${'a'.repeat(32)}-` }, 'secret'],
+    [{ secret: 'a'.repeat(129) }, 'secret'],
+    [{ newtId: 'abcdefg' }, 'newtId'],
+    [{ newtId: 'ABCDEFGH' }, 'newtId'],
+    [{ newtId: 'a'.repeat(65) }, 'newtId'],
+    [{ niceId: '123' }, 'niceId'],
+    [{ niceId: 'a/b' }, 'niceId'],
+    [{ niceId: '.' }, 'niceId'],
+    [{ niceId: '..' }, 'niceId'],
+    [{ name: '' }, 'name'],
+    [{ name: 'a\u0007b' }, 'name'],
+    [{ type: 'vpn' }, 'type'],
+    [{ address: '100.90.128.9/17' }, 'address'],
+    [{ address: '192.168.0.1' }, 'address'],
+    [{ exitNodeId: 1 }, 'exitNodeId'],
+    [{ color: 'red' }, 'color'],
+    [{ name: undefined }, 'name'],
   ])('refuses %j, naming the field', async (body, path) => {
-    expect(await app.root.put('/org/acme/site', { name: 'edge', type: 'newt', ...body })).toMatchObject({ status: 400, body: { code: 'validation', fields: [{ path }] } });
+    expect(await app.root.put('/org/acme/site', { name: 'edge', type: 'newt', ...body })).toMatchObject({
+      status: 400,
+      body: { code: 'validation', fields: [{ path }] },
+    });
   });
 
   it('half a character is no name', async () => {
-    expect(await app.root.put('/org/acme/site', '{"name":"a\\ud800","type":"newt"}')).toMatchObject({ status: 400, body: { code: 'validation' } });
-    expect(await app.root.put('/org/acme/site', '{"name":"a\\ud83d\\ude00","type":"newt"}')).toMatchObject({ status: 201, body: { data: { name: 'a\u{1f600}' } } });
+    expect(await app.root.put('/org/acme/site', '{"name":"a\\ud800","type":"newt"}')).toMatchObject({
+      status: 400,
+      body: { code: 'validation' },
+    });
+    expect(await app.root.put('/org/acme/site', '{"name":"a\\ud83d\\ude00","type":"newt"}')).toMatchObject({
+      status: 201,
+      body: { data: { name: 'a\u{1f600}' } },
+    });
   });
 
   it('type local needs no tunnel and is always online; wireguard waits for exit nodes', async () => {
     const made = await create('acme', { type: 'local' });
     expect(made).toMatchObject({ type: 'local', subnet: '0.0.0.0/32', online: true, dockerSocketEnabled: false });
     expect(made).not.toHaveProperty('secret');
-    expect(await app.root.put('/org/acme/site', { name: 'w', type: 'wireguard' })).toMatchObject({ status: 400, body: { code: 'not_available' } });
+    expect(await app.root.put('/org/acme/site', { name: 'w', type: 'wireguard' })).toMatchObject({
+      status: 400,
+      body: { code: 'not_available' },
+    });
   });
 
   it('an exhausted pool is 503 with Retry-After and makes nothing', async () => {
     const orgId = await org('10.0.1.0/31');
-    const replies = await Promise.all(Array.from({ length: 6 }, () => app.root.put(`/org/${orgId}/site`, { name: 'edge', type: 'newt' })));
+    const replies = await Promise.all(
+      Array.from({ length: 6 }, () => app.root.put(`/org/${orgId}/site`, { name: 'edge', type: 'newt' })),
+    );
     expect(replies.map((r) => r.status).sort()).toEqual([201, 201, 503, 503, 503, 503]);
     const full = replies.find((r) => r.status === 503)!;
     expect(full.body.code).toBe('capacity');
@@ -131,7 +224,15 @@ describe('insertMany', () => {
     const orgId = await org();
     const nonce = Buffer.alloc(32, 7);
     await insert(orgId, [{ hardwareId: 'b' }, { nonceHash: nonce }]);
-    const made = await insert(orgId, [{ hardwareId: 'a', name: 'A' }, { hardwareId: 'b' }, { hardwareId: 'c' }, { hardwareId: 'c' }, { nonceHash: nonce }, {}, {}]);
+    const made = await insert(orgId, [
+      { hardwareId: 'a', name: 'A' },
+      { hardwareId: 'b' },
+      { hardwareId: 'c' },
+      { hardwareId: 'c' },
+      { nonceHash: nonce },
+      {},
+      {},
+    ]);
     expect(made.map((m) => m !== null)).toEqual([true, false, true, false, false, true, true]);
     expect(made[0]!.name).toBe('A');
     expect(made[2]!.name).toBe(made[2]!.niceId);
@@ -170,10 +271,19 @@ describe('read a site', () => {
     expect(await tagOf(`/org/${orgId}/site/${made.niceId}`)).toBe(first);
     const { groupId } = await app.root.expect<{ groupId: number }>('PUT', `/org/${orgId}/group`, { name: 'fleet' });
     let tag = first;
-    for (const body of [{ name: 'renamed' }, { groupIds: [groupId] }, { labels: { a: 'b' } }, { status: 'pending' }, { status: 'approved', groupIds: [], name: 'again' }]) {
+    for (const body of [
+      { name: 'renamed' },
+      { groupIds: [groupId] },
+      { labels: { a: 'b' } },
+      { status: 'pending' },
+      { status: 'approved', groupIds: [], name: 'again' },
+    ]) {
       const changed = await withTag(tag).post(path, body);
       expect(changed.status, JSON.stringify(body)).toBe(200);
-      expect(await withTag(tag).post(path, { name: 'late' }), JSON.stringify(body)).toMatchObject({ status: 412, body: { code: 'precondition_failed' } });
+      expect(await withTag(tag).post(path, { name: 'late' }), JSON.stringify(body)).toMatchObject({
+        status: 412,
+        body: { code: 'precondition_failed' },
+      });
       tag = changed.headers.get('etag')!;
       expect(await tagOf(path)).toBe(tag);
     }
@@ -189,7 +299,12 @@ describe('read a site', () => {
     const made = await create('acme');
     const other = await org();
     const key = await app.orgKey(other, 'getSite', 'listSites');
-    for (const path of [`/site/${made.siteId}`, `/org/${other}/site/${made.siteId}`, `/org/${other}/site/${made.niceId}`, `/org/acme/site/${made.siteId}`]) {
+    for (const path of [
+      `/site/${made.siteId}`,
+      `/org/${other}/site/${made.siteId}`,
+      `/org/${other}/site/${made.niceId}`,
+      `/org/acme/site/${made.siteId}`,
+    ]) {
       expect((await key.get(path)).status).toBe(404);
     }
     expect((await app.root.get(`/org/${other}/site/${made.siteId}`)).status).toBe(404);
@@ -197,7 +312,10 @@ describe('read a site', () => {
 
   it('presence makes it online', async () => {
     const { siteId } = await create('acme');
-    await app.sql('INSERT INTO site_presence (site_id, org_id, session_id, last_seen_at) VALUES ($1, $2, $3, to_timestamp(1700000000.6))', [siteId, 'acme', randomUUID()]);
+    await app.sql(
+      'INSERT INTO site_presence (site_id, org_id, session_id, last_seen_at) VALUES ($1, $2, $3, to_timestamp(1700000000.6))',
+      [siteId, 'acme', randomUUID()],
+    );
     expect(await app.root.expect('GET', `/site/${siteId}`)).toMatchObject({ online: true, lastPing: 1_700_000_000 });
     await app.sql('UPDATE site_presence SET session_id = NULL WHERE site_id = $1', [siteId]);
     expect(await app.root.expect('GET', `/site/${siteId}`)).toMatchObject({ online: false, lastPing: 1_700_000_000 });
@@ -216,18 +334,52 @@ describe('list sites', () => {
       { name: '100%_delta', type: 'local' },
     ]);
     group = await app.root.expect('PUT', `/org/${orgId}/group`, { name: 'north wing' });
-    await app.db.tx((tx) => sites.addToGroups(tx, [0, 2].map((i) => ({ siteId: made[i]!.siteId, groupId: group.groupId }))));
-    await app.sql(`UPDATE site SET agent_version = '1.2.0', megabytes_in = site_id WHERE org_id = $1 AND name = ANY('{alpha,charlie}')`, [orgId]);
-    await app.sql('INSERT INTO site_presence (site_id, org_id, session_id) VALUES ($1, $2, $3)', [made[1]!.siteId, orgId, randomUUID()]);
+    await app.db.tx((tx) =>
+      sites.addToGroups(
+        tx,
+        [0, 2].map((i) => ({ siteId: made[i]!.siteId, groupId: group.groupId })),
+      ),
+    );
+    await app.sql(
+      `UPDATE site SET agent_version = '1.2.0', megabytes_in = site_id WHERE org_id = $1 AND name = ANY('{alpha,charlie}')`,
+      [orgId],
+    );
+    await app.sql('INSERT INTO site_presence (site_id, org_id, session_id) VALUES ($1, $2, $3)', [
+      made[1]!.siteId,
+      orgId,
+      randomUUID(),
+    ]);
   });
 
   it('items carry the fields of the contract, in its order; online is left out for type local', async () => {
     const page = await list(orgId, '?query=alpha');
     expect(Object.keys(page.sites[0]!).slice(0, 19)).toEqual([
-      'siteId', 'niceId', 'name', 'pubKey', 'subnet', 'megabytesIn', 'megabytesOut', 'orgName', 'type', 'online', 'address', 'newtVersion', 'exitNodeId', 'exitNodeName',
-      'exitNodeEndpoint', 'remoteExitNodeId', 'resourceCount', 'status', 'newtUpdateAvailable',
+      'siteId',
+      'niceId',
+      'name',
+      'pubKey',
+      'subnet',
+      'megabytesIn',
+      'megabytesOut',
+      'orgName',
+      'type',
+      'online',
+      'address',
+      'newtVersion',
+      'exitNodeId',
+      'exitNodeName',
+      'exitNodeEndpoint',
+      'remoteExitNodeId',
+      'resourceCount',
+      'status',
+      'newtUpdateAvailable',
     ]);
-    expect(page.sites[0]).toMatchObject({ orgName: orgId, keyId: 'spk-one', groupIds: [group.groupId], newtVersion: '1.2.0' });
+    expect(page.sites[0]).toMatchObject({
+      orgName: orgId,
+      keyId: 'spk-one',
+      groupIds: [group.groupId],
+      newtVersion: '1.2.0',
+    });
     expect((await list(orgId, '?query=delta')).sites[0]).not.toHaveProperty('online');
   });
 
@@ -268,48 +420,97 @@ describe('list sites', () => {
     expect(names(page)).toHaveLength(expected.length);
   });
 
-  it.each(['group=nobody', 'group=999999', 'keyId=zzz'])('?%s, of another organization or of nothing, is 404, in decisions too', async (query) => {
-    expect(await app.root.get(`/org/${orgId}/sites?${query}`)).toMatchObject({ status: 404, body: { code: 'not_found' } });
-    const filter = Object.fromEntries(new URLSearchParams(query));
-    expect(await app.root.post(`/org/${orgId}/approvals`, { filter, decision: 'approve' })).toMatchObject({ status: 404, body: { code: 'not_found' } });
-  });
+  it.each(['group=nobody', 'group=999999', 'keyId=zzz'])(
+    '?%s, of another organization or of nothing, is 404, in decisions too',
+    async (query) => {
+      expect(await app.root.get(`/org/${orgId}/sites?${query}`)).toMatchObject({
+        status: 404,
+        body: { code: 'not_found' },
+      });
+      const filter = Object.fromEntries(new URLSearchParams(query));
+      expect(await app.root.post(`/org/${orgId}/approvals`, { filter, decision: 'approve' })).toMatchObject({
+        status: 404,
+        body: { code: 'not_found' },
+      });
+    },
+  );
 
   it('knows a key that was deleted by its sites, and one that has none yet', async () => {
-    const key = await app.root.expect<{ siteProvisioningKeyId: string }>('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'k', maxBatchSize: null });
+    const key = await app.root.expect<{ siteProvisioningKeyId: string }>('PUT', `/org/${orgId}/site-provisioning-key`, {
+      name: 'k',
+      maxBatchSize: null,
+    });
     for (const path of ['sites', 'claims']) {
       const of = (id: string) => app.root.get(`/org/${orgId}/${path}?keyId=${id}`);
-      expect([(await of('spk-one')).status, (await of(key.siteProvisioningKeyId)).status, (await of('zzz')).status]).toEqual([200, 200, 404]);
+      expect([
+        (await of('spk-one')).status,
+        (await of(key.siteProvisioningKeyId)).status,
+        (await of('zzz')).status,
+      ]).toEqual([200, 200, 404]);
     }
   });
 
   it('counts the resources of each site, public and private ones', async () => {
     const own = await org();
     const [a, b] = [await create(own, { name: 'a' }), await create(own, { name: 'b' })];
-    const { resourceId } = await app.root.expect<{ resourceId: number }>('PUT', `/org/${own}/resource`, { name: 'Raw', http: false, protocol: 'tcp', proxyPort: 20_000 });
-    for (const port of [1, 2]) await app.root.expect('PUT', `/resource/${resourceId}/target`, { siteId: a.siteId, ip: '10.0.0.1', port });
-    for (const siteIds of [[a.siteId, b.siteId], [a.siteId]]) await app.root.expect('PUT', `/org/${own}/site-resource`, { name: 'Db', mode: 'host', destination: '10.1.2.3', siteIds });
+    const { resourceId } = await app.root.expect<{ resourceId: number }>('PUT', `/org/${own}/resource`, {
+      name: 'Raw',
+      http: false,
+      protocol: 'tcp',
+      proxyPort: 20_000,
+    });
+    for (const port of [1, 2])
+      await app.root.expect('PUT', `/resource/${resourceId}/target`, { siteId: a.siteId, ip: '10.0.0.1', port });
+    for (const siteIds of [[a.siteId, b.siteId], [a.siteId]])
+      await app.root.expect('PUT', `/org/${own}/site-resource`, {
+        name: 'Db',
+        mode: 'host',
+        destination: '10.1.2.3',
+        siteIds,
+      });
     expect((await list(own)).sites.map((s) => s['resourceCount'])).toEqual([3, 1]);
   });
 
   it('both paginations walk the same list', async () => {
     const all = names(await list(orgId));
-    expect([...names(await list(orgId, '?page=1&pageSize=3')), ...names(await list(orgId, '?page=2&pageSize=3'))]).toEqual(all);
+    expect([
+      ...names(await list(orgId, '?page=1&pageSize=3')),
+      ...names(await list(orgId, '?page=2&pageSize=3')),
+    ]).toEqual(all);
     expect([...names(await list(orgId, '?limit=1')), ...names(await list(orgId, '?limit=3&offset=1'))]).toEqual(all);
     expect((await list(orgId, '?page=2&pageSize=3')).pagination).toEqual({ total: 4, pageSize: 3, page: 2 });
   });
 
-  it.each(['?page=-1', '?pageSize=0', '?pageSize=1001', '?limit=x', '?page=1&limit=5', '?status=gone', '?online=yes', '?sort_by=age', '?order=up', '?label=novalue', '?color=red'])(
-    'refuses %s instead of guessing',
-    async (query) => {
-      expect(await app.root.get(`/org/${orgId}/sites${query}`)).toMatchObject({ status: 400, body: { code: 'validation' } });
-    },
-  );
+  it.each([
+    '?page=-1',
+    '?pageSize=0',
+    '?pageSize=1001',
+    '?limit=x',
+    '?page=1&limit=5',
+    '?status=gone',
+    '?online=yes',
+    '?sort_by=age',
+    '?order=up',
+    '?label=novalue',
+    '?color=red',
+  ])('refuses %s instead of guessing', async (query) => {
+    expect(await app.root.get(`/org/${orgId}/sites${query}`)).toMatchObject({
+      status: 400,
+      body: { code: 'validation' },
+    });
+  });
 
   it('totals come from counters that equal count(*) after a race of everything', async () => {
     const busy = await org();
     await Promise.all(
       Array.from({ length: 24 }, async (_, i) => {
-        const made = await insert(busy, Array.from({ length: 5 }, (_x, j) => ({ hardwareId: `hw-${(i * 3 + j) % 40}`, status: j % 2 ? 'pending' : 'approved' })));
+        const made = await insert(
+          busy,
+          Array.from({ length: 5 }, (_x, j) => ({
+            hardwareId: `hw-${(i * 3 + j) % 40}`,
+            status: j % 2 ? 'pending' : 'approved',
+          })),
+        );
         for (const site of made) {
           if (!site) continue;
           const path = `/site/${site.siteId}`;
@@ -318,7 +519,10 @@ describe('list sites', () => {
         }
       }),
     );
-    const counted = await app.sql<{ status: string; n: number }>('SELECT status, count(*) AS n FROM site WHERE org_id = $1 GROUP BY status', [busy]);
+    const counted = await app.sql<{ status: string; n: number }>(
+      'SELECT status, count(*) AS n FROM site WHERE org_id = $1 GROUP BY status',
+      [busy],
+    );
     const of = (status: string) => counted.find((c) => c.status === status)?.n ?? 0;
     expect(of('pending')).toBeGreaterThan(0);
     expect((await list(busy, '?status=pending')).pagination.total).toBe(of('pending'));
@@ -344,20 +548,33 @@ describe('reset-bandwidth', () => {
 describe('groups', () => {
   it('are created, listed with their sites, renamed and deleted; their sites stay', async () => {
     const orgId = await org();
-    const group = await app.root.expect<{ groupId: number }>('PUT', `/org/${orgId}/group`, { name: 'fleet', description: 'all of them' });
+    const group = await app.root.expect<{ groupId: number }>('PUT', `/org/${orgId}/group`, {
+      name: 'fleet',
+      description: 'all of them',
+    });
     expect(group).toMatchObject({ orgId, name: 'fleet', description: 'all of them', siteCount: 0 });
     const [site] = await insert(orgId, [{ name: 'a' }]);
-    expect(await app.root.expect('POST', `/site/${site!.siteId}`, { groupIds: [group.groupId] })).toMatchObject({ groupIds: [group.groupId] });
+    expect(await app.root.expect('POST', `/site/${site!.siteId}`, { groupIds: [group.groupId] })).toMatchObject({
+      groupIds: [group.groupId],
+    });
     const path = `/org/${orgId}/group/${group.groupId}`;
-    expect(await app.root.expect('GET', `/org/${orgId}/groups?limit=5`)).toMatchObject({ groups: [{ siteCount: 1 }], pagination: { total: 1, limit: 5, offset: 0 } });
+    expect(await app.root.expect('GET', `/org/${orgId}/groups?limit=5`)).toMatchObject({
+      groups: [{ siteCount: 1 }],
+      pagination: { total: 1, limit: 5, offset: 0 },
+    });
     expect(await app.root.put(`/org/${orgId}/group`, { name: 'fleet' })).toMatchObject({ status: 409 });
     expect(await app.root.put(`/org/${orgId}/group`, { name: '12' })).toMatchObject({ status: 400 });
     expect(await app.root.post(path, {})).toMatchObject({ status: 400 });
-    expect(await app.root.expect('POST', path, { name: 'armada', description: null })).toMatchObject({ name: 'armada', description: null, siteCount: 1 });
+    expect(await app.root.expect('POST', path, { name: 'armada', description: null })).toMatchObject({
+      name: 'armada',
+      description: null,
+      siteCount: 1,
+    });
     expect(await app.root.expect('DELETE', path)).toBeNull();
     expect(await app.root.get(path)).toMatchObject({ status: 404 });
     expect(await app.root.expect('GET', `/site/${site!.siteId}`)).toMatchObject({ groupIds: [] });
-    for (const action of ['group.create', 'group.update', 'group.delete']) expect(await auditOf(orgId, action)).toEqual([{ targetId: String(group.groupId) }]);
+    for (const action of ['group.create', 'group.update', 'group.delete'])
+      expect(await auditOf(orgId, action)).toEqual([{ targetId: String(group.groupId) }]);
   });
 
   it('another organization neither sees nor uses them', async () => {
@@ -367,7 +584,10 @@ describe('groups', () => {
     expect((await key.get(`/org/${other}/group/${group.groupId}`)).status).toBe(404);
     expect((await key.delete(`/org/${mine}/group/${group.groupId}`)).status).toBe(404);
     const [site] = await insert(other, [{ name: 'a' }]);
-    expect(await key.post(`/site/${site!.siteId}`, { groupIds: [group.groupId] })).toMatchObject({ status: 404, body: { message: 'Group not found' } });
+    expect(await key.post(`/site/${site!.siteId}`, { groupIds: [group.groupId] })).toMatchObject({
+      status: 404,
+      body: { message: 'Group not found' },
+    });
   });
 });
 
@@ -375,13 +595,23 @@ describe('address ranges', () => {
   it('are listed, added and deleted over HTTP', async () => {
     const orgId = await org('10.9.0.0/24');
     const added = await app.root.put<{ rangeId: number }>(`/org/${orgId}/address-range`, { cidr: '10.10.0.0/24' });
-    expect(added).toMatchObject({ status: 201, body: { data: { cidr: '10.10.0.0/24', size: 256, free: 256, reserved: 0 } } });
-    expect(await app.root.expect('GET', `/org/${orgId}/address-ranges`)).toMatchObject({ addressRanges: [{ cidr: '10.9.0.0/24' }, { cidr: '10.10.0.0/24' }], pagination: { total: 2 } });
+    expect(added).toMatchObject({
+      status: 201,
+      body: { data: { cidr: '10.10.0.0/24', size: 256, free: 256, reserved: 0 } },
+    });
+    expect(await app.root.expect('GET', `/org/${orgId}/address-ranges`)).toMatchObject({
+      addressRanges: [{ cidr: '10.9.0.0/24' }, { cidr: '10.10.0.0/24' }],
+      pagination: { total: 2 },
+    });
     for (const cidr of ['10.10.0.1/24', '10.10.0.0/7', '10.10.0.0', '256.0.0.0/8', 'fd00::/64', '010.0.0.0/8']) {
-      expect(await app.root.put(`/org/${orgId}/address-range`, { cidr })).toMatchObject({ status: 400, body: { fields: [{ path: 'cidr' }] } });
+      expect(await app.root.put(`/org/${orgId}/address-range`, { cidr })).toMatchObject({
+        status: 400,
+        body: { fields: [{ path: 'cidr' }] },
+      });
     }
     expect((await app.root.put(`/org/${orgId}/address-range`, { cidr: '10.10.0.128/25' })).status).toBe(409);
     expect(await app.root.expect('DELETE', `/org/${orgId}/address-range/${added.body.data.rangeId}`)).toBeNull();
-    for (const action of ['address_range.create', 'address_range.delete']) expect(await auditOf(orgId, action)).toHaveLength(1);
+    for (const action of ['address_range.create', 'address_range.delete'])
+      expect(await auditOf(orgId, action)).toHaveLength(1);
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type TestApp, openTestApp } from '../support/test-app.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 let resourceId: number;
@@ -25,29 +25,85 @@ async function resource(orgId: string): Promise<number> {
   const body = { name: 'App', http: true, protocol: 'tcp', domainId: domains[0]!.domainId, subdomain: `t${++serial}` };
   return (await app.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, body)).resourceId;
 }
-const site = async (orgId: string, type = 'newt') => (await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: `site ${++serial}`, type })).siteId;
+const site = async (orgId: string, type = 'newt') =>
+  (await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: `site ${++serial}`, type })).siteId;
 const BODY = { ip: '10.0.0.9', port: 80, method: 'http' };
-const put = (id: number, more: object = {}) => app.root.put<Target>(`/resource/${id}/target`, { ...BODY, siteId, ...more });
-const create = async (more: object = {}, id = resourceId) => app.root.expect<Target>('PUT', `/resource/${id}/target`, { ...BODY, siteId, ...more });
-const update = (id: number, more: object = {}) => app.root.expect<Target>('POST', `/target/${id}`, { ip: BODY.ip, siteId, ...more });
+const put = (id: number, more: object = {}) =>
+  app.root.put<Target>(`/resource/${id}/target`, { ...BODY, siteId, ...more });
+const create = async (more: object = {}, id = resourceId) =>
+  app.root.expect<Target>('PUT', `/resource/${id}/target`, { ...BODY, siteId, ...more });
+const update = (id: number, more: object = {}) =>
+  app.root.expect<Target>('POST', `/target/${id}`, { ip: BODY.ip, siteId, ...more });
 const read = (id: number) => app.root.expect<Target>('GET', `/target/${id}`);
-const desired = async (id: number) => (await app.root.expect<{ desiredVersion: number }>('GET', `/site/${id}`)).desiredVersion;
+const desired = async (id: number) =>
+  (await app.root.expect<{ desiredVersion: number }>('GET', `/site/${id}`)).desiredVersion;
 const health = async (id: number) => (await app.root.expect<{ health: string }>('GET', `/resource/${id}`)).health;
 
 const FULL = {
-  ip: 'app_1.internal', port: 8443, method: 'https', enabled: false, path: '/api', pathMatchType: 'prefix', rewritePath: '/', rewritePathType: 'stripPrefix', priority: 7, hcEnabled: true,
-  hcPath: '/health', hcScheme: 'https', hcMode: 'http', hcHostname: 'app.internal', hcPort: 8444, hcInterval: 10, hcUnhealthyInterval: 5, hcTimeout: 2,
-  hcHeaders: [{ name: 'Host', value: 'app.internal' }], hcFollowRedirects: false, hcMethod: 'HEAD', hcStatus: 204, hcTlsServerName: 'tls.internal', hcHealthyThreshold: 2, hcUnhealthyThreshold: 3,
+  ip: 'app_1.internal',
+  port: 8443,
+  method: 'https',
+  enabled: false,
+  path: '/api',
+  pathMatchType: 'prefix',
+  rewritePath: '/',
+  rewritePathType: 'stripPrefix',
+  priority: 7,
+  hcEnabled: true,
+  hcPath: '/health',
+  hcScheme: 'https',
+  hcMode: 'http',
+  hcHostname: 'app.internal',
+  hcPort: 8444,
+  hcInterval: 10,
+  hcUnhealthyInterval: 5,
+  hcTimeout: 2,
+  hcHeaders: [{ name: 'Host', value: 'app.internal' }],
+  hcFollowRedirects: false,
+  hcMethod: 'HEAD',
+  hcStatus: 204,
+  hcTlsServerName: 'tls.internal',
+  hcHealthyThreshold: 2,
+  hcUnhealthyThreshold: 3,
 };
 
 describe('create', () => {
   it('fills in what the contract says, and null for the rest of the health check', async () => {
     const made = await create({ ip: 'localhost', port: 8080 });
     expect(made).toEqual({
-      targetId: made.targetId, resourceId, siteId, ip: 'localhost', method: 'http', port: 8080, internalPort: made.internalPort, enabled: true, path: null, pathMatchType: null,
-      rewritePath: null, rewritePathType: null, priority: 100, targetHealthCheckId: made.targetId, orgId: 'acme', name: null, hcEnabled: false, hcPath: null, hcScheme: null, hcMode: null,
-      hcHostname: null, hcPort: null, hcInterval: null, hcUnhealthyInterval: null, hcTimeout: null, hcHeaders: null, hcFollowRedirects: null, hcMethod: null, hcStatus: null,
-      hcHealth: 'unknown', hcTlsServerName: null, hcHealthyThreshold: null, hcUnhealthyThreshold: null,
+      targetId: made.targetId,
+      resourceId,
+      siteId,
+      ip: 'localhost',
+      method: 'http',
+      port: 8080,
+      internalPort: made.internalPort,
+      enabled: true,
+      path: null,
+      pathMatchType: null,
+      rewritePath: null,
+      rewritePathType: null,
+      priority: 100,
+      targetHealthCheckId: made.targetId,
+      orgId: 'acme',
+      name: null,
+      hcEnabled: false,
+      hcPath: null,
+      hcScheme: null,
+      hcMode: null,
+      hcHostname: null,
+      hcPort: null,
+      hcInterval: null,
+      hcUnhealthyInterval: null,
+      hcTimeout: null,
+      hcHeaders: null,
+      hcFollowRedirects: null,
+      hcMethod: null,
+      hcStatus: null,
+      hcHealth: 'unknown',
+      hcTlsServerName: null,
+      hcHealthyThreshold: null,
+      hcUnhealthyThreshold: null,
     });
     expect(made.internalPort).toBeGreaterThanOrEqual(40_000);
     expect(made.internalPort).toBeLessThanOrEqual(65_534);
@@ -60,23 +116,60 @@ describe('create', () => {
     expect(await read(made.targetId)).toMatchObject(FULL);
   });
 
-  it.each(['10.0.0.1', '2001:db8::1', 'localhost', 'my_container', 'a.b-c.example.com'])('takes the backend %s', async (ip) => {
-    expect((await create({ ip })).ip).toBe(ip);
-  });
+  it.each(['10.0.0.1', '2001:db8::1', 'localhost', 'my_container', 'a.b-c.example.com'])(
+    'takes the backend %s',
+    async (ip) => {
+      expect((await create({ ip })).ip).toBe(ip);
+    },
+  );
 
   it.each([
-    [{ siteId: undefined }, 'siteId'], [{ siteId: 0 }, 'siteId'], [{ siteId: '1' }, 'siteId'], [{ ip: undefined }, 'ip'], [{ ip: '' }, 'ip'], [{ ip: '300.1.1.1' }, 'ip'], [{ ip: 'a b' }, 'ip'], [{ ip: '-a' }, 'ip'],
-    [{ ip: 'http://a' }, 'ip'], [{ port: undefined }, 'port'], [{ port: 0 }, 'port'], [{ port: 65_536 }, 'port'], [{ port: 1.5 }, 'port'], [{ method: '' }, 'method'], [{ method: 'x'.repeat(11) }, 'method'], [{ enabled: null }, 'enabled'],
-    [{ path: '(', pathMatchType: 'regex' }, 'path'], [{ path: '^/a(?=b)', pathMatchType: 'regex' }, 'path'], [{ path: '(a', pathMatchType: 'prefix', rewritePathType: 'regex' }, 'path'],
-    [{ pathMatchType: 'glob' }, 'pathMatchType'], [{ rewritePathType: 'x' }, 'rewritePathType'], [{ priority: 0 }, 'priority'], [{ priority: 1001 }, 'priority'], [{ hcEnabled: null }, 'hcEnabled'], [{ hcPath: '' }, 'hcPath'],
-    [{ hcPort: 0 }, 'hcPort'], [{ hcInterval: 0 }, 'hcInterval'], [{ hcUnhealthyInterval: 0 }, 'hcUnhealthyInterval'], [{ hcTimeout: 0 }, 'hcTimeout'], [{ hcHealthyThreshold: 0 }, 'hcHealthyThreshold'],
-    [{ hcUnhealthyThreshold: 0 }, 'hcUnhealthyThreshold'], [{ hcMethod: '' }, 'hcMethod'], [{ hcStatus: 'ok' }, 'hcStatus'], [{ hcHeaders: [{ name: 'a' }] }, 'hcHeaders.0.value'], [{ hcHealth: 'healthy' }, 'hcHealth'], [{ internalPort: 40_000 }, 'internalPort'],
+    [{ siteId: undefined }, 'siteId'],
+    [{ siteId: 0 }, 'siteId'],
+    [{ siteId: '1' }, 'siteId'],
+    [{ ip: undefined }, 'ip'],
+    [{ ip: '' }, 'ip'],
+    [{ ip: '300.1.1.1' }, 'ip'],
+    [{ ip: 'a b' }, 'ip'],
+    [{ ip: '-a' }, 'ip'],
+    [{ ip: 'http://a' }, 'ip'],
+    [{ port: undefined }, 'port'],
+    [{ port: 0 }, 'port'],
+    [{ port: 65_536 }, 'port'],
+    [{ port: 1.5 }, 'port'],
+    [{ method: '' }, 'method'],
+    [{ method: 'x'.repeat(11) }, 'method'],
+    [{ enabled: null }, 'enabled'],
+    [{ path: '(', pathMatchType: 'regex' }, 'path'],
+    [{ path: '^/a(?=b)', pathMatchType: 'regex' }, 'path'],
+    [{ path: '(a', pathMatchType: 'prefix', rewritePathType: 'regex' }, 'path'],
+    [{ pathMatchType: 'glob' }, 'pathMatchType'],
+    [{ rewritePathType: 'x' }, 'rewritePathType'],
+    [{ priority: 0 }, 'priority'],
+    [{ priority: 1001 }, 'priority'],
+    [{ hcEnabled: null }, 'hcEnabled'],
+    [{ hcPath: '' }, 'hcPath'],
+    [{ hcPort: 0 }, 'hcPort'],
+    [{ hcInterval: 0 }, 'hcInterval'],
+    [{ hcUnhealthyInterval: 0 }, 'hcUnhealthyInterval'],
+    [{ hcTimeout: 0 }, 'hcTimeout'],
+    [{ hcHealthyThreshold: 0 }, 'hcHealthyThreshold'],
+    [{ hcUnhealthyThreshold: 0 }, 'hcUnhealthyThreshold'],
+    [{ hcMethod: '' }, 'hcMethod'],
+    [{ hcStatus: 'ok' }, 'hcStatus'],
+    [{ hcHeaders: [{ name: 'a' }] }, 'hcHeaders.0.value'],
+    [{ hcHealth: 'healthy' }, 'hcHealth'],
+    [{ internalPort: 40_000 }, 'internalPort'],
   ])('refuses %j, naming the field', async (more, path) => {
-    expect(await put(resourceId, more)).toMatchObject({ status: 400, body: { code: 'validation', fields: [{ path }] } });
+    expect(await put(resourceId, more)).toMatchObject({
+      status: 400,
+      body: { code: 'validation', fields: [{ path }] },
+    });
   });
 
   it("a site of another organization is 404, like one that does not exist; so is another organization's resource", async () => {
-    for (const id of [await site('other'), 99_999_999]) expect(await put(resourceId, { siteId: id })).toMatchObject({ status: 404, body: { message: 'Site not found' } });
+    for (const id of [await site('other'), 99_999_999])
+      expect(await put(resourceId, { siteId: id })).toMatchObject({ status: 404, body: { message: 'Site not found' } });
     const key = await app.orgKey('acme', 'createTarget');
     expect((await key.put(`/resource/${await resource('other')}/target`, { ...BODY, siteId })).status).toBe(404);
   });
@@ -118,7 +211,10 @@ describe('internal ports', () => {
     const made = await Promise.all([1, 2].map(() => create({ siteId: own })));
     const elsewhere = await create();
     expect(await update(elsewhere.targetId, { siteId: own })).toMatchObject({ siteId: own });
-    const [row] = await app.sql<{ n: number }>('SELECT count(DISTINCT internal_port) AS n FROM target WHERE site_id = $1', [own]);
+    const [row] = await app.sql<{ n: number }>(
+      'SELECT count(DISTINCT internal_port) AS n FROM target WHERE site_id = $1',
+      [own],
+    );
     expect(row!.n).toBe(25_535);
     expect(made.map((t) => t.internalPort).every((p) => p! >= 50_000 && p! <= 50_002)).toBe(true);
     expect(await put(resourceId, { siteId: own })).toMatchObject({ status: 409, body: { code: 'conflict' } });
@@ -130,17 +226,38 @@ describe('change', () => {
   it('keeps what is left out, but switches the health check off and clears its headers', async () => {
     const { targetId, internalPort } = await create(FULL);
     const changed = await update(targetId);
-    expect(changed).toMatchObject({ ...FULL, ip: BODY.ip, hcEnabled: false, hcHeaders: null, hcHealth: 'unknown', internalPort });
-    expect(await update(targetId, { hcEnabled: true, hcHeaders: FULL.hcHeaders })).toMatchObject({ hcEnabled: true, hcHealth: 'unhealthy', hcHeaders: JSON.stringify(FULL.hcHeaders) });
+    expect(changed).toMatchObject({
+      ...FULL,
+      ip: BODY.ip,
+      hcEnabled: false,
+      hcHeaders: null,
+      hcHealth: 'unknown',
+      internalPort,
+    });
+    expect(await update(targetId, { hcEnabled: true, hcHeaders: FULL.hcHeaders })).toMatchObject({
+      hcEnabled: true,
+      hcHealth: 'unhealthy',
+      hcHeaders: JSON.stringify(FULL.hcHeaders),
+    });
     await app.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [targetId]);
     expect(await update(targetId, { hcEnabled: true })).toMatchObject({ hcHealth: 'healthy' });
   });
 
   it('a path that is matched as a pattern must be one, whichever of the two is changed', async () => {
-    const { targetId } = await create({ path: '^/(a|b)/.*$', pathMatchType: 'regex', rewritePath: '/$1', rewritePathType: 'regex' });
+    const { targetId } = await create({
+      path: '^/(a|b)/.*$',
+      pathMatchType: 'regex',
+      rewritePath: '/$1',
+      rewritePathType: 'regex',
+    });
     const change = (more: object) => app.root.post<never>(`/target/${targetId}`, { ip: BODY.ip, siteId, ...more });
-    for (const more of [{ path: '/(a' }, { path: '/(a', pathMatchType: 'exact' }]) expect(await change(more)).toMatchObject({ status: 400, body: { fields: [{ path: 'path' }] } });
-    expect(await update(targetId, { path: '/(a', pathMatchType: null })).toMatchObject({ path: '/(a', pathMatchType: null, rewritePathType: null });
+    for (const more of [{ path: '/(a' }, { path: '/(a', pathMatchType: 'exact' }])
+      expect(await change(more)).toMatchObject({ status: 400, body: { fields: [{ path: 'path' }] } });
+    expect(await update(targetId, { path: '/(a', pathMatchType: null })).toMatchObject({
+      path: '/(a',
+      pathMatchType: null,
+      rewritePathType: null,
+    });
     expect((await change({ pathMatchType: 'regex' })).status).toBe(400);
     expect((await change({ pathMatchType: 'exact' })).status).toBe(200);
   });
@@ -148,7 +265,13 @@ describe('change', () => {
   it('pathMatchType null clears the rewrite too; null clears any other field', async () => {
     const { targetId } = await create(FULL);
     expect(await update(targetId, { pathMatchType: null, hcStatus: null, method: null })).toMatchObject({
-      path: '/api', pathMatchType: null, rewritePath: null, rewritePathType: null, hcStatus: null, method: null, hcMethod: 'HEAD',
+      path: '/api',
+      pathMatchType: null,
+      rewritePath: null,
+      rewritePathType: null,
+      hcStatus: null,
+      method: null,
+      hcMethod: 'HEAD',
     });
     expect(await update(targetId, { path: null })).toMatchObject({ path: null });
   });
@@ -157,15 +280,28 @@ describe('change', () => {
     const { targetId, internalPort } = await create();
     expect((await update(targetId, { port: 81 })).internalPort).toBe(internalPort);
     const local = await site('acme', 'local');
-    expect(await update(targetId, { siteId: local, hcEnabled: true })).toMatchObject({ internalPort: null, hcHealth: 'unknown' });
+    expect(await update(targetId, { siteId: local, hcEnabled: true })).toMatchObject({
+      internalPort: null,
+      hcHealth: 'unknown',
+    });
     expect((await update(targetId)).internalPort).toBeGreaterThanOrEqual(40_000);
   });
 
   it.each([
-    [{ ip: undefined }, 'ip'], [{ siteId: undefined }, 'siteId'], [{ priority: null }, 'priority'], [{ port: null }, 'port'], [{ method: '' }, 'method'], [{ enabled: null }, 'enabled'], [{ hcEnabled: null }, 'hcEnabled'], [{ color: 1 }, 'color'],
+    [{ ip: undefined }, 'ip'],
+    [{ siteId: undefined }, 'siteId'],
+    [{ priority: null }, 'priority'],
+    [{ port: null }, 'port'],
+    [{ method: '' }, 'method'],
+    [{ enabled: null }, 'enabled'],
+    [{ hcEnabled: null }, 'hcEnabled'],
+    [{ color: 1 }, 'color'],
   ])('refuses %j, naming the field', async (more, path) => {
     const { targetId } = await create();
-    expect(await app.root.post(`/target/${targetId}`, { ip: 'a', siteId, ...more })).toMatchObject({ status: 400, body: { fields: [{ path }] } });
+    expect(await app.root.post(`/target/${targetId}`, { ip: 'a', siteId, ...more })).toMatchObject({
+      status: 400,
+      body: { fields: [{ path }] },
+    });
   });
 
   it("not to another organization's site, and not by a stale ETag", async () => {
@@ -191,19 +327,37 @@ describe('change', () => {
 describe('list and delete', () => {
   it('pages in shape A, in the order of creation', async () => {
     const id = await resource('acme');
-    const made = [await create({ hcEnabled: true, hcHeaders: FULL.hcHeaders }, id), await create({}, id), await create({}, id)];
-    const list = await app.root.expect<{ targets: Target[]; pagination: object }>('GET', `/v1/resource/${id}/targets?limit=2&offset=0`);
+    const made = [
+      await create({ hcEnabled: true, hcHeaders: FULL.hcHeaders }, id),
+      await create({}, id),
+      await create({}, id),
+    ];
+    const list = await app.root.expect<{ targets: Target[]; pagination: object }>(
+      'GET',
+      `/v1/resource/${id}/targets?limit=2&offset=0`,
+    );
     expect(list.pagination).toEqual({ total: 3, limit: 2, offset: 0 });
     expect(list.targets.map((t) => t.targetId)).toEqual(made.slice(0, 2).map((t) => t.targetId));
-    expect(list.targets[0]).toMatchObject({ siteId, siteType: 'newt', siteName: expect.stringMatching(/^site/), hcHeaders: FULL.hcHeaders, hcHealth: 'unhealthy', priority: 100 });
+    expect(list.targets[0]).toMatchObject({
+      siteId,
+      siteType: 'newt',
+      siteName: expect.stringMatching(/^site/),
+      hcHeaders: FULL.hcHeaders,
+      hcHealth: 'unhealthy',
+      priority: 100,
+    });
     expect(list.targets[0]).not.toHaveProperty('internalPort');
     expect((await app.root.get(`/resource/${id}/targets?limit=x`)).status).toBe(400);
   });
 
   it('of another organization is 404', async () => {
-    const theirs = await app.root.expect<Target>('PUT', `/resource/${await resource('other')}/target`, { ...BODY, siteId: await site('other') });
+    const theirs = await app.root.expect<Target>('PUT', `/resource/${await resource('other')}/target`, {
+      ...BODY,
+      siteId: await site('other'),
+    });
     const key = await app.orgKey('acme', 'getTarget', 'updateTarget', 'deleteTarget');
-    for (const [method, body] of [['GET'], ['POST', { ip: 'a', siteId }], ['DELETE']] as const) expect((await key.send(method, `/target/${theirs.targetId}`, body)).status).toBe(404);
+    for (const [method, body] of [['GET'], ['POST', { ip: 'a', siteId }], ['DELETE']] as const)
+      expect((await key.send(method, `/target/${theirs.targetId}`, body)).status).toBe(404);
     expect((await read(theirs.targetId)).ip).toBe(BODY.ip);
   });
 
@@ -246,7 +400,10 @@ describe('health of a resource', () => {
     const own = await site('acme');
     const [one, two] = [await resource('acme'), await resource('acme')];
     for (const id of [one, one, two]) await create({ siteId: own }, id);
-    const { sites } = await app.root.expect<{ sites: { siteId: number; resourceCount: number }[] }>('GET', '/org/acme/sites?pageSize=1000');
+    const { sites } = await app.root.expect<{ sites: { siteId: number; resourceCount: number }[] }>(
+      'GET',
+      '/org/acme/sites?pageSize=1000',
+    );
     expect(sites.find((s) => s.siteId === own)!.resourceCount).toBe(2);
   });
 });

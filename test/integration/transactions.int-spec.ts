@@ -1,18 +1,23 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { execute, query, sqlState } from '#platform';
-import { type TestApp, openTestApp } from '../support/test-app.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 beforeAll(async () => {
   app = await openTestApp();
-  await app.sql('CREATE TABLE leaf (id int PRIMARY KEY, n int NOT NULL, twig int UNIQUE DEFERRABLE INITIALLY DEFERRED)');
-  await app.sql(`CREATE FUNCTION give_way(yes boolean) RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF yes THEN RAISE EXCEPTION USING ERRCODE = '40P01'; END IF; END $$`);
+  await app.sql(
+    'CREATE TABLE leaf (id int PRIMARY KEY, n int NOT NULL, twig int UNIQUE DEFERRABLE INITIALLY DEFERRED)',
+  );
+  await app.sql(
+    `CREATE FUNCTION give_way(yes boolean) RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF yes THEN RAISE EXCEPTION USING ERRCODE = '40P01'; END IF; END $$`,
+  );
 });
 afterAll(() => app?.close());
 beforeEach(() => app.sql('TRUNCATE leaf'));
 
 type Tx = Parameters<Parameters<TestApp['db']['tx']>[0]>[0];
-const put = (tx: Tx, id: number, n: number | null = 0) => query<{ id: number }>(tx, 'INSERT INTO leaf (id, n) VALUES ($1, $2) RETURNING id', [id, n]);
+const put = (tx: Tx, id: number, n: number | null = 0) =>
+  query<{ id: number }>(tx, 'INSERT INTO leaf (id, n) VALUES ($1, $2) RETURNING id', [id, n]);
 const ids = async () => (await app.sql<{ id: number }>('SELECT id FROM leaf ORDER BY id')).map((row) => row.id);
 
 describe('statements that are sent together', () => {
@@ -75,7 +80,9 @@ describe('the last statements of a transaction', () => {
       await broken();
     };
     for (const work of [broken, within, async () => void (await within())]) {
-      await expect(app.db.tx((tx) => app.db.commitWith(tx, [put(tx, 1), work(), put(tx, 2)]))).rejects.toThrow('broken');
+      await expect(app.db.tx((tx) => app.db.commitWith(tx, [put(tx, 1), work(), put(tx, 2)]))).rejects.toThrow(
+        'broken',
+      );
     }
     expect(await ids()).toEqual([]);
   });
@@ -99,7 +106,8 @@ describe('the last statements of a transaction', () => {
   });
 
   it('leave the connection fit for the next transaction', async () => {
-    for (let i = 0; i < 40; i++) await app.db.tx((tx) => app.db.commitWith(tx, [put(tx, 1, null)])).catch(() => undefined);
+    for (let i = 0; i < 40; i++)
+      await app.db.tx((tx) => app.db.commitWith(tx, [put(tx, 1, null)])).catch(() => undefined);
     await Promise.all(Array.from({ length: 40 }, (_, i) => app.db.tx((tx) => app.db.commitWith(tx, [put(tx, i)]))));
     expect(await ids()).toHaveLength(40);
   });
@@ -121,6 +129,9 @@ describe('the last statements of a transaction', () => {
       });
     await Promise.all([crosswise(1, 2), crosswise(2, 1)]);
     expect(runs).toBeGreaterThan(2);
-    expect(await app.sql('SELECT id, n FROM leaf ORDER BY id')).toEqual([{ id: 1, n: 2 }, { id: 2, n: 2 }]);
+    expect(await app.sql('SELECT id, n FROM leaf ORDER BY id')).toEqual([
+      { id: 1, n: 2 },
+      { id: 2, n: 2 },
+    ]);
   });
 });

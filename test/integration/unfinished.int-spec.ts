@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { Agent, createServer, request, type Server } from 'node:http';
 import { createServer as createSecure } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { connect as secure } from 'node:tls';
 import { setImmediate as pass } from 'node:timers/promises';
+import { connect as secure } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { UnfinishedRequests } from '../../libs/platform/http/unfinished-requests.js';
 import { selfSigned } from '../support/certificate.js';
@@ -22,14 +22,21 @@ afterEach(() => {
   server.closeAllConnections();
 });
 
-async function start(bounds: { perAddress: number; total: number; trusted?: string }, tls?: { cert: string; key: string }) {
+async function start(
+  bounds: { perAddress: number; total: number; trusted?: string },
+  tls?: { cert: string; key: string },
+) {
   const answer: Parameters<typeof createServer>[1] = (req, res) => void req.resume().on('end', () => res.end('ok'));
   server = tls ? createSecure(tls, answer) : createServer(answer);
-  watched = new UnfinishedRequests({ ...bounds, isTrusted: (address) => address === bounds.trusted }, (socket) => socket.end('HTTP/1.1 408 Request Timeout\r\n\r\n', () => socket.destroy()));
+  watched = new UnfinishedRequests({ ...bounds, isTrusted: (address) => address === bounds.trusted }, (socket) =>
+    socket.end('HTTP/1.1 408 Request Timeout\r\n\r\n', () => socket.destroy()),
+  );
   watched.follow(server);
   accepted = 0;
   server.on('connection', () => accepted++);
-  server.on('upgrade', (_, socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'));
+  server.on('upgrade', (_, socket) =>
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
+  );
   await once(server.listen(0, '127.0.0.1', 2048), 'listening');
   port = (server.address() as AddressInfo).port;
 }
@@ -45,7 +52,10 @@ async function half(text: string, localAddress = '127.0.0.1'): Promise<Half> {
   open.push(socket);
   let state = 'open';
   let received = '';
-  socket.on('error', () => undefined).on('data', (data) => (received += data.toString())).on('close', () => (state = `closed ${received.slice(0, 12)}`.trim()));
+  socket
+    .on('error', () => undefined)
+    .on('data', (data) => (received += data.toString()))
+    .on('close', () => (state = `closed ${received.slice(0, 12)}`.trim()));
   await once(socket, 'connect');
   if (text !== '') await new Promise((done) => socket.write(text, done));
   return { socket, state: () => state };
@@ -67,7 +77,11 @@ describe('connections on which a request begins and does not arrive', () => {
     ['that sent nothing', '', 'closed'],
     ['with half of their headers', 'GET / HTTP/1.1\r\nhost:', 'closed HTTP/1.1 408'],
     ['with half of a body', 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345', 'closed HTTP/1.1 408'],
-    ['with half of a chunked body', 'POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\n123', 'closed HTTP/1.1 408'],
+    [
+      'with half of a chunked body',
+      'POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\n123',
+      'closed HTTP/1.1 408',
+    ],
   ])('%s are closed beyond the share of their address, the oldest first', async (_, text, end) => {
     await start({ perAddress: 3, total: 100 });
     const all: Half[] = [];
@@ -133,16 +147,27 @@ describe('connections on which a request begins and does not arrive', () => {
     await start({ perAddress: 2, total: 2 });
     const agent = new Agent({ keepAlive: true, maxFreeSockets: 1000 });
     open.push(agent);
-    const answers = await Promise.all(Array.from({ length: 300 }, (_, i) =>
-      new Promise<number>((resolve, reject) => {
-        const sent = request({ port, host: '127.0.0.1', agent, method: i % 2 ? 'POST' : 'GET' }, (response) => response.resume().on('end', () => resolve(response.statusCode!)));
-        sent.on('error', reject).end(i % 2 ? 'body' : undefined);
-      })));
+    const answers = await Promise.all(
+      Array.from(
+        { length: 300 },
+        (_, i) =>
+          new Promise<number>((resolve, reject) => {
+            const sent = request({ port, host: '127.0.0.1', agent, method: i % 2 ? 'POST' : 'GET' }, (response) =>
+              response.resume().on('end', () => resolve(response.statusCode!)),
+            );
+            sent.on('error', reject).end(i % 2 ? 'body' : undefined);
+          }),
+      ),
+    );
     expect(new Set(answers)).toEqual(new Set([200]));
-    const upgraded = await Promise.all([1, 2, 3, 4].map(() => half('GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')));
+    const upgraded = await Promise.all(
+      [1, 2, 3, 4].map(() => half('GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')),
+    );
     await Promise.all(upgraded.map(({ socket }) => once(socket, 'data')));
     await turns(2 * GRACE);
-    const connections = await new Promise<number>((resolve, reject) => server.getConnections((error, n) => (error ? reject(error) : resolve(n))));
+    const connections = await new Promise<number>((resolve, reject) =>
+      server.getConnections((error, n) => (error ? reject(error) : resolve(n))),
+    );
     expect(connections).toBe(304);
     expect(states(upgraded)).toEqual(['open', 'open', 'open', 'open']);
   });

@@ -1,7 +1,6 @@
 // The benchmark: every case on one cluster, ratios within one run. Absolute figures hold for one machine at one moment only.
 import os from 'node:os';
 import { claims, flat, machine } from './claims.mjs';
-import { TestApp } from './testbed.mjs';
 import { hostile } from './hostile.mjs';
 import { http } from './http.mjs';
 import { parseArgs } from './lib.mjs';
@@ -9,6 +8,7 @@ import { refusals } from './refusals.mjs';
 import { resources } from './resources.mjs';
 import { sessions } from './sessions.mjs';
 import { Table } from './table.mjs';
+import { TestApp } from './testbed.mjs';
 
 const CASES = { claims, flat, machine, http, sessions, refusals, hostile, resources };
 const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
@@ -18,7 +18,8 @@ export async function run(argv) {
   const given = parseArgs(argv, { only: Object.keys(CASES).join(',') });
   const names = given.only.split(',');
   const unknown = names.filter((name) => !(name in CASES));
-  if (unknown.length > 0) throw new Error(`No such case: ${unknown.join(', ')}; there are ${Object.keys(CASES).join(', ')}`);
+  if (unknown.length > 0)
+    throw new Error(`No such case: ${unknown.join(', ')}; there are ${Object.keys(CASES).join(', ')}`);
   const quick = Boolean(given.quick);
   const options = {
     runs: Number(given.runs ?? (quick ? 1 : 3)),
@@ -34,7 +35,9 @@ export async function run(argv) {
   const stop = () => void testbed.close().finally(() => process.exit(130));
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
-    table.note(`PostgreSQL ${await durability(testbed)}. Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0].model.trim()}, load average ${os.loadavg()[0].toFixed(1)} at the start.`);
+    table.note(
+      `PostgreSQL ${await durability(testbed)}. Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0].model.trim()}, load average ${os.loadavg()[0].toFixed(1)} at the start.`,
+    );
     for (const name of names) {
       console.error(`${name} …`);
       await CASES[name]({ testbed, table, options });
@@ -49,8 +52,13 @@ export async function run(argv) {
 
 /** Durability is not for sale: a benchmark without it measures something else. */
 async function durability(testbed) {
-  const rows = await testbed.sql(testbed.url('postgres'), `SELECT name, setting FROM pg_settings WHERE name = ANY($1) OR name = 'server_version' ORDER BY name`, [DURABILITY]);
+  const rows = await testbed.sql(
+    testbed.url('postgres'),
+    `SELECT name, setting FROM pg_settings WHERE name = ANY($1) OR name = 'server_version' ORDER BY name`,
+    [DURABILITY],
+  );
   const settings = new Map(rows.map((row) => [row.name, row.setting]));
-  for (const name of DURABILITY) if (settings.get(name) !== 'on') throw new Error(`${name} is ${settings.get(name)}; the bench runs with it on`);
+  for (const name of DURABILITY)
+    if (settings.get(name) !== 'on') throw new Error(`${name} is ${settings.get(name)}; the bench runs with it on`);
   return `${settings.get('server_version')}: ${DURABILITY.map((name) => `${name}=${settings.get(name)}`).join(', ')}`;
 }

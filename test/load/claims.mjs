@@ -1,18 +1,25 @@
 // Claims on one key: against PostgreSQL's own ceiling, and whether they stay as fast when the organization is large.
 import { findMachinePostgres, startMachinePostgres } from '../support/machine-postgres.mjs';
-import { findPgbench, TestApp, pgEnvironment } from './testbed.mjs';
 import { median, round } from './lib.mjs';
 import { measurePgbench, measureWorker } from './pg-ceiling.mjs';
 import { seedSites } from './seed.mjs';
+import { findPgbench, pgEnvironment, TestApp } from './testbed.mjs';
 
 const CLIENTS = 64;
 
 /** 64 callers on one key, every hardware id and nonce a new one. @returns claims per second, and what load.mjs says. */
 export async function claimLoad(testbed, server, key, { seconds, warmup = 0, concurrency = CLIENTS }) {
   const result = await testbed.load({
-    url: `${server.url}/api/v1/provision`, method: 'POST', header: 'content-type: application/json',
+    url: `${server.url}/api/v1/provision`,
+    method: 'POST',
+    header: 'content-type: application/json',
     body: `{"provision_key":"${key}","device_name":"Sensor {{n}}","hardware_id":"{{uuid}}","claim_nonce":"{{nonce}}"}`,
-    concurrency, duration: seconds, warmup, expect: '201', pid: `server=${server.pid}`, label: 'claim',
+    concurrency,
+    duration: seconds,
+    warmup,
+    expect: '201',
+    pid: `server=${server.pid}`,
+    label: 'claim',
   });
   if (result.errors > 0) throw new Error(`${result.errors} of ${result.total} claims failed: ${result.first_failure}`);
   return result;
@@ -32,7 +39,8 @@ export async function countAll(server, orgId, extraSites = 0) {
     [orgId, extraSites],
   );
   const values = Object.values(counts);
-  if (values.some((n) => n !== values[0])) throw new Error(`The claims of ${orgId} left unequal counts: ${JSON.stringify(counts)}`);
+  if (values.some((n) => n !== values[0]))
+    throw new Error(`The claims of ${orgId} left unequal counts: ${JSON.stringify(counts)}`);
   return counts;
 }
 
@@ -47,7 +55,10 @@ export async function claims({ testbed, table, options, on = '' }) {
     const { orgId, key } = await server.organization(`claims-${run}`);
     await claimLoad(testbed, server, key, { seconds: 1 });
     rates.worker.push(await measureWorker(testbed, ceilingUrl, { clients: CLIENTS, seconds }));
-    if (pgbench) rates.pgbench.push(await measurePgbench(testbed, ceilingUrl, pgbench, pgEnvironment(ceilingUrl), { clients: CLIENTS, seconds }));
+    if (pgbench)
+      rates.pgbench.push(
+        await measurePgbench(testbed, ceilingUrl, pgbench, pgEnvironment(ceilingUrl), { clients: CLIENTS, seconds }),
+      );
     await testbed.sql(server.databaseUrl, 'CHECKPOINT');
     const result = await claimLoad(testbed, server, key, { seconds });
     rates.ours.push(result.ok_per_s);
@@ -58,11 +69,19 @@ export async function claims({ testbed, table, options, on = '' }) {
   }
   await server.stop();
   const ceiling = Math.max(median(rates.worker), pgbench ? median(rates.pgbench) : 0);
-  table.note(`PostgreSQL alone, five statements on one key row, ${CLIENTS} clients: worker thread ${round(median(rates.worker), 0)}/s, pgbench ${pgbench ? `${round(median(rates.pgbench), 0)}/s` : 'not found'}.`);
-  table.note(`Claims: ${made} made in ${runs} runs; sites, credentials, claims, audit rows, events, uses and group members counted: all equal. Server ${round(median(rates.cpu), 2)} ms of processor time each.`);
+  table.note(
+    `PostgreSQL alone, five statements on one key row, ${CLIENTS} clients: worker thread ${round(median(rates.worker), 0)}/s, pgbench ${pgbench ? `${round(median(rates.pgbench), 0)}/s` : 'not found'}.`,
+  );
+  table.note(
+    `Claims: ${made} made in ${runs} runs; sites, credentials, claims, audit rows, events, uses and group members counted: all equal. Server ${round(median(rates.cpu), 2)} ms of processor time each.`,
+  );
   table.row({
-    what: `claims on one key, ${CLIENTS} callers${on}`, ours: `${round(median(rates.ours), 0)}/s, p99 ${round(median(rates.p99), 0)} ms`,
-    against: `PostgreSQL alone ${round(ceiling, 0)}/s`, ratio: median(rates.ratio), target: { atLeast: 2 }, incumbent: '54/s (0.04)',
+    what: `claims on one key, ${CLIENTS} callers${on}`,
+    ours: `${round(median(rates.ours), 0)}/s, p99 ${round(median(rates.p99), 0)} ms`,
+    against: `PostgreSQL alone ${round(ceiling, 0)}/s`,
+    ratio: median(rates.ratio),
+    target: { atLeast: 2 },
+    incumbent: '54/s (0.04)',
   });
 }
 
@@ -89,8 +108,12 @@ export async function flat({ testbed, table, options, on = '' }) {
   await countAll(server, 'large', sites);
   await server.stop();
   table.row({
-    what: `claims with ${sites.toLocaleString('en')} sites there${on}`, ours: `${round(median(rates.large), 0)}/s`, against: `empty organization ${round(median(rates.empty), 0)}/s, ${pairs} pairs`,
-    ratio: median(ratios), target: { atLeast: 0.9 }, incumbent: 'a tenth at 5,000 sites',
+    what: `claims with ${sites.toLocaleString('en')} sites there${on}`,
+    ours: `${round(median(rates.large), 0)}/s`,
+    against: `empty organization ${round(median(rates.empty), 0)}/s, ${pairs} pairs`,
+    ratio: median(ratios),
+    target: { atLeast: 0.9 },
+    incumbent: 'a tenth at 5,000 sites',
   });
 }
 
@@ -109,13 +132,20 @@ export async function machine({ table, options }) {
     const server = await testbed.server(await testbed.database());
     const { key } = await server.organization('invalidated');
     const calm = await claimLoad(testbed, server, key, { seconds: options.seconds, warmup: 1 });
-    const invalidate = setInterval(() => void server.sql('CREATE INDEX passing ON site (created_at); DROP INDEX passing').catch(() => undefined), 250);
+    const invalidate = setInterval(
+      () => void server.sql('CREATE INDEX passing ON site (created_at); DROP INDEX passing').catch(() => undefined),
+      250,
+    );
     const disturbed = await claimLoad(testbed, server, key, { seconds: options.seconds });
     clearInterval(invalidate);
     await server.stop();
     table.row({
-      what: `claims while plans are invalidated four times a second${on}`, ours: `${round(disturbed.ok_per_s, 0)}/s`, against: `undisturbed ${round(calm.ok_per_s, 0)}/s`,
-      ratio: disturbed.ok_per_s / calm.ok_per_s, target: { atLeast: 0.7 }, incumbent: '0.1 (with JIT)',
+      what: `claims while plans are invalidated four times a second${on}`,
+      ours: `${round(disturbed.ok_per_s, 0)}/s`,
+      against: `undisturbed ${round(calm.ok_per_s, 0)}/s`,
+      ratio: disturbed.ok_per_s / calm.ok_per_s,
+      target: { atLeast: 0.7 },
+      incumbent: '0.1 (with JIT)',
     });
   } finally {
     await testbed.close();

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { transform } from 'esbuild';
 import { WebSocket } from 'ws';
-import { freePort } from './testbed.mjs';
 import { round, sleep } from './lib.mjs';
+import { freePort } from './testbed.mjs';
 
 const LIMIT_MS = 50;
 const ROUNDS = 3;
@@ -12,19 +12,31 @@ const SAMPLES_MS = 30;
 const DOORS = ['auth/newt/get-token', 'auth/newt/register', 'provision', 'auth/login'];
 
 async function corpus() {
-  const { code } = await transform(readFileSync(new URL('../support/hostile-requests.ts', import.meta.url), 'utf8'), { loader: 'ts', format: 'esm' });
+  const { code } = await transform(readFileSync(new URL('../support/hostile-requests.ts', import.meta.url), 'utf8'), {
+    loader: 'ts',
+    format: 'esm',
+  });
   return import(`data:text/javascript;base64,${Buffer.from(code).toString('base64')}`);
 }
 
 export async function hostile({ testbed, table }) {
   const { HOSTILE, HOSTILE_VALUES, HOSTILE_DOCUMENTS, HOSTILE_PATTERN } = await corpus();
   const metricsPort = await freePort();
-  const server = await testbed.server(await testbed.database(), { env: { REFUSALS_PER_MINUTE: '1000000000', CLAIM_REFUSAL_FLOOR_MS: '0', METRICS_PORT: String(metricsPort) } });
+  const server = await testbed.server(await testbed.database(), {
+    env: { REFUSALS_PER_MINUTE: '1000000000', CLAIM_REFUSAL_FLOOR_MS: '0', METRICS_PORT: String(metricsPort) },
+  });
   const org = 'hostile';
   await server.api('PUT', '/org', { orgId: org, name: org, subnet: '10.0.0.0/12', utilitySubnet: '100.96.128.0/20' });
-  const { siteProvisioningKey } = await server.api('PUT', `/org/${org}/site-provisioning-key`, { name: 'key', maxBatchSize: null });
+  const { siteProvisioningKey } = await server.api('PUT', `/org/${org}/site-provisioning-key`, {
+    name: 'key',
+    maxBatchSize: null,
+  });
   const post = async (path, body, { type = 'application/json', key, method = 'POST' } = {}) => {
-    const response = await fetch(`${server.url}/api/v1/${path}`, { method, headers: { 'content-type': type, ...(key ? { authorization: `Bearer ${testbed.rootKey}` } : {}) }, body });
+    const response = await fetch(`${server.url}/api/v1/${path}`, {
+      method,
+      headers: { 'content-type': type, ...(key ? { authorization: `Bearer ${testbed.rootKey}` } : {}) },
+      body,
+    });
     return response.json();
   };
 
@@ -48,36 +60,87 @@ export async function hostile({ testbed, table }) {
     const costs = [];
     for (const { name, send } of shots) costs.push({ name, ms: await cost(send) });
     costs.sort((a, b) => b.ms - a.ms);
-    table.row({ what: `${what}: longest turn`, ours: `${round(costs[0].ms, 1)} ms (${costs[0].name})`, against: `${shots.length} inputs`, value: costs[0].ms, target: { below: LIMIT_MS }, unit: ' ms' });
+    table.row({
+      what: `${what}: longest turn`,
+      ours: `${round(costs[0].ms, 1)} ms (${costs[0].name})`,
+      against: `${shots.length} inputs`,
+      value: costs[0].ms,
+      target: { below: LIMIT_MS },
+      unit: ' ms',
+    });
   };
 
-  await worst('hostile bodies', DOORS.flatMap((door) => HOSTILE.map(({ name, text }) => ({ name: `${door}, ${name}`, send: () => post(door, text) }))));
-  await worst('hostile fields', HOSTILE_VALUES.flatMap(({ name, text }) => [
-    { name: `email = ${name}`, send: () => post('auth/login', `{"email":${text},"password":"x"}`) },
-    { name: `config = ${name}`, send: () => post(`org/${org}/provisioning-profile`, `{"name":"x","config":${text}}`, { method: 'PUT', key: true }) },
-    { name: `labels = ${name}`, send: () => post(`org/${org}/provisioning-profile`, `{"name":"x","labels":${text}}`, { method: 'PUT', key: true }) },
-  ]));
-  await worst('hostile documents', HOSTILE_DOCUMENTS.map(({ name, text }) => ({ name, send: () => post(`org/${org}/blueprint`, text, { method: 'PUT', type: 'application/yaml', key: true }) })));
-  await worst('hostile patterns', [{ name: 'hardwareIdPattern', send: () => post(`org/${org}/provisioning-template`, JSON.stringify({ name: 'x', hardwareIdPattern: HOSTILE_PATTERN }), { method: 'PUT', key: true }) }]);
+  await worst(
+    'hostile bodies',
+    DOORS.flatMap((door) =>
+      HOSTILE.map(({ name, text }) => ({ name: `${door}, ${name}`, send: () => post(door, text) })),
+    ),
+  );
+  await worst(
+    'hostile fields',
+    HOSTILE_VALUES.flatMap(({ name, text }) => [
+      { name: `email = ${name}`, send: () => post('auth/login', `{"email":${text},"password":"x"}`) },
+      {
+        name: `config = ${name}`,
+        send: () =>
+          post(`org/${org}/provisioning-profile`, `{"name":"x","config":${text}}`, { method: 'PUT', key: true }),
+      },
+      {
+        name: `labels = ${name}`,
+        send: () =>
+          post(`org/${org}/provisioning-profile`, `{"name":"x","labels":${text}}`, { method: 'PUT', key: true }),
+      },
+    ]),
+  );
+  await worst(
+    'hostile documents',
+    HOSTILE_DOCUMENTS.map(({ name, text }) => ({
+      name,
+      send: () => post(`org/${org}/blueprint`, text, { method: 'PUT', type: 'application/yaml', key: true }),
+    })),
+  );
+  await worst('hostile patterns', [
+    {
+      name: 'hardwareIdPattern',
+      send: () =>
+        post(`org/${org}/provisioning-template`, JSON.stringify({ name: 'x', hardwareIdPattern: HOSTILE_PATTERN }), {
+          method: 'PUT',
+          key: true,
+        }),
+    },
+  ]);
 
   const newt = (await post('auth/newt/register', JSON.stringify({ provisioningKey: siteProvisioningKey }))).data;
   const { token } = (await post('auth/newt/get-token', JSON.stringify(newt))).data;
-  const ws = new WebSocket(`${server.url.replace('http', 'ws')}/api/v1/ws?clientType=newt&token=${token}`, { perMessageDeflate: false });
-  await new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject));
-  const frame = (text) => new Promise((resolve) => {
-    ws.on('message', function pong(data) {
-      if (JSON.parse(data).type !== 'pong') return;
-      ws.off('message', pong);
-      resolve();
-    });
-    ws.send(text);
-    ws.send('{"type":"newt/ping","data":{}}');
+  const ws = new WebSocket(`${server.url.replace('http', 'ws')}/api/v1/ws?clientType=newt&token=${token}`, {
+    perMessageDeflate: false,
   });
+  await new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject));
+  const frame = (text) =>
+    new Promise((resolve) => {
+      ws.on('message', function pong(data) {
+        if (JSON.parse(data).type !== 'pong') return;
+        ws.off('message', pong);
+        resolve();
+      });
+      ws.send(text);
+      ws.send('{"type":"newt/ping","data":{}}');
+    });
   const frames = ['agent/hello', 'newt/socket/containers', 'agent/blueprint'].flatMap((type) =>
     HOSTILE_VALUES.flatMap(({ name, text }) => [
       { name: `${type}, ${name}`, send: () => frame(`{"type":"${type}","data":${text}}`) },
-      { name: `${type}, facts or document = ${name}`, send: () => frame(`{"type":"${type}","data":{"protocol":1,"version":"1","id":"x","kind":"file","facts":${text},"document":${text}}}`.slice(0, 1024 * 1024)) },
-    ]));
+      {
+        name: `${type}, facts or document = ${name}`,
+        send: () =>
+          frame(
+            `{"type":"${type}","data":{"protocol":1,"version":"1","id":"x","kind":"file","facts":${text},"document":${text}}}`.slice(
+              0,
+              1024 * 1024,
+            ),
+          ),
+      },
+    ]),
+  );
   await worst('hostile frames', frames);
   ws.terminate();
   await server.stop();

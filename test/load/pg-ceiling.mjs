@@ -18,7 +18,19 @@ export async function measureWorker(testbed, url, { clients, seconds }) {
 /** The same by pgbench. */
 export async function measurePgbench(testbed, url, pgbench, environment, { clients, seconds }) {
   await prepare(testbed, url);
-  const args = ['-n', '-M', 'prepared', '-f', path.join(here, 'pg/claim-1row.sql'), '-c', String(clients), '-j', '2', '-T', String(seconds)];
+  const args = [
+    '-n',
+    '-M',
+    'prepared',
+    '-f',
+    path.join(here, 'pg/claim-1row.sql'),
+    '-c',
+    String(clients),
+    '-j',
+    '2',
+    '-T',
+    String(seconds),
+  ];
   const child = spawn(pgbench, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
@@ -47,7 +59,13 @@ async function run(workerData) {
 }
 
 /** Statements of a script as pgbench reads it: `\gset` ends one too. */
-const statementsOf = (file) => fs.readFileSync(path.join(here, 'pg', file), 'utf8').replace(/--.*\n/g, '').split(/(?:;| \\gset)\s*\n/).map((text) => text.trim()).filter(Boolean);
+const statementsOf = (file) =>
+  fs
+    .readFileSync(path.join(here, 'pg', file), 'utf8')
+    .replace(/--.*\n/g, '')
+    .split(/(?:;| \\gset)\s*\n/)
+    .map((text) => text.trim())
+    .filter(Boolean);
 
 /** What one client does again and again: named prepared statements, explicit BEGIN and COMMIT. */
 const TURNS = {
@@ -68,10 +86,19 @@ const TURNS = {
     return async (client) => {
       let made;
       const name = `alone${n++}${Math.random().toString(36).slice(2)}`;
-      const known = { org: orgId, site: siteIds[n % siteIds.length], domain: domainId, name, port: 40_000 + Math.floor(Math.random() * 25_000) };
+      const known = {
+        org: orgId,
+        site: siteIds[n % siteIds.length],
+        domain: domainId,
+        name,
+        port: 40_000 + Math.floor(Math.random() * 25_000),
+      };
       for (const [i, statement] of statements.entries()) {
         const values = [];
-        const text = statement.replace(/(?<!:):([a-z]+)/g, (_, word) => `$${values.push(word === 'id' ? made : known[word])}`);
+        const text = statement.replace(
+          /(?<!:):([a-z]+)/g,
+          (_, word) => `$${values.push(word === 'id' ? made : known[word])}`,
+        );
         const { rows } = await client.query({ name: `s${i}`, text, values });
         made = rows[0]?.resource_id ?? made;
       }

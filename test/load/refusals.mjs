@@ -12,16 +12,25 @@ const nonce = () => randomBytes(32).toString('base64url');
 async function reasons(server) {
   const orgId = 'refusals';
   await server.api('PUT', '/org', { orgId, name: orgId, subnet: '10.0.0.0/12', utilitySubnet: '100.96.128.0/20' });
-  const template = async (more) => (await server.api('PUT', `/org/${orgId}/provisioning-template`, { name: randomUUID(), ...more })).templateId;
+  const template = async (more) =>
+    (await server.api('PUT', `/org/${orgId}/provisioning-template`, { name: randomUUID(), ...more })).templateId;
   const key = async (more = {}, templateBody = {}) => {
-    const made = await server.api('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'key', maxBatchSize: null, templateId: await template(templateBody), ...more });
+    const made = await server.api('PUT', `/org/${orgId}/site-provisioning-key`, {
+      name: 'key',
+      maxBatchSize: null,
+      templateId: await template(templateBody),
+      ...more,
+    });
     return { id: made.siteProvisioningKeyId, text: made.siteProvisioningKey };
   };
   const claim = async (text, hardware_id) => {
     const response = await fetch(`${server.url}/api/v1/provision`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ provision_key: text, hardware_id, claim_nonce: nonce() }),
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ provision_key: text, hardware_id, claim_nonce: nonce() }),
     });
-    if (response.status !== 201) throw new Error(`A claim that prepares the samples: ${response.status} ${await response.text()}`);
+    if (response.status !== 201)
+      throw new Error(`A claim that prepares the samples: ${response.status} ${await response.text()}`);
     const [{ siteId }] = await server.sql('SELECT site_id AS "siteId" FROM site WHERE hardware_id = $1', [hardware_id]);
     return siteId;
   };
@@ -29,7 +38,9 @@ async function reasons(server) {
   const deleted = await key();
   await server.sql('DELETE FROM provisioning_key WHERE key_id = $1', [deleted.id]);
   const wrong = await key();
-  await server.sql('UPDATE provisioning_key_generation SET secret_hash = sha256(secret_hash) WHERE key_id = $1', [wrong.id]);
+  await server.sql('UPDATE provisioning_key_generation SET secret_hash = sha256(secret_hash) WHERE key_id = $1', [
+    wrong.id,
+  ]);
   const disabled = await key();
   await server.api('PATCH', `/org/${orgId}/site-provisioning-key/${disabled.id}`, { status: 'disabled' });
   const revoked = await key();
@@ -56,9 +67,17 @@ async function reasons(server) {
   const fresh = (text) => () => ({ provision_key: text, hardware_id: randomUUID(), claim_nonce: nonce() });
   const known = (text, hardware_id) => () => ({ provision_key: text, hardware_id, claim_nonce: nonce() });
   return [
-    ['unknown_key', fresh(deleted.text)], ['wrong_secret', fresh(wrong.text)], ['retired_generation', fresh(retired.text)], ['disabled', fresh(disabled.text)],
-    ['revoked', fresh(revoked.text)], ['expired', fresh(expired.text)], ['used_up', fresh(usedUp.text)], ['pattern', fresh(pattern.text)],
-    ['csr_missing', fresh(certificate.text)], ['tombstoned', known(good.text, stoned)], ['reclaim_refused', known(refusing.text, claimed)],
+    ['unknown_key', fresh(deleted.text)],
+    ['wrong_secret', fresh(wrong.text)],
+    ['retired_generation', fresh(retired.text)],
+    ['disabled', fresh(disabled.text)],
+    ['revoked', fresh(revoked.text)],
+    ['expired', fresh(expired.text)],
+    ['used_up', fresh(usedUp.text)],
+    ['pattern', fresh(pattern.text)],
+    ['csr_missing', fresh(certificate.text)],
+    ['tombstoned', known(good.text, stoned)],
+    ['reclaim_refused', known(refusing.text, claimed)],
     ['site_revoked', known(late.text, stripped)],
   ].map(([reason, body]) => ({ reason, body }));
 }
@@ -76,7 +95,12 @@ async function sample(server, kinds, each, callers) {
         const i = next++ % kinds.length;
         const body = JSON.stringify(kinds[i].body());
         const start = performance.now();
-        const answer = await connection.request('POST', '/api/v1/provision', { 'content-type': 'application/json' }, body);
+        const answer = await connection.request(
+          'POST',
+          '/api/v1/provision',
+          { 'content-type': 'application/json' },
+          body,
+        );
         times[i].push(performance.now() - start);
         answers.add(`${answer.status} ${answer.body}`);
       }
@@ -94,19 +118,32 @@ async function sample(server, kinds, each, callers) {
 const apart = (medians) => (Math.max(...medians) - Math.min(...medians)) / Math.max(1, 0.05 * Math.min(...medians));
 
 export async function refusals({ testbed, table, options }) {
-  for (const [floor, callers] of [[true, CALLERS], [true, MANY_CALLERS], [false, CALLERS]]) {
-    const server = await testbed.server(await testbed.database(), { env: { REFUSALS_PER_MINUTE: '1000000000', ...(floor ? {} : { CLAIM_REFUSAL_FLOOR_MS: '0' }) } });
+  for (const [floor, callers] of [
+    [true, CALLERS],
+    [true, MANY_CALLERS],
+    [false, CALLERS],
+  ]) {
+    const server = await testbed.server(await testbed.database(), {
+      env: { REFUSALS_PER_MINUTE: '1000000000', ...(floor ? {} : { CLAIM_REFUSAL_FLOOR_MS: '0' }) },
+    });
     const kinds = await reasons(server);
     await sample(server, kinds, 100, callers);
     const each = callers === CALLERS && floor ? options.samples : Math.min(options.samples, 500);
     const medians = await sample(server, kinds, each, callers);
     await server.stop();
     const range = `medians ${round(Math.min(...medians), 2)}–${round(Math.max(...medians), 2)} ms`;
-    table.note(`${floor ? 'Refusals' : 'Without the floor'}, ${callers} callers, medians in ms: ${kinds.map(({ reason }, i) => `${reason} ${round(medians[i], 2)}`).join(', ')}.`);
+    table.note(
+      `${floor ? 'Refusals' : 'Without the floor'}, ${callers} callers, medians in ms: ${kinds.map(({ reason }, i) => `${reason} ${round(medians[i], 2)}`).join(', ')}.`,
+    );
     const slowest = kinds[medians.indexOf(Math.max(...medians))].reason;
     table.row({
-      what: floor ? `uniform refusal, ${callers} callers, ${kinds.length} reasons × ${each.toLocaleString('en')}` : `without the floor it shows (× ${each})`, ours: range,
-      against: floor ? '5 % or 1 ms' : `5 % or 1 ms; slowest: ${slowest}`, ratio: apart(medians), target: floor ? { below: 1 } : { atLeast: 1 },
+      what: floor
+        ? `uniform refusal, ${callers} callers, ${kinds.length} reasons × ${each.toLocaleString('en')}`
+        : `without the floor it shows (× ${each})`,
+      ours: range,
+      against: floor ? '5 % or 1 ms' : `5 % or 1 ms; slowest: ${slowest}`,
+      ratio: apart(medians),
+      target: floor ? { below: 1 } : { atLeast: 1 },
     });
   }
 }

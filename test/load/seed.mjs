@@ -29,7 +29,10 @@ export async function seedSites(server, { orgId, groupId }, count) {
 
 /** Gives `count` sites of the organization newt credentials. @returns their ids and secrets. */
 export async function seedNewts(server, orgId, count) {
-  const newts = Array.from({ length: count }, (_, i) => ({ newtId: `newt${String(i).padStart(11, '0')}`, secret: randomBytes(24).toString('hex') }));
+  const newts = Array.from({ length: count }, (_, i) => ({
+    newtId: `newt${String(i).padStart(11, '0')}`,
+    secret: randomBytes(24).toString('hex'),
+  }));
   const made = await server.sql(
     `INSERT INTO site_credential (site_id, org_id, kind, newt_id, secret_hash)
      SELECT s.site_id, $1, 'newt', n.newt_id, sha256(n.secret::bytea)
@@ -45,7 +48,10 @@ export async function seedNewts(server, orgId, count) {
 /** Public resources of http on the domain, each with one target, and as many private ones, spread over the organization's approved sites. */
 export async function seedResources(server, { orgId }, { domainId, baseDomain }, count) {
   const places = `place AS (SELECT row_number() OVER () - 1 AS n, site_id FROM site WHERE org_id = $1 AND status = 'approved')`;
-  const [{ approved }] = await server.sql(`SELECT count(*) AS approved FROM site WHERE org_id = $1 AND status = 'approved'`, [orgId]);
+  const [{ approved }] = await server.sql(
+    `SELECT count(*) AS approved FROM site WHERE org_id = $1 AND status = 'approved'`,
+    [orgId],
+  );
   for (let from = 0; from < count; from += BATCH) {
     const range = [orgId, from, Math.min(from + BATCH, count) - 1];
     await server.sql(

@@ -11,7 +11,9 @@ export class Table {
     const { atLeast, below } = row.target;
     const reached = atLeast !== undefined ? measured >= atLeast : measured <= below;
     this.#rows.push({ ...row, measured, reached });
-    console.error(`  ${row.what}: ${row.ours}; ${round(measured, 4)} (${targetText(row.target)}) ${reached ? 'reached' : 'NOT reached'}`);
+    console.error(
+      `  ${row.what}: ${row.ours}; ${round(measured, 4)} (${targetText(row.target)}) ${reached ? 'reached' : 'NOT reached'}`,
+    );
   }
 
   note(text) {
@@ -25,10 +27,24 @@ export class Table {
 
   toString() {
     const header = ['what', 'Gatehouse', 'measured against', 'ratio', 'target', 'reached', 'incumbent, elsewhere'];
-    const lines = this.#rows.map((r) => [r.what, r.ours, r.against ?? '–', r.ratio === undefined ? '–' : String(round(r.ratio, r.ratio < 0.2 ? 4 : 2)), targetText(r.target, r.unit), r.reached ? 'yes' : 'NO', r.incumbent ?? '–']);
+    const lines = this.#rows.map((r) => [
+      r.what,
+      r.ours,
+      r.against ?? '–',
+      r.ratio === undefined ? '–' : String(round(r.ratio, r.ratio < 0.2 ? 4 : 2)),
+      targetText(r.target, r.unit),
+      r.reached ? 'yes' : 'NO',
+      r.incumbent ?? '–',
+    ]);
     const widths = header.map((h, i) => Math.max(h.length, ...lines.map((l) => l[i].length)));
     const line = (cells) => `| ${cells.map((cell, i) => cell.padEnd(widths[i])).join(' | ')} |`;
-    return [line(header), `|${widths.map((w) => '-'.repeat(w + 2)).join('|')}|`, ...lines.map(line), '', ...this.#notes.map((n) => `- ${n}`)].join('\n');
+    return [
+      line(header),
+      `|${widths.map((w) => '-'.repeat(w + 2)).join('|')}|`,
+      ...lines.map(line),
+      '',
+      ...this.#notes.map((n) => `- ${n}`),
+    ].join('\n');
   }
 }
 

@@ -9,8 +9,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { startEmbeddedPostgres } from '../../dist/libs/platform/database/embedded-postgres.js';
 import { claimDataDir } from '../../dist/libs/platform/config/data-dir.js';
+import { startEmbeddedPostgres } from '../../dist/libs/platform/database/embedded-postgres.js';
 import { sleep } from './lib.mjs';
 
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
@@ -36,7 +36,8 @@ export class TestApp {
     fs.mkdirSync(dataDir);
     claimDataDir(dataDir);
     const log = { info: () => undefined, warn: (message) => console.warn(message) };
-    testbed.postgres = postgres ?? (await startEmbeddedPostgres({ dataDir, log, settings: { max_connections: '200' } }));
+    testbed.postgres =
+      postgres ?? (await startEmbeddedPostgres({ dataDir, log, settings: { max_connections: '200' } }));
     testbed.#watch();
     return testbed;
   }
@@ -47,7 +48,10 @@ export class TestApp {
     this.watchdog?.kill('SIGKILL');
     this.watchdog?.stdin.destroy();
     const folders = [this.folder, this.postgres.relocatedTo, this.postgres.folder].filter(Boolean);
-    this.watchdog = spawn(process.execPath, [watchdog, String(this.postgres.postmasterPid), ...folders], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    this.watchdog = spawn(process.execPath, [watchdog, String(this.postgres.postmasterPid), ...folders], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
     this.watchdog.unref();
   }
 
@@ -109,13 +113,18 @@ export class TestApp {
     const timer = setTimeout(() => child.kill('SIGKILL'), limitSeconds * 1000);
     await child.ended;
     clearTimeout(timer);
-    if (child.exitCode !== 0) throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}:\n${child.output}`);
+    if (child.exitCode !== 0)
+      throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}:\n${child.output}`);
     return JSON.parse(child.output.trim().split('\n').at(-1));
   }
 
   /** Closed-loop HTTP load from a process of its own; options as in load.mjs. */
   load(options) {
-    return this.tool('load.mjs', toArgs({ json: true, ...options }), 30 + 3 * (Number(options.duration ?? 5) + Number(options.warmup ?? 0)));
+    return this.tool(
+      'load.mjs',
+      toArgs({ json: true, ...options }),
+      30 + 3 * (Number(options.duration ?? 5) + Number(options.warmup ?? 0)),
+    );
   }
 
   /** One Gatehouse server process, built main.js, ready. `gcReport`: it answers SIGUSR2 with its heap after a collection. */
@@ -125,8 +134,14 @@ export class TestApp {
     const child = this.node(path.join(repository, 'dist/src/main.js'), [], {
       nodeArgs: ['--import', dieWithParent, ...probe, ...nodeArgs],
       env: {
-        HOST: '127.0.0.1', PORT: String(port), DATA_DIR: path.join(this.folder, `server-${port}`), DATABASE_URL: databaseUrl,
-        MASTER_KEY: Buffer.alloc(32, 7).toString('base64'), ROOT_API_KEY: this.rootKey, ADMIN_PASSWORD: 'correct horse battery', LOG_LEVEL: 'warn',
+        HOST: '127.0.0.1',
+        PORT: String(port),
+        DATA_DIR: path.join(this.folder, `server-${port}`),
+        DATABASE_URL: databaseUrl,
+        MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+        ROOT_API_KEY: this.rootKey,
+        ADMIN_PASSWORD: 'correct horse battery',
+        LOG_LEVEL: 'warn',
         ...(gcReport ? { GC_REPORT: gcReport } : {}),
         ...env,
       },
@@ -140,7 +155,10 @@ export class TestApp {
   async bare(script, { gcReport } = {}) {
     const port = await freePort();
     const probe = gcReport ? ['--expose-gc', '--import', path.join(here, 'gc-probe.mjs')] : [];
-    const child = this.node(path.join(here, script), [String(port)], { nodeArgs: ['--import', dieWithParent, ...probe], env: gcReport ? { GC_REPORT: gcReport } : {} });
+    const child = this.node(path.join(here, script), [String(port)], {
+      nodeArgs: ['--import', dieWithParent, ...probe],
+      env: gcReport ? { GC_REPORT: gcReport } : {},
+    });
     const url = `http://127.0.0.1:${port}`;
     await this.#ready(child, url);
     return new Server(this, child, url);
@@ -178,7 +196,10 @@ export class Server {
   async api(method, route, body) {
     const response = await fetch(`${this.url}/api/v1${route}`, {
       method,
-      headers: { authorization: `Bearer ${this.testbed.rootKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+      headers: {
+        authorization: `Bearer ${this.testbed.rootKey}`,
+        ...(body ? { 'content-type': 'application/json' } : {}),
+      },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
     const answer = await response.json();
@@ -190,9 +211,21 @@ export class Server {
   async organization(orgId, { subnet = '10.0.0.0/8', nameTemplate } = {}) {
     await this.api('PUT', '/org', { orgId, name: orgId, subnet, utilitySubnet: '100.96.128.0/20' });
     const { groupId } = await this.api('PUT', `/org/${orgId}/group`, { name: 'fleet' });
-    const { profileId } = await this.api('PUT', `/org/${orgId}/provisioning-profile`, { name: 'fleet', labels: { region: 'north', tier: 'edge' } });
-    const { templateId } = await this.api('PUT', `/org/${orgId}/provisioning-template`, { name: 'fleet', profileId, groupIds: [groupId], ...(nameTemplate ? { nameTemplate } : {}) });
-    const { siteProvisioningKey } = await this.api('PUT', `/org/${orgId}/site-provisioning-key`, { name: 'fleet', maxBatchSize: null, templateId });
+    const { profileId } = await this.api('PUT', `/org/${orgId}/provisioning-profile`, {
+      name: 'fleet',
+      labels: { region: 'north', tier: 'edge' },
+    });
+    const { templateId } = await this.api('PUT', `/org/${orgId}/provisioning-template`, {
+      name: 'fleet',
+      profileId,
+      groupIds: [groupId],
+      ...(nameTemplate ? { nameTemplate } : {}),
+    });
+    const { siteProvisioningKey } = await this.api('PUT', `/org/${orgId}/site-provisioning-key`, {
+      name: 'fleet',
+      maxBatchSize: null,
+      templateId,
+    });
     return { orgId, groupId, key: siteProvisioningKey };
   }
 
@@ -204,25 +237,42 @@ export class Server {
 
 /** Where pgbench is, if it is anywhere. */
 export function findPgbench() {
-  const versions = fs.existsSync('/usr/lib/postgresql') ? fs.readdirSync('/usr/lib/postgresql').sort((a, b) => Number(b) - Number(a)) : [];
-  const candidates = [...versions.map((v) => `/usr/lib/postgresql/${v}/bin/pgbench`), ...(process.env.PATH ?? '').split(':').map((dir) => path.join(dir, 'pgbench'))];
+  const versions = fs.existsSync('/usr/lib/postgresql')
+    ? fs.readdirSync('/usr/lib/postgresql').sort((a, b) => Number(b) - Number(a))
+    : [];
+  const candidates = [
+    ...versions.map((v) => `/usr/lib/postgresql/${v}/bin/pgbench`),
+    ...(process.env.PATH ?? '').split(':').map((dir) => path.join(dir, 'pgbench')),
+  ];
   return candidates.find((file) => fs.existsSync(file));
 }
 
 /** Environment of PostgreSQL's own tools for a connection URL. */
 export function pgEnvironment(url) {
   const { username, password, port, hostname, pathname, searchParams } = new URL(url);
-  return { PATH: process.env.PATH, PGHOST: searchParams.get('host') ?? hostname, PGPORT: port, PGUSER: username, PGPASSWORD: password, PGDATABASE: pathname.slice(1) };
+  return {
+    PATH: process.env.PATH,
+    PGHOST: searchParams.get('host') ?? hostname,
+    PGPORT: port,
+    PGUSER: username,
+    PGPASSWORD: password,
+    PGDATABASE: pathname.slice(1),
+  };
 }
 
-const toArgs = (options) => Object.entries(options).flatMap(([name, value]) => [].concat(value).flatMap((v) => (v === true ? [`--${name}`] : [`--${name}`, String(v)])));
+const toArgs = (options) =>
+  Object.entries(options).flatMap(([name, value]) =>
+    [].concat(value).flatMap((v) => (v === true ? [`--${name}`] : [`--${name}`, String(v)])),
+  );
 
 /** Below the range of ephemeral client ports. */
 export async function freePort() {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 22_000);
     const probe = net.createServer();
-    const free = await new Promise((done) => probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)));
+    const free = await new Promise((done) =>
+      probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)),
+    );
     if (!free) continue;
     await new Promise((done) => probe.close(done));
     return port;

@@ -32,10 +32,15 @@ export class Callers {
     callers.orgId = `soak-${randomBytes(4).toString('hex')}`;
     const { key } = await server.organization(callers.orgId);
     callers.key = key;
-    const limited = await server.api('PUT', `/org/${callers.orgId}/site-provisioning-key`, { name: 'limited', maxBatchSize: LIMIT });
+    const limited = await server.api('PUT', `/org/${callers.orgId}/site-provisioning-key`, {
+      name: 'limited',
+      maxBatchSize: LIMIT,
+    });
     callers.limitedKey = limited.siteProvisioningKey;
     callers.keyId = limited.siteProvisioningKeyId;
-    callers.devices = await Promise.all(Array.from({ length: MIX.sessions }, () => callers.#claimOne(key, callers.claimed)));
+    callers.devices = await Promise.all(
+      Array.from({ length: MIX.sessions }, () => callers.#claimOne(key, callers.claimed)),
+    );
     callers.sessions = await Promise.all(callers.devices.map((device) => callers.#session(device)));
     return callers;
   }
@@ -49,8 +54,16 @@ export class Callers {
     this.#running = [
       ...many(MIX.machines, () => () => this.#claimOne(this.key, this.claimed)),
       ...many(MIX.limited, () => () => this.#claimLimited()),
-      ...many(MIX.tokens, () => this.#asking('token', (n) => ['POST', '/api/v1/auth/device/get-token', { authorization: `Bearer ${this.devices[n % this.devices.length].apiKey}` }])),
-      ...many(MIX.readers, () => this.#asking('read', (n) => ['GET', this.#read(n), { authorization: `Bearer ${this.testbed.rootKey}` }])),
+      ...many(MIX.tokens, () =>
+        this.#asking('token', (n) => [
+          'POST',
+          '/api/v1/auth/device/get-token',
+          { authorization: `Bearer ${this.devices[n % this.devices.length].apiKey}` },
+        ]),
+      ),
+      ...many(MIX.readers, () =>
+        this.#asking('read', (n) => ['GET', this.#read(n), { authorization: `Bearer ${this.testbed.rootKey}` }]),
+      ),
       ...this.sessions.map((_, i) => loop(() => this.#talk(i))),
     ];
   }
@@ -72,26 +85,66 @@ export class Callers {
   async check() {
     const faults = [...this.#faults].map(([text, count]) => `${count} × ${text}`);
     const expect = (what, found, wanted) => found === wanted || faults.push(`${what}: ${found}, not ${wanted}`);
-    const sql = async (text, ...values) => Number((await this.testbed.sql(this.databaseUrl, text, [this.orgId, ...values]))[0].n);
+    const sql = async (text, ...values) =>
+      Number((await this.testbed.sql(this.databaseUrl, text, [this.orgId, ...values]))[0].n);
     const all = new Map([...this.claimed, ...this.limited]);
-    const known = await this.testbed.sql(this.databaseUrl, 'SELECT hardware_id FROM site WHERE org_id = $1', [this.orgId]);
+    const known = await this.testbed.sql(this.databaseUrl, 'SELECT hardware_id FROM site WHERE org_id = $1', [
+      this.orgId,
+    ]);
     expect('sites', known.length, all.size);
     expect('sites nobody was told of', known.filter(({ hardware_id }) => !all.has(hardware_id)).length, 0);
-    expect('uses of all keys', await sql('SELECT coalesce(sum(uses), 0) AS n FROM provisioning_key WHERE org_id = $1'), all.size);
-    expect('uses of all generations', await sql('SELECT coalesce(sum(g.uses), 0) AS n FROM provisioning_key_generation g JOIN provisioning_key USING (key_id) WHERE org_id = $1'), all.size);
-    expect('claims that made a site', await sql(`SELECT count(*) AS n FROM claim WHERE org_id = $1 AND outcome = 'created'`), all.size);
-    expect('events of new devices', await sql(`SELECT count(*) AS n FROM event WHERE org_id = $1 AND type = 'device.provisioned'`), all.size);
-    expect('addresses given twice', await sql('SELECT count(*) - count(DISTINCT address) AS n FROM site WHERE org_id = $1'), 0);
+    expect(
+      'uses of all keys',
+      await sql('SELECT coalesce(sum(uses), 0) AS n FROM provisioning_key WHERE org_id = $1'),
+      all.size,
+    );
+    expect(
+      'uses of all generations',
+      await sql(
+        'SELECT coalesce(sum(g.uses), 0) AS n FROM provisioning_key_generation g JOIN provisioning_key USING (key_id) WHERE org_id = $1',
+      ),
+      all.size,
+    );
+    expect(
+      'claims that made a site',
+      await sql(`SELECT count(*) AS n FROM claim WHERE org_id = $1 AND outcome = 'created'`),
+      all.size,
+    );
+    expect(
+      'events of new devices',
+      await sql(`SELECT count(*) AS n FROM event WHERE org_id = $1 AND type = 'device.provisioned'`),
+      all.size,
+    );
+    expect(
+      'addresses given twice',
+      await sql('SELECT count(*) - count(DISTINCT address) AS n FROM site WHERE org_id = $1'),
+      0,
+    );
     const limited = await sql('SELECT uses AS n FROM provisioning_key WHERE org_id = $1 AND key_id = $2', this.keyId);
     expect('sites of the limited key', this.limited.size, limited);
-    if (limited > LIMIT || (this.refused > 0 && limited < LIMIT)) faults.push(`uses of the key for ${LIMIT} sites: ${limited}`);
+    if (limited > LIMIT || (this.refused > 0 && limited < LIMIT))
+      faults.push(`uses of the key for ${LIMIT} sites: ${limited}`);
 
     const keys = [...all.values()];
     const sample = keys.filter((_, i) => i % Math.ceil(keys.length / 200) === 0);
-    const ask = this.#asking('token', (n) => ['POST', '/api/v1/auth/device/get-token', { authorization: `Bearer ${sample[n]}` }]);
+    const ask = this.#asking('token', (n) => [
+      'POST',
+      '/api/v1/auth/device/get-token',
+      { authorization: `Bearer ${sample[n]}` },
+    ]);
     for (let i = 0; i < sample.length; i++) expect('the token of a claimed device', (await ask()).status, 200);
-    expect('sessions that are open', this.sessions.filter((session) => session.ws.readyState === WebSocket.OPEN).length, MIX.sessions);
-    expect('sessions in the database', await sql('SELECT count(*) AS n FROM site_presence p JOIN site s USING (site_id) WHERE s.org_id = $1 AND session_id IS NOT NULL'), MIX.sessions);
+    expect(
+      'sessions that are open',
+      this.sessions.filter((session) => session.ws.readyState === WebSocket.OPEN).length,
+      MIX.sessions,
+    );
+    expect(
+      'sessions in the database',
+      await sql(
+        'SELECT count(*) AS n FROM site_presence p JOIN site s USING (site_id) WHERE s.org_id = $1 AND session_id IS NOT NULL',
+      ),
+      MIX.sessions,
+    );
     if (faults.length > 0) throw new Error(`what was answered and what is there differ:\n  ${faults.join('\n  ')}`);
     return { claims: all.size, answered: this.answered, unavailable: this.unavailable };
   }
@@ -113,10 +166,14 @@ export class Callers {
       const server = servers[n % servers.length];
       const [method, path, headers, body] = request(n++);
       if (!connections.has(server.url)) connections.set(server.url, new HttpConnection(server.url));
-      const answer = await connections.get(server.url).request(method, path, headers, body).catch((error) => ({ status: 0, body: error.message }));
+      const answer = await connections
+        .get(server.url)
+        .request(method, path, headers, body)
+        .catch((error) => ({ status: 0, body: error.message }));
       this.answered++;
       if (answer.status === 503) this.unavailable++;
-      if (answer.status === 0 ? !this.lossy : !ANSWERS[what].includes(answer.status)) this.#fault(`${what}: ${answer.status} ${answer.body.slice(0, 200)}`);
+      if (answer.status === 0 ? !this.lossy : !ANSWERS[what].includes(answer.status))
+        this.#fault(`${what}: ${answer.status} ${answer.body.slice(0, 200)}`);
       // A caller that was put off waits, if only a moment.
       await sleep(answer.status === 0 || answer.status === 503 ? 50 : 2);
       return answer;
@@ -126,7 +183,12 @@ export class Callers {
   /** A new machine that repeats its claim until it is decided. @returns the device. */
   async #claimOne(key, into, what = 'claim') {
     const hardwareId = randomUUID();
-    const body = JSON.stringify({ provision_key: key, device_name: 'machine', hardware_id: hardwareId, claim_nonce: randomBytes(32).toString('base64url') });
+    const body = JSON.stringify({
+      provision_key: key,
+      device_name: 'machine',
+      hardware_id: hardwareId,
+      claim_nonce: randomBytes(32).toString('base64url'),
+    });
     const ask = this.#asking(what, () => ['POST', '/api/v1/provision', JSON_HEADERS, body]);
     for (;;) {
       const answer = await ask();
@@ -145,18 +207,29 @@ export class Callers {
   }
 
   #read(n) {
-    return [`/v1/org/${this.orgId}/sites?pageSize=20`, `/v1/org/${this.orgId}`, `/v1/org/${this.orgId}/events?limit=10`, `/v1/org/${this.orgId}/site-provisioning-keys`][n % 4];
+    return [
+      `/v1/org/${this.orgId}/sites?pageSize=20`,
+      `/v1/org/${this.orgId}`,
+      `/v1/org/${this.orgId}/events?limit=10`,
+      `/v1/org/${this.orgId}/site-provisioning-keys`,
+    ][n % 4];
   }
 
   /** A session, once it is accepted. */
   async #session(device) {
-    const ask = this.#asking('token', () => ['POST', '/api/v1/auth/device/get-token', { authorization: `Bearer ${device.apiKey}` }]);
+    const ask = this.#asking('token', () => [
+      'POST',
+      '/api/v1/auth/device/get-token',
+      { authorization: `Bearer ${device.apiKey}` },
+    ]);
     for (;;) {
       const servers = this.servers();
       const { url } = servers[Math.floor(Math.random() * servers.length)];
       const answer = await ask();
       if (answer.status !== 200) continue;
-      const ws = new WebSocket(`${url.replace('http', 'ws')}/api/v1/ws?clientType=newt`, { headers: { authorization: `Bearer ${JSON.parse(answer.body).data.token}` } });
+      const ws = new WebSocket(`${url.replace('http', 'ws')}/api/v1/ws?clientType=newt`, {
+        headers: { authorization: `Bearer ${JSON.parse(answer.body).data.token}` },
+      });
       const session = { ws, pongs: 0 };
       ws.on('message', (frame) => JSON.parse(frame).type === 'pong' && session.pongs++);
       ws.on('error', () => undefined);

@@ -18,14 +18,22 @@ export const freeze = {
     const [steady, idle] = await twoServers(testbed);
     await idle.stop();
     const armed = path.join(testbed.folder, 'armed');
-    const doomed = await anotherServer(testbed, steady.databaseUrl, { nodeArgs: ['--import', failpoint], env: { FAILPOINT_FILE: armed, FAILPOINT_UNBOUNDED: '1' } });
+    const doomed = await anotherServer(testbed, steady.databaseUrl, {
+      nodeArgs: ['--import', failpoint],
+      env: { FAILPOINT_FILE: armed, FAILPOINT_UNBOUNDED: '1' },
+    });
     await steady.organization(ORG);
     const callers = await Callers.open(testbed, () => [steady]);
     callers.start();
     let slowest = 0;
     for (let i = 0; i < times; i++) {
-      const { siteProvisioningKey: key, siteProvisioningKeyId: keyId } = await steady.api('PUT', `/org/${ORG}/site-provisioning-key`, { name: `leaked ${i}`, maxBatchSize: null });
-      const claimed = async () => (await steady.sql('SELECT count(*)::int AS n FROM site WHERE key_id = $1', [keyId]))[0].n;
+      const { siteProvisioningKey: key, siteProvisioningKeyId: keyId } = await steady.api(
+        'PUT',
+        `/org/${ORG}/site-provisioning-key`,
+        { name: `leaked ${i}`, maxBatchSize: null },
+      );
+      const claimed = async () =>
+        (await steady.sql('SELECT count(*)::int AS n FROM site WHERE key_id = $1', [keyId]))[0].n;
       writeFileSync(armed, '');
       const held = claim(doomed, key);
       while (existsSync(armed) || !/ [Tt] /.test(readFileSync(`/proc/${doomed.pid}/stat`, 'utf8'))) await sleep(10);
@@ -37,11 +45,16 @@ export const freeze = {
       const before = await claimed();
       doomed.child.kill('SIGCONT');
       const answer = await held;
-      if (answer !== 503 && answer !== 403) throw new Error(`the claim of the server that stopped was answered ${answer}`);
+      if (answer !== 503 && answer !== 403)
+        throw new Error(`the claim of the server that stopped was answered ${answer}`);
       await Promise.all([...thieves, untilRefused(doomed, key)]);
       const after = await claimed();
-      if (after !== before) throw new Error(`${after - before} claims were committed after the answer that the key is disabled`);
-      const [{ n }] = await steady.sql(`SELECT count(*)::int AS n FROM audit WHERE target_id = $1 AND details ? 'endedTransactions'`, [keyId]);
+      if (after !== before)
+        throw new Error(`${after - before} claims were committed after the answer that the key is disabled`);
+      const [{ n }] = await steady.sql(
+        `SELECT count(*)::int AS n FROM audit WHERE target_id = $1 AND details ? 'endedTransactions'`,
+        [keyId],
+      );
       if (n === 0) throw new Error('the transaction of the server that stopped was not ended by the change');
       await ready([steady, doomed]);
     }

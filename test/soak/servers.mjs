@@ -10,12 +10,14 @@ export async function twoServers(testbed) {
   return [first, await testbed.server(first.databaseUrl, { env: ENV })];
 }
 
-export const anotherServer = (testbed, databaseUrl, options = {}) => testbed.server(databaseUrl, { ...options, env: { ...ENV, ...options.env } });
+export const anotherServer = (testbed, databaseUrl, options = {}) =>
+  testbed.server(databaseUrl, { ...options, env: { ...ENV, ...options.env } });
 
 /** @throws with its output when one of them has ended. */
 export function assertAlive(servers) {
   for (const { child } of servers) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`a server ended with ${child.exitCode ?? child.signalCode}:\n${child.output.slice(-4000)}`);
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`a server ended with ${child.exitCode ?? child.signalCode}:\n${child.output.slice(-4000)}`);
   }
 }
 

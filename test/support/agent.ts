@@ -14,11 +14,20 @@ export class TestAgent {
     readonly folder: string,
     options: Partial<AgentOptions>,
   ) {
-    this.agent = runAgent({ configFile: this.configFile, write: (line) => this.lines.push(line), random: () => 0.5, clock: this.clock, ...options });
+    this.agent = runAgent({
+      configFile: this.configFile,
+      write: (line) => this.lines.push(line),
+      random: () => 0.5,
+      clock: this.clock,
+      ...options,
+    });
   }
 
   /** @param file what the config file holds before the start */
-  static start(cli: AgentOptions['cli'], options: Partial<AgentOptions> & { file?: object; folder?: string } = {}): TestAgent {
+  static start(
+    cli: AgentOptions['cli'],
+    options: Partial<AgentOptions> & { file?: object; folder?: string } = {},
+  ): TestAgent {
     const { file, folder = mkdtempSync(join(tmpdir(), 'gatehouse-agent-')), ...rest } = options;
     if (file) writeFileSync(join(folder, 'config.json'), JSON.stringify(file), { mode: 0o600 });
     return new TestAgent(folder, { ...(cli === undefined ? {} : { cli }), ...rest });

@@ -37,7 +37,11 @@ export class Api {
   delete = <T = never>(path: string, body?: unknown) => this.send<T>('DELETE', path, body);
 
   /** `T` is the type of `data` in the envelope. */
-  async send<T>(method: string, path: string, body?: unknown): Promise<Reply<{ data: T; message: string; code?: string; success: boolean }>> {
+  async send<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<Reply<{ data: T; message: string; code?: string; success: boolean }>> {
     const target = `${WITH_PREFIX.test(path) ? '' : '/api/v1'}${path}`;
     const response = await fetch(`${this.url}${target}`, {
       method,
@@ -55,7 +59,8 @@ export class Api {
     } catch {
       // not JSON: the text itself
     }
-    if (response.headers.get('content-type')?.includes('json')) (await ApiContract.of(this.url))?.check(method, target, response.status, parsed);
+    if (response.headers.get('content-type')?.includes('json'))
+      (await ApiContract.of(this.url))?.check(method, target, response.status, parsed);
     return { status: response.status, headers: response.headers, body: parsed as never, text };
   }
 
@@ -94,17 +99,30 @@ export class TestOrg {
 
   static async create(root: Api, extra: Record<string, unknown> = {}): Promise<TestOrg> {
     const orgId = `org-${randomBytes(5).toString('hex')}`;
-    await root.expect('PUT', '/org', { orgId, name: orgId, subnet: '100.90.128.0/17', utilitySubnet: '100.96.128.0/20', ...extra });
+    await root.expect('PUT', '/org', {
+      orgId,
+      name: orgId,
+      subnet: '100.90.128.0/17',
+      utilitySubnet: '100.96.128.0/20',
+      ...extra,
+    });
     return new TestOrg(root, orgId);
   }
 
   path = (rest: string) => `/org/${this.orgId}/${rest}`;
 
   template = (body: Record<string, unknown>) =>
-    this.root.expect<{ templateId: number }>('PUT', this.path('provisioning-template'), { name: randomUUID(), ...body });
+    this.root.expect<{ templateId: number }>('PUT', this.path('provisioning-template'), {
+      name: randomUUID(),
+      ...body,
+    });
 
   key = (body: Record<string, unknown> = {}) =>
-    this.root.expect<TestKey>('PUT', this.path('site-provisioning-key'), { name: 'test', ...(body['oneTime'] ? {} : { maxBatchSize: null }), ...body });
+    this.root.expect<TestKey>('PUT', this.path('site-provisioning-key'), {
+      name: 'test',
+      ...(body['oneTime'] ? {} : { maxBatchSize: null }),
+      ...body,
+    });
 
   readKey = (id: string) => this.root.expect<TestKey>('GET', this.path(`site-provisioning-key/${id}`));
 
@@ -115,18 +133,25 @@ export class TestOrg {
   }
 
   sites = async (query = '') =>
-    (await this.root.expect<{ sites: { siteId: number; niceId: string; name: string; status: string; online: boolean; address: string }[]; pagination: { total: number } }>(
-      'GET',
-      this.path(`sites?pageSize=1000${query}`),
-    ));
+    await this.root.expect<{
+      sites: { siteId: number; niceId: string; name: string; status: string; online: boolean; address: string }[];
+      pagination: { total: number };
+    }>('GET', this.path(`sites?pageSize=1000${query}`));
 }
 
 export const newNonce = () => randomBytes(32).toString('base64url');
 export const newHardwareId = () => randomUUID();
 
 /** POST /api/v1/provision. */
-export async function provision(url: string, body: Record<string, unknown>): Promise<Reply<Provisioned & { error?: string }>> {
-  return (await new Api(url).post('/provision', { device_name: 'device', hardware_id: newHardwareId(), ...body })) as never;
+export async function provision(
+  url: string,
+  body: Record<string, unknown>,
+): Promise<Reply<Provisioned & { error?: string }>> {
+  return (await new Api(url).post('/provision', {
+    device_name: 'device',
+    hardware_id: newHardwareId(),
+    ...body,
+  })) as never;
 }
 
 /** POST /api/v1/auth/newt/register. */
@@ -136,4 +161,5 @@ export const register = (url: string, body: Record<string, unknown>) =>
 /** POST get-token of either kind. */
 export const newtToken = (url: string, newtId: string, secret: string) =>
   new Api(url).post<{ token: string; serverVersion: string }>('/auth/newt/get-token', { newtId, secret });
-export const deviceToken = (url: string, apiKey: string) => new Api(url, apiKey).post<{ token: string }>('/auth/device/get-token');
+export const deviceToken = (url: string, apiKey: string) =>
+  new Api(url, apiKey).post<{ token: string }>('/auth/device/get-token');

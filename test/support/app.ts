@@ -1,10 +1,12 @@
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { tmpdir } from 'node:os';
-import { parseConfig, systemPrincipal, Db } from '#platform';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Db, parseConfig, systemPrincipal } from '#platform';
 import { ApiKeysService, UsersService } from '../../src/access/index.js';
 import { createApp } from '../../src/app.js';
 import { Api } from './api.js';
+
 export { CSRF, logIn } from './log-in.js';
+
 import { TEST_MASTER_KEY } from './server.js';
 
 /** A server in this process, for tests that want its services beside its port. */
@@ -19,7 +21,10 @@ export interface StartedApp {
 
 /** Starts the server on a free port against a migrated database. */
 export async function startApp(databaseUrl: string, env: Record<string, string> = {}): Promise<StartedApp> {
-  const config = parseConfig({ DATABASE_URL: databaseUrl, MASTER_KEY: TEST_MASTER_KEY, LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '8', ...env }, tmpdir());
+  const config = parseConfig(
+    { DATABASE_URL: databaseUrl, MASTER_KEY: TEST_MASTER_KEY, LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '8', ...env },
+    tmpdir(),
+  );
   const app = await createApp(config);
   await app.listen(0, '127.0.0.1');
   const url = await app.getUrl();
@@ -29,8 +34,17 @@ export async function startApp(databaseUrl: string, env: Record<string, string> 
 }
 
 /** Makes a user. @returns the id. */
-export async function createUser({ app, db }: StartedApp, user: { email: string; password: string; serverAdmin?: boolean }): Promise<string> {
+export async function createUser(
+  { app, db }: StartedApp,
+  user: { email: string; password: string; serverAdmin?: boolean },
+): Promise<string> {
   const users = app.get(UsersService);
   const passwordHash = await users.hashPassword(systemPrincipal('test'), user.password);
-  return db.tx((tx) => users.createUser(tx, systemPrincipal('test'), { email: user.email, passwordHash, serverAdmin: user.serverAdmin ?? false }));
+  return db.tx((tx) =>
+    users.createUser(tx, systemPrincipal('test'), {
+      email: user.email,
+      passwordHash,
+      serverAdmin: user.serverAdmin ?? false,
+    }),
+  );
 }

@@ -17,14 +17,18 @@ export class BareMachine {
   constructor() {
     mkdirSync(this.bin);
     mkdirSync(this.empty);
-    for (const name of COREUTILS) symlinkSync(existsSync(`/usr/bin/${name}`) ? `/usr/bin/${name}` : `/bin/${name}`, join(this.bin, name));
+    for (const name of COREUTILS)
+      symlinkSync(existsSync(`/usr/bin/${name}`) ? `/usr/bin/${name}` : `/bin/${name}`, join(this.bin, name));
     symlinkSync(process.execPath, join(this.bin, 'node'));
   }
 
   /** Runs a line in a shell, as a process group of its own. */
   shell(line: string, env: Record<string, string> = {}): Program {
     const child = spawn('/bin/sh', ['-c', line], {
-      cwd: this.empty, detached: true, env: { PATH: this.bin, PREFIX: this.prefix, HOME: this.folder, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: this.empty,
+      detached: true,
+      env: { PATH: this.bin, PREFIX: this.prefix, HOME: this.folder, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     const program = new Program(child);
     this.programs.push(program);
@@ -38,7 +42,10 @@ export class BareMachine {
 
   /** What the installed agent keeps. */
   state(): Record<string, unknown> {
-    return JSON.parse(readFileSync(join(this.prefix, 'var/lib/gatehouse-agent/config.json'), 'utf8')) as Record<string, unknown>;
+    return JSON.parse(readFileSync(join(this.prefix, 'var/lib/gatehouse-agent/config.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
   }
 
   async remove(): Promise<void> {

@@ -1,5 +1,5 @@
-import { createServer, connect, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** A way to PostgreSQL that a test can cut: the server sees its database go away while the test still reaches it. */
 export class DatabaseProxy {
@@ -59,8 +59,13 @@ export class DatabaseProxy {
 
   private join(client: Socket): void {
     const folder = this.target.searchParams.get('host');
-    const upstream = folder ? connect(`${folder}/.s.PGSQL.${this.target.port || 5432}`) : connect(Number(this.target.port || 5432), this.target.hostname);
-    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+    const upstream = folder
+      ? connect(`${folder}/.s.PGSQL.${this.target.port || 5432}`)
+      : connect(Number(this.target.port || 5432), this.target.hostname);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       this.sockets.add(from);
       from.on('error', () => undefined);
       from.on('close', () => {

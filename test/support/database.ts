@@ -27,11 +27,18 @@ export async function createEmptyDatabase(): Promise<TestDatabase> {
   const template = inject('templateUrl');
   const name = `empty_${randomBytes(6).toString('hex')}`;
   await administer(template, `CREATE DATABASE ${name}`);
-  return { url: databaseUrl(template, name), drop: () => administer(template, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  return {
+    url: databaseUrl(template, name),
+    drop: () => administer(template, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+  };
 }
 
 /** Runs one statement on a connection of its own. */
-export async function queryDatabase<Row extends object>(url: string, text: string, values: unknown[] = []): Promise<Row[]> {
+export async function queryDatabase<Row extends object>(
+  url: string,
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {

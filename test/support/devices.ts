@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Api, deviceToken, newHardwareId, provision, TestOrg } from './api.js';
 import { queryDatabase } from './database.js';
-import { TestSession } from './session.js';
 import type { TestServer } from './server.js';
+import { TestSession } from './session.js';
 
 export interface TestDevice {
   siteId: number;
@@ -29,11 +29,18 @@ export class TestFleet {
     return new TestFleet(org, root, server, databaseUrl, { approved, pending });
   }
 
-  sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(this.databaseUrl, text, values);
+  sql = <Row extends object>(text: string, values: unknown[] = []) =>
+    queryDatabase<Row>(this.databaseUrl, text, values);
 
   async device(status: 'approved' | 'pending' = 'approved'): Promise<TestDevice> {
-    const { body } = await provision(this.server.url, { provision_key: this.keys[status], device_name: `device ${randomUUID()}`, hardware_id: newHardwareId() });
-    const [row] = await this.sql<{ id: number }>('SELECT site_id::int AS id FROM site WHERE device_id = $1', [body.device_id]);
+    const { body } = await provision(this.server.url, {
+      provision_key: this.keys[status],
+      device_name: `device ${randomUUID()}`,
+      hardware_id: newHardwareId(),
+    });
+    const [row] = await this.sql<{ id: number }>('SELECT site_id::int AS id FROM site WHERE device_id = $1', [
+      body.device_id,
+    ]);
     return { siteId: row!.id, deviceId: body.device_id, apiKey: body.api_key };
   }
 
@@ -48,7 +55,9 @@ export class TestFleet {
   }
 
   async isOnline({ siteId }: TestDevice): Promise<boolean> {
-    return (await this.sql('SELECT 1 FROM site_presence WHERE site_id = $1 AND session_id IS NOT NULL', [siteId])).length > 0;
+    return (
+      (await this.sql('SELECT 1 FROM site_presence WHERE site_id = $1 AND session_id IS NOT NULL', [siteId])).length > 0
+    );
   }
 
   /** Presence events of the site, in order. */

@@ -59,7 +59,9 @@ export class FakeDocker {
         State: 'running',
         Ports: ports.map((port) => ({ PrivatePort: port, Type: 'tcp' })),
       }));
-      response.writeHead(path === '/containers/json' ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(list));
+      response
+        .writeHead(path === '/containers/json' ? 200 : 404, { 'content-type': 'application/json' })
+        .end(JSON.stringify(list));
     });
   }
 }

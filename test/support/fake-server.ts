@@ -5,7 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { AGENT_PATHS, type ClaimRequest, type Envelope, type TokenRequest } from '#contracts';
 
-export type Reply = { status: number; body?: unknown; headers?: Record<string, string>; /** Cut the connection instead of answering. */ cut?: boolean };
+export type Reply = {
+  status: number;
+  body?: unknown;
+  headers?: Record<string, string> /** Cut the connection instead of answering. */;
+  cut?: boolean;
+};
 type Site = { newtId: string; secrets: string[]; nonce?: string; hardwareId?: string; name?: string };
 
 export const KEY = 'spk_testtesttest.Zm9vYmFyYmF6cXV4MDEyMzQ1Njc4OWFiY2RlZg';
@@ -39,7 +44,15 @@ export class FakeSession {
   }
 
   welcome(change: Record<string, unknown> = {}): void {
-    this.send('agent/welcome', { protocol: 1, siteId: 7, niceId: 'calm-otter-x1y2z', status: 'approved', serverVersion: '1.13.0', heartbeatSeconds: 30, ...change });
+    this.send('agent/welcome', {
+      protocol: 1,
+      siteId: 7,
+      niceId: 'calm-otter-x1y2z',
+      status: 'approved',
+      serverVersion: '1.13.0',
+      heartbeatSeconds: 30,
+      ...change,
+    });
   }
 }
 
@@ -92,7 +105,9 @@ export class FakeServer {
       const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
       const refusal = this.on.upgrade?.(request) ?? (token && this.tokens.delete(token) ? undefined : { status: 401 });
       if (refusal) {
-        const headers = Object.entries({ connection: 'close', ...refusal.headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+        const headers = Object.entries({ connection: 'close', ...refusal.headers }).map(
+          ([name, value]) => `${name}: ${value}\r\n`,
+        );
         socket.end(`HTTP/1.1 ${refusal.status} Refused\r\n${headers.join('')}\r\n`);
         return this.changed();
       }
@@ -170,7 +185,12 @@ export class FakeServer {
     if (known && known.nonce !== request.claimNonce) return envelope(200, { newtId: known.newtId, secret: '' });
     const site: Site = known ?? { newtId: randomBytes(8).toString('hex').slice(0, 15), secrets: [] };
     if (!known) {
-      Object.assign(site, request.hardwareId && { hardwareId: request.hardwareId }, request.claimNonce && { nonce: request.claimNonce }, request.name && { name: request.name });
+      Object.assign(
+        site,
+        request.hardwareId && { hardwareId: request.hardwareId },
+        request.claimNonce && { nonce: request.claimNonce },
+        request.name && { name: request.name },
+      );
       this.sites.push(site);
     }
     const secret = randomBytes(24).toString('hex');

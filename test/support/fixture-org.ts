@@ -64,7 +64,12 @@ export class FixtureOrg {
   static async open(server: TestServer): Promise<FixtureOrg> {
     const root = Api.root(server);
     const fixture = new FixtureOrg(server, root, `fixture-${randomBytes(5).toString('hex')}`);
-    await root.expect('PUT', '/org', { orgId: fixture.orgId, name: fixture.name('org'), subnet: '100.90.128.0/17', utilitySubnet: '100.96.128.0/20' });
+    await root.expect('PUT', '/org', {
+      orgId: fixture.orgId,
+      name: fixture.name('org'),
+      subnet: '100.90.128.0/17',
+      utilitySubnet: '100.96.128.0/20',
+    });
     fixture.groupId = await fixture.group();
     fixture.profileId = await fixture.profile();
     fixture.templateId = await fixture.template();
@@ -77,7 +82,10 @@ export class FixtureOrg {
     fixture.resourceId = await fixture.resource();
     fixture.siteResourceId = await fixture.siteResource();
     fixture.targetId = await fixture.target(fixture.resourceId);
-    [{ roleId: fixture.roleId }] = (await fixture.sql('SELECT role_id AS "roleId" FROM role WHERE org_id = $1 AND name = $2', [fixture.orgId, 'Member'])) as [{ roleId: number }];
+    [{ roleId: fixture.roleId }] = (await fixture.sql(
+      'SELECT role_id AS "roleId" FROM role WHERE org_id = $1 AND name = $2',
+      [fixture.orgId, 'Member'],
+    )) as [{ roleId: number }];
     await fixture.tombstone();
     await fixture.range();
     const [key, bare] = [await fixture.apiKey(ACTIONS), await fixture.apiKey()];
@@ -97,7 +105,8 @@ export class FixtureOrg {
   path = (rest: string) => `/org/${this.orgId}/${rest}`;
   /** A name that nothing else has. */
   name = (what: string) => `${this.orgId}-${what}-${randomBytes(4).toString('hex')}`;
-  sql = <Row extends object>(text: string, values: unknown[] = []) => queryDatabase<Row>(this.server.databaseUrl, text, values);
+  sql = <Row extends object>(text: string, values: unknown[] = []) =>
+    queryDatabase<Row>(this.server.databaseUrl, text, values);
 
   /** A range that no other range of this organization overlaps. */
   cidr = () => `10.${++this.subnets}.0.0/24`;
@@ -105,7 +114,13 @@ export class FixtureOrg {
   /** A name that nothing else has, as a domain. */
   domainName = () => `${this.name('domain').toLowerCase()}.example.com`;
   /** A verified one. */
-  domain = async () => (await this.root.expect<{ domainId: string }>('PUT', this.path('domain'), { type: 'wildcard', baseDomain: this.domainName() })).domainId;
+  domain = async () =>
+    (
+      await this.root.expect<{ domainId: string }>('PUT', this.path('domain'), {
+        type: 'wildcard',
+        baseDomain: this.domainName(),
+      })
+    ).domainId;
   /** A public resource on the fixture's domain, with the whitelist switched on. */
   async resource(): Promise<number> {
     const body = { http: true, protocol: 'tcp', domainId: this.domainId, subdomain: this.name('r').toLowerCase() };
@@ -115,19 +130,42 @@ export class FixtureOrg {
   }
   /** A private resource on the approved site. */
   siteResource = async () =>
-    (await this.make<{ siteResourceId: number }>('site-resource', { mode: 'host', destination: '10.1.2.3', siteId: this.approved.siteId })).siteResourceId;
+    (
+      await this.make<{ siteResourceId: number }>('site-resource', {
+        mode: 'host',
+        destination: '10.1.2.3',
+        siteId: this.approved.siteId,
+      })
+    ).siteResourceId;
   /** A target on the approved site. */
   target = async (resourceId: number) =>
-    (await this.root.expect<{ targetId: number }>('PUT', `/resource/${resourceId}/target`, { siteId: this.approved.siteId, ip: 'localhost', port: 80, method: 'http' })).targetId;
+    (
+      await this.root.expect<{ targetId: number }>('PUT', `/resource/${resourceId}/target`, {
+        siteId: this.approved.siteId,
+        ip: 'localhost',
+        port: 80,
+        method: 'http',
+      })
+    ).targetId;
   group = async () => (await this.make<{ groupId: number }>('group', {})).groupId;
-  profile = async () => (await this.make<{ profileId: number }>('provisioning-profile', { groupIds: [this.groupId] })).profileId;
-  template = async () => (await this.make<{ templateId: number }>('provisioning-template', { profileId: this.profileId, groupIds: [this.groupId] })).templateId;
-  provisioningKey = (body: object = {}) => this.make<TestKey>('site-provisioning-key', { templateId: this.templateId, maxBatchSize: null, ...body });
-  range = async () => (await this.root.expect<{ rangeId: number }>('PUT', this.path('address-range'), { cidr: this.cidr() })).rangeId;
+  profile = async () =>
+    (await this.make<{ profileId: number }>('provisioning-profile', { groupIds: [this.groupId] })).profileId;
+  template = async () =>
+    (
+      await this.make<{ templateId: number }>('provisioning-template', {
+        profileId: this.profileId,
+        groupIds: [this.groupId],
+      })
+    ).templateId;
+  provisioningKey = (body: object = {}) =>
+    this.make<TestKey>('site-provisioning-key', { templateId: this.templateId, maxBatchSize: null, ...body });
+  range = async () =>
+    (await this.root.expect<{ rangeId: number }>('PUT', this.path('address-range'), { cidr: this.cidr() })).rangeId;
 
   async apiKey(actions: readonly Action[] = []): Promise<{ apiKeyId: string; api: Api }> {
     const { apiKeyId, apiKey } = await this.make<{ apiKeyId: string; apiKey: string }>('api-key', {});
-    if (actions.length > 0) await this.root.expect('POST', this.path(`api-key/${apiKeyId}/actions`), { actionIds: actions });
+    if (actions.length > 0)
+      await this.root.expect('POST', this.path(`api-key/${apiKeyId}/actions`), { actionIds: actions });
     return { apiKeyId, api: this.root.as(`${apiKeyId}.${apiKey}`) };
   }
 
@@ -136,19 +174,29 @@ export class FixtureOrg {
     const hardwareId = this.name('hardware');
     const { siteProvisioningKey } = status === 'approved' ? this.key : this.pendingKey;
     const claimed = await provision(this.root.url, {
-      provision_key: siteProvisioningKey, device_name: this.name('site'), hardware_id: hardwareId, claim_nonce: newNonce(),
+      provision_key: siteProvisioningKey,
+      device_name: this.name('site'),
+      hardware_id: hardwareId,
+      claim_nonce: newNonce(),
     });
     if (claimed.status !== 201) throw new Error(`claim: ${claimed.status} ${claimed.text}`);
-    const { sites } = await this.root.expect<{ sites: { siteId: number; niceId: string }[] }>('GET', this.path(`sites?hardwareId=${hardwareId}`));
+    const { sites } = await this.root.expect<{ sites: { siteId: number; niceId: string }[] }>(
+      'GET',
+      this.path(`sites?hardwareId=${hardwareId}`),
+    );
     return { ...sites[0]!, hardwareId, deviceKey: claimed.body.api_key };
   }
 
   /** What makes a machine client. */
   async newClient(): Promise<Record<string, unknown>> {
-    const { olmId, olmSecret, subnet } = await this.root.expect<{ olmId: string; olmSecret: string; subnet: string }>('GET', this.path('pick-client-defaults'));
+    const { olmId, olmSecret, subnet } = await this.root.expect<{ olmId: string; olmSecret: string; subnet: string }>(
+      'GET',
+      this.path('pick-client-defaults'),
+    );
     return { name: this.name('client'), olmId, secret: olmSecret, subnet, type: 'olm' };
   }
-  client = async () => (await this.root.expect<{ clientId: number }>('PUT', this.path('client'), await this.newClient())).clientId;
+  client = async () =>
+    (await this.root.expect<{ clientId: number }>('PUT', this.path('client'), await this.newClient())).clientId;
 
   /** A site made by an operator, with its newt credentials. */
   newtSite = () => this.make<{ siteId: number; newtId: string; secret: string }>('site', { type: 'newt' });
@@ -164,7 +212,11 @@ export class FixtureOrg {
 
   /** @returns the token as the link has it. */
   async invitation(email: string): Promise<{ inviteId: string; token: string }> {
-    const { inviteLink } = await this.root.expect<{ inviteLink: string }>('POST', this.path('create-invite'), { email, roleIds: [this.roleId], validHours: 1 });
+    const { inviteLink } = await this.root.expect<{ inviteLink: string }>('POST', this.path('create-invite'), {
+      email,
+      roleIds: [this.roleId],
+      validHours: 1,
+    });
     const token = new URL(inviteLink).searchParams.get('token')!;
     return { inviteId: token.split('-')[0]!, token };
   }
@@ -173,7 +225,10 @@ export class FixtureOrg {
   async outsider(): Promise<{ userId: string; email: string }> {
     const userId = randomUUID();
     const email = `${this.name('outsider')}@example.com`.toLowerCase();
-    await this.sql('INSERT INTO "user" (user_id, email, username, email_verified) VALUES ($1, $2, $2, true)', [userId, email]);
+    await this.sql('INSERT INTO "user" (user_id, email, username, email_verified) VALUES ($1, $2, $2, true)', [
+      userId,
+      email,
+    ]);
     return { userId, email };
   }
 
@@ -182,7 +237,10 @@ export class FixtureOrg {
     const { userId } = await this.outsider();
     const code = this.name('code');
     await this.sql('UPDATE "user" SET email_verified = false WHERE user_id = $1', [userId]);
-    await this.sql(`INSERT INTO mailbox_code (code_hash, user_id, expires_at) VALUES (sha256($1::bytea), $2, now() + interval '1 hour')`, [code, userId]);
+    await this.sql(
+      `INSERT INTO mailbox_code (code_hash, user_id, expires_at) VALUES (sha256($1::bytea), $2, now() + interval '1 hour')`,
+      [code, userId],
+    );
     return { userId, code };
   }
 
@@ -190,9 +248,16 @@ export class FixtureOrg {
   async user(role: 'Admin' | 'Member'): Promise<FixtureUser> {
     const userId = randomUUID();
     const email = `${this.name(role)}@example.com`.toLowerCase();
-    await this.sql('INSERT INTO "user" (user_id, email, username, password_hash, email_verified) VALUES ($1, $2, $2, $3, true)', [userId, email, await bcrypt.hash(PASSWORD, 4)]);
+    await this.sql(
+      'INSERT INTO "user" (user_id, email, username, password_hash, email_verified) VALUES ($1, $2, $2, $3, true)',
+      [userId, email, await bcrypt.hash(PASSWORD, 4)],
+    );
     await this.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [this.orgId, userId]);
-    await this.sql('INSERT INTO membership_role SELECT org_id, $2, role_id FROM role WHERE org_id = $1 AND name = $3', [this.orgId, userId, role]);
+    await this.sql('INSERT INTO membership_role SELECT org_id, $2, role_id FROM role WHERE org_id = $1 AND name = $3', [
+      this.orgId,
+      userId,
+      role,
+    ]);
     return { userId, email, api: await logIn(this.root.url, email, PASSWORD) };
   }
 

@@ -34,7 +34,8 @@ export interface FixtureSecrets {
   idempotent: { method: string; path: string; key: string; body: object };
 }
 
-export const fixtureSecrets = (version: string): FixtureSecrets => JSON.parse(readFileSync(`${folder}/${version}.json`, 'utf8')) as FixtureSecrets;
+export const fixtureSecrets = (version: string): FixtureSecrets =>
+  JSON.parse(readFileSync(`${folder}/${version}.json`, 'utf8')) as FixtureSecrets;
 
 /** Moves every time in the database, so that nothing in it is older than it was when the fixture was made. */
 const AGE_NOTHING = (madeAt: string) => `

@@ -1,11 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { migrate } from '../../libs/platform/database/migrate.js';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../libs/platform/database/embedded-postgres.js';
 import { claimDataDir } from '../../libs/platform/config/data-dir.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../libs/platform/database/embedded-postgres.js';
+import { migrate } from '../../libs/platform/database/migrate.js';
 import { MIGRATIONS } from '../../src/schema.js';
 
 declare module 'vitest' {
@@ -51,7 +51,10 @@ async function startCluster(): Promise<Awaited<Cluster['started']>> {
   await migrate(postgres.url, MIGRATIONS);
   const folders = [folder, ...(postgres.relocatedTo ? [postgres.relocatedTo] : [])];
   const script = new URL('watchdog.mjs', import.meta.url).pathname;
-  const watchdog = spawn(process.execPath, [script, String(postgres.postmasterPid), ...folders], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  const watchdog = spawn(process.execPath, [script, String(postgres.postmasterPid), ...folders], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
   watchdog.unref();
   return { postgres, folder, watchdog };
 }

@@ -43,7 +43,11 @@ export class Newt {
   constructor(readonly options: NewtOptions) {}
 
   /** The exchange of §2.1, as newt 1.14+ makes it: once, any failure is fatal. */
-  static async provision(url: string, provisioningKey: string, name?: string): Promise<{ newtId: string; secret: string }> {
+  static async provision(
+    url: string,
+    provisioningKey: string,
+    name?: string,
+  ): Promise<{ newtId: string; secret: string }> {
     const response = await post(`${url}/api/v1/auth/newt/register`, { provisioningKey, ...(name ? { name } : {}) });
     const { data, success } = response.body as { data?: { newtId?: string; secret?: string }; success?: boolean };
     if (response.status < 200 || response.status > 299 || success !== true || !data?.newtId || !data.secret) {
@@ -57,12 +61,16 @@ export class Newt {
     const { url, newtId, secret } = this.options;
     const answer = await post(`${url}/api/v1/auth/newt/get-token`, { newtId, secret });
     const { data, success } = answer.body as { data?: { token?: string; serverVersion?: string }; success?: boolean };
-    if (answer.status !== 200 || success !== true || !data?.token) throw new Error(`failed to get token: ${answer.status} ${JSON.stringify(answer.body)}`);
+    if (answer.status !== 200 || success !== true || !data?.token)
+      throw new Error(`failed to get token: ${answer.status} ${JSON.stringify(answer.body)}`);
     if (!data.serverVersion) this.problems.push('no serverVersion: newt disables its clients tunnel');
     const scheme = url.startsWith('https') ? 'wss' : 'ws';
-    const ws = new WebSocket(`${scheme}://${new URL(url).host}/api/v1/ws?clientType=newt&token=${encodeURIComponent(data.token)}`, {
-      perMessageDeflate: false,
-    });
+    const ws = new WebSocket(
+      `${scheme}://${new URL(url).host}/api/v1/ws?clientType=newt&token=${encodeURIComponent(data.token)}`,
+      {
+        perMessageDeflate: false,
+      },
+    );
     this.ws = ws;
     ws.on('message', (frame, isBinary) => this.onFrame(frame.toString(), isBinary));
     ws.on('pong', () => {
@@ -124,12 +132,28 @@ export class Newt {
         this.pingNow();
         this.every(PING_MS, Number.POSITIVE_INFINITY, () => this.pingNow());
       },
-      () => this.interval(3000, 'newt/ping/exitNodes', (chain) => ({ type: 'newt/ping/request', data: { noCloud: false, chainId: chain } })),
+      () =>
+        this.interval(3000, 'newt/ping/exitNodes', (chain) => ({
+          type: 'newt/ping/request',
+          data: { noCloud: false, chainId: chain },
+        })),
       ...(clients
-        ? [() => this.interval(2000, 'newt/wg/receive-config', (chain) => ({ type: 'newt/wg/get-config', data: { publicKey, port: 51820, chainId: chain, localEndpoints: null } }))]
+        ? [
+            () =>
+              this.interval(2000, 'newt/wg/receive-config', (chain) => ({
+                type: 'newt/wg/get-config',
+                data: { publicKey, port: 51820, chainId: chain, localEndpoints: null },
+              })),
+          ]
         : []),
-      ...(this.options.blueprint === undefined ? [] : [() => this.send({ type: 'newt/blueprint/apply', data: { blueprint: this.options.blueprint } })]),
-      () => this.send({ type: 'newt/wg/register', data: { publicKey, newtVersion: version, backwardsCompatible: true, chainId: chainId() } }),
+      ...(this.options.blueprint === undefined
+        ? []
+        : [() => this.send({ type: 'newt/blueprint/apply', data: { blueprint: this.options.blueprint } })]),
+      () =>
+        this.send({
+          type: 'newt/wg/register',
+          data: { publicKey, newtVersion: version, backwardsCompatible: true, chainId: chainId() },
+        }),
     ];
     // Several goroutines: the order is not deterministic (§2.5).
     for (let i = starts.length - 1; i > 0; i--) {
@@ -142,7 +166,8 @@ export class Newt {
   /** First at once, then every `ms`, at most 16 times, until the answer with this chain id. */
   private interval(ms: number, answer: string, frame: (chain: string) => Frame): void {
     const chain = chainId();
-    const answered = () => this.received.some((m) => m.type === answer && (m.data['chainId'] === undefined || m.data['chainId'] === chain));
+    const answered = () =>
+      this.received.some((m) => m.type === answer && (m.data['chainId'] === undefined || m.data['chainId'] === chain));
     this.send(frame(chain));
     this.every(ms, MAX_INTERVAL_SENDS - 1, () => !answered() && this.send(frame(chain)));
   }
@@ -172,7 +197,8 @@ export class Newt {
       this.problems.push(`${message.type} without a configVersion of at least 1: ${text}`);
     }
     this.configVersion = typeof configVersion === 'number' ? configVersion : 0;
-    if (message.type === 'newt/ping/exitNodes' && !Array.isArray(message.data['exitNodes'])) this.problems.push('exitNodes is not a list');
+    if (message.type === 'newt/ping/exitNodes' && !Array.isArray(message.data['exitNodes']))
+      this.problems.push('exitNodes is not a list');
     if (message.type === 'newt/wg/connect') this.problems.push('newt/wg/connect without an exit node');
     this.received.push(message);
     this.wake();

@@ -27,14 +27,17 @@ export class ApiContract {
   private readonly matchers: { method: string; pattern: RegExp; operation: DocumentedOperation }[];
 
   constructor(readonly document: ApiDocument) {
-    for (const [name, schema] of Object.entries(asJsonSchema(document.components.schemas))) this.ajv.addSchema(strict(schema, true), `#/components/schemas/${name}`);
+    for (const [name, schema] of Object.entries(asJsonSchema(document.components.schemas)))
+      this.ajv.addSchema(strict(schema, true), `#/components/schemas/${name}`);
     this.matchers = this.operations.map((operation) => ({
       method: operation.method,
       pattern: new RegExp(`^${operation.path.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{\w+\}/g, '[^/]+')}$`),
       operation,
     }));
     // A literal path wins over one with a parameter in its place.
-    this.matchers.sort((a, b) => (a.operation.path.match(/\{/g)?.length ?? 0) - (b.operation.path.match(/\{/g)?.length ?? 0));
+    this.matchers.sort(
+      (a, b) => (a.operation.path.match(/\{/g)?.length ?? 0) - (b.operation.path.match(/\{/g)?.length ?? 0),
+    );
   }
 
   /** Contracts by server, fetched once. */
@@ -51,7 +54,9 @@ export class ApiContract {
           return undefined;
         }
         const document = (await r.json()) as ApiDocument;
-        const compiled = Object.keys((document.components.schemas['OffsetPagination']?.['properties'] as Json | undefined) ?? {}).length > 0;
+        const compiled =
+          Object.keys((document.components.schemas['OffsetPagination']?.['properties'] as Json | undefined) ?? {})
+            .length > 0;
         return compiled ? new ApiContract(document) : undefined;
       });
       this.known.set(url, contract);
@@ -61,7 +66,9 @@ export class ApiContract {
   }
 
   get operations(): DocumentedOperation[] {
-    return Object.entries(this.document.paths).flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => ({ ...operation, method: method.toUpperCase(), path })));
+    return Object.entries(this.document.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({ ...operation, method: method.toUpperCase(), path })),
+    );
   }
 
   find(method: string, url: string): DocumentedOperation | undefined {
@@ -81,7 +88,10 @@ export class ApiContract {
     const key = `${operation.operationId} ${status}`;
     let validate = this.validators.get(key);
     if (!validate) this.validators.set(key, (validate = this.ajv.compile(strict(schema, false))));
-    if (!validate(body)) throw new Error(`${what} with a body that its document does not know: ${this.ajv.errorsText(validate.errors)}\n${JSON.stringify(body).slice(0, 600)}`);
+    if (!validate(body))
+      throw new Error(
+        `${what} with a body that its document does not know: ${this.ajv.errorsText(validate.errors)}\n${JSON.stringify(body).slice(0, 600)}`,
+      );
   }
 }
 
@@ -104,9 +114,15 @@ function strict(schema: unknown, dto: boolean): Json {
   const { nullable, example: _example, ...rest } = schema as Json;
   const out: Json = {};
   for (const [key, value] of Object.entries(rest)) {
-    out[key] = key === 'properties' ? Object.fromEntries(Object.entries(value as Json).map(([name, s]) => [name, strict(s, dto)])) : key === 'enum' || key === 'required' ? value : strict(value, dto);
+    out[key] =
+      key === 'properties'
+        ? Object.fromEntries(Object.entries(value as Json).map(([name, s]) => [name, strict(s, dto)]))
+        : key === 'enum' || key === 'required'
+          ? value
+          : strict(value, dto);
   }
-  if (out['properties'] && out['additionalProperties'] === undefined && !out['allOf']) out['additionalProperties'] = false;
+  if (out['properties'] && out['additionalProperties'] === undefined && !out['allOf'])
+    out['additionalProperties'] = false;
   if (nullable !== true) return out;
   return { anyOf: [{ type: 'null' }, out] };
 }

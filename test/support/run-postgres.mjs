@@ -1,6 +1,7 @@
 // Starts the embedded database of the DATA_DIR given, prints one line of JSON, and waits to be ended.
-import { startEmbeddedPostgres } from '../../dist/libs/platform/database/embedded-postgres.js';
+
 import { claimDataDir } from '../../dist/libs/platform/config/data-dir.js';
+import { startEmbeddedPostgres } from '../../dist/libs/platform/database/embedded-postgres.js';
 
 const log = { info: () => undefined, warn: () => undefined };
 try {

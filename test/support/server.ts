@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
@@ -6,8 +6,8 @@ import https from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { readPostmasterFile } from '../../libs/platform/database/postmaster.js';
 import { createTestDatabase } from './database.js';
 
@@ -140,7 +140,9 @@ async function startOnce(options: ServerOptions): Promise<TestServer> {
     child.kill('SIGKILL');
     await ended;
     await cleanUp();
-    throw new Error(`The server ${runs ? 'was not ready in time' : `ended with ${child.exitCode ?? child.signalCode}`}:\n${logs.join('\n')}`);
+    throw new Error(
+      `The server ${runs ? 'was not ready in time' : `ended with ${child.exitCode ?? child.signalCode}`}:\n${logs.join('\n')}`,
+    );
   }
   return server;
 }
@@ -150,7 +152,9 @@ export async function freePort(): Promise<number> {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 22_000);
     const probe = createServer();
-    const free = await new Promise<boolean>((done) => probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)));
+    const free = await new Promise<boolean>((done) =>
+      probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)),
+    );
     if (!free) continue;
     await new Promise((done) => probe.close(done));
     return port;
@@ -158,7 +162,10 @@ export async function freePort(): Promise<number> {
 }
 
 /** Waits until `condition` answers something true, and answers that. Throws, with the condition and its last answer, when it never does. */
-export async function until<T>(condition: () => T | Promise<T>, everyMs = 20): Promise<Exclude<T, false | null | undefined>> {
+export async function until<T>(
+  condition: () => T | Promise<T>,
+  everyMs = 20,
+): Promise<Exclude<T, false | null | undefined>> {
   const asked = new Error(`Waited ${BUDGET_MS / 1000} s for ${condition.toString()}`);
   for (const deadline = Date.now() + BUDGET_MS; ; await delay(everyMs)) {
     const value = await condition();

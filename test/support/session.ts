@@ -32,13 +32,18 @@ export class TestSession {
     });
     ws.on('pong', () => this.pongs++);
     ws.on('error', () => undefined);
-    this.closed = new Promise((resolve) => ws.once('close', (code, reason) => resolve({ code, reason: reason.toString() })));
+    this.closed = new Promise((resolve) =>
+      ws.once('close', (code, reason) => resolve({ code, reason: reason.toString() })),
+    );
   }
 
   /** @throws Refused when the upgrade is answered with anything but 101. */
   static connect(wsUrl: string, token: string, options: { query?: boolean } = {}): Promise<TestSession> {
     const url = options.query ? `${wsUrl}?clientType=newt&token=${token}` : `${wsUrl}?clientType=newt`;
-    const ws = new WebSocket(url, { perMessageDeflate: false, headers: options.query ? {} : { authorization: `Bearer ${token}` } });
+    const ws = new WebSocket(url, {
+      perMessageDeflate: false,
+      headers: options.query ? {} : { authorization: `Bearer ${token}` },
+    });
     const session = new TestSession(ws);
     return new Promise((resolve, reject) => {
       ws.once('open', () => resolve(session));
@@ -48,7 +53,11 @@ export class TestSession {
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () => {
           request.destroy();
-          reject({ status: response.statusCode ?? 0, headers: response.headers, body: JSON.parse(Buffer.concat(chunks).toString() || '{}') } satisfies Refused);
+          reject({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: JSON.parse(Buffer.concat(chunks).toString() || '{}'),
+          } satisfies Refused);
         });
       });
     });
@@ -74,14 +83,21 @@ export class TestSession {
     const before = this.received.filter((m) => m.type === 'pong').length;
     this.send('newt/ping', {});
     await new Promise<void>((resolve) => {
-      const look = () => (this.received.filter((m) => m.type === 'pong').length > before ? resolve() : void setImmediate(look));
+      const look = () =>
+        this.received.filter((m) => m.type === 'pong').length > before ? resolve() : void setImmediate(look);
       look();
     });
   }
 
   /** Says hello as Gatehouse's agent. @returns the welcome and the first state. */
   async hello(extra: Record<string, unknown> = {}): Promise<{ welcome: Message; state: Message }> {
-    this.send('agent/hello', { protocol: 1, version: '0.1.0', capabilities: [], facts: { hostname: 'test' }, ...extra });
+    this.send('agent/hello', {
+      protocol: 1,
+      version: '0.1.0',
+      capabilities: [],
+      facts: { hostname: 'test' },
+      ...extra,
+    });
     return { welcome: await this.message('agent/welcome'), state: await this.message('agent/state') };
   }
 

@@ -18,7 +18,15 @@ function subjectOf(raw: string): string {
     .replace(/\r\n[ \t]+/g, ' ')
     .replace(/\?=\s+=\?/g, '?==?')
     .replace(/=\?UTF-8\?([QB])\?([^?]*)\?=/gi, (_, encoding: string, word: string) =>
-      (encoding.toUpperCase() === 'B' ? Buffer.from(word, 'base64') : Buffer.from(word.replace(/_/g, ' ').replace(/=([0-9A-F]{2})/g, (_hex, code: string) => String.fromCharCode(parseInt(code, 16))), 'latin1')).toString(),
+      (encoding.toUpperCase() === 'B'
+        ? Buffer.from(word, 'base64')
+        : Buffer.from(
+            word
+              .replace(/_/g, ' ')
+              .replace(/=([0-9A-F]{2})/g, (_hex, code: string) => String.fromCharCode(parseInt(code, 16))),
+            'latin1',
+          )
+      ).toString(),
     );
 }
 
@@ -39,13 +47,18 @@ export class TestMailServer {
       allowInsecureAuth: true,
       onConnect: (_session, done) => (this.silent ? void this.waiting.push(() => done()) : done()),
       onAuth: ({ username, password }, _session, done) =>
-        username === 'gatehouse' && password === 'p@ss' ? done(null, { user: username }) : done(new Error('Wrong user or password')),
+        username === 'gatehouse' && password === 'p@ss'
+          ? done(null, { user: username })
+          : done(new Error('Wrong user or password')),
       onRcptTo: (_address, _session, done) => done(this.refusing ? new Error('No such mailbox') : null),
       onData: (stream, session, done) => {
         void text(stream).then((raw) => {
           const { mailFrom, rcptTo } = session.envelope;
           this.mails.push({
-            from: mailFrom ? mailFrom.address : '', to: rcptTo.map(({ address }) => address), subject: subjectOf(raw), text: raw.replace(/=\r\n/g, '').replace(/=3D/g, '='),
+            from: mailFrom ? mailFrom.address : '',
+            to: rcptTo.map(({ address }) => address),
+            subject: subjectOf(raw),
+            text: raw.replace(/=\r\n/g, '').replace(/=3D/g, '='),
           });
           done();
         });

@@ -48,7 +48,8 @@ export class ManagedResource {
     const { method = 'PUT', path, body } = this.type.create;
     const made = await this.api.expect<Attributes>(method, path, body);
     this.id = made[this.type.id] as string | number;
-    if (this.id === undefined || this.id === null) throw new Error(`${this.type.name}: the answer to the creation has no ${this.type.id}`);
+    if (this.id === undefined || this.id === null)
+      throw new Error(`${this.type.name}: the answer to the creation has no ${this.type.id}`);
     return this.plan(body);
   }
 

@@ -1,11 +1,11 @@
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createApp } from '../../src/app.js';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Action } from '#contracts';
-import { Db, parseConfig, type Principal, query, systemPrincipal } from '#platform';
+import { Db, type Principal, parseConfig, query, systemPrincipal } from '#platform';
 import { ApiKeysService } from '../../src/access/index.js';
+import { createApp } from '../../src/app.js';
 import { OrgsService } from '../../src/orgs/index.js';
 import { Api } from './api.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
@@ -34,7 +34,14 @@ export const operator: Principal = systemPrincipal('operator');
 export async function openTestApp(extra: Record<string, string> = {}): Promise<TestApp> {
   const database = await createTestDatabase();
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-test-app-'));
-  const env = { DATABASE_URL: database.url, MASTER_KEY: TEST_MASTER_KEY, DATA_DIR: dataDir, LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '40', ...extra };
+  const env = {
+    DATABASE_URL: database.url,
+    MASTER_KEY: TEST_MASTER_KEY,
+    DATA_DIR: dataDir,
+    LOG_LEVEL: 'silent',
+    DATABASE_POOL_SIZE: '40',
+    ...extra,
+  };
   const nest = await createApp(parseConfig(env, dataDir));
   await nest.init();
   await nest.listen(0, '127.0.0.1');

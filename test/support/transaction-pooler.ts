@@ -1,5 +1,5 @@
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 
 const SSL_REQUEST = 80877103;
 const READY = 0x5a;
@@ -66,7 +66,9 @@ export class TransactionPooler {
 
   private connectBackend(): void {
     const folder = this.target.searchParams.get('host');
-    this.backend = folder ? connect(`${folder}/.s.PGSQL.${this.target.port || 5432}`) : connect(Number(this.target.port || 5432), this.target.hostname);
+    this.backend = folder
+      ? connect(`${folder}/.s.PGSQL.${this.target.port || 5432}`)
+      : connect(Number(this.target.port || 5432), this.target.hostname);
     this.backend.on('error', () => undefined);
     let rest = Buffer.alloc(0);
     let authenticated = false;

@@ -1,24 +1,39 @@
 import { EventEmitter } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { arch, hostname, platform, release } from 'node:os';
-import { AGENT_PATHS, type AgentBlueprint, type AgentBlueprintResult, type AgentHello, type AgentState, type AgentWelcome, PROTOCOL } from '../../contracts/index.js';
-import { readTokenResponse } from './enrol/responses.js';
-import { removeIfThere } from './config/atomic-file.js';
-import { afterAtLeast, REPLACED_WAIT, retryAfterMs, THROTTLED_WAIT_MS, uniform } from './session/backoff.js';
-import { claim, type Credential } from './enrol/claim.js';
+import {
+  AGENT_PATHS,
+  type AgentBlueprint,
+  type AgentBlueprintResult,
+  type AgentHello,
+  type AgentState,
+  type AgentWelcome,
+  PROTOCOL,
+} from '../../contracts/index.js';
 import { Blueprints } from './blueprints/blueprints.js';
-import { type Clock, systemClock } from './clock.js';
-import { claimIdentityOf, readConfigFile } from './config/config-file.js';
-import type { AgentContext } from './context.js';
 import { AgentExit, EXIT, type ExitCode, misconfigured } from './cli/exit-codes.js';
-import { Log } from './log.js';
-import { checkSettings, endpointUrl, logLevel, type Resolved, resolveSettings, warningsAbout } from './config/options.js';
-import { networkWait, retry } from './enrol/retry.js';
+import { type StatusReport, writeStatus } from './cli/status-file.js';
+import { type Clock, systemClock } from './clock.js';
+import { removeIfThere } from './config/atomic-file.js';
+import { claimIdentityOf, readConfigFile } from './config/config-file.js';
+import {
+  checkSettings,
+  endpointUrl,
+  logLevel,
+  type Resolved,
+  resolveSettings,
+  warningsAbout,
+} from './config/options.js';
+import type { Settings, SettingValue } from './config/settings.js';
+import type { AgentContext } from './context.js';
+import { type Credential, claim } from './enrol/claim.js';
 import { provisioningKey } from './enrol/provisioning-key.js';
+import { readTokenResponse } from './enrol/responses.js';
+import { networkWait, retry } from './enrol/retry.js';
+import { Log } from './log.js';
+import { afterAtLeast, REPLACED_WAIT, retryAfterMs, THROTTLED_WAIT_MS, uniform } from './session/backoff.js';
 import { describe, ServerLink } from './session/server-link.js';
 import { AgentSession, type SessionEnd } from './session/session.js';
-import type { Settings, SettingValue } from './config/settings.js';
-import { type StatusReport, writeStatus } from './cli/status-file.js';
 import { tlsOptions } from './session/tls.js';
 import { AGENT_VERSION } from './version.js';
 
@@ -127,7 +142,11 @@ export class Agent {
       : error instanceof AgentExit
         ? { code: error.code, message: error.message }
         : { code: EXIT.internal, message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-    this.status({ phase: end.code === EXIT.refused ? 'refused' : 'stopped', connectedSince: null, ...(stopped ? {} : { lastError: this.log.redact(end.message) }) });
+    this.status({
+      phase: end.code === EXIT.refused ? 'refused' : 'stopped',
+      connectedSince: null,
+      ...(stopped ? {} : { lastError: this.log.redact(end.message) }),
+    });
     if (stopped) this.log.info('stopped');
     else this.log.fatal(end.message);
     return { ...end, message: this.log.redact(end.message) };
@@ -157,11 +176,15 @@ export class Agent {
   private async credential(context: AgentContext, link: ServerLink, resolved: Resolved): Promise<Credential> {
     const { settings } = resolved;
     if (settings.id !== '' && settings.secret !== '') {
-      if (settings.provisioningKey !== '' || settings.provisioningKeyFile !== '') this.log.debug('this machine has its own credential; the provisioning key is not used');
+      if (settings.provisioningKey !== '' || settings.provisioningKeyFile !== '')
+        this.log.debug('this machine has its own credential; the provisioning key is not used');
       return { id: settings.id, secret: settings.secret };
     }
     const key = provisioningKey(resolved, () => (this.stdin ??= this.options.readStdin?.() ?? ''));
-    if (key === '') throw misconfigured('this machine is not enrolled: give a provisioning key (--provisioning-key-file FILE), or --id and --secret');
+    if (key === '')
+      throw misconfigured(
+        'this machine is not enrolled: give a provisioning key (--provisioning-key-file FILE), or --id and --secret',
+      );
     this.log.hide(key);
     this.status({ phase: 'claiming' });
     const credential = await claim(context, link, settings, key);
@@ -170,9 +193,16 @@ export class Agent {
     return credential;
   }
 
-  private async keepSession(context: AgentContext, link: ServerLink, settings: Settings, credential: Credential): Promise<never> {
+  private async keepSession(
+    context: AgentContext,
+    link: ServerLink,
+    settings: Settings,
+    credential: Credential,
+  ): Promise<never> {
     const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId);
-    const blueprints = new Blueprints(context, settings, credential.id, (sent, result) => this.events.emit('blueprint', sent, result));
+    const blueprints = new Blueprints(context, settings, credential.id, (sent, result) =>
+      this.events.emit('blueprint', sent, result),
+    );
     blueprints.follow();
     for (let failures = 0; ; ) {
       this.status({ phase: this.report.phase === 'unreachable' ? 'unreachable' : 'connecting', connectedSince: null });
@@ -180,8 +210,10 @@ export class Agent {
       const end = await this.oneSession(context, link, settings, hello, blueprints, token);
       this.events.emit('closed', end);
       context.signal.throwIfAborted();
-      if (end.kind === 'revoked') throw new AgentExit(EXIT.refused, `the credential of site ${credential.id} was revoked`);
-      if (settings.noWait && !this.settled) throw new AgentExit(EXIT.unreachable, `no session with the server: ${end.detail}`);
+      if (end.kind === 'revoked')
+        throw new AgentExit(EXIT.refused, `the credential of site ${credential.id} was revoked`);
+      if (settings.noWait && !this.settled)
+        throw new AgentExit(EXIT.unreachable, `no session with the server: ${end.detail}`);
       if (end.lastedMs !== undefined && end.lastedMs >= STEADY_MS) failures = 0;
       const wait = waitAfter(context, end, failures++);
       this.log.warn(`session ended: ${end.detail}; connecting again in ${(wait / 1000).toFixed(1)} s`);
@@ -191,28 +223,51 @@ export class Agent {
   }
 
   /** @throws AgentExit 77 when the credential is refused: it is never replaced by a new claim */
-  private async token(context: AgentContext, link: ServerLink, settings: Settings, credential: Credential): Promise<string> {
+  private async token(
+    context: AgentContext,
+    link: ServerLink,
+    settings: Settings,
+    credential: Credential,
+  ): Promise<string> {
     const body = { newtId: credential.id, secret: credential.secret };
     const attempt = async () => readTokenResponse(await link.post(AGENT_PATHS.getToken, body, context.signal));
     const verdict = await retry(context, 'get-token', settings.noWait && !this.settled, attempt);
-    if (verdict.kind === 'refused') throw new AgentExit(EXIT.refused, `the server refuses the credential of site ${credential.id}: revoked, rejected or deleted`);
-    if (verdict.kind === 'invalid') throw misconfigured(`the server does not accept the credential's form: ${verdict.message}`);
+    if (verdict.kind === 'refused')
+      throw new AgentExit(
+        EXIT.refused,
+        `the server refuses the credential of site ${credential.id}: revoked, rejected or deleted`,
+      );
+    if (verdict.kind === 'invalid')
+      throw misconfigured(`the server does not accept the credential's form: ${verdict.message}`);
     this.log.hide(verdict.value.token);
     return verdict.value.token;
   }
 
-  private async oneSession(context: AgentContext, link: ServerLink, settings: Settings, hello: AgentHello, blueprints: Blueprints, token: string): Promise<SessionEnd> {
+  private async oneSession(
+    context: AgentContext,
+    link: ServerLink,
+    settings: Settings,
+    hello: AgentHello,
+    blueprints: Blueprints,
+    token: string,
+  ): Promise<SessionEnd> {
     let pendingExit = false;
     const session = new AgentSession(
       link.openWebSocket(token),
       hello,
       {
         welcome: (welcome) => {
-          this.log.info(`connected as ${welcome.niceId} (site ${welcome.siteId}), ${welcome.status}, server ${welcome.serverVersion}`);
+          this.log.info(
+            `connected as ${welcome.niceId} (site ${welcome.siteId}), ${welcome.status}, server ${welcome.serverVersion}`,
+          );
           if (this.report.siteStatus === 'pending' && welcome.status === 'approved') blueprints.approved();
           this.status({
-            phase: 'connected', siteId: welcome.siteId, niceId: welcome.niceId, siteStatus: welcome.status,
-            connectedSince: new Date(this.clock.now()).toISOString(), lastError: null,
+            phase: 'connected',
+            siteId: welcome.siteId,
+            niceId: welcome.niceId,
+            siteStatus: welcome.status,
+            connectedSince: new Date(this.clock.now()).toISOString(),
+            lastError: null,
           });
           if (settings.healthFile !== '') this.markHealthy(settings.healthFile);
           this.events.emit('welcome', welcome);
@@ -229,7 +284,8 @@ export class Agent {
           await this.options.apply?.(state);
         },
         applied: (state, error) => {
-          if (this.report.siteStatus !== state.status) this.log.info(state.status === 'approved' ? 'approved' : 'not approved any more: pending');
+          if (this.report.siteStatus !== state.status)
+            this.log.info(state.status === 'approved' ? 'approved' : 'not approved any more: pending');
           if (this.report.siteStatus === 'pending' && state.status === 'approved') blueprints.approved();
           blueprints.wantLabels(state.dockerSocketEnabled !== false);
           if (error === undefined) this.appliedVersion = state.version;
@@ -299,7 +355,8 @@ function fingerprint(resolved: Resolved): string {
 function waitAfter(context: AgentContext, end: SessionEnd, failures: number): number {
   const { clock, random } = context;
   if (end.kind === 'replaced') return uniform(REPLACED_WAIT, random);
-  if (end.kind === 'throttled') return afterAtLeast(retryAfterMs(end.retryAfter, clock.now()) ?? THROTTLED_WAIT_MS, random);
+  if (end.kind === 'throttled')
+    return afterAtLeast(retryAfterMs(end.retryAfter, clock.now()) ?? THROTTLED_WAIT_MS, random);
   return end.reconnectAfterMs ?? networkWait(context, end.retryAfter, failures);
 }
 
@@ -309,6 +366,13 @@ function greeting(hardwareId: string | undefined): AgentHello {
     protocol: PROTOCOL,
     version: AGENT_VERSION,
     capabilities: [],
-    facts: { hostname: hostname(), os: platform(), arch: arch(), kernel: release(), node: process.version, ...(hardwareId === undefined ? {} : { hardwareId }) },
+    facts: {
+      hostname: hostname(),
+      os: platform(),
+      arch: arch(),
+      kernel: release(),
+      node: process.version,
+      ...(hardwareId === undefined ? {} : { hardwareId }),
+    },
   };
 }

@@ -1,7 +1,7 @@
+import type { StatusReport } from './cli/status-file.js';
 import type { Clock } from './clock.js';
 import type { FileContent } from './config/config-file.js';
 import type { Log } from './log.js';
-import type { StatusReport } from './cli/status-file.js';
 
 /** What one round of the agent works with. `signal` ends every wait and request of the round. */
 export type AgentContext = {

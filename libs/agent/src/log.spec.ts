@@ -11,7 +11,11 @@ it('masks what it was told to hide and whatever is shaped like a key or token', 
 
 it('keeps quiet below its level', () => {
   const lines: string[] = [];
-  const log = new Log((line) => lines.push(line), 'WARN', () => 0);
+  const log = new Log(
+    (line) => lines.push(line),
+    'WARN',
+    () => 0,
+  );
   log.info('no');
   log.warn('yes');
   expect(lines).toEqual(['1970-01-01T00:00:00.000Z WARN  yes\n']);

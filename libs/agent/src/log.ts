@@ -54,5 +54,7 @@ export class Log {
 
 /** Masks what is shaped like a provisioning key or a bearer token. */
 export function redactKeys(text: string): string {
-  return text.replace(/spk[_-][A-Za-z0-9]+\.[A-Za-z0-9_-]+/g, 'spk_***').replace(/\b(Bearer|token=)\s*[A-Za-z0-9._~+/=-]+/gi, '$1 ***');
+  return text
+    .replace(/spk[_-][A-Za-z0-9]+\.[A-Za-z0-9_-]+/g, 'spk_***')
+    .replace(/\b(Bearer|token=)\s*[A-Za-z0-9._~+/=-]+/gi, '$1 ***');
 }

@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
-import type { Principal } from './route-access.js';
 import { query } from '../database/db.js';
 import { notFound } from '../errors.js';
+import type { Principal } from './route-access.js';
 
 /**
  * The internal identity of the organization that a caller means: the one his credential was looked up with, or the present one for who

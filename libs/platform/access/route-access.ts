@@ -1,4 +1,4 @@
-import { createParamDecorator, Injectable, SetMetadata, applyDecorators, type ExecutionContext } from '@nestjs/common';
+import { applyDecorators, createParamDecorator, type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
 import { ApiBearerAuth, ApiCookieAuth, ApiExtension, ApiHeader, ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Action, Authority } from '#contracts';
@@ -27,7 +27,13 @@ export interface Principal {
 }
 
 /** For what the server does by itself: jobs, first run, the admin command. */
-export const systemPrincipal = (name: string): Principal => ({ authority: { kind: 'rootKey' }, kind: 'system', id: null, name, address: null });
+export const systemPrincipal = (name: string): Principal => ({
+  authority: { kind: 'rootKey' },
+  kind: 'system',
+  id: null,
+  name,
+  address: null,
+});
 
 /** What a route declares. The guard refuses a route that declares nothing. */
 export type RouteScope =
@@ -40,9 +46,16 @@ export type RouteScope =
 export const ROUTE_SCOPE = 'gatehouse:scope';
 
 const declare = (scope: RouteScope) =>
-  applyDecorators(SetMetadata(ROUTE_SCOPE, scope), ApiExtension('x-scope', 'action' in scope && scope.action ? `${scope.kind}:${scope.action}` : scope.kind));
+  applyDecorators(
+    SetMetadata(ROUTE_SCOPE, scope),
+    ApiExtension('x-scope', 'action' in scope && scope.action ? `${scope.kind}:${scope.action}` : scope.kind),
+  );
 
-const CSRF_HEADER = ApiHeader({ name: 'X-CSRF-Token', required: true, schema: { type: 'string', enum: ['x-csrf-protection'] } });
+const CSRF_HEADER = ApiHeader({
+  name: 'X-CSRF-Token',
+  required: true,
+  schema: { type: 'string', enum: ['x-csrf-protection'] },
+});
 
 /**
  * The action must be held in the organization that the path names, directly (`orgId`) or through a resolver (`siteId`, …).
@@ -50,22 +63,43 @@ const CSRF_HEADER = ApiHeader({ name: 'X-CSRF-Token', required: true, schema: { 
  * refused whatever they hold (integration-api.md §1.5: keys are made by root keys and people).
  */
 export const Access = (action: Action | null, { orgKeys = true } = {}) =>
-  applyDecorators(declare({ kind: 'org', action, orgKeys }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorResponses(400, 401, 403, 404, 429, 503));
+  applyDecorators(
+    declare({ kind: 'org', action, orgKeys }),
+    ApiBearerAuth('apiKey'),
+    ApiCookieAuth('session'),
+    ErrorResponses(400, 401, 403, 404, 429, 503),
+  );
 
 /** An action of the whole installation: a root key, or a server administrator. */
 export const RootAccess = (action: Action) =>
-  applyDecorators(declare({ kind: 'root', action }), ApiBearerAuth('apiKey'), ApiCookieAuth('session'), ErrorResponses(400, 401, 403, 404, 429, 503));
+  applyDecorators(
+    declare({ kind: 'root', action }),
+    ApiBearerAuth('apiKey'),
+    ApiCookieAuth('session'),
+    ErrorResponses(400, 401, 403, 404, 429, 503),
+  );
 
 /** Anybody logged in, about himself. `csrf`: the header is demanded before anything is looked at. */
 export const UserAccess = ({ csrf = false } = {}) =>
-  applyDecorators(declare({ kind: 'user', csrf }), ...(csrf ? [CSRF_HEADER] : []), ApiCookieAuth('session'), ErrorResponses(400, 401, 403, 429, 503));
+  applyDecorators(
+    declare({ kind: 'user', csrf }),
+    ...(csrf ? [CSRF_HEADER] : []),
+    ApiCookieAuth('session'),
+    ErrorResponses(400, 401, 403, 429, 503),
+  );
 
 /** A site, about itself only. */
 export const SiteAccess = () =>
-  applyDecorators(declare({ kind: 'site' }), ApiBearerAuth('deviceKey'), ApiSecurity('deviceKeyHeader'), ErrorResponses(401, 403, 429, 503));
+  applyDecorators(
+    declare({ kind: 'site' }),
+    ApiBearerAuth('deviceKey'),
+    ApiSecurity('deviceKeyHeader'),
+    ErrorResponses(401, 403, 429, 503),
+  );
 
 /** Open to everybody; says why. Listed by name in test/tenancy. `csrf`: for forms that set a cookie (claims.md rule 14). */
-export const Public = (why: string, { csrf = false } = {}) => applyDecorators(declare({ kind: 'public', why, csrf }), ...(csrf ? [CSRF_HEADER] : []));
+export const Public = (why: string, { csrf = false } = {}) =>
+  applyDecorators(declare({ kind: 'public', why, csrf }), ...(csrf ? [CSRF_HEADER] : []));
 
 /** Request fields that the guard fills. */
 export interface GatehouseRequest extends FastifyRequest {

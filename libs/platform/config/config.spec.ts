@@ -10,23 +10,47 @@ const parse = (env: Record<string, string>): Config => parseConfig(env, '/srv/ga
 describe('parseConfig', () => {
   it('fills in the documented defaults', () => {
     const config = parse({});
-    expect(config).toMatchObject({ port: 3000, host: '127.0.0.1', orgSubnet: '100.90.128.0/17', dataDir: '/srv/gatehouse/.gatehouse' });
-    expect(config).toMatchObject({ adminEmail: 'admin@example.com', claimRefusalFloorMs: 25, databasePoolSize: 20, trustProxy: [] });
+    expect(config).toMatchObject({
+      port: 3000,
+      host: '127.0.0.1',
+      orgSubnet: '100.90.128.0/17',
+      dataDir: '/srv/gatehouse/.gatehouse',
+    });
+    expect(config).toMatchObject({
+      adminEmail: 'admin@example.com',
+      claimRefusalFloorMs: 25,
+      databasePoolSize: 20,
+      trustProxy: [],
+    });
     expect(config.publicUrl.origin).toBe('http://127.0.0.1:3000');
     expect(config.metricsPort).toBeUndefined();
   });
 
   it('makes PUBLIC_URL of HOST, PORT and TLS when it is not given', () => {
     expect(parse({ HOST: '0.0.0.0', PORT: '8080' }).publicUrl.origin).toBe('http://localhost:8080');
-    expect(parse({ HOST: '::1', TLS_CERT_FILE: 'c.pem', TLS_KEY_FILE: 'k.pem' }).publicUrl.origin).toBe('https://[::1]:3000');
+    expect(parse({ HOST: '::1', TLS_CERT_FILE: 'c.pem', TLS_KEY_FILE: 'k.pem' }).publicUrl.origin).toBe(
+      'https://[::1]:3000',
+    );
   });
 
   it('makes the names of DNS of BASE_DOMAIN when they are not given', () => {
     expect(parse({ BASE_DOMAIN: 'Gate.Example.com' })).toMatchObject({
-      baseDomain: 'gate.example.com', dnsNameservers: ['ns1.gate.example.com', 'ns2.gate.example.com'], dnsCnameSuffix: 'cname.gate.example.com', dnsServerIp: '127.0.0.1', dnsResolvers: [],
+      baseDomain: 'gate.example.com',
+      dnsNameservers: ['ns1.gate.example.com', 'ns2.gate.example.com'],
+      dnsCnameSuffix: 'cname.gate.example.com',
+      dnsServerIp: '127.0.0.1',
+      dnsResolvers: [],
     });
-    expect(parse({ PUBLIC_URL: 'http://192.0.2.7', DNS_NAMESERVERS: 'a.example, b.example', DNS_RESOLVERS: '9.9.9.9,127.0.0.1:5353,[::1]:53,::1' })).toMatchObject({
-      dnsServerIp: '192.0.2.7', dnsNameservers: ['a.example', 'b.example'], dnsResolvers: ['9.9.9.9', '127.0.0.1:5353', '[::1]:53', '::1'],
+    expect(
+      parse({
+        PUBLIC_URL: 'http://192.0.2.7',
+        DNS_NAMESERVERS: 'a.example, b.example',
+        DNS_RESOLVERS: '9.9.9.9,127.0.0.1:5353,[::1]:53,::1',
+      }),
+    ).toMatchObject({
+      dnsServerIp: '192.0.2.7',
+      dnsNameservers: ['a.example', 'b.example'],
+      dnsResolvers: ['9.9.9.9', '127.0.0.1:5353', '[::1]:53', '::1'],
     });
   });
 
@@ -34,7 +58,9 @@ describe('parseConfig', () => {
     expect(parse({}).smtp).toBeUndefined();
     const smtp = { SMTP_URL: 'smtp://user:secret@127.0.0.1:2525', MAIL_FROM: 'Gatehouse <gate@example.com>' };
     expect(parse(smtp).smtp).toEqual({ url: smtp.SMTP_URL, from: smtp.MAIL_FROM });
-    expect(() => parse({ ...smtp, SMTP_URL: 'http://user:secret@127.0.0.1' })).toThrow(expect.not.objectContaining({ message: expect.stringContaining('secret') as string }) as Error);
+    expect(() => parse({ ...smtp, SMTP_URL: 'http://user:secret@127.0.0.1' })).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining('secret') as string }) as Error,
+    );
   });
 
   it('splits the root key at its first dot', () => {
@@ -73,7 +99,9 @@ describe('parseConfig', () => {
     ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
     ['GATEHOUSE_PORT', { GATEHOUSE_PORT: '3000' }],
   ])('refuses a wrong %s with one sentence that names it', (name, env) => {
-    expect(() => parse(env as Record<string, string>)).toThrow(expect.objectContaining({ name: 'ConfigError', message: expect.stringContaining(name) }));
+    expect(() => parse(env as Record<string, string>)).toThrow(
+      expect.objectContaining({ name: 'ConfigError', message: expect.stringContaining(name) }),
+    );
   });
 
   it('lets the agent keep its own variables', () => {
@@ -124,7 +152,9 @@ describe('loadConfig', () => {
   });
 
   it('refuses a TLS file that is not there', () => {
-    expect(() => loadConfig({ TLS_CERT_FILE: 'a.pem', TLS_KEY_FILE: 'b.pem' }, folder)).toThrow(/TLS_CERT_FILE.*ENOENT/);
+    expect(() => loadConfig({ TLS_CERT_FILE: 'a.pem', TLS_KEY_FILE: 'b.pem' }, folder)).toThrow(
+      /TLS_CERT_FILE.*ENOENT/,
+    );
   });
 });
 

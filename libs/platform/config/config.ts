@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { isIP } from 'node:net';
 import { existsSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { claimDataDir, readOrCreateSecretFile, recogniseDataDir } from './data-dir.js';
@@ -14,33 +14,97 @@ export class ConfigError extends Error {
 export const VARIABLES = {
   PORT: { fallback: '3000', about: 'Port of the API; 0 picks a free one.' },
   HOST: { fallback: '127.0.0.1', about: 'Address to listen on; 0.0.0.0 opens the server to the network.' },
-  PUBLIC_URL: { fallback: '', about: 'How machines and browsers reach this server, for example https://gatehouse.example.com (default: made of HOST and PORT).' },
-  TLS_CERT_FILE: { fallback: '', about: 'PEM certificate chain: serves HTTPS on PORT, read again when the file changes. Goes with TLS_KEY_FILE.' },
+  PUBLIC_URL: {
+    fallback: '',
+    about:
+      'How machines and browsers reach this server, for example https://gatehouse.example.com (default: made of HOST and PORT).',
+  },
+  TLS_CERT_FILE: {
+    fallback: '',
+    about: 'PEM certificate chain: serves HTTPS on PORT, read again when the file changes. Goes with TLS_KEY_FILE.',
+  },
   TLS_KEY_FILE: { fallback: '', about: 'PEM private key of TLS_CERT_FILE.' },
   METRICS_PORT: { fallback: '', about: 'Port of the Prometheus metrics at /metrics (default: no metrics).' },
-  TRUST_PROXY: { fallback: '', about: 'Addresses or CIDRs of proxies whose X-Forwarded-For is believed, comma separated (default: none).' },
+  TRUST_PROXY: {
+    fallback: '',
+    about: 'Addresses or CIDRs of proxies whose X-Forwarded-For is believed, comma separated (default: none).',
+  },
   ORG_SUBNET: { fallback: '100.90.128.0/17', about: 'Address pool of a new organization.' },
-  BASE_DOMAIN: { fallback: 'localhost', about: 'Domain whose names every organization may give to its resources; *.BASE_DOMAIN should point at this server.' },
-  DNS_NAMESERVERS: { fallback: '', about: 'Name servers that a domain of type ns is delegated to, comma separated (default: ns1.BASE_DOMAIN, ns2.BASE_DOMAIN).' },
-  DNS_CNAME_SUFFIX: { fallback: '', about: 'Domain below which every domain of type cname gets a name to point at (default: cname.BASE_DOMAIN).' },
-  DNS_SERVER_IP: { fallback: '', about: 'Address that A records of domains of type wildcard should hold (default: the address in PUBLIC_URL, else 127.0.0.1).' },
-  DNS_RESOLVERS: { fallback: '', about: 'Resolvers that verify domains, as addresses with or without a port, comma separated (default: those of the machine).' },
+  BASE_DOMAIN: {
+    fallback: 'localhost',
+    about:
+      'Domain whose names every organization may give to its resources; *.BASE_DOMAIN should point at this server.',
+  },
+  DNS_NAMESERVERS: {
+    fallback: '',
+    about:
+      'Name servers that a domain of type ns is delegated to, comma separated (default: ns1.BASE_DOMAIN, ns2.BASE_DOMAIN).',
+  },
+  DNS_CNAME_SUFFIX: {
+    fallback: '',
+    about: 'Domain below which every domain of type cname gets a name to point at (default: cname.BASE_DOMAIN).',
+  },
+  DNS_SERVER_IP: {
+    fallback: '',
+    about:
+      'Address that A records of domains of type wildcard should hold (default: the address in PUBLIC_URL, else 127.0.0.1).',
+  },
+  DNS_RESOLVERS: {
+    fallback: '',
+    about:
+      'Resolvers that verify domains, as addresses with or without a port, comma separated (default: those of the machine).',
+  },
   RETENTION_DAYS: { fallback: '90', about: 'Days that claims, audit rows and events are kept.' },
   DATA_DIR: { fallback: './.gatehouse', about: 'Folder of the embedded database, the master key and first-run.txt.' },
-  DATABASE_URL: { fallback: '', about: 'PostgreSQL 15 or newer, a direct or session-pooled connection (default: an embedded PostgreSQL 18 in DATA_DIR).' },
+  DATABASE_URL: {
+    fallback: '',
+    about:
+      'PostgreSQL 15 or newer, a direct or session-pooled connection (default: an embedded PostgreSQL 18 in DATA_DIR).',
+  },
   DATABASE_POOL_SIZE: { fallback: '20', about: 'Database connections of one server process.' },
-  START_WAIT_SECONDS: { fallback: '120', about: 'Seconds that a start waits for the database, or for another server that is starting, before it gives up.' },
-  MASTER_KEY: { fallback: '', about: '32 bytes in base64 (openssl rand -base64 32); required with DATABASE_URL, else made once in DATA_DIR/master.key.' },
-  ADMIN_EMAIL: { fallback: 'admin@example.com', about: 'Login of the first administrator, used on the first start only.' },
-  ADMIN_PASSWORD: { fallback: '', about: 'Password of the first administrator, 8 to 72 bytes, used on the first start only (default: generated).' },
-  ROOT_API_KEY: { fallback: '', about: 'A root API key of your own, <id>.<secret of 32 or more characters>; changing it replaces the previous one (default: generated).' },
-  SMTP_URL: { fallback: '', about: 'Mail server that sends invitations and codes, for example smtps://user:password@mail.example.com (default: no mail; the API answers the links). Goes with MAIL_FROM.' },
+  START_WAIT_SECONDS: {
+    fallback: '120',
+    about: 'Seconds that a start waits for the database, or for another server that is starting, before it gives up.',
+  },
+  MASTER_KEY: {
+    fallback: '',
+    about:
+      '32 bytes in base64 (openssl rand -base64 32); required with DATABASE_URL, else made once in DATA_DIR/master.key.',
+  },
+  ADMIN_EMAIL: {
+    fallback: 'admin@example.com',
+    about: 'Login of the first administrator, used on the first start only.',
+  },
+  ADMIN_PASSWORD: {
+    fallback: '',
+    about: 'Password of the first administrator, 8 to 72 bytes, used on the first start only (default: generated).',
+  },
+  ROOT_API_KEY: {
+    fallback: '',
+    about:
+      'A root API key of your own, <id>.<secret of 32 or more characters>; changing it replaces the previous one (default: generated).',
+  },
+  SMTP_URL: {
+    fallback: '',
+    about:
+      'Mail server that sends invitations and codes, for example smtps://user:password@mail.example.com (default: no mail; the API answers the links). Goes with MAIL_FROM.',
+  },
   MAIL_FROM: { fallback: '', about: 'Sender of mails, for example Gatehouse <gatehouse@example.com>.' },
   SESSION_TTL_HOURS: { fallback: '168', about: 'Hours until a browser session ends.' },
-  CLAIM_REFUSAL_FLOOR_MS: { fallback: '25', about: 'Milliseconds before which no claim is refused, so that refusals look alike.' },
-  UNFINISHED_PER_ADDRESS: { fallback: '256', about: 'Connections of one address on which a request has begun 10 s ago and not arrived, before the oldest are closed; proxies of TRUST_PROXY have no share.' },
+  CLAIM_REFUSAL_FLOOR_MS: {
+    fallback: '25',
+    about: 'Milliseconds before which no claim is refused, so that refusals look alike.',
+  },
+  UNFINISHED_PER_ADDRESS: {
+    fallback: '256',
+    about:
+      'Connections of one address on which a request has begun 10 s ago and not arrived, before the oldest are closed; proxies of TRUST_PROXY have no share.',
+  },
   UNFINISHED_TOTAL: { fallback: '1024', about: 'The same, of all addresses.' },
-  REFUSALS_PER_MINUTE: { fallback: '600', about: 'Refused claims, tokens and logins a minute, per address and per public id, before refusals become 429.' },
+  REFUSALS_PER_MINUTE: {
+    fallback: '600',
+    about: 'Refused claims, tokens and logins a minute, per address and per public id, before refusals become 429.',
+  },
   LOG_LEVEL: { fallback: 'info', about: 'fatal, error, warn, info, debug, trace or silent.' },
 } as const;
 
@@ -109,7 +173,8 @@ export function loadConfig(env: Env = process.env, cwd: string = process.cwd(), 
   if (config.masterKey.length > 0) return config;
   const file = resolve(config.dataDir, 'master.key');
   const masterKey = decodeMasterKey(readOrCreateSecretFile(file, () => randomBytes(32).toString('base64')));
-  if (!masterKey) throw new ConfigError(`${file} does not hold 32 bytes in base64; restore it from a backup, or set MASTER_KEY.`);
+  if (!masterKey)
+    throw new ConfigError(`${file} does not hold 32 bytes in base64; restore it from a backup, or set MASTER_KEY.`);
   return new Config({ ...config, masterKey });
 }
 
@@ -138,7 +203,8 @@ export function parseConfig(env: Env, cwd: string): Config {
 
   const port = whole('PORT', 0, 65535);
   const host = text('HOST');
-  if (!isIP(host) && !HOST_NAME.test(host)) throw new ConfigError(`HOST must be an address or a host name, not "${host}".`);
+  if (!isIP(host) && !HOST_NAME.test(host))
+    throw new ConfigError(`HOST must be an address or a host name, not "${host}".`);
 
   if (!given('TLS_CERT_FILE') !== !given('TLS_KEY_FILE')) {
     const [set, unset] = given('TLS_CERT_FILE') ? ['TLS_CERT_FILE', 'TLS_KEY_FILE'] : ['TLS_KEY_FILE', 'TLS_CERT_FILE'];
@@ -147,15 +213,19 @@ export function parseConfig(env: Env, cwd: string): Config {
   const tls = given('TLS_CERT_FILE') ? { certFile: path('TLS_CERT_FILE'), keyFile: path('TLS_KEY_FILE') } : undefined;
 
   const metricsPort = optional('METRICS_PORT') === undefined ? undefined : whole('METRICS_PORT', 0, 65535);
-  if (metricsPort && metricsPort === port) throw new ConfigError(`METRICS_PORT must differ from PORT, both are ${port}.`);
+  if (metricsPort && metricsPort === port)
+    throw new ConfigError(`METRICS_PORT must differ from PORT, both are ${port}.`);
 
   const databaseUrl = optional('DATABASE_URL');
   if (databaseUrl !== undefined) checkDatabaseUrl(databaseUrl);
 
   const masterKey = given('MASTER_KEY') ? decodeMasterKey(given('MASTER_KEY')) : Buffer.alloc(0);
-  if (!masterKey) throw new ConfigError('MASTER_KEY must be 32 bytes in base64, as `openssl rand -base64 32` prints them.');
+  if (!masterKey)
+    throw new ConfigError('MASTER_KEY must be 32 bytes in base64, as `openssl rand -base64 32` prints them.');
   if (databaseUrl !== undefined && masterKey.length === 0) {
-    throw new ConfigError('MASTER_KEY is required with DATABASE_URL; make one with `openssl rand -base64 32` and keep it.');
+    throw new ConfigError(
+      'MASTER_KEY is required with DATABASE_URL; make one with `openssl rand -base64 32` and keep it.',
+    );
   }
 
   const adminEmail = text('ADMIN_EMAIL').toLowerCase();
@@ -168,13 +238,19 @@ export function parseConfig(env: Env, cwd: string): Config {
   }
 
   const logLevel = LOG_LEVELS.find((level) => level === text('LOG_LEVEL'));
-  if (!logLevel) throw new ConfigError(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not "${text('LOG_LEVEL')}".`);
+  if (!logLevel)
+    throw new ConfigError(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not "${text('LOG_LEVEL')}".`);
 
   const publicUrl = parsePublicUrl(given('PUBLIC_URL') || defaultPublicUrl(host, port, tls !== undefined));
-  const list = (name: VariableName): string[] => text(name).split(',').map((entry) => entry.trim()).filter(Boolean);
+  const list = (name: VariableName): string[] =>
+    text(name)
+      .split(',')
+      .map((entry) => entry.trim())
+      .filter(Boolean);
   const domain = (name: VariableName, value: string): string => {
     const lower = value.toLowerCase().replace(/\.$/, '');
-    if (!HOST_NAME.test(lower) || lower.length > 253) throw new ConfigError(`${name} must be a domain name, not "${value}".`);
+    if (!HOST_NAME.test(lower) || lower.length > 253)
+      throw new ConfigError(`${name} must be a domain name, not "${value}".`);
     return lower;
   };
   const baseDomain = domain('BASE_DOMAIN', text('BASE_DOMAIN'));
@@ -183,7 +259,10 @@ export function parseConfig(env: Env, cwd: string): Config {
   if (!isIP(dnsServerIp)) throw new ConfigError(`DNS_SERVER_IP must be an address, not "${dnsServerIp}".`);
   const dnsResolvers = list('DNS_RESOLVERS');
   for (const resolver of dnsResolvers) {
-    if (!isResolver(resolver)) throw new ConfigError(`DNS_RESOLVERS must list addresses such as 9.9.9.9 or 127.0.0.1:5353, "${resolver}" is none.`);
+    if (!isResolver(resolver))
+      throw new ConfigError(
+        `DNS_RESOLVERS must list addresses such as 9.9.9.9 or 127.0.0.1:5353, "${resolver}" is none.`,
+      );
   }
 
   return new Config({
@@ -220,20 +299,28 @@ export function parseConfig(env: Env, cwd: string): Config {
 
 /** What `.env.example` must contain; architecture.spec compares. */
 export function renderEnvExample(): string {
-  const head = '# Gatehouse reads this file as `.env` from the folder it is started in; the environment wins over it.\n';
+  const head =
+    '# Gatehouse reads this file as `.env` from the folder it is started in; the environment wins over it.\n';
   const parts = Object.entries(VARIABLES).map(([name, { fallback, about }]) => `\n# ${about}\n#${name}=${fallback}\n`);
   return head + parts.join('');
 }
 
 /** Variables of the agent program, which may share a machine (and its environment) with the server. */
-export const AGENT_VARIABLES: ReadonlySet<string> = new Set(['GATEHOUSE_HARDWARE_ID', 'GATEHOUSE_PROVISIONING_KEY_FILE']);
+export const AGENT_VARIABLES: ReadonlySet<string> = new Set([
+  'GATEHOUSE_HARDWARE_ID',
+  'GATEHOUSE_PROVISIONING_KEY_FILE',
+]);
 
 const HOST_NAME = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
 
 /** What node:dns takes: an address, or `address:port` with IPv6 in brackets. */
 function isResolver(value: string): boolean {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(value) ?? [];
-  return isIP(value) !== 0 || (isIP(bracketed ?? '') === 6 && Number(port ?? 53) < 65_536) || (isIP(plain ?? '') === 4 && Number(port ?? 53) < 65_536);
+  return (
+    isIP(value) !== 0 ||
+    (isIP(bracketed ?? '') === 6 && Number(port ?? 53) < 65_536) ||
+    (isIP(plain ?? '') === 4 && Number(port ?? 53) < 65_536)
+  );
 }
 
 function definedOnly(env: Env): Env {
@@ -267,8 +354,15 @@ function defaultPublicUrl(host: string, port: number, https: boolean): string {
 
 function parsePublicUrl(value: string): URL {
   const url = URL.canParse(value) ? new URL(value) : undefined;
-  const origin = url && ['http:', 'https:'].includes(url.protocol) && url.pathname === '/' && !url.search && !url.hash && !url.username;
-  if (!origin) throw new ConfigError(`PUBLIC_URL must look like https://gatehouse.example.com, without a path, not "${value}".`);
+  const origin =
+    url &&
+    ['http:', 'https:'].includes(url.protocol) &&
+    url.pathname === '/' &&
+    !url.search &&
+    !url.hash &&
+    !url.username;
+  if (!origin)
+    throw new ConfigError(`PUBLIC_URL must look like https://gatehouse.example.com, without a path, not "${value}".`);
   return url;
 }
 
@@ -282,7 +376,11 @@ function checkDatabaseUrl(value: string): void {
 
 function parseSmtp(value: string | undefined, from: string | undefined): { url: string; from: string } | undefined {
   if ((value === undefined) !== (from === undefined)) {
-    throw new ConfigError(value ? 'SMTP_URL is set but MAIL_FROM is not; mail needs both.' : 'MAIL_FROM is set but SMTP_URL is not; mail needs both.');
+    throw new ConfigError(
+      value
+        ? 'SMTP_URL is set but MAIL_FROM is not; mail needs both.'
+        : 'MAIL_FROM is set but SMTP_URL is not; mail needs both.',
+    );
   }
   if (value === undefined || from === undefined) return undefined;
   const url = URL.canParse(value) ? new URL(value) : undefined;
@@ -291,20 +389,27 @@ function parseSmtp(value: string | undefined, from: string | undefined): { url: 
     throw new ConfigError('SMTP_URL must look like smtps://user:password@mail.example.com:465.');
   }
   if (!/^([^<>@\r\n]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/.test(from)) {
-    throw new ConfigError(`MAIL_FROM must look like gatehouse@example.com or Gatehouse <gatehouse@example.com>, not "${from}".`);
+    throw new ConfigError(
+      `MAIL_FROM must look like gatehouse@example.com or Gatehouse <gatehouse@example.com>, not "${from}".`,
+    );
   }
   return { url: value, from };
 }
 
 function parseTrustProxy(value: string): string[] {
-  const entries = value.split(',').map((entry) => entry.trim()).filter(Boolean);
+  const entries = value
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean);
   for (const entry of entries) {
     const [address = '', prefix, ...rest] = entry.split('/');
     const family = isIP(address);
     const prefixOk = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
     const named = ['loopback', 'linklocal', 'uniquelocal'].includes(entry);
     if (!named && (!family || !prefixOk || rest.length > 0)) {
-      throw new ConfigError(`TRUST_PROXY must list addresses or CIDRs of proxies, comma separated; "${entry}" is neither.`);
+      throw new ConfigError(
+        `TRUST_PROXY must list addresses or CIDRs of proxies, comma separated; "${entry}" is neither.`,
+      );
     }
   }
   return entries;
@@ -314,9 +419,11 @@ function parseSubnet(value: string): string {
   const [address = '', prefix = '', ...rest] = value.split('/');
   const bits = Number(prefix);
   const valid = isIP(address) === 4 && /^\d{1,2}$/.test(prefix) && bits >= 8 && bits <= 30 && rest.length === 0;
-  if (!valid) throw new ConfigError(`ORG_SUBNET must be an IPv4 network from /8 to /30 such as 100.90.128.0/17, not "${value}".`);
+  if (!valid)
+    throw new ConfigError(`ORG_SUBNET must be an IPv4 network from /8 to /30 such as 100.90.128.0/17, not "${value}".`);
   const number = address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
-  if (number % 2 ** (32 - bits) !== 0) throw new ConfigError(`ORG_SUBNET must begin at the first address of its network, "${value}" does not.`);
+  if (number % 2 ** (32 - bits) !== 0)
+    throw new ConfigError(`ORG_SUBNET must begin at the first address of its network, "${value}" does not.`);
   return `${address}/${bits}`;
 }
 
@@ -324,6 +431,9 @@ function parseRootApiKey(value: string | undefined): { id: string; secret: strin
   if (value === undefined) return undefined;
   const match = /^(?!spk[-_]|sk_live_)([A-Za-z0-9_-]{1,64})\.([\x21-\x7e]{32,200})$/.exec(value);
   // The value is a secret: never repeat it.
-  if (!match) throw new ConfigError('ROOT_API_KEY must look like <id>.<secret>: an id of at most 64 letters and digits, a secret of 32 to 200 characters.');
+  if (!match)
+    throw new ConfigError(
+      'ROOT_API_KEY must look like <id>.<secret>: an id of at most 64 letters and digits, a secret of 32 to 200 characters.',
+    );
   return { id: match[1]!, secret: match[2]! };
 }

@@ -1,4 +1,16 @@
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /** Something about the disk or DATA_DIR that only an operator can mend. The message is one sentence. */
@@ -20,7 +32,9 @@ export function claimDataDir(dir: string): void {
     if (names.length > 0) {
       throw new DataDirError(`DATA_DIR ${dir} holds files that are not Gatehouse's; name an empty or a new folder.`);
     }
-    writeFileSync(resolve(dir, MARKER), 'This folder belongs to a Gatehouse server. Back it up; do not edit it.\n', { mode: 0o600 });
+    writeFileSync(resolve(dir, MARKER), 'This folder belongs to a Gatehouse server. Back it up; do not edit it.\n', {
+      mode: 0o600,
+    });
   } catch (error) {
     throw asDataDirError(error, `DATA_DIR ${dir}`);
   }
@@ -28,7 +42,8 @@ export function claimDataDir(dir: string): void {
 
 /** Throws DataDirError unless a server was started on this folder before. */
 export function recogniseDataDir(dir: string): void {
-  if (!existsSync(resolve(dir, MARKER))) throw new DataDirError(`No Gatehouse was ever started with DATA_DIR ${dir}; npm start sets one up.`);
+  if (!existsSync(resolve(dir, MARKER)))
+    throw new DataDirError(`No Gatehouse was ever started with DATA_DIR ${dir}; npm start sets one up.`);
 }
 
 /** Makes a folder and those above it. Step by step: where nothing can be made, as in /proc, Node's own `recursive` never ends. */

@@ -1,4 +1,13 @@
-import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hash,
+  hkdfSync,
+  randomBytes,
+  randomInt,
+  timingSafeEqual,
+} from 'node:crypto';
 
 const LOWER = 'abcdefghijklmnopqrstuvwxyz0123456789';
 const ALPHANUMERIC = `${LOWER}ABCDEFGHIJKLMNOPQRSTUVWXYZ`;
@@ -56,7 +65,8 @@ export class KeyRing {
   readonly fingerprint: string;
 
   constructor(masterKey: Buffer) {
-    const derive = (label: string) => Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), `gatehouse/${label}`, 32));
+    const derive = (label: string) =>
+      Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), `gatehouse/${label}`, 32));
     this.encryption = derive('encryption/1');
     this.tokens = derive('session-token/1');
     this.macs = { 'idempotent-body': derive('idempotent-body/1'), 'shared-secret': derive('shared-secret/1') };

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { HashQueue } from './hash-queue.js';
 import type { Turn } from '../runtime/fair-queue.js';
+import { HashQueue } from './hash-queue.js';
 
 let queue: HashQueue;
 let running: { who: string; finish: () => void }[];
@@ -14,10 +14,12 @@ beforeEach(() => {
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 /** Asks for a turn; whoever asks is told in `done` or `turnedAway`. */
 const ask = (who: string, turn: Turn) =>
-  queue.run(turn, () => new Promise<void>((finish) => running.push({ who, finish }))).then(
-    () => void done.push(who),
-    (error: { code: string }) => void turnedAway.push(`${who} ${error.code}`),
-  );
+  queue
+    .run(turn, () => new Promise<void>((finish) => running.push({ who, finish })))
+    .then(
+      () => void done.push(who),
+      (error: { code: string }) => void turnedAway.push(`${who} ${error.code}`),
+    );
 const askMany = (n: number, who: string, turn: Turn) => Array.from({ length: n }, (_, i) => ask(`${who}${i}`, turn));
 async function finishOne(): Promise<void> {
   running.shift()!.finish();

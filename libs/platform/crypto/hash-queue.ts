@@ -5,6 +5,11 @@ import { FairQueue } from '../runtime/fair-queue.js';
 @Injectable()
 export class HashQueue extends FairQueue {
   constructor() {
-    super({ running: 2, waitingPerSource: 20, waiting: 200, refusal: 'Too many passwords are being checked at the moment' });
+    super({
+      running: 2,
+      waitingPerSource: 20,
+      waiting: 200,
+      refusal: 'Too many passwords are being checked at the moment',
+    });
   }
 }

@@ -23,7 +23,11 @@ export function readKeyPair(files: { certFile: string; keyFile: string }): KeyPa
  * written, the other not yet) is tried again.
  * @returns a function that ends the watching.
  */
-export function reloadKeyPair(server: Server, files: { certFile: string; keyFile: string }, log: { info(text: string): void; warn(text: string): void }): () => void {
+export function reloadKeyPair(
+  server: Server,
+  files: { certFile: string; keyFile: string },
+  log: { info(text: string): void; warn(text: string): void },
+): () => void {
   let loaded = stateOf(files);
   let refused = '';
   const timer = setInterval(() => {

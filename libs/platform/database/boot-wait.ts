@@ -29,7 +29,8 @@ export class BootWait {
   /** Called before each further attempt; `what` completes "Waiting for …". @throws BootWaitError once the patience is over. */
   goOn(what: string): void {
     const now = performance.now();
-    if (now >= this.until) throw new BootWaitError(`Gave up after ${Math.round(this.patience.ms / 1000)} s of waiting for ${what}.`);
+    if (now >= this.until)
+      throw new BootWaitError(`Gave up after ${Math.round(this.patience.ms / 1000)} s of waiting for ${what}.`);
     if (what === this.said && now < this.saidAt + SAY_EVERY_MS) return;
     this.said = what;
     this.saidAt = now;

@@ -67,8 +67,18 @@ export interface ClientOptions extends pg.ClientConfig {
 }
 
 /** @returns options of a connection named `applicationName`, as pg_stat_activity shows it, to the database of `url`. */
-export function clientOptions(url: string, applicationName: string, settings: Record<string, string> = {}): ClientOptions {
-  return { connectionString: url, application_name: applicationName, keepAlive: true, keepAliveInitialDelayMillis: 10_000, settings };
+export function clientOptions(
+  url: string,
+  applicationName: string,
+  settings: Record<string, string> = {},
+): ClientOptions {
+  return {
+    connectionString: url,
+    application_name: applicationName,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    settings,
+  };
 }
 
 /** A connection to PostgreSQL: the only kind that the server makes, pooled or of its own. */
@@ -119,18 +129,23 @@ function transportOf(url: URL): Transport {
   const given = url.searchParams.get('sslmode') ?? process.env['PGSSLMODE'] ?? 'disable';
   // The driver's own word for what libpq calls `require`.
   const mode = given === 'no-verify' ? 'require' : given;
-  if (!MODES.includes(mode)) throw new DatabaseUrlError(`DATABASE_URL: sslmode must be one of ${MODES.join(', ')}, not ${given}.`);
+  if (!MODES.includes(mode))
+    throw new DatabaseUrlError(`DATABASE_URL: sslmode must be one of ${MODES.join(', ')}, not ${given}.`);
   // libpq does no TLS over a Unix socket, whatever the mode.
-  if ((url.searchParams.get('host') ?? decodeURIComponent(url.hostname)).startsWith('/')) return { mode: 'disable', rootCertificate: undefined };
+  if ((url.searchParams.get('host') ?? decodeURIComponent(url.hostname)).startsWith('/'))
+    return { mode: 'disable', rootCertificate: undefined };
   const named = url.searchParams.get('sslrootcert') ?? process.env['PGSSLROOTCERT'] ?? undefined;
   const usual = join(homedir(), '.postgresql', 'root.crt');
   const rootCertificate = named ?? (existsSync(usual) ? usual : undefined);
   if (rootCertificate === 'system') {
-    if (mode !== 'verify-full') throw new DatabaseUrlError('DATABASE_URL: sslrootcert=system needs sslmode=verify-full.');
+    if (mode !== 'verify-full')
+      throw new DatabaseUrlError('DATABASE_URL: sslrootcert=system needs sslmode=verify-full.');
     return { mode, rootCertificate: undefined };
   }
   if (mode === 'verify-ca' && rootCertificate === undefined) {
-    throw new DatabaseUrlError('DATABASE_URL: sslmode=verify-ca needs sslrootcert, the file with the certificate of the authority to trust.');
+    throw new DatabaseUrlError(
+      'DATABASE_URL: sslmode=verify-ca needs sslrootcert, the file with the certificate of the authority to trust.',
+    );
   }
   return { mode, rootCertificate };
 }
@@ -145,10 +160,15 @@ function connectionOf(connectionString: string): pg.ClientConfig {
   if (mode !== 'disable' && rootCertificate !== undefined) url.searchParams.set('sslrootcert', rootCertificate);
   try {
     const parsed = parse(url.href, { useLibpqCompat: true });
-    return { ...parsed, ssl: parsed.ssl ?? false, port: parsed.port ? Number(parsed.port) : undefined } as pg.ClientConfig;
+    return {
+      ...parsed,
+      ssl: parsed.ssl ?? false,
+      port: parsed.port ? Number(parsed.port) : undefined,
+    } as pg.ClientConfig;
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException;
-    if (code !== undefined && path !== undefined) throw new DatabaseUrlError(`DATABASE_URL: ${path} cannot be read (${code}).`);
+    if (code !== undefined && path !== undefined)
+      throw new DatabaseUrlError(`DATABASE_URL: ${path} cannot be read (${code}).`);
     throw new DatabaseUrlError(`DATABASE_URL: ${(error as Error).message}.`);
   }
 }
@@ -157,7 +177,9 @@ function urlOf(connectionString: string): URL {
   try {
     return new URL(connectionString);
   } catch {
-    throw new DatabaseUrlError('DATABASE_URL is not a valid URL; it looks like postgres://user:password@host:5432/database.');
+    throw new DatabaseUrlError(
+      'DATABASE_URL is not a valid URL; it looks like postgres://user:password@host:5432/database.',
+    );
   }
 }
 
@@ -173,13 +195,19 @@ export async function settleTransport(connectionString: string): Promise<string>
   const url = urlOf(connectionString);
   const { mode } = transportOf(url);
   if (mode !== 'prefer' && mode !== 'allow') return connectionString;
-  const [first, second] = (mode === 'prefer' ? ['require', 'disable'] : ['disable', 'require']).map((tried) => withMode(url, tried)) as [string, string];
+  const [first, second] = (mode === 'prefer' ? ['require', 'disable'] : ['disable', 'require']).map((tried) =>
+    withMode(url, tried),
+  ) as [string, string];
   try {
     await tryOnce(first);
     return first;
   } catch (error) {
-    if ((error as { code?: string }).code !== REFUSED_SO && !/does not support SSL/.test((error as Error).message)) throw error;
-    return tryOnce(second).then(() => second, () => Promise.reject(error as Error));
+    if ((error as { code?: string }).code !== REFUSED_SO && !/does not support SSL/.test((error as Error).message))
+      throw error;
+    return tryOnce(second).then(
+      () => second,
+      () => Promise.reject(error as Error),
+    );
   }
 }
 

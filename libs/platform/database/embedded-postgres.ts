@@ -1,14 +1,14 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync, unlinkSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type DatabaseError } from 'pg';
 import { asDataDirError, readOrCreateSecretFile } from '../config/data-dir.js';
 import { createCluster, DATABASE_USER, explainOutput, firstError, makeFolder } from './embedded-cluster.js';
-import { EmbeddedPostgresError, POSTGRES_ENV, asAccount, prepareHome, type EmbeddedHome } from './embedded-home.js';
+import { asAccount, type EmbeddedHome, EmbeddedPostgresError, POSTGRES_ENV, prepareHome } from './embedded-home.js';
 import { inspectPostmaster, readPostmasterFile, systemIdentifier } from './postmaster.js';
 
 export { EmbeddedPostgresError } from './embedded-home.js';
@@ -137,7 +137,8 @@ export class EmbeddedPostgres {
           this.options.log.info('The embedded PostgreSQL is back.');
           break;
         } catch (error) {
-          if (!this.stopping) this.options.log.warn(`The embedded PostgreSQL does not start: ${(error as Error).message}`);
+          if (!this.stopping)
+            this.options.log.warn(`The embedded PostgreSQL does not start: ${(error as Error).message}`);
           await delay(pause, undefined, { signal: this.abortWait.signal }).catch(() => undefined);
         }
       }
@@ -200,17 +201,23 @@ export class EmbeddedPostgres {
       const { code, message } = error as DatabaseError;
       // 57P03: starting up, recovering or shutting down; that may take as long as it takes.
       if (!last || code === '57P03') return false;
-      throw new EmbeddedPostgresError(`A PostgreSQL server holds ${this.data} and does not let us in (${message}); stop it and start again.`);
+      throw new EmbeddedPostgresError(
+        `A PostgreSQL server holds ${this.data} and does not let us in (${message}); stop it and start again.`,
+      );
     }
     const { id, locked } = answer;
     if (id !== systemIdentifier(this.data)) {
       await client.end();
-      throw new EmbeddedPostgresError(`The PostgreSQL server at ${location.host} is not the one of ${this.data}; stop it and start again.`);
+      throw new EmbeddedPostgresError(
+        `The PostgreSQL server at ${location.host} is not the one of ${this.data}; stop it and start again.`,
+      );
     }
     if (!locked && !this.options.shared) {
       await client.end();
       if (!last) return false;
-      throw new EmbeddedPostgresError(`Another Gatehouse server is running on ${this.options.dataDir}; stop it, or give this one a DATA_DIR of its own.`);
+      throw new EmbeddedPostgresError(
+        `Another Gatehouse server is running on ${this.options.dataDir}; stop it, or give this one a DATA_DIR of its own.`,
+      );
     }
     this.owner = locked;
     this.guard = client;
@@ -293,7 +300,10 @@ export class EmbeddedPostgres {
 
   private startFailure(): Error {
     const lines = this.lastLogLines();
-    return explainOutput(lines, this.home.dir) ?? new EmbeddedPostgresError(`The embedded PostgreSQL does not start: ${firstError(lines)} (see ${this.logFile()}).`);
+    return (
+      explainOutput(lines, this.home.dir) ??
+      new EmbeddedPostgresError(`The embedded PostgreSQL does not start: ${firstError(lines)} (see ${this.logFile()}).`)
+    );
   }
 
   private logFile(): string {
@@ -305,7 +315,8 @@ export class EmbeddedPostgres {
   }
 
   private rotateLog(): void {
-    if (existsSync(this.logFile()) && statSync(this.logFile()).size > 10_000_000) renameSync(this.logFile(), `${this.logFile()}.1`);
+    if (existsSync(this.logFile()) && statSync(this.logFile()).size > 10_000_000)
+      renameSync(this.logFile(), `${this.logFile()}.1`);
   }
 }
 
@@ -314,7 +325,9 @@ async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     const probe = createServer();
-    const free = await new Promise<boolean>((done) => probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)));
+    const free = await new Promise<boolean>((done) =>
+      probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)),
+    );
     if (!free) continue;
     const { port: taken } = probe.address() as AddressInfo;
     await new Promise((done) => probe.close(done));

@@ -49,7 +49,8 @@ export class FeedWatch implements OnApplicationShutdown {
         'SELECT pg_snapshot_xmin(s)::text AS txid, pg_snapshot_xmin(s) < pg_snapshot_xmax(s) AS running FROM pg_current_snapshot() s',
       );
       if (!row!.running) this.oldest = undefined;
-      else if (row!.txid !== this.oldest?.txid) this.oldest = { txid: row!.txid, since: performance.now(), told: false };
+      else if (row!.txid !== this.oldest?.txid)
+        this.oldest = { txid: row!.txid, since: performance.now(), told: false };
       if (this.oldest && !this.oldest.told && this.heldBackFor > 0) await this.tell(this.oldest);
     } catch {
       // As it was when last seen; that the database is away is told elsewhere.
@@ -66,6 +67,9 @@ export class FeedWatch implements OnApplicationShutdown {
       [oldest.txid],
     );
     oldest.told = true;
-    this.logger.warn({ holder: holder ?? 'a prepared transaction (pg_prepared_xacts)' }, 'An open transaction holds the event feed back');
+    this.logger.warn(
+      { holder: holder ?? 'a prepared transaction (pg_prepared_xacts)' },
+      'An open transaction holds the event feed back',
+    );
   }
 }

@@ -33,7 +33,10 @@ const get = () => cache.get('k', load);
 
 beforeEach(() => {
   notifications = new FakeNotifications();
-  cache = new InvalidatedCache<Value>(notifications as never, { max: 100, tags: (key, value) => (value ? [`site:${value.site}`, 'user:u'] : [key]) });
+  cache = new InvalidatedCache<Value>(notifications as never, {
+    max: 100,
+    tags: (key, value) => (value ? [`site:${value.site}`, 'user:u'] : [key]),
+  });
   stored = { n: 1, site: 5 };
   loads = 0;
 });

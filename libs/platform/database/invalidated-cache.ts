@@ -35,8 +35,18 @@ export class InvalidatedCache<V extends object> {
     private readonly notifications: Pick<PgNotifications, 'isDown' | 'on' | 'onReconnected'>,
     private readonly options: NoticedCacheOptions<V>,
   ) {
-    this.present = new LRUCache({ max: options.max, ttl: TTL_MS, perf, dispose: (value, key) => this.untag(key, value) });
-    this.absent = new LRUCache({ max: Math.min(options.max, 5_000), ttl: ABSENT_TTL_MS, perf, dispose: (_, key) => this.untag(key, null) });
+    this.present = new LRUCache({
+      max: options.max,
+      ttl: TTL_MS,
+      perf,
+      dispose: (value, key) => this.untag(key, value),
+    });
+    this.absent = new LRUCache({
+      max: Math.min(options.max, 5_000),
+      ttl: ABSENT_TTL_MS,
+      perf,
+      dispose: (_, key) => this.untag(key, null),
+    });
     notifications.on('access_changed', (tag) => this.drop(tag));
     notifications.on('site_changed', (siteId) => this.drop(`site:${siteId}`));
     notifications.onReconnected(() => this.clear());

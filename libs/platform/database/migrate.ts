@@ -19,14 +19,23 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.objid = ${B
  * Runs `work` while no other server process runs its own: several servers may start at once. Waits for a migration elsewhere as long as it works.
  * @throws BootWaitError when the lock was held for the whole of the patience by one that does nothing.
  */
-export async function underBootLock<T>(url: string, work: () => Promise<T>, patience: BootPatience = UNTOLD): Promise<T> {
+export async function underBootLock<T>(
+  url: string,
+  work: () => Promise<T>,
+  patience: BootPatience = UNTOLD,
+): Promise<T> {
   const client = new DatabaseClient(clientOptions(url, 'gatehouse-boot'));
   await client.connect();
   try {
     await assertOwnSession(client);
     const wait = new BootWait(patience);
-    while (!(await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [BOOT_LOCK])).rows[0]!.locked) {
-      const { rows } = await client.query<{ pid: number; address: string | null; since: Date; working: boolean }>(HOLDER);
+    while (
+      !(await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [BOOT_LOCK])).rows[0]!
+        .locked
+    ) {
+      const { rows } = await client.query<{ pid: number; address: string | null; since: Date; working: boolean }>(
+        HOLDER,
+      );
       const [holder] = rows;
       if (holder?.working) wait.extend();
       wait.goOn(
@@ -43,12 +52,23 @@ export async function underBootLock<T>(url: string, work: () => Promise<T>, pati
 }
 
 /** Brings the schema up to date, one transaction per migration, under the boot lock. */
-export async function migrate(url: string, migrations: MixedList<abstract new () => object>, patience: BootPatience = UNTOLD): Promise<void> {
+export async function migrate(
+  url: string,
+  migrations: MixedList<abstract new () => object>,
+  patience: BootPatience = UNTOLD,
+): Promise<void> {
   await underBootLock(
     url,
     async () => {
       const extra = { ...clientOptions(url, 'gatehouse-migrate'), Client: DatabaseClient };
-      const dataSource = new DataSource({ type: 'postgres', url, migrations: migrations as never, poolSize: 2, extra, poolErrorHandler: () => undefined });
+      const dataSource = new DataSource({
+        type: 'postgres',
+        url,
+        migrations: migrations as never,
+        poolSize: 2,
+        extra,
+        poolErrorHandler: () => undefined,
+      });
       await dataSource.initialize();
       try {
         await dataSource.runMigrations({ transaction: 'each' });
@@ -71,6 +91,8 @@ async function assertOwnSession(client: DatabaseClient): Promise<void> {
     seen.add(rows[0]!.mine === 'mine' ? rows[0]!.pid : -1);
   }
   if (seen.size > 1 || seen.has(-1)) {
-    throw new DatabaseUrlError('DATABASE_URL must be a direct or session-pooled connection; this one is pooled per transaction.');
+    throw new DatabaseUrlError(
+      'DATABASE_URL must be a direct or session-pooled connection; this one is pooled per transaction.',
+    );
   }
 }

@@ -1,6 +1,6 @@
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { clientOptions, DatabaseClient, DatabaseUrlError } from './database-client.js';
 import { query } from './db.js';
@@ -28,7 +28,11 @@ export async function notify(tx: EntityManager, channel: Channel, payload: strin
  */
 export async function proveNotifications(listener: DatabaseClient, url: string): Promise<void> {
   const channel = `proof_${randomUUID()}`;
-  const sender = new DatabaseClient({ ...clientOptions(url, 'gatehouse-notices'), connectionTimeoutMillis: SILENT_MS, query_timeout: SILENT_MS });
+  const sender = new DatabaseClient({
+    ...clientOptions(url, 'gatehouse-notices'),
+    connectionTimeoutMillis: SILENT_MS,
+    query_timeout: SILENT_MS,
+  });
   let arrived = false;
   const hear = (notice: { channel: string }): void => void (arrived ||= notice.channel === channel);
   listener.on('notification', hear);
@@ -47,7 +51,9 @@ export async function proveNotifications(listener: DatabaseClient, url: string):
     sender.end().catch(() => undefined);
   }
   if (arrived) return;
-  throw new DatabaseUrlError('DATABASE_URL must be a direct or session-pooled connection; on this one no notice (LISTEN, NOTIFY) arrives, as behind a transaction pooler.');
+  throw new DatabaseUrlError(
+    'DATABASE_URL must be a direct or session-pooled connection; on this one no notice (LISTEN, NOTIFY) arrives, as behind a transaction pooler.',
+  );
 }
 
 /**
@@ -111,7 +117,11 @@ export class PgNotifications implements OnApplicationShutdown {
   }
 
   private async connect(): Promise<void> {
-    const client = new DatabaseClient({ ...clientOptions(this.url, 'gatehouse-notices'), connectionTimeoutMillis: SILENT_MS, query_timeout: SILENT_MS });
+    const client = new DatabaseClient({
+      ...clientOptions(this.url, 'gatehouse-notices'),
+      connectionTimeoutMillis: SILENT_MS,
+      query_timeout: SILENT_MS,
+    });
     client.on('error', (error) => this.client === client && this.lost(error));
     client.on('end', () => this.client === client && this.lost(new Error('the listening connection ended')));
     client.on('notification', ({ channel, payload }) => this.dispatch(channel as Channel, payload ?? ''));
@@ -143,9 +153,11 @@ export class PgNotifications implements OnApplicationShutdown {
     const client = this.client;
     this.client = undefined;
     if (this.stopped) return;
-    if (error instanceof DatabaseUrlError && this.connectedBefore && !(this.failure instanceof DatabaseUrlError)) this.logger.error(error.message);
+    if (error instanceof DatabaseUrlError && this.connectedBefore && !(this.failure instanceof DatabaseUrlError))
+      this.logger.error(error.message);
     this.failure = error;
-    if (client) this.logger.warn({ err: error }, 'The listening connection was lost; caches are bypassed until it is back');
+    if (client)
+      this.logger.warn({ err: error }, 'The listening connection was lost; caches are bypassed until it is back');
     client?.destroy();
   }
 }

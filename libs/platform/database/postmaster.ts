@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, openSync, readFileSync, readSync, readdirSync, readlinkSync, closeSync, realpathSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 /** What `postmaster.pid` says; PostgreSQL documents its lines in miscadmin.h. */
@@ -19,7 +28,9 @@ export function readPostmasterFile(data: string): PostmasterFile | undefined {
   } catch {
     return undefined;
   }
-  const [pid = '', dataDir = '', , port = '', socketDir = '', address = '', , status = ''] = text.split('\n').map((line) => line.trim());
+  const [pid = '', dataDir = '', , port = '', socketDir = '', address = '', , status = ''] = text
+    .split('\n')
+    .map((line) => line.trim());
   return { pid: Number(pid), dataDir, port: Number(port), socketDir, address, ready: status === 'ready' };
 }
 

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Db, execute, prepared, query } from './db.js';
 import { Config } from '../config/config.js';
 import { isOutage } from '../errors.js';
+import { Db, execute, prepared, query } from './db.js';
 
 const EVERY_MS = 3_600_000;
 const BATCH = 5000;
@@ -55,7 +55,8 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
     let gone = 0;
     for (const table of this.tables) {
       if ('expired' in table) {
-        for (let deleted = BATCH; deleted === BATCH && !this.stopped; gone += deleted) deleted = await this.deleteExpired(table);
+        for (let deleted = BATCH; deleted === BATCH && !this.stopped; gone += deleted)
+          deleted = await this.deleteExpired(table);
         continue;
       }
       for (let after = 0, more = true; more && !this.stopped; ) {
@@ -68,7 +69,10 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
     return gone;
   }
 
-  private async deleteBatch({ table, id, unless }: Retained, after: number): Promise<{ seen: number; deleted: number; last: number }> {
+  private async deleteBatch(
+    { table, id, unless }: Retained,
+    after: number,
+  ): Promise<{ seen: number; deleted: number; last: number }> {
     return this.db.tx(async (tx) => {
       const [lock] = await query<{ mine: boolean }>(tx, 'SELECT pg_try_advisory_xact_lock($1) AS mine', [LOCK]);
       if (!lock!.mine) return { seen: 0, deleted: 0, last: after };
@@ -85,7 +89,10 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   private deleteExpired({ table, expired }: Expiring): Promise<number> {
-    return execute(this.db.manager, `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE ${expired} LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))`);
+    return execute(
+      this.db.manager,
+      `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE ${expired} LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))`,
+    );
   }
 
   private schedule(wait: number): void {

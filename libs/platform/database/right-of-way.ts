@@ -99,7 +99,11 @@ export class RightOfWay {
     const takings = [...this.takings];
     if (!takings.some(({ since }) => now - since >= CONNECT_AFTER_MS)) return;
     // Of its own: the pool may be full of those who wait for the same.
-    this.client ??= new DatabaseClient({ ...clientOptions(this.url, 'gatehouse-right-of-way'), connectionTimeoutMillis: 10_000, query_timeout: 10_000 }).connect();
+    this.client ??= new DatabaseClient({
+      ...clientOptions(this.url, 'gatehouse-right-of-way'),
+      connectionTimeoutMillis: 10_000,
+      query_timeout: 10_000,
+    }).connect();
     const client = await this.client;
     const own = takings.flatMap(({ pid }) => pid ?? []);
     const patient = takings.flatMap(({ pid, since }) => (pid !== undefined && now - since >= PATIENCE_MS ? pid : []));
@@ -107,7 +111,8 @@ export class RightOfWay {
     const { rows } = await client.query<EndedTransaction & { waiters: number[] }>(END_BLOCKERS, [patient, own]);
     for (const { waiters, ...transaction } of rows) {
       this.logger.warn({ transaction }, 'A transaction that held what is being revoked was ended');
-      for (const taking of takings) if (taking.pid !== undefined && waiters.includes(taking.pid)) taking.ended.push(transaction);
+      for (const taking of takings)
+        if (taking.pid !== undefined && waiters.includes(taking.pid)) taking.ended.push(transaction);
     }
   }
 }

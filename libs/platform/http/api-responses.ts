@@ -37,7 +37,14 @@ export function Returns(model: Model, options: ResponseOptions): MethodDecorator
     SetMetadata(RESPONSE, options),
     HttpCode(status),
     ...(type ? [ApiExtraModels(type)] : []),
-    ...[status, ...(options.also ?? [])].map((code) => ApiResponse({ status: code, description: options.message, schema, ...(options.versioned ? { headers: ETAG } : {}) })),
+    ...[status, ...(options.also ?? [])].map((code) =>
+      ApiResponse({
+        status: code,
+        description: options.message,
+        schema,
+        ...(options.versioned ? { headers: ETAG } : {}),
+      }),
+    ),
     ...((options.creates ?? status === 201) ? [IDEMPOTENCY_HEADER] : []),
   );
 }
@@ -53,7 +60,10 @@ const IDEMPOTENCY_HEADER = ApiHeader({
 
 /** Documents a second success with a body of its own, which the handler chooses with `ApiResult`. */
 export const AlsoReturns = (status: number, model: Type<unknown>, description: string): MethodDecorator =>
-  applyDecorators(ApiExtraModels(model), ApiResponse({ status, description, schema: envelopeSchema(dataSchema(model)) }));
+  applyDecorators(
+    ApiExtraModels(model),
+    ApiResponse({ status, description, schema: envelopeSchema(dataSchema(model)) }),
+  );
 
 function dataSchema(model: Model): Record<string, unknown> {
   if (model === null) return { nullable: true, type: 'object', maxProperties: 0 };
@@ -88,7 +98,11 @@ export class ErrorBody {
   @ApiProperty({
     required: false,
     type: 'array',
-    items: { type: 'object', required: ['path', 'problem'], properties: { path: { type: 'string' }, problem: { type: 'string' } } },
+    items: {
+      type: 'object',
+      required: ['path', 'problem'],
+      properties: { path: { type: 'string' }, problem: { type: 'string' } },
+    },
   })
   fields?: { path: string; problem: string }[];
 }
@@ -109,5 +123,7 @@ const MEANING: Record<number, string> = {
 export const ErrorResponses = (...statuses: number[]) =>
   applyDecorators(
     ApiExtraModels(ErrorBody),
-    ...statuses.map((status) => ApiResponse({ status, description: MEANING[status], schema: { $ref: getSchemaPath(ErrorBody) } })),
+    ...statuses.map((status) =>
+      ApiResponse({ status, description: MEANING[status], schema: { $ref: getSchemaPath(ErrorBody) } }),
+    ),
   );

@@ -15,7 +15,14 @@ describe('scanJson', () => {
 
   it.each([
     ['a list of 1000 ids three times', JSON.stringify({ a: ids(1000), b: ids(1000), c: ids(1000) })],
-    ['a configuration of 64 KB', JSON.stringify({ config: Object.fromEntries(ids(900).map((i) => [`service-${i}`, { host: `10.0.0.${i % 255}`, port: i, name: 'x'.repeat(20) }])) })],
+    [
+      'a configuration of 64 KB',
+      JSON.stringify({
+        config: Object.fromEntries(
+          ids(900).map((i) => [`service-${i}`, { host: `10.0.0.${i % 255}`, port: i, name: 'x'.repeat(20) }]),
+        ),
+      }),
+    ],
     ['a text of 1 MB', JSON.stringify({ a: 'x'.repeat(1_000_000) })],
     ['a hundred levels', `{"a":${'['.repeat(99)}${']'.repeat(99)}}`],
     ['the values of many objects', JSON.stringify({ a: ids(500).map((i) => ({ a: i, b: i })) })],
@@ -25,7 +32,12 @@ describe('scanJson', () => {
     ['depth', `{"a":${'['.repeat(450_000)}${']'.repeat(450_000)}}`, 'a', /more than 100 levels/],
     ['depth of maps', `{"x":1,"b":${'{"a":'.repeat(150_000)}1`, 'b', /more than 100 levels/],
     ['keys', JSON.stringify(Object.fromEntries(ids(100_000).map((i) => [`k${i}`, 1]))), 'body', /more than 1000 keys/],
-    ['keys further down', JSON.stringify({ config: { deep: Object.fromEntries(ids(2000).map((i) => [`k${i}`, 1])) } }), 'config', /more than 1000 keys/],
+    [
+      'keys further down',
+      JSON.stringify({ config: { deep: Object.fromEntries(ids(2000).map((i) => [`k${i}`, 1])) } }),
+      'config',
+      /more than 1000 keys/,
+    ],
     ['values', JSON.stringify({ list: ids(400_000) }), 'list', /more than 10000 values/],
     ['empty lists', `{"list":[${'[],'.repeat(300_000)}1]}`, 'list', /more than 10000 values/],
   ])('stops at its bound of %s, and names the field', (_, text, path, problem) => {
@@ -58,9 +70,12 @@ describe('boundedText', () => {
 });
 
 describe('checkUrl', () => {
-  it.each(['/a%FF', '/a?name=%FF', '/a?%C3%28=1', '/a?x=%ED%A0%80', '/a?x=%', '/a?x=%zz'])('refuses %s', (url) => expect(() => checkUrl(url)).toThrow(/not UTF-8/));
+  it.each(['/a%FF', '/a?name=%FF', '/a?%C3%28=1', '/a?x=%ED%A0%80', '/a?x=%', '/a?x=%zz'])('refuses %s', (url) =>
+    expect(() => checkUrl(url)).toThrow(/not UTF-8/),
+  );
   it.each(['/a', '/a?x=%F0%9F%98%80', '/a?x=%25FF', `/a?${'x=1&'.repeat(99)}`])('lets %s pass', (url) => checkUrl(url));
-  it('refuses more parameters than any operation takes', () => expect(() => checkUrl(`/a?${'x&'.repeat(4000)}`)).toThrow(/more than 100 parameters/));
+  it('refuses more parameters than any operation takes', () =>
+    expect(() => checkUrl(`/a?${'x&'.repeat(4000)}`)).toThrow(/more than 100 parameters/));
 });
 
 describe('unstorableIn', () => {
@@ -69,9 +84,14 @@ describe('unstorableIn', () => {
     ['half of a pair in a value', '{"a":"x\\ud83d"}', 'a'],
     ['the other half', '{"a":"\\uDE00x"}', 'a'],
     ['a key', '{"a":{"\\ud800":1}}', 'a'],
-  ])('refuses %s', (_, text, path) => expect(check(text)).toEqual([{ path, problem: 'holds a character that cannot be stored' }]));
+  ])('refuses %s', (_, text, path) =>
+    expect(check(text)).toEqual([{ path, problem: 'holds a character that cannot be stored' }]),
+  );
 
-  it.each(['{"a":"\\ud83d\\ude00"}', '{"a":"\\\\ud800 \\\\u0000"}', '{"a":"😀"}', '{"a":null}', '7', 'null'])('lets %s pass', (text) => expect(check(text)).toBeUndefined());
+  it.each(['{"a":"\\ud83d\\ude00"}', '{"a":"\\\\ud800 \\\\u0000"}', '{"a":"😀"}', '{"a":null}', '7', 'null'])(
+    'lets %s pass',
+    (text) => expect(check(text)).toBeUndefined(),
+  );
 });
 
 function ids(n: number): number[] {

@@ -20,7 +20,9 @@ export const FRAME_BOUNDS: Bounds = { depth: 100, keys: 5000, values: 50_000 };
 /** Parameters of a query; no operation takes more than twenty. */
 const MAX_PARAMETERS = 100;
 
-const [QUOTE, BACKSLASH, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = [0x22, 0x5c, 0x2c, 0x3a, 0x5b, 0x5d, 0x7b, 0x7d];
+const [QUOTE, BACKSLASH, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = [
+  0x22, 0x5c, 0x2c, 0x3a, 0x5b, 0x5d, 0x7b, 0x7d,
+];
 
 /** What a scan looked at before it ended, and why it ended early. */
 export interface Scan {
@@ -38,7 +40,10 @@ export function scanJson(bytes: Uint8Array, bounds: Bounds): Scan {
   const keysAt = new Uint32Array(bounds.depth + 2);
   let depth = 0;
   let topKey = -1;
-  const stop = (problem: string): Scan => ({ ...scan, problem: { path: depth > 1 ? fieldAt(bytes, topKey) : 'body', problem } });
+  const stop = (problem: string): Scan => ({
+    ...scan,
+    problem: { path: depth > 1 ? fieldAt(bytes, topKey) : 'body', problem },
+  });
   for (let at = 0; at < bytes.length; at++) {
     switch (bytes[at]) {
       case QUOTE:

@@ -1,8 +1,8 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { GatehouseRequest } from '../access/route-access.js';
-import { ApiResult, ErrorResponses } from './api-responses.js';
 import { AppError } from '../errors.js';
+import { ApiResult, ErrorResponses } from './api-responses.js';
 
 /** Objects that clients change have a `version` column, which triggers count; their ETag is that version (RFC 9110 §8.8.3). */
 export const entityTag = (version: number) => `"${version}"`;
@@ -10,7 +10,12 @@ export const entityTag = (version: number) => `"${version}"`;
 /** On a route that changes an object: documents `If-Match` and its 412. The handler takes it by `IfMatch`. */
 export const ChecksVersion = () =>
   applyDecorators(
-    ApiHeader({ name: 'If-Match', required: false, description: 'The ETag that was read; 412 when the object changed since', schema: { type: 'string' } }),
+    ApiHeader({
+      name: 'If-Match',
+      required: false,
+      description: 'The ETag that was read; 412 when the object changed since',
+      schema: { type: 'string' },
+    }),
     ErrorResponses(412),
   );
 
@@ -30,5 +35,6 @@ export const created = <T>(object: T): ApiResult<T> => new ApiResult(object, { v
 
 /** @throws precondition_failed when the caller read another version than there is. For rows that the transaction holds locked. */
 export function requireVersion(what: string, ifMatch: number | undefined, version: number): void {
-  if (ifMatch !== undefined && ifMatch !== version) throw new AppError('precondition_failed', `${what} was changed meanwhile; read it again`);
+  if (ifMatch !== undefined && ifMatch !== version)
+    throw new AppError('precondition_failed', `${what} was changed meanwhile; read it again`);
 }

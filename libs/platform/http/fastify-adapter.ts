@@ -1,19 +1,29 @@
-import { type ArgumentsHost, type CallHandler, Catch, type ExceptionFilter, type ExecutionContext, HttpException, Injectable, Logger, type NestInterceptor } from '@nestjs/common';
-import { HttpAdapterHost, Reflector } from '@nestjs/core';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import {
+  type ArgumentsHost,
+  type CallHandler,
+  Catch,
+  type ExceptionFilter,
+  type ExecutionContext,
+  HttpException,
+  Injectable,
+  Logger,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { HttpAdapterHost, Reflector } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
 import { ERROR_STATUS, type ErrorCode } from '#contracts';
 import type { GatehouseRequest } from '../access/route-access.js';
-import { RESPONSE, ApiResult, type ResponseOptions } from './api-responses.js';
-import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
 import type { Config } from '../config/config.js';
 import { AppError, refusedMeanwhile, sqlState, unavailable } from '../errors.js';
+import { ApiResult, RESPONSE, type ResponseOptions } from './api-responses.js';
+import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
+import { entityTag } from './entity-tags.js';
 import { answerInTurn } from './pipelining.js';
 import { UnfinishedRequests, unfinishedBounds } from './unfinished-requests.js';
-import { entityTag } from './entity-tags.js';
 
 const BODY_LIMIT = 1024 * 1024;
 /** Of the one route that takes documents: more than a document may have, so that what reads it says so. */
@@ -21,8 +31,18 @@ const DOCUMENT_BODY_LIMIT = 2 * BODY_LIMIT;
 const takesDocuments = (route: string | undefined) => route?.endsWith('/org/:orgId/blueprint') === true;
 
 const CODE_OF_STATUS = new Map<number, ErrorCode>([
-  [400, 'validation'], [401, 'unauthenticated'], [403, 'permission_denied'], [404, 'not_found'], [405, 'method_not_allowed'], [408, 'timeout'],
-  [409, 'conflict'], [412, 'precondition_failed'], [413, 'payload_too_large'], [415, 'unsupported_media_type'], [429, 'rate_limited'], [500, 'internal'],
+  [400, 'validation'],
+  [401, 'unauthenticated'],
+  [403, 'permission_denied'],
+  [404, 'not_found'],
+  [405, 'method_not_allowed'],
+  [408, 'timeout'],
+  [409, 'conflict'],
+  [412, 'precondition_failed'],
+  [413, 'payload_too_large'],
+  [415, 'unsupported_media_type'],
+  [429, 'rate_limited'],
+  [500, 'internal'],
   [503, 'shutting_down'],
 ]);
 
@@ -54,19 +74,27 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
         : new AppError('validation', 'This is not a valid HTTP request');
   const body = JSON.stringify(errorBody(known));
   const head = [
-    `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}`, 'Content-Type: application/json; charset=utf-8', `Content-Length: ${Buffer.byteLength(body)}`,
-    'X-Content-Type-Options: nosniff', 'Connection: close',
+    `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}`,
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'X-Content-Type-Options: nosniff',
+    'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 /** Closes connections on which requests begin and do not arrive, once there are too many of them. */
 export function boundUnfinished(server: Server, config: Config): void {
-  new UnfinishedRequests(unfinishedBounds(config), (socket) => refuseUnreadable(Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket)).watch(server);
+  new UnfinishedRequests(unfinishedBounds(config), (socket) =>
+    refuseUnreadable(Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket),
+  ).watch(server);
 }
 
 /** The HTTP layer below Nest: one port serves `/api/v1` and, rewritten onto it, `/v1`. `https` is the TLS key pair, when there is one. */
-export function createAdapter(options: { trustProxy: boolean | string | string[]; https?: { cert: Buffer; key: Buffer } }): FastifyAdapter {
+export function createAdapter(options: {
+  trustProxy: boolean | string | string[];
+  https?: { cert: Buffer; key: Buffer };
+}): FastifyAdapter {
   const adapter = new DrainingAdapter({
     bodyLimit: BODY_LIMIT,
     trustProxy: options.trustProxy,
@@ -79,7 +107,12 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
     rewriteUrl,
     // The router refuses these before any hook runs.
     frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => {
-      const known = new AppError('validation', (error as { code?: string }).code === 'FST_ERR_BAD_URL' ? 'The path is not a valid URL' : 'The path is too long');
+      const known = new AppError(
+        'validation',
+        (error as { code?: string }).code === 'FST_ERR_BAD_URL'
+          ? 'The path is not a valid URL'
+          : 'The path is too long',
+      );
       void reply.code(known.status).send(errorBody(known));
     },
     clientErrorHandler: refuseUnreadable,
@@ -126,11 +159,16 @@ export function createAdapter(options: { trustProxy: boolean | string | string[]
     });
   });
   // A blueprint as it is written; every other route speaks JSON.
-  fastify.addContentTypeParser(['application/yaml', 'application/x-yaml', 'text/yaml'], { parseAs: 'buffer' }, (request, body, done) => {
-    if (!takesDocuments(request.routeOptions.url)) return done(new AppError('unsupported_media_type', 'Send JSON (application/json)'), undefined);
-    const text = textOf(body as Buffer);
-    done(text === null ? new AppError('validation', 'Validation error: the body is not UTF-8') : null, text);
-  });
+  fastify.addContentTypeParser(
+    ['application/yaml', 'application/x-yaml', 'text/yaml'],
+    { parseAs: 'buffer' },
+    (request, body, done) => {
+      if (!takesDocuments(request.routeOptions.url))
+        return done(new AppError('unsupported_media_type', 'Send JSON (application/json)'), undefined);
+      const text = textOf(body as Buffer);
+      done(text === null ? new AppError('validation', 'Validation error: the body is not UTF-8') : null, text);
+    },
+  );
   return adapter;
 }
 
@@ -145,11 +183,16 @@ export function textOf(bytes: Uint8Array): string | null {
 
 /** claims.md rule 14: `/v1` may be called from any page, without credentials of the browser. `/api/v1` says nothing, so browsers refuse. */
 function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): void {
-  reply.header('access-control-allow-origin', '*').header('access-control-expose-headers', 'retry-after, etag, idempotency-replayed');
+  reply
+    .header('access-control-allow-origin', '*')
+    .header('access-control-expose-headers', 'retry-after, etag, idempotency-replayed');
   if (request.method !== 'OPTIONS') return;
   reply
     .header('access-control-allow-methods', 'GET, HEAD, PUT, POST, PATCH, DELETE')
-    .header('access-control-allow-headers', 'authorization, content-type, x-api-key, x-csrf-token, if-match, idempotency-key')
+    .header(
+      'access-control-allow-headers',
+      'authorization, content-type, x-api-key, x-csrf-token, if-match, idempotency-key',
+    )
     .header('access-control-max-age', '86400');
 }
 
@@ -161,10 +204,12 @@ export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   const passing = unavailable(error);
   if (passing) return passing;
-  if (UNSTORABLE.has(sqlState(error) ?? '')) return new AppError('validation', 'Validation error: the request holds a character that cannot be stored');
+  if (UNSTORABLE.has(sqlState(error) ?? ''))
+    return new AppError('validation', 'Validation error: the request holds a character that cannot be stored');
   const refused = refusedMeanwhile(error);
   if (refused) return refused;
-  const status = error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number }).statusCode ?? 500);
+  const status =
+    error instanceof HttpException ? error.getStatus() : ((error as { statusCode?: number }).statusCode ?? 500);
   const code = CODE_OF_STATUS.get(status);
   if (!code || code === 'internal') return new AppError('internal', 'An error occurred');
   return new AppError(code, (error as Error).message);
@@ -173,7 +218,9 @@ export function toAppError(error: unknown): AppError {
 /** A body that is too large is told how large it may be. */
 function withLimit(error: AppError, request: GatehouseRequest): AppError {
   const limit = error.code === 'payload_too_large' ? request.routeOptions?.bodyLimit : undefined;
-  return limit === undefined ? error : new AppError('payload_too_large', `The request body is too large: at most ${limit} bytes are read`);
+  return limit === undefined
+    ? error
+    : new AppError('payload_too_large', `The request body is too large: at most ${limit} bytes are read`);
 }
 
 /** The error envelope of integration-api.md §1.3; `code` and `fields` are Gatehouse's additions. */
@@ -181,7 +228,13 @@ export function errorBody(error: AppError): Record<string, unknown> {
   if (error.details.body) return error.details.body;
   const { fields } = error.details;
   return {
-    data: null, success: false, error: true, message: error.message, status: ERROR_STATUS[error.code], stack: null, code: error.code,
+    data: null,
+    success: false,
+    error: true,
+    message: error.message,
+    status: ERROR_STATUS[error.code],
+    stack: null,
+    code: error.code,
     ...(fields ? { fields } : {}),
   };
 }
@@ -198,9 +251,11 @@ export class HttpErrorFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const request = host.switchToHttp().getRequest<GatehouseRequest>();
     const known = withLimit(toAppError(error), request);
-    if (known.code === 'internal') this.logger.error({ err: error, method: request.method, path: request.routeOptions?.url }, 'Unexpected error');
+    if (known.code === 'internal')
+      this.logger.error({ err: error, method: request.method, path: request.routeOptions?.url }, 'Unexpected error');
     if (reply.sent) return;
-    if (known.details.retryAfter !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(known.details.retryAfter))));
+    if (known.details.retryAfter !== undefined)
+      reply.header('retry-after', String(Math.max(1, Math.ceil(known.details.retryAfter))));
     this.host.httpAdapter.reply(reply, errorBody(known), known.status);
   }
 }
@@ -223,7 +278,13 @@ export class EnvelopeInterceptor implements NestInterceptor {
         reply.status(status);
         if (own?.options.version !== undefined) reply.header('etag', entityTag(own.options.version));
         if (declared.bare) return data;
-        return { data: data ?? null, success: true, error: false, message: own?.options.message ?? declared.message, status };
+        return {
+          data: data ?? null,
+          success: true,
+          error: false,
+          message: own?.options.message ?? declared.message,
+          status,
+        };
       }),
     );
   }

@@ -1,15 +1,21 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor, type OnModuleInit } from '@nestjs/common';
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  type NestInterceptor,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply } from 'fastify';
 import { defer, lastValueFrom, type Observable } from 'rxjs';
 import type { EntityManager } from 'typeorm';
 import type { GatehouseRequest, Principal } from '../access/route-access.js';
-import { RESPONSE, ApiResult, type ResponseOptions } from './api-responses.js';
 import { KeyRing, sameBytes, sha256 } from '../crypto/crypto.js';
 import { Db, execute, query } from '../database/db.js';
-import { conflict, invalid, sqlState } from '../errors.js';
 import { Retention } from '../database/retention.js';
+import { conflict, invalid, sqlState } from '../errors.js';
+import { ApiResult, RESPONSE, type ResponseOptions } from './api-responses.js';
 
 export const IDEMPOTENCY_KEY = 'idempotency-key';
 const HOURS = 24;
@@ -37,7 +43,10 @@ interface Stored {
   version?: number;
 }
 
-const toStored = (result: unknown): Stored => (result instanceof ApiResult ? { data: (result.data as unknown) ?? null, ...result.options } : { data: result ?? null });
+const toStored = (result: unknown): Stored =>
+  result instanceof ApiResult
+    ? { data: (result.data as unknown) ?? null, ...result.options }
+    : { data: result ?? null };
 
 /** A call under way, with what its transaction stored once it is committed. */
 interface Running {
@@ -83,8 +92,16 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     const declared = this.reflector.get<ResponseOptions | undefined>(RESPONSE, context.getHandler());
     const principal = request.principal;
     if (!declared || !isCreating(declared) || !principal || principal.kind === 'anonymous') return next.handle();
-    if (typeof key !== 'string' || !KEY.test(key)) throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
-    const call = { principal: nameOf(principal), method: request.method, path: request.url, key, body: canonical(request.body ?? null), orgId: request.orgId ?? null };
+    if (typeof key !== 'string' || !KEY.test(key))
+      throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
+    const call = {
+      principal: nameOf(principal),
+      method: request.method,
+      path: request.url,
+      key,
+      body: canonical(request.body ?? null),
+      orgId: request.orgId ?? null,
+    };
     return defer(() => this.answer(call, next, context.switchToHttp().getResponse<FastifyReply>()));
   }
 
@@ -95,12 +112,15 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     try {
       const result: unknown = await this.calls.run(running, () => lastValueFrom(next.handle()));
       const final = toStored(result);
-      if (running.committed && JSON.stringify(final) !== JSON.stringify(running.committed)) await this.store(this.db.manager, call, final);
+      if (running.committed && JSON.stringify(final) !== JSON.stringify(running.committed))
+        await this.store(this.db.manager, call, final);
       return result;
     } catch (error) {
       const meanwhile = error instanceof Decided ? await this.stored(call) : undefined;
       if (meanwhile) return replay(meanwhile, reply);
-      throw error instanceof Decided ? conflict('The first request with this Idempotency-Key has not ended yet') : error;
+      throw error instanceof Decided
+        ? conflict('The first request with this Idempotency-Key has not ended yet')
+        : error;
     }
   }
 
@@ -156,17 +176,24 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
 
   private async store(em: EntityManager, call: Call, answer: Stored): Promise<void> {
     const sealed = this.keys.encrypt(Buffer.from(JSON.stringify(answer)), aad(call));
-    await execute(em, 'UPDATE idempotency_key SET answer = $5 WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4', [...idOf(call), sealed]);
+    await execute(
+      em,
+      'UPDATE idempotency_key SET answer = $5 WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4',
+      [...idOf(call), sealed],
+    );
   }
 }
 
 /** Routes that take the header: those that answer 201, and those that create under another status. */
-export const isCreating = (declared: Pick<ResponseOptions, 'status' | 'creates'>) => declared.creates ?? declared.status === 201;
+export const isCreating = (declared: Pick<ResponseOptions, 'status' | 'creates'>) =>
+  declared.creates ?? declared.status === 201;
 
 /** The same text for the same JSON value: keys in order, whatever order they were sent in. */
 export const canonical = (value: unknown): string =>
   JSON.stringify(value, (_, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part,
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
   );
 
 const nameOf = (principal: Principal) => `${principal.kind}:${principal.id ?? principal.name}`;

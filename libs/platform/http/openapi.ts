@@ -15,10 +15,37 @@ export function buildDocument(app: INestApplication): OpenAPIObject {
     // Every path is whole: some are under `/api/v1`, some at the root.
     .addServer('/')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: '<id>.<secret>', description: 'Organization or root API key, `<id>.<secret>`' }, 'apiKey')
-    .addCookieAuth('gatehouse_session', { type: 'apiKey', in: 'cookie', description: 'Session of a logged-in user; `__Host-gatehouse_session` over HTTPS' }, 'session')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'sk_live_…', description: "A site's own credential, `sk_live_…`" }, 'deviceKey')
-    .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same as deviceKey, in a header of its own' }, 'deviceKeyHeader')
+    .addBearerAuth(
+      {
+        type: 'http',
+        scheme: 'bearer',
+        bearerFormat: '<id>.<secret>',
+        description: 'Organization or root API key, `<id>.<secret>`',
+      },
+      'apiKey',
+    )
+    .addCookieAuth(
+      'gatehouse_session',
+      {
+        type: 'apiKey',
+        in: 'cookie',
+        description: 'Session of a logged-in user; `__Host-gatehouse_session` over HTTPS',
+      },
+      'session',
+    )
+    .addBearerAuth(
+      {
+        type: 'http',
+        scheme: 'bearer',
+        bearerFormat: 'sk_live_…',
+        description: "A site's own credential, `sk_live_…`",
+      },
+      'deviceKey',
+    )
+    .addApiKey(
+      { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same as deviceKey, in a header of its own' },
+      'deviceKeyHeader',
+    )
     .build();
   const document = SwaggerModule.createDocument(app, config, { operationIdFactory: (_controller, method) => method });
   for (const [path, item] of Object.entries(document.paths)) {
@@ -51,7 +78,8 @@ function declarePathParameters(path: string, operation: Operation): void {
  * an operation with a body can be answered by the HTTP layer too.
  */
 function declareResponses(operation: Operation): void {
-  for (const [status, response] of Object.entries(operation.responses)) if (!response.description) delete operation.responses[status];
+  for (const [status, response] of Object.entries(operation.responses))
+    if (!response.description) delete operation.responses[status];
   if (!operation.requestBody) return;
   // The scanner gives every content type the same schema; YAML is text.
   const yaml = operation.requestBody.content['application/yaml'];

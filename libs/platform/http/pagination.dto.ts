@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
-import { ApiPropertyOptional } from '@nestjs/swagger';
 import { invalid } from '../errors.js';
 import { MayBeAbsent } from './validators.js';
 
@@ -10,7 +10,9 @@ const MAX_PAGE = 1000;
 /** A query value as a whole number; anything else stays as it is and fails validation, never a silent default. */
 export const QueryInt = (min: number, max: number) =>
   applyDecorators(
-    Transform(({ value }) => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value), { toClassOnly: true }),
+    Transform(({ value }) => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value), {
+      toClassOnly: true,
+    }),
     MayBeAbsent(),
     IsInt(),
     Min(min),
@@ -51,17 +53,22 @@ export interface Window {
 /** Reads whichever pair was given. `defaultSize` is 1000 for shape A and 20 for shape B. @throws validation when both were. */
 export function windowOf(query: PageQuery, defaultSize: number): Window {
   const paged = query.page !== undefined || query.pageSize !== undefined;
-  if (paged && (query.limit !== undefined || query.offset !== undefined)) throw invalid('page', 'give page and pageSize, or limit and offset, not both');
+  if (paged && (query.limit !== undefined || query.offset !== undefined))
+    throw invalid('page', 'give page and pageSize, or limit and offset, not both');
   if (!paged) return { limit: query.limit ?? defaultSize, offset: query.offset ?? 0 };
   const limit = query.pageSize ?? defaultSize;
   return { limit, offset: (Math.max(query.page ?? 1, 1) - 1) * limit };
 }
 
 /** Of lists that are whole unless a page is asked for: null for the whole. @throws as `windowOf` */
-export const windowIfAsked = (query: PageQuery): Window | null => (Object.values(query).some((value) => value !== undefined) ? windowOf(query, MAX_PAGE) : null);
+export const windowIfAsked = (query: PageQuery): Window | null =>
+  Object.values(query).some((value) => value !== undefined) ? windowOf(query, MAX_PAGE) : null;
 
 /** Values of `LIMIT` and `OFFSET`; null is all of it. */
-export const limitsOf = (window: Window | null): [number | null, number] => [window?.limit ?? null, window?.offset ?? 0];
+export const limitsOf = (window: Window | null): [number | null, number] => [
+  window?.limit ?? null,
+  window?.offset ?? 0,
+];
 
 /** Pagination of shape A. */
 export class OffsetPagination {
@@ -78,7 +85,11 @@ export class PagePagination {
 }
 
 export const shapeA = (total: number, w: Window): OffsetPagination => ({ total, limit: w.limit, offset: w.offset });
-export const shapeB = (total: number, w: Window): PagePagination => ({ total, pageSize: w.limit, page: Math.floor(w.offset / w.limit) + 1 });
+export const shapeB = (total: number, w: Window): PagePagination => ({
+  total,
+  pageSize: w.limit,
+  page: Math.floor(w.offset / w.limit) + 1,
+});
 
 /** Escapes a user's text for use inside LIKE. */
 export const likeEscape = (text: string) => text.replace(/[\\%_]/g, '\\$&');

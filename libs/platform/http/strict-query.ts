@@ -21,10 +21,14 @@ export class StrictQueryInterceptor implements NestInterceptor {
   private check(context: ExecutionContext): void {
     const names = Object.keys(context.switchToHttp().getRequest<GatehouseRequest>().query as object);
     const handler = context.getHandler();
-    if (names.length === 0 || this.reflector.get<RouteScope | undefined>(ROUTE_SCOPE, handler)?.kind === 'public') return;
+    if (names.length === 0 || this.reflector.get<RouteScope | undefined>(ROUTE_SCOPE, handler)?.kind === 'public')
+      return;
     let takes = this.takesQuery.get(handler);
     if (takes === undefined) {
-      const args = (Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), handler.name) ?? {}) as Record<string, unknown>;
+      const args = (Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), handler.name) ?? {}) as Record<
+        string,
+        unknown
+      >;
       takes = Object.keys(args).some((key) => key.startsWith(`${RouteParamtypes.QUERY}:`));
       this.takesQuery.set(handler, takes);
     }

@@ -1,9 +1,9 @@
-import proxyAddr from '@fastify/proxy-addr';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import proxyAddr from '@fastify/proxy-addr';
 import { Counter } from 'prom-client';
-import type { Config } from '../config/config.js';
 import { addressBucket } from '../access/refusal-limiter.js';
+import type { Config } from '../config/config.js';
 
 const TURN_MS = 1_000;
 /**
@@ -12,7 +12,11 @@ const TURN_MS = 1_000;
  */
 const GRACE_TURNS = 10;
 
-const closed = new Counter({ name: 'gatehouse_unfinished_closed_total', help: 'Connections closed because too many had sent less than a whole request', labelNames: ['bound'] });
+const closed = new Counter({
+  name: 'gatehouse_unfinished_closed_total',
+  help: 'Connections closed because too many had sent less than a whole request',
+  labelNames: ['bound'],
+});
 
 export interface UnfinishedBounds {
   perAddress: number;
@@ -23,7 +27,11 @@ export interface UnfinishedBounds {
 
 export const unfinishedBounds = (config: Config): UnfinishedBounds => {
   const trusts = proxyAddr.compile([...config.trustProxy]);
-  return { perAddress: config.unfinishedPerAddress, total: config.unfinishedTotal, isTrusted: (address) => trusts(address, 0) };
+  return {
+    perAddress: config.unfinishedPerAddress,
+    total: config.unfinishedTotal,
+    isTrusted: (address) => trusts(address, 0),
+  };
 };
 
 /**
@@ -137,4 +145,5 @@ export class UnfinishedRequests {
 
 const TRUSTED = 'proxies';
 const peerOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress}|${remotePort}`;
-const hasBody = ({ headers }: IncomingMessage) => headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+const hasBody = ({ headers }: IncomingMessage) =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;

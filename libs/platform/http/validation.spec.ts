@@ -10,8 +10,13 @@ class Body {
 }
 
 const many = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, 1]));
-const pass = (strict: boolean, value: unknown) => validationPipe(strict).transform(value, { type: 'body', metatype: Body });
-const problemsOf = (value: unknown) => pass(true, value).then(() => [], (error: AppError) => error.details.fields ?? []);
+const pass = (strict: boolean, value: unknown) =>
+  validationPipe(strict).transform(value, { type: 'body', metatype: Body });
+const problemsOf = (value: unknown) =>
+  pass(true, value).then(
+    () => [],
+    (error: AppError) => error.details.fields ?? [],
+  );
 
 /** Counts how often its keys are listed and its values read. */
 function counted(value: Record<string, unknown>) {
@@ -25,7 +30,9 @@ function counted(value: Record<string, unknown>) {
 
 describe('validationPipe', () => {
   it('names what is unknown, at most twenty entries, and says how many more', async () => {
-    expect(await problemsOf({ name: 'x', a: 1, b: 2 })).toEqual(['a', 'b'].map((path) => ({ path, problem: `Unrecognized key "${path}"` })));
+    expect(await problemsOf({ name: 'x', a: 1, b: 2 })).toEqual(
+      ['a', 'b'].map((path) => ({ path, problem: `Unrecognized key "${path}"` })),
+    );
     const fields = await problemsOf({ name: 1, ...many(1000) });
     expect(fields).toHaveLength(20);
     expect(fields[0]).toEqual({ path: 'k0', problem: 'Unrecognized key "k0"' });

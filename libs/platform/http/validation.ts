@@ -4,7 +4,8 @@ import { type FieldProblem, invalidFields } from '../errors.js';
 import { withinOf } from './validators.js';
 
 /** What a value is comes before how long, how large or of which letters it is. */
-const KIND = /^(whitelistValidation|is(String|Int|Number|Boolean|Array|Object|In|Enum|IdList|Labels)|nestedValidation)$/;
+const KIND =
+  /^(whitelistValidation|is(String|Int|Number|Boolean|Array|Object|In|Enum|IdList|Labels)|nestedValidation)$/;
 
 /** One problem per field: that it is missing, else its kind, else the first that was found. */
 function problems(errors: ValidationError[], prefix = ''): FieldProblem[] {
@@ -18,7 +19,8 @@ function problems(errors: ValidationError[], prefix = ''): FieldProblem[] {
     if (e.value === undefined) return [{ path, problem: `${e.property} is required` }, ...inner];
     if (e.value === null) return [{ path, problem: `${e.property} must not be null` }, ...inner];
     const within = withinOf(text)?.map(({ place, problem, subject }) => ({
-      path: place === '' ? path : `${path}.${place}`, problem: `${subject ?? (place === '' ? e.property : place)} ${problem}`,
+      path: place === '' ? path : `${path}.${place}`,
+      problem: `${subject ?? (place === '' ? e.property : place)} ${problem}`,
     }));
     return [...(within ?? [{ path, problem: text }]), ...inner];
   });
@@ -28,7 +30,15 @@ function problems(errors: ValidationError[], prefix = ''): FieldProblem[] {
 const knownOf = new WeakMap<object, Set<string>>();
 function known(type: Type<unknown>): Set<string> {
   let names = knownOf.get(type);
-  if (!names) knownOf.set(type, (names = new Set(getMetadataStorage().getTargetValidationMetadatas(type, '', false, false).map((rule) => rule.propertyName))));
+  if (!names)
+    knownOf.set(
+      type,
+      (names = new Set(
+        getMetadataStorage()
+          .getTargetValidationMetadatas(type, '', false, false)
+          .map((rule) => rule.propertyName),
+      )),
+    );
   return names;
 }
 
@@ -52,7 +62,14 @@ class BoundedPipe extends ValidationPipe {
   }
 
   private withoutMany(value: unknown, metadata: ArgumentMetadata): unknown {
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || !metadata.metatype || !this.toValidate(metadata)) return value;
+    if (
+      typeof value !== 'object' ||
+      value === null ||
+      Array.isArray(value) ||
+      !metadata.metatype ||
+      !this.toValidate(metadata)
+    )
+      return value;
     const names = known(metadata.metatype);
     const unknown = Object.keys(value).filter((name) => !names.has(name));
     if (unknown.length < MANY_UNKNOWN) return value;

@@ -1,11 +1,13 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
-import { hasControlCharacters, isLabels, LABELS_RULE } from '#contracts';
-import { nameProblem, normalName } from '#contracts';
+import { hasControlCharacters, isLabels, LABELS_RULE, nameProblem, normalName } from '#contracts';
 
 const rule = (name: string, validate: (value: unknown) => boolean, message: string, options?: ValidationOptions) =>
-  ValidateBy({ name, validator: { validate: (value) => validate(value), defaultMessage: () => `$property ${message}` } }, options);
+  ValidateBy(
+    { name, validator: { validate: (value) => validate(value), defaultMessage: () => `$property ${message}` } },
+    options,
+  );
 
 export { hasControlCharacters };
 
@@ -18,7 +20,11 @@ export const MaxBytes = (max: number) =>
 
 /** Size of the value as JSON. */
 export const MaxJsonBytes = (max: number) =>
-  rule('maxJsonBytes', (v) => Buffer.byteLength(JSON.stringify(v) ?? '') <= max, `must be at most ${max} bytes as JSON`);
+  rule(
+    'maxJsonBytes',
+    (v) => Buffer.byteLength(JSON.stringify(v) ?? '') <= max,
+    `must be at most ${max} bytes as JSON`,
+  );
 
 /**
  * A name that people read: in NFC, not blank, and without what cannot be seen or changes the direction of writing (libs/contracts/names.ts).
@@ -26,29 +32,43 @@ export const MaxJsonBytes = (max: number) =>
  */
 export const IsName = () =>
   applyDecorators(
-    Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? normalName(value) : value), { toClassOnly: true }),
+    Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? normalName(value) : value), {
+      toClassOnly: true,
+    }),
     ValidateBy({
       name: 'isName',
       validator: {
-        validate: (value) => typeof value === 'string' && normalName(value) === value && nameProblem(value) === undefined,
-        defaultMessage: (args) => `$property ${typeof args?.value === 'string' ? (nameProblem(args.value) ?? 'must be in the form NFC of Unicode') : 'must be a string'}`,
+        validate: (value) =>
+          typeof value === 'string' && normalName(value) === value && nameProblem(value) === undefined,
+        defaultMessage: (args) =>
+          `$property ${typeof args?.value === 'string' ? (nameProblem(args.value) ?? 'must be in the form NFC of Unicode') : 'must be a string'}`,
       },
     }),
   );
 
 /** Text of one line: no control characters. */
 export const NoControlCharacters = (options?: ValidationOptions) =>
-  rule('noControlCharacters', (v) => typeof v === 'string' && !hasControlCharacters(v), 'must not contain control characters', options);
+  rule(
+    'noControlCharacters',
+    (v) => typeof v === 'string' && !hasControlCharacters(v),
+    'must not contain control characters',
+    options,
+  );
 
 /** An IPv4 CIDR from /8 to /32 without host bits: `100.90.128.0/17`, not `100.90.128.1/17`. */
-export const IsIpv4Range = () => rule('isIpv4Range', isIpv4Range, 'must be an IPv4 CIDR from /8 to /32 without host bits');
+export const IsIpv4Range = () =>
+  rule('isIpv4Range', isIpv4Range, 'must be an IPv4 CIDR from /8 to /32 without host bits');
 
 export function isIpv4Range(value: unknown): value is string {
-  const match = typeof value === 'string' ? /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(value) : null;
+  const match =
+    typeof value === 'string' ? /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(value) : null;
   if (!match) return false;
   const [a, b, c, d, prefix] = match.slice(1).map(Number) as [number, number, number, number, number];
   if ([a, b, c, d].some((part) => part > 255) || prefix < 8 || prefix > 32) return false;
-  return (a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) % 2 ** (32 - prefix) === 0 && match.slice(1, 6).every((part) => String(Number(part)) === part);
+  return (
+    (a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) % 2 ** (32 - prefix) === 0 &&
+    match.slice(1, 6).every((part) => String(Number(part)) === part)
+  );
 }
 
 /** Whether two valid IPv4 CIDRs share an address. */
@@ -80,7 +100,11 @@ export const RuleWithin = (name: string, find: (value: unknown) => Within[]) =>
     name,
     validator: {
       validate: (value) => find(value).length === 0,
-      defaultMessage: (args) => find(args?.value).slice(0, MAX_WITHIN).map(({ place, problem, subject = '' }) => [place, problem, subject].join(PLACE)).join(NEXT),
+      defaultMessage: (args) =>
+        find(args?.value)
+          .slice(0, MAX_WITHIN)
+          .map(({ place, problem, subject = '' }) => [place, problem, subject].join(PLACE))
+          .join(NEXT),
     },
   });
 
@@ -116,11 +140,14 @@ export const IsIdList = (max: number, min = 0) =>
   RuleWithin('isIdList', (value) => {
     const size = sizeProblem(value, max, min);
     if (size.length > 0) return size.map(({ place, problem }) => ({ place, problem: `${problem} ids` }));
-    return entries(value as unknown[], (id) => (Number.isSafeInteger(id) && (id as number) > 0 ? undefined : 'must be an id, a whole number above 0'));
+    return entries(value as unknown[], (id) =>
+      Number.isSafeInteger(id) && (id as number) > 0 ? undefined : 'must be an id, a whole number above 0',
+    );
   });
 
 /** A number above `min`. */
-export const MoreThan = (min: number) => rule('moreThan', (v) => typeof v === 'number' && v > min, `must be more than ${min}`);
+export const MoreThan = (min: number) =>
+  rule('moreThan', (v) => typeof v === 'number' && v > min, `must be more than ${min}`);
 
 /** May be left out of a body; null is a value, and a wrong one. Fields whose type has null say `IsOptional`. */
 export const MayBeAbsent = () => ValidateIf((_, value) => value !== undefined);

@@ -102,7 +102,9 @@ export class FairQueue {
       if (source.lengthOf(longest) <= source.lengthOf(name) + 1) throw this.tooMany();
       this.drop(source, longest);
     } else if (this.waiting >= this.bounds.waiting) {
-      const longest = [...this.sources.values()].filter(({ patient }) => !patient).reduce((one, other) => (other.length > one.length ? other : one));
+      const longest = [...this.sources.values()]
+        .filter(({ patient }) => !patient)
+        .reduce((one, other) => (other.length > one.length ? other : one));
       // With only one more than this one has, they would change places for ever.
       if (longest.length <= source.length + 1) throw this.tooMany();
       this.drop(longest, longest.longestName());

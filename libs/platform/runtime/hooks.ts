@@ -19,7 +19,9 @@ export class Hook<Args extends unknown[]> {
 export class Hooks {
   readonly orgCreated = new Hook<[orgId: string]>();
   /** Before a role's row is deleted: what names it goes over to the replacement, which may be Admin, the role that needs no grants. */
-  readonly roleReplacing = new Hook<[orgId: string, roleId: number, replacement: { roleId: number; isAdmin: boolean }]>();
+  readonly roleReplacing = new Hook<
+    [orgId: string, roleId: number, replacement: { roleId: number; isAdmin: boolean }]
+  >();
   /** Before a site's row is deleted (DELETE, reject). */
   readonly siteDeleting = new Hook<[orgId: string, siteId: number]>();
   /** When a pending or suspended site becomes approved. */

@@ -5,10 +5,18 @@ const SECRET_SHAPES =
   /spk[-_][a-z0-9]{12,}\.[A-Za-z0-9]+|sk_live_[A-Za-z0-9_-]{20,}|\b[a-z0-9]{15}\.[a-z0-9]{32,}\b|([?&]token=)[^&\s"]+/g;
 
 /** Replaces whatever has the shape of a secret. */
-export const redact = (line: string): string => line.replace(SECRET_SHAPES, (_m, token?: string) => `${token ?? ''}[redacted]`);
+export const redact = (line: string): string =>
+  line.replace(SECRET_SHAPES, (_m, token?: string) => `${token ?? ''}[redacted]`);
 
 /** Nest's account of its own start, a line for every route: for those who debug. */
-const NEST_ITSELF = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication', 'WebSocketsController']);
+const NEST_ITSELF = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+  'WebSocketsController',
+]);
 
 /** Structured logs; secrets are removed by field and, in the finished line, by shape. */
 export function loggerOptions(level: string): Params {
@@ -21,8 +29,18 @@ export function loggerOptions(level: string): Params {
       quietReqLogger: true,
       redact: {
         paths: [
-          'req.headers.authorization', 'req.headers.cookie', 'req.headers["x-api-key"]', '*.secret', '*.password', '*.token', '*.provisioningKey',
-          '*.provision_key', '*.psk', '*.api_key', '*.claim_nonce', '*.claimNonce',
+          'req.headers.authorization',
+          'req.headers.cookie',
+          'req.headers["x-api-key"]',
+          '*.secret',
+          '*.password',
+          '*.token',
+          '*.provisioningKey',
+          '*.provision_key',
+          '*.psk',
+          '*.api_key',
+          '*.claim_nonce',
+          '*.claimNonce',
         ],
         censor: '[redacted]',
       },
@@ -30,7 +48,8 @@ export function loggerOptions(level: string): Params {
         streamWrite: redact,
         logMethod(args, method, number) {
           const { context } = (args[0] ?? {}) as { context?: string };
-          if (number > 30 || level === 'debug' || level === 'trace' || !NEST_ITSELF.has(context ?? '')) method.apply(this, args);
+          if (number > 30 || level === 'debug' || level === 'trace' || !NEST_ITSELF.has(context ?? ''))
+            method.apply(this, args);
         },
       },
     },

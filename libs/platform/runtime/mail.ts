@@ -17,7 +17,8 @@ const REASONS: Record<string, string> = {
   ETLS: 'the mail server offers no TLS that holds',
 };
 /** By the code alone: what a mail server says may repeat what it was told. */
-const reasonOf = (error: unknown): string => REASONS[String((error as { code?: unknown }).code)] ?? 'the mail server did not take it';
+const reasonOf = (error: unknown): string =>
+  REASONS[String((error as { code?: unknown }).code)] ?? 'the mail server did not take it';
 
 export interface Mail {
   /** One address, taken as it is. */
@@ -30,7 +31,12 @@ const MAX_QUOTED = 60;
 
 /** A name that somebody else chose, for a mail: in quotes, on one line, without what could pass for the end of the quotation, and not longer than a name is. */
 export function quoted(name: string): string {
-  const plain = [...name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}"]+/gu, ' ').replace(/\s+/g, ' ').trim()];
+  const plain = [
+    ...name
+      .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}"]+/gu, ' ')
+      .replace(/\s+/g, ' ')
+      .trim(),
+  ];
   return `"${plain.length > MAX_QUOTED ? `${plain.slice(0, MAX_QUOTED).join('')}...` : plain.join('')}"`;
 }
 
@@ -44,10 +50,17 @@ export class Mailer {
   constructor({ smtp }: Config) {
     this.from = smtp?.from;
     // No pool: mails are rare, and an idle connection would be one more thing to close.
-    this.transport = smtp && createTransport({
-      url: smtp.url, connectionTimeout: PATIENCE_MS, greetingTimeout: PATIENCE_MS, socketTimeout: PATIENCE_MS, dnsTimeout: PATIENCE_MS,
-      disableFileAccess: true, disableUrlAccess: true,
-    });
+    this.transport =
+      smtp &&
+      createTransport({
+        url: smtp.url,
+        connectionTimeout: PATIENCE_MS,
+        greetingTimeout: PATIENCE_MS,
+        socketTimeout: PATIENCE_MS,
+        dnsTimeout: PATIENCE_MS,
+        disableFileAccess: true,
+        disableUrlAccess: true,
+      });
   }
 
   /** Whether there is an SMTP_URL. */
@@ -61,10 +74,16 @@ export class Mailer {
     const { transport } = this;
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(Object.assign(new Error('The mail server took too long'), { code: 'ETIMEDOUT' })), PATIENCE_MS);
+      timer = setTimeout(
+        () => reject(Object.assign(new Error('The mail server took too long'), { code: 'ETIMEDOUT' })),
+        PATIENCE_MS,
+      );
     });
     try {
-      await Promise.race([transport.sendMail({ from: this.from, ...mail, to: { name: '', address: mail.to } }), tooLate]);
+      await Promise.race([
+        transport.sendMail({ from: this.from, ...mail, to: { name: '', address: mail.to } }),
+        tooLate,
+      ]);
       return null;
     } catch (error) {
       // The message of an SMTP error may repeat the address, never the text, which may hold a secret.

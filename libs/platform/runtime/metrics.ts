@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { collectDefaultMetrics, Gauge, Histogram, register } from 'prom-client';
 import type { Pool } from 'pg';
+import { collectDefaultMetrics, Gauge, Histogram, register } from 'prom-client';
 import type { DataSource } from 'typeorm';
 
 /**
@@ -9,12 +9,18 @@ import type { DataSource } from 'typeorm';
  * counters in prom-client's default registry, named `gatehouse_…`; this adds the process, the requests and the pool.
  * Throws when the port is taken.
  */
-export async function serveMetrics(host: string, port: number, fastify: FastifyInstance, dataSource: DataSource): Promise<Server> {
+export async function serveMetrics(
+  host: string,
+  port: number,
+  fastify: FastifyInstance,
+  dataSource: DataSource,
+): Promise<Server> {
   collectDefaultMetrics();
   measureRequests(fastify);
   measurePool((dataSource.driver as unknown as { master: Pool }).master);
   const server = createServer((request, response) => {
-    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') return void response.writeHead(404).end();
+    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics')
+      return void response.writeHead(404).end();
     register.metrics().then(
       (text) => response.writeHead(200, { 'content-type': register.contentType }).end(text),
       () => response.writeHead(500).end(),
@@ -34,7 +40,11 @@ function measureRequests(fastify: FastifyInstance): void {
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
   });
   fastify.addHook('onResponse', (request, reply, done) => {
-    const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) };
+    const labels = {
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      status: String(reply.statusCode),
+    };
     seconds.observe(labels, reply.elapsedTime / 1000);
     done();
   });

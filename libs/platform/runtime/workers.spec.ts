@@ -10,7 +10,9 @@ afterEach(() => workers.onApplicationShutdown());
 describe('Workers', () => {
   it('answer while the server does something else, one after the other', async () => {
     workers = new Workers({ threads: 1 });
-    const answers = Promise.all(['(', 'a', 'b)'].map((pattern) => workers.check<typeof patternProblem>(somebody, 'patternProblem', pattern)));
+    const answers = Promise.all(
+      ['(', 'a', 'b)'].map((pattern) => workers.check<typeof patternProblem>(somebody, 'patternProblem', pattern)),
+    );
     expect((await answers).map((problem) => problem === undefined)).toEqual([false, true, false]);
   });
 
@@ -31,14 +33,22 @@ describe('Workers', () => {
 
   it('tell more than wait to come again', async () => {
     workers = new Workers({ threads: 1, queue: 2 });
-    const results = await Promise.allSettled(Array.from({ length: 5 }, () => workers.run<typeof patternProblem>(somebody, 'patternProblem', 'a')));
-    expect(results.map((result) => (result.status === 'fulfilled' ? 'done' : (result.reason as { code: string }).code))).toEqual(['done', 'done', 'done', 'capacity', 'capacity']);
+    const results = await Promise.allSettled(
+      Array.from({ length: 5 }, () => workers.run<typeof patternProblem>(somebody, 'patternProblem', 'a')),
+    );
+    expect(
+      results.map((result) => (result.status === 'fulfilled' ? 'done' : (result.reason as { code: string }).code)),
+    ).toEqual(['done', 'done', 'done', 'capacity', 'capacity']);
   });
 
   it('let sources take turns: a flood of one delays and refuses only itself', async () => {
     workers = new Workers({ threads: 1 });
     const ended: string[] = [];
-    const ask = (source: string) => workers.run<typeof patternProblem>({ source }, 'patternProblem', 'a').then(() => void ended.push(source), () => void ended.push(`${source} refused`));
+    const ask = (source: string) =>
+      workers.run<typeof patternProblem>({ source }, 'patternProblem', 'a').then(
+        () => void ended.push(source),
+        () => void ended.push(`${source} refused`),
+      );
     const flood = Array.from({ length: 80 }, () => ask('flood'));
     const other = ask('other');
     await Promise.all([...flood, other]);
@@ -57,8 +67,14 @@ describe('Workers', () => {
 
   it('what waits when the server stops is refused', async () => {
     workers = new Workers({ threads: 1 });
-    const results = Promise.allSettled([1, 2].map(() => workers.run<typeof patternProblem>(somebody, 'patternProblem', HOSTILE_PATTERN)));
+    const results = Promise.allSettled(
+      [1, 2].map(() => workers.run<typeof patternProblem>(somebody, 'patternProblem', HOSTILE_PATTERN)),
+    );
     await workers.onApplicationShutdown();
-    expect((await results).map((result) => (result as PromiseRejectedResult).reason as { code: string }).map(({ code }) => code)).toEqual(['shutting_down', 'shutting_down']);
+    expect(
+      (await results)
+        .map((result) => (result as PromiseRejectedResult).reason as { code: string })
+        .map(({ code }) => code),
+    ).toEqual(['shutting_down', 'shutting_down']);
   });
 });

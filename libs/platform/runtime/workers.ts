@@ -1,9 +1,9 @@
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { AppError } from '../errors.js';
-import { type Turn, FairQueue } from './fair-queue.js';
+import { FairQueue, type Turn } from './fair-queue.js';
 
 const THREADS = 2;
 /** Tasks that may wait, of one source and of all; further ones are told to come again. */
@@ -19,7 +19,11 @@ export interface Task {
 }
 export type TaskResult = { value: unknown } | { error: string };
 
-const tasks = new Counter({ name: 'gatehouse_worker_tasks_total', help: 'Tasks of worker threads by what became of them', labelNames: ['task', 'result'] });
+const tasks = new Counter({
+  name: 'gatehouse_worker_tasks_total',
+  help: 'Tasks of worker threads by what became of them',
+  labelNames: ['task', 'result'],
+});
 
 /** The task needed more time or memory than there is for one: it is the input that is too much. */
 export class TaskTooLarge extends Error {}
@@ -39,14 +43,23 @@ export class Workers implements OnApplicationShutdown {
 
   constructor(private readonly bounds: { threads?: number; queue?: number; timeMs?: number; memoryMb?: number } = {}) {
     const { threads = THREADS, queue = QUEUE } = bounds;
-    this.queue = new FairQueue({ running: threads, waitingPerSource: Math.min(QUEUE_PER_SOURCE, queue), waiting: queue, refusal: 'Too much is being read at the moment' });
+    this.queue = new FairQueue({
+      running: threads,
+      waitingPerSource: Math.min(QUEUE_PER_SOURCE, queue),
+      waiting: queue,
+      refusal: 'Too much is being read at the moment',
+    });
   }
 
   /**
    * Calls a function of src/worker.ts in a thread. @returns what it returns.
    * @throws TaskTooLarge when the bounds were exceeded; AppError `capacity` when too many tasks wait already.
    */
-  async run<F extends (...args: never[]) => unknown>(turn: Turn, name: string, ...args: Parameters<F>): Promise<ReturnType<F>> {
+  async run<F extends (...args: never[]) => unknown>(
+    turn: Turn,
+    name: string,
+    ...args: Parameters<F>
+  ): Promise<ReturnType<F>> {
     let begun = false;
     try {
       return await this.queue.run(turn, () => {
@@ -60,7 +73,11 @@ export class Workers implements OnApplicationShutdown {
   }
 
   /** Calls a function that looks for a problem; needing too much is one. @throws capacity */
-  async check<F extends (...args: never[]) => string | undefined>(turn: Turn, name: string, ...args: Parameters<F>): Promise<string | undefined> {
+  async check<F extends (...args: never[]) => string | undefined>(
+    turn: Turn,
+    name: string,
+    ...args: Parameters<F>
+  ): Promise<string | undefined> {
     try {
       return await this.run<F>(turn, name, ...args);
     } catch (error) {
@@ -94,13 +111,20 @@ export class Workers implements OnApplicationShutdown {
         tasks.inc({ task: task.name, result });
         act();
       };
-      const timer = setTimeout(() => settle('time', () => reject(new TaskTooLarge('takes too long to read'))), this.bounds.timeMs ?? TIME_MS);
+      const timer = setTimeout(
+        () => settle('time', () => reject(new TaskTooLarge('takes too long to read'))),
+        this.bounds.timeMs ?? TIME_MS,
+      );
       const onMessage = (result: TaskResult) => {
         if ('error' in result) settle('failed', () => reject(new Error(result.error)));
         else settle('done', () => resolve(result.value as T));
       };
-      const onError = (error: Error) => settle('memory', () => reject(isOutOfMemory(error) ? new TaskTooLarge('needs too much memory to read') : error));
-      const onExit = () => settle('memory', () => reject(this.closed ? stopping() : new Error('A worker thread ended')));
+      const onError = (error: Error) =>
+        settle('memory', () =>
+          reject(isOutOfMemory(error) ? new TaskTooLarge('needs too much memory to read') : error),
+        );
+      const onExit = () =>
+        settle('memory', () => reject(this.closed ? stopping() : new Error('A worker thread ended')));
       worker.on('message', onMessage).on('error', onError).on('exit', onExit);
       worker.ref();
       worker.postMessage(task);
@@ -110,7 +134,10 @@ export class Workers implements OnApplicationShutdown {
   private start(): Worker {
     // The built program (src/worker.ts), wherever this file runs from.
     const program = createRequire(import.meta.url).resolve('#worker');
-    const worker = new Worker(program, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: this.bounds.memoryMb ?? MEMORY_MB, stackSizeMb: 4 } });
+    const worker = new Worker(program, {
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: this.bounds.memoryMb ?? MEMORY_MB, stackSizeMb: 4 },
+    });
     // One that ends while nobody waits for it is no news: the task that meets it fails.
     worker.on('error', () => undefined);
     return worker;

@@ -1,7 +1,14 @@
 import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Access, Caller, OrgId, PageQuery, type Principal, Returns } from '#platform';
-import { ApiKeyActionList, ApiKeyList, ApiKeyView, CreateApiKeyBody, CreatedApiKey, SetApiKeyActionsBody } from './api-keys.dto.js';
+import {
+  ApiKeyActionList,
+  ApiKeyList,
+  ApiKeyView,
+  CreateApiKeyBody,
+  CreatedApiKey,
+  SetApiKeyActionsBody,
+} from './api-keys.dto.js';
 import { ApiKeysService } from './api-keys.service.js';
 
 /** integration-api.md §2, rows 94–98. */
@@ -22,7 +29,11 @@ export class ApiKeysController {
   @Put('api-key')
   @Access('createApiKey', { orgKeys: false })
   @Returns(CreatedApiKey, { status: 201, message: 'API key created successfully' })
-  createApiKey(@Caller() caller: Principal, @OrgId() orgId: string, @Body() body: CreateApiKeyBody): Promise<CreatedApiKey> {
+  createApiKey(
+    @Caller() caller: Principal,
+    @OrgId() orgId: string,
+    @Body() body: CreateApiKeyBody,
+  ): Promise<CreatedApiKey> {
     return this.apiKeys.create(caller, orgId, body.name);
   }
 
@@ -38,7 +49,11 @@ export class ApiKeysController {
   @Delete('api-key/:apiKeyId')
   @Access('deleteApiKey', { orgKeys: false })
   @Returns(null, { message: 'API key deleted successfully' })
-  deleteApiKey(@Caller() caller: Principal, @OrgId() orgId: string, @Param('apiKeyId') apiKeyId: string): Promise<void> {
+  deleteApiKey(
+    @Caller() caller: Principal,
+    @OrgId() orgId: string,
+    @Param('apiKeyId') apiKeyId: string,
+  ): Promise<void> {
     return this.apiKeys.delete(caller, orgId, apiKeyId);
   }
 
@@ -46,7 +61,11 @@ export class ApiKeysController {
   @Get('api-key/:apiKeyId/actions')
   @Access('listApiKeyActions', { orgKeys: false })
   @Returns(ApiKeyActionList, { message: 'API key actions retrieved successfully' })
-  listApiKeyActions(@OrgId() orgId: string, @Param('apiKeyId') apiKeyId: string, @Query() query: PageQuery): Promise<ApiKeyActionList> {
+  listApiKeyActions(
+    @OrgId() orgId: string,
+    @Param('apiKeyId') apiKeyId: string,
+    @Query() query: PageQuery,
+  ): Promise<ApiKeyActionList> {
     return this.apiKeys.listActions(orgId, apiKeyId, query);
   }
 
@@ -55,7 +74,10 @@ export class ApiKeysController {
   @Access('setApiKeyActions', { orgKeys: false })
   @Returns('empty', { status: 201, message: 'API key actions updated successfully' })
   setApiKeyActions(
-    @Caller() caller: Principal, @OrgId() orgId: string, @Param('apiKeyId') apiKeyId: string, @Body() body: SetApiKeyActionsBody,
+    @Caller() caller: Principal,
+    @OrgId() orgId: string,
+    @Param('apiKeyId') apiKeyId: string,
+    @Body() body: SetApiKeyActionsBody,
   ): Promise<object> {
     return this.apiKeys.setActions(caller, orgId, apiKeyId, body.actionIds);
   }

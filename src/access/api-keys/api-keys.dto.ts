@@ -1,17 +1,30 @@
-import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsString, Length } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsString, Length } from 'class-validator';
 import { ACTIONS, type Action } from '#contracts';
 import { IsName, OffsetPagination } from '#platform';
 
 export class CreateApiKeyBody {
-  @IsString() @Length(1, 255) @IsName()
+  @IsString()
+  @Length(1, 255)
+  @IsName()
   name: string;
 }
 
 export class SetApiKeyActionsBody {
   /** Replaces what the key held; an empty list takes everything. Nobody grants an action he lacks. */
   @ApiProperty({ enum: ACTIONS, enumName: 'Action', isArray: true })
-  @IsArray() @ArrayMaxSize(1000) @ArrayUnique() @IsIn(ACTIONS, { each: true, message: ({ value }) => `there is no action ${[value].flat().filter((a) => !(ACTIONS as readonly unknown[]).includes(a)).map(String).join(', ')}` })
+  @IsArray()
+  @ArrayMaxSize(1000)
+  @ArrayUnique()
+  @IsIn(ACTIONS, {
+    each: true,
+    message: ({ value }) =>
+      `there is no action ${[value]
+        .flat()
+        .filter((a) => !(ACTIONS as readonly unknown[]).includes(a))
+        .map(String)
+        .join(', ')}`,
+  })
   actionIds: Action[];
 }
 

@@ -54,10 +54,21 @@ export class ApiKeysRepository {
   }
 
   async setActions(em: EntityManager, orgId: string, apiKeyId: string, actions: string[]): Promise<boolean> {
-    return (await execute(em, 'UPDATE api_key SET actions = $3 WHERE org_id = $1 AND api_key_id = $2', [orgId, apiKeyId, actions])) === 1;
+    return (
+      (await execute(em, 'UPDATE api_key SET actions = $3 WHERE org_id = $1 AND api_key_id = $2', [
+        orgId,
+        apiKeyId,
+        actions,
+      ])) === 1
+    );
   }
 
   async delete(em: EntityManager, orgId: string | null, apiKeyId: string): Promise<boolean> {
-    return (await execute(em, 'DELETE FROM api_key WHERE org_id IS NOT DISTINCT FROM $1 AND api_key_id = $2', [orgId, apiKeyId])) === 1;
+    return (
+      (await execute(em, 'DELETE FROM api_key WHERE org_id IS NOT DISTINCT FROM $1 AND api_key_id = $2', [
+        orgId,
+        apiKeyId,
+      ])) === 1
+    );
   }
 }

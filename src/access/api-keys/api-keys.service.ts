@@ -1,10 +1,25 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Action, grants } from '#contracts';
 import {
-  AppError, base32, conflict, Db, isUniqueViolation, notFound, InvalidatedCache, PgNotifications, notify, type PageQuery, type Principal, randomLower, sameBytes,
-  sha256, shapeA, TenantResolvers, windowOf,
+  AppError,
+  base32,
+  conflict,
+  Db,
+  InvalidatedCache,
+  isUniqueViolation,
+  notFound,
+  notify,
+  type PageQuery,
+  PgNotifications,
+  type Principal,
+  randomLower,
+  sameBytes,
+  sha256,
+  shapeA,
+  TenantResolvers,
+  windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { ApiKeyActionList, ApiKeyList, ApiKeyView, CreatedApiKey } from './api-keys.dto.js';
@@ -60,7 +75,13 @@ export class ApiKeysService implements OnModuleInit {
   async create(principal: Principal, orgId: string, name: string): Promise<CreatedApiKey> {
     const made = newKey();
     return this.db.tx(async (tx) => {
-      const createdAt = await this.repository.insert(tx, { apiKeyId: made.id, orgId, name, secretHash: made.hash, lastChars: made.lastChars });
+      const createdAt = await this.repository.insert(tx, {
+        apiKeyId: made.id,
+        orgId,
+        name,
+        secretHash: made.hash,
+        lastChars: made.lastChars,
+      });
       await this.record(tx, principal, orgId, 'api_key.create', made.id, { name });
       return { apiKeyId: made.id, apiKey: made.secret, name, lastChars: made.lastChars, createdAt };
     });
@@ -70,7 +91,13 @@ export class ApiKeysService implements OnModuleInit {
     const window = windowOf(query, 1000);
     const [keys, total] = await this.repository.list(this.db.manager, orgId, window);
     return {
-      apiKeys: keys.map(({ apiKeyId, lastChars, createdAt, name }) => ({ apiKeyId, orgId, lastChars, createdAt, name })),
+      apiKeys: keys.map(({ apiKeyId, lastChars, createdAt, name }) => ({
+        apiKeyId,
+        orgId,
+        lastChars,
+        createdAt,
+        name,
+      })),
       pagination: shapeA(total, window),
     };
   }
@@ -92,8 +119,11 @@ export class ApiKeysService implements OnModuleInit {
 
   /** Replaces the key's actions. @throws permission_denied for an action that the caller lacks himself (claims.md, Routes). */
   async setActions(principal: Principal, orgId: string, apiKeyId: string, actions: Action[]): Promise<object> {
-    const lacking = actions.filter((action) => grants(principal.authority, { kind: 'org', action, orgId }) !== 'granted');
-    if (lacking.length > 0) throw new AppError('permission_denied', `Nobody grants an action he lacks: ${lacking.join(', ')}`);
+    const lacking = actions.filter(
+      (action) => grants(principal.authority, { kind: 'org', action, orgId }) !== 'granted',
+    );
+    if (lacking.length > 0)
+      throw new AppError('permission_denied', `Nobody grants an action he lacks: ${lacking.join(', ')}`);
     return this.db.tx(async (tx) => {
       if (!(await this.repository.setActions(tx, orgId, apiKeyId, [...actions].sort()))) throw notFound('API key');
       await notify(tx, 'access_changed', `key:${apiKeyId}`);
@@ -107,10 +137,20 @@ export class ApiKeysService implements OnModuleInit {
   }
 
   /** For the first run and the admin command; `id` and `secret` bring a key of one's own. @throws conflict when the id is taken. */
-  async createRootKey(tx: EntityManager, principal: Principal, wanted: { name: string; id?: string; secret?: string }): Promise<CreatedApiKey> {
+  async createRootKey(
+    tx: EntityManager,
+    principal: Principal,
+    wanted: { name: string; id?: string; secret?: string },
+  ): Promise<CreatedApiKey> {
     const { id, secret, hash, lastChars } = newKey(wanted.id, wanted.secret);
     try {
-      const createdAt = await this.repository.insert(tx, { apiKeyId: id, orgId: null, name: wanted.name, secretHash: hash, lastChars });
+      const createdAt = await this.repository.insert(tx, {
+        apiKeyId: id,
+        orgId: null,
+        name: wanted.name,
+        secretHash: hash,
+        lastChars,
+      });
       // A guess at this id may have been remembered as absent.
       await notify(tx, 'access_changed', `key:${id}`);
       await this.record(tx, principal, null, 'root_key.create', id, { name: wanted.name });
@@ -130,13 +170,26 @@ export class ApiKeysService implements OnModuleInit {
     await this.remove(tx, principal, null, apiKeyId, 'root_key.revoke');
   }
 
-  private async remove(tx: EntityManager, principal: Principal, orgId: string | null, apiKeyId: string, action: string): Promise<void> {
+  private async remove(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string | null,
+    apiKeyId: string,
+    action: string,
+  ): Promise<void> {
     if (!(await this.repository.delete(tx, orgId, apiKeyId))) throw notFound('API key');
     await notify(tx, 'access_changed', `key:${apiKeyId}`);
     await this.record(tx, principal, orgId, action, apiKeyId);
   }
 
-  private async record(tx: EntityManager, principal: Principal, orgId: string | null, action: string, id: string, details?: Record<string, unknown>) {
+  private async record(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string | null,
+    action: string,
+    id: string,
+    details?: Record<string, unknown>,
+  ) {
     await this.audit.record(tx, principal, { orgId, action, target: { type: 'api_key', id }, details });
   }
 
@@ -147,7 +200,13 @@ export class ApiKeysService implements OnModuleInit {
     const principal: KeyPrincipal =
       orgId === null || orgUid === null
         ? { authority: { kind: 'rootKey' }, kind: 'root_key', id, name }
-        : { authority: { kind: 'orgKey', orgId, actions: new Set(row.actions) }, kind: 'api_key', id, name, orgUids: new Map([[orgId, orgUid]]) };
+        : {
+            authority: { kind: 'orgKey', orgId, actions: new Set(row.actions) },
+            kind: 'api_key',
+            id,
+            name,
+            orgUids: new Map([[orgId, orgUid]]),
+          };
     return { secretHash: Buffer.from(secretHash), orgId, principal };
   }
 }

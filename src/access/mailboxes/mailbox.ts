@@ -6,4 +6,9 @@ import { IsEmail, Matches } from 'class-validator';
  * see a second address or the end of a line.
  */
 export const IsMailbox = () =>
-  applyDecorators(IsEmail(), Matches(/^[^\s"\\(),:;<>[\]]+$/, { message: '$property must be an e-mail address without quotes, spaces and brackets' }));
+  applyDecorators(
+    IsEmail(),
+    Matches(/^[^\s"\\(),:;<>[\]]+$/, {
+      message: '$property must be an e-mail address without quotes, spaces and brackets',
+    }),
+  );

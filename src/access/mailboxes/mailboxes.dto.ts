@@ -4,17 +4,21 @@ import { MAX_PASSWORD_BYTES } from '../users/passwords.js';
 import { IsMailbox } from './mailbox.js';
 
 export class RequestCodeBody {
-  @IsMailbox() @MaxLength(254)
+  @IsMailbox()
+  @MaxLength(254)
   email: string;
 }
 
 export class VerifyEmailBody {
   /** As the mail has it; good for 24 hours, once. */
-  @IsString() @Length(1, 64)
+  @IsString()
+  @Length(1, 64)
   code: string;
 
   /** 8 to 72 bytes: from now on the account's only password. */
-  @IsString() @Length(1, MAX_PASSWORD_BYTES) @MaxBytes(MAX_PASSWORD_BYTES)
+  @IsString()
+  @Length(1, MAX_PASSWORD_BYTES)
+  @MaxBytes(MAX_PASSWORD_BYTES)
   newPassword: string;
 }
 

@@ -19,20 +19,29 @@ export class MailboxesRepository {
   readonly expiredMails = `last_at < now() - ${MAIL_WINDOW}`;
 
   async find(em: EntityManager, email: string): Promise<Holder | null> {
-    const rows = await query<Holder>(em, 'SELECT user_id AS "userId", email, email_verified AS "emailVerified" FROM "user" WHERE email = $1', [email]);
+    const rows = await query<Holder>(
+      em,
+      'SELECT user_id AS "userId", email, email_verified AS "emailVerified" FROM "user" WHERE email = $1',
+      [email],
+    );
     return rows[0] ?? null;
   }
 
   /** Held until the transaction ends: of two who would prove or confirm one account the second sees what the first did. */
   async lock(tx: EntityManager, by: 'email' | 'user_id', value: string): Promise<Holder | null> {
     const rows = await query<Holder>(
-      tx, `SELECT user_id AS "userId", email, email_verified AS "emailVerified" FROM "user" WHERE ${by} = $1 FOR NO KEY UPDATE`, [value],
+      tx,
+      `SELECT user_id AS "userId", email, email_verified AS "emailVerified" FROM "user" WHERE ${by} = $1 FOR NO KEY UPDATE`,
+      [value],
     );
     return rows[0] ?? null;
   }
 
   /** @returns false when the address has a user; of two at once the second waits for the first. */
-  async insert(tx: EntityManager, user: { userId: string; email: string; passwordHash: string; emailVerified: boolean }): Promise<boolean> {
+  async insert(
+    tx: EntityManager,
+    user: { userId: string; email: string; passwordHash: string; emailVerified: boolean },
+  ): Promise<boolean> {
     const made = await execute(
       tx,
       `INSERT INTO "user" (user_id, email, username, password_hash, email_verified) VALUES ($1, $2, $2, $3, $4) ON CONFLICT (email) DO NOTHING`,
@@ -57,21 +66,37 @@ export class MailboxesRepository {
   }
 
   async addCode(tx: EntityManager, userId: string, codeHash: Buffer): Promise<void> {
-    await execute(tx, `INSERT INTO mailbox_code (code_hash, user_id, expires_at) VALUES ($2, $1, now() + interval '${CODE_HOURS} hours')`, [userId, codeHash]);
+    await execute(
+      tx,
+      `INSERT INTO mailbox_code (code_hash, user_id, expires_at) VALUES ($2, $1, now() + interval '${CODE_HOURS} hours')`,
+      [userId, codeHash],
+    );
   }
 
   async hasCode(em: EntityManager, codeHash: Buffer): Promise<boolean> {
-    return (await query(em, 'SELECT 1 AS one FROM mailbox_code WHERE code_hash = $1 AND expires_at > now()', [codeHash])).length > 0;
+    return (
+      (await query(em, 'SELECT 1 AS one FROM mailbox_code WHERE code_hash = $1 AND expires_at > now()', [codeHash]))
+        .length > 0
+    );
   }
 
   /** Whose code it is, as long as it was not used. */
   async userOfCode(tx: EntityManager, codeHash: Buffer): Promise<string | null> {
-    const rows = await query<{ id: string }>(tx, 'SELECT user_id AS id FROM mailbox_code WHERE code_hash = $1 AND expires_at > now()', [codeHash]);
+    const rows = await query<{ id: string }>(
+      tx,
+      'SELECT user_id AS id FROM mailbox_code WHERE code_hash = $1 AND expires_at > now()',
+      [codeHash],
+    );
     return rows[0]?.id ?? null;
   }
 
   /** Counts one mail to an address, unless its sender sent `own` or all senders together sent `all` within a day. @returns whether it may be sent. */
-  async countMail(tx: EntityManager, email: string, sender: string, { own, all }: { own: number; all: number }): Promise<boolean> {
+  async countMail(
+    tx: EntityManager,
+    email: string,
+    sender: string,
+    { own, all }: { own: number; all: number },
+  ): Promise<boolean> {
     const recent = `unnest(m.sent_at, m.senders) AS r(at, sender) WHERE at > now() - ${MAIL_WINDOW}`;
     const counted = await execute(
       tx,

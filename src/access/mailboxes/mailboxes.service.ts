@@ -1,7 +1,21 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  addressBucket, AppError, Config, conflict, Db, isOutage, Mailer, notFound, notify, type Principal, quoted, randomLower, RefusalLimiter, Retention, sha256,
+  AppError,
+  addressBucket,
+  Config,
+  conflict,
+  Db,
+  isOutage,
+  Mailer,
+  notFound,
+  notify,
+  type Principal,
+  quoted,
+  RefusalLimiter,
+  Retention,
+  randomLower,
+  sha256,
 } from '#platform';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
@@ -64,13 +78,24 @@ export class MailboxesService implements OnModuleInit {
    * transaction, when `needsPassword` asked for one. Part of a larger act; what is taken over is audited here.
    * @throws conflict for an account whose mailbox is not proven, unless this proves it, and when it changed meanwhile
    */
-  async hold(tx: EntityManager, caller: Principal, email: string, { proven, passwordHash }: { proven: boolean; passwordHash: string | null }): Promise<HeldAddress> {
+  async hold(
+    tx: EntityManager,
+    caller: Principal,
+    email: string,
+    { proven, passwordHash }: { proven: boolean; passwordHash: string | null },
+  ): Promise<HeldAddress> {
     const userId = randomLower(15);
-    if (passwordHash !== null && (await this.repository.insert(tx, { userId, email, passwordHash, emailVerified: proven }))) return { userId, newUser: true, left: null };
+    if (
+      passwordHash !== null &&
+      (await this.repository.insert(tx, { userId, email, passwordHash, emailVerified: proven }))
+    )
+      return { userId, newUser: true, left: null };
     const holder = await this.repository.lock(tx, 'email', email);
     if (holder?.emailVerified) return { userId: holder.userId, newUser: false, left: null };
     if (holder && !proven) {
-      throw conflict('The account of this address belongs to another invitation until its mailbox is proven; this one stays open: send it by mail, or have the account verified');
+      throw conflict(
+        'The account of this address belongs to another invitation until its mailbox is proven; this one stays open: send it by mail, or have the account verified',
+      );
     }
     if (!holder || passwordHash === null) throw conflict('The account of this address changed meanwhile; try again');
     return { userId: holder.userId, newUser: false, left: await this.takeOver(tx, caller, holder, passwordHash) };
@@ -82,9 +107,14 @@ export class MailboxesService implements OnModuleInit {
    */
   request(caller: Principal, body: { email: string }): void {
     const email = body.email.toLowerCase();
-    if (!this.mailer.isConfigured) throw new AppError('not_available', 'This server sends no mail (SMTP_URL); a server administrator can verify the account');
+    if (!this.mailer.isConfigured)
+      throw new AppError(
+        'not_available',
+        'This server sends no mail (SMTP_URL); a server administrator can verify the account',
+      );
     this.limiter.refused(caller.address ?? '', `code:${email}`);
-    if (this.requests >= REQUESTS_AT_ONCE) throw new AppError('capacity', 'Too many codes are being sent at the moment', { retryAfter: 5 });
+    if (this.requests >= REQUESTS_AT_ONCE)
+      throw new AppError('capacity', 'Too many codes are being sent at the moment', { retryAfter: 5 });
     this.requests++;
     void this.sendCode(caller, email)
       .catch((error: unknown) => isOutage(error) || this.logger.error({ err: error }, 'A code could not be made'))
@@ -98,13 +128,21 @@ export class MailboxesService implements OnModuleInit {
   async prove(caller: Principal, { code, newPassword }: VerifyEmailBody): Promise<VerifiedEmail> {
     const codeHash = sha256(code);
     if (!(await this.repository.hasCode(this.db.manager, codeHash))) throw this.refuse(caller);
-    const passwordHash = await this.passwords.hash(newPassword, { source: addressBucket(caller.address ?? '') }, 'newPassword');
+    const passwordHash = await this.passwords.hash(
+      newPassword,
+      { source: addressBucket(caller.address ?? '') },
+      'newPassword',
+    );
     const proven = await this.db.tx(async (tx) => {
       const userId = await this.repository.userOfCode(tx, codeHash);
       const holder = userId === null ? null : await this.repository.lock(tx, 'user_id', userId);
       // Whoever proved or confirmed it meanwhile took the codes away.
       if (!holder || holder.emailVerified) return null;
-      return { userId: holder.userId, email: holder.email, left: await this.takeOver(tx, caller, holder, passwordHash) };
+      return {
+        userId: holder.userId,
+        email: holder.email,
+        left: await this.takeOver(tx, caller, holder, passwordHash),
+      };
     });
     if (!proven) throw this.refuse(caller);
     await this.tell(proven.email, proven.left);
@@ -114,10 +152,18 @@ export class MailboxesService implements OnModuleInit {
   /** POST /user/{userId}/verify and the admin command: somebody vouches for the account as it is. Repeating it changes nothing. @throws not_found */
   async confirm(principal: Principal, by: { userId: string } | { email: string }): Promise<string> {
     return this.db.tx(async (tx) => {
-      const holder = 'userId' in by ? await this.repository.lock(tx, 'user_id', by.userId) : await this.repository.lock(tx, 'email', by.email.toLowerCase());
+      const holder =
+        'userId' in by
+          ? await this.repository.lock(tx, 'user_id', by.userId)
+          : await this.repository.lock(tx, 'email', by.email.toLowerCase());
       if (!holder) throw notFound('User');
       if (!holder.emailVerified) await this.repository.setVerified(tx, holder.userId);
-      await this.audit.record(tx, principal, { orgId: null, action: 'user.verify', target: { type: 'user', id: holder.userId }, details: { email: holder.email } });
+      await this.audit.record(tx, principal, {
+        orgId: null,
+        action: 'user.verify',
+        target: { type: 'user', id: holder.userId },
+        details: { email: holder.email },
+      });
       return holder.userId;
     });
   }
@@ -141,7 +187,12 @@ export class MailboxesService implements OnModuleInit {
   }
 
   /** The new password; no session, code or membership of before stays. The organizations hear of it by event and audit. */
-  private async takeOver(tx: EntityManager, caller: Principal, { userId, email }: Holder, passwordHash: string): Promise<LeftOrganization[]> {
+  private async takeOver(
+    tx: EntityManager,
+    caller: Principal,
+    { userId, email }: Holder,
+    passwordHash: string,
+  ): Promise<LeftOrganization[]> {
     const principal: Principal = { ...caller, kind: 'user', id: userId, name: email };
     const target = { type: 'user', id: userId };
     // First: without a membership an account that is not verified ends.
@@ -151,9 +202,18 @@ export class MailboxesService implements OnModuleInit {
     const left = await this.repository.dropMemberships(tx, userId);
     await notify(tx, 'access_changed', `user:${userId}`);
     const reason = 'mailbox_proven';
-    await this.events.emit(tx, ...left.map(({ orgId }) => ({ orgId, type: 'member.left' as const, data: { userId, email, reason } })));
+    await this.events.emit(
+      tx,
+      ...left.map(({ orgId }) => ({ orgId, type: 'member.left' as const, data: { userId, email, reason } })),
+    );
     await this.audit.recordMany(tx, [
-      { principal, orgId: null, action: 'user.prove_mailbox', target, details: { left: left.map(({ orgId }) => orgId) } },
+      {
+        principal,
+        orgId: null,
+        action: 'user.prove_mailbox',
+        target,
+        details: { left: left.map(({ orgId }) => orgId) },
+      },
       ...left.map(({ orgId }) => ({ principal, orgId, action: 'org_user.remove', target, details: { reason } })),
     ]);
     return left;
@@ -163,9 +223,14 @@ export class MailboxesService implements OnModuleInit {
     const code = randomLower(CODE_LENGTH);
     const made = await this.db.tx(async (tx) => {
       const holder = await this.repository.lock(tx, 'email', email);
-      if (!holder || holder.emailVerified || !(await this.repository.countMail(tx, email, INSTALLATION, MAILS))) return false;
+      if (!holder || holder.emailVerified || !(await this.repository.countMail(tx, email, INSTALLATION, MAILS)))
+        return false;
       await this.repository.addCode(tx, holder.userId, sha256(code));
-      await this.audit.record(tx, caller, { orgId: null, action: 'user.send_code', target: { type: 'user', id: holder.userId } });
+      await this.audit.record(tx, caller, {
+        orgId: null,
+        action: 'user.send_code',
+        target: { type: 'user', id: holder.userId },
+      });
       return true;
     });
     if (!made) return;

@@ -1,7 +1,14 @@
 import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Access, ApiResult, Caller, ChecksVersion, Id, IfMatch, OrgId, type Principal, Returns } from '#platform';
-import { CreateOrgUserBody, ListUsersQuery, MemberList, OrgUserView, UpdateOrgUserBody, UserByUsernameQuery } from './members.dto.js';
+import {
+  CreateOrgUserBody,
+  ListUsersQuery,
+  MemberList,
+  OrgUserView,
+  UpdateOrgUserBody,
+  UserByUsernameQuery,
+} from './members.dto.js';
 import { MembersService } from './members.service.js';
 
 /** integration-api.md §2, rows 68, 86, 87, 90–93, 137, 138, and the removal that a Terraform provider calls. */
@@ -22,7 +29,11 @@ export class MembersController {
   @Get('org/:orgId/user-by-username')
   @Access('getOrgUser')
   @Returns(OrgUserView, { message: 'User retrieved successfully', versioned: true })
-  async getOrgUserByUsername(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: UserByUsernameQuery) {
+  async getOrgUserByUsername(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: UserByUsernameQuery,
+  ) {
     const { user, version } = await this.members.getByUsername(principal, orgId, query);
     return new ApiResult(user, { version });
   }
@@ -31,7 +42,11 @@ export class MembersController {
   @Put('org/:orgId/user')
   @Access('createOrgUser')
   @Returns('empty', { status: 201, message: 'User created successfully' })
-  createOrgUser(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateOrgUserBody): Promise<object> {
+  createOrgUser(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Body() body: CreateOrgUserBody,
+  ): Promise<object> {
     return this.members.create(principal, orgId, body);
   }
 
@@ -50,7 +65,11 @@ export class MembersController {
   @ChecksVersion()
   @Returns(OrgUserView, { message: 'User updated successfully', versioned: true })
   async updateOrgUser(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string, @Body() body: UpdateOrgUserBody, @IfMatch() ifMatch: number | undefined,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('userId') userId: string,
+    @Body() body: UpdateOrgUserBody,
+    @IfMatch() ifMatch: number | undefined,
   ) {
     const { user, version } = await this.members.update(principal, orgId, userId, body.autoProvisioned, ifMatch);
     return new ApiResult(user, { version });
@@ -61,7 +80,12 @@ export class MembersController {
   @Access('removeUser')
   @ChecksVersion()
   @Returns(null, { message: 'User removed from the organization successfully' })
-  removeUser(@Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string, @IfMatch() ifMatch: number | undefined): Promise<void> {
+  removeUser(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('userId') userId: string,
+    @IfMatch() ifMatch: number | undefined,
+  ): Promise<void> {
     return this.members.remove(principal, orgId, userId, ifMatch);
   }
 
@@ -69,7 +93,12 @@ export class MembersController {
   @Post('role/:roleId/add/:userId')
   @Access('addUserRole')
   @Returns('empty', { status: 201, message: 'Role added to user successfully' })
-  setUserRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number, @Param('userId') userId: string): Promise<object> {
+  setUserRole(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('roleId') roleId: number,
+    @Param('userId') userId: string,
+  ): Promise<object> {
     return this.members.setRole(principal, orgId, userId, roleId);
   }
 
@@ -77,7 +106,12 @@ export class MembersController {
   @Delete('role/:roleId/remove/:userId')
   @Access('removeUserRole')
   @Returns('empty', { message: 'Role removed from user successfully' })
-  removeRoleFromUser(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number, @Param('userId') userId: string): Promise<object> {
+  removeRoleFromUser(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('roleId') roleId: number,
+    @Param('userId') userId: string,
+  ): Promise<object> {
     return this.members.removeRole(principal, orgId, userId, roleId);
   }
 
@@ -85,7 +119,12 @@ export class MembersController {
   @Post('user/:userId/add-role/:roleId')
   @Access('addUserRole')
   @Returns('empty', { status: 201, message: 'Role added to user successfully' })
-  addUserRole(@Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string, @Id('roleId') roleId: number): Promise<object> {
+  addUserRole(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('userId') userId: string,
+    @Id('roleId') roleId: number,
+  ): Promise<object> {
     return this.members.addRole(principal, orgId, userId, roleId);
   }
 
@@ -93,7 +132,12 @@ export class MembersController {
   @Delete('user/:userId/remove-role/:roleId')
   @Access('removeUserRole')
   @Returns('empty', { message: 'Role removed from user successfully' })
-  removeUserRole(@Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string, @Id('roleId') roleId: number): Promise<object> {
+  removeUserRole(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('userId') userId: string,
+    @Id('roleId') roleId: number,
+  ): Promise<object> {
     return this.members.removeRole(principal, orgId, userId, roleId);
   }
 }

@@ -38,17 +38,26 @@ function where(orgId: string, { search, roleIds }: MemberFilter): { text: string
   const parts = ['m.org_id = $1'];
   if (search !== undefined) {
     values.push(`%${likeEscape(search)}%`);
-    parts.push(`(u.username ILIKE $${values.length} OR u.email ILIKE $${values.length} OR u.name ILIKE $${values.length})`);
+    parts.push(
+      `(u.username ILIKE $${values.length} OR u.email ILIKE $${values.length} OR u.name ILIKE $${values.length})`,
+    );
   }
   if (roleIds !== undefined) {
     values.push(roleIds);
-    parts.push(`m.user_id IN (SELECT user_id FROM membership_role WHERE org_id = $1 AND role_id = ANY ($${values.length}::bigint[]))`);
+    parts.push(
+      `m.user_id IN (SELECT user_id FROM membership_role WHERE org_id = $1 AND role_id = ANY ($${values.length}::bigint[]))`,
+    );
   }
   return { text: parts.join(' AND '), values };
 }
 
 /** One page of the list; exported for the test of its plans. */
-export function pageStatement(orgId: string, filter: MemberFilter, order: MemberOrder, window: Window): { text: string; values: unknown[] } {
+export function pageStatement(
+  orgId: string,
+  filter: MemberFilter,
+  order: MemberOrder,
+  window: Window,
+): { text: string; values: unknown[] } {
   const { text, values } = where(orgId, filter);
   const direction = order.descending ? 'DESC' : 'ASC';
   return {
@@ -60,7 +69,13 @@ export function pageStatement(orgId: string, filter: MemberFilter, order: Member
 /** All SQL about the users of an organization. */
 @Injectable()
 export class MembersRepository {
-  async list(em: EntityManager, orgId: string, filter: MemberFilter, order: MemberOrder, window: Window): Promise<MemberRow[]> {
+  async list(
+    em: EntityManager,
+    orgId: string,
+    filter: MemberFilter,
+    order: MemberOrder,
+    window: Window,
+  ): Promise<MemberRow[]> {
     const { text, values } = pageStatement(orgId, filter, order, window);
     return query<MemberRow>(em, text, values);
   }
@@ -68,7 +83,11 @@ export class MembersRepository {
   async count(em: EntityManager, orgId: string, filter: MemberFilter): Promise<number> {
     const { text, values } = where(orgId, filter);
     const users = filter.search === undefined ? '' : 'JOIN "user" u USING (user_id)';
-    const rows = await query<{ n: number }>(em, `SELECT count(*) AS n FROM membership m ${users} WHERE ${text}`, values);
+    const rows = await query<{ n: number }>(
+      em,
+      `SELECT count(*) AS n FROM membership m ${users} WHERE ${text}`,
+      values,
+    );
     return rows[0]!.n;
   }
 
@@ -85,27 +104,46 @@ export class MembersRepository {
   /** Whoever changes a member's roles holds his membership, so that two changes cannot take his last role together. */
   async lock(tx: EntityManager, orgId: string, userId: string): Promise<{ isOwner: boolean; version: number } | null> {
     const rows = await query<{ isOwner: boolean; version: number }>(
-      tx, 'SELECT is_owner AS "isOwner", version FROM membership WHERE org_id = $1 AND user_id = $2 FOR UPDATE', [orgId, userId],
+      tx,
+      'SELECT is_owner AS "isOwner", version FROM membership WHERE org_id = $1 AND user_id = $2 FOR UPDATE',
+      [orgId, userId],
     );
     return rows[0] ?? null;
   }
 
   async roleIdsOf(tx: EntityManager, orgId: string, userId: string): Promise<number[]> {
-    const rows = await query<{ id: number }>(tx, 'SELECT role_id AS id FROM membership_role WHERE org_id = $1 AND user_id = $2', [orgId, userId]);
+    const rows = await query<{ id: number }>(
+      tx,
+      'SELECT role_id AS id FROM membership_role WHERE org_id = $1 AND user_id = $2',
+      [orgId, userId],
+    );
     return rows.map(({ id }) => id);
   }
 
   /** Roles are part of what a reader of the member sees, so its version counts. */
   async setRoles(tx: EntityManager, orgId: string, userId: string, roleIds: number[]): Promise<void> {
-    await execute(tx, 'DELETE FROM membership_role WHERE org_id = $1 AND user_id = $2 AND role_id <> ALL ($3::bigint[])', [orgId, userId, roleIds]);
     await execute(
-      tx, 'INSERT INTO membership_role (org_id, user_id, role_id) SELECT $1, $2, unnest($3::bigint[]) ON CONFLICT DO NOTHING', [orgId, userId, roleIds],
+      tx,
+      'DELETE FROM membership_role WHERE org_id = $1 AND user_id = $2 AND role_id <> ALL ($3::bigint[])',
+      [orgId, userId, roleIds],
     );
-    await execute(tx, 'UPDATE membership SET version = version + 1 WHERE org_id = $1 AND user_id = $2', [orgId, userId]);
+    await execute(
+      tx,
+      'INSERT INTO membership_role (org_id, user_id, role_id) SELECT $1, $2, unnest($3::bigint[]) ON CONFLICT DO NOTHING',
+      [orgId, userId, roleIds],
+    );
+    await execute(tx, 'UPDATE membership SET version = version + 1 WHERE org_id = $1 AND user_id = $2', [
+      orgId,
+      userId,
+    ]);
   }
 
   async setAutoProvisioned(tx: EntityManager, orgId: string, userId: string, value: boolean): Promise<void> {
-    await execute(tx, 'UPDATE membership SET auto_provisioned = $3 WHERE org_id = $1 AND user_id = $2', [orgId, userId, value]);
+    await execute(tx, 'UPDATE membership SET auto_provisioned = $3 WHERE org_id = $1 AND user_id = $2', [
+      orgId,
+      userId,
+      value,
+    ]);
   }
 
   async delete(tx: EntityManager, orgId: string, userId: string): Promise<void> {

@@ -3,7 +3,14 @@ import type { EntityManager } from 'typeorm';
 import { AppError, Db, invalid, notFound, notify, type Principal, requireVersion, shapeB, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { RolesService } from '../roles/roles.service.js';
-import type { CreateOrgUserBody, ListUsersQuery, MemberList, OrgUserView, RolesBody, UserByUsernameQuery } from './members.dto.js';
+import type {
+  CreateOrgUserBody,
+  ListUsersQuery,
+  MemberList,
+  OrgUserView,
+  RolesBody,
+  UserByUsernameQuery,
+} from './members.dto.js';
 import { type MemberRow, MembersRepository } from './members.repository.js';
 
 export interface VersionedMember {
@@ -12,7 +19,14 @@ export interface VersionedMember {
 }
 
 /** What identity providers will fill; until then every user has a password. */
-const WITHOUT_PROVIDER = { type: 'internal', idpName: null, idpId: null, idpType: null, idpVariant: null, twoFactorEnabled: false };
+const WITHOUT_PROVIDER = {
+  type: 'internal',
+  idpName: null,
+  idpId: null,
+  idpType: null,
+  idpVariant: null,
+  twoFactorEnabled: false,
+};
 
 /** The users of an organization and their roles (integration-api.md §3.10). */
 @Injectable()
@@ -31,11 +45,22 @@ export class MembersService {
     if (query.idp_id !== undefined && query.idp_id !== 'internal') throw notFound('Identity provider');
     if (query.role_id) await this.roles.requireAll(this.db.manager, orgId, query.role_id);
     const filter = { search: query.query, roleIds: query.role_id };
-    const order = { by: query.sort_by === 'username' ? ('username' as const) : ('list_name' as const), descending: query.order === 'desc' };
+    const order = {
+      by: query.sort_by === 'username' ? ('username' as const) : ('list_name' as const),
+      descending: query.order === 'desc',
+    };
     const rows = await this.repository.list(this.db.manager, orgId, filter, order, window);
     const total = await this.repository.count(this.db.manager, orgId, filter);
     const users = rows.map(({ userId, email, emailVerified, dateCreated, username, name, isOwner, roles }) => ({
-      id: userId, email, emailVerified, dateCreated, orgId, username, name, ...WITHOUT_PROVIDER, isOwner,
+      id: userId,
+      email,
+      emailVerified,
+      dateCreated,
+      orgId,
+      username,
+      name,
+      ...WITHOUT_PROVIDER,
+      isOwner,
       roles: roles.map((role) => ({ roleId: role.roleId, roleName: role.name })),
     }));
     return { users, pagination: shapeB(total, window) };
@@ -47,8 +72,13 @@ export class MembersService {
   }
 
   /** GET /org/{orgId}/user-by-username. @throws not_found */
-  async getByUsername(_principal: Principal, orgId: string, { username, idpId }: UserByUsernameQuery): Promise<VersionedMember> {
-    const row = idpId === undefined ? await this.repository.findByUsername(this.db.manager, orgId, username.toLowerCase()) : null;
+  async getByUsername(
+    _principal: Principal,
+    orgId: string,
+    { username, idpId }: UserByUsernameQuery,
+  ): Promise<VersionedMember> {
+    const row =
+      idpId === undefined ? await this.repository.findByUsername(this.db.manager, orgId, username.toLowerCase()) : null;
     if (!row) throw notFound('User');
     return { user: view(orgId, row), version: row.version };
   }
@@ -63,7 +93,13 @@ export class MembersService {
   }
 
   /** POST /org/{orgId}/user/{userId}. @throws not_found, precondition_failed */
-  async update(principal: Principal, orgId: string, userId: string, autoProvisioned: boolean, ifMatch: number | undefined): Promise<VersionedMember> {
+  async update(
+    principal: Principal,
+    orgId: string,
+    userId: string,
+    autoProvisioned: boolean,
+    ifMatch: number | undefined,
+  ): Promise<VersionedMember> {
     return this.db.tx(async (tx) => {
       const held = await this.held(tx, orgId, userId);
       requireVersion('User', ifMatch, held.version);
@@ -95,7 +131,9 @@ export class MembersService {
 
   /** POST /user/{userId}/add-role/{roleId}; a role that the user has already stays. */
   async addRole(principal: Principal, orgId: string, userId: string, roleId: number): Promise<object> {
-    return this.change(principal, orgId, userId, roleId, 'org_user.add_role', (held) => [...new Set([...held, roleId])]);
+    return this.change(principal, orgId, userId, roleId, 'org_user.add_role', (held) => [
+      ...new Set([...held, roleId]),
+    ]);
   }
 
   /** DELETE /user/{userId}/remove-role/{roleId}. @throws not_found when he lacks it; permission_denied for the last role and the owner's Admin */
@@ -110,12 +148,18 @@ export class MembersService {
 
   /** `decide` takes the roles that the user has and answers those that he shall have. */
   private async change(
-    principal: Principal, orgId: string, userId: string, roleId: number, action: string,
+    principal: Principal,
+    orgId: string,
+    userId: string,
+    roleId: number,
+    action: string,
     decide: (held: number[], member: { isOwner: boolean }, role: { isAdmin: boolean }) => number[],
   ): Promise<object> {
     return this.db.tx(async (tx) => {
       const granting = action !== 'org_user.remove_role';
-      const [role] = await (granting ? this.roles.requireGrantable(tx, principal, orgId, [roleId]) : this.roles.require(tx, orgId, [roleId]));
+      const [role] = await (granting
+        ? this.roles.requireGrantable(tx, principal, orgId, [roleId])
+        : this.roles.require(tx, orgId, [roleId]));
       const member = await this.held(tx, orgId, userId);
       const before = await this.repository.roleIdsOf(tx, orgId, userId);
       const after = decide(before, member, role!);
@@ -140,8 +184,20 @@ export class MembersService {
     return { user: view(orgId, row), version: row.version };
   }
 
-  private async record(tx: EntityManager, principal: Principal, orgId: string, action: string, userId: string, details?: Record<string, unknown>): Promise<void> {
-    await this.audit.record(tx, principal, { orgId, action, target: { type: 'user', id: userId }, ...(details ? { details } : {}) });
+  private async record(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    action: string,
+    userId: string,
+    details?: Record<string, unknown>,
+  ): Promise<void> {
+    await this.audit.record(tx, principal, {
+      orgId,
+      action,
+      target: { type: 'user', id: userId },
+      ...(details ? { details } : {}),
+    });
   }
 }
 
@@ -154,10 +210,25 @@ export function roleIdsOf({ roleIds = [], roleId }: RolesBody): number[] {
   return wanted;
 }
 
-function view(orgId: string, { userId, email, username, name, isOwner, autoProvisioned, roles }: MemberRow): OrgUserView {
+function view(
+  orgId: string,
+  { userId, email, username, name, isOwner, autoProvisioned, roles }: MemberRow,
+): OrgUserView {
   const { type, twoFactorEnabled, ...provider } = WITHOUT_PROVIDER;
   return {
-    orgId, userId, email, username, name, type, isOwner, twoFactorEnabled, autoProvisioned, ...provider, idpAutoProvision: null,
-    isAdmin: roles.some((role) => role.isAdmin), roleIds: roles.map((role) => role.roleId), roles,
+    orgId,
+    userId,
+    email,
+    username,
+    name,
+    type,
+    isOwner,
+    twoFactorEnabled,
+    autoProvisioned,
+    ...provider,
+    idpAutoProvision: null,
+    isAdmin: roles.some((role) => role.isAdmin),
+    roleIds: roles.map((role) => role.roleId),
+    roles,
   };
 }

@@ -1,7 +1,27 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
-import { CreateRoleBody, DeleteRoleBody, ListRolesQuery, RoleList, RoleUserList, RoleView, UpdateRoleBody } from './roles.dto.js';
+import {
+  Access,
+  ApiResult,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  Id,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
+import {
+  CreateRoleBody,
+  DeleteRoleBody,
+  ListRolesQuery,
+  RoleList,
+  RoleUserList,
+  RoleView,
+  UpdateRoleBody,
+} from './roles.dto.js';
 import { RolesService } from './roles.service.js';
 
 /** integration-api.md §2, rows 63–67, and the list of a role's users that a Terraform provider reads. */
@@ -42,7 +62,13 @@ export class RolesController {
   @ChecksVersion()
   @ErrorResponses(409)
   @Returns(RoleView, { message: 'Role updated successfully', versioned: true })
-  async updateRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number, @Body() body: UpdateRoleBody, @IfMatch() ifMatch: number | undefined) {
+  async updateRole(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('roleId') roleId: number,
+    @Body() body: UpdateRoleBody,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
     const { role, version } = await this.roles.update(principal, orgId, roleId, body, ifMatch);
     return new ApiResult(role, { version });
   }
@@ -53,7 +79,11 @@ export class RolesController {
   @ChecksVersion()
   @Returns(null, { message: 'Role deleted successfully' })
   deleteRole(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number, @Body() body: DeleteRoleBody, @IfMatch() ifMatch: number | undefined,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('roleId') roleId: number,
+    @Body() body: DeleteRoleBody,
+    @IfMatch() ifMatch: number | undefined,
   ): Promise<void> {
     return this.roles.delete(principal, orgId, roleId, body.roleId, ifMatch);
   }
@@ -62,7 +92,11 @@ export class RolesController {
   @Get('role/:roleId/users')
   @Access('listUsers')
   @Returns(RoleUserList, { message: 'Role users retrieved successfully' })
-  listRoleUsers(@OrgId() orgId: string, @Id('roleId') roleId: number, @Query() query: PageQuery): Promise<RoleUserList> {
+  listRoleUsers(
+    @OrgId() orgId: string,
+    @Id('roleId') roleId: number,
+    @Query() query: PageQuery,
+  ): Promise<RoleUserList> {
     return this.roles.listUsers(orgId, roleId, query);
   }
 }

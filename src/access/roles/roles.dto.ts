@@ -2,19 +2,33 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator';
-import { hasControlCharacters, IsName, MayBeAbsent, OffsetPagination, PagePagination, RuleWithin, SearchQuery, sizeProblem } from '#platform';
+import {
+  hasControlCharacters,
+  IsName,
+  MayBeAbsent,
+  OffsetPagination,
+  PagePagination,
+  RuleWithin,
+  SearchQuery,
+  sizeProblem,
+} from '#platform';
 import { SUDO_MODES } from './role.entity.js';
 
 const MAX_ENTRIES = 100;
 
-const isLine = (text: unknown) => typeof text === 'string' && text.length > 0 && text.length <= 1000 && !hasControlCharacters(text);
+const isLine = (text: unknown) =>
+  typeof text === 'string' && text.length > 0 && text.length <= 1000 && !hasControlCharacters(text);
 
 /** Lines for a machine's configuration: short, and never more than one line. */
 const Lines = () =>
   applyDecorators(
     RuleWithin('isLines', (value) => {
       const size = sizeProblem(value, MAX_ENTRIES);
-      return size.length > 0 ? size : (value as unknown[]).flatMap((line, i) => (isLine(line) ? [] : [{ place: String(i), problem: 'must be a line of 1 to 1000 characters' }]));
+      return size.length > 0
+        ? size
+        : (value as unknown[]).flatMap((line, i) =>
+            isLine(line) ? [] : [{ place: String(i), problem: 'must be a line of 1 to 1000 characters' }],
+          );
     }),
     ApiPropertyOptional({ type: [String], maxItems: MAX_ENTRIES }),
   );
@@ -22,10 +36,14 @@ const Lines = () =>
 /** integration-api.md §3.9. */
 export class CreateRoleBody {
   /** Unique in the organization. */
-  @IsString() @Length(1, 255) @IsName()
+  @IsString()
+  @Length(1, 255)
+  @IsName()
   name: string;
 
-  @IsOptional() @IsString() @MaxLength(2000)
+  @IsOptional()
+  @IsString()
+  @MaxLength(2000)
   description?: string | null;
 
   @MayBeAbsent() @IsBoolean() requireDeviceApproval?: boolean;
@@ -41,9 +59,18 @@ export class UpdateRoleBody extends PartialType(CreateRoleBody, { skipNullProper
 
 export class DeleteRoleBody {
   /** The role of the same organization that members and grants go over to; digits in a string are taken too. */
-  @ApiProperty({ oneOf: [{ type: 'integer', minimum: 1 }, { type: 'string', pattern: '^[1-9][0-9]{0,14}$' }] })
-  @Transform(({ value }) => (typeof value === 'string' && /^[1-9]\d{0,14}$/.test(value) ? Number(value) : value), { toClassOnly: true })
-  @IsInt() @Min(1) @Max(Number.MAX_SAFE_INTEGER)
+  @ApiProperty({
+    oneOf: [
+      { type: 'integer', minimum: 1 },
+      { type: 'string', pattern: '^[1-9][0-9]{0,14}$' },
+    ],
+  })
+  @Transform(({ value }) => (typeof value === 'string' && /^[1-9]\d{0,14}$/.test(value) ? Number(value) : value), {
+    toClassOnly: true,
+  })
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
   roleId: number;
 }
 

@@ -22,10 +22,14 @@ export class RolesRepository {
   /** The roles of these names, in any case and width, but for Admin; by the name that was asked for. */
   async named(em: EntityManager, orgId: string, names: string[]): Promise<Map<string, { id: number; name: string }>> {
     const rows = await query<{ key: string; name: string; id: number }>(
-      em, 'SELECT name_key AS key, name, role_id AS id FROM role WHERE org_id = $1 AND NOT is_admin AND name_key = ANY ($2)', [orgId, names.map(nameKey)],
+      em,
+      'SELECT name_key AS key, name, role_id AS id FROM role WHERE org_id = $1 AND NOT is_admin AND name_key = ANY ($2)',
+      [orgId, names.map(nameKey)],
     );
     const byKey = new Map(rows.map(({ key, ...role }) => [key, role]));
-    return new Map(names.flatMap((name) => (byKey.has(nameKey(name)) ? [[name, byKey.get(nameKey(name))!] as const] : [])));
+    return new Map(
+      names.flatMap((name) => (byKey.has(nameKey(name)) ? [[name, byKey.get(nameKey(name))!] as const] : [])),
+    );
   }
 
   async insertMissing(em: EntityManager, orgId: string, names: string[], actions: string[]): Promise<void> {
@@ -42,7 +46,11 @@ export class RolesRepository {
   }
 
   async countOf(em: EntityManager, orgId: string, roleIds: number[]): Promise<number> {
-    const rows = await query<{ n: number }>(em, 'SELECT count(*) AS n FROM role WHERE org_id = $1 AND role_id = ANY ($2::bigint[])', [orgId, roleIds]);
+    const rows = await query<{ n: number }>(
+      em,
+      'SELECT count(*) AS n FROM role WHERE org_id = $1 AND role_id = ANY ($2::bigint[])',
+      [orgId, roleIds],
+    );
     return rows[0]!.n;
   }
 
@@ -52,12 +60,18 @@ export class RolesRepository {
 
   /** The roles among `roleIds` that the organization has, until the transaction ends nobody deletes them; `FOR UPDATE` nobody uses them either. */
   async lock(tx: EntityManager, orgId: string, roleIds: number[], strength: 'KEY SHARE' | 'UPDATE'): Promise<Role[]> {
-    return query<Role>(tx, `SELECT ${COLUMNS} FROM role r WHERE r.org_id = $1 AND r.role_id = ANY ($2::bigint[]) ORDER BY r.role_id FOR ${strength}`, [orgId, roleIds]);
+    return query<Role>(
+      tx,
+      `SELECT ${COLUMNS} FROM role r WHERE r.org_id = $1 AND r.role_id = ANY ($2::bigint[]) ORDER BY r.role_id FOR ${strength}`,
+      [orgId, roleIds],
+    );
   }
 
   /** `changes` is not empty; the row is locked. */
   async update(tx: EntityManager, orgId: string, roleId: number, changes: Partial<Role>): Promise<void> {
-    await tx.getRepository(Role).update({ orgId, roleId }, changes.name === undefined ? changes : { ...changes, nameKey: nameKey(changes.name) });
+    await tx
+      .getRepository(Role)
+      .update({ orgId, roleId }, changes.name === undefined ? changes : { ...changes, nameKey: nameKey(changes.name) });
   }
 
   /** Whoever has the one role gets the other. */
@@ -82,7 +96,13 @@ export class RolesRepository {
     await execute(tx, 'DELETE FROM role WHERE org_id = $1 AND role_id = $2', [orgId, roleId]);
   }
 
-  async list(em: EntityManager, orgId: string, search: string | undefined, descending: boolean, window: Window): Promise<RoleRow[]> {
+  async list(
+    em: EntityManager,
+    orgId: string,
+    search: string | undefined,
+    descending: boolean,
+    window: Window,
+  ): Promise<RoleRow[]> {
     return query<RoleRow>(
       em,
       `SELECT ${COLUMNS}, o.name AS "orgName" FROM role r JOIN org o USING (org_id)
@@ -94,7 +114,9 @@ export class RolesRepository {
 
   async count(em: EntityManager, orgId: string, search: string | undefined): Promise<number> {
     const rows = await query<{ n: number }>(
-      em, 'SELECT count(*) AS n FROM role WHERE org_id = $1 AND ($2::text IS NULL OR name ILIKE $2)', [orgId, pattern(search)],
+      em,
+      'SELECT count(*) AS n FROM role WHERE org_id = $1 AND ($2::text IS NULL OR name ILIKE $2)',
+      [orgId, pattern(search)],
     );
     return rows[0]!.n;
   }
@@ -110,7 +132,11 @@ export class RolesRepository {
   }
 
   async countUsers(em: EntityManager, orgId: string, roleId: number): Promise<number> {
-    const rows = await query<{ n: number }>(em, 'SELECT count(*) AS n FROM membership_role WHERE org_id = $1 AND role_id = $2', [orgId, roleId]);
+    const rows = await query<{ n: number }>(
+      em,
+      'SELECT count(*) AS n FROM membership_role WHERE org_id = $1 AND role_id = $2',
+      [orgId, roleId],
+    );
     return rows[0]!.n;
   }
 }

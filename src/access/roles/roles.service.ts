@@ -2,8 +2,25 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ACTIONS, grants, MEMBER_ACTIONS } from '#contracts';
 import {
-  type ApiResult, created, AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, notify, type PageQuery, parseId, type Principal, requireVersion, shapeA, shapeB,
-  TenantResolvers, windowOf,
+  type ApiResult,
+  AppError,
+  conflict,
+  created,
+  Db,
+  Hooks,
+  invalid,
+  isUniqueViolation,
+  notFound,
+  nothingToChange,
+  notify,
+  type PageQuery,
+  type Principal,
+  parseId,
+  requireVersion,
+  shapeA,
+  shapeB,
+  TenantResolvers,
+  windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { Role } from './role.entity.js';
@@ -36,8 +53,18 @@ export class RolesService implements OnModuleInit {
 
   /** The roles that every organization begins with (integration-api.md §3.1). @returns the id of Admin. */
   async createDefaults(tx: EntityManager, orgId: string): Promise<number> {
-    const admin = await this.repository.insert(tx, { orgId, name: 'Admin', description: 'Holds every action', isAdmin: true });
-    await this.repository.insert(tx, { orgId, name: 'Member', description: 'Sees the organization and its resources', actions: [...MEMBER_ACTIONS] });
+    const admin = await this.repository.insert(tx, {
+      orgId,
+      name: 'Admin',
+      description: 'Holds every action',
+      isAdmin: true,
+    });
+    await this.repository.insert(tx, {
+      orgId,
+      name: 'Member',
+      description: 'Sees the organization and its resources',
+      actions: [...MEMBER_ACTIONS],
+    });
     return admin;
   }
 
@@ -61,7 +88,12 @@ export class RolesService implements OnModuleInit {
    * The same for a caller who is about to give them to somebody.
    * @throws permission_denied for Admin, unless the caller holds every action himself: nobody grants an action he lacks (claims.md, Routes)
    */
-  async requireGrantable(tx: EntityManager, principal: Principal, orgId: string, roleIds: number[]): Promise<{ roleId: number; isAdmin: boolean }[]> {
+  async requireGrantable(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    roleIds: number[],
+  ): Promise<{ roleId: number; isAdmin: boolean }[]> {
     const roles = await this.require(tx, orgId, roleIds);
     if (roles.some((role) => role.isAdmin)) refuseToRaise(principal, orgId);
     return roles;
@@ -100,7 +132,13 @@ export class RolesService implements OnModuleInit {
   }
 
   /** POST /role/{roleId}. @throws validation for an empty body, conflict when the name is taken, precondition_failed */
-  async update(principal: Principal, orgId: string, roleId: number, body: UpdateRoleBody, ifMatch: number | undefined): Promise<VersionedRole> {
+  async update(
+    principal: Principal,
+    orgId: string,
+    roleId: number,
+    body: UpdateRoleBody,
+    ifMatch: number | undefined,
+  ): Promise<VersionedRole> {
     const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as Partial<Role>;
     if (Object.keys(given).length === 0) throw nothingToChange();
     return this.db.tx(async (tx) => {
@@ -121,7 +159,13 @@ export class RolesService implements OnModuleInit {
    * DELETE /role/{roleId}: members, invitations and grants go over to the replacement, which must be of the same organization.
    * @throws validation for the same role, permission_denied for Admin, not_found, precondition_failed
    */
-  async delete(principal: Principal, orgId: string, roleId: number, replacementId: number, ifMatch: number | undefined): Promise<void> {
+  async delete(
+    principal: Principal,
+    orgId: string,
+    roleId: number,
+    replacementId: number,
+    ifMatch: number | undefined,
+  ): Promise<void> {
     if (roleId === replacementId) throw invalid('roleId', 'must be another role than the one to delete');
     await this.db.tx(async (tx) => {
       const roles = await this.repository.lock(tx, orgId, [roleId, replacementId], 'UPDATE');
@@ -154,13 +198,22 @@ export class RolesService implements OnModuleInit {
     return { users, pagination: shapeA(await this.repository.countUsers(this.db.manager, orgId, roleId), window) };
   }
 
-  private async record(tx: EntityManager, principal: Principal, orgId: string, action: string, roleId: number, details: Record<string, unknown>): Promise<void> {
+  private async record(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    action: string,
+    roleId: number,
+    details: Record<string, unknown>,
+  ): Promise<void> {
     await this.audit.record(tx, principal, { orgId, action, target: { type: 'role', id: roleId }, details });
   }
 }
 
 function refuseToRaise(principal: Principal, orgId: string): void {
-  const everything = ACTIONS.every((action) => grants(principal.authority, { kind: 'org', action, orgId }) === 'granted');
+  const everything = ACTIONS.every(
+    (action) => grants(principal.authority, { kind: 'org', action, orgId }) === 'granted',
+  );
   if (!everything) throw new AppError('permission_denied', 'Only who holds every action can make an Admin');
 }
 
@@ -174,9 +227,30 @@ async function named<T>(write: () => Promise<T>): Promise<T> {
 }
 
 function view(role: Role): RoleView {
-  const { roleId, orgId, isAdmin, name, description, requireDeviceApproval, allowSsh, sshSudoMode, sshSudoCommands, sshCreateHomeDir, sshUnixGroups } = role;
+  const {
+    roleId,
+    orgId,
+    isAdmin,
+    name,
+    description,
+    requireDeviceApproval,
+    allowSsh,
+    sshSudoMode,
+    sshSudoCommands,
+    sshCreateHomeDir,
+    sshUnixGroups,
+  } = role;
   return {
-    roleId, orgId, isAdmin, name, description, requireDeviceApproval, allowSsh, sshSudoMode, sshSudoCommands: JSON.stringify(sshSudoCommands), sshCreateHomeDir,
+    roleId,
+    orgId,
+    isAdmin,
+    name,
+    description,
+    requireDeviceApproval,
+    allowSsh,
+    sshSudoMode,
+    sshSudoCommands: JSON.stringify(sshSudoCommands),
+    sshCreateHomeDir,
     sshUnixGroups: JSON.stringify(sshUnixGroups),
   };
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Strategy } from 'passport-local';
-import { addressBucket, AppError, Db, invalid, notify, type Principal, RefusalLimiter } from '#platform';
+import { AppError, addressBucket, Db, invalid, notify, type Principal, RefusalLimiter } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { Passwords } from '../users/passwords.js';
 import { UsersRepository } from '../users/users.repository.js';
@@ -34,10 +34,13 @@ export class LoginService {
     private readonly refused: RefusedLogins,
     private readonly limiter: RefusalLimiter,
   ) {
-    this.strategy = new Strategy({ usernameField: 'email', session: false, passReqToCallback: true }, (request, email, password, done) => {
-      const { source } = request as unknown as LoginRequest;
-      this.verify(email, password, source).then((match) => done(null, match ?? false), done);
-    });
+    this.strategy = new Strategy(
+      { usernameField: 'email', session: false, passReqToCallback: true },
+      (request, email, password, done) => {
+        const { source } = request as unknown as LoginRequest;
+        this.verify(email, password, source).then((match) => done(null, match ?? false), done);
+      },
+    );
   }
 
   /**
@@ -46,14 +49,21 @@ export class LoginService {
    */
   async login(caller: Principal, body: LoginBody): Promise<LoginView & { token: string }> {
     const email = body.email.toLowerCase();
-    const match = await this.check({ body: { email, password: body.password }, source: addressBucket(caller.address ?? '') });
+    const match = await this.check({
+      body: { email, password: body.password },
+      source: addressBucket(caller.address ?? ''),
+    });
     if (!match) throw this.refuse(caller, email);
     const { userId, passwordHash } = match;
     const principal = { ...caller, kind: 'user' as const, id: userId, name: email };
     const session = await this.db.tx(async (tx) => {
       // A password that was changed while it was being compared begins no session: whoever changed it has ended all there were.
       if (!(await this.users.holdPassword(tx, userId, passwordHash))) return null;
-      await this.audit.record(tx, principal, { orgId: null, action: 'auth.login', target: { type: 'user', id: userId } });
+      await this.audit.record(tx, principal, {
+        orgId: null,
+        action: 'auth.login',
+        target: { type: 'user', id: userId },
+      });
       return this.sessions.open(tx, principal);
     });
     if (!session) throw this.refuse(caller, email);
@@ -67,13 +77,19 @@ export class LoginService {
     const turn = { source: addressBucket(principal.address ?? ''), name: principal.name };
     const held = await this.users.passwordHashOf(this.db.manager, userId);
     if (!(await this.passwords.matches(body.currentPassword, held, turn))) {
-      await this.audit.record(this.db.manager, principal, { orgId: null, action: 'user.change_password', target, result: 'failure' });
+      await this.audit.record(this.db.manager, principal, {
+        orgId: null,
+        action: 'user.change_password',
+        target,
+        result: 'failure',
+      });
       this.limiter.refused(principal.address ?? '', `login:${principal.name}`);
       throw invalid('currentPassword', 'is not the current password');
     }
     const passwordHash = await this.passwords.hash(body.newPassword, turn, 'newPassword');
     await this.db.tx(async (tx) => {
-      if (!(await this.users.setPassword(tx, userId, passwordHash, held))) throw new AppError('conflict', 'The password was changed meanwhile');
+      if (!(await this.users.setPassword(tx, userId, passwordHash, held)))
+        throw new AppError('conflict', 'The password was changed meanwhile');
       await this.sessionRows.deleteOfUser(tx, userId, principal.sessionHash);
       await notify(tx, 'access_changed', `user:${userId}`);
       await this.audit.record(tx, principal, { orgId: null, action: 'user.change_password', target });

@@ -11,7 +11,13 @@ export class RefusedLogins implements OnApplicationShutdown {
 
   constructor(db: Db, audit: AuditService, shares: StrangerShares) {
     this.records = new RefusalRecords<Principal>(shares, {
-      write: (callers) => db.tx((tx) => audit.recordMany(tx, callers.map((principal) => ({ ...ENTRY, principal })))),
+      write: (callers) =>
+        db.tx((tx) =>
+          audit.recordMany(
+            tx,
+            callers.map((principal) => ({ ...ENTRY, principal })),
+          ),
+        ),
       writeCount: (sample, count) => audit.recordCount(db.manager, { ...sample, name: 'many' }, ENTRY, count),
       addToCount: (auditId, count) => audit.addToCount(db.manager, auditId, count),
     });

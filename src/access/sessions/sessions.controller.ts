@@ -18,7 +18,10 @@ export class SessionsController {
     private readonly sessions: SessionsService,
     { cookieName }: Authenticator,
   ) {
-    this.cookie = { name: cookieName, options: { path: '/', httpOnly: true, sameSite: 'lax', secure: cookieName === SECURE_SESSION_COOKIE } };
+    this.cookie = {
+      name: cookieName,
+      options: { path: '/', httpOnly: true, sameSite: 'lax', secure: cookieName === SECURE_SESSION_COOKIE },
+    };
   }
 
   /** Begins a session; the answer sets the cookie. */
@@ -26,7 +29,11 @@ export class SessionsController {
   @Public('begins a session', { csrf: true })
   @ErrorResponses(400, 401, 403, 429, 503)
   @Returns(LoginView, { message: 'Logged in successfully' })
-  async login(@Caller() caller: Principal, @Body() body: LoginBody, @Res({ passthrough: true }) reply: FastifyReply): Promise<LoginView> {
+  async login(
+    @Caller() caller: Principal,
+    @Body() body: LoginBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LoginView> {
     const { token, ...view } = await this.logins.login(caller, body);
     reply.setCookie(this.cookie.name, token, { ...this.cookie.options, expires: view.expiresAt });
     return view;

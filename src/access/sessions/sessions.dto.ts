@@ -3,20 +3,27 @@ import { MaxBytes } from '#platform';
 import { MAX_PASSWORD_BYTES } from '../users/passwords.js';
 
 export class LoginBody {
-  @IsString() @Length(1, 254)
+  @IsString()
+  @Length(1, 254)
   email: string;
 
   /** At most 72 bytes: bcrypt looks at no more. */
-  @IsString() @Length(1, MAX_PASSWORD_BYTES) @MaxBytes(MAX_PASSWORD_BYTES)
+  @IsString()
+  @Length(1, MAX_PASSWORD_BYTES)
+  @MaxBytes(MAX_PASSWORD_BYTES)
   password: string;
 }
 
 export class ChangePasswordBody {
-  @IsString() @Length(1, MAX_PASSWORD_BYTES) @MaxBytes(MAX_PASSWORD_BYTES)
+  @IsString()
+  @Length(1, MAX_PASSWORD_BYTES)
+  @MaxBytes(MAX_PASSWORD_BYTES)
   currentPassword: string;
 
   /** 8 to 72 bytes. */
-  @IsString() @Length(1, MAX_PASSWORD_BYTES) @MaxBytes(MAX_PASSWORD_BYTES)
+  @IsString()
+  @Length(1, MAX_PASSWORD_BYTES)
+  @MaxBytes(MAX_PASSWORD_BYTES)
   newPassword: string;
 }
 

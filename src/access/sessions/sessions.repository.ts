@@ -43,7 +43,10 @@ export class SessionsRepository {
   }
 
   /** Also forgets the user's sessions that have ended by themselves. */
-  async insert(em: EntityManager, session: { tokenHash: Buffer; userId: string; address: string | null; ttlHours: number }): Promise<Date> {
+  async insert(
+    em: EntityManager,
+    session: { tokenHash: Buffer; userId: string; address: string | null; ttlHours: number },
+  ): Promise<Date> {
     await execute(em, 'DELETE FROM user_session WHERE user_id = $1 AND expires_at <= now()', [session.userId]);
     const rows = await query<{ expiresAt: Date }>(
       em,
@@ -60,6 +63,9 @@ export class SessionsRepository {
 
   /** `except`: the session that stays. @returns how many ended. */
   async deleteOfUser(em: EntityManager, userId: string, except?: Buffer): Promise<number> {
-    return execute(em, 'DELETE FROM user_session WHERE user_id = $1 AND ($2::bytea IS NULL OR token_hash <> $2)', [userId, except ?? null]);
+    return execute(em, 'DELETE FROM user_session WHERE user_id = $1 AND ($2::bytea IS NULL OR token_hash <> $2)', [
+      userId,
+      except ?? null,
+    ]);
   }
 }

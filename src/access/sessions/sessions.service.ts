@@ -1,8 +1,18 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ACTIONS } from '#contracts';
-import { AppError, Config, Db, InvalidatedCache, PgNotifications, notify, type Principal, Retention, sha256 } from '#platform';
+import {
+  AppError,
+  Config,
+  Db,
+  InvalidatedCache,
+  notify,
+  PgNotifications,
+  type Principal,
+  Retention,
+  sha256,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { UserView } from './sessions.dto.js';
 import { type MembershipRow, SessionsRepository } from './sessions.repository.js';
@@ -33,7 +43,8 @@ export class SessionsService implements OnModuleInit {
   ) {
     this.known = new InvalidatedCache(notifications, {
       max: 10_000,
-      tags: (_, session) => (session ? [`user:${session.userId}`, ...session.orgIds.map((orgId) => `org:${orgId}`)] : []),
+      tags: (_, session) =>
+        session ? [`user:${session.userId}`, ...session.orgIds.map((orgId) => `org:${orgId}`)] : [],
     });
   }
 
@@ -51,7 +62,12 @@ export class SessionsService implements OnModuleInit {
   async open(tx: EntityManager, principal: Principal & { id: string }): Promise<{ token: string; expiresAt: Date }> {
     const token = randomBytes(32).toString('base64url');
     const { id: userId, address } = principal;
-    const expiresAt = await this.repository.insert(tx, { tokenHash: sha256(token), userId, address, ttlHours: this.config.sessionTtlHours });
+    const expiresAt = await this.repository.insert(tx, {
+      tokenHash: sha256(token),
+      userId,
+      address,
+      ttlHours: this.config.sessionTtlHours,
+    });
     return { token, expiresAt };
   }
 
@@ -60,7 +76,11 @@ export class SessionsService implements OnModuleInit {
     await this.db.tx(async (tx) => {
       await this.repository.delete(tx, principal.sessionHash!);
       await notify(tx, 'access_changed', `user:${principal.id}`);
-      await this.audit.record(tx, principal, { orgId: null, action: 'auth.logout', target: { type: 'user', id: principal.id! } });
+      await this.audit.record(tx, principal, {
+        orgId: null,
+        action: 'auth.logout',
+        target: { type: 'user', id: principal.id! },
+      });
     });
   }
 
@@ -88,7 +108,13 @@ export class SessionsService implements OnModuleInit {
       userId: row.userId,
       orgIds: [...memberships.keys()],
       endsAt: performance.now() + row.secondsLeft * 1000,
-      principal: { authority: { kind: 'user', serverAdmin: row.serverAdmin, memberships }, kind: 'user', id: row.userId, name: row.email, ...(row.serverAdmin ? {} : { orgUids }) },
+      principal: {
+        authority: { kind: 'user', serverAdmin: row.serverAdmin, memberships },
+        kind: 'user',
+        id: row.userId,
+        name: row.email,
+        ...(row.serverAdmin ? {} : { orgUids }),
+      },
     };
   }
 }

@@ -37,12 +37,22 @@ const FIND = `SELECT c.credential_id AS "credentialId", c.site_id AS "siteId", c
 @Injectable()
 export class SiteCredentialsRepository {
   async findNewt(em: EntityManager, newtId: string): Promise<CredentialRow | null> {
-    const rows = await prepared<CredentialRow>(em, 'site_credential_newt', `${FIND} c.kind = 'newt' AND c.newt_id = $1`, [newtId]);
+    const rows = await prepared<CredentialRow>(
+      em,
+      'site_credential_newt',
+      `${FIND} c.kind = 'newt' AND c.newt_id = $1`,
+      [newtId],
+    );
     return rows[0] ?? null;
   }
 
   async findDeviceKey(em: EntityManager, keyHash: Buffer): Promise<CredentialRow | null> {
-    const rows = await prepared<CredentialRow>(em, 'site_credential_key', `${FIND} c.kind = 'api_key' AND c.secret_hash = $1`, [keyHash]);
+    const rows = await prepared<CredentialRow>(
+      em,
+      'site_credential_key',
+      `${FIND} c.kind = 'api_key' AND c.secret_hash = $1`,
+      [keyHash],
+    );
     return rows[0] ?? null;
   }
 
@@ -65,7 +75,11 @@ export class SiteCredentialsRepository {
   }
 
   async revokeOthers(tx: EntityManager, siteId: number, credentialId: number): Promise<number> {
-    return execute(tx, 'UPDATE site_credential SET revoked_at = now() WHERE site_id = $1 AND credential_id <> $2 AND revoked_at IS NULL', [siteId, credentialId]);
+    return execute(
+      tx,
+      'UPDATE site_credential SET revoked_at = now() WHERE site_id = $1 AND credential_id <> $2 AND revoked_at IS NULL',
+      [siteId, credentialId],
+    );
   }
 
   async isUsable(em: EntityManager, credentialId: number): Promise<boolean> {
@@ -90,7 +104,13 @@ export class SiteCredentialsRepository {
        ORDER BY r.place
        RETURNING credential_id AS id`,
       [
-        column('siteId'), column('orgId'), column('kind'), column('newtId'), column('secretHash'), column('pskIdentity'), column('pskEncrypted'),
+        column('siteId'),
+        column('orgId'),
+        column('kind'),
+        column('newtId'),
+        column('secretHash'),
+        column('pskIdentity'),
+        column('pskEncrypted'),
         column('certificate'),
       ],
     );

@@ -1,8 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { CredentialKind } from '#contracts';
-import { Db, InvalidatedCache, PgNotifications, notify, sameBytes, sha256 } from '#platform';
-import { type CredentialRow, type NewSiteCredential, SiteCredentialsRepository } from './site-credentials.repository.js';
+import { Db, InvalidatedCache, notify, PgNotifications, sameBytes, sha256 } from '#platform';
+import {
+  type CredentialRow,
+  type NewSiteCredential,
+  SiteCredentialsRepository,
+} from './site-credentials.repository.js';
 
 /** Which site a credential belongs to. */
 export interface SiteIdentity {
@@ -42,7 +46,11 @@ export class SiteCredentialsService {
   /** As `authenticateNewt`, for a device API key `sk_live_…`. */
   async authenticateDeviceKey(key: string): Promise<SiteIdentity | null> {
     const hash = sha256(key);
-    return this.authenticate(`device:${hash.toString('base64')}`, () => this.repository.findDeviceKey(this.db.manager, hash), hash);
+    return this.authenticate(
+      `device:${hash.toString('base64')}`,
+      () => this.repository.findDeviceKey(this.db.manager, hash),
+      hash,
+    );
   }
 
   /** One statement. @returns the credential ids in the order of the rows. @throws unique violation for a newt id that exists. */
@@ -61,7 +69,11 @@ export class SiteCredentialsService {
     await notify(tx, 'site_changed', String(siteId));
   }
 
-  private async authenticate(cacheKey: string, load: () => Promise<CredentialRow | null>, presented: Buffer): Promise<SiteIdentity | null> {
+  private async authenticate(
+    cacheKey: string,
+    load: () => Promise<CredentialRow | null>,
+    presented: Buffer,
+  ): Promise<SiteIdentity | null> {
     const row = await this.known.get(cacheKey, load);
     if (!row || !sameBytes(presented, Buffer.from(row.secretHash, 'base64'))) return null;
     if (row.unsettled && !(await this.settle(cacheKey, row))) return null;

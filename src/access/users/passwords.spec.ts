@@ -22,7 +22,9 @@ describe('passwords', () => {
     expect(await passwords.hash('a'.repeat(72), turn)).toBe(`12:${'a'.repeat(72)}`);
     await expect(passwords.hash('a'.repeat(73), turn)).rejects.toMatchObject({ code: 'validation' });
     await expect(passwords.hash('ä'.repeat(37), turn)).rejects.toMatchObject({ code: 'validation' });
-    await expect(passwords.hash('short', turn, 'newPassword')).rejects.toMatchObject({ details: { fields: [{ path: 'newPassword' }] } });
+    await expect(passwords.hash('short', turn, 'newPassword')).rejects.toMatchObject({
+      details: { fields: [{ path: 'newPassword' }] },
+    });
   });
 
   it('are compared for an unknown user too, in the same turn, and never match', async () => {

@@ -22,7 +22,11 @@ export class UsersController {
   @Post('2fa')
   @RootAccess('updateUser')
   @Returns(TwoFactorView, { message: 'User updated successfully' })
-  setUserTwoFactor(@Caller() principal: Principal, @Param('userId') userId: string, @Body() body: TwoFactorBody): Promise<TwoFactorView> {
+  setUserTwoFactor(
+    @Caller() principal: Principal,
+    @Param('userId') userId: string,
+    @Body() body: TwoFactorBody,
+  ): Promise<TwoFactorView> {
     return this.users.setTwoFactor(principal, userId, body.twoFactorSetupRequested);
   }
 }

@@ -6,15 +6,24 @@ import { User } from './user.entity.js';
 /** All SQL about users and memberships. */
 @Injectable()
 export class UsersRepository {
-  async credentialsOf(em: EntityManager, email: string): Promise<{ userId: string; passwordHash: string | null } | null> {
+  async credentialsOf(
+    em: EntityManager,
+    email: string,
+  ): Promise<{ userId: string; passwordHash: string | null } | null> {
     const rows = await query<{ userId: string; passwordHash: string | null }>(
-      em, 'SELECT user_id AS "userId", password_hash AS "passwordHash" FROM "user" WHERE email = $1', [email],
+      em,
+      'SELECT user_id AS "userId", password_hash AS "passwordHash" FROM "user" WHERE email = $1',
+      [email],
     );
     return rows[0] ?? null;
   }
 
   async passwordHashOf(em: EntityManager, userId: string): Promise<string | null> {
-    const rows = await query<{ hash: string | null }>(em, 'SELECT password_hash AS hash FROM "user" WHERE user_id = $1', [userId]);
+    const rows = await query<{ hash: string | null }>(
+      em,
+      'SELECT password_hash AS hash FROM "user" WHERE user_id = $1',
+      [userId],
+    );
     return rows[0]?.hash ?? null;
   }
 
@@ -22,17 +31,32 @@ export class UsersRepository {
     return em.getRepository(User).findOneBy({ userId });
   }
 
-  async insert(em: EntityManager, user: Pick<User, 'userId' | 'email' | 'username' | 'name' | 'passwordHash' | 'emailVerified' | 'serverAdmin'>): Promise<void> {
+  async insert(
+    em: EntityManager,
+    user: Pick<User, 'userId' | 'email' | 'username' | 'name' | 'passwordHash' | 'emailVerified' | 'serverAdmin'>,
+  ): Promise<void> {
     await em.getRepository(User).insert(user);
   }
 
   /** Whether the password is still that one; it stays so until the transaction ends. */
   async holdPassword(tx: EntityManager, userId: string, passwordHash: string): Promise<boolean> {
-    return (await query(tx, 'SELECT 1 AS one FROM "user" WHERE user_id = $1 AND password_hash = $2 FOR SHARE', [userId, passwordHash])).length > 0;
+    return (
+      (
+        await query(tx, 'SELECT 1 AS one FROM "user" WHERE user_id = $1 AND password_hash = $2 FOR SHARE', [
+          userId,
+          passwordHash,
+        ])
+      ).length > 0
+    );
   }
 
   /** `expected`: only while the password is still that one. */
-  async setPassword(em: EntityManager, userId: string, passwordHash: string, expected?: string | null): Promise<boolean> {
+  async setPassword(
+    em: EntityManager,
+    userId: string,
+    passwordHash: string,
+    expected?: string | null,
+  ): Promise<boolean> {
     const changed = await execute(
       em,
       `UPDATE "user" SET password_hash = $2, password_changed_at = now()
@@ -43,21 +67,41 @@ export class UsersRepository {
   }
 
   async firstServerAdmin(em: EntityManager): Promise<string | null> {
-    const rows = await query<{ id: string }>(em, 'SELECT user_id AS id FROM "user" WHERE server_admin ORDER BY created_at, user_id LIMIT 1');
+    const rows = await query<{ id: string }>(
+      em,
+      'SELECT user_id AS id FROM "user" WHERE server_admin ORDER BY created_at, user_id LIMIT 1',
+    );
     return rows[0]?.id ?? null;
   }
 
   async isMemberByEmail(em: EntityManager, orgId: string, email: string): Promise<boolean> {
-    const rows = await query(em, 'SELECT 1 AS one FROM membership JOIN "user" u USING (user_id) WHERE org_id = $1 AND u.email = $2', [orgId, email]);
+    const rows = await query(
+      em,
+      'SELECT 1 AS one FROM membership JOIN "user" u USING (user_id) WHERE org_id = $1 AND u.email = $2',
+      [orgId, email],
+    );
     return rows.length > 0;
   }
 
   async isMember(em: EntityManager, orgId: string, userId: string): Promise<boolean> {
-    return (await query(em, 'SELECT 1 AS one FROM membership WHERE org_id = $1 AND user_id = $2', [orgId, userId])).length > 0;
+    return (
+      (await query(em, 'SELECT 1 AS one FROM membership WHERE org_id = $1 AND user_id = $2', [orgId, userId])).length >
+      0
+    );
   }
 
-  async addMember(em: EntityManager, orgId: string, userId: string, isOwner: boolean, roleIds: number[]): Promise<void> {
-    await execute(em, 'INSERT INTO membership (org_id, user_id, is_owner) VALUES ($1, $2, $3)', [orgId, userId, isOwner]);
+  async addMember(
+    em: EntityManager,
+    orgId: string,
+    userId: string,
+    isOwner: boolean,
+    roleIds: number[],
+  ): Promise<void> {
+    await execute(em, 'INSERT INTO membership (org_id, user_id, is_owner) VALUES ($1, $2, $3)', [
+      orgId,
+      userId,
+      isOwner,
+    ]);
     await execute(
       em,
       `INSERT INTO membership_role (org_id, user_id, role_id)

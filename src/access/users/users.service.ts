@@ -1,6 +1,17 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { addressBucket, AppError, conflict, Db, isUniqueViolation, notFound, notify, type Principal, randomLower, TenantResolvers } from '#platform';
+import {
+  AppError,
+  addressBucket,
+  conflict,
+  Db,
+  isUniqueViolation,
+  notFound,
+  notify,
+  type Principal,
+  randomLower,
+  TenantResolvers,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 import { Passwords } from './passwords.js';
@@ -29,7 +40,8 @@ export class UsersService implements OnModuleInit {
 
   onModuleInit(): void {
     this.resolvers.register('userId', async (value, { authority }, orgId) => {
-      if (orgId !== undefined) return (await this.repository.isMember(this.db.manager, orgId, value)) ? { orgId } : null;
+      if (orgId !== undefined)
+        return (await this.repository.isMember(this.db.manager, orgId, value)) ? { orgId } : null;
       // Before the organization is known, whether there is such a user is nothing for its keys and people; the act itself asks for a member.
       if (authority.kind !== 'rootKey' && !(authority.kind === 'user' && authority.serverAdmin)) return { orgId: null };
       return (await this.repository.find(this.db.manager, value)) ? { orgId: null } : null;
@@ -47,11 +59,24 @@ export class UsersService implements OnModuleInit {
     const email = user.email.toLowerCase();
     const { name = null, passwordHash, serverAdmin = false } = user;
     try {
-      await this.repository.insert(tx, { userId, email, username: email, name, passwordHash, emailVerified: true, serverAdmin });
+      await this.repository.insert(tx, {
+        userId,
+        email,
+        username: email,
+        name,
+        passwordHash,
+        emailVerified: true,
+        serverAdmin,
+      });
     } catch (error) {
       throw isUniqueViolation(error, 'user_email') ? conflict('A user with this e-mail address exists') : error;
     }
-    await this.audit.record(tx, principal, { orgId: null, action: 'user.create', target: { type: 'user', id: userId }, details: { email, serverAdmin } });
+    await this.audit.record(tx, principal, {
+      orgId: null,
+      action: 'user.create',
+      target: { type: 'user', id: userId },
+      details: { email, serverAdmin },
+    });
     return userId;
   }
 
@@ -64,12 +89,21 @@ export class UsersService implements OnModuleInit {
       await this.repository.setPassword(tx, user.userId, passwordHash);
       await this.sessions.deleteOfUser(tx, user.userId);
       await notify(tx, 'access_changed', `user:${user.userId}`);
-      await this.audit.record(tx, principal, { orgId: null, action: 'user.reset_password', target: { type: 'user', id: user.userId } });
+      await this.audit.record(tx, principal, {
+        orgId: null,
+        action: 'user.reset_password',
+        target: { type: 'user', id: user.userId },
+      });
     });
   }
 
   /** Makes a user a member; role ids of another organization are not taken. Part of a larger act, which is audited by its own name. */
-  async addMember(tx: EntityManager, orgId: string, userId: string, member: { isOwner?: boolean; roleIds: number[] }): Promise<void> {
+  async addMember(
+    tx: EntityManager,
+    orgId: string,
+    userId: string,
+    member: { isOwner?: boolean; roleIds: number[] },
+  ): Promise<void> {
     await this.repository.addMember(tx, orgId, userId, member.isOwner ?? false, member.roleIds);
     await notify(tx, 'access_changed', `user:${userId}`);
   }
@@ -94,16 +128,34 @@ export class UsersService implements OnModuleInit {
     if (!user) throw notFound('User');
     const { email, username, name, emailVerified, serverAdmin, createdAt } = user;
     return {
-      userId, email, username, name, type: 'internal', twoFactorEnabled: false, twoFactorSetupRequested: false, emailVerified, serverAdmin,
-      idpId: null, idpName: null, dateCreated: createdAt,
+      userId,
+      email,
+      username,
+      name,
+      type: 'internal',
+      twoFactorEnabled: false,
+      twoFactorSetupRequested: false,
+      emailVerified,
+      serverAdmin,
+      idpId: null,
+      idpName: null,
+      dateCreated: createdAt,
     };
   }
 
   /** POST /user/{userId}/2fa. @throws not_available to ask for what no login enforces yet */
   async setTwoFactor(principal: Principal, userId: string, requested: boolean): Promise<TwoFactorView> {
     const path = 'twoFactorSetupRequested';
-    if (requested) throw new AppError('not_available', 'A second factor is not available yet', { fields: [{ path, problem: 'is not available yet' }] });
-    await this.audit.record(this.db.manager, principal, { orgId: null, action: 'user.set_two_factor', target: { type: 'user', id: userId }, details: { requested } });
+    if (requested)
+      throw new AppError('not_available', 'A second factor is not available yet', {
+        fields: [{ path, problem: 'is not available yet' }],
+      });
+    await this.audit.record(this.db.manager, principal, {
+      orgId: null,
+      action: 'user.set_two_factor',
+      target: { type: 'user', id: userId },
+      details: { requested },
+    });
     return { userId, twoFactorSetupRequested: false };
   }
 }

@@ -35,18 +35,30 @@ export class SiteBlueprints {
 
   /** From an unmodified newt, which logs what it is told. */
   fromNewt(session: Session, document: string): void {
-    this.enqueue(session, 'newt', document, ({ ok, message }) => session.send('newt/blueprint/results', { success: ok, message }));
+    this.enqueue(session, 'newt', document, ({ ok, message }) =>
+      session.send('newt/blueprint/results', { success: ok, message }),
+    );
   }
 
   private enqueue(session: Session, kind: SiteKind, document: string, answer: (outcome: Outcome) => void): void {
     const queue = this.running.get(session) ?? { last: Promise.resolve(), waiting: 0 };
-    if (queue.waiting >= MAX_WAITING) return answer({ ok: false, message: 'Too many blueprints at once; the earlier ones are still being applied', problems: [] });
+    if (queue.waiting >= MAX_WAITING)
+      return answer({
+        ok: false,
+        message: 'Too many blueprints at once; the earlier ones are still being applied',
+        problems: [],
+      });
     queue.waiting++;
     queue.last = queue.last.then(() => this.apply(session, kind, document, answer)).finally(() => queue.waiting--);
     this.running.set(session, queue);
   }
 
-  private async apply(session: Session, kind: SiteKind, document: string, answer: (outcome: Outcome) => void): Promise<void> {
+  private async apply(
+    session: Session,
+    kind: SiteKind,
+    document: string,
+    answer: (outcome: Outcome) => void,
+  ): Promise<void> {
     if (session.ended) return;
     try {
       const orgId = await this.sites.orgOfSite(this.db.manager, session.siteId);

@@ -3,8 +3,8 @@ import type { EntityManager } from 'typeorm';
 import { AGENT_MESSAGE, type AgentState, CLOSE } from '#contracts';
 import { Db, isOutage, PgNotifications } from '#platform';
 import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from '../agents.repository.js';
-import { SessionRegistry } from '../gateway/session-registry.js';
 import type { Session } from '../gateway/session.js';
+import { SessionRegistry } from '../gateway/session-registry.js';
 
 const COALESCE_MS = 100;
 const RETRY_MS = 1000;
@@ -101,7 +101,8 @@ export class DeliveryService implements OnModuleInit {
       await this.flushReports();
     } catch (error) {
       again = RETRY_MS;
-      if (!isOutage(error)) this.logger.error({ err: error }, 'Desired state could not be exchanged with the database; trying again');
+      if (!isOutage(error))
+        this.logger.error({ err: error }, 'Desired state could not be exchanged with the database; trying again');
     }
     this.running = false;
     if (this.dirty.size + this.applied.size + this.introductions.size > 0) this.schedule(again);
@@ -112,8 +113,14 @@ export class DeliveryService implements OnModuleInit {
       const siteIds = [...this.dirty].slice(0, CHUNK);
       for (const siteId of siteIds) this.dirty.delete(siteId);
       try {
-        await this.tellAll(siteIds.flatMap((id) => this.registry.open.get(id) ?? []), true);
-        await this.tellAll(siteIds.flatMap((id) => this.registry.opening.get(id) ?? []), false);
+        await this.tellAll(
+          siteIds.flatMap((id) => this.registry.open.get(id) ?? []),
+          true,
+        );
+        await this.tellAll(
+          siteIds.flatMap((id) => this.registry.opening.get(id) ?? []),
+          false,
+        );
       } catch (error) {
         for (const siteId of siteIds) this.dirty.add(siteId);
         throw error;
@@ -130,20 +137,28 @@ export class DeliveryService implements OnModuleInit {
   private tell(session: Session, row: DesiredRow | undefined, registered: boolean): void {
     if (session.ended) return;
     if (!row?.usable) return this.registry.end(session, 'revoked', CLOSE.revoked);
-    if (registered && row.sessionId && row.sessionId !== session.id) return this.registry.end(session, 'replaced', CLOSE.replaced);
+    if (registered && row.sessionId && row.sessionId !== session.id)
+      return this.registry.end(session, 'replaced', CLOSE.replaced);
     session.learn(row);
     if (!session.greeted || (session.sentVersion === row.version && session.sentStatus === row.status)) return;
     session.sentVersion = row.version;
     session.sentStatus = row.status;
     const state: AgentState = {
-      version: row.version, status: row.status, targets: [], healthChecks: [], resources: [],
+      version: row.version,
+      status: row.status,
+      targets: [],
+      healthChecks: [],
+      resources: [],
       ...(row.takesLabels ? {} : { dockerSocketEnabled: false }),
       ...(row.status === 'approved' ? { config: row.config ?? {} } : {}),
     };
     session.send(AGENT_MESSAGE.state, state);
   }
 
-  private async write<Row extends { siteId: number }>(reports: Map<number, Row>, save: (tx: EntityManager, rows: Row[]) => Promise<void>): Promise<void> {
+  private async write<Row extends { siteId: number }>(
+    reports: Map<number, Row>,
+    save: (tx: EntityManager, rows: Row[]) => Promise<void>,
+  ): Promise<void> {
     while (reports.size > 0) {
       const rows = [...reports.values()].slice(0, CHUNK).sort((a, b) => a.siteId - b.siteId);
       await this.db.tx((tx) => save(tx, rows));

@@ -40,7 +40,11 @@ export class AgentDownloadController {
   @Public(WHY)
   @ErrorResponses(404)
   @Header('content-type', 'text/javascript; charset=utf-8')
-  @ApiResponse({ status: 200, description: 'The program', content: { 'text/javascript': { schema: { type: 'string' } } } })
+  @ApiResponse({
+    status: 200,
+    description: 'The program',
+    content: { 'text/javascript': { schema: { type: 'string' } } },
+  })
   downloadAgent(): Buffer {
     return this.files.read(BUNDLE);
   }
@@ -50,7 +54,11 @@ export class AgentDownloadController {
   @Public(WHY)
   @ErrorResponses(404)
   @Header('content-type', 'text/plain; charset=utf-8')
-  @ApiResponse({ status: 200, description: 'Hash and file name', content: { 'text/plain': { schema: { type: 'string' } } } })
+  @ApiResponse({
+    status: 200,
+    description: 'Hash and file name',
+    content: { 'text/plain': { schema: { type: 'string' } } },
+  })
   downloadAgentHash(): Buffer {
     return this.files.read(`${BUNDLE}.sha256`);
   }
@@ -70,7 +78,11 @@ export class AgentDownloadController {
   @Public(WHY)
   @ErrorResponses(404)
   @Header('content-type', 'text/x-shellscript; charset=utf-8')
-  @ApiResponse({ status: 200, description: 'The script', content: { 'text/x-shellscript': { schema: { type: 'string' } } } })
+  @ApiResponse({
+    status: 200,
+    description: 'The script',
+    content: { 'text/x-shellscript': { schema: { type: 'string' } } },
+  })
   downloadInstaller(): string {
     return this.files.installer();
   }

@@ -38,7 +38,11 @@ export class AgentSocketAdapter implements WebSocketAdapter<UpgradeRouter, Messa
     connect(this.dispatch);
   }
 
-  bindMessageHandlers(dispatch: MessageDispatch, handlers: WsMessageHandler[], transform: (data: unknown) => Observable<Reply | undefined>): void {
+  bindMessageHandlers(
+    dispatch: MessageDispatch,
+    handlers: WsMessageHandler[],
+    transform: (data: unknown) => Observable<Reply | undefined>,
+  ): void {
     for (const { message, callback } of handlers) {
       dispatch.add(message, (incoming: Incoming) => {
         const { session } = incoming;

@@ -2,17 +2,35 @@ import { UseFilters } from '@nestjs/common';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { AGENT_LIMITS, AGENT_MESSAGE, AGENT_PATHS, type AgentWelcome, PROTOCOL } from '#contracts';
 import { SERVER_VERSION } from '../agents.service.js';
-import type { Reply } from './agent-socket.adapter.js';
-import { DeliveryService } from '../delivery/delivery.service.js';
-import { MessageDispatch } from './message-dispatch.js';
-import { AppliedMessage, BlueprintMessage, Data, From, Heartbeat, Hello, MessageErrorFilter, NewtBlueprint, NewtPingRequest, NewtRegister } from './messages.js';
-import type { Session } from './session.js';
 import { SiteBlueprints } from '../blueprints/site-blueprints.service.js';
+import { DeliveryService } from '../delivery/delivery.service.js';
+import type { Reply } from './agent-socket.adapter.js';
+import { MessageDispatch } from './message-dispatch.js';
+import {
+  AppliedMessage,
+  BlueprintMessage,
+  Data,
+  From,
+  Heartbeat,
+  Hello,
+  MessageErrorFilter,
+  NewtBlueprint,
+  NewtPingRequest,
+  NewtRegister,
+} from './messages.js';
+import type { Session } from './session.js';
 
 /** What a newt reports and nobody here uses yet. The WireGuard side and Docker discovery will take their types out of this list. */
 export const QUIET = [
-  'newt/wg/get-config', 'newt/receive-bandwidth', 'newt/healthcheck/status', 'newt/socket/status', 'newt/socket/containers', 'newt/access-log',
-  'newt/request-log', 'newt/disconnecting', 'ws/round-trip/complete',
+  'newt/wg/get-config',
+  'newt/receive-bandwidth',
+  'newt/healthcheck/status',
+  'newt/socket/status',
+  'newt/socket/containers',
+  'newt/access-log',
+  'newt/request-log',
+  'newt/disconnecting',
+  'ws/round-trip/complete',
 ];
 
 /** Both dialects of the session (agent-session.md): unmodified newt, and Gatehouse's agent, which says hello first. */
@@ -30,10 +48,20 @@ export class AgentsGateway {
   @SubscribeMessage(AGENT_MESSAGE.hello)
   hello(@From() session: Session, @Data() hello: Hello): void {
     session.greeted = true;
-    this.delivery.saveIntroduction({ siteId: session.siteId, version: hello.version, facts: hello.facts ?? {}, clientType: 'agent' });
+    this.delivery.saveIntroduction({
+      siteId: session.siteId,
+      version: hello.version,
+      facts: hello.facts ?? {},
+      clientType: 'agent',
+    });
     const welcome: AgentWelcome = {
-      protocol: PROTOCOL, siteId: session.siteId, niceId: session.niceId, status: session.status, serverVersion: SERVER_VERSION,
-      heartbeatSeconds: AGENT_LIMITS.heartbeatSeconds, ...(session.takesLabels ? {} : { dockerSocketEnabled: false }),
+      protocol: PROTOCOL,
+      siteId: session.siteId,
+      niceId: session.niceId,
+      status: session.status,
+      serverVersion: SERVER_VERSION,
+      heartbeatSeconds: AGENT_LIMITS.heartbeatSeconds,
+      ...(session.takesLabels ? {} : { dockerSocketEnabled: false }),
     };
     session.send(AGENT_MESSAGE.welcome, welcome);
     this.delivery.sendState(session);
@@ -63,7 +91,8 @@ export class AgentsGateway {
   /** The backwards compatible form is to be ignored, and without an exit node there is nothing to connect to; the version is worth keeping. */
   @SubscribeMessage('newt/wg/register')
   register(@From() session: Session, @Data() { newtVersion }: NewtRegister): void {
-    if (newtVersion) this.delivery.saveIntroduction({ siteId: session.siteId, version: newtVersion, facts: null, clientType: 'newt' });
+    if (newtVersion)
+      this.delivery.saveIntroduction({ siteId: session.siteId, version: newtVersion, facts: null, clientType: 'newt' });
   }
 
   @SubscribeMessage(AGENT_MESSAGE.blueprint)

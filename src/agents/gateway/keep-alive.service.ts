@@ -3,8 +3,8 @@ import { AGENT_LIMITS } from '#contracts';
 import { Db, isOutage } from '#platform';
 import { PresenceRepository } from '../presence/presence.repository.js';
 import { PresenceService } from '../presence/presence.service.js';
-import { SessionRegistry } from './session-registry.js';
 import { MAX_BUFFERED, type Session, seconds } from './session.js';
+import { SessionRegistry } from './session-registry.js';
 
 const SWEEP_SECONDS = 5;
 const PING_AFTER_SECONDS = 25;
@@ -84,7 +84,13 @@ export class KeepAliveService implements OnApplicationBootstrap {
     for (let i = 0; i < seen.length; i += TOUCH_CHUNK) {
       const chunk = seen.slice(i, i + TOUCH_CHUNK);
       try {
-        await this.db.tx((tx) => this.repository.touch(tx, this.presence.serverId, chunk.map((s) => s.siteId)));
+        await this.db.tx((tx) =>
+          this.repository.touch(
+            tx,
+            this.presence.serverId,
+            chunk.map((s) => s.siteId),
+          ),
+        );
         for (const session of chunk) session.seen = false;
       } catch (error) {
         // They stay marked and are written with the next round.

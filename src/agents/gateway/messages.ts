@@ -1,5 +1,31 @@
-import { type ArgumentMetadata, type ArgumentsHost, Catch, createParamDecorator, type ExceptionFilter, type ExecutionContext, Injectable, Logger, type PipeTransform, type Type } from '@nestjs/common';
-import { ArrayMaxSize, getMetadataStorage, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, MaxLength, Min, registerDecorator, validateSync } from 'class-validator';
+import {
+  type ArgumentMetadata,
+  type ArgumentsHost,
+  Catch,
+  createParamDecorator,
+  type ExceptionFilter,
+  type ExecutionContext,
+  Injectable,
+  Logger,
+  type PipeTransform,
+  type Type,
+} from '@nestjs/common';
+import {
+  ArrayMaxSize,
+  getMetadataStorage,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  registerDecorator,
+  validateSync,
+} from 'class-validator';
 import { AppError, firstProblems, isUnstorable, unavailable } from '#platform';
 import { type Incoming, MessageDispatch } from './message-dispatch.js';
 
@@ -21,8 +47,16 @@ const messageValidation: PipeTransform = {
     for (const { propertyName } of getMetadataStorage().getTargetValidationMetadatas(type, '', false, false)) {
       if (Object.hasOwn(given, propertyName)) message[propertyName] = given[propertyName];
     }
-    const problems = validateSync(message, { stopAtFirstError: true }).flatMap(({ property, constraints }) => Object.values(constraints ?? {}).map((problem) => ({ path: property, problem })));
-    if (problems.length > 0) throw new AppError('validation', firstProblems(problems).map(({ problem }) => problem).join('; '));
+    const problems = validateSync(message, { stopAtFirstError: true }).flatMap(({ property, constraints }) =>
+      Object.values(constraints ?? {}).map((problem) => ({ path: property, problem })),
+    );
+    if (problems.length > 0)
+      throw new AppError(
+        'validation',
+        firstProblems(problems)
+          .map(({ problem }) => problem)
+          .join('; '),
+      );
     return message;
   },
 };
@@ -58,7 +92,10 @@ function IsText(max: number): PropertyDecorator {
       name: 'isText',
       target: target.constructor,
       propertyName: String(propertyName),
-      validator: { validate: (value) => typeof value === 'string' && !value.includes('\0'), defaultMessage: () => `${String(propertyName)} must not contain NUL` },
+      validator: {
+        validate: (value) => typeof value === 'string' && !value.includes('\0'),
+        defaultMessage: () => `${String(propertyName)} must not contain NUL`,
+      },
     });
   };
 }

@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import { Injectable, Logger } from '@nestjs/common';
 import proxyAddr from '@fastify/proxy-addr';
+import { Injectable, Logger } from '@nestjs/common';
 import { WebSocket, WebSocketServer } from 'ws';
 import { AGENT_LIMITS, CLOSE } from '#contracts';
 import { AppError, Config, RefusalLimiter, toAppError } from '#platform';
 import { ProfileBlueprints } from '../../provisioning/index.js';
-import { countMessage, MessageDispatch } from './message-dispatch.js';
 import { PresenceService, unusable } from '../presence/presence.service.js';
-import { SessionRegistry } from './session-registry.js';
-import { MAX_BUFFERED, Session, socketClass, type SessionSocket, type SocketEvents } from './session.js';
-import { SessionTokens } from './session-tokens.js';
 import { EventLoopQueue } from './event-loop-queue.js';
+import { countMessage, MessageDispatch } from './message-dispatch.js';
+import { MAX_BUFFERED, Session, type SessionSocket, type SocketEvents, socketClass } from './session.js';
+import { SessionRegistry } from './session-registry.js';
+import { SessionTokens } from './session-tokens.js';
 import { refuseUpgrade, releaseSocket, type Upgrade } from './upgrade-router.js';
 
 /** Sessions whose end is handled in one turn of the event loop, when thousands are cut off at once. */
@@ -38,7 +38,11 @@ export class SessionHandshake {
   ) {
     this.trusts = proxyAddr.compile([...config.trustProxy]);
     this.wss = new WebSocketServer({
-      noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: AGENT_LIMITS.maxFrameBytes, autoPong: false,
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: AGENT_LIMITS.maxFrameBytes,
+      autoPong: false,
       // One message of a session in a turn of the event loop: a megabyte of small ones would otherwise be one turn of seconds for everybody.
       allowSynchronousEvents: false,
       WebSocket: socketClass(eventsFor(registry, dispatch)),
@@ -57,8 +61,12 @@ export class SessionHandshake {
   private async begin({ request, socket, head, token }: Upgrade): Promise<void> {
     const { headers } = request;
     const version = headers['sec-websocket-version'];
-    const isWebsocket = headers.upgrade?.toLowerCase() === 'websocket' && KEY.test(headers['sec-websocket-key'] ?? '') && (version === '13' || version === '8');
-    if (request.method !== 'GET' || !isWebsocket) throw new AppError('validation', 'This path speaks websocket (RFC 6455, version 13)');
+    const isWebsocket =
+      headers.upgrade?.toLowerCase() === 'websocket' &&
+      KEY.test(headers['sec-websocket-key'] ?? '') &&
+      (version === '13' || version === '8');
+    if (request.method !== 'GET' || !isWebsocket)
+      throw new AppError('validation', 'This path speaks websocket (RFC 6455, version 13)');
     if (this.registry.draining) throw new AppError('shutting_down', 'The server is stopping', { retryAfter: 1 });
     const source = proxyAddr(request, this.trusts);
     const bearer = token === null ? null : this.tokens.verify(token);

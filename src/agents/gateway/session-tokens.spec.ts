@@ -15,7 +15,16 @@ describe('session tokens', () => {
   it('are refused when any part was changed', () => {
     const token = tokens.issue({ siteId: 1, credentialId: 2 });
     const [payload, mac] = token.split('.') as [string, string];
-    for (const forged of [`2${payload.slice(1)}.${mac}`, `${payload}.${mac.slice(0, -1)}`, `${payload}.`, payload, '', '.', `${token}x`, 'x'.repeat(10_000)]) {
+    for (const forged of [
+      `2${payload.slice(1)}.${mac}`,
+      `${payload}.${mac.slice(0, -1)}`,
+      `${payload}.`,
+      payload,
+      '',
+      '.',
+      `${token}x`,
+      'x'.repeat(10_000),
+    ]) {
       expect(tokens.verify(forged)).toBeNull();
     }
   });

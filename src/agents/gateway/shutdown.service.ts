@@ -1,12 +1,12 @@
-import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
 import { WebSocket } from 'ws';
 import { AGENT_MESSAGE, CLOSE } from '#contracts';
 import { DeliveryService } from '../delivery/delivery.service.js';
-import { KeepAliveService } from './keep-alive.service.js';
 import { LeaseService } from '../presence/lease.service.js';
 import { PresenceService } from '../presence/presence.service.js';
-import { SessionRegistry } from './session-registry.js';
+import { KeepAliveService } from './keep-alive.service.js';
 import type { Session } from './session.js';
+import { SessionRegistry } from './session-registry.js';
 
 const WRITE_MS = 3000;
 const CLOSE_MS = 2000;
@@ -61,5 +61,8 @@ export class ShutdownService implements BeforeApplicationShutdown {
 }
 
 function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  return Promise.race([work, new Promise<never>((_, reject) => setTimeout(() => reject(new Error(`not done within ${ms} ms`)), ms).unref())]);
+  return Promise.race([
+    work,
+    new Promise<never>((_, reject) => setTimeout(() => reject(new Error(`not done within ${ms} ms`)), ms).unref()),
+  ]);
 }

@@ -1,4 +1,4 @@
-import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { AppError, errorBody } from '#platform';
@@ -59,7 +59,10 @@ export function releaseSocket(socket: Socket): void {
 export function refuseUpgrade(socket: Socket, error: AppError): void {
   if (!socket.writable) return void socket.destroy();
   const body = JSON.stringify(errorBody(error));
-  const retry = error.details.retryAfter === undefined ? '' : `Retry-After: ${Math.max(1, Math.ceil(error.details.retryAfter))}\r\n`;
+  const retry =
+    error.details.retryAfter === undefined
+      ? ''
+      : `Retry-After: ${Math.max(1, Math.ceil(error.details.retryAfter))}\r\n`;
   socket.once('finish', destroy);
   socket.end(
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n` +

@@ -1,14 +1,14 @@
-import { hostname } from 'node:os';
 import type { Server } from 'node:http';
+import { hostname } from 'node:os';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { CLOSE } from '#contracts';
 import { Config, Db, isOutage } from '#platform';
 import { EventsService } from '../../audit/index.js';
+import type { Session } from '../gateway/session.js';
+import { SessionRegistry } from '../gateway/session-registry.js';
 import { PresenceRepository } from './presence.repository.js';
 import { PresenceService } from './presence.service.js';
-import { SessionRegistry } from '../gateway/session-registry.js';
-import type { Session } from '../gateway/session.js';
 
 const RENEW_MS = 5000;
 const LEASE_MS = 30_000;
@@ -47,7 +47,8 @@ export class LeaseService implements OnApplicationBootstrap {
     // Only a process that has the port may speak for the instance: a second start on a busy port must not end the first one's sessions.
     server.once('listening', () => {
       const address = server.address();
-      if (address && typeof address === 'object') this.instance = `${hostname()}:${address.address}:${address.port}:${this.config.dataDir}`;
+      if (address && typeof address === 'object')
+        this.instance = `${hostname()}:${address.address}:${address.port}:${this.config.dataDir}`;
       void this.tick();
     });
     this.schedule();
@@ -59,7 +60,10 @@ export class LeaseService implements OnApplicationBootstrap {
     clearTimeout(this.timer);
     await this.db.tx(async (tx) => {
       const gone = await this.repository.offlineOfServer(tx, this.presence.serverId, Number.MAX_SAFE_INTEGER);
-      await this.events.emit(tx, ...this.presence.transitions('site.offline', gone, () => ({ reason: 'server_stopped' })));
+      await this.events.emit(
+        tx,
+        ...this.presence.transitions('site.offline', gone, () => ({ reason: 'server_stopped' })),
+      );
       await this.repository.deleteServer(tx, this.presence.serverId);
     });
   }
@@ -95,14 +99,25 @@ export class LeaseService implements OnApplicationBootstrap {
     await this.repository.enterServer(this.db.manager, this.presence.serverId, this.instance);
     const sessions = [...this.registry.open.values()].sort((a, b) => a.siteId - b.siteId);
     for (let i = 0; i < sessions.length; i += CHUNK) await this.restore(sessions.slice(i, i + CHUNK));
-    if (sessions.length > 0) this.logger.warn({ sessions: sessions.length }, 'The lease had run out; the open sessions were registered again');
+    if (sessions.length > 0)
+      this.logger.warn({ sessions: sessions.length }, 'The lease had run out; the open sessions were registered again');
   }
 
   private async restore(sessions: Session[]): Promise<void> {
     const rows = await this.db.tx(async (tx) => {
-      const locked = await this.repository.lock(tx, sessions.map((s) => s.siteId));
-      const back = await this.repository.restore(tx, this.presence.serverId, sessions.filter((s) => !s.ended));
-      await this.events.emit(tx, ...this.presence.transitions('site.online', back, () => ({ reason: 'server_returned' })));
+      const locked = await this.repository.lock(
+        tx,
+        sessions.map((s) => s.siteId),
+      );
+      const back = await this.repository.restore(
+        tx,
+        this.presence.serverId,
+        sessions.filter((s) => !s.ended),
+      );
+      await this.events.emit(
+        tx,
+        ...this.presence.transitions('site.online', back, () => ({ reason: 'server_returned' })),
+      );
       return new Map(locked.map((row) => [row.siteId, row.sessionId]));
     });
     for (const session of sessions) {
@@ -118,7 +133,10 @@ export class LeaseService implements OnApplicationBootstrap {
         const dead = await this.repository.lockDeadLease(tx, this.presence.serverId, this.instance, judgeOthers);
         if (!dead) return false;
         const gone = await this.repository.offlineOfServer(tx, dead, DEAD_CHUNK);
-        await this.events.emit(tx, ...this.presence.transitions('site.offline', gone, () => ({ reason: 'server_lost' })));
+        await this.events.emit(
+          tx,
+          ...this.presence.transitions('site.offline', gone, () => ({ reason: 'server_lost' })),
+        );
         if (gone.length < DEAD_CHUNK) await this.repository.deleteServer(tx, dead);
         return true;
       });

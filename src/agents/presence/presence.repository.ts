@@ -112,7 +112,11 @@ export class PresenceRepository {
   }
 
   /** Sessions that this process holds and that were put offline meanwhile; those registered elsewhere are not touched. */
-  restore(tx: EntityManager, serverId: string, rows: { id: string; siteId: number; address: string | null }[]): Promise<Transition[]> {
+  restore(
+    tx: EntityManager,
+    serverId: string,
+    rows: { id: string; siteId: number; address: string | null }[],
+  ): Promise<Transition[]> {
     return query<Transition>(
       tx,
       `UPDATE site_presence p SET session_id = i.session_id, server_id = $1, address = i.address, last_seen_at = now()
@@ -180,7 +184,10 @@ export class PresenceRepository {
 
   /** The lease cannot be taken away until this transaction ends. @returns false when it is gone. */
   async holdLease(tx: EntityManager, serverId: string): Promise<boolean> {
-    return (await prepared(tx, 'presence_hold', 'SELECT 1 FROM server WHERE server_id = $1 FOR KEY SHARE', [serverId])).length > 0;
+    return (
+      (await prepared(tx, 'presence_hold', 'SELECT 1 FROM server WHERE server_id = $1 FOR KEY SHARE', [serverId]))
+        .length > 0
+    );
   }
 
   /** @returns false when the lease was 30 s old: others may have put sessions offline. */
@@ -195,7 +202,12 @@ export class PresenceRepository {
   }
 
   /** Locks one lease that is 30 s old, or an earlier life of this very instance; one that somebody else is dealing with is skipped. */
-  async lockDeadLease(tx: EntityManager, serverId: string, instance: string | null, judgeOthers: boolean): Promise<string | null> {
+  async lockDeadLease(
+    tx: EntityManager,
+    serverId: string,
+    instance: string | null,
+    judgeOthers: boolean,
+  ): Promise<string | null> {
     const rows = await query<{ serverId: string }>(
       tx,
       `SELECT server_id AS "serverId" FROM server

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { AppError, Db, databaseAway, isOutage, sqlState, toAppError, unavailable } from '#platform';
 import { EventsService, type NewEvent } from '../../audit/index.js';
-import { PresenceRepository, type PresenceRow, type Transition } from './presence.repository.js';
-import { SessionRegistry } from '../gateway/session-registry.js';
 import type { Session } from '../gateway/session.js';
+import { SessionRegistry } from '../gateway/session-registry.js';
+import { PresenceRepository, type PresenceRow, type Transition } from './presence.repository.js';
 import { judge } from './take-over.js';
 
 const BATCH = 256;
@@ -77,7 +77,11 @@ export class PresenceService {
   }
 
   /** Makes `site.online` / `site.offline` events of transitions; `data` says why. */
-  transitions(type: 'site.online' | 'site.offline', sites: Transition[], data: (site: Transition) => Record<string, unknown>): NewEvent[] {
+  transitions(
+    type: 'site.online' | 'site.offline',
+    sites: Transition[],
+    data: (site: Transition) => Record<string, unknown>,
+  ): NewEvent[] {
     return sites.map((site) => ({ type, orgId: site.orgId, siteId: site.siteId, data: data(site) }));
   }
 
@@ -124,7 +128,10 @@ export class PresenceService {
     try {
       await this.db.tx(async (tx) => {
         const gone = await this.repository.offline(tx, rows);
-        await this.events.emit(tx, ...this.transitions('site.offline', gone, (site) => ({ reason: reasons.get(site.siteId) })));
+        await this.events.emit(
+          tx,
+          ...this.transitions('site.offline', gone, (site) => ({ reason: reasons.get(site.siteId) })),
+        );
       });
     } catch (error) {
       if (!isOutage(error)) this.logger.error({ err: error }, 'Sites could not be put offline; trying again');
@@ -207,15 +214,47 @@ export class PresenceService {
       accepted.push({ session, row, takesOver: verdict === 'take_over' });
       outcome.set(session, null);
     }
-    await this.repository.register(tx, this.serverId, accepted.map(({ session, takesOver }) => ({ id: session.id, siteId: session.siteId, credentialId: session.credentialId, address: session.address, takesOver })));
-    await this.repository.guard(tx, guarded.map(({ row }) => row.siteId));
+    await this.repository.register(
+      tx,
+      this.serverId,
+      accepted.map(({ session, takesOver }) => ({
+        id: session.id,
+        siteId: session.siteId,
+        credentialId: session.credentialId,
+        address: session.address,
+        takesOver,
+      })),
+    );
+    await this.repository.guard(
+      tx,
+      guarded.map(({ row }) => row.siteId),
+    );
     await this.events.emit(
       tx,
-      ...accepted.filter((a) => !a.takesOver).map(({ session, row }): NewEvent => ({ type: 'site.online', orgId: row.orgId, siteId: row.siteId, data: { address: session.address } })),
-      ...guarded.map(({ session, row }): NewEvent => ({ type: 'site.duplicate_session', orgId: row.orgId, siteId: row.siteId, data: { establishedAddress: row.address, newcomerAddress: session.address } })),
+      ...accepted
+        .filter((a) => !a.takesOver)
+        .map(
+          ({ session, row }): NewEvent => ({
+            type: 'site.online',
+            orgId: row.orgId,
+            siteId: row.siteId,
+            data: { address: session.address },
+          }),
+        ),
+      ...guarded.map(
+        ({ session, row }): NewEvent => ({
+          type: 'site.duplicate_session',
+          orgId: row.orgId,
+          siteId: row.siteId,
+          data: { establishedAddress: row.address, newcomerAddress: session.address },
+        }),
+      ),
     );
     const elsewhere = accepted.filter((a) => a.takesOver && a.row.serverId !== this.serverId);
-    await this.repository.announce(tx, elsewhere.map((a) => a.row.siteId));
+    await this.repository.announce(
+      tx,
+      elsewhere.map((a) => a.row.siteId),
+    );
     return outcome;
   }
 }
@@ -224,4 +263,6 @@ export class PresenceService {
 export const unusable = () => new AppError('credential_unusable', 'The credential cannot be used');
 
 const duplicate = (retryAfter: number) =>
-  new AppError('rate_limited', 'Another session of this site keeps returning; the established one stays', { retryAfter });
+  new AppError('rate_limited', 'Another session of this site keeps returning; the established one stays', {
+    retryAfter,
+  });

@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { judge } from './take-over.js';
 
 const now = 1_000_000;
-const online = (takeOvers: number[], guardedUntil: number | null = null) => ({ sessionId: 'a', takeOvers, guardedUntil });
+const online = (takeOvers: number[], guardedUntil: number | null = null) => ({
+  sessionId: 'a',
+  takeOvers,
+  guardedUntil,
+});
 
 describe('the take-over rule', () => {
   it('lets a session begin where none is registered, whatever happened before', () => {

@@ -1,7 +1,14 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Access, Caller, ErrorResponses, OrgId, PageQuery, type Principal, Public, Returns } from '#platform';
-import { AcceptedInvite, AcceptInviteBody, CreatedInvite, CreateInviteBody, InvitationList, InvitationView } from './invitations.dto.js';
+import {
+  AcceptedInvite,
+  AcceptInviteBody,
+  CreatedInvite,
+  CreateInviteBody,
+  InvitationList,
+  InvitationView,
+} from './invitations.dto.js';
 import { InvitationsService } from './invitations.service.js';
 
 /** integration-api.md §2, rows 46–48, and the door that an invited person comes through. */
@@ -14,7 +21,11 @@ export class InvitationsController {
   @Get('org/:orgId/invitations')
   @Access('listInvitations')
   @Returns(InvitationList, { message: 'Invitations retrieved successfully' })
-  listInvitations(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: PageQuery): Promise<InvitationList> {
+  listInvitations(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: PageQuery,
+  ): Promise<InvitationList> {
     return this.invitations.list(principal, orgId, query);
   }
 
@@ -22,7 +33,11 @@ export class InvitationsController {
   @Get('org/:orgId/invitations/:inviteId')
   @Access('listInvitations')
   @Returns(InvitationView, { message: 'Invitation retrieved successfully' })
-  getInvitation(@Caller() principal: Principal, @OrgId() orgId: string, @Param('inviteId') inviteId: string): Promise<InvitationView> {
+  getInvitation(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('inviteId') inviteId: string,
+  ): Promise<InvitationView> {
     return this.invitations.get(principal, orgId, inviteId);
   }
 
@@ -31,7 +46,11 @@ export class InvitationsController {
   @Access('inviteUser')
   @ErrorResponses(409)
   @Returns(CreatedInvite, { message: 'User invited successfully', creates: true })
-  createInvite(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateInviteBody): Promise<CreatedInvite> {
+  createInvite(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Body() body: CreateInviteBody,
+  ): Promise<CreatedInvite> {
     return this.invitations.create(principal, orgId, body);
   }
 
@@ -39,7 +58,11 @@ export class InvitationsController {
   @Delete('org/:orgId/invitations/:inviteId')
   @Access('removeInvitation')
   @Returns(null, { message: 'Invitation removed successfully' })
-  removeInvitation(@Caller() principal: Principal, @OrgId() orgId: string, @Param('inviteId') inviteId: string): Promise<void> {
+  removeInvitation(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('inviteId') inviteId: string,
+  ): Promise<void> {
     return this.invitations.delete(principal, orgId, inviteId);
   }
 

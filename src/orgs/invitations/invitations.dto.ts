@@ -6,12 +6,15 @@ import { IsMailbox, RolesBody } from '../../access/index.js';
 const MAX_HOURS = 168;
 
 export class CreateInviteBody extends RolesBody {
-  @IsMailbox() @MaxLength(254)
+  @IsMailbox()
+  @MaxLength(254)
   email: string;
 
   /** More than 0, at most 168. */
   @ApiProperty({ type: 'number', minimum: 0, not: { enum: [0] }, maximum: MAX_HOURS })
-  @IsNumber() @MoreThan(0) @Max(MAX_HOURS)
+  @IsNumber()
+  @MoreThan(0)
+  @Max(MAX_HOURS)
   validHours: number;
 
   /** Sends a link by mail, one that proves the mailbox, when the server has SMTP_URL [false]. */
@@ -55,11 +58,16 @@ export class InvitationList {
 
 export class AcceptInviteBody {
   /** `<inviteId>-<token>`, as the link has it. */
-  @IsString() @Length(1, 100)
+  @IsString()
+  @Length(1, 100)
   token: string;
 
   /** 8 to 72 bytes; of the user that is made when the address has none, or whose mailbox this proves; otherwise not looked at. */
-  @MayBeAbsent() @IsString() @Length(1, 72) @MaxBytes(72) @ApiPropertyOptional()
+  @MayBeAbsent()
+  @IsString()
+  @Length(1, 72)
+  @MaxBytes(72)
+  @ApiPropertyOptional()
   password?: string;
 }
 

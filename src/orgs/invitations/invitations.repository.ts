@@ -32,17 +32,29 @@ const VIEW = `SELECT i.invite_id AS "inviteId", i.email, round(extract(epoch FRO
 @Injectable()
 export class InvitationsRepository {
   async orgOf(em: EntityManager, inviteId: string): Promise<string | null> {
-    const rows = await query<{ orgId: string }>(em, 'SELECT org_id AS "orgId" FROM invitation WHERE invite_id = $1', [inviteId]);
+    const rows = await query<{ orgId: string }>(em, 'SELECT org_id AS "orgId" FROM invitation WHERE invite_id = $1', [
+      inviteId,
+    ]);
     return rows[0]?.orgId ?? null;
   }
 
   /** @returns false when the address has an invitation already: of two at once the second one waits for the first. */
-  async insert(tx: EntityManager, invitation: { inviteId: string; orgId: string; email: string; tokens: InvitationTokens; validHours: number }): Promise<number | null> {
+  async insert(
+    tx: EntityManager,
+    invitation: { inviteId: string; orgId: string; email: string; tokens: InvitationTokens; validHours: number },
+  ): Promise<number | null> {
     const rows = await query<{ expiresAt: number }>(
       tx,
       `INSERT INTO invitation (invite_id, org_id, email, token_hash, mailed_token_hash, expires_at) VALUES ($1, $2, $3, $4, $5, now() + $6 * interval '1 hour')
        ON CONFLICT (org_id, email) DO NOTHING RETURNING round(extract(epoch FROM expires_at) * 1000)::int8 AS "expiresAt"`,
-      [invitation.inviteId, invitation.orgId, invitation.email, invitation.tokens.answered, invitation.tokens.mailed, invitation.validHours],
+      [
+        invitation.inviteId,
+        invitation.orgId,
+        invitation.email,
+        invitation.tokens.answered,
+        invitation.tokens.mailed,
+        invitation.validHours,
+      ],
     );
     return rows[0]?.expiresAt ?? null;
   }
@@ -74,21 +86,40 @@ export class InvitationsRepository {
   }
 
   async setRoles(tx: EntityManager, inviteId: string, roleIds: number[]): Promise<void> {
-    await execute(tx, 'DELETE FROM invitation_role WHERE invite_id = $1 AND role_id <> ALL ($2::bigint[])', [inviteId, roleIds]);
-    await execute(tx, 'INSERT INTO invitation_role (invite_id, role_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING', [inviteId, roleIds]);
+    await execute(tx, 'DELETE FROM invitation_role WHERE invite_id = $1 AND role_id <> ALL ($2::bigint[])', [
+      inviteId,
+      roleIds,
+    ]);
+    await execute(
+      tx,
+      'INSERT INTO invitation_role (invite_id, role_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING',
+      [inviteId, roleIds],
+    );
   }
 
   async list(em: EntityManager, orgId: string, window: Window): Promise<InvitationView[]> {
-    return query<InvitationView>(em, `${VIEW} WHERE i.org_id = $1 AND i.expires_at > now() ORDER BY i.email LIMIT $2 OFFSET $3`, [orgId, window.limit, window.offset]);
+    return query<InvitationView>(
+      em,
+      `${VIEW} WHERE i.org_id = $1 AND i.expires_at > now() ORDER BY i.email LIMIT $2 OFFSET $3`,
+      [orgId, window.limit, window.offset],
+    );
   }
 
   async count(em: EntityManager, orgId: string): Promise<number> {
-    const rows = await query<{ n: number }>(em, 'SELECT count(*) AS n FROM invitation WHERE org_id = $1 AND expires_at > now()', [orgId]);
+    const rows = await query<{ n: number }>(
+      em,
+      'SELECT count(*) AS n FROM invitation WHERE org_id = $1 AND expires_at > now()',
+      [orgId],
+    );
     return rows[0]!.n;
   }
 
   async find(em: EntityManager, orgId: string, inviteId: string): Promise<InvitationView | null> {
-    const rows = await query<InvitationView>(em, `${VIEW} WHERE i.org_id = $1 AND i.invite_id = $2 AND i.expires_at > now()`, [orgId, inviteId]);
+    const rows = await query<InvitationView>(
+      em,
+      `${VIEW} WHERE i.org_id = $1 AND i.invite_id = $2 AND i.expires_at > now()`,
+      [orgId, inviteId],
+    );
     return rows[0] ?? null;
   }
 
@@ -98,7 +129,9 @@ export class InvitationsRepository {
 
   async open(em: EntityManager, inviteId: string): Promise<OpenInvitation | null> {
     const rows = await query<Omit<OpenInvitation, 'tokens'> & InvitationTokens>(
-      em, 'SELECT org_id AS "orgId", email, token_hash AS answered, mailed_token_hash AS mailed FROM invitation WHERE invite_id = $1 AND expires_at > now()', [inviteId],
+      em,
+      'SELECT org_id AS "orgId", email, token_hash AS answered, mailed_token_hash AS mailed FROM invitation WHERE invite_id = $1 AND expires_at > now()',
+      [inviteId],
     );
     if (!rows[0]) return null;
     const { answered, mailed, ...invitation } = rows[0];
@@ -108,10 +141,16 @@ export class InvitationsRepository {
   /** Spends an invitation. Of two at once the second one waits, and finds nothing. @returns its roles, or null. */
   async spend(tx: EntityManager, inviteId: string, tokenHash: Buffer): Promise<number[] | null> {
     const held = await query(
-      tx, 'SELECT 1 AS one FROM invitation WHERE invite_id = $1 AND $2 IN (token_hash, mailed_token_hash) AND expires_at > now() FOR UPDATE', [inviteId, tokenHash],
+      tx,
+      'SELECT 1 AS one FROM invitation WHERE invite_id = $1 AND $2 IN (token_hash, mailed_token_hash) AND expires_at > now() FOR UPDATE',
+      [inviteId, tokenHash],
     );
     if (held.length === 0) return null;
-    const roles = await query<{ id: number }>(tx, 'DELETE FROM invitation_role WHERE invite_id = $1 RETURNING role_id AS id', [inviteId]);
+    const roles = await query<{ id: number }>(
+      tx,
+      'DELETE FROM invitation_role WHERE invite_id = $1 RETURNING role_id AS id',
+      [inviteId],
+    );
     await execute(tx, 'DELETE FROM invitation WHERE invite_id = $1', [inviteId]);
     return roles.map(({ id }) => id);
   }
@@ -119,9 +158,15 @@ export class InvitationsRepository {
   /** Invitations to the one role become invitations to the other. */
   async replaceRole(tx: EntityManager, from: number, to: number): Promise<void> {
     // Held, so that none is accepted or revoked between being read and being written.
-    await query(tx, 'SELECT 1 AS one FROM invitation WHERE invite_id IN (SELECT invite_id FROM invitation_role WHERE role_id = $1) ORDER BY invite_id FOR KEY SHARE', [from]);
+    await query(
+      tx,
+      'SELECT 1 AS one FROM invitation WHERE invite_id IN (SELECT invite_id FROM invitation_role WHERE role_id = $1) ORDER BY invite_id FOR KEY SHARE',
+      [from],
+    );
     await execute(
-      tx, 'INSERT INTO invitation_role (invite_id, role_id) SELECT invite_id, $2 FROM invitation_role WHERE role_id = $1 ON CONFLICT DO NOTHING', [from, to],
+      tx,
+      'INSERT INTO invitation_role (invite_id, role_id) SELECT invite_id, $2 FROM invitation_role WHERE role_id = $1 ON CONFLICT DO NOTHING',
+      [from, to],
     );
   }
 }

@@ -1,13 +1,37 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  AppError, Config, conflict, Db, Hooks, invalid, Mailer, notFound, type PageQuery, type Principal, quoted, randomAlphanumeric, RefusalLimiter, Retention, sameBytes,
-  sha256, shapeA, TenantResolvers, windowOf,
+  AppError,
+  Config,
+  conflict,
+  Db,
+  Hooks,
+  invalid,
+  Mailer,
+  notFound,
+  type PageQuery,
+  type Principal,
+  quoted,
+  RefusalLimiter,
+  Retention,
+  randomAlphanumeric,
+  sameBytes,
+  sha256,
+  shapeA,
+  TenantResolvers,
+  windowOf,
 } from '#platform';
-import { MailboxesService, roleIdsOf, RolesService, UsersService } from '../../access/index.js';
+import { MailboxesService, RolesService, roleIdsOf, UsersService } from '../../access/index.js';
 import { AuditService } from '../../audit/index.js';
 import { OrgsService } from '../orgs.service.js';
-import type { AcceptedInvite, AcceptInviteBody, CreatedInvite, CreateInviteBody, InvitationList, InvitationView } from './invitations.dto.js';
+import type {
+  AcceptedInvite,
+  AcceptInviteBody,
+  CreatedInvite,
+  CreateInviteBody,
+  InvitationList,
+  InvitationView,
+} from './invitations.dto.js';
 import { InvitationsRepository, type InvitationTokens } from './invitations.repository.js';
 
 const ID_LENGTH = 10;
@@ -49,7 +73,9 @@ export class InvitationsService implements OnModuleInit {
       const orgId = await this.repository.orgOf(this.db.manager, value);
       return orgId === null ? null : { orgId };
     });
-    this.hooks.roleReplacing.register((tx, _orgId, roleId, replacement) => this.repository.replaceRole(tx, roleId, replacement.roleId));
+    this.hooks.roleReplacing.register((tx, _orgId, roleId, replacement) =>
+      this.repository.replaceRole(tx, roleId, replacement.roleId),
+    );
     // Kept for the hour in which new links count.
     this.retention.register({ table: 'invitation', expired: `expires_at < now() - interval '1 hour'` });
   }
@@ -66,17 +92,33 @@ export class InvitationsService implements OnModuleInit {
     const { created, orgName, inviteId, mayMail } = await this.db.tx(async (tx) => {
       const orgName = await this.orgs.nameOf(tx, orgId);
       await this.roles.requireGrantable(tx, principal, orgId, roleIds);
-      if (await this.users.isMemberByEmail(tx, orgId, email)) throw conflict('This user is already a member of the organization');
-      const mayMail = body.sendEmail === true && this.mailer.isConfigured && (await this.mailboxes.mayMail(tx, email, orgId));
-      const fresh = { inviteId: randomAlphanumeric(ID_LENGTH), tokens: { answered: sha256(answered), mailed: mayMail ? sha256(mailed) : null } };
+      if (await this.users.isMemberByEmail(tx, orgId, email))
+        throw conflict('This user is already a member of the organization');
+      const mayMail =
+        body.sendEmail === true && this.mailer.isConfigured && (await this.mailboxes.mayMail(tx, email, orgId));
+      const fresh = {
+        inviteId: randomAlphanumeric(ID_LENGTH),
+        tokens: { answered: sha256(answered), mailed: mayMail ? sha256(mailed) : null },
+      };
       const { inviteId, expiresAt, again } = await this.write(tx, orgId, email, fresh, body);
       await this.repository.setRoles(tx, inviteId, roleIds);
-      await this.record(tx, principal, orgId, again ? 'invitation.regenerate' : 'invitation.create', inviteId, { email, roleIds });
-      return { created: { inviteLink: this.linkOf(inviteId, answered, email), expiresAt, emailSent: false }, orgName, inviteId, mayMail };
+      await this.record(tx, principal, orgId, again ? 'invitation.regenerate' : 'invitation.create', inviteId, {
+        email,
+        roleIds,
+      });
+      return {
+        created: { inviteLink: this.linkOf(inviteId, answered, email), expiresAt, emailSent: false },
+        orgName,
+        inviteId,
+        mayMail,
+      };
     });
     if (!body.sendEmail) return created;
     if (this.mailer.isConfigured && !mayMail) return { ...created, emailError: TOO_MANY_MAILS };
-    const emailError = await this.send(orgName, email, { ...created, inviteLink: this.linkOf(inviteId, mailed, email) });
+    const emailError = await this.send(orgName, email, {
+      ...created,
+      inviteLink: this.linkOf(inviteId, mailed, email),
+    });
     return { ...created, ...(emailError === null ? { emailSent: true } : { emailError }) };
   }
 
@@ -112,18 +154,28 @@ export class InvitationsService implements OnModuleInit {
     const tokenHash = sha256(secret);
     const invitation = inviteId === '' ? null : await this.repository.open(this.db.manager, inviteId);
     const proven = invitation?.tokens.mailed ? sameBytes(invitation.tokens.mailed, tokenHash) : false;
-    if (!invitation || !(proven || sameBytes(invitation.tokens.answered, tokenHash))) throw this.refuse(caller, inviteId);
+    if (!invitation || !(proven || sameBytes(invitation.tokens.answered, tokenHash)))
+      throw this.refuse(caller, inviteId);
     const { orgId, email } = invitation;
     const needed = await this.mailboxes.needsPassword(this.db.manager, email, proven);
-    if (needed && password === undefined) throw invalid('password', 'is needed: the address has no user whose mailbox is proven');
+    if (needed && password === undefined)
+      throw invalid('password', 'is needed: the address has no user whose mailbox is proven');
     const passwordHash = needed ? await this.users.hashPassword(caller, password!) : null;
     const accepted = await this.db.tx(async (tx) => {
       const roleIds = await this.repository.spend(tx, inviteId, tokenHash);
       if (!roleIds) return null;
       const { userId, newUser, left } = await this.mailboxes.hold(tx, caller, email, { proven, passwordHash });
-      if (await this.users.isMember(tx, orgId, userId)) throw conflict('This user is already a member of the organization');
+      if (await this.users.isMember(tx, orgId, userId))
+        throw conflict('This user is already a member of the organization');
       await this.users.addMember(tx, orgId, userId, { roleIds });
-      await this.record(tx, { ...caller, kind: 'user', id: userId, name: email }, orgId, 'invitation.accept', inviteId, { email, roleIds, newUser, proven });
+      await this.record(
+        tx,
+        { ...caller, kind: 'user', id: userId, name: email },
+        orgId,
+        'invitation.accept',
+        inviteId,
+        { email, roleIds, newUser, proven },
+      );
       return { userId, left };
     });
     if (!accepted) throw this.refuse(caller, inviteId);
@@ -133,18 +185,31 @@ export class InvitationsService implements OnModuleInit {
 
   /** A new invitation, or new tokens for the one that the address has. */
   private async write(
-    tx: EntityManager, orgId: string, email: string, { inviteId, tokens }: FreshInvitation, { validHours, regenerate = false }: CreateInviteBody,
+    tx: EntityManager,
+    orgId: string,
+    email: string,
+    { inviteId, tokens }: FreshInvitation,
+    { validHours, regenerate = false }: CreateInviteBody,
   ): Promise<{ inviteId: string; expiresAt: number; again: boolean }> {
     const expiresAt = await this.repository.insert(tx, { inviteId, orgId, email, tokens, validHours });
     if (expiresAt !== null) return { inviteId, expiresAt, again: false };
     const held = await this.repository.lock(tx, orgId, email);
     // Accepted or revoked between the two statements.
     if (!held) throw conflict('The invitation of this address has just been used or revoked');
-    if (!regenerate && !held.expired) throw conflict('This address has an invitation already; regenerate makes its link anew');
+    if (!regenerate && !held.expired)
+      throw conflict('This address has an invitation already; regenerate makes its link anew');
     if (held.regenerated >= NEW_LINKS_PER_HOUR) {
-      throw new AppError('rate_limited', `The link of an invitation is made anew at most ${NEW_LINKS_PER_HOUR} times an hour`, { retryAfter: held.retryAfter });
+      throw new AppError(
+        'rate_limited',
+        `The link of an invitation is made anew at most ${NEW_LINKS_PER_HOUR} times an hour`,
+        { retryAfter: held.retryAfter },
+      );
     }
-    return { inviteId: held.inviteId, expiresAt: await this.repository.regenerate(tx, held.inviteId, tokens, validHours), again: true };
+    return {
+      inviteId: held.inviteId,
+      expiresAt: await this.repository.regenerate(tx, held.inviteId, tokens, validHours),
+      again: true,
+    };
   }
 
   private linkOf(inviteId: string, token: string, email: string): string {
@@ -168,7 +233,19 @@ export class InvitationsService implements OnModuleInit {
     return new AppError('not_found', 'The invitation does not exist, has expired or was used');
   }
 
-  private async record(tx: EntityManager, principal: Principal, orgId: string, action: string, inviteId: string, details?: Record<string, unknown>): Promise<void> {
-    await this.audit.record(tx, principal, { orgId, action, target: { type: 'invitation', id: inviteId }, ...(details ? { details } : {}) });
+  private async record(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    action: string,
+    inviteId: string,
+    details?: Record<string, unknown>,
+  ): Promise<void> {
+    await this.audit.record(tx, principal, {
+      orgId,
+      action,
+      target: { type: 'invitation', id: inviteId },
+      ...(details ? { details } : {}),
+    });
   }
 }

@@ -52,7 +52,10 @@ export class Batcher<Item, Result> {
 
   private async run(key: string, batch: Waiting<Item, Result>[]): Promise<void> {
     try {
-      const results = await this.decide(key, batch.map((b) => b.item));
+      const results = await this.decide(
+        key,
+        batch.map((b) => b.item),
+      );
       // The next batch's first statements leave before these answers are written: the database works meanwhile.
       setImmediate(() => batch.forEach((b, i) => b.resolve(results[i]!)));
     } catch (error) {

@@ -45,7 +45,11 @@ export class ClaimAdministrationService {
        FROM claim WHERE ${condition} ORDER BY org_uid DESC, claim_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
       values,
     );
-    const [count] = await query<{ total: number }>(this.db.manager, `SELECT count(*) AS total FROM claim WHERE ${condition}`, values);
+    const [count] = await query<{ total: number }>(
+      this.db.manager,
+      `SELECT count(*) AS total FROM claim WHERE ${condition}`,
+      values,
+    );
     return { claims, pagination: shapeA(count!.total, window) };
   }
 
@@ -53,7 +57,12 @@ export class ClaimAdministrationService {
   async setPaused(principal: Principal, orgId: string, paused: boolean): Promise<ClaimsPausedView> {
     return this.db.tx(async (tx) => {
       const changed = await this.repository.setPaused(tx, orgId, paused);
-      await this.audit.record(tx, principal, { orgId, action: paused ? 'claims.pause' : 'claims.resume', target: { type: 'org', id: orgId }, details: { changed } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: paused ? 'claims.pause' : 'claims.resume',
+        target: { type: 'org', id: orgId },
+        details: { changed },
+      });
       await notify(tx, 'access_changed', `org:${orgId}`);
       return { claimsPaused: paused };
     });
@@ -64,8 +73,14 @@ export class ClaimAdministrationService {
     return this.db.tx(async (tx) => {
       const allowedUntil = await this.repository.allowReclaim(tx, orgId, siteId, seconds);
       if (!allowedUntil) throw notFound('Site');
-      if (await this.repository.isBuried(tx, orgId, siteId)) throw conflict('The hardware id is tombstoned; delete the tombstone first');
-      await this.audit.record(tx, principal, { orgId, action: 'site.allow_reclaim', target: { type: 'site', id: siteId }, details: { allowedUntil } });
+      if (await this.repository.isBuried(tx, orgId, siteId))
+        throw conflict('The hardware id is tombstoned; delete the tombstone first');
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'site.allow_reclaim',
+        target: { type: 'site', id: siteId },
+        details: { allowedUntil },
+      });
       return { siteId, allowedUntil };
     });
   }

@@ -39,14 +39,17 @@ export class DeviceRefusal {
 
 /** The device door's answer when claims are not possible at the moment. */
 export class DeviceUnavailable {
-  @ApiProperty({ enum: ['capacity', 'claims_paused', 'database_unavailable', 'database_busy', 'database_full'] }) error: string;
+  @ApiProperty({ enum: ['capacity', 'claims_paused', 'database_unavailable', 'database_busy', 'database_full'] })
+  error: string;
 }
 
 export class RegisterNewtBody {
   @IsString() @IsNotEmpty() @MaxLength(512) provisioningKey: string;
   @MayBeAbsent() @IsString() @MinLength(1) @MaxLength(255) @IsName() name?: string;
   /** Sent by Gatehouse's agent, not by newt. */
-  @MayBeAbsent() @Matches(HARDWARE_ID, { message: 'hardwareId must be 1 to 128 printable ASCII characters' }) hardwareId?: string;
+  @MayBeAbsent()
+  @Matches(HARDWARE_ID, { message: 'hardwareId must be 1 to 128 printable ASCII characters' })
+  hardwareId?: string;
   /** Sent by Gatehouse's agent, not by newt. */
   @MayBeAbsent() @Matches(NONCE, { message: 'claimNonce must be 32 bytes in base64url' }) claimNonce?: string;
 }

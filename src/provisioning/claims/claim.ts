@@ -19,8 +19,22 @@ export interface ClaimRequest {
 
 /** Why a claim was refused. Private: the caller never learns it (claims.md rule 2). */
 export type RefusalReason =
-  | 'malformed' | 'unknown_key' | 'wrong_secret' | 'retired_generation' | 'disabled' | 'revoked' | 'expired' | 'used_up' | 'door_closed'
-  | 'pattern' | 'csr_missing' | 'tombstoned' | 'reclaim_refused' | 'site_revoked' | 'contended' | 'org_gone';
+  | 'malformed'
+  | 'unknown_key'
+  | 'wrong_secret'
+  | 'retired_generation'
+  | 'disabled'
+  | 'revoked'
+  | 'expired'
+  | 'used_up'
+  | 'door_closed'
+  | 'pattern'
+  | 'csr_missing'
+  | 'tombstoned'
+  | 'reclaim_refused'
+  | 'site_revoked'
+  | 'contended'
+  | 'org_gone';
 
 /** A credential as its device receives it, once. */
 export type IssuedCredential =
@@ -39,7 +53,14 @@ export class ClaimRefused extends Error {
   constructor(
     readonly reason: RefusalReason,
     /** What is known of the key, for the private record. */
-    readonly about: { orgId?: string; orgUid?: string; keyId?: string; generation?: number; templateId?: number; siteId?: number } = {},
+    readonly about: {
+      orgId?: string;
+      orgUid?: string;
+      keyId?: string;
+      generation?: number;
+      templateId?: number;
+      siteId?: number;
+    } = {},
   ) {
     super('claim refused');
   }

@@ -1,7 +1,14 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Access, Caller, ErrorResponses, Id, OrgId, type Principal, Returns, RootAccess } from '#platform';
-import { AllowReclaimBody, AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, InstallationClaimQuery } from './claim.dto.js';
+import {
+  AllowReclaimBody,
+  AllowReclaimView,
+  ClaimList,
+  ClaimQuery,
+  ClaimsPausedView,
+  InstallationClaimQuery,
+} from './claim.dto.js';
 import { ClaimAdministrationService } from './claim-administration.service.js';
 
 @ApiTags('Claims')
@@ -46,7 +53,12 @@ export class ClaimsController {
   @Access('allowReclaim')
   @ErrorResponses(409)
   @Returns(AllowReclaimView, { message: 'Re-claim allowed successfully' })
-  allowReclaim(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Body() body: AllowReclaimBody) {
+  allowReclaim(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteId') siteId: number,
+    @Body() body: AllowReclaimBody,
+  ) {
     return this.claims.allowReclaim(principal, orgId, siteId, body.expiresInSeconds);
   }
 }

@@ -111,7 +111,12 @@ export class ClaimsRepository {
   }
 
   /** Which of these hardware ids (and, for claims without one, nonces) the organization knows, and which are tombstoned. */
-  async known(tx: EntityManager, orgId: string, hardwareIds: string[], nonceHashes: Buffer[]): Promise<{ sites: KnownSite[]; tombstoned: Set<string> }> {
+  async known(
+    tx: EntityManager,
+    orgId: string,
+    hardwareIds: string[],
+    nonceHashes: Buffer[],
+  ): Promise<{ sites: KnownSite[]; tombstoned: Set<string> }> {
     const [sites, stones] = await Promise.all([
       // The fence (OFFSET 0) keeps the planner from reading all sites of an organization that its statistics still believe to be empty;
       // not prepared, because a plan from when the table was small would do the same.
@@ -134,13 +139,21 @@ export class ClaimsRepository {
   }
 
   async findSite(em: EntityManager, orgId: string, siteId: number): Promise<KnownSite | undefined> {
-    const [row] = await prepared<KnownSite>(em, 'claim-find-site', `${KNOWN} WHERE s.org_id = $1 AND s.site_id = $2`, [orgId, siteId]);
+    const [row] = await prepared<KnownSite>(em, 'claim-find-site', `${KNOWN} WHERE s.org_id = $1 AND s.site_id = $2`, [
+      orgId,
+      siteId,
+    ]);
     return row;
   }
 
   /** One known site, locked for a decision about its credential. */
   async lockSite(tx: EntityManager, orgId: string, siteId: number): Promise<KnownSite | undefined> {
-    const [row] = await prepared<KnownSite>(tx, 'claim-lock-site', `${KNOWN} WHERE s.org_id = $1 AND s.site_id = $2 FOR UPDATE OF s`, [orgId, siteId]);
+    const [row] = await prepared<KnownSite>(
+      tx,
+      'claim-lock-site',
+      `${KNOWN} WHERE s.org_id = $1 AND s.site_id = $2 FOR UPDATE OF s`,
+      [orgId, siteId],
+    );
     return row;
   }
 
@@ -156,7 +169,13 @@ export class ClaimsRepository {
   }
 
   /** Spends uses of the key and of the generations that were presented, in one statement. */
-  async spend(tx: EntityManager, keyId: string, total: number, byGeneration: { generation: number; uses: number }[], address: string): Promise<void> {
+  async spend(
+    tx: EntityManager,
+    keyId: string,
+    total: number,
+    byGeneration: { generation: number; uses: number }[],
+    address: string,
+  ): Promise<void> {
     await prepared(
       tx,
       'claim-spend',
@@ -177,8 +196,16 @@ export class ClaimsRepository {
        SELECT id, $2, $10, $3, generation, $4, site_id, door, hardware_id, address::inet, 'created'
        FROM unnest($1::bigint[], $5::int[], $6::bigint[], $7::text[], $8::text[], $9::text[]) AS u(id, generation, site_id, door, hardware_id, address)`,
       [
-        rows.map((r) => r.claimId), rows[0]!.orgId, rows[0]!.keyId, rows[0]!.templateId, rows.map((r) => r.generation), rows.map((r) => r.siteId),
-        rows.map((r) => r.door), rows.map((r) => r.hardwareId), rows.map((r) => r.address), rows[0]!.orgUid,
+        rows.map((r) => r.claimId),
+        rows[0]!.orgId,
+        rows[0]!.keyId,
+        rows[0]!.templateId,
+        rows.map((r) => r.generation),
+        rows.map((r) => r.siteId),
+        rows.map((r) => r.door),
+        rows.map((r) => r.hardwareId),
+        rows.map((r) => r.address),
+        rows[0]!.orgUid,
       ],
     );
   }
@@ -198,7 +225,10 @@ export class ClaimsRepository {
   }
 
   async addToCount(em: EntityManager, claimId: number, count: number): Promise<void> {
-    await execute(em, 'UPDATE claim SET count = count + $2, last_seen_at = now() WHERE claim_id = $1', [claimId, count]);
+    await execute(em, 'UPDATE claim SET count = count + $2, last_seen_at = now() WHERE claim_id = $1', [
+      claimId,
+      count,
+    ]);
   }
 
   /** Rule 4: a recognised re-claim shows only as last-seen and count of the first claim. */
@@ -207,7 +237,13 @@ export class ClaimsRepository {
   }
 
   /** @returns false when a contested claim from there was recorded within the hour; it was counted instead. */
-  async firstContest(tx: EntityManager, orgUid: string, siteId: number, hardwareId: string | null, address: string): Promise<boolean> {
+  async firstContest(
+    tx: EntityManager,
+    orgUid: string,
+    siteId: number,
+    hardwareId: string | null,
+    address: string,
+  ): Promise<boolean> {
     const counted = await execute(
       tx,
       `UPDATE claim SET count = count + 1, last_seen_at = now() WHERE org_uid = $1 AND site_id = $2 AND outcome = 'contested' AND address = $3::inet
@@ -243,7 +279,11 @@ export class ClaimsRepository {
   }
 
   async isBuried(tx: EntityManager, orgId: string, siteId: number): Promise<boolean> {
-    const rows = await query(tx, 'SELECT 1 AS one FROM site s JOIN tombstone t USING (org_id, hardware_id) WHERE org_id = $1 AND s.site_id = $2', [orgId, siteId]);
+    const rows = await query(
+      tx,
+      'SELECT 1 AS one FROM site s JOIN tombstone t USING (org_id, hardware_id) WHERE org_id = $1 AND s.site_id = $2',
+      [orgId, siteId],
+    );
     return rows.length > 0;
   }
 

@@ -1,11 +1,11 @@
 import { Body, Controller, Post, Req } from '@nestjs/common';
-import { ApiBody, ApiResponse, ApiTags, ApiExtraModels, getSchemaPath } from '@nestjs/swagger';
-import { ApiResult, AppError, ErrorResponses, ErrorBody, type GatehouseRequest, Public, Returns } from '#platform';
+import { ApiBody, ApiExtraModels, ApiResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import { ApiResult, AppError, ErrorBody, ErrorResponses, type GatehouseRequest, Public, Returns } from '#platform';
 import { parseCsr } from './certificate-authority.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult } from './claim.js';
+import { DeviceRefusal, DeviceUnavailable, ProvisionAnswer, ProvisionBody } from './claim-endpoints.dto.js';
 import { ClaimsService } from './claims.service.js';
 import { lenientBody, nonceHash } from './lenient-body.js';
-import { DeviceRefusal, DeviceUnavailable, ProvisionAnswer, ProvisionBody } from './claim-endpoints.dto.js';
 import { Refusals } from './refusals.js';
 
 const REFUSAL = new AppError('permission_denied', 'Permission denied', { body: { error: 'permission_denied' } });
@@ -25,10 +25,26 @@ export class DeviceClaimController {
   @ApiBody({ type: ProvisionBody })
   @ApiExtraModels(DeviceRefusal, DeviceUnavailable)
   @ErrorResponses(400, 413, 429)
-  @ApiResponse({ status: 403, description: 'Refused; the same for every reason', schema: { $ref: getSchemaPath(DeviceRefusal) } })
-  @ApiResponse({ status: 503, description: 'Not possible at the moment; see Retry-After', schema: { oneOf: [{ $ref: getSchemaPath(DeviceUnavailable) }, { $ref: getSchemaPath(ErrorBody) }] } })
-  @Returns(ProvisionAnswer, { status: 201, also: [200], bare: true, message: 'Claimed (201), or recognised (200, without a secret)' })
-  async provisionDevice(@Req() request: GatehouseRequest, @Body(lenientBody(ProvisionBody)) body: unknown): Promise<ApiResult<ProvisionAnswer>> {
+  @ApiResponse({
+    status: 403,
+    description: 'Refused; the same for every reason',
+    schema: { $ref: getSchemaPath(DeviceRefusal) },
+  })
+  @ApiResponse({
+    status: 503,
+    description: 'Not possible at the moment; see Retry-After',
+    schema: { oneOf: [{ $ref: getSchemaPath(DeviceUnavailable) }, { $ref: getSchemaPath(ErrorBody) }] },
+  })
+  @Returns(ProvisionAnswer, {
+    status: 201,
+    also: [200],
+    bare: true,
+    message: 'Claimed (201), or recognised (200, without a secret)',
+  })
+  async provisionDevice(
+    @Req() request: GatehouseRequest,
+    @Body(lenientBody(ProvisionBody)) body: unknown,
+  ): Promise<ApiResult<ProvisionAnswer>> {
     const given = body as ProvisionBody;
     const claim: ClaimRequest = {
       door: 'device',
@@ -53,7 +69,10 @@ export class DeviceClaimController {
 
 function answer(result: ClaimResult): ApiResult<ProvisionAnswer> {
   if (result.outcome === 'recognised') {
-    return new ApiResult({ device_id: result.deviceId, api_key: '', credential_type: result.credentialType }, { status: 200 });
+    return new ApiResult(
+      { device_id: result.deviceId, api_key: '', credential_type: result.credentialType },
+      { status: 200 },
+    );
   }
   const { deviceId: device_id, credential } = result;
   const status = 201;
@@ -61,10 +80,19 @@ function answer(result: ClaimResult): ApiResult<ProvisionAnswer> {
     case 'api_key':
       return new ApiResult({ device_id, api_key: credential.apiKey, credential_type: 'api_key' }, { status });
     case 'psk':
-      return new ApiResult({ device_id, api_key: '', credential_type: 'psk', psk_identity: credential.identity, psk: credential.psk }, { status });
+      return new ApiResult(
+        { device_id, api_key: '', credential_type: 'psk', psk_identity: credential.identity, psk: credential.psk },
+        { status },
+      );
     case 'certificate':
       return new ApiResult(
-        { device_id, api_key: '', credential_type: 'certificate', certificate: credential.certificate, certificate_chain: credential.chain },
+        {
+          device_id,
+          api_key: '',
+          credential_type: 'certificate',
+          certificate: credential.certificate,
+          certificate_chain: credential.chain,
+        },
         { status },
       );
     case 'newt':

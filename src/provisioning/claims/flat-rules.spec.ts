@@ -7,26 +7,62 @@ import { flatRules } from './flat-rules.js';
 
 const pipe = validationPipe(false);
 const general = (type: typeof ProvisionBody | typeof RegisterNewtBody, body: object): Promise<unknown> =>
-  pipe.transform(structuredClone(body), { type: 'body', metatype: type }).then((made: object) => ({ ...made }), () => undefined);
+  pipe.transform(structuredClone(body), { type: 'body', metatype: type }).then(
+    (made: object) => ({ ...made }),
+    () => undefined,
+  );
 
 const nonce = 'A'.repeat(43);
 const value = fc.oneof(
-  fc.constantFrom('', 'x', ' ', 'sensor', nonce, `${nonce}=`, 'a'.repeat(128), 'a'.repeat(129), 'a'.repeat(256), 'a'.repeat(513), 'tab\there', 'ümlaut', null, undefined, 0, true),
-  fc.constant([]), fc.constant({ a: 1 }), fc.string({ maxLength: 12 }),
+  fc.constantFrom(
+    '',
+    'x',
+    ' ',
+    'sensor',
+    nonce,
+    `${nonce}=`,
+    'a'.repeat(128),
+    'a'.repeat(129),
+    'a'.repeat(256),
+    'a'.repeat(513),
+    'tab\there',
+    'ümlaut',
+    null,
+    undefined,
+    0,
+    true,
+  ),
+  fc.constant([]),
+  fc.constant({ a: 1 }),
+  fc.string({ maxLength: 12 }),
 );
 
 describe('flatRules', () => {
   it('accepts exactly what class-validator accepts, and makes the same of it', async () => {
-    const fields = ['provision_key', 'device_name', 'hardware_id', 'claim_nonce', 'csr', 'provisioningKey', 'name', 'hardwareId', 'claimNonce', 'unknown'];
+    const fields = [
+      'provision_key',
+      'device_name',
+      'hardware_id',
+      'claim_nonce',
+      'csr',
+      'provisioningKey',
+      'name',
+      'hardwareId',
+      'claimNonce',
+      'unknown',
+    ];
     const good = { provision_key: 'k', hardware_id: 'h', provisioningKey: 'k' };
-    const body = fc.dictionary(fc.constantFrom(...fields), value, { maxKeys: 4 }).map((changes) => ({ ...good, ...changes }));
+    const body = fc
+      .dictionary(fc.constantFrom(...fields), value, { maxKeys: 4 })
+      .map((changes) => ({ ...good, ...changes }));
     for (const type of [ProvisionBody, RegisterNewtBody]) {
       const accept = flatRules<object>(type);
       await fc.assert(
         fc.asyncProperty(body, async (given) => {
           const made = accept(given);
           if (made) expect(made).toBeInstanceOf(type);
-          const defined = (object: object | undefined) => object && Object.fromEntries(Object.entries(object).filter(([, v]) => v !== undefined));
+          const defined = (object: object | undefined) =>
+            object && Object.fromEntries(Object.entries(object).filter(([, v]) => v !== undefined));
           expect(defined(made)).toEqual(defined((await general(type, given)) as object | undefined));
         }),
         { numRuns: 400 },

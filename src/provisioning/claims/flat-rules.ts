@@ -22,7 +22,8 @@ export function flatRules<T extends object>(type: Type<T>): (given: object) => T
     const accepted = Object.create(type.prototype as object) as Given;
     for (const [name, { conditions, checks }] of rules) {
       const value = Object.hasOwn(object, name) ? object[name] : undefined;
-      if (conditions.every((applies) => applies(object, value)) && !checks.every((check) => check(value, object))) return undefined;
+      if (conditions.every((applies) => applies(object, value)) && !checks.every((check) => check(value, object)))
+        return undefined;
       if (value !== undefined) accepted[name] = value;
     }
     return accepted as T;

@@ -45,7 +45,9 @@ describe('transactions on one key', () => {
     const answers = [first, second, third].map(({ work }) => turns.take('a', work));
     first.fail(databaseBusy());
     const settled = await Promise.allSettled(answers);
-    expect(settled.map((answer) => answer.status === 'rejected' && (answer.reason as { code: string }).code)).toEqual(Array(3).fill('database_busy'));
+    expect(settled.map((answer) => answer.status === 'rejected' && (answer.reason as { code: string }).code)).toEqual(
+      Array(3).fill('database_busy'),
+    );
     expect([second.started(), third.started()]).toEqual([false, false]);
     later.finish('later');
     expect(await turns.take('a', later.work)).toBe('later');

@@ -10,7 +10,10 @@ export class KeyQueue {
   /** @throws what `work` threw, or what the one before it did when that is 503. */
   async take<T>(keyId: string, work: () => Promise<T>): Promise<T> {
     const before = this.last.get(keyId);
-    const turn = before !== undefined ? before.then(work, (error: unknown) => (unavailable(error) ? Promise.reject(error as Error) : work())) : work();
+    const turn =
+      before !== undefined
+        ? before.then(work, (error: unknown) => (unavailable(error) ? Promise.reject(error as Error) : work()))
+        : work();
     this.last.set(keyId, turn);
     try {
       return await turn;

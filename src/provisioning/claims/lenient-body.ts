@@ -18,4 +18,5 @@ export function lenientBody(type: Type<object>): PipeTransform {
 }
 
 /** Only a hash of the nonce is kept (rule 5). */
-export const nonceHash = (nonce: string | undefined) => (nonce === undefined ? null : sha256(Buffer.from(nonce, 'base64url')));
+export const nonceHash = (nonce: string | undefined) =>
+  nonce === undefined ? null : sha256(Buffer.from(nonce, 'base64url'));

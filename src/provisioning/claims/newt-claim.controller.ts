@@ -2,9 +2,9 @@ import { Body, Controller, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import { ApiResult, AppError, ErrorResponses, type GatehouseRequest, Public, Returns } from '#platform';
 import { ClaimRefused, type ClaimRequest } from './claim.js';
+import { RegisterNewtAnswer, RegisterNewtBody } from './claim-endpoints.dto.js';
 import { ClaimsService } from './claims.service.js';
 import { lenientBody, nonceHash } from './lenient-body.js';
-import { RegisterNewtAnswer, RegisterNewtBody } from './claim-endpoints.dto.js';
 import { Refusals } from './refusals.js';
 
 const REFUSAL = new AppError('invalid_provisioning_key', 'Invalid provisioning key');
@@ -24,7 +24,10 @@ export class NewtClaimController {
   @ApiBody({ type: RegisterNewtBody })
   @ErrorResponses(400, 401, 413, 429, 503)
   @Returns(RegisterNewtAnswer, { status: 201, also: [200], message: 'Newt registered successfully' })
-  async registerNewt(@Req() request: GatehouseRequest, @Body(lenientBody(RegisterNewtBody)) body: unknown): Promise<ApiResult<RegisterNewtAnswer>> {
+  async registerNewt(
+    @Req() request: GatehouseRequest,
+    @Body(lenientBody(RegisterNewtBody)) body: unknown,
+  ): Promise<ApiResult<RegisterNewtAnswer>> {
     const given = body as RegisterNewtBody;
     const claim: ClaimRequest = {
       door: 'newt',
@@ -37,7 +40,8 @@ export class NewtClaimController {
     };
     try {
       const result = await this.claims.claim(claim);
-      if (result.outcome === 'recognised') return new ApiResult({ newtId: result.newtId ?? '', secret: '' }, { status: 200, message: 'Newt recognised' });
+      if (result.outcome === 'recognised')
+        return new ApiResult({ newtId: result.newtId ?? '', secret: '' }, { status: 200, message: 'Newt recognised' });
       if (result.credential.kind !== 'newt') throw new Error('the newt door issues newt credentials only');
       return new ApiResult({ newtId: result.credential.newtId, secret: result.credential.secret }, { status: 201 });
     } catch (error) {

@@ -6,8 +6,19 @@ import { planReclaim } from './reclaim-policy.js';
 const nonce = sha256('mine');
 const other = sha256('somebody else');
 const site: KnownSite = {
-  siteId: 1, orgId: 'o', deviceId: 'd', hardwareId: 'h', nonceHash: nonce, keyId: 'key', claimId: 1, revoked: false, windowOpen: true, authenticated: false,
-  armed: false, newtId: null, credentialKind: 'api_key',
+  siteId: 1,
+  orgId: 'o',
+  deviceId: 'd',
+  hardwareId: 'h',
+  nonceHash: nonce,
+  keyId: 'key',
+  claimId: 1,
+  revoked: false,
+  windowOpen: true,
+  authenticated: false,
+  armed: false,
+  newtId: null,
+  credentialKind: 'api_key',
 };
 const key = { keyId: 'key', reclaimPolicy: 'recognise' as const, expired: false, maxUses: 5, uses: 1 };
 const spent = { ...key, uses: 5 };
@@ -16,31 +27,48 @@ const foreign = { ...key, keyId: 'another' };
 
 describe('a re-claim', () => {
   it('rule 4: is recognised, with the same nonce after its window closed, or without any', () => {
-    expect(planReclaim({ ...site, windowOpen: false }, { nonceHash: nonce }, key)).toEqual({ do: 'recognise', contested: false });
+    expect(planReclaim({ ...site, windowOpen: false }, { nonceHash: nonce }, key)).toEqual({
+      do: 'recognise',
+      contested: false,
+    });
     expect(planReclaim(site, { nonceHash: null }, key)).toEqual({ do: 'recognise', contested: false });
   });
 
   it('rule 5: gets a fresh credential by the same nonce, on a used-up or expired key too', () => {
-    for (const k of [key, spent, expired, foreign]) expect(planReclaim(site, { nonceHash: nonce }, k)).toEqual({ do: 'reissue' });
+    for (const k of [key, spent, expired, foreign])
+      expect(planReclaim(site, { nonceHash: nonce }, k)).toEqual({ do: 'reissue' });
   });
 
   it('rule 5: never once an operator revoked the site', () => {
-    expect(planReclaim({ ...site, revoked: true }, { nonceHash: nonce }, { ...key, reclaimPolicy: 'reissue' })).toMatchObject({ do: 'refuse', reason: 'site_revoked' });
+    expect(
+      planReclaim({ ...site, revoked: true }, { nonceHash: nonce }, { ...key, reclaimPolicy: 'reissue' }),
+    ).toMatchObject({ do: 'refuse', reason: 'site_revoked' });
     expect(planReclaim({ ...site, revoked: true, armed: true }, { nonceHash: nonce }, key)).toEqual({ do: 'handOver' });
-    expect(planReclaim({ ...site, revoked: true, armed: true }, { nonceHash: nonce }, expired)).toMatchObject({ do: 'refuse', reason: 'site_revoked' });
+    expect(planReclaim({ ...site, revoked: true, armed: true }, { nonceHash: nonce }, expired)).toMatchObject({
+      do: 'refuse',
+      reason: 'site_revoked',
+    });
   });
 
   it('rule 6: a used-up key recognises its own and nobody else; an expired key refuses', () => {
     const claimed = { ...site, windowOpen: false };
     expect(planReclaim(claimed, { nonceHash: null }, spent)).toEqual({ do: 'recognise', contested: false });
-    expect(planReclaim(claimed, { nonceHash: null }, { ...spent, keyId: 'another' })).toMatchObject({ do: 'refuse', reason: 'used_up' });
+    expect(planReclaim(claimed, { nonceHash: null }, { ...spent, keyId: 'another' })).toMatchObject({
+      do: 'refuse',
+      reason: 'used_up',
+    });
     expect(planReclaim(claimed, { nonceHash: null }, expired)).toMatchObject({ do: 'refuse', reason: 'expired' });
   });
 
   it('rule 13: policy reissue hands the site over while the key lives', () => {
     expect(planReclaim(site, { nonceHash: other }, { ...key, reclaimPolicy: 'reissue' })).toEqual({ do: 'handOver' });
-    expect(planReclaim(site, { nonceHash: null }, { ...spent, reclaimPolicy: 'reissue' })).toMatchObject({ do: 'recognise' });
-    expect(planReclaim(site, { nonceHash: null }, { ...expired, reclaimPolicy: 'reissue' })).toMatchObject({ do: 'refuse', reason: 'expired' });
+    expect(planReclaim(site, { nonceHash: null }, { ...spent, reclaimPolicy: 'reissue' })).toMatchObject({
+      do: 'recognise',
+    });
+    expect(planReclaim(site, { nonceHash: null }, { ...expired, reclaimPolicy: 'reissue' })).toMatchObject({
+      do: 'refuse',
+      reason: 'expired',
+    });
   });
 
   it('rule 13: policy refuse refuses, unless an operator armed the site', () => {
@@ -51,13 +79,18 @@ describe('a re-claim', () => {
 
   it('rule 13: an armed site is handed over to any valid key of the organization', () => {
     expect(planReclaim({ ...site, armed: true }, { nonceHash: other }, foreign)).toEqual({ do: 'handOver' });
-    expect(planReclaim({ ...site, armed: true }, { nonceHash: other }, { ...foreign, uses: 5 })).toMatchObject({ do: 'refuse' });
+    expect(planReclaim({ ...site, armed: true }, { nonceHash: other }, { ...foreign, uses: 5 })).toMatchObject({
+      do: 'refuse',
+    });
     expect(planReclaim({ ...site, armed: true }, { nonceHash: other }, expired)).toMatchObject({ do: 'refuse' });
   });
 
   it('rule 13: another nonce on a site that never authenticated is contested', () => {
     expect(planReclaim(site, { nonceHash: other }, key)).toEqual({ do: 'recognise', contested: true });
-    expect(planReclaim({ ...site, authenticated: true }, { nonceHash: other }, key)).toEqual({ do: 'recognise', contested: false });
+    expect(planReclaim({ ...site, authenticated: true }, { nonceHash: other }, key)).toEqual({
+      do: 'recognise',
+      contested: false,
+    });
     expect(planReclaim(site, { nonceHash: null }, key)).toMatchObject({ contested: false });
   });
 });

@@ -14,14 +14,19 @@ export type ReclaimPlan =
   | { do: 'refuse'; reason: RefusalReason; contested: boolean };
 
 /** Decides by claims.md rules 4, 5, 6 and 13. The key is known to be neither disabled nor revoked, the id not to be tombstoned. */
-export function planReclaim(site: KnownSite, request: Pick<ClaimRequest, 'nonceHash'>, key: Pick<KeyPolicy, 'keyId' | 'reclaimPolicy' | 'expired' | 'maxUses' | 'uses'>): ReclaimPlan {
+export function planReclaim(
+  site: KnownSite,
+  request: Pick<ClaimRequest, 'nonceHash'>,
+  key: Pick<KeyPolicy, 'keyId' | 'reclaimPolicy' | 'expired' | 'maxUses' | 'uses'>,
+): ReclaimPlan {
   const own = site.keyId === key.keyId;
   const usedUp = isUsedUp(key);
   const live = !key.expired && !usedUp;
   const handsOver = site.armed && !key.expired && (live || own);
   // Only an operator's hand brings a revoked site back: he lifted its tombstone, or armed it.
   if (site.revoked) return handsOver ? { do: 'handOver' } : { do: 'refuse', reason: 'site_revoked', contested: false };
-  const sameNonce = request.nonceHash !== null && site.nonceHash !== null && sameBytes(request.nonceHash, site.nonceHash);
+  const sameNonce =
+    request.nonceHash !== null && site.nonceHash !== null && sameBytes(request.nonceHash, site.nonceHash);
   if (sameNonce && site.windowOpen) return { do: 'reissue' };
 
   if (handsOver) return { do: 'handOver' };

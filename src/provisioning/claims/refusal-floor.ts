@@ -22,7 +22,8 @@ export class RefusalFloor {
   async hold(arrivedAt: number): Promise<void> {
     this.learn(this.clock() - arrivedAt);
     // Timers fire up to a millisecond early, and a slower one may have come meanwhile: look again.
-    for (let wait = this.after(arrivedAt); wait > 0; wait = this.after(arrivedAt)) await new Promise((resolve) => setTimeout(resolve, Math.ceil(wait)));
+    for (let wait = this.after(arrivedAt); wait > 0; wait = this.after(arrivedAt))
+      await new Promise((resolve) => setTimeout(resolve, Math.ceil(wait)));
   }
 
   private after(arrivedAt: number): number {

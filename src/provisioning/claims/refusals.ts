@@ -31,7 +31,9 @@ export class Refusals implements OnApplicationShutdown {
       write: (rows) => this.write(rows),
       writeCount: async (sample, count) => {
         const keyId = sample.orgUid === null ? null : sample.keyId;
-        const [claimId] = await this.repository.insert(this.db.manager, [{ ...sample, keyId, hardwareId: null, count }]);
+        const [claimId] = await this.repository.insert(this.db.manager, [
+          { ...sample, keyId, hardwareId: null, count },
+        ]);
         return claimId!;
       },
       addToCount: (claimId, count) => this.repository.addToCount(this.db.manager, claimId, count),
@@ -57,8 +59,17 @@ export class Refusals implements OnApplicationShutdown {
   private record({ reason, about }: ClaimRefused, request: ClaimRequest, presented: string | undefined): void {
     const { orgId, orgUid, keyId, generation, templateId, siteId } = about;
     const row: ClaimRow = {
-      orgId: orgId ?? null, orgUid: orgUid ?? null, keyId: keyId ?? presented ?? null, generation: generation ?? null, templateId: templateId ?? null,
-      siteId: siteId ?? null, door: request.door, hardwareId: request.hardwareId, address: request.address, outcome: 'refused', reason,
+      orgId: orgId ?? null,
+      orgUid: orgUid ?? null,
+      keyId: keyId ?? presented ?? null,
+      generation: generation ?? null,
+      templateId: templateId ?? null,
+      siteId: siteId ?? null,
+      door: request.door,
+      hardwareId: request.hardwareId,
+      address: request.address,
+      outcome: 'refused',
+      reason,
     };
     this.records.add({
       slot: `${row.orgUid === null ? '' : row.keyId}\n${reason}`,
@@ -73,8 +84,18 @@ export class Refusals implements OnApplicationShutdown {
       await this.audit.recordMany(
         tx,
         rows.map((row, i) => ({
-          principal: { authority: { kind: 'provisioningKey' }, kind: 'agent', id: row.hardwareId ?? 'unknown', name: 'unknown', address: row.address },
-          orgId: row.orgId, orgUid: row.orgUid, action: 'site.claim', target: { type: 'claim', id: claimIds[i]! }, result: 'refused',
+          principal: {
+            authority: { kind: 'provisioningKey' },
+            kind: 'agent',
+            id: row.hardwareId ?? 'unknown',
+            name: 'unknown',
+            address: row.address,
+          },
+          orgId: row.orgId,
+          orgUid: row.orgUid,
+          action: 'site.claim',
+          target: { type: 'claim', id: claimIds[i]! },
+          result: 'refused',
           details: { keyId: row.keyId, reason: row.reason, door: row.door },
         })),
       );

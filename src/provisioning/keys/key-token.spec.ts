@@ -23,7 +23,18 @@ describe('provisioning key token', () => {
     }
   });
 
-  it.each(['', 'spk_', 'spk_abc', 'sk_live_abc', key.toUpperCase(), `${key} `, ` ${key}`, key.slice(0, -1), `${key}a`, 'x'.repeat(512)])('refuses %j', (text) => {
+  it.each([
+    '',
+    'spk_',
+    'spk_abc',
+    'sk_live_abc',
+    key.toUpperCase(),
+    `${key} `,
+    ` ${key}`,
+    key.slice(0, -1),
+    `${key}a`,
+    'x'.repeat(512),
+  ])('refuses %j', (text) => {
     expect(parseKey(text)).toBeNull();
   });
 

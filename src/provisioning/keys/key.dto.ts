@@ -1,18 +1,35 @@
-import { Transform } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength, Min, ValidateIf } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsOptional,
+  IsPositive,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  ValidateIf,
+} from 'class-validator';
 import { IsName, MayBeAbsent, OffsetPagination } from '#platform';
 
 /** 30 days (claims.md, Routes). */
 const MAX_OVERLAP_SECONDS = 2_592_000;
 
 /** Numeric strings are accepted (integration-api.md §3.16). */
-const numeric = ({ value }: { value: unknown }) => (typeof value === 'string' && /^\d{1,7}$/.test(value) ? Number(value) : value);
+const numeric = ({ value }: { value: unknown }) =>
+  typeof value === 'string' && /^\d{1,7}$/.test(value) ? Number(value) : value;
 
 export class CreateKeyBody {
   @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name: string;
   /** How many sites the key may make; null for no limit. Must be said, unless `oneTime` is. */
-  @Transform(numeric) @ValidateIf((body: CreateKeyBody, value) => value !== null && !(value === undefined && body.oneTime === true)) @IsInt() @Min(1) @Max(1_000_000)
+  @Transform(numeric)
+  @ValidateIf((body: CreateKeyBody, value) => value !== null && !(value === undefined && body.oneTime === true))
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
   @ApiProperty({ required: false, type: 'integer', nullable: true, minimum: 1, maximum: 1_000_000 })
   maxBatchSize?: number | null;
   /** Instant after which the key is refused; absent, null or "" for none. */
@@ -23,12 +40,19 @@ export class CreateKeyBody {
   @MayBeAbsent() @IsInt() @IsPositive() @Max(Number.MAX_SAFE_INTEGER) templateId?: number;
   /** The key is used up by its first claim. */
   @MayBeAbsent() @IsBoolean() oneTime?: boolean;
-  @MayBeAbsent() @IsIn(['active', 'disabled']) @ApiProperty({ required: false, enum: ['active', 'disabled'], default: 'active' }) status?: 'active' | 'disabled';
+  @MayBeAbsent()
+  @IsIn(['active', 'disabled'])
+  @ApiProperty({ required: false, enum: ['active', 'disabled'], default: 'active' })
+  status?: 'active' | 'disabled';
 }
 
 export class UpdateKeyBody {
   @MayBeAbsent() @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name?: string;
-  @Transform(numeric) @IsOptional() @IsInt() @Min(1) @Max(1_000_000)
+  @Transform(numeric)
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
   @ApiProperty({ required: false, type: 'integer', nullable: true, minimum: 1, maximum: 1_000_000 })
   maxBatchSize?: number | null;
   /** "" or null clears it. */
@@ -40,7 +64,11 @@ export class UpdateKeyBody {
 
 export class RotateKeyBody {
   /** How long the old secret still works, in seconds. */
-  @IsInt() @Min(0) @Max(MAX_OVERLAP_SECONDS) @ApiProperty({ type: 'integer', minimum: 0, maximum: MAX_OVERLAP_SECONDS }) overlapSeconds: number;
+  @IsInt()
+  @Min(0)
+  @Max(MAX_OVERLAP_SECONDS)
+  @ApiProperty({ type: 'integer', minimum: 0, maximum: MAX_OVERLAP_SECONDS })
+  overlapSeconds: number;
 }
 
 export class KeyGenerationView {
@@ -71,7 +99,12 @@ export class KeyView {
   templateId: number;
   oneTime: boolean;
   @ApiProperty({ enum: ['active', 'disabled'] }) status: 'active' | 'disabled';
-  @ApiProperty({ enum: ['active', 'disabled', 'revoked', 'expired', 'exhausted'] }) state: 'active' | 'disabled' | 'revoked' | 'expired' | 'exhausted';
+  @ApiProperty({ enum: ['active', 'disabled', 'revoked', 'expired', 'exhausted'] }) state:
+    | 'active'
+    | 'disabled'
+    | 'revoked'
+    | 'expired'
+    | 'exhausted';
   lastUsedIp: string | null;
   generations: KeyGenerationView[];
 }

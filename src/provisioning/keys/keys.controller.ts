@@ -29,7 +29,11 @@ export class KeysController {
   @Get('site-provisioning-key/:siteProvisioningKeyId')
   @Access('listSiteProvisioningKeys')
   @Returns(KeyView, { message: 'Site provisioning key retrieved successfully' })
-  getSiteProvisioningKey(@Caller() principal: Principal, @OrgId() orgId: string, @Param('siteProvisioningKeyId') keyId: string) {
+  getSiteProvisioningKey(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('siteProvisioningKeyId') keyId: string,
+  ) {
     return this.keys.get(principal, orgId, keyId);
   }
 
@@ -38,7 +42,12 @@ export class KeysController {
   @Access('updateSiteProvisioningKey')
   @ErrorResponses(409)
   @Returns(KeyView, { message: 'Site provisioning key updated successfully' })
-  updateSiteProvisioningKey(@Caller() principal: Principal, @OrgId() orgId: string, @Param('siteProvisioningKeyId') keyId: string, @Body() body: UpdateKeyBody) {
+  updateSiteProvisioningKey(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('siteProvisioningKeyId') keyId: string,
+    @Body() body: UpdateKeyBody,
+  ) {
     return this.keys.update(principal, orgId, keyId, body);
   }
 
@@ -46,7 +55,11 @@ export class KeysController {
   @Delete('site-provisioning-key/:siteProvisioningKeyId')
   @Access('deleteSiteProvisioningKey')
   @Returns(null, { message: 'Site provisioning key deleted successfully' })
-  deleteSiteProvisioningKey(@Caller() principal: Principal, @OrgId() orgId: string, @Param('siteProvisioningKeyId') keyId: string) {
+  deleteSiteProvisioningKey(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('siteProvisioningKeyId') keyId: string,
+  ) {
     return this.keys.delete(principal, orgId, keyId);
   }
 
@@ -54,7 +67,11 @@ export class KeysController {
   @Post('site-provisioning-key/:siteProvisioningKeyId/revoke')
   @Access('revokeSiteProvisioningKey')
   @Returns(KeyView, { message: 'Site provisioning key revoked successfully' })
-  revokeSiteProvisioningKey(@Caller() principal: Principal, @OrgId() orgId: string, @Param('siteProvisioningKeyId') keyId: string) {
+  revokeSiteProvisioningKey(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('siteProvisioningKeyId') keyId: string,
+  ) {
     return this.keys.revoke(principal, orgId, keyId);
   }
 
@@ -63,7 +80,12 @@ export class KeysController {
   @Access('rotateSiteProvisioningKey')
   @ErrorResponses(409)
   @Returns(CreatedKeyView, { message: 'Site provisioning key rotated successfully' })
-  rotateSiteProvisioningKey(@Caller() principal: Principal, @OrgId() orgId: string, @Param('siteProvisioningKeyId') keyId: string, @Body() body: RotateKeyBody) {
+  rotateSiteProvisioningKey(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('siteProvisioningKeyId') keyId: string,
+    @Body() body: RotateKeyBody,
+  ) {
     return this.keys.rotate(principal, orgId, keyId, body);
   }
 }

@@ -31,7 +31,9 @@ export interface NewKey {
   lastChars: string;
 }
 
-export type KeyChanges = Partial<Pick<NewKey, 'templateId' | 'name' | 'maxUses' | 'expiresAt' | 'approveNewSites'>> & { disabled?: boolean };
+export type KeyChanges = Partial<Pick<NewKey, 'templateId' | 'name' | 'maxUses' | 'expiresAt' | 'approveNewSites'>> & {
+  disabled?: boolean;
+};
 
 /** All SQL about provisioning keys as operators see them; the claim's own statements are in claims.repository.ts. */
 @Injectable()
@@ -46,7 +48,18 @@ export class KeysRepository {
          WHERE org_id = $1 AND ($3::bigint IS NULL AND name = 'default' OR template_id = $3::bigint)
          RETURNING key_id, last_chars)
        INSERT INTO provisioning_key_generation (key_id, generation, secret_hash, last_chars) SELECT key_id, 1, $10, last_chars FROM k`,
-      [orgId, key.keyId, key.templateId, key.name, key.lastChars, key.maxUses, key.oneTime, key.expiresAt, key.approveNewSites, key.secretHash],
+      [
+        orgId,
+        key.keyId,
+        key.templateId,
+        key.name,
+        key.lastChars,
+        key.maxUses,
+        key.oneTime,
+        key.expiresAt,
+        key.approveNewSites,
+        key.secretHash,
+      ],
     );
     return added === 1;
   }
@@ -56,14 +69,31 @@ export class KeysRepository {
     return rows[0] && dates(rows[0]);
   }
 
-  async list(em: EntityManager, orgId: string, limit: number, offset: number): Promise<{ keys: KeyView[]; total: number }> {
-    const keys = await query<KeyView>(em, `${VIEW} WHERE k.org_id = $1 ORDER BY k.created_at, k.key_id LIMIT $2 OFFSET $3`, [orgId, limit, offset]);
-    const [count] = await query<{ total: number }>(em, 'SELECT count(*) AS total FROM provisioning_key WHERE org_id = $1', [orgId]);
+  async list(
+    em: EntityManager,
+    orgId: string,
+    limit: number,
+    offset: number,
+  ): Promise<{ keys: KeyView[]; total: number }> {
+    const keys = await query<KeyView>(
+      em,
+      `${VIEW} WHERE k.org_id = $1 ORDER BY k.created_at, k.key_id LIMIT $2 OFFSET $3`,
+      [orgId, limit, offset],
+    );
+    const [count] = await query<{ total: number }>(
+      em,
+      'SELECT count(*) AS total FROM provisioning_key WHERE org_id = $1',
+      [orgId],
+    );
     return { keys: keys.map(dates), total: count!.total };
   }
 
   /** Locks the key so that its claims wait for the change. @returns false when there is none. */
-  async lock(tx: EntityManager, orgId: string, keyId: string): Promise<{ uses: number; revoked: boolean; generation: number; oneTime: boolean } | undefined> {
+  async lock(
+    tx: EntityManager,
+    orgId: string,
+    keyId: string,
+  ): Promise<{ uses: number; revoked: boolean; generation: number; oneTime: boolean } | undefined> {
     const [row] = await query<{ uses: number; revoked: boolean; generation: number; oneTime: boolean }>(
       tx,
       `SELECT uses, revoked_at IS NOT NULL AS revoked, generation, one_time AS "oneTime" FROM provisioning_key WHERE org_id = $1 AND key_id = $2 FOR UPDATE`,
@@ -86,26 +116,57 @@ export class KeysRepository {
        WHERE org_id = $1 AND key_id = $2
          AND (NOT $13::boolean OR EXISTS (SELECT FROM provisioning_template t WHERE t.org_id = $1 AND t.template_id = $14::bigint))`,
       [
-        orgId, keyId, has('name'), changes.name ?? null, has('maxUses'), changes.maxUses ?? null, has('expiresAt'), changes.expiresAt ?? null,
-        has('approveNewSites'), changes.approveNewSites ?? null, has('disabled'), changes.disabled ?? null, has('templateId'), changes.templateId ?? null,
+        orgId,
+        keyId,
+        has('name'),
+        changes.name ?? null,
+        has('maxUses'),
+        changes.maxUses ?? null,
+        has('expiresAt'),
+        changes.expiresAt ?? null,
+        has('approveNewSites'),
+        changes.approveNewSites ?? null,
+        has('disabled'),
+        changes.disabled ?? null,
+        has('templateId'),
+        changes.templateId ?? null,
       ],
     );
     return updated === 1;
   }
 
   async revoke(tx: EntityManager, orgId: string, keyId: string): Promise<void> {
-    await execute(tx, 'UPDATE provisioning_key SET revoked_at = coalesce(revoked_at, now()) WHERE org_id = $1 AND key_id = $2', [orgId, keyId]);
+    await execute(
+      tx,
+      'UPDATE provisioning_key SET revoked_at = coalesce(revoked_at, now()) WHERE org_id = $1 AND key_id = $2',
+      [orgId, keyId],
+    );
   }
 
   /** A new generation; every earlier one retires when the overlap ends, or sooner if it was to. */
-  async rotate(tx: EntityManager, keyId: string, generation: number, secretHash: Buffer, lastChars: string, overlapSeconds: number): Promise<void> {
+  async rotate(
+    tx: EntityManager,
+    keyId: string,
+    generation: number,
+    secretHash: Buffer,
+    lastChars: string,
+    overlapSeconds: number,
+  ): Promise<void> {
     await execute(
       tx,
       `UPDATE provisioning_key_generation SET retires_at = least(coalesce(retires_at, 'infinity'), now() + make_interval(secs => $2)) WHERE key_id = $1`,
       [keyId, overlapSeconds],
     );
-    await execute(tx, 'INSERT INTO provisioning_key_generation (key_id, generation, secret_hash, last_chars) VALUES ($1, $2, $3, $4)', [keyId, generation, secretHash, lastChars]);
-    await execute(tx, 'UPDATE provisioning_key SET generation = $2, last_chars = $3 WHERE key_id = $1', [keyId, generation, lastChars]);
+    await execute(
+      tx,
+      'INSERT INTO provisioning_key_generation (key_id, generation, secret_hash, last_chars) VALUES ($1, $2, $3, $4)',
+      [keyId, generation, secretHash, lastChars],
+    );
+    await execute(tx, 'UPDATE provisioning_key SET generation = $2, last_chars = $3 WHERE key_id = $1', [
+      keyId,
+      generation,
+      lastChars,
+    ]);
   }
 
   async delete(tx: EntityManager, orgId: string, keyId: string): Promise<boolean> {
@@ -114,7 +175,11 @@ export class KeysRepository {
 
   /** For the guard: the organization of a key. */
   async orgOf(em: EntityManager, keyId: string): Promise<string | undefined> {
-    const [row] = await query<{ orgId: string }>(em, 'SELECT org_id AS "orgId" FROM provisioning_key WHERE key_id = $1', [keyId]);
+    const [row] = await query<{ orgId: string }>(
+      em,
+      'SELECT org_id AS "orgId" FROM provisioning_key WHERE key_id = $1',
+      [keyId],
+    );
     return row?.orgId;
   }
 }
@@ -122,5 +187,13 @@ export class KeysRepository {
 /** Timestamps inside jsonb arrive as text; the view speaks of instants throughout. */
 function dates(view: KeyView): KeyView {
   const at = (value: Date | string | null) => (value === null ? null : new Date(value));
-  return { ...view, generations: view.generations.map((g) => ({ ...g, retiresAt: at(g.retiresAt), lastUsed: at(g.lastUsed), createdAt: new Date(g.createdAt) })) };
+  return {
+    ...view,
+    generations: view.generations.map((g) => ({
+      ...g,
+      retiresAt: at(g.retiresAt),
+      lastUsed: at(g.lastUsed),
+      createdAt: new Date(g.createdAt),
+    })),
+  };
 }

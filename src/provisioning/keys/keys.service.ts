@@ -1,9 +1,28 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, invalid, nothingToChange, notFound, notify, type PageQuery, type Principal, sha256, shapeA, windowOf } from '#platform';
+import {
+  conflict,
+  Db,
+  invalid,
+  notFound,
+  nothingToChange,
+  notify,
+  type PageQuery,
+  type Principal,
+  sha256,
+  shapeA,
+  windowOf,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
-import { CreatedKeyView, type CreateKeyBody, type KeyList, type KeyView, type RotateKeyBody, type UpdateKeyBody } from './key.dto.js';
 import { mayApprove, refuseApproval } from '../approving.js';
+import {
+  CreatedKeyView,
+  type CreateKeyBody,
+  type KeyList,
+  type KeyView,
+  type RotateKeyBody,
+  type UpdateKeyBody,
+} from './key.dto.js';
 import { formatKey, newKeyId, newKeySecret } from './key-token.js';
 import { KeysRepository } from './keys.repository.js';
 
@@ -51,7 +70,12 @@ export class KeysService {
     });
     if (!added) throw notFound('Provisioning template');
     if (body.status === 'disabled') await this.repository.update(tx, orgId, keyId, { disabled: true });
-    await this.audit.record(tx, principal, { orgId, action: `${TARGET}.create`, target: { type: TARGET, id: keyId }, details: { name: body.name } });
+    await this.audit.record(tx, principal, {
+      orgId,
+      action: `${TARGET}.create`,
+      target: { type: TARGET, id: keyId },
+      details: { name: body.name },
+    });
     return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
   }
 
@@ -74,8 +98,10 @@ export class KeysService {
     const change = async (tx: EntityManager, ended?: Ended): Promise<KeyView> => {
       const key = await this.lockLive(tx, orgId, keyId);
       const before = await this.read(tx, orgId, keyId);
-      if (key.oneTime && maxBatchSize !== undefined && maxBatchSize !== 1) throw invalid('maxBatchSize', 'a one-time key has exactly one use');
-      if (typeof maxBatchSize === 'number' && maxBatchSize < key.uses) throw invalid('maxBatchSize', `the key was already used ${key.uses} times`);
+      if (key.oneTime && maxBatchSize !== undefined && maxBatchSize !== 1)
+        throw invalid('maxBatchSize', 'a one-time key has exactly one use');
+      if (typeof maxBatchSize === 'number' && maxBatchSize < key.uses)
+        throw invalid('maxBatchSize', `the key was already used ${key.uses} times`);
       const updated = await this.repository.update(tx, orgId, keyId, {
         ...rest,
         ...(maxBatchSize === undefined ? {} : { maxUses: maxBatchSize }),
@@ -112,7 +138,15 @@ export class KeysService {
       const key = await this.lockLive(tx, orgId, keyId);
       if (!mayApprove(principal, orgId) && (await this.read(tx, orgId, keyId)).approveNewSites) throw refuseApproval();
       await this.repository.rotate(tx, keyId, key.generation + 1, hash, secret.slice(-4), body.overlapSeconds);
-      await this.done(tx, principal, orgId, keyId, 'rotate', { generation: key.generation + 1, overlapSeconds: body.overlapSeconds }, ended);
+      await this.done(
+        tx,
+        principal,
+        orgId,
+        keyId,
+        'rotate',
+        { generation: key.generation + 1, overlapSeconds: body.overlapSeconds },
+        ended,
+      );
       return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
     };
     return body.overlapSeconds === 0 ? this.db.txFirst(change) : this.db.tx(change);
@@ -133,10 +167,20 @@ export class KeysService {
     return key;
   }
 
-  private async done(tx: EntityManager, principal: Principal, orgId: string, keyId: string, verb: string, details?: Record<string, unknown>, ended?: Ended): Promise<void> {
+  private async done(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    keyId: string,
+    verb: string,
+    details?: Record<string, unknown>,
+    ended?: Ended,
+  ): Promise<void> {
     const inTheWay = (await ended?.()) ?? [];
     await this.audit.record(tx, principal, {
-      orgId, action: `${TARGET}.${verb}`, target: { type: TARGET, id: keyId },
+      orgId,
+      action: `${TARGET}.${verb}`,
+      target: { type: TARGET, id: keyId },
       details: inTheWay.length > 0 ? { ...details, endedTransactions: inTheWay.length } : details,
     });
     await notify(tx, 'access_changed', `provisioning:${keyId}`);
@@ -169,5 +213,7 @@ function parseInstant(text: string | null | undefined): Date | undefined {
 /** The 30th of February is refused, not taken for the 2nd of March. */
 function isCalendarDay(text: string): boolean {
   const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})/.exec(text) ?? [];
-  return day === undefined || new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day);
+  return (
+    day === undefined || new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day)
+  );
 }

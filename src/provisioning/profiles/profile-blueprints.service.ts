@@ -1,4 +1,10 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AppError, Db, Hooks, isOutage, PgNotifications } from '#platform';
 import { BlueprintsService } from '../../blueprints/index.js';
@@ -93,7 +99,8 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
   private poll(): void {
     this.round = this.work()
       .catch((error: unknown) => {
-        if (!isOutage(error)) this.logger.error({ err: error }, 'Blueprints of profiles that are due could not be read');
+        if (!isOutage(error))
+          this.logger.error({ err: error }, 'Blueprints of profiles that are due could not be read');
       })
       .finally(() => {
         if (!this.stopped) this.timer = setTimeout(() => this.poll(), POLL_MS).unref();
@@ -106,7 +113,10 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
       taken = due.length;
       for (const { siteId, last } of due) {
         if (this.stopped || (await this.ensure(siteId)) || !last) continue;
-        this.logger.warn({ siteId }, 'The blueprint of a profile is not tried again by itself; what is wrong stands with the site');
+        this.logger.warn(
+          { siteId },
+          'The blueprint of a profile is not tried again by itself; what is wrong stands with the site',
+        );
         await this.repository.settle(this.db.manager, siteId);
       }
     }

@@ -1,7 +1,6 @@
-import { IsNotEmpty, IsObject, IsOptional, IsString, MaxLength } from 'class-validator';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { IsIdList, IsLabels, IsName, MaxBytes, MaxJsonBytes, MayBeAbsent } from '#platform';
-import { OffsetPagination } from '#platform';
+import { IsNotEmpty, IsObject, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsIdList, IsLabels, IsName, MaxBytes, MaxJsonBytes, MayBeAbsent, OffsetPagination } from '#platform';
 
 const JSON_LIMIT = 64 * 1024;
 /** claims.md, Words: a bootstrap blueprint is at most 256 KB. */
@@ -11,16 +10,26 @@ export class CreateProfileBody {
   @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name: string;
   @IsOptional() @IsString() @MaxLength(2000) description?: string | null;
   /** Labels of a new site, at most 32. */
-  @MayBeAbsent() @IsLabels() @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
+  @MayBeAbsent()
+  @IsLabels()
+  @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
   labels?: Record<string, string>;
   /** Groups that a new site joins. */
-  @MayBeAbsent() @IsIdList(100) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
+  @MayBeAbsent()
+  @IsIdList(100)
+  @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
   groupIds?: number[];
   /** Config document that an approved site receives. */
-  @MayBeAbsent() @IsObject() @MaxJsonBytes(JSON_LIMIT) @ApiPropertyOptional({ type: 'object', additionalProperties: true })
+  @MayBeAbsent()
+  @IsObject()
+  @MaxJsonBytes(JSON_LIMIT)
+  @ApiPropertyOptional({ type: 'object', additionalProperties: true })
   config?: Record<string, unknown>;
   /** Free attributes, kept with the site. */
-  @MayBeAbsent() @IsObject() @MaxJsonBytes(JSON_LIMIT) @ApiPropertyOptional({ type: 'object', additionalProperties: true })
+  @MayBeAbsent()
+  @IsObject()
+  @MaxJsonBytes(JSON_LIMIT)
+  @ApiPropertyOptional({ type: 'object', additionalProperties: true })
   attributes?: Record<string, unknown>;
   /** Bootstrap blueprint (YAML, at most 256 KB), applied once to each new site, before its agent's own; may hold {{site.name}} and the like. */
   @IsOptional() @IsString() @MaxBytes(BLUEPRINT_LIMIT) blueprint?: string | null;

@@ -39,7 +39,12 @@ export class ProfilesController {
   @Access('updateProvisioningProfile')
   @ErrorResponses(409)
   @Returns(ProfileView, { message: 'Provisioning profile updated successfully' })
-  updateProvisioningProfile(@Caller() principal: Principal, @OrgId() orgId: string, @Id('profileId') profileId: number, @Body() body: UpdateProfileBody) {
+  updateProvisioningProfile(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('profileId') profileId: number,
+    @Body() body: UpdateProfileBody,
+  ) {
     return this.profiles.update(principal, orgId, profileId, body);
   }
 
@@ -48,7 +53,11 @@ export class ProfilesController {
   @Access('deleteProvisioningProfile')
   @ErrorResponses(409)
   @Returns(null, { message: 'Provisioning profile deleted successfully' })
-  deleteProvisioningProfile(@Caller() principal: Principal, @OrgId() orgId: string, @Id('profileId') profileId: number) {
+  deleteProvisioningProfile(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('profileId') profileId: number,
+  ) {
     return this.profiles.delete(principal, orgId, profileId);
   }
 }

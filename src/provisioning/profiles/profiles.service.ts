@@ -1,7 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, execute, invalidFields, isUniqueViolation, nothingToChange, notFound, notify, query, shapeA, windowOf, type PageQuery, type Principal } from '#platform';
 import { describeProblem } from '#blueprint';
+import {
+  conflict,
+  Db,
+  execute,
+  invalidFields,
+  isUniqueViolation,
+  notFound,
+  nothingToChange,
+  notify,
+  type PageQuery,
+  type Principal,
+  query,
+  shapeA,
+  windowOf,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { Documents } from '../../blueprints/index.js';
 import type { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
@@ -21,19 +35,43 @@ export class ProfilesService {
     const { groupIds = [], ...fields } = body;
     await this.checkBlueprint(orgId, fields.blueprint);
     return this.db.tx(async (tx) => {
-      const row = { orgId, name: fields.name, description: fields.description ?? null, labels: fields.labels ?? {}, config: fields.config ?? {}, attributes: fields.attributes ?? {}, blueprint: fields.blueprint ?? null };
+      const row = {
+        orgId,
+        name: fields.name,
+        description: fields.description ?? null,
+        labels: fields.labels ?? {},
+        config: fields.config ?? {},
+        attributes: fields.attributes ?? {},
+        blueprint: fields.blueprint ?? null,
+      };
       const profile = await named(() => tx.save(Profile, row));
       await replaceGroups(tx, 'profile', orgId, profile.profileId, groupIds);
-      await this.audit.record(tx, principal, { orgId, action: 'provisioning_profile.create', target: { type: 'provisioning_profile', id: profile.profileId } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'provisioning_profile.create',
+        target: { type: 'provisioning_profile', id: profile.profileId },
+      });
       return view(profile, groupIds);
     });
   }
 
   async list(_principal: Principal, orgId: string, page: PageQuery): Promise<ProfileList> {
     const window = windowOf(page, 1000);
-    const [profiles, total] = await this.db.manager.findAndCount(Profile, { where: { orgId }, order: { profileId: 'ASC' }, take: window.limit, skip: window.offset });
-    const groups = await groupsOf(this.db.manager, 'profile', profiles.map((p) => p.profileId));
-    return { provisioningProfiles: profiles.map((p) => view(p, groups.get(p.profileId) ?? [])), pagination: shapeA(total, window) };
+    const [profiles, total] = await this.db.manager.findAndCount(Profile, {
+      where: { orgId },
+      order: { profileId: 'ASC' },
+      take: window.limit,
+      skip: window.offset,
+    });
+    const groups = await groupsOf(
+      this.db.manager,
+      'profile',
+      profiles.map((p) => p.profileId),
+    );
+    return {
+      provisioningProfiles: profiles.map((p) => view(p, groups.get(p.profileId) ?? [])),
+      pagination: shapeA(total, window),
+    };
   }
 
   async get(_principal: Principal, orgId: string, profileId: number): Promise<ProfileView> {
@@ -48,7 +86,12 @@ export class ProfilesService {
       await this.read(tx, orgId, profileId);
       if (Object.keys(fields).length > 0) await named(() => tx.update(Profile, { orgId, profileId }, fields as never));
       if (groupIds) await replaceGroups(tx, 'profile', orgId, profileId, groupIds);
-      await this.audit.record(tx, principal, { orgId, action: 'provisioning_profile.update', target: { type: 'provisioning_profile', id: profileId }, details: { fields: Object.keys(body) } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'provisioning_profile.update',
+        target: { type: 'provisioning_profile', id: profileId },
+        details: { fields: Object.keys(body) },
+      });
       await notify(tx, 'access_changed', `org:${orgId}`);
       return this.read(tx, orgId, profileId);
     });
@@ -64,7 +107,11 @@ export class ProfilesService {
         [orgId, profileId],
       );
       if (gone === 0) throw conflict('A provisioning template uses this profile');
-      await this.audit.record(tx, principal, { orgId, action: 'provisioning_profile.delete', target: { type: 'provisioning_profile', id: profileId } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'provisioning_profile.delete',
+        target: { type: 'provisioning_profile', id: profileId },
+      });
     });
   }
 
@@ -72,7 +119,8 @@ export class ProfilesService {
   private async checkBlueprint(orgId: string, text: string | null | undefined): Promise<void> {
     if (!text) return;
     const { problems } = await this.documents.read({ source: `org:${orgId}` }, text, { site: 'open', operators: true });
-    if (problems.length > 0) throw invalidFields(problems.map((problem) => ({ path: 'blueprint', problem: describeProblem(problem) })));
+    if (problems.length > 0)
+      throw invalidFields(problems.map((problem) => ({ path: 'blueprint', problem: describeProblem(problem) })));
   }
 
   private async read(em: EntityManager, orgId: string, profileId: number): Promise<ProfileView> {
@@ -97,7 +145,13 @@ export async function named<T>(write: () => Promise<T>): Promise<T> {
 }
 
 /** Sets the groups of a profile or template; groups of another organization do not exist here. */
-export async function replaceGroups(tx: EntityManager, of: 'profile' | 'template', orgId: string, id: number, groupIds: number[]): Promise<void> {
+export async function replaceGroups(
+  tx: EntityManager,
+  of: 'profile' | 'template',
+  orgId: string,
+  id: number,
+  groupIds: number[],
+): Promise<void> {
   await execute(tx, `DELETE FROM provisioning_${of}_group WHERE ${of}_id = $1`, [id]);
   if (groupIds.length === 0) return;
   const added = await execute(
@@ -108,7 +162,11 @@ export async function replaceGroups(tx: EntityManager, of: 'profile' | 'template
   if (added !== groupIds.length) throw notFound('Group');
 }
 
-export async function groupsOf(em: EntityManager, of: 'profile' | 'template', ids: number[]): Promise<Map<number, number[]>> {
+export async function groupsOf(
+  em: EntityManager,
+  of: 'profile' | 'template',
+  ids: number[],
+): Promise<Map<number, number[]>> {
   const rows = await query<{ id: number; groupIds: number[] }>(
     em,
     `SELECT ${of}_id AS id, array_agg(group_id ORDER BY group_id) AS "groupIds" FROM provisioning_${of}_group WHERE ${of}_id = ANY($1) GROUP BY 1`,

@@ -1,5 +1,5 @@
-import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength } from 'class-validator';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength } from 'class-validator';
 import { IsIdList, IsName, MayBeAbsent, OffsetPagination } from '#platform';
 import { CREDENTIAL_TYPES, type CredentialType, RECLAIM_POLICIES, type ReclaimPolicy } from './template.entity.js';
 
@@ -11,19 +11,28 @@ export class CreateTemplateBody {
   /** RE2 pattern that the whole hardware id must match; a claim without one is then refused. */
   @IsOptional() @IsString() @IsNotEmpty() @MaxLength(256) hardwareIdPattern?: string | null;
   /** Credential of the device door; the newt door always issues newt credentials. */
-  @MayBeAbsent() @IsIn(CREDENTIAL_TYPES) @ApiProperty({ required: false, enum: CREDENTIAL_TYPES, default: 'api_key' })
+  @MayBeAbsent()
+  @IsIn(CREDENTIAL_TYPES)
+  @ApiProperty({ required: false, enum: CREDENTIAL_TYPES, default: 'api_key' })
   credentialType?: CredentialType;
   /** Whether the newt door is open to keys of this template. */
   @MayBeAbsent() @IsBoolean() @ApiProperty({ required: false, type: 'boolean', default: true }) newtDoor?: boolean;
   /** Whether new sites start approved; a key may say otherwise. */
-  @MayBeAbsent() @IsBoolean() @ApiProperty({ required: false, type: 'boolean', default: true }) approveNewSites?: boolean;
+  @MayBeAbsent()
+  @IsBoolean()
+  @ApiProperty({ required: false, type: 'boolean', default: true })
+  approveNewSites?: boolean;
   /** Groups that every site claimed under this template joins, beside those of the profile. */
-  @MayBeAbsent() @IsIdList(100) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
+  @MayBeAbsent()
+  @IsIdList(100)
+  @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
   groupIds?: number[];
   /** Name of a site whose claim brings none; may hold {{hardwareId}}, {{deviceId}}, {{keyName}}. */
   @IsOptional() @IsString() @IsNotEmpty() @MaxLength(255) @IsName() nameTemplate?: string | null;
   /** What happens when a known hardware id claims again. */
-  @MayBeAbsent() @IsIn(RECLAIM_POLICIES) @ApiProperty({ required: false, enum: RECLAIM_POLICIES, default: 'recognise' })
+  @MayBeAbsent()
+  @IsIn(RECLAIM_POLICIES)
+  @ApiProperty({ required: false, enum: RECLAIM_POLICIES, default: 'recognise' })
   reclaimPolicy?: ReclaimPolicy;
 }
 

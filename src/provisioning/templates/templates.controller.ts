@@ -30,7 +30,11 @@ export class TemplatesController {
   @Get('provisioning-template/:templateId')
   @Access('getProvisioningTemplate')
   @Returns(TemplateView, { message: 'Provisioning template retrieved successfully' })
-  getProvisioningTemplate(@Caller() principal: Principal, @OrgId() orgId: string, @Id('templateId') templateId: number) {
+  getProvisioningTemplate(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('templateId') templateId: number,
+  ) {
     return this.templates.get(principal, orgId, templateId);
   }
 
@@ -39,7 +43,12 @@ export class TemplatesController {
   @Access('updateProvisioningTemplate')
   @ErrorResponses(409)
   @Returns(TemplateView, { message: 'Provisioning template updated successfully' })
-  updateProvisioningTemplate(@Caller() principal: Principal, @OrgId() orgId: string, @Id('templateId') templateId: number, @Body() body: UpdateTemplateBody) {
+  updateProvisioningTemplate(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('templateId') templateId: number,
+    @Body() body: UpdateTemplateBody,
+  ) {
     return this.templates.update(principal, orgId, templateId, body);
   }
 
@@ -48,7 +57,11 @@ export class TemplatesController {
   @Access('deleteProvisioningTemplate')
   @ErrorResponses(409)
   @Returns(null, { message: 'Provisioning template deleted successfully' })
-  deleteProvisioningTemplate(@Caller() principal: Principal, @OrgId() orgId: string, @Id('templateId') templateId: number) {
+  deleteProvisioningTemplate(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('templateId') templateId: number,
+  ) {
     return this.templates.delete(principal, orgId, templateId);
   }
 }

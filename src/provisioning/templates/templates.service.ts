@@ -1,6 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, execute, nothingToChange, notFound, notify, type PageQuery, type Principal, shapeA, windowOf } from '#platform';
+import {
+  conflict,
+  Db,
+  execute,
+  notFound,
+  nothingToChange,
+  notify,
+  type PageQuery,
+  type Principal,
+  shapeA,
+  windowOf,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { mayApprove, refuseApproval } from '../approving.js';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';
@@ -37,18 +48,36 @@ export class TemplatesService {
     await this.check(orgId, body);
     return this.db.tx(async (tx) => {
       await assertProfile(tx, orgId, body.profileId);
-      const template = await named(() => tx.save(Template, row(orgId, { ...body, approveNewSites: body.approveNewSites ?? may })));
+      const template = await named(() =>
+        tx.save(Template, row(orgId, { ...body, approveNewSites: body.approveNewSites ?? may })),
+      );
       await replaceGroups(tx, 'template', orgId, template.templateId, body.groupIds ?? []);
-      await this.audit.record(tx, principal, { orgId, action: 'provisioning_template.create', target: { type: 'provisioning_template', id: template.templateId } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'provisioning_template.create',
+        target: { type: 'provisioning_template', id: template.templateId },
+      });
       return view(template, body.groupIds ?? []);
     });
   }
 
   async list(_principal: Principal, orgId: string, page: PageQuery): Promise<TemplateList> {
     const window = windowOf(page, 1000);
-    const [templates, total] = await this.db.manager.findAndCount(Template, { where: { orgId }, order: { templateId: 'ASC' }, take: window.limit, skip: window.offset });
-    const groups = await groupsOf(this.db.manager, 'template', templates.map((t) => t.templateId));
-    return { provisioningTemplates: templates.map((t) => view(t, groups.get(t.templateId) ?? [])), pagination: shapeA(total, window) };
+    const [templates, total] = await this.db.manager.findAndCount(Template, {
+      where: { orgId },
+      order: { templateId: 'ASC' },
+      take: window.limit,
+      skip: window.offset,
+    });
+    const groups = await groupsOf(
+      this.db.manager,
+      'template',
+      templates.map((t) => t.templateId),
+    );
+    return {
+      provisioningTemplates: templates.map((t) => view(t, groups.get(t.templateId) ?? [])),
+      pagination: shapeA(total, window),
+    };
   }
 
   async get(_principal: Principal, orgId: string, templateId: number): Promise<TemplateView> {
@@ -56,18 +85,29 @@ export class TemplatesService {
   }
 
   /** @throws permission_denied for `approveNewSites: true` without `updateSite`; otherwise like `create`. */
-  async update(principal: Principal, orgId: string, templateId: number, body: UpdateTemplateBody): Promise<TemplateView> {
+  async update(
+    principal: Principal,
+    orgId: string,
+    templateId: number,
+    body: UpdateTemplateBody,
+  ): Promise<TemplateView> {
     const { groupIds, ...fields } = body;
     if (Object.keys(body).length === 0) throw nothingToChange();
     if (body.approveNewSites && !mayApprove(principal, orgId)) throw refuseApproval();
     await this.check(orgId, body);
     return this.db.tx(async (tx) => {
       const before = await this.read(tx, orgId, templateId);
-      if (before.name === DEFAULT_TEMPLATE && body.name !== undefined && body.name !== DEFAULT_TEMPLATE) throw conflict('The default template keeps its name');
+      if (before.name === DEFAULT_TEMPLATE && body.name !== undefined && body.name !== DEFAULT_TEMPLATE)
+        throw conflict('The default template keeps its name');
       await assertProfile(tx, orgId, body.profileId);
       if (Object.keys(fields).length > 0) await named(() => tx.update(Template, { orgId, templateId }, fields));
       if (groupIds) await replaceGroups(tx, 'template', orgId, templateId, groupIds);
-      await this.audit.record(tx, principal, { orgId, action: 'provisioning_template.update', target: { type: 'provisioning_template', id: templateId }, details: { fields: Object.keys(body) } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'provisioning_template.update',
+        target: { type: 'provisioning_template', id: templateId },
+        details: { fields: Object.keys(body) },
+      });
       await notify(tx, 'access_changed', `org:${orgId}`);
       return this.read(tx, orgId, templateId);
     });
@@ -84,7 +124,11 @@ export class TemplatesService {
         [orgId, templateId],
       );
       if (gone === 0) throw conflict('A provisioning key is issued under this template');
-      await this.audit.record(tx, principal, { orgId, action: 'provisioning_template.delete', target: { type: 'provisioning_template', id: templateId } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'provisioning_template.delete',
+        target: { type: 'provisioning_template', id: templateId },
+      });
     });
   }
 
@@ -120,6 +164,33 @@ function row(orgId: string, body: CreateTemplateBody): Partial<Template> {
 }
 
 function view(t: Template, groupIds: number[]): TemplateView {
-  const { templateId, orgId, name, description, profileId, hardwareIdPattern, credentialType, newtDoor, approveNewSites, nameTemplate, reclaimPolicy, createdAt } = t;
-  return { templateId, orgId, name, description, profileId, hardwareIdPattern, credentialType, newtDoor, approveNewSites, groupIds, nameTemplate, reclaimPolicy, createdAt };
+  const {
+    templateId,
+    orgId,
+    name,
+    description,
+    profileId,
+    hardwareIdPattern,
+    credentialType,
+    newtDoor,
+    approveNewSites,
+    nameTemplate,
+    reclaimPolicy,
+    createdAt,
+  } = t;
+  return {
+    templateId,
+    orgId,
+    name,
+    description,
+    profileId,
+    hardwareIdPattern,
+    credentialType,
+    newtDoor,
+    approveNewSites,
+    groupIds,
+    nameTemplate,
+    reclaimPolicy,
+    createdAt,
+  };
 }

@@ -13,7 +13,12 @@ export class AccessTokensController {
   @Post('resource/:resourceId/access-token')
   @Access('generateAccessToken')
   @Returns(CreatedAccessToken, { message: 'Resource access token generated successfully', creates: true })
-  generateAccessToken(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: CreateAccessTokenBody) {
+  generateAccessToken(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: CreateAccessTokenBody,
+  ) {
     return this.tokens.create(principal, orgId, resourceId, body);
   }
 
@@ -29,7 +34,12 @@ export class AccessTokensController {
   @Get('resource/:resourceId/access-tokens')
   @Access('listAccessTokens')
   @Returns(AccessTokenList, { message: 'Access tokens retrieved successfully' })
-  listResourceAccessTokens(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Query() page: PageQuery) {
+  listResourceAccessTokens(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Query() page: PageQuery,
+  ) {
     return this.tokens.list(principal, orgId, resourceId, page);
   }
 
@@ -37,7 +47,11 @@ export class AccessTokensController {
   @Get('access-token/:accessTokenId')
   @Access('listAccessTokens')
   @Returns(AccessTokenItem, { message: 'Access token retrieved successfully' })
-  getAccessToken(@Caller() principal: Principal, @OrgId() orgId: string, @Param('accessTokenId') accessTokenId: string) {
+  getAccessToken(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('accessTokenId') accessTokenId: string,
+  ) {
     return this.tokens.get(principal, orgId, accessTokenId);
   }
 
@@ -45,7 +59,11 @@ export class AccessTokensController {
   @Delete('access-token/:accessTokenId')
   @Access('deleteAcessToken')
   @Returns(null, { message: 'Access token deleted successfully' })
-  deleteAccessToken(@Caller() principal: Principal, @OrgId() orgId: string, @Param('accessTokenId') accessTokenId: string) {
+  deleteAccessToken(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('accessTokenId') accessTokenId: string,
+  ) {
     return this.tokens.delete(principal, orgId, accessTokenId);
   }
 }

@@ -7,7 +7,12 @@ const MAX_SECONDS = 10_000_000_000;
 
 export class CreateAccessTokenBody {
   /** For ever when absent. */
-  @MayBeAbsent() @Max(MAX_SECONDS) @Min(1) @IsInt() @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: MAX_SECONDS }) validForSeconds?: number;
+  @MayBeAbsent()
+  @Max(MAX_SECONDS)
+  @Min(1)
+  @IsInt()
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: MAX_SECONDS })
+  validForSeconds?: number;
   @IsOptional() @MaxLength(255) @IsString() title?: string | null;
   @IsOptional() @MaxLength(2000) @IsString() description?: string | null;
 }

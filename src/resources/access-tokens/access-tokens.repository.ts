@@ -26,11 +26,20 @@ const ITEMS = (tokens: string) =>
 @Injectable()
 export class AccessTokensRepository {
   async orgOf(em: EntityManager, accessTokenId: string): Promise<string | null> {
-    const [row] = await query<{ orgId: string }>(em, 'SELECT org_id AS "orgId" FROM access_token WHERE access_token_id = $1', [accessTokenId]);
+    const [row] = await query<{ orgId: string }>(
+      em,
+      'SELECT org_id AS "orgId" FROM access_token WHERE access_token_id = $1',
+      [accessTokenId],
+    );
     return row?.orgId ?? null;
   }
 
-  async insert(tx: EntityManager, orgId: string, resourceId: number, t: NewAccessToken): Promise<{ expiresAt: number | null; createdAt: number }> {
+  async insert(
+    tx: EntityManager,
+    orgId: string,
+    resourceId: number,
+    t: NewAccessToken,
+  ): Promise<{ expiresAt: number | null; createdAt: number }> {
     const [row] = await query<{ expiresAt: number | null; createdAt: number }>(
       tx,
       `INSERT INTO access_token (access_token_id, org_id, resource_id, token_hash, session_length_ms, expires_at, title, description)
@@ -53,19 +62,30 @@ export class AccessTokensRepository {
   /** null: none, or one that has expired. */
   async find(em: EntityManager, orgId: string, accessTokenId: string): Promise<AccessTokenItem | null> {
     const where = 'a.org_id = $1 AND a.access_token_id = $2 AND (a.expires_at IS NULL OR a.expires_at > now())';
-    const [row] = await query<AccessTokenItem>(em, ITEMS(`SELECT * FROM access_token a WHERE ${where}`), [orgId, accessTokenId]);
+    const [row] = await query<AccessTokenItem>(em, ITEMS(`SELECT * FROM access_token a WHERE ${where}`), [
+      orgId,
+      accessTokenId,
+    ]);
     return row ?? null;
   }
 
   /** Those that have not expired, oldest first; of one resource, or of all. */
-  async list(em: EntityManager, orgId: string, resourceId: number | null, window: Window): Promise<[AccessTokenItem[], number]> {
+  async list(
+    em: EntityManager,
+    orgId: string,
+    resourceId: number | null,
+    window: Window,
+  ): Promise<[AccessTokenItem[], number]> {
     const where = `a.org_id = $1 AND ${resourceId === null ? '$2::bigint IS NULL' : 'a.resource_id = $2'} AND (a.expires_at IS NULL OR a.expires_at > now())`;
     const page = query<AccessTokenItem>(
       em,
       `${ITEMS(`SELECT * FROM access_token a WHERE ${where} ORDER BY a.created_at, a.access_token_id LIMIT $3 OFFSET $4`)} ORDER BY a.created_at, a.access_token_id`,
       [orgId, resourceId, window.limit, window.offset],
     );
-    const total = query<{ n: number }>(em, `SELECT count(*) AS n FROM access_token a WHERE ${where}`, [orgId, resourceId]);
+    const total = query<{ n: number }>(em, `SELECT count(*) AS n FROM access_token a WHERE ${where}`, [
+      orgId,
+      resourceId,
+    ]);
     return [await page, (await total)[0]!.n];
   }
 }

@@ -1,11 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import {
-  base32, Db, isUniqueViolation, notFound, type PageQuery, type Principal, randomLower, Retention, sha256, shapeA, TenantResolvers, windowOf,
+  base32,
+  Db,
+  isUniqueViolation,
+  notFound,
+  type PageQuery,
+  type Principal,
+  Retention,
+  randomLower,
+  sha256,
+  shapeA,
+  TenantResolvers,
+  windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
-import type { AccessTokenItem, AccessTokenList, CreateAccessTokenBody, CreatedAccessToken } from './access-tokens.dto.js';
+import type {
+  AccessTokenItem,
+  AccessTokenList,
+  CreateAccessTokenBody,
+  CreatedAccessToken,
+} from './access-tokens.dto.js';
 import { AccessTokensRepository } from './access-tokens.repository.js';
 
 const ID_LENGTH = 8;
@@ -35,7 +51,12 @@ export class AccessTokensService implements OnModuleInit {
   }
 
   /** A session lasts as long as the token, or thirty days. The token itself is in this answer alone. */
-  async create(principal: Principal, orgId: string, resourceId: number, body: CreateAccessTokenBody): Promise<CreatedAccessToken> {
+  async create(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    body: CreateAccessTokenBody,
+  ): Promise<CreatedAccessToken> {
     const { validForSeconds = null, title = null, description = null } = body;
     const sessionLength = (validForSeconds ?? SESSION_DAYS * 86_400) * 1000;
     for (let attempt = 1; ; attempt++) {
@@ -45,11 +66,31 @@ export class AccessTokensService implements OnModuleInit {
       try {
         return await this.db.tx(async (tx) => {
           await this.resources.lock(tx, orgId, resourceId);
-          const { expiresAt, createdAt } = await this.repository.insert(tx, orgId, resourceId, { accessTokenId, tokenHash, sessionLength, validForSeconds, title, description });
-          await this.audit.record(tx, principal, {
-            orgId, action: 'access_token.create', target: { type: 'access_token', id: accessTokenId }, details: { resourceId, title, validForSeconds },
+          const { expiresAt, createdAt } = await this.repository.insert(tx, orgId, resourceId, {
+            accessTokenId,
+            tokenHash,
+            sessionLength,
+            validForSeconds,
+            title,
+            description,
           });
-          return { accessTokenId, orgId, resourceId, expiresAt, sessionLength, title, description, createdAt, accessToken };
+          await this.audit.record(tx, principal, {
+            orgId,
+            action: 'access_token.create',
+            target: { type: 'access_token', id: accessTokenId },
+            details: { resourceId, title, validForSeconds },
+          });
+          return {
+            accessTokenId,
+            orgId,
+            resourceId,
+            expiresAt,
+            sessionLength,
+            title,
+            description,
+            createdAt,
+            accessToken,
+          };
         });
       } catch (error) {
         if (!isUniqueViolation(error, 'access_token_pkey') || attempt === ID_TRIES) throw error;
@@ -57,7 +98,12 @@ export class AccessTokensService implements OnModuleInit {
     }
   }
 
-  async list(_principal: Principal, orgId: string, resourceId: number | null, page: PageQuery): Promise<AccessTokenList> {
+  async list(
+    _principal: Principal,
+    orgId: string,
+    resourceId: number | null,
+    page: PageQuery,
+  ): Promise<AccessTokenList> {
     const window = windowOf(page, 1000);
     const [accessTokens, total] = await this.repository.list(this.db.manager, orgId, resourceId, window);
     return { accessTokens, pagination: shapeA(total, window) };
@@ -75,7 +121,12 @@ export class AccessTokensService implements OnModuleInit {
     await this.db.tx(async (tx) => {
       const gone = await this.repository.delete(tx, orgId, accessTokenId);
       if (!gone) throw notFound('Access token');
-      await this.audit.record(tx, principal, { orgId, action: 'access_token.delete', target: { type: 'access_token', id: accessTokenId }, details: gone });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'access_token.delete',
+        target: { type: 'access_token', id: accessTokenId },
+        details: gone,
+      });
     });
   }
 }

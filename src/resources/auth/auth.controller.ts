@@ -1,6 +1,17 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  Id,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
 import { HeaderAuthBody, PasswordBody, PincodeBody, Whitelist, WhitelistBody, WhitelistEmailBody } from './auth.dto.js';
 import { ResourceAuthService } from './auth.service.js';
 
@@ -15,7 +26,10 @@ export class ResourceAuthController {
   @ChecksVersion()
   @Returns('empty', { status: 201, message: 'Resource password set successfully', versioned: true })
   setResourcePassword(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: PasswordBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: PasswordBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.auth.setPassword(principal, orgId, resourceId, body.password, ifMatch);
@@ -27,7 +41,10 @@ export class ResourceAuthController {
   @ChecksVersion()
   @Returns('empty', { status: 201, message: 'Resource PIN code set successfully', versioned: true })
   setResourcePincode(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: PincodeBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: PincodeBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.auth.setPincode(principal, orgId, resourceId, body.pincode, ifMatch);
@@ -39,7 +56,10 @@ export class ResourceAuthController {
   @ChecksVersion()
   @Returns('empty', { status: 201, message: 'Header authentication set successfully', versioned: true })
   setResourceHeaderAuth(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: HeaderAuthBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: HeaderAuthBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.auth.setHeaderAuth(principal, orgId, resourceId, body, ifMatch);
@@ -49,7 +69,12 @@ export class ResourceAuthController {
   @Get('whitelist')
   @Access('getResourceWhitelist')
   @Returns(Whitelist, { message: 'Resource whitelist retrieved successfully' })
-  getResourceWhitelist(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Query() page: PageQuery) {
+  getResourceWhitelist(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Query() page: PageQuery,
+  ) {
     return this.auth.whitelist(principal, orgId, resourceId, page);
   }
 
@@ -59,7 +84,10 @@ export class ResourceAuthController {
   @ChecksVersion()
   @Returns('empty', { status: 201, message: 'Whitelist set for resource successfully', versioned: true })
   setResourceWhitelist(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: WhitelistBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: WhitelistBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.auth.setWhitelist(principal, orgId, resourceId, body.emails, ifMatch);
@@ -72,7 +100,10 @@ export class ResourceAuthController {
   @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'E-mail added to whitelist successfully', versioned: true })
   addToResourceWhitelist(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: WhitelistEmailBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: WhitelistEmailBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.auth.allow(principal, orgId, resourceId, body.email, ifMatch);
@@ -84,7 +115,10 @@ export class ResourceAuthController {
   @ChecksVersion()
   @Returns('empty', { message: 'E-mail removed from whitelist successfully', versioned: true })
   removeFromResourceWhitelist(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: WhitelistEmailBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: WhitelistEmailBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.auth.disallow(principal, orgId, resourceId, body.email, ifMatch);

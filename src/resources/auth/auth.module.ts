@@ -4,5 +4,10 @@ import { ResourceAuthController } from './auth.controller.js';
 import { ResourceAuthService } from './auth.service.js';
 import { SharedSecrets } from './shared-secrets.js';
 
-@Module({ imports: [PublicResourcesModule], controllers: [ResourceAuthController], providers: [ResourceAuthService, SharedSecrets], exports: [SharedSecrets] })
+@Module({
+  imports: [PublicResourcesModule],
+  controllers: [ResourceAuthController],
+  providers: [ResourceAuthService, SharedSecrets],
+  exports: [SharedSecrets],
+})
 export class ResourceAuthModule {}

@@ -1,6 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { ApiResult, conflict, Db, execute, invalid, limitsOf, notFound, type PageQuery, type Principal, query, requireVersion, windowIfAsked } from '#platform';
+import {
+  ApiResult,
+  conflict,
+  Db,
+  execute,
+  invalid,
+  limitsOf,
+  notFound,
+  type PageQuery,
+  type Principal,
+  query,
+  requireVersion,
+  windowIfAsked,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { type ResourceChanges, ResourcesRepository, type StoredResource } from '../public/resources.repository.js';
 import { ResourcesService } from '../public/resources.service.js';
@@ -22,36 +35,70 @@ export class ResourceAuthService {
   ) {}
 
   /** @throws validation when it is no HTTP resource, capacity when too much is being hashed; so do the next two. */
-  async setPassword(principal: Principal, orgId: string, resourceId: number, password: string | null, ifMatch: number | undefined): Promise<Changed> {
+  async setPassword(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    password: string | null,
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     const passwordHash = password === null ? null : await this.secrets.hash(password, turnOf(orgId));
-    return this.set(principal, orgId, resourceId, ifMatch, 'resource.set_password', password !== null, { passwordHash });
+    return this.set(principal, orgId, resourceId, ifMatch, 'resource.set_password', password !== null, {
+      passwordHash,
+    });
   }
 
-  async setPincode(principal: Principal, orgId: string, resourceId: number, pincode: string | null, ifMatch: number | undefined): Promise<Changed> {
+  async setPincode(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    pincode: string | null,
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     const pincodeHash = pincode === null ? null : await this.secrets.hash(pincode, turnOf(orgId));
     return this.set(principal, orgId, resourceId, ifMatch, 'resource.set_pincode', pincode !== null, { pincodeHash });
   }
 
-  async setHeaderAuth(principal: Principal, orgId: string, resourceId: number, { user, password, extendedCompatibility }: HeaderAuthBody, ifMatch: number | undefined): Promise<Changed> {
+  async setHeaderAuth(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    { user, password, extendedCompatibility }: HeaderAuthBody,
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     const cleared = user === null || password === null || extendedCompatibility === null;
     const changes = cleared
       ? { headerAuthUser: null, headerAuthHash: null, headerAuthExtended: null }
-      : { headerAuthUser: user, headerAuthHash: await this.secrets.hash(headerAuthSecret(user, password), turnOf(orgId)), headerAuthExtended: extendedCompatibility };
+      : {
+          headerAuthUser: user,
+          headerAuthHash: await this.secrets.hash(headerAuthSecret(user, password), turnOf(orgId)),
+          headerAuthExtended: extendedCompatibility,
+        };
     return this.set(principal, orgId, resourceId, ifMatch, 'resource.set_header_auth', !cleared, changes);
   }
 
   /** In the order in which they were given. */
   async whitelist(_principal: Principal, _orgId: string, resourceId: number, page: PageQuery): Promise<Whitelist> {
-    const text = 'SELECT email FROM resource_whitelist WHERE resource_id = $1 ORDER BY position, email LIMIT $2 OFFSET $3';
+    const text =
+      'SELECT email FROM resource_whitelist WHERE resource_id = $1 ORDER BY position, email LIMIT $2 OFFSET $3';
     return { whitelist: await query(this.db.manager, text, [resourceId, ...limitsOf(windowIfAsked(page))]) };
   }
 
   /** Replaces the list. @throws validation unless the whitelist is switched on; so does `allow`. */
-  async setWhitelist(principal: Principal, orgId: string, resourceId: number, emails: string[], ifMatch: number | undefined): Promise<Changed> {
+  async setWhitelist(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    emails: string[],
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     const wanted = [...new Set(emails.map((email) => email.toLowerCase()))];
     return this.db.tx(async (tx) => {
       const { version } = requireWhitelist(await this.lock(tx, orgId, resourceId, ifMatch));
-      await execute(tx, 'DELETE FROM resource_whitelist WHERE resource_id = $1 AND email <> ALL($2::text[])', [resourceId, wanted]);
+      await execute(tx, 'DELETE FROM resource_whitelist WHERE resource_id = $1 AND email <> ALL($2::text[])', [
+        resourceId,
+        wanted,
+      ]);
       await execute(
         tx,
         `INSERT INTO resource_whitelist AS w (resource_id, email, position) SELECT $1, e, n FROM unnest($2::text[]) WITH ORDINALITY AS u(e, n)
@@ -63,7 +110,13 @@ export class ResourceAuthService {
   }
 
   /** @throws conflict when it is there. */
-  async allow(principal: Principal, orgId: string, resourceId: number, given: string, ifMatch: number | undefined): Promise<Changed> {
+  async allow(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    given: string,
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     const email = given.toLowerCase();
     return this.db.tx(async (tx) => {
       const { version } = requireWhitelist(await this.lock(tx, orgId, resourceId, ifMatch));
@@ -79,17 +132,35 @@ export class ResourceAuthService {
   }
 
   /** @throws not_found when it is not there. */
-  async disallow(principal: Principal, orgId: string, resourceId: number, given: string, ifMatch: number | undefined): Promise<Changed> {
+  async disallow(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    given: string,
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     const email = given.toLowerCase();
     return this.db.tx(async (tx) => {
       const { version } = await this.lock(tx, orgId, resourceId, ifMatch);
-      if ((await execute(tx, 'DELETE FROM resource_whitelist WHERE resource_id = $1 AND email = $2', [resourceId, email])) === 0) throw notFound('E-mail');
+      if (
+        (await execute(tx, 'DELETE FROM resource_whitelist WHERE resource_id = $1 AND email = $2', [
+          resourceId,
+          email,
+        ])) === 0
+      )
+        throw notFound('E-mail');
       return this.done(tx, principal, orgId, resourceId, version, 'resource.remove_from_whitelist', { email });
     });
   }
 
   private async set(
-    principal: Principal, orgId: string, resourceId: number, ifMatch: number | undefined, action: string, set: boolean, changes: ResourceChanges,
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    ifMatch: number | undefined,
+    action: string,
+    set: boolean,
+    changes: ResourceChanges,
   ): Promise<Changed> {
     return this.db.tx(async (tx) => {
       requireHttp(await this.lock(tx, orgId, resourceId, ifMatch));
@@ -98,14 +169,25 @@ export class ResourceAuthService {
     });
   }
 
-  private async lock(tx: EntityManager, orgId: string, resourceId: number, ifMatch: number | undefined): Promise<StoredResource> {
+  private async lock(
+    tx: EntityManager,
+    orgId: string,
+    resourceId: number,
+    ifMatch: number | undefined,
+  ): Promise<StoredResource> {
     const resource = await this.resources.lock(tx, orgId, resourceId);
     requireVersion('Resource', ifMatch, resource.version);
     return resource;
   }
 
   private async done(
-    tx: EntityManager, principal: Principal, orgId: string, resourceId: number, version: number, action: string, details: Record<string, unknown>,
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    version: number,
+    action: string,
+    details: Record<string, unknown>,
   ): Promise<Changed> {
     await this.audit.record(tx, principal, { orgId, action, target: { type: 'resource', id: resourceId }, details });
     return new ApiResult({}, { version });
@@ -120,6 +202,7 @@ function requireHttp({ http }: StoredResource): void {
 
 function requireWhitelist(resource: StoredResource): StoredResource {
   requireHttp(resource);
-  if (!resource.emailWhitelistEnabled) throw invalid('emailWhitelistEnabled', 'the whitelist of this resource is not switched on');
+  if (!resource.emailWhitelistEnabled)
+    throw invalid('emailWhitelistEnabled', 'the whitelist of this resource is not switched on');
   return resource;
 }

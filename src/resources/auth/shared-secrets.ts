@@ -11,7 +11,8 @@ const SEPARATOR = ':';
 const digest = (secret: string) => sha256(secret).toString('base64');
 
 /** Whether it is the secret that was hashed. */
-export const matchesShared = (secret: string, stored: string): Promise<boolean> => bcrypt.compare(digest(secret), stored.split(SEPARATOR, 1)[0]!);
+export const matchesShared = (secret: string, stored: string): Promise<boolean> =>
+  bcrypt.compare(digest(secret), stored.split(SEPARATOR, 1)[0]!);
 
 /** What header authentication presents, before base64. */
 export const headerAuthSecret = (user: string, password: string) => `${user}:${password}`;
@@ -45,7 +46,8 @@ export class SharedSecrets {
   private async recognises(secret: string, stored: string, turn: Turn): Promise<boolean> {
     const [hash, mac] = stored.split(SEPARATOR, 2) as [string, string?];
     const wanted = this.macOf(hash, secret);
-    if ((mac !== undefined && sameBytes(Buffer.from(mac), Buffer.from(wanted))) || this.recognised.has(wanted)) return true;
+    if ((mac !== undefined && sameBytes(Buffer.from(mac), Buffer.from(wanted))) || this.recognised.has(wanted))
+      return true;
     // Another secret, or one of 0.1.0, or of another master key.
     const same = await this.queue.run(turn, () => matchesShared(secret, stored));
     if (same) this.recognised.set(wanted, true);

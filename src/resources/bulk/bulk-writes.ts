@@ -10,26 +10,100 @@ const TABLES = {
   resource: {
     id: 'resource_id',
     columns: [
-      'nice_id', 'name', 'http', 'protocol', 'domain_id', 'subdomain', 'full_domain', 'wildcard', 'proxy_port', 'ssl', 'sso', 'apply_rules', 'enabled',
-      'email_whitelist_enabled', 'tls_server_name', 'set_host_header', 'headers', 'skip_to_idp_id', 'proxy_protocol', 'proxy_protocol_version',
-      'maintenance_mode_enabled', 'maintenance_mode_type', 'maintenance_title', 'maintenance_message', 'maintenance_estimated_time', 'password_hash',
-      'pincode_hash', 'header_auth_user', 'header_auth_hash', 'header_auth_extended', 'staged_by', 'staged_enabled', 'sites_may_add_targets',
+      'nice_id',
+      'name',
+      'http',
+      'protocol',
+      'domain_id',
+      'subdomain',
+      'full_domain',
+      'wildcard',
+      'proxy_port',
+      'ssl',
+      'sso',
+      'apply_rules',
+      'enabled',
+      'email_whitelist_enabled',
+      'tls_server_name',
+      'set_host_header',
+      'headers',
+      'skip_to_idp_id',
+      'proxy_protocol',
+      'proxy_protocol_version',
+      'maintenance_mode_enabled',
+      'maintenance_mode_type',
+      'maintenance_title',
+      'maintenance_message',
+      'maintenance_estimated_time',
+      'password_hash',
+      'pincode_hash',
+      'header_auth_user',
+      'header_auth_hash',
+      'header_auth_extended',
+      'staged_by',
+      'staged_enabled',
+      'sites_may_add_targets',
     ],
   },
   target: {
     id: 'target_id',
     columns: [
-      'resource_id', 'site_id', 'ip', 'port', 'method', 'internal_port', 'enabled', 'path', 'path_match_type', 'rewrite_path', 'rewrite_path_type', 'priority',
-      'hc_enabled', 'hc_path', 'hc_scheme', 'hc_mode', 'hc_hostname', 'hc_port', 'hc_interval', 'hc_unhealthy_interval', 'hc_timeout', 'hc_headers',
-      'hc_follow_redirects', 'hc_method', 'hc_status', 'hc_healthy_threshold', 'hc_unhealthy_threshold', 'hc_health', 'source_id',
+      'resource_id',
+      'site_id',
+      'ip',
+      'port',
+      'method',
+      'internal_port',
+      'enabled',
+      'path',
+      'path_match_type',
+      'rewrite_path',
+      'rewrite_path_type',
+      'priority',
+      'hc_enabled',
+      'hc_path',
+      'hc_scheme',
+      'hc_mode',
+      'hc_hostname',
+      'hc_port',
+      'hc_interval',
+      'hc_unhealthy_interval',
+      'hc_timeout',
+      'hc_headers',
+      'hc_follow_redirects',
+      'hc_method',
+      'hc_status',
+      'hc_healthy_threshold',
+      'hc_unhealthy_threshold',
+      'hc_health',
+      'source_id',
     ],
   },
-  resource_rule: { id: 'rule_id', columns: ['resource_id', 'action', 'match', 'value', 'priority', 'enabled', 'source_id'] },
+  resource_rule: {
+    id: 'rule_id',
+    columns: ['resource_id', 'action', 'match', 'value', 'priority', 'enabled', 'source_id'],
+  },
   site_resource: {
     id: 'site_resource_id',
     columns: [
-      'nice_id', 'name', 'mode', 'destination', 'destination_port', 'scheme', 'ssl', 'enabled', 'alias', 'alias_address', 'tcp_ports', 'udp_ports', 'disable_icmp',
-      'domain_id', 'subdomain', 'full_domain', 'staged_by', 'staged_enabled',
+      'nice_id',
+      'name',
+      'mode',
+      'destination',
+      'destination_port',
+      'scheme',
+      'ssl',
+      'enabled',
+      'alias',
+      'alias_address',
+      'tcp_ports',
+      'udp_ports',
+      'disable_icmp',
+      'domain_id',
+      'subdomain',
+      'full_domain',
+      'staged_by',
+      'staged_enabled',
     ],
   },
 } as const;
@@ -71,10 +145,18 @@ export class BulkWrites {
   }
 
   /** Each row holds its id and the columns to set; all rows the same ones. */
-  async update(tx: EntityManager, table: BulkTable, orgId: string, rows: (ColumnValues & { id: number })[]): Promise<void> {
+  async update(
+    tx: EntityManager,
+    table: BulkTable,
+    orgId: string,
+    rows: (ColumnValues & { id: number })[],
+  ): Promise<void> {
     if (rows.length === 0) return;
     const { id } = TABLES[table];
-    const columns = known(table, Object.keys(rows[0]!).filter((name) => name !== 'id'));
+    const columns = known(
+      table,
+      Object.keys(rows[0]!).filter((name) => name !== 'id'),
+    );
     await execute(
       tx,
       `UPDATE ${table} t SET ${columns.map((c) => `${c} = r.${c}`).join(', ')}
@@ -85,11 +167,20 @@ export class BulkWrites {
 
   async delete(tx: EntityManager, table: BulkTable, orgId: string, ids: number[]): Promise<void> {
     if (ids.length === 0) return;
-    await execute(tx, `DELETE FROM ${table} WHERE org_id = $1 AND ${TABLES[table].id} = ANY ($2::bigint[])`, [orgId, ids]);
+    await execute(tx, `DELETE FROM ${table} WHERE org_id = $1 AND ${TABLES[table].id} = ANY ($2::bigint[])`, [
+      orgId,
+      ids,
+    ]);
   }
 
   /** Makes the relation of these owners exactly the pairs, each of which is there once: what is not among them goes. */
-  async relate(tx: EntityManager, relation: Relation, orgId: string, owners: number[], pairs: { owner: number; key: number | string }[]): Promise<void> {
+  async relate(
+    tx: EntityManager,
+    relation: Relation,
+    orgId: string,
+    owners: number[],
+    pairs: { owner: number; key: number | string }[],
+  ): Promise<void> {
     if (owners.length === 0) return;
     const { owner, key, type } = RELATIONS[relation];
     // A membership is named by organization and user.
@@ -103,7 +194,9 @@ export class BulkWrites {
     );
     // Sites and the e-mails of a whitelist keep the order in which they are named.
     const ordered = relation === 'site_resource_site' || relation === 'resource_whitelist';
-    const [position, place, conflict] = ordered ? [', position', ', n', `(${owner}, ${key}) DO UPDATE SET position = excluded.position`] : ['', '', 'DO NOTHING'];
+    const [position, place, conflict] = ordered
+      ? [', position', ', n', `(${owner}, ${key}) DO UPDATE SET position = excluded.position`]
+      : ['', '', 'DO NOTHING'];
     await execute(
       tx,
       `INSERT INTO ${relation} (${extra}${owner}, ${key}${position})

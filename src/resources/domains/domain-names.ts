@@ -14,11 +14,15 @@ export interface FullDomain {
  * The host name that a resource gets on a domain (integration-api.md §3.5): ns and wildcard take `subdomain.base` or the base, cname always
  * the base. @throws validation for a subdomain of wrong syntax, one that is too long, or `*` on a cname domain.
  */
-export function fullDomainOf(domain: { type: DomainType; baseDomain: string }, given: string | null | undefined): FullDomain {
+export function fullDomainOf(
+  domain: { type: DomainType; baseDomain: string },
+  given: string | null | undefined,
+): FullDomain {
   const subdomain = given || null;
   const wildcard = subdomain === '*' || Boolean(subdomain?.startsWith('*.'));
   const labels = subdomain === '*' ? null : wildcard ? subdomain!.slice(2) : subdomain;
-  if (labels !== null && !isHostName(labels)) throw invalid('subdomain', 'must be labels of letters, digits and inner hyphens, or "*", or "*." before labels');
+  if (labels !== null && !isHostName(labels))
+    throw invalid('subdomain', 'must be labels of letters, digits and inner hyphens, or "*", or "*." before labels');
   if (domain.type === 'cname') {
     if (wildcard) throw invalid('subdomain', 'a cname domain has no wildcard names');
     return { subdomain: null, fullDomain: domain.baseDomain, wildcard: false };
@@ -43,10 +47,18 @@ export function recordsFor(
     case 'cname':
       return [
         { recordType: 'CNAME', baseDomain, value: `${domainId}.${dns.cnameSuffix}` },
-        { recordType: 'CNAME', baseDomain: `_acme-challenge.${baseDomain}`, value: `_acme-challenge.${domainId}.${dns.cnameSuffix}` },
+        {
+          recordType: 'CNAME',
+          baseDomain: `_acme-challenge.${baseDomain}`,
+          value: `_acme-challenge.${domainId}.${dns.cnameSuffix}`,
+        },
       ];
     case 'wildcard':
-      return [`*.${baseDomain}`, baseDomain].map((name) => ({ recordType: 'A', baseDomain: name, value: dns.serverIp }));
+      return [`*.${baseDomain}`, baseDomain].map((name) => ({
+        recordType: 'A',
+        baseDomain: name,
+        value: dns.serverIp,
+      }));
   }
 }
 

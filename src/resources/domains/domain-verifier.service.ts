@@ -1,7 +1,7 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Resolver } from 'node:dns/promises';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { checkViolated, Config, Db, isOutage, isUniqueViolation, systemPrincipal } from '#platform';
+import { Config, checkViolated, Db, isOutage, isUniqueViolation, systemPrincipal } from '#platform';
 import { AuditService, EventsService } from '../../audit/index.js';
 import type { DnsRecordView } from './domains.dto.js';
 import { DomainsRepository, type DueDomain, type LostDomain } from './domains.repository.js';
@@ -71,7 +71,11 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
     try {
       await this.write(domain, verifiedIds, problem, domain.tries >= MAX_TRIES);
     } catch (error) {
-      const refusal = isUniqueViolation(error, 'domain_proven') ? TAKEN : checkViolated(error) === 'domain_claim_shared' ? SHARED : undefined;
+      const refusal = isUniqueViolation(error, 'domain_proven')
+        ? TAKEN
+        : checkViolated(error) === 'domain_claim_shared'
+          ? SHARED
+          : undefined;
       if (refusal === undefined) throw error;
       await this.write(domain, verifiedIds, refusal, true);
     }
@@ -81,12 +85,16 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
     const { domainId, orgId, baseDomain } = domain;
     await this.db.tx(async (tx) => {
       const lost = problem === null ? await this.repository.markVerified(tx, domain) : [];
-      if (lost === null || (problem !== null && !(await this.repository.markUnverified(tx, domain, problem, last)))) return;
+      if (lost === null || (problem !== null && !(await this.repository.markUnverified(tx, domain, problem, last))))
+        return;
       await this.tell(tx, lost);
       await this.repository.markRecords(tx, domainId, verifiedIds);
       if (problem !== null && !last) return;
       await this.audit.record(tx, this.principal, {
-        orgId, action: 'domain.verify', target: { type: 'domain', id: domainId }, result: problem === null ? 'success' : 'failure',
+        orgId,
+        action: 'domain.verify',
+        target: { type: 'domain', id: domainId },
+        result: problem === null ? 'success' : 'failure',
         details: { baseDomain, ...(problem === null ? {} : { problem }) },
       });
     });
@@ -94,10 +102,20 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
 
   /** Those who held by a mere claim what is proven now. Whose proof it was is not for them to know. */
   private async tell(tx: EntityManager, lost: LostDomain[]): Promise<void> {
-    await this.events.emit(tx, ...lost.map(({ orgId, ...data }) => ({ orgId, type: 'domain.unverified' as const, data })));
-    await this.audit.recordMany(tx, lost.map(({ orgId, domainId, baseDomain, reason }) => ({
-      principal: this.principal, orgId, action: 'domain.unverify', target: { type: 'domain', id: domainId }, details: { baseDomain, reason },
-    })));
+    await this.events.emit(
+      tx,
+      ...lost.map(({ orgId, ...data }) => ({ orgId, type: 'domain.unverified' as const, data })),
+    );
+    await this.audit.recordMany(
+      tx,
+      lost.map(({ orgId, domainId, baseDomain, reason }) => ({
+        principal: this.principal,
+        orgId,
+        action: 'domain.unverify',
+        target: { type: 'domain', id: domainId },
+        details: { baseDomain, reason },
+      })),
+    );
   }
 
   /** ns: one of the name servers is enough of a proof, the others follow as they get round. cname: each of its two records. */
@@ -117,7 +135,10 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
       }
       return { verifiedIds, problem: null };
     } catch (error) {
-      return { verifiedIds, problem: `The resolver did not answer for ${baseDomain} (${(error as NodeJS.ErrnoException).code ?? 'unknown'})` };
+      return {
+        verifiedIds,
+        problem: `The resolver did not answer for ${baseDomain} (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+      };
     }
   }
 
@@ -145,5 +166,8 @@ const plain = (name: string) => name.toLowerCase().replace(/\.$/, '');
 function missing(wanted: Pick<DnsRecordView, 'recordType' | 'baseDomain' | 'value'>[], found: Set<string>): string {
   const [{ recordType, baseDomain } = { recordType: 'NS', baseDomain: '' }] = wanted;
   const there = found.size > 0 ? `has ${[...found].sort().join(', ')}` : 'has none';
-  return `${baseDomain} needs the ${recordType} record ${wanted.map((r) => r.value).join(' or ')} and ${there}`.slice(0, 1000);
+  return `${baseDomain} needs the ${recordType} record ${wanted.map((r) => r.value).join(' or ')} and ${there}`.slice(
+    0,
+    1000,
+  );
 }

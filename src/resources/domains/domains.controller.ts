@@ -1,7 +1,27 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
-import { CreatedDomain, CreateDomainBody, DnsRecordView, DomainList, DomainView, Done, UpdatedDomain, UpdateDomainBody } from './domains.dto.js';
+import {
+  Access,
+  ApiResult,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
+import {
+  CreateDomainBody,
+  CreatedDomain,
+  DnsRecordView,
+  DomainList,
+  DomainView,
+  Done,
+  UpdateDomainBody,
+  UpdatedDomain,
+} from './domains.dto.js';
 import { DomainsService } from './domains.service.js';
 
 @ApiTags('Domains')
@@ -41,7 +61,11 @@ export class DomainsController {
   @ChecksVersion()
   @Returns(UpdatedDomain, { message: 'Domain updated successfully', versioned: true })
   async updateOrgDomain(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string, @Body() body: UpdateDomainBody, @IfMatch() ifMatch: number | undefined,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('domainId') domainId: string,
+    @Body() body: UpdateDomainBody,
+    @IfMatch() ifMatch: number | undefined,
   ) {
     const { domain, version } = await this.domains.update(principal, orgId, domainId, body, ifMatch);
     return new ApiResult(domain, { version });
@@ -52,7 +76,12 @@ export class DomainsController {
   @Access('deleteOrgDomain')
   @ChecksVersion()
   @Returns(Done, { message: 'Domain deleted successfully' })
-  deleteOrgDomain(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string, @IfMatch() ifMatch: number | undefined) {
+  deleteOrgDomain(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('domainId') domainId: string,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
     return this.domains.delete(principal, orgId, domainId, ifMatch);
   }
 
@@ -60,7 +89,12 @@ export class DomainsController {
   @Get('domain/:domainId/dns-records')
   @Access('getDNSRecords')
   @Returns([DnsRecordView], { message: 'DNS records retrieved successfully' })
-  getDnsRecords(@Caller() principal: Principal, @OrgId() orgId: string, @Param('domainId') domainId: string, @Query() page: PageQuery) {
+  getDnsRecords(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('domainId') domainId: string,
+    @Query() page: PageQuery,
+  ) {
     return this.domains.records(principal, orgId, domainId, page);
   }
 

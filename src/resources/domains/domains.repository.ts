@@ -39,18 +39,33 @@ const COLUMNS = `domain_id AS "domainId", base_domain AS "baseDomain", config_ma
 @Injectable()
 export class DomainsRepository {
   async orgOf(em: EntityManager, domainId: string): Promise<string | null> {
-    const [row] = await prepared<{ orgId: string }>(em, 'domain_org', 'SELECT org_id AS "orgId" FROM domain WHERE domain_id = $1', [domainId]);
+    const [row] = await prepared<{ orgId: string }>(
+      em,
+      'domain_org',
+      'SELECT org_id AS "orgId" FROM domain WHERE domain_id = $1',
+      [domainId],
+    );
     return row?.orgId ?? null;
   }
 
   async find(em: EntityManager, orgId: string, domainId: string): Promise<DomainRow | null> {
-    const [row] = await prepared<DomainRow>(em, 'domain_one', `SELECT ${COLUMNS} FROM domain WHERE org_id = $1 AND domain_id = $2`, [orgId, domainId]);
+    const [row] = await prepared<DomainRow>(
+      em,
+      'domain_one',
+      `SELECT ${COLUMNS} FROM domain WHERE org_id = $1 AND domain_id = $2`,
+      [orgId, domainId],
+    );
     return row ?? null;
   }
 
   /** Like `find`; the domain cannot be deleted before the transaction ends. */
   async hold(tx: EntityManager, orgId: string, domainId: string): Promise<DomainRow | null> {
-    const [row] = await prepared<DomainRow>(tx, 'domain_hold', `SELECT ${COLUMNS} FROM domain WHERE org_id = $1 AND domain_id = $2 FOR KEY SHARE`, [orgId, domainId]);
+    const [row] = await prepared<DomainRow>(
+      tx,
+      'domain_hold',
+      `SELECT ${COLUMNS} FROM domain WHERE org_id = $1 AND domain_id = $2 FOR KEY SHARE`,
+      [orgId, domainId],
+    );
     return row ?? null;
   }
 
@@ -71,7 +86,13 @@ export class DomainsRepository {
   async insert(
     tx: EntityManager,
     orgId: string,
-    d: { domainId: string; baseDomain: string; type: DomainType; certResolver: string | null; preferWildcardCert: boolean | null },
+    d: {
+      domainId: string;
+      baseDomain: string;
+      type: DomainType;
+      certResolver: string | null;
+      preferWildcardCert: boolean | null;
+    },
   ): Promise<void> {
     await execute(
       tx,
@@ -81,7 +102,12 @@ export class DomainsRepository {
     );
   }
 
-  async insertRecords(tx: EntityManager, domainId: string, verified: boolean, rows: { recordType: string; baseDomain: string; value: string }[]): Promise<void> {
+  async insertRecords(
+    tx: EntityManager,
+    domainId: string,
+    verified: boolean,
+    rows: { recordType: string; baseDomain: string; value: string }[],
+  ): Promise<void> {
     await execute(
       tx,
       `INSERT INTO domain_record (domain_id, record_type, base_domain, value, verified)
@@ -91,7 +117,10 @@ export class DomainsRepository {
   }
 
   /** Proven domains at a name and above it, and BASE_DOMAIN if it is the name. */
-  async provenAbove(em: EntityManager, name: string): Promise<{ orgId: string; baseDomain: string; type: DomainType; shared: boolean }[]> {
+  async provenAbove(
+    em: EntityManager,
+    name: string,
+  ): Promise<{ orgId: string; baseDomain: string; type: DomainType; shared: boolean }[]> {
     return query(
       em,
       `SELECT org_id AS "orgId", base_domain AS "baseDomain", type, config_managed AS shared FROM domain WHERE NOT config_managed AND verified AND type <> 'wildcard'
@@ -111,13 +140,24 @@ export class DomainsRepository {
       tx,
       `UPDATE domain SET cert_resolver = CASE WHEN $3 THEN $4 ELSE cert_resolver END, prefer_wildcard_cert = CASE WHEN $5 THEN $6 ELSE prefer_wildcard_cert END
        WHERE org_id = $1 AND domain_id = $2`,
-      [orgId, domainId, f.certResolver !== undefined, f.certResolver ?? null, f.preferWildcardCert !== undefined, f.preferWildcardCert ?? null],
+      [
+        orgId,
+        domainId,
+        f.certResolver !== undefined,
+        f.certResolver ?? null,
+        f.preferWildcardCert !== undefined,
+        f.preferWildcardCert ?? null,
+      ],
     );
   }
 
   /** Locks the row until the end of the transaction. */
   async lock(tx: EntityManager, orgId: string, domainId: string): Promise<DomainRow | null> {
-    const [row] = await query<DomainRow>(tx, `SELECT ${COLUMNS} FROM domain WHERE org_id = $1 AND domain_id = $2 FOR UPDATE`, [orgId, domainId]);
+    const [row] = await query<DomainRow>(
+      tx,
+      `SELECT ${COLUMNS} FROM domain WHERE org_id = $1 AND domain_id = $2 FOR UPDATE`,
+      [orgId, domainId],
+    );
     return row ?? null;
   }
 
@@ -125,8 +165,16 @@ export class DomainsRepository {
    * Deletes a domain that is not config-managed. Resources on it lose their names, so that whoever proves the domain next can use them.
    */
   async delete(tx: EntityManager, orgId: string, domainId: string): Promise<void> {
-    await execute(tx, 'UPDATE resource SET domain_id = NULL, subdomain = NULL, full_domain = NULL, wildcard = false WHERE domain_id = $1', [domainId]);
-    await execute(tx, 'UPDATE site_resource SET domain_id = NULL, subdomain = NULL, full_domain = NULL WHERE domain_id = $1', [domainId]);
+    await execute(
+      tx,
+      'UPDATE resource SET domain_id = NULL, subdomain = NULL, full_domain = NULL, wildcard = false WHERE domain_id = $1',
+      [domainId],
+    );
+    await execute(
+      tx,
+      'UPDATE site_resource SET domain_id = NULL, subdomain = NULL, full_domain = NULL WHERE domain_id = $1',
+      [domainId],
+    );
     await execute(tx, 'DELETE FROM domain WHERE org_id = $1 AND domain_id = $2', [orgId, domainId]);
   }
 
@@ -150,7 +198,12 @@ export class DomainsRepository {
   }
 
   /** Gives every organization (or the one given) the domain of BASE_DOMAIN; one that has made it by hand keeps it as such. */
-  async ensureConfigManaged(tx: EntityManager, baseDomain: string, serverIp: string, orgId: string | null): Promise<void> {
+  async ensureConfigManaged(
+    tx: EntityManager,
+    baseDomain: string,
+    serverIp: string,
+    orgId: string | null,
+  ): Promise<void> {
     await execute(
       tx,
       `WITH made AS (
@@ -181,7 +234,11 @@ export class DomainsRepository {
    * Takes domains whose time has come. The time of their next check is written with it, so that no other server takes them and a server
    * that dies leaves nothing behind.
    */
-  async takeDue(em: EntityManager, limit: number, backoff: { firstSeconds: number; capSeconds: number }): Promise<DueDomain[]> {
+  async takeDue(
+    em: EntityManager,
+    limit: number,
+    backoff: { firstSeconds: number; capSeconds: number },
+  ): Promise<DueDomain[]> {
     return query<DueDomain>(
       em,
       `UPDATE domain d SET tries = tries + 1, next_try_at = now() + make_interval(secs => least($3::float8, $2::float8 * power(2, least(tries, 30))))
@@ -197,7 +254,10 @@ export class DomainsRepository {
    * @returns what others lost by this proof; null when the domain is gone, verified, or was restarted meanwhile.
    * @throws unique violation when somebody else has proven it, check violation `domain_claim_shared` for BASE_DOMAIN.
    */
-  async markVerified(tx: EntityManager, { domainId, orgId, tries, baseDomain }: DueDomain): Promise<LostDomain[] | null> {
+  async markVerified(
+    tx: EntityManager,
+    { domainId, orgId, tries, baseDomain }: DueDomain,
+  ): Promise<LostDomain[] | null> {
     await query(tx, 'SELECT lock_claims()', []);
     const held = await query<{ domainId: string }>(
       tx,
@@ -219,7 +279,12 @@ export class DomainsRepository {
   }
 
   /** Whether a failure was the last. @returns false when the domain is gone, verified, or was restarted meanwhile. */
-  async markUnverified(tx: EntityManager, { domainId, tries }: DueDomain, errorMessage: string, failed: boolean): Promise<boolean> {
+  async markUnverified(
+    tx: EntityManager,
+    { domainId, tries }: DueDomain,
+    errorMessage: string,
+    failed: boolean,
+  ): Promise<boolean> {
     const changed = await execute(
       tx,
       `UPDATE domain SET error_message = $3, failed = $4, next_try_at = CASE WHEN $4 THEN NULL ELSE next_try_at END
@@ -230,6 +295,9 @@ export class DomainsRepository {
   }
 
   async markRecords(tx: EntityManager, domainId: string, verifiedIds: number[]): Promise<void> {
-    await execute(tx, 'UPDATE domain_record SET verified = record_id = ANY($2::bigint[]) WHERE domain_id = $1', [domainId, verifiedIds]);
+    await execute(tx, 'UPDATE domain_record SET verified = record_id = ANY($2::bigint[]) WHERE domain_id = $1', [
+      domainId,
+      verifiedIds,
+    ]);
   }
 }

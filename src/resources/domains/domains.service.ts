@@ -2,11 +2,40 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nes
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import {
-  type ApiResult, type AppError, checkViolated, created, Config, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, type Principal, randomLower, requireVersion, shapeA, TenantResolvers, windowIfAsked, windowOf,
+  type ApiResult,
+  type AppError,
+  Config,
+  checkViolated,
+  conflict,
+  created,
+  Db,
+  Hooks,
+  invalid,
+  isUniqueViolation,
+  notFound,
+  nothingToChange,
+  type PageQuery,
+  type Principal,
+  randomLower,
+  requireVersion,
+  shapeA,
+  TenantResolvers,
+  windowIfAsked,
+  windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { type FullDomain, fullDomainOf, recordsFor } from './domain-names.js';
-import type { CreatedDomain, CreateDomainBody, DnsRecordView, DomainList, DomainView, DomainType, Done, UpdatedDomain, UpdateDomainBody } from './domains.dto.js';
+import type {
+  CreateDomainBody,
+  CreatedDomain,
+  DnsRecordView,
+  DomainList,
+  DomainType,
+  DomainView,
+  Done,
+  UpdateDomainBody,
+  UpdatedDomain,
+} from './domains.dto.js';
 import { type DomainRow, DomainsRepository } from './domains.repository.js';
 
 const ID_LENGTH = 15;
@@ -16,7 +45,9 @@ const CACHED = 10_000;
 @Injectable()
 export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
   /** Ones that were verified: neither name nor type of a domain ever changes. Whether they still are is asked when a name is written. */
-  private readonly verified = new LRUCache<string, { orgId: string; type: DomainType; baseDomain: string }>({ max: CACHED });
+  private readonly verified = new LRUCache<string, { orgId: string; type: DomainType; baseDomain: string }>({
+    max: CACHED,
+  });
 
   constructor(
     private readonly db: Db,
@@ -32,7 +63,9 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
       const orgId = await this.repository.orgOf(this.db.manager, domainId);
       return orgId === null ? null : { orgId };
     });
-    this.hooks.orgCreated.register((tx, orgId) => this.repository.ensureConfigManaged(tx, this.config.baseDomain, this.config.dnsServerIp, orgId));
+    this.hooks.orgCreated.register((tx, orgId) =>
+      this.repository.ensureConfigManaged(tx, this.config.baseDomain, this.config.dnsServerIp, orgId),
+    );
   }
 
   /** Organizations that are older than BASE_DOMAIN get it too. */
@@ -48,7 +81,13 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
    * @param has the name that the resource has already, and keeps even if its domain is no longer verified
    * @throws not_found when the domain is of another organization; validation when it is not verified or the subdomain is wrong.
    */
-  async nameOn(tx: EntityManager, orgId: string, domainId: string, subdomain: string | null | undefined, has: string | null = null): Promise<FullDomain> {
+  async nameOn(
+    tx: EntityManager,
+    orgId: string,
+    domainId: string,
+    subdomain: string | null | undefined,
+    has: string | null = null,
+  ): Promise<FullDomain> {
     const domain = await this.repository.hold(tx, orgId, domainId);
     if (!domain) throw notFound('Domain');
     const full = fullDomainOf(domain, subdomain);
@@ -60,7 +99,12 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
    * Like `nameOn`, mostly without asking the database: for an insert whose foreign key on the domain says when it is gone (23503). Only such a
    * key keeps the domain from being deleted meanwhile.
    */
-  async nameToInsert(tx: EntityManager, orgId: string, domainId: string, subdomain: string | null | undefined): Promise<FullDomain> {
+  async nameToInsert(
+    tx: EntityManager,
+    orgId: string,
+    domainId: string,
+    subdomain: string | null | undefined,
+  ): Promise<FullDomain> {
     const known = this.verified.get(domainId);
     if (known?.orgId === orgId) return fullDomainOf(known, subdomain);
     const domain = await this.repository.find(tx, orgId, domainId);
@@ -75,19 +119,33 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
   async create(principal: Principal, orgId: string, body: CreateDomainBody): Promise<ApiResult<CreatedDomain>> {
     const { type, certResolver = null, preferWildcardCert = null } = body;
     const baseDomain = body.baseDomain.toLowerCase();
-    if (type === 'cname' && baseDomain.split('.').length < 3) throw invalid('baseDomain', 'a cname domain has at least three labels; DNS allows no CNAME at the top of a zone');
+    if (type === 'cname' && baseDomain.split('.').length < 3)
+      throw invalid('baseDomain', 'a cname domain has at least three labels; DNS allows no CNAME at the top of a zone');
     const domain = { domainId: randomLower(ID_LENGTH), baseDomain, type, certResolver, preferWildcardCert };
-    const records = recordsFor(domain, { nameservers: this.config.dnsNameservers, cnameSuffix: this.config.dnsCnameSuffix, serverIp: this.config.dnsServerIp });
+    const records = recordsFor(domain, {
+      nameservers: this.config.dnsNameservers,
+      cnameSuffix: this.config.dnsCnameSuffix,
+      serverIp: this.config.dnsServerIp,
+    });
     try {
       return await this.db.tx(async (tx) => {
         await this.requireNew(tx, orgId, domain);
         await this.repository.insert(tx, orgId, domain);
         await this.repository.insertRecords(tx, domain.domainId, type === 'wildcard', records);
-        await this.audit.record(tx, principal, { orgId, action: 'domain.create', target: { type: 'domain', id: domain.domainId }, details: { baseDomain, type } });
+        await this.audit.record(tx, principal, {
+          orgId,
+          action: 'domain.create',
+          target: { type: 'domain', id: domain.domainId },
+          details: { baseDomain, type },
+        });
         const named = records.map(({ baseDomain, value }) => ({ baseDomain, value }));
         return created({
           domainId: domain.domainId,
-          ...(type === 'ns' ? { nsRecords: records.map((r) => r.value) } : type === 'cname' ? { cnameRecords: named } : { aRecords: named }),
+          ...(type === 'ns'
+            ? { nsRecords: records.map((r) => r.value) }
+            : type === 'cname'
+              ? { cnameRecords: named }
+              : { aRecords: named }),
           certResolver,
           preferWildcardCert,
         });
@@ -98,12 +156,17 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
   }
 
   /** What is to be proven and is proven already, or lies in one's own verified ns domain, says nothing new. Claims without a proof the database judges. */
-  private async requireNew(tx: EntityManager, orgId: string, { baseDomain, type }: { baseDomain: string; type: DomainType }): Promise<void> {
+  private async requireNew(
+    tx: EntityManager,
+    orgId: string,
+    { baseDomain, type }: { baseDomain: string; type: DomainType },
+  ): Promise<void> {
     if (type === 'wildcard') return;
     const proven = await this.repository.provenAbove(tx, baseDomain);
     if (proven.some((p) => p.shared)) throw shared();
     if (proven.some((p) => p.baseDomain === baseDomain)) throw taken();
-    if (proven.some((p) => p.orgId === orgId && p.type === 'ns')) throw invalid('baseDomain', 'lies within a domain of yours that is verified');
+    if (proven.some((p) => p.orgId === orgId && p.type === 'ns'))
+      throw invalid('baseDomain', 'lies within a domain of yours that is verified');
   }
 
   async list(_principal: Principal, orgId: string, page: PageQuery): Promise<DomainList> {
@@ -131,9 +194,15 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
     return this.db.tx(async (tx) => {
       const before = await this.lock(tx, orgId, domainId);
       requireVersion('Domain', ifMatch, before.version);
-      if (before.type !== 'wildcard') throw invalid('domainId', 'only domains of type wildcard have certificate settings');
+      if (before.type !== 'wildcard')
+        throw invalid('domainId', 'only domains of type wildcard have certificate settings');
       await this.repository.update(tx, orgId, domainId, body);
-      await this.audit.record(tx, principal, { orgId, action: 'domain.update', target: { type: 'domain', id: domainId }, details: { ...body } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'domain.update',
+        target: { type: 'domain', id: domainId },
+        details: { ...body },
+      });
       const { certResolver, preferWildcardCert, version } = (await this.repository.find(tx, orgId, domainId))!;
       return { domain: { domainId, certResolver, preferWildcardCert }, version };
     });
@@ -146,7 +215,12 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
       requireVersion('Domain', ifMatch, version);
       if (configManaged) throw invalid('domainId', 'this domain comes from the configuration of the server');
       await this.repository.delete(tx, orgId, domainId);
-      await this.audit.record(tx, principal, { orgId, action: 'domain.delete', target: { type: 'domain', id: domainId }, details: { baseDomain } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'domain.delete',
+        target: { type: 'domain', id: domainId },
+        details: { baseDomain },
+      });
       return { success: true };
     });
   }
@@ -167,7 +241,11 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
       .tx(async (tx) => {
         await this.lock(tx, orgId, domainId);
         await this.repository.restart(tx, orgId, domainId);
-        await this.audit.record(tx, principal, { orgId, action: 'domain.restart', target: { type: 'domain', id: domainId } });
+        await this.audit.record(tx, principal, {
+          orgId,
+          action: 'domain.restart',
+          target: { type: 'domain', id: domainId },
+        });
         return { success: true };
       })
       .catch((error: unknown) => {
@@ -213,6 +291,28 @@ export function refusedName(error: unknown): AppError | undefined {
 }
 
 function view(d: DomainRow): DomainView {
-  const { domainId, baseDomain, configManaged, type, verified, failed, tries, certResolver, preferWildcardCert, errorMessage } = d;
-  return { domainId, baseDomain, configManaged, type, verified, failed, tries, certResolver, preferWildcardCert, errorMessage };
+  const {
+    domainId,
+    baseDomain,
+    configManaged,
+    type,
+    verified,
+    failed,
+    tries,
+    certResolver,
+    preferWildcardCert,
+    errorMessage,
+  } = d;
+  return {
+    domainId,
+    baseDomain,
+    configManaged,
+    type,
+    verified,
+    failed,
+    tries,
+    certResolver,
+    preferWildcardCert,
+    errorMessage,
+  };
 }

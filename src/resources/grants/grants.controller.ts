@@ -1,6 +1,17 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  Id,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
 import { GrantedRoles, GrantedUsers, RoleIdBody, RoleIdsBody, UserIdBody, UserIdsBody } from './grants.dto.js';
 import { GrantsService } from './grants.service.js';
 
@@ -13,7 +24,12 @@ export class GrantsController {
   @Get('roles')
   @Access('listResourceRoles')
   @Returns(GrantedRoles, { message: 'Resource roles retrieved successfully' })
-  listResourceRoles(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Query() page: PageQuery) {
+  listResourceRoles(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Query() page: PageQuery,
+  ) {
     return this.grants.roles(principal, orgId, resourceId, page);
   }
 
@@ -21,7 +37,12 @@ export class GrantsController {
   @Get('users')
   @Access('listResourceUsers')
   @Returns(GrantedUsers, { message: 'Resource users retrieved successfully' })
-  listResourceUsers(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Query() page: PageQuery) {
+  listResourceUsers(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Query() page: PageQuery,
+  ) {
     return this.grants.users(principal, orgId, resourceId, page);
   }
 
@@ -31,7 +52,10 @@ export class GrantsController {
   @ChecksVersion()
   @Returns('empty', { status: 201, message: 'Roles set for resource successfully', versioned: true })
   setResourceRoles(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: RoleIdsBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: RoleIdsBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.setRoles(principal, orgId, resourceId, body.roleIds, ifMatch);
@@ -43,7 +67,10 @@ export class GrantsController {
   @ChecksVersion()
   @Returns('empty', { status: 201, message: 'Users set for resource successfully', versioned: true })
   setResourceUsers(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UserIdsBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: UserIdsBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.setUsers(principal, orgId, resourceId, body.userIds, ifMatch);
@@ -55,7 +82,13 @@ export class GrantsController {
   @ChecksVersion()
   @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'Role added to resource successfully', versioned: true })
-  addResourceRole(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: RoleIdBody, @IfMatch() ifMatch: number | undefined) {
+  addResourceRole(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: RoleIdBody,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
     return this.grants.addRole(principal, orgId, resourceId, body.roleId, ifMatch);
   }
 
@@ -65,7 +98,10 @@ export class GrantsController {
   @ChecksVersion()
   @Returns('empty', { message: 'Role removed from resource successfully', versioned: true })
   removeResourceRole(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: RoleIdBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: RoleIdBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.removeRole(principal, orgId, resourceId, body.roleId, ifMatch);
@@ -77,7 +113,13 @@ export class GrantsController {
   @ChecksVersion()
   @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'User added to resource successfully', versioned: true })
-  addResourceUser(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UserIdBody, @IfMatch() ifMatch: number | undefined) {
+  addResourceUser(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: UserIdBody,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
     return this.grants.addUser(principal, orgId, resourceId, body.userId, ifMatch);
   }
 
@@ -87,7 +129,10 @@ export class GrantsController {
   @ChecksVersion()
   @Returns('empty', { message: 'User removed from resource successfully', versioned: true })
   removeResourceUser(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UserIdBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: UserIdBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.removeUser(principal, orgId, resourceId, body.userId, ifMatch);

@@ -9,11 +9,15 @@ export const IsUserIdList = (max: number) =>
   RuleWithin('isUserIdList', (value) => {
     const size = sizeProblem(value, max);
     if (size.length > 0) return size.map(({ place, problem }) => ({ place, problem: `${problem} ids of users` }));
-    return entries(value as unknown[], (id) => (typeof id === 'string' && id.length > 0 && id.length <= 64 ? undefined : 'must be the id of a user'));
+    return entries(value as unknown[], (id) =>
+      typeof id === 'string' && id.length > 0 && id.length <= 64 ? undefined : 'must be the id of a user',
+    );
   });
 
 export class RoleIdsBody {
-  @IsIdList(MAX) @ApiProperty({ type: 'array', maxItems: MAX, items: { type: 'integer', minimum: 1 } }) roleIds: number[];
+  @IsIdList(MAX)
+  @ApiProperty({ type: 'array', maxItems: MAX, items: { type: 'integer', minimum: 1 } })
+  roleIds: number[];
 }
 
 export class RoleIdBody {

@@ -4,5 +4,9 @@ import { GrantsController } from './grants.controller.js';
 import { GrantsRepository } from './grants.repository.js';
 import { GrantsService } from './grants.service.js';
 
-@Module({ imports: [PublicResourcesModule], controllers: [GrantsController], providers: [GrantsService, GrantsRepository] })
+@Module({
+  imports: [PublicResourcesModule],
+  controllers: [GrantsController],
+  providers: [GrantsService, GrantsRepository],
+})
 export class GrantsModule {}

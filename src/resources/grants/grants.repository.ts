@@ -26,7 +26,11 @@ export class GrantsRepository {
   }
 
   /** @returns those that the organization has; they stay until the end of the transaction. */
-  async rolesAmong(tx: EntityManager, orgId: string, roleIds: number[]): Promise<{ roleId: number; isAdmin: boolean }[]> {
+  async rolesAmong(
+    tx: EntityManager,
+    orgId: string,
+    roleIds: number[],
+  ): Promise<{ roleId: number; isAdmin: boolean }[]> {
     return query(
       tx,
       'SELECT role_id AS "roleId", is_admin AS "isAdmin" FROM role WHERE org_id = $1 AND role_id = ANY($2::bigint[]) ORDER BY role_id FOR KEY SHARE',
@@ -44,13 +48,20 @@ export class GrantsRepository {
   }
 
   async setRoles(tx: EntityManager, resourceId: number, roleIds: number[]): Promise<void> {
-    await execute(tx, 'DELETE FROM resource_role WHERE resource_id = $1 AND role_id <> ALL($2::bigint[])', [resourceId, roleIds]);
+    await execute(tx, 'DELETE FROM resource_role WHERE resource_id = $1 AND role_id <> ALL($2::bigint[])', [
+      resourceId,
+      roleIds,
+    ]);
     await this.addRoles(tx, resourceId, roleIds);
   }
 
   /** @returns how many were not there. */
   async addRoles(tx: EntityManager, resourceId: number, roleIds: number[]): Promise<number> {
-    return execute(tx, 'INSERT INTO resource_role (resource_id, role_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING', [resourceId, roleIds]);
+    return execute(
+      tx,
+      'INSERT INTO resource_role (resource_id, role_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING',
+      [resourceId, roleIds],
+    );
   }
 
   async removeRole(tx: EntityManager, resourceId: number, roleId: number): Promise<number> {
@@ -58,7 +69,10 @@ export class GrantsRepository {
   }
 
   async setUsers(tx: EntityManager, orgId: string, resourceId: number, userIds: string[]): Promise<void> {
-    await execute(tx, 'DELETE FROM resource_user WHERE resource_id = $1 AND user_id <> ALL($2::text[])', [resourceId, userIds]);
+    await execute(tx, 'DELETE FROM resource_user WHERE resource_id = $1 AND user_id <> ALL($2::text[])', [
+      resourceId,
+      userIds,
+    ]);
     await this.addUsers(tx, orgId, resourceId, userIds);
   }
 

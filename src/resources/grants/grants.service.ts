@@ -1,6 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { ApiResult, conflict, Db, invalid, notFound, type PageQuery, type Principal, requireVersion, windowIfAsked } from '#platform';
+import {
+  ApiResult,
+  conflict,
+  Db,
+  invalid,
+  notFound,
+  type PageQuery,
+  type Principal,
+  requireVersion,
+  windowIfAsked,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
 import type { GrantedRoles, GrantedUsers } from './grants.dto.js';
@@ -28,7 +38,13 @@ export class GrantsService {
   }
 
   /** Replaces the roles. @throws not_found for a role of another organization, validation for Admin; so do the next two. */
-  setRoles(principal: Principal, orgId: string, resourceId: number, roleIds: number[], ifMatch: number | undefined): Promise<Changed> {
+  setRoles(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    roleIds: number[],
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     return this.change(principal, orgId, resourceId, ifMatch, 'resource.set_roles', { roleIds }, async (tx) => {
       await this.requireRoles(tx, orgId, roleIds, 'roleIds');
       await this.repository.setRoles(tx, resourceId, roleIds);
@@ -36,15 +52,28 @@ export class GrantsService {
   }
 
   /** @throws conflict when it is granted. */
-  addRole(principal: Principal, orgId: string, resourceId: number, roleId: number, ifMatch: number | undefined): Promise<Changed> {
+  addRole(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    roleId: number,
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     return this.change(principal, orgId, resourceId, ifMatch, 'resource.add_role', { roleId }, async (tx) => {
       await this.requireRoles(tx, orgId, [roleId], 'roleId');
-      if ((await this.repository.addRoles(tx, resourceId, [roleId])) === 0) throw conflict('This role is assigned already');
+      if ((await this.repository.addRoles(tx, resourceId, [roleId])) === 0)
+        throw conflict('This role is assigned already');
     });
   }
 
   /** @throws not_found when it is not granted. */
-  removeRole(principal: Principal, orgId: string, resourceId: number, roleId: number, ifMatch: number | undefined): Promise<Changed> {
+  removeRole(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    roleId: number,
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     return this.change(principal, orgId, resourceId, ifMatch, 'resource.remove_role', { roleId }, async (tx) => {
       await this.requireRoles(tx, orgId, [roleId], 'roleId');
       if ((await this.repository.removeRole(tx, resourceId, roleId)) === 0) throw notFound('Role');
@@ -52,7 +81,13 @@ export class GrantsService {
   }
 
   /** Replaces the users. @throws not_found for somebody who is no member of the organization; so do the next two. */
-  setUsers(principal: Principal, orgId: string, resourceId: number, userIds: string[], ifMatch: number | undefined): Promise<Changed> {
+  setUsers(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    userIds: string[],
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     return this.change(principal, orgId, resourceId, ifMatch, 'resource.set_users', { userIds }, async (tx) => {
       await this.requireMembers(tx, orgId, userIds);
       await this.repository.setUsers(tx, orgId, resourceId, userIds);
@@ -60,15 +95,28 @@ export class GrantsService {
   }
 
   /** @throws conflict when he is granted access. */
-  addUser(principal: Principal, orgId: string, resourceId: number, userId: string, ifMatch: number | undefined): Promise<Changed> {
+  addUser(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    userId: string,
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     return this.change(principal, orgId, resourceId, ifMatch, 'resource.add_user', { userId }, async (tx) => {
       await this.requireMembers(tx, orgId, [userId]);
-      if ((await this.repository.addUsers(tx, orgId, resourceId, [userId])) === 0) throw conflict('This user is assigned already');
+      if ((await this.repository.addUsers(tx, orgId, resourceId, [userId])) === 0)
+        throw conflict('This user is assigned already');
     });
   }
 
   /** @throws not_found when he is not granted access. */
-  removeUser(principal: Principal, orgId: string, resourceId: number, userId: string, ifMatch: number | undefined): Promise<Changed> {
+  removeUser(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    userId: string,
+    ifMatch: number | undefined,
+  ): Promise<Changed> {
     return this.change(principal, orgId, resourceId, ifMatch, 'resource.remove_user', { userId }, async (tx) => {
       await this.requireMembers(tx, orgId, [userId]);
       if ((await this.repository.removeUser(tx, resourceId, userId)) === 0) throw notFound('User');
@@ -96,7 +144,8 @@ export class GrantsService {
   private async requireRoles(tx: EntityManager, orgId: string, roleIds: number[], path: string): Promise<void> {
     const roles = await this.repository.rolesAmong(tx, orgId, roleIds);
     if (roles.length !== roleIds.length) throw notFound('Role');
-    if (roles.some((role) => role.isAdmin)) throw invalid(path, 'the Admin role reaches everything; it can be neither granted nor removed');
+    if (roles.some((role) => role.isAdmin))
+      throw invalid(path, 'the Admin role reaches everything; it can be neither granted nor removed');
   }
 
   private async requireMembers(tx: EntityManager, orgId: string, userIds: string[]): Promise<void> {

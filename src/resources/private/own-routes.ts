@@ -8,6 +8,10 @@ export const OWN_ROUTE = (route: string) => `(
 
 /** Those of the addresses and ranges that no private resource may lead to, because they are the organization's own. */
 export async function ownRoutes(tx: EntityManager, orgId: string, routes: string[]): Promise<string[]> {
-  const rows = await query<{ route: string }>(tx, `SELECT route FROM unnest($2::text[]) AS route WHERE ${OWN_ROUTE('route')}`, [orgId, routes]);
+  const rows = await query<{ route: string }>(
+    tx,
+    `SELECT route FROM unnest($2::text[]) AS route WHERE ${OWN_ROUTE('route')}`,
+    [orgId, routes],
+  );
   return rows.map((row) => row.route);
 }

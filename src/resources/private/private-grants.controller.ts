@@ -1,8 +1,25 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  Id,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
 import { GrantedRoles, GrantedUsers, RoleIdBody, RoleIdsBody, UserIdBody, UserIdsBody } from '../grants/grants.dto.js';
-import { AddedToClient, ClientIdBody, ClientIdsBody, GrantedClients, SiteResourceIdsBody } from './private-grants.dto.js';
+import {
+  AddedToClient,
+  ClientIdBody,
+  ClientIdsBody,
+  GrantedClients,
+  SiteResourceIdsBody,
+} from './private-grants.dto.js';
 import { PrivateGrantsService } from './private-grants.service.js';
 
 @ApiTags('Private resources')
@@ -14,7 +31,12 @@ export class PrivateGrantsController {
   @Get('site-resource/:siteResourceId/roles')
   @Access('listResourceRoles')
   @Returns(GrantedRoles, { message: 'Site resource roles retrieved successfully' })
-  listSiteResourceRoles(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Query() page: PageQuery) {
+  listSiteResourceRoles(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Query() page: PageQuery,
+  ) {
     return this.grants.roles(principal, orgId, siteResourceId, page);
   }
 
@@ -24,7 +46,10 @@ export class PrivateGrantsController {
   @ChecksVersion()
   @Returns('empty', { status: 201, message: 'Roles set for site resource successfully', versioned: true })
   setSiteResourceRoles(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: RoleIdsBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Body() body: RoleIdsBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.setRoles(principal, orgId, siteResourceId, body.roleIds, ifMatch);
@@ -37,7 +62,10 @@ export class PrivateGrantsController {
   @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'Role added to site resource successfully', versioned: true })
   addSiteResourceRole(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: RoleIdBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Body() body: RoleIdBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.addRole(principal, orgId, siteResourceId, body.roleId, ifMatch);
@@ -49,7 +77,10 @@ export class PrivateGrantsController {
   @ChecksVersion()
   @Returns('empty', { message: 'Role removed from site resource successfully', versioned: true })
   removeSiteResourceRole(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: RoleIdBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Body() body: RoleIdBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.removeRole(principal, orgId, siteResourceId, body.roleId, ifMatch);
@@ -59,7 +90,12 @@ export class PrivateGrantsController {
   @Get('site-resource/:siteResourceId/users')
   @Access('listResourceUsers')
   @Returns(GrantedUsers, { message: 'Site resource users retrieved successfully' })
-  listSiteResourceUsers(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Query() page: PageQuery) {
+  listSiteResourceUsers(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Query() page: PageQuery,
+  ) {
     return this.grants.users(principal, orgId, siteResourceId, page);
   }
 
@@ -69,7 +105,10 @@ export class PrivateGrantsController {
   @ChecksVersion()
   @Returns('empty', { status: 201, message: 'Users set for site resource successfully', versioned: true })
   setSiteResourceUsers(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: UserIdsBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Body() body: UserIdsBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.setUsers(principal, orgId, siteResourceId, body.userIds, ifMatch);
@@ -82,7 +121,10 @@ export class PrivateGrantsController {
   @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'User added to site resource successfully', versioned: true })
   addSiteResourceUser(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: UserIdBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Body() body: UserIdBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.addUser(principal, orgId, siteResourceId, body.userId, ifMatch);
@@ -94,7 +136,10 @@ export class PrivateGrantsController {
   @ChecksVersion()
   @Returns('empty', { message: 'User removed from site resource successfully', versioned: true })
   removeSiteResourceUser(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: UserIdBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Body() body: UserIdBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.removeUser(principal, orgId, siteResourceId, body.userId, ifMatch);
@@ -104,7 +149,12 @@ export class PrivateGrantsController {
   @Get('site-resource/:siteResourceId/clients')
   @Access('listResourceUsers')
   @Returns(GrantedClients, { message: 'Site resource clients retrieved successfully' })
-  listSiteResourceClients(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Query() page: PageQuery) {
+  listSiteResourceClients(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Query() page: PageQuery,
+  ) {
     return this.grants.clients(principal, orgId, siteResourceId, page);
   }
 
@@ -114,7 +164,10 @@ export class PrivateGrantsController {
   @ChecksVersion()
   @Returns('empty', { status: 201, message: 'Clients set for site resource successfully', versioned: true })
   setSiteResourceClients(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: ClientIdsBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Body() body: ClientIdsBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.setClients(principal, orgId, siteResourceId, body.clientIds, ifMatch);
@@ -127,7 +180,10 @@ export class PrivateGrantsController {
   @ErrorResponses(409)
   @Returns('empty', { status: 201, message: 'Client added to site resource successfully', versioned: true })
   addSiteResourceClient(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: ClientIdBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Body() body: ClientIdBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.addClient(principal, orgId, siteResourceId, body.clientId, ifMatch);
@@ -139,7 +195,10 @@ export class PrivateGrantsController {
   @ChecksVersion()
   @Returns('empty', { message: 'Client removed from site resource successfully', versioned: true })
   removeSiteResourceClient(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: ClientIdBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Body() body: ClientIdBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.grants.removeClient(principal, orgId, siteResourceId, body.clientId, ifMatch);
@@ -150,7 +209,12 @@ export class PrivateGrantsController {
   @Access('setResourceUsers')
   @ErrorResponses(409)
   @Returns(AddedToClient, { status: 201, message: 'Client added to site resources successfully' })
-  addClientToSiteResources(@Caller() principal: Principal, @OrgId() orgId: string, @Id('clientId') clientId: number, @Body() body: SiteResourceIdsBody) {
+  addClientToSiteResources(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('clientId') clientId: number,
+    @Body() body: SiteResourceIdsBody,
+  ) {
     return this.grants.addToClient(principal, orgId, clientId, body.siteResourceIds);
   }
 }

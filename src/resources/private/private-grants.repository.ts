@@ -26,7 +26,12 @@ export class PrivateGrantsRepository {
     );
   }
 
-  async clients(em: EntityManager, orgId: string, siteResourceId: number, window: Window | null): Promise<GrantedClient[]> {
+  async clients(
+    em: EntityManager,
+    orgId: string,
+    siteResourceId: number,
+    window: Window | null,
+  ): Promise<GrantedClient[]> {
     return query<GrantedClient>(
       em,
       `SELECT c.client_id AS "clientId", c.name, c.address::text AS subnet FROM site_resource_client g JOIN client c USING (client_id)
@@ -36,49 +41,78 @@ export class PrivateGrantsRepository {
   }
 
   async setRoles(tx: EntityManager, siteResourceId: number, roleIds: number[]): Promise<void> {
-    await execute(tx, 'DELETE FROM site_resource_role WHERE site_resource_id = $1 AND role_id <> ALL($2::bigint[])', [siteResourceId, roleIds]);
+    await execute(tx, 'DELETE FROM site_resource_role WHERE site_resource_id = $1 AND role_id <> ALL($2::bigint[])', [
+      siteResourceId,
+      roleIds,
+    ]);
     await this.addRoles(tx, siteResourceId, roleIds);
   }
 
   /** @returns how many were not there; so do the next two. */
   async addRoles(tx: EntityManager, siteResourceId: number, roleIds: number[]): Promise<number> {
-    return execute(tx, 'INSERT INTO site_resource_role (site_resource_id, role_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING', [siteResourceId, roleIds]);
+    return execute(
+      tx,
+      'INSERT INTO site_resource_role (site_resource_id, role_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING',
+      [siteResourceId, roleIds],
+    );
   }
 
   async addUsers(tx: EntityManager, orgId: string, siteResourceId: number, userIds: string[]): Promise<number> {
-    const text = 'INSERT INTO site_resource_user (org_id, site_resource_id, user_id) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING';
+    const text =
+      'INSERT INTO site_resource_user (org_id, site_resource_id, user_id) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING';
     return execute(tx, text, [orgId, siteResourceId, userIds]);
   }
 
   async addClients(tx: EntityManager, siteResourceId: number, clientIds: number[]): Promise<number> {
-    return execute(tx, 'INSERT INTO site_resource_client (site_resource_id, client_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING', [siteResourceId, clientIds]);
+    return execute(
+      tx,
+      'INSERT INTO site_resource_client (site_resource_id, client_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING',
+      [siteResourceId, clientIds],
+    );
   }
 
   async setUsers(tx: EntityManager, orgId: string, siteResourceId: number, userIds: string[]): Promise<void> {
-    await execute(tx, 'DELETE FROM site_resource_user WHERE site_resource_id = $1 AND user_id <> ALL($2::text[])', [siteResourceId, userIds]);
+    await execute(tx, 'DELETE FROM site_resource_user WHERE site_resource_id = $1 AND user_id <> ALL($2::text[])', [
+      siteResourceId,
+      userIds,
+    ]);
     await this.addUsers(tx, orgId, siteResourceId, userIds);
   }
 
   async setClients(tx: EntityManager, siteResourceId: number, clientIds: number[]): Promise<void> {
-    await execute(tx, 'DELETE FROM site_resource_client WHERE site_resource_id = $1 AND client_id <> ALL($2::bigint[])', [siteResourceId, clientIds]);
+    await execute(
+      tx,
+      'DELETE FROM site_resource_client WHERE site_resource_id = $1 AND client_id <> ALL($2::bigint[])',
+      [siteResourceId, clientIds],
+    );
     await this.addClients(tx, siteResourceId, clientIds);
   }
 
   async removeRole(tx: EntityManager, siteResourceId: number, roleId: number): Promise<number> {
-    return execute(tx, 'DELETE FROM site_resource_role WHERE site_resource_id = $1 AND role_id = $2', [siteResourceId, roleId]);
+    return execute(tx, 'DELETE FROM site_resource_role WHERE site_resource_id = $1 AND role_id = $2', [
+      siteResourceId,
+      roleId,
+    ]);
   }
 
   async removeUser(tx: EntityManager, siteResourceId: number, userId: string): Promise<number> {
-    return execute(tx, 'DELETE FROM site_resource_user WHERE site_resource_id = $1 AND user_id = $2', [siteResourceId, userId]);
+    return execute(tx, 'DELETE FROM site_resource_user WHERE site_resource_id = $1 AND user_id = $2', [
+      siteResourceId,
+      userId,
+    ]);
   }
 
   async removeClient(tx: EntityManager, siteResourceId: number, clientId: number): Promise<number> {
-    return execute(tx, 'DELETE FROM site_resource_client WHERE site_resource_id = $1 AND client_id = $2', [siteResourceId, clientId]);
+    return execute(tx, 'DELETE FROM site_resource_client WHERE site_resource_id = $1 AND client_id = $2', [
+      siteResourceId,
+      clientId,
+    ]);
   }
 
   /** @returns how many of these resources the organization has; they stay until the end of the transaction. */
   async countAmong(tx: EntityManager, orgId: string, siteResourceIds: number[]): Promise<number> {
-    const text = 'SELECT site_resource_id FROM site_resource WHERE org_id = $1 AND site_resource_id = ANY($2::bigint[]) ORDER BY site_resource_id FOR KEY SHARE';
+    const text =
+      'SELECT site_resource_id FROM site_resource WHERE org_id = $1 AND site_resource_id = ANY($2::bigint[]) ORDER BY site_resource_id FOR KEY SHARE';
     return (await query(tx, text, [orgId, siteResourceIds])).length;
   }
 

@@ -21,7 +21,8 @@ export class PrivateLinks {
   async requireRoles(tx: EntityManager, orgId: string, roleIds: number[], path: string): Promise<void> {
     const roles = await this.known.rolesAmong(tx, orgId, roleIds);
     if (roles.length !== roleIds.length) throw notFound('Role');
-    if (roles.some((role) => role.isAdmin)) throw invalid(path, 'the Admin role reaches everything; it can be neither granted nor removed');
+    if (roles.some((role) => role.isAdmin))
+      throw invalid(path, 'the Admin role reaches everything; it can be neither granted nor removed');
   }
 
   async requireMembers(tx: EntityManager, orgId: string, userIds: string[]): Promise<void> {

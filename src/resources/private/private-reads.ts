@@ -21,9 +21,17 @@ export class PrivateReads {
   /** One page by name, which the indexes serve whatever the number of resources. */
   async page(em: EntityManager, orgId: string, q: ListSiteResourcesQuery, window: Window): Promise<SiteResourceItem[]> {
     const { text, values } = privatePage(orgId, q, window);
-    const rows = isPlain(q) ? await prepared<Item>(em, `site_resources_page_${q.order ?? 'asc'}`, text, values) : await query<Item>(em, text, values);
+    const rows = isPlain(q)
+      ? await prepared<Item>(em, `site_resources_page_${q.order ?? 'asc'}`, text, values)
+      : await query<Item>(em, text, values);
     return rows.map(({ siteIds, siteNames, siteNiceIds, siteAddresses, siteOnlines, ...row }) => ({
-      ...row, siteId: siteIds[0] ?? null, siteIds, siteNames, siteNiceIds, siteAddresses, siteOnlines,
+      ...row,
+      siteId: siteIds[0] ?? null,
+      siteIds,
+      siteNames,
+      siteNiceIds,
+      siteAddresses,
+      siteOnlines,
     }));
   }
 
@@ -58,11 +66,22 @@ export class PrivateReads {
 }
 
 /** The statement of a page, for tests that look at its plan too. */
-export function privatePage(orgId: string, q: ListSiteResourcesQuery, window: Window): { text: string; values: unknown[] } {
+export function privatePage(
+  orgId: string,
+  q: ListSiteResourcesQuery,
+  window: Window,
+): { text: string; values: unknown[] } {
   const { arms, values } = conditions(orgId, q);
   const direction = q.order === 'desc' ? 'DESC' : 'ASC';
   const order = `ORDER BY r.name ${direction}, r.site_resource_id ${direction}`;
-  const ids = pageOfIds('site_resource', 'site_resource_id', arms, direction, `$${values.length + 1}`, `$${values.length + 2}`);
+  const ids = pageOfIds(
+    'site_resource',
+    'site_resource_id',
+    arms,
+    direction,
+    `$${values.length + 1}`,
+    `$${values.length + 2}`,
+  );
   const text = `
     SELECT ${ROW}, coalesce(s.ids, '[]') AS "siteIds", coalesce(s.names, '[]') AS "siteNames", coalesce(s.nice_ids, '[]') AS "siteNiceIds",
       coalesce(s.addresses, '[]') AS "siteAddresses", coalesce(s.onlines, '[]') AS "siteOnlines" FROM site_resource r ${SITES} WHERE r.site_resource_id = ANY(${ids}) ${order}`;

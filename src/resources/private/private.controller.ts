@@ -1,7 +1,28 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
-import { CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceDetail, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody } from './private.dto.js';
+import {
+  Access,
+  ApiResult,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  Id,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
+import {
+  CreateSiteResourceBody,
+  DeletedSiteResource,
+  ListSiteResourcesQuery,
+  SiteResourceDetail,
+  SiteResourceList,
+  SiteResourcesOnSite,
+  SiteResourceView,
+  UpdateSiteResourceBody,
+} from './private.dto.js';
 import { PrivateResourcesService } from './private.service.js';
 
 @ApiTags('Private resources')
@@ -30,7 +51,12 @@ export class PrivateResourcesController {
   @Get('org/:orgId/site/:siteId/resources')
   @Access('listSiteResources')
   @Returns(SiteResourcesOnSite, { message: 'Site resources retrieved successfully' })
-  listSiteResourcesOfSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Query() page: PageQuery) {
+  listSiteResourcesOfSite(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteId') siteId: number,
+    @Query() page: PageQuery,
+  ) {
     return this.resources.listOfSite(principal, orgId, siteId, page);
   }
 
@@ -38,7 +64,11 @@ export class PrivateResourcesController {
   @Get('site-resource/:siteResourceId')
   @Access('getSiteResource')
   @Returns(SiteResourceDetail, { message: 'Site resource retrieved successfully', versioned: true })
-  async getSiteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number) {
+  async getSiteResource(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+  ) {
     const { resource, version } = await this.resources.get(principal, orgId, siteResourceId);
     return new ApiResult(resource, { version });
   }
@@ -50,7 +80,11 @@ export class PrivateResourcesController {
   @ErrorResponses(409)
   @Returns(SiteResourceView, { message: 'Site resource updated successfully', versioned: true })
   async updateSiteResource(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @Body() body: UpdateSiteResourceBody, @IfMatch() ifMatch: number | undefined,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @Body() body: UpdateSiteResourceBody,
+    @IfMatch() ifMatch: number | undefined,
   ) {
     const { resource, version } = await this.resources.update(principal, orgId, siteResourceId, body, ifMatch);
     return new ApiResult(resource, { version });
@@ -61,7 +95,12 @@ export class PrivateResourcesController {
   @Access('deleteSiteResource')
   @ChecksVersion()
   @Returns(DeletedSiteResource, { message: 'Site resource deleted successfully' })
-  deleteSiteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteResourceId') siteResourceId: number, @IfMatch() ifMatch: number | undefined) {
+  deleteSiteResource(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteResourceId') siteResourceId: number,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
     return this.resources.delete(principal, orgId, siteResourceId, ifMatch);
   }
 }

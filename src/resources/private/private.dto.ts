@@ -1,9 +1,21 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsOptional,
+  IsPositive,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+} from 'class-validator';
 import { IsIdList, IsName, MayBeAbsent, NoControlCharacters, PagePagination, QueryInt, SearchQuery } from '#platform';
 import { IsUserIdList } from '../grants/grants.dto.js';
-import { DriftedField } from '../public/resources.dto.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
+import { DriftedField } from '../public/resources.dto.js';
 import { IsAliasName, IsPortRangeString } from './destinations.js';
 
 export const MODES = ['host', 'cidr', 'http'] as const;
@@ -11,18 +23,36 @@ export type Mode = (typeof MODES)[number];
 const SCHEMES = ['http', 'https'] as const;
 const AUTH_DAEMON_MODES = ['site', 'remote'] as const;
 const MAX_IDS = 1000;
-const ID_LIST = { type: 'array', maxItems: MAX_IDS, uniqueItems: true, items: { type: 'integer', minimum: 1 } } as const;
+const ID_LIST = {
+  type: 'array',
+  maxItems: MAX_IDS,
+  uniqueItems: true,
+  items: { type: 'integer', minimum: 1 },
+} as const;
 
 /** What create and update share (integration-api.md §3.4). */
 class Fields {
   /** The old form of `siteIds`; merged into it. */
-  @MayBeAbsent() @Max(Number.MAX_SAFE_INTEGER) @IsPositive() @IsInt() @ApiPropertyOptional({ type: 'integer', minimum: 1 }) siteId?: number;
+  @MayBeAbsent()
+  @Max(Number.MAX_SAFE_INTEGER)
+  @IsPositive()
+  @IsInt()
+  @ApiPropertyOptional({ type: 'integer', minimum: 1 })
+  siteId?: number;
   /** Sites that the resource is reached through. */
   @MayBeAbsent() @IsIdList(MAX_IDS) @ApiPropertyOptional(ID_LIST) siteIds?: number[];
   /** http: required. */
-  @IsOptional() @Max(65535) @Min(1) @IsInt() @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 65535, nullable: true }) destinationPort?: number | null;
+  @IsOptional()
+  @Max(65535)
+  @Min(1)
+  @IsInt()
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 65535, nullable: true })
+  destinationPort?: number | null;
   /** http: required. */
-  @IsOptional() @IsIn(SCHEMES) @ApiPropertyOptional({ enum: [...SCHEMES, null], nullable: true, type: 'string' }) scheme?: (typeof SCHEMES)[number] | null;
+  @IsOptional()
+  @IsIn(SCHEMES)
+  @ApiPropertyOptional({ enum: [...SCHEMES, null], nullable: true, type: 'string' })
+  scheme?: (typeof SCHEMES)[number] | null;
   @MayBeAbsent() @IsBoolean() ssl?: boolean;
   /** By which clients reach it; labels but the last may hold `*` and `?`. host: required when the destination is a name. */
   @IsOptional() @IsAliasName() @MaxLength(253) @IsString() alias?: string | null;
@@ -35,11 +65,22 @@ class Fields {
   /** http: always `""`. */
   @MayBeAbsent() @IsPortRangeString() @MaxLength(1024) @IsString() udpPortRangeString?: string;
   @MayBeAbsent() @IsBoolean() disableIcmp?: boolean;
-  @MayBeAbsent() @IsIn(AUTH_DAEMON_MODES) @ApiPropertyOptional({ enum: AUTH_DAEMON_MODES }) authDaemonMode?: (typeof AUTH_DAEMON_MODES)[number];
+  @MayBeAbsent()
+  @IsIn(AUTH_DAEMON_MODES)
+  @ApiPropertyOptional({ enum: AUTH_DAEMON_MODES })
+  authDaemonMode?: (typeof AUTH_DAEMON_MODES)[number];
   /** null: 22123. */
-  @IsOptional() @Max(65535) @Min(1) @IsInt() @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 65535, nullable: true }) authDaemonPort?: number | null;
+  @IsOptional()
+  @Max(65535)
+  @Min(1)
+  @IsInt()
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 65535, nullable: true })
+  authDaemonPort?: number | null;
   @MayBeAbsent() @IsIdList(MAX_IDS) @ApiPropertyOptional(ID_LIST) roleIds?: number[];
-  @MayBeAbsent() @IsUserIdList(MAX_IDS) @ApiPropertyOptional({ type: 'array', maxItems: MAX_IDS, uniqueItems: true, items: { type: 'string' } }) userIds?: string[];
+  @MayBeAbsent()
+  @IsUserIdList(MAX_IDS)
+  @ApiPropertyOptional({ type: 'array', maxItems: MAX_IDS, uniqueItems: true, items: { type: 'string' } })
+  userIds?: string[];
   /** Machine clients. */
   @MayBeAbsent() @IsIdList(MAX_IDS) @ApiPropertyOptional(ID_LIST) clientIds?: number[];
 }
@@ -47,7 +88,13 @@ class Fields {
 export class CreateSiteResourceBody extends Fields {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   /** Generated when absent. */
-  @MayBeAbsent() @Matches(RESOURCE_NICE_ID, { message: `$property ${RESOURCE_NICE_ID_PROBLEM}` }) @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @MayBeAbsent()
+  @Matches(RESOURCE_NICE_ID, { message: `$property ${RESOURCE_NICE_ID_PROBLEM}` })
+  @NoControlCharacters()
+  @MaxLength(255)
+  @IsNotEmpty()
+  @IsString()
+  niceId?: string;
   @IsIn(MODES) @ApiProperty({ enum: MODES }) mode: Mode;
   /** host: an address or a host name; cidr: an address range; http: where the service is. */
   @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() destination: string;

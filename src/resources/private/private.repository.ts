@@ -8,7 +8,10 @@ import type { SiteResourceRow, SiteResourceView } from './private.dto.js';
 
 /** Columns that callers set. */
 export interface PrivateColumns
-  extends Omit<SiteResourceRow, 'siteResourceId' | 'orgId' | 'networkId' | 'defaultNetworkId' | 'proxyPort' | 'aliasAddress'> {}
+  extends Omit<
+    SiteResourceRow,
+    'siteResourceId' | 'orgId' | 'networkId' | 'defaultNetworkId' | 'proxyPort' | 'aliasAddress'
+  > {}
 
 /** What a new resource is granted to and reached through. */
 export interface Links {
@@ -23,7 +26,13 @@ export interface StoredSiteResource extends SiteResourceView {
 }
 
 /** An inserted row with how many of each link the organization has, and whether the destination is an address of its own. */
-type Inserted = Omit<StoredSiteResource, 'siteId' | 'siteIds'> & { sites: number; roles: number; users: number; clients: number; own: boolean };
+type Inserted = Omit<StoredSiteResource, 'siteId' | 'siteIds'> & {
+  sites: number;
+  roles: number;
+  users: number;
+  clients: number;
+  own: boolean;
+};
 
 /** In the contract's order (integration-api.md §3.4). */
 export const ROW = `
@@ -61,21 +70,46 @@ const INSERT = `
 
 /** The names of the columns as values of INSERT and UPDATE, in one order. */
 const values = (c: PrivateColumns) => [
-  c.niceId, c.name, c.ssl, c.mode, c.scheme, c.destinationPort, c.destination, c.enabled, c.alias, c.tcpPortRangeString, c.udpPortRangeString, c.disableIcmp, c.authDaemonPort,
-  c.authDaemonMode, c.domainId, c.subdomain, c.fullDomain,
+  c.niceId,
+  c.name,
+  c.ssl,
+  c.mode,
+  c.scheme,
+  c.destinationPort,
+  c.destination,
+  c.enabled,
+  c.alias,
+  c.tcpPortRangeString,
+  c.udpPortRangeString,
+  c.disableIcmp,
+  c.authDaemonPort,
+  c.authDaemonMode,
+  c.domainId,
+  c.subdomain,
+  c.fullDomain,
 ];
 
 /** All SQL that writes private resources, and reads one. Lists are in private-reads.ts, grants in private-grants.repository.ts. */
 @Injectable()
 export class PrivateRepository {
   async orgOf(em: EntityManager, siteResourceId: number): Promise<string | null> {
-    const [row] = await prepared<{ orgId: string }>(em, 'site_resource_org', 'SELECT org_id AS "orgId" FROM site_resource WHERE site_resource_id = $1', [siteResourceId]);
+    const [row] = await prepared<{ orgId: string }>(
+      em,
+      'site_resource_org',
+      'SELECT org_id AS "orgId" FROM site_resource WHERE site_resource_id = $1',
+      [siteResourceId],
+    );
     return row?.orgId ?? null;
   }
 
   /** What blueprint files declare of it and somebody has changed since, under the names of the API. */
   async drift(em: EntityManager, siteResourceId: number): Promise<DriftedField[]> {
-    const [row] = await prepared<{ drift: DriftedField[] }>(em, 'site_resource_drift', 'SELECT drift FROM site_resource_drift WHERE site_resource_id = $1', [siteResourceId]);
+    const [row] = await prepared<{ drift: DriftedField[] }>(
+      em,
+      'site_resource_drift',
+      'SELECT drift FROM site_resource_drift WHERE site_resource_id = $1',
+      [siteResourceId],
+    );
     return driftOf(row?.drift ?? []);
   }
 
@@ -86,7 +120,12 @@ export class PrivateRepository {
   /** Locks the row until the end of the transaction. */
   async lock(tx: EntityManager, orgId: string, siteResourceId: number): Promise<StoredSiteResource | null> {
     // The lock first: what hangs on the row is read after whoever held it has ended.
-    await prepared(tx, 'site_resource_lock', 'SELECT FROM site_resource WHERE org_id = $1 AND site_resource_id = $2 FOR NO KEY UPDATE', [orgId, siteResourceId]);
+    await prepared(
+      tx,
+      'site_resource_lock',
+      'SELECT FROM site_resource WHERE org_id = $1 AND site_resource_id = $2 FOR NO KEY UPDATE',
+      [orgId, siteResourceId],
+    );
     return this.find(tx, orgId, siteResourceId);
   }
 
@@ -94,8 +133,22 @@ export class PrivateRepository {
    * Inserts a resource with its links in one statement. Links that the organization does not have are left out and not counted: the caller
    * rolls back. @throws unique violation of `site_resource_alias`, `site_resource_full_domain` or `site_resource_org_id_nice_id_key`.
    */
-  async insert(tx: EntityManager, orgId: string, c: PrivateColumns, links: Links, route: string | null): Promise<Inserted> {
-    const [row] = await prepared<Inserted>(tx, 'site_resource_insert', INSERT, [orgId, ...values(c), links.siteIds, links.roleIds, links.userIds, links.clientIds, route]);
+  async insert(
+    tx: EntityManager,
+    orgId: string,
+    c: PrivateColumns,
+    links: Links,
+    route: string | null,
+  ): Promise<Inserted> {
+    const [row] = await prepared<Inserted>(tx, 'site_resource_insert', INSERT, [
+      orgId,
+      ...values(c),
+      links.siteIds,
+      links.roleIds,
+      links.userIds,
+      links.clientIds,
+      route,
+    ]);
     return row!;
   }
 
@@ -108,7 +161,13 @@ export class PrivateRepository {
    * Sets all columns of a row that the transaction holds locked; `touched`: something that hangs on it changed, which is a new version too.
    * @throws as `insert`
    */
-  async update(tx: EntityManager, orgId: string, siteResourceId: number, c: PrivateColumns, touched: boolean): Promise<StoredSiteResource> {
+  async update(
+    tx: EntityManager,
+    orgId: string,
+    siteResourceId: number,
+    c: PrivateColumns,
+    touched: boolean,
+  ): Promise<StoredSiteResource> {
     await query(
       tx,
       `UPDATE site_resource SET nice_id = $3, name = $4, ssl = $5, mode = $6, scheme = $7, destination_port = $8, destination = $9, enabled = $10, alias = $11, tcp_ports = $12,
@@ -122,7 +181,10 @@ export class PrivateRepository {
 
   /** Replaces the sites. @returns how many of them the organization has. */
   async setSites(tx: EntityManager, orgId: string, siteResourceId: number, siteIds: number[]): Promise<number> {
-    await execute(tx, 'DELETE FROM site_resource_site WHERE site_resource_id = $1 AND site_id <> ALL($2::bigint[])', [siteResourceId, siteIds]);
+    await execute(tx, 'DELETE FROM site_resource_site WHERE site_resource_id = $1 AND site_id <> ALL($2::bigint[])', [
+      siteResourceId,
+      siteIds,
+    ]);
     return execute(
       tx,
       `INSERT INTO site_resource_site (site_resource_id, site_id, position)

@@ -1,20 +1,42 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  ApiResult, AppError, conflict, Db, Hooks, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowOf,
+  ApiResult,
+  AppError,
+  conflict,
+  Db,
+  Hooks,
+  invalid,
+  isUniqueViolation,
+  notFound,
+  nothingToChange,
+  type PageQuery,
+  type Principal,
+  parseId,
+  requireVersion,
+  shapeB,
+  TenantResolvers,
+  windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, SiteLifecycleService } from '../../sites/index.js';
 import { DomainsService, refusedName } from '../domains/domains.service.js';
-import { checkDestination, checkName, routeOf, WEB_PORTS } from './destinations.js';
-import type {
-  CreateSiteResourceBody, DeletedSiteResource, ListSiteResourcesQuery, SiteResourceDetail, SiteResourceList, SiteResourcesOnSite, SiteResourceView, UpdateSiteResourceBody,
-} from './private.dto.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
+import { checkDestination, checkName, routeOf, WEB_PORTS } from './destinations.js';
+import type {
+  CreateSiteResourceBody,
+  DeletedSiteResource,
+  ListSiteResourcesQuery,
+  SiteResourceDetail,
+  SiteResourceList,
+  SiteResourcesOnSite,
+  SiteResourceView,
+  UpdateSiteResourceBody,
+} from './private.dto.js';
+import { type Links, type PrivateColumns, PrivateRepository, type StoredSiteResource } from './private.repository.js';
 import { PrivateLinks } from './private-links.js';
 import { PrivateReads } from './private-reads.js';
-import { type Links, type PrivateColumns, PrivateRepository, type StoredSiteResource } from './private.repository.js';
 
 const PAGE_SIZE = 20;
 const PAGE_SIZE_OF_SITE = 100;
@@ -52,20 +74,32 @@ export class PrivateResourcesService implements OnModuleInit {
    * @throws validation for a destination, name or port that does not fit the mode, or an address of the organization itself; not_found for a site,
    * role, user, client or domain of another organization; conflict when niceId, alias or full domain is taken; capacity without a free alias address.
    */
-  async create(principal: Principal, orgId: string, body: CreateSiteResourceBody): Promise<ApiResult<SiteResourceView>> {
+  async create(
+    principal: Principal,
+    orgId: string,
+    body: CreateSiteResourceBody,
+  ): Promise<ApiResult<SiteResourceView>> {
     const siteIds = mergedSites(body);
     if (!siteIds || siteIds.length === 0) throw invalid('siteIds', 'at least one site is required');
     const columns = newColumns(body);
     checkName(columns, body.subdomain);
     checkDestination(columns);
-    const links = { siteIds, roleIds: body.roleIds ?? [], userIds: body.userIds ?? [], clientIds: body.clientIds ?? [] };
+    const links = {
+      siteIds,
+      roleIds: body.roleIds ?? [],
+      userIds: body.userIds ?? [],
+      clientIds: body.clientIds ?? [],
+    };
     let blocked: unknown;
     for (let attempt = 1; ; attempt++) {
       const niceId = body.niceId ?? makeNiceId();
       try {
-        return await this.db.tx((tx) => this.createIn(tx, principal, orgId, { ...columns, niceId }, links, body, blocked));
+        return await this.db.tx((tx) =>
+          this.createIn(tx, principal, orgId, { ...columns, niceId }, links, body, blocked),
+        );
       } catch (error) {
-        const again = isUniqueViolation(error, ALIAS_ADDRESS_INDEX) || (!body.niceId && isUniqueViolation(error, NICE_ID_INDEX));
+        const again =
+          isUniqueViolation(error, ALIAS_ADDRESS_INDEX) || (!body.niceId && isUniqueViolation(error, NICE_ID_INDEX));
         if (again && attempt < TRIES) continue;
         if (blocked !== undefined || !isTaken(error)) throw known(error);
         blocked = error;
@@ -77,24 +111,45 @@ export class PrivateResourcesService implements OnModuleInit {
   async list(_principal: Principal, orgId: string, q: ListSiteResourcesQuery): Promise<SiteResourceList> {
     const window = windowOf(q, PAGE_SIZE);
     if (q.siteId !== undefined) await this.sites.require(this.db.manager, orgId, q.siteId);
-    const [siteResources, total] = await Promise.all([this.reads.page(this.db.manager, orgId, q, window), this.reads.total(this.db.manager, orgId, q)]);
+    const [siteResources, total] = await Promise.all([
+      this.reads.page(this.db.manager, orgId, q, window),
+      this.reads.total(this.db.manager, orgId, q),
+    ]);
     return { siteResources, pagination: shapeB(total, window) };
   }
 
-  async listOfSite(_principal: Principal, orgId: string, siteId: number, page: PageQuery): Promise<SiteResourcesOnSite> {
-    return { siteResources: await this.reads.onSite(this.db.manager, orgId, siteId, windowOf(page, PAGE_SIZE_OF_SITE)) };
+  async listOfSite(
+    _principal: Principal,
+    orgId: string,
+    siteId: number,
+    page: PageQuery,
+  ): Promise<SiteResourcesOnSite> {
+    return {
+      siteResources: await this.reads.onSite(this.db.manager, orgId, siteId, windowOf(page, PAGE_SIZE_OF_SITE)),
+    };
   }
 
   /** @throws not_found */
-  async get(_principal: Principal, orgId: string, siteResourceId: number): Promise<{ resource: SiteResourceDetail; version: number }> {
-    const [row, drift] = await Promise.all([this.repository.find(this.db.manager, orgId, siteResourceId), this.repository.drift(this.db.manager, siteResourceId)]);
+  async get(
+    _principal: Principal,
+    orgId: string,
+    siteResourceId: number,
+  ): Promise<{ resource: SiteResourceDetail; version: number }> {
+    const [row, drift] = await Promise.all([
+      this.repository.find(this.db.manager, orgId, siteResourceId),
+      this.repository.drift(this.db.manager, siteResourceId),
+    ]);
     const { resource, version } = versioned(row);
     return { resource: { ...resource, drift }, version };
   }
 
   /** Sites and grants that are given replace those that are there. @throws as `create`; precondition_failed */
   async update(
-    principal: Principal, orgId: string, siteResourceId: number, body: UpdateSiteResourceBody, ifMatch: number | undefined,
+    principal: Principal,
+    orgId: string,
+    siteResourceId: number,
+    body: UpdateSiteResourceBody,
+    ifMatch: number | undefined,
   ): Promise<{ resource: SiteResourceView; version: number }> {
     if (Object.values(body).every((value) => value === undefined)) throw nothingToChange();
     if (mergedSites(body)?.length === 0) throw invalid('siteIds', 'at least one site is required');
@@ -111,13 +166,23 @@ export class PrivateResourcesService implements OnModuleInit {
   }
 
   /** With its grants; its alias address is free again. */
-  async delete(principal: Principal, orgId: string, siteResourceId: number, ifMatch: number | undefined): Promise<DeletedSiteResource> {
+  async delete(
+    principal: Principal,
+    orgId: string,
+    siteResourceId: number,
+    ifMatch: number | undefined,
+  ): Promise<DeletedSiteResource> {
     await this.db.tx(async (tx) => {
       const { name, siteIds, version } = await this.lock(tx, orgId, siteResourceId);
       requireVersion('Site resource', ifMatch, version);
       await this.repository.delete(tx, orgId, siteResourceId);
       await this.sites.bumpDesired(tx, orgId, siteIds);
-      await this.audit.record(tx, principal, { orgId, action: 'site_resource.delete', target: { type: 'site_resource', id: siteResourceId }, details: { name } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'site_resource.delete',
+        target: { type: 'site_resource', id: siteResourceId },
+        details: { name },
+      });
     });
     return { message: 'Site resource deleted successfully' };
   }
@@ -131,16 +196,25 @@ export class PrivateResourcesService implements OnModuleInit {
 
   /** The insert with all that belongs to it leaves in one packet; what it met is looked at afterwards. */
   private async createIn(
-    tx: EntityManager, principal: Principal, orgId: string, columns: PrivateColumns, links: Links, { subdomain }: CreateSiteResourceBody, blocked: unknown,
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    columns: PrivateColumns,
+    links: Links,
+    { subdomain }: CreateSiteResourceBody,
+    blocked: unknown,
   ): Promise<ApiResult<SiteResourceView>> {
-    const full = columns.domainId === null ? null : await this.domains.nameToInsert(tx, orgId, columns.domainId, subdomain);
+    const full =
+      columns.domainId === null ? null : await this.domains.nameToInsert(tx, orgId, columns.domainId, subdomain);
     const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
     const { name, mode, destination, alias } = columns;
     const evicted = blocked === undefined ? null : await this.room(tx, orgId, blocked, named);
     const [inserted] = await Promise.all([
       this.repository.insert(tx, orgId, named, links, routeOf(destination)),
       this.audit.record(tx, principal, {
-        orgId, action: 'site_resource.create', target: { type: 'site_resource', drawnFrom: 'site_resource_site_resource_id_seq' },
+        orgId,
+        action: 'site_resource.create',
+        target: { type: 'site_resource', drawnFrom: 'site_resource_site_resource_id_seq' },
         details: { name, mode, destination, alias, siteIds: links.siteIds, ...(evicted ? { gaveWay: evicted } : {}) },
       }),
       this.sites.bumpDesired(tx, orgId, links.siteIds),
@@ -156,30 +230,47 @@ export class PrivateResourcesService implements OnModuleInit {
   }
 
   private async updateIn(
-    tx: EntityManager, principal: Principal, orgId: string, siteResourceId: number, body: UpdateSiteResourceBody, ifMatch: number | undefined, blocked: unknown,
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteResourceId: number,
+    body: UpdateSiteResourceBody,
+    ifMatch: number | undefined,
+    blocked: unknown,
   ): Promise<{ resource: SiteResourceView; version: number }> {
     const before = await this.lock(tx, orgId, siteResourceId);
     requireVersion('Site resource', ifMatch, before.version);
-    if (body.niceId !== undefined && body.niceId !== before.niceId && !RESOURCE_NICE_ID.test(body.niceId)) throw invalid('niceId', RESOURCE_NICE_ID_PROBLEM);
+    if (body.niceId !== undefined && body.niceId !== before.niceId && !RESOURCE_NICE_ID.test(body.niceId))
+      throw invalid('niceId', RESOURCE_NICE_ID_PROBLEM);
     const columns = changedColumns(before, body);
     checkName(columns, body.subdomain);
     if (body.mode !== undefined || body.destination !== undefined) checkDestination(columns);
     const route = body.destination === undefined ? null : routeOf(body.destination);
     if (route !== null && (await this.repository.isOwn(tx, orgId, route))) throw ownAddress();
-    const full = columns.domainId === null ? null : await this.domains.nameOn(tx, orgId, columns.domainId, body.subdomain, before.fullDomain);
+    const full =
+      columns.domainId === null
+        ? null
+        : await this.domains.nameOn(tx, orgId, columns.domainId, body.subdomain, before.fullDomain);
     const siteIds = mergedSites(body) ?? before.siteIds;
     const moved = siteIds.join() !== before.siteIds.join();
-    if (moved && (await this.repository.setSites(tx, orgId, siteResourceId, siteIds)) !== siteIds.length) throw notFound('Site');
+    if (moved && (await this.repository.setSites(tx, orgId, siteResourceId, siteIds)) !== siteIds.length)
+      throw notFound('Site');
     if (body.roleIds) await this.links.setRoles(tx, orgId, siteResourceId, body.roleIds);
     if (body.userIds) await this.links.setUsers(tx, orgId, siteResourceId, body.userIds);
     if (body.clientIds) await this.links.setClients(tx, orgId, siteResourceId, body.clientIds);
     const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
-    const evicted = blocked === undefined ? null : await this.room(tx, orgId, blocked, { ...named, of: siteResourceId });
+    const evicted =
+      blocked === undefined ? null : await this.room(tx, orgId, blocked, { ...named, of: siteResourceId });
     const row = await this.repository.update(tx, orgId, siteResourceId, named, moved);
     if (row.mode !== 'cidr' && row.aliasAddress === null) throw noAliasAddress();
     await this.audit.record(tx, principal, {
-      orgId, action: 'site_resource.update', target: { type: 'site_resource', id: siteResourceId },
-      details: { fields: Object.keys(body).filter((name) => body[name as keyof UpdateSiteResourceBody] !== undefined), ...(evicted ? { gaveWay: evicted } : {}) },
+      orgId,
+      action: 'site_resource.update',
+      target: { type: 'site_resource', id: siteResourceId },
+      details: {
+        fields: Object.keys(body).filter((name) => body[name as keyof UpdateSiteResourceBody] !== undefined),
+        ...(evicted ? { gaveWay: evicted } : {}),
+      },
     });
     await this.sites.bumpDesired(tx, orgId, [...new Set([...before.siteIds, ...siteIds])]);
     return versioned(row);
@@ -194,10 +285,12 @@ export class PrivateResourcesService implements OnModuleInit {
 }
 
 /** Something that only one resource may have is somebody else's. */
-const isTaken = (error: unknown) => [NICE_ID_INDEX, 'site_resource_alias', 'site_resource_full_domain'].some((index) => isUniqueViolation(error, index));
+const isTaken = (error: unknown) =>
+  [NICE_ID_INDEX, 'site_resource_alias', 'site_resource_full_domain'].some((index) => isUniqueViolation(error, index));
 
 const ownAddress = () => invalid('destination', "is an address of the organization's own subnets");
-const noAliasAddress = () => new AppError('capacity', 'The utility subnet of the organization has no free address left', { retryAfter: 60 });
+const noAliasAddress = () =>
+  new AppError('capacity', 'The utility subnet of the organization has no free address left', { retryAfter: 60 });
 
 /** `siteId` first, then `siteIds`; undefined when neither is given. */
 function mergedSites({ siteId, siteIds }: { siteId?: number; siteIds?: number[] }): number[] | undefined {
@@ -208,10 +301,23 @@ function mergedSites({ siteId, siteIds }: { siteId?: number; siteIds?: number[] 
 function newColumns(body: CreateSiteResourceBody): Omit<PrivateColumns, 'niceId'> {
   const http = body.mode === 'http';
   return {
-    name: body.name, ssl: body.ssl ?? false, mode: body.mode, scheme: body.scheme ?? null, destinationPort: body.destinationPort ?? null, destination: body.destination,
-    enabled: body.enabled ?? true, alias: body.alias ?? null, tcpPortRangeString: body.tcpPortRangeString ?? '*', udpPortRangeString: body.udpPortRangeString ?? '*',
-    ...(http ? WEB_PORTS : {}), disableIcmp: body.disableIcmp ?? http, authDaemonPort: body.authDaemonPort ?? AUTH_DAEMON_PORT, authDaemonMode: body.authDaemonMode ?? 'site',
-    domainId: body.domainId ?? null, subdomain: null, fullDomain: null,
+    name: body.name,
+    ssl: body.ssl ?? false,
+    mode: body.mode,
+    scheme: body.scheme ?? null,
+    destinationPort: body.destinationPort ?? null,
+    destination: body.destination,
+    enabled: body.enabled ?? true,
+    alias: body.alias ?? null,
+    tcpPortRangeString: body.tcpPortRangeString ?? '*',
+    udpPortRangeString: body.udpPortRangeString ?? '*',
+    ...(http ? WEB_PORTS : {}),
+    disableIcmp: body.disableIcmp ?? http,
+    authDaemonPort: body.authDaemonPort ?? AUTH_DAEMON_PORT,
+    authDaemonMode: body.authDaemonMode ?? 'site',
+    domainId: body.domainId ?? null,
+    subdomain: null,
+    fullDomain: null,
   };
 }
 
@@ -219,12 +325,24 @@ function newColumns(body: CreateSiteResourceBody): Omit<PrivateColumns, 'niceId'
 function changedColumns(before: StoredSiteResource, body: UpdateSiteResourceBody): PrivateColumns {
   const mode = body.mode ?? before.mode;
   return {
-    niceId: body.niceId ?? before.niceId, name: body.name ?? before.name, ssl: body.ssl ?? before.ssl, mode, scheme: body.scheme === undefined ? before.scheme : body.scheme,
-    destinationPort: body.destinationPort === undefined ? before.destinationPort : body.destinationPort, destination: body.destination ?? before.destination,
-    enabled: body.enabled ?? before.enabled, alias: body.alias ?? null, tcpPortRangeString: body.tcpPortRangeString ?? before.tcpPortRangeString,
-    udpPortRangeString: body.udpPortRangeString ?? before.udpPortRangeString, ...(mode === 'http' ? WEB_PORTS : {}), disableIcmp: body.disableIcmp ?? before.disableIcmp,
-    authDaemonPort: body.authDaemonPort === null ? AUTH_DAEMON_PORT : (body.authDaemonPort ?? before.authDaemonPort), authDaemonMode: body.authDaemonMode ?? before.authDaemonMode,
-    domainId: body.domainId ?? null, subdomain: null, fullDomain: null,
+    niceId: body.niceId ?? before.niceId,
+    name: body.name ?? before.name,
+    ssl: body.ssl ?? before.ssl,
+    mode,
+    scheme: body.scheme === undefined ? before.scheme : body.scheme,
+    destinationPort: body.destinationPort === undefined ? before.destinationPort : body.destinationPort,
+    destination: body.destination ?? before.destination,
+    enabled: body.enabled ?? before.enabled,
+    alias: body.alias ?? null,
+    tcpPortRangeString: body.tcpPortRangeString ?? before.tcpPortRangeString,
+    udpPortRangeString: body.udpPortRangeString ?? before.udpPortRangeString,
+    ...(mode === 'http' ? WEB_PORTS : {}),
+    disableIcmp: body.disableIcmp ?? before.disableIcmp,
+    authDaemonPort: body.authDaemonPort === null ? AUTH_DAEMON_PORT : (body.authDaemonPort ?? before.authDaemonPort),
+    authDaemonMode: body.authDaemonMode ?? before.authDaemonMode,
+    domainId: body.domainId ?? null,
+    subdomain: null,
+    fullDomain: null,
   };
 }
 

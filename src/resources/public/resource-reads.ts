@@ -2,7 +2,13 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { likeEscape, prepared, query, type Window } from '#platform';
 import { countOf, pageOfIds } from '../pages.js';
-import type { ListResourcesQuery, ResourceItem, ResourceName, ResourceSiteItem, ResourceTargetItem } from './resources.dto.js';
+import type {
+  ListResourcesQuery,
+  ResourceItem,
+  ResourceName,
+  ResourceSiteItem,
+  ResourceTargetItem,
+} from './resources.dto.js';
 
 /** The very expression of the index `resource_auth_state`. */
 const AUTH_STATE = `(CASE WHEN NOT r.http THEN 'none' WHEN r.sso OR r.email_whitelist_enabled OR r.password_hash IS NOT NULL OR r.pincode_hash IS NOT NULL
@@ -36,7 +42,9 @@ export class ResourceReads {
   /** One page by name, which the indexes serve whatever the number of resources. */
   async page(em: EntityManager, scope: Scope, q: ListResourcesQuery, window: Window): Promise<ResourceItem[]> {
     const { text, values } = pageStatement(scope, q, window);
-    const rows = isPlain(scope, q) ? await prepared<ItemRow>(em, `resources_page_${q.order ?? 'asc'}`, text, values) : await query<ItemRow>(em, text, values);
+    const rows = isPlain(scope, q)
+      ? await prepared<ItemRow>(em, `resources_page_${q.order ?? 'asc'}`, text, values)
+      : await query<ItemRow>(em, text, values);
     return rows.map(toItem);
   }
 
@@ -67,7 +75,11 @@ export class ResourceReads {
 }
 
 /** The statement of a page, for tests that look at its plan too. */
-export function pageStatement(scope: Scope, q: ListResourcesQuery, window: Window): { text: string; values: unknown[] } {
+export function pageStatement(
+  scope: Scope,
+  q: ListResourcesQuery,
+  window: Window,
+): { text: string; values: unknown[] } {
   const { arms, values } = conditions(scope, q);
   const direction = q.order === 'desc' ? 'DESC' : 'ASC';
   const ids = pageOfIds('resource', 'resource_id', arms, direction, `$${values.length + 1}`, `$${values.length + 2}`);
@@ -76,7 +88,8 @@ export function pageStatement(scope: Scope, q: ListResourcesQuery, window: Windo
 }
 
 const NARROWING: (keyof ListResourcesQuery)[] = ['query', 'enabled', 'authState', 'healthStatus', 'siteId'];
-const isPlain = (scope: Scope, q: ListResourcesQuery) => scope.siteId === undefined && NARROWING.every((key) => q[key] === undefined);
+const isPlain = (scope: Scope, q: ListResourcesQuery) =>
+  scope.siteId === undefined && NARROWING.every((key) => q[key] === undefined);
 
 /**
  * Every value is a parameter; the text depends only on which filters are there. What waits with a site is shown where that site is asked
@@ -114,6 +127,32 @@ function toItem(row: ItemRow): ResourceItem {
 
 /** jsonb sorts its keys. */
 function inOrder(t: ResourceTargetItem): ResourceTargetItem {
-  const { targetId, resourceId, siteId, ip, port, enabled, healthStatus, hcEnabled, siteName, siteNiceId, siteOnline, siteType } = t;
-  return { targetId, resourceId, siteId, ip, port, enabled, healthStatus, hcEnabled, siteName, siteNiceId, siteOnline, siteType };
+  const {
+    targetId,
+    resourceId,
+    siteId,
+    ip,
+    port,
+    enabled,
+    healthStatus,
+    hcEnabled,
+    siteName,
+    siteNiceId,
+    siteOnline,
+    siteType,
+  } = t;
+  return {
+    targetId,
+    resourceId,
+    siteId,
+    ip,
+    port,
+    enabled,
+    healthStatus,
+    hcEnabled,
+    siteName,
+    siteNiceId,
+    siteOnline,
+    siteType,
+  };
 }

@@ -1,14 +1,34 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import {
-  CreateResourceBody, ListResourcesQuery, ListSitePublicResourcesQuery, ResourceList, ResourceName, ResourceRow, ResourceView, UpdateResourceBody,
+  Access,
+  ApiResult,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  Id,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
+import {
+  CreateResourceBody,
+  ListResourcesQuery,
+  ListSitePublicResourcesQuery,
+  ResourceList,
+  ResourceName,
+  ResourceRow,
+  ResourceView,
+  UpdateResourceBody,
 } from './resources.dto.js';
 import { ResourcesService } from './resources.service.js';
 
 const HTTP_CREATED = { status: 201, message: 'Http resource created successfully', versioned: true };
 
-const named = (made: ApiResult<ResourceRow>) => (made.data.http ? made : new ApiResult(made.data, { ...made.options, message: 'Raw resource created successfully' }));
+const named = (made: ApiResult<ResourceRow>) =>
+  made.data.http ? made : new ApiResult(made.data, { ...made.options, message: 'Raw resource created successfully' });
 
 @ApiTags('Resources')
 @Controller()
@@ -45,7 +65,12 @@ export class ResourcesController {
   @Get('site/:siteId/resources')
   @Access('listResources')
   @Returns(ResourceList, { message: 'Resources retrieved successfully' })
-  listResourcesOfSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number, @Query() query: ListSitePublicResourcesQuery) {
+  listResourcesOfSite(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteId') siteId: number,
+    @Query() query: ListSitePublicResourcesQuery,
+  ) {
     return this.resources.list(principal, { orgId, siteId }, query);
   }
 
@@ -73,7 +98,11 @@ export class ResourcesController {
   @ErrorResponses(409)
   @Returns(ResourceRow, { message: 'Resource updated successfully', versioned: true })
   async updateResource(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: UpdateResourceBody, @IfMatch() ifMatch: number | undefined,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: UpdateResourceBody,
+    @IfMatch() ifMatch: number | undefined,
   ) {
     const { resource, version } = await this.resources.update(principal, orgId, resourceId, body, ifMatch);
     return new ApiResult(resource, { version });
@@ -84,7 +113,12 @@ export class ResourcesController {
   @Access('deleteResource')
   @ChecksVersion()
   @Returns(null, { message: 'Resource deleted successfully' })
-  deleteResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @IfMatch() ifMatch: number | undefined) {
+  deleteResource(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
     return this.resources.delete(principal, orgId, resourceId, ifMatch);
   }
 }

@@ -1,7 +1,30 @@
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsObject, IsOptional, IsPositive, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
-import { IsIdList, IsLabels, IsName, MayBeAbsent, NoControlCharacters, PagePagination, PageQuery, QueryBoolean, QueryInt } from '#platform';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsObject,
+  IsOptional,
+  IsPositive,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+} from 'class-validator';
+import {
+  IsIdList,
+  IsLabels,
+  IsName,
+  MayBeAbsent,
+  NoControlCharacters,
+  PagePagination,
+  PageQuery,
+  QueryBoolean,
+  QueryInt,
+} from '#platform';
 import { HEADER_LIST, HeaderPair, IsHeaderList } from '../headers.js';
 import { IsHostOrEmpty } from '../names.js';
 
@@ -19,7 +42,10 @@ const LABELS = { type: 'object', additionalProperties: { type: 'string' } } as c
 
 /** Sites that may add targets to a resource by documents of their own: either those named, or those that have all of these labels. */
 export class TargetRights {
-  @MayBeAbsent() @IsIdList(1000) @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 1000, uniqueItems: true }) siteIds?: number[];
+  @MayBeAbsent()
+  @IsIdList(1000)
+  @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 1000, uniqueItems: true })
+  siteIds?: number[];
   /** At least one, at most 32. */
   @MayBeAbsent() @IsLabels() @ApiPropertyOptional(LABELS) labels?: Record<string, string>;
 }
@@ -59,10 +85,18 @@ export class UpdateResourceBody {
   @IsOptional() @IsHostOrEmpty() tlsServerName?: string | null;
   @IsOptional() @IsHostOrEmpty() setHostHeader?: string | null;
   /** There are no identity providers yet: anything but null is 404. */
-  @IsOptional() @Max(2_147_483_647) @IsPositive() @IsInt() @ApiPropertyOptional({ type: 'integer', nullable: true }) skipToIdpId?: number | null;
+  @IsOptional()
+  @Max(2_147_483_647)
+  @IsPositive()
+  @IsInt()
+  @ApiPropertyOptional({ type: 'integer', nullable: true })
+  skipToIdpId?: number | null;
   @IsOptional() @IsHeaderList() @ApiPropertyOptional(HEADER_LIST) headers?: HeaderPair[] | null;
   @MayBeAbsent() @IsBoolean() maintenanceModeEnabled?: boolean;
-  @MayBeAbsent() @IsIn(MAINTENANCE_TYPES) @ApiPropertyOptional({ enum: MAINTENANCE_TYPES }) maintenanceModeType?: (typeof MAINTENANCE_TYPES)[number];
+  @MayBeAbsent()
+  @IsIn(MAINTENANCE_TYPES)
+  @ApiPropertyOptional({ enum: MAINTENANCE_TYPES })
+  maintenanceModeType?: (typeof MAINTENANCE_TYPES)[number];
   @IsOptional() @MaxLength(255) @IsString() maintenanceTitle?: string | null;
   @IsOptional() @MaxLength(2000) @IsString() maintenanceMessage?: string | null;
   @IsOptional() @MaxLength(100) @IsString() maintenanceEstimatedTime?: string | null;
@@ -120,7 +154,16 @@ export class ResourceRow extends ResourceFields {
   headers: string | null;
 }
 
-const ANY = { nullable: true, oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }, { type: 'object' }, { type: 'array', items: {} }] };
+const ANY = {
+  nullable: true,
+  oneOf: [
+    { type: 'string' },
+    { type: 'number' },
+    { type: 'boolean' },
+    { type: 'object' },
+    { type: 'array', items: {} },
+  ],
+};
 
 /** A field that a blueprint file declares and somebody has changed since. */
 export class DriftedField {

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '#platform';
-import type { HeaderPair } from '../headers.js';
 import { coveredNames, coveringWildcard } from '../domains/domain-names.js';
 import { driftOf } from '../field-names.js';
+import type { HeaderPair } from '../headers.js';
 import type { DriftedField, Protocol, ResourceRow, ResourceView, TargetRights } from './resources.dto.js';
 
 /** A row as it is read; `headers` as JSON. */
@@ -30,10 +30,26 @@ export interface ResourceInsert {
 
 /** Columns that an update may set. */
 export type ResourceChanges = Partial<Omit<ResourceInsert, 'http' | 'protocol'>> & {
-  blockAccess?: boolean; emailWhitelistEnabled?: boolean; applyRules?: boolean; enabled?: boolean; tlsServerName?: string | null; setHostHeader?: string | null;
-  skipToIdpId?: number | null; headers?: HeaderPair[] | null; maintenanceModeEnabled?: boolean; maintenanceModeType?: string; maintenanceTitle?: string | null;
-  maintenanceMessage?: string | null; maintenanceEstimatedTime?: string | null; proxyProtocol?: boolean; proxyProtocolVersion?: number;
-  passwordHash?: string | null; pincodeHash?: string | null; headerAuthUser?: string | null; headerAuthHash?: string | null; headerAuthExtended?: boolean | null;
+  blockAccess?: boolean;
+  emailWhitelistEnabled?: boolean;
+  applyRules?: boolean;
+  enabled?: boolean;
+  tlsServerName?: string | null;
+  setHostHeader?: string | null;
+  skipToIdpId?: number | null;
+  headers?: HeaderPair[] | null;
+  maintenanceModeEnabled?: boolean;
+  maintenanceModeType?: string;
+  maintenanceTitle?: string | null;
+  maintenanceMessage?: string | null;
+  maintenanceEstimatedTime?: string | null;
+  proxyProtocol?: boolean;
+  proxyProtocolVersion?: number;
+  passwordHash?: string | null;
+  pincodeHash?: string | null;
+  headerAuthUser?: string | null;
+  headerAuthHash?: string | null;
+  headerAuthExtended?: boolean | null;
 };
 
 /** In the contract's order (integration-api.md §3.5). */
@@ -54,12 +70,21 @@ const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.to
 @Injectable()
 export class ResourcesRepository {
   async orgOf(em: EntityManager, resourceId: number): Promise<string | null> {
-    const [row] = await prepared<{ orgId: string }>(em, 'resource_org', 'SELECT org_id AS "orgId" FROM resource WHERE resource_id = $1', [resourceId]);
+    const [row] = await prepared<{ orgId: string }>(
+      em,
+      'resource_org',
+      'SELECT org_id AS "orgId" FROM resource WHERE resource_id = $1',
+      [resourceId],
+    );
     return row?.orgId ?? null;
   }
 
   /** With what a blueprint declares otherwise. */
-  async find(em: EntityManager, orgId: string, resourceId: number): Promise<(StoredResource & { drift: DriftedField[] }) | null> {
+  async find(
+    em: EntityManager,
+    orgId: string,
+    resourceId: number,
+  ): Promise<(StoredResource & { drift: DriftedField[] }) | null> {
     const [row] = await prepared<StoredResource & { drift: DriftedField[] }>(
       em,
       'resource_one',
@@ -86,11 +111,18 @@ export class ResourcesRepository {
    */
   async guardName(tx: EntityManager, fullDomain: string, wildcard: boolean): Promise<void> {
     const lock = wildcard ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
-    await prepared(tx, `resource_guard_${wildcard}`, `SELECT ${lock}(hashtextextended($1, 7241))`, [coveringWildcard(fullDomain)]);
+    await prepared(tx, `resource_guard_${wildcard}`, `SELECT ${lock}(hashtextextended($1, 7241))`, [
+      coveringWildcard(fullDomain),
+    ]);
   }
 
   /** @returns the name of another resource that this one's wildcard covers, or whose wildcard covers this one. Equal names are the index's. */
-  async findClash(tx: EntityManager, resourceId: number, fullDomain: string, wildcard: boolean): Promise<string | null> {
+  async findClash(
+    tx: EntityManager,
+    resourceId: number,
+    fullDomain: string,
+    wildcard: boolean,
+  ): Promise<string | null> {
     const rows = wildcard
       ? await query<{ name: string }>(
           tx,
@@ -120,7 +152,20 @@ export class ResourcesRepository {
          $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16)
        RETURNING ${COLUMNS}`,
       [
-        orgId, r.niceId, r.name, r.http, r.protocol, r.domainId, r.subdomain, r.fullDomain, r.wildcard, r.proxyPort, r.ssl, r.sso, r.stickySession, r.postAuthPath,
+        orgId,
+        r.niceId,
+        r.name,
+        r.http,
+        r.protocol,
+        r.domainId,
+        r.subdomain,
+        r.fullDomain,
+        r.wildcard,
+        r.proxyPort,
+        r.ssl,
+        r.sso,
+        r.stickySession,
+        r.postAuthPath,
         r.fullDomain === null ? [] : r.wildcard ? coveredNames(r.fullDomain) : [coveringWildcard(r.fullDomain)],
         r.sitesMayAddTargets && JSON.stringify(r.sitesMayAddTargets),
       ],
@@ -129,10 +174,17 @@ export class ResourcesRepository {
   }
 
   /** Sets the given columns of a row that the transaction holds locked. */
-  async update(tx: EntityManager, orgId: string, resourceId: number, changes: ResourceChanges): Promise<StoredResource> {
+  async update(
+    tx: EntityManager,
+    orgId: string,
+    resourceId: number,
+    changes: ResourceChanges,
+  ): Promise<StoredResource> {
     const given = Object.entries(changes).filter(([, value]) => value !== undefined);
     const sets = given.map(([name], i) => `${snake(name)} = $${i + 3}`);
-    const values = given.map(([name, value]) => (JSON_FIELDS.has(name) && value !== null ? JSON.stringify(value) : value));
+    const values = given.map(([name, value]) =>
+      JSON_FIELDS.has(name) && value !== null ? JSON.stringify(value) : value,
+    );
     const [row] = await query<StoredResource>(
       tx,
       `UPDATE resource SET ${sets.join(', ')} WHERE org_id = $1 AND resource_id = $2 RETURNING ${COLUMNS}`,
@@ -143,7 +195,13 @@ export class ResourcesRepository {
 
   /** Sites of the organization among these; they stay until the end of the transaction. */
   async holdSites(tx: EntityManager, orgId: string, siteIds: number[]): Promise<number> {
-    return (await query(tx, 'SELECT FROM site WHERE org_id = $1 AND site_id = ANY($2::bigint[]) ORDER BY site_id FOR KEY SHARE', [orgId, siteIds])).length;
+    return (
+      await query(
+        tx,
+        'SELECT FROM site WHERE org_id = $1 AND site_id = ANY($2::bigint[]) ORDER BY site_id FOR KEY SHARE',
+        [orgId, siteIds],
+      )
+    ).length;
   }
 
   /** A site that goes may add nothing any more. */
@@ -159,7 +217,11 @@ export class ResourcesRepository {
 
   /** Sites that one of its targets is on. */
   async sitesOf(tx: EntityManager, resourceId: number): Promise<number[]> {
-    const rows = await query<{ siteId: number }>(tx, 'SELECT DISTINCT site_id AS "siteId" FROM target WHERE resource_id = $1', [resourceId]);
+    const rows = await query<{ siteId: number }>(
+      tx,
+      'SELECT DISTINCT site_id AS "siteId" FROM target WHERE resource_id = $1',
+      [resourceId],
+    );
     return rows.map((r) => r.siteId);
   }
 
@@ -174,7 +236,12 @@ export class ResourcesRepository {
   async refreshHealth(tx: EntityManager, resourceIds: number[]): Promise<void> {
     if (resourceIds.length === 0) return;
     await Promise.all([
-      prepared(tx, 'resource_health_lock', 'SELECT FROM resource WHERE resource_id = ANY($1::bigint[]) ORDER BY resource_id FOR NO KEY UPDATE', [resourceIds]),
+      prepared(
+        tx,
+        'resource_health_lock',
+        'SELECT FROM resource WHERE resource_id = ANY($1::bigint[]) ORDER BY resource_id FOR NO KEY UPDATE',
+        [resourceIds],
+      ),
       prepared(
         tx,
         'resource_health',

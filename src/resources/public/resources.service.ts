@@ -1,24 +1,67 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  type ApiResult, created, AppError, Config, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeB, TenantResolvers, windowIfAsked, windowOf,
+  type ApiResult,
+  AppError,
+  Config,
+  conflict,
+  created,
+  Db,
+  Hooks,
+  invalid,
+  isNotNullViolation,
+  isUniqueViolation,
+  notFound,
+  nothingToChange,
+  type PageQuery,
+  type Principal,
+  parseId,
+  requireVersion,
+  shapeB,
+  TenantResolvers,
+  windowIfAsked,
+  windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, NICE_ID_PROBLEM, SiteLifecycleService } from '../../sites/index.js';
-import { DomainsService, refusedName } from '../domains/domains.service.js';
 import type { FullDomain } from '../domains/domain-names.js';
+import { DomainsService, refusedName } from '../domains/domains.service.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
-import type { CreateResourceBody, ListResourcesQuery, ResourceList, ResourceName, ResourceRow, ResourceView, TargetRights, UpdateResourceBody } from './resources.dto.js';
+import type {
+  CreateResourceBody,
+  ListResourcesQuery,
+  ResourceList,
+  ResourceName,
+  ResourceRow,
+  ResourceView,
+  TargetRights,
+  UpdateResourceBody,
+} from './resources.dto.js';
 import { ResourcesRepository, type StoredResource, toRow, toView } from './resources.repository.js';
 
 const PAGE_SIZE = 20;
 const NICE_ID_TRIES = 5;
 /** Fields of one kind of resource only (integration-api.md §3.5). */
 const HTTP_ONLY = [
-  'subdomain', 'domainId', 'ssl', 'sso', 'blockAccess', 'emailWhitelistEnabled', 'applyRules', 'tlsServerName', 'setHostHeader', 'skipToIdpId', 'headers',
-  'maintenanceModeEnabled', 'maintenanceModeType', 'maintenanceTitle', 'maintenanceMessage', 'maintenanceEstimatedTime', 'postAuthPath',
+  'subdomain',
+  'domainId',
+  'ssl',
+  'sso',
+  'blockAccess',
+  'emailWhitelistEnabled',
+  'applyRules',
+  'tlsServerName',
+  'setHostHeader',
+  'skipToIdpId',
+  'headers',
+  'maintenanceModeEnabled',
+  'maintenanceModeType',
+  'maintenanceTitle',
+  'maintenanceMessage',
+  'maintenanceEstimatedTime',
+  'postAuthPath',
 ] as const;
 const RAW_ONLY = ['proxyPort', 'proxyProtocol', 'proxyProtocolVersion'] as const;
 
@@ -54,7 +97,15 @@ export class ResourcesService implements OnModuleInit {
    * domain; conflict when the full domain or the port is taken, or a wildcard covers it.
    */
   async create(principal: Principal, orgId: string, body: CreateResourceBody): Promise<ApiResult<ResourceRow>> {
-    const { name, http, proxyPort, domainId, stickySession = false, postAuthPath = null, sitesMayAddTargets = null } = body;
+    const {
+      name,
+      http,
+      proxyPort,
+      domainId,
+      stickySession = false,
+      postAuthPath = null,
+      sitesMayAddTargets = null,
+    } = body;
     refuse(body, http ? ['proxyPort'] : ['domainId', 'subdomain', 'postAuthPath']);
     if (http && domainId === undefined) throw invalid('domainId', 'is required');
     if (!http && proxyPort === undefined) throw invalid('proxyPort', 'is required');
@@ -66,17 +117,43 @@ export class ResourcesService implements OnModuleInit {
           const full = http ? await this.domains.nameToInsert(tx, orgId, domainId!, body.subdomain) : null;
           this.refuseOwnName(full);
           await this.requireSites(tx, orgId, sitesMayAddTargets);
-          const evicted = blocked === undefined ? null : await this.room(tx, orgId, blocked, { fullDomain: full?.fullDomain, port: proxyPort === undefined ? null : { protocol: body.protocol, port: proxyPort } });
+          const evicted =
+            blocked === undefined
+              ? null
+              : await this.room(tx, orgId, blocked, {
+                  fullDomain: full?.fullDomain,
+                  port: proxyPort === undefined ? null : { protocol: body.protocol, port: proxyPort },
+                });
           const insert = {
-            niceId: makeNiceId(), name, http, protocol: http ? ('tcp' as const) : body.protocol, domainId: domainId ?? null, subdomain: full?.subdomain ?? null,
-            fullDomain: full?.fullDomain ?? null, wildcard: full?.wildcard ?? false, proxyPort: proxyPort ?? null, ssl: http, sso: http, stickySession, postAuthPath, sitesMayAddTargets,
+            niceId: makeNiceId(),
+            name,
+            http,
+            protocol: http ? ('tcp' as const) : body.protocol,
+            domainId: domainId ?? null,
+            subdomain: full?.subdomain ?? null,
+            fullDomain: full?.fullDomain ?? null,
+            wildcard: full?.wildcard ?? false,
+            proxyPort: proxyPort ?? null,
+            ssl: http,
+            sso: http,
+            stickySession,
+            postAuthPath,
+            sitesMayAddTargets,
           };
           const [, row] = await this.db.commitWith(tx, [
             full && this.repository.guardName(tx, full.fullDomain, full.wildcard),
             this.repository.insert(tx, orgId, insert),
             this.audit.record(tx, principal, {
-              orgId, action: 'resource.create', target: { type: 'resource', drawnFrom: 'resource_resource_id_seq' },
-              details: { name, http, fullDomain: insert.fullDomain, proxyPort: insert.proxyPort, ...(evicted ? { gaveWay: evicted } : {}) },
+              orgId,
+              action: 'resource.create',
+              target: { type: 'resource', drawnFrom: 'resource_resource_id_seq' },
+              details: {
+                name,
+                http,
+                fullDomain: insert.fullDomain,
+                proxyPort: insert.proxyPort,
+                ...(evicted ? { gaveWay: evicted } : {}),
+              },
             }),
           ]);
           return created(toRow(row));
@@ -93,7 +170,10 @@ export class ResourcesService implements OnModuleInit {
   async list(_principal: Principal, scope: Scope, q: ListResourcesQuery): Promise<ResourceList> {
     const window = windowOf(q, PAGE_SIZE);
     if (q.siteId !== undefined) await this.sites.require(this.db.manager, scope.orgId, q.siteId);
-    const [resources, total] = await Promise.all([this.reads.page(this.db.manager, scope, q, window), this.reads.total(this.db.manager, scope, q)]);
+    const [resources, total] = await Promise.all([
+      this.reads.page(this.db.manager, scope, q, window),
+      this.reads.total(this.db.manager, scope, q),
+    ]);
     return { resources, pagination: shapeB(total, window) };
   }
 
@@ -103,14 +183,24 @@ export class ResourcesService implements OnModuleInit {
   }
 
   /** @throws not_found */
-  async get(_principal: Principal, orgId: string, resourceId: number): Promise<{ resource: ResourceView; version: number }> {
+  async get(
+    _principal: Principal,
+    orgId: string,
+    resourceId: number,
+  ): Promise<{ resource: ResourceView; version: number }> {
     const row = await this.repository.find(this.db.manager, orgId, resourceId);
     if (!row) throw notFound('Resource');
     return { resource: toView(row), version: row.version };
   }
 
   /** @throws as `create`; precondition_failed; conflict when the niceId is taken */
-  async update(principal: Principal, orgId: string, resourceId: number, body: UpdateResourceBody, ifMatch: number | undefined): Promise<{ resource: ResourceRow; version: number }> {
+  async update(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    body: UpdateResourceBody,
+    ifMatch: number | undefined,
+  ): Promise<{ resource: ResourceRow; version: number }> {
     if (Object.values(body).every((value) => value === undefined)) throw nothingToChange();
     checkTargetRights(body.sitesMayAddTargets);
     for (let blocked: unknown; ; ) {
@@ -118,7 +208,8 @@ export class ResourcesService implements OnModuleInit {
         return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, resourceId, body, ifMatch, blocked));
       } catch (error) {
         if (blocked === undefined && isTaken(error)) blocked = error;
-        else if (isUniqueViolation(error, 'resource_org_id_nice_id_key')) throw conflict('This niceId is already in use');
+        else if (isUniqueViolation(error, 'resource_org_id_nice_id_key'))
+          throw conflict('This niceId is already in use');
         else throw known(error);
       }
     }
@@ -126,7 +217,13 @@ export class ResourcesService implements OnModuleInit {
 
   /** @param blocked what was in the way the first time; rows that wait for an approval then give way */
   private async updateIn(
-    tx: EntityManager, principal: Principal, orgId: string, resourceId: number, body: UpdateResourceBody, ifMatch: number | undefined, blocked: unknown,
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    body: UpdateResourceBody,
+    ifMatch: number | undefined,
+    blocked: unknown,
   ): Promise<{ resource: ResourceRow; version: number }> {
     const before = await this.lock(tx, orgId, resourceId);
     requireVersion('Resource', ifMatch, before.version);
@@ -135,20 +232,35 @@ export class ResourcesService implements OnModuleInit {
     if (body.skipToIdpId != null) throw notFound('Identity provider');
     await this.requireSites(tx, orgId, body.sitesMayAddTargets);
     const { subdomain, domainId, ...plain } = body;
-    const full = subdomain !== undefined || domainId !== undefined ? await this.nameFor(tx, before, domainId, subdomain) : null;
+    const full =
+      subdomain !== undefined || domainId !== undefined ? await this.nameFor(tx, before, domainId, subdomain) : null;
     const port = body.proxyPort === undefined ? null : { protocol: before.protocol, port: body.proxyPort };
-    const evicted = blocked === undefined ? null : await this.room(tx, orgId, blocked, { of: resourceId, niceId: body.niceId, fullDomain: full?.fullDomain, port });
+    const evicted =
+      blocked === undefined
+        ? null
+        : await this.room(tx, orgId, blocked, {
+            of: resourceId,
+            niceId: body.niceId,
+            fullDomain: full?.fullDomain,
+            port,
+          });
     if (full) await this.requireFree(tx, before, full);
     const row = await this.repository.update(tx, orgId, resourceId, { ...plain, ...full });
     const fields = Object.keys(body).filter((name) => body[name as keyof UpdateResourceBody] !== undefined);
-    await this.audit.record(tx, principal, { orgId, action: 'resource.update', target: { type: 'resource', id: resourceId }, details: { fields, ...(evicted ? { gaveWay: evicted } : {}) } });
+    await this.audit.record(tx, principal, {
+      orgId,
+      action: 'resource.update',
+      target: { type: 'resource', id: resourceId },
+      details: { fields, ...(evicted ? { gaveWay: evicted } : {}) },
+    });
     return { resource: toRow(row), version: row.version };
   }
 
   /** @throws not_found for a site of another organization */
   private async requireSites(tx: EntityManager, orgId: string, rights: TargetRights | null | undefined): Promise<void> {
     const siteIds = rights?.siteIds ?? [];
-    if (siteIds.length > 0 && (await this.repository.holdSites(tx, orgId, siteIds)) !== siteIds.length) throw notFound('Site');
+    if (siteIds.length > 0 && (await this.repository.holdSites(tx, orgId, siteIds)) !== siteIds.length)
+      throw notFound('Site');
   }
 
   /** What waits for an approval and holds what is wanted goes. @throws `blocked` when nothing of the kind is in the way */
@@ -166,7 +278,12 @@ export class ResourcesService implements OnModuleInit {
       const siteIds = await this.repository.sitesOf(tx, resourceId);
       await this.repository.delete(tx, orgId, resourceId);
       await this.sites.bumpDesired(tx, orgId, siteIds);
-      await this.audit.record(tx, principal, { orgId, action: 'resource.delete', target: { type: 'resource', id: resourceId }, details: { name } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'resource.delete',
+        target: { type: 'resource', id: resourceId },
+        details: { name },
+      });
     });
   }
 
@@ -179,7 +296,10 @@ export class ResourcesService implements OnModuleInit {
 
   /** Another subdomain on the same domain, another domain under the same subdomain, or both. */
   private async nameFor(
-    tx: EntityManager, before: StoredResource, domainId = before.domainId, subdomain: string | null | undefined = before.subdomain,
+    tx: EntityManager,
+    before: StoredResource,
+    domainId = before.domainId,
+    subdomain: string | null | undefined = before.subdomain,
   ): Promise<FullDomain & { domainId: string }> {
     if (domainId === null) throw invalid('domainId', 'the resource has no domain; give one');
     return { domainId, ...(await this.domains.nameOn(tx, before.orgId, domainId, subdomain, before.fullDomain)) };
@@ -209,8 +329,10 @@ function refuse(body: object, names: readonly string[]): void {
 /** @throws validation unless it is one of both, and says something: no labels would mean every site. */
 function checkTargetRights(rights: TargetRights | null | undefined): void {
   if (!rights) return;
-  if (!rights.siteIds === !rights.labels) throw invalid('sitesMayAddTargets', 'must have siteIds or labels, and not both');
-  if (rights.labels && Object.keys(rights.labels).length === 0) throw invalid('sitesMayAddTargets.labels', 'must have at least one label');
+  if (!rights.siteIds === !rights.labels)
+    throw invalid('sitesMayAddTargets', 'must have siteIds or labels, and not both');
+  if (rights.labels && Object.keys(rights.labels).length === 0)
+    throw invalid('sitesMayAddTargets.labels', 'must have at least one label');
 }
 
 /** What it has, from a blueprint perhaps, may be sent back. */
@@ -221,7 +343,10 @@ function requireNiceId({ http, niceId }: StoredResource, wanted: string | undefi
 }
 
 /** Something that only one resource may have is somebody else's. */
-const isTaken = (error: unknown) => isUniqueViolation(error) || isNotNullViolation(error, 'org_id') || (error instanceof AppError && error.code === 'conflict');
+const isTaken = (error: unknown) =>
+  isUniqueViolation(error) ||
+  isNotNullViolation(error, 'org_id') ||
+  (error instanceof AppError && error.code === 'conflict');
 
 function known(error: unknown): unknown {
   const refused = refusedName(error);

@@ -4,13 +4,19 @@ import { query, type Window } from '#platform';
 import type { ReachableResource, ReachableSiteResource } from './reachable.dto.js';
 
 /** Granted to the user by name or by a role; $2 null: somebody who reaches everything. */
-const GRANTED = (table: string) => `($2::text IS NULL OR EXISTS (SELECT FROM ${table}_user g WHERE g.${table}_id = r.${table}_id AND g.user_id = $2)
+const GRANTED = (
+  table: string,
+) => `($2::text IS NULL OR EXISTS (SELECT FROM ${table}_user g WHERE g.${table}_id = r.${table}_id AND g.user_id = $2)
   OR EXISTS (SELECT FROM ${table}_role g JOIN membership_role m USING (role_id) WHERE g.${table}_id = r.${table}_id AND m.org_id = $1 AND m.user_id = $2))`;
 
 @Injectable()
 export class ReachableRepository {
   async isAdmin(em: EntityManager, orgId: string, userId: string): Promise<boolean> {
-    const rows = await query(em, 'SELECT FROM membership_role m JOIN role USING (role_id) WHERE m.org_id = $1 AND m.user_id = $2 AND is_admin', [orgId, userId]);
+    const rows = await query(
+      em,
+      'SELECT FROM membership_role m JOIN role USING (role_id) WHERE m.org_id = $1 AND m.user_id = $2 AND is_admin',
+      [orgId, userId],
+    );
     return rows.length > 0;
   }
 
@@ -24,7 +30,12 @@ export class ReachableRepository {
     );
   }
 
-  privateOnes(em: EntityManager, orgId: string, userId: string | null, window: Window): Promise<ReachableSiteResource[]> {
+  privateOnes(
+    em: EntityManager,
+    orgId: string,
+    userId: string | null,
+    window: Window,
+  ): Promise<ReachableSiteResource[]> {
     return query(
       em,
       `SELECT r.site_resource_id AS "siteResourceId", r.name, r.destination, r.mode, r.enabled, r.alias

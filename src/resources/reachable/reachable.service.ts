@@ -15,9 +15,13 @@ export class ReachableService {
     const em = this.db.manager;
     const window = windowOf(page, 1000);
     const { authority, id } = principal;
-    const everything = authority.kind !== 'user' || authority.serverAdmin || (await this.repository.isAdmin(em, orgId, id!));
+    const everything =
+      authority.kind !== 'user' || authority.serverAdmin || (await this.repository.isAdmin(em, orgId, id!));
     const userId = everything ? null : id;
-    const [resources, siteResources] = await Promise.all([this.repository.publicOnes(em, orgId, userId, window), this.repository.privateOnes(em, orgId, userId, window)]);
+    const [resources, siteResources] = await Promise.all([
+      this.repository.publicOnes(em, orgId, userId, window),
+      this.repository.privateOnes(em, orgId, userId, window),
+    ]);
     return { resources, siteResources };
   }
 }

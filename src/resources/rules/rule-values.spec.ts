@@ -4,7 +4,7 @@ import { type Match, ruleValueProblem } from './rule-values.js';
 const GOOD: [Match, string[]][] = [
   ['CIDR', ['10.0.0.0/8', '0.0.0.0/0', '192.168.1.1/32', '2001:db8::/32', '::/0']],
   ['IP', ['10.0.0.1', '2001:db8::1', '::1']],
-  ['PATH', ['/', '/admin', '/admin/', 'admin/*', '/a/*/b', '/%20x', '/a~b!c$&\'()+,;=:@', '/#']],
+  ['PATH', ['/', '/admin', '/admin/', 'admin/*', '/a/*/b', '/%20x', "/a~b!c$&'()+,;=:@", '/#']],
   ['COUNTRY', ['DE', 'us', 'ALL']],
   ['ASN', ['AS13335', 'as1', 'ALL']],
   ['REGION', ['002', '150', '061']],
@@ -19,10 +19,16 @@ const BAD: [Match, string[]][] = [
 ];
 
 describe('values of rules', () => {
-  it.each(GOOD.flatMap(([match, values]) => values.map((value) => [match, value] as const)))('%s %s', (match, value) => {
-    expect(ruleValueProblem(match, value)).toBeUndefined();
-  });
-  it.each(BAD.flatMap(([match, values]) => values.map((value) => [match, value] as const)))('not %s "%s"', (match, value) => {
-    expect(ruleValueProblem(match, value)).toMatch(/^must be /);
-  });
+  it.each(GOOD.flatMap(([match, values]) => values.map((value) => [match, value] as const)))(
+    '%s %s',
+    (match, value) => {
+      expect(ruleValueProblem(match, value)).toBeUndefined();
+    },
+  );
+  it.each(BAD.flatMap(([match, values]) => values.map((value) => [match, value] as const)))(
+    'not %s "%s"',
+    (match, value) => {
+      expect(ruleValueProblem(match, value)).toMatch(/^must be /);
+    },
+  );
 });

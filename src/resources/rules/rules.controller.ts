@@ -1,6 +1,17 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, ApiResult, Caller, ChecksVersion, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  ApiResult,
+  Caller,
+  ChecksVersion,
+  Id,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
 import { CreateRuleBody, RuleList, RuleView, UpdateRuleBody } from './rules.dto.js';
 import { RulesService } from './rules.service.js';
 
@@ -13,7 +24,12 @@ export class RulesController {
   @Put('rule')
   @Access('createResourceRule')
   @Returns(RuleView, { status: 201, message: 'Resource rule created successfully', versioned: true })
-  createResourceRule(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: CreateRuleBody) {
+  createResourceRule(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: CreateRuleBody,
+  ) {
     return this.rules.create(principal, orgId, resourceId, body);
   }
 
@@ -21,7 +37,12 @@ export class RulesController {
   @Get('rules')
   @Access('listResourceRules')
   @Returns(RuleList, { message: 'Resource rules retrieved successfully' })
-  listResourceRules(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Query() page: PageQuery) {
+  listResourceRules(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Query() page: PageQuery,
+  ) {
     return this.rules.list(principal, orgId, resourceId, page);
   }
 
@@ -29,7 +50,12 @@ export class RulesController {
   @Get('rule/:ruleId')
   @Access('listResourceRules')
   @Returns(RuleView, { message: 'Resource rule retrieved successfully', versioned: true })
-  async getResourceRule(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Id('ruleId') ruleId: number) {
+  async getResourceRule(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Id('ruleId') ruleId: number,
+  ) {
     const { rule, version } = await this.rules.get(principal, orgId, resourceId, ruleId);
     return new ApiResult(rule, { version });
   }
@@ -40,7 +66,11 @@ export class RulesController {
   @ChecksVersion()
   @Returns(RuleView, { message: 'Resource rule updated successfully', versioned: true })
   async updateResourceRule(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Id('ruleId') ruleId: number, @Body() body: UpdateRuleBody,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Id('ruleId') ruleId: number,
+    @Body() body: UpdateRuleBody,
     @IfMatch() ifMatch: number | undefined,
   ) {
     const { rule, version } = await this.rules.update(principal, orgId, resourceId, ruleId, body, ifMatch);
@@ -53,7 +83,11 @@ export class RulesController {
   @ChecksVersion()
   @Returns(null, { message: 'Resource rule deleted successfully' })
   deleteResourceRule(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Id('ruleId') ruleId: number, @IfMatch() ifMatch: number | undefined,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Id('ruleId') ruleId: number,
+    @IfMatch() ifMatch: number | undefined,
   ) {
     return this.rules.delete(principal, orgId, resourceId, ruleId, ifMatch);
   }

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsString, Max, MaxLength, Min } from 'class-validator';
 import { MayBeAbsent, OffsetPagination } from '#platform';
-import { type Match, MATCHES } from './rule-values.js';
+import { MATCHES, type Match } from './rule-values.js';
 
 export const ACTIONS = ['ACCEPT', 'DROP', 'PASS'] as const;
 export type RuleAction = (typeof ACTIONS)[number];

@@ -4,5 +4,9 @@ import { RulesController } from './rules.controller.js';
 import { RulesRepository } from './rules.repository.js';
 import { RulesService } from './rules.service.js';
 
-@Module({ imports: [PublicResourcesModule], controllers: [RulesController], providers: [RulesService, RulesRepository] })
+@Module({
+  imports: [PublicResourcesModule],
+  controllers: [RulesController],
+  providers: [RulesService, RulesRepository],
+})
 export class RulesModule {}

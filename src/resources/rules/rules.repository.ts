@@ -13,12 +13,18 @@ const COLUMNS = 'rule_id AS "ruleId", resource_id AS "resourceId", action, match
 @Injectable()
 export class RulesRepository {
   async orgOf(em: EntityManager, ruleId: number): Promise<string | null> {
-    const [row] = await query<{ orgId: string }>(em, 'SELECT org_id AS "orgId" FROM resource_rule WHERE rule_id = $1', [ruleId]);
+    const [row] = await query<{ orgId: string }>(em, 'SELECT org_id AS "orgId" FROM resource_rule WHERE rule_id = $1', [
+      ruleId,
+    ]);
     return row?.orgId ?? null;
   }
 
   async find(em: EntityManager, orgId: string, resourceId: number, ruleId: number): Promise<StoredRule | null> {
-    const [row] = await query<StoredRule>(em, `SELECT ${COLUMNS} FROM resource_rule WHERE org_id = $1 AND resource_id = $2 AND rule_id = $3`, [orgId, resourceId, ruleId]);
+    const [row] = await query<StoredRule>(
+      em,
+      `SELECT ${COLUMNS} FROM resource_rule WHERE org_id = $1 AND resource_id = $2 AND rule_id = $3`,
+      [orgId, resourceId, ruleId],
+    );
     return row ?? null;
   }
 
@@ -50,7 +56,11 @@ export class RulesRepository {
   }
 
   async delete(tx: EntityManager, orgId: string, resourceId: number, ruleId: number): Promise<number> {
-    return execute(tx, 'DELETE FROM resource_rule WHERE org_id = $1 AND resource_id = $2 AND rule_id = $3', [orgId, resourceId, ruleId]);
+    return execute(tx, 'DELETE FROM resource_rule WHERE org_id = $1 AND resource_id = $2 AND rule_id = $3', [
+      orgId,
+      resourceId,
+      ruleId,
+    ]);
   }
 
   /** In the order in which they are tried; the page is cut after sorting. */
@@ -60,7 +70,11 @@ export class RulesRepository {
       `SELECT ${COLUMNS} FROM resource_rule WHERE org_id = $1 AND resource_id = $2 ORDER BY priority, rule_id LIMIT $3 OFFSET $4`,
       [orgId, resourceId, window.limit, window.offset],
     );
-    const total = query<{ n: number }>(em, 'SELECT count(*) AS n FROM resource_rule WHERE org_id = $1 AND resource_id = $2', [orgId, resourceId]);
+    const total = query<{ n: number }>(
+      em,
+      'SELECT count(*) AS n FROM resource_rule WHERE org_id = $1 AND resource_id = $2',
+      [orgId, resourceId],
+    );
     return [(await page).map(({ version: _, ...rule }) => rule), (await total)[0]!.n];
   }
 }

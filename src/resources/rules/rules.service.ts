@@ -1,5 +1,19 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { type ApiResult, created, AppError, Db, invalid, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf } from '#platform';
+import {
+  type ApiResult,
+  AppError,
+  created,
+  Db,
+  invalid,
+  notFound,
+  type PageQuery,
+  type Principal,
+  parseId,
+  requireVersion,
+  shapeA,
+  TenantResolvers,
+  windowOf,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
 import { type Match, ruleValueProblem } from './rule-values.js';
@@ -26,13 +40,23 @@ export class RulesService implements OnModuleInit {
   }
 
   /** @throws validation for a value that does not fit its match, or a resource that is not HTTP. */
-  async create(principal: Principal, orgId: string, resourceId: number, body: CreateRuleBody): Promise<ApiResult<RuleView>> {
+  async create(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    body: CreateRuleBody,
+  ): Promise<ApiResult<RuleView>> {
     requireValue(body.match, body.value);
     return this.db.tx(async (tx) => {
       const { http } = await this.resources.lock(tx, orgId, resourceId);
       if (!http) throw invalid('resourceId', 'only an HTTP resource has rules');
       const { version: _, ...rule } = await this.repository.insert(tx, orgId, resourceId, body);
-      await this.audit.record(tx, principal, { orgId, action: 'rule.create', target: { type: 'rule', id: rule.ruleId }, details: { ...rule } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'rule.create',
+        target: { type: 'rule', id: rule.ruleId },
+        details: { ...rule },
+      });
       return created(rule);
     });
   }
@@ -44,7 +68,12 @@ export class RulesService implements OnModuleInit {
   }
 
   /** @throws not_found for a rule of another resource */
-  async get(_principal: Principal, orgId: string, resourceId: number, ruleId: number): Promise<{ rule: RuleView; version: number }> {
+  async get(
+    _principal: Principal,
+    orgId: string,
+    resourceId: number,
+    ruleId: number,
+  ): Promise<{ rule: RuleView; version: number }> {
     const found = await this.repository.find(this.db.manager, orgId, resourceId, ruleId);
     if (!found) throw notFound('Rule');
     const { version, ...rule } = found;
@@ -62,24 +91,46 @@ export class RulesService implements OnModuleInit {
   ): Promise<{ rule: RuleView; version: number }> {
     return this.db.tx(async (tx) => {
       const before = await this.repository.lock(tx, orgId, resourceId, ruleId);
-      if (!before) throw (await this.repository.orgOf(tx, ruleId)) === orgId ? new AppError('permission_denied', 'This rule belongs to another resource') : notFound('Rule');
+      if (!before)
+        throw (await this.repository.orgOf(tx, ruleId)) === orgId
+          ? new AppError('permission_denied', 'This rule belongs to another resource')
+          : notFound('Rule');
       requireVersion('Rule', ifMatch, before.version);
-      const wanted = { ...before, ...Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) };
+      const wanted = {
+        ...before,
+        ...Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)),
+      };
       requireValue(wanted.match, wanted.value);
       const { version, ...rule } = await this.repository.update(tx, ruleId, wanted);
-      await this.audit.record(tx, principal, { orgId, action: 'rule.update', target: { type: 'rule', id: ruleId }, details: { ...rule } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'rule.update',
+        target: { type: 'rule', id: ruleId },
+        details: { ...rule },
+      });
       return { rule, version };
     });
   }
 
   /** @throws not_found for a rule of another resource, precondition_failed. */
-  async delete(principal: Principal, orgId: string, resourceId: number, ruleId: number, ifMatch: number | undefined): Promise<void> {
+  async delete(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    ruleId: number,
+    ifMatch: number | undefined,
+  ): Promise<void> {
     await this.db.tx(async (tx) => {
       const rule = await this.repository.lock(tx, orgId, resourceId, ruleId);
       if (!rule) throw notFound('Rule');
       requireVersion('Rule', ifMatch, rule.version);
       await this.repository.delete(tx, orgId, resourceId, ruleId);
-      await this.audit.record(tx, principal, { orgId, action: 'rule.delete', target: { type: 'rule', id: ruleId }, details: { resourceId } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'rule.delete',
+        target: { type: 'rule', id: ruleId },
+        details: { resourceId },
+      });
     });
   }
 }

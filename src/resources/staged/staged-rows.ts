@@ -37,8 +37,14 @@ export class StagedRows {
   ) {}
 
   /** @returns what went; null when no waiting row of the organization was in the way. */
-  async evictStaged(tx: EntityManager, orgId: string, type: Evicted['type'], wanted: Wanted): Promise<Evicted[] | null> {
-    const ids = type === 'resource' ? await this.publicOnes(tx, orgId, wanted) : await this.privateOnes(tx, orgId, wanted);
+  async evictStaged(
+    tx: EntityManager,
+    orgId: string,
+    type: Evicted['type'],
+    wanted: Wanted,
+  ): Promise<Evicted[] | null> {
+    const ids =
+      type === 'resource' ? await this.publicOnes(tx, orgId, wanted) : await this.privateOnes(tx, orgId, wanted);
     if (ids.length === 0) return null;
     return this.remove(tx, orgId, type, ids);
   }
@@ -59,24 +65,44 @@ export class StagedRows {
          NOT EXISTS (SELECT FROM ${type}_declaration d WHERE d.${type}_id = ${type}.${type}_id) AS once`,
       [orgId, ids],
     );
-    await this.sites.bumpDesired(tx, orgId, served.map((row) => row.siteId));
+    await this.sites.bumpDesired(
+      tx,
+      orgId,
+      served.map((row) => row.siteId),
+    );
     await this.hooks.onceStagedGone.run(tx, [...new Set(gone.filter((row) => row.once).map((row) => row.siteId))]);
     return gone.map(({ niceId, siteId }) => ({ type, niceId, siteId }));
   }
 
-  private async publicOnes(tx: EntityManager, orgId: string, { niceId, fullDomain, port, of }: Wanted): Promise<number[]> {
+  private async publicOnes(
+    tx: EntityManager,
+    orgId: string,
+    { niceId, fullDomain, port, of }: Wanted,
+  ): Promise<number[]> {
     const below = fullDomain?.startsWith('*.') ? coveredNames(fullDomain) : [];
     const rows = await query<{ id: number }>(
       tx,
       `SELECT resource_id AS id FROM resource WHERE org_id = $1 AND staged_by IS NOT NULL AND resource_id <> $7 AND (
          full_domain = ANY ($2) OR (full_domain LIKE ($3::text[])[1] AND full_domain NOT LIKE ($3::text[])[2]) OR nice_id = $4 OR (protocol = $5 AND proxy_port = $6::int)
        ) ORDER BY resource_id FOR UPDATE`,
-      [orgId, fullDomain ? [fullDomain, coveringWildcard(fullDomain)] : [], below, niceId ?? null, port?.protocol ?? null, port?.port ?? null, of ?? 0],
+      [
+        orgId,
+        fullDomain ? [fullDomain, coveringWildcard(fullDomain)] : [],
+        below,
+        niceId ?? null,
+        port?.protocol ?? null,
+        port?.port ?? null,
+        of ?? 0,
+      ],
     );
     return rows.map((row) => row.id);
   }
 
-  private async privateOnes(tx: EntityManager, orgId: string, { niceId, fullDomain, alias, of }: Wanted): Promise<number[]> {
+  private async privateOnes(
+    tx: EntityManager,
+    orgId: string,
+    { niceId, fullDomain, alias, of }: Wanted,
+  ): Promise<number[]> {
     const rows = await query<{ id: number }>(
       tx,
       `SELECT site_resource_id AS id FROM site_resource WHERE staged_by IS NOT NULL AND site_resource_id <> $5 AND org_id = $1 AND (nice_id = $2 OR full_domain = $3 OR lower(alias) = lower($4))
@@ -86,4 +112,3 @@ export class StagedRows {
     return rows.map((row) => row.id);
   }
 }
-

@@ -1,6 +1,18 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, ApiResult, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  ApiResult,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  Id,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
 import { CreateTargetBody, TargetList, TargetRow, TargetView, UpdateTargetBody } from './targets.dto.js';
 import { TargetsService } from './targets.service.js';
 
@@ -14,7 +26,12 @@ export class TargetsController {
   @Access('createTarget')
   @ErrorResponses(409)
   @Returns(TargetRow, { status: 201, message: 'Target created successfully', versioned: true })
-  createTarget(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Body() body: CreateTargetBody) {
+  createTarget(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Body() body: CreateTargetBody,
+  ) {
     return this.targets.create(principal, orgId, resourceId, body);
   }
 
@@ -22,7 +39,12 @@ export class TargetsController {
   @Get('resource/:resourceId/targets')
   @Access('listTargets')
   @Returns(TargetList, { message: 'Targets retrieved successfully' })
-  listTargets(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number, @Query() page: PageQuery) {
+  listTargets(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Query() page: PageQuery,
+  ) {
     return this.targets.list(principal, orgId, resourceId, page);
   }
 
@@ -42,7 +64,11 @@ export class TargetsController {
   @ErrorResponses(409)
   @Returns(TargetRow, { message: 'Target updated successfully', versioned: true })
   async updateTarget(
-    @Caller() principal: Principal, @OrgId() orgId: string, @Id('targetId') targetId: number, @Body() body: UpdateTargetBody, @IfMatch() ifMatch: number | undefined,
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('targetId') targetId: number,
+    @Body() body: UpdateTargetBody,
+    @IfMatch() ifMatch: number | undefined,
   ) {
     const { target, version } = await this.targets.update(principal, orgId, targetId, body, ifMatch);
     return new ApiResult(target, { version });
@@ -53,7 +79,12 @@ export class TargetsController {
   @Access('deleteTarget')
   @ChecksVersion()
   @Returns(null, { message: 'Target deleted successfully' })
-  deleteTarget(@Caller() principal: Principal, @OrgId() orgId: string, @Id('targetId') targetId: number, @IfMatch() ifMatch: number | undefined) {
+  deleteTarget(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('targetId') targetId: number,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
     return this.targets.delete(principal, orgId, targetId, ifMatch);
   }
 }

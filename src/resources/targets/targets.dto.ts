@@ -1,6 +1,6 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType, PickType } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min, MinLength } from 'class-validator';
-import { applyDecorators } from '@nestjs/common';
 import { MayBeAbsent, NoControlCharacters, OffsetPagination } from '#platform';
 import { HEADER_LIST, HeaderPair, IsHeaderList } from '../headers.js';
 import { IsBackendHost } from '../names.js';
@@ -13,9 +13,22 @@ const MAX_INT = 2_147_483_647;
 
 /** May be left out; null clears. */
 const OptionalText = (max: number, min = 0) =>
-  applyDecorators(IsOptional(), NoControlCharacters(), MaxLength(max), MinLength(min), IsString(), ApiPropertyOptional({ type: 'string', nullable: true, minLength: min, maxLength: max }));
+  applyDecorators(
+    IsOptional(),
+    NoControlCharacters(),
+    MaxLength(max),
+    MinLength(min),
+    IsString(),
+    ApiPropertyOptional({ type: 'string', nullable: true, minLength: min, maxLength: max }),
+  );
 const OptionalInt = (min: number, max = MAX_INT) =>
-  applyDecorators(IsOptional(), Max(max), Min(min), IsInt(), ApiPropertyOptional({ type: 'integer', nullable: true, minimum: min, maximum: max }));
+  applyDecorators(
+    IsOptional(),
+    Max(max),
+    Min(min),
+    IsInt(),
+    ApiPropertyOptional({ type: 'integer', nullable: true, minimum: min, maximum: max }),
+  );
 
 /** integration-api.md §3.6. A health check has no defaults here: what is left out is null. */
 export class CreateTargetBody {
@@ -27,9 +40,15 @@ export class CreateTargetBody {
   @IsOptional() @NoControlCharacters() @Length(1, 10) @IsString() method?: string | null;
   @MayBeAbsent() @IsBoolean() enabled?: boolean;
   @OptionalText(1000) path?: string | null;
-  @IsOptional() @IsIn(PATH_MATCHES) @ApiPropertyOptional({ enum: [...PATH_MATCHES, null], nullable: true }) pathMatchType?: (typeof PATH_MATCHES)[number] | null;
+  @IsOptional()
+  @IsIn(PATH_MATCHES)
+  @ApiPropertyOptional({ enum: [...PATH_MATCHES, null], nullable: true })
+  pathMatchType?: (typeof PATH_MATCHES)[number] | null;
   @OptionalText(1000) rewritePath?: string | null;
-  @IsOptional() @IsIn(PATH_REWRITES) @ApiPropertyOptional({ enum: [...PATH_REWRITES, null], nullable: true }) rewritePathType?: (typeof PATH_REWRITES)[number] | null;
+  @IsOptional()
+  @IsIn(PATH_REWRITES)
+  @ApiPropertyOptional({ enum: [...PATH_REWRITES, null], nullable: true })
+  rewritePathType?: (typeof PATH_REWRITES)[number] | null;
   @OptionalInt(1, 1000) priority?: number | null;
   @MayBeAbsent() @IsBoolean() hcEnabled?: boolean;
   @OptionalText(1000, 1) hcPath?: string | null;
@@ -41,7 +60,9 @@ export class CreateTargetBody {
   @OptionalInt(1) hcUnhealthyInterval?: number | null;
   @OptionalInt(1) hcTimeout?: number | null;
   @IsOptional() @IsHeaderList() @ApiPropertyOptional(HEADER_LIST) hcHeaders?: HeaderPair[] | null;
-  @IsOptional() @IsBoolean() @ApiPropertyOptional({ type: 'boolean', nullable: true }) hcFollowRedirects?: boolean | null;
+  @IsOptional() @IsBoolean() @ApiPropertyOptional({ type: 'boolean', nullable: true }) hcFollowRedirects?:
+    | boolean
+    | null;
   @OptionalText(32, 1) hcMethod?: string | null;
   @OptionalInt(-MAX_INT) hcStatus?: number | null;
   @OptionalText(255) hcTlsServerName?: string | null;
@@ -55,10 +76,17 @@ const NOT_AS_CREATED = ['siteId', 'ip', 'priority'] as const;
  * What is left out stays, but: without `hcEnabled` the health check is switched off, without `hcHeaders` they are cleared, and
  * `pathMatchType: null` clears the rewrite too.
  */
-export class UpdateTargetBody extends PartialType(OmitType(CreateTargetBody, NOT_AS_CREATED), { skipNullProperties: false }) {
+export class UpdateTargetBody extends PartialType(OmitType(CreateTargetBody, NOT_AS_CREATED), {
+  skipNullProperties: false,
+}) {
   @Max(Number.MAX_SAFE_INTEGER) @Min(1) @IsInt() @ApiProperty({ type: 'integer', minimum: 1 }) siteId: number;
   @IsBackendHost() ip: string;
-  @MayBeAbsent() @Max(1000) @Min(1) @IsInt() @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000 }) priority?: number;
+  @MayBeAbsent()
+  @Max(1000)
+  @Min(1)
+  @IsInt()
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000 })
+  priority?: number;
 }
 
 class TargetFields {
@@ -74,7 +102,9 @@ class TargetFields {
   path: string | null;
   @ApiProperty({ enum: [...PATH_MATCHES, null], nullable: true }) pathMatchType: (typeof PATH_MATCHES)[number] | null;
   rewritePath: string | null;
-  @ApiProperty({ enum: [...PATH_REWRITES, null], nullable: true }) rewritePathType: (typeof PATH_REWRITES)[number] | null;
+  @ApiProperty({ enum: [...PATH_REWRITES, null], nullable: true }) rewritePathType:
+    | (typeof PATH_REWRITES)[number]
+    | null;
   priority: number;
   /** The same number as the target's. */
   targetHealthCheckId: number;
@@ -110,9 +140,35 @@ export class TargetView extends TargetFields {
 }
 
 export class TargetItem extends PickType(TargetView, [
-  'targetId', 'ip', 'method', 'port', 'enabled', 'resourceId', 'siteId', 'hcEnabled', 'hcPath', 'hcScheme', 'hcMode', 'hcHostname', 'hcPort', 'hcInterval',
-  'hcUnhealthyInterval', 'hcTimeout', 'hcHeaders', 'hcFollowRedirects', 'hcMethod', 'hcStatus', 'hcHealth', 'hcTlsServerName', 'hcHealthyThreshold',
-  'hcUnhealthyThreshold', 'path', 'pathMatchType', 'rewritePath', 'rewritePathType', 'priority',
+  'targetId',
+  'ip',
+  'method',
+  'port',
+  'enabled',
+  'resourceId',
+  'siteId',
+  'hcEnabled',
+  'hcPath',
+  'hcScheme',
+  'hcMode',
+  'hcHostname',
+  'hcPort',
+  'hcInterval',
+  'hcUnhealthyInterval',
+  'hcTimeout',
+  'hcHeaders',
+  'hcFollowRedirects',
+  'hcMethod',
+  'hcStatus',
+  'hcHealth',
+  'hcTlsServerName',
+  'hcHealthyThreshold',
+  'hcUnhealthyThreshold',
+  'path',
+  'pathMatchType',
+  'rewritePath',
+  'rewritePathType',
+  'priority',
 ] as const) {
   @ApiProperty({ enum: SITE_TYPES }) siteType: (typeof SITE_TYPES)[number];
   siteName: string;

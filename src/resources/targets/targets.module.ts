@@ -5,5 +5,9 @@ import { TargetsController } from './targets.controller.js';
 import { TargetsRepository } from './targets.repository.js';
 import { TargetsService } from './targets.service.js';
 
-@Module({ imports: [PublicResourcesModule, SitesModule], controllers: [TargetsController], providers: [TargetsService, TargetsRepository] })
+@Module({
+  imports: [PublicResourcesModule, SitesModule],
+  controllers: [TargetsController],
+  providers: [TargetsService, TargetsRepository],
+})
 export class TargetsModule {}

@@ -9,7 +9,9 @@ export interface StoredTarget extends TargetView {
 }
 
 /** Columns that are given; those that are not are null on insert and stay on update. */
-export type TargetColumns = Partial<Omit<TargetView, 'targetId' | 'resourceId' | 'orgId' | 'targetHealthCheckId' | 'name'>>;
+export type TargetColumns = Partial<
+  Omit<TargetView, 'targetId' | 'resourceId' | 'orgId' | 'targetHealthCheckId' | 'name'>
+>;
 
 const FIRST_PORT = 40_000;
 const LAST_PORT = 65_534;
@@ -31,18 +33,29 @@ const FREE_PORT = (ports: string) => `(
 
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-export const somePorts = (): number[] => Array.from({ length: PORTS_TO_TRY }, () => randomInt(FIRST_PORT, LAST_PORT + 1));
+export const somePorts = (): number[] =>
+  Array.from({ length: PORTS_TO_TRY }, () => randomInt(FIRST_PORT, LAST_PORT + 1));
 
 /** All SQL about targets. */
 @Injectable()
 export class TargetsRepository {
   async orgOf(em: EntityManager, targetId: number): Promise<string | null> {
-    const [row] = await prepared<{ orgId: string }>(em, 'target_org', 'SELECT org_id AS "orgId" FROM target WHERE target_id = $1', [targetId]);
+    const [row] = await prepared<{ orgId: string }>(
+      em,
+      'target_org',
+      'SELECT org_id AS "orgId" FROM target WHERE target_id = $1',
+      [targetId],
+    );
     return row?.orgId ?? null;
   }
 
   async find(em: EntityManager, orgId: string, targetId: number): Promise<StoredTarget | null> {
-    const [row] = await prepared<StoredTarget>(em, 'target_one', `SELECT ${COLUMNS} FROM target t WHERE t.org_id = $1 AND t.target_id = $2`, [orgId, targetId]);
+    const [row] = await prepared<StoredTarget>(
+      em,
+      'target_one',
+      `SELECT ${COLUMNS} FROM target t WHERE t.org_id = $1 AND t.target_id = $2`,
+      [orgId, targetId],
+    );
     return row ?? null;
   }
 
@@ -79,7 +92,14 @@ export class TargetsRepository {
   }
 
   /** @throws not-null violation of `site_id` when the site is not there or none of the ports is free; unique violation of `target_internal_port`. */
-  async insert(tx: EntityManager, orgId: string, resourceId: number, siteId: number, ports: number[], c: TargetColumns): Promise<StoredTarget> {
+  async insert(
+    tx: EntityManager,
+    orgId: string,
+    resourceId: number,
+    siteId: number,
+    ports: number[],
+    c: TargetColumns,
+  ): Promise<StoredTarget> {
     const [row] = await prepared<StoredTarget>(
       tx,
       'target_insert',
@@ -92,9 +112,36 @@ export class TargetsRepository {
        ) s ON s.type = 'local' OR s.p IS NOT NULL
        RETURNING ${COLUMNS}`,
       [
-        orgId, resourceId, siteId, ports, c.ip, c.method, c.port, c.enabled, c.path, c.pathMatchType, c.rewritePath, c.rewritePathType, c.priority, c.hcEnabled,
-        c.hcPath, c.hcScheme, c.hcMode, c.hcHostname, c.hcPort, c.hcInterval, c.hcUnhealthyInterval, c.hcTimeout, c.hcHeaders ? JSON.stringify(c.hcHeaders) : null,
-        c.hcFollowRedirects, c.hcMethod, c.hcStatus, c.hcTlsServerName, c.hcHealthyThreshold, c.hcUnhealthyThreshold, c.hcHealth,
+        orgId,
+        resourceId,
+        siteId,
+        ports,
+        c.ip,
+        c.method,
+        c.port,
+        c.enabled,
+        c.path,
+        c.pathMatchType,
+        c.rewritePath,
+        c.rewritePathType,
+        c.priority,
+        c.hcEnabled,
+        c.hcPath,
+        c.hcScheme,
+        c.hcMode,
+        c.hcHostname,
+        c.hcPort,
+        c.hcInterval,
+        c.hcUnhealthyInterval,
+        c.hcTimeout,
+        c.hcHeaders ? JSON.stringify(c.hcHeaders) : null,
+        c.hcFollowRedirects,
+        c.hcMethod,
+        c.hcStatus,
+        c.hcTlsServerName,
+        c.hcHealthyThreshold,
+        c.hcUnhealthyThreshold,
+        c.hcHealth,
       ].map((value) => value ?? null),
     );
     return row!;
@@ -104,7 +151,9 @@ export class TargetsRepository {
   async update(tx: EntityManager, orgId: string, targetId: number, changes: TargetColumns): Promise<StoredTarget> {
     const given = Object.entries(changes).filter(([, value]) => value !== undefined);
     const sets = given.map(([name], i) => `${snake(name)} = $${i + 3}`);
-    const values = given.map(([name, value]) => (name === 'hcHeaders' && value !== null ? JSON.stringify(value) : value));
+    const values = given.map(([name, value]) =>
+      name === 'hcHeaders' && value !== null ? JSON.stringify(value) : value,
+    );
     const [row] = await query<StoredTarget>(
       tx,
       `UPDATE target AS t SET ${sets.join(', ')} WHERE t.org_id = $1 AND t.target_id = $2 RETURNING ${COLUMNS}`,
@@ -135,8 +184,16 @@ export class TargetsRepository {
        WHERE t.org_id = $1 AND t.resource_id = $2 ORDER BY t.target_id LIMIT $3 OFFSET $4`,
       [orgId, resourceId, window.limit, window.offset],
     );
-    const total = query<{ n: number }>(em, 'SELECT count(*) AS n FROM target WHERE org_id = $1 AND resource_id = $2', [orgId, resourceId]);
+    const total = query<{ n: number }>(em, 'SELECT count(*) AS n FROM target WHERE org_id = $1 AND resource_id = $2', [
+      orgId,
+      resourceId,
+    ]);
     const rows = await page;
-    return [rows.map(({ version: _, internalPort: _port, targetHealthCheckId: _id, orgId: _org, name: _name, ...item }) => item), (await total)[0]!.n];
+    return [
+      rows.map(
+        ({ version: _, internalPort: _port, targetHealthCheckId: _id, orgId: _org, name: _name, ...item }) => item,
+      ),
+      (await total)[0]!.n,
+    ];
   }
 }

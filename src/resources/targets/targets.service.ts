@@ -2,13 +2,29 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { isPathPattern, type patternProblem } from '#blueprint';
 import {
-  type ApiResult, created, conflict, Db, Hooks, invalid, isNotNullViolation, isUniqueViolation, notFound, type PageQuery, parseId, type Principal, requireVersion, shapeA, TenantResolvers, windowOf, Workers,
+  type ApiResult,
+  conflict,
+  created,
+  Db,
+  Hooks,
+  invalid,
+  isNotNullViolation,
+  isUniqueViolation,
+  notFound,
+  type PageQuery,
+  type Principal,
+  parseId,
+  requireVersion,
+  shapeA,
+  TenantResolvers,
+  Workers,
+  windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { SiteLifecycleService } from '../../sites/index.js';
 import { ResourcesRepository } from '../public/resources.repository.js';
 import type { CreateTargetBody, TargetList, TargetRow, TargetView, UpdateTargetBody } from './targets.dto.js';
-import { somePorts, type StoredTarget, type TargetColumns, TargetsRepository } from './targets.repository.js';
+import { type StoredTarget, somePorts, type TargetColumns, TargetsRepository } from './targets.repository.js';
 
 const DEFAULT_PRIORITY = 100;
 const TRIES = 5;
@@ -37,11 +53,20 @@ export class TargetsService implements OnModuleInit {
   }
 
   /** @throws validation for a path that is no pattern; not_found for a site of another organization; conflict when the site has no internal port left. */
-  async create(principal: Principal, orgId: string, resourceId: number, body: CreateTargetBody): Promise<ApiResult<TargetRow>> {
+  async create(
+    principal: Principal,
+    orgId: string,
+    resourceId: number,
+    body: CreateTargetBody,
+  ): Promise<ApiResult<TargetRow>> {
     const { siteId, ip, port, hcEnabled = false } = body;
     await this.requirePattern(orgId, body);
     const columns: TargetColumns = {
-      ...body, enabled: body.enabled ?? true, priority: body.priority ?? DEFAULT_PRIORITY, hcEnabled, hcHealth: hcEnabled ? 'unhealthy' : 'unknown',
+      ...body,
+      enabled: body.enabled ?? true,
+      priority: body.priority ?? DEFAULT_PRIORITY,
+      hcEnabled,
+      hcHealth: hcEnabled ? 'unhealthy' : 'unknown',
     };
     for (let attempt = 1, ports = somePorts(); ; attempt++) {
       try {
@@ -49,7 +74,10 @@ export class TargetsService implements OnModuleInit {
           const [row] = await this.db.commitWith(tx, [
             this.repository.insert(tx, orgId, resourceId, siteId, ports, columns),
             this.audit.record(tx, principal, {
-              orgId, action: 'target.create', target: { type: 'target', drawnFrom: 'target_target_id_seq' }, details: { resourceId, siteId, ip, port },
+              orgId,
+              action: 'target.create',
+              target: { type: 'target', drawnFrom: 'target_target_id_seq' },
+              details: { resourceId, siteId, ip, port },
             }),
             this.sites.bumpDesired(tx, orgId, [siteId]),
             hcEnabled && columns.enabled && this.resources.refreshHealth(tx, [resourceId]),
@@ -81,7 +109,13 @@ export class TargetsService implements OnModuleInit {
   }
 
   /** The internal port stays while the site does. @throws as `create`; precondition_failed */
-  async update(principal: Principal, orgId: string, targetId: number, body: UpdateTargetBody, ifMatch: number | undefined): Promise<{ target: TargetRow; version: number }> {
+  async update(
+    principal: Principal,
+    orgId: string,
+    targetId: number,
+    body: UpdateTargetBody,
+    ifMatch: number | undefined,
+  ): Promise<{ target: TargetRow; version: number }> {
     // A pattern is compiled before the transaction, which then finds the one that was checked.
     const before = await this.repository.find(this.db.manager, orgId, targetId);
     const checked = before && (await this.requirePattern(orgId, changed(before, cleared(body))));
@@ -101,7 +135,12 @@ export class TargetsService implements OnModuleInit {
       requireVersion('Target', ifMatch, version);
       await this.repository.delete(tx, orgId, targetId);
       if (hcEnabled) await this.resources.refreshHealth(tx, [resourceId]);
-      await this.audit.record(tx, principal, { orgId, action: 'target.delete', target: { type: 'target', id: targetId }, details: { resourceId, siteId } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'target.delete',
+        target: { type: 'target', id: targetId },
+        details: { resourceId, siteId },
+      });
       await this.sites.bumpDesired(tx, orgId, [siteId]);
     });
   }
@@ -127,16 +166,20 @@ export class TargetsService implements OnModuleInit {
     const { hcEnabled = false, hcHeaders = null } = body;
     const changes: TargetColumns = { ...cleared(body), hcEnabled, hcHeaders };
     const pattern = patternOf(changed(before, changes));
-    if (pattern !== null && pattern !== checked) throw conflict('The path was changed by others at the same moment; try again');
+    if (pattern !== null && pattern !== checked)
+      throw conflict('The path was changed by others at the same moment; try again');
     // integration-api.md §3.6: what nobody has checked yet counts as unhealthy, what nobody checks is unknown.
     if (!hcEnabled || siteType !== 'newt') changes.hcHealth = 'unknown';
     else if (!before.hcEnabled) changes.hcHealth = 'unhealthy';
     if (siteType === 'local') changes.internalPort = null;
-    else if (body.siteId !== before.siteId || before.internalPort === null) changes.internalPort = await this.freePort(tx, body.siteId);
+    else if (body.siteId !== before.siteId || before.internalPort === null)
+      changes.internalPort = await this.freePort(tx, body.siteId);
     const row = await this.repository.update(tx, orgId, targetId, changes);
     if (before.hcEnabled || hcEnabled) await this.resources.refreshHealth(tx, [row.resourceId]);
     await this.audit.record(tx, principal, {
-      orgId, action: 'target.update', target: { type: 'target', id: targetId },
+      orgId,
+      action: 'target.update',
+      target: { type: 'target', id: targetId },
       details: { fields: Object.keys(body).filter((name) => body[name as keyof UpdateTargetBody] !== undefined) },
     });
     await this.sites.bumpDesired(tx, orgId, [...new Set([before.siteId, body.siteId])]);
@@ -152,7 +195,10 @@ export class TargetsService implements OnModuleInit {
   /** @returns the pattern that was checked, if there is one. @throws validation when it is none; capacity */
   private async requirePattern(orgId: string, paths: Paths): Promise<string | null> {
     const pattern = patternOf(paths);
-    const problem = pattern === null ? undefined : await this.workers.check<typeof patternProblem>({ source: `org:${orgId}` }, 'patternProblem', pattern);
+    const problem =
+      pattern === null
+        ? undefined
+        : await this.workers.check<typeof patternProblem>({ source: `org:${orgId}` }, 'patternProblem', pattern);
     if (problem !== undefined) throw invalid('path', problem);
     return pattern;
   }
@@ -169,13 +215,18 @@ const noPort = () => conflict('The site has no internal port left');
 type Paths = Pick<CreateTargetBody, 'path' | 'pathMatchType' | 'rewritePathType'>;
 
 /** The path that is matched or rewritten as a pattern. */
-const patternOf = ({ path, pathMatchType, rewritePathType }: Paths): string | null => (path && isPathPattern(pathMatchType, rewritePathType) ? path : null);
+const patternOf = ({ path, pathMatchType, rewritePathType }: Paths): string | null =>
+  path && isPathPattern(pathMatchType, rewritePathType) ? path : null;
 
 /** Without a match there is nothing to rewrite. */
-const cleared = (body: UpdateTargetBody): UpdateTargetBody => (body.pathMatchType === null ? { ...body, rewritePath: null, rewritePathType: null } : body);
+const cleared = (body: UpdateTargetBody): UpdateTargetBody =>
+  body.pathMatchType === null ? { ...body, rewritePath: null, rewritePathType: null } : body;
 
 /** How the paths of a target will be; what is left out stays. */
-const changed = (before: Paths, changes: Partial<Paths>): Paths => ({ ...before, ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) });
+const changed = (before: Paths, changes: Partial<Paths>): Paths => ({
+  ...before,
+  ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)),
+});
 
 /** A change answers headers as text, a read as a list. */
 function toRow({ version: _, hcHeaders, ...rest }: StoredTarget): TargetRow {

@@ -4,7 +4,12 @@ import { IsName, OffsetPagination } from '#platform';
 
 export class CreateGroupBody {
   /** Unique in the organization; not digits alone, because a filter takes a group's name or number. */
-  @Matches(/\D/, { message: '$property must not be digits alone' }) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  @Matches(/\D/, { message: '$property must not be digits alone' })
+  @IsName()
+  @MaxLength(255)
+  @IsNotEmpty()
+  @IsString()
+  name: string;
   @IsOptional() @MaxLength(2000) @IsString() description?: string | null;
 }
 

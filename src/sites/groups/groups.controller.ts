@@ -39,7 +39,12 @@ export class GroupsController {
   @Access('updateGroup')
   @ErrorResponses(409)
   @Returns(GroupView, { message: 'Group updated successfully' })
-  updateGroup(@Caller() principal: Principal, @OrgId() orgId: string, @Id('groupId') groupId: number, @Body() body: UpdateGroupBody) {
+  updateGroup(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('groupId') groupId: number,
+    @Body() body: UpdateGroupBody,
+  ) {
     return this.groups.update(principal, orgId, groupId, body);
   }
 

@@ -1,7 +1,19 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
-  conflict, Db, invalid, isUniqueViolation, nothingToChange, notFound, type PageQuery, parseId, type Principal, query, shapeA, TenantResolvers, windowOf,
+  conflict,
+  Db,
+  invalid,
+  isUniqueViolation,
+  notFound,
+  nothingToChange,
+  type PageQuery,
+  type Principal,
+  parseId,
+  query,
+  shapeA,
+  TenantResolvers,
+  windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { CreateGroupBody, GroupList, GroupView, UpdateGroupBody } from './group.dto.js';
@@ -19,7 +31,10 @@ export class GroupsService implements OnModuleInit {
   onModuleInit(): void {
     this.resolvers.register('groupId', async (value) => {
       const groupId = parseId(value);
-      const group = groupId === null ? null : await this.db.manager.findOne(SiteGroup, { where: { groupId }, select: { groupId: true, orgId: true } });
+      const group =
+        groupId === null
+          ? null
+          : await this.db.manager.findOne(SiteGroup, { where: { groupId }, select: { groupId: true, orgId: true } });
       return group && { orgId: group.orgId };
     });
   }
@@ -27,16 +42,31 @@ export class GroupsService implements OnModuleInit {
   /** @throws conflict when the name is taken. */
   async create(principal: Principal, orgId: string, body: CreateGroupBody): Promise<GroupView> {
     return this.db.tx(async (tx) => {
-      const group = await named(() => tx.save(SiteGroup, { orgId, name: body.name, description: body.description ?? null }));
-      await this.audit.record(tx, principal, { orgId, action: 'group.create', target: { type: 'group', id: group.groupId }, details: { name: group.name } });
+      const group = await named(() =>
+        tx.save(SiteGroup, { orgId, name: body.name, description: body.description ?? null }),
+      );
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'group.create',
+        target: { type: 'group', id: group.groupId },
+        details: { name: group.name },
+      });
       return view(group, 0);
     });
   }
 
   async list(_principal: Principal, orgId: string, page: PageQuery): Promise<GroupList> {
     const window = windowOf(page, 1000);
-    const [groups, total] = await this.db.manager.findAndCount(SiteGroup, { where: { orgId }, order: { name: 'ASC' }, take: window.limit, skip: window.offset });
-    const counts = await siteCounts(this.db.manager, groups.map((g) => g.groupId));
+    const [groups, total] = await this.db.manager.findAndCount(SiteGroup, {
+      where: { orgId },
+      order: { name: 'ASC' },
+      take: window.limit,
+      skip: window.offset,
+    });
+    const counts = await siteCounts(
+      this.db.manager,
+      groups.map((g) => g.groupId),
+    );
     return { groups: groups.map((g) => view(g, counts.get(g.groupId) ?? 0)), pagination: shapeA(total, window) };
   }
 
@@ -53,7 +83,12 @@ export class GroupsService implements OnModuleInit {
     return this.db.tx(async (tx) => {
       await named(() => tx.update(SiteGroup, { orgId, groupId }, fields));
       const group = await this.read(tx, orgId, groupId);
-      await this.audit.record(tx, principal, { orgId, action: 'group.update', target: { type: 'group', id: groupId }, details: { fields: Object.keys(fields) } });
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'group.update',
+        target: { type: 'group', id: groupId },
+        details: { fields: Object.keys(fields) },
+      });
       return group;
     });
   }

@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { AGENT_LIMITS, AGENT_MESSAGE, type AgentBlueprint, type AgentBlueprintKind, type AgentBlueprintResult } from '../../../contracts/index.js';
 import { type Blueprint, describeProblem, digestOf, type Problem, toDocument } from '../../../blueprint/index.js';
-import { backoff, type Range, REFUSED_CLAIM_BACKOFF } from '../session/backoff.js';
+import {
+  AGENT_LIMITS,
+  AGENT_MESSAGE,
+  type AgentBlueprint,
+  type AgentBlueprintKind,
+  type AgentBlueprintResult,
+} from '../../../contracts/index.js';
 import type { AgentContext } from '../context.js';
+import { backoff, type Range, REFUSED_CLAIM_BACKOFF } from '../session/backoff.js';
 
 /** No answer at all: the server may be older, or busy. */
 const UNANSWERED_BACKOFF: Range = { min: 10_000, max: 10 * 60_000 };
@@ -54,10 +60,20 @@ export class BlueprintOutbox {
     const blueprint: AgentBlueprint = { id: randomUUID(), kind, document: toDocument(model), digest };
     const bytes = Buffer.byteLength(JSON.stringify({ type: AGENT_MESSAGE.blueprint, data: blueprint }));
     if (bytes > AGENT_LIMITS.maxFrameBytes) {
-      return this.tools.log.error(`the ${nameOf(kind)} is not sent: written out it has ${bytes} bytes, and the server reads at most ${AGENT_LIMITS.maxFrameBytes}`);
+      return this.tools.log.error(
+        `the ${nameOf(kind)} is not sent: written out it has ${bytes} bytes, and the server reads at most ${AGENT_LIMITS.maxFrameBytes}`,
+      );
     }
     before?.wake.abort();
-    const slot: Slot = { blueprint, settled: false, refused: 0, refusals: 0, lastRefusal: '', urgent: false, wake: new AbortController() };
+    const slot: Slot = {
+      blueprint,
+      settled: false,
+      refused: 0,
+      refusals: 0,
+      lastRefusal: '',
+      urgent: false,
+      wake: new AbortController(),
+    };
     this.slots.set(kind, slot);
     void this.deliver(slot);
   }
@@ -99,7 +115,13 @@ export class BlueprintOutbox {
     const { kind } = slot.blueprint;
     const name = nameOf(kind);
     const found = result.problems ?? [];
-    const places = found.length > 0 ? this.placesOf(kind, found.map((problem) => problem.path)) : [];
+    const places =
+      found.length > 0
+        ? this.placesOf(
+            kind,
+            found.map((problem) => problem.path),
+          )
+        : [];
     const problems = found.map((problem, i): Problem => ({ ...problem, ...(places[i] ?? NOWHERE) }));
     if (result.ok) {
       if (!slot.settled) this.tools.log.info(`${name}: ${result.message || 'applied'}`);
@@ -139,14 +161,24 @@ export class BlueprintOutbox {
     if (!session || slot.over === session) return;
     slot.over = session;
     const { random, log, signal } = this.tools;
-    const open = () => this.isCurrent(slot) && !slot.settled && !this.held.has(slot.blueprint.kind) && !session.over.signal.aborted && !signal.aborted;
+    const open = () =>
+      this.isCurrent(slot) &&
+      !slot.settled &&
+      !this.held.has(slot.blueprint.kind) &&
+      !session.over.signal.aborted &&
+      !signal.aborted;
     for (let unanswered = 0; open(); ) {
       const { refused } = slot;
       slot.urgent = false;
       slot.wake = new AbortController();
       session.send(slot.blueprint);
       log.debug(`sent the ${nameOf(slot.blueprint.kind)}`);
-      await this.sleep(backoff(UNANSWERED_BACKOFF, unanswered++, random), 'blueprint-answer', slot, session.over.signal);
+      await this.sleep(
+        backoff(UNANSWERED_BACKOFF, unanswered++, random),
+        'blueprint-answer',
+        slot,
+        session.over.signal,
+      );
       if (slot.refused === refused || slot.urgent || !open()) continue;
       unanswered = 0;
       slot.wake = new AbortController();
@@ -171,5 +203,7 @@ export class BlueprintOutbox {
 }
 
 export function nameOf(kind: AgentBlueprintKind): string {
-  return { file: 'blueprint file', bootstrap: 'provisioning blueprint', labels: 'blueprint of the container labels' }[kind];
+  return { file: 'blueprint file', bootstrap: 'provisioning blueprint', labels: 'blueprint of the container labels' }[
+    kind
+  ];
 }

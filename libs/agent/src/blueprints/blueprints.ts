@@ -1,13 +1,23 @@
+import {
+  describeProblem,
+  digestOf,
+  environmentTemplates,
+  fromGoodLabels,
+  type LabelledContainer,
+  type Parsed,
+  type Problem,
+  parse,
+  placesOf,
+} from '../../../blueprint/index.js';
 import type { AgentBlueprint, AgentBlueprintKind, AgentBlueprintResult } from '../../../contracts/index.js';
-import { describeProblem, digestOf, environmentTemplates, fromGoodLabels, parse, placesOf, type LabelledContainer, type Parsed, type Problem } from '../../../blueprint/index.js';
-import { BlueprintOutbox, nameOf } from './blueprint-outbox.js';
+import type { BlueprintOutcome } from '../cli/status-file.js';
 import { updateConfigFile } from '../config/config-file.js';
+import type { Settings } from '../config/settings.js';
 import type { AgentContext } from '../context.js';
+import { describe } from '../session/server-link.js';
+import { BlueprintOutbox, nameOf } from './blueprint-outbox.js';
 import { followContainers, socketPath } from './docker.js';
 import { followFile } from './follow-file.js';
-import { describe } from '../session/server-link.js';
-import type { BlueprintOutcome } from '../cli/status-file.js';
-import type { Settings } from '../config/settings.js';
 
 const MAX_LOGGED = 20;
 /** In the config file: which site has had its provisioning blueprint. The server knows it too; this spares it the question. */
@@ -33,12 +43,20 @@ export class Blueprints {
     private readonly site: string,
     told: (sent: AgentBlueprint, result: AgentBlueprintResult) => void,
   ) {
-    this.outbox = new BlueprintOutbox(context, (sent, result) => {
-      if (sent.kind === 'bootstrap' && result.ok) this.remember(sent.digest);
-      const [first] = result.problems ?? [];
-      this.note(sent.kind, result.ok ? 'applied' : 'refused', first ? describeProblem({ line: 0, column: 0, ...first }) : result.message);
-      told(sent, result);
-    }, (kind, paths) => placesOf(this.texts[kind] ?? '', { templates: environmentTemplates(context.env) }, paths));
+    this.outbox = new BlueprintOutbox(
+      context,
+      (sent, result) => {
+        if (sent.kind === 'bootstrap' && result.ok) this.remember(sent.digest);
+        const [first] = result.problems ?? [];
+        this.note(
+          sent.kind,
+          result.ok ? 'applied' : 'refused',
+          first ? describeProblem({ line: 0, column: 0, ...first }) : result.message,
+        );
+        told(sent, result);
+      },
+      (kind, paths) => placesOf(this.texts[kind] ?? '', { templates: environmentTemplates(context.env) }, paths),
+    );
   }
 
   /** Starts to follow what the settings name. */
@@ -49,7 +67,8 @@ export class Blueprints {
     if (provisioningBlueprintFile !== '') {
       this.done = this.remembered();
       if (this.done) log.debug('this site has had its provisioning blueprint');
-      if (this.done?.appliedAt !== undefined) this.outcomes.bootstrap = { outcome: 'applied', at: this.done.appliedAt, problem: null };
+      if (this.done?.appliedAt !== undefined)
+        this.outcomes.bootstrap = { outcome: 'applied', at: this.done.appliedAt, problem: null };
       this.followFile('bootstrap', provisioningBlueprintFile, signal);
     }
     this.context.status({ blueprints: { ...this.outcomes } });
@@ -75,7 +94,11 @@ export class Blueprints {
     if (on) this.outbox.release('labels');
     else this.outbox.hold('labels');
     if (this.settings.dockerSocket === '') return;
-    this.context.log.info(on ? 'the labels of the containers are sent again' : "the labels of the containers are not sent: the site's dockerSocketEnabled is false");
+    this.context.log.info(
+      on
+        ? 'the labels of the containers are sent again'
+        : "the labels of the containers are not sent: the site's dockerSocketEnabled is false",
+    );
     if (!on) this.note('labels', 'not sent', "the site's dockerSocketEnabled is false");
   }
 
@@ -110,7 +133,8 @@ export class Blueprints {
   private followLabels(setting: string): void {
     const { log } = this.context;
     const socket = socketPath(setting);
-    if (socket === undefined) return log.warn(`the Docker socket ${setting} is not available yet: only a unix socket is`);
+    if (socket === undefined)
+      return log.warn(`the Docker socket ${setting} is not available yet: only a unix socket is`);
     let last = '';
     const good = new Map<string, LabelledContainer>();
     this.run(
@@ -120,7 +144,9 @@ export class Blueprints {
         socket,
         this.context.signal,
         (containers) => {
-          const labelled = containers.filter(({ labels }) => Object.keys(labels).some((label) => label.startsWith('pangolin.')));
+          const labelled = containers.filter(({ labels }) =>
+            Object.keys(labels).some((label) => label.startsWith('pangolin.')),
+          );
           const now = JSON.stringify(labelled);
           if (now !== last) this.takeLabels(labelled, good);
           last = now;
@@ -136,7 +162,8 @@ export class Blueprints {
     for (const name of good.keys()) if (!there.has(name)) good.delete(name);
     const { parsed, problems } = fromGoodLabels(containers, good);
     if (!parsed.ok) return this.take('labels', 'of the containers', parsed);
-    if (problems.length > 0) this.tell('labels', 'of these containers are not taken, what they said before stays:', '', problems);
+    if (problems.length > 0)
+      this.tell('labels', 'of these containers are not taken, what they said before stays:', '', problems);
     this.outbox.put('labels', parsed.model);
   }
 
@@ -145,8 +172,14 @@ export class Blueprints {
     if (parsed.ok) return this.outbox.put(kind, parsed.model);
     const [first] = parsed.problems;
     this.note(kind, 'not sent', first ? describeProblem(first) : '');
-    this.tell(kind, `${where} is not sent, what was sent before stays:`, kind === 'labels' ? '' : `${where}:`, parsed.problems);
-    if (kind !== 'labels' && parsed.problems.length > MAX_LOGGED) log.error(`gatehouse-agent blueprint check ${where} lists them all`);
+    this.tell(
+      kind,
+      `${where} is not sent, what was sent before stays:`,
+      kind === 'labels' ? '' : `${where}:`,
+      parsed.problems,
+    );
+    if (kind !== 'labels' && parsed.problems.length > MAX_LOGGED)
+      log.error(`gatehouse-agent blueprint check ${where} lists them all`);
   }
 
   private tell(kind: AgentBlueprintKind, what: string, prefix: string, problems: readonly Problem[]): void {
@@ -158,15 +191,19 @@ export class Blueprints {
 
   private run(kind: AgentBlueprintKind, work: Promise<void>): void {
     work.catch((error: unknown) => {
-      if (!this.context.signal.aborted) this.context.log.error(`${nameOf(kind)} is not followed any more: ${describe(error)}`);
+      if (!this.context.signal.aborted)
+        this.context.log.error(`${nameOf(kind)} is not followed any more: ${describe(error)}`);
     });
   }
 
   /** A provisioning blueprint is applied once: whoever changes its file afterwards is told so. */
   private compare(path: string, parsed: Parsed, done: Done): void {
     const { log } = this.context;
-    if (done.digest === undefined || (parsed.ok && digestOf(parsed.model) === done.digest)) return log.debug('the provisioning blueprint says what this site has had');
-    log.warn(`the provisioning blueprint ${path} is not what this site has had; it is applied only once, so the change is ignored`);
+    if (done.digest === undefined || (parsed.ok && digestOf(parsed.model) === done.digest))
+      return log.debug('the provisioning blueprint says what this site has had');
+    log.warn(
+      `the provisioning blueprint ${path} is not what this site has had; it is applied only once, so the change is ignored`,
+    );
   }
 
   private remembered(): Done | undefined {
@@ -174,14 +211,21 @@ export class Blueprints {
     if (typeof stored !== 'object' || stored === null) return undefined;
     const { site, digest, appliedAt } = stored as Record<string, unknown>;
     if (site !== this.site) return undefined;
-    return { ...(typeof digest === 'string' ? { digest } : {}), ...(typeof appliedAt === 'string' ? { appliedAt } : {}) };
+    return {
+      ...(typeof digest === 'string' ? { digest } : {}),
+      ...(typeof appliedAt === 'string' ? { appliedAt } : {}),
+    };
   }
 
   private remember(digest: string): void {
     const appliedAt = this.now();
     this.done = { digest, appliedAt };
     try {
-      updateConfigFile(this.context.configFile, { [DONE_KEY]: { site: this.site, digest, appliedAt } }, this.context.log);
+      updateConfigFile(
+        this.context.configFile,
+        { [DONE_KEY]: { site: this.site, digest, appliedAt } },
+        this.context.log,
+      );
     } catch (error) {
       // Harmless: it is sent once more after a restart, and the server remembers.
       this.context.log.warn(describe(error));
@@ -190,7 +234,11 @@ export class Blueprints {
 
   /** For `gatehouse-agent status`. */
   private note(kind: AgentBlueprintKind, outcome: BlueprintOutcome['outcome'], problem: string): void {
-    this.outcomes[kind] = { outcome, at: this.now(), problem: outcome === 'applied' || problem === '' ? null : this.context.log.redact(problem) };
+    this.outcomes[kind] = {
+      outcome,
+      at: this.now(),
+      problem: outcome === 'applied' || problem === '' ? null : this.context.log.redact(problem),
+    };
     this.context.status({ blueprints: { ...this.outcomes } });
   }
 

@@ -1,7 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { LabelledContainer } from '../../../blueprint/index.js';
-import { backoff, NETWORK_BACKOFF } from '../session/backoff.js';
 import type { AgentContext } from '../context.js';
+import { backoff, NETWORK_BACKOFF } from '../session/backoff.js';
 
 const DEBOUNCE_MS = 500;
 /** Events may be lost when the engine restarts; the list is read again this often at least. */
@@ -62,7 +62,10 @@ function readContainer(value: unknown): LabelledContainer | undefined {
   const { Id, Names, Labels, Ports, State } = value as Record<string, unknown>;
   if (State !== undefined && State !== 'running') return undefined;
   const first = Array.isArray(Names) ? Names.find((name): name is string => typeof name === 'string') : undefined;
-  const labels = typeof Labels === 'object' && Labels !== null ? Object.entries(Labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string') : [];
+  const labels =
+    typeof Labels === 'object' && Labels !== null
+      ? Object.entries(Labels).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+      : [];
   const ports = (Array.isArray(Ports) ? Ports : []).flatMap((port: unknown) => {
     const number = (port as Record<string, unknown> | null)?.['PrivatePort'];
     return typeof number === 'number' ? [number] : [];
@@ -84,7 +87,11 @@ class EventStream {
   private readonly response: Promise<IncomingMessage>;
 
   constructor(socket: string) {
-    this.request = request({ socketPath: socket, path: `/events?filters=${encodeURIComponent(JSON.stringify(EVENTS))}`, headers: { host: 'docker' } });
+    this.request = request({
+      socketPath: socket,
+      path: `/events?filters=${encodeURIComponent(JSON.stringify(EVENTS))}`,
+      headers: { host: 'docker' },
+    });
     this.response = new Promise((resolve, reject) => {
       this.request.on('response', resolve);
       this.request.on('error', reject);
@@ -99,7 +106,8 @@ class EventStream {
     const stop = () => this.close();
     signal.addEventListener('abort', stop, { once: true });
     const response = await this.response.finally(() => signal.removeEventListener('abort', stop));
-    if (response.statusCode !== 200) throw new Error(`the Docker engine answered ${response.statusCode} when asked for events`);
+    if (response.statusCode !== 200)
+      throw new Error(`the Docker engine answered ${response.statusCode} when asked for events`);
     response.on('data', () => this.controller.abort());
     response.on('error', (error) => this.fail(error));
     response.on('close', () => this.fail(new Error('the Docker engine ended the stream of events')));
@@ -125,7 +133,12 @@ class EventStream {
 
 function get(socket: string, path: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath: socket, path, headers: { host: 'docker' }, signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) });
+    const asked = request({
+      socketPath: socket,
+      path,
+      headers: { host: 'docker' },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    });
     asked.on('error', reject);
     asked.on('response', (response) => {
       const chunks: Buffer[] = [];
@@ -145,7 +158,12 @@ function get(socket: string, path: string, signal: AbortSignal): Promise<string>
   });
 }
 
-async function pause(context: Pick<AgentContext, 'clock'>, ms: number, what: string, until: AbortSignal): Promise<void> {
+async function pause(
+  context: Pick<AgentContext, 'clock'>,
+  ms: number,
+  what: string,
+  until: AbortSignal,
+): Promise<void> {
   await context.clock.sleep(ms, what, until).catch((error: unknown) => {
     if (!until.aborted) throw error;
   });

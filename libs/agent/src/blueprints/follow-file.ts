@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { closeSync, fstatSync, type FSWatcher, openSync, readSync, watch } from 'node:fs';
+import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { DOCUMENT_LIMITS, type Problem } from '../../../blueprint/index.js';
 import type { AgentContext } from '../context.js';
@@ -80,7 +80,12 @@ class DirectoryChange {
   }
 }
 
-async function pause(context: Pick<AgentContext, 'clock'>, ms: number, what: string, until: AbortSignal): Promise<void> {
+async function pause(
+  context: Pick<AgentContext, 'clock'>,
+  ms: number,
+  what: string,
+  until: AbortSignal,
+): Promise<void> {
   await context.clock.sleep(ms, what, until).catch((error: unknown) => {
     if (!until.aborted) throw error;
   });
@@ -95,7 +100,10 @@ const MAX_COUNTED = 64 * 1024 * 1024;
  * @param any also what is no regular file: a pipe, a device
  * @returns the text, why there is none, or what is wrong with the document before it can be read
  */
-export function readText(file: string | number, any = false): { text: string } | { reason: string } | { problem: Problem } {
+export function readText(
+  file: string | number,
+  any = false,
+): { text: string } | { reason: string } | { problem: Problem } {
   let open: number | undefined;
   try {
     const from = typeof file === 'number' ? file : (open = openSync(file, 'r'));
@@ -106,7 +114,14 @@ export function readText(file: string | number, any = false): { text: string } |
     for (let read = -1; read !== 0 && length < buffer.length; length += read) read = readSome(from, buffer, length);
     if (length > DOCUMENT_LIMITS.bytes) {
       const size = stats.isFile() ? stats.size : length + rest(from);
-      return { problem: { path: '', message: `the document has ${size > MAX_COUNTED ? `more than ${MAX_COUNTED}` : size} bytes; at most ${DOCUMENT_LIMITS.bytes} are read`, line: 1, column: 1 } };
+      return {
+        problem: {
+          path: '',
+          message: `the document has ${size > MAX_COUNTED ? `more than ${MAX_COUNTED}` : size} bytes; at most ${DOCUMENT_LIMITS.bytes} are read`,
+          line: 1,
+          column: 1,
+        },
+      };
     }
     const bytes = buffer.subarray(0, length);
     return isUtf8(bytes) ? { text: bytes.toString('utf8') } : { problem: notText(bytes) };
@@ -143,5 +158,10 @@ function notText(bytes: Buffer): Problem {
   const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
   const before = bytes.toString('utf8').split('\uFFFD', 1)[0] ?? '';
   const line = before.split('\n').length;
-  return { path: '', message: `it is not UTF-8${utf16 ? ' but UTF-16: save it as UTF-8' : ''}`, line, column: before.length - before.lastIndexOf('\n') };
+  return {
+    path: '',
+    message: `it is not UTF-8${utf16 ? ' but UTF-16: save it as UTF-8' : ''}`,
+    line,
+    column: before.length - before.lastIndexOf('\n'),
+  };
 }

@@ -1,6 +1,6 @@
 import { describeProblem, environmentTemplates, parse } from '../../../blueprint/index.js';
-import { EXIT, type ExitCode } from './exit-codes.js';
 import { readText } from '../blueprints/follow-file.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
 
 /**
  * `gatehouse-agent blueprint check FILE`: the same reading as before it is sent, offline. `-` is standard input.
@@ -12,8 +12,15 @@ export function checkBlueprint(file: string, env: NodeJS.ProcessEnv): { code: Ex
   if ('reason' in read) return { code: EXIT.noInput, text: `${file}: ${read.reason}\n` };
   if ('problem' in read) return { code: EXIT.data, text: `${file}:${describeProblem(read.problem)}\n` };
   const parsed = parse(read.text, { templates: environmentTemplates(env) });
-  if (!parsed.ok) return { code: EXIT.data, text: parsed.problems.map((problem) => `${file}:${describeProblem(problem)}\n`).join('') };
+  if (!parsed.ok)
+    return {
+      code: EXIT.data,
+      text: parsed.problems.map((problem) => `${file}:${describeProblem(problem)}\n`).join(''),
+    };
   const { publicResources, privateResources, sites } = parsed.model;
   const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
-  return { code: EXIT.ok, text: `${file}: ${count(publicResources.length, 'public resource')}, ${count(privateResources.length, 'private resource')}, ${count(sites.length, 'site')}: nothing wrong\n` };
+  return {
+    code: EXIT.ok,
+    text: `${file}: ${count(publicResources.length, 'public resource')}, ${count(privateResources.length, 'private resource')}, ${count(sites.length, 'site')}: nothing wrong\n`,
+  };
 }

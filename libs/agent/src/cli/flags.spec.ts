@@ -47,14 +47,29 @@ describe('flags in the syntax of Go', () => {
   });
 
   it('collects a flag that may be repeated, and counts an explicit empty value', () => {
-    expect(cliOf('--tls-client-ca', 'a.pem', '--tls-client-ca=b.pem', '--id=')).toEqual({ tlsClientCa: ['a.pem', 'b.pem'], id: '' });
+    expect(cliOf('--tls-client-ca', 'a.pem', '--tls-client-ca=b.pem', '--id=')).toEqual({
+      tlsClientCa: ['a.pem', 'b.pem'],
+      id: '',
+    });
   });
 
   it('accepts what only WireGuard needs', () => {
-    expect(cliOf('--mtu', '1280', '--no-cloud', '-disable-clients', '--native=false')).toEqual({ mtu: '1280', noCloud: true, disableClients: true, native: false });
+    expect(cliOf('--mtu', '1280', '--no-cloud', '-disable-clients', '--native=false')).toEqual({
+      mtu: '1280',
+      noCloud: true,
+      disableClients: true,
+      native: false,
+    });
   });
 
-  it.each([[['--bogus']], [['-Endpoint', 'x']], [['--no-wait=maybe']], [['--endpoint']], [['stauts']], [['status', 'now']]])('%j is a usage error', (argv) => {
+  it.each([
+    [['--bogus']],
+    [['-Endpoint', 'x']],
+    [['--no-wait=maybe']],
+    [['--endpoint']],
+    [['stauts']],
+    [['status', 'now']],
+  ])('%j is a usage error', (argv) => {
     expect(exitOf(...argv).code).toBe(64);
   });
 
@@ -64,19 +79,39 @@ describe('flags in the syntax of Go', () => {
   });
 
   it('reads the command before or after the flags', () => {
-    expect(parseFlags(['status', '--config-file', 'c.json', '--json'])).toMatchObject({ command: 'status', configFile: 'c.json', json: true });
-    expect(parseFlags(['-config-file=c.json', 'status'])).toMatchObject({ command: 'status', configFile: 'c.json', json: false });
+    expect(parseFlags(['status', '--config-file', 'c.json', '--json'])).toMatchObject({
+      command: 'status',
+      configFile: 'c.json',
+      json: true,
+    });
+    expect(parseFlags(['-config-file=c.json', 'status'])).toMatchObject({
+      command: 'status',
+      configFile: 'c.json',
+      json: false,
+    });
     expect(parseFlags(['--show-config'])).toMatchObject({ command: 'show-config' });
     expect(parseFlags([])).toMatchObject({ command: 'run' });
   });
 
   it('reads blueprint check', () => {
     expect(parseFlags(['blueprint', 'check', 'b.yaml'])).toEqual({ command: 'blueprint-check', file: 'b.yaml' });
-    for (const words of [['blueprint'], ['blueprint', 'check'], ['blueprint', 'apply', 'x'], ['blueprint', 'check', 'a', 'b']]) expect(exitOf(...words).code).toBe(64);
+    for (const words of [
+      ['blueprint'],
+      ['blueprint', 'check'],
+      ['blueprint', 'apply', 'x'],
+      ['blueprint', 'check', 'a', 'b'],
+    ])
+      expect(exitOf(...words).code).toBe(64);
   });
 
   it('prints version and help', () => {
-    expect(parseFlags(['-version'])).toMatchObject({ command: 'print', text: expect.stringMatching(/^gatehouse-agent /) });
-    expect(parseFlags(['-h'])).toMatchObject({ command: 'print', text: expect.stringContaining('--provisioning-key-file') });
+    expect(parseFlags(['-version'])).toMatchObject({
+      command: 'print',
+      text: expect.stringMatching(/^gatehouse-agent /),
+    });
+    expect(parseFlags(['-h'])).toMatchObject({
+      command: 'print',
+      text: expect.stringContaining('--provisioning-key-file'),
+    });
   });
 });

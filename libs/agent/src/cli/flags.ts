@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { AgentExit, EXIT } from './exit-codes.js';
 import { SETTINGS, type SettingValue } from '../config/settings.js';
 import { AGENT_VERSION } from '../version.js';
+import { AgentExit, EXIT } from './exit-codes.js';
 
 export type Invocation =
   | { command: 'run' | 'status' | 'show-config'; cli: Map<string, SettingValue>; configFile?: string; json: boolean }
@@ -57,14 +57,20 @@ export function parseFlags(argv: readonly string[]): Invocation {
 }
 
 function blueprintCommand([, verb, file, ...more]: readonly string[]): Invocation {
-  if (verb !== 'check' || file === undefined || file === '' || more.length > 0) throw usage('write: gatehouse-agent blueprint check FILE');
+  if (verb !== 'check' || file === undefined || file === '' || more.length > 0)
+    throw usage('write: gatehouse-agent blueprint check FILE');
   return { command: 'blueprint-check', file };
 }
 
 function buildProgram(print: (text: string) => void): Command {
   const program = new Command('gatehouse-agent')
-    .description('Claims a site with a provisioning key and keeps it connected. `status` says whether this machine is enrolled, approved and connected. `blueprint check FILE` tells what is wrong with a blueprint.')
-    .addHelpText('after', `\nAlso accepted, without effect in this version: ${WITHOUT_EFFECT.join(' ')}\n\n${EXIT_CODES}`)
+    .description(
+      'Claims a site with a provisioning key and keeps it connected. `status` says whether this machine is enrolled, approved and connected. `blueprint check FILE` tells what is wrong with a blueprint.',
+    )
+    .addHelpText(
+      'after',
+      `\nAlso accepted, without effect in this version: ${WITHOUT_EFFECT.join(' ')}\n\n${EXIT_CODES}`,
+    )
     .helpCommand(false)
     .usage('[flags] [status | blueprint check FILE]')
     .argument('[words...]')
@@ -73,12 +79,19 @@ function buildProgram(print: (text: string) => void): Command {
     .configureOutput({ writeOut: print, writeErr: () => undefined });
   program.addOption(new Option('--config-file <path>', 'config and state file [env CONFIG_FILE]'));
   for (const name of ['version', 'show-config', 'json']) {
-    const help = { version: 'print the version', 'show-config': 'print every setting and where it comes from', json: 'status as JSON' }[name];
+    const help = {
+      version: 'print the version',
+      'show-config': 'print every setting and where it comes from',
+      json: 'status as JSON',
+    }[name];
     program.addOption(new Option(`--${name} [bool]`, help).argParser(goBoolean));
   }
   for (const { flag, env, kind, use, help } of SETTINGS) {
     if (flag === undefined) continue;
-    const option = new Option(`--${flag} ${kind === 'boolean' ? '[bool]' : '<value>'}`, `${help}${env ? ` [env ${env}]` : ''}`);
+    const option = new Option(
+      `--${flag} ${kind === 'boolean' ? '[bool]' : '<value>'}`,
+      `${help}${env ? ` [env ${env}]` : ''}`,
+    );
     option.hidden = use !== 'used';
     option.negate = false; // --no-wait is a flag of its own, not the opposite of --wait
     if (kind === 'boolean') option.argParser(goBoolean);
@@ -123,5 +136,8 @@ function attribute(flag: string): string {
 }
 
 function usage(message: string): AgentExit {
-  return new AgentExit(EXIT.usage, `${message}\nUsage: gatehouse-agent [flags] [status | blueprint check FILE]; --help lists the flags`);
+  return new AgentExit(
+    EXIT.usage,
+    `${message}\nUsage: gatehouse-agent [flags] [status | blueprint check FILE]; --help lists the flags`,
+  );
 }

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { runAgent } from '../agent.js';
-import { checkBlueprint } from './blueprint-command.js';
 import { configFilePath, readConfigFile } from '../config/config-file.js';
+import { resolveSettings } from '../config/options.js';
+import { Log, redactKeys } from '../log.js';
+import { checkBlueprint } from './blueprint-command.js';
 import { AgentExit, EXIT } from './exit-codes.js';
 import { type Invocation, parseFlags } from './flags.js';
-import { Log, redactKeys } from '../log.js';
-import { resolveSettings } from '../config/options.js';
 import { showConfig } from './show-config.js';
 import { statusCommand } from './status-command.js';
 
@@ -43,7 +43,13 @@ async function main(invocation: Invocation): Promise<number> {
 }
 
 async function run(configFile: string, invocation: Extract<Invocation, { cli: unknown }>): Promise<number> {
-  const agent = runAgent({ configFile, cli: invocation.cli, env: process.env, write: stderr, readStdin: () => readFileSync(0, 'utf8') });
+  const agent = runAgent({
+    configFile,
+    cli: invocation.cli,
+    env: process.env,
+    write: stderr,
+    readStdin: () => readFileSync(0, 'utf8'),
+  });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void agent.stop());
   process.on('SIGHUP', () => agent.reload());
   const { code } = await agent.done;

@@ -1,6 +1,6 @@
+import type { AgentBlueprintKind } from '../../../contracts/index.js';
 import type { Resolved } from '../config/options.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import type { AgentBlueprintKind } from '../../../contracts/index.js';
 import { type BlueprintOutcome, readStatus } from './status-file.js';
 
 type Summary = {
@@ -20,7 +20,11 @@ type Summary = {
   blueprints: Record<AgentBlueprintKind, BlueprintOutcome | null>;
 };
 
-const BLUEPRINTS: readonly [kind: AgentBlueprintKind, name: string, setting: 'blueprintFile' | 'provisioningBlueprintFile' | 'dockerSocket'][] = [
+const BLUEPRINTS: readonly [
+  kind: AgentBlueprintKind,
+  name: string,
+  setting: 'blueprintFile' | 'provisioningBlueprintFile' | 'dockerSocket',
+][] = [
   ['file', 'blueprint', 'blueprintFile'],
   ['bootstrap', 'provisioning', 'provisioningBlueprintFile'],
   ['labels', 'labels', 'dockerSocket'],
@@ -30,7 +34,12 @@ const BLUEPRINTS: readonly [kind: AgentBlueprintKind, name: string, setting: 'bl
  * What `gatehouse-agent status` prints, and its exit code: 0 connected and approved, 75 connected and waiting for approval,
  * 69 enrolled but not connected, 77 refused by the server, 78 not enrolled.
  */
-export function statusCommand(configFile: string, resolved: Resolved, json: boolean, now: number): { code: ExitCode; text: string } {
+export function statusCommand(
+  configFile: string,
+  resolved: Resolved,
+  json: boolean,
+  now: number,
+): { code: ExitCode; text: string } {
   const { settings } = resolved;
   const report = readStatus(configFile, now);
   const enrolled = settings.id !== '' && settings.secret !== '';
@@ -48,11 +57,21 @@ export function statusCommand(configFile: string, resolved: Resolved, json: bool
     desiredVersion: report?.desiredVersion ?? 0,
     appliedVersion: report?.appliedVersion ?? 0,
     lastError: report?.lastError ?? null,
-    blueprints: { file: report?.blueprints?.file ?? null, bootstrap: report?.blueprints?.bootstrap ?? null, labels: report?.blueprints?.labels ?? null },
+    blueprints: {
+      file: report?.blueprints?.file ?? null,
+      bootstrap: report?.blueprints?.bootstrap ?? null,
+      labels: report?.blueprints?.labels ?? null,
+    },
   };
   const code = connected
-    ? summary.status === 'pending' ? EXIT.pending : EXIT.ok
-    : report?.phase === 'refused' ? EXIT.refused : enrolled ? EXIT.unreachable : EXIT.configuration;
+    ? summary.status === 'pending'
+      ? EXIT.pending
+      : EXIT.ok
+    : report?.phase === 'refused'
+      ? EXIT.refused
+      : enrolled
+        ? EXIT.unreachable
+        : EXIT.configuration;
   return { code, text: json ? `${JSON.stringify(summary, null, 2)}\n` : sentences(summary, settings) };
 }
 

@@ -47,7 +47,8 @@ export function writeStatus(configFile: string, report: StatusReport): void {
 export function readStatus(configFile: string, now: number): (StatusReport & { running: boolean }) | undefined {
   try {
     const report = JSON.parse(readFileSync(statusPath(configFile), 'utf8')) as StatusReport;
-    const running = report.phase !== 'stopped' && isRunning(report.pid) && now - Date.parse(report.updatedAt) < STALE_MS;
+    const running =
+      report.phase !== 'stopped' && isRunning(report.pid) && now - Date.parse(report.updatedAt) < STALE_MS;
     return { ...report, running };
   } catch {
     return undefined;

@@ -1,9 +1,19 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { configFilePath, readConfigFile, updateConfigFile } from './config-file.js';
 import { Log } from '../log.js';
+import { configFilePath, readConfigFile, updateConfigFile } from './config-file.js';
 
 let root: string;
 let path: string;
@@ -25,18 +35,22 @@ function put(content: string, permissions = 0o600): void {
 }
 
 describe('the config file', () => {
-  it('is found by flag, CONFIG_FILE, then newt\'s place', () => {
+  it("is found by flag, CONFIG_FILE, then newt's place", () => {
     expect(configFilePath('a', { CONFIG_FILE: 'b', HOME: '/h' }, 'linux')).toBe('a');
     expect(configFilePath(undefined, { CONFIG_FILE: 'b', HOME: '/h' }, 'linux')).toBe('b');
     expect(configFilePath(undefined, { HOME: '/h' }, 'linux')).toBe('/h/.config/newt-client/config.json');
-    expect(configFilePath(undefined, { HOME: '/h' }, 'darwin')).toBe('/h/Library/Application Support/newt-client/config.json');
+    expect(configFilePath(undefined, { HOME: '/h' }, 'darwin')).toBe(
+      '/h/Library/Application Support/newt-client/config.json',
+    );
   });
 
   it('is written 0600 in a directory 0700, sorted, and keeps what it does not know', () => {
     updateConfigFile(path, { id: 'n', secret: 's' }, log);
     put(readFileSync(path, 'utf8').replace('{', '{"zz":{"kept":[1]},"name":"x",'));
     updateConfigFile(path, { endpoint: 'e', name: undefined }, log);
-    expect(readFileSync(path, 'utf8')).toBe('{\n  "endpoint": "e",\n  "id": "n",\n  "secret": "s",\n  "zz": {\n    "kept": [\n      1\n    ]\n  }\n}');
+    expect(readFileSync(path, 'utf8')).toBe(
+      '{\n  "endpoint": "e",\n  "id": "n",\n  "secret": "s",\n  "zz": {\n    "kept": [\n      1\n    ]\n  }\n}',
+    );
     expect(mode(path)).toBe('600');
     rmSync(join(root, 'state'), { recursive: true });
     updateConfigFile(path, {}, log);
@@ -86,6 +100,8 @@ describe('the config file', () => {
 
   it('that cannot be written ends with 73', () => {
     writeFileSync(join(root, 'file'), '');
-    expect(() => updateConfigFile(join(root, 'file', 'config.json'), {}, log)).toThrow(expect.objectContaining({ code: 73 }));
+    expect(() => updateConfigFile(join(root, 'file', 'config.json'), {}, log)).toThrow(
+      expect.objectContaining({ code: 73 }),
+    );
   });
 });

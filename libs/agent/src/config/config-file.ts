@@ -1,9 +1,9 @@
 import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { makeFolder, writeFileAtomic } from './atomic-file.js';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import type { Log } from '../log.js';
+import { makeFolder, writeFileAtomic } from './atomic-file.js';
 import { SETTINGS } from './settings.js';
 
 export type FileContent = Record<string, unknown>;
@@ -15,7 +15,11 @@ export type ClaimIdentity = { hardwareId: string; nonce: string };
  * The path of the config and state file: flag, then `CONFIG_FILE`, then newt's place (newt-protocol.md §1.2), so that a machine can
  * change agents and keep its site.
  */
-export function configFilePath(flag: string | undefined, env: NodeJS.ProcessEnv, platform: NodeJS.Platform = process.platform): string {
+export function configFilePath(
+  flag: string | undefined,
+  env: NodeJS.ProcessEnv,
+  platform: NodeJS.Platform = process.platform,
+): string {
   if (flag) return flag;
   if (env['CONFIG_FILE']) return env['CONFIG_FILE'];
   if (platform === 'win32') return join(env['PROGRAMDATA'] ?? 'C:\\ProgramData', 'newt', 'newt-client', 'config.json');
@@ -46,7 +50,8 @@ export function readConfigFile(path: string, log: Log): FileContent {
     // The parser's own message quotes the text, which may hold a secret.
     throw misconfigured(`the config file ${path} is not valid JSON`);
   }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) throw misconfigured(`the config file ${path} is not a JSON object`);
+  if (typeof content !== 'object' || content === null || Array.isArray(content))
+    throw misconfigured(`the config file ${path} is not a JSON object`);
   checkTypes(path, content as FileContent);
   return content as FileContent;
 }
@@ -65,7 +70,10 @@ export function updateConfigFile(path: string, changes: FileContent, log: Log): 
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const hint = code === 'EBUSY' ? ' (a single mounted file cannot be replaced: mount its directory)' : '';
-    throw new AgentExit(EXIT.stateNotWritable, `the state file ${path} cannot be written: ${(error as Error).message}${hint}`);
+    throw new AgentExit(
+      EXIT.stateNotWritable,
+      `the state file ${path} cannot be written: ${(error as Error).message}${hint}`,
+    );
   }
   return sorted;
 }
@@ -75,15 +83,21 @@ export function claimIdentityOf(content: FileContent): ClaimIdentity | undefined
   const claim = content['claim'];
   if (typeof claim !== 'object' || claim === null) return undefined;
   const { hardwareId, nonce } = claim as Record<string, unknown>;
-  return typeof hardwareId === 'string' && typeof nonce === 'string' && hardwareId !== '' && nonce !== '' ? { hardwareId, nonce } : undefined;
+  return typeof hardwareId === 'string' && typeof nonce === 'string' && hardwareId !== '' && nonce !== ''
+    ? { hardwareId, nonce }
+    : undefined;
 }
 
 function checkTypes(path: string, content: FileContent): void {
   for (const { key, kind, use, notInFile } of SETTINGS) {
     const value = content[key];
     if (use !== 'used' || notInFile || value === undefined || value === null) continue;
-    const fits = kind === 'list' ? Array.isArray(value) && value.every((v) => typeof v === 'string') : typeof value === kind;
-    if (!fits) throw misconfigured(`the config file ${path} has a wrong ${key}: it must be a ${kind === 'list' ? 'list of strings' : kind}`);
+    const fits =
+      kind === 'list' ? Array.isArray(value) && value.every((v) => typeof v === 'string') : typeof value === kind;
+    if (!fits)
+      throw misconfigured(
+        `the config file ${path} has a wrong ${key}: it must be a ${kind === 'list' ? 'list of strings' : kind}`,
+      );
   }
 }
 

@@ -1,18 +1,26 @@
 import { describe, expect, it } from 'vitest';
+import { showConfig } from '../cli/show-config.js';
 import { checkSettings, resolveSettings, warningsAbout } from './options.js';
 import type { SettingValue } from './settings.js';
-import { showConfig } from '../cli/show-config.js';
 
 const cli = (values: Record<string, SettingValue>) => new Map(Object.entries(values));
 
 describe('precedence', () => {
   it('is command line, environment, file, default', () => {
-    const resolved = resolveSettings(cli({ endpoint: 'http://cli' }), { PANGOLIN_ENDPOINT: 'http://env', NEWT_ID: 'env' }, { endpoint: 'http://file', id: 'file', secret: 'file' });
+    const resolved = resolveSettings(
+      cli({ endpoint: 'http://cli' }),
+      { PANGOLIN_ENDPOINT: 'http://env', NEWT_ID: 'env' },
+      { endpoint: 'http://file', id: 'file', secret: 'file' },
+    );
     expect(resolved.settings).toMatchObject({ endpoint: 'http://cli', id: 'env', secret: 'file', logLevel: 'INFO' });
   });
 
   it('takes an empty environment variable and a null in the file as not set, an explicit empty flag as set', () => {
-    const { settings } = resolveSettings(cli({ id: '' }), { NEWT_SECRET: '', NEWT_ID: 'x' }, { secret: 'file', name: null });
+    const { settings } = resolveSettings(
+      cli({ id: '' }),
+      { NEWT_SECRET: '', NEWT_ID: 'x' },
+      { secret: 'file', name: null },
+    );
     expect(settings).toMatchObject({ id: '', secret: 'file', name: '' });
   });
 
@@ -22,12 +30,21 @@ describe('precedence', () => {
   });
 
   it('puts the CA files of all sources together', () => {
-    expect(resolveSettings(cli({ tlsClientCa: ['c'] }), { TLS_CLIENT_CAS: 'a, b' }, { tlsClientCa: ['f'] }).settings.tlsClientCa).toEqual(['f', 'a', 'b', 'c']);
+    expect(
+      resolveSettings(cli({ tlsClientCa: ['c'] }), { TLS_CLIENT_CAS: 'a, b' }, { tlsClientCa: ['f'] }).settings
+        .tlsClientCa,
+    ).toEqual(['f', 'a', 'b', 'c']);
   });
 
   it('reads a lone TLS_CLIENT_CERT as PKCS12, as newt does', () => {
-    expect(resolveSettings(cli({}), { TLS_CLIENT_CERT: 'c.p12' }, {}).settings).toMatchObject({ tlsClientCert: 'c.p12', tlsClientCertFile: '' });
-    expect(resolveSettings(cli({}), { TLS_CLIENT_CERT: 'c.pem', TLS_CLIENT_KEY: 'k.pem' }, {}).settings).toMatchObject({ tlsClientCert: '', tlsClientCertFile: 'c.pem' });
+    expect(resolveSettings(cli({}), { TLS_CLIENT_CERT: 'c.p12' }, {}).settings).toMatchObject({
+      tlsClientCert: 'c.p12',
+      tlsClientCertFile: '',
+    });
+    expect(resolveSettings(cli({}), { TLS_CLIENT_CERT: 'c.pem', TLS_CLIENT_KEY: 'k.pem' }, {}).settings).toMatchObject({
+      tlsClientCert: '',
+      tlsClientCertFile: 'c.pem',
+    });
   });
 
   it('does not let a file switch TLS verification off', () => {
@@ -37,11 +54,15 @@ describe('precedence', () => {
 });
 
 describe('checks', () => {
-  const settings = (values: Record<string, SettingValue>) => resolveSettings(cli({ endpoint: 'https://host', ...values }), {}, {}).settings;
+  const settings = (values: Record<string, SettingValue>) =>
+    resolveSettings(cli({ endpoint: 'https://host', ...values }), {}, {}).settings;
 
-  it.each(['', 'host', 'host:3000', 'ftp://host', 'https://user:pw@host', 'https://host?x=1'])('refuses the endpoint %j', (endpoint) => {
-    expect(() => checkSettings(settings({ endpoint }))).toThrow(expect.objectContaining({ code: 78 }));
-  });
+  it.each(['', 'host', 'host:3000', 'ftp://host', 'https://user:pw@host', 'https://host?x=1'])(
+    'refuses the endpoint %j',
+    (endpoint) => {
+      expect(() => checkSettings(settings({ endpoint }))).toThrow(expect.objectContaining({ code: 78 }));
+    },
+  );
 
   it('refuses an unknown log level rather than replacing it', () => {
     expect(() => checkSettings(settings({ logLevel: 'loud' }))).toThrow(/DEBUG, INFO/);
@@ -51,7 +72,11 @@ describe('checks', () => {
 
 describe('warnings', () => {
   it('name every setting without effect, as it was given', () => {
-    const resolved = resolveSettings(cli({ enforceHcCert: true, mtu: '1280' }), { DISABLE_CLIENTS: 'true', PORT: '8080' }, { region: 'eu' });
+    const resolved = resolveSettings(
+      cli({ enforceHcCert: true, mtu: '1280' }),
+      { DISABLE_CLIENTS: 'true', PORT: '8080' },
+      { region: 'eu' },
+    );
     expect(warningsAbout(resolved)).toEqual([
       '--enforce-hc-cert is not available yet and has no effect in this version',
       '`region` in the config file is not available yet and has no effect in this version',
@@ -66,7 +91,11 @@ describe('warnings', () => {
 
 describe('--show-config', () => {
   it('shows value and source, and no secret', () => {
-    const resolved = resolveSettings(cli({ provisioningKey: 'spk_public.secretsecret' }), { NEWT_SECRET: 'topsecret', AD_KEY: 'daemonkey' }, { endpoint: 'https://host', adPreSharedKey: 'x' });
+    const resolved = resolveSettings(
+      cli({ provisioningKey: 'spk_public.secretsecret' }),
+      { NEWT_SECRET: 'topsecret', AD_KEY: 'daemonkey' },
+      { endpoint: 'https://host', adPreSharedKey: 'x' },
+    );
     const text = showConfig('/etc/agent.json', resolved);
     expect(text).toMatch(/^endpoint +https:\/\/host +file$/m);
     expect(text).toMatch(/^provisioningKey +\*{8} +cli$/m);

@@ -1,6 +1,6 @@
 import { misconfigured } from '../cli/exit-codes.js';
-import type { FileContent } from './config-file.js';
 import { LOG_LEVELS, type LogLevel } from '../log.js';
+import type { FileContent } from './config-file.js';
 import { SETTINGS, type Setting, type SettingSource, type Settings, type SettingValue } from './settings.js';
 
 export type Resolved = {
@@ -13,7 +13,11 @@ export type Resolved = {
  * Applies the precedence CLI > environment > file > default (newt-protocol.md §1.1). An empty environment variable is unset; in file and
  * on the command line an explicit empty value counts. CA files of all sources are put together.
  */
-export function resolveSettings(cli: ReadonlyMap<string, SettingValue>, env: NodeJS.ProcessEnv, file: FileContent): Resolved {
+export function resolveSettings(
+  cli: ReadonlyMap<string, SettingValue>,
+  env: NodeJS.ProcessEnv,
+  file: FileContent,
+): Resolved {
   const environment = withTlsShorthand(env);
   const all = SETTINGS.map((setting) => {
     const values: [SettingSource, SettingValue | undefined][] = [
@@ -38,7 +42,8 @@ export function resolveSettings(cli: ReadonlyMap<string, SettingValue>, env: Nod
  * @throws AgentExit 78 with one sentence per mistake
  */
 export function checkSettings(settings: Settings): void {
-  if (settings.endpoint === '') throw misconfigured('no endpoint: give --endpoint, PANGOLIN_ENDPOINT or `endpoint` in the config file');
+  if (settings.endpoint === '')
+    throw misconfigured('no endpoint: give --endpoint, PANGOLIN_ENDPOINT or `endpoint` in the config file');
   endpointUrl(settings.endpoint);
   logLevel(settings.logLevel);
 }
@@ -51,8 +56,10 @@ export function endpointUrl(endpoint: string): URL {
   } catch {
     // said below
   }
-  if (!url || !/^https?:$/.test(url.protocol)) throw misconfigured(`the endpoint '${endpoint}' is not a URL that starts with http:// or https://`);
-  if (url.username || url.password || url.search || url.hash) throw misconfigured('the endpoint must be a plain URL, without user, query or fragment');
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw misconfigured(`the endpoint '${endpoint}' is not a URL that starts with http:// or https://`);
+  if (url.username || url.password || url.search || url.hash)
+    throw misconfigured('the endpoint must be a plain URL, without user, query or fragment');
   url.pathname = url.pathname.replace(/\/+$/, '');
   return url;
 }
@@ -67,12 +74,16 @@ export function logLevel(value: string): LogLevel {
 /** Sentences about settings that are accepted without effect. */
 export function warningsAbout(resolved: Resolved): string[] {
   const given = (use: Setting['use']) =>
-    resolved.all.filter((one) => one.setting.use === use && one.sources[0] !== 'default').map(({ setting, sources }) => nameIn(setting, sources[0]));
+    resolved.all
+      .filter((one) => one.setting.use === use && one.sources[0] !== 'default')
+      .map(({ setting, sources }) => nameIn(setting, sources[0]));
   // Every other container has a PORT, and templates may use it.
   const wireguard = given('wireguard').filter((name) => name !== 'PORT');
   return [
     ...given('later').map((name) => `${name} is not available yet and has no effect in this version`),
-    ...(wireguard.length > 0 ? [`only meaningful with a WireGuard tunnel, without effect here: ${wireguard.join(', ')}`] : []),
+    ...(wireguard.length > 0
+      ? [`only meaningful with a WireGuard tunnel, without effect here: ${wireguard.join(', ')}`]
+      : []),
   ];
 }
 
@@ -96,10 +107,19 @@ function fromFile(setting: Setting, file: FileContent): SettingValue | undefined
 
 /** newt reads a lone `TLS_CLIENT_CERT`, without key and CA, as the PKCS12 file (newt-protocol.md §1.3). */
 function withTlsShorthand(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { TLS_CLIENT_CERT: certificate, TLS_CLIENT_KEY: key, TLS_CLIENT_CAS: cas, TLS_CLIENT_CERT_PKCS12: pkcs12, ...rest } = env;
+  const {
+    TLS_CLIENT_CERT: certificate,
+    TLS_CLIENT_KEY: key,
+    TLS_CLIENT_CAS: cas,
+    TLS_CLIENT_CERT_PKCS12: pkcs12,
+    ...rest
+  } = env;
   return certificate && !key && !cas && !pkcs12 ? { ...rest, TLS_CLIENT_CERT_PKCS12: certificate } : env;
 }
 
 function splitList(value: string): string[] {
-  return value.split(',').map((part) => part.trim()).filter((part) => part !== '');
+  return value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
 }

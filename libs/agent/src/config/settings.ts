@@ -37,32 +37,95 @@ const later = (flag: string, env: string, key: string, kind: SettingKind = 'stri
   row(key, kind, 'later', { flag, env });
 
 export const SETTINGS: readonly Setting[] = [
-  row('endpoint', 'string', 'used', { flag: 'endpoint', env: 'PANGOLIN_ENDPOINT', help: 'base URL of the server, with scheme' }),
+  row('endpoint', 'string', 'used', {
+    flag: 'endpoint',
+    env: 'PANGOLIN_ENDPOINT',
+    help: 'base URL of the server, with scheme',
+  }),
   row('id', 'string', 'used', { flag: 'id', env: 'NEWT_ID', help: 'site id of an existing credential' }),
-  row('secret', 'string', 'used', { flag: 'secret', env: 'NEWT_SECRET', secret: true, help: 'secret of that credential' }),
+  row('secret', 'string', 'used', {
+    flag: 'secret',
+    env: 'NEWT_SECRET',
+    secret: true,
+    help: 'secret of that credential',
+  }),
   row('provisioningKey', 'string', 'used', {
-    flag: 'provisioning-key', env: 'NEWT_PROVISIONING_KEY', secret: true, help: 'key to exchange for a credential (visible in the process list: prefer the file)',
+    flag: 'provisioning-key',
+    env: 'NEWT_PROVISIONING_KEY',
+    secret: true,
+    help: 'key to exchange for a credential (visible in the process list: prefer the file)',
   }),
   row('provisioningKeyFile', 'string', 'used', {
-    flag: 'provisioning-key-file', env: 'NEWT_PROVISIONING_KEY_FILE', help: 'file that holds the provisioning key; - reads standard input',
+    flag: 'provisioning-key-file',
+    env: 'NEWT_PROVISIONING_KEY_FILE',
+    help: 'file that holds the provisioning key; - reads standard input',
   }),
-  row('name', 'string', 'used', { flag: 'name', env: 'NEWT_NAME', help: 'name of the site, sent with the claim; {{env.X}} is filled in' }),
+  row('name', 'string', 'used', {
+    flag: 'name',
+    env: 'NEWT_NAME',
+    help: 'name of the site, sent with the claim; {{env.X}} is filled in',
+  }),
   row('hardwareId', 'string', 'used', {
-    flag: 'hardware-id', env: 'GATEHOUSE_HARDWARE_ID', help: 'stable id of this machine, or `machine` to take the hardware\'s own; default: a random UUID made once',
+    flag: 'hardware-id',
+    env: 'GATEHOUSE_HARDWARE_ID',
+    help: "stable id of this machine, or `machine` to take the hardware's own; default: a random UUID made once",
   }),
-  row('noWait', 'boolean', 'used', { flag: 'no-wait', env: 'GATEHOUSE_NO_WAIT', help: 'exit instead of waiting for network, key or approval' }),
-  row('healthFile', 'string', 'used', { flag: 'health-file', env: 'HEALTH_FILE', help: 'file that holds `ok` while connected' }),
-  row('logLevel', 'string', 'used', { flag: 'log-level', env: 'LOG_LEVEL', fallback: 'INFO', help: 'DEBUG, INFO, WARN, ERROR or FATAL' }),
-  row('tlsClientCertFile', 'string', 'used', { flag: 'tls-client-cert-file', env: 'TLS_CLIENT_CERT', help: 'client certificate (PEM), together with its key' }),
-  row('tlsClientKey', 'string', 'used', { flag: 'tls-client-key', env: 'TLS_CLIENT_KEY', help: 'key of the client certificate (PEM)' }),
-  row('tlsClientCa', 'list', 'used', { flag: 'tls-client-ca', env: 'TLS_CLIENT_CAS', help: 'CA file (PEM) that the server must chain to; repeatable' }),
-  row('tlsClientCert', 'string', 'used', { flag: 'tls-client-cert', env: 'TLS_CLIENT_CERT_PKCS12', help: 'client certificate and key as PKCS12 without password (deprecated)' }),
-  row('skipTlsVerify', 'boolean', 'used', { env: 'SKIP_TLS_VERIFY', notInFile: true, help: 'accept any server certificate' }),
-  row('blueprintFile', 'string', 'used', { flag: 'blueprint-file', env: 'BLUEPRINT_FILE', help: 'blueprint that stays the truth about what this site exposes; followed as it changes' }),
+  row('noWait', 'boolean', 'used', {
+    flag: 'no-wait',
+    env: 'GATEHOUSE_NO_WAIT',
+    help: 'exit instead of waiting for network, key or approval',
+  }),
+  row('healthFile', 'string', 'used', {
+    flag: 'health-file',
+    env: 'HEALTH_FILE',
+    help: 'file that holds `ok` while connected',
+  }),
+  row('logLevel', 'string', 'used', {
+    flag: 'log-level',
+    env: 'LOG_LEVEL',
+    fallback: 'INFO',
+    help: 'DEBUG, INFO, WARN, ERROR or FATAL',
+  }),
+  row('tlsClientCertFile', 'string', 'used', {
+    flag: 'tls-client-cert-file',
+    env: 'TLS_CLIENT_CERT',
+    help: 'client certificate (PEM), together with its key',
+  }),
+  row('tlsClientKey', 'string', 'used', {
+    flag: 'tls-client-key',
+    env: 'TLS_CLIENT_KEY',
+    help: 'key of the client certificate (PEM)',
+  }),
+  row('tlsClientCa', 'list', 'used', {
+    flag: 'tls-client-ca',
+    env: 'TLS_CLIENT_CAS',
+    help: 'CA file (PEM) that the server must chain to; repeatable',
+  }),
+  row('tlsClientCert', 'string', 'used', {
+    flag: 'tls-client-cert',
+    env: 'TLS_CLIENT_CERT_PKCS12',
+    help: 'client certificate and key as PKCS12 without password (deprecated)',
+  }),
+  row('skipTlsVerify', 'boolean', 'used', {
+    env: 'SKIP_TLS_VERIFY',
+    notInFile: true,
+    help: 'accept any server certificate',
+  }),
+  row('blueprintFile', 'string', 'used', {
+    flag: 'blueprint-file',
+    env: 'BLUEPRINT_FILE',
+    help: 'blueprint that stays the truth about what this site exposes; followed as it changes',
+  }),
   row('provisioningBlueprintFile', 'string', 'used', {
-    flag: 'provisioning-blueprint-file', env: 'PROVISIONING_BLUEPRINT_FILE', help: 'blueprint that is applied once, to begin with',
+    flag: 'provisioning-blueprint-file',
+    env: 'PROVISIONING_BLUEPRINT_FILE',
+    help: 'blueprint that is applied once, to begin with',
   }),
-  row('dockerSocket', 'string', 'used', { flag: 'docker-socket', env: 'DOCKER_SOCKET', help: "unix socket of a Docker engine: the labels of its running containers are a blueprint" }),
+  row('dockerSocket', 'string', 'used', {
+    flag: 'docker-socket',
+    env: 'DOCKER_SOCKET',
+    help: 'unix socket of a Docker engine: the labels of its running containers are a blueprint',
+  }),
 
   later('allow', 'GATEHOUSE_ALLOW', 'allow', 'list'),
   later('enforce-hc-cert', 'ENFORCE_HC_CERT', 'enforceHcCert', 'boolean'),

@@ -12,9 +12,11 @@ export function fillTemplate(text: string, env: NodeJS.ProcessEnv): string {
   return text.replace(PLACEHOLDER, (whole, inner: string) => {
     if (!inner.trim().startsWith('env.')) return whole;
     const template = parseTemplate(inner);
-    if (!template) throw misconfigured(`${whole} is not understood: write {{env.NAME}} or {{env.NAME | default "text"}}`);
+    if (!template)
+      throw misconfigured(`${whole} is not understood: write {{env.NAME}} or {{env.NAME | default "text"}}`);
     const value = resolve('env', template.name) ?? template.fallback;
-    if (value === undefined) throw misconfigured(`the environment variable ${template.name}, needed by ${whole}, is not set`);
+    if (value === undefined)
+      throw misconfigured(`the environment variable ${template.name}, needed by ${whole}, is not set`);
     return value;
   });
 }

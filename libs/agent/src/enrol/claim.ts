@@ -1,15 +1,15 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { AGENT_LIMITS, AGENT_PATHS, type ClaimRequest } from '../../../contracts/index.js';
-import { readClaimResponse } from './responses.js';
-import { backoff, REFUSED_CLAIM_BACKOFF } from '../session/backoff.js';
-import { type ClaimIdentity, claimIdentityOf, type FileContent, updateConfigFile } from '../config/config-file.js';
-import type { AgentContext } from '../context.js';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
-import { checkHardwareId, machineHardwareId } from './hardware-id.js';
-import { retry } from './retry.js';
-import type { ServerLink } from '../session/server-link.js';
+import { type ClaimIdentity, claimIdentityOf, type FileContent, updateConfigFile } from '../config/config-file.js';
 import type { Settings } from '../config/settings.js';
 import { fillTemplate } from '../config/template.js';
+import type { AgentContext } from '../context.js';
+import { backoff, REFUSED_CLAIM_BACKOFF } from '../session/backoff.js';
+import type { ServerLink } from '../session/server-link.js';
+import { checkHardwareId, machineHardwareId } from './hardware-id.js';
+import { readClaimResponse } from './responses.js';
+import { retry } from './retry.js';
 
 export type Credential = { id: string; secret: string };
 
@@ -18,30 +18,55 @@ export type Credential = { id: string; secret: string };
  * Hardware id and nonce are on disk before the first byte is sent, so that a lost answer is asked for again as the same device.
  * @throws AgentExit 73 state not writable, 77 refused with --no-wait or a re-claim without secret, 78 a wrong name or hardware id
  */
-export async function claim(context: AgentContext, link: ServerLink, settings: Settings, key: string): Promise<Credential> {
+export async function claim(
+  context: AgentContext,
+  link: ServerLink,
+  settings: Settings,
+  key: string,
+): Promise<Credential> {
   const { clock, log, configFile, random } = context;
   const name = claimName(settings.name, context.env);
   const stored = context.readFile();
   const identity = claimIdentity(settings.hardwareId, stored);
   updateConfigFile(configFile, { claim: identity }, log);
-  const request: ClaimRequest = { provisioningKey: key, ...(name === '' ? {} : { name }), hardwareId: identity.hardwareId, claimNonce: identity.nonce };
+  const request: ClaimRequest = {
+    provisioningKey: key,
+    ...(name === '' ? {} : { name }),
+    hardwareId: identity.hardwareId,
+    claimNonce: identity.nonce,
+  };
 
   for (let refusals = 0; ; refusals++) {
     log.info(`claiming a site as hardware id ${identity.hardwareId}`);
-    const verdict = await retry(context, 'claim', settings.noWait, async () => readClaimResponse(await link.post(AGENT_PATHS.register, request, context.signal)));
+    const verdict = await retry(context, 'claim', settings.noWait, async () =>
+      readClaimResponse(await link.post(AGENT_PATHS.register, request, context.signal)),
+    );
     if (verdict.kind === 'ok') return keep(context, settings, stored, verdict.value.newtId, verdict.value.secret);
     if (verdict.kind === 'invalid') throw misconfigured(`the server does not accept the claim: ${verdict.message}`);
     if (settings.noWait) throw new AgentExit(EXIT.refused, 'the provisioning key was refused');
     const wait = backoff(REFUSED_CLAIM_BACKOFF, refusals, random);
-    log.warn(`the provisioning key was refused; trying again in ${Math.round(wait / 1000)} s, in case an operator raises its limit`);
+    log.warn(
+      `the provisioning key was refused; trying again in ${Math.round(wait / 1000)} s, in case an operator raises its limit`,
+    );
     context.status({ phase: 'refused' });
     await clock.sleep(wait, 'claim-refused', context.signal);
   }
 }
 
 /** Stores what the exchange brought and removes the key, which is of no more use here. */
-function keep(context: AgentContext, settings: Settings, before: FileContent, newtId: string, answered: string): Credential {
-  const secret = answered !== '' ? answered : before['id'] === newtId && typeof before['secret'] === 'string' ? before['secret'] : '';
+function keep(
+  context: AgentContext,
+  settings: Settings,
+  before: FileContent,
+  newtId: string,
+  answered: string,
+): Credential {
+  const secret =
+    answered !== ''
+      ? answered
+      : before['id'] === newtId && typeof before['secret'] === 'string'
+        ? before['secret']
+        : '';
   if (secret === '') {
     throw new AgentExit(
       EXIT.refused,
@@ -50,7 +75,11 @@ function keep(context: AgentContext, settings: Settings, before: FileContent, ne
     );
   }
   context.log.hide(secret);
-  updateConfigFile(context.configFile, { id: newtId, secret, endpoint: settings.endpoint, provisioningKey: undefined, name: undefined }, context.log);
+  updateConfigFile(
+    context.configFile,
+    { id: newtId, secret, endpoint: settings.endpoint, provisioningKey: undefined, name: undefined },
+    context.log,
+  );
   context.log.info(`claimed: this machine is site ${newtId}`);
   return { id: newtId, secret };
 }
@@ -59,9 +88,14 @@ function keep(context: AgentContext, settings: Settings, before: FileContent, ne
  * The hardware id to claim with and its nonce. A nonce made for another hardware id is not used again.
  * @param wanted the setting: '' for the stored or a new random one, `machine`, or a value
  */
-export function claimIdentity(wanted: string, stored: FileContent, machine: () => string = machineHardwareId): ClaimIdentity {
+export function claimIdentity(
+  wanted: string,
+  stored: FileContent,
+  machine: () => string = machineHardwareId,
+): ClaimIdentity {
   const before = claimIdentityOf(stored);
-  const hardwareId = wanted === '' ? (before?.hardwareId ?? randomUUID()) : checkHardwareId(wanted === 'machine' ? machine() : wanted);
+  const hardwareId =
+    wanted === '' ? (before?.hardwareId ?? randomUUID()) : checkHardwareId(wanted === 'machine' ? machine() : wanted);
   return before?.hardwareId === hardwareId ? before : { hardwareId, nonce: randomBytes(32).toString('base64url') };
 }
 

@@ -54,12 +54,22 @@ describe('--hardware-id machine', () => {
   });
 });
 
-it.each(['', '  ', '00000000-0000-0000-0000-000000000000', 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF', 'None', 'Default string', '........', 'xxxx'])('%j names no machine', (text) => {
+it.each([
+  '',
+  '  ',
+  '00000000-0000-0000-0000-000000000000',
+  'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF',
+  'None',
+  'Default string',
+  '........',
+  'xxxx',
+])('%j names no machine', (text) => {
   expect(isPlaceholder(text)).toBe(true);
 });
 
 it('takes 1 to 128 printable ASCII characters as they are', () => {
   expect(checkHardwareId('AA:BB:cc 01')).toBe('AA:BB:cc 01');
   expect(checkHardwareId('x'.repeat(128))).toHaveLength(128);
-  for (const bad of ['', 'x'.repeat(129), 'tür', 'a\nb']) expect(() => checkHardwareId(bad)).toThrow(expect.objectContaining({ code: 78 }));
+  for (const bad of ['', 'x'.repeat(129), 'tür', 'a\nb'])
+    expect(() => checkHardwareId(bad)).toThrow(expect.objectContaining({ code: 78 }));
 });

@@ -6,9 +6,32 @@ import { misconfigured } from '../cli/exit-codes.js';
 
 /** What vendors leave in a field that they did not fill. */
 const PLACEHOLDERS = new Set([
-  'to be filled by o.e.m.', 'to be filled by oem', 'default string', 'default', 'not specified', 'not applicable', 'not available', 'none', 'n/a', 'na', 'null',
-  'unknown', 'invalid', 'empty', 'oem', 'o.e.m.', 'system serial number', 'base board serial number', 'serial number', 'uninitialized', '123456789', '1234567890',
-  '0123456789', '03000200-0400-0500-0006-000700080009', '12345678-1234-5678-90ab-cddeefaabbcc', 'fefefefe-fefe-fefe-fefe-fefefefefefe',
+  'to be filled by o.e.m.',
+  'to be filled by oem',
+  'default string',
+  'default',
+  'not specified',
+  'not applicable',
+  'not available',
+  'none',
+  'n/a',
+  'na',
+  'null',
+  'unknown',
+  'invalid',
+  'empty',
+  'oem',
+  'o.e.m.',
+  'system serial number',
+  'base board serial number',
+  'serial number',
+  'uninitialized',
+  '123456789',
+  '1234567890',
+  '0123456789',
+  '03000200-0400-0500-0006-000700080009',
+  '12345678-1234-5678-90ab-cddeefaabbcc',
+  'fefefefe-fefe-fefe-fefe-fefefefefefe',
 ]);
 
 /**
@@ -19,7 +42,12 @@ const PLACEHOLDERS = new Set([
  */
 export function machineHardwareId(root = '/'): string {
   const id =
-    firstUsable(root, ['sys/class/dmi/id/product_uuid', 'sys/class/dmi/id/board_serial', 'sys/firmware/devicetree/base/serial-number', 'proc/device-tree/serial-number']) ??
+    firstUsable(root, [
+      'sys/class/dmi/id/product_uuid',
+      'sys/class/dmi/id/board_serial',
+      'sys/firmware/devicetree/base/serial-number',
+      'proc/device-tree/serial-number',
+    ]) ??
     lowestPermanentMac(root) ??
     firstUsable(root, ['etc/machine-id', 'var/lib/dbus/machine-id']);
   if (id === undefined) throw misconfigured('this machine has no usable hardware id: give --hardware-id VALUE');
@@ -58,8 +86,13 @@ function lowestPermanentMac(root: string): string | undefined {
     names = readdirSync(directory);
   } catch {
     if (process.platform === 'linux') return undefined;
-    const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []).filter((one) => !one.internal);
-    return addresses.map((one) => one.mac).filter(isUniversalMac).sort()[0];
+    const addresses = Object.values(networkInterfaces())
+      .flatMap((list) => list ?? [])
+      .filter((one) => !one.internal);
+    return addresses
+      .map((one) => one.mac)
+      .filter(isUniversalMac)
+      .sort()[0];
   }
   // addr_assign_type 0 is the address burnt in; bridges, containers and randomised radios have another.
   return names
@@ -70,7 +103,11 @@ function lowestPermanentMac(root: string): string | undefined {
 }
 
 function isUniversalMac(mac: string): boolean {
-  return /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) && !isPlaceholder(mac) && (Number.parseInt(mac.slice(0, 2), 16) & 0b11) === 0;
+  return (
+    /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) &&
+    !isPlaceholder(mac) &&
+    (Number.parseInt(mac.slice(0, 2), 16) & 0b11) === 0
+  );
 }
 
 function readText(path: string): string | undefined {

@@ -10,7 +10,8 @@ import type { Resolved } from '../config/options.js';
  */
 export function provisioningKey(resolved: Resolved, readStdin: () => string): string {
   const order = ['cli', 'env', 'file', 'default'];
-  const rank = (key: string) => order.indexOf(resolved.all.find((one) => one.setting.key === key)?.sources[0] ?? 'default');
+  const rank = (key: string) =>
+    order.indexOf(resolved.all.find((one) => one.setting.key === key)?.sources[0] ?? 'default');
   const { provisioningKey: key, provisioningKeyFile: path } = resolved.settings;
   if (key !== '' && path !== '' && rank('provisioningKey') === 0 && rank('provisioningKeyFile') === 0) {
     throw new AgentExit(EXIT.usage, 'give --provisioning-key or --provisioning-key-file, not both');
@@ -22,6 +23,7 @@ export function provisioningKey(resolved: Resolved, readStdin: () => string): st
   } catch (error) {
     throw misconfigured(`the provisioning key file ${path} cannot be read: ${(error as Error).message}`);
   }
-  if (text.trim() === '') throw misconfigured(`the provisioning key file ${path === '-' ? '(standard input)' : path} is empty`);
+  if (text.trim() === '')
+    throw misconfigured(`the provisioning key file ${path === '-' ? '(standard input)' : path} is empty`);
   return text.trim();
 }

@@ -1,23 +1,37 @@
 import { describe, expect, it } from 'vitest';
-import { readClaimResponse, readTokenResponse } from './responses.js';
 import { NetworkFailure } from '../session/server-link.js';
+import { readClaimResponse, readTokenResponse } from './responses.js';
 
 const answer = (status: number, body?: unknown) => ({ status, body, retryAfter: undefined });
-const refusal = (message: string, code?: string) => ({ data: null, success: false, error: true, message, status: 401, ...(code ? { code } : {}) });
+const refusal = (message: string, code?: string) => ({
+  data: null,
+  success: false,
+  error: true,
+  message,
+  status: 401,
+  ...(code ? { code } : {}),
+});
 
 describe('a claim', () => {
   it.each([201, 200])('is granted by %i with id and secret', (status) => {
-    const verdict = readClaimResponse(answer(status, { data: { newtId: 'n', secret: 's' }, success: true, error: false }));
+    const verdict = readClaimResponse(
+      answer(status, { data: { newtId: 'n', secret: 's' }, success: true, error: false }),
+    );
     expect(verdict).toEqual({ kind: 'ok', value: { newtId: 'n', secret: 's' } });
   });
 
   it('is refused by the uniform refusal alone, with the code or without', () => {
-    expect(readClaimResponse(answer(401, refusal('Invalid provisioning key', 'invalid_provisioning_key')))).toEqual({ kind: 'refused' });
+    expect(readClaimResponse(answer(401, refusal('Invalid provisioning key', 'invalid_provisioning_key')))).toEqual({
+      kind: 'refused',
+    });
     expect(readClaimResponse(answer(401, refusal('Invalid provisioning key')))).toEqual({ kind: 'refused' });
   });
 
   it('is invalid by a 400 of the server', () => {
-    expect(readClaimResponse(answer(400, { ...refusal('name is too long', 'validation') }))).toEqual({ kind: 'invalid', message: 'name is too long' });
+    expect(readClaimResponse(answer(400, { ...refusal('name is too long', 'validation') }))).toEqual({
+      kind: 'invalid',
+      message: 'name is too long',
+    });
   });
 
   it.each([
@@ -43,7 +57,10 @@ describe('a claim', () => {
 describe('a token', () => {
   it('comes with exactly 200', () => {
     const body = { data: { token: 't', serverVersion: '1.13.0' }, success: true };
-    expect(readTokenResponse(answer(200, body))).toEqual({ kind: 'ok', value: { token: 't', serverVersion: '1.13.0' } });
+    expect(readTokenResponse(answer(200, body))).toEqual({
+      kind: 'ok',
+      value: { token: 't', serverVersion: '1.13.0' },
+    });
     expect(() => readTokenResponse(answer(201, body))).toThrow(NetworkFailure);
   });
 

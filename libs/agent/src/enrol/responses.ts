@@ -1,5 +1,11 @@
-import { CREDENTIAL_UNUSABLE, INVALID_PROVISIONING_KEY, INVALID_PROVISIONING_KEY_MESSAGE, type ClaimResponse, type TokenResponse } from '../../../contracts/index.js';
-import { type ServerResponse, NetworkFailure } from '../session/server-link.js';
+import {
+  type ClaimResponse,
+  CREDENTIAL_UNUSABLE,
+  INVALID_PROVISIONING_KEY,
+  INVALID_PROVISIONING_KEY_MESSAGE,
+  type TokenResponse,
+} from '../../../contracts/index.js';
+import { NetworkFailure, type ServerResponse } from '../session/server-link.js';
 
 export type Verdict<T> = { kind: 'ok'; value: T } | { kind: 'refused' } | { kind: 'invalid'; message: string };
 
@@ -12,10 +18,14 @@ export function readClaimResponse(answer: ServerResponse): Verdict<ClaimResponse
   const data = objectOf(body['data']);
   if (answer.status >= 200 && answer.status < 300 && body['success'] === true) {
     const { newtId, secret } = data;
-    if (typeof newtId === 'string' && newtId !== '' && typeof secret === 'string') return { kind: 'ok', value: { newtId, secret } };
+    if (typeof newtId === 'string' && newtId !== '' && typeof secret === 'string')
+      return { kind: 'ok', value: { newtId, secret } };
   }
   if (answer.status === 401 && isErrorEnvelope(body)) {
-    const known = body['code'] === undefined ? body['message'] === INVALID_PROVISIONING_KEY_MESSAGE : body['code'] === INVALID_PROVISIONING_KEY;
+    const known =
+      body['code'] === undefined
+        ? body['message'] === INVALID_PROVISIONING_KEY_MESSAGE
+        : body['code'] === INVALID_PROVISIONING_KEY;
     if (known) return { kind: 'refused' };
   }
   return invalidOr(answer, body);
@@ -29,16 +39,28 @@ export function readTokenResponse(answer: ServerResponse): Verdict<TokenResponse
   const body = objectOf(answer.body);
   const data = objectOf(body['data']);
   if (answer.status === 200 && body['success'] === true && typeof data['token'] === 'string' && data['token'] !== '') {
-    return { kind: 'ok', value: { token: data['token'], serverVersion: typeof data['serverVersion'] === 'string' ? data['serverVersion'] : '' } };
+    return {
+      kind: 'ok',
+      value: {
+        token: data['token'],
+        serverVersion: typeof data['serverVersion'] === 'string' ? data['serverVersion'] : '',
+      },
+    };
   }
-  if (answer.status === 401 && isErrorEnvelope(body) && body['code'] === CREDENTIAL_UNUSABLE) return { kind: 'refused' };
+  if (answer.status === 401 && isErrorEnvelope(body) && body['code'] === CREDENTIAL_UNUSABLE)
+    return { kind: 'refused' };
   return invalidOr(answer, body);
 }
 
 /** Our own 400 names a field: trying the same again is of no use. */
 function invalidOr(answer: ServerResponse, body: Record<string, unknown>): { kind: 'invalid'; message: string } {
-  if (answer.status === 400 && isErrorEnvelope(body) && body['code'] === 'validation') return { kind: 'invalid', message: String(body['message']) };
-  const reason = isErrorEnvelope(body) ? `: ${String(body['message'])}` : answer.body === undefined ? ', not JSON: a proxy or captive portal?' : '';
+  if (answer.status === 400 && isErrorEnvelope(body) && body['code'] === 'validation')
+    return { kind: 'invalid', message: String(body['message']) };
+  const reason = isErrorEnvelope(body)
+    ? `: ${String(body['message'])}`
+    : answer.body === undefined
+      ? ', not JSON: a proxy or captive portal?'
+      : '';
   throw new NetworkFailure(`unexpected answer ${answer.status}${reason}`, answer.retryAfter);
 }
 

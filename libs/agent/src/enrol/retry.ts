@@ -1,6 +1,6 @@
-import { afterAtLeast, backoff, NETWORK_BACKOFF, retryAfterMs } from '../session/backoff.js';
-import type { AgentContext } from '../context.js';
 import { AgentExit, EXIT } from '../cli/exit-codes.js';
+import type { AgentContext } from '../context.js';
+import { afterAtLeast, backoff, NETWORK_BACKOFF, retryAfterMs } from '../session/backoff.js';
 import { NetworkFailure } from '../session/server-link.js';
 
 /**
@@ -8,7 +8,12 @@ import { NetworkFailure } from '../session/server-link.js';
  * @param noWait give up at the first failure instead
  * @throws AgentExit 69 with noWait; whatever else `attempt` throws
  */
-export async function retry<T>(context: AgentContext, what: string, noWait: boolean, attempt: () => Promise<T>): Promise<T> {
+export async function retry<T>(
+  context: AgentContext,
+  what: string,
+  noWait: boolean,
+  attempt: () => Promise<T>,
+): Promise<T> {
   for (let failures = 0; ; failures++) {
     try {
       return await attempt();
@@ -24,7 +29,11 @@ export async function retry<T>(context: AgentContext, what: string, noWait: bool
 }
 
 /** How long to wait after a failure: what the server asked for, otherwise exponential backoff. */
-export function networkWait(context: Pick<AgentContext, 'clock' | 'random'>, retryAfter: string | string[] | undefined, failures: number): number {
+export function networkWait(
+  context: Pick<AgentContext, 'clock' | 'random'>,
+  retryAfter: string | string[] | undefined,
+  failures: number,
+): number {
   const asked = retryAfterMs(retryAfter, context.clock.now());
   const own = backoff(NETWORK_BACKOFF, failures, context.random);
   return asked === undefined ? own : Math.max(afterAtLeast(asked, context.random), own);

@@ -6,8 +6,12 @@ const highest = () => 1 - Number.EPSILON;
 
 describe('backoff', () => {
   it('spreads each wait from 1 s to a ceiling that doubles up to 60 s', () => {
-    expect([0, 1, 5, 1000].map((attempt) => backoff(NETWORK_BACKOFF, attempt, lowest))).toEqual([1000, 1000, 1000, 1000]);
-    expect([0, 1, 2, 5, 1000].map((attempt) => Math.round(backoff(NETWORK_BACKOFF, attempt, highest)))).toEqual([2000, 4000, 8000, 60_000, 60_000]);
+    expect([0, 1, 5, 1000].map((attempt) => backoff(NETWORK_BACKOFF, attempt, lowest))).toEqual([
+      1000, 1000, 1000, 1000,
+    ]);
+    expect([0, 1, 2, 5, 1000].map((attempt) => Math.round(backoff(NETWORK_BACKOFF, attempt, highest)))).toEqual([
+      2000, 4000, 8000, 60_000, 60_000,
+    ]);
   });
 
   it('spreads a refused claim over 30 s to 15 min', () => {

@@ -1,4 +1,13 @@
-import { AGENT_LIMITS, type AgentBlueprintProblem, type AgentBlueprintResult, type AgentReconnect, type AgentState, type AgentSiteStatus, type AgentWelcome, type Envelope } from '../../../contracts/index.js';
+import {
+  AGENT_LIMITS,
+  type AgentBlueprintProblem,
+  type AgentBlueprintResult,
+  type AgentReconnect,
+  type AgentSiteStatus,
+  type AgentState,
+  type AgentWelcome,
+  type Envelope,
+} from '../../../contracts/index.js';
 
 const MAX_HEARTBEAT_SECONDS = 3600;
 const MAX_RECONNECT_MS = 3_600_000;
@@ -11,7 +20,9 @@ export function readEnvelope(text: string): Envelope | undefined {
   } catch {
     return undefined;
   }
-  return isObject(value) && typeof value['type'] === 'string' ? { type: value['type'], data: value['data'] } : undefined;
+  return isObject(value) && typeof value['type'] === 'string'
+    ? { type: value['type'], data: value['data'] }
+    : undefined;
 }
 
 /** The fields that this version knows; undefined when one of them is missing or wrong. Unknown fields are ignored. */
@@ -19,7 +30,8 @@ export function readWelcome(data: unknown): AgentWelcome | undefined {
   if (!isObject(data)) return undefined;
   const { protocol, siteId, niceId, status, serverVersion, heartbeatSeconds, dockerSocketEnabled } = data;
   if (typeof siteId !== 'number' || typeof niceId !== 'string' || !isStatus(status)) return undefined;
-  const usable = typeof heartbeatSeconds === 'number' && heartbeatSeconds >= 1 && heartbeatSeconds <= MAX_HEARTBEAT_SECONDS;
+  const usable =
+    typeof heartbeatSeconds === 'number' && heartbeatSeconds >= 1 && heartbeatSeconds <= MAX_HEARTBEAT_SECONDS;
   return {
     protocol: typeof protocol === 'number' ? protocol : 1,
     siteId,
@@ -48,8 +60,18 @@ export function readReconnect(data: unknown): AgentReconnect | undefined {
 export function readBlueprintResult(data: unknown): AgentBlueprintResult | undefined {
   if (!isObject(data) || typeof data['id'] !== 'string' || typeof data['ok'] !== 'boolean') return undefined;
   const { id, ok, message, problems } = data;
-  const readable = Array.isArray(problems) ? problems.filter((one): one is AgentBlueprintProblem => isObject(one) && typeof one['path'] === 'string' && typeof one['message'] === 'string') : [];
-  return { id, ok, message: typeof message === 'string' ? message : '', ...(readable.length > 0 ? { problems: readable } : {}) };
+  const readable = Array.isArray(problems)
+    ? problems.filter(
+        (one): one is AgentBlueprintProblem =>
+          isObject(one) && typeof one['path'] === 'string' && typeof one['message'] === 'string',
+      )
+    : [];
+  return {
+    id,
+    ok,
+    message: typeof message === 'string' ? message : '',
+    ...(readable.length > 0 ? { problems: readable } : {}),
+  };
 }
 
 function isStatus(value: unknown): value is AgentSiteStatus {

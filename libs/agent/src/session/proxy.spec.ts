@@ -25,7 +25,9 @@ describe('proxy', () => {
     ['10.0.0.0/8', false],
     ['', false],
   ])('NO_PROXY=%s exempts host.example.com:8443: %s', (list, exempt) => {
-    expect(through('https://host.example.com:8443', { HTTPS_PROXY: 'http://p:1', NO_PROXY: list }) === undefined).toBe(exempt);
+    expect(through('https://host.example.com:8443', { HTTPS_PROXY: 'http://p:1', NO_PROXY: list }) === undefined).toBe(
+      exempt,
+    );
   });
 
   it.each([
@@ -39,10 +41,13 @@ describe('proxy', () => {
   });
 
   it('never sends this machine to itself through a proxy', () => {
-    for (const host of ['localhost', '127.0.0.1', '[::1]']) expect(through(`http://${host}:3000`, { HTTP_PROXY: 'http://p:1' })).toBeUndefined();
+    for (const host of ['localhost', '127.0.0.1', '[::1]'])
+      expect(through(`http://${host}:3000`, { HTTP_PROXY: 'http://p:1' })).toBeUndefined();
   });
 
   it('refuses a proxy that it cannot use', () => {
-    expect(() => through('https://host', { HTTPS_PROXY: 'socks5://p:1' })).toThrow(expect.objectContaining({ code: 78 }));
+    expect(() => through('https://host', { HTTPS_PROXY: 'socks5://p:1' })).toThrow(
+      expect.objectContaining({ code: 78 }),
+    );
   });
 });

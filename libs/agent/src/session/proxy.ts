@@ -8,7 +8,7 @@ import { misconfigured } from '../cli/exit-codes.js';
  */
 export function proxyFor(target: URL, env: NodeJS.ProcessEnv): URL | undefined {
   const secure = target.protocol === 'https:' || target.protocol === 'wss:';
-  const proxy = secure ? (env['HTTPS_PROXY'] || env['https_proxy']) : (env['HTTP_PROXY'] || env['http_proxy']);
+  const proxy = secure ? env['HTTPS_PROXY'] || env['https_proxy'] : env['HTTP_PROXY'] || env['http_proxy'];
   if (!proxy || isExempt(target, secure, env['NO_PROXY'] || env['no_proxy'] || '')) return undefined;
   try {
     const url = new URL(proxy.includes('://') ? proxy : `http://${proxy}`);

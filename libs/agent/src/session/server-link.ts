@@ -3,9 +3,9 @@ import https from 'node:https';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { WebSocket } from 'ws';
 import { AGENT_PATHS, CLIENT_TYPE } from '../../../contracts/index.js';
+import { AGENT_VERSION } from '../version.js';
 import { proxyFor } from './proxy.js';
 import type { TlsOptions } from './tls.js';
-import { AGENT_VERSION } from '../version.js';
 
 const HTTP_TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
@@ -53,7 +53,8 @@ export class ServerLink {
       }
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
       const downgrade = url.protocol === 'https:' && next?.protocol !== 'https:';
-      if (!next || next.hostname !== url.hostname || downgrade) throw new NetworkFailure(`redirected to ${next?.host ?? 'nowhere'}; a captive portal?`);
+      if (!next || next.hostname !== url.hostname || downgrade)
+        throw new NetworkFailure(`redirected to ${next?.host ?? 'nowhere'}; a captive portal?`);
       if (next.protocol === 'https:' && url.protocol === 'http:' && next.pathname === url.pathname) {
         this.endpoint = new URL(next.origin + this.endpoint.pathname);
       }
@@ -85,12 +86,17 @@ export class ServerLink {
     return url;
   }
 
-  private send(url: URL, body: string, signal: AbortSignal): Promise<{ status: number; headers: http.IncomingHttpHeaders; text: string }> {
+  private send(
+    url: URL,
+    body: string,
+    signal: AbortSignal,
+  ): Promise<{ status: number; headers: http.IncomingHttpHeaders; text: string }> {
     const within = AbortSignal.timeout(this.timeoutMs);
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => {
         if (signal.aborted) reject(signal.reason);
-        else reject(new NetworkFailure(within.aborted ? `no answer within ${this.timeoutMs / 1000} s` : describe(error)));
+        else
+          reject(new NetworkFailure(within.aborted ? `no answer within ${this.timeoutMs / 1000} s` : describe(error)));
       };
       const request = (url.protocol === 'https:' ? https : http).request(url, {
         ...this.tls,
@@ -116,7 +122,13 @@ export class ServerLink {
           else chunks.push(chunk);
         });
         response.on('error', fail);
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') }));
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text: Buffer.concat(chunks).toString('utf8'),
+          }),
+        );
       });
       request.end(body);
     });

@@ -1,6 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
-import { AGENT_LIMITS, AGENT_MESSAGE, type AgentBlueprint, type AgentBlueprintResult, type AgentHello, type AgentState, type AgentWelcome, CLOSE, type FromAgent, PROTOCOL } from '../../../contracts/index.js';
+import {
+  AGENT_LIMITS,
+  AGENT_MESSAGE,
+  type AgentBlueprint,
+  type AgentBlueprintResult,
+  type AgentHello,
+  type AgentState,
+  type AgentWelcome,
+  CLOSE,
+  type FromAgent,
+  PROTOCOL,
+} from '../../../contracts/index.js';
 import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import { readBlueprintResult, readEnvelope, readReconnect, readState, readWelcome } from './messages.js';
@@ -70,7 +81,10 @@ export class AgentSession {
       this.detail = `the server answered ${response.statusCode} to the session request`;
       if (response.statusCode === 429 || response.statusCode === 503) {
         const retryAfter = response.headers['retry-after'];
-        this.refusal = { kind: response.statusCode === 429 ? 'throttled' : 'lost', ...(retryAfter === undefined ? {} : { retryAfter }) };
+        this.refusal = {
+          kind: response.statusCode === 429 ? 'throttled' : 'lost',
+          ...(retryAfter === undefined ? {} : { retryAfter }),
+        };
       }
       response.resume();
       request.destroy();
@@ -98,10 +112,14 @@ export class AgentSession {
   private opened(): void {
     this.send({ type: AGENT_MESSAGE.hello, data: this.hello });
     void this.every('ping', () => PING_MS, this.keepAlive());
-    void this.every('welcome', () => WELCOME_MS, () => {
-      if (this.welcomedAt === undefined) this.drop('the server did not answer the greeting');
-      return false;
-    });
+    void this.every(
+      'welcome',
+      () => WELCOME_MS,
+      () => {
+        if (this.welcomedAt === undefined) this.drop('the server did not answer the greeting');
+        return false;
+      },
+    );
   }
 
   /** A half-open link answers nothing: two pings in a row without a sign of life and it is dropped, well within the server's 90 s. */
@@ -132,7 +150,9 @@ export class AgentSession {
         return;
       case AGENT_MESSAGE.blueprintResult: {
         const result = readBlueprintResult(envelope.data);
-        return result ? this.hooks.blueprintResult(result) : this.tools.log.warn('ignored a blueprint result that this version cannot read');
+        return result
+          ? this.hooks.blueprintResult(result)
+          : this.tools.log.warn('ignored a blueprint result that this version cannot read');
       }
       case AGENT_MESSAGE.error:
         return this.tools.log.warn(`the server did not understand a message: ${JSON.stringify(envelope.data)}`);
@@ -144,10 +164,12 @@ export class AgentSession {
   private welcomed(welcome: AgentWelcome | undefined): void {
     if (!welcome) return this.tools.log.warn('ignored a welcome that this version cannot read');
     if (this.welcomedAt !== undefined) return;
-    if (welcome.protocol > PROTOCOL) this.tools.log.warn(`the server speaks protocol ${welcome.protocol}, this agent ${PROTOCOL}`);
+    if (welcome.protocol > PROTOCOL)
+      this.tools.log.warn(`the server speaks protocol ${welcome.protocol}, this agent ${PROTOCOL}`);
     this.welcomedAt = this.tools.clock.now();
     this.hooks.welcome(welcome);
-    const interval = () => welcome.heartbeatSeconds * 1000 * (1 + AGENT_LIMITS.heartbeatJitter * (2 * this.tools.random() - 1));
+    const interval = () =>
+      welcome.heartbeatSeconds * 1000 * (1 + AGENT_LIMITS.heartbeatJitter * (2 * this.tools.random() - 1));
     void this.every('heartbeat', interval, () => {
       this.send({ type: AGENT_MESSAGE.heartbeat, data: { version: this.appliedVersion } });
       this.hooks.heartbeat();
@@ -157,7 +179,8 @@ export class AgentSession {
 
   private desired(state: AgentState | undefined): void {
     if (!state) return this.tools.log.warn('ignored a state without a usable version');
-    if (state.version < this.desiredVersion) return this.tools.log.debug(`ignored state ${state.version}, older than ${this.desiredVersion}`);
+    if (state.version < this.desiredVersion)
+      return this.tools.log.debug(`ignored state ${state.version}, older than ${this.desiredVersion}`);
     this.desiredVersion = state.version;
     this.waiting = state;
     if (!this.applying) void this.applyWaiting();
@@ -175,7 +198,14 @@ export class AgentSession {
       } catch (error) {
         problem = describe(error);
       }
-      this.send({ type: AGENT_MESSAGE.applied, data: { version: state.version, ok: problem === undefined, ...(problem === undefined ? {} : { error: problem }) } });
+      this.send({
+        type: AGENT_MESSAGE.applied,
+        data: {
+          version: state.version,
+          ok: problem === undefined,
+          ...(problem === undefined ? {} : { error: problem }),
+        },
+      });
       this.hooks.applied(state, problem);
     }
     this.applying = false;

@@ -5,7 +5,10 @@ import type { Settings } from '../config/settings.js';
 
 export type TlsOptions = SecureContextOptions & { rejectUnauthorized?: boolean };
 
-type TlsSettings = Pick<Settings, 'tlsClientCertFile' | 'tlsClientKey' | 'tlsClientCa' | 'tlsClientCert' | 'skipTlsVerify'>;
+type TlsSettings = Pick<
+  Settings,
+  'tlsClientCertFile' | 'tlsClientKey' | 'tlsClientCa' | 'tlsClientCert' | 'skipTlsVerify'
+>;
 
 /**
  * TLS options of every connection to the server. CA files, given alone too, replace the public roots: the operator says whom to trust.
@@ -13,8 +16,10 @@ type TlsSettings = Pick<Settings, 'tlsClientCertFile' | 'tlsClientKey' | 'tlsCli
  */
 export function tlsOptions(settings: TlsSettings): TlsOptions {
   const { tlsClientCertFile: certificate, tlsClientKey: key, tlsClientCa: cas, tlsClientCert: pkcs12 } = settings;
-  if ((certificate === '') !== (key === '')) throw misconfigured('a client certificate needs both --tls-client-cert-file and --tls-client-key');
-  if (pkcs12 !== '' && certificate !== '') throw misconfigured('give the client certificate as PKCS12 (--tls-client-cert) or as PEM, not both');
+  if ((certificate === '') !== (key === ''))
+    throw misconfigured('a client certificate needs both --tls-client-cert-file and --tls-client-key');
+  if (pkcs12 !== '' && certificate !== '')
+    throw misconfigured('give the client certificate as PKCS12 (--tls-client-cert) or as PEM, not both');
   const options: TlsOptions = {
     ...(cas.length > 0 ? { ca: cas.map((path) => read(path, 'CA file')) } : {}),
     ...(certificate !== '' ? { cert: read(certificate, 'client certificate'), key: read(key, 'client key') } : {}),
