@@ -4,4 +4,4 @@ import { help, setUp } from './setup.mjs';
 
 help(readFileSync(new URL('../src/first-run/admin-usage.txt', import.meta.url), 'utf8').trimEnd());
 setUp();
-await import('../dist/src/admin.js');
+await import(new URL('../dist/src/admin.js', import.meta.url).href);

@@ -4,7 +4,7 @@ import { setUp } from './setup.mjs';
 
 setUp();
 stopWithNpm();
-await import('../dist/src/main.js');
+await import(new URL('../dist/src/main.js', import.meta.url).href);
 
 /**
  * npm passes a signal to its shell only, which dies without passing it on; killed outright, it passes nothing, and its shell lives. Either way

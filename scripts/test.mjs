@@ -1,11 +1,17 @@
-// `npm test [-- pattern …]`: installs and builds what is missing, runs the suite, and ends with `N passed, N failed`.
+// `npm test [-- pattern …]`: installs and builds what is missing, checks form and types, runs the suite, and ends with
+// `N passed, N failed`. With a pattern it goes to those tests at once.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { check } from './check.mjs';
 import { setUp } from './setup.mjs';
 
 setUp();
+if (process.argv.length === 2 && !check()) {
+  console.log('0 passed, 1 failed');
+  process.exit(1);
+}
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-result-'));
 const resultFile = join(folder, 'result.json');
 const args = [
