@@ -6,6 +6,7 @@ import { AddressPoolModule } from '../orgs/index.js';
 import { SitesModule } from '../sites/index.js';
 import { CertificateAuthority } from './claims/certificate-authority.js';
 import { ClaimAdministrationService } from './claims/claim-administration.service.js';
+import { ClaimBatches } from './claims/claim-batches.service.js';
 import { ClaimsController } from './claims/claims.controller.js';
 import { ClaimsRepository } from './claims/claims.repository.js';
 import { ClaimsService } from './claims/claims.service.js';
@@ -13,6 +14,7 @@ import { CredentialIssuer } from './claims/credential-issuer.js';
 import { DeviceClaimController } from './claims/device-claim.controller.js';
 import { KeyPolicies } from './claims/key-policies.js';
 import { NewtClaimController } from './claims/newt-claim.controller.js';
+import { Reclaims } from './claims/reclaims.service.js';
 import { Refusals } from './claims/refusals.js';
 import { HardwareIdPatterns } from './hardware-id-patterns.js';
 import { KeysController } from './keys/keys.controller.js';
@@ -42,6 +44,8 @@ import { TemplatesService } from './templates/templates.service.js';
     KeysService,
     KeysRepository,
     ClaimsService,
+    ClaimBatches,
+    Reclaims,
     ClaimsRepository,
     ClaimAdministrationService,
     KeyPolicies,

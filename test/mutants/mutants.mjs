@@ -37,7 +37,7 @@ export const mutants = [
   },
   {
     rule: '2 under load too',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/claim-batches.service.ts',
     find: 'for (const [twin, first] of twins) decisions[twin] = follow(decisions[first]!);',
     replace: "for (const [twin] of twins) decisions[twin] = { do: 'again' };",
     test: 'test/e2e/claim-refusals.e2e-spec.ts',
@@ -84,7 +84,7 @@ export const mutants = [
   },
   {
     rule: '3 limits are exact: no more than is left',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/claim-batches.service.ts',
     find: 'fresh.slice(0, left)',
     replace: 'fresh.slice(0, left + 1)',
     test: 'test/e2e/claims.e2e-spec.ts',
@@ -92,7 +92,7 @@ export const mutants = [
   },
   {
     rule: '3 together or not at all: the event',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/claim-batches.service.ts',
     find: '...made.map(({ site, item }) => ({\n          orgId,\n          orgUid,\n          type:',
     replace: '...made.slice(1).map(({ site, item }) => ({\n          orgId,\n          orgUid,\n          type:',
     test: 'test/e2e/claims.e2e-spec.ts',
@@ -100,15 +100,15 @@ export const mutants = [
   },
   {
     rule: "3 together or not at all: the profile's blueprint is owed",
-    file: 'src/provisioning/claims/claims.service.ts',
-    find: '...(policy.hasBlueprint ? [this.profileBlueprints.owe(',
-    replace: '...(policy.hasBlueprint && policy.expired ? [this.profileBlueprints.owe(',
+    file: 'src/provisioning/claims/claim-batches.service.ts',
+    find: '...(policy.hasBlueprint\n        ?',
+    replace: '...(policy.hasBlueprint && policy.expired\n        ?',
     test: 'test/e2e/claim-crash.e2e-spec.ts',
     name: 'survives the death of the server',
   },
   {
     rule: '4 idempotent by hardware id',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/claim-batches.service.ts',
     find: "else if (site) decisions[i] = { do: 'known', siteId: site.siteId };",
     replace: "else if (site) decisions[i] = { do: 'refuse', reason: 'used_up' };",
     test: 'test/e2e/claims.e2e-spec.ts',
@@ -116,7 +116,7 @@ export const mutants = [
   },
   {
     rule: '4 a recognised re-claim is counted on the first claim',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/reclaims.service.ts',
     find: 'await this.repository.recognised(this.db.manager, site.claimId);',
     replace: '',
     test: 'test/e2e/claims.e2e-spec.ts',
@@ -131,7 +131,7 @@ export const mutants = [
   },
   {
     rule: '5 earlier credentials stay valid until the first use',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/reclaims.service.ts',
     find: "if (plan.do === 'reissue') await this.repository.countReissue(tx, site.siteId);",
     replace:
       "if (plan.do === 'reissue') { await this.repository.countReissue(tx, site.siteId); await this.credentials.revokeOfSite(tx, key.orgId, site.siteId); }",
@@ -164,7 +164,7 @@ export const mutants = [
   },
   {
     rule: '5, 6 not on a disabled key',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/key-policies.ts',
     find: "if (policy.disabled) return { reason: 'disabled', generation };",
     replace: '',
     test: 'test/e2e/claim-refusals.e2e-spec.ts',
@@ -225,7 +225,7 @@ export const mutants = [
   },
   {
     rule: '12 lineage',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/claim-batches.service.ts',
     find: 'claimId: claimIds[n]!,\n        };',
     replace: 'claimId: null,\n        };',
     test: 'test/e2e/claims.e2e-spec.ts',
@@ -241,15 +241,15 @@ export const mutants = [
   },
   {
     rule: '13 a handed-over site loses its old credential',
-    file: 'src/provisioning/claims/claims.service.ts',
-    find: 'await this.credentials.revokeOfSite(tx, key.orgId, site.siteId);\n        await',
-    replace: 'await',
+    file: 'src/provisioning/claims/reclaims.service.ts',
+    find: 'await this.credentials.revokeOfSite(tx, key.orgId, site.siteId);',
+    replace: '',
     test: 'test/e2e/claims.e2e-spec.ts',
     name: 'policy reissue',
   },
   {
     rule: '13 another nonce on a site that never authenticated is contested',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/reclaims.service.ts',
     find: 'if (plan.contested) await',
     replace: 'if (plan.contested && !site) await',
     test: 'test/e2e/claims.e2e-spec.ts',
@@ -257,9 +257,9 @@ export const mutants = [
   },
   {
     rule: '13 a tombstone keeps a hardware id out',
-    file: 'src/provisioning/claims/claims.service.ts',
-    find: "tombstoned.has(item.request.hardwareId)) decisions[i] = { do: 'refuse', reason: 'tombstoned' };",
-    replace: 'tombstoned.has(item.request.hardwareId)) decisions[i] = undefined;',
+    file: 'src/provisioning/claims/claim-batches.service.ts',
+    find: "decisions[i] = { do: 'refuse', reason: 'tombstoned' };",
+    replace: 'decisions[i] = undefined;',
     test: 'test/e2e/claims.e2e-spec.ts',
     name: 'tombstone',
   },
@@ -273,7 +273,7 @@ export const mutants = [
   },
   {
     rule: '15 a full address pool is not a refusal',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/claim-batches.service.ts',
     find: "for (const i of taken.slice(addresses.length)) decisions[i] = { do: 'capacity' };",
     replace: "for (const i of taken.slice(addresses.length)) decisions[i] = { do: 'refuse', reason: 'used_up' };",
     test: 'test/e2e/claims.e2e-spec.ts',
@@ -289,7 +289,7 @@ export const mutants = [
   },
   {
     rule: 'rotation: a retired generation is refused',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/key-policies.ts',
     find: "if (match.retired) return { reason: 'retired_generation', generation };",
     replace: '',
     test: 'test/e2e/claims.e2e-spec.ts',
@@ -297,7 +297,7 @@ export const mutants = [
   },
   {
     rule: 'pause stops every claim',
-    file: 'src/provisioning/claims/claims.service.ts',
+    file: 'src/provisioning/claims/claim-batches.service.ts',
     find: "else if (policy.paused) decisions[i] = { do: 'paused' };",
     replace: '',
     test: 'test/e2e/claims.e2e-spec.ts',

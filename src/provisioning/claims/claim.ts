@@ -1,4 +1,5 @@
 import type { CredentialKind } from '#contracts';
+import type { Principal } from '#platform';
 import type { ParsedCsr } from './certificate-authority.js';
 
 export type ClaimEndpoint = 'device' | 'newt';
@@ -65,3 +66,18 @@ export class ClaimRefused extends Error {
     super('claim refused');
   }
 }
+
+/** What makes two claims the same device: the hardware id, or the nonce where there is none. */
+export function anchor(hardwareId: string | null, nonceHash: Buffer | null): string | null {
+  if (hardwareId !== null) return `h:${hardwareId}`;
+  return nonceHash ? `n:${nonceHash.toString('hex')}` : null;
+}
+
+/** The audit's actor of a claim: a machine that has no account yet. */
+export const claimant = (request: ClaimRequest, deviceId: string): Principal => ({
+  authority: { kind: 'provisioningKey' },
+  kind: 'agent',
+  id: request.hardwareId ?? deviceId,
+  name: request.name ?? deviceId,
+  address: request.address,
+});

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Db, PgNotifications } from '#platform';
+import { Db, PgNotifications, sameBytes } from '#platform';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';
+import { anchor, type ClaimRequest, type RefusalReason } from './claim.js';
 import { ClaimsRepository, type KeyPolicy } from './claims.repository.js';
+import { isUsedUp } from './reclaim-policy.js';
 
 /**
  * Policies of keys that claim now. A cached one only ever lets a claim through to its batch, which decides again under the key's lock;
@@ -34,6 +36,34 @@ export class KeyPolicies {
     return policy;
   }
 
+  /** The checks on key, generation, door, pattern and CSR, in this order; expiry and uses depend on whether the site is known. */
+  inspect(
+    policy: KeyPolicy,
+    secretHash: Buffer,
+    request: ClaimRequest,
+  ): { reason?: RefusalReason; generation?: number } {
+    const match = policy.generations.find((g) => sameBytes(g.secretHash, secretHash));
+    if (!match) return { reason: 'wrong_secret' };
+    const { generation } = match;
+    if (match.retired) return { reason: 'retired_generation', generation };
+    if (policy.revoked) return { reason: 'revoked', generation };
+    if (policy.disabled) return { reason: 'disabled', generation };
+    if (request.door === 'newt' && !policy.newtDoor) return { reason: 'door_closed', generation };
+    if (
+      policy.pattern !== null &&
+      (request.hardwareId === null || !this.patterns.matches(policy.pattern, request.hardwareId))
+    )
+      return { reason: 'pattern', generation };
+    if (request.door === 'device' && policy.credentialType === 'certificate' && !request.csr)
+      return { reason: 'csr_missing', generation };
+    // Without an anchor there is nothing to recognise: a spent key has no other answer.
+    if (anchor(request.hardwareId, request.nonceHash) === null) {
+      if (policy.expired) return { reason: 'expired', generation };
+      if (isUsedUp(policy)) return { reason: 'used_up', generation };
+    }
+    return { generation };
+  }
+
   private forget(payload: string): void {
     if (payload.startsWith('provisioning:')) this.cache.delete(payload.slice('provisioning:'.length));
     if (!payload.startsWith('org:')) return;
@@ -41,3 +71,6 @@ export class KeyPolicies {
     for (const [keyId, policy] of this.cache.entries()) if (policy.orgId === orgId) this.cache.delete(keyId);
   }
 }
+
+/** Which key it was, for the private record of a refusal. */
+export const idsOf = (p: KeyPolicy) => ({ orgId: p.orgId, orgUid: p.orgUid, keyId: p.keyId, templateId: p.templateId });

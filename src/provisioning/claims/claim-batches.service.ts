@@ -1,0 +1,289 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { Db, unavailable } from '#platform';
+import { SiteCredentialsService } from '../../access/index.js';
+import { AuditService, EventsService } from '../../audit/index.js';
+import { AddressPoolService } from '../../orgs/index.js';
+import { SiteLifecycleService } from '../../sites/index.js';
+import { renderName } from '../name-template.js';
+import { ProfileBlueprints } from '../profiles/profile-blueprints.service.js';
+import { Batcher } from './batcher.js';
+import { anchor, type ClaimRequest, claimant, type RefusalReason } from './claim.js';
+import { ClaimsRepository, type KeyPolicy } from './claims.repository.js';
+import type { FreshCredential } from './credential-issuer.js';
+import { KeyPolicies } from './key-policies.js';
+
+/** A claim whose key was right, on its way into a batch. */
+export interface Candidate {
+  orgId: string;
+  request: ClaimRequest;
+  generation: number;
+  secretHash: Buffer;
+  /** Made before the transaction, for the case that the claim makes a site. */
+  deviceId: string;
+  fresh: FreshCredential;
+}
+
+type Known = Awaited<ReturnType<ClaimsRepository['known']>>;
+
+export type Decision =
+  | { do: 'created'; siteId: number; deviceId: string }
+  | { do: 'known'; siteId: number }
+  /** Lost a race: decide again. */
+  | { do: 'again' }
+  | { do: 'refuse'; reason: RefusalReason }
+  | { do: 'capacity' }
+  | { do: 'paused' };
+
+/**
+ * Claims on one key share transactions (ADR 0002): a batch is decided as a whole, the key's row locked, and what it makes is written with one
+ * statement per table.
+ */
+@Injectable()
+export class ClaimBatches {
+  private readonly batches = new Batcher<Candidate, Decision>(
+    (keyId, items) => this.decide(keyId, items),
+    (error) => unavailable(error) !== undefined,
+  );
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: ClaimsRepository,
+    private readonly policies: KeyPolicies,
+    private readonly sites: SiteLifecycleService,
+    private readonly credentials: SiteCredentialsService,
+    private readonly pool: AddressPoolService,
+    private readonly audit: AuditService,
+    private readonly events: EventsService,
+    private readonly profileBlueprints: ProfileBlueprints,
+  ) {}
+
+  /** Nothing more should be let in: for whoever asks before anything is known of a claim, so that the answer tells nothing of it. */
+  get isFull(): boolean {
+    return this.batches.isFull;
+  }
+
+  /** Decides on a claim together with those of its key that wait. @throws what the transaction threw; nothing is spent or made then */
+  submit(keyId: string, candidate: Candidate): Promise<Decision> {
+    return this.batches.submit(keyId, candidate);
+  }
+
+  /** One batch of claims on one key, in one transaction: all of it together or nothing (rule 3). */
+  private async decide(keyId: string, items: Candidate[]): Promise<Decision[]> {
+    return this.db.tx(async (tx) => {
+      // Sent together, run one after the other: what is known is looked up once the key is locked.
+      const [policy, known] = await Promise.all([this.repository.lockPolicy(tx, keyId), this.known(tx, items)]);
+      if (!policy) return items.map(() => ({ do: 'refuse', reason: 'unknown_key' }) satisfies Decision);
+      const decisions = new Array<Decision | undefined>(items.length);
+      const unsettled = (i: number) => decisions[i] === undefined;
+      const indices = items.map((_, i) => i);
+
+      for (const i of indices) {
+        const { reason } = this.policies.inspect(policy, items[i]!.secretHash, items[i]!.request);
+        if (reason) decisions[i] = { do: 'refuse', reason };
+        else if (policy.paused) decisions[i] = { do: 'paused' };
+      }
+      const twins = this.sortOutKnown(known, items, decisions);
+
+      const fresh = indices.filter((i) => unsettled(i) && !twins.has(i));
+      if (policy.expired) for (const i of fresh) decisions[i] = { do: 'refuse', reason: 'expired' };
+      const left = policy.maxUses === null ? Infinity : policy.maxUses - policy.uses;
+      const taken = policy.expired ? [] : fresh.slice(0, left);
+      const lost = taken.length > 0 ? await this.create(tx, policy, items, taken, decisions) : 0;
+      // Uses that a lost race gave back, or that found no address, belong to those who came after.
+      const rest: Decision =
+        lost > 0
+          ? { do: 'again' }
+          : decisions.some((d) => d?.do === 'capacity')
+            ? { do: 'capacity' }
+            : { do: 'refuse', reason: 'used_up' };
+      for (const i of fresh.filter(unsettled)) decisions[i] = rest;
+      for (const [twin, first] of twins) decisions[twin] = follow(decisions[first]!);
+      return decisions as Decision[];
+    });
+  }
+
+  /** Which devices of a batch the organization knows already, and which hardware ids are tombstoned. A key never changes its organization. */
+  private async known(tx: EntityManager, items: Candidate[]): Promise<Known> {
+    const hardwareIds = items.flatMap(({ request }) => request.hardwareId ?? []);
+    const nonces = items.flatMap(({ request }) =>
+      request.hardwareId === null && request.nonceHash ? [request.nonceHash] : [],
+    );
+    return this.repository.known(tx, items[0]!.orgId, hardwareIds, nonces);
+  }
+
+  /** Settles the claims whose hardware id or nonce is tombstoned or known. @returns those of a device that stands earlier in the batch, with that one. */
+  private sortOutKnown(
+    { sites, tombstoned }: Known,
+    items: Candidate[],
+    decisions: (Decision | undefined)[],
+  ): Map<number, number> {
+    const open = items.flatMap((item, i) => (decisions[i] === undefined ? [{ item, i }] : []));
+    const byAnchor = new Map(
+      sites.map((s) => [s.hardwareId !== null ? anchor(s.hardwareId, null) : anchor(null, s.nonceHash), s]),
+    );
+    const firsts = new Map<string, number>();
+    const twins = new Map<number, number>();
+    for (const { item, i } of open) {
+      const key = anchor(item.request.hardwareId, item.request.nonceHash);
+      if (key === null) continue;
+      const site = byAnchor.get(key);
+      if (item.request.hardwareId !== null && tombstoned.has(item.request.hardwareId))
+        decisions[i] = { do: 'refuse', reason: 'tombstoned' };
+      else if (site) decisions[i] = { do: 'known', siteId: site.siteId };
+      else if (firsts.has(key)) twins.set(i, firsts.get(key)!);
+      else firsts.set(key, i);
+    }
+    return twins;
+  }
+
+  /** Makes the sites of `taken` with all that belongs to them. @returns how many lost a race for their hardware id. */
+  private async create(
+    tx: EntityManager,
+    policy: KeyPolicy,
+    items: Candidate[],
+    taken: number[],
+    decisions: (Decision | undefined)[],
+  ): Promise<number> {
+    const { orgId, orgUid, keyId, templateId } = policy;
+    const [addresses, claimIds] = await Promise.all([
+      this.pool.allocate(tx, orgId, taken.length),
+      this.repository.drawClaimIds(tx, taken.length),
+    ]);
+    for (const i of taken.slice(addresses.length)) decisions[i] = { do: 'capacity' };
+    if (addresses.length < taken.length && (await this.repository.markPoolExhausted(tx, orgId))) {
+      await this.events.emit(tx, { orgId, orgUid, type: 'pool.exhausted', data: { keyId } });
+    }
+    // By hardware id, so that two processes inserting the same ids cannot wait for each other in a circle.
+    const rows = taken
+      .slice(0, addresses.length)
+      .sort((a, b) => compare(items[a]!.request.hardwareId, items[b]!.request.hardwareId));
+    if (rows.length === 0) return 0;
+    const created = await this.sites.insertMany(
+      tx,
+      orgId,
+      rows.map((i, n) => {
+        const { request, deviceId, generation } = items[i]!;
+        return {
+          deviceId,
+          name: request.name ?? siteName(policy, request, deviceId),
+          status: policy.approve ? ('approved' as const) : ('pending' as const),
+          type: 'newt' as const,
+          hardwareId: request.hardwareId,
+          nonceHash: request.nonceHash,
+          address: addresses[n]!,
+          labels: policy.labels,
+          config: policy.config,
+          attributes: policy.attributes,
+          keyId,
+          keyGeneration: generation,
+          templateId,
+          claimId: claimIds[n]!,
+        };
+      }),
+    );
+    const made = created.flatMap((site, n) => (site ? [{ site, n, item: items[rows[n]!]! }] : []));
+    created.forEach((site, n) => {
+      decisions[rows[n]!] = site ? { do: 'created', siteId: site.siteId, deviceId: site.deviceId } : { do: 'again' };
+    });
+    const lost = rows.length - made.length;
+    if (lost > 0)
+      await this.pool.release(
+        tx,
+        orgId,
+        created.flatMap((site, n) => (site ? [] : [addresses[n]!])),
+      );
+    if (made.length === 0) return lost;
+
+    const uses = new Map<number, number>();
+    for (const { item } of made) uses.set(item.generation, (uses.get(item.generation) ?? 0) + 1);
+    await this.db.commitWith(tx, [
+      this.credentials.insertMany(
+        tx,
+        made.map(({ site, item }) => ({ ...item.fresh.stored, siteId: site.siteId, orgId })),
+      ),
+      this.sites.addToGroups(
+        tx,
+        made.flatMap(({ site }) => policy.groupIds.map((groupId) => ({ siteId: site.siteId, groupId }))),
+      ),
+      this.repository.insertCreated(
+        tx,
+        made.map(({ site, n, item: { request, generation } }) => ({
+          claimId: claimIds[n]!,
+          orgId,
+          orgUid,
+          keyId,
+          generation,
+          templateId,
+          siteId: site.siteId,
+          door: request.door,
+          hardwareId: request.hardwareId,
+          address: request.address,
+          outcome: 'created',
+          reason: null,
+        })),
+      ),
+      ...(policy.hasBlueprint
+        ? [
+            this.profileBlueprints.owe(
+              tx,
+              made.map(({ site }) => site.siteId),
+            ),
+          ]
+        : []),
+      this.repository.spend(
+        tx,
+        keyId,
+        made.length,
+        [...uses].map(([generation, n]) => ({ generation, uses: n })),
+        made.at(-1)!.item.request.address,
+      ),
+      this.audit.recordMany(
+        tx,
+        made.map(({ site, item }) => ({
+          principal: claimant(item.request, site.deviceId),
+          orgId,
+          orgUid,
+          action: 'site.claim',
+          target: { type: 'site', id: site.siteId },
+          details: { keyId, generation: item.generation, door: item.request.door },
+        })),
+      ),
+      this.events.emit(
+        tx,
+        ...made.map(({ site, item }) => ({
+          orgId,
+          orgUid,
+          type: 'device.provisioned' as const,
+          siteId: site.siteId,
+          data: {
+            deviceId: site.deviceId,
+            niceId: site.niceId,
+            name: site.name,
+            hardwareId: item.request.hardwareId,
+            keyId,
+            status: policy.approve ? 'approved' : 'pending',
+          },
+        })),
+        ...(policy.maxUses !== null && policy.uses + made.length === policy.maxUses
+          ? [{ orgId, orgUid, type: 'key.exhausted' as const, data: { keyId, uses: policy.maxUses } }]
+          : []),
+      ),
+    ]);
+    return lost;
+  }
+}
+
+/** What becomes of a claim when another of the same device was decided just before it: it finds the other's site, or shares its fate. */
+const follow = (first: Decision): Decision => (first.do === 'created' ? { do: 'known', siteId: first.siteId } : first);
+
+const compare = (a: string | null, b: string | null) => (a === b ? 0 : (a ?? '') < (b ?? '') ? -1 : 1);
+
+function siteName(policy: KeyPolicy, request: ClaimRequest, deviceId: string): string | null {
+  if (policy.nameTemplate === null) return null;
+  return renderName(policy.nameTemplate, {
+    hardwareId: request.hardwareId ?? undefined,
+    deviceId,
+    keyName: policy.keyName,
+  });
+}

@@ -1,0 +1,145 @@
+import { Injectable } from '@nestjs/common';
+import { Db } from '#platform';
+import { SiteCredentialsService } from '../../access/index.js';
+import { AuditService, EventsService } from '../../audit/index.js';
+import { ClaimRefused, type ClaimRequest, type ClaimResult, claimant } from './claim.js';
+import { ClaimsRepository, type KeyPolicy, type KnownSite } from './claims.repository.js';
+import { CredentialIssuer } from './credential-issuer.js';
+import { idsOf, KeyPolicies } from './key-policies.js';
+import { KeyQueue } from './key-queue.js';
+import { planReclaim } from './reclaim-policy.js';
+
+/** Claims of devices that the organization knows (claims.md rules 4 to 6 and 13): recognised, given a credential again, or contested. */
+@Injectable()
+export class Reclaims {
+  private readonly queue = new KeyQueue();
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: ClaimsRepository,
+    private readonly policies: KeyPolicies,
+    private readonly issuer: CredentialIssuer,
+    private readonly credentials: SiteCredentialsService,
+    private readonly audit: AuditService,
+    private readonly events: EventsService,
+  ) {}
+
+  /** Decides on a claim for a site that exists. @returns undefined when the site changed meanwhile. @throws ClaimRefused */
+  async decide(
+    request: ClaimRequest,
+    policy: KeyPolicy,
+    generation: number,
+    siteId: number,
+  ): Promise<ClaimResult | undefined> {
+    const site = await this.repository.findSite(this.db.manager, policy.orgId, siteId);
+    const key = await this.policies.load(policy.keyId);
+    if (!site || !key) return undefined;
+    const plan = planReclaim(site, request, key);
+    if (plan.do === 'reissue' || plan.do === 'handOver') return this.issueAgain(request, key, generation, site);
+    if (plan.contested) await this.recordContest(request, key, generation, site);
+    if (plan.do === 'refuse') throw new ClaimRefused(plan.reason, { ...idsOf(key), generation, siteId });
+    await this.repository.recognised(this.db.manager, site.claimId);
+    return {
+      outcome: 'recognised',
+      siteId,
+      deviceId: site.deviceId,
+      newtId: site.newtId,
+      credentialType: site.credentialKind ?? (request.door === 'newt' ? 'newt' : key.credentialType),
+    };
+  }
+
+  /** A fresh credential for a known site; decided again under the locks of key and site, in this order. */
+  private async issueAgain(
+    request: ClaimRequest,
+    key: KeyPolicy,
+    generation: number,
+    seen: KnownSite,
+  ): Promise<ClaimResult | undefined> {
+    const kind = request.door === 'newt' ? 'newt' : key.credentialType;
+    if (kind === 'certificate' && !request.csr) throw new ClaimRefused('csr_missing', { ...idsOf(key), generation });
+    const fresh = await this.issuer.make(kind, key.orgUid, seen.deviceId, request.csr);
+    const issued = await this.queue.take(key.keyId, () =>
+      this.db.tx(async (tx) => {
+        const policy = await this.repository.lockPolicy(tx, key.keyId);
+        if (!policy || policy.revoked || policy.disabled)
+          throw new ClaimRefused(policy?.disabled ? 'disabled' : 'revoked', { ...idsOf(key), generation });
+        const site = await this.repository.lockSite(tx, key.orgId, seen.siteId);
+        if (!site) return false;
+        const plan = planReclaim(site, request, policy);
+        if (plan.do !== 'reissue' && plan.do !== 'handOver') return false;
+        if (plan.do === 'reissue') await this.repository.countReissue(tx, site.siteId);
+        else {
+          await this.credentials.revokeOfSite(tx, key.orgId, site.siteId);
+          await this.repository.handOver(tx, site.siteId, request.nonceHash);
+        }
+        await this.credentials.insertMany(tx, [{ ...fresh.stored, siteId: site.siteId, orgId: key.orgId }]);
+        await this.repository.insert(tx, [
+          {
+            orgId: key.orgId,
+            orgUid: key.orgUid,
+            keyId: key.keyId,
+            generation,
+            templateId: key.templateId,
+            siteId: site.siteId,
+            door: request.door,
+            hardwareId: request.hardwareId,
+            address: request.address,
+            outcome: 'reissued',
+            reason: null,
+          },
+        ]);
+        await this.audit.record(tx, claimant(request, site.deviceId), {
+          orgId: key.orgId,
+          orgUid: key.orgUid,
+          action: 'site.reissue',
+          target: { type: 'site', id: site.siteId },
+          details: {
+            keyId: key.keyId,
+            generation,
+            door: request.door,
+            earlierCredentials: plan.do === 'reissue' ? 'kept' : 'revoked',
+          },
+        });
+        return true;
+      }),
+    );
+    return issued
+      ? { outcome: 'reissued', siteId: seen.siteId, deviceId: seen.deviceId, credential: fresh.issued }
+      : undefined;
+  }
+
+  /** Rule 13: recorded, and told to operators, once an hour per site and address; then the claim gets its ordinary answer. */
+  private async recordContest(
+    request: ClaimRequest,
+    key: KeyPolicy,
+    generation: number,
+    site: KnownSite,
+  ): Promise<void> {
+    await this.db.tx(async (tx) => {
+      if (!(await this.repository.firstContest(tx, key.orgUid, site.siteId, request.hardwareId, request.address)))
+        return;
+      await this.repository.insert(tx, [
+        {
+          orgId: key.orgId,
+          orgUid: key.orgUid,
+          keyId: key.keyId,
+          generation,
+          templateId: key.templateId,
+          siteId: site.siteId,
+          door: request.door,
+          hardwareId: request.hardwareId,
+          address: request.address,
+          outcome: 'contested',
+          reason: null,
+        },
+      ]);
+      await this.events.emit(tx, {
+        orgId: key.orgId,
+        orgUid: key.orgUid,
+        type: 'claim.contested',
+        siteId: site.siteId,
+        data: { deviceId: site.deviceId, hardwareId: request.hardwareId, keyId: key.keyId, address: request.address },
+      });
+    });
+  }
+}
