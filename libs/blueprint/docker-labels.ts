@@ -24,7 +24,7 @@ const MAX_PARTS = 12;
 
 /**
  * The blueprint that the labels of containers describe: `pangolin.<section>.<key>.<path>`, dots between the parts, `name[3]` an item of
- * a list (integration-api.md §4.4). Containers are put together in the order of their names, the last one wins; a target without a
+ * a list (docs/blueprints.md "Container labels"). Containers are put together in the order of their names, the last one wins; a target without a
  * hostname is its container, without a port its container's first. A label has no type: it becomes what the schema wants.
  */
 export function fromDockerLabels(containers: readonly LabelledContainer[]): Parsed {

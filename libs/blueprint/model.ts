@@ -1,6 +1,6 @@
 /**
  * A blueprint with every default filled in, the same whatever spelling it was written in. Names of fields, actions and matches are
- * those of the API (integration-api.md §3). Entries keep the order of the document; `key` is the niceId.
+ * those of the API (docs/integration-api.md §3). Entries keep the order of the document; `key` is the niceId.
  */
 export type Blueprint = { sites: SiteEntry[]; publicResources: PublicEntry[]; privateResources: PrivateEntry[] };
 

@@ -29,7 +29,7 @@ export type Parsed =
   | { ok: false; model: undefined; problems: Problem[] };
 
 /**
- * Reads a blueprint (integration-api.md §4.1): limits, YAML or JSON, templates, schema, rules across the document.
+ * Reads a blueprint (docs/blueprints.md "The document"): limits, YAML or JSON, templates, schema, rules across the document.
  * @returns the model with every default filled in, or everything that is wrong with it. Never throws for what the text holds.
  */
 export function parse(text: string, options: ParseOptions = {}): Parsed {

@@ -9,7 +9,7 @@ const SERVED = ['host', 'cidr', 'http'] as const;
 /** What http is reached by, as the API has it: a private web resource is a browser's. */
 const WEB_PORTS = { tcpPorts: '443,80', udpPorts: '' };
 
-/** One entry of `private-resources` (integration-api.md §4.1). */
+/** One entry of `private-resources` (docs/blueprints.md "The document"). */
 export function readPrivate(key: string, f: Fields): PrivateEntry {
   const wanted = f.choice('mode', SERVED, ['ssh']);
   f.need('mode', wanted, 'host');

@@ -14,7 +14,7 @@ export const FULL_DOMAIN: TextRule = {
 };
 const HTTP_ONLY = ['full-domain', 'headers', 'host-header', 'tls-server-name', 'rules', 'maintenance', 'auth'];
 
-/** One entry of `public-resources` (integration-api.md §4.1); `operators`: of an operator's document. */
+/** One entry of `public-resources` (docs/blueprints.md "The document"); `operators`: of an operator's document. */
 export function readPublic(key: string, f: Fields, operators: boolean): PublicEntry {
   if (f.has('targets') && f.hasOnly('targets')) return { key, targetsOnly: true, targets: readTargets(f) };
   const mode = readMode(f);

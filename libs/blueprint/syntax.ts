@@ -1,7 +1,7 @@
 import { isIP, isIPv4 } from 'node:net';
 import { RE2JS } from 're2js';
 
-/** The forms of single values (integration-api.md §3 and §4.1). */
+/** The forms of single values (docs/blueprints.md "The document"). */
 
 const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 const TARGET_LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;

@@ -1,5 +1,5 @@
 /**
- * The wire between server and Gatehouse agent (agent-session.md). Plain data and constants, no imports: both ends build on it,
+ * The wire between server and Gatehouse agent (docs/agent-protocol.md). Plain data and constants, no imports: both ends build on it,
  * and both validate what arrives, since the other end may be older, newer or somebody else.
  * A field is never given a new meaning; an agent ignores types and fields it does not know.
  */
@@ -36,7 +36,7 @@ export const CLOSE = {
 
 /** The code of the one 401 envelope for an unknown, wrong, revoked or rejected site credential. */
 export const CREDENTIAL_UNUSABLE = 'credential_unusable';
-/** The newt door's uniform refusal (claims.md rule 2). */
+/** The newt door's uniform refusal (docs/claims.md rule 2). */
 export const INVALID_PROVISIONING_KEY = 'invalid_provisioning_key';
 export const INVALID_PROVISIONING_KEY_MESSAGE = 'Invalid provisioning key';
 
@@ -53,7 +53,7 @@ export const AGENT_LIMITS = {
 } as const;
 
 export type ClaimRequest = { provisioningKey: string; name?: string; hardwareId?: string; claimNonce?: string };
-/** `secret` is empty on a recognised re-claim: the agent keeps the one it has (claims.md rule 4). */
+/** `secret` is empty on a recognised re-claim: the agent keeps the one it has (docs/claims.md rule 4). */
 export type ClaimResponse = { newtId: string; secret: string };
 export type TokenRequest = { newtId: string; secret: string };
 export type TokenResponse = { token: string; serverVersion: string };

@@ -58,7 +58,7 @@ const WANTS: Requirement[] = [
   { kind: 'site' },
 ];
 
-/** integration-api.md §1.5, word for word, with the forms `create/update/…` written out. */
+/** The actions that existing clients know, word for word (docs/integration-api.md §1.5). */
 const CONTRACT = `
   createOrgUser listOrgs listUserOrgs createOrg getOrg updateOrg deleteOrg createSite deleteSite getSite listSites updateSite resetSiteBandwidth
   reGenerateSecret createResource deleteResource getResource listResources updateResource createTarget deleteTarget getTarget listTargets updateTarget
@@ -79,7 +79,7 @@ const CONTRACT = `
   .split(/\s+/);
 
 describe('actions', () => {
-  it('hold every one of the contract, which an API key may be given', () => {
+  it('hold every one that clients know, which an API key may be given', () => {
     expect(CONTRACT).toHaveLength(136);
     expect(CONTRACT.filter((action) => !(ACTIONS as readonly string[]).includes(action))).toEqual([]);
   });
@@ -116,7 +116,7 @@ describe('grants', () => {
     }
   });
 
-  it('never lets a provisioning key do anything (claims.md rule 7)', () => {
+  it('never lets a provisioning key do anything (docs/claims.md rule 7)', () => {
     for (const action of ACTIONS) {
       for (const want of [
         { kind: 'org', action, orgId: 'a' },

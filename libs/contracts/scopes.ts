@@ -1,4 +1,4 @@
-/** Actions of the Integration API contract (integration-api.md §1.5) and Gatehouse's own (claims.md, Routes). */
+/** Actions that existing clients of the API know, and Gatehouse's own (docs/integration-api.md §1.5). */
 export const ACTIONS = [
   'createOrgUser',
   'listOrgs',
@@ -197,7 +197,7 @@ export type Authority =
 /** `hidden`: the caller has nothing to do with the object, so it does not exist for him (404). */
 export type Grant = 'granted' | 'denied' | 'hidden';
 
-/** The one decision about access (claims.md rule 7). Pure, closed: what is not granted here is refused. */
+/** The one decision about access (docs/claims.md rule 7). Pure, closed: what is not granted here is refused. */
 export function grants(authority: Authority, required: Requirement): Grant {
   switch (authority.kind) {
     case 'rootKey':

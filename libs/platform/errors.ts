@@ -6,7 +6,7 @@ export interface ErrorDetails {
   retryAfter?: number;
   /** One entry per problem of a request, with the path of the field. */
   fields?: FieldProblem[];
-  /** Replaces the envelope: doors whose error body is fixed by the contract. */
+  /** Replaces the envelope: claim endpoints, whose error body has a form of its own (docs/claims.md rule 2). */
   body?: Record<string, unknown>;
 }
 

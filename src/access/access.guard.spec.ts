@@ -195,7 +195,7 @@ describe('the guard', () => {
     );
   });
 
-  describe('CSRF (claims.md rule 14)', () => {
+  describe('CSRF (docs/claims.md rule 14)', () => {
     const cookie: Presented = { kind: 'session', token: 't' };
     const header = { 'x-csrf-token': 'x-csrf-protection' };
     const change = { scope: org('updateOrg'), as: session, presented: cookie, params: { orgId: 'a' } };

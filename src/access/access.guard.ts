@@ -20,7 +20,7 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const denied = () => new AppError('permission_denied', 'The credential does not allow this');
 
 /**
- * THE guard (claims.md rule 7): registered once, closed by default. Who asks, what the route declares, which organization its path names;
+ * THE guard (docs/claims.md rule 7): registered once, closed by default. Who asks, what the route declares, which organization its path names;
  * 401 for nobody, 404 for what the caller has nothing to do with, 403 for a missing action, in this order.
  */
 @Injectable()
@@ -67,7 +67,7 @@ export class AccessGuard implements CanActivate {
     return principal;
   }
 
-  /** claims.md rule 14: about cookies only, and about the routes that set or clear one. */
+  /** docs/claims.md rule 14: about cookies only, and about the routes that set or clear one. */
   private checkCsrf(request: GatehouseRequest, scope: RouteScope, presented: Presented): void {
     const declared = (scope.kind === 'public' || scope.kind === 'user') && scope.csrf;
     const byCookie = scope.kind !== 'public' && presented.kind === 'session' && !SAFE_METHODS.has(request.method);

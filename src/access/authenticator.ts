@@ -25,7 +25,7 @@ export class Authenticator {
     return presentedBy(request, this.cookieName);
   }
 
-  /** @throws AppError 401 with the texts of integration-api.md §1.3; 429 once an address or a key id was refused too often. */
+  /** @throws AppError 401 with the texts of docs/integration-api.md §1.3; 429 once an address or a key id was refused too often. */
   async authenticate(request: GatehouseRequest, presented: Presented): Promise<Principal> {
     const address = addressOf(request);
     switch (presented.kind) {
@@ -54,7 +54,7 @@ export class Authenticator {
         if (!principal) throw new AppError('unauthenticated', 'Not logged in');
         return { ...principal, address, sessionHash };
       }
-      // Not looked up: it may be good or not, here it authorizes nothing (claims.md rule 7).
+      // Not looked up: it may be good or not, here it authorizes nothing (docs/claims.md rule 7).
       case 'provisioningKey':
         return {
           authority: { kind: 'provisioningKey' },

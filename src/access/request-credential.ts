@@ -19,8 +19,8 @@ export const CSRF_VALUE = 'x-csrf-protection';
 const MAX_TOKEN = 512;
 
 /**
- * Reads the credential of a request: a key wins over the cookie, and `/v1` ignores cookies (claims.md rule 14).
- * `Bearer ` is case sensitive (integration-api.md §1.5); other schemes, as a proxy's Basic, are not ours.
+ * Reads the credential of a request: a key wins over the cookie, and `/v1` ignores cookies (docs/claims.md rule 14).
+ * `Bearer ` is case sensitive (docs/integration-api.md §1.5); other schemes, as a proxy's Basic, are not ours.
  */
 export function presentedBy(
   request: Pick<GatehouseRequest, 'headers' | 'cookies' | 'viaIntegration'>,

@@ -6,7 +6,7 @@ import { AgentsRepository } from './agents.repository.js';
 import { SessionTokens } from './gateway/session-tokens.js';
 import { unusable } from './presence/presence.service.js';
 
-/** The newt protocol that is spoken here; newt wants 1.13 or later (newt-protocol.md §2.2). */
+/** The newt protocol that is spoken here; newt wants 1.13 or later (docs/newt.md §2.2). */
 export const SERVER_VERSION = '1.13.0';
 
 /** What agents ask over HTTP. */
@@ -20,7 +20,7 @@ export class AgentsService {
     private readonly repository: AgentsRepository,
   ) {}
 
-  /** @throws AppError `credential_unusable`, the same for every reason; `rate_limited` instead of it (claims.md rule 10). */
+  /** @throws AppError `credential_unusable`, the same for every reason; `rate_limited` instead of it (docs/claims.md rule 10). */
   async tokenForNewt(caller: Principal, { newtId, secret }: NewtCredentials): Promise<SessionToken> {
     return this.answer(caller, await this.credentials.authenticateNewt(newtId, secret), newtId);
   }
@@ -35,7 +35,7 @@ export class AgentsService {
     return this.answer(caller, await this.credentials.authenticateDeviceKey(key.trim()));
   }
 
-  /** The caller's own site (claims.md, What a device does with its key). */
+  /** The caller's own site (docs/claims.md "Claim endpoints"). */
   async self(principal: Principal): Promise<DeviceSelf> {
     const site =
       principal.site && (await this.repository.self(this.db.manager, principal.site.orgId, principal.site.siteId));

@@ -69,7 +69,7 @@ export class ApprovalsRepository {
     );
   }
 
-  /** Lets the next claim of a revoked site's hardware id in, with a new credential (claims.md, Pending sites: until an operator lifts it). */
+  /** Lets the next claim of a revoked site's hardware id in, with a new credential (docs/claims.md rule 29). */
   async rearm(tx: EntityManager, orgId: string, hardwareId: string): Promise<void> {
     await execute(
       tx,

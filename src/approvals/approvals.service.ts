@@ -31,7 +31,7 @@ const MAX_AT_ONCE = 1000;
 /** Decisions of one bulk call that run side by side; the pool has other callers. */
 const LANES = 4;
 
-/** Decisions as operators ask for them: one transaction and one audit row per site (claims.md, Pending sites). */
+/** Decisions as operators ask for them: one transaction and one audit row per site (docs/claims.md "Pending sites"). */
 @Injectable()
 export class ApprovalsService implements OnModuleInit {
   private readonly logger = new Logger(ApprovalsService.name);

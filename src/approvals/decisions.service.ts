@@ -33,7 +33,7 @@ export function whyNotApproved({ status, suspended, revoked }: Standing, byFilte
 }
 
 /**
- * Each decision about one site, inside the caller's transaction: what it changes, causes and tells (claims.md, Pending sites). A decision that
+ * Each decision about one site, inside the caller's transaction: what it changes, causes and tells (docs/claims.md "Pending sites"). A decision that
  * was taken already changes nothing and emits nothing. Audit is the caller's.
  */
 @Injectable()

@@ -14,7 +14,7 @@ interface Position {
 export class EventsRepository {
   /**
    * Events of the organization with this identity, null: of none, after a cursor, in the order of their transactions. Only those older than the oldest running transaction: whatever commits later
-   * comes later in the feed, so a reader never skips it (claims.md rule 11). @throws validation for a cursor that this feed did not make.
+   * comes later in the feed, so a reader never skips it (docs/claims.md rule 11). @throws validation for a cursor that this feed did not make.
    */
   async after(
     em: EntityManager,

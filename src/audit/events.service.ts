@@ -14,7 +14,7 @@ export interface NewEvent {
   data?: Record<string, unknown>;
 }
 
-/** The transactional outbox (claims.md rule 11): an event exists exactly when its cause was committed. */
+/** The transactional outbox (docs/claims.md rule 11): an event exists exactly when its cause was committed. */
 @Injectable()
 export class EventsService implements OnApplicationShutdown {
   private readonly hinted = new Set<string>();

@@ -34,7 +34,7 @@ interface Minute<Row> {
 }
 
 /**
- * What was refused, recorded after the answer through a bounded queue (claims.md rule 2). Nothing is left out, but what comes too often is
+ * What was refused, recorded after the answer through a bounded queue (docs/claims.md rule 2). Nothing is left out, but what comes too often is
  * summed up: beyond a slot's rows of a minute, beyond the strangers' shares, and while the queue is full.
  */
 export class RefusalRecords<Row> {

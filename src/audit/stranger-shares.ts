@@ -8,7 +8,7 @@ const OF_A_SOURCE = 50;
 const OF_ALL = 300;
 const SOURCES = 20_000;
 
-/** How many rows of their own strangers may leave in a minute, whatever they try: what comes beyond is only counted (claims.md rule 2). */
+/** How many rows of their own strangers may leave in a minute, whatever they try: what comes beyond is only counted (docs/claims.md rule 2). */
 @Injectable()
 export class StrangerShares {
   private minute = 0;

@@ -42,7 +42,7 @@ function documentOf(body: unknown): string {
   return text;
 }
 
-/** integration-api.md §2, rows 118-120. */
+/** Documents of operators (docs/integration-api.md §3.13). */
 @ApiTags('Blueprints')
 @Controller('org/:orgId')
 export class BlueprintsController {

@@ -12,7 +12,7 @@ export class ApplyBlueprintBody {
   blueprint: string;
 }
 
-/** Here a limit may be 0: the total alone (integration-api.md §3.13). */
+/** Here a limit may be 0: the total alone (docs/integration-api.md §3.13). */
 export class ListBlueprintsQuery extends PageQuery {
   @QueryInt(0, 1000) declare limit?: number;
 }

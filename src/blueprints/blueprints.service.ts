@@ -404,7 +404,7 @@ const sentence = (problems: { path: string; message: string }[]) =>
     .map((p) => (p.path ? `${p.path}: ${p.message}` : p.message))
     .join('; ')}`;
 
-/** In the contract's words (integration-api.md §3.13). */
+/** In words that clients know (docs/integration-api.md §3.13). */
 function refused(problems: { path: string; message: string }[]): AppError {
   return invalidFields(
     problems.map((p) => ({ path: p.path, problem: p.message })),

@@ -41,7 +41,7 @@ export class ClientsController {
   @Put('org/:orgId/client')
   @Access('createClient')
   @ErrorResponses(409)
-  // The sentence is the contract's.
+  // The sentence is what clients know (docs/integration-api.md §3.12).
   @Returns(ClientView, { status: 201, message: 'Site created successfully', versioned: true })
   createClient(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateClientBody) {
     return this.clients.create(principal, orgId, body);

@@ -23,7 +23,7 @@ const SORT = ['name', 'megabytesIn', 'megabytesOut'] as const;
 const ORDER = ['asc', 'desc'] as const;
 const AGENTS = ['windows', 'android', 'cli', 'olm', 'macos', 'ios', 'ipados', 'unknown'] as const;
 
-/** integration-api.md §3.12; the values of pick-client-defaults, as a rule. */
+/** docs/integration-api.md §3.12; the values of pick-client-defaults, as a rule. */
 export class CreateClientBody {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   /** 8-64 of [a-z0-9], unique in the installation. */
@@ -90,7 +90,7 @@ export class ListUserDevicesQuery extends ClientFilter {
   @MayBeAbsent() @IsIn(AGENTS) @ApiPropertyOptional({ enum: AGENTS }) agent?: (typeof AGENTS)[number];
 }
 
-/** A client as integration-api.md §3.12 has it; fields about its tunnel are null while there is none. */
+/** A client as docs/integration-api.md §3.12 has it; fields about its tunnel are null while there is none. */
 export class ClientView {
   clientId: number;
   orgId: string;

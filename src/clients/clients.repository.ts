@@ -17,7 +17,7 @@ export interface ClientInsert {
   address: string;
 }
 
-/** In the contract's order (integration-api.md §3.12). */
+/** In the order that clients know (docs/integration-api.md §3.12). */
 export const CLIENT_COLUMNS = `
   c.client_id AS "clientId", c.org_id AS "orgId", NULL::int AS "exitNodeId", c.user_id AS "userId", c.nice_id AS "niceId", c.name, NULL AS "pubKey", c.olm_id AS "olmId",
   c.address::text AS subnet, 0 AS "megabytesIn", 0 AS "megabytesOut", NULL AS "lastBandwidthUpdate", NULL::int AS "lastPing", c.type, false AS online,
@@ -94,7 +94,7 @@ export class ClientsRepository {
     );
   }
 
-  /** A blocked client is a denied one (integration-api.md §3.12). */
+  /** A blocked client is a denied one (docs/integration-api.md §3.12). */
   async setBlocked(tx: EntityManager, orgId: string, clientId: number, blocked: boolean): Promise<boolean> {
     const text = `UPDATE client SET blocked = $3, approval_state = CASE WHEN $3 THEN 'denied' END WHERE org_id = $1 AND client_id = $2 AND blocked <> $3`;
     return (await execute(tx, text, [orgId, clientId, blocked])) > 0;

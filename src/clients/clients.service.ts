@@ -39,7 +39,7 @@ const SECRET_LENGTH = 48;
 const NICE_ID_TRIES = 5;
 const NICE_ID_INDEX = 'client_org_id_nice_id_key';
 
-/** Machine clients (integration-api.md §3.12): records with an address of the pool that sites draw from too. */
+/** Machine clients (docs/integration-api.md §3.12): records with an address of the pool that sites draw from too. */
 @Injectable()
 export class ClientsService implements OnModuleInit {
   constructor(

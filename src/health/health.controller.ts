@@ -46,7 +46,7 @@ export class HealthController {
     };
   }
 
-  /** integration-api.md §2, row 0: bare, no envelope. */
+  /** Bare, no envelope (docs/integration-api.md §1.1). */
   @Get()
   @Public('tells a client that it found the API')
   @Returns(GreetingView, { message: 'Healthy', bare: true })

@@ -29,7 +29,7 @@ const NEWT_ID_LENGTH = 15;
 const LOOKS = 100;
 
 /**
- * The addresses of an organization (claims.md, Addresses and defaults). An address is in exactly one place: a free run, a reservation, or a
+ * The addresses of an organization (docs/claims.md "Addresses"). An address is in exactly one place: a free run, a reservation, or a
  * site; moving it is part of the transaction that needs it, so a rolled-back claim costs nothing. Time does not grow with the number of sites.
  */
 @Injectable()
@@ -56,7 +56,7 @@ export class AddressPoolService implements OnModuleInit {
 
   /**
    * Takes `count` addresses, lowest first when nobody else takes any at the same time; fewer when there are no more, reservations included.
-   * Busy runs are passed by, and waited for before the pool counts as exhausted. Never blocked by a reservation (claims.md rule 15).
+   * Busy runs are passed by, and waited for before the pool counts as exhausted. Never blocked by a reservation (docs/claims.md rule 15).
    * @returns `a.b.c.d/<prefix length of the range>` each. @throws not_found when there is none because there is no such organization.
    */
   async allocate(tx: EntityManager, orgId: string, count: number): Promise<string[]> {

@@ -16,7 +16,7 @@ import {
 import { CheckOrgIdQuery, CreateOrgBody, OrgAnswer, OrgList, OrgView, UpdateOrgBody } from './orgs.dto.js';
 import { OrgsService } from './orgs.service.js';
 
-/** integration-api.md §2, rows 1–6. */
+/** Organizations (docs/integration-api.md §3.1). */
 @ApiTags('Organizations')
 @Controller()
 export class OrgsController {

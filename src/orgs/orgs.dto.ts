@@ -71,7 +71,7 @@ export class CheckOrgIdQuery {
   @IsOrgId() orgId: string;
 }
 
-/** integration-api.md §3.1; the SSH key and billing come later, so their fields are null. */
+/** docs/integration-api.md §3.1; the SSH key and billing come later, so their fields are null. */
 export class OrgView {
   orgId: string;
   name: string;

@@ -38,7 +38,7 @@ export interface VersionedOrg {
   version: number;
 }
 
-/** Organizations (integration-api.md §3.1). */
+/** Organizations (docs/integration-api.md §3.1). */
 @Injectable()
 export class OrgsService implements OnModuleInit {
   private readonly existing: InvalidatedCache<{ orgId: string }>;

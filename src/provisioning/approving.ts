@@ -1,7 +1,7 @@
 import { grants } from '#contracts';
 import { AppError, type Principal } from '#platform';
 
-/** Whether somebody may authority sites approved: to approve is `updateSite` (claims.md, Routes), by hand or by a key or template that does so at once. */
+/** Whether somebody may have sites approved: to approve is `updateSite` (docs/claims.md rule 18), by hand or by a key or template that does so at once. */
 export const mayApprove = ({ authority }: Principal, orgId: string): boolean =>
   grants(authority, { kind: 'org', action: 'updateSite', orgId }) === 'granted';
 

@@ -10,7 +10,7 @@ import { invalid, Workers } from '#platform';
  */
 const MAX_PROGRAM = 1000;
 
-/** RE2: matching time is linear in hardware id and program, whatever the pattern (claims.md rule 9), and both are bounded. */
+/** RE2: matching time is linear in hardware id and program, whatever the pattern (docs/claims.md rule 9), and both are bounded. */
 @Injectable()
 export class HardwareIdPatterns {
   private readonly logger = new Logger(HardwareIdPatterns.name);
@@ -19,7 +19,7 @@ export class HardwareIdPatterns {
 
   constructor(private readonly workers: Workers) {}
 
-  /** @throws validation when the pattern does not compile (rule 8) or makes too large a program; capacity */
+  /** @throws validation when the pattern does not compile (docs/claims.md rule 8) or makes too large a program; capacity */
   async assert(orgId: string, pattern: string): Promise<void> {
     const problem = await this.workers.check<typeof patternProblem>(
       { source: `org:${orgId}` },

@@ -70,7 +70,7 @@ export class ProvisioningModule implements OnModuleInit {
 
   onModuleInit(): void {
     this.hooks.orgCreated.register((tx, orgId) => this.templates.createDefault(tx, orgId));
-    // Lineage is for ever (rule 12): the claim of a site that exists stays.
+    // Lineage is for ever (docs/claims.md rule 12): the claim of a site that exists stays.
     this.retention.register({
       table: 'claim',
       id: 'claim_id',

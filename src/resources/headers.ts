@@ -34,7 +34,7 @@ function problemsOf(headers: unknown): Within[] {
   });
 }
 
-/** integration-api.md §3.5: `[{name, value}]`, without `{{…}}` in either. */
+/** docs/integration-api.md §3.5: `[{name, value}]`, without `{{…}}` in either. */
 export const IsHeaderList = () => RuleWithin('isHeaderList', problemsOf);
 
 /** What the schema of such a field says. */

@@ -14,7 +14,7 @@ export function isDomainName(text: string): boolean {
   return isHostName(text) && labels.length >= 2 && /[a-z]/i.test(labels.at(-1)!) && labels.at(-1)!.length >= 2;
 }
 
-/** An address, or a host name whose labels may hold `_` as those of containers do (integration-api.md §3.6). */
+/** An address, or a host name whose labels may hold `_` as those of containers do (docs/integration-api.md §3.6). */
 export function isBackendHost(text: string): boolean {
   if (isIP(text)) return true;
   // What looks like an address and is none is no name either.
@@ -31,7 +31,7 @@ export const parentOf = (name: string): string => name.slice(name.indexOf('.') +
 /** Whether `name` is `domain` or lies below it. */
 export const isWithin = (name: string, domain: string): boolean => name === domain || name.endsWith(`.${domain}`);
 
-/** The niceId of a private or an HTTP resource (integration-api.md §3.4, §3.5), and no number. */
+/** The niceId of a private or an HTTP resource (docs/integration-api.md §3.4, §3.5), and no number. */
 export const RESOURCE_NICE_ID = /^(?!\d+$)[A-Za-z0-9-]+$/;
 export const RESOURCE_NICE_ID_PROBLEM = 'must be letters, digits and hyphens, not digits alone';
 

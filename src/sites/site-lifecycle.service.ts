@@ -101,7 +101,7 @@ export class SiteLifecycleService {
     requireVersion('Site', ifMatch, version);
   }
 
-  /** Tells connected agents, on every server process, that what they should do has changed (agent-session.md). */
+  /** Tells connected agents, on every server process, that what they should do has changed (docs/agent-protocol.md rule 8). */
   async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
     if (siteIds.length > 0) await this.sites.bumpDesired(tx, orgId, siteIds);
   }

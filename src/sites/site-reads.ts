@@ -95,7 +95,7 @@ export class SiteReads {
     if (keyId !== undefined) await this.requireKey(em, orgId, keyId);
   }
 
-  /** A key that was deleted is still known by its sites and claims (claims.md rule 12). @throws not_found */
+  /** A key that was deleted is still known by its sites and claims (docs/claims.md rule 12). @throws not_found */
   async requireKey(em: EntityManager, orgId: string, keyId: string): Promise<void> {
     const [row] = await prepared<{ yes: boolean }>(
       em,
@@ -266,7 +266,7 @@ function origin(r: Omit<ReadRow, 'groupIds'> & { groupIds: (string | number)[] }
   };
 }
 
-/** The contract's fields in the contract's order. */
+/** The fields that clients know, in their order (docs/integration-api.md §3.3). */
 function contract(r: Omit<ReadRow, 'groupIds'>): Omit<SiteRow, keyof SiteOrigin> {
   return {
     siteId: r.siteId,

@@ -24,7 +24,7 @@ export const NICE_ID_PROBLEM = {
   message: '$property must not be digits alone, "." or "..", nor contain "/", "?" or "#"',
 };
 
-/** Body of the operator door (integration-api.md §3.3, claims.md "Three doors"). */
+/** Body of the operator door (docs/integration-api.md §3.3, docs/claims.md "Claim endpoints"). */
 export class CreateSiteBody {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   @IsIn(TYPES) @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];
@@ -79,7 +79,7 @@ export class ListSitesQuery extends IntersectionType(PageQuery, SiteFilter) {
   @MayBeAbsent() @IsIn(['asc', 'desc']) @ApiPropertyOptional({ enum: ['asc', 'desc'] }) order?: 'asc' | 'desc';
 }
 
-/** Fields that Gatehouse adds after those of the contract. */
+/** Fields that Gatehouse adds after those that clients know. */
 export class SiteOrigin {
   @ApiProperty({ format: 'uuid' }) deviceId: string;
   hardwareId: string | null;
@@ -102,7 +102,7 @@ export class SiteOrigin {
   revokedAt: Date | null;
 }
 
-/** A site as integration-api.md §3.3 has it; fields about exit nodes are null while there are none. */
+/** A site as docs/integration-api.md §3.3 has it; fields about exit nodes are null while there are none. */
 export class SiteRow extends SiteOrigin {
   siteId: number;
   orgId: string;

@@ -28,10 +28,10 @@ import { SitesRepository } from './sites.repository.js';
 const PAGE_SIZE = 20;
 const NEWT_ID_LENGTH = 15;
 const SECRET_LENGTH = 48;
-/** integration-api.md §3.3: what a site of type local has instead of a tunnel network. */
+/** docs/integration-api.md §3.3: what a site of type local has instead of a tunnel network. */
 const LOCAL_SUBNET = '0.0.0.0/32';
 
-/** What operators do with sites by hand: the operator door and the reads (claims.md "Three doors", integration-api.md §3.2–3.3). */
+/** What operators do with sites by hand: the operator door and the reads (docs/claims.md "Claim endpoints", docs/integration-api.md §3.2, §3.3). */
 @Injectable()
 export class SitesService implements OnModuleInit {
   constructor(

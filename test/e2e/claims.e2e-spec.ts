@@ -1,3 +1,4 @@
+// The rules are those of docs/claims.md.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   Api,

@@ -18,14 +18,14 @@ import { startServer, type TestServer } from '../support/server.js';
 
 const SEED = 20_251_121;
 const AT_ONCE = 6;
-/** Doors for machines in the field: what they do not know is dropped (claims.md, Three doors). */
+/** Doors for machines in the field: what they do not know is dropped (docs/claims.md "Claim endpoints"). */
 const LENIENT = ['provisionDevice', 'registerNewt'];
 /** A password that might be right costs a slow hash: two of them are enough. */
 const SLOW = ['login', 'changePassword'];
 
 /** What a field takes beside what its schema says. */
 const TOLERANT: Record<string, (value: unknown) => boolean> = {
-  // integration-api.md §3.16: a number may come as text
+  // docs/integration-api.md §3.16: a number may come as text
   maxBatchSize: (value) => typeof value === 'string' && /^[1-9]\d{0,5}$/.test(value),
   // the same filter stands in queries, where one label is no list
   'filter.label': (value) => typeof value === 'string',
@@ -95,7 +95,7 @@ async function judge({ operation, api, url, body, wrong, nowhere }: Probe): Prom
   if (!operation.statuses.includes(status) && !(nowhere && [400, 404, 414].includes(status)))
     return `undocumented ${got}`;
   if (nowhere && status < 400) return `went somewhere: ${got}`;
-  // "This id is free" is 404 and a success (integration-api.md §3.1).
+  // "This id is free" is 404 and a success (docs/integration-api.md §3.1).
   const free = operation.id === 'checkOrgId' && status === 404 && wrong === undefined;
   if (status >= 400 && !free && !isDoor(operation, status) && !isEnvelope(answer, status)) return `no envelope: ${got}`;
   if (wrong === undefined) return undefined;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiContract } from '../support/openapi.js';
 import { startServer, type TestServer } from '../support/server.js';
 
-// integration-api.md §2, rows 1-98, 107-120, 124, 137, 138: all but identity providers, logs and analytics.
+// What existing clients of the API call (docs/integration-api.md §2): all but identity providers, logs and analytics.
 const ROUTES = `
 GET /org/checkId
 PUT /org

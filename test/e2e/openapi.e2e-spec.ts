@@ -18,9 +18,9 @@ afterAll(async () => {
 
 /** Their success has no JSON body, or none at all. */
 const WITHOUT_JSON = ['downloadAgent', 'downloadAgentHash', 'downloadInstaller', 'streamEvents', 'getNewtVersion'];
-/** Their errors are fixed by the contract (claims.md rules 2 and 15), or are states rather than errors. */
+/** Their errors have forms of their own (docs/claims.md rules 2 and 15), or are states rather than errors. */
 const OWN_ERRORS = ['provisionDevice', 'getReadiness', 'checkOrgId'];
-/** Judges its credential itself, because its refusal is fixed by the contract (agent-session.md). */
+/** Judges its credential itself, because its refusal is one for all routes (docs/agent-protocol.md rule 3). */
 const OWN_GUARD = ['getDeviceToken'];
 const names = (list: DocumentedOperation[]) => list.map((o) => o.operationId).sort();
 const json = (o: DocumentedOperation, status: string) => o.responses[status]?.content?.['application/json']?.schema;

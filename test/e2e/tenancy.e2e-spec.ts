@@ -33,7 +33,7 @@ const PUBLIC = [
   'getDeviceToken', // the site's credential
   'getNewtVersion', // answers nothing
 ];
-/** Keys are made by root keys and people (integration-api.md §1.5): an organization's key is refused, whatever it holds. */
+/** Keys are made by root keys and people (docs/integration-api.md §1.5): an organization's key is refused, whatever it holds. */
 const NOT_FOR_ORG_KEYS = [
   'createApiKey',
   'deleteApiKey',
@@ -252,7 +252,7 @@ describe("with another's credentials", () => {
     const problems = await attack(
       (operation) => scopeOf(operation) === 'org',
       async function* (operation, call) {
-        // What one may open oneself needs no action (integration-api.md §1.5).
+        // What one may open oneself needs no action (docs/integration-api.md §1.5).
         if (operation.id !== 'listUserResources')
           yield* expectStatus(operation, call, 'a key without actions', bareKey, 403);
         if (!memberMay.includes(operation.id)) yield* expectStatus(operation, call, 'a Member', member.api, 403);

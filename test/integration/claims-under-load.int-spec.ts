@@ -1,3 +1,4 @@
+// The rules are those of docs/claims.md.
 import 'reflect-metadata';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Batcher } from '../../src/provisioning/claims/batcher.js';

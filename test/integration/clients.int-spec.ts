@@ -102,7 +102,7 @@ const ROW = [
 ];
 
 describe('pick-client-defaults and create', () => {
-  it('what is picked makes a client, in the order of the contract and with its sentence; the secret is shown nowhere', async () => {
+  it('what is picked makes a client, in the order and with the sentence that clients know; the secret is shown nowhere', async () => {
     const orgId = await org();
     const picked = await app.root.get<Defaults>(`/v1/org/${orgId}/pick-client-defaults`);
     expect(picked.body).toEqual({

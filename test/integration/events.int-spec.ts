@@ -1,3 +1,4 @@
+// The rules are those of docs/claims.md.
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import type { DataSource } from 'typeorm';

@@ -165,7 +165,7 @@ describe('the HTTP shell', () => {
         body: { fields: [{ path: 'orgId' }] },
       });
     }
-    // A limit of 0 is for this list alone (integration-api.md §3.13).
+    // A limit of 0 is for this list alone (docs/integration-api.md §3.13).
     expect(await server.root.expect('GET', '/org/query/blueprints?limit=0')).toEqual({
       blueprints: [],
       pagination: { total: 0, limit: 0, offset: 0 },

@@ -87,7 +87,7 @@ async function invited(body: object = {}): Promise<{ token: string; inviteId: st
 }
 
 describe('an invitation', () => {
-  it('is a link of the contract, and its token is stored as a hash alone', async () => {
+  it('has the form that clients know, and its token is stored as a hash alone', async () => {
     const before = Date.now();
     const { created, inviteId, token } = await invited({
       email: email.toUpperCase().replace('GUEST', 'GUEST+x'),

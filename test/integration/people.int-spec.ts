@@ -111,7 +111,7 @@ describe('an organization', () => {
 });
 
 describe('a role', () => {
-  it('is created with every field of the contract and read as it was sent', async () => {
+  it('is created with every field and read as it was sent', async () => {
     const body = {
       name: 'Operators',
       description: '',
@@ -142,7 +142,7 @@ describe('a role', () => {
     expect(stored!.actions.sort()).toEqual(['getOrg', 'getResource', 'listResources']);
   });
 
-  it('has the defaults of the contract', async () => {
+  it('has defaults', async () => {
     expect(await newRole('Plain')).toMatchObject({
       description: null,
       requireDeviceApproval: false,

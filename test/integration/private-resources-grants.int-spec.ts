@@ -202,7 +202,7 @@ it('roles: Admin comes first, and can be neither granted nor removed', async () 
   expect(await roles(id)).toHaveLength(3);
 });
 
-it("users and clients as the contract has them; a person's device is 400", async () => {
+it("users and clients as clients of the API know them; a person's device is 400", async () => {
   const id = await resource();
   await post(id, 'users/add', { userId: mine.userIds[0] });
   expect(await users(id)).toEqual([

@@ -146,7 +146,7 @@ describe('site credentials', () => {
   });
 });
 
-describe('the first authenticated use (claims.md rule 5)', () => {
+describe('the first authenticated use (docs/claims.md rule 5)', () => {
   it('revokes the others of the nonce and closes the window', async () => {
     const siteId = await makeSite(true);
     const all = [await addCredential(siteId), await addCredential(siteId), await addCredential(siteId)];

@@ -99,7 +99,7 @@ describe('pick-site-defaults', () => {
 });
 
 describe('create a site by hand', () => {
-  it('answers the row of the contract, in its order, with credentials that are in no later answer', async () => {
+  it('answers the row in the order that clients know, with credentials that are in no later answer', async () => {
     const reply = await app.root.put<Row>('/v1/org/acme/site', { name: 'My Site', type: 'newt' });
     expect(reply.status).toBe(201);
     const { data } = reply.body;
@@ -351,7 +351,7 @@ describe('list sites', () => {
     ]);
   });
 
-  it('items carry the fields of the contract, in its order; online is left out for type local', async () => {
+  it('items carry the fields in the order that clients know; online is left out for type local', async () => {
     const page = await list(orgId, '?query=alpha');
     expect(Object.keys(page.sites[0]!).slice(0, 19)).toEqual([
       'siteId',

@@ -68,7 +68,7 @@ const FULL = {
 };
 
 describe('create', () => {
-  it('fills in what the contract says, and null for the rest of the health check', async () => {
+  it('fills in the defaults, and null for the rest of the health check', async () => {
     const made = await create({ ip: 'localhost', port: 8080 });
     expect(made).toEqual({
       targetId: made.targetId,

@@ -1,4 +1,4 @@
-// Uniform refusal (claims.md rule 2): every refused reason takes the same time, and without the floor it would not.
+// Uniform refusal (docs/claims.md rule 2): every refused reason takes the same time, and without the floor it would not.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { HttpConnection } from './http-client.mjs';
 import { median, round } from './lib.mjs';

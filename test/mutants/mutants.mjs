@@ -1,5 +1,5 @@
 /**
- * Rules of claims.md, each broken on purpose by one small patch: `find` must occur exactly once in `file` and becomes `replace`.
+ * Rules of docs/claims.md, each broken on purpose by one small patch: `find` must occur exactly once in `file` and becomes `replace`.
  * `test` (with `name`, a pattern of test names) must then fail. Run by `npm run mutants`.
  */
 export const mutants = [

@@ -57,7 +57,7 @@ export class FakeSession {
 }
 
 /**
- * A stand-in for the server's side of the agent's wire, on loopback: claims by rules 4 and 5 of claims.md, get-token, sessions.
+ * A stand-in for the server's side of the agent's wire, on loopback: claims by rules 4 and 5 of docs/claims.md, get-token, sessions.
  * A test replaces an answer by putting a function into `on`.
  */
 export class FakeServer {

@@ -22,7 +22,7 @@ const MAX_INTERVAL_SENDS = 16;
 const chainId = () => randomBytes(8).toString('hex');
 
 /**
- * An unmodified newt as newt-protocol.md §2 has it, frame by frame: token before every dial, the first frames in random order, interval
+ * An unmodified newt as docs/newt.md §2 has it, frame by frame: token before every dial, the first frames in random order, interval
  * sends that stop at the answer with their chain id, JSON ping and protocol PING every 30 s, a read deadline that only PONGs and messages
  * move. It never says hello and never reads a close code. What a real newt could not have borne is kept in `problems`.
  */
@@ -42,7 +42,7 @@ export class Newt {
 
   constructor(readonly options: NewtOptions) {}
 
-  /** The exchange of §2.1, as newt 1.14+ makes it: once, any failure is fatal. */
+  /** The exchange of docs/newt.md §2.1, as newt 1.14+ makes it: once, any failure is fatal. */
   static async provision(
     url: string,
     provisioningKey: string,
@@ -155,7 +155,7 @@ export class Newt {
           data: { publicKey, newtVersion: version, backwardsCompatible: true, chainId: chainId() },
         }),
     ];
-    // Several goroutines: the order is not deterministic (§2.5).
+    // Several goroutines: the order is not deterministic (docs/newt.md §2.5).
     for (let i = starts.length - 1; i > 0; i--) {
       const j = randomBytes(1)[0]! % (i + 1);
       [starts[i], starts[j]] = [starts[j]!, starts[i]!];

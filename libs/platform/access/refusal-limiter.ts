@@ -8,7 +8,7 @@ const WINDOW_MS = 60_000;
 const BUCKETS = 20_000;
 
 /**
- * Turns refusals, and only refusals, into 429 (claims.md rule 10): the request is evaluated first, so a correct key is never throttled
+ * Turns refusals, and only refusals, into 429 (docs/claims.md rule 10): the request is evaluated first, so a correct key is never throttled
  * by the failures of others. Buckets per source address (IPv6 by /64) and per presented public id, in a bounded LRU.
  */
 @Injectable()

@@ -59,8 +59,8 @@ const CSRF_HEADER = ApiHeader({
 
 /**
  * The action must be held in the organization that the path names, directly (`orgId`) or through a resolver (`siteId`, …).
- * null: every key and member of it may (integration-api.md §1.5, exceptions without an action). `orgKeys: false`: organization keys are
- * refused whatever they hold (integration-api.md §1.5: keys are made by root keys and people).
+ * null: every key and member of it may (docs/integration-api.md §1.5). `orgKeys: false`: organization keys are
+ * refused whatever they hold (docs/integration-api.md §1.5: keys are made by root keys and people).
  */
 export const Access = (action: Action | null, { orgKeys = true } = {}) =>
   applyDecorators(
@@ -97,7 +97,7 @@ export const SiteAccess = () =>
     ErrorResponses(401, 403, 429, 503),
   );
 
-/** Open to everybody; says why. Listed by name in test/tenancy. `csrf`: for forms that set a cookie (claims.md rule 14). */
+/** Open to everybody; says why. Listed by name in test/tenancy. `csrf`: for forms that set a cookie (docs/claims.md rule 14). */
 export const Public = (why: string, { csrf = false } = {}) =>
   applyDecorators(declare({ kind: 'public', why, csrf }), ...(csrf ? [CSRF_HEADER] : []));
 
@@ -108,7 +108,7 @@ export interface GatehouseRequest extends FastifyRequest {
   orgId?: string;
   /** performance.now() at arrival, for answers that keep a floor. */
   arrivedAt?: number;
-  /** `/v1` ignores cookies (claims.md rule 14). */
+  /** `/v1` ignores cookies (docs/claims.md rule 14). */
   viaIntegration?: boolean;
 }
 

@@ -19,7 +19,7 @@ interface Oldest {
 }
 
 /**
- * Watches what the event feed waits for: it shows nothing newer than the oldest running transaction (claims.md rule 11), so one that stays
+ * Watches what the event feed waits for: it shows nothing newer than the oldest running transaction (docs/claims.md rule 11), so one that stays
  * open anywhere in the PostgreSQL, in another database too, makes it stand still.
  */
 @Injectable()

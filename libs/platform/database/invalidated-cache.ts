@@ -21,7 +21,7 @@ export interface NoticedCacheOptions<V> {
 }
 
 /**
- * What authorization may remember (agent-session.md, Revocation): at most 60 s, never past a notice that it changed, nothing at all while
+ * What authorization may remember (docs/agent-protocol.md rule 17): at most 60 s, never past a notice that it changed, nothing at all while
  * notices are down, and nothing from before they came back. Callers that miss together share one load.
  */
 export class InvalidatedCache<V extends object> {

@@ -23,7 +23,7 @@ export async function notify(tx: EntityManager, channel: Channel, payload: strin
 }
 
 /**
- * One session's notice must reach another (agent-session.md, Revocation): a pooler per transaction passes every statement and loses these.
+ * One session's notice must reach another (docs/agent-protocol.md rule 17): a pooler per transaction passes every statement and loses these.
  * @throws DatabaseUrlError when it does not reach `listener`.
  */
 export async function proveNotifications(listener: DatabaseClient, url: string): Promise<void> {
@@ -57,7 +57,7 @@ export async function proveNotifications(listener: DatabaseClient, url: string):
 }
 
 /**
- * Listens on one dedicated connection and fans notices out to the modules of this process (agent-session.md, Revocation).
+ * Listens on one dedicated connection and fans notices out to the modules of this process (docs/agent-protocol.md rule 17).
  * The connection is checked every 5 s. While it is down `isDown` is true and caches must not be trusted;
  * once it is back `onReconnected` handlers run, because notices were missed.
  */

@@ -84,7 +84,7 @@ const envelopeSchema = (data: Record<string, unknown>) => ({
   },
 });
 
-/** The error envelope (integration-api.md §1.3) with a stable `code` beside the message. */
+/** The error envelope (docs/integration-api.md §1.3) with a stable `code` beside the message. */
 export class ErrorBody {
   @ApiProperty({ type: 'object', nullable: true, maxProperties: 0, additionalProperties: false }) data: null;
   @ApiProperty({ enum: [false] }) success: boolean;

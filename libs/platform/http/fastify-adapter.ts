@@ -46,7 +46,7 @@ const CODE_OF_STATUS = new Map<number, ErrorCode>([
   [503, 'shutting_down'],
 ]);
 
-/** `/v1` as integrators call it; each operation exists once, under `/api/v1` (integration-api.md, reading rules). */
+/** `/v1` as integrators call it; each operation exists once, under `/api/v1` (docs/integration-api.md §1.1). */
 function rewriteUrl(raw: { url?: string }): string {
   const url = raw.url ?? '/';
   if (!/^\/v1(?=[/?]|$)/.test(url)) return url;
@@ -135,7 +135,7 @@ export function createAdapter(options: {
     checkUrl(request.originalUrl);
     done();
   });
-  // Once all of it is here: whoever sends a body slowly must not hold the answers of others back (claims.md rule 2, the floor).
+  // Once all of it is here: whoever sends a body slowly must not hold the answers of others back (docs/claims.md rule 2, the floor).
   fastify.addHook('preValidation', (request, _reply, done) => {
     (request as GatehouseRequest).arrivedAt = performance.now();
     done();
@@ -181,7 +181,7 @@ export function textOf(bytes: Uint8Array): string | null {
   }
 }
 
-/** claims.md rule 14: `/v1` may be called from any page, without credentials of the browser. `/api/v1` says nothing, so browsers refuse. */
+/** docs/claims.md rule 14: `/v1` may be called from any page, without credentials of the browser. `/api/v1` says nothing, so browsers refuse. */
 function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): void {
   reply
     .header('access-control-allow-origin', '*')
@@ -223,7 +223,7 @@ function withLimit(error: AppError, request: GatehouseRequest): AppError {
     : new AppError('payload_too_large', `The request body is too large: at most ${limit} bytes are read`);
 }
 
-/** The error envelope of integration-api.md §1.3; `code` and `fields` are Gatehouse's additions. */
+/** The error envelope of docs/integration-api.md §1.3; `code` and `fields` are Gatehouse's additions. */
 export function errorBody(error: AppError): Record<string, unknown> {
   if (error.details.body) return error.details.body;
   const { fields } = error.details;
@@ -260,7 +260,7 @@ export class HttpErrorFilter implements ExceptionFilter {
   }
 }
 
-/** Wraps what a handler returns in the success envelope (integration-api.md §1.2), as the route's `Returns` declares. */
+/** Wraps what a handler returns in the success envelope (docs/integration-api.md §1.2), as the route's `Returns` declares. */
 @Injectable()
 export class EnvelopeInterceptor implements NestInterceptor {
   constructor(private readonly reflector: Reflector) {}

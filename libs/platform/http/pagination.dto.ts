@@ -29,7 +29,7 @@ export const QueryBoolean = () =>
     ApiPropertyOptional({ type: 'boolean' }),
   );
 
-/** Every list takes both pairs and answers in its own shape; both at once is an error (integration-api.md, reading rules). */
+/** Every list takes both pairs and answers in its own shape; both at once is an error (docs/integration-api.md §1.4). */
 export class PageQuery {
   @QueryInt(1, MAX_PAGE) limit?: number;
   @QueryInt(0, 1_000_000_000) offset?: number;

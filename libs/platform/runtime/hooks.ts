@@ -14,7 +14,7 @@ export class Hook<Args extends unknown[]> {
   }
 }
 
-/** The registrations of the house (architecture.md: questions upward become notices, registrations or read models). */
+/** The registrations of the house (CONTRIBUTING.md: questions upward). */
 @Injectable()
 export class Hooks {
   readonly orgCreated = new Hook<[orgId: string]>();

@@ -11,7 +11,7 @@ import {
 } from './api-keys.dto.js';
 import { ApiKeysService } from './api-keys.service.js';
 
-/** integration-api.md §2, rows 94–98. */
+/** API keys of an organization (docs/integration-api.md §3.11). */
 @ApiTags('API keys')
 @Controller('org/:orgId')
 export class ApiKeysController {

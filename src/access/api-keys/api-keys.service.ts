@@ -39,7 +39,7 @@ export interface RootKeyView {
   createdAt: Date;
 }
 
-/** Organization and root API keys (integration-api.md §1.5, §3.11): SHA-256 instead of a slow hash, because the secrets are random. */
+/** Organization and root API keys (docs/integration-api.md §1.5, §3.11): SHA-256 instead of a slow hash, because the secrets are random. */
 @Injectable()
 export class ApiKeysService implements OnModuleInit {
   private readonly known: InvalidatedCache<KnownKey>;
@@ -117,7 +117,7 @@ export class ApiKeysService implements OnModuleInit {
     return { actions: page.map((actionId) => ({ actionId })), pagination: shapeA(actions.length, window) };
   }
 
-  /** Replaces the key's actions. @throws permission_denied for an action that the caller lacks himself (claims.md, Routes). */
+  /** Replaces the key's actions. @throws permission_denied for an action that the caller lacks himself (docs/integration-api.md §1.5). */
   async setActions(principal: Principal, orgId: string, apiKeyId: string, actions: Action[]): Promise<object> {
     const lacking = actions.filter(
       (action) => grants(principal.authority, { kind: 'org', action, orgId }) !== 'granted',
@@ -211,7 +211,7 @@ export class ApiKeysService implements OnModuleInit {
   }
 }
 
-/** integration-api.md §1.5: id of 15, secret of 200 random bits in base32. */
+/** docs/integration-api.md §1.5: id of 15, secret of 200 random bits in base32. */
 function newKey(id = randomLower(15), secret = base32(randomBytes(25))) {
   return { id, secret, hash: sha256(secret), lastChars: secret.slice(-4) };
 }

@@ -11,7 +11,7 @@ import {
 } from './members.dto.js';
 import { MembersService } from './members.service.js';
 
-/** integration-api.md §2, rows 68, 86, 87, 90–93, 137, 138, and the removal that a Terraform provider calls. */
+/** Members of an organization, with the removal that a Terraform provider calls (docs/integration-api.md §3.10). */
 @ApiTags('Users')
 @Controller()
 export class MembersController {

@@ -110,7 +110,7 @@ export class MemberRole {
   roleName: string;
 }
 
-/** integration-api.md §3.10; identity providers come later, so their fields are null. */
+/** docs/integration-api.md §3.10; identity providers come later, so their fields are null. */
 export class MemberView {
   id: string;
   email: string;
@@ -140,7 +140,7 @@ export class OrgUserRole {
   isAdmin: boolean;
 }
 
-/** One user of an organization (integration-api.md §3.10). */
+/** One user of an organization (docs/integration-api.md §3.10). */
 export class OrgUserView {
   orgId: string;
   userId: string;

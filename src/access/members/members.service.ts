@@ -28,7 +28,7 @@ const WITHOUT_PROVIDER = {
   twoFactorEnabled: false,
 };
 
-/** The users of an organization and their roles (integration-api.md §3.10). */
+/** The users of an organization and their roles (docs/integration-api.md §3.10). */
 @Injectable()
 export class MembersService {
   constructor(

@@ -24,7 +24,7 @@ import {
 } from './roles.dto.js';
 import { RolesService } from './roles.service.js';
 
-/** integration-api.md §2, rows 63–67, and the list of a role's users that a Terraform provider reads. */
+/** Roles, with the list of a role's users that a Terraform provider reads (docs/integration-api.md §3.9). */
 @ApiTags('Roles')
 @Controller()
 export class RolesController {

@@ -33,7 +33,7 @@ const Lines = () =>
     ApiPropertyOptional({ type: [String], maxItems: MAX_ENTRIES }),
   );
 
-/** integration-api.md §3.9. */
+/** docs/integration-api.md §3.9. */
 export class CreateRoleBody {
   /** Unique in the organization. */
   @IsString()

@@ -32,7 +32,7 @@ export interface VersionedRole {
   version: number;
 }
 
-/** Roles of an organization (integration-api.md §3.9). What a role may is fixed: Admin everything, any other what Member may. */
+/** Roles of an organization (docs/integration-api.md §3.9). What a role may is fixed: Admin everything, any other what Member may. */
 @Injectable()
 export class RolesService implements OnModuleInit {
   constructor(
@@ -51,7 +51,7 @@ export class RolesService implements OnModuleInit {
     });
   }
 
-  /** The roles that every organization begins with (integration-api.md §3.1). @returns the id of Admin. */
+  /** The roles that every organization begins with (docs/integration-api.md §3.1). @returns the id of Admin. */
   async createDefaults(tx: EntityManager, orgId: string): Promise<number> {
     const admin = await this.repository.insert(tx, {
       orgId,
@@ -86,7 +86,7 @@ export class RolesService implements OnModuleInit {
 
   /**
    * The same for a caller who is about to give them to somebody.
-   * @throws permission_denied for Admin, unless the caller holds every action himself: nobody grants an action he lacks (claims.md, Routes)
+   * @throws permission_denied for Admin, unless the caller holds every action himself: nobody grants an action he lacks (docs/integration-api.md §1.5)
    */
   async requireGrantable(
     tx: EntityManager,
@@ -109,7 +109,7 @@ export class RolesService implements OnModuleInit {
     return new Map([...(await this.repository.named(tx, orgId, names))].map(([name, role]) => [name, role.name]));
   }
 
-  /** The same, with those that are missing made as Member is (integration-api.md §4.2). Part of a larger act, which is audited by its own name. */
+  /** The same, with those that are missing made as Member is (docs/blueprints.md "Who owns what"). Part of a larger act, which is audited by its own name. */
   async ensure(tx: EntityManager, orgId: string, names: string[]): Promise<Map<string, number>> {
     await this.repository.insertMissing(tx, orgId, names, [...MEMBER_ACTIONS]);
     return this.named(tx, orgId, names);

@@ -44,7 +44,7 @@ export class LoginService {
   }
 
   /**
-   * POST /auth/login. Evaluated first; only a refusal counts against the address and the login name (claims.md rule 10).
+   * POST /auth/login. Evaluated first; only a refusal counts against the address and the login name (docs/claims.md rule 10).
    * @throws unauthenticated for an unknown user and a wrong password alike; rate_limited; capacity
    */
   async login(caller: Principal, body: LoginBody): Promise<LoginView & { token: string }> {

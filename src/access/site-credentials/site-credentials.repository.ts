@@ -57,7 +57,7 @@ export class SiteCredentialsRepository {
   }
 
   /**
-   * claims.md rule 5: the conditional UPDATE that decides who came first. It waits for whoever holds the site's row and then looks again.
+   * docs/claims.md rule 5: the conditional UPDATE that decides who came first. It waits for whoever holds the site's row and then looks again.
    * @returns null when there was nothing left to settle; else whether a nonce window was closed by it.
    */
   async settle(tx: EntityManager, siteId: number, credentialId: number): Promise<{ closedWindow: boolean } | null> {

@@ -4,7 +4,7 @@ import { Caller, type Principal, Returns, RootAccess } from '#platform';
 import { AnyUserView, TwoFactorBody, TwoFactorView } from './users.dto.js';
 import { UsersService } from './users.service.js';
 
-/** integration-api.md §2, rows 88 and 89: users of the whole installation. */
+/** Users of the whole installation (docs/integration-api.md §3.10). */
 @ApiTags('Users')
 @Controller('user/:userId')
 export class UsersController {

@@ -12,7 +12,7 @@ const CHUNK = 200;
 
 /**
  * Brings desired state to the sessions of this process, and what agents report back to the database; both many sites at a time.
- * A change reaches every server process as a notice; changes within 100 ms are sent as one (agent-session.md).
+ * A change reaches every server process as a notice; changes within 100 ms are sent as one (docs/agent-protocol.md rule 8).
  */
 @Injectable()
 export class DeliveryService implements OnModuleInit {

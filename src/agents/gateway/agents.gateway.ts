@@ -33,7 +33,7 @@ export const QUIET = [
   'ws/round-trip/complete',
 ];
 
-/** Both dialects of the session (agent-session.md): unmodified newt, and Gatehouse's agent, which says hello first. */
+/** Both dialects of the session (docs/agent-protocol.md "Messages"): unmodified newt, and Gatehouse's agent, which says hello first. */
 @WebSocketGateway({ path: AGENT_PATHS.websocket })
 @UseFilters(MessageErrorFilter)
 export class AgentsGateway {
@@ -82,7 +82,7 @@ export class AgentsGateway {
     return { type: 'pong', data: { timestamp: Date.now() } };
   }
 
-  /** No exit node: newt goes idle and stays connected (newt-protocol.md §3.3). */
+  /** No exit node: newt goes idle and stays connected (docs/newt.md §3). */
   @SubscribeMessage('newt/ping/request')
   pingRequest(@Data() { chainId }: NewtPingRequest): Reply {
     return { type: 'newt/ping/exitNodes', data: { exitNodes: [], ...(chainId === undefined ? {} : { chainId }) } };

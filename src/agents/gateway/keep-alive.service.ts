@@ -15,7 +15,7 @@ const TOUCH_CHUNK = 1000;
 
 /**
  * One sweep over all sessions instead of a timer in each: pings the quiet, closes those silent for 90 s or that do not read,
- * and writes last-seen in batches every 10 s (agent-session.md, Presence).
+ * and writes last-seen in batches every 10 s (docs/agent-protocol.md rules 12 and 13).
  */
 @Injectable()
 export class KeepAliveService implements OnApplicationBootstrap {

@@ -19,7 +19,7 @@ const ENDS_PER_TURN = 64;
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
-/** Begins sessions: authenticates in the HTTP upgrade and accepts the websocket once the session is registered (agent-session.md). */
+/** Begins sessions: authenticates in the HTTP upgrade and accepts the websocket once the session is registered (docs/agent-protocol.md rules 2 to 4). */
 @Injectable()
 export class SessionHandshake {
   private readonly logger = new Logger(SessionHandshake.name);

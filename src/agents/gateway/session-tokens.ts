@@ -10,7 +10,7 @@ export interface TokenBearer {
 }
 
 /**
- * Session tokens (agent-session.md): `payload.mac`, signed, good for five minutes, which is time to begin a session.
+ * Session tokens (docs/agent-protocol.md rule 1): `payload.mac`, signed, good for five minutes, which is time to begin a session.
  * Nothing is stored; whether the credential is still good is asked when the session begins.
  */
 @Injectable()

@@ -75,7 +75,7 @@ export class Session {
   ) {}
 
   /**
-   * Sends one message in the envelope of newt-protocol.md §2.4. configVersion is in every message, since a newt takes its absence for 0.
+   * Sends one message in the envelope of docs/newt.md §2.4. configVersion is in every message, since a newt takes its absence for 0.
    * An agent that does not read is cut off rather than buffered for.
    */
   send(type: string, data: unknown): void {

@@ -14,7 +14,7 @@ const CLOSE_MS = 2000;
 /** How long agents may take to return, altogether: the more there are, the longer. @returns milliseconds. */
 export const returnWindow = (sessions: number): number => Math.min(60_000, 1000 + 2 * sessions);
 
-/** Sends every agent away in good order when the server stops (agent-session.md, Shutdown and return). */
+/** Sends every agent away in good order when the server stops (docs/agent-protocol.md rule 16). */
 @Injectable()
 export class ShutdownService implements BeforeApplicationShutdown {
   private readonly logger = new Logger(ShutdownService.name);

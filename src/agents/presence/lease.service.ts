@@ -17,7 +17,7 @@ const DEAD_CHUNK = 5000;
 
 /**
  * The lease of this server process, renewed every 5 s. Sessions of a lease 30 s old are put offline by any server, once, and so are
- * those of an earlier life of this instance (agent-session.md, Presence).
+ * those of an earlier life of this instance (docs/agent-protocol.md rule 14).
  */
 @Injectable()
 export class LeaseService implements OnApplicationBootstrap {

@@ -21,7 +21,7 @@ interface Arrival {
 type Outcome = Map<Session, AppError | null>;
 
 /**
- * Which site is online, and through which session (agent-session.md, Presence). Whatever arrives while a transaction runs shares the
+ * Which site is online, and through which session (docs/agent-protocol.md rule 12). Whatever arrives while a transaction runs shares the
  * next one, so that thousands of agents that return at once cost tens of transactions. Events leave in the transaction of their cause.
  */
 @Injectable()

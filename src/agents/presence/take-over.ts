@@ -18,7 +18,7 @@ export type Verdict = 'begin' | 'take_over' | 'guard' | 'refuse';
 
 /**
  * The newest session of a site wins, but after 3 take-overs within 60 s the established one stays and newcomers are refused for 60 s:
- * two clones of one credential must not duel at full speed (agent-session.md, Presence).
+ * two clones of one credential must not duel at full speed (docs/agent-protocol.md rule 15).
  */
 export function judge(established: Established, now: number): Verdict {
   if (established.sessionId === null) return 'begin';

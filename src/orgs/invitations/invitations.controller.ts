@@ -11,7 +11,7 @@ import {
 } from './invitations.dto.js';
 import { InvitationsService } from './invitations.service.js';
 
-/** integration-api.md §2, rows 46–48, and the door that an invited person comes through. */
+/** Invitations, and where an invited person accepts one (docs/integration-api.md §3.10). */
 @ApiTags('Invitations')
 @Controller()
 export class InvitationsController {

@@ -47,7 +47,7 @@ interface FreshInvitation {
 }
 
 /**
- * Invitations (integration-api.md §3.10). One has up to two links, stored as the hashes of their tokens: the answer's, and one that goes by
+ * Invitations (docs/integration-api.md §3.10). One has up to two links, stored as the hashes of their tokens: the answer's, and one that goes by
  * mail alone. Only the mailed one proves that who accepts owns the mailbox (docs/adr/0018).
  */
 @Injectable()
@@ -145,7 +145,7 @@ export class InvitationsService implements OnModuleInit {
 
   /**
    * POST /invite/accept: the user of the address, made if there is none, becomes a member. The mailed link also proves his mailbox, and takes
-   * over an account that somebody else had made of it. Works once. What is wrong with a token is not told; only refusals count against the address and the invitation (claims.md rule 10).
+   * over an account that somebody else had made of it. Works once. What is wrong with a token is not told; only refusals count against the address and the invitation (docs/claims.md rule 10).
    * @throws not_found for any unusable token; rate_limited; validation when a password is needed; conflict for a member, and for
    * an unproven account of another invitation
    */

@@ -9,7 +9,7 @@ interface Waiting<Item, Result> {
 
 /**
  * Items with one key are decided one batch after the other: a batch is what arrived while the previous one was being decided, so a lone
- * item does not wait (architecture.md, Claim). A batch that fails is tried again item by item, so that one bad item fails alone.
+ * item does not wait (docs/adr/0002). A batch that fails is tried again item by item, so that one bad item fails alone.
  */
 export class Batcher<Item, Result> {
   private readonly queues = new Map<string, Waiting<Item, Result>[]>();

@@ -6,7 +6,7 @@ import { base32, Db, invalid, KeyRing, notFound, query } from '#platform';
 
 x509.cryptoProvider.set(webcrypto as never);
 
-/** The public key of a CSR; its subject and extensions are ignored (claims.md, device door). */
+/** The public key of a CSR; its subject and extensions are ignored (docs/claims.md "Claim endpoints"). */
 export interface ParsedCsr {
   publicKey: x509.PublicKey;
 }
@@ -16,7 +16,7 @@ const CA_YEARS = 20;
 const DEVICE_YEARS = 10;
 
 /**
- * Checks a certificate signing request before any key is looked at (claims.md, device door).
+ * Checks a certificate signing request before any key is looked at (docs/claims.md "Claim endpoints").
  * @throws validation unless it is a self-signed PKCS#10 with P-256, P-384, Ed25519 or RSA 2048–4096.
  */
 export async function parseCsr(pem: string): Promise<ParsedCsr> {

@@ -68,7 +68,7 @@ export class ClaimAdministrationService {
     });
   }
 
-  /** Rule 13: the next claim of this site's hardware id re-issues once. @throws not_found, conflict while a tombstone refuses that id. */
+  /** docs/claims.md rule 13: the next claim of this site's hardware id re-issues once. @throws not_found, conflict while a tombstone refuses that id. */
   async allowReclaim(principal: Principal, orgId: string, siteId: number, seconds: number): Promise<AllowReclaimView> {
     return this.db.tx(async (tx) => {
       const allowedUntil = await this.repository.allowReclaim(tx, orgId, siteId, seconds);

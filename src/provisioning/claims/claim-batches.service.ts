@@ -68,7 +68,7 @@ export class ClaimBatches {
     return this.batches.submit(keyId, candidate);
   }
 
-  /** One batch of claims on one key, in one transaction: all of it together or nothing (rule 3). */
+  /** One batch of claims on one key, in one transaction: all of it together or nothing (docs/claims.md rule 3). */
   private async decide(keyId: string, items: Candidate[]): Promise<Decision[]> {
     return this.db.tx(async (tx) => {
       // Sent together, run one after the other: what is known is looked up once the key is locked.

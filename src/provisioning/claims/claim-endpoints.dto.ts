@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import { IsName, MayBeAbsent } from '#platform';
 
-/** Stable id of the device: 1–128 printable ASCII characters, never normalised (claims.md, Words). */
+/** Stable id of the device: 1–128 printable ASCII characters, never normalised (docs/claims.md "Words"). */
 const HARDWARE_ID = /^[\x20-\x7e]{1,128}$/;
 /** 32 random bytes in base64url, padded or not. */
 const NONCE = /^[A-Za-z0-9_-]{43}=?$/;

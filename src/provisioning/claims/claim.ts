@@ -18,7 +18,7 @@ export interface ClaimRequest {
   address: string;
 }
 
-/** Why a claim was refused. Private: the caller never learns it (claims.md rule 2). */
+/** Why a claim was refused. Private: the caller never learns it (docs/claims.md rule 2). */
 export type RefusalReason =
   | 'malformed'
   | 'unknown_key'

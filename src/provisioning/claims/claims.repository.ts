@@ -231,7 +231,7 @@ export class ClaimsRepository {
     ]);
   }
 
-  /** Rule 4: a recognised re-claim shows only as last-seen and count of the first claim. */
+  /** docs/claims.md rule 4: a recognised re-claim shows only as last-seen and count of the first claim. */
   async recognised(em: EntityManager, claimId: number | null): Promise<void> {
     if (claimId !== null) await this.addToCount(em, claimId, 1);
   }
@@ -253,12 +253,12 @@ export class ClaimsRepository {
     return counted === 0;
   }
 
-  /** Rule 5: one more credential under the same nonce; the window stays as it is. */
+  /** docs/claims.md rule 5: one more credential under the same nonce; the window stays as it is. */
   async countReissue(tx: EntityManager, siteId: number): Promise<void> {
     await execute(tx, 'UPDATE site SET reissues = reissues + 1 WHERE site_id = $1', [siteId]);
   }
 
-  /** Rule 13: a new owner of the identity. The window opens anew for his nonce; the old session ends with its credential. */
+  /** docs/claims.md rule 13: a new owner of the identity. The window opens anew for his nonce; the old session ends with its credential. */
   async handOver(tx: EntityManager, siteId: number, nonceHash: Buffer | null): Promise<void> {
     await execute(
       tx,
@@ -287,7 +287,7 @@ export class ClaimsRepository {
     return rows.length > 0;
   }
 
-  /** @returns true at most once an hour for an organization (rule 15). */
+  /** @returns true at most once an hour for an organization (docs/claims.md rule 15). */
   async markPoolExhausted(tx: EntityManager, orgId: string): Promise<boolean> {
     const marked = await execute(
       tx,

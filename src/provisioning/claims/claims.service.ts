@@ -14,7 +14,7 @@ import { Reclaims } from './reclaims.service.js';
 /** A claim that finds the site changed under its hands tries again; more often than this never happens by itself, and is refused. */
 const ATTEMPTS = 10;
 
-/** One exchange of a provisioning key for a site's own credential (claims.md). Every door ends here. */
+/** One exchange of a provisioning key for a site's own credential (docs/claims.md). Every door ends here. */
 @Injectable()
 export class ClaimsService {
   constructor(
@@ -26,7 +26,7 @@ export class ClaimsService {
   ) {}
 
   /**
-   * @throws ClaimRefused with the private reason; AppError `capacity` when the address pool is full (rule 15) and for nothing else,
+   * @throws ClaimRefused with the private reason; AppError `capacity` when the address pool is full (docs/claims.md rule 15) and for nothing else,
    * `claims_paused` when an operator stopped the organization's claims, `database_unavailable`, also when too many claims wait for it: whatever
    * key they bring, `database_busy` or `database_full`. Nothing is spent or made in any of these cases.
    */

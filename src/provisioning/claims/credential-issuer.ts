@@ -12,7 +12,7 @@ export interface FreshCredential {
   stored: Omit<NewSiteCredential, 'siteId' | 'orgId'>;
 }
 
-/** Makes credentials of every kind; always before the transaction that stores them (architecture.md, Claim). */
+/** Makes credentials of every kind; always before the transaction that stores them (docs/adr/0002). */
 @Injectable()
 export class CredentialIssuer {
   constructor(

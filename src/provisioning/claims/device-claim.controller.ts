@@ -10,7 +10,7 @@ import { Refusals } from './refusals.js';
 
 const REFUSAL = new AppError('permission_denied', 'Permission denied', { body: { error: 'permission_denied' } });
 
-/** The device door (claims.md, Three doors): bare JSON, no envelope. */
+/** The device door (docs/claims.md "Claim endpoints"): bare JSON, no envelope. */
 @ApiTags('Claims')
 @Controller()
 export class DeviceClaimController {

@@ -17,6 +17,6 @@ export function lenientBody(type: Type<object>): PipeTransform {
   };
 }
 
-/** Only a hash of the nonce is kept (rule 5). */
+/** Only a hash of the nonce is kept (docs/claims.md rule 5). */
 export const nonceHash = (nonce: string | undefined) =>
   nonce === undefined ? null : sha256(Buffer.from(nonce, 'base64url'));

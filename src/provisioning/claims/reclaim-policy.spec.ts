@@ -1,3 +1,4 @@
+// The rules are those of docs/claims.md.
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '#platform';
 import type { KnownSite } from './claims.repository.js';

@@ -4,8 +4,8 @@ import type { KeyPolicy, KnownSite } from './claims.repository.js';
 
 /**
  * What a re-claim of a known site gets.
- * `reissue`: one more credential, the earlier ones stay valid (rule 5). `handOver`: a credential instead of all earlier ones (rule 13).
- * `recognise`: the device id and no secret (rules 4, 6).
+ * `reissue`: one more credential, the earlier ones stay valid (docs/claims.md rule 5). `handOver`: a credential instead of all earlier ones (docs/claims.md rule 13).
+ * `recognise`: the device id and no secret (docs/claims.md rules 4, 6).
  */
 export type ReclaimPlan =
   | { do: 'reissue' }
@@ -13,7 +13,7 @@ export type ReclaimPlan =
   | { do: 'recognise'; contested: boolean }
   | { do: 'refuse'; reason: RefusalReason; contested: boolean };
 
-/** Decides by claims.md rules 4, 5, 6 and 13. The key is known to be neither disabled nor revoked, the id not to be tombstoned. */
+/** Decides by docs/claims.md rules 4, 5, 6 and 13. The key is known to be neither disabled nor revoked, the id not to be tombstoned. */
 export function planReclaim(
   site: KnownSite,
   request: Pick<ClaimRequest, 'nonceHash'>,

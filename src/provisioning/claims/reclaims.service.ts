@@ -9,7 +9,7 @@ import { idsOf, KeyPolicies } from './key-policies.js';
 import { KeyQueue } from './key-queue.js';
 import { planReclaim } from './reclaim-policy.js';
 
-/** Claims of devices that the organization knows (claims.md rules 4 to 6 and 13): recognised, given a credential again, or contested. */
+/** Claims of devices that the organization knows (docs/claims.md rules 4 to 6 and 13): recognised, given a credential again, or contested. */
 @Injectable()
 export class Reclaims {
   private readonly queue = new KeyQueue();
@@ -108,7 +108,7 @@ export class Reclaims {
       : undefined;
   }
 
-  /** Rule 13: recorded, and told to operators, once an hour per site and address; then the claim gets its ordinary answer. */
+  /** docs/claims.md rule 13: recorded, and told to operators, once an hour per site and address; then the claim gets its ordinary answer. */
   private async recordContest(
     request: ClaimRequest,
     key: KeyPolicy,

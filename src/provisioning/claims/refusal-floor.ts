@@ -3,7 +3,7 @@ const REMEMBERED_MS = 5000;
 const AT_MOST_MS = 2000;
 
 /**
- * When refusals leave (claims.md rule 2). Some reasons are found sooner than others, and under load they would be told apart by it: so all
+ * When refusals leave (docs/claims.md rule 2). Some reasons are found sooner than others, and under load they would be told apart by it: so all
  * leave as late after their arrival as the slowest refusal of the last seconds, in whole steps of the floor. On a timer; nothing else is held.
  */
 export class RefusalFloor {

@@ -10,7 +10,7 @@ const PUBLIC_ID = /^spk[-_]([a-z0-9]{1,64})\./;
 const STRANGE: ReadonlySet<RefusalReason> = new Set(['malformed', 'unknown_key', 'wrong_secret']);
 
 /**
- * The one way out for refused claims (claims.md rule 2): the same answer, no earlier than the floor after arrival, and the private reason
+ * The one way out for refused claims (docs/claims.md rule 2): the same answer, no earlier than the floor after arrival, and the private reason
  * recorded afterwards. What names no existing key belongs to no organization, and is one slot for each reason.
  */
 @Injectable()
@@ -42,7 +42,7 @@ export class Refusals implements OnApplicationShutdown {
 
   /**
    * @param answer the door's uniform refusal.
-   * @throws `answer`, or `rate_limited` when this source is refused too often (rule 10).
+   * @throws `answer`, or `rate_limited` when this source is refused too often (docs/claims.md rule 10).
    */
   async refuse(refused: ClaimRefused, request: ClaimRequest, arrivedAt: number, answer: AppError): Promise<never> {
     const presented = PUBLIC_ID.exec(request.key)?.[1];

@@ -15,7 +15,7 @@ const checksum = (keyId: string, random: string) => base32(sha256(`${keyId}.${ra
 
 export const newKeyId = () => randomLower(ID_LENGTH);
 
-/** 256 random bits and a checksum that catches typos without asking the server (claims.md, Tokens). */
+/** 256 random bits and a checksum that catches typos without asking the server (docs/claims.md "Tokens"). */
 export function newKeySecret(keyId: string): string {
   const random = base32(randomBytes(32));
   return random + checksum(keyId, random);
@@ -24,7 +24,7 @@ export function newKeySecret(keyId: string): string {
 /** `spk_<public id>.<secret>`, as it is shown once. */
 export const formatKey = ({ keyId, secret }: KeyToken) => `spk_${keyId}.${secret}`;
 
-/** @returns null for a wrong form or checksum, which is public knowledge (rule 2). */
+/** @returns null for a wrong form or checksum, which is public knowledge (docs/claims.md rule 2). */
 export function parseKey(text: string): KeyToken | null {
   const [, keyId, random, sum] = FORM.exec(text) ?? [];
   if (!keyId || !random || checksum(keyId, random) !== sum) return null;

@@ -15,10 +15,10 @@ import {
 } from 'class-validator';
 import { IsName, MayBeAbsent, OffsetPagination } from '#platform';
 
-/** 30 days (claims.md, Routes). */
+/** 30 days (docs/claims.md rule 20). */
 const MAX_OVERLAP_SECONDS = 2_592_000;
 
-/** Numeric strings are accepted (integration-api.md §3.16). */
+/** Numeric strings are accepted (docs/integration-api.md §3.16). */
 const numeric = ({ value }: { value: unknown }) =>
   typeof value === 'string' && /^\d{1,7}$/.test(value) ? Number(value) : value;
 

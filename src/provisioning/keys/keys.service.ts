@@ -31,7 +31,7 @@ const TARGET = 'site_provisioning_key';
 /** Transactions in the way that were ended (`Db.txFirst`). */
 type Ended = () => Promise<readonly unknown[]>;
 
-/** Provisioning keys: issue, limit, rotate, revoke (claims.md, Routes; integration-api.md §3.16). */
+/** Provisioning keys: issue, limit, rotate, revoke (docs/claims.md "Keys, templates and profiles"; docs/integration-api.md §3.16). */
 @Injectable()
 export class KeysService {
   constructor(
@@ -41,9 +41,9 @@ export class KeysService {
   ) {}
 
   /**
-   * A key that approves at once takes `updateSite` to make (claims.md, Routes). Without it the key never does, whatever its template says:
+   * A key that approves at once takes `updateSite` to make (docs/claims.md rule 18). Without it the key never does, whatever its template says:
    * it is stored with `approveNewSites: false`.
-   * @returns the key with its secret, shown only here. @throws permission_denied for `approveNewSites: true`; validation on contradictions (rule 8); not_found for another organization's template. */
+   * @returns the key with its secret, shown only here. @throws permission_denied for `approveNewSites: true`; validation on contradictions (docs/claims.md rule 8); not_found for another organization's template. */
   async create(principal: Principal, orgId: string, body: CreateKeyBody): Promise<CreatedKeyView> {
     return this.db.tx((tx) => this.createIn(tx, principal, orgId, body));
   }
@@ -152,7 +152,7 @@ export class KeysService {
     return body.overlapSeconds === 0 ? this.db.txFirst(change) : this.db.tx(change);
   }
 
-  /** Deletes the key; its sites stay and keep their lineage (rule 12). */
+  /** Deletes the key; its sites stay and keep their lineage (docs/claims.md rule 12). */
   async delete(principal: Principal, orgId: string, keyId: string): Promise<void> {
     await this.db.txFirst(async (tx, ended) => {
       if (!(await this.repository.delete(tx, orgId, keyId))) throw notFound('Provisioning key');
@@ -201,7 +201,7 @@ const approvesMore = (before: KeyView, after: KeyView): boolean =>
     (after.maxBatchSize ?? Infinity) > (before.maxBatchSize ?? Infinity) ||
     (after.validUntil?.getTime() ?? Infinity) > (before.validUntil?.getTime() ?? Infinity));
 
-/** "" and null mean none. @throws validation for text that is no instant, and for the past (rule 8). */
+/** "" and null mean none. @throws validation for text that is no instant, and for the past (docs/claims.md rule 8). */
 function parseInstant(text: string | null | undefined): Date | undefined {
   if (!text) return undefined;
   const at = new Date(text);

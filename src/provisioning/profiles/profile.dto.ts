@@ -3,7 +3,7 @@ import { IsNotEmpty, IsObject, IsOptional, IsString, MaxLength } from 'class-val
 import { IsIdList, IsLabels, IsName, MaxBytes, MaxJsonBytes, MayBeAbsent, OffsetPagination } from '#platform';
 
 const JSON_LIMIT = 64 * 1024;
-/** claims.md, Words: a bootstrap blueprint is at most 256 KB. */
+/** docs/claims.md "Words": a bootstrap blueprint is at most 256 KB. */
 const BLUEPRINT_LIMIT = 256 * 1024;
 
 export class CreateProfileBody {

@@ -21,7 +21,7 @@ import { Documents } from '../../blueprints/index.js';
 import type { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
 import { Profile } from './profile.entity.js';
 
-/** Profiles: what a new site inherits (claims.md, Words). */
+/** Profiles: what a new site inherits (docs/claims.md "Words"). */
 @Injectable()
 export class ProfilesService {
   constructor(

@@ -21,7 +21,7 @@ import { groupsOf, named, replaceGroups } from '../profiles/profiles.service.js'
 import type { CreateTemplateBody, TemplateList, TemplateView, UpdateTemplateBody } from './template.dto.js';
 import { Template } from './template.entity.js';
 
-/** Name of the template that every organization has (claims.md, Routes). It approves at once. */
+/** Name of the template that every organization has (docs/claims.md rule 19). It approves at once. */
 export const DEFAULT_TEMPLATE = 'default';
 
 /** Templates: policy for claims. */
@@ -39,7 +39,7 @@ export class TemplatesService {
   }
 
   /**
-   * A template that approves at once takes `updateSite` to make (claims.md, Routes); without it the new one does not.
+   * A template that approves at once takes `updateSite` to make (docs/claims.md rule 18); without it the new one does not.
    * @throws permission_denied for `approveNewSites: true`; conflict when the name is taken; validation when the pattern does not compile; not_found for an id of another organization.
    */
   async create(principal: Principal, orgId: string, body: CreateTemplateBody): Promise<TemplateView> {

@@ -31,7 +31,7 @@ class AccessTokenFields {
   createdAt: number;
 }
 
-/** integration-api.md §3.14 */
+/** docs/integration-api.md §3.14 */
 export class CreatedAccessToken extends AccessTokenFields {
   /** Shown once. */
   accessToken: string;

@@ -30,7 +30,7 @@ const TOKEN_BYTES = 16;
 const SESSION_DAYS = 30;
 const ID_TRIES = 5;
 
-/** Links that let somebody pass without an account (integration-api.md §3.14). */
+/** Links that let somebody pass without an account (docs/integration-api.md §3.14). */
 @Injectable()
 export class AccessTokensService implements OnModuleInit {
   constructor(

@@ -23,7 +23,7 @@ import { headerAuthSecret, SharedSecrets } from './shared-secrets.js';
 /** Nothing, and the version that the resource has now. */
 type Changed = ApiResult<Record<string, never>>;
 
-/** What visitors of a public resource must know or be (integration-api.md §3.5, Auth). Nothing of it is ever shown. */
+/** What visitors of a public resource must know or be (docs/integration-api.md §3.5 "Authentication"). Nothing of it is ever shown. */
 @Injectable()
 export class ResourceAuthService {
   constructor(

@@ -11,7 +11,7 @@ export interface FullDomain {
 }
 
 /**
- * The host name that a resource gets on a domain (integration-api.md §3.5): ns and wildcard take `subdomain.base` or the base, cname always
+ * The host name that a resource gets on a domain (docs/integration-api.md §3.5): ns and wildcard take `subdomain.base` or the base, cname always
  * the base. @throws validation for a subdomain of wrong syntax, one that is too long, or `*` on a cname domain.
  */
 export function fullDomainOf(
@@ -35,7 +35,7 @@ export function fullDomainOf(
 /** The wildcard that would cover this name: `*` stands for exactly one label, as in certificates. */
 export const coveringWildcard = (fullDomain: string) => `*.${parentOf(fullDomain)}`;
 
-/** What the owner of a domain writes into DNS (§3.8). */
+/** What the owner of a domain writes into DNS (docs/integration-api.md §3.8). */
 export function recordsFor(
   domain: { domainId: string; type: DomainType; baseDomain: string },
   dns: { nameservers: readonly string[]; cnameSuffix: string; serverIp: string },

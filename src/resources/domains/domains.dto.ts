@@ -19,7 +19,7 @@ export class CreateDomainBody extends UpdateDomainBody {
   @IsDomainName() baseDomain: string;
 }
 
-/** integration-api.md §3.8 */
+/** docs/integration-api.md §3.8 */
 export class DomainView {
   domainId: string;
   baseDomain: string;

@@ -41,7 +41,7 @@ import { type DomainRow, DomainsRepository } from './domains.repository.js';
 const ID_LENGTH = 15;
 const CACHED = 10_000;
 
-/** Domains that resources get their names from (integration-api.md §3.8). */
+/** Domains that resources get their names from (docs/integration-api.md §3.8). */
 @Injectable()
 export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
   /** Ones that were verified: neither name nor type of a domain ever changes. Whether they still are is asked when a name is written. */

@@ -19,7 +19,7 @@ import { GrantsRepository } from './grants.repository.js';
 /** Nothing, and the version that the resource has now. */
 type Changed = ApiResult<Record<string, never>>;
 
-/** Which roles and users may pass a public resource (integration-api.md §3.4, Relations). The Admin role always may: it is never stored. */
+/** Which roles and users may pass a public resource (docs/integration-api.md §3.4 "Grants"). The Admin role always may: it is never stored. */
 @Injectable()
 export class GrantsService {
   constructor(

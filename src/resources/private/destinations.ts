@@ -18,7 +18,7 @@ export const IsPortRangeString = () =>
 export const IsAliasName = () =>
   rule('isAlias', isAlias, 'must be a name with a dot, such as db.internal or *.db.internal');
 
-/** What a client reaches of an http resource (integration-api.md §3.4). */
+/** What a client reaches of an http resource (docs/integration-api.md §3.4). */
 export const WEB_PORTS = { tcpPortRangeString: '443,80', udpPortRangeString: '' };
 
 /** A private resource as it shall be, as far as its fields depend on each other. */
@@ -38,7 +38,7 @@ export const isDestinationHost = (text: string) => isAddress(text) || (isHostNam
 export const routeOf = (destination: string): string | null =>
   isAddress(destination) || isCidr(destination) ? destination : null;
 
-/** The rules of §3.4 that join fields. @throws validation naming the field. */
+/** The rules that join fields (docs/integration-api.md §3.4). @throws validation naming the field. */
 export function checkDestination(d: Destination): void {
   if (d.mode === 'host') {
     if (!isDestinationHost(d.destination)) throw invalid('destination', 'must be an IP address or a host name');

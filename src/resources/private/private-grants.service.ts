@@ -20,7 +20,7 @@ import { PrivateLinks } from './private-links.js';
 /** Nothing, and the version that the resource has now. */
 type Changed = ApiResult<Record<string, never>>;
 
-/** Which roles, users and machine clients may use a private resource (integration-api.md §3.4, Relations). The Admin role always may. */
+/** Which roles, users and machine clients may use a private resource (docs/integration-api.md §3.4 "Grants"). The Admin role always may. */
 @Injectable()
 export class PrivateGrantsService {
   constructor(

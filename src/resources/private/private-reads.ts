@@ -92,7 +92,7 @@ const isPlain = (q: ListSiteResourcesQuery) => !q.query && q.mode === undefined 
 
 /**
  * Every value is a parameter; the text depends only on which filters are there. What waits with a site is shown where that site is asked
- * about (integration-api.md §5.3): an arm of its own.
+ * about (docs/claims.md rule 23): an arm of its own.
  */
 function conditions(orgId: string, q: ListSiteResourcesQuery): { arms: string[]; values: unknown[] } {
   const values: unknown[] = [orgId];

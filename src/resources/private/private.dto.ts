@@ -30,7 +30,7 @@ const ID_LIST = {
   items: { type: 'integer', minimum: 1 },
 } as const;
 
-/** What create and update share (integration-api.md §3.4). */
+/** What create and update share (docs/integration-api.md §3.4). */
 class Fields {
   /** The old form of `siteIds`; merged into it. */
   @MayBeAbsent()
@@ -117,7 +117,7 @@ export class ListSiteResourcesQuery extends SearchQuery {
   @QueryInt(1, Number.MAX_SAFE_INTEGER) siteId?: number;
 }
 
-/** The row of integration-api.md §3.4. */
+/** The row of docs/integration-api.md §3.4. */
 export class SiteResourceRow {
   siteResourceId: number;
   orgId: string;
@@ -183,7 +183,7 @@ export class ResourceNetwork {
   orgId: string;
 }
 
-/** One private resource on one site, as the contract nests it. */
+/** One private resource on one site, nested as clients know it (docs/integration-api.md §3.4). */
 export class SiteResourceOnSite {
   siteNetworks: SiteNetworkLink;
   networks: ResourceNetwork;

@@ -34,7 +34,7 @@ type Inserted = Omit<StoredSiteResource, 'siteId' | 'siteIds'> & {
   own: boolean;
 };
 
-/** In the contract's order (integration-api.md §3.4). */
+/** In the contract's order (docs/integration-api.md §3.4). */
 export const ROW = `
   r.site_resource_id AS "siteResourceId", r.org_id AS "orgId", r.site_resource_id AS "networkId", NULL::int AS "defaultNetworkId", r.nice_id AS "niceId", r.name, r.ssl, r.mode,
   r.scheme, r.proxy_port AS "proxyPort", r.destination_port AS "destinationPort", r.destination, r.enabled, r.alias, host(r.alias_address) AS "aliasAddress",

@@ -45,7 +45,7 @@ const AUTH_DAEMON_PORT = 22123;
 const NICE_ID_INDEX = 'site_resource_org_id_nice_id_key';
 const ALIAS_ADDRESS_INDEX = 'site_resource_alias_address';
 
-/** Private ("site") resources (integration-api.md §3.4). */
+/** Private ("site") resources (docs/integration-api.md §3.4). */
 @Injectable()
 export class PrivateResourcesService implements OnModuleInit {
   constructor(
@@ -321,7 +321,7 @@ function newColumns(body: CreateSiteResourceBody): Omit<PrivateColumns, 'niceId'
   };
 }
 
-/** §3.4: what is left out stays, but for the alias and the domain, which it clears. */
+/** docs/integration-api.md §3.4: what is left out stays, but for the alias and the domain, which it clears. */
 function changedColumns(before: StoredSiteResource, body: UpdateSiteResourceBody): PrivateColumns {
   const mode = body.mode ?? before.mode;
   return {

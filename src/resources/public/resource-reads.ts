@@ -93,7 +93,7 @@ const isPlain = (scope: Scope, q: ListResourcesQuery) =>
 
 /**
  * Every value is a parameter; the text depends only on which filters are there. What waits with a site is shown where that site is asked
- * about, targets there or not (integration-api.md §5.3): an arm of its own.
+ * about, targets there or not (docs/claims.md rule 23): an arm of its own.
  */
 function conditions(scope: Scope, q: ListResourcesQuery): { arms: string[]; values: unknown[] } {
   const values: unknown[] = [scope.orgId];

@@ -50,7 +50,7 @@ export class TargetRights {
   @MayBeAbsent() @IsLabels() @ApiPropertyOptional(LABELS) labels?: Record<string, string>;
 }
 
-/** integration-api.md §3.5; `http` decides which of the optional fields belong to it. */
+/** docs/integration-api.md §3.5; `http` decides which of the optional fields belong to it. */
 export class CreateResourceBody {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   @IsBoolean() http: boolean;

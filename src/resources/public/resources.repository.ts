@@ -52,7 +52,7 @@ export type ResourceChanges = Partial<Omit<ResourceInsert, 'http' | 'protocol'>>
   headerAuthExtended?: boolean | null;
 };
 
-/** In the contract's order (integration-api.md §3.5). */
+/** In the contract's order (docs/integration-api.md §3.5). */
 const COLUMNS = `
   resource_id AS "resourceId", resource_guid AS "resourceGuid", org_id AS "orgId", nice_id AS "niceId", name, subdomain, full_domain AS "fullDomain",
   domain_id AS "domainId", ssl, block_access AS "blockAccess", sso, http, protocol, proxy_port AS "proxyPort", email_whitelist_enabled AS "emailWhitelistEnabled",

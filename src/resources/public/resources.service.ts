@@ -43,7 +43,7 @@ import { ResourcesRepository, type StoredResource, toRow, toView } from './resou
 
 const PAGE_SIZE = 20;
 const NICE_ID_TRIES = 5;
-/** Fields of one kind of resource only (integration-api.md §3.5). */
+/** Fields of one kind of resource only (docs/integration-api.md §3.5). */
 const HTTP_ONLY = [
   'subdomain',
   'domainId',
@@ -67,7 +67,7 @@ const RAW_ONLY = ['proxyPort', 'proxyProtocol', 'proxyProtocolVersion'] as const
 
 const domainTaken = () => conflict('This full domain is already in use');
 
-/** Public resources (integration-api.md §3.5). */
+/** Public resources (docs/integration-api.md §3.5). */
 @Injectable()
 export class ResourcesService implements OnModuleInit {
   constructor(

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 export const MATCHES = ['CIDR', 'IP', 'PATH', 'COUNTRY', 'ASN', 'REGION'] as const;
 export type Match = (typeof MATCHES)[number];
 
-/** UN M.49 ids of continents and regions (integration-api.md §3.7). */
+/** UN M.49 ids of continents and regions (docs/integration-api.md §3.7). */
 const REGIONS = new Set(
   '002 015 014 017 018 011 019 029 013 005 021 142 143 030 035 034 145 150 151 154 039 155 009 053 054 057 061'.split(
     ' ',

@@ -7,7 +7,7 @@ export const ACTIONS = ['ACCEPT', 'DROP', 'PASS'] as const;
 export type RuleAction = (typeof ACTIONS)[number];
 const MAX_INT = 2_147_483_647;
 
-/** integration-api.md §3.7 */
+/** docs/integration-api.md §3.7 */
 export class CreateRuleBody {
   @IsIn(ACTIONS) @ApiProperty({ enum: ACTIONS }) action: RuleAction;
   @IsIn(MATCHES) @ApiProperty({ enum: MATCHES }) match: Match;

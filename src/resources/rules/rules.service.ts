@@ -20,7 +20,7 @@ import { type Match, ruleValueProblem } from './rule-values.js';
 import type { CreateRuleBody, RuleList, RuleView, UpdateRuleBody } from './rules.dto.js';
 import { RulesRepository } from './rules.repository.js';
 
-/** Who is let in, refused or asked, by address, path or place (integration-api.md §3.7). */
+/** Who is let in, refused or asked, by address, path or place (docs/integration-api.md §3.7). */
 @Injectable()
 export class RulesService implements OnModuleInit {
   constructor(
@@ -80,7 +80,7 @@ export class RulesService implements OnModuleInit {
     return { rule, version };
   }
 
-  /** @throws permission_denied for a rule of another resource (§3.7); validation as `create`; precondition_failed */
+  /** @throws permission_denied for a rule of another resource (docs/integration-api.md §3.7); validation as `create`; precondition_failed */
   async update(
     principal: Principal,
     orgId: string,

@@ -30,7 +30,7 @@ const OptionalInt = (min: number, max = MAX_INT) =>
     ApiPropertyOptional({ type: 'integer', nullable: true, minimum: min, maximum: max }),
   );
 
-/** integration-api.md §3.6. A health check has no defaults here: what is left out is null. */
+/** docs/integration-api.md §3.6. A health check has no defaults here: what is left out is null. */
 export class CreateTargetBody {
   @Max(Number.MAX_SAFE_INTEGER) @Min(1) @IsInt() @ApiProperty({ type: 'integer', minimum: 1 }) siteId: number;
   /** An address, or a host name as the site knows it. */

@@ -17,7 +17,7 @@ const FIRST_PORT = 40_000;
 const LAST_PORT = 65_534;
 const PORTS_TO_TRY = 8;
 
-/** In the contract's order (integration-api.md §3.6). */
+/** In the contract's order (docs/integration-api.md §3.6). */
 const COLUMNS = `
   t.target_id AS "targetId", t.resource_id AS "resourceId", t.site_id AS "siteId", t.ip, t.method, t.port, t.internal_port AS "internalPort", t.enabled, t.path,
   t.path_match_type AS "pathMatchType", t.rewrite_path AS "rewritePath", t.rewrite_path_type AS "rewritePathType", t.priority,

@@ -29,7 +29,7 @@ import { type StoredTarget, somePorts, type TargetColumns, TargetsRepository } f
 const DEFAULT_PRIORITY = 100;
 const TRIES = 5;
 
-/** Backends of public resources, each on a site (integration-api.md §3.6). */
+/** Backends of public resources, each on a site (docs/integration-api.md §3.6). */
 @Injectable()
 export class TargetsService implements OnModuleInit {
   constructor(
@@ -168,7 +168,7 @@ export class TargetsService implements OnModuleInit {
     const pattern = patternOf(changed(before, changes));
     if (pattern !== null && pattern !== checked)
       throw conflict('The path was changed by others at the same moment; try again');
-    // integration-api.md §3.6: what nobody has checked yet counts as unhealthy, what nobody checks is unknown.
+    // docs/integration-api.md §3.6: what nobody has checked yet counts as unhealthy, what nobody checks is unknown.
     if (!hcEnabled || siteType !== 'newt') changes.hcHealth = 'unknown';
     else if (!before.hcEnabled) changes.hcHealth = 'unhealthy';
     if (siteType === 'local') changes.internalPort = null;

@@ -19,7 +19,7 @@ import { AuditService } from '../../audit/index.js';
 import type { CreateGroupBody, GroupList, GroupView, UpdateGroupBody } from './group.dto.js';
 import { SiteGroup } from './group.entity.js';
 
-/** Groups of sites (claims.md, Routes: Fleets). */
+/** Groups of sites (docs/integration-api.md §3.3). */
 @Injectable()
 export class GroupsService implements OnModuleInit {
   constructor(

@@ -1,4 +1,4 @@
-/** How the agent ends (agent-session.md). A supervisor restarts on 69, 70 and 75 and leaves 64, 73, 77 and 78 alone. */
+/** How the agent ends (docs/agent-protocol.md rule 28). A supervisor restarts on 69, 70 and 75 and leaves 64, 73, 77 and 78 alone. */
 export const EXIT = {
   ok: 0,
   usage: 64,

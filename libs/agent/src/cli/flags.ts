@@ -19,7 +19,7 @@ const KNOWN = new Set([...SETTINGS.map((s) => s.flag), ...OWN_BOOLEANS, 'config-
 
 /**
  * Reads the command line in the syntax of Go's flag package, which newt's users write: `-x`, `--x`, `--x=v`, `--x v`,
- * and booleans as `--x` or `--x=false` only (newt-protocol.md §1.1).
+ * and booleans as `--x` or `--x=false` only (docs/newt.md §1.1).
  * @throws AgentExit 64 for an unknown flag, a bad value or an unexpected word
  */
 export function parseFlags(argv: readonly string[]): Invocation {

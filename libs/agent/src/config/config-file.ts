@@ -12,7 +12,7 @@ export type FileContent = Record<string, unknown>;
 export type ClaimIdentity = { hardwareId: string; nonce: string };
 
 /**
- * The path of the config and state file: flag, then `CONFIG_FILE`, then newt's place (newt-protocol.md §1.2), so that a machine can
+ * The path of the config and state file: flag, then `CONFIG_FILE`, then newt's place (docs/newt.md §1.2), so that a machine can
  * change agents and keep its site.
  */
 export function configFilePath(

@@ -10,7 +10,7 @@ export type Resolved = {
 };
 
 /**
- * Applies the precedence CLI > environment > file > default (newt-protocol.md §1.1). An empty environment variable is unset; in file and
+ * Applies the precedence CLI > environment > file > default (docs/newt.md §1.1). An empty environment variable is unset; in file and
  * on the command line an explicit empty value counts. CA files of all sources are put together.
  */
 export function resolveSettings(
@@ -105,7 +105,7 @@ function fromFile(setting: Setting, file: FileContent): SettingValue | undefined
   return value === null ? undefined : (value as SettingValue | undefined);
 }
 
-/** newt reads a lone `TLS_CLIENT_CERT`, without key and CA, as the PKCS12 file (newt-protocol.md §1.3). */
+/** newt reads a lone `TLS_CLIENT_CERT`, without key and CA, as the PKCS12 file (docs/newt.md §1.3). */
 function withTlsShorthand(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const {
     TLS_CLIENT_CERT: certificate,

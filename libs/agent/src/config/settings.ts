@@ -1,5 +1,5 @@
 /**
- * Every setting of the agent, once: newt's flags, environment names and file keys (newt-protocol.md §1.3) and Gatehouse's own.
+ * Every setting of the agent, once: newt's flags, environment names and file keys (docs/newt.md §1.3) and Gatehouse's own.
  * Flags, help, precedence and --show-config are all derived from this table.
  */
 export type SettingKind = 'string' | 'boolean' | 'list';

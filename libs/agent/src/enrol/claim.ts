@@ -14,7 +14,7 @@ import { retry } from './retry.js';
 export type Credential = { id: string; secret: string };
 
 /**
- * Exchanges the provisioning key for this machine's own credential and stores it (claims.md, newt door; rules 4 and 5).
+ * Exchanges the provisioning key for this machine's own credential and stores it (docs/claims.md "Claim endpoints", rules 4 and 5).
  * Hardware id and nonce are on disk before the first byte is sent, so that a lost answer is asked for again as the same device.
  * @throws AgentExit 73 state not writable, 77 refused with --no-wait or a re-claim without secret, 78 a wrong name or hardware id
  */

@@ -36,7 +36,7 @@ const PLACEHOLDERS = new Set([
 
 /**
  * The machine's own stable id: the first usable of DMI product UUID, board or device-tree serial, lowest permanent MAC address, machine id
- * (agent-session.md, The agent program).
+ * (docs/agent-protocol.md rule 19).
  * @param root file system root, for tests
  * @throws AgentExit 78 when the machine offers none
  */
@@ -55,7 +55,7 @@ export function machineHardwareId(root = '/'): string {
 }
 
 /**
- * @returns the id itself when it is 1-128 printable ASCII characters (claims.md, Words)
+ * @returns the id itself when it is 1-128 printable ASCII characters (docs/claims.md "Words")
  * @throws AgentExit 78
  */
 export function checkHardwareId(id: string): string {

@@ -43,7 +43,7 @@ export type SessionHooks = {
 };
 
 /**
- * One session on one websocket, from the upgrade to the close (agent-session.md, the Gatehouse agent's dialect).
+ * One session on one websocket, from the upgrade to the close (docs/agent-protocol.md "Messages").
  * It never throws for what the server does; {@link ended} tells.
  */
 export class AgentSession {
