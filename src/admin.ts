@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { bootPatience, Config, type EmbeddedPostgres, loadConfig, startEmbeddedPostgres } from '#platform';
+import { bootPatience, type Config, type EmbeddedPostgres, loadConfig, startEmbeddedPostgres } from '#platform';
 import { AccessModule } from './access/index.js';
 import { foundation } from './app.module.js';
 import { AuditModule } from './audit/index.js';
@@ -39,12 +39,12 @@ async function main(args: string[]): Promise<number> {
   const log = { info: () => undefined, warn: (text: string) => void process.stderr.write(`${text}\n`) };
   let postgres: EmbeddedPostgres | undefined;
   try {
-    if (loaded.databaseUrl === undefined)
-      postgres = await startEmbeddedPostgres({ dataDir: loaded.dataDir, log, shared: true });
-    const url = loaded.databaseUrl ?? postgres!.url;
+    if (loaded.database.url === undefined)
+      postgres = await startEmbeddedPostgres({ dataDir: loaded.installation.dataDir, log, shared: true });
+    const url = loaded.database.url ?? postgres!.url;
     if (command[0] === 'check') return await check(url, loaded, log.warn);
     const databaseUrl = await prepareDatabase(url, MIGRATIONS, bootPatience(loaded, log.warn));
-    const config = new Config({ ...loaded, databaseUrl, databasePoolSize: 2 });
+    const config = loaded.withDatabase({ url: databaseUrl, poolSize: 2 });
     const app = await NestFactory.createApplicationContext(AdminApp.forRoot(config), {
       logger: ['error'],
       abortOnError: false,
@@ -63,7 +63,7 @@ async function main(args: string[]): Promise<number> {
 async function check(url: string, config: Config, say: (text: string) => void): Promise<number> {
   const { text, sound } = await reportDatabase(
     await checkDatabase(url, bootPatience(config, say)),
-    config.databasePoolSize,
+    config.database.poolSize,
     MIGRATIONS.length,
   );
   await print(process.stdout, text);

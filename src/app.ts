@@ -19,15 +19,15 @@ const ROOT_ROUTES = [
 ];
 
 /**
- * The whole server, connected to its database (`config.databaseUrl`) and migrated, but not yet listening.
+ * The whole server, connected to its database (`config.database.url`) and migrated, but not yet listening.
  * Throws when the database cannot be reached or migrated.
  */
 export async function createApp(config: Config): Promise<NestFastifyApplication> {
-  const https = config.publicUrl.protocol === 'https:';
+  const https = config.http.publicUrl.protocol === 'https:';
   const adapter = createAdapter({
-    trustProxy: config.trustProxy.length > 0 && [...config.trustProxy],
-    ...(config.tls
-      ? { https: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) } }
+    trustProxy: config.http.trustProxy.length > 0 && [...config.http.trustProxy],
+    ...(config.http.tls
+      ? { https: { cert: readFileSync(config.http.tls.certFile), key: readFileSync(config.http.tls.keyFile) } }
       : {}),
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config), adapter, {

@@ -8,7 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import { DataSource } from 'typeorm';
 import {
   bootPatience,
-  Config,
+  type Config,
   type EmbeddedPostgres,
   loadConfig,
   reloadKeyPair,
@@ -42,44 +42,43 @@ let postgres: EmbeddedPostgres | undefined;
 async function start(): Promise<void> {
   const config = await withDatabase(loadConfig());
   app = await createApp(config);
-  if (config.metricsPort !== undefined) {
+  if (config.http.metricsPort !== undefined) {
     await serveMetrics(
-      config.host,
-      config.metricsPort,
+      config.http.host,
+      config.http.metricsPort,
       app.getHttpAdapter().getInstance() as unknown as FastifyInstance,
       app.get(DataSource),
     );
   }
   await app.init();
   const made = await app.get(FirstRun).run();
-  await app.listen({ port: config.port, host: config.host, backlog: LISTEN_BACKLOG });
+  await app.listen({ port: config.http.port, host: config.http.host, backlog: LISTEN_BACKLOG });
   const server = app.getHttpServer() as unknown as Server;
   const { port } = server.address() as AddressInfo;
-  writePidFile(config.dataDir, port);
-  if (config.publicUrl.port === '0') config.publicUrl.port = String(port);
-  if (config.tls) reloadKeyPair(server, config.tls, log);
+  writePidFile(config.installation.dataDir, port);
+  if (config.http.publicUrl.port === '0') config.http.publicUrl.port = String(port);
+  if (config.http.tls) reloadKeyPair(server, config.http.tls, log);
 
-  const place = { ...config, version, databaseDir: postgres?.relocatedTo };
+  const { publicUrl, metricsPort } = config.http;
+  const { dataDir } = config.installation;
+  const place = { publicUrl, metricsPort, dataDir, version, databaseDir: postgres?.relocatedTo };
   process.stdout.write(`\n${whereabouts(place)}\n`);
   if (made) {
     process.stdout.write(
-      `These secrets are shown once, here and in ${config.dataDir}/first-run.txt:\n\n${firstSecrets(made, config.publicUrl)}\n`,
+      `These secrets are shown once, here and in ${dataDir}/first-run.txt:\n\n${firstSecrets(made, publicUrl)}\n`,
     );
   } else {
-    process.stdout.write(`${nextKey(config.publicUrl)}\n`);
+    process.stdout.write(`${nextKey(publicUrl)}\n`);
   }
 }
 
 /** The configuration with a database that answers: the one of DATABASE_URL, or the embedded one, started. */
 async function withDatabase(config: Config): Promise<Config> {
   await checkMachine(config);
-  if (config.databaseUrl === undefined) postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
-  const databaseUrl = await prepareDatabase(
-    config.databaseUrl ?? postgres!.url,
-    MIGRATIONS,
-    bootPatience(config, log.warn),
-  );
-  return new Config({ ...config, databaseUrl });
+  if (config.database.url === undefined)
+    postgres = await startEmbeddedPostgres({ dataDir: config.installation.dataDir, log });
+  const url = await prepareDatabase(config.database.url ?? postgres!.url, MIGRATIONS, bootPatience(config, log.warn));
+  return config.withDatabase({ url });
 }
 
 /** Drains, then stops, the embedded database last. */

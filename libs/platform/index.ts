@@ -3,6 +3,7 @@ export * from './access/refusal-limiter.js';
 export * from './access/route-access.js';
 export * from './config/config.js';
 export * from './config/data-dir.js';
+export { ConfigError } from './config/env-reader.js';
 export * from './crypto/crypto.js';
 export * from './crypto/hash-queue.js';
 export * from './crypto/tls.js';

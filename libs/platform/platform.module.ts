@@ -17,7 +17,7 @@ import { Workers } from './runtime/workers.js';
 @Global()
 @Module({
   providers: [
-    { provide: KeyRing, inject: [Config], useFactory: (config: Config) => new KeyRing(config.masterKey) },
+    { provide: KeyRing, inject: [Config], useFactory: (config: Config) => new KeyRing(config.installation.masterKey) },
     HashQueue,
     Hooks,
     Mailer,

@@ -18,7 +18,7 @@ export class Authenticator {
     private readonly siteCredentials: SiteCredentialsService,
     private readonly limiter: RefusalLimiter,
   ) {
-    this.cookieName = config.publicUrl.protocol === 'https:' ? SECURE_SESSION_COOKIE : SESSION_COOKIE;
+    this.cookieName = config.http.publicUrl.protocol === 'https:' ? SECURE_SESSION_COOKIE : SESSION_COOKIE;
   }
 
   presented(request: GatehouseRequest): Presented {

@@ -95,7 +95,7 @@ export class AdminCommands {
       this.db.tx((tx) => this.apiKeys.revokeRootKey(tx, this.principal(), id)),
     );
     const back =
-      this.config.rootApiKey?.id === id
+      this.config.installation.rootApiKey?.id === id
         ? ' ROOT_API_KEY still names it and brings it back at the next start: change that too.'
         : '';
     return `The root API key ${id} is revoked.${back}\n`;

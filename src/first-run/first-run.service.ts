@@ -50,12 +50,12 @@ export class FirstRun {
    */
   async run(): Promise<FirstSecrets | null> {
     return underBootLock(
-      this.config.databaseUrl!,
+      this.config.database.url!,
       async () => {
         await this.checkMasterKey();
         const first = (await readSetting(this.db.manager, 'first_run_at')) === null;
         const made = first ? await this.createAll() : null;
-        if (!first && this.config.rootApiKey) await this.applyRootKey();
+        if (!first && this.config.installation.rootApiKey) await this.applyRootKey();
         return made;
       },
       bootPatience(this.config, (text) => this.logger.warn(text)),
@@ -73,14 +73,14 @@ export class FirstRun {
   }
 
   private async createAll(): Promise<FirstSecrets> {
-    const adminPassword = this.config.adminPassword ?? base32(randomBytes(15));
+    const adminPassword = this.config.installation.adminPassword ?? base32(randomBytes(15));
     const passwordHash = await this.users.hashPassword(SYSTEM, adminPassword);
     const validUntil = new Date(Date.now() + FIRST_KEY_HOURS * 3_600_000);
-    const file = join(this.config.dataDir, 'first-run.txt');
+    const file = join(this.config.installation.dataDir, 'first-run.txt');
     try {
       return await this.db.tx(async (tx) => {
         await this.users.createUser(tx, SYSTEM, {
-          email: this.config.adminEmail,
+          email: this.config.installation.adminEmail,
           name: 'Administrator',
           passwordHash,
           serverAdmin: true,
@@ -91,15 +91,15 @@ export class FirstRun {
         const key = await this.provisioningKeys.createIn(tx, SYSTEM, FIRST_ORG, body);
         await writeSetting(tx, 'first_run_at', new Date().toISOString());
         const made: FirstSecrets = {
-          adminEmail: this.config.adminEmail,
-          adminPassword: this.config.adminPassword ? undefined : adminPassword,
-          rootApiKey: this.config.rootApiKey ? undefined : rootKey,
+          adminEmail: this.config.installation.adminEmail,
+          adminPassword: this.config.installation.adminPassword ? undefined : adminPassword,
+          rootApiKey: this.config.installation.rootApiKey ? undefined : rootKey,
           provisioningKey: key.siteProvisioningKey,
           uses: FIRST_KEY_USES,
           validUntil,
         };
         // Before the commit: a secret that exists must be written down somewhere.
-        writeSecretFile(file, firstSecrets(made, this.config.publicUrl));
+        writeSecretFile(file, firstSecrets(made, this.config.http.publicUrl));
         return made;
       });
     } catch (error) {
@@ -110,7 +110,7 @@ export class FirstRun {
 
   /** ROOT_API_KEY replaces the installation's root key when it changed; keys made by the admin command stay. */
   private async applyRootKey(): Promise<void> {
-    const { id, secret } = this.config.rootApiKey!;
+    const { id, secret } = this.config.installation.rootApiKey!;
     await this.db.tx(async (tx) => {
       const [present] = await query<{ secret_hash: Buffer }>(
         tx,
@@ -129,7 +129,7 @@ export class FirstRun {
   private async createRootKey(tx: EntityManager): Promise<string> {
     const { apiKeyId, apiKey } = await this.apiKeys.createRootKey(tx, SYSTEM, {
       name: 'installation',
-      ...this.config.rootApiKey,
+      ...this.config.installation.rootApiKey,
     });
     await writeSetting(tx, 'root_api_key_id', apiKeyId);
     return `${apiKeyId}.${apiKey}`;

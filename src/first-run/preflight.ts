@@ -18,19 +18,20 @@ export class StartError extends Error {
 
 /** What can be known before anything is started. Throws StartError. */
 export async function checkMachine(config: Config): Promise<void> {
-  const [running] = runningServers(config.dataDir).filter(
-    ({ port }) => port === config.port || config.databaseUrl === undefined,
+  const [running] = runningServers(config.installation.dataDir).filter(
+    ({ port }) => port === config.http.port || config.database.url === undefined,
   );
   if (running) {
     throw new StartError(
-      `Gatehouse is running already on ${config.dataDir}, as process ${running.pid} on port ${running.port}; stop it (kill ${running.pid}), or give this one a PORT and a DATA_DIR of its own.`,
+      `Gatehouse is running already on ${config.installation.dataDir}, as process ${running.pid} on port ${running.port}; stop it (kill ${running.pid}), or give this one a PORT and a DATA_DIR of its own.`,
     );
   }
-  await assertPortFree('PORT', config.host, config.port);
-  if (config.metricsPort !== undefined) await assertPortFree('METRICS_PORT', config.host, config.metricsPort);
-  if (config.tls) {
+  await assertPortFree('PORT', config.http.host, config.http.port);
+  if (config.http.metricsPort !== undefined)
+    await assertPortFree('METRICS_PORT', config.http.host, config.http.metricsPort);
+  if (config.http.tls) {
     try {
-      readKeyPair(config.tls);
+      readKeyPair(config.http.tls);
     } catch (error) {
       throw new StartError(`TLS_CERT_FILE and TLS_KEY_FILE do not make a usable pair: ${(error as Error).message}.`);
     }

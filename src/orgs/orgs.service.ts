@@ -78,7 +78,7 @@ export class OrgsService implements OnModuleInit {
    * user who creates it; for a key, the first server administrator.
    */
   async create(tx: EntityManager, principal: Principal, wanted: CreateOrgBody): Promise<OrgView> {
-    const { orgId, name, subnet = this.config.orgSubnet, utilitySubnet = DEFAULT_UTILITY_SUBNET } = wanted;
+    const { orgId, name, subnet = this.config.orgs.subnet, utilitySubnet = DEFAULT_UTILITY_SUBNET } = wanted;
     if (rangesOverlap(subnet, utilitySubnet)) throw invalid('utilitySubnet', 'overlaps subnet');
     try {
       await this.repository.insert(tx, { orgId, name, subnet, utilitySubnet });

@@ -31,7 +31,7 @@ export class RefusalLimiter {
       entry = { count: 0, until: now + WINDOW_MS };
       this.buckets.set(bucket, entry);
     }
-    return ++entry.count > this.config.refusalsPerMinute ? entry.until - now : 0;
+    return ++entry.count > this.config.access.refusalsPerMinute ? entry.until - now : 0;
   }
 }
 

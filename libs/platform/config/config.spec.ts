@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Config, loadConfig, parseConfig, renderEnvExample } from './config.js';
+import { type Config, loadConfig, parseConfig } from './config.js';
+import { renderEnvExample } from './variables.js';
 
 const key = Buffer.alloc(32, 7).toString('base64');
 const parse = (env: Record<string, string>): Config => parseConfig(env, '/srv/gatehouse');
@@ -11,53 +12,48 @@ describe('parseConfig', () => {
   it('fills in the documented defaults', () => {
     const config = parse({});
     expect(config).toMatchObject({
-      port: 3000,
-      host: '127.0.0.1',
-      orgSubnet: '100.90.128.0/17',
-      dataDir: '/srv/gatehouse/.gatehouse',
+      http: { port: 3000, host: '127.0.0.1', trustProxy: [] },
+      orgs: { subnet: '100.90.128.0/17' },
+      installation: { dataDir: '/srv/gatehouse/.gatehouse', adminEmail: 'admin@example.com' },
+      claims: { refusalFloorMs: 25 },
+      database: { poolSize: 20 },
     });
-    expect(config).toMatchObject({
-      adminEmail: 'admin@example.com',
-      claimRefusalFloorMs: 25,
-      databasePoolSize: 20,
-      trustProxy: [],
-    });
-    expect(config.publicUrl.origin).toBe('http://127.0.0.1:3000');
-    expect(config.metricsPort).toBeUndefined();
+    expect(config.http.publicUrl.origin).toBe('http://127.0.0.1:3000');
+    expect(config.http.metricsPort).toBeUndefined();
   });
 
   it('makes PUBLIC_URL of HOST, PORT and TLS when it is not given', () => {
-    expect(parse({ HOST: '0.0.0.0', PORT: '8080' }).publicUrl.origin).toBe('http://localhost:8080');
-    expect(parse({ HOST: '::1', TLS_CERT_FILE: 'c.pem', TLS_KEY_FILE: 'k.pem' }).publicUrl.origin).toBe(
+    expect(parse({ HOST: '0.0.0.0', PORT: '8080' }).http.publicUrl.origin).toBe('http://localhost:8080');
+    expect(parse({ HOST: '::1', TLS_CERT_FILE: 'c.pem', TLS_KEY_FILE: 'k.pem' }).http.publicUrl.origin).toBe(
       'https://[::1]:3000',
     );
   });
 
   it('makes the names of DNS of BASE_DOMAIN when they are not given', () => {
-    expect(parse({ BASE_DOMAIN: 'Gate.Example.com' })).toMatchObject({
+    expect(parse({ BASE_DOMAIN: 'Gate.Example.com' }).domains).toMatchObject({
       baseDomain: 'gate.example.com',
-      dnsNameservers: ['ns1.gate.example.com', 'ns2.gate.example.com'],
-      dnsCnameSuffix: 'cname.gate.example.com',
-      dnsServerIp: '127.0.0.1',
-      dnsResolvers: [],
+      nameservers: ['ns1.gate.example.com', 'ns2.gate.example.com'],
+      cnameSuffix: 'cname.gate.example.com',
+      serverIp: '127.0.0.1',
+      resolvers: [],
     });
     expect(
       parse({
         PUBLIC_URL: 'http://192.0.2.7',
         DNS_NAMESERVERS: 'a.example, b.example',
         DNS_RESOLVERS: '9.9.9.9,127.0.0.1:5353,[::1]:53,::1',
-      }),
+      }).domains,
     ).toMatchObject({
-      dnsServerIp: '192.0.2.7',
-      dnsNameservers: ['a.example', 'b.example'],
-      dnsResolvers: ['9.9.9.9', '127.0.0.1:5353', '[::1]:53', '::1'],
+      serverIp: '192.0.2.7',
+      nameservers: ['a.example', 'b.example'],
+      resolvers: ['9.9.9.9', '127.0.0.1:5353', '[::1]:53', '::1'],
     });
   });
 
   it('sends mail with a server and a sender, or none at all', () => {
-    expect(parse({}).smtp).toBeUndefined();
+    expect(parse({}).mail).toBeUndefined();
     const smtp = { SMTP_URL: 'smtp://user:secret@127.0.0.1:2525', MAIL_FROM: 'Gatehouse <gate@example.com>' };
-    expect(parse(smtp).smtp).toEqual({ url: smtp.SMTP_URL, from: smtp.MAIL_FROM });
+    expect(parse(smtp).mail).toEqual({ url: smtp.SMTP_URL, from: smtp.MAIL_FROM });
     expect(() => parse({ ...smtp, SMTP_URL: 'http://user:secret@127.0.0.1' })).toThrow(
       expect.not.objectContaining({ message: expect.stringContaining('secret') as string }) as Error,
     );
@@ -65,7 +61,7 @@ describe('parseConfig', () => {
 
   it('splits the root key at its first dot', () => {
     const secret = `${'s'.repeat(20)}.${'t'.repeat(20)}`;
-    expect(parse({ ROOT_API_KEY: `root1.${secret}` }).rootApiKey).toEqual({ id: 'root1', secret });
+    expect(parse({ ROOT_API_KEY: `root1.${secret}` }).installation.rootApiKey).toEqual({ id: 'root1', secret });
   });
 
   it.each([
@@ -132,9 +128,9 @@ describe('loadConfig', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   it('generates the master key once, readable by its owner alone', () => {
-    const first = loadConfig({}, folder).masterKey;
+    const first = loadConfig({}, folder).installation.masterKey;
     expect(first).toHaveLength(32);
-    expect(loadConfig({}, folder).masterKey).toEqual(first);
+    expect(loadConfig({}, folder).installation.masterKey).toEqual(first);
     expect(statSync(join(folder, '.gatehouse/master.key')).mode & 0o777).toBe(0o600);
     expect(statSync(join(folder, '.gatehouse')).mode & 0o777).toBe(0o700);
   });
@@ -142,7 +138,7 @@ describe('loadConfig', () => {
   it('reads .env, and the environment wins over it', () => {
     writeFileSync(join(folder, '.env'), 'PORT=4000\nHOST=0.0.0.0\n');
     const config = loadConfig({ PORT: '5000' }, folder);
-    expect([config.port, config.host]).toEqual([5000, '0.0.0.0']);
+    expect([config.http.port, config.http.host]).toEqual([5000, '0.0.0.0']);
   });
 
   it("refuses a DATA_DIR with somebody else's files and leaves them alone", () => {

@@ -48,13 +48,13 @@ export function createDataSource(url: string, poolSize: number, entities: Classe
 
 /** main fills it in once the embedded database runs. */
 function urlOf(config: Config): string {
-  if (!config.databaseUrl) throw new Error('The database was not started');
-  return config.databaseUrl;
+  if (!config.database.url) throw new Error('The database was not started');
+  return config.database.url;
 }
 
 /** How a start with this configuration waits. */
 export const bootPatience = (config: Config, say: (text: string) => void): BootPatience => ({
-  ms: config.startWaitSeconds * 1000,
+  ms: config.database.startWaitSeconds * 1000,
   say,
 });
 
@@ -72,7 +72,7 @@ export class DatabaseModule implements OnApplicationShutdown {
           provide: DataSource,
           inject: [Config],
           useFactory: (config: Config) =>
-            createDataSource(urlOf(config), config.databasePoolSize, entities).initialize(),
+            createDataSource(urlOf(config), config.database.poolSize, entities).initialize(),
         },
         {
           provide: DatabaseHealth,

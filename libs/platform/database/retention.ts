@@ -82,7 +82,7 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
         `WITH old AS (SELECT ${id} AS id FROM ${table} WHERE ${id} > $1 AND created_at < now() - make_interval(days => $2) ORDER BY ${id} LIMIT ${BATCH}),
            gone AS (DELETE FROM ${table} r USING old WHERE r.${id} = old.id ${unless ? `AND NOT (${unless})` : ''} RETURNING 1)
          SELECT (SELECT count(*) FROM old) AS seen, (SELECT count(*) FROM gone) AS deleted, (SELECT max(id) FROM old) AS last`,
-        [after, this.config.retentionDays],
+        [after, this.config.retention.days],
       );
       return { seen: row!.seen, deleted: row!.deleted, last: row!.last ?? after };
     });

@@ -26,10 +26,10 @@ export interface UnfinishedBounds {
 }
 
 export const unfinishedBounds = (config: Config): UnfinishedBounds => {
-  const trusts = proxyAddr.compile([...config.trustProxy]);
+  const trusts = proxyAddr.compile([...config.http.trustProxy]);
   return {
-    perAddress: config.unfinishedPerAddress,
-    total: config.unfinishedTotal,
+    perAddress: config.http.unfinishedPerAddress,
+    total: config.http.unfinishedTotal,
     isTrusted: (address) => trusts(address, 0),
   };
 };

@@ -47,13 +47,13 @@ export class Mailer {
   private readonly transport: Transporter | undefined;
   private readonly from: string | undefined;
 
-  constructor({ smtp }: Config) {
-    this.from = smtp?.from;
+  constructor({ mail }: Config) {
+    this.from = mail?.from;
     // No pool: mails are rare, and an idle connection would be one more thing to close.
     this.transport =
-      smtp &&
+      mail &&
       createTransport({
-        url: smtp.url,
+        url: mail.url,
         connectionTimeout: PATIENCE_MS,
         greetingTimeout: PATIENCE_MS,
         socketTimeout: PATIENCE_MS,

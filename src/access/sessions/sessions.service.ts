@@ -66,7 +66,7 @@ export class SessionsService implements OnModuleInit {
       tokenHash: sha256(token),
       userId,
       address,
-      ttlHours: this.config.sessionTtlHours,
+      ttlHours: this.config.access.sessionTtlHours,
     });
     return { token, expiresAt };
   }

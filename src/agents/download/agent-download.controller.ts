@@ -25,7 +25,7 @@ export class AgentFiles {
   /** The installer for this server: its address, and the hash that the download must have. */
   installer(): string {
     const bundle = JSON.parse(this.read('version.json').toString()) as { version: string; sha256: string };
-    return fillInstaller(this.read('install.sh').toString(), this.config.publicUrl.href, bundle);
+    return fillInstaller(this.read('install.sh').toString(), this.config.http.publicUrl.href, bundle);
   }
 }
 

@@ -36,7 +36,7 @@ export class SessionHandshake {
     private readonly profiles: ProfileBlueprints,
     dispatch: MessageDispatch,
   ) {
-    this.trusts = proxyAddr.compile([...config.trustProxy]);
+    this.trusts = proxyAddr.compile([...config.http.trustProxy]);
     this.wss = new WebSocketServer({
       noServer: true,
       clientTracking: false,

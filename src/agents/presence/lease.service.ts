@@ -48,7 +48,7 @@ export class LeaseService implements OnApplicationBootstrap {
     server.once('listening', () => {
       const address = server.address();
       if (address && typeof address === 'object')
-        this.instance = `${hostname()}:${address.address}:${address.port}:${this.config.dataDir}`;
+        this.instance = `${hostname()}:${address.address}:${address.port}:${this.config.installation.dataDir}`;
       void this.tick();
     });
     this.schedule();

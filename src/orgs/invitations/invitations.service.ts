@@ -213,7 +213,7 @@ export class InvitationsService implements OnModuleInit {
   }
 
   private linkOf(inviteId: string, token: string, email: string): string {
-    return `${this.config.publicUrl.origin}/invite?token=${inviteId}-${token}&email=${encodeURIComponent(email)}`;
+    return `${this.config.http.publicUrl.origin}/invite?token=${inviteId}-${token}&email=${encodeURIComponent(email)}`;
   }
 
   private send(orgName: string, email: string, { inviteLink, expiresAt }: CreatedInvite): Promise<string | null> {
@@ -223,7 +223,7 @@ export class InvitationsService implements OnModuleInit {
       text:
         `You are invited to the organization ${quoted(orgName)}.\n\nTo accept, open this link before ${new Date(expiresAt).toUTCString()}:\n\n${inviteLink}\n\n` +
         `Or accept by the API; the password is the one that you will log in with, and may be left out if you have a verified user here:\n\n` +
-        `POST ${this.config.publicUrl.origin}/api/v1/invite/accept\nContent-Type: application/json\n\n` +
+        `POST ${this.config.http.publicUrl.origin}/api/v1/invite/accept\nContent-Type: application/json\n\n` +
         `{"token": "${new URL(inviteLink).searchParams.get('token')}", "password": "<your password>"}\n`,
     });
   }

@@ -26,7 +26,7 @@ export class Refusals implements OnApplicationShutdown {
     shares: StrangerShares,
     private readonly limiter: RefusalLimiter,
   ) {
-    this.floor = new RefusalFloor(config.claimRefusalFloorMs);
+    this.floor = new RefusalFloor(config.claims.refusalFloorMs);
     this.records = new RefusalRecords(shares, {
       write: (rows) => this.write(rows),
       writeCount: async (sample, count) => {

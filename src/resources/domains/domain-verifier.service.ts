@@ -36,7 +36,7 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
     private readonly audit: AuditService,
     private readonly events: EventsService,
   ) {
-    if (config.dnsResolvers.length > 0) this.resolver.setServers([...config.dnsResolvers]);
+    if (config.domains.resolvers.length > 0) this.resolver.setServers([...config.domains.resolvers]);
   }
 
   onApplicationBootstrap(): void {

@@ -64,15 +64,15 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
       return orgId === null ? null : { orgId };
     });
     this.hooks.orgCreated.register((tx, orgId) =>
-      this.repository.ensureConfigManaged(tx, this.config.baseDomain, this.config.dnsServerIp, orgId),
+      this.repository.ensureConfigManaged(tx, this.config.domains.baseDomain, this.config.domains.serverIp, orgId),
     );
   }
 
   /** Organizations that are older than BASE_DOMAIN get it too. */
   async onApplicationBootstrap(): Promise<void> {
     await this.db.tx(async (tx) => {
-      await this.repository.ensureConfigManaged(tx, this.config.baseDomain, this.config.dnsServerIp, null);
-      await this.repository.dropFormerConfigManaged(tx, this.config.baseDomain);
+      await this.repository.ensureConfigManaged(tx, this.config.domains.baseDomain, this.config.domains.serverIp, null);
+      await this.repository.dropFormerConfigManaged(tx, this.config.domains.baseDomain);
     });
   }
 
@@ -123,9 +123,9 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
       throw invalid('baseDomain', 'a cname domain has at least three labels; DNS allows no CNAME at the top of a zone');
     const domain = { domainId: randomLower(ID_LENGTH), baseDomain, type, certResolver, preferWildcardCert };
     const records = recordsFor(domain, {
-      nameservers: this.config.dnsNameservers,
-      cnameSuffix: this.config.dnsCnameSuffix,
-      serverIp: this.config.dnsServerIp,
+      nameservers: this.config.domains.nameservers,
+      cnameSuffix: this.config.domains.cnameSuffix,
+      serverIp: this.config.domains.serverIp,
     });
     try {
       return await this.db.tx(async (tx) => {
@@ -229,7 +229,7 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
   async records(_principal: Principal, orgId: string, domainId: string, page: PageQuery): Promise<DnsRecordView[]> {
     if (!(await this.repository.find(this.db.manager, orgId, domainId))) throw notFound('Domain');
     const rows = await this.repository.records(this.db.manager, domainId, windowIfAsked(page));
-    return rows.map((row) => (row.recordType === 'A' ? { ...row, value: this.config.dnsServerIp } : row));
+    return rows.map((row) => (row.recordType === 'A' ? { ...row, value: this.config.domains.serverIp } : row));
   }
 
   /**

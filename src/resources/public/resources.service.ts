@@ -316,7 +316,7 @@ export class ResourcesService implements OnModuleInit {
 
   /** The name under which the API itself is reached is no resource's. */
   private refuseOwnName(full: FullDomain | null): void {
-    if (full?.fullDomain === this.config.publicUrl.hostname) throw domainTaken();
+    if (full?.fullDomain === this.config.http.publicUrl.hostname) throw domainTaken();
   }
 }
 
