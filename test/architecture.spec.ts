@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { describe, expect, it } from 'vitest';
 import { ROUTE_SCOPE } from '../libs/platform/access/route-access.js';
+import { tableWrites } from './support/table-writes.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -125,6 +126,168 @@ describe('imports', () => {
       .filter((f) => f.startsWith('libs/contracts/'))
       .flatMap((f) => [...text(f).matchAll(/from '([^.][^']*)'/g)].map((m) => `${f}: ${m[1]}`));
     expect(bad).toEqual([]);
+  });
+});
+
+/** One writer per table: the module that owns it. Others ask its services; what must happen with its acts is a hook. */
+const OWNER = {
+  'first-run': ['setting'],
+  agents: ['server', 'site_presence'],
+  provisioning: [
+    'claim',
+    'profile_blueprint_due',
+    'provisioning_key',
+    'provisioning_key_generation',
+    'provisioning_profile',
+    'provisioning_profile_group',
+    'provisioning_template',
+    'provisioning_template_group',
+  ],
+  approvals: ['tombstone'],
+  blueprints: [
+    'blueprint',
+    'blueprint_source',
+    'resource_declaration',
+    'resource_parts',
+    'site_resource_declaration',
+    'site_resource_parts',
+    'staged_grant',
+  ],
+  resources: [
+    'access_token',
+    'domain',
+    'domain_record',
+    'resource',
+    'resource_count',
+    'resource_role',
+    'resource_rule',
+    'resource_user',
+    'resource_whitelist',
+    'site_resource',
+    'site_resource_client',
+    'site_resource_role',
+    'site_resource_site',
+    'site_resource_user',
+    'target',
+  ],
+  clients: ['client'],
+  sites: ['site', 'site_count', 'site_group', 'site_group_member'],
+  orgs: ['address_range', 'address_reservation', 'address_run', 'invitation', 'invitation_role', 'org'],
+  access: [
+    'api_key',
+    'mailbox_code',
+    'mailed_address',
+    'membership',
+    'membership_role',
+    'role',
+    'site_credential',
+    'user',
+    'user_session',
+  ],
+  audit: ['audit', 'event'],
+  // Of the library that every module stands on.
+  platform: ['idempotency_key'],
+} satisfies Record<string, string[]>;
+const ownerOf = new Map(
+  Object.entries(OWNER).flatMap(([module, tables]) => tables.map((table) => [table, module] as const)),
+);
+
+/** Files that choose a table by code, and which they choose from. */
+const COMPUTED: Record<string, string[]> = {
+  'src/blueprints/blueprints.repository.ts': ['resource', 'resource_role', 'site_resource', 'site_resource_role'],
+  'src/blueprints/plan-executor.ts': ['resource', 'site_resource', ...OWNER.blueprints],
+  'src/resources/bulk/bulk-writes.ts': [...OWNER.resources],
+  'src/resources/role-replacement.service.ts': ['resource_role', 'site_resource_role'],
+  'src/resources/staged/staged-rows.ts': ['resource', 'site_resource'],
+};
+
+/** Who writes what is not theirs, still: this list only ever gets shorter. */
+const FOREIGN_WRITES: string[] = [
+  'src/access/site-credentials/site-credentials.repository.ts: site',
+  'src/agents/agents.repository.ts: site',
+  'src/approvals/approvals.repository.ts: site',
+  'src/blueprints/blueprints.repository.ts: resource',
+  'src/blueprints/blueprints.repository.ts: resource_role',
+  'src/blueprints/blueprints.repository.ts: site_resource',
+  'src/blueprints/blueprints.repository.ts: site_resource_role',
+  'src/blueprints/plan-executor.ts: resource',
+  'src/blueprints/plan-executor.ts: resource_rule',
+  'src/blueprints/plan-executor.ts: site_resource',
+  'src/blueprints/plan-executor.ts: site_resource_site',
+  'src/orgs/orgs.repository.ts: site',
+  'src/orgs/orgs.repository.ts: site_count',
+  'src/provisioning/claims/certificate-authority.ts: org',
+  'src/provisioning/claims/claims.repository.ts: org',
+  'src/provisioning/claims/claims.repository.ts: site',
+];
+
+const entities = new Map(
+  production.flatMap((file) =>
+    [...text(file).matchAll(/@Entity\('(\w+)'\)[\s\S]*?\bclass (\w+)/g)].map(
+      ([, table, name]) => [name!, table!] as const,
+    ),
+  ),
+);
+
+/** `file: table` for each table of another module, or of no known one, that a file writes. */
+function foreignWrites(file: string, source: string): string[] {
+  const mine = new Set(file.startsWith('src/') ? OWNER[file.split('/')[1] as keyof typeof OWNER] : OWNER.platform);
+  const named = (name: string): string[] => {
+    if (!name.includes('${')) return [name];
+    const pattern = new RegExp(`^${name.replace(/\$\{[^}]*\}/g, '\\w+')}$`);
+    const matching = [...ownerOf.keys()].filter((table) => pattern.test(table));
+    // A name that could be any table is one that the file answers for in COMPUTED.
+    if (COMPUTED[file]) return matching.filter((table) => COMPUTED[file]!.includes(table));
+    return matching.length === ownerOf.size ? [name] : matching;
+  };
+  return [...new Set(tableWrites(source, entities).flatMap(named))]
+    .filter((table) => !mine.has(table))
+    .map((table) => `${file}: ${table}`);
+}
+
+describe('tables', () => {
+  const written = production.filter((file) => file.startsWith('src/') && !file.startsWith('src/migrations/'));
+
+  it('have one writer each', () => {
+    expect(written.flatMap((file) => foreignWrites(file, text(file))).sort()).toEqual(FOREIGN_WRITES);
+  });
+
+  it('have an owner, all that migrations make', () => {
+    const made = production
+      .filter((file) => file.startsWith('src/migrations/') || file.startsWith('libs/platform/database/'))
+      .flatMap((file) => [...text(file).matchAll(/CREATE TABLE (?:IF NOT EXISTS )?"?(\w+)/g)].map((m) => m[1]!));
+    expect([...new Set(made)].filter((table) => !ownerOf.has(table))).toEqual([]);
+  });
+
+  it('the check itself sees wrong ones', () => {
+    const of = (source: string, file = 'src/approvals/x.ts') => foreignWrites(file, source);
+    const wrong = ['src/approvals/x.ts: site'];
+    expect(of("query(tx, 'UPDATE site SET name = $1')")).toEqual(wrong);
+    expect(of('query(tx, `update only site AS s\n  SET name = $1`)')).toEqual(wrong);
+    expect(
+      of('query(tx, `WITH gone AS (DELETE\n FROM site WHERE site_id = ${id} RETURNING *) SELECT FROM gone`)'),
+    ).toEqual(wrong);
+    expect(
+      of("query(tx, 'INSERT INTO site (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name')"),
+    ).toEqual(wrong);
+    expect(of('query(tx, `TRUNCATE TABLE site`)')).toEqual(wrong);
+    expect(of('query(tx, "DELETE FROM ONLY site")')).toEqual(wrong);
+    expect(of('query(tx, \'UPDATE "user" SET name = $1\')')).toEqual(['src/approvals/x.ts: user']);
+    expect(of('tx.save(SiteGroup, row)')).toEqual(['src/approvals/x.ts: site_group']);
+    expect(of('em.getRepository(Org).update({ orgId }, row)')).toEqual(['src/approvals/x.ts: org']);
+    expect(of('em.createQueryBuilder().insert().into(Org).values(row)')).toEqual(['src/approvals/x.ts: org']);
+    expect(of("query(tx, 'UPDATE ' + name)")).toEqual(['src/approvals/x.ts: ?']);
+    expect(of('query(tx, `DELETE FROM ${table}`)')).toEqual(['src/approvals/x.ts: ${table}']);
+    expect(of('query(tx, `DELETE FROM ${of}_group`)')).toHaveLength(3);
+    expect(of("query(tx, 'INSERT INTO nowhere DEFAULT VALUES')", 'src/sites/x.ts')).toEqual([
+      'src/sites/x.ts: nowhere',
+    ]);
+    // Reads, locks, comments and a module's own are fine.
+    expect(of("query(tx, 'SELECT FROM site FOR NO KEY UPDATE')")).toEqual([]);
+    expect(of('// DELETE FROM site')).toEqual([]);
+    expect(of('tx.findOneBy(SiteGroup, { groupId })')).toEqual([]);
+    expect(of("query(tx, 'DELETE FROM tombstone')")).toEqual([]);
+    expect(of('query(tx, `DELETE FROM provisioning_${of}_group`)', 'src/provisioning/x.ts')).toEqual([]);
   });
 });
 
