@@ -8,7 +8,7 @@
 export const PROTOCOL = 1;
 
 export const AGENT_PATHS = {
-  /** The newt door: POST {@link ClaimRequest}, answered by {@link ClaimResponse} in the envelope (201 first claim, 200 re-claim). */
+  /** The claim endpoint of newts: POST {@link ClaimRequest}, answered by {@link ClaimResponse} in the envelope (201 first claim, 200 re-claim). */
   register: '/api/v1/auth/newt/register',
   /** POST {@link TokenRequest}, answered by {@link TokenResponse} in the envelope, status exactly 200. */
   getToken: '/api/v1/auth/newt/get-token',
@@ -36,7 +36,7 @@ export const CLOSE = {
 
 /** The code of the one 401 envelope for an unknown, wrong, revoked or rejected site credential. */
 export const CREDENTIAL_UNUSABLE = 'credential_unusable';
-/** The newt door's uniform refusal (docs/claims.md rule 2). */
+/** The uniform refusal of a newt's claim (docs/claims.md rule 2). */
 export const INVALID_PROVISIONING_KEY = 'invalid_provisioning_key';
 export const INVALID_PROVISIONING_KEY_MESSAGE = 'Invalid provisioning key';
 

@@ -194,7 +194,7 @@ export type Authority =
   | { kind: 'provisioningKey' }
   | { kind: 'site'; orgId: string };
 
-/** `hidden`: the caller has nothing to do with the object, so it does not exist for him (404). */
+/** `hidden`: the caller has nothing to do with the object, so it does not exist for them (404). */
 export type Grant = 'granted' | 'denied' | 'hidden';
 
 /** The one decision about access (docs/claims.md rule 7). Pure, closed: what is not granted here is refused. */

@@ -209,7 +209,7 @@ describe('the guard', () => {
       expect((await ask({ ...change, method: 'GET' })).outcome).toBe('admitted');
     });
 
-    it('is never asked of keys, nor of the claim doors', async () => {
+    it('is never asked of keys, nor of claims', async () => {
       expect(
         (await ask({ scope: org('updateOrg'), as: rootKey, method: 'POST', params: { orgId: 'a' } })).outcome,
       ).toBe('admitted');

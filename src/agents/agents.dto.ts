@@ -1,6 +1,6 @@
 import { IsString, MaxLength } from 'class-validator';
 
-/** Credentials of the newt door. */
+/** A newt's credentials. */
 export class NewtCredentials {
   /** Id of the newt, 15 of [a-z0-9]. */
   @IsString()

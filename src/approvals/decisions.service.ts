@@ -111,7 +111,7 @@ export class DecisionsService {
     siteId: number,
     reason: Reason,
   ): Promise<'rejected' | 'removed'> {
-    // The caller means the site as it was when he asked: an approval that commits while this waits must not turn a reject into a deletion.
+    // The caller means the site as it was when asking: an approval that commits while this waits must not turn a reject into a deletion.
     const meant = (await this.repository.standingOf(tx, orgId, [siteId])).get(siteId);
     const site = await this.repository.lock(tx, orgId, siteId);
     if (!meant || !site) throw notFound('Site');

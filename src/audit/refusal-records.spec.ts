@@ -99,7 +99,7 @@ describe('strangers', () => {
     const counted = (of: typeof claims) => of.counts.reduce((a, b) => a + b.count, 0);
     expect(rows(claims) + rows(logins)).toBe(300);
     expect([rows(claims) + counted(claims), rows(logins) + counted(logins)]).toEqual([1000, 1000]);
-    // Who knows a secret takes nothing of it, and leaves his rows meanwhile; a stranger with a key of its own is told apart by its count.
+    // Who knows a secret takes nothing of it, and leaves rows meanwhile; a stranger with a key of its own is told apart by its count.
     claims.add('expired', 5);
     claims.add('wrong secret of another', 3, '192.0.2.99');
     await claims.settle();

@@ -21,7 +21,7 @@ export interface Refusal<Row> {
   /** What belongs together, as a key and a reason: 100 rows a minute, then one with a count. Strangers must not be able to invent these. */
   slot: string;
   row: Row;
-  /** The address of somebody who has shown no secret that exists: his rows come out of the strangers' shares. */
+  /** The address of somebody who has shown no secret that exists: their rows come out of the strangers' shares. */
   stranger?: { address: string | null };
 }
 

@@ -103,7 +103,7 @@ export class BlueprintsService implements OnModuleInit {
   }
 
   /**
-   * PUT /org/{orgId}/blueprint: an operator applies a document. What a site's own document declares is not his to change here.
+   * PUT /org/{orgId}/blueprint: an operator applies a document. What a site's own document declares is not to be changed here.
    * @throws validation with every problem, conflict when somebody else took a name at the same moment.
    */
   async applyFor(principal: Principal, orgId: string, text: string): Promise<void> {

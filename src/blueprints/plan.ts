@@ -34,7 +34,7 @@ const ADDS_NOTHING = 'the site waits for approval and adds nothing to what is in
 interface Decision {
   columns: ColumnValues | null;
   declared: ColumnValues | null;
-  /** It is his alone, with all that hangs on it. */
+  /** It is the applicant's alone, with all that hangs on it. */
   mayWrite: boolean;
   /** He says the same as its other owners. */
   shares: boolean;
@@ -453,7 +453,7 @@ class Planner {
     const others = stored.declarations.filter((d) => d.sourceId !== sourceId);
     const mine = stored.declarations.some((d) => d.sourceId === sourceId);
     if (difference.length === 0) {
-      // An operator's resource stays his, even if a document describes it as it is.
+      // An operator's resource stays the operator's, even if a document describes it as it is.
       const joins = declared !== null && (mine || others.length > 0 || staged);
       if (joins && !mine && type === 'public-resource' && !this.rights.mayShare(stored, others))
         return this.problem(path, notShared(others));

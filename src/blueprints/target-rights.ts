@@ -1,11 +1,11 @@
 import type { Applicant, Declaration, Stored } from './current-state.js';
 
-/** Who may add targets by a document of his own: the column `sites_may_add_targets`. */
+/** Which sites may add targets by documents of their own: the column `sites_may_add_targets`. */
 export type TargetRights = { siteIds: number[] } | { labels: Record<string, string> };
 
 /**
  * What a site's document may do with a resource that is there (docs/adr/0020). Its own it may do everything with: one that a document of the
- * site declares, or that is staged for it. An operator may all, and so may what he wrote into a profile.
+ * site declares, or that is staged for it. An operator may all, and so may what an operator wrote into a profile.
  */
 export class SiteRights {
   constructor(private readonly applicant: Applicant) {}
@@ -18,7 +18,7 @@ export class SiteRights {
   }
 
   /**
-   * Whether the document may declare a resource together with those who declare it. Without a word of the operator's: machines that he made
+   * Whether the document may declare a resource together with those who declare it. Without a word of the operator's: machines that the operator made
    * alike, under one provisioning template or all by hand, are one fleet with one document.
    */
   mayShare(stored: Stored, others: Declaration[]): boolean {

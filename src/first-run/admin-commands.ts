@@ -38,7 +38,7 @@ export function adminCommandOf(args: string[]): ['check', undefined] | AdminComm
   throw new AdminUsageError();
 }
 
-/** What somebody who may log in to the server's machine can do without a credential; audited under his account's name. */
+/** What somebody who may log in to the server's machine can do without a credential; audited under the account's name. */
 @Injectable()
 export class AdminCommands {
   constructor(

@@ -24,7 +24,7 @@ export const NICE_ID_PROBLEM = {
   message: '$property must not be digits alone, "." or "..", nor contain "/", "?" or "#"',
 };
 
-/** Body of the operator door (docs/integration-api.md §3.3, docs/claims.md "Claim endpoints"). */
+/** A site made by hand (docs/integration-api.md §3.3). */
 export class CreateSiteBody {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   @IsIn(TYPES) @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];

@@ -31,7 +31,7 @@ const SECRET_LENGTH = 48;
 /** docs/integration-api.md §3.3: what a site of type local has instead of a tunnel network. */
 const LOCAL_SUBNET = '0.0.0.0/32';
 
-/** What operators do with sites by hand: the operator door and the reads (docs/claims.md "Claim endpoints", docs/integration-api.md §3.2, §3.3). */
+/** What operators do with sites by hand: making and reading them (docs/integration-api.md §3.2, §3.3). */
 @Injectable()
 export class SitesService implements OnModuleInit {
   constructor(

@@ -27,7 +27,7 @@ const WITHOUT_AUDIT = {
 const SECRET =
   /^(secret|apiKey|siteProvisioningKey|provisioningKey|provision_key|api_key|token|password|currentPassword|newPassword|code|claim_?[nN]once)$/;
 
-/** Acts of a person on himself, or on a person as such, and the one that leaves no organization: read by the installation. */
+/** Acts of a person on themselves, or on a person as such, and the one that leaves no organization: read by the installation. */
 const OF_NO_ORG = new Set([
   'auth.login',
   'auth.logout',

@@ -37,7 +37,7 @@ async function losing(claim: (url: string) => Promise<unknown>): Promise<void> {
 }
 
 describe('the server killed between commit and answer', () => {
-  it('device door: the retry ends with a working credential, one site and one use', async () => {
+  it('devices: the retry ends with a working credential, one site and one use', async () => {
     const org = await TestOrg.create(Api.root(healthy));
     const key = await org.key({ maxBatchSize: 5 });
     const body = { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId(), claim_nonce: newNonce() };
@@ -57,7 +57,7 @@ describe('the server killed between commit and answer', () => {
     expect((await org.sites()).pagination.total).toBe(1);
   });
 
-  it('newt door: the same for the agent', async () => {
+  it('newts: the same for the agent', async () => {
     const org = await TestOrg.create(Api.root(healthy));
     const key = await org.key({ maxBatchSize: 1 });
     const body = { provisioningKey: key.siteProvisioningKey, hardwareId: newHardwareId(), claimNonce: newNonce() };

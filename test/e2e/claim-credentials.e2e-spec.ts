@@ -148,7 +148,7 @@ describe('kinds of credentials', () => {
     }
   });
 
-  it('newt: the door decides the kind, whatever the template says', async () => {
+  it('newt: the endpoint decides the kind, whatever the template says', async () => {
     const key = await (await TestOrg.create(root)).keyUnder({ credentialType: 'psk' });
     const { body } = await register(server.url, { provisioningKey: key.siteProvisioningKey });
     expect((await newtToken(server.url, body.data.newtId, body.data.secret)).status).toBe(200);

@@ -77,7 +77,7 @@ const bytes = (reply: Reply<unknown>) => {
 };
 
 describe('rule 2: one uniform refusal', () => {
-  it('is the same to the byte for every reason, at both doors, and the private reason is recorded', async () => {
+  it('is the same to the byte for every reason, at both endpoints, and the private reason is recorded', async () => {
     const org = await TestOrg.create(root);
     const cases = await reasons(org);
     const device = new Set<string>();
@@ -111,7 +111,7 @@ describe('rule 2: one uniform refusal', () => {
     ).toEqual([]);
   });
 
-  it('is the same under load: many at once for one reason, with one hardware id or a new one each, at both doors', async () => {
+  it('is the same under load: many at once for one reason, with one hardware id or a new one each, at both endpoints', async () => {
     const org = await TestOrg.create(root);
     const answers = { device: new Set<string>(), newt: new Set<string>() };
     for (const [reason, { key, hardwareId }] of Object.entries(await reasons(org))) {

@@ -67,7 +67,7 @@ const allRows = (n: number) => ({
   generation_uses: n,
 });
 
-describe('the device door', () => {
+describe('the claim endpoint of devices', () => {
   it('answers 201 with the device id and its key, bare', async () => {
     const org = await TestOrg.create(root);
     const key = await org.key();
@@ -126,7 +126,7 @@ describe('the device door', () => {
   });
 });
 
-describe('the newt door', () => {
+describe('the claim endpoint of newts', () => {
   it('answers an unmodified newt 201 with credentials that work', async () => {
     const org = await TestOrg.create(root);
     const key = await org.key();
@@ -489,7 +489,7 @@ describe('rules 8 and 9: contradictions and patterns', () => {
 });
 
 describe('rule 7: keys are provisioning-scoped', () => {
-  it('a provisioning key authorizes nothing but the doors, an API key cannot claim', async () => {
+  it('a provisioning key authorizes nothing but claims, an API key cannot claim', async () => {
     const org = await TestOrg.create(root);
     const key = await org.key();
     for (const path of [org.path('sites'), '/orgs', '/user', '/device/self', org.path('site-provisioning-keys')]) {

@@ -18,7 +18,7 @@ import { startServer, type TestServer } from '../support/server.js';
 
 const SEED = 20_251_121;
 const AT_ONCE = 6;
-/** Doors for machines in the field: what they do not know is dropped (docs/claims.md "Claim endpoints"). */
+/** Endpoints for machines in the field: what they do not know is dropped (docs/claims.md "Claim endpoints"). */
 const LENIENT = ['provisionDevice', 'registerNewt'];
 /** A password that might be right costs a slow hash: two of them are enough. */
 const SLOW = ['login', 'changePassword'];
@@ -110,7 +110,7 @@ async function judge({ operation, api, url, body, wrong, nowhere }: Probe): Prom
     : `does not name ${wrong}: ${got}`;
 }
 
-/** The device door refuses in a shape of its own. */
+/** A device's claim is refused in a shape of its own. */
 const isDoor = (operation: Documented, status: number) =>
   operation.id === 'provisionDevice' && (status === 403 || status === 503);
 

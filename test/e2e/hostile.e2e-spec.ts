@@ -72,7 +72,7 @@ const fieldsOf = (operation: Documented) =>
   Object.keys(document.schemas[operation.body!.$ref!.split('/').at(-1)!]!.properties ?? {});
 
 describe('a hostile body', () => {
-  it('at any public door is refused with few words', async () => {
+  it('at any public endpoint is refused with few words', async () => {
     const doors = document.operations.filter(({ scope, body }) => scope === 'public' && body !== undefined);
     expect(doors.map(({ id }) => id)).toEqual(
       expect.arrayContaining(['login', 'provisionDevice', 'registerNewt', 'getNewtToken']),
@@ -97,7 +97,7 @@ describe('a hostile body', () => {
     expect(await fire(shots)).toEqual([]);
   });
 
-  it('at any other door, from nobody and from its rightful caller, likewise', async () => {
+  it('at any other endpoint, from nobody and from its rightful caller, likewise', async () => {
     const shots: Shot[] = [];
     const few = HOSTILE.filter((_, i) => i % 4 === 0);
     for (const operation of document.operations.filter(({ scope, body }) => scope !== 'public' && body !== undefined)) {

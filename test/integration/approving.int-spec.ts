@@ -135,7 +135,7 @@ describe.each([
       expect((await changeKey(api, approving, body)).body, JSON.stringify(body)).toMatchObject(denied);
     expect((await changeKey(server.root, approving, { status: 'active' })).status).toBe(200);
     expect(await statusOfClaim(approving)).toBe('approved');
-    // With keys that do not approve he does as he likes.
+    // With keys that do not approve anything goes.
     const pending = (await makeKey(api, { maxBatchSize: 1, status: 'disabled' })).body.data;
     expect((await changeKey(api, pending, { status: 'active', maxBatchSize: null, validUntil: later })).status).toBe(
       200,

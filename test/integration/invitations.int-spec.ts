@@ -287,7 +287,7 @@ describe('its mail', () => {
 });
 
 describe('accepting', () => {
-  it('makes the user, his membership and his roles, and he can log in', async () => {
+  it('makes the user, membership and roles, and the user can log in', async () => {
     const { token, inviteId } = await invited({ roleIds: [member, admin] });
     const reply = await accept(token, PASSWORD);
     expect(reply.status).toBe(200);

@@ -27,7 +27,7 @@ let two: StartedApp;
 let root: Api;
 let anybody: Api;
 let counter = 0;
-/** Whose inviter accepts his own invitation, and who invites the real person. */
+/** Whose inviter accepts the invitation, and who invites the real person. */
 let mallory: string;
 let honest: string;
 let email: string;

@@ -116,7 +116,7 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     ).toEqual([]);
   });
 
-  it('takes nobody but administrators for the owner of his mailbox, and leaves everybody where he was', async () => {
+  it('takes nobody but administrators for the owner of their mailbox, and leaves everybody where they were', async () => {
     const people = await queryDatabase<{ id: string; email: string; proven: boolean }>(
       database.url,
       'SELECT user_id AS id, email, email_verified AS proven FROM "user" ORDER BY email',

@@ -30,7 +30,7 @@ const document = (key: string, roles: string[], name = key) =>
   `public-resources:\n  ${key}:\n    name: "${name}"\n    mode: http\n    full-domain: ${key}.localhost\n    auth: {sso-enabled: true, sso-roles: ${JSON.stringify(roles)}}\n    targets: []\n`;
 
 describe('names', () => {
-  it('are kept in NFC, whatever form they come in: in a body, at the claim doors, in a document', async () => {
+  it('are kept in NFC, whatever form they come in: in a body, in claims, in a document', async () => {
     expect((await server.root.expect<{ name: string }>('PUT', '/org/acme/group', { name: NFD })).name).toBe(NFC);
     const { templateId } = await server.root.expect<{ templateId: number }>('PUT', '/org/acme/provisioning-template', {
       name: randomUUID(),

@@ -470,7 +470,7 @@ describe('a user of an organization', () => {
     expect((await own.get(`/org/${org}/user-by-username?username=${stranger.email}`)).status).toBe(404);
   });
 
-  it('is changed only as he was read', async () => {
+  it('is changed only as it was read', async () => {
     const { userId } = await newMember();
     const etag = (await root.get(`/org/${org}/user/${userId}`)).headers.get('etag')!;
     const changed = await withMatch(etag).post<OrgUser>(`/org/${org}/user/${userId}`, { autoProvisioned: true });
@@ -484,7 +484,7 @@ describe('a user of an organization', () => {
     expect((await root.post(`/org/${org}/user/${userId}`, {})).status).toBe(400);
   });
 
-  it('is removed with his roles and grants, the owner never', async () => {
+  it('is removed with roles and grants, the owner never', async () => {
     const { userId } = await newMember();
     await sql(
       `INSERT INTO resource (org_id, nice_id, name, http, protocol, proxy_port) VALUES ($1, 'r', 'r', false, 'tcp', 1000)`,

@@ -282,7 +282,7 @@ describe('a resource that a site’s document declares', () => {
 });
 
 describe('sites-may-add-targets in a blueprint', () => {
-  it('is the operator’s to say, by niceIds, names or labels; what he does not say stays', async () => {
+  it('is the operator’s to say, by niceIds, names or labels; what is not said stays', async () => {
     const orgId = await org();
     const [one, two] = [await site(orgId, 'one'), await site(orgId, 'two')];
     expect(

@@ -8,7 +8,7 @@ const CALLERS = 12;
 const MANY_CALLERS = 40;
 const nonce = () => randomBytes(32).toString('base64url');
 
-/** @returns for each reason of the device door: its name and what makes a body that is refused for it. */
+/** @returns for each reason of a device's claim: its name and what makes a body that is refused for it. */
 async function reasons(server) {
   const orgId = 'refusals';
   await server.api('PUT', '/org', { orgId, name: orgId, subnet: '10.0.0.0/12', utilitySubnet: '100.96.128.0/20' });

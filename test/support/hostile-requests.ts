@@ -1,12 +1,12 @@
 /**
- * What costs a server more to read than a stranger to send: for every public door, every message of an agent and every document
+ * What costs a server more to read than a stranger to send: for every public endpoint, every message of an agent and every document
  * (docs/adr/0017). Each is below 1 MB, so that no limit of size refuses it first.
  */
 export interface Hostile {
   name: string;
   /** JSON, or what claims to be. */
   text: string;
-  /** Within the bounds of keys, depth and values: what refuses it is the door. */
+  /** Within the bounds of keys, depth and values: what refuses it is the endpoint. */
   within?: boolean;
 }
 

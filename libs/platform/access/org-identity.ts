@@ -4,7 +4,7 @@ import { notFound } from '../errors.js';
 import type { Principal } from './route-access.js';
 
 /**
- * The internal identity of the organization that a caller means: the one his credential was looked up with, or the present one for who
+ * The internal identity of the organization that a caller means: the one that the credential was looked up with, or the present one for who
  * belongs to none (root keys, server administrators). Whatever outlives an organization is read by it (ADR 0021). @throws not_found
  */
 export async function orgUidOf(em: EntityManager, principal: Principal, orgId: string): Promise<string> {

@@ -79,7 +79,7 @@ export const RootAccess = (action: Action) =>
     ErrorResponses(400, 401, 403, 404, 429, 503),
   );
 
-/** Anybody logged in, about himself. `csrf`: the header is demanded before anything is looked at. */
+/** Anybody logged in, about themselves. `csrf`: the header is demanded before anything is looked at. */
 export const UserAccess = ({ csrf = false } = {}) =>
   applyDecorators(
     declare({ kind: 'user', csrf }),

@@ -90,7 +90,7 @@ describe('the queue of slow hashes', () => {
     expect(done).toHaveLength(2 + 200);
   });
 
-  it('turns a newcomer away when nobody has two places more than he would', async () => {
+  it('turns a newcomer away when nobody has two places more than it would', async () => {
     askMany(2, 'running', { source: 'x' });
     for (let s = 0; s < 200; s++) void ask(`s${s}`, { source: `s${s}` });
     void ask('late', { source: 'home' });

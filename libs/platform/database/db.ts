@@ -29,7 +29,7 @@ const courses = new WeakMap<QueryRunner, Course>();
 /** Who hears of a full disk. */
 const disks = new WeakMap<DataSource, DatabaseDisk>();
 
-/** The door to PostgreSQL: transactions, and a manager for single statements. */
+/** Access to PostgreSQL: transactions, and a manager for single statements. */
 @Injectable()
 export class Db {
   private wrap: () => Around | null = () => null;

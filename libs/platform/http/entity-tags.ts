@@ -20,7 +20,7 @@ export const ChecksVersion = () =>
   );
 
 /**
- * Parameter: the version that the caller read, for `WHERE version = …` of the update; undefined when he does not say (or says `*`).
+ * Parameter: the version that the caller read, for `WHERE version = …` of the update; undefined when there is no such header (or says `*`).
  * Of a list the first counts. A tag that was never issued is -1, which no object has.
  */
 export const IfMatch = createParamDecorator((_: unknown, context: ExecutionContext): number | undefined => {

@@ -11,7 +11,7 @@ export class CreateApiKeyBody {
 }
 
 export class SetApiKeyActionsBody {
-  /** Replaces what the key held; an empty list takes everything. Nobody grants an action he lacks. */
+  /** Replaces what the key held; an empty list takes everything. Nobody grants an action that they lack. */
   @ApiProperty({ enum: ACTIONS, enumName: 'Action', isArray: true })
   @IsArray()
   @ArrayMaxSize(1000)

@@ -117,13 +117,13 @@ export class ApiKeysService implements OnModuleInit {
     return { actions: page.map((actionId) => ({ actionId })), pagination: shapeA(actions.length, window) };
   }
 
-  /** Replaces the key's actions. @throws permission_denied for an action that the caller lacks himself (docs/integration-api.md §1.5). */
+  /** Replaces the key's actions. @throws permission_denied for an action that the caller lacks (docs/integration-api.md §1.5). */
   async setActions(principal: Principal, orgId: string, apiKeyId: string, actions: Action[]): Promise<object> {
     const lacking = actions.filter(
       (action) => grants(principal.authority, { kind: 'org', action, orgId }) !== 'granted',
     );
     if (lacking.length > 0)
-      throw new AppError('permission_denied', `Nobody grants an action he lacks: ${lacking.join(', ')}`);
+      throw new AppError('permission_denied', `Nobody grants an action that they lack: ${lacking.join(', ')}`);
     return this.db.tx(async (tx) => {
       if (!(await this.repository.setActions(tx, orgId, apiKeyId, [...actions].sort()))) throw notFound('API key');
       await notify(tx, 'access_changed', `key:${apiKeyId}`);

@@ -238,7 +238,7 @@ export class MailboxesService implements OnModuleInit {
       to: email,
       subject: 'Your code',
       text:
-        `Somebody asked to prove that the mailbox ${email} is his. Whoever has this code gets the account of the address: with a new password, without its ` +
+        `Somebody asked to prove that the mailbox ${email} is theirs. Whoever has this code gets the account of the address: with a new password, without its ` +
         `present sessions and memberships. Give it to nobody; if it was not you who asked, nothing happens.\n\n${code}\n\nTo use it within 24 hours:\n\n` +
         `POST ${this.config.http.publicUrl.origin}/api/v1/auth/verify-email\nContent-Type: application/json\n\n{"code": "${code}", "newPassword": "<your new password>"}\n`,
     });

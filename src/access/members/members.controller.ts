@@ -75,7 +75,7 @@ export class MembersController {
     return new ApiResult(user, { version });
   }
 
-  /** Remove a user from an organization; his access ends at once */
+  /** Remove a user from an organization; their access ends at once */
   @Delete('org/:orgId/user/:userId')
   @Access('removeUser')
   @ChecksVersion()

@@ -101,7 +101,7 @@ export class MembersRepository {
     return rows[0] ?? null;
   }
 
-  /** Whoever changes a member's roles holds his membership, so that two changes cannot take his last role together. */
+  /** A change of a member's roles locks the membership, so that two changes cannot take the last role together. */
   async lock(tx: EntityManager, orgId: string, userId: string): Promise<{ isOwner: boolean; version: number } | null> {
     const rows = await query<{ isOwner: boolean; version: number }>(
       tx,

@@ -109,7 +109,7 @@ export class MembersService {
     });
   }
 
-  /** DELETE /org/{orgId}/user/{userId}: his roles and grants go with the membership. @throws validation for the owner, not_found, precondition_failed */
+  /** DELETE /org/{orgId}/user/{userId}: their roles and grants go with the membership. @throws validation for the owner, not_found, precondition_failed */
   async remove(principal: Principal, orgId: string, userId: string, ifMatch: number | undefined): Promise<void> {
     await this.db.tx(async (tx) => {
       const { isOwner, version } = await this.held(tx, orgId, userId);
@@ -136,7 +136,7 @@ export class MembersService {
     ]);
   }
 
-  /** DELETE /user/{userId}/remove-role/{roleId}. @throws not_found when he lacks it; permission_denied for the last role and the owner's Admin */
+  /** DELETE /user/{userId}/remove-role/{roleId}. @throws not_found when the user lacks it; permission_denied for the last role and the owner's Admin */
   async removeRole(principal: Principal, orgId: string, userId: string, roleId: number): Promise<object> {
     return this.change(principal, orgId, userId, roleId, 'org_user.remove_role', (held, { isOwner }, role) => {
       if (!held.includes(roleId)) throw new AppError('not_found', 'The user does not have this role');
@@ -146,7 +146,7 @@ export class MembersService {
     });
   }
 
-  /** `decide` takes the roles that the user has and answers those that he shall have. */
+  /** `decide` takes the roles that the user has and answers those that the user shall have. */
   private async change(
     principal: Principal,
     orgId: string,

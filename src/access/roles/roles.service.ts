@@ -86,7 +86,7 @@ export class RolesService implements OnModuleInit {
 
   /**
    * The same for a caller who is about to give them to somebody.
-   * @throws permission_denied for Admin, unless the caller holds every action himself: nobody grants an action he lacks (docs/integration-api.md §1.5)
+   * @throws permission_denied for Admin, unless the caller holds every action: nobody grants an action that they lack (docs/integration-api.md §1.5)
    */
   async requireGrantable(
     tx: EntityManager,

@@ -23,7 +23,7 @@ export class RefusedLogins implements OnApplicationShutdown {
     });
   }
 
-  /** `caller` is named by the address that he gave. */
+  /** `caller` is named by the address that was given. */
   record(caller: Principal): void {
     this.records.add({ slot: '', row: caller, stranger: { address: caller.address } });
   }

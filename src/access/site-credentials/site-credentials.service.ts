@@ -36,7 +36,7 @@ export class SiteCredentialsService {
 
   /**
    * @returns the site, or null for an unknown id, a wrong secret, a revoked credential or site. The first authenticated use closes the
-   * nonce window (docs/claims.md rule 5); whoever loses that race finds his credential revoked and gets null.
+   * nonce window (docs/claims.md rule 5); who loses that race finds the credential revoked and gets null.
    */
   async authenticateNewt(newtId: string, secret: string): Promise<SiteIdentity | null> {
     if (newtId.includes('\0')) return null;

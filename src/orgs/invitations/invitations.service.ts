@@ -144,7 +144,7 @@ export class InvitationsService implements OnModuleInit {
   }
 
   /**
-   * POST /invite/accept: the user of the address, made if there is none, becomes a member. The mailed link also proves his mailbox, and takes
+   * POST /invite/accept: the user of the address, made if there is none, becomes a member. The mailed link also proves the mailbox, and takes
    * over an account that somebody else had made of it. Works once. What is wrong with a token is not told; only refusals count against the address and the invitation (docs/claims.md rule 10).
    * @throws not_found for any unusable token; rate_limited; validation when a password is needed; conflict for a member, and for
    * an unproven account of another invitation

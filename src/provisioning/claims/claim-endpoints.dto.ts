@@ -32,12 +32,12 @@ export class ProvisionAnswer {
   certificate_chain?: string;
 }
 
-/** The device door's refusal: the same for every reason. */
+/** The refusal of a device's claim: the same for every reason. */
 export class DeviceRefusal {
   @ApiProperty({ enum: ['permission_denied'] }) error: string;
 }
 
-/** The device door's answer when claims are not possible at the moment. */
+/** The answer to a device's claim when claims are not possible at the moment. */
 export class DeviceUnavailable {
   @ApiProperty({ enum: ['capacity', 'claims_paused', 'database_unavailable', 'database_busy', 'database_full'] })
   error: string;

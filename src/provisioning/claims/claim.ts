@@ -4,7 +4,7 @@ import type { ParsedCsr } from './certificate-authority.js';
 
 export type ClaimEndpoint = 'device' | 'newt';
 
-/** One request to exchange a key, as a door translated it. */
+/** One request to exchange a key, as an endpoint translated it. */
 export interface ClaimRequest {
   door: ClaimEndpoint;
   /** The provisioning key as presented. */
@@ -49,7 +49,7 @@ export type ClaimResult =
   | { outcome: 'created' | 'reissued'; siteId: number; deviceId: string; credential: IssuedCredential }
   | { outcome: 'recognised'; siteId: number; deviceId: string; credentialType: CredentialKind; newtId: string | null };
 
-/** Thrown for every refusal; the doors turn it into the one uniform answer. */
+/** Thrown for every refusal; the endpoints turn it into the one uniform answer. */
 export class ClaimRefused extends Error {
   constructor(
     readonly reason: RefusalReason,

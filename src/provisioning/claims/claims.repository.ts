@@ -258,7 +258,7 @@ export class ClaimsRepository {
     await execute(tx, 'UPDATE site SET reissues = reissues + 1 WHERE site_id = $1', [siteId]);
   }
 
-  /** docs/claims.md rule 13: a new owner of the identity. The window opens anew for his nonce; the old session ends with its credential. */
+  /** docs/claims.md rule 13: a new owner of the identity. The window opens anew for its nonce; the old session ends with its credential. */
   async handOver(tx: EntityManager, siteId: number, nonceHash: Buffer | null): Promise<void> {
     await execute(
       tx,

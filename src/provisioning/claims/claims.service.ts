@@ -14,7 +14,7 @@ import { Reclaims } from './reclaims.service.js';
 /** A claim that finds the site changed under its hands tries again; more often than this never happens by itself, and is refused. */
 const ATTEMPTS = 10;
 
-/** One exchange of a provisioning key for a site's own credential (docs/claims.md). Every door ends here. */
+/** One exchange of a provisioning key for a site's own credential (docs/claims.md). Each claim endpoint ends here. */
 @Injectable()
 export class ClaimsService {
   constructor(
@@ -117,7 +117,7 @@ export class ClaimsService {
 }
 
 /**
- * A claim door answers a refusal, or 503: what was changed or deleted under a claim (404 and 409 elsewhere) is decided anew when the machine
+ * A claim endpoint answers a refusal, or 503: what was changed or deleted under a claim (404 and 409 elsewhere) is decided anew when the machine
  * asks again.
  */
 function notNow(error: unknown): unknown {

@@ -10,7 +10,7 @@ import { Refusals } from './refusals.js';
 
 const REFUSAL = new AppError('permission_denied', 'Permission denied', { body: { error: 'permission_denied' } });
 
-/** The device door (docs/claims.md "Claim endpoints"): bare JSON, no envelope. */
+/** The claim endpoint of devices (docs/claims.md "Claim endpoints"): bare JSON, no envelope. */
 @ApiTags('Claims')
 @Controller()
 export class DeviceClaimController {

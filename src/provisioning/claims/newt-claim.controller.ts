@@ -9,7 +9,7 @@ import { Refusals } from './refusals.js';
 
 const REFUSAL = new AppError('invalid_provisioning_key', 'Invalid provisioning key');
 
-/** The newt door (docs/claims.md "Claim endpoints"; docs/newt.md §2.1). */
+/** The claim endpoint of newts (docs/claims.md "Claim endpoints"; docs/newt.md §2.1). */
 @ApiTags('Claims')
 @Controller('auth/newt')
 export class NewtClaimController {

@@ -23,7 +23,7 @@ export function planReclaim(
   const usedUp = isUsedUp(key);
   const live = !key.expired && !usedUp;
   const handsOver = site.armed && !key.expired && (live || own);
-  // Only an operator's hand brings a revoked site back: he lifted its tombstone, or armed it.
+  // Only an operator brings a revoked site back, by lifting its tombstone or by arming it.
   if (site.revoked) return handsOver ? { do: 'handOver' } : { do: 'refuse', reason: 'site_revoked', contested: false };
   const sameNonce =
     request.nonceHash !== null && site.nonceHash !== null && sameBytes(request.nonceHash, site.nonceHash);

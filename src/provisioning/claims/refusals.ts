@@ -41,7 +41,7 @@ export class Refusals implements OnApplicationShutdown {
   }
 
   /**
-   * @param answer the door's uniform refusal.
+   * @param answer the endpoint's uniform refusal.
    * @throws `answer`, or `rate_limited` when this source is refused too often (docs/claims.md rule 10).
    */
   async refuse(refused: ClaimRefused, request: ClaimRequest, arrivedAt: number, answer: AppError): Promise<never> {

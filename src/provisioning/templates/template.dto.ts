@@ -10,12 +10,12 @@ export class CreateTemplateBody {
   @IsOptional() @IsInt() @IsPositive() @Max(Number.MAX_SAFE_INTEGER) profileId?: number | null;
   /** RE2 pattern that the whole hardware id must match; a claim without one is then refused. */
   @IsOptional() @IsString() @IsNotEmpty() @MaxLength(256) hardwareIdPattern?: string | null;
-  /** Credential of the device door; the newt door always issues newt credentials. */
+  /** Credential that a device's claim issues; a newt's claim always issues newt credentials. */
   @MayBeAbsent()
   @IsIn(CREDENTIAL_TYPES)
   @ApiProperty({ required: false, enum: CREDENTIAL_TYPES, default: 'api_key' })
   credentialType?: CredentialType;
-  /** Whether the newt door is open to keys of this template. */
+  /** Whether newts may claim with keys of this template. */
   @MayBeAbsent() @IsBoolean() @ApiProperty({ required: false, type: 'boolean', default: true }) newtDoor?: boolean;
   /** Whether new sites start approved; a key may say otherwise. */
   @MayBeAbsent()

@@ -94,7 +94,7 @@ export class GrantsService {
     });
   }
 
-  /** @throws conflict when he is granted access. */
+  /** @throws conflict when the user is granted access. */
   addUser(
     principal: Principal,
     orgId: string,
@@ -109,7 +109,7 @@ export class GrantsService {
     });
   }
 
-  /** @throws not_found when he is not granted access. */
+  /** @throws not_found when the user is not granted access. */
   removeUser(
     principal: Principal,
     orgId: string,

@@ -102,7 +102,7 @@ export class PrivateGrantsService {
     );
   }
 
-  /** @throws conflict when he is granted access. */
+  /** @throws conflict when the user is granted access. */
   addUser(
     principal: Principal,
     orgId: string,
@@ -117,7 +117,7 @@ export class PrivateGrantsService {
     });
   }
 
-  /** @throws not_found when he is not granted access. */
+  /** @throws not_found when the user is not granted access. */
   removeUser(
     principal: Principal,
     orgId: string,

@@ -63,7 +63,7 @@ export class CreateResourceBody {
   /** Raw: required. */
   @MayBeAbsent() @Max(65535) @Min(1) @IsInt() proxyPort?: number;
   @MayBeAbsent() @IsBoolean() stickySession?: boolean;
-  /** HTTP: where a visitor goes after he has shown who he is. */
+  /** HTTP: where a visitor goes after showing who they are. */
   @IsOptional() @NoControlCharacters() @MaxLength(2000) @IsString() postAuthPath?: string | null;
   /** null: none but those whose documents declare the resource. */
   @IsOptional() @ValidateNested() @IsObject() @Type(() => TargetRights) sitesMayAddTargets?: TargetRights | null;

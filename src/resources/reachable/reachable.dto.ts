@@ -6,7 +6,7 @@ export class ReachableResource {
   /** Host name, or null for a port. */
   domain: string | null;
   enabled: boolean;
-  /** A visitor must identify himself. */
+  /** A visitor must log in. */
   protected: boolean;
   @ApiProperty({ enum: ['tcp', 'udp'] }) protocol: 'tcp' | 'udp';
 }

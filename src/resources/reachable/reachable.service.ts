@@ -3,7 +3,7 @@ import { Db, type PageQuery, type Principal, windowOf } from '#platform';
 import type { ReachableResources } from './reachable.dto.js';
 import { ReachableRepository } from './reachable.repository.js';
 
-/** What a caller may open (docs/integration-api.md §3.5): a member what is granted to him, an Admin, a server administrator or a key everything. */
+/** What a caller may open (docs/integration-api.md §3.5): a member what is granted to them, an Admin, a server administrator or a key everything. */
 @Injectable()
 export class ReachableService {
   constructor(

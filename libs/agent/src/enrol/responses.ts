@@ -10,7 +10,7 @@ import { NetworkFailure, type ServerResponse } from '../session/server-link.js';
 export type Verdict<T> = { kind: 'ok'; value: T } | { kind: 'refused' } | { kind: 'invalid'; message: string };
 
 /**
- * Judges the newt door's answer. Only Gatehouse's own envelope is a refusal; a proxy's or captive portal's answer is a network failure.
+ * Judges the answer to a claim. Only Gatehouse's own envelope is a refusal; a proxy's or captive portal's answer is a network failure.
  * @throws NetworkFailure for everything that is not the server's own word
  */
 export function readClaimResponse(answer: ServerResponse): Verdict<ClaimResponse> {
