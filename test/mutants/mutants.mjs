@@ -211,7 +211,7 @@ export const mutants = [
   {
     rule: '10 a limit only turns a refusal into 429',
     file: 'libs/platform/access/refusal-limiter.ts',
-    find: '++entry.count > this.config.refusalsPerMinute',
+    find: '++entry.count > this.config.access.refusalsPerMinute',
     replace: '++entry.count > Infinity',
     test: 'test/e2e/claim-refusals.e2e-spec.ts',
     name: 'rule 10',
