@@ -2,48 +2,38 @@ import { Readable } from 'node:stream';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import type { EventType } from '#contracts';
 import { AppError, Db, orgUidOf, PgNotifications, type Principal, unavailable } from '#platform';
-import type { EventView } from './events.dto.js';
+import { BEGINNING, formatCursor, isAfter, type Position, parseCursor } from './event-cursor.js';
 import { EventsRepository } from './events.repository.js';
+import { entryOf, type FeedEntry, type Follower, LiveFeed, PAGE } from './live-feed.js';
 
-const PAGE = 100;
-/** Also the rhythm of comments that keep proxies from closing an idle stream. */
-const POLL_MS = 5000;
+/** The rhythm of comments that keep proxies from closing an idle stream. */
+const COMMENT_MS = 5000;
 const PER_PRINCIPAL = 20;
 const IN_ALL = 2000;
 
-interface Open {
-  orgId: string;
-  orgUid: string;
-  /** `access_changed` notices that may concern the reader. */
-  owner: string;
-  wake: () => void;
-  ended: boolean;
-}
-
 /**
- * Server-sent event streams of this process. A stream reads the feed page by page as its client takes them, so a slow client costs one page;
- * it is woken by notices and, as these may be missed, by a slow poll. It ends when its reader's access changes: the client comes back with
- * `Last-Event-ID` and is judged anew.
+ * Server-sent event streams of this process. All streams of an organization live on one `LiveFeed`; a stream takes what its client takes, so a
+ * slow client costs what it holds in hand, and a stream that lags behind the feed, or begins at an old cursor, reads pages of its own until it
+ * has caught up. It ends when its reader's access changes: the client comes back with `Last-Event-ID` and is judged anew.
  */
 @Injectable()
 export class EventStreams implements BeforeApplicationShutdown {
-  private readonly streams = new Set<Open>();
+  private readonly streams = new Set<Stream>();
+  /** By the organization's identity: an id may be used again. */
+  private readonly feeds = new Map<string, LiveFeed>();
 
   constructor(
     private readonly db: Db,
     private readonly repository: EventsRepository,
     notifications: PgNotifications,
   ) {
-    notifications.on('event_added', (orgId) =>
-      this.each(
-        (s) => s.orgId === orgId,
-        (s) => s.wake(),
-      ),
-    );
+    notifications.on('event_added', (orgId) => {
+      for (const feed of this.feeds.values()) if (feed.orgId === orgId) feed.wake();
+    });
     notifications.on('access_changed', (payload) =>
-      this.each((s) => s.owner === payload || `org:${s.orgId}` === payload, end),
+      this.endAll((stream) => stream.owner === payload || `org:${stream.orgId}` === payload),
     );
-    notifications.onReconnected(() => this.each(() => true, end));
+    notifications.onReconnected(() => this.endAll(() => true));
   }
 
   /** @throws validation for a bad cursor, `rate_limited` when the reader holds too many streams. */
@@ -57,65 +47,133 @@ export class EventStreams implements BeforeApplicationShutdown {
     const held = [...this.streams].filter((s) => s.owner === owner).length;
     if (held >= PER_PRINCIPAL || this.streams.size >= IN_ALL)
       throw new AppError('rate_limited', 'Too many open event streams', { retryAfter: 30 });
-    const orgUid = await orgUidOf(this.db.manager, principal, orgId);
-    const first = await this.repository.after(this.db.manager, orgUid, after, PAGE, type);
-    const stream: Open = { orgId, orgUid, owner, wake: () => undefined, ended: false };
+    const stream = new Stream(orgId, owner, type, after === undefined ? BEGINNING : parseCursor(after));
     this.streams.add(stream);
-    const readable = Readable.from(this.read(stream, first, after, type), { objectMode: false });
-    readable.once('close', () => {
-      end(stream);
-      this.streams.delete(stream);
-    });
-    return readable;
-  }
-
-  beforeApplicationShutdown(): void {
-    this.each(() => true, end);
-  }
-
-  private async *read(
-    stream: Open,
-    first: EventView[],
-    after: string | undefined,
-    type: EventType | undefined,
-  ): AsyncGenerator<string> {
-    let page = first;
-    let cursor = after;
-    yield ': open\n\n';
-    while (!stream.ended) {
-      for (const event of page) {
-        yield `id: ${event.cursor}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
-        cursor = event.cursor;
-      }
-      if (page.length < PAGE && !(await woken(stream))) yield ': idle\n\n';
-      if (stream.ended) return;
-      try {
-        page = await this.repository.after(this.db.manager, stream.orgUid, cursor, PAGE, type);
-      } catch (error) {
-        if (!unavailable(error)) throw error;
-        page = [];
-      }
+    try {
+      const orgUid = await orgUidOf(this.db.manager, principal, orgId);
+      const feed = this.follow(stream, orgUid);
+      await feed.opened;
+      // Also what the feed will only hear of.
+      const first = await this.ownPage(stream, orgUid, feed);
+      const readable = Readable.from(this.read(stream, orgUid, feed, first), { objectMode: false });
+      readable.once('close', () => this.leave(stream));
+      return readable;
+    } catch (error) {
+      this.leave(stream);
+      throw error;
     }
   }
 
-  private each(which: (s: Open) => boolean, act: (s: Open) => void): void {
-    for (const stream of this.streams) if (which(stream)) act(stream);
+  beforeApplicationShutdown(): void {
+    this.endAll(() => true);
+  }
+
+  private async *read(stream: Stream, orgUid: string, feed: LiveFeed, first: FeedEntry[]): AsyncGenerator<string> {
+    yield ': open\n\n';
+    let sentAt = performance.now();
+    for (let page = first; ; page = await this.next(stream, orgUid, feed)) {
+      for (const { text } of page) {
+        if (stream.ended) return;
+        yield text;
+        sentAt = performance.now();
+      }
+      if (page.length === 0 && !(await stream.woken(sentAt + COMMENT_MS - performance.now()))) {
+        yield ': idle\n\n';
+        sentAt = performance.now();
+      }
+      if (stream.ended) return;
+    }
+  }
+
+  /** From the feed, when it remembers everything that the stream has not had yet. */
+  private async next(stream: Stream, orgUid: string, feed: LiveFeed): Promise<FeedEntry[]> {
+    stream.toWake = false;
+    const live = feed.after(stream.position);
+    if (live) {
+      stream.passed(feed.end);
+      return live.filter((entry) => stream.type === undefined || entry.type === stream.type);
+    }
+    try {
+      return await this.ownPage(stream, orgUid, feed);
+    } catch (error) {
+      if (!unavailable(error)) throw error;
+      return [];
+    }
+  }
+
+  private async ownPage(stream: Stream, orgUid: string, feed: LiveFeed): Promise<FeedEntry[]> {
+    // Nothing can come to the feed up to here any more, so a page that ends the feed has passed it even if a filter left nothing of it.
+    const { end } = feed;
+    const cursor = formatCursor(stream.position);
+    const events = await this.repository.after(this.db.manager, orgUid, cursor, PAGE, stream.type);
+    const page = events.map(entryOf);
+    if (page.length > 0) stream.passed(page.at(-1)!.position);
+    if (page.length < PAGE) stream.passed(end);
+    return page;
+  }
+
+  private follow(stream: Stream, orgUid: string): LiveFeed {
+    const feed = this.feeds.get(orgUid) ?? new LiveFeed(stream.orgId, orgUid, this.db.manager, this.repository);
+    this.feeds.set(orgUid, feed);
+    feed.followers.add(stream);
+    stream.unfollow = () => {
+      if (!feed.followers.delete(stream) || feed.followers.size > 0) return;
+      feed.stop();
+      this.feeds.delete(orgUid);
+    };
+    return feed;
+  }
+
+  private leave(stream: Stream): void {
+    stream.end();
+    stream.unfollow();
+    this.streams.delete(stream);
+  }
+
+  private endAll(which: (stream: Stream) => boolean): void {
+    for (const stream of this.streams) if (which(stream)) stream.end();
   }
 }
 
-function end(stream: Open): void {
-  stream.ended = true;
-  stream.wake();
-}
+/** One open stream: up to where it has been sent, and how to wake it. */
+class Stream implements Follower {
+  ended = false;
+  /** Woken since it last looked. */
+  toWake = false;
+  unfollow: () => void = () => undefined;
+  private resolve: (() => void) | undefined;
 
-/** @returns false when nobody woke the stream within the poll's time. */
-function woken(stream: Open): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), POLL_MS);
-    stream.wake = () => {
-      clearTimeout(timer);
-      resolve(true);
-    };
-    if (stream.ended) stream.wake();
-  });
+  constructor(
+    readonly orgId: string,
+    /** `access_changed` notices that may concern the reader. */
+    readonly owner: string,
+    readonly type: EventType | undefined,
+    public position: Position,
+  ) {}
+
+  passed(position: Position): void {
+    if (isAfter(position, this.position)) this.position = position;
+  }
+
+  wake(): void {
+    this.toWake = true;
+    this.resolve?.();
+  }
+
+  end(): void {
+    this.ended = true;
+    this.wake();
+  }
+
+  /** @returns false when nobody woke it within so many milliseconds. */
+  woken(ms: number): Promise<boolean> {
+    if (this.toWake) return Promise.resolve(true);
+    return new Promise((done) => {
+      const timer = setTimeout(() => done(false), ms);
+      this.resolve = () => {
+        clearTimeout(timer);
+        done(true);
+      };
+    });
+  }
 }

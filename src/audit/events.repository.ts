@@ -1,13 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { EventType } from '#contracts';
-import { invalid, query } from '#platform';
+import { query } from '#platform';
+import { BEGINNING, formatCursor, type Position, parseCursor } from './event-cursor.js';
 import type { EventView } from './events.dto.js';
-
-interface Position {
-  txid: string;
-  id: number;
-}
 
 /** Reads of the event feed. */
 @Injectable()
@@ -23,22 +19,25 @@ export class EventsRepository {
     limit: number,
     type?: EventType,
   ): Promise<EventView[]> {
-    const from = cursor === undefined ? { txid: '0', id: 0 } : parseCursor(cursor);
+    const from = cursor === undefined ? BEGINNING : parseCursor(cursor);
     const rows = await query<Omit<EventView, 'cursor'> & { txid: string }>(
       em,
       `SELECT event_id AS id, event.txid::text AS txid, type, org_id AS "orgId", site_id AS "siteId", data, created_at AS "createdAt" FROM event
        WHERE ${orgUid === null ? 'org_uid IS NULL AND $1::uuid IS NULL' : 'org_uid = $1'} AND (event.txid, event_id) > ($2::text::xid8, $3) AND event.txid < pg_snapshot_xmin(pg_current_snapshot())
          AND ($4::text IS NULL OR type = $4) ORDER BY event.org_uid, event.txid, event.event_id LIMIT $5`,
-      [orgUid, from.txid, from.id, type ?? null, limit],
+      [orgUid, String(from.txid), from.id, type ?? null, limit],
     );
-    return rows.map(({ txid, id, ...event }) => ({ cursor: formatCursor({ txid, id }), id, ...event }));
+    return rows.map(({ txid, id, ...event }) => ({ cursor: formatCursor({ txid: BigInt(txid), id }), id, ...event }));
   }
-}
 
-const formatCursor = ({ txid, id }: Position) => Buffer.from(`${txid}.${id}`).toString('base64url');
-
-function parseCursor(cursor: string): Position {
-  const [, txid, id] = /^(\d{1,19})\.(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
-  if (!txid || !id) throw invalid('after', 'is not a cursor of this feed');
-  return { txid, id: Number(id) };
+  /** Where the organization's feed ends: the last of the events that `after` answers now, the beginning when there are none. */
+  async end(em: EntityManager, orgUid: string): Promise<Position> {
+    const [last] = await query<{ txid: string; id: number }>(
+      em,
+      `SELECT event.txid::text AS txid, event_id AS id FROM event WHERE org_uid = $1 AND event.txid < pg_snapshot_xmin(pg_current_snapshot())
+       ORDER BY event.org_uid DESC, event.txid DESC, event.event_id DESC LIMIT 1`,
+      [orgUid],
+    );
+    return last ? { txid: BigInt(last.txid), id: last.id } : BEGINNING;
+  }
 }
