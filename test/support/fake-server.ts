@@ -61,6 +61,8 @@ export class FakeSession {
  * A test replaces an answer by putting a function into `on`.
  */
 export class FakeServer {
+  /** What a claim must present. */
+  provisioningKey = KEY;
   readonly claims: ClaimRequest[] = [];
   readonly tokenRequests: TokenRequest[] = [];
   readonly sessions: FakeSession[] = [];
@@ -180,7 +182,7 @@ export class FakeServer {
   }
 
   private grant(request: ClaimRequest): Reply {
-    if (request.provisioningKey !== KEY) return refusedClaim();
+    if (request.provisioningKey !== this.provisioningKey) return refusedClaim();
     const known = this.sites.find((site) => site.hardwareId !== undefined && site.hardwareId === request.hardwareId);
     if (known && known.nonce !== request.claimNonce) return envelope(200, { newtId: known.newtId, secret: '' });
     const site: Site = known ?? { newtId: randomBytes(8).toString('hex').slice(0, 15), secrets: [] };

@@ -32,6 +32,7 @@ import { readTokenResponse } from './enrol/responses.js';
 import { networkWait, retry } from './enrol/retry.js';
 import { Log } from './log.js';
 import { afterAtLeast, REPLACED_WAIT, retryAfterMs, THROTTLED_WAIT_MS, uniform } from './session/backoff.js';
+import type { SessionFeature } from './session/feature.js';
 import { describe, ServerLink } from './session/server-link.js';
 import { AgentSession, type SessionEnd } from './session/session.js';
 import { tlsOptions } from './session/tls.js';
@@ -204,10 +205,11 @@ export class Agent {
       this.events.emit('blueprint', sent, result),
     );
     blueprints.follow();
+    const features: readonly SessionFeature[] = [this.reporting(settings), blueprints];
     for (let failures = 0; ; ) {
       this.status({ phase: this.report.phase === 'unreachable' ? 'unreachable' : 'connecting', connectedSince: null });
       const token = await this.token(context, link, settings, credential);
-      const end = await this.oneSession(context, link, settings, hello, blueprints, token);
+      const end = await this.oneSession(context, link, settings, hello, features, token);
       this.events.emit('closed', end);
       context.signal.throwIfAborted();
       if (end.kind === 'revoked')
@@ -248,54 +250,21 @@ export class Agent {
     link: ServerLink,
     settings: Settings,
     hello: AgentHello,
-    blueprints: Blueprints,
+    features: readonly SessionFeature[],
     token: string,
   ): Promise<SessionEnd> {
     let pendingExit = false;
+    const exitWhilePending: SessionFeature = {
+      welcomed: ({ status }) => {
+        pendingExit = settings.noWait && !this.settled && status === 'pending';
+        if (pendingExit) void session.close();
+        this.settled = true;
+      },
+    };
     const session = new AgentSession(
       link.openWebSocket(token),
       hello,
-      {
-        welcome: (welcome) => {
-          this.log.info(
-            `connected as ${welcome.niceId} (site ${welcome.siteId}), ${welcome.status}, server ${welcome.serverVersion}`,
-          );
-          if (this.report.siteStatus === 'pending' && welcome.status === 'approved') blueprints.approved();
-          this.status({
-            phase: 'connected',
-            siteId: welcome.siteId,
-            niceId: welcome.niceId,
-            siteStatus: welcome.status,
-            connectedSince: new Date(this.clock.now()).toISOString(),
-            lastError: null,
-          });
-          if (settings.healthFile !== '') this.markHealthy(settings.healthFile);
-          this.events.emit('welcome', welcome);
-          if (settings.noWait && !this.settled && welcome.status === 'pending') {
-            pendingExit = true;
-            void session.close();
-          }
-          this.settled = true;
-          blueprints.wantLabels(welcome.dockerSocketEnabled !== false);
-          blueprints.connected((blueprint) => session.sendBlueprint(blueprint));
-        },
-        apply: async (state) => {
-          this.status({ desiredVersion: state.version });
-          await this.options.apply?.(state);
-        },
-        applied: (state, error) => {
-          if (this.report.siteStatus !== state.status)
-            this.log.info(state.status === 'approved' ? 'approved' : 'not approved any more: pending');
-          if (this.report.siteStatus === 'pending' && state.status === 'approved') blueprints.approved();
-          blueprints.wantLabels(state.dockerSocketEnabled !== false);
-          if (error === undefined) this.appliedVersion = state.version;
-          else this.log.error(`state ${state.version} could not be applied: ${error}`);
-          this.status({ siteStatus: state.status, appliedVersion: this.appliedVersion });
-          this.events.emit('applied', state, error);
-        },
-        heartbeat: () => this.status({}),
-        blueprintResult: (result) => blueprints.received(result),
-      },
+      [...features, exitWhilePending],
       context,
       this.appliedVersion,
     );
@@ -303,11 +272,43 @@ export class Agent {
     context.signal.addEventListener('abort', leave, { once: true });
     if (context.signal.aborted) leave();
     const end = await session.ended;
-    blueprints.disconnected();
     context.signal.removeEventListener('abort', leave);
     if (settings.healthFile !== '') removeIfThere(settings.healthFile);
     if (pendingExit && !context.signal.aborted) throw new AgentExit(EXIT.pending, 'the site is waiting for approval');
     return end;
+  }
+
+  /** Log, status file, health file and events: what the agent tells of its sessions. */
+  private reporting(settings: Settings): SessionFeature {
+    return {
+      welcomed: (welcome) => {
+        const { niceId, siteId, status } = welcome;
+        this.log.info(`connected as ${niceId} (site ${siteId}), ${status}, server ${welcome.serverVersion}`);
+        this.status({
+          phase: 'connected',
+          siteId,
+          niceId,
+          siteStatus: status,
+          connectedSince: new Date(this.clock.now()).toISOString(),
+          lastError: null,
+        });
+        if (settings.healthFile !== '') this.markHealthy(settings.healthFile);
+        this.events.emit('welcome', welcome);
+      },
+      apply: async (state) => {
+        this.status({ desiredVersion: state.version });
+        await this.options.apply?.(state);
+      },
+      applied: (state, error) => {
+        if (this.report.siteStatus !== state.status)
+          this.log.info(state.status === 'approved' ? 'approved' : 'not approved any more: pending');
+        if (error === undefined) this.appliedVersion = state.version;
+        else this.log.error(`state ${state.version} could not be applied: ${error}`);
+        this.status({ siteStatus: state.status, appliedVersion: this.appliedVersion });
+        this.events.emit('applied', state, error);
+      },
+      heartbeat: () => this.status({}),
+    };
   }
 
   private markHealthy(path: string): void {

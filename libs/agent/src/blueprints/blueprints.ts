@@ -9,11 +9,21 @@ import {
   parse,
   placesOf,
 } from '../../../blueprint/index.js';
-import type { AgentBlueprint, AgentBlueprintKind, AgentBlueprintResult } from '../../../contracts/index.js';
+import {
+  AGENT_MESSAGE,
+  type AgentBlueprint,
+  type AgentBlueprintKind,
+  type AgentBlueprintResult,
+  type AgentSiteStatus,
+  type AgentState,
+  type AgentWelcome,
+} from '../../../contracts/index.js';
 import type { BlueprintOutcome } from '../cli/status-file.js';
 import { updateConfigFile } from '../config/config-file.js';
 import type { Settings } from '../config/settings.js';
 import type { AgentContext } from '../context.js';
+import type { Send, SessionFeature } from '../session/feature.js';
+import { readBlueprintResult } from '../session/messages.js';
 import { describe } from '../session/server-link.js';
 import { BlueprintOutbox, nameOf } from './blueprint-outbox.js';
 import { followContainers, socketPath } from './docker.js';
@@ -28,12 +38,13 @@ type Done = { digest?: string; appliedAt?: string };
  * The blueprints of this machine: two files and the labels of its containers, followed for the time of one round and sent over
  * whatever session there is. Nothing that is wrong with them ends the agent.
  */
-export class Blueprints {
+export class Blueprints implements SessionFeature {
   private readonly outbox: BlueprintOutbox;
   private readonly outcomes: Partial<Record<AgentBlueprintKind, BlueprintOutcome>> = {};
   /** What this site has had as its provisioning blueprint. */
   private done: Done | undefined;
   private labelsTaken = true;
+  private siteStatus: AgentSiteStatus | undefined;
   /** What was read last of the files that are followed. */
   private readonly texts: Partial<Record<AgentBlueprintKind, string>> = {};
 
@@ -75,20 +86,36 @@ export class Blueprints {
     if (dockerSocket !== '') this.followLabels(dockerSocket);
   }
 
-  connected(send: (blueprint: AgentBlueprint) => void): void {
-    this.outbox.connected(send);
+  welcomed(welcome: AgentWelcome, send: Send): void {
+    this.heed(welcome);
+    this.outbox.connected((blueprint) => send({ type: AGENT_MESSAGE.blueprint, data: blueprint }));
+  }
+
+  applied(state: AgentState): void {
+    this.heed(state);
+  }
+
+  received(type: string, data: unknown): boolean {
+    if (type !== AGENT_MESSAGE.blueprintResult) return false;
+    const result = readBlueprintResult(data);
+    if (result) this.outbox.received(result);
+    else this.context.log.warn('ignored a blueprint result that this version cannot read');
+    return true;
   }
 
   disconnected(): void {
     this.outbox.disconnected();
   }
 
-  approved(): void {
-    this.outbox.again();
+  /** What a welcome or a state says about the site: with its approval everything is sent again. */
+  private heed({ status, dockerSocketEnabled }: Pick<AgentState, 'status' | 'dockerSocketEnabled'>): void {
+    if (this.siteStatus === 'pending' && status === 'approved') this.outbox.again();
+    this.siteStatus = status;
+    this.takeLabelsOrNot(dockerSocketEnabled !== false);
   }
 
   /** @param on the site's dockerSocketEnabled: without it the labels of containers are not sent, and nothing is removed either */
-  wantLabels(on: boolean): void {
+  private takeLabelsOrNot(on: boolean): void {
     if (on === this.labelsTaken) return;
     this.labelsTaken = on;
     if (on) this.outbox.release('labels');
@@ -100,10 +127,6 @@ export class Blueprints {
         : "the labels of the containers are not sent: the site's dockerSocketEnabled is false",
     );
     if (!on) this.note('labels', 'not sent', "the site's dockerSocketEnabled is false");
-  }
-
-  received(result: AgentBlueprintResult): void {
-    this.outbox.received(result);
   }
 
   private followFile(kind: AgentBlueprintKind, path: string, signal: AbortSignal): void {

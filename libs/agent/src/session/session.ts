@@ -3,8 +3,6 @@ import { WebSocket } from 'ws';
 import {
   AGENT_LIMITS,
   AGENT_MESSAGE,
-  type AgentBlueprint,
-  type AgentBlueprintResult,
   type AgentHello,
   type AgentState,
   type AgentWelcome,
@@ -14,7 +12,8 @@ import {
 } from '../../../contracts/index.js';
 import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
-import { readBlueprintResult, readEnvelope, readReconnect, readState, readWelcome } from './messages.js';
+import type { SessionFeature } from './feature.js';
+import { readEnvelope, readReconnect, readState, readWelcome } from './messages.js';
 import { describe } from './server-link.js';
 
 const PING_MS = 15_000;
@@ -30,16 +29,6 @@ export type SessionEnd = {
   lastedMs?: number;
   reconnectAfterMs?: number;
   retryAfter?: string | string[];
-};
-
-export type SessionHooks = {
-  welcome(welcome: AgentWelcome): void;
-  /** Makes the state real. A rejection is told to the server as `ok: false`. */
-  apply(state: AgentState): Promise<void>;
-  /** After each acknowledged or refused state. */
-  applied(state: AgentState, error?: string): void;
-  heartbeat(): void;
-  blueprintResult(result: AgentBlueprintResult): void;
 };
 
 /**
@@ -65,7 +54,7 @@ export class AgentSession {
   constructor(
     private readonly socket: WebSocket,
     private readonly hello: AgentHello,
-    private readonly hooks: SessionHooks,
+    private readonly features: readonly SessionFeature[],
     private readonly tools: { clock: Clock; random: () => number; log: Log },
     appliedVersion: number,
   ) {
@@ -102,11 +91,6 @@ export class AgentSession {
     const cut = setTimeout(() => this.socket.terminate(), CLOSING_MS);
     await this.ended;
     clearTimeout(cut);
-  }
-
-  /** Lost when the link is: whoever sends it waits for the result. */
-  sendBlueprint(blueprint: AgentBlueprint): void {
-    this.send({ type: AGENT_MESSAGE.blueprint, data: blueprint });
   }
 
   private opened(): void {
@@ -148,15 +132,10 @@ export class AgentSession {
       case AGENT_MESSAGE.reconnect:
         this.reconnectAfterMs = readReconnect(envelope.data)?.afterMs ?? this.reconnectAfterMs;
         return;
-      case AGENT_MESSAGE.blueprintResult: {
-        const result = readBlueprintResult(envelope.data);
-        return result
-          ? this.hooks.blueprintResult(result)
-          : this.tools.log.warn('ignored a blueprint result that this version cannot read');
-      }
       case AGENT_MESSAGE.error:
         return this.tools.log.warn(`the server did not understand a message: ${JSON.stringify(envelope.data)}`);
       default:
+        if (envelope && this.features.some((feature) => feature.received?.(envelope.type, envelope.data))) return;
         this.tools.log.debug(`ignored a message of type ${envelope?.type ?? '(none)'}`);
     }
   }
@@ -167,12 +146,12 @@ export class AgentSession {
     if (welcome.protocol > PROTOCOL)
       this.tools.log.warn(`the server speaks protocol ${welcome.protocol}, this agent ${PROTOCOL}`);
     this.welcomedAt = this.tools.clock.now();
-    this.hooks.welcome(welcome);
+    for (const feature of this.features) feature.welcomed?.(welcome, (message) => this.send(message));
     const interval = () =>
       welcome.heartbeatSeconds * 1000 * (1 + AGENT_LIMITS.heartbeatJitter * (2 * this.tools.random() - 1));
     void this.every('heartbeat', interval, () => {
       this.send({ type: AGENT_MESSAGE.heartbeat, data: { version: this.appliedVersion } });
-      this.hooks.heartbeat();
+      for (const feature of this.features) feature.heartbeat?.();
       return true;
     });
   }
@@ -193,7 +172,7 @@ export class AgentSession {
       this.waiting = undefined;
       let problem: string | undefined;
       try {
-        await this.hooks.apply(state);
+        for (const feature of this.features) await feature.apply?.(state);
         this.appliedVersion = state.version;
       } catch (error) {
         problem = describe(error);
@@ -206,13 +185,14 @@ export class AgentSession {
           ...(problem === undefined ? {} : { error: problem }),
         },
       });
-      this.hooks.applied(state, problem);
+      for (const feature of this.features) feature.applied?.(state, problem);
     }
     this.applying = false;
   }
 
   private closed(code: number, reason: string): void {
     this.over.abort(new Error('the session is over'));
+    for (const feature of this.features) feature.disconnected?.();
     const kind = code === CLOSE.revoked ? 'revoked' : code === CLOSE.replaced ? 'replaced' : 'lost';
     this.finish({
       kind,
