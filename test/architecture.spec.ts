@@ -205,7 +205,6 @@ const COMPUTED: Record<string, string[]> = {
 const FOREIGN_WRITES: string[] = [
   'src/access/site-credentials/site-credentials.repository.ts: site',
   'src/agents/agents.repository.ts: site',
-  'src/approvals/approvals.repository.ts: site',
   'src/blueprints/blueprints.repository.ts: resource',
   'src/blueprints/blueprints.repository.ts: resource_role',
   'src/blueprints/blueprints.repository.ts: site_resource',
@@ -214,10 +213,6 @@ const FOREIGN_WRITES: string[] = [
   'src/blueprints/plan-executor.ts: resource_rule',
   'src/blueprints/plan-executor.ts: site_resource',
   'src/blueprints/plan-executor.ts: site_resource_site',
-  'src/orgs/orgs.repository.ts: site',
-  'src/orgs/orgs.repository.ts: site_count',
-  'src/provisioning/claims/certificate-authority.ts: org',
-  'src/provisioning/claims/claims.repository.ts: org',
   'src/provisioning/claims/claims.repository.ts: site',
 ];
 

@@ -13,7 +13,14 @@ import {
   windowOf,
 } from '#platform';
 import { AuditService } from '../audit/index.js';
-import { type SiteFields, SiteLifecycleService, SiteReads, type SiteView } from '../sites/index.js';
+import {
+  type SiteFields,
+  SiteLifecycleService,
+  SiteReads,
+  SiteStandings,
+  type SiteView,
+  type Standing,
+} from '../sites/index.js';
 import type {
   DecideBody,
   DecisionResult,
@@ -23,7 +30,7 @@ import type {
   TombstoneList,
   UpdateSiteBody,
 } from './approvals.dto.js';
-import { ApprovalsRepository, type Standing } from './approvals.repository.js';
+import { ApprovalsRepository } from './approvals.repository.js';
 import { DecisionsService, whyNotApproved, whyNotRejected } from './decisions.service.js';
 import { Tombstone } from './tombstone.entity.js';
 
@@ -40,6 +47,7 @@ export class ApprovalsService implements OnModuleInit {
     private readonly db: Db,
     private readonly decisions: DecisionsService,
     private readonly repository: ApprovalsRepository,
+    private readonly standings: SiteStandings,
     private readonly sites: SiteLifecycleService,
     private readonly reads: SiteReads,
     private readonly audit: AuditService,
@@ -154,7 +162,7 @@ export class ApprovalsService implements OnModuleInit {
     await this.db.tx(async (tx) => {
       const { affected } = await tx.delete(Tombstone, { orgId, hardwareId });
       if (!affected) throw notFound('Tombstone');
-      await this.repository.rearm(tx, orgId, hardwareId);
+      await this.standings.rearm(tx, orgId, hardwareId);
       await this.audit.record(tx, principal, {
         orgId,
         action: 'tombstone.delete',
@@ -178,7 +186,7 @@ export class ApprovalsService implements OnModuleInit {
   }
 
   private async foresee(orgId: string, siteIds: number[], { decision, filter }: DecideBody): Promise<DecisionResult[]> {
-    const standings = await this.repository.standingOf(this.db.manager, orgId, siteIds);
+    const standings = await this.standings.of(this.db.manager, orgId, siteIds);
     const buried =
       decision === 'reject' ? await this.repository.buried(this.db.manager, orgId, siteIds) : new Set<number>();
     return siteIds.map((siteId) => ({

@@ -4,8 +4,8 @@ import type { EventType } from '#contracts';
 import { conflict, Hooks, notFound, type Principal } from '#platform';
 import { SiteCredentialsService } from '../access/index.js';
 import { EventsService } from '../audit/index.js';
-import { SiteLifecycleService } from '../sites/index.js';
-import { ApprovalsRepository, type Decided, type Standing } from './approvals.repository.js';
+import { type Decided, SiteLifecycleService, SiteStandings, type Standing } from '../sites/index.js';
+import { ApprovalsRepository } from './approvals.repository.js';
 
 export interface Reason {
   note?: string | undefined;
@@ -40,6 +40,7 @@ export function whyNotApproved({ status, suspended, revoked }: Standing, byFilte
 export class DecisionsService {
   constructor(
     private readonly repository: ApprovalsRepository,
+    private readonly standings: SiteStandings,
     private readonly sites: SiteLifecycleService,
     private readonly credentials: SiteCredentialsService,
     private readonly events: EventsService,
@@ -54,7 +55,7 @@ export class DecisionsService {
     siteId: number,
     reason: Reason,
   ): Promise<boolean> {
-    const site = await this.repository.approve(
+    const site = await this.standings.approve(
       tx,
       orgId,
       siteId,
@@ -76,7 +77,7 @@ export class DecisionsService {
     siteId: number,
     reason: Reason,
   ): Promise<boolean> {
-    const site = await this.repository.suspend(tx, orgId, siteId, principal.name, reason.note ?? null);
+    const site = await this.standings.suspend(tx, orgId, siteId, principal.name, reason.note ?? null);
     if (!site) return this.undecided(tx, orgId, siteId, {});
     await this.hooks.siteSuspended.run(tx, orgId, siteId);
     await this.emit(tx, orgId, 'site.suspended', site, principal, reason);
@@ -88,7 +89,7 @@ export class DecisionsService {
    * @throws not_found, conflict when it was approved, also when it is suspended now.
    */
   async reject(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<void> {
-    const site = await this.repository.lock(tx, orgId, siteId);
+    const site = await this.standings.lock(tx, orgId, siteId);
     if (!site) throw notFound('Site');
     const against = whyNotRejected(site);
     if (against) throw conflict(against);
@@ -112,8 +113,8 @@ export class DecisionsService {
     reason: Reason,
   ): Promise<'rejected' | 'removed'> {
     // The caller means the site as it was when asking: an approval that commits while this waits must not turn a reject into a deletion.
-    const meant = (await this.repository.standingOf(tx, orgId, [siteId])).get(siteId);
-    const site = await this.repository.lock(tx, orgId, siteId);
+    const meant = (await this.standings.of(tx, orgId, [siteId])).get(siteId);
+    const site = await this.standings.lock(tx, orgId, siteId);
     if (!meant || !site) throw notFound('Site');
     if (site.status !== meant.status) throw conflict(`The site has just been set to ${site.status}`);
     if (site.status === 'approved' || (site.suspended && site.revoked)) {
@@ -132,7 +133,7 @@ export class DecisionsService {
     siteId: number,
     reason: Reason,
   ): Promise<boolean> {
-    const site = await this.repository.revoke(tx, orgId, siteId);
+    const site = await this.standings.revoke(tx, orgId, siteId);
     if (!site) return this.unchanged(tx, orgId, siteId);
     await this.credentials.revokeOfSite(tx, orgId, siteId);
     await this.repository.bury(tx, orgId, site, 'revoked', principal.name, reason.note ?? null);
@@ -141,12 +142,12 @@ export class DecisionsService {
   }
 
   private async unchanged(tx: EntityManager, orgId: string, siteId: number): Promise<false> {
-    if (!(await this.repository.standingOf(tx, orgId, [siteId])).has(siteId)) throw notFound('Site');
+    if (!(await this.standings.of(tx, orgId, [siteId])).has(siteId)) throw notFound('Site');
     return false;
   }
 
   private async undecided(tx: EntityManager, orgId: string, siteId: number, reason: Reason): Promise<false> {
-    const site = await this.repository.lock(tx, orgId, siteId);
+    const site = await this.standings.lock(tx, orgId, siteId);
     if (!site) throw notFound('Site');
     const against = whyNotApproved(site, reason.byFilter === true);
     if (against) throw conflict(against);

@@ -39,6 +39,16 @@ export class AddressPoolRepository {
     return row ?? null;
   }
 
+  /** @returns false when that was within the last hour. */
+  async markExhausted(tx: EntityManager, orgId: string): Promise<boolean> {
+    const marked = await execute(
+      tx,
+      `UPDATE org SET pool_exhausted_at = now() WHERE org_id = $1 AND (pool_exhausted_at IS NULL OR pool_exhausted_at <= now() - interval '1 hour')`,
+      [orgId],
+    );
+    return marked === 1;
+  }
+
   async hasRuns(tx: EntityManager, orgId: string): Promise<boolean> {
     const [row] = await query<{ yes: boolean }>(
       tx,

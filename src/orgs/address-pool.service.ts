@@ -120,6 +120,11 @@ export class AddressPoolService implements OnModuleInit {
     return { address: shared, newtId };
   }
 
+  /** @returns true at most once an hour for an organization (docs/claims.md rule 15). */
+  markExhausted(tx: EntityManager, orgId: string): Promise<boolean> {
+    return this.pool.markExhausted(tx, orgId);
+  }
+
   async listRanges(_principal: Principal, orgId: string, page: PageQuery): Promise<AddressRangeList> {
     const window = windowOf(page, 1000);
     const addressRanges = await this.pool.listRanges(this.db.manager, orgId, window.limit, window.offset);

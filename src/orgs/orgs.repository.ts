@@ -45,19 +45,26 @@ export class OrgsRepository {
     return rows[0] ?? null;
   }
 
-  /** Deletes some sites of an organization that goes and tells every server process. @returns how many; 0 when none is left. */
-  async deleteSites(tx: EntityManager, orgId: string, atMost: number): Promise<number> {
-    const rows = await query(
+  /** @returns false when claims were paused, or not, already. */
+  async setClaimsPaused(tx: EntityManager, orgId: string, paused: boolean): Promise<boolean> {
+    const changed = await execute(
       tx,
-      `WITH gone AS (DELETE FROM site WHERE site_id IN (SELECT site_id FROM site WHERE org_id = $1 ORDER BY site_id LIMIT $2) RETURNING site_id)
-       SELECT pg_notify('site_changed', site_id::text) FROM gone`,
-      [orgId, atMost],
+      'UPDATE org SET claims_paused_at = CASE WHEN $2::boolean THEN now() END WHERE org_id = $1 AND (claims_paused_at IS NOT NULL) <> $2::boolean',
+      [orgId, paused],
     );
-    return rows.length;
+    return changed === 1;
+  }
+
+  /** The first one stays. */
+  async setAuthority(em: EntityManager, orgUid: string, certificate: string, keyEncrypted: Buffer): Promise<void> {
+    await execute(
+      em,
+      'UPDATE org SET ca_certificate = $2, ca_key_encrypted = $3 WHERE org_uid = $1 AND ca_certificate IS NULL',
+      [orgUid, certificate, keyEncrypted],
+    );
   }
 
   async delete(tx: EntityManager, orgId: string): Promise<void> {
     await execute(tx, 'DELETE FROM org WHERE org_id = $1', [orgId]);
-    await execute(tx, 'DELETE FROM site_count WHERE org_id = $1', [orgId]);
   }
 }

@@ -30,8 +30,6 @@ import type { CreateOrgBody, OrgList, OrgView, UpdateOrgBody } from './orgs.dto.
 import { OrgsRepository } from './orgs.repository.js';
 
 const DEFAULT_UTILITY_SUBNET = '100.96.128.0/20';
-/** Sites deleted by one statement: an organization of many must not run into the statement timeout. */
-const SITES_PER_STATEMENT = 2000;
 
 export interface VersionedOrg {
   org: OrgView;
@@ -159,6 +157,16 @@ export class OrgsService implements OnModuleInit {
     });
   }
 
+  /** Stops or resumes every claim of the organization; telling key caches is the caller's. @returns whether this changed it */
+  pauseClaims(tx: EntityManager, orgId: string, paused: boolean): Promise<boolean> {
+    return this.repository.setClaimsPaused(tx, orgId, paused);
+  }
+
+  /** Gives the organization a certificate authority, unless it has one: of two at once the first stays. */
+  giveAuthority(orgUid: string, certificate: string, keyEncrypted: Buffer): Promise<void> {
+    return this.repository.setAuthority(this.db.manager, orgUid, certificate, keyEncrypted);
+  }
+
   /**
    * DELETE /org/{orgId}, with everything that belongs to it; its agents are disconnected, its keys end. What stays of it, claims, audit and
    * events, is root's to read by the identity that this act's own row names (ADR 0021). @throws not_found, precondition_failed
@@ -168,7 +176,7 @@ export class OrgsService implements OnModuleInit {
       const org = await this.repository.lockForDeletion(tx, orgId);
       if (org === null) throw notFound('Organization');
       requireVersion('Organization', ifMatch, org.version);
-      while ((await this.repository.deleteSites(tx, orgId, SITES_PER_STATEMENT)) > 0);
+      await this.hooks.orgDeleting.run(tx, orgId);
       await this.repository.delete(tx, orgId);
       await notify(tx, 'access_changed', `org:${orgId}`);
       await this.audit.record(tx, principal, {

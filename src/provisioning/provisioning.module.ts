@@ -2,7 +2,7 @@ import { Module, type OnModuleInit } from '@nestjs/common';
 import { Db, Hooks, parseId, query, Retention, TenantResolvers } from '#platform';
 import { AccessModule } from '../access/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
-import { AddressPoolModule } from '../orgs/index.js';
+import { OrgsModule } from '../orgs/index.js';
 import { SitesModule } from '../sites/index.js';
 import { CertificateAuthority } from './claims/certificate-authority.js';
 import { ClaimAdministrationService } from './claims/claim-administration.service.js';
@@ -29,7 +29,7 @@ import { TemplatesService } from './templates/templates.service.js';
 
 /** Profiles, templates, provisioning keys, and claims: how a shared key becomes a site's own credential. */
 @Module({
-  imports: [AccessModule, AddressPoolModule, BlueprintsModule, SitesModule],
+  imports: [AccessModule, OrgsModule, BlueprintsModule, SitesModule],
   controllers: [
     ProfilesController,
     TemplatesController,

@@ -4,6 +4,7 @@ import { ResourceAuthModule } from './auth/auth.module.js';
 import { BulkModule } from './bulk/bulk.module.js';
 import { DomainsModule } from './domains/domains.module.js';
 import { GrantsModule } from './grants/grants.module.js';
+import { OrgDeletion } from './org-deletion.js';
 import { PrivateResourcesModule } from './private/private.module.js';
 import { PublicResourcesModule } from './public/public.module.js';
 import { ReachableModule } from './reachable/reachable.module.js';
@@ -27,7 +28,7 @@ import { TargetsModule } from './targets/targets.module.js';
     AccessTokensModule,
     StagedModule,
   ],
-  providers: [RoleReplacementService],
+  providers: [OrgDeletion, RoleReplacementService],
   exports: [BulkModule, ResourceAuthModule, StagedModule],
 })
 export class ResourcesModule {}

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AppError, conflict, Hooks, isUniqueViolation, notFound, notify, requireVersion } from '#platform';
 import { AddressPoolService } from '../orgs/index.js';
@@ -47,16 +47,26 @@ export interface CreatedSite {
 /** Fresh niceIds to try when the generated one is taken: with 10^13 of them the second try is already a rarity. */
 const NICE_ID_TRIES = 5;
 
+/** Sites deleted by one statement: an organization of many must not run into the statement timeout. */
+const SITES_PER_STATEMENT = 2000;
+
 const niceIdTaken = () => conflict('This niceId is already in use');
 
 /** What other modules do with sites, inside their own transactions. */
 @Injectable()
-export class SiteLifecycleService {
+export class SiteLifecycleService implements OnModuleInit {
   constructor(
     private readonly sites: SitesRepository,
     private readonly pool: AddressPoolService,
     private readonly hooks: Hooks,
   ) {}
+
+  onModuleInit(): void {
+    this.hooks.orgDeleting.register(async (tx, orgId) => {
+      while ((await this.sites.deleteSome(tx, orgId, SITES_PER_STATEMENT)) > 0);
+      await this.sites.deleteCounts(tx, orgId);
+    });
+  }
 
   /**
    * Inserts sites in the given order; callers sort by hardware id, so that two processes cannot deadlock.

@@ -187,6 +187,22 @@ export class SitesRepository {
     );
   }
 
+  /** Deletes some sites of an organization that goes and tells every server process. @returns how many; 0 when none is left. */
+  async deleteSome(tx: EntityManager, orgId: string, atMost: number): Promise<number> {
+    const rows = await query(
+      tx,
+      `WITH gone AS (DELETE FROM site WHERE site_id IN (SELECT site_id FROM site WHERE org_id = $1 ORDER BY site_id LIMIT $2) RETURNING site_id)
+       SELECT pg_notify('site_changed', site_id::text) FROM gone`,
+      [orgId, atMost],
+    );
+    return rows.length;
+  }
+
+  /** Of an organization that goes, once its sites are gone. */
+  async deleteCounts(tx: EntityManager, orgId: string): Promise<void> {
+    await execute(tx, 'DELETE FROM site_count WHERE org_id = $1', [orgId]);
+  }
+
   /** @returns what the deleted site held, or null when it was not there. */
   async delete(tx: EntityManager, orgId: string, siteId: number): Promise<{ address: string | null } | null> {
     const [row] = await query<{ address: string | null }>(

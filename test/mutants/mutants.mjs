@@ -233,9 +233,9 @@ export const mutants = [
   },
   {
     rule: '13 an armed site is re-issued once',
-    file: 'src/provisioning/claims/claims.repository.ts',
-    find: 'authenticated_at = NULL, reclaim_allowed_until = NULL, revoked_at = NULL WHERE',
-    replace: 'authenticated_at = NULL WHERE',
+    file: 'src/sites/site-standings.ts',
+    find: 'SET reclaim_allowed_until = NULL, revoked_at = NULL WHERE',
+    replace: 'SET revoked_at = NULL WHERE',
     test: 'test/e2e/claims.e2e-spec.ts',
     name: 'armed site',
   },
@@ -281,7 +281,7 @@ export const mutants = [
   },
   {
     rule: '15 pool.exhausted at most hourly',
-    file: 'src/provisioning/claims/claims.repository.ts',
+    file: 'src/orgs/address-pool.repository.ts',
     find: "AND (pool_exhausted_at IS NULL OR pool_exhausted_at <= now() - interval '1 hour')",
     replace: '',
     test: 'test/e2e/claims.e2e-spec.ts',

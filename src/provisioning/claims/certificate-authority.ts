@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import * as x509 from '@peculiar/x509';
 import { LRUCache } from 'lru-cache';
 import { base32, Db, invalid, KeyRing, notFound, query } from '#platform';
+import { OrgsService } from '../../orgs/index.js';
 
 x509.cryptoProvider.set(webcrypto as never);
 
@@ -56,6 +57,7 @@ export class CertificateAuthority {
   constructor(
     private readonly db: Db,
     private readonly keys: KeyRing,
+    private readonly orgs: OrgsService,
   ) {}
 
   /** @returns the device's certificate with the device id as its subject, and the chain up to the organization's CA (PEM). */
@@ -103,7 +105,7 @@ export class CertificateAuthority {
     return row;
   }
 
-  /** Two servers may get here at once: the first UPDATE wins and both use what it wrote. */
+  /** Two servers may get here at once: the first one wins and both use what it wrote. */
   private async create(orgUid: string, orgId: string): Promise<Stored> {
     const pair = (await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -120,11 +122,7 @@ export class CertificateAuthority {
       ],
     });
     const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', pair.privateKey));
-    await query(
-      this.db.manager,
-      'UPDATE org SET ca_certificate = $2, ca_key_encrypted = $3 WHERE org_uid = $1 AND ca_certificate IS NULL',
-      [orgUid, certificate.toString('pem'), this.keys.encrypt(pkcs8, about(orgId))],
-    );
+    await this.orgs.giveAuthority(orgUid, certificate.toString('pem'), this.keys.encrypt(pkcs8, about(orgId)));
     return this.load(orgUid);
   }
 }

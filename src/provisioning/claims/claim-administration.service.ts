@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { conflict, Db, notFound, notify, orgUidOf, type Principal, query, shapeA, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
-import { SiteReads } from '../../sites/index.js';
+import { OrgsService } from '../../orgs/index.js';
+import { SiteReads, SiteStandings } from '../../sites/index.js';
 import type { AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, ClaimView } from './claim.dto.js';
 import { ClaimsRepository } from './claims.repository.js';
 
@@ -11,7 +12,9 @@ export class ClaimAdministrationService {
   constructor(
     private readonly db: Db,
     private readonly repository: ClaimsRepository,
+    private readonly orgs: OrgsService,
     private readonly sites: SiteReads,
+    private readonly standings: SiteStandings,
     private readonly audit: AuditService,
   ) {}
 
@@ -56,7 +59,7 @@ export class ClaimAdministrationService {
   /** Stops or resumes every claim of the organization at once. Repeating it changes nothing. */
   async setPaused(principal: Principal, orgId: string, paused: boolean): Promise<ClaimsPausedView> {
     return this.db.tx(async (tx) => {
-      const changed = await this.repository.setPaused(tx, orgId, paused);
+      const changed = await this.orgs.pauseClaims(tx, orgId, paused);
       await this.audit.record(tx, principal, {
         orgId,
         action: paused ? 'claims.pause' : 'claims.resume',
@@ -71,7 +74,7 @@ export class ClaimAdministrationService {
   /** docs/claims.md rule 13: the next claim of this site's hardware id re-issues once. @throws not_found, conflict while a tombstone refuses that id. */
   async allowReclaim(principal: Principal, orgId: string, siteId: number, seconds: number): Promise<AllowReclaimView> {
     return this.db.tx(async (tx) => {
-      const allowedUntil = await this.repository.allowReclaim(tx, orgId, siteId, seconds);
+      const allowedUntil = await this.standings.allowReclaim(tx, orgId, siteId, seconds);
       if (!allowedUntil) throw notFound('Site');
       if (await this.repository.isBuried(tx, orgId, siteId))
         throw conflict('The hardware id is tombstoned; delete the tombstone first');

@@ -151,7 +151,7 @@ export class ClaimBatches {
       this.repository.drawClaimIds(tx, taken.length),
     ]);
     for (const i of taken.slice(addresses.length)) decisions[i] = { do: 'capacity' };
-    if (addresses.length < taken.length && (await this.repository.markPoolExhausted(tx, orgId))) {
+    if (addresses.length < taken.length && (await this.pool.markExhausted(tx, orgId))) {
       await this.events.emit(tx, { orgId, orgUid, type: 'pool.exhausted', data: { keyId } });
     }
     // By hardware id, so that two processes inserting the same ids cannot wait for each other in a circle.

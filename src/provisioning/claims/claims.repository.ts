@@ -263,19 +263,9 @@ export class ClaimsRepository {
     await execute(
       tx,
       `UPDATE site SET nonce_hash = $2, nonce_opened_at = CASE WHEN $2::bytea IS NULL THEN NULL ELSE now() END, nonce_closed_at = NULL, reissues = 0,
-         authenticated_at = NULL, reclaim_allowed_until = NULL, revoked_at = NULL WHERE site_id = $1`,
+         authenticated_at = NULL WHERE site_id = $1`,
       [siteId, nonceHash],
     );
-  }
-
-  async allowReclaim(tx: EntityManager, orgId: string, siteId: number, seconds: number): Promise<Date | undefined> {
-    const [row] = await query<{ until: Date }>(
-      tx,
-      `UPDATE site SET reclaim_allowed_until = now() + make_interval(secs => $3) WHERE org_id = $1 AND site_id = $2
-       RETURNING reclaim_allowed_until AS until`,
-      [orgId, siteId, seconds],
-    );
-    return row?.until;
   }
 
   async isBuried(tx: EntityManager, orgId: string, siteId: number): Promise<boolean> {
@@ -285,26 +275,6 @@ export class ClaimsRepository {
       [orgId, siteId],
     );
     return rows.length > 0;
-  }
-
-  /** @returns true at most once an hour for an organization (docs/claims.md rule 15). */
-  async markPoolExhausted(tx: EntityManager, orgId: string): Promise<boolean> {
-    const marked = await execute(
-      tx,
-      `UPDATE org SET pool_exhausted_at = now() WHERE org_id = $1 AND (pool_exhausted_at IS NULL OR pool_exhausted_at <= now() - interval '1 hour')`,
-      [orgId],
-    );
-    return marked === 1;
-  }
-
-  /** @returns false when the organization was in that state already. */
-  async setPaused(tx: EntityManager, orgId: string, paused: boolean): Promise<boolean> {
-    const changed = await execute(
-      tx,
-      'UPDATE org SET claims_paused_at = CASE WHEN $2::boolean THEN now() END WHERE org_id = $1 AND (claims_paused_at IS NOT NULL) <> $2::boolean',
-      [orgId, paused],
-    );
-    return changed === 1;
   }
 }
 

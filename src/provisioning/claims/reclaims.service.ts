@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Db } from '#platform';
 import { SiteCredentialsService } from '../../access/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
+import { SiteStandings } from '../../sites/index.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult, claimant } from './claim.js';
 import { ClaimsRepository, type KeyPolicy, type KnownSite } from './claims.repository.js';
 import { CredentialIssuer } from './credential-issuer.js';
@@ -20,6 +21,7 @@ export class Reclaims {
     private readonly policies: KeyPolicies,
     private readonly issuer: CredentialIssuer,
     private readonly credentials: SiteCredentialsService,
+    private readonly standings: SiteStandings,
     private readonly audit: AuditService,
     private readonly events: EventsService,
   ) {}
@@ -71,6 +73,7 @@ export class Reclaims {
         else {
           await this.credentials.revokeOfSite(tx, key.orgId, site.siteId);
           await this.repository.handOver(tx, site.siteId, request.nonceHash);
+          await this.standings.reclaimed(tx, site.siteId);
         }
         await this.credentials.insertMany(tx, [{ ...fresh.stored, siteId: site.siteId, orgId: key.orgId }]);
         await this.repository.insert(tx, [
