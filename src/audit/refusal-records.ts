@@ -1,12 +1,15 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { unavailable } from '#platform';
+import { BatchWriter, unavailable } from '#platform';
 import type { StrangerShares } from './stranger-shares.js';
 
 const QUEUE = 10_000;
 const PER_MINUTE = 100;
 const FLUSH_MS = 250;
 const FLUSH_ROWS = 500;
+const FAILURE = 'Refusals could not be recorded';
+/** When the server stops. */
+const CLOSE_MS = 2000;
 
 /** How refusals of one kind are written. */
 export interface RefusalWriter<Row> {
@@ -40,77 +43,54 @@ interface Minute<Row> {
 export class RefusalRecords<Row> {
   private readonly logger = new Logger(RefusalRecords.name);
   private readonly minutes = new LRUCache<string, Minute<Row>>({ max: QUEUE });
-  private queue: Row[] = [];
-  private flushing: Promise<void> | undefined;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly rows: BatchWriter<Row>;
 
   constructor(
     private readonly shares: StrangerShares,
     private readonly writer: RefusalWriter<Row>,
-  ) {}
+  ) {
+    this.rows = new BatchWriter<Row>(RefusalRecords.name, {
+      capacity: QUEUE,
+      batch: FLUSH_ROWS,
+      everyMs: FLUSH_MS,
+      failure: FAILURE,
+      write: (rows) => this.writer.write(rows),
+      afterRows: () => this.writeCounts(),
+    });
+  }
 
   add({ slot, row, stranger }: Refusal<Row>): void {
     const key = `${slot}\n${Math.floor(Date.now() / 60_000)}`;
     const minute = this.minutes.get(key) ?? { rows: 0, overflow: 0, sample: row };
     this.minutes.set(key, minute);
-    if (minute.rows >= PER_MINUTE || this.queue.length >= QUEUE || (stranger && !this.shares.take(stranger.address)))
-      minute.overflow++;
+    const isRow = minute.rows < PER_MINUTE && (!stranger || this.shares.take(stranger.address)) && this.rows.add(row);
+    if (isRow) minute.rows++;
     else {
-      minute.rows++;
-      this.queue.push(row);
+      minute.overflow++;
+      this.rows.wake();
     }
-    this.timer ??= setTimeout(() => void this.flush(), FLUSH_MS).unref();
   }
 
-  /** Writes what waits; for the end of the process. */
+  /** Writes what waits, within a bound; for the end of the process. */
   async close(): Promise<void> {
-    await this.flushing;
-    clearTimeout(this.timer);
-    await this.flush();
-    clearTimeout(this.timer);
+    await this.rows.stop(CLOSE_MS);
   }
 
-  private get unwritten(): boolean {
-    return this.queue.length > 0 || [...this.minutes.values()].some((minute) => minute.overflow > 0);
-  }
-
-  private flush(): Promise<void> {
-    this.flushing ??= this.write()
-      .catch(() => undefined)
-      .finally(() => {
-        this.flushing = undefined;
-        this.timer = undefined;
-        // Also what came while it wrote: nobody else may come to wake it.
-        if (this.unwritten) this.timer = setTimeout(() => void this.flush(), FLUSH_MS).unref();
-      });
-    return this.flushing;
-  }
-
-  private async write(): Promise<void> {
-    const rows = this.queue.slice(0, FLUSH_ROWS);
-    if (rows.length > 0) {
-      await this.tried(rows.length, () => this.writer.write(rows));
-      this.queue = this.queue.slice(rows.length);
-    }
+  /** @throws what says that it cannot be written now. */
+  private async writeCounts(): Promise<void> {
     for (const minute of this.minutes.values()) {
       if (minute.overflow === 0) continue;
       const count = minute.overflow;
       const { overflowRow } = minute;
-      await this.tried(count, async () => {
+      try {
         if (overflowRow === undefined) minute.overflowRow = await this.writer.writeCount(minute.sample, count);
         else await this.writer.addToCount(overflowRow, count);
-      });
+      } catch (error) {
+        if (unavailable(error)) throw error;
+        // What PostgreSQL refuses is given up, or it would keep all that follows.
+        this.logger.error({ err: error, count }, FAILURE);
+      }
       minute.overflow -= count;
-    }
-  }
-
-  /** What PostgreSQL refuses is given up, or it would keep all that follows. @throws when it cannot do it now: later. */
-  private async tried(count: number, write: () => Promise<void>): Promise<void> {
-    try {
-      await write();
-    } catch (error) {
-      if (unavailable(error)) throw error;
-      this.logger.error({ err: error, count }, 'Refusals could not be recorded');
     }
   }
 }
