@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Server } from 'node:https';
 import { createSecureContext } from 'node:tls';
+import { PeriodicTask } from '../runtime/periodic-task.js';
 
 const CHECK_EVERY_MS = 1_000;
 
@@ -30,7 +31,7 @@ export function reloadKeyPair(
 ): () => void {
   let loaded = stateOf(files);
   let refused = '';
-  const timer = setInterval(() => {
+  const look = (): void => {
     const state = stateOf(files);
     if (state === loaded) return;
     try {
@@ -41,9 +42,14 @@ export function reloadKeyPair(
       if (refused !== state) log.warn(`The changed TLS certificate is not usable yet: ${(error as Error).message}`);
       refused = state;
     }
-  }, CHECK_EVERY_MS);
-  timer.unref();
-  return () => clearInterval(timer);
+  };
+  const task = new PeriodicTask('TLS', {
+    failure: 'The TLS certificate could not be looked at',
+    everyMs: CHECK_EVERY_MS,
+    run: look,
+  });
+  task.wake(CHECK_EVERY_MS);
+  return () => void task.stop();
 }
 
 function stateOf(files: { certFile: string; keyFile: string }): string {

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { DataSource } from 'typeorm';
+import { PeriodicTask } from '../runtime/periodic-task.js';
 
 const LOOK_EVERY_MS = 2000;
 /** Longer than a transaction of a server may stand still. */
@@ -25,11 +26,16 @@ interface Oldest {
 @Injectable()
 export class FeedWatch implements OnApplicationShutdown {
   private readonly logger = new Logger(FeedWatch.name);
-  private readonly timer = setInterval(() => void this.look(), LOOK_EVERY_MS).unref();
+  private readonly task = new PeriodicTask(FeedWatch.name, {
+    failure: 'What holds the event feed back could not be read',
+    everyMs: LOOK_EVERY_MS,
+    run: () => this.look(),
+  });
   private oldest: Oldest | undefined;
-  private looking = false;
 
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly dataSource: DataSource) {
+    this.task.wake(LOOK_EVERY_MS);
+  }
 
   /** Seconds for which the feed has been held back; 0 while it is not. */
   get heldBackFor(): number {
@@ -37,13 +43,12 @@ export class FeedWatch implements OnApplicationShutdown {
     return seconds >= LATE_SECONDS ? seconds : 0;
   }
 
-  onApplicationShutdown(): void {
-    clearInterval(this.timer);
+  async onApplicationShutdown(): Promise<void> {
+    await this.task.stop();
   }
 
   private async look(): Promise<void> {
-    if (this.looking || !this.dataSource.isInitialized) return;
-    this.looking = true;
+    if (!this.dataSource.isInitialized) return;
     try {
       const [row] = await this.dataSource.query<{ txid: string; running: boolean }[]>(
         'SELECT pg_snapshot_xmin(s)::text AS txid, pg_snapshot_xmin(s) < pg_snapshot_xmax(s) AS running FROM pg_current_snapshot() s',
@@ -52,10 +57,8 @@ export class FeedWatch implements OnApplicationShutdown {
       else if (row!.txid !== this.oldest?.txid)
         this.oldest = { txid: row!.txid, since: performance.now(), told: false };
       if (this.oldest && !this.oldest.told && this.heldBackFor > 0) await this.tell(this.oldest);
-    } catch {
-      // As it was when last seen; that the database is away is told elsewhere.
     } finally {
-      this.looking = false;
+      // As it was when last seen, where the database is away.
       heldBack.set(this.heldBackFor);
     }
   }

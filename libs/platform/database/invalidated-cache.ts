@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { PeriodicTask } from '../runtime/periodic-task.js';
 import type { PgNotifications } from './pg-notifications.js';
 
 const TTL_MS = 60_000;
@@ -51,7 +52,11 @@ export class InvalidatedCache<V extends object> {
     notifications.on('site_changed', (siteId) => this.drop(`site:${siteId}`));
     notifications.onReconnected(() => this.clear());
     // Entries nobody asks for again would otherwise stay until others push them out.
-    setInterval(() => [this.present, this.absent].forEach((cache) => cache.purgeStale()), TTL_MS).unref();
+    new PeriodicTask(InvalidatedCache.name, {
+      failure: 'Stale entries of a cache could not be dropped',
+      everyMs: TTL_MS,
+      run: () => [this.present, this.absent].forEach((cache) => cache.purgeStale()),
+    }).wake(TTL_MS);
   }
 
   /** @returns the value of `key`, from memory when that is allowed, else from `load`; null when there is none. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { PeriodicTask } from '../runtime/periodic-task.js';
 import { clientOptions, DatabaseClient, DatabaseUrlError } from './database-client.js';
 import { query } from './db.js';
 
@@ -13,6 +14,7 @@ import { query } from './db.js';
 export type Channel = 'site_changed' | 'access_changed' | 'event_added';
 const CHANNELS: readonly Channel[] = ['site_changed', 'access_changed', 'event_added'];
 const CHECK_EVERY_MS = 5000;
+const RECONNECT_MS = 500;
 /** Longer than a busy machine keeps an answer; then the connection counts as lost. */
 const SILENT_MS = 10_000;
 const PROOF_EVERY_MS = 50;
@@ -67,7 +69,10 @@ export class PgNotifications implements OnApplicationShutdown {
   private readonly handlers = new Map<Channel, ((payload: string) => void)[]>();
   private readonly reconnected: (() => void)[] = [];
   private client: DatabaseClient | undefined;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly task = new PeriodicTask(PgNotifications.name, {
+    failure: 'The listening connection could not be checked',
+    run: () => this.check(),
+  });
   private stopped = false;
   private connectedBefore = false;
   private failure: unknown;
@@ -91,19 +96,19 @@ export class PgNotifications implements OnApplicationShutdown {
    * @throws DatabaseUrlError where notices cannot arrive at all.
    */
   async start(): Promise<void> {
-    await this.tick();
+    await this.check();
     if (this.failure instanceof DatabaseUrlError) throw this.failure;
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.stopped = true;
-    clearTimeout(this.timer);
     const client = this.client;
     this.client = undefined;
     await client?.end().catch(() => undefined);
+    await this.task.stop();
   }
 
-  private async tick(): Promise<void> {
+  private async check(): Promise<void> {
     try {
       if (this.client) await this.client.query('SELECT 1');
       else await this.connect();
@@ -111,9 +116,7 @@ export class PgNotifications implements OnApplicationShutdown {
     } catch (error) {
       this.lost(error);
     }
-    if (this.stopped) return;
-    this.timer = setTimeout(() => void this.tick(), this.client ? CHECK_EVERY_MS : 500);
-    this.timer.unref();
+    this.task.wake(this.client ? CHECK_EVERY_MS : RECONNECT_MS);
   }
 
   private async connect(): Promise<void> {

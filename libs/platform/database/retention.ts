@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Config } from '../config/config.js';
-import { isOutage } from '../errors.js';
+import { PeriodicTask } from '../runtime/periodic-task.js';
 import { Db, execute, prepared, query } from './db.js';
 
 const EVERY_MS = 3_600_000;
@@ -28,7 +28,14 @@ export interface Retained {
 export class Retention implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(Retention.name);
   private readonly tables: (Retained | Expiring)[] = [];
-  private timer: NodeJS.Timeout | undefined;
+  private readonly task = new PeriodicTask(Retention.name, {
+    failure: 'The retention sweep failed',
+    everyMs: EVERY_MS,
+    run: async () => {
+      const gone = await this.sweep();
+      if (gone > 0) this.logger.log({ gone }, 'Rows older than RETENTION_DAYS were deleted');
+    },
+  });
   private stopped = false;
 
   constructor(
@@ -42,12 +49,12 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
 
   onApplicationBootstrap(): void {
     // Spread over the hour, so that servers started together do not sweep together.
-    this.schedule(Math.random() * EVERY_MS);
+    this.task.wake(Math.random() * EVERY_MS);
   }
 
-  onApplicationShutdown(): void {
+  async onApplicationShutdown(): Promise<void> {
     this.stopped = true;
-    clearTimeout(this.timer);
+    await this.task.stop();
   }
 
   /** One sweep over all tables. @returns how many rows went. */
@@ -93,15 +100,5 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
       this.db.manager,
       `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE ${expired} LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))`,
     );
-  }
-
-  private schedule(wait: number): void {
-    this.timer = setTimeout(() => {
-      this.sweep()
-        .then((gone) => gone > 0 && this.logger.log({ gone }, 'Rows older than RETENTION_DAYS were deleted'))
-        .catch((error: unknown) => isOutage(error) || this.logger.error({ err: error }, 'The retention sweep failed'))
-        .finally(() => this.stopped || this.schedule(EVERY_MS));
-    }, wait);
-    this.timer.unref();
   }
 }

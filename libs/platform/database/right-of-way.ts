@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { PeriodicTask } from '../runtime/periodic-task.js';
 import { clientOptions, DatabaseClient } from './database-client.js';
 
 /** Waiting for somebody's transaction to end is ordinary; for longer than this it is somebody who stopped. */
@@ -53,7 +54,10 @@ export class RightOfWay {
   private readonly takings = new Set<Taking>();
   private client: Promise<DatabaseClient> | undefined;
   private looking: Promise<void> = Promise.resolve();
-  private timer: NodeJS.Timeout | undefined;
+  private readonly task = new PeriodicTask(RightOfWay.name, {
+    failure: 'Transactions in the way could not be ended',
+    run: () => this.look(),
+  });
 
   constructor(private readonly url: string) {}
 
@@ -61,7 +65,7 @@ export class RightOfWay {
   enter(): Taking {
     const taking: Taking = { since: performance.now(), pid: undefined, ended: [] };
     this.takings.add(taking);
-    this.timer ??= setTimeout(() => this.look(), AGAIN_MS);
+    this.task.wake(AGAIN_MS);
     return taking;
   }
 
@@ -75,29 +79,29 @@ export class RightOfWay {
     this.takings.delete(taking);
   }
 
-  private look(): void {
-    this.looking = this.endBlockers()
-      .catch((error: unknown) => {
-        void this.client?.then((client) => client.destroy()).catch(() => undefined);
-        this.client = undefined;
-        this.logger.warn({ err: error }, 'Transactions in the way could not be ended');
-      })
-      .finally(() => {
-        if (this.takings.size > 0) this.timer = setTimeout(() => this.look(), AGAIN_MS);
-        else this.rest();
-      });
+  private async look(): Promise<void> {
+    const ended = this.endBlockers();
+    this.looking = ended.catch(() => undefined);
+    try {
+      await ended;
+    } catch (error) {
+      this.client?.then((client) => client.destroy()).catch(() => undefined);
+      this.client = undefined;
+      throw error;
+    } finally {
+      if (this.takings.size > 0) this.task.wake(AGAIN_MS);
+      else this.rest();
+    }
   }
 
   private rest(): void {
-    this.timer = undefined;
-    void this.client?.then((client) => client.end()).catch(() => undefined);
+    this.client?.then((client) => client.end()).catch(() => undefined);
     this.client = undefined;
   }
 
   private async endBlockers(): Promise<void> {
-    const now = performance.now();
-    const takings = [...this.takings];
-    if (!takings.some(({ since }) => now - since >= CONNECT_AFTER_MS)) return;
+    const oldest = Math.min(...[...this.takings].map(({ since }) => since));
+    if (performance.now() - oldest < CONNECT_AFTER_MS) return;
     // Of its own: the pool may be full of those who wait for the same.
     this.client ??= new DatabaseClient({
       ...clientOptions(this.url, 'gatehouse-right-of-way'),
@@ -105,6 +109,9 @@ export class RightOfWay {
       query_timeout: 10_000,
     }).connect();
     const client = await this.client;
+    // Who goes first by now: on a busy machine the connection took a while.
+    const now = performance.now();
+    const takings = [...this.takings];
     const own = takings.flatMap(({ pid }) => pid ?? []);
     const patient = takings.flatMap(({ pid, since }) => (pid !== undefined && now - since >= PATIENCE_MS ? pid : []));
     if (patient.length === 0) return;

@@ -4,6 +4,7 @@ import proxyAddr from '@fastify/proxy-addr';
 import { Counter } from 'prom-client';
 import { addressBucket } from '../access/refusal-limiter.js';
 import type { Config } from '../config/config.js';
+import { PeriodicTask } from '../runtime/periodic-task.js';
 
 const TURN_MS = 1_000;
 /**
@@ -58,8 +59,13 @@ export class UnfinishedRequests {
   /** Watches a server, HTTP or HTTPS, until it closes. */
   watch(server: Server): void {
     this.follow(server);
-    const timer = setInterval(() => this.sweep(), TURN_MS).unref();
-    server.once('close', () => clearInterval(timer));
+    const task = new PeriodicTask(UnfinishedRequests.name, {
+      failure: 'Unfinished requests could not be counted',
+      everyMs: TURN_MS,
+      run: () => this.sweep(),
+    });
+    task.wake(TURN_MS);
+    server.once('close', () => void task.stop());
   }
 
   /** The same without a clock. */
