@@ -43,8 +43,8 @@ beforeEach(() => {
   service = new KeepAliveService(db, repository, { serverId: 'me' } as unknown as PresenceService, registry);
   service.onApplicationBootstrap();
 });
-afterEach(() => {
-  service.stop();
+afterEach(async () => {
+  await service.stop();
   vi.restoreAllMocks();
   vi.useRealTimers();
 });

@@ -1,7 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { EventType } from '#contracts';
-import { Db, execute, prepared } from '#platform';
+import { Db, execute, PeriodicTask, prepared } from '#platform';
 
 const HINT_AFTER_MS = 100;
 
@@ -18,7 +18,11 @@ export interface NewEvent {
 @Injectable()
 export class EventsService implements OnApplicationShutdown {
   private readonly hinted = new Set<string>();
-  private timer: NodeJS.Timeout | undefined;
+  private readonly task = new PeriodicTask(EventsService.name, {
+    // Nor is it tried again: readers poll.
+    failure: 'Readers could not be told of new events',
+    run: () => this.hint(),
+  });
 
   constructor(private readonly db: Db) {}
 
@@ -47,20 +51,16 @@ export class EventsService implements OnApplicationShutdown {
       ],
     );
     for (const event of events) this.hinted.add(event.orgId);
-    this.timer ??= setTimeout(() => this.hint(), HINT_AFTER_MS).unref();
+    this.task.wake(HINT_AFTER_MS);
   }
 
-  onApplicationShutdown(): void {
-    clearTimeout(this.timer);
+  async onApplicationShutdown(): Promise<void> {
+    await this.task.stop();
   }
 
-  private hint(): void {
-    this.timer = undefined;
+  private async hint(): Promise<void> {
     const orgIds = [...this.hinted];
     this.hinted.clear();
-    // Lost while the database is away: readers poll.
-    void execute(this.db.manager, `SELECT pg_notify('event_added', o) FROM unnest($1::text[]) AS o`, [orgIds]).catch(
-      () => undefined,
-    );
+    await execute(this.db.manager, `SELECT pg_notify('event_added', o) FROM unnest($1::text[]) AS o`, [orgIds]);
   }
 }

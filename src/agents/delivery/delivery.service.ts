@@ -1,7 +1,7 @@
-import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AGENT_MESSAGE, type AgentState, CLOSE } from '#contracts';
-import { Db, isOutage, PgNotifications } from '#platform';
+import { Db, PeriodicTask, PgNotifications } from '#platform';
 import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from '../agents.repository.js';
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
@@ -16,14 +16,17 @@ const CHUNK = 200;
  */
 @Injectable()
 export class DeliveryService implements OnModuleInit {
-  private readonly logger = new Logger(DeliveryService.name);
   private readonly dirty = new Set<number>();
   private readonly applied = new Map<number, Applied>();
   private readonly introductions = new Map<number, Introduction>();
-  private timer: NodeJS.Timeout | undefined;
-  private due = 0;
-  private running = false;
-  private stopped = false;
+  private readonly task = new PeriodicTask(DeliveryService.name, {
+    failure: 'Desired state could not be exchanged with the database; trying again',
+    retryMs: RETRY_MS,
+    run: async () => {
+      await this.deliver();
+      await this.flushReports();
+    },
+  });
 
   constructor(
     private readonly db: Db,
@@ -59,17 +62,16 @@ export class DeliveryService implements OnModuleInit {
 
   saveApplied(row: Applied): void {
     this.applied.set(row.siteId, row);
-    this.schedule(COALESCE_MS);
+    this.task.wake(COALESCE_MS);
   }
 
   saveIntroduction(row: Introduction): void {
     this.introductions.set(row.siteId, row);
-    this.schedule(COALESCE_MS);
+    this.task.wake(COALESCE_MS);
   }
 
-  stop(): void {
-    this.stopped = true;
-    clearTimeout(this.timer);
+  async stop(): Promise<void> {
+    await this.task.stop();
   }
 
   /** Writes what agents reported and nobody has written yet; used before the server stops. */
@@ -80,32 +82,7 @@ export class DeliveryService implements OnModuleInit {
 
   private look(siteId: number, delayMs: number): void {
     this.dirty.add(siteId);
-    this.schedule(delayMs);
-  }
-
-  private schedule(delayMs: number): void {
-    const due = performance.now() + delayMs;
-    if (this.stopped || this.running || (this.timer && this.due <= due)) return;
-    clearTimeout(this.timer);
-    this.due = due;
-    this.timer = setTimeout(() => void this.run(), delayMs);
-    this.timer.unref();
-  }
-
-  private async run(): Promise<void> {
-    this.timer = undefined;
-    this.running = true;
-    let again = COALESCE_MS;
-    try {
-      await this.deliver();
-      await this.flushReports();
-    } catch (error) {
-      again = RETRY_MS;
-      if (!isOutage(error))
-        this.logger.error({ err: error }, 'Desired state could not be exchanged with the database; trying again');
-    }
-    this.running = false;
-    if (this.dirty.size + this.applied.size + this.introductions.size > 0) this.schedule(again);
+    this.task.wake(delayMs);
   }
 
   private async deliver(): Promise<void> {

@@ -1,6 +1,6 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { AGENT_LIMITS } from '#contracts';
-import { Db, isOutage } from '#platform';
+import { Db, PeriodicTask } from '#platform';
 import { PresenceRepository } from '../presence/presence.repository.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { MAX_BUFFERED, type Session, seconds } from './session.js';
@@ -19,9 +19,11 @@ const TOUCH_CHUNK = 1000;
  */
 @Injectable()
 export class KeepAliveService implements OnApplicationBootstrap {
-  private readonly logger = new Logger(KeepAliveService.name);
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
+  private readonly task = new PeriodicTask(KeepAliveService.name, {
+    failure: 'Last-seen could not be written',
+    everyMs: SWEEP_SECONDS * 1000,
+    run: () => this.sweep(),
+  });
   private sweptAt = seconds();
   private touchNext = false;
 
@@ -33,21 +35,14 @@ export class KeepAliveService implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.schedule();
+    this.task.wake(SWEEP_SECONDS * 1000);
   }
 
-  stop(): void {
-    this.stopped = true;
-    clearTimeout(this.timer);
+  async stop(): Promise<void> {
+    await this.task.stop();
   }
 
-  private schedule(): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => void this.tick(), SWEEP_SECONDS * 1000);
-    this.timer.unref();
-  }
-
-  private async tick(): Promise<void> {
+  private async sweep(): Promise<void> {
     const now = seconds();
     // A process that was stopped for a while has not read what agents sent meanwhile: they were not silent.
     const stalled = Math.max(0, now - this.sweptAt - 2 * SWEEP_SECONDS);
@@ -55,7 +50,6 @@ export class KeepAliveService implements OnApplicationBootstrap {
     await this.registry.eachInSlices((session) => this.look(session, now, stalled));
     this.touchNext = !this.touchNext;
     if (!this.touchNext) await this.touch();
-    this.schedule();
   }
 
   private look(session: Session, now: number, stalled: number): void {
@@ -77,26 +71,21 @@ export class KeepAliveService implements OnApplicationBootstrap {
     }
   }
 
+  /** @throws what PostgreSQL says; the sessions stay marked and are written with the next round. */
   private async touch(): Promise<void> {
     const seen: Session[] = [];
     for (const session of this.registry.open.values()) if (session.seen) seen.push(session);
     seen.sort((a, b) => a.siteId - b.siteId);
     for (let i = 0; i < seen.length; i += TOUCH_CHUNK) {
       const chunk = seen.slice(i, i + TOUCH_CHUNK);
-      try {
-        await this.db.tx((tx) =>
-          this.repository.touch(
-            tx,
-            this.presence.serverId,
-            chunk.map((s) => s.siteId),
-          ),
-        );
-        for (const session of chunk) session.seen = false;
-      } catch (error) {
-        // They stay marked and are written with the next round.
-        if (!isOutage(error)) this.logger.error({ err: error }, 'Last-seen could not be written');
-        return;
-      }
+      await this.db.tx((tx) =>
+        this.repository.touch(
+          tx,
+          this.presence.serverId,
+          chunk.map((s) => s.siteId),
+        ),
+      );
+      for (const session of chunk) session.seen = false;
     }
   }
 }

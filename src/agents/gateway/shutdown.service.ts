@@ -1,6 +1,7 @@
 import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
 import { WebSocket } from 'ws';
 import { AGENT_MESSAGE, CLOSE } from '#contracts';
+import { within } from '#platform';
 import { DeliveryService } from '../delivery/delivery.service.js';
 import { LeaseService } from '../presence/lease.service.js';
 import { PresenceService } from '../presence/presence.service.js';
@@ -29,8 +30,6 @@ export class ShutdownService implements BeforeApplicationShutdown {
 
   async beforeApplicationShutdown(): Promise<void> {
     this.registry.draining = true;
-    this.keepAlive.stop();
-    this.delivery.stop();
     // Presence first: an agent that returns to another server at once must not take over from a session that is ending.
     await within(WRITE_MS, this.writeLast()).catch((error: unknown) =>
       this.logger.warn({ err: error }, 'Presence could not be written; the lease will put the sites offline'),
@@ -40,6 +39,7 @@ export class ShutdownService implements BeforeApplicationShutdown {
   }
 
   private async writeLast(): Promise<void> {
+    await Promise.all([this.keepAlive.stop(), this.delivery.stop()]);
     await this.presence.settled();
     await this.delivery.flushReports();
     await this.lease.end();
@@ -58,11 +58,4 @@ export class ShutdownService implements BeforeApplicationShutdown {
     }
     for (const session of sessions) if (open(session)) session.ws?.terminate();
   }
-}
-
-function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  return Promise.race([
-    work,
-    new Promise<never>((_, reject) => setTimeout(() => reject(new Error(`not done within ${ms} ms`)), ms).unref()),
-  ]);
 }

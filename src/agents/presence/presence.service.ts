@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { AppError, Db, databaseAway, isOutage, sqlState, toAppError, unavailable } from '#platform';
+import { AppError, Db, databaseAway, isOutage, PeriodicTask, sqlState, toAppError, unavailable } from '#platform';
 import { EventsService, type NewEvent } from '../../audit/index.js';
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
@@ -32,7 +32,15 @@ export class PresenceService {
   private arrivals: Arrival[] = [];
   private departures = new Map<string, { session: Session; reason: string }>();
   private running = false;
-  private retry: NodeJS.Timeout | undefined;
+  /** PostgreSQL did not take departures a moment ago. */
+  private paused = false;
+  private readonly retry = new PeriodicTask(PresenceService.name, {
+    failure: 'Sites could not be put offline',
+    run: () => {
+      this.paused = false;
+      this.pump();
+    },
+  });
   private stopped = false;
   /** Called when this process finds its own lease gone; newcomers are told to come back until it is there again. */
   leaseLost: () => void = () => undefined;
@@ -72,7 +80,7 @@ export class PresenceService {
   /** Stops retrying; what is left over is settled by the lease. */
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.retry);
+    void this.retry.stop();
     this.departures.clear();
   }
 
@@ -121,7 +129,7 @@ export class PresenceService {
 
   /** @returns false when there was nothing to do, or PostgreSQL is away (a retry is scheduled). */
   private async writeDepartures(): Promise<boolean> {
-    if (this.departures.size === 0 || this.retry) return false;
+    if (this.departures.size === 0 || this.paused) return false;
     const batch = [...this.departures.values()].slice(0, BATCH * 4);
     const rows = batch.map(({ session }) => ({ id: session.id, siteId: session.siteId }));
     const reasons = new Map(batch.map(({ session, reason }) => [session.siteId, reason]));
@@ -135,11 +143,8 @@ export class PresenceService {
       });
     } catch (error) {
       if (!isOutage(error)) this.logger.error({ err: error }, 'Sites could not be put offline; trying again');
-      this.retry = setTimeout(() => {
-        this.retry = undefined;
-        this.pump();
-      }, RETRY_MS);
-      this.retry.unref();
+      this.paused = true;
+      this.retry.wake(RETRY_MS);
       return false;
     }
     for (const { session } of batch) this.departures.delete(session.id);

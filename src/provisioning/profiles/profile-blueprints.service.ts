@@ -6,12 +6,14 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, Db, Hooks, isOutage, PgNotifications } from '#platform';
+import { AppError, Db, Hooks, isOutage, PeriodicTask, PgNotifications } from '#platform';
 import { BlueprintsService } from '../../blueprints/index.js';
 import { ProfileBlueprintsRepository } from './profile-blueprints.repository.js';
 
 const POLL_MS = 2000;
 const AT_ONCE = 20;
+/** For a document that is being applied. */
+const STOP_MS = 5000;
 
 /**
  * Applies the blueprint of a site's profile once, before anything that its agent sends. The claim's transaction says that it is owed; the
@@ -25,8 +27,11 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
   private readonly approved = new Set<number>();
   private readonly waiting = new Set<number>();
   private running = false;
-  private timer: NodeJS.Timeout | undefined;
-  private round: Promise<void> = Promise.resolve();
+  private readonly task = new PeriodicTask(ProfileBlueprints.name, {
+    failure: 'Blueprints of profiles that are due could not be read',
+    everyMs: POLL_MS,
+    run: () => this.applyDue(),
+  });
   private stopped = false;
 
   constructor(
@@ -52,13 +57,12 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
   }
 
   onApplicationBootstrap(): void {
-    this.poll();
+    this.task.wake();
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.stopped = true;
-    clearTimeout(this.timer);
-    await this.round;
+    await this.task.stop(STOP_MS);
   }
 
   /** In the transaction that makes the sites. */
@@ -96,18 +100,7 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
     this.running = false;
   }
 
-  private poll(): void {
-    this.round = this.work()
-      .catch((error: unknown) => {
-        if (!isOutage(error))
-          this.logger.error({ err: error }, 'Blueprints of profiles that are due could not be read');
-      })
-      .finally(() => {
-        if (!this.stopped) this.timer = setTimeout(() => this.poll(), POLL_MS).unref();
-      });
-  }
-
-  private async work(): Promise<void> {
+  private async applyDue(): Promise<void> {
     for (let taken = AT_ONCE; taken === AT_ONCE && !this.stopped; ) {
       const due = await this.repository.take(this.db.manager, AT_ONCE);
       taken = due.length;

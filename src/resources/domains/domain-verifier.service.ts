@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises';
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Config, checkViolated, Db, isOutage, isUniqueViolation, systemPrincipal } from '#platform';
+import { Config, checkViolated, Db, isUniqueViolation, PeriodicTask, systemPrincipal } from '#platform';
 import { AuditService, EventsService } from '../../audit/index.js';
 import type { DnsRecordView } from './domains.dto.js';
 import { DomainsRepository, type DueDomain, type LostDomain } from './domains.repository.js';
@@ -22,10 +22,13 @@ type Verdict = { verifiedIds: number[]; problem: string | null };
 /** Checks ns and cname domains by DNS, in the background; several servers share the work. */
 @Injectable()
 export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger(DomainVerifier.name);
+  private readonly task = new PeriodicTask(DomainVerifier.name, {
+    failure: 'The check of domains failed',
+    everyMs: LOOK_EVERY_MS,
+    run: () => this.checkDue(),
+  });
   private readonly principal = systemPrincipal('domain verification');
   private readonly resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: 2 });
-  private timer: NodeJS.Timeout | undefined;
   private stopped = false;
   private running: Promise<unknown> = Promise.resolve();
 
@@ -40,13 +43,13 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
   }
 
   onApplicationBootstrap(): void {
-    this.schedule();
+    this.task.wake(LOOK_EVERY_MS);
   }
 
-  onApplicationShutdown(): void {
+  async onApplicationShutdown(): Promise<void> {
     this.stopped = true;
-    clearTimeout(this.timer);
     this.resolver.cancel();
+    await this.task.stop();
   }
 
   /** Checks what is due, after a check that is running. @returns how many domains were checked. */
@@ -149,15 +152,6 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
       if (ABSENT.has((error as NodeJS.ErrnoException).code ?? '')) return [];
       throw error;
     }
-  }
-
-  private schedule(): void {
-    this.timer = setTimeout(() => {
-      this.checkDue()
-        .catch((error: unknown) => isOutage(error) || this.logger.error({ err: error }, 'The check of domains failed'))
-        .finally(() => this.stopped || this.schedule());
-    }, LOOK_EVERY_MS);
-    this.timer.unref();
   }
 }
 
