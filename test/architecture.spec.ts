@@ -351,7 +351,9 @@ describe('routes', () => {
       .filter((f) => f.startsWith('src/'))
       .map(text)
       .join('\n');
-    const registered = new Set([...sources.matchAll(/(?:register|resolveByNumber)\(\s*'(\w+)'/g)].map((m) => m[1]!));
+    const registered = new Set(
+      [...sources.matchAll(/(?:register|registerNumber|resolveByNumber)\(\s*'(\w+)'/g)].map((m) => m[1]!),
+    );
     expect([...parameters].filter((name) => !registered.has(name))).toEqual([]);
   });
 });

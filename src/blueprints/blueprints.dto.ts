@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
-import { MayBeAbsent, OffsetPagination, PageQuery, QueryBoolean, QueryInt } from '#platform';
+import { ANY_VALUE, MayBeAbsent, OffsetPagination, PageQuery, QueryBoolean, QueryInt } from '#platform';
 
 export class ApplyBlueprintQuery {
   /** Answer the plan and change nothing. */
@@ -48,28 +48,8 @@ export class DriftedFieldView {
   @ApiProperty({ enum: ['public-resource', 'private-resource'] }) type: 'public-resource' | 'private-resource';
   key: string;
   field: string;
-  @ApiProperty({
-    nullable: true,
-    oneOf: [
-      { type: 'string' },
-      { type: 'number' },
-      { type: 'boolean' },
-      { type: 'object' },
-      { type: 'array', items: {} },
-    ],
-  })
-  file: unknown;
-  @ApiProperty({
-    nullable: true,
-    oneOf: [
-      { type: 'string' },
-      { type: 'number' },
-      { type: 'boolean' },
-      { type: 'object' },
-      { type: 'array', items: {} },
-    ],
-  })
-  current: unknown;
+  @ApiProperty(ANY_VALUE) file: unknown;
+  @ApiProperty(ANY_VALUE) current: unknown;
 }
 
 export class PlanView {

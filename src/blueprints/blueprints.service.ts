@@ -21,7 +21,6 @@ import {
   notFound,
   type PageQuery,
   type Principal,
-  parseId,
   Retention,
   shapeA,
   TenantResolvers,
@@ -90,11 +89,7 @@ export class BlueprintsService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.resolvers.register('blueprintId', async (value) => {
-      const blueprintId = parseId(value);
-      const orgId = blueprintId === null ? null : await this.repository.orgOf(this.db.manager, blueprintId);
-      return orgId === null ? null : { orgId };
-    });
+    this.resolvers.registerNumber('blueprintId', (id) => this.repository.orgOf(this.db.manager, id));
     this.hooks.siteApproved.register((tx, orgId, siteId) => this.activate(tx, orgId, siteId));
     this.hooks.siteSuspended.register((tx, _orgId, siteId) => this.repository.suspend(tx, siteId));
     this.hooks.siteDeleting.register((tx, _orgId, siteId) => this.repository.deleteOwned(tx, siteId));

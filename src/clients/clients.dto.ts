@@ -103,8 +103,8 @@ export class ClientView {
   olmId: string;
   /** `a.b.c.d/prefix` */
   subnet: string;
-  megabytesIn: number;
-  megabytesOut: number;
+  @ApiProperty({ type: 'number', format: 'double' }) megabytesIn: number;
+  @ApiProperty({ type: 'number', format: 'double' }) megabytesOut: number;
   lastBandwidthUpdate: string | null;
   lastPing: number | null;
   @ApiProperty({ enum: ['olm'] }) type: 'olm';

@@ -10,7 +10,6 @@ import {
   notFound,
   nothingToChange,
   type Principal,
-  parseId,
   randomLower,
   requireVersion,
   sha256,
@@ -52,11 +51,7 @@ export class ClientsService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.resolvers.register('clientId', async (value) => {
-      const clientId = parseId(value);
-      const orgId = clientId === null ? null : await this.repository.orgOf(this.db.manager, clientId);
-      return orgId === null ? null : { orgId };
-    });
+    this.resolvers.registerNumber('clientId', (id) => this.repository.orgOf(this.db.manager, id));
   }
 
   /** @throws capacity when the address pool is exhausted. */

@@ -10,7 +10,6 @@ import {
   notFound,
   type PageQuery,
   type Principal,
-  parseId,
   randomLower,
   shapeA,
   TenantResolvers,
@@ -47,11 +46,7 @@ export class AddressPoolService implements OnModuleInit {
       const subnet = await this.pool.lockRanges(tx, orgId);
       if (subnet) await this.add(tx, orgId, subnet);
     });
-    this.resolvers.register('rangeId', async (value) => {
-      const rangeId = parseId(value);
-      const orgId = rangeId === null ? null : await this.pool.orgOfRange(this.db.manager, rangeId);
-      return orgId === null ? null : { orgId };
-    });
+    this.resolvers.registerNumber('rangeId', (id) => this.pool.orgOfRange(this.db.manager, id));
   }
 
   /**

@@ -1,5 +1,5 @@
 import { Module, type OnModuleInit } from '@nestjs/common';
-import { Db, Hooks, parseId, query, Retention, TenantResolvers } from '#platform';
+import { Db, Hooks, query, Retention, TenantResolvers } from '#platform';
 import { AccessModule } from '../access/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
 import { OrgsModule } from '../orgs/index.js';
@@ -85,15 +85,13 @@ export class ProvisioningModule implements OnModuleInit {
   }
 
   private resolveByNumber(parameter: string, table: string, column: string): void {
-    this.resolvers.register(parameter, async (value) => {
-      const id = parseId(value);
-      if (id === null) return null;
+    this.resolvers.registerNumber(parameter, async (id) => {
       const [row] = await query<{ orgId: string }>(
         this.db.manager,
         `SELECT org_id AS "orgId" FROM ${table} WHERE ${column} = $1`,
         [id],
       );
-      return row ? { orgId: row.orgId } : null;
+      return row?.orgId ?? null;
     });
   }
 }

@@ -112,8 +112,8 @@ export class SiteRow extends SiteOrigin {
   name: string;
   pubKey: string | null;
   subnet: string | null;
-  megabytesIn: number;
-  megabytesOut: number;
+  @ApiProperty({ type: 'number', format: 'double' }) megabytesIn: number;
+  @ApiProperty({ type: 'number', format: 'double' }) megabytesOut: number;
   lastBandwidthUpdate: string | null;
   @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];
   online: boolean;
@@ -151,8 +151,8 @@ export class SiteItem extends SiteOrigin {
   name: string;
   pubKey: string | null;
   subnet: string | null;
-  megabytesIn: number;
-  megabytesOut: number;
+  @ApiProperty({ type: 'number', format: 'double' }) megabytesIn: number;
+  @ApiProperty({ type: 'number', format: 'double' }) megabytesOut: number;
   orgName: string;
   @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];
   /** Left out for type local. */

@@ -55,8 +55,8 @@ export class SitesService implements OnModuleInit {
       const named = home === undefined ? null : await this.reads.idOfNiceId(this.db.manager, home, value);
       return named === null ? null : { orgId: home!, id: named };
     };
-    this.resolvers.register('siteId', resolve);
-    this.resolvers.register('niceId', resolve);
+    this.resolvers.register('siteId', resolve, 'Number of the site, or its niceId with a key of one organization');
+    this.resolvers.register('niceId', resolve, 'Number of the site, or its niceId');
   }
 
   /** @throws capacity when the address pool is exhausted. */

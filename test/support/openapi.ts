@@ -5,7 +5,7 @@ type Json = Record<string, unknown>;
 interface Operation {
   operationId: string;
   summary?: string;
-  parameters?: { name: string; in: string; required?: boolean; schema?: Json }[];
+  parameters?: { name: string; in: string; required?: boolean; description?: string; schema?: Json }[];
   requestBody?: { content: Record<string, { schema: Json }> };
   responses: Record<string, { content?: Record<string, { schema: Json }> }>;
   security?: Json[];

@@ -133,17 +133,39 @@ export type TenantResolver = (
   orgId: string | undefined,
 ) => Promise<{ orgId: string | null; id?: number | string } | null>;
 
+/** What the OpenAPI document says of a path parameter. */
+export interface PathParameter {
+  description?: string;
+  schema: { type: 'string' } | { type: 'integer'; minimum: number };
+}
+
 /** Each module registers its path parameters here at init; the guard asks. A parameter without one fails architecture.spec.ts. */
 @Injectable()
 export class TenantResolvers {
-  private readonly byName = new Map<string, TenantResolver>();
+  private readonly byName = new Map<string, { resolve: TenantResolver; documented: PathParameter }>();
 
-  register(parameter: string, resolver: TenantResolver): void {
-    this.byName.set(parameter, resolver);
+  /** A parameter that is text; `description` is for the OpenAPI document. */
+  register(parameter: string, resolve: TenantResolver, description?: string): void {
+    const documented: PathParameter = { ...(description ? { description } : {}), schema: { type: 'string' } };
+    this.byName.set(parameter, { resolve, documented });
+  }
+
+  /** A parameter that is the number of a row; `orgOf` finds the organization of the row, or null. Anything else than a number is no row. */
+  registerNumber(parameter: string, orgOf: (id: number) => Promise<string | null>): void {
+    const resolve: TenantResolver = async (value) => {
+      const id = parseId(value);
+      const orgId = id === null ? null : await orgOf(id);
+      return orgId === null ? null : { orgId };
+    };
+    this.byName.set(parameter, { resolve, documented: { schema: { type: 'integer', minimum: 1 } } });
   }
 
   get(parameter: string): TenantResolver | undefined {
-    return this.byName.get(parameter);
+    return this.byName.get(parameter)?.resolve;
+  }
+
+  documented(parameter: string): PathParameter {
+    return this.byName.get(parameter)?.documented ?? { schema: { type: 'string' } };
   }
 
   get names(): string[] {

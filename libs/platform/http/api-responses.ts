@@ -1,5 +1,12 @@
 import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
-import { ApiExtraModels, ApiHeader, ApiProperty, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import {
+  ApiExtraModels,
+  ApiHeader,
+  ApiProperty,
+  type ApiPropertyOptions,
+  ApiResponse,
+  getSchemaPath,
+} from '@nestjs/swagger';
 
 export const RESPONSE = 'gatehouse:response';
 
@@ -30,18 +37,17 @@ type Model = Type<unknown> | [Type<unknown>] | null | 'empty';
 
 /** Declares what a route answers: the model of `data` (null, `'empty'` for {}, [Model] for an array), status and message. */
 export function Returns(model: Model, options: ResponseOptions): MethodDecorator {
-  const type = Array.isArray(model) ? model[0] : typeof model === 'function' ? model : undefined;
   const status = options.status ?? 200;
-  const schema = options.bare ? dataSchema(model) : envelopeSchema(dataSchema(model));
+  const body = options.bare ? (model as Type<unknown>) : envelopeOf(model);
   return applyDecorators(
     SetMetadata(RESPONSE, options),
     HttpCode(status),
-    ...(type ? [ApiExtraModels(type)] : []),
+    ApiExtraModels(body),
     ...[status, ...(options.also ?? [])].map((code) =>
       ApiResponse({
         status: code,
         description: options.message,
-        schema,
+        schema: { $ref: getSchemaPath(body) },
         ...(options.versioned ? { headers: ETAG } : {}),
       }),
     ),
@@ -61,28 +67,45 @@ const IDEMPOTENCY_HEADER = ApiHeader({
 /** Documents a second success with a body of its own, which the handler chooses with `ApiResult`. */
 export const AlsoReturns = (status: number, model: Type<unknown>, description: string): MethodDecorator =>
   applyDecorators(
-    ApiExtraModels(model),
-    ApiResponse({ status, description, schema: envelopeSchema(dataSchema(model)) }),
+    ApiExtraModels(envelopeOf(model)),
+    ApiResponse({ status, description, schema: { $ref: getSchemaPath(envelopeOf(model)) } }),
   );
 
-function dataSchema(model: Model): Record<string, unknown> {
-  if (model === null) return { nullable: true, type: 'object', maxProperties: 0 };
-  if (model === 'empty') return { type: 'object', maxProperties: 0 };
-  if (Array.isArray(model)) return { type: 'array', items: { $ref: getSchemaPath(model[0]) } };
-  return { $ref: getSchemaPath(model as Type<unknown>) };
+function dataSchema(model: Model): ApiPropertyOptions {
+  if (model === null) return { nullable: true, type: 'object', maxProperties: 0, additionalProperties: false };
+  if (model === 'empty') return { type: 'object', maxProperties: 0, additionalProperties: false };
+  return { type: () => model };
 }
 
-const envelopeSchema = (data: Record<string, unknown>) => ({
-  type: 'object',
-  required: ['data', 'success', 'error', 'message', 'status'],
-  properties: {
-    data,
-    success: { type: 'boolean', enum: [true] },
-    error: { type: 'boolean', enum: [false] },
-    message: { type: 'string' },
-    status: { type: 'integer' },
-  },
-});
+/** The success envelope (integration-api.md §1.2), without its `data`. */
+class Success {
+  @ApiProperty({ enum: [true] }) success: boolean;
+  @ApiProperty({ enum: [false] }) error: boolean;
+  @ApiProperty() message: string;
+  @ApiProperty({ type: 'integer' }) status: number;
+}
+
+const envelopes = new Map<string, Type<unknown>>();
+
+/** The envelope around a model as a schema with a name, `SiteListResponse`: generators make a type of it once, and call it so. */
+function envelopeOf(model: Model): Type<unknown> {
+  const name = `${envelopeName(model)}Response`;
+  let envelope = envelopes.get(name);
+  if (!envelope) {
+    class Envelope extends Success {
+      @ApiProperty(dataSchema(model)) data: unknown;
+    }
+    Object.defineProperty(Envelope, 'name', { value: name });
+    envelopes.set(name, (envelope = Envelope));
+  }
+  return envelope;
+}
+
+function envelopeName(model: Model): string {
+  if (model === null) return 'Null';
+  if (model === 'empty') return 'Empty';
+  return Array.isArray(model) ? `${model[0].name}Array` : model.name;
+}
 
 /** The error envelope (docs/integration-api.md §1.3) with a stable `code` beside the message. */
 export class ErrorBody {

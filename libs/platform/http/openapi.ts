@@ -1,10 +1,22 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, getSchemaPath, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { type PathParameter, TenantResolvers } from '../access/route-access.js';
 import { ErrorBody } from './api-responses.js';
 
 const DESCRIPTION = `Every operation is served under \`/api/v1\` and under \`/v1\`. Answers come in the envelope
 \`{data, success, error, message, status}\`; errors carry a stable \`code\`. \`/v1\` ignores cookies. Requests other than GET that a session
 cookie authenticates need the header \`X-CSRF-Token: x-csrf-protection\`.`;
+
+/** Schema of a value of any kind, for `ApiProperty`. null is one of the alternatives: OpenAPI 3.0 knows `nullable` beside a type alone. */
+export const ANY_VALUE = {
+  oneOf: [
+    { type: 'string', nullable: true },
+    { type: 'number', format: 'double' },
+    { type: 'boolean' },
+    { type: 'object' },
+    { type: 'array', items: {} },
+  ],
+};
 
 /** The OpenAPI document of everything that is registered, from the routes' own declarations (`Access`, `Returns`, the DTOs). */
 export function buildDocument(app: INestApplication): OpenAPIObject {
@@ -48,12 +60,16 @@ export function buildDocument(app: INestApplication): OpenAPIObject {
     )
     .build();
   const document = SwaggerModule.createDocument(app, config, { operationIdFactory: (_controller, method) => method });
+  const resolvers = app.get(TenantResolvers);
   for (const [path, item] of Object.entries(document.paths)) {
     for (const operation of Object.values(item) as Operation[]) {
-      declarePathParameters(path, operation);
+      declarePathParameters(path, operation, (name) => resolvers.documented(name));
       declareResponses(operation);
+      // Said outright: without it a generator asks for a credential, or takes the operation for an unfinished one.
+      operation.security ??= [];
     }
   }
+  declareNumbers(document);
   return document;
 }
 
@@ -61,14 +77,15 @@ interface Operation {
   parameters?: { name: string; in: string }[];
   requestBody?: { content: Record<string, { schema: unknown }> };
   responses: Record<string, { description: string; content?: unknown }>;
+  security?: Record<string, string[]>[];
 }
 
 /** `OrgId` and `Id` read what the guard resolved, which the scanner does not see: every `{name}` of a path is a parameter. */
-function declarePathParameters(path: string, operation: Operation): void {
+function declarePathParameters(path: string, operation: Operation, documented: (name: string) => PathParameter): void {
   const declared = new Set(operation.parameters?.filter((p) => p.in === 'path').map((p) => p.name));
   const missing = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!).filter((name) => !declared.has(name));
   operation.parameters = [
-    ...missing.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+    ...missing.map((name) => ({ name, in: 'path', required: true, ...documented(name) })),
     ...(operation.parameters ?? []),
   ];
 }
@@ -87,6 +104,18 @@ function declareResponses(operation: Operation): void {
   const content = { 'application/json': { schema: { $ref: getSchemaPath(ErrorBody) } } };
   operation.responses['413'] ??= { description: 'The body is too large', content };
   operation.responses['415'] ??= { description: 'The body is not JSON', content };
+}
+
+/**
+ * TypeScript has one type of number, and here nearly all of them are whole: what does not say `format: 'double'` is an integer. All have 64
+ * bits, since ids and milliseconds need them and a field is to have the same type wherever it appears.
+ */
+function declareNumbers(node: unknown): void {
+  if (typeof node !== 'object' || node === null) return;
+  const schema = node as { type?: unknown; format?: unknown };
+  if ((schema.type === 'number' || schema.type === 'integer') && schema.format === undefined)
+    Object.assign(schema, { type: 'integer', format: 'int64' });
+  for (const value of Object.values(node)) declareNumbers(value);
 }
 
 /** Serves the document and a page to try it out, under `/api/docs` and `/api/openapi.json`; built on first demand, once. Call before init. */

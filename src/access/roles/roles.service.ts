@@ -15,7 +15,6 @@ import {
   notify,
   type PageQuery,
   type Principal,
-  parseId,
   requireVersion,
   shapeA,
   shapeB,
@@ -44,11 +43,7 @@ export class RolesService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.resolvers.register('roleId', async (value) => {
-      const roleId = parseId(value);
-      const orgId = roleId === null ? null : await this.repository.orgOf(this.db.manager, roleId);
-      return orgId === null ? null : { orgId };
-    });
+    this.resolvers.registerNumber('roleId', (id) => this.repository.orgOf(this.db.manager, id));
   }
 
   /** The roles that every organization begins with (docs/integration-api.md §3.1). @returns the id of Admin. */

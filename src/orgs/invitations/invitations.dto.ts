@@ -11,7 +11,7 @@ export class CreateInviteBody extends RolesBody {
   email: string;
 
   /** More than 0, at most 168. */
-  @ApiProperty({ type: 'number', minimum: 0, not: { enum: [0] }, maximum: MAX_HOURS })
+  @ApiProperty({ type: 'number', format: 'double', minimum: 0, not: { enum: [0] }, maximum: MAX_HOURS })
   @IsNumber()
   @MoreThan(0)
   @Max(MAX_HOURS)

@@ -12,7 +12,6 @@ import {
   nothingToChange,
   type PageQuery,
   type Principal,
-  parseId,
   requireVersion,
   shapeB,
   TenantResolvers,
@@ -63,11 +62,7 @@ export class PrivateResourcesService implements OnModuleInit {
 
   onModuleInit(): void {
     this.hooks.siteDeleting.register((tx, orgId, siteId) => this.repository.touchOnSite(tx, orgId, siteId));
-    this.resolvers.register('siteResourceId', async (value) => {
-      const siteResourceId = parseId(value);
-      const orgId = siteResourceId === null ? null : await this.repository.orgOf(this.db.manager, siteResourceId);
-      return orgId === null ? null : { orgId };
-    });
+    this.resolvers.registerNumber('siteResourceId', (id) => this.repository.orgOf(this.db.manager, id));
   }
 
   /**

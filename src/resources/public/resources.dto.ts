@@ -15,6 +15,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import {
+  ANY_VALUE,
   IsIdList,
   IsLabels,
   IsName,
@@ -154,22 +155,11 @@ export class ResourceRow extends ResourceFields {
   headers: string | null;
 }
 
-const ANY = {
-  nullable: true,
-  oneOf: [
-    { type: 'string' },
-    { type: 'number' },
-    { type: 'boolean' },
-    { type: 'object' },
-    { type: 'array', items: {} },
-  ],
-};
-
 /** A field that a blueprint file declares and somebody has changed since. */
 export class DriftedField {
   field: string;
-  @ApiProperty(ANY) file: unknown;
-  @ApiProperty(ANY) current: unknown;
+  @ApiProperty(ANY_VALUE) file: unknown;
+  @ApiProperty(ANY_VALUE) current: unknown;
 }
 
 /** What a read answers. */

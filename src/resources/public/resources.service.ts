@@ -15,7 +15,6 @@ import {
   nothingToChange,
   type PageQuery,
   type Principal,
-  parseId,
   requireVersion,
   shapeB,
   TenantResolvers,
@@ -84,11 +83,7 @@ export class ResourcesService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.resolvers.register('resourceId', async (value) => {
-      const resourceId = parseId(value);
-      const orgId = resourceId === null ? null : await this.repository.orgOf(this.db.manager, resourceId);
-      return orgId === null ? null : { orgId };
-    });
+    this.resolvers.registerNumber('resourceId', (id) => this.repository.orgOf(this.db.manager, id));
     this.hooks.siteDeleting.register((tx, orgId, siteId) => this.repository.forgetSite(tx, orgId, siteId));
   }
 

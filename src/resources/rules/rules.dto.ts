@@ -6,6 +6,7 @@ import { MATCHES, type Match } from './rule-values.js';
 export const ACTIONS = ['ACCEPT', 'DROP', 'PASS'] as const;
 export type RuleAction = (typeof ACTIONS)[number];
 const MAX_INT = 2_147_483_647;
+const MIN_INT = -MAX_INT;
 
 /** docs/integration-api.md §3.7 */
 export class CreateRuleBody {
@@ -14,7 +15,7 @@ export class CreateRuleBody {
   /** What `match` compares with. */
   @MaxLength(2000) @IsNotEmpty() @IsString() value: string;
   /** Rules are tried from the lowest number on. */
-  @Max(MAX_INT) @Min(-MAX_INT) @IsInt() priority: number;
+  @Max(MAX_INT) @Min(MIN_INT) @IsInt() priority: number;
   @MayBeAbsent() @IsBoolean() enabled?: boolean;
 }
 
@@ -22,7 +23,7 @@ export class UpdateRuleBody {
   @MayBeAbsent() @IsIn(ACTIONS) @ApiPropertyOptional({ enum: ACTIONS }) action?: RuleAction;
   @MayBeAbsent() @IsIn(MATCHES) @ApiPropertyOptional({ enum: MATCHES }) match?: Match;
   @MayBeAbsent() @MaxLength(2000) @IsNotEmpty() @IsString() value?: string;
-  @Max(MAX_INT) @Min(-MAX_INT) @IsInt() priority: number;
+  @Max(MAX_INT) @Min(MIN_INT) @IsInt() priority: number;
   @MayBeAbsent() @IsBoolean() enabled?: boolean;
 }
 

@@ -8,7 +8,6 @@ import {
   notFound,
   type PageQuery,
   type Principal,
-  parseId,
   requireVersion,
   shapeA,
   TenantResolvers,
@@ -32,11 +31,7 @@ export class RulesService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.resolvers.register('ruleId', async (value) => {
-      const ruleId = parseId(value);
-      const orgId = ruleId === null ? null : await this.repository.orgOf(this.db.manager, ruleId);
-      return orgId === null ? null : { orgId };
-    });
+    this.resolvers.registerNumber('ruleId', (id) => this.repository.orgOf(this.db.manager, id));
   }
 
   /** @throws validation for a value that does not fit its match, or a resource that is not HTTP. */

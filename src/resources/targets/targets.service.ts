@@ -13,7 +13,6 @@ import {
   notFound,
   type PageQuery,
   type Principal,
-  parseId,
   requireVersion,
   shapeA,
   TenantResolvers,
@@ -45,11 +44,7 @@ export class TargetsService implements OnModuleInit {
 
   onModuleInit(): void {
     this.hooks.siteDeleting.register((tx, _orgId, siteId) => this.leaveSite(tx, siteId));
-    this.resolvers.register('targetId', async (value) => {
-      const targetId = parseId(value);
-      const orgId = targetId === null ? null : await this.repository.orgOf(this.db.manager, targetId);
-      return orgId === null ? null : { orgId };
-    });
+    this.resolvers.registerNumber('targetId', (id) => this.repository.orgOf(this.db.manager, id));
   }
 
   /** @throws validation for a path that is no pattern; not_found for a site of another organization; conflict when the site has no internal port left. */

@@ -9,7 +9,6 @@ import {
   nothingToChange,
   type PageQuery,
   type Principal,
-  parseId,
   query,
   shapeA,
   TenantResolvers,
@@ -29,13 +28,12 @@ export class GroupsService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.resolvers.register('groupId', async (value) => {
-      const groupId = parseId(value);
-      const group =
-        groupId === null
-          ? null
-          : await this.db.manager.findOne(SiteGroup, { where: { groupId }, select: { groupId: true, orgId: true } });
-      return group && { orgId: group.orgId };
+    this.resolvers.registerNumber('groupId', async (groupId) => {
+      const group = await this.db.manager.findOne(SiteGroup, {
+        where: { groupId },
+        select: { groupId: true, orgId: true },
+      });
+      return group?.orgId ?? null;
     });
   }
 
