@@ -77,7 +77,7 @@ function dataSchema(model: Model): ApiPropertyOptions {
   return { type: () => model };
 }
 
-/** The success envelope (integration-api.md §1.2), without its `data`. */
+/** The success envelope (docs/integration-api.md §1.2), without its `data`. */
 class Success {
   @ApiProperty({ enum: [true] }) success: boolean;
   @ApiProperty({ enum: [false] }) error: boolean;
