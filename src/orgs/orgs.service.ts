@@ -52,7 +52,11 @@ export class OrgsService implements OnModuleInit {
     private readonly resolvers: TenantResolvers,
     notifications: PgNotifications,
   ) {
-    this.existing = new InvalidatedCache(notifications, { max: 10_000, tags: (orgId) => [`org:${orgId}`] });
+    this.existing = new InvalidatedCache(notifications, {
+      max: 10_000,
+      channels: { access_changed: (name) => [name] },
+      tags: (orgId) => [`org:${orgId}`],
+    });
   }
 
   onModuleInit(): void {

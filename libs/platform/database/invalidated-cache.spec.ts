@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { InvalidatedCache } from './invalidated-cache.js';
+import type { Channel } from './pg-notifications.js';
 
 /** Notices that a test sends itself. */
 class FakeNotifications {
@@ -8,7 +9,7 @@ class FakeNotifications {
   private back: () => void = () => undefined;
   on = (channel: string, handler: (payload: string) => void) => void this.handlers.set(channel, handler);
   onReconnected = (handler: () => void) => void (this.back = handler);
-  send = (channel: 'access_changed' | 'site_changed', payload: string) => this.handlers.get(channel)!(payload);
+  send = (channel: Channel, payload: string) => this.handlers.get(channel)?.(payload);
   lose = () => void (this.isDown = true);
   reconnect = () => {
     this.isDown = false;
@@ -35,6 +36,7 @@ beforeEach(() => {
   notifications = new FakeNotifications();
   cache = new InvalidatedCache<Value>(notifications as never, {
     max: 100,
+    channels: { access_changed: (name) => [name], site_changed: (siteId) => [`site:${siteId}`] },
     tags: (key, value) => (value ? [`site:${value.site}`, 'user:u'] : [key]),
   });
   stored = { n: 1, site: 5 };
@@ -57,6 +59,23 @@ describe('what authorization remembers', () => {
     notifications.send('site_changed', '5');
     stored = null;
     expect(await get()).toBeNull();
+    expect(loads).toBe(2);
+  });
+
+  it('hears the channels that it names, whose notices may drop many names or none', async () => {
+    cache = new InvalidatedCache<Value>(notifications as never, {
+      max: 100,
+      channels: { resource_changed: (payload) => payload.split(' ') },
+      tags: (key, value) => (value ? [`site:${value.site}`] : [key]),
+    });
+    await get();
+    notifications.send('site_changed', '5');
+    notifications.send('access_changed', 'site:5');
+    notifications.send('resource_changed', '');
+    await get();
+    expect(loads).toBe(1);
+    notifications.send('resource_changed', 'site:4 site:5');
+    await get();
     expect(loads).toBe(2);
   });
 

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { PeriodicTask } from '../runtime/periodic-task.js';
-import type { PgNotifications } from './pg-notifications.js';
+import type { Channel, PgNotifications } from './pg-notifications.js';
 
 const TTL_MS = 60_000;
 const ABSENT_TTL_MS = 3_000;
@@ -14,15 +14,17 @@ interface Loading<V> {
   cleared: boolean;
 }
 
-export interface NoticedCacheOptions<V> {
+export interface InvalidatedCacheOptions<V> {
   /** Entries held at most; absent keys have a small cache of their own, so that guesses push nothing out. */
   max: number;
-  /** Names under which an entry is dropped; `access_changed` and `site_changed` notices are such names. `value` null: the key is absent. */
+  /** Which channels it hears, and the names that a notice's payload drops. */
+  channels: { [C in Channel]?: (payload: string) => string[] };
+  /** Names under which an entry is dropped. `value` null: the key is absent. */
   tags: (key: string, value: V | null) => string[];
 }
 
 /**
- * What authorization may remember (docs/agent-protocol.md rule 17): at most 60 s, never past a notice that it changed, nothing at all while
+ * What a process may remember of the database (docs/agent-protocol.md rule 17): at most 60 s, never past a notice that it changed, nothing at all while
  * notices are down, and nothing from before they came back. Callers that miss together share one load.
  */
 export class InvalidatedCache<V extends object> {
@@ -34,7 +36,7 @@ export class InvalidatedCache<V extends object> {
 
   constructor(
     private readonly notifications: Pick<PgNotifications, 'isDown' | 'on' | 'onReconnected'>,
-    private readonly options: NoticedCacheOptions<V>,
+    private readonly options: InvalidatedCacheOptions<V>,
   ) {
     this.present = new LRUCache({
       max: options.max,
@@ -48,8 +50,8 @@ export class InvalidatedCache<V extends object> {
       perf,
       dispose: (_, key) => this.untag(key, null),
     });
-    notifications.on('access_changed', (tag) => this.drop(tag));
-    notifications.on('site_changed', (siteId) => this.drop(`site:${siteId}`));
+    for (const [channel, tagsOf] of Object.entries(options.channels))
+      notifications.on(channel as Channel, (payload) => tagsOf(payload).forEach((tag) => this.drop(tag)));
     notifications.onReconnected(() => this.clear());
     // Entries nobody asks for again would otherwise stay until others push them out.
     new PeriodicTask(InvalidatedCache.name, {

@@ -53,6 +53,7 @@ export class ApiKeysService implements OnModuleInit {
   ) {
     this.known = new InvalidatedCache(notifications, {
       max: 10_000,
+      channels: { access_changed: (name) => [name] },
       tags: (id, key) => [`key:${id}`, ...(key?.orgId ? [`org:${key.orgId}`] : [])],
     });
   }

@@ -43,6 +43,7 @@ export class SessionsService implements OnModuleInit {
   ) {
     this.known = new InvalidatedCache(notifications, {
       max: 10_000,
+      channels: { access_changed: (name) => [name] },
       tags: (_, session) =>
         session ? [`user:${session.userId}`, ...session.orgIds.map((orgId) => `org:${orgId}`)] : [],
     });

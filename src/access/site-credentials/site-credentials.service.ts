@@ -30,6 +30,7 @@ export class SiteCredentialsService {
   ) {
     this.known = new InvalidatedCache(notifications, {
       max: 20_000,
+      channels: { access_changed: (name) => [name], site_changed: (siteId) => [`site:${siteId}`] },
       tags: (key, row) => (row ? [`site:${row.siteId}`, `org:${row.orgId}`] : [key]),
     });
   }
