@@ -5,6 +5,7 @@ import { Api, deviceToken, newtToken, provision } from '../support/api.js';
 import { logIn, type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { type FixtureSecrets, fixtureSecrets, migrateFixture } from '../support/fixture.js';
+import { ResourceNotices } from '../support/notices.js';
 
 const versions = readdirSync(fileURLToPath(new URL('../fixtures', import.meta.url))).flatMap(
   (name) => /^(.*)\.sql$/.exec(name)?.[1] ?? [],
@@ -185,6 +186,24 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
       JOIN resource r ON r.resource_id = (e.data ->> 'resourceId')::bigint AND r.resource_id = t.resource_id WHERE e.type = 'resource.foreign_target'`,
     );
     expect(foreign).toEqual([{ org_id: 'acme', port: 82, name: 'Portal' }]);
+  });
+
+  it('tells of changes of the resources that it had, once they are in service', async () => {
+    const notices = await ResourceNotices.listen(database.url);
+    const had = await queryDatabase<{ id: number; staged: boolean }>(
+      database.url,
+      `SELECT resource_id AS id, staged_by IS NOT NULL AS staged FROM resource WHERE org_id = 'acme' ORDER BY resource_id`,
+    );
+    for (const { id, staged } of had) {
+      await queryDatabase(
+        database.url,
+        `INSERT INTO resource_rule (org_id, resource_id, action, match, value, priority) VALUES ('acme', $1, 'DROP', 'IP', '192.0.2.1', 1)`,
+        [id],
+      );
+      expect(await notices.take()).toEqual(staged ? [] : [{ orgId: 'acme', kind: 'public', ids: [id] }]);
+    }
+    expect(had.filter(({ staged }) => !staged).length).toBeGreaterThanOrEqual(4);
+    await notices.close();
   });
 
   it('answers a repeated Idempotency-Key of then, and no other body', async () => {
