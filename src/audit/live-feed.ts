@@ -1,7 +1,6 @@
-import { Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { EventType } from '#contracts';
-import { unavailable } from '#platform';
+import { PeriodicTask, unavailable } from '#platform';
 import { formatCursor, isAfter, type Position, parseCursor } from './event-cursor.js';
 import type { EventView } from './events.dto.js';
 import type { EventsRepository } from './events.repository.js';
@@ -40,14 +39,15 @@ export class LiveFeed {
   readonly followers = new Set<Follower>();
   /** Resolves when the feed's end is known; rejects when it could not be read. */
   readonly opened: Promise<void>;
-  private readonly logger = new Logger(LiveFeed.name);
   private entries: FeedEntry[] = [];
   /** `entries` has everything after `start` and up to `last`. */
   private start!: Position;
   private last!: Position;
-  private timer: NodeJS.Timeout | undefined;
-  private reading = false;
-  private wokenMeanwhile = false;
+  private readonly task = new PeriodicTask(LiveFeed.name, {
+    failure: 'An event feed could not be read',
+    everyMs: POLL_MS,
+    run: () => this.read(),
+  });
   private stopped = false;
 
   constructor(
@@ -72,34 +72,18 @@ export class LiveFeed {
 
   /** Reads what is new; once more, when woken during a read that may not have seen it. */
   wake(): void {
-    if (this.stopped || this.last === undefined) return;
-    if (this.reading) {
-      this.wokenMeanwhile = true;
-      return;
-    }
-    this.reading = true;
-    this.wokenMeanwhile = false;
-    clearTimeout(this.timer);
-    void this.read().finally(() => {
-      this.reading = false;
-      if (this.wokenMeanwhile) this.wake();
-      else this.rest();
-    });
+    if (this.last !== undefined) this.task.wake();
   }
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.timer);
+    void this.task.stop();
   }
 
   private async open(): Promise<void> {
     this.last = await this.repository.end(this.em, this.orgUid);
     this.start = this.last;
-    this.rest();
-  }
-
-  private rest(): void {
-    if (!this.stopped) this.timer = setTimeout(() => this.wake(), POLL_MS).unref();
+    this.task.wake(POLL_MS);
   }
 
   private async read(): Promise<void> {
@@ -111,8 +95,8 @@ export class LiveFeed {
       }
     } catch (error) {
       if (unavailable(error)) return;
-      this.logger.error({ err: error, orgId: this.orgId }, 'An event feed could not be read');
       for (const follower of this.followers) follower.end();
+      throw error;
     }
   }
 

@@ -218,10 +218,14 @@ describe('the streams of one organization', () => {
   it('are not woken for another organization', async () => {
     await Client.open(1);
     const reads = vi.spyOn(repository, 'after');
-    notices.send('event_added', 'another');
-    expect(reads).not.toHaveBeenCalled();
+    const since = performance.now();
+    for (let i = 0; i < 50; i++) {
+      notices.send('event_added', 'another');
+      await app.sql('SELECT pg_sleep(0.002)');
+    }
     notices.send('event_added', org.orgId);
-    expect(reads).toHaveBeenCalledOnce();
+    await until(() => reads.mock.calls.length > 0);
+    expect(reads.mock.calls.length).toBeLessThanOrEqual(1 + polls(since));
   });
 
   it('refuse a cursor that the feed did not make, and leave nothing behind', async () => {
