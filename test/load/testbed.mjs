@@ -9,8 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { claimDataDir } from '../../dist/libs/platform/config/data-dir.js';
-import { startEmbeddedPostgres } from '../../dist/libs/platform/database/embedded-postgres.js';
+import { claimDataDir, startEmbeddedPostgres } from '#platform';
 import { sleep } from './lib.mjs';
 
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);

@@ -1,7 +1,6 @@
 // Starts the embedded database of the DATA_DIR given, prints one line of JSON, and waits to be ended.
 
-import { claimDataDir } from '../../dist/libs/platform/config/data-dir.js';
-import { startEmbeddedPostgres } from '../../dist/libs/platform/database/embedded-postgres.js';
+import { claimDataDir, startEmbeddedPostgres } from '#platform';
 
 const log = { info: () => undefined, warn: () => undefined };
 try {

@@ -2,7 +2,10 @@
 // Loaded into a test server with --import; production builds have no failpoints. Armed while the file in FAILPOINT_FILE exists.
 import 'reflect-metadata';
 import { existsSync, unlinkSync } from 'node:fs';
-import { ClaimsService } from '../../../dist/src/provisioning/claims/claims.service.js';
+
+const { ClaimsService } = await import(
+  new URL('../../../dist/src/provisioning/claims/claims.service.js', import.meta.url).href
+);
 
 const finish = ClaimsService.prototype.finish;
 ClaimsService.prototype.finish = function (...args) {

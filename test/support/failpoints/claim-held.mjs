@@ -3,7 +3,10 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ClaimsService } from '../../../dist/src/provisioning/claims/claims.service.js';
+
+const { ClaimsService } = await import(
+  new URL('../../../dist/src/provisioning/claims/claims.service.js', import.meta.url).href
+);
 
 const finish = ClaimsService.prototype.finish;
 ClaimsService.prototype.finish = async function (...args) {

@@ -2,7 +2,8 @@
 // Loaded into a test server with --import; production builds have no failpoints. Armed while the file in FAILPOINT_FILE exists.
 import 'reflect-metadata';
 import { existsSync, unlinkSync } from 'node:fs';
-import { Db } from '../../../dist/libs/platform/database/db.js';
+
+const { Db } = await import(new URL('../../../dist/libs/platform/database/db.js', import.meta.url).href);
 
 const tx = Db.prototype.tx;
 Db.prototype.tx = async function (...args) {

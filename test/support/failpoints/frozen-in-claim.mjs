@@ -3,7 +3,10 @@
 // With FAILPOINT_UNBOUNDED PostgreSQL does not end that transaction by itself.
 import 'reflect-metadata';
 import { existsSync, unlinkSync } from 'node:fs';
-import { ClaimsRepository } from '../../../dist/src/provisioning/claims/claims.repository.js';
+
+const { ClaimsRepository } = await import(
+  new URL('../../../dist/src/provisioning/claims/claims.repository.js', import.meta.url).href
+);
 
 const { lockPolicy } = ClaimsRepository.prototype;
 ClaimsRepository.prototype.lockPolicy = async function (tx, ...args) {
