@@ -31,7 +31,8 @@ const { outputFiles } = await build({
   },
   logLevel: 'warning',
 });
-const bundle = outputFiles[0].contents;
+const bundle = outputFiles[0]?.contents;
+if (!bundle) throw new Error('esbuild made no file');
 const sha256 = createHash('sha256').update(bundle).digest('hex');
 
 await mkdir(out, { recursive: true });

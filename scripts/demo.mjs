@@ -19,6 +19,8 @@ chmodSync(folder, 0o711);
 const port = await freePort();
 const rootKey = `demo${randomBytes(6).toString('hex')}.${randomBytes(24).toString('hex')}`;
 const url = `http://127.0.0.1:${port}`;
+/** @typedef {import('node:child_process').ChildProcess & { label: string, output: string[] }} Child */
+/** @type {Set<Child>} */
 const children = new Set();
 process.once('exit', () => {
   for (const child of children) child.kill('SIGKILL');
@@ -125,12 +127,11 @@ function agent(hardwareId, key, flags = []) {
 }
 
 function run(name, args, env) {
-  const child = spawn(process.execPath, args, {
+  const started = spawn(process.execPath, args, {
     env: { PATH: process.env.PATH, HOME: folder, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  child.output = [];
-  child.label = name;
+  const child = Object.assign(started, { label: name, output: /** @type {string[]} */ ([]) });
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => child.output.push(String(chunk)));
   children.add(child);
   child.once('exit', () => children.delete(child));
@@ -156,7 +157,7 @@ async function api(method, path, body) {
     headers: { authorization: `Bearer ${rootKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
     ...(body ? { body: JSON.stringify(body) } : {}),
   });
-  const answer = await response.json();
+  const answer = /** @type {{ data: any, message: string }} */ (await response.json());
   if (!response.ok) throw new Error(`${method} ${path}: ${answer.message}`);
   return answer.data;
 }
@@ -174,6 +175,7 @@ function ready() {
   );
 }
 
+/** @param {() => string | true} [alive] true, or the output of the server that ended. */
 async function until(what, condition, alive = () => true) {
   for (let i = 0; i < 1200; i++) {
     const value = await condition();

@@ -22,10 +22,11 @@ const server = spawn(process.execPath, [join(root, 'dist/src/main.js')], {
   stdio: ['ignore', 'ignore', 'inherit'],
 });
 const ended = once(server, 'exit');
+/** @type {{ paths: object } | undefined} */
 let document;
 while (!document && server.exitCode === null) {
   document = await fetch(`http://127.0.0.1:${port}/api/openapi.json`).then(
-    (r) => r.ok && r.json(),
+    (r) => (r.ok ? /** @type {Promise<{ paths: object }>} */ (r.json()) : undefined),
     () => undefined,
   );
   if (!document) await new Promise((done) => setTimeout(done, 100));

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const stampFile = join(root, 'dist', '.build-stamp');
 
-/** Ends the process with one sentence. */
+/** Ends the process with one sentence. @returns {never} */
 export function fail(sentence) {
   process.stderr.write(`${sentence}\n`);
   process.exit(1);
@@ -32,7 +32,7 @@ export function setUp() {
 function checkNode() {
   const { engines } = JSON.parse(readFileSync('package.json', 'utf8'));
   const [major, minor] = engines.node.replace('>=', '').split('.').map(Number);
-  const [haveMajor, haveMinor] = process.versions.node.split('.').map(Number);
+  const [haveMajor = 0, haveMinor = 0] = process.versions.node.split('.').map(Number);
   if (haveMajor < major || (haveMajor === major && haveMinor < minor)) {
     fail(`Gatehouse needs Node ${major}.${minor} or newer; this is ${process.versions.node}.`);
   }

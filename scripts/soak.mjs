@@ -7,8 +7,7 @@ setUp();
 const { runScenario, scenarios } = await import('../test/soak/scenarios.mjs');
 const { only, times } = parse();
 const failures = [];
-for (const name of only) {
-  const { about, times: usual } = scenarios[name];
+for (const { name, about, times: usual } of only) {
   const repetitions = times ?? usual;
   console.log(`${name}: ${about}, ${repetitions} times`);
   const began = performance.now();
@@ -32,11 +31,12 @@ function parse() {
   const names = Object.keys(scenarios);
   try {
     const { values } = parseArgs({ options: { only: { type: 'string' }, times: { type: 'string' } } });
-    const only = values.only?.split(',') ?? names;
-    const unknown = only.find((name) => !names.includes(name));
-    if (unknown !== undefined) fail(`There is no scenario "${unknown}"; there are ${names.join(', ')}.`);
+    const only = (values.only?.split(',') ?? names).map((name) => ({
+      name,
+      ...(scenarios[name] ?? fail(`There is no scenario "${name}"; there are ${names.join(', ')}.`)),
+    }));
     if (values.times !== undefined && !/^[1-9]\d{0,5}$/.test(values.times)) fail('--times takes a whole number.');
-    return { only, times: values.times && Number(values.times) };
+    return { only, times: values.times === undefined ? undefined : Number(values.times) };
   } catch (error) {
     return fail(`${error.message}\nnpm run soak [-- --only ${names.join(',')} --times N]`);
   }

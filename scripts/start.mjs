@@ -24,7 +24,8 @@ function stopWithNpm() {
 function parentOf(pid) {
   try {
     // The fields after the name, which may hold anything: state, parent.
-    return Number(/\) \S (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'latin1'))[1]);
+    const parent = /\) \S (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[1];
+    return parent === undefined ? undefined : Number(parent);
   } catch {
     return undefined;
   }

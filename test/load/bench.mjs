@@ -1,9 +1,9 @@
 // The benchmark: every case on one cluster, ratios within one run. Absolute figures hold for one machine at one moment only.
 import os from 'node:os';
+import { parseArgs } from 'node:util';
 import { claims, flat, machine } from './claims.mjs';
 import { hostile } from './hostile.mjs';
 import { http } from './http.mjs';
-import { parseArgs } from './lib.mjs';
 import { refusals } from './refusals.mjs';
 import { resources } from './resources.mjs';
 import { sessions } from './sessions.mjs';
@@ -15,12 +15,24 @@ const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
 
 /** @returns the exit code: 0 when every target was reached. */
 export async function run(argv) {
-  const given = parseArgs(argv, { only: Object.keys(CASES).join(',') });
+  const { values: given } = parseArgs({
+    args: argv,
+    options: {
+      only: { type: 'string', default: Object.keys(CASES).join(',') },
+      quick: { type: 'boolean', default: false },
+      runs: { type: 'string' },
+      seconds: { type: 'string' },
+      pairs: { type: 'string' },
+      sites: { type: 'string' },
+      sessions: { type: 'string' },
+      samples: { type: 'string' },
+    },
+  });
   const names = given.only.split(',');
   const unknown = names.filter((name) => !(name in CASES));
   if (unknown.length > 0)
     throw new Error(`No such case: ${unknown.join(', ')}; there are ${Object.keys(CASES).join(', ')}`);
-  const quick = Boolean(given.quick);
+  const { quick } = given;
   const options = {
     runs: Number(given.runs ?? (quick ? 1 : 3)),
     seconds: Number(given.seconds ?? (quick ? 2 : 5)),
@@ -35,8 +47,9 @@ export async function run(argv) {
   const stop = () => void testbed.close().finally(() => process.exit(130));
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
+    const [load = NaN] = os.loadavg();
     table.note(
-      `PostgreSQL ${await durability(testbed)}. Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0].model.trim()}, load average ${os.loadavg()[0].toFixed(1)} at the start.`,
+      `PostgreSQL ${await durability(testbed)}. Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0]?.model.trim()}, load average ${load.toFixed(1)} at the start.`,
     );
     for (const name of names) {
       console.error(`${name} …`);

@@ -49,26 +49,29 @@ export async function claims({ testbed, table, options, on = '' }) {
   const server = await testbed.server(await testbed.database());
   const ceilingUrl = await testbed.database();
   const pgbench = findPgbench();
+  /** @type {Record<'worker' | 'pgbench' | 'ours' | 'p99' | 'ratio' | 'cpu', number[]>} */
   const rates = { worker: [], pgbench: [], ours: [], p99: [], ratio: [], cpu: [] };
   let made = 0;
   for (let run = 0; run < runs; run++) {
     const { orgId, key } = await server.organization(`claims-${run}`);
     await claimLoad(testbed, server, key, { seconds: 1 });
-    rates.worker.push(await measureWorker(testbed, ceilingUrl, { clients: CLIENTS, seconds }));
-    if (pgbench)
-      rates.pgbench.push(
-        await measurePgbench(testbed, ceilingUrl, pgbench, pgEnvironment(ceilingUrl), { clients: CLIENTS, seconds }),
-      );
+    const worker = await measureWorker(testbed, ceilingUrl, { clients: CLIENTS, seconds });
+    rates.worker.push(worker);
+    const environment = pgEnvironment(ceilingUrl);
+    const alone = pgbench
+      ? await measurePgbench(testbed, ceilingUrl, pgbench, environment, { clients: CLIENTS, seconds })
+      : 0;
+    rates.pgbench.push(alone);
     await testbed.sql(server.databaseUrl, 'CHECKPOINT');
     const result = await claimLoad(testbed, server, key, { seconds });
     rates.ours.push(result.ok_per_s);
     rates.p99.push(result.p99_ms);
     rates.cpu.push((1000 * result.cpu_s.server) / result.ok);
-    rates.ratio.push(result.ok_per_s / Math.max(rates.worker.at(-1), rates.pgbench.at(-1) ?? 0));
+    rates.ratio.push(result.ok_per_s / Math.max(worker, alone));
     made += (await countAll(server, orgId)).sites;
   }
   await server.stop();
-  const ceiling = Math.max(median(rates.worker), pgbench ? median(rates.pgbench) : 0);
+  const ceiling = Math.max(median(rates.worker), median(rates.pgbench));
   table.note(
     `PostgreSQL alone, five statements on one key row, ${CLIENTS} clients: worker thread ${round(median(rates.worker), 0)}/s, pgbench ${pgbench ? `${round(median(rates.pgbench), 0)}/s` : 'not found'}.`,
   );

@@ -4,17 +4,29 @@ import net from 'node:net';
 
 const END = Buffer.from('\r\n\r\n');
 
+/** @typedef {{ status: number, body: string }} Answer */
+
 export class HttpConnection {
+  /** @type {net.Socket | undefined} */
   #socket;
   #origin;
+  /** @type {Buffer | null} */
   #received = null;
+  /** @type {{ resolve(answer: Answer): void, reject(error: Error): void } | null} */
   #waiting = null;
 
   constructor(origin) {
     this.#origin = new URL(origin);
   }
 
-  /** @returns { status, body } once the whole answer was read. Rejects when the connection breaks; the next call makes a new one. */
+  /**
+   * The answer, once all of it was read. Rejects when the connection breaks; the next call makes a new one.
+   * @param {string} method
+   * @param {string} path
+   * @param {Record<string, string>} headers
+   * @param {string} [body]
+   * @returns {Promise<Answer>}
+   */
   request(method, path, headers, body) {
     const socket = (this.#socket ??= this.#connect());
     let head = `${method} ${path} HTTP/1.1\r\nhost: ${this.#origin.host}\r\n`;
@@ -38,27 +50,31 @@ export class HttpConnection {
     socket.on('close', () => {
       this.#socket = undefined;
       this.#received = null;
-      this.#settle('reject', new Error('connection closed'));
+      this.#takeWaiting()?.reject(new Error('connection closed'));
     });
     return socket;
   }
 
+  /** @param {Buffer} chunk */
   #take(chunk) {
     const bytes = this.#received ? Buffer.concat([this.#received, chunk]) : chunk;
     this.#received = bytes;
     const end = bytes.indexOf(END);
     if (end < 0) return;
-    const head = bytes.latin1Slice(0, end);
+    const head = bytes.toString('latin1', 0, end);
     const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
     if (bytes.length < end + 4 + length) return;
     this.#received = null;
-    if (/\r\nconnection: *close/i.test(head)) this.#socket.end();
-    this.#settle('resolve', { status: Number(head.slice(9, 12)), body: bytes.utf8Slice(end + 4, end + 4 + length) });
+    if (/\r\nconnection: *close/i.test(head)) this.#socket?.end();
+    this.#takeWaiting()?.resolve({
+      status: Number(head.slice(9, 12)),
+      body: bytes.toString('utf8', end + 4, end + 4 + length),
+    });
   }
 
-  #settle(how, value) {
+  #takeWaiting() {
     const waiting = this.#waiting;
     this.#waiting = null;
-    waiting?.[how](value);
+    return waiting;
   }
 }

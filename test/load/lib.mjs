@@ -1,22 +1,7 @@
-// Shared helpers: argument parsing, templates, statistics, process accounting.
+// Shared helpers: templates, statistics, process accounting.
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import fs from 'node:fs';
-
-/** `--key value`, `--flag`, repeated keys become arrays. */
-export function parseArgs(argv, defaults = {}) {
-  const out = { ...defaults };
-  for (let i = 0; i < argv.length; i++) {
-    if (!argv[i].startsWith('--')) throw new Error(`unexpected argument ${argv[i]}`);
-    const key = argv[i].slice(2);
-    const next = argv[i + 1];
-    const value = next === undefined || next.startsWith('--') ? true : (i++, next);
-    if (key in out && !(key in defaults)) out[key] = [].concat(out[key], value);
-    else if (Array.isArray(defaults[key])) out[key] = out[key].concat(value);
-    else out[key] = value;
-  }
-  return out;
-}
 
 export const readJsonl = (file) =>
   fs
@@ -52,11 +37,18 @@ export function quantiles(samples) {
   return { p50: q(0.5), p95: q(0.95), p99: q(0.99), max: a.length ? a[a.length - 1] : NaN };
 }
 
+/** NaN of nothing. @param {number[]} xs */
 export const median = (xs) => {
   const a = [...xs].sort((x, y) => x - y);
-  const m = a.length >> 1;
-  return a.length % 2 ? a[m] : (a[m - 1] + a[m]) / 2;
+  const [low = NaN, high = NaN] = [a[(a.length - 1) >> 1], a[a.length >> 1]];
+  return (low + high) / 2;
 };
+
+/** Element n of a list whose elements take turns. @template T @param {T[]} list @param {number} n @returns {T} */
+export function inTurn(list, n) {
+  if (list.length === 0) throw new Error('nobody is there whose turn it could be');
+  return /** @type {T} */ (list[n % list.length]);
+}
 
 export const round = (x, d = 1) => (Number.isFinite(x) ? Number(x.toFixed(d)) : x);
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
@@ -71,7 +63,7 @@ export function cpuSeconds(pid) {
       const s = fs.readFileSync(`/proc/${d}/stat`, 'utf8');
       const f = s.slice(s.lastIndexOf(')') + 2).split(' ');
       stat.set(+d, f);
-      const ppid = +f[1];
+      const ppid = Number(f[1]);
       kids.set(ppid, (kids.get(ppid) ?? []).concat(+d));
     } catch {}
   }
@@ -87,6 +79,5 @@ export function cpuSeconds(pid) {
 
 /** Resident set size in KiB. */
 export function rssKiB(pid) {
-  const m = /VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return m ? +m[1] : NaN;
+  return Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 }

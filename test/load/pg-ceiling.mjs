@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import pg from 'pg';
 
 const here = import.meta.dirname;
@@ -71,6 +71,7 @@ const statementsOf = (file) =>
 const TURNS = {
   claim() {
     const [begin, update, site, credential, commit] = statementsOf('claim-1row.sql');
+    if (!credential) throw new Error('pg/claim-1row.sql is not of five statements');
     const takeId = credential.replace(':id', '$1');
     return async (client) => {
       await client.query({ name: 'begin', text: begin });
@@ -106,7 +107,8 @@ const TURNS = {
   },
 };
 
-async function work() {
+/** @param {import('node:worker_threads').MessagePort} port told the turns per second at the end. */
+async function work(port) {
   const { url, clients, seconds } = workerData;
   const turn = TURNS[workerData.turn](workerData);
   const connections = await Promise.all(
@@ -129,7 +131,7 @@ async function work() {
   );
   const rate = done / ((performance.now() - start) / 1000);
   await Promise.all(connections.map((client) => client.end()));
-  parentPort.postMessage(rate);
+  port.postMessage(rate);
 }
 
-if (!isMainThread) await work();
+if (parentPort) await work(parentPort);

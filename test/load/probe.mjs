@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { HttpConnection } from './http-client.mjs';
 import { sleep } from './lib.mjs';
 
+if (!parentPort) throw new Error('probe.mjs runs as a worker thread');
 const url = new URL(workerData);
 const connection = new HttpConnection(url.origin);
 const lat = [];

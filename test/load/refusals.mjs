@@ -135,7 +135,7 @@ export async function refusals({ testbed, table, options }) {
     table.note(
       `${floor ? 'Refusals' : 'Without the floor'}, ${callers} callers, medians in ms: ${kinds.map(({ reason }, i) => `${reason} ${round(medians[i], 2)}`).join(', ')}.`,
     );
-    const slowest = kinds[medians.indexOf(Math.max(...medians))].reason;
+    const slowest = kinds[medians.indexOf(Math.max(...medians))]?.reason;
     table.row({
       what: floor
         ? `uniform refusal, ${callers} callers, ${kinds.length} reasons × ${each.toLocaleString('en')}`

@@ -64,7 +64,11 @@ async function sample(server, text) {
 
 class Bench {
   constructor(testbed, server, bare, { runs, seconds }) {
-    Object.assign(this, { testbed, server, bare, runs, seconds });
+    this.testbed = testbed;
+    this.server = server;
+    this.bare = bare;
+    this.runs = runs;
+    this.seconds = seconds;
   }
 
   /** One load against the server with the root key; `rows` fill the templates. Throws unless every request succeeds. */

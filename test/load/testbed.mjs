@@ -18,48 +18,57 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const repository = path.join(here, '../..');
 const dieWithParent = new URL('../support/die-with-parent.mjs', import.meta.url).href;
 const watchdog = path.join(here, '../support/watchdog.mjs');
+const log = { info: () => undefined, warn: (message) => console.warn(message) };
+
+/** @typedef {import('node:child_process').ChildProcess & { output: string, ended: Promise<void> }} Child */
+/** @typedef {{ url: string, postmasterPid?: number, folder?: string, relocatedTo?: string, stop(): Promise<void> }} Cluster */
+/** @typedef {{ env?: Record<string, string>, nodeArgs?: string[] }} NodeOptions */
 
 /** The cluster, and every process that belongs to this run. */
 export class TestApp {
-  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'gatehouse-bench-'));
   rootKey = `benchrootkey001.${randomBytes(24).toString('hex')}`;
+  /** @type {Set<import('node:child_process').ChildProcess>} */
   #children = new Set();
   #databases = 0;
 
-  /** `postgres`: a cluster that runs already, instead of the embedded one; it goes with the testbed. */
+  /** @param {string} folder of its own @param {Cluster} postgres */
+  constructor(folder, postgres) {
+    this.folder = folder;
+    this.postgres = postgres;
+    this.watchdog = this.#watch();
+  }
+
+  /** @param {Cluster} [postgres] that runs already, instead of the embedded one; it goes with the testbed. */
   static async open(postgres) {
-    const testbed = new TestApp();
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'gatehouse-bench-'));
     // Root runs PostgreSQL as another account, which must get through.
-    fs.chmodSync(testbed.folder, 0o711);
-    const dataDir = path.join(testbed.folder, 'data');
+    fs.chmodSync(folder, 0o711);
+    const dataDir = path.join(folder, 'data');
     fs.mkdirSync(dataDir);
     claimDataDir(dataDir);
-    const log = { info: () => undefined, warn: (message) => console.warn(message) };
-    testbed.postgres =
-      postgres ?? (await startEmbeddedPostgres({ dataDir, log, settings: { max_connections: '200' } }));
-    testbed.#watch();
-    return testbed;
+    const settings = { max_connections: '200' };
+    return new TestApp(folder, postgres ?? (await startEmbeddedPostgres({ dataDir, log, settings })));
   }
 
   /** Should this process be killed, the database goes with it. */
   #watch() {
-    // Killed first: the end of its standard input is what it cleans up at.
-    this.watchdog?.kill('SIGKILL');
-    this.watchdog?.stdin.destroy();
-    const folders = [this.folder, this.postgres.relocatedTo, this.postgres.folder].filter(Boolean);
-    this.watchdog = spawn(process.execPath, [watchdog, String(this.postgres.postmasterPid), ...folders], {
+    const folders = [this.folder, this.postgres.relocatedTo, this.postgres.folder].filter((name) => name !== undefined);
+    const watching = spawn(process.execPath, [watchdog, String(this.postgres.postmasterPid), ...folders], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     });
-    this.watchdog.unref();
+    watching.unref();
+    return watching;
   }
 
   /** An ordinary restart of PostgreSQL: every connection is ended (57P01), and nothing answers until it is back under the same URL. */
   async restartPostgres() {
     await this.postgres.stop();
-    const log = { info: () => undefined, warn: (message) => console.warn(message) };
     this.postgres = await startEmbeddedPostgres({ dataDir: path.join(this.folder, 'data'), log });
-    this.#watch();
+    // Killed first: the end of its standard input is what it cleans up at.
+    this.watchdog.kill('SIGKILL');
+    this.watchdog.stdin.destroy();
+    this.watchdog = this.#watch();
   }
 
   async close() {
@@ -92,18 +101,24 @@ export class TestApp {
     }
   }
 
-  /** Starts a node process of this run. @returns the child; its output is kept in `child.output`. */
+  /**
+   * Starts a node process of this run. Its output is kept in `output`.
+   * @param {string} script
+   * @param {string[]} [args]
+   * @param {NodeOptions} [options]
+   * @returns {Child}
+   */
   node(script, args = [], { env = {}, nodeArgs = [] } = {}) {
     const child = spawn(process.execPath, [...nodeArgs, script, ...args], {
       cwd: this.folder,
       env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
-    child.output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (child.output += chunk));
+    const ended = once(child, 'exit').then(() => void this.#children.delete(child));
     this.#children.add(child);
-    child.ended = once(child, 'exit').then(() => void this.#children.delete(child));
-    return child;
+    const running = Object.assign(child, { output: '', ended });
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (running.output += chunk));
+    return running;
   }
 
   /** Runs one of the tools beside this file to its end. @returns its last line, parsed. */
@@ -114,7 +129,7 @@ export class TestApp {
     clearTimeout(timer);
     if (child.exitCode !== 0)
       throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}:\n${child.output}`);
-    return JSON.parse(child.output.trim().split('\n').at(-1));
+    return JSON.parse(child.output.trim().split('\n').at(-1) ?? '');
   }
 
   /** Closed-loop HTTP load from a process of its own; options as in load.mjs. */
@@ -126,7 +141,11 @@ export class TestApp {
     );
   }
 
-  /** One Gatehouse server process, built main.js, ready. `gcReport`: it answers SIGUSR2 with its heap after a collection. */
+  /**
+   * One Gatehouse server process, built main.js, ready. `gcReport`: it answers SIGUSR2 with its heap after a collection.
+   * @param {string} databaseUrl
+   * @param {NodeOptions & { gcReport?: string }} [options]
+   */
   async server(databaseUrl, { env = {}, nodeArgs = [], gcReport } = {}) {
     const port = await freePort();
     const probe = gcReport ? ['--expose-gc', '--import', path.join(here, 'gc-probe.mjs')] : [];
@@ -150,7 +169,11 @@ export class TestApp {
     return new Server(this, child, url, databaseUrl);
   }
 
-  /** One of the bare servers beside this file, for comparison. */
+  /**
+   * One of the bare servers beside this file, for comparison.
+   * @param {string} script
+   * @param {{ gcReport?: string }} [options]
+   */
   async bare(script, { gcReport } = {}) {
     const port = await freePort();
     const probe = gcReport ? ['--expose-gc', '--import', path.join(here, 'gc-probe.mjs')] : [];
@@ -176,6 +199,12 @@ export class TestApp {
 
 /** A running server process with what the cases ask of it. */
 export class Server {
+  /**
+   * @param {TestApp} testbed
+   * @param {Child} child
+   * @param {string} url
+   * @param {string} [databaseUrl]
+   */
   constructor(testbed, child, url, databaseUrl) {
     this.testbed = testbed;
     this.child = child;
@@ -201,12 +230,16 @@ export class Server {
       },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
-    const answer = await response.json();
+    const answer = /** @type {{ data: any }} */ (await response.json());
     if (!response.ok) throw new Error(`${method} ${route}: ${response.status} ${JSON.stringify(answer)}`);
     return answer.data;
   }
 
-  /** An organization with a group, two labels, and one key without a limit under a template that gives both to every site. */
+  /**
+   * An organization with a group, two labels, and one key without a limit under a template that gives both to every site.
+   * @param {string} orgId
+   * @param {{ subnet?: string, nameTemplate?: string }} [options]
+   */
   async organization(orgId, { subnet = '10.0.0.0/8', nameTemplate } = {}) {
     await this.api('PUT', '/org', { orgId, name: orgId, subnet, utilitySubnet: '100.96.128.0/20' });
     const { groupId } = await this.api('PUT', `/org/${orgId}/group`, { name: 'fleet' });
@@ -261,7 +294,7 @@ export function pgEnvironment(url) {
 
 const toArgs = (options) =>
   Object.entries(options).flatMap(([name, value]) =>
-    [].concat(value).flatMap((v) => (v === true ? [`--${name}`] : [`--${name}`, String(v)])),
+    [value].flat().flatMap((v) => (v === true ? [`--${name}`] : [`--${name}`, String(v)])),
   );
 
 /** Below the range of ephemeral client ports. */

@@ -3,7 +3,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
 import { HttpConnection } from '../load/http-client.mjs';
-import { sleep } from '../load/lib.mjs';
+import { inTurn, sleep } from '../load/lib.mjs';
 
 const MIX = { machines: 40, limited: 8, tokens: 16, readers: 16, sessions: 16 };
 const LIMIT = 100;
@@ -12,37 +12,61 @@ const JSON_HEADERS = { 'content-type': 'application/json' };
 /** What a caller may hear while the database is away; anything else is a fault. */
 const ANSWERS = { claim: [200, 201, 503], 'limited claim': [200, 201, 403, 503], token: [200, 503], read: [200, 503] };
 
+/** @typedef {import('../load/testbed.mjs').Server} Server */
+/** @typedef {{ hardwareId: string, apiKey: string }} Device */
+/** @typedef {[method: string, path: string, headers: Record<string, string>, body?: string]} Request */
+
 export class Callers {
   #stopping = false;
+  /** @type {Promise<void>[]} */
   #running = [];
+  /** How often each fault was seen. @type {Map<string, number>} */
   #faults = new Map();
   /** Hardware id → the device's API key. */
   claimed = new Map();
+  /** The same of the limited key. */
   limited = new Map();
+  /** The newest connection of each device that keeps a session. @type {{ device: Device, ws: WebSocket }[]} */
+  sessions = [];
   refused = 0;
   answered = 0;
   unavailable = 0;
 
-  /** `servers()`: those that should answer now. `lossy`: servers die, so that answers and sessions may be lost. */
+  /**
+   * @param {import('../load/testbed.mjs').TestApp} testbed
+   * @param {() => Server[]} servers those that should answer now.
+   * @param {{ lossy?: boolean }} [options] `lossy`: servers die, so that answers and sessions may be lost.
+   */
   static async open(testbed, servers, { lossy = false } = {}) {
-    const callers = new Callers();
-    Object.assign(callers, { testbed, servers, lossy });
-    const [server] = servers();
-    callers.databaseUrl = server.databaseUrl;
-    callers.orgId = `soak-${randomBytes(4).toString('hex')}`;
-    const { key } = await server.organization(callers.orgId);
-    callers.key = key;
-    const limited = await server.api('PUT', `/org/${callers.orgId}/site-provisioning-key`, {
-      name: 'limited',
-      maxBatchSize: LIMIT,
-    });
-    callers.limitedKey = limited.siteProvisioningKey;
-    callers.keyId = limited.siteProvisioningKeyId;
-    callers.devices = await Promise.all(
-      Array.from({ length: MIX.sessions }, () => callers.#claimOne(key, callers.claimed)),
+    const server = inTurn(servers(), 0);
+    const orgId = `soak-${randomBytes(4).toString('hex')}`;
+    const { key } = await server.organization(orgId);
+    const { siteProvisioningKey: limitedKey, siteProvisioningKeyId: limitedKeyId } = await server.api(
+      'PUT',
+      `/org/${orgId}/site-provisioning-key`,
+      { name: 'limited', maxBatchSize: LIMIT },
     );
-    callers.sessions = await Promise.all(callers.devices.map((device) => callers.#session(device)));
+    const databaseUrl = server.databaseUrl;
+    const callers = new Callers({ testbed, servers, lossy, databaseUrl, orgId, key, limitedKey, limitedKeyId });
+    callers.sessions = await Promise.all(
+      Array.from({ length: MIX.sessions }, async () => {
+        const device = await callers.#claimOne(key, callers.claimed);
+        if (!device) throw new Error('a claim on a key without a limit was refused');
+        return { device, ws: await callers.#connect(device) };
+      }),
+    );
     return callers;
+  }
+
+  constructor({ testbed, servers, lossy, databaseUrl, orgId, key, limitedKey, limitedKeyId }) {
+    this.testbed = testbed;
+    this.servers = servers;
+    this.lossy = lossy;
+    this.databaseUrl = databaseUrl;
+    this.orgId = orgId;
+    this.key = key;
+    this.limitedKey = limitedKey;
+    this.limitedKeyId = limitedKeyId;
   }
 
   /** Sets all of them going. */
@@ -58,13 +82,13 @@ export class Callers {
         this.#asking('token', (n) => [
           'POST',
           '/api/v1/auth/device/get-token',
-          { authorization: `Bearer ${this.devices[n % this.devices.length].apiKey}` },
+          { authorization: `Bearer ${inTurn(this.sessions, n).device.apiKey}` },
         ]),
       ),
       ...many(MIX.readers, () =>
         this.#asking('read', (n) => ['GET', this.#read(n), { authorization: `Bearer ${this.testbed.rootKey}` }]),
       ),
-      ...this.sessions.map((_, i) => loop(() => this.#talk(i))),
+      ...this.sessions.map((session) => loop(() => this.#talk(session))),
     ];
   }
 
@@ -72,7 +96,7 @@ export class Callers {
   async stop() {
     this.#stopping = true;
     await Promise.all(this.#running);
-    await Promise.all(this.sessions.map((_, i) => this.#talk(i)));
+    await Promise.all(this.sessions.map((session) => this.#talk(session)));
   }
 
   /** Waits until this many more claims were answered. */
@@ -120,7 +144,10 @@ export class Callers {
       await sql('SELECT count(*) - count(DISTINCT address) AS n FROM site WHERE org_id = $1'),
       0,
     );
-    const limited = await sql('SELECT uses AS n FROM provisioning_key WHERE org_id = $1 AND key_id = $2', this.keyId);
+    const limited = await sql(
+      'SELECT uses AS n FROM provisioning_key WHERE org_id = $1 AND key_id = $2',
+      this.limitedKeyId,
+    );
     expect('sites of the limited key', this.limited.size, limited);
     if (limited > LIMIT || (this.refused > 0 && limited < LIMIT))
       faults.push(`uses of the key for ${LIMIT} sites: ${limited}`);
@@ -157,13 +184,16 @@ export class Callers {
     this.#faults.set(text, (this.#faults.get(text) ?? 0) + 1);
   }
 
-  /** One caller on a connection of its own. @returns a function that asks once; status 0 when the connection broke. */
+  /**
+   * One caller on connections of its own. @returns a function that asks once; status 0 when the connection broke.
+   * @param {keyof typeof ANSWERS} what
+   * @param {(n: number) => Request} request
+   */
   #asking(what, request) {
     const connections = new Map();
     let n = 0;
     return async () => {
-      const servers = this.servers();
-      const server = servers[n % servers.length];
+      const server = inTurn(this.servers(), n);
       const [method, path, headers, body] = request(n++);
       if (!connections.has(server.url)) connections.set(server.url, new HttpConnection(server.url));
       const answer = await connections
@@ -180,7 +210,13 @@ export class Callers {
     };
   }
 
-  /** A new machine that repeats its claim until it is decided. @returns the device. */
+  /**
+   * A new machine that repeats its claim until it is decided.
+   * @param {string} key
+   * @param {Map<string, string>} into
+   * @param {'claim' | 'limited claim'} [what]
+   * @returns {Promise<Device | undefined>} undefined when it was refused.
+   */
   async #claimOne(key, into, what = 'claim') {
     const hardwareId = randomUUID();
     const body = JSON.stringify({
@@ -207,43 +243,35 @@ export class Callers {
   }
 
   #read(n) {
-    return [
-      `/v1/org/${this.orgId}/sites?pageSize=20`,
-      `/v1/org/${this.orgId}`,
-      `/v1/org/${this.orgId}/events?limit=10`,
-      `/v1/org/${this.orgId}/site-provisioning-keys`,
-    ][n % 4];
+    const paths = ['/sites?pageSize=20', '', '/events?limit=10', '/site-provisioning-keys'];
+    return `/v1/org/${this.orgId}${inTurn(paths, n)}`;
   }
 
-  /** A session, once it is accepted. */
-  async #session(device) {
+  /** The connection of a session, once it is accepted. @param {Device} device */
+  async #connect(device) {
     const ask = this.#asking('token', () => [
       'POST',
       '/api/v1/auth/device/get-token',
       { authorization: `Bearer ${device.apiKey}` },
     ]);
     for (;;) {
-      const servers = this.servers();
-      const { url } = servers[Math.floor(Math.random() * servers.length)];
+      const { url } = inTurn(this.servers(), Math.floor(Math.random() * this.servers().length));
       const answer = await ask();
       if (answer.status !== 200) continue;
       const ws = new WebSocket(`${url.replace('http', 'ws')}/api/v1/ws?clientType=newt`, {
         headers: { authorization: `Bearer ${JSON.parse(answer.body).data.token}` },
       });
-      const session = { ws, pongs: 0 };
-      ws.on('message', (frame) => JSON.parse(frame).type === 'pong' && session.pongs++);
       ws.on('error', () => undefined);
       const open = await new Promise((done) => ws.once('open', () => done(true)).once('close', () => done(false)));
-      if (open) return session;
+      if (open) return ws;
     }
   }
 
   /** A ping of the session; one that was closed comes back, which is a fault unless servers die. */
-  async #talk(i) {
-    const session = this.sessions[i];
+  async #talk(session) {
     if (session.ws.readyState !== WebSocket.OPEN) {
       if (!this.lossy) this.#fault('a session was closed');
-      this.sessions[i] = await this.#session(this.devices[i]);
+      session.ws = await this.#connect(session.device);
       return;
     }
     session.ws.send('{"type":"newt/ping","data":{}}');

@@ -35,8 +35,11 @@ export function findMachinePostgres() {
 /**
  * Makes and starts a cluster. @returns its URL (database `gatehouse`), the postmaster's pid, its folder, and `stop()`, which removes it.
  * `settings` go on top of what the machine's package has; with `tls` ({ cert, key } in PEM) it offers TLS, its certificate in `folder`/server.crt.
+ * @param {import('./machine-postgres.d.mts').MachinePostgres} found
+ * @param {Record<string, string | number>} [settings]
+ * @param {{ cert: string, key: string }} [tls]
  */
-export async function startMachinePostgres({ bin }, settings = {}, tls = undefined) {
+export async function startMachinePostgres({ bin }, settings = {}, tls) {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-machine-pg-'));
   const account = accountForPostgres();
   const [data, run] = [join(folder, 'data'), join(folder, 'run')];

@@ -4,7 +4,8 @@ import { claimDataDir, startEmbeddedPostgres } from '#platform';
 
 const log = { info: () => undefined, warn: () => undefined };
 try {
-  const dataDir = process.argv[2];
+  const [, , dataDir] = process.argv;
+  if (!dataDir) throw new Error('usage: run-postgres.mjs DATA_DIR');
   claimDataDir(dataDir);
   const postgres = await startEmbeddedPostgres({ dataDir, log });
   console.log(JSON.stringify({ pid: postgres.postmasterPid, url: postgres.url, relocatedTo: postgres.relocatedTo }));

@@ -3,13 +3,15 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { requiredEnv } from '../required-env.mjs';
 
+const held = requiredEnv('FAILPOINT_FILE');
 const { ClaimsService } = await import(
   new URL('../../../dist/src/provisioning/claims/claims.service.js', import.meta.url).href
 );
 
 const finish = ClaimsService.prototype.finish;
 ClaimsService.prototype.finish = async function (...args) {
-  while (existsSync(process.env.FAILPOINT_FILE)) await delay(10);
+  while (existsSync(held)) await delay(10);
   return finish.apply(this, args);
 };

@@ -3,7 +3,9 @@
 // With FAILPOINT_UNBOUNDED PostgreSQL does not end that transaction by itself.
 import 'reflect-metadata';
 import { existsSync, unlinkSync } from 'node:fs';
+import { requiredEnv } from '../required-env.mjs';
 
+const armed = requiredEnv('FAILPOINT_FILE');
 const { ClaimsRepository } = await import(
   new URL('../../../dist/src/provisioning/claims/claims.repository.js', import.meta.url).href
 );
@@ -11,9 +13,9 @@ const { ClaimsRepository } = await import(
 const { lockPolicy } = ClaimsRepository.prototype;
 ClaimsRepository.prototype.lockPolicy = async function (tx, ...args) {
   const policy = await lockPolicy.call(this, tx, ...args);
-  if (existsSync(process.env.FAILPOINT_FILE)) {
+  if (existsSync(armed)) {
     if (process.env.FAILPOINT_UNBOUNDED) await tx.query('SET LOCAL idle_in_transaction_session_timeout = 0');
-    unlinkSync(process.env.FAILPOINT_FILE);
+    unlinkSync(armed);
     process.kill(process.pid, 'SIGSTOP');
   }
   return policy;
