@@ -1,10 +1,14 @@
 // `npm run check`: form and lint (Biome), then the types of everything that is written by hand. `npm test` begins with it.
 import { spawnSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { setUp } from './setup.mjs';
 
+/** @type {[what: string, program: string, args: string[]][]} */
 const STEPS = [
   ['Format and lint', 'node_modules/@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '.']],
   ['Types of sources and tests', 'node_modules/typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']],
+  ['Types of scripts', 'node_modules/typescript/bin/tsc', ['-p', 'tsconfig.scripts.json']],
 ];
 
 /** Runs every step, with its output on the terminal. Returns false when one of them found something. */
@@ -16,7 +20,8 @@ export function check() {
   }).every(Boolean);
 }
 
-if (import.meta.url === `file://${process.argv[1]}`) {
+const [, started] = process.argv;
+if (started && realpathSync(started) === fileURLToPath(import.meta.url)) {
   setUp();
   process.exitCode = check() ? 0 : 1;
 }
