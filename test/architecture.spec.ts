@@ -194,25 +194,16 @@ const ownerOf = new Map(
 
 /** Files that choose a table by code, and which they choose from. */
 const COMPUTED: Record<string, string[]> = {
-  'src/blueprints/blueprints.repository.ts': ['resource', 'resource_role', 'site_resource', 'site_resource_role'],
-  'src/blueprints/plan-executor.ts': ['resource', 'site_resource', ...OWNER.blueprints],
-  'src/resources/bulk/bulk-writes.ts': [...OWNER.resources],
   'src/resources/role-replacement.service.ts': ['resource_role', 'site_resource_role'],
   'src/resources/staged/staged-rows.ts': ['resource', 'site_resource'],
+  'src/resources/writer/resource-rows.ts': [...OWNER.resources],
+  'src/resources/writer/resource-writer.ts': ['resource', 'resource_role', 'site_resource', 'site_resource_role'],
 };
 
 /** Who writes what is not theirs, still: this list only ever gets shorter. */
 const FOREIGN_WRITES: string[] = [
   'src/access/site-credentials/site-credentials.repository.ts: site',
   'src/agents/agents.repository.ts: site',
-  'src/blueprints/blueprints.repository.ts: resource',
-  'src/blueprints/blueprints.repository.ts: resource_role',
-  'src/blueprints/blueprints.repository.ts: site_resource',
-  'src/blueprints/blueprints.repository.ts: site_resource_role',
-  'src/blueprints/plan-executor.ts: resource',
-  'src/blueprints/plan-executor.ts: resource_rule',
-  'src/blueprints/plan-executor.ts: site_resource',
-  'src/blueprints/plan-executor.ts: site_resource_site',
   'src/provisioning/claims/claims.repository.ts: site',
 ];
 

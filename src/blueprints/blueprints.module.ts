@@ -6,6 +6,7 @@ import { BlueprintsController, SiteBlueprintController } from './blueprints.cont
 import { BlueprintsRepository } from './blueprints.repository.js';
 import { BlueprintsService } from './blueprints.service.js';
 import { CurrentStateRepository } from './current-state.repository.js';
+import { DeclarationsRepository } from './declarations.repository.js';
 import { Documents } from './documents.js';
 import { PlanExecutor } from './plan-executor.js';
 import { Secrets } from './secrets.js';
@@ -19,6 +20,7 @@ import { SiteScopedKeys } from './site-scoped-keys.js';
     PlanExecutor,
     BlueprintsRepository,
     BlueprintsService,
+    DeclarationsRepository,
     Documents,
     SiteScopedKeys,
     Secrets,

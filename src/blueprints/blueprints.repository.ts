@@ -28,12 +28,6 @@ export interface ApplyingSite {
   templateId: number | null;
 }
 
-/** Condition: the row is declared by documents of the site $1 and of no other. */
-const OWNED = (table: string) => {
-  const declarations = `SELECT FROM ${table}_declaration d JOIN blueprint_source b USING (source_id) WHERE d.${table}_id = r.${table}_id AND b.site_id`;
-  return `EXISTS (${declarations} = $1) AND NOT EXISTS (${declarations} <> $1)`;
-};
-
 const VIEW = `blueprint_id AS "blueprintId", name, source, succeeded, org_id AS "orgId", extract(epoch FROM created_at)::bigint AS "createdAt"`;
 
 /** Sources, secrets and history of blueprints. */
@@ -139,67 +133,5 @@ export class BlueprintsRepository {
       [blueprintId],
     );
     return row?.orgId ?? null;
-  }
-
-  /** What was staged for the site, or disabled when it was suspended, comes into service as it is meant to be. */
-  async activate(tx: EntityManager, siteId: number): Promise<void> {
-    for (const table of ['resource', 'site_resource']) {
-      await execute(
-        tx,
-        `UPDATE ${table} r SET enabled = coalesce(staged_enabled, enabled), staged_by = NULL, staged_enabled = NULL
-         WHERE staged_by = $1 OR (staged_by IS NULL AND staged_enabled IS NOT NULL AND ${OWNED(table)})`,
-        [siteId],
-      );
-    }
-  }
-
-  /** What only the site's documents declare is disabled while it is suspended; `activate` restores exactly that. */
-  async suspend(tx: EntityManager, siteId: number): Promise<void> {
-    for (const table of ['resource', 'site_resource']) {
-      await execute(
-        tx,
-        `UPDATE ${table} r SET staged_enabled = enabled, enabled = false WHERE staged_by IS NULL AND staged_enabled IS NULL AND ${OWNED(table)}`,
-        [siteId],
-      );
-    }
-  }
-
-  /** Takes the grants to roles that a waiting site's documents named and nobody had made. */
-  async takeStagedGrants(
-    tx: EntityManager,
-    siteId: number,
-  ): Promise<{ resourceId: number | null; siteResourceId: number | null; roleName: string }[]> {
-    return query(
-      tx,
-      'DELETE FROM staged_grant WHERE site_id = $1 RETURNING resource_id AS "resourceId", site_resource_id AS "siteResourceId", role_name AS "roleName"',
-      [siteId],
-    );
-  }
-
-  async grant(
-    tx: EntityManager,
-    table: 'resource' | 'site_resource',
-    pairs: { id: number; roleId: number }[],
-  ): Promise<void> {
-    await execute(
-      tx,
-      `INSERT INTO ${table}_role (${table}_id, role_id) SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING`,
-      [pairs.map((p) => p.id), pairs.map((p) => p.roleId)],
-    );
-  }
-
-  /** Resources that only this site's documents declare, and that no other site serves. */
-  async deleteOwned(tx: EntityManager, siteId: number): Promise<void> {
-    for (const [table, parts] of [
-      ['resource', 'target'],
-      ['site_resource', 'site_resource_site'],
-    ] as const) {
-      await execute(
-        tx,
-        `DELETE FROM ${table} r WHERE ${OWNED(table)}
-           AND NOT EXISTS (SELECT FROM ${parts} p WHERE p.${table}_id = r.${table}_id AND p.site_id <> $1)`,
-        [siteId],
-      );
-    }
   }
 }

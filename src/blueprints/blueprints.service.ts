@@ -29,11 +29,12 @@ import {
 } from '#platform';
 import { RolesService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
-import { type Evicted, refusedName } from '../resources/index.js';
+import { type Evicted, type ResourceType, ResourceWriter, refusedName, StagedRows } from '../resources/index.js';
 import type { BlueprintExport, BlueprintList, BlueprintRecord, OwningKind, PlanView } from './blueprints.dto.js';
 import { BlueprintsRepository, type HistoryEntry } from './blueprints.repository.js';
 import { type Applicant, owns, type SourceKind } from './current-state.js';
 import { CurrentStateRepository } from './current-state.repository.js';
+import { DeclarationsRepository } from './declarations.repository.js';
 import { Documents } from './documents.js';
 import { exportOf } from './export.js';
 import { makePlan } from './plan.js';
@@ -56,6 +57,7 @@ const APPLIED = 'Blueprint applied successfully';
 const ALREADY = 'Blueprint already applied to this site, nothing was done';
 const NO_LABELS = 'Container labels are not taken from this site: its dockerSocketEnabled is false';
 const TRIES = 3;
+const TYPES: ResourceType[] = ['resource', 'site_resource'];
 /** Unique indexes under which two documents, or a document and an operator, may meet. */
 const RACES = [
   'resource_full_domain',
@@ -77,6 +79,9 @@ export class BlueprintsService implements OnModuleInit {
     private readonly db: Db,
     private readonly repository: BlueprintsRepository,
     private readonly states: CurrentStateRepository,
+    private readonly declarations: DeclarationsRepository,
+    private readonly writer: ResourceWriter,
+    private readonly staged: StagedRows,
     private readonly applier: PlanExecutor,
     private readonly ownKeys: SiteScopedKeys,
     private readonly secrets: Secrets,
@@ -91,8 +96,8 @@ export class BlueprintsService implements OnModuleInit {
   onModuleInit(): void {
     this.resolvers.registerNumber('blueprintId', (id) => this.repository.orgOf(this.db.manager, id));
     this.hooks.siteApproved.register((tx, orgId, siteId) => this.activate(tx, orgId, siteId));
-    this.hooks.siteSuspended.register((tx, _orgId, siteId) => this.repository.suspend(tx, siteId));
-    this.hooks.siteDeleting.register((tx, _orgId, siteId) => this.repository.deleteOwned(tx, siteId));
+    this.hooks.siteSuspended.register((tx, orgId, siteId) => this.suspend(tx, orgId, siteId));
+    this.hooks.siteDeleting.register((tx, orgId, siteId) => this.deleteOwned(tx, orgId, siteId));
     this.hooks.onceStagedGone.register((tx, siteIds) => this.repository.forgetOnce(tx, siteIds));
     this.retention.register({ table: 'blueprint', id: 'blueprint_id' });
   }
@@ -323,24 +328,32 @@ export class BlueprintsService implements OnModuleInit {
   }
 
   private async activate(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
-    await this.repository.activate(tx, siteId);
-    const grants = await this.repository.takeStagedGrants(tx, siteId);
+    for (const type of TYPES)
+      await this.staged.activate(tx, orgId, type, siteId, await this.declarations.ownedBy(tx, orgId, siteId, type));
+    const grants = await this.declarations.takeStagedGrants(tx, siteId);
     if (grants.length === 0) return;
-    const roles = await this.roles.ensure(tx, orgId, [...new Set(grants.map((g) => g.roleName))]);
-    const pairs = (pick: (g: (typeof grants)[number]) => number | null) =>
-      grants.flatMap((g) =>
-        pick(g) === null || !roles.has(g.roleName) ? [] : [{ id: pick(g)!, roleId: roles.get(g.roleName)! }],
-      );
-    await this.repository.grant(
-      tx,
-      'resource',
-      pairs((g) => g.resourceId),
-    );
-    await this.repository.grant(
-      tx,
-      'site_resource',
-      pairs((g) => g.siteResourceId),
-    );
+    const roles = await this.roles.ensure(tx, orgId, [...new Set(grants.map((grant) => grant.roleName))]);
+    for (const type of TYPES) {
+      const pairs = grants.flatMap(({ type: of, id, roleName }) => {
+        const roleId = roles.get(roleName);
+        return of === type && roleId !== undefined ? [{ id, roleId }] : [];
+      });
+      await this.writer.addRoles(tx, type, pairs);
+    }
+  }
+
+  private async suspend(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    for (const type of TYPES)
+      await this.staged.disable(tx, orgId, type, await this.declarations.ownedBy(tx, orgId, siteId, type));
+  }
+
+  /** Resources that only this site's documents declare, and that no other site serves, go with it. */
+  private async deleteOwned(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    for (const type of TYPES) {
+      const owned = await this.declarations.ownedBy(tx, orgId, siteId, type);
+      const alone = await this.declarations.servedAlone(tx, siteId, type, owned);
+      await this.writer.delete(tx, orgId, type, alone);
+    }
   }
 
   /** Somebody who takes a name at the same moment makes the plan wrong, not the document: it is made again. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Blueprint } from '#blueprint';
 import { query } from '#platform';
-import { ownRoutes } from '../resources/index.js';
+import { guardNames, ownRoutes } from '../resources/index.js';
 import {
   type Applicant,
   type CurrentState,
@@ -36,18 +36,29 @@ const MINE = (
 /** Reads all that a document touches: a fixed number of statements, whatever its size. */
 @Injectable()
 export class CurrentStateRepository {
-  /** Rows of existing resources are locked in the order of their ids, so that two documents about the same ones do not deadlock. */
+  /**
+   * Resources that the document names, and those of which its source owns something and that it may leave, are locked in the order of their
+   * ids: two documents about the same ones do not deadlock, and of two that leave a resource the second one sees that nobody else is left.
+   */
   async load(tx: EntityManager, { orgId, sourceId }: Applicant, model: Blueprint): Promise<CurrentState> {
     const names = namesIn(model);
     await query(
       tx,
-      'SELECT FROM resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY resource_id FOR NO KEY UPDATE',
-      [orgId, names.publicKeys],
+      `SELECT FROM resource WHERE org_id = $1 AND resource_id IN (
+         SELECT resource_id FROM resource WHERE org_id = $1 AND nice_id = ANY ($2)
+         UNION SELECT resource_id FROM resource_declaration WHERE source_id = $3
+         UNION SELECT resource_id FROM target WHERE source_id = $3
+         UNION SELECT resource_id FROM resource_rule WHERE source_id = $3)
+       ORDER BY resource_id FOR NO KEY UPDATE`,
+      [orgId, names.publicKeys, sourceId],
     );
     await query(
       tx,
-      'SELECT FROM site_resource WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY site_resource_id FOR NO KEY UPDATE',
-      [orgId, names.privateKeys],
+      `SELECT FROM site_resource WHERE org_id = $1 AND site_resource_id IN (
+         SELECT site_resource_id FROM site_resource WHERE org_id = $1 AND nice_id = ANY ($2)
+         UNION SELECT site_resource_id FROM site_resource_declaration WHERE source_id = $3)
+       ORDER BY site_resource_id FOR NO KEY UPDATE`,
+      [orgId, names.privateKeys, sourceId],
     );
     const [
       sites,
@@ -236,7 +247,7 @@ export class CurrentStateRepository {
     const publics = await query<StoredPublic & { key: string }>(
       tx,
       `SELECT r.nice_id AS key, r.resource_id AS id, '{}'::jsonb AS columns, ${DECLARATIONS('resource_declaration', 'resource_id')} AS declarations, ${PARTS('target', 'target_id')} AS targets,
-         '[]'::jsonb AS rules, '[]'::jsonb AS parts, '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::text[] AS emails, '{}'::jsonb AS "roleNames" FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
+         ${PARTS('resource_rule', 'rule_id')} AS rules, '[]'::jsonb AS parts, '{}'::bigint[] AS "roleIds", '{}'::text[] AS "stagedRoles", '{}'::text[] AS "userIds", '{}'::text[] AS emails, '{}'::jsonb AS "roleNames" FROM resource r WHERE r.org_id = $1 AND r.nice_id = ANY ($2)`,
       [orgId, publicKeys],
     );
     const privates = await query<StoredPrivate & { key: string }>(
@@ -250,20 +261,16 @@ export class CurrentStateRepository {
   }
 
   /**
-   * Names of the document that others have: the very name, a wildcard above it, or names below a wildcard. Whoever gives away a name below
-   * the same parent waits for this transaction, as ResourcesRepository.guardName has it.
+   * Names of the document that others have: the very name, a wildcard above it, or names below a wildcard. Whoever could give away one of them
+   * meanwhile waits for this transaction.
    */
   private async taken(
     tx: EntityManager,
     orgId: string,
     { fullDomains, ports, aliases, privateDomains }: ReturnType<typeof namesIn>,
   ): Promise<CurrentState['taken']> {
+    await guardNames(tx, fullDomains);
     const parents = fullDomains.map((name) => `*.${name.slice(name.indexOf('.') + 1)}`);
-    await query(
-      tx,
-      'SELECT pg_advisory_xact_lock(hashtextextended(p, 7241)) FROM (SELECT DISTINCT unnest($1::text[]) AS p ORDER BY 1) AS parents',
-      [parents],
-    );
     const names = query<Holder & { what: 'domain'; value: string }>(
       tx,
       `SELECT 'domain' AS what, 'public-resource' AS type, n.name AS value, r.org_id AS "orgId", r.nice_id AS "niceId", r.resource_id AS id, r.staged_by AS "stagedBy" FROM unnest($1::text[], $2::text[]) AS n(name, parent)

@@ -261,7 +261,7 @@ class Planner {
         // What another owner has there already serves; it is not made twice, and not overwritten.
         if (same.some((part) => part.sourceId !== source)) return;
         if (!may) return this.problem(`public-resources.${key}.targets[${i}]`, NOT_ITS_OWN);
-        newTargets.push({ ...columns, hc_health: target.healthcheck?.enabled ? 'unhealthy' : 'unknown' });
+        newTargets.push(columns);
         this.changes.push({ action: 'create', type: 'target', key, fields: [`${target.hostname}:${target.port}`] });
         return;
       }

@@ -1,7 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccessTokensModule } from './access-tokens/access-tokens.module.js';
 import { ResourceAuthModule } from './auth/auth.module.js';
-import { BulkModule } from './bulk/bulk.module.js';
 import { DomainsModule } from './domains/domains.module.js';
 import { GrantsModule } from './grants/grants.module.js';
 import { OrgDeletion } from './org-deletion.js';
@@ -12,11 +11,11 @@ import { RoleReplacementService } from './role-replacement.service.js';
 import { RulesModule } from './rules/rules.module.js';
 import { StagedModule } from './staged/staged.module.js';
 import { TargetsModule } from './targets/targets.module.js';
+import { WriterModule } from './writer/writer.module.js';
 
 /** What sites expose and to whom; each noun has a folder and a module of its own. */
 @Module({
   imports: [
-    BulkModule,
     DomainsModule,
     PublicResourcesModule,
     PrivateResourcesModule,
@@ -27,8 +26,9 @@ import { TargetsModule } from './targets/targets.module.js';
     RulesModule,
     AccessTokensModule,
     StagedModule,
+    WriterModule,
   ],
   providers: [OrgDeletion, RoleReplacementService],
-  exports: [BulkModule, ResourceAuthModule, StagedModule],
+  exports: [ResourceAuthModule, StagedModule, WriterModule],
 })
 export class ResourcesModule {}

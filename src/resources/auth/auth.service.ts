@@ -17,6 +17,7 @@ import {
 import { AuditService } from '../../audit/index.js';
 import { type ResourceChanges, ResourcesRepository, type StoredResource } from '../public/resources.repository.js';
 import { ResourcesService } from '../public/resources.service.js';
+import { ResourceWriter } from '../writer/resource-writer.js';
 import type { HeaderAuthBody, Whitelist } from './auth.dto.js';
 import { headerAuthSecret, SharedSecrets } from './shared-secrets.js';
 
@@ -30,6 +31,7 @@ export class ResourceAuthService {
     private readonly db: Db,
     private readonly resources: ResourcesService,
     private readonly repository: ResourcesRepository,
+    private readonly writer: ResourceWriter,
     private readonly secrets: SharedSecrets,
     private readonly audit: AuditService,
   ) {}
@@ -95,16 +97,7 @@ export class ResourceAuthService {
     const wanted = [...new Set(emails.map((email) => email.toLowerCase()))];
     return this.db.tx(async (tx) => {
       const { version } = requireWhitelist(await this.lock(tx, orgId, resourceId, ifMatch));
-      await execute(tx, 'DELETE FROM resource_whitelist WHERE resource_id = $1 AND email <> ALL($2::text[])', [
-        resourceId,
-        wanted,
-      ]);
-      await execute(
-        tx,
-        `INSERT INTO resource_whitelist AS w (resource_id, email, position) SELECT $1, e, n FROM unnest($2::text[]) WITH ORDINALITY AS u(e, n)
-         ON CONFLICT (resource_id, email) DO UPDATE SET position = excluded.position WHERE w.position <> excluded.position`,
-        [resourceId, wanted],
-      );
+      await this.writer.setGrants(tx, orgId, 'resource_whitelist', [{ id: resourceId, keys: wanted }]);
       return this.done(tx, principal, orgId, resourceId, version, 'resource.set_whitelist', { emails: wanted.length });
     });
   }

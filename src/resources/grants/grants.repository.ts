@@ -47,33 +47,8 @@ export class GrantsRepository {
     );
   }
 
-  async setRoles(tx: EntityManager, resourceId: number, roleIds: number[]): Promise<void> {
-    await execute(tx, 'DELETE FROM resource_role WHERE resource_id = $1 AND role_id <> ALL($2::bigint[])', [
-      resourceId,
-      roleIds,
-    ]);
-    await this.addRoles(tx, resourceId, roleIds);
-  }
-
-  /** @returns how many were not there. */
-  async addRoles(tx: EntityManager, resourceId: number, roleIds: number[]): Promise<number> {
-    return execute(
-      tx,
-      'INSERT INTO resource_role (resource_id, role_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING',
-      [resourceId, roleIds],
-    );
-  }
-
   async removeRole(tx: EntityManager, resourceId: number, roleId: number): Promise<number> {
     return execute(tx, 'DELETE FROM resource_role WHERE resource_id = $1 AND role_id = $2', [resourceId, roleId]);
-  }
-
-  async setUsers(tx: EntityManager, orgId: string, resourceId: number, userIds: string[]): Promise<void> {
-    await execute(tx, 'DELETE FROM resource_user WHERE resource_id = $1 AND user_id <> ALL($2::text[])', [
-      resourceId,
-      userIds,
-    ]);
-    await this.addUsers(tx, orgId, resourceId, userIds);
   }
 
   /** @returns how many were not there. */

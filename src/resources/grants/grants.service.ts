@@ -13,6 +13,7 @@ import {
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
+import { ResourceWriter } from '../writer/resource-writer.js';
 import type { GrantedRoles, GrantedUsers } from './grants.dto.js';
 import { GrantsRepository } from './grants.repository.js';
 
@@ -26,6 +27,7 @@ export class GrantsService {
     private readonly db: Db,
     private readonly resources: ResourcesService,
     private readonly repository: GrantsRepository,
+    private readonly writer: ResourceWriter,
     private readonly audit: AuditService,
   ) {}
 
@@ -47,7 +49,7 @@ export class GrantsService {
   ): Promise<Changed> {
     return this.change(principal, orgId, resourceId, ifMatch, 'resource.set_roles', { roleIds }, async (tx) => {
       await this.requireRoles(tx, orgId, roleIds, 'roleIds');
-      await this.repository.setRoles(tx, resourceId, roleIds);
+      await this.writer.setGrants(tx, orgId, 'resource_role', [{ id: resourceId, keys: roleIds }]);
     });
   }
 
@@ -61,7 +63,7 @@ export class GrantsService {
   ): Promise<Changed> {
     return this.change(principal, orgId, resourceId, ifMatch, 'resource.add_role', { roleId }, async (tx) => {
       await this.requireRoles(tx, orgId, [roleId], 'roleId');
-      if ((await this.repository.addRoles(tx, resourceId, [roleId])) === 0)
+      if ((await this.writer.addRoles(tx, 'resource', [{ id: resourceId, roleId }])) === 0)
         throw conflict('This role is assigned already');
     });
   }
@@ -90,7 +92,7 @@ export class GrantsService {
   ): Promise<Changed> {
     return this.change(principal, orgId, resourceId, ifMatch, 'resource.set_users', { userIds }, async (tx) => {
       await this.requireMembers(tx, orgId, userIds);
-      await this.repository.setUsers(tx, orgId, resourceId, userIds);
+      await this.writer.setGrants(tx, orgId, 'resource_user', [{ id: resourceId, keys: userIds }]);
     });
   }
 

@@ -40,23 +40,7 @@ export class PrivateGrantsRepository {
     );
   }
 
-  async setRoles(tx: EntityManager, siteResourceId: number, roleIds: number[]): Promise<void> {
-    await execute(tx, 'DELETE FROM site_resource_role WHERE site_resource_id = $1 AND role_id <> ALL($2::bigint[])', [
-      siteResourceId,
-      roleIds,
-    ]);
-    await this.addRoles(tx, siteResourceId, roleIds);
-  }
-
-  /** @returns how many were not there; so do the next two. */
-  async addRoles(tx: EntityManager, siteResourceId: number, roleIds: number[]): Promise<number> {
-    return execute(
-      tx,
-      'INSERT INTO site_resource_role (site_resource_id, role_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING',
-      [siteResourceId, roleIds],
-    );
-  }
-
+  /** @returns how many were not there; so does the next one. */
   async addUsers(tx: EntityManager, orgId: string, siteResourceId: number, userIds: string[]): Promise<number> {
     const text =
       'INSERT INTO site_resource_user (org_id, site_resource_id, user_id) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING';
@@ -69,23 +53,6 @@ export class PrivateGrantsRepository {
       'INSERT INTO site_resource_client (site_resource_id, client_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING',
       [siteResourceId, clientIds],
     );
-  }
-
-  async setUsers(tx: EntityManager, orgId: string, siteResourceId: number, userIds: string[]): Promise<void> {
-    await execute(tx, 'DELETE FROM site_resource_user WHERE site_resource_id = $1 AND user_id <> ALL($2::text[])', [
-      siteResourceId,
-      userIds,
-    ]);
-    await this.addUsers(tx, orgId, siteResourceId, userIds);
-  }
-
-  async setClients(tx: EntityManager, siteResourceId: number, clientIds: number[]): Promise<void> {
-    await execute(
-      tx,
-      'DELETE FROM site_resource_client WHERE site_resource_id = $1 AND client_id <> ALL($2::bigint[])',
-      [siteResourceId, clientIds],
-    );
-    await this.addClients(tx, siteResourceId, clientIds);
   }
 
   async removeRole(tx: EntityManager, siteResourceId: number, roleId: number): Promise<number> {

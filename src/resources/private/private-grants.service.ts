@@ -12,6 +12,7 @@ import {
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { GrantedRoles, GrantedUsers } from '../grants/grants.dto.js';
+import { ResourceWriter } from '../writer/resource-writer.js';
 import { PrivateResourcesService } from './private.service.js';
 import type { AddedToClient, GrantedClients } from './private-grants.dto.js';
 import { PrivateGrantsRepository } from './private-grants.repository.js';
@@ -28,6 +29,7 @@ export class PrivateGrantsService {
     private readonly resources: PrivateResourcesService,
     private readonly links: PrivateLinks,
     private readonly repository: PrivateGrantsRepository,
+    private readonly writer: ResourceWriter,
     private readonly audit: AuditService,
   ) {}
 
@@ -71,7 +73,8 @@ export class PrivateGrantsService {
   ): Promise<Changed> {
     return this.change(principal, orgId, id, ifMatch, 'add_role', { roleId }, async (tx) => {
       await this.links.requireRoles(tx, orgId, [roleId], 'roleId');
-      if ((await this.repository.addRoles(tx, id, [roleId])) === 0) throw conflict('This role is assigned already');
+      if ((await this.writer.addRoles(tx, 'site_resource', [{ id, roleId }])) === 0)
+        throw conflict('This role is assigned already');
     });
   }
 

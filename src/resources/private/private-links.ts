@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { invalid, notFound } from '#platform';
 import { ClientsService } from '../../clients/index.js';
 import { GrantsRepository } from '../grants/grants.repository.js';
-import { PrivateGrantsRepository } from './private-grants.repository.js';
+import { ResourceWriter } from '../writer/resource-writer.js';
 
 /**
  * What may be granted: roles but Admin, members and machine clients, all of the organization; `path` is the field that the ids came in. Methods
@@ -13,7 +13,7 @@ import { PrivateGrantsRepository } from './private-grants.repository.js';
 export class PrivateLinks {
   constructor(
     private readonly known: GrantsRepository,
-    private readonly repository: PrivateGrantsRepository,
+    private readonly writer: ResourceWriter,
     private readonly clients: ClientsService,
   ) {}
 
@@ -36,16 +36,16 @@ export class PrivateLinks {
 
   async setRoles(tx: EntityManager, orgId: string, siteResourceId: number, roleIds: number[]): Promise<void> {
     await this.requireRoles(tx, orgId, roleIds, 'roleIds');
-    await this.repository.setRoles(tx, siteResourceId, roleIds);
+    await this.writer.setGrants(tx, orgId, 'site_resource_role', [{ id: siteResourceId, keys: roleIds }]);
   }
 
   async setUsers(tx: EntityManager, orgId: string, siteResourceId: number, userIds: string[]): Promise<void> {
     await this.requireMembers(tx, orgId, userIds);
-    await this.repository.setUsers(tx, orgId, siteResourceId, userIds);
+    await this.writer.setGrants(tx, orgId, 'site_resource_user', [{ id: siteResourceId, keys: userIds }]);
   }
 
   async setClients(tx: EntityManager, orgId: string, siteResourceId: number, clientIds: number[]): Promise<void> {
     await this.requireMachines(tx, orgId, clientIds, 'clientIds');
-    await this.repository.setClients(tx, siteResourceId, clientIds);
+    await this.writer.setGrants(tx, orgId, 'site_resource_client', [{ id: siteResourceId, keys: clientIds }]);
   }
 }

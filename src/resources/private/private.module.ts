@@ -4,6 +4,7 @@ import { SitesModule } from '../../sites/index.js';
 import { DomainsModule } from '../domains/domains.module.js';
 import { GrantsRepository } from '../grants/grants.repository.js';
 import { StagedModule } from '../staged/staged.module.js';
+import { WriterModule } from '../writer/writer.module.js';
 import { PrivateResourcesController } from './private.controller.js';
 import { PrivateRepository } from './private.repository.js';
 import { PrivateResourcesService } from './private.service.js';
@@ -15,7 +16,7 @@ import { PrivateReads } from './private-reads.js';
 
 /** Private ("site") resources and who may use them. */
 @Module({
-  imports: [ClientsModule, DomainsModule, SitesModule, StagedModule],
+  imports: [ClientsModule, DomainsModule, SitesModule, StagedModule, WriterModule],
   controllers: [PrivateResourcesController, PrivateGrantsController],
   providers: [
     PrivateResourcesService,

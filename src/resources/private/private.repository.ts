@@ -157,41 +157,22 @@ export class PrivateRepository {
     return (await ownRoutes(tx, orgId, [route])).length > 0;
   }
 
-  /**
-   * Sets all columns of a row that the transaction holds locked; `touched`: something that hangs on it changed, which is a new version too.
-   * @throws as `insert`
-   */
+  /** Sets all columns of a row that the transaction holds locked. @throws as `insert` */
   async update(
     tx: EntityManager,
     orgId: string,
     siteResourceId: number,
     c: PrivateColumns,
-    touched: boolean,
   ): Promise<StoredSiteResource> {
     await query(
       tx,
       `UPDATE site_resource SET nice_id = $3, name = $4, ssl = $5, mode = $6, scheme = $7, destination_port = $8, destination = $9, enabled = $10, alias = $11, tcp_ports = $12,
          udp_ports = $13, disable_icmp = $14, auth_daemon_port = $15, auth_daemon_mode = $16, domain_id = $17, subdomain = $18, full_domain = $19,
-         alias_address = CASE WHEN $6::text <> 'cidr' THEN coalesce(alias_address, next_alias_address($1)) END, version = version + $20::int
+         alias_address = CASE WHEN $6::text <> 'cidr' THEN coalesce(alias_address, next_alias_address($1)) END
        WHERE org_id = $1 AND site_resource_id = $2`,
-      [orgId, siteResourceId, ...values(c), touched ? 1 : 0],
+      [orgId, siteResourceId, ...values(c)],
     );
     return (await this.find(tx, orgId, siteResourceId))!;
-  }
-
-  /** Replaces the sites. @returns how many of them the organization has. */
-  async setSites(tx: EntityManager, orgId: string, siteResourceId: number, siteIds: number[]): Promise<number> {
-    await execute(tx, 'DELETE FROM site_resource_site WHERE site_resource_id = $1 AND site_id <> ALL($2::bigint[])', [
-      siteResourceId,
-      siteIds,
-    ]);
-    return execute(
-      tx,
-      `INSERT INTO site_resource_site (site_resource_id, site_id, position)
-       SELECT $2, s.site_id, w.position FROM unnest($3::bigint[]) WITH ORDINALITY AS w(site_id, position) JOIN site s ON s.org_id = $1 AND s.site_id = w.site_id
-       ON CONFLICT (site_resource_id, site_id) DO UPDATE SET position = excluded.position`,
-      [orgId, siteResourceId, siteIds],
-    );
   }
 
   /** A site that goes leaves the resources on it with a site less, which is a new version of them. */
@@ -204,10 +185,6 @@ export class PrivateRepository {
        ) o WHERE r.site_resource_id = o.site_resource_id`,
       [orgId, siteId],
     );
-  }
-
-  async delete(tx: EntityManager, orgId: string, siteResourceId: number): Promise<void> {
-    await execute(tx, 'DELETE FROM site_resource WHERE org_id = $1 AND site_resource_id = $2', [orgId, siteResourceId]);
   }
 }
 

@@ -2,7 +2,6 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   ApiResult,
-  AppError,
   conflict,
   Db,
   Hooks,
@@ -20,8 +19,10 @@ import {
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, SiteLifecycleService } from '../../sites/index.js';
 import { DomainsService, refusedName } from '../domains/domains.service.js';
+import { holdSites } from '../held-sites.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
+import { noAliasAddress, ResourceWriter } from '../writer/resource-writer.js';
 import { checkDestination, checkName, routeOf, WEB_PORTS } from './destinations.js';
 import type {
   CreateSiteResourceBody,
@@ -55,6 +56,7 @@ export class PrivateResourcesService implements OnModuleInit {
     private readonly domains: DomainsService,
     private readonly sites: SiteLifecycleService,
     private readonly staged: StagedRows,
+    private readonly writer: ResourceWriter,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
@@ -168,10 +170,9 @@ export class PrivateResourcesService implements OnModuleInit {
     ifMatch: number | undefined,
   ): Promise<DeletedSiteResource> {
     await this.db.tx(async (tx) => {
-      const { name, siteIds, version } = await this.lock(tx, orgId, siteResourceId);
+      const { name, version } = await this.lock(tx, orgId, siteResourceId);
       requireVersion('Site resource', ifMatch, version);
-      await this.repository.delete(tx, orgId, siteResourceId);
-      await this.sites.bumpDesired(tx, orgId, siteIds);
+      await this.sites.bumpDesired(tx, orgId, await this.writer.delete(tx, orgId, 'site_resource', [siteResourceId]));
       await this.audit.record(tx, principal, {
         orgId,
         action: 'site_resource.delete',
@@ -248,15 +249,17 @@ export class PrivateResourcesService implements OnModuleInit {
         : await this.domains.nameOn(tx, orgId, columns.domainId, body.subdomain, before.fullDomain);
     const siteIds = mergedSites(body) ?? before.siteIds;
     const moved = siteIds.join() !== before.siteIds.join();
-    if (moved && (await this.repository.setSites(tx, orgId, siteResourceId, siteIds)) !== siteIds.length)
-      throw notFound('Site');
+    if (moved) {
+      await holdSites(tx, orgId, siteIds);
+      await this.writer.setSites(tx, orgId, [{ id: siteResourceId, keys: siteIds }]);
+    }
     if (body.roleIds) await this.links.setRoles(tx, orgId, siteResourceId, body.roleIds);
     if (body.userIds) await this.links.setUsers(tx, orgId, siteResourceId, body.userIds);
     if (body.clientIds) await this.links.setClients(tx, orgId, siteResourceId, body.clientIds);
     const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
     const evicted =
       blocked === undefined ? null : await this.room(tx, orgId, blocked, { ...named, of: siteResourceId });
-    const row = await this.repository.update(tx, orgId, siteResourceId, named, moved);
+    const row = await this.repository.update(tx, orgId, siteResourceId, named);
     if (row.mode !== 'cidr' && row.aliasAddress === null) throw noAliasAddress();
     await this.audit.record(tx, principal, {
       orgId,
@@ -284,8 +287,6 @@ const isTaken = (error: unknown) =>
   [NICE_ID_INDEX, 'site_resource_alias', 'site_resource_full_domain'].some((index) => isUniqueViolation(error, index));
 
 const ownAddress = () => invalid('destination', "is an address of the organization's own subnets");
-const noAliasAddress = () =>
-  new AppError('capacity', 'The utility subnet of the organization has no free address left', { retryAfter: 60 });
 
 /** `siteId` first, then `siteIds`; undefined when neither is given. */
 function mergedSites({ siteId, siteIds }: { siteId?: number; siteIds?: number[] }): number[] | undefined {

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { SitesModule } from '../../sites/index.js';
 import { DomainsModule } from '../domains/domains.module.js';
 import { StagedModule } from '../staged/staged.module.js';
+import { WriterModule } from '../writer/writer.module.js';
 import { ResourceReads } from './resource-reads.js';
 import { ResourcesController } from './resources.controller.js';
 import { ResourcesRepository } from './resources.repository.js';
@@ -9,7 +10,7 @@ import { ResourcesService } from './resources.service.js';
 
 /** Public resources themselves; what hangs on one has a module of its own. */
 @Module({
-  imports: [DomainsModule, SitesModule, StagedModule],
+  imports: [DomainsModule, SitesModule, StagedModule, WriterModule],
   controllers: [ResourcesController],
   providers: [ResourcesService, ResourceReads, ResourcesRepository],
   exports: [ResourcesService, ResourcesRepository],

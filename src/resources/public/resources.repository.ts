@@ -105,17 +105,6 @@ export class ResourcesRepository {
     return row ?? null;
   }
 
-  /**
-   * Waits for whoever is giving away a name below the same parent: names among themselves do not wait, a wildcard waits for all. Until the
-   * end of the transaction nobody can make what `findClash` did not see.
-   */
-  async guardName(tx: EntityManager, fullDomain: string, wildcard: boolean): Promise<void> {
-    const lock = wildcard ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
-    await prepared(tx, `resource_guard_${wildcard}`, `SELECT ${lock}(hashtextextended($1, 7241))`, [
-      coveringWildcard(fullDomain),
-    ]);
-  }
-
   /** @returns the name of another resource that this one's wildcard covers, or whose wildcard covers this one. Equal names are the index's. */
   async findClash(
     tx: EntityManager,
@@ -193,17 +182,6 @@ export class ResourcesRepository {
     return row!;
   }
 
-  /** Sites of the organization among these; they stay until the end of the transaction. */
-  async holdSites(tx: EntityManager, orgId: string, siteIds: number[]): Promise<number> {
-    return (
-      await query(
-        tx,
-        'SELECT FROM site WHERE org_id = $1 AND site_id = ANY($2::bigint[]) ORDER BY site_id FOR KEY SHARE',
-        [orgId, siteIds],
-      )
-    ).length;
-  }
-
   /** A site that goes may add nothing any more. */
   async forgetSite(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
     await execute(
@@ -213,46 +191,6 @@ export class ResourcesRepository {
        WHERE org_id = $1 AND sites_may_add_targets @> jsonb_build_object('siteIds', jsonb_build_array($2::bigint))`,
       [orgId, siteId],
     );
-  }
-
-  /** Sites that one of its targets is on. */
-  async sitesOf(tx: EntityManager, resourceId: number): Promise<number[]> {
-    const rows = await query<{ siteId: number }>(
-      tx,
-      'SELECT DISTINCT site_id AS "siteId" FROM target WHERE resource_id = $1',
-      [resourceId],
-    );
-    return rows.map((r) => r.siteId);
-  }
-
-  async delete(tx: EntityManager, orgId: string, resourceId: number): Promise<void> {
-    await execute(tx, 'DELETE FROM resource WHERE org_id = $1 AND resource_id = $2', [orgId, resourceId]);
-  }
-
-  /**
-   * Sums up what the enabled health checks of their enabled targets say. The rows are locked first, in the order of ids: of two who changed
-   * targets at once the second then sees the work of the first.
-   */
-  async refreshHealth(tx: EntityManager, resourceIds: number[]): Promise<void> {
-    if (resourceIds.length === 0) return;
-    await Promise.all([
-      prepared(
-        tx,
-        'resource_health_lock',
-        'SELECT FROM resource WHERE resource_id = ANY($1::bigint[]) ORDER BY resource_id FOR NO KEY UPDATE',
-        [resourceIds],
-      ),
-      prepared(
-        tx,
-        'resource_health',
-        `UPDATE resource r SET health = s.health FROM (
-           SELECT i.id, CASE WHEN count(t) = 0 OR bool_and(t.hc_health = 'unknown') THEN 'unknown' WHEN bool_and(t.hc_health = 'healthy') THEN 'healthy'
-             WHEN bool_or(t.hc_health = 'healthy') THEN 'degraded' ELSE 'unhealthy' END AS health
-           FROM unnest($1::bigint[]) AS i(id) LEFT JOIN target t ON t.resource_id = i.id AND t.enabled AND t.hc_enabled GROUP BY i.id
-         ) s WHERE r.resource_id = s.id AND r.health <> s.health`,
-        [resourceIds],
-      ),
-    ]);
   }
 }
 

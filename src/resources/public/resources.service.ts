@@ -25,8 +25,11 @@ import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, NICE_ID_PROBLEM, SiteLifecycleService } from '../../sites/index.js';
 import type { FullDomain } from '../domains/domain-names.js';
 import { DomainsService, refusedName } from '../domains/domains.service.js';
+import { holdSites } from '../held-sites.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
+import { ResourceWriter } from '../writer/resource-writer.js';
+import { guardName } from './guard-names.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
 import type {
   CreateResourceBody,
@@ -77,6 +80,7 @@ export class ResourcesService implements OnModuleInit {
     private readonly domains: DomainsService,
     private readonly sites: SiteLifecycleService,
     private readonly staged: StagedRows,
+    private readonly writer: ResourceWriter,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
@@ -111,7 +115,7 @@ export class ResourcesService implements OnModuleInit {
         return await this.db.tx(async (tx) => {
           const full = http ? await this.domains.nameToInsert(tx, orgId, domainId!, body.subdomain) : null;
           this.refuseOwnName(full);
-          await this.requireSites(tx, orgId, sitesMayAddTargets);
+          await holdSites(tx, orgId, sitesMayAddTargets?.siteIds ?? []);
           const evicted =
             blocked === undefined
               ? null
@@ -136,7 +140,7 @@ export class ResourcesService implements OnModuleInit {
             sitesMayAddTargets,
           };
           const [, row] = await this.db.commitWith(tx, [
-            full && this.repository.guardName(tx, full.fullDomain, full.wildcard),
+            full && guardName(tx, full.fullDomain, full.wildcard),
             this.repository.insert(tx, orgId, insert),
             this.audit.record(tx, principal, {
               orgId,
@@ -225,7 +229,7 @@ export class ResourcesService implements OnModuleInit {
     refuse(body, before.http ? RAW_ONLY : HTTP_ONLY);
     requireNiceId(before, body.niceId);
     if (body.skipToIdpId != null) throw notFound('Identity provider');
-    await this.requireSites(tx, orgId, body.sitesMayAddTargets);
+    await holdSites(tx, orgId, body.sitesMayAddTargets?.siteIds ?? []);
     const { subdomain, domainId, ...plain } = body;
     const full =
       subdomain !== undefined || domainId !== undefined ? await this.nameFor(tx, before, domainId, subdomain) : null;
@@ -251,13 +255,6 @@ export class ResourcesService implements OnModuleInit {
     return { resource: toRow(row), version: row.version };
   }
 
-  /** @throws not_found for a site of another organization */
-  private async requireSites(tx: EntityManager, orgId: string, rights: TargetRights | null | undefined): Promise<void> {
-    const siteIds = rights?.siteIds ?? [];
-    if (siteIds.length > 0 && (await this.repository.holdSites(tx, orgId, siteIds)) !== siteIds.length)
-      throw notFound('Site');
-  }
-
   /** What waits for an approval and holds what is wanted goes. @throws `blocked` when nothing of the kind is in the way */
   private async room(tx: EntityManager, orgId: string, blocked: unknown, wanted: Wanted): Promise<Evicted[]> {
     const gone = await this.staged.evictStaged(tx, orgId, 'resource', wanted);
@@ -270,9 +267,7 @@ export class ResourcesService implements OnModuleInit {
     await this.db.tx(async (tx) => {
       const { name, version } = await this.lock(tx, orgId, resourceId);
       requireVersion('Resource', ifMatch, version);
-      const siteIds = await this.repository.sitesOf(tx, resourceId);
-      await this.repository.delete(tx, orgId, resourceId);
-      await this.sites.bumpDesired(tx, orgId, siteIds);
+      await this.sites.bumpDesired(tx, orgId, await this.writer.delete(tx, orgId, 'resource', [resourceId]));
       await this.audit.record(tx, principal, {
         orgId,
         action: 'resource.delete',
@@ -304,7 +299,7 @@ export class ResourcesService implements OnModuleInit {
   private async requireFree(tx: EntityManager, before: StoredResource, full: FullDomain): Promise<void> {
     if (full.fullDomain === before.fullDomain) return;
     this.refuseOwnName(full);
-    await this.repository.guardName(tx, full.fullDomain, full.wildcard);
+    await guardName(tx, full.fullDomain, full.wildcard);
     const clash = await this.repository.findClash(tx, before.resourceId, full.fullDomain, full.wildcard);
     if (clash) throw conflict(`This full domain conflicts with ${clash}`);
   }

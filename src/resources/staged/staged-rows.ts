@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Hooks, query } from '#platform';
+import { execute, Hooks, query } from '#platform';
 import { SiteLifecycleService } from '../../sites/index.js';
 import { coveredNames, coveringWildcard } from '../domains/domain-names.js';
+import { type ResourceType, ResourceWriter } from '../writer/resource-writer.js';
 
 /** What only one resource may have, as somebody wants it. */
 export interface Wanted {
@@ -16,13 +17,13 @@ export interface Wanted {
 
 /** A row that made room, for the audit of who took its place. */
 export interface Evicted {
-  type: 'resource' | 'site_resource';
+  type: ResourceType;
   niceId: string;
   siteId: number;
 }
 
 /** `once`: no document declares it, so it came from one that is applied once. */
-type Gone = Omit<Evicted, 'type'> & { once: boolean };
+type Gone = Omit<Evicted, 'type'> & { id: number; once: boolean };
 
 /**
  * Rows that wait for a site's approval block nothing that is in service: they go, with their declarations, when an operator or an approved
@@ -32,17 +33,13 @@ type Gone = Omit<Evicted, 'type'> & { once: boolean };
 @Injectable()
 export class StagedRows {
   constructor(
+    private readonly writer: ResourceWriter,
     private readonly sites: SiteLifecycleService,
     private readonly hooks: Hooks,
   ) {}
 
   /** @returns what went; null when no waiting row of the organization was in the way. */
-  async evictStaged(
-    tx: EntityManager,
-    orgId: string,
-    type: Evicted['type'],
-    wanted: Wanted,
-  ): Promise<Evicted[] | null> {
+  async evictStaged(tx: EntityManager, orgId: string, type: ResourceType, wanted: Wanted): Promise<Evicted[] | null> {
     const ids =
       type === 'resource' ? await this.publicOnes(tx, orgId, wanted) : await this.privateOnes(tx, orgId, wanted);
     if (ids.length === 0) return null;
@@ -50,28 +47,53 @@ export class StagedRows {
   }
 
   /** Rows that are no longer staged stay. @returns what went */
-  async remove(tx: EntityManager, orgId: string, type: Evicted['type'], ids: number[]): Promise<Evicted[]> {
+  async remove(tx: EntityManager, orgId: string, type: ResourceType, ids: number[]): Promise<Evicted[]> {
     if (ids.length === 0) return [];
-    const parts = type === 'resource' ? 'target' : 'site_resource_site';
-    const served = await query<{ siteId: number }>(
-      tx,
-      `SELECT DISTINCT p.site_id AS "siteId" FROM ${type} r JOIN ${parts} p USING (${type}_id) WHERE r.org_id = $1 AND r.staged_by IS NOT NULL AND r.${type}_id = ANY ($2::bigint[])
-       ORDER BY 1`,
-      [orgId, ids],
-    );
     const gone = await query<Gone>(
       tx,
-      `DELETE FROM ${type} WHERE org_id = $1 AND staged_by IS NOT NULL AND ${type}_id = ANY ($2::bigint[]) RETURNING nice_id AS "niceId", staged_by AS "siteId",
-         NOT EXISTS (SELECT FROM ${type}_declaration d WHERE d.${type}_id = ${type}.${type}_id) AS once`,
+      `SELECT r.${type}_id AS id, nice_id AS "niceId", staged_by AS "siteId", NOT EXISTS (SELECT FROM ${type}_declaration d WHERE d.${type}_id = r.${type}_id) AS once
+       FROM ${type} r WHERE org_id = $1 AND staged_by IS NOT NULL AND ${type}_id = ANY ($2::bigint[]) ORDER BY ${type}_id FOR UPDATE OF r`,
       [orgId, ids],
     );
-    await this.sites.bumpDesired(
+    const served = await this.writer.delete(
       tx,
       orgId,
-      served.map((row) => row.siteId),
+      type,
+      gone.map((row) => row.id),
     );
+    await this.sites.bumpDesired(tx, orgId, served);
     await this.hooks.onceStagedGone.run(tx, [...new Set(gone.filter((row) => row.once).map((row) => row.siteId))]);
     return gone.map(({ niceId, siteId }) => ({ type, niceId, siteId }));
+  }
+
+  /**
+   * The site is approved: what was staged for it comes into service, and what was disabled with it is as it was.
+   * @param disabled resources that may have been disabled when the site was suspended
+   */
+  async activate(
+    tx: EntityManager,
+    orgId: string,
+    type: ResourceType,
+    siteId: number,
+    disabled: number[],
+  ): Promise<void> {
+    await execute(
+      tx,
+      `UPDATE ${type} SET enabled = coalesce(staged_enabled, enabled), staged_by = NULL, staged_enabled = NULL
+       WHERE org_id = $1 AND (staged_by = $2 OR (${type}_id = ANY ($3::bigint[]) AND staged_by IS NULL AND staged_enabled IS NOT NULL))`,
+      [orgId, siteId, disabled],
+    );
+  }
+
+  /** Disables resources that are in service, until their site is approved again: `activate` restores what they were. */
+  async disable(tx: EntityManager, orgId: string, type: ResourceType, ids: number[]): Promise<void> {
+    if (ids.length === 0) return;
+    await execute(
+      tx,
+      `UPDATE ${type} SET staged_enabled = enabled, enabled = false
+       WHERE org_id = $1 AND ${type}_id = ANY ($2::bigint[]) AND staged_by IS NULL AND staged_enabled IS NULL`,
+      [orgId, ids],
+    );
   }
 
   private async publicOnes(

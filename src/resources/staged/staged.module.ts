@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { SitesModule } from '../../sites/index.js';
+import { WriterModule } from '../writer/writer.module.js';
 import { StagedRows } from './staged-rows.js';
 
-@Module({ imports: [SitesModule], providers: [StagedRows], exports: [StagedRows] })
+@Module({ imports: [SitesModule, WriterModule], providers: [StagedRows], exports: [StagedRows] })
 export class StagedModule {}

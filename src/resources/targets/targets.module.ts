@@ -1,12 +1,12 @@
 import { Module } from '@nestjs/common';
 import { SitesModule } from '../../sites/index.js';
-import { PublicResourcesModule } from '../public/public.module.js';
+import { WriterModule } from '../writer/writer.module.js';
 import { TargetsController } from './targets.controller.js';
 import { TargetsRepository } from './targets.repository.js';
 import { TargetsService } from './targets.service.js';
 
 @Module({
-  imports: [PublicResourcesModule, SitesModule],
+  imports: [SitesModule, WriterModule],
   controllers: [TargetsController],
   providers: [TargetsService, TargetsRepository],
 })

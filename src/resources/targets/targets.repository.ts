@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query, type Window } from '#platform';
+import { prepared, query, type Window } from '#platform';
+import { FIRST_PORT, LAST_PORT } from '../writer/internal-ports.js';
 import type { TargetItem, TargetView } from './targets.dto.js';
 
 export interface StoredTarget extends TargetView {
@@ -13,9 +14,7 @@ export type TargetColumns = Partial<
   Omit<TargetView, 'targetId' | 'resourceId' | 'orgId' | 'targetHealthCheckId' | 'name'>
 >;
 
-const FIRST_PORT = 40_000;
-const LAST_PORT = 65_534;
-const PORTS_TO_TRY = 8;
+export const PORTS_TO_TRY = 8;
 
 /** In the contract's order (docs/integration-api.md §3.6). */
 const COLUMNS = `
@@ -30,8 +29,6 @@ const COLUMNS = `
 /** A free port of the site among those given; none for a local site, which no newt listens for. */
 const FREE_PORT = (ports: string) => `(
   SELECT p FROM unnest(${ports}::int[]) AS p WHERE NOT EXISTS (SELECT FROM target o WHERE o.site_id = s.site_id AND o.internal_port = p) LIMIT 1)`;
-
-const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 export const somePorts = (): number[] =>
   Array.from({ length: PORTS_TO_TRY }, () => randomInt(FIRST_PORT, LAST_PORT + 1));
@@ -59,13 +56,22 @@ export class TargetsRepository {
     return row ?? null;
   }
 
+  /** Its resource first, as ResourceWriter has it. */
   async lock(tx: EntityManager, orgId: string, targetId: number): Promise<StoredTarget | null> {
-    const [row] = await prepared<StoredTarget>(
-      tx,
-      'target_lock',
-      `SELECT ${COLUMNS} FROM target t WHERE t.org_id = $1 AND t.target_id = $2 FOR NO KEY UPDATE`,
-      [orgId, targetId],
-    );
+    const [, [row]] = await Promise.all([
+      prepared(
+        tx,
+        'target_lock_resource',
+        'SELECT FROM resource WHERE org_id = $1 AND resource_id = (SELECT resource_id FROM target WHERE target_id = $2) FOR NO KEY UPDATE',
+        [orgId, targetId],
+      ),
+      prepared<StoredTarget>(
+        tx,
+        'target_lock',
+        `SELECT ${COLUMNS} FROM target t WHERE t.org_id = $1 AND t.target_id = $2 FOR NO KEY UPDATE`,
+        [orgId, targetId],
+      ),
+    ]);
     return row ?? null;
   }
 
@@ -78,17 +84,6 @@ export class TargetsRepository {
       [orgId, siteId],
     );
     return row?.type ?? null;
-  }
-
-  /** Unused internal ports of a site, in any order; empty when all are taken. */
-  async freePorts(tx: EntityManager, siteId: number): Promise<number[]> {
-    const rows = await query<{ port: number }>(
-      tx,
-      `SELECT p AS port FROM generate_series(${FIRST_PORT}, ${LAST_PORT}) AS p
-       WHERE NOT EXISTS (SELECT FROM target o WHERE o.site_id = $1 AND o.internal_port = p) ORDER BY random() LIMIT ${PORTS_TO_TRY}`,
-      [siteId],
-    );
-    return rows.map((r) => r.port);
   }
 
   /** @throws not-null violation of `site_id` when the site is not there or none of the ports is free; unique violation of `target_internal_port`. */
@@ -147,34 +142,14 @@ export class TargetsRepository {
     return row!;
   }
 
-  /** Sets the given columns of a row that the transaction holds locked. @throws unique violation of `target_internal_port`. */
-  async update(tx: EntityManager, orgId: string, targetId: number, changes: TargetColumns): Promise<StoredTarget> {
-    const given = Object.entries(changes).filter(([, value]) => value !== undefined);
-    const sets = given.map(([name], i) => `${snake(name)} = $${i + 3}`);
-    const values = given.map(([name, value]) =>
-      name === 'hcHeaders' && value !== null ? JSON.stringify(value) : value,
-    );
-    const [row] = await query<StoredTarget>(
+  /** Targets on a site. */
+  async onSite(tx: EntityManager, orgId: string, siteId: number): Promise<number[]> {
+    const rows = await query<{ id: number }>(
       tx,
-      `UPDATE target AS t SET ${sets.join(', ')} WHERE t.org_id = $1 AND t.target_id = $2 RETURNING ${COLUMNS}`,
-      [orgId, targetId, ...values],
+      'SELECT target_id AS id FROM target WHERE org_id = $1 AND site_id = $2',
+      [orgId, siteId],
     );
-    return row!;
-  }
-
-  async delete(tx: EntityManager, orgId: string, targetId: number): Promise<void> {
-    await execute(tx, 'DELETE FROM target WHERE org_id = $1 AND target_id = $2', [orgId, targetId]);
-  }
-
-  /** @returns the resources of those that had a health check, in the order of ids. */
-  async deleteOfSite(tx: EntityManager, siteId: number): Promise<number[]> {
-    const rows = await query<{ resourceId: number }>(
-      tx,
-      `WITH gone AS (DELETE FROM target WHERE site_id = $1 RETURNING resource_id, hc_enabled)
-       SELECT DISTINCT resource_id AS "resourceId" FROM gone WHERE hc_enabled ORDER BY 1`,
-      [siteId],
-    );
-    return rows.map((r) => r.resourceId);
+    return rows.map((row) => row.id);
   }
 
   async list(em: EntityManager, orgId: string, resourceId: number, window: Window): Promise<[TargetItem[], number]> {

@@ -21,9 +21,17 @@ import {
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { SiteLifecycleService } from '../../sites/index.js';
-import { ResourcesRepository } from '../public/resources.repository.js';
+import { freePorts, noPort } from '../writer/internal-ports.js';
+import type { ColumnValues } from '../writer/resource-rows.js';
+import { healthOfNew, ResourceWriter } from '../writer/resource-writer.js';
 import type { CreateTargetBody, TargetList, TargetRow, TargetView, UpdateTargetBody } from './targets.dto.js';
-import { type StoredTarget, somePorts, type TargetColumns, TargetsRepository } from './targets.repository.js';
+import {
+  PORTS_TO_TRY,
+  type StoredTarget,
+  somePorts,
+  type TargetColumns,
+  TargetsRepository,
+} from './targets.repository.js';
 
 const DEFAULT_PRIORITY = 100;
 const TRIES = 5;
@@ -34,7 +42,7 @@ export class TargetsService implements OnModuleInit {
   constructor(
     private readonly db: Db,
     private readonly repository: TargetsRepository,
-    private readonly resources: ResourcesRepository,
+    private readonly writer: ResourceWriter,
     private readonly sites: SiteLifecycleService,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
@@ -43,7 +51,7 @@ export class TargetsService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.hooks.siteDeleting.register((tx, _orgId, siteId) => this.leaveSite(tx, siteId));
+    this.hooks.siteDeleting.register((tx, orgId, siteId) => this.leaveSite(tx, orgId, siteId));
     this.resolvers.registerNumber('targetId', (id) => this.repository.orgOf(this.db.manager, id));
   }
 
@@ -61,7 +69,7 @@ export class TargetsService implements OnModuleInit {
       enabled: body.enabled ?? true,
       priority: body.priority ?? DEFAULT_PRIORITY,
       hcEnabled,
-      hcHealth: hcEnabled ? 'unhealthy' : 'unknown',
+      hcHealth: healthOfNew(hcEnabled),
     };
     for (let attempt = 1, ports = somePorts(); ; attempt++) {
       try {
@@ -74,8 +82,8 @@ export class TargetsService implements OnModuleInit {
               target: { type: 'target', drawnFrom: 'target_target_id_seq' },
               details: { resourceId, siteId, ip, port },
             }),
+            hcEnabled && columns.enabled && this.writer.sumHealth(tx, [resourceId]),
             this.sites.bumpDesired(tx, orgId, [siteId]),
-            hcEnabled && columns.enabled && this.resources.refreshHealth(tx, [resourceId]),
           ]);
           return created(toRow(row));
         });
@@ -84,7 +92,8 @@ export class TargetsService implements OnModuleInit {
       }
       // The site is not there, or none of the ports that were tried is free.
       if ((await this.repository.siteType(this.db.manager, orgId, siteId)) === null) throw notFound('Site');
-      ports = await this.repository.freePorts(this.db.manager, siteId);
+      const free = await freePorts(this.db.manager, new Map([[siteId, PORTS_TO_TRY]]));
+      ports = free.get(siteId) ?? [];
       if (ports.length === 0 || attempt === TRIES) throw noPort();
     }
   }
@@ -113,7 +122,7 @@ export class TargetsService implements OnModuleInit {
   ): Promise<{ target: TargetRow; version: number }> {
     // A pattern is compiled before the transaction, which then finds the one that was checked.
     const before = await this.repository.find(this.db.manager, orgId, targetId);
-    const checked = before && (await this.requirePattern(orgId, changed(before, cleared(body))));
+    const checked = before && (await this.requirePattern(orgId, changedPaths(before, cleared(body))));
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.db.tx((tx) => this.updateIn(tx, principal, orgId, targetId, body, ifMatch, checked ?? null));
@@ -126,23 +135,23 @@ export class TargetsService implements OnModuleInit {
 
   async delete(principal: Principal, orgId: string, targetId: number, ifMatch: number | undefined): Promise<void> {
     await this.db.tx(async (tx) => {
-      const { resourceId, siteId, hcEnabled, version } = await this.lock(tx, orgId, targetId);
+      const { resourceId, siteId, version } = await this.lock(tx, orgId, targetId);
       requireVersion('Target', ifMatch, version);
-      await this.repository.delete(tx, orgId, targetId);
-      if (hcEnabled) await this.resources.refreshHealth(tx, [resourceId]);
+      const siteIds = await this.writer.writeTargets(tx, orgId, { removed: [targetId] });
       await this.audit.record(tx, principal, {
         orgId,
         action: 'target.delete',
         target: { type: 'target', id: targetId },
         details: { resourceId, siteId },
       });
-      await this.sites.bumpDesired(tx, orgId, [siteId]);
+      await this.sites.bumpDesired(tx, orgId, siteIds);
     });
   }
 
   /** The targets of a site go before it does, because the health of their resources may change. */
-  private async leaveSite(tx: EntityManager, siteId: number): Promise<void> {
-    await this.resources.refreshHealth(tx, await this.repository.deleteOfSite(tx, siteId));
+  private async leaveSite(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    const removed = await this.repository.onSite(tx, orgId, siteId);
+    await this.writer.writeTargets(tx, orgId, { removed });
   }
 
   private async updateIn(
@@ -160,29 +169,27 @@ export class TargetsService implements OnModuleInit {
     if (siteType === null) throw notFound('Site');
     const { hcEnabled = false, hcHeaders = null } = body;
     const changes: TargetColumns = { ...cleared(body), hcEnabled, hcHeaders };
-    const pattern = patternOf(changed(before, changes));
+    const pattern = patternOf(changedPaths(before, changes));
     if (pattern !== null && pattern !== checked)
       throw conflict('The path was changed by others at the same moment; try again');
-    // docs/integration-api.md §3.6: what nobody has checked yet counts as unhealthy, what nobody checks is unknown.
-    if (!hcEnabled || siteType !== 'newt') changes.hcHealth = 'unknown';
-    else if (!before.hcEnabled) changes.hcHealth = 'unhealthy';
     if (siteType === 'local') changes.internalPort = null;
     else if (body.siteId !== before.siteId || before.internalPort === null)
       changes.internalPort = await this.freePort(tx, body.siteId);
-    const row = await this.repository.update(tx, orgId, targetId, changes);
-    if (before.hcEnabled || hcEnabled) await this.resources.refreshHealth(tx, [row.resourceId]);
+    const changed = [{ id: targetId, columns: columnsOf(changes) }];
+    const siteIds = await this.writer.writeTargets(tx, orgId, { changed });
+    const row = (await this.repository.find(tx, orgId, targetId))!;
     await this.audit.record(tx, principal, {
       orgId,
       action: 'target.update',
       target: { type: 'target', id: targetId },
       details: { fields: Object.keys(body).filter((name) => body[name as keyof UpdateTargetBody] !== undefined) },
     });
-    await this.sites.bumpDesired(tx, orgId, [...new Set([before.siteId, body.siteId])]);
+    await this.sites.bumpDesired(tx, orgId, siteIds);
     return { target: toRow(row), version: row.version };
   }
 
   private async freePort(tx: EntityManager, siteId: number): Promise<number> {
-    const [port] = await this.repository.freePorts(tx, siteId);
+    const [port] = (await freePorts(tx, new Map([[siteId, 1]]))).get(siteId) ?? [];
     if (port === undefined) throw noPort();
     return port;
   }
@@ -205,8 +212,6 @@ export class TargetsService implements OnModuleInit {
   }
 }
 
-const noPort = () => conflict('The site has no internal port left');
-
 type Paths = Pick<CreateTargetBody, 'path' | 'pathMatchType' | 'rewritePathType'>;
 
 /** The path that is matched or rewritten as a pattern. */
@@ -218,10 +223,18 @@ const cleared = (body: UpdateTargetBody): UpdateTargetBody =>
   body.pathMatchType === null ? { ...body, rewritePath: null, rewritePathType: null } : body;
 
 /** How the paths of a target will be; what is left out stays. */
-const changed = (before: Paths, changes: Partial<Paths>): Paths => ({
+const changedPaths = (before: Paths, changes: Partial<Paths>): Paths => ({
   ...before,
   ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)),
 });
+
+/** Those that are given, by their names in the database. */
+const columnsOf = (changes: TargetColumns): ColumnValues =>
+  Object.fromEntries(
+    Object.entries(changes).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]],
+    ),
+  );
 
 /** A change answers headers as text, a read as a list. */
 function toRow({ version: _, hcHeaders, ...rest }: StoredTarget): TargetRow {
