@@ -7,6 +7,7 @@ import { Accounts1764200000000 } from './migrations/1764200000000-accounts.js';
 import { OrgIdentity1764300000000 } from './migrations/1764300000000-org-identity.js';
 import { ProfileBlueprintQueue1764310000000 } from './migrations/1764310000000-profile-blueprint-queue.js';
 import { RoleNames1764410000000 } from './migrations/1764410000000-role-names.js';
+import { ClaimWindows1764500000000 } from './migrations/1764500000000-claim-windows.js';
 import { ChangeNotices1764510000000 } from './migrations/1764510000000-change-notices.js';
 
 /** Migrations in the order in which they run. */
@@ -20,5 +21,6 @@ export const MIGRATIONS = [
   OrgIdentity1764300000000,
   ProfileBlueprintQueue1764310000000,
   RoleNames1764410000000,
+  ClaimWindows1764500000000,
   ChangeNotices1764510000000,
 ];

@@ -132,7 +132,7 @@ describe('imports', () => {
 /** One writer per table: the module that owns it. Others ask its services; what must happen with its acts is a hook. */
 const OWNER = {
   'first-run': ['setting'],
-  agents: ['server', 'site_presence'],
+  agents: ['agent_report', 'server', 'site_presence'],
   provisioning: [
     'claim',
     'profile_blueprint_due',
@@ -175,6 +175,7 @@ const OWNER = {
   orgs: ['address_range', 'address_reservation', 'address_run', 'invitation', 'invitation_role', 'org'],
   access: [
     'api_key',
+    'claim_window',
     'mailbox_code',
     'mailed_address',
     'membership',
@@ -201,11 +202,7 @@ const COMPUTED: Record<string, string[]> = {
 };
 
 /** Who writes what is not theirs, still: this list only ever gets shorter. */
-const FOREIGN_WRITES: string[] = [
-  'src/access/site-credentials/site-credentials.repository.ts: site',
-  'src/agents/agents.repository.ts: site',
-  'src/provisioning/claims/claims.repository.ts: site',
-];
+const FOREIGN_WRITES: string[] = [];
 
 const entities = new Map(
   production.flatMap((file) =>

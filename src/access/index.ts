@@ -8,6 +8,6 @@ export { MembersService, roleIdsOf } from './members/members.service.js';
 export { Role } from './roles/role.entity.js';
 export { RolesService } from './roles/roles.service.js';
 export type { NewSiteCredential } from './site-credentials/site-credentials.repository.js';
-export { SiteCredentialsService, type SiteIdentity } from './site-credentials/site-credentials.service.js';
+export { NONCE_TAKEN, SiteCredentialsService, type SiteIdentity } from './site-credentials/site-credentials.service.js';
 export { User } from './users/user.entity.js';
 export { type NewUser, UsersService } from './users/users.service.js';

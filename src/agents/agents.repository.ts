@@ -36,6 +36,10 @@ export interface SelfRow {
   config: Record<string, unknown>;
 }
 
+/** Sites that are still there, and stay until the reports about them are written. */
+const HELD =
+  'held AS (SELECT site_id, org_id FROM site WHERE site_id = ANY($1::bigint[]) ORDER BY site_id FOR KEY SHARE)';
+
 /** What sessions read and write of their sites. */
 @Injectable()
 export class AgentsRepository {
@@ -64,11 +68,12 @@ export class AgentsRepository {
   async saveApplied(tx: EntityManager, rows: Applied[]): Promise<void> {
     await execute(
       tx,
-      `WITH i AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS i(site_id, version, error)),
-            locked AS (SELECT s.site_id FROM site s WHERE s.site_id = ANY($1::bigint[]) ORDER BY s.site_id FOR NO KEY UPDATE)
-       UPDATE site s SET applied_version = i.version, applied_error = i.error
-       FROM i JOIN locked USING (site_id)
-       WHERE s.site_id = i.site_id AND (s.applied_version, s.applied_error) IS DISTINCT FROM (i.version, i.error)`,
+      `WITH ${HELD}
+       INSERT INTO agent_report AS r (site_id, org_id, applied_version, applied_error)
+       SELECT site_id, org_id, i.version, i.error FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS i(site_id, version, error) JOIN held USING (site_id)
+       ORDER BY site_id
+       ON CONFLICT (site_id) DO UPDATE SET applied_version = excluded.applied_version, applied_error = excluded.applied_error
+       WHERE (r.applied_version, r.applied_error) IS DISTINCT FROM (excluded.applied_version, excluded.applied_error)`,
       [rows.map((r) => r.siteId), rows.map((r) => r.version), rows.map((r) => r.error)],
     );
   }
@@ -77,12 +82,12 @@ export class AgentsRepository {
     const siteIds = rows.map((r) => r.siteId);
     await execute(
       tx,
-      `WITH i AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::jsonb[]) AS i(site_id, version, facts)),
-            locked AS (SELECT s.site_id FROM site s WHERE s.site_id = ANY($1::bigint[]) ORDER BY s.site_id FOR NO KEY UPDATE)
-       UPDATE site s SET agent_version = coalesce(i.version, s.agent_version), agent_facts = coalesce(i.facts, s.agent_facts)
-       FROM i JOIN locked USING (site_id)
-       WHERE s.site_id = i.site_id
-         AND (s.agent_version, s.agent_facts) IS DISTINCT FROM (coalesce(i.version, s.agent_version), coalesce(i.facts, s.agent_facts))`,
+      `WITH ${HELD}
+       INSERT INTO agent_report AS r (site_id, org_id, agent_version, agent_facts)
+       SELECT site_id, org_id, i.version, i.facts FROM unnest($1::bigint[], $2::text[], $3::jsonb[]) AS i(site_id, version, facts) JOIN held USING (site_id)
+       ORDER BY site_id
+       ON CONFLICT (site_id) DO UPDATE SET agent_version = coalesce(excluded.agent_version, r.agent_version), agent_facts = coalesce(excluded.agent_facts, r.agent_facts)
+       WHERE (r.agent_version, r.agent_facts) IS DISTINCT FROM (coalesce(excluded.agent_version, r.agent_version), coalesce(excluded.agent_facts, r.agent_facts))`,
       [siteIds, rows.map((r) => r.version), rows.map((r) => (r.facts ? JSON.stringify(r.facts) : null))],
     );
     await execute(

@@ -30,7 +30,6 @@ export interface NewSite {
   keyGeneration?: number | null;
   templateId?: number | null;
   claimId?: number | null;
-  nonceHash?: Buffer | null;
   type?: SiteType;
   subnet?: string | null;
   dockerSocketEnabled?: boolean;
@@ -70,7 +69,7 @@ export class SiteLifecycleService implements OnModuleInit {
 
   /**
    * Inserts sites in the given order; callers sort by hardware id, so that two processes cannot deadlock.
-   * @returns per row the new site, or null where the hardware id (or, without one, the nonce) was there already or twice in `rows`.
+   * @returns per row the new site, or null where the hardware id was there already or twice in `rows`.
    * @throws conflict when a niceId that was given is taken.
    */
   async insertMany(tx: EntityManager, orgId: string, rows: NewSite[]): Promise<(CreatedSite | null)[]> {
@@ -151,13 +150,8 @@ export class SiteLifecycleService implements OnModuleInit {
   ): Promise<T[]> {
     if (refused.length === 0) return [];
     const hardwareIds = refused.flatMap(({ row }) => row.hardwareId ?? []);
-    const nonces = refused.flatMap(({ row }) => (row.hardwareId === null && row.nonceHash ? [row.nonceHash] : []));
-    const known = await this.sites.known(tx, orgId, hardwareIds, nonces);
-    return refused.filter(({ row }) =>
-      row.hardwareId !== null
-        ? !known.hardwareIds.has(row.hardwareId)
-        : !(row.nonceHash && known.nonceHashes.has(row.nonceHash.toString('hex'))),
-    );
+    const known = await this.sites.known(tx, orgId, hardwareIds);
+    return refused.filter(({ row }) => row.hardwareId === null || !known.has(row.hardwareId));
   }
 }
 
@@ -180,6 +174,5 @@ function complete(row: NewSite): SiteInsert {
     keyId: row.keyId ?? null,
     keyGeneration: row.keyGeneration ?? null,
     templateId: row.templateId ?? null,
-    nonceHash: row.nonceHash ?? null,
   };
 }

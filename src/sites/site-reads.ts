@@ -35,16 +35,16 @@ const COLUMNS = `
   s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.name, s.type, s.status, s.address::text AS address, s.subnet, s.pub_key AS "pubKey",
   s.megabytes_in AS "megabytesIn", s.megabytes_out AS "megabytesOut", s.docker_socket_enabled AS "dockerSocketEnabled", s.device_id AS "deviceId",
   s.hardware_id AS "hardwareId", s.labels, s.key_id AS "keyId", s.key_generation AS "keyGeneration", s.template_id AS "templateId", s.claim_id AS "claimId",
-  s.agent_version AS "agentVersion", s.created_at AS "createdAt", s.decided_by AS "decidedBy", s.decided_at AS "decidedAt", s.decision_note AS "decisionNote",
-  s.suspended_at AS "suspendedAt", s.revoked_at AS "revokedAt", s.desired_version AS "desiredVersion", s.applied_version AS "appliedVersion",
-  s.applied_error AS "appliedError", p.session_id IS NOT NULL AS connected, p.last_seen_at AS "lastSeenAt",
+  a.agent_version AS "agentVersion", s.created_at AS "createdAt", s.decided_by AS "decidedBy", s.decided_at AS "decidedAt", s.decision_note AS "decisionNote",
+  s.suspended_at AS "suspendedAt", s.revoked_at AS "revokedAt", s.desired_version AS "desiredVersion", a.applied_version AS "appliedVersion",
+  a.applied_error AS "appliedError", p.session_id IS NOT NULL AS connected, p.last_seen_at AS "lastSeenAt",
   ARRAY(SELECT m.group_id FROM site_group_member m WHERE m.site_id = s.site_id ORDER BY m.group_id) AS "groupIds"`;
 
 const ONE = `
   SELECT ${COLUMNS}, s.version, (
     SELECT c.newt_id FROM site_credential c WHERE c.site_id = s.site_id AND c.kind = 'newt' ORDER BY c.revoked_at IS NULL DESC, c.credential_id DESC LIMIT 1
   ) AS "newtId"
-  FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
+  FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
 
 /** A filter as callers inside the house narrow it further; `awaiting`: pending and never approved, so not suspended. */
 export type SiteSelection = SiteFilter & { awaiting?: true };
@@ -149,7 +149,8 @@ export function sitePage(orgId: string, q: ListSitesQuery, window: Window): { te
   const ids = `ARRAY(SELECT s.site_id FROM site s WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2})`;
   const text = `
     SELECT ${COLUMNS}, o.name AS "orgName", (SELECT c.n FROM site_resource_total c WHERE c.site_id = s.site_id) AS "resourceCount"
-    FROM site s JOIN org o ON o.org_id = s.org_id LEFT JOIN site_presence p ON p.site_id = s.site_id WHERE s.site_id = ANY(${ids}) ${order}`;
+    FROM site s JOIN org o ON o.org_id = s.org_id LEFT JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id
+    WHERE s.site_id = ANY(${ids}) ${order}`;
   return { text, values: [...values, window.limit, window.offset] };
 }
 
@@ -194,7 +195,11 @@ function conditions(orgId: string, f: SiteSelection): { where: string; values: u
   if (f.awaiting) parts.push(`s.status = 'pending' AND s.suspended_at IS NULL`);
   if (f.keyId !== undefined) add(f.keyId, (p) => `s.key_id = ${p}`);
   if (f.hardwareId !== undefined) add(f.hardwareId, (p) => `s.hardware_id = ${p}`);
-  if (f.agentVersion !== undefined) add(f.agentVersion, (p) => `s.agent_version = ${p}`);
+  if (f.agentVersion !== undefined)
+    add(
+      f.agentVersion,
+      (p) => `s.site_id IN (SELECT a.site_id FROM site_agent a WHERE a.org_id = $1 AND a.agent_version = ${p})`,
+    );
   for (const label of f.label ?? [])
     add(JSON.stringify(pair(label)), (p) => `s.labels <> '{}' AND s.labels @> ${p}::jsonb`);
   if (f.group !== undefined) {

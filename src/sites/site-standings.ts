@@ -66,7 +66,7 @@ export class SiteStandings {
   async revoke(tx: EntityManager, orgId: string, siteId: number): Promise<Decided | null> {
     return this.change(
       tx,
-      `UPDATE site SET revoked_at = now(), nonce_closed_at = coalesce(nonce_closed_at, now()), reclaim_allowed_until = NULL, desired_version = desired_version + 1
+      `UPDATE site SET revoked_at = now(), reclaim_allowed_until = NULL, desired_version = desired_version + 1
        WHERE org_id = $1 AND site_id = $2 AND revoked_at IS NULL RETURNING *`,
       [orgId, siteId],
     );

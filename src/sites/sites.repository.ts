@@ -23,7 +23,6 @@ export interface SiteInsert {
   keyId: string | null;
   keyGeneration: number | null;
   templateId: number | null;
-  nonceHash: Buffer | null;
 }
 
 /** Fields of a site that are no decision. */
@@ -35,15 +34,14 @@ export interface SiteFields {
   groupIds?: number[];
 }
 
-/** ON CONFLICT DO NOTHING: the indexes decide whether a hardware id, a nonce or a name is taken, no look beforehand. */
+/** ON CONFLICT DO NOTHING: the indexes decide whether a hardware id or a name is taken, no look beforehand. */
 const INSERT_MANY = `
   INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, address, subnet, docker_socket_enabled, labels, config, attributes,
-    claim_id, key_id, key_generation, template_id, nonce_hash, nonce_opened_at)
+    claim_id, key_id, key_generation, template_id)
   SELECT $1, r."deviceId", r."niceId", r.name, r.type, r.status, r."hardwareId", r.address, r.subnet, r."dockerSocketEnabled", r.labels, r.config, r.attributes,
-    r."claimId", r."keyId", r."keyGeneration", r."templateId", r."nonceHash", CASE WHEN r."nonceHash" IS NOT NULL THEN now() END
+    r."claimId", r."keyId", r."keyGeneration", r."templateId"
   FROM jsonb_to_recordset($2::jsonb) AS r("deviceId" uuid, "niceId" text, name text, type text, status text, "hardwareId" text, address inet, subnet text,
-    "dockerSocketEnabled" boolean, labels jsonb, config jsonb, attributes jsonb, "claimId" bigint, "keyId" text, "keyGeneration" int, "templateId" bigint,
-    "nonceHash" bytea)
+    "dockerSocketEnabled" boolean, labels jsonb, config jsonb, attributes jsonb, "claimId" bigint, "keyId" text, "keyGeneration" int, "templateId" bigint)
   ON CONFLICT DO NOTHING
   RETURNING site_id AS "siteId", device_id AS "deviceId", created_at AS "createdAt"`;
 
@@ -56,35 +54,23 @@ export class SitesRepository {
     orgId: string,
     rows: SiteInsert[],
   ): Promise<Map<string, { siteId: number; createdAt: Date }>> {
-    const json = JSON.stringify(
-      rows.map((r) => ({ ...r, nonceHash: r.nonceHash ? `\\x${r.nonceHash.toString('hex')}` : null })),
-    );
     const made = await prepared<{ siteId: number; deviceId: string; createdAt: Date }>(
       tx,
       'sites_insert_many',
       INSERT_MANY,
-      [orgId, json],
+      [orgId, JSON.stringify(rows)],
     );
     return new Map(made.map((m) => [m.deviceId, m]));
   }
 
-  /** @returns which of the hardware ids, and of the nonces of sites without hardware id, are there. */
-  async known(
-    tx: EntityManager,
-    orgId: string,
-    hardwareIds: string[],
-    nonceHashes: Buffer[],
-  ): Promise<{ hardwareIds: Set<string>; nonceHashes: Set<string> }> {
-    const rows = await query<{ hardwareId: string | null; nonceHash: Buffer | null }>(
+  /** @returns which of the hardware ids are there. */
+  async known(tx: EntityManager, orgId: string, hardwareIds: string[]): Promise<Set<string>> {
+    const rows = await query<{ hardwareId: string }>(
       tx,
-      `SELECT hardware_id AS "hardwareId", NULL::bytea AS "nonceHash" FROM site WHERE org_id = $1 AND hardware_id = ANY($2::text[])
-       UNION ALL SELECT NULL, nonce_hash FROM site WHERE org_id = $1 AND hardware_id IS NULL AND nonce_hash = ANY($3::bytea[])`,
-      [orgId, hardwareIds, nonceHashes],
+      'SELECT hardware_id AS "hardwareId" FROM site WHERE org_id = $1 AND hardware_id = ANY($2::text[])',
+      [orgId, hardwareIds],
     );
-    return {
-      hardwareIds: new Set(rows.flatMap((r) => (r.hardwareId === null ? [] : [r.hardwareId]))),
-      nonceHashes: new Set(rows.flatMap((r) => (r.nonceHash === null ? [] : [r.nonceHash.toString('hex')]))),
-    };
+    return new Set(rows.map((r) => r.hardwareId));
   }
 
   async addToGroups(tx: EntityManager, pairs: { siteId: number; groupId: number }[]): Promise<void> {

@@ -320,9 +320,10 @@ describe('rule 5: a lost answer never orphans a device', () => {
 
   it('ends 24 hours after the first claim', async () => {
     const { body, first } = await lost(await (await TestOrg.create(root)).key());
-    await sql(`UPDATE site SET nonce_opened_at = now() - interval '24 hours 1 second' WHERE device_id = $1`, [
-      first.body.device_id,
-    ]);
+    await sql(
+      `UPDATE claim_window w SET opened_at = now() - interval '24 hours 1 second' FROM site s WHERE s.site_id = w.site_id AND s.device_id = $1`,
+      [first.body.device_id],
+    );
     expect(await provision(server.url, body)).toMatchObject({ status: 200, body: { api_key: '' } });
   });
 

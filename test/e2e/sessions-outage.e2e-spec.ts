@@ -57,8 +57,11 @@ it('keeps every session while PostgreSQL is away, and repairs what was missed wh
   await until(async () => !(await fleet.isOnline(devices[0]!)));
   await until(
     async () =>
-      (await fleet.sql(`SELECT 1 FROM site WHERE site_id = $1 AND applied_error = 'while away'`, [pending.siteId]))
-        .length,
+      (
+        await fleet.sql(`SELECT 1 FROM agent_report WHERE site_id = $1 AND applied_error = 'while away'`, [
+          pending.siteId,
+        ])
+      ).length,
   );
   for (const session of [...others, waiting]) expect(session.isOpen).toBe(true);
   for (const device of devices.slice(2)) expect(await fleet.events(device)).toEqual(['site.online']);

@@ -203,7 +203,7 @@ describe('an unmodified newt', () => {
       async () =>
         (
           await sql(
-            `SELECT 1 FROM site JOIN site_credential USING (site_id) WHERE newt_id = $1 AND agent_version = '1.14.7'`,
+            `SELECT 1 FROM agent_report JOIN site_credential USING (site_id) WHERE newt_id = $1 AND agent_version = '1.14.7'`,
             [credentials.newtId],
           )
         ).length,
@@ -248,7 +248,7 @@ describe("Gatehouse's agent", () => {
       config: { volume: 3 },
     });
     await until(async () => (await presence(siteId))?.client_type === 'agent');
-    const [row] = await sql('SELECT agent_version, agent_facts FROM site WHERE site_id = $1', [siteId]);
+    const [row] = await sql('SELECT agent_version, agent_facts FROM agent_report WHERE site_id = $1', [siteId]);
     expect(row).toEqual({ agent_version: '9.9.9', agent_facts: { hostname: 'coldstore', os: 'linux' } });
     await session.close();
   });
@@ -321,7 +321,7 @@ describe("Gatehouse's agent", () => {
     const applied = async () =>
       (
         await sql<{ v: number; e: string | null }>(
-          'SELECT applied_version::int v, applied_error e FROM site WHERE site_id = $1',
+          'SELECT applied_version::int v, applied_error e FROM agent_report WHERE site_id = $1',
           [siteId],
         )
       )[0];

@@ -1,9 +1,13 @@
 // The rules are those of docs/claims.md.
 import 'reflect-metadata';
+import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { sha256 } from '#platform';
+import { SiteCredentialsService } from '../../src/access/index.js';
 import { Batcher } from '../../src/provisioning/claims/batcher.js';
 import { ClaimsRepository } from '../../src/provisioning/claims/claims.repository.js';
-import { newHardwareId, provision, TestOrg } from '../support/api.js';
+import { SiteLifecycleService } from '../../src/sites/index.js';
+import { newHardwareId, provision, register, TestOrg } from '../support/api.js';
 import { until } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
@@ -45,6 +49,49 @@ describe('rule 2 under load', () => {
       new Set(['503 {"error":"database_unavailable"} 5']),
     );
     expect(looked).not.toHaveBeenCalled();
+  });
+});
+
+describe('rule 4 under load', () => {
+  it('a claim by nonce that waits for the claim of another key with the same nonce finds its site', async () => {
+    const key = await org.key();
+    const nonce = randomBytes(32);
+    let waiting: ReturnType<typeof register> | undefined;
+    const siteId = await app.db.tx(async (tx) => {
+      const [site] = await app
+        .get(SiteLifecycleService)
+        .insertMany(tx, org.orgId, [{ name: 'first', status: 'approved', hardwareId: null, address: null }]);
+      await app.get(SiteCredentialsService).insertMany(tx, [
+        {
+          siteId: site!.siteId,
+          orgId: org.orgId,
+          kind: 'api_key',
+          secretHash: randomBytes(32),
+          nonceHash: sha256(nonce),
+          byNonce: true,
+        },
+      ]);
+      waiting = register(app.root.url, {
+        provisioningKey: key.siteProvisioningKey,
+        claimNonce: nonce.toString('base64url'),
+      });
+      await until(
+        async () =>
+          (
+            await app.sql(
+              `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+            )
+          ).length > 0,
+      );
+      return site!.siteId;
+    });
+    const { status, body } = await waiting!;
+    expect(status).toBe(201);
+    expect(
+      await app.sql('SELECT site_id::int AS id FROM site_credential WHERE newt_id = $1', [body.data.newtId]),
+    ).toEqual([{ id: siteId }]);
+    expect(await app.sql('SELECT FROM claim_window WHERE nonce_hash = $1', [sha256(nonce)])).toHaveLength(1);
+    expect((await org.readKey(key.siteProvisioningKeyId)).numUsed).toBe(0);
   });
 });
 

@@ -1,10 +1,12 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { migrate } from '../../libs/platform/database/migrate.js';
+import { MIGRATIONS } from '../../src/schema.js';
 import { Api, deviceToken, newtToken, provision } from '../support/api.js';
 import { logIn, type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
-import { type FixtureSecrets, fixtureSecrets, migrateFixture } from '../support/fixture.js';
+import { type FixtureSecrets, fixtureSecrets, migrateFixture, restoreFixture } from '../support/fixture.js';
 import { ResourceNotices } from '../support/notices.js';
 
 const versions = readdirSync(fileURLToPath(new URL('../fixtures', import.meta.url))).flatMap(
@@ -204,6 +206,40 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     }
     expect(had.filter(({ staged }) => !staged).length).toBeGreaterThanOrEqual(4);
     await notices.close();
+  });
+
+  it('keeps the claim windows of its sites, and what their agents said', async () => {
+    const old = await restoreFixture(version);
+    try {
+      const sql = <Row extends object>(text: string) => queryDatabase<Row>(old.url, text);
+      await sql(
+        `UPDATE site SET agent_version = '1.2.3', agent_facts = '{"os":"linux"}', applied_version = 3, applied_error = 'disk full', reissues = 2 WHERE name = 'Press 14'`,
+      );
+      // One whose device is known by its nonce alone.
+      await sql(`UPDATE site SET nonce_hash = sha256('nonce'), nonce_opened_at = now() WHERE name = 'Branch'`);
+      const windows = await sql<{ known: boolean }>(
+        `SELECT site_id, nonce_hash, nonce_opened_at AS opened_at, nonce_closed_at AS closed_at, reissues, authenticated_at, hardware_id IS NULL AND nonce_hash IS NOT NULL AS by_nonce
+         FROM site ORDER BY site_id`,
+      );
+      const reports = await sql(
+        `SELECT site_id, org_id, agent_version, agent_facts, applied_version, applied_error FROM site WHERE name = 'Press 14'`,
+      );
+      await migrate(old.url, MIGRATIONS);
+      expect(
+        await sql(
+          'SELECT site_id, nonce_hash, opened_at, closed_at, reissues, authenticated_at, by_nonce FROM claim_window ORDER BY site_id',
+        ),
+      ).toEqual(windows);
+      expect(windows).toContainEqual(expect.objectContaining({ reissues: 2, by_nonce: false }));
+      expect(windows).toContainEqual(expect.objectContaining({ by_nonce: true }));
+      expect(
+        await sql(
+          'SELECT site_id, org_id, agent_version, agent_facts, applied_version, applied_error FROM agent_report',
+        ),
+      ).toEqual(reports);
+    } finally {
+      await old.drop();
+    }
   });
 
   it('answers a repeated Idempotency-Key of then, and no other body', async () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import type { EntityManager } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { query, randomLower, sha256 } from '#platform';
+import { randomLower, sha256 } from '#platform';
 import { type NewSiteCredential, SiteCredentialsService } from '../../src/access/index.js';
 import { type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
@@ -28,7 +29,9 @@ const sql = <Row extends object>(text: string, values: unknown[] = []) =>
 
 async function makeSite(nonce: boolean): Promise<number> {
   const [row] = await sql<{ id: string }>(
-    `INSERT INTO site (org_id, nice_id, name, status, hardware_id, nonce_hash) VALUES ('acme', $1, 's', 'approved', $1, $2) RETURNING site_id AS id`,
+    `WITH made AS (INSERT INTO site (org_id, nice_id, name, status, hardware_id) VALUES ('acme', $1, 's', 'approved', $1) RETURNING site_id),
+       opened AS (INSERT INTO claim_window (site_id, org_id, nonce_hash, opened_at) SELECT site_id, 'acme', $2, now() FROM made)
+     SELECT site_id AS id FROM made`,
     [randomLower(12), nonce ? randomBytes(32) : null],
   );
   return Number(row!.id);
@@ -63,7 +66,7 @@ const usable = async (siteId: number) =>
 const windowOf = async (siteId: number) =>
   (
     await sql<{ closed: boolean; used: boolean }>(
-      'SELECT nonce_closed_at IS NOT NULL AS closed, authenticated_at IS NOT NULL AS used FROM site WHERE site_id = $1',
+      'SELECT closed_at IS NOT NULL AS closed, authenticated_at IS NOT NULL AS used FROM claim_window WHERE site_id = $1',
       [siteId],
     )
   )[0]!;
@@ -112,18 +115,16 @@ describe('site credentials', () => {
     ]);
   });
 
-  it('end on every server process when they are revoked, all or all but one', async () => {
+  it('end on every server process when they are revoked, and with them the window', async () => {
     const siteId = await makeSite(false);
-    const [kept, gone] = [await addCredential(siteId), await addCredential(siteId)];
-    expect(await use(there, kept)).not.toBeNull();
-    expect(await use(there, gone)).not.toBeNull();
-    await one.db.tx((tx) => here.revokeOfSite(tx, 'acme', siteId, kept.credentialId));
-    await until(async () => (await use(there, gone)) === null);
-    expect(await use(there, kept)).not.toBeNull();
+    const all = [await addCredential(siteId), await addCredential(siteId)];
+    for (const credential of all) expect(await use(there, credential)).not.toBeNull();
     await one.db.tx((tx) => here.revokeOfSite(tx, 'other', siteId));
-    expect(await usable(siteId)).toEqual([kept.credentialId]);
+    expect(await usable(siteId)).toHaveLength(2);
+    expect(await windowOf(siteId)).toEqual({ closed: false, used: true });
     await one.db.tx((tx) => here.revokeOfSite(tx, 'acme', siteId));
-    await until(async () => (await use(there, kept)) === null);
+    for (const credential of all) await until(async () => (await use(there, credential)) === null);
+    expect(await windowOf(siteId)).toEqual({ closed: true, used: true });
   });
 
   it('are worth nothing on a revoked site', async () => {
@@ -191,23 +192,52 @@ describe('the first authenticated use (docs/claims.md rule 5)', () => {
     expect(results.every((result) => result?.credentialId === credential.credentialId)).toBe(true);
   });
 
-  it('revokes a credential that a re-issue commits while it waits for the site', async () => {
-    const siteId = await makeSite(true);
-    const first = await addCredential(siteId);
-    const reissued = fresh(siteId);
-    let result: Promise<unknown> | undefined;
+  /** Starts `act` while the window is held and something about it is changed; the change commits once `act` waits. */
+  async function whileHeld<T>(siteId: number, change: (tx: EntityManager) => Promise<unknown>, act: () => Promise<T>) {
+    let result: Promise<T> | undefined;
     await one.db.tx(async (tx) => {
-      await query(tx, 'SELECT 1 FROM site WHERE site_id = $1 FOR UPDATE', [siteId]);
-      await here.insertMany(tx, [reissued.row]);
-      result = use(there, first);
+      await here.lockWindow(tx, siteId);
+      await change(tx);
+      result = act();
       await until(
         async () =>
           (await sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))
             .length > 0,
       );
     });
+    return result!;
+  }
+
+  it('revokes a credential that a re-issue commits while it waits for the window', async () => {
+    const siteId = await makeSite(true);
+    const first = await addCredential(siteId);
+    const reissued = fresh(siteId);
+    const result = whileHeld(
+      siteId,
+      (tx) => here.insertMany(tx, [reissued.row]),
+      () => use(there, first),
+    );
     expect(await result).toMatchObject({ credentialId: first.credentialId });
     expect(await usable(siteId)).toEqual([first.credentialId]);
     expect(await use(here, reissued)).toBeNull();
+  });
+
+  it('is none with a credential that a new owner of the site replaces while it waits', async () => {
+    const siteId = await makeSite(true);
+    const former = await addCredential(siteId);
+    const owner = fresh(siteId);
+    const result = whileHeld(
+      siteId,
+      async (tx) => {
+        await here.revokeOfSite(tx, 'acme', siteId);
+        await here.reopenWindow(tx, siteId, randomBytes(32));
+        await here.insertMany(tx, [owner.row]);
+      },
+      () => use(there, former),
+    );
+    expect(await result).toBeNull();
+    expect(await usable(siteId)).toHaveLength(1);
+    expect(await windowOf(siteId)).toEqual({ closed: false, used: false });
+    expect(await use(here, owner)).not.toBeNull();
   });
 });

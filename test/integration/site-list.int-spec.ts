@@ -25,7 +25,8 @@ describe('list sites', () => {
       ),
     );
     await app.sql(
-      `UPDATE site SET agent_version = '1.2.0', megabytes_in = site_id WHERE org_id = $1 AND name = ANY('{alpha,charlie}')`,
+      `WITH used AS (UPDATE site SET megabytes_in = site_id WHERE org_id = $1 AND name = ANY('{alpha,charlie}') RETURNING site_id)
+       INSERT INTO agent_report (site_id, org_id, agent_version) SELECT site_id, $1, '1.2.0' FROM used`,
       [orgId],
     );
     await app.sql('INSERT INTO site_presence (site_id, org_id, session_id) VALUES ($1, $2, $3)', [

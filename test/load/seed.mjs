@@ -14,10 +14,13 @@ export async function seedSites(server, { orgId, groupId }, count) {
   for (let from = 0; from < count; from += BATCH) {
     await server.sql(
       `WITH made AS (
-         INSERT INTO site (org_id, nice_id, name, status, hardware_id, address, labels, nonce_hash, nonce_opened_at, authenticated_at, nonce_closed_at)
+         INSERT INTO site (org_id, nice_id, name, status, hardware_id, address, labels)
          SELECT $1, 'seeded-' || i, 'Seeded ' || i, CASE WHEN i % 10 = 0 THEN 'pending' ELSE 'approved' END, gen_random_uuid()::text,
-           set_masklen($2::inet + i, masklen($3::cidr)), '{"region":"north","tier":"edge"}', sha256(i::text::bytea), now(), now(), now()
+           set_masklen($2::inet + i, masklen($3::cidr)), '{"region":"north","tier":"edge"}'
          FROM generate_series($4::bigint, $5::bigint) AS i RETURNING site_id),
+       opened AS (
+         INSERT INTO claim_window (site_id, org_id, nonce_hash, opened_at, authenticated_at, closed_at)
+         SELECT site_id, $1, sha256(site_id::text::bytea), now(), now(), now() FROM made),
        member AS (INSERT INTO site_group_member (group_id, site_id) SELECT $6, site_id FROM made)
        SELECT count(*) FROM made`,
       [orgId, first, cidr, from, Math.min(from + BATCH, count) - 1, groupId],

@@ -132,9 +132,9 @@ export const mutants = [
   {
     rule: '5 earlier credentials stay valid until the first use',
     file: 'src/provisioning/claims/reclaims.service.ts',
-    find: "if (plan.do === 'reissue') await this.repository.countReissue(tx, site.siteId);",
+    find: "if (plan.do === 'reissue') await this.credentials.countReissue(tx, site.siteId);",
     replace:
-      "if (plan.do === 'reissue') { await this.repository.countReissue(tx, site.siteId); await this.credentials.revokeOfSite(tx, key.orgId, site.siteId); }",
+      "if (plan.do === 'reissue') { await this.credentials.countReissue(tx, site.siteId); await this.credentials.revokeOfSite(tx, key.orgId, site.siteId); }",
     test: 'test/e2e/claims.e2e-spec.ts',
     name: 'the first credential still works',
   },
@@ -219,8 +219,8 @@ export const mutants = [
   {
     rule: '11 the feed never skips a late commit',
     file: 'src/audit/events.repository.ts',
-    find: 'pg_snapshot_xmin(pg_current_snapshot())',
-    replace: 'pg_snapshot_xmax(pg_current_snapshot())',
+    find: '> ($2::text::xid8, $3) AND event.txid < pg_snapshot_xmin(pg_current_snapshot())',
+    replace: '> ($2::text::xid8, $3) AND event.txid < pg_snapshot_xmax(pg_current_snapshot())',
     test: 'test/integration/events.int-spec.ts',
   },
   {

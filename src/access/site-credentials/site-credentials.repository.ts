@@ -12,6 +12,10 @@ export interface NewSiteCredential {
   pskIdentity?: string | null;
   pskEncrypted?: Buffer | null;
   certificate?: string | null;
+  /** With the first credential of a site: SHA-256 of the nonce of its claim. */
+  nonceHash?: Buffer | null;
+  /** Likewise: the device has no hardware id and is known by its nonce. */
+  byNonce?: boolean;
 }
 
 export interface CredentialRow {
@@ -29,11 +33,11 @@ export interface CredentialRow {
 
 const FIND = `SELECT c.credential_id AS "credentialId", c.site_id AS "siteId", c.org_id AS "orgId", s.device_id AS "deviceId", s.nice_id AS "niceId",
     c.kind, encode(c.secret_hash, 'base64') AS "secretHash",
-    s.authenticated_at IS NULL OR (s.nonce_hash IS NOT NULL AND s.nonce_closed_at IS NULL) AS unsettled
-  FROM site_credential c JOIN site s USING (site_id)
+    w.authenticated_at IS NULL OR (w.nonce_hash IS NOT NULL AND w.closed_at IS NULL) AS unsettled
+  FROM site_credential c JOIN site s USING (site_id) JOIN claim_window w USING (site_id)
   WHERE c.revoked_at IS NULL AND s.revoked_at IS NULL AND`;
 
-/** All SQL about site credentials. */
+/** All SQL about site credentials and the windows in which their claims may be repeated. Locks: the site, then its window, then credentials. */
 @Injectable()
 export class SiteCredentialsRepository {
   async findNewt(em: EntityManager, newtId: string): Promise<CredentialRow | null> {
@@ -57,21 +61,43 @@ export class SiteCredentialsRepository {
   }
 
   /**
-   * docs/claims.md rule 5: the conditional UPDATE that decides who came first. It waits for whoever holds the site's row and then looks again.
+   * docs/claims.md rule 5: who came first. Waits for whoever holds the window, and only then looks at it, at the credential and at the site:
+   * a statement that waits within itself would see the other two as they were before.
    * @returns null when there was nothing left to settle; else whether a nonce window was closed by it.
    */
   async settle(tx: EntityManager, siteId: number, credentialId: number): Promise<{ closedWindow: boolean } | null> {
-    const rows = await prepared<{ closedWindow: boolean }>(
-      tx,
-      'site_settle',
-      `UPDATE site SET authenticated_at = coalesce(authenticated_at, now()),
-         nonce_closed_at = CASE WHEN nonce_hash IS NOT NULL THEN coalesce(nonce_closed_at, now()) END
-       WHERE site_id = $1 AND revoked_at IS NULL AND (authenticated_at IS NULL OR (nonce_hash IS NOT NULL AND nonce_closed_at IS NULL))
-         AND EXISTS (SELECT 1 FROM site_credential WHERE credential_id = $2 AND revoked_at IS NULL)
-       RETURNING nonce_hash IS NOT NULL AS "closedWindow"`,
-      [siteId, credentialId],
-    );
+    const [, rows] = await Promise.all([
+      this.lockWindow(tx, siteId),
+      prepared<{ closedWindow: boolean }>(
+        tx,
+        'claim_window_settle',
+        `UPDATE claim_window w SET authenticated_at = coalesce(w.authenticated_at, now()),
+           closed_at = CASE WHEN w.nonce_hash IS NOT NULL THEN coalesce(w.closed_at, now()) END
+         FROM site s WHERE w.site_id = $1 AND s.site_id = w.site_id AND s.revoked_at IS NULL
+           AND (w.authenticated_at IS NULL OR (w.nonce_hash IS NOT NULL AND w.closed_at IS NULL))
+           AND EXISTS (SELECT 1 FROM site_credential WHERE credential_id = $2 AND revoked_at IS NULL)
+         RETURNING w.nonce_hash IS NOT NULL AS "closedWindow"`,
+        [siteId, credentialId],
+      ),
+    ]);
     return rows[0] ?? null;
+  }
+
+  async lockWindow(tx: EntityManager, siteId: number): Promise<void> {
+    await prepared(tx, 'claim_window_lock', 'SELECT FROM claim_window WHERE site_id = $1 FOR UPDATE', [siteId]);
+  }
+
+  async countReissue(tx: EntityManager, siteId: number): Promise<void> {
+    await execute(tx, 'UPDATE claim_window SET reissues = reissues + 1 WHERE site_id = $1', [siteId]);
+  }
+
+  async reopenWindow(tx: EntityManager, siteId: number, nonceHash: Buffer | null): Promise<void> {
+    await execute(
+      tx,
+      `UPDATE claim_window SET nonce_hash = $2, opened_at = CASE WHEN $2::bytea IS NULL THEN NULL ELSE now() END, closed_at = NULL, reissues = 0,
+         authenticated_at = NULL WHERE site_id = $1`,
+      [siteId, nonceHash],
+    );
   }
 
   async revokeOthers(tx: EntityManager, siteId: number, credentialId: number): Promise<number> {
@@ -91,13 +117,18 @@ export class SiteCredentialsRepository {
     return rows.length > 0;
   }
 
-  /** One statement, however many. @returns the new ids in the order of the rows. */
+  /** One statement, however many. A site's first credential opens its window; nonces in order, so that two processes cannot deadlock. @returns the new ids in the order of the rows. */
   async insertMany(tx: EntityManager, rows: NewSiteCredential[]): Promise<number[]> {
     const column = <K extends keyof NewSiteCredential>(name: K) => rows.map((row) => row[name] ?? null);
     const inserted = await prepared<{ id: number }>(
       tx,
       'site_credential_insert',
-      `INSERT INTO site_credential (site_id, org_id, kind, newt_id, secret_hash, psk_identity, psk_encrypted, certificate)
+      `WITH opened AS (
+         INSERT INTO claim_window (site_id, org_id, nonce_hash, by_nonce, opened_at)
+         SELECT w.site_id, w.org_id, w.nonce_hash, w.by_nonce, CASE WHEN w.nonce_hash IS NOT NULL THEN now() END
+         FROM unnest($1::bigint[], $2::text[], $9::bytea[], $10::boolean[]) AS w(site_id, org_id, nonce_hash, by_nonce) ORDER BY w.nonce_hash
+         ON CONFLICT (site_id) DO NOTHING)
+       INSERT INTO site_credential (site_id, org_id, kind, newt_id, secret_hash, psk_identity, psk_encrypted, certificate)
        SELECT r.site_id, r.org_id, r.kind, r.newt_id, r.secret_hash, r.psk_identity, r.psk_encrypted, r.certificate
        FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bytea[], $8::text[])
          WITH ORDINALITY AS r(site_id, org_id, kind, newt_id, secret_hash, psk_identity, psk_encrypted, certificate, place)
@@ -112,17 +143,23 @@ export class SiteCredentialsRepository {
         column('pskIdentity'),
         column('pskEncrypted'),
         column('certificate'),
+        column('nonceHash'),
+        rows.map((row) => row.byNonce ?? false),
       ],
     );
     return inserted.map((row) => row.id);
   }
 
-  async revokeOfSite(tx: EntityManager, orgId: string, siteId: number, except: number | undefined): Promise<void> {
+  async revokeOfSite(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
     await execute(
       tx,
-      `UPDATE site_credential SET revoked_at = now()
-       WHERE org_id = $1 AND site_id = $2 AND revoked_at IS NULL AND ($3::bigint IS NULL OR credential_id <> $3)`,
-      [orgId, siteId, except ?? null],
+      'UPDATE claim_window SET closed_at = coalesce(closed_at, now()) WHERE org_id = $1 AND site_id = $2',
+      [orgId, siteId],
+    );
+    await execute(
+      tx,
+      'UPDATE site_credential SET revoked_at = now() WHERE org_id = $1 AND site_id = $2 AND revoked_at IS NULL',
+      [orgId, siteId],
     );
   }
 }

@@ -18,6 +18,9 @@ export interface SiteIdentity {
   kind: CredentialKind;
 }
 
+/** The unique index of nonces by which devices without a hardware id are known. */
+export const NONCE_TAKEN = 'claim_window_nonce';
+
 /** What sites authenticate with from their claim on. */
 @Injectable()
 export class SiteCredentialsService {
@@ -54,7 +57,10 @@ export class SiteCredentialsService {
     );
   }
 
-  /** One statement. @returns the credential ids in the order of the rows. @throws unique violation for a newt id that exists. */
+  /**
+   * One statement. @returns the credential ids in the order of the rows.
+   * @throws unique violation for a newt id that exists, and for a nonce (`NONCE_TAKEN`) by which the organization knows another device.
+   */
   async insertMany(tx: EntityManager, rows: NewSiteCredential[]): Promise<number[]> {
     return rows.length === 0 ? [] : this.repository.insertMany(tx, rows);
   }
@@ -64,10 +70,25 @@ export class SiteCredentialsService {
     await notify(tx, 'access_changed', `newt:${newtId}`);
   }
 
-  /** Revokes the site's credentials, all or all but one; caches and sessions hear of it on every server process. */
-  async revokeOfSite(tx: EntityManager, orgId: string, siteId: number, exceptCredentialId?: number): Promise<void> {
-    await this.repository.revokeOfSite(tx, orgId, siteId, exceptCredentialId);
+  /** Revokes the site's credentials and closes its window; caches and sessions hear of it on every server process. */
+  async revokeOfSite(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    await this.repository.revokeOfSite(tx, orgId, siteId);
     await notify(tx, 'site_changed', String(siteId));
+  }
+
+  /** Nobody's first use is decided on before the transaction ends. The site is locked before. */
+  lockWindow(tx: EntityManager, siteId: number): Promise<void> {
+    return this.repository.lockWindow(tx, siteId);
+  }
+
+  /** docs/claims.md rule 5: one more credential under the same nonce; the window stays as it is. */
+  countReissue(tx: EntityManager, siteId: number): Promise<void> {
+    return this.repository.countReissue(tx, siteId);
+  }
+
+  /** docs/claims.md rule 13: a new owner of the identity, with a nonce or none. The former one's credentials are revoked. */
+  reopenWindow(tx: EntityManager, siteId: number, nonceHash: Buffer | null): Promise<void> {
+    return this.repository.reopenWindow(tx, siteId, nonceHash);
   }
 
   private async authenticate(
@@ -83,8 +104,8 @@ export class SiteCredentialsService {
   }
 
   /**
-   * The first authenticated use. A re-issue locks the site's row before it inserts a credential; the revocation is a statement of its own
-   * after the conditional UPDATE, so that it sees a credential which such a re-issue committed while the UPDATE waited.
+   * The first authenticated use. A re-issue locks the window before it inserts a credential; the revocation is a statement of its own
+   * after the lock, so that it sees a credential which such a re-issue committed while this waited.
    * @returns whether this credential is still good.
    */
   private async settle(cacheKey: string, row: CredentialRow): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Db, unavailable } from '#platform';
-import { SiteCredentialsService } from '../../access/index.js';
+import { Db, isUniqueViolation, unavailable } from '#platform';
+import { NONCE_TAKEN, SiteCredentialsService } from '../../access/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { AddressPoolService } from '../../orgs/index.js';
 import { SiteLifecycleService } from '../../sites/index.js';
@@ -70,37 +70,45 @@ export class ClaimBatches {
 
   /** One batch of claims on one key, in one transaction: all of it together or nothing (docs/claims.md rule 3). */
   private async decide(keyId: string, items: Candidate[]): Promise<Decision[]> {
-    return this.db.tx(async (tx) => {
-      // Sent together, run one after the other: what is known is looked up once the key is locked.
-      const [policy, known] = await Promise.all([this.repository.lockPolicy(tx, keyId), this.known(tx, items)]);
-      if (!policy) return items.map(() => ({ do: 'refuse', reason: 'unknown_key' }) satisfies Decision);
-      const decisions = new Array<Decision | undefined>(items.length);
-      const unsettled = (i: number) => decisions[i] === undefined;
-      const indices = items.map((_, i) => i);
+    try {
+      return await this.db.tx((tx) => this.decideIn(tx, keyId, items));
+    } catch (error) {
+      // A claim by another key has just taken the nonce of one of these.
+      if (isUniqueViolation(error, NONCE_TAKEN)) return items.map(() => ({ do: 'again' }) satisfies Decision);
+      throw error;
+    }
+  }
 
-      for (const i of indices) {
-        const { reason } = this.policies.inspect(policy, items[i]!.secretHash, items[i]!.request);
-        if (reason) decisions[i] = { do: 'refuse', reason };
-        else if (policy.paused) decisions[i] = { do: 'paused' };
-      }
-      const twins = this.sortOutKnown(known, items, decisions);
+  private async decideIn(tx: EntityManager, keyId: string, items: Candidate[]): Promise<Decision[]> {
+    // Sent together, run one after the other: what is known is looked up once the key is locked.
+    const [policy, known] = await Promise.all([this.repository.lockPolicy(tx, keyId), this.known(tx, items)]);
+    if (!policy) return items.map(() => ({ do: 'refuse', reason: 'unknown_key' }) satisfies Decision);
+    const decisions = new Array<Decision | undefined>(items.length);
+    const unsettled = (i: number) => decisions[i] === undefined;
+    const indices = items.map((_, i) => i);
 
-      const fresh = indices.filter((i) => unsettled(i) && !twins.has(i));
-      if (policy.expired) for (const i of fresh) decisions[i] = { do: 'refuse', reason: 'expired' };
-      const left = policy.maxUses === null ? Infinity : policy.maxUses - policy.uses;
-      const taken = policy.expired ? [] : fresh.slice(0, left);
-      const lost = taken.length > 0 ? await this.create(tx, policy, items, taken, decisions) : 0;
-      // Uses that a lost race gave back, or that found no address, belong to those who came after.
-      const rest: Decision =
-        lost > 0
-          ? { do: 'again' }
-          : decisions.some((d) => d?.do === 'capacity')
-            ? { do: 'capacity' }
-            : { do: 'refuse', reason: 'used_up' };
-      for (const i of fresh.filter(unsettled)) decisions[i] = rest;
-      for (const [twin, first] of twins) decisions[twin] = follow(decisions[first]!);
-      return decisions as Decision[];
-    });
+    for (const i of indices) {
+      const { reason } = this.policies.inspect(policy, items[i]!.secretHash, items[i]!.request);
+      if (reason) decisions[i] = { do: 'refuse', reason };
+      else if (policy.paused) decisions[i] = { do: 'paused' };
+    }
+    const twins = this.sortOutKnown(known, items, decisions);
+
+    const fresh = indices.filter((i) => unsettled(i) && !twins.has(i));
+    if (policy.expired) for (const i of fresh) decisions[i] = { do: 'refuse', reason: 'expired' };
+    const left = policy.maxUses === null ? Infinity : policy.maxUses - policy.uses;
+    const taken = policy.expired ? [] : fresh.slice(0, left);
+    const lost = taken.length > 0 ? await this.create(tx, policy, items, taken, decisions) : 0;
+    // Uses that a lost race gave back, or that found no address, belong to those who came after.
+    const rest: Decision =
+      lost > 0
+        ? { do: 'again' }
+        : decisions.some((d) => d?.do === 'capacity')
+          ? { do: 'capacity' }
+          : { do: 'refuse', reason: 'used_up' };
+    for (const i of fresh.filter(unsettled)) decisions[i] = rest;
+    for (const [twin, first] of twins) decisions[twin] = follow(decisions[first]!);
+    return decisions as Decision[];
   }
 
   /** Which devices of a batch the organization knows already, and which hardware ids are tombstoned. A key never changes its organization. */
@@ -170,7 +178,6 @@ export class ClaimBatches {
           status: policy.approve ? ('approved' as const) : ('pending' as const),
           type: 'newt' as const,
           hardwareId: request.hardwareId,
-          nonceHash: request.nonceHash,
           address: addresses[n]!,
           labels: policy.labels,
           config: policy.config,
@@ -200,7 +207,13 @@ export class ClaimBatches {
     await this.db.commitWith(tx, [
       this.credentials.insertMany(
         tx,
-        made.map(({ site, item }) => ({ ...item.fresh.stored, siteId: site.siteId, orgId })),
+        made.map(({ site, item: { fresh, request } }) => ({
+          ...fresh.stored,
+          siteId: site.siteId,
+          orgId,
+          nonceHash: request.nonceHash,
+          byNonce: request.hardwareId === null && request.nonceHash !== null,
+        })),
       ),
       this.sites.addToGroups(
         tx,

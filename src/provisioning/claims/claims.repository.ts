@@ -73,12 +73,12 @@ export interface KnownSite {
 
 const MAX_REISSUES = 20;
 const KNOWN = `
-  SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.device_id AS "deviceId", s.hardware_id AS "hardwareId", s.nonce_hash AS "nonceHash", s.key_id AS "keyId",
+  SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.device_id AS "deviceId", s.hardware_id AS "hardwareId", w.nonce_hash AS "nonceHash", s.key_id AS "keyId",
     s.claim_id AS "claimId", s.revoked_at IS NOT NULL AS revoked,
-    coalesce(s.nonce_closed_at IS NULL AND s.nonce_opened_at > now() - interval '24 hours' AND s.reissues < ${MAX_REISSUES}, false) AS "windowOpen",
-    s.authenticated_at IS NOT NULL AS authenticated, coalesce(s.reclaim_allowed_until > now(), false) AS armed,
+    coalesce(w.closed_at IS NULL AND w.opened_at > now() - interval '24 hours' AND w.reissues < ${MAX_REISSUES}, false) AS "windowOpen",
+    w.authenticated_at IS NOT NULL AS authenticated, coalesce(s.reclaim_allowed_until > now(), false) AS armed,
     c.newt_id AS "newtId", c.kind AS "credentialKind"
-  FROM site s LEFT JOIN LATERAL (
+  FROM site s LEFT JOIN claim_window w ON w.site_id = s.site_id LEFT JOIN LATERAL (
     SELECT newt_id, kind FROM site_credential c WHERE c.site_id = s.site_id AND c.revoked_at IS NULL ORDER BY credential_id DESC LIMIT 1) c ON true`;
 
 export interface ClaimRow {
@@ -125,7 +125,7 @@ export class ClaimsRepository {
         `SELECT k.* FROM unnest($2::text[]) AS h(id) CROSS JOIN LATERAL (${KNOWN} WHERE s.hardware_id = h.id OFFSET 0) k WHERE k."orgId" = $1
          UNION ALL
          SELECT k.* FROM unnest($3::bytea[]) AS n(hash)
-           CROSS JOIN LATERAL (${KNOWN} WHERE s.nonce_hash = n.hash AND s.hardware_id IS NULL OFFSET 0) k WHERE k."orgId" = $1`,
+           CROSS JOIN LATERAL (${KNOWN} WHERE w.nonce_hash = n.hash AND w.by_nonce OFFSET 0) k WHERE k."orgId" = $1`,
         [orgId, hardwareIds, nonceHashes],
       ),
       prepared<{ hardwareId: string }>(
@@ -146,15 +146,12 @@ export class ClaimsRepository {
     return row;
   }
 
-  /** One known site, locked for a decision about its credential. */
-  async lockSite(tx: EntityManager, orgId: string, siteId: number): Promise<KnownSite | undefined> {
-    const [row] = await prepared<KnownSite>(
-      tx,
-      'claim-lock-site',
-      `${KNOWN} WHERE s.org_id = $1 AND s.site_id = $2 FOR UPDATE OF s`,
-      [orgId, siteId],
-    );
-    return row;
+  /** Held for a decision about its credential; after this `findSite` tells what is. */
+  async lockSite(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    await prepared(tx, 'claim-lock-site', 'SELECT FROM site WHERE org_id = $1 AND site_id = $2 FOR UPDATE', [
+      orgId,
+      siteId,
+    ]);
   }
 
   /** Ids for the claims of new sites: drawn first, so that a site is born with its lineage. */
@@ -251,21 +248,6 @@ export class ClaimsRepository {
       [orgUid, siteId, address, hardwareId],
     );
     return counted === 0;
-  }
-
-  /** docs/claims.md rule 5: one more credential under the same nonce; the window stays as it is. */
-  async countReissue(tx: EntityManager, siteId: number): Promise<void> {
-    await execute(tx, 'UPDATE site SET reissues = reissues + 1 WHERE site_id = $1', [siteId]);
-  }
-
-  /** docs/claims.md rule 13: a new owner of the identity. The window opens anew for its nonce; the old session ends with its credential. */
-  async handOver(tx: EntityManager, siteId: number, nonceHash: Buffer | null): Promise<void> {
-    await execute(
-      tx,
-      `UPDATE site SET nonce_hash = $2, nonce_opened_at = CASE WHEN $2::bytea IS NULL THEN NULL ELSE now() END, nonce_closed_at = NULL, reissues = 0,
-         authenticated_at = NULL WHERE site_id = $1`,
-      [siteId, nonceHash],
-    );
   }
 
   async isBuried(tx: EntityManager, orgId: string, siteId: number): Promise<boolean> {

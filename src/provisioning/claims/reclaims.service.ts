@@ -65,14 +65,19 @@ export class Reclaims {
         const policy = await this.repository.lockPolicy(tx, key.keyId);
         if (!policy || policy.revoked || policy.disabled)
           throw new ClaimRefused(policy?.disabled ? 'disabled' : 'revoked', { ...idsOf(key), generation });
-        const site = await this.repository.lockSite(tx, key.orgId, seen.siteId);
+        // Sent together, run one after the other.
+        const [, , site] = await Promise.all([
+          this.repository.lockSite(tx, key.orgId, seen.siteId),
+          this.credentials.lockWindow(tx, seen.siteId),
+          this.repository.findSite(tx, key.orgId, seen.siteId),
+        ]);
         if (!site) return false;
         const plan = planReclaim(site, request, policy);
         if (plan.do !== 'reissue' && plan.do !== 'handOver') return false;
-        if (plan.do === 'reissue') await this.repository.countReissue(tx, site.siteId);
+        if (plan.do === 'reissue') await this.credentials.countReissue(tx, site.siteId);
         else {
           await this.credentials.revokeOfSite(tx, key.orgId, site.siteId);
-          await this.repository.handOver(tx, site.siteId, request.nonceHash);
+          await this.credentials.reopenWindow(tx, site.siteId, request.nonceHash);
           await this.standings.reclaimed(tx, site.siteId);
         }
         await this.credentials.insertMany(tx, [{ ...fresh.stored, siteId: site.siteId, orgId: key.orgId }]);
