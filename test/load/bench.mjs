@@ -4,13 +4,14 @@ import { parseArgs } from 'node:util';
 import { claims, flat, machine } from './claims.mjs';
 import { hostile } from './hostile.mjs';
 import { http } from './http.mjs';
+import { profiles } from './profiles.mjs';
 import { refusals } from './refusals.mjs';
 import { resources } from './resources.mjs';
 import { sessions } from './sessions.mjs';
 import { Table } from './table.mjs';
 import { TestApp } from './testbed.mjs';
 
-const CASES = { claims, flat, machine, http, sessions, refusals, hostile, resources };
+const CASES = { claims, flat, machine, profiles, http, sessions, refusals, hostile, resources };
 const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
 
 /** @returns the exit code: 0 when every target was reached. */

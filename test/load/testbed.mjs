@@ -238,14 +238,15 @@ export class Server {
   /**
    * An organization with a group, two labels, and one key without a limit under a template that gives both to every site.
    * @param {string} orgId
-   * @param {{ subnet?: string, nameTemplate?: string }} [options]
+   * @param {{ subnet?: string, nameTemplate?: string, blueprint?: string }} [options]
    */
-  async organization(orgId, { subnet = '10.0.0.0/8', nameTemplate } = {}) {
+  async organization(orgId, { subnet = '10.0.0.0/8', nameTemplate, blueprint } = {}) {
     await this.api('PUT', '/org', { orgId, name: orgId, subnet, utilitySubnet: '100.96.128.0/20' });
     const { groupId } = await this.api('PUT', `/org/${orgId}/group`, { name: 'fleet' });
     const { profileId } = await this.api('PUT', `/org/${orgId}/provisioning-profile`, {
       name: 'fleet',
       labels: { region: 'north', tier: 'edge' },
+      ...(blueprint ? { blueprint } : {}),
     });
     const { templateId } = await this.api('PUT', `/org/${orgId}/provisioning-template`, {
       name: 'fleet',
