@@ -9,8 +9,10 @@ import { Retention } from './database/retention.js';
 import { EnvelopeInterceptor, HttpErrorFilter } from './http/fastify-adapter.js';
 import { IdempotencyInterceptor } from './http/idempotency.js';
 import { StrictQueryInterceptor } from './http/strict-query.js';
+import { Drain } from './runtime/drain.js';
 import { Hooks } from './runtime/hooks.js';
 import { Mailer } from './runtime/mail.js';
+import { Readiness } from './runtime/readiness.js';
 import { Workers } from './runtime/workers.js';
 
 /** What every module stands on, apart from the database. */
@@ -19,8 +21,10 @@ import { Workers } from './runtime/workers.js';
   providers: [
     { provide: KeyRing, inject: [Config], useFactory: (config: Config) => new KeyRing(config.installation.masterKey) },
     HashQueue,
+    Drain,
     Hooks,
     Mailer,
+    Readiness,
     TenantResolvers,
     RefusalLimiter,
     Retention,
@@ -31,6 +35,6 @@ import { Workers } from './runtime/workers.js';
     { provide: APP_INTERCEPTOR, useClass: StrictQueryInterceptor },
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
   ],
-  exports: [KeyRing, HashQueue, Hooks, Mailer, TenantResolvers, RefusalLimiter, Retention, Workers],
+  exports: [KeyRing, HashQueue, Drain, Hooks, Mailer, Readiness, TenantResolvers, RefusalLimiter, Retention, Workers],
 })
 export class PlatformModule {}

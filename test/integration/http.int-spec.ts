@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Drain } from '#platform';
 import { Api } from '../support/api.js';
 import { type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -48,13 +49,21 @@ const raw = (path: string) =>
       .end();
   });
 
+interface Schemas {
+  components: { schemas: Record<string, { properties: object }> };
+}
+
 describe('the HTTP shell', () => {
   it('says that it lives and that it is ready', async () => {
     const api = new Api(server.url);
     for (const path of ['/v1', '/v1/', '/api/v1', '/api/v1/'])
       expect((await api.get(path)).body).toEqual({ message: 'Healthy' });
     expect((await raw('/healthz')).body).toEqual({ status: 'ok' });
-    expect((await raw('/readyz')).body).toMatchObject({ status: 'ok', database: 'ok', eventFeed: expect.any(String) });
+    const ready = (await raw('/readyz')).body as Record<string, string>;
+    expect(ready).toMatchObject({ status: 'ok', database: 'ok', eventFeed: expect.any(String) });
+    // Whoever registers a check describes it in the document.
+    const document = (await raw('/api/openapi.json')).body as Schemas;
+    expect(Object.keys(ready).sort()).toEqual(Object.keys(document.components.schemas['ReadyView']!.properties).sort());
   });
 
   it('answers in the envelope what no controller sees', async () => {
@@ -208,9 +217,13 @@ describe('the HTTP shell', () => {
     const stopping = await startApp(database.url);
     try {
       stopping.app.getHttpAdapter().beforeClose?.();
+      stopping.app.get(Drain).begin();
       const reply = await stopping.root.get('/v1/orgs');
       expect(reply.body).toEqual(envelope(503, 'shutting_down'));
       expect(reply.headers.get('retry-after')).toBe('2');
+      const ready = await fetch(`${stopping.url}/readyz`);
+      expect([ready.status, await ready.json()]).toEqual([503, envelope(503, 'shutting_down')]);
+      expect([ready.headers.get('retry-after'), ready.headers.get('connection')]).toEqual(['2', 'close']);
       const alive = await fetch(`${stopping.url}/healthz`);
       expect([alive.status, await alive.json()]).toEqual([200, { status: 'ok' }]);
     } finally {

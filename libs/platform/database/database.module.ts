@@ -1,6 +1,9 @@
-import { type DynamicModule, Global, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { type DynamicModule, Global, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { DataSource, type MixedList } from 'typeorm';
 import { Config } from '../config/config.js';
+import { databaseAway, databaseFull } from '../errors.js';
+import { Drain } from '../runtime/drain.js';
+import { Readiness } from '../runtime/readiness.js';
 import type { BootPatience } from './boot-wait.js';
 import { clientOptions, DatabaseClient } from './database-client.js';
 import { Db } from './db.js';
@@ -58,11 +61,32 @@ export const bootPatience = (config: Config, say: (text: string) => void): BootP
   say,
 });
 
-/** Owns the connection pool, the notices and the health of the database. */
+/** Owns the connection pool, the notices and the health of the database, and says how ready it is. */
 @Global()
 @Module({})
-export class DatabaseModule implements OnApplicationShutdown {
-  constructor(private readonly dataSource: DataSource) {}
+export class DatabaseModule implements OnModuleInit, OnApplicationShutdown {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly health: DatabaseHealth,
+    private readonly disk: DatabaseDisk,
+    private readonly feed: FeedWatch,
+    private readonly readiness: Readiness,
+    private readonly drain: Drain,
+  ) {}
+
+  onModuleInit(): void {
+    this.readiness.register('database', async () => {
+      if (!(await this.health.check())) return { notReady: databaseAway() };
+      const { silentFor } = this.health;
+      return silentFor === 0 ? 'ok' : { degraded: `slow: no answer for ${silentFor} s` };
+    });
+    this.readiness.register('disk', () => (this.disk.isFull ? { notReady: databaseFull() } : 'ok'));
+    this.readiness.register('eventFeed', () => {
+      const seconds = this.feed.heldBackFor;
+      return seconds === 0 ? 'ok' : { degraded: `held back for ${seconds} s by an open transaction` };
+    });
+    this.drain.register('close database', 'connections', () => this.onApplicationShutdown());
+  }
 
   static forRoot(entities: Classes): DynamicModule {
     return {

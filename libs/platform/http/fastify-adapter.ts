@@ -53,6 +53,9 @@ function rewriteUrl(raw: { url?: string }): string {
   return /^\/v1\/(docs|openapi\.)/.test(url) ? `/api/${url.slice('/v1/'.length)}` : `/api${url}`;
 }
 
+/** What supervisors and load balancers ask of a server that stops, too. */
+const ALWAYS_ANSWERED: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
 /** Answers 503 in the envelope from the moment that the server begins to stop. */
 class DrainingAdapter extends FastifyAdapter {
   draining = false;
@@ -127,9 +130,10 @@ export function createAdapter(options: {
     if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
     r.viaIntegration = request.originalUrl.startsWith('/v1');
     if (r.viaIntegration && request.headers.origin !== undefined) allowAnyOrigin(request, reply);
-    if (adapter.draining && request.url !== '/healthz') {
+    if (adapter.draining) reply.header('connection', 'close');
+    if (adapter.draining && !ALWAYS_ANSWERED.has(request.url)) {
       const error = new AppError('shutting_down', 'The server is stopping', { retryAfter: 2 });
-      return void reply.headers({ connection: 'close', 'retry-after': '2' }).code(error.status).send(errorBody(error));
+      return void reply.header('retry-after', '2').code(error.status).send(errorBody(error));
     }
     if (r.viaIntegration && request.method === 'OPTIONS') return void reply.code(204).send();
     checkUrl(request.originalUrl);
