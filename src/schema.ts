@@ -9,6 +9,7 @@ import { ProfileBlueprintQueue1764310000000 } from './migrations/1764310000000-p
 import { RoleNames1764410000000 } from './migrations/1764410000000-role-names.js';
 import { ClaimWindows1764500000000 } from './migrations/1764500000000-claim-windows.js';
 import { ChangeNotices1764510000000 } from './migrations/1764510000000-change-notices.js';
+import { Servers1764520000000 } from './migrations/1764520000000-servers.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -23,4 +24,5 @@ export const MIGRATIONS = [
   RoleNames1764410000000,
   ClaimWindows1764500000000,
   ChangeNotices1764510000000,
+  Servers1764520000000,
 ];

@@ -21,6 +21,7 @@ const LAYERS = [
   'sites',
   'orgs',
   'access',
+  'cluster',
   'audit',
   'health',
 ];
@@ -132,7 +133,7 @@ describe('imports', () => {
 /** One writer per table: the module that owns it. Others ask its services; what must happen with its acts is a hook. */
 const OWNER = {
   'first-run': ['setting'],
-  agents: ['agent_report', 'server', 'site_presence'],
+  agents: ['agent_report', 'site_presence'],
   provisioning: [
     'claim',
     'profile_blueprint_due',
@@ -185,6 +186,7 @@ const OWNER = {
     'user',
     'user_session',
   ],
+  cluster: ['server'],
   audit: ['audit', 'event'],
   // Of the library that every module stands on.
   platform: ['idempotency_key'],

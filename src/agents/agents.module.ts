@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { AccessModule } from '../access/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
+import { ClusterModule } from '../cluster/index.js';
 import { ProvisioningModule } from '../provisioning/index.js';
 import { SitesModule } from '../sites/index.js';
 import { AgentsController } from './agents.controller.js';
@@ -14,18 +15,18 @@ import { AgentsGateway } from './gateway/agents.gateway.js';
 import { KeepAliveService } from './gateway/keep-alive.service.js';
 import { MessageDispatch } from './gateway/message-dispatch.js';
 import { MessageErrorFilter } from './gateway/messages.js';
+import { SessionDrain } from './gateway/session-drain.js';
 import { SessionHandshake } from './gateway/session-handshake.js';
 import { SessionRegistry } from './gateway/session-registry.js';
 import { SessionTokens } from './gateway/session-tokens.js';
-import { ShutdownService } from './gateway/shutdown.service.js';
 import { UpgradeRouter } from './gateway/upgrade-router.js';
-import { LeaseService } from './presence/lease.service.js';
 import { PresenceRepository } from './presence/presence.repository.js';
 import { PresenceService } from './presence/presence.service.js';
+import { PresenceLease } from './presence/presence-lease.js';
 
 /** Agent sessions: tokens, the gateway, presence, delivery of desired state. */
 @Module({
-  imports: [AccessModule, BlueprintsModule, ProvisioningModule, SitesModule],
+  imports: [AccessModule, BlueprintsModule, ClusterModule, ProvisioningModule, SitesModule],
   controllers: [AgentsController, AgentDownloadController],
   providers: [
     AgentFiles,
@@ -34,15 +35,15 @@ import { PresenceService } from './presence/presence.service.js';
     AgentsService,
     DeliveryService,
     KeepAliveService,
-    LeaseService,
     MessageDispatch,
     MessageErrorFilter,
+    PresenceLease,
     PresenceRepository,
     PresenceService,
+    SessionDrain,
     SessionHandshake,
     SessionRegistry,
     SessionTokens,
-    ShutdownService,
     SiteBlueprints,
     UpgradeRouter,
   ],

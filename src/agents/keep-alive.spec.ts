@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Db } from '#platform';
+import type { ServerLease } from '../cluster/index.js';
 import { KeepAliveService } from './gateway/keep-alive.service.js';
 import { MAX_BUFFERED, Session } from './gateway/session.js';
 import { SessionRegistry } from './gateway/session-registry.js';
 import type { PresenceRepository } from './presence/presence.repository.js';
-import type { PresenceService } from './presence/presence.service.js';
 
 let registry: SessionRegistry;
 let service: KeepAliveService;
@@ -40,7 +40,7 @@ beforeEach(() => {
   const repository = {
     touch: async (_tx: never, _server: string, siteIds: number[]) => void touched.push(siteIds),
   } as unknown as PresenceRepository;
-  service = new KeepAliveService(db, repository, { serverId: 'me' } as unknown as PresenceService, registry);
+  service = new KeepAliveService(db, repository, { serverId: 'me' } as unknown as ServerLease, registry);
   service.onApplicationBootstrap();
 });
 afterEach(async () => {

@@ -1,5 +1,5 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
-import { Retention } from '#platform';
+import { Drain, Retention } from '#platform';
 import { AuditController } from './audit.controller.js';
 import { AuditRepository } from './audit.repository.js';
 import { AuditService } from './audit.service.js';
@@ -17,10 +17,15 @@ import { StrangerShares } from './stranger-shares.js';
   exports: [AuditService, EventsService, StrangerShares],
 })
 export class AuditModule implements OnModuleInit {
-  constructor(private readonly retention: Retention) {}
+  constructor(
+    private readonly retention: Retention,
+    private readonly drain: Drain,
+    private readonly streams: EventStreams,
+  ) {}
 
   onModuleInit(): void {
     this.retention.register({ table: 'audit', id: 'audit_id' });
     this.retention.register({ table: 'event', id: 'event_id' });
+    this.drain.register('tell sessions', 'event streams', () => this.streams.close());
   }
 }

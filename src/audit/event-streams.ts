@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { EventType } from '#contracts';
 import { AppError, Db, orgUidOf, PgNotifications, type Principal, unavailable } from '#platform';
 import { BEGINNING, formatCursor, isAfter, type Position, parseCursor } from './event-cursor.js';
@@ -17,7 +17,7 @@ const IN_ALL = 2000;
  * has caught up. It ends when its reader's access changes: the client comes back with `Last-Event-ID` and is judged anew.
  */
 @Injectable()
-export class EventStreams implements BeforeApplicationShutdown {
+export class EventStreams {
   private readonly streams = new Set<Stream>();
   /** By the organization's identity: an id may be used again. */
   private readonly feeds = new Map<string, LiveFeed>();
@@ -64,7 +64,8 @@ export class EventStreams implements BeforeApplicationShutdown {
     }
   }
 
-  beforeApplicationShutdown(): void {
+  /** Ends all streams; their readers come back elsewhere. */
+  close(): void {
     this.endAll(() => true);
   }
 

@@ -1,7 +1,7 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { EventType } from '#contracts';
-import { Db, execute, PeriodicTask, prepared } from '#platform';
+import { Db, Drain, execute, PeriodicTask, prepared } from '#platform';
 
 const HINT_AFTER_MS = 100;
 
@@ -16,7 +16,7 @@ export interface NewEvent {
 
 /** The transactional outbox (docs/claims.md rule 11): an event exists exactly when its cause was committed. */
 @Injectable()
-export class EventsService implements OnApplicationShutdown {
+export class EventsService {
   private readonly hinted = new Set<string>();
   private readonly task = new PeriodicTask(EventsService.name, {
     // Nor is it tried again: readers poll.
@@ -24,7 +24,12 @@ export class EventsService implements OnApplicationShutdown {
     run: () => this.hint(),
   });
 
-  constructor(private readonly db: Db) {}
+  constructor(
+    private readonly db: Db,
+    drain: Drain,
+  ) {
+    drain.register('flush', 'hints of events', () => this.task.stop());
+  }
 
   /**
    * Writes events with the transaction. Readers get a hint some 100 ms later, on its own: NOTIFY inside the transaction would make all
@@ -52,10 +57,6 @@ export class EventsService implements OnApplicationShutdown {
     );
     for (const event of events) this.hinted.add(event.orgId);
     this.task.wake(HINT_AFTER_MS);
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    await this.task.stop();
   }
 
   private async hint(): Promise<void> {

@@ -71,9 +71,10 @@ export class RefusalRecords<Row> {
     }
   }
 
-  /** Writes what waits, within a bound; for the end of the process. */
-  async close(): Promise<void> {
-    await this.rows.stop(CLOSE_MS);
+  /** Writes what waits, within a bound; for the end of the process. @returns what was left, in words. */
+  async close(): Promise<string | undefined> {
+    const left = await this.rows.stop(CLOSE_MS);
+    return left > 0 ? `${left} rows` : undefined;
   }
 
   /** @throws what says that it cannot be written now. */

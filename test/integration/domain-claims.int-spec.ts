@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Config, Db, migrate, sqlState } from '#platform';
+import { Config, Db, Drain, migrate, sqlState } from '#platform';
 import { AuditService, EventsService } from '../../src/audit/index.js';
 import { BlueprintsService } from '../../src/blueprints/index.js';
 import { DomainVerifier } from '../../src/resources/domains/domain-verifier.service.js';
@@ -154,6 +154,7 @@ describe('a claim without a proof', () => {
       app.get(DomainsRepository),
       app.get(AuditService),
       app.get(EventsService),
+      app.get(Drain),
     ] as const;
     const servers = [app.get(DomainVerifier), new DomainVerifier(...parts)];
     for (let round = 0; round < 20; round++) {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Config, Db } from '#platform';
+import { Config, Db, Drain } from '#platform';
 import { AuditService, EventsService } from '../../src/audit/index.js';
 import { DomainVerifier } from '../../src/resources/domains/domain-verifier.service.js';
 import { DomainsRepository } from '../../src/resources/domains/domains.repository.js';
@@ -359,6 +359,7 @@ describe('verification', () => {
       app.get(DomainsRepository),
       app.get(AuditService),
       app.get(EventsService),
+      app.get(Drain),
     ] as const;
     const servers = [app.get(DomainVerifier), ...[1, 2, 3].map(() => new DomainVerifier(...parts))];
     await Promise.all(servers.map((server) => server.checkDue()));

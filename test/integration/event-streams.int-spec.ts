@@ -37,7 +37,7 @@ beforeEach(async () => {
   notices = new FakeNotifications();
   repository = new EventsRepository();
   streams = new EventStreams(app.get(Db), repository, notices as never);
-  return () => streams.beforeApplicationShutdown();
+  return () => streams.close();
 });
 
 const reader = (n: number): Principal => ({ ...operator, kind: 'api_key', id: `k${n}` });

@@ -1,15 +1,15 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Db, type Principal } from '#platform';
+import { Injectable } from '@nestjs/common';
+import { Db, Drain, type Principal } from '#platform';
 import { type AuditEntry, AuditService, RefusalRecords, StrangerShares } from '../../audit/index.js';
 
 const ENTRY = { orgId: null, action: 'auth.login', result: 'failure' } satisfies AuditEntry;
 
 /** Failed logins in the audit: anybody can cause them, so they are recorded like refused claims. */
 @Injectable()
-export class RefusedLogins implements OnApplicationShutdown {
+export class RefusedLogins {
   private readonly records: RefusalRecords<Principal>;
 
-  constructor(db: Db, audit: AuditService, shares: StrangerShares) {
+  constructor(db: Db, audit: AuditService, shares: StrangerShares, drain: Drain) {
     this.records = new RefusalRecords<Principal>(shares, {
       write: (callers) =>
         db.tx((tx) =>
@@ -21,14 +21,11 @@ export class RefusedLogins implements OnApplicationShutdown {
       writeCount: (sample, count) => audit.recordCount(db.manager, { ...sample, name: 'many' }, ENTRY, count),
       addToCount: (auditId, count) => audit.addToCount(db.manager, auditId, count),
     });
+    drain.register('flush', 'refused logins', () => this.records.close());
   }
 
   /** `caller` is named by the address that was given. */
   record(caller: Principal): void {
     this.records.add({ slot: '', row: caller, stranger: { address: caller.address } });
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    await this.records.close();
   }
 }

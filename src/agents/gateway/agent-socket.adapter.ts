@@ -51,7 +51,7 @@ export class AgentSocketAdapter implements WebSocketAdapter<UpgradeRouter, Messa
     }
   }
 
-  /** Sessions are closed by ShutdownService, before this is called. */
+  /** Sessions are closed by SessionDrain, before this is called. */
   close(): void {}
 
   dispose(): void {}

@@ -1,8 +1,8 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { AGENT_LIMITS } from '#contracts';
 import { Db, PeriodicTask } from '#platform';
+import { ServerLease } from '../../cluster/index.js';
 import { PresenceRepository } from '../presence/presence.repository.js';
-import { PresenceService } from '../presence/presence.service.js';
 import { MAX_BUFFERED, type Session, seconds } from './session.js';
 import { SessionRegistry } from './session-registry.js';
 
@@ -30,7 +30,7 @@ export class KeepAliveService implements OnApplicationBootstrap {
   constructor(
     private readonly db: Db,
     private readonly repository: PresenceRepository,
-    private readonly presence: PresenceService,
+    private readonly lease: ServerLease,
     private readonly registry: SessionRegistry,
   ) {}
 
@@ -81,7 +81,7 @@ export class KeepAliveService implements OnApplicationBootstrap {
       await this.db.tx((tx) =>
         this.repository.touch(
           tx,
-          this.presence.serverId,
+          this.lease.serverId,
           chunk.map((s) => s.siteId),
         ),
       );

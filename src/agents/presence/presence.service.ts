@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { AppError, Db, databaseAway, isOutage, PeriodicTask, sqlState, toAppError, unavailable } from '#platform';
 import { EventsService, type NewEvent } from '../../audit/index.js';
+import { ServerLease } from '../../cluster/index.js';
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
 import { PresenceRepository, type PresenceRow, type Transition } from './presence.repository.js';
@@ -26,8 +26,6 @@ type Outcome = Map<Session, AppError | null>;
  */
 @Injectable()
 export class PresenceService {
-  /** This process, for as long as it lives. */
-  readonly serverId = randomUUID();
   private readonly logger = new Logger(PresenceService.name);
   private arrivals: Arrival[] = [];
   private departures = new Map<string, { session: Session; reason: string }>();
@@ -42,14 +40,13 @@ export class PresenceService {
     },
   });
   private stopped = false;
-  /** Called when this process finds its own lease gone; newcomers are told to come back until it is there again. */
-  leaseLost: () => void = () => undefined;
 
   constructor(
     private readonly db: Db,
     private readonly repository: PresenceRepository,
     private readonly registry: SessionRegistry,
     private readonly events: EventsService,
+    private readonly lease: ServerLease,
   ) {
     registry.onEnd((session, reason) => this.depart(session, reason));
   }
@@ -78,10 +75,10 @@ export class PresenceService {
   }
 
   /** Stops retrying; what is left over is settled by the lease. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.stopped = true;
-    void this.retry.stop();
     this.departures.clear();
+    await this.retry.stop();
   }
 
   /** Makes `site.online` / `site.offline` events of transitions; `data` says why. */
@@ -191,10 +188,8 @@ export class PresenceService {
 
   private async registerIn(tx: Parameters<Parameters<Db['tx']>[0]>[0], sessions: Session[]): Promise<Outcome> {
     const outcome: Outcome = new Map();
-    if (!(await this.repository.holdLease(tx, this.serverId))) {
-      this.leaseLost();
-      throw databaseAway();
-    }
+    // Newcomers are told to come back until the lease is there again.
+    if (!(await this.lease.hold(tx))) throw databaseAway();
     const sites = new Map((await this.repository.usable(tx, sessions)).map((s) => [s.siteId, s]));
     await this.repository.insertMissing(tx, [...sites.values()]);
     const rows = new Map((await this.repository.lock(tx, [...sites.keys()])).map((p) => [p.siteId, p]));
@@ -221,7 +216,7 @@ export class PresenceService {
     }
     await this.repository.register(
       tx,
-      this.serverId,
+      this.lease.serverId,
       accepted.map(({ session, takesOver }) => ({
         id: session.id,
         siteId: session.siteId,
@@ -255,7 +250,7 @@ export class PresenceService {
         }),
       ),
     );
-    const elsewhere = accepted.filter((a) => a.takesOver && a.row.serverId !== this.serverId);
+    const elsewhere = accepted.filter((a) => a.takesOver && a.row.serverId !== this.lease.serverId);
     await this.repository.announce(
       tx,
       elsewhere.map((a) => a.row.siteId),

@@ -1,5 +1,5 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { type AppError, Config, Db, RefusalLimiter } from '#platform';
+import { Injectable } from '@nestjs/common';
+import { type AppError, Config, Db, Drain, RefusalLimiter } from '#platform';
 import { AuditService, RefusalRecords, StrangerShares } from '../../audit/index.js';
 import type { ClaimRefused, ClaimRequest, RefusalReason } from './claim.js';
 import { type ClaimRow, ClaimsRepository } from './claims.repository.js';
@@ -14,7 +14,7 @@ const STRANGE: ReadonlySet<RefusalReason> = new Set(['malformed', 'unknown_key',
  * recorded afterwards. What names no existing key belongs to no organization, and is one slot for each reason.
  */
 @Injectable()
-export class Refusals implements OnApplicationShutdown {
+export class Refusals {
   private readonly floor: RefusalFloor;
   private readonly records: RefusalRecords<ClaimRow>;
 
@@ -25,6 +25,7 @@ export class Refusals implements OnApplicationShutdown {
     private readonly audit: AuditService,
     shares: StrangerShares,
     private readonly limiter: RefusalLimiter,
+    drain: Drain,
   ) {
     this.floor = new RefusalFloor(config.claims.refusalFloorMs);
     this.records = new RefusalRecords(shares, {
@@ -38,6 +39,7 @@ export class Refusals implements OnApplicationShutdown {
       },
       addToCount: (claimId, count) => this.repository.addToCount(this.db.manager, claimId, count),
     });
+    drain.register('flush', 'refused claims', () => this.records.close());
   }
 
   /**
@@ -50,10 +52,6 @@ export class Refusals implements OnApplicationShutdown {
     await this.floor.hold(arrivedAt);
     this.limiter.refused(request.address, presented);
     throw answer;
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    await this.records.close();
   }
 
   private record({ reason, about }: ClaimRefused, request: ClaimRequest, presented: string | undefined): void {

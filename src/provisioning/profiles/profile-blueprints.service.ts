@@ -1,12 +1,6 @@
-import {
-  Injectable,
-  Logger,
-  type OnApplicationBootstrap,
-  type OnApplicationShutdown,
-  type OnModuleInit,
-} from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, Db, Hooks, isOutage, PeriodicTask, PgNotifications } from '#platform';
+import { AppError, Db, Drain, Hooks, isOutage, PeriodicTask, PgNotifications } from '#platform';
 import { BlueprintsService } from '../../blueprints/index.js';
 import { ProfileBlueprintsRepository } from './profile-blueprints.repository.js';
 
@@ -21,7 +15,7 @@ const STOP_MS = 5000;
  * seldom, and with each claim, session and document of the site, and when the site is approved.
  */
 @Injectable()
-export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
+export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap {
   private readonly logger = new Logger(ProfileBlueprints.name);
   /** Approved by this process; the notice comes when that is committed. */
   private readonly approved = new Set<number>();
@@ -40,7 +34,10 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
     private readonly blueprints: BlueprintsService,
     private readonly hooks: Hooks,
     private readonly notifications: PgNotifications,
-  ) {}
+    drain: Drain,
+  ) {
+    drain.register('flush', 'blueprints of profiles', () => this.stop());
+  }
 
   onModuleInit(): void {
     this.hooks.siteApproved.register((_tx, _orgId, siteId) => {
@@ -60,9 +57,9 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap, 
     this.task.wake();
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  private async stop(): Promise<string | undefined> {
     this.stopped = true;
-    await this.task.stop(STOP_MS);
+    return (await this.task.stop(STOP_MS)) ? undefined : 'one is being applied; it is tried again by any server';
   }
 
   /** In the transaction that makes the sites. */

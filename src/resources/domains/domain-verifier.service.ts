@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises';
-import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Config, checkViolated, Db, isUniqueViolation, PeriodicTask, systemPrincipal } from '#platform';
+import { Config, checkViolated, Db, Drain, isUniqueViolation, PeriodicTask, systemPrincipal } from '#platform';
 import { AuditService, EventsService } from '../../audit/index.js';
 import type { DnsRecordView } from './domains.dto.js';
 import { DomainsRepository, type DueDomain, type LostDomain } from './domains.repository.js';
@@ -21,7 +21,7 @@ type Verdict = { verifiedIds: number[]; problem: string | null };
 
 /** Checks ns and cname domains by DNS, in the background; several servers share the work. */
 @Injectable()
-export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShutdown {
+export class DomainVerifier implements OnApplicationBootstrap {
   private readonly task = new PeriodicTask(DomainVerifier.name, {
     failure: 'The check of domains failed',
     everyMs: LOOK_EVERY_MS,
@@ -38,7 +38,9 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
     private readonly repository: DomainsRepository,
     private readonly audit: AuditService,
     private readonly events: EventsService,
+    drain: Drain,
   ) {
+    drain.register('flush', 'checks of domains', () => this.stop());
     if (config.domains.resolvers.length > 0) this.resolver.setServers([...config.domains.resolvers]);
   }
 
@@ -46,7 +48,7 @@ export class DomainVerifier implements OnApplicationBootstrap, OnApplicationShut
     this.task.wake(LOOK_EVERY_MS);
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  private async stop(): Promise<void> {
     this.stopped = true;
     this.resolver.cancel();
     await this.task.stop();

@@ -1,51 +1,46 @@
-import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
 import { WebSocket } from 'ws';
 import { AGENT_MESSAGE, CLOSE } from '#contracts';
-import { within } from '#platform';
+import { Drain } from '#platform';
 import { DeliveryService } from '../delivery/delivery.service.js';
-import { LeaseService } from '../presence/lease.service.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { KeepAliveService } from './keep-alive.service.js';
 import type { Session } from './session.js';
 import { SessionRegistry } from './session-registry.js';
 
-const WRITE_MS = 3000;
 const CLOSE_MS = 2000;
 
 /** How long agents may take to return, altogether: the more there are, the longer. @returns milliseconds. */
 export const returnWindow = (sessions: number): number => Math.min(60_000, 1000 + 2 * sessions);
 
-/** Sends every agent away in good order when the server stops (docs/agent-protocol.md rule 16). */
+/**
+ * Sends every agent away in good order when the server stops (docs/agent-protocol.md rule 16). Sites go offline before that, with the lease: an agent
+ * that returns to another server at once must not take over from a session that is ending.
+ */
 @Injectable()
-export class ShutdownService implements BeforeApplicationShutdown {
-  private readonly logger = new Logger(ShutdownService.name);
-
+export class SessionDrain {
   constructor(
     private readonly registry: SessionRegistry,
     private readonly presence: PresenceService,
     private readonly delivery: DeliveryService,
     private readonly keepAlive: KeepAliveService,
-    private readonly lease: LeaseService,
-  ) {}
-
-  async beforeApplicationShutdown(): Promise<void> {
-    this.registry.draining = true;
-    // Presence first: an agent that returns to another server at once must not take over from a session that is ending.
-    await within(WRITE_MS, this.writeLast()).catch((error: unknown) =>
-      this.logger.warn({ err: error }, 'Presence could not be written; the lease will put the sites offline'),
-    );
-    this.presence.stop();
-    await this.sendAway();
+    drain: Drain,
+  ) {
+    drain.register('stop accepting', 'sessions', () => this.acceptNone());
+    drain.register('tell sessions', 'sessions', () => this.sendAway());
+    drain.register('flush', 'reports of agents', () => this.delivery.flushReports());
   }
 
-  private async writeLast(): Promise<void> {
+  private async acceptNone(): Promise<void> {
+    this.registry.draining = true;
     await Promise.all([this.keepAlive.stop(), this.delivery.stop()]);
     await this.presence.settled();
-    await this.delivery.flushReports();
-    await this.lease.end();
   }
 
-  private async sendAway(): Promise<void> {
+  private async sendAway(): Promise<string | undefined> {
+    // What is left of departures is settled by the lease.
+    await this.presence.stop();
     const sessions = [...this.registry.open.values()];
     const window = returnWindow(sessions.length);
     await this.registry.eachInSlices((session) => {
@@ -54,8 +49,10 @@ export class ShutdownService implements BeforeApplicationShutdown {
     });
     const open = (session: Session) => session.ws !== null && session.ws.readyState !== WebSocket.CLOSED;
     for (const deadline = performance.now() + CLOSE_MS; sessions.some(open) && performance.now() < deadline; ) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await delay(20);
     }
-    for (const session of sessions) if (open(session)) session.ws?.terminate();
+    const silent = sessions.filter(open);
+    for (const session of silent) session.ws?.terminate();
+    return silent.length > 0 ? `${silent.length} sessions did not answer the close and were cut` : undefined;
   }
 }

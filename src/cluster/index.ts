@@ -1,0 +1,2 @@
+export { ClusterModule } from './cluster.module.js';
+export { type ServerEnd, ServerLease } from './server-lease.service.js';

@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { EntityManager } from 'typeorm';
+import { Config, Db, Drain, PeriodicTask, VERSION } from '#platform';
+import { type ServerRow, ServersRepository } from './servers.repository.js';
+
+const RENEW_MS = 5000;
+const LEASE_MS = 30_000;
+
+/** How a server ended: it gave its lease up, or the lease ran out. */
+export type ServerEnd = 'stopped' | 'lost';
+
+/**
+ * Ends, in the transaction that takes the row of a server away, what hung on its lease, some thousand rows at a time.
+ * @returns whether nothing is left of it.
+ */
+type EndHandler = (tx: EntityManager, serverId: string, end: ServerEnd) => Promise<boolean>;
+
+/**
+ * The row of this server process and its lease, renewed every 5 s. What a process holds in memory and others believe of it (sessions of
+ * agents) hangs on the lease: when it has run out, after 30 s, any other server ends that and takes the row away, once; so does the next life
+ * of the same place at once (ADR 0027, docs/agent-protocol.md rule 14).
+ */
+@Injectable()
+export class ServerLease implements OnApplicationBootstrap {
+  /** This process, for as long as it lives. */
+  readonly serverId = randomUUID();
+  private readonly logger = new Logger(ServerLease.name);
+  private readonly endHandlers: EndHandler[] = [];
+  private readonly regainedHandlers: (() => Promise<void>)[] = [];
+  private readonly row: ServerRow = { serverId: this.serverId, version: VERSION, instance: null, address: null };
+  private released = false;
+  /** Since when every renewal has succeeded: after an outage of the database all leases are old, and nobody may judge by them. */
+  private steadySince: number | null = null;
+  private readonly task = new PeriodicTask(ServerLease.name, {
+    failure: 'The lease of this server could not be renewed',
+    everyMs: RENEW_MS,
+    run: () => this.round(),
+  });
+
+  constructor(
+    private readonly config: Config,
+    private readonly host: HttpAdapterHost,
+    private readonly db: Db,
+    private readonly repository: ServersRepository,
+    drain: Drain,
+  ) {
+    drain.register('give up the lease', 'lease', () => this.release());
+  }
+
+  /** Registers what ends with the lease of a server, another's or this one's. */
+  onEnd(handler: EndHandler): void {
+    this.endHandlers.push(handler);
+  }
+
+  /** Registers what is entered again when the lease of this server had run out and is whole again: others may have ended it. */
+  onRegained(handler: () => Promise<void>): void {
+    this.regainedHandlers.push(handler);
+  }
+
+  /** This server's row cannot be taken away until the transaction ends. @returns false when it is gone: the caller's work is to be tried later. */
+  async hold(tx: EntityManager): Promise<boolean> {
+    const holds = await this.repository.hold(tx, this.serverId);
+    if (!holds) this.task.wake();
+    return holds;
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.repository.enter(this.db.manager, this.row);
+    this.steadySince = performance.now();
+    const server = this.host.httpAdapter.getHttpServer() as Server;
+    // Only a process that has the port may speak for the instance: a second start on a busy port must not end the first one's sessions.
+    server.once('listening', () => {
+      const bound = server.address();
+      if (bound && typeof bound === 'object') {
+        this.row.instance = `${hostname()}:${bound.address}:${bound.port}:${this.config.installation.dataDir}`;
+        this.row.address = reachable(bound.address, bound.port);
+      }
+      this.task.wake();
+    });
+    this.task.wake(RENEW_MS);
+  }
+
+  /** Ends what hangs on the lease and takes the row away, in one transaction. */
+  private async release(): Promise<void> {
+    this.released = true;
+    await this.task.stop();
+    await this.db.tx(async (tx) => {
+      while (!(await this.end(tx, this.serverId, 'stopped')));
+      await this.repository.delete(tx, this.serverId);
+    });
+  }
+
+  private async round(): Promise<void> {
+    try {
+      if (!(await this.repository.renew(this.db.manager, this.serverId))) {
+        this.steadySince = null;
+        await this.repository.enter(this.db.manager, this.row);
+        this.logger.warn('The lease had run out and was taken again');
+        for (const regained of this.regainedHandlers) await regained();
+      }
+      if (this.row.instance !== null) await this.repository.enter(this.db.manager, this.row);
+      this.steadySince ??= performance.now();
+      await this.endOthers(performance.now() - this.steadySince >= LEASE_MS);
+    } catch (error) {
+      this.steadySince = null;
+      throw error;
+    }
+  }
+
+  private async endOthers(judgeOthers: boolean): Promise<void> {
+    for (let more = true; more && !this.released; ) {
+      more = await this.db.tx(async (tx) => {
+        const dead = await this.repository.lockDead(tx, this.row, judgeOthers);
+        if (!dead) return false;
+        if (await this.end(tx, dead.serverId, 'lost')) {
+          await this.repository.delete(tx, dead.serverId);
+          this.logger.warn({ server: dead }, 'The lease of another server was ended');
+        }
+        return true;
+      });
+    }
+  }
+
+  /** @returns whether nothing hangs on that lease any more. */
+  private async end(tx: EntityManager, serverId: string, end: ServerEnd): Promise<boolean> {
+    for (const handler of this.endHandlers) if (!(await handler(tx, serverId, end))) return false;
+    return true;
+  }
+}
+
+/** `host:port` under which other machines find a socket that is bound to this address. */
+function reachable(address: string, port: number): string {
+  const host = address === '0.0.0.0' || address === '::' ? hostname() : isIP(address) === 6 ? `[${address}]` : address;
+  return `${host}:${port}`;
+}

@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { execute, prepared, query } from '#platform';
+
+/** What a server process says of itself. */
+export interface ServerRow {
+  serverId: string;
+  version: string;
+  /** Host, address, port and data folder: the next life of the same place recognises this one. Null until the server listens. */
+  instance: string | null;
+  /** Where other servers reach it. Null until the server listens. */
+  address: string | null;
+}
+
+/** Another server whose row this one may end. */
+export interface DeadServer {
+  serverId: string;
+  address: string | null;
+  version: string | null;
+}
+
+const LEASE = `interval '30 seconds'`;
+/** A server of 0.1.0 writes only when it has renewed. */
+const EXPIRES = `coalesce(lease_expires_at, renewed_at + ${LEASE})`;
+
+/** All SQL about server processes. */
+@Injectable()
+export class ServersRepository {
+  /** Makes the row of a server, or makes it anew; its lease is whole afterwards. */
+  async enter(em: EntityManager, row: ServerRow): Promise<void> {
+    await execute(
+      em,
+      `INSERT INTO server (server_id, version, instance, address, lease_expires_at) VALUES ($1, $2, $3, $4, now() + ${LEASE})
+       ON CONFLICT (server_id) DO UPDATE SET renewed_at = now(), lease_expires_at = excluded.lease_expires_at,
+         instance = excluded.instance, address = excluded.address`,
+      [row.serverId, row.version, row.instance, row.address],
+    );
+  }
+
+  /** The row cannot be taken away until this transaction ends. @returns false when it is gone. */
+  async hold(tx: EntityManager, serverId: string): Promise<boolean> {
+    const rows = await prepared(tx, 'server_hold', 'SELECT 1 FROM server WHERE server_id = $1 FOR KEY SHARE', [
+      serverId,
+    ]);
+    return rows.length > 0;
+  }
+
+  /** @returns false when the lease had run out or the row is gone: others may have ended what hangs on it. */
+  async renew(em: EntityManager, serverId: string): Promise<boolean> {
+    const renewed = await execute(
+      em,
+      `UPDATE server SET renewed_at = now(), lease_expires_at = now() + ${LEASE} WHERE server_id = $1 AND ${EXPIRES} > now()`,
+      [serverId],
+    );
+    return renewed > 0;
+  }
+
+  /**
+   * Locks one row whose lease has run out (with `judgeOthers`), or that is an earlier life of this very instance; one that somebody else is
+   * dealing with is skipped.
+   */
+  async lockDead(
+    tx: EntityManager,
+    own: Pick<ServerRow, 'serverId' | 'instance'>,
+    judgeOthers: boolean,
+  ): Promise<DeadServer | undefined> {
+    const [row] = await query<DeadServer>(
+      tx,
+      `SELECT server_id AS "serverId", address, version FROM server
+       WHERE server_id <> $1 AND (($3 AND ${EXPIRES} < now()) OR instance = $2)
+       LIMIT 1 FOR UPDATE SKIP LOCKED`,
+      [own.serverId, own.instance, judgeOthers],
+    );
+    return row;
+  }
+
+  async delete(tx: EntityManager, serverId: string): Promise<void> {
+    await execute(tx, 'DELETE FROM server WHERE server_id = $1', [serverId]);
+  }
+}

@@ -1,0 +1,153 @@
+import 'reflect-metadata';
+import { randomUUID } from 'node:crypto';
+import type { EntityManager } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { execute, VERSION } from '#platform';
+import { ServerLease } from '../../src/cluster/index.js';
+import { ServersRepository } from '../../src/cluster/servers.repository.js';
+import { startApp } from '../support/app.js';
+import { until } from '../support/server.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await openTestApp();
+});
+afterAll(() => app?.close());
+
+interface Row {
+  instance: string | null;
+  version: string | null;
+  address: string | null;
+  left: number;
+}
+const rowOf = async (serverId: string): Promise<Row | undefined> => {
+  const [row] = await app.sql<Row>(
+    `SELECT instance, version, address, extract(epoch FROM lease_expires_at - now())::float8 AS "left" FROM server WHERE server_id = $1`,
+    [serverId],
+  );
+  return row;
+};
+const own = () => app.get(ServerLease).serverId;
+/** When a server renewed, and when its lease ends, in seconds from now; 0.1.0 writes no end. */
+async function insert(em: EntityManager, renewed: number, ends: number | null, instance?: string): Promise<string> {
+  const id = randomUUID();
+  await execute(
+    em,
+    `INSERT INTO server (server_id, instance, renewed_at, lease_expires_at)
+     VALUES ($1, $2, now() + make_interval(secs => $3), now() + make_interval(secs => $4))`,
+    [id, instance ?? null, renewed, ends],
+  );
+  return id;
+}
+
+describe('the row of a server', () => {
+  it('says what it is and where it is reached, and its lease is renewed', async () => {
+    const { port } = new URL(await app.nest.getUrl());
+    const row = await until(async () => {
+      const found = await rowOf(own());
+      return found?.instance ? found : undefined;
+    });
+    expect(row).toMatchObject({ version: VERSION, address: `127.0.0.1:${port}` });
+    expect(row.left).toBeGreaterThan(0);
+    const [before] = await app.sql<{ at: Date }>('SELECT renewed_at AS at FROM server WHERE server_id = $1', [own()]);
+    await until(async () => {
+      const [now] = await app.sql<{ at: Date }>('SELECT renewed_at AS at FROM server WHERE server_id = $1', [own()]);
+      return now!.at > before!.at;
+    });
+  });
+
+  it('goes when the server stops, and what hung on it ends before', async () => {
+    const other = await startApp(app.database.url);
+    const lease = other.app.get(ServerLease);
+    const ended: unknown[] = [];
+    lease.onEnd(async (_tx, serverId, end) => {
+      ended.push([serverId, end, (await rowOf(serverId)) !== undefined]);
+      return ended.length === 2;
+    });
+    expect(await rowOf(lease.serverId)).toBeDefined();
+    await other.close();
+    expect(await rowOf(lease.serverId)).toBeUndefined();
+    // Asked again until nothing is left.
+    expect(ended).toEqual([
+      [lease.serverId, 'stopped', true],
+      [lease.serverId, 'stopped', true],
+    ]);
+  });
+
+  it('stays when what hangs on it cannot end, for others to end it', async () => {
+    const other = await startApp(app.database.url);
+    const lease = other.app.get(ServerLease);
+    lease.onEnd(() => Promise.reject(new Error('no')));
+    await other.close();
+    expect(await rowOf(lease.serverId)).toBeDefined();
+    await app.sql('DELETE FROM server WHERE server_id = $1', [lease.serverId]);
+  });
+});
+
+describe('a lease', () => {
+  it('has run out at its end, or for a server of 0.1.0 30 s after it was renewed', async () => {
+    const repository = new ServersRepository();
+    const undo = new Error('undo');
+    // In a transaction that is rolled back, so that no server ends them meanwhile.
+    const looked = app.db.tx(async (tx) => {
+      const expired = await insert(tx, 0, -1);
+      const current = await insert(tx, -60, 10);
+      const old = await insert(tx, -31, null);
+      const oldAndCurrent = await insert(tx, -5, null);
+      expect(await repository.renew(tx, expired)).toBe(false);
+      expect(await repository.renew(tx, old)).toBe(false);
+      const dead = new Set<string>();
+      for (;;) {
+        const found = await repository.lockDead(tx, { serverId: own(), instance: null }, true);
+        if (!found) break;
+        dead.add(found.serverId);
+        await repository.delete(tx, found.serverId);
+      }
+      expect(dead).toEqual(new Set([expired, old]));
+      expect(await repository.renew(tx, current)).toBe(true);
+      expect(await repository.renew(tx, oldAndCurrent)).toBe(true);
+      throw undo;
+    });
+    await expect(looked).rejects.toBe(undo);
+  });
+
+  it('of an earlier life of the same place is ended at once, by its next one alone', async () => {
+    const ended: string[] = [];
+    app.get(ServerLease).onEnd((_tx, serverId, end) => {
+      ended.push(`${serverId} ${end}`);
+      return Promise.resolve(true);
+    });
+    const { instance } = (await until(async () => {
+      const found = await rowOf(own());
+      return found?.instance ? found : undefined;
+    }))!;
+    const earlier = await insert(app.db.manager, 0, 30, instance!);
+    await until(async () => (await rowOf(earlier)) === undefined);
+    expect(ended).toEqual([`${earlier} lost`]);
+  });
+
+  it('of another server that has run out is ended by any server that has kept its own for 30 s', async () => {
+    const ended: string[] = [];
+    app.get(ServerLease).onEnd((_tx, serverId, end) => {
+      ended.push(`${serverId} ${end}`);
+      return Promise.resolve(true);
+    });
+    const elsewhere = await insert(app.db.manager, 0, 0, 'another:place');
+    await until(async () => (await rowOf(elsewhere)) === undefined);
+    expect(ended).toEqual([`${elsewhere} lost`]);
+  });
+
+  it('that had run out is taken again, and what hangs on it is entered again', async () => {
+    let regained = 0;
+    app.get(ServerLease).onRegained(async () => void regained++);
+    await app.sql('UPDATE server SET lease_expires_at = now() WHERE server_id = $1', [own()]);
+    await until(() => regained === 1);
+    expect((await rowOf(own()))!.left).toBeGreaterThan(0);
+    // Others have ended it meanwhile.
+    await app.sql('DELETE FROM server WHERE server_id = $1', [own()]);
+    expect(await app.db.tx((tx) => app.get(ServerLease).hold(tx))).toBe(false);
+    await until(() => regained === 2);
+    expect(await app.db.tx((tx) => app.get(ServerLease).hold(tx))).toBe(true);
+  });
+});
