@@ -1,12 +1,13 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
-import { Config, DatabaseModule, loggerOptions, PlatformModule } from '#platform';
+import { Config, DatabaseModule, loggerOptions, MetricsModule, PlatformModule } from '#platform';
 import { AccessModule, ApiKey, Role, User } from './access/index.js';
 import { AgentsModule } from './agents/index.js';
 import { ApprovalsModule, Tombstone } from './approvals/index.js';
 import { AuditModule } from './audit/index.js';
 import { BlueprintsModule } from './blueprints/index.js';
 import { ClientsModule } from './clients/index.js';
+import { ClusterModule } from './cluster/index.js';
 import { FirstRunModule } from './first-run/index.js';
 import { HealthModule } from './health/index.js';
 import { Org, OrgsModule } from './orgs/index.js';
@@ -41,8 +42,10 @@ export class AppModule {
       imports: [
         LoggerModule.forRoot(loggerOptions(config.log.level)),
         ...foundation(config),
+        MetricsModule,
         HealthModule,
         AuditModule,
+        ClusterModule,
         AccessModule,
         OrgsModule,
         SitesModule,

@@ -4,7 +4,15 @@ import cookie from '@fastify/cookie';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
-import { boundUnfinished, type Config, createAdapter, serveDocument, validationPipe } from '#platform';
+import {
+  boundUnfinished,
+  type Config,
+  createAdapter,
+  Drain,
+  finishRequests,
+  serveDocument,
+  validationPipe,
+} from '#platform';
 import { AgentSocketAdapter } from './agents/index.js';
 import { AppModule } from './app.module.js';
 
@@ -37,6 +45,7 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   });
   app.useLogger(app.get(Logger));
   boundUnfinished(app.getHttpServer() as Server, config);
+  app.get(Drain).register('finish requests', 'requests', () => finishRequests(app));
   await app.register(cookie as never);
   app.setGlobalPrefix('api/v1', { exclude: ROOT_ROUTES });
   app.useGlobalPipes(validationPipe());

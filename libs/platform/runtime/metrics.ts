@@ -1,34 +1,53 @@
 import { createServer, type Server } from 'node:http';
+import { Module, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import { collectDefaultMetrics, Gauge, Histogram, register } from 'prom-client';
-import type { DataSource } from 'typeorm';
+import { DataSource } from 'typeorm';
+import { Config } from '../config/config.js';
 
 /**
- * Serves `GET /metrics` on a port of its own, apart from the API, so that a firewall can tell them apart. Modules make their own
- * counters in prom-client's default registry, named `gatehouse_…`; this adds the process, the requests and the pool.
- * Throws when the port is taken.
+ * Serves `GET /metrics` on METRICS_PORT, apart from the API, so that a firewall can tell them apart, until the process has closed everything
+ * else. Modules make their own counters in prom-client's default registry, named `gatehouse_…`; this adds the process, the requests and the
+ * pool. A start fails when the port is taken.
  */
-export async function serveMetrics(
-  host: string,
-  port: number,
-  fastify: FastifyInstance,
-  dataSource: DataSource,
-): Promise<Server> {
-  collectDefaultMetrics();
-  measureRequests(fastify);
-  measurePool((dataSource.driver as unknown as { master: Pool }).master);
-  const server = createServer((request, response) => {
-    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics')
-      return void response.writeHead(404).end();
-    register.metrics().then(
-      (text) => response.writeHead(200, { 'content-type': register.contentType }).end(text),
-      () => response.writeHead(500).end(),
-    );
-  });
-  await new Promise<void>((done, failed) => server.once('error', failed).listen(port, host, done));
-  server.unref();
-  return server;
+@Module({})
+export class MetricsModule implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
+  private server: Server | undefined;
+
+  constructor(
+    private readonly config: Config,
+    private readonly host: HttpAdapterHost,
+    private readonly dataSource: DataSource,
+  ) {}
+
+  onModuleInit(): void {
+    if (this.config.http.metricsPort === undefined) return;
+    collectDefaultMetrics();
+    measureRequests(this.host.httpAdapter.getInstance<FastifyInstance>());
+    measurePool((this.dataSource.driver as unknown as { master: Pool }).master);
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    const { host, metricsPort } = this.config.http;
+    if (metricsPort === undefined) return;
+    const server = createServer((request, response) => {
+      if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics')
+        return void response.writeHead(404).end();
+      register.metrics().then(
+        (text) => response.writeHead(200, { 'content-type': register.contentType }).end(text),
+        () => response.writeHead(500).end(),
+      );
+    });
+    await new Promise<void>((done, failed) => server.once('error', failed).listen(metricsPort, host, done));
+    this.server = server.unref();
+  }
+
+  onApplicationShutdown(): void {
+    this.server?.close();
+    this.server?.closeAllConnections();
+  }
 }
 
 /** By route pattern, never by path: a path holds ids, and would make a series of each. */

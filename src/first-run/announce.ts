@@ -1,0 +1,23 @@
+import { type Config, VERSION } from '#platform';
+import { type FirstSecrets, firstSecrets, nextKey, whereabouts } from './banner.js';
+import { writePidFile } from './pid-file.js';
+
+/**
+ * Tells whoever started the server, on standard output, where everything is, and once the secrets of a first run; and the next start, by a
+ * file, who serves from this DATA_DIR. @param databaseDir set when the embedded database had to be put outside DATA_DIR
+ */
+export function announce(
+  config: Config,
+  port: number,
+  made: FirstSecrets | null,
+  databaseDir: string | undefined,
+): void {
+  const { publicUrl, metricsPort } = config.http;
+  const { dataDir } = config.installation;
+  writePidFile(dataDir, port);
+  const next = made
+    ? `These secrets are shown once, here and in ${dataDir}/first-run.txt:\n\n${firstSecrets(made, publicUrl)}`
+    : nextKey(publicUrl);
+  const place = whereabouts({ version: VERSION, publicUrl, metricsPort, dataDir, databaseDir });
+  process.stdout.write(`\n${place}\n${next}\n`);
+}
