@@ -24,6 +24,7 @@ import {
   PlanView,
 } from './blueprints.dto.js';
 import { BlueprintsService } from './blueprints.service.js';
+import { HistoryService } from './history.service.js';
 
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
 
@@ -46,7 +47,10 @@ function documentOf(body: unknown): string {
 @ApiTags('Blueprints')
 @Controller('org/:orgId')
 export class BlueprintsController {
-  constructor(private readonly blueprints: BlueprintsService) {}
+  constructor(
+    private readonly blueprints: BlueprintsService,
+    private readonly history: HistoryService,
+  ) {}
 
   /** Apply a blueprint, or see what it would do (`dryRun=true`) */
   @Put('blueprint')
@@ -77,7 +81,7 @@ export class BlueprintsController {
   @Access('listBlueprints')
   @Returns(BlueprintList, { message: 'Blueprints retrieved successfully' })
   listBlueprints(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: ListBlueprintsQuery) {
-    return this.blueprints.list(principal, orgId, page);
+    return this.history.list(principal, orgId, page);
   }
 
   /** Read one application of a blueprint, with its contents */
@@ -85,7 +89,7 @@ export class BlueprintsController {
   @Access('getBlueprint')
   @Returns(BlueprintRecord, { message: 'Blueprint retrieved successfully' })
   getBlueprint(@Caller() principal: Principal, @OrgId() orgId: string, @Id('blueprintId') blueprintId: number) {
-    return this.blueprints.get(principal, orgId, blueprintId);
+    return this.history.get(principal, orgId, blueprintId);
   }
 }
 

@@ -8,8 +8,12 @@ import { BlueprintsService } from './blueprints.service.js';
 import { CurrentStateRepository } from './current-state.repository.js';
 import { DeclarationsRepository } from './declarations.repository.js';
 import { Documents } from './documents.js';
+import { HistoryService } from './history.service.js';
 import { PlanExecutor } from './plan-executor.js';
+import { PlanningService } from './planning.service.js';
 import { Secrets } from './secrets.js';
+import { SiteDecisionsService } from './site-decisions.service.js';
+import { SiteDocumentsService } from './site-documents.service.js';
 import { SiteScopedKeys } from './site-scoped-keys.js';
 
 /** A document of resources: plan and apply, what it owns, what was staged for a site that waits. */
@@ -22,10 +26,14 @@ import { SiteScopedKeys } from './site-scoped-keys.js';
     BlueprintsService,
     DeclarationsRepository,
     Documents,
+    HistoryService,
+    PlanningService,
+    SiteDecisionsService,
+    SiteDocumentsService,
     SiteScopedKeys,
     Secrets,
     CurrentStateRepository,
   ],
-  exports: [BlueprintsService, Documents],
+  exports: [Documents, SiteDocumentsService],
 })
 export class BlueprintsModule {}

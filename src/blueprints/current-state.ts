@@ -24,9 +24,9 @@ export interface Applicant {
   sourceId: number | null;
 }
 
-/** Its resources stay its own; the others make resources that belong to the operator from the first moment. */
+/** Whether resources stay the document's own; those of the other kinds belong to the operator from the start. */
 export const owns = (kind: SourceKind) => kind === 'file' || kind === 'newt' || kind === 'labels';
-/** What disappears from it is removed. An unmodified newt does not say which of its two files it sends, so nothing is pruned for it. */
+/** Whether what disappears from the document is deleted. An unmodified newt does not say which of its two files it sends, so nothing is. */
 export const prunes = (kind: SourceKind) => kind === 'file' || kind === 'labels';
 
 /** A source that declares a resource. */
@@ -42,18 +42,18 @@ export interface Declaration {
   proposed: Proposal | null;
 }
 
-/** Columns of a resource, and whom it is given to by the lists' names; null: the document does not say. */
+/** Columns of a resource, and its grants by the names of the lists; null: the document does not speak of access. */
 export interface Proposal {
   columns: ColumnValues;
   given: Record<string, string[]> | null;
 }
 
-/** What hangs on a resource as a source's last document left it, and as it is now: lists by what they are of. */
+/** Targets, rules, sites and grants of a resource as a source's last document left them, and as they are now: lists by their names. */
 export interface Parts {
   sourceId: number;
   parts: Record<string, unknown>;
   now: Record<string, unknown>;
-  /** The users among them. */
+  /** Ids of the users in `parts`. */
   userIds: string[];
 }
 

@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { type Blueprint, maskSecrets, type Parsed, type ParseOptions, parse, placesOf, toYaml } from '#blueprint';
 import { TaskTooLarge, type Turn, Workers } from '#platform';
 
-/** Up to here a document costs less than the way to a thread and back. */
+/** Up to this many bytes parsing costs less than handing the text to a worker thread. */
 const SMALL = 16 * 1024;
 /**
- * The word that makes a pattern of a target's path, and what can spell it otherwise: compiling one costs what its author likes. And what
- * anchors begin with: with aliases a small document may say as much as a large one.
+ * What can make a short document expensive: `regex`, or escapes and templates that spell it, because compiling a pattern costs what its author
+ * likes; and `&`, because YAML aliases let a short text stand for a long one.
  */
 const MAY_COST_MORE = /regex|\\|\{\{|&/;
 
@@ -15,7 +15,7 @@ const MAY_COST_MORE = /regex|\\|\{\{|&/;
 export class Documents {
   constructor(private readonly workers: Workers) {}
 
-  /** As `parse`; a document that costs too much has a problem that says so. @throws capacity */
+  /** As `parse`; the answer for a document that costs too much is a problem that says so. @throws capacity */
   async read(turn: Turn, text: string, options: Omit<ParseOptions, 'templates'> = {}): Promise<Parsed> {
     if (isCheap(text)) return parse(text, options);
     try {
@@ -30,7 +30,7 @@ export class Documents {
     }
   }
 
-  /** As `placesOf`; none of a document that costs too much. @throws capacity */
+  /** As `placesOf`; no places for a document that costs too much. @throws capacity */
   async places(
     turn: Turn,
     text: string,

@@ -118,7 +118,7 @@ export function exportOf(sourceId: number, owned: Owned, names: Names): Blueprin
 
 const declares = (row: Stored, sourceId: number) => row.declarations.some((d) => d.sourceId === sourceId);
 
-/** Makes up a variable for each secret, each another one. */
+/** Makes a variable for each secret, no two the same. */
 function variables(): (key: string, what: string) => string {
   const given = new Set<string>();
   return (key, what) => {
@@ -162,7 +162,7 @@ function publicOf(
     auth: http ? authOf(key, row, names, secret) : null,
     rules: row.rules.filter((part) => part.sourceId === sourceId).map(ruleOf),
     maintenance: http ? maintenanceOf(c) : null,
-    // Not a site's to say.
+    // Operators decide it, not sites.
     sitesMayAddTargets: null,
   };
 }
@@ -189,7 +189,7 @@ function authOf(key: string, row: StoredPublic, names: Names, secret: ReturnType
   const { ssoRoles, ssoUsers, whitelistUsers } = auth;
   const inForce =
     (auth.pincode ?? auth.password ?? auth.basicAuth) !== null || auth.ssoEnabled || c.email_whitelist_enabled;
-  // A list that is there and switched off is left over from a document that said something about access: a document cannot say it otherwise.
+  // A list that is there while access control is off is left over from an earlier document: no document can say that.
   if (!inForce && row.emails.length > 0) return null;
   return inForce || ssoRoles.length + ssoUsers.length + whitelistUsers.length > 0 ? auth : null;
 }

@@ -1,3 +1,3 @@
 export { BlueprintsModule } from './blueprints.module.js';
-export { BlueprintsService, type Outcome, type SiteKind } from './blueprints.service.js';
 export { Documents } from './documents.js';
+export { type Outcome, SiteDocumentsService, type SiteKind } from './site-documents.service.js';

@@ -28,8 +28,8 @@ export class PlanExecutor {
     const { orgId } = applicant;
     for (const { siteId, fields } of plan.siteSteps) await this.sites.update(tx, orgId, siteId, fields);
     const evicted = [
-      ...(await this.staged.remove(tx, orgId, 'resource', plan.giveWay.publicIds)),
-      ...(await this.staged.remove(tx, orgId, 'site_resource', plan.giveWay.privateIds)),
+      ...(await this.staged.remove(tx, orgId, 'resource', plan.evicted.publicIds)),
+      ...(await this.staged.remove(tx, orgId, 'site_resource', plan.evicted.privateIds)),
     ];
     // First, so that what a resource had is free for another one of the same document.
     const touched = await this.drop(tx, applicant, plan);

@@ -69,12 +69,12 @@ export interface Plan {
   publicSteps: PublicStep[];
   privateSteps: PrivateStep[];
   siteSteps: { siteId: number; fields: { name?: string; dockerSocketEnabled?: boolean } }[];
-  /** Declared before and no more; whether they go is seen when they are looked at. */
+  /** Keys that the source declared before and declares no longer; a resource that others declare too stays. */
   dropped: { publicKeys: string[]; privateKeys: string[] };
   strayTargets: { id: number; siteId: number }[];
   strayRules: number[];
-  /** Rows that wait for another site's approval and hold what this document wants: they go first. */
-  giveWay: { publicIds: number[]; privateIds: number[] };
+  /** Rows staged for another site that hold what this document wants: they are deleted first. */
+  evicted: { publicIds: number[]; privateIds: number[] };
   /** What a document that is refused wants of resources that it shares, by the column of the id and the id. */
   proposed: Record<'resource_id' | 'site_resource_id', Record<number, Proposal>>;
   /** Names that one resource of the document leaves to another one: they are freed first. */

@@ -4,7 +4,7 @@ import type { Applicant, CurrentState, DomainRef, Stored } from './current-state
 import type { PlanProblem } from './plan.types.js';
 import type { TargetRights } from './target-rights.js';
 
-/** What a document means by the names in it: sites, members, domains. What nobody has is a problem of the plan. */
+/** Finds what a document means by the names in it: sites, members, domains. A name that does not exist is a problem of the plan. */
 export class References {
   constructor(
     private readonly applicant: Applicant,
@@ -50,7 +50,7 @@ export class References {
     const own = this.applicant.site;
     if (ref === null) return own?.siteId ?? this.problem(path, 'a site is required here');
     if (own && (ref === own.niceId || ref === own.name)) return own.siteId;
-    // A site exposes nothing but itself: a name that nobody has can only mean the sender, as newt's fleets write it.
+    // A site exposes only itself, so a name that no site has means the sender: fleets of newt write it like that.
     if (own && !this.state.sites.has(ref)) return own.siteId;
     const siteId = this.namedSite(path, ref);
     if (own && siteId !== undefined && siteId !== own.siteId)

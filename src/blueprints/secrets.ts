@@ -5,7 +5,7 @@ import { headerAuthSecret, SharedSecrets } from '../resources/index.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
 import type { Hashes } from './current-state.js';
 
-/** Resources of one document whose secrets are hashed at once: its share of the places, however long it is. */
+/** Resources of one document whose secrets are hashed at once, however long the document is. */
 const AT_ONCE = 4;
 
 /** Hashes of a document's passwords and PINs. Always before the transaction. */

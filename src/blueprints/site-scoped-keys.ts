@@ -95,7 +95,7 @@ export class SiteScopedKeys {
   }
 }
 
-/** Who adds targets to a resource means the one of that name. */
+/** An entry that only adds targets means the resource of that name. */
 function samePublic(entry: PublicEntry, row: HeldPublic): boolean {
   if (entry.targetsOnly) return true;
   return entry.mode === 'http'
@@ -103,6 +103,6 @@ function samePublic(entry: PublicEntry, row: HeldPublic): boolean {
     : !row.http && row.protocol === entry.mode && row.proxyPort === entry.proxyPort;
 }
 
-/** A machine's own loopback is never another's. */
+/** A loopback address is another place on each machine. */
 const samePrivate = (entry: PrivateEntry, row: HeldPrivate) =>
   !LOOPBACK.test(entry.destination) && row.mode === entry.mode && row.destination === entry.destination;

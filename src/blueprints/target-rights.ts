@@ -4,13 +4,13 @@ import type { Applicant, Declaration, Stored } from './current-state.js';
 export type TargetRights = { siteIds: number[] } | { labels: Record<string, string> };
 
 /**
- * What a site's document may do with a resource that is there (docs/adr/0020). Its own it may do everything with: one that a document of the
- * site declares, or that is staged for it. An operator may all, and so may what an operator wrote into a profile.
+ * What a site's document may do with a resource that is there (docs/adr/0020). It may do everything with its own: one that a document of the
+ * site declares, or that is staged for it. An operator may do everything, and so may what an operator wrote into a profile.
  */
 export class SiteRights {
   constructor(private readonly applicant: Applicant) {}
 
-  /** Whether the document may add targets: the resource's owners and its operator have a say, the site's own wish has not. */
+  /** Whether the document may add targets: the resource's owners and operators decide it, not the site. */
   mayAddTargets(key: string, stored: Stored | undefined): boolean {
     if (!stored || this.isOperators(key) || this.isOwn(stored)) return true;
     const rights = rightsOf(stored);
@@ -28,7 +28,7 @@ export class SiteRights {
     return rights === null ? others.some((other) => other.templateId === site.templateId) : this.matches(rights);
   }
 
-  /** Words of the operator's, whatever the site calls itself. */
+  /** Whether an operator wrote the entry: it is the same whatever the site calls itself. */
   isOperators(key: string): boolean {
     return this.applicant.site === null || this.applicant.operatorsKeys?.has(key) === true;
   }

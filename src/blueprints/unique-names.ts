@@ -16,11 +16,14 @@ interface Step {
   columns: ColumnValues | null;
 }
 
-/** What one resource alone may have (a key, a full domain, a port, an alias): who has it when a document wants it, and who makes room. */
+/**
+ * Whether what only one resource may have (a key, a full domain, a port, an alias) is free for a document, and which rows give it up: staged ones,
+ * and those that get something else from the same document.
+ */
 export class UniqueNames {
   /** What waits for another site's approval and holds what the document wants. */
-  readonly giveWay: Plan['giveWay'] = { publicIds: [], privateIds: [] };
-  /** Names that a resource of this document has and another one wants, with the problem it is if it keeps them. */
+  readonly evicted: Plan['evicted'] = { publicIds: [], privateIds: [] };
+  /** Names that one resource of the document has and another one wants; `path` and `message`: the problem if the first one keeps its name. */
   private readonly passed: (Plan['transferredNames'][number] & PlanProblem)[] = [];
 
   /** Adds to the changes and problems of the plan. */
@@ -32,7 +35,7 @@ export class UniqueNames {
     private readonly problems: PlanProblem[],
   ) {}
 
-  /** Names that pass from one resource of the document to another, once the steps are known; a problem for each that does not. */
+  /** Names that pass from one resource of the document to another, once all steps are known. Adds a problem for each that stays where it is. */
   transferredNames(publicSteps: Step[], privateSteps: Step[]): Plan['transferredNames'] {
     for (const { id, table, column, path, message } of this.passed) {
       const steps = table === 'resource' ? publicSteps : privateSteps;
@@ -42,12 +45,12 @@ export class UniqueNames {
     return this.passed.map(({ table, column, id }) => ({ table, column, id }));
   }
 
-  /** By another resource, unless that one goes with this very document, or goes by another name. Tells the problem. */
+  /** Whether another resource has the value and keeps it: this document neither deletes nor renames it, and it is not evicted. Adds the problem. */
   isTaken(type: Holder['type'], key: string, path: string, what: Claimed, value: string): boolean {
     const inUse = ({ orgId, niceId }: Holder) =>
       `${value} is already in use${orgId === this.applicant.orgId ? ` by the ${type} ${niceId}` : ''}`;
     const by = (this.state.taken.get(claim(what, value)) ?? []).find((holder) => {
-      // Another organization's is taken, whether it waits or not.
+      // What another organization has is taken, staged or not.
       if (holder.orgId !== this.applicant.orgId) return true;
       if (this.yields(holder.stagedBy)) return this.evictStaged(type, holder);
       return (
@@ -60,7 +63,7 @@ export class UniqueNames {
     return by !== undefined;
   }
 
-  /** A port is always had: there is no moment in which two could change theirs with each other. */
+  /** Whether the holder gets another value from this document. Never for a port: a raw resource always has one, so two cannot exchange theirs. */
   private passesOn(type: Holder['type'], { id, niceId }: Holder, what: Claimed, problem: PlanProblem): boolean {
     if (what === 'port') return false;
     const column = what === 'alias' ? 'alias' : 'full_domain';
@@ -82,20 +85,20 @@ export class UniqueNames {
     return true;
   }
 
-  /** What waits for approval blocks nothing that is in service; of two that wait the first one has it. */
+  /** Whether a row staged for a site is evicted: it blocks nothing that is in service, but the document of another site that waits. */
   private yields(stagedBy: number | null): boolean {
     return stagedBy !== null && this.applicant.site?.pending !== true && stagedBy !== this.applicant.site?.siteId;
   }
 
   private evictStaged(type: Holder['type'], { id, niceId }: Pick<Holder, 'id' | 'niceId'>): false {
-    const ids = type === 'public-resource' ? this.giveWay.publicIds : this.giveWay.privateIds;
+    const ids = type === 'public-resource' ? this.evicted.publicIds : this.evicted.privateIds;
     if (ids.includes(id)) return false;
     ids.push(id);
     this.changes.push({ action: 'delete', type, key: niceId, fields: [] });
     return false;
   }
 
-  /** The row of this key, unless it gives way. */
+  /** The row of this key, unless it is evicted. */
   present<Row extends Stored>(type: Holder['type'], key: string, row: Row | undefined): Row | undefined {
     if (!row || !this.yields(row.columns['staged_by'] as number | null)) return row;
     this.evictStaged(type, { id: row.id, niceId: key });

@@ -13,7 +13,7 @@ import {
 import { RolesService } from '../../src/access/index.js';
 import { BlueprintsRepository } from '../../src/blueprints/blueprints.repository.js';
 import { CurrentStateRepository } from '../../src/blueprints/current-state.repository.js';
-import { BlueprintsService } from '../../src/blueprints/index.js';
+import { SiteDocumentsService } from '../../src/blueprints/index.js';
 import { makePlan } from '../../src/blueprints/plan.js';
 import { rolesIn, withRoleNames } from '../../src/blueprints/role-names.js';
 import { Secrets } from '../../src/blueprints/secrets.js';
@@ -270,7 +270,7 @@ async function clear(): Promise<void> {
 
 describe('any blueprint', () => {
   it('of a site: applied once it has nothing left to do, and what it made is the document again', async () => {
-    const service = app.get(BlueprintsService);
+    const service = app.get(SiteDocumentsService);
     const from = fc.record({
       model: anyBlueprint,
       kind: fc.constantFrom('file' as const, 'newt' as const, 'labels' as const),
@@ -328,7 +328,7 @@ describe('any blueprint', () => {
   });
 
   it('of a site: from any one to any other, with nothing left over', async () => {
-    const service = app.get(BlueprintsService);
+    const service = app.get(SiteDocumentsService);
     await fc.assert(
       fc.asyncProperty(anyBlueprint, anyBlueprint, async (one, other) => {
         await clear();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Config, Db, Drain, migrate, sqlState } from '#platform';
 import { AuditService, EventsService } from '../../src/audit/index.js';
-import { BlueprintsService } from '../../src/blueprints/index.js';
+import { SiteDocumentsService } from '../../src/blueprints/index.js';
 import { DomainVerifier } from '../../src/resources/domains/domain-verifier.service.js';
 import { DomainsRepository } from '../../src/resources/domains/domains.repository.js';
 import { DomainsService } from '../../src/resources/domains/domains.service.js';
@@ -80,7 +80,7 @@ const document = (fullDomain: string, key: string) => ({
 const apply = (orgId: string, doc: object) =>
   app.root.put<null>(`/org/${orgId}/blueprint`, { blueprint: Buffer.from(JSON.stringify(doc)).toString('base64') });
 const send = (orgId: string, siteId: number, doc: object) =>
-  app.get(BlueprintsService).applyFromSite(orgId, siteId, 'file', JSON.stringify(doc));
+  app.get(SiteDocumentsService).applyFromSite(orgId, siteId, 'file', JSON.stringify(doc));
 const site = async (orgId: string) =>
   (await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt' })).siteId;
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { execute, InvalidatedCache, PgNotifications, query } from '#platform';
-import { BlueprintsService, type SiteKind } from '../../src/blueprints/index.js';
+import { SiteDocumentsService, type SiteKind } from '../../src/blueprints/index.js';
 import { type ResourceNotice, ResourceNotices } from '../support/notices.js';
 import { until } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
@@ -51,9 +51,9 @@ const privateResource = async (s: Site) =>
     })
   ).siteResourceId;
 const send = async (s: Site, document: object, kind: SiteKind = 'file') =>
-  expect(await app.get(BlueprintsService).applyFromSite(orgId, s.siteId, kind, JSON.stringify(document))).toMatchObject(
-    { ok: true },
-  );
+  expect(
+    await app.get(SiteDocumentsService).applyFromSite(orgId, s.siteId, kind, JSON.stringify(document)),
+  ).toMatchObject({ ok: true });
 /** Public and private, with parts of every kind. */
 const document = (port = 8080) => ({
   'public-resources': {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '#platform';
-import { BlueprintsService, type SiteKind } from '../../src/blueprints/index.js';
+import { SiteDocumentsService, type SiteKind } from '../../src/blueprints/index.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
@@ -34,7 +34,7 @@ const site = async (orgId: string, name = 'edge', labels?: object) => {
 const template = (s: Site, templateId: number) =>
   app.sql('UPDATE site SET template_id = $2 WHERE site_id = $1', [s.siteId, templateId]);
 const send = (orgId: string, s: Site, document: Document, kind: SiteKind = 'file') =>
-  app.get(BlueprintsService).applyFromSite(orgId, s.siteId, kind, JSON.stringify(document, null, 1));
+  app.get(SiteDocumentsService).applyFromSite(orgId, s.siteId, kind, JSON.stringify(document, null, 1));
 const apply = (orgId: string, document: Document) =>
   app.root.put<null>(`/org/${orgId}/blueprint`, {
     blueprint: Buffer.from(JSON.stringify(document)).toString('base64'),
@@ -338,7 +338,7 @@ describe('sites-may-add-targets in a blueprint', () => {
 
 describe('a profile’s blueprint', () => {
   const profile = (orgId: string, s: Site, document: Document) =>
-    app.get(BlueprintsService).applyProfile(orgId, s.siteId, JSON.stringify(document));
+    app.get(SiteDocumentsService).applyProfile(orgId, s.siteId, JSON.stringify(document));
 
   it('is the operator’s word, but for what a device can choose by calling itself so', async () => {
     const orgId = await org();

@@ -1,7 +1,7 @@
 import { parse } from '#blueprint';
 import { BlueprintsRepository } from '../../src/blueprints/blueprints.repository.js';
 import { CurrentStateRepository } from '../../src/blueprints/current-state.repository.js';
-import { BlueprintsService, type Outcome, type SiteKind } from '../../src/blueprints/index.js';
+import { type Outcome, SiteDocumentsService, type SiteKind } from '../../src/blueprints/index.js';
 import { makePlan } from '../../src/blueprints/plan.js';
 import type { Plan } from '../../src/blueprints/plan.types.js';
 import { Secrets } from '../../src/blueprints/secrets.js';
@@ -28,7 +28,7 @@ export function blueprintCalls(app: () => TestApp) {
     approve: (s: Site) => app().root.expect('POST', `/site/${s.siteId}`, { status: 'approved' }),
     /** A document of the site itself. */
     send: (orgId: string, s: Site, kind: SiteKind, document: object): Promise<Outcome> =>
-      app().get(BlueprintsService).applyFromSite(orgId, s.siteId, kind, JSON.stringify(document)),
+      app().get(SiteDocumentsService).applyFromSite(orgId, s.siteId, kind, JSON.stringify(document)),
     /** A document of the operator. */
     apply: (orgId: string, text: string, query = '') =>
       app().root.put<{ changes: { action: string; type: string; key: string; fields: string[] }[] } | null>(

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AGENT_MESSAGE, type AgentBlueprintResult } from '#contracts';
 import { AppError, Db, unavailable } from '#platform';
-import { BlueprintsService, type Outcome, type SiteKind } from '../../blueprints/index.js';
+import { type Outcome, SiteDocumentsService, type SiteKind } from '../../blueprints/index.js';
 import { ProfileBlueprints } from '../../provisioning/index.js';
 import { SiteReads } from '../../sites/index.js';
 import type { Session } from '../gateway/session.js';
@@ -17,7 +17,7 @@ export class SiteBlueprints {
 
   constructor(
     private readonly db: Db,
-    private readonly blueprints: BlueprintsService,
+    private readonly blueprints: SiteDocumentsService,
     private readonly profiles: ProfileBlueprints,
     private readonly sites: SiteReads,
   ) {}

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AppError, Db, Drain, Hooks, isOutage, PeriodicTask, PgNotifications } from '#platform';
-import { BlueprintsService } from '../../blueprints/index.js';
+import { SiteDocumentsService } from '../../blueprints/index.js';
 import { ProfileBlueprintsRepository } from './profile-blueprints.repository.js';
 
 const POLL_MS = 2000;
@@ -31,7 +31,7 @@ export class ProfileBlueprints implements OnModuleInit, OnApplicationBootstrap {
   constructor(
     private readonly db: Db,
     private readonly repository: ProfileBlueprintsRepository,
-    private readonly blueprints: BlueprintsService,
+    private readonly blueprints: SiteDocumentsService,
     private readonly hooks: Hooks,
     private readonly notifications: PgNotifications,
     drain: Drain,

@@ -1,0 +1,73 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { Db, notFound, type PageQuery, type Principal, Retention, shapeA, TenantResolvers, windowOf } from '#platform';
+import type { BlueprintList, BlueprintRecord } from './blueprints.dto.js';
+import { BlueprintsRepository, type HistoryEntry } from './blueprints.repository.js';
+import type { Applicant } from './current-state.js';
+
+export const APPLIED = 'Blueprint applied successfully';
+
+/** Every document that changed something, or could not be applied. */
+@Injectable()
+export class HistoryService implements OnModuleInit {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: BlueprintsRepository,
+    private readonly resolvers: TenantResolvers,
+    private readonly retention: Retention,
+  ) {}
+
+  onModuleInit(): void {
+    this.resolvers.registerNumber('blueprintId', (id) => this.repository.orgOf(this.db.manager, id));
+    this.retention.register({ table: 'blueprint', id: 'blueprint_id' });
+  }
+
+  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<BlueprintList> {
+    const window = windowOf(page, 1000);
+    const [blueprints, total] = await this.repository.list(this.db.manager, orgId, window);
+    return { blueprints, pagination: shapeA(total, window) };
+  }
+
+  /** @throws not_found */
+  async get(_principal: Principal, orgId: string, blueprintId: number): Promise<BlueprintRecord> {
+    const record = await this.repository.find(this.db.manager, orgId, blueprintId);
+    if (!record) throw notFound('Blueprint');
+    return record;
+  }
+
+  /** @param contents the document without its secrets */
+  applied(tx: EntityManager, applicant: Applicant, contents: string): Promise<void> {
+    return this.repository.record(tx, entryOf(applicant, contents, APPLIED, true));
+  }
+
+  /** After the transaction in which it was refused has ended. */
+  refused(applicant: Applicant, contents: string, message: string): Promise<void> {
+    return this.refuse(entryOf(applicant, contents, message, false));
+  }
+
+  /** Under the site's lock: of two that say the same one is written. */
+  async refuse(entry: HistoryEntry): Promise<void> {
+    await this.db.tx(async (tx) => {
+      if (entry.siteId !== null) await this.repository.lockSite(tx, entry.orgId, entry.siteId);
+      await this.repository.record(tx, entry);
+    });
+  }
+}
+
+function entryOf(
+  { orgId, site, kind }: Applicant,
+  contents: string,
+  message: string,
+  succeeded: boolean,
+): HistoryEntry {
+  return {
+    orgId,
+    siteId: site?.siteId ?? null,
+    name: site?.name ?? 'API',
+    source: kind === 'api' ? 'API' : 'NEWT',
+    kind,
+    succeeded,
+    message,
+    contents,
+  };
+}
