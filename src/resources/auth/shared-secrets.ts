@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { HashQueue, KeyRing, sameBytes, sha256, type Turn } from '#platform';
 
 const COST = 10;
-/** Between bcrypt's hash and what recognises its secret; in neither's alphabet. */
+/** Between bcrypt's hash and the HMAC; a character of neither. */
 const SEPARATOR = ':';
 
 /** bcrypt looks at 72 bytes and stops at NUL; the digest of any text is shorter and has none. */
@@ -18,9 +18,9 @@ export const matchesShared = (secret: string, stored: string): Promise<boolean> 
 export const headerAuthSecret = (user: string, password: string) => `${user}:${password}`;
 
 /**
- * Passwords, PINs and `user:password` that visitors of a resource share. Stored is bcrypt's hash and behind it an HMAC of hash and secret under
- * a key of the master key's: a document that says the same secret again is recognised without a slow hash, and who has the rows alone
- * must still go through bcrypt. Bound to its hash, so that it never speaks for another one. Before a transaction, never inside.
+ * Passwords, PINs and `user:password` that visitors of a resource share. Stored are bcrypt's hash and an HMAC of hash and secret under a key derived from
+ * the master key: the same secret in a document is recognised without a slow hash, and whoever has the rows alone must still break
+ * bcrypt. The HMAC covers the hash, so it proves nothing of another one. Methods run before a transaction, never inside.
  */
 @Injectable()
 export class SharedSecrets {

@@ -190,7 +190,7 @@ export class PrivateResourcesService implements OnModuleInit {
     return row;
   }
 
-  /** The insert with all that belongs to it leaves in one packet; what it met is looked at afterwards. */
+  /** Sends the insert and all that belongs to it in one packet, and looks afterwards at what the insert found. */
   private async createIn(
     tx: EntityManager,
     principal: Principal,
@@ -204,7 +204,7 @@ export class PrivateResourcesService implements OnModuleInit {
       columns.domainId === null ? null : await this.domains.nameToInsert(tx, orgId, columns.domainId, subdomain);
     const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
     const { name, mode, destination, alias } = columns;
-    const evicted = blocked === undefined ? null : await this.room(tx, orgId, blocked, named);
+    const evicted = blocked === undefined ? null : await this.evictStaged(tx, orgId, blocked, named);
     const [inserted] = await Promise.all([
       this.repository.insert(tx, orgId, named, links, routeOf(destination)),
       this.audit.record(tx, principal, {
@@ -258,7 +258,7 @@ export class PrivateResourcesService implements OnModuleInit {
     if (body.clientIds) await this.links.setClients(tx, orgId, siteResourceId, body.clientIds);
     const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
     const evicted =
-      blocked === undefined ? null : await this.room(tx, orgId, blocked, { ...named, of: siteResourceId });
+      blocked === undefined ? null : await this.evictStaged(tx, orgId, blocked, { ...named, of: siteResourceId });
     const row = await this.repository.update(tx, orgId, siteResourceId, named);
     if (row.mode !== 'cidr' && row.aliasAddress === null) throw noAliasAddress();
     await this.audit.record(tx, principal, {
@@ -274,15 +274,15 @@ export class PrivateResourcesService implements OnModuleInit {
     return versioned(row);
   }
 
-  /** What waits for an approval and holds what is wanted goes. @throws `blocked` when nothing of the kind is in the way */
-  private async room(tx: EntityManager, orgId: string, blocked: unknown, wanted: Wanted): Promise<Evicted[]> {
+  /** Deletes staged rows that hold what is wanted. @throws `blocked` when there are none */
+  private async evictStaged(tx: EntityManager, orgId: string, blocked: unknown, wanted: Wanted): Promise<Evicted[]> {
     const gone = await this.staged.evictStaged(tx, orgId, 'site_resource', wanted);
     if (!gone) throw blocked;
     return gone;
   }
 }
 
-/** Something that only one resource may have is somebody else's. */
+/** Whether another resource has what only one may have. */
 const isTaken = (error: unknown) =>
   [NICE_ID_INDEX, 'site_resource_alias', 'site_resource_full_domain'].some((index) => isUniqueViolation(error, index));
 

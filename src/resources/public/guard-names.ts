@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 import { prepared } from '#platform';
 import { coveringWildcard } from '../domains/domain-names.js';
 
-/** Of the advisory lock under which full domains below one parent, a wildcard, are given away. */
+/** Key of the advisory lock for the full domains below one parent, given as the wildcard that covers them. */
 const KEY = (parent: string) => `hashtextextended(${parent}, 7241)`;
 
 /**

@@ -119,7 +119,7 @@ export class ResourcesService implements OnModuleInit {
           const evicted =
             blocked === undefined
               ? null
-              : await this.room(tx, orgId, blocked, {
+              : await this.evictStaged(tx, orgId, blocked, {
                   fullDomain: full?.fullDomain,
                   port: proxyPort === undefined ? null : { protocol: body.protocol, port: proxyPort },
                 });
@@ -214,7 +214,7 @@ export class ResourcesService implements OnModuleInit {
     }
   }
 
-  /** @param blocked what was in the way the first time; rows that wait for an approval then give way */
+  /** @param blocked the conflict of the first attempt; staged rows in the way are deleted in the second */
   private async updateIn(
     tx: EntityManager,
     principal: Principal,
@@ -237,7 +237,7 @@ export class ResourcesService implements OnModuleInit {
     const evicted =
       blocked === undefined
         ? null
-        : await this.room(tx, orgId, blocked, {
+        : await this.evictStaged(tx, orgId, blocked, {
             of: resourceId,
             niceId: body.niceId,
             fullDomain: full?.fullDomain,
@@ -255,8 +255,8 @@ export class ResourcesService implements OnModuleInit {
     return { resource: toRow(row), version: row.version };
   }
 
-  /** What waits for an approval and holds what is wanted goes. @throws `blocked` when nothing of the kind is in the way */
-  private async room(tx: EntityManager, orgId: string, blocked: unknown, wanted: Wanted): Promise<Evicted[]> {
+  /** Deletes staged rows that hold what is wanted. @throws `blocked` when there are none */
+  private async evictStaged(tx: EntityManager, orgId: string, blocked: unknown, wanted: Wanted): Promise<Evicted[]> {
     const gone = await this.staged.evictStaged(tx, orgId, 'resource', wanted);
     if (!gone) throw blocked;
     return gone;
@@ -325,14 +325,14 @@ function checkTargetRights(rights: TargetRights | null | undefined): void {
     throw invalid('sitesMayAddTargets.labels', 'must have at least one label');
 }
 
-/** What it has, from a blueprint perhaps, may be sent back. */
+/** The niceId that the resource has, perhaps from a blueprint, is accepted as it is. */
 function requireNiceId({ http, niceId }: StoredResource, wanted: string | undefined): void {
   if (wanted === undefined || wanted === niceId) return;
   if (http && !RESOURCE_NICE_ID.test(wanted)) throw invalid('niceId', RESOURCE_NICE_ID_PROBLEM);
   if (!NICE_ID.test(wanted)) throw invalid('niceId', NICE_ID_PROBLEM.message.replace('$property ', ''));
 }
 
-/** Something that only one resource may have is somebody else's. */
+/** Whether another resource has what only one may have. */
 const isTaken = (error: unknown) =>
   isUniqueViolation(error) ||
   isNotNullViolation(error, 'org_id') ||

@@ -11,11 +11,11 @@ export interface Wanted {
   fullDomain?: string | null;
   alias?: string | null;
   port?: { protocol: string; port: number } | null;
-  /** The row that is being changed: never in its own way. */
+  /** The row that is being changed, which does not count. */
   of?: number;
 }
 
-/** A row that made room, for the audit of who took its place. */
+/** A staged row that was deleted because something in service wants what it held; for the audit. */
 export interface Evicted {
   type: ResourceType;
   niceId: string;
