@@ -235,7 +235,7 @@ describe('what a resource is made of', () => {
 
   it('has the triggers on every table that refers to one, and the others are named with the reason', async () => {
     const tables = await app.sql<{ name: string; events: string[] | null }>(
-      `SELECT r.relname AS name, (SELECT array_agg(n.name::text ORDER BY 1) FROM (
+      `SELECT r.relname AS name, (SELECT array_agg(n.name::text ORDER BY n.name) FROM (
          SELECT unnest(CASE WHEN t.tgtype & 4 > 0 THEN ARRAY['INSERT'] ELSE '{}' END || CASE WHEN t.tgtype & 8 > 0 THEN ARRAY['DELETE'] ELSE '{}' END
            || CASE WHEN t.tgtype & 16 > 0 THEN ARRAY['UPDATE'] ELSE '{}' END) AS name FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
          WHERE t.tgrelid = r.oid AND p.proname ~ '^(site_)?resource_(part_)?changed$' AND t.tgenabled = 'O') n) AS events
