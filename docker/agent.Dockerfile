@@ -5,6 +5,7 @@ COPY . .
 RUN npm ci --ignore-scripts && node scripts/build.mjs
 
 FROM node:24-bookworm-slim
+LABEL org.opencontainers.image.title="Gatehouse agent" org.opencontainers.image.version="0.2.0" org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /app/dist/agent/gatehouse-agent.mjs /usr/local/lib/gatehouse-agent.mjs
 COPY --from=build /app/LICENSE /usr/local/share/doc/gatehouse-agent/LICENSE
 RUN mkdir -m 700 /state && chown node:node /state

@@ -5,6 +5,7 @@ COPY . .
 RUN npm ci --ignore-scripts && node scripts/build.mjs && npm prune --omit=dev --ignore-scripts
 
 FROM node:24-bookworm-slim
+LABEL org.opencontainers.image.title="Gatehouse" org.opencontainers.image.version="0.2.0" org.opencontainers.image.licenses="Apache-2.0"
 WORKDIR /app
 # The embedded PostgreSQL makes its library links beside its binaries, so they belong to the user that runs it.
 COPY --from=build --chown=node:node /app/node_modules node_modules

@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 // `node scripts/build-agent.mjs [folder]`
 const out = process.argv[2] ?? join(root, 'dist', 'agent');
 const name = 'gatehouse-agent.mjs';
-const { version } = JSON.parse(await readFile(join(root, 'libs/agent/package.json'), 'utf8'));
+const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 
 const { outputFiles } = await build({
   absWorkingDir: root,

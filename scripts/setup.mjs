@@ -93,6 +93,7 @@ function sourceStamp() {
   const hash = createHash('sha256');
   const files = ['src', 'libs'].flatMap(filesBelow).filter((file) => !file.endsWith('.spec.ts'));
   const others = [
+    'package.json',
     'package-lock.json',
     'nest-cli.json',
     'tsconfig.json',

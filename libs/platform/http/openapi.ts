@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, getSchemaPath, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { type PathParameter, TenantResolvers } from '../access/route-access.js';
+import { VERSION } from '../version.js';
 import { ErrorBody } from './api-responses.js';
 
 const DESCRIPTION = `Every operation is served under \`/api/v1\` and under \`/v1\`. Answers come in the envelope
@@ -23,7 +24,7 @@ export function buildDocument(app: INestApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setTitle('Gatehouse')
     .setDescription(DESCRIPTION)
-    .setVersion('v1')
+    .setVersion(VERSION)
     // Every path is whole: some are under `/api/v1`, some at the root.
     .addServer('/')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
