@@ -78,7 +78,7 @@ const KNOWN = `
     coalesce(w.closed_at IS NULL AND w.opened_at > now() - interval '24 hours' AND w.reissues < ${MAX_REISSUES}, false) AS "windowOpen",
     w.authenticated_at IS NOT NULL AS authenticated, coalesce(s.reclaim_allowed_until > now(), false) AS armed,
     c.newt_id AS "newtId", c.kind AS "credentialKind"
-  FROM site s LEFT JOIN claim_window w ON w.site_id = s.site_id LEFT JOIN LATERAL (
+  FROM site s LEFT JOIN LATERAL (SELECT * FROM claim_window w WHERE w.site_id = s.site_id OFFSET 0) w ON true LEFT JOIN LATERAL (
     SELECT newt_id, kind FROM site_credential c WHERE c.site_id = s.site_id AND c.revoked_at IS NULL ORDER BY credential_id DESC LIMIT 1) c ON true`;
 
 export interface ClaimRow {
@@ -118,14 +118,15 @@ export class ClaimsRepository {
     nonceHashes: Buffer[],
   ): Promise<{ sites: KnownSite[]; tombstoned: Set<string> }> {
     const [sites, stones] = await Promise.all([
-      // The fence (OFFSET 0) keeps the planner from reading all sites of an organization that its statistics still believe to be empty;
+      // The fences (OFFSET 0) keep the planner from reading all sites or windows of an organization that its statistics still believe to be empty;
       // not prepared, because a plan from when the table was small would do the same.
       query<KnownSite>(
         tx,
         `SELECT k.* FROM unnest($2::text[]) AS h(id) CROSS JOIN LATERAL (${KNOWN} WHERE s.hardware_id = h.id OFFSET 0) k WHERE k."orgId" = $1
          UNION ALL
          SELECT k.* FROM unnest($3::bytea[]) AS n(hash)
-           CROSS JOIN LATERAL (${KNOWN} WHERE w.nonce_hash = n.hash AND w.by_nonce OFFSET 0) k WHERE k."orgId" = $1`,
+           CROSS JOIN LATERAL (
+             ${KNOWN} WHERE s.site_id = (SELECT o.site_id FROM claim_window o WHERE o.nonce_hash = n.hash AND o.org_id = $1 AND o.by_nonce) OFFSET 0) k WHERE k."orgId" = $1`,
         [orgId, hardwareIds, nonceHashes],
       ),
       prepared<{ hardwareId: string }>(
