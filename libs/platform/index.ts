@@ -1,4 +1,5 @@
 export * from './access/org-identity.js';
+export * from './access/principals.js';
 export * from './access/refusal-limiter.js';
 export * from './access/route-access.js';
 export * from './config/config.js';

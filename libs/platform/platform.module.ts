@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
+import { Principals } from './access/principals.js';
 import { RefusalLimiter } from './access/refusal-limiter.js';
 import { TenantResolvers } from './access/route-access.js';
 import { Config } from './config/config.js';
@@ -24,6 +25,7 @@ import { Workers } from './runtime/workers.js';
     Drain,
     Hooks,
     Mailer,
+    Principals,
     Readiness,
     TenantResolvers,
     RefusalLimiter,
@@ -35,6 +37,18 @@ import { Workers } from './runtime/workers.js';
     { provide: APP_INTERCEPTOR, useClass: StrictQueryInterceptor },
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
   ],
-  exports: [KeyRing, HashQueue, Drain, Hooks, Mailer, Readiness, TenantResolvers, RefusalLimiter, Retention, Workers],
+  exports: [
+    KeyRing,
+    HashQueue,
+    Drain,
+    Hooks,
+    Mailer,
+    Principals,
+    Readiness,
+    TenantResolvers,
+    RefusalLimiter,
+    Retention,
+    Workers,
+  ],
 })
 export class PlatformModule {}

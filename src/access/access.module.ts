@@ -11,6 +11,7 @@ import { MailboxesService } from './mailboxes/mailboxes.service.js';
 import { MembersController } from './members/members.controller.js';
 import { MembersRepository } from './members/members.repository.js';
 import { MembersService } from './members/members.service.js';
+import { PrincipalLookup } from './principal-lookup.js';
 import { RolesController } from './roles/roles.controller.js';
 import { RolesRepository } from './roles/roles.repository.js';
 import { RolesService } from './roles/roles.service.js';
@@ -48,6 +49,7 @@ import { UsersService } from './users/users.service.js';
     MembersRepository,
     MembersService,
     Passwords,
+    PrincipalLookup,
     RolesRepository,
     RolesService,
     SessionsRepository,

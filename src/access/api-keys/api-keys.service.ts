@@ -67,9 +67,14 @@ export class ApiKeysService implements OnModuleInit {
 
   /** @returns who the key is, or null; at most one query, cached until a notice drops it. */
   async authenticate(id: string, secret: string): Promise<KeyPrincipal | null> {
-    const key = id.includes('\0') ? null : await this.known.get(id, () => this.load(id));
+    const key = id.includes('\0') ? null : await this.known.get(id, () => this.load(this.db.manager, id));
     const presented = sha256(secret);
     return key && sameBytes(presented, key.secretHash) ? key.principal : null;
+  }
+
+  /** Who a key is by now, for work that goes on after its request. @returns null when it is deleted */
+  async principalOfKey(em: EntityManager, id: string): Promise<KeyPrincipal | null> {
+    return (await this.load(em, id))?.principal ?? null;
   }
 
   /** PUT /org/{orgId}/api-key: a new key holds no action. The secret is in the answer and nowhere else. */
@@ -194,8 +199,8 @@ export class ApiKeysService implements OnModuleInit {
     await this.audit.record(tx, principal, { orgId, action, target: { type: 'api_key', id }, details });
   }
 
-  private async load(id: string): Promise<KnownKey | null> {
-    const row = await this.repository.find(this.db.manager, id);
+  private async load(em: EntityManager, id: string): Promise<KnownKey | null> {
+    const row = await this.repository.find(em, id);
     if (!row) return null;
     const { orgId, orgUid, name, secretHash } = row;
     const principal: KeyPrincipal =

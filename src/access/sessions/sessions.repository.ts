@@ -10,16 +10,25 @@ export interface MembershipRow {
   roles: { roleId: number; name: string; isAdmin: boolean; actions: string[] }[];
 }
 
-export interface SessionRow {
+export interface UserRow {
   userId: string;
   email: string;
   emailVerified: boolean;
   username: string;
   name: string | null;
   serverAdmin: boolean;
-  secondsLeft: number;
   memberships: MembershipRow[];
 }
+
+export interface SessionRow extends UserRow {
+  secondsLeft: number;
+}
+
+const USER = `u.user_id AS "userId", u.email, u.email_verified AS "emailVerified", u.username, u.name, u.server_admin AS "serverAdmin",
+  coalesce((SELECT jsonb_agg(jsonb_build_object('orgId', m.org_id, 'orgUid', o.org_uid, 'orgName', o.name, 'isOwner', m.is_owner, 'roles',
+      coalesce((SELECT jsonb_agg(jsonb_build_object('roleId', r.role_id, 'name', r.name, 'isAdmin', r.is_admin, 'actions', r.actions) ORDER BY r.role_id)
+        FROM membership_role mr JOIN role r USING (role_id) WHERE mr.org_id = m.org_id AND mr.user_id = m.user_id), '[]')) ORDER BY m.org_id)
+    FROM membership m JOIN org o USING (org_id) WHERE m.user_id = u.user_id), '[]') AS memberships`;
 
 /** All SQL about sessions. */
 @Injectable()
@@ -29,16 +38,17 @@ export class SessionsRepository {
     const rows = await prepared<SessionRow>(
       em,
       'session_find',
-      `SELECT u.user_id AS "userId", u.email, u.email_verified AS "emailVerified", u.username, u.name, u.server_admin AS "serverAdmin",
-         extract(epoch FROM s.expires_at - now())::float8 AS "secondsLeft",
-         coalesce((SELECT jsonb_agg(jsonb_build_object('orgId', m.org_id, 'orgUid', o.org_uid, 'orgName', o.name, 'isOwner', m.is_owner, 'roles',
-             coalesce((SELECT jsonb_agg(jsonb_build_object('roleId', r.role_id, 'name', r.name, 'isAdmin', r.is_admin, 'actions', r.actions) ORDER BY r.role_id)
-               FROM membership_role mr JOIN role r USING (role_id) WHERE mr.org_id = m.org_id AND mr.user_id = m.user_id), '[]')) ORDER BY m.org_id)
-           FROM membership m JOIN org o USING (org_id) WHERE m.user_id = u.user_id), '[]') AS memberships
+      `SELECT ${USER}, extract(epoch FROM s.expires_at - now())::float8 AS "secondsLeft"
        FROM user_session s JOIN "user" u USING (user_id)
        WHERE s.token_hash = $1 AND s.expires_at > now()`,
       [tokenHash],
     );
+    return rows[0] ?? null;
+  }
+
+  /** The same without a session. */
+  async findUser(em: EntityManager, userId: string): Promise<UserRow | null> {
+    const rows = await query<UserRow>(em, `SELECT ${USER} FROM "user" u WHERE u.user_id = $1`, [userId]);
     return rows[0] ?? null;
   }
 

@@ -15,7 +15,7 @@ import {
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { UserView } from './sessions.dto.js';
-import { type MembershipRow, SessionsRepository } from './sessions.repository.js';
+import { type MembershipRow, SessionsRepository, type UserRow } from './sessions.repository.js';
 
 type UserPrincipal = Pick<Principal, 'authority' | 'kind' | 'id' | 'name' | 'orgUids'>;
 interface KnownSession {
@@ -57,6 +57,12 @@ export class SessionsService implements OnModuleInit {
   async authenticate(tokenHash: Buffer): Promise<UserPrincipal | null> {
     const session = await this.known.get(tokenHash.toString('base64'), () => this.load(tokenHash));
     return session && session.endsAt > performance.now() ? session.principal : null;
+  }
+
+  /** Who a user is by now, logged in or not, for work that goes on after its request. @returns null when there is none */
+  async principalOfUser(em: EntityManager, userId: string): Promise<UserPrincipal | null> {
+    const row = await this.repository.findUser(em, userId);
+    return row && principalOf(row);
   }
 
   /** @returns the cookie's token and its end; stored is only the token's hash. */
@@ -103,21 +109,25 @@ export class SessionsService implements OnModuleInit {
   private async load(tokenHash: Buffer): Promise<KnownSession | null> {
     const row = await this.repository.find(this.db.manager, tokenHash);
     if (!row) return null;
-    const memberships = new Map(row.memberships.map((m) => [m.orgId, actionsOf(m)]));
-    const orgUids = new Map(row.memberships.map((m) => [m.orgId, m.orgUid]));
     return {
       userId: row.userId,
-      orgIds: [...memberships.keys()],
+      orgIds: row.memberships.map((m) => m.orgId),
       endsAt: performance.now() + row.secondsLeft * 1000,
-      principal: {
-        authority: { kind: 'user', serverAdmin: row.serverAdmin, memberships },
-        kind: 'user',
-        id: row.userId,
-        name: row.email,
-        ...(row.serverAdmin ? {} : { orgUids }),
-      },
+      principal: principalOf(row),
     };
   }
+}
+
+function principalOf(row: UserRow): UserPrincipal {
+  const memberships = new Map(row.memberships.map((m) => [m.orgId, actionsOf(m)]));
+  const orgUids = new Map(row.memberships.map((m) => [m.orgId, m.orgUid]));
+  return {
+    authority: { kind: 'user', serverAdmin: row.serverAdmin, memberships },
+    kind: 'user',
+    id: row.userId,
+    name: row.email,
+    ...(row.serverAdmin ? {} : { orgUids }),
+  };
 }
 
 function actionsOf(membership: MembershipRow): ReadonlySet<string> {
