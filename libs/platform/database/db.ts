@@ -212,6 +212,24 @@ export async function prepared<Row extends object>(
   return (await run<Row>(em, { name, text, values })).rows;
 }
 
+/**
+ * Runs `fn` so that what it wrote is undone when it throws, and the transaction goes on: for one of many things that a transaction does.
+ * @throws what `fn` throws
+ */
+export async function savepoint<T>(tx: EntityManager, fn: () => Promise<T>): Promise<T> {
+  await execute(tx, 'SAVEPOINT one');
+  try {
+    const result = await fn();
+    await execute(tx, 'RELEASE SAVEPOINT one');
+    return result;
+  } catch (error) {
+    await execute(tx, 'ROLLBACK TO SAVEPOINT one');
+    await execute(tx, 'RELEASE SAVEPOINT one');
+    delete courses.get(tx.queryRunner!)!.failure;
+    throw error;
+  }
+}
+
 /** Runs one statement and answers how many rows it changed. */
 export async function execute(em: EntityManager, text: string, values: unknown[] = []): Promise<number> {
   return (await run(em, { text, values })).rowCount ?? 0;

@@ -11,9 +11,10 @@ import { query } from './db.js';
  * access_changed: `key:<api key id>`, `user:<user id>`, `org:<org id>` or `provisioning:<key id>`; caches drop what they hold of it.
  * event_added: payload org id; only a hint to look at the feed.
  * resource_changed: `{"orgId", "kind": "public" | "private", "ids"}`, ids null: any of them. Triggers send it, nobody else (ADR 0026).
+ * job_due: a job can begin or go on (payload: job id).
  */
-export type Channel = 'site_changed' | 'access_changed' | 'event_added' | 'resource_changed';
-const CHANNELS: readonly Channel[] = ['site_changed', 'access_changed', 'event_added', 'resource_changed'];
+const CHANNELS = ['site_changed', 'access_changed', 'event_added', 'resource_changed', 'job_due'] as const;
+export type Channel = (typeof CHANNELS)[number];
 const CHECK_EVERY_MS = 5000;
 const RECONNECT_MS = 500;
 /** Longer than a busy machine keeps an answer; then the connection counts as lost. */

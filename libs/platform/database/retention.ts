@@ -19,6 +19,8 @@ export interface Retained {
   table: string;
   /** Ascending primary key. */
   id: string;
+  /** The column from which on its age counts; rows without it stay [created_at]. */
+  since?: string;
   /** SQL over alias `r` that must hold for a row to go, beside its age. */
   unless?: string;
 }
@@ -77,7 +79,7 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   private async deleteBatch(
-    { table, id, unless }: Retained,
+    { table, id, since = 'created_at', unless }: Retained,
     after: number,
   ): Promise<{ seen: number; deleted: number; last: number }> {
     return this.db.tx(async (tx) => {
@@ -86,7 +88,7 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
       const [row] = await prepared<{ seen: number; deleted: number; last: number | null }>(
         tx,
         `retention-${table}`,
-        `WITH old AS (SELECT ${id} AS id FROM ${table} WHERE ${id} > $1 AND created_at < now() - make_interval(days => $2) ORDER BY ${id} LIMIT ${BATCH}),
+        `WITH old AS (SELECT ${id} AS id FROM ${table} WHERE ${id} > $1 AND ${since} < now() - make_interval(days => $2) ORDER BY ${id} LIMIT ${BATCH}),
            gone AS (DELETE FROM ${table} r USING old WHERE r.${id} = old.id ${unless ? `AND NOT (${unless})` : ''} RETURNING 1)
          SELECT (SELECT count(*) FROM old) AS seen, (SELECT count(*) FROM gone) AS deleted, (SELECT max(id) FROM old) AS last`,
         [after, this.config.retention.days],
