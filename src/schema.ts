@@ -10,6 +10,7 @@ import { RoleNames1764410000000 } from './migrations/1764410000000-role-names.js
 import { ClaimWindows1764500000000 } from './migrations/1764500000000-claim-windows.js';
 import { ChangeNotices1764510000000 } from './migrations/1764510000000-change-notices.js';
 import { Servers1764520000000 } from './migrations/1764520000000-servers.js';
+import { Jobs1764530000000 } from './migrations/1764530000000-jobs.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -25,4 +26,5 @@ export const MIGRATIONS = [
   ClaimWindows1764500000000,
   ChangeNotices1764510000000,
   Servers1764520000000,
+  Jobs1764530000000,
 ];

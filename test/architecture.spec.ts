@@ -22,6 +22,7 @@ const LAYERS = [
   'orgs',
   'access',
   'cluster',
+  'jobs',
   'audit',
   'health',
 ];
@@ -185,6 +186,7 @@ const OWNER = {
     'user_session',
   ],
   cluster: ['server'],
+  jobs: ['job', 'job_item'],
   audit: ['audit', 'event'],
   // Of the library that every module stands on.
   platform: ['idempotency_key'],

@@ -14,5 +14,6 @@ export const EVENT_TYPES = [
   'member.left',
   'domain.unverified',
   'resource.foreign_target',
+  'job.finished',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

@@ -165,6 +165,9 @@ export const ACTIONS = [
   'listAddressRanges',
   'createAddressRange',
   'deleteAddressRange',
+  'listJobs',
+  'getJob',
+  'updateJob',
 ] as const;
 
 export type Action = (typeof ACTIONS)[number];

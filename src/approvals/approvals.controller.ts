@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/commo
 import { ApiTags } from '@nestjs/swagger';
 import {
   Access,
+  AlsoReturns,
   ApiResult,
   Caller,
   ChecksVersion,
@@ -13,6 +14,7 @@ import {
   type Principal,
   Returns,
 } from '#platform';
+import { JobView } from '../jobs/index.js';
 import { SiteView } from '../sites/index.js';
 import {
   DecideBody,
@@ -23,12 +25,16 @@ import {
   UpdateSiteBody,
 } from './approvals.dto.js';
 import { ApprovalsService } from './approvals.service.js';
+import { BulkDecisionsService } from './bulk-decisions.service.js';
 
 /** Routes that decide about sites, and those that can mean a decision. */
 @ApiTags('Sites')
 @Controller()
 export class ApprovalsController {
-  constructor(private readonly approvals: ApprovalsService) {}
+  constructor(
+    private readonly approvals: ApprovalsService,
+    private readonly bulk: BulkDecisionsService,
+  ) {}
 
   /** Change a site; `status` approved approves it, pending suspends it */
   @Post('site/:siteId')
@@ -76,12 +82,19 @@ export class ApprovalsController {
     return this.approvals.revoke(principal, orgId, siteId, body);
   }
 
-  /** Approve or reject many sites, each in a transaction of its own */
+  /** Approve or reject many sites, each in a transaction of its own, or any number of them as a job (`asJob`) */
   @Post('org/:orgId/approvals')
   @Access('updateApprovals')
+  @ErrorResponses(409)
+  @AlsoReturns(202, JobView, 'The job that decides, with asJob')
   @Returns(DecisionResults, { message: 'Decisions applied' })
   async updateApprovals(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: DecideBody) {
-    const results = await this.approvals.decide(principal, orgId, body);
+    if (body.asJob)
+      return new ApiResult(await this.bulk.decideLater(principal, orgId, body), {
+        status: 202,
+        message: 'Decisions will be applied by a job',
+      });
+    const results = await this.bulk.decide(principal, orgId, body);
     return new ApiResult(
       results,
       results.dryRun ? { message: 'Nothing was changed; these would be the decisions' } : {},

@@ -1,6 +1,18 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import { IsBoolean, IsIn, IsNotEmpty, IsObject, IsString, Matches, MaxLength, ValidateNested } from 'class-validator';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsObject,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+} from 'class-validator';
 import { IsIdList, IsLabels, IsName, MayBeAbsent, OffsetPagination } from '#platform';
 import { NICE_ID, NICE_ID_PROBLEM, SiteFilter } from '../sites/index.js';
 
@@ -53,7 +65,7 @@ export class DecideBody {
     uniqueItems: true,
   })
   siteIds?: number[];
-  /** Decides on new sites that match, the 1,000 oldest at most; repeat while `remaining` is above 0. Suspended ones are decided on by `siteIds` only. */
+  /** Decides on new sites that match, the 1,000 oldest at most, all of them with `asJob`; repeat while `remaining` is above 0. Suspended ones are decided on by `siteIds` only. */
   @MayBeAbsent() @ValidateNested() @IsObject() @Type(() => SiteFilter) filter?: SiteFilter;
   @IsIn(DECISIONS) @ApiProperty({ enum: DECISIONS }) decision: (typeof DECISIONS)[number];
   @MayBeAbsent() @MaxLength(MAX_NOTE) @IsString() note?: string;
@@ -61,6 +73,15 @@ export class DecideBody {
   @MayBeAbsent() @IsBoolean() tombstone?: boolean;
   /** Only say what would happen. */
   @MayBeAbsent() @IsBoolean() dryRun?: boolean;
+  /** Answer 202 with a job at once, which decides on all that match. */
+  @MayBeAbsent() @IsBoolean() asJob?: boolean;
+  /** Decisions per second at most, of a job [as fast as it goes]. */
+  @MayBeAbsent()
+  @IsInt()
+  @Min(1)
+  @Max(1000)
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000 })
+  pace?: number;
 }
 
 const OUTCOMES = ['approved', 'rejected', 'unchanged', 'not_found', 'conflict', 'failed'] as const;

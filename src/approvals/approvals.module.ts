@@ -1,14 +1,25 @@
 import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/index.js';
+import { JobsModule } from '../jobs/index.js';
 import { SitesModule } from '../sites/index.js';
 import { ApprovalsController } from './approvals.controller.js';
 import { ApprovalsRepository } from './approvals.repository.js';
 import { ApprovalsService } from './approvals.service.js';
+import { BulkDecisionsService } from './bulk-decisions.service.js';
+import { DecisionJobs } from './decision-jobs.js';
+import { DecisionOfMany } from './decision-of-many.js';
 import { DecisionsService } from './decisions.service.js';
 
 @Module({
-  imports: [AccessModule, SitesModule],
+  imports: [AccessModule, JobsModule, SitesModule],
   controllers: [ApprovalsController],
-  providers: [ApprovalsService, DecisionsService, ApprovalsRepository],
+  providers: [
+    ApprovalsService,
+    BulkDecisionsService,
+    DecisionJobs,
+    DecisionOfMany,
+    DecisionsService,
+    ApprovalsRepository,
+  ],
 })
 export class ApprovalsModule {}

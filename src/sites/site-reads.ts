@@ -46,8 +46,11 @@ const ONE = `
   ) AS "newtId"
   FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
 
-/** A filter as callers inside the house narrow it further; `awaiting`: pending and never approved, so not suspended. */
-export type SiteSelection = SiteFilter & { awaiting?: true };
+/**
+ * A filter as callers inside the house narrow it further. `awaiting`: pending and never approved, so not suspended; `after`, `upTo`: by id, the
+ * one excluded, the other included.
+ */
+export type SiteSelection = SiteFilter & { awaiting?: true; after?: number; upTo?: number };
 
 const ORDER = { name: 's.name', megabytesIn: 's.megabytes_in', megabytesOut: 's.megabytes_out' } as const;
 
@@ -118,6 +121,17 @@ export class SiteReads {
     return rows.map((r) => r.siteId);
   }
 
+  /** How many match, and the id of the newest; 0 when there is none. */
+  async extent(em: EntityManager, orgId: string, filter: SiteSelection): Promise<{ total: number; last: number }> {
+    const { where, values } = conditions(orgId, filter);
+    const [row] = await query<{ total: number; last: number }>(
+      em,
+      `SELECT count(*) AS total, coalesce(max(s.site_id), 0) AS last FROM site s WHERE ${where}`,
+      values,
+    );
+    return row!;
+  }
+
   async orgOfSite(em: EntityManager, siteId: number): Promise<string | null> {
     const [row] = await prepared<{ orgId: string }>(
       em,
@@ -162,6 +176,8 @@ export function siteCount(orgId: string, filter: SiteSelection): { text: string;
 
 const NARROWING: (keyof SiteSelection)[] = [
   'awaiting',
+  'after',
+  'upTo',
   'group',
   'label',
   'keyId',
@@ -193,6 +209,8 @@ function conditions(orgId: string, f: SiteSelection): { where: string; values: u
   // As a literal, so that the planner sees that the index of pending sites serves.
   if (f.status) parts.push(`s.status = '${f.status === 'pending' ? 'pending' : 'approved'}'`);
   if (f.awaiting) parts.push(`s.status = 'pending' AND s.suspended_at IS NULL`);
+  if (f.after !== undefined) add(f.after, (p) => `s.site_id > ${p}`);
+  if (f.upTo !== undefined) add(f.upTo, (p) => `s.site_id <= ${p}`);
   if (f.keyId !== undefined) add(f.keyId, (p) => `s.key_id = ${p}`);
   if (f.hardwareId !== undefined) add(f.hardwareId, (p) => `s.hardware_id = ${p}`);
   if (f.agentVersion !== undefined)

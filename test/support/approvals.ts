@@ -63,7 +63,7 @@ export const tombstones = async () =>
   ).tombstones.map((t) => `${t.reason} ${t.hardwareId}`);
 export const post = (s: Site, body: object) => app.root.post<Record<string, unknown>>(`/site/${s.siteId}`, body);
 export const decide = (body: object) =>
-  app.root.expect<{ results: { siteId: number; outcome: string }[]; remaining: number }>(
+  app.root.expect<{ results: { siteId: number; outcome: string; message: string | null }[]; remaining: number }>(
     'POST',
     `/org/${orgId}/approvals`,
     body,

@@ -208,6 +208,16 @@ export class FixtureOrg {
     return hardwareId;
   }
 
+  /** A job of a kind that no server does, so that it stays as it is. */
+  async job(status: 'queued' | 'paused' = 'queued'): Promise<number> {
+    const [row] = await this.sql<{ jobId: number }>(
+      `INSERT INTO job (org_id, kind, input, status, total, created_by_kind, created_by_name) VALUES ($1, 'fixture', '{}', $2, 3, 'system', 'fixture')
+       RETURNING job_id AS "jobId"`,
+      [this.orgId, status],
+    );
+    return row!.jobId;
+  }
+
   role = async () => (await this.make<{ roleId: number }>('role', {})).roleId;
 
   /** @returns the token as the link has it. */

@@ -532,6 +532,12 @@ export const OPERATIONS: Record<string, Operation> = {
     },
     audit: ['site.approve', 'site'],
   },
+  listJobs: list('key', { status: 'queued' }),
+  getJob: read('key', async (fixture) => ({ params: { jobId: await fixture.job() }, query: PAGE })),
+  pauseJob: { by: 'key', call: (fixture) => job(fixture), audit: ['job.pause', 'job', 'jobId'] },
+  resumeJob: { by: 'key', call: (fixture) => job(fixture, 'paused'), audit: ['job.resume', 'job', 'jobId'] },
+  cancelJob: { by: 'key', call: (fixture) => job(fixture), audit: ['job.cancel', 'job', 'jobId'] },
+
   listTombstones: list('key'),
   deleteTombstone: {
     by: 'key',
@@ -677,6 +683,9 @@ export const OPERATIONS: Record<string, Operation> = {
   streamEvents: read('key'),
 };
 
+async function job(fixture: FixtureOrg, status?: 'paused'): Promise<Call> {
+  return { params: { jobId: await fixture.job(status) } };
+}
 async function role(fixture: FixtureOrg): Promise<Call> {
   return { params: { roleId: await fixture.role() } };
 }

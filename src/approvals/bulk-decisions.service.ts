@@ -1,0 +1,108 @@
+import { Injectable } from '@nestjs/common';
+import { Db, invalid, type Principal } from '#platform';
+import type { JobView } from '../jobs/index.js';
+import { SiteReads, SiteStandings, type Standing } from '../sites/index.js';
+import type { DecideBody, DecisionResult, DecisionResults } from './approvals.dto.js';
+import { ApprovalsRepository } from './approvals.repository.js';
+import { DecisionJobs } from './decision-jobs.js';
+import { DecisionOfMany } from './decision-of-many.js';
+import { whyNotApproved, whyNotRejected } from './decisions.service.js';
+
+const MAX_AT_ONCE = 1000;
+/** Decisions of one bulk call that run side by side; the pool has other callers. */
+const LANES = 4;
+
+/** Decisions about many sites: at once, foreseen, or as a job (docs/claims.md rule 27). */
+@Injectable()
+export class BulkDecisionsService {
+  constructor(
+    private readonly db: Db,
+    private readonly decisionOfMany: DecisionOfMany,
+    private readonly jobs: DecisionJobs,
+    private readonly repository: ApprovalsRepository,
+    private readonly standings: SiteStandings,
+    private readonly reads: SiteReads,
+  ) {}
+
+  /** Decides on many sites, each in a transaction of its own: one that cannot be decided does not stop the others. */
+  async decide(principal: Principal, orgId: string, body: DecideBody): Promise<DecisionResults> {
+    requireSelection(body);
+    if (body.pace !== undefined) throw invalid('pace', 'is the pace of a job; give asJob too');
+    const { siteIds, remaining } = await this.chosen(orgId, body);
+    const results = body.dryRun
+      ? await this.foresee(orgId, siteIds, body)
+      : await this.decideAll(principal, orgId, siteIds, body);
+    return { dryRun: body.dryRun ?? false, decision: body.decision, results, remaining };
+  }
+
+  /** The same as a job, for any number of sites. @throws not_found for what the filter names, conflict when too many jobs are not finished */
+  async decideLater(principal: Principal, orgId: string, body: DecideBody): Promise<JobView> {
+    requireSelection(body);
+    if (body.dryRun) throw invalid('asJob', 'a dry run is answered at once');
+    return this.db.tx((tx) => this.jobs.start(tx, principal, orgId, body));
+  }
+
+  /** A filter stands for new sites only: decided ones would fill the 1,000 again and again, and suspended ones wait for nobody's approval. */
+  private async chosen(orgId: string, body: DecideBody): Promise<{ siteIds: number[]; remaining: number }> {
+    if (body.siteIds) return { siteIds: body.siteIds, remaining: 0 };
+    const filter = { ...body.filter!, awaiting: true as const };
+    await this.reads.requireNamed(this.db.manager, orgId, filter);
+    const siteIds = await this.reads.ids(this.db.manager, orgId, filter, MAX_AT_ONCE);
+    const total =
+      siteIds.length < MAX_AT_ONCE ? siteIds.length : await this.reads.total(this.db.manager, orgId, filter);
+    return { siteIds, remaining: Math.max(0, total - siteIds.length) };
+  }
+
+  private async foresee(orgId: string, siteIds: number[], { decision, filter }: DecideBody): Promise<DecisionResult[]> {
+    const standings = await this.standings.of(this.db.manager, orgId, siteIds);
+    const buried =
+      decision === 'reject' ? await this.repository.buried(this.db.manager, orgId, siteIds) : new Set<number>();
+    return siteIds.map((siteId) => ({
+      siteId,
+      ...foreseen(decision, standings.get(siteId), buried.has(siteId), filter !== undefined),
+    }));
+  }
+
+  private async decideAll(
+    principal: Principal,
+    orgId: string,
+    siteIds: number[],
+    { decision, note, tombstone, filter }: DecideBody,
+  ): Promise<DecisionResult[]> {
+    const bulk = { decision, note, tombstone, byFilter: filter !== undefined };
+    const results: DecisionResult[] = new Array(siteIds.length);
+    let next = 0;
+    const lane = async () => {
+      for (let i = next++; i < siteIds.length; i = next++)
+        results[i] = await this.decisionOfMany.decide(
+          this.db.manager,
+          (decide) => this.db.tx(decide),
+          principal,
+          orgId,
+          siteIds[i]!,
+          bulk,
+        );
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
+    return results;
+  }
+}
+
+function requireSelection({ siteIds, filter }: DecideBody): void {
+  if (!siteIds === !filter) throw invalid('siteIds', 'give siteIds or filter, and not both');
+  if (filter?.status === 'approved') throw invalid('filter.status', 'only pending sites are decided on by filter');
+}
+
+function foreseen(
+  decision: DecideBody['decision'],
+  site: Standing | undefined,
+  buried: boolean,
+  byFilter: boolean,
+): Omit<DecisionResult, 'siteId'> {
+  if (!site && buried) return { outcome: 'unchanged', message: null };
+  if (!site) return { outcome: 'not_found', message: 'Site not found' };
+  const against = decision === 'approve' ? whyNotApproved(site, byFilter) : whyNotRejected(site);
+  if (against) return { outcome: 'conflict', message: against };
+  if (decision === 'approve') return { outcome: site.status === 'pending' ? 'approved' : 'unchanged', message: null };
+  return { outcome: 'rejected', message: null };
+}

@@ -1,0 +1,133 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { grants } from '#contracts';
+import { AppError, Db, isOutage, PeriodicTask, PgNotifications, Principals, systemPrincipal } from '#platform';
+import { AuditService } from '../audit/index.js';
+import { JobHandlers } from './job-handlers.js';
+import type { JobError } from './jobs.dto.js';
+import { JobsRepository, type TakenStep } from './jobs.repository.js';
+import { JobsService } from './jobs.service.js';
+import { backoffSeconds, itemsOfStep, MAX_ATTEMPTS, secondsToNext } from './schedule.js';
+
+/** Jobs whose steps one process runs side by side; the pool has other callers. */
+const LANES = 2;
+/** Notices may be missed. */
+const POLL_MS = 5000;
+/** What seems due may be in the hands of others. */
+const SHORTEST_WAIT_MS = 100;
+const STOP_MS = 2000;
+
+const DIED: JobError = { code: 'internal', message: 'The server stopped in each attempt at the next step' };
+const NOT_ALLOWED: JobError = {
+  code: 'permission_denied',
+  message: 'Who created the job is gone, or is not allowed to do this any more',
+};
+
+/**
+ * Does the steps of jobs, those of all organizations in turn, on every server. A step is taken under a lease, which counts the attempt, and
+ * is done in one transaction with the memory of it: who dies has done nothing of it, and who takes it up does nothing twice (ADR 0028).
+ */
+@Injectable()
+export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(JobWorker.name);
+  private readonly lanes: PeriodicTask[];
+  private stopped = false;
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: JobsRepository,
+    private readonly handlers: JobHandlers,
+    private readonly jobs: JobsService,
+    private readonly audit: AuditService,
+    private readonly principals: Principals,
+    private readonly notifications: PgNotifications,
+  ) {
+    this.lanes = Array.from({ length: LANES }, () => {
+      const lane: PeriodicTask = new PeriodicTask(JobWorker.name, {
+        failure: 'Steps of jobs could not be taken',
+        everyMs: POLL_MS,
+        run: async () => {
+          const dueMs = await this.drain();
+          if (dueMs !== undefined) lane.wake(Math.max(SHORTEST_WAIT_MS, dueMs));
+        },
+      });
+      return lane;
+    });
+  }
+
+  onApplicationBootstrap(): void {
+    const wake = () => this.lanes.forEach((lane) => lane.wake());
+    this.notifications.on('job_due', wake);
+    this.notifications.onReconnected(wake);
+    wake();
+  }
+
+  /** What does not end in time is rolled back when the connection closes, and done by another server. */
+  async onApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    await Promise.all(this.lanes.map((lane) => lane.stop(STOP_MS)));
+  }
+
+  /** Does steps until none is due. @returns milliseconds to the next one that is in sight. */
+  private async drain(): Promise<number | undefined> {
+    while (!this.stopped) {
+      const step = await this.repository.take(this.db.manager, this.handlers.kinds);
+      if (!step) return this.repository.nextDueMs(this.db.manager, this.handlers.kinds);
+      await this.run(step);
+    }
+    return undefined;
+  }
+
+  private async run(step: TakenStep): Promise<void> {
+    try {
+      await this.db.tx((tx) => this.runIn(tx, step));
+    } catch (error) {
+      if (isOutage(error)) throw error;
+      await this.afterFailure(step, error);
+    }
+  }
+
+  private async runIn(tx: EntityManager, step: TakenStep): Promise<void> {
+    const { jobId, orgId, kind, attempt } = step;
+    const state = await this.repository.lockForStep(tx, step);
+    if (!state) return;
+    if (attempt > MAX_ATTEMPTS) return this.finish(tx, step, DIED);
+    const handler = this.handlers.of(kind);
+    const principal = await this.principals.find(tx, state.createdBy);
+    if (!principal || grants(principal.authority, { kind: 'org', action: handler.action, orgId }) !== 'granted')
+      return this.finish(tx, step, NOT_ALLOWED);
+    const { progress, results, done } = await handler.step(
+      tx,
+      { jobId, orgId, input: state.input, progress: state.progress, principal },
+      itemsOfStep(state.pace, attempt),
+    );
+    await this.repository.advance(tx, jobId, progress, results, secondsToNext(state.pace, results.length));
+    if (done) await this.finish(tx, step, null);
+  }
+
+  private async afterFailure(step: TakenStep, error: unknown): Promise<void> {
+    this.logger.warn({ err: error, jobId: step.jobId, attempt: step.attempt }, 'A step of a job failed');
+    if (step.attempt < MAX_ATTEMPTS)
+      return this.repository.retryLater(this.db.manager, step, backoffSeconds(step.attempt));
+    const told =
+      error instanceof AppError
+        ? { code: error.code, message: error.message }
+        : { code: 'internal', message: 'An error occurred; the log of the server has it' };
+    await this.db.tx(async (tx) => {
+      if (await this.repository.lockForStep(tx, step)) await this.finish(tx, step, told);
+    });
+  }
+
+  /** The row is locked. */
+  private async finish(tx: EntityManager, { jobId, orgId }: TakenStep, error: JobError | null): Promise<void> {
+    const finished = await this.repository.finish(tx, jobId, error ? 'failed' : 'succeeded', error);
+    await this.jobs.tellEnd(tx, finished);
+    await this.audit.record(tx, systemPrincipal('jobs'), {
+      orgId,
+      action: 'job.finish',
+      target: { type: 'job', id: jobId },
+      result: error ? 'failure' : 'success',
+      details: { done: finished.done, failed: finished.failed, ...(error ? { error: error.code } : {}) },
+    });
+  }
+}

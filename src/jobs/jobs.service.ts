@@ -1,0 +1,131 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import {
+  conflict,
+  Db,
+  Hooks,
+  type LastingKind,
+  notFound,
+  type PageQuery,
+  type Principal,
+  type PrincipalRef,
+  parseId,
+  Retention,
+  shapeA,
+  TenantResolvers,
+  windowOf,
+} from '#platform';
+import { AuditService, EventsService } from '../audit/index.js';
+import { JobHandlers } from './job-handlers.js';
+import type { JobDetails, JobList, JobStatus, JobView, ListJobsQuery } from './jobs.dto.js';
+import { type FinishedJob, JobsRepository, type NewJob } from './jobs.repository.js';
+
+/** Unfinished jobs of one organization. */
+const MAX_UNFINISHED = 100;
+
+const CHANGES = {
+  pause: { from: ['queued', 'running'], to: 'paused' },
+  resume: { from: ['paused'], to: 'queued' },
+  cancel: { from: ['queued', 'running', 'paused'], to: 'cancelled' },
+} as const satisfies Record<string, { from: readonly JobStatus[]; to: JobStatus }>;
+export type JobChange = keyof typeof CHANGES;
+
+/** Long work in steps: who starts it, looks at it, stops it (docs/integration-api.md §3.17, ADR 0028). `JobWorker` does it. */
+@Injectable()
+export class JobsService implements OnModuleInit {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: JobsRepository,
+    private readonly handlers: JobHandlers,
+    private readonly audit: AuditService,
+    private readonly events: EventsService,
+    private readonly resolvers: TenantResolvers,
+    private readonly retention: Retention,
+    private readonly hooks: Hooks,
+  ) {}
+
+  onModuleInit(): void {
+    this.resolvers.register('jobId', async (value) => {
+      const id = parseId(value);
+      const orgId = id === null ? null : await this.repository.orgOf(this.db.manager, id);
+      return orgId === null ? null : { orgId };
+    });
+    // Items before jobs: those of a job that may go are all old enough to have gone, in small batches.
+    this.retention.register({ table: 'job_item', id: 'job_item_id' });
+    this.retention.register({ table: 'job', id: 'job_id', since: 'finished_at' });
+    this.hooks.orgDeleting.register(async (tx, orgId) => {
+      while ((await this.repository.deleteSomeItems(tx, orgId)) > 0);
+    });
+  }
+
+  /**
+   * Starts a job in the caller's transaction: it exists exactly when that commits, and begins right after. It acts for the principal, who
+   * must have been allowed it.
+   * @throws conflict when too many jobs of the organization are not finished
+   */
+  async start(tx: EntityManager, principal: Principal, orgId: string, job: NewJob): Promise<JobView> {
+    this.handlers.of(job.kind);
+    if ((await this.repository.lockUnfinished(tx, orgId)) >= MAX_UNFINISHED)
+      throw conflict(`${MAX_UNFINISHED} jobs of this organization are not finished; wait for one, or cancel it`);
+    const made = await this.repository.insert(tx, orgId, job, refOf(principal));
+    await this.audit.record(tx, principal, {
+      orgId,
+      action: 'job.create',
+      target: { type: 'job', id: made.jobId },
+      details: { kind: job.kind, total: job.total },
+    });
+    return made;
+  }
+
+  /** GET /org/{orgId}/jobs, shape A, newest first. */
+  async list(_principal: Principal, orgId: string, filter: ListJobsQuery): Promise<JobList> {
+    const window = windowOf(filter, 1000);
+    const jobs = await this.repository.list(this.db.manager, orgId, filter.status, window);
+    const total = await this.repository.count(this.db.manager, orgId, filter.status);
+    return { jobs, pagination: shapeA(total, window) };
+  }
+
+  /** GET /org/{orgId}/jobs/{jobId}, with a page of what came of its items. @throws not_found */
+  async get(_principal: Principal, orgId: string, jobId: number, page: PageQuery): Promise<JobDetails> {
+    const window = windowOf(page, 1000);
+    const job = await this.repository.find(this.db.manager, orgId, jobId);
+    if (!job) throw notFound('Job');
+    const results = await this.repository.results(this.db.manager, jobId, window);
+    const total = await this.repository.countResults(this.db.manager, jobId);
+    return { ...job, results, pagination: shapeA(total, window) };
+  }
+
+  /**
+   * Pauses, resumes or cancels. Waits for a step that runs, so that nothing of the job happens after the answer to a pause or a cancel.
+   * @throws not_found, conflict when its status does not allow it
+   */
+  async change(principal: Principal, orgId: string, jobId: number, change: JobChange): Promise<JobView> {
+    const { from, to } = CHANGES[change];
+    return this.db.tx(async (tx) => {
+      const job = await this.repository.change(tx, orgId, jobId, from, to);
+      if (!job) throw await this.whyNot(tx, orgId, jobId, change);
+      await this.audit.record(tx, principal, { orgId, action: `job.${change}`, target: { type: 'job', id: jobId } });
+      if (change === 'cancel') await this.tellEnd(tx, job);
+      return job;
+    });
+  }
+
+  /** The event of a job that has come to its end, in the transaction of that. */
+  async tellEnd(tx: EntityManager, { orgId, jobId, kind, status, done, failed }: FinishedJob): Promise<void> {
+    await this.events.emit(tx, { orgId, type: 'job.finished', data: { jobId, kind, status, done, failed } });
+  }
+
+  private async whyNot(tx: EntityManager, orgId: string, jobId: number, change: JobChange): Promise<Error> {
+    const job = await this.repository.find(tx, orgId, jobId);
+    if (!job) return notFound('Job');
+    if (change === 'resume') return conflict(`The job is ${job.status}; only a paused one can be resumed`);
+    return conflict(job.status === 'paused' ? 'The job is paused already' : `The job has ended: it is ${job.status}`);
+  }
+}
+
+const LASTING: readonly Principal['kind'][] = ['user', 'api_key', 'root_key', 'system'] satisfies LastingKind[];
+
+function refOf({ kind, id, name }: Principal): PrincipalRef {
+  if (!LASTING.includes(kind)) throw new Error(`No job is started by ${kind}`);
+  return { kind: kind as LastingKind, id, name };
+}
