@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { register } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AppError, execute, Retention } from '#platform';
 import { ApiKeysService } from '../../src/access/index.js';
@@ -503,6 +504,19 @@ describe('the API', () => {
     await app.sql(`UPDATE job SET status = 'cancelled', finished_at = now() WHERE org_id = $1`, [orgId]);
   });
 });
+
+describe('metrics', () => {
+  it('count jobs by kind and status', async () => {
+    for (const { jobId } of [await start(5), await start(5)]) await ended(jobId);
+    const counted = await app.sql<{ value: number; status: string }>(
+      `SELECT count(*) AS value, status FROM job WHERE kind = 'test' GROUP BY status ORDER BY status`,
+    );
+    const { values } = await register.getSingleMetric('gatehouse_jobs')!.get();
+    const ofTest = values.filter(({ labels }) => labels['kind'] === 'test');
+    expect(ofTest.map(({ value, labels }) => ({ value, status: labels['status'] })).sort(byStatus)).toEqual(counted);
+  });
+});
+const byStatus = (a: { status: unknown }, b: { status: unknown }) => (String(a.status) < String(b.status) ? -1 : 1);
 
 describe('retention', () => {
   it('deletes results with their age, and jobs when they ended long ago; those that are not finished stay', async () => {
