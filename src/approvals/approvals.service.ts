@@ -10,13 +10,7 @@ import {
   windowOf,
 } from '#platform';
 import { AuditService } from '../audit/index.js';
-import {
-  type SiteFields,
-  SiteLifecycleService,
-  SiteReads,
-  SiteStandings,
-  type SiteView,
-} from '../sites/index.js';
+import { type SiteFields, SiteLifecycleService, SiteReads, SiteStandings, type SiteView } from '../sites/index.js';
 import type { DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
 import { DecisionsService } from './decisions.service.js';
 import { Tombstone } from './tombstone.entity.js';

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Drain } from '#platform';
 import { JobHandlers } from './job-handlers.js';
 import { JobWorker } from './job-worker.js';
 
@@ -27,13 +28,14 @@ function working(dueAfterMs: number[]) {
     on: (_channel: string, handler: () => void) => void (wake = handler),
     onReconnected: () => undefined,
   };
+  const drain = new Drain();
   const worker = new JobWorker(
-    ...([db, repository, new JobHandlers(), {}, {}, {}, notifications] as unknown as ConstructorParameters<
+    ...([db, repository, new JobHandlers(), {}, {}, {}, notifications, drain] as unknown as ConstructorParameters<
       typeof JobWorker
     >),
   );
   worker.onApplicationBootstrap();
-  return { worker, taken, wake: () => wake(), start: (ms: number) => due.push(performance.now() + ms) };
+  return { worker, drain, taken, wake: () => wake(), start: (ms: number) => due.push(performance.now() + ms) };
 }
 
 it('takes steps when they are due, and not before', async () => {
@@ -76,9 +78,9 @@ it('does not turn in circles around a step that others hold', async () => {
 });
 
 it('takes nothing any more once it stops', async () => {
-  const { worker, taken, start, wake } = working([]);
+  const { drain, taken, start, wake } = working([]);
   await vi.advanceTimersByTimeAsync(0);
-  await worker.onApplicationShutdown();
+  for (const { work } of drain.worksOf('stop accepting')) await work();
   start(0);
   wake();
   await vi.advanceTimersByTimeAsync(10_000);

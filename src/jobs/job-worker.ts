@@ -1,7 +1,7 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { grants } from '#contracts';
-import { AppError, Db, isOutage, PeriodicTask, PgNotifications, Principals, systemPrincipal } from '#platform';
+import { AppError, Db, Drain, isOutage, PeriodicTask, PgNotifications, Principals, systemPrincipal } from '#platform';
 import { AuditService } from '../audit/index.js';
 import { JobHandlers } from './job-handlers.js';
 import type { JobError } from './jobs.dto.js';
@@ -15,7 +15,6 @@ const LANES = 2;
 const POLL_MS = 5000;
 /** What seems due may be in the hands of others. */
 const SHORTEST_WAIT_MS = 100;
-const STOP_MS = 2000;
 
 const DIED: JobError = { code: 'internal', message: 'The server stopped in each attempt at the next step' };
 const NOT_ALLOWED: JobError = {
@@ -28,7 +27,7 @@ const NOT_ALLOWED: JobError = {
  * is done in one transaction with the memory of it: who dies has done nothing of it, and who takes it up does nothing twice (ADR 0028).
  */
 @Injectable()
-export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown {
+export class JobWorker implements OnApplicationBootstrap {
   private readonly logger = new Logger(JobWorker.name);
   private readonly lanes: PeriodicTask[];
   private stopped = false;
@@ -41,6 +40,7 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly audit: AuditService,
     private readonly principals: Principals,
     private readonly notifications: PgNotifications,
+    drain: Drain,
   ) {
     this.lanes = Array.from({ length: LANES }, () => {
       const lane: PeriodicTask = new PeriodicTask(JobWorker.name, {
@@ -53,6 +53,9 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
       });
       return lane;
     });
+    // A step that does not end in time is rolled back when its connection closes, and done by another server.
+    drain.register('stop accepting', 'steps of jobs', () => void (this.stopped = true));
+    drain.register('flush', 'steps of jobs', () => Promise.all(this.lanes.map((lane) => lane.stop())));
   }
 
   onApplicationBootstrap(): void {
@@ -60,12 +63,6 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
     this.notifications.on('job_due', wake);
     this.notifications.onReconnected(wake);
     wake();
-  }
-
-  /** What does not end in time is rolled back when the connection closes, and done by another server. */
-  async onApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    await Promise.all(this.lanes.map((lane) => lane.stop(STOP_MS)));
   }
 
   /** Does steps until none is due. @returns milliseconds to the next one that is in sight. */
