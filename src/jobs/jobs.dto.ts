@@ -37,7 +37,7 @@ export class JobView {
   /** How many of those failed. */
   failed: number;
   /** Items per second at most; null: as fast as it goes. */
-  pace: number | null;
+  @ApiProperty({ type: 'number', format: 'double', nullable: true }) pace: number | null;
   /** What was asked for. */
   @ApiProperty({ type: 'object', additionalProperties: true }) input: object;
   createdBy: JobCreator;

@@ -9,7 +9,6 @@ import {
   type PageQuery,
   type Principal,
   type PrincipalRef,
-  parseId,
   Retention,
   shapeA,
   TenantResolvers,
@@ -45,11 +44,7 @@ export class JobsService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.resolvers.register('jobId', async (value) => {
-      const id = parseId(value);
-      const orgId = id === null ? null : await this.repository.orgOf(this.db.manager, id);
-      return orgId === null ? null : { orgId };
-    });
+    this.resolvers.registerNumber('jobId', (id) => this.repository.orgOf(this.db.manager, id));
     // Items before jobs: those of a job that may go are all old enough to have gone, in small batches.
     this.retention.register({ table: 'job_item', id: 'job_item_id' });
     this.retention.register({ table: 'job', id: 'job_id', since: 'finished_at' });

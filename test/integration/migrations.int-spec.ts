@@ -8,6 +8,7 @@ import { logIn, type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { type FixtureSecrets, fixtureSecrets, migrateFixture, restoreFixture } from '../support/fixture.js';
 import { ResourceNotices } from '../support/notices.js';
+import { until } from '../support/server.js';
 
 const versions = readdirSync(fileURLToPath(new URL('../fixtures', import.meta.url))).flatMap(
   (name) => /^(.*)\.sql$/.exec(name)?.[1] ?? [],
@@ -240,6 +241,17 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     } finally {
       await old.drop();
     }
+  });
+
+  it('has no jobs yet, and does one for an organization of then', async () => {
+    expect(await app.root.expect('GET', '/org/acme/jobs')).toMatchObject({ jobs: [], pagination: { total: 0 } });
+    const body = { siteIds: [999999999], decision: 'approve', asJob: true };
+    const { jobId } = await app.root.expect<{ jobId: number }>('POST', '/org/acme/approvals', body);
+    const job = await until(async () => {
+      const read = await app.root.expect<{ finishedAt: string | null }>('GET', `/org/acme/jobs/${jobId}`);
+      return read.finishedAt !== null && read;
+    });
+    expect(job).toMatchObject({ status: 'succeeded', total: 1, done: 1, results: [{ outcome: 'not_found' }] });
   });
 
   it('answers a repeated Idempotency-Key of then, and no other body', async () => {
