@@ -2,14 +2,19 @@
 // Loaded into a test server with --import; production builds have no failpoints. Armed while that file exists.
 import 'reflect-metadata';
 import { existsSync, readFileSync, unlinkSync } from 'node:fs';
-import { DecisionsService } from '../../../dist/src/approvals/decisions.service.js';
+import { requiredEnv } from '../required-env.mjs';
+
+const armed = requiredEnv('FAILPOINT_FILE');
+const { DecisionsService } = await import(
+  new URL('../../../dist/src/approvals/decisions.service.js', import.meta.url).href
+);
 
 let calls = 0;
 const approve = DecisionsService.prototype.approve;
 DecisionsService.prototype.approve = async function (...args) {
   const changed = await approve.apply(this, args);
-  if (existsSync(process.env.FAILPOINT_FILE) && ++calls === Number(readFileSync(process.env.FAILPOINT_FILE, 'utf8'))) {
-    unlinkSync(process.env.FAILPOINT_FILE);
+  if (existsSync(armed) && ++calls === Number(readFileSync(armed, 'utf8'))) {
+    unlinkSync(armed);
     process.kill(process.pid, 'SIGKILL');
   }
   return changed;
