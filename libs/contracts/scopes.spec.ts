@@ -28,6 +28,7 @@ const HAVES: Record<string, Authority> = {
   'key of a without actions': { kind: 'orgKey', orgId: 'a', actions: none },
   'key of b with every action': { kind: 'orgKey', orgId: 'b', actions: every },
   'provisioning key': { kind: 'provisioningKey' },
+  nothing: { kind: 'nothing' },
   'site of a': { kind: 'site', orgId: 'a' },
 };
 
@@ -47,6 +48,7 @@ const TABLE: Record<keyof typeof HAVES, [Grant, Grant, Grant, Grant, Grant]> = {
   'key of a without actions': ['denied', 'denied', 'denied', 'denied', 'denied'],
   'key of b with every action': ['hidden', 'hidden', 'denied', 'denied', 'denied'],
   'provisioning key': ['denied', 'denied', 'denied', 'denied', 'denied'],
+  nothing: ['denied', 'denied', 'denied', 'denied', 'denied'],
   'site of a': ['denied', 'denied', 'denied', 'denied', 'granted'],
 };
 
@@ -116,13 +118,15 @@ describe('grants', () => {
     }
   });
 
-  it('never lets a provisioning key do anything (docs/claims.md rule 7)', () => {
+  it.each(['provisioningKey', 'nothing'] as const)('never lets %s do anything (docs/claims.md rule 7)', (kind) => {
     for (const action of ACTIONS) {
       for (const want of [
         { kind: 'org', action, orgId: 'a' },
         { kind: 'root', action },
+        { kind: 'user' },
+        { kind: 'site' },
       ] as const) {
-        expect(grants({ kind: 'provisioningKey' }, want)).toBe('denied');
+        expect(grants({ kind }, want)).toBe('denied');
       }
     }
   });

@@ -195,6 +195,8 @@ export type Authority =
   | { kind: 'rootKey' }
   | { kind: 'orgKey'; orgId: string; actions: ReadonlySet<string> }
   | { kind: 'provisioningKey' }
+  /** Of whoever presented no credential, or none that a route would take. */
+  | { kind: 'nothing' }
   | { kind: 'site'; orgId: string };
 
 /** `hidden`: the caller has nothing to do with the object, so it does not exist for them (404). */
@@ -217,6 +219,7 @@ export function grants(authority: Authority, required: Requirement): Grant {
     case 'site':
       return required.kind === 'site' ? 'granted' : 'denied';
     case 'provisioningKey':
+    case 'nothing':
       return 'denied';
   }
 }

@@ -83,7 +83,8 @@ export class AccessGuard implements CanActivate {
   ): Promise<void> {
     const { authority } = principal;
     // These never work on behalf of an organization: nothing is looked up for them.
-    if (authority.kind === 'site' || authority.kind === 'provisioningKey') throw denied();
+    if (authority.kind === 'site' || authority.kind === 'provisioningKey' || authority.kind === 'nothing')
+      throw denied();
     const ask = (orgId: string) => grants(authority, { kind: 'org', action: scope.action, orgId });
     const orgId = await this.resolve(request, principal, (candidate) => ask(candidate) !== 'hidden');
     if (orgId === undefined) {

@@ -1,6 +1,13 @@
-import { isIP } from 'node:net';
 import { Injectable } from '@nestjs/common';
-import { AppError, Config, type GatehouseRequest, type Principal, RefusalLimiter, sha256 } from '#platform';
+import {
+  AppError,
+  Config,
+  type GatehouseRequest,
+  type Principal,
+  plainAddress,
+  RefusalLimiter,
+  sha256,
+} from '#platform';
 import { ApiKeysService } from './api-keys/api-keys.service.js';
 import { type Presented, presentedBy, SECURE_SESSION_COOKIE, SESSION_COOKIE } from './request-credential.js';
 import { SessionsService } from './sessions/sessions.service.js';
@@ -82,15 +89,15 @@ export class Authenticator {
 /** The source of a request as an address that PostgreSQL's inet takes. */
 export function addressOf(request: GatehouseRequest): string | null {
   for (const candidate of [request.ip, request.socket?.remoteAddress]) {
-    const plain = candidate?.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
-    if (plain && isIP(plain)) return plain;
+    const plain = candidate ? plainAddress(candidate) : null;
+    if (plain !== null) return plain;
   }
   return null;
 }
 
 /** The caller of a public route. */
 export const anonymous = (request: GatehouseRequest): Principal => ({
-  authority: { kind: 'provisioningKey' },
+  authority: { kind: 'nothing' },
   kind: 'anonymous',
   id: null,
   name: 'anonymous',
