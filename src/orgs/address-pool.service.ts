@@ -3,6 +3,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   AppError,
+  addressesFrom,
   conflict,
   Db,
   Hooks,
@@ -186,10 +187,5 @@ export class AddressPoolService implements OnModuleInit {
 
 /** Each address of a stretch, as it is stored with a site. */
 function spell({ first, count, prefix }: Taken): string[] {
-  const [a, b, c, d] = first.split('.').map(Number) as [number, number, number, number];
-  const base = a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d;
-  return Array.from({ length: Number(count) }, (_, i) => {
-    const n = base + i;
-    return `${Math.floor(n / 2 ** 24)}.${(n >>> 16) & 255}.${(n >>> 8) & 255}.${n & 255}/${prefix}`;
-  });
+  return addressesFrom(first, Number(count)).map((address) => `${address}/${prefix}`);
 }

@@ -1,6 +1,6 @@
-import { isIPv6 } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { addressBucket } from '../addresses.js';
 import { Config } from '../config/config.js';
 import { AppError } from '../errors.js';
 
@@ -33,19 +33,4 @@ export class RefusalLimiter {
     }
     return ++entry.count > this.config.access.refusalsPerMinute ? entry.until - now : 0;
   }
-}
-
-/** IPv4 whole, IPv6 by its /64: one subscriber line holds 2^64 addresses. */
-export function addressBucket(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
-  if (!isIPv6(plain)) return plain;
-  const [head = '', tail] = plain.split('%')[0]!.split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups =
-    tail === undefined ? left : [...left, ...Array<string>(8 - left.length - right.length).fill('0'), ...right];
-  return `${groups
-    .slice(0, 4)
-    .map((g) => Number.parseInt(g, 16).toString(16))
-    .join(':')}::/64`;
 }

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { parse } from 'pg-connection-string';
+import { streamOf } from './pg-internals.js';
 
 // int8 as number: ids and counters stay far below 2^53.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
@@ -102,7 +103,7 @@ export class DatabaseClient extends pg.Client {
 
   /** Cuts the connection now: one that hangs would not answer a farewell. */
   destroy(): void {
-    (this as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    streamOf(this).destroy();
   }
 
   private async connectAndPrepare(): Promise<this> {

@@ -1,11 +1,12 @@
-import type { Writable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import { AppError, databaseAway, isDatabaseAway, sqlState } from '../errors.js';
 import { DatabaseDisk } from './disk.js';
 import { DatabaseHealth } from './health.js';
+import { streamOf } from './pg-internals.js';
 import { type EndedTransaction, RightOfWay } from './right-of-way.js';
+import { clientOf, poolOf } from './typeorm-internals.js';
 
 const RETRIED = new Set(['40001', '40P01']);
 const ATTEMPTS = 3;
@@ -156,14 +157,12 @@ export class Db {
   }
 }
 
-const streamOf = (client: PoolClient) => (client as unknown as { connection: { stream: Writable } }).connection.stream;
-
 const abandon = (client: PoolClient) => streamOf(client).destroy();
 
 /** The pg client of a transaction, or the pool for single statements. */
 async function target(em: EntityManager): Promise<Pool | PoolClient> {
-  if (!em.queryRunner) return (em.dataSource.driver as unknown as { master: Pool }).master;
-  const client = (await em.queryRunner.connect()) as PoolClient;
+  if (!em.queryRunner) return poolOf(em.dataSource);
+  const client = await clientOf(em.queryRunner);
   if (courses.get(em.queryRunner)?.ending !== undefined)
     throw new Error('A statement after the last of its transaction');
   sendTogether(client);

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import proxyAddr from '@fastify/proxy-addr';
 import { Counter } from 'prom-client';
-import { addressBucket } from '../access/refusal-limiter.js';
+import { addressBucket } from '../addresses.js';
 import type { Config } from '../config/config.js';
 import { PeriodicTask } from '../runtime/periodic-task.js';
 

@@ -2,6 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
 import { hasControlCharacters, isLabels, LABELS_RULE, nameProblem, normalName } from '#contracts';
+import { isIpv4Range } from '../addresses.js';
 
 const rule = (name: string, validate: (value: unknown) => boolean, message: string, options?: ValidationOptions) =>
   ValidateBy(
@@ -58,28 +59,6 @@ export const NoControlCharacters = (options?: ValidationOptions) =>
 /** An IPv4 CIDR from /8 to /32 without host bits: `100.90.128.0/17`, not `100.90.128.1/17`. */
 export const IsIpv4Range = () =>
   rule('isIpv4Range', isIpv4Range, 'must be an IPv4 CIDR from /8 to /32 without host bits');
-
-export function isIpv4Range(value: unknown): value is string {
-  const match =
-    typeof value === 'string' ? /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(value) : null;
-  if (!match) return false;
-  const [a, b, c, d, prefix] = match.slice(1).map(Number) as [number, number, number, number, number];
-  if ([a, b, c, d].some((part) => part > 255) || prefix < 8 || prefix > 32) return false;
-  return (
-    (a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) % 2 ** (32 - prefix) === 0 &&
-    match.slice(1, 6).every((part) => String(Number(part)) === part)
-  );
-}
-
-/** Whether two valid IPv4 CIDRs share an address. */
-export function rangesOverlap(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((cidr) => {
-    const [address = '', prefix] = cidr.split('/');
-    const first = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-    return { first, last: first + 2 ** (32 - Number(prefix)) - 1 };
-  }) as [{ first: number; last: number }, { first: number; last: number }];
-  return a.first <= b.last && b.first <= a.last;
-}
 
 const PLACE = '\u001f';
 const NEXT = '\u001e';

@@ -6,6 +6,8 @@ import type { Pool } from 'pg';
 import { collectDefaultMetrics, Gauge, Histogram, register } from 'prom-client';
 import { DataSource } from 'typeorm';
 import { Config } from '../config/config.js';
+import { watchConnects } from '../database/pg-internals.js';
+import { poolOf } from '../database/typeorm-internals.js';
 
 /**
  * Serves `GET /metrics` on METRICS_PORT, apart from the API, so that a firewall can tell them apart, until the process has closed everything
@@ -26,7 +28,7 @@ export class MetricsModule implements OnModuleInit, OnApplicationBootstrap, OnAp
     if (this.config.http.metricsPort === undefined) return;
     collectDefaultMetrics();
     measureRequests(this.host.httpAdapter.getInstance<FastifyInstance>());
-    measurePool((this.dataSource.driver as unknown as { master: Pool }).master);
+    measurePool(poolOf(this.dataSource));
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -85,15 +87,5 @@ function measurePool(pool: Pool): void {
       this.set({ state: 'waiting' }, pool.waitingCount);
     },
   });
-  type Callback = (...args: unknown[]) => void;
-  const connect = pool.connect.bind(pool) as (callback?: Callback) => unknown;
-  const measured = (callback?: Callback): unknown => {
-    const end = waits.startTimer();
-    if (!callback) return (connect() as Promise<unknown>).finally(end);
-    return connect((...args) => {
-      end();
-      callback(...args);
-    });
-  };
-  pool.connect = measured as typeof pool.connect;
+  watchConnects(pool, () => waits.startTimer());
 }

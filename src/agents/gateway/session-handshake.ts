@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { isIP, type Socket } from 'node:net';
 import proxyAddr from '@fastify/proxy-addr';
 import { Injectable, Logger } from '@nestjs/common';
 import { WebSocket, WebSocketServer } from 'ws';
 import { AGENT_LIMITS, CLOSE } from '#contracts';
-import { AppError, Config, RefusalLimiter, toAppError } from '#platform';
+import { AppError, Config, plainAddress, RefusalLimiter, toAppError } from '#platform';
 import { ProfileBlueprints } from '../../provisioning/index.js';
 import { PresenceService, unusable } from '../presence/presence.service.js';
 import { EventLoopQueue } from './event-loop-queue.js';
@@ -13,6 +12,7 @@ import { MAX_BUFFERED, Session, type SessionSocket, type SocketEvents, socketCla
 import { SessionRegistry } from './session-registry.js';
 import { SessionTokens } from './session-tokens.js';
 import { refuseUpgrade, releaseSocket, type Upgrade } from './upgrade-router.js';
+import { endInTurns } from './ws-internals.js';
 
 /** Sessions whose end is handled in one turn of the event loop, when thousands are cut off at once. */
 const ENDS_PER_TURN = 64;
@@ -74,7 +74,7 @@ export class SessionHandshake {
       this.limiter.refused(source);
       throw unusable();
     }
-    const session = new Session(randomUUID(), bearer.siteId, bearer.credentialId, inet(source), socket);
+    const session = new Session(randomUUID(), bearer.siteId, bearer.credentialId, plainAddress(source), socket);
     await this.presence.arrive(session);
     if (session.ended || this.registry.draining || !socket.readable || !socket.writable) {
       this.presence.depart(session, 'not_accepted');
@@ -89,30 +89,13 @@ export class SessionHandshake {
 
   private accept(session: Session, ws: SessionSocket): void {
     const older = this.registry.enter(session);
+    // ws has just added its listener.
     this.endInTurns(session.socket);
     session.ws = ws;
     ws.session = session;
     if (session.profileDue) this.profiles.soon(session.siteId);
     if (older) this.registry.end(older, 'replaced', CLOSE.replaced);
   }
-}
-
-/**
- * @returns a function that puts turns before what ws does when the peer has closed a connection. Listeners are shared by all sockets.
- */
-function endInTurns(turns: EventLoopQueue): (socket: Socket) => void {
-  let handle: () => void;
-  function onEnd(this: Socket): void {
-    turns.enter(() => {
-      if (!this.destroyed) handle.call(this);
-    });
-  }
-  return (socket) => {
-    // ws has just added its listener.
-    handle = socket.listeners('end').at(-1) as () => void;
-    socket.removeListener('end', handle);
-    socket.on('end', onEnd);
-  };
 }
 
 /** One set of handlers for all sockets. */
@@ -134,10 +117,4 @@ function eventsFor(registry: SessionRegistry, dispatch: MessageDispatch): Socket
       if (session) registry.end(session, 'closed');
     },
   };
-}
-
-/** A socket address in the form that inet takes, or null. */
-function inet(source: string): string | null {
-  const plain = source.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
-  return isIP(plain) ? plain : null;
 }

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isAddress, isCidr } from '#blueprint';
 
 export const MATCHES = ['CIDR', 'IP', 'PATH', 'COUNTRY', 'ASN', 'REGION'] as const;
 export type Match = (typeof MATCHES)[number];
@@ -12,17 +12,8 @@ const REGIONS = new Set(
 /** Characters of a path segment (RFC 3986 pchar) and the wildcards `*` and `#`. */
 const SEGMENT = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=#@:]|%[0-9A-Fa-f]{2})+$/;
 
-function isCidr(value: string): boolean {
-  const [address = '', prefix = '', ...rest] = value.split('/');
-  const family = isIP(address);
-  return (
-    family !== 0 &&
-    !address.includes('%') &&
-    rest.length === 0 &&
-    /^\d{1,3}$/.test(prefix) &&
-    Number(prefix) <= (family === 4 ? 32 : 128)
-  );
-}
+/** A prefix length of up to three digits; zeros in front of it were always taken. */
+const isNetwork = (value: string): boolean => isCidr(value.replace(/\/(?=\d{1,3}$)0+(?=\d)/, '/'));
 
 /** `/`, or segments; only the last one may be empty. */
 function isPathGlob(value: string): boolean {
@@ -34,8 +25,8 @@ function isPathGlob(value: string): boolean {
 }
 
 const VALID: Record<Match, { test: (value: string) => boolean; problem: string }> = {
-  CIDR: { test: isCidr, problem: 'must be an IPv4 or IPv6 network such as 10.0.0.0/8' },
-  IP: { test: (value) => isIP(value) !== 0 && !value.includes('%'), problem: 'must be an IPv4 or IPv6 address' },
+  CIDR: { test: isNetwork, problem: 'must be an IPv4 or IPv6 network such as 10.0.0.0/8' },
+  IP: { test: isAddress, problem: 'must be an IPv4 or IPv6 address' },
   PATH: { test: isPathGlob, problem: 'must be a path such as /admin/*, without empty segments' },
   COUNTRY: {
     test: (value) => /^(?:[A-Z]{2}|ALL)$/i.test(value),

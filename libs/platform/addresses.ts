@@ -1,0 +1,47 @@
+import { isIP, isIPv4 } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+/** All arithmetic of addresses is here and in ipaddr.js; what is an address at all, node says. */
+
+/** An address as PostgreSQL's inet takes it: IPv4 within IPv6 as IPv4, without a zone. null when it is none. */
+export function plainAddress(text: string): string | null {
+  const plain = text.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  return isIP(plain) ? plain : null;
+}
+
+/** What counts as one source: an IPv4 address, or the /64 of an IPv6 one, since one subscriber line holds 2^64 addresses. */
+export function addressBucket(address: string): string {
+  const plain = plainAddress(address);
+  if (plain === null) return address;
+  if (isIPv4(plain)) return plain;
+  const { parts } = ipaddr.IPv6.parse(plain);
+  return `${parts
+    .slice(0, 4)
+    .map((part) => part.toString(16))
+    .join(':')}::/64`;
+}
+
+/** Whether it is an IPv4 CIDR from /8 to /32 without host bits: `100.90.128.0/17`, not `100.90.128.1/17`. */
+export function isIpv4Range(value: unknown): value is string {
+  if (typeof value !== 'string') return false;
+  const [address = '', prefix = '', ...rest] = value.split('/');
+  if (rest.length > 0 || !isIPv4(address) || !/^([89]|[12]\d|3[0-2])$/.test(prefix)) return false;
+  return ipaddr.IPv4.networkAddressFromCIDR(value).toString() === address;
+}
+
+/** Whether two valid IPv4 CIDRs share an address. */
+export function rangesOverlap(one: string, other: string): boolean {
+  const [a, aBits] = ipaddr.IPv4.parseCIDR(one);
+  const [b, bBits] = ipaddr.IPv4.parseCIDR(other);
+  return a.match(b, Math.min(aBits, bBits));
+}
+
+/** `count` IPv4 addresses in a row, from `first` on. */
+export function addressesFrom(first: string, count: number): string[] {
+  const base = Buffer.from(ipaddr.IPv4.parse(first).toByteArray()).readUInt32BE();
+  const bytes = Buffer.alloc(4);
+  return Array.from({ length: count }, (_, i) => {
+    bytes.writeUInt32BE(base + i);
+    return new ipaddr.IPv4([...bytes]).toString();
+  });
+}
