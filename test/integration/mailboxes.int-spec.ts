@@ -1,64 +1,35 @@
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Retention } from '#platform';
+import { describe, expect, it } from 'vitest';
 import { MailboxesService } from '../../src/access/index.js';
 import { Api } from '../support/api.js';
-import { CSRF, createUser, logIn, type StartedApp, startApp } from '../support/app.js';
-import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
+import { CSRF, createUser, logIn, startApp } from '../support/app.js';
+import {
+  anybody,
+  ask,
+  changeEmail,
+  counter,
+  database,
+  email,
+  honest,
+  mail,
+  mallory,
+  one,
+  request,
+  root,
+  setUpMailboxes,
+  sql,
+  two,
+} from '../support/mailboxes.js';
 import { until } from '../support/server.js';
-import { TestMailServer } from '../support/smtp.js';
 
-interface Created {
-  inviteLink: string;
-  emailSent: boolean;
-  emailError?: string;
-}
+setUpMailboxes();
+
 interface Person {
   userId: string;
   emailVerified: boolean;
   memberships: { orgId: string }[];
 }
-
 const [STRANGER, OWNER] = ['password of the stranger', 'password of the owner'];
-let database: TestDatabase;
-let mail: TestMailServer;
-let one: StartedApp;
-let two: StartedApp;
-let root: Api;
-let anybody: Api;
-let counter = 0;
-/** Whose inviter accepts the invitation, and who invites the real person. */
-let mallory: string;
-let honest: string;
-let email: string;
-
-beforeAll(async () => {
-  [database, mail] = [await createTestDatabase(), await TestMailServer.start()];
-  const smtp = { SMTP_URL: mail.url, MAIL_FROM: 'gate@example.com', REFUSALS_PER_MINUTE: '1000000' };
-  [one, two] = [await startApp(database.url, smtp), await startApp(database.url, smtp)];
-  [root, anybody] = [one.root, new Api(one.url)];
-});
-afterAll(async () => {
-  await Promise.all([one?.close(), two?.close(), mail?.stop()]);
-  await database?.drop();
-});
-beforeEach(async () => {
-  [mallory, honest, email] = [`mallory-${++counter}`, `honest-${counter}`, `person-${counter}@example.com`];
-  for (const orgId of [mallory, honest]) await root.expect('PUT', '/org', { orgId, name: `The ${orgId}` });
-  mail.mails.length = 0;
-});
-
-const sql = <Row extends object>(text: string, values: unknown[] = []) =>
-  queryDatabase<Row>(database.url, text, values);
-const memberRole = async (org: string) =>
-  (await sql<{ id: number }>(`SELECT role_id AS id FROM role WHERE org_id = $1 AND name = 'Member'`, [org]))[0]!.id;
-const ask = async (org: string, body: object = {}) =>
-  root.expect<Created>('POST', `/org/${org}/create-invite`, {
-    email,
-    roleId: await memberRole(org),
-    validHours: 24,
-    ...body,
-  });
 const tokenIn = (text: string) => /token=([\w-]+)/.exec(text)![1]!;
 /** The link of the answer, which its inviter reads, and the one in the mail. */
 const answered = async (org: string) => tokenIn((await ask(org)).inviteLink);
@@ -83,15 +54,12 @@ const memberships = async () =>
     )
   ).map(({ org }) => org);
 const accounts = () => sql<{ email_verified: boolean }>('SELECT email_verified FROM "user" WHERE email = $1', [email]);
-
 /** An account for somebody else's address. */
 async function stolen(): Promise<{ userId: string; session: Api }> {
   const reply = await accept(await answered(mallory), STRANGER);
   expect(reply.status, reply.text).toBe(200);
   return { userId: reply.body.data.userId, session: await logIn(two.url, email, STRANGER) };
 }
-
-const request = (address = email) => anybody.post('/auth/verify-email/request', { email: address });
 /** What was asked for has been done. */
 const settled = () => until(() => one.app.get(MailboxesService)['requests'] === 0);
 /** The code of the last mail. */
@@ -130,7 +98,7 @@ describe('an account that a link of the answer made', () => {
 
   it('of two such links at once is of one organization', async () => {
     for (let round = 0; round < 3; round++) {
-      email = `twice-${counter}-${round}@example.com`;
+      changeEmail(`twice-${counter}-${round}@example.com`);
       const tokens = [await answered(mallory), await answered(honest)] as const;
       const replies = await Promise.all([accept(tokens[0], STRANGER), accept(tokens[1], OWNER, new Api(two.url))]);
       expect(replies.map(({ status }) => status).sort()).toEqual([200, 409]);
@@ -202,7 +170,7 @@ describe('a mailed link', () => {
 
   it('and a link of an answer at once end in the hands of the owner', async () => {
     for (let round = 0; round < 4; round++) {
-      email = `raced-${counter}-${round}@example.com`;
+      changeEmail(`raced-${counter}-${round}@example.com`);
       const tokens = [await answered(mallory), await mailed(honest)] as const;
       const replies = await Promise.all([accept(tokens[0], STRANGER), accept(tokens[1], OWNER, new Api(two.url))]);
       expect(replies[1].status, replies[1].text).toBe(200);
@@ -353,80 +321,4 @@ describe('a server administrator', () => {
     });
     expect((await (await logIn(one.url, adminEmail, OWNER)).post(`/user/${userId}/verify`)).status).toBe(200);
   });
-});
-
-describe('mails to one address', () => {
-  const send = (org: string) => ask(org, { sendEmail: true });
-  const remove = async (org: string) => {
-    const { invitations } = await root.expect<{ invitations: { inviteId: string }[] }>(
-      'GET',
-      `/org/${org}/invitations`,
-    );
-    for (const { inviteId } of invitations) await root.expect('DELETE', `/org/${org}/invitations/${inviteId}`);
-  };
-
-  it('are bounded, whatever is deleted in between; the link is in the answer', async () => {
-    for (let i = 0; i < 5; i++) {
-      expect(await send(mallory)).toMatchObject({ emailSent: true });
-      await remove(mallory);
-    }
-    const refused = await send(mallory);
-    expect(refused).toMatchObject({ emailSent: false, emailError: expect.stringContaining('for today') as string });
-    expect(
-      await sql('SELECT 1 FROM invitation WHERE org_id = $1 AND mailed_token_hash IS NULL', [mallory]),
-    ).toHaveLength(1);
-    await root.expect('DELETE', `/org/${mallory}`);
-    await root.expect('PUT', '/org', { orgId: mallory, name: 'Again' });
-    expect(await send(mallory)).toMatchObject({ emailSent: false });
-    // Others are not silenced by it.
-    expect(await send(honest)).toMatchObject({ emailSent: true });
-    expect(mail.mails).toHaveLength(6);
-    email = `other-${counter}@example.com`;
-    expect(await send(mallory)).toMatchObject({ emailSent: true });
-  });
-
-  it('are bounded over all organizations, also of many at once, until a day has passed', async () => {
-    const orgs = Array.from({ length: 8 }, (_, i) => `crowd-${counter}-${i}`);
-    for (const orgId of orgs) await root.expect('PUT', '/org', { orgId, name: orgId });
-    for (let round = 0; round < 2; round++) {
-      await Promise.all(orgs.map(send));
-      await Promise.all(orgs.map(remove));
-    }
-    expect((await Promise.all(orgs.map(send))).filter(({ emailSent }) => emailSent)).toHaveLength(4);
-    expect(mail.mails).toHaveLength(20);
-    await sql(
-      `UPDATE mailed_address SET sent_at = ARRAY(SELECT t - interval '25 hours' FROM unnest(sent_at) t), last_at = last_at - interval '25 hours' WHERE email = $1`,
-      [email],
-    );
-    expect(await send(mallory)).toMatchObject({ emailSent: true });
-    expect(await sql('SELECT senders FROM mailed_address WHERE email = $1', [email])).toEqual([{ senders: [mallory] }]);
-    await sql(`UPDATE mailed_address SET last_at = last_at - interval '25 hours' WHERE email = $1`, [email]);
-    await one.app.get(Retention).sweep();
-    expect(await sql('SELECT 1 FROM mailed_address WHERE email = $1', [email])).toEqual([]);
-  });
-
-  it('quote and shorten what others chose', async () => {
-    // A right-to-left override, quotes, and what would end a header if it came so far.
-    await sql('UPDATE org SET name = $2 WHERE org_id = $1', [
-      mallory,
-      `Pay\r\nBcc: all@example.com\r\n\u202e"now" ${'x'.repeat(200)}`,
-    ]);
-    await send(mallory);
-    expect(mail.mails).toMatchObject([{ to: [email] }]);
-    const { subject, text } = mail.mails[0]!;
-    expect(subject).toBe(`Invitation to "Pay Bcc: all@example.com now ${'x'.repeat(31)}..."`);
-    expect(text.split('\r\n\r\n')[0]).not.toMatch(/^Bcc:/im);
-  });
-
-  it.each(['"a\r\nBcc: b"@example.com', '"x@evil.example y"@example.com', '"a,b"@example.com'])(
-    'go to one mailbox: %j is none',
-    async (address) => {
-      const body = { email: address, roleId: await memberRole(mallory), validHours: 1, sendEmail: true };
-      expect((await root.post(`/org/${mallory}/create-invite`, body)).body).toMatchObject({
-        status: 400,
-        fields: [{ path: 'email' }],
-      });
-      expect((await request(address)).body).toMatchObject({ status: 400, fields: [{ path: 'email' }] });
-    },
-  );
 });
