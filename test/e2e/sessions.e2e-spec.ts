@@ -1,72 +1,24 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Api, deviceToken, newHardwareId, newtToken, provision, register, TestOrg } from '../support/api.js';
-import { queryDatabase } from '../support/database.js';
+import { describe, expect, it } from 'vitest';
+import { Api, deviceToken, newtToken, register } from '../support/api.js';
+import {
+  approved,
+  connect,
+  device,
+  isOnline,
+  pending,
+  presence,
+  refusal,
+  server,
+  setUpDeviceSessions,
+  sql,
+} from '../support/device-sessions.js';
 import { Newt } from '../support/newt.js';
-import { startServer, type TestServer, until } from '../support/server.js';
-import { type Refused, TestSession } from '../support/session.js';
+import { until } from '../support/server.js';
+import { TestSession } from '../support/session.js';
 
-let server: TestServer;
-let org: TestOrg;
-let approved: string;
-let pending: string;
-
-beforeAll(async () => {
-  server = await startServer();
-  org = await TestOrg.create(Api.root(server));
-  approved = (await org.key({ approveNewSites: true })).siteProvisioningKey;
-  pending = (await org.key({ approveNewSites: false })).siteProvisioningKey;
-});
-afterAll(async () => {
-  await server?.stop();
-});
-
-const sql = <Row extends object>(text: string, values: unknown[] = []) =>
-  queryDatabase<Row>(server.databaseUrl, text, values);
-
-/** A new site with a device key, its numbers, and a token. */
-async function device(key = approved) {
-  const { body } = await provision(server.url, {
-    provision_key: key,
-    device_name: `device ${randomUUID()}`,
-    hardware_id: newHardwareId(),
-  });
-  const [row] = await sql<{ site_id: number; nice_id: string; desired_version: number }>(
-    'SELECT site_id::int, nice_id, desired_version::int FROM site WHERE device_id = $1',
-    [body.device_id],
-  );
-  const { body: answer } = await deviceToken(server.url, body.api_key);
-  return {
-    deviceId: body.device_id,
-    apiKey: body.api_key,
-    siteId: row!.site_id,
-    niceId: row!.nice_id,
-    version: row!.desired_version,
-    token: answer.data.token,
-  };
-}
-const connect = (token: string) => TestSession.connect(server.wsUrl, token);
-const refusal = (token: string) =>
-  connect(token).then(
-    () => Promise.reject(new Error('The upgrade was accepted')),
-    (refused: Refused) => refused,
-  );
-const presence = async (siteId: number) =>
-  (
-    await sql<{ session_id: string | null; client_type: string }>(
-      'SELECT session_id, client_type FROM site_presence WHERE site_id = $1',
-      [siteId],
-    )
-  )[0];
-const events = async (siteId: number) =>
-  (
-    await sql<{ type: string }>(
-      `SELECT type FROM event WHERE site_id = $1 AND type IN ('site.online', 'site.offline', 'site.duplicate_session') ORDER BY event_id`,
-      [siteId],
-    )
-  ).map((e) => e.type);
-const isOnline = async (siteId: number) => ((await presence(siteId))?.session_id ?? null) !== null;
+setUpDeviceSessions();
 
 describe('tokens', () => {
   it('answers exactly 200 with a token and a server version that newt accepts', async () => {
@@ -390,104 +342,5 @@ describe('messages that are no good', () => {
     await until(async () => !(await isOnline(siteId)));
     clearInterval(flood);
     session.cut();
-  });
-});
-
-describe('presence', () => {
-  it('is exactly one event per transition', async () => {
-    const { token, siteId } = await device();
-    for (let round = 1; round <= 3; round++) {
-      const session = await connect(token);
-      expect(await isOnline(siteId)).toBe(true);
-      expect((await events(siteId)).length).toBe(2 * round - 1);
-      if (round % 2) await session.close();
-      else session.cut();
-      await until(async () => !(await isOnline(siteId)));
-      expect(await events(siteId)).toEqual(Array.from({ length: round }, () => ['site.online', 'site.offline']).flat());
-    }
-  });
-
-  it('shows in the list of sites', async () => {
-    const { token, siteId } = await device();
-    const session = await connect(token);
-    expect((await org.sites('&online=true')).sites.find((s) => s.siteId === siteId)?.online).toBe(true);
-    await session.close();
-  });
-
-  it('has last-seen written while the session only answers protocol PINGs', async () => {
-    const { token, siteId } = await device();
-    const session = await connect(token);
-    const lastSeen = async () =>
-      (await sql<{ t: Date }>('SELECT last_seen_at t FROM site_presence WHERE site_id = $1', [siteId]))[0]!.t.getTime();
-    const before = await lastSeen();
-    session.ws.ping();
-    await until(async () => (await lastSeen()) > before, 200);
-    expect(await events(siteId)).toEqual(['site.online']);
-    await session.close();
-  });
-});
-
-describe('the take-over rule', () => {
-  it('lets the newest session win, three times a minute; then the established one stays and the duel is reported once', async () => {
-    const { token, siteId } = await device();
-    let established = await connect(token);
-    for (let i = 0; i < 3; i++) {
-      const newest = await connect(token);
-      expect((await established.closed).code).toBe(4001);
-      established = newest;
-    }
-    for (let i = 0; i < 2; i++) {
-      const refused = await refusal(token);
-      expect([refused.status, refused.body.code]).toEqual([429, 'rate_limited']);
-      expect(Number(refused.headers['retry-after'])).toBeGreaterThan(50);
-    }
-    await established.settled();
-    expect(await events(siteId)).toEqual(['site.online', 'site.duplicate_session']);
-    const [event] = await sql<{ data: object }>(
-      `SELECT data FROM event WHERE site_id = $1 AND type = 'site.duplicate_session'`,
-      [siteId],
-    );
-    expect(event!.data).toEqual({ establishedAddress: '127.0.0.1', newcomerAddress: '127.0.0.1' });
-    await established.close();
-    // The place is free: no guard keeps the site out.
-    await until(async () => !(await isOnline(siteId)));
-    await (await connect(token)).close();
-  });
-
-  it('holds when clones arrive at the same moment: one session, one is registered', async () => {
-    const { token, siteId } = await device();
-    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => connect(token)));
-    const sessions = outcomes.flatMap((o) => (o.status === 'fulfilled' ? [o.value] : []));
-    expect(sessions).toHaveLength(4);
-    await until(() => sessions.filter((s) => s.isOpen).length === 1);
-    expect(await events(siteId)).toEqual(['site.online', 'site.duplicate_session']);
-    for (const session of sessions) session.cut();
-  });
-
-  it('does not take an agent that was cut off for a clone of itself', async () => {
-    const { token, siteId } = await device();
-    for (let i = 0; i < 8; i++) {
-      const session = await connect(token);
-      session.cut();
-      await until(async () => !(await isOnline(siteId)));
-    }
-    await (await connect(token)).close();
-  });
-});
-
-describe('revocation', () => {
-  it('closes the session with 4003 when the site is revoked, rejected or deleted', async () => {
-    const root = Api.root(server);
-    const acts: [string, (siteId: number) => Promise<unknown>][] = [
-      [approved, (id) => root.expect('POST', `/site/${id}/revoke`, {})],
-      [pending, (id) => root.expect('POST', `/org/${org.orgId}/approvals`, { siteIds: [id], decision: 'reject' })],
-      [approved, (id) => root.expect('DELETE', `/site/${id}`)],
-    ];
-    for (const [key, act] of acts) {
-      const { token, siteId } = await device(key);
-      const session = await connect(token);
-      await act(siteId);
-      expect((await session.closed).code).toBe(4003);
-    }
   });
 });
