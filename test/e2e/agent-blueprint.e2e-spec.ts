@@ -1,57 +1,27 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { digestOf, parse } from '#blueprint';
-import type { AgentBlueprint } from '#contracts';
-import type { AgentOptions } from '../../libs/agent/src/index.js';
-import { TestAgent } from '../support/agent.js';
+import { type AgentBlueprint } from '#contracts';
+import {
+  answer,
+  document,
+  folder,
+  log,
+  path,
+  sent,
+  server,
+  setUpAgentBlueprints,
+  start,
+  welcomed,
+  write,
+} from '../support/agent-blueprints.js';
 import { startAgentProgram } from '../support/agent-process.js';
-import { FakeDocker } from '../support/fake-docker.js';
-import { FakeServer, type FakeSession, KEY } from '../support/fake-server.js';
+import { KEY } from '../support/fake-server.js';
 
-let server: FakeServer;
-let folder: string;
-let agents: TestAgent[];
-beforeEach(async () => {
-  server = await FakeServer.start();
-  folder = mkdtempSync(join(tmpdir(), 'gatehouse-blueprint-'));
-  agents = [];
-});
-afterEach(async () => {
-  for (const agent of agents) await agent.remove();
-  await server.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-function start(cli: object = {}, options: Partial<AgentOptions> & { file?: object; folder?: string } = {}): TestAgent {
-  const agent = TestAgent.start({ endpoint: server.url, provisioningKey: KEY, ...cli }, options);
-  agents.push(agent);
-  return agent;
-}
-const path = (name = 'blueprint.yaml') => join(folder, name);
-const document = (port: number | string) =>
-  `private-resources:\n  db:\n    name: DB\n    mode: host\n    destination: localhost\n    tcp-ports: "${port}"\n`;
-function write(text: string, name?: string): string {
-  writeFileSync(path(name), text);
-  return path(name);
-}
-/** The n-th session, welcomed. */
-async function welcomed(n = 1): Promise<FakeSession> {
-  const session = await server.session(n);
-  session.welcome();
-  return session;
-}
-/** The n-th blueprint of a session. */
-async function sent(session: FakeSession, n = 1): Promise<AgentBlueprint> {
-  await server.until(() => session.of('agent/blueprint').length >= n);
-  return session.of('agent/blueprint')[n - 1] as AgentBlueprint;
-}
-const answer = (session: FakeSession, { id }: AgentBlueprint, ok = true, more: object = {}) =>
-  session.send('agent/blueprint-result', { id, ok, message: ok ? 'Blueprint applied' : 'not possible', ...more });
-const log = (agent: TestAgent, text: string | RegExp) => expect.poll(() => agent.output).toMatch(text);
+setUpAgentBlueprints();
 
 describe('a blueprint file', () => {
   it('is sent after the welcome, filled in from the environment and in one form, and acknowledged once', async () => {
@@ -267,98 +237,6 @@ describe('a provisioning blueprint', () => {
         .map((one) => (one as AgentBlueprint).kind)
         .sort(),
     ).toEqual(['bootstrap', 'file']);
-  });
-});
-
-describe('labels of containers', () => {
-  let docker: FakeDocker;
-  beforeEach(async () => {
-    docker = await new FakeDocker().start();
-  });
-  afterEach(() => docker.remove());
-
-  const web = (name: string, host: string) => ({
-    name,
-    ports: [8443, 8080],
-    labels: {
-      'pangolin.public-resources.web.name': 'Web',
-      'pangolin.public-resources.web.mode': 'http',
-      'pangolin.public-resources.web.full-domain': host,
-      'pangolin.public-resources.web.targets[0].method': 'http',
-    },
-  });
-
-  it('are a blueprint that follows the containers', async () => {
-    docker.run(web('nginx', '1.example.com'), { name: 'other', labels: { 'com.example': 'x' } });
-    const agent = start({ dockerSocket: docker.socket });
-    const session = await welcomed();
-    const first = await sent(session);
-    expect(first).toMatchObject({
-      kind: 'labels',
-      document: {
-        'public-resources': {
-          web: {
-            name: 'Web',
-            mode: 'http',
-            'full-domain': '1.example.com',
-            targets: [{ hostname: 'nginx', port: 8080, method: 'http' }],
-          },
-        },
-      },
-    });
-    answer(session, first);
-    docker.run(web('nginx', '2.example.com'));
-    (await agent.waitsFor('docker-debounce')).wake();
-    const second = await sent(session, 2);
-    expect(JSON.stringify(second.document)).toContain('2.example.com');
-    answer(session, second);
-    docker.run();
-    (await agent.waitsFor('docker-debounce')).wake();
-    expect((await sent(session, 3)).document).toEqual({});
-  });
-
-  it('of an engine that is away are not none', async () => {
-    docker.run(web('nginx', '1.example.com'));
-    const agent = start({ dockerSocket: `unix://${docker.socket}` });
-    const session = await welcomed();
-    answer(session, await sent(session));
-    await agent.waitsFor('docker-poll');
-    await docker.stop();
-    const retry = await agent.waitsFor('docker-retry');
-    expect(agent.output).toMatch(/the Docker engine at .* is away/);
-    docker.run(web('nginx', '2.example.com'));
-    await docker.start();
-    retry.wake();
-    expect(JSON.stringify((await sent(session, 2)).document)).toContain('2.example.com');
-  });
-
-  it("are not sent while the site's dockerSocketEnabled is false, and are when it becomes true", async () => {
-    docker.run(web('nginx', '1.example.com'));
-    const agent = start({ dockerSocket: docker.socket, blueprintFile: write(document(1)) });
-    const session = await server.session(1);
-    session.welcome({ dockerSocketEnabled: false });
-    expect(await sent(session)).toMatchObject({ kind: 'file' });
-    await log(agent, /the labels of the containers are not sent: the site's dockerSocketEnabled is false/);
-    await agent.waitsFor('docker-poll');
-    expect(session.of('agent/blueprint')).toHaveLength(1);
-    session.send('agent/state', { version: 2, status: 'approved' });
-    expect(await sent(session, 2)).toMatchObject({ kind: 'labels' });
-    session.send('agent/state', { version: 3, status: 'approved', dockerSocketEnabled: false });
-    await server.until(() => session.of('agent/applied').length === 2);
-    docker.run(web('nginx', '2.example.com'));
-    (await agent.waitsFor('docker-debounce')).wake();
-    await agent.waitsFor('docker-poll');
-    expect(session.of('agent/blueprint')).toHaveLength(2);
-  });
-
-  it('that are wrong are told, and what was sent before stays', async () => {
-    docker.run({ name: 'nginx', labels: { 'pangolin.public-resources.web.nmae': 'Web' } });
-    const agent = start({ dockerSocket: docker.socket });
-    await welcomed();
-    await log(
-      agent,
-      /container "nginx", label "pangolin\.public-resources\.web\.nmae": public-resources\.web\.nmae: is not known here; did you mean "name"\?/,
-    );
   });
 });
 
