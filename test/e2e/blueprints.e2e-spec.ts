@@ -1,71 +1,28 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse, toDocument } from '#blueprint';
-import { systemClock } from '../../libs/agent/src/index.js';
-import { TestAgent } from '../support/agent.js';
-import { Api, deviceToken, newHardwareId, newNonce, provision, TestOrg } from '../support/api.js';
-import { FakeDocker } from '../support/fake-docker.js';
+import { deviceToken, newHardwareId, newNonce, provision } from '../support/api.js';
+import {
+  file,
+  history,
+  host,
+  org,
+  resources,
+  server,
+  setUpBlueprintAgents,
+  start,
+  web,
+} from '../support/blueprint-agents.js';
 import { Newt } from '../support/newt.js';
-import { startServer, type TestServer, until } from '../support/server.js';
+import { until } from '../support/server.js';
 import { TestSession } from '../support/session.js';
 
-// Blueprints end to end: real agents and a newt, a built server, PostgreSQL.
-let server: TestServer;
-let org: TestOrg;
-let folder: string;
-let agents: TestAgent[];
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server?.stop());
-beforeEach(async () => {
-  org = await TestOrg.create(Api.root(server));
-  folder = mkdtempSync(join(tmpdir(), 'gatehouse-blueprints-'));
-  agents = [];
-});
-afterEach(async () => {
-  for (const agent of agents) await agent.remove();
-  rmSync(folder, { recursive: true, force: true });
-});
+setUpBlueprintAgents();
 
-function start(key: string, cli: object, env: Record<string, string> = {}, from?: TestAgent): TestAgent {
-  const agent = TestAgent.start(
-    { endpoint: server.url, provisioningKey: key, ...cli },
-    { clock: systemClock, env, ...(from ? { folder: from.folder } : {}) },
-  );
-  agents.push(agent);
-  return agent;
-}
-const file = (text: string, name = 'blueprint.yaml') => {
-  writeFileSync(join(folder, name), text);
-  return join(folder, name);
-};
-const host = (name: string) => `${name}-${org.orgId}.localhost`;
-const web = (name: string, port: number, key = 'web') =>
-  `public-resources:\n  ${key}:\n    name: ${name}\n    protocol: http\n    full-domain: "${host(key)}"\n    targets:\n      - method: http\n        hostname: localhost\n        port: ${port}\n`;
 const record = async (n: number) => {
   const { blueprintId } = (await history())[n]!;
   return org.root.expect<{ message: string; contents: string }>('GET', org.path(`blueprint/${blueprintId}`));
 };
-interface Item {
-  resourceId: number;
-  niceId: string;
-  name: string;
-  fullDomain: string;
-  enabled: boolean;
-  targets: { port: number; siteId: number }[];
-}
-const resources = async () => (await org.root.expect<{ resources: Item[] }>('GET', org.path('resources'))).resources;
-const history = async () =>
-  (
-    await org.root.expect<{ blueprints: { blueprintId: number; source: string; succeeded: boolean }[] }>(
-      'GET',
-      org.path('blueprints'),
-    )
-  ).blueprints;
 
 describe('an agent with a blueprint file', () => {
   it('is the truth: applied, changed with the file, overwritten when somebody edits, emptied with the file', async () => {
@@ -163,108 +120,6 @@ describe('an agent that waits for approval', () => {
     const site = (await org.sites()).sites[0]!;
     await org.root.expect('POST', `/site/${site.siteId}`, { status: 'approved' });
     await until(async () => (await resources())[0]?.name === 'Waiting');
-  });
-});
-
-describe('container labels', () => {
-  let docker: FakeDocker;
-  beforeEach(async () => {
-    docker = await new FakeDocker().start();
-  });
-  afterEach(() => docker?.remove());
-
-  const label = (rest: Record<string, string>, section = 'public-resources', key = 'web') =>
-    Object.fromEntries(Object.entries(rest).map(([name, value]) => [`pangolin.${section}.${key}.${name}`, value]));
-  const described = () =>
-    label({
-      name: 'From a label',
-      mode: 'http',
-      'full-domain': host('web'),
-      'auth.password': '12345678',
-      'targets[0].method': 'http',
-    });
-  const nginx = { name: 'nginx', labels: {}, ports: [9443, 8080] };
-  const spare = {
-    name: 'spare',
-    labels: label({ 'targets[1].method': 'https', 'targets[1].port': '8443', 'targets[1].hostname': 'spare.internal' }),
-  };
-  const db = {
-    name: 'pg',
-    labels: label(
-      { name: 'Store', mode: 'host', destination: '10.9.9.9', 'tcp-ports': '5432' },
-      'client-resources',
-      'db',
-    ),
-  };
-  const targets = async (resourceId: number) =>
-    (
-      await org.root.expect<{ targets: { ip: string; port: number; method: string }[] }>(
-        'GET',
-        `/resource/${resourceId}/targets`,
-      )
-    ).targets;
-  const privates = async () =>
-    (
-      await org.root.expect<{
-        siteResources: { niceId: string; name: string; destination: string; tcpPortRangeString: string }[];
-      }>('GET', org.path('site-resources'))
-    ).siteResources;
-
-  it('make resources and targets, and what a container owned goes with it', async () => {
-    const mine = await org.root.expect<{ resourceId: number }>('PUT', org.path('resource'), {
-      name: "the operator's",
-      http: false,
-      protocol: 'tcp',
-      proxyPort: 4000,
-    });
-    const { siteProvisioningKey: key } = await org.key();
-    docker.run({ ...nginx, labels: described() }, { name: 'unlabelled', labels: { 'com.example': 'x' } });
-    start(key, { dockerSocket: docker.socket });
-    await until(async () => (await resources()).length === 2);
-    const web = (await resources()).find((one) => one.niceId === 'web')!;
-    expect(web).toMatchObject({
-      name: 'From a label',
-      fullDomain: host('web'),
-      enabled: true,
-      passwordId: expect.any(Number),
-    });
-    // Neither host nor port is said: the container, and its lowest port.
-    expect(await targets(web.resourceId)).toMatchObject([{ ip: 'nginx', port: 8080, method: 'http' }]);
-
-    docker.run({ ...nginx, labels: described() }, spare, db);
-    await until(async () => (await targets(web.resourceId)).length === 2);
-    expect(await targets(web.resourceId)).toMatchObject([
-      { ip: 'nginx', port: 8080 },
-      { ip: 'spare.internal', port: 8443, method: 'https' },
-    ]);
-    expect(await privates()).toMatchObject([
-      { niceId: 'db', name: 'Store', destination: '10.9.9.9', tcpPortRangeString: '5432' },
-    ]);
-
-    docker.run({ ...nginx, labels: described() });
-    await until(async () => (await targets(web.resourceId)).length === 1);
-    expect(await privates()).toEqual([]);
-    expect(await targets(web.resourceId)).toMatchObject([{ ip: 'nginx' }]);
-
-    docker.run();
-    await until(async () => (await resources()).length === 1);
-    expect((await resources()).map((one) => one.resourceId)).toEqual([mine.resourceId]);
-    expect((await history()).every((one) => one.succeeded)).toBe(true);
-  });
-
-  it('take nothing from the blueprint file, and the file nothing from them', async () => {
-    const { siteProvisioningKey: key } = await org.key();
-    docker.run({ ...nginx, labels: described() });
-    start(key, { dockerSocket: docker.socket, blueprintFile: file(web('From a file', 80, 'page')) });
-    await until(async () => (await resources()).length === 2);
-    docker.run();
-    await until(async () => (await resources()).length === 1);
-    expect((await resources()).map((one) => one.name)).toEqual(['From a file']);
-    docker.run({ ...nginx, labels: described() });
-    await until(async () => (await resources()).length === 2);
-    file('{}\n');
-    await until(async () => (await resources()).length === 1);
-    expect((await resources()).map((one) => one.name)).toEqual(['From a label']);
   });
 });
 
