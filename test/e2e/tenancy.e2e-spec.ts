@@ -1,18 +1,19 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Api } from '../support/api.js';
-import { FixtureOrg } from '../support/fixture-org.js';
+import { asExpected, type Call, type Documented, OPERATIONS, rightful, send, urlOf } from '../support/operations.js';
 import {
-  asExpected,
-  type Call,
-  type Document,
-  type Documented,
-  OPERATIONS,
-  readDocument,
-  rightful,
-  send,
-  urlOf,
-} from '../support/operations.js';
-import { startServer, type TestServer } from '../support/server.js';
+  document,
+  REFERENCE,
+  scopeOf,
+  server,
+  setUpTenancy,
+  snapshot,
+  stranger,
+  tables,
+  victim,
+} from '../support/tenancy.js';
+
+setUpTenancy();
 
 /** Open to everybody, with what protects what is behind them. */
 const PUBLIC = [
@@ -55,52 +56,7 @@ const ROOT_ONLY = [
   'setUserTwoFactor',
   'verifyUser',
 ];
-/** Names of fields that point at something of the organization. */
-const REFERENCE =
-  /^(siteIds?|domainId|roleIds?|role_id|userIds?|groupIds?|group|templateId|profileId|keyId|hardwareId|targetId|actorId|clientIds?|siteResourceIds)$/;
-/** Fields that are no ids of rows (what a device said, who once acted): what is not there is an empty answer. A bulk decision answers per site. */
-const NARROWED_BY_REFERENCE = [
-  'listAudit actorId',
-  'listAudit targetId',
-  'listClaims hardwareId',
-  'listSites hardwareId',
-  'updateApprovals siteIds',
-];
-
-let server: TestServer;
-let document: Document;
-/** Who is asked about, and who must not see or change it. */
-let victim: FixtureOrg;
-let stranger: FixtureOrg;
-
-beforeAll(async () => {
-  server = await startServer({ env: { REFUSALS_PER_MINUTE: '1000000' } });
-  document = await readDocument(server.url);
-  [victim, stranger] = [await FixtureOrg.open(server), await FixtureOrg.open(server)];
-  tables = await tablesOf(victim);
-});
-afterAll(() => server?.stop());
-
-const scopeOf = (operation: Documented) => operation.scope.split(':')[0] as 'org' | 'root' | 'user' | 'site' | 'public';
 const changes = (operation: Documented) => operation.method !== 'GET';
-
-/** Everything that belongs to the organization, and what belongs to nobody, as one hash per table. */
-let tables: { name: string; ofOrg: boolean }[];
-async function tablesOf(fixture: FixtureOrg): Promise<typeof tables> {
-  return fixture.sql(
-    `SELECT c.relname AS name, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id') AS "ofOrg"
-     FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'server' ORDER BY 1`,
-  );
-}
-async function snapshot(fixture: FixtureOrg): Promise<Record<string, string>> {
-  const hashes = tables.map(
-    ({ name, ofOrg }) =>
-      `SELECT '${name}' AS name, count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))), '') AS hash FROM "${name}" t WHERE ${ofOrg ? 'org_id = $1' : '$1 <> chr(1)'}`,
-  );
-  const rows = await fixture.sql<{ name: string; hash: string }>(hashes.join(' UNION ALL '), [fixture.orgId]);
-  return Object.fromEntries(rows.map(({ name, hash }) => [name, hash]));
-}
-
 /** Runs the attack and says in one line each what it got that it should not have. */
 async function attack(
   of: (operation: Documented) => boolean,
@@ -116,7 +72,6 @@ async function attack(
   }
   return problems;
 }
-
 async function* expectStatus(
   operation: Documented,
   call: Call,
@@ -323,129 +278,3 @@ describe("with another's credentials", () => {
     expect(attempts.map((reply) => reply.status)).toEqual([401, 401, 401, 401, 401]);
   });
 });
-
-describe("with the right credentials and another's ids", () => {
-  it('a path that names something of another organization leads nowhere', async () => {
-    const problems: string[] = [];
-    for (const operation of document.operations.filter((o) => scopeOf(o) === 'org')) {
-      const theirs = await OPERATIONS[operation.id]!.call(victim);
-      const ours = await OPERATIONS[operation.id]!.call(stranger);
-      const before = await snapshot(victim);
-      for (const [name, value] of Object.entries(theirs.params ?? {})) {
-        const mixed = { ...ours, params: { ...ours.params, [name]: value } };
-        const callers = [
-          ['the right caller', rightful(operation, stranger, ours)],
-          ['the Admin', stranger.callers.admin.api],
-        ] as const;
-        for (const [who, api] of callers) {
-          const reply = await send(operation, api, urlOf(operation, stranger, mixed), mixed.body);
-          if (reply.status !== 404)
-            problems.push(`${operation.id} with ${name} of another: ${who} got ${reply.status} ${reply.text}`);
-        }
-        if (!operation.path.includes('{orgId}')) continue;
-        const reply = await send(operation, stranger.root, urlOf(operation, stranger, mixed), mixed.body);
-        if (reply.status !== 404)
-          problems.push(`${operation.id} with a path that contradicts itself: ${reply.status} ${reply.text}`);
-      }
-      const after = await snapshot(victim);
-      for (const { name } of tables)
-        if (before[name] !== after[name]) problems.push(`${operation.id}: changed ${name}`);
-    }
-    expect(problems).toEqual([]);
-  });
-
-  it('a body or query that names something of another organization finds nothing', async () => {
-    const problems: string[] = [];
-    const narrowed = new Set<string>();
-    for (const operation of document.operations.filter((o) => scopeOf(o) === 'org')) {
-      const theirs = await OPERATIONS[operation.id]!.call(victim);
-      for (const part of ['body', 'query'] as const) {
-        for (const [name, value] of Object.entries(theirs[part] ?? {}).filter(([field]) => REFERENCE.test(field))) {
-          const ours = await OPERATIONS[operation.id]!.call(stranger);
-          const mixed: Call = { ...ours, [part]: { ...ours[part], [name]: value } };
-          const before = await snapshot(victim);
-          const reply = await send(
-            operation,
-            rightful(operation, stranger, ours),
-            urlOf(operation, stranger, mixed),
-            mixed.body,
-          );
-          const after = await snapshot(victim);
-          if (reply.status < 300) narrowed.add(`${operation.id} ${name}`);
-          else if (reply.status !== 404)
-            problems.push(`${operation.id} with ${name} of another: ${reply.status} ${reply.text}`);
-          if (reply.text.includes(victim.orgId) && name !== 'hardwareId')
-            problems.push(`${operation.id} with ${name} of another shows ${reply.text}`);
-          // Rows that hang on rows (members of a group) may be of either: those that changed are looked at by their organization.
-          for (const table of tables) {
-            if (table.ofOrg && before[table.name] !== after[table.name])
-              problems.push(`${operation.id} with ${name} of another changed ${table.name}`);
-          }
-        }
-      }
-    }
-    expect(problems).toEqual([]);
-    expect([...narrowed].sort()).toEqual(NARROWED_BY_REFERENCE);
-    const [{ mixed } = { mixed: 0 }] = await victim.sql<{ mixed: number }>(MIXED_ROWS);
-    expect(mixed).toBe(0);
-  });
-
-  it('a decision by filter touches nothing of another organization', async () => {
-    const { callers } = stranger;
-    for (const filter of [
-      { keyId: victim.pendingKey.siteProvisioningKeyId },
-      { group: String(victim.groupId) },
-      { hardwareId: victim.pending.hardwareId },
-    ]) {
-      const before = await snapshot(victim);
-      const reply = await callers.key.post<{ results: unknown[] }>(stranger.path('approvals'), {
-        filter,
-        decision: 'approve',
-      });
-      if ('hardwareId' in filter) expect(reply.body.data).toMatchObject({ results: [], remaining: 0 });
-      else expect(reply).toMatchObject({ status: 404, body: { code: 'not_found' } });
-      expect(await snapshot(victim)).toEqual(before);
-    }
-    const { body } = await callers.key.post<{ results: { outcome: string }[] }>(stranger.path('approvals'), {
-      siteIds: [victim.pending.siteId],
-      decision: 'reject',
-    });
-    expect(body.data.results.map((result) => result.outcome)).toEqual(['not_found']);
-  });
-
-  it('lists show the own organization alone', async () => {
-    const lists = document.operations.filter(
-      (o) => scopeOf(o) === 'org' && o.method === 'GET' && !/\{(?!orgId)/.test(o.path) && o.id !== 'streamEvents',
-    );
-    expect(lists.length).toBeGreaterThan(12);
-    for (const operation of lists) {
-      // Without narrowing, unless it must be narrowed.
-      const call = operation.parameters.some((parameter) => parameter.in === 'query' && parameter.required)
-        ? await OPERATIONS[operation.id]!.call(stranger)
-        : {};
-      const reply = await send(operation, rightful(operation, stranger, call), urlOf(operation, stranger, call));
-      expect(reply.status, operation.id).toBe(200);
-      expect(reply.text, operation.id).not.toContain(victim.orgId);
-    }
-  });
-});
-
-/** Rows that tie something of one organization to something of another. */
-const MIXED_ROWS = `SELECT
-  (SELECT count(*) FROM invitation_role m JOIN invitation i USING (invite_id) JOIN role r USING (role_id) WHERE i.org_id <> r.org_id) +
-  (SELECT count(*) FROM site_group_member m JOIN site s USING (site_id) JOIN site_group g USING (group_id) WHERE s.org_id <> g.org_id) +
-  (SELECT count(*) FROM provisioning_profile_group m JOIN provisioning_profile p USING (profile_id) JOIN site_group g USING (group_id) WHERE p.org_id <> g.org_id) +
-  (SELECT count(*) FROM provisioning_template_group m JOIN provisioning_template t USING (template_id) JOIN site_group g USING (group_id) WHERE t.org_id <> g.org_id) +
-  (SELECT count(*) FROM provisioning_template t JOIN provisioning_profile p USING (profile_id) WHERE t.org_id <> p.org_id) +
-  (SELECT count(*) FROM provisioning_key k JOIN provisioning_template t USING (template_id) WHERE k.org_id <> t.org_id) +
-  (SELECT count(*) FROM resource_role m JOIN role r USING (role_id) JOIN resource p USING (resource_id) WHERE r.org_id <> p.org_id) +
-  (SELECT count(*) FROM resource_user m JOIN resource p USING (resource_id) WHERE m.org_id <> p.org_id) +
-  (SELECT count(*) FROM site_resource_site m JOIN site s USING (site_id) JOIN site_resource p USING (site_resource_id) WHERE s.org_id <> p.org_id) +
-  (SELECT count(*) FROM site_resource_role m JOIN role r USING (role_id) JOIN site_resource p USING (site_resource_id) WHERE r.org_id <> p.org_id) +
-  (SELECT count(*) FROM site_resource_user m JOIN site_resource p USING (site_resource_id) WHERE m.org_id <> p.org_id) +
-  (SELECT count(*) FROM site_resource_client m JOIN client c USING (client_id) JOIN site_resource p USING (site_resource_id) WHERE c.org_id <> p.org_id) +
-  (SELECT count(*) FROM site_resource r JOIN domain d USING (domain_id) WHERE r.org_id <> d.org_id) +
-  (SELECT count(*) FROM resource r JOIN domain d USING (domain_id) WHERE r.org_id <> d.org_id) +
-  (SELECT count(*) FROM target t JOIN site s USING (site_id) JOIN resource r USING (resource_id) WHERE t.org_id <> s.org_id OR t.org_id <> r.org_id) +
-  (SELECT count(*) FROM membership_role m JOIN role r USING (role_id) WHERE m.org_id <> r.org_id) +
-  (SELECT count(*) FROM site_credential c JOIN site s USING (site_id) WHERE c.org_id <> s.org_id) AS mixed`;

@@ -1,0 +1,42 @@
+import { afterAll, beforeAll } from 'vitest';
+import { FixtureOrg } from './fixture-org.js';
+import { type Document, type Documented, readDocument } from './operations.js';
+import { startServer, type TestServer } from './server.js';
+
+/** Names of fields that point at something of the organization. */
+export const REFERENCE =
+  /^(siteIds?|domainId|roleIds?|role_id|userIds?|groupIds?|group|templateId|profileId|keyId|hardwareId|targetId|actorId|clientIds?|siteResourceIds)$/;
+export let server: TestServer;
+export let document: Document;
+/** Who is asked about, and who must not see or change it. */
+export let victim: FixtureOrg;
+export let stranger: FixtureOrg;
+export const scopeOf = (operation: Documented) =>
+  operation.scope.split(':')[0] as 'org' | 'root' | 'user' | 'site' | 'public';
+/** Everything that belongs to the organization, and what belongs to nobody, as one hash per table. */
+export let tables: { name: string; ofOrg: boolean }[];
+async function tablesOf(fixture: FixtureOrg): Promise<typeof tables> {
+  return fixture.sql(
+    `SELECT c.relname AS name, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id') AS "ofOrg"
+     FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'server' ORDER BY 1`,
+  );
+}
+export async function snapshot(fixture: FixtureOrg): Promise<Record<string, string>> {
+  const hashes = tables.map(
+    ({ name, ofOrg }) =>
+      `SELECT '${name}' AS name, count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))), '') AS hash FROM "${name}" t WHERE ${ofOrg ? 'org_id = $1' : '$1 <> chr(1)'}`,
+  );
+  const rows = await fixture.sql<{ name: string; hash: string }>(hashes.join(' UNION ALL '), [fixture.orgId]);
+  return Object.fromEntries(rows.map(({ name, hash }) => [name, hash]));
+}
+
+/** A server with the two organizations. */
+export function setUpTenancy(): void {
+  beforeAll(async () => {
+    server = await startServer({ env: { REFUSALS_PER_MINUTE: '1000000' } });
+    document = await readDocument(server.url);
+    [victim, stranger] = [await FixtureOrg.open(server), await FixtureOrg.open(server)];
+    tables = await tablesOf(victim);
+  });
+  afterAll(() => server?.stop());
+}
