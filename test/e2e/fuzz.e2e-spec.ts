@@ -14,10 +14,10 @@ import {
   send,
   urlOf,
 } from '../support/operations.js';
+import { isEnvelope, type Probe, wrongAnswers } from '../support/probes.js';
 import { startServer, type TestServer } from '../support/server.js';
 
 const SEED = 20_251_121;
-const AT_ONCE = 6;
 /** Endpoints for machines in the field: what they do not know is dropped (docs/claims.md "Claim endpoints"). */
 const LENIENT = ['provisionDevice', 'registerNewt'];
 /** A password that might be right costs a slow hash: two of them are enough. */
@@ -53,78 +53,6 @@ afterEach(() =>
       .slice(0, 5),
   ).toEqual([]),
 );
-
-interface Probe {
-  operation: Documented;
-  api: Api;
-  url: string;
-  body?: string;
-  /** What was done to it, for the report. */
-  what: string;
-  /** The field that must be named in a 400; absent: any answer but a failure of the server is right. */
-  wrong?: string;
-  /** Names nothing: must not succeed. */
-  nowhere?: boolean;
-}
-
-/** Sends them all. @returns what was answered wrongly. */
-async function run(probes: Probe[]): Promise<string[]> {
-  const problems: string[] = [];
-  let next = 0;
-  const lane = async () => {
-    for (let i = next++; i < probes.length; i = next++) {
-      const problem = await judge(probes[i]!);
-      if (problem) problems.push(`${probes[i]!.operation.id} ${probes[i]!.what}: ${problem}`);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
-  return problems;
-}
-
-async function judge({ operation, api, url, body, wrong, nowhere }: Probe): Promise<string | undefined> {
-  const reply = await send(operation, api, url, body);
-  const { status, body: answer } = reply;
-  const got = `${status} ${reply.text.slice(0, 300)}`;
-  // Requests of the same moment may stand in each other's way.
-  if (
-    status >= 500 &&
-    !(status === 503 && ['capacity', 'database_busy'].includes((answer as { code?: string }).code ?? ''))
-  )
-    return got;
-  // A path that reaches no route is 404 of no operation; a path parameter that is no text is 400.
-  if (!operation.statuses.includes(status) && !(nowhere && [400, 404, 414].includes(status)))
-    return `undocumented ${got}`;
-  if (nowhere && status < 400) return `went somewhere: ${got}`;
-  // "This id is free" is 404 and a success (docs/integration-api.md §3.1).
-  const free = operation.id === 'checkOrgId' && status === 404 && wrong === undefined;
-  if (status >= 400 && !free && !isDoor(operation, status) && !isEnvelope(answer, status)) return `no envelope: ${got}`;
-  if (wrong === undefined) return undefined;
-  if (status === 413) return undefined;
-  if (status !== 400) return `should be 400: ${got}`;
-  // In a query such a character is refused by the database, which does not say where it was.
-  if (body === undefined && /character that cannot be stored/.test(reply.text)) return undefined;
-  return answer.fields?.some(
-    ({ path }) => path === wrong || path.startsWith(`${wrong}.`) || wrong.startsWith(`${path}.`),
-  )
-    ? undefined
-    : `does not name ${wrong}: ${got}`;
-}
-
-/** A device's claim is refused in a shape of its own. */
-const isDoor = (operation: Documented, status: number) =>
-  operation.id === 'provisionDevice' && (status === 403 || status === 503);
-
-function isEnvelope(answer: unknown, status: number): boolean {
-  const { success, error, data, message, code, ...rest } = answer as Record<string, unknown>;
-  return (
-    success === false &&
-    error === true &&
-    data === null &&
-    typeof message === 'string' &&
-    typeof code === 'string' &&
-    rest['status'] === status
-  );
-}
 
 const short = (value: unknown) => (JSON.stringify(value) ?? String(value)).slice(0, 60);
 
@@ -207,7 +135,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
       }
     }
     expect(probes.length).toBeGreaterThan(1_000);
-    expect(await run(probes)).toEqual([]);
+    expect(await wrongAnswers(probes)).toEqual([]);
   });
 
   it('a wrong value in a body is 400 and names its field, never a failure of the server', async () => {
@@ -239,7 +167,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
       }
     }
     expect(probes.length).toBeGreaterThan(5_000);
-    expect(await run(probes)).toEqual([]);
+    expect(await wrongAnswers(probes)).toEqual([]);
   });
 
   it('a field that is missing or unknown is named', async () => {
@@ -263,7 +191,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
         });
       }
     }
-    expect(await run(probes)).toEqual([]);
+    expect(await wrongAnswers(probes)).toEqual([]);
   });
 
   it('a body that is no object, or no JSON, is refused', async () => {
@@ -273,7 +201,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
       for (const body of [...BODIES, `{"a":"${'x'.repeat(1_100_000)}"}`])
         probes.push({ operation, api, url, body, what: `body ${body.slice(0, 30)}` });
     }
-    expect(await run(probes)).toEqual([]);
+    expect(await wrongAnswers(probes)).toEqual([]);
   });
 
   it('a wrong value in a query is 400 and names its parameter', async () => {
@@ -306,7 +234,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
         probes.push({ operation, api, url: path!, what: `without ?${name}`, wrong: name.split('=')[0]! });
     }
     expect(probes.length).toBeGreaterThan(2_000);
-    expect(await run(probes)).toEqual([]);
+    expect(await wrongAnswers(probes)).toEqual([]);
   });
 
   it('a body of another type than JSON is 415, and a wrong method is no operation', async () => {
