@@ -1,36 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { migrate } from '#platform';
+import { describe, expect, it } from 'vitest';
 import { SiteDocumentsService, type SiteKind } from '../../src/blueprints/index.js';
-import { MIGRATIONS } from '../../src/schema.js';
-import { createEmptyDatabase, queryDatabase } from '../support/database.js';
-import { openTestApp, type TestApp } from '../support/test-app.js';
+import { app, behind, nextNumber, org, type Site, setUpTargetRights, site, target } from '../support/target-rights.js';
 
-let app: TestApp;
-beforeAll(async () => void (app = await openTestApp()));
-afterAll(() => app?.close());
+setUpTargetRights();
 
-interface Site {
-  siteId: number;
-  niceId: string;
-}
 interface Resource {
   resourceId: number;
   niceId: string;
   sitesMayAddTargets: object | null;
 }
 type Document = Record<string, Record<string, object>>;
-
-let serial = 0;
-const org = async () => {
-  const orgId = `rights${serial++}`;
-  await app.makeOrg(orgId);
-  return orgId;
-};
-const site = async (orgId: string, name = 'edge', labels?: object) => {
-  const made = await app.root.expect<Site>('PUT', `/org/${orgId}/site`, { name, type: 'newt' });
-  if (labels) await app.root.expect('POST', `/site/${made.siteId}`, { labels });
-  return made;
-};
 const template = (s: Site, templateId: number) =>
   app.sql('UPDATE site SET template_id = $2 WHERE site_id = $1', [s.siteId, templateId]);
 const send = (orgId: string, s: Site, document: Document, kind: SiteKind = 'file') =>
@@ -39,7 +18,6 @@ const apply = (orgId: string, document: Document) =>
   app.root.put<null>(`/org/${orgId}/blueprint`, {
     blueprint: Buffer.from(JSON.stringify(document)).toString('base64'),
   });
-const target = (port = 80) => ({ method: 'http', hostname: '127.0.0.1', port });
 const host = (orgId: string, key = 'web') => `${key}-${orgId}.localhost`;
 const web = (orgId: string, more: object = {}, key = 'web'): Document => ({
   'public-resources': { [key]: { name: 'Web', mode: 'http', 'full-domain': host(orgId, key), ...more } },
@@ -56,13 +34,6 @@ const find = async (orgId: string, key = 'web') => {
 };
 const permit = async (orgId: string, sitesMayAddTargets: object | null, key = 'web') =>
   app.root.expect('POST', `/resource/${(await find(orgId, key)).resourceId}`, { sitesMayAddTargets });
-const behind = async (orgId: string, key = 'web') =>
-  (
-    await app.sql<{ s: number }>(
-      'SELECT t.site_id AS s FROM target t JOIN resource r USING (resource_id) WHERE r.org_id = $1 AND r.nice_id = $2 ORDER BY t.target_id',
-      [orgId, key],
-    )
-  ).map((row) => row.s);
 const NOT_ITS_OWN = "the resource is not the site's own, and its sitesMayAddTargets does not name the site";
 const refused = (...problems: object[]) => ({ ok: false, problems });
 
@@ -72,7 +43,7 @@ describe('sitesMayAddTargets in the API', () => {
       name: 'R',
       http: false,
       protocol: 'tcp',
-      proxyPort: 1000 + serial++,
+      proxyPort: 1000 + nextNumber(),
       ...more,
     });
 
@@ -353,64 +324,5 @@ describe('a profile’s blueprint', () => {
     await profile(orgId, one, adds('web'));
     await profile(orgId, two, adds('{{label.at}}'));
     expect(await behind(orgId)).toEqual([one.siteId, two.siteId]);
-  });
-});
-
-describe('the migration over 0.1.0', () => {
-  it('lists each target that a site put behind what is not its own, once, and leaves it there', async () => {
-    const database = await createEmptyDatabase();
-    const sql = <Row extends object>(text: string, values: unknown[] = []) =>
-      queryDatabase<Row>(database.url, text, values);
-    try {
-      await migrate(
-        database.url,
-        MIGRATIONS.filter((migration) => Number(/\d+$/.exec(migration.name)![0]) < 1764110000000),
-      );
-      await sql(
-        `INSERT INTO org (org_id, name, subnet, utility_subnet) VALUES ('a', 'a', '100.90.128.0/17', '100.96.128.0/20')`,
-      );
-      await sql(
-        `INSERT INTO site (site_id, org_id, nice_id, name, status) SELECT i, 'a', 's' || i, 's' || i, 'approved' FROM generate_series(1, 3) i`,
-      );
-      await sql(
-        `INSERT INTO resource (resource_id, org_id, nice_id, name, http, protocol, proxy_port, created_at) SELECT i, 'a', 'r' || i, 'R' || i, false, 'tcp', 1000 + i, timestamptz '2026-01-01' FROM generate_series(1, 4) i`,
-      );
-      await sql(
-        `INSERT INTO blueprint_source (source_id, org_id, site_id, kind, applied_at) VALUES (1, 'a', 1, 'file', '2026-01-02'), (2, 'a', 2, 'newt', '2026-01-02'), (3, 'a', 3, 'bootstrap', '2026-01-01'), (4, 'a', 1, 'bootstrap', '2026-01-03')`,
-      );
-      // r1 is declared by sites 1 and 2, r2 is the operator's, r3 site 1's, r4 was made by the bootstrap of site 3.
-      await sql(
-        `INSERT INTO resource_declaration (source_id, resource_id, declared) VALUES (1, 1, '{}'), (2, 1, '{}'), (1, 3, '{}')`,
-      );
-      const targets: [id: number, resource: number, site: number, source: number | null, at: string][] = [
-        [1, 1, 1, 1, '2026-01-02'],
-        [2, 1, 2, 2, '2026-01-02'],
-        [3, 2, 1, 1, '2026-01-02'],
-        [4, 2, 1, null, '2026-01-04'],
-        [5, 3, 2, 2, '2026-01-02'],
-        [6, 4, 3, null, '2026-01-01'],
-        [7, 2, 1, null, '2026-01-03'],
-      ];
-      for (const values of targets)
-        await sql(
-          `INSERT INTO target (target_id, org_id, resource_id, site_id, source_id, created_at, ip, port) VALUES ($1, 'a', $2, $3, $4, $5, '10.0.0.1', 80)`,
-          values,
-        );
-      await migrate(database.url, MIGRATIONS);
-      await migrate(database.url, MIGRATIONS);
-      const events = await sql<{ site: string; data: object }>(
-        `SELECT org_id AS org, site_id AS site, data FROM event WHERE type = 'resource.foreign_target' ORDER BY event_id`,
-      );
-      const event = (site: number, resourceId: number, targetId: number) => ({
-        org: 'a',
-        site,
-        data: { resourceId, niceId: `r${resourceId}`, name: `R${resourceId}`, targetId, ip: '10.0.0.1', port: 80 },
-      });
-      expect(events).toEqual([event(1, 2, 3), event(2, 3, 5), event(1, 2, 7)]);
-      expect(await sql('SELECT count(*) AS n FROM target')).toEqual([{ n: 7 }]);
-      expect(await sql('SELECT DISTINCT sites_may_add_targets AS s FROM resource')).toEqual([{ s: null }]);
-    } finally {
-      await database.drop();
-    }
   });
 });

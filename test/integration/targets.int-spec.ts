@@ -1,44 +1,24 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTestApp, type TestApp } from '../support/test-app.js';
+import { describe, expect, it } from 'vitest';
+import {
+  app,
+  BODY,
+  create,
+  resource,
+  resourceId,
+  setUpTargets,
+  site,
+  siteId,
+  type Target,
+  update,
+} from '../support/targets.js';
 
-let app: TestApp;
-let resourceId: number;
-let siteId: number;
-beforeAll(async () => {
-  app = await openTestApp({ BASE_DOMAIN: 'gate.example.net' });
-  await app.makeOrg('acme');
-  await app.makeOrg('other');
-  resourceId = await resource('acme');
-  siteId = await site('acme');
-});
-afterAll(() => app?.close());
+setUpTargets();
 
-interface Target extends Record<string, unknown> {
-  targetId: number;
-  internalPort: number | null;
-  hcHealth: string;
-}
-
-let serial = 0;
-async function resource(orgId: string): Promise<number> {
-  const { domains } = await app.root.expect<{ domains: { domainId: string }[] }>('GET', `/org/${orgId}/domains`);
-  const body = { name: 'App', http: true, protocol: 'tcp', domainId: domains[0]!.domainId, subdomain: `t${++serial}` };
-  return (await app.root.expect<{ resourceId: number }>('PUT', `/org/${orgId}/resource`, body)).resourceId;
-}
-const site = async (orgId: string, type = 'newt') =>
-  (await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: `site ${++serial}`, type })).siteId;
-const BODY = { ip: '10.0.0.9', port: 80, method: 'http' };
 const put = (id: number, more: object = {}) =>
   app.root.put<Target>(`/resource/${id}/target`, { ...BODY, siteId, ...more });
-const create = async (more: object = {}, id = resourceId) =>
-  app.root.expect<Target>('PUT', `/resource/${id}/target`, { ...BODY, siteId, ...more });
-const update = (id: number, more: object = {}) =>
-  app.root.expect<Target>('POST', `/target/${id}`, { ip: BODY.ip, siteId, ...more });
 const read = (id: number) => app.root.expect<Target>('GET', `/target/${id}`);
 const desired = async (id: number) =>
   (await app.root.expect<{ desiredVersion: number }>('GET', `/site/${id}`)).desiredVersion;
-const health = async (id: number) => (await app.root.expect<{ health: string }>('GET', `/resource/${id}`)).health;
-
 const FULL = {
   ip: 'app_1.internal',
   port: 8443,
@@ -365,45 +345,5 @@ describe('list and delete', () => {
     const { targetId } = await create();
     expect(await app.root.delete(`/target/${targetId}`)).toMatchObject({ status: 200, body: { data: null } });
     expect((await app.root.delete(`/target/${targetId}`)).status).toBe(404);
-  });
-});
-
-describe('health of a resource', () => {
-  it('sums up its enabled checks on enabled targets', async () => {
-    const id = await resource('acme');
-    await create({}, id);
-    expect(await health(id)).toBe('unknown');
-    const [one, two] = [await create({ hcEnabled: true }, id), await create({ hcEnabled: true }, id)];
-    expect(await health(id)).toBe('unhealthy');
-    await app.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [one.targetId]);
-    await update(one.targetId, { hcEnabled: true });
-    expect(await health(id)).toBe('degraded');
-    await update(two.targetId, { hcEnabled: true, enabled: false });
-    expect(await health(id)).toBe('healthy');
-    await app.root.expect('DELETE', `/target/${one.targetId}`);
-    expect(await health(id)).toBe('unknown');
-  });
-
-  it('changes with a site that goes, whose targets go with it', async () => {
-    const id = await resource('acme');
-    const gone = await site('acme');
-    await create({ siteId: gone }, id);
-    const bad = await create({ siteId: gone, hcEnabled: true }, id);
-    const good = await create({ hcEnabled: true }, id);
-    await app.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [good.targetId]);
-    await app.root.expect('DELETE', `/site/${gone}`);
-    expect((await app.root.get(`/target/${bad.targetId}`)).status).toBe(404);
-    expect(await health(id)).toBe('healthy');
-  });
-
-  it('a site counts the resources that have a target on it', async () => {
-    const own = await site('acme');
-    const [one, two] = [await resource('acme'), await resource('acme')];
-    for (const id of [one, one, two]) await create({ siteId: own }, id);
-    const { sites } = await app.root.expect<{ sites: { siteId: number; resourceCount: number }[] }>(
-      'GET',
-      '/org/acme/sites?pageSize=1000',
-    );
-    expect(sites.find((s) => s.siteId === own)!.resourceCount).toBe(2);
   });
 });
