@@ -1,47 +1,29 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Config, Db, Drain, migrate, sqlState } from '#platform';
+import { describe, expect, it } from 'vitest';
+import { Config, Db, Drain, sqlState } from '#platform';
 import { AuditService, EventsService } from '../../src/audit/index.js';
 import { SiteDocumentsService } from '../../src/blueprints/index.js';
 import { DomainVerifier } from '../../src/resources/domains/domain-verifier.service.js';
 import { DomainsRepository } from '../../src/resources/domains/domains.repository.js';
-import { DomainsService } from '../../src/resources/domains/domains.service.js';
-import { MIGRATIONS } from '../../src/schema.js';
-import { createEmptyDatabase, queryDatabase } from '../support/database.js';
-import { startDns, type TestDns } from '../support/dns.js';
+import {
+  app,
+  BASE,
+  CLASHES,
+  claim,
+  type Domain,
+  dns,
+  made,
+  NS,
+  name,
+  names,
+  setUpDomainClaims,
+} from '../support/domain-claims.js';
 import { until } from '../support/server.js';
-import { openTestApp, type TestApp } from '../support/test-app.js';
 
-const BASE = 'gate.example.net';
-const NS = `ns1.${BASE}`;
-let dns: TestDns;
-let app: TestApp;
-beforeAll(async () => {
-  dns = await startDns();
-  app = await openTestApp({ BASE_DOMAIN: BASE, DNS_RESOLVERS: dns.address, DNS_NAMESERVERS: NS });
-  await app.makeOrg('a');
-  await app.makeOrg('b');
-});
-afterAll(async () => {
-  await app?.close();
-  await dns.close();
-});
+setUpDomainClaims();
 
-interface Domain {
-  domainId: string;
-  verified: boolean;
-  failed: boolean;
-  errorMessage: string | null;
-}
 let serial = 0;
 /** A zone of its own for each test. */
 const zone = () => `zone${++serial}.example`;
-const claim = (orgId: string, baseDomain: string, type = 'wildcard') =>
-  app.root.put<Domain>(`/org/${orgId}/domain`, { type, baseDomain });
-const made = async (orgId: string, baseDomain: string, type = 'wildcard') => {
-  const reply = await claim(orgId, baseDomain, type);
-  expect(reply.body).toMatchObject({ status: 201 });
-  return reply.body.data.domainId;
-};
 const delegated = async (orgId: string, baseDomain: string) => {
   const domainId = await made(orgId, baseDomain, 'ns');
   dns.records.set(`NS ${baseDomain}`, [NS]);
@@ -59,21 +41,6 @@ const baseOf = async (orgId: string) =>
   (
     await app.root.expect<{ domains: { domainId: string; configManaged: boolean }[] }>('GET', `/org/${orgId}/domains`)
   ).domains.find((d) => d.configManaged)!.domainId;
-const name = (orgId: string, domainId: string, subdomain: string | null) =>
-  app.root.put<{ resourceId: number; fullDomain: string }>(`/org/${orgId}/resource`, {
-    name: 'R',
-    http: true,
-    protocol: 'tcp',
-    domainId,
-    ...(subdomain === null ? {} : { subdomain }),
-  });
-const names = async (orgId: string) =>
-  (
-    await app.sql<{ n: string }>(
-      'SELECT full_domain AS n FROM resource WHERE org_id = $1 AND full_domain IS NOT NULL ORDER BY 1',
-      [orgId],
-    )
-  ).map((r) => r.n);
 const document = (fullDomain: string, key: string) => ({
   'public-resources': { [key]: { name: 'Web', mode: 'http', 'full-domain': fullDomain } },
 });
@@ -83,12 +50,6 @@ const send = (orgId: string, siteId: number, doc: object) =>
   app.get(SiteDocumentsService).applyFromSite(orgId, siteId, 'file', JSON.stringify(doc));
 const site = async (orgId: string) =>
   (await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, { name: 'edge', type: 'newt' })).siteId;
-
-/** Claims that count although another organization holds the name, one above or one below; no proof stands behind them. */
-const CLASHES = `SELECT u.org_id, u.base_domain, o.org_id AS other, o.base_domain AS held FROM domain u JOIN domain o ON o.org_id <> u.org_id AND o.verified AND NOT o.config_managed
-  AND (u.base_domain = o.base_domain OR u.base_domain LIKE '%.' || o.base_domain OR o.base_domain LIKE '%.' || u.base_domain)
-  WHERE u.verified AND NOT u.config_managed AND u.type = 'wildcard' AND NOT EXISTS (SELECT FROM domain p WHERE p.org_id = u.org_id AND p.verified AND p.type <> 'wildcard'
-    AND (u.base_domain = p.base_domain OR u.base_domain LIKE '%.' || p.base_domain))`;
 
 describe('a claim without a proof', () => {
   it.each([
@@ -353,88 +314,5 @@ describe('a row that waits for another organization’s approval', () => {
     expect(await waiting()).toEqual(before);
     await app.root.expect('POST', `/site/${b}`, { status: 'approved' });
     expect((await names('b')).filter((n) => n === wanted)).toEqual([wanted]);
-  });
-});
-
-describe('the migration over 0.1.0', () => {
-  it('lets proofs stand, else the older claim; the others are unverified and told, names stay, and it runs through', async () => {
-    const database = await createEmptyDatabase();
-    const sql = <Row extends object>(text: string, values: unknown[] = []) =>
-      queryDatabase<Row>(database.url, text, values);
-    try {
-      await migrate(
-        database.url,
-        MIGRATIONS.filter((migration) => Number(/\d+$/.exec(migration.name)![0]) < 1764100000000),
-      );
-      for (const orgId of ['a', 'b', 'c']) {
-        await sql(
-          `INSERT INTO org (org_id, name, subnet, utility_subnet) VALUES ($1, $1, '100.90.128.0/17', '100.96.128.0/20')`,
-          [orgId],
-        );
-      }
-      // In the order in which they were made.
-      const domains: [id: string, org: string, name: string, type: string, configManaged?: boolean][] = [
-        ['base-a', 'a', 'base.net', 'wildcard', true],
-        ['base-b', 'b', 'base.net', 'wildcard', true],
-        ['on-base', 'a', 'x.base.net', 'wildcard'],
-        ['above-proof', 'a', 'b.example', 'wildcard'],
-        ['proof', 'b', 'a.b.example', 'ns'],
-        ['below-proof', 'c', 'z.a.b.example', 'wildcard'],
-        ['backed', 'b', 'y.a.b.example', 'wildcard'],
-        ['first', 'b', 'x.two.example', 'wildcard'],
-        ['second', 'a', 'two.example', 'wildcard'],
-        ['third', 'b', 'y.two.example', 'wildcard'],
-        ['proof-top', 'a', 'top.example', 'ns'],
-        ['proof-low', 'b', 'low.top.example', 'cname'],
-        ['alone', 'c', 'alone.example', 'wildcard'],
-      ];
-      for (const [i, [id, orgId, base, type, configManaged = false]] of domains.entries()) {
-        await sql(
-          `INSERT INTO domain (domain_id, org_id, base_domain, type, config_managed, verified, created_at) VALUES ($1, $2, $3, $4, $5, true, timestamptz '2026-01-01' + $6 * interval '1 hour')`,
-          [id, orgId, base, type, configManaged, i],
-        );
-      }
-      await sql(
-        `INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, subdomain, full_domain) VALUES ('a', 'r', 'r', true, 'tcp', 'above-proof', 'w.a', 'w.a.b.example')`,
-      );
-      await migrate(database.url, MIGRATIONS);
-      const lost = await sql<{ id: string }>(`SELECT domain_id AS id FROM domain WHERE NOT verified ORDER BY 1`);
-      expect(lost.map((row) => row.id)).toEqual(['above-proof', 'below-proof', 'second']);
-      expect(await sql(CLASHES)).toEqual([]);
-      expect(await sql(`SELECT failed, error_message FROM domain WHERE domain_id = 'above-proof'`)).toEqual([
-        { failed: true, error_message: 'Another organization has proven this domain, or one above or below it' },
-      ]);
-      const told = [
-        ['a', 'above-proof'],
-        ['a', 'second'],
-        ['c', 'below-proof'],
-      ];
-      expect(
-        (
-          await sql<{ o: string; d: string }>(
-            `SELECT org_id AS o, data ->> 'domainId' AS d FROM event WHERE type = 'domain.unverified' ORDER BY 1, 2`,
-          )
-        ).map((e) => [e.o, e.d]),
-      ).toEqual(told);
-      expect(
-        (
-          await sql<{ o: string; d: string }>(
-            `SELECT org_id AS o, target_id AS d FROM audit WHERE action = 'domain.unverify' ORDER BY 1, 2`,
-          )
-        ).map((e) => [e.o, e.d]),
-      ).toEqual(told);
-      expect(await sql(`SELECT full_domain, domain_id FROM resource`)).toEqual([
-        { full_domain: 'w.a.b.example', domain_id: 'above-proof' },
-      ]);
-      await sql(`UPDATE resource SET name = 'renamed', full_domain = 'w.a.b.example'`);
-    } finally {
-      await database.drop();
-    }
-  });
-
-  it('is followed by starts that change nothing', async () => {
-    const before = await app.sql('SELECT domain_id, verified FROM domain ORDER BY 1');
-    await app.get(DomainsService).onApplicationBootstrap();
-    expect(await app.sql('SELECT domain_id, verified FROM domain ORDER BY 1')).toEqual(before);
   });
 });
