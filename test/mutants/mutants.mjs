@@ -135,7 +135,7 @@ export const mutants = [
     find: "if (plan.do === 'reissue') await this.credentials.countReissue(tx, site.siteId);",
     replace:
       "if (plan.do === 'reissue') { await this.credentials.countReissue(tx, site.siteId); await this.credentials.revokeOfSite(tx, key.orgId, site.siteId); }",
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'the first credential still works',
   },
   {
@@ -143,7 +143,7 @@ export const mutants = [
     file: 'src/access/site-credentials/site-credentials.service.ts',
     find: 'if (won?.closedWindow && (await this.repository.revokeOthers(tx, row.siteId, row.credentialId)) > 0) {',
     replace: 'if (won?.closedWindow && row.siteId < 0) {',
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'the same nonce re-issues',
   },
   {
@@ -151,7 +151,7 @@ export const mutants = [
     file: 'src/provisioning/claims/claims.repository.ts',
     find: 'const MAX_REISSUES = 20;',
     replace: 'const MAX_REISSUES = 21;',
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'at most 20 times',
   },
   {
@@ -159,7 +159,7 @@ export const mutants = [
     file: 'src/provisioning/claims/claims.repository.ts',
     find: "interval '24 hours'",
     replace: "interval '25 hours'",
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'ends 24 hours',
   },
   {
@@ -175,7 +175,7 @@ export const mutants = [
     file: 'src/provisioning/claims/reclaim-policy.ts',
     find: 'if (usedUp && !own) return',
     replace: 'if (usedUp && own) return',
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'rule 6',
   },
   {
@@ -183,7 +183,7 @@ export const mutants = [
     file: 'src/provisioning/claims/reclaim-policy.ts',
     find: "if (key.expired) return { do: 'refuse', reason: 'expired', contested };",
     replace: '',
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'rule 6',
   },
   {
@@ -198,7 +198,7 @@ export const mutants = [
     file: 'src/provisioning/keys/keys.service.ts',
     find: "if (at.getTime() <= Date.now()) throw invalid('validUntil', 'lies in the past');",
     replace: '',
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'rules 8 and 9',
   },
   {
@@ -228,7 +228,7 @@ export const mutants = [
     file: 'src/provisioning/claims/claim-batches.service.ts',
     find: 'claimId: claimIds[n]!,\n        };',
     replace: 'claimId: null,\n        };',
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'rule 12',
   },
   {
@@ -236,7 +236,7 @@ export const mutants = [
     file: 'src/sites/site-standings.ts',
     find: 'SET reclaim_allowed_until = NULL, revoked_at = NULL WHERE',
     replace: 'SET revoked_at = NULL WHERE',
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'armed site',
   },
   {
@@ -244,7 +244,7 @@ export const mutants = [
     file: 'src/provisioning/claims/reclaims.service.ts',
     find: 'await this.credentials.revokeOfSite(tx, key.orgId, site.siteId);',
     replace: '',
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'policy reissue',
   },
   {
@@ -252,7 +252,7 @@ export const mutants = [
     file: 'src/provisioning/claims/reclaims.service.ts',
     find: 'if (plan.contested) await',
     replace: 'if (plan.contested && !site) await',
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'contested',
   },
   {
@@ -260,7 +260,7 @@ export const mutants = [
     file: 'src/provisioning/claims/claim-batches.service.ts',
     find: "decisions[i] = { do: 'refuse', reason: 'tombstoned' };",
     replace: 'decisions[i] = undefined;',
-    test: 'test/e2e/claims.e2e-spec.ts',
+    test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'tombstone',
   },
   {
@@ -268,7 +268,7 @@ export const mutants = [
     file: 'src/access/access.guard.ts',
     find: 'request.headers[CSRF_HEADER] !== CSRF_VALUE',
     replace: 'request.headers[CSRF_HEADER] === undefined && CSRF_VALUE === undefined',
-    test: 'test/integration/access.int-spec.ts',
+    test: 'test/integration/logins.int-spec.ts',
     name: 'missing CSRF',
   },
   {
