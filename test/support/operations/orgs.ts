@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+import { list, type Operation, PAGE, read } from './operation.js';
+
+export const ORGS_OPERATIONS: Record<string, Operation> = {
+  // organizations
+  checkOrgId: read('root', (fixture) => ({ query: { orgId: fixture.orgId } })),
+  createOrg: {
+    by: 'root',
+    call: () => ({
+      body: {
+        orgId: `new-${randomBytes(5).toString('hex')}`,
+        name: 'New',
+        subnet: '100.90.128.0/17',
+        utilitySubnet: '100.96.128.0/20',
+      },
+    }),
+    audit: ['org.create', 'org', 'orgId'],
+  },
+  listOrgs: list('root'),
+  getOrg: read('key'),
+  updateOrg: {
+    by: 'key',
+    call: (fixture) => ({ body: { name: fixture.name('org') } }),
+    audit: ['org.update', 'org', 'orgId'],
+  },
+  deleteOrg: {
+    by: 'root',
+    async call(fixture) {
+      const orgId = `gone-${randomBytes(5).toString('hex')}`;
+      await fixture.root.expect('PUT', '/org', { orgId, name: orgId });
+      return { params: { orgId } };
+    },
+    audit: ['org.delete', 'org', 'orgId'],
+  },
+  listAddressRanges: list('key'),
+  createAddressRange: {
+    by: 'key',
+    call: (fixture) => ({ body: { cidr: fixture.cidr() } }),
+    audit: ['address_range.create', 'address_range', 'rangeId'],
+  },
+  deleteAddressRange: {
+    by: 'key',
+    call: async (fixture) => ({ params: { rangeId: await fixture.range() } }),
+    audit: ['address_range.delete', 'address_range', 'rangeId'],
+  },
+
+  // audit and events
+  listAudit: read('key', (fixture) => ({
+    query: { ...PAGE, actorId: fixture.callers.keyId, targetId: fixture.approved.siteId },
+  })),
+  listInstallationAudit: list('root'),
+  listInstallationEvents: read('root', () => ({ query: { limit: 10 } })),
+  listEvents: read('key', () => ({ query: { limit: 10 } })),
+  streamEvents: read('key'),
+};
