@@ -35,9 +35,11 @@ const COMPOSITION = [
   'src/app.module.ts',
   'src/schema.ts',
 ];
-/** Long lists of words or messages, not code. */
-const LONG = ['src/sites/nice-id.ts', 'src/migrations/'];
-const MAX_LINES = 450;
+const MAX_LINES = 400;
+/** The schema and the statements of a release, in their order. */
+const LONG = 'src/migrations/';
+/** Not split yet: this list only ever gets shorter, and what is no longer too long must leave it. */
+const STILL_LONG = ['test/integration/jobs.int-spec.ts'];
 
 function filesBelow(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
@@ -285,10 +287,10 @@ describe('sources', () => {
   });
 
   it('are files of one thought', () => {
-    const long = production
-      .filter((file) => !LONG.some((known) => file.startsWith(known)))
-      .filter((file) => text(file).split('\n').length > MAX_LINES);
-    expect(long).toEqual([]);
+    const long = [...all, ...['test', 'scripts'].flatMap(filesBelow)]
+      .filter((file) => /\.(?:ts|mts|mjs)$/.test(file) && !file.startsWith(LONG))
+      .filter((file) => text(file).trimEnd().split('\n').length > MAX_LINES);
+    expect(long.sort()).toEqual(STILL_LONG);
   });
 });
 
