@@ -32,7 +32,7 @@ const TEXT_IDS = [
   ...['siteId', 'niceId'],
 ];
 /** Fields that need not be whole: measured amounts, hours, and values of any kind. */
-const FRACTIONS = /(\/(megabytes(In|Out)|validHours)|\/oneOf\/1)$/;
+const FRACTIONS = /(\/(megabytes(In|Out)|validHours|pace)|\/oneOf\/1)$/;
 interface ObjectSchema {
   properties?: Record<string, unknown>;
   required?: string[];
