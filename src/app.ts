@@ -10,21 +10,12 @@ import {
   createAdapter,
   Drain,
   finishRequests,
+  rootRoutes,
   serveDocument,
   validationPipe,
 } from '#platform';
 import { AgentSocketAdapter } from './agents/index.js';
 import { AppModule } from './app.module.js';
-
-/** Served at the root rather than under the API's prefix. */
-const ROOT_ROUTES = [
-  'healthz',
-  'readyz',
-  'install.sh',
-  'agent/gatehouse-agent.mjs',
-  'agent/gatehouse-agent.mjs.sha256',
-  'agent/version.json',
-];
 
 /**
  * The whole server, connected to its database (`config.database.url`) and migrated, but not yet listening.
@@ -47,7 +38,7 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   boundUnfinished(app.getHttpServer() as Server, config);
   app.get(Drain).register('finish requests', 'requests', () => finishRequests(app));
   await app.register(cookie as never);
-  app.setGlobalPrefix('api/v1', { exclude: ROOT_ROUTES });
+  app.setGlobalPrefix('api/v1', { exclude: rootRoutes(app) });
   app.useGlobalPipes(validationPipe());
   app.useWebSocketAdapter(new AgentSocketAdapter(app));
   app.useSecurityHeaders({

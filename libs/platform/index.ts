@@ -31,6 +31,7 @@ export * from './http/fastify-adapter.js';
 export * from './http/idempotency.js';
 export * from './http/openapi.js';
 export * from './http/pagination.dto.js';
+export * from './http/route-placement.js';
 export * from './http/validation.js';
 export * from './http/validators.js';
 export * from './platform.module.js';

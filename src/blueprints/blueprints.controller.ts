@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Put, Query } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiTags } from '@nestjs/swagger';
 import {
   Access,
   AlsoReturns,
@@ -11,6 +11,7 @@ import {
   OrgId,
   type Principal,
   Returns,
+  TakesDocument,
   textOf,
 } from '#platform';
 import {
@@ -56,7 +57,7 @@ export class BlueprintsController {
   @Put('blueprint')
   @Access('applyBlueprint')
   @ErrorResponses(409)
-  @ApiConsumes('application/json', 'application/yaml')
+  @TakesDocument()
   @ApiBody({ type: ApplyBlueprintBody })
   @AlsoReturns(200, PlanView, 'The plan, with dryRun')
   @Returns(null, { status: 201, message: 'Blueprint applied successfully' })

@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { ErrorResponses, Public, Readiness, Returns } from '#platform';
+import { AtRoot, ErrorResponses, Public, Readiness, Returns } from '#platform';
 import { AliveView, GreetingView, ReadyView } from './health.dto.js';
 
 @ApiTags('Health')
@@ -10,6 +10,7 @@ export class HealthController {
 
   /** Alive: true as long as the process answers, with or without a database. */
   @Get('healthz')
+  @AtRoot()
   @Public('asked by supervisors')
   @Returns(AliveView, { message: 'Alive', bare: true })
   getHealth(): AliveView {
@@ -18,6 +19,7 @@ export class HealthController {
 
   /** Ready to serve: 503 while PostgreSQL cannot be reached, its disk is full, or the server is stopping. Migrations ran before the server listened. */
   @Get('readyz')
+  @AtRoot()
   @Public('asked by load balancers')
   @Returns(ReadyView, { message: 'Ready', bare: true })
   @ErrorResponses(503)

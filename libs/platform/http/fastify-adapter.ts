@@ -23,12 +23,12 @@ import { ApiResult, RESPONSE, type ResponseOptions } from './api-responses.js';
 import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
 import { entityTag } from './entity-tags.js';
 import { answerInTurn } from './pipelining.js';
+import { takesDocument } from './route-placement.js';
 import { UnfinishedRequests, unfinishedBounds } from './unfinished-requests.js';
 
 const BODY_LIMIT = 1024 * 1024;
-/** Of the one route that takes documents: more than a document may have, so that what reads it says so. */
+/** Of a route that takes documents: more than a document may have, so that what reads it says so. */
 const DOCUMENT_BODY_LIMIT = 2 * BODY_LIMIT;
-const takesDocuments = (route: string | undefined) => route?.endsWith('/org/:orgId/blueprint') === true;
 
 const CODE_OF_STATUS = new Map<number, ErrorCode>([
   [400, 'validation'],
@@ -145,7 +145,7 @@ export function createAdapter(options: {
     done();
   });
   fastify.addHook('onRoute', (route) => {
-    if (takesDocuments(route.url)) route.bodyLimit = DOCUMENT_BODY_LIMIT;
+    if (takesDocument(route.config)) route.bodyLimit = DOCUMENT_BODY_LIMIT;
   });
   // JSON only; an empty body with a JSON content type is a request without a body.
   fastify.removeAllContentTypeParsers();
@@ -167,7 +167,7 @@ export function createAdapter(options: {
     ['application/yaml', 'application/x-yaml', 'text/yaml'],
     { parseAs: 'buffer' },
     (request, body, done) => {
-      if (!takesDocuments(request.routeOptions.url))
+      if (!takesDocument(request.routeOptions.config))
         return done(new AppError('unsupported_media_type', 'Send JSON (application/json)'), undefined);
       const text = textOf(body as Buffer);
       done(text === null ? new AppError('validation', 'Validation error: the body is not UTF-8') : null, text);

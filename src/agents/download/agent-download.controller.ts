@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Controller, Get, Header, Injectable } from '@nestjs/common';
 import { ApiResponse, ApiTags } from '@nestjs/swagger';
 import { fillInstaller } from '#contracts';
-import { Config, ErrorResponses, notFound, Public } from '#platform';
+import { AtRoot, Config, ErrorResponses, notFound, Public } from '#platform';
 import { AgentVersion } from '../agents.dto.js';
 
 const BUNDLE = 'gatehouse-agent.mjs';
@@ -37,6 +37,7 @@ export class AgentDownloadController {
 
   /** The agent program, one file for a bare Node */
   @Get(`agent/${BUNDLE}`)
+  @AtRoot()
   @Public(WHY)
   @ErrorResponses(404)
   @Header('content-type', 'text/javascript; charset=utf-8')
@@ -51,6 +52,7 @@ export class AgentDownloadController {
 
   /** SHA-256 of the agent program, as sha256sum prints it */
   @Get(`agent/${BUNDLE}.sha256`)
+  @AtRoot()
   @Public(WHY)
   @ErrorResponses(404)
   @Header('content-type', 'text/plain; charset=utf-8')
@@ -65,6 +67,7 @@ export class AgentDownloadController {
 
   /** Version, hash and size of the agent program */
   @Get('agent/version.json')
+  @AtRoot()
   @Public(WHY)
   @ErrorResponses(404)
   @Header('content-type', 'application/json; charset=utf-8')
@@ -75,6 +78,7 @@ export class AgentDownloadController {
 
   /** The installer, a POSIX shell script made for this server */
   @Get('install.sh')
+  @AtRoot()
   @Public(WHY)
   @ErrorResponses(404)
   @Header('content-type', 'text/x-shellscript; charset=utf-8')
