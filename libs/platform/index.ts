@@ -3,6 +3,7 @@ export * from './access/principals.js';
 export * from './access/refusal-limiter.js';
 export * from './access/route-access.js';
 export * from './addresses.js';
+export * from './config/cluster-config.js';
 export * from './config/config.js';
 export * from './config/data-dir.js';
 export { ConfigError } from './config/env-reader.js';

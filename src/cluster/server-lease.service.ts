@@ -32,7 +32,7 @@ export class ServerLease implements OnApplicationBootstrap {
   private readonly logger = new Logger(ServerLease.name);
   private readonly endHandlers: EndHandler[] = [];
   private readonly regainedHandlers: (() => Promise<void>)[] = [];
-  private readonly row: ServerRow = { serverId: this.serverId, version: VERSION, instance: null, address: null };
+  private readonly row: ServerRow;
   private released = false;
   /** Since when every renewal has succeeded: after an outage of the database all leases are old, and nobody may judge by them. */
   private steadySince: number | null = null;
@@ -49,6 +49,8 @@ export class ServerLease implements OnApplicationBootstrap {
     private readonly repository: ServersRepository,
     drain: Drain,
   ) {
+    const roles = [...config.cluster.roles];
+    this.row = { serverId: this.serverId, version: VERSION, instance: null, address: null, roles };
     drain.register('give up the lease', 'lease', () => this.release());
   }
 

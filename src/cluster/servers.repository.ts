@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query } from '#platform';
+import { execute, prepared, query, type ServerRole } from '#platform';
 
 /** What a server process says of itself. */
 export interface ServerRow {
@@ -10,6 +10,7 @@ export interface ServerRow {
   instance: string | null;
   /** Where other servers reach it. Null until the server listens. */
   address: string | null;
+  roles: ServerRole[];
 }
 
 /** Another server whose row this one may end. */
@@ -30,10 +31,10 @@ export class ServersRepository {
   async enter(em: EntityManager, row: ServerRow): Promise<void> {
     await execute(
       em,
-      `INSERT INTO server (server_id, version, instance, address, lease_expires_at) VALUES ($1, $2, $3, $4, now() + ${LEASE})
+      `INSERT INTO server (server_id, version, instance, address, roles, lease_expires_at) VALUES ($1, $2, $3, $4, $5, now() + ${LEASE})
        ON CONFLICT (server_id) DO UPDATE SET renewed_at = now(), lease_expires_at = excluded.lease_expires_at,
          instance = excluded.instance, address = excluded.address`,
-      [row.serverId, row.version, row.instance, row.address],
+      [row.serverId, row.version, row.instance, row.address, row.roles],
     );
   }
 

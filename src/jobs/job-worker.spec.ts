@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Drain } from '#platform';
+import { Drain, type ServerRole } from '#platform';
 import { JobHandlers } from './job-handlers.js';
 import { JobWorker } from './job-worker.js';
 
@@ -7,7 +7,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A worker on a database of which only the times are there: steps come due, are taken, and do nothing. */
-function working(dueAfterMs: number[]) {
+function working(dueAfterMs: number[], roles: ServerRole[] = ['jobs']) {
   const due = dueAfterMs.map((ms) => performance.now() + ms);
   const taken: number[] = [];
   let wake = (): void => undefined;
@@ -30,9 +30,17 @@ function working(dueAfterMs: number[]) {
   };
   const drain = new Drain();
   const worker = new JobWorker(
-    ...([db, repository, new JobHandlers(), {}, {}, {}, notifications, drain] as unknown as ConstructorParameters<
-      typeof JobWorker
-    >),
+    ...([
+      db,
+      repository,
+      new JobHandlers(),
+      {},
+      {},
+      {},
+      notifications,
+      { cluster: { roles: new Set(roles) } },
+      drain,
+    ] as unknown as ConstructorParameters<typeof JobWorker>),
   );
   worker.onApplicationBootstrap();
   return { worker, drain, taken, wake: () => wake(), start: (ms: number) => due.push(performance.now() + ms) };
@@ -82,6 +90,13 @@ it('takes nothing any more once it stops', async () => {
   await vi.advanceTimersByTimeAsync(0);
   for (const { work } of drain.worksOf('stop accepting')) await work();
   start(0);
+  wake();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(taken).toEqual([]);
+});
+
+it('takes nothing in a process without the role', async () => {
+  const { taken, wake } = working([0], ['agents']);
   wake();
   await vi.advanceTimersByTimeAsync(10_000);
   expect(taken).toEqual([]);

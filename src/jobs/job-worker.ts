@@ -1,7 +1,17 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { grants } from '#contracts';
-import { AppError, Db, Drain, isOutage, PeriodicTask, PgNotifications, Principals, systemPrincipal } from '#platform';
+import {
+  AppError,
+  Config,
+  Db,
+  Drain,
+  isOutage,
+  PeriodicTask,
+  PgNotifications,
+  Principals,
+  systemPrincipal,
+} from '#platform';
 import { AuditService } from '../audit/index.js';
 import { JobHandlers } from './job-handlers.js';
 import type { JobError } from './jobs.dto.js';
@@ -23,7 +33,7 @@ const NOT_ALLOWED: JobError = {
 };
 
 /**
- * Does the steps of jobs, those of all organizations in turn, on every server. A step is taken under a lease, which counts the attempt, and
+ * Does the steps of jobs, those of all organizations in turn, on every server with the role `jobs`. A step is taken under a lease, which counts the attempt, and
  * is done in one transaction with the memory of it: who dies has done nothing of it, and who takes it up does nothing twice (ADR 0028).
  */
 @Injectable()
@@ -40,6 +50,7 @@ export class JobWorker implements OnApplicationBootstrap {
     private readonly audit: AuditService,
     private readonly principals: Principals,
     private readonly notifications: PgNotifications,
+    private readonly config: Config,
     drain: Drain,
   ) {
     this.lanes = Array.from({ length: LANES }, () => {
@@ -59,6 +70,7 @@ export class JobWorker implements OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
+    if (!this.config.cluster.roles.has('jobs')) return;
     const wake = () => this.lanes.forEach((lane) => lane.wake());
     this.notifications.on('job_due', wake);
     this.notifications.onReconnected(wake);

@@ -10,10 +10,13 @@ export class Servers1764520000000 implements MigrationInterface {
       ALTER TABLE server
         ADD COLUMN version text,
         ADD COLUMN address text,
+        ADD COLUMN roles text[] NOT NULL DEFAULT '{agents}',
         ADD COLUMN lease_expires_at timestamptz`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('ALTER TABLE server DROP COLUMN version, DROP COLUMN address, DROP COLUMN lease_expires_at');
+    await runner.query(
+      'ALTER TABLE server DROP COLUMN version, DROP COLUMN address, DROP COLUMN roles, DROP COLUMN lease_expires_at',
+    );
   }
 }

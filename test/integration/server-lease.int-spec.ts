@@ -7,6 +7,7 @@ import { ServerLease } from '../../src/cluster/index.js';
 import { ServersRepository } from '../../src/cluster/servers.repository.js';
 import { startApp } from '../support/app.js';
 import { until } from '../support/server.js';
+import { TestSession } from '../support/session.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
@@ -55,6 +56,16 @@ describe('the row of a server', () => {
       const [now] = await app.sql<{ at: Date }>('SELECT renewed_at AS at FROM server WHERE server_id = $1', [own()]);
       return now!.at > before!.at;
     });
+  });
+
+  it('says which roles it has; a process without agents takes no sessions', async () => {
+    const roles = (id: string) => app.sql('SELECT roles FROM server WHERE server_id = $1', [id]);
+    expect(await roles(own())).toEqual([{ roles: ['agents', 'jobs'] }]);
+    const other = await startApp(app.database.url, { SERVER_ROLES: 'jobs' });
+    expect(await roles(other.app.get(ServerLease).serverId)).toEqual([{ roles: ['jobs'] }]);
+    const connecting = TestSession.connect(`${other.url.replace('http', 'ws')}/api/v1/ws`, 'no token is looked at');
+    await expect(connecting).rejects.toMatchObject({ status: 503, body: { code: 'capacity' } });
+    await other.close();
   });
 
   it('goes when the server stops, and what hung on it ends before', async () => {

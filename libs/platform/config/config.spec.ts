@@ -93,6 +93,8 @@ describe('parseConfig', () => {
     ['ROOT_API_KEY', { ROOT_API_KEY: `root1.${'s'.repeat(31)}` }],
     ['ROOT_API_KEY', { ROOT_API_KEY: `spk_root.${'s'.repeat(32)}` }],
     ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
+    ['SERVER_ROLES', { SERVER_ROLES: 'agents, edge' }],
+    ['SERVER_ROLES', { SERVER_ROLES: ',' }],
     ['GATEHOUSE_PORT', { GATEHOUSE_PORT: '3000' }],
   ])('refuses a wrong %s with one sentence that names it', (name, env) => {
     expect(() => parse(env as Record<string, string>)).toThrow(

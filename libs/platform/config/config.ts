@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { type ClusterConfig, readCluster } from './cluster-config.js';
 import { claimDataDir, readOrCreateSecretFile, recogniseDataDir } from './data-dir.js';
 import { type DatabaseConfig, readDatabase } from './database-config.js';
 import { type DomainsConfig, readDomains } from './domains-config.js';
@@ -21,6 +22,7 @@ export class Config {
   readonly database: DatabaseConfig;
   readonly installation: InstallationConfig;
   readonly domains: DomainsConfig;
+  readonly cluster: ClusterConfig;
   readonly orgs: { readonly subnet: string };
   readonly access: { readonly sessionTtlHours: number; readonly refusalsPerMinute: number };
   readonly claims: { readonly refusalFloorMs: number };
@@ -81,6 +83,7 @@ export function parseConfig(variables: Env, cwd: string): Config {
     database: readDatabase(env),
     installation: readInstallation(env),
     domains: readDomains(env, http.publicUrl.hostname),
+    cluster: readCluster(env),
     orgs: { subnet: parseSubnet(env.text('ORG_SUBNET')) },
     access: {
       sessionTtlHours: env.whole('SESSION_TTL_HOURS', 1, 8_760),

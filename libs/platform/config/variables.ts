@@ -93,6 +93,11 @@ export const VARIABLES = {
     fallback: '600',
     about: 'Refused claims, tokens and logins a minute, per address and per public id, before refusals become 429.',
   },
+  SERVER_ROLES: {
+    fallback: 'agents,jobs',
+    about:
+      'What this process does beside the API, as a list: agents (takes their sessions), jobs (does the steps of long work). Of several processes on one database some may leave one out.',
+  },
   LOG_LEVEL: { fallback: 'info', about: 'fatal, error, warn, info, debug, trace or silent.' },
 } as const;
 

@@ -28,7 +28,7 @@ export class SessionHandshake {
   private readonly endInTurns = endInTurns(new EventLoopQueue(ENDS_PER_TURN));
 
   constructor(
-    config: Config,
+    private readonly config: Config,
     private readonly tokens: SessionTokens,
     private readonly presence: PresenceService,
     private readonly registry: SessionRegistry,
@@ -67,6 +67,8 @@ export class SessionHandshake {
       (version === '13' || version === '8');
     if (request.method !== 'GET' || !isWebsocket)
       throw new AppError('validation', 'This path speaks websocket (RFC 6455, version 13)');
+    if (!this.config.cluster.roles.has('agents'))
+      throw new AppError('capacity', 'This server takes no sessions of agents', { retryAfter: 30 });
     if (this.registry.draining) throw new AppError('shutting_down', 'The server is stopping', { retryAfter: 1 });
     const source = proxyAddr(request, this.trusts);
     const bearer = token === null ? null : this.tokens.verify(token);
