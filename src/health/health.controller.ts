@@ -17,7 +17,7 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** Ready to serve: 503 while PostgreSQL cannot be reached, its disk is full, or the server is stopping. Migrations ran before the server listened. */
+  /** Ready to serve: 503 while PostgreSQL is away, its disk is full, or the server is stopping */
   @Get('readyz')
   @AtRoot()
   @Public('asked by load balancers')

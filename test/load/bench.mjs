@@ -9,7 +9,7 @@ import { refusals } from './refusals.mjs';
 import { resources } from './resources.mjs';
 import { sessions } from './sessions.mjs';
 import { Table } from './table.mjs';
-import { TestApp } from './testbed.mjs';
+import { Testbed } from './testbed.mjs';
 
 const CASES = { claims, flat, machine, profiles, http, sessions, refusals, hostile, resources };
 const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
@@ -44,7 +44,7 @@ export async function run(argv) {
     samples: Number(given.samples ?? (quick ? 500 : 5_000)),
   };
   const table = new Table();
-  const testbed = await TestApp.open();
+  const testbed = await Testbed.open();
   const stop = () => void testbed.close().finally(() => process.exit(130));
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {

@@ -3,7 +3,7 @@ import { findMachinePostgres, startMachinePostgres } from '../support/machine-po
 import { median, round } from './lib.mjs';
 import { measurePgbench, measureWorker } from './pg-ceiling.mjs';
 import { seedSites } from './seed.mjs';
-import { findPgbench, pgEnvironment, TestApp } from './testbed.mjs';
+import { findPgbench, pgEnvironment, Testbed } from './testbed.mjs';
 
 const CLIENTS = 64;
 
@@ -128,7 +128,7 @@ export async function machine({ table, options }) {
   const found = findMachinePostgres();
   if (!found) return table.note('PostgreSQL of the machine: none found.');
   const on = `, PostgreSQL ${found.major} of the machine`;
-  const testbed = await TestApp.open(await startMachinePostgres(found, { max_connections: 200 }));
+  const testbed = await Testbed.open(await startMachinePostgres(found, { max_connections: 200 }));
   try {
     await claims({ testbed, table, options, on });
     await flat({ testbed, table, options: { ...options, pairs: Math.min(options.pairs, 3) }, on });

@@ -25,7 +25,7 @@ const log = { info: () => undefined, warn: (message) => console.warn(message) };
 /** @typedef {{ env?: Record<string, string>, nodeArgs?: string[] }} NodeOptions */
 
 /** The cluster, and every process that belongs to this run. */
-export class TestApp {
+export class Testbed {
   rootKey = `benchrootkey001.${randomBytes(24).toString('hex')}`;
   /** @type {Set<import('node:child_process').ChildProcess>} */
   #children = new Set();
@@ -47,7 +47,7 @@ export class TestApp {
     fs.mkdirSync(dataDir);
     claimDataDir(dataDir);
     const settings = { max_connections: '200' };
-    return new TestApp(folder, postgres ?? (await startEmbeddedPostgres({ dataDir, log, settings })));
+    return new Testbed(folder, postgres ?? (await startEmbeddedPostgres({ dataDir, log, settings })));
   }
 
   /** Should this process be killed, the database goes with it. */
@@ -200,7 +200,7 @@ export class TestApp {
 /** A running server process with what the cases ask of it. */
 export class Server {
   /**
-   * @param {TestApp} testbed
+   * @param {Testbed} testbed
    * @param {Child} child
    * @param {string} url
    * @param {string} [databaseUrl]

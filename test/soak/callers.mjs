@@ -33,7 +33,7 @@ export class Callers {
   unavailable = 0;
 
   /**
-   * @param {import('../load/testbed.mjs').TestApp} testbed
+   * @param {import('../load/testbed.mjs').Testbed} testbed
    * @param {() => Server[]} servers those that should answer now.
    * @param {{ lossy?: boolean }} [options] `lossy`: servers die, so that answers and sessions may be lost.
    */

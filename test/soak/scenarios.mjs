@@ -1,5 +1,5 @@
 // What `npm run soak` repeats; the suite runs a short form of each (test/e2e/soak.e2e-spec.ts).
-import { TestApp } from '../load/testbed.mjs';
+import { Testbed } from '../load/testbed.mjs';
 import { crash } from './crash.mjs';
 import { freeze } from './freeze.mjs';
 import { restarts } from './restarts.mjs';
@@ -9,7 +9,7 @@ export const scenarios = { restarts, terminate, crash, freeze };
 
 /** Runs one scenario in a testbed of its own. @returns its figures. @throws what went wrong. */
 export async function runScenario(name, times = scenarios[name].times) {
-  const testbed = await TestApp.open();
+  const testbed = await Testbed.open();
   try {
     return await scenarios[name].run(testbed, times);
   } finally {
