@@ -39,7 +39,7 @@ const MAX_LINES = 400;
 /** The schema and the statements of a release, in their order. */
 const LONG = 'src/migrations/';
 /** Not split yet: this list only ever gets shorter, and what is no longer too long must leave it. */
-const STILL_LONG = ['test/integration/jobs.int-spec.ts'];
+const STILL_LONG: string[] = [];
 
 function filesBelow(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
