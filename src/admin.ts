@@ -30,7 +30,7 @@ class AdminApp {
 const CLOSE_MS = 5_000;
 
 /**
- * The admin command: the house without its doors, on the database of the running server or one started for the moment.
+ * The admin command: modules without HTTP, on the database of the running server or one started for the moment.
  * @returns the exit code, once everything is printed.
  */
 async function main(args: string[]): Promise<number> {

@@ -34,7 +34,7 @@ export const foundation = (config: Config) => [
   PlatformModule,
 ];
 
-/** The house in layer order: a module uses only what stands above it in this list. */
+/** The modules in layer order: a module uses only what stands above it in this list. */
 @Module({})
 export class AppModule {
   static forRoot(config: Config): DynamicModule {

@@ -15,7 +15,7 @@ export class AdminUsageError extends Error {
   override readonly name = 'AdminUsageError';
 }
 
-/** What works in the house; `check` comes before there is one. */
+/** Commands that run inside the application; `check` runs before there is one. */
 export type AdminCommand =
   | ['root-key list', undefined]
   | ['root-key create', string | undefined]

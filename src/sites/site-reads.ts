@@ -47,7 +47,7 @@ const ONE = `
   FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
 
 /**
- * A filter as callers inside the house narrow it further. `awaiting`: pending and never approved, so not suspended; `after`, `upTo`: by id, the
+ * A filter as other modules narrow it further. `awaiting`: pending and never approved, so not suspended; `after`, `upTo`: by id, the
  * one excluded, the other included.
  */
 export type SiteSelection = SiteFilter & { awaiting?: true; after?: number; upTo?: number };

@@ -109,7 +109,7 @@ export const AGENT_VARIABLES: ReadonlySet<string> = new Set([
   'GATEHOUSE_PROVISIONING_KEY_FILE',
 ]);
 
-/** What `.env.example` must contain; architecture.spec compares. */
+/** What `.env.example` must contain; config.spec.ts compares. */
 export function renderEnvExample(): string {
   const head =
     '# Gatehouse reads this file as `.env` from the folder it is started in; the environment wins over it.\n';

@@ -14,13 +14,13 @@ export class Hook<Args extends unknown[]> {
   }
 }
 
-/** The registrations of the house (CONTRIBUTING.md: questions upward). */
+/** By which a module reaches modules to its left (CONTRIBUTING.md). */
 @Injectable()
 export class Hooks {
   readonly orgCreated = new Hook<[orgId: string]>();
   /**
    * Before the row of an organization is deleted, which is locked: modules delete what no foreign key takes along, or not within one statement's
-   * time. A module initialises after those that it imports, so this goes up the line of modules: sites before resources, the order in which everybody locks.
+   * time. A module initialises after those that it imports, so this goes up the line of modules: sites before resources (ADR 0025).
    */
   readonly orgDeleting = new Hook<[orgId: string]>();
   /** Before a role's row is deleted: what names it goes over to the replacement, which may be Admin, the role that needs no grants. */
