@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { bootPatience, type Config, type EmbeddedPostgres, loadConfig, startEmbeddedPostgres } from '#platform';
+import { type Config, type EmbeddedPostgres, loadConfig, startEmbeddedPostgres, startupRetryOptions } from '#platform';
 import { AccessModule } from './access/index.js';
 import { foundation } from './app.module.js';
 import { AuditModule } from './audit/index.js';
@@ -43,7 +43,7 @@ async function main(args: string[]): Promise<number> {
       postgres = await startEmbeddedPostgres({ dataDir: loaded.installation.dataDir, log, shared: true });
     const url = loaded.database.url ?? postgres!.url;
     if (command[0] === 'check') return await check(url, loaded, log.warn);
-    const databaseUrl = await prepareDatabase(url, MIGRATIONS, bootPatience(loaded, log.warn));
+    const databaseUrl = await prepareDatabase(url, MIGRATIONS, startupRetryOptions(loaded, log.warn));
     const config = loaded.withDatabase({ url: databaseUrl, poolSize: 2 });
     const app = await NestFactory.createApplicationContext(AdminApp.forRoot(config), {
       logger: ['error'],
@@ -62,7 +62,7 @@ async function main(args: string[]): Promise<number> {
 
 async function check(url: string, config: Config, say: (text: string) => void): Promise<number> {
   const { text, sound } = await reportDatabase(
-    await checkDatabase(url, bootPatience(config, say)),
+    await checkDatabase(url, startupRetryOptions(config, say)),
     config.database.poolSize,
     MIGRATIONS.length,
   );

@@ -1,7 +1,14 @@
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { bootPatience, type Config, type EmbeddedPostgres, listen, loadConfig, startEmbeddedPostgres } from '#platform';
+import {
+  type Config,
+  type EmbeddedPostgres,
+  listen,
+  loadConfig,
+  startEmbeddedPostgres,
+  startupRetryOptions,
+} from '#platform';
 import { createApp } from './app.js';
 import { announce, checkMachine, FirstRun, prepareDatabase, sentenceFor } from './first-run/index.js';
 import { MIGRATIONS } from './schema.js';
@@ -28,7 +35,11 @@ async function withDatabase(config: Config): Promise<Config> {
   await checkMachine(config);
   if (config.database.url === undefined)
     postgres = await startEmbeddedPostgres({ dataDir: config.installation.dataDir, log });
-  const url = await prepareDatabase(config.database.url ?? postgres!.url, MIGRATIONS, bootPatience(config, log.warn));
+  const url = await prepareDatabase(
+    config.database.url ?? postgres!.url,
+    MIGRATIONS,
+    startupRetryOptions(config, log.warn),
+  );
   return config.withDatabase({ url });
 }
 

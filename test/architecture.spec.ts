@@ -72,11 +72,11 @@ const importsOf = (file: string): string[] =>
   );
 
 /** `src/<module>`, or `libs/<library>`. */
-const roomOf = (file: string) => file.split('/').slice(0, 2).join('/');
+const folderOf = (file: string) => file.split('/').slice(0, 2).join('/');
 
 /** Why this import is not allowed, or undefined. */
 function violation(file: string, imported: string): string | undefined {
-  const [from, to] = [roomOf(file), roomOf(imported)];
+  const [from, to] = [folderOf(file), folderOf(imported)];
   if (imported.startsWith('no such subpath')) return imported;
   if (from === to || COMPOSITION.includes(file)) return undefined;
   if (from.startsWith('libs/')) {

@@ -5,9 +5,9 @@ import { SitesModule } from '../sites/index.js';
 import { ApprovalsController } from './approvals.controller.js';
 import { ApprovalsRepository } from './approvals.repository.js';
 import { ApprovalsService } from './approvals.service.js';
+import { BulkDecisionRunner } from './bulk-decision-runner.js';
 import { BulkDecisionsService } from './bulk-decisions.service.js';
 import { DecisionJobs } from './decision-jobs.js';
-import { DecisionOfMany } from './decision-of-many.js';
 import { DecisionsService } from './decisions.service.js';
 
 @Module({
@@ -17,7 +17,7 @@ import { DecisionsService } from './decisions.service.js';
     ApprovalsService,
     BulkDecisionsService,
     DecisionJobs,
-    DecisionOfMany,
+    BulkDecisionRunner,
     DecisionsService,
     ApprovalsRepository,
   ],

@@ -10,7 +10,7 @@ import {
   windowOf,
 } from '#platform';
 import { AuditService } from '../audit/index.js';
-import { type SiteFields, SiteLifecycleService, SiteReads, SiteStandings, type SiteView } from '../sites/index.js';
+import { type SiteFields, SiteLifecycleService, SiteReads, SiteStatusService, type SiteView } from '../sites/index.js';
 import type { DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
 import { DecisionsService } from './decisions.service.js';
 import { Tombstone } from './tombstone.entity.js';
@@ -21,7 +21,7 @@ export class ApprovalsService implements OnModuleInit {
   constructor(
     private readonly db: Db,
     private readonly decisions: DecisionsService,
-    private readonly standings: SiteStandings,
+    private readonly standings: SiteStatusService,
     private readonly sites: SiteLifecycleService,
     private readonly reads: SiteReads,
     private readonly audit: AuditService,

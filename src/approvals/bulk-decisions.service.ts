@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Db, invalid, type Principal } from '#platform';
 import type { JobView } from '../jobs/index.js';
-import { SiteReads, SiteStandings, type Standing } from '../sites/index.js';
+import { SiteReads, SiteStatusService, type Standing } from '../sites/index.js';
 import type { DecideBody, DecisionResult, DecisionResults } from './approvals.dto.js';
 import { ApprovalsRepository } from './approvals.repository.js';
+import { BulkDecisionRunner } from './bulk-decision-runner.js';
 import { DecisionJobs } from './decision-jobs.js';
-import { DecisionOfMany } from './decision-of-many.js';
 import { whyNotApproved, whyNotRejected } from './decisions.service.js';
 
 const MAX_AT_ONCE = 1000;
@@ -17,10 +17,10 @@ const LANES = 4;
 export class BulkDecisionsService {
   constructor(
     private readonly db: Db,
-    private readonly decisionOfMany: DecisionOfMany,
+    private readonly decisionOfMany: BulkDecisionRunner,
     private readonly jobs: DecisionJobs,
     private readonly repository: ApprovalsRepository,
-    private readonly standings: SiteStandings,
+    private readonly standings: SiteStatusService,
     private readonly reads: SiteReads,
   ) {}
 

@@ -4,7 +4,7 @@ import { type Principal, savepoint } from '#platform';
 import { JobHandlers, type JobInHand, JobsService, type JobView, type StepResult } from '../jobs/index.js';
 import { SiteReads } from '../sites/index.js';
 import type { DecideBody, DecisionResult } from './approvals.dto.js';
-import { DecisionOfMany } from './decision-of-many.js';
+import { BulkDecisionRunner } from './bulk-decision-runner.js';
 
 const KIND = 'sites.decide';
 
@@ -26,7 +26,7 @@ export class DecisionJobs implements OnModuleInit {
   constructor(
     private readonly jobs: JobsService,
     private readonly handlers: JobHandlers,
-    private readonly decisionOfMany: DecisionOfMany,
+    private readonly decisionOfMany: BulkDecisionRunner,
     private readonly reads: SiteReads,
   ) {}
 

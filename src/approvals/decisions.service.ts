@@ -4,7 +4,7 @@ import type { EventType } from '#contracts';
 import { conflict, Hooks, notFound, type Principal } from '#platform';
 import { SiteCredentialsService } from '../access/index.js';
 import { EventsService } from '../audit/index.js';
-import { type Decided, SiteLifecycleService, SiteStandings, type Standing } from '../sites/index.js';
+import { type Decided, SiteLifecycleService, SiteStatusService, type Standing } from '../sites/index.js';
 import { ApprovalsRepository } from './approvals.repository.js';
 
 export interface Reason {
@@ -40,7 +40,7 @@ export function whyNotApproved({ status, suspended, revoked }: Standing, byFilte
 export class DecisionsService {
   constructor(
     private readonly repository: ApprovalsRepository,
-    private readonly standings: SiteStandings,
+    private readonly standings: SiteStatusService,
     private readonly sites: SiteLifecycleService,
     private readonly credentials: SiteCredentialsService,
     private readonly events: EventsService,

@@ -1,5 +1,6 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
 import { Drain, Retention } from '#platform';
+import { AnonymousQuota } from './anonymous-quota.js';
 import { AuditController } from './audit.controller.js';
 import { AuditRepository } from './audit.repository.js';
 import { AuditService } from './audit.service.js';
@@ -7,14 +8,13 @@ import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
 import { EventsRepository } from './events.repository.js';
 import { EventsService } from './events.service.js';
-import { StrangerShares } from './stranger-shares.js';
 
 /** Who did what, and what happened. Global: every module records what it does. */
 @Global()
 @Module({
   controllers: [AuditController, EventsController],
-  providers: [AuditService, AuditRepository, EventsService, EventsRepository, EventStreams, StrangerShares],
-  exports: [AuditService, EventsService, StrangerShares],
+  providers: [AuditService, AuditRepository, EventsService, EventsRepository, EventStreams, AnonymousQuota],
+  exports: [AuditService, EventsService, AnonymousQuota],
 })
 export class AuditModule implements OnModuleInit {
   constructor(

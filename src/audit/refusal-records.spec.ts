@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { databaseAway } from '#platform';
+import { AnonymousQuota } from './anonymous-quota.js';
 import { RefusalRecords } from './refusal-records.js';
-import { StrangerShares } from './stranger-shares.js';
 
 beforeEach(() => vi.useFakeTimers({ now: 1_800_000_000_000 }));
 afterEach(() => vi.useRealTimers());
 
 /** Records that count what is written by the name of the row; `meanwhile` runs while the first count is written. */
 function recorded({
-  shares = new StrangerShares(),
+  shares = new AnonymousQuota(),
   meanwhile = (): void => undefined,
   away = (): boolean => false,
 } = {}) {
@@ -88,7 +88,7 @@ describe('strangers', () => {
   });
 
   it('have 300 rows a minute in all, whatever they try and wherever they come from', async () => {
-    const shares = new StrangerShares();
+    const shares = new AnonymousQuota();
     const [claims, logins] = [recorded({ shares }), recorded({ shares })];
     for (let i = 0; i < 1000; i++) {
       claims.add(`wrong secret of ${i % 20}`, 1, `198.51.${i >> 8}.${i & 255}`);

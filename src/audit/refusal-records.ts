@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { BatchWriter, unavailable } from '#platform';
-import type { StrangerShares } from './stranger-shares.js';
+import type { AnonymousQuota } from './anonymous-quota.js';
 
 const QUEUE = 10_000;
 const PER_MINUTE = 100;
@@ -46,7 +46,7 @@ export class RefusalRecords<Row> {
   private readonly rows: BatchWriter<Row>;
 
   constructor(
-    private readonly shares: StrangerShares,
+    private readonly shares: AnonymousQuota,
     private readonly writer: RefusalWriter<Row>,
   ) {
     this.rows = new BatchWriter<Row>(RefusalRecords.name, {

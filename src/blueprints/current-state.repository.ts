@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Blueprint } from '#blueprint';
 import { query } from '#platform';
-import { guardNames, ownRoutes } from '../resources/index.js';
+import { lockNames, reservedRoutes } from '../resources/index.js';
 import {
   type Applicant,
   type CurrentState,
@@ -110,7 +110,7 @@ export class CurrentStateRepository {
       this.publicRows(tx, orgId, names.publicKeys),
       this.privateRows(tx, orgId, names.privateKeys),
       this.taken(tx, orgId, names),
-      ownRoutes(tx, orgId, names.routes),
+      reservedRoutes(tx, orgId, names.routes),
       query<Mine>(tx, MINE('resource'), [sourceId]),
       query<Mine>(tx, MINE('site_resource'), [sourceId]),
       query<{ id: number; siteId: number; key: string }>(
@@ -152,7 +152,7 @@ export class CurrentStateRepository {
       clients: new Map(clients.map((c) => [c.niceId, c.id])),
       publicResources: publicRows,
       privateResources: privateRows,
-      ownRoutes: new Set(routes),
+      reservedRoutes: new Set(routes),
       taken,
       mine: { publicKeys, privateKeys, strayTargets: targets, strayRules: rules, strayParts: parts!.some },
     };
@@ -269,7 +269,7 @@ export class CurrentStateRepository {
     orgId: string,
     { fullDomains, ports, aliases, privateDomains }: ReturnType<typeof namesIn>,
   ): Promise<CurrentState['taken']> {
-    await guardNames(tx, fullDomains);
+    await lockNames(tx, fullDomains);
     const parents = fullDomains.map((name) => `*.${name.slice(name.indexOf('.') + 1)}`);
     const names = query<Holder & { what: 'domain'; value: string }>(
       tx,

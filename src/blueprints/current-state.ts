@@ -130,7 +130,7 @@ export interface CurrentState {
   publicResources: Map<string, StoredPublic>;
   privateResources: Map<string, StoredPrivate>;
   /** Addresses and ranges of the document that are the organization's own. */
-  ownRoutes: Set<string>;
+  reservedRoutes: Set<string>;
   /** Who has what only one resource may have, see {@link claim}; a wildcard has the names below it too. */
   taken: Map<string, Holder[]>;
   /** What this source declared so far and the document may have dropped. */

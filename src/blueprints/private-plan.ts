@@ -30,7 +30,7 @@ export class PrivatePlan {
         : [this.context.refs.targetSite(`${path}.site`, null)];
     const siteIds = [...new Set(named.filter((id) => id !== undefined))];
     if (siteIds.length === 0) return undefined;
-    if (this.context.state.ownRoutes.has(entry.destination))
+    if (this.context.state.reservedRoutes.has(entry.destination))
       return this.context.problem(
         `${path}.destination`,
         `${entry.destination} is an address of the organization's own subnets`,

@@ -5,9 +5,9 @@ import {
   Drain,
   type DrainStage,
   type DrainWork,
-  NotInTime,
   Readiness,
-  within,
+  TimeoutError,
+  withTimeout,
 } from '#platform';
 
 /**
@@ -74,10 +74,10 @@ export class DrainService implements BeforeApplicationShutdown {
 /** @returns what the work left, or undefined. */
 async function leftBy(work: DrainWork, withinMs: number): Promise<string | undefined> {
   try {
-    const left = await within(withinMs, Promise.resolve().then(work));
+    const left = await withTimeout(withinMs, Promise.resolve().then(work));
     return typeof left === 'string' ? left : undefined;
   } catch (error) {
-    return error instanceof NotInTime ? error.message : String(error);
+    return error instanceof TimeoutError ? error.message : String(error);
   }
 }
 

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import {
-  type BootPatience,
-  BootWait,
   clientOptions,
   DatabaseClient,
   DatabaseUrlError,
   isDatabaseAway,
   migrate,
   proveNotifications,
+  StartupRetry,
+  type StartupRetryOptions,
   settleTransport,
 } from '#platform';
 import { StartError } from './preflight.js';
@@ -30,12 +30,12 @@ WHERE d.datname = current_database()`;
 
 /**
  * Waits for the database, checks that the server can live on it, and brings its schema up to date.
- * @returns the URL to connect with, its `sslmode` settled. @throws as `checkDatabase`, and BootWaitError when another server did not finish its start.
+ * @returns the URL to connect with, its `sslmode` settled. @throws as `checkDatabase`, and StartupTimeoutError when another server did not finish its start.
  */
 export async function prepareDatabase(
   url: string,
   migrations: Parameters<typeof migrate>[1],
-  patience: BootPatience,
+  patience: StartupRetryOptions,
 ): Promise<string> {
   const settled = await checkDatabase(url, patience);
   await migrate(settled, migrations, patience);
@@ -45,10 +45,10 @@ export async function prepareDatabase(
 /**
  * Waits until the database answers, then checks that it is one that the server can live on: not too old, no standby, UTF-8, its role may use
  * and make what is needed. @returns the URL to connect with, its `sslmode` settled.
- * @throws StartError, DatabaseUrlError; BootWaitError when it did not answer in time. None repeats the URL, which holds a password.
+ * @throws StartError, DatabaseUrlError; StartupTimeoutError when it did not answer in time. None repeats the URL, which holds a password.
  */
-export async function checkDatabase(url: string, patience: BootPatience): Promise<string> {
-  const wait = new BootWait(patience);
+export async function checkDatabase(url: string, patience: StartupRetryOptions): Promise<string> {
+  const wait = new StartupRetry(patience);
   for (;;) {
     try {
       const settled = await settleTransport(url);

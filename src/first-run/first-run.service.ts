@@ -5,13 +5,13 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   base32,
-  bootPatience,
   Config,
   Db,
   KeyRing,
   query,
   sameBytes,
   sha256,
+  startupRetryOptions,
   systemPrincipal,
   underBootLock,
   writeSecretFile,
@@ -58,7 +58,7 @@ export class FirstRun {
         if (!first && this.config.installation.rootApiKey) await this.applyRootKey();
         return made;
       },
-      bootPatience(this.config, (text) => this.logger.warn(text)),
+      startupRetryOptions(this.config, (text) => this.logger.warn(text)),
     );
   }
 

@@ -1,12 +1,12 @@
 import { createServer } from 'node:net';
 import {
-  BootWaitError,
   type Config,
   ConfigError,
   DatabaseUrlError,
   DataDirError,
   EmbeddedPostgresError,
   readKeyPair,
+  StartupTimeoutError,
   sqlState,
 } from '#platform';
 import { runningServers } from './pid-file.js';
@@ -40,7 +40,7 @@ export async function checkMachine(config: Config): Promise<void> {
 
 /** One sentence where we know what is wrong; undefined for anything unexpected, which deserves its stack. */
 export function sentenceFor(error: unknown): string | undefined {
-  const known = [StartError, ConfigError, DataDirError, EmbeddedPostgresError, DatabaseUrlError, BootWaitError];
+  const known = [StartError, ConfigError, DataDirError, EmbeddedPostgresError, DatabaseUrlError, StartupTimeoutError];
   if (known.some((type) => error instanceof type)) return (error as Error).message;
   if (sqlState(error) === '42501')
     return `The role of DATABASE_URL lacks a right that the server needs: ${(error as Error).message}.`;

@@ -58,7 +58,7 @@ export class JobWorker implements OnApplicationBootstrap {
         failure: 'Steps of jobs could not be taken',
         everyMs: POLL_MS,
         run: async () => {
-          const dueMs = await this.drain();
+          const dueMs = await this.doDueSteps();
           if (dueMs !== undefined) lane.wake(Math.max(SHORTEST_WAIT_MS, dueMs));
         },
       });
@@ -78,7 +78,7 @@ export class JobWorker implements OnApplicationBootstrap {
   }
 
   /** Does steps until none is due. @returns milliseconds to the next one that is in sight. */
-  private async drain(): Promise<number | undefined> {
+  private async doDueSteps(): Promise<number | undefined> {
     while (!this.stopped) {
       const step = await this.repository.take(this.db.manager, this.handlers.kinds);
       if (!step) return this.repository.nextDueMs(this.db.manager, this.handlers.kinds);

@@ -5,7 +5,7 @@ import { GroupsController } from './groups/groups.controller.js';
 import { GroupsService } from './groups/groups.service.js';
 import { SiteLifecycleService } from './site-lifecycle.service.js';
 import { SiteReads } from './site-reads.js';
-import { SiteStandings } from './site-standings.js';
+import { SiteStatusService } from './site-status.service.js';
 import { SitesController } from './sites.controller.js';
 import { SitesRepository } from './sites.repository.js';
 import { SitesService } from './sites.service.js';
@@ -13,7 +13,7 @@ import { SitesService } from './sites.service.js';
 @Module({
   imports: [AccessModule, AddressPoolModule],
   controllers: [SitesController, GroupsController],
-  providers: [SiteLifecycleService, SitesService, GroupsService, SiteReads, SiteStandings, SitesRepository],
-  exports: [SiteLifecycleService, SiteReads, SiteStandings],
+  providers: [SiteLifecycleService, SitesService, GroupsService, SiteReads, SiteStatusService, SitesRepository],
+  exports: [SiteLifecycleService, SiteReads, SiteStatusService],
 })
 export class SitesModule {}

@@ -61,7 +61,7 @@ export const mutants = [
   },
   {
     rule: '2 strangers have a share',
-    file: 'src/audit/stranger-shares.ts',
+    file: 'src/audit/anonymous-quota.ts',
     find: 'taken >= OF_A_SOURCE || this.all >= OF_ALL',
     replace: 'taken < 0',
     test: 'src/audit/refusal-records.spec.ts',
@@ -189,8 +189,8 @@ export const mutants = [
   {
     rule: '7 a provisioning key grants nothing',
     file: 'libs/contracts/scopes.ts',
-    find: "case 'provisioningKey':\n      return 'denied';",
-    replace: "case 'provisioningKey':\n      return 'granted';",
+    find: "case 'provisioningKey':\n    case 'nothing':\n      return 'denied';",
+    replace: "case 'provisioningKey':\n      return 'granted';\n    case 'nothing':\n      return 'denied';",
     test: 'libs/contracts/scopes.spec.ts',
   },
   {
@@ -233,7 +233,7 @@ export const mutants = [
   },
   {
     rule: '13 an armed site is re-issued once',
-    file: 'src/sites/site-standings.ts',
+    file: 'src/sites/site-status.service.ts',
     find: 'SET reclaim_allowed_until = NULL, revoked_at = NULL WHERE',
     replace: 'SET revoked_at = NULL WHERE',
     test: 'test/e2e/claim-repeats.e2e-spec.ts',

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import { isIpv4Range } from '../addresses.js';
 import { type ClusterConfig, readCluster } from './cluster-config.js';
 import { claimDataDir, readOrCreateSecretFile, recogniseDataDir } from './data-dir.js';
 import { type DatabaseConfig, readDatabase } from './database-config.js';
@@ -115,13 +115,8 @@ function assertReadable(name: string, file: string): void {
 }
 
 function parseSubnet(value: string): string {
-  const [address = '', prefix = '', ...rest] = value.split('/');
-  const bits = Number(prefix);
-  const valid = isIP(address) === 4 && /^\d{1,2}$/.test(prefix) && bits >= 8 && bits <= 30 && rest.length === 0;
-  if (!valid)
-    throw new ConfigError(`ORG_SUBNET must be an IPv4 network from /8 to /30 such as 100.90.128.0/17, not "${value}".`);
-  const number = address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
-  if (number % 2 ** (32 - bits) !== 0)
-    throw new ConfigError(`ORG_SUBNET must begin at the first address of its network, "${value}" does not.`);
-  return `${address}/${bits}`;
+  if (isIpv4Range(value) && Number(value.split('/')[1]) <= 30) return value;
+  throw new ConfigError(
+    `ORG_SUBNET must be an IPv4 network from /8 to /30 without host bits, such as 100.90.128.0/17, not "${value}".`,
+  );
 }

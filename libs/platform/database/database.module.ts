@@ -4,14 +4,14 @@ import { Config } from '../config/config.js';
 import { databaseAway, databaseFull } from '../errors.js';
 import { Drain } from '../runtime/drain.js';
 import { Readiness } from '../runtime/readiness.js';
-import type { BootPatience } from './boot-wait.js';
 import { clientOptions, DatabaseClient } from './database-client.js';
 import { Db } from './db.js';
 import { DatabaseDisk } from './disk.js';
-import { FeedWatch } from './feed-watch.js';
+import { EventFeedMonitor } from './event-feed-monitor.js';
 import { DatabaseHealth } from './health.js';
 import { NamingStrategy } from './naming.js';
 import { PgNotifications } from './pg-notifications.js';
+import type { StartupRetryOptions } from './startup-retry.js';
 
 type Classes = MixedList<abstract new () => object>;
 
@@ -56,7 +56,7 @@ function urlOf(config: Config): string {
 }
 
 /** How a start with this configuration waits. */
-export const bootPatience = (config: Config, say: (text: string) => void): BootPatience => ({
+export const startupRetryOptions = (config: Config, say: (text: string) => void): StartupRetryOptions => ({
   ms: config.database.startWaitSeconds * 1000,
   say,
 });
@@ -69,7 +69,7 @@ export class DatabaseModule implements OnModuleInit, OnApplicationShutdown {
     private readonly dataSource: DataSource,
     private readonly health: DatabaseHealth,
     private readonly disk: DatabaseDisk,
-    private readonly feed: FeedWatch,
+    private readonly feed: EventFeedMonitor,
     private readonly readiness: Readiness,
     private readonly drain: Drain,
   ) {}
@@ -113,10 +113,10 @@ export class DatabaseModule implements OnModuleInit, OnApplicationShutdown {
           },
         },
         DatabaseDisk,
-        FeedWatch,
+        EventFeedMonitor,
         Db,
       ],
-      exports: [DataSource, DatabaseHealth, DatabaseDisk, FeedWatch, PgNotifications, Db],
+      exports: [DataSource, DatabaseHealth, DatabaseDisk, EventFeedMonitor, PgNotifications, Db],
     };
   }
 

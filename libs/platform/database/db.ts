@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import { AppError, databaseAway, isDatabaseAway, sqlState } from '../errors.js';
+import { BlockerTerminator, type EndedTransaction } from './blocker-terminator.js';
 import { DatabaseDisk } from './disk.js';
 import { DatabaseHealth } from './health.js';
 import { streamOf } from './pg-internals.js';
-import { type EndedTransaction, RightOfWay } from './right-of-way.js';
 import { clientOf, poolOf } from './typeorm-internals.js';
 
 const RETRIED = new Set(['40001', '40P01']);
@@ -34,7 +34,7 @@ const disks = new WeakMap<DataSource, DatabaseDisk>();
 @Injectable()
 export class Db {
   private wrap: () => Around | null = () => null;
-  private readonly way: RightOfWay;
+  private readonly way: BlockerTerminator;
 
   constructor(
     readonly dataSource: DataSource,
@@ -42,7 +42,7 @@ export class Db {
     disk: DatabaseDisk,
   ) {
     disks.set(dataSource, disk);
-    this.way = new RightOfWay((dataSource.options as { url: string }).url);
+    this.way = new BlockerTerminator((dataSource.options as { url: string }).url);
   }
 
   /** Registers what the present call wants inside its transaction, around its work, or null: one thing, the idempotency keys. */
@@ -72,7 +72,7 @@ export class Db {
 
   /**
    * Like `tx`, for what takes something away from others and must not wait for them: after a second, transactions of Gatehouse servers that
-   * hold what it waits for are ended (`RightOfWay`). `ended` tells which, once the lock is there.
+   * hold what it waits for are ended (`BlockerTerminator`). `ended` tells which, once the lock is there.
    */
   async txFirst<T>(fn: (tx: EntityManager, ended: () => Promise<EndedTransaction[]>) => Promise<T>): Promise<T> {
     const taking = this.way.enter();

@@ -8,10 +8,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type DatabaseError } from 'pg';
 import { asDataDirError, readOrCreateSecretFile } from '../config/data-dir.js';
 import { createCluster, DATABASE_USER, explainOutput, firstError, makeFolder } from './embedded-cluster.js';
-import { asAccount, type EmbeddedHome, EmbeddedPostgresError, POSTGRES_ENV, prepareHome } from './embedded-home.js';
+import { asAccount, type EmbeddedHome, EmbeddedPostgresError, POSTGRES_ENV, prepareHome } from './embedded-data-dir.js';
 import { inspectPostmaster, readPostmasterFile, systemIdentifier } from './postmaster.js';
 
-export { EmbeddedPostgresError } from './embedded-home.js';
+export { EmbeddedPostgresError } from './embedded-data-dir.js';
 
 export interface EmbeddedPostgresOptions {
   /** DATA_DIR: absolute, existing, ours. */

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataSource, type MixedList } from 'typeorm';
-import { type BootPatience, BootWait } from './boot-wait.js';
 import { clientOptions, DatabaseClient, DatabaseUrlError } from './database-client.js';
+import { StartupRetry, type StartupRetryOptions } from './startup-retry.js';
 
 /** Held while the schema is brought up to date and while a first run creates what an installation starts with. */
 const BOOT_LOCK = 7_241_963;
 const TRY_EVERY_MS = 200;
-const UNTOLD: BootPatience = { ms: 120_000, say: () => undefined };
+const UNTOLD: StartupRetryOptions = { ms: 120_000, say: () => undefined };
 
 /** Who holds the boot lock, and whether it is at work: its statements run under a name of their own. */
 const HOLDER = `
@@ -17,18 +17,18 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.objid = ${B
 
 /**
  * Runs `work` while no other server process runs its own: several servers may start at once. Waits for a migration elsewhere as long as it works.
- * @throws BootWaitError when the lock was held for the whole of the patience by one that does nothing.
+ * @throws StartupTimeoutError when the lock was held for the whole of the patience by one that does nothing.
  */
 export async function underBootLock<T>(
   url: string,
   work: () => Promise<T>,
-  patience: BootPatience = UNTOLD,
+  patience: StartupRetryOptions = UNTOLD,
 ): Promise<T> {
   const client = new DatabaseClient(clientOptions(url, 'gatehouse-boot'));
   await client.connect();
   try {
     await assertOwnSession(client);
-    const wait = new BootWait(patience);
+    const wait = new StartupRetry(patience);
     while (
       !(await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [BOOT_LOCK])).rows[0]!
         .locked
@@ -55,7 +55,7 @@ export async function underBootLock<T>(
 export async function migrate(
   url: string,
   migrations: MixedList<abstract new () => object>,
-  patience: BootPatience = UNTOLD,
+  patience: StartupRetryOptions = UNTOLD,
 ): Promise<void> {
   await underBootLock(
     url,

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { unavailable } from '../errors.js';
 import { PeriodicTask } from './periodic-task.js';
-import { within } from './within.js';
+import { withTimeout } from './timeout.js';
 
 export interface BatchOptions<Row> {
   /** Rows that may wait; more are counted instead. */
@@ -67,7 +67,7 @@ export class BatchWriter<Row> {
   async stop(withinMs: number): Promise<number> {
     const deadline = performance.now() + withinMs;
     if (await this.task.stop(withinMs))
-      await within(Math.max(0, deadline - performance.now()), this.writeAll()).catch(() => undefined);
+      await withTimeout(Math.max(0, deadline - performance.now()), this.writeAll()).catch(() => undefined);
     return this.rows.length;
   }
 

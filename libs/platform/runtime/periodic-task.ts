@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { isOutage } from '../errors.js';
-import { within } from './within.js';
+import { withTimeout } from './timeout.js';
 
 /** For a round that runs when its task stops. */
 const STOP_MS = 1000;
@@ -49,7 +49,7 @@ export class PeriodicTask {
   async stop(withinMs = STOP_MS): Promise<boolean> {
     this.stopped = true;
     clearTimeout(this.timer);
-    return within(withinMs, this.round).then(
+    return withTimeout(withinMs, this.round).then(
       () => true,
       () => false,
     );

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Db, Drain, type Principal } from '#platform';
-import { type AuditEntry, AuditService, RefusalRecords, StrangerShares } from '../../audit/index.js';
+import { AnonymousQuota, type AuditEntry, AuditService, RefusalRecords } from '../../audit/index.js';
 
 const ENTRY = { orgId: null, action: 'auth.login', result: 'failure' } satisfies AuditEntry;
 
@@ -9,7 +9,7 @@ const ENTRY = { orgId: null, action: 'auth.login', result: 'failure' } satisfies
 export class RefusedLogins {
   private readonly records: RefusalRecords<Principal>;
 
-  constructor(db: Db, audit: AuditService, shares: StrangerShares, drain: Drain) {
+  constructor(db: Db, audit: AuditService, shares: AnonymousQuota, drain: Drain) {
     this.records = new RefusalRecords<Principal>(shares, {
       write: (callers) =>
         db.tx((tx) =>

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { conflict, Db, notFound, notify, orgUidOf, type Principal, query, shapeA, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { OrgsService } from '../../orgs/index.js';
-import { SiteReads, SiteStandings } from '../../sites/index.js';
+import { SiteReads, SiteStatusService } from '../../sites/index.js';
 import type { AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, ClaimView } from './claim.dto.js';
 import { ClaimsRepository } from './claims.repository.js';
 
@@ -14,7 +14,7 @@ export class ClaimAdministrationService {
     private readonly repository: ClaimsRepository,
     private readonly orgs: OrgsService,
     private readonly sites: SiteReads,
-    private readonly standings: SiteStandings,
+    private readonly standings: SiteStatusService,
     private readonly audit: AuditService,
   ) {}
 

@@ -1,6 +1,6 @@
 import type { ArgumentMetadata, PipeTransform, Type } from '@nestjs/common';
 import { sha256, validationPipe } from '#platform';
-import { flatRules } from './flat-rules.js';
+import { flatDtoValidator } from './flat-dto-validator.js';
 
 /**
  * Devices in the field may send fields that this server does not know: they are dropped, while a wrong value is still 400.
@@ -8,7 +8,7 @@ import { flatRules } from './flat-rules.js';
  */
 export function lenientBody(type: Type<object>): PipeTransform {
   const pipe = validationPipe(false);
-  const accept = flatRules(type);
+  const accept = flatDtoValidator(type);
   return {
     transform: (value: unknown, metadata: ArgumentMetadata) => {
       const given = typeof value === 'object' && value !== null ? value : {};

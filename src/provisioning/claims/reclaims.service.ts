@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Db } from '#platform';
 import { SiteCredentialsService } from '../../access/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
-import { SiteStandings } from '../../sites/index.js';
+import { SiteStatusService } from '../../sites/index.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult, claimant } from './claim.js';
 import { ClaimsRepository, type KeyPolicy, type KnownSite } from './claims.repository.js';
 import { CredentialIssuer } from './credential-issuer.js';
@@ -21,7 +21,7 @@ export class Reclaims {
     private readonly policies: KeyPolicies,
     private readonly issuer: CredentialIssuer,
     private readonly credentials: SiteCredentialsService,
-    private readonly standings: SiteStandings,
+    private readonly standings: SiteStatusService,
     private readonly audit: AuditService,
     private readonly events: EventsService,
   ) {}

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type AppError, Config, Db, Drain, RefusalLimiter } from '#platform';
-import { AuditService, RefusalRecords, StrangerShares } from '../../audit/index.js';
+import { AnonymousQuota, AuditService, RefusalRecords } from '../../audit/index.js';
 import type { ClaimRefused, ClaimRequest, RefusalReason } from './claim.js';
 import { type ClaimRow, ClaimsRepository } from './claims.repository.js';
 import { RefusalFloor } from './refusal-floor.js';
@@ -23,7 +23,7 @@ export class Refusals {
     private readonly db: Db,
     private readonly repository: ClaimsRepository,
     private readonly audit: AuditService,
-    shares: StrangerShares,
+    shares: AnonymousQuota,
     private readonly limiter: RefusalLimiter,
     drain: Drain,
   ) {

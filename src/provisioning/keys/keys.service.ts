@@ -14,7 +14,7 @@ import {
   windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
-import { mayApprove, refuseApproval } from '../approving.js';
+import { mayApprove, refuseApproval } from '../approval-permission.js';
 import {
   CreatedKeyView,
   type CreateKeyBody,

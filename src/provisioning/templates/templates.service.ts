@@ -13,7 +13,7 @@ import {
   windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
-import { mayApprove, refuseApproval } from '../approving.js';
+import { mayApprove, refuseApproval } from '../approval-permission.js';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';
 import { assertNameTemplate } from '../name-template.js';
 import { Profile } from '../profiles/profile.entity.js';

@@ -3,8 +3,8 @@ import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '#platform';
 import { driftOf } from '../field-names.js';
 import type { DriftedField } from '../public/resources.dto.js';
-import { OWN_ROUTE, ownRoutes } from './own-routes.js';
 import type { SiteResourceRow, SiteResourceView } from './private.dto.js';
+import { RESERVED_ROUTE, reservedRoutes } from './reserved-routes.js';
 
 /** Columns that callers set. */
 export interface PrivateColumns
@@ -66,7 +66,7 @@ const INSERT = `
     SELECT r.site_resource_id, c.client_id FROM r JOIN client c ON c.org_id = $1 AND c.client_id = ANY($22::bigint[]) AND c.user_id IS NULL RETURNING 1
   )
   SELECT ${ROW}, r.version, (SELECT count(*) FROM s) AS sites, (SELECT count(*) FROM ro) AS roles, (SELECT count(*) FROM us) AS users, (SELECT count(*) FROM cl) AS clients,
-    ${OWN_ROUTE('$23')} AS own FROM r`;
+    ${RESERVED_ROUTE('$23')} AS own FROM r`;
 
 /** The names of the columns as values of INSERT and UPDATE, in one order. */
 const values = (c: PrivateColumns) => [
@@ -154,7 +154,7 @@ export class PrivateRepository {
 
   /** Whether an address of this range is the organization's own. */
   async isOwn(tx: EntityManager, orgId: string, route: string): Promise<boolean> {
-    return (await ownRoutes(tx, orgId, [route])).length > 0;
+    return (await reservedRoutes(tx, orgId, [route])).length > 0;
   }
 
   /** Sets all columns of a row that the transaction holds locked. @throws as `insert` */

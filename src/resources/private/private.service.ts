@@ -19,7 +19,7 @@ import {
 import { AuditService } from '../../audit/index.js';
 import { makeNiceId, SiteLifecycleService } from '../../sites/index.js';
 import { DomainsService, refusedName } from '../domains/domains.service.js';
-import { holdSites } from '../held-sites.js';
+import { lockSites } from '../lock-sites.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { noAliasAddress, ResourceWriter } from '../writer/resource-writer.js';
@@ -250,7 +250,7 @@ export class PrivateResourcesService implements OnModuleInit {
     const siteIds = mergedSites(body) ?? before.siteIds;
     const moved = siteIds.join() !== before.siteIds.join();
     if (moved) {
-      await holdSites(tx, orgId, siteIds);
+      await lockSites(tx, orgId, siteIds);
       await this.writer.setSites(tx, orgId, [{ id: siteResourceId, keys: siteIds }]);
     }
     if (body.roleIds) await this.links.setRoles(tx, orgId, siteResourceId, body.roleIds);

@@ -25,11 +25,11 @@ import { AuditService } from '../../audit/index.js';
 import { makeNiceId, NICE_ID, NICE_ID_PROBLEM, SiteLifecycleService } from '../../sites/index.js';
 import type { FullDomain } from '../domains/domain-names.js';
 import { DomainsService, refusedName } from '../domains/domains.service.js';
-import { holdSites } from '../held-sites.js';
+import { lockSites } from '../lock-sites.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { ResourceWriter } from '../writer/resource-writer.js';
-import { guardName } from './guard-names.js';
+import { lockName } from './name-locks.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
 import type {
   CreateResourceBody,
@@ -115,7 +115,7 @@ export class ResourcesService implements OnModuleInit {
         return await this.db.tx(async (tx) => {
           const full = http ? await this.domains.nameToInsert(tx, orgId, domainId!, body.subdomain) : null;
           this.refuseOwnName(full);
-          await holdSites(tx, orgId, sitesMayAddTargets?.siteIds ?? []);
+          await lockSites(tx, orgId, sitesMayAddTargets?.siteIds ?? []);
           const evicted =
             blocked === undefined
               ? null
@@ -140,7 +140,7 @@ export class ResourcesService implements OnModuleInit {
             sitesMayAddTargets,
           };
           const [, row] = await this.db.commitWith(tx, [
-            full && guardName(tx, full.fullDomain, full.wildcard),
+            full && lockName(tx, full.fullDomain, full.wildcard),
             this.repository.insert(tx, orgId, insert),
             this.audit.record(tx, principal, {
               orgId,
@@ -229,7 +229,7 @@ export class ResourcesService implements OnModuleInit {
     refuse(body, before.http ? RAW_ONLY : HTTP_ONLY);
     requireNiceId(before, body.niceId);
     if (body.skipToIdpId != null) throw notFound('Identity provider');
-    await holdSites(tx, orgId, body.sitesMayAddTargets?.siteIds ?? []);
+    await lockSites(tx, orgId, body.sitesMayAddTargets?.siteIds ?? []);
     const { subdomain, domainId, ...plain } = body;
     const full =
       subdomain !== undefined || domainId !== undefined ? await this.nameFor(tx, before, domainId, subdomain) : null;
@@ -299,7 +299,7 @@ export class ResourcesService implements OnModuleInit {
   private async requireFree(tx: EntityManager, before: StoredResource, full: FullDomain): Promise<void> {
     if (full.fullDomain === before.fullDomain) return;
     this.refuseOwnName(full);
-    await guardName(tx, full.fullDomain, full.wildcard);
+    await lockName(tx, full.fullDomain, full.wildcard);
     const clash = await this.repository.findClash(tx, before.resourceId, full.fullDomain, full.wildcard);
     if (clash) throw conflict(`This full domain conflicts with ${clash}`);
   }

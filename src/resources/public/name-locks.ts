@@ -9,13 +9,13 @@ const KEY = (parent: string) => `hashtextextended(${parent}, 7241)`;
  * Waits for whoever is giving away a name below the same parent: names among themselves do not wait, a wildcard waits for all. Until the
  * end of the transaction nobody can make what a look at the names afterwards did not see.
  */
-export async function guardName(tx: EntityManager, fullDomain: string, wildcard: boolean): Promise<void> {
+export async function lockName(tx: EntityManager, fullDomain: string, wildcard: boolean): Promise<void> {
   const lock = wildcard ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
   await prepared(tx, `resource_guard_${wildcard}`, `SELECT ${lock}(${KEY('$1')})`, [coveringWildcard(fullDomain)]);
 }
 
 /** The same for the names of a document, which wait for those of another one: two that make the same names in another order would deadlock. */
-export async function guardNames(tx: EntityManager, fullDomains: string[]): Promise<void> {
+export async function lockNames(tx: EntityManager, fullDomains: string[]): Promise<void> {
   await prepared(
     tx,
     'resource_guard_many',

@@ -24,9 +24,9 @@ interface Oldest {
  * open anywhere in the PostgreSQL, in another database too, makes it stand still.
  */
 @Injectable()
-export class FeedWatch implements OnApplicationShutdown {
-  private readonly logger = new Logger(FeedWatch.name);
-  private readonly task = new PeriodicTask(FeedWatch.name, {
+export class EventFeedMonitor implements OnApplicationShutdown {
+  private readonly logger = new Logger(EventFeedMonitor.name);
+  private readonly task = new PeriodicTask(EventFeedMonitor.name, {
     failure: 'What holds the event feed back could not be read',
     everyMs: LOOK_EVERY_MS,
     run: () => this.look(),

@@ -28,7 +28,7 @@ const DECIDED = `site_id AS "siteId", nice_id AS "niceId", name, hardware_id AS 
  * each race; notices go out with the commit. What a decision causes, and its audit row, is the caller's.
  */
 @Injectable()
-export class SiteStandings {
+export class SiteStatusService {
   /** @returns null when the site is not pending (any more), suspended although only `newOnes` are meant, or not there. */
   async approve(
     tx: EntityManager,

@@ -15,7 +15,7 @@ interface Rules {
  * @returns a function that makes an instance of the known fields, or undefined when any rule is broken.
  * @throws while the server starts, when the class has rules that are not flat (nested objects, lists).
  */
-export function flatRules<T extends object>(type: Type<T>): (given: object) => T | undefined {
+export function flatDtoValidator<T extends object>(type: Type<T>): (given: object) => T | undefined {
   const rules = rulesOf(type);
   return (given) => {
     const object = given as Given;

@@ -49,12 +49,12 @@ const END_BLOCKERS = `
  * before it lets this one go on, so nothing of them is committed afterwards, and their servers answer 503. However many go first at once,
  * one connection looks for all of them, and they do not end each other.
  */
-export class RightOfWay {
-  private readonly logger = new Logger(RightOfWay.name);
+export class BlockerTerminator {
+  private readonly logger = new Logger(BlockerTerminator.name);
   private readonly takings = new Set<Taking>();
   private client: Promise<DatabaseClient> | undefined;
   private looking: Promise<void> = Promise.resolve();
-  private readonly task = new PeriodicTask(RightOfWay.name, {
+  private readonly task = new PeriodicTask(BlockerTerminator.name, {
     failure: 'Transactions in the way could not be ended',
     run: () => this.look(),
   });

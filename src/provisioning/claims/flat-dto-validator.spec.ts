@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { validationPipe } from '#platform';
 import { ProvisionBody, RegisterNewtBody } from './claim-endpoints.dto.js';
-import { flatRules } from './flat-rules.js';
+import { flatDtoValidator } from './flat-dto-validator.js';
 
 const pipe = validationPipe(false);
 const general = (type: typeof ProvisionBody | typeof RegisterNewtBody, body: object): Promise<unknown> =>
@@ -37,7 +37,7 @@ const value = fc.oneof(
   fc.string({ maxLength: 12 }),
 );
 
-describe('flatRules', () => {
+describe('flatDtoValidator', () => {
   it('accepts exactly what class-validator accepts, and makes the same of it', async () => {
     const fields = [
       'provision_key',
@@ -56,7 +56,7 @@ describe('flatRules', () => {
       .dictionary(fc.constantFrom(...fields), value, { maxKeys: 4 })
       .map((changes) => ({ ...good, ...changes }));
     for (const type of [ProvisionBody, RegisterNewtBody]) {
-      const accept = flatRules<object>(type);
+      const accept = flatDtoValidator<object>(type);
       await fc.assert(
         fc.asyncProperty(body, async (given) => {
           const made = accept(given);
@@ -77,7 +77,7 @@ describe('flatRules', () => {
     class List {
       @IsArray() @IsString({ each: true }) words: string[];
     }
-    expect(() => flatRules(Nested)).toThrow('Nested.inner');
-    expect(() => flatRules(List)).toThrow('List.words');
+    expect(() => flatDtoValidator(Nested)).toThrow('Nested.inner');
+    expect(() => flatDtoValidator(List)).toThrow('List.words');
   });
 });

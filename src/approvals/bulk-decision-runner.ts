@@ -19,8 +19,8 @@ type Undoable = <T>(decide: (tx: EntityManager) => Promise<T>) => Promise<T>;
 
 /** One decision of many (docs/claims.md rule 27): its audit row, and a result in place of an error that concerns this site alone. */
 @Injectable()
-export class DecisionOfMany {
-  private readonly logger = new Logger(DecisionOfMany.name);
+export class BulkDecisionRunner {
+  private readonly logger = new Logger(BulkDecisionRunner.name);
 
   constructor(
     private readonly decisions: DecisionsService,

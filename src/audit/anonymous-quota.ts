@@ -10,7 +10,7 @@ const SOURCES = 20_000;
 
 /** How many rows of their own strangers may leave in a minute, whatever they try: what comes beyond is only counted (docs/claims.md rule 2). */
 @Injectable()
-export class StrangerShares {
+export class AnonymousQuota {
   private minute = 0;
   private all = 0;
   private readonly sources = new LRUCache<string, number>({ max: SOURCES });
