@@ -34,6 +34,8 @@ export class ServerLease implements OnApplicationBootstrap {
   private readonly regainedHandlers: (() => Promise<void>)[] = [];
   private readonly row: ServerRow;
   private released = false;
+  /** The lease had run out, and what hangs on it is not entered again yet. */
+  private lost = false;
   /** Since when every renewal has succeeded: after an outage of the database all leases are old, and nobody may judge by them. */
   private steadySince: number | null = null;
   private readonly task = new PeriodicTask(ServerLease.name, {
@@ -59,7 +61,7 @@ export class ServerLease implements OnApplicationBootstrap {
     this.endHandlers.push(handler);
   }
 
-  /** Registers what is entered again when the lease of this server had run out and is whole again: others may have ended it. */
+  /** Registers what is entered again when the lease of this server had run out and is whole again: others may have ended it. Called again after it threw. */
   onRegained(handler: () => Promise<void>): void {
     this.regainedHandlers.push(handler);
   }
@@ -99,13 +101,16 @@ export class ServerLease implements OnApplicationBootstrap {
 
   private async round(): Promise<void> {
     try {
-      if (!(await this.repository.renew(this.db.manager, this.serverId))) {
+      if (!(await this.repository.renew(this.db.manager, this.row))) {
         this.steadySince = null;
+        this.lost = true;
         await this.repository.enter(this.db.manager, this.row);
         this.logger.warn('The lease had run out and was taken again');
-        for (const regained of this.regainedHandlers) await regained();
       }
-      if (this.row.instance !== null) await this.repository.enter(this.db.manager, this.row);
+      if (this.lost) {
+        for (const regained of this.regainedHandlers) await regained();
+        this.lost = false;
+      }
       this.steadySince ??= performance.now();
       await this.endOthers(performance.now() - this.steadySince >= LEASE_MS);
     } catch (error) {

@@ -46,12 +46,17 @@ export class ServersRepository {
     return rows.length > 0;
   }
 
-  /** @returns false when the lease had run out or the row is gone: others may have ended what hangs on it. */
-  async renew(em: EntityManager, serverId: string): Promise<boolean> {
+  /**
+   * Makes the lease whole, unless it had run out, and writes what the server has come to know of itself, in one statement: between two, a
+   * process that stands still may lose its row and not notice. @returns false when the lease had run out or the row is gone: others may have
+   * ended what hangs on it.
+   */
+  async renew(em: EntityManager, row: Pick<ServerRow, 'serverId' | 'instance' | 'address'>): Promise<boolean> {
     const renewed = await execute(
       em,
-      `UPDATE server SET renewed_at = now(), lease_expires_at = now() + ${LEASE} WHERE server_id = $1 AND ${EXPIRES} > now()`,
-      [serverId],
+      `UPDATE server SET renewed_at = now(), lease_expires_at = now() + ${LEASE}, instance = $2, address = $3
+       WHERE server_id = $1 AND ${EXPIRES} > now()`,
+      [row.serverId, row.instance, row.address],
     );
     return renewed > 0;
   }

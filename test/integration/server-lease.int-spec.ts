@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { execute, VERSION } from '#platform';
 import { ServerLease } from '../../src/cluster/index.js';
 import { ServersRepository } from '../../src/cluster/servers.repository.js';
@@ -99,6 +99,8 @@ describe('the row of a server', () => {
 describe('a lease', () => {
   it('has run out at its end, or for a server of 0.1.0 30 s after it was renewed', async () => {
     const repository = new ServersRepository();
+    const renew = (tx: EntityManager, serverId: string) =>
+      repository.renew(tx, { serverId, instance: null, address: null });
     const undo = new Error('undo');
     // In a transaction that is rolled back, so that no server ends them meanwhile.
     const looked = app.db.tx(async (tx) => {
@@ -106,8 +108,8 @@ describe('a lease', () => {
       const current = await insert(tx, -60, 10);
       const old = await insert(tx, -31, null);
       const oldAndCurrent = await insert(tx, -5, null);
-      expect(await repository.renew(tx, expired)).toBe(false);
-      expect(await repository.renew(tx, old)).toBe(false);
+      expect(await renew(tx, expired)).toBe(false);
+      expect(await renew(tx, old)).toBe(false);
       const dead = new Set<string>();
       for (;;) {
         const found = await repository.lockDead(tx, { serverId: own(), instance: null }, true);
@@ -116,8 +118,8 @@ describe('a lease', () => {
         await repository.delete(tx, found.serverId);
       }
       expect(dead).toEqual(new Set([expired, old]));
-      expect(await repository.renew(tx, current)).toBe(true);
-      expect(await repository.renew(tx, oldAndCurrent)).toBe(true);
+      expect(await renew(tx, current)).toBe(true);
+      expect(await renew(tx, oldAndCurrent)).toBe(true);
       throw undo;
     });
     await expect(looked).rejects.toBe(undo);
@@ -160,5 +162,27 @@ describe('a lease', () => {
     expect(await app.db.tx((tx) => app.get(ServerLease).hold(tx))).toBe(false);
     await until(() => regained === 2);
     expect(await app.db.tx((tx) => app.get(ServerLease).hold(tx))).toBe(true);
+  });
+
+  it('enters again until that works what hangs on it', async () => {
+    let tried = 0;
+    app.get(ServerLease).onRegained(async () => {
+      if (++tried === 1) throw new Error('not now');
+    });
+    await app.sql('UPDATE server SET lease_expires_at = now() WHERE server_id = $1', [own()]);
+    await until(() => tried === 2);
+  });
+
+  it('that others ended while this process stood still, right after a renewal, is noticed', async () => {
+    let regained = 0;
+    app.get(ServerLease).onRegained(async () => void regained++);
+    const repository = app.get(ServersRepository);
+    const renew = repository.renew.bind(repository);
+    vi.spyOn(repository, 'renew').mockImplementationOnce(async (...args) => {
+      const renewed = await renew(...args);
+      await app.sql('DELETE FROM server WHERE server_id = $1', [own()]);
+      return renewed;
+    });
+    await until(() => regained === 1);
   });
 });
