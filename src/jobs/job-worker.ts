@@ -6,6 +6,7 @@ import {
   Config,
   Db,
   Drain,
+  isDiskFull,
   isOutage,
   PeriodicTask,
   PgNotifications,
@@ -91,6 +92,8 @@ export class JobWorker implements OnApplicationBootstrap {
     try {
       await this.db.tx((tx) => this.runIn(tx, step));
     } catch (error) {
+      // Of what is wrong everywhere no job fails. That the database is away may be the doing of the step, and counts.
+      if (isDiskFull(error)) await this.repository.uncount(this.db.manager, step);
       if (isOutage(error)) throw error;
       await this.afterFailure(step, error);
     }

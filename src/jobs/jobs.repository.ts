@@ -231,6 +231,15 @@ export class JobsRepository {
     );
   }
 
+  /** Has a step count as not taken, for another try when its lease is over, unless somebody else has the job by now. */
+  async uncount(em: EntityManager, { jobId, lease }: TakenStep): Promise<void> {
+    await execute(
+      em,
+      `UPDATE job SET lease = NULL, attempts = attempts - 1 WHERE job_id = $1 AND lease = $2 AND status = 'running'`,
+      [jobId, lease],
+    );
+  }
+
   /** @returns how many rows of an organization's results went; 0 when none is left. */
   async deleteSomeItems(tx: EntityManager, orgId: string): Promise<number> {
     return execute(

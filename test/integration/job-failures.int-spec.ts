@@ -66,6 +66,26 @@ describe('what goes wrong', () => {
     expect((await audit(jobId)).at(-1)).toEqual({ action: 'job.finish', result: 'failure', actor: 'system' });
   });
 
+  it('a full disk of the database counts against no job, however long it stays full', async () => {
+    let refused = 0;
+    duringSteps(() => {
+      if (refused === 10) return;
+      refused++;
+      throw Object.assign(new Error('could not extend file'), { code: '53100' });
+    });
+    const { jobId } = await start(60);
+    const job = await until(async () => {
+      await app.sql(
+        `WITH j AS (UPDATE job SET due_at = now() WHERE job_id = $1 AND due_at > now() RETURNING job_id) SELECT pg_notify('job_due', job_id::text) FROM j`,
+        [jobId],
+      );
+      const { finishedAt } = await read(jobId);
+      return finishedAt && read(jobId);
+    });
+    expect(job).toMatchObject({ status: 'succeeded', done: 60 });
+    expect(await doneItems(jobId)).toEqual(upTo(60));
+  });
+
   it('a step in which every server died ends the job instead of the servers', async () => {
     const { jobId } = await start(60, { pace: 1 });
     await post(jobId, 'pause');
