@@ -50,7 +50,7 @@ const calls: Record<string, [change: string, call: () => Promise<() => Promise<R
     async () => () => register(app.root.url, { provisioningKey: key, ...machine() }),
   ],
   'POST /auth/newt/get-token': [
-    'UPDATE ON site',
+    'UPDATE ON claim_window',
     async () => {
       const { newtId, secret } = (await register(app.root.url, { provisioningKey: key, ...machine() })).body.data;
       return () => newtToken(app.root.url, newtId, secret);
