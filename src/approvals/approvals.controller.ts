@@ -82,18 +82,17 @@ export class ApprovalsController {
     return this.approvals.revoke(principal, orgId, siteId, body);
   }
 
-  /** Approve or reject many sites, each in a transaction of its own, or any number of them as a job (`asJob`) */
+  /** Approve or reject many sites, each in a transaction of its own, or any number of them as a job (`asJob`), for which alone `Idempotency-Key` is heeded */
   @Post('org/:orgId/approvals')
   @Access('updateApprovals')
   @ErrorResponses(409)
   @AlsoReturns(202, JobView, 'The job that decides, with asJob')
-  @Returns(DecisionResults, { message: 'Decisions applied' })
+  @Returns(DecisionResults, {
+    message: 'Decisions applied',
+    creates: (body) => (body as Partial<DecideBody> | null)?.asJob === true,
+  })
   async updateApprovals(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: DecideBody) {
-    if (body.asJob)
-      return new ApiResult(await this.bulk.decideLater(principal, orgId, body), {
-        status: 202,
-        message: 'Decisions will be applied by a job',
-      });
+    if (body.asJob) return this.bulk.decideLater(principal, orgId, body);
     const results = await this.bulk.decide(principal, orgId, body);
     return new ApiResult(
       results,

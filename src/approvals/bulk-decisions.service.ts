@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Db, invalid, type Principal } from '#platform';
+import { ApiResult, Db, invalid, type Principal } from '#platform';
 import type { JobView } from '../jobs/index.js';
 import { SiteReads, SiteStatusService, type Standing } from '../sites/index.js';
 import type { DecideBody, DecisionResult, DecisionResults } from './approvals.dto.js';
@@ -36,10 +36,17 @@ export class BulkDecisionsService {
   }
 
   /** The same as a job, for any number of sites. @throws not_found for what the filter names, conflict when too many jobs are not finished */
-  async decideLater(principal: Principal, orgId: string, body: DecideBody): Promise<JobView> {
+  async decideLater(principal: Principal, orgId: string, body: DecideBody): Promise<ApiResult<JobView>> {
     requireSelection(body);
     if (body.dryRun) throw invalid('asJob', 'a dry run is answered at once');
-    return this.db.tx((tx) => this.jobs.start(tx, principal, orgId, body));
+    // The whole answer out of the transaction, which stores it for an Idempotency-Key.
+    return this.db.tx(
+      async (tx) =>
+        new ApiResult(await this.jobs.start(tx, principal, orgId, body), {
+          status: 202,
+          message: 'Decisions will be applied by a job',
+        }),
+    );
   }
 
   /** A filter stands for new sites only: decided ones would fill the 1,000 again and again, and suspended ones wait for nobody's approval. */

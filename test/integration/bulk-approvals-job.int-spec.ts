@@ -120,6 +120,24 @@ describe('POST /org/{orgId}/approvals as a job', () => {
     expect(await tombstones()).toEqual([]);
   });
 
+  it('one Idempotency-Key starts one job, whose answer is repeated; a decision at once takes none', async () => {
+    await site();
+    const api = app.root.as(app.root.authorization, { 'idempotency-key': 'once' });
+    const body = { filter: {}, decision: 'reject', asJob: true };
+    const replies = await Promise.all([1, 2, 3].map(() => api.post<JobView>(`/org/${orgId}/approvals`, body)));
+    expect(replies.map(({ status }) => status)).toEqual([202, 202, 202]);
+    await ended(replies[0]!.body.data.jobId);
+    const later = await site();
+    const again = await api.post<JobView>(`/org/${orgId}/approvals`, body);
+    expect([again.status, again.text]).toEqual([202, replies[0]!.text]);
+    expect(await app.root.expect('GET', `/org/${orgId}/jobs`)).toMatchObject({ pagination: { total: 1 } });
+    expect(await statuses([later])).toEqual(['pending']);
+    const other = await api.post(`/org/${orgId}/approvals`, { ...body, decision: 'approve' });
+    expect(other).toMatchObject({ status: 409, body: { code: 'conflict' } });
+    expect((await api.post(`/org/${orgId}/approvals`, { ...body, asJob: false })).status).toBe(200);
+    expect(await statuses([later])).toEqual([]);
+  });
+
   it('has no site to decide on, and ends', async () => {
     expect(await ended(await decideAsJob({ filter: {}, decision: 'approve' }))).toMatchObject({
       status: 'succeeded',

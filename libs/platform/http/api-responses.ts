@@ -19,8 +19,8 @@ export interface ResponseOptions {
   bare?: boolean;
   /** Further success statuses that a handler may choose with `ApiResult`. */
   also?: number[];
-  /** Takes an Idempotency-Key [when the status is 201]. */
-  creates?: boolean;
+  /** Takes an Idempotency-Key [when the status is 201]; or which bodies, as they were sent, make it do so. */
+  creates?: boolean | ((body: unknown) => boolean);
   /** The answer carries an ETag: the handler returns an `ApiResult` with a version. */
   versioned?: boolean;
 }

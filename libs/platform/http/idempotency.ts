@@ -91,7 +91,8 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     if (key === undefined) return next.handle();
     const declared = this.reflector.get<ResponseOptions | undefined>(RESPONSE, context.getHandler());
     const principal = request.principal;
-    if (!declared || !isCreating(declared) || !principal || principal.kind === 'anonymous') return next.handle();
+    if (!declared || !isCreating(declared, request.body) || !principal || principal.kind === 'anonymous')
+      return next.handle();
     if (typeof key !== 'string' || !KEY.test(key))
       throw invalid('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
     const call = {
@@ -184,9 +185,10 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
   }
 }
 
-/** Routes that take the header: those that answer 201, and those that create under another status. */
-export const isCreating = (declared: Pick<ResponseOptions, 'status' | 'creates'>) =>
-  declared.creates ?? declared.status === 201;
+/** Calls that take the header: of routes that answer 201, and of those that create under another status. */
+export function isCreating({ status, creates }: Pick<ResponseOptions, 'status' | 'creates'>, body: unknown): boolean {
+  return typeof creates === 'function' ? creates(body) : (creates ?? status === 201);
+}
 
 /** The same text for the same JSON value: keys in order, whatever order they were sent in. */
 export const canonical = (value: unknown): string =>
