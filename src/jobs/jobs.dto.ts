@@ -24,7 +24,8 @@ export class JobError {
   message: string;
 }
 
-export class JobView {
+/** A job in a list: without its input, which may be long. */
+export class JobItem {
   jobId: number;
   orgId: string;
   /** What it does, such as `sites.decide`. */
@@ -38,8 +39,6 @@ export class JobView {
   failed: number;
   /** Items per second at most; null: as fast as it goes. */
   @ApiProperty({ type: 'number', format: 'double', nullable: true }) pace: number | null;
-  /** What was asked for. */
-  @ApiProperty({ type: 'object', additionalProperties: true }) input: object;
   createdBy: JobCreator;
   createdAt: Date;
   startedAt: Date | null;
@@ -47,8 +46,13 @@ export class JobView {
   error: JobError | null;
 }
 
+export class JobView extends JobItem {
+  /** What was asked for. */
+  @ApiProperty({ type: 'object', additionalProperties: true }) input: object;
+}
+
 export class JobList {
-  jobs: JobView[];
+  jobs: JobItem[];
   pagination: OffsetPagination;
 }
 

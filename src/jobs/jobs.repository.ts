@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, type PrincipalRef, query, type Window } from '#platform';
 import type { ItemResult } from './job-handlers.js';
-import type { JobError, JobResult, JobStatus, JobView } from './jobs.dto.js';
+import type { JobError, JobItem, JobResult, JobStatus, JobView } from './jobs.dto.js';
 
 /** How long whoever took a step may take to begin with it. While the step runs, the lock on its row keeps others out. */
 const LEASE = `interval '10 seconds'`;
@@ -47,10 +47,11 @@ export interface FinishedJob {
 }
 
 const UNFINISHED = `('queued', 'running', 'paused')`;
-const COLUMNS = `job_id AS "jobId", org_id AS "orgId", kind, status, total, done, failed, pace, input,
+const COLUMNS = `job_id AS "jobId", org_id AS "orgId", kind, status, total, done, failed, pace,
   jsonb_build_object('type', created_by_kind, 'id', created_by_id, 'name', created_by_name) AS "createdBy",
   created_at AS "createdAt", started_at AS "startedAt", finished_at AS "finishedAt",
   CASE WHEN error_code IS NOT NULL THEN jsonb_build_object('code', error_code, 'message', error_message) END AS error`;
+const WITH_INPUT = `${COLUMNS}, input`;
 const FINISHED = `job_id AS "jobId", org_id AS "orgId", kind, status, done, failed`;
 
 /** All SQL of jobs. */
@@ -73,7 +74,7 @@ export class JobsRepository {
       `WITH made AS (
          INSERT INTO job (org_id, kind, input, total, pace, created_by_kind, created_by_id, created_by_name)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *
-       ) SELECT ${COLUMNS}, pg_notify('job_due', job_id::text) AS told FROM made`,
+       ) SELECT ${WITH_INPUT}, pg_notify('job_due', job_id::text) AS told FROM made`,
       [orgId, job.kind, JSON.stringify(job.input), job.total, job.pace, by.kind, by.id, by.name],
     );
     return withoutTold(row!);
@@ -85,16 +86,16 @@ export class JobsRepository {
   }
 
   async find(em: EntityManager, orgId: string, jobId: number): Promise<JobView | null> {
-    const [row] = await query<JobView>(em, `SELECT ${COLUMNS} FROM job WHERE org_id = $1 AND job_id = $2`, [
+    const [row] = await query<JobView>(em, `SELECT ${WITH_INPUT} FROM job WHERE org_id = $1 AND job_id = $2`, [
       orgId,
       jobId,
     ]);
     return row ?? null;
   }
 
-  /** Newest first. */
-  async list(em: EntityManager, orgId: string, status: JobStatus | undefined, window: Window): Promise<JobView[]> {
-    return query<JobView>(
+  /** Newest first, without their inputs: a thousand of these would be megabytes. */
+  async list(em: EntityManager, orgId: string, status: JobStatus | undefined, window: Window): Promise<JobItem[]> {
+    return query<JobItem>(
       em,
       `SELECT ${COLUMNS} FROM job WHERE org_id = $1 AND ($2::text IS NULL OR status = $2) ORDER BY job_id DESC LIMIT $3 OFFSET $4`,
       [orgId, status ?? null, window.limit, window.offset],
@@ -136,7 +137,7 @@ export class JobsRepository {
       `WITH changed AS (
          UPDATE job SET status = $4, lease = NULL, attempts = 0, due_at = now(), finished_at = CASE WHEN $4 = 'cancelled' THEN now() END
          WHERE org_id = $1 AND job_id = $2 AND status = ANY ($3) RETURNING *
-       ) SELECT ${COLUMNS}, CASE WHEN $4 = 'queued' THEN pg_notify('job_due', job_id::text) END AS told FROM changed`,
+       ) SELECT ${WITH_INPUT}, CASE WHEN $4 = 'queued' THEN pg_notify('job_due', job_id::text) END AS told FROM changed`,
       [orgId, jobId, from, to],
     );
     return row ? withoutTold(row) : null;

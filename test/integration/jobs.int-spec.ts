@@ -207,6 +207,14 @@ describe('the API', () => {
     ]);
   });
 
+  it('is listed without its input, of which a page of a thousand would be megabytes', async () => {
+    const { jobId } = await start(3);
+    const job = await ended(jobId);
+    expect(job.input).toEqual({ items: 3 });
+    const { input: _input, results: _results, pagination: _page, ...item } = job;
+    expect((await app.root.expect<{ jobs: object[] }>('GET', `/org/${orgId}/jobs`)).jobs).toEqual([item]);
+  });
+
   it('shows and changes nothing of another organization, and needs its actions', async () => {
     const { jobId } = await start(5, { pace: 1 });
     await post(jobId, 'pause');
