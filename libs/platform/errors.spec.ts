@@ -1,7 +1,7 @@
 import { QueryRunnerAlreadyReleasedError } from 'typeorm';
 import { describe, expect, it } from 'vitest';
 import { conflict, refusedMeanwhile, unavailable } from './errors.js';
-import { toAppError } from './http/fastify-adapter.js';
+import { toAppError } from './http/error-filter.js';
 
 const refusal = (code: string, detail?: string) =>
   Object.assign(new Error('refused'), { driverError: { code, detail } });

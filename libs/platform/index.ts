@@ -28,6 +28,8 @@ export * from './http/api-listener.js';
 export * from './http/api-responses.js';
 export * from './http/bounds.js';
 export * from './http/entity-tags.js';
+export * from './http/envelope.interceptor.js';
+export * from './http/error-filter.js';
 export * from './http/fastify-adapter.js';
 export * from './http/idempotency.js';
 export * from './http/openapi.js';
