@@ -82,7 +82,7 @@ export class ApprovalsController {
     return this.approvals.revoke(principal, orgId, siteId, body);
   }
 
-  /** Approve or reject many sites, each in a transaction of its own, or any number of them as a job (`asJob`), for which alone `Idempotency-Key` is heeded */
+  /** Approve or reject many sites, each in a transaction of its own, or any number of them as a job (`asJob`) */
   @Post('org/:orgId/approvals')
   @Access('updateApprovals')
   @ErrorResponses(409)

@@ -73,7 +73,7 @@ export class DecideBody {
   @MayBeAbsent() @IsBoolean() tombstone?: boolean;
   /** Only say what would happen. */
   @MayBeAbsent() @IsBoolean() dryRun?: boolean;
-  /** Answer 202 with a job at once, which decides on all that match. */
+  /** Answer 202 with a job at once, which decides on all that match; only then `Idempotency-Key` is heeded. */
   @MayBeAbsent() @IsBoolean() asJob?: boolean;
   /** Decisions per second at most, of a job [as fast as it goes]. */
   @MayBeAbsent()
