@@ -1,6 +1,5 @@
 const MAX_LABELS = 32;
 const LABEL_KEY = /^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/;
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 export const hasControlCharacters = (text: string): boolean => CONTROL.test(text);

@@ -6,7 +6,6 @@ const LATIN = '[\\p{Script=Latin}\\p{Script=Greek}\\p{Script=Cyrillic}\\p{Script
 const JOINERS = new RegExp(`(?<=${JOINING})(?<!${LATIN})[\\u200c\\u200d](?=${JOINING})(?!${LATIN})`, 'gu');
 /** Which form of an emoji is meant. */
 const SELECTORS = /(?<=[\p{Emoji}])[\ufe0e\ufe0f]/gu;
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const INVISIBLE = /[\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Cs}\p{Noncharacter_Code_Point}\ufff9-\ufffb]/u;
 /** Spaces of any width; the empty pattern of Braille is one that Unicode calls a symbol. */

@@ -34,8 +34,9 @@ const NOT_ALLOWED: JobError = {
 };
 
 /**
- * Does the steps of jobs, those of all organizations in turn, on every server with the role `jobs`. A step is taken under a lease, which counts the attempt, and
- * is done in one transaction with the memory of it: who dies has done nothing of it, and who takes it up does nothing twice (ADR 0028).
+ * Does the steps of jobs, the longest due first, on every server with the role `jobs`. A step is taken under a lease, which counts the
+ * attempt, and is done in one transaction with the memory of it: a process that dies has done nothing of it, and whoever takes it up does
+ * nothing twice (ADR 0028).
  */
 @Injectable()
 export class JobWorker implements OnApplicationBootstrap {

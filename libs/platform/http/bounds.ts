@@ -106,7 +106,6 @@ export function checkUrl(url: string): void {
 
 /** NUL, which PostgreSQL's text has not, and half of a surrogate pair, which is no text. In JSON only an escape can spell them. */
 const SPELLED = /\\u(?:d[89a-f]|0000)/i;
-// eslint-disable-next-line no-control-regex
 const UNSTORABLE = /\u0000|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 /** Whether JSON holds text that PostgreSQL's text and jsonb cannot. */
