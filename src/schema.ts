@@ -11,6 +11,7 @@ import { ClaimWindows1764500000000 } from './migrations/1764500000000-claim-wind
 import { ChangeNotices1764510000000 } from './migrations/1764510000000-change-notices.js';
 import { Servers1764520000000 } from './migrations/1764520000000-servers.js';
 import { Jobs1764530000000 } from './migrations/1764530000000-jobs.js';
+import { SiteSettings1764620000000 } from './migrations/1764620000000-site-settings.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -27,4 +28,5 @@ export const MIGRATIONS = [
   ChangeNotices1764510000000,
   Servers1764520000000,
   Jobs1764530000000,
+  SiteSettings1764620000000,
 ];

@@ -14,17 +14,16 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { IsIdList, IsLabels, IsName, MayBeAbsent, OffsetPagination } from '#platform';
-import { NICE_ID, NICE_ID_PROBLEM, SiteFilter } from '../sites/index.js';
+import { NICE_ID, NICE_ID_PROBLEM, SiteFilter, SiteSettings } from '../sites/index.js';
 
 const STATUSES = ['pending', 'approved'] as const;
 const DECISIONS = ['approve', 'reject'] as const;
 const MAX_NOTE = 2000;
 
 /** At least one field. `status` is a decision: `approved` approves, `pending` suspends. */
-export class UpdateSiteBody {
+export class UpdateSiteBody extends SiteSettings {
   @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
   @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
-  @MayBeAbsent() @IsBoolean() dockerSocketEnabled?: boolean;
   @MayBeAbsent() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
   /** Why; kept with the decision. */
   @MayBeAbsent() @MaxLength(MAX_NOTE) @IsString() note?: string;

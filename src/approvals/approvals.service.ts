@@ -47,7 +47,7 @@ export class ApprovalsService implements OnModuleInit {
     ifMatch?: number,
   ): Promise<{ site: SiteView; version: number }> {
     const { status, note, ...rest } = body;
-    const fields = Object.fromEntries(Object.entries(rest).filter(([, value]) => value != null)) as SiteFields;
+    const fields = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as SiteFields;
     const names = Object.keys(fields);
     if (names.length === 0 && !status) throw nothingToChange();
     return this.db.tx(async (tx) => {

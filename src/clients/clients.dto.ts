@@ -12,7 +12,14 @@ import {
   MaxLength,
 } from 'class-validator';
 import { IsName, MayBeAbsent, PagePagination, QueryBoolean, SearchQuery } from '#platform';
-import { NICE_ID, NICE_ID_PROBLEM } from '../sites/index.js';
+import {
+  CLIENT_ID,
+  CLIENT_ID_PROBLEM,
+  CLIENT_SECRET,
+  CLIENT_SECRET_PROBLEM,
+  NICE_ID,
+  NICE_ID_PROBLEM,
+} from '../sites/index.js';
 
 const APPROVAL_STATES = ['pending', 'approved', 'denied'] as const;
 export const CLIENT_STATUSES = ['active', 'blocked', 'archived'] as const;
@@ -26,11 +33,10 @@ const AGENTS = ['windows', 'android', 'cli', 'olm', 'macos', 'ios', 'ipados', 'u
 /** docs/integration-api.md §3.12; the values of pick-client-defaults, as a rule. */
 export class CreateClientBody {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
-  /** 8-64 of [a-z0-9], unique in the installation. */
-  @Matches(/^[a-z0-9]{8,64}$/, { message: '$property must be 8 to 64 characters of [a-z0-9]' }) olmId: string;
-  /** 32-128 of [A-Za-z0-9]; never answered again. */
-  @Matches(/^[A-Za-z0-9]{32,128}$/, { message: '$property must be 32 to 128 characters of [A-Za-z0-9]' })
-  secret: string;
+  /** 8 to 64 of [A-Za-z0-9_-], unique in the installation. */
+  @Matches(CLIENT_ID, CLIENT_ID_PROBLEM) olmId: string;
+  /** 16 to 128 of [A-Za-z0-9_-]; never answered again. */
+  @Matches(CLIENT_SECRET, CLIENT_SECRET_PROBLEM) secret: string;
   /** A free address of the organization's ranges, without prefix length. */
   @IsIP(4) @ApiProperty({ type: 'string', format: 'ipv4' }) subnet: string;
   @IsIn(['olm']) @ApiProperty({ enum: ['olm'] }) type: 'olm';

@@ -3,6 +3,16 @@ export { makeNiceId } from './nice-id.js';
 export { type CreatedSite, type NewSite, SiteLifecycleService } from './site-lifecycle.service.js';
 export { SiteReads } from './site-reads.js';
 export { type Decided, SiteStatusService, type Standing } from './site-status.service.js';
-export { NICE_ID, NICE_ID_PROBLEM, SiteFilter, SiteView } from './sites.dto.js';
+export {
+  CLIENT_ID,
+  CLIENT_ID_PROBLEM,
+  CLIENT_SECRET,
+  CLIENT_SECRET_PROBLEM,
+  NICE_ID,
+  NICE_ID_PROBLEM,
+  SiteFilter,
+  SiteSettings,
+  SiteView,
+} from './sites.dto.js';
 export { SitesModule } from './sites.module.js';
 export type { SiteFields, SiteStatus, SiteType } from './sites.repository.js';

@@ -33,6 +33,9 @@ export interface NewSite {
   type?: SiteType;
   subnet?: string | null;
   dockerSocketEnabled?: boolean;
+  autoUpdateEnabled?: boolean;
+  autoUpdateOverrideOrg?: boolean;
+  remoteSubnets?: string | null;
 }
 
 export interface CreatedSite {
@@ -167,6 +170,9 @@ function complete(row: NewSite): SiteInsert {
     address: row.address,
     subnet: row.subnet ?? null,
     dockerSocketEnabled: row.dockerSocketEnabled ?? true,
+    autoUpdateEnabled: row.autoUpdateEnabled ?? false,
+    autoUpdateOverrideOrg: row.autoUpdateOverrideOrg ?? false,
+    remoteSubnets: row.remoteSubnets ?? null,
     labels: row.labels ?? {},
     config: row.config ?? {},
     attributes: row.attributes ?? {},

@@ -18,6 +18,9 @@ interface ReadRow extends Omit<SiteOrigin, 'groupIds'> {
   megabytesIn: number;
   megabytesOut: number;
   dockerSocketEnabled: boolean;
+  autoUpdateEnabled: boolean;
+  autoUpdateOverrideOrg: boolean;
+  remoteSubnets: string | null;
   desiredVersion: number;
   appliedVersion: number | null;
   appliedError: string | null;
@@ -33,7 +36,8 @@ interface ItemRow extends ReadRow {
 
 const COLUMNS = `
   s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.name, s.type, s.status, s.address::text AS address, s.subnet, s.pub_key AS "pubKey",
-  s.megabytes_in AS "megabytesIn", s.megabytes_out AS "megabytesOut", s.docker_socket_enabled AS "dockerSocketEnabled", s.device_id AS "deviceId",
+  s.megabytes_in AS "megabytesIn", s.megabytes_out AS "megabytesOut", s.docker_socket_enabled AS "dockerSocketEnabled",
+  s.auto_update_enabled AS "autoUpdateEnabled", s.auto_update_override_org AS "autoUpdateOverrideOrg", s.remote_subnets AS "remoteSubnets", s.device_id AS "deviceId",
   s.hardware_id AS "hardwareId", s.labels, s.key_id AS "keyId", s.key_generation AS "keyGeneration", s.template_id AS "templateId", s.claim_id AS "claimId",
   a.agent_version AS "agentVersion", s.created_at AS "createdAt", s.decided_by AS "decidedBy", s.decided_at AS "decidedAt", s.decision_note AS "decisionNote",
   s.suspended_at AS "suspendedAt", s.revoked_at AS "revokedAt", s.desired_version AS "desiredVersion", a.applied_version AS "appliedVersion",
@@ -313,6 +317,9 @@ function contract(r: Omit<ReadRow, 'groupIds'>): Omit<SiteRow, keyof SiteOrigin>
     listenPort: null,
     dockerSocketEnabled: r.dockerSocketEnabled,
     status: r.status,
+    autoUpdateEnabled: r.autoUpdateEnabled,
+    autoUpdateOverrideOrg: r.autoUpdateOverrideOrg,
+    remoteSubnets: r.remoteSubnets,
   };
 }
 
@@ -366,6 +373,9 @@ export function newSiteRow(made: {
   address: string | null;
   subnet: string | null;
   dockerSocketEnabled: boolean;
+  autoUpdateEnabled: boolean;
+  autoUpdateOverrideOrg: boolean;
+  remoteSubnets: string | null;
   createdAt: Date;
 }): { contract: Omit<SiteRow, keyof SiteOrigin>; origin: SiteOrigin } {
   const row = {

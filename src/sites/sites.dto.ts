@@ -3,6 +3,7 @@ import { Transform } from 'class-transformer';
 import {
   ArrayMaxSize,
   IsArray,
+  IsBoolean,
   IsIn,
   IsInt,
   IsIP,
@@ -13,7 +14,8 @@ import {
   Matches,
   MaxLength,
 } from 'class-validator';
-import { IsName, MayBeAbsent, PagePagination, PageQuery, QueryBoolean } from '#platform';
+import { isCidr } from '#blueprint';
+import { IsName, MayBeAbsent, PagePagination, PageQuery, QueryBoolean, RuleWithin } from '#platform';
 
 const TYPES = ['newt', 'wireguard', 'local'] as const;
 const STATUSES = ['pending', 'approved'] as const;
@@ -24,8 +26,31 @@ export const NICE_ID_PROBLEM = {
   message: '$property must not be digits alone, "." or "..", nor contain "/", "?" or "#"',
 };
 
+/** Ids and secrets of newts and clients that somebody else draws. */
+export const CLIENT_ID = /^[A-Za-z0-9_-]{8,64}$/;
+export const CLIENT_ID_PROBLEM = { message: '$property must be 8 to 64 characters of [A-Za-z0-9_-]' };
+export const CLIENT_SECRET = /^[A-Za-z0-9_-]{16,128}$/;
+export const CLIENT_SECRET_PROBLEM = { message: '$property must be 16 to 128 characters of [A-Za-z0-9_-]' };
+
+/** Ranges of IPv4 or IPv6, separated by commas; none is a list too. */
+const IsRangeList = () =>
+  RuleWithin('isRangeList', (value) => {
+    const ranges = typeof value === 'string' && value.trim() !== '' ? value.split(',') : [];
+    const wrong = ranges.find((range) => !isCidr(range.trim()));
+    return wrong === undefined ? [] : [{ place: '', problem: `"${wrong.trim()}" is no range, such as 10.0.0.0/8` }];
+  });
+
+/** What clients set of a site. The first decides whether labels of its containers are taken; the others are kept for their readers. */
+export class SiteSettings {
+  @MayBeAbsent() @IsBoolean() dockerSocketEnabled?: boolean;
+  @MayBeAbsent() @IsBoolean() autoUpdateEnabled?: boolean;
+  @MayBeAbsent() @IsBoolean() autoUpdateOverrideOrg?: boolean;
+  /** Ranges behind the site, comma-separated; they are read back as they were sent. null or an empty text: none. */
+  @IsOptional() @IsRangeList() @MaxLength(4096) @IsString() remoteSubnets?: string | null;
+}
+
 /** A site made by hand (docs/integration-api.md §3.3). */
-export class CreateSiteBody {
+export class CreateSiteBody extends SiteSettings {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   @IsIn(TYPES) @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];
   /** Readable id, unique in the organization; generated when absent. */
@@ -34,13 +59,13 @@ export class CreateSiteBody {
   @IsOptional() @IsIP(4) @ApiPropertyOptional({ type: 'string', format: 'ipv4', nullable: true }) address?:
     | string
     | null;
-  /** 8-64 of [a-z0-9]; generated when absent. */
+  /** 8 to 64 of [A-Za-z0-9_-]; generated when absent. */
   @MayBeAbsent()
-  @Matches(/^[a-z0-9]{8,64}$/, { message: '$property must be 8 to 64 characters of [a-z0-9]' })
+  @Matches(CLIENT_ID, CLIENT_ID_PROBLEM)
   newtId?: string;
-  /** 32-128 of [A-Za-z0-9]; generated when absent. */
+  /** 16 to 128 of [A-Za-z0-9_-]; generated when absent. */
   @MayBeAbsent()
-  @Matches(/^[A-Za-z0-9]{32,128}$/, { message: '$property must be 32 to 128 characters of [A-Za-z0-9]' })
+  @Matches(CLIENT_SECRET, CLIENT_SECRET_PROBLEM)
   secret?: string;
   /** null, as pick-site-defaults answers it, while there are no exit nodes; so are the next two. */
   @IsOptional() @IsPositive() @IsInt() @ApiPropertyOptional({ type: 'integer', nullable: true }) exitNodeId?:
@@ -127,6 +152,10 @@ export class SiteRow extends SiteOrigin {
   listenPort: number | null;
   dockerSocketEnabled: boolean;
   @ApiProperty({ enum: STATUSES }) status: (typeof STATUSES)[number];
+  autoUpdateEnabled: boolean;
+  autoUpdateOverrideOrg: boolean;
+  /** Ranges behind the site, comma-separated, as they were sent. */
+  remoteSubnets: string | null;
 }
 
 export class SiteView extends SiteRow {

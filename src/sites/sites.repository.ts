@@ -16,6 +16,9 @@ export interface SiteInsert {
   address: string | null;
   subnet: string | null;
   dockerSocketEnabled: boolean;
+  autoUpdateEnabled: boolean;
+  autoUpdateOverrideOrg: boolean;
+  remoteSubnets: string | null;
   labels: Record<string, string>;
   config: Record<string, unknown>;
   attributes: Record<string, unknown>;
@@ -30,18 +33,22 @@ export interface SiteFields {
   name?: string;
   niceId?: string;
   dockerSocketEnabled?: boolean;
+  autoUpdateEnabled?: boolean;
+  autoUpdateOverrideOrg?: boolean;
+  /** null takes them away. */
+  remoteSubnets?: string | null;
   labels?: Record<string, string>;
   groupIds?: number[];
 }
 
 /** ON CONFLICT DO NOTHING: the indexes decide whether a hardware id or a name is taken, no look beforehand. */
 const INSERT_MANY = `
-  INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, address, subnet, docker_socket_enabled, labels, config, attributes,
-    claim_id, key_id, key_generation, template_id)
-  SELECT $1, r."deviceId", r."niceId", r.name, r.type, r.status, r."hardwareId", r.address, r.subnet, r."dockerSocketEnabled", r.labels, r.config, r.attributes,
-    r."claimId", r."keyId", r."keyGeneration", r."templateId"
+  INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, address, subnet, docker_socket_enabled, auto_update_enabled,
+    auto_update_override_org, remote_subnets, labels, config, attributes, claim_id, key_id, key_generation, template_id)
+  SELECT $1, r."deviceId", r."niceId", r.name, r.type, r.status, r."hardwareId", r.address, r.subnet, r."dockerSocketEnabled", r."autoUpdateEnabled",
+    r."autoUpdateOverrideOrg", r."remoteSubnets", r.labels, r.config, r.attributes, r."claimId", r."keyId", r."keyGeneration", r."templateId"
   FROM jsonb_to_recordset($2::jsonb) AS r("deviceId" uuid, "niceId" text, name text, type text, status text, "hardwareId" text, address inet, subnet text,
-    "dockerSocketEnabled" boolean, labels jsonb, config jsonb, attributes jsonb, "claimId" bigint, "keyId" text, "keyGeneration" int, "templateId" bigint)
+    "dockerSocketEnabled" boolean, "autoUpdateEnabled" boolean, "autoUpdateOverrideOrg" boolean, "remoteSubnets" text, labels jsonb, config jsonb, attributes jsonb, "claimId" bigint, "keyId" text, "keyGeneration" int, "templateId" bigint)
   ON CONFLICT DO NOTHING
   RETURNING site_id AS "siteId", device_id AS "deviceId", created_at AS "createdAt"`;
 
@@ -130,7 +137,8 @@ export class SitesRepository {
       tx,
       `WITH changed AS (
          UPDATE site SET name = coalesce($3, name), nice_id = coalesce($4, nice_id), docker_socket_enabled = coalesce($5, docker_socket_enabled),
-           labels = coalesce($6::jsonb, labels), desired_version = desired_version + 1, version = version + $7::int
+           labels = coalesce($6::jsonb, labels), auto_update_enabled = coalesce($8, auto_update_enabled),
+           auto_update_override_org = coalesce($9, auto_update_override_org), remote_subnets = CASE WHEN $10 THEN $11 ELSE remote_subnets END, desired_version = desired_version + 1, version = version + $7::int
          WHERE org_id = $1 AND site_id = $2 RETURNING site_id
        ) SELECT pg_notify('site_changed', site_id::text) FROM changed`,
       [
@@ -141,6 +149,10 @@ export class SitesRepository {
         f.dockerSocketEnabled ?? null,
         f.labels ? JSON.stringify(f.labels) : null,
         touched ? 1 : 0,
+        f.autoUpdateEnabled ?? null,
+        f.autoUpdateOverrideOrg ?? null,
+        f.remoteSubnets !== undefined,
+        f.remoteSubnets ?? null,
       ],
     );
     return changed > 0;

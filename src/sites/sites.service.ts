@@ -102,7 +102,10 @@ export class SitesService implements OnModuleInit {
           address,
           type: body.type,
           subnet: newt ? null : LOCAL_SUBNET,
-          dockerSocketEnabled: newt !== null,
+          dockerSocketEnabled: body.dockerSocketEnabled ?? newt !== null,
+          autoUpdateEnabled: body.autoUpdateEnabled ?? false,
+          autoUpdateOverrideOrg: body.autoUpdateOverrideOrg ?? false,
+          remoteSubnets: body.remoteSubnets ?? null,
         };
         const [made] = await this.sites.insertMany(tx, orgId, [site]);
         const { siteId } = made!;

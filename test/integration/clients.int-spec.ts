@@ -162,7 +162,7 @@ describe('pick-client-defaults and create', () => {
     [{ name: '' }, 'name'],
     [{ name: undefined }, 'name'],
     [{ olmId: undefined }, 'olmId'],
-    [{ olmId: 'ABCDEFGHI' }, 'olmId'],
+    [{ olmId: 'ABC.DEFGHI' }, 'olmId'],
     [{ olmId: 'a'.repeat(65) }, 'olmId'],
     [{ secret: 'short' }, 'secret'],
     [{ secret: undefined }, 'secret'],

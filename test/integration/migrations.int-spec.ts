@@ -243,6 +243,25 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     }
   });
 
+  it('gives its sites the settings that clients set by now, without a new version of any', async () => {
+    const old = await restoreFixture(version);
+    try {
+      const versions = () =>
+        queryDatabase(old.url, 'SELECT site_id, version, docker_socket_enabled FROM site ORDER BY site_id');
+      const before = await versions();
+      await migrate(old.url, MIGRATIONS);
+      expect(await versions()).toEqual(before);
+      expect(
+        await queryDatabase(
+          old.url,
+          'SELECT DISTINCT auto_update_enabled, auto_update_override_org, remote_subnets FROM site',
+        ),
+      ).toEqual([{ auto_update_enabled: false, auto_update_override_org: false, remote_subnets: null }]);
+    } finally {
+      await old.drop();
+    }
+  });
+
   it('has no jobs yet, and does one for an organization of then', async () => {
     expect(await app.root.expect('GET', '/org/acme/jobs')).toMatchObject({ jobs: [], pagination: { total: 0 } });
     const body = { siteIds: [999999999], decision: 'approve', asJob: true };

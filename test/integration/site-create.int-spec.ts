@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SiteCredentialsService } from '../../src/access/index.js';
 import { AddressPoolService } from '../../src/orgs/index.js';
+import { newtToken } from '../support/api.js';
 import { app, auditOf, create, insert, list, org, type Row, setUpSites } from '../support/sites.js';
 import { operator } from '../support/test-app.js';
 
@@ -57,7 +58,7 @@ describe('create a site by hand', () => {
     const reply = await app.root.put<Row>('/v1/org/acme/site', { name: 'My Site', type: 'newt' });
     expect(reply.status).toBe(201);
     const { data } = reply.body;
-    expect(Object.keys(data).slice(0, 23)).toEqual([
+    expect(Object.keys(data).slice(0, 26)).toEqual([
       'siteId',
       'orgId',
       'niceId',
@@ -79,6 +80,9 @@ describe('create a site by hand', () => {
       'listenPort',
       'dockerSocketEnabled',
       'status',
+      'autoUpdateEnabled',
+      'autoUpdateOverrideOrg',
+      'remoteSubnets',
       'newtId',
       'secret',
     ]);
@@ -106,11 +110,11 @@ describe('create a site by hand', () => {
   });
 
   it.each([
-    [{ secret: 'a'.repeat(31) }, 'secret'],
-    [{ secret: `${'a'.repeat(32)}-` }, 'secret'],
+    [{ secret: 'a'.repeat(15) }, 'secret'],
+    [{ secret: `${'a'.repeat(32)}.` }, 'secret'],
     [{ secret: 'a'.repeat(129) }, 'secret'],
     [{ newtId: 'abcdefg' }, 'newtId'],
-    [{ newtId: 'ABCDEFGH' }, 'newtId'],
+    [{ newtId: 'abc.defgh' }, 'newtId'],
     [{ newtId: 'a'.repeat(65) }, 'newtId'],
     [{ niceId: '123' }, 'niceId'],
     [{ niceId: 'a/b' }, 'niceId'],
@@ -122,6 +126,10 @@ describe('create a site by hand', () => {
     [{ address: '100.90.128.9/17' }, 'address'],
     [{ address: '192.168.0.1' }, 'address'],
     [{ exitNodeId: 1 }, 'exitNodeId'],
+    [{ remoteSubnets: '10.0.0.0/8,office' }, 'remoteSubnets'],
+    [{ remoteSubnets: '10.0.0.1' }, 'remoteSubnets'],
+    [{ autoUpdateEnabled: null }, 'autoUpdateEnabled'],
+    [{ dockerSocketEnabled: 'yes' }, 'dockerSocketEnabled'],
     [{ color: 'red' }, 'color'],
     [{ name: undefined }, 'name'],
   ])('refuses %j, naming the field', async (body, path) => {
@@ -129,6 +137,47 @@ describe('create a site by hand', () => {
       status: 400,
       body: { code: 'validation', fields: [{ path }] },
     });
+  });
+
+  it('keeps what clients set of a site from its creation on, and each change is a new version', async () => {
+    const settings = {
+      dockerSocketEnabled: false,
+      autoUpdateEnabled: true,
+      autoUpdateOverrideOrg: true,
+      remoteSubnets: '10.1.0.0/16, fd00::/8',
+    };
+    const { siteId, ...made } = await create('acme', settings);
+    expect(made).toMatchObject(settings);
+    const read = () => app.root.get<Row>(`/site/${siteId}`);
+    expect((await read()).body.data).toMatchObject(settings);
+    for (const change of [
+      { dockerSocketEnabled: true },
+      { autoUpdateEnabled: false },
+      { autoUpdateOverrideOrg: false },
+      { remoteSubnets: '10.1.0.0/16' },
+      { remoteSubnets: '' },
+      { remoteSubnets: null },
+    ]) {
+      const before = (await read()).headers.get('etag');
+      expect(await app.root.expect('POST', `/site/${siteId}`, change)).toMatchObject(change);
+      const after = await read();
+      expect(after.body.data).toMatchObject(change);
+      expect(after.headers.get('etag')).not.toBe(before);
+    }
+    expect(await create('acme')).toMatchObject({
+      dockerSocketEnabled: true,
+      autoUpdateEnabled: false,
+      autoUpdateOverrideOrg: false,
+      remoteSubnets: null,
+    });
+  });
+
+  it.each([
+    ['an id of eight and a secret of sixteen', 'Newt_1-x', 'Sec-ret_16-chars'],
+    ['the longest ones', `${'n'.repeat(63)}-`, `${'S'.repeat(127)}_`],
+  ])('takes newtId and secret as other programs draw them: %s', async (_, newtId, secret) => {
+    expect(await create('acme', { newtId, secret })).toMatchObject({ newtId, secret });
+    expect((await newtToken(app.root.url, newtId, secret)).status).toBe(200);
   });
 
   it('half a character is no name', async () => {
