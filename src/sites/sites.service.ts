@@ -21,7 +21,8 @@ import { SiteCredentialsService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
 import { AddressPoolService } from '../orgs/index.js';
 import { SiteLifecycleService } from './site-lifecycle.service.js';
-import { newSiteRow, SiteReads } from './site-reads.js';
+import { SiteReads } from './site-reads.js';
+import { newSiteRow } from './site-rows.js';
 import type { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
 import { SitesRepository } from './sites.repository.js';
 
