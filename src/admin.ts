@@ -13,6 +13,7 @@ import {
   AdminUsageError,
   adminCommandOf,
   checkDatabase,
+  checkMasterKey,
   prepareDatabase,
   reportDatabase,
   sentenceFor,
@@ -43,7 +44,8 @@ async function main(args: string[]): Promise<number> {
       postgres = await startEmbeddedPostgres({ dataDir: loaded.installation.dataDir, log, shared: true });
     const url = loaded.database.url ?? postgres!.url;
     if (command[0] === 'check') return await check(url, loaded, log.warn);
-    const databaseUrl = await prepareDatabase(url, MIGRATIONS, startupRetryOptions(loaded, log.warn));
+    const { masterKey } = loaded.installation;
+    const databaseUrl = await prepareDatabase(url, masterKey, MIGRATIONS, startupRetryOptions(loaded, log.warn));
     const config = loaded.withDatabase({ url: databaseUrl, poolSize: 2 });
     const app = await NestFactory.createApplicationContext(AdminApp.forRoot(config), {
       logger: ['error'],
@@ -61,11 +63,9 @@ async function main(args: string[]): Promise<number> {
 }
 
 async function check(url: string, config: Config, say: (text: string) => void): Promise<number> {
-  const { text, sound } = await reportDatabase(
-    await checkDatabase(url, startupRetryOptions(config, say)),
-    config.database.poolSize,
-    MIGRATIONS.length,
-  );
+  const settled = await checkDatabase(url, startupRetryOptions(config, say));
+  await checkMasterKey(settled, config.installation.masterKey);
+  const { text, sound } = await reportDatabase(settled, config.database.poolSize, MIGRATIONS.length);
   await print(process.stdout, text);
   return sound ? 0 : 1;
 }

@@ -11,6 +11,7 @@ import {
   type StartupRetryOptions,
   settleTransport,
 } from '#platform';
+import { checkMasterKey } from './master-key.js';
 import { StartError } from './preflight.js';
 
 const OLDEST_POSTGRES = 15;
@@ -29,15 +30,18 @@ CROSS JOIN (SELECT coalesce(current_schema()::text, trim(BOTH '"' FROM current_s
 WHERE d.datname = current_database()`;
 
 /**
- * Waits for the database, checks that the server can live on it, and brings its schema up to date.
- * @returns the URL to connect with, its `sslmode` settled. @throws as `checkDatabase`, and StartupTimeoutError when another server did not finish its start.
+ * Waits for the database, checks that the server can live on it and holds its master key, and brings its schema up to date.
+ * @returns the URL to connect with, its `sslmode` settled. @throws as `checkDatabase` and `checkMasterKey`, and StartupTimeoutError when
+ * another server did not finish its start.
  */
 export async function prepareDatabase(
   url: string,
+  masterKey: Buffer,
   migrations: Parameters<typeof migrate>[1],
   patience: StartupRetryOptions,
 ): Promise<string> {
   const settled = await checkDatabase(url, patience);
+  await checkMasterKey(settled, masterKey);
   await migrate(settled, migrations, patience);
   return settled;
 }

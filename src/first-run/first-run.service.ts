@@ -20,7 +20,7 @@ import { ApiKeysService, UsersService } from '../access/index.js';
 import { OrgsService } from '../orgs/index.js';
 import { KeysService } from '../provisioning/index.js';
 import { type FirstSecrets, firstSecrets } from './banner.js';
-import { StartError } from './preflight.js';
+import { assertSameMasterKey } from './master-key.js';
 import { readSetting, writeSetting } from './settings.js';
 
 export const FIRST_ORG = 'default';
@@ -65,11 +65,7 @@ export class FirstRun {
   private async checkMasterKey(): Promise<void> {
     const known = await readSetting(this.db.manager, 'master_key_fingerprint');
     if (known === null) await writeSetting(this.db.manager, 'master_key_fingerprint', this.keyRing.fingerprint);
-    else if (known !== this.keyRing.fingerprint) {
-      throw new StartError(
-        'The master key is not the one that this database was set up with; start with the right MASTER_KEY (or master.key in DATA_DIR).',
-      );
-    }
+    else assertSameMasterKey(known, this.keyRing.fingerprint);
   }
 
   private async createAll(): Promise<FirstSecrets> {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { isIpv4Range } from '../addresses.js';
+import { embeddedDatabaseOf } from '../database/embedded-data-dir.js';
 import { type ClusterConfig, readCluster } from './cluster-config.js';
 import { claimDataDir, readOrCreateSecretFile, recogniseDataDir } from './data-dir.js';
 import { type DatabaseConfig, readDatabase } from './database-config.js';
@@ -44,7 +45,7 @@ export class Config {
 /**
  * Reads and checks the configuration, and prepares DATA_DIR and the master key in it.
  * Takes the process environment; a `.env` file in `cwd` fills in what the environment leaves unset.
- * Throws ConfigError naming the variable.
+ * Throws ConfigError naming the variable, or for an embedded database whose master key is gone.
  */
 export function loadConfig(env: Env = process.env, cwd: string = process.cwd(), { existing = false } = {}): Config {
   const config = parseConfig({ ...readEnvFile(resolve(cwd, '.env')), ...definedOnly(env) }, cwd);
@@ -57,6 +58,13 @@ export function loadConfig(env: Env = process.env, cwd: string = process.cwd(), 
   else if (database.url === undefined) recogniseDataDir(installation.dataDir);
   if (installation.masterKey.length > 0) return config;
   const file = resolve(installation.dataDir, 'master.key');
+  // A key made now would be the wrong one, and the next backup would keep it.
+  const orphan = existsSync(file) ? undefined : embeddedDatabaseOf(installation.dataDir);
+  if (orphan !== undefined) {
+    throw new ConfigError(
+      `There is a database in ${orphan} and no ${file}, the key that its secrets are encrypted with; put that file back from a backup, or set MASTER_KEY to what it held. For a new installation name another DATA_DIR.`,
+    );
+  }
   const masterKey = decodeMasterKey(readOrCreateSecretFile(file, () => randomBytes(32).toString('base64')));
   if (!masterKey)
     throw new ConfigError(`${file} does not hold 32 bytes in base64; restore it from a backup, or set MASTER_KEY.`);

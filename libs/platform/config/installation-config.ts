@@ -18,7 +18,7 @@ export function readInstallation(env: EnvReader): InstallationConfig {
     throw new ConfigError('MASTER_KEY must be 32 bytes in base64, as `openssl rand -base64 32` prints them.');
   if (env.given('DATABASE_URL') && masterKey.length === 0) {
     throw new ConfigError(
-      'MASTER_KEY is required with DATABASE_URL; make one with `openssl rand -base64 32` and keep it.',
+      'MASTER_KEY is required with DATABASE_URL: the one that the database was set up with or, for a new database, one made with `openssl rand -base64 32`; keep it.',
     );
   }
 

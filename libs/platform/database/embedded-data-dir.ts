@@ -84,6 +84,12 @@ export function prepareHome(dataDir: string): EmbeddedHome {
   }
 }
 
+/** @returns the data directory of the embedded database of `dataDir`, undefined before there is one. */
+export function embeddedDatabaseOf(dataDir: string): string | undefined {
+  const data = join(readRecord(dataDir) ?? join(dataDir, 'postgres'), 'data');
+  return existsSync(data) ? data : undefined;
+}
+
 /** Options that make a child process run as `account`; nothing when there is no need to change. */
 export function asAccount(account: Account | undefined): { uid?: number; gid?: number } {
   return account ? { uid: account.uid, gid: account.gid } : {};
