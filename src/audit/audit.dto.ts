@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsDateString, IsIn, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
-import { OffsetPagination, PageQuery } from '#platform';
+import { IsIn, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
+import { IsInstant, OffsetPagination, PageQuery } from '#platform';
 
 const RESULTS = ['success', 'failure', 'refused'] as const;
 
@@ -13,10 +13,10 @@ export class AuditQuery extends PageQuery {
   @IsOptional() @IsString() @MaxLength(64) targetType?: string;
   @IsOptional() @IsString() @MaxLength(128) targetId?: string;
   @IsOptional() @IsIn(RESULTS) result?: (typeof RESULTS)[number];
-  /** Instant from which on, ISO 8601. */
-  @IsOptional() @IsDateString({ strict: true }) from?: string;
-  /** Instant before which, ISO 8601. */
-  @IsOptional() @IsDateString({ strict: true }) to?: string;
+  /** Instant from which on, in ISO 8601, without a zone in UTC. */
+  @IsOptional() @IsInstant() @IsString() from?: string;
+  /** Instant before which, in ISO 8601, without a zone in UTC. */
+  @IsOptional() @IsInstant() @IsString() to?: string;
 }
 
 export class InstallationAuditQuery extends AuditQuery {

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsDateString, IsIn, IsInt, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
-import { OffsetPagination, PageQuery } from '#platform';
+import { IsIn, IsInt, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
+import { IsInstant, OffsetPagination, PageQuery } from '#platform';
 
 export const OUTCOMES = ['created', 'recognised', 'reissued', 'contested', 'refused', 'capacity'] as const;
 
@@ -8,10 +8,10 @@ export class ClaimQuery extends PageQuery {
   @IsOptional() @IsString() @MaxLength(64) keyId?: string;
   @IsOptional() @IsIn(OUTCOMES) outcome?: (typeof OUTCOMES)[number];
   @IsOptional() @IsString() @MaxLength(128) hardwareId?: string;
-  /** Instant from which on, ISO 8601. */
-  @IsOptional() @IsDateString({ strict: true }) from?: string;
-  /** Instant before which, ISO 8601. */
-  @IsOptional() @IsDateString({ strict: true }) to?: string;
+  /** Instant from which on, in ISO 8601, without a zone in UTC. */
+  @IsOptional() @IsInstant() @IsString() from?: string;
+  /** Instant before which, in ISO 8601, without a zone in UTC. */
+  @IsOptional() @IsInstant() @IsString() to?: string;
 }
 
 export class InstallationClaimQuery extends ClaimQuery {
