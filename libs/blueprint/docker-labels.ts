@@ -1,4 +1,4 @@
-import { nearest } from './nearest.js';
+import { nearest } from '#contracts';
 import type { ListNode, MapNode, ScalarNode, TreeNode } from './node.js';
 import { type Parsed, result } from './parse.js';
 import { below, describeProblem, type Problem, Problems, shown } from './problem.js';

@@ -1,5 +1,4 @@
-import { nameProblem, normalName } from '#contracts';
-import { nearest } from './nearest.js';
+import { nameProblem, nearest, normalName } from '#contracts';
 import { isNull, kindName, type ListNode, type MapEntry, type MapNode, type TreeNode } from './node.js';
 import { below, type Problems, shown } from './problem.js';
 

@@ -4,4 +4,5 @@ export * from './errors.js';
 export * from './events.js';
 export * from './labels.js';
 export * from './names.js';
+export * from './nearest.js';
 export * from './scopes.js';

@@ -1,6 +1,9 @@
-/** The known word that was most likely meant; undefined when none is near. */
+/** Longer words are nobody's slip, and comparing them costs their length. */
+const MAX_WORD = 60;
+
+/** The known word that was most likely meant, whatever its case and the signs between its parts; undefined when none is near. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  if (word.length > 60) return undefined;
+  if (word.length > MAX_WORD) return undefined;
   const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
   const same = known.find((one) => plain(one) === plain(word));
   if (same !== undefined) return same;

@@ -8,11 +8,13 @@ import {
   ErrorResponses,
   Id,
   invalid,
+  invalidFields,
   OrgId,
   type Principal,
   Returns,
   TakesDocument,
   textOf,
+  unrecognized,
 } from '#platform';
 import {
   ApplyBlueprintBody,
@@ -34,7 +36,7 @@ function documentOf(body: unknown): string {
   if (typeof body === 'string') return body;
   const given = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
   const unknown = Object.keys(given).find((name) => name !== 'blueprint');
-  if (unknown !== undefined) throw invalid(unknown, `Unrecognized key "${unknown}"`);
+  if (unknown !== undefined) throw invalidFields([unrecognized(unknown, ['blueprint'])]);
   const { blueprint } = given;
   if (blueprint === undefined) throw invalid('blueprint', 'blueprint is required');
   if (typeof blueprint !== 'string' || !BASE64.test(blueprint.replace(/\s/g, '')))

@@ -186,6 +186,36 @@ describe('the HTTP shell', () => {
     );
   });
 
+  it('says an unknown key once, and which one was probably meant', async () => {
+    await server.root.expect('PUT', '/org', { orgId: 'keys', name: 'Keys' });
+    const key = (body: object) =>
+      server.root.put('/org/keys/site-provisioning-key', { name: 'k', maxBatchSize: 1, ...body });
+    const template = (body: object) => server.root.put('/org/keys/provisioning-template', { name: 't', ...body });
+    const calls: [call: Promise<{ status: number; body: unknown }>, at: string, hint: string][] = [
+      [key({ expiry: '2099-01-01' }), 'expiry', 'did you mean "validUntil"?'],
+      [key({ one_time: true }), 'one_time', 'did you mean "oneTime"?'],
+      [
+        key({ hardware_id_pattern: 'SN-.*' }),
+        'hardware_id_pattern',
+        "hardwareIdPattern is a field of the key's template",
+      ],
+      [template({ hardware_id_pattern: 'SN-.*' }), 'hardware_id_pattern', 'did you mean "hardwareIdPattern"?'],
+      [template({ one_time: true }), 'one_time', "oneTime is a field of the template's keys"],
+      [template({ expiry: '2099-01-01' }), 'expiry', "validUntil is a field of the template's keys"],
+      [template({ credential_type: 'api_key' }), 'credential_type', 'did you mean "credentialType"?'],
+      [server.root.get('/org/keys/sites?pagesize=5'), 'pagesize', 'did you mean "pageSize"?'],
+      [server.root.get('/org/keys/audit?form=2027-01-01'), 'form', 'did you mean "from"?'],
+      [server.root.put('/org/keys/blueprint', { bluprint: '' }), 'bluprint', 'did you mean "blueprint"?'],
+    ];
+    for (const [call, path, hint] of calls) {
+      const problem = `Unrecognized key (${hint})`;
+      expect(await call).toMatchObject({
+        status: 400,
+        body: { message: `Validation error: ${problem} at "${path}"`, fields: [{ path, problem }] },
+      });
+    }
+  });
+
   it('answers a preflight of /v1 for any origin, without credentials, and none of /api/v1', async () => {
     const preflight = (prefix: string) =>
       fetch(`${server.url}${prefix}/orgs`, {

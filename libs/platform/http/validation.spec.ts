@@ -1,12 +1,21 @@
 import 'reflect-metadata';
-import { IsOptional, IsString } from 'class-validator';
+import { Type } from 'class-transformer';
+import { IsOptional, IsString, ValidateNested } from 'class-validator';
 import { describe, expect, it } from 'vitest';
 import type { AppError } from '../errors.js';
+import { OtherNames } from './unknown-fields.js';
 import { validationPipe } from './validation.js';
 
+class Inner {
+  @IsOptional() @IsString() hostName?: string;
+}
+
+@OtherNames({ expiry: 'validUntil', group: 'groups are a field of its profile' })
 class Body {
   @IsString() name: string;
   @IsOptional() @IsString() note?: string;
+  @IsOptional() @IsString() validUntil?: string;
+  @IsOptional() @ValidateNested() @Type(() => Inner) inner?: Inner;
 }
 
 const many = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, 1]));
@@ -31,12 +40,42 @@ function counted(value: Record<string, unknown>) {
 describe('validationPipe', () => {
   it('names what is unknown, at most twenty entries, and says how many more', async () => {
     expect(await problemsOf({ name: 'x', a: 1, b: 2 })).toEqual(
-      ['a', 'b'].map((path) => ({ path, problem: `Unrecognized key "${path}"` })),
+      ['a', 'b'].map((path) => ({ path, problem: 'Unrecognized key' })),
     );
     const fields = await problemsOf({ name: 1, ...many(1000) });
     expect(fields).toHaveLength(20);
-    expect(fields[0]).toEqual({ path: 'k0', problem: 'Unrecognized key "k0"' });
+    expect(fields[0]).toEqual({ path: 'k0', problem: 'Unrecognized key' });
     expect(fields[19]).toEqual({ path: '', problem: 'and 981 more problems' });
+  });
+
+  it.each([
+    ['naem', 'did you mean "name"?'],
+    ['valid_until', 'did you mean "validUntil"?'],
+    ['VALIDUNTIL', 'did you mean "validUntil"?'],
+    ['expiry', 'did you mean "validUntil"?'],
+    ['Expiry', 'did you mean "validUntil"?'],
+    ['groups', 'groups are a field of its profile'],
+  ])('says an unknown key once, and what was probably meant: %s', async (key, hint) => {
+    const error = await pass(true, { name: 'x', [key]: 1 }).catch((refused: AppError) => refused);
+    expect(error).toMatchObject({
+      message: `Validation error: Unrecognized key (${hint}) at "${key}"`,
+      details: { fields: [{ path: key, problem: `Unrecognized key (${hint})` }] },
+    });
+  });
+
+  it('suggests inside of what is nested, and for some of many keys alone', async () => {
+    expect(await problemsOf({ name: 'x', inner: { host_name: 'a', ['k'.repeat(1000)]: 1 } })).toEqual([
+      { path: 'inner.host_name', problem: 'Unrecognized key (did you mean "hostName"?)' },
+      { path: `inner.${'k'.repeat(294)}…`, problem: 'Unrecognized key' },
+    ]);
+    const near = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`name${'_'.repeat(i)}`, 1]));
+    for (const body of [
+      { ...near, name: 'x' },
+      { name: 'x', inner: near },
+    ]) {
+      const fields = await problemsOf(body);
+      expect(fields).toHaveLength(20);
+    }
   });
 
   it('does not look at the values of many unknown keys', async () => {

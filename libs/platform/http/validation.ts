@@ -1,21 +1,26 @@
-import { type ArgumentMetadata, Injectable, type Type, ValidationPipe } from '@nestjs/common';
-import { getMetadataStorage, type ValidationError } from 'class-validator';
+import { type ArgumentMetadata, Injectable, ValidationPipe } from '@nestjs/common';
+import type { ValidationError } from 'class-validator';
 import { type FieldProblem, invalidFields } from '../errors.js';
+import { knownFields, unknownField } from './unknown-fields.js';
 import { withinOf } from './validators.js';
 
 /** What a value is comes before how long, how large or of which letters it is. */
 const KIND =
   /^(whitelistValidation|is(String|Int|Number|Boolean|Array|Object|In|Enum|IdList|Labels)|nestedValidation)$/;
 
+/** With so many unknown keys a request is refused for them alone: what transforms and validates needs most of its time for them. Nobody hears more of them. */
+const MANY_UNKNOWN = 20;
+
 /** One problem per field: that it is missing, else its kind, else the first that was found. */
-function problems(errors: ValidationError[], prefix = ''): FieldProblem[] {
+function problems(errors: ValidationError[], prefix = '', suggestions = { left: MANY_UNKNOWN }): FieldProblem[] {
   return errors.flatMap((e) => {
     const path = prefix ? `${prefix}.${e.property}` : e.property;
     const rules = Object.entries(e.constraints ?? {});
     const [rule, text] = rules.find(([name]) => KIND.test(name)) ?? rules[0] ?? [];
-    const inner = problems(e.children ?? [], path);
+    const inner = problems(e.children ?? [], path, suggestions);
     if (rule === undefined || text === undefined) return inner;
-    if (rule === 'whitelistValidation') return [{ path, problem: `Unrecognized key "${e.property}"` }, ...inner];
+    if (rule === 'whitelistValidation')
+      return [unknownField(e.target!.constructor, e.property, path, suggestions.left-- > 0)];
     if (e.value === undefined) return [{ path, problem: `${e.property} is required` }, ...inner];
     if (e.value === null) return [{ path, problem: `${e.property} must not be null` }, ...inner];
     const within = withinOf(text)?.map(({ place, problem, subject }) => ({
@@ -26,25 +31,6 @@ function problems(errors: ValidationError[], prefix = ''): FieldProblem[] {
   });
 }
 
-/** Names that the rules of a class know. */
-const knownOf = new WeakMap<object, Set<string>>();
-function known(type: Type<unknown>): Set<string> {
-  let names = knownOf.get(type);
-  if (!names)
-    knownOf.set(
-      type,
-      (names = new Set(
-        getMetadataStorage()
-          .getTargetValidationMetadatas(type, '', false, false)
-          .map((rule) => rule.propertyName),
-      )),
-    );
-  return names;
-}
-
-/** With so many unknown keys a request is refused for them alone: what transforms and validates needs most of its time for them. */
-const MANY_UNKNOWN = 20;
-
 @Injectable()
 class BoundedPipe extends ValidationPipe {
   constructor(private readonly strict: boolean) {
@@ -53,6 +39,8 @@ class BoundedPipe extends ValidationPipe {
       whitelist: true,
       forbidNonWhitelisted: strict,
       forbidUnknownValues: true,
+      // Its class knows what a key may have meant.
+      validationError: { target: true, value: true },
       exceptionFactory: (errors) => invalidFields(problems(errors)),
     });
   }
@@ -70,10 +58,11 @@ class BoundedPipe extends ValidationPipe {
       !this.toValidate(metadata)
     )
       return value;
-    const names = known(metadata.metatype);
+    const type = metadata.metatype;
+    const names = knownFields(type);
     const unknown = Object.keys(value).filter((name) => !names.has(name));
     if (unknown.length < MANY_UNKNOWN) return value;
-    if (this.strict) throw invalidFields(unknown.map((path) => ({ path, problem: `Unrecognized key "${path}"` })));
+    if (this.strict) throw invalidFields(unknown.map((name, i) => unknownField(type, name, name, i < MANY_UNKNOWN)));
     return Object.fromEntries(Object.entries(value).filter(([name]) => names.has(name)));
   }
 }

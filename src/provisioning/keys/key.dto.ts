@@ -13,7 +13,7 @@ import {
   Min,
   ValidateIf,
 } from 'class-validator';
-import { IsName, MayBeAbsent, OffsetPagination } from '#platform';
+import { IsInstant, IsName, MayBeAbsent, OffsetPagination, OtherNames } from '#platform';
 
 /** 30 days (docs/claims.md rule 20). */
 const MAX_OVERLAP_SECONDS = 2_592_000;
@@ -22,6 +22,23 @@ const MAX_OVERLAP_SECONDS = 2_592_000;
 const numeric = ({ value }: { value: unknown }) =>
   typeof value === 'string' && /^\d{1,7}$/.test(value) ? Number(value) : value;
 
+/** As others call these fields, and where those are that a key has not itself. */
+const OTHER_NAMES = {
+  expiry: 'validUntil',
+  expires: 'validUntil',
+  expiresAt: 'validUntil',
+  maxUses: 'maxBatchSize',
+  usageLimit: 'maxBatchSize',
+  autoApprove: 'approveNewSites',
+  singleUse: 'oneTime',
+  oneTimeFlag: 'oneTime',
+  hardwareIdPattern: "hardwareIdPattern is a field of the key's template",
+  credentialType: "credentialType is a field of the key's template",
+  profile: "profileId is a field of the key's template",
+  defaultGroups: "groupIds is a field of the key's template",
+};
+
+@OtherNames(OTHER_NAMES)
 export class CreateKeyBody {
   @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name: string;
   /** How many sites the key may make; null for no limit. Must be said, unless `oneTime` is. */
@@ -32,8 +49,8 @@ export class CreateKeyBody {
   @Max(1_000_000)
   @ApiProperty({ required: false, type: 'integer', nullable: true, minimum: 1, maximum: 1_000_000 })
   maxBatchSize?: number | null;
-  /** Instant after which the key is refused; absent, null or "" for none. */
-  @IsOptional() @IsString() @MaxLength(255) validUntil?: string | null;
+  /** Instant after which the key is refused, in ISO 8601, without a zone in UTC; absent, null or "" for none. */
+  @IsOptional() @IsInstant('') @IsString() validUntil?: string | null;
   /** Whether sites start approved; absent or null: the template decides. */
   @IsOptional() @IsBoolean() approveNewSites?: boolean | null;
   /** Absent: the template `default`. */
@@ -46,6 +63,11 @@ export class CreateKeyBody {
   status?: 'active' | 'disabled';
 }
 
+@OtherNames({
+  ...OTHER_NAMES,
+  oneTime: 'oneTime is said when the key is made',
+  singleUse: 'oneTime is said when the key is made',
+})
 export class UpdateKeyBody {
   @MayBeAbsent() @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name?: string;
   @Transform(numeric)
@@ -55,8 +77,8 @@ export class UpdateKeyBody {
   @Max(1_000_000)
   @ApiProperty({ required: false, type: 'integer', nullable: true, minimum: 1, maximum: 1_000_000 })
   maxBatchSize?: number | null;
-  /** "" or null clears it. */
-  @IsOptional() @IsString() @MaxLength(255) validUntil?: string | null;
+  /** As at the creation; "" or null clears it. */
+  @IsOptional() @IsInstant('') @IsString() validUntil?: string | null;
   @IsOptional() @IsBoolean() approveNewSites?: boolean | null;
   @MayBeAbsent() @IsInt() @IsPositive() @Max(Number.MAX_SAFE_INTEGER) templateId?: number;
   @MayBeAbsent() @IsIn(['active', 'disabled']) status?: 'active' | 'disabled';

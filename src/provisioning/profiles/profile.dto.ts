@@ -1,11 +1,24 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { IsNotEmpty, IsObject, IsOptional, IsString, MaxLength } from 'class-validator';
-import { IsIdList, IsLabels, IsName, MaxBytes, MaxJsonBytes, MayBeAbsent, OffsetPagination } from '#platform';
+import {
+  IsIdList,
+  IsLabels,
+  IsName,
+  MaxBytes,
+  MaxJsonBytes,
+  MayBeAbsent,
+  OffsetPagination,
+  OtherNames,
+} from '#platform';
 
 const JSON_LIMIT = 64 * 1024;
 /** docs/claims.md "Words": a bootstrap blueprint is at most 256 KB. */
 const BLUEPRINT_LIMIT = 256 * 1024;
 
+/** As others call these fields. */
+const OTHER_NAMES = { tags: 'labels', defaultGroups: 'groupIds' };
+
+@OtherNames(OTHER_NAMES)
 export class CreateProfileBody {
   @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name: string;
   @IsOptional() @IsString() @MaxLength(2000) description?: string | null;
@@ -35,6 +48,7 @@ export class CreateProfileBody {
   @IsOptional() @IsString() @MaxBytes(BLUEPRINT_LIMIT) blueprint?: string | null;
 }
 
+@OtherNames(OTHER_NAMES)
 export class UpdateProfileBody extends PartialType(CreateProfileBody, { skipNullProperties: false }) {}
 
 export class ProfileView {

@@ -1,8 +1,27 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength } from 'class-validator';
-import { IsIdList, IsName, MayBeAbsent, OffsetPagination } from '#platform';
+import { IsIdList, IsName, MayBeAbsent, OffsetPagination, OtherNames } from '#platform';
 import { CREDENTIAL_TYPES, type CredentialType, RECLAIM_POLICIES, type ReclaimPolicy } from './template.entity.js';
 
+/** As others call these fields, and where those are that a template has not itself. */
+const OTHER_NAMES = {
+  profile: 'profileId',
+  profileReference: 'profileId',
+  allowedHardwareIds: 'hardwareIdPattern',
+  defaultGroups: 'groupIds',
+  credential: 'credentialType',
+  autoApprove: 'approveNewSites',
+  expiry: "validUntil is a field of the template's keys",
+  expires: "validUntil is a field of the template's keys",
+  expiresAt: "validUntil is a field of the template's keys",
+  validUntil: "validUntil is a field of the template's keys",
+  oneTime: "oneTime is a field of the template's keys",
+  singleUse: "oneTime is a field of the template's keys",
+  maxUses: "maxBatchSize is a field of the template's keys",
+  maxBatchSize: "maxBatchSize is a field of the template's keys",
+};
+
+@OtherNames(OTHER_NAMES)
 export class CreateTemplateBody {
   @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name: string;
   @IsOptional() @IsString() @MaxLength(2000) description?: string | null;
@@ -36,6 +55,7 @@ export class CreateTemplateBody {
   reclaimPolicy?: ReclaimPolicy;
 }
 
+@OtherNames(OTHER_NAMES)
 export class UpdateTemplateBody extends PartialType(CreateTemplateBody, { skipNullProperties: false }) {}
 
 export class TemplateView {

@@ -313,7 +313,7 @@ export class ResourcesService implements OnModuleInit {
 /** @throws validation naming the first of these fields that is there. */
 function refuse(body: object, names: readonly string[]): void {
   const wrong = names.find((name) => (body as Record<string, unknown>)[name] !== undefined);
-  if (wrong) throw invalid(wrong, `Unrecognized key "${wrong}" for this kind of resource`);
+  if (wrong) throw invalid(wrong, 'does not belong to this kind of resource');
 }
 
 /** @throws validation unless it is one of both, and says something: no labels would mean every site. */
