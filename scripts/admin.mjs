@@ -3,5 +3,5 @@ import { readFileSync } from 'node:fs';
 import { help, setUp } from './setup.mjs';
 
 help(readFileSync(new URL('../src/first-run/admin-usage.txt', import.meta.url), 'utf8').trimEnd());
-setUp();
+await setUp();
 await import(new URL('../dist/src/admin.js', import.meta.url).href);

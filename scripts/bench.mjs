@@ -2,6 +2,6 @@
 import { help, setUp } from './setup.mjs';
 
 help('npm run bench [-- --quick --runs N --only claims,flat,machine,http,sessions,refusals,hostile,resources]');
-setUp();
+await setUp();
 const { run } = await import('../test/load/bench.mjs');
 process.exitCode = await run(process.argv.slice(2));

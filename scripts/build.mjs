@@ -2,4 +2,4 @@
 import { build, root } from './setup.mjs';
 
 process.chdir(root);
-build();
+await build();

@@ -22,6 +22,6 @@ export function check() {
 
 const [, started] = process.argv;
 if (started && realpathSync(started) === fileURLToPath(import.meta.url)) {
-  setUp();
+  await setUp();
   process.exitCode = check() ? 0 : 1;
 }

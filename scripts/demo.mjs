@@ -12,7 +12,7 @@ import { help, root, setUp } from './setup.mjs';
 
 const MACHINES = 25;
 help('npm run demo: a rollout of 25 machines on this one, gone at the end; it takes no arguments');
-setUp();
+await setUp();
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-demo-'));
 // PostgreSQL does not run as root; under root it is another account that must get through.
 chmodSync(folder, 0o711);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, setUp } from './setup.mjs';
 
-setUp();
+await setUp();
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-openapi-'));
 // PostgreSQL does not run as root; under root it is another account that must get through.
 chmodSync(folder, 0o711);

@@ -1,11 +1,12 @@
 // What every script does first: a good Node, installed packages, a current build. Plain Node, no packages.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const SAY_EVERY_MS = 10_000;
 const stampFile = join(root, 'dist', '.build-stamp');
 
 /** Ends the process with one sentence. @returns {never} */
@@ -22,14 +23,15 @@ export function help(usage) {
 }
 
 /** Node, packages and build, whatever of them is missing or out of date. */
-export function setUp() {
+export async function setUp() {
   process.chdir(root);
   checkNode();
-  if (!isInstalled()) install();
-  if (!isBuilt()) build();
+  if (!isInstalled()) await install();
+  if (!isBuilt()) await build();
 }
 
-function checkNode() {
+/** Ends the process, with a sentence, where Node is too old. */
+export function checkNode() {
   const { engines } = JSON.parse(readFileSync('package.json', 'utf8'));
   const [major, minor] = engines.node.replace('>=', '').split('.').map(Number);
   const [haveMajor = 0, haveMinor = 0] = process.versions.node.split('.').map(Number);
@@ -55,8 +57,7 @@ function isForThisMachine({ os, cpu, libc }) {
   return Boolean(os?.includes(process.platform) && cpu?.includes(process.arch) && !libc);
 }
 
-function install() {
-  console.log('Installing packages …');
+async function install() {
   // Started by `npm …`, npm says where it is; the shell finds it otherwise.
   const npm = process.env.npm_execpath;
   const args = [
@@ -69,7 +70,7 @@ function install() {
     '--loglevel=error',
   ];
   const [command, all] = npm?.endsWith('.js') ? [process.execPath, [npm, ...args]] : ['npm', args];
-  run('Installing the packages', command, all);
+  await run('Installing the packages', 'about a minute, by the network', command, all);
 }
 
 function isBuilt() {
@@ -77,13 +78,16 @@ function isBuilt() {
 }
 
 /** Builds the server and the agent's bundle; ends the process when that fails. */
-export function build() {
-  console.log('Building …');
+export async function build() {
   const stamp = sourceStamp();
   rmSync(stampFile, { force: true });
-  run('Building the server', process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'build']);
+  await run('Building the server', 'about a minute', process.execPath, [
+    'node_modules/@nestjs/cli/bin/nest.js',
+    'build',
+  ]);
   removeOrphans(join(root, 'dist'));
-  if (existsSync('scripts/build-agent.mjs')) run('Building the agent', process.execPath, ['scripts/build-agent.mjs']);
+  if (existsSync('scripts/build-agent.mjs'))
+    await run('Building the agent', 'a few seconds', process.execPath, ['scripts/build-agent.mjs']);
   mkdirSync(dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, stamp);
 }
@@ -123,18 +127,41 @@ function filesBelow(folder) {
     .flatMap((entry) => (entry.isDirectory() ? filesBelow(join(folder, entry.name)) : [join(folder, entry.name)]));
 }
 
-/** Quiet while all is well; the whole output, or one sentence that explains it, when it is not. */
-function run(what, command, args) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-  });
-  if (status === 0) return;
-  const output = `${stdout ?? ''}${stderr ?? ''}${error ? `${error.message}\n` : ''}`;
+/**
+ * Says what it does and about how long that takes, every ten seconds that it still does (an interval that suits a log too), and when it is
+ * done. The output of the command is kept to itself, unless it failed: then all of it is shown, or one sentence that explains it.
+ *
+ * @param {string} what
+ * @param {string} duration
+ * @param {string} command
+ * @param {string[]} args
+ */
+async function run(what, duration, command, args) {
+  console.log(`${what} (${duration}) …`);
+  const began = Date.now();
+  const seconds = () => Math.round((Date.now() - began) / 1000);
+  const alive = setInterval(() => console.log(`  at it for ${seconds()} s …`), SAY_EVERY_MS);
+  const { status, output } = await outputOf(command, args);
+  clearInterval(alive);
+  if (status === 0) return console.log(`  done in ${seconds()} s`);
   if (/ENOSPC|no space left on device/i.test(output)) fail(`${what} failed: the disk is full.`);
   process.stderr.write(output);
   fail(`${what} failed; what it said stands above.`);
+}
+
+/**
+ * @param {string} command
+ * @param {string[]} args
+ * @returns {Promise<{ status: number | null, output: string }>}
+ */
+function outputOf(command, args) {
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
+  return new Promise((done) => {
+    child.once('error', (error) => done({ status: null, output: `${output}${error.message}\n` }));
+    child.once('close', (status) => done({ status, output }));
+  });
 }
 
 function readJson(file) {

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { fail, help, setUp } from './setup.mjs';
 
 help('npm run soak [-- --only restarts,terminate,crash,freeze --times N]');
-setUp();
+await setUp();
 const { runScenario, scenarios } = await import('../test/soak/scenarios.mjs');
 const { only, times } = parse();
 const failures = [];

@@ -1,10 +1,33 @@
-// `npm start`: installs and builds what is missing or has changed, then runs the server in this process.
+// `npm start`: looks whether a server can be here, installs and builds what is missing or has changed, then runs it in this process.
 import { readFileSync } from 'node:fs';
-import { setUp } from './setup.mjs';
+import { resolve } from 'node:path';
+import { asMessage, readEnvironment, textOf } from '../libs/platform/config/environment.mjs';
+import { placeProblems } from '../libs/platform/runtime/place.mjs';
+import { checkNode, fail, root, setUp } from './setup.mjs';
 
-setUp();
+process.chdir(root);
+checkNode();
+await checkPlace();
+await setUp();
 stopWithNpm();
 await import(new URL('../dist/src/main.js', import.meta.url).href);
+
+/** What the server itself would refuse to start for, told before minutes are spent on packages and a build. */
+async function checkPlace() {
+  const { variables, problems } = readEnvironment(process.env, root);
+  if (problems.length > 0) fail(asMessage(problems));
+  /** @type {(name: import('../libs/platform/config/environment.mjs').VariableName) => string} */
+  const text = (name) => textOf(variables, name);
+  const found = await placeProblems({
+    dataDir: resolve(text('DATA_DIR')),
+    embedded: text('DATABASE_URL') === '',
+    host: text('HOST'),
+    port: Number(text('PORT')),
+    metricsPort: text('METRICS_PORT') === '' ? undefined : Number(text('METRICS_PORT')),
+    tls: text('TLS_CERT_FILE') === '' ? undefined : { certFile: text('TLS_CERT_FILE'), keyFile: text('TLS_KEY_FILE') },
+  });
+  if (found.length > 0) fail(found.join('\n'));
+}
 
 /**
  * npm passes a signal to its shell only, which dies without passing it on; killed outright, it passes nothing, and its shell lives. Either way

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { check } from './check.mjs';
 import { setUp } from './setup.mjs';
 
-setUp();
+await setUp();
 if (process.argv.length === 2 && !check()) {
   console.log('0 passed, 1 failed');
   process.exit(1);

@@ -6,6 +6,7 @@ import {
   type EmbeddedPostgres,
   listen,
   loadConfig,
+  readEnvironment,
   startEmbeddedPostgres,
   startupRetryOptions,
 } from '#platform';
@@ -23,6 +24,7 @@ let app: NestFastifyApplication | undefined;
 let postgres: EmbeddedPostgres | undefined;
 
 async function start(): Promise<void> {
+  for (const hint of readEnvironment(process.env, process.cwd()).hints) log.warn(hint);
   const config = await withDatabase(loadConfig());
   app = await createApp(config);
   await app.init();

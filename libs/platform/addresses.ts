@@ -1,6 +1,8 @@
 import { isIP, isIPv4 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
+export { isIpv4Range } from './ipv4-range.mjs';
+
 /** All arithmetic of addresses is here and in ipaddr.js; what is an address at all, node says. */
 
 /** An address as PostgreSQL's inet takes it: IPv4 within IPv6 as IPv4, without a zone. null when it is none. */
@@ -19,14 +21,6 @@ export function addressBucket(address: string): string {
     .slice(0, 4)
     .map((part) => part.toString(16))
     .join(':')}::/64`;
-}
-
-/** Whether it is an IPv4 CIDR from /8 to /32 without host bits: `100.90.128.0/17`, not `100.90.128.1/17`. */
-export function isIpv4Range(value: unknown): value is string {
-  if (typeof value !== 'string') return false;
-  const [address = '', prefix = '', ...rest] = value.split('/');
-  if (rest.length > 0 || !isIPv4(address) || !/^([89]|[12]\d|3[0-2])$/.test(prefix)) return false;
-  return ipaddr.IPv4.networkAddressFromCIDR(value).toString() === address;
 }
 
 /** Whether two valid IPv4 CIDRs share an address. */

@@ -1,6 +1,5 @@
-import { type Config, VERSION } from '#platform';
+import { type Config, VERSION, writePidFile } from '#platform';
 import { type FirstSecrets, firstSecrets, nextKey, whereabouts } from './banner.js';
-import { writePidFile } from './pid-file.js';
 
 /**
  * Tells whoever started the server, on standard output, where everything is, and once the secrets of a first run; and the next start, by a

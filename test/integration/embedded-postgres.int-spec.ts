@@ -20,7 +20,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claimDataDir } from '../../libs/platform/config/data-dir.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../libs/platform/database/embedded-postgres.js';
-import { isAlive, systemIdentifier } from '../../libs/platform/database/postmaster.js';
+import { systemIdentifier } from '../../libs/platform/database/postmaster.js';
+import { isAlive } from '../../libs/platform/runtime/is-alive.mjs';
 import { queryDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
 

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Config, loadConfig, parseConfig } from './config.js';
-import { renderEnvExample } from './variables.js';
+import { readEnvironment } from './environment.mjs';
+import { renderEnvExample } from './variables.mjs';
 
 const key = Buffer.alloc(32, 7).toString('base64');
 const parse = (env: Record<string, string>): Config => parseConfig(env, '/srv/gatehouse');
@@ -102,6 +103,27 @@ describe('parseConfig', () => {
     );
   });
 
+  it('says everything that is wrong in one message', () => {
+    expect(() =>
+      parse({ PORT: '70000', LOG_LEVEL: 'loud', TLS_CERT_FILE: 'c.pem', DATABASE_URL: 'postgres://h/d' }),
+    ).toThrow(
+      [
+        '4 settings are wrong:',
+        '  PORT must be a whole number from 0 to 65535, not "70000".',
+        '  LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent, not "loud".',
+        '  TLS_CERT_FILE is set but TLS_KEY_FILE is not; HTTPS needs both.',
+        '  MASTER_KEY is required with DATABASE_URL: the one that the database was set up with or, for a new database, one made with `openssl rand -base64 32`; keep it.',
+      ].join('\n'),
+    );
+  });
+
+  it.each([
+    ['GATEHOUSE_PORT', 'PORT'],
+    ['GATEHOUSE_HARDWAREID', 'GATEHOUSE_HARDWARE_ID'],
+  ])('suggests for %s what was probably meant: %s', (name, known) => {
+    expect(() => parse({ [name]: 'x' })).toThrow(`${name} is not a variable of Gatehouse; did you mean ${known}?`);
+  });
+
   it('lets the agent keep its own variables', () => {
     expect(() => parse({ GATEHOUSE_HARDWARE_ID: 'pump-7' })).not.toThrow();
   });
@@ -141,6 +163,34 @@ describe('loadConfig', () => {
     writeFileSync(join(folder, '.env'), 'PORT=4000\nHOST=0.0.0.0\n');
     const config = loadConfig({ PORT: '5000' }, folder);
     expect([config.http.port, config.http.host]).toEqual([5000, '0.0.0.0']);
+  });
+
+  it.each([
+    ['PUBLIC_ULR', 'PUBLIC_URL'],
+    ['PUBLICURL', 'PUBLIC_URL'],
+    ['public_url', 'PUBLIC_URL'],
+    ['HOTS', 'HOST'],
+    ['TLS_CERTFILE', 'TLS_CERT_FILE'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+    ['ADMIN_PASWORD', 'ADMIN_PASSWORD'],
+  ])('tells %s in .env from %s, beside whatever else is wrong', (name, known) => {
+    writeFileSync(join(folder, '.env'), `${name}=x\n`);
+    expect(() => loadConfig({ PORT: 'x' }, folder)).toThrow(
+      `2 settings are wrong:\n  ${name} in .env is not a variable of Gatehouse; did you mean ${known}?\n  PORT must`,
+    );
+    expect(existsSync(join(folder, '.gatehouse'))).toBe(false);
+  });
+
+  it('leaves alone what is like no name, or like one that is set', () => {
+    writeFileSync(join(folder, '.env'), 'POSTGRES_PASSWORD=x\nHOSTNAME=x\nSMTP_PORT=25\nPORTS=1\nPORT=4000\n');
+    expect(readEnvironment({}, folder)).toMatchObject({ problems: [], hints: [] });
+  });
+
+  it('only mentions a name of the environment, which is not ours alone', () => {
+    expect(readEnvironment({ DATABASE_URI: 'x', SMTP_HOST: 'x', PATH: '/bin', PROT: '1' }, folder)).toMatchObject({
+      problems: [],
+      hints: ['DATABASE_URI in the environment is not a variable of Gatehouse; did you mean DATABASE_URL?'],
+    });
   });
 
   it("refuses a DATA_DIR with somebody else's files and leaves them alone", () => {

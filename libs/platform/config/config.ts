@@ -1,20 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseEnv } from 'node:util';
-import { isIpv4Range } from '../addresses.js';
 import { embeddedDatabaseOf } from '../database/embedded-data-dir.js';
 import { type ClusterConfig, readCluster } from './cluster-config.js';
 import { claimDataDir, readOrCreateSecretFile, recogniseDataDir } from './data-dir.js';
 import { type DatabaseConfig, readDatabase } from './database-config.js';
 import { type DomainsConfig, readDomains } from './domains-config.js';
-import { ConfigError, type Env, EnvReader } from './env-reader.js';
+import { ConfigError, EnvReader } from './env-reader.js';
+import { type Env, problemsOf, readEnvironment } from './environment.mjs';
 import { type HttpConfig, readHttp } from './http-config.js';
-import { decodeMasterKey, type InstallationConfig, readInstallation } from './installation-config.js';
+import { type InstallationConfig, readInstallation } from './installation-config.js';
 import { type MailConfig, readMail } from './mail-config.js';
-import { AGENT_VARIABLES } from './variables.js';
+import { decodeMasterKey, LOG_LEVELS } from './rules.mjs';
 
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** The server's whole configuration in sections, validated once at boot; injected as the class itself. */
@@ -45,15 +43,13 @@ export class Config {
 /**
  * Reads and checks the configuration, and prepares DATA_DIR and the master key in it.
  * Takes the process environment; a `.env` file in `cwd` fills in what the environment leaves unset.
- * Throws ConfigError naming the variable, or for an embedded database whose master key is gone.
+ * Throws ConfigError naming every variable that is wrong, or for an embedded database whose master key is gone.
  */
 export function loadConfig(env: Env = process.env, cwd: string = process.cwd(), { existing = false } = {}): Config {
-  const config = parseConfig({ ...readEnvFile(resolve(cwd, '.env')), ...definedOnly(env) }, cwd);
-  const { http, database, installation } = config;
-  if (http.tls) {
-    assertReadable('TLS_CERT_FILE', http.tls.certFile);
-    assertReadable('TLS_KEY_FILE', http.tls.keyFile);
-  }
+  const { variables, problems } = readEnvironment(env, cwd);
+  if (problems.length > 0) throw new ConfigError(...problems);
+  const config = parseConfig(variables, cwd);
+  const { database, installation } = config;
   if (!existing) claimDataDir(installation.dataDir);
   else if (database.url === undefined) recogniseDataDir(installation.dataDir);
   if (installation.masterKey.length > 0) return config;
@@ -73,58 +69,27 @@ export function loadConfig(env: Env = process.env, cwd: string = process.cwd(), 
 
 /**
  * The checks alone, without touching the disk. The master key is empty when MASTER_KEY is unset, which
- * only `loadConfig` resolves. Throws ConfigError.
+ * only `loadConfig` resolves. Throws ConfigError naming every variable that is wrong.
  */
 export function parseConfig(variables: Env, cwd: string): Config {
-  for (const name of Object.keys(variables)) {
-    if (name.startsWith('GATEHOUSE_') && !AGENT_VARIABLES.has(name)) {
-      throw new ConfigError(`${name} is not a variable of Gatehouse; .env.example lists them all.`);
-    }
-  }
+  const problems = problemsOf(variables);
+  if (problems.length > 0) throw new ConfigError(...problems);
   const env = new EnvReader(variables, cwd);
   const http = readHttp(env);
-  const level = LOG_LEVELS.find((known) => known === env.text('LOG_LEVEL'));
-  if (!level)
-    throw new ConfigError(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not "${env.text('LOG_LEVEL')}".`);
   return new Config({
     http,
     database: readDatabase(env),
     installation: readInstallation(env),
     domains: readDomains(env, http.publicUrl.hostname),
     cluster: readCluster(env),
-    orgs: { subnet: parseSubnet(env.text('ORG_SUBNET')) },
+    orgs: { subnet: env.text('ORG_SUBNET') },
     access: {
-      sessionTtlHours: env.whole('SESSION_TTL_HOURS', 1, 8_760),
-      refusalsPerMinute: env.whole('REFUSALS_PER_MINUTE', 1, 1_000_000_000),
+      sessionTtlHours: env.whole('SESSION_TTL_HOURS'),
+      refusalsPerMinute: env.whole('REFUSALS_PER_MINUTE'),
     },
-    claims: { refusalFloorMs: env.whole('CLAIM_REFUSAL_FLOOR_MS', 0, 10_000) },
-    retention: { days: env.whole('RETENTION_DAYS', 1, 36_500) },
+    claims: { refusalFloorMs: env.whole('CLAIM_REFUSAL_FLOOR_MS') },
+    retention: { days: env.whole('RETENTION_DAYS') },
     mail: readMail(env),
-    log: { level },
+    log: { level: env.text('LOG_LEVEL') as LogLevel },
   });
-}
-
-function definedOnly(env: Env): Env {
-  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-}
-
-function readEnvFile(file: string): Env {
-  if (!existsSync(file)) return {};
-  assertReadable('.env', file);
-  return parseEnv(readFileSync(file, 'utf8')) as Env;
-}
-
-function assertReadable(name: string, file: string): void {
-  try {
-    readFileSync(file);
-  } catch (error) {
-    throw new ConfigError(`${name}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`);
-  }
-}
-
-function parseSubnet(value: string): string {
-  if (isIpv4Range(value) && Number(value.split('/')[1]) <= 30) return value;
-  throw new ConfigError(
-    `ORG_SUBNET must be an IPv4 network from /8 to /30 without host bits, such as 100.90.128.0/17, not "${value}".`,
-  );
 }

@@ -1,43 +1,36 @@
 import { resolve } from 'node:path';
-import { VARIABLES, type VariableName } from './variables.js';
+import { asMessage, type Env, textOf, type VariableName } from './environment.mjs';
+import { listed } from './rules.mjs';
 
-export type Env = Record<string, string | undefined>;
+export type { Env } from './environment.mjs';
 
-/** A configuration that the server will not start with. The message is one sentence for the operator. */
+/** A configuration that the server will not start with. The message is a sentence for the operator, or several, a line each. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
+
+  constructor(...problems: string[]) {
+    super(asMessage(problems));
+  }
 }
 
-export const HOST_NAME = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
-
-/** Variables as the sections of the configuration want them. Everything here throws ConfigError with the name of the variable. */
+/** Variables as the sections of the configuration want them; that their values are right was checked before (`problemsOf`). */
 export class EnvReader {
   constructor(
     private readonly env: Env,
     private readonly cwd: string,
   ) {}
 
-  /** What is set, else ''. */
-  given(name: VariableName): string {
-    return this.env[name]?.trim() ?? '';
-  }
-
   /** What is set, else what unset means. */
   text(name: VariableName): string {
-    return this.given(name) || VARIABLES[name].fallback;
+    return textOf(this.env, name);
   }
 
   optional(name: VariableName): string | undefined {
     return this.text(name) || undefined;
   }
 
-  whole(name: VariableName, min: number, max: number): number {
-    const value = this.text(name);
-    const number = Number(value);
-    if (!/^\d+$/.test(value) || number < min || number > max) {
-      throw new ConfigError(`${name} must be a whole number from ${min} to ${max}, not "${value}".`);
-    }
-    return number;
+  whole(name: VariableName): number {
+    return Number(this.text(name));
   }
 
   /** An absolute path. */
@@ -47,17 +40,17 @@ export class EnvReader {
 
   /** What stands between commas. */
   list(name: VariableName): string[] {
-    return this.text(name)
-      .split(',')
-      .map((entry) => entry.trim())
-      .filter(Boolean);
+    return listed(this.text(name));
   }
 
-  /** @returns the value in lower case, without a final dot. */
-  domain(name: VariableName, value: string): string {
-    const lower = value.toLowerCase().replace(/\.$/, '');
-    if (!HOST_NAME.test(lower) || lower.length > 253)
-      throw new ConfigError(`${name} must be a domain name, not "${value}".`);
-    return lower;
+  /** In lower case, without a final dot. */
+  domain(name: VariableName): string | undefined {
+    return this.text(name) ? domainName(this.text(name)) : undefined;
+  }
+
+  domains(name: VariableName): string[] {
+    return this.list(name).map(domainName);
   }
 }
+
+const domainName = (value: string): string => value.toLowerCase().replace(/\.$/, '');

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { asDataDirError, DataDirError, writeSecretFile } from '../config/data-dir.js';
+import { isAlive } from '../runtime/is-alive.mjs';
 import { asAccount, type EmbeddedHome, EmbeddedPostgresError, POSTGRES_ENV } from './embedded-data-dir.js';
-import { isAlive } from './postmaster.js';
 
 /** Superuser of the embedded cluster, and the server's own user. */
 export const DATABASE_USER = 'gatehouse';

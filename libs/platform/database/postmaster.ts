@@ -10,6 +10,7 @@ import {
   realpathSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { isAlive } from '../runtime/is-alive.mjs';
 
 /** What `postmaster.pid` says; PostgreSQL documents its lines in miscadmin.h. */
 export interface PostmasterFile {
@@ -49,15 +50,6 @@ export function inspectPostmaster(data: string, pid: number): 'gone' | 'server' 
   if (process.platform === 'win32') return 'unknown';
   const command = spawnSync('ps', ['-p', String(pid), '-o', 'command='], { encoding: 'utf8' }).stdout;
   return command.includes('postgres') ? 'server' : 'stranger';
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** The cluster's identity as written in its control file (the first eight bytes), as PostgreSQL prints it. */

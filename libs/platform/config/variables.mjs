@@ -1,8 +1,18 @@
-/** Every variable of the server, in the order of `.env.example`; `fallback` is what an unset variable means. */
+// @ts-check
+import * as rules from './rules.mjs';
+
+/** @typedef {{ fallback: string, about: string, rule?: rules.Rule }} Variable */
+
+/** Every variable of the server, in the order of `.env.example`; `fallback` is what an unset variable means, `rule` what a set one may be. */
 export const VARIABLES = {
-  PORT: { fallback: '3000', about: 'Port of the API; 0 picks a free one.' },
-  HOST: { fallback: '127.0.0.1', about: 'Address to listen on; 0.0.0.0 opens the server to the network.' },
+  PORT: { rule: rules.whole(0, 65_535), fallback: '3000', about: 'Port of the API; 0 picks a free one.' },
+  HOST: {
+    rule: rules.host,
+    fallback: '127.0.0.1',
+    about: 'Address to listen on; 0.0.0.0 opens the server to the network.',
+  },
   PUBLIC_URL: {
+    rule: rules.origin,
     fallback: '',
     about:
       'How machines and browsers reach this server, for example https://gatehouse.example.com (default: made of HOST and PORT).',
@@ -12,105 +22,133 @@ export const VARIABLES = {
     about: 'PEM certificate chain: serves HTTPS on PORT, read again when the file changes. Goes with TLS_KEY_FILE.',
   },
   TLS_KEY_FILE: { fallback: '', about: 'PEM private key of TLS_CERT_FILE.' },
-  METRICS_PORT: { fallback: '', about: 'Port of the Prometheus metrics at /metrics (default: no metrics).' },
+  METRICS_PORT: {
+    rule: rules.whole(0, 65_535),
+    fallback: '',
+    about: 'Port of the Prometheus metrics at /metrics (default: no metrics).',
+  },
   TRUST_PROXY: {
+    rule: rules.proxies,
     fallback: '',
     about: 'Addresses or CIDRs of proxies whose X-Forwarded-For is believed, comma separated (default: none).',
   },
-  ORG_SUBNET: { fallback: '100.90.128.0/17', about: 'Address pool of a new organization.' },
+  ORG_SUBNET: { rule: rules.subnet, fallback: '100.90.128.0/17', about: 'Address pool of a new organization.' },
   BASE_DOMAIN: {
+    rule: rules.domain,
     fallback: 'localhost',
     about:
       'Domain whose names every organization may give to its resources; *.BASE_DOMAIN should point at this server.',
   },
   DNS_NAMESERVERS: {
+    rule: rules.domains,
     fallback: '',
     about:
       'Name servers that a domain of type ns is delegated to, comma separated (default: ns1.BASE_DOMAIN, ns2.BASE_DOMAIN).',
   },
   DNS_CNAME_SUFFIX: {
+    rule: rules.domain,
     fallback: '',
     about: 'Domain below which every domain of type cname gets a name to point at (default: cname.BASE_DOMAIN).',
   },
   DNS_SERVER_IP: {
+    rule: rules.address,
     fallback: '',
     about:
       'Address that A records of domains of type wildcard should hold (default: the address in PUBLIC_URL, else 127.0.0.1).',
   },
   DNS_RESOLVERS: {
+    rule: rules.resolvers,
     fallback: '',
     about:
       'Resolvers that verify domains, as addresses with or without a port, comma separated (default: those of the machine).',
   },
-  RETENTION_DAYS: { fallback: '90', about: 'Days that claims, audit rows and events are kept.' },
+  RETENTION_DAYS: {
+    rule: rules.whole(1, 36_500),
+    fallback: '90',
+    about: 'Days that claims, audit rows and events are kept.',
+  },
   DATA_DIR: { fallback: './.gatehouse', about: 'Folder of the embedded database, the master key and first-run.txt.' },
   DATABASE_URL: {
+    rule: rules.databaseUrl,
     fallback: '',
     about:
       'PostgreSQL 15 or newer, a direct or session-pooled connection (default: an embedded PostgreSQL 18 in DATA_DIR).',
   },
-  DATABASE_POOL_SIZE: { fallback: '20', about: 'Database connections of one server process.' },
+  DATABASE_POOL_SIZE: {
+    rule: rules.whole(2, 1_000),
+    fallback: '20',
+    about: 'Database connections of one server process.',
+  },
   START_WAIT_SECONDS: {
+    rule: rules.whole(0, 86_400),
     fallback: '120',
     about: 'Seconds that a start waits for the database, or for another server that is starting, before it gives up.',
   },
   MASTER_KEY: {
+    rule: rules.masterKey,
     fallback: '',
     about:
       '32 bytes in base64 (openssl rand -base64 32); required with DATABASE_URL, else made once in DATA_DIR/master.key.',
   },
   ADMIN_EMAIL: {
+    rule: rules.email,
     fallback: 'admin@example.com',
     about: 'Login of the first administrator, used on the first start only.',
   },
   ADMIN_PASSWORD: {
+    rule: rules.password,
     fallback: '',
     about: 'Password of the first administrator, 8 to 72 bytes, used on the first start only (default: generated).',
   },
   ROOT_API_KEY: {
+    rule: rules.rootApiKey,
     fallback: '',
     about:
       'A root API key of your own, <id>.<secret of 32 or more characters>; changing it replaces the previous one (default: generated).',
   },
   SMTP_URL: {
+    rule: rules.smtpUrl,
     fallback: '',
     about:
       'Mail server that sends invitations and codes, for example smtps://user:password@mail.example.com (default: no mail; the API answers the links). Goes with MAIL_FROM.',
   },
-  MAIL_FROM: { fallback: '', about: 'Sender of mails, for example Gatehouse <gatehouse@example.com>.' },
-  SESSION_TTL_HOURS: { fallback: '168', about: 'Hours until a browser session ends.' },
+  MAIL_FROM: {
+    rule: rules.sender,
+    fallback: '',
+    about: 'Sender of mails, for example Gatehouse <gatehouse@example.com>.',
+  },
+  SESSION_TTL_HOURS: { rule: rules.whole(1, 8_760), fallback: '168', about: 'Hours until a browser session ends.' },
   CLAIM_REFUSAL_FLOOR_MS: {
+    rule: rules.whole(0, 10_000),
     fallback: '25',
     about: 'Milliseconds before which no claim is refused, so that refusals look alike.',
   },
   UNFINISHED_PER_ADDRESS: {
+    rule: rules.whole(1, 1_000_000),
     fallback: '256',
     about:
       'Connections of one address on which a request has begun 10 s ago and not arrived, before the oldest are closed; proxies of TRUST_PROXY have no share.',
   },
-  UNFINISHED_TOTAL: { fallback: '1024', about: 'The same, of all addresses.' },
+  UNFINISHED_TOTAL: { rule: rules.whole(1, 1_000_000), fallback: '1024', about: 'The same, of all addresses.' },
   REFUSALS_PER_MINUTE: {
+    rule: rules.whole(1, 1_000_000_000),
     fallback: '600',
     about: 'Refused claims, tokens and logins a minute, per address and per public id, before refusals become 429.',
   },
   SERVER_ROLES: {
+    rule: rules.roles,
     fallback: 'agents,jobs',
     about:
       'What this process does beside the API, as a list: agents (takes their sessions), jobs (does the steps of long work). Of several processes on one database some may leave one out.',
   },
-  LOG_LEVEL: { fallback: 'info', about: 'fatal, error, warn, info, debug, trace or silent.' },
-} as const;
-
-export type VariableName = keyof typeof VARIABLES;
+  LOG_LEVEL: { rule: rules.logLevel, fallback: 'info', about: 'fatal, error, warn, info, debug, trace or silent.' },
+};
 
 /** Variables of the agent program, which may share a machine (and its environment) with the server. */
-export const AGENT_VARIABLES: ReadonlySet<string> = new Set([
-  'GATEHOUSE_HARDWARE_ID',
-  'GATEHOUSE_PROVISIONING_KEY_FILE',
-]);
+export const AGENT_VARIABLES = new Set(['GATEHOUSE_HARDWARE_ID', 'GATEHOUSE_PROVISIONING_KEY_FILE']);
 
 /** What `.env.example` must contain; config.spec.ts compares. */
-export function renderEnvExample(): string {
+export function renderEnvExample() {
   const head =
     '# Gatehouse reads this file as `.env` from the folder it is started in; the environment wins over it.\n';
   const parts = Object.entries(VARIABLES).map(([name, { fallback, about }]) => `\n# ${about}\n#${name}=${fallback}\n`);

@@ -1,0 +1,182 @@
+// @ts-check
+// The variables as they are given, and all that is wrong with them. Plain Node, since `npm start` asks before anything is installed.
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+import { AGENT_VARIABLES, VARIABLES } from './variables.mjs';
+
+/**
+ * @typedef {Record<string, string | undefined>} Env
+ * @typedef {keyof typeof VARIABLES} VariableName
+ * @typedef {{ variables: Env, problems: string[], hints: string[] }} Environment
+ */
+
+/**
+ * The environment and, for what it leaves unset, `.env` in `cwd`: the variables; in sentences, all for which a server will not start with them;
+ * and as hints, names that may be mistyped but that others than we may have meant.
+ *
+ * @param {Env} env
+ * @param {string} cwd
+ * @returns {Environment}
+ */
+export function readEnvironment(env, cwd) {
+  const file = resolve(cwd, '.env');
+  const unreadable = existsSync(file) ? unreadableFile('.env', file) : [];
+  const written = existsSync(file) && unreadable.length === 0 ? parseEnv(readFileSync(file, 'utf8')) : {};
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  /** @type {Env} */
+  const variables = { ...written, ...given };
+  const mistyped = mistypedNames(Object.keys(written), variables).map(
+    ([name, known]) => `${name} in .env is not a variable of Gatehouse; did you mean ${known}?`,
+  );
+  const hints = mistypedNames(Object.keys(given).filter(looksLikeOurs), variables).map(
+    ([name, known]) => `${name} in the environment is not a variable of Gatehouse; did you mean ${known}?`,
+  );
+  const files = /** @type {const} */ (['TLS_CERT_FILE', 'TLS_KEY_FILE']).flatMap((name) => {
+    const value = textOf(variables, name);
+    return value === '' ? [] : unreadableFile(name, resolve(cwd, value));
+  });
+  return { variables, problems: [...unreadable, ...mistyped, ...problemsOf(variables), ...files], hints };
+}
+
+/**
+ * What is set, else what unset means.
+ *
+ * @param {Env} variables
+ * @param {VariableName} name
+ */
+export const textOf = (variables, name) => variables[name]?.trim() || VARIABLES[name].fallback;
+
+/**
+ * Every wrong value, and every pair that does not go together, each in a sentence that names the variable.
+ *
+ * @param {Env} variables
+ * @returns {string[]}
+ */
+export function problemsOf(variables) {
+  const names = /** @type {VariableName[]} */ (Object.keys(VARIABLES));
+  /** @type {(name: VariableName) => string} */
+  const text = (name) => textOf(variables, name);
+  const values = names.flatMap((name) => {
+    const { rule } = /** @type {import('./variables.mjs').Variable} */ (VARIABLES[name]);
+    const value = text(name);
+    return (value !== '' && rule?.(value, name)) || [];
+  });
+  /** @type {(one: VariableName, other: VariableName, what: string) => string[]} */
+  const pair = (one, other, what) => {
+    const [set, unset] = text(one) ? [one, other] : [other, one];
+    return text(one) === '' && text(other) === ''
+      ? []
+      : text(unset)
+        ? []
+        : [`${set} is set but ${unset} is not; ${what} needs both.`];
+  };
+  return [
+    ...unknownNames(variables),
+    ...values,
+    ...pair('TLS_CERT_FILE', 'TLS_KEY_FILE', 'HTTPS'),
+    ...pair('SMTP_URL', 'MAIL_FROM', 'mail'),
+    ...(Number(text('METRICS_PORT')) > 0 && Number(text('METRICS_PORT')) === Number(text('PORT'))
+      ? [`METRICS_PORT must differ from PORT, both are ${text('PORT')}.`]
+      : []),
+    ...(text('DATABASE_URL') && !text('MASTER_KEY')
+      ? [
+          'MASTER_KEY is required with DATABASE_URL: the one that the database was set up with or, for a new database, one made with `openssl rand -base64 32`; keep it.',
+        ]
+      : []),
+  ];
+}
+
+/**
+ * Several problems as one message: each is a sentence of its own.
+ *
+ * @param {string[]} problems
+ */
+export const asMessage = (problems) =>
+  problems.length === 1
+    ? /** @type {string} */ (problems[0])
+    : [`${problems.length} settings are wrong:`, ...problems.map((problem) => `  ${problem}`)].join('\n');
+
+/** Names with our prefix are meant for us. @type {(variables: Env) => string[]} */
+function unknownNames(variables) {
+  return Object.keys(variables)
+    .filter((name) => name.startsWith('GATEHOUSE_') && !AGENT_VARIABLES.has(name))
+    .map((name) => {
+      const known = nearest(name.slice('GATEHOUSE_'.length)) ?? nearest(name);
+      return `${name} is not a variable of Gatehouse; ${known ? `did you mean ${known}?` : '.env.example lists them all.'}`;
+    });
+}
+
+/**
+ * Names close to a known one that is not set itself.
+ *
+ * @param {string[]} names
+ * @param {Env} variables
+ */
+function mistypedNames(names, variables) {
+  return names.flatMap((name) => {
+    if (isKnown(name) || name.startsWith('GATEHOUSE_')) return [];
+    const known = nearest(name);
+    return known === undefined || variables[known] ? [] : [/** @type {const} */ ([name, known])];
+  });
+}
+
+/** @type {(name: string) => boolean} */
+const isKnown = (name) => Object.hasOwn(VARIABLES, name) || AGENT_VARIABLES.has(name);
+
+const FIRST_WORDS = new Set(
+  Object.keys(VARIABLES).flatMap((name) => (name.includes('_') ? name.slice(0, name.indexOf('_') + 1) : [])),
+);
+
+/** An environment has names of everybody's: only those that begin as ours do are looked at. @type {(name: string) => boolean} */
+const looksLikeOurs = (name) => FIRST_WORDS.has(name.slice(0, name.indexOf('_') + 1));
+
+/**
+ * The known name that a name is most like, whatever its case: a few letters wrong, missing, too many or exchanged.
+ *
+ * @param {string} name
+ */
+function nearest(name) {
+  const upper = name.toUpperCase();
+  return [...Object.keys(VARIABLES), ...AGENT_VARIABLES]
+    .map((known) => ({ known, distance: editDistance(upper, known) }))
+    .filter(({ known, distance }) => distance <= (known.length > 6 ? 2 : 1))
+    .sort((a, b) => a.distance - b.distance)[0]?.known;
+}
+
+/**
+ * Optimal string alignment: insertions, deletions, substitutions, exchanges of neighbours.
+ *
+ * @param {string} a
+ * @param {string} b
+ */
+function editDistance(a, b) {
+  /** @type {number[][]} */
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const [above, before] = [/** @type {number[]} */ (rows[i - 1]), rows[i - 2]];
+      const same = a[i - 1] === b[j - 1];
+      row[j] = Math.min(Number(above[j]) + 1, Number(row[j - 1]) + 1, Number(above[j - 1]) + (same ? 0 : 1));
+      if (before && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        row[j] = Math.min(Number(row[j]), Number(before[j - 2]) + 1);
+    }
+    rows.push(row);
+  }
+  return Number(rows[a.length]?.[b.length]);
+}
+
+/**
+ * @param {string} name
+ * @param {string} file
+ * @returns {string[]}
+ */
+function unreadableFile(name, file) {
+  try {
+    readFileSync(file);
+    return [];
+  } catch (error) {
+    return [`${name}: ${file} cannot be read (${/** @type {NodeJS.ErrnoException} */ (error).code ?? 'unknown'}).`];
+  }
+}
