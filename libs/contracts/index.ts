@@ -4,5 +4,5 @@ export * from './errors.js';
 export * from './events.js';
 export * from './labels.js';
 export * from './names.js';
-export * from './nearest.js';
+export * from './nearest.mjs';
 export * from './scopes.js';

@@ -3,6 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+// Past the library's index, which is no plain Node.
+import { editDistance } from '../../contracts/nearest.mjs';
 import { AGENT_VARIABLES, VARIABLES } from './variables.mjs';
 
 /**
@@ -132,7 +134,7 @@ const FIRST_WORDS = new Set(
 const looksLikeOurs = (name) => FIRST_WORDS.has(name.slice(0, name.indexOf('_') + 1));
 
 /**
- * The known name that a name is most like, whatever its case: a few letters wrong, missing, too many or exchanged.
+ * The known name that a name is most like, whatever its case. Two letters at most: a start is refused for it, and names may be somebody else's.
  *
  * @param {string} name
  */
@@ -142,29 +144,6 @@ function nearest(name) {
     .map((known) => ({ known, distance: editDistance(upper, known) }))
     .filter(({ known, distance }) => distance <= (known.length > 6 ? 2 : 1))
     .sort((a, b) => a.distance - b.distance)[0]?.known;
-}
-
-/**
- * Optimal string alignment: insertions, deletions, substitutions, exchanges of neighbours.
- *
- * @param {string} a
- * @param {string} b
- */
-function editDistance(a, b) {
-  /** @type {number[][]} */
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const [above, before] = [/** @type {number[]} */ (rows[i - 1]), rows[i - 2]];
-      const same = a[i - 1] === b[j - 1];
-      row[j] = Math.min(Number(above[j]) + 1, Number(row[j - 1]) + 1, Number(above[j - 1]) + (same ? 0 : 1));
-      if (before && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        row[j] = Math.min(Number(row[j]), Number(before[j - 2]) + 1);
-    }
-    rows.push(row);
-  }
-  return Number(rows[a.length]?.[b.length]);
 }
 
 /**

@@ -1,13 +1,22 @@
+// @ts-check
 /** Longer words are nobody's slip, and comparing them costs their length. */
 const MAX_WORD = 60;
 
-/** The known word that was most likely meant, whatever its case and the signs between its parts; undefined when none is near. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+/**
+ * The known word that was most likely meant, whatever its case and the signs between its parts; undefined when none is near.
+ *
+ * @param {string} word
+ * @param {readonly string[]} known
+ * @returns {string | undefined}
+ */
+export function nearest(word, known) {
   if (word.length > MAX_WORD) return undefined;
-  const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  /** @param {string} text */
+  const plain = (text) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
   const same = known.find((one) => plain(one) === plain(word));
   if (same !== undefined) return same;
-  let best: { word: string; distance: number } | undefined;
+  /** @type {{ word: string, distance: number } | undefined} */
+  let best;
   for (const one of known) {
     const distance = editDistance(plain(word), plain(one));
     if (distance <= Math.max(1, Math.floor(one.length / 3)) && distance < (best?.distance ?? Infinity))
@@ -16,9 +25,15 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best?.word;
 }
 
-/** Insertions, deletions, replacements and swapped neighbours. */
-export function editDistance(a: string, b: string): number {
-  let before: number[] = [];
+/**
+ * Insertions, deletions, replacements and swapped neighbours.
+ *
+ * @param {string} a
+ * @param {string} b
+ */
+export function editDistance(a, b) {
+  /** @type {number[]} */
+  let before = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
