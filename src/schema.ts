@@ -12,6 +12,7 @@ import { ChangeNotices1764510000000 } from './migrations/1764510000000-change-no
 import { Servers1764520000000 } from './migrations/1764520000000-servers.js';
 import { Jobs1764530000000 } from './migrations/1764530000000-jobs.js';
 import { SiteSettings1764620000000 } from './migrations/1764620000000-site-settings.js';
+import { KnownSites1764650000000 } from './migrations/1764650000000-known-sites.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -29,4 +30,5 @@ export const MIGRATIONS = [
   Servers1764520000000,
   Jobs1764530000000,
   SiteSettings1764620000000,
+  KnownSites1764650000000,
 ];

@@ -9,6 +9,8 @@ const SELECTORS = /(?<=[\p{Emoji}])[\ufe0e\ufe0f]/gu;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const INVISIBLE = /[\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Cs}\p{Noncharacter_Code_Point}\ufff9-\ufffb]/u;
 /** Spaces of any width; the empty pattern of Braille is one that Unicode calls a symbol. */
+/** Printable ASCII that is not blank: what most names are, and nothing of the rest applies to it. */
+const PLAIN = /^ *[!-~][ -~]*$/;
 const BLANK = /^[\p{White_Space}\u2800]*$/u;
 const SPACES = /[\p{White_Space}\u2800]+/gu;
 
@@ -17,6 +19,7 @@ export const normalName = (name: string): string => name.normalize('NFC');
 
 /** Why a text is no name, or undefined. It is looked at as it is: see {@link normalName}. */
 export function nameProblem(name: string): string | undefined {
+  if (PLAIN.test(name)) return undefined;
   if (CONTROL.test(name)) return 'must not contain control characters';
   if (BLANK.test(name)) return 'must not be blank';
   if (INVISIBLE.test(name.replace(JOINERS, '').replace(SELECTORS, '')))

@@ -150,7 +150,7 @@ export class Testbed {
     const port = await freePort();
     const probe = gcReport ? ['--expose-gc', '--import', path.join(here, 'gc-probe.mjs')] : [];
     const child = this.node(path.join(repository, 'dist/src/main.js'), [], {
-      nodeArgs: ['--import', dieWithParent, ...probe, ...nodeArgs],
+      nodeArgs: ['--max-semi-space-size=32', '--import', dieWithParent, ...probe, ...nodeArgs],
       env: {
         HOST: '127.0.0.1',
         PORT: String(port),

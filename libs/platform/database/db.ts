@@ -94,12 +94,13 @@ export class Db {
 
   /**
    * The last statements of a transaction, which leave with its COMMIT in one packet: one round trip less. For statements whose answers decide
-   * nothing: what must not be has to fail in PostgreSQL, which then rolls back instead.
+   * nothing: what must not be has to fail in PostgreSQL, which then rolls back instead. `sent` is called when they have left.
    * @returns what they answered. @throws what the first that failed threw.
    */
   async commitWith<const T extends readonly unknown[]>(
     tx: EntityManager,
     statements: T,
+    sent?: () => void,
   ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
     const all = Promise.all(statements);
     const course = courses.get(tx.queryRunner!)!;
@@ -116,6 +117,7 @@ export class Db {
       course.ending.catch(() => undefined);
     }
     stream.uncork();
+    sent?.();
     return all;
   }
 

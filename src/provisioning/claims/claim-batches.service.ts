@@ -42,7 +42,7 @@ export type Decision =
 @Injectable()
 export class ClaimBatches {
   private readonly batches = new Batcher<Candidate, Decision>(
-    (keyId, items) => this.decide(keyId, items),
+    (keyId, items, ending) => this.decide(keyId, items, ending),
     (error) => unavailable(error) !== undefined,
   );
 
@@ -69,9 +69,9 @@ export class ClaimBatches {
   }
 
   /** One batch of claims on one key, in one transaction: all of it together or nothing (docs/claims.md rule 3). */
-  private async decide(keyId: string, items: Candidate[]): Promise<Decision[]> {
+  private async decide(keyId: string, items: Candidate[], ending: () => void): Promise<Decision[]> {
     try {
-      return await this.db.tx((tx) => this.decideIn(tx, keyId, items));
+      return await this.db.tx((tx) => this.decideIn(tx, keyId, items, ending));
     } catch (error) {
       // A claim by another key has just taken the nonce of one of these.
       if (isUniqueViolation(error, NONCE_TAKEN)) return items.map(() => ({ do: 'again' }) satisfies Decision);
@@ -79,9 +79,18 @@ export class ClaimBatches {
     }
   }
 
-  private async decideIn(tx: EntityManager, keyId: string, items: Candidate[]): Promise<Decision[]> {
+  private async decideIn(
+    tx: EntityManager,
+    keyId: string,
+    items: Candidate[],
+    ending: () => void,
+  ): Promise<Decision[]> {
     // Sent together, run one after the other: what is known is looked up once the key is locked.
-    const [policy, known] = await Promise.all([this.repository.lockPolicy(tx, keyId), this.known(tx, items)]);
+    const [policy, known, claimIds] = await Promise.all([
+      this.repository.lockPolicy(tx, keyId),
+      this.known(tx, items),
+      this.repository.drawClaimIds(tx, items.length),
+    ]);
     if (!policy) return items.map(() => ({ do: 'refuse', reason: 'unknown_key' }) satisfies Decision);
     const decisions = new Array<Decision | undefined>(items.length);
     const unsettled = (i: number) => decisions[i] === undefined;
@@ -98,7 +107,7 @@ export class ClaimBatches {
     if (policy.expired) for (const i of fresh) decisions[i] = { do: 'refuse', reason: 'expired' };
     const left = policy.maxUses === null ? Infinity : policy.maxUses - policy.uses;
     const taken = policy.expired ? [] : fresh.slice(0, left);
-    const lost = taken.length > 0 ? await this.create(tx, policy, items, taken, decisions) : 0;
+    const lost = taken.length > 0 ? await this.create(tx, policy, items, taken, claimIds, decisions, ending) : 0;
     // Uses that a lost race gave back, or that found no address, belong to those who came after.
     const rest: Decision =
       lost > 0
@@ -151,13 +160,12 @@ export class ClaimBatches {
     policy: KeyPolicy,
     items: Candidate[],
     taken: number[],
+    claimIds: number[],
     decisions: (Decision | undefined)[],
+    ending: () => void,
   ): Promise<number> {
     const { orgId, orgUid, keyId, templateId } = policy;
-    const [addresses, claimIds] = await Promise.all([
-      this.pool.allocate(tx, orgId, taken.length),
-      this.repository.drawClaimIds(tx, taken.length),
-    ]);
+    const addresses = await this.pool.allocate(tx, orgId, taken.length);
     for (const i of taken.slice(addresses.length)) decisions[i] = { do: 'capacity' };
     if (addresses.length < taken.length && (await this.pool.markExhausted(tx, orgId))) {
       await this.events.emit(tx, { orgId, orgUid, type: 'pool.exhausted', data: { keyId } });
@@ -204,85 +212,89 @@ export class ClaimBatches {
 
     const uses = new Map<number, number>();
     for (const { item } of made) uses.set(item.generation, (uses.get(item.generation) ?? 0) + 1);
-    await this.db.commitWith(tx, [
-      this.credentials.insertMany(
-        tx,
-        made.map(({ site, item: { fresh, request } }) => ({
-          ...fresh.stored,
-          siteId: site.siteId,
-          orgId,
-          nonceHash: request.nonceHash,
-          byNonce: request.hardwareId === null && request.nonceHash !== null,
-        })),
-      ),
-      this.sites.addToGroups(
-        tx,
-        made.flatMap(({ site }) => policy.groupIds.map((groupId) => ({ siteId: site.siteId, groupId }))),
-      ),
-      this.repository.insertCreated(
-        tx,
-        made.map(({ site, n, item: { request, generation } }) => ({
-          claimId: claimIds[n]!,
-          orgId,
-          orgUid,
-          keyId,
-          generation,
-          templateId,
-          siteId: site.siteId,
-          door: request.door,
-          hardwareId: request.hardwareId,
-          address: request.address,
-          outcome: 'created',
-          reason: null,
-        })),
-      ),
-      ...(policy.hasBlueprint
-        ? [
-            this.profileBlueprints.owe(
-              tx,
-              made.map(({ site }) => site.siteId),
-            ),
-          ]
-        : []),
-      this.repository.spend(
-        tx,
-        keyId,
-        made.length,
-        [...uses].map(([generation, n]) => ({ generation, uses: n })),
-        made.at(-1)!.item.request.address,
-      ),
-      this.audit.recordMany(
-        tx,
-        made.map(({ site, item }) => ({
-          principal: claimant(item.request, site.deviceId),
-          orgId,
-          orgUid,
-          action: 'site.claim',
-          target: { type: 'site', id: site.siteId },
-          details: { keyId, generation: item.generation, door: item.request.door },
-        })),
-      ),
-      this.events.emit(
-        tx,
-        ...made.map(({ site, item }) => ({
-          orgId,
-          orgUid,
-          type: 'device.provisioned' as const,
-          siteId: site.siteId,
-          data: {
-            deviceId: site.deviceId,
-            niceId: site.niceId,
-            name: site.name,
-            hardwareId: item.request.hardwareId,
+    await this.db.commitWith(
+      tx,
+      [
+        this.credentials.insertMany(
+          tx,
+          made.map(({ site, item: { fresh, request } }) => ({
+            ...fresh.stored,
+            siteId: site.siteId,
+            orgId,
+            nonceHash: request.nonceHash,
+            byNonce: request.hardwareId === null && request.nonceHash !== null,
+          })),
+        ),
+        this.sites.addToGroups(
+          tx,
+          made.flatMap(({ site }) => policy.groupIds.map((groupId) => ({ siteId: site.siteId, groupId }))),
+        ),
+        this.repository.insertCreated(
+          tx,
+          made.map(({ site, n, item: { request, generation } }) => ({
+            claimId: claimIds[n]!,
+            orgId,
+            orgUid,
             keyId,
-            status: policy.approve ? 'approved' : 'pending',
-          },
-        })),
-        ...(policy.maxUses !== null && policy.uses + made.length === policy.maxUses
-          ? [{ orgId, orgUid, type: 'key.exhausted' as const, data: { keyId, uses: policy.maxUses } }]
+            generation,
+            templateId,
+            siteId: site.siteId,
+            door: request.door,
+            hardwareId: request.hardwareId,
+            address: request.address,
+            outcome: 'created',
+            reason: null,
+          })),
+        ),
+        ...(policy.hasBlueprint
+          ? [
+              this.profileBlueprints.owe(
+                tx,
+                made.map(({ site }) => site.siteId),
+              ),
+            ]
           : []),
-      ),
-    ]);
+        this.repository.spend(
+          tx,
+          keyId,
+          made.length,
+          [...uses].map(([generation, n]) => ({ generation, uses: n })),
+          made.at(-1)!.item.request.address,
+        ),
+        this.audit.recordMany(
+          tx,
+          made.map(({ site, item }) => ({
+            principal: claimant(item.request, site.deviceId),
+            orgId,
+            orgUid,
+            action: 'site.claim',
+            target: { type: 'site', id: site.siteId },
+            details: { keyId, generation: item.generation, door: item.request.door },
+          })),
+        ),
+        this.events.emit(
+          tx,
+          ...made.map(({ site, item }) => ({
+            orgId,
+            orgUid,
+            type: 'device.provisioned' as const,
+            siteId: site.siteId,
+            data: {
+              deviceId: site.deviceId,
+              niceId: site.niceId,
+              name: site.name,
+              hardwareId: item.request.hardwareId,
+              keyId,
+              status: policy.approve ? 'approved' : 'pending',
+            },
+          })),
+          ...(policy.maxUses !== null && policy.uses + made.length === policy.maxUses
+            ? [{ orgId, orgUid, type: 'key.exhausted' as const, data: { keyId, uses: policy.maxUses } }]
+            : []),
+        ),
+      ],
+      ending,
+    );
     return lost;
   }
 }

@@ -71,15 +71,9 @@ export interface KnownSite {
   credentialKind: 'api_key' | 'psk' | 'certificate' | 'newt' | null;
 }
 
-const MAX_REISSUES = 20;
 const KNOWN = `
-  SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.device_id AS "deviceId", s.hardware_id AS "hardwareId", w.nonce_hash AS "nonceHash", s.key_id AS "keyId",
-    s.claim_id AS "claimId", s.revoked_at IS NOT NULL AS revoked,
-    coalesce(w.closed_at IS NULL AND w.opened_at > now() - interval '24 hours' AND w.reissues < ${MAX_REISSUES}, false) AS "windowOpen",
-    w.authenticated_at IS NOT NULL AS authenticated, coalesce(s.reclaim_allowed_until > now(), false) AS armed,
-    c.newt_id AS "newtId", c.kind AS "credentialKind"
-  FROM site s LEFT JOIN LATERAL (SELECT * FROM claim_window w WHERE w.site_id = s.site_id OFFSET 0) w ON true LEFT JOIN LATERAL (
-    SELECT newt_id, kind FROM site_credential c WHERE c.site_id = s.site_id AND c.revoked_at IS NULL ORDER BY credential_id DESC LIMIT 1) c ON true`;
+  SELECT site_id AS "siteId", org_id AS "orgId", device_id AS "deviceId", hardware_id AS "hardwareId", nonce_hash AS "nonceHash", key_id AS "keyId",
+    claim_id AS "claimId", revoked, window_open AS "windowOpen", authenticated, armed, newt_id AS "newtId", credential_kind AS "credentialKind"`;
 
 export interface ClaimRow {
   orgId: string | null;
@@ -107,7 +101,12 @@ export class ClaimsRepository {
 
   /** The same with the key's row locked: claims on one key decide one batch after the other. */
   async lockPolicy(tx: EntityManager, keyId: string): Promise<KeyPolicy | undefined> {
-    return parse((await prepared<PolicyRow>(tx, 'claim-policy-lock', `${POLICY} FOR UPDATE OF k`, [keyId]))[0]);
+    const [, policy] = await Promise.all([
+      // By itself: the policy is then read as it is once the lock is there, its generations and its template too.
+      prepared(tx, 'claim-key-lock', 'SELECT FROM provisioning_key WHERE key_id = $1 FOR UPDATE', [keyId]),
+      this.policy(tx, keyId),
+    ]);
+    return policy;
   }
 
   /** Which of these hardware ids (and, for claims without one, nonces) the organization knows, and which are tombstoned. */
@@ -118,17 +117,11 @@ export class ClaimsRepository {
     nonceHashes: Buffer[],
   ): Promise<{ sites: KnownSite[]; tombstoned: Set<string> }> {
     const [sites, stones] = await Promise.all([
-      // The fences (OFFSET 0) keep the planner from reading all sites or windows of an organization that its statistics still believe to be empty;
-      // not prepared, because a plan from when the table was small would do the same.
-      query<KnownSite>(
-        tx,
-        `SELECT k.* FROM unnest($2::text[]) AS h(id) CROSS JOIN LATERAL (${KNOWN} WHERE s.hardware_id = h.id OFFSET 0) k WHERE k."orgId" = $1
-         UNION ALL
-         SELECT k.* FROM unnest($3::bytea[]) AS n(hash)
-           CROSS JOIN LATERAL (
-             ${KNOWN} WHERE s.site_id = (SELECT o.site_id FROM claim_window o WHERE o.nonce_hash = n.hash AND o.org_id = $1 AND o.by_nonce) OFFSET 0) k WHERE k."orgId" = $1`,
-        [orgId, hardwareIds, nonceHashes],
-      ),
+      prepared<KnownSite>(tx, 'claim-known', `${KNOWN} FROM known_sites($1, $2, $3)`, [
+        orgId,
+        hardwareIds,
+        nonceHashes,
+      ]),
       prepared<{ hardwareId: string }>(
         tx,
         'claim-tombstones',
@@ -140,10 +133,12 @@ export class ClaimsRepository {
   }
 
   async findSite(em: EntityManager, orgId: string, siteId: number): Promise<KnownSite | undefined> {
-    const [row] = await prepared<KnownSite>(em, 'claim-find-site', `${KNOWN} WHERE s.org_id = $1 AND s.site_id = $2`, [
-      orgId,
-      siteId,
-    ]);
+    const [row] = await prepared<KnownSite>(
+      em,
+      'claim-find-site',
+      `${KNOWN} FROM known_site WHERE org_id = $1 AND site_id = $2`,
+      [orgId, siteId],
+    );
     return row;
   }
 
