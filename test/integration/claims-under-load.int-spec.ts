@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { sha256 } from '#platform';
+import { execute, query, sha256 } from '#platform';
 import { SiteCredentialsService } from '../../src/access/index.js';
 import { Batcher } from '../../src/provisioning/claims/batcher.js';
 import { ClaimsRepository } from '../../src/provisioning/claims/claims.repository.js';
@@ -92,6 +92,50 @@ describe('rule 4 under load', () => {
     ).toEqual([{ id: siteId }]);
     expect(await app.sql('SELECT FROM claim_window WHERE nonce_hash = $1', [sha256(nonce)])).toHaveLength(1);
     expect((await org.readKey(key.siteProvisioningKeyId)).numUsed).toBe(0);
+  });
+});
+
+describe('rule 20 under load', () => {
+  it('a claim that waits for the rotation of its key is decided by what the rotation left', async () => {
+    const key = await org.key();
+    const claim = () => provision(app.root.url, { provision_key: key.siteProvisioningKey });
+    // Known to the cache of keys, so that only the look under the lock can refuse the next one.
+    expect((await claim()).status).toBe(201);
+    let waiting: ReturnType<typeof provision> | undefined;
+    await app.db.tx(async (tx) => {
+      await execute(tx, 'SELECT FROM provisioning_key WHERE key_id = $1 FOR UPDATE', [key.siteProvisioningKeyId]);
+      waiting = claim();
+      await until(
+        async () =>
+          (
+            await app.sql(
+              `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+            )
+          ).length > 0,
+      );
+      await execute(tx, 'UPDATE provisioning_key_generation SET retires_at = clock_timestamp() WHERE key_id = $1', [
+        key.siteProvisioningKeyId,
+      ]);
+    });
+    expect((await waiting!).status).toBe(403);
+    expect((await org.readKey(key.siteProvisioningKeyId)).numUsed).toBe(1);
+  });
+});
+
+describe('the look-up of known devices', () => {
+  it('goes by index, whatever the plan that is kept stems from', async () => {
+    expect((await provision(app.root.url, { provision_key: (await org.key()).siteProvisioningKey })).status).toBe(201);
+    await app.db.tx(async (tx) => {
+      const scanned = () =>
+        query<{ rows: number }>(
+          tx,
+          `SELECT sum(seq_tup_read) AS rows FROM pg_stat_xact_user_tables WHERE relname IN ('site', 'claim_window', 'site_credential')`,
+        );
+      const before = await scanned();
+      const repository = app.get(ClaimsRepository);
+      for (let i = 0; i < 8; i++) await repository.known(tx, org.orgId, [newHardwareId()], [sha256(randomBytes(32))]);
+      expect(await scanned()).toEqual(before);
+    });
   });
 });
 

@@ -262,6 +262,17 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     }
   });
 
+  it('still knows each device of then by its hardware id, in its own organization only', async () => {
+    const known = await queryDatabase<{ id: number; found: number[]; elsewhere: number[] }>(
+      database.url,
+      `SELECT site_id::int AS id, ARRAY(SELECT k.site_id::int FROM known_sites(s.org_id, ARRAY[s.hardware_id], '{}') k) AS found,
+         ARRAY(SELECT k.site_id::int FROM known_sites('another', ARRAY[s.hardware_id], '{}') k) AS elsewhere
+       FROM site s WHERE hardware_id IS NOT NULL`,
+    );
+    expect(known.length).toBeGreaterThan(0);
+    for (const { id, found, elsewhere } of known) expect({ found, elsewhere }).toEqual({ found: [id], elsewhere: [] });
+  });
+
   it('has no jobs yet, and does one for an organization of then', async () => {
     expect(await app.root.expect('GET', '/org/acme/jobs')).toMatchObject({ jobs: [], pagination: { total: 0 } });
     const body = { siteIds: [999999999], decision: 'approve', asJob: true };

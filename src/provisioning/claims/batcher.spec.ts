@@ -61,6 +61,27 @@ describe('Batcher', () => {
     expect(order).toEqual(['decides a', 'decides b', 'answered a', 'answered b']);
   });
 
+  it('begins the next batch when one is ending, before it has ended', async () => {
+    const order: string[] = [];
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const batcher = new Batcher<string, string>(
+      async (_key, items, ending) => {
+        order.push(`decides ${items.join()}`);
+        if (items.includes('a')) {
+          ending();
+          await ended;
+          order.push('ended a');
+        } else end();
+        return items;
+      },
+      () => false,
+    );
+    const answers = Promise.all(['a', 'b', 'c'].map((item) => batcher.submit('k', item)));
+    expect(await answers).toEqual(['a', 'b', 'c']);
+    expect(order).toEqual(['decides a', 'decides b,c', 'ended a']);
+  });
+
   it('tries a failed batch again item by item, so that a bad item fails alone', async () => {
     const batcher = new Batcher<number, number>(
       async (_key, items) => {
