@@ -162,11 +162,11 @@ export class JobsRepository {
   async nextDueMs(em: EntityManager, kinds: string[]): Promise<number | undefined> {
     const [row] = await query<{ ms: number | null }>(
       em,
-      `SELECT greatest(0, extract(epoch FROM min(due_at) - now()) * 1000)::float8 AS ms FROM job
+      `SELECT extract(epoch FROM min(due_at) - now())::float8 * 1000 AS ms FROM job
        WHERE status IN ('queued', 'running') AND kind = ANY ($1)`,
       [kinds],
     );
-    return row!.ms ?? undefined;
+    return row!.ms === null ? undefined : Math.max(0, row!.ms);
   }
 
   /**

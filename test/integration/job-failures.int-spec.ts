@@ -112,6 +112,10 @@ describe('what goes wrong', () => {
     expect(await ended(jobId)).toMatchObject({ status: 'succeeded', done: 30 });
   });
 
+  it('nothing is in sight where there are no jobs', async () => {
+    expect(await app.get(JobsRepository).nextDueMs(app.db.manager, ['of nobody'])).toBeUndefined();
+  });
+
   it('a step is done under the last lease only, and not after a pause', async () => {
     const jobs = app.get(JobsRepository);
     const [{ jobId }] = (await app.sql<{ jobId: number }>(
