@@ -155,7 +155,7 @@ export class ClaimsRepository {
     const rows = await prepared<{ id: number }>(
       tx,
       'claim-draw-ids',
-      `SELECT nextval(pg_get_serial_sequence('claim', 'claim_id')) AS id FROM generate_series(1, $1)`,
+      `SELECT nextval('claim_claim_id_seq') AS id FROM generate_series(1, $1)`,
       [count],
     );
     return rows.map((r) => r.id);
