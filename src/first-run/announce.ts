@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import { type Config, VERSION, writePidFile } from '#platform';
 import { type FirstSecrets, firstSecrets, nextKey, whereabouts } from './banner.js';
 
@@ -11,12 +12,26 @@ export function announce(
   made: FirstSecrets | null,
   databaseDir: string | undefined,
 ): void {
-  const { publicUrl, metricsPort } = config.http;
+  const { publicUrl } = config.http;
   const { dataDir } = config.installation;
   writePidFile(dataDir, port);
   const next = made
     ? `These secrets are shown once, here and in ${dataDir}/first-run.txt:\n\n${firstSecrets(made, publicUrl)}`
     : nextKey(publicUrl);
-  const place = whereabouts({ version: VERSION, publicUrl, metricsPort, dataDir, databaseDir });
+  const place = whereabouts({
+    ...config.http,
+    version: VERSION,
+    port,
+    dataDir,
+    databaseDir,
+    machineAddress: addressOfMachine(),
+  });
   process.stdout.write(`\n${place}\n${next}\n`);
+}
+
+/** The first address of the machine that is not its own alone; IPv4, which every network has. */
+function addressOfMachine(): string | undefined {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
 }

@@ -15,6 +15,13 @@ export interface FirstSecrets {
 export interface Place {
   version: string;
   publicUrl: URL;
+  /** Address that the server listens on. */
+  host: string;
+  port: number;
+  /** Whether PUBLIC_URL is set, not made of `host` and `port`. */
+  publicUrlGiven: boolean;
+  /** An address by which others may reach this machine, when it has one. */
+  machineAddress?: string;
   metricsPort?: number;
   dataDir: string;
   /** Set when the embedded database had to be put outside DATA_DIR. */
@@ -22,7 +29,8 @@ export interface Place {
 }
 
 /** Where everything is: printed at every start. */
-export function whereabouts({ version, publicUrl, metricsPort, dataDir, databaseDir }: Place): string {
+export function whereabouts(place: Place): string {
+  const { version, publicUrl, metricsPort, dataDir, databaseDir } = place;
   const { origin } = publicUrl;
   return lines(
     `Gatehouse ${version} is running.`,
@@ -33,8 +41,26 @@ export function whereabouts({ version, publicUrl, metricsPort, dataDir, database
     ...(metricsPort === undefined ? [] : [row('Metrics', `port ${metricsPort}, /metrics`)]),
     row('Data', dataDir),
     ...(databaseDir === undefined ? [] : [row('Database', databaseDir)]),
+    ...reach(place),
   );
 }
+
+/** What to change where other machines cannot reach the server, or are told an address that is their own. */
+function reach({ publicUrl, host, port, publicUrlGiven, machineAddress }: Place): string[] {
+  if (publicUrlGiven || !isLoopback(publicUrl.hostname)) return [];
+  const url = `PUBLIC_URL=${publicUrl.protocol}//${machineAddress ?? 'ADDRESS-OF-THIS-MACHINE'}:${port}`;
+  return [
+    '',
+    isLoopback(host)
+      ? 'Only this machine can reach it. For others, put these two lines into .env and start it again:'
+      : 'Machines are told an address that is their own. Put this line into .env and start it again:',
+    '',
+    ...(isLoopback(host) ? ['HOST=0.0.0.0'] : []),
+    url,
+  ];
+}
+
+const isLoopback = (host: string): boolean => /^(localhost|127\..*|\[?::1\]?)$/.test(host);
 
 /** The secrets of the first start, for the terminal and for first-run.txt. */
 export function firstSecrets(made: FirstSecrets, publicUrl: URL): string {
@@ -44,7 +70,9 @@ export function firstSecrets(made: FirstSecrets, publicUrl: URL): string {
     row('Provisioning key', made.provisioningKey),
     row('', `for ${made.uses} sites, until ${minute(made.validUntil)}`),
     '',
-    'Enrol a machine, by this line on it (it needs node and a shell):',
+    isLoopback(publicUrl.hostname)
+      ? 'Enrol this machine, by this line (it needs node and a shell):'
+      : 'Enrol a machine, by this line on it (it needs node and a shell):',
     '',
     enrolLine(publicUrl.origin, made.provisioningKey),
   );

@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { enrolLine, fillInstaller } from '#contracts';
 import { agentBundle, type Program } from '../support/agent-process.js';
 import { BareMachine } from '../support/bare-machine.js';
+import { selfSigned } from '../support/certificate.js';
 import { FakeServer, KEY } from '../support/fake-server.js';
+import { freePort } from '../support/server.js';
 
 let server: FakeServer;
 let machine: BareMachine;
@@ -69,10 +74,30 @@ describe('the enrol line', () => {
     expect(commands.filter((command) => command.includes(key) && !command.startsWith('/bin/sh -c printf'))).toEqual([]);
   });
 
-  it('fails when there is no server or no installer', async () => {
+  it('fails in one sentence when what answers is not the server, or nothing does', async () => {
+    const secure = createTlsServer(await selfSigned('01')).listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    const tlsUrl = `https://127.0.0.1:${(secure.address() as AddressInfo).port}`;
+    const failure = async (url: string): Promise<string> => {
+      const { code, stdout, stderr } = await machine.shell(enrolLine(url, KEY)).ended;
+      expect({ code, stdout }).toEqual({ code: 69, stdout: '' });
+      expect(stderr).toMatch(/^Not enrolled: [^\n]+\n$/);
+      expect(stderr).not.toContain(KEY);
+      return stderr.slice('Not enrolled: '.length, -1);
+    };
+    expect(await failure('http://127.0.0.1:1')).toBe('http://127.0.0.1:1/install.sh: bad port');
+    const port = await freePort();
+    expect(await failure(`http://127.0.0.1:${port}`)).toContain(`ECONNREFUSED 127.0.0.1:${port}`);
+    expect(await failure('http://no-such-host.invalid')).toMatch(/getaddrinfo \w+ no-such-host\.invalid$/);
+    expect(await failure(tlsUrl)).toBe(
+      `${tlsUrl}/install.sh: self-signed certificate; set NODE_EXTRA_CA_CERTS to the file of a private authority`,
+    );
+    expect(await failure(server.url.replace('http:', 'https:'))).toContain('wrong version number');
+    server.files.set('/install.sh', '<!doctype html><title>Log in</title>');
+    expect(await failure(server.url)).toBe(`${server.url}/install.sh: what answers there is not Gatehouse`);
     server.files.clear();
-    expect((await machine.shell(enrolLine(server.url, KEY)).ended).code).not.toBe(0);
-    expect((await machine.shell(enrolLine('http://127.0.0.1:1', KEY)).ended).code).not.toBe(0);
+    expect(await failure(server.url)).toBe(`${server.url}/install.sh: it answered 404`);
+    secure.close();
   });
 
   it('survives odd characters', () => {

@@ -84,6 +84,7 @@ describe('the first start', () => {
     expect(text).toContain(`${server.url}/api/v1`);
     expect(text).toContain(`${server.url}/api/docs`);
     expect(text).toContain(`${server.url}/healthz`);
+    expect(text).toMatch(/\nOnly this machine can reach it\. .*\n\nHOST=0\.0\.0\.0\nPUBLIC_URL=http:\/\/\S+:\d+\n/);
     const password = /Administrator +admin@example\.com +(\S+)/.exec(text)![1]!;
     const rootKey = /Root API key +(\S+)/.exec(text)![1]!;
     const key = /Provisioning key +(spk_\S+)/.exec(text)![1]!;
