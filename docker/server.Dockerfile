@@ -11,13 +11,14 @@ WORKDIR /app
 COPY --from=build --chown=node:node /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY --from=build /app/libs/agent libs/agent
+COPY docker/healthcheck.mjs docker/
+COPY docker/admin /usr/local/bin/
 COPY --from=build /app/package.json /app/LICENSE ./
 RUN mkdir /data && chown node:node /data
 ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/data
 USER node
 VOLUME /data
 EXPOSE 3000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-  CMD ["node", "-e", "fetch(`http${process.env.TLS_CERT_FILE ? 's' : ''}://127.0.0.1:${process.env.PORT || 3000}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["node", "docker/healthcheck.mjs"]
 # A larger young generation, as `npm start` has it: a fifth less processor time per claim, for at most 48 MB.
 CMD ["node", "--max-semi-space-size=32", "dist/src/main.js"]

@@ -35,6 +35,10 @@ const CLOSE_MS = 5_000;
  * @returns the exit code, once everything is printed.
  */
 async function main(args: string[]): Promise<number> {
+  if (args.some((argument) => ['--help', '-h', 'help'].includes(argument))) {
+    await print(process.stdout, ADMIN_USAGE);
+    return 0;
+  }
   const command = adminCommandOf(args);
   const loaded = loadConfig(process.env, process.cwd(), { existing: true });
   const log = { info: () => undefined, warn: (text: string) => void process.stderr.write(`${text}\n`) };
