@@ -11,6 +11,8 @@ import { ClaimWindows1764500000000 } from './migrations/1764500000000-claim-wind
 import { ChangeNotices1764510000000 } from './migrations/1764510000000-change-notices.js';
 import { Servers1764520000000 } from './migrations/1764520000000-servers.js';
 import { Jobs1764530000000 } from './migrations/1764530000000-jobs.js';
+import { EphemeralSites1764600000000 } from './migrations/1764600000000-ephemeral-sites.js';
+import { HardwareIdForm1764600100000 } from './migrations/1764600100000-hardware-id-form.js';
 import { SiteSettings1764620000000 } from './migrations/1764620000000-site-settings.js';
 import { KnownSites1764650000000 } from './migrations/1764650000000-known-sites.js';
 
@@ -29,6 +31,8 @@ export const MIGRATIONS = [
   ChangeNotices1764510000000,
   Servers1764520000000,
   Jobs1764530000000,
+  EphemeralSites1764600000000,
+  HardwareIdForm1764600100000,
   SiteSettings1764620000000,
   KnownSites1764650000000,
 ];

@@ -5,6 +5,7 @@ export const EVENT_TYPES = [
   'site.rejected',
   'site.suspended',
   'site.revoked',
+  'site.expired',
   'site.online',
   'site.offline',
   'site.duplicate_session',

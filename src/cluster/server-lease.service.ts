@@ -73,6 +73,14 @@ export class ServerLease implements OnApplicationBootstrap {
     return holds;
   }
 
+  /**
+   * Since when some server has taken sessions of agents without a break: who judges by how long a site was away must not count the time in
+   * which nobody was there. @returns null when no server takes sessions now
+   */
+  sessionsTakenSince(): Promise<Date | null> {
+    return this.repository.sessionsTakenSince(this.db.manager);
+  }
+
   async onApplicationBootstrap(): Promise<void> {
     await this.repository.enter(this.db.manager, this.row);
     this.steadySince = performance.now();

@@ -32,10 +32,19 @@ export class ServersRepository {
     await execute(
       em,
       `INSERT INTO server (server_id, version, instance, address, roles, lease_expires_at) VALUES ($1, $2, $3, $4, $5, now() + ${LEASE})
-       ON CONFLICT (server_id) DO UPDATE SET renewed_at = now(), lease_expires_at = excluded.lease_expires_at,
+       ON CONFLICT (server_id) DO UPDATE SET renewed_at = now(), lease_since = now(), lease_expires_at = excluded.lease_expires_at,
          instance = excluded.instance, address = excluded.address`,
       [row.serverId, row.version, row.instance, row.address, row.roles],
     );
+  }
+
+  /** Since when there has been a server that takes sessions, without a break in its lease. @returns null when there is none now */
+  async sessionsTakenSince(em: EntityManager): Promise<Date | null> {
+    const [row] = await query<{ since: Date | null }>(
+      em,
+      `SELECT min(lease_since) AS since FROM server WHERE 'agents' = ANY (roles) AND ${EXPIRES} > now()`,
+    );
+    return row!.since;
   }
 
   /** The row cannot be taken away until this transaction ends. @returns false when it is gone. */

@@ -30,6 +30,7 @@ export interface NewSite {
   keyGeneration?: number | null;
   templateId?: number | null;
   claimId?: number | null;
+  ephemeralSeconds?: number | null;
   type?: SiteType;
   subnet?: string | null;
   dockerSocketEnabled?: boolean;
@@ -180,5 +181,6 @@ function complete(row: NewSite): SiteInsert {
     keyId: row.keyId ?? null,
     keyGeneration: row.keyGeneration ?? null,
     templateId: row.templateId ?? null,
+    ephemeralSeconds: row.ephemeralSeconds ?? null,
   };
 }

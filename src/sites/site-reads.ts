@@ -10,7 +10,7 @@ const COLUMNS = `
   s.auto_update_enabled AS "autoUpdateEnabled", s.auto_update_override_org AS "autoUpdateOverrideOrg", s.remote_subnets AS "remoteSubnets", s.device_id AS "deviceId",
   s.hardware_id AS "hardwareId", s.labels, s.key_id AS "keyId", s.key_generation AS "keyGeneration", s.template_id AS "templateId", s.claim_id AS "claimId",
   a.agent_version AS "agentVersion", s.created_at AS "createdAt", s.decided_by AS "decidedBy", s.decided_at AS "decidedAt", s.decision_note AS "decisionNote",
-  s.suspended_at AS "suspendedAt", s.revoked_at AS "revokedAt", s.desired_version AS "desiredVersion", a.applied_version AS "appliedVersion",
+  s.suspended_at AS "suspendedAt", s.revoked_at AS "revokedAt", s.ephemeral_seconds AS "ephemeralSeconds", s.desired_version AS "desiredVersion", a.applied_version AS "appliedVersion",
   a.applied_error AS "appliedError", p.session_id IS NOT NULL AS connected, p.last_seen_at AS "lastSeenAt",
   ARRAY(SELECT m.group_id FROM site_group_member m WHERE m.site_id = s.site_id ORDER BY m.group_id) AS "groupIds"`;
 

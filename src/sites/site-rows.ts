@@ -52,6 +52,7 @@ function origin(r: Omit<ReadRow, 'groupIds'> & { groupIds: (string | number)[] }
     decisionNote,
     suspendedAt,
     revokedAt,
+    ephemeralSeconds,
   } = r;
   return {
     deviceId,
@@ -70,6 +71,7 @@ function origin(r: Omit<ReadRow, 'groupIds'> & { groupIds: (string | number)[] }
     decisionNote,
     suspendedAt,
     revokedAt,
+    ephemeralSeconds,
   };
 }
 
@@ -181,6 +183,7 @@ export function newSiteRow(made: {
     decisionNote: null,
     suspendedAt: null,
     revokedAt: null,
+    ephemeralSeconds: null,
     desiredVersion: 1,
     appliedVersion: null,
     appliedError: null,

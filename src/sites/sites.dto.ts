@@ -125,6 +125,8 @@ export class SiteOrigin {
   /** Set while an approved site is put back to pending. */
   suspendedAt: Date | null;
   revokedAt: Date | null;
+  /** How long the site may be offline before it is removed by itself; null: for ever. */
+  ephemeralSeconds: number | null;
 }
 
 /** A site as docs/integration-api.md §3.3 has it; fields about exit nodes are null while there are none. */

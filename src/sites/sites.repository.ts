@@ -26,6 +26,8 @@ export interface SiteInsert {
   keyId: string | null;
   keyGeneration: number | null;
   templateId: number | null;
+  /** How long it may be offline before it is removed; null: for ever. */
+  ephemeralSeconds: number | null;
 }
 
 /** Fields of a site that are no decision. */
@@ -44,11 +46,12 @@ export interface SiteFields {
 /** ON CONFLICT DO NOTHING: the indexes decide whether a hardware id or a name is taken, no look beforehand. */
 const INSERT_MANY = `
   INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, address, subnet, docker_socket_enabled, auto_update_enabled,
-    auto_update_override_org, remote_subnets, labels, config, attributes, claim_id, key_id, key_generation, template_id)
+    auto_update_override_org, remote_subnets, labels, config, attributes, claim_id, key_id, key_generation, template_id, ephemeral_seconds)
   SELECT $1, r."deviceId", r."niceId", r.name, r.type, r.status, r."hardwareId", r.address, r.subnet, r."dockerSocketEnabled", r."autoUpdateEnabled",
-    r."autoUpdateOverrideOrg", r."remoteSubnets", r.labels, r.config, r.attributes, r."claimId", r."keyId", r."keyGeneration", r."templateId"
+    r."autoUpdateOverrideOrg", r."remoteSubnets", r.labels, r.config, r.attributes, r."claimId", r."keyId", r."keyGeneration", r."templateId", r."ephemeralSeconds"
   FROM jsonb_to_recordset($2::jsonb) AS r("deviceId" uuid, "niceId" text, name text, type text, status text, "hardwareId" text, address inet, subnet text,
-    "dockerSocketEnabled" boolean, "autoUpdateEnabled" boolean, "autoUpdateOverrideOrg" boolean, "remoteSubnets" text, labels jsonb, config jsonb, attributes jsonb, "claimId" bigint, "keyId" text, "keyGeneration" int, "templateId" bigint)
+    "dockerSocketEnabled" boolean, "autoUpdateEnabled" boolean, "autoUpdateOverrideOrg" boolean, "remoteSubnets" text, labels jsonb, config jsonb, attributes jsonb, "claimId" bigint, "keyId" text, "keyGeneration" int, "templateId" bigint,
+    "ephemeralSeconds" int)
   ON CONFLICT DO NOTHING
   RETURNING site_id AS "siteId", device_id AS "deviceId", created_at AS "createdAt"`;
 

@@ -273,6 +273,21 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     for (const { id, found, elsewhere } of known) expect({ found, elsewhere }).toEqual({ found: [id], elsewhere: [] });
   });
 
+  it('makes none of its sites ephemeral, and compares its hardware ids as they are', async () => {
+    const { provisioningTemplates } = await app.root.expect<{ provisioningTemplates: object[] }>(
+      'GET',
+      '/org/acme/provisioning-templates',
+    );
+    expect(provisioningTemplates.length).toBeGreaterThan(0);
+    for (const template of provisioningTemplates)
+      expect(template).toMatchObject({ ephemeralSeconds: null, hardwareIdForm: null });
+    const { sites } = await app.root.expect<{ sites: object[] }>('GET', '/org/acme/sites?pageSize=100');
+    for (const site of sites) expect(site).toMatchObject({ ephemeralSeconds: null });
+    const { claims } = await app.root.expect<{ claims: object[] }>('GET', '/org/acme/claims');
+    expect(claims.length).toBeGreaterThan(0);
+    for (const claim of claims) expect(claim).toMatchObject({ sentHardwareId: null });
+  });
+
   it('has no jobs yet, and does one for an organization of then', async () => {
     expect(await app.root.expect('GET', '/org/acme/jobs')).toMatchObject({ jobs: [], pagination: { total: 0 } });
     const body = { siteIds: [999999999], decision: 'approve', asJob: true };

@@ -206,6 +206,8 @@ describe('what was under way when the id was used again', () => {
       name: null,
       nonceHash: null,
       csr: null,
+      sentHardwareId: null,
+      ephemeral: false,
     } satisfies ClaimRequest;
     const refused = app
       .get(Refusals)

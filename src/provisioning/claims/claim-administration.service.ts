@@ -3,6 +3,7 @@ import { conflict, Db, notFound, notify, orgUidOf, type Principal, query, shapeA
 import { AuditService } from '../../audit/index.js';
 import { OrgsService } from '../../orgs/index.js';
 import { SiteReads, SiteStatusService } from '../../sites/index.js';
+import { inForm } from '../hardware-id-form.js';
 import type { AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, ClaimView } from './claim.dto.js';
 import { ClaimsRepository } from './claims.repository.js';
 
@@ -37,14 +38,15 @@ export class ClaimAdministrationService {
     else add('org_uid = ?', orgUid);
     if (filter.keyId !== undefined) add('key_id = ?', filter.keyId);
     if (filter.outcome !== undefined) add('outcome = ?', filter.outcome);
-    if (filter.hardwareId !== undefined) add('hardware_id = ?', filter.hardwareId);
+    if (filter.hardwareId !== undefined)
+      add('hardware_id = ANY (?::text[])', [filter.hardwareId, inForm('mac', filter.hardwareId)]);
     if (filter.from !== undefined) add('created_at >= ?', filter.from);
     if (filter.to !== undefined) add('created_at < ?', filter.to);
     const condition = where.join(' AND ');
     const claims = await query<ClaimView>(
       this.db.manager,
       `SELECT claim_id AS "claimId", org_id AS "orgId", key_id AS "keyId", generation, template_id AS "templateId", site_id AS "siteId", door,
-         hardware_id AS "hardwareId", host(address) AS address, outcome, reason, count, last_seen_at AS "lastSeenAt", created_at AS "createdAt"
+         hardware_id AS "hardwareId", sent_hardware_id AS "sentHardwareId", host(address) AS address, outcome, reason, count, last_seen_at AS "lastSeenAt", created_at AS "createdAt"
        FROM claim WHERE ${condition} ORDER BY org_uid DESC, claim_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
       values,
     );

@@ -27,7 +27,7 @@ export interface Candidate {
 type Known = Awaited<ReturnType<ClaimsRepository['known']>>;
 
 export type Decision =
-  | { do: 'created'; siteId: number; deviceId: string }
+  | { do: 'created'; siteId: number; deviceId: string; ephemeralSeconds: number | null }
   | { do: 'known'; siteId: number }
   /** Lost a race: decide again. */
   | { do: 'again' }
@@ -122,7 +122,7 @@ export class ClaimBatches {
 
   /** Which devices of a batch the organization knows already, and which hardware ids are tombstoned. A key never changes its organization. */
   private async known(tx: EntityManager, items: Candidate[]): Promise<Known> {
-    const hardwareIds = items.flatMap(({ request }) => request.hardwareId ?? []);
+    const hardwareIds = items.flatMap(({ request }) => spellings(request));
     const nonces = items.flatMap(({ request }) =>
       request.hardwareId === null && request.nonceHash ? [request.nonceHash] : [],
     );
@@ -144,8 +144,8 @@ export class ClaimBatches {
     for (const { item, i } of open) {
       const key = anchor(item.request.hardwareId, item.request.nonceHash);
       if (key === null) continue;
-      const site = byAnchor.get(key);
-      if (item.request.hardwareId !== null && tombstoned.has(item.request.hardwareId))
+      const site = byAnchor.get(key) ?? byAnchor.get(anchor(item.request.sentHardwareId, null));
+      if (spellings(item.request).some((id) => tombstoned.has(id)))
         decisions[i] = { do: 'refuse', reason: 'tombstoned' };
       else if (site) decisions[i] = { do: 'known', siteId: site.siteId };
       else if (firsts.has(key)) twins.set(i, firsts.get(key)!);
@@ -194,12 +194,21 @@ export class ClaimBatches {
           keyGeneration: generation,
           templateId,
           claimId: claimIds[n]!,
+          ephemeralSeconds: request.ephemeral ? policy.ephemeralSeconds : null,
         };
       }),
     );
     const made = created.flatMap((site, n) => (site ? [{ site, n, item: items[rows[n]!]! }] : []));
     created.forEach((site, n) => {
-      decisions[rows[n]!] = site ? { do: 'created', siteId: site.siteId, deviceId: site.deviceId } : { do: 'again' };
+      const { ephemeral } = items[rows[n]!]!.request;
+      decisions[rows[n]!] = site
+        ? {
+            do: 'created',
+            siteId: site.siteId,
+            deviceId: site.deviceId,
+            ephemeralSeconds: ephemeral ? policy.ephemeralSeconds : null,
+          }
+        : { do: 'again' };
     });
     const lost = rows.length - made.length;
     if (lost > 0)
@@ -241,6 +250,7 @@ export class ClaimBatches {
             siteId: site.siteId,
             door: request.door,
             hardwareId: request.hardwareId,
+            sentHardwareId: request.sentHardwareId,
             address: request.address,
             outcome: 'created',
             reason: null,
@@ -301,6 +311,10 @@ export class ClaimBatches {
 
 /** What becomes of a claim when another of the same device was decided just before it: it finds the other's site, or shares its fate. */
 const follow = (first: Decision): Decision => (first.do === 'created' ? { do: 'known', siteId: first.siteId } : first);
+
+/** What a device may be known or tombstoned as: also as it was before its template had a form (docs/claims.md rule 33). */
+const spellings = ({ hardwareId, sentHardwareId }: ClaimRequest): string[] =>
+  [hardwareId, sentHardwareId].filter((id) => id !== null);
 
 const compare = (a: string | null, b: string | null) => (a === b ? 0 : (a ?? '') < (b ?? '') ? -1 : 1);
 

@@ -1,8 +1,8 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
+import { IsBoolean, IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import { IsName, MayBeAbsent } from '#platform';
 
-/** Stable id of the device: 1–128 printable ASCII characters, never normalised (docs/claims.md "Words"). */
+/** Stable id of the device: 1–128 printable ASCII characters (docs/claims.md "Words"). */
 const HARDWARE_ID = /^[\x20-\x7e]{1,128}$/;
 /** 32 random bytes in base64url, padded or not. */
 const NONCE = /^[A-Za-z0-9_-]{43}=?$/;
@@ -10,12 +10,14 @@ const NONCE = /^[A-Za-z0-9_-]{43}=?$/;
 export class ProvisionBody {
   @IsString() @IsNotEmpty() @MaxLength(512) provision_key: string;
   @MayBeAbsent() @IsString() @MinLength(1) @MaxLength(255) @IsName() device_name?: string;
-  /** 1 to 128 printable ASCII characters, compared byte for byte. */
+  /** 1 to 128 printable ASCII characters, compared byte for byte unless the key's template has a `hardwareIdForm`. */
   @Matches(HARDWARE_ID, { message: 'hardware_id must be 1 to 128 printable ASCII characters' }) hardware_id: string;
   /** 32 random bytes, base64url: lets a lost answer be asked for again. */
   @MayBeAbsent() @Matches(NONCE, { message: 'claim_nonce must be 32 bytes in base64url' }) claim_nonce?: string;
   /** PKCS#10 in PEM, for templates that issue certificates. */
   @MayBeAbsent() @IsString() @MaxLength(16_384) csr?: string;
+  /** Remove the site when it has been offline for as long as the key's template says; without effect where that says nothing. */
+  @MayBeAbsent() @IsBoolean() ephemeral?: boolean;
 }
 
 export class ProvisionAnswer {
@@ -30,6 +32,8 @@ export class ProvisionAnswer {
   certificate?: string;
   /** PEM, up to the organization's CA. */
   certificate_chain?: string;
+  /** Only when `ephemeral: true` was sent: how long the site may be offline before it is removed; null: it stays. */
+  @ApiProperty({ type: 'integer', nullable: true, required: false }) ephemeral_seconds?: number | null;
 }
 
 /** The refusal of a device's claim: the same for every reason. */
@@ -52,10 +56,14 @@ export class RegisterNewtBody {
   hardwareId?: string;
   /** Sent by Gatehouse's agent, not by newt. */
   @MayBeAbsent() @Matches(NONCE, { message: 'claimNonce must be 32 bytes in base64url' }) claimNonce?: string;
+  /** Sent by Gatehouse's agent, not by newt: remove the site when it has been offline for as long as the key's template says. */
+  @MayBeAbsent() @IsBoolean() ephemeral?: boolean;
 }
 
 export class RegisterNewtAnswer {
   newtId: string;
   /** "" on a recognised re-claim. */
   secret: string;
+  /** Only when `ephemeral: true` was sent: how long the site may be offline before it is removed; null: it stays. */
+  @ApiProperty({ type: 'integer', nullable: true, required: false }) ephemeralSeconds?: number | null;
 }

@@ -7,6 +7,7 @@ export const OUTCOMES = ['created', 'recognised', 'reissued', 'contested', 'refu
 export class ClaimQuery extends PageQuery {
   @IsOptional() @IsString() @MaxLength(64) keyId?: string;
   @IsOptional() @IsIn(OUTCOMES) outcome?: (typeof OUTCOMES)[number];
+  /** A MAC address in any spelling finds its stored form too. */
   @IsOptional() @IsString() @MaxLength(128) hardwareId?: string;
   /** Instant from which on, in ISO 8601, without a zone in UTC. */
   @IsOptional() @IsInstant() @IsString() from?: string;
@@ -28,6 +29,8 @@ export class ClaimView {
   siteId: number | null;
   @ApiProperty({ enum: ['device', 'newt'] }) door: string;
   hardwareId: string | null;
+  /** The spelling that was sent, where the template has a `hardwareIdForm` and it is another one. */
+  sentHardwareId: string | null;
   address: string | null;
   @ApiProperty({ enum: OUTCOMES }) outcome: string;
   /** Why it was refused; never told to the caller. */

@@ -10,10 +10,15 @@ export interface ClaimRequest {
   /** The provisioning key as presented. */
   key: string;
   name: string | null;
+  /** In the form of the key's template, once the key is known (docs/claims.md rule 33). */
   hardwareId: string | null;
+  /** As it was sent, where that is another spelling. */
+  sentHardwareId: string | null;
   /** SHA-256 of the claim nonce. */
   nonceHash: Buffer | null;
   csr: ParsedCsr | null;
+  /** The machine wants its site removed when it has been offline for long (docs/claims.md rule 32). */
+  ephemeral: boolean;
   /** Source address. */
   address: string;
 }
@@ -44,10 +49,11 @@ export type IssuedCredential =
   | { kind: 'certificate'; certificate: string; chain: string }
   | { kind: 'newt'; newtId: string; secret: string };
 
-/** What became of an accepted claim. */
-export type ClaimResult =
+/** What became of an accepted claim. `ephemeralSeconds`: how long the site may be offline before it is removed; null: for ever. */
+export type ClaimResult = { ephemeralSeconds: number | null } & (
   | { outcome: 'created' | 'reissued'; siteId: number; deviceId: string; credential: IssuedCredential }
-  | { outcome: 'recognised'; siteId: number; deviceId: string; credentialType: CredentialKind; newtId: string | null };
+  | { outcome: 'recognised'; siteId: number; deviceId: string; credentialType: CredentialKind; newtId: string | null }
+);
 
 /** Thrown for every refusal; the endpoints turn it into the one uniform answer. */
 export class ClaimRefused extends Error {

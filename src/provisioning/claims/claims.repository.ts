@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '#platform';
-import type { CredentialType, ReclaimPolicy } from '../templates/template.entity.js';
+import type { CredentialType, HardwareIdForm, ReclaimPolicy } from '../templates/template.entity.js';
 import type { ClaimEndpoint, RefusalReason } from './claim.js';
 
 /** All that decides about a claim by a key: the key, its generations, its template and its profile. */
@@ -20,10 +20,12 @@ export interface KeyPolicy {
   approve: boolean;
   generations: { generation: number; secretHash: Buffer; retired: boolean }[];
   pattern: string | null;
+  hardwareIdForm: HardwareIdForm | null;
   credentialType: CredentialType;
   newtDoor: boolean;
   nameTemplate: string | null;
   reclaimPolicy: ReclaimPolicy;
+  ephemeralSeconds: number | null;
   groupIds: number[];
   labels: Record<string, string>;
   config: Record<string, unknown>;
@@ -42,8 +44,8 @@ const POLICY = `
     o.claims_paused_at IS NOT NULL AS paused, coalesce(k.approve_new_sites, t.approve_new_sites) AS approve,
     (SELECT jsonb_agg(jsonb_build_object('generation', g.generation, 'secretHash', encode(g.secret_hash, 'hex'), 'retired', coalesce(g.retires_at <= clock_timestamp(), false)))
        FROM provisioning_key_generation g WHERE g.key_id = k.key_id) AS generations,
-    t.hardware_id_pattern AS pattern, t.credential_type AS "credentialType", t.newt_door AS "newtDoor", t.name_template AS "nameTemplate",
-    t.reclaim_policy AS "reclaimPolicy",
+    t.hardware_id_pattern AS pattern, t.hardware_id_form AS "hardwareIdForm", t.credential_type AS "credentialType", t.newt_door AS "newtDoor", t.name_template AS "nameTemplate",
+    t.reclaim_policy AS "reclaimPolicy", t.ephemeral_seconds AS "ephemeralSeconds",
     ARRAY(SELECT group_id FROM provisioning_template_group tg WHERE tg.template_id = t.template_id
           UNION SELECT group_id FROM provisioning_profile_group pg WHERE pg.profile_id = t.profile_id) AS "groupIds",
     coalesce(p.labels, '{}') AS labels, coalesce(p.config, '{}') AS config, coalesce(p.attributes, '{}') AS attributes,
@@ -71,6 +73,11 @@ export interface KnownSite {
   credentialKind: 'api_key' | 'psk' | 'certificate' | 'newt' | null;
 }
 
+/** The same of one site, with what it was made as. */
+export interface LookedUpSite extends KnownSite {
+  ephemeralSeconds: number | null;
+}
+
 const KNOWN = `
   SELECT site_id AS "siteId", org_id AS "orgId", device_id AS "deviceId", hardware_id AS "hardwareId", nonce_hash AS "nonceHash", key_id AS "keyId",
     claim_id AS "claimId", revoked, window_open AS "windowOpen", authenticated, armed, newt_id AS "newtId", credential_kind AS "credentialKind"`;
@@ -85,6 +92,7 @@ export interface ClaimRow {
   siteId: number | null;
   door: ClaimEndpoint;
   hardwareId: string | null;
+  sentHardwareId: string | null;
   address: string;
   outcome: 'created' | 'reissued' | 'contested' | 'refused' | 'capacity';
   reason: RefusalReason | null;
@@ -132,11 +140,12 @@ export class ClaimsRepository {
     return { sites, tombstoned: new Set(stones.map((s) => s.hardwareId)) };
   }
 
-  async findSite(em: EntityManager, orgId: string, siteId: number): Promise<KnownSite | undefined> {
-    const [row] = await prepared<KnownSite>(
+  async findSite(em: EntityManager, orgId: string, siteId: number): Promise<LookedUpSite | undefined> {
+    const [row] = await prepared<LookedUpSite>(
       em,
       'claim-find-site',
-      `${KNOWN} FROM known_site WHERE org_id = $1 AND site_id = $2`,
+      `${KNOWN}, (SELECT e.ephemeral_seconds FROM site e WHERE e.site_id = k.site_id) AS "ephemeralSeconds"
+       FROM known_site k WHERE org_id = $1 AND site_id = $2`,
       [orgId, siteId],
     );
     return row;
@@ -185,9 +194,10 @@ export class ClaimsRepository {
     await prepared(
       tx,
       'claim-insert-created',
-      `INSERT INTO claim (claim_id, org_id, org_uid, key_id, generation, template_id, site_id, door, hardware_id, address, outcome)
-       SELECT id, $2, $10, $3, generation, $4, site_id, door, hardware_id, address::inet, 'created'
-       FROM unnest($1::bigint[], $5::int[], $6::bigint[], $7::text[], $8::text[], $9::text[]) AS u(id, generation, site_id, door, hardware_id, address)`,
+      `INSERT INTO claim (claim_id, org_id, org_uid, key_id, generation, template_id, site_id, door, hardware_id, sent_hardware_id, address, outcome)
+       SELECT id, $2, $10, $3, generation, $4, site_id, door, hardware_id, sent_hardware_id, address::inet, 'created'
+       FROM unnest($1::bigint[], $5::int[], $6::bigint[], $7::text[], $8::text[], $9::text[], $11::text[])
+         AS u(id, generation, site_id, door, hardware_id, address, sent_hardware_id)`,
       [
         rows.map((r) => r.claimId),
         rows[0]!.orgId,
@@ -199,6 +209,7 @@ export class ClaimsRepository {
         rows.map((r) => r.hardwareId),
         rows.map((r) => r.address),
         rows[0]!.orgUid,
+        rows.map((r) => r.sentHardwareId),
       ],
     );
   }
@@ -207,10 +218,10 @@ export class ClaimsRepository {
   async insert(em: EntityManager, rows: ClaimRow[]): Promise<number[]> {
     const inserted = await query<{ claimId: number }>(
       em,
-      `INSERT INTO claim (org_id, org_uid, key_id, generation, template_id, site_id, door, hardware_id, address, outcome, reason, count)
-       SELECT "orgId", "orgUid", "keyId", generation, "templateId", "siteId", door, "hardwareId", address::inet, outcome, reason, coalesce(count, 1)
+      `INSERT INTO claim (org_id, org_uid, key_id, generation, template_id, site_id, door, hardware_id, sent_hardware_id, address, outcome, reason, count)
+       SELECT "orgId", "orgUid", "keyId", generation, "templateId", "siteId", door, "hardwareId", "sentHardwareId", address::inet, outcome, reason, coalesce(count, 1)
        FROM jsonb_to_recordset($1::jsonb) AS r("orgId" text, "orgUid" uuid, "keyId" text, generation int, "templateId" bigint, "siteId" bigint, door text,
-         "hardwareId" text, address text, outcome text, reason text, count int)
+         "hardwareId" text, "sentHardwareId" text, address text, outcome text, reason text, count int)
        RETURNING claim_id AS "claimId"`,
       [JSON.stringify(rows)],
     );

@@ -70,7 +70,7 @@ export class ClaimsService {
     throw new ClaimRefused('contended', { ...idsOf(policy), generation });
   }
 
-  /** The checks that need no lock. What a cached policy refuses is looked up afresh before the refusal counts. */
+  /** The checks that need no lock; the hardware id takes the form of the template. What a cached policy refuses is looked up afresh before the refusal counts. */
   private async admit(
     keyId: string,
     secretHash: Buffer,
@@ -98,7 +98,13 @@ export class ClaimsService {
     switch (decision.do) {
       case 'created':
         if (policy.hasBlueprint) await this.profileBlueprints.ensure(decision.siteId);
-        return { outcome: 'created', siteId: decision.siteId, deviceId: decision.deviceId, credential: fresh.issued };
+        return {
+          outcome: 'created',
+          siteId: decision.siteId,
+          deviceId: decision.deviceId,
+          ephemeralSeconds: decision.ephemeralSeconds,
+          credential: fresh.issued,
+        };
       case 'known': {
         const result = await this.reclaims.decide(request, policy, generation, decision.siteId);
         if (result && policy.hasBlueprint) await this.profileBlueprints.ensure(decision.siteId);

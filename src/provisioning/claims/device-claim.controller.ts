@@ -51,12 +51,14 @@ export class DeviceClaimController {
       key: given.provision_key,
       name: given.device_name ?? null,
       hardwareId: given.hardware_id,
+      sentHardwareId: null,
       nonceHash: nonceHash(given.claim_nonce),
       csr: given.csr === undefined ? null : await parseCsr(given.csr),
+      ephemeral: given.ephemeral ?? false,
       address: request.ip,
     };
     try {
-      return answer(await this.claims.claim(claim));
+      return answer(await this.claims.claim(claim), claim.ephemeral);
     } catch (error) {
       if (error instanceof ClaimRefused) return this.refusals.refuse(error, claim, request.arrivedAt!, REFUSAL);
       if (error instanceof AppError && error.status === 503) {
@@ -67,34 +69,27 @@ export class DeviceClaimController {
   }
 }
 
-function answer(result: ClaimResult): ApiResult<ProvisionAnswer> {
-  if (result.outcome === 'recognised') {
-    return new ApiResult(
-      { device_id: result.deviceId, api_key: '', credential_type: result.credentialType },
-      { status: 200 },
-    );
-  }
-  const { deviceId: device_id, credential } = result;
-  const status = 201;
+function answer(result: ClaimResult, ephemeral: boolean): ApiResult<ProvisionAnswer> {
+  const lasting = ephemeral ? { ephemeral_seconds: result.ephemeralSeconds } : {};
+  const status = result.outcome === 'recognised' ? 200 : 201;
+  return new ApiResult({ device_id: result.deviceId, ...credentialOf(result), ...lasting }, { status });
+}
+
+function credentialOf(result: ClaimResult): Omit<ProvisionAnswer, 'device_id'> {
+  if (result.outcome === 'recognised') return { api_key: '', credential_type: result.credentialType };
+  const { credential } = result;
   switch (credential.kind) {
     case 'api_key':
-      return new ApiResult({ device_id, api_key: credential.apiKey, credential_type: 'api_key' }, { status });
+      return { api_key: credential.apiKey, credential_type: 'api_key' };
     case 'psk':
-      return new ApiResult(
-        { device_id, api_key: '', credential_type: 'psk', psk_identity: credential.identity, psk: credential.psk },
-        { status },
-      );
+      return { api_key: '', credential_type: 'psk', psk_identity: credential.identity, psk: credential.psk };
     case 'certificate':
-      return new ApiResult(
-        {
-          device_id,
-          api_key: '',
-          credential_type: 'certificate',
-          certificate: credential.certificate,
-          certificate_chain: credential.chain,
-        },
-        { status },
-      );
+      return {
+        api_key: '',
+        credential_type: 'certificate',
+        certificate: credential.certificate,
+        certificate_chain: credential.chain,
+      };
     case 'newt':
       throw new Error('the device door issues no newt credentials');
   }

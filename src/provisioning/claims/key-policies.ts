@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Db, PgNotifications, sameBytes } from '#platform';
+import { inForm } from '../hardware-id-form.js';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';
 import { anchor, type ClaimRequest, type RefusalReason } from './claim.js';
 import { ClaimsRepository, type KeyPolicy } from './claims.repository.js';
@@ -36,7 +37,9 @@ export class KeyPolicies {
     return policy;
   }
 
-  /** The checks on key, generation, door, pattern and CSR, in this order; expiry and uses depend on whether the site is known. */
+  /**
+   * The checks on key, generation, door, pattern and CSR, in this order, once the hardware id has the form of the template; expiry and uses depend on whether the site is known.
+   */
   inspect(
     policy: KeyPolicy,
     secretHash: Buffer,
@@ -45,6 +48,7 @@ export class KeyPolicies {
     const match = policy.generations.find((g) => sameBytes(g.secretHash, secretHash));
     if (!match) return { reason: 'wrong_secret' };
     const { generation } = match;
+    takeForm(request, policy);
     if (match.retired) return { reason: 'retired_generation', generation };
     if (policy.revoked) return { reason: 'revoked', generation };
     if (policy.disabled) return { reason: 'disabled', generation };
@@ -74,3 +78,11 @@ export class KeyPolicies {
 
 /** Which key it was, for the private record of a refusal. */
 export const idsOf = (p: KeyPolicy) => ({ orgId: p.orgId, orgUid: p.orgUid, keyId: p.keyId, templateId: p.templateId });
+
+/** Again when the policy was read anew: from what was sent. */
+function takeForm(request: ClaimRequest, { hardwareIdForm }: KeyPolicy): void {
+  const sent = request.sentHardwareId ?? request.hardwareId;
+  if (sent === null) return;
+  request.hardwareId = inForm(hardwareIdForm, sent);
+  request.sentHardwareId = request.hardwareId === sent ? null : sent;
+}

@@ -34,16 +34,23 @@ export class NewtClaimController {
       key: given.provisioningKey,
       name: given.name ?? null,
       hardwareId: given.hardwareId ?? null,
+      sentHardwareId: null,
       nonceHash: nonceHash(given.claimNonce),
       csr: null,
+      ephemeral: given.ephemeral ?? false,
       address: request.ip,
     };
     try {
       const result = await this.claims.claim(claim);
+      const lasting = claim.ephemeral ? { ephemeralSeconds: result.ephemeralSeconds } : {};
       if (result.outcome === 'recognised')
-        return new ApiResult({ newtId: result.newtId ?? '', secret: '' }, { status: 200, message: 'Newt recognised' });
+        return new ApiResult(
+          { newtId: result.newtId ?? '', secret: '', ...lasting },
+          { status: 200, message: 'Newt recognised' },
+        );
       if (result.credential.kind !== 'newt') throw new Error('the newt door issues newt credentials only');
-      return new ApiResult({ newtId: result.credential.newtId, secret: result.credential.secret }, { status: 201 });
+      const { newtId, secret } = result.credential;
+      return new ApiResult({ newtId, secret, ...lasting }, { status: 201 });
     } catch (error) {
       if (error instanceof ClaimRefused) return this.refusals.refuse(error, claim, request.arrivedAt!, REFUSAL);
       throw error;

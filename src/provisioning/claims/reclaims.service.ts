@@ -4,7 +4,7 @@ import { SiteCredentialsService } from '../../access/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { SiteStatusService } from '../../sites/index.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult, claimant } from './claim.js';
-import { ClaimsRepository, type KeyPolicy, type KnownSite } from './claims.repository.js';
+import { ClaimsRepository, type KeyPolicy, type KnownSite, type LookedUpSite } from './claims.repository.js';
 import { CredentialIssuer } from './credential-issuer.js';
 import { idsOf, KeyPolicies } from './key-policies.js';
 import { KeyQueue } from './key-queue.js';
@@ -45,6 +45,7 @@ export class Reclaims {
       outcome: 'recognised',
       siteId,
       deviceId: site.deviceId,
+      ephemeralSeconds: site.ephemeralSeconds,
       newtId: site.newtId,
       credentialType: site.credentialKind ?? (request.door === 'newt' ? 'newt' : key.credentialType),
     };
@@ -55,7 +56,7 @@ export class Reclaims {
     request: ClaimRequest,
     key: KeyPolicy,
     generation: number,
-    seen: KnownSite,
+    seen: LookedUpSite,
   ): Promise<ClaimResult | undefined> {
     const kind = request.door === 'newt' ? 'newt' : key.credentialType;
     if (kind === 'certificate' && !request.csr) throw new ClaimRefused('csr_missing', { ...idsOf(key), generation });
@@ -91,6 +92,7 @@ export class Reclaims {
             siteId: site.siteId,
             door: request.door,
             hardwareId: request.hardwareId,
+            sentHardwareId: request.sentHardwareId,
             address: request.address,
             outcome: 'reissued',
             reason: null,
@@ -111,9 +113,8 @@ export class Reclaims {
         return true;
       }),
     );
-    return issued
-      ? { outcome: 'reissued', siteId: seen.siteId, deviceId: seen.deviceId, credential: fresh.issued }
-      : undefined;
+    const { siteId, deviceId, ephemeralSeconds } = seen;
+    return issued ? { outcome: 'reissued', siteId, deviceId, ephemeralSeconds, credential: fresh.issued } : undefined;
   }
 
   /** docs/claims.md rule 13: recorded, and told to operators, once an hour per site and address; then the claim gets its ordinary answer. */
@@ -136,6 +137,7 @@ export class Reclaims {
           siteId: site.siteId,
           door: request.door,
           hardwareId: request.hardwareId,
+          sentHardwareId: request.sentHardwareId,
           address: request.address,
           outcome: 'contested',
           reason: null,

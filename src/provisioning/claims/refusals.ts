@@ -33,7 +33,7 @@ export class Refusals {
       writeCount: async (sample, count) => {
         const keyId = sample.orgUid === null ? null : sample.keyId;
         const [claimId] = await this.repository.insert(this.db.manager, [
-          { ...sample, keyId, hardwareId: null, count },
+          { ...sample, keyId, hardwareId: null, sentHardwareId: null, count },
         ]);
         return claimId!;
       },
@@ -65,6 +65,7 @@ export class Refusals {
       siteId: siteId ?? null,
       door: request.door,
       hardwareId: request.hardwareId,
+      sentHardwareId: request.sentHardwareId,
       address: request.address,
       outcome: 'refused',
       reason,

@@ -1,7 +1,28 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength } from 'class-validator';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsOptional,
+  IsPositive,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+} from 'class-validator';
 import { IsIdList, IsName, MayBeAbsent, OffsetPagination, OtherNames } from '#platform';
-import { CREDENTIAL_TYPES, type CredentialType, RECLAIM_POLICIES, type ReclaimPolicy } from './template.entity.js';
+import {
+  CREDENTIAL_TYPES,
+  type CredentialType,
+  HARDWARE_ID_FORMS,
+  type HardwareIdForm,
+  RECLAIM_POLICIES,
+  type ReclaimPolicy,
+} from './template.entity.js';
+
+/** A minute to 30 days (docs/claims.md rule 32). */
+const EPHEMERAL_SECONDS = { minimum: 60, maximum: 2_592_000 };
 
 /** As others call these fields, and where those are that a template has not itself. */
 const OTHER_NAMES = {
@@ -29,6 +50,11 @@ export class CreateTemplateBody {
   @IsOptional() @IsInt() @IsPositive() @Max(Number.MAX_SAFE_INTEGER) profileId?: number | null;
   /** RE2 pattern that the whole hardware id must match; a claim without one is then refused. */
   @IsOptional() @IsString() @IsNotEmpty() @MaxLength(256) hardwareIdPattern?: string | null;
+  /** `mac`: a MAC address counts as one hardware id in every spelling, and is stored as `aa:bb:cc:00:11:22`; the pattern is matched against that. */
+  @IsOptional()
+  @IsIn(HARDWARE_ID_FORMS)
+  @ApiPropertyOptional({ enum: HARDWARE_ID_FORMS, nullable: true })
+  hardwareIdForm?: HardwareIdForm | null;
   /** Credential that a device's claim issues; a newt's claim always issues newt credentials. */
   @MayBeAbsent()
   @IsIn(CREDENTIAL_TYPES)
@@ -53,6 +79,13 @@ export class CreateTemplateBody {
   @IsIn(RECLAIM_POLICIES)
   @ApiProperty({ required: false, enum: RECLAIM_POLICIES, default: 'recognise' })
   reclaimPolicy?: ReclaimPolicy;
+  /** How long a site may be offline whose claim said `ephemeral: true`, before it is removed; null: such a claim makes an ordinary site. */
+  @IsOptional()
+  @IsInt()
+  @Min(EPHEMERAL_SECONDS.minimum)
+  @Max(EPHEMERAL_SECONDS.maximum)
+  @ApiPropertyOptional({ type: 'integer', nullable: true, ...EPHEMERAL_SECONDS })
+  ephemeralSeconds?: number | null;
 }
 
 @OtherNames(OTHER_NAMES)
@@ -65,12 +98,14 @@ export class TemplateView {
   description: string | null;
   profileId: number | null;
   hardwareIdPattern: string | null;
+  @ApiProperty({ enum: HARDWARE_ID_FORMS, nullable: true }) hardwareIdForm: HardwareIdForm | null;
   @ApiProperty({ enum: CREDENTIAL_TYPES }) credentialType: CredentialType;
   newtDoor: boolean;
   approveNewSites: boolean;
   groupIds: number[];
   nameTemplate: string | null;
   @ApiProperty({ enum: RECLAIM_POLICIES }) reclaimPolicy: ReclaimPolicy;
+  ephemeralSeconds: number | null;
   createdAt: Date;
 }
 

@@ -155,11 +155,13 @@ function row(orgId: string, body: CreateTemplateBody): Partial<Template> {
     description: body.description ?? null,
     profileId: body.profileId ?? null,
     hardwareIdPattern: body.hardwareIdPattern ?? null,
+    hardwareIdForm: body.hardwareIdForm ?? null,
     credentialType: body.credentialType ?? 'api_key',
     newtDoor: body.newtDoor ?? true,
     approveNewSites: body.approveNewSites ?? true,
     nameTemplate: body.nameTemplate ?? null,
     reclaimPolicy: body.reclaimPolicy ?? 'recognise',
+    ephemeralSeconds: body.ephemeralSeconds ?? null,
   };
 }
 
@@ -171,11 +173,13 @@ function view(t: Template, groupIds: number[]): TemplateView {
     description,
     profileId,
     hardwareIdPattern,
+    hardwareIdForm,
     credentialType,
     newtDoor,
     approveNewSites,
     nameTemplate,
     reclaimPolicy,
+    ephemeralSeconds,
     createdAt,
   } = t;
   return {
@@ -185,12 +189,14 @@ function view(t: Template, groupIds: number[]): TemplateView {
     description,
     profileId,
     hardwareIdPattern,
+    hardwareIdForm,
     credentialType,
     newtDoor,
     approveNewSites,
     groupIds,
     nameTemplate,
     reclaimPolicy,
+    ephemeralSeconds,
     createdAt,
   };
 }
