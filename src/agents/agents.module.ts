@@ -11,6 +11,8 @@ import { AgentsService } from './agents.service.js';
 import { SiteBlueprints } from './blueprints/site-blueprints.service.js';
 import { DeliveryService } from './delivery/delivery.service.js';
 import { AgentDownloadController, AgentFiles } from './download/agent-download.controller.js';
+import { SiteExpiryRepository } from './expiry/site-expiry.repository.js';
+import { SiteExpiry } from './expiry/site-expiry.service.js';
 import { AgentsGateway } from './gateway/agents.gateway.js';
 import { KeepAliveService } from './gateway/keep-alive.service.js';
 import { MessageDispatch } from './gateway/message-dispatch.js';
@@ -45,6 +47,8 @@ import { PresenceLease } from './presence/presence-lease.js';
     SessionRegistry,
     SessionTokens,
     SiteBlueprints,
+    SiteExpiry,
+    SiteExpiryRepository,
     UpgradeRouter,
   ],
   exports: [SessionTokens, UpgradeRouter],
