@@ -226,8 +226,8 @@ export const mutants = [
   {
     rule: '12 lineage',
     file: 'src/provisioning/claims/claim-batches.service.ts',
-    find: 'claimId: claimIds[n]!,\n        };',
-    replace: 'claimId: null,\n        };',
+    find: 'claimId: claimIds[n]!,\n          ephemeral',
+    replace: 'claimId: null,\n          ephemeral',
     test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'rule 12',
   },
