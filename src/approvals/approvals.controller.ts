@@ -59,27 +59,29 @@ export class ApprovalsController {
   @ChecksVersion()
   @ErrorResponses(409)
   @Returns(null, { message: 'Site deleted successfully' })
-  deleteSite(
+  async deleteSite(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('siteId') siteId: number,
     @Query() query: DeleteSiteQuery,
     @IfMatch() ifMatch: number | undefined,
   ) {
-    return this.approvals.delete(principal, orgId, siteId, query, ifMatch);
+    const remark = await this.approvals.delete(principal, orgId, siteId, query, ifMatch);
+    return new ApiResult(null, remark === undefined ? {} : { message: remark });
   }
 
   /** Revoke the credentials of a leaked or stolen site and refuse its hardware id; the site stays */
   @Post('site/:siteId/revoke')
   @Access('revokeSite')
   @Returns(SiteView, { message: 'Site revoked successfully' })
-  revokeSite(
+  async revokeSite(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('siteId') siteId: number,
     @Body() body: RevokeSiteBody,
   ) {
-    return this.approvals.revoke(principal, orgId, siteId, body);
+    const { site, remark } = await this.approvals.revoke(principal, orgId, siteId, body);
+    return new ApiResult(site, remark === undefined ? {} : { message: remark });
   }
 
   /** Approve or reject many sites, each in a transaction of its own, or any number of them as a job (`asJob`) */
@@ -100,7 +102,7 @@ export class ApprovalsController {
     );
   }
 
-  /** List hardware ids that may claim nothing */
+  /** List devices that may claim nothing */
   @Get('org/:orgId/tombstones')
   @Access('listTombstones')
   @Returns(TombstoneList, { message: 'Tombstones retrieved successfully' })
@@ -108,7 +110,7 @@ export class ApprovalsController {
     return this.approvals.listTombstones(principal, orgId, page);
   }
 
-  /** Lift a tombstone; the hardware id is percent-encoded */
+  /** Lift a tombstone; the hardware id, as the list names it, is percent-encoded */
   @Delete('org/:orgId/tombstone/:hardwareId')
   @Access('deleteTombstone')
   @Returns(null, { message: 'Tombstone deleted successfully' })

@@ -89,6 +89,7 @@ export class DecisionResult {
   siteId: number;
   /** `unchanged`: it was so already; `conflict`: an approved or suspended site cannot be rejected, a revoked one not approved. */
   @ApiProperty({ enum: OUTCOMES }) outcome: (typeof OUTCOMES)[number];
+  /** Why not; of a rejection also that no tombstone could be left. */
   message: string | null;
 }
 
@@ -101,6 +102,7 @@ export class DecisionResults {
 }
 
 export class TombstoneView {
+  /** Of a device without one: `nonce:` and the SHA-256 of its claim nonce in hexadecimal digits. */
   hardwareId: string;
   /** Name of the site that had it. */
   siteName: string | null;

@@ -2,20 +2,34 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, query } from '#platform';
 import type { Decided } from '../sites/index.js';
+import { nonceTombstone } from './tombstone.entity.js';
 
 /** All SQL of tombstones. */
 @Injectable()
 export class ApprovalsRepository {
+  /** How a tombstone would name the devices of these sites; one that no claim could show to be the same again is not among them. */
+  async namesOf(em: EntityManager, orgId: string, siteIds: number[]): Promise<Map<number, string>> {
+    const rows = await query<{ siteId: number; hardwareId: string | null; nonceHash: Buffer }>(
+      em,
+      `SELECT s.site_id AS "siteId", s.hardware_id AS "hardwareId", w.nonce_hash AS "nonceHash"
+       FROM site s LEFT JOIN claim_window w ON w.site_id = s.site_id AND w.by_nonce
+       WHERE s.org_id = $1 AND s.site_id = ANY ($2::bigint[]) AND (s.hardware_id IS NOT NULL OR w.by_nonce)`,
+      [orgId, siteIds],
+    );
+    return new Map(rows.map(({ siteId, hardwareId, nonceHash }) => [siteId, hardwareId ?? nonceTombstone(nonceHash)]));
+  }
+
   /** Sites that were rejected and left a tombstone, of the given ids. */
   async buried(em: EntityManager, orgId: string, siteIds: number[]): Promise<Set<number>> {
     const rows = await query<{ siteId: number }>(
       em,
-      `SELECT site_id AS "siteId" FROM tombstone WHERE org_id = $1 AND site_id = ANY ($2::bigint[])`,
+      `SELECT site_id AS "siteId" FROM tombstone WHERE org_id = $1 AND site_id = ANY ($2::bigint[]) AND reason = 'rejected'`,
       [orgId, siteIds],
     );
     return new Set(rows.map((r) => r.siteId));
   }
 
+  /** Refuses the device of a site that is still there. @returns false when nothing tells that device from others */
   async bury(
     tx: EntityManager,
     orgId: string,
@@ -24,14 +38,25 @@ export class ApprovalsRepository {
     by: string,
     note: string | null,
   ): Promise<boolean> {
-    if (site.hardwareId === null) return false;
+    const name = (await this.namesOf(tx, orgId, [site.siteId])).get(site.siteId);
+    if (name === undefined) return false;
     await execute(
       tx,
       `INSERT INTO tombstone (org_id, hardware_id, site_name, reason, note, created_by, site_id) VALUES ($1, $2, $3, $4, $5, $6, $7)
        ON CONFLICT (org_id, hardware_id) DO UPDATE SET site_name = excluded.site_name, reason = excluded.reason, note = excluded.note,
          created_by = excluded.created_by, site_id = excluded.site_id, created_at = now()`,
-      [orgId, site.hardwareId, site.name, reason, note, by, site.siteId],
+      [orgId, name, site.name, reason, note, by, site.siteId],
     );
     return true;
+  }
+
+  /** @returns the site whose device it refused, null when that is not known; undefined when there was no such tombstone. */
+  async lift(tx: EntityManager, orgId: string, hardwareId: string): Promise<number | null | undefined> {
+    const [row] = await query<{ siteId: number | null }>(
+      tx,
+      'DELETE FROM tombstone WHERE org_id = $1 AND hardware_id = $2 RETURNING site_id AS "siteId"',
+      [orgId, hardwareId],
+    );
+    return row?.siteId;
   }
 }

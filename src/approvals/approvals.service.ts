@@ -12,7 +12,8 @@ import {
 import { AuditService } from '../audit/index.js';
 import { type SiteFields, SiteLifecycleService, SiteReads, SiteStatusService, type SiteView } from '../sites/index.js';
 import type { DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
-import { DecisionsService } from './decisions.service.js';
+import { ApprovalsRepository } from './approvals.repository.js';
+import { DecisionsService, NO_TOMBSTONE } from './decisions.service.js';
 import { Tombstone } from './tombstone.entity.js';
 
 /** Decisions as operators ask for them: one transaction and one audit row per site (docs/claims.md "Pending sites"). */
@@ -20,6 +21,7 @@ import { Tombstone } from './tombstone.entity.js';
 export class ApprovalsService implements OnModuleInit {
   constructor(
     private readonly db: Db,
+    private readonly repository: ApprovalsRepository,
     private readonly decisions: DecisionsService,
     private readonly standings: SiteStatusService,
     private readonly sites: SiteLifecycleService,
@@ -69,37 +71,49 @@ export class ApprovalsService implements OnModuleInit {
     });
   }
 
-  /** @throws not_found, precondition_failed, conflict for a suspended site, or when somebody decided on it at the same moment. */
+  /**
+   * @returns what the caller hears who wanted a tombstone and got none.
+   * @throws not_found, precondition_failed, conflict for a suspended site, or when somebody decided on it at the same moment.
+   */
   async delete(
     principal: Principal,
     orgId: string,
     siteId: number,
     query: DeleteSiteQuery,
     ifMatch: number | undefined,
-  ): Promise<void> {
-    await this.db.tx(async (tx) => {
+  ): Promise<string | undefined> {
+    return this.db.tx(async (tx) => {
       if (ifMatch !== undefined) await this.sites.requireVersion(tx, orgId, siteId, ifMatch);
-      const was = await this.decisions.delete(tx, principal, orgId, siteId, { tombstone: query.tombstone });
+      const { was, ...left } = await this.decisions.delete(tx, principal, orgId, siteId, {
+        tombstone: query.tombstone,
+      });
       await this.audit.record(tx, principal, {
         orgId,
         action: was === 'rejected' ? 'site.reject' : 'site.delete',
         target: { type: 'site', id: siteId },
-        details: was === 'rejected' ? { tombstone: query.tombstone !== false } : {},
+        details: left,
       });
+      return 'tombstone' in left && !left.tombstone && query.tombstone !== false ? NO_TOMBSTONE : undefined;
     });
   }
 
-  /** @throws not_found */
-  async revoke(principal: Principal, orgId: string, siteId: number, body: RevokeSiteBody): Promise<SiteView> {
+  /** @returns also what the caller hears when no tombstone could be left. @throws not_found */
+  async revoke(
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    body: RevokeSiteBody,
+  ): Promise<{ site: SiteView; remark: string | undefined }> {
     return this.db.tx(async (tx) => {
-      const changed = await this.decisions.revoke(tx, principal, orgId, siteId, body);
+      const done = await this.decisions.revoke(tx, principal, orgId, siteId, body);
       await this.audit.record(tx, principal, {
         orgId,
         action: 'site.revoke',
         target: { type: 'site', id: siteId },
-        details: { changed, ...(body.note ? { note: body.note } : {}) },
+        details: { ...done, ...(body.note ? { note: body.note } : {}) },
       });
-      return (await this.reads.find(tx, orgId, siteId))!.site;
+      const { site } = (await this.reads.find(tx, orgId, siteId))!;
+      return { site, remark: done.changed && !done.tombstone ? NO_TOMBSTONE : undefined };
     });
   }
 
@@ -122,12 +136,12 @@ export class ApprovalsService implements OnModuleInit {
     return { tombstones, pagination: shapeA(total, window) };
   }
 
-  /** Lifts a tombstone: the hardware id may claim again; that of a revoked site gets the site back, with a new credential. @throws not_found */
+  /** Lifts a tombstone: the device may claim again; that of a revoked site gets the site back, with a new credential. @throws not_found */
   async deleteTombstone(principal: Principal, orgId: string, hardwareId: string): Promise<void> {
     await this.db.tx(async (tx) => {
-      const { affected } = await tx.delete(Tombstone, { orgId, hardwareId });
-      if (!affected) throw notFound('Tombstone');
-      await this.standings.rearm(tx, orgId, hardwareId);
+      const siteId = await this.repository.lift(tx, orgId, hardwareId);
+      if (siteId === undefined) throw notFound('Tombstone');
+      await this.standings.rearm(tx, orgId, siteId, hardwareId);
       await this.audit.record(tx, principal, {
         orgId,
         action: 'tombstone.delete',

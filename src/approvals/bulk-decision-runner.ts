@@ -4,7 +4,7 @@ import { AppError, type Principal, unavailable } from '#platform';
 import { AuditService } from '../audit/index.js';
 import type { DecideBody, DecisionResult } from './approvals.dto.js';
 import { ApprovalsRepository } from './approvals.repository.js';
-import { DecisionsService } from './decisions.service.js';
+import { DecisionsService, NO_TOMBSTONE } from './decisions.service.js';
 
 /** What is decided about each of many sites. */
 export interface BulkDecision extends Pick<DecideBody, 'decision' | 'note' | 'tombstone'> {
@@ -38,8 +38,7 @@ export class BulkDecisionRunner {
     bulk: BulkDecision,
   ): Promise<DecisionResult> {
     try {
-      const outcome = await undoable((tx) => this.decideIn(tx, principal, orgId, siteId, bulk));
-      return { siteId, outcome, message: null };
+      return await undoable((tx) => this.decideIn(tx, principal, orgId, siteId, bulk));
     } catch (error) {
       if (unavailable(error)) throw error;
       if (error instanceof AppError && (error.code === 'not_found' || error.code === 'conflict')) {
@@ -59,9 +58,10 @@ export class BulkDecisionRunner {
     orgId: string,
     siteId: number,
     { decision, jobId, ...reason }: BulkDecision,
-  ): Promise<'approved' | 'rejected' | 'unchanged'> {
-    const changed = decision === 'approve' ? await this.decisions.approve(tx, principal, orgId, siteId, reason) : true;
-    if (decision === 'reject') await this.decisions.reject(tx, principal, orgId, siteId, reason);
+  ): Promise<DecisionResult> {
+    const approve = decision === 'approve';
+    const changed = approve ? await this.decisions.approve(tx, principal, orgId, siteId, reason) : true;
+    const tombstone = approve ? undefined : await this.decisions.reject(tx, principal, orgId, siteId, reason);
     await this.audit.record(tx, principal, {
       orgId,
       action: `site.${decision}`,
@@ -71,10 +71,11 @@ export class BulkDecisionRunner {
         changed,
         ...(jobId === undefined ? {} : { jobId }),
         ...(reason.note ? { note: reason.note } : {}),
-        ...(decision === 'reject' ? { tombstone: reason.tombstone !== false } : {}),
+        ...(tombstone === undefined ? {} : { tombstone }),
       },
     });
-    if (!changed) return 'unchanged';
-    return decision === 'approve' ? 'approved' : 'rejected';
+    if (approve) return { siteId, outcome: changed ? 'approved' : 'unchanged', message: null };
+    const missed = !tombstone && reason.tombstone !== false;
+    return { siteId, outcome: 'rejected', message: missed ? NO_TOMBSTONE : null };
   }
 }

@@ -6,7 +6,7 @@ import type { DecideBody, DecisionResult, DecisionResults } from './approvals.dt
 import { ApprovalsRepository } from './approvals.repository.js';
 import { BulkDecisionRunner } from './bulk-decision-runner.js';
 import { DecisionJobs } from './decision-jobs.js';
-import { whyNotApproved, whyNotRejected } from './decisions.service.js';
+import { NO_TOMBSTONE, whyNotApproved, whyNotRejected } from './decisions.service.js';
 
 const MAX_AT_ONCE = 1000;
 /** Decisions of one bulk call that run side by side; the pool has other callers. */
@@ -60,14 +60,23 @@ export class BulkDecisionsService {
     return { siteIds, remaining: Math.max(0, total - siteIds.length) };
   }
 
-  private async foresee(orgId: string, siteIds: number[], { decision, filter }: DecideBody): Promise<DecisionResult[]> {
+  private async foresee(
+    orgId: string,
+    siteIds: number[],
+    { decision, filter, tombstone }: DecideBody,
+  ): Promise<DecisionResult[]> {
     const standings = await this.standings.of(this.db.manager, orgId, siteIds);
     const buried =
       decision === 'reject' ? await this.repository.buried(this.db.manager, orgId, siteIds) : new Set<number>();
-    return siteIds.map((siteId) => ({
-      siteId,
-      ...foreseen(decision, standings.get(siteId), buried.has(siteId), filter !== undefined),
-    }));
+    const names =
+      decision === 'reject' && tombstone !== false
+        ? await this.repository.namesOf(this.db.manager, orgId, siteIds)
+        : undefined;
+    return siteIds.map((siteId) => {
+      const result = foreseen(decision, standings.get(siteId), buried.has(siteId), filter !== undefined);
+      const missed = result.outcome === 'rejected' && names?.has(siteId) === false;
+      return { siteId, ...result, ...(missed ? { message: NO_TOMBSTONE } : {}) };
+    });
   }
 
   private async decideAll(

@@ -9,7 +9,7 @@ import { ApprovalsRepository } from './approvals.repository.js';
 
 export interface Reason {
   note?: string | undefined;
-  /** Whether a rejected hardware id is refused from now on [true]. */
+  /** Whether a rejected device is refused from now on [true]. */
   tombstone?: boolean | undefined;
   /** Chosen by a filter, so that nobody named this very site: a suspended one is not meant. */
   byFilter?: boolean | undefined;
@@ -17,6 +17,10 @@ export interface Reason {
 
 /** Why a suspended site is no new one to be turned away. The way out never brings it into service. */
 const SUSPENDED = 'The site is suspended, not new; approve or revoke it before you delete it';
+
+/** What an operator hears where a tombstone was wanted and none could be made. */
+export const NO_TOMBSTONE =
+  'The site has neither hardware id nor claim nonce: no tombstone was left, since its device could not be told from others';
 
 /** @returns what stands against rejecting a site, if anything. */
 export function whyNotRejected({ status, suspended }: Standing): string | undefined {
@@ -86,24 +90,32 @@ export class DecisionsService {
 
   /**
    * Rejects a pending site: credential revoked, session closed, site deleted; a tombstone unless told not to.
-   * @throws not_found, conflict when it was approved, also when it is suspended now.
+   * @returns whether it left a tombstone. @throws not_found, conflict when it was approved, also when it is suspended now.
    */
-  async reject(tx: EntityManager, principal: Principal, orgId: string, siteId: number, reason: Reason): Promise<void> {
+  async reject(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    reason: Reason,
+  ): Promise<boolean> {
     const site = await this.standings.lock(tx, orgId, siteId);
     if (!site) throw notFound('Site');
     const against = whyNotRejected(site);
     if (against) throw conflict(against);
+    const tombstone =
+      reason.tombstone !== false &&
+      (await this.repository.bury(tx, orgId, site, 'rejected', principal.name, reason.note ?? null));
     await this.credentials.revokeOfSite(tx, orgId, siteId);
     await this.sites.remove(tx, orgId, siteId);
-    if (reason.tombstone !== false)
-      await this.repository.bury(tx, orgId, site, 'rejected', principal.name, reason.note ?? null);
     await this.emit(tx, orgId, 'site.rejected', site, principal, reason);
+    return tombstone;
   }
 
   /**
    * DELETE of a site: rejects a pending one, removes an approved one without a tombstone. A suspended one is neither: who works off the list of
    * pending sites must not lose it. Revoked it may be removed, and keeps the tombstone of that.
-   * @returns which of the two it was. @throws not_found, conflict for a suspended one, or when somebody decided on it at the same moment.
+   * @returns which of the two it was, and whether a rejection left a tombstone. @throws not_found, conflict for a suspended one, or when somebody decided on it at the same moment.
    */
   async delete(
     tx: EntityManager,
@@ -111,7 +123,7 @@ export class DecisionsService {
     orgId: string,
     siteId: number,
     reason: Reason,
-  ): Promise<'rejected' | 'removed'> {
+  ): Promise<{ was: 'rejected'; tombstone: boolean } | { was: 'removed' }> {
     // The caller means the site as it was when asking: an approval that commits while this waits must not turn a reject into a deletion.
     const meant = (await this.standings.of(tx, orgId, [siteId])).get(siteId);
     const site = await this.standings.lock(tx, orgId, siteId);
@@ -119,26 +131,25 @@ export class DecisionsService {
     if (site.status !== meant.status) throw conflict(`The site has just been set to ${site.status}`);
     if (site.status === 'approved' || (site.suspended && site.revoked)) {
       await this.sites.remove(tx, orgId, siteId);
-      return 'removed';
+      return { was: 'removed' };
     }
-    await this.reject(tx, principal, orgId, siteId, reason);
-    return 'rejected';
+    return { was: 'rejected', tombstone: await this.reject(tx, principal, orgId, siteId, reason) };
   }
 
-  /** Leaked or stolen: revokes, closes the session, leaves a tombstone; the site stays. @returns whether this call revoked it. @throws not_found */
+  /** Leaked or stolen: revokes, closes the session, leaves a tombstone; the site stays. @returns whether this call revoked it, and left a tombstone. @throws not_found */
   async revoke(
     tx: EntityManager,
     principal: Principal,
     orgId: string,
     siteId: number,
     reason: Reason,
-  ): Promise<boolean> {
+  ): Promise<{ changed: false } | { changed: true; tombstone: boolean }> {
     const site = await this.standings.revoke(tx, orgId, siteId);
-    if (!site) return this.unchanged(tx, orgId, siteId);
+    if (!site) return { changed: await this.unchanged(tx, orgId, siteId) };
     await this.credentials.revokeOfSite(tx, orgId, siteId);
-    await this.repository.bury(tx, orgId, site, 'revoked', principal.name, reason.note ?? null);
+    const tombstone = await this.repository.bury(tx, orgId, site, 'revoked', principal.name, reason.note ?? null);
     await this.emit(tx, orgId, 'site.revoked', site, principal, reason);
-    return true;
+    return { changed: true, tombstone };
   }
 
   private async unchanged(tx: EntityManager, orgId: string, siteId: number): Promise<false> {

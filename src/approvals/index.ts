@@ -1,2 +1,2 @@
 export { ApprovalsModule } from './approvals.module.js';
-export { Tombstone } from './tombstone.entity.js';
+export { nonceTombstone, Tombstone } from './tombstone.entity.js';

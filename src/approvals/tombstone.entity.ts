@@ -1,6 +1,9 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
-/** A hardware id that may claim nothing until an operator lifts it. */
+/** How a tombstone names a device that has no hardware id: by the SHA-256 of its claim nonce. */
+export const nonceTombstone = (nonceHash: Buffer): string => `nonce:${nonceHash.toString('hex')}`;
+
+/** A device that may claim nothing until an operator lifts it: its hardware id, or its nonce (`nonceTombstone`). */
 @Entity('tombstone')
 export class Tombstone {
   @PrimaryColumn('text') orgId: string;

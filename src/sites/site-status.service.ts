@@ -88,12 +88,12 @@ export class SiteStatusService {
     await execute(tx, 'UPDATE site SET reclaim_allowed_until = NULL, revoked_at = NULL WHERE site_id = $1', [siteId]);
   }
 
-  /** Lets the next claim of a revoked site's hardware id in, with a new credential (docs/claims.md rule 29). */
-  async rearm(tx: EntityManager, orgId: string, hardwareId: string): Promise<void> {
+  /** Lets the next claim of a revoked site's device in, with a new credential (docs/claims.md rule 29): of this site, or of this hardware id. */
+  async rearm(tx: EntityManager, orgId: string, siteId: number | null, hardwareId: string): Promise<void> {
     await execute(
       tx,
-      `UPDATE site SET reclaim_allowed_until = 'infinity' WHERE org_id = $1 AND hardware_id = $2 AND revoked_at IS NOT NULL`,
-      [orgId, hardwareId],
+      `UPDATE site SET reclaim_allowed_until = 'infinity' WHERE org_id = $1 AND (site_id = $2 OR hardware_id = $3) AND revoked_at IS NOT NULL`,
+      [orgId, siteId, hardwareId],
     );
   }
 

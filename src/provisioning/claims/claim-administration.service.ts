@@ -4,7 +4,15 @@ import { AuditService } from '../../audit/index.js';
 import { OrgsService } from '../../orgs/index.js';
 import { SiteReads, SiteStatusService } from '../../sites/index.js';
 import { inForm } from '../hardware-id-form.js';
-import type { AllowReclaimView, ClaimList, ClaimQuery, ClaimsPausedView, ClaimView } from './claim.dto.js';
+import {
+  type AllowReclaimBody,
+  type AllowReclaimView,
+  type ClaimList,
+  type ClaimQuery,
+  type ClaimsPausedView,
+  type ClaimView,
+  DEFAULT_RECLAIM_SECONDS,
+} from './claim.dto.js';
 import { ClaimsRepository } from './claims.repository.js';
 
 /** What operators do about claims: look at them, stop them, let one happen again. */
@@ -73,13 +81,23 @@ export class ClaimAdministrationService {
     });
   }
 
-  /** docs/claims.md rule 13: the next claim of this site's hardware id re-issues once. @throws not_found, conflict while a tombstone refuses that id. */
-  async allowReclaim(principal: Principal, orgId: string, siteId: number, seconds: number): Promise<AllowReclaimView> {
+  /**
+   * docs/claims.md rule 13: the next claim of this site's device re-issues once.
+   * @throws not_found, conflict while a tombstone refuses the device, and for one that no claim could show to be the same.
+   */
+  async allowReclaim(
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    { expiresInSeconds = DEFAULT_RECLAIM_SECONDS }: AllowReclaimBody,
+  ): Promise<AllowReclaimView> {
     return this.db.tx(async (tx) => {
-      const allowedUntil = await this.standings.allowReclaim(tx, orgId, siteId, seconds);
+      const allowedUntil = await this.standings.allowReclaim(tx, orgId, siteId, expiresInSeconds);
       if (!allowedUntil) throw notFound('Site');
-      if (await this.repository.isBuried(tx, orgId, siteId))
-        throw conflict('The hardware id is tombstoned; delete the tombstone first');
+      const { buried, recognisable } = await this.repository.deviceOf(tx, orgId, siteId);
+      if (!recognisable)
+        throw conflict('The site has neither hardware id nor claim nonce: no claim would be known to be its own');
+      if (buried) throw conflict('The device is tombstoned; delete the tombstone first');
       await this.audit.record(tx, principal, {
         orgId,
         action: 'site.allow_reclaim',

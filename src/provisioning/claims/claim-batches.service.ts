@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Db, isUniqueViolation, unavailable } from '#platform';
 import { NONCE_TAKEN, SiteCredentialsService } from '../../access/index.js';
+import { nonceTombstone } from '../../approvals/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { AddressPoolService } from '../../orgs/index.js';
 import { SiteLifecycleService } from '../../sites/index.js';
@@ -122,7 +123,7 @@ export class ClaimBatches {
 
   /** Which devices of a batch the organization knows already, and which hardware ids are tombstoned. A key never changes its organization. */
   private async known(tx: EntityManager, items: Candidate[]): Promise<Known> {
-    const hardwareIds = items.flatMap(({ request }) => spellings(request));
+    const hardwareIds = items.flatMap(({ request }) => namesOf(request));
     const nonces = items.flatMap(({ request }) =>
       request.hardwareId === null && request.nonceHash ? [request.nonceHash] : [],
     );
@@ -145,8 +146,7 @@ export class ClaimBatches {
       const key = anchor(item.request.hardwareId, item.request.nonceHash);
       if (key === null) continue;
       const site = byAnchor.get(key) ?? byAnchor.get(anchor(item.request.sentHardwareId, null));
-      if (spellings(item.request).some((id) => tombstoned.has(id)))
-        decisions[i] = { do: 'refuse', reason: 'tombstoned' };
+      if (namesOf(item.request).some((id) => tombstoned.has(id))) decisions[i] = { do: 'refuse', reason: 'tombstoned' };
       else if (site) decisions[i] = { do: 'known', siteId: site.siteId };
       else if (firsts.has(key)) twins.set(i, firsts.get(key)!);
       else firsts.set(key, i);
@@ -312,9 +312,14 @@ export class ClaimBatches {
 /** What becomes of a claim when another of the same device was decided just before it: it finds the other's site, or shares its fate. */
 const follow = (first: Decision): Decision => (first.do === 'created' ? { do: 'known', siteId: first.siteId } : first);
 
-/** What a device may be known or tombstoned as: also as it was before its template had a form (docs/claims.md rule 33). */
-const spellings = ({ hardwareId, sentHardwareId }: ClaimRequest): string[] =>
-  [hardwareId, sentHardwareId].filter((id) => id !== null);
+/**
+ * What a device may be known or tombstoned as: also as it was before its template had a form (docs/claims.md rule 33), and without a hardware
+ * id by its nonce.
+ */
+function namesOf({ hardwareId, sentHardwareId, nonceHash }: ClaimRequest): string[] {
+  if (hardwareId === null) return nonceHash === null ? [] : [nonceTombstone(nonceHash)];
+  return sentHardwareId === null ? [hardwareId] : [hardwareId, sentHardwareId];
+}
 
 const compare = (a: string | null, b: string | null) => (a === b ? 0 : (a ?? '') < (b ?? '') ? -1 : 1);
 

@@ -1,6 +1,6 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
-import { IsInstant, OffsetPagination, PageQuery } from '#platform';
+import { IsInstant, MayBeAbsent, OffsetPagination, PageQuery } from '#platform';
 
 export const OUTCOMES = ['created', 'recognised', 'reissued', 'contested', 'refused', 'capacity'] as const;
 
@@ -46,9 +46,16 @@ export class ClaimList {
   pagination: OffsetPagination;
 }
 
+export const DEFAULT_RECLAIM_SECONDS = 3600;
+
 export class AllowReclaimBody {
   /** How long the next claim may re-issue, at most a day. */
-  @IsInt() @Min(1) @Max(86_400) expiresInSeconds: number;
+  @MayBeAbsent()
+  @IsInt()
+  @Min(1)
+  @Max(86_400)
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 86_400, default: DEFAULT_RECLAIM_SECONDS })
+  expiresInSeconds?: number;
 }
 
 export class AllowReclaimView {

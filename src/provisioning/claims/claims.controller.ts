@@ -59,6 +59,6 @@ export class ClaimsController {
     @Id('siteId') siteId: number,
     @Body() body: AllowReclaimBody,
   ) {
-    return this.claims.allowReclaim(principal, orgId, siteId, body.expiresInSeconds);
+    return this.claims.allowReclaim(principal, orgId, siteId, body);
   }
 }

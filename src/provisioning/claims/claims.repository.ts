@@ -257,13 +257,20 @@ export class ClaimsRepository {
     return counted === 0;
   }
 
-  async isBuried(tx: EntityManager, orgId: string, siteId: number): Promise<boolean> {
-    const rows = await query(
+  /** Of a site that is there: whether its device is tombstoned, and whether a claim can show that it is the same device. */
+  async deviceOf(
+    tx: EntityManager,
+    orgId: string,
+    siteId: number,
+  ): Promise<{ buried: boolean; recognisable: boolean }> {
+    const [row] = await query<{ buried: boolean; recognisable: boolean }>(
       tx,
-      'SELECT 1 AS one FROM site s JOIN tombstone t USING (org_id, hardware_id) WHERE org_id = $1 AND s.site_id = $2',
+      `SELECT EXISTS (SELECT FROM tombstone t WHERE t.org_id = s.org_id AND (t.hardware_id = s.hardware_id OR t.site_id = s.site_id)) AS buried,
+         s.hardware_id IS NOT NULL OR EXISTS (SELECT FROM claim_window w WHERE w.site_id = s.site_id AND w.by_nonce) AS recognisable
+       FROM site s WHERE s.org_id = $1 AND s.site_id = $2`,
       [orgId, siteId],
     );
-    return rows.length > 0;
+    return row!;
   }
 }
 

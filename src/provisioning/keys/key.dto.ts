@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import {
   IsBoolean,
@@ -13,10 +13,14 @@ import {
   Min,
   ValidateIf,
 } from 'class-validator';
-import { IsInstant, IsName, MayBeAbsent, OffsetPagination, OtherNames } from '#platform';
+import { IsInstant, IsName, MayBeAbsent, OffsetPagination, OtherNames, PageQuery } from '#platform';
 
 /** 30 days (docs/claims.md rule 20). */
 const MAX_OVERLAP_SECONDS = 2_592_000;
+export const DEFAULT_OVERLAP_SECONDS = 3600;
+
+const STATES = ['active', 'disabled', 'revoked', 'expired', 'exhausted'] as const;
+export type KeyState = (typeof STATES)[number];
 
 /** Numeric strings are accepted (docs/integration-api.md §3.16). */
 const numeric = ({ value }: { value: unknown }) =>
@@ -85,12 +89,18 @@ export class UpdateKeyBody {
 }
 
 export class RotateKeyBody {
-  /** How long the old secret still works, in seconds. */
+  /** How long the old secret still works, in seconds; 0: no longer than this answer takes. */
+  @MayBeAbsent()
   @IsInt()
   @Min(0)
   @Max(MAX_OVERLAP_SECONDS)
-  @ApiProperty({ type: 'integer', minimum: 0, maximum: MAX_OVERLAP_SECONDS })
-  overlapSeconds: number;
+  @ApiPropertyOptional({ type: 'integer', minimum: 0, maximum: MAX_OVERLAP_SECONDS, default: DEFAULT_OVERLAP_SECONDS })
+  overlapSeconds?: number;
+}
+
+export class ListKeysQuery extends PageQuery {
+  /** Only keys in this state. */
+  @MayBeAbsent() @IsIn(STATES) @ApiPropertyOptional({ enum: STATES }) state?: KeyState;
 }
 
 export class KeyGenerationView {
@@ -120,13 +130,9 @@ export class KeyView {
   @ApiProperty({ enum: ['key', 'template'] }) approveNewSitesSource: 'key' | 'template';
   templateId: number;
   oneTime: boolean;
+  /** What operators set; a revoked key is disabled for good. Whether the key can make sites now is `state`. */
   @ApiProperty({ enum: ['active', 'disabled'] }) status: 'active' | 'disabled';
-  @ApiProperty({ enum: ['active', 'disabled', 'revoked', 'expired', 'exhausted'] }) state:
-    | 'active'
-    | 'disabled'
-    | 'revoked'
-    | 'expired'
-    | 'exhausted';
+  @ApiProperty({ enum: STATES }) state: KeyState;
   lastUsedIp: string | null;
   generations: KeyGenerationView[];
 }

@@ -1,7 +1,15 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorResponses, OrgId, PageQuery, type Principal, Returns } from '#platform';
-import { CreatedKeyView, CreateKeyBody, KeyList, KeyView, RotateKeyBody, UpdateKeyBody } from './key.dto.js';
+import { Access, Caller, ErrorResponses, OrgId, type Principal, Returns } from '#platform';
+import {
+  CreatedKeyView,
+  CreateKeyBody,
+  KeyList,
+  KeyView,
+  ListKeysQuery,
+  RotateKeyBody,
+  UpdateKeyBody,
+} from './key.dto.js';
 import { KeysService } from './keys.service.js';
 
 @ApiTags('Provisioning')
@@ -17,12 +25,12 @@ export class KeysController {
     return this.keys.create(principal, orgId, body);
   }
 
-  /** List provisioning keys */
+  /** List provisioning keys, all or those in one state */
   @Get('site-provisioning-keys')
   @Access('listSiteProvisioningKeys')
   @Returns(KeyList, { message: 'Site provisioning keys retrieved successfully' })
-  listSiteProvisioningKeys(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
-    return this.keys.list(principal, orgId, page);
+  listSiteProvisioningKeys(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListKeysQuery) {
+    return this.keys.list(principal, orgId, query);
   }
 
   /** Read a provisioning key with uses, last use and last address per generation */

@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, query } from '#platform';
-import type { KeyView } from './key.dto.js';
+import type { KeyState, KeyView } from './key.dto.js';
+
+const STATE = `CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.disabled_at IS NOT NULL THEN 'disabled'
+      WHEN k.expires_at <= now() THEN 'expired' WHEN k.uses >= k.max_uses THEN 'exhausted' ELSE 'active' END`;
 
 const VIEW = `
   SELECT k.key_id AS "siteProvisioningKeyId", k.org_id AS "orgId", k.name, k.last_chars AS "lastChars", k.created_at AS "createdAt",
@@ -9,9 +12,7 @@ const VIEW = `
     coalesce(k.approve_new_sites, t.approve_new_sites) AS "approveNewSites",
     CASE WHEN k.approve_new_sites IS NULL THEN 'template' ELSE 'key' END AS "approveNewSitesSource",
     k.template_id AS "templateId", k.one_time AS "oneTime",
-    CASE WHEN k.disabled_at IS NULL THEN 'active' ELSE 'disabled' END AS status,
-    CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.disabled_at IS NOT NULL THEN 'disabled'
-      WHEN k.expires_at <= now() THEN 'expired' WHEN k.uses >= k.max_uses THEN 'exhausted' ELSE 'active' END AS state,
+    CASE WHEN k.disabled_at IS NULL AND k.revoked_at IS NULL THEN 'active' ELSE 'disabled' END AS status, ${STATE} AS state,
     host(k.last_used_ip) AS "lastUsedIp",
     (SELECT jsonb_agg(jsonb_build_object('generation', g.generation, 'lastChars', g.last_chars,
         'state', CASE WHEN g.retires_at IS NULL THEN 'current' WHEN g.retires_at > now() THEN 'overlapping' ELSE 'retired' END,
@@ -72,18 +73,21 @@ export class KeysRepository {
   async list(
     em: EntityManager,
     orgId: string,
+    state: KeyState | undefined,
     limit: number,
     offset: number,
   ): Promise<{ keys: KeyView[]; total: number }> {
-    const keys = await query<KeyView>(
-      em,
-      `${VIEW} WHERE k.org_id = $1 ORDER BY k.created_at, k.key_id LIMIT $2 OFFSET $3`,
-      [orgId, limit, offset],
-    );
+    const where = `k.org_id = $1 AND ($2::text IS NULL OR ${STATE} = $2)`;
+    const keys = await query<KeyView>(em, `${VIEW} WHERE ${where} ORDER BY k.created_at, k.key_id LIMIT $3 OFFSET $4`, [
+      orgId,
+      state ?? null,
+      limit,
+      offset,
+    ]);
     const [count] = await query<{ total: number }>(
       em,
-      'SELECT count(*) AS total FROM provisioning_key WHERE org_id = $1',
-      [orgId],
+      `SELECT count(*) AS total FROM provisioning_key k WHERE ${where}`,
+      [orgId, state ?? null],
     );
     return { keys: keys.map(dates), total: count!.total };
   }
@@ -135,12 +139,14 @@ export class KeysRepository {
     return updated === 1;
   }
 
-  async revoke(tx: EntityManager, orgId: string, keyId: string): Promise<void> {
-    await execute(
+  /** @returns false when it was revoked already. */
+  async revoke(tx: EntityManager, orgId: string, keyId: string): Promise<boolean> {
+    const revoked = await execute(
       tx,
-      'UPDATE provisioning_key SET revoked_at = coalesce(revoked_at, now()) WHERE org_id = $1 AND key_id = $2',
+      'UPDATE provisioning_key SET revoked_at = now() WHERE org_id = $1 AND key_id = $2 AND revoked_at IS NULL',
       [orgId, keyId],
     );
+    return revoked === 1;
   }
 
   /** A new generation; every earlier one retires when the overlap ends, or sooner if it was to. */

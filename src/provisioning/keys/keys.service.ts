@@ -7,7 +7,6 @@ import {
   notFound,
   nothingToChange,
   notify,
-  type PageQuery,
   type Principal,
   sha256,
   shapeA,
@@ -18,8 +17,10 @@ import { mayApprove, refuseApproval } from '../approval-permission.js';
 import {
   CreatedKeyView,
   type CreateKeyBody,
+  DEFAULT_OVERLAP_SECONDS,
   type KeyList,
   type KeyView,
+  type ListKeysQuery,
   type RotateKeyBody,
   type UpdateKeyBody,
 } from './key.dto.js';
@@ -79,9 +80,9 @@ export class KeysService {
     return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
   }
 
-  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<KeyList> {
+  async list(_principal: Principal, orgId: string, { state, ...page }: ListKeysQuery): Promise<KeyList> {
     const window = windowOf(page, 1000);
-    const { keys, total } = await this.repository.list(this.db.manager, orgId, window.limit, window.offset);
+    const { keys, total } = await this.repository.list(this.db.manager, orgId, state, window.limit, window.offset);
     return { siteProvisioningKeys: keys, pagination: shapeA(total, window) };
   }
 
@@ -121,8 +122,8 @@ export class KeysService {
   async revoke(principal: Principal, orgId: string, keyId: string): Promise<KeyView> {
     return this.db.txFirst(async (tx, ended) => {
       if (!(await this.repository.lock(tx, orgId, keyId))) throw notFound('Provisioning key');
-      await this.repository.revoke(tx, orgId, keyId);
-      await this.done(tx, principal, orgId, keyId, 'revoke', undefined, ended);
+      const changed = await this.repository.revoke(tx, orgId, keyId);
+      await this.done(tx, principal, orgId, keyId, 'revoke', { changed }, ended);
       return this.read(tx, orgId, keyId);
     });
   }
@@ -132,24 +133,17 @@ export class KeysService {
    * @throws permission_denied for such a key, to who may not have any approved; conflict on a revoked key.
    */
   async rotate(principal: Principal, orgId: string, keyId: string, body: RotateKeyBody): Promise<CreatedKeyView> {
+    const { overlapSeconds = DEFAULT_OVERLAP_SECONDS } = body;
     const secret = newKeySecret(keyId);
     const hash = sha256(secret);
     const change = async (tx: EntityManager, ended?: Ended): Promise<CreatedKeyView> => {
       const key = await this.lockLive(tx, orgId, keyId);
       if (!mayApprove(principal, orgId) && (await this.read(tx, orgId, keyId)).approveNewSites) throw refuseApproval();
-      await this.repository.rotate(tx, keyId, key.generation + 1, hash, secret.slice(-4), body.overlapSeconds);
-      await this.done(
-        tx,
-        principal,
-        orgId,
-        keyId,
-        'rotate',
-        { generation: key.generation + 1, overlapSeconds: body.overlapSeconds },
-        ended,
-      );
+      await this.repository.rotate(tx, keyId, key.generation + 1, hash, secret.slice(-4), overlapSeconds);
+      await this.done(tx, principal, orgId, keyId, 'rotate', { generation: key.generation + 1, overlapSeconds }, ended);
       return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
     };
-    return body.overlapSeconds === 0 ? this.db.txFirst(change) : this.db.tx(change);
+    return overlapSeconds === 0 ? this.db.txFirst(change) : this.db.tx(change);
   }
 
   /** Deletes the key; its sites stay and keep their lineage (docs/claims.md rule 12). */
