@@ -13,6 +13,9 @@ import { Servers1764520000000 } from './migrations/1764520000000-servers.js';
 import { Jobs1764530000000 } from './migrations/1764530000000-jobs.js';
 import { EphemeralSites1764600000000 } from './migrations/1764600000000-ephemeral-sites.js';
 import { HardwareIdForm1764600100000 } from './migrations/1764600100000-hardware-id-form.js';
+import { ClaimConnections1764610000000 } from './migrations/1764610000000-claim-connections.js';
+import { UncheckedHealth1764610100000 } from './migrations/1764610100000-unchecked-health.js';
+import { RejectedSites1764610200000 } from './migrations/1764610200000-rejected-sites.js';
 import { SiteSettings1764620000000 } from './migrations/1764620000000-site-settings.js';
 import { KnownSites1764650000000 } from './migrations/1764650000000-known-sites.js';
 
@@ -33,6 +36,9 @@ export const MIGRATIONS = [
   Jobs1764530000000,
   EphemeralSites1764600000000,
   HardwareIdForm1764600100000,
+  ClaimConnections1764610000000,
+  UncheckedHealth1764610100000,
+  RejectedSites1764610200000,
   SiteSettings1764620000000,
   KnownSites1764650000000,
 ];

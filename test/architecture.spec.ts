@@ -202,7 +202,14 @@ const COMPUTED: Record<string, string[]> = {
   'src/resources/role-replacement.service.ts': ['resource_role', 'site_resource_role'],
   'src/resources/staged/staged-rows.ts': ['resource', 'site_resource'],
   'src/resources/writer/resource-rows.ts': [...OWNER.resources],
-  'src/resources/writer/resource-writer.ts': ['resource', 'resource_role', 'site_resource', 'site_resource_role'],
+  'src/resources/writer/resource-writer.ts': [
+    'resource',
+    'resource_role',
+    'resource_rule',
+    'site_resource',
+    'site_resource_role',
+    'target',
+  ],
 };
 
 /** Who writes what is not theirs, still: this list only ever gets shorter. */

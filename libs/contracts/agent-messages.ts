@@ -30,7 +30,7 @@ export const CLOSE = {
   restart: 1012,
   /** A newer session of the same site took over: the agent waits 60-120 s. */
   replaced: 4001,
-  /** Credential revoked or site rejected: the agent stops with exit code 77. */
+  /** The reason says `revoked` (the credential), `rejected` or `deleted` (the site): the agent stops with exit code 77. */
   revoked: 4003,
 } as const;
 

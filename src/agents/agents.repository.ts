@@ -65,6 +65,16 @@ export class AgentsRepository {
     );
   }
 
+  /** Of sites that are gone, those that were rejected. */
+  async rejected(em: EntityManager, siteIds: number[]): Promise<Set<number>> {
+    const rows = await query<{ siteId: number }>(
+      em,
+      `SELECT DISTINCT site_id AS "siteId" FROM event WHERE type = 'site.rejected' AND site_id = ANY ($1::bigint[])`,
+      [siteIds],
+    );
+    return new Set(rows.map((row) => row.siteId));
+  }
+
   async saveApplied(tx: EntityManager, rows: Applied[]): Promise<void> {
     await execute(
       tx,

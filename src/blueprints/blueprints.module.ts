@@ -5,6 +5,7 @@ import { SitesModule } from '../sites/index.js';
 import { BlueprintsController, SiteBlueprintController } from './blueprints.controller.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
 import { BlueprintsService } from './blueprints.service.js';
+import { ClaimDocuments } from './claim-documents.js';
 import { CurrentStateRepository } from './current-state.repository.js';
 import { DeclarationsRepository } from './declarations.repository.js';
 import { Documents } from './documents.js';
@@ -24,6 +25,7 @@ import { SiteScopedKeys } from './site-scoped-keys.js';
     PlanExecutor,
     BlueprintsRepository,
     BlueprintsService,
+    ClaimDocuments,
     DeclarationsRepository,
     Documents,
     HistoryService,

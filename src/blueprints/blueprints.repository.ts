@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, query, type Window } from '#platform';
 import type { BlueprintRecord, BlueprintView } from './blueprints.dto.js';
+import type { DocumentKeys } from './claim-documents.js';
 import type { SourceKind } from './current-state.js';
 import type { Plan } from './plan.types.js';
 
@@ -68,6 +69,23 @@ export class BlueprintsRepository {
       `DELETE FROM blueprint_source WHERE site_id = ANY ($1::bigint[]) AND kind IN ('bootstrap', 'profile')`,
       [siteIds],
     );
+  }
+
+  /** Keys that each document of the claim's session named; null: none, or it is settled whose they were. The site is locked. */
+  async claimDocuments(tx: EntityManager, sourceId: number): Promise<DocumentKeys[] | null> {
+    const [row] = await query<{ documents: DocumentKeys[] | null }>(
+      tx,
+      'SELECT claim_documents AS documents FROM blueprint_source WHERE source_id = $1',
+      [sourceId],
+    );
+    return row?.documents ?? null;
+  }
+
+  async setClaimDocuments(tx: EntityManager, sourceId: number, documents: DocumentKeys[] | null): Promise<void> {
+    await execute(tx, 'UPDATE blueprint_source SET claim_documents = $2::jsonb WHERE source_id = $1', [
+      sourceId,
+      documents && JSON.stringify(documents),
+    ]);
   }
 
   /** Remembers what a source's refused document wants of what it shares; null: its last one was not refused. */

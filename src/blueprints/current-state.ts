@@ -18,6 +18,8 @@ export interface Applicant {
     labels: Record<string, string>;
     templateId: number | null;
   } | null;
+  /** Of a newt: the document came on the session of the claim, from either of its files (docs/newt.md §2.8). */
+  claiming?: boolean;
   /** Of a profile: keys of the entries that are the same for every site, whatever it calls itself. */
   operatorsKeys?: ReadonlySet<string>;
   /** The row that remembers this site's documents of this kind; null for an operator, or before the first one. */
@@ -26,8 +28,8 @@ export interface Applicant {
 
 /** Whether resources stay the document's own; those of the other kinds belong to the operator from the start. */
 export const owns = (kind: SourceKind) => kind === 'file' || kind === 'newt' || kind === 'labels';
-/** Whether what disappears from the document is deleted. An unmodified newt does not say which of its two files it sends, so nothing is. */
-export const prunes = (kind: SourceKind) => kind === 'file' || kind === 'labels';
+/** Whether what disappears from the document is deleted. On the session of its claim a newt sends both of its files, so nothing is. */
+export const prunes = ({ kind, claiming }: Pick<Applicant, 'kind' | 'claiming'>) => owns(kind) && claiming !== true;
 
 /** A source that declares a resource. */
 export interface Declaration {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, query } from '#platform';
 import type { ColumnValues, ResourceType } from '../resources/index.js';
+import type { DocumentKeys } from './claim-documents.js';
 
 /** A grant to a role that nobody has made yet. */
 export interface StagedGrant {
@@ -38,6 +39,42 @@ export class DeclarationsRepository {
       sourceId,
       ids,
     ]);
+  }
+
+  /** Resources of which the source owns something, by their keys. */
+  async keysOf(tx: EntityManager, sourceId: number): Promise<DocumentKeys> {
+    const [row] = await query<DocumentKeys>(
+      tx,
+      `SELECT ARRAY(SELECT nice_id FROM resource WHERE resource_id IN (
+           SELECT resource_id FROM resource_declaration WHERE source_id = $1 UNION SELECT resource_id FROM target WHERE source_id = $1
+           UNION SELECT resource_id FROM resource_rule WHERE source_id = $1)) AS resource,
+         ARRAY(SELECT r.nice_id FROM site_resource r JOIN site_resource_declaration d USING (site_resource_id) WHERE d.source_id = $1) AS site_resource`,
+      [sourceId],
+    );
+    return row!;
+  }
+
+  /** The source owns nothing of these resources any more. They are locked first, in the order of ids. @returns their ids */
+  async release(
+    tx: EntityManager,
+    orgId: string,
+    sourceId: number,
+    type: ResourceType,
+    keys: string[],
+  ): Promise<number[]> {
+    if (keys.length === 0) return [];
+    const rows = await query<{ id: number }>(
+      tx,
+      `SELECT ${type}_id AS id FROM ${type} WHERE org_id = $1 AND nice_id = ANY ($2) ORDER BY ${type}_id FOR NO KEY UPDATE`,
+      [orgId, keys],
+    );
+    const ids = rows.map(({ id }) => id);
+    await this.withdraw(tx, sourceId, type, ids);
+    await execute(tx, `DELETE FROM ${type}_parts WHERE source_id = $1 AND ${type}_id = ANY ($2::bigint[])`, [
+      sourceId,
+      ids,
+    ]);
+    return ids;
   }
 
   /**

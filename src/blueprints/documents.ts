@@ -15,8 +15,18 @@ const MAY_COST_MORE = /regex|\\|\{\{|&/;
 export class Documents {
   constructor(private readonly workers: Workers) {}
 
-  /** As `parse`; the answer for a document that costs too much is a problem that says so. @throws capacity */
+  /**
+   * As `parse`; the answer for a document that costs too much is a problem that says so. Places in a single line of JSON are left out: a program
+   * wrote it, and nobody sees its columns. @throws capacity
+   */
   async read(turn: Turn, text: string, options: Omit<ParseOptions, 'templates'> = {}): Promise<Parsed> {
+    const parsed = await this.parsed(turn, text, options);
+    return parsed.ok || !isOneLineOfJson(text)
+      ? parsed
+      : { ...parsed, problems: parsed.problems.map((problem) => ({ ...problem, ...NO_PLACE })) };
+  }
+
+  private async parsed(turn: Turn, text: string, options: Omit<ParseOptions, 'templates'>): Promise<Parsed> {
     if (isCheap(text)) return parse(text, options);
     try {
       return await this.workers.run<typeof parse>(turn, 'parse', text, options);
@@ -25,18 +35,19 @@ export class Documents {
       return {
         ok: false,
         model: undefined,
-        problems: [{ path: '', message: `the document ${error.message}`, line: 0, column: 0 }],
+        problems: [{ path: '', message: `the document ${error.message}`, ...NO_PLACE }],
       };
     }
   }
 
-  /** As `placesOf`; no places for a document that costs too much. @throws capacity */
+  /** As `placesOf`; no places for a document that costs too much, nor in a single line of JSON. @throws capacity */
   async places(
     turn: Turn,
     text: string,
     options: Omit<ParseOptions, 'templates'>,
     paths: string[],
   ): Promise<ReturnType<typeof placesOf>> {
+    if (isOneLineOfJson(text)) return [];
     if (isCheap(text)) return placesOf(text, options, paths);
     try {
       return await this.workers.run<typeof placesOf>(turn, 'placesOf', text, options, paths);
@@ -59,5 +70,9 @@ export class Documents {
     }
   }
 }
+
+const NO_PLACE = { line: 0, column: 0 };
+
+const isOneLineOfJson = (text: string) => /^\{.*$/.test(text.trim());
 
 const isCheap = (text: string) => Buffer.byteLength(text) <= SMALL && !MAY_COST_MORE.test(text);

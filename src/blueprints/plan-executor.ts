@@ -185,15 +185,16 @@ export class PlanExecutor {
   /** What the document of an owning source says from now on. */
   private async declare(
     tx: EntityManager,
-    { kind, sourceId }: Applicant,
+    applicant: Applicant,
     type: ResourceType,
     steps: Done<PublicStep | PrivateStep>[],
   ): Promise<void> {
-    if (sourceId === null || !owns(kind)) return;
+    const { sourceId } = applicant;
+    if (sourceId === null || !owns(applicant.kind)) return;
     const declared = steps.flatMap((step) => (step.declared ? [{ id: step.resourceId, declared: step.declared }] : []));
     await this.declarations.declare(tx, sourceId, type, declared);
     const parts = steps.map(({ resourceId: id, saysGrants }) => ({ id, saysGrants }));
-    await this.declarations.rememberParts(tx, sourceId, type, parts, prunes(kind));
+    await this.declarations.rememberParts(tx, sourceId, type, parts, prunes(applicant));
   }
 }
 

@@ -27,7 +27,7 @@ export function makePlan(model: Blueprint, applicant: Applicant, state: CurrentS
     .filter((step) => step !== undefined);
   const transferredNames = names.transferredNames(publicSteps, privateSteps);
   const dropped = names.dropped();
-  const gone = prunes(applicant.kind);
+  const gone = prunes(applicant);
   const { mine } = state;
   const strayTargets = gone ? mine.strayTargets.filter((t) => !dropped.publicKeys.includes(t.key)) : [];
   const strayRules = gone ? mine.strayRules.filter((r) => !dropped.publicKeys.includes(r.key)) : [];

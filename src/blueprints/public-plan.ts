@@ -93,7 +93,7 @@ export class PublicPlan {
   /** What is left when a declarative document speaks of access no longer: what it had declared goes, what others granted beside it stays. */
   private withoutDeclared(stored: StoredPublic | undefined): PublicStep['grants'] {
     const said = stored?.parts.find((p) => p.sourceId === this.context.applicant.sourceId);
-    if (!stored || !said || !('roles' in said.parts) || !prunes(this.context.applicant.kind)) return null;
+    if (!stored || !said || !('roles' in said.parts) || !prunes(this.context.applicant)) return null;
     const had = (what: string) => said.parts[what] as string[];
     return {
       roles: [...Object.keys(stored.roleNames), ...stored.stagedRoles].filter((name) => !had('roles').includes(name)),
@@ -176,7 +176,7 @@ export class PublicPlan {
         ? whole && this.context.applicant.kind === 'api'
           ? surplus
           : []
-        : prunes(this.context.applicant.kind)
+        : prunes(this.context.applicant)
           ? surplus
           : [];
     for (const part of goneTargets)
@@ -228,9 +228,7 @@ export class PublicPlan {
     }
     const surplus = (stored?.rules ?? []).filter((part) => part.sourceId === source && !kept.has(part.id));
     const goneRules =
-      this.context.applicant.kind === 'api' || prunes(this.context.applicant.kind)
-        ? surplus.map((part) => part.id)
-        : [];
+      this.context.applicant.kind === 'api' || prunes(this.context.applicant) ? surplus.map((part) => part.id) : [];
     for (const _ of goneRules)
       this.context.changes.push({ action: 'delete', type: 'rule', key: entry.key, fields: [] });
     return { newRules, changedRules, goneRules };

@@ -5,6 +5,7 @@ import { type Blueprint, OPEN_SITE_TEMPLATES, type PublicEntry, type SiteValues,
 import { AppError, Db, notFound, type Turn } from '#platform';
 import { AuditService } from '../audit/index.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
+import { ClaimDocuments } from './claim-documents.js';
 import { type Applicant, owns, type SourceKind } from './current-state.js';
 import { Documents } from './documents.js';
 import { APPLIED, HistoryService } from './history.service.js';
@@ -39,19 +40,28 @@ export class SiteDocumentsService {
     private readonly keys: SiteScopedKeys,
     private readonly secrets: Secrets,
     private readonly documents: Documents,
+    private readonly claims: ClaimDocuments,
     private readonly audit: AuditService,
   ) {}
 
   /**
    * A document that a site sends about itself. Problems are an answer, not an error. A bootstrap is applied once per site and remembered
-   * here; a repeated one is told so and changes nothing. @throws database_unavailable and what else may pass by itself
+   * here; a repeated one is told so and changes nothing.
+   * @param claiming of a newt: on the session of its claim (docs/newt.md §2.8)
+   * @throws database_unavailable and what else may pass by itself
    */
-  async applyFromSite(orgId: string, siteId: number, kind: SiteKind, document: string): Promise<Outcome> {
+  async applyFromSite(
+    orgId: string,
+    siteId: number,
+    kind: SiteKind,
+    document: string,
+    claiming = false,
+  ): Promise<Outcome> {
     // An agent fills templates in, and so may a value look like one; an unmodified newt leaves in place what it does not know.
     const options = { format: 'auto', literal: kind !== 'newt' } as const;
     const parsed = await this.documents.read(turnOf(orgId, siteId), document, options);
     if (!parsed.ok) return { ok: false, message: describeAll(parsed.problems), problems: parsed.problems };
-    const outcome = await this.applyModel(orgId, siteId, kind, parsed.model);
+    const outcome = await this.applyModel(orgId, siteId, kind, parsed.model, { claiming });
     if (outcome.problems.length === 0) return outcome;
     const places = await this.documents.places(
       turnOf(orgId, siteId),
@@ -74,13 +84,9 @@ export class SiteDocumentsService {
     const parsed = await this.documents.read(turnOf(orgId, siteId), text, { site: values, operators: true });
     if (parsed.ok)
       return (
-        await this.applyModel(
-          orgId,
-          siteId,
-          'profile',
-          parsed.model,
-          await this.fixedEntries(turnOf(orgId, siteId), text, values, parsed.model),
-        )
+        await this.applyModel(orgId, siteId, 'profile', parsed.model, {
+          operators: await this.fixedEntries(turnOf(orgId, siteId), text, values, parsed.model),
+        })
       ).ok;
     const message = describeAll(parsed.problems);
     await this.history.refuse({
@@ -117,7 +123,7 @@ export class SiteDocumentsService {
     siteId: number,
     kind: SiteKind,
     model: Blueprint,
-    operators: boolean[] = [],
+    { operators = [], claiming = false }: { operators?: boolean[]; claiming?: boolean } = {},
   ): Promise<Outcome> {
     let sender: Applicant | undefined;
     const contents = await this.documents.contents(turnOf(orgId, siteId), model);
@@ -135,8 +141,9 @@ export class SiteDocumentsService {
         const operatorsKeys = new Set(
           keyed.model.publicResources.flatMap((entry, i) => (operators[i] ? [entry.key] : [])),
         );
-        const applicant: Applicant = { orgId, kind, site, sourceId, operatorsKeys };
+        const applicant: Applicant = { orgId, kind, site, sourceId, operatorsKeys, claiming };
         sender = applicant;
+        if (kind === 'newt') await this.claims.take(tx, applicant, sourceId!, keyed.model);
         const plan = await this.planning.plan(tx, applicant, keyed.model, hashes);
         if (plan.problems.length > 0 && !keyed.sameAs(await this.keys.of(tx, orgId, siteId, model)))
           throw new PlanOutdated();

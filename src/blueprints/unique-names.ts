@@ -111,7 +111,7 @@ export class UniqueNames {
         ? [this.state.mine.publicKeys, this.model.publicResources]
         : [this.state.mine.privateKeys, this.model.privateResources];
     return (
-      prunes(this.applicant.kind) &&
+      prunes(this.applicant) &&
       mine.some((one) => one.key === key && one.alone) &&
       !kept.some((entry) => entry.key === key)
     );
@@ -120,7 +120,7 @@ export class UniqueNames {
   /** Declared by this source before, and not in its document. */
   dropped(): Plan['dropped'] {
     const { model } = this;
-    if (!prunes(this.applicant.kind)) return { publicKeys: [], privateKeys: [] };
+    if (!prunes(this.applicant)) return { publicKeys: [], privateKeys: [] };
     const present = {
       publics: new Set(model.publicResources.map((e) => e.key)),
       privates: new Set(model.privateResources.map((e) => e.key)),

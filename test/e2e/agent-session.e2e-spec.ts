@@ -189,10 +189,15 @@ describe('coming back', () => {
     expect((await agent.waitsFor('reconnect')).ms).toBe(ms);
   });
 
-  it('ends with 77 when revoked', async () => {
+  it.each([
+    ['revoked', /the credential of site \w+ was revoked/],
+    ['rejected', /the site of \w+ was rejected/],
+    ['deleted', /the site of \w+ was deleted/],
+    ['', /the credential of site \w+ was revoked/],
+  ])('ends with 77 when closed as "%s", and says so', async (reason, said) => {
     const agent = start();
-    (await welcomed(agent)).socket.close(4003);
-    expect(await agent.agent.done).toMatchObject({ code: 77 });
+    (await welcomed(agent)).socket.close(4003, reason);
+    expect(await agent.agent.done).toMatchObject({ code: 77, message: expect.stringMatching(said) });
   });
 
   it.each<[string, Reply, number]>([

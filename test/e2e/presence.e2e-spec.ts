@@ -12,7 +12,8 @@ import {
   setUpDeviceSessions,
   sql,
 } from '../support/device-sessions.js';
-import { until } from '../support/server.js';
+import { startServer, until } from '../support/server.js';
+import { TestSession } from '../support/session.js';
 
 setUpDeviceSessions();
 
@@ -107,18 +108,30 @@ describe('the take-over rule', () => {
 });
 
 describe('revocation', () => {
-  it('closes the session with 4003 when the site is revoked, rejected or deleted', async () => {
+  it('closes the session with 4003 and the word for it when the site is revoked, rejected or deleted, on every server process', async () => {
     const root = Api.root(server);
-    const acts: [string, (siteId: number) => Promise<unknown>][] = [
-      [approved, (id) => root.expect('POST', `/site/${id}/revoke`, {})],
-      [pending, (id) => root.expect('POST', `/org/${org.orgId}/approvals`, { siteIds: [id], decision: 'reject' })],
-      [approved, (id) => root.expect('DELETE', `/site/${id}`)],
+    const reject = (siteIds: number[]) =>
+      root.expect('POST', `/org/${org.orgId}/approvals`, { siteIds, decision: 'reject', tombstone: false });
+    const acts: [string, string, (siteId: number) => Promise<unknown>][] = [
+      ['revoked', approved, (id) => root.expect('POST', `/site/${id}/revoke`, {})],
+      ['rejected', pending, (id) => reject([id])],
+      ['rejected', pending, (id) => root.expect('DELETE', `/site/${id}`)],
+      ['deleted', approved, (id) => root.expect('DELETE', `/site/${id}`)],
     ];
-    for (const [key, act] of acts) {
-      const { token, siteId } = await device(key);
-      const session = await connect(token);
-      await act(siteId);
-      expect((await session.closed).code).toBe(4003);
-    }
+    const other = await startServer({ databaseUrl: server.databaseUrl });
+    for (const [reason, key, act] of acts)
+      for (const [{ wsUrl }, says] of [
+        [server, 'agent/hello'],
+        [other, 'agent/hello'],
+        [other, 'newt/ping'],
+      ] as const) {
+        const { token, siteId } = await device(key);
+        const session = await TestSession.connect(wsUrl, token);
+        if (says === 'agent/hello') await session.hello();
+        else await session.settled();
+        await act(siteId);
+        expect(await session.closed).toEqual({ code: 4003, reason });
+      }
+    await other.stop();
   });
 });

@@ -241,11 +241,11 @@ describe('access in a file', () => {
     },
   );
 
-  it('is not touched by a file that never spoke of it, and not taken back for a newt', async () => {
+  it('is not touched by a file that never spoke of it, and not taken back for a newt on the session of its claim', async () => {
     const orgId = await org();
     const s = await site(orgId);
-    await send(orgId, s, 'newt', file(orgId, { auth }));
-    await send(orgId, s, 'newt', file(orgId));
+    await send(orgId, s, 'newt', file(orgId, { auth }), true);
+    await send(orgId, s, 'newt', file(orgId), true);
     expect(await grants(orgId)).toEqual({ roles: ['Ops'], emails: ['a@b.org'] });
   });
 
@@ -270,12 +270,12 @@ describe('access in a file', () => {
 });
 
 describe('an unmodified newt', () => {
-  it('creates and updates what its site owns and prunes nothing', async () => {
+  it('creates and updates what its site owns and prunes nothing on the session of its claim', async () => {
     const orgId = await org();
     const s = await site(orgId);
-    await send(orgId, s, 'newt', web({ 'full-domain': domainOf(orgId, 'web') }));
-    await send(orgId, s, 'newt', web({ name: 'Renamed', 'full-domain': domainOf(orgId, 'web') }));
-    await send(orgId, s, 'newt', {});
+    await send(orgId, s, 'newt', web({ 'full-domain': domainOf(orgId, 'web') }), true);
+    await send(orgId, s, 'newt', web({ name: 'Renamed', 'full-domain': domainOf(orgId, 'web') }), true);
+    await send(orgId, s, 'newt', {}, true);
     expect((await rows(orgId)).map((r) => r.name)).toEqual(['Renamed']);
   });
 });

@@ -305,7 +305,6 @@ describe('any blueprint', () => {
           expect(await planOf(model, kind)).toEqual(NOTHING);
           expect(await planOf(exported, kind)).toEqual(NOTHING);
         }
-        if (kind === 'newt') return;
         expect(await service.applyFromSite(ORG, siteId, kind, '{}')).toMatchObject({ ok: true });
         expect(await counts()).toEqual({ publics: 0, privates: 0, targets: 0, rules: 0 });
       }),

@@ -243,6 +243,31 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     }
   });
 
+  it('knows which newts have connected since their claim, keeps what their documents made, and calls no target unhealthy', async () => {
+    const old = await restoreFixture(version);
+    try {
+      const sql = <Row extends object>(text: string) => queryDatabase<Row>(old.url, text);
+      await sql(`UPDATE site SET authenticated_at = NULL WHERE name = 'Only one'`);
+      await sql(`UPDATE target SET hc_enabled = true, hc_health = 'unhealthy'`);
+      await sql(`UPDATE resource SET health = 'unhealthy' WHERE name = 'Portal'`);
+      await migrate(old.url, MIGRATIONS);
+      const connected = await sql<{ name: string; connected: boolean }>(
+        `SELECT name, connected_at IS NOT NULL AS connected FROM site JOIN claim_window USING (site_id) WHERE name IN ('Branch', 'Only one') ORDER BY name`,
+      );
+      expect(connected).toEqual([
+        { name: 'Branch', connected: true },
+        { name: 'Only one', connected: false },
+      ]);
+      expect(await sql(`SELECT DISTINCT claim_documents AS noted FROM blueprint_source WHERE kind = 'newt'`)).toEqual([
+        { noted: [] },
+      ]);
+      expect(await sql('SELECT DISTINCT hc_health AS one FROM target')).toEqual([{ one: 'unknown' }]);
+      expect(await sql('SELECT DISTINCT health AS one FROM resource')).toEqual([{ one: 'unknown' }]);
+    } finally {
+      await old.drop();
+    }
+  });
+
   it('gives its sites the settings that clients set by now, without a new version of any', async () => {
     const old = await restoreFixture(version);
     try {

@@ -75,7 +75,7 @@ describe('list', () => {
       targetId: third.targetId,
       siteType: 'local',
       siteOnline: true,
-      healthStatus: 'unhealthy',
+      healthStatus: 'unknown',
       hcEnabled: true,
       enabled: false,
     });
@@ -117,6 +117,7 @@ describe('list', () => {
     expect(await ask('authState=protected')).toEqual(['Pass', 'Shut']);
     expect(await ask('authState=not_protected')).toEqual(['Open door']);
     expect(await ask('authState=none')).toEqual(['Wire']);
+    await app.sql(`UPDATE resource SET health = 'unhealthy' WHERE resource_id = $1`, [a.resourceId]);
     expect(await ask('healthStatus=unhealthy')).toEqual(['Open door']);
     expect(await ask('healthStatus=unknown')).toEqual(['Pass', 'Shut', 'Wire']);
     expect(await ask(`siteId=${siteId}`)).toEqual(['Open door']);

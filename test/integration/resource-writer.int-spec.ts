@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ResourceWriter } from '../../src/resources/index.js';
 import { blueprintCalls, domainOf, web } from '../support/blueprint-calls.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
@@ -17,6 +18,19 @@ const checked = (port: number, more: object = {}) => ({
   healthcheck: { hostname: '127.0.0.1', port },
   ...more,
 });
+/** As the sites of the organization tell it of all their targets. */
+const tell = async (orgId: string, health: 'healthy' | 'unhealthy') => {
+  const targets = await app.sql<{ siteId: number; targetId: number }>(
+    'SELECT site_id AS "siteId", target_id AS "targetId" FROM target WHERE org_id = $1',
+    [orgId],
+  );
+  await app.db.tx((tx) =>
+    app.get(ResourceWriter).recordHealth(
+      tx,
+      targets.map((target) => ({ ...target, health })),
+    ),
+  );
+};
 const healthOf = async (orgId: string) =>
   (await app.sql<{ health: string }>('SELECT health FROM resource WHERE org_id = $1', [orgId]))[0]!.health;
 
@@ -79,6 +93,7 @@ describe('the health of a resource', () => {
     expect(await send(orgId, s, 'file', { 'public-resources': { web: { targets: [checked(1)] } } })).toMatchObject({
       ok: true,
     });
+    await tell(orgId, 'unhealthy');
     expect(await healthOf(orgId)).toBe('unhealthy');
     expect(await send(orgId, s, 'file', {})).toMatchObject({ ok: true });
     expect(await healthOf(orgId)).toBe('unknown');
@@ -99,11 +114,13 @@ describe('the health of a resource', () => {
       (await app.sql<{ one: string }>('SELECT hc_health AS one FROM target WHERE org_id = $1', [orgId]))[0]!.one,
     ];
     await apply(orgId, document(true));
-    expect(await health()).toEqual(['unhealthy', 'unhealthy']);
+    expect(await health()).toEqual(['unknown', 'unknown']);
+    await tell(orgId, 'healthy');
+    expect(await health()).toEqual(['healthy', 'healthy']);
     await apply(orgId, document(false));
     expect(await health()).toEqual(['unknown', 'unknown']);
     await apply(orgId, document(true));
-    expect(await health()).toEqual(['unhealthy', 'unhealthy']);
+    expect(await health()).toEqual(['unknown', 'unknown']);
   });
 });
 

@@ -92,7 +92,7 @@ describe('create', () => {
 
   it('keeps every field as it was sent; headers are text in the answer and a list in a read', async () => {
     const made = await create(FULL);
-    expect(made).toMatchObject({ ...FULL, hcHeaders: JSON.stringify(FULL.hcHeaders), hcHealth: 'unhealthy' });
+    expect(made).toMatchObject({ ...FULL, hcHeaders: JSON.stringify(FULL.hcHeaders), hcHealth: 'unknown' });
     expect(await read(made.targetId)).toMatchObject(FULL);
   });
 
@@ -216,7 +216,7 @@ describe('change', () => {
     });
     expect(await update(targetId, { hcEnabled: true, hcHeaders: FULL.hcHeaders })).toMatchObject({
       hcEnabled: true,
-      hcHealth: 'unhealthy',
+      hcHealth: 'unknown',
       hcHeaders: JSON.stringify(FULL.hcHeaders),
     });
     await app.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [targetId]);
@@ -323,7 +323,7 @@ describe('list and delete', () => {
       siteType: 'newt',
       siteName: expect.stringMatching(/^site/),
       hcHeaders: FULL.hcHeaders,
-      hcHealth: 'unhealthy',
+      hcHealth: 'unknown',
       priority: 100,
     });
     expect(list.targets[0]).not.toHaveProperty('internalPort');

@@ -26,9 +26,9 @@ export function blueprintCalls(app: () => TestApp) {
       app().root.expect<Site>('PUT', `/org/${orgId}/site`, { name, type: 'newt' }),
     suspend: (s: Site) => app().root.expect('POST', `/site/${s.siteId}`, { status: 'pending' }),
     approve: (s: Site) => app().root.expect('POST', `/site/${s.siteId}`, { status: 'approved' }),
-    /** A document of the site itself. */
-    send: (orgId: string, s: Site, kind: SiteKind, document: object): Promise<Outcome> =>
-      app().get(SiteDocumentsService).applyFromSite(orgId, s.siteId, kind, JSON.stringify(document)),
+    /** A document of the site itself; of a newt `claiming` is one on the session of its claim. */
+    send: (orgId: string, s: Site, kind: SiteKind, document: object, claiming = false): Promise<Outcome> =>
+      app().get(SiteDocumentsService).applyFromSite(orgId, s.siteId, kind, JSON.stringify(document), claiming),
     /** A document of the operator. */
     apply: (orgId: string, text: string, query = '') =>
       app().root.put<{ changes: { action: string; type: string; key: string; fields: string[] }[] } | null>(

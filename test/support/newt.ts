@@ -8,6 +8,8 @@ export interface NewtOptions {
   version?: string;
   /** JSON text of a declarative blueprint (`--blueprint-file`). */
   blueprint?: string;
+  /** JSON text of a blueprint that the process that made the exchange sends once (`--provisioning-blueprint-file`). */
+  provisioningBlueprint?: string;
   disableClients?: boolean;
 }
 
@@ -106,6 +108,20 @@ export class Newt {
     return new Promise((resolve) => this.listeners.add(resolve));
   }
 
+  /** A document, as it is also sent when the file has changed. */
+  apply(blueprint: string): void {
+    this.send({ type: 'newt/blueprint/apply', data: { blueprint } });
+  }
+
+  /** Resolves once so many messages of the type have arrived. */
+  async messages(type: string, count: number): Promise<Record<string, unknown>[]> {
+    for (;;) {
+      const found = this.received.filter((m) => m.type === type);
+      if (found.length >= count) return found.map((m) => m.data);
+      await this.change();
+    }
+  }
+
   /** The ping that a timer sends every 30 s, now. */
   pingNow(): void {
     this.send({ type: 'newt/ping', data: {} });
@@ -146,9 +162,12 @@ export class Newt {
               })),
           ]
         : []),
-      ...(this.options.blueprint === undefined
-        ? []
-        : [() => this.send({ type: 'newt/blueprint/apply', data: { blueprint: this.options.blueprint } })]),
+      () => {
+        const { blueprint, provisioningBlueprint } = this.options;
+        if (blueprint !== undefined) this.apply(blueprint);
+        if (provisioningBlueprint !== undefined) this.apply(provisioningBlueprint);
+        delete this.options.provisioningBlueprint;
+      },
       () =>
         this.send({
           type: 'newt/wg/register',

@@ -6,6 +6,7 @@ export let resourceId: number;
 export let siteId: number;
 export interface Target extends Record<string, unknown> {
   targetId: number;
+  siteId: number;
   internalPort: number | null;
   hcHealth: string;
 }

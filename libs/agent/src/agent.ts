@@ -212,8 +212,7 @@ export class Agent {
       const end = await this.oneSession(context, link, settings, hello, features, token);
       this.events.emit('closed', end);
       context.signal.throwIfAborted();
-      if (end.kind === 'revoked')
-        throw new AgentExit(EXIT.refused, `the credential of site ${credential.id} was revoked`);
+      if (end.kind === 'revoked') throw new AgentExit(EXIT.refused, goneBecause(end.reason, credential.id));
       if (settings.noWait && !this.settled)
         throw new AgentExit(EXIT.unreachable, `no session with the server: ${end.detail}`);
       if (end.lastedMs !== undefined && end.lastedMs >= STEADY_MS) failures = 0;
@@ -344,6 +343,12 @@ export class Agent {
     writeStatus(this.options.configFile, this.report);
     this.events.emit('status', this.report);
   }
+}
+
+/** Why the server ended the last session of this machine. An older server says `revoked` whatever happened. */
+function goneBecause(reason: string, id: string): string {
+  if (reason === 'rejected' || reason === 'deleted') return `the site of ${id} was ${reason}`;
+  return `the credential of site ${id} was revoked`;
 }
 
 /** What must change for a reload to mean something. The key and the name serve the first claim only. */

@@ -95,8 +95,17 @@ export class SiteCredentialsRepository {
     await execute(
       tx,
       `UPDATE claim_window SET nonce_hash = $2, opened_at = CASE WHEN $2::bytea IS NULL THEN NULL ELSE now() END, closed_at = NULL, reissues = 0,
-         authenticated_at = NULL WHERE site_id = $1`,
+         authenticated_at = NULL, connected_at = NULL WHERE site_id = $1`,
       [siteId, nonceHash],
+    );
+  }
+
+  async connected(tx: EntityManager, siteIds: number[]): Promise<void> {
+    await execute(
+      tx,
+      `WITH due AS (SELECT site_id FROM claim_window WHERE site_id = ANY ($1::bigint[]) AND connected_at IS NULL ORDER BY site_id FOR UPDATE)
+       UPDATE claim_window w SET connected_at = now() FROM due WHERE w.site_id = due.site_id`,
+      [siteIds],
     );
   }
 

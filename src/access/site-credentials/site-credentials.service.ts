@@ -91,6 +91,11 @@ export class SiteCredentialsService {
     return this.repository.reopenWindow(tx, siteId, nonceHash);
   }
 
+  /** The machines have spoken over a session since their claim: every later session is not the claim's (docs/newt.md §2.8). */
+  connected(tx: EntityManager, siteIds: number[]): Promise<void> {
+    return this.repository.connected(tx, siteIds);
+  }
+
   private async authenticate(
     cacheKey: string,
     load: () => Promise<CredentialRow | null>,

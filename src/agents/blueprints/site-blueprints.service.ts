@@ -64,7 +64,7 @@ export class SiteBlueprints {
       const orgId = await this.sites.orgOfSite(this.db.manager, session.siteId);
       if (orgId === null) return;
       await this.profiles.ensure(session.siteId);
-      answer(await this.blueprints.applyFromSite(orgId, session.siteId, kind, document));
+      answer(await this.blueprints.applyFromSite(orgId, session.siteId, kind, document, session.claiming));
     } catch (error) {
       if (unavailable(error) || (error instanceof AppError && error.code === 'capacity')) return;
       this.logger.error({ err: error, siteId: session.siteId, kind }, 'A blueprint could not be applied');

@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AGENT_MESSAGE, type AgentState, CLOSE } from '#contracts';
 import { Db, PeriodicTask, PgNotifications } from '#platform';
+import { SiteCredentialsService } from '../../access/index.js';
 import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from '../agents.repository.js';
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
@@ -19,6 +20,7 @@ export class DeliveryService implements OnModuleInit {
   private readonly dirty = new Set<number>();
   private readonly applied = new Map<number, Applied>();
   private readonly introductions = new Map<number, Introduction>();
+  private readonly connected = new Map<number, { siteId: number }>();
   private readonly task = new PeriodicTask(DeliveryService.name, {
     failure: 'Desired state could not be exchanged with the database; trying again',
     retryMs: RETRY_MS,
@@ -33,6 +35,7 @@ export class DeliveryService implements OnModuleInit {
     private readonly repository: AgentsRepository,
     private readonly registry: SessionRegistry,
     private readonly notifications: PgNotifications,
+    private readonly credentials: SiteCredentialsService,
   ) {}
 
   onModuleInit(): void {
@@ -70,12 +73,24 @@ export class DeliveryService implements OnModuleInit {
     this.task.wake(COALESCE_MS);
   }
 
+  /** The site's first message since its claim. Written at once: what is a later session is asked when it begins. */
+  saveConnected(siteId: number): void {
+    this.connected.set(siteId, { siteId });
+    this.task.wake();
+  }
+
   async stop(): Promise<void> {
     await this.task.stop();
   }
 
   /** Writes what agents reported and nobody has written yet; used before the server stops. */
   async flushReports(): Promise<void> {
+    await this.write(this.connected, (tx, rows) =>
+      this.credentials.connected(
+        tx,
+        rows.map((row) => row.siteId),
+      ),
+    );
     await this.write(this.applied, (tx, rows) => this.repository.saveApplied(tx, rows));
     await this.write(this.introductions, (tx, rows) => this.repository.saveIntroductions(tx, rows));
   }
@@ -108,12 +123,18 @@ export class DeliveryService implements OnModuleInit {
   private async tellAll(sessions: Session[], registered: boolean): Promise<void> {
     if (sessions.length === 0) return;
     const rows = new Map((await this.repository.desired(this.db.manager, sessions)).map((row) => [row.siteId, row]));
-    for (const session of sessions) this.tell(session, rows.get(session.siteId), registered);
+    const gone = sessions.flatMap(({ siteId }) => (rows.has(siteId) ? [] : [siteId]));
+    const rejected = gone.length > 0 ? await this.repository.rejected(this.db.manager, gone) : new Set<number>();
+    for (const session of sessions) {
+      const row = rows.get(session.siteId);
+      if (row) this.tell(session, row, registered);
+      else this.registry.end(session, rejected.has(session.siteId) ? 'rejected' : 'deleted', CLOSE.revoked);
+    }
   }
 
-  private tell(session: Session, row: DesiredRow | undefined, registered: boolean): void {
+  private tell(session: Session, row: DesiredRow, registered: boolean): void {
     if (session.ended) return;
-    if (!row?.usable) return this.registry.end(session, 'revoked', CLOSE.revoked);
+    if (!row.usable) return this.registry.end(session, 'revoked', CLOSE.revoked);
     if (registered && row.sessionId && row.sessionId !== session.id)
       return this.registry.end(session, 'replaced', CLOSE.replaced);
     session.learn(row);

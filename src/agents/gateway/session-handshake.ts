@@ -5,6 +5,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { AGENT_LIMITS, CLOSE } from '#contracts';
 import { AppError, Config, plainAddress, RefusalLimiter, toAppError } from '#platform';
 import { ProfileBlueprints } from '../../provisioning/index.js';
+import { DeliveryService } from '../delivery/delivery.service.js';
 import { PresenceService, unusable } from '../presence/presence.service.js';
 import { EventLoopQueue } from './event-loop-queue.js';
 import { countMessage, MessageDispatch } from './message-dispatch.js';
@@ -35,6 +36,7 @@ export class SessionHandshake {
     private readonly limiter: RefusalLimiter,
     private readonly profiles: ProfileBlueprints,
     dispatch: MessageDispatch,
+    delivery: DeliveryService,
   ) {
     this.trusts = proxyAddr.compile([...config.http.trustProxy]);
     this.wss = new WebSocketServer({
@@ -45,7 +47,7 @@ export class SessionHandshake {
       autoPong: false,
       // One message of a session in a turn of the event loop: a megabyte of small ones would otherwise be one turn of seconds for everybody.
       allowSynchronousEvents: false,
-      WebSocket: socketClass(eventsFor(registry, dispatch)),
+      WebSocket: socketClass(eventsFor(registry, dispatch, delivery)),
     });
   }
 
@@ -101,10 +103,13 @@ export class SessionHandshake {
 }
 
 /** One set of handlers for all sockets. */
-function eventsFor(registry: SessionRegistry, dispatch: MessageDispatch): SocketEvents {
+function eventsFor(registry: SessionRegistry, dispatch: MessageDispatch, delivery: DeliveryService): SocketEvents {
   return {
     message({ session }, data, isBinary) {
-      if (session && !session.ended) dispatch.receive(session, data, isBinary);
+      if (!session || session.ended) return;
+      if (session.claiming && !session.heard) delivery.saveConnected(session.siteId);
+      session.heard = true;
+      dispatch.receive(session, data, isBinary);
     },
     ping(ws, data) {
       // Answered here and not by ws, which would buffer without bound for an agent that does not read.

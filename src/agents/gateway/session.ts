@@ -52,6 +52,10 @@ export class Session {
   takesLabels = true;
   /** When it began, the blueprint of the site's profile was not applied yet. */
   profileDue = false;
+  /** It is the first since the site's claim, as far as anybody knows. */
+  claiming = false;
+  /** A message has arrived. */
+  heard = false;
   version = 1;
   /** Version of the last agent/state that was sent; 0: none yet. */
   sentVersion = 0;

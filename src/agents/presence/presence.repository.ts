@@ -17,6 +17,8 @@ export interface SiteRow extends SiteState {
   hasPresence: boolean;
   /** The blueprint of its profile was never applied to it. */
   profileDue: boolean;
+  /** It was claimed, and no session has come since. */
+  claiming: boolean;
 }
 
 export interface PresenceRow {
@@ -50,6 +52,7 @@ export class PresenceRepository {
       'presence_usable',
       `SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.status, s.desired_version AS version,
               s.docker_socket_enabled AS "takesLabels", p.site_id IS NOT NULL AS "hasPresence",
+              s.claim_id IS NOT NULL AND EXISTS (SELECT FROM claim_window w WHERE w.site_id = s.site_id AND w.connected_at IS NULL) AS claiming,
               EXISTS (SELECT FROM provisioning_template t JOIN provisioning_profile f ON f.profile_id = t.profile_id
                       WHERE t.template_id = s.template_id AND f.blueprint IS NOT NULL
                         AND NOT EXISTS (SELECT FROM blueprint_source b WHERE b.site_id = s.site_id AND b.kind = 'profile')) AS "profileDue"

@@ -210,6 +210,7 @@ export class PresenceService {
       }
       session.niceId = site.niceId;
       session.profileDue = site.profileDue;
+      session.claiming = site.claiming;
       session.learn(site);
       accepted.push({ session, row, takesOver: verdict === 'take_over' });
       outcome.set(session, null);

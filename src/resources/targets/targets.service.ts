@@ -23,7 +23,7 @@ import { AuditService } from '../../audit/index.js';
 import { SiteLifecycleService } from '../../sites/index.js';
 import { freePorts, noPort } from '../writer/internal-ports.js';
 import type { ColumnValues } from '../writer/resource-rows.js';
-import { healthOfNew, ResourceWriter } from '../writer/resource-writer.js';
+import { ResourceWriter } from '../writer/resource-writer.js';
 import type { CreateTargetBody, TargetList, TargetRow, TargetView, UpdateTargetBody } from './targets.dto.js';
 import {
   PORTS_TO_TRY,
@@ -69,7 +69,7 @@ export class TargetsService implements OnModuleInit {
       enabled: body.enabled ?? true,
       priority: body.priority ?? DEFAULT_PRIORITY,
       hcEnabled,
-      hcHealth: healthOfNew(hcEnabled),
+      hcHealth: 'unknown',
     };
     for (let attempt = 1, ports = somePorts(); ; attempt++) {
       try {
@@ -82,7 +82,6 @@ export class TargetsService implements OnModuleInit {
               target: { type: 'target', drawnFrom: 'target_target_id_seq' },
               details: { resourceId, siteId, ip, port },
             }),
-            hcEnabled && columns.enabled && this.writer.sumHealth(tx, [resourceId]),
             this.sites.bumpDesired(tx, orgId, [siteId]),
           ]);
           return created(toRow(row));

@@ -24,11 +24,8 @@ export interface RowChanges {
   removed?: number[];
 }
 
-/** docs/integration-api.md §3.6: what nobody has checked yet counts as unhealthy, what nobody checks is unknown. */
-export const healthOfNew = (checked: boolean) => (checked ? 'unhealthy' : 'unknown');
-/** The same when a target changes; only a newt checks anything. */
-const HEALTH_OF_CHANGED = `hc_health = CASE
-  WHEN NOT r.hc_enabled OR (SELECT s.type FROM site s WHERE s.site_id = r.site_id) <> 'newt' THEN 'unknown' WHEN t.hc_enabled THEN t.hc_health ELSE 'unhealthy' END`;
+/** docs/integration-api.md §3.6: a target is unknown until its site has told a result. One that moves, or is not checked any more, is so again. */
+const HEALTH_OF_CHANGED = `hc_health = CASE WHEN r.hc_enabled AND t.hc_enabled AND r.site_id = t.site_id THEN t.hc_health ELSE 'unknown' END`;
 
 export const noAliasAddress = () =>
   new AppError('capacity', 'The utility subnet of the organization has no free address left', { retryAfter: 60 });
@@ -127,8 +124,7 @@ export class ResourceWriter {
   }
 
   /**
-   * Makes, changes and deletes targets, and sums up the health of their resources. A new one gets an internal port, and its first health; one
-   * that changes says its site and whether it is checked. @returns the sites that serve or served them. @throws conflict without a free port
+   * Makes, changes and deletes targets, and sums up the health of their resources. A new one gets an internal port; one that changes says its site and whether it is checked. @returns the sites that serve or served them. @throws conflict without a free port
    */
   async writeTargets(
     tx: EntityManager,
@@ -158,6 +154,17 @@ export class ResourceWriter {
     await this.rows.insert(tx, 'resource_rule', orgId, added);
   }
 
+  /** Targets and rules of these resources that a document's source had are the operator's from now on. The resources are locked. */
+  async disown(tx: EntityManager, orgId: string, sourceId: number, ids: number[]): Promise<void> {
+    if (ids.length === 0) return;
+    for (const table of ['target', 'resource_rule'])
+      await execute(
+        tx,
+        `UPDATE ${table} SET source_id = NULL WHERE org_id = $1 AND source_id = $2 AND resource_id = ANY ($3::bigint[])`,
+        [orgId, sourceId, ids],
+      );
+  }
+
   /** Gives each of these resources to exactly these roles, users, e-mails or clients: what else was granted goes. */
   setGrants(tx: EntityManager, orgId: string, relation: Grant, links: Links[]): Promise<void> {
     return this.rows.relate(tx, relation, orgId, links);
@@ -173,7 +180,42 @@ export class ResourceWriter {
   }
 
   /**
-   * Sums up what the enabled health checks of their enabled targets say. The rows are locked first, in the order of ids: of two who changed
+   * Takes in what sites found out about their targets, and sums up the health of the resources. A result for a target of another site, or one
+   * that is not checked, is nothing.
+   */
+  async recordHealth(
+    tx: EntityManager,
+    results: { siteId: number; targetId: number; health: 'unknown' | 'healthy' | 'unhealthy' }[],
+  ): Promise<void> {
+    const values = [results.map((r) => r.siteId), results.map((r) => r.targetId), results.map((r) => r.health)];
+    const changed = `SELECT t.target_id, t.resource_id, i.health FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS i(site_id, target_id, health)
+      JOIN target t ON t.target_id = i.target_id AND t.site_id = i.site_id AND t.hc_enabled AND t.hc_health <> i.health`;
+    const rows = await prepared<{ id: number }>(
+      tx,
+      'target_health_resources',
+      `SELECT DISTINCT resource_id AS id FROM (${changed}) c`,
+      values,
+    );
+    if (rows.length === 0) return;
+    const ids = rows.map((row) => row.id);
+    await prepared(
+      tx,
+      'resource_health_lock',
+      'SELECT FROM resource WHERE resource_id = ANY($1::bigint[]) ORDER BY resource_id FOR NO KEY UPDATE',
+      [ids],
+    );
+    await prepared(
+      tx,
+      'target_health',
+      `WITH changed AS (SELECT c.* FROM (${changed}) c JOIN target l USING (target_id) ORDER BY c.target_id FOR NO KEY UPDATE OF l)
+       UPDATE target t SET hc_health = c.health FROM changed c WHERE t.target_id = c.target_id`,
+      values,
+    );
+    await this.sumHealth(tx, ids);
+  }
+
+  /**
+   * Sums up what the enabled health checks of their enabled targets say. A target that nobody knows of yet takes no part. The rows are locked first, in the order of ids: of two who changed
    * targets at once the second then sees the work of the first.
    */
   async sumHealth(tx: EntityManager, resourceIds: number[]): Promise<void> {
@@ -189,9 +231,9 @@ export class ResourceWriter {
         tx,
         'resource_health',
         `UPDATE resource r SET health = s.health FROM (
-           SELECT i.id, CASE WHEN count(t) = 0 OR bool_and(t.hc_health = 'unknown') THEN 'unknown' WHEN bool_and(t.hc_health = 'healthy') THEN 'healthy'
+           SELECT i.id, CASE WHEN count(t) = 0 THEN 'unknown' WHEN bool_and(t.hc_health = 'healthy') THEN 'healthy'
              WHEN bool_or(t.hc_health = 'healthy') THEN 'degraded' ELSE 'unhealthy' END AS health
-           FROM unnest($1::bigint[]) AS i(id) LEFT JOIN target t ON t.resource_id = i.id AND t.enabled AND t.hc_enabled GROUP BY i.id
+           FROM unnest($1::bigint[]) AS i(id) LEFT JOIN target t ON t.resource_id = i.id AND t.enabled AND t.hc_enabled AND t.hc_health <> 'unknown' GROUP BY i.id
          ) s WHERE r.resource_id = s.id AND r.health <> s.health`,
         [resourceIds],
       ),
@@ -229,7 +271,6 @@ export class ResourceWriter {
     return added.map((columns) => ({
       ...columns,
       internal_port: free.get(columns['site_id'] as number)?.pop() ?? null,
-      hc_health: healthOfNew(columns['hc_enabled'] === true),
     }));
   }
 

@@ -25,6 +25,8 @@ const CLOSING_MS = 2_000;
 export type SessionEnd = {
   kind: 'replaced' | 'revoked' | 'throttled' | 'lost';
   detail: string;
+  /** What the close frame said. */
+  reason: string;
   /** Time from the welcome to the end; undefined when there was none. */
   lastedMs?: number;
   reconnectAfterMs?: number;
@@ -197,6 +199,7 @@ export class AgentSession {
     this.finish({
       kind,
       ...this.refusal,
+      reason,
       detail: this.detail || `closed with ${code}${reason ? ` (${reason})` : ''}`,
       ...(this.welcomedAt === undefined ? {} : { lastedMs: this.tools.clock.now() - this.welcomedAt }),
       ...(this.reconnectAfterMs === undefined ? {} : { reconnectAfterMs: this.reconnectAfterMs }),
