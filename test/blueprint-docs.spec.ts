@@ -15,7 +15,7 @@ it('the labels in docs/blueprints.md are one', () => {
   const labels = Object.fromEntries(
     [...text.matchAll(/^(pangolin\.\S+?)=(.*)$/gm)].map(([, key, value]) => [key!, value!]),
   );
-  expect(fromDockerLabels([{ name: 'web', labels, ports: [80] }])).toMatchObject({
+  expect(fromDockerLabels([{ name: 'web', labels, ports: [80] }]).parsed).toMatchObject({
     ok: true,
     model: { publicResources: [{ key: 'web', targets: [{ hostname: 'web', port: 80 }] }] },
   });

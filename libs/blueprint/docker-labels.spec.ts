@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fromDockerLabels, fromGoodLabels, type LabelledContainer } from './docker-labels.js';
+import { containersAt, fromDockerLabels, fromGoodLabels, type LabelledContainer } from './docker-labels.js';
 import { describeProblem, toDocument } from './index.js';
 
 function container(name: string, labels: Record<string, string>, ports: number[] = [80]): LabelledContainer {
@@ -10,11 +10,12 @@ function container(name: string, labels: Record<string, string>, ports: number[]
   };
 }
 function document(...containers: LabelledContainer[]): unknown {
-  const parsed = fromDockerLabels(containers);
+  const { parsed } = fromDockerLabels(containers);
   if (!parsed.ok) throw new Error(parsed.problems.map(describeProblem).join('\n'));
   return JSON.parse(JSON.stringify(toDocument(parsed.model)));
 }
-const problems = (...containers: LabelledContainer[]) => fromDockerLabels(containers).problems.map(describeProblem);
+const problems = (...containers: LabelledContainer[]) =>
+  fromDockerLabels(containers).parsed.problems.map(describeProblem);
 const WEB = {
   'public-resources.web.name': 'Web',
   'public-resources.web.protocol': 'http',
@@ -83,6 +84,37 @@ describe('labels', () => {
     });
   });
 
+  it('number the items of a list: an order, not places', () => {
+    const rule = (list: string, i: number, value: string, match = 'ip') => ({
+      [`${list}.rules[${i}].match`]: match,
+      [`${list}.rules[${i}].action`]: 'deny',
+      [`${list}.rules[${i}].value`]: value,
+    });
+    const web = 'public-resources.web';
+    const labels = { ...WEB, ...rule(web, 3, '10.0.0.3'), ...rule(web, 0, '10.0.0.1'), ...rule(web, 200, '10.0.0.4') };
+    const more = { ...rule('proxy-resources.web', 2, '10.0.0.2'), [`${web}.auth.sso-roles[7]`]: 'Member' };
+    expect(document(container('a', labels), container('b', more))).toMatchObject({
+      'public-resources': {
+        web: {
+          auth: { 'sso-roles': ['Member'] },
+          rules: ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4'].map((value, i) => ({ value, priority: i + 1 })),
+        },
+      },
+    });
+    const wrong = container('c', { 'public-resources.web.rules[9].match': 'colour' });
+    expect(problems(container('a', labels), wrong)).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(
+          /^container "c", label "pangolin.public-resources.web.rules\[9\].match": public-resources.web.rules\[2\].match: /,
+        ),
+      ]),
+    );
+    const both = [container('a', labels), container('b', more)];
+    expect(
+      containersAt(both, [`${web}.rules[1].value`, `${web}.rules[2]`, `${web}.name`, 'public-resources.x', '']),
+    ).toEqual([['b'], ['a'], ['a'], ['a', 'b'], []]);
+  });
+
   it('in the older spelling, and for private resources, mean the same', () => {
     const labels = {
       'client-resources.db.name': 'DB',
@@ -125,7 +157,7 @@ describe('labels', () => {
 
   it('of others are left alone', () => {
     expect(
-      fromDockerLabels([{ name: 'a', labels: { 'com.docker.compose.project': 'x', pangolin: 'x' }, ports: [] }]),
+      fromDockerLabels([{ name: 'a', labels: { 'com.docker.compose.project': 'x', pangolin: 'x' }, ports: [] }]).parsed,
     ).toMatchObject({ ok: true, model: { publicResources: [] } });
   });
 

@@ -22,68 +22,21 @@ const SPELLINGS = [
 const MAX_INDEX = 255;
 const MAX_PARTS = 12;
 
+/** What the labels of containers amount to. Problems name the containers and labels that they come from. */
+export type FromLabels = {
+  parsed: Parsed;
+  /** Names of the containers whose labels are wrong. */
+  wrong: string[];
+};
+
 /**
  * The blueprint that the labels of containers describe: `pangolin.<section>.<key>.<path>`, dots between the parts, `name[3]` an item of
  * a list (docs/blueprints.md "Container labels"). Containers are put together in the order of their names, the last one wins; a target without a
- * hostname is its container, without a port its container's first. A label has no type: it becomes what the schema wants.
+ * hostname is its container, without a port its container's first. A label has no type: it becomes what the schema wants. Numbers of a list are
+ * an order: what is left out between them is no item.
  */
-export function fromDockerLabels(containers: readonly LabelledContainer[]): Parsed {
-  return read([...containers].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))).parsed;
-}
-
-/**
- * The same without the containers whose labels are wrong: what such a container said when it was last right is taken instead.
- * @param before containers as they were last right; the ones that are right now are noted in it
- * @returns what is to be sent, and everything that is wrong, each problem with its containers and labels
- */
-export function fromGoodLabels(
-  containers: readonly LabelledContainer[],
-  before: Map<string, LabelledContainer>,
-): { parsed: Parsed; problems: Problem[] } {
-  const problems: Problem[] = [];
-  let taken = [...containers].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  for (;;) {
-    const { parsed, wrong } = read(taken);
-    problems.push(...parsed.problems);
-    // Nothing but mistakes is no empty document, which would remove everything.
-    if (taken.length === 0 && problems.length > 0)
-      return { parsed: { ok: false, model: undefined, problems }, problems };
-    if (parsed.ok || wrong.size === 0) {
-      for (const one of taken) before.set(one.name, one);
-      return { parsed, problems };
-    }
-    // One that is wrong as it was last right too, beside what others say now, is left out.
-    taken = taken.flatMap((one) => {
-      const earlier = before.get(one.name);
-      return !wrong.has(one.name) ? [one] : earlier !== undefined && earlier !== one ? [earlier] : [];
-    });
-  }
-}
-
-/** `wrong`: names of the containers whose labels the problems come from. */
-function read(containers: readonly LabelledContainer[]): { parsed: Parsed; wrong: Set<string> } {
-  const problems = new Problems();
-  const root = emptyMap();
-  const labels: Labels = [];
-  const wrong = new Set<string>();
-  for (const container of containers) {
-    const own = emptyMap();
-    for (const label of Object.keys(container.labels).sort()) {
-      if (!label.startsWith(PREFIX)) continue;
-      const path = place(own, label, container, problems);
-      if (path === undefined) wrong.add(container.name);
-      else
-        labels.push({
-          container: container.name,
-          label,
-          path: SPELLINGS.reduce((at, [old, now]) => (at.startsWith(old) ? now + at.slice(old.length) : at), path),
-        });
-    }
-    completeTargets(own, container);
-    merge(root, own);
-  }
-  for (const [old, now] of SPELLINGS) respell(root, old, now);
-  const ofLabels = problems.list();
+export function fromDockerLabels(containers: readonly LabelledContainer[]): FromLabels {
+  const { root, labels, wrong, problems } = treeOf(containers);
   const schema = new Problems();
   const { problems: others, ...parsed } = result(readDocument(root, schema), schema);
   const named = others.map((problem) => {
@@ -93,12 +46,97 @@ function read(containers: readonly LabelledContainer[]): { parsed: Parsed; wrong
       ? problem
       : { ...problem, path: '', message: `${whereOf(origin)}: ${describeProblem(problem)}` };
   });
-  const all = [...ofLabels, ...named];
+  const all = [...problems, ...named];
   return {
     parsed:
       all.length === 0 && parsed.ok ? { ...parsed, problems: [] } : { ok: false, model: undefined, problems: all },
-    wrong,
+    wrong: [...wrong],
   };
+}
+
+/**
+ * Which containers say what stands at these places, for problems that are found after the document was read.
+ * @returns for each path the names of its containers; none where no label says it
+ */
+export function containersAt(containers: readonly LabelledContainer[], paths: readonly string[]): string[][] {
+  const { labels } = treeOf(containers);
+  return paths.map((path) => [...new Set(originOf(path, labels).map((one) => one.container))]);
+}
+
+/** The keys that a container's labels name, by section; undefined when one of them names none that is understood. */
+export function keysOfLabels({ labels }: LabelledContainer): Record<'public' | 'private', string[]> | undefined {
+  const keys = { public: new Set<string>(), private: new Set<string>() };
+  for (const label of Object.keys(labels)) {
+    if (!label.startsWith(PREFIX)) continue;
+    const [section = '', key = ''] = label.slice(PREFIX.length).split('.');
+    const kind = /^(?:public|proxy)-resources$/.test(section)
+      ? 'public'
+      : /^(?:private|client)-resources$/.test(section)
+        ? 'private'
+        : undefined;
+    if (kind === undefined || !/^[^[\]]+$/.test(key)) return undefined;
+    keys[kind].add(key);
+  }
+  return { public: [...keys.public], private: [...keys.private] };
+}
+
+/**
+ * The same without the containers whose labels are wrong: what such a container said when it was last right is taken instead.
+ * @param before containers as they were last right; the ones that are right now are noted in it
+ * @returns what is to be sent, the containers that it is made of, and everything that is wrong, each problem with its containers and labels
+ */
+export function fromGoodLabels(
+  containers: readonly LabelledContainer[],
+  before: Map<string, LabelledContainer>,
+): { parsed: Parsed; taken: LabelledContainer[]; problems: Problem[] } {
+  const problems: Problem[] = [];
+  let taken = byName(containers);
+  for (;;) {
+    const { parsed, wrong } = fromDockerLabels(taken);
+    problems.push(...parsed.problems);
+    // Nothing but mistakes is no empty document, which would remove everything.
+    if (taken.length === 0 && problems.length > 0)
+      return { parsed: { ok: false, model: undefined, problems }, taken, problems };
+    if (parsed.ok || wrong.length === 0) {
+      for (const one of taken) before.set(one.name, one);
+      return { parsed, taken, problems };
+    }
+    // One that is wrong as it was last right too, beside what others say now, is left out.
+    taken = taken.flatMap((one) => {
+      const earlier = before.get(one.name);
+      return !wrong.includes(one.name) ? [one] : earlier !== undefined && earlier !== one ? [earlier] : [];
+    });
+  }
+}
+
+const byName = (containers: readonly LabelledContainer[]) =>
+  [...containers].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+
+/** The labels of containers as a tree. `wrong`: names of the containers whose labels the problems come from. */
+function treeOf(containers: readonly LabelledContainer[]): {
+  root: MapNode;
+  labels: Labels;
+  wrong: Set<string>;
+  problems: Problem[];
+} {
+  const problems = new Problems();
+  const root = emptyMap();
+  const placed: { container: string; label: string; steps: Steps }[] = [];
+  const wrong = new Set<string>();
+  for (const container of byName(containers)) {
+    const own = emptyMap();
+    for (const label of Object.keys(container.labels).sort()) {
+      if (!label.startsWith(PREFIX)) continue;
+      const steps = place(own, label, container, problems);
+      if (steps === undefined) wrong.add(container.name);
+      else placed.push({ container: container.name, label, steps });
+    }
+    completeTargets(own, container);
+    merge(root, own);
+  }
+  for (const [old, now] of SPELLINGS) respell(root, old, now);
+  const labels = placed.map(({ steps, ...label }) => ({ ...label, path: pathOf(root, steps) }));
+  return { root, labels, wrong, problems: problems.list() };
 }
 
 type Labels = { container: string; label: string; path: string }[];
@@ -122,8 +160,32 @@ function whereOf(origin: Labels): string {
   return origin.length === 1 ? `${containers}, label ${shown(origin[0]!.label)}` : containers;
 }
 
-/** Puts one label into the tree. @returns its place in the document; undefined when it is wrong */
-function place(root: MapNode, label: string, container: LabelledContainer, problems: Problems): string | undefined {
+/** Where the label's value stands in the document: the older spellings are the newer ones, and numbers of a list are places in it. */
+function pathOf(root: MapNode, steps: Steps): string {
+  let node: TreeNode | undefined = root;
+  let path = '';
+  for (const [i, step] of steps.entries()) {
+    if (typeof step === 'number') {
+      const at: number = node?.kind === 'list' ? (node as NumberedList).numbers.indexOf(step) : step;
+      node = node?.kind === 'list' ? node.items[at] : undefined;
+      path += `[${at}]`;
+    } else {
+      const key: string = i === 0 ? (SPELLINGS.find(([old]) => old === step)?.[1] ?? step) : step;
+      node = node?.kind === 'map' ? node.entries.find((entry) => entry.key === key)?.value : undefined;
+      path = below(path, key);
+    }
+  }
+  return path;
+}
+
+/** The way to a value: keys of maps and numbers of lists. */
+type Steps = readonly (string | number)[];
+
+/** A list with the number that labels give each of its items, in their order. */
+type NumberedList = ListNode & { numbers: number[] };
+
+/** Puts one label into the tree. @returns the way to its value; undefined when it is wrong */
+function place(root: MapNode, label: string, container: LabelledContainer, problems: Problems): Steps | undefined {
   const where = `container ${shown(container.name)}, label ${shown(label)}`;
   const parts = label.slice(PREFIX.length).split('.');
   const [section = '', ...rest] = parts;
@@ -153,19 +215,15 @@ function place(root: MapNode, label: string, container: LabelledContainer, probl
   const value = container.labels[label] ?? '';
   if (!put(root, steps, { kind: 'scalar', at: -1, value, source: value, loose: true }))
     return void problems.add('', `${where}: another label says that this is something else`, -1);
-  return steps.reduce<string>((path, step) => (typeof step === 'number' ? `${path}[${step}]` : below(path, step)), '');
+  return steps;
 }
 
 /** @returns false when something on the way is of another kind */
-function put(root: MapNode, steps: readonly (string | number)[], leaf: ScalarNode): boolean {
+function put(root: MapNode, steps: Steps, leaf: ScalarNode): boolean {
   let at: TreeNode = root;
   for (const [i, step] of steps.entries()) {
     const last = i === steps.length - 1;
-    const next: TreeNode = last
-      ? leaf
-      : typeof steps[i + 1] === 'number'
-        ? { kind: 'list', at: -1, items: [] }
-        : emptyMap();
+    const next: TreeNode = last ? leaf : typeof steps[i + 1] === 'number' ? emptyList() : emptyMap();
     const child = childAt(at, step, next);
     if (!child || child.kind !== next.kind || (last && child !== leaf)) return false;
     at = child;
@@ -176,17 +234,23 @@ function put(root: MapNode, steps: readonly (string | number)[], leaf: ScalarNod
 /** The child at a step, made when it is not there; undefined when there cannot be one. */
 function childAt(parent: TreeNode, step: string | number, made: TreeNode): TreeNode | undefined {
   if (typeof step === 'number') {
-    if (parent.kind !== 'list') return undefined;
-    while (parent.items.length < step) parent.items.push(nothing());
-    const there = parent.items[step];
-    if (there && !(there.kind === 'scalar' && there.value === null)) return there;
-    parent.items[step] = made;
-    return made;
+    return parent.kind === 'list' ? itemAt(parent as NumberedList, step, made) : undefined;
   }
   if (parent.kind !== 'map') return undefined;
   const entry = parent.entries.find((one) => one.key === step);
   if (entry) return entry.value;
   parent.entries.push({ key: step, keyAt: -1, value: made });
+  return made;
+}
+
+/** The item with the number; `made`, at its place in the order, when there is none. */
+function itemAt({ items, numbers }: NumberedList, number: number, made: TreeNode): TreeNode {
+  const known = numbers.indexOf(number);
+  if (known >= 0) return items[known]!;
+  const next = numbers.findIndex((one) => one > number);
+  const at = next < 0 ? items.length : next;
+  items.splice(at, 0, made);
+  numbers.splice(at, 0, number);
   return made;
 }
 
@@ -219,7 +283,7 @@ function respell(root: MapNode, old: string, now: string): void {
   if (newer) older.value = merged(older.value, newer.value);
 }
 
-/** Lays one tree over another: maps by key, lists by index, and for the rest the later one wins. */
+/** Lays one tree over another: maps by key, lists by number, and for the rest the later one wins. */
 function merge(into: MapNode, from: MapNode): void {
   for (const { key, value } of from.entries) {
     const entry = into.entries.find((one) => one.key === key);
@@ -233,18 +297,18 @@ function merged(before: TreeNode, later: TreeNode): TreeNode {
     merge(before, later);
     return before;
   }
-  if (before.kind === 'list' && later.kind === 'list') return mergedList(before, later);
-  return later.kind === 'scalar' && later.value === null ? before : later;
-}
-
-function mergedList(before: ListNode, later: ListNode): ListNode {
-  const length = Math.max(before.items.length, later.items.length);
-  return {
-    ...before,
-    items: Array.from({ length }, (_, i) => merged(before.items[i] ?? nothing(), later.items[i] ?? nothing())),
-  };
+  if (before.kind === 'list' && later.kind === 'list') {
+    const list = before as NumberedList;
+    for (const [i, number] of (later as NumberedList).numbers.entries()) {
+      const item = later.items[i]!;
+      const there = itemAt(list, number, item);
+      if (there !== item) list.items[list.numbers.indexOf(number)] = merged(there, item);
+    }
+    return list;
+  }
+  return later;
 }
 
 const emptyMap = (): MapNode => ({ kind: 'map', at: -1, entries: [] });
-const nothing = (): ScalarNode => ({ kind: 'scalar', at: -1, value: null, source: '' });
+const emptyList = (): NumberedList => ({ kind: 'list', at: -1, items: [], numbers: [] });
 const loose = (value: string): ScalarNode => ({ kind: 'scalar', at: -1, value, source: value, loose: true });

@@ -1,4 +1,11 @@
-export { fromDockerLabels, fromGoodLabels, type LabelledContainer } from './docker-labels.js';
+export {
+  containersAt,
+  type FromLabels,
+  fromDockerLabels,
+  fromGoodLabels,
+  keysOfLabels,
+  type LabelledContainer,
+} from './docker-labels.js';
 export { digestOf, isSecretHeader, maskSecrets, SECRET, toDocument, toYaml } from './export.js';
 export { withoutSecrets } from './masked-text.js';
 export type * from './model.js';
