@@ -63,7 +63,7 @@ configure() {
     const fail = (code, text) => { console.error("install: " + text); process.exit(code); };
     let config = {};
     try {
-      config = JSON.parse(fs.readFileSync(file, "utf8").trim() || "{}");
+      config = JSON.parse(fs.readFileSync(file, "utf8").replace(/^\uFEFF|\0/g, "").trim() || "{}");
     } catch (error) {
       if (error.code !== "ENOENT") fail(78, file + " cannot be used: " + (error.code || "it is not valid JSON"));
     }
@@ -127,6 +127,7 @@ RestartSec=10
 RestartPreventExitStatus=64 73 77 78
 StateDirectory=gatehouse-agent
 StateDirectoryMode=0700
+RuntimeDirectory=gatehouse-agent
 ReadWritePaths=$2
 UMask=0077
 CapabilityBoundingSet=

@@ -128,6 +128,76 @@ describe('TLS', () => {
     expect(await start(cli).agent.done).toMatchObject({ code: 78 });
   });
 
+  it('takes a CA file with Windows line ends and a mark in front', async () => {
+    writeFileSync(file('windows.pem'), `\uFEFF${ca.certificatePem.replaceAll('\n', '\r\n')}`);
+    start({ tlsClientCa: [file('windows.pem')] });
+    await server.session();
+  });
+
+  describe('names the file that it cannot use', () => {
+    const cut = () => ca.certificatePem.slice(0, 200);
+    const der = () => Buffer.from(ca.certificate.rawData);
+    const key = () => Buffer.from(ca.keyPem.replace(/-----.*-----|\n/g, ''), 'base64');
+    const damaged = () => ca.certificatePem.replace(/\n[A-Za-z0-9+/]{20}/, '\nAAAAAAAAAAAAAAAAAAAA');
+    it.each<[string, () => string | Buffer, RegExp]>([
+      ['empty', () => '', /the CA file .*bad\.pem is empty/],
+      ['blank', () => ' \r\n\0', /the CA file .*bad\.pem is empty/],
+      ['DER', der, /the CA file .*bad\.pem is DER, not PEM: convert it with openssl x509 -inform der -in .*bad\.pem/],
+      ['text', () => 'hello', /the CA file .*bad\.pem is not PEM: it has no line that begins with -----BEGIN/],
+      ['not text', () => Buffer.from([0x80, 0xff, 0x81, 0x90]), /the CA file .*bad\.pem is not PEM: it is neither/],
+      ['a key', () => ca.keyPem, /the CA file .*bad\.pem holds no whole certificate/],
+      ['cut short', cut, /the CA file .*bad\.pem holds no whole certificate/],
+      ['damaged', damaged, /the CA file .*bad\.pem cannot be read/],
+      [
+        'damaged in its second',
+        () => `${ca.certificatePem}\n${damaged()}`,
+        /certificate 2 of the CA file .*bad\.pem cannot be read/,
+      ],
+    ])('a CA that is %s', async (_what, content, message) => {
+      writeFileSync(file('bad.pem'), content());
+      expect(await start({ tlsClientCa: [file('ca.pem'), file('bad.pem')] }).agent.done).toMatchObject({
+        code: 78,
+        message: expect.stringMatching(message),
+      });
+    });
+
+    it.each<[string, () => string | Buffer, object, RegExp]>([
+      [
+        'certificate in DER',
+        der,
+        { tlsClientCertFile: 'bad', tlsClientKey: 'client.key' },
+        /client certificate .* DER/,
+      ],
+      ['certificate, empty', () => '', { tlsClientCertFile: 'bad', tlsClientKey: 'client.key' }, /certificate .*empty/],
+      ['key in DER', key, { tlsClientCertFile: 'client.pem', tlsClientKey: 'bad' }, /client key .* DER.*openssl pkey/],
+      ['key, empty', () => '', { tlsClientCertFile: 'client.pem', tlsClientKey: 'bad' }, /client key .* is empty/],
+      [
+        'key that is a certificate',
+        () => ca.certificatePem,
+        { tlsClientCertFile: 'client.pem', tlsClientKey: 'bad' },
+        /client key .* holds no private key/,
+      ],
+      [
+        'key of another certificate',
+        () => ca.keyPem,
+        { tlsClientCertFile: 'client.pem', tlsClientKey: 'bad' },
+        /client certificate .*client\.pem with the key .*bad\.pem cannot be used/,
+      ],
+      ['PKCS12, empty', () => '', { tlsClientCert: 'bad' }, /PKCS12 file .* is empty/],
+      ['PKCS12 that is PEM', () => ca.certificatePem, { tlsClientCert: 'bad' }, /PKCS12 file .* is PEM/],
+      ['PKCS12 that is a certificate', der, { tlsClientCert: 'bad' }, /PKCS12 file .* cannot be used/],
+    ])('a %s', async (_what, content, settings, message) => {
+      writeFileSync(file('bad.pem'), content());
+      const cli = Object.fromEntries(
+        Object.entries(settings).map(([name, value]) => [name, file(value === 'bad' ? 'bad.pem' : String(value))]),
+      );
+      expect(await start({ tlsClientCa: [file('ca.pem')], ...cli }).agent.done).toMatchObject({
+        code: 78,
+        message: expect.stringMatching(message),
+      });
+    });
+  });
+
   it('ends with 78 for a certificate that is none', async () => {
     expect(await start({ tlsClientCertFile: file('ca.key'), tlsClientKey: file('ca.key') }).agent.done).toMatchObject({
       code: 78,
@@ -185,6 +255,37 @@ describe('a proxy', () => {
     );
     await agent.waitsFor('claim-retry'); // the name is unknown without the proxy
     expect(connects).toEqual([]);
+  });
+});
+
+describe('a session that does not come through a proxy', () => {
+  it.each<[string, number, string]>([
+    ['a page', 200, '<html>hello</html>'],
+    [
+      "the server's own 404, to a request without its Upgrade",
+      404,
+      JSON.stringify({ success: false, error: true, message: 'Not found' }),
+    ],
+    ['a refusal', 403, ''],
+  ])('is answered by %s: the log says in one sentence what is missing', async (_what, status, body) => {
+    server = await FakeServer.start();
+    server.on.upgrade = () => ({ status, body });
+    const agent = start({});
+    await agent.waitsFor('reconnect');
+    expect(agent.output).toContain(
+      `session ended: the session request was answered with ${status}: a proxy in between does not pass on the websocket`,
+    );
+  });
+
+  it('is not blamed on a proxy when the server itself says why', async () => {
+    server = await FakeServer.start();
+    server.on.upgrade = () => ({
+      status: 503,
+      body: JSON.stringify({ success: false, error: true, message: 'The server is stopping' }),
+    });
+    const agent = start({});
+    await agent.waitsFor('reconnect');
+    expect(agent.output).toContain('session ended: the session request was answered with 503: The server is stopping');
   });
 });
 

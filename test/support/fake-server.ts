@@ -110,7 +110,7 @@ export class FakeServer {
         const headers = Object.entries({ connection: 'close', ...refusal.headers }).map(
           ([name, value]) => `${name}: ${value}\r\n`,
         );
-        socket.end(`HTTP/1.1 ${refusal.status} Refused\r\n${headers.join('')}\r\n`);
+        socket.end(`HTTP/1.1 ${refusal.status} Refused\r\n${headers.join('')}\r\n${String(refusal.body ?? '')}`);
         return this.changed();
       }
       this.sockets.handleUpgrade(request, socket, head, (accepted) => {

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   unlinkSync,
@@ -14,10 +15,11 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 /**
  * Replaces a file so that a power cut leaves the old content or the new, never a part: temp file, fsync, rename, fsync of the directory.
- * @param path file to replace, made with mode 0600; a symbolic link is followed
+ * @param path file to replace, made with mode 0600 and its folder with 0700; a symbolic link stays and its target is replaced or made
  */
 export function writeFileAtomic(path: string, content: string): void {
-  const target = followLink(path);
+  const target = resolveLinks(path);
+  makeFolder(dirname(target));
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
   let renamed = false;
   try {
@@ -67,11 +69,27 @@ function syncDirectory(path: string): void {
   }
 }
 
-function followLink(path: string): string {
+/**
+ * Where a path leads, through symbolic links that dangle too: what does not exist yet is to be made there.
+ * @throws the system's error for a circle of links
+ */
+export function resolveLinks(path: string): string {
   try {
     return realpathSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const link = linkTarget(path);
+  const folder = dirname(resolve(path));
+  if (link !== undefined) return resolveLinks(resolve(folder, link));
+  return folder === resolve(path) ? folder : join(resolveLinks(folder), basename(path));
+}
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
   } catch {
-    return path;
+    return undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Log } from '../log.js';
-import { configFilePath, readConfigFile, updateConfigFile } from './config-file.js';
+import { configFilePath, isEmptied, readConfigFile, updateConfigFile } from './config-file.js';
 
 let root: string;
 let path: string;
@@ -83,6 +84,45 @@ describe('the config file', () => {
     expect(() => readConfigFile(path, log)).toThrow(expect.objectContaining({ code: 78 }));
   });
 
+  it.each([
+    ['UTF-8 with a mark', Buffer.from('\uFEFF{"id":"né"}')],
+    ['UTF-16 with a mark', Buffer.from('\uFEFF{"id":"né"}', 'utf16le')],
+    ['UTF-16, the other order', Buffer.from('\uFEFF{"id":"né"}', 'utf16le').swap16()],
+    ['UTF-16 without a mark', Buffer.from('{"id":"né"}', 'utf16le')],
+    ['UTF-16 without a mark, the other order', Buffer.from('{"id":"né"}', 'utf16le').swap16()],
+  ])('may be %s', (_what, bytes) => {
+    put('');
+    writeFileSync(path, bytes);
+    expect(readConfigFile(path, log)).toEqual({ id: 'né' });
+    updateConfigFile(path, { secret: 's' }, log);
+    expect(readFileSync(path, 'utf8')).toBe('{\n  "id": "né",\n  "secret": "s"\n}');
+  });
+
+  it('says what other bytes are not', () => {
+    put('');
+    writeFileSync(path, Buffer.from('{"id":"n\xe9"}', 'latin1'));
+    expect(() => readConfigFile(path, log)).toThrow(/neither UTF-8 nor UTF-16/);
+  });
+
+  it('tells what is wrong with line and column', () => {
+    put('{\n  "endpoint": "https://host",\n  "secret": "hunter22",\n}\n');
+    expect(() => readConfigFile(path, log)).toThrow(
+      `the config file ${path} is not valid JSON: line 3, column 23: a comma before the end of the object, which JSON does not allow`,
+    );
+  });
+
+  it.each([
+    ['', true],
+    ['\0'.repeat(300), true],
+    [' \n', true],
+    ['{}', false],
+  ])('of %j: emptied is %s', (content, emptied) => {
+    expect(isEmptied(path)).toBe(false);
+    put(content);
+    expect(isEmptied(path)).toBe(emptied);
+    expect(readConfigFile(path, log)).toEqual({});
+  });
+
   it('does not quote a broken file, which may hold a secret', () => {
     put('{"secret":"hunter22"');
     expect(() => readConfigFile(path, log)).toThrow(/^(?!.*hunter22).*not valid JSON/);
@@ -96,6 +136,34 @@ describe('the config file', () => {
     updateConfigFile(link, { id: 'n' }, log);
     expect(readConfigFile(path, log)).toEqual({ id: 'n' });
     expect(readdirSync(join(root, 'state'))).toEqual(['config.json']);
+  });
+
+  it.each([
+    ['a link', 'etc/agent.json', 'data/agent.json'],
+    ['a link to a link', 'etc/agent.json', 'etc/other.json'],
+    ['a folder that is a link', 'etc/folder/agent.json', 'data/agent.json'],
+  ])('is made where %s leads, and the link stays', (what, from, first) => {
+    mkdirSync(join(root, 'etc'));
+    const target = join(root, 'data/agent.json');
+    const link = what.startsWith('a folder') ? join(root, 'etc/folder') : join(root, from);
+    symlinkSync(what.startsWith('a folder') ? join(root, 'data') : join('..', first), link);
+    if (first !== 'data/agent.json') symlinkSync('../data/agent.json', join(root, first));
+    expect(readConfigFile(join(root, from), log)).toEqual({});
+    updateConfigFile(join(root, from), { id: 'n' }, log);
+    updateConfigFile(join(root, from), { secret: 's' }, log);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(lstatSync(target).isFile()).toBe(true);
+    expect(mode(target)).toBe('600');
+    expect(mode(dirname(target))).toBe('700');
+    expect(readConfigFile(join(root, from), log)).toEqual({ id: 'n', secret: 's' });
+    expect(readdirSync(join(root, 'data'))).toEqual(['agent.json']);
+  });
+
+  it('whose links go in a circle cannot be read', () => {
+    symlinkSync('b.json', join(root, 'a.json'));
+    symlinkSync('a.json', join(root, 'b.json'));
+    expect(() => readConfigFile(join(root, 'a.json'), log)).toThrow(expect.objectContaining({ code: 78 }));
+    expect(() => updateConfigFile(join(root, 'a.json'), {}, log)).toThrow(expect.objectContaining({ code: 78 }));
   });
 
   it('that cannot be written ends with 73', () => {

@@ -1,10 +1,12 @@
 import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import type { Log } from '../log.js';
-import { makeFolder, writeFileAtomic } from './atomic-file.js';
+import { writeFileAtomic } from './atomic-file.js';
+import { jsonProblem } from './json-problem.js';
 import { SETTINGS } from './settings.js';
+import { decodeText } from './text.js';
 
 export type FileContent = Record<string, unknown>;
 
@@ -34,26 +36,45 @@ export function configFilePath(
  * @throws AgentExit 78 for invalid JSON, a wrong type, or a file that may not be read
  */
 export function readConfigFile(path: string, log: Log): FileContent {
-  let text: string;
+  let bytes: Buffer;
   try {
     tighten(path, log);
-    text = readFileSync(path, 'utf8');
+    bytes = readFileSync(path);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return {};
+    if (isMissing(error)) return {};
     throw misconfigured(`the config file ${path} cannot be read: ${(error as Error).message}`);
   }
-  if (text.trim() === '') return {};
+  if (isBlank(bytes)) return {};
+  const decoded = decodeText(bytes);
+  if ('problem' in decoded) throw misconfigured(`the config file ${path} cannot be read: ${decoded.problem}`);
   let content: unknown;
   try {
-    content = JSON.parse(text);
+    content = JSON.parse(decoded.text);
   } catch {
     // The parser's own message quotes the text, which may hold a secret.
-    throw misconfigured(`the config file ${path} is not valid JSON`);
+    throw misconfigured(`the config file ${path} is not valid JSON: ${jsonProblem(decoded.text)}`);
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content))
     throw misconfigured(`the config file ${path} is not a JSON object`);
   checkTypes(path, content as FileContent);
   return content as FileContent;
+}
+
+/** A file is there and nothing is in it, or nothing but zeros: what a power cut leaves of one that was being written. */
+export function isEmptied(path: string): boolean {
+  try {
+    return isBlank(readFileSync(path));
+  } catch {
+    return false;
+  }
+}
+
+function isBlank(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0 || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d));
+}
+
+function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 /**
@@ -65,7 +86,6 @@ export function updateConfigFile(path: string, changes: FileContent, log: Log): 
   const sorted: FileContent = {};
   for (const key of Object.keys(content).sort()) if (content[key] !== undefined) sorted[key] = content[key];
   try {
-    makeFolder(dirname(path));
     writeFileAtomic(path, JSON.stringify(sorted, null, 2));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

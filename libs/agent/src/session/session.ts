@@ -14,6 +14,7 @@ import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { SessionFeature } from './feature.js';
 import { readEnvelope, readReconnect, readState, readWelcome } from './messages.js';
+import { beginningOf, failedOpening, refusedUpgrade } from './refused-upgrade.js';
 import { describe } from './server-link.js';
 
 const PING_MS = 15_000;
@@ -68,21 +69,9 @@ export class AgentSession {
     socket.on('message', (data, binary) => this.received(binary ? undefined : data.toString()));
     socket.on('ping', () => this.hear());
     socket.on('pong', () => this.hear());
-    socket.on('unexpected-response', (request, response: IncomingMessage) => {
-      this.detail = `the server answered ${response.statusCode} to the session request`;
-      if (response.statusCode === 429 || response.statusCode === 503) {
-        const retryAfter = response.headers['retry-after'];
-        this.refusal = {
-          kind: response.statusCode === 429 ? 'throttled' : 'lost',
-          ...(retryAfter === undefined ? {} : { retryAfter }),
-        };
-      }
-      response.resume();
-      request.destroy();
-      socket.terminate();
-    });
+    socket.on('unexpected-response', (_request, response: IncomingMessage) => void this.refused(response));
     socket.on('error', (error) => {
-      this.detail ||= describe(error);
+      this.detail ||= failedOpening(describe(error));
     });
     socket.on('close', (code, reason) => this.closed(code, reason.toString()));
   }
@@ -95,6 +84,20 @@ export class AgentSession {
     clearTimeout(cut);
   }
 
+  private async refused(response: IncomingMessage): Promise<void> {
+    const status = response.statusCode ?? 0;
+    if (status === 429 || status === 503) {
+      const retryAfter = response.headers['retry-after'];
+      this.refusal = {
+        kind: status === 429 ? 'throttled' : 'lost',
+        ...(retryAfter === undefined ? {} : { retryAfter }),
+      };
+    }
+    this.detail = refusedUpgrade(status, await beginningOf(response));
+    response.destroy();
+    this.socket.terminate();
+  }
+
   private opened(): void {
     this.send({ type: AGENT_MESSAGE.hello, data: this.hello });
     void this.every('ping', () => PING_MS, this.keepAlive());
@@ -102,7 +105,8 @@ export class AgentSession {
       'welcome',
       () => WELCOME_MS,
       () => {
-        if (this.welcomedAt === undefined) this.drop('the server did not answer the greeting');
+        if (this.welcomedAt === undefined)
+          this.drop('the server did not answer the greeting; does a proxy hold the websocket back?');
         return false;
       },
     );
@@ -200,7 +204,7 @@ export class AgentSession {
       kind,
       ...this.refusal,
       reason,
-      detail: this.detail || `closed with ${code}${reason ? ` (${reason})` : ''}`,
+      detail: this.detail || closeDetail(code, reason),
       ...(this.welcomedAt === undefined ? {} : { lastedMs: this.tools.clock.now() - this.welcomedAt }),
       ...(this.reconnectAfterMs === undefined ? {} : { reconnectAfterMs: this.reconnectAfterMs }),
     });
@@ -228,4 +232,10 @@ export class AgentSession {
       if (!this.over.signal.aborted) throw error;
     }
   }
+}
+
+function closeDetail(code: number, reason: string): string {
+  if (code === CLOSE.replaced)
+    return 'another agent began a session as this site; does a copy of its credential run elsewhere?';
+  return `closed with ${code}${reason ? ` (${reason})` : ''}`;
 }
