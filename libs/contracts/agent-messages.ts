@@ -100,6 +100,8 @@ export type AgentWelcome = {
   protocol: number;
   siteId: number;
   niceId: string;
+  /** What people call the site; an older server does not say. */
+  name?: string;
   status: AgentSiteStatus;
   serverVersion: string;
   heartbeatSeconds: number;

@@ -190,7 +190,8 @@ describe("Gatehouse's agent", () => {
     await sql(`UPDATE site SET config = '{"volume": 3}' WHERE site_id = $1`, [siteId]);
     const session = await connect(token);
     const { welcome, state } = await session.hello({ version: '9.9.9', facts: { hostname: 'coldstore', os: 'linux' } });
-    expect(welcome.data).toMatchObject({ protocol: 1, siteId, niceId, status: 'approved', heartbeatSeconds: 30 });
+    const { name } = await Api.root(server).expect<{ name: string }>('GET', `/site/${siteId}`);
+    expect(welcome.data).toMatchObject({ protocol: 1, siteId, niceId, name, status: 'approved', heartbeatSeconds: 30 });
     expect(state.data).toEqual({
       version: 1,
       status: 'approved',

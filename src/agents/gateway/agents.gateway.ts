@@ -58,6 +58,7 @@ export class AgentsGateway {
       protocol: PROTOCOL,
       siteId: session.siteId,
       niceId: session.niceId,
+      name: session.name,
       status: session.status,
       serverVersion: SERVER_VERSION,
       heartbeatSeconds: AGENT_LIMITS.heartbeatSeconds,

@@ -61,6 +61,7 @@ export class Session {
   sentVersion = 0;
   sentStatus: SiteState['status'] | null = null;
   niceId = '';
+  name = '';
   /** The registry has let go of it: nothing more is sent, presence is settled. */
   ended = false;
   bytesRead = 0;

@@ -14,6 +14,7 @@ export interface SiteRow extends SiteState {
   siteId: number;
   orgId: string;
   niceId: string;
+  name: string;
   hasPresence: boolean;
   /** The blueprint of its profile was never applied to it. */
   profileDue: boolean;
@@ -50,7 +51,7 @@ export class PresenceRepository {
     return prepared<SiteRow>(
       tx,
       'presence_usable',
-      `SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.status, s.desired_version AS version,
+      `SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.name, s.status, s.desired_version AS version,
               s.docker_socket_enabled AS "takesLabels", p.site_id IS NOT NULL AS "hasPresence",
               s.claim_id IS NOT NULL AND EXISTS (SELECT FROM claim_window w WHERE w.site_id = s.site_id AND w.connected_at IS NULL) AS claiming,
               EXISTS (SELECT FROM provisioning_template t JOIN provisioning_profile f ON f.profile_id = t.profile_id

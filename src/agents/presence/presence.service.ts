@@ -209,6 +209,7 @@ export class PresenceService {
         continue;
       }
       session.niceId = site.niceId;
+      session.name = site.name;
       session.profileDue = site.profileDue;
       session.claiming = site.claiming;
       session.learn(site);

@@ -28,7 +28,7 @@ export function readEnvelope(text: string): Envelope | undefined {
 /** The fields that this version knows; undefined when one of them is missing or wrong. Unknown fields are ignored. */
 export function readWelcome(data: unknown): AgentWelcome | undefined {
   if (!isObject(data)) return undefined;
-  const { protocol, siteId, niceId, status, serverVersion, heartbeatSeconds, dockerSocketEnabled } = data;
+  const { protocol, siteId, niceId, name, status, serverVersion, heartbeatSeconds, dockerSocketEnabled } = data;
   if (typeof siteId !== 'number' || typeof niceId !== 'string' || !isStatus(status)) return undefined;
   const usable =
     typeof heartbeatSeconds === 'number' && heartbeatSeconds >= 1 && heartbeatSeconds <= MAX_HEARTBEAT_SECONDS;
@@ -36,6 +36,7 @@ export function readWelcome(data: unknown): AgentWelcome | undefined {
     protocol: typeof protocol === 'number' ? protocol : 1,
     siteId,
     niceId,
+    ...(typeof name === 'string' && name !== '' ? { name } : {}),
     status,
     serverVersion: typeof serverVersion === 'string' ? serverVersion : '',
     heartbeatSeconds: usable ? heartbeatSeconds : AGENT_LIMITS.heartbeatSeconds,
