@@ -278,6 +278,43 @@ describe('an enrolled machine', () => {
     expect(agent.file()).toEqual({ id: 'n1', secret: 's1' });
   });
 
+  it('says which site it is, by name, and that the key was not used', async () => {
+    server.sites.push({ newtId: 'n1', secrets: ['s1'] });
+    server.on.session = (session) => session.socket.once('message', () => session.welcome({ name: 'press-14' }));
+    const first = start({}, { file: { id: 'n1', secret: 's1' } });
+    await server.session(1);
+    expect(first.output).toContain('this machine is already site n1; the provisioning key was not used');
+    await expect.poll(() => first.output).toContain('connected as press-14 (calm-otter-x1y2z, site 7), approved');
+    await first.agent.stop();
+    const second = start({}, { folder: first.folder });
+    await server.session(2);
+    expect(second.output).toContain(
+      'this machine is already press-14 (calm-otter-x1y2z, site 7); the provisioning key was not used',
+    );
+    const third = start({ provisioningKey: '' }, { folder: start({}).folder, file: { id: 'n1', secret: 's1' } });
+    await server.session(3);
+    expect(third.output).not.toContain('already');
+  });
+
+  it('whose file was emptied says so before it claims anew, or that it cannot', async () => {
+    server.on.session = (session) => session.socket.once('message', () => session.welcome({ name: 'press-14' }));
+    const first = start();
+    await expect.poll(() => first.output).toContain('connected as press-14');
+    await first.agent.stop();
+    const told = `the config file ${first.configFile} is empty, as a power cut leaves it: this machine was press-14 (calm-otter-x1y2z, site 7), and its credential is lost`;
+    writeFileSync(first.configFile, '\0'.repeat(200));
+    const without = start({ provisioningKey: '' }, { folder: first.folder });
+    expect(await without.agent.done).toMatchObject({
+      code: 78,
+      message: expect.stringContaining(`this machine is not enrolled: ${told}`),
+    });
+    writeFileSync(first.configFile, '');
+    const second = start({}, { folder: first.folder });
+    await server.session(2);
+    expect(second.output).toContain(`${told}; claiming anew`);
+    expect(server.sites).toHaveLength(2);
+  });
+
   it('needs no writable state', async () => {
     server.sites.push({ newtId: 'n1', secrets: ['s1'] });
     start({ id: 'n1', secret: 's1' }, { configFile: '/dev/null/config.json' });

@@ -1,4 +1,15 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -126,6 +137,27 @@ describe('gatehouse-agent', () => {
     expect(server.claims).toEqual([]);
   });
 
+  it('does not believe a health file that another agent left, and says anew that it is true with every heartbeat', async () => {
+    const healthFile = join(folder, 'health');
+    const args = ['--endpoint', server.url, '--provisioning-key', KEY, '--health-file', healthFile];
+    const [program] = await connected(args);
+    await expect.poll(() => existsSync(healthFile)).toBe(true);
+    program.child.kill('SIGKILL');
+    await program.ended;
+    let seen: boolean | undefined;
+    server.on.token = (_request, granted) => {
+      seen = existsSync(healthFile);
+      return granted();
+    };
+    server.on.session = (session) => session.socket.once('message', () => session.welcome({ heartbeatSeconds: 1 }));
+    const [, session] = await connected(args);
+    expect(seen).toBe(false);
+    await expect.poll(() => existsSync(healthFile) && readFileSync(healthFile, 'utf8')).toBe('ok');
+    utimesSync(healthFile, 0, 0);
+    await server.until(() => session.of('agent/heartbeat').length > 1);
+    expect(statSync(healthFile).mtimeMs).toBeGreaterThan(0);
+  });
+
   it.each(['SIGINT', 'SIGTERM'] as const)('stops cleanly on %s', async (signal) => {
     const [program, session] = await connected(['--endpoint', server.url, '--provisioning-key', KEY]);
     program.child.kill(signal);
@@ -153,11 +185,77 @@ describe('gatehouse-agent', () => {
   });
 });
 
+describe('values with a carriage return behind them, as env files with Windows line ends have them', () => {
+  it('are taken without it, whatever they are for', async () => {
+    writeFileSync(join(folder, 'key'), `${KEY}\r\n`);
+    const program = run([], {
+      env: {
+        CONFIG_FILE: `${configFile}\r`,
+        PANGOLIN_ENDPOINT: `${server.url}\r`,
+        NEWT_PROVISIONING_KEY_FILE: `${join(folder, 'key')}\r`,
+        NEWT_NAME: 'edge-{{env.SERIAL}}\r',
+        SERIAL: '42\r',
+        GATEHOUSE_HARDWARE_ID: 'hw-7\r',
+        GATEHOUSE_NO_WAIT: 'true\r',
+        HEALTH_FILE: `${join(folder, 'health')}\r`,
+        HTTP_PROXY: '\r',
+        LOG_LEVEL: 'warning\r',
+      },
+    });
+    await Promise.race([server.session(), program.ended]);
+    expect(server.claims).toEqual([
+      expect.objectContaining({ provisioningKey: KEY, name: 'edge-42', hardwareId: 'hw-7' }),
+    ]);
+    expect(readdirSync(folder).filter((name) => name.includes('\r'))).toEqual([]);
+    expect(program.stderr).not.toContain('INFO');
+  });
+});
+
 describe('gatehouse-agent status', () => {
   const status = async () => {
     const { code, stdout } = await run(['status', '--json']).ended;
     return { code, ...(JSON.parse(stdout) as Record<string, unknown>) };
   };
+
+  it('finds the agent wherever it was started, and names its file', async () => {
+    server.on.session = (session) => session.socket.once('message', () => session.welcome({ name: 'press-14' }));
+    const elsewhere = join(folder, 'elsewhere', 'agent.json');
+    const runtime = { XDG_RUNTIME_DIR: folder };
+    const flags = ['--config-file', elsewhere, '--endpoint', server.url, '--provisioning-key', KEY];
+    await connected(flags, { env: runtime });
+    const home = { ...runtime, HOME: join(folder, 'home'), CONFIG_FILE: '' };
+    const asked = await run(['status'], { env: home }).ended;
+    expect(asked).toMatchObject({ code: 0, stderr: '' });
+    expect(asked.stdout).toContain('enrolled       yes, press-14 (calm-otter-x1y2z, site 7)\n');
+    expect(asked.stdout).toContain(`config file    ${elsewhere}\n`);
+    expect(JSON.parse((await run(['status', '--json'], { env: home }).ended).stdout)).toMatchObject({
+      configFile: elsewhere,
+      name: 'press-14',
+      running: true,
+    });
+    expect((await run(['status', '--config-file', configFile], { env: home }).ended).code).toBe(78);
+
+    const other = join(folder, 'other', 'agent.json');
+    const [program] = await connected([...flags.slice(0, 1), other, ...flags.slice(2)], { env: runtime });
+    const both = await run(['status'], { env: home }).ended;
+    expect(both.code).toBe(78);
+    expect(both.stderr).toMatch(/several agents run; give one --config-file of: /);
+    expect(both.stderr).toContain(elsewhere);
+    expect(both.stderr).toContain(other);
+    program.child.kill('SIGKILL');
+    await program.ended;
+    expect((await run(['status'], { env: home }).ended).stdout).toContain(elsewhere);
+  });
+
+  it('does not take another process for an agent that was killed, though it has its id', async () => {
+    const [program] = await connected(['--endpoint', server.url, '--provisioning-key', KEY]);
+    program.child.kill('SIGKILL');
+    await program.ended;
+    const path = join(folder, 'config.status.json');
+    const report = JSON.parse(readFileSync(path, 'utf8')) as object;
+    writeFileSync(path, JSON.stringify({ ...report, pid: process.pid }));
+    expect(await status()).toMatchObject({ code: 69, running: false });
+  });
 
   it('tells a machine that is not enrolled, connected, pending, approved, stopped, refused', async () => {
     expect(await status()).toMatchObject({ code: 78, enrolled: false, running: false });

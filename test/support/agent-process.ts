@@ -50,11 +50,11 @@ export class Program {
 
 export type ProgramOptions = { env?: Record<string, string>; stdin?: string; preload?: string; cwd?: string };
 
-/** Runs the bundled agent. Its environment is what is given, and PATH. */
+/** Runs the bundled agent. Its environment is what is given, PATH, and a runtime folder apart from this machine's. */
 export function startAgentProgram(args: string[], options: ProgramOptions = {}): Program {
   const preload = options.preload === undefined ? [] : ['--import', options.preload];
   const child = spawn(process.execPath, [...preload, join(agentBundle(), 'gatehouse-agent.mjs'), ...args], {
-    env: { PATH: process.env['PATH'] ?? '', ...options.env },
+    env: { PATH: process.env['PATH'] ?? '', XDG_RUNTIME_DIR: agentBundle(), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });

@@ -19,6 +19,7 @@ export class TestAgent {
       write: (line) => this.lines.push(line),
       random: () => 0.5,
       clock: this.clock,
+      machineRoot: join(folder, 'machine'), // one without any facts, and no container
       ...options,
     });
   }

@@ -1,6 +1,4 @@
 import { EventEmitter } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { arch, hostname, platform, release } from 'node:os';
 import {
   AGENT_PATHS,
   type AgentBlueprint,
@@ -8,13 +6,11 @@ import {
   type AgentHello,
   type AgentState,
   type AgentWelcome,
-  PROTOCOL,
 } from '../../contracts/index.js';
 import { Blueprints } from './blueprints/blueprints.js';
 import { AgentExit, EXIT, type ExitCode, misconfigured } from './cli/exit-codes.js';
-import { type StatusReport, writeStatus } from './cli/status-file.js';
+import { lastReport, type StatusReport, writeStatus } from './cli/status-file.js';
 import { type Clock, systemClock } from './clock.js';
-import { removeIfThere } from './config/atomic-file.js';
 import { claimIdentityOf, readConfigFile } from './config/config-file.js';
 import {
   checkSettings,
@@ -25,18 +21,23 @@ import {
   warningsAbout,
 } from './config/options.js';
 import type { Settings, SettingValue } from './config/settings.js';
+import { type LockAttempt, lockState, type StateLock } from './config/state-lock.js';
+import { withoutLineEnds } from './config/text.js';
 import type { AgentContext } from './context.js';
-import { type Credential, claim } from './enrol/claim.js';
-import { provisioningKey } from './enrol/provisioning-key.js';
+import type { Credential } from './enrol/claim.js';
+import { enrolledAs, obtainCredential, siteBefore, unusedKey, usesStateFile } from './enrol/enrolment.js';
 import { readTokenResponse } from './enrol/responses.js';
-import { networkWait, retry } from './enrol/retry.js';
+import { retry } from './enrol/retry.js';
 import { Log } from './log.js';
-import { afterAtLeast, REPLACED_WAIT, retryAfterMs, THROTTLED_WAIT_MS, uniform } from './session/backoff.js';
+import { goneBecause, waitAfter } from './session/coming-back.js';
+import { Duel } from './session/duel.js';
 import type { SessionFeature } from './session/feature.js';
+import { greeting } from './session/greeting.js';
+import { HealthFile } from './session/health-file.js';
+import { reporting, type Told } from './session/reporting.js';
 import { describe, ServerLink } from './session/server-link.js';
 import { AgentSession, type SessionEnd } from './session/session.js';
 import { tlsOptions } from './session/tls.js';
-import { AGENT_VERSION } from './version.js';
 
 /** A session that lasted this long makes the next failure the first one again. */
 const STEADY_MS = 60_000;
@@ -52,6 +53,8 @@ export type AgentOptions = {
   readStdin?: () => string;
   clock?: Clock;
   random?: () => number;
+  /** Where the machine's own files are (machine id, network cards), for tests. */
+  machineRoot?: string;
   /** Makes a state real; nothing to do yet. */
   apply?: (state: AgentState) => Promise<void>;
 };
@@ -89,12 +92,16 @@ export class Agent {
   private current = '';
   private stdin: string | undefined;
   private appliedVersion = 0;
+  private lock: StateLock | undefined;
+  /** Another agent holds the state file: what is beside it is that one's to write. */
+  private waiting = false;
+  private saidEnrolled = false;
   /** Was welcomed once: from here on `noWait` is satisfied. */
   private settled = false;
 
   constructor(private readonly options: AgentOptions) {
     this.cli = options.cli instanceof Map ? options.cli : new Map(Object.entries(options.cli ?? {}));
-    this.env = options.env ?? {};
+    this.env = withoutLineEnds(options.env ?? {});
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? Math.random;
     this.log = new Log(options.write ?? (() => undefined), 'INFO', () => this.clock.now());
@@ -112,7 +119,7 @@ export class Agent {
     try {
       const resolved = this.resolve();
       checkSettings(resolved.settings);
-      if (fingerprint(resolved) === this.current) return this.log.info('read the config file again: nothing changed');
+      if (settingsOf(resolved) === this.current) return this.log.info('read the config file again: nothing changed');
       this.log.info('the configuration changed: starting over with it');
       this.round.abort(RELOAD);
     } catch (error) {
@@ -131,8 +138,21 @@ export class Agent {
           this.appliedVersion = 0;
           continue;
         }
+        if (error instanceof AgentExit && error.code === EXIT.refused && this.changedMeanwhile()) {
+          this.log.info('the config file changed meanwhile: starting over with it');
+          continue;
+        }
         return this.end(error);
       }
+    }
+  }
+
+  /** What is refused may not be what the file says by now: another program may have enrolled this machine. */
+  private changedMeanwhile(): boolean {
+    try {
+      return !this.round.signal.aborted && settingsOf(this.resolve()) !== this.current;
+    } catch {
+      return false;
     }
   }
 
@@ -148,6 +168,7 @@ export class Agent {
       connectedSince: null,
       ...(stopped ? {} : { lastError: this.log.redact(end.message) }),
     });
+    this.lock?.release();
     if (stopped) this.log.info('stopped');
     else this.log.fatal(end.message);
     return { ...end, message: this.log.redact(end.message) };
@@ -155,42 +176,82 @@ export class Agent {
 
   /** From reading the settings to the end; leaves only by throwing. */
   private async oneRound(): Promise<never> {
-    const resolved = this.resolve();
+    let resolved = this.resolve();
+    this.log.setLevel(logLevel(resolved.settings.logLevel));
+    if (usesStateFile(resolved) && this.lock === undefined) {
+      await this.ownState(resolved);
+      resolved = this.resolve(); // what another agent has written until now counts
+    }
     const { settings } = resolved;
-    this.current = fingerprint(resolved);
+    this.current = settingsOf(resolved);
+    const health = new HealthFile(settings.healthFile, this.log);
+    health.remove(); // an agent that was killed may have left it
     checkSettings(settings);
-    this.log.setLevel(logLevel(settings.logLevel));
-    for (const warning of warningsAbout(resolved)) this.log.warn(warning);
+    for (const warning of warningsAbout(resolved, this.env)) this.log.warn(warning);
     if (settings.skipTlsVerify) this.log.warn('SKIP_TLS_VERIFY: the server is not verified');
     const link = new ServerLink(endpointUrl(settings.endpoint), tlsOptions(settings), this.env);
     const context = this.context();
-    this.status({ phase: 'starting', endpoint: settings.endpoint, lastError: null });
+    this.status({
+      phase: 'starting',
+      endpoint: settings.endpoint,
+      lastError: null,
+      ...siteBefore(context, settings.id),
+    });
     const credential = await this.credential(context, link, resolved);
     this.status({ newtId: credential.id });
     try {
-      return await this.keepSession(context, link, settings, credential);
+      return await this.keepSession(context, link, settings, credential, health);
     } finally {
-      if (settings.healthFile !== '') removeIfThere(settings.healthFile);
+      health.remove();
     }
   }
 
-  private async credential(context: AgentContext, link: ServerLink, resolved: Resolved): Promise<Credential> {
-    const { settings } = resolved;
-    if (settings.id !== '' && settings.secret !== '') {
-      if (settings.provisioningKey !== '' || settings.provisioningKeyFile !== '')
-        this.log.debug('this machine has its own credential; the provisioning key is not used');
-      return { id: settings.id, secret: settings.secret };
+  /** One agent at a time uses a state file; this one waits for another to end (docs/adr/0030-one-agent-per-state-file.md). */
+  private async ownState(resolved: Resolved): Promise<void> {
+    const { configFile } = this.options;
+    for (;;) {
+      const attempt: LockAttempt = await lockState(configFile);
+      this.waiting = attempt.kind === 'busy';
+      if (attempt.kind === 'held') this.lock = attempt;
+      if (attempt.kind === 'impossible')
+        this.log[attempt.expected ? 'debug' : 'warn'](
+          `another agent with ${configFile} would not be noticed: ${attempt.reason}`,
+        );
+      if (attempt.kind !== 'busy') return;
+      this.sayEnrolled(resolved);
+      const other = lastReport(configFile);
+      const who = `another agent runs with ${configFile}${other ? ` (process ${other.pid}, ${other.phase})` : ''}`;
+      if (resolved.settings.noWait) {
+        attempt.leave();
+        throw new AgentExit(EXIT.pending, who);
+      }
+      this.log.warn(`${who}; this one waits until it has ended`);
+      const { signal } = this.round;
+      signal.addEventListener('abort', attempt.leave, { once: true });
+      if (signal.aborted) attempt.leave();
+      await attempt.ended;
+      signal.removeEventListener('abort', attempt.leave);
+      signal.throwIfAborted();
     }
-    const key = provisioningKey(resolved, () => (this.stdin ??= this.options.readStdin?.() ?? ''));
-    if (key === '')
-      throw misconfigured(
-        'this machine is not enrolled: give a provisioning key (--provisioning-key-file FILE), or --id and --secret',
-      );
-    this.log.hide(key);
-    this.status({ phase: 'claiming' });
-    const credential = await claim(context, link, settings, key);
-    this.current = fingerprint(this.resolve());
-    this.events.emit('claimed', credential.id);
+  }
+
+  private sayEnrolled(resolved: Resolved): void {
+    const { id, secret } = resolved.settings;
+    if (id === '' || secret === '' || !unusedKey(resolved) || this.saidEnrolled) return;
+    this.saidEnrolled = true;
+    this.log.info(
+      `this machine is already ${enrolledAs(lastReport(this.options.configFile), id)}; the provisioning key was not used`,
+    );
+  }
+
+  private async credential(context: AgentContext, link: ServerLink, resolved: Resolved): Promise<Credential> {
+    const stdin = () => (this.stdin ??= this.options.readStdin?.() ?? '');
+    const credential = await obtainCredential(context, link, resolved, stdin);
+    if (credential.id === resolved.settings.id) this.sayEnrolled(resolved);
+    else {
+      this.current = settingsOf(this.resolve());
+      this.events.emit('claimed', credential.id);
+    }
     return credential;
   }
 
@@ -199,20 +260,27 @@ export class Agent {
     link: ServerLink,
     settings: Settings,
     credential: Credential,
+    health: HealthFile,
   ): Promise<never> {
     const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId);
     const blueprints = new Blueprints(context, settings, credential.id, (sent, result) =>
       this.events.emit('blueprint', sent, result),
     );
     blueprints.follow();
-    const features: readonly SessionFeature[] = [this.reporting(settings), blueprints];
+    const features: readonly SessionFeature[] = [reporting(context, health, this.told()), blueprints];
+    const duel = new Duel();
     for (let failures = 0; ; ) {
       this.status({ phase: this.report.phase === 'unreachable' ? 'unreachable' : 'connecting', connectedSince: null });
       const token = await this.token(context, link, settings, credential);
       const end = await this.oneSession(context, link, settings, hello, features, token);
+      health.remove();
       this.events.emit('closed', end);
       context.signal.throwIfAborted();
       if (end.kind === 'revoked') throw new AgentExit(EXIT.refused, goneBecause(end.reason, credential.id));
+      if (duel.lost(end))
+        throw misconfigured(
+          `another agent keeps taking over the sessions of site ${credential.id}: its state was copied, or one credential is used twice; give this machine a site of its own`,
+        );
       if (settings.noWait && !this.settled)
         throw new AgentExit(EXIT.unreachable, `no session with the server: ${end.detail}`);
       if (end.lastedMs !== undefined && end.lastedMs >= STEADY_MS) failures = 0;
@@ -272,50 +340,18 @@ export class Agent {
     if (context.signal.aborted) leave();
     const end = await session.ended;
     context.signal.removeEventListener('abort', leave);
-    if (settings.healthFile !== '') removeIfThere(settings.healthFile);
     if (pendingExit && !context.signal.aborted) throw new AgentExit(EXIT.pending, 'the site is waiting for approval');
     return end;
   }
 
-  /** Log, status file, health file and events: what the agent tells of its sessions. */
-  private reporting(settings: Settings): SessionFeature {
+  private told(): Told {
     return {
-      welcomed: (welcome) => {
-        const { niceId, siteId, status } = welcome;
-        this.log.info(`connected as ${niceId} (site ${siteId}), ${status}, server ${welcome.serverVersion}`);
-        this.status({
-          phase: 'connected',
-          siteId,
-          niceId,
-          siteStatus: status,
-          connectedSince: new Date(this.clock.now()).toISOString(),
-          lastError: null,
-        });
-        if (settings.healthFile !== '') this.markHealthy(settings.healthFile);
-        this.events.emit('welcome', welcome);
-      },
-      apply: async (state) => {
-        this.status({ desiredVersion: state.version });
-        await this.options.apply?.(state);
-      },
-      applied: (state, error) => {
-        if (this.report.siteStatus !== state.status)
-          this.log.info(state.status === 'approved' ? 'approved' : 'not approved any more: pending');
-        if (error === undefined) this.appliedVersion = state.version;
-        else this.log.error(`state ${state.version} could not be applied: ${error}`);
-        this.status({ siteStatus: state.status, appliedVersion: this.appliedVersion });
-        this.events.emit('applied', state, error);
-      },
-      heartbeat: () => this.status({}),
+      report: () => this.report,
+      applied: (version) => (this.appliedVersion = version ?? this.appliedVersion),
+      apply: this.options.apply,
+      onWelcome: (welcome) => this.events.emit('welcome', welcome),
+      onApplied: (state, error) => this.events.emit('applied', state, error),
     };
-  }
-
-  private markHealthy(path: string): void {
-    try {
-      writeFileSync(path, 'ok', { mode: 0o644 });
-    } catch (error) {
-      this.log.warn(`the health file ${path} cannot be written: ${describe(error)}`);
-    }
   }
 
   private resolve(): Resolved {
@@ -332,53 +368,25 @@ export class Agent {
       log: this.log,
       env: this.env,
       configFile: this.options.configFile,
+      machineRoot: this.options.machineRoot ?? '/',
       signal: this.round.signal,
       readFile: () => readConfigFile(this.options.configFile, this.log),
+      before: lastReport(this.options.configFile),
       status: (change) => this.status(change),
     };
   }
 
   private status(change: Partial<StatusReport>): void {
-    this.report = { ...this.report, ...change, updatedAt: new Date(this.clock.now()).toISOString() };
-    writeStatus(this.options.configFile, this.report);
+    const updatedAt = new Date(this.clock.now()).toISOString();
+    this.report = { ...this.report, ...change, locked: this.lock !== undefined, updatedAt };
+    if (!this.waiting) writeStatus(this.options.configFile, this.report);
     this.events.emit('status', this.report);
   }
 }
 
-/** Why the server ended the last session of this machine. An older server says `revoked` whatever happened. */
-function goneBecause(reason: string, id: string): string {
-  if (reason === 'rejected' || reason === 'deleted') return `the site of ${id} was ${reason}`;
-  return `the credential of site ${id} was revoked`;
-}
-
 /** What must change for a reload to mean something. The key and the name serve the first claim only. */
-function fingerprint(resolved: Resolved): string {
+function settingsOf(resolved: Resolved): string {
   const { provisioningKey: _key, provisioningKeyFile: _file, name: _name, ...settings } = resolved.settings;
   const enrolled = settings.id !== '' && settings.secret !== '';
   return JSON.stringify(enrolled ? settings : resolved.settings);
-}
-
-function waitAfter(context: AgentContext, end: SessionEnd, failures: number): number {
-  const { clock, random } = context;
-  if (end.kind === 'replaced') return uniform(REPLACED_WAIT, random);
-  if (end.kind === 'throttled')
-    return afterAtLeast(retryAfterMs(end.retryAfter, clock.now()) ?? THROTTLED_WAIT_MS, random);
-  return end.reconnectAfterMs ?? networkWait(context, end.retryAfter, failures);
-}
-
-/** What this program is and the machine it runs on. */
-function greeting(hardwareId: string | undefined): AgentHello {
-  return {
-    protocol: PROTOCOL,
-    version: AGENT_VERSION,
-    capabilities: [],
-    facts: {
-      hostname: hostname(),
-      os: platform(),
-      arch: arch(),
-      kernel: release(),
-      node: process.version,
-      ...(hardwareId === undefined ? {} : { hardwareId }),
-    },
-  };
 }

@@ -10,8 +10,12 @@ export type AgentContext = {
   log: Log;
   env: NodeJS.ProcessEnv;
   configFile: string;
+  /** Where the machine's own files are, for tests; `/` otherwise. */
+  machineRoot: string;
   signal: AbortSignal;
   readFile(): FileContent;
+  /** What the last agent with this state file reported when this round began. */
+  before: StatusReport | undefined;
   /** Notes what `gatehouse-agent status` shows. */
   status(change: Partial<StatusReport>): void;
 };

@@ -2,13 +2,16 @@ import { readFileSync } from 'node:fs';
 import { runAgent } from '../agent.js';
 import { configFilePath, readConfigFile } from '../config/config-file.js';
 import { resolveSettings } from '../config/options.js';
+import { withoutLineEnds } from '../config/text.js';
 import { Log, redactKeys } from '../log.js';
 import { checkBlueprint } from './blueprint-command.js';
 import { AgentExit, EXIT } from './exit-codes.js';
 import { type Invocation, parseFlags } from './flags.js';
+import { findAgent, noteAgent } from './running-agents.js';
 import { showConfig } from './show-config.js';
 import { statusCommand } from './status-command.js';
 
+const env = withoutLineEnds(process.env);
 const stderr = (text: string) => void process.stderr.write(text);
 const stdout = (text: string) => void process.stdout.write(text);
 
@@ -26,27 +29,30 @@ async function main(invocation: Invocation): Promise<number> {
     return EXIT.ok;
   }
   if (invocation.command === 'blueprint-check') {
-    const { code, text } = checkBlueprint(invocation.file, process.env);
+    const { code, text } = checkBlueprint(invocation.file, env);
     stdout(text);
     return code;
   }
-  const configFile = configFilePath(invocation.configFile, process.env);
-  if (invocation.command === 'run') return run(configFile, invocation);
-  const resolved = resolveSettings(invocation.cli, process.env, readConfigFile(configFile, new Log(stderr)));
+  const given = configFilePath(invocation.configFile, env);
+  if (invocation.command === 'run') return run(given, invocation);
+  const named = invocation.configFile !== undefined || Boolean(env['CONFIG_FILE']);
+  const configFile = invocation.command === 'status' && !named ? await findAgent(given, env, Date.now()) : given;
+  const resolved = resolveSettings(invocation.cli, env, readConfigFile(configFile, new Log(stderr)));
   if (invocation.command === 'show-config') {
     stdout(showConfig(configFile, resolved));
     return EXIT.ok;
   }
-  const { code, text } = statusCommand(configFile, resolved, invocation.json, Date.now());
+  const { code, text } = await statusCommand(configFile, resolved, invocation.json, Date.now());
   stdout(text);
   return code;
 }
 
 async function run(configFile: string, invocation: Extract<Invocation, { cli: unknown }>): Promise<number> {
+  noteAgent(configFile, env);
   const agent = runAgent({
     configFile,
     cli: invocation.cli,
-    env: process.env,
+    env,
     write: stderr,
     readStdin: () => readFileSync(0, 'utf8'),
   });

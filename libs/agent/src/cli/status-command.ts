@@ -1,9 +1,11 @@
 import type { AgentBlueprintKind } from '../../../contracts/index.js';
 import type { Resolved } from '../config/options.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { siteLabel } from './site-label.js';
 import { type BlueprintOutcome, readStatus } from './status-file.js';
 
 type Summary = {
+  configFile: string;
   enrolled: boolean;
   running: boolean;
   connected: boolean;
@@ -11,6 +13,7 @@ type Summary = {
   newtId: string | null;
   siteId: number | null;
   niceId: string | null;
+  name: string | null;
   status: string | null;
   connectedSince: string | null;
   desiredVersion: number;
@@ -34,17 +37,18 @@ const BLUEPRINTS: readonly [
  * What `gatehouse-agent status` prints, and its exit code: 0 connected and approved, 75 connected and waiting for approval,
  * 69 enrolled but not connected, 77 refused by the server, 78 not enrolled.
  */
-export function statusCommand(
+export async function statusCommand(
   configFile: string,
   resolved: Resolved,
   json: boolean,
   now: number,
-): { code: ExitCode; text: string } {
+): Promise<{ code: ExitCode; text: string }> {
   const { settings } = resolved;
-  const report = readStatus(configFile, now);
+  const report = await readStatus(configFile, now);
   const enrolled = settings.id !== '' && settings.secret !== '';
   const connected = report?.running === true && report.phase === 'connected';
   const summary: Summary = {
+    configFile,
     enrolled,
     running: report?.running ?? false,
     connected,
@@ -52,6 +56,7 @@ export function statusCommand(
     newtId: settings.id || null,
     siteId: report?.siteId ?? null,
     niceId: report?.niceId ?? null,
+    name: report?.name ?? null,
     status: report?.siteStatus ?? null,
     connectedSince: connected ? (report.connectedSince ?? null) : null,
     desiredVersion: report?.desiredVersion ?? 0,
@@ -76,10 +81,12 @@ export function statusCommand(
 }
 
 function sentences(summary: Summary, settings: Resolved['settings']): string {
-  const site = summary.siteId === null ? (summary.newtId ?? '') : `${summary.niceId} (site ${summary.siteId})`;
+  const { siteId, niceId, name } = summary;
+  const site = siteId === null || niceId === null ? (summary.newtId ?? '') : siteLabel({ siteId, niceId, name });
   const rows: [string, string][] = [
     ['enrolled', summary.enrolled ? `yes, ${site}` : 'no'],
     ['server', summary.endpoint ?? 'none'],
+    ['config file', summary.configFile],
     ['agent', summary.running ? 'running' : 'not running'],
     ['session', summary.connected ? `connected since ${summary.connectedSince}` : 'not connected'],
     ['site', summary.status ?? 'unknown'],

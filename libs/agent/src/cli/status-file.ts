@@ -1,6 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { AgentBlueprintKind, AgentSiteStatus } from '../../../contracts/index.js';
-import { isRunning, removeIfThere } from '../config/atomic-file.js';
+import { isRunning, removeIfThere, resolveLinks } from '../config/atomic-file.js';
+import { isLocked } from '../config/state-lock.js';
 
 export type Phase = 'starting' | 'claiming' | 'refused' | 'unreachable' | 'connecting' | 'connected' | 'stopped';
 
@@ -8,11 +9,14 @@ export type Phase = 'starting' | 'claiming' | 'refused' | 'unreachable' | 'conne
 export type StatusReport = {
   pid: number;
   phase: Phase;
+  /** It holds the lock of the state file: it runs as long as that is held. */
+  locked?: boolean;
   updatedAt: string;
   endpoint?: string;
   newtId?: string;
   siteId?: number;
   niceId?: string;
+  name?: string;
   siteStatus?: AgentSiteStatus;
   connectedSince?: string | null;
   desiredVersion?: number;
@@ -27,8 +31,15 @@ export type BlueprintOutcome = { outcome: 'applied' | 'refused' | 'not sent'; at
 /** A report not renewed for this long belongs to an agent that is gone: heartbeats renew it. */
 const STALE_MS = 5 * 60_000;
 
+/** Beside the file that the path leads to: two paths to one file are one agent. */
 export function statusPath(configFile: string): string {
-  return `${configFile.replace(/\.json$/, '')}.status.json`;
+  let target = configFile;
+  try {
+    target = resolveLinks(configFile);
+  } catch {
+    // said where the file is read
+  }
+  return `${target.replace(/\.json$/, '')}.status.json`;
 }
 
 /** Replaces the report. It is a convenience: lost in a power cut, and an unwritable directory is no error. */
@@ -43,14 +54,24 @@ export function writeStatus(configFile: string, report: StatusReport): void {
   }
 }
 
-/** The report of the last or the running agent, with whether it is running; undefined when there is none. */
-export function readStatus(configFile: string, now: number): (StatusReport & { running: boolean }) | undefined {
+/** The report of the last or the running agent as it was left; undefined when there is none. */
+export function lastReport(configFile: string): StatusReport | undefined {
   try {
-    const report = JSON.parse(readFileSync(statusPath(configFile), 'utf8')) as StatusReport;
-    const running =
-      report.phase !== 'stopped' && isRunning(report.pid) && now - Date.parse(report.updatedAt) < STALE_MS;
-    return { ...report, running };
+    return JSON.parse(readFileSync(statusPath(configFile), 'utf8')) as StatusReport;
   } catch {
     return undefined;
   }
+}
+
+/** The report with whether its agent is running: an id of a process may be another's by now, the lock is not. */
+export async function readStatus(
+  configFile: string,
+  now: number,
+): Promise<(StatusReport & { running: boolean }) | undefined> {
+  const report = lastReport(configFile);
+  if (report === undefined) return undefined;
+  const alive = report.locked
+    ? await isLocked(configFile)
+    : isRunning(report.pid) && now - Date.parse(report.updatedAt) < STALE_MS;
+  return { ...report, running: report.phase !== 'stopped' && alive };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { showConfig } from '../cli/show-config.js';
-import { checkSettings, resolveSettings, warningsAbout } from './options.js';
+import { checkSettings, logLevel, resolveSettings, warningsAbout } from './options.js';
 import type { SettingValue } from './settings.js';
 
 const cli = (values: Record<string, SettingValue>) => new Map(Object.entries(values));
@@ -27,6 +27,15 @@ describe('precedence', () => {
   it('takes a boolean variable as true only when it says exactly true', () => {
     expect(resolveSettings(cli({}), { GATEHOUSE_NO_WAIT: 'true' }, {}).settings.noWait).toBe(true);
     expect(resolveSettings(cli({}), { GATEHOUSE_NO_WAIT: '1' }, { noWait: true }).settings.noWait).toBe(false);
+  });
+
+  it('leaves out the carriage return that Windows line ends put behind a value', () => {
+    const { settings } = resolveSettings(
+      cli({ endpoint: 'http://cli\r', tlsClientCa: ['a\r'] }),
+      {},
+      { id: 'n\r\n', tlsClientCa: ['f\r'] },
+    );
+    expect(settings).toMatchObject({ endpoint: 'http://cli', id: 'n', tlsClientCa: ['f', 'a'] });
   });
 
   it('puts the CA files of all sources together', () => {
@@ -63,29 +72,48 @@ describe('checks', () => {
       expect(() => checkSettings(settings({ endpoint }))).toThrow(expect.objectContaining({ code: 78 }));
     },
   );
-
-  it('refuses an unknown log level rather than replacing it', () => {
-    expect(() => checkSettings(settings({ logLevel: 'loud' }))).toThrow(/DEBUG, INFO/);
-    expect(() => checkSettings(settings({ logLevel: 'debug' }))).not.toThrow();
-  });
 });
 
 describe('warnings', () => {
   it('name every setting without effect, as it was given', () => {
-    const resolved = resolveSettings(
-      cli({ enforceHcCert: true, mtu: '1280' }),
-      { DISABLE_CLIENTS: 'true', PORT: '8080' },
-      { region: 'eu' },
-    );
-    expect(warningsAbout(resolved)).toEqual([
+    const env = { DISABLE_CLIENTS: 'true', PORT: '8080' };
+    const resolved = resolveSettings(cli({ enforceHcCert: true, mtu: '1280' }), env, { region: 'eu' });
+    expect(warningsAbout(resolved, env)).toEqual([
       '--enforce-hc-cert is not available yet and has no effect in this version',
       '`region` in the config file is not available yet and has no effect in this version',
       'only meaningful with a WireGuard tunnel, without effect here: --mtu, DISABLE_CLIENTS',
     ]);
   });
 
+  it.each([
+    ['warning', 'WARN'],
+    ['debug', 'DEBUG'],
+    ['Error ', 'ERROR'],
+    ['loud', 'INFO'],
+  ])('take the log level %j as %s', (value, level) => {
+    expect(logLevel(value)).toBe(level);
+    expect(warningsAbout(resolveSettings(cli({ logLevel: value }), {}, {}), {})).toEqual(
+      level === 'INFO' ? ["the log level 'loud' is none of DEBUG, INFO, WARN, ERROR, FATAL; it is INFO"] : [],
+    );
+  });
+
+  it.each(['1', 'TRUE', 'yes', 'on'])('tell that a boolean variable of %j is false, as a newt takes it', (value) => {
+    const env = { GATEHOUSE_NO_WAIT: value, SKIP_TLS_VERIFY: value };
+    const resolved = resolveSettings(cli({}), env, {});
+    expect(resolved.settings).toMatchObject({ noWait: false, skipTlsVerify: false });
+    expect(warningsAbout(resolved, env)).toEqual([
+      `GATEHOUSE_NO_WAIT=${value} counts as false: only \`true\` switches it on`,
+      `SKIP_TLS_VERIFY=${value} counts as false: only \`true\` switches it on`,
+    ]);
+  });
+
+  it.each(['true', 'false', '0', 'no', 'Off'])('are silent about a boolean variable of %j', (value) => {
+    const env = { GATEHOUSE_NO_WAIT: value };
+    expect(warningsAbout(resolveSettings(cli({}), env, {}), env)).toEqual([]);
+  });
+
   it('are silent about defaults', () => {
-    expect(warningsAbout(resolveSettings(cli({}), {}, {}))).toEqual([]);
+    expect(warningsAbout(resolveSettings(cli({}), {}, {}), {})).toEqual([]);
   });
 });
 

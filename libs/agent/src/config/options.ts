@@ -2,6 +2,7 @@ import { misconfigured } from '../cli/exit-codes.js';
 import { LOG_LEVELS, type LogLevel } from '../log.js';
 import type { FileContent } from './config-file.js';
 import { SETTINGS, type Setting, type SettingSource, type Settings, type SettingValue } from './settings.js';
+import { withoutLineEnd } from './text.js';
 
 export type Resolved = {
   settings: Settings;
@@ -21,7 +22,7 @@ export function resolveSettings(
   const environment = withTlsShorthand(env);
   const all = SETTINGS.map((setting) => {
     const values: [SettingSource, SettingValue | undefined][] = [
-      ['cli', cli.get(setting.key)],
+      ['cli', trimmed(cli.get(setting.key))],
       ['env', fromEnvironment(setting, environment)],
       ['file', fromFile(setting, file)],
     ];
@@ -45,7 +46,6 @@ export function checkSettings(settings: Settings): void {
   if (settings.endpoint === '')
     throw misconfigured('no endpoint: give --endpoint, PANGOLIN_ENDPOINT or `endpoint` in the config file');
   endpointUrl(settings.endpoint);
-  logLevel(settings.logLevel);
 }
 
 /** @throws AgentExit 78 */
@@ -64,15 +64,21 @@ export function endpointUrl(endpoint: string): URL {
   return url;
 }
 
-/** @throws AgentExit 78 */
+/** The level that a setting names, in any case, `warning` too. Any other word is INFO, as a newt takes it, and is warned about. */
 export function logLevel(value: string): LogLevel {
-  const level = LOG_LEVELS.find((known) => known === value.toUpperCase());
-  if (!level) throw misconfigured(`the log level '${value}' is none of ${LOG_LEVELS.join(', ')}`);
-  return level;
+  return levelNamed(value) ?? 'INFO';
 }
 
-/** Sentences about settings that are accepted without effect. */
-export function warningsAbout(resolved: Resolved): string[] {
+function levelNamed(value: string): LogLevel | undefined {
+  const name = value.trim().toUpperCase();
+  return name === 'WARNING' ? 'WARN' : LOG_LEVELS.find((known) => known === name);
+}
+
+/**
+ * Sentences about settings that are accepted without effect, or with another than may be meant.
+ * @param env what the settings were resolved from
+ */
+export function warningsAbout(resolved: Resolved, env: NodeJS.ProcessEnv): string[] {
   const given = (use: Setting['use']) =>
     resolved.all
       .filter((one) => one.setting.use === use && one.sources[0] !== 'default')
@@ -84,12 +90,32 @@ export function warningsAbout(resolved: Resolved): string[] {
     ...(wireguard.length > 0
       ? [`only meaningful with a WireGuard tunnel, without effect here: ${wireguard.join(', ')}`]
       : []),
+    ...unclearBooleans(resolved, env),
+    ...(levelNamed(resolved.settings.logLevel) === undefined
+      ? [`the log level '${resolved.settings.logLevel}' is none of ${LOG_LEVELS.join(', ')}; it is INFO`]
+      : []),
   ];
+}
+
+/** `X=1` is false, as a newt takes it: who wrote it meant something else. */
+function unclearBooleans({ all }: Resolved, env: NodeJS.ProcessEnv): string[] {
+  return all.flatMap(({ setting, sources }) => {
+    const value = setting.env === undefined ? '' : (env[setting.env] ?? '');
+    if (setting.kind !== 'boolean' || sources[0] !== 'env' || value === 'true' || FALSE.test(value)) return [];
+    return [`${setting.env}=${value} counts as false: only \`true\` switches it on`];
+  });
 }
 
 function nameIn(setting: Setting, source: SettingSource | undefined): string {
   if (source === 'cli') return `--${setting.flag}`;
   return source === 'env' ? String(setting.env) : `\`${setting.key}\` in the config file`;
+}
+
+const FALSE = /^(0|f|false|n|no|off)$/i;
+
+function trimmed(value: SettingValue | undefined): SettingValue | undefined {
+  if (typeof value === 'string') return withoutLineEnd(value);
+  return Array.isArray(value) ? value.map(withoutLineEnd) : value;
 }
 
 function fromEnvironment(setting: Setting, env: NodeJS.ProcessEnv): SettingValue | undefined {
@@ -102,7 +128,7 @@ function fromEnvironment(setting: Setting, env: NodeJS.ProcessEnv): SettingValue
 function fromFile(setting: Setting, file: FileContent): SettingValue | undefined {
   const value = setting.notInFile ? undefined : file[setting.key];
   if (typeof value === 'number') return String(value);
-  return value === null ? undefined : (value as SettingValue | undefined);
+  return value === null ? undefined : trimmed(value as SettingValue | undefined);
 }
 
 /** newt reads a lone `TLS_CLIENT_CERT`, without key and CA, as the PKCS12 file (docs/newt.md §1.3). */

@@ -8,6 +8,7 @@ import type { AgentContext } from '../context.js';
 import { backoff, REFUSED_CLAIM_BACKOFF } from '../session/backoff.js';
 import type { ServerLink } from '../session/server-link.js';
 import { checkHardwareId, machineHardwareId } from './hardware-id.js';
+import { FINGERPRINT_KEY, type Fingerprint } from './machine.js';
 import { readClaimResponse } from './responses.js';
 import { retry } from './retry.js';
 
@@ -16,6 +17,8 @@ export type Credential = { id: string; secret: string };
 /**
  * Exchanges the provisioning key for this machine's own credential and stores it (docs/claims.md "Claim endpoints", rules 4 and 5).
  * Hardware id and nonce are on disk before the first byte is sent, so that a lost answer is asked for again as the same device.
+ * @param stored what of the state file is this machine's
+ * @param fingerprint of this machine
  * @throws AgentExit 73 state not writable, 77 refused with --no-wait or a re-claim without secret, 78 a wrong name or hardware id
  */
 export async function claim(
@@ -23,12 +26,22 @@ export async function claim(
   link: ServerLink,
   settings: Settings,
   key: string,
+  stored: FileContent,
+  fingerprint: Fingerprint,
 ): Promise<Credential> {
   const { clock, log, configFile, random } = context;
   const name = claimName(settings.name, context.env);
-  const stored = context.readFile();
-  const identity = claimIdentity(settings.hardwareId, stored);
-  updateConfigFile(configFile, { claim: identity }, log);
+  const identity = claimIdentity(settings.hardwareId, stored, () => machineHardwareId(context.machineRoot));
+  updateConfigFile(
+    configFile,
+    {
+      id: stored['id'],
+      secret: stored['secret'],
+      claim: identity,
+      ...(Object.keys(fingerprint).length > 0 ? { [FINGERPRINT_KEY]: fingerprint } : {}),
+    },
+    log,
+  );
   const request: ClaimRequest = {
     provisioningKey: key,
     ...(name === '' ? {} : { name }),
@@ -71,7 +84,7 @@ function keep(
     throw new AgentExit(
       EXIT.refused,
       `the server knows this hardware id as site ${newtId}, but its secret is not on this machine: ` +
-        'an operator can let it claim once more with allow-reclaim (POST /site/{siteId}/allow-reclaim with {"expiresInSeconds": 3600}, at most 86400)',
+        'if this state was copied from that machine, remove `claim` from the config file to claim as another; otherwise an operator can let it claim once more with allow-reclaim (POST /site/{siteId}/allow-reclaim with {"expiresInSeconds": 3600}, at most 86400)',
     );
   }
   context.log.hide(secret);

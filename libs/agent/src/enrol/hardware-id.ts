@@ -79,7 +79,9 @@ function firstUsable(root: string, paths: string[]): string | undefined {
   return undefined;
 }
 
-function lowestPermanentMac(root: string): string | undefined {
+/** The lowest of the addresses burnt into network cards.
+ * @param root file system root, for tests */
+export function lowestPermanentMac(root: string): string | undefined {
   const directory = join(root, 'sys/class/net');
   let names: string[];
   try {
@@ -110,7 +112,8 @@ function isUniversalMac(mac: string): boolean {
   );
 }
 
-function readText(path: string): string | undefined {
+/** A file of the system without zeros and blanks around it; undefined when it cannot be read. */
+export function readText(path: string): string | undefined {
   try {
     return readFileSync(path, 'latin1').replace(/\0/g, '').trim();
   } catch {

@@ -1,0 +1,124 @@
+import { AgentExit, misconfigured } from '../cli/exit-codes.js';
+import { siteLabel } from '../cli/site-label.js';
+import type { StatusReport } from '../cli/status-file.js';
+import { type FileContent, isEmptied, updateConfigFile } from '../config/config-file.js';
+import type { Resolved } from '../config/options.js';
+import type { AgentContext } from '../context.js';
+import type { ServerLink } from '../session/server-link.js';
+import { type Credential, claim } from './claim.js';
+import { lossWithContainer } from './container.js';
+import { FINGERPRINT_KEY, isCopied, learnt, machineFingerprint, storedFingerprint } from './machine.js';
+import { provisioningKey } from './provisioning-key.js';
+
+/** Whether the credential is, or will be, in the state file: not when flags or environment bring all of it. */
+export function usesStateFile({ settings, all }: Resolved): boolean {
+  const given = all.filter(({ setting, sources }) => ['id', 'secret'].includes(setting.key) && sources[0] !== 'file');
+  return given.length < 2 || settings.id === '' || settings.secret === '';
+}
+
+/** The site of a credential, as people know it where a session was open before. */
+export function enrolledAs(report: StatusReport | undefined, newtId: string): string {
+  if (report?.newtId !== newtId || report.siteId === undefined || report.niceId === undefined) return `site ${newtId}`;
+  const { siteId, niceId, name } = report;
+  return siteLabel({ siteId, niceId, ...(name === undefined ? {} : { name }) });
+}
+
+/** The site that the last report was of, while it still is this machine's, or was until the file was emptied. */
+export function siteBefore({ before, configFile }: AgentContext, id: string): Partial<StatusReport> {
+  if (before?.newtId === undefined || (before.newtId !== id && !isEmptied(configFile))) return {};
+  const { newtId, siteId, niceId, name } = before;
+  return {
+    newtId,
+    ...(siteId === undefined ? {} : { siteId }),
+    ...(niceId === undefined ? {} : { niceId }),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+/** A key that is given to a machine which needs none: its owner expected a new site. */
+export function unusedKey({ settings }: Resolved): boolean {
+  return settings.provisioningKey !== '' || settings.provisioningKeyFile !== '';
+}
+
+/**
+ * This machine's credential: the one that it has, else a new one for the provisioning key. Call it with the state file's lock.
+ * State that was copied from another machine is nobody's here (docs/agent-protocol.md rule 32).
+ * @param readStdin reads standard input to its end, for `--provisioning-key-file -`
+ * @throws AgentExit 78 for a machine that is not enrolled, or whose state was copied, and that has no key; what {@link claim} throws
+ */
+export async function obtainCredential(
+  context: AgentContext,
+  link: ServerLink,
+  resolved: Resolved,
+  readStdin: () => string,
+): Promise<Credential> {
+  const { settings } = resolved;
+  const { configFile, log } = context;
+  const enrolled = settings.id !== '' && settings.secret !== '';
+  if (!usesStateFile(resolved)) return { id: settings.id, secret: settings.secret };
+
+  const stored = context.readFile();
+  const here = machineFingerprint(context.machineRoot);
+  const copied = isCopied(storedFingerprint(stored), here);
+  const loss = lossWithContainer(context.machineRoot, configFile);
+  if (loss !== undefined) log.warn(loss);
+  if (enrolled && !copied) {
+    learnMachine(context, stored);
+    return { id: settings.id, secret: settings.secret };
+  }
+  const key = provisioningKey(resolved, readStdin);
+  if (key === '') throw misconfigured(copied && enrolled ? copiedState(settings.id, configFile) : notEnrolled(context));
+  log.hide(key);
+  if (copied)
+    log.warn(
+      `this state was copied from another machine${enrolled ? `, which is site ${settings.id}` : ''}: claiming a site of this machine's own`,
+    );
+  else if (isEmptied(configFile)) log.warn(`${emptied(context)}; claiming anew`);
+  context.status({ phase: 'claiming' });
+  return claim(
+    context,
+    link,
+    settings,
+    key,
+    copied ? withoutIdentity(stored) : stored,
+    learnt(copied ? {} : storedFingerprint(stored), here),
+  );
+}
+
+/** The identity of a copy is the other machine's. */
+function withoutIdentity({ id: _id, secret: _secret, claim: _claim, ...rest }: FileContent): FileContent {
+  return rest;
+}
+
+/** Facts come and go (a card is replaced, root reads more than others): the fingerprint follows the machine that is known by the rest. */
+function learnMachine(context: AgentContext, stored: FileContent): void {
+  const before = storedFingerprint(stored);
+  const now = learnt(before, machineFingerprint(context.machineRoot));
+  if (JSON.stringify(now) === JSON.stringify(before)) return;
+  try {
+    updateConfigFile(context.configFile, { [FINGERPRINT_KEY]: now }, context.log);
+  } catch (error) {
+    if (!(error instanceof AgentExit)) throw error;
+    context.log.debug(`a copy of this state would not be noticed: ${error.message}`);
+  }
+}
+
+function copiedState(id: string, configFile: string): string {
+  return (
+    `this state was copied from another machine, which is site ${id}. Give a provisioning key to make this machine a site of its own; ` +
+    `if it is the same machine with other hardware, remove "${FINGERPRINT_KEY}" from ${configFile}`
+  );
+}
+
+function notEnrolled(context: AgentContext): string {
+  const remedy = 'give a provisioning key (--provisioning-key-file FILE), or --id and --secret';
+  return isEmptied(context.configFile)
+    ? `this machine is not enrolled: ${emptied(context)}; ${remedy}`
+    : `this machine is not enrolled: ${remedy}`;
+}
+
+function emptied({ configFile, before }: AgentContext): string {
+  return before?.newtId === undefined
+    ? `the config file ${configFile} is empty`
+    : `the config file ${configFile} is empty, as a power cut leaves it: this machine was ${enrolledAs(before, before.newtId)}, and its credential is lost`;
+}

@@ -1,0 +1,39 @@
+import { utimesSync, writeFileSync } from 'node:fs';
+import { removeIfThere } from '../config/atomic-file.js';
+import type { Log } from '../log.js';
+import { describe } from './server-link.js';
+
+/**
+ * A file that holds `ok` while the session is open. An agent that is killed leaves it, so that its age is part of the word: it is renewed
+ * with every heartbeat, and removed by the next start (docs/agent-protocol.md rule 34).
+ */
+export class HealthFile {
+  /** @param path '' for none */
+  constructor(
+    private readonly path: string,
+    private readonly log: Log,
+  ) {}
+
+  mark(): void {
+    if (this.path === '') return;
+    try {
+      writeFileSync(this.path, 'ok', { mode: 0o644 });
+    } catch (error) {
+      this.log.warn(`the health file ${this.path} cannot be written: ${describe(error)}`);
+    }
+  }
+
+  /** Says anew that it is true; a file that somebody removed meanwhile comes back. */
+  renew(): void {
+    if (this.path === '') return;
+    try {
+      utimesSync(this.path, new Date(), new Date());
+    } catch {
+      this.mark();
+    }
+  }
+
+  remove(): void {
+    if (this.path !== '') removeIfThere(this.path);
+  }
+}
