@@ -5,6 +5,7 @@ import type { SessionEnd } from './session.js';
 const end = (kind: SessionEnd['kind'], lastedMs?: number): SessionEnd => ({
   kind,
   detail: '',
+  reason: '',
   ...(lastedMs === undefined ? {} : { lastedMs }),
 });
 const rounds = (...ends: SessionEnd[]) => {
