@@ -16,7 +16,7 @@ describe('lists', () => {
     await app.root.expect('POST', `/client/${made[1]!.clientId}/archive`);
     const all = names(await list(orgId, '?status=active,blocked,archived'));
     expect([...all].sort()).toEqual(['Charlie', 'alpha', 'bravo', 'delta']);
-    expect((await list(orgId)).pagination).toEqual({ total: 2, pageSize: 20, page: 1 });
+    expect((await list(orgId)).pagination).toEqual({ total: 2, pageSize: 1000, page: 1 });
     expect(names(await list(orgId, '?status=blocked'))).toEqual(['delta']);
     expect(names(await list(orgId, '?status=archived'))).toEqual(['alpha']);
     expect(names(await list(orgId, '?status=active,blocked,archived&order=desc'))).toEqual([...all].reverse());
@@ -55,7 +55,7 @@ describe('lists', () => {
         'GET',
         `/org/${orgId}/user-devices${query}`,
       );
-    expect(await devices()).toEqual({ devices: [], pagination: { total: 0, pageSize: 20, page: 1 } });
+    expect(await devices()).toEqual({ devices: [], pagination: { total: 0, pageSize: 1000, page: 1 } });
     await create(orgId);
     const [active, pending, denied] = [
       await device(orgId),

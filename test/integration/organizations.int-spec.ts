@@ -38,7 +38,7 @@ describe('organizations', () => {
     expect(created.subnet).toBe('100.90.128.0/17');
     expect((await one.root.get('/org/fresh/roles')).body.data).toMatchObject({
       roles: [{ name: 'Admin', isAdmin: true }, { name: 'Member' }],
-      pagination: { total: 2, page: 1, pageSize: 20 },
+      pagination: { total: 2, page: 1, pageSize: 1000 },
     });
     expect((await one.root.get('/org/fresh/users?query=ADMIN')).body.data).toMatchObject({
       users: [{ email: admin.email, isOwner: true }],

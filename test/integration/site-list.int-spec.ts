@@ -100,7 +100,7 @@ describe('list sites', () => {
     if (/page|limit/.test(query)) expect(page.pagination.total).toBe(4);
     else {
       expect(collated(names(page))).toEqual(collated(expected));
-      expect(page.pagination).toEqual({ total: expected.length, pageSize: 20, page: 1 });
+      expect(page.pagination).toEqual({ total: expected.length, pageSize: 1000, page: 1 });
     }
     expect(names(page)).toHaveLength(expected.length);
   });

@@ -1,5 +1,6 @@
 import Ajv, { type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
+import { canonicalUrl } from '../../libs/platform/http/path-names.js';
 
 type Json = Record<string, unknown>;
 interface Operation {
@@ -72,7 +73,7 @@ export class ApiContract {
   }
 
   find(method: string, url: string): DocumentedOperation | undefined {
-    const path = url.split('?')[0]!.replace(/^\/v1(?=\/|$)/, '/api/v1');
+    const path = canonicalUrl(url).split('?')[0]!;
     return this.matchers.find((m) => m.method === method && m.pattern.test(path))?.operation;
   }
 

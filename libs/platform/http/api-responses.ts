@@ -15,6 +15,8 @@ export interface ResponseOptions {
   status?: number;
   /** The English sentence of the envelope. */
   message: string;
+  /** `data` may be null as well. */
+  nullable?: boolean;
   /** No envelope: the returned object is the body. */
   bare?: boolean;
   /** Further success statuses that a handler may choose with `ApiResult`. */
@@ -38,7 +40,7 @@ type Model = Type<unknown> | [Type<unknown>] | null | 'empty';
 /** Declares what a route answers: the model of `data` (null, `'empty'` for {}, [Model] for an array), status and message. */
 export function Returns(model: Model, options: ResponseOptions): MethodDecorator {
   const status = options.status ?? 200;
-  const body = options.bare ? (model as Type<unknown>) : envelopeOf(model);
+  const body = options.bare ? (model as Type<unknown>) : envelopeOf(model, options.nullable);
   return applyDecorators(
     SetMetadata(RESPONSE, options),
     HttpCode(status),
@@ -71,10 +73,10 @@ export const AlsoReturns = (status: number, model: Type<unknown>, description: s
     ApiResponse({ status, description, schema: { $ref: getSchemaPath(envelopeOf(model)) } }),
   );
 
-function dataSchema(model: Model): ApiPropertyOptions {
+function dataSchema(model: Model, nullable: boolean): ApiPropertyOptions {
   if (model === null) return { nullable: true, type: 'object', maxProperties: 0, additionalProperties: false };
   if (model === 'empty') return { type: 'object', maxProperties: 0, additionalProperties: false };
-  return { type: () => model };
+  return { type: () => model, ...(nullable ? { nullable } : {}) };
 }
 
 /** The success envelope (docs/integration-api.md §1.2), without its `data`. */
@@ -88,12 +90,12 @@ class Success {
 const envelopes = new Map<string, Type<unknown>>();
 
 /** The envelope around a model as a schema with a name, `SiteListResponse`: generators make a type of it once, and call it so. */
-function envelopeOf(model: Model): Type<unknown> {
-  const name = `${envelopeName(model)}Response`;
+function envelopeOf(model: Model, nullable = false): Type<unknown> {
+  const name = `${envelopeName(model)}${nullable ? 'OrNull' : ''}Response`;
   let envelope = envelopes.get(name);
   if (!envelope) {
     class Envelope extends Success {
-      @ApiProperty(dataSchema(model)) data: unknown;
+      @ApiProperty(dataSchema(model, nullable)) data: unknown;
     }
     Object.defineProperty(Envelope, 'name', { value: name });
     envelopes.set(name, (envelope = Envelope));

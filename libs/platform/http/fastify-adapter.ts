@@ -7,6 +7,7 @@ import type { Config } from '../config/config.js';
 import { AppError } from '../errors.js';
 import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
 import { errorBody } from './error-filter.js';
+import { canonicalUrl } from './path-names.js';
 import { answerInTurn } from './pipelining.js';
 import { takesDocument } from './route-placement.js';
 import { UnfinishedRequests, unfinishedBounds } from './unfinished-requests.js';
@@ -14,13 +15,6 @@ import { UnfinishedRequests, unfinishedBounds } from './unfinished-requests.js';
 const BODY_LIMIT = 1024 * 1024;
 /** Of a route that takes documents: more than a document may have, so that what reads it says so. */
 const DOCUMENT_BODY_LIMIT = 2 * BODY_LIMIT;
-
-/** `/v1` as integrators call it; each operation exists once, under `/api/v1` (docs/integration-api.md §1.1). */
-function rewriteUrl(raw: { url?: string }): string {
-  const url = raw.url ?? '/';
-  if (!/^\/v1(?=[/?]|$)/.test(url)) return url;
-  return /^\/v1\/(docs|openapi\.)/.test(url) ? `/api/${url.slice('/v1/'.length)}` : `/api${url}`;
-}
 
 /** What supervisors and load balancers ask of a server that stops, too. */
 const ALWAYS_ANSWERED: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
@@ -76,7 +70,7 @@ export function createAdapter(options: {
     return503OnClosing: false,
     genReqId: () => '',
     ...(options.https ? { https: options.https } : {}),
-    rewriteUrl,
+    rewriteUrl: ({ url }: { url?: string }) => canonicalUrl(url ?? '/'),
     // The router refuses these before any hook runs.
     frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => {
       const known = new AppError(

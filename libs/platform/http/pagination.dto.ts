@@ -50,11 +50,15 @@ export interface Window {
   offset: number;
 }
 
-/** Reads whichever pair was given. `defaultSize` is 1000 for shape A and 20 for shape B. @throws validation when both were. */
+/**
+ * Reads whichever pair was given; when none was, the list is whole as far as a page goes, since most clients never ask for another.
+ * `defaultSize`: 1000 for shape A and 20 for shape B. @throws validation when both were.
+ */
 export function windowOf(query: PageQuery, defaultSize: number): Window {
   const paged = query.page !== undefined || query.pageSize !== undefined;
   if (paged && (query.limit !== undefined || query.offset !== undefined))
     throw invalid('page', 'give page and pageSize, or limit and offset, not both');
+  if (!paged && query.limit === undefined && query.offset === undefined) return { limit: MAX_PAGE, offset: 0 };
   if (!paged) return { limit: query.limit ?? defaultSize, offset: query.offset ?? 0 };
   const limit = query.pageSize ?? defaultSize;
   return { limit, offset: (Math.max(query.page ?? 1, 1) - 1) * limit };
