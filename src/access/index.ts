@@ -6,7 +6,7 @@ export { MailboxesService } from './mailboxes/mailboxes.service.js';
 export { RolesBody } from './members/members.dto.js';
 export { MembersService, roleIdsOf } from './members/members.service.js';
 export { Role } from './roles/role.entity.js';
-export { RolesService } from './roles/roles.service.js';
+export { needsReplacement, RolesService } from './roles/roles.service.js';
 export type { NewSiteCredential } from './site-credentials/site-credentials.repository.js';
 export { NONCE_TAKEN, SiteCredentialsService, type SiteIdentity } from './site-credentials/site-credentials.service.js';
 export { User } from './users/user.entity.js';

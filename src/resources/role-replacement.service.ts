@@ -13,8 +13,9 @@ export class RoleReplacementService implements OnModuleInit {
   constructor(private readonly hooks: Hooks) {}
 
   onModuleInit(): void {
+    // Grants to a role that nobody holds let nobody in: they go with it.
     this.hooks.roleReplacing.register((tx, _orgId, roleId, replacement) =>
-      replacement.isAdmin ? Promise.resolve() : this.move(tx, roleId, replacement.roleId),
+      replacement === null || replacement.isAdmin ? Promise.resolve() : this.move(tx, roleId, replacement.roleId),
     );
   }
 

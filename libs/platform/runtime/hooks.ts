@@ -23,9 +23,12 @@ export class Hooks {
    * time. A module initialises after those that it imports, so this goes up the line of modules: sites before resources (ADR 0025).
    */
   readonly orgDeleting = new Hook<[orgId: string]>();
-  /** Before a role's row is deleted: what names it goes over to the replacement, which may be Admin, the role that needs no grants. */
+  /**
+   * Before a role's row is deleted: what names it goes over to the replacement, which may be Admin, the role that needs no grants. Without a
+   * replacement nobody may hold the role: a module that knows of somebody throws.
+   */
   readonly roleReplacing = new Hook<
-    [orgId: string, roleId: number, replacement: { roleId: number; isAdmin: boolean }]
+    [orgId: string, roleId: number, replacement: { roleId: number; isAdmin: boolean } | null]
   >();
   /** Before a site's row is deleted (DELETE, reject). */
   readonly siteDeleting = new Hook<[orgId: string, siteId: number]>();

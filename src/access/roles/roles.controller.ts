@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiTags } from '@nestjs/swagger';
 import {
   Access,
   ApiResult,
@@ -73,10 +73,11 @@ export class RolesController {
     return new ApiResult(role, { version });
   }
 
-  /** Delete a role; its members and grants go over to another one */
+  /** Delete a role; its members and grants go over to another one, which is not needed while nobody holds it */
   @Delete('role/:roleId')
   @Access('deleteRole')
   @ChecksVersion()
+  @ApiBody({ type: DeleteRoleBody, required: false })
   @Returns(null, { message: 'Role deleted successfully' })
   deleteRole(
     @Caller() principal: Principal,

@@ -58,8 +58,8 @@ export class CreateRoleBody {
 export class UpdateRoleBody extends PartialType(CreateRoleBody, { skipNullProperties: false }) {}
 
 export class DeleteRoleBody {
-  /** The role of the same organization that members and grants go over to; digits in a string are taken too. */
-  @ApiProperty({
+  /** The role of the same organization that members and grants go over to; not needed while nobody holds the role. Digits in a string are taken too. */
+  @ApiPropertyOptional({
     oneOf: [
       { type: 'integer', minimum: 1 },
       { type: 'string', pattern: '^[1-9][0-9]{0,14}$' },
@@ -68,10 +68,11 @@ export class DeleteRoleBody {
   @Transform(({ value }) => (typeof value === 'string' && /^[1-9]\d{0,14}$/.test(value) ? Number(value) : value), {
     toClassOnly: true,
   })
+  @MayBeAbsent()
   @IsInt()
   @Min(1)
   @Max(Number.MAX_SAFE_INTEGER)
-  roleId: number;
+  roleId?: number;
 }
 
 export class ListRolesQuery extends SearchQuery {

@@ -152,29 +152,37 @@ export class RolesService implements OnModuleInit {
 
   /**
    * DELETE /role/{roleId}: members, invitations and grants go over to the replacement, which must be of the same organization.
-   * @throws validation for the same role, permission_denied for Admin, not_found, precondition_failed
+   * @throws validation for the same role, and for none while somebody holds the role; permission_denied for Admin, not_found, precondition_failed
    */
   async delete(
     principal: Principal,
     orgId: string,
     roleId: number,
-    replacementId: number,
+    replacementId: number | undefined,
     ifMatch: number | undefined,
   ): Promise<void> {
     if (roleId === replacementId) throw invalid('roleId', 'must be another role than the one to delete');
     await this.db.tx(async (tx) => {
-      const roles = await this.repository.lock(tx, orgId, [roleId, replacementId], 'UPDATE');
+      const roles = await this.repository.lock(tx, orgId, [roleId, replacementId ?? roleId], 'UPDATE');
       const [role, replacement] = [roleId, replacementId].map((id) => roles.find((r) => r.roleId === id));
       if (!role) throw notFound('Role');
       requireVersion('Role', ifMatch, role.version);
       if (role.isAdmin) throw new AppError('permission_denied', 'The Admin role cannot be deleted');
-      if (!replacement) throw notFound('Replacement role');
-      if (replacement.isAdmin) refuseToRaise(principal, orgId);
-      await this.repository.moveMembers(tx, orgId, roleId, replacementId);
-      await this.hooks.roleReplacing.run(tx, orgId, roleId, { roleId: replacementId, isAdmin: replacement.isAdmin });
+      if (replacementId === undefined) {
+        // Nobody comes to hold a role that is locked.
+        if ((await this.repository.countUsers(tx, orgId, roleId)) > 0) throw needsReplacement('members hold');
+      } else {
+        if (!replacement) throw notFound('Replacement role');
+        if (replacement.isAdmin) refuseToRaise(principal, orgId);
+        await this.repository.moveMembers(tx, orgId, roleId, replacementId);
+      }
+      await this.hooks.roleReplacing.run(tx, orgId, roleId, replacement ?? null);
       await this.repository.delete(tx, orgId, roleId);
       await notify(tx, 'access_changed', `org:${orgId}`);
-      await this.record(tx, principal, orgId, 'role.delete', roleId, { name: role.name, replacement: replacementId });
+      await this.record(tx, principal, orgId, 'role.delete', roleId, {
+        name: role.name,
+        replacement: replacementId ?? null,
+      });
     });
   }
 
@@ -204,6 +212,10 @@ export class RolesService implements OnModuleInit {
     await this.audit.record(tx, principal, { orgId, action, target: { type: 'role', id: roleId }, details });
   }
 }
+
+/** Of a role that cannot simply go; `who` has it. */
+export const needsReplacement = (who: string): AppError =>
+  invalid('roleId', `is required, for ${who} this role: name the one that takes its place`);
 
 function refuseToRaise(principal: Principal, orgId: string): void {
   const everything = ACTIONS.every(

@@ -156,6 +156,16 @@ export class InvitationsRepository {
   }
 
   /** Invitations to the one role become invitations to the other. */
+  /** Whether an invitation that can still be accepted promises the role. */
+  async isPromised(tx: EntityManager, roleId: number): Promise<boolean> {
+    const [row] = await query<{ yes: boolean }>(
+      tx,
+      'SELECT EXISTS (SELECT FROM invitation_role r JOIN invitation i USING (invite_id) WHERE r.role_id = $1 AND i.expires_at > now()) AS yes',
+      [roleId],
+    );
+    return row!.yes;
+  }
+
   async replaceRole(tx: EntityManager, from: number, to: number): Promise<void> {
     // Held, so that none is accepted or revoked between being read and being written.
     await query(

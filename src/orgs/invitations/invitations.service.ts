@@ -21,7 +21,7 @@ import {
   TenantResolvers,
   windowOf,
 } from '#platform';
-import { MailboxesService, RolesService, roleIdsOf, UsersService } from '../../access/index.js';
+import { MailboxesService, needsReplacement, RolesService, roleIdsOf, UsersService } from '../../access/index.js';
 import { AuditService } from '../../audit/index.js';
 import { OrgsService } from '../orgs.service.js';
 import type {
@@ -73,9 +73,10 @@ export class InvitationsService implements OnModuleInit {
       const orgId = await this.repository.orgOf(this.db.manager, value);
       return orgId === null ? null : { orgId };
     });
-    this.hooks.roleReplacing.register((tx, _orgId, roleId, replacement) =>
-      this.repository.replaceRole(tx, roleId, replacement.roleId),
-    );
+    this.hooks.roleReplacing.register(async (tx, _orgId, roleId, replacement) => {
+      if (replacement) await this.repository.replaceRole(tx, roleId, replacement.roleId);
+      else if (await this.repository.isPromised(tx, roleId)) throw needsReplacement('an invitation promises');
+    });
     // Kept for the hour in which new links count.
     this.retention.register({ table: 'invitation', expired: `expires_at < now() - interval '1 hour'` });
   }
