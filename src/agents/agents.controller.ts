@@ -1,14 +1,29 @@
 import { Body, Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiNoContentResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
-import { Caller, ErrorResponses, type GatehouseRequest, type Principal, Public, Returns, SiteAccess } from '#platform';
+import {
+  Access,
+  Caller,
+  ErrorResponses,
+  type GatehouseRequest,
+  Id,
+  OrgId,
+  type Principal,
+  Public,
+  Returns,
+  SiteAccess,
+} from '#platform';
 import { DeviceSelf, NewtCredentials, SessionToken } from './agents.dto.js';
 import { AgentsService } from './agents.service.js';
+import { SessionRestarts } from './gateway/session-restarts.js';
 
 /** What agents ask over HTTP before and beside their session. */
 @ApiTags('Agents')
 @Controller()
 export class AgentsController {
-  constructor(private readonly agents: AgentsService) {}
+  constructor(
+    private readonly agents: AgentsService,
+    private readonly restarts: SessionRestarts,
+  ) {}
 
   /** Exchanges newt credentials for a session token. */
   @Post('auth/newt/get-token')
@@ -35,6 +50,14 @@ export class AgentsController {
   @HttpCode(204)
   @ApiNoContentResponse({ description: 'Updates are not managed here' })
   getNewtVersion(): void {}
+
+  /** Have the agent of a site connect again */
+  @Post('site/:siteId/restart')
+  @Access('updateSite')
+  @Returns('empty', { status: 202, message: 'The site was asked to connect again' })
+  restartSite(@Caller() principal: Principal, @OrgId() orgId: string, @Id('siteId') siteId: number) {
+    return this.restarts.ask(principal, orgId, siteId);
+  }
 
   /** The site that the device API key belongs to. */
   @Get('device/self')

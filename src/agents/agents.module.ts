@@ -20,6 +20,7 @@ import { MessageErrorFilter } from './gateway/messages.js';
 import { SessionDrain } from './gateway/session-drain.js';
 import { SessionHandshake } from './gateway/session-handshake.js';
 import { SessionRegistry } from './gateway/session-registry.js';
+import { SessionRestarts } from './gateway/session-restarts.js';
 import { SessionTokens } from './gateway/session-tokens.js';
 import { UpgradeRouter } from './gateway/upgrade-router.js';
 import { PresenceRepository } from './presence/presence.repository.js';
@@ -45,6 +46,7 @@ import { PresenceLease } from './presence/presence-lease.js';
     SessionDrain,
     SessionHandshake,
     SessionRegistry,
+    SessionRestarts,
     SessionTokens,
     SiteBlueprints,
     SiteExpiry,

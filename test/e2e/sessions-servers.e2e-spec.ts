@@ -63,6 +63,29 @@ describe('two server processes', () => {
     }
   });
 
+  it('have an agent connect again that was asked to through the other: Gatehouse’s after a hint, a newt at once', async () => {
+    for (const [holds, acts] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const device = await fleet.device();
+      const session = await fleet.connect(device, holds);
+      await session.hello();
+      const restart = () => Api.root(acts).post(`/v1/site/${device.siteId}/restart`);
+      expect((await restart()).status).toBe(202);
+      expect((await session.message('agent/reconnect')).data).toEqual({ afterMs: 0 });
+      expect((await session.closed).code).toBe(1012);
+      const again = await fleet.connect(device, holds);
+      await again.settled();
+      // One that never said hello is a newt: it needs no hint.
+      expect((await restart()).status).toBe(202);
+      expect((await again.closed).code).toBe(1012);
+      expect(again.received.filter(({ type }) => type === 'agent/reconnect')).toEqual([]);
+      // Nobody is there to be asked, and that is no error.
+      expect((await restart()).status).toBe(202);
+    }
+  });
+
   it('approve a site whose session the other holds', async () => {
     const device = await fleet.device('pending');
     const session = await fleet.connect(device, b);

@@ -12,8 +12,16 @@ import { query } from './db.js';
  * event_added: payload org id; only a hint to look at the feed.
  * resource_changed: `{"orgId", "kind": "public" | "private", "ids"}`, ids null: any of them. Triggers send it, nobody else (ADR 0026).
  * job_due: a job can begin or go on (payload: job id).
+ * site_restart: the agent of a site is to connect again (payload: site id).
  */
-const CHANNELS = ['site_changed', 'access_changed', 'event_added', 'resource_changed', 'job_due'] as const;
+const CHANNELS = [
+  'site_changed',
+  'access_changed',
+  'event_added',
+  'resource_changed',
+  'job_due',
+  'site_restart',
+] as const;
 export type Channel = (typeof CHANNELS)[number];
 const CHECK_EVERY_MS = 5000;
 const RECONNECT_MS = 500;

@@ -30,6 +30,11 @@ export const SITES_OPERATIONS: Record<string, Operation> = {
     audit: ['site.approve', 'site', 'siteId'],
   },
   deleteSite: { by: 'key', call: pendingSite, audit: ['site.reject', 'site', 'siteId'] },
+  restartSite: {
+    by: 'key',
+    call: (fixture) => ({ params: { siteId: fixture.approved.siteId } }),
+    audit: ['site.restart', 'site', 'siteId'],
+  },
   resetSiteBandwidth: { by: 'key', call: () => ({}), audit: ['site.reset_bandwidth', 'org', 'orgId'] },
   createGroup: {
     by: 'key',
