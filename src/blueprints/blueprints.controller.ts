@@ -8,13 +8,12 @@ import {
   ErrorResponses,
   Id,
   invalid,
-  invalidFields,
   OrgId,
   type Principal,
   Returns,
   TakesDocument,
   textOf,
-  unrecognized,
+  validationPipe,
 } from '#platform';
 import {
   ApplyBlueprintBody,
@@ -25,25 +24,37 @@ import {
   ExportBlueprintQuery,
   ListBlueprintsQuery,
   PlanView,
+  type Source,
 } from './blueprints.dto.js';
 import { BlueprintsService } from './blueprints.service.js';
 import { HistoryService } from './history.service.js';
 
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
+const bodies = validationPipe();
 
-/** The document's text: the body itself as YAML, or base64 in `blueprint`. @throws validation */
-function documentOf(body: unknown): string {
-  if (typeof body === 'string') return body;
-  const given = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
-  const unknown = Object.keys(given).find((name) => name !== 'blueprint');
-  if (unknown !== undefined) throw invalidFields([unrecognized(unknown, ['blueprint'])]);
-  const { blueprint } = given;
-  if (blueprint === undefined) throw invalid('blueprint', 'blueprint is required');
-  if (typeof blueprint !== 'string' || !BASE64.test(blueprint.replace(/\s/g, '')))
+/** A document as it came, and what the history says of it. */
+interface Sent {
+  text: string;
+  said?: { name?: string; source: Source };
+}
+
+/**
+ * The body itself as YAML, or an object. In that the document is base64, but for clients that also say where it comes from: those send the
+ * text (docs/integration-api.md §3.13). @throws validation
+ */
+async function sentIn(body: unknown): Promise<Sent> {
+  if (typeof body === 'string') return { text: body };
+  const { blueprint, name, source }: ApplyBlueprintBody = await bodies.transform(body ?? {}, {
+    type: 'body',
+    metatype: ApplyBlueprintBody,
+  });
+  if (name !== undefined || source !== undefined)
+    return { text: blueprint, said: { source: source ?? 'UI', ...(name === undefined ? {} : { name }) } };
+  if (!BASE64.test(blueprint.replace(/\s/g, '')))
     throw invalid('blueprint', 'blueprint must be the base64 of a document');
   const text = textOf(Buffer.from(blueprint, 'base64'));
   if (text === null) throw invalid('blueprint', 'the document is not UTF-8');
-  return text;
+  return { text };
 }
 
 /** Documents of operators (docs/integration-api.md §3.13). */
@@ -55,28 +66,27 @@ export class BlueprintsController {
     private readonly history: HistoryService,
   ) {}
 
-  /** Apply a blueprint, or see what it would do (`dryRun=true`) */
+  /** Apply a blueprint, or see what it would do (`dryRun=true`); the answer holds its record when it came as text with a name or source */
   @Put('blueprint')
   @Access('applyBlueprint')
   @ErrorResponses(409)
   @TakesDocument()
   @ApiBody({ type: ApplyBlueprintBody })
   @AlsoReturns(200, PlanView, 'The plan, with dryRun')
-  @Returns(null, { status: 201, message: 'Blueprint applied successfully' })
+  @Returns(BlueprintRecord, { status: 201, message: 'Blueprint applied successfully', nullable: true })
   async applyBlueprint(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Query() query: ApplyBlueprintQuery,
     @Body() body: unknown,
   ) {
-    const text = documentOf(body);
+    const { text, said } = await sentIn(body);
     if (query.dryRun)
       return new ApiResult(await this.blueprints.planFor(orgId, text), {
         status: 200,
         message: 'Blueprint planned; nothing was changed',
       });
-    await this.blueprints.applyFor(principal, orgId, text);
-    return null;
+    return this.blueprints.applyFor(principal, orgId, text, said);
   }
 
   /** List what was applied, newest first */

@@ -1,15 +1,23 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
-import { ANY_VALUE, MayBeAbsent, OffsetPagination, PageQuery, QueryBoolean, QueryInt } from '#platform';
+import { IsIn, IsNotEmpty, IsString, MaxLength } from 'class-validator';
+import { ANY_VALUE, IsName, MayBeAbsent, OffsetPagination, PageQuery, QueryBoolean, QueryInt } from '#platform';
 
 export class ApplyBlueprintQuery {
   /** Answer the plan and change nothing. */
   @QueryBoolean() dryRun?: boolean;
 }
 
+export const SOURCES = ['API', 'UI', 'CLI'] as const;
+export type Source = (typeof SOURCES)[number];
+
+/** A document in base64, or, with `name` or `source`, as text. Or send the YAML itself as application/yaml. */
 export class ApplyBlueprintBody {
-  /** Base64 of the document, JSON or YAML. Or send the YAML itself as application/yaml. */
-  blueprint: string;
+  /** The document, JSON or YAML: base64 when it comes alone, else its text. */
+  @IsString() blueprint: string;
+  /** What the history calls it. */
+  @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
+  /** Where it was written; UI when only a name is given. */
+  @MayBeAbsent() @IsIn(SOURCES) @ApiPropertyOptional({ enum: SOURCES }) source?: Source;
 }
 
 /** Here a limit may be 0: the total alone (docs/integration-api.md §3.13). */

@@ -112,17 +112,22 @@ export class BlueprintsRepository {
     );
   }
 
-  /** A refusal that says what the last row of this site and kind says already is not written again: agents try until something changes. */
-  async record(tx: EntityManager, e: HistoryEntry): Promise<void> {
-    await execute(
+  /**
+   * A refusal that says what the last row of this site and kind says already is not written again: agents try until something changes.
+   * @returns the id of the row, or null when none was written.
+   */
+  async record(tx: EntityManager, e: HistoryEntry): Promise<number | null> {
+    const [row] = await query<{ id: number }>(
       tx,
       `INSERT INTO blueprint (org_id, site_id, name, source, kind, succeeded, message, contents)
        SELECT $1::text, $2::bigint, $3::text, $4::text, $5::text, $6::boolean, $7::text, $8::text
        WHERE $6 OR $2 IS NULL OR NOT EXISTS (
          SELECT FROM (SELECT succeeded, message, contents FROM blueprint WHERE site_id = $2 AND kind = $5 ORDER BY blueprint_id DESC LIMIT 1) last
-         WHERE NOT last.succeeded AND last.message = $7 AND last.contents = $8)`,
+         WHERE NOT last.succeeded AND last.message = $7 AND last.contents = $8)
+       RETURNING blueprint_id AS id`,
       [e.orgId, e.siteId, e.name, e.source, e.kind === 'api' ? null : e.kind, e.succeeded, e.message, e.contents],
     );
+    return row?.id ?? null;
   }
 
   async list(em: EntityManager, orgId: string, window: Window): Promise<[BlueprintView[], number]> {

@@ -3,13 +3,13 @@ import { type Blueprint, toYaml } from '#blueprint';
 import { type AppError, Db, invalidFields, type Principal } from '#platform';
 import { AuditService } from '../audit/index.js';
 import type { Evicted } from '../resources/index.js';
-import type { BlueprintExport, OwningKind, PlanView } from './blueprints.dto.js';
+import type { BlueprintExport, BlueprintRecord, OwningKind, PlanView } from './blueprints.dto.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
 import type { Applicant } from './current-state.js';
 import { CurrentStateRepository } from './current-state.repository.js';
 import { Documents } from './documents.js';
 import { exportOf } from './export.js';
-import { HistoryService } from './history.service.js';
+import { HistoryService, type Said } from './history.service.js';
 import { auditOf, sentence, turnOf } from './outcomes.js';
 import { PlanExecutor } from './plan-executor.js';
 import { PlanningService, retried } from './planning.service.js';
@@ -32,22 +32,21 @@ export class BlueprintsService {
 
   /**
    * PUT /org/{orgId}/blueprint: an operator applies a document. What a site's own document declares is not to be changed here.
-   * @throws validation with every problem, conflict when somebody else took a name at the same moment.
+   * `said`: what the history calls it; then there is a row in any case. @returns that row. @throws validation with every problem, conflict when somebody else took a name at the same moment.
    */
-  async applyFor(principal: Principal, orgId: string, text: string): Promise<void> {
+  async applyFor(principal: Principal, orgId: string, text: string, said?: Said): Promise<BlueprintRecord | null> {
     const model = await this.read(orgId, text);
     const contents = await this.documents.contents(turnOf(orgId), model);
     const hashes = await this.secrets.hash(orgId, model);
     const applicant: Applicant = { orgId, kind: 'api', site: null, sourceId: null };
+    let recordId: number | null = null;
     const failure = await retried(() =>
       this.db.tx(async (tx) => {
         const plan = await this.planning.plan(tx, applicant, model, hashes);
         if (plan.problems.length > 0) return plan.problems;
         let evicted: Evicted[] = [];
-        if (plan.changes.length > 0) {
-          evicted = await this.executor.run(tx, applicant, plan);
-          await this.history.applied(tx, applicant, contents());
-        }
+        if (plan.changes.length > 0) evicted = await this.executor.run(tx, applicant, plan);
+        if (plan.changes.length > 0 || said) recordId = await this.history.applied(tx, applicant, contents(), said);
         await this.audit.record(tx, principal, {
           orgId,
           action: 'blueprint.apply',
@@ -57,8 +56,8 @@ export class BlueprintsService {
         return null;
       }),
     );
-    if (!failure) return;
-    await this.history.refused(applicant, contents(), sentence(failure));
+    if (!failure) return said && recordId !== null ? this.history.get(principal, orgId, recordId) : null;
+    await this.history.refused(applicant, contents(), sentence(failure), said);
     throw refused(failure);
   }
 

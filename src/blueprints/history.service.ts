@@ -1,11 +1,17 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Db, notFound, type PageQuery, type Principal, Retention, shapeA, TenantResolvers, windowOf } from '#platform';
-import type { BlueprintList, BlueprintRecord } from './blueprints.dto.js';
+import type { BlueprintList, BlueprintRecord, Source } from './blueprints.dto.js';
 import { BlueprintsRepository, type HistoryEntry } from './blueprints.repository.js';
 import type { Applicant } from './current-state.js';
 
 export const APPLIED = 'Blueprint applied successfully';
+
+/** What an operator says of a document: its name, and where it was written. */
+export interface Said {
+  name?: string;
+  source?: Source;
+}
 
 /** Every document that changed something, or could not be applied. */
 @Injectable()
@@ -35,14 +41,14 @@ export class HistoryService implements OnModuleInit {
     return record;
   }
 
-  /** @param contents the document without its secrets */
-  applied(tx: EntityManager, applicant: Applicant, contents: string): Promise<void> {
-    return this.repository.record(tx, entryOf(applicant, contents, APPLIED, true));
+  /** @param contents the document without its secrets @returns the id of the row */
+  applied(tx: EntityManager, applicant: Applicant, contents: string, said: Said = {}): Promise<number | null> {
+    return this.repository.record(tx, entryOf(applicant, contents, APPLIED, true, said));
   }
 
   /** After the transaction in which it was refused has ended. */
-  refused(applicant: Applicant, contents: string, message: string): Promise<void> {
-    return this.refuse(entryOf(applicant, contents, message, false));
+  refused(applicant: Applicant, contents: string, message: string, said: Said = {}): Promise<void> {
+    return this.refuse(entryOf(applicant, contents, message, false, said));
   }
 
   /** Under the site's lock: of two that say the same one is written. */
@@ -59,12 +65,13 @@ function entryOf(
   contents: string,
   message: string,
   succeeded: boolean,
+  said: Said,
 ): HistoryEntry {
   return {
     orgId,
     siteId: site?.siteId ?? null,
-    name: site?.name ?? 'API',
-    source: kind === 'api' ? 'API' : 'NEWT',
+    name: site?.name ?? said.name ?? 'API',
+    source: kind === 'api' ? (said.source ?? 'API') : 'NEWT',
     kind,
     succeeded,
     message,
