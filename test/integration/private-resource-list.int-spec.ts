@@ -23,7 +23,7 @@ describe('lists', () => {
     await create(orgId, { name: 'alpha', siteId: west, mode: 'cidr', destination: '10.77.0.0/16' });
     const charlie = await create(orgId, { name: 'charlie', siteId: east });
     const all = await list(orgId);
-    expect(all.pagination).toEqual({ total: 3, pageSize: 20, page: 1 });
+    expect(all.pagination).toEqual({ total: 3, pageSize: 1000, page: 1 });
     expect(names(all)).toEqual(['alpha', 'bravo', 'charlie']);
     expect(Object.keys(all.siteResources[0]!)).toEqual([
       ...ROW,
@@ -78,7 +78,7 @@ describe('lists', () => {
     expect((await app.root.get(`/org/acme/site-resources?${query}`)).status).toBe(400);
   });
 
-  it('of a site: nested, 100 by default, without pagination', async () => {
+  it('of a site: flat and nested, without pagination', async () => {
     const orgId = await org();
     const siteId = await siteOf(orgId);
     const made = await create(orgId, { name: 'b' });
@@ -90,6 +90,8 @@ describe('lists', () => {
     const { siteId: _, siteIds: __, ...row } = made;
     expect(Object.keys(reply.body.data)).toEqual(['siteResources']);
     expect(reply.body.data.siteResources[0]).toEqual({
+      ...row,
+      siteId,
       siteNetworks: { siteId, networkId: made.siteResourceId },
       networks: { networkId: made.siteResourceId, niceId: null, name: null, scope: 'resource', orgId },
       siteResources: row,

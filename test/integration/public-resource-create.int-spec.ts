@@ -32,6 +32,7 @@ const ROW = [
   'sso',
   'http',
   'protocol',
+  'mode',
   'proxyPort',
   'emailWhitelistEnabled',
   'applyRules',
@@ -280,7 +281,7 @@ describe('create', () => {
     await target(made.body.data.resourceId, siteId);
     const { resources, pagination } = await app.root.expect<List>('GET', `/v1/site/${siteId}/resources`);
     expect(resources).toMatchObject([{ resourceId: made.body.data.resourceId, sites: [{ siteId }] }]);
-    expect(pagination).toEqual({ total: 1, pageSize: 20, page: 1 });
+    expect(pagination).toEqual({ total: 1, pageSize: 1000, page: 1 });
     expect((await app.root.put(`/org/acme/site/${await site('other')}/resource`, await http('acme'))).status).toBe(404);
     expect((await app.root.get(`/site/${siteId}/resources?siteId=1`)).status).toBe(400);
   });

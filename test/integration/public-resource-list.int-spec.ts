@@ -33,13 +33,14 @@ describe('list', () => {
     const third = await target(made.resourceId, local, { hcEnabled: true, enabled: false });
     const all = await app.root.expect<List>('GET', `/v1/org/${orgId}/resources`);
     expect(names(all)).toEqual(['Alpha', 'Beta', 'Gamma']);
-    expect(all.pagination).toEqual({ total: 3, pageSize: 20, page: 1 });
+    expect(all.pagination).toEqual({ total: 3, pageSize: 1000, page: 1 });
     const beta = all.resources[1]!;
     expect(Object.keys(beta)).toEqual([
       'resourceId',
       'niceId',
       'name',
       'ssl',
+      'subdomain',
       'fullDomain',
       'passwordId',
       'sso',
@@ -47,6 +48,7 @@ describe('list', () => {
       'whitelist',
       'http',
       'protocol',
+      'mode',
       'proxyPort',
       'wildcard',
       'enabled',

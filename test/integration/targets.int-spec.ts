@@ -55,6 +55,7 @@ describe('create', () => {
       resourceId,
       siteId,
       ip: 'localhost',
+      mode: 'http',
       method: 'http',
       port: 8080,
       internalPort: made.internalPort,

@@ -71,6 +71,21 @@ export class DomainsController {
     return new ApiResult(domain, { version });
   }
 
+  /** The same as PATCH, as newer clients call it */
+  @Post('domain/:domainId')
+  @Access('updateOrgDomain')
+  @ChecksVersion()
+  @Returns(UpdatedDomain, { message: 'Domain updated successfully', versioned: true })
+  postOrgDomain(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('domainId') domainId: string,
+    @Body() body: UpdateDomainBody,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.updateOrgDomain(principal, orgId, domainId, body, ifMatch);
+  }
+
   /** Delete a domain; resources on it lose their names */
   @Delete('domain/:domainId')
   @Access('deleteOrgDomain')

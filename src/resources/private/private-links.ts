@@ -17,6 +17,13 @@ export class PrivateLinks {
     private readonly clients: ClientsService,
   ) {}
 
+  /** What is granted of a resource's `roleIds`: reads list Admin, so clients send it back, and it has everything without a grant. */
+  async grantable(tx: EntityManager, orgId: string, roleIds: number[]): Promise<number[]> {
+    const roles = await this.known.rolesAmong(tx, orgId, roleIds);
+    if (roles.length !== roleIds.length) throw notFound('Role');
+    return roles.filter((role) => !role.isAdmin).map((role) => role.roleId);
+  }
+
   /** @throws validation for Admin */
   async requireRoles(tx: EntityManager, orgId: string, roleIds: number[], path: string): Promise<void> {
     const roles = await this.known.rolesAmong(tx, orgId, roleIds);

@@ -58,6 +58,8 @@ export class PrivateReads {
       [orgId, siteId, window.limit, window.offset],
     );
     return rows.map((row) => ({
+      ...row,
+      siteId,
       siteNetworks: { siteId, networkId: row.networkId },
       networks: { networkId: row.networkId, niceId: null, name: null, scope: 'resource', orgId },
       siteResources: row,

@@ -47,7 +47,7 @@ export class PrivateResourcesController {
     return this.resources.list(principal, orgId, query);
   }
 
-  /** List private resources on a site, those that wait for its approval too; 100 unless a page is asked for */
+  /** List private resources on a site, those that wait for its approval too */
   @Get('org/:orgId/site/:siteId/resources')
   @Access('listSiteResources')
   @Returns(SiteResourcesOnSite, { message: 'Site resources retrieved successfully' })
@@ -70,6 +70,20 @@ export class PrivateResourcesController {
     @Id('siteResourceId') siteResourceId: number,
   ) {
     const { resource, version } = await this.resources.get(principal, orgId, siteResourceId);
+    return new ApiResult(resource, { version });
+  }
+
+  /** Read a private resource on one of its sites */
+  @Get('org/:orgId/site/:siteId/resource/:siteResourceId')
+  @Access('getSiteResource')
+  @Returns(SiteResourceDetail, { message: 'Site resource retrieved successfully', versioned: true })
+  async getSiteResourceOfSite(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteId') siteId: number,
+    @Id('siteResourceId') siteResourceId: number,
+  ) {
+    const { resource, version } = await this.resources.get(principal, orgId, siteResourceId, siteId);
     return new ApiResult(resource, { version });
   }
 

@@ -76,6 +76,7 @@ class Fields {
   @IsInt()
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 65535, nullable: true })
   authDaemonPort?: number | null;
+  /** Admin changes nothing: it reaches everything. */
   @MayBeAbsent() @IsIdList(MAX_IDS) @ApiPropertyOptional(ID_LIST) roleIds?: number[];
   @MayBeAbsent()
   @IsUserIdList(MAX_IDS)
@@ -183,8 +184,9 @@ export class ResourceNetwork {
   orgId: string;
 }
 
-/** One private resource on one site, nested as clients know it (docs/integration-api.md §3.4). */
-export class SiteResourceOnSite {
+/** One private resource on one site, nested as some clients know it and flat as others do (docs/integration-api.md §3.4). */
+export class SiteResourceOnSite extends SiteResourceRow {
+  siteId: number;
   siteNetworks: SiteNetworkLink;
   networks: ResourceNetwork;
   siteResources: SiteResourceRow;

@@ -126,17 +126,19 @@ export class PrivateResourcesService implements OnModuleInit {
     };
   }
 
-  /** @throws not_found */
+  /** `on`: a site that it must be on. @throws not_found */
   async get(
     _principal: Principal,
     orgId: string,
     siteResourceId: number,
+    on?: number,
   ): Promise<{ resource: SiteResourceDetail; version: number }> {
     const [row, drift] = await Promise.all([
       this.repository.find(this.db.manager, orgId, siteResourceId),
       this.repository.drift(this.db.manager, siteResourceId),
     ]);
     const { resource, version } = versioned(row);
+    if (on !== undefined && !resource.siteIds.includes(on)) throw notFound('Site resource');
     return { resource: { ...resource, drift }, version };
   }
 
@@ -218,7 +220,7 @@ export class PrivateResourcesService implements OnModuleInit {
     const { version, sites, roles, users, clients, own, ...row } = inserted;
     if (own) throw ownAddress();
     if (sites !== links.siteIds.length) throw notFound('Site');
-    if (roles !== links.roleIds.length) await this.links.requireRoles(tx, orgId, links.roleIds, 'roleIds');
+    if (roles !== links.roleIds.length) await this.links.grantable(tx, orgId, links.roleIds);
     if (users !== links.userIds.length) throw notFound('User');
     if (clients !== links.clientIds.length) await this.links.requireMachines(tx, orgId, links.clientIds, 'clientIds');
     if (mode !== 'cidr' && row.aliasAddress === null) throw noAliasAddress();
@@ -238,22 +240,24 @@ export class PrivateResourcesService implements OnModuleInit {
     requireVersion('Site resource', ifMatch, before.version);
     if (body.niceId !== undefined && body.niceId !== before.niceId && !RESOURCE_NICE_ID.test(body.niceId))
       throw invalid('niceId', RESOURCE_NICE_ID_PROBLEM);
-    const columns = changedColumns(before, body);
-    checkName(columns, body.subdomain);
+    const wanted = withKept(before, body);
+    const columns = changedColumns(before, wanted);
+    checkName(columns, wanted.subdomain);
     if (body.mode !== undefined || body.destination !== undefined) checkDestination(columns);
     const route = body.destination === undefined ? null : routeOf(body.destination);
     if (route !== null && (await this.repository.isOwn(tx, orgId, route))) throw ownAddress();
     const full =
       columns.domainId === null
         ? null
-        : await this.domains.nameOn(tx, orgId, columns.domainId, body.subdomain, before.fullDomain);
+        : await this.domains.nameOn(tx, orgId, columns.domainId, wanted.subdomain, before.fullDomain);
     const siteIds = mergedSites(body) ?? before.siteIds;
     const moved = siteIds.join() !== before.siteIds.join();
     if (moved) {
       await lockSites(tx, orgId, siteIds);
       await this.writer.setSites(tx, orgId, [{ id: siteResourceId, keys: siteIds }]);
     }
-    if (body.roleIds) await this.links.setRoles(tx, orgId, siteResourceId, body.roleIds);
+    if (body.roleIds)
+      await this.links.setRoles(tx, orgId, siteResourceId, await this.links.grantable(tx, orgId, body.roleIds));
     if (body.userIds) await this.links.setUsers(tx, orgId, siteResourceId, body.userIds);
     if (body.clientIds) await this.links.setClients(tx, orgId, siteResourceId, body.clientIds);
     const named = { ...columns, subdomain: full?.subdomain ?? null, fullDomain: full?.fullDomain ?? null };
@@ -315,6 +319,15 @@ function newColumns(body: CreateSiteResourceBody): Omit<PrivateColumns, 'niceId'
     subdomain: null,
     fullDomain: null,
   };
+}
+
+/** A switch is no description of the resource: who sends `enabled` alone says nothing about alias and domain, and takes nothing away. */
+function withKept(
+  { alias, domainId, subdomain }: StoredSiteResource,
+  body: UpdateSiteResourceBody,
+): UpdateSiteResourceBody {
+  const isSwitch = Object.entries(body).every(([name, value]) => name === 'enabled' || value === undefined);
+  return isSwitch ? { ...body, alias, domainId, subdomain } : body;
 }
 
 /** docs/integration-api.md §3.4: what is left out stays, but for the alias and the domain, which it clears. */

@@ -15,9 +15,9 @@ const AUTH_STATE = `(CASE WHEN NOT r.http THEN 'none' WHEN r.sso OR r.email_whit
   OR r.header_auth_hash IS NOT NULL THEN 'protected' ELSE 'not_protected' END)`;
 
 const ITEM = `
-  r.resource_id AS "resourceId", r.nice_id AS "niceId", r.name, r.ssl, r.full_domain AS "fullDomain",
+  r.resource_id AS "resourceId", r.nice_id AS "niceId", r.name, r.ssl, r.subdomain, r.full_domain AS "fullDomain",
   CASE WHEN r.password_hash IS NOT NULL THEN r.resource_id END AS "passwordId", r.sso, CASE WHEN r.pincode_hash IS NOT NULL THEN r.resource_id END AS "pincodeId",
-  r.email_whitelist_enabled AS whitelist, r.http, r.protocol, r.proxy_port AS "proxyPort", r.wildcard, r.enabled, r.domain_id AS "domainId",
+  r.email_whitelist_enabled AS whitelist, r.http, r.protocol, CASE WHEN r.http THEN 'http' ELSE r.protocol END AS mode, r.proxy_port AS "proxyPort", r.wildcard, r.enabled, r.domain_id AS "domainId",
   CASE WHEN r.header_auth_hash IS NOT NULL THEN r.resource_id END AS "headerAuthId", r.health, t.targets`;
 
 const TARGETS = `

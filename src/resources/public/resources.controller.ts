@@ -35,7 +35,7 @@ const named = (made: ApiResult<ResourceRow>) =>
 export class ResourcesController {
   constructor(private readonly resources: ResourcesService) {}
 
-  /** Create a public resource: `http: true` on a domain, `http: false` on a port */
+  /** Create a public resource: of `mode` http (or `http: true`) on a domain, of tcp or udp on a port */
   @Put('org/:orgId/resource')
   @Access('createResource')
   @ErrorResponses(409)
@@ -89,6 +89,14 @@ export class ResourcesController {
   async getResource(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceId') resourceId: number) {
     const { resource, version } = await this.resources.get(principal, orgId, resourceId);
     return new ApiResult(resource, { version });
+  }
+
+  /** Read a public resource by its niceId or number */
+  @Get('org/:orgId/resource/:resourceNiceId')
+  @Access('getResource')
+  @Returns(ResourceView, { message: 'Resource retrieved successfully', versioned: true })
+  getResourceOfOrg(@Caller() principal: Principal, @OrgId() orgId: string, @Id('resourceNiceId') resourceId: number) {
+    return this.getResource(principal, orgId, resourceId);
   }
 
   /** Change a public resource */

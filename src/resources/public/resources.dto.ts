@@ -31,6 +31,9 @@ import { IsHostOrEmpty } from '../names.js';
 
 export const PROTOCOLS = ['tcp', 'udp'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
+/** What newer clients say instead of `http` and `protocol`. */
+export const RESOURCE_MODES = ['http', ...PROTOCOLS] as const;
+export type ResourceMode = (typeof RESOURCE_MODES)[number];
 export const MAINTENANCE_TYPES = ['forced', 'automatic'] as const;
 export const HEALTHS = ['healthy', 'unhealthy', 'degraded', 'unknown'] as const;
 export type Health = (typeof HEALTHS)[number];
@@ -51,12 +54,25 @@ export class TargetRights {
   @MayBeAbsent() @IsLabels() @ApiPropertyOptional(LABELS) labels?: Record<string, string>;
 }
 
-/** docs/integration-api.md §3.5; `http` decides which of the optional fields belong to it. */
-export class CreateResourceBody {
-  @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
-  @IsBoolean() http: boolean;
+/** Of which kind a resource is, said in either way; what is said in both must agree. */
+export class Kind {
+  @MayBeAbsent() @IsIn(RESOURCE_MODES) @ApiPropertyOptional({ enum: RESOURCE_MODES }) mode?: ResourceMode;
+  @MayBeAbsent() @IsBoolean() http?: boolean;
   /** An HTTP resource is stored as tcp, whatever is given. */
-  @IsIn(PROTOCOLS) @ApiProperty({ enum: PROTOCOLS }) protocol: Protocol;
+  @MayBeAbsent() @IsIn(PROTOCOLS) @ApiPropertyOptional({ enum: PROTOCOLS }) protocol?: Protocol;
+  @MayBeAbsent() @IsBoolean() enableProxy?: boolean;
+}
+
+/** docs/integration-api.md §3.5: `mode`, or `http` and `protocol`, decides which of the optional fields belong to it. */
+export class CreateResourceBody extends Kind {
+  @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  /** A site of the organization. Decides nothing: targets name their sites. */
+  @MayBeAbsent()
+  @Max(Number.MAX_SAFE_INTEGER)
+  @IsPositive()
+  @IsInt()
+  @ApiPropertyOptional({ type: 'integer', minimum: 1 })
+  siteId?: number;
   /** HTTP: required. */
   @MayBeAbsent() @MaxLength(64) @IsNotEmpty() @IsString() domainId?: string;
   /** HTTP: labels below the domain, `*` or `*.labels`; null for the base domain. */
@@ -70,8 +86,8 @@ export class CreateResourceBody {
   @IsOptional() @ValidateNested() @IsObject() @Type(() => TargetRights) sitesMayAddTargets?: TargetRights | null;
 }
 
-/** At least one field; fields of the other kind of resource are an error. */
-export class UpdateResourceBody {
+/** At least one field; fields of the other kind of resource are an error, and so is another kind than the resource has. */
+export class UpdateResourceBody extends Kind {
   @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
   @MayBeAbsent() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
   @IsOptional() @MaxLength(253) @IsString() subdomain?: string | null;
@@ -123,6 +139,8 @@ class ResourceFields {
   sso: boolean;
   http: boolean;
   @ApiProperty({ enum: PROTOCOLS }) protocol: Protocol;
+  /** http, or the protocol. */
+  @ApiProperty({ enum: RESOURCE_MODES }) mode: ResourceMode;
   proxyPort: number | null;
   emailWhitelistEnabled: boolean;
   applyRules: boolean;
@@ -216,6 +234,7 @@ export class ResourceItem {
   niceId: string;
   name: string;
   ssl: boolean;
+  subdomain: string | null;
   fullDomain: string | null;
   passwordId: number | null;
   sso: boolean;
@@ -223,6 +242,7 @@ export class ResourceItem {
   whitelist: boolean;
   http: boolean;
   @ApiProperty({ enum: PROTOCOLS }) protocol: Protocol;
+  @ApiProperty({ enum: RESOURCE_MODES }) mode: ResourceMode;
   proxyPort: number | null;
   wildcard: boolean;
   enabled: boolean;

@@ -26,6 +26,7 @@ export interface ResourceInsert {
   stickySession: boolean;
   postAuthPath: string | null;
   sitesMayAddTargets: TargetRights | null;
+  enableProxy: boolean;
 }
 
 /** Columns that an update may set. */
@@ -55,7 +56,8 @@ export type ResourceChanges = Partial<Omit<ResourceInsert, 'http' | 'protocol'>>
 /** In the contract's order (docs/integration-api.md §3.5). */
 const COLUMNS = `
   resource_id AS "resourceId", resource_guid AS "resourceGuid", org_id AS "orgId", nice_id AS "niceId", name, subdomain, full_domain AS "fullDomain",
-  domain_id AS "domainId", ssl, block_access AS "blockAccess", sso, http, protocol, proxy_port AS "proxyPort", email_whitelist_enabled AS "emailWhitelistEnabled",
+  domain_id AS "domainId", ssl, block_access AS "blockAccess", sso, http, protocol,
+  CASE WHEN http THEN 'http' ELSE protocol END AS mode, proxy_port AS "proxyPort", email_whitelist_enabled AS "emailWhitelistEnabled",
   apply_rules AS "applyRules", enabled, sticky_session AS "stickySession", tls_server_name AS "tlsServerName", set_host_header AS "setHostHeader",
   enable_proxy AS "enableProxy", skip_to_idp_id AS "skipToIdpId", headers, proxy_protocol AS "proxyProtocol", proxy_protocol_version AS "proxyProtocolVersion",
   maintenance_mode_enabled AS "maintenanceModeEnabled", maintenance_mode_type AS "maintenanceModeType", maintenance_title AS "maintenanceTitle",
@@ -77,6 +79,16 @@ export class ResourcesRepository {
       [resourceId],
     );
     return row?.orgId ?? null;
+  }
+
+  async idOfNiceId(em: EntityManager, orgId: string, niceId: string): Promise<number | null> {
+    const [row] = await prepared<{ resourceId: number }>(
+      em,
+      'resource_by_nice_id',
+      'SELECT resource_id AS "resourceId" FROM resource WHERE org_id = $1 AND nice_id = $2',
+      [orgId, niceId],
+    );
+    return row?.resourceId ?? null;
   }
 
   /** With what a blueprint declares otherwise. */
@@ -135,10 +147,10 @@ export class ResourcesRepository {
     const [row] = await prepared<StoredResource>(
       tx,
       `resource_insert_${r.wildcard}`,
-      `INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, subdomain, full_domain, wildcard, proxy_port, ssl, sso, sticky_session, post_auth_path, sites_may_add_targets)
+      `INSERT INTO resource (org_id, nice_id, name, http, protocol, domain_id, subdomain, full_domain, wildcard, proxy_port, ssl, sso, sticky_session, post_auth_path, sites_may_add_targets, enable_proxy)
        VALUES (
          CASE WHEN NOT EXISTS (SELECT FROM resource o WHERE ${r.wildcard ? 'o.full_domain LIKE ($15::text[])[1] AND o.full_domain NOT LIKE ($15::text[])[2] AND NOT o.wildcard' : 'o.full_domain = ($15::text[])[1]'}) THEN $1 END,
-         $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16)
+         $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16, $17)
        RETURNING ${COLUMNS}`,
       [
         orgId,
@@ -157,6 +169,7 @@ export class ResourcesRepository {
         r.postAuthPath,
         r.fullDomain === null ? [] : r.wildcard ? coveredNames(r.fullDomain) : [coveringWildcard(r.fullDomain)],
         r.sitesMayAddTargets && JSON.stringify(r.sitesMayAddTargets),
+        r.enableProxy,
       ],
     );
     return row!;

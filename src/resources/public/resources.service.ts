@@ -15,6 +15,7 @@ import {
   nothingToChange,
   type PageQuery,
   type Principal,
+  parseId,
   requireVersion,
   shapeB,
   TenantResolvers,
@@ -33,7 +34,9 @@ import { lockName } from './name-locks.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
 import type {
   CreateResourceBody,
+  Kind,
   ListResourcesQuery,
+  Protocol,
   ResourceList,
   ResourceName,
   ResourceRow,
@@ -88,6 +91,11 @@ export class ResourcesService implements OnModuleInit {
 
   onModuleInit(): void {
     this.resolvers.registerNumber('resourceId', (id) => this.repository.orgOf(this.db.manager, id));
+    this.resolvers.register(
+      'resourceNiceId',
+      (value, _principal, orgId) => this.named(orgId, value),
+      'Number of the resource, or its niceId',
+    );
     this.hooks.siteDeleting.register((tx, orgId, siteId) => this.repository.forgetSite(tx, orgId, siteId));
   }
 
@@ -96,19 +104,22 @@ export class ResourcesService implements OnModuleInit {
    * domain; conflict when the full domain or the port is taken, or a wildcard covers it.
    */
   async create(principal: Principal, orgId: string, body: CreateResourceBody): Promise<ApiResult<ResourceRow>> {
+    const { http, protocol } = kindOf(body);
     const {
       name,
-      http,
+      siteId,
       proxyPort,
       domainId,
       stickySession = false,
       postAuthPath = null,
       sitesMayAddTargets = null,
+      enableProxy = true,
     } = body;
     refuse(body, http ? ['proxyPort'] : ['domainId', 'subdomain', 'postAuthPath']);
     if (http && domainId === undefined) throw invalid('domainId', 'is required');
     if (!http && proxyPort === undefined) throw invalid('proxyPort', 'is required');
     checkTargetRights(sitesMayAddTargets);
+    if (siteId !== undefined) await this.sites.require(this.db.manager, orgId, siteId);
     let blocked: unknown;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -121,13 +132,13 @@ export class ResourcesService implements OnModuleInit {
               ? null
               : await this.evictStaged(tx, orgId, blocked, {
                   fullDomain: full?.fullDomain,
-                  port: proxyPort === undefined ? null : { protocol: body.protocol, port: proxyPort },
+                  port: proxyPort === undefined ? null : { protocol, port: proxyPort },
                 });
           const insert = {
             niceId: makeNiceId(),
             name,
             http,
-            protocol: http ? ('tcp' as const) : body.protocol,
+            protocol,
             domainId: domainId ?? null,
             subdomain: full?.subdomain ?? null,
             fullDomain: full?.fullDomain ?? null,
@@ -138,6 +149,7 @@ export class ResourcesService implements OnModuleInit {
             stickySession,
             postAuthPath,
             sitesMayAddTargets,
+            enableProxy,
           };
           const [, row] = await this.db.commitWith(tx, [
             full && lockName(tx, full.fullDomain, full.wildcard),
@@ -174,6 +186,15 @@ export class ResourcesService implements OnModuleInit {
       this.reads.total(this.db.manager, scope, q),
     ]);
     return { resources, pagination: shapeB(total, window) };
+  }
+
+  /** A number wins over a niceId of digits. */
+  private async named(orgId: string | undefined, value: string): Promise<{ orgId: string; id: number } | null> {
+    const resourceId = parseId(value);
+    const owner = resourceId === null ? null : await this.repository.orgOf(this.db.manager, resourceId);
+    if (resourceId !== null && owner !== null && owner === orgId) return { orgId: owner, id: resourceId };
+    const named = orgId === undefined ? null : await this.repository.idOfNiceId(this.db.manager, orgId, value);
+    return named === null ? null : { orgId: orgId!, id: named };
   }
 
   /** Every name, unless a page is asked for. */
@@ -227,10 +248,11 @@ export class ResourcesService implements OnModuleInit {
     const before = await this.lock(tx, orgId, resourceId);
     requireVersion('Resource', ifMatch, before.version);
     refuse(body, before.http ? RAW_ONLY : HTTP_ONLY);
+    requireKind(before, body);
     requireNiceId(before, body.niceId);
     if (body.skipToIdpId != null) throw notFound('Identity provider');
     await lockSites(tx, orgId, body.sitesMayAddTargets?.siteIds ?? []);
-    const { subdomain, domainId, ...plain } = body;
+    const { subdomain, domainId, mode: _mode, http: _http, protocol: _protocol, ...plain } = body;
     const full =
       subdomain !== undefined || domainId !== undefined ? await this.nameFor(tx, before, domainId, subdomain) : null;
     const port = body.proxyPort === undefined ? null : { protocol: before.protocol, port: body.proxyPort };
@@ -244,7 +266,9 @@ export class ResourcesService implements OnModuleInit {
             port,
           });
     if (full) await this.requireFree(tx, before, full);
-    const row = await this.repository.update(tx, orgId, resourceId, { ...plain, ...full });
+    const changes = { ...plain, ...full };
+    const changed = Object.values(changes).some((value) => value !== undefined);
+    const row = changed ? await this.repository.update(tx, orgId, resourceId, changes) : before;
     const fields = Object.keys(body).filter((name) => body[name as keyof UpdateResourceBody] !== undefined);
     await this.audit.record(tx, principal, {
       orgId,
@@ -308,6 +332,28 @@ export class ResourcesService implements OnModuleInit {
   private refuseOwnName(full: FullDomain | null): void {
     if (full?.fullDomain === this.config.http.publicUrl.hostname) throw domainTaken();
   }
+}
+
+/** @throws validation when it is said in neither way, or in both and differently. */
+function kindOf({ mode, http, protocol }: Kind): { http: boolean; protocol: Protocol } {
+  if (mode === undefined) {
+    if (http === undefined) throw invalid('http', 'is required, or mode');
+    if (protocol === undefined) throw invalid('protocol', 'is required, or mode');
+    return { http, protocol: http ? 'tcp' : protocol };
+  }
+  const kind = { http: mode === 'http', protocol: mode === 'http' ? ('tcp' as const) : mode };
+  if (http !== undefined && http !== kind.http) throw invalid('mode', `is ${mode}, and http is ${http}`);
+  if (protocol !== undefined && protocol !== kind.protocol)
+    throw invalid('mode', `is ${mode}, and protocol is ${protocol}`);
+  return kind;
+}
+
+/** Clients send back what they read: the kind that the resource has is accepted. @throws validation for another */
+function requireKind(before: StoredResource, { mode, http, protocol }: Kind): void {
+  const problem = 'cannot be changed; make another resource';
+  if (mode !== undefined && mode !== before.mode) throw invalid('mode', problem);
+  if (http !== undefined && http !== before.http) throw invalid('http', problem);
+  if (protocol !== undefined && protocol !== before.protocol) throw invalid('protocol', problem);
 }
 
 /** @throws validation naming the first of these fields that is there. */

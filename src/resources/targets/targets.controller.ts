@@ -87,4 +87,19 @@ export class TargetsController {
   ) {
     return this.targets.delete(principal, orgId, targetId, ifMatch);
   }
+
+  /** Delete a target, named with its resource */
+  @Delete('resource/:resourceId/target/:targetId')
+  @Access('deleteTarget')
+  @ChecksVersion()
+  @Returns(null, { message: 'Target deleted successfully' })
+  deleteResourceTarget(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('resourceId') resourceId: number,
+    @Id('targetId') targetId: number,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.targets.delete(principal, orgId, targetId, ifMatch, resourceId);
+  }
 }

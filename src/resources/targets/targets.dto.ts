@@ -4,6 +4,7 @@ import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, M
 import { MayBeAbsent, NoControlCharacters, OffsetPagination } from '#platform';
 import { HEADER_LIST, HeaderPair, IsHeaderList } from '../headers.js';
 import { IsBackendHost } from '../names.js';
+import { RESOURCE_MODES, type ResourceMode } from '../public/resources.dto.js';
 
 export const PATH_MATCHES = ['exact', 'prefix', 'regex'] as const;
 export const PATH_REWRITES = ['exact', 'prefix', 'regex', 'stripPrefix'] as const;
@@ -36,6 +37,8 @@ export class CreateTargetBody {
   /** An address, or a host name as the site knows it. */
   @IsBackendHost() ip: string;
   @Max(65535) @Min(1) @IsInt() @ApiProperty({ type: 'integer', minimum: 1, maximum: 65535 }) port: number;
+  /** That of its resource, which need not be said. */
+  @MayBeAbsent() @IsIn(RESOURCE_MODES) @ApiPropertyOptional({ enum: RESOURCE_MODES }) mode?: ResourceMode;
   /** http, https or h2c for HTTP resources. */
   @IsOptional() @NoControlCharacters() @Length(1, 10) @IsString() method?: string | null;
   @MayBeAbsent() @IsBoolean() enabled?: boolean;
@@ -94,6 +97,8 @@ class TargetFields {
   resourceId: number;
   siteId: number;
   ip: string;
+  /** Of its resource. */
+  @ApiProperty({ enum: RESOURCE_MODES }) mode: ResourceMode;
   method: string | null;
   port: number;
   /** Where a newt listens for it. */
@@ -142,6 +147,7 @@ export class TargetView extends TargetFields {
 export class TargetItem extends PickType(TargetView, [
   'targetId',
   'ip',
+  'mode',
   'method',
   'port',
   'enabled',

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { prepared, query, type Window } from '#platform';
+import type { ResourceMode } from '../public/resources.dto.js';
 import { FIRST_PORT, LAST_PORT } from '../writer/internal-ports.js';
 import type { TargetItem, TargetView } from './targets.dto.js';
 
@@ -11,14 +12,15 @@ export interface StoredTarget extends TargetView {
 
 /** Columns that are given; those that are not are null on insert and stay on update. */
 export type TargetColumns = Partial<
-  Omit<TargetView, 'targetId' | 'resourceId' | 'orgId' | 'targetHealthCheckId' | 'name'>
+  Omit<TargetView, 'targetId' | 'resourceId' | 'orgId' | 'targetHealthCheckId' | 'name' | 'mode'>
 >;
 
 export const PORTS_TO_TRY = 8;
 
 /** In the contract's order (docs/integration-api.md §3.6). */
 const COLUMNS = `
-  t.target_id AS "targetId", t.resource_id AS "resourceId", t.site_id AS "siteId", t.ip, t.method, t.port, t.internal_port AS "internalPort", t.enabled, t.path,
+  t.target_id AS "targetId", t.resource_id AS "resourceId", t.site_id AS "siteId", t.ip,
+  (SELECT CASE WHEN r.http THEN 'http' ELSE r.protocol END FROM resource r WHERE r.resource_id = t.resource_id) AS mode, t.method, t.port, t.internal_port AS "internalPort", t.enabled, t.path,
   t.path_match_type AS "pathMatchType", t.rewrite_path AS "rewritePath", t.rewrite_path_type AS "rewritePathType", t.priority,
   t.target_id AS "targetHealthCheckId", t.org_id AS "orgId", NULL AS name, t.hc_enabled AS "hcEnabled", t.hc_path AS "hcPath", t.hc_scheme AS "hcScheme",
   t.hc_mode AS "hcMode", t.hc_hostname AS "hcHostname", t.hc_port AS "hcPort", t.hc_interval AS "hcInterval", t.hc_unhealthy_interval AS "hcUnhealthyInterval",
@@ -54,6 +56,16 @@ export class TargetsRepository {
       [orgId, targetId],
     );
     return row ?? null;
+  }
+
+  /** Of a resource; what it is never changes. */
+  async modeOf(em: EntityManager, orgId: string, resourceId: number): Promise<ResourceMode | null> {
+    const [row] = await query<{ mode: ResourceMode }>(
+      em,
+      `SELECT CASE WHEN http THEN 'http' ELSE protocol END AS mode FROM resource WHERE org_id = $1 AND resource_id = $2`,
+      [orgId, resourceId],
+    );
+    return row?.mode ?? null;
   }
 
   /** Its resource first, as ResourceWriter has it. */

@@ -21,6 +21,7 @@ import {
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { SiteLifecycleService } from '../../sites/index.js';
+import type { ResourceMode } from '../public/resources.dto.js';
 import { freePorts, noPort } from '../writer/internal-ports.js';
 import type { ColumnValues } from '../writer/resource-rows.js';
 import { ResourceWriter } from '../writer/resource-writer.js';
@@ -62,10 +63,12 @@ export class TargetsService implements OnModuleInit {
     resourceId: number,
     body: CreateTargetBody,
   ): Promise<ApiResult<TargetRow>> {
-    const { siteId, ip, port, hcEnabled = false } = body;
+    const { mode, ...given } = body;
+    const { siteId, ip, port, hcEnabled = false } = given;
+    if (mode !== undefined) requireMode(mode, await this.repository.modeOf(this.db.manager, orgId, resourceId));
     await this.requirePattern(orgId, body);
     const columns: TargetColumns = {
-      ...body,
+      ...given,
       enabled: body.enabled ?? true,
       priority: body.priority ?? DEFAULT_PRIORITY,
       hcEnabled,
@@ -132,9 +135,17 @@ export class TargetsService implements OnModuleInit {
     }
   }
 
-  async delete(principal: Principal, orgId: string, targetId: number, ifMatch: number | undefined): Promise<void> {
+  /** `of`: the resource that it must belong to. @throws not_found, precondition_failed */
+  async delete(
+    principal: Principal,
+    orgId: string,
+    targetId: number,
+    ifMatch: number | undefined,
+    of?: number,
+  ): Promise<void> {
     await this.db.tx(async (tx) => {
       const { resourceId, siteId, version } = await this.lock(tx, orgId, targetId);
+      if (of !== undefined && of !== resourceId) throw notFound('Target');
       requireVersion('Target', ifMatch, version);
       const siteIds = await this.writer.writeTargets(tx, orgId, { removed: [targetId] });
       await this.audit.record(tx, principal, {
@@ -166,8 +177,10 @@ export class TargetsService implements OnModuleInit {
     requireVersion('Target', ifMatch, before.version);
     const siteType = await this.repository.siteType(tx, orgId, body.siteId);
     if (siteType === null) throw notFound('Site');
+    if (body.mode !== undefined) requireMode(body.mode, before.mode);
     const { hcEnabled = false, hcHeaders = null } = body;
-    const changes: TargetColumns = { ...cleared(body), hcEnabled, hcHeaders };
+    const { mode: _, ...columns } = cleared(body);
+    const changes: TargetColumns = { ...columns, hcEnabled, hcHeaders };
     const pattern = patternOf(changedPaths(before, changes));
     if (pattern !== null && pattern !== checked)
       throw conflict('The path was changed by others at the same moment; try again');
@@ -209,6 +222,11 @@ export class TargetsService implements OnModuleInit {
     if (!row) throw notFound('Target');
     return row;
   }
+}
+
+/** @throws validation for another mode than that of the resource, which is null when it is gone. */
+function requireMode(mode: ResourceMode, of: ResourceMode | null): void {
+  if (of !== null && mode !== of) throw invalid('mode', `is ${mode}, and the resource is ${of}`);
 }
 
 type Paths = Pick<CreateTargetBody, 'path' | 'pathMatchType' | 'rewritePathType'>;

@@ -16,6 +16,11 @@ export const RESOURCES_OPERATIONS: Record<string, Operation> = {
     call: async (fixture) => ({ ...(await domain(fixture)), body: { certResolver: 'walk' } }),
     audit: ['domain.update', 'domain', 'domainId'],
   },
+  postOrgDomain: {
+    by: 'key',
+    call: async (fixture) => ({ ...(await domain(fixture)), body: { certResolver: 'walk' } }),
+    audit: ['domain.update', 'domain', 'domainId'],
+  },
   deleteOrgDomain: { by: 'key', call: domain, audit: ['domain.delete', 'domain', 'domainId'] },
   getDnsRecords: read('key', (fixture) => ({ params: { domainId: fixture.domainId } })),
   restartOrgDomain: { by: 'key', call: domain, audit: ['domain.restart', 'domain', 'domainId'] },
@@ -67,6 +72,7 @@ export const RESOURCES_OPERATIONS: Record<string, Operation> = {
   listResourceNames: list('key'),
   listUserResources: list('key'),
   getResource: read('key', ofResource),
+  getResourceOfOrg: read('key', (fixture) => ({ params: { resourceNiceId: fixture.resourceId } })),
   updateResource: onResource('resource.update', (fixture) => ({
     name: fixture.name('resource'),
     domainId: fixture.domainId,
@@ -119,6 +125,11 @@ export const RESOURCES_OPERATIONS: Record<string, Operation> = {
       body: { siteId: fixture.approved.siteId, ip: '10.0.0.1' },
     }),
     audit: ['target.update', 'target', 'targetId'],
+  },
+  deleteResourceTarget: {
+    by: 'key',
+    call: async (fixture) => ({ params: { ...(await target(fixture)).params, resourceId: fixture.resourceId } }),
+    audit: ['target.delete', 'target', 'targetId'],
   },
   deleteTarget: { by: 'key', call: target, audit: ['target.delete', 'target', 'targetId'] },
   createResourceRule: {

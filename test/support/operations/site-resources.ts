@@ -11,6 +11,9 @@ export const SITE_RESOURCES_OPERATIONS: Record<string, Operation> = {
   listSiteResources: read('key', (fixture) => ({ query: { page: 1, pageSize: 10, siteId: fixture.approved.siteId } })),
   listSiteResourcesOfSite: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId }, query: PAGE })),
   getSiteResource: read('key', ofSiteResource),
+  getSiteResourceOfSite: read('key', (fixture) => ({
+    params: { siteId: fixture.approved.siteId, siteResourceId: fixture.siteResourceId },
+  })),
   updateSiteResource: onSiteResource('update', (fixture) => {
     const { name, niceId, siteId, siteIds, roleIds, userIds, clientIds, domainId, subdomain } =
       newSiteResource(fixture);
