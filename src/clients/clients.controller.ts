@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Post, Put, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
   Access,
@@ -6,6 +6,7 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  type GatehouseRequest,
   Id,
   IfMatch,
   OrgId,
@@ -72,7 +73,7 @@ export class ClientsController {
     return new ApiResult(client, { version });
   }
 
-  /** Rename a client, or change its niceId; answers a list of the one row */
+  /** Rename a client, or change its niceId; answers a list of the one row, and under `/v1` the row itself when only the name is sent */
   @Post('client/:clientId')
   @Access('updateClient')
   @ChecksVersion()
@@ -84,9 +85,12 @@ export class ClientsController {
     @Id('clientId') clientId: number,
     @Body() body: UpdateClientBody,
     @IfMatch() ifMatch: number | undefined,
+    @Req() request: GatehouseRequest,
   ) {
     const { client, version } = await this.clients.update(principal, orgId, clientId, body, ifMatch);
-    return new ApiResult([client], { version });
+    // ADR 0036: those who rename by `/v1` read an object, and the document's readers a list.
+    const renames = request.viaIntegration === true && body.niceId === undefined;
+    return new ApiResult(renames ? client : [client], { version });
   }
 
   /** Delete a machine client; its address is free again */

@@ -78,6 +78,7 @@ describe('API keys', () => {
     expect((await granter.post(actions, { actionIds: ['getOrg'] })).status).toBe(201);
     expect((await granter.get(actions)).body.data).toEqual({
       actions: [{ actionId: 'getOrg' }],
+      actionIds: ['getOrg'],
       pagination: { total: 1, limit: 1000, offset: 0 },
     });
     expect((await granter.post(actions, { actionIds: ['flyToTheMoon'] })).status).toBe(400);
@@ -146,6 +147,7 @@ describe('an API key', () => {
     expect([set.status, set.body.data]).toEqual([201, {}]);
     expect(await one.root.expect('GET', `${path}?limit=2`)).toEqual({
       actions: [{ actionId: 'getOrg' }, { actionId: 'getSite' }],
+      actionIds: ['getOrg', 'getSite'],
       pagination: { total: 3, limit: 2, offset: 0 },
     });
     for (const actionIds of [['flyToTheMoon'], 'getOrg', undefined])

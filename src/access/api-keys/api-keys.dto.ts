@@ -57,5 +57,7 @@ export class ApiKeyAction {
 
 export class ApiKeyActionList {
   actions: ApiKeyAction[];
+  /** The same, as some clients read it. */
+  actionIds: string[];
   pagination: OffsetPagination;
 }

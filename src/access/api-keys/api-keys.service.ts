@@ -120,7 +120,11 @@ export class ApiKeysService implements OnModuleInit {
     const actions = await this.repository.actionsOf(this.db.manager, orgId, apiKeyId);
     if (!actions) throw notFound('API key');
     const page = actions.slice(window.offset, window.offset + window.limit);
-    return { actions: page.map((actionId) => ({ actionId })), pagination: shapeA(actions.length, window) };
+    return {
+      actions: page.map((actionId) => ({ actionId })),
+      actionIds: page,
+      pagination: shapeA(actions.length, window),
+    };
   }
 
   /** Replaces the key's actions. @throws permission_denied for an action that the caller lacks (docs/integration-api.md §1.5). */

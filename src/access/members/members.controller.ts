@@ -5,6 +5,7 @@ import {
   CreateOrgUserBody,
   ListUsersQuery,
   MemberList,
+  OrgUserCheck,
   OrgUserView,
   UpdateOrgUserBody,
   UserByUsernameQuery,
@@ -57,6 +58,14 @@ export class MembersController {
   async getOrgUser(@Caller() principal: Principal, @OrgId() orgId: string, @Param('userId') userId: string) {
     const { user, version } = await this.members.get(principal, orgId, userId);
     return new ApiResult(user, { version });
+  }
+
+  /** Ask whether a user is a member of an organization */
+  @Get('org/:orgId/user/:candidateId/check')
+  @Access('getOrgUser')
+  @Returns(OrgUserCheck, { message: 'User access checked successfully' })
+  checkOrgUser(@Caller() principal: Principal, @OrgId() orgId: string, @Param('candidateId') userId: string) {
+    return this.members.check(principal, orgId, userId);
   }
 
   /** Say whether the identity provider decides a user's roles */

@@ -140,6 +140,13 @@ export class OrgUserRole {
   isAdmin: boolean;
 }
 
+/** Whether somebody belongs to an organization. */
+export class OrgUserCheck {
+  allowed: boolean;
+  /** Why not; left out for a member. */
+  error?: string;
+}
+
 /** One user of an organization (docs/integration-api.md §3.10). */
 export class OrgUserView {
   orgId: string;

@@ -1,12 +1,24 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, Db, invalid, notFound, notify, type Principal, requireVersion, shapeB, windowOf } from '#platform';
+import {
+  AppError,
+  Db,
+  invalid,
+  notFound,
+  notify,
+  type Principal,
+  requireVersion,
+  shapeB,
+  TenantResolvers,
+  windowOf,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { RolesService } from '../roles/roles.service.js';
 import type {
   CreateOrgUserBody,
   ListUsersQuery,
   MemberList,
+  OrgUserCheck,
   OrgUserView,
   RolesBody,
   UserByUsernameQuery,
@@ -30,13 +42,23 @@ const WITHOUT_PROVIDER = {
 
 /** The users of an organization and their roles (docs/integration-api.md §3.10). */
 @Injectable()
-export class MembersService {
+export class MembersService implements OnModuleInit {
   constructor(
     private readonly db: Db,
     private readonly repository: MembersRepository,
     private readonly roles: RolesService,
     private readonly audit: AuditService,
+    private readonly resolvers: TenantResolvers,
   ) {}
+
+  onModuleInit(): void {
+    // Whoever it is: somebody who is no member here, or nobody at all, is the same answer.
+    this.resolvers.register(
+      'candidateId',
+      async (_value, _principal, orgId) => (orgId === undefined ? null : { orgId }),
+      'Id of a user, a member or not',
+    );
+  }
 
   /** GET /org/{orgId}/users, shape B. @throws not_found for a role or identity provider that is not there */
   async list(orgId: string, query: ListUsersQuery): Promise<MemberList> {
@@ -69,6 +91,12 @@ export class MembersService {
   /** GET /org/{orgId}/user/{userId}. @throws not_found */
   async get(_principal: Principal, orgId: string, userId: string): Promise<VersionedMember> {
     return this.read(this.db.manager, orgId, userId);
+  }
+
+  /** GET /org/{orgId}/user/{userId}/check. */
+  async check(_principal: Principal, orgId: string, userId: string): Promise<OrgUserCheck> {
+    const member = await this.repository.find(this.db.manager, orgId, userId);
+    return member ? { allowed: true } : { allowed: false, error: 'The user is not a member of this organization' };
   }
 
   /** GET /org/{orgId}/user-by-username. @throws not_found */

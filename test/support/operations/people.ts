@@ -70,6 +70,7 @@ export const PEOPLE_OPERATIONS: Record<string, Operation> = {
     },
   })),
   getOrgUser: read('key', (fixture) => ({ params: { userId: fixture.callers.member.userId } })),
+  checkOrgUser: read('key', (fixture) => ({ params: { candidateId: fixture.callers.member.userId } })),
   getOrgUserByUsername: read('key', (fixture) => ({ query: { username: fixture.callers.member.email } })),
   createOrgUser: {
     by: 'key',
