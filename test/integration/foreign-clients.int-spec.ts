@@ -116,6 +116,9 @@ describe('a list without any paging parameter', () => {
     expect(await list()).toEqual([1000, { total: 1001, pageSize: 1000, page: 1 }]);
     expect(await list('?query=R100')).toEqual([3, { total: 3, pageSize: 1000, page: 1 }]);
     expect(await list('?page=2&pageSize=1000')).toEqual([1, { total: 1001, pageSize: 1000, page: 2 }]);
+    // Who asks for more than a page holds is told what it holds, and goes on from there.
+    expect(await list('?limit=10000')).toEqual([1000, { total: 1001, pageSize: 1000, page: 1 }]);
+    expect(await list('?page=2&pageSize=5000')).toEqual([1, { total: 1001, pageSize: 1000, page: 2 }]);
     // Who asks for a page gets one of the size that the document says.
     expect(await list('?page=1')).toEqual([20, { total: 1001, pageSize: 20, page: 1 }]);
     expect(await list('?offset=20')).toEqual([20, { total: 1001, pageSize: 20, page: 2 }]);

@@ -104,7 +104,7 @@ describe('lists of relations are whole, or the page that is asked for', () => {
     expect(ids(await read('?limit=1'))).toEqual(ids(all.slice(0, 1)));
     expect(ids(await read('?page=2&pageSize=1'))).toEqual(ids(all.slice(1, 2)));
     expect(ids(await read('?offset=1'))).toEqual(ids(all.slice(1)));
-    for (const bad of ['limit=x', 'limit=1001', 'page=1&limit=1', 'color=red'])
+    for (const bad of ['limit=x', 'limit=0', 'page=1&limit=1', 'color=red'])
       expect((await app.root.get(`${of()}/${list}?${bad}`)).status, bad).toBe(400);
   });
 

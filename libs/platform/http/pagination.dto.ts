@@ -6,6 +6,8 @@ import { invalid } from '../errors.js';
 import { MayBeAbsent } from './validators.js';
 
 const MAX_PAGE = 1000;
+/** Clients that want everything ask for as much: they get the largest page, which says what it is. */
+const MAX_ASKED = 1_000_000_000;
 
 /** A query value as a whole number; anything else stays as it is and fails validation, never a silent default. */
 export const QueryInt = (min: number, max: number) =>
@@ -31,11 +33,13 @@ export const QueryBoolean = () =>
 
 /** Every list takes both pairs and answers in its own shape; both at once is an error (docs/integration-api.md §1.4). */
 export class PageQuery {
-  @QueryInt(1, MAX_PAGE) limit?: number;
+  /** At most 1,000 rows are answered, whatever is asked for; `pagination` says how many a page has. */
+  @QueryInt(1, MAX_ASKED) limit?: number;
   @QueryInt(0, 1_000_000_000) offset?: number;
   /** 0 is the first page too. */
   @QueryInt(0, 1_000_000_000) page?: number;
-  @QueryInt(1, MAX_PAGE) pageSize?: number;
+  /** At most 1,000 rows are answered, whatever is asked for; `pagination` says how many a page has. */
+  @QueryInt(1, MAX_ASKED) pageSize?: number;
 }
 
 /** Shape B adds search and order. */
@@ -52,21 +56,21 @@ export interface Window {
 
 /**
  * Reads whichever pair was given; when none was, the list is whole as far as a page goes, since most clients never ask for another.
- * `defaultSize`: 1000 for shape A and 20 for shape B. @throws validation when both were.
+ * `defaultSize`: 1000 for shape A and 20 for shape B; `most`: what a page holds, whatever is asked for. @throws validation when both were.
  */
-export function windowOf(query: PageQuery, defaultSize: number): Window {
+export function windowOf(query: PageQuery, defaultSize: number, most = MAX_PAGE): Window {
   const paged = query.page !== undefined || query.pageSize !== undefined;
   if (paged && (query.limit !== undefined || query.offset !== undefined))
     throw invalid('page', 'give page and pageSize, or limit and offset, not both');
-  if (!paged && query.limit === undefined && query.offset === undefined) return { limit: MAX_PAGE, offset: 0 };
-  if (!paged) return { limit: query.limit ?? defaultSize, offset: query.offset ?? 0 };
-  const limit = query.pageSize ?? defaultSize;
+  if (!paged && query.limit === undefined && query.offset === undefined) return { limit: most, offset: 0 };
+  if (!paged) return { limit: Math.min(query.limit ?? defaultSize, most), offset: query.offset ?? 0 };
+  const limit = Math.min(query.pageSize ?? defaultSize, most);
   return { limit, offset: (Math.max(query.page ?? 1, 1) - 1) * limit };
 }
 
 /** Of lists that are whole unless a page is asked for: null for the whole. @throws as `windowOf` */
 export const windowIfAsked = (query: PageQuery): Window | null =>
-  Object.values(query).some((value) => value !== undefined) ? windowOf(query, MAX_PAGE) : null;
+  Object.values(query).some((value) => value !== undefined) ? windowOf(query, MAX_PAGE, MAX_ASKED) : null;
 
 /** Values of `LIMIT` and `OFFSET`; null is all of it. */
 export const limitsOf = (window: Window | null): [number | null, number] => [
