@@ -122,6 +122,12 @@ GET /org/{orgId}/resource-names
 POST /user/{userId}/add-role/{roleId}
 DELETE /user/{userId}/remove-role/{roleId}
 POST /invite/accept
+GET /org/{orgId}/resource/{resourceNiceId}
+GET /org/{orgId}/site/{siteId}/resource/{siteResourceId}
+POST /org/{orgId}/domain/{domainId}
+DELETE /resource/{resourceId}/target/{targetId}
+POST /site/{siteId}/restart
+GET /org/{orgId}/user/{candidateId}/check
 `
   .trim()
   .split('\n');

@@ -1,0 +1,137 @@
+import type { ForeignClient } from './client.js';
+
+const PRIVATE = {
+  siteResourceId: 'integer',
+  niceId: 'string',
+  name: 'string',
+  mode: 'string',
+  siteId: 'integer',
+  destination: 'string',
+  enabled: 'boolean',
+  alias: 'string?',
+  tcpPortRangeString: 'string',
+  udpPortRangeString: 'string',
+  disableIcmp: 'boolean',
+} as const;
+
+/**
+ * It posts back what it read: the roles of a private resource with Admin among them, and the kind of a public one. It makes private resources
+ * under one name and reads them under the other.
+ */
+export const TERRAFORM_C: ForeignClient = {
+  name: 'a Terraform provider (C)',
+  contentType: 'always',
+  calls: [
+    {
+      method: 'PUT',
+      path: '/org/{org}/site',
+      body: { name: 'edge', type: 'newt', newtId: 'test-newt-{w}', secret: 'test-secret-1234' },
+      status: 201,
+      reads: { siteId: 'integer', name: 'string' },
+      keeps: { site: 'siteId' },
+    },
+    { method: 'GET', path: '/org/{org}/sites', reads: { 'sites[].siteId': 'integer', 'sites[].name': 'string' } },
+    {
+      method: 'PUT',
+      path: '/org/{org}/private-resource',
+      body: {
+        name: 'DB',
+        mode: 'host',
+        siteId: '{site}',
+        destination: '192.0.2.1',
+        enabled: true,
+        userIds: [],
+        roleIds: ['{adminRole}', '{memberRole}'],
+        clientIds: [],
+        alias: '{w}.internal',
+      },
+      status: 201,
+      reads: PRIVATE,
+      keeps: { private: 'siteResourceId' },
+    },
+    { method: 'GET', path: '/site-resource/{private}', status: 200, reads: PRIVATE },
+    { method: 'GET', path: '/site-resource/{private}/roles', reads: { 'roles[].roleId': 'integer' } },
+    { method: 'GET', path: '/site-resource/{private}/users', reads: { users: 'list' } },
+    { method: 'GET', path: '/site-resource/{private}/clients', reads: { clients: 'list' } },
+    {
+      method: 'POST',
+      path: '/site-resource/{private}',
+      body: {
+        name: 'DB 2',
+        siteId: '{site}',
+        mode: 'host',
+        destination: '192.0.2.2',
+        enabled: false,
+        userIds: ['{user}'],
+        roleIds: ['{adminRole}', '{memberRole}'],
+        clientIds: [],
+        alias: '{w}.internal',
+      },
+      status: 200,
+      reads: PRIVATE,
+      shows: { name: 'DB 2', destination: '192.0.2.2', enabled: false },
+    },
+    // Another provider of the family finds the resource in the list of its site, and reads the rows flat.
+    {
+      method: 'GET',
+      path: '/org/{org}/site/{site}/resources?limit=1000&offset=0',
+      reads: {
+        'siteResources[].siteResourceId': 'integer',
+        'siteResources[].destination': 'string',
+        'siteResources[].siteId': 'integer',
+      },
+    },
+    { method: 'DELETE', path: '/site-resource/{private}', status: 200 },
+    { method: 'GET', path: '/site-resource/{private}', status: 404 },
+    {
+      method: 'PUT',
+      path: '/org/{org}/resource',
+      body: { name: 'Web', protocol: 'tcp', http: true, subdomain: '{w}-c', domainId: '{domain}' },
+      status: 201,
+      reads: {
+        resourceId: 'integer',
+        name: 'string',
+        protocol: 'string',
+        http: 'boolean',
+        subdomain: 'string',
+        domainId: 'string',
+      },
+      keeps: { resource: 'resourceId' },
+    },
+    {
+      method: 'POST',
+      path: '/resource/{resource}',
+      body: { name: 'Web 2', protocol: 'tcp', http: true, subdomain: '{w}-d', domainId: '{domain}' },
+      status: 200,
+      shows: { name: 'Web 2', protocol: 'tcp', http: true, subdomain: '{w}-d' },
+    },
+    {
+      method: 'PUT',
+      path: '/resource/{resource}/target',
+      body: { siteId: '{site}', ip: '10.0.0.1', port: 80, enabled: true },
+      status: 201,
+      reads: { targetId: 'integer', siteId: 'integer', method: 'string?' },
+      keeps: { target: 'targetId' },
+    },
+    {
+      method: 'POST',
+      path: '/target/{target}',
+      body: { siteId: '{site}', ip: '10.0.0.2', port: 81, enabled: false },
+      status: 200,
+    },
+    { method: 'GET', path: '/target/{target}', shows: { ip: '10.0.0.2', port: 81, enabled: false } },
+    { method: 'DELETE', path: '/target/{target}', status: 200 },
+    {
+      method: 'PUT',
+      path: '/org/{org}/role',
+      body: { name: 'Ops', description: 'd' },
+      status: 201,
+      reads: { roleId: 'integer' },
+      keeps: { role: 'roleId' },
+    },
+    { method: 'DELETE', path: '/role/{role}', body: { roleId: '{memberRole:text}' }, status: 200 },
+    { method: 'DELETE', path: '/resource/{resource}', status: 200 },
+    { method: 'DELETE', path: '/site/{site}', status: 200 },
+    { method: 'GET', path: '/site/{site}', status: 404 },
+  ],
+};
