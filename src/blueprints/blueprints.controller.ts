@@ -66,7 +66,7 @@ export class BlueprintsController {
     private readonly history: HistoryService,
   ) {}
 
-  /** Apply a blueprint, or see what it would do (`dryRun=true`); the answer holds its record when it came as text with a name or source */
+  /** Apply a blueprint, or see what it would do (`dryRun=true`); one with a name or source is text and answers its record */
   @Put('blueprint')
   @Access('applyBlueprint')
   @ErrorResponses(409)

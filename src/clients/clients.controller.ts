@@ -73,7 +73,7 @@ export class ClientsController {
     return new ApiResult(client, { version });
   }
 
-  /** Rename a client, or change its niceId; answers a list of the one row, and under `/v1` the row itself when only the name is sent */
+  /** Rename a client, or change its niceId; answers a list of the one row */
   @Post('client/:clientId')
   @Access('updateClient')
   @ChecksVersion()

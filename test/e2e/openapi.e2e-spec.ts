@@ -29,7 +29,7 @@ const OWN_GUARD = ['getDeviceToken'];
 /** Path parameters that are text, or a number or text; all others are numbers. */
 const TEXT_IDS = [
   ...['orgId', 'apiKeyId', 'userId', 'inviteId', 'hardwareId', 'siteProvisioningKeyId', 'domainId', 'accessTokenId'],
-  ...['siteId', 'niceId'],
+  ...['siteId', 'niceId', 'resourceNiceId', 'candidateId'],
 ];
 /** Fields that need not be whole: measured amounts, hours, and values of any kind. */
 const FRACTIONS = /(\/(megabytes(In|Out)|validHours|pace)|\/oneOf\/1)$/;
@@ -175,7 +175,9 @@ describe('generators can use the document', () => {
         .map((p) => `${o.operationId} ${p.name}`),
     );
     expect(odd).toEqual([]);
-    const either = operations.flatMap((o) => o.parameters ?? []).filter((p) => ['siteId', 'niceId'].includes(p.name));
+    const either = operations
+      .flatMap((o) => o.parameters ?? [])
+      .filter((p) => ['siteId', 'niceId', 'resourceNiceId'].includes(p.name));
     expect(either.filter((p) => p.in === 'path' && !p.description?.includes('niceId'))).toEqual([]);
   });
 

@@ -199,6 +199,7 @@ describe("with another's credentials", () => {
     const memberMay = [
       'getOrg',
       'getResource',
+      'getResourceOfOrg',
       'listResourceNames',
       'listResources',
       'listResourcesOfSite',

@@ -160,6 +160,7 @@ export const RESOURCES_OPERATIONS: Record<string, Operation> = {
 
 const RULE = { action: 'DROP', match: 'CIDR', value: '10.0.0.0/8', priority: 1 };
 const newResource = (fixture: FixtureOrg) => ({
+  siteId: fixture.approved.siteId,
   name: fixture.name('resource'),
   http: true,
   protocol: 'tcp',
