@@ -26,6 +26,7 @@ export * from './database/startup-retry.js';
 export * from './errors.js';
 export * from './http/api-listener.js';
 export * from './http/api-responses.js';
+export * from './http/body-example.js';
 export * from './http/bounds.js';
 export * from './http/entity-tags.js';
 export * from './http/envelope.interceptor.js';

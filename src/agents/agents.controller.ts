@@ -25,7 +25,7 @@ export class AgentsController {
     private readonly restarts: SessionRestarts,
   ) {}
 
-  /** Exchanges newt credentials for a session token. */
+  /** Exchange newt credentials for a session token */
   @Post('auth/newt/get-token')
   @Public('a newt proves itself with the credentials in the body')
   @ErrorResponses(400, 401, 429, 503)
@@ -34,7 +34,7 @@ export class AgentsController {
     return this.agents.tokenForNewt(caller, body);
   }
 
-  /** Exchanges a device API key, as `Authorization: Bearer` or `X-API-Key`, for a session token. */
+  /** Exchange a device API key, as `Authorization: Bearer` or `X-API-Key`, for a session token */
   @Post('auth/device/get-token')
   @Public('a device proves itself with its API key; every refusal is the one that a newt gets')
   @ApiSecurity('deviceKey')
@@ -44,7 +44,7 @@ export class AgentsController {
     return this.agents.tokenForDevice(caller, request.headers.authorization, request.headers['x-api-key']);
   }
 
-  /** newt asks for updates of itself: there are none here. */
+  /** Answer a newt that asks for updates of itself; there are none here */
   @Post('auth/newt/version')
   @Public('answers nothing')
   @HttpCode(204)
@@ -59,7 +59,7 @@ export class AgentsController {
     return this.restarts.ask(principal, orgId, siteId);
   }
 
-  /** The site that the device API key belongs to. */
+  /** Read the site that the device API key belongs to */
   @Get('device/self')
   @SiteAccess()
   @Returns(DeviceSelf, { message: 'The device', bare: true })

@@ -1,6 +1,8 @@
 import { IsString, MaxLength } from 'class-validator';
+import { BodyExample } from '#platform';
 
 /** A newt's credentials. */
+@BodyExample({ newtId: 'ilfh03zf9t35yzk', secret: 'of-the-claim-0123456789abcdef0123456789abcdef01' })
 export class NewtCredentials {
   /** Id of the newt, 15 of [a-z0-9]. */
   @IsString()

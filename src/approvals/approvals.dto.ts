@@ -13,7 +13,7 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
-import { IsIdList, IsLabels, IsName, MayBeAbsent, OffsetPagination } from '#platform';
+import { BodyExample, IsIdList, IsLabels, IsName, MayBeAbsent, OffsetPagination } from '#platform';
 import { NICE_ID, NICE_ID_PROBLEM, SiteFilter, SiteSettings } from '../sites/index.js';
 
 const STATUSES = ['pending', 'approved'] as const;
@@ -21,6 +21,7 @@ const DECISIONS = ['approve', 'reject'] as const;
 const MAX_NOTE = 2000;
 
 /** At least one field. `status` is a decision: `approved` approves, `pending` suspends. */
+@BodyExample({ name: 'Press 14, Hall B', labels: { hall: 'b', line: '4' } })
 export class UpdateSiteBody extends SiteSettings {
   @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
   @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
@@ -39,6 +40,7 @@ export class UpdateSiteBody extends SiteSettings {
   groupIds?: number[];
 }
 
+@BodyExample({ note: 'Stolen from the yard' })
 export class RevokeSiteBody {
   @MayBeAbsent() @MaxLength(MAX_NOTE) @IsString() note?: string;
 }
@@ -53,6 +55,7 @@ export class DeleteSiteQuery {
 }
 
 /** Either `siteIds` or `filter`. */
+@BodyExample({ siteIds: [1, 2], decision: 'approve', note: 'Seen on the floor' })
 export class DecideBody {
   @MayBeAbsent()
   @IsIdList(1000, 1)

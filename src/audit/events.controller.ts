@@ -33,7 +33,7 @@ export class EventsController {
     return this.page(q.orgUid ?? null, q);
   }
 
-  /** The same feed as server-sent events; `Last-Event-ID` (or `after`) goes on from there */
+  /** Follow the event feed as server-sent events; `Last-Event-ID` (or `after`) goes on from there */
   @Get('org/:orgId/events/stream')
   @Access('listEvents')
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'Cursor of the last event that was received' })

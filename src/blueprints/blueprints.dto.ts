@@ -1,6 +1,23 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsNotEmpty, IsString, MaxLength } from 'class-validator';
-import { ANY_VALUE, IsName, MayBeAbsent, OffsetPagination, PageQuery, QueryBoolean, QueryInt } from '#platform';
+import {
+  ANY_VALUE,
+  BodyExample,
+  IsName,
+  MayBeAbsent,
+  OffsetPagination,
+  PageQuery,
+  QueryBoolean,
+  QueryInt,
+} from '#platform';
+
+const EXAMPLE = `private-resources:
+  printer:
+    name: Printer
+    mode: host
+    destination: 192.168.1.20
+    site: press-14
+`;
 
 export class ApplyBlueprintQuery {
   /** Answer the plan and change nothing. */
@@ -11,6 +28,7 @@ export const SOURCES = ['API', 'UI', 'CLI'] as const;
 export type Source = (typeof SOURCES)[number];
 
 /** A document in base64, or, with `name` or `source`, as text. Or send the YAML itself as application/yaml. */
+@BodyExample({ name: 'Printers of hall B', source: 'CLI', blueprint: EXAMPLE }, EXAMPLE)
 export class ApplyBlueprintBody {
   /** The document, JSON or YAML: base64 when it comes alone, else its text. */
   @IsString() blueprint: string;

@@ -11,7 +11,7 @@ import {
   Matches,
   MaxLength,
 } from 'class-validator';
-import { IsName, MayBeAbsent, PagePagination, QueryBoolean, SearchQuery } from '#platform';
+import { BodyExample, IsName, MayBeAbsent, PagePagination, QueryBoolean, SearchQuery } from '#platform';
 import {
   CLIENT_ID,
   CLIENT_ID_PROBLEM,
@@ -31,6 +31,13 @@ const ORDER = ['asc', 'desc'] as const;
 const AGENTS = ['windows', 'android', 'cli', 'olm', 'macos', 'ios', 'ipados', 'unknown'] as const;
 
 /** docs/integration-api.md §3.12; the values of pick-client-defaults, as a rule. */
+@BodyExample({
+  name: 'Build server',
+  type: 'olm',
+  subnet: '100.90.128.20',
+  olmId: 'olm1a2b3c4d5e6f',
+  secret: 'of-pick-client-defaults-0123456789abcdef0123456789',
+})
 export class CreateClientBody {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   /** 8 to 64 of [A-Za-z0-9_-], unique in the installation. */
@@ -43,6 +50,7 @@ export class CreateClientBody {
 }
 
 /** At least one field. */
+@BodyExample({ name: 'Build server two' })
 export class UpdateClientBody {
   @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
   @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;

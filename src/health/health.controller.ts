@@ -8,7 +8,7 @@ import { AliveView, GreetingView, ReadyView } from './health.dto.js';
 export class HealthController {
   constructor(private readonly readiness: Readiness) {}
 
-  /** Alive: true as long as the process answers, with or without a database. */
+  /** Say whether the process lives: true as long as it answers, with or without a database */
   @Get('healthz')
   @AtRoot()
   @Public('asked by supervisors')
@@ -17,7 +17,7 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** Ready to serve: 503 while PostgreSQL is away, its disk is full, or the server is stopping */
+  /** Say whether the server is ready: 503 while PostgreSQL is away, its disk is full, or the server is stopping */
   @Get('readyz')
   @AtRoot()
   @Public('asked by load balancers')
@@ -27,7 +27,7 @@ export class HealthController {
     return { status: 'ok', ...(await this.readiness.ask()) } as ReadyView;
   }
 
-  /** Bare, no envelope (docs/integration-api.md §1.1). */
+  /** Say that the API is there; the answer has no envelope */
   @Get()
   @Public('tells a client that it found the API')
   @Returns(GreetingView, { message: 'Healthy', bare: true })

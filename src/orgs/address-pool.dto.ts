@@ -1,5 +1,6 @@
-import { IsIpv4Range, OffsetPagination } from '#platform';
+import { BodyExample, IsIpv4Range, OffsetPagination } from '#platform';
 
+@BodyExample({ cidr: '100.92.0.0/20' })
 export class AddressRangeBody {
   /** IPv4 CIDR such as 100.91.0.0/17, from /8 to /32, without host bits. */
   @IsIpv4Range() cidr: string;

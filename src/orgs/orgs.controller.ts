@@ -22,9 +22,9 @@ import { OrgsService } from './orgs.service.js';
 export class OrgsController {
   constructor(private readonly orgs: OrgsService) {}
 
-  /** 200 when the id is taken, 404 (a success too) when it is free. */
+  /** Look whether an organization's id is taken: 404, a success too, when it is free */
   @Get('org/checkId')
-  @Returns('empty', { message: 'Organization ID is taken', also: [404] })
+  @Returns('empty', { message: 'Organization ID is taken', also: { 404: 'Organization ID is available' } })
   @RootAccess('checkOrgId')
   async checkOrgId(@Query() query: CheckOrgIdQuery): Promise<ApiResult<object>> {
     const taken = await this.orgs.isTaken(query.orgId);

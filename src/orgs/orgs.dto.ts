@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { IsBoolean, IsInt, IsString, Length, Matches, Max, Min, ValidateIf } from 'class-validator';
-import { IsIpv4Range, IsName, MayBeAbsent, OffsetPagination } from '#platform';
+import { BodyExample, IsIpv4Range, IsName, MayBeAbsent, OffsetPagination } from '#platform';
 
 const ORG_ID = /^[a-z0-9_]+(-[a-z0-9_]+)*$/;
 const IsOrgId = () =>
@@ -11,6 +11,7 @@ const IsOrgId = () =>
     Matches(ORG_ID, { message: 'orgId must be of lower-case letters, digits and "_", in parts joined by "-"' }),
   );
 
+@BodyExample({ orgId: 'plant-two', name: 'Plant Two', subnet: '100.91.0.0/17' })
 export class CreateOrgBody {
   /** Lower-case letters, digits and `_`, in parts joined by `-`. */
   @IsOrgId() orgId: string;
@@ -35,6 +36,7 @@ export class CreateOrgBody {
 const Days = () => (target: object, key: string) =>
   [MayBeAbsent(), IsInt(), Min(-1), Max(36_500)].forEach((rule) => rule(target, key));
 
+@BodyExample({ name: 'Plant Two, Hall B', settingsLogRetentionDaysRequest: 30 })
 export class UpdateOrgBody {
   @MayBeAbsent()
   @IsString()
@@ -67,7 +69,7 @@ export class UpdateOrgBody {
 }
 
 export class CheckOrgIdQuery {
-  /** One that an organization can have. */
+  /** The id to look for. */
   @IsOrgId() orgId: string;
 }
 

@@ -15,7 +15,7 @@ import {
   MaxLength,
 } from 'class-validator';
 import { isCidr } from '#blueprint';
-import { IsName, MayBeAbsent, PagePagination, PageQuery, QueryBoolean, RuleWithin } from '#platform';
+import { BodyExample, IsName, MayBeAbsent, PagePagination, PageQuery, QueryBoolean, RuleWithin } from '#platform';
 
 const TYPES = ['newt', 'wireguard', 'local'] as const;
 const STATUSES = ['pending', 'approved'] as const;
@@ -50,6 +50,7 @@ export class SiteSettings {
 }
 
 /** A site made by hand (docs/integration-api.md §3.3). */
+@BodyExample({ type: 'newt', name: 'Press 14' })
 export class CreateSiteBody extends SiteSettings {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   @IsIn(TYPES) @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];

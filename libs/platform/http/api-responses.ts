@@ -19,8 +19,8 @@ export interface ResponseOptions {
   nullable?: boolean;
   /** No envelope: the returned object is the body. */
   bare?: boolean;
-  /** Further success statuses that a handler may choose with `ApiResult`. */
-  also?: number[];
+  /** Further success statuses that a handler may choose with `ApiResult`, and what they mean. */
+  also?: Record<number, string>;
   /** Takes an Idempotency-Key [when the status is 201]; or which bodies, as they were sent, make it do so. */
   creates?: boolean | ((body: unknown) => boolean);
   /** The answer carries an ETag: the handler returns an `ApiResult` with a version. */
@@ -45,10 +45,10 @@ export function Returns(model: Model, options: ResponseOptions): MethodDecorator
     SetMetadata(RESPONSE, options),
     HttpCode(status),
     ApiExtraModels(body),
-    ...[status, ...(options.also ?? [])].map((code) =>
+    ...Object.entries({ [status]: options.message, ...options.also }).map(([code, description]) =>
       ApiResponse({
-        status: code,
-        description: options.message,
+        status: Number(code),
+        description,
         schema: { $ref: getSchemaPath(body) },
         ...(options.versioned ? { headers: ETAG } : {}),
       }),

@@ -3,6 +3,8 @@ import { DocumentBuilder, getSchemaPath, type OpenAPIObject, SwaggerModule } fro
 import { type PathParameter, TenantResolvers } from '../access/route-access.js';
 import { VERSION } from '../version.js';
 import { ErrorBody } from './api-responses.js';
+import { BODY_EXAMPLES } from './body-example.js';
+import { leadToPage, PAGE_OPTIONS } from './docs-page.js';
 
 const DESCRIPTION = `Every operation is served under \`/api/v1\` and under \`/v1\`. Answers come in the envelope
 \`{data, success, error, message, status}\`; errors carry a stable \`code\`. \`/v1\` ignores cookies. Requests other than GET that a session
@@ -76,7 +78,7 @@ export function buildDocument(app: INestApplication): OpenAPIObject {
 
 interface Operation {
   parameters?: { name: string; in: string }[];
-  requestBody?: { content: Record<string, { schema: unknown }> };
+  requestBody?: { content: Record<string, { schema: unknown; example?: unknown }> };
   responses: Record<string, { description: string; content?: unknown }>;
   security?: Record<string, string[]>[];
 }
@@ -98,10 +100,16 @@ function declarePathParameters(path: string, operation: Operation, documented: (
 function declareResponses(operation: Operation): void {
   for (const [status, response] of Object.entries(operation.responses))
     if (!response.description) delete operation.responses[status];
+    // Of several declarations of one status, the scanner pastes the texts together; the outermost one is meant.
+    else response.description = response.description.split('\n\n').at(-1)!;
   if (!operation.requestBody) return;
   // The scanner gives every content type the same schema; YAML is text.
-  const yaml = operation.requestBody.content['application/yaml'];
+  const { 'application/json': json, 'application/yaml': yaml } = operation.requestBody.content;
   if (yaml) yaml.schema = { type: 'string' };
+  const model = (json?.schema as { $ref?: string } | undefined)?.$ref?.split('/').at(-1);
+  const examples = model === undefined ? undefined : BODY_EXAMPLES.get(model);
+  if (json) json.example = examples?.example;
+  if (yaml) yaml.example = examples?.yaml;
   const content = { 'application/json': { schema: { $ref: getSchemaPath(ErrorBody) } } };
   operation.responses['413'] ??= { description: 'The body is too large', content };
   operation.responses['415'] ??= { description: 'The body is not JSON', content };
@@ -125,6 +133,7 @@ export function serveDocument(app: INestApplication): void {
   SwaggerModule.setup('api/docs', app, () => (document ??= buildDocument(app)), {
     jsonDocumentUrl: 'api/openapi.json',
     yamlDocumentUrl: 'api/openapi.yaml',
-    customSiteTitle: 'Gatehouse API',
+    ...PAGE_OPTIONS,
   });
+  leadToPage(app);
 }

@@ -1,8 +1,9 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsString, Length } from 'class-validator';
 import { ACTIONS, type Action } from '#contracts';
-import { IsName, OffsetPagination } from '#platform';
+import { BodyExample, IsName, OffsetPagination } from '#platform';
 
+@BodyExample({ name: 'Inventory import' })
 export class CreateApiKeyBody {
   @IsString()
   @Length(1, 255)
@@ -10,6 +11,7 @@ export class CreateApiKeyBody {
   name: string;
 }
 
+@BodyExample({ actionIds: ['listSites', 'getSite', 'updateSite'] })
 export class SetApiKeyActionsBody {
   /** Replaces what the key held; an empty list takes everything. Nobody grants an action that they lack. */
   @ApiProperty({ enum: ACTIONS, enumName: 'Action', isArray: true })

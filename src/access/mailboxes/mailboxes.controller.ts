@@ -15,7 +15,7 @@ export class MailboxesController {
     private readonly users: UsersService,
   ) {}
 
-  /** Mails a code to an address whose account is not verified; the answer is the same when there is none */
+  /** Mail a code to an address whose account is not verified; the answer is the same when there is none */
   @Post('auth/verify-email/request')
   @Public('goes to the mailbox that it asks about; says nothing about accounts')
   @ErrorResponses(400, 429, 503)
@@ -25,7 +25,7 @@ export class MailboxesController {
     return {};
   }
 
-  /** Proves a mailbox by a mailed code: the account gets a new password, and loses its sessions and memberships */
+  /** Prove a mailbox by a mailed code: the account gets a new password, and loses its sessions and memberships */
   @Post('auth/verify-email')
   @Public('the mailed code is the credential')
   @ErrorResponses(400, 404, 429, 503)

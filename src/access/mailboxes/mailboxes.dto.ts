@@ -1,14 +1,16 @@
 import { IsString, Length, MaxLength } from 'class-validator';
-import { MaxBytes } from '#platform';
+import { BodyExample, MaxBytes } from '#platform';
 import { MAX_PASSWORD_BYTES } from '../users/passwords.js';
 import { IsMailbox } from './mailbox.js';
 
+@BodyExample({ email: 'kim@example.com' })
 export class RequestCodeBody {
   @IsMailbox()
   @MaxLength(254)
   email: string;
 }
 
+@BodyExample({ code: 'the-code-of-the-mail', newPassword: 'correct horse battery' })
 export class VerifyEmailBody {
   /** As the mail has it; good for 24 hours, once. */
   @IsString()

@@ -15,7 +15,7 @@ import {
   MaxLength,
   Min,
 } from 'class-validator';
-import { IsIdList, IsName, MayBeAbsent, PagePagination, QueryInt, SearchQuery } from '#platform';
+import { BodyExample, IsIdList, IsName, MayBeAbsent, PagePagination, QueryInt, SearchQuery } from '#platform';
 
 const MAX_ID = Number.MAX_SAFE_INTEGER;
 const MAX_ROLES = 50;
@@ -69,6 +69,7 @@ export class RolesBody {
   roleId?: number;
 }
 
+@BodyExample({ type: 'oidc', idpId: 1, username: 'kim', email: 'kim@example.com', roleIds: [2] })
 export class CreateOrgUserBody extends RolesBody {
   @IsString()
   @Length(1, 255)
@@ -98,6 +99,7 @@ export class CreateOrgUserBody extends RolesBody {
   name?: string | null;
 }
 
+@BodyExample({ autoProvisioned: false })
 export class UpdateOrgUserBody {
   /** Whether the identity provider decides the user's roles at each login. */
   @IsBoolean()

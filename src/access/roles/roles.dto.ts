@@ -3,6 +3,7 @@ import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator';
 import {
+  BodyExample,
   hasControlCharacters,
   IsName,
   MayBeAbsent,
@@ -34,6 +35,7 @@ const Lines = () =>
   );
 
 /** docs/integration-api.md §3.9. */
+@BodyExample({ name: 'Night shift', description: 'Looks after the machines from 22:00 to 06:00' })
 export class CreateRoleBody {
   /** Unique in the organization. */
   @IsString()
@@ -55,8 +57,10 @@ export class CreateRoleBody {
 }
 
 /** Name and description of the Admin role stay as they are. */
+@BodyExample({ description: 'Looks after the machines at night and on Sundays' })
 export class UpdateRoleBody extends PartialType(CreateRoleBody, { skipNullProperties: false }) {}
 
+@BodyExample({ roleId: 2 })
 export class DeleteRoleBody {
   /** The role of the same organization that members and grants go over to; not needed while nobody holds the role. Digits in a string are taken too. */
   @ApiPropertyOptional({

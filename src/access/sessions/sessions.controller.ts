@@ -24,7 +24,7 @@ export class SessionsController {
     };
   }
 
-  /** Begins a session; the answer sets the cookie. */
+  /** Log in: begin a session, whose cookie the answer sets */
   @Post('auth/login')
   @Public('begins a session', { csrf: true })
   @ErrorResponses(400, 401, 403, 429, 503)
@@ -39,7 +39,7 @@ export class SessionsController {
     return view;
   }
 
-  /** Ends the session that the cookie names. */
+  /** Log out: end the session that the cookie names */
   @Post('auth/logout')
   @UserAccess({ csrf: true })
   @Returns(null, { message: 'Logged out successfully' })
@@ -48,7 +48,7 @@ export class SessionsController {
     reply.clearCookie(this.cookie.name, this.cookie.options);
   }
 
-  /** Changes the password and ends the user's other sessions. */
+  /** Change the password and end the user's other sessions */
   @Post('auth/change-password')
   @UserAccess({ csrf: true })
   @Returns(null, { message: 'Password changed successfully' })
@@ -56,7 +56,7 @@ export class SessionsController {
     return this.logins.changePassword(caller, body);
   }
 
-  /** The logged-in user, with memberships, roles and what they allow. */
+  /** Read the logged-in user, with memberships, roles and what they allow */
   @Get('user')
   @UserAccess()
   @Returns(UserView, { message: 'User retrieved successfully' })

@@ -1,7 +1,8 @@
 import { IsString, Length } from 'class-validator';
-import { MaxBytes } from '#platform';
+import { BodyExample, MaxBytes } from '#platform';
 import { MAX_PASSWORD_BYTES } from '../users/passwords.js';
 
+@BodyExample({ email: 'admin@example.com', password: 'correct horse battery' })
 export class LoginBody {
   @IsString()
   @Length(1, 254)
@@ -14,6 +15,7 @@ export class LoginBody {
   password: string;
 }
 
+@BodyExample({ currentPassword: 'correct horse battery', newPassword: 'staple of another stable' })
 export class ChangePasswordBody {
   @IsString()
   @Length(1, MAX_PASSWORD_BYTES)
@@ -52,7 +54,7 @@ export class UserMembershipView {
 export class UserView {
   userId: string;
   email: string;
-  /** Whether the mailbox was proven or confirmed; until then the account belongs to one organization (docs/adr/0018). */
+  /** Whether the mailbox was proven or confirmed; until then the account belongs to one organization. */
   emailVerified: boolean;
   username: string;
   name: string | null;

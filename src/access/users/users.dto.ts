@@ -1,6 +1,8 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsBoolean } from 'class-validator';
+import { BodyExample } from '#platform';
 
+@BodyExample({ twoFactorSetupRequested: true })
 export class TwoFactorBody {
   /** Not available yet: only false is accepted. */
   @IsBoolean()

@@ -35,7 +35,7 @@ export class AgentFiles {
 export class AgentDownloadController {
   constructor(private readonly files: AgentFiles) {}
 
-  /** The agent program, one file for a bare Node */
+  /** Download the agent program, one file for a bare Node */
   @Get(`agent/${BUNDLE}`)
   @AtRoot()
   @Public(WHY)
@@ -50,7 +50,7 @@ export class AgentDownloadController {
     return this.files.read(BUNDLE);
   }
 
-  /** SHA-256 of the agent program, as sha256sum prints it */
+  /** Read the SHA-256 of the agent program, as sha256sum prints it */
   @Get(`agent/${BUNDLE}.sha256`)
   @AtRoot()
   @Public(WHY)
@@ -65,7 +65,7 @@ export class AgentDownloadController {
     return this.files.read(`${BUNDLE}.sha256`);
   }
 
-  /** Version, hash and size of the agent program */
+  /** Read version, hash and size of the agent program */
   @Get('agent/version.json')
   @AtRoot()
   @Public(WHY)
@@ -76,7 +76,7 @@ export class AgentDownloadController {
     return this.files.read('version.json');
   }
 
-  /** The installer, a POSIX shell script made for this server */
+  /** Download the installer, a POSIX shell script made for this server */
   @Get('install.sh')
   @AtRoot()
   @Public(WHY)

@@ -1,10 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsNumber, IsString, Length, Max, MaxLength } from 'class-validator';
-import { MaxBytes, MayBeAbsent, MoreThan, OffsetPagination } from '#platform';
+import { BodyExample, MaxBytes, MayBeAbsent, MoreThan, OffsetPagination } from '#platform';
 import { IsMailbox, RolesBody } from '../../access/index.js';
 
 const MAX_HOURS = 168;
 
+@BodyExample({ email: 'kim@example.com', roleIds: [2], validHours: 48, sendEmail: true })
 export class CreateInviteBody extends RolesBody {
   @IsMailbox()
   @MaxLength(254)
@@ -56,6 +57,7 @@ export class InvitationList {
   pagination: OffsetPagination;
 }
 
+@BodyExample({ token: 'the-token-of-the-link', password: 'correct horse battery' })
 export class AcceptInviteBody {
   /** `<inviteId>-<token>`, as the link has it. */
   @IsString()

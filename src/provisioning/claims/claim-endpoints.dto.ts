@@ -1,12 +1,17 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsBoolean, IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
-import { IsName, MayBeAbsent } from '#platform';
+import { BodyExample, IsName, MayBeAbsent } from '#platform';
 
 /** Stable id of the device: 1–128 printable ASCII characters (docs/claims.md "Words"). */
 const HARDWARE_ID = /^[\x20-\x7e]{1,128}$/;
 /** 32 random bytes in base64url, padded or not. */
 const NONCE = /^[A-Za-z0-9_-]{43}=?$/;
 
+@BodyExample({
+  provision_key: 'spk_x1fc4g3u7l71m5d.ujr2zq6praggl6677i752o5ofrysa2lp7oid2xlsei33itgvd26qgugtq7',
+  device_name: 'press-14',
+  hardware_id: '00:1b:44:11:3a:b7',
+})
 export class ProvisionBody {
   @IsString() @IsNotEmpty() @MaxLength(512) provision_key: string;
   @MayBeAbsent() @IsString() @MinLength(1) @MaxLength(255) @IsName() device_name?: string;
@@ -47,6 +52,10 @@ export class DeviceUnavailable {
   error: string;
 }
 
+@BodyExample({
+  provisioningKey: 'spk_x1fc4g3u7l71m5d.ujr2zq6praggl6677i752o5ofrysa2lp7oid2xlsei33itgvd26qgugtq7',
+  name: 'press-14',
+})
 export class RegisterNewtBody {
   @IsString() @IsNotEmpty() @MaxLength(512) provisioningKey: string;
   @MayBeAbsent() @IsString() @MinLength(1) @MaxLength(255) @IsName() name?: string;

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
-import { IsInstant, MayBeAbsent, OffsetPagination, PageQuery } from '#platform';
+import { BodyExample, IsInstant, MayBeAbsent, OffsetPagination, PageQuery } from '#platform';
 
 export const OUTCOMES = ['created', 'recognised', 'reissued', 'contested', 'refused', 'capacity'] as const;
 
@@ -48,6 +48,7 @@ export class ClaimList {
 
 export const DEFAULT_RECLAIM_SECONDS = 3600;
 
+@BodyExample({ expiresInSeconds: 3600 })
 export class AllowReclaimBody {
   /** How long the next claim may re-issue, at most a day. */
   @MayBeAbsent()

@@ -37,9 +37,9 @@ export class DeviceClaimController {
   })
   @Returns(ProvisionAnswer, {
     status: 201,
-    also: [200],
+    also: { 200: 'Recognised; the answer holds no secret' },
     bare: true,
-    message: 'Claimed (201), or recognised (200, without a secret)',
+    message: 'Claimed',
   })
   async provisionDevice(
     @Req() request: GatehouseRequest,

@@ -23,7 +23,11 @@ export class NewtClaimController {
   @Public('claim door: the provisioning key in the body is the credential')
   @ApiBody({ type: RegisterNewtBody })
   @ErrorResponses(400, 401, 413, 429, 503)
-  @Returns(RegisterNewtAnswer, { status: 201, also: [200], message: 'Newt registered successfully' })
+  @Returns(RegisterNewtAnswer, {
+    status: 201,
+    also: { 200: 'Recognised; the answer holds no secret' },
+    message: 'Newt registered successfully',
+  })
   async registerNewt(
     @Req() request: GatehouseRequest,
     @Body(lenientBody(RegisterNewtBody)) body: unknown,

@@ -13,7 +13,7 @@ import {
   Min,
   ValidateIf,
 } from 'class-validator';
-import { IsInstant, IsName, MayBeAbsent, OffsetPagination, OtherNames, PageQuery } from '#platform';
+import { BodyExample, IsInstant, IsName, MayBeAbsent, OffsetPagination, OtherNames, PageQuery } from '#platform';
 
 /** 30 days (docs/claims.md rule 20). */
 const MAX_OVERLAP_SECONDS = 2_592_000;
@@ -43,6 +43,7 @@ const OTHER_NAMES = {
 };
 
 @OtherNames(OTHER_NAMES)
+@BodyExample({ name: 'Line 4', maxBatchSize: 25, validUntil: '2031-01-31T18:00:00Z', approveNewSites: false })
 export class CreateKeyBody {
   @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name: string;
   /** How many sites the key may make; null for no limit. Must be said, unless `oneTime` is. */
@@ -72,6 +73,7 @@ export class CreateKeyBody {
   oneTime: 'oneTime is said when the key is made',
   singleUse: 'oneTime is said when the key is made',
 })
+@BodyExample({ maxBatchSize: 50 })
 export class UpdateKeyBody {
   @MayBeAbsent() @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name?: string;
   @Transform(numeric)
@@ -88,6 +90,7 @@ export class UpdateKeyBody {
   @MayBeAbsent() @IsIn(['active', 'disabled']) status?: 'active' | 'disabled';
 }
 
+@BodyExample({ overlapSeconds: 3600 })
 export class RotateKeyBody {
   /** How long the old secret still works, in seconds; 0: no longer than this answer takes. */
   @MayBeAbsent()

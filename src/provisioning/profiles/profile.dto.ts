@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { IsNotEmpty, IsObject, IsOptional, IsString, MaxLength } from 'class-validator';
 import {
+  BodyExample,
   IsIdList,
   IsLabels,
   IsName,
@@ -19,6 +20,7 @@ const BLUEPRINT_LIMIT = 256 * 1024;
 const OTHER_NAMES = { tags: 'labels', defaultGroups: 'groupIds' };
 
 @OtherNames(OTHER_NAMES)
+@BodyExample({ name: 'Line 4', labels: { line: '4' }, attributes: { plant: 'two' } })
 export class CreateProfileBody {
   @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name: string;
   @IsOptional() @IsString() @MaxLength(2000) description?: string | null;
@@ -49,6 +51,7 @@ export class CreateProfileBody {
 }
 
 @OtherNames(OTHER_NAMES)
+@BodyExample({ labels: { line: '4', hall: 'b' } })
 export class UpdateProfileBody extends PartialType(CreateProfileBody, { skipNullProperties: false }) {}
 
 export class ProfileView {

@@ -11,7 +11,7 @@ import {
   MaxLength,
   Min,
 } from 'class-validator';
-import { IsIdList, IsName, MayBeAbsent, OffsetPagination, OtherNames } from '#platform';
+import { BodyExample, IsIdList, IsName, MayBeAbsent, OffsetPagination, OtherNames } from '#platform';
 import {
   CREDENTIAL_TYPES,
   type CredentialType,
@@ -43,6 +43,13 @@ const OTHER_NAMES = {
 };
 
 @OtherNames(OTHER_NAMES)
+@BodyExample({
+  name: 'Presses',
+  credentialType: 'api_key',
+  approveNewSites: false,
+  reclaimPolicy: 'recognise',
+  hardwareIdPattern: '^press-[0-9]+$',
+})
 export class CreateTemplateBody {
   @IsString() @IsNotEmpty() @MaxLength(255) @IsName() name: string;
   @IsOptional() @IsString() @MaxLength(2000) description?: string | null;
@@ -89,6 +96,7 @@ export class CreateTemplateBody {
 }
 
 @OtherNames(OTHER_NAMES)
+@BodyExample({ reclaimPolicy: 'reissue' })
 export class UpdateTemplateBody extends PartialType(CreateTemplateBody, { skipNullProperties: false }) {}
 
 export class TemplateView {

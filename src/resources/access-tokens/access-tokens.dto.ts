@@ -1,10 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
-import { MayBeAbsent, OffsetPagination } from '#platform';
+import { BodyExample, MayBeAbsent, OffsetPagination } from '#platform';
 
 /** Some three hundred years. */
 const MAX_SECONDS = 10_000_000_000;
 
+@BodyExample({ title: 'Auditor, this week', validForSeconds: 604800 })
 export class CreateAccessTokenBody {
   /** For ever when absent. */
   @MayBeAbsent()

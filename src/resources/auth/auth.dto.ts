@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsBoolean, IsString, isEmail, Length, Matches, MaxLength, ValidateBy, ValidateIf } from 'class-validator';
-import { RuleWithin, sizeProblem } from '#platform';
+import { BodyExample, RuleWithin, sizeProblem } from '#platform';
 import { isDomainName } from '../names.js';
 
 /** The field must be there; null is a value. */
@@ -10,6 +10,7 @@ const OrNull = () => ValidateIf((_, value) => value !== null);
 export const isAllowedEmail = (value: unknown): boolean =>
   typeof value === 'string' && (value.startsWith('*@') ? isDomainName(value.slice(2)) : isEmail(value));
 
+@BodyExample({ password: 'correct horse battery' })
 export class PasswordBody {
   /** null takes the password away. */
   @OrNull()
@@ -19,6 +20,7 @@ export class PasswordBody {
   password: string | null;
 }
 
+@BodyExample({ pincode: '271828' })
 export class PincodeBody {
   /** Six digits; null takes the PIN away. */
   @OrNull()
@@ -29,6 +31,7 @@ export class PincodeBody {
 }
 
 /** Any null takes it away. */
+@BodyExample({ user: 'import', password: 'correct horse battery', extendedCompatibility: false })
 export class HeaderAuthBody {
   @OrNull()
   @Length(4, 100)
@@ -43,6 +46,7 @@ export class HeaderAuthBody {
   @OrNull() @IsBoolean() @ApiProperty({ type: 'boolean', nullable: true }) extendedCompatibility: boolean | null;
 }
 
+@BodyExample({ emails: ['kim@example.com', '*@partner.example'] })
 export class WhitelistBody {
   /** At most 50 e-mail addresses or `*@domain`; stored in lower case. */
   @RuleWithin('isWhitelist', (value) => {
@@ -57,6 +61,7 @@ export class WhitelistBody {
   emails: string[];
 }
 
+@BodyExample({ email: 'kim@example.com' })
 export class WhitelistEmailBody {
   @ValidateBy({
     name: 'isAllowedEmail',

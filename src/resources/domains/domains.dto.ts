@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
-import { NoControlCharacters, OffsetPagination } from '#platform';
+import { BodyExample, NoControlCharacters, OffsetPagination } from '#platform';
 import { IsDomainName } from '../names.js';
 
 export const DOMAIN_TYPES = ['ns', 'cname', 'wildcard'] as const;
@@ -8,11 +8,13 @@ export type DomainType = (typeof DOMAIN_TYPES)[number];
 export const RECORD_TYPES = ['NS', 'CNAME', 'A', 'TXT'] as const;
 
 /** What a domain's certificate is made with; kept for the edge. */
+@BodyExample({ certResolver: 'letsencrypt', preferWildcardCert: true })
 export class UpdateDomainBody {
   @IsOptional() @NoControlCharacters() @MaxLength(255) @IsString() certResolver?: string | null;
   @IsOptional() @IsBoolean() preferWildcardCert?: boolean | null;
 }
 
+@BodyExample({ type: 'wildcard', baseDomain: 'plant.example.com' })
 export class CreateDomainBody extends UpdateDomainBody {
   @IsIn(DOMAIN_TYPES) @ApiProperty({ enum: DOMAIN_TYPES }) type: DomainType;
   /** At least two labels; stored in lower case. */

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsInt, IsNotEmpty, IsPositive, IsString, Max, MaxLength } from 'class-validator';
-import { entries, IsIdList, RuleWithin, sizeProblem } from '#platform';
+import { BodyExample, entries, IsIdList, RuleWithin, sizeProblem } from '#platform';
 
 const MAX = 1000;
 
@@ -14,20 +14,24 @@ export const IsUserIdList = (max: number) =>
     );
   });
 
+@BodyExample({ roleIds: [2, 3] })
 export class RoleIdsBody {
   @IsIdList(MAX)
   @ApiProperty({ type: 'array', maxItems: MAX, items: { type: 'integer', minimum: 1 } })
   roleIds: number[];
 }
 
+@BodyExample({ roleId: 2 })
 export class RoleIdBody {
   @Max(Number.MAX_SAFE_INTEGER) @IsPositive() @IsInt() @ApiProperty({ type: 'integer', minimum: 1 }) roleId: number;
 }
 
+@BodyExample({ userIds: ['u1a2b3c4d5e6f7g'] })
 export class UserIdsBody {
   @IsUserIdList(MAX) @ApiProperty({ type: 'array', maxItems: MAX, items: { type: 'string' } }) userIds: string[];
 }
 
+@BodyExample({ userId: 'u1a2b3c4d5e6f7g' })
 export class UserIdBody {
   @MaxLength(64) @IsNotEmpty() @IsString() userId: string;
 }

@@ -1,18 +1,21 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsInt, IsPositive, Max } from 'class-validator';
-import { IsIdList } from '#platform';
+import { BodyExample, IsIdList } from '#platform';
 
 const MAX = 1000;
 const ID_LIST = { type: 'array', maxItems: MAX, uniqueItems: true, items: { type: 'integer', minimum: 1 } } as const;
 
+@BodyExample({ clientIds: [1, 2] })
 export class ClientIdsBody {
   @IsIdList(MAX) @ApiProperty(ID_LIST) clientIds: number[];
 }
 
+@BodyExample({ clientId: 1 })
 export class ClientIdBody {
   @Max(Number.MAX_SAFE_INTEGER) @IsPositive() @IsInt() @ApiProperty({ type: 'integer', minimum: 1 }) clientId: number;
 }
 
+@BodyExample({ siteResourceIds: [1, 2] })
 export class SiteResourceIdsBody {
   @IsIdList(MAX, 1) @ApiProperty({ ...ID_LIST, minItems: 1 }) siteResourceIds: number[];
 }

@@ -12,7 +12,16 @@ import {
   MaxLength,
   Min,
 } from 'class-validator';
-import { IsIdList, IsName, MayBeAbsent, NoControlCharacters, PagePagination, QueryInt, SearchQuery } from '#platform';
+import {
+  BodyExample,
+  IsIdList,
+  IsName,
+  MayBeAbsent,
+  NoControlCharacters,
+  PagePagination,
+  QueryInt,
+  SearchQuery,
+} from '#platform';
 import { IsUserIdList } from '../grants/grants.dto.js';
 import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { DriftedField } from '../public/resources.dto.js';
@@ -86,6 +95,7 @@ class Fields {
   @MayBeAbsent() @IsIdList(MAX_IDS) @ApiPropertyOptional(ID_LIST) clientIds?: number[];
 }
 
+@BodyExample({ name: 'Printer', mode: 'host', siteIds: [1], destination: '192.168.1.20', roleIds: [2] })
 export class CreateSiteResourceBody extends Fields {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   /** Generated when absent. */
@@ -102,6 +112,7 @@ export class CreateSiteResourceBody extends Fields {
 }
 
 /** At least one field. Leaving `alias` out clears it, leaving `domainId` out clears the domain; sites and grants stay when they are left out. */
+@BodyExample({ name: 'Printer, second floor', destination: '192.168.1.21' })
 export class UpdateSiteResourceBody extends Fields {
   @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
   @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;

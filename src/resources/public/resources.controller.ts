@@ -44,7 +44,7 @@ export class ResourcesController {
     return named(await this.resources.create(principal, orgId, body));
   }
 
-  /** The same, under the path of a site; targets are added by their own route */
+  /** Create a public resource under the path of a site; targets are added by their own route */
   @Put('org/:orgId/site/:siteId/resource')
   @Access('createResource')
   @ErrorResponses(409)

@@ -16,6 +16,7 @@ import {
 } from 'class-validator';
 import {
   ANY_VALUE,
+  BodyExample,
   IsIdList,
   IsLabels,
   IsName,
@@ -64,6 +65,7 @@ export class Kind {
 }
 
 /** docs/integration-api.md §3.5: `mode`, or `http` and `protocol`, decides which of the optional fields belong to it. */
+@BodyExample({ name: 'Dashboard of line 4', http: true, protocol: 'tcp', domainId: 'domain1', subdomain: 'line-4' })
 export class CreateResourceBody extends Kind {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   /** A site of the organization. Decides nothing: targets name their sites. */
@@ -87,6 +89,7 @@ export class CreateResourceBody extends Kind {
 }
 
 /** At least one field; fields of the other kind of resource are an error, and so is another kind than the resource has. */
+@BodyExample({ name: 'Dashboard of lines 4 and 5', ssl: true, enabled: true })
 export class UpdateResourceBody extends Kind {
   @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
   @MayBeAbsent() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;

@@ -9,7 +9,7 @@ import { ReachableService } from './reachable.service.js';
 export class ReachableController {
   constructor(private readonly reachable: ReachableService) {}
 
-  /** What the caller may open: at most 1,000 of each kind, by name */
+  /** List what the caller may open: at most 1,000 of each kind, by name */
   @Get('org/:orgId/user-resources')
   @Access(null)
   @Returns(ReachableResources, { message: 'User resources retrieved successfully' })

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsString, Max, MaxLength, Min } from 'class-validator';
-import { MayBeAbsent, OffsetPagination } from '#platform';
+import { BodyExample, MayBeAbsent, OffsetPagination } from '#platform';
 import { MATCHES, type Match } from './rule-values.js';
 
 export const ACTIONS = ['ACCEPT', 'DROP', 'PASS'] as const;
@@ -9,6 +9,7 @@ const MAX_INT = 2_147_483_647;
 const MIN_INT = -MAX_INT;
 
 /** docs/integration-api.md §3.7 */
+@BodyExample({ action: 'ACCEPT', match: 'CIDR', value: '192.0.2.0/24', priority: 10, enabled: true })
 export class CreateRuleBody {
   @IsIn(ACTIONS) @ApiProperty({ enum: ACTIONS }) action: RuleAction;
   @IsIn(MATCHES) @ApiProperty({ enum: MATCHES }) match: Match;
@@ -19,6 +20,7 @@ export class CreateRuleBody {
   @MayBeAbsent() @IsBoolean() enabled?: boolean;
 }
 
+@BodyExample({ value: '198.51.100.0/24', priority: 10 })
 export class UpdateRuleBody {
   @MayBeAbsent() @IsIn(ACTIONS) @ApiPropertyOptional({ enum: ACTIONS }) action?: RuleAction;
   @MayBeAbsent() @IsIn(MATCHES) @ApiPropertyOptional({ enum: MATCHES }) match?: Match;

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType, PickType } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min, MinLength } from 'class-validator';
-import { MayBeAbsent, NoControlCharacters, OffsetPagination } from '#platform';
+import { BodyExample, MayBeAbsent, NoControlCharacters, OffsetPagination } from '#platform';
 import { HEADER_LIST, HeaderPair, IsHeaderList } from '../headers.js';
 import { IsBackendHost } from '../names.js';
 import { RESOURCE_MODES, type ResourceMode } from '../public/resources.dto.js';
@@ -32,6 +32,7 @@ const OptionalInt = (min: number, max = MAX_INT) =>
   );
 
 /** docs/integration-api.md §3.6. A health check has no defaults here: what is left out is null. */
+@BodyExample({ siteId: 1, ip: '192.168.1.30', port: 8080, method: 'http', enabled: true })
 export class CreateTargetBody {
   @Max(Number.MAX_SAFE_INTEGER) @Min(1) @IsInt() @ApiProperty({ type: 'integer', minimum: 1 }) siteId: number;
   /** An address, or a host name as the site knows it. */
@@ -79,6 +80,7 @@ const NOT_AS_CREATED = ['siteId', 'ip', 'priority'] as const;
  * What is left out stays, but: without `hcEnabled` the health check is switched off, without `hcHeaders` they are cleared, and
  * `pathMatchType: null` clears the rewrite too.
  */
+@BodyExample({ siteId: 1, ip: '192.168.1.31', port: 8080 })
 export class UpdateTargetBody extends PartialType(OmitType(CreateTargetBody, NOT_AS_CREATED), {
   skipNullProperties: false,
 }) {

@@ -1,7 +1,8 @@
 import { PartialType } from '@nestjs/swagger';
 import { IsNotEmpty, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
-import { IsName, OffsetPagination } from '#platform';
+import { BodyExample, IsName, OffsetPagination } from '#platform';
 
+@BodyExample({ name: 'Line 4', description: 'Presses and conveyors of line 4' })
 export class CreateGroupBody {
   /** Unique in the organization; not digits alone, because a filter takes a group's name or number. */
   @Matches(/\D/, { message: '$property must not be digits alone' })
@@ -13,6 +14,7 @@ export class CreateGroupBody {
   @IsOptional() @MaxLength(2000) @IsString() description?: string | null;
 }
 
+@BodyExample({ description: 'Presses, conveyors and the oven of line 4' })
 export class UpdateGroupBody extends PartialType(CreateGroupBody, { skipNullProperties: false }) {}
 
 export class GroupView {

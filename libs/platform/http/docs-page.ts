@@ -1,0 +1,73 @@
+import type { INestApplication } from '@nestjs/common';
+import type { SwaggerCustomOptions } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError } from '../errors.js';
+import { errorBody } from './error-filter.js';
+
+const PAGE = '/api/docs';
+
+/** What the browser holds of the operations: an immutable map. */
+interface Immutable {
+  get(key: string): never;
+  set(key: string, value: unknown): Immutable;
+  map(change: (value: Immutable, key: string) => Immutable): Immutable;
+  filter(keep: (value: Immutable) => boolean): Immutable;
+  readonly size: number;
+}
+
+/** Finds operations whose tag, method, path, id or summary hold all words. It runs in the browser, as text: it may use nothing from outside. */
+function searchOperations(): object {
+  return {
+    fn: {
+      opsFilter(tags: Immutable, phrase: string): Immutable {
+        const words = phrase.toLowerCase().split(/\s+/);
+        return tags
+          .map((tag, name) =>
+            tag.set(
+              'operations',
+              (tag.get('operations') as Immutable).filter((entry) => {
+                const operation = entry.get('operation') as Immutable;
+                const parts = [name, entry.get('method'), entry.get('path'), operation.get('operationId')];
+                const text = [...parts, operation.get('summary')].join(' ').toLowerCase();
+                return words.every((word) => text.includes(word));
+              }),
+            ),
+          )
+          .filter((tag) => (tag.get('operations') as Immutable).size > 0);
+      },
+    },
+  };
+}
+
+/** Names the search box for what it searches, and puts the cursor where an API key goes. In the browser, as the one above. */
+function preparePage(): void {
+  const page = (globalThis as unknown as { document: BrowserDocument }).document;
+  page.querySelector('.operation-filter-input')?.setAttribute('placeholder', 'Search operations');
+  page.addEventListener('click', ({ target }) => {
+    if (target.closest('.btn.authorize')) setTimeout(() => page.querySelector('.auth-container input')?.focus());
+  });
+}
+
+interface BrowserDocument {
+  querySelector(selector: string): { setAttribute(name: string, value: string): void; focus(): void } | null;
+  addEventListener(
+    type: string,
+    listener: (event: { target: { closest(selector: string): object | null } }) => void,
+  ): void;
+}
+
+/** How the page looks and what it can do. */
+export const PAGE_OPTIONS: SwaggerCustomOptions = {
+  customSiteTitle: 'Gatehouse API',
+  swaggerOptions: { filter: true, plugins: [searchOperations], onComplete: preparePage },
+};
+
+/** Leads a browser that asks for `/` to the page, until there is a dashboard; whoever asks for anything but HTML is told that nothing is there. */
+export function leadToPage(app: INestApplication): void {
+  app.getHttpAdapter().get('/', (request: FastifyRequest, reply: FastifyReply) => {
+    reply.header('vary', 'accept');
+    if (request.headers.accept?.includes('text/html')) return void reply.redirect(PAGE, 302);
+    const error = new AppError('not_found', 'Cannot GET /');
+    return void reply.code(error.status).send(errorBody(error));
+  });
+}
