@@ -96,14 +96,24 @@ describe('the page of the API', () => {
     expect(found('no such thing')).toEqual([]);
   });
 
-  it('puts the cursor where the API key goes, once somebody wants to authorize', async () => {
+  it('names its search box, and puts the cursor where the API key goes once somebody wants to authorize', async () => {
     const focused: string[] = [];
+    const named: string[] = [];
+    class MutationObserver {
+      constructor(private readonly changed: () => void) {}
+      observe = (): void => this.changed();
+      disconnect = (): void => undefined;
+    }
     let click: ((event: object) => void) | undefined;
     const document = {
-      querySelector: (selector: string) => ({ setAttribute: () => undefined, focus: () => focused.push(selector) }),
+      querySelector: (selector: string) => ({
+        setAttribute: (...of: string[]) => named.push(selector, ...of),
+        focus: () => focused.push(selector),
+      }),
       addEventListener: (_type: string, listener: (event: object) => void) => (click = listener),
     };
-    (await load({ document, setTimeout: (work: () => void) => work() })).onComplete();
+    (await load({ document, MutationObserver, setTimeout: (work: () => void) => work() })).onComplete();
+    expect(named).toEqual(['.operation-filter-input', 'placeholder', 'Search operations']);
     click!({ target: { closest: () => null } });
     expect(focused).toEqual([]);
     click!({ target: { closest: (selector: string) => (selector === '.btn.authorize' ? {} : null) } });

@@ -39,21 +39,30 @@ function searchOperations(): object {
   };
 }
 
-/** Names the search box for what it searches, and puts the cursor where an API key goes. In the browser, as the one above. */
+/** Names the search box for what it searches, once it is there, and puts the cursor where an API key goes. In the browser, as the one above. */
 function preparePage(): void {
-  const page = (globalThis as unknown as { document: BrowserDocument }).document;
-  page.querySelector('.operation-filter-input')?.setAttribute('placeholder', 'Search operations');
+  const { document: page, MutationObserver: Observer } = globalThis as unknown as Browser;
+  const observer = new Observer(() => {
+    const box = page.querySelector('.operation-filter-input');
+    box?.setAttribute('placeholder', 'Search operations');
+    if (box) observer.disconnect();
+  });
+  observer.observe(page, { childList: true, subtree: true });
   page.addEventListener('click', ({ target }) => {
     if (target.closest('.btn.authorize')) setTimeout(() => page.querySelector('.auth-container input')?.focus());
   });
 }
 
-interface BrowserDocument {
-  querySelector(selector: string): { setAttribute(name: string, value: string): void; focus(): void } | null;
-  addEventListener(
-    type: string,
-    listener: (event: { target: { closest(selector: string): object | null } }) => void,
-  ): void;
+/** As much of a browser as the page needs. */
+interface Browser {
+  document: {
+    querySelector(selector: string): { setAttribute(name: string, value: string): void; focus(): void } | null;
+    addEventListener(
+      type: string,
+      listener: (event: { target: { closest(selector: string): object | null } }) => void,
+    ): void;
+  };
+  MutationObserver: new (changed: () => void) => { observe(node: object, options: object): void; disconnect(): void };
 }
 
 /** How the page looks and what it can do. */

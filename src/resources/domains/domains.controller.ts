@@ -71,7 +71,7 @@ export class DomainsController {
     return new ApiResult(domain, { version });
   }
 
-  /** The same as PATCH, as newer clients call it */
+  /** Change the certificate settings of a domain of type wildcard, as newer clients ask */
   @Post('domain/:domainId')
   @Access('updateOrgDomain')
   @ChecksVersion()
