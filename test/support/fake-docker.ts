@@ -1,24 +1,45 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export type FakeContainer = { name: string; labels: Record<string, string>; ports?: number[] };
 
-/** A Docker engine's API on a unix socket: the list of running containers and the stream of events. */
+/** `tcp`: on a port of the loopback and not on a unix socket. `forbidden`: what a socket proxy answers with 403. */
+export type FakeDockerOptions = { tcp?: true; tls?: { cert: string; key: string }; forbidden?: string[] };
+
+/** A Docker engine's API, or a proxy of its socket: the list of running containers and the stream of events. */
 export class FakeDocker {
   readonly paths: string[] = [];
+  /** Paths that are answered with 403, by their beginnings. */
+  forbidden: string[];
   private containers: FakeContainer[] = [];
   private readonly streams = new Set<ServerResponse>();
   private readonly folder = mkdtempSync(join(tmpdir(), 'gatehouse-docker-'));
   private server = this.makeServer();
+  private port = 0;
+
+  constructor(private readonly options: FakeDockerOptions = {}) {
+    this.forbidden = options.forbidden ?? [];
+  }
+
+  /** Of one that listens on a port. */
+  get authority(): string {
+    return `127.0.0.1:${this.port}`;
+  }
 
   get socket(): string {
     return join(this.folder, 'docker.sock');
   }
 
   async start(): Promise<this> {
-    await new Promise<void>((resolve) => this.server.listen(this.socket, resolve));
+    const { tcp, tls } = this.options;
+    await new Promise<void>((resolve) =>
+      tcp || tls ? this.server.listen(this.port, '127.0.0.1', resolve) : this.server.listen(this.socket, resolve),
+    );
+    if (tcp || tls) this.port = (this.server.address() as AddressInfo).port;
     return this;
   }
 
@@ -26,6 +47,11 @@ export class FakeDocker {
   run(...containers: FakeContainer[]): void {
     this.containers = containers;
     for (const stream of this.streams) stream.write(`${JSON.stringify({ Type: 'container', Action: 'start' })}\n`);
+  }
+
+  /** Cuts off who listens for events, as a proxy does with a connection on which nothing happens. */
+  cutEvents(): void {
+    for (const stream of this.streams) stream.destroy();
   }
 
   /** The engine goes away, and may be started again. */
@@ -42,9 +68,13 @@ export class FakeDocker {
   }
 
   private makeServer() {
-    return createServer((request, response) => {
+    const answer: RequestListener = (request, response) => {
       const path = request.url ?? '';
       this.paths.push(path);
+      if (this.forbidden.some((beginning) => path.startsWith(beginning))) {
+        response.writeHead(403, { 'content-type': 'text/html' }).end('<html><body><h1>403 Forbidden</h1>');
+        return;
+      }
       if (path.startsWith('/events')) {
         response.writeHead(200, { 'content-type': 'application/json' });
         response.flushHeaders();
@@ -62,6 +92,7 @@ export class FakeDocker {
       response
         .writeHead(path === '/containers/json' ? 200 : 404, { 'content-type': 'application/json' })
         .end(JSON.stringify(list));
-    });
+    };
+    return this.options.tls ? createTlsServer(this.options.tls, answer) : createServer(answer);
   }
 }

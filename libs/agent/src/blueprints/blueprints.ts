@@ -26,7 +26,8 @@ import type { Send, SessionFeature } from '../session/feature.js';
 import { readBlueprintResult } from '../session/messages.js';
 import { describe } from '../session/server-link.js';
 import { BlueprintOutbox, nameOf } from './blueprint-outbox.js';
-import { followContainers, socketPath } from './docker.js';
+import { followContainers } from './docker.js';
+import { type DockerAddress, dockerAddress } from './docker-address.js';
 import { followFile } from './follow-file.js';
 
 const MAX_LOGGED = 20;
@@ -155,18 +156,18 @@ export class Blueprints implements SessionFeature {
 
   private followLabels(setting: string): void {
     const { log } = this.context;
-    const socket = socketPath(setting);
-    if (socket === undefined)
-      return log.warn(`the Docker socket ${setting} is not available yet: only a unix socket is`);
+    let docker: DockerAddress;
+    try {
+      docker = dockerAddress(setting);
+    } catch (error) {
+      return log.warn(`the Docker socket ${setting} cannot be used: ${describe(error)}`);
+    }
     let last = '';
     const good = new Map<string, LabelledContainer>();
     this.run(
       'labels',
-      followContainers(
-        this.context,
-        socket,
-        this.context.signal,
-        (containers) => {
+      followContainers(this.context, docker, this.context.signal, {
+        found: (containers) => {
           const labelled = containers.filter(({ labels }) =>
             Object.keys(labels).some((label) => label.startsWith('pangolin.')),
           );
@@ -174,8 +175,9 @@ export class Blueprints implements SessionFeature {
           if (now !== last) this.takeLabels(labelled, good);
           last = now;
         },
-        (reason) => log.warn(`the Docker engine at ${socket} is away: ${reason}`),
-      ),
+        away: (reason) => log.warn(`the Docker engine at ${docker.name} is away: ${reason}`),
+        withoutEvents: (reason) => log.info(`the Docker engine at ${docker.name} tells of no events: ${reason}`),
+      }),
     );
   }
 

@@ -1,58 +1,72 @@
-import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { LabelledContainer } from '../../../blueprint/index.js';
 import type { AgentContext } from '../context.js';
 import { backoff, NETWORK_BACKOFF } from '../session/backoff.js';
+import type { DockerAddress } from './docker-address.js';
 
 const DEBOUNCE_MS = 500;
 /** Events may be lost when the engine restarts; the list is read again this often at least. */
 const POLL_MS = 60_000;
+/** Where a proxy lets no events through. */
+const LIST_MS = 10_000;
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 const TIMEOUT_MS = 30_000;
 const EVENTS = { type: ['container'], event: ['start', 'die', 'destroy', 'rename', 'update', 'pause', 'unpause'] };
 
-/** The path of the engine's socket; undefined for an address that is none. */
-export function socketPath(setting: string): string | undefined {
-  if (setting.startsWith('unix://')) return setting.slice('unix://'.length);
-  return /^[a-z]+:\/\//i.test(setting) ? undefined : setting;
-}
-
 /**
  * Lists the running containers now and after each event of the engine, until the signal ends it. An engine that is away is waited
- * for: nothing is reported meanwhile, since a list that cannot be read is not an empty one.
- * @param found is given every list that was read
- * @param away is given the reason, once for each time that the engine is away
+ * for: nothing is reported meanwhile, since a list that cannot be read is not an empty one. A proxy in front of the engine may refuse
+ * events, then the list is read more often, and may end their stream whenever it likes.
  */
 export async function followContainers(
   context: Pick<AgentContext, 'clock' | 'random'>,
-  socket: string,
+  docker: DockerAddress,
   signal: AbortSignal,
-  found: (containers: LabelledContainer[]) => void,
-  away: (reason: string) => void,
+  tell: Told,
 ): Promise<void> {
+  let saidRefused = false;
   for (let failures = 0; !signal.aborted; ) {
-    const events = new EventStream(socket);
+    const events = new EventStream(docker);
+    let cut = false;
     try {
-      await events.opened(signal);
+      const refused = await events.opened(signal);
       for (; !signal.aborted; failures = 0) {
         events.rearm();
-        found(await runningContainers(socket, signal));
-        await pause(context, POLL_MS, 'docker-poll', AbortSignal.any([signal, events.happened]));
+        tell.found(await runningContainers(docker, signal));
+        if (refused !== undefined && !saidRefused)
+          tell.withoutEvents(`${refused}, so its containers are listed every ${LIST_MS / 1000} s`);
+        saidRefused ||= refused !== undefined;
+        const wait = refused === undefined ? POLL_MS : LIST_MS;
+        await pause(context, wait, 'docker-poll', AbortSignal.any([signal, events.happened]));
+        cut = events.failure !== undefined;
         if (events.failure) throw events.failure;
         if (events.happened.aborted) await pause(context, DEBOUNCE_MS, 'docker-debounce', signal);
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (failures === 0) away(error instanceof Error ? error.message : String(error));
-      await pause(context, backoff(NETWORK_BACKOFF, failures++, context.random), 'docker-retry', signal);
+      // A stream that was cut off says nothing of the engine yet.
+      if (failures === 0 && !cut) tell.away(error instanceof Error ? error.message : String(error));
+      await pause(context, backoff(NETWORK_BACKOFF, failures, context.random), 'docker-retry', signal);
+      if (!cut) failures++;
     } finally {
       events.close();
     }
   }
 }
 
+/** What is made known of an engine. */
+export interface Told {
+  /** Every list that was read. */
+  found(containers: LabelledContainer[]): void;
+  /** The reason, once for each time that the engine is away. */
+  away(reason: string): void;
+  /** What stands in the way of events, once. */
+  withoutEvents(reason: string): void;
+}
+
 /** `GET /containers/json`: running containers only, which is what the engine lists unless asked for all. */
-export async function runningContainers(socket: string, signal: AbortSignal): Promise<LabelledContainer[]> {
-  const list = JSON.parse(await get(socket, '/containers/json', signal)) as unknown;
+export async function runningContainers(docker: DockerAddress, signal: AbortSignal): Promise<LabelledContainer[]> {
+  const list = JSON.parse(await get(docker, '/containers/json', signal)) as unknown;
   if (!Array.isArray(list)) throw new Error('the Docker engine answered no list of containers');
   return list.flatMap((one: unknown) => readContainer(one) ?? []);
 }
@@ -82,16 +96,15 @@ function readContainer(value: unknown): LabelledContainer | undefined {
 /** `GET /events`: one line of JSON for each event; only that there was one matters. */
 class EventStream {
   failure: Error | undefined;
+  /** There is no stream whose end would mean anything. */
+  private refused = false;
   private controller = new AbortController();
   private readonly request: ClientRequest;
   private readonly response: Promise<IncomingMessage>;
 
-  constructor(socket: string) {
-    this.request = request({
-      socketPath: socket,
-      path: `/events?filters=${encodeURIComponent(JSON.stringify(EVENTS))}`,
-      headers: { host: 'docker' },
-    });
+  constructor(docker: DockerAddress) {
+    this.request = docker.request(`/events?filters=${encodeURIComponent(JSON.stringify(EVENTS))}`);
+    this.request.setSocketKeepAlive(true);
     this.response = new Promise((resolve, reject) => {
       this.request.on('response', resolve);
       this.request.on('error', reject);
@@ -101,16 +114,25 @@ class EventStream {
     this.request.end();
   }
 
-  /** @throws what went wrong instead */
-  async opened(signal: AbortSignal): Promise<void> {
+  /** @returns in words that events are not let through, by a proxy that lets other requests through. @throws what else went wrong instead */
+  async opened(signal: AbortSignal): Promise<string | undefined> {
     const stop = () => this.close();
     signal.addEventListener('abort', stop, { once: true });
     const response = await this.response.finally(() => signal.removeEventListener('abort', stop));
-    if (response.statusCode !== 200)
-      throw new Error(`the Docker engine answered ${response.statusCode} when asked for events`);
+    const { statusCode = 0 } = response;
+    if (statusCode !== 200) {
+      response.on('error', () => undefined).resume();
+      const answered = `it answered ${statusCode} when asked for events`;
+      if (statusCode >= 400 && statusCode < 500) {
+        this.refused = true;
+        return answered;
+      }
+      throw new Error(answered);
+    }
     response.on('data', () => this.controller.abort());
     response.on('error', (error) => this.fail(error));
-    response.on('close', () => this.fail(new Error('the Docker engine ended the stream of events')));
+    response.on('close', () => this.fail(new Error('it ended the stream of events')));
+    return undefined;
   }
 
   get happened(): AbortSignal {
@@ -126,17 +148,15 @@ class EventStream {
   }
 
   private fail(error: Error): void {
+    if (this.refused) return;
     this.failure ??= error;
     this.controller.abort();
   }
 }
 
-function get(socket: string, path: string, signal: AbortSignal): Promise<string> {
+function get(docker: DockerAddress, path: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    const asked = request({
-      socketPath: socket,
-      path,
-      headers: { host: 'docker' },
+    const asked = docker.request(path, {
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
     asked.on('error', reject);
@@ -151,7 +171,11 @@ function get(socket: string, path: string, signal: AbortSignal): Promise<string>
       response.on('error', reject);
       response.on('end', () => {
         if (response.statusCode === 200) resolve(Buffer.concat(chunks).toString('utf8'));
-        else reject(new Error(`the Docker engine answered ${response.statusCode}`));
+        else if (response.statusCode === 403)
+          reject(
+            new Error('it does not let containers be listed (403): a socket proxy must allow GET /containers/json'),
+          );
+        else reject(new Error(`it answered ${response.statusCode} when asked for the containers`));
       });
     });
     asked.end();

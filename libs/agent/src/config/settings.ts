@@ -124,7 +124,7 @@ export const SETTINGS: readonly Setting[] = [
   row('dockerSocket', 'string', 'used', {
     flag: 'docker-socket',
     env: 'DOCKER_SOCKET',
-    help: 'unix socket of a Docker engine: the labels of its running containers are a blueprint',
+    help: 'Docker engine, or a proxy of its socket: a path, or unix:// tcp:// http:// https://; the labels of its containers are a blueprint',
   }),
 
   later('allow', 'GATEHOUSE_ALLOW', 'allow', 'list'),
