@@ -1,9 +1,15 @@
 import { parentPort } from 'node:worker_threads';
-import { parse, patternProblem, placesOf, toYaml } from '#blueprint';
+import { fromDockerLabels, parse, patternProblem, placesOf, toYaml } from '#blueprint';
 import type { Task, TaskResult } from '#platform';
 
 /** The program of a worker thread: what it can be asked for (libs/platform/runtime/workers.ts). */
-const TASKS: Record<string, (...args: never[]) => unknown> = { parse, patternProblem, placesOf, toYaml };
+const TASKS: Record<string, (...args: never[]) => unknown> = {
+  fromDockerLabels,
+  parse,
+  patternProblem,
+  placesOf,
+  toYaml,
+};
 
 parentPort!.on('message', ({ name, args }: Task) => {
   let result: TaskResult;

@@ -63,21 +63,25 @@ export function containersAt(containers: readonly LabelledContainer[], paths: re
   return paths.map((path) => [...new Set(originOf(path, labels).map((one) => one.container))]);
 }
 
-/** The keys that a container's labels name, by section; undefined when one of them names none that is understood. */
-export function keysOfLabels({ labels }: LabelledContainer): Record<'public' | 'private', string[]> | undefined {
-  const keys = { public: new Set<string>(), private: new Set<string>() };
+/** What a container's labels speak of; `parts`: keys of which they say targets only. */
+export type NamedByLabels = { publicKeys: string[]; privateKeys: string[]; parts: string[] };
+
+/** @returns undefined when a label names no key that is understood */
+export function namedByLabels({ labels }: LabelledContainer): NamedByLabels | undefined {
+  const [publicKeys, privateKeys, whole] = [new Set<string>(), new Set<string>(), new Set<string>()];
   for (const label of Object.keys(labels)) {
     if (!label.startsWith(PREFIX)) continue;
-    const [section = '', key = ''] = label.slice(PREFIX.length).split('.');
-    const kind = /^(?:public|proxy)-resources$/.test(section)
-      ? 'public'
-      : /^(?:private|client)-resources$/.test(section)
-        ? 'private'
-        : undefined;
-    if (kind === undefined || !/^[^[\]]+$/.test(key)) return undefined;
-    keys[kind].add(key);
+    const [section = '', key = '', field = ''] = label.slice(PREFIX.length).split('.');
+    const isPublic = /^(?:public|proxy)-resources$/.test(section);
+    if (!(isPublic || /^(?:private|client)-resources$/.test(section)) || !/^[^[\]]+$/.test(key)) return undefined;
+    (isPublic ? publicKeys : privateKeys).add(key);
+    if (isPublic && !/^targets\[\d+\]$/.test(field)) whole.add(key);
   }
-  return { public: [...keys.public], private: [...keys.private] };
+  return {
+    publicKeys: [...publicKeys],
+    privateKeys: [...privateKeys],
+    parts: [...publicKeys].filter((key) => !whole.has(key)),
+  };
 }
 
 /**

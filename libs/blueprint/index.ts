@@ -3,8 +3,9 @@ export {
   type FromLabels,
   fromDockerLabels,
   fromGoodLabels,
-  keysOfLabels,
   type LabelledContainer,
+  type NamedByLabels,
+  namedByLabels,
 } from './docker-labels.js';
 export { digestOf, isSecretHeader, maskSecrets, SECRET, toDocument, toYaml } from './export.js';
 export { withoutSecrets } from './masked-text.js';

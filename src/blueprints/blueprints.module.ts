@@ -8,8 +8,10 @@ import { BlueprintsService } from './blueprints.service.js';
 import { ClaimDocuments } from './claim-documents.js';
 import { CurrentStateRepository } from './current-state.repository.js';
 import { DeclarationsRepository } from './declarations.repository.js';
+import { DocumentApplier } from './document-applier.js';
 import { Documents } from './documents.js';
 import { HistoryService } from './history.service.js';
+import { LabelDocuments } from './label-documents.service.js';
 import { PlanExecutor } from './plan-executor.js';
 import { PlanningService } from './planning.service.js';
 import { Secrets } from './secrets.js';
@@ -27,8 +29,10 @@ import { SiteScopedKeys } from './site-scoped-keys.js';
     BlueprintsService,
     ClaimDocuments,
     DeclarationsRepository,
+    DocumentApplier,
     Documents,
     HistoryService,
+    LabelDocuments,
     PlanningService,
     SiteDecisionsService,
     SiteDocumentsService,
@@ -36,6 +40,6 @@ import { SiteScopedKeys } from './site-scoped-keys.js';
     Secrets,
     CurrentStateRepository,
   ],
-  exports: [Documents, SiteDocumentsService],
+  exports: [Documents, LabelDocuments, SiteDocumentsService],
 })
 export class BlueprintsModule {}

@@ -2,8 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, query, type Window } from '#platform';
 import type { BlueprintRecord, BlueprintView } from './blueprints.dto.js';
-import type { DocumentKeys } from './claim-documents.js';
-import type { SourceKind } from './current-state.js';
+import type { DocumentKeys, SourceKind } from './current-state.js';
 import type { Plan } from './plan.types.js';
 
 export interface HistoryEntry {

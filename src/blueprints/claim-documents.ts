@@ -3,11 +3,8 @@ import type { EntityManager } from 'typeorm';
 import type { Blueprint } from '#blueprint';
 import { type ResourceType, ResourceWriter } from '../resources/index.js';
 import { BlueprintsRepository } from './blueprints.repository.js';
-import type { Applicant } from './current-state.js';
+import type { Applicant, DocumentKeys } from './current-state.js';
 import { DeclarationsRepository } from './declarations.repository.js';
-
-/** What one document names, by the tables of its resources. */
-export type DocumentKeys = Record<ResourceType, string[]>;
 
 const TYPES: ResourceType[] = ['resource', 'site_resource'];
 const NOTHING: DocumentKeys = { resource: [], site_resource: [] };

@@ -1,9 +1,12 @@
 import type { Blueprint } from '#blueprint';
-import { type ColumnValues, routeOf } from '../resources/index.js';
+import { type ColumnValues, type ResourceType, routeOf } from '../resources/index.js';
 import { rolesIn } from './role-names.js';
 
 /** Where a document comes from, and with that what it may do (docs/blueprints.md, Who owns what). */
 export type SourceKind = 'api' | 'file' | 'bootstrap' | 'newt' | 'labels' | 'profile';
+
+/** What one document names, by the tables of its resources. */
+export type DocumentKeys = Record<ResourceType, string[]>;
 
 /** Who applies a document: an operator, or a site. */
 export interface Applicant {
@@ -20,6 +23,8 @@ export interface Applicant {
   } | null;
   /** Of a newt: the document came on the session of the claim, from either of its files (docs/newt.md §2.8). */
   claiming?: boolean;
+  /** Of labels: what stays as it is although the document does not name it, since of that some part is refused. */
+  kept?: 'all' | DocumentKeys;
   /** Of a profile: keys of the entries that are the same for every site, whatever it calls itself. */
   operatorsKeys?: ReadonlySet<string>;
   /** The row that remembers this site's documents of this kind; null for an operator, or before the first one. */
@@ -30,6 +35,10 @@ export interface Applicant {
 export const owns = (kind: SourceKind) => kind === 'file' || kind === 'newt' || kind === 'labels';
 /** Whether what disappears from the document is deleted. On the session of its claim a newt sends both of its files, so nothing is. */
 export const prunes = ({ kind, claiming }: Pick<Applicant, 'kind' | 'claiming'>) => owns(kind) && claiming !== true;
+
+/** Whether what the document does not name of this resource stays all the same. */
+export const keeps = ({ kept }: Pick<Applicant, 'kept'>, type: ResourceType, key: string) =>
+  kept !== undefined && (kept === 'all' || kept[type].includes(key));
 
 /** A source that declares a resource. */
 export interface Declaration {

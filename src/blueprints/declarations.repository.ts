@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, query } from '#platform';
 import type { ColumnValues, ResourceType } from '../resources/index.js';
-import type { DocumentKeys } from './claim-documents.js';
+import type { DocumentKeys } from './current-state.js';
 
 /** A grant to a role that nobody has made yet. */
 export interface StagedGrant {

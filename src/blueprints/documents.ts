@@ -1,5 +1,16 @@
 import { Injectable } from '@nestjs/common';
-import { type Blueprint, maskSecrets, type Parsed, type ParseOptions, parse, placesOf, toYaml } from '#blueprint';
+import {
+  type Blueprint,
+  type FromLabels,
+  fromDockerLabels,
+  type LabelledContainer,
+  maskSecrets,
+  type Parsed,
+  type ParseOptions,
+  parse,
+  placesOf,
+  toYaml,
+} from '#blueprint';
 import { TaskTooLarge, type Turn, Workers } from '#platform';
 
 /** Up to this many bytes parsing costs less than handing the text to a worker thread. */
@@ -37,6 +48,18 @@ export class Documents {
         model: undefined,
         problems: [{ path: '', message: `the document ${error.message}`, ...NO_PLACE }],
       };
+    }
+  }
+
+  /** As `fromDockerLabels`. @throws capacity */
+  async fromLabels(turn: Turn, containers: LabelledContainer[]): Promise<FromLabels> {
+    if (isCheap(JSON.stringify(containers))) return fromDockerLabels(containers);
+    try {
+      return await this.workers.run<typeof fromDockerLabels>(turn, 'fromDockerLabels', containers);
+    } catch (error) {
+      if (!(error instanceof TaskTooLarge)) throw error;
+      const problems = [{ path: '', message: `what the labels say ${error.message}`, ...NO_PLACE }];
+      return { parsed: { ok: false, model: undefined, problems }, wrong: [] };
     }
   }
 

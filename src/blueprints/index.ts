@@ -1,3 +1,5 @@
 export { BlueprintsModule } from './blueprints.module.js';
+export type { Outcome, SiteKind } from './document-applier.js';
 export { Documents } from './documents.js';
-export { type Outcome, SiteDocumentsService, type SiteKind } from './site-documents.service.js';
+export { LabelDocuments } from './label-documents.service.js';
+export { SiteDocumentsService } from './site-documents.service.js';

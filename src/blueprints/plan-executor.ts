@@ -194,7 +194,7 @@ export class PlanExecutor {
     const declared = steps.flatMap((step) => (step.declared ? [{ id: step.resourceId, declared: step.declared }] : []));
     await this.declarations.declare(tx, sourceId, type, declared);
     const parts = steps.map(({ resourceId: id, saysGrants }) => ({ id, saysGrants }));
-    await this.declarations.rememberParts(tx, sourceId, type, parts, prunes(applicant));
+    await this.declarations.rememberParts(tx, sourceId, type, parts, prunes(applicant) && applicant.kept === undefined);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Blueprint } from '#blueprint';
-import { type Applicant, type CurrentState, type Hashes, prunes } from './current-state.js';
+import { type Applicant, type CurrentState, type Hashes, keeps, prunes } from './current-state.js';
 import { Drift } from './drift.js';
 import { Ownership } from './ownership.js';
 import type { Change, Grants, Plan } from './plan.types.js';
@@ -29,15 +29,16 @@ export function makePlan(model: Blueprint, applicant: Applicant, state: CurrentS
   const dropped = names.dropped();
   const gone = prunes(applicant);
   const { mine } = state;
-  const strayTargets = gone ? mine.strayTargets.filter((t) => !dropped.publicKeys.includes(t.key)) : [];
-  const strayRules = gone ? mine.strayRules.filter((r) => !dropped.publicKeys.includes(r.key)) : [];
+  const isStray = ({ key }: { key: string }) => !dropped.publicKeys.includes(key) && !keeps(applicant, 'resource', key);
+  const strayTargets = gone ? mine.strayTargets.filter(isStray) : [];
+  const strayRules = gone ? mine.strayRules.filter(isStray) : [];
   for (const { key } of strayTargets) changes.push({ action: 'delete', type: 'target', key, fields: [] });
   for (const { key } of strayRules) changes.push({ action: 'delete', type: 'rule', key, fields: [] });
   newRoles(context, [...publicSteps, ...privateSteps]);
   const redeclares =
     changes.length === 0 &&
     (drift.redeclares ||
-      (gone && mine.strayParts) ||
+      (gone && applicant.kept === undefined && mine.strayParts) ||
       [...publicSteps, ...privateSteps].some((step) => step.declared !== null));
   return {
     redeclares,

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PublicResource, Target } from '#blueprint';
 import { type ColumnValues, fieldOf } from '../resources/index.js';
 import { publicColumns, targetColumns } from './columns.js';
-import { type Hashes, owns, type Part, prunes, type StoredPublic } from './current-state.js';
+import { type Hashes, keeps, owns, type Part, prunes, type StoredPublic } from './current-state.js';
 import type { Drift } from './drift.js';
 import { differing, type Ownership } from './ownership.js';
 import type { PublicStep } from './plan.types.js';
@@ -176,7 +176,7 @@ export class PublicPlan {
         ? whole && this.context.applicant.kind === 'api'
           ? surplus
           : []
-        : prunes(this.context.applicant)
+        : prunes(this.context.applicant) && !keeps(this.context.applicant, 'resource', key)
           ? surplus
           : [];
     for (const part of goneTargets)

@@ -6,6 +6,7 @@ import {
   type CurrentState,
   claim,
   type Holder,
+  keeps,
   prunes,
   type Stored,
 } from './current-state.js';
@@ -106,14 +107,15 @@ export class UniqueNames {
   }
 
   private goes(type: Holder['type'], key: string): boolean {
-    const [mine, kept] =
+    const [table, mine, named] =
       type === 'public-resource'
-        ? [this.state.mine.publicKeys, this.model.publicResources]
-        : [this.state.mine.privateKeys, this.model.privateResources];
+        ? (['resource', this.state.mine.publicKeys, this.model.publicResources] as const)
+        : (['site_resource', this.state.mine.privateKeys, this.model.privateResources] as const);
     return (
       prunes(this.applicant) &&
+      !keeps(this.applicant, table, key) &&
       mine.some((one) => one.key === key && one.alone) &&
-      !kept.some((entry) => entry.key === key)
+      !named.some((entry) => entry.key === key)
     );
   }
 
@@ -125,8 +127,12 @@ export class UniqueNames {
       publics: new Set(model.publicResources.map((e) => e.key)),
       privates: new Set(model.privateResources.map((e) => e.key)),
     };
-    const publicKeys = this.state.mine.publicKeys.flatMap(({ key }) => (present.publics.has(key) ? [] : [key]));
-    const privateKeys = this.state.mine.privateKeys.flatMap(({ key }) => (present.privates.has(key) ? [] : [key]));
+    const publicKeys = this.state.mine.publicKeys.flatMap(({ key }) =>
+      present.publics.has(key) || keeps(this.applicant, 'resource', key) ? [] : [key],
+    );
+    const privateKeys = this.state.mine.privateKeys.flatMap(({ key }) =>
+      present.privates.has(key) || keeps(this.applicant, 'site_resource', key) ? [] : [key],
+    );
     for (const key of publicKeys) this.changes.push({ action: 'delete', type: 'public-resource', key, fields: [] });
     for (const key of privateKeys) this.changes.push({ action: 'delete', type: 'private-resource', key, fields: [] });
     return { publicKeys, privateKeys };
