@@ -144,6 +144,15 @@ export type AgentBlueprint = {
   kind: AgentBlueprintKind;
   document: Record<string, unknown>;
   digest: string;
+  /** Of labels: the containers themselves, each of which the server judges alone; the document is for one that does not. */
+  containers?: AgentContainer[];
+};
+/** A running container: its `pangolin.` labels, and its ports inside. */
+export type AgentContainer = {
+  name: string;
+  hostname?: string;
+  labels: Readonly<Record<string, string>>;
+  ports: readonly number[];
 };
 export type AgentBlueprintProblem = { path: string; message: string; line?: number; column?: number };
 /** Server → agent: what became of it. `ok: false` is the server's last word until the document changes or an operator does something. */

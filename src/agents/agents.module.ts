@@ -4,6 +4,7 @@ import { AccessModule } from '../access/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
 import { ClusterModule } from '../cluster/index.js';
 import { ProvisioningModule } from '../provisioning/index.js';
+import { ResourcesModule } from '../resources/index.js';
 import { SitesModule } from '../sites/index.js';
 import { AgentsController } from './agents.controller.js';
 import { AgentsRepository } from './agents.repository.js';
@@ -23,13 +24,15 @@ import { SessionRegistry } from './gateway/session-registry.js';
 import { SessionRestarts } from './gateway/session-restarts.js';
 import { SessionTokens } from './gateway/session-tokens.js';
 import { UpgradeRouter } from './gateway/upgrade-router.js';
+import { HealthChecksRepository } from './newt/health-checks.repository.js';
+import { NewtsService } from './newt/newts.service.js';
 import { PresenceRepository } from './presence/presence.repository.js';
 import { PresenceService } from './presence/presence.service.js';
 import { PresenceLease } from './presence/presence-lease.js';
 
 /** Agent sessions: tokens, the gateway, presence, delivery of desired state. */
 @Module({
-  imports: [AccessModule, BlueprintsModule, ClusterModule, ProvisioningModule, SitesModule],
+  imports: [AccessModule, BlueprintsModule, ClusterModule, ProvisioningModule, ResourcesModule, SitesModule],
   controllers: [AgentsController, AgentDownloadController],
   providers: [
     AgentFiles,
@@ -39,7 +42,9 @@ import { PresenceLease } from './presence/presence-lease.js';
     DeliveryService,
     KeepAliveService,
     MessageDispatch,
+    HealthChecksRepository,
     MessageErrorFilter,
+    NewtsService,
     PresenceLease,
     PresenceRepository,
     PresenceService,

@@ -167,8 +167,7 @@ describe('an unmodified newt', () => {
     const { token } = await device();
     const session = await connect(token);
     for (const type of [
-      'newt/healthcheck/status',
-      'newt/socket/containers',
+      'newt/socket/status',
       'newt/receive-bandwidth',
       'newt/access-log',
       'newt/request-log',
@@ -177,9 +176,15 @@ describe('an unmodified newt', () => {
     ]) {
       session.send(type, { any: ['thing'] });
     }
-    session.send('newt/wg/register', { publicKey: 'x', pingResults: [], newtVersion: '1.15.0', chainId: 'a' });
     await session.settled();
     expect(session.received.map((m) => m.type)).toEqual(['pong']);
+    session.send('newt/wg/register', { publicKey: 'x', pingResults: [], newtVersion: '1.15.0', chainId: 'a' });
+    await session.message('newt/socket/fetch');
+    await session.settled();
+    // No answer to the registration, but what a newt is told on every connection.
+    expect(session.received.map((m) => m.type).sort()).toEqual(
+      ['newt/healthcheck/status/request', 'newt/socket/fetch', 'pong', 'pong'].sort(),
+    );
     await session.close();
   });
 });

@@ -11,6 +11,8 @@ export interface NewtOptions {
   /** JSON text of a blueprint that the process that made the exchange sends once (`--provisioning-blueprint-file`). */
   provisioningBlueprint?: string;
   disableClients?: boolean;
+  /** What it answers when it is asked for its containers; absent: it has no Docker socket. */
+  containers?: object[] | null;
 }
 
 interface Frame {
@@ -113,6 +115,30 @@ export class Newt {
     this.send({ type: 'newt/blueprint/apply', data: { blueprint } });
   }
 
+  /** Its containers, as it also sends them when one starts or stops. */
+  tellContainers(): void {
+    const { containers } = this.options;
+    if (containers !== undefined) this.send({ type: 'newt/socket/containers', data: { containers } });
+  }
+
+  /** What it found out about targets; a newt always sends all. */
+  tellHealth(statuses: Record<string, string>): void {
+    const targets = Object.fromEntries(
+      Object.entries(statuses).map(([id, status]) => [
+        id,
+        { status, lastCheck: new Date().toISOString(), checkCount: 1, lastError: '', config: { id: Number(id) } },
+      ]),
+    );
+    this.send({ type: 'newt/healthcheck/status', data: { targets } });
+  }
+
+  /** Everything that was sent before has been handled when this resolves. */
+  async settled(): Promise<void> {
+    const pongs = this.received.filter((m) => m.type === 'pong').length;
+    this.send({ type: 'newt/ping', data: {} });
+    await this.messages('pong', pongs + 1);
+  }
+
   /** Resolves once so many messages of the type have arrived. */
   async messages(type: string, count: number): Promise<Record<string, unknown>[]> {
     for (;;) {
@@ -200,7 +226,7 @@ export class Newt {
     this.timers.add(timer);
   }
 
-  private send(frame: Frame): void {
+  send(frame: Frame): void {
     if (!this.isConnected) return;
     this.sent.push(frame.type);
     const version = frame.type === 'newt/ping' && this.configVersion > 0 ? { configVersion: this.configVersion } : {};
@@ -220,6 +246,7 @@ export class Newt {
       this.problems.push('exitNodes is not a list');
     if (message.type === 'newt/wg/connect') this.problems.push('newt/wg/connect without an exit node');
     this.received.push(message);
+    if (message.type === 'newt/socket/fetch') this.tellContainers();
     this.wake();
   }
 

@@ -6,6 +6,7 @@ import { SiteCredentialsService } from '../../access/index.js';
 import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from '../agents.repository.js';
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
+import { NewtsService } from '../newt/newts.service.js';
 
 const COALESCE_MS = 100;
 const RETRY_MS = 1000;
@@ -36,6 +37,7 @@ export class DeliveryService implements OnModuleInit {
     private readonly registry: SessionRegistry,
     private readonly notifications: PgNotifications,
     private readonly credentials: SiteCredentialsService,
+    private readonly newts: NewtsService,
   ) {}
 
   onModuleInit(): void {
@@ -80,7 +82,7 @@ export class DeliveryService implements OnModuleInit {
   }
 
   async stop(): Promise<void> {
-    await this.task.stop();
+    await Promise.all([this.task.stop(), this.newts.stop()]);
   }
 
   /** Writes what agents reported and nobody has written yet; used before the server stops. */
@@ -130,6 +132,17 @@ export class DeliveryService implements OnModuleInit {
       if (row) this.tell(session, row, registered);
       else this.registry.end(session, rejected.has(session.siteId) ? 'rejected' : 'deleted', CLOSE.revoked);
     }
+    await this.tellNewts(sessions, rows);
+  }
+
+  private async tellNewts(sessions: Session[], rows: Map<number, DesiredRow>): Promise<void> {
+    const due = sessions.filter((session) => {
+      const row = rows.get(session.siteId);
+      return session.isNewt && !session.ended && row !== undefined && isNews(session, row);
+    });
+    if (due.length === 0) return;
+    await this.newts.tell(due);
+    for (const session of due) sent(session, rows.get(session.siteId)!);
   }
 
   private tell(session: Session, row: DesiredRow, registered: boolean): void {
@@ -138,9 +151,8 @@ export class DeliveryService implements OnModuleInit {
     if (registered && row.sessionId && row.sessionId !== session.id)
       return this.registry.end(session, 'replaced', CLOSE.replaced);
     session.learn(row);
-    if (!session.greeted || (session.sentVersion === row.version && session.sentStatus === row.status)) return;
-    session.sentVersion = row.version;
-    session.sentStatus = row.status;
+    if (!session.greeted || !isNews(session, row)) return;
+    sent(session, row);
     const state: AgentState = {
       version: row.version,
       status: row.status,
@@ -163,4 +175,12 @@ export class DeliveryService implements OnModuleInit {
       for (const row of rows) if (reports.get(row.siteId) === row) reports.delete(row.siteId);
     }
   }
+}
+
+const isNews = (session: Session, row: DesiredRow) =>
+  session.sentVersion !== row.version || session.sentStatus !== row.status;
+
+function sent(session: Session, row: DesiredRow): void {
+  session.sentVersion = row.version;
+  session.sentStatus = row.status;
 }

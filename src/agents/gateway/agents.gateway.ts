@@ -4,6 +4,8 @@ import { AGENT_LIMITS, AGENT_MESSAGE, AGENT_PATHS, type AgentWelcome, PROTOCOL }
 import { SERVER_VERSION } from '../agents.service.js';
 import { SiteBlueprints } from '../blueprints/site-blueprints.service.js';
 import { DeliveryService } from '../delivery/delivery.service.js';
+import { agentContainers } from '../newt/containers.js';
+import { NewtsService } from '../newt/newts.service.js';
 import type { Reply } from './agent-socket.adapter.js';
 import { MessageDispatch } from './message-dispatch.js';
 import {
@@ -15,18 +17,18 @@ import {
   Hello,
   MessageErrorFilter,
   NewtBlueprint,
+  NewtContainers,
+  NewtHealthStatus,
   NewtPingRequest,
   NewtRegister,
 } from './messages.js';
 import type { Session } from './session.js';
 
-/** What a newt reports and nobody here uses yet. The WireGuard side and Docker discovery will take their types out of this list. */
+/** What a newt reports and nobody here uses yet. The WireGuard side will take its types out of this list. */
 export const QUIET = [
   'newt/wg/get-config',
   'newt/receive-bandwidth',
-  'newt/healthcheck/status',
   'newt/socket/status',
-  'newt/socket/containers',
   'newt/access-log',
   'newt/request-log',
   'newt/disconnecting',
@@ -40,6 +42,7 @@ export class AgentsGateway {
   constructor(
     private readonly delivery: DeliveryService,
     private readonly blueprints: SiteBlueprints,
+    private readonly newts: NewtsService,
     dispatch: MessageDispatch,
   ) {
     dispatch.acceptQuietly(QUIET);
@@ -94,11 +97,25 @@ export class AgentsGateway {
   register(@From() session: Session, @Data() { newtVersion }: NewtRegister): void {
     if (newtVersion)
       this.delivery.saveIntroduction({ siteId: session.siteId, version: newtVersion, facts: null, clientType: 'newt' });
+    if (session.greeted || session.isNewt) return;
+    session.isNewt = true;
+    this.delivery.sendState(session);
+  }
+
+  @SubscribeMessage('newt/healthcheck/status')
+  healthStatus(@From() session: Session, @Data() { targets }: NewtHealthStatus): void {
+    this.newts.takeResults(session, targets);
+  }
+
+  @SubscribeMessage('newt/socket/containers')
+  containers(@From() session: Session, @Data() { containers }: NewtContainers): void {
+    this.newts.takeContainers(session, containers);
   }
 
   @SubscribeMessage(AGENT_MESSAGE.blueprint)
-  blueprint(@From() session: Session, @Data() { id, kind, document }: BlueprintMessage): void {
-    this.blueprints.fromAgent(session, id, kind, JSON.stringify(document));
+  blueprint(@From() session: Session, @Data() { id, kind, document, containers }: BlueprintMessage): void {
+    const list = containers === undefined ? undefined : agentContainers(containers);
+    this.blueprints.fromAgent(session, id, kind, JSON.stringify(document), list);
   }
 
   @SubscribeMessage('newt/blueprint/apply')

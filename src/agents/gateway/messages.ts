@@ -130,12 +130,21 @@ export class NewtBlueprint {
   @IsString() blueprint: string;
 }
 
+export class NewtHealthStatus {
+  @IsObject() targets: Record<string, unknown>;
+}
+
+export class NewtContainers {
+  @IsOptional() @IsArray() containers?: unknown[] | null;
+}
+
 const BLUEPRINT_KINDS = ['file', 'bootstrap', 'labels'] as const;
 
 export class BlueprintMessage {
   @IsText(100) id: string;
   @IsIn(BLUEPRINT_KINDS) kind: (typeof BLUEPRINT_KINDS)[number];
   @IsObject() document: Record<string, unknown>;
+  @IsOptional() @IsArray() containers?: unknown[];
 }
 
 /** Whatever a handler threw becomes one `error` message; the session goes on. */

@@ -48,6 +48,8 @@ export class Session {
   ws: SessionSocket | null = null;
   /** It said agent/hello: a Gatehouse agent. Until then it is spoken to as a newt, which never says hello. */
   greeted = false;
+  /** It said newt/wg/register, which a newt says on every connection. */
+  isNewt = false;
   status: SiteState['status'] = 'pending';
   takesLabels = true;
   /** When it began, the blueprint of the site's profile was not applied yet. */
@@ -57,7 +59,7 @@ export class Session {
   /** A message has arrived. */
   heard = false;
   version = 1;
-  /** Version of the last agent/state that was sent; 0: none yet. */
+  /** Version of the last agent/state that was sent, or of what a newt was told; 0: none yet. */
   sentVersion = 0;
   sentStatus: SiteState['status'] | null = null;
   niceId = '';

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { type Blueprint, describeProblem, digestOf, type Problem, toDocument } from '../../../blueprint/index.js';
 import {
   AGENT_LIMITS,
@@ -6,6 +7,7 @@ import {
   type AgentBlueprint,
   type AgentBlueprintKind,
   type AgentBlueprintResult,
+  type AgentContainer,
 } from '../../../contracts/index.js';
 import type { AgentContext } from '../context.js';
 import { backoff, type Range, REFUSED_CLAIM_BACKOFF } from '../session/backoff.js';
@@ -52,14 +54,18 @@ export class BlueprintOutbox {
     private readonly placesOf: (kind: AgentBlueprintKind, paths: string[]) => Place[],
   ) {}
 
-  /** Takes a document to send. One that is the same as what was sent last is not sent again. */
-  put(kind: AgentBlueprintKind, model: Blueprint): void {
+  /** Takes a document to send, and of labels the containers that it is made of. One that is the same as what was sent last is not sent again. */
+  put(kind: AgentBlueprintKind, model: Blueprint, containers?: AgentContainer[]): void {
     const digest = digestOf(model);
     const before = this.slots.get(kind);
-    if (before?.blueprint.digest === digest) return this.tools.log.debug(`the ${nameOf(kind)} says the same as before`);
-    const blueprint: AgentBlueprint = { id: randomUUID(), kind, document: toDocument(model), digest };
-    const bytes = Buffer.byteLength(JSON.stringify({ type: AGENT_MESSAGE.blueprint, data: blueprint }));
-    if (bytes > AGENT_LIMITS.maxFrameBytes) {
+    if (before?.blueprint.digest === digest && isDeepStrictEqual(before.blueprint.containers, containers))
+      return this.tools.log.debug(`the ${nameOf(kind)} says the same as before`);
+    const document: AgentBlueprint = { id: randomUUID(), kind, document: toDocument(model), digest };
+    const blueprint = [{ ...document, ...(containers ? { containers } : {}) }, document].find(
+      (one) => bytesOf(one) <= AGENT_LIMITS.maxFrameBytes,
+    );
+    if (!blueprint) {
+      const bytes = bytesOf(document);
       return this.tools.log.error(
         `the ${nameOf(kind)} is not sent: written out it has ${bytes} bytes, and the server reads at most ${AGENT_LIMITS.maxFrameBytes}`,
       );
@@ -201,6 +207,8 @@ export class BlueprintOutbox {
     return this.slots.get(slot.blueprint.kind) === slot;
   }
 }
+
+const bytesOf = (data: AgentBlueprint) => Buffer.byteLength(JSON.stringify({ type: AGENT_MESSAGE.blueprint, data }));
 
 export function nameOf(kind: AgentBlueprintKind): string {
   return { file: 'blueprint file', bootstrap: 'provisioning blueprint', labels: 'blueprint of the container labels' }[

@@ -189,7 +189,7 @@ export class Blueprints implements SessionFeature {
     if (!parsed.ok) return this.take('labels', 'of the containers', parsed);
     if (problems.length > 0)
       this.tell('labels', 'of these containers are not taken, what they said before stays:', '', problems);
-    this.outbox.put('labels', parsed.model);
+    this.outbox.put('labels', parsed.model, containers.map(ownLabels));
   }
 
   private take(kind: AgentBlueprintKind, where: string, parsed: Parsed): void {
@@ -271,3 +271,9 @@ export class Blueprints implements SessionFeature {
     return new Date(this.context.clock.now()).toISOString();
   }
 }
+
+/** What the server is told of a container: other labels are none of its business. */
+const ownLabels = ({ labels, ...container }: LabelledContainer): LabelledContainer => ({
+  ...container,
+  labels: Object.fromEntries(Object.entries(labels).filter(([label]) => label.startsWith('pangolin.'))),
+});

@@ -1,0 +1,179 @@
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import type { LabelledContainer } from '#blueprint';
+import { Db, PeriodicTask } from '#platform';
+import type { Outcome } from '../../blueprints/index.js';
+import { ResourceWriter } from '../../resources/index.js';
+import { SiteBlueprints } from '../blueprints/site-blueprints.service.js';
+import type { Session } from '../gateway/session.js';
+import { newtContainers } from './containers.js';
+import { HealthChecksRepository } from './health-checks.repository.js';
+
+/** Health checks of one message. */
+const CHECKS_AT_ONCE = 200;
+/** Results of one transaction. */
+const RESULTS = 1000;
+const HEALTHS = ['unknown', 'healthy', 'unhealthy'] as const;
+type Health = (typeof HEALTHS)[number];
+const WRITE_MS = 100;
+const RETRY_MS = 1000;
+
+const SWEEP_MS = 30_000;
+/** A newt tells of containers that start and stop. What it missed, or does not call a change, is asked for this often. */
+const ASK_AGAIN_MS = 15 * 60_000;
+/** After a refusal an operator may remove the reason. Doubles with each one. */
+const REFUSED_MS = 60_000;
+
+/** What is known of the newt at the other end of a session. */
+interface Known {
+  /** The health checks that it was told, as they were written. */
+  checks: Map<number, string>;
+  /** The status of the site when its containers were asked for; null: its labels are not taken. */
+  askedAs: Session['status'] | null;
+  /** The containers that were applied last. */
+  containers: string;
+  refusals: number;
+}
+
+/**
+ * What connected newts are told and what they answer, as far as there is no tunnel yet: health checks and containers (docs/newt.md §2.6, §2.7). A
+ * newt says `newt/wg/register` once on every connection; from then on it is told everything, and after that what has changed.
+ */
+@Injectable()
+export class NewtsService implements OnApplicationBootstrap {
+  private readonly known = new WeakMap<Session, Known>();
+  /** Sessions of which containers have come, and when they are asked for again. */
+  private readonly askAt = new Map<Session, number>();
+  private readonly results = new Map<string, { siteId: number; targetId: number; health: Health }>();
+  private readonly writing = new PeriodicTask('Health of targets', {
+    failure: 'The health of targets could not be written; trying again',
+    retryMs: RETRY_MS,
+    run: () => this.flush(),
+  });
+  private readonly asking = new PeriodicTask('Containers of newts', {
+    failure: 'Newts could not be asked for their containers',
+    everyMs: SWEEP_MS,
+    run: () => this.askAgain(performance.now()),
+  });
+
+  constructor(
+    private readonly db: Db,
+    private readonly checks: HealthChecksRepository,
+    private readonly writer: ResourceWriter,
+    private readonly blueprints: SiteBlueprints,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.asking.wake(SWEEP_MS);
+  }
+
+  /** Tells newts what they do not know yet, or not as it is now. @throws when the database is away: nothing was told */
+  async tell(sessions: Session[]): Promise<void> {
+    const wanted = await this.checks.ofSites(
+      this.db.manager,
+      sessions.map((session) => session.siteId),
+    );
+    for (const session of sessions) {
+      const isNew = !this.known.has(session);
+      const known = this.of(session);
+      const now = new Map((wanted.get(session.siteId) ?? []).map((check) => [check.id, check]));
+      this.remove(
+        session,
+        [...known.checks.keys()].filter((id) => !now.has(id)),
+      );
+      const changed = [...now.values()].filter((check) => known.checks.get(check.id) !== JSON.stringify(check));
+      for (let i = 0; i < changed.length; i += CHECKS_AT_ONCE)
+        session.send('newt/healthcheck/add', { targets: changed.slice(i, i + CHECKS_AT_ONCE) });
+      known.checks = new Map([...now].map(([id, check]) => [id, JSON.stringify(check)]));
+      // The process may have kept checks of an earlier connection: its answer shows them.
+      if (isNew) session.send('newt/healthcheck/status/request', {});
+      this.askForContainers(session, known);
+    }
+  }
+
+  /** All that a newt checks: results are written soon, and what it should check no more is taken from it. */
+  takeResults(session: Session, targets: Record<string, unknown>): void {
+    const known = this.known.get(session);
+    if (!known || session.status !== 'approved') return;
+    const stale: number[] = [];
+    for (const [key, value] of Object.entries(targets)) {
+      const targetId = Number(key);
+      if (!Number.isSafeInteger(targetId) || targetId < 1) continue;
+      if (!known.checks.has(targetId)) stale.push(targetId);
+      const health = (value as { status?: unknown } | null)?.status;
+      if (known.checks.has(targetId) && HEALTHS.includes(health as Health))
+        this.results.set(`${session.siteId}:${targetId}`, {
+          siteId: session.siteId,
+          targetId,
+          health: health as Health,
+        });
+    }
+    this.remove(session, stale);
+    if (this.results.size > 0) this.writing.wake(WRITE_MS);
+  }
+
+  /** The containers that run beside a newt. @throws validation */
+  takeContainers(session: Session, containers: unknown): void {
+    const known = this.of(session);
+    if (known.askedAs === null) return;
+    const list = newtContainers(containers);
+    this.askAt.set(session, performance.now() + ASK_AGAIN_MS);
+    const text = JSON.stringify(list);
+    if (text === known.containers) return;
+    this.blueprints.fromContainers(session, list, (outcome) => this.settle(session, known, list, outcome));
+  }
+
+  /** Writes what newts found out and nobody has written yet, and asks no more; used before the server stops. */
+  async stop(): Promise<void> {
+    await Promise.all([this.writing.stop(), this.asking.stop()]);
+  }
+
+  async flush(): Promise<void> {
+    while (this.results.size > 0) {
+      const entries = [...this.results].slice(0, RESULTS);
+      await this.db.tx((tx) =>
+        this.writer.recordHealth(
+          tx,
+          entries.map(([, result]) => result),
+        ),
+      );
+      for (const [key, result] of entries) if (this.results.get(key) === result) this.results.delete(key);
+    }
+  }
+
+  private of(session: Session): Known {
+    const known = this.known.get(session) ?? { checks: new Map(), askedAs: null, containers: '', refusals: 0 };
+    this.known.set(session, known);
+    return known;
+  }
+
+  private remove(session: Session, ids: number[]): void {
+    if (ids.length > 0) session.send('newt/healthcheck/remove', { ids });
+  }
+
+  /** At first, and once the site is approved or its labels are taken: an answer may then be good for something that it was not before. */
+  private askForContainers(session: Session, known: Known): void {
+    const as = session.takesLabels ? session.status : null;
+    if (as === known.askedAs) return;
+    known.askedAs = as;
+    known.containers = '';
+    if (as !== null) session.send('newt/socket/fetch', {});
+    else this.askAt.delete(session);
+  }
+
+  private settle(session: Session, known: Known, list: LabelledContainer[], { ok }: Outcome): void {
+    known.refusals = ok ? 0 : known.refusals + 1;
+    known.containers = ok ? JSON.stringify(list) : '';
+    const wait = ok ? ASK_AGAIN_MS : Math.min(ASK_AGAIN_MS, REFUSED_MS * 2 ** (known.refusals - 1));
+    if (!session.ended) this.askAt.set(session, performance.now() + wait);
+  }
+
+  private askAgain(now: number): void {
+    for (const [session, dueAt] of this.askAt) {
+      if (session.ended) this.askAt.delete(session);
+      else if (dueAt <= now) {
+        this.askAt.set(session, now + ASK_AGAIN_MS);
+        session.send('newt/socket/fetch', {});
+      }
+    }
+  }
+}
