@@ -104,7 +104,10 @@ export class Fields {
       node.kind === 'scalar' && (node.open ? values[0] : [...values, ...later].find((value) => value === node.value));
     if (found) return found;
     const meant = node.kind === 'scalar' && typeof node.value === 'string' ? nearest(node.value, values) : undefined;
-    this.wrong(key, `must be ${oneOf(values)}, not ${nameOf(node)}${meant ? `; did you mean ${shown(meant)}?` : ''}`);
+    this.wrong(
+      key,
+      `must be ${listed(values, 'or')}, not ${nameOf(node)}${meant ? `; did you mean ${shown(meant)}?` : ''}`,
+    );
     return undefined;
   }
 
@@ -233,6 +236,7 @@ function nameOf(node: TreeNode): string {
     : kindName(node);
 }
 
-function oneOf(values: readonly string[]): string {
-  return values.length === 1 ? `${values[0]}` : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
+/** `a, b or c` */
+export function listed(values: readonly string[], word: 'and' | 'or'): string {
+  return values.length === 1 ? `${values[0]}` : `${values.slice(0, -1).join(', ')} ${word} ${values.at(-1)}`;
 }

@@ -127,6 +127,28 @@ describe('rules of the document', () => {
     expect(problems(target('({{site.name}}', 'regex'), { templates: OPEN_SITE_TEMPLATES })).toEqual([]);
   });
 
+  describe('the older name of the mode of a private resource', () => {
+    const web =
+      'name: Memory\nfull-domain: memory.example.com\ndestination: memory-main\ndestination-port: 8000\nroles: [Member]\n';
+    it('is read alone and beside mode', () => {
+      const [mode, protocol, both] = ['mode: http', 'protocol: http', 'mode: http\nprotocol: http'].map((said) =>
+        model(privately(`${web}${said}`)),
+      );
+      expect(protocol).toEqual(mode);
+      expect(both).toEqual(mode);
+      expect(model(privately('name: A\nprotocol: cidr\ndestination: 10.0.0.0/8')).privateResources[0]?.mode).toBe(
+        'cidr',
+      );
+    });
+    it.each([
+      ['protocol: host\nmode: http', /mode: says http, but protocol says host/],
+      ['protocol: tcp', /protocol: must be host, cidr or http, not "tcp"/],
+      ['enabled: true', /mode: is required: host, cidr or http/],
+    ])('is refused: %s', (said, problem) =>
+      expect(problems(privately(`${web}${said}`))).toContainEqual(expect.stringMatching(problem)),
+    );
+  });
+
   it('the same port for tcp and udp, the same domain public and private are no duplicates', () => {
     const text = `${publicly('name: A\nmode: tcp\nproxy-port: 1')}  two: {name: B, mode: udp, proxy-port: 1}\n  three: {name: C, mode: http, full-domain: a.b}\n${privately('name: D\nmode: http\ndestination: x\nfull-domain: a.b')}`;
     expect(model(text).publicResources).toHaveLength(3);
@@ -161,6 +183,7 @@ describe('what nothing could enforce yet is refused', () => {
     [web('auth: {auto-login-idp: 3}'), 'auto-login-idp: is not available yet'],
     ['public-policies: {a: {}}', 'public-policies: is not available yet'],
     [privately('name: A\nmode: ssh'), 'mode: ssh is not available yet'],
+    [privately('name: A\nprotocol: ssh'), 'protocol: ssh is not available yet'],
   ])('%j', (text, expected) => {
     expect(problems(text)).toEqual([expect.stringContaining(expected)]);
   });

@@ -19,6 +19,13 @@ describe('YAML', () => {
     ],
     ['a map as key', '? {a: b}\n: c', /^1:3 a key must be text/],
     ['a second document', 'sites: {}\n---\nsites: {}', /^2:\d+ there is a second document/],
+    ['a second document that is null', 'sites: {}\n---\n~\n', /^2:\d+ there is a second document/],
+    [
+      'a second document behind empty ones',
+      '---\n---\nsites: {}\n---\n---\nsites: {}',
+      /^5:\d+ there is a second document/,
+    ],
+    ['a hundred empty documents', '---\n'.repeat(250_000 / 4), /there are more than 100 documents in the file/],
     ['a cyclic anchor', 'sites: &a\n  b: *a', '2:6 sites.b: the alias *a stands inside its own anchor'],
     [
       'a bomb of aliases',
@@ -42,6 +49,30 @@ describe('YAML', () => {
     if (typeof expected === 'string') expect(first).toBe(expected);
     else expect(first).toMatch(expected);
   });
+
+  it.each([
+    ['at the end', 'BODY---'],
+    ['at the end, with a line end', 'BODY---\n'],
+    ['at both ends', '---\nBODY---\n'],
+    ['at the end, with a comment', 'BODY---\n# the end\n'],
+    ['several times', '---\n---\nBODY---\n---\n# x\n...\n'],
+    ['that ends a document', '---\nBODY...\n'],
+    ['that ends a document, and one that begins none', 'BODY...\n---\n'],
+    ['behind a directive', '%YAML 1.2\n---\nBODY---\n'],
+    ['with Windows line ends', 'BODY---\r\n'],
+  ])('takes a mark of documents %s', (_where, text) => {
+    const body = publicly('name: Broker\nmode: tcp\nproxy-port: 1883');
+    expect(model(text.replace('BODY', body))).toEqual(model(body));
+  });
+
+  it('knows where things are behind a mark', () => {
+    expect(problems('---\n---\nsites: {a: {nam: b, name: c}}\n---\n')).toEqual([
+      expect.stringMatching(/^3:13 sites.a.nam: is not known here; did you mean "name"/),
+    ]);
+  });
+
+  it('an empty file with marks says nothing', () =>
+    expect(problems('---\n---\n')).toEqual([expect.stringMatching(/the document is empty/)]));
 
   it('strict JSON is asked for with its format', () => {
     expect(problems('sites: {}', { format: 'json' })).toEqual([expect.stringMatching(/^1:1 not valid JSON/)]);

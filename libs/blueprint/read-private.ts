@@ -1,5 +1,6 @@
 import { type Fields, PORT, type TextRule } from './fields.js';
 import type { PrivateEntry, SiteEntry } from './model.js';
+import { readMode } from './read-mode.js';
 import { FULL_DOMAIN, NAME, readRoles } from './read-public.js';
 import { isAddress, isAlias, isCidr, isHostName, isPortRanges, isTargetHost } from './syntax.js';
 
@@ -11,9 +12,7 @@ const WEB_PORTS = { tcpPorts: '443,80', udpPorts: '' };
 
 /** One entry of `private-resources` (docs/blueprints.md "The document"). */
 export function readPrivate(key: string, f: Fields): PrivateEntry {
-  const wanted = f.choice('mode', SERVED, ['ssh']);
-  f.need('mode', wanted, 'host');
-  if (wanted === 'ssh') f.wrong('mode', 'ssh is not available yet; available are host, cidr and http');
+  const wanted = readMode(f, SERVED, ['ssh']);
   const mode = SERVED.find((one) => one === wanted) ?? 'host';
   const http = mode === 'http';
   const site = f.text('site', SITE);

@@ -1,6 +1,7 @@
 import { isLabels, LABELS_RULE, nameKey } from '#contracts';
 import { Fields, PORT, type TextRule } from './fields.js';
 import type { Auth, Maintenance, PublicEntry, PublicResource, Rule, Target, TargetRights } from './model.js';
+import { readMode } from './read-mode.js';
 import { readHeaders, readTarget } from './read-target.js';
 import { isEmail, isFullDomain, isHostHeader, isHostName, RULE_FORMS } from './syntax.js';
 
@@ -17,7 +18,7 @@ const HTTP_ONLY = ['full-domain', 'headers', 'host-header', 'tls-server-name', '
 /** One entry of `public-resources` (docs/blueprints.md "The document"); `operators`: of an operator's document. */
 export function readPublic(key: string, f: Fields, operators: boolean): PublicEntry {
   if (f.has('targets') && f.hasOnly('targets')) return { key, targetsOnly: true, targets: readTargets(f) };
-  const mode = readMode(f);
+  const mode = readMode(f, SERVED, LATER);
   const resource: PublicResource = {
     key,
     targetsOnly: false,
@@ -46,20 +47,6 @@ export function readPublic(key: string, f: Fields, operators: boolean): PublicEn
   if (mode !== undefined && mode === resource.mode) checkMode(f, resource);
   f.done();
   return resource;
-}
-
-/** `mode`, or `protocol` as it was called before. */
-function readMode(f: Fields): (typeof SERVED)[number] | (typeof LATER)[number] | undefined {
-  const protocol = f.choice('protocol', SERVED, LATER);
-  const mode = f.choice('mode', SERVED, LATER);
-  const key = mode === undefined ? 'protocol' : 'mode';
-  if (!f.has('mode', 'protocol')) f.wrong('mode', 'is required: http, tcp or udp');
-  if (mode !== undefined && protocol !== undefined && mode !== protocol)
-    f.wrong('mode', `says ${mode}, but protocol says ${protocol}`);
-  const either = mode ?? protocol;
-  if (either !== undefined && !SERVED.some((one) => one === either))
-    f.wrong(key, `${either} is not available yet; available are http, tcp and udp`);
-  return either;
 }
 
 function checkMode(f: Fields, resource: PublicResource): void {

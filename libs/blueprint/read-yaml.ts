@@ -1,4 +1,16 @@
-import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, parseDocument, type Scalar, type YAMLMap } from 'yaml';
+import {
+  Composer,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  Parser,
+  type Scalar,
+  type YAMLMap,
+} from 'yaml';
 import { DOCUMENT_LIMITS, type MapEntry, type MapNode, type TreeNode } from './node.js';
 import { below, type Problems, shown } from './problem.js';
 
@@ -9,41 +21,63 @@ export function readYaml(text: string, problems: Problems): TreeNode | undefined
     problems.add('', `is nested more than ${DOCUMENT_LIMITS.depth} levels deep`, deep);
     return undefined;
   }
-  const document = quietly(() => {
-    // Duplicate keys are found below: the library compares every key with every other.
-    return parseDocument(text, {
-      version: '1.2',
-      schema: 'core',
-      uniqueKeys: false,
-      merge: false,
-      prettyErrors: false,
-      logLevel: 'error',
-    });
-  });
-  if (document instanceof Error) {
+  const documents = quietly(() => firstDocuments(text));
+  if (documents instanceof Error) {
     // The library throws nothing by design; what is left is a stack too deep for it.
     problems.add(
       '',
-      document instanceof RangeError ? 'is nested too deep' : `not valid YAML: ${firstLine(document.message)}`,
+      documents instanceof RangeError ? 'is nested too deep' : `not valid YAML: ${firstLine(documents.message)}`,
       0,
     );
     return undefined;
   }
   // One mistake may end several open lists and maps at one place; the first words about it are enough.
   const places = new Set<number>();
-  for (const error of [...document.errors, ...document.warnings]) {
+  for (const error of documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])) {
     if (places.has(error.pos[0])) continue;
     places.add(error.pos[0]);
-    const message =
-      error.code === 'MULTIPLE_DOCS'
-        ? 'there is a second document in the file: one file is one blueprint'
-        : `not valid YAML: ${firstLine(error.message)}`;
-    problems.add('', message, error.pos[0]);
+    problems.add('', `not valid YAML: ${firstLine(error.message)}`, error.pos[0]);
   }
+  if (documents.length > MAX_DOCUMENTS)
+    problems.add('', `there are more than ${MAX_DOCUMENTS} documents in the file`, documents.at(-1)!.range[0]);
+  const [document, second] = documents.filter((one) => !isBlank(one));
+  if (second) problems.add('', 'there is a second document in the file: one file is one blueprint', second.range[0]);
   if (!problems.none) return undefined;
-  if (document.contents === null) return { kind: 'scalar', at: 0, value: null, source: '' };
-  const tree = new YamlTree(problems, text).convert(document.contents as Node, '', 0);
+  if (!document?.contents) return { kind: 'scalar', at: 0, value: null, source: '' };
+  const tree = new YamlTree(problems, text).convert(document.contents, '', 0);
   return problems.none ? tree : undefined;
+}
+
+/** Marks that begin or end a document may stand anywhere around the one that says something, but each costs as much as a document. */
+const MAX_DOCUMENTS = 100;
+
+type YamlDocument = Document.Parsed;
+
+/** The documents of a text up to the second that says something, or one more than there may be. */
+function firstDocuments(text: string): YamlDocument[] {
+  const composer = new Composer({
+    version: '1.2',
+    schema: 'core',
+    // Duplicate keys are found below: the library compares every key with every other.
+    uniqueKeys: false,
+    merge: false,
+    prettyErrors: false,
+    logLevel: 'error',
+  });
+  const found: YamlDocument[] = [];
+  let saying = 0;
+  for (const document of composer.compose(new Parser().parse(text), true, text.length)) {
+    found.push(document);
+    if (!isBlank(document)) saying++;
+    if (saying > 1 || found.length > MAX_DOCUMENTS) break;
+  }
+  return found;
+}
+
+/** Nothing stands between its marks but comments. */
+function isBlank({ contents, errors }: YamlDocument): boolean {
+  if (errors.length > 0) return false;
+  return contents === null || (isScalar(contents) && contents.source === '' && !contents.tag && !contents.anchor);
 }
 
 /** Each mistake in a text is an Error to the library; without their stacks a million commas are a matter of a second. */
