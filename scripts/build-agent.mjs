@@ -27,7 +27,7 @@ const { outputFiles } = await build({
   external: ['bufferutil', 'utf-8-validate', 'supports-color'],
   define: { GATEHOUSE_AGENT_VERSION: JSON.stringify(version) },
   banner: {
-    js: `#!/usr/bin/env node\n// gatehouse-agent ${version}, Apache-2.0; contains commander, ws, https-proxy-agent, agent-base, debug, ms and re2js, all MIT, and yaml, ISC\nimport { createRequire as gatehouseCreateRequire } from 'node:module';\nconst require = gatehouseCreateRequire(import.meta.url);`,
+    js: `#!/usr/bin/env node\n// gatehouse-agent ${version}, Apache-2.0; contains commander, ws, https-proxy-agent, agent-base, debug, ms, re2js and validator, all MIT, and yaml, ISC\nimport { createRequire as gatehouseCreateRequire } from 'node:module';\nconst require = gatehouseCreateRequire(import.meta.url);`,
   },
   logLevel: 'warning',
 });

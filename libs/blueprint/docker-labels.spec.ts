@@ -51,14 +51,14 @@ describe('labels', () => {
       'public-resources.web.auth.password': '1.10',
       'public-resources.web.auth.pincode': '012345',
       'public-resources.web.auth.basic-auth.user': 'true',
-      'public-resources.web.auth.basic-auth.password': '42',
+      'public-resources.web.auth.basic-auth.password': '4242',
     };
     expect(document(container('a', labels))).toMatchObject({
       'public-resources': {
         web: {
           name: '007',
           ssl: false,
-          auth: { password: '1.10', pincode: '012345', 'basic-auth': { user: 'true', password: '42' } },
+          auth: { password: '1.10', pincode: '012345', 'basic-auth': { user: 'true', password: '4242' } },
         },
       },
     });

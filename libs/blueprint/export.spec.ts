@@ -40,7 +40,7 @@ describe('export', () => {
 
   it('keeps text text', () => {
     const text =
-      'public-resources:\n  "8080":\n    name: "1.10"\n    mode: http\n    full-domain: a.b\n    auth:\n      pincode: "012345"\n      password: "null"\n      sso-enabled: false\n';
+      'public-resources:\n  "1.5":\n    name: "1.10"\n    mode: http\n    full-domain: a.b\n    auth:\n      pincode: "012345"\n      password: "null"\n      sso-enabled: false\n';
     expect(toYaml(again(text, 'yaml'))).toBe(text);
   });
 

@@ -112,6 +112,7 @@ function publicOf(r: PublicEntry): Map<string, Out> {
     ['headers', r.headers?.map(headerOf)],
     ['auth', r.auth && authOf(r.auth)],
     ['rules', some(r.rules.map(ruleOf))],
+    ['apply-rules', not(r.rules.length > 0, r.applyRules)],
     [
       'maintenance',
       r.maintenance &&
@@ -151,6 +152,7 @@ function authOf(a: Auth): Map<string, Out> {
     ['sso-roles', some(a.ssoRoles)],
     ['sso-users', some(a.ssoUsers)],
     ['whitelist-users', some(a.whitelistUsers)],
+    ['whitelist-enabled', not(a.whitelistUsers.length > 0, a.whitelistEnabled)],
   ]);
 }
 

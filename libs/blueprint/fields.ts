@@ -1,24 +1,6 @@
-import { nameProblem, nearest, normalName } from '#contracts';
+import { type IntRule, nearest, readText as normalText, type TextRule } from '#contracts';
 import { isNull, kindName, type ListNode, type MapEntry, type MapNode, type TreeNode } from './node.js';
 import { below, type Problems, shown } from './problem.js';
-
-export type TextRule = {
-  min?: number;
-  max?: number;
-  /** What the text must be, as `must be …`, when it is not. */
-  form?: [test: (text: string) => boolean, description: string];
-  /** A name that people read: taken in NFC, and nothing in it is invisible. */
-  name?: boolean;
-  /** Line ends are welcome. */
-  lines?: boolean;
-  /** Its value is in no message. */
-  secret?: boolean;
-};
-export type IntRule = { min: number; max: number };
-
-export const PORT: IntRule = { min: 1, max: 65535 };
-const CONTROL =
-  /[\u0000-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 /**
  * Reads the fields of one map. Each reader answers undefined for a field that is absent, null or wrong, and says what is wrong;
@@ -49,6 +31,12 @@ export class Fields {
   isOpen(key: string): boolean {
     const value = this.given(key)?.value;
     return value?.kind === 'scalar' && value.open === true;
+  }
+
+  /** Is there, and says nothing. */
+  isEmpty(key: string): boolean {
+    const value = this.given(key)?.value;
+    return value?.kind === 'scalar' && value.value === '';
   }
 
   /** Says that a field is wrong, at its value; at the map when it is absent. */
@@ -195,21 +183,9 @@ export function readText(node: TreeNode, path: string, rule: TextRule, problems:
       `must be text, not ${nameOf(node)}${node.kind === 'scalar' && node.value !== null ? ': write it in quotes' : ''}`,
     );
   if (node.kind === 'scalar' && node.open) return text;
-  const { min = 0, max = 4096, form, lines, secret } = rule;
-  if (rule.name) return readName(normalName(text), max, wrong);
-  if (CONTROL.test(lines ? text.replace(/[\n\t]/g, '') : text)) return wrong('must not contain control characters');
-  const length = [...text].length;
-  if (length < min) return wrong(min === 1 ? 'must not be empty' : `must have at least ${min} characters`);
-  if (length > max) return wrong(`must have at most ${max} characters`);
-  if (form && !form[0](text)) return wrong(`must be ${form[1]}${secret ? '' : `, not ${shown(text)}`}`);
-  return text;
-}
-
-function readName(name: string, max: number, wrong: (message: string) => undefined): string | undefined {
-  if (name === '') return wrong('must not be empty');
-  if ([...name].length > max) return wrong(`must have at most ${max} characters`);
-  const problem = nameProblem(name);
-  return problem === undefined ? name : wrong(problem);
+  const read = normalText(text, rule);
+  if ('value' in read) return read.value ?? undefined;
+  return wrong(read.form && !rule.secret ? `${read.problem}, not ${shown(text)}` : read.problem);
 }
 
 function itemsOf<T>(

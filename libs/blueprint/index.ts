@@ -8,11 +8,13 @@ export {
   namedByLabels,
 } from './docker-labels.js';
 export { digestOf, isSecretHeader, maskSecrets, SECRET, toDocument, toYaml } from './export.js';
+export { CHOICES, INTS, MAX_HEADERS, TEXTS } from './field-rules.js';
 export { withoutSecrets } from './masked-text.js';
 export type * from './model.js';
 export { DOCUMENT_LIMITS } from './node.js';
 export { type Parsed, type ParseOptions, parse, placesOf } from './parse.js';
 export { describeProblem, type Problem } from './problem.js';
+export { MAX_RULE_VALUE, RULE_MATCHES, type RuleMatch, readRuleValue } from './rule-values.js';
 export * from './syntax.js';
 export {
   environmentTemplates,

@@ -31,6 +31,8 @@ export type PublicResource = {
   /** null when the document has none: grants then stay as they are, everything else about access is off. */
   auth: Auth | null;
   rules: Rule[];
+  /** Whether the rules are looked at; without a word about it when there are any. */
+  applyRules: boolean;
   /** null when the document has none: it then stays as it is. */
   maintenance: Maintenance | null;
   /** In documents of operators only; null when the document has none: it then stays as it is. */
@@ -51,6 +53,8 @@ export type Auth = {
   ssoRoles: string[];
   ssoUsers: string[];
   whitelistUsers: string[];
+  /** Whether the whitelist is asked; without a word about it when somebody is on it. */
+  whitelistEnabled: boolean;
 };
 
 export type Rule = {

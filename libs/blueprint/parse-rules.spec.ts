@@ -62,7 +62,7 @@ describe('rules of the document', () => {
     [
       'a host name needs an alias',
       privately('name: A\nmode: host\ndestination: nas'),
-      /destination: a host name needs an alias/,
+      /alias: is required: a host name is reached by an alias/,
     ],
     [
       'an address has four bytes',
@@ -86,8 +86,8 @@ describe('rules of the document', () => {
     ],
     ['port ranges', privately('name: A\nmode: host\ndestination: 10.0.0.1\ntcp-ports: 80-22'), /tcp-ports: must be/],
     [
-      'e-mail patterns are no members',
-      web('auth: {whitelist-users: ["*@example.com"]}'),
+      'e-mail patterns have a domain',
+      web('auth: {whitelist-users: ["*@example"]}'),
       /whitelist-users\[0\]: must be an e-mail address/,
     ],
     [

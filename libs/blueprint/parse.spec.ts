@@ -75,6 +75,7 @@ describe('the fleet example', () => {
         headers: null,
         targets: [],
         rules: [],
+        applyRules: false,
         maintenance: null,
         sitesMayAddTargets: null,
         auth: {
@@ -85,6 +86,7 @@ describe('the fleet example', () => {
           ssoRoles: ['Member'],
           ssoUsers: ['user@example.com'],
           whitelistUsers: [],
+          whitelistEnabled: false,
         },
       },
     ]);

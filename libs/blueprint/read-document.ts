@@ -1,3 +1,4 @@
+import { NICE_ID_RULE, readText } from '#contracts';
 import { Fields } from './fields.js';
 import type { Blueprint, PrivateEntry, PublicEntry, PublicResource } from './model.js';
 import { isNull, kindName, type TreeNode } from './node.js';
@@ -58,21 +59,17 @@ function collect(found: Found, section: Fields, old: boolean): void {
   for (const { key, keyAt, value } of section.node.entries) {
     const path = below(section.path, key);
     const { problems } = section;
-    const length = [...key].length;
-    if (length < 1 || length > 255 || key.trim() !== key || /[\u0000-\u001f\u007f-\u009f]/.test(key) || key === '<<') {
-      problems.add(
-        path,
-        'a name must have 1 to 255 characters, no control characters and no spaces at its ends',
-        keyAt,
-      );
+    const niceId = readText(key, NICE_ID_RULE);
+    if ('problem' in niceId) {
+      problems.add(path, `a niceId ${niceId.problem}`, keyAt);
       continue;
     }
     if (value.kind !== 'map') {
       problems.add(path, `must be a map, not ${kindName(value)}`, isNull(value) ? keyAt : value.at);
       continue;
     }
-    const entry = { key, fields: new Fields(value, path, problems), path, at: keyAt };
-    const same = found.entries.findIndex((one) => one.key === key);
+    const entry = { key: niceId.value!, fields: new Fields(value, path, problems), path, at: keyAt };
+    const same = found.entries.findIndex((one) => one.key === entry.key);
     if (same < 0) found.entries.push(entry);
     else if (!old) found.entries[same] = entry;
   }

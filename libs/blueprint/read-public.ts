@@ -1,19 +1,24 @@
 import { isLabels, LABELS_RULE, nameKey } from '#contracts';
-import { Fields, PORT, type TextRule } from './fields.js';
-import type { Auth, Maintenance, PublicEntry, PublicResource, Rule, Target, TargetRights } from './model.js';
+import { CHOICES, INTS, TEXTS } from './field-rules.js';
+import { Fields } from './fields.js';
+import type { Auth, Maintenance, PublicEntry, PublicResource, Target, TargetRights } from './model.js';
+import { shown } from './problem.js';
 import { readMode } from './read-mode.js';
 import { readHeaders, readTarget } from './read-target.js';
-import { isEmail, isFullDomain, isHostHeader, isHostName, RULE_FORMS } from './syntax.js';
+import { MAX_RULE_VALUE, readRuleValue } from './rule-values.js';
 
 const SERVED = ['http', 'tcp', 'udp'] as const;
 const LATER = ['ssh', 'rdp', 'vnc'] as const;
-export const NAME: TextRule = { max: 255, name: true };
-export const FULL_DOMAIN: TextRule = {
-  min: 1,
-  max: 253,
-  form: [isFullDomain, 'a host name such as app.example.com, or *.apps.example.com'],
-};
-const HTTP_ONLY = ['full-domain', 'headers', 'host-header', 'tls-server-name', 'rules', 'maintenance', 'auth'];
+const HTTP_ONLY = [
+  'full-domain',
+  'headers',
+  'host-header',
+  'tls-server-name',
+  'rules',
+  'apply-rules',
+  'maintenance',
+  'auth',
+];
 
 /** One entry of `public-resources` (docs/blueprints.md "The document"); `operators`: of an operator's document. */
 export function readPublic(key: string, f: Fields, operators: boolean): PublicEntry {
@@ -22,21 +27,21 @@ export function readPublic(key: string, f: Fields, operators: boolean): PublicEn
   const resource: PublicResource = {
     key,
     targetsOnly: false,
-    name: f.need('name', f.text('name', NAME), ''),
+    name: f.need('name', f.text('name', TEXTS.name), ''),
     mode: SERVED.find((one) => one === mode) ?? 'http',
     enabled: f.bool('enabled') ?? true,
     ssl: f.bool('ssl') ?? true,
-    scheme: f.choice('scheme', ['http', 'https']) ?? null,
-    fullDomain: f.text('full-domain', FULL_DOMAIN)?.toLowerCase() ?? null,
-    proxyPort: f.int('proxy-port', PORT) ?? null,
+    scheme: f.choice('scheme', CHOICES.scheme) ?? null,
+    fullDomain: f.text('full-domain', TEXTS.fullDomain) ?? null,
+    proxyPort: f.int('proxy-port', INTS.port) ?? null,
     proxyProtocol: f.bool('proxy-protocol') ?? false,
-    proxyProtocolVersion: f.int('proxy-protocol-version', { min: 1, max: 2 }) ?? 1,
-    hostHeader: f.text('host-header', { min: 1, form: [isHostHeader, 'a host, or host:port'] }) ?? null,
-    tlsServerName: f.text('tls-server-name', { min: 1, form: [isHostName, 'a host name'] }) ?? null,
+    proxyProtocolVersion: f.int('proxy-protocol-version', INTS.proxyProtocolVersion) ?? 1,
+    hostHeader: f.text('host-header', TEXTS.hostHeader) ?? null,
+    tlsServerName: f.text('tls-server-name', TEXTS.tlsServerName) ?? null,
     headers: readHeaders(f),
     targets: readTargets(f),
     auth: optional(f.map('auth'), readAuth),
-    rules: readRules(f),
+    ...readRules(f),
     maintenance: optional(f.map('maintenance'), readMaintenance),
     sitesMayAddTargets: optional(f.map('sites-may-add-targets'), readTargetRights),
   };
@@ -62,7 +67,7 @@ function checkMode(f: Fields, resource: PublicResource): void {
     for (const key of HTTP_ONLY)
       if (f.has(key) && !emptyList(f, key)) f.wrong(key, `is only for http, not for ${mode}`);
   }
-  if (mode !== 'tcp' && f.has('proxy-protocol-version'))
+  if (mode !== 'tcp' && resource.proxyProtocolVersion !== 1)
     f.wrong('proxy-protocol-version', `is only for tcp, not for ${mode}`);
   if (mode !== 'tcp' && resource.proxyProtocol) f.wrong('proxy-protocol', `is only for tcp, not for ${mode}`);
   const targets = f.node.entries.find((entry) => entry.key === 'targets')?.value;
@@ -107,17 +112,14 @@ function readTargets(f: Fields): Target[] {
 
 function readAuth(f: Fields): Auth {
   const basic = f.map('basic-auth');
+  const whitelistUsers = f.texts('whitelist-users', TEXTS.whitelistEmail) ?? [];
   const auth: Auth = {
-    pincode: f.text('pincode', { form: [(text) => /^\d{6}$/.test(text), 'six digits'], secret: true }) ?? null,
-    password: f.text('password', { min: 1, max: 255 }) ?? null,
+    pincode: f.text('pincode', TEXTS.pincode) ?? null,
+    password: f.text('password', TEXTS.password) ?? null,
     basicAuth: optional(basic, (b) => {
       const read = {
-        user: b.need(
-          'user',
-          b.text('user', { min: 1, max: 255, form: [(text) => !text.includes(':'), 'a name without a colon'] }),
-          '',
-        ),
-        password: b.need('password', b.text('password', { min: 1, max: 255 }), ''),
+        user: b.need('user', b.text('user', TEXTS.basicAuthUser), ''),
+        password: b.need('password', b.text('password', TEXTS.basicAuthPassword), ''),
         extendedCompatibility: b.bool('extendedCompatibility') ?? true,
       };
       b.done();
@@ -126,13 +128,8 @@ function readAuth(f: Fields): Auth {
     ssoEnabled: f.bool('sso-enabled') ?? false,
     ssoRoles: readRoles(f, 'sso-roles'),
     ssoUsers: f.texts('sso-users') ?? [],
-    whitelistUsers: [
-      ...new Set(
-        (f.texts('whitelist-users', { form: [isEmail, 'an e-mail address'] }) ?? []).map((email) =>
-          email.toLowerCase(),
-        ),
-      ),
-    ],
+    whitelistUsers: [...new Set(whitelistUsers)],
+    whitelistEnabled: f.bool('whitelist-enabled') ?? whitelistUsers.length > 0,
   };
   f.notYet('auto-login-idp', ': there are no identity providers');
   f.done();
@@ -143,7 +140,7 @@ const ADMIN = nameKey('Admin');
 
 /** Admin always has access: naming it changes nothing and is no mistake. One name in two cases or widths is one role. */
 export function readRoles(f: Fields, key: string): string[] {
-  const roles = new Map((f.texts(key, NAME) ?? []).map((role) => [nameKey(role), role]));
+  const roles = new Map((f.texts(key, TEXTS.name) ?? []).map((role) => [nameKey(role), role]));
   roles.delete(ADMIN);
   return [...roles.values()];
 }
@@ -151,19 +148,15 @@ export function readRoles(f: Fields, key: string): string[] {
 const ACTIONS = { allow: 'ACCEPT', deny: 'DROP', pass: 'PASS' } as const;
 const MATCHES = ['cidr', 'path', 'ip', 'country', 'asn', 'region'] as const;
 
-function readRules(f: Fields): Rule[] {
+function readRules(f: Fields): Pick<PublicResource, 'rules' | 'applyRules'> {
   const first = new Map<number, number>();
-  return (
+  const rules =
     f.maps('rules', (r, index) => {
       const action = r.need('action', r.choice('action', ['allow', 'deny', 'pass']), 'deny' as const);
       const match = r.choice('match', MATCHES);
       r.need('match', match, 'ip');
-      const value = r.need(
-        'value',
-        r.text('value', { min: 1, max: 2048, ...(match ? { form: [...RULE_FORMS[match]] } : {}) }),
-        '',
-      );
-      const priority = r.int('priority', { min: -1_000_000, max: 1_000_000 }) ?? index + 1;
+      const value = readValue(r, match);
+      const priority = r.int('priority', INTS.rulePriority) ?? index + 1;
       const enabled = r.bool('enabled') ?? true;
       const before = first.get(priority);
       if (before === undefined) first.set(priority, index);
@@ -176,12 +169,21 @@ function readRules(f: Fields): Rule[] {
       return {
         action: ACTIONS[action],
         match: upper(match ?? 'ip'),
-        value: match === 'asn' ? value.toUpperCase() : value,
+        value,
         priority,
         enabled,
       };
-    }) ?? []
-  );
+    }) ?? [];
+  return { rules, applyRules: f.bool('apply-rules') ?? rules.length > 0 };
+}
+
+function readValue(r: Fields, match: (typeof MATCHES)[number] | undefined): string {
+  const given = r.need('value', r.text('value', { min: 1, max: MAX_RULE_VALUE }), '');
+  if (match === undefined || given === '' || r.isOpen('value')) return given;
+  const read = readRuleValue(upper(match), given);
+  if ('value' in read) return read.value;
+  r.wrong('value', `${read.problem}, not ${shown(given)}`);
+  return '';
 }
 
 function upper<T extends string>(text: T): Uppercase<T> {
@@ -207,10 +209,10 @@ function readTargetRights(f: Fields): TargetRights {
 function readMaintenance(f: Fields): Maintenance {
   const maintenance: Maintenance = {
     enabled: f.bool('enabled') ?? false,
-    type: f.choice('type', ['forced', 'automatic']) ?? 'forced',
-    title: f.text('title', { max: 255 }) ?? null,
-    message: f.text('message', { max: 2000, lines: true }) ?? null,
-    estimatedTime: f.text('estimated-time', { max: 100 }) ?? null,
+    type: f.choice('type', CHOICES.maintenanceType) ?? 'forced',
+    title: f.text('title', TEXTS.maintenanceTitle) ?? null,
+    message: f.text('message', TEXTS.maintenanceMessage) ?? null,
+    estimatedTime: f.text('estimated-time', TEXTS.maintenanceEstimatedTime) ?? null,
   };
   f.done();
   return maintenance;

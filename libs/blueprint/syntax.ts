@@ -6,10 +6,6 @@ import { RE2JS } from 're2js';
 const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 const TARGET_LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
 const PATTERN_LABEL = /^[A-Za-z0-9*?](?:[A-Za-z0-9*?-]{0,61}[A-Za-z0-9*?])?$/;
-const REGIONS =
-  '002 015 014 017 018 011 019 029 013 005 021 142 143 030 035 034 145 150 151 154 039 155 009 053 054 057 061'.split(
-    ' ',
-  );
 const GLOB_SEGMENT = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=#@:]|%[0-9A-Fa-f]{2})+$/;
 
 /** Without the zone of a link-local one, which means something on one machine only. */
@@ -80,7 +76,7 @@ export function isEmail(text: string): boolean {
 }
 
 export const isHeaderName = (text: string) => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text);
-export const isHeaderValue = (text: string) => /^[\t\x20-\x7e]+$/.test(text) && !/\{\{[^}]*\}\}/.test(text);
+export const isHeaderValue = (text: string) => /^[\t\x20-\x7e]*$/.test(text) && !/\{\{[^}]*\}\}/.test(text);
 
 /** `/`, or segments in which `*` stands for anything; only the last may be empty. */
 export function isPathGlob(text: string): boolean {
@@ -88,6 +84,31 @@ export function isPathGlob(text: string): boolean {
   const segments = text.replace(/^\//, '').split('/');
   if (segments.at(-1) === '') segments.pop();
   return segments.length > 0 && segments.every((segment) => GLOB_SEGMENT.test(segment));
+}
+
+/**
+ * What joins the destination of a private resource with its mode and alias; where one of several is wrong, the one that is named.
+ * @returns undefined when they fit each other
+ */
+export function destinationProblem(
+  mode: 'host' | 'cidr' | 'http',
+  destination: string,
+  alias: string | null,
+): { field: 'destination' | 'alias'; problem: string } | undefined {
+  const of = (field: 'destination' | 'alias', problem: string) => ({ field, problem });
+  if (mode === 'cidr')
+    return isCidr(destination) ? undefined : of('destination', 'must be an address range such as 10.0.0.0/24 for cidr');
+  if (mode === 'http')
+    return alias === null ? undefined : of('alias', 'is not for http: such a resource is reached by its domain');
+  if (isAddress(destination)) return undefined;
+  if (!isHostName(destination) || !isTargetHost(destination))
+    return of('destination', 'must be an IP address or a host name for host');
+  // localhost is the machine of the site itself and needs no name in the network.
+  if (alias === null)
+    return destination.toLowerCase() === 'localhost'
+      ? undefined
+      : of('alias', 'is required: a host name is reached by an alias');
+  return /[*?]/.test(alias) ? of('alias', 'a pattern needs an IP address as destination') : undefined;
 }
 
 /** A target's path as a pattern: what is matched or rewritten by `regex`. */
@@ -111,15 +132,3 @@ export function patternProblem(pattern: string, maxProgram = MAX_PROGRAM): strin
     return `does not compile as an RE2 pattern: ${(error as Error).message}`;
   }
 }
-
-export const RULE_FORMS = {
-  cidr: [isCidr, 'an address range such as 10.0.0.0/8'],
-  ip: [isAddress, 'an IPv4 or IPv6 address'],
-  path: [isPathGlob, 'a path such as /admin/*'],
-  country: [
-    (text: string) => text === 'ALL' || /^[A-Z]{2}$/.test(text),
-    'a country code of two capital letters, or ALL',
-  ],
-  asn: [(text: string) => /^(?:AS\d{1,10}|ALL)$/i.test(text), 'an AS number such as AS64500, or ALL'],
-  region: [(text: string) => REGIONS.includes(text), 'a UN M.49 region such as 150'],
-} as const satisfies Record<string, readonly [(text: string) => boolean, string]>;

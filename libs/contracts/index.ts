@@ -2,6 +2,7 @@ export * from './agent-messages.js';
 export * from './enrol.js';
 export * from './errors.js';
 export * from './events.js';
+export * from './fields.js';
 export * from './labels.js';
 export * from './names.js';
 export * from './nearest.mjs';

@@ -1,3 +1,5 @@
+import type { TextRule } from './fields.js';
+
 /** What a name that people read may be made of, the same in the API, in claims and in documents. */
 
 /** Zero width (non-)joiners are letters of these scripts, and hold emoji together; anywhere else nobody sees them. */
@@ -35,3 +37,13 @@ export function nameKey(name: string): string {
   const visible = name.normalize('NFKC').replace(/\p{Default_Ignorable_Code_Point}/gu, '');
   return visible.toUpperCase().toLowerCase().normalize('NFKC').replace(SPACES, ' ').trim();
 }
+
+/** A niceId: nothing that a path could take for a number, a folder or its own end. */
+export const NICE_ID_RULE: TextRule = {
+  max: 255,
+  name: true,
+  form: [
+    (text) => !/^\d+$|^\.\.?$|^<<$|[/?#]/.test(text) && text.trim() === text,
+    'other than digits alone, ".", ".." and "<<", without "/", "?" and "#", and without spaces at its ends',
+  ],
+};

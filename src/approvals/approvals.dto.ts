@@ -7,14 +7,14 @@ import {
   IsNotEmpty,
   IsObject,
   IsString,
-  Matches,
   Max,
   MaxLength,
   Min,
   ValidateNested,
 } from 'class-validator';
-import { BodyExample, IsIdList, IsLabels, IsName, MayBeAbsent, OffsetPagination } from '#platform';
-import { NICE_ID, NICE_ID_PROBLEM, SiteFilter, SiteSettings } from '../sites/index.js';
+import { NICE_ID_RULE } from '#contracts';
+import { BodyExample, IsIdList, IsLabels, IsName, MayBeAbsent, OffsetPagination, TextField } from '#platform';
+import { SiteFilter, SiteSettings } from '../sites/index.js';
 
 const STATUSES = ['pending', 'approved'] as const;
 const DECISIONS = ['approve', 'reject'] as const;
@@ -24,7 +24,7 @@ const MAX_NOTE = 2000;
 @BodyExample({ name: 'Press 14, Hall B', labels: { hall: 'b', line: '4' } })
 export class UpdateSiteBody extends SiteSettings {
   @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
-  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @TextField(NICE_ID_RULE, 'optional') niceId?: string;
   @MayBeAbsent() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
   /** Why; kept with the decision. */
   @MayBeAbsent() @MaxLength(MAX_NOTE) @IsString() note?: string;

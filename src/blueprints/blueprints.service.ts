@@ -80,7 +80,7 @@ export class BlueprintsService {
       const sourceId = await this.repository.sourceOf(tx, siteId, kind);
       if (sourceId === null) return { contents: '{}\n' };
       const { owned, names } = await this.states.owned(tx, orgId, sourceId);
-      return { contents: toYaml(exportOf(sourceId, owned, names)) };
+      return { contents: toYaml(exportOf(sourceId, siteId, owned, names)) };
     });
   }
 

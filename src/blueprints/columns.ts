@@ -25,8 +25,8 @@ export function publicColumns(
     ssl: entry.ssl,
     enabled: entry.enabled,
     sso: auth?.ssoEnabled ?? false,
-    email_whitelist_enabled: (auth?.whitelistUsers.length ?? 0) > 0,
-    apply_rules: entry.rules.length > 0,
+    email_whitelist_enabled: auth?.whitelistEnabled ?? false,
+    apply_rules: entry.applyRules,
     tls_server_name: entry.tlsServerName,
     set_host_header: entry.hostHeader,
     headers: entry.headers,
@@ -99,6 +99,41 @@ export function targetColumns(t: Target, siteId: number): ColumnValues {
     hc_healthy_threshold: hc?.healthyThreshold ?? null,
     hc_unhealthy_threshold: hc?.unhealthyThreshold ?? null,
   };
+}
+
+/** What is looked at where a health check does not say it. */
+const HEALTH_DEFAULTS = {
+  hc_mode: 'http',
+  hc_interval: 30,
+  hc_unhealthy_interval: 30,
+  hc_timeout: 5,
+  hc_follow_redirects: true,
+  hc_healthy_threshold: 1,
+  hc_unhealthy_threshold: 1,
+} as const;
+
+/**
+ * A target as it works: the API leaves empty what documents always say, and both mean the same. Without a method an HTTP resource speaks
+ * http, and others have none; a health check looks at the target itself, every thirty seconds.
+ */
+export function effectiveTarget(columns: ColumnValues, http: boolean): ColumnValues {
+  const effective: ColumnValues = { ...columns, method: http ? (columns['method'] ?? 'http') : null };
+  const { hc_tls_server_name: _, ...said } = Object.fromEntries(
+    Object.entries(columns).filter(([name]) => name.startsWith('hc_') && name !== 'hc_health'),
+  );
+  const { hc_enabled: enabled, ...rest } = said;
+  if (enabled !== true && Object.values(rest).every((value) => value === null)) return effective;
+  effective['hc_hostname'] ??= columns['ip'];
+  effective['hc_port'] ??= columns['port'];
+  for (const [name, value] of Object.entries(HEALTH_DEFAULTS)) effective[name] ??= value;
+  return effective;
+}
+
+/** The subdomain of a name that stays keeps its spelling: the API stores it as it was given, a document has names in lower case. */
+export function asSpelled(wanted: ColumnValues, stored: { columns: ColumnValues } | undefined): ColumnValues {
+  const same =
+    stored?.columns['full_domain'] === wanted['full_domain'] && stored?.columns['domain_id'] === wanted['domain_id'];
+  return same ? { ...wanted, subdomain: stored!.columns['subdomain'] } : wanted;
 }
 
 const subdomainOf = (fullDomain: string | null, domain: DomainRef | null) =>

@@ -178,7 +178,7 @@ export class CurrentStateRepository {
       query<{ id: Id; name: string }>(em, text, [orgId, ids]).then(
         (list) => new Map(list.map(({ id, name }) => [id, name])),
       );
-    const [roles, users, clients] = await Promise.all([
+    const [roles, users, clients, sites] = await Promise.all([
       named(
         'SELECT role_id AS id, name FROM role WHERE org_id = $1 AND role_id = ANY ($2::bigint[])',
         rows.flatMap((row) => row.roleIds),
@@ -191,8 +191,14 @@ export class CurrentStateRepository {
         'SELECT client_id AS id, nice_id AS name FROM client WHERE org_id = $1 AND client_id = ANY ($2::bigint[])',
         [...privateResources.values()].flatMap((row) => row.clientIds),
       ),
+      named('SELECT site_id AS id, nice_id AS name FROM site WHERE org_id = $1 AND site_id = ANY ($2::bigint[])', [
+        ...[...publicResources.values()].flatMap((row) =>
+          row.targets.map(({ columns }) => columns['site_id'] as number),
+        ),
+        ...[...privateResources.values()].flatMap((row) => row.siteIds),
+      ]),
     ]);
-    return { owned: { publicResources, privateResources }, names: { roles, users, clients } };
+    return { owned: { publicResources, privateResources }, names: { roles, users, clients, sites } };
   }
 
   /** By niceId, in the order in which they were made. */

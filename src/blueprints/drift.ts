@@ -39,8 +39,17 @@ export class Drift {
     }
   }
 
-  /** Targets, rules and grants that somebody changed since. An operator's plan shows what every owner's next apply sets back. */
-  parts(type: DriftedField['type'], key: string, stored: Stored | undefined, saysGrants: boolean): void {
+  /**
+   * Targets, rules and grants that somebody changed since. An operator's plan shows what every owner's next apply sets back.
+   * @param changes whether this document sets anything of them back; one that says what is there does not
+   */
+  parts(
+    type: DriftedField['type'],
+    key: string,
+    stored: Stored | undefined,
+    saysGrants: boolean,
+    changes: boolean,
+  ): void {
     const { kind, sourceId } = this.context.applicant;
     const shown = (stored?.parts ?? []).filter((p) => kind === 'api' || p.sourceId === sourceId);
     const drift = shown.flatMap(({ parts, now }) =>
@@ -48,7 +57,7 @@ export class Drift {
         .filter((field) => !isDeepStrictEqual(parts[field], now[field]))
         .map((field) => ({ type, key, field, file: parts[field], current: now[field] })),
     );
-    this.fields.push(...driftOf(drift));
+    if (changes || kind === 'api') this.fields.push(...driftOf(drift));
     if (owns(kind) && stored)
       this.redeclares ||= drift.length > 0 || shown.length === 0 || 'roles' in shown[0]!.parts !== saysGrants;
   }

@@ -10,6 +10,7 @@ import type {
   Rule,
   Target,
 } from '#blueprint';
+import { effectiveTarget } from './columns.js';
 import type { Part, Stored, StoredPrivate, StoredPublic } from './current-state.js';
 
 /** What the rows of an export point to, by id. */
@@ -18,6 +19,8 @@ export interface Names {
   /** E-mail addresses. */
   users: Map<string, string>;
   clients: Map<number, string>;
+  /** niceIds. */
+  sites: Map<number, string>;
 }
 
 /** Rows of which a source owns something. */
@@ -41,6 +44,7 @@ interface PublicColumns extends Staged {
   ssl: boolean;
   sso: boolean;
   email_whitelist_enabled: boolean;
+  apply_rules: boolean;
   tls_server_name: string | null;
   set_host_header: string | null;
   headers: Header[] | null;
@@ -59,6 +63,7 @@ interface PublicColumns extends Staged {
 }
 
 interface TargetColumns {
+  site_id: number;
   ip: string;
   port: number;
   method: Target['method'];
@@ -103,15 +108,19 @@ interface PrivateColumns extends Staged {
  * The document that a site's owned objects amount to as they are now: what the source declares, whole, and the targets that it has on what
  * others describe. Its plan is empty. Secrets are stored as hashes, so they are templates here: `{{env.WEB_PASSWORD}}`. Pure.
  */
-export function exportOf(sourceId: number, owned: Owned, names: Names): Blueprint {
+export function exportOf(sourceId: number, siteId: number, owned: Owned, names: Names): Blueprint {
   const secret = variables();
+  /** Absent for the site that the document is of. */
+  const siteName = (id: number) => (id === siteId ? null : (names.sites.get(id) ?? null));
   const publicResources = [...owned.publicResources].flatMap(([key, row]): PublicEntry[] => {
-    const targets = row.targets.filter((part) => part.sourceId === sourceId).map(targetOf);
+    const targets = row.targets
+      .filter((part) => part.sourceId === sourceId)
+      .map((part) => targetOf(part, row, siteName));
     if (declares(row, sourceId)) return [publicOf(key, row, targets, sourceId, names, secret)];
     return targets.length > 0 ? [{ key, targetsOnly: true, targets }] : [];
   });
   const privateResources = [...owned.privateResources].flatMap(([key, row]) =>
-    declares(row, sourceId) ? [privateOf(key, row, names)] : [],
+    declares(row, sourceId) ? [privateOf(key, row, names, siteId)] : [],
   );
   return { sites: [], publicResources, privateResources };
 }
@@ -161,6 +170,7 @@ function publicOf(
     targets,
     auth: http ? authOf(key, row, names, secret) : null,
     rules: row.rules.filter((part) => part.sourceId === sourceId).map(ruleOf),
+    applyRules: http && c.apply_rules,
     maintenance: http ? maintenanceOf(c) : null,
     // Operators decide it, not sites.
     sitesMayAddTargets: null,
@@ -184,13 +194,12 @@ function authOf(key: string, row: StoredPublic, names: Names, secret: ReturnType
     ssoEnabled: c.sso,
     ssoRoles: rolesOf(row, names),
     ssoUsers: row.userIds.flatMap((id) => names.users.get(id) ?? []),
-    whitelistUsers: c.email_whitelist_enabled ? row.emails : [],
+    whitelistUsers: row.emails,
+    whitelistEnabled: c.email_whitelist_enabled,
   };
   const { ssoRoles, ssoUsers, whitelistUsers } = auth;
   const inForce =
-    (auth.pincode ?? auth.password ?? auth.basicAuth) !== null || auth.ssoEnabled || c.email_whitelist_enabled;
-  // A list that is there while access control is off is left over from an earlier document: no document can say that.
-  if (!inForce && row.emails.length > 0) return null;
+    (auth.pincode ?? auth.password ?? auth.basicAuth) !== null || auth.ssoEnabled || auth.whitelistEnabled;
   return inForce || ssoRoles.length + ssoUsers.length + whitelistUsers.length > 0 ? auth : null;
 }
 
@@ -217,10 +226,10 @@ function ruleOf({ columns }: Part): Rule {
   return { action, match, value, priority, enabled };
 }
 
-function targetOf({ columns }: Part): Target {
-  const c = columns as unknown as TargetColumns;
+function targetOf({ columns }: Part, { columns: of }: StoredPublic, siteName: (id: number) => string | null): Target {
+  const c = effectiveTarget(columns, of['http'] === true) as unknown as TargetColumns;
   return {
-    site: null,
+    site: siteName(c.site_id),
     hostname: c.ip,
     port: c.port,
     method: c.method,
@@ -236,34 +245,38 @@ function targetOf({ columns }: Part): Target {
 }
 
 function healthCheckOf(c: TargetColumns): HealthCheck | null {
-  if (c.hc_hostname === null && !c.hc_enabled) return null;
+  if (c.hc_hostname === null) return null;
   return {
-    hostname: c.hc_hostname ?? c.ip,
-    port: c.hc_port ?? c.port,
+    hostname: c.hc_hostname,
+    port: c.hc_port!,
     enabled: c.hc_enabled,
     path: c.hc_path,
     scheme: c.hc_scheme,
-    mode: c.hc_mode ?? 'http',
-    interval: c.hc_interval ?? 30,
-    unhealthyInterval: c.hc_unhealthy_interval ?? 30,
-    timeout: c.hc_timeout ?? 5,
+    mode: c.hc_mode!,
+    interval: c.hc_interval!,
+    unhealthyInterval: c.hc_unhealthy_interval!,
+    timeout: c.hc_timeout!,
     headers: c.hc_headers,
-    followRedirects: c.hc_follow_redirects ?? true,
+    followRedirects: c.hc_follow_redirects!,
     method: c.hc_method,
     status: c.hc_status,
-    healthyThreshold: c.hc_healthy_threshold ?? 1,
-    unhealthyThreshold: c.hc_unhealthy_threshold ?? 1,
+    healthyThreshold: c.hc_healthy_threshold!,
+    unhealthyThreshold: c.hc_unhealthy_threshold!,
   };
 }
 
-function privateOf(key: string, row: StoredPrivate, names: Names): PrivateEntry {
+function privateOf(key: string, row: StoredPrivate, names: Names, siteId: number): PrivateEntry {
   const c = row.columns as unknown as PrivateColumns;
   return {
     key,
     name: c.name,
     mode: c.mode,
     enabled: enabledOf(c),
-    sites: [],
+    // Without a word about it, it is the site that the document is of.
+    sites:
+      row.siteIds.length === 1 && row.siteIds[0] === siteId
+        ? []
+        : row.siteIds.flatMap((id) => names.sites.get(id) ?? []),
     destination: c.destination,
     destinationPort: c.destination_port,
     tcpPorts: c.tcp_ports,

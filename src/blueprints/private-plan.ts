@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PrivateEntry } from '#blueprint';
-import { privateColumns } from './columns.js';
+import { asSpelled, privateColumns } from './columns.js';
 import type { Drift } from './drift.js';
 import type { Ownership } from './ownership.js';
 import type { PrivateStep } from './plan.types.js';
@@ -24,9 +24,16 @@ export class PrivatePlan {
     );
     const domain = this.context.refs.domainOf(`${path}.full-domain`, entry.fullDomain, stored);
     if (domain === undefined) return undefined;
+    const isMine = stored?.declarations.some((d) => d.sourceId === this.context.applicant.sourceId) === true;
     const named =
       entry.sites.length > 0
-        ? entry.sites.map((ref, i) => this.context.refs.targetSite(`${path}.sites[${i}]`, ref))
+        ? entry.sites.map((ref, i) =>
+            this.context.refs.targetSite(
+              `${path}.sites[${i}]`,
+              ref,
+              (siteId) => isMine && stored.siteIds.includes(siteId),
+            ),
+          )
         : [this.context.refs.targetSite(`${path}.site`, null)];
     const siteIds = [...new Set(named.filter((id) => id !== undefined))];
     if (siteIds.length === 0) return undefined;
@@ -51,7 +58,7 @@ export class PrivatePlan {
       )
     )
       return undefined;
-    const wanted = privateColumns(entry, domain);
+    const wanted = asSpelled(privateColumns(entry, domain), stored);
     const row = this.ownership.decide(path, entry.key, 'private-resource', stored, wanted);
     const clientIds = entry.machines.flatMap(
       (machine, i) =>
@@ -77,9 +84,9 @@ export class PrivatePlan {
       (this.ownership.grantsDiffer(stored, grants) || !isDeepStrictEqual(stored?.clientIds ?? [], grants.clientIds));
     // Several sources share a resource by naming the same one: each adds its own site.
     const shared = stored !== undefined && !row.mayWrite;
-    this.drift.parts('private-resource', entry.key, stored, saysGrants);
     const all = shared ? [...new Set([...stored.siteIds, ...siteIds])] : siteIds;
     const sitesChanged = !isDeepStrictEqual(stored?.siteIds ?? [], all);
+    this.drift.parts('private-resource', entry.key, stored, saysGrants, sitesChanged || grantsChange);
     if (sitesChanged && this.context.isInService(stored)) return this.context.problem(path, ADDS_NOTHING);
     if (stored && (grantsChange || sitesChanged)) {
       this.context.changes.push({

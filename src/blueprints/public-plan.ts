@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PublicResource, Target } from '#blueprint';
 import { type ColumnValues, fieldOf } from '../resources/index.js';
-import { publicColumns, targetColumns } from './columns.js';
+import { asSpelled, effectiveTarget, publicColumns, targetColumns } from './columns.js';
 import { type Hashes, keeps, owns, type Part, prunes, type StoredPublic } from './current-state.js';
 import type { Drift } from './drift.js';
 import { differing, type Ownership } from './ownership.js';
@@ -44,12 +44,8 @@ export class PublicPlan {
       )
     )
       return undefined;
-    const wanted = publicColumns(
-      entry,
-      domain,
-      this.hashes.get(entry.key),
-      this.context.refs.targetRights(path, entry),
-    );
+    const rights = this.context.refs.targetRights(path, entry);
+    const wanted = asSpelled(publicColumns(entry, domain, this.hashes.get(entry.key), rights), stored);
     const kind =
       stored && stored.columns['http'] !== wanted['http'] ? 'it is of another mode; delete it first' : undefined;
     if (kind) return this.context.problem(path, kind);
@@ -63,7 +59,6 @@ export class PublicPlan {
       return this.ownership.propose('resource_id', stored, { columns: wanted, given });
     const saysGrants = said !== null && (row.mayWrite || row.shares);
     const grants = saysGrants ? said : auth === null && row.mayWrite ? this.withoutDeclared(stored) : null;
-    this.drift.parts('public-resource', entry.key, stored, saysGrants);
     const grantsChange =
       grants !== null &&
       (this.ownership.grantsDiffer(stored, grants) ||
@@ -75,10 +70,11 @@ export class PublicPlan {
       ...this.targets(entry.key, entry.targets, stored, !entry.targetsOnly, owned),
       ...this.rules(entry, stored),
     };
+    const partsChange = Object.values(parts).some((changed) => changed.length > 0);
+    this.drift.parts('public-resource', entry.key, stored, saysGrants, partsChange || grantsChange);
     if (!owned && !this.context.rights.isOperators(entry.key) && parts.newRules.length + parts.changedRules.length > 0)
       return this.context.problem(`${path}.rules`, "the rules of a resource are its owner's");
-    if (Object.values(parts).some((changed) => changed.length > 0) && this.context.isInService(stored))
-      return this.context.problem(path, ADDS_NOTHING);
+    if (partsChange && this.context.isInService(stored)) return this.context.problem(path, ADDS_NOTHING);
     return {
       key: entry.key,
       id: stored?.id ?? null,
@@ -107,13 +103,20 @@ export class PublicPlan {
     if (!stored)
       return this.context.problem(`public-resources.${key}`, 'there is no such resource; describe it whole to make it');
     if (this.context.isInService(stored)) return this.context.problem(`public-resources.${key}`, ADDS_NOTHING);
-    this.drift.parts('public-resource', key, stored, false);
+    const changed = this.targets(key, targets, stored, false, false);
+    this.drift.parts(
+      'public-resource',
+      key,
+      stored,
+      false,
+      Object.values(changed).some((list) => list.length > 0),
+    );
     return {
       key,
       id: stored.id,
       columns: null,
       declared: null,
-      ...this.targets(key, targets, stored, false, false),
+      ...changed,
       newRules: [],
       changedRules: [],
       goneRules: [],
@@ -140,12 +143,16 @@ export class PublicPlan {
       const identity = identityOf(part.columns);
       existing.set(identity, [...(existing.get(identity) ?? []), part]);
     }
+    // Of another mode it is not the same resource: there is a problem already.
+    const http = stored?.columns['http'] !== false;
     const kept = new Set<number>();
     const newTargets: ColumnValues[] = [];
     const changedTargets: PublicStep['changedTargets'] = [];
     const may = owned || this.context.rights.mayAddTargets(key, stored);
     targets.forEach((target, i) => {
-      const siteId = this.context.refs.targetSite(`public-resources.${key}.targets[${i}].site`, target.site);
+      const isThere = (site: number) =>
+        (existing.get(identityOf(targetColumns(target, site))) ?? []).some((part) => part.sourceId === source);
+      const siteId = this.context.refs.targetSite(`public-resources.${key}.targets[${i}].site`, target.site, isThere);
       if (siteId === undefined) return;
       const columns = targetColumns(target, siteId);
       const same = existing.get(identityOf(columns)) ?? [];
@@ -164,7 +171,7 @@ export class PublicPlan {
         return;
       }
       kept.add(own.id);
-      const difference = differing(columns, own.columns);
+      const difference = differing(effectiveTarget(columns, http), effectiveTarget(own.columns, http));
       if (difference.length === 0) return;
       if (!may) return this.context.problem(`public-resources.${key}.targets[${i}]`, NOT_ITS_OWN);
       changedTargets.push({ id: own.id, columns });

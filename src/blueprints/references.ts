@@ -45,15 +45,18 @@ export class References {
     return chosen.siteId;
   }
 
-  /** A site by niceId, else by its display name; without either the site that sends the document. */
-  targetSite(path: string, ref: string | null): number | undefined {
+  /**
+   * A site by niceId, else by its display name; without either the site that sends the document.
+   * @param serves whether another site than the sender does already what is asked of it: then nothing is exposed by naming it
+   */
+  targetSite(path: string, ref: string | null, serves?: (siteId: number) => boolean): number | undefined {
     const own = this.applicant.site;
     if (ref === null) return own?.siteId ?? this.problem(path, 'a site is required here');
     if (own && (ref === own.niceId || ref === own.name)) return own.siteId;
     // A site exposes only itself, so a name that no site has means the sender: fleets of newt write it like that.
     if (own && !this.state.sites.has(ref)) return own.siteId;
     const siteId = this.namedSite(path, ref);
-    if (own && siteId !== undefined && siteId !== own.siteId)
+    if (own && siteId !== undefined && siteId !== own.siteId && !serves?.(siteId))
       return this.problem(path, `a site exposes what runs behind itself, not behind ${ref}`);
     return siteId;
   }
@@ -69,7 +72,10 @@ export class References {
           (d.type !== 'cname' && (name === d.baseDomain || name.endsWith(`.${d.baseDomain}`))),
       )
       .sort((a, b) => b.baseDomain.length - a.baseDomain.length);
-    if (stored?.columns['full_domain'] === fullDomain) return longest ?? domainIn(stored.columns);
+    if (stored?.columns['full_domain'] === fullDomain) {
+      const current = this.state.domains.find(({ domainId }) => domainId === stored.columns['domain_id']);
+      return current ?? longest ?? domainIn(stored.columns);
+    }
     if (longest === undefined)
       return this.problem(path, `${fullDomain} is not on a verified domain of the organization`);
     if (this.state.heldByOthers.has(fullDomain))

@@ -11,15 +11,9 @@ import {
   Matches,
   MaxLength,
 } from 'class-validator';
-import { BodyExample, IsName, MayBeAbsent, PagePagination, QueryBoolean, SearchQuery } from '#platform';
-import {
-  CLIENT_ID,
-  CLIENT_ID_PROBLEM,
-  CLIENT_SECRET,
-  CLIENT_SECRET_PROBLEM,
-  NICE_ID,
-  NICE_ID_PROBLEM,
-} from '../sites/index.js';
+import { NICE_ID_RULE } from '#contracts';
+import { BodyExample, IsName, MayBeAbsent, PagePagination, QueryBoolean, SearchQuery, TextField } from '#platform';
+import { CLIENT_ID, CLIENT_ID_PROBLEM, CLIENT_SECRET, CLIENT_SECRET_PROBLEM } from '../sites/index.js';
 
 const APPROVAL_STATES = ['pending', 'approved', 'denied'] as const;
 export const CLIENT_STATUSES = ['active', 'blocked', 'archived'] as const;
@@ -53,7 +47,7 @@ export class CreateClientBody {
 @BodyExample({ name: 'Build server two' })
 export class UpdateClientBody {
   @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
-  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @TextField(NICE_ID_RULE, 'optional') niceId?: string;
 }
 
 /** A comma list in the query. */

@@ -1,11 +1,10 @@
+import { applyDecorators } from '@nestjs/common';
+import { Transform } from 'class-transformer';
+import { MAX_HEADERS, TEXTS } from '#blueprint';
+import { readText, type TextRule } from '#contracts';
 import { RuleWithin, type Within } from '#platform';
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
-const VALUE = /^[\t\x20-\x7e]{0,4096}$/;
-const TEMPLATE = /\{\{[^}]*\}\}/;
-const MAX_HEADERS = 100;
-
-/** A header of a request: the name is a token of RFC 7230, the value printable ASCII or tab. */
+/** A header of a request: the name is a token of RFC 7230, the value printable ASCII or tab, or nothing. */
 export class HeaderPair {
   name: string;
   value: string;
@@ -24,18 +23,25 @@ function problemsOf(headers: unknown): Within[] {
     }
     const { name, value } = pair as Record<string, unknown>;
     return [
-      ...(typeof name === 'string' && TOKEN.test(name) && !TEMPLATE.test(name)
-        ? []
-        : [{ place: `${i}.name`, problem: 'must be the name of a header' }]),
-      ...(typeof value === 'string' && VALUE.test(value) && !TEMPLATE.test(value)
-        ? []
-        : [{ place: `${i}.value`, problem: 'must be printable ASCII without {{…}}' }]),
+      ...entryProblem(`${i}.name`, name, TEXTS.headerName),
+      ...entryProblem(`${i}.value`, value, TEXTS.headerValue),
     ];
   });
 }
 
-/** docs/integration-api.md §3.5: `[{name, value}]`, without `{{…}}` in either. */
-export const IsHeaderList = () => RuleWithin('isHeaderList', problemsOf);
+function entryProblem(place: string, given: unknown, rule: TextRule): Within[] {
+  const read = typeof given === 'string' ? readText(given, rule) : { problem: 'must be a string' };
+  return 'problem' in read ? [{ place, problem: read.problem }] : [];
+}
+
+/** docs/integration-api.md §3.5: `[{name, value}]`, without `{{…}}` in either; an empty list is none. */
+export const IsHeaderList = () =>
+  applyDecorators(
+    Transform(({ value }: { value: unknown }) => (Array.isArray(value) && value.length === 0 ? null : value), {
+      toClassOnly: true,
+    }),
+    RuleWithin('isHeaderList', problemsOf),
+  );
 
 /** What the schema of such a field says. */
 export const HEADER_LIST = {

@@ -8,8 +8,6 @@ export {
   CLIENT_ID_PROBLEM,
   CLIENT_SECRET,
   CLIENT_SECRET_PROBLEM,
-  NICE_ID,
-  NICE_ID_PROBLEM,
   SiteFilter,
   SiteSettings,
   SiteView,

@@ -15,16 +15,11 @@ import {
   MaxLength,
 } from 'class-validator';
 import { isCidr } from '#blueprint';
-import { BodyExample, IsName, MayBeAbsent, PagePagination, PageQuery, QueryBoolean, RuleWithin } from '#platform';
+import { NICE_ID_RULE } from '#contracts';
+import { BodyExample, IsName, MayBeAbsent, PagePagination, PageQuery, QueryBoolean, RuleWithin, TextField } from '#platform';
 
 const TYPES = ['newt', 'wireguard', 'local'] as const;
 const STATUSES = ['pending', 'approved'] as const;
-
-/** A niceId of digits alone would be mistaken for a siteId; `.` and `..` never arrive, because clients tidy them out of a URL. */
-export const NICE_ID = /^(?!\d+$)(?!\.\.?$)[^/?#]+$/;
-export const NICE_ID_PROBLEM = {
-  message: '$property must not be digits alone, "." or "..", nor contain "/", "?" or "#"',
-};
 
 /** Ids and secrets of newts and clients that somebody else draws. */
 export const CLIENT_ID = /^[A-Za-z0-9_-]{8,64}$/;
@@ -55,7 +50,7 @@ export class CreateSiteBody extends SiteSettings {
   @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
   @IsIn(TYPES) @ApiProperty({ enum: TYPES }) type: (typeof TYPES)[number];
   /** Readable id, unique in the organization; generated when absent. */
-  @MayBeAbsent() @Matches(NICE_ID, NICE_ID_PROBLEM) @IsName() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @TextField(NICE_ID_RULE, 'optional') niceId?: string;
   /** A free address of the organization's ranges, without prefix length; the next free one when absent. */
   @IsOptional() @IsIP(4) @ApiPropertyOptional({ type: 'string', format: 'ipv4', nullable: true }) address?:
     | string

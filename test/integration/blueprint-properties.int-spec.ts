@@ -129,6 +129,7 @@ async function describeOthers(model: Blueprint): Promise<void> {
         targets: [],
         auth: null,
         rules: [],
+        applyRules: false,
         maintenance: null,
         sitesMayAddTargets: { sites: [sites[0]!.niceId] },
       }),
@@ -211,6 +212,7 @@ function essence(model: Blueprint) {
         const open =
           auth &&
           !auth.ssoEnabled &&
+          !auth.whitelistEnabled &&
           (auth.password ?? auth.pincode ?? auth.basicAuth) === null &&
           auth.ssoRoles.length + auth.ssoUsers.length + auth.whitelistUsers.length === 0;
         return {

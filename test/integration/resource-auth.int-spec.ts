@@ -64,7 +64,7 @@ describe('password, PIN, header authentication', () => {
     ['pincode', { pincode: '12345a' }, 'pincode'],
     ['pincode', {}, 'pincode'],
     ['header-auth', { user: 'user', password: 'pass' }, 'extendedCompatibility'],
-    ['header-auth', { user: 'abc', password: 'pass', extendedCompatibility: true }, 'user'],
+    ['header-auth', { user: 'a:bc', password: 'pass', extendedCompatibility: true }, 'user'],
     ['header-auth', { password: 'pass', extendedCompatibility: true }, 'user'],
     ['header-auth', { user: 'user', password: 'pass', extendedCompatibility: 'yes' }, 'extendedCompatibility'],
     ['password', { password: 'four', hint: 'x' }, 'hint'],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Blueprint, Header, HealthCheck, PrivateEntry, PublicEntry, Rule, Target } from '#blueprint';
-import { nameKey, nameProblem, normalName } from '#contracts';
+import { NICE_ID_RULE, nameKey, nameProblem, normalName, readText } from '#contracts';
 
 /** Blueprints of every shape, for property tests. */
 
@@ -50,7 +50,10 @@ const text = (min = 1, max = 30) =>
 const label = text()
   .map(normalName)
   .filter((one) => nameProblem(one) === undefined);
-const key = text(1, 20).filter((one) => one.trim() === one && one !== '<<');
+const key = text(1, 20).filter((one) => {
+  const read = readText(one, NICE_ID_RULE);
+  return 'value' in read && read.value === one;
+});
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,9}$/);
 const host = fc.oneof(
   word,
@@ -63,7 +66,7 @@ const headers: fc.Arbitrary<Header[] | null> = nullable(
   fc.array(
     fc.record({
       name: fc.stringMatching(/^[A-Za-z][A-Za-z-]{0,12}$/),
-      value: fc.stringMatching(/^[ -~]{1,20}$/).filter((one) => !FORBIDDEN.test(one)),
+      value: fc.stringMatching(/^[ -~]{0,20}$/).filter((one) => !FORBIDDEN.test(one)),
     }),
     { minLength: 1, maxLength: 3 },
   ),
@@ -174,18 +177,19 @@ const publicEntry = (name: string, n: number): fc.Arbitrary<PublicEntry> => {
       auth: nullable(
         fc.record({
           pincode: nullable(fc.stringMatching(/^\d{6}$/)),
-          password: nullable(text()),
+          password: nullable(text(4)),
           basicAuth: nullable(
             fc.record({
               user: text().filter((one) => !one.includes(':')),
-              password: text(),
+              password: text(4),
               extendedCompatibility: fc.boolean(),
             }),
           ),
           ssoEnabled: fc.boolean(),
           ssoRoles: roles,
           ssoUsers: emails,
-          whitelistUsers: emails,
+          whitelistUsers: fc.oneof(emails, fc.constant<string[]>(['*@example.com'])),
+          whitelistEnabled: fc.boolean(),
         }),
       ),
       rules: fc
@@ -195,14 +199,15 @@ const publicEntry = (name: string, n: number): fc.Arbitrary<PublicEntry> => {
             .uniqueArray(fc.integer({ min: -5, max: 500 }), { minLength: rules.length, maxLength: rules.length })
             .map((priorities) => rules.map((one, i) => ({ ...one, priority: priorities[i] ?? 0 }))),
         ),
+      applyRules: fc.boolean(),
       sitesMayAddTargets: fc.constant(null),
       maintenance: nullable(
         fc.record({
           enabled: fc.boolean(),
           type: fc.constantFrom('forced', 'automatic'),
-          title: nullable(text(0)),
-          message: nullable(fc.oneof(text(0), fc.constantFrom('two\nlines', ' a \n\n  b\n'))),
-          estimatedTime: nullable(text(0)),
+          title: nullable(text()),
+          message: nullable(fc.oneof(text(), fc.constantFrom('two\nlines', ' a \n\n  b\n'))),
+          estimatedTime: nullable(text()),
         }),
       ),
     }),
@@ -221,6 +226,7 @@ const publicEntry = (name: string, n: number): fc.Arbitrary<PublicEntry> => {
         targets: targetList(fc.constant(null), 3),
         auth: fc.constant(null),
         rules: fc.constant<Rule[]>([]),
+        applyRules: fc.constant(false),
         maintenance: fc.constant(null),
         sitesMayAddTargets: fc.constant(null),
       }),

@@ -1,75 +1,43 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsBoolean, IsString, isEmail, Length, Matches, MaxLength, ValidateBy, ValidateIf } from 'class-validator';
-import { BodyExample, RuleWithin, sizeProblem } from '#platform';
-import { isDomainName } from '../names.js';
+import { IsBoolean, ValidateIf } from 'class-validator';
+import { TEXTS } from '#blueprint';
+import { BodyExample, TextField, TextListField } from '#platform';
 
 /** The field must be there; null is a value. */
 const OrNull = () => ValidateIf((_, value) => value !== null);
 
-/** An e-mail address, or `*@domain` for everybody there. */
-export const isAllowedEmail = (value: unknown): boolean =>
-  typeof value === 'string' && (value.startsWith('*@') ? isDomainName(value.slice(2)) : isEmail(value));
-
 @BodyExample({ password: 'correct horse battery' })
 export class PasswordBody {
   /** null takes the password away. */
-  @OrNull()
-  @Length(4, 100)
-  @IsString()
-  @ApiProperty({ type: 'string', nullable: true, minLength: 4, maxLength: 100 })
-  password: string | null;
+  @OrNull() @TextField(TEXTS.password) @ApiProperty({ nullable: true }) password: string | null;
 }
 
 @BodyExample({ pincode: '271828' })
 export class PincodeBody {
   /** Six digits; null takes the PIN away. */
-  @OrNull()
-  @Matches(/^\d{6}$/, { message: '$property must be six digits' })
-  @IsString()
-  @ApiProperty({ type: 'string', nullable: true, pattern: '^\\d{6}$' })
-  pincode: string | null;
+  @OrNull() @TextField(TEXTS.pincode) @ApiProperty({ nullable: true, pattern: '^\\d{6}$' }) pincode: string | null;
 }
 
 /** Any null takes it away. */
 @BodyExample({ user: 'import', password: 'correct horse battery', extendedCompatibility: false })
 export class HeaderAuthBody {
-  @OrNull()
-  @Length(4, 100)
-  @IsString()
-  @ApiProperty({ type: 'string', nullable: true, minLength: 4, maxLength: 100 })
-  user: string | null;
-  @OrNull()
-  @Length(4, 100)
-  @IsString()
-  @ApiProperty({ type: 'string', nullable: true, minLength: 4, maxLength: 100 })
-  password: string | null;
+  /** Without a colon. */
+  @OrNull() @TextField(TEXTS.basicAuthUser) @ApiProperty({ nullable: true }) user: string | null;
+  @OrNull() @TextField(TEXTS.basicAuthPassword) @ApiProperty({ nullable: true }) password: string | null;
   @OrNull() @IsBoolean() @ApiProperty({ type: 'boolean', nullable: true }) extendedCompatibility: boolean | null;
 }
+
+const MAX_EMAILS = 50;
 
 @BodyExample({ emails: ['kim@example.com', '*@partner.example'] })
 export class WhitelistBody {
   /** At most 50 e-mail addresses or `*@domain`; stored in lower case. */
-  @RuleWithin('isWhitelist', (value) => {
-    const size = sizeProblem(value, 50);
-    return size.length > 0
-      ? size
-      : (value as unknown[]).flatMap((email, i) =>
-          isAllowedEmail(email) ? [] : [{ place: String(i), problem: 'must be an e-mail address, or *@domain' }],
-        );
-  })
-  @ApiProperty({ type: 'array', maxItems: 50, items: { type: 'string' } })
-  emails: string[];
+  @TextListField(TEXTS.whitelistEmail, MAX_EMAILS) emails: string[];
 }
 
 @BodyExample({ email: 'kim@example.com' })
 export class WhitelistEmailBody {
-  @ValidateBy({
-    name: 'isAllowedEmail',
-    validator: { validate: isAllowedEmail, defaultMessage: () => '$property must be an e-mail address, or *@domain' },
-  })
-  @MaxLength(320)
-  @IsString()
-  email: string;
+  @TextField(TEXTS.whitelistEmail) email: string;
 }
 
 export class WhitelistedEmail {

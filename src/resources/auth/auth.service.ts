@@ -94,7 +94,7 @@ export class ResourceAuthService {
     emails: string[],
     ifMatch: number | undefined,
   ): Promise<Changed> {
-    const wanted = [...new Set(emails.map((email) => email.toLowerCase()))];
+    const wanted = [...new Set(emails)];
     return this.db.tx(async (tx) => {
       const { version } = requireWhitelist(await this.lock(tx, orgId, resourceId, ifMatch));
       await this.writer.setGrants(tx, orgId, 'resource_whitelist', [{ id: resourceId, keys: wanted }]);
@@ -107,10 +107,9 @@ export class ResourceAuthService {
     principal: Principal,
     orgId: string,
     resourceId: number,
-    given: string,
+    email: string,
     ifMatch: number | undefined,
   ): Promise<Changed> {
-    const email = given.toLowerCase();
     return this.db.tx(async (tx) => {
       const { version } = requireWhitelist(await this.lock(tx, orgId, resourceId, ifMatch));
       const added = await execute(
@@ -129,10 +128,9 @@ export class ResourceAuthService {
     principal: Principal,
     orgId: string,
     resourceId: number,
-    given: string,
+    email: string,
     ifMatch: number | undefined,
   ): Promise<Changed> {
-    const email = given.toLowerCase();
     return this.db.tx(async (tx) => {
       const { version } = await this.lock(tx, orgId, resourceId, ifMatch);
       if (

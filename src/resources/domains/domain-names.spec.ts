@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isHostName } from '#blueprint';
 import { AppError } from '#platform';
-import { isDomainName, isHostName, isWithin } from '../names.js';
+import { isDomainName, isWithin } from '../names.js';
 import { coveringWildcard, type FullDomain, fullDomainOf } from './domain-names.js';
 import type { DomainType } from './domains.dto.js';
 

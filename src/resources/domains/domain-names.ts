@@ -1,5 +1,6 @@
+import { isHostName } from '#blueprint';
 import { invalid } from '#platform';
-import { isHostName, parentOf } from '../names.js';
+import { parentOf } from '../names.js';
 import type { DomainType } from './domains.dto.js';
 
 export interface FullDomain {

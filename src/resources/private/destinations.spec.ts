@@ -2,7 +2,7 @@ import { isIPv4 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAddress, isAlias, isCidr, isPortRanges } from '#blueprint';
-import { checkDestination, checkName, type Destination, isDestinationHost, routeOf } from './destinations.js';
+import { checkDestination, checkName, type Destination, routeOf } from './destinations.js';
 
 const octets = fc.tuple(...Array.from({ length: 4 }, () => fc.integer({ min: 0, max: 255 })));
 const ipv4 = octets.map((parts) => parts.join('.'));
@@ -174,7 +174,10 @@ describe('destinations', () => {
     for (const destination of ['localhost', 'LocalHost'])
       expect(problem(right({ mode: 'host', destination }))).toBeUndefined();
     for (const text of ['10.0.0', '999.1.1.1', '1', 'a_b', 'a b', '-a', 'http://a', 'a/24', 'fe80::1%eth0', ''])
-      expect(isDestinationHost(text), text).toBe(false);
+      expect(problem(right({ mode: 'host', destination: text, alias: 'a.b' })), text).toBe('destination');
+    expect(problem(right({ mode: 'host', destination: 'nas', alias: '*.nas.lan' }))).toBe('alias');
+    expect(problem(right({ mode: 'host', destination: '10.0.0.1', alias: '*.nas.lan' }))).toBeUndefined();
+    expect(problem(right({ mode: 'host', destination: '10.0.0.1', domainId: 'd' }))).toBe('domainId');
   });
 
   it('cidr: every range, nothing else', () => {

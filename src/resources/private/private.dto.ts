@@ -1,35 +1,23 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import {
-  IsBoolean,
-  IsIn,
-  IsInt,
-  IsNotEmpty,
-  IsOptional,
-  IsPositive,
-  IsString,
-  Matches,
-  Max,
-  MaxLength,
-  Min,
-} from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsPositive, IsString, Max, MaxLength } from 'class-validator';
+import { CHOICES, INTS, TEXTS } from '#blueprint';
 import {
   BodyExample,
+  ChoiceField,
+  IntField,
   IsIdList,
-  IsName,
   MayBeAbsent,
-  NoControlCharacters,
   PagePagination,
   QueryInt,
   SearchQuery,
+  TextField,
 } from '#platform';
 import { IsUserIdList } from '../grants/grants.dto.js';
-import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { DriftedField } from '../public/resources.dto.js';
-import { IsAliasName, IsPortRangeString } from './destinations.js';
 
 export const MODES = ['host', 'cidr', 'http'] as const;
+type Scheme = (typeof CHOICES.scheme)[number];
 export type Mode = (typeof MODES)[number];
-const SCHEMES = ['http', 'https'] as const;
 const AUTH_DAEMON_MODES = ['site', 'remote'] as const;
 const MAX_IDS = 1000;
 const ID_LIST = {
@@ -51,40 +39,27 @@ class Fields {
   /** Sites that the resource is reached through. */
   @MayBeAbsent() @IsIdList(MAX_IDS) @ApiPropertyOptional(ID_LIST) siteIds?: number[];
   /** http: required. */
-  @IsOptional()
-  @Max(65535)
-  @Min(1)
-  @IsInt()
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 65535, nullable: true })
-  destinationPort?: number | null;
+  @IntField(INTS.port, 'nullable') destinationPort?: number | null;
   /** http: required. */
-  @IsOptional()
-  @IsIn(SCHEMES)
-  @ApiPropertyOptional({ enum: [...SCHEMES, null], nullable: true, type: 'string' })
-  scheme?: (typeof SCHEMES)[number] | null;
+  @ChoiceField(CHOICES.scheme, 'nullable') scheme?: Scheme | null;
   @MayBeAbsent() @IsBoolean() ssl?: boolean;
   /** By which clients reach it; labels but the last may hold `*` and `?`. host: required when the destination is a name. */
-  @IsOptional() @IsAliasName() @MaxLength(253) @IsString() alias?: string | null;
+  @TextField(TEXTS.alias, 'nullable') alias?: string | null;
   /** http: required. */
   @IsOptional() @MaxLength(64) @IsNotEmpty() @IsString() domainId?: string | null;
   @IsOptional() @MaxLength(253) @IsString() subdomain?: string | null;
   @MayBeAbsent() @IsBoolean() enabled?: boolean;
   /** `""` none, `"*"` all, or ports and ranges such as `80,8000-8010`. http: always `443,80`. */
-  @MayBeAbsent() @IsPortRangeString() @MaxLength(1024) @IsString() tcpPortRangeString?: string;
+  @TextField(TEXTS.portRanges, 'optional') tcpPortRangeString?: string;
   /** http: always `""`. */
-  @MayBeAbsent() @IsPortRangeString() @MaxLength(1024) @IsString() udpPortRangeString?: string;
+  @TextField(TEXTS.portRanges, 'optional') udpPortRangeString?: string;
   @MayBeAbsent() @IsBoolean() disableIcmp?: boolean;
   @MayBeAbsent()
   @IsIn(AUTH_DAEMON_MODES)
   @ApiPropertyOptional({ enum: AUTH_DAEMON_MODES })
   authDaemonMode?: (typeof AUTH_DAEMON_MODES)[number];
   /** null: 22123. */
-  @IsOptional()
-  @Max(65535)
-  @Min(1)
-  @IsInt()
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 65535, nullable: true })
-  authDaemonPort?: number | null;
+  @IntField(INTS.port, 'nullable') authDaemonPort?: number | null;
   /** Admin changes nothing: it reaches everything. */
   @MayBeAbsent() @IsIdList(MAX_IDS) @ApiPropertyOptional(ID_LIST) roleIds?: number[];
   @MayBeAbsent()
@@ -97,27 +72,21 @@ class Fields {
 
 @BodyExample({ name: 'Printer', mode: 'host', siteIds: [1], destination: '192.168.1.20', roleIds: [2] })
 export class CreateSiteResourceBody extends Fields {
-  @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  @TextField(TEXTS.name) name: string;
   /** Generated when absent. */
-  @MayBeAbsent()
-  @Matches(RESOURCE_NICE_ID, { message: `$property ${RESOURCE_NICE_ID_PROBLEM}` })
-  @NoControlCharacters()
-  @MaxLength(255)
-  @IsNotEmpty()
-  @IsString()
-  niceId?: string;
+  @TextField(TEXTS.niceId, 'optional') niceId?: string;
   @IsIn(MODES) @ApiProperty({ enum: MODES }) mode: Mode;
   /** host: an address or a host name; cidr: an address range; http: where the service is. */
-  @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() destination: string;
+  @TextField(TEXTS.destination) destination: string;
 }
 
 /** At least one field. Leaving `alias` out clears it, leaving `domainId` out clears the domain; sites and grants stay when they are left out. */
 @BodyExample({ name: 'Printer, second floor', destination: '192.168.1.21' })
 export class UpdateSiteResourceBody extends Fields {
-  @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
-  @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @TextField(TEXTS.name, 'optional') name?: string;
+  @TextField(TEXTS.niceId, 'optional') niceId?: string;
   @MayBeAbsent() @IsIn(MODES) @ApiPropertyOptional({ enum: MODES }) mode?: Mode;
-  @MayBeAbsent() @NoControlCharacters() @MaxLength(255) @IsNotEmpty() @IsString() destination?: string;
+  @TextField(TEXTS.destination, 'optional') destination?: string;
 }
 
 const ORDER = ['asc', 'desc'] as const;
@@ -140,7 +109,7 @@ export class SiteResourceRow {
   name: string;
   ssl: boolean;
   @ApiProperty({ enum: MODES }) mode: Mode;
-  @ApiProperty({ enum: [...SCHEMES, null], nullable: true, type: 'string' }) scheme: (typeof SCHEMES)[number] | null;
+  @ApiProperty({ enum: [...CHOICES.scheme, null], nullable: true, type: 'string' }) scheme: Scheme | null;
   proxyPort: number | null;
   destinationPort: number | null;
   destination: string;

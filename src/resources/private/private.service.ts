@@ -20,7 +20,6 @@ import { AuditService } from '../../audit/index.js';
 import { makeNiceId, SiteLifecycleService } from '../../sites/index.js';
 import { DomainsService, refusedName } from '../domains/domains.service.js';
 import { lockSites } from '../lock-sites.js';
-import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { noAliasAddress, ResourceWriter } from '../writer/resource-writer.js';
 import { checkDestination, checkName, routeOf, WEB_PORTS } from './destinations.js';
@@ -238,12 +237,10 @@ export class PrivateResourcesService implements OnModuleInit {
   ): Promise<{ resource: SiteResourceView; version: number }> {
     const before = await this.lock(tx, orgId, siteResourceId);
     requireVersion('Site resource', ifMatch, before.version);
-    if (body.niceId !== undefined && body.niceId !== before.niceId && !RESOURCE_NICE_ID.test(body.niceId))
-      throw invalid('niceId', RESOURCE_NICE_ID_PROBLEM);
     const wanted = withKept(before, body);
     const columns = changedColumns(before, wanted);
     checkName(columns, wanted.subdomain);
-    if (body.mode !== undefined || body.destination !== undefined) checkDestination(columns);
+    if (joinedDiffer(before, columns)) checkDestination(columns);
     const route = body.destination === undefined ? null : routeOf(body.destination);
     if (route !== null && (await this.repository.isOwn(tx, orgId, route))) throw ownAddress();
     const full =
@@ -354,6 +351,12 @@ function changedColumns(before: StoredSiteResource, body: UpdateSiteResourceBody
     fullDomain: null,
   };
 }
+
+/** Whether something changes that the rules about several fields look at. What was stored before there was such a rule stays as it is. */
+const joinedDiffer = (before: PrivateColumns, columns: PrivateColumns): boolean =>
+  (['mode', 'destination', 'destinationPort', 'scheme', 'alias', 'domainId'] as const).some(
+    (name) => before[name] !== columns[name],
+  );
 
 function versioned(row: StoredSiteResource | null): { resource: SiteResourceView; version: number } {
   if (!row) throw notFound('Site resource');

@@ -11,31 +11,32 @@ import {
   IsString,
   Max,
   MaxLength,
-  Min,
   ValidateNested,
 } from 'class-validator';
+import { CHOICES, INTS, TEXTS } from '#blueprint';
 import {
   ANY_VALUE,
   BodyExample,
+  ChoiceField,
+  IntField,
   IsIdList,
   IsLabels,
-  IsName,
   MayBeAbsent,
   NoControlCharacters,
   PagePagination,
   PageQuery,
   QueryBoolean,
   QueryInt,
+  TextField,
 } from '#platform';
 import { HEADER_LIST, HeaderPair, IsHeaderList } from '../headers.js';
-import { IsHostOrEmpty } from '../names.js';
 
 export const PROTOCOLS = ['tcp', 'udp'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 /** What newer clients say instead of `http` and `protocol`. */
 export const RESOURCE_MODES = ['http', ...PROTOCOLS] as const;
 export type ResourceMode = (typeof RESOURCE_MODES)[number];
-export const MAINTENANCE_TYPES = ['forced', 'automatic'] as const;
+export type MaintenanceType = (typeof CHOICES.maintenanceType)[number];
 export const HEALTHS = ['healthy', 'unhealthy', 'degraded', 'unknown'] as const;
 export type Health = (typeof HEALTHS)[number];
 export const AUTH_STATES = ['protected', 'not_protected', 'none'] as const;
@@ -67,7 +68,7 @@ export class Kind {
 /** docs/integration-api.md §3.5: `mode`, or `http` and `protocol`, decides which of the optional fields belong to it. */
 @BodyExample({ name: 'Dashboard of line 4', http: true, protocol: 'tcp', domainId: 'domain1', subdomain: 'line-4' })
 export class CreateResourceBody extends Kind {
-  @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name: string;
+  @TextField(TEXTS.name) name: string;
   /** A site of the organization. Decides nothing: targets name their sites. */
   @MayBeAbsent()
   @Max(Number.MAX_SAFE_INTEGER)
@@ -80,7 +81,7 @@ export class CreateResourceBody extends Kind {
   /** HTTP: labels below the domain, `*` or `*.labels`; null for the base domain. */
   @IsOptional() @MaxLength(253) @IsString() subdomain?: string | null;
   /** Raw: required. */
-  @MayBeAbsent() @Max(65535) @Min(1) @IsInt() proxyPort?: number;
+  @IntField(INTS.port, 'optional') proxyPort?: number;
   @MayBeAbsent() @IsBoolean() stickySession?: boolean;
   /** HTTP: where a visitor goes after showing who they are. */
   @IsOptional() @NoControlCharacters() @MaxLength(2000) @IsString() postAuthPath?: string | null;
@@ -91,8 +92,8 @@ export class CreateResourceBody extends Kind {
 /** At least one field; fields of the other kind of resource are an error, and so is another kind than the resource has. */
 @BodyExample({ name: 'Dashboard of lines 4 and 5', ssl: true, enabled: true })
 export class UpdateResourceBody extends Kind {
-  @MayBeAbsent() @IsName() @MaxLength(255) @IsNotEmpty() @IsString() name?: string;
-  @MayBeAbsent() @MaxLength(255) @IsNotEmpty() @IsString() niceId?: string;
+  @TextField(TEXTS.name, 'optional') name?: string;
+  @TextField(TEXTS.niceId, 'optional') niceId?: string;
   @IsOptional() @MaxLength(253) @IsString() subdomain?: string | null;
   @MayBeAbsent() @MaxLength(64) @IsNotEmpty() @IsString() domainId?: string;
   @MayBeAbsent() @IsBoolean() ssl?: boolean;
@@ -102,8 +103,10 @@ export class UpdateResourceBody extends Kind {
   @MayBeAbsent() @IsBoolean() applyRules?: boolean;
   @MayBeAbsent() @IsBoolean() enabled?: boolean;
   @MayBeAbsent() @IsBoolean() stickySession?: boolean;
-  @IsOptional() @IsHostOrEmpty() tlsServerName?: string | null;
-  @IsOptional() @IsHostOrEmpty() setHostHeader?: string | null;
+  /** "" is null. */
+  @TextField(TEXTS.tlsServerName, 'nullable') tlsServerName?: string | null;
+  /** A host, or host:port; "" is null. */
+  @TextField(TEXTS.hostHeader, 'nullable') setHostHeader?: string | null;
   /** There are no identity providers yet: anything but null is 404. */
   @IsOptional()
   @Max(2_147_483_647)
@@ -113,17 +116,16 @@ export class UpdateResourceBody extends Kind {
   skipToIdpId?: number | null;
   @IsOptional() @IsHeaderList() @ApiPropertyOptional(HEADER_LIST) headers?: HeaderPair[] | null;
   @MayBeAbsent() @IsBoolean() maintenanceModeEnabled?: boolean;
-  @MayBeAbsent()
-  @IsIn(MAINTENANCE_TYPES)
-  @ApiPropertyOptional({ enum: MAINTENANCE_TYPES })
-  maintenanceModeType?: (typeof MAINTENANCE_TYPES)[number];
-  @IsOptional() @MaxLength(255) @IsString() maintenanceTitle?: string | null;
-  @IsOptional() @MaxLength(2000) @IsString() maintenanceMessage?: string | null;
-  @IsOptional() @MaxLength(100) @IsString() maintenanceEstimatedTime?: string | null;
+  @ChoiceField(CHOICES.maintenanceType, 'optional') maintenanceModeType?: MaintenanceType;
+  @TextField(TEXTS.maintenanceTitle, 'nullable') maintenanceTitle?: string | null;
+  /** Line ends are kept as `\\n`. */
+  @TextField(TEXTS.maintenanceMessage, 'nullable') maintenanceMessage?: string | null;
+  @TextField(TEXTS.maintenanceEstimatedTime, 'nullable') maintenanceEstimatedTime?: string | null;
   @IsOptional() @NoControlCharacters() @MaxLength(2000) @IsString() postAuthPath?: string | null;
-  @MayBeAbsent() @Max(65535) @Min(1) @IsInt() proxyPort?: number;
+  @IntField(INTS.port, 'optional') proxyPort?: number;
+  /** tcp only. */
   @MayBeAbsent() @IsBoolean() proxyProtocol?: boolean;
-  @MayBeAbsent() @Max(2_147_483_647) @Min(1) @IsInt() proxyProtocolVersion?: number;
+  @IntField(INTS.proxyProtocolVersion, 'optional') proxyProtocolVersion?: number;
   /** null: none but those whose documents declare the resource. */
   @IsOptional() @ValidateNested() @IsObject() @Type(() => TargetRights) sitesMayAddTargets?: TargetRights | null;
 }
@@ -156,7 +158,7 @@ class ResourceFields {
   proxyProtocol: boolean;
   proxyProtocolVersion: number;
   maintenanceModeEnabled: boolean;
-  @ApiProperty({ enum: MAINTENANCE_TYPES }) maintenanceModeType: (typeof MAINTENANCE_TYPES)[number];
+  @ApiProperty({ enum: CHOICES.maintenanceType }) maintenanceModeType: MaintenanceType;
   maintenanceTitle: string | null;
   maintenanceMessage: string | null;
   maintenanceEstimatedTime: string | null;

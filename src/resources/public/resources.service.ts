@@ -23,11 +23,10 @@ import {
   windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
-import { makeNiceId, NICE_ID, NICE_ID_PROBLEM, SiteLifecycleService } from '../../sites/index.js';
+import { makeNiceId, SiteLifecycleService } from '../../sites/index.js';
 import type { FullDomain } from '../domains/domain-names.js';
 import { DomainsService, refusedName } from '../domains/domains.service.js';
 import { lockSites } from '../lock-sites.js';
-import { RESOURCE_NICE_ID, RESOURCE_NICE_ID_PROBLEM } from '../names.js';
 import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { ResourceWriter } from '../writer/resource-writer.js';
 import { lockName } from './name-locks.js';
@@ -249,7 +248,7 @@ export class ResourcesService implements OnModuleInit {
     requireVersion('Resource', ifMatch, before.version);
     refuse(body, before.http ? RAW_ONLY : HTTP_ONLY);
     requireKind(before, body);
-    requireNiceId(before, body.niceId);
+    requireProxyProtocol(before, body);
     if (body.skipToIdpId != null) throw notFound('Identity provider');
     await lockSites(tx, orgId, body.sitesMayAddTargets?.siteIds ?? []);
     const { subdomain, domainId, mode: _mode, http: _http, protocol: _protocol, ...plain } = body;
@@ -371,11 +370,14 @@ function checkTargetRights(rights: TargetRights | null | undefined): void {
     throw invalid('sitesMayAddTargets.labels', 'must have at least one label');
 }
 
-/** The niceId that the resource has, perhaps from a blueprint, is accepted as it is. */
-function requireNiceId({ http, niceId }: StoredResource, wanted: string | undefined): void {
-  if (wanted === undefined || wanted === niceId) return;
-  if (http && !RESOURCE_NICE_ID.test(wanted)) throw invalid('niceId', RESOURCE_NICE_ID_PROBLEM);
-  if (!NICE_ID.test(wanted)) throw invalid('niceId', NICE_ID_PROBLEM.message.replace('$property ', ''));
+/** @throws validation for a proxy protocol of udp, which has none. */
+function requireProxyProtocol(
+  { protocol }: StoredResource,
+  { proxyProtocol = false, proxyProtocolVersion = 1 }: UpdateResourceBody,
+): void {
+  if (protocol === 'tcp') return;
+  if (proxyProtocol) throw invalid('proxyProtocol', `is only for tcp, not for ${protocol}`);
+  if (proxyProtocolVersion !== 1) throw invalid('proxyProtocolVersion', `is only for tcp, not for ${protocol}`);
 }
 
 /** Whether another resource has what only one may have. */

@@ -1,4 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { type RuleMatch, readRuleValue } from '#blueprint';
 import {
   type ApiResult,
   AppError,
@@ -15,7 +16,6 @@ import {
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { ResourcesService } from '../public/resources.service.js';
-import { type Match, ruleValueProblem } from './rule-values.js';
 import type { CreateRuleBody, RuleList, RuleView, UpdateRuleBody } from './rules.dto.js';
 import { RulesRepository } from './rules.repository.js';
 
@@ -41,11 +41,11 @@ export class RulesService implements OnModuleInit {
     resourceId: number,
     body: CreateRuleBody,
   ): Promise<ApiResult<RuleView>> {
-    requireValue(body.match, body.value);
+    const wanted = { ...body, value: normalValue(body.match, body.value) };
     return this.db.tx(async (tx) => {
       const { http } = await this.resources.lock(tx, orgId, resourceId);
       if (!http) throw invalid('resourceId', 'only an HTTP resource has rules');
-      const { version: _, ...rule } = await this.repository.insert(tx, orgId, resourceId, body);
+      const { version: _, ...rule } = await this.repository.insert(tx, orgId, resourceId, wanted);
       await this.audit.record(tx, principal, {
         orgId,
         action: 'rule.create',
@@ -95,7 +95,8 @@ export class RulesService implements OnModuleInit {
         ...before,
         ...Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)),
       };
-      requireValue(wanted.match, wanted.value);
+      // One that was stored before its form was asked for stays as it is.
+      if (body.match !== undefined || body.value !== undefined) wanted.value = normalValue(wanted.match, wanted.value);
       const { version, ...rule } = await this.repository.update(tx, ruleId, wanted);
       await this.audit.record(tx, principal, {
         orgId,
@@ -130,7 +131,9 @@ export class RulesService implements OnModuleInit {
   }
 }
 
-function requireValue(match: Match, value: string): void {
-  const problem = ruleValueProblem(match, value);
-  if (problem) throw invalid('value', problem);
+/** @returns the normal form. @throws validation */
+function normalValue(match: RuleMatch, value: string): string {
+  const read = readRuleValue(match, value);
+  if ('problem' in read) throw invalid('value', read.problem);
+  return read.value;
 }

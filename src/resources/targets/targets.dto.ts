@@ -1,77 +1,50 @@
-import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType, PickType } from '@nestjs/swagger';
-import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min, MinLength } from 'class-validator';
-import { BodyExample, MayBeAbsent, NoControlCharacters, OffsetPagination } from '#platform';
+import { IsBoolean, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { CHOICES, INTS, TEXTS } from '#blueprint';
+import { BodyExample, ChoiceField, IntField, MayBeAbsent, OffsetPagination, TextField } from '#platform';
 import { HEADER_LIST, HeaderPair, IsHeaderList } from '../headers.js';
-import { IsBackendHost } from '../names.js';
 import { RESOURCE_MODES, type ResourceMode } from '../public/resources.dto.js';
 
-export const PATH_MATCHES = ['exact', 'prefix', 'regex'] as const;
-export const PATH_REWRITES = ['exact', 'prefix', 'regex', 'stripPrefix'] as const;
+type PathMatch = (typeof CHOICES.pathMatch)[number];
+type PathRewrite = (typeof CHOICES.rewriteMatch)[number];
 export const TARGET_HEALTHS = ['unknown', 'healthy', 'unhealthy'] as const;
 const SITE_TYPES = ['newt', 'wireguard', 'local'] as const;
-const MAX_INT = 2_147_483_647;
-
-/** May be left out; null clears. */
-const OptionalText = (max: number, min = 0) =>
-  applyDecorators(
-    IsOptional(),
-    NoControlCharacters(),
-    MaxLength(max),
-    MinLength(min),
-    IsString(),
-    ApiPropertyOptional({ type: 'string', nullable: true, minLength: min, maxLength: max }),
-  );
-const OptionalInt = (min: number, max = MAX_INT) =>
-  applyDecorators(
-    IsOptional(),
-    Max(max),
-    Min(min),
-    IsInt(),
-    ApiPropertyOptional({ type: 'integer', nullable: true, minimum: min, maximum: max }),
-  );
-
 /** docs/integration-api.md §3.6. A health check has no defaults here: what is left out is null. */
 @BodyExample({ siteId: 1, ip: '192.168.1.30', port: 8080, method: 'http', enabled: true })
 export class CreateTargetBody {
   @Max(Number.MAX_SAFE_INTEGER) @Min(1) @IsInt() @ApiProperty({ type: 'integer', minimum: 1 }) siteId: number;
   /** An address, or a host name as the site knows it. */
-  @IsBackendHost() ip: string;
-  @Max(65535) @Min(1) @IsInt() @ApiProperty({ type: 'integer', minimum: 1, maximum: 65535 }) port: number;
+  @TextField(TEXTS.targetHost) ip: string;
+  @IntField(INTS.port) port: number;
   /** That of its resource, which need not be said. */
   @MayBeAbsent() @IsIn(RESOURCE_MODES) @ApiPropertyOptional({ enum: RESOURCE_MODES }) mode?: ResourceMode;
-  /** http, https or h2c for HTTP resources. */
-  @IsOptional() @NoControlCharacters() @Length(1, 10) @IsString() method?: string | null;
+  /** Of HTTP resources; null counts as http. */
+  @ChoiceField(CHOICES.method, 'nullable') method?: (typeof CHOICES.method)[number] | null;
   @MayBeAbsent() @IsBoolean() enabled?: boolean;
-  @OptionalText(1000) path?: string | null;
-  @IsOptional()
-  @IsIn(PATH_MATCHES)
-  @ApiPropertyOptional({ enum: [...PATH_MATCHES, null], nullable: true })
-  pathMatchType?: (typeof PATH_MATCHES)[number] | null;
-  @OptionalText(1000) rewritePath?: string | null;
-  @IsOptional()
-  @IsIn(PATH_REWRITES)
-  @ApiPropertyOptional({ enum: [...PATH_REWRITES, null], nullable: true })
-  rewritePathType?: (typeof PATH_REWRITES)[number] | null;
-  @OptionalInt(1, 1000) priority?: number | null;
+  @TextField(TEXTS.path, 'nullable') path?: string | null;
+  @ChoiceField(CHOICES.pathMatch, 'nullable') pathMatchType?: PathMatch | null;
+  @TextField(TEXTS.rewritePath, 'nullable') rewritePath?: string | null;
+  /** stripPrefix without a path rewrites to `/`. */
+  @ChoiceField(CHOICES.rewriteMatch, 'nullable') rewritePathType?: PathRewrite | null;
+  @IntField(INTS.targetPriority, 'nullable') priority?: number | null;
   @MayBeAbsent() @IsBoolean() hcEnabled?: boolean;
-  @OptionalText(1000, 1) hcPath?: string | null;
-  @OptionalText(64) hcScheme?: string | null;
-  @OptionalText(64) hcMode?: string | null;
-  @OptionalText(255) hcHostname?: string | null;
-  @OptionalInt(1, 65535) hcPort?: number | null;
-  @OptionalInt(1) hcInterval?: number | null;
-  @OptionalInt(1) hcUnhealthyInterval?: number | null;
-  @OptionalInt(1) hcTimeout?: number | null;
+  @TextField(TEXTS.healthPath, 'nullable') hcPath?: string | null;
+  @TextField(TEXTS.healthScheme, 'nullable') hcScheme?: string | null;
+  @TextField(TEXTS.healthMode, 'nullable') hcMode?: string | null;
+  @TextField(TEXTS.healthHost, 'nullable') hcHostname?: string | null;
+  @IntField(INTS.port, 'nullable') hcPort?: number | null;
+  @IntField(INTS.seconds, 'nullable') hcInterval?: number | null;
+  @IntField(INTS.seconds, 'nullable') hcUnhealthyInterval?: number | null;
+  @IntField(INTS.seconds, 'nullable') hcTimeout?: number | null;
   @IsOptional() @IsHeaderList() @ApiPropertyOptional(HEADER_LIST) hcHeaders?: HeaderPair[] | null;
   @IsOptional() @IsBoolean() @ApiPropertyOptional({ type: 'boolean', nullable: true }) hcFollowRedirects?:
     | boolean
     | null;
-  @OptionalText(32, 1) hcMethod?: string | null;
-  @OptionalInt(-MAX_INT) hcStatus?: number | null;
-  @OptionalText(255) hcTlsServerName?: string | null;
-  @OptionalInt(1) hcHealthyThreshold?: number | null;
-  @OptionalInt(1) hcUnhealthyThreshold?: number | null;
+  @TextField(TEXTS.healthMethod, 'nullable') hcMethod?: string | null;
+  @IntField(INTS.healthStatus, 'nullable') hcStatus?: number | null;
+  @TextField(TEXTS.tlsServerName, 'nullable') hcTlsServerName?: string | null;
+  @IntField(INTS.threshold, 'nullable') hcHealthyThreshold?: number | null;
+  @IntField(INTS.threshold, 'nullable') hcUnhealthyThreshold?: number | null;
 }
 
 const NOT_AS_CREATED = ['siteId', 'ip', 'priority'] as const;
@@ -85,12 +58,8 @@ export class UpdateTargetBody extends PartialType(OmitType(CreateTargetBody, NOT
   skipNullProperties: false,
 }) {
   @Max(Number.MAX_SAFE_INTEGER) @Min(1) @IsInt() @ApiProperty({ type: 'integer', minimum: 1 }) siteId: number;
-  @IsBackendHost() ip: string;
-  @MayBeAbsent()
-  @Max(1000)
-  @Min(1)
-  @IsInt()
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000 })
+  @TextField(TEXTS.targetHost) ip: string;
+  @IntField(INTS.targetPriority, 'optional')
   priority?: number;
 }
 
@@ -107,11 +76,9 @@ class TargetFields {
   internalPort: number | null;
   enabled: boolean;
   path: string | null;
-  @ApiProperty({ enum: [...PATH_MATCHES, null], nullable: true }) pathMatchType: (typeof PATH_MATCHES)[number] | null;
+  @ApiProperty({ enum: [...CHOICES.pathMatch, null], nullable: true }) pathMatchType: PathMatch | null;
   rewritePath: string | null;
-  @ApiProperty({ enum: [...PATH_REWRITES, null], nullable: true }) rewritePathType:
-    | (typeof PATH_REWRITES)[number]
-    | null;
+  @ApiProperty({ enum: [...CHOICES.rewriteMatch, null], nullable: true }) rewritePathType: PathRewrite | null;
   priority: number;
   /** The same number as the target's. */
   targetHealthCheckId: number;

@@ -69,6 +69,7 @@ export class TargetsService implements OnModuleInit {
     await this.requirePattern(orgId, body);
     const columns: TargetColumns = {
       ...given,
+      rewritePath: rewriteOf(given),
       enabled: body.enabled ?? true,
       priority: body.priority ?? DEFAULT_PRIORITY,
       hcEnabled,
@@ -181,7 +182,9 @@ export class TargetsService implements OnModuleInit {
     const { hcEnabled = false, hcHeaders = null } = body;
     const { mode: _, ...columns } = cleared(body);
     const changes: TargetColumns = { ...columns, hcEnabled, hcHeaders };
-    const pattern = patternOf(changedPaths(before, changes));
+    const paths = changedPaths(before, changes);
+    if (rewriteOf(paths) !== (paths.rewritePath ?? null)) changes.rewritePath = rewriteOf(paths);
+    const pattern = patternOf(paths);
     if (pattern !== null && pattern !== checked)
       throw conflict('The path was changed by others at the same moment; try again');
     if (siteType === 'local') changes.internalPort = null;
@@ -229,11 +232,15 @@ function requireMode(mode: ResourceMode, of: ResourceMode | null): void {
   if (of !== null && mode !== of) throw invalid('mode', `is ${mode}, and the resource is ${of}`);
 }
 
-type Paths = Pick<CreateTargetBody, 'path' | 'pathMatchType' | 'rewritePathType'>;
+type Paths = Pick<CreateTargetBody, 'path' | 'pathMatchType' | 'rewritePath' | 'rewritePathType'>;
 
 /** The path that is matched or rewritten as a pattern. */
 const patternOf = ({ path, pathMatchType, rewritePathType }: Paths): string | null =>
   path && isPathPattern(pathMatchType, rewritePathType) ? path : null;
+
+/** Stripping a prefix leaves the root. */
+const rewriteOf = ({ rewritePath = null, rewritePathType }: Paths): string | null =>
+  rewritePath ?? (rewritePathType === 'stripPrefix' ? '/' : null);
 
 /** Without a match there is nothing to rewrite. */
 const cleared = (body: UpdateTargetBody): UpdateTargetBody =>
