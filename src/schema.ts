@@ -17,6 +17,7 @@ import { ClaimConnections1764610000000 } from './migrations/1764610000000-claim-
 import { UncheckedHealth1764610100000 } from './migrations/1764610100000-unchecked-health.js';
 import { RejectedSites1764610200000 } from './migrations/1764610200000-rejected-sites.js';
 import { SiteSettings1764620000000 } from './migrations/1764620000000-site-settings.js';
+import { NormalForms1764630000000 } from './migrations/1764630000000-normal-forms.js';
 import { KnownSites1764650000000 } from './migrations/1764650000000-known-sites.js';
 
 /** Migrations in the order in which they run. */
@@ -40,5 +41,6 @@ export const MIGRATIONS = [
   UncheckedHealth1764610100000,
   RejectedSites1764610200000,
   SiteSettings1764620000000,
+  NormalForms1764630000000,
   KnownSites1764650000000,
 ];

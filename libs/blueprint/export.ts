@@ -100,7 +100,7 @@ function publicOf(r: PublicEntry): Map<string, Out> {
   return rows([
     ['name', r.name],
     ['mode', r.mode],
-    ['full-domain', r.fullDomain],
+    ['full-domain', r.mode === 'http' ? (r.fullDomain ?? '') : null],
     ['proxy-port', r.proxyPort],
     ['enabled', not(true, r.enabled)],
     ['ssl', r.mode === 'http' ? not(true, r.ssl) : undefined],
@@ -221,7 +221,7 @@ function privateOf(r: PrivateEntry): Map<string, Out> {
     ['destination', r.destination],
     ['destination-port', r.destinationPort],
     ['scheme', r.scheme],
-    ['full-domain', r.fullDomain],
+    ['full-domain', r.mode === 'http' ? (r.fullDomain ?? '') : null],
     ['alias', r.alias],
     ['ssl', not(false, r.ssl)],
     ['enabled', not(true, r.enabled)],

@@ -37,7 +37,7 @@ export const TEXTS = {
   niceId: NICE_ID_RULE,
   name: NAME,
   fullDomain: {
-    min: 1,
+    empty: 'null',
     max: 253,
     form: [isFullDomain, 'a host name such as app.example.com, or *.apps.example.com'],
     normal: lower,
@@ -46,8 +46,8 @@ export const TEXTS = {
   tlsServerName: { max: 253, form: [isHostName, 'a host name'], empty: 'null' },
   headerName: { min: 1, max: 256, form: [isHeaderName, 'the name of a header'] },
   // Nothing is a value: it is how proxies are told to send none.
-  headerValue: { form: [isHeaderValue, 'printable ASCII without {{…}}'], secret: true },
-  maintenanceTitle: { max: 255, empty: 'null' },
+  headerValue: { lines: true, form: [isHeaderValue, 'printable ASCII without {{…}}'], secret: true },
+  maintenanceTitle: { max: 255, name: true, empty: 'null' },
   maintenanceMessage: { max: 2000, lines: true, empty: 'null' },
   maintenanceEstimatedTime: { max: 100, empty: 'null' },
   pincode: { form: [(text) => /^\d{6}$/.test(text), 'six digits'], secret: true },
@@ -59,10 +59,10 @@ export const TEXTS = {
   path: PATH,
   rewritePath: PATH,
   healthHost: { ...TARGET_HOST, empty: 'null' },
-  healthPath: PATH,
+  healthPath: { min: 1, max: 2048 },
   healthScheme: WORD,
   healthMode: WORD,
-  healthMethod: { max: 32, empty: 'null' },
+  healthMethod: { min: 1, max: 32 },
   destination: { min: 1, max: 255 },
   alias: {
     max: 253,

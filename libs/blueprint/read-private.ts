@@ -49,6 +49,7 @@ export function readPrivate(key: string, f: Fields): PrivateEntry {
 
 function checkMode(f: Fields, { mode, alias, fullDomain }: PrivateEntry, destination: string | undefined): void {
   if (mode !== 'http' && f.has('full-domain')) f.wrong('full-domain', `is only for http, not for ${mode}`);
+  // Without a name it is said on purpose: the domain of one is gone.
   if (mode === 'http' && fullDomain === null && !f.has('full-domain')) f.wrong('full-domain', 'is required for http');
   if (destination === undefined || f.isOpen('destination') || f.isOpen('alias')) return;
   // A wrong alias has its problem already.

@@ -57,6 +57,7 @@ export function readPublic(key: string, f: Fields, operators: boolean): PublicEn
 function checkMode(f: Fields, resource: PublicResource): void {
   const { mode } = resource;
   if (mode === 'http') {
+    // An empty one says on purpose that it has no name: its domain is gone.
     f.need('full-domain', resource.fullDomain ?? undefined, '');
     if (f.has('proxy-port')) f.wrong('proxy-port', 'is only for tcp and udp');
     resource.proxyPort = null;

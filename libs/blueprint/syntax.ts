@@ -31,10 +31,10 @@ export function isTargetHost(text: string): boolean {
   );
 }
 
-/** A host name with at least one dot; `*` only as the whole first label, with two more behind it. */
+/** A host name with at least one dot, or localhost, below which an installation at home has its names; `*` only as the whole first label. */
 export function isFullDomain(text: string): boolean {
   const rest = text.startsWith('*.') ? text.slice(2) : text;
-  return isHostName(rest) && rest.includes('.') && text.length <= 253;
+  return isHostName(rest) && (rest.includes('.') || rest.toLowerCase() === 'localhost') && text.length <= 253;
 }
 
 /** `host` or `host:port`, as a Host header has it. */

@@ -109,7 +109,13 @@ interface PrivateColumns extends Staged {
  * others describe. Its plan is empty. Secrets are stored as hashes, so they are templates here: `{{env.WEB_PASSWORD}}`. Pure.
  */
 export function exportOf(sourceId: number, siteId: number, owned: Owned, names: Names): Blueprint {
-  const secret = variables();
+  const secrets = new Set<string>();
+  const variable = variables();
+  const secret = (key: string, what: string) => {
+    const template = variable(key, what);
+    secrets.add(template);
+    return template;
+  };
   /** Absent for the site that the document is of. */
   const siteName = (id: number) => (id === siteId ? null : (names.sites.get(id) ?? null));
   const publicResources = [...owned.publicResources].flatMap(([key, row]): PublicEntry[] => {
@@ -122,7 +128,18 @@ export function exportOf(sourceId: number, siteId: number, owned: Owned, names: 
   const privateResources = [...owned.privateResources].flatMap(([key, row]) =>
     declares(row, sourceId) ? [privateOf(key, row, names, siteId)] : [],
   );
-  return { sites: [], publicResources, privateResources };
+  return literally({ sites: [], publicResources, privateResources }, secrets);
+}
+
+/** Braces that are text, as a template: one whose variable nobody sets. */
+const BRACES = '{{env.LITERAL_BRACES | default "{{"}}';
+
+/** The same with every text that looks like a template written so that it is text; but for the secrets, which are templates. */
+function literally<T>(value: T, secrets: ReadonlySet<string>): T {
+  if (typeof value === 'string') return (secrets.has(value) ? value : value.replaceAll('{{', BRACES)) as T;
+  if (Array.isArray(value)) return value.map((one: unknown) => literally(one, secrets)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, literally(one, secrets)])) as T;
 }
 
 const declares = (row: Stored, sourceId: number) => row.declarations.some((d) => d.sourceId === sourceId);
@@ -272,9 +289,9 @@ function privateOf(key: string, row: StoredPrivate, names: Names, siteId: number
     name: c.name,
     mode: c.mode,
     enabled: enabledOf(c),
-    // Without a word about it, it is the site that the document is of.
+    // Without a word about it, it is the site that the document is of, and those of others who share it.
     sites:
-      row.siteIds.length === 1 && row.siteIds[0] === siteId
+      row.siteIds.includes(siteId) && (row.siteIds.length === 1 || row.declarations.length > 1)
         ? []
         : row.siteIds.flatMap((id) => names.sites.get(id) ?? []),
     destination: c.destination,

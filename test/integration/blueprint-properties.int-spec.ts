@@ -1,22 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  type Blueprint,
-  environmentTemplates,
-  type PublicResource,
-  parse,
-  type Target,
-  type Templates,
-  toDocument,
-  toYaml,
-} from '#blueprint';
-import { RolesService } from '../../src/access/index.js';
-import { BlueprintsRepository } from '../../src/blueprints/blueprints.repository.js';
-import { CurrentStateRepository } from '../../src/blueprints/current-state.repository.js';
+import { type Blueprint, environmentTemplates, type PublicResource, type Target, toDocument, toYaml } from '#blueprint';
 import { SiteDocumentsService } from '../../src/blueprints/index.js';
-import { makePlan } from '../../src/blueprints/plan.js';
-import { rolesIn, withRoleNames } from '../../src/blueprints/role-names.js';
-import { Secrets } from '../../src/blueprints/secrets.js';
+import { asMade as madeBy, NOTHING, planOf, readBlueprint as read } from '../support/blueprint-plans.js';
 import { anyBlueprint } from '../support/blueprints.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
@@ -34,6 +20,8 @@ interface PlanBody {
 const ORG = 'any';
 const RUNS = 20;
 let app: TestApp;
+const asMade = (model: Blueprint) => madeBy(app, ORG, model);
+const planned = (model: Blueprint, kind: 'file' | 'newt' | 'labels') => planOf(app, ORG, sites[0]!.siteId, kind, model);
 let sites: Site[];
 let members: string[];
 let machines: string[];
@@ -142,33 +130,6 @@ async function describeOthers(model: Blueprint): Promise<void> {
 const put = (text: string, query = '') =>
   app.root.put<PlanBody>(`/org/${ORG}/blueprint${query}`, { blueprint: Buffer.from(text).toString('base64') });
 
-function read(text: string, templates?: Templates): Blueprint {
-  const parsed = parse(text, templates ? { templates } : {});
-  if (!parsed.ok) throw new Error(`${JSON.stringify(parsed.problems)}\n${text}`);
-  return parsed.model;
-}
-/** A role of another spelling that differs in case or width only is the same role: the document means it as it was made. */
-const asMade = (model: Blueprint) =>
-  app.db.tx(async (tx) => withRoleNames(model, await app.get(RolesService).asMade(tx, ORG, rolesIn(model))));
-
-async function planOf(said: Blueprint, kind: 'file' | 'newt' | 'labels') {
-  const model = await asMade(said);
-  const hashes = await app.get(Secrets).hash(ORG, model);
-  return app.db.tx(async (tx) => {
-    const repository = app.get(BlueprintsRepository);
-    const site = await repository.lockSite(tx, ORG, sites[0]!.siteId);
-    const applicant = { orgId: ORG, kind, site, sourceId: await repository.sourceOf(tx, sites[0]!.siteId, kind) };
-    const { changes, drift, problems } = makePlan(
-      model,
-      applicant,
-      await app.get(CurrentStateRepository).load(tx, applicant, model),
-      hashes,
-    );
-    return { changes, drift, problems };
-  });
-}
-const NOTHING = { changes: [], drift: [], problems: [] };
-
 /** The exported document with its templates as they are, and with the secrets of the document it came from. */
 function withSecrets(contents: string, from: Blueprint): Blueprint {
   const open = read(contents, { namespaces: ['env'], resolve: () => undefined, open: true });
@@ -192,17 +153,24 @@ function essence(model: Blueprint) {
   /** A document may name somebody by user name; an export has the address. */
   const people = (list: string[]) => sorted(list.map((name) => (name.includes('@') ? name : `${name}@example.org`)));
   const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
-  const targets = (list: Target[]) =>
+  const targets = (list: Target[], adds = false) =>
     list
       .map((t) =>
-        JSON.stringify({ ...t, site: null, internalPort: null, healthcheck: t.healthcheck && { ...t.healthcheck } }),
+        // Without a method an HTTP resource speaks http: what adds targets need not say so.
+        JSON.stringify({
+          ...t,
+          method: adds ? 'http' : t.method,
+          site: null,
+          internalPort: null,
+          healthcheck: t.healthcheck && { ...t.healthcheck },
+        }),
       )
       .sort();
   return {
     publicResources: model.publicResources
       .filter((e) => !e.targetsOnly || e.targets.length > 0)
       .map((entry) => {
-        if (entry.targetsOnly) return { key: entry.key, targets: targets(entry.targets) };
+        if (entry.targetsOnly) return { key: entry.key, targets: targets(entry.targets, true) };
         const { auth, maintenance, rules } = entry;
         const idle =
           maintenance &&
@@ -294,18 +262,18 @@ describe('any blueprint', () => {
         expect(await service.applyFromSite(ORG, siteId, kind, JSON.stringify(toDocument(model)))).toMatchObject({
           ok: true,
         });
-        expect(await planOf(model, kind)).toEqual(NOTHING);
+        expect(await planned(model, kind)).toEqual(NOTHING);
         const { contents } = await app.root.expect<{ contents: string }>(
           'GET',
           `/site/${siteId}/blueprint?kind=${kind}`,
         );
         const exported = withSecrets(contents, model);
-        expect(await planOf(exported, kind)).toEqual(NOTHING);
+        expect(await planned(exported, kind)).toEqual(NOTHING);
         expect(essence(exported)).toEqual(essence(model));
         if (waiting) {
           await app.root.expect('POST', `/site/${siteId}`, { status: 'approved' });
-          expect(await planOf(model, kind)).toEqual(NOTHING);
-          expect(await planOf(exported, kind)).toEqual(NOTHING);
+          expect(await planned(model, kind)).toEqual(NOTHING);
+          expect(await planned(exported, kind)).toEqual(NOTHING);
         }
         expect(await service.applyFromSite(ORG, siteId, kind, '{}')).toMatchObject({ ok: true });
         expect(await counts()).toEqual({ publics: 0, privates: 0, targets: 0, rules: 0 });
@@ -349,14 +317,14 @@ describe('any blueprint', () => {
         expect(
           await service.applyFromSite(ORG, sites[0]!.siteId, 'file', JSON.stringify(toDocument(first))),
         ).toMatchObject({ ok: true });
-        const between = await planOf(then, 'file');
+        const between = await planned(then, 'file');
         const outcome = await service.applyFromSite(ORG, sites[0]!.siteId, 'file', JSON.stringify(toDocument(then)));
         expect(outcome.ok).toBe(between.problems.length === 0);
         const now = outcome.ok ? carried(first, then) : first;
-        expect(await planOf(outcome.ok ? then : first, 'file')).toEqual(NOTHING);
+        expect(await planned(outcome.ok ? then : first, 'file')).toEqual(NOTHING);
         const { contents } = await app.root.expect<{ contents: string }>('GET', `/site/${sites[0]!.siteId}/blueprint`);
         const exported = withSecrets(contents, now);
-        expect(await planOf(exported, 'file')).toEqual(NOTHING);
+        expect(await planned(exported, 'file')).toEqual(NOTHING);
         expect(essence(exported)).toEqual(essence(await asMade(now)));
       }),
       { numRuns: RUNS },

@@ -61,7 +61,7 @@ describe('create', () => {
     expect(await desired(siteId)).toBe(before + 1);
   });
 
-  it('keeps what is sent: sites in their order, siteId first, null and text as they are', async () => {
+  it('keeps what is sent: sites in their order, siteId first, null, and text in its normal form', async () => {
     const ids = [await site('acme'), await site('acme'), await site('acme')];
     const body = {
       niceId: fresh('Nice-Id'),
@@ -81,7 +81,12 @@ describe('create', () => {
     };
     const { siteId, siteIds, ...rest } = body;
     const made = await create('acme', body);
-    expect(made).toMatchObject({ ...rest, siteId: ids[2], siteIds: [ids[2], ids[1], ids[0]] });
+    const stored = {
+      ...rest,
+      alias: rest.alias.toLowerCase(),
+      tcpPortRangeString: rest.tcpPortRangeString.replaceAll(' ', ''),
+    };
+    expect(made).toMatchObject({ ...stored, siteId: ids[2], siteIds: [ids[2], ids[1], ids[0]] });
     expect(await read(made.siteResourceId)).toEqual(made);
     expect([siteId, siteIds]).toBeDefined();
   });
@@ -157,8 +162,8 @@ describe('create', () => {
     [{ destinationPort: 65536 }, 'destinationPort'],
     [{ niceId: 'a/b' }, 'niceId'],
     [{ niceId: '12' }, 'niceId'],
-    [{ niceId: 'my_nice.1' }, 'niceId'],
-    [{ niceId: 'x y' }, 'niceId'],
+    [{ niceId: 'a#b' }, 'niceId'],
+    [{ niceId: ' x' }, 'niceId'],
     [{ niceId: '..' }, 'niceId'],
     [{ roleIds: [0] }, 'roleIds.0'],
     [{ userIds: ['a', 7] }, 'userIds.1'],

@@ -87,7 +87,7 @@ describe('change', () => {
       enabled: false,
       stickySession: true,
       tlsServerName: 'inner.example.com',
-      setHostHeader: '',
+      setHostHeader: 'inner.example.com:8443',
       headers: [
         { name: 'X-One', value: 'a\tb' },
         { name: 'x-two', value: '' },
@@ -120,6 +120,14 @@ describe('change', () => {
     expect(await auditOf('resource.update', resourceId)).toHaveLength(2);
   });
 
+  it('fields that say nothing are null', async () => {
+    const { resourceId } = await create();
+    const empty = { setHostHeader: '', tlsServerName: '', maintenanceTitle: '', maintenanceMessage: '', headers: [] };
+    const none = Object.fromEntries(Object.keys(empty).map((name) => [name, null]));
+    expect(await app.root.expect('POST', `/resource/${resourceId}`, empty)).toMatchObject(none);
+    expect(await read(resourceId)).toMatchObject(none);
+  });
+
   it('subdomain alone, domain alone, both', async () => {
     const { resourceId, fullDomain } = await create('acme', { subdomain: fresh('sub') });
     const label = fullDomain!.split('.')[0]!;
@@ -150,7 +158,7 @@ describe('change', () => {
   });
 
   it('a raw resource has fields of its own', async () => {
-    const { resourceId } = await app.root.expect<Resource>('PUT', '/org/acme/resource', raw());
+    const { resourceId } = await app.root.expect<Resource>('PUT', '/org/acme/resource', raw({ protocol: 'tcp' }));
     const sent = {
       name: 'n',
       niceId: fresh('raw_'),
@@ -174,7 +182,10 @@ describe('change', () => {
         body: { fields: [{ path: Object.keys(wrong)[0] }] },
       });
     }
-    const other = await app.root.expect<Resource>('PUT', '/org/acme/resource', raw());
+    const udp = await app.root.expect<Resource>('PUT', '/org/acme/resource', raw({ protocol: 'udp' }));
+    for (const wrong of [{ proxyProtocol: true }, { proxyProtocolVersion: 2 }])
+      expect((await app.root.post(`/resource/${udp.resourceId}`, wrong)).status).toBe(400);
+    const other = await app.root.expect<Resource>('PUT', '/org/acme/resource', raw({ protocol: 'tcp' }));
     expect((await app.root.post(`/resource/${other.resourceId}`, { proxyPort: 30_000 })).status).toBe(409);
     expect((await app.root.post(`/resource/${(await create()).resourceId}`, { proxyPort: 1 })).status).toBe(400);
   });
@@ -182,7 +193,7 @@ describe('change', () => {
   it.each([
     [{}, 'body'],
     [{ name: null }, 'name'],
-    [{ niceId: 'a b' }, 'niceId'],
+    [{ niceId: 'a?b' }, 'niceId'],
     [{ niceId: '12' }, 'niceId'],
     [{ niceId: '..' }, 'niceId'],
     [{ niceId: 'a/b' }, 'niceId'],

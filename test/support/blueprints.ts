@@ -205,7 +205,7 @@ const publicEntry = (name: string, n: number): fc.Arbitrary<PublicEntry> => {
         fc.record({
           enabled: fc.boolean(),
           type: fc.constantFrom('forced', 'automatic'),
-          title: nullable(text()),
+          title: nullable(label),
           message: nullable(fc.oneof(text(), fc.constantFrom('two\nlines', ' a \n\n  b\n'))),
           estimatedTime: nullable(text()),
         }),

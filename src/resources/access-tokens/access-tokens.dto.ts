@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
-import { BodyExample, MayBeAbsent, OffsetPagination } from '#platform';
+import { BodyExample, MayBeAbsent, OffsetPagination, TextField } from '#platform';
 
 /** Some three hundred years. */
 const MAX_SECONDS = 10_000_000_000;
@@ -14,7 +14,7 @@ export class CreateAccessTokenBody {
   @IsInt()
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: MAX_SECONDS })
   validForSeconds?: number;
-  @IsOptional() @MaxLength(255) @IsString() title?: string | null;
+  @TextField({ max: 255, name: true, empty: 'null' }, 'nullable') title?: string | null;
   @IsOptional() @MaxLength(2000) @IsString() description?: string | null;
 }
 

@@ -352,11 +352,15 @@ function changedColumns(before: StoredSiteResource, body: UpdateSiteResourceBody
   };
 }
 
-/** Whether something changes that the rules about several fields look at. What was stored before there was such a rule stays as it is. */
+/**
+ * Whether something changes that the rules about several fields look at. What was stored before there was such a rule stays as it is, and a
+ * domain that is left out is cleared.
+ */
 const joinedDiffer = (before: PrivateColumns, columns: PrivateColumns): boolean =>
-  (['mode', 'destination', 'destinationPort', 'scheme', 'alias', 'domainId'] as const).some(
+  (['mode', 'destination', 'destinationPort', 'scheme', 'alias'] as const).some(
     (name) => before[name] !== columns[name],
-  );
+  ) ||
+  (columns.domainId !== null && columns.domainId !== before.domainId);
 
 function versioned(row: StoredSiteResource | null): { resource: SiteResourceView; version: number } {
   if (!row) throw notFound('Site resource');

@@ -55,6 +55,17 @@ export class RulesRepository {
     return row!;
   }
 
+  /** Whether the document that declares this rule has another one of the same priority: it could not say so. */
+  async isDeclaredTwice(tx: EntityManager, ruleId: number): Promise<boolean> {
+    const [row] = await query<{ twice: boolean }>(
+      tx,
+      `SELECT EXISTS (SELECT FROM resource_rule r JOIN resource_rule o USING (resource_id, source_id, priority)
+         WHERE r.rule_id = $1 AND o.rule_id <> r.rule_id) AS twice`,
+      [ruleId],
+    );
+    return row!.twice;
+  }
+
   async delete(tx: EntityManager, orgId: string, resourceId: number, ruleId: number): Promise<number> {
     return execute(tx, 'DELETE FROM resource_rule WHERE org_id = $1 AND resource_id = $2 AND rule_id = $3', [
       orgId,

@@ -3,6 +3,7 @@ import { type RuleMatch, readRuleValue } from '#blueprint';
 import {
   type ApiResult,
   AppError,
+  conflict,
   created,
   Db,
   invalid,
@@ -85,6 +86,7 @@ export class RulesService implements OnModuleInit {
     ifMatch: number | undefined,
   ): Promise<{ rule: RuleView; version: number }> {
     return this.db.tx(async (tx) => {
+      await this.resources.lock(tx, orgId, resourceId);
       const before = await this.repository.lock(tx, orgId, resourceId, ruleId);
       if (!before)
         throw (await this.repository.orgOf(tx, ruleId)) === orgId
@@ -98,6 +100,8 @@ export class RulesService implements OnModuleInit {
       // One that was stored before its form was asked for stays as it is.
       if (body.match !== undefined || body.value !== undefined) wanted.value = normalValue(wanted.match, wanted.value);
       const { version, ...rule } = await this.repository.update(tx, ruleId, wanted);
+      if (await this.repository.isDeclaredTwice(tx, ruleId))
+        throw conflict('The document of this rule has another one of the same priority');
       await this.audit.record(tx, principal, {
         orgId,
         action: 'rule.update',

@@ -87,6 +87,18 @@ export class TargetsRepository {
     return row ?? null;
   }
 
+  /** Whether the document that declares this target has another one of the same site, host, port and path: it could not say so. */
+  async isDeclaredTwice(tx: EntityManager, targetId: number): Promise<boolean> {
+    const [row] = await prepared<{ twice: boolean }>(
+      tx,
+      'target_declared_twice',
+      `SELECT EXISTS (SELECT FROM target t JOIN target o USING (resource_id, source_id, site_id, port) WHERE t.target_id = $1 AND o.target_id <> t.target_id
+         AND lower(o.ip) = lower(t.ip) AND (o.path, o.path_match_type) IS NOT DISTINCT FROM (t.path, t.path_match_type)) AS twice`,
+      [targetId],
+    );
+    return row!.twice;
+  }
+
   /** @returns null when the organization has no such site. It stays until the end of the transaction. */
   async siteType(tx: EntityManager, orgId: string, siteId: number): Promise<'newt' | 'wireguard' | 'local' | null> {
     const [row] = await prepared<{ type: 'newt' | 'wireguard' | 'local' }>(

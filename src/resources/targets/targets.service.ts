@@ -192,6 +192,8 @@ export class TargetsService implements OnModuleInit {
       changes.internalPort = await this.freePort(tx, body.siteId);
     const changed = [{ id: targetId, columns: columnsOf(changes) }];
     const siteIds = await this.writer.writeTargets(tx, orgId, { changed });
+    if (await this.repository.isDeclaredTwice(tx, targetId))
+      throw conflict('The document of this target has another one of the same site, host, port and path');
     const row = (await this.repository.find(tx, orgId, targetId))!;
     await this.audit.record(tx, principal, {
       orgId,
