@@ -118,7 +118,7 @@ export class UpdateResourceBody extends Kind {
   @MayBeAbsent() @IsBoolean() maintenanceModeEnabled?: boolean;
   @ChoiceField(CHOICES.maintenanceType, 'optional') maintenanceModeType?: MaintenanceType;
   @TextField(TEXTS.maintenanceTitle, 'nullable') maintenanceTitle?: string | null;
-  /** Line ends are kept as `\\n`. */
+  /** Line ends are kept as LF. */
   @TextField(TEXTS.maintenanceMessage, 'nullable') maintenanceMessage?: string | null;
   @TextField(TEXTS.maintenanceEstimatedTime, 'nullable') maintenanceEstimatedTime?: string | null;
   @IsOptional() @NoControlCharacters() @MaxLength(2000) @IsString() postAuthPath?: string | null;
