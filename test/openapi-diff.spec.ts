@@ -19,6 +19,11 @@ const ACCEPTED: [RegExp, string][] = [
   [/ body\.\w+(\[\])? is integer, no longer number$/, 'the document only: fractions were always refused'],
   [/\/rule(\/\{ruleId\})? body\.priority is required$/, 'the document only: the server always asked for it'],
   [/ 200\.data\.drift\[\]\.(file|current) has another oneOf$/, 'the same values: null is said in another way'],
+  [/ body\.(name|niceId|destination|ip|email) has minLength 1$/, 'the document only: nothing was never a name'],
+  [/ body\.(ip|hcHostname|tlsServerName|hcTlsServerName|setHostHeader) has maxLength (253|300)$/, 'no host is longer'],
+  [/\/whitelist\/(add|remove) body\.email has maxLength 254$/, 'no address is longer'],
+  [/ body\.method takes only some values$/, 'nothing speaks another one; documents always said which'],
+  [/ body\.hcStatus has (minimum 0|maximum 599)$/, 'no answer has another status'],
   [/\/events 200\.data\.events\[\]\.type has new values: /, 'readers of the feed pass over types they do not know'],
 ];
 

@@ -98,7 +98,7 @@ describe('rules of the document', () => {
     [
       'a header holds one line',
       web('headers: [{name: X, value: "a\\nb"}]'),
-      /headers\[0\].value: must not contain control characters/,
+      /headers\[0\].value: must be printable ASCII/,
     ],
     [
       'a path matched by regex is an RE2 pattern',

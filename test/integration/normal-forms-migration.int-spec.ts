@@ -40,7 +40,7 @@ it('the migration brings what the API stored into the form that it stores now, a
     ];
     for (const [i, one] of values.entries())
       await sql(
-        `INSERT INTO resource_rule (rule_id, org_id, resource_id, action, match, value, priority) VALUES ($1, 'a', 1, 'DROP', $2, $3, $1)`,
+        `INSERT INTO resource_rule (rule_id, org_id, resource_id, action, match, value, priority) VALUES ($1::bigint, 'a', 1, 'DROP', $2, $3, $1::int)`,
         [i + 1, ...one.split(' ')],
       );
     await migrate(database.url, MIGRATIONS);

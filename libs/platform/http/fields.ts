@@ -17,7 +17,7 @@ const schemaOf = (presence: Presence) => ({
 
 /** Text by a rule that the API shares with documents; what it takes is in its normal form after the pipe. */
 export function TextField(rule: TextRule, presence: Presence = 'required'): PropertyDecorator {
-  const { min = rule.name ? 1 : 0, max = 4096 } = rule;
+  const { min = rule.name ? 1 : 0, max } = rule;
   return applyDecorators(
     Transform(({ value }: { value: unknown }) => normalOf(value, rule), { toClassOnly: true }),
     ...present(presence),
@@ -32,7 +32,7 @@ export function TextField(rule: TextRule, presence: Presence = 'required'): Prop
       type: 'string',
       ...schemaOf(presence),
       ...(min > 0 && rule.empty === undefined ? { minLength: min } : {}),
-      maxLength: max,
+      ...(max === undefined ? {} : { maxLength: max }),
     }),
   );
 }
