@@ -16,7 +16,16 @@ import {
 } from 'class-validator';
 import { isCidr } from '#blueprint';
 import { NICE_ID_RULE } from '#contracts';
-import { BodyExample, IsName, MayBeAbsent, PagePagination, PageQuery, QueryBoolean, RuleWithin, TextField } from '#platform';
+import {
+  BodyExample,
+  IsName,
+  MayBeAbsent,
+  PagePagination,
+  PageQuery,
+  QueryBoolean,
+  RuleWithin,
+  TextField,
+} from '#platform';
 
 const TYPES = ['newt', 'wireguard', 'local'] as const;
 const STATUSES = ['pending', 'approved'] as const;
