@@ -14,6 +14,7 @@ let siteId: number;
 let domainId: string;
 let resourceId: number;
 let memberRole: number;
+let adminRole: number;
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -35,9 +36,11 @@ beforeAll(async () => {
     domainId,
     subdomain: 'base',
   }));
-  memberRole = (
-    await root.expect<{ roles: { roleId: number; name: string }[] }>('GET', `/org/${ORG}/roles`)
-  ).roles.find((r) => r.name === 'Member')!.roleId;
+  const { roles } = await root.expect<{ roles: { roleId: number; name: string }[] }>('GET', `/org/${ORG}/roles`);
+  [adminRole, memberRole] = ['Admin', 'Member'].map((name) => roles.find((role) => role.name === name)!.roleId) as [
+    number,
+    number,
+  ];
 });
 afterAll(async () => {
   await server?.stop();
@@ -78,11 +81,27 @@ const TYPES: Record<string, () => ResourceType> = {
   }),
   site: () => ({
     name: 'site',
-    create: { path: `/org/${ORG}/site`, body: { name: 'Line 4', type: 'newt', niceId: `line-${word()}` } },
+    create: {
+      path: `/org/${ORG}/site`,
+      body: {
+        name: 'Line 4',
+        type: 'newt',
+        niceId: `line-${word()}`,
+        newtId: `Newt_${word()}-1`,
+        secret: `secret_of-${word()}`,
+        dockerSocketEnabled: true,
+        autoUpdateEnabled: true,
+        remoteSubnets: '10.1.0.0/16,10.2.0.0/16',
+      },
+    },
     id: 'siteId',
     read: (id) => `/site/${id}`,
-    update: { path: (id) => `/site/${id}`, body: { name: 'Line 5', dockerSocketEnabled: false } },
+    update: {
+      path: (id) => `/site/${id}`,
+      body: { name: 'Line 5', dockerSocketEnabled: false, autoUpdateEnabled: false, remoteSubnets: null },
+    },
     delete: { path: (id) => `/site/${id}` },
+    writeOnly: ['secret'],
   }),
   domain: () => ({
     name: 'domain',
@@ -105,8 +124,8 @@ const TYPES: Record<string, () => ResourceType> = {
       path: `/org/${ORG}/resource`,
       body: {
         name: 'Web',
-        http: true,
-        protocol: 'tcp',
+        mode: 'http',
+        enableProxy: false,
         domainId,
         subdomain: word(),
         stickySession: false,
@@ -151,6 +170,7 @@ const TYPES: Record<string, () => ResourceType> = {
         siteId,
         ip: '10.0.0.5',
         port: 8080,
+        mode: 'http',
         method: 'http',
         enabled: true,
         path: '/api',
@@ -193,7 +213,7 @@ const TYPES: Record<string, () => ResourceType> = {
     id: 'roleId',
     read: (id) => `/role/${id}`,
     update: { path: (id) => `/role/${id}`, body: { description: 'Off call' } },
-    delete: { path: (id) => `/role/${id}`, body: { roleId: memberRole } },
+    delete: { path: (id) => `/role/${id}` },
   }),
   'private resource': () => ({
     name: 'private resource',
@@ -208,7 +228,7 @@ const TYPES: Record<string, () => ResourceType> = {
         tcpPortRangeString: '5432,6000-6010',
         udpPortRangeString: '',
         disableIcmp: true,
-        roleIds: [],
+        roleIds: [adminRole, memberRole],
         userIds: [],
         clientIds: [],
       },
@@ -223,6 +243,7 @@ const TYPES: Record<string, () => ResourceType> = {
         alias: `${word()}.internal`,
         tcpPortRangeString: '*',
         siteIds: [siteId],
+        roleIds: [adminRole, memberRole],
       },
     },
     delete: { path: (id) => `/site-resource/${id}` },
