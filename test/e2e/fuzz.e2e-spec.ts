@@ -5,6 +5,7 @@ import { FixtureOrg } from '../support/fixture-org.js';
 import { BODIES, DEEP, PATH_VALUES, QUERY_VALUES, random, TEXTS, VALUES } from '../support/hostile-inputs.js';
 import { asJsonSchema } from '../support/openapi.js';
 import {
+  ANYBODY,
   type Call,
   type Document,
   type Documented,
@@ -115,7 +116,7 @@ describe(`wrong requests (seed ${SEED})`, () => {
       const names = [...operation.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!);
       if (names.length === 0) continue;
       const { call, api } = await base(operation);
-      for (const name of names) {
+      for (const name of names.filter((one) => !ANYBODY.includes(one))) {
         for (const value of PATH_VALUES) {
           const url = urlOf(
             { ...operation, path: operation.path.replace(`{${name}}`, '@@here@@') },

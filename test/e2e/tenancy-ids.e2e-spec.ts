@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Call, OPERATIONS, rightful, send, urlOf } from '../support/operations.js';
+import { ANYBODY, type Call, OPERATIONS, rightful, send, urlOf } from '../support/operations.js';
 import { document, REFERENCE, scopeOf, setUpTenancy, snapshot, stranger, tables, victim } from '../support/tenancy.js';
 
 setUpTenancy();
@@ -12,8 +12,6 @@ const NARROWED_BY_REFERENCE = [
   'listSites hardwareId',
   'updateApprovals siteIds',
 ];
-/** Of a parameter that may name anybody: who is no member is answered alike, whether they are somebody elsewhere or nobody. */
-const ANYBODY = ['candidateId'];
 /** Rows that tie something of one organization to something of another. */
 const MIXED_ROWS = `SELECT
   (SELECT count(*) FROM invitation_role m JOIN invitation i USING (invite_id) JOIN role r USING (role_id) WHERE i.org_id <> r.org_id) +

@@ -24,6 +24,9 @@ export const OPERATIONS: Record<string, Operation> = {
   ...PROVISIONING_OPERATIONS,
 };
 
+/** Path parameters that may name anybody: who is no member is answered alike, whether they are somebody elsewhere or nobody. */
+export const ANYBODY = ['candidateId'];
+
 /** Whether a right call of the operation got what it should. */
 export const asExpected = ({ id }: Documented, status: number): boolean => {
   const { answers } = OPERATIONS[id]!;
