@@ -13,6 +13,7 @@ import {
   refusedClaim,
   unusableCredential,
 } from '../support/fake-server.js';
+import { until } from '../support/server.js';
 
 let server: FakeServer;
 let agents: TestAgent[];
@@ -108,7 +109,10 @@ describe('a first start', () => {
     start({ provisioningKey: undefined, provisioningKeyFile: join(folder, 'key') });
     await server.session(1);
     expect(readFileSync(join(folder, 'key'), 'utf8')).toBe(`${KEY}\n`);
-    start({ provisioningKey: undefined, provisioningKeyFile: '-' }, { readStdin: () => `${KEY}\n` });
+    start(
+      { provisioningKey: undefined, provisioningKeyFile: '-' },
+      { readStdin: () => Buffer.from(`\uFEFF${KEY}\r\n`, 'utf16le') },
+    );
     await server.session(2);
     expect(server.claims.map((claim) => claim.provisioningKey)).toEqual([KEY, KEY]);
     rmSync(folder, { recursive: true });
@@ -284,7 +288,7 @@ describe('an enrolled machine', () => {
     const first = start({}, { file: { id: 'n1', secret: 's1' } });
     await server.session(1);
     expect(first.output).toContain('this machine is already site n1; the provisioning key was not used');
-    await expect.poll(() => first.output).toContain('connected as press-14 (calm-otter-x1y2z, site 7), approved');
+    await until(() => first.output.includes('connected as press-14 (calm-otter-x1y2z, site 7), approved'));
     await first.agent.stop();
     const second = start({}, { folder: first.folder });
     await server.session(2);
@@ -299,7 +303,7 @@ describe('an enrolled machine', () => {
   it('whose file was emptied says so before it claims anew, or that it cannot', async () => {
     server.on.session = (session) => session.socket.once('message', () => session.welcome({ name: 'press-14' }));
     const first = start();
-    await expect.poll(() => first.output).toContain('connected as press-14');
+    await until(() => first.output.includes('connected as press-14'));
     await first.agent.stop();
     const told = `the config file ${first.configFile} is empty, as a power cut leaves it: this machine was press-14 (calm-otter-x1y2z, site 7), and its credential is lost`;
     writeFileSync(first.configFile, '\0'.repeat(200));

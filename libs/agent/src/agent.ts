@@ -50,7 +50,7 @@ export type AgentOptions = {
   env?: NodeJS.ProcessEnv;
   /** Where log lines go; nowhere unless given. */
   write?: (line: string) => void;
-  readStdin?: () => string;
+  readStdin?: () => Buffer;
   clock?: Clock;
   random?: () => number;
   /** Where the machine's own files are (machine id, network cards), for tests. */
@@ -90,7 +90,7 @@ export class Agent {
   private round = new AbortController();
   private report: StatusReport = { pid: process.pid, phase: 'starting', updatedAt: '' };
   private current = '';
-  private stdin: string | undefined;
+  private stdin: Buffer | undefined;
   private appliedVersion = 0;
   private lock: StateLock | undefined;
   /** Another agent holds the state file: what is beside it is that one's to write. */
@@ -245,7 +245,7 @@ export class Agent {
   }
 
   private async credential(context: AgentContext, link: ServerLink, resolved: Resolved): Promise<Credential> {
-    const stdin = () => (this.stdin ??= this.options.readStdin?.() ?? '');
+    const stdin = () => (this.stdin ??= this.options.readStdin?.() ?? Buffer.alloc(0));
     const credential = await obtainCredential(context, link, resolved, stdin);
     if (credential.id === resolved.settings.id) this.sayEnrolled(resolved);
     else {

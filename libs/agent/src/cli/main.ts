@@ -54,7 +54,7 @@ async function run(configFile: string, invocation: Extract<Invocation, { cli: un
     cli: invocation.cli,
     env,
     write: stderr,
-    readStdin: () => readFileSync(0, 'utf8'),
+    readStdin: () => readFileSync(0),
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void agent.stop());
   process.on('SIGHUP', () => agent.reload());

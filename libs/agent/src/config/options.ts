@@ -101,7 +101,8 @@ export function warningsAbout(resolved: Resolved, env: NodeJS.ProcessEnv): strin
 function unclearBooleans({ all }: Resolved, env: NodeJS.ProcessEnv): string[] {
   return all.flatMap(({ setting, sources }) => {
     const value = setting.env === undefined ? '' : (env[setting.env] ?? '');
-    if (setting.kind !== 'boolean' || sources[0] !== 'env' || value === 'true' || FALSE.test(value)) return [];
+    const read = setting.kind === 'boolean' && setting.use === 'used' && sources[0] === 'env';
+    if (!read || value === 'true' || FALSE.test(value)) return [];
     return [`${setting.env}=${value} counts as false: only \`true\` switches it on`];
   });
 }

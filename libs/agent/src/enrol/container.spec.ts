@@ -41,6 +41,13 @@ describe('what becomes of the state of a container', () => {
     expect(lossWithContainer(root, '/state/agent.json')).toMatch(/\/state is in a volume without a name.*by a name/);
   });
 
+  it('is lost with its pod', () => {
+    inContainer(
+      '704 700 8:1 /var/lib/kubelet/pods/a1/volumes/kubernetes.io~empty-dir/state /state rw - ext4 /dev/sda1 rw',
+    );
+    expect(lossWithContainer(root, '/state/agent.json')).toContain('lost with the pod');
+  });
+
   it.each(['/state', '/state/with\\040blank'])('is kept in a volume at %s', (at) => {
     inContainer(volume('agent', at));
     expect(lossWithContainer(root, join(at.replace('\\040', ' '), 'deep', 'agent.json'))).toBeUndefined();

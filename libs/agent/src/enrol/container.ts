@@ -8,7 +8,7 @@ const MARKS = ['.dockerenv', 'run/.containerenv', 'run/systemd/container', 'var/
 /** @param root file system root, for tests */
 export function isContainer(root: string): boolean {
   if (MARKS.some((mark) => existsSync(join(root, mark)))) return true;
-  return /(^|\0)container=/.test(read(join(root, 'proc/1/environ')));
+  return /(^|\0)(container|KUBERNETES_SERVICE_HOST)=/.test(read(join(root, 'proc/1/environ')));
 }
 
 /**
@@ -25,6 +25,8 @@ export function lossWithContainer(root: string, configFile: string): string | un
   const remedy = `mount a volume at ${mount.point === '/' ? folder : mount.point}`;
   if (mount.point === '/' || ['tmpfs', 'ramfs', 'overlay'].includes(mount.type))
     return `${folder} is in no volume: the identity of this site is lost with the container; ${remedy}`;
+  if (mount.root.includes('/kubernetes.io~empty-dir/'))
+    return `${folder} is in a volume of its pod: the identity of this site is lost with the pod; mount a persistent one`;
   // What an image declares as VOLUME and nobody mounts gets a volume named by 64 digits, another one for each new container.
   if (/\/volumes\/[0-9a-f]{64}\/_data$/.test(mount.root))
     return `${folder} is in a volume without a name, which a new container does not find again: ${remedy}, by a name`;

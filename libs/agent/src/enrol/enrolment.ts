@@ -50,7 +50,7 @@ export async function obtainCredential(
   context: AgentContext,
   link: ServerLink,
   resolved: Resolved,
-  readStdin: () => string,
+  readStdin: () => Buffer,
 ): Promise<Credential> {
   const { settings } = resolved;
   const { configFile, log } = context;

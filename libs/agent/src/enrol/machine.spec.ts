@@ -48,8 +48,10 @@ describe.runIf(process.platform === 'linux')('the fingerprint of a machine', () 
 
   it('is empty in a container that its first process knows of', () => {
     machine();
-    put('proc/1/environ', 'PATH=/bin\0container=lxc\0');
-    expect(machineFingerprint(root)).toEqual({});
+    for (const variable of ['container=lxc', 'KUBERNETES_SERVICE_HOST=10.0.0.1']) {
+      put('proc/1/environ', `PATH=/bin\0${variable}\0`);
+      expect(machineFingerprint(root)).toEqual({});
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import type { Resolved } from '../config/options.js';
+import { decodeText } from '../config/text.js';
 
 /**
  * The provisioning key from wherever it was given: the flags, then the environment, then the config file.
@@ -8,7 +9,7 @@ import type { Resolved } from '../config/options.js';
  * @returns '' when there is none
  * @throws AgentExit 64 when it is given twice on the command line, 78 when its file is unreadable or empty
  */
-export function provisioningKey(resolved: Resolved, readStdin: () => string): string {
+export function provisioningKey(resolved: Resolved, readStdin: () => Buffer): string {
   const order = ['cli', 'env', 'file', 'default'];
   const rank = (key: string) =>
     order.indexOf(resolved.all.find((one) => one.setting.key === key)?.sources[0] ?? 'default');
@@ -17,13 +18,16 @@ export function provisioningKey(resolved: Resolved, readStdin: () => string): st
     throw new AgentExit(EXIT.usage, 'give --provisioning-key or --provisioning-key-file, not both');
   }
   if (path === '' || rank('provisioningKey') < rank('provisioningKeyFile')) return key.trim();
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = path === '-' ? readStdin() : readFileSync(path, 'utf8');
+    bytes = path === '-' ? readStdin() : readFileSync(path);
   } catch (error) {
     throw misconfigured(`the provisioning key file ${path} cannot be read: ${(error as Error).message}`);
   }
-  if (text.trim() === '')
-    throw misconfigured(`the provisioning key file ${path === '-' ? '(standard input)' : path} is empty`);
-  return text.trim();
+  const file = `the provisioning key file ${path === '-' ? '(standard input)' : path}`;
+  const decoded = decodeText(bytes);
+  if ('problem' in decoded) throw misconfigured(`${file} cannot be read: ${decoded.problem}`);
+  const text = decoded.text.replaceAll('\0', '').trim();
+  if (text === '') throw misconfigured(`${file} is empty`);
+  return text;
 }
