@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Program, type ProgramOptions, startAgentProgram } from '../support/agent-process.js';
 import { FakeServer, KEY } from '../support/fake-server.js';
+import { until } from '../support/server.js';
 
 const preload = new URL('../support/failpoints/agent-stops.mjs', import.meta.url).href;
 /** The steps of a first start, in their order. */
@@ -69,15 +70,22 @@ async function startHeld(step: Step): Promise<Program> {
       hold();
       once.session?.(session);
     };
-  await expect.poll(() => stateOf(pid), { timeout: 60_000 }).toBe('T');
+  await until(() => isStopped(pid));
   return program;
 }
 
-function stateOf(pid: number): string {
-  return execFileSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' }).trim()[0] ?? '';
+function isStopped(pid: number): boolean {
+  if (process.platform !== 'linux')
+    return execFileSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' })
+      .trim()
+      .startsWith('T');
+  return /^\d+ \(.*\) [Tt] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 }
 
-const says = (program: Program, text: string) => expect.poll(() => program.stderr, { timeout: 60_000 }).toContain(text);
+async function says(program: Program, text: string): Promise<void> {
+  await until(() => program.stderr.includes(text) || program.child.exitCode !== null);
+  expect(program.stderr).toContain(text);
+}
 const goOn = (program: Program) => program.child.kill('SIGCONT');
 async function end(program: Program, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   program.child.kill(signal);
@@ -146,8 +154,9 @@ it.each(STEPS)('an agent that has read the file goes on while another one is at 
 it('two agents that start at once are one site with a working credential, whoever is first', async () => {
   for (let round = 0; round < 3; round++) {
     const pair = [start(), start()];
-    await expect.poll(() => pair.filter((one) => one.stderr.includes(CONNECTED)), { timeout: 60_000 }).toHaveLength(1);
-    await expect.poll(() => pair.filter((one) => one.stderr.includes(WAITS)), { timeout: 60_000 }).toHaveLength(1);
+    const saying = (text: string) => pair.filter((one) => one.stderr.includes(text));
+    await until(() => saying(CONNECTED).length > 0 && saying(WAITS).length > 0);
+    expect([saying(CONNECTED).length, saying(WAITS).length]).toEqual([1, 1]);
     await expectOneWorkingSite();
     for (const program of programs) await end(program, 'SIGKILL');
     programs.length = server.sites.length = server.claims.length = 0;

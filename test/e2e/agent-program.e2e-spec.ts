@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Program, type ProgramOptions, startAgentProgram } from '../support/agent-process.js';
 import { FakeServer, type FakeSession, KEY, unusableCredential } from '../support/fake-server.js';
+import { until } from '../support/server.js';
 
 let server: FakeServer;
 let folder: string;
@@ -53,7 +54,7 @@ async function connected(args: string[], options: ProgramOptions = {}): Promise<
       throw new Error(`ended with ${code}: ${stderr}`);
     }),
   ]);
-  await expect.poll(() => program.stderr).toContain('connected as');
+  await until(() => program.stderr.includes('connected as'));
   return [program, session];
 }
 
@@ -141,7 +142,7 @@ describe('gatehouse-agent', () => {
     const healthFile = join(folder, 'health');
     const args = ['--endpoint', server.url, '--provisioning-key', KEY, '--health-file', healthFile];
     const [program] = await connected(args);
-    await expect.poll(() => existsSync(healthFile)).toBe(true);
+    await until(() => existsSync(healthFile));
     program.child.kill('SIGKILL');
     await program.ended;
     let seen: boolean | undefined;
@@ -152,7 +153,7 @@ describe('gatehouse-agent', () => {
     server.on.session = (session) => session.socket.once('message', () => session.welcome({ heartbeatSeconds: 1 }));
     const [, session] = await connected(args);
     expect(seen).toBe(false);
-    await expect.poll(() => existsSync(healthFile) && readFileSync(healthFile, 'utf8')).toBe('ok');
+    await until(() => existsSync(healthFile) && readFileSync(healthFile, 'utf8') === 'ok');
     utimesSync(healthFile, 0, 0);
     await server.until(() => session.of('agent/heartbeat').length > 1);
     expect(statSync(healthFile).mtimeMs).toBeGreaterThan(0);
@@ -267,7 +268,7 @@ describe('gatehouse-agent status', () => {
       });
     const [program, session] = await connected(['--endpoint', server.url, '--provisioning-key', KEY]);
     await server.until(() => session.of('agent/applied').length === 1);
-    await expect.poll(status).toMatchObject({
+    await expect.poll(status, { timeout: 60_000 }).toMatchObject({
       code: 75,
       enrolled: true,
       running: true,
@@ -282,7 +283,7 @@ describe('gatehouse-agent status', () => {
     });
 
     session.send('agent/state', { version: 4, status: 'approved' });
-    await expect.poll(status).toMatchObject({ code: 0, status: 'approved', appliedVersion: 4 });
+    await expect.poll(status, { timeout: 60_000 }).toMatchObject({ code: 0, status: 'approved', appliedVersion: 4 });
     expect(await run(['status']).ended).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/enrolled +yes, calm-otter-x1y2z \(site 7\)\n/),

@@ -76,6 +76,29 @@ describe('a machine with a provisioning key', () => {
     expect(await start(key, { noWait: true }).agent.done).toMatchObject({ code: 77 });
   });
 
+  it('is one site with one use and a credential that works, whichever of two agents on its file was first', async () => {
+    const own = await TestOrg.create(Api.root(server));
+    const { siteProvisioningKey: key, siteProvisioningKeyId: id } = await own.key({ maxBatchSize: 10 });
+    const options = { clock: systemClock };
+    for (let round = 1; round <= 3; round++) {
+      const first = TestAgent.start({ endpoint: server.url, provisioningKey: key }, options);
+      const second = TestAgent.start(
+        { endpoint: server.url, provisioningKey: key },
+        { ...options, folder: first.folder },
+      );
+      agents.push(first, second);
+      await until(() => [first, second].filter((one) => one.output.includes('connected as')).length === 1);
+      await until(() => [first, second].filter((one) => one.output.includes('another agent runs')).length === 1);
+      await Promise.all([first.agent.stop(), second.agent.stop()]);
+      const third = TestAgent.start({ endpoint: server.url, noWait: true }, { ...options, folder: first.folder });
+      agents.push(third);
+      await event(third.agent, 'welcome');
+      expect((await own.sites()).pagination.total).toBe(round);
+      const { numUsed } = await own.readKey(id);
+      expect(numUsed).toBe(round);
+    }
+  });
+
   it('with node and coreutils alone is enrolled by the line that the server prints', async () => {
     const own = await TestOrg.create(Api.root(server));
     const { siteProvisioningKey: key } = await own.key({ maxBatchSize: 1 });
