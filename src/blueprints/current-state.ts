@@ -34,7 +34,8 @@ export interface Applicant {
 /** Whether resources stay the document's own; those of the other kinds belong to the operator from the start. */
 export const owns = (kind: SourceKind) => kind === 'file' || kind === 'newt' || kind === 'labels';
 /** Whether what disappears from the document is deleted. On the session of its claim a newt sends both of its files, so nothing is. */
-export const prunes = ({ kind, claiming }: Pick<Applicant, 'kind' | 'claiming'>) => owns(kind) && claiming !== true;
+export const prunes = ({ kind, claiming }: Pick<Applicant, 'kind' | 'claiming'>) =>
+  owns(kind) && !(kind === 'newt' && claiming === true);
 
 /** Whether what the document does not name of this resource stays all the same. */
 export const keeps = ({ kept }: Pick<Applicant, 'kept'>, type: ResourceType, key: string) =>

@@ -75,6 +75,18 @@ describe('a document on a later session than the claim', () => {
   });
 });
 
+it('of Gatehouse’s agent removes what it no longer names, also on the session of the claim', async () => {
+  const orgId = await org();
+  const { siteId } = await site(orgId);
+  for (const keys of [['a', 'p-c'], ['a'], []]) {
+    const text = JSON.stringify(documentOf(orgId, keys));
+    expect(await app.get(SiteDocumentsService).applyFromSite(orgId, siteId, 'file', text, true)).toMatchObject({
+      ok: true,
+    });
+    expect((await left(orgId)).keys).toEqual(keys);
+  }
+});
+
 describe('what the provisioning blueprint made', () => {
   it('stays when both files came on the session of the claim, and is the operator’s once a later session shows which', async () => {
     const orgId = await org();

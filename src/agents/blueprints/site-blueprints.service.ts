@@ -55,7 +55,8 @@ export class SiteBlueprints {
   }
 
   private said(session: Session, kind: SiteKind, document: string): Apply {
-    return (orgId) => this.blueprints.applyFromSite(orgId, session.siteId, kind, document, session.claiming);
+    return (orgId) =>
+      this.blueprints.applyFromSite(orgId, session.siteId, kind, document, kind === 'newt' && session.claiming);
   }
 
   private enqueue(session: Session, apply: Apply, answer: (outcome: Outcome) => void): void {
