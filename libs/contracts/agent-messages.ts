@@ -52,9 +52,18 @@ export const AGENT_LIMITS = {
   nameLength: 255,
 } as const;
 
-export type ClaimRequest = { provisioningKey: string; name?: string; hardwareId?: string; claimNonce?: string };
-/** `secret` is empty on a recognised re-claim: the agent keeps the one it has (docs/claims.md rule 4). */
-export type ClaimResponse = { newtId: string; secret: string };
+export type ClaimRequest = {
+  provisioningKey: string;
+  name?: string;
+  hardwareId?: string;
+  claimNonce?: string;
+  ephemeral?: true;
+};
+/**
+ * `secret` is empty on a recognised re-claim: the agent keeps the one it has (docs/claims.md rule 4). `ephemeralSeconds`: how long the site may be
+ * offline before it is removed (docs/claims.md rule 32).
+ */
+export type ClaimResponse = { newtId: string; secret: string; ephemeralSeconds?: number };
 export type TokenRequest = { newtId: string; secret: string };
 export type TokenResponse = { token: string; serverVersion: string };
 

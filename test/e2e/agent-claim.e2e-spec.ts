@@ -342,3 +342,21 @@ describe('an enrolled machine', () => {
     expect(server.tokenRequests.at(-1)).toEqual({ newtId: 'n2', secret: 's2' });
   });
 });
+
+describe('an ephemeral site', () => {
+  it('is replaced once, and not again before a session: a credential refused at once spends no further key', async () => {
+    server.on.claim = (_request, granted) => {
+      const { status, body } = granted();
+      const { data, ...rest } = body as { data: object };
+      return { status, body: { ...rest, data: { ...data, ephemeralSeconds: 60 } } };
+    };
+    server.on.token = unusableCredential;
+    const agent = start({ ephemeral: true });
+    expect(await agent.agent.done).toMatchObject({ code: 77 });
+    expect(server.claims).toEqual([
+      expect.objectContaining({ ephemeral: true }),
+      expect.objectContaining({ ephemeral: true }),
+    ]);
+    expect(new Set(server.claims.map((claim) => claim.hardwareId)).size).toBe(1);
+  });
+});

@@ -25,7 +25,15 @@ import { type LockAttempt, lockState, type StateLock } from './config/state-lock
 import { withoutLineEnds } from './config/text.js';
 import type { AgentContext } from './context.js';
 import type { Credential } from './enrol/claim.js';
-import { enrolledAs, obtainCredential, siteBefore, unusedKey, usesStateFile } from './enrol/enrolment.js';
+import {
+  enrolledAs,
+  forgetSite,
+  mayHaveExpired,
+  obtainCredential,
+  siteBefore,
+  unusedKey,
+  usesStateFile,
+} from './enrol/enrolment.js';
 import { readTokenResponse } from './enrol/responses.js';
 import { retry } from './enrol/retry.js';
 import { Log } from './log.js';
@@ -96,6 +104,8 @@ export class Agent {
   /** Another agent holds the state file: what is beside it is that one's to write. */
   private waiting = false;
   private saidEnrolled = false;
+  /** Claimed in place of a site that expired, and no session was welcomed since. */
+  private claimedAnew = false;
   /** Was welcomed once: from here on `noWait` is satisfied. */
   private settled = false;
 
@@ -138,6 +148,7 @@ export class Agent {
           this.appliedVersion = 0;
           continue;
         }
+        if (error instanceof SiteExpired) continue;
         if (error instanceof AgentExit && error.code === EXIT.refused && this.changedMeanwhile()) {
           this.log.info('the config file changed meanwhile: starting over with it');
           continue;
@@ -291,7 +302,10 @@ export class Agent {
     }
   }
 
-  /** @throws AgentExit 77 when the credential is refused: it is never replaced by a new claim */
+  /**
+   * @throws AgentExit 77 when the credential is refused: it is never replaced by a new claim; but SiteExpired where that is right, once before
+   * the next session
+   */
   private async token(
     context: AgentContext,
     link: ServerLink,
@@ -301,11 +315,21 @@ export class Agent {
     const body = { newtId: credential.id, secret: credential.secret };
     const attempt = async () => readTokenResponse(await link.post(AGENT_PATHS.getToken, body, context.signal));
     const verdict = await retry(context, 'get-token', settings.noWait && !this.settled, attempt);
-    if (verdict.kind === 'refused')
+    if (verdict.kind === 'refused') {
+      if (!this.claimedAnew && mayHaveExpired(context, this.resolve())) {
+        this.log.warn(
+          `the server refuses the credential of site ${credential.id}, which is removed when it has been offline for long: claiming a new one`,
+        );
+        forgetSite(context);
+        this.claimedAnew = true;
+        this.appliedVersion = 0;
+        throw new SiteExpired();
+      }
       throw new AgentExit(
         EXIT.refused,
         `the server refuses the credential of site ${credential.id}: revoked, rejected or deleted`,
       );
+    }
     if (verdict.kind === 'invalid')
       throw misconfigured(`the server does not accept the credential's form: ${verdict.message}`);
     this.log.hide(verdict.value.token);
@@ -349,7 +373,10 @@ export class Agent {
       report: () => this.report,
       applied: (version) => (this.appliedVersion = version ?? this.appliedVersion),
       apply: this.options.apply,
-      onWelcome: (welcome) => this.events.emit('welcome', welcome),
+      onWelcome: (welcome) => {
+        this.claimedAnew = false;
+        this.events.emit('welcome', welcome);
+      },
       onApplied: (state, error) => this.events.emit('applied', state, error),
     };
   }
@@ -383,6 +410,9 @@ export class Agent {
     this.events.emit('status', this.report);
   }
 }
+
+/** This machine claims anew. */
+class SiteExpired extends Error {}
 
 /** What must change for a reload to mean something. The key and the name serve the first claim only. */
 function settingsOf(resolved: Resolved): string {

@@ -108,6 +108,12 @@ export function claimIdentityOf(content: FileContent): ClaimIdentity | undefined
     : undefined;
 }
 
+/** Whether the claim of a file made a site that goes by itself (docs/claims.md rule 32). */
+export function isEphemeral(content: FileContent): boolean {
+  const claim = content['claim'];
+  return typeof claim === 'object' && claim !== null && typeof (claim as FileContent)['ephemeralSeconds'] === 'number';
+}
+
 function checkTypes(path: string, content: FileContent): void {
   for (const { key, kind, use, notInFile } of SETTINGS) {
     const value = content[key];

@@ -70,6 +70,11 @@ export const SETTINGS: readonly Setting[] = [
     env: 'GATEHOUSE_HARDWARE_ID',
     help: "stable id of this machine, or `machine` to take the hardware's own; default: a random UUID made once",
   }),
+  row('ephemeral', 'boolean', 'used', {
+    flag: 'ephemeral',
+    env: 'GATEHOUSE_EPHEMERAL',
+    help: "have the site removed when it has been offline for as long as the key's template says",
+  }),
   row('noWait', 'boolean', 'used', {
     flag: 'no-wait',
     env: 'GATEHOUSE_NO_WAIT',
@@ -168,6 +173,7 @@ export type Settings = {
   provisioningKeyFile: string;
   name: string;
   hardwareId: string;
+  ephemeral: boolean;
   noWait: boolean;
   healthFile: string;
   logLevel: string;

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { AGENT_LIMITS, AGENT_PATHS, type ClaimRequest } from '../../../contracts/index.js';
+import { AGENT_LIMITS, AGENT_PATHS, type ClaimRequest, type ClaimResponse } from '../../../contracts/index.js';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import { type ClaimIdentity, claimIdentityOf, type FileContent, updateConfigFile } from '../config/config-file.js';
 import type { Settings } from '../config/settings.js';
@@ -47,6 +47,7 @@ export async function claim(
     ...(name === '' ? {} : { name }),
     hardwareId: identity.hardwareId,
     claimNonce: identity.nonce,
+    ...(settings.ephemeral ? { ephemeral: true } : {}),
   };
 
   for (let refusals = 0; ; refusals++) {
@@ -54,7 +55,7 @@ export async function claim(
     const verdict = await retry(context, 'claim', settings.noWait, async () =>
       readClaimResponse(await link.post(AGENT_PATHS.register, request, context.signal)),
     );
-    if (verdict.kind === 'ok') return keep(context, settings, stored, verdict.value.newtId, verdict.value.secret);
+    if (verdict.kind === 'ok') return keep(context, settings, stored, identity, verdict.value);
     if (verdict.kind === 'invalid') throw misconfigured(`the server does not accept the claim: ${verdict.message}`);
     if (settings.noWait) throw new AgentExit(EXIT.refused, 'the provisioning key was refused');
     const wait = backoff(REFUSED_CLAIM_BACKOFF, refusals, random);
@@ -71,8 +72,8 @@ function keep(
   context: AgentContext,
   settings: Settings,
   before: FileContent,
-  newtId: string,
-  answered: string,
+  identity: ClaimIdentity,
+  { newtId, secret: answered, ephemeralSeconds }: ClaimResponse,
 ): Credential {
   const secret =
     answered !== ''
@@ -90,10 +91,22 @@ function keep(
   context.log.hide(secret);
   updateConfigFile(
     context.configFile,
-    { id: newtId, secret, endpoint: settings.endpoint, provisioningKey: undefined, name: undefined },
+    {
+      id: newtId,
+      secret,
+      endpoint: settings.endpoint,
+      provisioningKey: undefined,
+      name: undefined,
+      ...(ephemeralSeconds === undefined ? {} : { claim: { ...identity, ephemeralSeconds } }),
+    },
     context.log,
   );
-  context.log.info(`claimed: this machine is site ${newtId}`);
+  const goes = ephemeralSeconds === undefined ? '' : `, removed when it has been offline for ${ephemeralSeconds} s`;
+  context.log.info(`claimed: this machine is site ${newtId}${goes}`);
+  if (settings.ephemeral && ephemeralSeconds === undefined)
+    context.log.warn(
+      "--ephemeral has no effect: the site stays until somebody deletes it, since the key's template has no ephemeralSeconds or the site was made before",
+    );
   return { id: newtId, secret };
 }
 

@@ -1,7 +1,7 @@
 import { AgentExit, misconfigured } from '../cli/exit-codes.js';
 import { siteLabel } from '../cli/site-label.js';
 import type { StatusReport } from '../cli/status-file.js';
-import { type FileContent, isEmptied, updateConfigFile } from '../config/config-file.js';
+import { claimIdentityOf, type FileContent, isEmptied, isEphemeral, updateConfigFile } from '../config/config-file.js';
 import type { Resolved } from '../config/options.js';
 import type { AgentContext } from '../context.js';
 import type { ServerLink } from '../session/server-link.js';
@@ -38,6 +38,22 @@ export function siteBefore({ before, configFile }: AgentContext, id: string): Pa
 /** A key that is given to a machine which needs none: its owner expected a new site. */
 export function unusedKey({ settings }: Resolved): boolean {
   return settings.provisioningKey !== '' || settings.provisioningKeyFile !== '';
+}
+
+/**
+ * Whether a refused credential may be that of a site which went by itself, and can be replaced (docs/agent-protocol.md rule 39): the claim made
+ * an ephemeral site, and a key is given to this machine still.
+ */
+export function mayHaveExpired(context: AgentContext, resolved: Resolved): boolean {
+  return (
+    resolved.settings.ephemeral && usesStateFile(resolved) && unusedKey(resolved) && isEphemeral(context.readFile())
+  );
+}
+
+/** After this the machine is not enrolled; it claims as the same device. @throws AgentExit 73 */
+export function forgetSite(context: AgentContext): void {
+  const claim = claimIdentityOf(context.readFile());
+  updateConfigFile(context.configFile, { id: undefined, secret: undefined, claim }, context.log);
 }
 
 /**

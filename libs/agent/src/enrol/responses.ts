@@ -17,9 +17,11 @@ export function readClaimResponse(answer: ServerResponse): Verdict<ClaimResponse
   const body = objectOf(answer.body);
   const data = objectOf(body['data']);
   if (answer.status >= 200 && answer.status < 300 && body['success'] === true) {
-    const { newtId, secret } = data;
-    if (typeof newtId === 'string' && newtId !== '' && typeof secret === 'string')
-      return { kind: 'ok', value: { newtId, secret } };
+    const { newtId, secret, ephemeralSeconds } = data;
+    if (typeof newtId === 'string' && newtId !== '' && typeof secret === 'string') {
+      const lasting = typeof ephemeralSeconds === 'number' ? { ephemeralSeconds } : {};
+      return { kind: 'ok', value: { newtId, secret, ...lasting } };
+    }
   }
   if (answer.status === 401 && isErrorEnvelope(body)) {
     const known =
