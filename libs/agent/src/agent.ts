@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events';
 import {
-  AGENT_PATHS,
   type AgentBlueprint,
   type AgentBlueprintResult,
   type AgentHello,
@@ -34,8 +33,6 @@ import {
   unusedKey,
   usesStateFile,
 } from './enrol/enrolment.js';
-import { readTokenResponse } from './enrol/responses.js';
-import { retry } from './enrol/retry.js';
 import { Log } from './log.js';
 import { goneBecause, waitAfter } from './session/coming-back.js';
 import { Duel } from './session/duel.js';
@@ -46,6 +43,7 @@ import { reporting, type Told } from './session/reporting.js';
 import { describe, ServerLink } from './session/server-link.js';
 import { AgentSession, type SessionEnd } from './session/session.js';
 import { tlsOptions } from './session/tls.js';
+import { CredentialRefused, sessionToken } from './session/token.js';
 
 /** A session that lasted this long makes the next failure the first one again. */
 const STEADY_MS = 60_000;
@@ -142,13 +140,16 @@ export class Agent {
     for (;;) {
       try {
         await this.oneRound();
+        // What follows files and containers for the site that is gone ends with its round.
+        if (this.round.signal.aborted) continue;
+        this.round.abort(RELOAD);
+        this.round = new AbortController();
       } catch (error) {
         if (this.round.signal.aborted && this.round.signal.reason === RELOAD) {
           this.round = new AbortController();
           this.appliedVersion = 0;
           continue;
         }
-        if (error instanceof SiteExpired) continue;
         if (error instanceof AgentExit && error.code === EXIT.refused && this.changedMeanwhile()) {
           this.log.info('the config file changed meanwhile: starting over with it');
           continue;
@@ -185,8 +186,8 @@ export class Agent {
     return { ...end, message: this.log.redact(end.message) };
   }
 
-  /** From reading the settings to the end; leaves only by throwing. */
-  private async oneRound(): Promise<never> {
+  /** From reading the settings to the end, which throws; returns to begin anew. */
+  private async oneRound(): Promise<void> {
     let resolved = this.resolve();
     this.log.setLevel(logLevel(resolved.settings.logLevel));
     if (usesStateFile(resolved) && this.lock === undefined) {
@@ -211,7 +212,9 @@ export class Agent {
     const credential = await this.credential(context, link, resolved);
     this.status({ newtId: credential.id });
     try {
-      return await this.keepSession(context, link, settings, credential, health);
+      await this.keepSession(context, link, settings, credential, health);
+    } catch (error) {
+      if (!(error instanceof CredentialRefused && this.claimsAnew(context, error))) throw error;
     } finally {
       health.remove();
     }
@@ -282,7 +285,7 @@ export class Agent {
     const duel = new Duel();
     for (let failures = 0; ; ) {
       this.status({ phase: this.report.phase === 'unreachable' ? 'unreachable' : 'connecting', connectedSince: null });
-      const token = await this.token(context, link, settings, credential);
+      const token = await sessionToken(context, link, credential, settings.noWait && !this.settled);
       const end = await this.oneSession(context, link, settings, hello, features, token);
       health.remove();
       this.events.emit('closed', end);
@@ -302,38 +305,14 @@ export class Agent {
     }
   }
 
-  /**
-   * @throws AgentExit 77 when the credential is refused: it is never replaced by a new claim; but SiteExpired where that is right, once before
-   * the next session
-   */
-  private async token(
-    context: AgentContext,
-    link: ServerLink,
-    settings: Settings,
-    credential: Credential,
-  ): Promise<string> {
-    const body = { newtId: credential.id, secret: credential.secret };
-    const attempt = async () => readTokenResponse(await link.post(AGENT_PATHS.getToken, body, context.signal));
-    const verdict = await retry(context, 'get-token', settings.noWait && !this.settled, attempt);
-    if (verdict.kind === 'refused') {
-      if (!this.claimedAnew && mayHaveExpired(context, this.resolve())) {
-        this.log.warn(
-          `the server refuses the credential of site ${credential.id}, which is removed when it has been offline for long: claiming a new one`,
-        );
-        forgetSite(context);
-        this.claimedAnew = true;
-        this.appliedVersion = 0;
-        throw new SiteExpired();
-      }
-      throw new AgentExit(
-        EXIT.refused,
-        `the server refuses the credential of site ${credential.id}: revoked, rejected or deleted`,
-      );
-    }
-    if (verdict.kind === 'invalid')
-      throw misconfigured(`the server does not accept the credential's form: ${verdict.message}`);
-    this.log.hide(verdict.value.token);
-    return verdict.value.token;
+  /** @returns whether this machine is to claim a site in place of one that has expired. @throws AgentExit 73 */
+  private claimsAnew(context: AgentContext, { message }: CredentialRefused): boolean {
+    if (this.claimedAnew || !mayHaveExpired(context, this.resolve())) return false;
+    this.log.warn(`${message}, or removed because it was offline for long: claiming a new one`);
+    forgetSite(context);
+    this.claimedAnew = true;
+    this.appliedVersion = 0;
+    return true;
   }
 
   private async oneSession(
@@ -410,9 +389,6 @@ export class Agent {
     this.events.emit('status', this.report);
   }
 }
-
-/** This machine claims anew. */
-class SiteExpired extends Error {}
 
 /** What must change for a reload to mean something. The key and the name serve the first claim only. */
 function settingsOf(resolved: Resolved): string {
