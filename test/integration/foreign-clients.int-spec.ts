@@ -171,7 +171,7 @@ describe('Admin among the roles of a private resource', () => {
 
 describe('a private resource', () => {
   it('keeps alias and domain when it is only switched on or off', async () => {
-    const named = await host({ destination: 'db.lan', alias: 'db.internal' });
+    const named = await host({ alias: 'db.internal' });
     const web = await put<Private>('site-resource', {
       name: word(),
       mode: 'http',
