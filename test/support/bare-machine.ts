@@ -27,7 +27,7 @@ export class BareMachine {
     const child = spawn('/bin/sh', ['-c', line], {
       cwd: this.empty,
       detached: true,
-      env: { PATH: this.bin, PREFIX: this.prefix, HOME: this.folder, ...env },
+      env: { PATH: this.bin, PREFIX: this.prefix, HOME: this.folder, XDG_RUNTIME_DIR: this.folder, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const program = new Program(child);
