@@ -14,11 +14,8 @@ export const SITE_RESOURCES_OPERATIONS: Record<string, Operation> = {
   getSiteResourceOfSite: read('key', (fixture) => ({
     params: { siteId: fixture.approved.siteId, siteResourceId: fixture.siteResourceId },
   })),
-  updateSiteResource: onSiteResource('update', (fixture) => {
-    const { name, niceId, siteId, siteIds, roleIds, userIds, clientIds, domainId, subdomain } =
-      newSiteResource(fixture);
-    return { name, niceId, siteId, siteIds, roleIds, userIds, clientIds, domainId, subdomain };
-  }),
+  // All of it: a domain is for http only.
+  updateSiteResource: onSiteResource('update', (fixture) => newSiteResource(fixture)),
   deleteSiteResource: onSiteResource('delete'),
   listSiteResourceRoles: read('key', ofSiteResource),
   listSiteResourceUsers: read('key', ofSiteResource),
