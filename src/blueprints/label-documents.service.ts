@@ -38,6 +38,9 @@ interface Tried {
 }
 
 const NOTHING: DocumentKeys = { resource: [], site_resource: [] };
+const UNTRIED: Problems = [{ path: '', message: 'it was not tried, since too many others are refused' }];
+/** Attempts that the search for refused parts may take: enough for a hundred of them, whatever is refused. Each costs what the document costs. */
+const MAX_ATTEMPTS = 200;
 
 /**
  * Labels of containers (docs/blueprints.md "Container labels", docs/adr/0035). One container's labels never block the others', whatever refuses
@@ -108,6 +111,7 @@ export class LabelDocuments {
 
   private async applyParts(orgId: string, siteId: number, parts: Parts): Promise<Outcome> {
     const refused = new Map<string, Problems>();
+    const attempts = { left: MAX_ATTEMPTS };
     for (;;) {
       const taken = parts.names.filter((name) => !refused.has(name));
       const tried = await this.attempt(orgId, siteId, parts, taken, refused);
@@ -121,7 +125,7 @@ export class LabelDocuments {
       // Not the document's fault.
       if (outcome.problems.length === 0) return outcome;
       const blamed =
-        tried.blamed.size > 0 ? tried.blamed : await this.isolate(orgId, siteId, parts, refused, [], taken);
+        tried.blamed.size > 0 ? tried.blamed : await this.isolate(orgId, siteId, parts, refused, [], taken, attempts);
       if (blamed.size === 0) {
         await attempt?.recordRefusal(outcome.message);
         return outcome;
@@ -130,7 +134,10 @@ export class LabelDocuments {
     }
   }
 
-  /** What is refused without a place is looked for by halves: each part that the good ones cannot be applied with. Nothing is removed meanwhile. */
+  /**
+   * What is refused without a place is looked for by halves: each part that the good ones cannot be applied with. Nothing is removed meanwhile.
+   * Parts that are left when the attempts are used up are refused untried.
+   */
   private async isolate(
     orgId: string,
     siteId: number,
@@ -138,14 +145,16 @@ export class LabelDocuments {
     refused: Map<string, Problems>,
     good: string[],
     suspects: string[],
+    attempts: { left: number },
   ): Promise<Map<string, Problems>> {
+    if (attempts.left-- <= 0) return new Map(suspects.map((name) => [name, UNTRIED]));
     const { outcome } = await this.attempt(orgId, siteId, parts, [...good, ...suspects], refused, true);
     if (outcome.ok || outcome.problems.length === 0 || suspects.length === 0) return new Map();
     if (suspects.length === 1) return new Map([[suspects[0]!, outcome.problems]]);
     const [first, second] = [suspects.slice(0, suspects.length / 2), suspects.slice(suspects.length / 2)];
-    const bad = await this.isolate(orgId, siteId, parts, refused, good, first);
+    const bad = await this.isolate(orgId, siteId, parts, refused, good, first, attempts);
     const better = [...good, ...first.filter((name) => !bad.has(name))];
-    return new Map([...bad, ...(await this.isolate(orgId, siteId, parts, refused, better, second))]);
+    return new Map([...bad, ...(await this.isolate(orgId, siteId, parts, refused, better, second, attempts))]);
   }
 
   private async attempt(

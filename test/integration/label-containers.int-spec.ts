@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LabelledContainer } from '#blueprint';
+import { DocumentApplier } from '../../src/blueprints/document-applier.js';
 import { LabelDocuments } from '../../src/blueprints/index.js';
 import { blueprintCalls, domainOf, type Site, web } from '../support/blueprint-calls.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
@@ -151,6 +152,30 @@ describe('a container that is refused', () => {
     // Only labels are many documents in one.
     expect(await send(orgId, await site(orgId), 'file', two(left))).toMatchObject({ ok: false });
   });
+});
+
+it('looks for what is refused without a place with a bounded number of attempts', async () => {
+  const applier = app.get(DocumentApplier);
+  const apply = applier.apply.bind(applier);
+  // As when the organization has no address left: each is refused, and nothing says which.
+  const attempts = vi.spyOn(applier, 'apply').mockImplementation(async (orgId, siteId, kind, model, options) => {
+    if (model.publicResources.length === 0) return apply(orgId, siteId, kind, model, options);
+    const problems = [{ path: '', message: 'no address left' }];
+    return { outcome: { ok: false, message: 'refused', problems }, recordRefusal: async () => undefined };
+  });
+  try {
+    const containers = Array.from({ length: 300 }, (_, i) => service(`c${i}`));
+    const { ok, problems } = await run(...containers);
+    expect(ok).toBe(false);
+    expect(problems).toHaveLength(300);
+    expect(new Set(problems.map(({ message }) => message.replace(/^container "c\d+": /, '')))).toEqual(
+      new Set(['no address left', 'it was not tried, since too many others are refused']),
+    );
+    // With the first one and the one of what is left.
+    expect(attempts.mock.calls.length).toBeLessThanOrEqual(202);
+  } finally {
+    attempts.mockRestore();
+  }
 });
 
 it('leaves no trace of a machine without labels', async () => {
