@@ -20,3 +20,16 @@ it('keeps quiet below its level', () => {
   log.warn('yes');
   expect(lines).toEqual(['1970-01-01T00:00:00.000Z WARN  yes\n']);
 });
+
+it('lets a message begin no line of its own, and control no terminal', () => {
+  const lines: string[] = [];
+  const log = new Log(
+    (line) => lines.push(line),
+    'INFO',
+    () => 0,
+  );
+  log.warn('refused\r\n1970-01-01T00:00:00.000Z INFO  approved\u001b[2J\u009b');
+  expect(lines).toEqual([
+    '1970-01-01T00:00:00.000Z WARN  refused\\x0d\n  1970-01-01T00:00:00.000Z INFO  approved\\x1b[2J\\x9b\n',
+  ]);
+});

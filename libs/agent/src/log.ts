@@ -48,8 +48,18 @@ export class Log {
 
   private line(level: LogLevel, message: string): void {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(this.threshold)) return;
-    this.write(`${new Date(this.now()).toISOString()} ${level.padEnd(5)} ${this.redact(message)}\n`);
+    this.write(`${new Date(this.now()).toISOString()} ${level.padEnd(5)} ${onItsLines(this.redact(message))}\n`);
   }
+}
+
+/** Text of others is in messages: it begins no line that looks like one of the log, and controls no terminal. */
+function onItsLines(message: string): string {
+  return message
+    .replace(/\n/g, '\n  ')
+    .replace(
+      /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
+      (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    );
 }
 
 /** Masks what is shaped like a provisioning key or a bearer token. */
