@@ -46,8 +46,10 @@ export function statusPath(configFile: string): string {
 export function writeStatus(configFile: string, report: StatusReport): void {
   const path = statusPath(configFile);
   const temporary = `${path}.${report.pid}.tmp`;
+  removeIfThere(temporary);
   try {
-    writeFileSync(temporary, JSON.stringify(report, null, 2), { mode: 0o600 });
+    // Never through a link that somebody else has put there.
+    writeFileSync(temporary, JSON.stringify(report, null, 2), { mode: 0o600, flag: 'wx' });
     renameSync(temporary, path);
   } catch {
     removeIfThere(temporary);

@@ -1,7 +1,11 @@
-import { utimesSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, lutimesSync, openSync, writeSync } from 'node:fs';
 import { removeIfThere } from '../config/atomic-file.js';
 import type { Log } from '../log.js';
 import { describe } from './server-link.js';
+
+/** Often in /tmp: a link there, which is somebody else's after the start has removed the file, is not followed. Windows has no such flag. */
+const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW = 0 } = constants;
+const ANEW = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW;
 
 /**
  * A file that holds `ok` while the session is open. An agent that is killed leaves it, so that its age is part of the word: it is renewed
@@ -17,7 +21,12 @@ export class HealthFile {
   mark(): void {
     if (this.path === '') return;
     try {
-      writeFileSync(this.path, 'ok', { mode: 0o644 });
+      const file = openSync(this.path, ANEW, 0o644);
+      try {
+        writeSync(file, 'ok');
+      } finally {
+        closeSync(file);
+      }
     } catch (error) {
       this.log.warn(`the health file ${this.path} cannot be written: ${describe(error)}`);
     }
@@ -27,7 +36,7 @@ export class HealthFile {
   renew(): void {
     if (this.path === '') return;
     try {
-      utimesSync(this.path, new Date(), new Date());
+      lutimesSync(this.path, new Date(), new Date());
     } catch {
       this.mark();
     }
