@@ -45,6 +45,12 @@ describe('the lock of a state file', () => {
     await take();
   });
 
+  it('is said to be impossible where the highest number is taken', async () => {
+    (await take()).release();
+    writeFileSync(join(folder, 'state', '.config.json.lock.999999999999999'), '');
+    expect(await attempt()).toMatchObject({ kind: 'impossible', expected: false });
+  });
+
   it('of many that want it at once is held by one, again and again', async () => {
     for (let round = 0; round < 10; round++) {
       const results = await Promise.all(Array.from({ length: 20 }, () => attempt()));

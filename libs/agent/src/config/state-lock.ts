@@ -125,6 +125,7 @@ async function tryNumber(locks: LockFolder): Promise<LockAttempt | undefined> {
       return busy(holder);
     }
     const number = free + 1;
+    if (!isNumber(`${number}`)) throw new Error('there is no higher number for a lock');
     linkSync(locks.path(candidate), locks.path(number));
     // A number that others have left behind meanwhile is no lock, though it was free.
     if (locks.highest() > number) {
