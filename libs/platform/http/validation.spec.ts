@@ -38,6 +38,12 @@ function counted(value: Record<string, unknown>) {
 }
 
 describe('validationPipe', () => {
+  it.each(['constructor', 'toString', 'hasOwnProperty'])('knows no key %s, which every object has', async (key) => {
+    const sent = { name: 'x', ...(JSON.parse(`{"${key}": 1}`) as object) };
+    expect(await problemsOf(sent)).toEqual([{ path: key, problem: 'Unrecognized key' }]);
+    expect({ ...((await pass(false, sent)) as object) }).toEqual({ name: 'x' });
+  });
+
   it('names what is unknown, at most twenty entries, and says how many more', async () => {
     expect(await problemsOf({ name: 'x', a: 1, b: 2 })).toEqual(
       ['a', 'b'].map((path) => ({ path, problem: 'Unrecognized key' })),

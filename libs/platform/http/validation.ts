@@ -61,7 +61,8 @@ class BoundedPipe extends ValidationPipe {
     const type = metadata.metatype;
     const names = knownFields(type);
     const unknown = Object.keys(value).filter((name) => !names.has(name));
-    if (unknown.length < MANY_UNKNOWN) return value;
+    // What transforms drops names that every object has, such as toString, and nobody would be told.
+    if (unknown.length < MANY_UNKNOWN && !unknown.some((name) => name in Object.prototype)) return value;
     if (this.strict) throw invalidFields(unknown.map((name, i) => unknownField(type, name, name, i < MANY_UNKNOWN)));
     return Object.fromEntries(Object.entries(value).filter(([name]) => names.has(name)));
   }
