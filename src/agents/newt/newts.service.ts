@@ -1,6 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import type { LabelledContainer } from '#blueprint';
-import { Db, PeriodicTask } from '#platform';
+import { Db, PeriodicTask, sha256 } from '#platform';
 import type { Outcome } from '../../blueprints/index.js';
 import { ResourceWriter } from '../../resources/index.js';
 import { SiteBlueprints } from '../blueprints/site-blueprints.service.js';
@@ -29,8 +28,8 @@ interface Known {
   checks: Map<number, string>;
   /** The status of the site when its containers were asked for; null: its labels are not taken. */
   askedAs: Session['status'] | null;
-  /** The containers that were applied last. */
-  containers: string;
+  /** Digest of the containers that were applied last: a list may have a megabyte, and there are many newts. */
+  containers: Buffer | null;
   refusals: number;
 }
 
@@ -117,9 +116,9 @@ export class NewtsService implements OnApplicationBootstrap {
     if (known.askedAs === null) return;
     const list = newtContainers(containers);
     this.askAt.set(session, performance.now() + ASK_AGAIN_MS);
-    const text = JSON.stringify(list);
-    if (text === known.containers) return;
-    this.blueprints.fromContainers(session, list, (outcome) => this.settle(session, known, list, outcome));
+    const digest = sha256(JSON.stringify(list));
+    if (known.containers?.equals(digest)) return;
+    this.blueprints.fromContainers(session, list, (outcome) => this.settle(session, known, digest, outcome));
   }
 
   /** Writes what newts found out and nobody has written yet, and asks no more; used before the server stops. */
@@ -141,7 +140,7 @@ export class NewtsService implements OnApplicationBootstrap {
   }
 
   private of(session: Session): Known {
-    const known = this.known.get(session) ?? { checks: new Map(), askedAs: null, containers: '', refusals: 0 };
+    const known = this.known.get(session) ?? { checks: new Map(), askedAs: null, containers: null, refusals: 0 };
     this.known.set(session, known);
     return known;
   }
@@ -155,14 +154,14 @@ export class NewtsService implements OnApplicationBootstrap {
     const as = session.takesLabels ? session.status : null;
     if (as === known.askedAs) return;
     known.askedAs = as;
-    known.containers = '';
+    known.containers = null;
     if (as !== null) session.send('newt/socket/fetch', {});
     else this.askAt.delete(session);
   }
 
-  private settle(session: Session, known: Known, list: LabelledContainer[], { ok }: Outcome): void {
+  private settle(session: Session, known: Known, digest: Buffer, { ok }: Outcome): void {
     known.refusals = ok ? 0 : known.refusals + 1;
-    known.containers = ok ? JSON.stringify(list) : '';
+    known.containers = ok ? digest : null;
     const wait = ok ? ASK_AGAIN_MS : Math.min(ASK_AGAIN_MS, REFUSED_MS * 2 ** (known.refusals - 1));
     if (!session.ended) this.askAt.set(session, performance.now() + wait);
   }
