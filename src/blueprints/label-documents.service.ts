@@ -39,7 +39,7 @@ interface Tried {
 
 const NOTHING: DocumentKeys = { resource: [], site_resource: [] };
 const UNTRIED: Problems = [{ path: '', message: 'it was not tried, since too many others are refused' }];
-/** Attempts that the search for refused parts may take: enough for a hundred of them, whatever is refused. Each costs what the document costs. */
+/** Attempts that the search for refused parts may take: enough for a hundred parts, whichever are refused. Each costs what the document costs. */
 const MAX_ATTEMPTS = 200;
 
 /**
