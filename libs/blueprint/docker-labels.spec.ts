@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { containersAt, fromDockerLabels, fromGoodLabels, type LabelledContainer } from './docker-labels.js';
 import { describeProblem, toDocument } from './index.js';
 
@@ -240,4 +240,26 @@ describe('one bad container', () => {
     );
     expect(keys(parsed)).toEqual(['a']);
   });
+});
+
+it('finds the containers of many places without looking at every label for each', () => {
+  const many = Array.from({ length: 300 }, (_, i) => ({
+    name: `c${i}`,
+    ports: [80],
+    labels: {
+      [`pangolin.public-resources.r${i}.name`]: 'R',
+      [`pangolin.public-resources.r${i}.auth.password`]: 'secret',
+    },
+  }));
+  const looks = vi.spyOn(String.prototype, 'startsWith');
+  try {
+    const found = containersAt(
+      many,
+      many.map((_, i) => `public-resources.r${i}.targets[0].site`),
+    );
+    expect(found).toEqual(many.map(({ name }) => [name]));
+    expect(looks.mock.calls.length).toBeLessThan(10_000);
+  } finally {
+    looks.mockRestore();
+  }
 });

@@ -60,7 +60,13 @@ export function fromDockerLabels(containers: readonly LabelledContainer[]): From
  */
 export function containersAt(containers: readonly LabelledContainer[], paths: readonly string[]): string[][] {
   const { labels } = treeOf(containers);
-  return paths.map((path) => [...new Set(originOf(path, labels).map((one) => one.container))]);
+  const namesOf = new Map<Labels, string[]>();
+  return paths.map((path) => {
+    const origin = originOf(path, labels);
+    let names = namesOf.get(origin);
+    if (!names) namesOf.set(origin, (names = [...new Set(origin.map((one) => one.container))]));
+    return names;
+  });
 }
 
 /** What a container's labels speak of; `parts`: keys of which they say targets only. */
@@ -119,7 +125,7 @@ const byName = (containers: readonly LabelledContainer[]) =>
 /** The labels of containers as a tree. `wrong`: names of the containers whose labels the problems come from. */
 function treeOf(containers: readonly LabelledContainer[]): {
   root: MapNode;
-  labels: Labels;
+  labels: Origins;
   wrong: Set<string>;
   problems: Problem[];
 } {
@@ -140,22 +146,45 @@ function treeOf(containers: readonly LabelledContainer[]): {
   }
   for (const [old, now] of SPELLINGS) respell(root, old, now);
   const labels = placed.map(({ steps, ...label }) => ({ ...label, path: pathOf(root, steps) }));
-  return { root, labels, wrong, problems: problems.list() };
+  return { root, labels: originsOf(labels), wrong, problems: problems.list() };
 }
 
 type Labels = { container: string; label: string; path: string }[];
 
-/** The labels at a place of the document, of the last container where one label of several counts; else those of what it is in. */
-function originOf(path: string, labels: Labels): Labels {
-  const exact = labels.filter((one) => one.path === path).slice(-1);
-  if (exact.length > 0) return exact;
-  for (let at = path; at !== ''; at = at.replace(/(?:\.[\w-]+|\["(?:[^"\\]|\\.)*"\]|\[\d+\]|^[\w-]+)$/, '')) {
-    const inside = labels.filter((one) => one.path.startsWith(at) && /^(?:[.[]|$)/.test(one.path.slice(at.length)));
-    if (inside.length > 0) return inside;
-    if (!/[.[]/.test(at)) break;
+/** The labels by the place that they say, the last one of each, and by every place that holds it: a thousand places are looked for at once. */
+type Origins = { exact: Map<string, Labels>; inside: Map<string, Labels> };
+
+function originsOf(labels: Labels): Origins {
+  const origins: Origins = { exact: new Map(), inside: new Map() };
+  for (const label of labels) {
+    origins.exact.set(label.path, [label]);
+    for (let at = label.path; at !== ''; at = outerOf(at)) {
+      const inside = origins.inside.get(at);
+      if (inside) inside.push(label);
+      else origins.inside.set(at, [label]);
+    }
   }
-  return [];
+  return origins;
 }
+
+/** The labels at a place of the document, of the last container where one label of several counts; else those of what it is in. */
+function originOf(path: string, { exact, inside }: Origins): Labels {
+  const label = exact.get(path);
+  if (label) return label;
+  for (let at = path; at !== ''; at = outerOf(at)) {
+    const labels = inside.get(at);
+    if (labels) return labels;
+  }
+  return NOWHERE;
+}
+
+const NOWHERE: Labels = [];
+
+/** `a.b` of `a.b.c`, `a.b["c d"]` and `a.b[0]`; nothing of a whole path. */
+const outerOf = (path: string) => {
+  const outer = path.replace(/(?:\.[\w-]+|\["(?:[^"\\]|\\.)*"\]|\[\d+\]|^[\w-]+)$/, '');
+  return outer === path ? '' : outer;
+};
 
 /** One label by its name, several by their containers. */
 function whereOf(origin: Labels): string {
