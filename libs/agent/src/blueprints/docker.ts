@@ -29,7 +29,7 @@ export async function followContainers(
     const events = new EventStream(docker);
     let cut = false;
     try {
-      const refused = await events.opened(signal);
+      const refused = await events.opened(context, signal);
       for (; !signal.aborted; failures = 0) {
         events.rearm();
         tell.found(await runningContainers(docker, signal));
@@ -115,10 +115,14 @@ class EventStream {
   }
 
   /** @returns in words that events are not let through, by a proxy that lets other requests through. @throws what else went wrong instead */
-  async opened(signal: AbortSignal): Promise<string | undefined> {
-    const stop = () => this.close();
-    signal.addEventListener('abort', stop, { once: true });
-    const response = await this.response.finally(() => signal.removeEventListener('abort', stop));
+  async opened(context: Pick<AgentContext, 'clock'>, signal: AbortSignal): Promise<string | undefined> {
+    const answered = new AbortController();
+    // An engine answers before there is an event; a proxy may hold the answer back for ever.
+    void pause(context, TIMEOUT_MS, 'docker-events', AbortSignal.any([signal, answered.signal])).then(() => {
+      if (!answered.signal.aborted)
+        this.request.destroy(new Error(`it did not answer within ${TIMEOUT_MS / 1000} s when asked for events`));
+    });
+    const response = await this.response.finally(() => answered.abort());
     const { statusCode = 0 } = response;
     if (statusCode !== 200) {
       response.on('error', () => undefined).resume();
