@@ -322,7 +322,11 @@ describe('a running server', () => {
   it("is named by the start that finds its place taken; one that was killed is in nobody's way", async () => {
     const dataDir = join(folder, 'data');
     const server = await start({ databaseUrl: 'embedded', dataDir });
-    const { code, stderr } = await runToEnd({ DATA_DIR: dataDir, PORT: String(server.port) });
+    const { code, stderr } = await runToEnd({
+      DATA_DIR: dataDir,
+      PORT: String(server.port),
+      MASTER_KEY: TEST_MASTER_KEY,
+    });
     expect({ code, stderr }).toEqual({
       code: 1,
       stderr: `Gatehouse is running already on ${dataDir}, as process ${server.pid} on port ${server.port}; stop it (kill ${server.pid}), or give this one a PORT and a DATA_DIR of its own.\n`,
