@@ -17,7 +17,7 @@ const GOOD: [RuleMatch, (string | [given: string, normal: string])[]][] = [
   ],
   ['IP', ['10.0.0.1', '2001:db8::1', '::1']],
   ['PATH', ['/', '/admin', '/admin/', 'admin/*', '/a/*/b', '/%20x', "/a~b!c$&'()+,;=:@", '/#']],
-  ['COUNTRY', ['DE', ['us', 'US'], ['nL', 'NL'], 'ALL', ['all', 'ALL'], 'SS', 'AX']],
+  ['COUNTRY', ['DE', ['us', 'US'], ['nL', 'NL'], 'ALL', ['all', 'ALL'], 'SS', 'AX', ['xk', 'XK']]],
   [
     'ASN',
     [

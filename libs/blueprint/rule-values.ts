@@ -37,9 +37,12 @@ function network(value: string): string | undefined {
   return isCidr(plain) ? plain : undefined;
 }
 
+/** XK is no code of ISO, but what databases of addresses say for Kosovo. */
+const COUNTRIES: ReadonlySet<string> = new Set(['ALL', 'XK', ...CountryCodes]);
+
 function country(value: string): string | undefined {
   const code = value.toUpperCase();
-  return code === 'ALL' || (CountryCodes as ReadonlySet<string>).has(code) ? code : undefined;
+  return COUNTRIES.has(code) ? code : undefined;
 }
 
 /** With or without AS in front of it. */
