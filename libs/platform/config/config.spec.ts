@@ -141,6 +141,8 @@ describe('parseConfig', () => {
     expect(refusal({ DATABASE_URL: 'http://u:hunter2@h/d', MASTER_KEY: key })).not.toContain('hunter2');
     expect(refusal({ ADMIN_PASSWORD: 'hunter2' })).not.toContain('hunter2');
     expect(refusal({ MASTER_KEY: 'hunter2' })).not.toContain('hunter2');
+    for (const user of ['u', ''])
+      expect(refusal({ PUBLIC_URL: `https://${user}:hunter2@h` })).toMatch(/not "https:\/\/\*\*\*@h"/);
   });
 });
 

@@ -49,9 +49,10 @@ export const origin = (value, name) => {
     url.pathname === '/' &&
     !url.search &&
     !url.hash &&
-    !url.username
+    !url.username &&
+    !url.password
     ? undefined
-    : `${name} must look like https://gatehouse.example.com, without a path, not "${value}".`;
+    : `${name} must look like https://gatehouse.example.com, without a path, not "${value.replace(/\/\/.*@/, '//***@')}".`;
 };
 
 /** @type {Rule} */
