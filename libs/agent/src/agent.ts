@@ -140,23 +140,27 @@ export class Agent {
     for (;;) {
       try {
         await this.oneRound();
-        // What follows files and containers for the site that is gone ends with its round.
-        if (this.round.signal.aborted) continue;
-        this.round.abort(RELOAD);
-        this.round = new AbortController();
+        if (!this.round.signal.aborted) this.startOver();
       } catch (error) {
         if (this.round.signal.aborted && this.round.signal.reason === RELOAD) {
-          this.round = new AbortController();
-          this.appliedVersion = 0;
+          this.startOver();
           continue;
         }
         if (error instanceof AgentExit && error.code === EXIT.refused && this.changedMeanwhile()) {
           this.log.info('the config file changed meanwhile: starting over with it');
+          this.startOver();
           continue;
         }
         return this.end(error);
       }
     }
+  }
+
+  /** What follows files and containers ends with its round. */
+  private startOver(): void {
+    this.round.abort(RELOAD);
+    this.round = new AbortController();
+    this.appliedVersion = 0;
   }
 
   /** What is refused may not be what the file says by now: another program may have enrolled this machine. */

@@ -27,7 +27,7 @@ import { readBlueprintResult } from '../session/messages.js';
 import { describe } from '../session/server-link.js';
 import { BlueprintOutbox, nameOf } from './blueprint-outbox.js';
 import { followContainers } from './docker.js';
-import { type DockerAddress, dockerAddress } from './docker-address.js';
+import { type DockerAddress, dockerAddress, withoutPassword } from './docker-address.js';
 import { followFile } from './follow-file.js';
 
 const MAX_LOGGED = 20;
@@ -160,7 +160,7 @@ export class Blueprints implements SessionFeature {
     try {
       docker = dockerAddress(setting);
     } catch (error) {
-      return log.warn(`the Docker socket ${setting} cannot be used: ${describe(error)}`);
+      return log.warn(`the Docker socket ${withoutPassword(setting)} cannot be used: ${describe(error)}`);
     }
     let last = '';
     const good = new Map<string, LabelledContainer>();

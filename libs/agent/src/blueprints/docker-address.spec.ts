@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dockerAddress } from './docker-address.js';
+import { dockerAddress, withoutPassword } from './docker-address.js';
 
 /** Where a request to an address goes. */
 function goes(setting: string): object {
@@ -33,9 +33,15 @@ describe('the address of a Docker engine', () => {
     ['npipe:////./pipe/docker_engine', 'npipe:// is none of'],
     ['tcp://', 'names no host'],
     ['tcp://host:port', 'no host and port'],
+    ['tcp://:secret@host', 'more than a host, a port and a path'],
     ['tcp://user:secret@host', 'more than a host, a port and a path'],
     ['unix://', 'names no socket'],
   ])('%s is refused, with the reason', (setting, problem) => {
     expect(() => dockerAddress(setting)).toThrow(problem);
+  });
+
+  it('never stands in the log with its password', () => {
+    expect(withoutPassword('tcp://user:secret@host:2375')).toBe('tcp://…@host:2375');
+    expect(withoutPassword('tcp://host/a@b')).toBe('tcp://host/a@b');
   });
 });

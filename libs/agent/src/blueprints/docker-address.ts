@@ -28,14 +28,18 @@ export function dockerAddress(setting: string): DockerAddress {
   } catch {
     throw new Error('it is no host and port');
   }
-  const { hostname, port, pathname, username, search, hash } = url;
+  const { hostname, port, pathname, username, password, search, hash } = url;
   if (hostname === '') throw new Error('it names no host');
-  if (username !== '' || search !== '' || hash !== '') throw new Error('it has more than a host, a port and a path');
+  if (username !== '' || password !== '' || search !== '' || hash !== '')
+    throw new Error('it has more than a host, a port and a path');
   const server = { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? PORTS[known] : Number(port) };
   const base = pathname.replace(/\/+$/, '');
   const send = known === 'https' ? tlsRequest : request;
   return { name: setting, request: (path, options) => send({ ...options, ...server, path: base + path }) };
 }
+
+/** An address as it may stand in the log. */
+export const withoutPassword = (setting: string): string => setting.replace(/\/\/[^/]*@/, '//…@');
 
 function overSocket(socketPath: string): DockerAddress {
   if (socketPath === '') throw new Error('it names no socket');
