@@ -4,8 +4,9 @@ import { type ResourceNotice, ResourceNotices } from '../support/notices.js';
 import { type Document, OPERATIONS, readDocument, rightful, send, urlOf } from '../support/operations.js';
 import { startServer, type TestServer } from '../support/server.js';
 
+const NOT_LOOKED_UP = 'who is on the domain is not looked up';
 /** Operations that tell of a change when nothing that is served has changed, and why. */
-const UNASKED = { updateOrgDomain: 'who is on the domain is not looked up' };
+const UNASKED = { updateOrgDomain: NOT_LOOKED_UP, postOrgDomain: NOT_LOOKED_UP };
 
 let server: TestServer;
 let document: Document;

@@ -204,7 +204,7 @@ describe('the HTTP shell', () => {
       [template({ credential_type: 'api_key' }), 'credential_type', 'did you mean "credentialType"?'],
       [server.root.get('/org/keys/sites?pagesize=5'), 'pagesize', 'did you mean "pageSize"?'],
       [server.root.get('/org/keys/audit?form=2027-01-01'), 'form', 'did you mean "from"?'],
-      [server.root.put('/org/keys/blueprint', { bluprint: '' }), 'bluprint', 'did you mean "blueprint"?'],
+      [server.root.put('/org/keys/blueprint', { blueprint: '', nmae: 'n' }), 'nmae', 'did you mean "name"?'],
     ];
     for (const [call, path, hint] of calls) {
       const problem = `Unrecognized key (${hint})`;
