@@ -142,16 +142,8 @@ export class Agent {
         await this.oneRound();
         if (!this.round.signal.aborted) this.startOver();
       } catch (error) {
-        if (this.round.signal.aborted && this.round.signal.reason === RELOAD) {
-          this.startOver();
-          continue;
-        }
-        if (error instanceof AgentExit && error.code === EXIT.refused && this.changedMeanwhile()) {
-          this.log.info('the config file changed meanwhile: starting over with it');
-          this.startOver();
-          continue;
-        }
-        return this.end(error);
+        if (this.round.signal.reason !== RELOAD && !this.changedMeanwhile(error)) return this.end(error);
+        this.startOver();
       }
     }
   }
@@ -164,12 +156,15 @@ export class Agent {
   }
 
   /** What is refused may not be what the file says by now: another program may have enrolled this machine. */
-  private changedMeanwhile(): boolean {
+  private changedMeanwhile(error: unknown): boolean {
+    if (!(error instanceof AgentExit && error.code === EXIT.refused) || this.round.signal.aborted) return false;
     try {
-      return !this.round.signal.aborted && settingsOf(this.resolve()) !== this.current;
+      if (settingsOf(this.resolve()) === this.current) return false;
     } catch {
       return false;
     }
+    this.log.info('the config file changed meanwhile: starting over with it');
+    return true;
   }
 
   private end(error: unknown): AgentEnd {
