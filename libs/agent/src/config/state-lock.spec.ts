@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,6 +62,29 @@ describe('the lock of a state file', () => {
       taken.pop()?.release();
     }
     expect(files()).toHaveLength(1);
+  });
+
+  it.runIf(process.platform === 'linux')('stays with one that stands still, however many have asked', async () => {
+    mkdirSync(join(folder, 'state'));
+    const standsStill = `require('node:net').createServer().listen({ path: '.config.json.lock.1', backlog: 1 }, () => {
+      require('node:fs').writeSync(1, 'listening');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    })`;
+    const holder = spawn(process.execPath, ['-e', standsStill], { cwd: join(folder, 'state') });
+    try {
+      await once(holder.stdout, 'data');
+      for (let asked = 0; asked < 5; asked++) {
+        const result = await attempt();
+        if (result.kind !== 'busy') throw new Error(`the lock is ${result.kind}`);
+        result.leave();
+        await result.ended;
+        expect(await isLocked(path)).toBe(true);
+      }
+    } finally {
+      holder.kill('SIGKILL');
+      await once(holder, 'exit');
+    }
+    await take();
   });
 
   it('is left as an empty file, which may be copied, and lower numbers are removed', async () => {

@@ -2,17 +2,20 @@ import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, linkSync, openSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { makeFolder, removeIfThere, resolveLinks } from './atomic-file.js';
 
 /** Longest address of a socket that every system takes. */
 const MAX_ADDRESS_BYTES = 103;
 /** A candidate lives for milliseconds: one this old is of a process that was killed meanwhile. */
 const ABANDONED_MS = 3_600_000;
+/** Until a holder that stands still (SIGSTOP) is asked again, once the queue of those who wait at its socket is full. */
+const ASK_AGAIN_MS = 30_000;
 
 export type StateLock = { kind: 'held'; release(): void };
 export type LockAttempt =
   | StateLock
-  /** Somebody else holds it; `ended` resolves when they do no longer, or after `leave`. */
+  /** Somebody else holds it; `ended` resolves when they may do no longer, or after `leave`. */
   | { kind: 'busy'; ended: Promise<void>; leave(): void }
   /** The folder takes no lock: it is not writable, which is `expected` of an enrolled machine, or its file system has no sockets or links. */
   | { kind: 'impossible'; reason: string; expected: boolean };
@@ -46,8 +49,8 @@ export async function isLocked(path: string): Promise<boolean> {
       process.platform === 'win32' ? await dial(pipeOf(target)) : await new LockFolder(target).dialHighest();
     holder?.destroy();
     return holder !== undefined;
-  } catch {
-    return false;
+  } catch (error) {
+    return isQueueFull(error);
   }
 }
 
@@ -139,6 +142,7 @@ async function tryNumber(locks: LockFolder): Promise<LockAttempt | undefined> {
     listening.close();
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' || code === 'ENOENT') return undefined;
+    if (isQueueFull(error)) return busyForNow();
     throw error;
   } finally {
     removeIfThere(locks.path(candidate));
@@ -183,6 +187,18 @@ function busy(holder: Socket): LockAttempt {
   const ended = new Promise<void>((resolve) => holder.on('close', () => resolve()));
   holder.resume();
   return { kind: 'busy', ended, leave: () => holder.destroy() };
+}
+
+/** Without a connection whose end would tell: `ended` resolves after a while, to try again. */
+function busyForNow(): LockAttempt {
+  const left = new AbortController();
+  const ended = delay(ASK_AGAIN_MS, undefined, { signal: left.signal }).catch(() => undefined);
+  return { kind: 'busy', ended, leave: () => left.abort() };
+}
+
+/** Linux's answer for a socket that is listened on by somebody who accepts nothing any more. */
+function isQueueFull(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EAGAIN';
 }
 
 function listen(address: string): Promise<Server> {
