@@ -66,8 +66,11 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
 try {
   await start();
 } catch (error) {
-  process.stderr.write(`${sentenceFor(error) ?? (error as Error).stack ?? String(error)}\n`);
-  stopping = true;
-  await stop();
-  process.exit(1);
+  // What a start meets that a signal ended is of no interest; the process ends with the stop under way.
+  if (!stopping) {
+    process.stderr.write(`${sentenceFor(error) ?? (error as Error).stack ?? String(error)}\n`);
+    stopping = true;
+    await stop();
+    process.exit(1);
+  }
 }
