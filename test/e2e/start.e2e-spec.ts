@@ -177,26 +177,6 @@ describe('a start waits', () => {
   });
 });
 
-describe('a start that is stopped', () => {
-  it.each(['master.key', 'postgres/data/PG_VERSION', 'postgres/data/postmaster.pid'])(
-    'at its %s ends without a word, leaves no database running, and is made up for by the next one',
-    async (file) => {
-      const dataDir = join(folder, 'data');
-      const env = { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'silent' };
-      const child = spawn(process.execPath, [main], { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
-      let stderr = '';
-      child.stderr.on('data', (chunk) => (stderr += chunk));
-      await until(() => existsSync(join(dataDir, file)));
-      child.kill('SIGTERM');
-      const [code] = (await once(child, 'close')) as [number];
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      await until(() => !existsSync(join(dataDir, 'postgres/data/postmaster.pid')));
-      const next = await start({ databaseUrl: 'embedded', dataDir, env: { MASTER_KEY: '' } });
-      expect((await fetch(`${next.url}/readyz`)).status).toBe(200);
-    },
-  );
-});
-
 describe('keys of the installation', () => {
   it('ROOT_API_KEY replaces the previous one when it changes, and the change is audited', async () => {
     const database = await createTestDatabase();
