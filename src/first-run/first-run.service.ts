@@ -7,6 +7,7 @@ import {
   base32,
   Config,
   Db,
+  isDatabaseAway,
   KeyRing,
   query,
   sameBytes,
@@ -99,7 +100,8 @@ export class FirstRun {
         return made;
       });
     } catch (error) {
-      rmSync(file, { force: true });
+      // A commit that nobody answered may have been made.
+      if (!isDatabaseAway(error)) rmSync(file, { force: true });
       throw error;
     }
   }

@@ -4,6 +4,7 @@ import {
   DatabaseUrlError,
   DataDirError,
   EmbeddedPostgresError,
+  isDatabaseAway,
   placeProblems,
   StartupTimeoutError,
   sqlState,
@@ -30,5 +31,6 @@ export function sentenceFor(error: unknown): string | undefined {
   if (known.some((type) => error instanceof type)) return (error as Error).message;
   if (sqlState(error) === '42501')
     return `The role of DATABASE_URL lacks a right that the server needs: ${(error as Error).message}.`;
+  if (isDatabaseAway(error)) return 'The database went away meanwhile; try again once it answers.';
   return undefined;
 }
