@@ -312,10 +312,15 @@ describe('an enrolled machine', () => {
       code: 78,
       message: expect.stringContaining(`this machine is not enrolled: ${told}`),
     });
+    const withNothing = start({ endpoint: '', provisioningKey: '' }, { folder: first.folder }); // the endpoint was in the file
+    expect(await withNothing.agent.done).toMatchObject({
+      code: 78,
+      message: expect.stringContaining(`${told}; no endpoint: give --endpoint`),
+    });
     writeFileSync(first.configFile, '');
     const second = start({}, { folder: first.folder });
     await server.session(2);
-    expect(second.output).toContain(`${told}; claiming anew`);
+    expect(second.output).toContain(`${told}; claiming anew`); // the ends before have not taken the site out of the status
     expect(server.sites).toHaveLength(2);
   });
 

@@ -25,6 +25,7 @@ import { withoutLineEnds } from './config/text.js';
 import type { AgentContext } from './context.js';
 import type { Credential } from './enrol/claim.js';
 import {
+  checkStart,
   enrolledAs,
   forgetSite,
   mayHaveExpired,
@@ -197,10 +198,6 @@ export class Agent {
     this.current = settingsOf(resolved);
     const health = new HealthFile(settings.healthFile, this.log);
     health.remove(); // an agent that was killed may have left it
-    checkSettings(settings);
-    for (const warning of warningsAbout(resolved, this.env)) this.log.warn(warning);
-    if (settings.skipTlsVerify) this.log.warn('SKIP_TLS_VERIFY: the server is not verified');
-    const link = new ServerLink(endpointUrl(settings.endpoint), tlsOptions(settings), this.env);
     const context = this.context();
     this.status({
       phase: 'starting',
@@ -208,6 +205,10 @@ export class Agent {
       lastError: null,
       ...siteBefore(context, settings.id),
     });
+    checkStart(context, settings);
+    for (const warning of warningsAbout(resolved, this.env)) this.log.warn(warning);
+    if (settings.skipTlsVerify) this.log.warn('SKIP_TLS_VERIFY: the server is not verified');
+    const link = new ServerLink(endpointUrl(settings.endpoint), tlsOptions(settings), this.env);
     const credential = await this.credential(context, link, resolved);
     this.status({ newtId: credential.id });
     try {

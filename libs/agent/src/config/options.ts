@@ -38,13 +38,14 @@ export function resolveSettings(
   return { settings: values as Settings, all };
 }
 
+export const NO_ENDPOINT = 'no endpoint: give --endpoint, PANGOLIN_ENDPOINT or `endpoint` in the config file';
+
 /**
  * Checks what can be checked before anything is sent.
  * @throws AgentExit 78 with one sentence per mistake
  */
 export function checkSettings(settings: Settings): void {
-  if (settings.endpoint === '')
-    throw misconfigured('no endpoint: give --endpoint, PANGOLIN_ENDPOINT or `endpoint` in the config file');
+  if (settings.endpoint === '') throw misconfigured(NO_ENDPOINT);
   endpointUrl(settings.endpoint);
 }
 

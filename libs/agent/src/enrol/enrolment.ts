@@ -2,7 +2,8 @@ import { AgentExit, misconfigured } from '../cli/exit-codes.js';
 import { siteLabel } from '../cli/site-label.js';
 import type { StatusReport } from '../cli/status-file.js';
 import { claimIdentityOf, type FileContent, isEmptied, isEphemeral, updateConfigFile } from '../config/config-file.js';
-import type { Resolved } from '../config/options.js';
+import { checkSettings, NO_ENDPOINT, type Resolved } from '../config/options.js';
+import type { Settings } from '../config/settings.js';
 import type { AgentContext } from '../context.js';
 import type { ServerLink } from '../session/server-link.js';
 import { type Credential, claim } from './claim.js';
@@ -33,6 +34,13 @@ export function siteBefore({ before, configFile }: AgentContext, id: string): Pa
     ...(niceId === undefined ? {} : { niceId }),
     ...(name === undefined ? {} : { name }),
   };
+}
+
+/** Checks the settings of a start. The endpoint is lost with an emptied file that held it: then that is what is said. @throws AgentExit 78 */
+export function checkStart(context: AgentContext, settings: Settings): void {
+  if (settings.endpoint === '' && isEmptied(context.configFile))
+    throw misconfigured(`${emptied(context)}; ${NO_ENDPOINT}`);
+  checkSettings(settings);
 }
 
 /** A key that is given to a machine which needs none: its owner expected a new site. */
