@@ -6,6 +6,7 @@ import type { AgentOptions } from '../../libs/agent/src/index.js';
 import { TestAgent } from '../support/agent.js';
 import { FakeServer, KEY } from '../support/fake-server.js';
 import { type MachineFacts, machineAt } from '../support/machines.js';
+import { until } from '../support/server.js';
 
 const A: MachineFacts = {
   machineId: '0123456789abcdef0123456789abcdef',
@@ -93,6 +94,44 @@ describe.runIf(process.platform === 'linux')('an image that was made after the f
       message: expect.stringContaining('if this state was copied from that machine, remove `claim`'),
     });
     expect(server.sites).toHaveLength(1);
+  });
+
+  it('by such a version says that it may be a copy, too, when two machines claim at once', async () => {
+    const state = {
+      claim: {
+        hardwareId: '00000000-0000-4000-8000-000000000001',
+        nonce: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+      },
+      provisioningKey: KEY,
+    };
+    server.on.token = (request, granted) => {
+      server.sites[0]!.secrets = ['of the machine that came first']; // which revokes the others
+      expect(request.newtId).toBe(server.sites[0]!.newtId);
+      return granted();
+    };
+    const copy = start('b', B, { state });
+    const said = /refuses the credential of site .*if this state was copied, remove `claim`, `id` and `secret` from /;
+    expect(await copy.agent.done).toMatchObject({ code: 77, message: expect.stringMatching(said) });
+    const again = start('b', B, { state: copy });
+    expect(await again.agent.done).toMatchObject({ code: 77, message: expect.stringMatching(said) });
+    server.on = {};
+    const { claim: _claim, id: _id, secret: _secret, ...rest } = copy.file();
+    start('b', B, { state: { ...rest, provisioningKey: KEY } });
+    await server.session(1);
+    expect(server.sites).toHaveLength(2);
+  });
+
+  it('says nothing of copies once a session was open', async () => {
+    server.on.session = (session) => session.socket.once('message', () => session.welcome());
+    const original = start('original', A);
+    await until(() => original.output.includes('connected as'));
+    await original.agent.stop();
+    server.sites[0]!.secrets = [];
+    const again = TestAgent.start({ endpoint: server.url }, { folder: original.folder, machineRoot: '/nonexistent' });
+    agents.push(again);
+    expect((await again.agent.done).message).toMatch(
+      /refuses the credential of site \S+: revoked, rejected or deleted$/,
+    );
   });
 });
 

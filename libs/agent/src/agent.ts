@@ -26,6 +26,7 @@ import type { AgentContext } from './context.js';
 import type { Credential } from './enrol/claim.js';
 import {
   checkStart,
+  endOfRefused,
   enrolledAs,
   forgetSite,
   mayHaveExpired,
@@ -214,7 +215,8 @@ export class Agent {
     try {
       await this.keepSession(context, link, settings, credential, health);
     } catch (error) {
-      if (!(error instanceof CredentialRefused && this.claimsAnew(context, error))) throw error;
+      if (!(error instanceof CredentialRefused)) throw error;
+      if (!this.claimsAnew(context, error)) throw endOfRefused(context, this.report, error);
     } finally {
       health.remove();
     }

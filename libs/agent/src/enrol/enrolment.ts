@@ -1,4 +1,4 @@
-import { AgentExit, misconfigured } from '../cli/exit-codes.js';
+import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import { siteLabel } from '../cli/site-label.js';
 import type { StatusReport } from '../cli/status-file.js';
 import { claimIdentityOf, type FileContent, isEmptied, isEphemeral, updateConfigFile } from '../config/config-file.js';
@@ -6,6 +6,7 @@ import { checkSettings, NO_ENDPOINT, type Resolved } from '../config/options.js'
 import type { Settings } from '../config/settings.js';
 import type { AgentContext } from '../context.js';
 import type { ServerLink } from '../session/server-link.js';
+import type { CredentialRefused } from '../session/token.js';
 import { type Credential, claim } from './claim.js';
 import { lossWithContainer } from './container.js';
 import { FINGERPRINT_KEY, isCopied, learnt, machineFingerprint, storedFingerprint } from './machine.js';
@@ -55,6 +56,22 @@ export function unusedKey({ settings }: Resolved): boolean {
 export function mayHaveExpired(context: AgentContext, resolved: Resolved): boolean {
   return (
     resolved.settings.ephemeral && usesStateFile(resolved) && unusedKey(resolved) && isEphemeral(context.readFile())
+  );
+}
+
+/**
+ * How an agent ends whose credential is refused. One that came from a claim and never opened a session may be a copy's: of all that claim with one
+ * nonce the first to authenticate keeps its credential (docs/claims.md rule 5).
+ */
+export function endOfRefused(
+  { configFile, readFile }: AgentContext,
+  { siteId }: StatusReport,
+  refused: CredentialRefused,
+): AgentExit {
+  if (siteId !== undefined || claimIdentityOf(readFile()) === undefined) return refused;
+  return new AgentExit(
+    EXIT.refused,
+    `${refused.message}, or claimed by another machine, too: if this state was copied, remove \`claim\`, \`id\` and \`secret\` from ${configFile} and give a provisioning key`,
   );
 }
 
