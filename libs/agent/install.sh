@@ -67,10 +67,18 @@ configure() {
     } catch (error) {
       if (error.code !== "ENOENT") fail(78, file + " cannot be used: " + (error.code || "it is not valid JSON"));
     }
+    // As the agent writes it, where it had a session.
+    const siteOf = (id) => {
+      try {
+        const { newtId, siteId, niceId, name } = JSON.parse(fs.readFileSync(file.replace(/\.json$/, "") + ".status.json", "utf8"));
+        if (newtId === id && siteId) return name && name !== niceId ? `${name} (${niceId}, site ${siteId})` : `${niceId} (site ${siteId})`;
+      } catch {}
+      return "site " + id;
+    };
     const same = (a, b) => a.replace(/\/+$/, "") === b.replace(/\/+$/, "");
     if (config.id && config.secret) {
       if (!same(config.endpoint || endpoint, endpoint)) fail(78, "this machine is enrolled with " + config.endpoint + "; remove " + file + " to enrol it anew");
-      console.log("This machine is enrolled already, as " + config.id + ".");
+      console.log("This machine is already " + siteOf(config.id) + (keyFile ? "; the provisioning key was not used." : "."));
       process.exit(0);
     }
     let key = "";

@@ -10,7 +10,7 @@ import { agentBundle, type Program } from '../support/agent-process.js';
 import { BareMachine } from '../support/bare-machine.js';
 import { selfSigned } from '../support/certificate.js';
 import { FakeServer, KEY } from '../support/fake-server.js';
-import { freePort } from '../support/server.js';
+import { freePort, until } from '../support/server.js';
 
 let server: FakeServer;
 let machine: BareMachine;
@@ -132,14 +132,19 @@ describe('install.sh', () => {
   });
 
   it('may be run again: the program is replaced, the enrolment stays, the key is not stored', async () => {
+    server.on.session = (session) => session.socket.once('message', () => session.welcome({ name: 'press-14' }));
     const first = install('--key-file ../key --run');
-    await server.session();
+    await until(() => (first.stdout + first.stderr).includes('connected as press-14'));
     machine.signal(first, 'SIGTERM');
     await first.ended;
     const before = machine.state();
     const { code, stdout } = await install('--key-file ../key').ended;
     expect(code).toBe(0);
-    expect(stdout).toContain(`enrolled already, as ${server.sites[0]?.newtId}`);
+    const already = 'This machine is already press-14 (calm-otter-x1y2z, site 7)';
+    expect(stdout).toContain(`${already}; the provisioning key was not used.`);
+    expect((await install('').ended).stdout).toContain(`${already}.`);
+    rmSync(join(machine.prefix, 'var/lib/gatehouse-agent/config.status.json'));
+    expect((await install('').ended).stdout).toContain(`already site ${server.sites[0]?.newtId}.`);
     expect(machine.state()).toEqual(before);
     expect((await install('--key-file ../key --endpoint https://another').ended).code).not.toBe(0);
     expect(machine.state()).toEqual(before);
