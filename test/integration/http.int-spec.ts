@@ -136,7 +136,7 @@ describe('the HTTP shell', () => {
       status: 400,
       body: {
         fields: [
-          { path: 'groupIds.1', problem: '1 must be an id, a whole number above 0' },
+          { path: 'groupIds.1', problem: 'groupIds.1 must be an id, a whole number above 0' },
           { path: 'groupIds.2', problem: '1 is there twice' },
         ],
       },

@@ -25,7 +25,7 @@ function problems(errors: ValidationError[], prefix = '', suggestions = { left: 
     if (e.value === null) return [{ path, problem: `${e.property} must not be null` }, ...inner];
     const within = withinOf(text)?.map(({ place, problem, subject }) => ({
       path: place === '' ? path : `${path}.${place}`,
-      problem: `${subject ?? (place === '' ? e.property : place)} ${problem}`,
+      problem: `${subject ?? (place === '' ? e.property : `${e.property}.${place}`)} ${problem}`,
     }));
     return [...(within ?? [{ path, problem: text }]), ...inner];
   });

@@ -69,7 +69,7 @@ const MAX_WITHIN = 20;
 export interface Within {
   place: string;
   problem: string;
-  /** What has the problem [the place]. */
+  /** What has the problem [the field and the place]. */
   subject?: string;
 }
 
