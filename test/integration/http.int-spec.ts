@@ -202,6 +202,7 @@ describe('the HTTP shell', () => {
       [template({ one_time: true }), 'one_time', "oneTime is a field of the template's keys"],
       [template({ expiry: '2099-01-01' }), 'expiry', "validUntil is a field of the template's keys"],
       [template({ credential_type: 'api_key' }), 'credential_type', 'did you mean "credentialType"?'],
+      [server.root.get('/org/keys/site-provisioning-keys?status=revoked'), 'status', 'did you mean "state"?'],
       [server.root.get('/org/keys/sites?pagesize=5'), 'pagesize', 'did you mean "pageSize"?'],
       [server.root.get('/org/keys/audit?form=2027-01-01'), 'form', 'did you mean "from"?'],
       [server.root.put('/org/keys/blueprint', { blueprint: '', nmae: 'n' }), 'nmae', 'did you mean "name"?'],

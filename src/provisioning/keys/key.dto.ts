@@ -101,6 +101,7 @@ export class RotateKeyBody {
   overlapSeconds?: number;
 }
 
+@OtherNames({ status: 'state' })
 export class ListKeysQuery extends PageQuery {
   /** Only keys in this state. */
   @MayBeAbsent() @IsIn(STATES) @ApiPropertyOptional({ enum: STATES }) state?: KeyState;
