@@ -240,6 +240,9 @@ describe.runIf(process.platform === 'linux')('the same machine', () => {
     const lost = start('lost', machine, { machineRoot });
     await server.session(2);
     expect(lost.output).toMatch(/WARN .*is in no volume: the identity of this site is lost with the container/);
+    const meant = start('ephemeral', machine, { machineRoot, env: { GATEHOUSE_EPHEMERAL: 'true' } });
+    await server.session(3);
+    expect(meant.output).not.toContain('volume');
   });
 });
 

@@ -101,7 +101,8 @@ export async function obtainCredential(
   const stored = context.readFile();
   const here = machineFingerprint(context.machineRoot);
   const copied = isCopied(storedFingerprint(stored), here);
-  const loss = lossWithContainer(context.machineRoot, configFile);
+  // An ephemeral site is meant to go with its container.
+  const loss = settings.ephemeral ? undefined : lossWithContainer(context.machineRoot, configFile);
   if (loss !== undefined) log.warn(loss);
   if (enrolled && !copied) {
     learnMachine(context, stored);
