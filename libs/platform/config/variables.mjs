@@ -144,8 +144,13 @@ export const VARIABLES = {
   LOG_LEVEL: { rule: rules.logLevel, fallback: 'info', about: 'fatal, error, warn, info, debug, trace or silent.' },
 };
 
-/** Variables of the agent program, which may share a machine (and its environment) with the server. */
-export const AGENT_VARIABLES = new Set(['GATEHOUSE_HARDWARE_ID', 'GATEHOUSE_PROVISIONING_KEY_FILE']);
+/** Variables of the agent program, which may share a machine (and its environment) with the server; test/agent-variables.spec.ts compares. */
+export const AGENT_VARIABLES = new Set([
+  'GATEHOUSE_HARDWARE_ID',
+  'GATEHOUSE_EPHEMERAL',
+  'GATEHOUSE_NO_WAIT',
+  'GATEHOUSE_ALLOW',
+]);
 
 /** What `.env.example` must contain; config.spec.ts compares. */
 export function renderEnvExample() {
