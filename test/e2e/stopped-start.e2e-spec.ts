@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startServer, until } from '../support/server.js';
+import { createEmptyDatabase } from '../support/database.js';
+import { startServer, TEST_MASTER_KEY, until } from '../support/server.js';
 
 const main = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
 let folder: string;
@@ -16,19 +17,28 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+/** Begins a first start in `folder`. @returns its process, and what it ended with */
+function begin(env: Record<string, string>, nodeOptions: string[] = []) {
+  const child = spawn(process.execPath, [...nodeOptions, main], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'silent', ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (chunk) => (stderr += chunk));
+  const end = once(child, 'close').then(([code]) => ({ code: code as number | null, stderr }));
+  return { child, end };
+}
+
 describe('a start that is stopped', () => {
   it.each(['master.key', 'postgres/data/PG_VERSION', 'postgres/data/postmaster.pid'])(
     'at its %s ends without a word, leaves no database running, and is made up for by the next one',
     async (file) => {
       const dataDir = join(folder, 'data');
-      const env = { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'silent' };
-      const child = spawn(process.execPath, [main], { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
-      let stderr = '';
-      child.stderr.on('data', (chunk) => (stderr += chunk));
+      const { child, end } = begin({ DATA_DIR: dataDir });
       await until(() => existsSync(join(dataDir, file)));
       child.kill('SIGTERM');
-      const [code] = (await once(child, 'close')) as [number];
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(await end).toEqual({ code: 0, stderr: '' });
       await until(() => !existsSync(join(dataDir, 'postgres/data/postmaster.pid')));
       const next = await startServer({ databaseUrl: 'embedded', dataDir, env: { MASTER_KEY: '' } });
       try {
@@ -38,4 +48,15 @@ describe('a start that is stopped', () => {
       }
     },
   );
+
+  it('in the middle of its first run ends without a word', async () => {
+    const database = await createEmptyDatabase();
+    try {
+      const failpoint = new URL('../support/failpoints/stopped-in-first-run.mjs', import.meta.url).href;
+      const env = { DATABASE_URL: database.url, MASTER_KEY: TEST_MASTER_KEY };
+      expect(await begin(env, ['--import', failpoint]).end).toEqual({ code: 0, stderr: '' });
+    } finally {
+      await database.drop();
+    }
+  });
 });
