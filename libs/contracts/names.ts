@@ -10,9 +10,9 @@ const JOINERS = new RegExp(`(?<=${JOINING})(?<!${LATIN})[\\u200c\\u200d](?=${JOI
 const SELECTORS = /(?<=[\p{Emoji}])[\ufe0e\ufe0f]/gu;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const INVISIBLE = /[\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Cs}\p{Noncharacter_Code_Point}\ufff9-\ufffb]/u;
-/** Spaces of any width; the empty pattern of Braille is one that Unicode calls a symbol. */
 /** Printable ASCII that is not blank: what most names are, and nothing of the rest applies to it. */
 const PLAIN = /^ *[!-~][ -~]*$/;
+/** Spaces of any width; the empty pattern of Braille is one that Unicode calls a symbol. */
 const BLANK = /^[\p{White_Space}\u2800]*$/u;
 const SPACES = /[\p{White_Space}\u2800]+/gu;
 

@@ -51,7 +51,9 @@ export class HealthChecksRepository {
         ...fields,
         ...(headers ? { hcHeaders: Object.fromEntries(headers.map(({ name, value }) => [name, value])) } : {}),
       };
-      checks.set(siteId, [...(checks.get(siteId) ?? []), check]);
+      const ofSite = checks.get(siteId);
+      if (ofSite) ofSite.push(check);
+      else checks.set(siteId, [check]);
     }
     return checks;
   }

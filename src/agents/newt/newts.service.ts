@@ -74,15 +74,16 @@ export class NewtsService implements OnApplicationBootstrap {
     for (const session of sessions) {
       const isNew = !this.known.has(session);
       const known = this.of(session);
-      const now = new Map((wanted.get(session.siteId) ?? []).map((check) => [check.id, check]));
+      const checks = wanted.get(session.siteId) ?? [];
+      const now = new Map(checks.map((check) => [check.id, JSON.stringify(check)]));
       this.remove(
         session,
         [...known.checks.keys()].filter((id) => !now.has(id)),
       );
-      const changed = [...now.values()].filter((check) => known.checks.get(check.id) !== JSON.stringify(check));
+      const changed = checks.filter(({ id }) => known.checks.get(id) !== now.get(id));
       for (let i = 0; i < changed.length; i += CHECKS_AT_ONCE)
         session.send('newt/healthcheck/add', { targets: changed.slice(i, i + CHECKS_AT_ONCE) });
-      known.checks = new Map([...now].map(([id, check]) => [id, JSON.stringify(check)]));
+      known.checks = now;
       // The process may have kept checks of an earlier connection: its answer shows them.
       if (isNew) session.send('newt/healthcheck/status/request', {});
       this.askForContainers(session, known);
@@ -97,9 +98,12 @@ export class NewtsService implements OnApplicationBootstrap {
     for (const [key, value] of Object.entries(targets)) {
       const targetId = Number(key);
       if (!Number.isSafeInteger(targetId) || targetId < 1) continue;
-      if (!known.checks.has(targetId)) stale.push(targetId);
+      if (!known.checks.has(targetId)) {
+        stale.push(targetId);
+        continue;
+      }
       const health = (value as { status?: unknown } | null)?.status;
-      if (known.checks.has(targetId) && HEALTHS.includes(health as Health))
+      if (HEALTHS.includes(health as Health))
         this.results.set(`${session.siteId}:${targetId}`, {
           siteId: session.siteId,
           targetId,

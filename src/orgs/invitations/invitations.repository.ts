@@ -155,7 +155,6 @@ export class InvitationsRepository {
     return roles.map(({ id }) => id);
   }
 
-  /** Invitations to the one role become invitations to the other. */
   /** Whether an invitation that can still be accepted promises the role. */
   async isPromised(tx: EntityManager, roleId: number): Promise<boolean> {
     const [row] = await query<{ yes: boolean }>(
@@ -166,6 +165,7 @@ export class InvitationsRepository {
     return row!.yes;
   }
 
+  /** Invitations to the one role become invitations to the other. */
   async replaceRole(tx: EntityManager, from: number, to: number): Promise<void> {
     // Held, so that none is accepted or revoked between being read and being written.
     await query(
