@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { PeriodicTask } from '../runtime/periodic-task.js';
 import { clientOptions, DatabaseClient } from './database-client.js';
@@ -7,6 +8,9 @@ const PATIENCE_MS = 1000;
 const AGAIN_MS = 100;
 /** The connection that ends others is made ahead: on a busy machine that takes a while. */
 const CONNECT_AFTER_MS = 500;
+
+/** What transactions that go first are called in PostgreSQL, with the id of their server, until their locks are gone. */
+const GOES_FIRST = 'gatehouse first ';
 
 /** A transaction of a Gatehouse server that was ended. */
 export interface EndedTransaction {
@@ -37,7 +41,8 @@ const END_BLOCKERS = `
   held AS (
     SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::int AS age, state, array_agg(waiter) AS waiters
     FROM blocker JOIN pg_stat_activity USING (pid)
-    WHERE application_name = 'gatehouse' AND datname = current_database() AND usename = current_user AND pid <> ALL ($2::int[])
+    WHERE (application_name = 'gatehouse' OR starts_with(application_name, '${GOES_FIRST}')) AND application_name <> $2
+      AND datname = current_database() AND usename = current_user
       AND xact_start < clock_timestamp() - interval '${PATIENCE_MS} milliseconds'
     GROUP BY pid, xact_start, state)
   SELECT pid, age, state, waiters FROM jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(held)) FROM held)) AS h (pid int, age int, state text, waiters int[])
@@ -58,6 +63,9 @@ export class BlockerTerminator {
     failure: 'Transactions in the way could not be ended',
     run: () => this.look(),
   });
+
+  /** Set for the length of a transaction that goes first (`application_name`); those of one server do not end each other. */
+  readonly applicationName = `${GOES_FIRST}${randomUUID()}`;
 
   constructor(private readonly url: string) {}
 
@@ -112,10 +120,12 @@ export class BlockerTerminator {
     // Who goes first by now: on a busy machine the connection took a while.
     const now = performance.now();
     const takings = [...this.takings];
-    const own = takings.flatMap(({ pid }) => pid ?? []);
     const patient = takings.flatMap(({ pid, since }) => (pid !== undefined && now - since >= PATIENCE_MS ? pid : []));
     if (patient.length === 0) return;
-    const { rows } = await client.query<EndedTransaction & { waiters: number[] }>(END_BLOCKERS, [patient, own]);
+    const { rows } = await client.query<EndedTransaction & { waiters: number[] }>(END_BLOCKERS, [
+      patient,
+      this.applicationName,
+    ]);
     for (const { waiters, ...transaction } of rows) {
       this.logger.warn({ transaction }, 'A transaction that held what is being revoked was ended');
       for (const taking of takings)

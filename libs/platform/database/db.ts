@@ -78,7 +78,11 @@ export class Db {
     const taking = this.way.enter();
     try {
       return await this.tx(async (tx) => {
-        const [own] = await query<{ pid: number }>(tx, 'SELECT pg_backend_pid() AS pid');
+        const [own] = await query<{ pid: number }>(
+          tx,
+          `SELECT pg_backend_pid() AS pid, set_config('application_name', $1, true)`,
+          [this.way.applicationName],
+        );
         taking.pid = own!.pid;
         try {
           return await fn(tx, () => this.way.endedFor(taking));
