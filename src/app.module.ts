@@ -10,6 +10,7 @@ import { ClientsModule } from './clients/index.js';
 import { ClusterModule } from './cluster/index.js';
 import { FirstRunModule } from './first-run/index.js';
 import { HealthModule } from './health/index.js';
+import { InstancesModule } from './instances/index.js';
 import { JobsModule } from './jobs/index.js';
 import { Org, OrgsModule } from './orgs/index.js';
 import { Profile, ProvisioningModule, Template } from './provisioning/index.js';
@@ -56,6 +57,7 @@ export class AppModule {
         BlueprintsModule,
         ApprovalsModule,
         ProvisioningModule,
+        InstancesModule,
         AgentsModule,
         FirstRunModule,
       ],

@@ -19,6 +19,7 @@ import { RejectedSites1764610200000 } from './migrations/1764610200000-rejected-
 import { SiteSettings1764620000000 } from './migrations/1764620000000-site-settings.js';
 import { NormalForms1764630000000 } from './migrations/1764630000000-normal-forms.js';
 import { KnownSites1764650000000 } from './migrations/1764650000000-known-sites.js';
+import { Instances1764700000000 } from './migrations/1764700000000-instances.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -43,4 +44,5 @@ export const MIGRATIONS = [
   SiteSettings1764620000000,
   NormalForms1764630000000,
   KnownSites1764650000000,
+  Instances1764700000000,
 ];

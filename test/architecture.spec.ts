@@ -13,6 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const LAYERS = [
   'first-run',
   'agents',
+  'instances',
   'provisioning',
   'approvals',
   'blueprints',
@@ -85,7 +86,8 @@ function violation(file: string, imported: string): string | undefined {
       'libs/contracts': [],
       'libs/platform': ['libs/contracts'],
       'libs/blueprint': ['libs/contracts'],
-      'libs/agent': ['libs/contracts', 'libs/blueprint'],
+      'libs/bootstrap': ['libs/contracts'],
+      'libs/agent': ['libs/contracts', 'libs/blueprint', 'libs/bootstrap'],
     };
     if (!allowed[from]?.includes(to)) return `${from} may not import ${to}`;
     return imported === `${to}/index.ts` ? undefined : 'a library is entered by its index.ts';
@@ -135,6 +137,18 @@ describe('imports', () => {
 const OWNER = {
   'first-run': ['setting'],
   agents: ['agent_report', 'site_presence'],
+  instances: [
+    'bootstrap',
+    'bootstrap_revision',
+    'bootstrap_secret',
+    'bundle_epoch',
+    'secret',
+    'secret_version',
+    'signing_key',
+    'site_bundle',
+    'site_lease',
+    'site_revocation',
+  ],
   provisioning: [
     'claim',
     'profile_blueprint_due',

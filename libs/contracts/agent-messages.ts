@@ -1,5 +1,7 @@
+import type { BundleAck, BundleKey, LeaseAnswer, LeaseRequest, RevocationNotice } from './instances.js';
+
 /**
- * The wire between server and Gatehouse agent (docs/agent-protocol.md). Plain data and constants, no imports: both ends build on it,
+ * The wire between server and Gatehouse agent (docs/agent-protocol.md). Plain data and constants: both ends build on it,
  * and both validate what arrives, since the other end may be older, newer or somebody else.
  * A field is never given a new meaning; an agent ignores types and fields it does not know.
  */
@@ -58,12 +60,21 @@ export type ClaimRequest = {
   hardwareId?: string;
   claimNonce?: string;
   ephemeral?: true;
+  /** The machine's own public key, which its bundles are sealed for (docs/instances.md). */
+  bundleKey?: BundleKey;
 };
 /**
  * `secret` is empty on a recognised re-claim: the agent keeps the one it has (docs/claims.md rule 4). `ephemeralSeconds`: how long the site may be
  * offline before it is removed (docs/claims.md rule 32).
  */
-export type ClaimResponse = { newtId: string; secret: string; ephemeralSeconds?: number };
+export type ClaimResponse = {
+  newtId: string;
+  secret: string;
+  ephemeralSeconds?: number;
+  /** RFC 7638 thumbprints of the organization's signing key and of the one committed to follow it. */
+  signingKeyThumbprint?: string;
+  nextSigningKeyThumbprint?: string;
+};
 export type TokenRequest = { newtId: string; secret: string };
 export type TokenResponse = { token: string; serverVersion: string };
 
@@ -79,6 +90,12 @@ export const AGENT_MESSAGE = {
   reconnect: 'agent/reconnect',
   blueprint: 'agent/blueprint',
   blueprintResult: 'agent/blueprint-result',
+  /** Agent → server: an acknowledgement (`BundleAck`). */
+  bundle: 'agent/bundle',
+  /** Agent → server: `LeaseRequest`; server → agent: `LeaseAnswer`. */
+  lease: 'agent/lease',
+  /** Server → agent before close 4003: `RevocationNotice`. */
+  revoked: 'agent/revoked',
   error: 'error',
 } as const;
 
@@ -93,6 +110,8 @@ export type AgentHello = {
   version: string;
   capabilities: string[];
   facts: AgentFacts;
+  /** Of a site that has none yet. */
+  bundleKey?: BundleKey;
 };
 /** What the machine says about itself; every field optional to the server. */
 export type AgentFacts = {
@@ -129,6 +148,8 @@ export type AgentState = {
   dockerSocketEnabled?: boolean;
   /** The profile's configuration document, once approved. */
   config?: Record<string, unknown> | null;
+  /** The bundle to be had over HTTP; absent: nothing is known of one. The digest is absent until it was fetched. */
+  bundle?: { version: number; digest?: string };
   /** Lists that come with resources; an absent list is an empty one. */
   targets?: unknown[];
   healthChecks?: unknown[];
@@ -176,11 +197,15 @@ export type FromAgent =
   | Envelope<'agent/hello', AgentHello>
   | Envelope<'agent/applied', AgentApplied>
   | Envelope<'agent/heartbeat', AgentHeartbeat>
-  | Envelope<'agent/blueprint', AgentBlueprint>;
+  | Envelope<'agent/blueprint', AgentBlueprint>
+  | Envelope<'agent/bundle', BundleAck>
+  | Envelope<'agent/lease', LeaseRequest>;
 /** What a Gatehouse agent may be sent. */
 export type ToAgent =
   | Envelope<'agent/welcome', AgentWelcome>
   | Envelope<'agent/state', AgentState>
   | Envelope<'agent/reconnect', AgentReconnect>
   | Envelope<'agent/blueprint-result', AgentBlueprintResult>
+  | Envelope<'agent/lease', LeaseAnswer>
+  | Envelope<'agent/revoked', RevocationNotice>
   | Envelope<'error', AgentError>;

@@ -10,6 +10,8 @@ export const ERROR_STATUS = {
   invalid_provisioning_key: 401,
   permission_denied: 403,
   csrf: 403,
+  pending_approval: 403,
+  lease_held: 403,
   not_found: 404,
   method_not_allowed: 405,
   timeout: 408,

@@ -16,5 +16,12 @@ export const EVENT_TYPES = [
   'domain.unverified',
   'resource.foreign_target',
   'job.finished',
+  'bundle.applied',
+  'bundle.failed',
+  'site.cloned',
+  'site.bundle_key_changed',
+  'rollout.started',
+  'rollout.stopped',
+  'rollout.finished',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

@@ -3,6 +3,7 @@ export * from './enrol.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './fields.js';
+export * from './instances.js';
 export * from './labels.js';
 export * from './names.js';
 export * from './nearest.mjs';

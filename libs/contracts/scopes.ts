@@ -168,6 +168,11 @@ export const ACTIONS = [
   'listJobs',
   'getJob',
   'updateJob',
+  'createSecret',
+  'listSecrets',
+  'updateSecret',
+  'deleteSecret',
+  'useSecret',
 ] as const;
 
 export type Action = (typeof ACTIONS)[number];

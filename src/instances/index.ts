@@ -1,0 +1,1 @@
+export { InstancesModule } from './instances.module.js';
