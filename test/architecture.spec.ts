@@ -85,8 +85,9 @@ function violation(file: string, imported: string): string | undefined {
     const allowed: Record<string, string[]> = {
       'libs/contracts': [],
       'libs/platform': ['libs/contracts'],
-      'libs/blueprint': ['libs/contracts'],
-      'libs/bootstrap': ['libs/contracts'],
+      'libs/document': ['libs/contracts'],
+      'libs/blueprint': ['libs/contracts', 'libs/document'],
+      'libs/bootstrap': ['libs/contracts', 'libs/document'],
       'libs/agent': ['libs/contracts', 'libs/blueprint', 'libs/bootstrap'],
     };
     if (!allowed[from]?.includes(to)) return `${from} may not import ${to}`;

@@ -1,7 +1,16 @@
 import { nearest } from '#contracts';
-import type { ListNode, MapNode, ScalarNode, TreeNode } from './node.js';
+import {
+  below,
+  describeProblem,
+  type ListNode,
+  type MapNode,
+  type Problem,
+  Problems,
+  type ScalarNode,
+  shown,
+  type TreeNode,
+} from '#document';
 import { type Parsed, result } from './parse.js';
-import { below, describeProblem, type Problem, Problems, shown } from './problem.js';
 import { readDocument, SECTION_NAMES } from './read-document.js';
 
 /** What is needed of a running container. */

@@ -1,6 +1,4 @@
-import type { MapNode, ScalarNode, TreeNode } from './node.js';
-import { below, type Problems, shown } from './problem.js';
-import type { Source } from './source.js';
+import { below, type MapNode, type Problems, type ScalarNode, type Source, shown, type TreeNode } from '#document';
 import { fillTemplate, formsOf, type Templates } from './template.js';
 
 const STILL_A_TEMPLATE = /\{\{[^{}\n\r]+\}\}/;

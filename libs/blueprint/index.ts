@@ -1,3 +1,4 @@
+export { DOCUMENT_LIMITS, describeProblem, type Problem } from '#document';
 export {
   containersAt,
   type FromLabels,
@@ -11,9 +12,7 @@ export { digestOf, isSecretHeader, maskSecrets, SECRET, toDocument, toYaml } fro
 export { CHOICES, INTS, MAX_HEADERS, TEXTS } from './field-rules.js';
 export { withoutSecrets } from './masked-text.js';
 export type * from './model.js';
-export { DOCUMENT_LIMITS } from './node.js';
 export { type Parsed, type ParseOptions, parse, placesOf } from './parse.js';
-export { describeProblem, type Problem } from './problem.js';
 export { MAX_RULE_VALUE, RULE_MATCHES, type RuleMatch, readRuleValue } from './rule-values.js';
 export * from './syntax.js';
 export {

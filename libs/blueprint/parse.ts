@@ -1,11 +1,16 @@
+import {
+  DOCUMENT_LIMITS,
+  forbiddenCharacter,
+  type Problem,
+  Problems,
+  readJson,
+  readYaml,
+  Source,
+  type TreeNode,
+} from '#document';
 import { fillTree } from './fill.js';
 import type { Blueprint } from './model.js';
-import { DOCUMENT_LIMITS, type TreeNode } from './node.js';
-import { type Problem, Problems } from './problem.js';
 import { readDocument, SECTION_ALIASES } from './read-document.js';
-import { readJson } from './read-json.js';
-import { readYaml } from './read-yaml.js';
-import { forbiddenCharacter, Source } from './source.js';
 import { NO_TEMPLATES, OPEN_SITE_TEMPLATES, type SiteValues, siteTemplates, type Templates } from './template.js';
 
 export type ParseOptions = {

@@ -1,8 +1,6 @@
 import { NICE_ID_RULE, readText } from '#contracts';
-import { Fields } from './fields.js';
+import { below, Fields, isNull, kindName, type Problems, shown, type TreeNode } from '#document';
 import type { Blueprint, PrivateEntry, PublicEntry, PublicResource } from './model.js';
-import { isNull, kindName, type TreeNode } from './node.js';
-import { below, type Problems, shown } from './problem.js';
 import { readPrivate, readSite } from './read-private.js';
 import { readPublic } from './read-public.js';
 

@@ -1,4 +1,4 @@
-import { type Fields, listed } from './fields.js';
+import { type Fields, listed } from '#document';
 
 /**
  * `mode`, or `protocol` as it was called before; both may be there and say the same.

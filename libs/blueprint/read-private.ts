@@ -1,6 +1,6 @@
 import type { TextRule } from '#contracts';
+import type { Fields } from '#document';
 import { CHOICES, INTS, TEXTS } from './field-rules.js';
-import type { Fields } from './fields.js';
 import type { PrivateEntry, SiteEntry } from './model.js';
 import { readMode } from './read-mode.js';
 import { readRoles } from './read-public.js';

@@ -1,8 +1,7 @@
 import { isLabels, LABELS_RULE, nameKey } from '#contracts';
+import { Fields, shown } from '#document';
 import { CHOICES, INTS, TEXTS } from './field-rules.js';
-import { Fields } from './fields.js';
 import type { Auth, Maintenance, PublicEntry, PublicResource, Target, TargetRights } from './model.js';
-import { shown } from './problem.js';
 import { readMode } from './read-mode.js';
 import { readHeaders, readTarget } from './read-target.js';
 import { MAX_RULE_VALUE, readRuleValue } from './rule-values.js';

@@ -1,9 +1,7 @@
 import type { TextRule } from '#contracts';
+import { Fields, isNull, kindName, type Problems, type TreeNode } from '#document';
 import { CHOICES, INTS, MAX_HEADERS, TEXTS } from './field-rules.js';
-import { Fields } from './fields.js';
 import type { Header, HealthCheck, Target } from './model.js';
-import { isNull, kindName, type TreeNode } from './node.js';
-import type { Problems } from './problem.js';
 import { isPathPattern, patternProblem } from './syntax.js';
 
 const SITE: TextRule = { min: 1, max: 255 };
