@@ -90,7 +90,7 @@ describe('templates', () => {
       '1:19 sites.a.name: {{env.A | default x"y"}} is not understood: write {{env.NAME}} or {{env.NAME | default "text"}}',
     ]);
     expect(problems(`sites: {a: {name: {{ env.TH | default '10.0.0.1' }}}}`, env({}))[0]).toMatch(
-      /^1:19 sites.a.name: .*a template stands in quotes: "\{\{env.NAME\}\}"/,
+      /^1:19 sites.a.name: without quotes \{\{ begins a map in YAML; a template stands in quotes: "\{\{env.NAME\}\}"/,
     );
   });
 

@@ -1,21 +1,11 @@
-import {
-  DOCUMENT_LIMITS,
-  forbiddenCharacter,
-  type Problem,
-  Problems,
-  readJson,
-  readYaml,
-  Source,
-  type TreeNode,
-} from '#document';
+import { checkText, type Format, type Problem, Problems, readTree, Source, type TreeNode } from '#document';
 import { fillTree } from './fill.js';
 import type { Blueprint } from './model.js';
 import { readDocument, SECTION_ALIASES } from './read-document.js';
 import { NO_TEMPLATES, OPEN_SITE_TEMPLATES, type SiteValues, siteTemplates, type Templates } from './template.js';
 
 export type ParseOptions = {
-  /** `auto` (the default) takes a text that is JSON as JSON and everything else as YAML. */
-  format?: 'yaml' | 'json' | 'auto';
+  format?: Format;
   /** What templates stand for; without it there may be none. */
   templates?: Templates;
   /** The site whose values fill in templates, or 'open' before there is one: plain data, which can be sent to a thread. */
@@ -38,12 +28,12 @@ export type Parsed =
  * @returns the model with every default filled in, or everything that is wrong with it. Never throws for what the text holds.
  */
 export function parse(text: string, options: ParseOptions = {}): Parsed {
-  const source = new Source(text.startsWith('\uFEFF') ? ` ${text.slice(1)}` : text, options.literal);
+  const source = new Source(text, options.literal);
   const problems = new Problems(
     (offset) => source.place(offset),
     (masked) => source.unmask(masked),
   );
-  const tree = checkText(source, options, problems) && readTree(source, options.format ?? 'auto', problems);
+  const tree = checkText(source, options.maxBytes, problems) ? readTree(source, options.format, problems) : undefined;
   if (!tree) return { ok: false, model: undefined, problems: problems.list() };
   if (!options.literal) fillTree(tree, source, templatesOf(options), problems);
   return result(readDocument(tree, problems, options.operators), problems);
@@ -54,9 +44,9 @@ export function parse(text: string, options: ParseOptions = {}): Parsed {
  * @returns for each path, such as `public-resources.web.targets[0].port`, its place or that of the nearest part above it; 0 where there is none
  */
 export function placesOf(text: string, options: ParseOptions, paths: string[]): Pick<Problem, 'line' | 'column'>[] {
-  const source = new Source(text.startsWith('\uFEFF') ? ` ${text.slice(1)}` : text, options.literal);
+  const source = new Source(text, options.literal);
   const problems = new Problems();
-  const tree = readTree(source, options.format ?? 'auto', problems);
+  const tree = readTree(source, options.format, problems);
   if (tree && !options.literal) fillTree(tree, source, templatesOf(options), problems);
   return paths.map((path) => {
     const sections = (tree?.kind === 'map' ? tree.entries : []).flatMap(({ key, keyAt, value }) => {
@@ -102,29 +92,4 @@ function templatesOf({ templates, site }: ParseOptions): Templates {
 
 export function result(model: Blueprint, problems: Problems): Parsed {
   return problems.none ? { ok: true, model, problems: [] } : { ok: false, model: undefined, problems: problems.list() };
-}
-
-function checkText(source: Source, { maxBytes = DOCUMENT_LIMITS.bytes }: ParseOptions, problems: Problems): boolean {
-  const limit = Math.min(maxBytes, DOCUMENT_LIMITS.maxBytes);
-  const bytes = Buffer.byteLength(source.text);
-  if (bytes > limit) problems.add('', `the document has ${bytes} bytes; at most ${limit} are read`, 0);
-  if (source.templates.length >= DOCUMENT_LIMITS.templates)
-    problems.add('', `the document has more than ${DOCUMENT_LIMITS.templates - 1} templates`, 0);
-  const forbidden = forbiddenCharacter(source.text);
-  if (forbidden) problems.add('', `the character ${forbidden.name} cannot be in a blueprint`, forbidden.at);
-  return problems.none;
-}
-
-function readTree(source: Source, format: 'yaml' | 'json' | 'auto', problems: Problems): TreeNode | undefined {
-  if (format === 'json') return readJson(source.masked, problems);
-  if (format === 'auto' && /^\s*[{[]/.test(source.masked)) {
-    // A YAML flow map may start the same way: only what is JSON from end to end is taken as such.
-    const trial = new Problems(
-      (offset) => source.place(offset),
-      (masked) => source.unmask(masked),
-    );
-    const tree = readJson(source.masked, trial);
-    if (trial.none) return tree;
-  }
-  return readYaml(source.masked, problems);
 }

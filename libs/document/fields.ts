@@ -146,18 +146,19 @@ export class Fields {
   done(): void {
     for (const { key, keyAt } of this.node.entries) {
       if (this.known.includes(key)) continue;
-      const meant = this.problems.full
-        ? undefined
-        : nearest(
-            key,
-            this.known.filter((one) => one === one.toLowerCase()),
-          );
+      const meant = this.problems.full ? undefined : nearest(key, this.offered());
       this.problems.add(
         below(this.path, key),
         `is not known here${meant ? `; did you mean ${shown(meant)}?` : `; known are ${this.known.join(', ')}`}`,
         keyAt,
       );
     }
+  }
+
+  /** Where a field has two spellings, the one without capitals comes first. */
+  private offered(): string[] {
+    const plain = (one: string) => Number(one !== one.toLowerCase());
+    return this.known.toSorted((a, b) => plain(a) - plain(b));
   }
 
   private ask(key: string): TreeNode | undefined {

@@ -9,6 +9,5 @@ export {
   type TreeNode,
 } from './node.js';
 export { below, describeProblem, type Problem, Problems, shown } from './problem.js';
-export { readJson } from './read-json.js';
-export { readYaml } from './read-yaml.js';
-export { forbiddenCharacter, Source } from './source.js';
+export { checkText, type Format, readTree } from './read-tree.js';
+export { Source, type WrittenTemplate } from './source.js';

@@ -41,7 +41,7 @@ export function readYaml(text: string, problems: Problems): TreeNode | undefined
   if (documents.length > MAX_DOCUMENTS)
     problems.add('', `there are more than ${MAX_DOCUMENTS} documents in the file`, documents.at(-1)!.range[0]);
   const [document, second] = documents.filter((one) => !isBlank(one));
-  if (second) problems.add('', 'there is a second document in the file: one file is one blueprint', second.range[0]);
+  if (second) problems.add('', 'there is a second document in the file: it is to be one', second.range[0]);
   if (!problems.none) return undefined;
   if (!document?.contents) return { kind: 'scalar', at: 0, value: null, source: '' };
   const tree = new YamlTree(problems, text).convert(document.contents, '', 0);
@@ -179,7 +179,7 @@ class YamlTree {
     if (typeof value === 'string' || typeof value === 'boolean' || value === null)
       return { kind: 'scalar', at: nothing.at, value, source };
     if (typeof value === 'number') return { kind: 'scalar', at: nothing.at, value, source };
-    this.problems.add(path, 'is of a kind that a blueprint does not have', nothing.at);
+    this.problems.add(path, 'is of a kind that a document does not have', nothing.at);
     return nothing;
   }
 
@@ -237,7 +237,7 @@ class YamlTree {
     if (node && this.text.startsWith('{{', at - 1)) {
       this.problems.add(
         path,
-        `a key must be text; a template stands in quotes: "{{env.NAME}}", or '{{env.NAME | default "text"}}'`,
+        `without quotes {{ begins a map in YAML; a template stands in quotes: "{{env.NAME}}", or '{{env.NAME | default "text"}}'`,
         at - 1,
       );
       return undefined;

@@ -9,30 +9,36 @@ const BASE = 28;
 const START = '\uFDEE';
 const END = '\uFDEF';
 const FILL = '\uFDED';
-/** Quotes only around a default: what lies between two texts of one line is no template. What this misses is refused when it is read. */
+/**
+ * Quotes only around a default, or a text that stands for itself: what lies between two texts of one line is no template. What this misses
+ * is refused when it is read.
+ */
 const TEMPLATE =
-  /\{\{(?:[^{}"'\n\r,|]*\|[ \t]*default[ \t]+(?:"[^"\n\r\\]*"|\\"[^"\n\r\\]*\\")[ \t]*|[^{}"'\n\r,]+)\}\}/g;
+  /\{\{(?:(?:[^{}"'\n\r,|]*\|[ \t]*default[ \t]+|[ \t]*)(?:"[^"\n\r\\]*"|\\"[^"\n\r\\]*\\")[ \t]*(?:\|[^{}"'\n\r,]*)?|[^{}"'\n\r,]+)\}\}/g;
 const TOKEN = /\uFDEE([\uFDD0-\uFDEB]{3})\uFDED*\uFDEF/g;
 /** Control characters but tab and line ends, halves of characters, noncharacters. */
 const FORBIDDEN =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
+/** A template as it stands in a text. */
+export type WrittenTemplate = { raw: string; at: number };
+
 /** A document's text with its templates taken out, and the way back to lines and columns. */
 export class Source {
   /** What the parser sees. */
   readonly masked: string;
-  readonly templates: { raw: string; at: number }[] = [];
+  readonly templates: WrittenTemplate[] = [];
+  /** Without a byte order mark. */
+  readonly text: string;
   private readonly lineStarts: number[] = [0];
 
   /** @param literal what looks like a template is text */
-  constructor(
-    readonly text: string,
-    literal = false,
-  ) {
+  constructor(text: string, literal = false) {
+    this.text = text.startsWith('\uFEFF') ? ` ${text.slice(1)}` : text;
     for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.lineStarts.push(at + 1);
     this.masked = literal
-      ? text
-      : text.replace(TEMPLATE, (raw: string, at: number) => {
+      ? this.text
+      : this.text.replace(TEMPLATE, (raw: string, at: number) => {
           if (this.templates.length >= DOCUMENT_LIMITS.templates) return raw;
           const index = this.templates.push({ raw, at }) - 1;
           return tokenOf(index, raw.length);
@@ -50,12 +56,26 @@ export class Source {
   }
 
   /** Puts something else where the templates were; undefined when there were none. */
-  replaceTemplates(masked: string, by: (template: { raw: string; at: number }) => string): string | undefined {
+  replaceTemplates(masked: string, by: (template: WrittenTemplate) => string): string | undefined {
     if (!masked.includes(START)) return undefined;
     return masked.replace(TOKEN, (token, digits: string) => {
       const template = this.templates[indexOf(digits)];
       return template ? by(template) : token;
     });
+  }
+
+  /** What a parser read, apart: texts, and the templates between them. */
+  split(masked: string): (string | WrittenTemplate)[] {
+    const parts: (string | WrittenTemplate)[] = [];
+    let end = 0;
+    for (const token of masked.includes(START) ? masked.matchAll(TOKEN) : []) {
+      const template = this.templates[indexOf(token[1]!)];
+      if (!template) continue;
+      parts.push(masked.slice(end, token.index), template);
+      end = token.index + token[0].length;
+    }
+    parts.push(masked.slice(end));
+    return parts.filter((part) => part !== '');
   }
 
   /** A parser's words with the templates back in place. */
