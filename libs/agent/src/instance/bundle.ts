@@ -1,0 +1,92 @@
+import type { BundlePayload } from '../../../contracts/index.js';
+import type { BundleKeyPair } from './bundle-key.js';
+import { digestOf, InvalidStatement, isSealed, opened, thumbprint } from './statements.js';
+import type { TrustChain, TrustPath } from './trust.js';
+
+/** Bundle whose signature, trust, audience, version and form are right. */
+export type AcceptedBundle = { payload: BundlePayload; digest: string };
+
+/** What this machine knows of itself; organization and device are unknown before its first bundle. */
+export type Expected = {
+  key: BundleKeyPair;
+  org: string | undefined;
+  device: string | undefined;
+  /** An older version than this one is a replay. */
+  version: number;
+};
+
+/** What a save would refuse, in sentences. */
+export type FormCheck = (payload: unknown) => readonly string[];
+
+/**
+ * Judges a bundle that was fetched just now.
+ * @param lead see {@link TrustChain.verify}
+ * @throws InvalidStatement that names the check which failed
+ */
+export async function acceptBundle(
+  token: string,
+  trust: TrustChain,
+  lead: () => Promise<TrustPath>,
+  expected: Expected,
+  form: FormCheck,
+): Promise<AcceptedBundle> {
+  const statement = await unsealed(token, expected.key);
+  const payload = judged(await trust.verify(statement, 'bundle', lead), expected, form);
+  trust.announced(payload.keys);
+  return { payload, digest: digestOf(statement) };
+}
+
+/**
+ * Judges the bundle that is kept for the offline case.
+ * @param digest of the bundle that was accepted when it was fetched
+ * @throws InvalidStatement
+ */
+export async function acceptStored(
+  token: string,
+  trust: TrustChain,
+  digest: string,
+  expected: Expected,
+  form: FormCheck,
+): Promise<AcceptedBundle> {
+  const statement = await unsealed(token, expected.key);
+  if (digestOf(statement) !== digest) throw new InvalidStatement('the stored bundle is not the one that was fetched');
+  return { payload: judged(await trust.verifyStored(statement, 'bundle'), expected, form), digest };
+}
+
+/** Whether two bundles start the same: version and random bits are not part of it. */
+export function sameContents(one: BundlePayload, other: BundlePayload): boolean {
+  const contents = ({ env, files, config, dependencies, run }: BundlePayload) =>
+    JSON.stringify([Object.entries(env).sort(), files, config ?? null, dependencies, run]);
+  return contents(one) === contents(other);
+}
+
+async function unsealed(token: string, key: BundleKeyPair): Promise<string> {
+  if (!isSealed(token)) throw new InvalidStatement('the bundle is not sealed, and this machine has a bundle key');
+  return opened(token, key);
+}
+
+function judged(payload: Record<string, unknown>, expected: Expected, form: FormCheck): BundlePayload {
+  const { iss, sub, aud, ver, cnf, keys } = payload as Partial<BundlePayload>;
+  if (typeof iss !== 'string' || typeof sub !== 'string' || iss === '' || sub === '')
+    throw new InvalidStatement('the bundle does not say of which organization and site it is');
+  if (aud !== sub) throw new InvalidStatement('the bundle is made for another audience');
+  if (expected.org !== undefined && iss !== expected.org)
+    throw new InvalidStatement('the bundle is of another organization');
+  if (expected.device !== undefined && sub !== expected.device)
+    throw new InvalidStatement('the bundle is of another site');
+  if (cnf?.jkt !== thumbprint(expected.key))
+    throw new InvalidStatement('the bundle is bound to another bundle key (cnf) than that of this machine');
+  if (!Number.isSafeInteger(ver) || (ver as number) < 1) throw new InvalidStatement('the bundle has no version');
+  if ((ver as number) < expected.version)
+    throw new InvalidStatement(
+      `the bundle has version ${ver}, older than ${expected.version}, which was applied before`,
+    );
+  if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string'))
+    throw new InvalidStatement('the bundle does not announce the next signing keys (keys)');
+  const [problem, ...more] = form(payload);
+  if (problem !== undefined)
+    throw new InvalidStatement(
+      `the bundle is not one that this agent writes: ${problem}${more.length > 0 ? ` (and ${more.length} more)` : ''}`,
+    );
+  return payload as BundlePayload;
+}

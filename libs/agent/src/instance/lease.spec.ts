@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { Authority, signingKey } from '../../../../test/support/instance-authority.js';
+import { type Asked, acceptLease } from './lease.js';
+import { acceptRevocation, readNotice } from './revocation.js';
+import { pinned, TrustChain } from './trust.js';
+
+const authority = new Authority();
+const lead = () => Promise.resolve(authority.trust());
+const trust = () => TrustChain.from(pinned(authority.fingerprint), []);
+const version = 2 ** 32 + 1;
+const asked: Asked = { nonce: 'n1', org: authority.org, device: authority.device, version, digest: 'd1' };
+const verdict = async (change: object, key = authority.current) =>
+  acceptLease(await authority.lease({ nonce: 'n1', digest: 'd1', ...change }, key), trust(), lead, asked).then(
+    ({ ver }) => ver,
+    (error: { code: number; message: string }) => `${error.code} ${error.message}`,
+  );
+
+describe('a lease', () => {
+  it('is the answer to the nonce, for the bundle that is held', async () => {
+    expect(await verdict({})).toBe(version);
+  });
+
+  it('says that there is a newer bundle', async () => {
+    expect(await verdict({ ver: version + 1, digest: '' })).toBe(version + 1);
+  });
+
+  it.each([
+    [{ nonce: 'n0' }, /^65 .*replay/],
+    [{ iss: 'other' }, /^65 .*another organization/],
+    [{ sub: 'other' }, /^65 .*another site/],
+    [{ digest: 'd0' }, /^65 .*\(digest\)/],
+    [{ ver: version - 1 }, /^65 .*older/],
+    [{ jti: '' }, /^65 .*\(jti\)/],
+    [{ exp: 5, iat: 6 }, /^65 .*\(iat, exp\)/],
+  ])('with %j is refused', async (change, message) => {
+    expect(await verdict(change)).toMatch(message);
+  });
+
+  it('of a stranger is refused', async () => {
+    expect(await verdict({}, signingKey())).toMatch(/^65 .*no succession/);
+  });
+});
+
+describe('a revocation', () => {
+  it('is the word of the trusted key about this site, or of one that it brings the successions to', async () => {
+    const moving = new Authority();
+    const chain = TrustChain.from(pinned(moving.fingerprint), []);
+    await chain.verify(await moving.lease({}), 'lease', () => Promise.resolve(moving.trust()));
+    await moving.rotate();
+    await moving.rotate();
+    const notice = { revocation: await moving.revocation({ reason: 'deleted' }), successions: moving.successions };
+    await expect(acceptRevocation(notice, chain, moving.org, moving.device)).resolves.toMatchObject({
+      reason: 'deleted',
+    });
+  });
+
+  it('about another site, or of a stranger, is none', async () => {
+    const chain = trust();
+    await chain.verify(await authority.lease({}), 'lease', lead);
+    const judge = async (revocation: Promise<string>, device: string | undefined = authority.device) =>
+      acceptRevocation({ revocation: await revocation, successions: [] }, chain, authority.org, device);
+    await expect(judge(authority.revocation({ sub: 'other' }))).rejects.toThrow('of another site');
+    await expect(judge(authority.revocation({ iss: 'other' }))).rejects.toThrow('of another organization');
+    await expect(judge(authority.revocation({}, signingKey()))).rejects.toThrow('no succession');
+    await expect(judge(authority.lease({}))).rejects.toThrow('gatehouse-lease+jws');
+    await expect(judge(authority.revocation())).resolves.toMatchObject({ reason: 'revoked' });
+  });
+
+  it('is looked for where it may be, and only as text', () => {
+    expect(readNotice({ revocation: 'a', successions: ['b', 7] })).toEqual({ revocation: 'a', successions: ['b'] });
+    for (const none of [null, 'x', {}, { revocation: 7 }]) expect(readNotice(none)).toBeUndefined();
+  });
+});
