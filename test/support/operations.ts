@@ -9,6 +9,7 @@ import { PROVISIONING_OPERATIONS } from './operations/provisioning.js';
 import { RESOURCES_OPERATIONS } from './operations/resources.js';
 import { SITE_RESOURCES_OPERATIONS } from './operations/site-resources.js';
 import { SITES_OPERATIONS } from './operations/sites.js';
+import { TRUST_OPERATIONS } from './operations/trust.js';
 
 export type { Call, Operation };
 
@@ -22,6 +23,7 @@ export const OPERATIONS: Record<string, Operation> = {
   ...SITE_RESOURCES_OPERATIONS,
   ...JOBS_OPERATIONS,
   ...PROVISIONING_OPERATIONS,
+  ...TRUST_OPERATIONS,
 };
 
 /** Path parameters that may name anybody: who is no member is answered alike, whether they are somebody elsewhere or nobody. */
