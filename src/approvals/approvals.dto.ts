@@ -6,6 +6,8 @@ import {
   IsInt,
   IsNotEmpty,
   IsObject,
+  IsOptional,
+  IsPositive,
   IsString,
   Max,
   MaxLength,
@@ -38,6 +40,13 @@ export class UpdateSiteBody extends SiteSettings {
   @IsIdList(100)
   @ApiPropertyOptional({ type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 100, uniqueItems: true })
   groupIds?: number[];
+  /** The provisioning profile that the site is started with; null takes it away. Labels and groups stay as they are. */
+  @IsOptional()
+  @Max(Number.MAX_SAFE_INTEGER)
+  @IsPositive()
+  @IsInt()
+  @ApiPropertyOptional({ type: 'integer', nullable: true })
+  profileId?: number | null;
 }
 
 @BodyExample({ note: 'Stolen from the yard' })

@@ -1,6 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import {
   Db,
+  Hooks,
   notFound,
   nothingToChange,
   type PageQuery,
@@ -27,6 +29,7 @@ export class ApprovalsService implements OnModuleInit {
     private readonly sites: SiteLifecycleService,
     private readonly reads: SiteReads,
     private readonly audit: AuditService,
+    private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
   ) {}
 
@@ -38,8 +41,8 @@ export class ApprovalsService implements OnModuleInit {
   }
 
   /**
-   * Changes plain fields, and decides where `status` is given; both or neither.
-   * @throws not_found for a group too, precondition_failed, conflict when the niceId is taken, validation when nothing is given.
+   * Changes plain fields and the profile, and decides where `status` is given; both or neither.
+   * @throws not_found for a group and a profile too, permission_denied for a profile whose secrets the caller may not use, precondition_failed, conflict when the niceId is taken, validation when nothing is given.
    */
   async update(
     principal: Principal,
@@ -54,7 +57,7 @@ export class ApprovalsService implements OnModuleInit {
     if (names.length === 0 && !status) throw nothingToChange();
     return this.db.tx(async (tx) => {
       if (ifMatch !== undefined) await this.sites.requireVersion(tx, orgId, siteId, ifMatch);
-      if (names.length > 0) await this.sites.update(tx, orgId, siteId, fields);
+      if (names.length > 0) await this.change(tx, principal, orgId, siteId, fields);
       const decide = { approved: 'approve', pending: 'suspend' } as const;
       const changed = status ? await this.decisions[decide[status]](tx, principal, orgId, siteId, { note }) : undefined;
       await this.audit.record(tx, principal, {
@@ -69,6 +72,20 @@ export class ApprovalsService implements OnModuleInit {
       });
       return (await this.reads.find(tx, orgId, siteId))!;
     });
+  }
+
+  private async change(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    fields: SiteFields,
+  ): Promise<void> {
+    const { profileId } = fields;
+    if (profileId) await this.reads.requireProfile(tx, orgId, profileId);
+    const before = profileId === undefined ? undefined : await this.sites.lockProfile(tx, orgId, siteId);
+    await this.sites.update(tx, orgId, siteId, fields);
+    if (profileId !== before) await this.hooks.siteProfileChanging.run(tx, principal, orgId, siteId, profileId ?? null);
   }
 
   /**

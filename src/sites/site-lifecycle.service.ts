@@ -29,6 +29,7 @@ export interface NewSite {
   keyId?: string | null;
   keyGeneration?: number | null;
   templateId?: number | null;
+  profileId?: number | null;
   claimId?: number | null;
   ephemeralSeconds?: number | null;
   type?: SiteType;
@@ -114,6 +115,13 @@ export class SiteLifecycleService implements OnModuleInit {
     requireVersion('Site', ifMatch, version);
   }
 
+  /** Locks the site until the end of the transaction. @returns its profile. @throws not_found */
+  async lockProfile(tx: EntityManager, orgId: string, siteId: number): Promise<number | null> {
+    const profileId = await this.sites.lockProfile(tx, orgId, siteId);
+    if (profileId === undefined) throw notFound('Site');
+    return profileId;
+  }
+
   /** Tells connected agents, on every server process, that what they should do has changed (docs/agent-protocol.md rule 8). */
   async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
     if (siteIds.length > 0) await this.sites.bumpDesired(tx, orgId, siteIds);
@@ -181,6 +189,7 @@ function complete(row: NewSite): SiteInsert {
     keyId: row.keyId ?? null,
     keyGeneration: row.keyGeneration ?? null,
     templateId: row.templateId ?? null,
+    profileId: row.profileId ?? null,
     ephemeralSeconds: row.ephemeralSeconds ?? null,
   };
 }

@@ -8,7 +8,7 @@ const COLUMNS = `
   s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.name, s.type, s.status, s.address::text AS address, s.subnet, s.pub_key AS "pubKey",
   s.megabytes_in AS "megabytesIn", s.megabytes_out AS "megabytesOut", s.docker_socket_enabled AS "dockerSocketEnabled",
   s.auto_update_enabled AS "autoUpdateEnabled", s.auto_update_override_org AS "autoUpdateOverrideOrg", s.remote_subnets AS "remoteSubnets", s.device_id AS "deviceId",
-  s.hardware_id AS "hardwareId", s.labels, s.key_id AS "keyId", s.key_generation AS "keyGeneration", s.template_id AS "templateId", s.claim_id AS "claimId",
+  s.hardware_id AS "hardwareId", s.labels, s.key_id AS "keyId", s.key_generation AS "keyGeneration", s.template_id AS "templateId", s.profile_id AS "profileId", s.claim_id AS "claimId",
   a.agent_version AS "agentVersion", s.created_at AS "createdAt", s.decided_by AS "decidedBy", s.decided_at AS "decidedAt", s.decision_note AS "decisionNote",
   s.suspended_at AS "suspendedAt", s.revoked_at AS "revokedAt", s.ephemeral_seconds AS "ephemeralSeconds", s.desired_version AS "desiredVersion", a.applied_version AS "appliedVersion",
   a.applied_error AS "appliedError", p.session_id IS NOT NULL AS connected, p.last_seen_at AS "lastSeenAt",
@@ -60,7 +60,7 @@ export class SiteReads {
   }
 
   /** What a filter names must be there: nothing of another organization, or of none, narrows a list. @throws not_found */
-  async requireNamed(em: EntityManager, orgId: string, { group, keyId }: SiteFilter): Promise<void> {
+  async requireNamed(em: EntityManager, orgId: string, { group, keyId, profileId }: SiteFilter): Promise<void> {
     if (group !== undefined) {
       const [row] = await query<{ yes: boolean }>(
         em,
@@ -70,6 +70,17 @@ export class SiteReads {
       if (!row!.yes) throw notFound('Group');
     }
     if (keyId !== undefined) await this.requireKey(em, orgId, keyId);
+    if (profileId !== undefined) await this.requireProfile(em, orgId, profileId);
+  }
+
+  /** @throws not_found */
+  async requireProfile(em: EntityManager, orgId: string, profileId: number): Promise<void> {
+    const [row] = await query<{ yes: boolean }>(
+      em,
+      'SELECT EXISTS (SELECT FROM profile_known WHERE org_id = $1 AND profile_id = $2) AS yes',
+      [orgId, profileId],
+    );
+    if (!row!.yes) throw notFound('Provisioning profile');
   }
 
   /** A key that was deleted is still known by its sites and claims (docs/claims.md rule 12). @throws not_found */
@@ -155,6 +166,7 @@ const NARROWING: (keyof SiteSelection)[] = [
   'group',
   'label',
   'keyId',
+  'profileId',
   'hardwareId',
   'agentVersion',
   'online',
@@ -186,6 +198,7 @@ function conditions(orgId: string, f: SiteSelection): { where: string; values: u
   if (f.after !== undefined) add(f.after, (p) => `s.site_id > ${p}`);
   if (f.upTo !== undefined) add(f.upTo, (p) => `s.site_id <= ${p}`);
   if (f.keyId !== undefined) add(f.keyId, (p) => `s.key_id = ${p}`);
+  if (f.profileId !== undefined) add(f.profileId, (p) => `s.profile_id = ${p}`);
   if (f.hardwareId !== undefined) add(f.hardwareId, (p) => `s.hardware_id = ${p}`);
   if (f.agentVersion !== undefined)
     add(

@@ -23,6 +23,7 @@ import {
   PagePagination,
   PageQuery,
   QueryBoolean,
+  QueryInt,
   RuleWithin,
   TextField,
 } from '#platform';
@@ -94,6 +95,8 @@ export class SiteFilter {
   label?: string[];
   /** The provisioning key that the site was claimed with. */
   @MayBeAbsent() @MaxLength(64) @IsString() keyId?: string;
+  /** The provisioning profile that the site has. */
+  @QueryInt(1, Number.MAX_SAFE_INTEGER) profileId?: number;
   @MayBeAbsent() @MaxLength(128) @IsString() hardwareId?: string;
   @MayBeAbsent() @MaxLength(64) @IsString() agentVersion?: string;
   @MayBeAbsent() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
@@ -119,6 +122,8 @@ export class SiteOrigin {
   keyId: string | null;
   keyGeneration: number | null;
   templateId: number | null;
+  /** The provisioning profile whose bootstrap the site is started with; of its template when it was claimed, null for one made by hand. */
+  profileId: number | null;
   claimId: number | null;
   agentVersion: string | null;
   lastSeenAt: Date | null;

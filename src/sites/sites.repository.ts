@@ -26,6 +26,7 @@ export interface SiteInsert {
   keyId: string | null;
   keyGeneration: number | null;
   templateId: number | null;
+  profileId: number | null;
   /** How long it may be offline before it is removed; null: for ever. */
   ephemeralSeconds: number | null;
 }
@@ -41,16 +42,18 @@ export interface SiteFields {
   remoteSubnets?: string | null;
   labels?: Record<string, string>;
   groupIds?: number[];
+  /** What the site is started with (docs/instances.md); null takes it away. */
+  profileId?: number | null;
 }
 
 /** ON CONFLICT DO NOTHING: the indexes decide whether a hardware id or a name is taken, no look beforehand. */
 const INSERT_MANY = `
   INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, address, subnet, docker_socket_enabled, auto_update_enabled,
-    auto_update_override_org, remote_subnets, labels, config, attributes, claim_id, key_id, key_generation, template_id, ephemeral_seconds)
+    auto_update_override_org, remote_subnets, labels, config, attributes, claim_id, key_id, key_generation, template_id, profile_id, ephemeral_seconds)
   SELECT $1, r."deviceId", r."niceId", r.name, r.type, r.status, r."hardwareId", r.address, r.subnet, r."dockerSocketEnabled", r."autoUpdateEnabled",
-    r."autoUpdateOverrideOrg", r."remoteSubnets", r.labels, r.config, r.attributes, r."claimId", r."keyId", r."keyGeneration", r."templateId", r."ephemeralSeconds"
+    r."autoUpdateOverrideOrg", r."remoteSubnets", r.labels, r.config, r.attributes, r."claimId", r."keyId", r."keyGeneration", r."templateId", r."profileId", r."ephemeralSeconds"
   FROM jsonb_to_recordset($2::jsonb) AS r("deviceId" uuid, "niceId" text, name text, type text, status text, "hardwareId" text, address inet, subnet text,
-    "dockerSocketEnabled" boolean, "autoUpdateEnabled" boolean, "autoUpdateOverrideOrg" boolean, "remoteSubnets" text, labels jsonb, config jsonb, attributes jsonb, "claimId" bigint, "keyId" text, "keyGeneration" int, "templateId" bigint,
+    "dockerSocketEnabled" boolean, "autoUpdateEnabled" boolean, "autoUpdateOverrideOrg" boolean, "remoteSubnets" text, labels jsonb, config jsonb, attributes jsonb, "claimId" bigint, "keyId" text, "keyGeneration" int, "templateId" bigint, "profileId" bigint,
     "ephemeralSeconds" int)
   ON CONFLICT DO NOTHING
   RETURNING site_id AS "siteId", device_id AS "deviceId", created_at AS "createdAt"`;
@@ -112,6 +115,16 @@ export class SitesRepository {
     return row?.version ?? null;
   }
 
+  /** Locks the row until the end of the transaction. @returns undefined when it is not there. */
+  async lockProfile(tx: EntityManager, orgId: string, siteId: number): Promise<number | null | undefined> {
+    const [row] = await query<{ profileId: number | null }>(
+      tx,
+      'SELECT profile_id AS "profileId" FROM site WHERE org_id = $1 AND site_id = $2 FOR NO KEY UPDATE',
+      [orgId, siteId],
+    );
+    return row?.profileId;
+  }
+
   /** Locks in the order of ids, so that two writers of the same sites cannot deadlock. */
   async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
     // An array of unknown length makes PostgreSQL plan anew each time, and most calls are about one site.
@@ -141,7 +154,8 @@ export class SitesRepository {
       `WITH changed AS (
          UPDATE site SET name = coalesce($3, name), nice_id = coalesce($4, nice_id), docker_socket_enabled = coalesce($5, docker_socket_enabled),
            labels = coalesce($6::jsonb, labels), auto_update_enabled = coalesce($8, auto_update_enabled),
-           auto_update_override_org = coalesce($9, auto_update_override_org), remote_subnets = CASE WHEN $10 THEN $11 ELSE remote_subnets END, desired_version = desired_version + 1, version = version + $7::int
+           auto_update_override_org = coalesce($9, auto_update_override_org), remote_subnets = CASE WHEN $10 THEN $11 ELSE remote_subnets END,
+           profile_id = CASE WHEN $12 THEN $13::bigint ELSE profile_id END, desired_version = desired_version + 1, version = version + $7::int
          WHERE org_id = $1 AND site_id = $2 RETURNING site_id
        ) SELECT pg_notify('site_changed', site_id::text) FROM changed`,
       [
@@ -156,6 +170,8 @@ export class SitesRepository {
         f.autoUpdateOverrideOrg ?? null,
         f.remoteSubnets !== undefined,
         f.remoteSubnets ?? null,
+        f.profileId !== undefined,
+        f.profileId ?? null,
       ],
     );
     return changed > 0;

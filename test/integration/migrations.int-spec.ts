@@ -313,6 +313,33 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     for (const claim of claims) expect(claim).toMatchObject({ sentHardwareId: null });
   });
 
+  it('gives each site the profile of the template that it was claimed under, without a new version of any', async () => {
+    const old = await restoreFixture(version);
+    try {
+      const sql = <Row extends object>(text: string) => queryDatabase<Row>(old.url, text);
+      // One whose template has been deleted, and one that was made by hand.
+      await sql(`UPDATE site SET template_id = 999999999 WHERE name = 'Branch'`);
+      await sql(`UPDATE site SET template_id = NULL WHERE name = 'Gate'`);
+      const versions = () => sql<{ version: number }>('SELECT site_id, version FROM site ORDER BY site_id');
+      const before = await versions();
+      const expected = await sql<{ name: string; profile: number | null }>(
+        `SELECT s.name, t.profile_id AS profile FROM site s LEFT JOIN provisioning_template t USING (template_id) ORDER BY site_id`,
+      );
+      await migrate(old.url, MIGRATIONS);
+      expect(await sql('SELECT name, profile_id AS profile FROM site ORDER BY site_id')).toEqual(expected);
+      expect(expected.filter(({ profile }) => profile !== null).length).toBeGreaterThan(1);
+      expect(expected).toEqual(
+        expect.arrayContaining([
+          { name: 'Branch', profile: null },
+          { name: 'Gate', profile: null },
+        ]),
+      );
+      expect(await versions()).toEqual(before);
+    } finally {
+      await old.drop();
+    }
+  });
+
   it('has no jobs yet, and does one for an organization of then', async () => {
     expect(await app.root.expect('GET', '/org/acme/jobs')).toMatchObject({ jobs: [], pagination: { total: 0 } });
     const body = { siteIds: [999999999], decision: 'approve', asJob: true };

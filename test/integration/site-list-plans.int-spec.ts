@@ -7,15 +7,21 @@ const SITES = 20_000;
 
 let app: TestApp;
 let group: number;
+let profileId: number;
 beforeAll(async () => {
   app = await openTestApp();
   await app.makeOrg('acme');
+  const rows = await app.sql<{ id: number }>(
+    `INSERT INTO provisioning_profile (org_id, name) SELECT 'acme', 'p' || i FROM generate_series(1, 400) i RETURNING profile_id AS id`,
+  );
+  const profiles = rows.map(({ id }) => id);
+  profileId = profiles[7]!;
   await app.sql(
-    `INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, labels, config, attributes, key_id, megabytes_in, megabytes_out)
+    `INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, labels, config, attributes, key_id, profile_id, megabytes_in, megabytes_out)
      SELECT 'acme', gen_random_uuid(), 'nice-' || md5(i::text), md5((i * 7)::text), CASE WHEN i % 500 = 0 THEN 'local' ELSE 'newt' END,
-       CASE WHEN i % 100 = 0 THEN 'pending' ELSE 'approved' END, 'hw-' || i, jsonb_build_object('room', (i % 400)::text), '{}', '{}', 'spk-' || i % 400, i % 1000, i % 999
+       CASE WHEN i % 100 = 0 THEN 'pending' ELSE 'approved' END, 'hw-' || i, jsonb_build_object('room', (i % 400)::text), '{}', '{}', 'spk-' || i % 400, ($2::bigint[])[i % 400], i % 1000, i % 999
      FROM generate_series(1, $1::int) AS i`,
-    [SITES],
+    [SITES, profiles],
   );
   ({ groupId: group } = await app.root.expect<{ groupId: number }>('PUT', '/org/acme/group', { name: 'north' }));
   await app.sql(
@@ -49,6 +55,7 @@ const FILTERS = (): ListSitesQuery[] => [
   { group: String(group) },
   { label: ['room=7'] },
   { keyId: 'spk-7' },
+  { profileId },
   { hardwareId: 'hw-77' },
   { agentVersion: '1.7' },
 ];

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { Principal } from '../access/route-access.js';
 
 /** What other modules must do in the same transaction as an act of a lower module; filled at module init, run in order of registration. */
 export class Hook<Args extends unknown[]> {
@@ -29,6 +30,13 @@ export class Hooks {
    */
   readonly roleReplacing = new Hook<
     [orgId: string, roleId: number, replacement: { roleId: number; isAdmin: boolean } | null]
+  >();
+  /**
+   * After somebody gave a site another profile, or none: what it is started with changes (docs/instances.md §5). A module throws when they may
+   * not; the site's row is locked.
+   */
+  readonly siteProfileChanging = new Hook<
+    [principal: Principal, orgId: string, siteId: number, profileId: number | null]
   >();
   /** Before a site's row is deleted (DELETE, reject). */
   readonly siteDeleting = new Hook<[orgId: string, siteId: number]>();

@@ -164,7 +164,7 @@ export class ClaimBatches {
     decisions: (Decision | undefined)[],
     ending: () => void,
   ): Promise<number> {
-    const { orgId, orgUid, keyId, templateId } = policy;
+    const { orgId, orgUid, keyId, templateId, profileId } = policy;
     const addresses = await this.pool.allocate(tx, orgId, taken.length);
     for (const i of taken.slice(addresses.length)) decisions[i] = { do: 'capacity' };
     if (addresses.length < taken.length && (await this.pool.markExhausted(tx, orgId))) {
@@ -193,6 +193,7 @@ export class ClaimBatches {
           keyId,
           keyGeneration: generation,
           templateId,
+          profileId,
           claimId: claimIds[n]!,
           ephemeralSeconds: request.ephemeral ? policy.ephemeralSeconds : null,
         };

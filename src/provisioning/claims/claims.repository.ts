@@ -11,6 +11,7 @@ export interface KeyPolicy {
   orgUid: string;
   keyName: string;
   templateId: number;
+  profileId: number | null;
   maxUses: number | null;
   uses: number;
   expired: boolean;
@@ -38,8 +39,8 @@ interface PolicyRow extends Omit<KeyPolicy, 'generations'> {
   generations: { generation: number; secretHash: string; retired: boolean }[];
 }
 
-const POLICY = `
-  SELECT k.key_id AS "keyId", k.org_id AS "orgId", o.org_uid AS "orgUid", k.name AS "keyName", k.template_id AS "templateId", k.max_uses AS "maxUses", k.uses,
+const policyText = (profile: string) => `
+  SELECT k.key_id AS "keyId", k.org_id AS "orgId", o.org_uid AS "orgUid", k.name AS "keyName", k.template_id AS "templateId", p.profile_id AS "profileId", k.max_uses AS "maxUses", k.uses,
     coalesce(k.expires_at <= clock_timestamp(), false) AS expired, k.disabled_at IS NOT NULL AS disabled, k.revoked_at IS NOT NULL AS revoked,
     o.claims_paused_at IS NOT NULL AS paused, coalesce(k.approve_new_sites, t.approve_new_sites) AS approve,
     (SELECT jsonb_agg(jsonb_build_object('generation', g.generation, 'secretHash', encode(g.secret_hash, 'hex'), 'retired', coalesce(g.retires_at <= clock_timestamp(), false)))
@@ -51,8 +52,13 @@ const POLICY = `
     coalesce(p.labels, '{}') AS labels, coalesce(p.config, '{}') AS config, coalesce(p.attributes, '{}') AS attributes,
     p.blueprint IS NOT NULL AS "hasBlueprint"
   FROM provisioning_key k JOIN org o USING (org_id) JOIN provisioning_template t USING (template_id)
-    LEFT JOIN provisioning_profile p ON p.profile_id = t.profile_id
+    LEFT JOIN ${profile} ON p.profile_id = t.profile_id
   WHERE k.key_id = $1`;
+const POLICY = policyText('provisioning_profile p');
+/** Sites name the profile: it is there until they are inserted. */
+const LOCKED_POLICY = policyText(
+  'LATERAL (SELECT * FROM provisioning_profile o WHERE o.profile_id = t.profile_id FOR KEY SHARE) p',
+);
 
 /** A site that a hardware id or nonce already belongs to, as far as a re-claim needs it. */
 export interface KnownSite {
@@ -107,14 +113,14 @@ export class ClaimsRepository {
     return parse((await prepared<PolicyRow>(em, 'claim-policy', POLICY, [keyId]))[0]);
   }
 
-  /** The same with the key's row locked: claims on one key decide one batch after the other. */
+  /** The same with the rows of key and profile locked: claims on one key decide one batch after the other. */
   async lockPolicy(tx: EntityManager, keyId: string): Promise<KeyPolicy | undefined> {
     const [, policy] = await Promise.all([
       // By itself: the policy is then read as it is once the lock is there, its generations and its template too.
       prepared(tx, 'claim-key-lock', 'SELECT FROM provisioning_key WHERE key_id = $1 FOR UPDATE', [keyId]),
-      this.policy(tx, keyId),
+      prepared<PolicyRow>(tx, 'claim-locked-policy', LOCKED_POLICY, [keyId]),
     ]);
-    return policy;
+    return parse(policy[0]);
   }
 
   /** Which of these hardware ids (and, for claims without one, nonces) the organization knows, and which are tombstoned. */

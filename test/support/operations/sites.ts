@@ -16,6 +16,7 @@ export const SITES_OPERATIONS: Record<string, Operation> = {
       status: 'approved',
       group: fixture.groupId,
       keyId: fixture.key.siteProvisioningKeyId,
+      profileId: fixture.profileId,
       hardwareId: fixture.approved.hardwareId,
     },
   })),
@@ -25,7 +26,13 @@ export const SITES_OPERATIONS: Record<string, Operation> = {
     by: 'key',
     call: async (fixture) => ({
       ...(await pendingSite(fixture)),
-      body: { name: fixture.name('site'), status: 'approved', groupIds: [fixture.groupId], note: 'walk' },
+      body: {
+        name: fixture.name('site'),
+        status: 'approved',
+        groupIds: [fixture.groupId],
+        profileId: fixture.profileId,
+        note: 'walk',
+      },
     }),
     audit: ['site.approve', 'site', 'siteId'],
   },
