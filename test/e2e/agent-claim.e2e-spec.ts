@@ -61,6 +61,7 @@ describe('a first start', () => {
       secret: site?.secrets[0],
       other: { kept: true },
       claim: { hardwareId: site?.hardwareId, nonce: site?.nonce },
+      bundleKey: expect.objectContaining({ kty: 'OKP', crv: 'X25519' }),
     });
     expect(statSync(agent.configFile).mode & 0o777).toBe(0o600);
     expect(server.tokenRequests).toEqual([{ newtId: site?.newtId, secret: site?.secrets[0] }]);
@@ -279,7 +280,7 @@ describe('an enrolled machine', () => {
     const agent = start({}, { file: { id: 'n1', secret: 's1' } });
     await server.session();
     expect(server.claims).toEqual([]);
-    expect(agent.file()).toEqual({ id: 'n1', secret: 's1' });
+    expect(agent.file()).toEqual({ id: 'n1', secret: 's1', bundleKey: expect.anything() });
   });
 
   it('says which site it is, by name, and that the key was not used', async () => {

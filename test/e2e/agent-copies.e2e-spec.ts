@@ -218,7 +218,7 @@ describe.runIf(process.platform === 'linux')('the same machine', () => {
     expect(server.sites).toHaveLength(1);
   });
 
-  it('enrolled by an older version learns its fingerprint, beside everything else in the file', async () => {
+  it('enrolled by an older version learns its fingerprint and makes a bundle key, beside everything else in the file', async () => {
     server.sites.push({ newtId: 'n1', secrets: ['s1'] });
     const agent = start('old', A, { state: { id: 'n1', secret: 's1', other: 1 }, key: '' });
     await server.session();
@@ -226,6 +226,7 @@ describe.runIf(process.platform === 'linux')('the same machine', () => {
       id: 'n1',
       secret: 's1',
       other: 1,
+      bundleKey: expect.objectContaining({ crv: 'X25519' }),
       fingerprint: { machineId: expect.any(String), productUuid: expect.any(String), mac: expect.any(String) },
     });
   });

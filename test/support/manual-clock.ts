@@ -6,10 +6,16 @@ export type Wait = { what: string; ms: number; wake(): void };
 /** Time that stands still until a test wakes a wait; nothing in a test sleeps. */
 export class ManualClock implements Clock {
   private time = Date.UTC(2026, 0, 1);
+  /** What the wall shows more than has passed. */
+  private ahead = 0;
   private readonly waits: Wait[] = [];
   private readonly watchers = new Set<() => void>();
 
   now(): number {
+    return this.time + this.ahead;
+  }
+
+  uptime(): number {
     return this.time;
   }
 
@@ -62,5 +68,10 @@ export class ManualClock implements Clock {
 
   pass(ms: number): void {
     this.time += ms;
+  }
+
+  /** Somebody sets the clock on the wall. */
+  set(wall: number): void {
+    this.ahead = wall - this.time;
   }
 }

@@ -10,7 +10,7 @@ import { Blueprints } from './blueprints/blueprints.js';
 import { AgentExit, EXIT, type ExitCode, misconfigured } from './cli/exit-codes.js';
 import { lastReport, type StatusReport, writeStatus } from './cli/status-file.js';
 import { type Clock, systemClock } from './clock.js';
-import { claimIdentityOf, readConfigFile } from './config/config-file.js';
+import { claimIdentityOf, type FileContent, readState, sealState, updateConfigFile } from './config/config-file.js';
 import {
   checkSettings,
   endpointUrl,
@@ -20,7 +20,8 @@ import {
   warningsAbout,
 } from './config/options.js';
 import type { Settings, SettingValue } from './config/settings.js';
-import { type LockAttempt, lockState, type StateLock } from './config/state-lock.js';
+import type { StateLock } from './config/state-lock.js';
+import { type StateSeal, stateSeal } from './config/state-seal.js';
 import { withoutLineEnds } from './config/text.js';
 import type { AgentContext } from './context.js';
 import type { Credential } from './enrol/claim.js';
@@ -35,6 +36,9 @@ import {
   unusedKey,
   usesStateFile,
 } from './enrol/enrolment.js';
+import { ownState } from './enrol/own-state.js';
+import { patienceOf } from './enrol/retry.js';
+import { keptBundleKey, publicHalf } from './instance/bundle-key.js';
 import { Log } from './log.js';
 import { goneBecause, waitAfter } from './session/coming-back.js';
 import { Duel } from './session/duel.js';
@@ -101,6 +105,7 @@ export class Agent {
   private stdin: Buffer | undefined;
   private appliedVersion = 0;
   private lock: StateLock | undefined;
+  private seal: StateSeal | undefined;
   /** Another agent holds the state file: what is beside it is that one's to write. */
   private waiting = false;
   private saidEnrolled = false;
@@ -193,6 +198,7 @@ export class Agent {
     this.log.setLevel(logLevel(resolved.settings.logLevel));
     if (usesStateFile(resolved) && this.lock === undefined) {
       await this.ownState(resolved);
+      sealState(this.options.configFile, this.log, this.seal);
       resolved = this.resolve(); // what another agent has written until now counts
     }
     const { settings } = resolved;
@@ -222,33 +228,12 @@ export class Agent {
     }
   }
 
-  /** One agent at a time uses a state file; this one waits for another to end (docs/adr/0030-one-agent-per-state-file.md). */
   private async ownState(resolved: Resolved): Promise<void> {
     const { configFile } = this.options;
-    for (;;) {
-      const attempt: LockAttempt = await lockState(configFile);
-      this.waiting = attempt.kind === 'busy';
-      if (attempt.kind === 'held') this.lock = attempt;
-      if (attempt.kind === 'impossible')
-        this.log[attempt.expected ? 'debug' : 'warn'](
-          `another agent with ${configFile} would not be noticed: ${attempt.reason}`,
-        );
-      if (attempt.kind !== 'busy') return;
-      this.sayEnrolled(resolved);
-      const other = lastReport(configFile);
-      const who = `another agent runs with ${configFile}${other ? ` (process ${other.pid}, ${other.phase})` : ''}`;
-      if (resolved.settings.noWait) {
-        attempt.leave();
-        throw new AgentExit(EXIT.pending, who);
-      }
-      this.log.warn(`${who}; this one waits until it has ended`);
-      const { signal } = this.round;
-      signal.addEventListener('abort', attempt.leave, { once: true });
-      if (signal.aborted) attempt.leave();
-      await attempt.ended;
-      signal.removeEventListener('abort', attempt.leave);
-      signal.throwIfAborted();
-    }
+    this.lock = await ownState(configFile, this.log, resolved.settings.noWait, this.round.signal, (waits) => {
+      this.waiting = waits;
+      if (waits) this.sayEnrolled(resolved);
+    });
   }
 
   private sayEnrolled(resolved: Resolved): void {
@@ -262,7 +247,7 @@ export class Agent {
 
   private async credential(context: AgentContext, link: ServerLink, resolved: Resolved): Promise<Credential> {
     const stdin = () => (this.stdin ??= this.options.readStdin?.() ?? Buffer.alloc(0));
-    const credential = await obtainCredential(context, link, resolved, stdin);
+    const credential = await obtainCredential(context, link, resolved, stdin, patienceOf(resolved.settings.noWait));
     if (credential.id === resolved.settings.id) this.sayEnrolled(resolved);
     else {
       this.current = settingsOf(this.resolve());
@@ -278,7 +263,9 @@ export class Agent {
     credential: Credential,
     health: HealthFile,
   ): Promise<never> {
-    const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId);
+    const state = context.readFile();
+    const bundleKey = keptBundleKey(state);
+    const hello = greeting(claimIdentityOf(state)?.hardwareId, bundleKey && publicHalf(bundleKey));
     const blueprints = new Blueprints(context, settings, credential.id, (sent, result) =>
       this.events.emit('blueprint', sent, result),
     );
@@ -287,7 +274,7 @@ export class Agent {
     const duel = new Duel();
     for (let failures = 0; ; ) {
       this.status({ phase: this.report.phase === 'unreachable' ? 'unreachable' : 'connecting', connectedSince: null });
-      const token = await sessionToken(context, link, credential, settings.noWait && !this.settled);
+      const token = await sessionToken(context, link, credential, patienceOf(settings.noWait && !this.settled).until);
       const end = await this.oneSession(context, link, settings, hello, features, token);
       health.remove();
       this.events.emit('closed', end);
@@ -363,10 +350,15 @@ export class Agent {
   }
 
   private resolve(): Resolved {
-    const resolved = resolveSettings(this.cli, this.env, readConfigFile(this.options.configFile, this.log));
+    const resolved = resolveSettings(this.cli, this.env, this.readFile());
     this.log.hide(resolved.settings.secret);
     this.log.hide(resolved.settings.provisioningKey);
     return resolved;
+  }
+
+  private readFile(): FileContent {
+    this.seal ??= stateSeal(this.cli, this.env);
+    return readState(this.options.configFile, this.log, this.seal);
   }
 
   private context(): AgentContext {
@@ -378,7 +370,8 @@ export class Agent {
       configFile: this.options.configFile,
       machineRoot: this.options.machineRoot ?? '/',
       signal: this.round.signal,
-      readFile: () => readConfigFile(this.options.configFile, this.log),
+      readFile: () => this.readFile(),
+      updateFile: (changes) => updateConfigFile(this.options.configFile, changes, this.log, this.seal),
       before: lastReport(this.options.configFile),
       status: (change) => this.status(change),
     };

@@ -13,7 +13,10 @@ export type AgentContext = {
   /** Where the machine's own files are, for tests; `/` otherwise. */
   machineRoot: string;
   signal: AbortSignal;
+  /** The state file, opened where it is sealed. */
   readFile(): FileContent;
+  /** Changes keys of it, `undefined` removes one. @throws AgentExit 73 when it cannot be written */
+  updateFile(changes: FileContent): void;
   /** What the last agent with this state file reported when this round began. */
   before: StatusReport | undefined;
   /** Notes what `gatehouse-agent status` shows. */

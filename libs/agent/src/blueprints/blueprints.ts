@@ -19,7 +19,6 @@ import {
   type AgentWelcome,
 } from '../../../contracts/index.js';
 import type { BlueprintOutcome } from '../cli/status-file.js';
-import { updateConfigFile } from '../config/config-file.js';
 import type { Settings } from '../config/settings.js';
 import type { AgentContext } from '../context.js';
 import type { Send, SessionFeature } from '../session/feature.js';
@@ -246,11 +245,7 @@ export class Blueprints implements SessionFeature {
     const appliedAt = this.now();
     this.done = { digest, appliedAt };
     try {
-      updateConfigFile(
-        this.context.configFile,
-        { [DONE_KEY]: { site: this.site, digest, appliedAt } },
-        this.context.log,
-      );
+      this.context.updateFile({ [DONE_KEY]: { site: this.site, digest, appliedAt } });
     } catch (error) {
       // Harmless: it is sent once more after a restart, and the server remembers.
       this.context.log.warn(describe(error));

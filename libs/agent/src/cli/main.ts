@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { runAgent } from '../agent.js';
-import { configFilePath, readConfigFile } from '../config/config-file.js';
+import { configFilePath, readShown } from '../config/config-file.js';
 import { resolveSettings } from '../config/options.js';
 import { withoutLineEnds } from '../config/text.js';
 import { Log, redactKeys } from '../log.js';
@@ -37,7 +37,7 @@ async function main(invocation: Invocation): Promise<number> {
   if (invocation.command === 'run') return run(given, invocation);
   const named = invocation.configFile !== undefined || Boolean(env['CONFIG_FILE']);
   const configFile = invocation.command === 'status' && !named ? await findAgent(given, env, Date.now()) : given;
-  const resolved = resolveSettings(invocation.cli, env, readConfigFile(configFile, new Log(stderr)));
+  const resolved = resolveSettings(invocation.cli, env, readShown(configFile, new Log(stderr)));
   if (invocation.command === 'show-config') {
     stdout(showConfig(configFile, resolved));
     return EXIT.ok;

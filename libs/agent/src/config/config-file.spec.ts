@@ -14,7 +14,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Log } from '../log.js';
-import { configFilePath, isEmptied, readConfigFile, updateConfigFile } from './config-file.js';
+
+import {
+  configFilePath,
+  isEmptied,
+  readConfigFile,
+  readShown,
+  readState,
+  sealState,
+  updateConfigFile,
+} from './config-file.js';
+import { StateSeal } from './state-seal.js';
 
 let root: string;
 let path: string;
@@ -171,5 +181,35 @@ describe('the config file', () => {
     expect(() => updateConfigFile(join(root, 'file', 'config.json'), {}, log)).toThrow(
       expect.objectContaining({ code: 73 }),
     );
+  });
+});
+
+describe('a sealed state', () => {
+  const seal = new StateSeal(Buffer.alloc(32, 'k'), 'key');
+  const read = () => JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+
+  it('hides the credential and the bundle key, and shows the rest', () => {
+    updateConfigFile(path, { id: 'i1', secret: 's-hush', bundleKey: { d: 'd-hush' }, endpoint: 'http://a' }, log, seal);
+    expect(readFileSync(path, 'utf8')).not.toContain('hush');
+    expect(read()).toEqual({ id: 'i1', endpoint: 'http://a', sealed: expect.any(String) as string });
+    expect(readState(path, log, seal)).toMatchObject({ id: 'i1', secret: 's-hush', bundleKey: { d: 'd-hush' } });
+    updateConfigFile(path, { secret: undefined, bundleKey: undefined }, log, seal);
+    expect(read()).toEqual({ id: 'i1', endpoint: 'http://a' });
+  });
+
+  it('is asked for its key, and only shown without one', () => {
+    updateConfigFile(path, { id: 'i1', secret: 's-hush' }, log, seal);
+    expect(() => readState(path, log, undefined)).toThrow(/is sealed: give its key with --state-key-file/);
+    expect(() => updateConfigFile(path, { name: 'x' }, log)).toThrow(expect.objectContaining({ code: 78 }));
+    expect(readShown(path, log)).toMatchObject({ id: 'i1', secret: '(sealed)' });
+  });
+
+  it('takes over what was in clear', () => {
+    updateConfigFile(path, { id: 'i1', secret: 's-hush' }, log);
+    sealState(path, log, undefined);
+    expect(read()).toMatchObject({ secret: 's-hush' });
+    sealState(path, log, seal);
+    expect(readFileSync(path, 'utf8')).not.toContain('hush');
+    expect(readState(path, log, seal)).toEqual({ id: 'i1', secret: 's-hush' });
   });
 });

@@ -6,6 +6,7 @@ import type { Log } from '../log.js';
 import { writeFileAtomic } from './atomic-file.js';
 import { jsonProblem } from './json-problem.js';
 import { SETTINGS } from './settings.js';
+import type { StateSeal } from './state-seal.js';
 import { decodeText } from './text.js';
 
 export type FileContent = Record<string, unknown>;
@@ -60,6 +61,34 @@ export function readConfigFile(path: string, log: Log): FileContent {
   return content as FileContent;
 }
 
+/** What a seal hides, under `sealed` in the file. */
+const HIDDEN = ['secret', 'bundleKey'];
+
+/**
+ * The file with what is sealed in it.
+ * @throws AgentExit 78 as {@link readConfigFile} does, and when the seal does not open or its key is not given
+ */
+export function readState(path: string, log: Log, seal: StateSeal | undefined): FileContent {
+  const { sealed, ...content } = readConfigFile(path, log);
+  if (typeof sealed !== 'string') return content;
+  if (seal === undefined)
+    throw misconfigured(`the credential in ${path} is sealed: give its key with --state-key-file FILE`);
+  return { ...content, ...seal.open(sealed, path) };
+}
+
+/** The file as a command sees it that only shows: a sealed secret is there, and not to be read. */
+export function readShown(path: string, log: Log): FileContent {
+  const content = readConfigFile(path, log);
+  return typeof content['sealed'] === 'string' ? { ...content, secret: '(sealed)' } : content;
+}
+
+/** Seals what an earlier start without the key, or an installer, left in clear. @throws AgentExit 73 when it cannot be written */
+export function sealState(path: string, log: Log, seal: StateSeal | undefined): void {
+  if (seal === undefined) return;
+  const content = readConfigFile(path, log);
+  if (HIDDEN.some((key) => content[key] !== undefined)) updateConfigFile(path, {}, log, seal);
+}
+
 /** A file is there and nothing is in it, or nothing but zeros: what a power cut leaves of one that was being written. */
 export function isEmptied(path: string): boolean {
   try {
@@ -79,10 +108,18 @@ function isMissing(error: unknown): boolean {
 
 /**
  * Changes keys of the file and keeps all others: 2-space indent, keys sorted, as newt writes it. `undefined` removes a key.
+ * @param seal hides the credential and the bundle key, also where they were in clear before
  * @throws AgentExit 73 when it cannot be written
  */
-export function updateConfigFile(path: string, changes: FileContent, log: Log): FileContent {
-  const content: FileContent = { ...readConfigFile(path, log), ...changes };
+export function updateConfigFile(path: string, changes: FileContent, log: Log, seal?: StateSeal): void {
+  const content: FileContent = { ...readState(path, log, seal), ...changes };
+  if (seal !== undefined) {
+    const hidden = Object.fromEntries(
+      HIDDEN.flatMap((key) => (content[key] === undefined ? [] : [[key, content[key]]])),
+    );
+    for (const key of HIDDEN) delete content[key];
+    if (Object.keys(hidden).length > 0) content['sealed'] = seal.seal(hidden);
+  }
   const sorted: FileContent = {};
   for (const key of Object.keys(content).sort()) if (content[key] !== undefined) sorted[key] = content[key];
   try {
@@ -95,7 +132,6 @@ export function updateConfigFile(path: string, changes: FileContent, log: Log): 
       `the state file ${path} cannot be written: ${(error as Error).message}${hint}`,
     );
   }
-  return sorted;
 }
 
 /** The claim identity kept in a file, if there is a whole one. */

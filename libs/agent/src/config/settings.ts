@@ -75,6 +75,17 @@ export const SETTINGS: readonly Setting[] = [
     env: 'GATEHOUSE_EPHEMERAL',
     help: "have the site removed when it has been offline for as long as the key's template says",
   }),
+  row('stateKeyFile', 'string', 'used', {
+    flag: 'state-key-file',
+    env: 'GATEHOUSE_STATE_KEY_FILE',
+    notInFile: true,
+    help: "file with the key that seals this machine's credential on disk; default: systemd's credential gatehouse-state-key",
+  }),
+  row('trustFingerprint', 'string', 'used', {
+    flag: 'trust-fingerprint',
+    env: 'GATEHOUSE_TRUST_FINGERPRINT',
+    help: 'signing key of the organization, as the server prints it; default: the one that the claim names',
+  }),
   row('noWait', 'boolean', 'used', {
     flag: 'no-wait',
     env: 'GATEHOUSE_NO_WAIT',
@@ -174,6 +185,8 @@ export type Settings = {
   name: string;
   hardwareId: string;
   ephemeral: boolean;
+  stateKeyFile: string;
+  trustFingerprint: string;
   noWait: boolean;
   healthFile: string;
   logLevel: string;

@@ -1,25 +1,26 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { AGENT_LIMITS, AGENT_PATHS, type ClaimRequest, type ClaimResponse } from '../../../contracts/index.js';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
-import { type ClaimIdentity, claimIdentityOf, type FileContent, updateConfigFile } from '../config/config-file.js';
+import { type ClaimIdentity, claimIdentityOf, type FileContent } from '../config/config-file.js';
 import type { Settings } from '../config/settings.js';
 import { fillTemplate } from '../config/template.js';
 import type { AgentContext } from '../context.js';
+import { bundleKeyPair, publicHalf } from '../instance/bundle-key.js';
 import { backoff, REFUSED_CLAIM_BACKOFF } from '../session/backoff.js';
 import type { ServerLink } from '../session/server-link.js';
 import { checkHardwareId, machineHardwareId } from './hardware-id.js';
 import { FINGERPRINT_KEY, type Fingerprint } from './machine.js';
 import { readClaimResponse } from './responses.js';
-import { retry } from './retry.js';
+import { type Patience, retry } from './retry.js';
 
 export type Credential = { id: string; secret: string };
 
 /**
  * Exchanges the provisioning key for this machine's own credential and stores it (docs/claims.md "Claim endpoints", rules 4 and 5).
- * Hardware id and nonce are on disk before the first byte is sent, so that a lost answer is asked for again as the same device.
+ * Hardware id, nonce and bundle key are on disk before the first byte is sent, so that a lost answer is asked for again as the same device.
  * @param stored what of the state file is this machine's
  * @param fingerprint of this machine
- * @throws AgentExit 73 state not writable, 77 refused with --no-wait or a re-claim without secret, 78 a wrong name or hardware id
+ * @throws AgentExit 69 or 77 when patience ends, 73 state not writable, 77 a re-claim without secret, 78 a wrong name or hardware id
  */
 export async function claim(
   context: AgentContext,
@@ -28,36 +29,36 @@ export async function claim(
   key: string,
   stored: FileContent,
   fingerprint: Fingerprint,
+  patience: Patience,
 ): Promise<Credential> {
-  const { clock, log, configFile, random } = context;
+  const { clock, log, random } = context;
   const name = claimName(settings.name, context.env);
   const identity = claimIdentity(settings.hardwareId, stored, () => machineHardwareId(context.machineRoot));
-  updateConfigFile(
-    configFile,
-    {
-      id: stored['id'],
-      secret: stored['secret'],
-      claim: identity,
-      ...(Object.keys(fingerprint).length > 0 ? { [FINGERPRINT_KEY]: fingerprint } : {}),
-    },
-    log,
-  );
+  const bundleKey = bundleKeyPair(stored);
+  context.updateFile({
+    id: stored['id'],
+    secret: stored['secret'],
+    claim: identity,
+    bundleKey,
+    ...(Object.keys(fingerprint).length > 0 ? { [FINGERPRINT_KEY]: fingerprint } : {}),
+  });
   const request: ClaimRequest = {
     provisioningKey: key,
     ...(name === '' ? {} : { name }),
     hardwareId: identity.hardwareId,
     claimNonce: identity.nonce,
+    bundleKey: publicHalf(bundleKey),
     ...(settings.ephemeral ? { ephemeral: true } : {}),
   };
 
   for (let refusals = 0; ; refusals++) {
     log.info(`claiming a site as hardware id ${identity.hardwareId}`);
-    const verdict = await retry(context, 'claim', settings.noWait, async () =>
+    const verdict = await retry(context, 'claim', patience.until, async () =>
       readClaimResponse(await link.post(AGENT_PATHS.register, request, context.signal)),
     );
     if (verdict.kind === 'ok') return keep(context, settings, stored, identity, verdict.value);
     if (verdict.kind === 'invalid') throw misconfigured(`the server does not accept the claim: ${verdict.message}`);
-    if (settings.noWait) throw new AgentExit(EXIT.refused, 'the provisioning key was refused');
+    if (!patience.refusals) throw new AgentExit(EXIT.refused, 'the provisioning key was refused');
     const wait = backoff(REFUSED_CLAIM_BACKOFF, refusals, random);
     log.warn(
       `the provisioning key was refused; trying again in ${Math.round(wait / 1000)} s, in case an operator raises its limit`,
@@ -73,8 +74,9 @@ function keep(
   settings: Settings,
   before: FileContent,
   identity: ClaimIdentity,
-  { newtId, secret: answered, ephemeralSeconds }: ClaimResponse,
+  response: ClaimResponse,
 ): Credential {
+  const { newtId, secret: answered, ephemeralSeconds } = response;
   const secret =
     answered !== ''
       ? answered
@@ -89,25 +91,37 @@ function keep(
     );
   }
   context.log.hide(secret);
-  updateConfigFile(
-    context.configFile,
-    {
-      id: newtId,
-      secret,
-      endpoint: settings.endpoint,
-      provisioningKey: undefined,
-      name: undefined,
-      ...(ephemeralSeconds === undefined ? {} : { claim: { ...identity, ephemeralSeconds } }),
-    },
-    context.log,
-  );
+  const trust = trustOnFirstUse(settings, before, response);
+  context.updateFile({
+    id: newtId,
+    secret,
+    endpoint: settings.endpoint,
+    provisioningKey: undefined,
+    name: undefined,
+    ...(ephemeralSeconds === undefined ? {} : { claim: { ...identity, ephemeralSeconds } }),
+    ...(trust === undefined ? {} : { trustFingerprint: trust }),
+  });
   const goes = ephemeralSeconds === undefined ? '' : `, removed when it has been offline for ${ephemeralSeconds} s`;
   context.log.info(`claimed: this machine is site ${newtId}${goes}`);
+  if (trust !== undefined)
+    context.log.info(`from here on the signing key that the claim named is trusted, --trust-fingerprint ${trust}`);
   if (settings.ephemeral && ephemeralSeconds === undefined)
     context.log.warn(
       "--ephemeral has no effect: the site stays until somebody deletes it, since the key's template has no ephemeralSeconds or the site was made before",
     );
   return { id: newtId, secret };
+}
+
+/**
+ * The signing key that the claim named, to be believed from now on; undefined where somebody said which one to trust, or the site is the one
+ * that this machine was before.
+ */
+function trustOnFirstUse(settings: Settings, before: FileContent, response: ClaimResponse): string | undefined {
+  const { newtId, signingKeyThumbprint: current, nextSigningKeyThumbprint: next } = response;
+  const told = settings.trustFingerprint !== '' && settings.trustFingerprint !== before['trustFingerprint'];
+  const known = before['id'] === newtId && settings.trustFingerprint !== '';
+  if (current === undefined || told || known) return undefined;
+  return next === undefined ? current : `${current}.${next}`;
 }
 
 /**

@@ -1,16 +1,18 @@
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import { siteLabel } from '../cli/site-label.js';
 import type { StatusReport } from '../cli/status-file.js';
-import { claimIdentityOf, type FileContent, isEmptied, isEphemeral, updateConfigFile } from '../config/config-file.js';
+import { claimIdentityOf, type FileContent, isEmptied, isEphemeral } from '../config/config-file.js';
 import { checkSettings, NO_ENDPOINT, type Resolved } from '../config/options.js';
 import type { Settings } from '../config/settings.js';
 import type { AgentContext } from '../context.js';
+import { bundleKeyPair, keptBundleKey } from '../instance/bundle-key.js';
 import type { ServerLink } from '../session/server-link.js';
 import type { CredentialRefused } from '../session/token.js';
 import { type Credential, claim } from './claim.js';
 import { lossWithContainer } from './container.js';
 import { FINGERPRINT_KEY, isCopied, learnt, machineFingerprint, storedFingerprint } from './machine.js';
 import { provisioningKey } from './provisioning-key.js';
+import type { Patience } from './retry.js';
 
 /** Whether the credential is, or will be, in the state file: not when flags or environment bring all of it. */
 export function usesStateFile({ settings, all }: Resolved): boolean {
@@ -78,7 +80,7 @@ export function endOfRefused(
 /** After this the machine is not enrolled; it claims as the same device. @throws AgentExit 73 */
 export function forgetSite(context: AgentContext): void {
   const claim = claimIdentityOf(context.readFile());
-  updateConfigFile(context.configFile, { id: undefined, secret: undefined, claim }, context.log);
+  context.updateFile({ id: undefined, secret: undefined, claim });
 }
 
 /**
@@ -92,6 +94,7 @@ export async function obtainCredential(
   link: ServerLink,
   resolved: Resolved,
   readStdin: () => Buffer,
+  patience: Patience,
 ): Promise<Credential> {
   const { settings } = resolved;
   const { configFile, log } = context;
@@ -105,7 +108,7 @@ export async function obtainCredential(
   const loss = settings.ephemeral ? undefined : lossWithContainer(context.machineRoot, configFile);
   if (loss !== undefined) log.warn(loss);
   if (enrolled && !copied) {
-    learnMachine(context, stored);
+    learn(context, stored);
     return { id: settings.id, secret: settings.secret };
   }
   const key = provisioningKey(resolved, readStdin);
@@ -124,24 +127,40 @@ export async function obtainCredential(
     key,
     copied ? withoutIdentity(stored) : stored,
     learnt(copied ? {} : storedFingerprint(stored), here),
+    patience,
   );
 }
 
 /** The identity of a copy is the other machine's. */
-function withoutIdentity({ id: _id, secret: _secret, claim: _claim, ...rest }: FileContent): FileContent {
+function withoutIdentity({
+  id: _id,
+  secret: _secret,
+  claim: _claim,
+  bundleKey: _key,
+  ...rest
+}: FileContent): FileContent {
   return rest;
 }
 
-/** Facts come and go (a card is replaced, root reads more than others): the fingerprint follows the machine that is known by the rest. */
-function learnMachine(context: AgentContext, stored: FileContent): void {
+/**
+ * Adds to the state of an enrolled machine what it lacks. Facts come and go (a card is replaced, root reads more than others): the fingerprint
+ * follows the machine that is known by the rest. A machine that was enrolled before there were bundles makes its key.
+ */
+function learn(context: AgentContext, stored: FileContent): void {
   const before = storedFingerprint(stored);
   const now = learnt(before, machineFingerprint(context.machineRoot));
-  if (JSON.stringify(now) === JSON.stringify(before)) return;
+  const changes = {
+    ...(JSON.stringify(now) === JSON.stringify(before) ? {} : { [FINGERPRINT_KEY]: now }),
+    ...(keptBundleKey(stored) === undefined ? { bundleKey: bundleKeyPair(stored) } : {}),
+  };
+  if (Object.keys(changes).length === 0) return;
   try {
-    updateConfigFile(context.configFile, { [FINGERPRINT_KEY]: now }, context.log);
+    context.updateFile(changes);
   } catch (error) {
     if (!(error instanceof AgentExit)) throw error;
-    context.log.debug(`a copy of this state would not be noticed: ${error.message}`);
+    context.log.debug(
+      `a copy of this state would not be noticed, and no bundle can be sealed for it: ${error.message}`,
+    );
   }
 }
 

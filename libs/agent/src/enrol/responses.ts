@@ -20,7 +20,7 @@ export function readClaimResponse(answer: ServerResponse): Verdict<ClaimResponse
     const { newtId, secret, ephemeralSeconds } = data;
     if (typeof newtId === 'string' && newtId !== '' && typeof secret === 'string') {
       const lasting = typeof ephemeralSeconds === 'number' ? { ephemeralSeconds } : {};
-      return { kind: 'ok', value: { newtId, secret, ...lasting } };
+      return { kind: 'ok', value: { newtId, secret, ...lasting, ...thumbprints(data) } };
     }
   }
   if (answer.status === 401 && isErrorEnvelope(body)) {
@@ -31,6 +31,21 @@ export function readClaimResponse(answer: ServerResponse): Verdict<ClaimResponse
     if (known) return { kind: 'refused' };
   }
   return invalidOr(answer, body);
+}
+
+function thumbprints({
+  signingKeyThumbprint,
+  nextSigningKeyThumbprint,
+}: Record<string, unknown>): Partial<ClaimResponse> {
+  if (!isThumbprint(signingKeyThumbprint)) return {};
+  return {
+    signingKeyThumbprint,
+    ...(isThumbprint(nextSigningKeyThumbprint) ? { nextSigningKeyThumbprint } : {}),
+  };
+}
+
+function isThumbprint(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9_-]{43}$/.test(value);
 }
 
 /**

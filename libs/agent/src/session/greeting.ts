@@ -1,9 +1,9 @@
 import { arch, hostname, platform, release } from 'node:os';
-import { type AgentHello, PROTOCOL } from '../../../contracts/index.js';
+import { type AgentHello, type BundleKey, PROTOCOL } from '../../../contracts/index.js';
 import { AGENT_VERSION } from '../version.js';
 
 /** What this program is and the machine it runs on. */
-export function greeting(hardwareId: string | undefined): AgentHello {
+export function greeting(hardwareId: string | undefined, bundleKey: BundleKey | undefined): AgentHello {
   return {
     protocol: PROTOCOL,
     version: AGENT_VERSION,
@@ -16,5 +16,6 @@ export function greeting(hardwareId: string | undefined): AgentHello {
       node: process.version,
       ...(hardwareId === undefined ? {} : { hardwareId }),
     },
+    ...(bundleKey === undefined ? {} : { bundleKey }),
   };
 }

@@ -15,18 +15,18 @@ export class CredentialRefused extends AgentExit {
 
 /**
  * Exchanges the credential for the token of one session.
- * @param noWait give up at the first failure
- * @throws CredentialRefused; AgentExit 69 with noWait, 78 when the server does not accept the credential's form
+ * @param until see {@link retry}
+ * @throws CredentialRefused; AgentExit 69 after that, 78 when the server does not accept the credential's form
  */
 export async function sessionToken(
   context: AgentContext,
   link: ServerLink,
   { id, secret }: Credential,
-  noWait: boolean,
+  until: number,
 ): Promise<string> {
   const attempt = async () =>
     readTokenResponse(await link.post(AGENT_PATHS.getToken, { newtId: id, secret }, context.signal));
-  const verdict = await retry(context, 'get-token', noWait, attempt);
+  const verdict = await retry(context, 'get-token', until, attempt);
   if (verdict.kind === 'refused') throw new CredentialRefused(id);
   if (verdict.kind === 'invalid')
     throw misconfigured(`the server does not accept the credential's form: ${verdict.message}`);
