@@ -20,6 +20,7 @@ import { SiteSettings1764620000000 } from './migrations/1764620000000-site-setti
 import { NormalForms1764630000000 } from './migrations/1764630000000-normal-forms.js';
 import { KnownSites1764650000000 } from './migrations/1764650000000-known-sites.js';
 import { Instances1764700000000 } from './migrations/1764700000000-instances.js';
+import { Secrets1764720000000 } from './migrations/1764720000000-secrets.js';
 import { SiteProfiles1764750000000 } from './migrations/1764750000000-site-profiles.js';
 
 /** Migrations in the order in which they run. */
@@ -47,4 +48,5 @@ export const MIGRATIONS = [
   KnownSites1764650000000,
   Instances1764700000000,
   SiteProfiles1764750000000,
+  Secrets1764720000000,
 ];

@@ -9,14 +9,19 @@ import { validationPipe } from '#platform';
 type Class = new () => object;
 const NAME = /^(name|title|niceId)$|(Name|Title|NiceId)$/;
 /** Looked up among what is there, or no name of a person's making. */
-const OTHERWISE = new Set(['tlsServerName', 'hcTlsServerName', 'username', 'siteNiceId']);
+const OTHERWISE = new Set(['CreateSecretBody.name', 'tlsServerName', 'hcTlsServerName', 'username', 'siteNiceId']);
 
 const storage = getMetadataStorage() as unknown as {
   validationMetadatas: Map<Class, { propertyName: string }[]>;
 };
 const fields = [...storage.validationMetadatas].flatMap(([type, rules]) =>
   [...new Set(rules.map((rule) => rule.propertyName))]
-    .filter((field) => /Body|Settings$/.test(type.name) && NAME.test(field) && !OTHERWISE.has(field))
+    .filter(
+      (field) =>
+        /Body|Settings$/.test(type.name) &&
+        NAME.test(field) &&
+        ![field, `${type.name}.${field}`].some((one) => OTHERWISE.has(one)),
+    )
     .map((field) => [type.name, field, type] as const),
 );
 

@@ -6,6 +6,8 @@ export interface ErrorDetails {
   retryAfter?: number;
   /** One entry per problem of a request, with the path of the field. */
   fields?: FieldProblem[];
+  /** `data` of the envelope [null]: such as what still uses a thing that was to be deleted. */
+  data?: object;
   /** Replaces the envelope: claim endpoints, whose error body has a form of its own (docs/claims.md rule 2). */
   body?: Record<string, unknown>;
 }

@@ -1,9 +1,10 @@
 import { Module } from '@nestjs/common';
 import { ProvisioningModule } from '../provisioning/index.js';
+import { SecretsModule } from './secrets/secrets.module.js';
 import { TrustModule } from './trust/trust.module.js';
 
 /** Secrets, bootstrap documents, bundles and what makes an instance trust them (docs/instances.md). */
 @Module({
-  imports: [ProvisioningModule, TrustModule],
+  imports: [ProvisioningModule, SecretsModule, TrustModule],
 })
 export class InstancesModule {}

@@ -218,6 +218,15 @@ export class FixtureOrg {
     return row!.jobId;
   }
 
+  /** A secret with two versions, the first of which nothing uses. @returns its name */
+  async secret(): Promise<string> {
+    const name = this.secretName();
+    await this.root.expect('PUT', this.path('secret'), { name, value: this.name('value') });
+    await this.root.expect('POST', this.path(`secret/${name}/version`), { value: this.name('value') });
+    return name;
+  }
+  secretName = () => this.name('secret').toUpperCase().replace(/-/g, '_');
+
   role = async () => (await this.make<{ roleId: number }>('role', {})).roleId;
 
   /** @returns the token as the link has it. */

@@ -7,6 +7,7 @@ import { ORGS_OPERATIONS } from './operations/orgs.js';
 import { PEOPLE_OPERATIONS } from './operations/people.js';
 import { PROVISIONING_OPERATIONS } from './operations/provisioning.js';
 import { RESOURCES_OPERATIONS } from './operations/resources.js';
+import { SECRETS_OPERATIONS } from './operations/secrets.js';
 import { SITE_RESOURCES_OPERATIONS } from './operations/site-resources.js';
 import { SITES_OPERATIONS } from './operations/sites.js';
 import { TRUST_OPERATIONS } from './operations/trust.js';
@@ -24,10 +25,14 @@ export const OPERATIONS: Record<string, Operation> = {
   ...JOBS_OPERATIONS,
   ...PROVISIONING_OPERATIONS,
   ...TRUST_OPERATIONS,
+  ...SECRETS_OPERATIONS,
 };
 
-/** Path parameters that may name anybody: who is no member is answered alike, whether they are somebody elsewhere or nobody. */
-export const ANYBODY = ['candidateId'];
+/**
+ * Path parameters that are no ids of rows: `candidateId` may name anybody (who is no member is answered alike, whether they are somebody
+ * elsewhere or nobody), `version` counts within what the parameter before it names.
+ */
+export const ANYBODY = ['candidateId', 'version'];
 
 /** Whether a right call of the operation got what it should. */
 export const asExpected = ({ id }: Documented, status: number): boolean => {

@@ -150,11 +150,14 @@ export class TenantResolvers {
     this.byName.set(parameter, { resolve, documented });
   }
 
-  /** A parameter that is the number of a row; `orgOf` finds the organization of the row, or null. Anything else than a number is no row. */
-  registerNumber(parameter: string, orgOf: (id: number) => Promise<string | null>): void {
-    const resolve: TenantResolver = async (value) => {
+  /**
+   * A parameter that is the number of a row; `orgOf` finds the organization of the row, or null; `named` is what the parameters before it
+   * named. Anything else than a number is no row.
+   */
+  registerNumber(parameter: string, orgOf: (id: number, named: string | undefined) => Promise<string | null>): void {
+    const resolve: TenantResolver = async (value, _principal, named) => {
       const id = parseId(value);
-      const orgId = id === null ? null : await orgOf(id);
+      const orgId = id === null ? null : await orgOf(id, named);
       return orgId === null ? null : { orgId };
     };
     this.byName.set(parameter, { resolve, documented: { schema: { type: 'integer', minimum: 1 } } });

@@ -51,6 +51,26 @@ export function base32(bytes: Uint8Array): string {
   return text;
 }
 
+/** Encrypted under a key of its own (`KeyRing.encryptApart`). */
+export interface SealedApart {
+  wrappedKey: Buffer;
+  sealed: Buffer;
+}
+
+function seal(key: Buffer, plain: Buffer, about: string): Buffer {
+  const iv = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(about));
+  const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
+  return Buffer.concat([iv, cipher.getAuthTag(), sealed]);
+}
+
+function open(key: Buffer, sealed: Buffer, about: string): Buffer {
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12))
+    .setAAD(Buffer.from(about))
+    .setAuthTag(sealed.subarray(12, 28));
+  return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]);
+}
+
 /** What a keyed hash tells apart; each has a key of its own. */
 export type MacPurpose = 'idempotent-body' | 'shared-secret';
 
@@ -75,18 +95,23 @@ export class KeyRing {
 
   /** AES-256-GCM; `about` (such as `psk:<credential id>`) is bound as additional data. @returns iv ‖ tag ‖ ciphertext. */
   encrypt(plain: Buffer, about: string): Buffer {
-    const iv = randomBytes(12);
-    const cipher = createCipheriv('aes-256-gcm', this.encryption, iv).setAAD(Buffer.from(about));
-    const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
-    return Buffer.concat([iv, cipher.getAuthTag(), sealed]);
+    return seal(this.encryption, plain, about);
   }
 
   /** @throws when the bytes were changed, or sealed for something else. */
   decrypt(sealed: Buffer, about: string): Buffer {
-    const decipher = createDecipheriv('aes-256-gcm', this.encryption, sealed.subarray(0, 12))
-      .setAAD(Buffer.from(about))
-      .setAuthTag(sealed.subarray(12, 28));
-    return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]);
+    return open(this.encryption, sealed, about);
+  }
+
+  /** The same under a key of its own, which the master key wraps: once the wrapped key is deleted nobody can read it, the holder of the master key neither. */
+  encryptApart(plain: Buffer, about: string): SealedApart {
+    const key = randomBytes(32);
+    return { wrappedKey: this.encrypt(key, `key of ${about}`), sealed: seal(key, plain, about) };
+  }
+
+  /** @throws as `decrypt` */
+  decryptApart({ wrappedKey, sealed }: SealedApart, about: string): Buffer {
+    return open(this.decrypt(wrappedKey, `key of ${about}`), sealed, about);
   }
 
   /** HMAC-SHA256: recognises a value again, and tells nothing about it to who has the stored bytes alone, however few values there are to guess. */

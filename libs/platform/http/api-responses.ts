@@ -111,7 +111,8 @@ function envelopeName(model: Model): string {
 
 /** The error envelope (docs/integration-api.md §1.3) with a stable `code` beside the message. */
 export class ErrorBody {
-  @ApiProperty({ type: 'object', nullable: true, maxProperties: 0, additionalProperties: false }) data: null;
+  /** Null, unless the route says more: what still uses a thing that was to be deleted. */
+  @ApiProperty({ type: 'object', nullable: true, additionalProperties: true }) data: object | null;
   @ApiProperty({ enum: [false] }) success: boolean;
   @ApiProperty({ enum: [true] }) error: boolean;
   @ApiProperty() message: string;

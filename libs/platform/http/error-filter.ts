@@ -51,9 +51,9 @@ function withLimit(error: AppError, request: GatehouseRequest): AppError {
 /** The error envelope of docs/integration-api.md §1.3; `code` and `fields` are Gatehouse's additions. */
 export function errorBody(error: AppError): Record<string, unknown> {
   if (error.details.body) return error.details.body;
-  const { fields } = error.details;
+  const { fields, data = null } = error.details;
   return {
-    data: null,
+    data,
     success: false,
     error: true,
     message: error.message,

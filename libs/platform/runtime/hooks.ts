@@ -15,6 +15,9 @@ export class Hook<Args extends unknown[]> {
   }
 }
 
+/** Whose sites are let in, or let back in, by an act: those of a profile, a template, a key, or one site. */
+export type ReceivesUnder = { kind: 'profile' | 'template' | 'site'; id: number | null } | { kind: 'key'; id: string };
+
 /** By which a module reaches modules to its left (CONTRIBUTING.md). */
 @Injectable()
 export class Hooks {
@@ -44,6 +47,11 @@ export class Hooks {
   readonly siteApproved = new Hook<[orgId: string, siteId: number]>();
   /** After rows gave way that documents which are applied once had staged for waiting sites. */
   readonly onceStagedGone = new Hook<[siteIds: number[]]>();
+  /**
+   * Of an act that lets sites receive what their profile delivers. Throws permission_denied when that is secrets and the caller does not hold
+   * `useSecret` (docs/instances.md §2).
+   */
+  readonly deliversSecrets = new Hook<[principal: Principal, orgId: string, under: ReceivesUnder]>();
   /** When an approved site is set back to pending. */
   readonly siteSuspended = new Hook<[orgId: string, siteId: number]>();
 }

@@ -1,0 +1,20 @@
+import { Injectable } from '@nestjs/common';
+import { Hook, type Principal } from '#platform';
+import type { RolloutSettings } from './secret.dto.js';
+
+/** What follows a change of a secret that sites use, in its transaction; filled by what stands on secrets: rollouts and bundles. */
+@Injectable()
+export class SecretChanges {
+  /** Some sites are offered an earlier version; others get the new one only once `SecretsService.settle` was called. */
+  readonly versionAdded = new Hook<
+    [principal: Principal, orgId: string, secret: { secretId: number; name: string; version: number }, RolloutSettings]
+  >();
+  /** By force, although sites are offered it: they are to be offered the current one at once. */
+  readonly versionDestroyed = new Hook<
+    [
+      orgId: string,
+      secret: { secretId: number; name: string; secretVersionId: number },
+      current: { secretVersionId: number; version: number },
+    ]
+  >();
+}

@@ -1,0 +1,48 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { grants } from '#contracts';
+import { AppError, Hooks, type Principal, query, type ReceivesUnder } from '#platform';
+import type { NamedSecret } from './secrets.repository.js';
+
+/** The profile under which sites are. */
+const PROFILE_OF: Record<ReceivesUnder['kind'], string> = {
+  profile: 'SELECT $2::bigint',
+  template: 'SELECT profile_id FROM provisioning_template WHERE org_id = $1 AND template_id = $2',
+  key: 'SELECT t.profile_id FROM provisioning_key k JOIN provisioning_template t USING (template_id) WHERE k.org_id = $1 AND k.key_id = $2',
+  site: 'SELECT profile_id FROM site WHERE org_id = $1 AND site_id = $2',
+};
+
+/** Who may let a site receive a secret: `useSecret` beside the action of the act (docs/instances.md §2). */
+@Injectable()
+export class SecretDelivery implements OnModuleInit {
+  constructor(private readonly hooks: Hooks) {}
+
+  onModuleInit(): void {
+    this.hooks.deliversSecrets.register((tx, principal, orgId, under) => this.assertUnder(tx, principal, orgId, under));
+  }
+
+  /** For who saves a bootstrap, or goes back to one: the secrets that it names, locked by `SecretsService.named`. @throws permission_denied */
+  assertNamed(principal: Principal, orgId: string, profileId: number, secrets: Iterable<NamedSecret>): void {
+    for (const { name, profileIds } of secrets) {
+      this.assertMay(principal, orgId);
+      if (profileIds && !profileIds.includes(profileId))
+        throw new AppError('permission_denied', `The secret ${name} is not for this profile`);
+    }
+  }
+
+  /** @throws permission_denied without `useSecret` */
+  assertMay({ authority }: Principal, orgId: string): void {
+    if (grants(authority, { kind: 'org', action: 'useSecret', orgId }) !== 'granted')
+      throw new AppError('permission_denied', 'Sites receive secrets by this, which needs the action useSecret');
+  }
+
+  private async assertUnder(tx: EntityManager, principal: Principal, orgId: string, { kind, id }: ReceivesUnder) {
+    if (grants(principal.authority, { kind: 'org', action: 'useSecret', orgId }) === 'granted') return;
+    const [row] = await query<{ named: boolean }>(
+      tx,
+      `SELECT EXISTS (SELECT FROM profile_with_secrets WHERE profile_id = (${PROFILE_OF[kind]}) AND $1::text IS NOT NULL) AS named`,
+      [orgId, id],
+    );
+    if (row!.named) this.assertMay(principal, orgId);
+  }
+}

@@ -1,0 +1,132 @@
+import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import {
+  Access,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  Id,
+  IfMatch,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+  SearchQuery,
+} from '#platform';
+import {
+  AddSecretVersionBody,
+  CreateSecretBody,
+  DeletionQuery,
+  SecretDetails,
+  SecretList,
+  SecretUsers,
+  SecretVersionAnswer,
+  SecretView,
+  UpdateSecretBody,
+} from './secret.dto.js';
+import { SecretDeletionService } from './secret-deletion.service.js';
+import { SecretsService } from './secrets.service.js';
+
+@ApiTags('Secrets')
+@Controller('org/:orgId')
+export class SecretsController {
+  constructor(
+    private readonly secrets: SecretsService,
+    private readonly deletion: SecretDeletionService,
+  ) {}
+
+  /** Create a secret; no answer ever holds its value */
+  @Put('secret')
+  @Access('createSecret')
+  @ErrorResponses(409)
+  @Returns(SecretVersionAnswer, { status: 201, message: 'Secret created successfully', versioned: true })
+  createSecret(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: CreateSecretBody) {
+    return this.secrets.create(principal, orgId, body);
+  }
+
+  /** List secrets by name */
+  @Get('secrets')
+  @Access('listSecrets')
+  @Returns(SecretList, { message: 'Secrets retrieved successfully' })
+  listSecrets(@Caller() principal: Principal, @OrgId() orgId: string, @Query() search: SearchQuery) {
+    return this.secrets.list(principal, orgId, search);
+  }
+
+  /** Read a secret: its versions, and who uses them; never its value */
+  @Get('secret/:name')
+  @Access('listSecrets')
+  @Returns(SecretDetails, { message: 'Secret retrieved successfully', versioned: true })
+  getSecret(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('name') name: string,
+    @Query() page: PageQuery,
+  ) {
+    return this.secrets.get(principal, orgId, name, page);
+  }
+
+  /** Change which profiles a secret is for */
+  @Post('secret/:name')
+  @Access('updateSecret')
+  @ChecksVersion()
+  @ErrorResponses(409)
+  @Returns(SecretView, { message: 'Secret updated successfully', versioned: true })
+  updateSecret(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('name') name: string,
+    @Body() body: UpdateSecretBody,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.secrets.update(principal, orgId, name, body, ifMatch);
+  }
+
+  /** Add a version to a secret, and roll it out to the sites that use it */
+  @Post('secret/:name/version')
+  @Access('updateSecret')
+  @ChecksVersion()
+  @ErrorResponses(409)
+  @Returns(SecretVersionAnswer, { status: 201, message: 'Secret version created successfully', versioned: true })
+  addSecretVersion(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('name') name: string,
+    @Body() body: AddSecretVersionBody,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.secrets.addVersion(principal, orgId, name, body, ifMatch);
+  }
+
+  /** Destroy a version of a secret: its data key is deleted; 409 with its users while it is in use */
+  @Delete('secret/:name/version/:version')
+  @Access('deleteSecret')
+  @ChecksVersion()
+  @ErrorResponses(409)
+  @Returns(SecretUsers, { message: 'Secret version destroyed successfully', nullable: true })
+  destroySecretVersion(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('name') name: string,
+    @Id('version') version: number,
+    @Query() query: DeletionQuery,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.deletion.destroyVersion(principal, orgId, name, version, query, ifMatch);
+  }
+
+  /** Delete a secret with all its versions; 409 with its users while it is in use */
+  @Delete('secret/:name')
+  @Access('deleteSecret')
+  @ChecksVersion()
+  @ErrorResponses(409)
+  @Returns(SecretUsers, { message: 'Secret deleted successfully', nullable: true })
+  deleteSecret(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Param('name') name: string,
+    @Query() query: DeletionQuery,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
+    return this.deletion.delete(principal, orgId, name, query, ifMatch);
+  }
+}
