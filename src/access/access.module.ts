@@ -20,6 +20,7 @@ import { RefusedLogins } from './sessions/refused-logins.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsRepository } from './sessions/sessions.repository.js';
 import { SessionsService } from './sessions/sessions.service.js';
+import { SessionTokens } from './site-credentials/session-tokens.js';
 import { SiteCredentialsRepository } from './site-credentials/site-credentials.repository.js';
 import { SiteCredentialsService } from './site-credentials/site-credentials.service.js';
 import { Passwords } from './users/passwords.js';
@@ -54,12 +55,21 @@ import { UsersService } from './users/users.service.js';
     RolesService,
     SessionsRepository,
     SessionsService,
+    SessionTokens,
     SiteCredentialsRepository,
     SiteCredentialsService,
     UsersRepository,
     UsersService,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
-  exports: [ApiKeysService, MailboxesService, MembersService, RolesService, SiteCredentialsService, UsersService],
+  exports: [
+    ApiKeysService,
+    MailboxesService,
+    MembersService,
+    RolesService,
+    SessionTokens,
+    SiteCredentialsService,
+    UsersService,
+  ],
 })
 export class AccessModule {}

@@ -7,6 +7,7 @@ export { RolesBody } from './members/members.dto.js';
 export { MembersService, roleIdsOf } from './members/members.service.js';
 export { Role } from './roles/role.entity.js';
 export { needsReplacement, RolesService } from './roles/roles.service.js';
+export { SessionTokens, type TokenBearer } from './site-credentials/session-tokens.js';
 export type { NewSiteCredential } from './site-credentials/site-credentials.repository.js';
 export { NONCE_TAKEN, SiteCredentialsService, type SiteIdentity } from './site-credentials/site-credentials.service.js';
 export { User } from './users/user.entity.js';

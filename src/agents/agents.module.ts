@@ -22,7 +22,6 @@ import { SessionDrain } from './gateway/session-drain.js';
 import { SessionHandshake } from './gateway/session-handshake.js';
 import { SessionRegistry } from './gateway/session-registry.js';
 import { SessionRestarts } from './gateway/session-restarts.js';
-import { SessionTokens } from './gateway/session-tokens.js';
 import { UpgradeRouter } from './gateway/upgrade-router.js';
 import { HealthChecksRepository } from './newt/health-checks.repository.js';
 import { NewtsService } from './newt/newts.service.js';
@@ -52,13 +51,12 @@ import { PresenceLease } from './presence/presence-lease.js';
     SessionHandshake,
     SessionRegistry,
     SessionRestarts,
-    SessionTokens,
     SiteBlueprints,
     SiteExpiry,
     SiteExpiryRepository,
     UpgradeRouter,
   ],
-  exports: [SessionTokens, UpgradeRouter],
+  exports: [UpgradeRouter],
 })
 export class AgentsModule {
   constructor(registry: SessionRegistry) {

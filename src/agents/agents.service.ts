@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Db, notFound, type Principal, RefusalLimiter } from '#platform';
-import { SiteCredentialsService, type SiteIdentity } from '../access/index.js';
+import { SessionTokens, SiteCredentialsService, type SiteIdentity } from '../access/index.js';
 import type { DeviceSelf, NewtCredentials, SessionToken } from './agents.dto.js';
 import { AgentsRepository } from './agents.repository.js';
-import { SessionTokens } from './gateway/session-tokens.js';
 import { unusable } from './presence/presence.service.js';
 
 /** The newt protocol that is spoken here; newt wants 1.13 or later (docs/newt.md §2.2). */

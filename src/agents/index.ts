@@ -1,6 +1,5 @@
 export { AgentsModule } from './agents.module.js';
 export { AgentSocketAdapter } from './gateway/agent-socket.adapter.js';
-export { SessionTokens, type TokenBearer } from './gateway/session-tokens.js';
 export {
   refuseUpgrade,
   releaseSocket,

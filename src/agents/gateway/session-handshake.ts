@@ -4,6 +4,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { WebSocket, WebSocketServer } from 'ws';
 import { AGENT_LIMITS, CLOSE } from '#contracts';
 import { AppError, Config, plainAddress, RefusalLimiter, toAppError } from '#platform';
+import { SessionTokens } from '../../access/index.js';
 import { ProfileBlueprints } from '../../provisioning/index.js';
 import { DeliveryService } from '../delivery/delivery.service.js';
 import { PresenceService, unusable } from '../presence/presence.service.js';
@@ -11,7 +12,6 @@ import { EventLoopQueue } from './event-loop-queue.js';
 import { countMessage, MessageDispatch } from './message-dispatch.js';
 import { MAX_BUFFERED, Session, type SessionSocket, type SocketEvents, socketClass } from './session.js';
 import { SessionRegistry } from './session-registry.js';
-import { SessionTokens } from './session-tokens.js';
 import { refuseUpgrade, releaseSocket, type Upgrade } from './upgrade-router.js';
 import { endInTurns } from './ws-internals.js';
 
