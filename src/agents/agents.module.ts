@@ -3,6 +3,7 @@ import { Gauge } from 'prom-client';
 import { AccessModule } from '../access/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
 import { ClusterModule } from '../cluster/index.js';
+import { InstancesModule } from '../instances/index.js';
 import { ProvisioningModule } from '../provisioning/index.js';
 import { ResourcesModule } from '../resources/index.js';
 import { SitesModule } from '../sites/index.js';
@@ -31,7 +32,15 @@ import { PresenceLease } from './presence/presence-lease.js';
 
 /** Agent sessions: tokens, the gateway, presence, delivery of desired state. */
 @Module({
-  imports: [AccessModule, BlueprintsModule, ClusterModule, ProvisioningModule, ResourcesModule, SitesModule],
+  imports: [
+    AccessModule,
+    BlueprintsModule,
+    ClusterModule,
+    InstancesModule,
+    ProvisioningModule,
+    ResourcesModule,
+    SitesModule,
+  ],
   controllers: [AgentsController, AgentDownloadController],
   providers: [
     AgentFiles,

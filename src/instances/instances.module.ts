@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
 import { ProvisioningModule } from '../provisioning/index.js';
+import { EpochModule } from './epoch/epoch.module.js';
 import { SecretsModule } from './secrets/secrets.module.js';
 import { TrustModule } from './trust/trust.module.js';
 
 /** Secrets, bootstrap documents, bundles and what makes an instance trust them (docs/instances.md). */
 @Module({
-  imports: [ProvisioningModule, SecretsModule, TrustModule],
+  imports: [ProvisioningModule, EpochModule, SecretsModule, TrustModule],
+  exports: [EpochModule, TrustModule],
 })
 export class InstancesModule {}

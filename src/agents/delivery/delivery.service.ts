@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { AGENT_MESSAGE, type AgentState, CLOSE } from '#contracts';
 import { Db, PeriodicTask, PgNotifications } from '#platform';
 import { SiteCredentialsService } from '../../access/index.js';
+import { Epoch } from '../../instances/index.js';
 import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from '../agents.repository.js';
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
@@ -38,6 +39,7 @@ export class DeliveryService implements OnModuleInit {
     private readonly notifications: PgNotifications,
     private readonly credentials: SiteCredentialsService,
     private readonly newts: NewtsService,
+    private readonly epoch: Epoch,
   ) {}
 
   onModuleInit(): void {
@@ -61,12 +63,13 @@ export class DeliveryService implements OnModuleInit {
 
   /** A heartbeat: repairs a notice that was missed. */
   heartbeat(session: Session, version: number): void {
-    if (version < session.version) this.sendState(session);
+    if (version < this.epoch.stateBase() + session.version) this.sendState(session);
     else if (this.notifications.isDown) this.look(session.siteId, COALESCE_MS);
   }
 
+  /** `version` as the agent was sent it; a state of an earlier epoch is none of these any more. */
   saveApplied(row: Applied): void {
-    this.applied.set(row.siteId, row);
+    this.applied.set(row.siteId, { ...row, version: Math.max(0, row.version - this.epoch.stateBase()) });
     this.task.wake(COALESCE_MS);
   }
 
@@ -154,7 +157,7 @@ export class DeliveryService implements OnModuleInit {
     if (!session.greeted || !isNews(session, row)) return;
     sent(session, row);
     const state: AgentState = {
-      version: row.version,
+      version: this.epoch.stateBase() + row.version,
       status: row.status,
       targets: [],
       healthChecks: [],
