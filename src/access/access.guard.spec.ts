@@ -182,7 +182,16 @@ describe('the guard', () => {
       '403 perm',
       '403 perm',
     ]);
-    expect(await outcomes({ kind: 'site' })).toEqual(['403 perm', '403 perm', '403 perm', 'admitted', '403 perm']);
+    expect(await outcomes({ kind: 'site', direct: false })).toEqual([
+      '403 perm',
+      '403 perm',
+      '403 perm',
+      'admitted',
+      '403 perm',
+    ]);
+    const byToken = { as: site, presented: { kind: 'sessionToken', token: 't' } } as const;
+    expect((await ask({ scope: { kind: 'site', direct: false }, ...byToken })).outcome).toBe('admitted');
+    expect((await ask({ scope: { kind: 'site', direct: true }, ...byToken })).outcome).toBe('403 permission_denied');
   });
 
   it('tells an organization key on a root route nothing about organizations', async () => {
@@ -214,8 +223,14 @@ describe('the guard', () => {
         (await ask({ scope: org('updateOrg'), as: rootKey, method: 'POST', params: { orgId: 'a' } })).outcome,
       ).toBe('admitted');
       expect(
-        (await ask({ scope: { kind: 'site' }, as: site, presented: { kind: 'deviceKey', key: 'k' }, method: 'POST' }))
-          .outcome,
+        (
+          await ask({
+            scope: { kind: 'site', direct: true },
+            as: site,
+            presented: { kind: 'deviceKey', key: 'k' },
+            method: 'POST',
+          })
+        ).outcome,
       ).toBe('admitted');
       expect(
         (await ask({ scope: { kind: 'public', why: 'x', csrf: false }, presented: cookie, method: 'POST' })).outcome,

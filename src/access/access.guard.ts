@@ -49,9 +49,11 @@ export class AccessGuard implements CanActivate {
   }
 
   private async admit(request: GatehouseRequest, scope: RouteScope): Promise<Principal> {
-    const presented = this.authenticator.presented(request);
+    const presented = this.authenticator.presented(request, scope.kind === 'site');
     this.checkCsrf(request, scope, presented);
     if (scope.kind === 'public') return anonymous(request);
+    if (scope.kind === 'site' && scope.direct && presented.kind === 'sessionToken')
+      throw new AppError('permission_denied', 'A session token does not do here: the credential itself is needed');
     const principal = await this.authenticator.authenticate(request, presented);
     switch (scope.kind) {
       case 'org':

@@ -9,9 +9,16 @@ import {
   sha256,
 } from '#platform';
 import { ApiKeysService } from './api-keys/api-keys.service.js';
-import { type Presented, presentedBy, SECURE_SESSION_COOKIE, SESSION_COOKIE } from './request-credential.js';
+import {
+  type Presented,
+  presentedBy,
+  presentedBySite,
+  SECURE_SESSION_COOKIE,
+  SESSION_COOKIE,
+} from './request-credential.js';
 import { SessionsService } from './sessions/sessions.service.js';
-import { SiteCredentialsService } from './site-credentials/site-credentials.service.js';
+import { SessionTokens } from './site-credentials/session-tokens.js';
+import { SiteCredentialsService, type SiteIdentity } from './site-credentials/site-credentials.service.js';
 
 /** Turns what a request presents into a principal, or refuses it. */
 @Injectable()
@@ -23,13 +30,15 @@ export class Authenticator {
     private readonly apiKeys: ApiKeysService,
     private readonly sessions: SessionsService,
     private readonly siteCredentials: SiteCredentialsService,
+    private readonly tokens: SessionTokens,
     private readonly limiter: RefusalLimiter,
   ) {
     this.cookieName = config.http.publicUrl.protocol === 'https:' ? SECURE_SESSION_COOKIE : SESSION_COOKIE;
   }
 
-  presented(request: GatehouseRequest): Presented {
-    return presentedBy(request, this.cookieName);
+  /** @param bySite the route is one for sites, which takes what newts have as well */
+  presented(request: GatehouseRequest, bySite: boolean): Presented {
+    return (bySite ? presentedBySite : presentedBy)(request, this.cookieName);
   }
 
   /** @throws AppError 401 with the texts of docs/integration-api.md §1.3; 429 once an address or a key id was refused too often. */
@@ -42,18 +51,17 @@ export class Authenticator {
           throw this.refuse(address, new AppError('unauthenticated', 'Invalid API key'), `key:${presented.id}`);
         return { ...principal, address };
       }
-      case 'deviceKey': {
-        const site = await this.siteCredentials.authenticateDeviceKey(presented.key);
-        if (!site) throw this.refuse(address, new AppError('credential_unusable', 'The credential cannot be used'));
-        const { siteId, orgId, credentialId, niceId } = site;
-        return {
-          authority: { kind: 'site', orgId },
-          kind: 'site',
-          id: String(siteId),
-          name: niceId,
-          address,
-          site: { siteId, orgId, credentialId },
-        };
+      case 'deviceKey':
+        return this.site(address, await this.siteCredentials.authenticateDeviceKey(presented.key));
+      case 'newt': {
+        const { newtId, secret } = presented;
+        return this.site(address, await this.siteCredentials.authenticateNewt(newtId, secret), newtId);
+      }
+      case 'sessionToken': {
+        const bearer = this.tokens.verify(presented.token);
+        if (!bearer)
+          throw this.refuse(address, new AppError('unauthenticated', 'The session token is not good any more'));
+        return this.site(address, await this.siteCredentials.authenticateBearer(bearer));
       }
       case 'session': {
         const sessionHash = sha256(presented.token);
@@ -78,6 +86,19 @@ export class Authenticator {
           request.viaIntegration ? 'API key required' : 'API key or login required',
         );
     }
+  }
+
+  private site(address: string | null, site: SiteIdentity | null, name?: string): Principal {
+    if (!site) throw this.refuse(address, new AppError('credential_unusable', 'The credential cannot be used'), name);
+    const { siteId, orgId, credentialId, niceId } = site;
+    return {
+      authority: { kind: 'site', orgId },
+      kind: 'site',
+      id: String(siteId),
+      name: niceId,
+      address,
+      site: { siteId, orgId, credentialId },
+    };
   }
 
   private refuse(address: string | null, error: AppError, name?: string): AppError {

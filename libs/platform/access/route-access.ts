@@ -1,5 +1,5 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
-import { ApiBearerAuth, ApiCookieAuth, ApiExtension, ApiHeader, ApiSecurity } from '@nestjs/swagger';
+import { ApiBasicAuth, ApiBearerAuth, ApiCookieAuth, ApiExtension, ApiHeader, ApiSecurity } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Action, Authority } from '#contracts';
 import { ErrorResponses } from '../http/api-responses.js';
@@ -40,7 +40,7 @@ export type RouteScope =
   | { kind: 'org'; action: Action | null; orgKeys: boolean }
   | { kind: 'root'; action: Action }
   | { kind: 'user'; csrf: boolean }
-  | { kind: 'site' }
+  | { kind: 'site'; direct: boolean }
   | { kind: 'public'; why: string; csrf: boolean };
 
 export const ROUTE_SCOPE = 'gatehouse:scope';
@@ -88,12 +88,17 @@ export const UserAccess = ({ csrf = false } = {}) =>
     ErrorResponses(400, 401, 403, 429, 503),
   );
 
-/** A site, about itself only. */
-export const SiteAccess = () =>
+/**
+ * A site, about itself only. `direct`: the credential itself proves it, a session token does not, since a newt's travels in queries
+ * (docs/agent-protocol.md rule 2).
+ */
+export const SiteAccess = ({ direct = false } = {}) =>
   applyDecorators(
-    declare({ kind: 'site' }),
+    declare({ kind: 'site', direct }),
     ApiBearerAuth('deviceKey'),
     ApiSecurity('deviceKeyHeader'),
+    ApiBasicAuth('newt'),
+    ...(direct ? [] : [ApiBearerAuth('sessionToken')]),
     ErrorResponses(401, 403, 429, 503),
   );
 

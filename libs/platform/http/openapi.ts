@@ -61,6 +61,14 @@ export function buildDocument(app: INestApplication): OpenAPIObject {
       { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same as deviceKey, in a header of its own' },
       'deviceKeyHeader',
     )
+    .addBasicAuth(
+      { type: 'http', scheme: 'basic', description: 'A newt credential: the newt id and its secret' },
+      'newt',
+    )
+    .addBearerAuth(
+      { type: 'http', scheme: 'bearer', description: 'A session token of the site, as get-token answers it' },
+      'sessionToken',
+    )
     .build();
   const document = SwaggerModule.createDocument(app, config, { operationIdFactory: (_controller, method) => method });
   const resolvers = app.get(TenantResolvers);

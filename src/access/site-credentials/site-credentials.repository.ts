@@ -60,6 +60,17 @@ export class SiteCredentialsRepository {
     return rows[0] ?? null;
   }
 
+  /** By number: of somebody who has proved it before. */
+  async find(em: EntityManager, siteId: number, credentialId: number): Promise<CredentialRow | null> {
+    const rows = await prepared<CredentialRow>(
+      em,
+      'site_credential_id',
+      `${FIND} c.credential_id = $1 AND c.site_id = $2`,
+      [credentialId, siteId],
+    );
+    return rows[0] ?? null;
+  }
+
   /**
    * docs/claims.md rule 5: who came first. Waits for whoever holds the window, and only then looks at it, at the credential and at the site:
    * a statement that waits within itself would see the other two as they were before.

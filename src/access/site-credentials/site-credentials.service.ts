@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { CredentialKind } from '#contracts';
 import { Db, InvalidatedCache, notify, PgNotifications, sameBytes, sha256 } from '#platform';
+import type { TokenBearer } from './session-tokens.js';
 import {
   type CredentialRow,
   type NewSiteCredential,
@@ -57,6 +58,14 @@ export class SiteCredentialsService {
     );
   }
 
+  /** @returns the site of a session token that is good, or null when its credential, or its site, was revoked since. */
+  async authenticateBearer({ siteId, credentialId }: TokenBearer): Promise<SiteIdentity | null> {
+    const row = await this.known.get(`credential:${credentialId}`, () =>
+      this.repository.find(this.db.manager, siteId, credentialId),
+    );
+    return row && identityOf(row);
+  }
+
   /**
    * One statement. @returns the credential ids in the order of the rows.
    * @throws unique violation for a newt id that exists, and for a nonce (`NONCE_TAKEN`) by which the organization knows another device.
@@ -104,8 +113,7 @@ export class SiteCredentialsService {
     const row = await this.known.get(cacheKey, load);
     if (!row || !sameBytes(presented, Buffer.from(row.secretHash, 'base64'))) return null;
     if (row.unsettled && !(await this.settle(cacheKey, row))) return null;
-    const { siteId, orgId, credentialId, deviceId, niceId, kind } = row;
-    return { siteId, orgId, credentialId, deviceId, niceId, kind };
+    return identityOf(row);
   }
 
   /**
@@ -126,3 +134,12 @@ export class SiteCredentialsService {
     return settled || this.repository.isUsable(this.db.manager, row.credentialId);
   }
 }
+
+const identityOf = ({ siteId, orgId, credentialId, deviceId, niceId, kind }: CredentialRow): SiteIdentity => ({
+  siteId,
+  orgId,
+  credentialId,
+  deviceId,
+  niceId,
+  kind,
+});
