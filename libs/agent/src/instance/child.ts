@@ -1,0 +1,114 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Log } from '../log.js';
+import type { Launch } from './child-user.js';
+
+const LOOK_MS = 20;
+/** Until a group that got SIGKILL is believed to be gone: what sleeps in the kernel, or is never reaped, is not waited for. */
+const KILLED_MS = 1_000;
+
+/** A program and what it starts: one process group, which is ended as one (docs/instances.md §7.6). */
+export class Child {
+  /** Its exit code, as a shell has it (128 + number of the signal), once nobody of its group is left. Never rejects. */
+  readonly ended: Promise<number>;
+  private readonly process: ChildProcess;
+  private readonly exited: Promise<number>;
+  private hasEnded = false;
+  /** When what is left of the group gets SIGKILL: set by `stop`, or when the program ends by itself. */
+  private deadline: number | undefined;
+  private killTimer: NodeJS.Timeout | undefined;
+
+  /**
+   * Starts a program in a session and process group of its own, with the agent's standard streams.
+   * @param graceMs how long what it leaves behind may take to end, when it ends by itself
+   */
+  constructor(command: readonly string[], launch: Launch, env: NodeJS.ProcessEnv, graceMs: number, log: Log) {
+    const [file = '', ...args] = [...launch.prefix, ...command];
+    const { prefix: _, ...identity } = launch;
+    this.process = spawn(file, args, { ...identity, env, detached: true, stdio: 'inherit' });
+    this.exited = exitCode(this.process, (error) => log.error(`the program cannot be started: ${error.message}`));
+    this.ended = this.end(graceMs);
+  }
+
+  /** Undefined when it could not be started. */
+  get pid(): number | undefined {
+    return this.process.pid;
+  }
+
+  get isOver(): boolean {
+    return this.hasEnded;
+  }
+
+  /** Sends a signal to the program, not to what it started: that is the program's to do. */
+  signal(name: NodeJS.Signals): void {
+    if (this.isLed) this.process.kill(name);
+  }
+
+  /**
+   * Asks the program to end, then its group; SIGKILL for all of it after the grace. Called again, it sends the signal again and the earlier
+   * deadline stays.
+   * @returns the exit code
+   */
+  stop(signal: NodeJS.Signals, graceMs: number): Promise<number> {
+    this.signal(signal);
+    const { pid } = this;
+    if (this.isLed && pid !== undefined && this.deadline === undefined) {
+      this.deadline = performance.now() + graceMs;
+      this.killTimer = setTimeout(() => signalGroup(pid, 'SIGKILL'), graceMs);
+    }
+    return this.ended;
+  }
+
+  /** The program itself runs; what it started may outlive it. */
+  private get isLed(): boolean {
+    return this.pid !== undefined && this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  private async end(graceMs: number): Promise<number> {
+    const code = await this.exited;
+    clearTimeout(this.killTimer);
+    if (this.pid !== undefined) await endGroup(this.pid, this.deadline ?? performance.now() + graceMs);
+    this.hasEnded = true;
+    return code;
+  }
+}
+
+function exitCode(child: ChildProcess, onError: (error: Error) => void): Promise<number> {
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      if (child.pid !== undefined) return; // a signal that could not be sent: it ends nothing
+      onError(error);
+      resolve(error.code === 'ENOENT' ? 127 : 126); // as a shell says it
+    });
+  });
+}
+
+/** Ends what is left of a group whose leader is gone: SIGTERM, and SIGKILL at the deadline (of `performance.now()`). */
+export async function endGroup(group: number, deadline: number): Promise<void> {
+  if (!signalGroup(group, 'SIGTERM')) return;
+  if (await isGone(group, deadline)) return;
+  signalGroup(group, 'SIGKILL');
+  await isGone(group, performance.now() + KILLED_MS);
+}
+
+async function isGone(group: number, deadline: number): Promise<boolean> {
+  while (signalGroup(group, 0)) {
+    const left = deadline - performance.now();
+    if (left <= 0) return false;
+    await delay(Math.min(LOOK_MS, left));
+  }
+  return true;
+}
+
+/** @returns whether there is such a group */
+function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-group, signal);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
