@@ -50,7 +50,7 @@ export type BundleFolderOptions = {
 };
 
 /** The file of the document's `config`, in the folder of each version: no other file may be called so. */
-export const CONFIG_NAME = 'gatehouse.json';
+export const CONFIG_NAME = 'gatehouse-config.json';
 const CURRENT = 'current';
 const READY = 'ready';
 const VERSION = /^\d+(\.\d+)?$/;
