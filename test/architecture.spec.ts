@@ -132,6 +132,13 @@ describe('imports', () => {
       .flatMap((f) => [...text(f).matchAll(/from '([^.][^']*)'/g)].map((m) => `${f}: ${m[1]}`));
     expect(bad).toEqual([]);
   });
+
+  it('documents are read wherever JavaScript runs', () => {
+    const bad = production
+      .filter((f) => /^libs\/(?:document|bootstrap)\//.test(f))
+      .filter((f) => /from 'node:|\b(?:Buffer|process)\.|\brequire\(/.test(text(f)));
+    expect(bad).toEqual([]);
+  });
 });
 
 /** One writer per table: the module that owns it. Others ask its services; what must happen with its acts is a hook. */

@@ -51,6 +51,12 @@ export class Fields {
     return value ?? instead;
   }
 
+  /** The node of a field, for who reads it otherwise; undefined when it is absent or null. */
+  ask(key: string): TreeNode | undefined {
+    this.know(key);
+    return this.given(key)?.value;
+  }
+
   text(key: string, rule: TextRule = {}): string | undefined {
     const node = this.ask(key);
     return node && readText(node, below(this.path, key), rule, this.problems);
@@ -159,11 +165,6 @@ export class Fields {
   private offered(): string[] {
     const plain = (one: string) => Number(one !== one.toLowerCase());
     return this.known.toSorted((a, b) => plain(a) - plain(b));
-  }
-
-  private ask(key: string): TreeNode | undefined {
-    this.know(key);
-    return this.given(key)?.value;
   }
 
   private given(key: string): MapEntry | undefined {

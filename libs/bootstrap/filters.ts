@@ -1,0 +1,31 @@
+import type { TextFilter } from '#contracts';
+
+const UNPRINTED = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
+
+const LONE_SURROGATES = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+/** Quotes in which JSON, YAML 1.1 and YAML 1.2 read the same text: one line, and nothing that a reader of one of them does not take as it is. */
+const quoted = (text: string): string =>
+  JSON.stringify(text).replace(UNPRINTED, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+function base64(text: string): string {
+  let binary = '';
+  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+const FILTERS: Record<TextFilter, (text: string) => string> = {
+  json: quoted,
+  yaml: quoted,
+  /** One word of a POSIX shell. */
+  shell: (text) => `'${text.replaceAll("'", "'\\''")}'`,
+  /** A part of a URL: only the unreserved characters of RFC 3986 stay. */
+  uri: (text) =>
+    encodeURIComponent(text).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`),
+  base64,
+};
+
+/** The value of a template as its filters leave it, the first one first. */
+export function applyFilters(value: string, filters: readonly TextFilter[] = []): string {
+  return filters.reduce((text, filter) => FILTERS[filter](text), value.replace(LONE_SURROGATES, '\ufffd'));
+}
