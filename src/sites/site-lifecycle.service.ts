@@ -54,6 +54,9 @@ const NICE_ID_TRIES = 5;
 /** Sites deleted by one statement: an organization of many must not run into the statement timeout. */
 const SITES_PER_STATEMENT = 2000;
 
+/** Fields that others make something of. */
+const TELLING = ['name', 'niceId', 'labels', 'profileId'] as const satisfies (keyof SiteFields)[];
+
 const niceIdTaken = () => conflict('This niceId is already in use');
 
 /** What other modules do with sites, inside their own transactions. */
@@ -138,8 +141,9 @@ export class SiteLifecycleService implements OnModuleInit {
     } catch (error) {
       throw isUniqueViolation(error, 'site_nice_id') ? niceIdTaken() : error;
     }
-    if (!groupIds) return;
-    if ((await this.sites.setGroups(tx, orgId, siteId, groupIds)) !== groupIds.length) throw notFound('Group');
+    if (groupIds && (await this.sites.setGroups(tx, orgId, siteId, groupIds)) !== groupIds.length)
+      throw notFound('Group');
+    if (TELLING.some((field) => fields[field] !== undefined)) await this.hooks.sitesChanged.run(tx, orgId, [siteId]);
   }
 
   /**

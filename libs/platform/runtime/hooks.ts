@@ -43,6 +43,8 @@ export class Hooks {
   >();
   /** Before a site's row is deleted (DELETE, reject). */
   readonly siteDeleting = new Hook<[orgId: string, siteId: number]>();
+  /** After name, niceId, labels or profile of sites were written, which has told their agents already. */
+  readonly sitesChanged = new Hook<[orgId: string, siteIds: number[]]>();
   /** When a pending or suspended site becomes approved. */
   readonly siteApproved = new Hook<[orgId: string, siteId: number]>();
   /** After rows gave way that documents which are applied once had staged for waiting sites. */
