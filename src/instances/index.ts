@@ -1,6 +1,8 @@
+export { AcknowledgementsService } from './bundles/acknowledgements.service.js';
 export { EpochModule } from './epoch/epoch.module.js';
 export { Epoch } from './epoch/epoch.service.js';
 export { InstancesModule } from './instances.module.js';
+export { LeasesService } from './leases/leases.service.js';
 export { SecretsModule } from './secrets/secrets.module.js';
 export { SecretsService } from './secrets/secrets.service.js';
 export { SigningKeys } from './trust/signing-keys.service.js';

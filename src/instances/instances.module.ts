@@ -1,12 +1,13 @@
 import { Module } from '@nestjs/common';
 import { ProvisioningModule } from '../provisioning/index.js';
+import { BundlesModule } from './bundles/bundles.module.js';
 import { EpochModule } from './epoch/epoch.module.js';
 import { SecretsModule } from './secrets/secrets.module.js';
 import { TrustModule } from './trust/trust.module.js';
 
 /** Secrets, bootstrap documents, bundles and what makes an instance trust them (docs/instances.md). */
 @Module({
-  imports: [ProvisioningModule, EpochModule, SecretsModule, TrustModule],
-  exports: [EpochModule, TrustModule],
+  imports: [BundlesModule, EpochModule, ProvisioningModule, SecretsModule, TrustModule],
+  exports: [BundlesModule, EpochModule, TrustModule],
 })
 export class InstancesModule {}

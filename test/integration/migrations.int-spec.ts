@@ -340,6 +340,17 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     }
   });
 
+  it('offers none of its sites a bundle, and has no leases of them', async () => {
+    expect(await app.root.expect('GET', '/org/acme/bundles')).toMatchObject({ bundles: [], pagination: { total: 0 } });
+    const { sites } = await app.root.expect<{ sites: { siteId: number }[] }>('GET', '/org/acme/sites?pageSize=1');
+    expect(await app.root.expect('GET', `/site/${sites[0]!.siteId}/bundle`)).toMatchObject({
+      version: null,
+      state: null,
+      secrets: [],
+      lease: null,
+    });
+  });
+
   it('has no jobs yet, and does one for an organization of then', async () => {
     expect(await app.root.expect('GET', '/org/acme/jobs')).toMatchObject({ jobs: [], pagination: { total: 0 } });
     const body = { siteIds: [999999999], decision: 'approve', asJob: true };

@@ -72,7 +72,7 @@ function open(key: Buffer, sealed: Buffer, about: string): Buffer {
 }
 
 /** What a keyed hash tells apart; each has a key of its own. */
-export type MacPurpose = 'idempotent-body' | 'shared-secret';
+export type MacPurpose = 'idempotent-body' | 'shared-secret' | 'bundle-random';
 
 /**
  * Keys derived from the master key, one per purpose (HKDF-SHA256, RFC 5869, separate labels), so that none can stand in for another.
@@ -89,7 +89,11 @@ export class KeyRing {
       Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), `gatehouse/${label}`, 32));
     this.encryption = derive('encryption/1');
     this.tokens = derive('session-token/1');
-    this.macs = { 'idempotent-body': derive('idempotent-body/1'), 'shared-secret': derive('shared-secret/1') };
+    this.macs = {
+      'idempotent-body': derive('idempotent-body/1'),
+      'shared-secret': derive('shared-secret/1'),
+      'bundle-random': derive('bundle-random/1'),
+    };
     this.fingerprint = derive('fingerprint/1').toString('hex');
   }
 

@@ -1,0 +1,34 @@
+import { Module } from '@nestjs/common';
+import { AuditModule } from '../../audit/index.js';
+import { SitesModule } from '../../sites/index.js';
+import { DeviceController } from '../device.controller.js';
+import { LeasesRepository } from '../leases/leases.repository.js';
+import { LeasesService } from '../leases/leases.service.js';
+import { TrustModule } from '../trust/trust.module.js';
+import { AcknowledgementsRepository } from './acknowledgements.repository.js';
+import { AcknowledgementsService } from './acknowledgements.service.js';
+import { BundleReads } from './bundle-reads.js';
+import { BundlesController } from './bundles.controller.js';
+import { BundlesRepository } from './bundles.repository.js';
+import { BundlesService } from './bundles.service.js';
+import { InputsService } from './inputs.service.js';
+import { SiteBundlesService } from './site-bundles.service.js';
+
+/** Bundles and leases (docs/instances.md §4). */
+@Module({
+  imports: [AuditModule, SitesModule, TrustModule],
+  controllers: [BundlesController, DeviceController],
+  providers: [
+    AcknowledgementsRepository,
+    AcknowledgementsService,
+    BundleReads,
+    BundlesRepository,
+    BundlesService,
+    InputsService,
+    LeasesRepository,
+    LeasesService,
+    SiteBundlesService,
+  ],
+  exports: [AcknowledgementsService, BundlesService, LeasesService],
+})
+export class BundlesModule {}
