@@ -11,6 +11,7 @@ import { AgentsController } from './agents.controller.js';
 import { AgentsRepository } from './agents.repository.js';
 import { AgentsService } from './agents.service.js';
 import { SiteBlueprints } from './blueprints/site-blueprints.service.js';
+import { SessionBundles } from './bundles/session-bundles.service.js';
 import { DeliveryService } from './delivery/delivery.service.js';
 import { AgentDownloadController, AgentFiles } from './download/agent-download.controller.js';
 import { SiteExpiryRepository } from './expiry/site-expiry.repository.js';
@@ -56,6 +57,7 @@ import { PresenceLease } from './presence/presence-lease.js';
     PresenceLease,
     PresenceRepository,
     PresenceService,
+    SessionBundles,
     SessionDrain,
     SessionHandshake,
     SessionRegistry,

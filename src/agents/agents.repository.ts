@@ -10,6 +10,8 @@ export interface DesiredRow extends SiteState {
   sessionId: string | null;
   /** Only when this session has not been sent it yet, and the site is approved. */
   config: Record<string, unknown> | null;
+  /** Likewise; null where the site has none. */
+  bundle: { version: number; digest?: string } | null;
 }
 
 export interface Applied {
@@ -49,10 +51,12 @@ export class AgentsRepository {
       em,
       'agents_desired',
       `SELECT s.site_id AS "siteId", s.status, s.desired_version AS version, s.docker_socket_enabled AS "takesLabels", c.credential_id IS NOT NULL AND s.revoked_at IS NULL AS usable, p.session_id AS "sessionId",
-              CASE WHEN i.greeted AND s.status = 'approved' AND (s.desired_version <> i.sent_version OR i.sent_status IS DISTINCT FROM s.status)
-                   THEN s.config END AS config
+              CASE WHEN is_due THEN s.config END AS config,
+              CASE WHEN is_due AND b.version IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object('version', b.version, 'digest', b.digest)) END AS bundle
        FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::text[]) AS i(site_id, credential_id, greeted, sent_version, sent_status)
        JOIN site s ON s.site_id = i.site_id
+       CROSS JOIN LATERAL (SELECT i.greeted AND s.status = 'approved' AND (s.desired_version <> i.sent_version OR i.sent_status IS DISTINCT FROM s.status) AS is_due) d
+       LEFT JOIN bundle_offer b ON is_due AND b.site_id = i.site_id
        LEFT JOIN site_credential c ON c.credential_id = i.credential_id AND c.site_id = i.site_id AND c.revoked_at IS NULL
        LEFT JOIN site_presence p ON p.site_id = i.site_id`,
       [

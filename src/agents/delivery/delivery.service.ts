@@ -164,6 +164,7 @@ export class DeliveryService implements OnModuleInit {
       resources: [],
       ...(row.takesLabels ? {} : { dockerSocketEnabled: false }),
       ...(row.status === 'approved' ? { config: row.config ?? {} } : {}),
+      ...(row.bundle ? { bundle: row.bundle } : {}),
     };
     session.send(AGENT_MESSAGE.state, state);
   }

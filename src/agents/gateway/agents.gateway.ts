@@ -3,6 +3,7 @@ import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { AGENT_LIMITS, AGENT_MESSAGE, AGENT_PATHS, type AgentWelcome, PROTOCOL } from '#contracts';
 import { SERVER_VERSION } from '../agents.service.js';
 import { SiteBlueprints } from '../blueprints/site-blueprints.service.js';
+import { SessionBundles } from '../bundles/session-bundles.service.js';
 import { DeliveryService } from '../delivery/delivery.service.js';
 import { agentContainers } from '../newt/containers.js';
 import { NewtsService } from '../newt/newts.service.js';
@@ -11,10 +12,12 @@ import { MessageDispatch } from './message-dispatch.js';
 import {
   AppliedMessage,
   BlueprintMessage,
+  BundleMessage,
   Data,
   From,
   Heartbeat,
   Hello,
+  LeaseMessage,
   MessageErrorFilter,
   NewtBlueprint,
   NewtContainers,
@@ -42,6 +45,7 @@ export class AgentsGateway {
   constructor(
     private readonly delivery: DeliveryService,
     private readonly blueprints: SiteBlueprints,
+    private readonly bundles: SessionBundles,
     private readonly newts: NewtsService,
     dispatch: MessageDispatch,
   ) {
@@ -116,6 +120,16 @@ export class AgentsGateway {
   blueprint(@From() session: Session, @Data() { id, kind, document, containers }: BlueprintMessage): void {
     const list = containers === undefined ? undefined : agentContainers(containers);
     this.blueprints.fromAgent(session, id, kind, JSON.stringify(document), list);
+  }
+
+  @SubscribeMessage(AGENT_MESSAGE.bundle)
+  acknowledge(@From() session: Session, @Data() { version, digest, state, reason }: BundleMessage): void {
+    this.bundles.acknowledge(session, { version, digest, state, ...(reason === undefined ? {} : { reason }) });
+  }
+
+  @SubscribeMessage(AGENT_MESSAGE.lease)
+  lease(@From() session: Session, @Data() { nonce, prev = null, ver }: LeaseMessage): void {
+    this.bundles.lease(session, { nonce, prev, ver });
   }
 
   @SubscribeMessage('newt/blueprint/apply')

@@ -20,6 +20,7 @@ import {
   IsObject,
   IsOptional,
   IsString,
+  Matches,
   Max,
   MaxLength,
   Min,
@@ -140,11 +141,26 @@ export class NewtContainers {
 
 const BLUEPRINT_KINDS = ['file', 'bootstrap', 'labels'] as const;
 
+const ACK_STATES = ['fetched', 'applied', 'failed'] as const;
+
 export class BlueprintMessage {
   @IsText(100) id: string;
   @IsIn(BLUEPRINT_KINDS) kind: (typeof BLUEPRINT_KINDS)[number];
   @IsObject() document: Record<string, unknown>;
   @IsOptional() @IsArray() containers?: unknown[];
+}
+
+export class BundleMessage {
+  @IsInt() @Min(1) @Max(Number.MAX_SAFE_INTEGER) version: number;
+  @Matches(/^[\w-]{43}$/) digest: string;
+  @IsIn(ACK_STATES) state: (typeof ACK_STATES)[number];
+  @IsOptional() @IsText(4000) reason?: string;
+}
+
+export class LeaseMessage {
+  @Matches(/^[\w-]{16,128}$/) nonce: string;
+  @IsOptional() @IsText(64) prev?: string | null;
+  @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) ver: number;
 }
 
 /** Whatever a handler threw becomes one `error` message; the session goes on. */
