@@ -1,11 +1,13 @@
 import { parentPort } from 'node:worker_threads';
 import { fromDockerLabels, parse, patternProblem, placesOf, toYaml } from '#blueprint';
+import { parseBootstrap } from '#bootstrap';
 import type { Task, TaskResult } from '#platform';
 
 /** The program of a worker thread: what it can be asked for (libs/platform/runtime/workers.ts). */
 const TASKS: Record<string, (...args: never[]) => unknown> = {
   fromDockerLabels,
   parse,
+  parseBootstrap,
   patternProblem,
   placesOf,
   toYaml,

@@ -8,9 +8,9 @@ const LONE_SURROGATES = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])
 const quoted = (text: string): string =>
   JSON.stringify(text).replace(UNPRINTED, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-function base64(text: string): string {
+function base64(bytes: Uint8Array): string {
   let binary = '';
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
+  for (const byte of bytes) binary += String.fromCharCode(byte);
   return btoa(binary);
 }
 
@@ -22,10 +22,21 @@ const FILTERS: Record<TextFilter, (text: string) => string> = {
   /** A part of a URL: only the unreserved characters of RFC 3986 stay. */
   uri: (text) =>
     encodeURIComponent(text).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`),
-  base64,
+  base64: (text) => base64(new TextEncoder().encode(text)),
 };
 
 /** The value of a template as its filters leave it, the first one first. */
 export function applyFilters(value: string, filters: readonly TextFilter[] = []): string {
   return filters.reduce((text, filter) => FILTERS[filter](text), value.replace(LONE_SURROGATES, '\ufffd'));
+}
+
+/** The same for bytes, which only `base64` takes when they are no text. @returns undefined when they are not, and it is not the first filter */
+export function filterBytes(bytes: Uint8Array, filters: readonly TextFilter[]): string | undefined {
+  if (filters[0] === 'base64') return applyFilters(base64(bytes), filters.slice(1));
+  try {
+    return applyFilters(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), filters);
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
 }

@@ -126,6 +126,24 @@ describe('a rendered bootstrap', () => {
     for (const value of values.secrets?.values() ?? []) expect(JSON.stringify(problems)).not.toContain(value);
   });
 
+  it('takes secrets as bytes, and those that are no text as base64 alone', () => {
+    const bytes = Buffer.from([0xff, 0x00, 0xfe]);
+    const values = { ...VALUES, secrets: new Map([['A', bytes]]) };
+    expect(render(model('env: {A: "{{secret.A | base64 | uri}}"}'), values).env.A).toEqual([
+      '_wD-'.replace('_', '%2F').replace('-', '%2B'),
+    ]);
+    expect(problemsOf(model('env: {A: "{{secret.A | uri}}"}'), values)).toEqual([
+      {
+        path: 'env.A',
+        message: 'the secret A holds bytes that are no text: write {{secret.A | base64}}',
+        line: 1,
+        column: 11,
+      },
+    ]);
+    const text = { ...VALUES, secrets: new Map([['A', Buffer.from('grün')]]) };
+    expect(render(model('env: {A: "{{secret.A}} {{secret.A | base64}}"}'), text).env.A).toEqual(['grün Z3LDvG4=']);
+  });
+
   it('is never put together when it would be far larger than a bundle may be', () => {
     const part = { from: 'secret' as const, name: 'A', filters: [], line: 1, column: 1 };
     const bootstrap: Bootstrap = {

@@ -2,16 +2,17 @@ import { type BundlePayload, type BundleText, type EnvPart, INSTANCE_LIMITS } fr
 import { below, type Problem } from '#document';
 import { BootstrapError } from './bootstrap-error.js';
 import { bundleBytes } from './check.js';
-import { applyFilters } from './filters.js';
+import { applyFilters, filterBytes } from './filters.js';
 import type { Bootstrap, Config, Ready, SiteField, Template, Text } from './model.js';
 import { urlProblem, variableValueProblem } from './rules.js';
 import { joined } from './texts.js';
 
-/** What the server fills in. Labels and fields of the site that a document does not name may be left out. */
+/** What the server fills in. Labels and fields of the site that a document does not name may be left out; what is nothing is not there. */
 export type RenderValues = {
-  secrets: ReadonlyMap<string, string>;
+  /** Text, or its bytes. */
+  secrets: ReadonlyMap<string, string | Uint8Array>;
   site: Partial<Record<SiteField, string | null>>;
-  labels: Readonly<Record<string, string>>;
+  labels: Readonly<Record<string, string | null>>;
   org: { id: string };
 };
 
@@ -93,22 +94,26 @@ class Renderer {
       this.problems.push({ path, message: missing(from, name), line, column });
       return '';
     }
-    return this.spend(this.withFilters(value, template));
+    const text = this.withFilters(value, template);
+    if (text !== undefined) return this.spend(text);
+    const message = `the secret ${name} holds bytes that are no text: write {{secret.${name} | base64}}`;
+    this.problems.push({ path, message, line, column });
+    return '';
   }
 
-  /** A secret stands in many places, and its filters are run once. */
-  private withFilters(value: string, { from, name, default: fallback, filters }: Template): string {
+  /** A secret stands in many places, and its filters are run once. @returns undefined for bytes that are no text */
+  private withFilters(value: string | Uint8Array, { from, name, default: fallback, filters }: Template) {
     const key = JSON.stringify([from, name, fallback, filters]);
     let text = this.filled.get(key);
     if (text === undefined) {
-      text = applyFilters(value, filters);
-      this.filled.set(key, text);
+      text = typeof value === 'string' ? applyFilters(value, filters) : filterBytes(value, filters);
+      if (text !== undefined) this.filled.set(key, text);
     }
     return text;
   }
 
   /** A field or label that is nothing counts as not there, as it does in a blueprint. */
-  private value({ from, name, default: fallback }: Template): string | undefined {
+  private value({ from, name, default: fallback }: Template): string | Uint8Array | undefined {
     const { secrets, site, labels, org } = this.values;
     if (from === 'secret') return secrets.get(name);
     if (from === 'org') return org.id;

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ProvisioningModule } from '../provisioning/index.js';
+import { BootstrapsModule } from './bootstraps/bootstraps.module.js';
 import { BundlesModule } from './bundles/bundles.module.js';
 import { EpochModule } from './epoch/epoch.module.js';
 import { SecretsModule } from './secrets/secrets.module.js';
@@ -7,7 +8,7 @@ import { TrustModule } from './trust/trust.module.js';
 
 /** Secrets, bootstrap documents, bundles and what makes an instance trust them (docs/instances.md). */
 @Module({
-  imports: [BundlesModule, EpochModule, ProvisioningModule, SecretsModule, TrustModule],
+  imports: [BootstrapsModule, BundlesModule, EpochModule, ProvisioningModule, SecretsModule, TrustModule],
   exports: [BundlesModule, EpochModule, TrustModule],
 })
 export class InstancesModule {}
