@@ -24,6 +24,10 @@ const ACCEPTED: [RegExp, string][] = [
   [/\/whitelist\/(add|remove) body\.email has maxLength 254$/, 'no address is longer'],
   [/ body\.method takes only some values$/, 'nothing speaks another one; documents always said which'],
   [/ body\.hcStatus has (minimum 0|maximum 599)$/, 'no answer has another status'],
+  [
+    /\/approvals 200\.data\.results\[\]\.outcome has new values: permission_denied$/,
+    'where a profile delivers secrets only',
+  ],
   [/\/events 200\.data\.events\[\]\.type has new values: /, 'readers of the feed pass over types they do not know'],
 ];
 

@@ -2,6 +2,7 @@ export * from './access/org-identity.js';
 export * from './access/principals.js';
 export * from './access/refusal-limiter.js';
 export * from './access/route-access.js';
+export * from './access/secret-permission.js';
 export * from './addresses.js';
 export * from './config/cluster-config.js';
 export * from './config/config.js';

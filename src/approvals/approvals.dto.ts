@@ -95,11 +95,11 @@ export class DecideBody {
   pace?: number;
 }
 
-const OUTCOMES = ['approved', 'rejected', 'unchanged', 'not_found', 'conflict', 'failed'] as const;
+const OUTCOMES = ['approved', 'rejected', 'unchanged', 'not_found', 'conflict', 'permission_denied', 'failed'] as const;
 
 export class DecisionResult {
   siteId: number;
-  /** `unchanged`: it was so already; `conflict`: an approved or suspended site cannot be rejected, a revoked one not approved. */
+  /** `unchanged`: it was so already; `conflict`: an approved or suspended site cannot be rejected, a revoked one not approved; `permission_denied`: approved, the site would receive secrets. */
   @ApiProperty({ enum: OUTCOMES }) outcome: (typeof OUTCOMES)[number];
   /** Why not; of a rejection also that no tombstone could be left. */
   message: string | null;

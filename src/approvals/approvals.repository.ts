@@ -29,6 +29,17 @@ export class ApprovalsRepository {
     return new Set(rows.map((r) => r.siteId));
   }
 
+  /** Of these sites those that receive secrets once they are approved. */
+  async receiving(em: EntityManager, orgId: string, siteIds: number[]): Promise<Set<number>> {
+    const rows = await query<{ siteId: number }>(
+      em,
+      `SELECT s.site_id AS "siteId" FROM site s JOIN profile_with_secrets p ON p.profile_id = s.profile_id
+       WHERE s.org_id = $1 AND s.site_id = ANY ($2::bigint[])`,
+      [orgId, siteIds],
+    );
+    return new Set(rows.map((r) => r.siteId));
+  }
+
   /** Refuses the device of a site that is still there. @returns false when nothing tells that device from others */
   async bury(
     tx: EntityManager,

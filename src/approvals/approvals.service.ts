@@ -153,12 +153,16 @@ export class ApprovalsService implements OnModuleInit {
     return { tombstones, pagination: shapeA(total, window) };
   }
 
-  /** Lifts a tombstone: the device may claim again; that of a revoked site gets the site back, with a new credential. @throws not_found */
+  /**
+   * Lifts a tombstone: the device may claim again; that of a revoked site gets the site back, with a new credential.
+   * @throws not_found; permission_denied without `useSecret` when that site would receive secrets
+   */
   async deleteTombstone(principal: Principal, orgId: string, hardwareId: string): Promise<void> {
     await this.db.tx(async (tx) => {
       const siteId = await this.repository.lift(tx, orgId, hardwareId);
       if (siteId === undefined) throw notFound('Tombstone');
-      await this.standings.rearm(tx, orgId, siteId, hardwareId);
+      for (const id of await this.standings.rearm(tx, orgId, siteId, hardwareId))
+        await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'site', id });
       await this.audit.record(tx, principal, {
         orgId,
         action: 'tombstone.delete',

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { ErrorCode } from '#contracts';
 import { AppError, type Principal, unavailable } from '#platform';
 import { AuditService } from '../audit/index.js';
 import type { DecideBody, DecisionResult } from './approvals.dto.js';
@@ -13,6 +14,10 @@ export interface BulkDecision extends Pick<DecideBody, 'decision' | 'note' | 'to
   /** The job that it is part of. */
   jobId?: number;
 }
+
+/** What concerns the one site, and is its outcome. */
+const OF_SITE = ['not_found', 'conflict', 'permission_denied'] as const;
+const isOfSite = (code: ErrorCode): code is (typeof OF_SITE)[number] => OF_SITE.some((one) => one === code);
 
 /** Runs one decision so that nothing of it stays when it throws: in a transaction of its own, or at a savepoint of a larger one. */
 type Undoable = <T>(decide: (tx: EntityManager) => Promise<T>) => Promise<T>;
@@ -41,11 +46,11 @@ export class BulkDecisionRunner {
       return await undoable((tx) => this.decideIn(tx, principal, orgId, siteId, bulk));
     } catch (error) {
       if (unavailable(error)) throw error;
-      if (error instanceof AppError && (error.code === 'not_found' || error.code === 'conflict')) {
+      if (error instanceof AppError && isOfSite(error.code)) {
         const was = error.code === 'not_found' && bulk.decision === 'reject';
         if (was && (await this.repository.buried(em, orgId, [siteId])).has(siteId))
           return { siteId, outcome: 'unchanged', message: null };
-        return { siteId, outcome: error.code, message: error.message };
+        return { siteId, outcome: error.code as (typeof OF_SITE)[number], message: error.message };
       }
       this.logger.error({ err: error, siteId }, 'A decision of many failed');
       return { siteId, outcome: 'failed', message: 'An error occurred; this site was left as it is' };

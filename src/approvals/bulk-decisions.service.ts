@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ApiResult, Db, invalid, type Principal } from '#platform';
+import { ApiResult, Db, invalid, mayUseSecrets, type Principal, refuseSecrets } from '#platform';
 import type { JobView } from '../jobs/index.js';
 import { SiteReads, SiteStatusService, type Standing } from '../sites/index.js';
 import type { DecideBody, DecisionResult, DecisionResults } from './approvals.dto.js';
@@ -30,7 +30,7 @@ export class BulkDecisionsService {
     if (body.pace !== undefined) throw invalid('pace', 'is the pace of a job; give asJob too');
     const { siteIds, remaining } = await this.chosen(orgId, body);
     const results = body.dryRun
-      ? await this.foresee(orgId, siteIds, body)
+      ? await this.foresee(principal, orgId, siteIds, body)
       : await this.decideAll(principal, orgId, siteIds, body);
     return { dryRun: body.dryRun ?? false, decision: body.decision, results, remaining };
   }
@@ -61,6 +61,7 @@ export class BulkDecisionsService {
   }
 
   private async foresee(
+    principal: Principal,
     orgId: string,
     siteIds: number[],
     { decision, filter, tombstone }: DecideBody,
@@ -72,8 +73,13 @@ export class BulkDecisionsService {
       decision === 'reject' && tombstone !== false
         ? await this.repository.namesOf(this.db.manager, orgId, siteIds)
         : undefined;
+    const denied =
+      decision === 'approve' && !mayUseSecrets(principal, orgId)
+        ? await this.repository.receiving(this.db.manager, orgId, siteIds)
+        : new Set<number>();
     return siteIds.map((siteId) => {
-      const result = foreseen(decision, standings.get(siteId), buried.has(siteId), filter !== undefined);
+      const known = { buried: buried.has(siteId), denied: denied.has(siteId), byFilter: filter !== undefined };
+      const result = foreseen(decision, standings.get(siteId), known);
       const missed = result.outcome === 'rejected' && names?.has(siteId) === false;
       return { siteId, ...result, ...(missed ? { message: NO_TOMBSTONE } : {}) };
     });
@@ -112,13 +118,13 @@ function requireSelection({ siteIds, filter }: DecideBody): void {
 function foreseen(
   decision: DecideBody['decision'],
   site: Standing | undefined,
-  buried: boolean,
-  byFilter: boolean,
+  { buried, denied, byFilter }: { buried: boolean; denied: boolean; byFilter: boolean },
 ): Omit<DecisionResult, 'siteId'> {
   if (!site && buried) return { outcome: 'unchanged', message: null };
   if (!site) return { outcome: 'not_found', message: 'Site not found' };
   const against = decision === 'approve' ? whyNotApproved(site, byFilter) : whyNotRejected(site);
   if (against) return { outcome: 'conflict', message: against };
+  if (denied && site.status === 'pending') return { outcome: 'permission_denied', message: refuseSecrets().message };
   if (decision === 'approve') return { outcome: site.status === 'pending' ? 'approved' : 'unchanged', message: null };
   return { outcome: 'rejected', message: null };
 }

@@ -51,7 +51,10 @@ export class DecisionsService {
     private readonly hooks: Hooks,
   ) {}
 
-  /** @returns whether this call approved it. @throws not_found, conflict for a revoked site, and for a suspended one that a filter chose */
+  /**
+   * @returns whether this call approved it.
+   * @throws not_found; conflict for a revoked site, and for a suspended one that a filter chose; permission_denied without `useSecret` when it would receive secrets
+   */
   async approve(
     tx: EntityManager,
     principal: Principal,
@@ -68,6 +71,7 @@ export class DecisionsService {
       reason.byFilter === true,
     );
     if (!site) return this.undecided(tx, orgId, siteId, reason);
+    await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'site', id: siteId });
     await this.hooks.siteApproved.run(tx, orgId, siteId);
     await this.emit(tx, orgId, 'site.approved', site, principal, reason);
     return true;

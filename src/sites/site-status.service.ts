@@ -88,13 +88,15 @@ export class SiteStatusService {
     await execute(tx, 'UPDATE site SET reclaim_allowed_until = NULL, revoked_at = NULL WHERE site_id = $1', [siteId]);
   }
 
-  /** Lets the next claim of a revoked site's device in, with a new credential (docs/claims.md rule 29): of this site, or of this hardware id. */
-  async rearm(tx: EntityManager, orgId: string, siteId: number | null, hardwareId: string): Promise<void> {
-    await execute(
+  /** Lets the next claim of a revoked site's device in, with a new credential (docs/claims.md rule 29): of this site, or of this hardware id. @returns the sites */
+  async rearm(tx: EntityManager, orgId: string, siteId: number | null, hardwareId: string): Promise<number[]> {
+    const rows = await query<{ siteId: number }>(
       tx,
-      `UPDATE site SET reclaim_allowed_until = 'infinity' WHERE org_id = $1 AND (site_id = $2 OR hardware_id = $3) AND revoked_at IS NOT NULL`,
+      `UPDATE site SET reclaim_allowed_until = 'infinity' WHERE org_id = $1 AND (site_id = $2 OR hardware_id = $3) AND revoked_at IS NOT NULL
+       RETURNING site_id AS "siteId"`,
       [orgId, siteId, hardwareId],
     );
+    return rows.map((row) => row.siteId);
   }
 
   async of(em: EntityManager, orgId: string, siteIds: number[]): Promise<Map<number, Standing>> {

@@ -1,7 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { grants } from '#contracts';
-import { AppError, Hooks, type Principal, query, type ReceivesUnder } from '#platform';
+import { AppError, Hooks, mayUseSecrets, type Principal, query, type ReceivesUnder, refuseSecrets } from '#platform';
 import type { NamedSecret } from './secrets.repository.js';
 
 /** The profile under which sites are. */
@@ -19,6 +18,9 @@ export class SecretDelivery implements OnModuleInit {
 
   onModuleInit(): void {
     this.hooks.deliversSecrets.register((tx, principal, orgId, under) => this.assertUnder(tx, principal, orgId, under));
+    this.hooks.siteProfileChanging.register((tx, principal, orgId, _siteId, profileId) =>
+      this.assertUnder(tx, principal, orgId, { kind: 'profile', id: profileId }),
+    );
   }
 
   /** For who saves a bootstrap, or goes back to one: the secrets that it names, locked by `SecretsService.named`. @throws permission_denied */
@@ -31,18 +33,17 @@ export class SecretDelivery implements OnModuleInit {
   }
 
   /** @throws permission_denied without `useSecret` */
-  assertMay({ authority }: Principal, orgId: string): void {
-    if (grants(authority, { kind: 'org', action: 'useSecret', orgId }) !== 'granted')
-      throw new AppError('permission_denied', 'Sites receive secrets by this, which needs the action useSecret');
+  assertMay(principal: Principal, orgId: string): void {
+    if (!mayUseSecrets(principal, orgId)) throw refuseSecrets();
   }
 
   private async assertUnder(tx: EntityManager, principal: Principal, orgId: string, { kind, id }: ReceivesUnder) {
-    if (grants(principal.authority, { kind: 'org', action: 'useSecret', orgId }) === 'granted') return;
+    if (mayUseSecrets(principal, orgId)) return;
     const [row] = await query<{ named: boolean }>(
       tx,
       `SELECT EXISTS (SELECT FROM profile_with_secrets WHERE profile_id = (${PROFILE_OF[kind]}) AND $1::text IS NOT NULL) AS named`,
       [orgId, id],
     );
-    if (row!.named) this.assertMay(principal, orgId);
+    if (row!.named) throw refuseSecrets();
   }
 }

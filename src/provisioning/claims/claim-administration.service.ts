@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { conflict, Db, notFound, notify, orgUidOf, type Principal, query, shapeA, windowOf } from '#platform';
+import { conflict, Db, Hooks, notFound, notify, orgUidOf, type Principal, query, shapeA, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { OrgsService } from '../../orgs/index.js';
 import { SiteReads, SiteStatusService } from '../../sites/index.js';
@@ -25,6 +25,7 @@ export class ClaimAdministrationService {
     private readonly sites: SiteReads,
     private readonly standings: SiteStatusService,
     private readonly audit: AuditService,
+    private readonly hooks: Hooks,
   ) {}
 
   /** Newest first. @throws not_found for a key that never was there */
@@ -83,7 +84,7 @@ export class ClaimAdministrationService {
 
   /**
    * docs/claims.md rule 13: the next claim of this site's device re-issues once.
-   * @throws not_found, conflict while a tombstone refuses the device, and for one that no claim could show to be the same.
+   * @throws not_found, permission_denied without `useSecret` when the site receives secrets, conflict while a tombstone refuses the device, and for one that no claim could show to be the same.
    */
   async allowReclaim(
     principal: Principal,
@@ -94,6 +95,7 @@ export class ClaimAdministrationService {
     return this.db.tx(async (tx) => {
       const allowedUntil = await this.standings.allowReclaim(tx, orgId, siteId, expiresInSeconds);
       if (!allowedUntil) throw notFound('Site');
+      await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'site', id: siteId });
       const { buried, recognisable } = await this.repository.deviceOf(tx, orgId, siteId);
       if (!recognisable)
         throw conflict('The site has neither hardware id nor claim nonce: no claim would be known to be its own');

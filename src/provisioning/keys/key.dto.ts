@@ -132,6 +132,8 @@ export class KeyView {
   /** The effective value. */
   approveNewSites: boolean;
   @ApiProperty({ enum: ['key', 'template'] }) approveNewSitesSource: 'key' | 'template';
+  /** Why sites start pending although `approveNewSites` is true; null: they do not. */
+  approvalLimit: string | null;
   templateId: number;
   oneTime: boolean;
   /** What operators set; a revoked key is disabled for good. Whether the key can make sites now is `state`. */

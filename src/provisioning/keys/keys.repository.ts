@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, query } from '#platform';
+import { HELD_BACK, KEY_LIMIT } from '../approval-limit.js';
 import type { KeyState, KeyView } from './key.dto.js';
 
 const STATE = `CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.disabled_at IS NOT NULL THEN 'disabled'
@@ -11,6 +12,7 @@ const VIEW = `
     k.last_used_at AS "lastUsed", k.max_uses AS "maxBatchSize", k.uses AS "numUsed", k.expires_at AS "validUntil",
     coalesce(k.approve_new_sites, t.approve_new_sites) AS "approveNewSites",
     CASE WHEN k.approve_new_sites IS NULL THEN 'template' ELSE 'key' END AS "approveNewSitesSource",
+    CASE WHEN coalesce(k.approve_new_sites, t.approve_new_sites) AND ${HELD_BACK} THEN '${KEY_LIMIT}' END AS "approvalLimit",
     k.template_id AS "templateId", k.one_time AS "oneTime",
     CASE WHEN k.disabled_at IS NULL AND k.revoked_at IS NULL THEN 'active' ELSE 'disabled' END AS status, ${STATE} AS state,
     host(k.last_used_ip) AS "lastUsedIp",

@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import {
   conflict,
   Db,
+  Hooks,
   invalid,
   notFound,
   nothingToChange,
@@ -39,12 +40,13 @@ export class KeysService {
     private readonly db: Db,
     private readonly repository: KeysRepository,
     private readonly audit: AuditService,
+    private readonly hooks: Hooks,
   ) {}
 
   /**
    * A key that approves at once takes `updateSite` to make (docs/claims.md rule 18). Without it the key never does, whatever its template says:
-   * it is stored with `approveNewSites: false`.
-   * @returns the key with its secret, shown only here. @throws permission_denied for `approveNewSites: true`; validation on contradictions (docs/claims.md rule 8); not_found for another organization's template. */
+   * it is stored with `approveNewSites: false`. Under a profile that delivers secrets it takes `useSecret` (docs/instances.md §2).
+   * @returns the key with its secret, shown only here. @throws permission_denied for `approveNewSites: true` and for secrets; validation on contradictions (docs/claims.md rule 8); not_found for another organization's template. */
   async create(principal: Principal, orgId: string, body: CreateKeyBody): Promise<CreatedKeyView> {
     return this.db.tx((tx) => this.createIn(tx, principal, orgId, body));
   }
@@ -70,6 +72,7 @@ export class KeysService {
       lastChars: secret.slice(-4),
     });
     if (!added) throw notFound('Provisioning template');
+    await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'key', id: keyId });
     if (body.status === 'disabled') await this.repository.update(tx, orgId, keyId, { disabled: true });
     await this.audit.record(tx, principal, {
       orgId,
@@ -90,7 +93,7 @@ export class KeysService {
     return this.read(this.db.manager, orgId, keyId);
   }
 
-  /** @throws permission_denied when the key would approve more sites at once than before, to who may not have any approved; not_found for the template too, conflict on a revoked key, validation when fields contradict each other or the uses so far. */
+  /** @throws permission_denied when the key would approve more sites at once than before, to who may not have any approved, or lets more sites receive secrets; not_found for the template too, conflict on a revoked key, validation when fields contradict each other or the uses so far. */
   async update(principal: Principal, orgId: string, keyId: string, body: UpdateKeyBody): Promise<KeyView> {
     const { validUntil, maxBatchSize, status, ...rest } = body;
     if (Object.keys(body).length === 0) throw nothingToChange();
@@ -113,6 +116,8 @@ export class KeysService {
       await this.done(tx, principal, orgId, keyId, 'update', { fields: Object.keys(body) }, ended);
       const after = await this.read(tx, orgId, keyId);
       if (approvesMore(before, after) && !may) throw refuseApproval();
+      if (letsMoreIn(before, after))
+        await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'key', id: keyId });
       return after;
     };
     return status === 'disabled' ? this.db.txFirst(change) : this.db.tx(change);
@@ -130,7 +135,7 @@ export class KeysService {
 
   /**
    * A new secret for the same key; the old one works until the overlap ends. Whoever holds the secret of a key that approves has sites approved.
-   * @throws permission_denied for such a key, to who may not have any approved; conflict on a revoked key.
+   * @throws permission_denied for such a key, to who may not have any approved, and for one under a profile that delivers secrets without `useSecret`; conflict on a revoked key.
    */
   async rotate(principal: Principal, orgId: string, keyId: string, body: RotateKeyBody): Promise<CreatedKeyView> {
     const { overlapSeconds = DEFAULT_OVERLAP_SECONDS } = body;
@@ -139,6 +144,7 @@ export class KeysService {
     const change = async (tx: EntityManager, ended?: Ended): Promise<CreatedKeyView> => {
       const key = await this.lockLive(tx, orgId, keyId);
       if (!mayApprove(principal, orgId) && (await this.read(tx, orgId, keyId)).approveNewSites) throw refuseApproval();
+      await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'key', id: keyId });
       await this.repository.rotate(tx, keyId, key.generation + 1, hash, secret.slice(-4), overlapSeconds);
       await this.done(tx, principal, orgId, keyId, 'rotate', { generation: key.generation + 1, overlapSeconds }, ended);
       return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
@@ -187,13 +193,22 @@ export class KeysService {
   }
 }
 
-/** Whether a key has sites approved that it would not have before: by its own word, a template's, or because it works again, for more or for longer. */
+/** By its own word or its template's, and not held back because its profile delivers secrets. */
+const approves = ({ approveNewSites, approvalLimit }: KeyView) => approveNewSites && approvalLimit === null;
+
+/** Whether a key works again, for more sites or for longer. */
+const worksMore = (before: KeyView, after: KeyView): boolean =>
+  (before.status === 'disabled' && after.status === 'active') ||
+  (after.maxBatchSize ?? Infinity) > (before.maxBatchSize ?? Infinity) ||
+  (after.validUntil?.getTime() ?? Infinity) > (before.validUntil?.getTime() ?? Infinity);
+
+/** Whether a key has sites approved that it would not have before: by its own word, a template's, or because it works more. */
 const approvesMore = (before: KeyView, after: KeyView): boolean =>
-  after.approveNewSites &&
-  (!before.approveNewSites ||
-    (before.status === 'disabled' && after.status === 'active') ||
-    (after.maxBatchSize ?? Infinity) > (before.maxBatchSize ?? Infinity) ||
-    (after.validUntil?.getTime() ?? Infinity) > (before.validUntil?.getTime() ?? Infinity));
+  approves(after) && (!approves(before) || worksMore(before, after));
+
+/** Whether sites come by a key that would not have come, or not approved, or not under this template. */
+const letsMoreIn = (before: KeyView, after: KeyView): boolean =>
+  (approves(after) && !approves(before)) || after.templateId !== before.templateId || worksMore(before, after);
 
 /** "" and null mean none; other text is as IsInstant left it. @throws validation for the past (docs/claims.md rule 8). */
 function futureInstant(text: string | null | undefined): Date | null {

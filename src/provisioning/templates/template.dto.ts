@@ -110,6 +110,8 @@ export class TemplateView {
   @ApiProperty({ enum: CREDENTIAL_TYPES }) credentialType: CredentialType;
   newtDoor: boolean;
   approveNewSites: boolean;
+  /** Which sites start pending although `approveNewSites` is true, and why; null: none. */
+  approvalLimit: string | null;
   groupIds: number[];
   nameTemplate: string | null;
   @ApiProperty({ enum: RECLAIM_POLICIES }) reclaimPolicy: ReclaimPolicy;

@@ -4,15 +4,18 @@ import {
   conflict,
   Db,
   execute,
+  Hooks,
   notFound,
   nothingToChange,
   notify,
   type PageQuery,
   type Principal,
+  query,
   shapeA,
   windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
+import { TEMPLATE_LIMIT } from '../approval-limit.js';
 import { mayApprove, refuseApproval } from '../approval-permission.js';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';
 import { assertNameTemplate } from '../name-template.js';
@@ -31,6 +34,7 @@ export class TemplatesService {
     private readonly db: Db,
     private readonly audit: AuditService,
     private readonly patterns: HardwareIdPatterns,
+    private readonly hooks: Hooks,
   ) {}
 
   /** The template `default` of a new organization. */
@@ -39,8 +43,9 @@ export class TemplatesService {
   }
 
   /**
-   * A template that approves at once takes `updateSite` to make (docs/claims.md rule 18); without it the new one does not.
-   * @throws permission_denied for `approveNewSites: true`; conflict when the name is taken; validation when the pattern does not compile; not_found for an id of another organization.
+   * A template that approves at once takes `updateSite` to make (docs/claims.md rule 18); without it the new one does not. One with a profile
+   * that delivers secrets takes `useSecret` (docs/instances.md §2).
+   * @throws permission_denied for `approveNewSites: true` and for secrets; conflict when the name is taken; validation when the pattern does not compile; not_found for an id of another organization.
    */
   async create(principal: Principal, orgId: string, body: CreateTemplateBody): Promise<TemplateView> {
     const may = mayApprove(principal, orgId);
@@ -52,12 +57,13 @@ export class TemplatesService {
         tx.save(Template, row(orgId, { ...body, approveNewSites: body.approveNewSites ?? may })),
       );
       await replaceGroups(tx, 'template', orgId, template.templateId, body.groupIds ?? []);
+      await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'template', id: template.templateId });
       await this.audit.record(tx, principal, {
         orgId,
         action: 'provisioning_template.create',
         target: { type: 'provisioning_template', id: template.templateId },
       });
-      return view(template, body.groupIds ?? []);
+      return this.read(tx, orgId, template.templateId);
     });
   }
 
@@ -74,8 +80,9 @@ export class TemplatesService {
       'template',
       templates.map((t) => t.templateId),
     );
+    const delivering = await deliveringAmong(this.db.manager, templates);
     return {
-      provisioningTemplates: templates.map((t) => view(t, groups.get(t.templateId) ?? [])),
+      provisioningTemplates: templates.map((t) => view(t, groups.get(t.templateId) ?? [], delivering)),
       pagination: shapeA(total, window),
     };
   }
@@ -84,7 +91,10 @@ export class TemplatesService {
     return this.read(this.db.manager, orgId, templateId);
   }
 
-  /** @throws permission_denied for `approveNewSites: true` without `updateSite`; otherwise like `create`. */
+  /**
+   * @throws permission_denied for `approveNewSites: true` without `updateSite`, and without `useSecret` when sites would receive secrets that
+   * would not have, or not so easily; otherwise like `create`.
+   */
   async update(
     principal: Principal,
     orgId: string,
@@ -102,6 +112,8 @@ export class TemplatesService {
       await assertProfile(tx, orgId, body.profileId);
       if (Object.keys(fields).length > 0) await named(() => tx.update(Template, { orgId, templateId }, fields));
       if (groupIds) await replaceGroups(tx, 'template', orgId, templateId, groupIds);
+      if (letsMoreIn(before, body))
+        await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'template', id: templateId });
       await this.audit.record(tx, principal, {
         orgId,
         action: 'provisioning_template.update',
@@ -140,12 +152,33 @@ export class TemplatesService {
   private async read(em: EntityManager, orgId: string, templateId: number): Promise<TemplateView> {
     const template = await em.findOneBy(Template, { orgId, templateId });
     if (!template) throw notFound('Provisioning template');
-    return view(template, (await groupsOf(em, 'template', [templateId])).get(templateId) ?? []);
+    const groups = (await groupsOf(em, 'template', [templateId])).get(templateId) ?? [];
+    return view(template, groups, await deliveringAmong(em, [template]));
   }
 }
 
 async function assertProfile(tx: EntityManager, orgId: string, profileId: number | null | undefined): Promise<void> {
   if (profileId && !(await tx.existsBy(Profile, { orgId, profileId }))) throw notFound('Provisioning profile');
+}
+
+/** Whether sites come by a template that would not have come, or not approved; also a first pattern, as keys under one may approve at once. */
+const letsMoreIn = (before: TemplateView, { reclaimPolicy, ...to }: UpdateTemplateBody): boolean =>
+  (['profileId', 'hardwareIdPattern', 'hardwareIdForm'] as const).some(
+    (field) => to[field] !== undefined && to[field] !== before[field],
+  ) ||
+  (['approveNewSites', 'newtDoor'] as const).some((field) => to[field] === true && !before[field]) ||
+  (reclaimPolicy === 'reissue' && before.reclaimPolicy !== 'reissue');
+
+/** Profiles of these templates that deliver secrets. */
+async function deliveringAmong(em: EntityManager, templates: Template[]): Promise<ReadonlySet<number>> {
+  const profileIds = templates.flatMap(({ profileId }) => (profileId === null ? [] : [profileId]));
+  if (profileIds.length === 0) return new Set();
+  const rows = await query<{ profileId: number }>(
+    em,
+    'SELECT profile_id AS "profileId" FROM profile_with_secrets WHERE profile_id = ANY($1::bigint[])',
+    [profileIds],
+  );
+  return new Set(rows.map((one) => one.profileId));
 }
 
 function row(orgId: string, body: CreateTemplateBody): Partial<Template> {
@@ -165,7 +198,7 @@ function row(orgId: string, body: CreateTemplateBody): Partial<Template> {
   };
 }
 
-function view(t: Template, groupIds: number[]): TemplateView {
+function view(t: Template, groupIds: number[], delivering: ReadonlySet<number>): TemplateView {
   const {
     templateId,
     orgId,
@@ -193,6 +226,7 @@ function view(t: Template, groupIds: number[]): TemplateView {
     credentialType,
     newtDoor,
     approveNewSites,
+    approvalLimit: approveNewSites && profileId !== null && delivering.has(profileId) ? TEMPLATE_LIMIT : null,
     groupIds,
     nameTemplate,
     reclaimPolicy,

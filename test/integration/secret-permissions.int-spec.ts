@@ -1,0 +1,367 @@
+// Who may let a site receive a secret: docs/instances.md §2.
+import 'reflect-metadata';
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ACTIONS, type Action } from '#contracts';
+import type { Principal } from '#platform';
+import { DecisionJobs } from '../../src/approvals/decision-jobs.js';
+import { type Api, newHardwareId, provision, type Reply, type TestKey, TestOrg } from '../support/api.js';
+import { profileNaming } from '../support/secrets.js';
+import { until } from '../support/server.js';
+import { openTestApp, type TestApp } from '../support/test-app.js';
+
+let app: TestApp;
+let org: TestOrg;
+/** Of profiles whose bootstrap names a secret, and of one whose bootstrap names none. */
+let delivering: number;
+let plain: number;
+/** Everything but `useSecret`. */
+let without: Api;
+beforeAll(async () => {
+  app = await openTestApp();
+  org = await TestOrg.create(app.root);
+  await app.root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: 'x' });
+  delivering = await profileNaming(app, org.orgId, ['TOKEN']);
+  plain = await profileNaming(app, org.orgId, []);
+  without = await app.orgKey(org.orgId, ...ACTIONS.filter((action) => action !== 'useSecret'));
+});
+afterAll(() => app?.close());
+
+interface Template {
+  templateId: number;
+  approvalLimit: string | null;
+}
+const template = (profileId: number | null, body: object = {}) =>
+  app.root.expect<Template>('PUT', org.path('provisioning-template'), { name: randomUUID(), profileId, ...body });
+async function key(
+  profileId: number,
+  body: object = {},
+  under: object = {},
+): Promise<TestKey & { approvalLimit: string | null }> {
+  const { templateId } = await template(profileId, under);
+  return app.root.expect('PUT', org.path('site-provisioning-key'), {
+    name: 'key',
+    maxBatchSize: 10,
+    templateId,
+    ...body,
+  });
+}
+const claim = (by: TestKey, hardwareId = newHardwareId()) =>
+  provision(app.root.url, { provision_key: by.siteProvisioningKey, hardware_id: hardwareId });
+async function site(profileId: number): Promise<{ siteId: number; hardwareId: string }> {
+  const hardwareId = newHardwareId();
+  const claimed = await claim(await key(profileId, { approveNewSites: false }), hardwareId);
+  const [row] = await app.sql<{ siteId: number }>('SELECT site_id AS "siteId" FROM site WHERE device_id = $1', [
+    claimed.body.device_id,
+  ]);
+  return { siteId: row!.siteId, hardwareId };
+}
+const keyPath = ({ siteProvisioningKeyId }: TestKey, rest = '') =>
+  org.path(`site-provisioning-key/${siteProvisioningKeyId}${rest}`);
+const statusOf = async (siteId: number) =>
+  (await app.sql<{ status: string }>('SELECT status FROM site WHERE site_id = $1', [siteId]))[0]!.status;
+async function resultsOf(jobId: number): Promise<{ outcome: string; message: string | null }[]> {
+  const job = await until(async () => {
+    const read = await app.root.expect<{
+      finishedAt: string | null;
+      results: { outcome: string; message: string | null }[];
+    }>('GET', org.path(`jobs/${jobId}`));
+    return read.finishedAt === null ? undefined : read;
+  });
+  return job.results;
+}
+const SOON = '2036-01-01T00:00:00Z';
+const LATER = '2037-01-01T00:00:00Z';
+
+type Decided = Reply<{ data: { results: { outcome: string; message: string | null }[] } }>;
+/** A bulk decision refuses for each site by itself. */
+const outcomeOf = ({ status, body }: Decided): number => {
+  if (status !== 200) return status;
+  const [{ outcome, message }] = body.data.results as [{ outcome: string; message: string | null }];
+  if (outcome === 'approved') return 200;
+  return outcome === 'permission_denied' && message?.includes('useSecret') ? 403 : 500;
+};
+
+/** An act: the actions that it takes beside `useSecret`, and what does it to something new under a profile. @returns the status */
+type Act = [name: string, actions: Action[], act: (api: Api, profileId: number) => Promise<number>];
+
+const templateChange = (name: string, was: object, change: object): Act => [
+  `a template: ${name}`,
+  ['updateProvisioningTemplate', 'updateSite'],
+  async (api, profileId) => {
+    const { templateId } = await template(profileId, was);
+    return (await api.post(org.path(`provisioning-template/${templateId}`), change)).status;
+  },
+];
+const keyChange = (name: string, was: object, change: object, under: object = {}): Act => [
+  `a key: ${name}`,
+  ['updateSiteProvisioningKey', 'updateSite'],
+  async (api, profileId) => (await api.patch(keyPath(await key(profileId, was, under)), change)).status,
+];
+
+const ACTS: Act[] = [
+  [
+    'a template is made',
+    ['createProvisioningTemplate'],
+    async (api, profileId) =>
+      (await api.put(org.path('provisioning-template'), { name: randomUUID(), profileId })).status,
+  ],
+  [
+    'a template gets the profile',
+    ['updateProvisioningTemplate'],
+    async (api, profileId) => {
+      const { templateId } = await template(null);
+      return (await api.post(org.path(`provisioning-template/${templateId}`), { profileId })).status;
+    },
+  ],
+  templateChange('approves', { approveNewSites: false }, { approveNewSites: true }),
+  templateChange('another pattern', { hardwareIdPattern: 'a.*' }, { hardwareIdPattern: '.*' }),
+  templateChange('no pattern any more', { hardwareIdPattern: 'a.*' }, { hardwareIdPattern: null }),
+  templateChange('a first pattern', {}, { hardwareIdPattern: '.*' }),
+  templateChange('another form of hardware ids', {}, { hardwareIdForm: 'mac' }),
+  templateChange('newts may claim', { newtDoor: false }, { newtDoor: true }),
+  templateChange('credentials are handed over', {}, { reclaimPolicy: 'reissue' }),
+  [
+    'a key is made',
+    ['createSiteProvisioningKey'],
+    async (api, profileId) => {
+      const { templateId } = await template(profileId);
+      return (await api.put(org.path('site-provisioning-key'), { name: 'k', maxBatchSize: 1, templateId })).status;
+    },
+  ],
+  [
+    'a key is rotated',
+    ['rotateSiteProvisioningKey', 'updateSite'],
+    async (api, profileId) => (await api.post(keyPath(await key(profileId), '/rotate'), {})).status,
+  ],
+  keyChange('enabled', { status: 'disabled' }, { status: 'active' }),
+  keyChange('more uses', { maxBatchSize: 1 }, { maxBatchSize: 2 }),
+  keyChange('no limit of uses', { maxBatchSize: 1 }, { maxBatchSize: null }),
+  keyChange('a later expiry', { validUntil: SOON }, { validUntil: LATER }),
+  keyChange('no expiry', { validUntil: SOON }, { validUntil: null }),
+  keyChange(
+    'approves',
+    { approveNewSites: false, validUntil: SOON },
+    { approveNewSites: true },
+    { hardwareIdPattern: '.*' },
+  ),
+  keyChange(
+    'a bound, by which it approves',
+    { maxBatchSize: null, validUntil: SOON },
+    { maxBatchSize: 10 },
+    { hardwareIdPattern: '.*' },
+  ),
+  [
+    'a key: another template',
+    ['updateSiteProvisioningKey', 'updateSite'],
+    async (api, profileId) => {
+      const { templateId } = await template(profileId);
+      return (await api.patch(keyPath(await key(plain)), { templateId })).status;
+    },
+  ],
+  [
+    'a site gets the profile',
+    ['updateSite'],
+    async (api, profileId) =>
+      (await api.post(`/site/${(await site(plain)).siteId}`, { profileId: await other(profileId) })).status,
+  ],
+  [
+    'a site is approved',
+    ['updateSite'],
+    async (api, profileId) =>
+      (await api.post(`/site/${(await site(profileId)).siteId}`, { status: 'approved' })).status,
+  ],
+  [
+    'sites are approved by their ids',
+    ['updateApprovals'],
+    async (api, profileId) => {
+      const { siteId } = await site(profileId);
+      return outcomeOf((await api.post(org.path('approvals'), { siteIds: [siteId], decision: 'approve' })) as Decided);
+    },
+  ],
+  [
+    'sites are approved by a filter',
+    ['updateApprovals'],
+    async (api, profileId) => {
+      const { hardwareId } = await site(profileId);
+      return outcomeOf(
+        (await api.post(org.path('approvals'), { filter: { hardwareId }, decision: 'approve' })) as Decided,
+      );
+    },
+  ],
+  [
+    'sites are approved in a dry run',
+    ['updateApprovals'],
+    async (api, profileId) => {
+      const { siteId } = await site(profileId);
+      return outcomeOf(
+        (await api.post(org.path('approvals'), { siteIds: [siteId], decision: 'approve', dryRun: true })) as Decided,
+      );
+    },
+  ],
+  [
+    'sites are approved by a job',
+    ['updateApprovals'],
+    async (api, profileId) => {
+      const { siteId } = await site(profileId);
+      const body = { siteIds: [siteId], decision: 'approve', asJob: true };
+      const { jobId } = await api.expect<{ jobId: number }>('POST', org.path('approvals'), body);
+      return outcomeOf({ status: 200, body: { data: { results: await resultsOf(jobId) } } } as Decided);
+    },
+  ],
+  [
+    'a re-claim is armed',
+    ['allowReclaim'],
+    async (api, profileId) => (await api.post(`/site/${(await site(profileId)).siteId}/allow-reclaim`, {})).status,
+  ],
+  [
+    'a re-claim is armed by lifting a tombstone',
+    ['deleteTombstone'],
+    async (api, profileId) => {
+      const { siteId, hardwareId } = await site(profileId);
+      await app.root.expect('POST', `/site/${siteId}/revoke`, {});
+      return (await api.delete(org.path(`tombstone/${hardwareId}`))).status;
+    },
+  ],
+];
+
+/** A profile of the same kind that nothing has yet. */
+const other = (profileId: number) => profileNaming(app, org.orgId, profileId === delivering ? ['TOKEN'] : []);
+
+/** Every row that such an act could write. */
+const rows = async () =>
+  Object.fromEntries(
+    await Promise.all(
+      ['provisioning_template', 'provisioning_key', 'provisioning_key_generation', 'site', 'tombstone'].map(
+        async (table) => [
+          table,
+          (
+            await app.sql<{ rows: string }>(
+              `SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) AS rows FROM ${table} t`,
+            )
+          )[0]!.rows,
+        ],
+      ),
+    ),
+  ) as Record<string, string>;
+
+describe('to let a site receive a secret takes useSecret', () => {
+  it.each(ACTS)('%s', async (_name, actions, act) => {
+    const before = { rows: {} as Record<string, string> };
+    // What it acts on is made first; the act itself may change nothing.
+    const watching = new Proxy(without, {
+      get: (api, name) => {
+        const method = api[name as keyof Api] as unknown;
+        if (
+          typeof method !== 'function' ||
+          !['get', 'put', 'post', 'patch', 'delete', 'expect'].includes(name as string)
+        )
+          return method;
+        return async (...args: unknown[]) => {
+          before.rows = await rows();
+          return (method as (...all: unknown[]) => Promise<unknown>).apply(api, args);
+        };
+      },
+    });
+    expect(await act(watching, delivering)).toBe(403);
+    expect(await rows()).toEqual(before.rows);
+    const enough = await app.orgKey(org.orgId, ...actions, 'useSecret');
+    expect(await act(enough, delivering)).toBeLessThan(300);
+    const own = await app.orgKey(org.orgId, ...actions);
+    expect(await act(own, plain)).toBeLessThan(300);
+  });
+
+  it.each<[string, (api: Api) => Promise<Reply<unknown>>]>([
+    ['a key gets fewer uses', async (api) => api.patch(keyPath(await key(delivering)), { maxBatchSize: 5 })],
+    ['a key gets a name', async (api) => api.patch(keyPath(await key(delivering)), { name: 'other' })],
+    ['a key is disabled', async (api) => api.patch(keyPath(await key(delivering)), { status: 'disabled' })],
+    ['a key is revoked', async (api) => api.post(keyPath(await key(delivering), '/revoke'))],
+    ['a key is deleted', async (api) => api.delete(keyPath(await key(delivering)))],
+    [
+      'a template approves no more',
+      async (api) =>
+        api.post(org.path(`provisioning-template/${(await template(delivering)).templateId}`), {
+          approveNewSites: false,
+          description: 'x',
+        }),
+    ],
+    [
+      'a template loses the profile',
+      async (api) =>
+        api.post(org.path(`provisioning-template/${(await template(delivering)).templateId}`), { profileId: null }),
+    ],
+    [
+      'a site loses the profile',
+      async (api) => api.post(`/site/${(await site(delivering)).siteId}`, { profileId: null }),
+    ],
+    ['a site is rejected', async (api) => api.delete(`/site/${(await site(delivering)).siteId}`)],
+  ])('but not when %s', async (_name, act) => {
+    const { status, text } = await act(without);
+    expect([status, text]).toEqual([expect.toSatisfy((s: number) => s < 300), text]);
+  });
+
+  it('and is asked when a job decides, not only when it was started', async () => {
+    const { siteId } = await site(delivering);
+    const { apiKeyId: id } = await app.root.expect<{ apiKeyId: string }>('PUT', org.path('api-key'), {
+      name: 'starter',
+    });
+    const actions = (...actionIds: Action[]) =>
+      app.root.expect('POST', org.path(`api-key/${id}/actions`), { actionIds });
+    await actions('updateApprovals', 'useSecret');
+    const starter: Principal = { authority: { kind: 'rootKey' }, kind: 'api_key', id, name: 'starter', address: null };
+    const { jobId } = await app.db.tx(async (tx) => {
+      const job = await app.get(DecisionJobs).start(tx, starter, org.orgId, { siteIds: [siteId], decision: 'approve' });
+      // Before anybody sees the job.
+      await actions('updateApprovals');
+      return job;
+    });
+    expect(await resultsOf(jobId)).toMatchObject([{ outcome: 'permission_denied', failed: true }]);
+    expect(await statusOf(siteId)).toBe('pending');
+  });
+});
+
+describe('a profile that delivers secrets approves at once only for bounded keys', () => {
+  const PATTERN = { hardwareIdPattern: '.*' };
+  it.each<[what: string, approved: boolean, key: object, template: object]>([
+    ['uses, expiry and pattern', true, { maxBatchSize: 5, validUntil: SOON }, PATTERN],
+    ['one use and an expiry', true, { maxBatchSize: undefined, oneTime: true, validUntil: SOON }, {}],
+    ['no limit of uses', false, { maxBatchSize: null, validUntil: SOON }, PATTERN],
+    ['no expiry', false, { maxBatchSize: 5 }, PATTERN],
+    ['one use, no expiry', false, { maxBatchSize: undefined, oneTime: true }, PATTERN],
+    ['neither one use nor pattern', false, { maxBatchSize: 5, validUntil: SOON }, {}],
+  ])('%s: %s', async (_what, approved, body, under) => {
+    const [by, ordinary] = [await key(delivering, body, under), await key(plain, body, under)];
+    expect(by).toMatchObject({
+      approveNewSites: true,
+      approvalLimit: approved ? null : expect.stringContaining('delivers secrets'),
+    });
+    expect(ordinary.approvalLimit).toBeNull();
+    for (const [one, status] of [
+      [by, approved ? 'approved' : 'pending'],
+      [ordinary, 'approved'],
+    ] as const) {
+      const { device_id } = (await claim(one)).body;
+      const [row] = await app.sql<{ status: string }>('SELECT status FROM site WHERE device_id = $1', [device_id]);
+      expect(row!.status).toBe(status);
+    }
+  });
+
+  it('a template says which keys', async () => {
+    expect((await template(delivering)).approvalLimit).toContain('delivers secrets');
+    expect((await template(delivering, { approveNewSites: false })).approvalLimit).toBeNull();
+    expect((await template(plain)).approvalLimit).toBeNull();
+    const { provisioningTemplates } = await app.root.expect<{ provisioningTemplates: Template[] }>(
+      'GET',
+      org.path('provisioning-templates'),
+    );
+    expect(new Set(provisioningTemplates.map((one) => one.approvalLimit)).size).toBe(2);
+  });
+
+  it('and a bound that makes a key approve takes updateSite too', async () => {
+    const held = await key(delivering, { maxBatchSize: null, validUntil: SOON }, PATTERN);
+    const api = await app.orgKey(org.orgId, 'updateSiteProvisioningKey', 'useSecret');
+    expect((await api.patch(keyPath(held), { maxBatchSize: 5 })).status).toBe(403);
+    const both = await app.orgKey(org.orgId, 'updateSiteProvisioningKey', 'useSecret', 'updateSite');
+    expect((await both.patch(keyPath(held), { maxBatchSize: 5 })).status).toBe(200);
+  });
+});
