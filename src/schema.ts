@@ -23,6 +23,7 @@ import { Instances1764700000000 } from './migrations/1764700000000-instances.js'
 import { Secrets1764720000000 } from './migrations/1764720000000-secrets.js';
 import { BundleStates1764740000000 } from './migrations/1764740000000-bundle-states.js';
 import { SiteProfiles1764750000000 } from './migrations/1764750000000-site-profiles.js';
+import { Rollouts1764750100000 } from './migrations/1764750100000-rollouts.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -51,4 +52,5 @@ export const MIGRATIONS = [
   Secrets1764720000000,
   BundleStates1764740000000,
   SiteProfiles1764750000000,
+  Rollouts1764750100000,
 ];

@@ -3,12 +3,21 @@ import { ProvisioningModule } from '../provisioning/index.js';
 import { BootstrapsModule } from './bootstraps/bootstraps.module.js';
 import { BundlesModule } from './bundles/bundles.module.js';
 import { EpochModule } from './epoch/epoch.module.js';
+import { RolloutsModule } from './rollouts/rollouts.module.js';
 import { SecretsModule } from './secrets/secrets.module.js';
 import { TrustModule } from './trust/trust.module.js';
 
 /** Secrets, bootstrap documents, bundles and what makes an instance trust them (docs/instances.md). */
 @Module({
-  imports: [BootstrapsModule, BundlesModule, EpochModule, ProvisioningModule, SecretsModule, TrustModule],
+  imports: [
+    BootstrapsModule,
+    BundlesModule,
+    EpochModule,
+    ProvisioningModule,
+    RolloutsModule,
+    SecretsModule,
+    TrustModule,
+  ],
   exports: [BundlesModule, EpochModule, TrustModule],
 })
 export class InstancesModule {}

@@ -1,5 +1,5 @@
 export { type ItemResult, type JobHandler, JobHandlers, type JobInHand, type StepResult } from './job-handlers.js';
-export { JobView } from './jobs.dto.js';
+export { JobItem, JobView } from './jobs.dto.js';
 export { JobsModule } from './jobs.module.js';
 export type { NewJob } from './jobs.repository.js';
 export { JobsService } from './jobs.service.js';

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Action } from '#contracts';
 import type { Principal } from '#platform';
+import type { JobError } from './jobs.dto.js';
 
 /** What came of one item. */
 export interface ItemResult {
@@ -19,6 +20,10 @@ export interface StepResult<Progress extends object = object> {
   results: ItemResult[];
   /** Whether nothing is left to do. */
   done: boolean;
+  /** Seconds until the next step, in place of those of the pace: there is something to wait for. */
+  waitSeconds?: number;
+  /** Why the job stops after this step, until somebody resumes or cancels it. */
+  pause?: JobError;
 }
 
 /** A job as its handler sees it. */
@@ -35,7 +40,7 @@ export interface JobInHand<Input extends object = object, Progress extends objec
 /** How the jobs of a kind are done; of the module whose work it is. */
 export interface JobHandler<Input extends object = object, Progress extends object = object> {
   /** What the creator must be allowed in the organization; asked before each step. */
-  action: Action;
+  action: Action | ((input: Input) => Action);
   /**
    * Does at most `items` items, inside the transaction that remembers its progress: what it did and that it did it become true together. It
    * may run again when that transaction failed, on another server too, so it does nothing outside of the transaction. It is short: whoever

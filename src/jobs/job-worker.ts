@@ -107,15 +107,18 @@ export class JobWorker implements OnApplicationBootstrap {
     if (attempt > MAX_ATTEMPTS) return this.finish(tx, step, DIED);
     const handler = this.handlers.of(kind);
     const principal = await this.principals.find(tx, state.createdBy);
-    if (!principal || grants(principal.authority, { kind: 'org', action: handler.action, orgId }) !== 'granted')
+    const action = typeof handler.action === 'function' ? handler.action(state.input) : handler.action;
+    if (!principal || grants(principal.authority, { kind: 'org', action, orgId }) !== 'granted')
       return this.finish(tx, step, NOT_ALLOWED);
-    const { progress, results, done } = await handler.step(
+    const { progress, results, done, waitSeconds, pause } = await handler.step(
       tx,
       { jobId, orgId, input: state.input, progress: state.progress, principal },
       itemsOfStep(state.pace, attempt),
     );
-    await this.repository.advance(tx, jobId, progress, results, secondsToNext(state.pace, results.length));
+    const seconds = waitSeconds ?? secondsToNext(state.pace, results.length);
+    await this.repository.advance(tx, jobId, progress, results, seconds);
     if (done) await this.finish(tx, step, null);
+    else if (pause) await this.jobs.pause(tx, orgId, jobId, pause);
   }
 
   private async afterFailure(step: TakenStep, error: unknown): Promise<void> {

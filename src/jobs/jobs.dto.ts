@@ -17,7 +17,7 @@ export class JobCreator {
   name: string;
 }
 
-/** Why a job failed. */
+/** Why a job failed, or paused by itself. */
 export class JobError {
   /** `permission_denied`: its creator is gone, or may not do this any more. */
   code: string;

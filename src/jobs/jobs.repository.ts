@@ -102,6 +102,38 @@ export class JobsRepository {
     );
   }
 
+  /** Those of one kind, newest first, with inputs, which its module bounds, and progress. */
+  async listOfKind(
+    em: EntityManager,
+    orgId: string,
+    kind: string,
+    window: Window,
+  ): Promise<(JobView & { progress: object | null })[]> {
+    return query(
+      em,
+      `SELECT ${WITH_INPUT}, progress FROM job WHERE org_id = $1 AND kind = $2 ORDER BY job_id DESC LIMIT $3 OFFSET $4`,
+      [orgId, kind, window.limit, window.offset],
+    );
+  }
+
+  async countOfKind(em: EntityManager, orgId: string, kind: string): Promise<number> {
+    const [row] = await query<{ n: number }>(em, 'SELECT count(*) AS n FROM job WHERE org_id = $1 AND kind = $2', [
+      orgId,
+      kind,
+    ]);
+    return row!.n;
+  }
+
+  /** Unfinished jobs of a kind whose input holds this. */
+  async unfinished(em: EntityManager, orgId: string, kind: string, input: object): Promise<number[]> {
+    const rows = await query<{ jobId: number }>(
+      em,
+      `SELECT job_id AS "jobId" FROM job WHERE org_id = $1 AND kind = $2 AND status IN ${UNFINISHED} AND input @> $3::jsonb ORDER BY job_id`,
+      [orgId, kind, JSON.stringify(input)],
+    );
+    return rows.map(({ jobId }) => jobId);
+  }
+
   async count(em: EntityManager, orgId: string, status: JobStatus | undefined): Promise<number> {
     const [row] = await query<{ n: number }>(
       em,
@@ -135,7 +167,8 @@ export class JobsRepository {
     const [row] = await query<JobView>(
       tx,
       `WITH changed AS (
-         UPDATE job SET status = $4, lease = NULL, attempts = 0, due_at = now(), finished_at = CASE WHEN $4 = 'cancelled' THEN now() END
+         UPDATE job SET status = $4, lease = NULL, attempts = 0, due_at = now(), finished_at = CASE WHEN $4 = 'cancelled' THEN now() END,
+           error_code = CASE WHEN $4 <> 'queued' THEN error_code END, error_message = CASE WHEN $4 <> 'queued' THEN error_message END
          WHERE org_id = $1 AND job_id = $2 AND status = ANY ($3) RETURNING *
        ) SELECT ${WITH_INPUT}, CASE WHEN $4 = 'queued' THEN pg_notify('job_due', job_id::text) END AS told FROM changed`,
       [orgId, jobId, from, to],
@@ -205,6 +238,15 @@ export class JobsRepository {
       `UPDATE job SET progress = $2, done = done + $3, failed = failed + $4, lease = NULL, attempts = 0, due_at = now() + make_interval(secs => $5)
        WHERE job_id = $1`,
       [jobId, JSON.stringify(progress), results.length, results.filter((r) => r.failed).length, secondsToNext],
+    );
+  }
+
+  /** Of a job whose row is locked. */
+  async pause(tx: EntityManager, jobId: number, { code, message }: JobError): Promise<void> {
+    await execute(
+      tx,
+      `UPDATE job SET status = 'paused', lease = NULL, error_code = $2, error_message = $3 WHERE job_id = $1`,
+      [jobId, code, message],
     );
   }
 

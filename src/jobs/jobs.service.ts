@@ -11,12 +11,14 @@ import {
   type PrincipalRef,
   Retention,
   shapeA,
+  systemPrincipal,
   TenantResolvers,
+  type Window,
   windowOf,
 } from '#platform';
 import { AuditService, EventsService } from '../audit/index.js';
 import { JobHandlers } from './job-handlers.js';
-import type { JobDetails, JobList, JobStatus, JobView, ListJobsQuery } from './jobs.dto.js';
+import type { JobDetails, JobError, JobList, JobStatus, JobView, ListJobsQuery } from './jobs.dto.js';
 import { type FinishedJob, JobsRepository, type NewJob } from './jobs.repository.js';
 
 /** Unfinished jobs of one organization. */
@@ -95,19 +97,61 @@ export class JobsService implements OnModuleInit {
    * @throws not_found, conflict when its status does not allow it
    */
   async change(principal: Principal, orgId: string, jobId: number, change: JobChange): Promise<JobView> {
-    const { from, to } = CHANGES[change];
     return this.db.tx(async (tx) => {
-      const job = await this.repository.change(tx, orgId, jobId, from, to);
+      const job = await this.changeIn(tx, principal, orgId, jobId, change);
       if (!job) throw await this.whyNot(tx, orgId, jobId, change);
-      await this.audit.record(tx, principal, { orgId, action: `job.${change}`, target: { type: 'job', id: jobId } });
-      if (change === 'cancel') await this.tellEnd(tx, job);
       return job;
     });
+  }
+
+  /** Cancels the unfinished jobs of a kind whose input holds this; waits for a step that runs. @returns those that were */
+  async cancel(tx: EntityManager, principal: Principal, orgId: string, kind: string, input: object): Promise<number[]> {
+    const cancelled: number[] = [];
+    for (const jobId of await this.repository.unfinished(tx, orgId, kind, input))
+      if (await this.changeIn(tx, principal, orgId, jobId, 'cancel')) cancelled.push(jobId);
+    return cancelled;
+  }
+
+  /** A job that stops by itself, within its step. */
+  async pause(tx: EntityManager, orgId: string, jobId: number, reason: JobError): Promise<void> {
+    await this.repository.pause(tx, jobId, reason);
+    await this.audit.record(tx, systemPrincipal('jobs'), {
+      orgId,
+      action: 'job.pause',
+      target: { type: 'job', id: jobId },
+      details: { reason: reason.code },
+    });
+  }
+
+  /** Jobs of one kind, newest first, with what their handler remembers; their number is counted too. */
+  async ofKind(
+    em: EntityManager,
+    orgId: string,
+    kind: string,
+    window: Window,
+  ): Promise<{ jobs: (JobView & { progress: object | null })[]; total: number }> {
+    const jobs = await this.repository.listOfKind(em, orgId, kind, window);
+    return { jobs, total: await this.repository.countOfKind(em, orgId, kind) };
   }
 
   /** The event of a job that has come to its end, in the transaction of that. */
   async tellEnd(tx: EntityManager, { orgId, jobId, kind, status, done, failed }: FinishedJob): Promise<void> {
     await this.events.emit(tx, { orgId, type: 'job.finished', data: { jobId, kind, status, done, failed } });
+  }
+
+  private async changeIn(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    jobId: number,
+    change: JobChange,
+  ): Promise<JobView | null> {
+    const { from, to } = CHANGES[change];
+    const job = await this.repository.change(tx, orgId, jobId, from, to);
+    if (!job) return null;
+    await this.audit.record(tx, principal, { orgId, action: `job.${change}`, target: { type: 'job', id: jobId } });
+    if (change === 'cancel') await this.tellEnd(tx, job);
+    return job;
   }
 
   private async whyNot(tx: EntityManager, orgId: string, jobId: number, change: JobChange): Promise<Error> {

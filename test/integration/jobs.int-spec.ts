@@ -98,6 +98,56 @@ describe('a job', () => {
   });
 });
 
+describe('a job whose handler says so', () => {
+  it('waits before its next step, without a pace too', async () => {
+    let steps = 0;
+    duringSteps(() => (steps++ === 0 ? { waitSeconds: 1 } : {}));
+    const { jobId } = await start(30);
+    await ended(jobId);
+    const [row] = await app.sql<{ gap: number }>(
+      `SELECT extract(epoch FROM max(created_at) - min(created_at))::float8 AS gap FROM job_item WHERE job_id = $1`,
+      [jobId],
+    );
+    expect(row!.gap).toBeGreaterThanOrEqual(1);
+  });
+
+  it('pauses by itself and says why; resumed, it goes on where it was, and has nothing to explain', async () => {
+    let pauses = 0;
+    duringSteps(() => (pauses++ === 0 ? { pause: { code: 'stopped', message: 'Too many odd ones' } } : {}));
+    const { jobId } = await start(60);
+    const paused = await until(async () => {
+      const job = await read(jobId);
+      return job.status === 'paused' && job;
+    });
+    expect(paused).toMatchObject({ done: 25, error: { code: 'stopped', message: 'Too many odd ones' } });
+    expect((await post(jobId, 'resume')).body.data).toMatchObject({ status: 'queued', error: null });
+    expect(await ended(jobId)).toMatchObject({ status: 'succeeded', done: 60, error: null });
+    expect(await doneItems(jobId)).toEqual(upTo(60));
+    expect((await audit(jobId)).map(({ action }) => action)).toEqual([
+      'job.create',
+      'job.pause',
+      'job.resume',
+      'job.finish',
+    ]);
+  });
+});
+
+it('the unfinished jobs of a kind about one thing are cancelled together, by its input', async () => {
+  const mine = [await start(60, { pace: 1 }), await start(60, { pace: 1 })];
+  const [others, done] = [await start(61, { pace: 1 }), await start(1)];
+  await post(mine[1]!.jobId, 'pause');
+  await ended(done.jobId);
+  const jobs = app.get(JobsService);
+  const cancelled = await app.db.tx((tx) => jobs.cancel(tx, operator, orgId, 'test', { items: 60 }));
+  expect(cancelled).toEqual(mine.map(({ jobId }) => jobId));
+  for (const { jobId } of mine) {
+    expect(await read(jobId)).toMatchObject({ status: 'cancelled' });
+    expect(await events(jobId)).toHaveLength(1);
+  }
+  expect((await read(others.jobId)).finishedAt).toBeNull();
+  await post(others.jobId, 'cancel');
+});
+
 describe('pause, resume and cancel', () => {
   it('a pause waits for the step that runs; then nothing happens until the job is resumed', async () => {
     const step = gate();

@@ -12,7 +12,7 @@ export type Step = (job: JobInHand<Input, Progress>, items: number, server: stri
 export let app: TestApp;
 export let orgId: string;
 let other: StartedApp;
-/** What happens in each step after its items were written; it may wait, or throw. */
+/** What happens in each step after its items were written; it may wait, throw, or say more of what the step answers. */
 let inStep: Step = () => undefined;
 let serial = 0;
 
@@ -54,7 +54,7 @@ export function setUpJobs(): void {
           ]);
           // A test may hold a step for as long as it likes.
           await execute(tx, 'SET LOCAL idle_in_transaction_session_timeout = 0');
-          await inStep(job, items, server);
+          const more = await inStep(job, items, server);
           return {
             progress: { next: next + chosen.length },
             results: chosen.map((i) => ({
@@ -64,6 +64,7 @@ export function setUpJobs(): void {
               message: i % 10 === 9 ? 'ends in 9' : null,
             })),
             done: next + chosen.length === job.input.items,
+            ...(more as Partial<StepResult<Progress>> | undefined),
           };
         },
       });

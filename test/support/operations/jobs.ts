@@ -3,6 +3,7 @@ import { type Call, list, type Operation, PAGE, read } from './operation.js';
 
 export const JOBS_OPERATIONS: Record<string, Operation> = {
   // jobs
+  listRollouts: list('key'),
   listJobs: list('key', { status: 'queued' }),
   getJob: read('key', async (fixture) => ({ params: { jobId: await fixture.job() }, query: PAGE })),
   pauseJob: { by: 'key', call: (fixture) => job(fixture), audit: ['job.pause', 'job', 'jobId'] },
