@@ -3,7 +3,7 @@ import { ProvisioningModule } from '../provisioning/index.js';
 import { BootstrapsModule } from './bootstraps/bootstraps.module.js';
 import { BundlesModule } from './bundles/bundles.module.js';
 import { EpochModule } from './epoch/epoch.module.js';
-import { RolloutsModule } from './rollouts/rollouts.module.js';
+import { RolloutJobsModule } from './rollouts/rollout-jobs.module.js';
 import { SecretsModule } from './secrets/secrets.module.js';
 import { TrustModule } from './trust/trust.module.js';
 
@@ -14,7 +14,7 @@ import { TrustModule } from './trust/trust.module.js';
     BundlesModule,
     EpochModule,
     ProvisioningModule,
-    RolloutsModule,
+    RolloutJobsModule,
     SecretsModule,
     TrustModule,
   ],

@@ -33,14 +33,14 @@ export class RolloutsRepository {
     return row!.yes;
   }
 
-  /** The id of the secret version of a change; undefined when it is not there. */
-  async secretVersionId(em: EntityManager, secretId: number, version: number): Promise<number | undefined> {
+  /** Of a version that is there. */
+  async secretVersionId(em: EntityManager, secretId: number, version: number): Promise<number> {
     const [row] = await query<{ id: number }>(
       em,
       'SELECT secret_version_id AS id FROM secret_version WHERE secret_id = $1 AND version = $2',
       [secretId, version],
     );
-    return row?.id;
+    return row!.id;
   }
 
   /** Sites of the organization that the rollout has not reached, in the order of ids. */
@@ -119,7 +119,7 @@ export class RolloutsRepository {
     const [row] = await query<{ stands: boolean }>(
       em,
       change.kind === 'secret'
-        ? 'SELECT EXISTS (SELECT FROM secret WHERE org_id = $1 AND secret_id = $2 AND current_version = $3) AS stands'
+        ? 'SELECT EXISTS (SELECT FROM secret WHERE org_id = $1 AND secret_id = $2 AND current_version = $3 AND deleted_at IS NULL) AS stands'
         : `SELECT EXISTS (SELECT FROM provisioning_profile p LEFT JOIN bootstrap b USING (profile_id)
              WHERE p.org_id = $1 AND p.profile_id = $2 AND b.current_revision IS NOT DISTINCT FROM $3) AS stands`,
       [orgId, ...(change.kind === 'secret' ? [change.secretId, change.version] : [change.profileId, change.revision])],
@@ -175,8 +175,8 @@ function concerned(orgId: string, change: RolloutChange): { from: string; values
     };
   return {
     from: `FROM site_bundle b WHERE b.org_id = $1 AND b.secrets <> '{}'
-      AND (b.inputs->'secrets'->$2::text->>'secretId')::bigint = $3 AND (b.inputs->'secrets'->$2::text->>'version')::int <> $4::int`,
-    values: [orgId, change.name, change.secretId, change.version],
+      AND b.secrets && ARRAY(SELECT v.secret_version_id FROM secret_version v WHERE v.secret_id = $2 AND v.version <> $3::int)`,
+    values: [orgId, change.secretId, change.version],
   };
 }
 

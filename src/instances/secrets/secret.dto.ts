@@ -1,21 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import {
-  IsIn,
-  IsInt,
-  IsNotEmpty,
-  IsNumber,
-  IsObject,
-  IsOptional,
-  IsString,
-  Matches,
-  Max,
-  MaxLength,
-  Min,
-  ValidateNested,
-} from 'class-validator';
+import { IsIn, IsNotEmpty, IsObject, IsOptional, IsString, Matches, MaxLength, ValidateNested } from 'class-validator';
 import { INSTANCE_LIMITS } from '#contracts';
 import { BodyExample, IsIdList, MayBeAbsent, OffsetPagination, PagePagination, QueryBoolean } from '#platform';
+import { RolloutSettings } from '../rollouts/rollout-settings.js';
 
 /** docs/instances.md §2 rule 1. */
 export const SECRET_NAME = /^[A-Z][A-Z0-9_]{0,127}$/;
@@ -67,16 +55,6 @@ export class UpdateSecretBody {
     nullable: true,
   })
   profileIds?: number[] | null;
-}
-
-/** How a change goes from site to site (docs/instances.md §5). */
-export class RolloutSettings {
-  /** How many sites get it first, alone; the others follow when these run with it [1]. */
-  @MayBeAbsent() @IsInt() @Min(0) @Max(1000) canary?: number;
-  /** Sites per minute after that [a tenth of the sites]; null: all at once. */
-  @IsOptional() @IsInt() @Min(1) @Max(1_000_000) perMinute?: number | null;
-  /** It stops when more than so many of the sites that got it have failed [5]. */
-  @MayBeAbsent() @IsNumber() @Min(0) @Max(100) stopAtFailurePercent?: number;
 }
 
 @BodyExample({ value: 'a better horse battery staple', rollout: { canary: 1, perMinute: 60 } })

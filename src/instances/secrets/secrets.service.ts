@@ -205,11 +205,6 @@ export class SecretsService implements OnModuleInit {
     return new Map(rows.map((row) => [row.name, row]));
   }
 
-  /** When a rollout has brought a version everywhere: sites that were not reached get it from now on. */
-  async settle(tx: EntityManager, secretId: number, version: number): Promise<void> {
-    await this.repository.settle(tx, secretId, version);
-  }
-
   private async store(
     tx: EntityManager,
     principal: Principal,
