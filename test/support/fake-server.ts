@@ -11,6 +11,7 @@ export type Reply = {
   headers?: Record<string, string> /** Cut the connection instead of answering. */;
   cut?: boolean;
 };
+export type FakeRequest = { method: string; url: string; headers: IncomingHttpHeaders; text: string };
 type Site = { newtId: string; secrets: string[]; nonce?: string; hardwareId?: string; name?: string };
 
 export const KEY = 'spk_testtesttest.Zm9vYmFyYmF6cXV4MDEyMzQ1Njc4OWFiY2RlZg';
@@ -75,6 +76,8 @@ export class FakeServer {
     token?: (request: TokenRequest, granted: () => Reply) => Reply;
     upgrade?: (request: IncomingMessage) => Reply | undefined;
     session?: (session: FakeSession) => void;
+    /** Every other path; undefined for the 404. */
+    other?: (request: FakeRequest) => Reply | undefined | Promise<Reply | undefined>;
   } = {};
   private readonly tokens = new Map<string, string>();
   private readonly watchers = new Set<() => void>();
@@ -91,13 +94,20 @@ export class FakeServer {
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
         const file = request.method === 'GET' ? this.files.get(request.url ?? '') : undefined;
-        const reply = file === undefined ? this.answer(request.url ?? '', Buffer.concat(chunks).toString()) : undefined;
-        if (reply?.cut) request.socket.destroy();
-        else if (reply) {
-          const text = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body ?? null);
-          response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers }).end(text);
-        } else response.end(file);
-        this.changed();
+        const { method = '', url = '', headers } = request;
+        const text = Buffer.concat(chunks).toString();
+        const answering = async () => {
+          const reply = file === undefined ? await this.answer({ method, url, headers, text }) : undefined;
+          if (reply?.cut) request.socket.destroy();
+          else if (reply?.status === 204 || reply?.status === 304)
+            response.writeHead(reply.status, reply.headers).end();
+          else if (reply) {
+            const body = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body ?? null);
+            response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers }).end(body);
+          } else response.end(file);
+          this.changed();
+        };
+        void answering();
       });
     });
     server.on('upgrade', (request, socket, head) => {
@@ -165,7 +175,8 @@ export class FakeServer {
     for (const watcher of [...this.watchers]) watcher();
   }
 
-  private answer(url: string, text: string): Reply {
+  private async answer(asked: FakeRequest): Promise<Reply> {
+    const { url, text } = asked;
     if (url === AGENT_PATHS.register) {
       const request = JSON.parse(text) as ClaimRequest;
       this.claims.push(request);
@@ -178,7 +189,7 @@ export class FakeServer {
       const granted = () => this.token(request);
       return this.on.token ? this.on.token(request, granted) : granted();
     }
-    return { status: 404, body: envelopeError(404, 'not_found', 'Not found') };
+    return (await this.on.other?.(asked)) ?? { status: 404, body: envelopeError(404, 'not_found', 'Not found') };
   }
 
   private grant(request: ClaimRequest): Reply {

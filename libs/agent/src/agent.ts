@@ -2,12 +2,11 @@ import { EventEmitter } from 'node:events';
 import {
   type AgentBlueprint,
   type AgentBlueprintResult,
-  type AgentHello,
   type AgentState,
   type AgentWelcome,
 } from '../../contracts/index.js';
 import { Blueprints } from './blueprints/blueprints.js';
-import { AgentExit, EXIT, type ExitCode, misconfigured } from './cli/exit-codes.js';
+import { AgentExit, EXIT, type ExitCode } from './cli/exit-codes.js';
 import { lastReport, type StatusReport, writeStatus } from './cli/status-file.js';
 import { type Clock, systemClock } from './clock.js';
 import { claimIdentityOf, type FileContent, readState, sealState, updateConfigFile } from './config/config-file.js';
@@ -40,19 +39,15 @@ import { ownState } from './enrol/own-state.js';
 import { patienceOf } from './enrol/retry.js';
 import { keptBundleKey, publicHalf } from './instance/bundle-key.js';
 import { Log } from './log.js';
-import { goneBecause, waitAfter } from './session/coming-back.js';
-import { Duel } from './session/duel.js';
 import type { SessionFeature } from './session/feature.js';
 import { greeting } from './session/greeting.js';
 import { HealthFile } from './session/health-file.js';
+import { keepSession } from './session/keep-session.js';
 import { reporting, type Told } from './session/reporting.js';
 import { describe, ServerLink } from './session/server-link.js';
-import { AgentSession, type SessionEnd } from './session/session.js';
+import type { SessionEnd } from './session/session.js';
 import { tlsOptions } from './session/tls.js';
-import { CredentialRefused, sessionToken } from './session/token.js';
-
-/** A session that lasted this long makes the next failure the first one again. */
-const STEADY_MS = 60_000;
+import { CredentialRefused } from './session/token.js';
 
 export type AgentOptions = {
   configFile: string;
@@ -270,28 +265,29 @@ export class Agent {
       this.events.emit('blueprint', sent, result),
     );
     blueprints.follow();
-    const features: readonly SessionFeature[] = [reporting(context, health, this.told()), blueprints];
-    const duel = new Duel();
-    for (let failures = 0; ; ) {
-      this.status({ phase: this.report.phase === 'unreachable' ? 'unreachable' : 'connecting', connectedSince: null });
-      const token = await sessionToken(context, link, credential, patienceOf(settings.noWait && !this.settled).until);
-      const end = await this.oneSession(context, link, settings, hello, features, token);
-      health.remove();
-      this.events.emit('closed', end);
-      context.signal.throwIfAborted();
-      if (end.kind === 'revoked') throw new AgentExit(EXIT.refused, goneBecause(end.reason, credential.id));
-      if (duel.lost(end))
-        throw misconfigured(
-          `another agent keeps taking over the sessions of site ${credential.id}: its state was copied, or one credential is used twice; give this machine a site of its own`,
-        );
-      if (settings.noWait && !this.settled)
-        throw new AgentExit(EXIT.unreachable, `no session with the server: ${end.detail}`);
-      if (end.lastedMs !== undefined && end.lastedMs >= STEADY_MS) failures = 0;
-      const wait = waitAfter(context, end, failures++);
-      this.log.warn(`session ended: ${end.detail}; connecting again in ${(wait / 1000).toFixed(1)} s`);
-      this.status({ phase: 'unreachable', connectedSince: null, lastError: end.detail });
-      await this.clock.sleep(wait, 'reconnect', context.signal);
-    }
+    const features = [reporting(context, health, this.told()), blueprints];
+    let pendingExit = false;
+    return keepSession(context, link, credential, {
+      hello,
+      features: (leave) => [...features, this.exitWhilePending(settings, () => ((pendingExit = true), leave()))],
+      appliedVersion: () => this.appliedVersion,
+      until: () => patienceOf(settings.noWait && !this.settled).until,
+      ended: (end) => {
+        health.remove();
+        if (pendingExit && !context.signal.aborted)
+          throw new AgentExit(EXIT.pending, 'the site is waiting for approval');
+        this.events.emit('closed', end);
+      },
+    });
+  }
+
+  private exitWhilePending(settings: Settings, leave: () => void): SessionFeature {
+    return {
+      welcomed: ({ status }) => {
+        if (settings.noWait && !this.settled && status === 'pending') leave();
+        this.settled = true;
+      },
+    };
   }
 
   /** @returns whether this machine is to claim a site in place of one that has expired. @throws AgentExit 73 */
@@ -302,38 +298,6 @@ export class Agent {
     this.claimedAnew = true;
     this.appliedVersion = 0;
     return true;
-  }
-
-  private async oneSession(
-    context: AgentContext,
-    link: ServerLink,
-    settings: Settings,
-    hello: AgentHello,
-    features: readonly SessionFeature[],
-    token: string,
-  ): Promise<SessionEnd> {
-    let pendingExit = false;
-    const exitWhilePending: SessionFeature = {
-      welcomed: ({ status }) => {
-        pendingExit = settings.noWait && !this.settled && status === 'pending';
-        if (pendingExit) void session.close();
-        this.settled = true;
-      },
-    };
-    const session = new AgentSession(
-      link.openWebSocket(token),
-      hello,
-      [...features, exitWhilePending],
-      context,
-      this.appliedVersion,
-    );
-    const leave = () => void session.close();
-    context.signal.addEventListener('abort', leave, { once: true });
-    if (context.signal.aborted) leave();
-    const end = await session.ended;
-    context.signal.removeEventListener('abort', leave);
-    if (pendingExit && !context.signal.aborted) throw new AgentExit(EXIT.pending, 'the site is waiting for approval');
-    return end;
   }
 
   private told(): Told {

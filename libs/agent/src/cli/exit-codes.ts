@@ -2,7 +2,7 @@
 export const EXIT = {
   ok: 0,
   usage: 64,
-  /** Of `blueprint check`: the document has problems. */
+  /** The bundle is not to be believed; of `blueprint check`: the document has problems. */
   data: 65,
   /** Of `blueprint check`: there is no such file. */
   noInput: 66,
@@ -10,6 +10,7 @@ export const EXIT = {
   internal: 70,
   stateNotWritable: 73,
   pending: 75,
+  serverTooOld: 76,
   refused: 77,
   configuration: 78,
 } as const;

@@ -90,7 +90,7 @@ describe('flags in the syntax of Go', () => {
       json: false,
     });
     expect(parseFlags(['--show-config'])).toMatchObject({ command: 'show-config' });
-    expect(parseFlags([])).toMatchObject({ command: 'run' });
+    expect(parseFlags([])).toMatchObject({ command: 'agent' });
   });
 
   it('reads blueprint check', () => {
@@ -113,5 +113,42 @@ describe('flags in the syntax of Go', () => {
       command: 'print',
       text: expect.stringContaining('--provisioning-key-file'),
     });
+  });
+});
+
+describe('the commands of an instance', () => {
+  it('run takes what stands behind -- as another program, flags and all', () => {
+    expect(parseFlags(['run', '--no-wait', '--', 'node', '--version', '--', '-x=1'])).toMatchObject({
+      command: 'run',
+      words: ['node', '--version', '--', '-x=1'],
+      cli: new Map([['noWait', true]]),
+    });
+    expect(parseFlags(['--env-allow', 'A*', '--env-allow=B', 'run', '--', 'x'])).toMatchObject({
+      command: 'run',
+      cli: new Map([['envAllow', ['A*', 'B']]]),
+    });
+  });
+
+  it.each([['run'], ['run', '--'], ['run', 'node'], ['run', 'node', '--', 'x']])(
+    '%j is no way to write it',
+    (...argv) => {
+      expect(exitOf(...argv).code).toBe(64);
+    },
+  );
+
+  it('bundle pull says where to, bundle status nothing', () => {
+    expect(parseFlags(['bundle', 'pull', '--out', '/d', '--env-file', '/e'])).toMatchObject({
+      command: 'bundle-pull',
+      out: '/d',
+      envFile: '/e',
+    });
+    expect(parseFlags(['bundle', 'status', '--json'])).toMatchObject({ command: 'bundle-status', json: true });
+    for (const wrong of [['bundle'], ['bundle', 'pull'], ['bundle', 'x'], ['bundle', 'status', 'x'], ['--out', '/d']])
+      expect(exitOf(...wrong).code).toBe(64);
+  });
+
+  it('no other command takes words behind --', () => {
+    expect(exitOf('status', '--', 'x').code).toBe(64);
+    expect(exitOf('--', 'x').code).toBe(64);
   });
 });

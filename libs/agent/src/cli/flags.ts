@@ -3,26 +3,38 @@ import { SETTINGS, type SettingValue } from '../config/settings.js';
 import { AGENT_VERSION } from '../version.js';
 import { AgentExit, EXIT } from './exit-codes.js';
 
+/** What commands that work with the state file are given. */
+export type Given = { cli: Map<string, SettingValue>; configFile?: string };
 export type Invocation =
-  | { command: 'run' | 'status' | 'show-config'; cli: Map<string, SettingValue>; configFile?: string; json: boolean }
+  | ({ command: 'agent' | 'status' | 'show-config' | 'bundle-status'; json: boolean } & Given)
+  /** `words`: the program and its arguments. */
+  | ({ command: 'run'; words: string[] } & Given)
+  | ({ command: 'bundle-pull'; out: string; envFile?: string } & Given)
   | { command: 'blueprint-check'; file: string }
   | { command: 'print'; text: string };
 
 const OWN_BOOLEANS = ['version', 'show-config', 'json', 'help', 'h'];
+const OWN_VALUES = ['config-file', 'out', 'env-file'];
 const BOOLEANS = new Set([...SETTINGS.filter((s) => s.kind === 'boolean').map((s) => s.flag), ...OWN_BOOLEANS]);
 const WITHOUT_EFFECT = SETTINGS.filter((s) => s.use !== 'used' && s.flag).map((s) => `--${s.flag}`);
+const USAGE = '[flags] [status | run -- COMMAND | bundle pull --out DIR | bundle status | blueprint check FILE]';
 const EXIT_CODES =
-  'Exit codes: 0 stopped, 64 usage, 69 server unreachable with --no-wait, 70 internal, 73 state not writable, 75 pending with --no-wait, 77 refused, 78 configuration.\n' +
+  'Exit codes: 0 stopped, 64 usage, 65 bundle invalid, 69 server unreachable with --no-wait, or in time, 70 internal, 73 state not writable, 75 pending with --no-wait, 76 server too old, 77 refused, 78 configuration.\n' +
+  'run ends with the exit code of the program; where that never ran, or was ended by a revocation, with one of the above.\n' +
   'status ends with 0 connected and approved, 75 pending, 69 enrolled but not connected, 77 refused, 78 not enrolled.\n' +
   'blueprint check FILE ends with 0 nothing wrong, 65 problems, 66 no such file.';
-const KNOWN = new Set([...SETTINGS.map((s) => s.flag), ...OWN_BOOLEANS, 'config-file']);
+const KNOWN = new Set([...SETTINGS.map((s) => s.flag), ...OWN_BOOLEANS, ...OWN_VALUES]);
 
 /**
  * Reads the command line in the syntax of Go's flag package, which newt's users write: `-x`, `--x`, `--x=v`, `--x v`,
  * and booleans as `--x` or `--x=false` only (docs/newt.md §1.1).
  * @throws AgentExit 64 for an unknown flag, a bad value or an unexpected word
  */
-export function parseFlags(argv: readonly string[]): Invocation {
+export function parseFlags(all: readonly string[]): Invocation {
+  // What stands behind -- is another program's.
+  const end = all.indexOf('--');
+  const argv = end < 0 ? all : all.slice(0, end);
+  const behind = end < 0 ? [] : all.slice(end + 1);
   let printed = '';
   const program = buildProgram((text) => {
     printed += text;
@@ -36,9 +48,10 @@ export function parseFlags(argv: readonly string[]): Invocation {
   }
   const values = program.opts<Record<string, SettingValue>>();
   if (values['version'] === true) return { command: 'print', text: `gatehouse-agent ${AGENT_VERSION}\n` };
-  const [command, extra] = program.args;
+  const [command, extra] = [...program.args, ...(program.args[0] === 'run' ? [] : behind)];
   if (command === 'blueprint') return blueprintCommand(program.args);
-  const unexpected = command !== undefined && command !== 'status' ? command : extra;
+  const isBundle = command === 'bundle' && program.args.length === 2;
+  const unexpected = ['status', 'run', undefined].includes(command) ? extra : isBundle ? undefined : command;
   if (unexpected !== undefined) {
     throw usage(`unexpected argument '${unexpected}' (a boolean flag takes its value as --flag=false)`);
   }
@@ -47,13 +60,21 @@ export function parseFlags(argv: readonly string[]): Invocation {
     const value = flag === undefined ? undefined : values[attribute(flag)];
     if (value !== undefined) cli.set(key, value);
   }
-  const configFile = values['configFile'];
-  return {
-    command: values['showConfig'] === true ? 'show-config' : command === 'status' ? 'status' : 'run',
-    cli,
-    json: values['json'] === true,
-    ...(typeof configFile === 'string' && configFile !== '' ? { configFile } : {}),
-  };
+  const { configFile, out, envFile } = values;
+  const given = { cli, ...(typeof configFile === 'string' && configFile !== '' ? { configFile } : {}) };
+  const json = values['json'] === true;
+  if (values['showConfig'] === true) return { command: 'show-config', json, ...given };
+  if (isBundle && extra === 'pull') {
+    if (typeof out !== 'string' || out === '')
+      throw usage('write: gatehouse-agent bundle pull --out DIR [--env-file FILE]');
+    return { command: 'bundle-pull', out, ...(typeof envFile === 'string' ? { envFile } : {}), ...given };
+  }
+  if (out !== undefined || envFile !== undefined) throw usage('--out and --env-file are for bundle pull');
+  if (isBundle && extra === 'status') return { command: 'bundle-status', json, ...given };
+  if (isBundle) throw usage(`unexpected argument '${extra}': it is bundle pull, or bundle status`);
+  if (command !== 'run') return { command: command === 'status' ? 'status' : 'agent', json, ...given };
+  if (behind.length === 0 || behind[0] === '') throw usage('write: gatehouse-agent run [flags] -- COMMAND [ARGUMENTS]');
+  return { command: 'run', words: behind, ...given };
 }
 
 function blueprintCommand([, verb, file, ...more]: readonly string[]): Invocation {
@@ -65,24 +86,28 @@ function blueprintCommand([, verb, file, ...more]: readonly string[]): Invocatio
 function buildProgram(print: (text: string) => void): Command {
   const program = new Command('gatehouse-agent')
     .description(
-      'Claims a site with a provisioning key and keeps it connected. `status` says whether this machine is enrolled, approved and connected. `blueprint check FILE` tells what is wrong with a blueprint.',
+      'Claims a site with a provisioning key and keeps it connected. `status` says whether this machine is enrolled, approved and connected. `run -- COMMAND` starts a program that has a valid key, configuration and secrets, and only then; `bundle pull` fetches them for another that starts it. `blueprint check FILE` tells what is wrong with a blueprint.',
     )
     .addHelpText(
       'after',
       `\nAlso accepted, without effect in this version: ${WITHOUT_EFFECT.join(' ')}\n\n${EXIT_CODES}`,
     )
     .helpCommand(false)
-    .usage('[flags] [status | blueprint check FILE]')
+    .usage(USAGE)
     .argument('[words...]')
     .helpOption('-h, --help', 'show this help')
     .exitOverride()
     .configureOutput({ writeOut: print, writeErr: () => undefined });
   program.addOption(new Option('--config-file <path>', 'config and state file [env CONFIG_FILE]'));
+  program.addOption(new Option('--out <folder>', "bundle pull: folder for the bundle's files"));
+  program.addOption(
+    new Option('--env-file <path>', "bundle pull: file for the bundle's variables, as a shell reads them"),
+  );
   for (const name of ['version', 'show-config', 'json']) {
     const help = {
       version: 'print the version',
       'show-config': 'print every setting and where it comes from',
-      json: 'status as JSON',
+      json: 'status, bundle status: as JSON',
     }[name];
     program.addOption(new Option(`--${name} [bool]`, help).argParser(goBoolean));
   }
@@ -106,7 +131,7 @@ function normalise(argv: readonly string[]): string[] {
   const out: string[] = [];
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? '';
-    if (word === '--' || word === '-' || !word.startsWith('-')) {
+    if (word === '-' || !word.startsWith('-')) {
       out.push(word);
       continue;
     }
@@ -136,8 +161,5 @@ function attribute(flag: string): string {
 }
 
 function usage(message: string): AgentExit {
-  return new AgentExit(
-    EXIT.usage,
-    `${message}\nUsage: gatehouse-agent [flags] [status | blueprint check FILE]; --help lists the flags`,
-  );
+  return new AgentExit(EXIT.usage, `${message}\nUsage: gatehouse-agent ${USAGE}; --help lists the flags`);
 }

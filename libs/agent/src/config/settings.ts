@@ -86,6 +86,27 @@ export const SETTINGS: readonly Setting[] = [
     env: 'GATEHOUSE_TRUST_FINGERPRINT',
     help: 'signing key of the organization, as the server prints it; default: the one that the claim names',
   }),
+  row('wait', 'string', 'used', {
+    flag: 'wait',
+    env: 'GATEHOUSE_WAIT',
+    fallback: '60',
+    help: 'run, bundle pull: seconds to wait for a server that does not answer, or `forever`',
+  }),
+  row('bundleDir', 'string', 'used', {
+    flag: 'bundle-dir',
+    help: "run: folder for the bundle's files; default: one in memory, where there is one",
+  }),
+  row('user', 'string', 'used', { flag: 'user', help: 'run: start the program as this user' }),
+  row('envAllow', 'list', 'used', {
+    flag: 'env-allow',
+    env: 'GATEHOUSE_ENV_ALLOW',
+    help: 'run, bundle pull: the only variables that a bundle may set, * for any characters; repeatable',
+  }),
+  row('dependencyAllow', 'list', 'used', {
+    flag: 'dependency-allow',
+    env: 'GATEHOUSE_DEPENDENCY_ALLOW',
+    help: 'run, bundle pull: host, or beginning of a URL, that dependencies may come from; repeatable',
+  }),
   row('noWait', 'boolean', 'used', {
     flag: 'no-wait',
     env: 'GATEHOUSE_NO_WAIT',
@@ -187,6 +208,11 @@ export type Settings = {
   ephemeral: boolean;
   stateKeyFile: string;
   trustFingerprint: string;
+  wait: string;
+  bundleDir: string;
+  user: string;
+  envAllow: string[];
+  dependencyAllow: string[];
   noWait: boolean;
   healthFile: string;
   logLevel: string;

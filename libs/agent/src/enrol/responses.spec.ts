@@ -65,7 +65,7 @@ describe('a token', () => {
   });
 
   it('is refused for ever by credential_unusable alone', () => {
-    expect(readTokenResponse(answer(401, refusal('no', 'credential_unusable')))).toEqual({ kind: 'refused' });
+    expect(readTokenResponse(answer(401, refusal('no', 'credential_unusable')))).toMatchObject({ kind: 'refused' });
     for (const body of [undefined, refusal('no'), refusal('no', 'unauthenticated'), { code: 'credential_unusable' }]) {
       expect(() => readTokenResponse(answer(401, body))).toThrow(NetworkFailure);
     }

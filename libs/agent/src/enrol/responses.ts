@@ -7,7 +7,11 @@ import {
 } from '../../../contracts/index.js';
 import { NetworkFailure, type ServerResponse } from '../session/server-link.js';
 
-export type Verdict<T> = { kind: 'ok'; value: T } | { kind: 'refused' } | { kind: 'invalid'; message: string };
+/** `data` of a refusal may hold the statement that the site is over. */
+export type Verdict<T> =
+  | { kind: 'ok'; value: T }
+  | { kind: 'refused'; data?: unknown }
+  | { kind: 'invalid'; message: string };
 
 /**
  * Judges the answer to a claim. Only Gatehouse's own envelope is a refusal; a proxy's or captive portal's answer is a network failure.
@@ -30,7 +34,7 @@ export function readClaimResponse(answer: ServerResponse): Verdict<ClaimResponse
         : body['code'] === INVALID_PROVISIONING_KEY;
     if (known) return { kind: 'refused' };
   }
-  return invalidOr(answer, body);
+  return invalidOr(answer);
 }
 
 function thumbprints({
@@ -64,13 +68,24 @@ export function readTokenResponse(answer: ServerResponse): Verdict<TokenResponse
       },
     };
   }
-  if (answer.status === 401 && isErrorEnvelope(body) && body['code'] === CREDENTIAL_UNUSABLE)
-    return { kind: 'refused' };
-  return invalidOr(answer, body);
+  if (isUnusable(answer)) return { kind: 'refused', data: body['data'] };
+  return invalidOr(answer);
 }
 
-/** Our own 400 names a field: trying the same again is of no use. */
-function invalidOr(answer: ServerResponse, body: Record<string, unknown>): { kind: 'invalid'; message: string } {
+/** The server's own word that a site credential will not work again. */
+export function isUnusable(answer: ServerResponse): boolean {
+  return answer.status === 401 && errorCode(answer) === CREDENTIAL_UNUSABLE;
+}
+
+/** The code of an error envelope of Gatehouse; undefined for everything else. */
+export function errorCode(answer: ServerResponse): string | undefined {
+  const body = objectOf(answer.body);
+  return isErrorEnvelope(body) && typeof body['code'] === 'string' ? body['code'] : undefined;
+}
+
+/** Our own 400 names a field: trying the same again is of no use. @throws NetworkFailure for everything else */
+export function invalidOr(answer: ServerResponse): { kind: 'invalid'; message: string } {
+  const body = objectOf(answer.body);
   if (answer.status === 400 && isErrorEnvelope(body) && body['code'] === 'validation')
     return { kind: 'invalid', message: String(body['message']) };
   const reason = isErrorEnvelope(body)
@@ -85,6 +100,6 @@ function isErrorEnvelope(body: Record<string, unknown>): boolean {
   return body['success'] === false && body['error'] === true && typeof body['message'] === 'string';
 }
 
-function objectOf(value: unknown): Record<string, unknown> {
+export function objectOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }

@@ -1,3 +1,4 @@
+import { checkBundle } from '../../../bootstrap/index.js';
 import type { BundlePayload } from '../../../contracts/index.js';
 import type { BundleKeyPair } from './bundle-key.js';
 import { digestOf, InvalidStatement, isSealed, opened, thumbprint } from './statements.js';
@@ -5,6 +6,17 @@ import type { TrustChain, TrustPath } from './trust.js';
 
 /** Bundle whose signature, trust, audience, version and form are right. */
 export type AcceptedBundle = { payload: BundlePayload; digest: string };
+
+/** The server's own bundle, of a form that this agent does not write: there is something to acknowledge as failed. */
+export class UnusableBundle extends InvalidStatement {
+  constructor(
+    message: string,
+    readonly version: number,
+    readonly digest: string,
+  ) {
+    super(message);
+  }
+}
 
 /** What this machine knows of itself; organization and device are unknown before its first bundle. */
 export type Expected = {
@@ -14,9 +26,6 @@ export type Expected = {
   /** An older version than this one is a replay. */
   version: number;
 };
-
-/** What a save would refuse, in sentences. */
-export type FormCheck = (payload: unknown) => readonly string[];
 
 /**
  * Judges a bundle that was fetched just now.
@@ -28,12 +37,11 @@ export async function acceptBundle(
   trust: TrustChain,
   lead: () => Promise<TrustPath>,
   expected: Expected,
-  form: FormCheck,
 ): Promise<AcceptedBundle> {
   const statement = await unsealed(token, expected.key);
-  const payload = judged(await trust.verify(statement, 'bundle', lead), expected, form);
+  const payload = judged(await trust.verify(statement, 'bundle', lead), expected);
   trust.announced(payload.keys);
-  return { payload, digest: digestOf(statement) };
+  return formed({ payload, digest: digestOf(statement) });
 }
 
 /**
@@ -46,11 +54,10 @@ export async function acceptStored(
   trust: TrustChain,
   digest: string,
   expected: Expected,
-  form: FormCheck,
 ): Promise<AcceptedBundle> {
   const statement = await unsealed(token, expected.key);
   if (digestOf(statement) !== digest) throw new InvalidStatement('the stored bundle is not the one that was fetched');
-  return { payload: judged(await trust.verifyStored(statement, 'bundle'), expected, form), digest };
+  return formed({ payload: judged(await trust.verifyStored(statement, 'bundle'), expected), digest });
 }
 
 /** Whether two bundles start the same: version and random bits are not part of it. */
@@ -65,7 +72,7 @@ async function unsealed(token: string, key: BundleKeyPair): Promise<string> {
   return opened(token, key);
 }
 
-function judged(payload: Record<string, unknown>, expected: Expected, form: FormCheck): BundlePayload {
+function judged(payload: Record<string, unknown>, expected: Expected): BundlePayload {
   const { iss, sub, aud, ver, cnf, keys } = payload as Partial<BundlePayload>;
   if (typeof iss !== 'string' || typeof sub !== 'string' || iss === '' || sub === '')
     throw new InvalidStatement('the bundle does not say of which organization and site it is');
@@ -83,10 +90,14 @@ function judged(payload: Record<string, unknown>, expected: Expected, form: Form
     );
   if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string'))
     throw new InvalidStatement('the bundle does not announce the next signing keys (keys)');
-  const [problem, ...more] = form(payload);
-  if (problem !== undefined)
-    throw new InvalidStatement(
-      `the bundle is not one that this agent writes: ${problem}${more.length > 0 ? ` (and ${more.length} more)` : ''}`,
-    );
   return payload as BundlePayload;
+}
+
+/** Before a byte of it is written: the same code that refuses a document when it is saved. */
+function formed(bundle: AcceptedBundle): AcceptedBundle {
+  const { payload, digest } = bundle;
+  const [problem, ...more] = checkBundle(payload).map(({ path, message }) => (path ? `${path}: ${message}` : message));
+  if (problem === undefined) return bundle;
+  const others = more.length > 0 ? ` (and ${more.length} more)` : '';
+  throw new UnusableBundle(`the bundle is none that this agent writes: ${problem}${others}`, payload.ver, digest);
 }

@@ -115,7 +115,7 @@ export class TrustChain {
   }
 }
 
-function signingKey(value: unknown): SigningJwk | undefined {
+export function signingKey(value: unknown): SigningJwk | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { kty, crv, x } = value as Record<string, unknown>;
   return kty === 'OKP' && crv === 'Ed25519' && typeof x === 'string' ? { kty, crv, x } : undefined;

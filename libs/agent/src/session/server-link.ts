@@ -15,6 +15,16 @@ const MAX_REDIRECTS = 3;
 /** An answer of the server. `body` is undefined when it was not JSON. */
 export type ServerResponse = { status: number; body: unknown; retryAfter: string | string[] | undefined };
 
+export type ServerRequest = {
+  method: 'GET' | 'POST';
+  path: string;
+  headers?: http.OutgoingHttpHeaders;
+  body?: unknown;
+  /** Of the answer. */
+  maxBytes?: number;
+};
+export type RawResponse = { status: number; headers: http.IncomingHttpHeaders; text: string };
+
 /** No usable answer: name not found, refused, timed out, TLS, a redirect elsewhere. Worth another try. */
 export class NetworkFailure extends Error {
   constructor(
@@ -39,18 +49,21 @@ export class ServerLink {
     this.agentFor(endpoint); // a wrong proxy URL is said at the start
   }
 
+  /** POSTs JSON. @throws NetworkFailure */
+  async post(path: string, body: unknown, signal: AbortSignal): Promise<ServerResponse> {
+    return json(await this.request({ method: 'POST', path, body }, signal));
+  }
+
   /**
-   * POSTs JSON. A redirect to the same host is followed, and remembered when it leads to https; any other is a NetworkFailure.
+   * A redirect to the same host is followed, and remembered when it leads to https; any other is a NetworkFailure.
    * @throws NetworkFailure
    */
-  async post(path: string, body: unknown, signal: AbortSignal): Promise<ServerResponse> {
+  async request({ path, ...request }: ServerRequest, signal: AbortSignal): Promise<RawResponse> {
     let url = this.at(path);
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-      const response = await this.send(url, JSON.stringify(body), signal);
+      const response = await this.send(url, request, signal);
       const location = response.headers.location;
-      if (response.status < 300 || response.status > 399 || location === undefined) {
-        return { status: response.status, body: parseJson(response.text), retryAfter: response.headers['retry-after'] };
-      }
+      if (response.status < 300 || response.status > 399 || location === undefined) return response;
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
       const downgrade = url.protocol === 'https:' && next?.protocol !== 'https:';
       if (!next || next.hostname !== url.hostname || downgrade)
@@ -88,9 +101,10 @@ export class ServerLink {
 
   private send(
     url: URL,
-    body: string,
+    { method, headers, body, maxBytes = MAX_ANSWER_BYTES }: Omit<ServerRequest, 'path'>,
     signal: AbortSignal,
-  ): Promise<{ status: number; headers: http.IncomingHttpHeaders; text: string }> {
+  ): Promise<RawResponse> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
     const within = AbortSignal.timeout(this.timeoutMs);
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => {
@@ -100,14 +114,16 @@ export class ServerLink {
       };
       const request = (url.protocol === 'https:' ? https : http).request(url, {
         ...this.tls,
-        method: 'POST',
+        method,
         signal: AbortSignal.any([signal, within]),
         headers: {
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(body),
+          ...(text === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
           accept: 'application/json',
           'user-agent': `gatehouse-agent/${AGENT_VERSION}`,
           'x-csrf-token': 'x-csrf-protection',
+          ...headers,
         },
         // A kept connection may be dead by the next request, minutes later, and look like an unreachable server.
         agent: this.agentFor(url) ?? false,
@@ -118,7 +134,7 @@ export class ServerLink {
         let size = 0;
         response.on('data', (chunk: Buffer) => {
           size += chunk.length;
-          if (size > MAX_ANSWER_BYTES) response.destroy(new Error('the answer is too long'));
+          if (size > maxBytes) response.destroy(new Error('the answer is too long'));
           else chunks.push(chunk);
         });
         response.on('error', fail);
@@ -130,7 +146,7 @@ export class ServerLink {
           }),
         );
       });
-      request.end(body);
+      request.end(text);
     });
   }
 
@@ -141,6 +157,11 @@ export class ServerLink {
     if (!agent) this.proxies.set(proxy.href, (agent = new HttpsProxyAgent<string>(proxy.href)));
     return agent;
   }
+}
+
+/** An answer read as JSON. */
+export function json({ status, headers, text }: RawResponse): ServerResponse {
+  return { status, body: parseJson(text), retryAfter: headers['retry-after'] };
 }
 
 /** A system error in words; an aggregate (IPv4 and IPv6 both failed) tells its first. */

@@ -6,9 +6,12 @@ import { readTokenResponse } from '../enrol/responses.js';
 import { retry } from '../enrol/retry.js';
 import type { ServerLink } from './server-link.js';
 
-/** The server has its own word that a credential will not work again. */
+/** The server has its own word that a credential will not work again; `data` of its answer may say why. */
 export class CredentialRefused extends AgentExit {
-  constructor(id: string) {
+  constructor(
+    id: string,
+    readonly data?: unknown,
+  ) {
     super(EXIT.refused, `the server refuses the credential of site ${id}: revoked, rejected or deleted`);
   }
 }
@@ -27,7 +30,7 @@ export async function sessionToken(
   const attempt = async () =>
     readTokenResponse(await link.post(AGENT_PATHS.getToken, { newtId: id, secret }, context.signal));
   const verdict = await retry(context, 'get-token', until, attempt);
-  if (verdict.kind === 'refused') throw new CredentialRefused(id);
+  if (verdict.kind === 'refused') throw new CredentialRefused(id, verdict.data);
   if (verdict.kind === 'invalid')
     throw misconfigured(`the server does not accept the credential's form: ${verdict.message}`);
   context.log.hide(verdict.value.token);

@@ -1,0 +1,109 @@
+import { type BundleAck, INSTANCE_PATHS, type LeaseRequest } from '../../../contracts/index.js';
+import { AgentExit, EXIT } from '../cli/exit-codes.js';
+import type { Credential } from '../enrol/claim.js';
+import { errorCode, invalidOr, isUnusable, objectOf } from '../enrol/responses.js';
+import { json, NetworkFailure, type RawResponse, type ServerLink, type ServerRequest } from '../session/server-link.js';
+import { CredentialRefused } from '../session/token.js';
+import type { TrustPath } from './trust.js';
+
+/** A bundle of 1 MB is a third larger as a JWS, and that a third larger as a JWE; then there is what surrounds its values. */
+const MAX_BUNDLE_BYTES = 4 * 1024 * 1024;
+const MAX_TRUST_BYTES = 4 * 1024 * 1024;
+
+/** The server's word that this site gets nothing for now: it waits for approval, is suspended, or its lease is held back. */
+export class NotInService extends Error {
+  constructor(
+    message: string,
+    readonly retryAfter: string | string[] | undefined,
+    /** An approval ends it; otherwise an operator sends the bundle again. */
+    readonly pending: boolean,
+  ) {
+    super(message);
+    this.name = 'NotInService';
+  }
+}
+
+export type FetchedBundle = { token: string; etag: string | undefined };
+
+/**
+ * The routes of an instance (docs/instances.md §4), with id and secret as HTTP Basic. Each method throws NetworkFailure for everything that is
+ * not the server's own word, CredentialRefused, NotInService, and AgentExit 76 where the server does not know the route.
+ */
+export class DeviceApi {
+  private readonly authorization: string;
+
+  constructor(
+    private readonly link: ServerLink,
+    private readonly credential: Credential,
+  ) {
+    this.authorization = `Basic ${Buffer.from(`${credential.id}:${credential.secret}`).toString('base64')}`;
+  }
+
+  /** @param etag of the bundle that is held. @returns undefined when it still is the one */
+  async bundle(etag: string | undefined, signal: AbortSignal): Promise<FetchedBundle | undefined> {
+    const answer = await this.request(
+      {
+        method: 'GET',
+        path: INSTANCE_PATHS.bundle,
+        headers: { accept: 'application/jose', ...(etag === undefined ? {} : { 'if-none-match': etag }) },
+        maxBytes: MAX_BUNDLE_BYTES,
+      },
+      signal,
+    );
+    if (answer.status === 304 && etag !== undefined) return undefined;
+    if (answer.status === 200 && /^application\/jose\b/i.test(answer.headers['content-type'] ?? ''))
+      return { token: answer.text.trim(), etag: answer.headers.etag };
+    throw unexpected(answer);
+  }
+
+  async acknowledge(ack: BundleAck, signal: AbortSignal): Promise<void> {
+    const answer = await this.request({ method: 'POST', path: INSTANCE_PATHS.bundleAck, body: ack }, signal);
+    if (answer.status !== 204) throw unexpected(answer);
+  }
+
+  /** @returns the lease's JWS */
+  async lease(request: LeaseRequest, signal: AbortSignal): Promise<string> {
+    const answer = await this.request({ method: 'POST', path: INSTANCE_PATHS.lease, body: request }, signal);
+    const { lease } = dataOf(answer);
+    if (typeof lease !== 'string') throw unexpected(answer);
+    return lease;
+  }
+
+  async trust(signal: AbortSignal): Promise<TrustPath> {
+    const answer = await this.request({ method: 'GET', path: INSTANCE_PATHS.trust, maxBytes: MAX_TRUST_BYTES }, signal);
+    const { keys, successions } = dataOf(answer);
+    if (!Array.isArray(keys) || !Array.isArray(successions)) throw unexpected(answer);
+    return { keys, successions: successions.filter((one): one is string => typeof one === 'string') };
+  }
+
+  private async request(request: ServerRequest, signal: AbortSignal): Promise<RawResponse> {
+    const headers = { ...request.headers, authorization: this.authorization };
+    const response = await this.link.request({ ...request, headers }, signal);
+    if (response.status < 400) return response;
+    const answer = json(response);
+    if (isUnusable(answer)) throw new CredentialRefused(this.credential.id, objectOf(answer.body)['data']);
+    const code = errorCode(answer);
+    const message = String(objectOf(answer.body)['message']);
+    if (response.status === 403 && (code === 'pending_approval' || code === 'lease_held'))
+      throw new NotInService(message, answer.retryAfter, code === 'pending_approval');
+    if (response.status === 404 && code === 'not_found')
+      throw new AgentExit(EXIT.serverTooOld, `the server knows no ${request.path}: it is too old for instances`);
+    return response;
+  }
+}
+
+/** `data` of a success envelope; nothing of another answer. */
+function dataOf(answer: RawResponse): Record<string, unknown> {
+  const body = objectOf(json(answer).body);
+  return answer.status === 200 && body['success'] === true ? objectOf(body['data']) : {};
+}
+
+/** @returns what to throw for an answer that is none of those expected */
+function unexpected(answer: RawResponse): Error {
+  try {
+    const { message } = invalidOr(json(answer));
+    return new AgentExit(EXIT.internal, `the server does not accept what this agent asks for: ${message}`);
+  } catch (error) {
+    return error instanceof NetworkFailure ? error : (error as Error);
+  }
+}

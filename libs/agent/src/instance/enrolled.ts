@@ -1,0 +1,174 @@
+import type { AgentHello } from '../../../contracts/index.js';
+import { AgentExit, EXIT } from '../cli/exit-codes.js';
+import { lastReport, type StatusReport, writeStatus } from '../cli/status-file.js';
+import type { Clock } from '../clock.js';
+import { claimIdentityOf, readState, sealState, updateConfigFile } from '../config/config-file.js';
+import { endpointUrl, logLevel, type Resolved, resolveSettings, warningsAbout } from '../config/options.js';
+import type { Settings, SettingValue } from '../config/settings.js';
+import type { StateLock } from '../config/state-lock.js';
+import { stateSeal } from '../config/state-seal.js';
+import type { AgentContext } from '../context.js';
+import type { Credential } from '../enrol/claim.js';
+import { checkStart, enrolledAs, obtainCredential, siteBefore, unusedKey } from '../enrol/enrolment.js';
+import { ownState } from '../enrol/own-state.js';
+import { type Patience, patienceOf } from '../enrol/retry.js';
+import type { Log } from '../log.js';
+import { greeting } from '../session/greeting.js';
+import { ServerLink } from '../session/server-link.js';
+import { type TlsOptions, tlsOptions } from '../session/tls.js';
+import { bundleKeyPair, keptBundleKey, publicHalf } from './bundle-key.js';
+import { DeviceApi } from './device-api.js';
+import { checkRevoked, Instance } from './instance.js';
+import { InstanceState } from './instance-state.js';
+
+/** What `run` and `bundle pull` are started with. */
+export type InstanceOptions = {
+  configFile: string;
+  cli: ReadonlyMap<string, SettingValue>;
+  env: NodeJS.ProcessEnv;
+  log: Log;
+  readStdin: () => Buffer;
+  clock: Clock;
+  random: () => number;
+  machineRoot: string;
+};
+
+/** A machine with its own credential and bundle key, and the way to its server. */
+export type Enrolled = {
+  context: AgentContext;
+  settings: Settings;
+  tls: TlsOptions;
+  link: ServerLink;
+  credential: Credential;
+  hello: AgentHello;
+  patience: Patience;
+  state: InstanceState;
+  instance: Instance;
+};
+
+/** The state file of one instance, for as long as one agent works with it. */
+export class InstanceHost {
+  private report: StatusReport = { pid: process.pid, phase: 'starting', updatedAt: '' };
+  private lock: StateLock | undefined;
+  /** Another agent holds the state file: what is beside it is that one's to write. */
+  private waiting = false;
+
+  constructor(
+    private readonly options: InstanceOptions,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /**
+   * Takes the state file, and claims the site where there is none (docs/instances.md §6, the first step).
+   * @throws AgentExit 69 when the server does not answer in time, 73, 75 while another agent has the state with --no-wait, 77 for a refused
+   *   key, and for a site that is over, 78; the signal's reason
+   */
+  async enrol(): Promise<Enrolled> {
+    const { configFile, log, env, clock } = this.options;
+    let resolved = this.resolve();
+    log.setLevel(logLevel(resolved.settings.logLevel));
+    const patience = waitingFor(resolved.settings, clock);
+    this.lock = await ownState(
+      configFile,
+      log,
+      resolved.settings.noWait,
+      this.signal,
+      (waits) => (this.waiting = waits),
+    );
+    sealState(configFile, log, stateSeal(this.options.cli, env));
+    resolved = this.resolve();
+    const context = this.context();
+    const { settings } = resolved;
+    this.status({
+      phase: 'starting',
+      endpoint: settings.endpoint,
+      lastError: null,
+      ...siteBefore(context, settings.id),
+    });
+    const state = InstanceState.open(configFile);
+    const before =
+      settings.id !== '' && settings.secret !== '' ? { id: settings.id, secret: settings.secret } : undefined;
+    checkRevoked(context, state, before, unusedKey(resolved));
+    checkStart(context, settings);
+    for (const warning of warningsAbout(resolved, env)) log.warn(warning);
+    if (settings.skipTlsVerify) log.warn('SKIP_TLS_VERIFY: the server is not verified');
+    const tls = tlsOptions(settings);
+    const link = new ServerLink(endpointUrl(settings.endpoint), tls, env);
+    const credential = await obtainCredential(context, link, resolved, this.options.readStdin, patience);
+    log.hide(credential.secret);
+    if (credential.id === settings.id && unusedKey(resolved))
+      log.info(
+        `this machine is already ${enrolledAs(context.before, credential.id)}; the provisioning key was not used`,
+      );
+    if (credential.secret !== settings.secret && state.facts?.revoked)
+      state.change(credential.id, { revoked: undefined, refused: undefined });
+    this.status({ newtId: credential.id });
+    const { trustFingerprint } = this.resolve().settings;
+    const key = ownBundleKey(context);
+    const api = new DeviceApi(link, credential);
+    const instance = new Instance(context, state, credential, key, api, trustFingerprint);
+    const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId, publicHalf(key));
+    return { context, settings, tls, link, credential, hello, patience, state, instance };
+  }
+
+  /** Says how it ended, and leaves the state file to others. */
+  release(end: Partial<StatusReport>): void {
+    this.status({ connectedSince: null, ...end });
+    this.lock?.release();
+  }
+
+  private resolve(): Resolved {
+    const { cli, env, configFile, log } = this.options;
+    const resolved = resolveSettings(cli, env, readState(configFile, log, stateSeal(cli, env)));
+    log.hide(resolved.settings.secret);
+    log.hide(resolved.settings.provisioningKey);
+    return resolved;
+  }
+
+  private context(): AgentContext {
+    const { clock, random, log, env, configFile, machineRoot, cli } = this.options;
+    const seal = stateSeal(cli, env);
+    return {
+      clock,
+      random,
+      log,
+      env,
+      configFile,
+      machineRoot,
+      signal: this.signal,
+      readFile: () => readState(configFile, log, seal),
+      updateFile: (changes) => updateConfigFile(configFile, changes, log, seal),
+      before: lastReport(configFile),
+      status: (change) => this.status(change),
+    };
+  }
+
+  private status(change: Partial<StatusReport>): void {
+    const updatedAt = new Date(this.options.clock.now()).toISOString();
+    this.report = { ...this.report, ...change, locked: this.lock !== undefined, updatedAt };
+    if (!this.waiting) writeStatus(this.options.configFile, this.report);
+  }
+
+  get lastReport(): StatusReport {
+    return this.report;
+  }
+}
+
+/** `--wait`: for a server that does not answer. A refused key ends it at once, unless it waits for ever. @throws AgentExit 64 */
+export function waitingFor({ wait, noWait }: Settings, clock: Clock): Patience {
+  if (noWait) return patienceOf(true);
+  if (wait === 'forever') return patienceOf(false);
+  const seconds = wait.trim() === '' ? Number.NaN : Number(wait);
+  if (!(seconds >= 0)) throw new AgentExit(EXIT.usage, `--wait ${wait} is neither a number of seconds nor \`forever\``);
+  return { until: clock.uptime() + seconds * 1000, refusals: false };
+}
+
+/** Also where the credential comes by the environment: a bundle is sealed, or it is none. @throws AgentExit 73 */
+function ownBundleKey(context: AgentContext) {
+  const content = context.readFile();
+  const kept = keptBundleKey(content);
+  if (kept) return kept;
+  const made = bundleKeyPair(content);
+  context.updateFile({ bundleKey: made });
+  return made;
+}

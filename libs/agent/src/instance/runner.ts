@@ -1,0 +1,148 @@
+import { constants } from 'node:os';
+import { AgentExit, EXIT, type ExitCode } from '../cli/exit-codes.js';
+import type { SettingValue } from '../config/settings.js';
+import type { AgentContext } from '../context.js';
+import { HealthFile } from '../session/health-file.js';
+import { reporting } from '../session/reporting.js';
+import { describe } from '../session/server-link.js';
+import { BundleFolder } from './bundle-folder.js';
+import { inherited } from './child-environment.js';
+import { type ChildUser, lookUpUser } from './child-user.js';
+import { DependencyCache } from './dependencies.js';
+import { type Enrolled, InstanceHost, type InstanceOptions } from './enrolled.js';
+import { SiteRevoked } from './instance.js';
+import { Preparation } from './preparation.js';
+import { firstBundle } from './starting.js';
+import { type ForwardedSignal, Supervisor } from './supervisor.js';
+import { Watch } from './watch.js';
+
+export type RunnerEnd = { code: number; message: string };
+
+/**
+ * `gatehouse-agent run`: a program that starts only with a valid key, and what it is to have (docs/instances.md §6). It touches no global state
+ * but the program that it starts.
+ */
+export class Runner {
+  /** Never rejects. */
+  readonly done: Promise<RunnerEnd>;
+  private readonly stopping = new AbortController();
+  private readonly host: InstanceHost;
+  private supervisor: Supervisor | undefined;
+  private stoppedBy: ForwardedSignal | undefined;
+
+  constructor(
+    private readonly options: InstanceOptions,
+    private readonly command: readonly string[],
+  ) {
+    this.host = new InstanceHost(options, this.stopping.signal);
+    this.done = this.run();
+  }
+
+  /** A signal for the program; before there is one it ends the runner, as it would have ended the program. */
+  signal(name: ForwardedSignal): void {
+    if (this.supervisor?.signal(name)) return;
+    if (name !== 'SIGTERM' && name !== 'SIGINT' && name !== 'SIGQUIT' && name !== 'SIGHUP') return;
+    this.stoppedBy = name;
+    void this.supervisor?.stop(name);
+    this.stopping.abort(new Error(`stopped by ${name}`));
+  }
+
+  private async run(): Promise<RunnerEnd> {
+    const { log } = this.options;
+    try {
+      await Promise.resolve();
+      const end = await this.steps(await this.host.enrol());
+      this.host.release({ phase: end.code === EXIT.refused ? 'refused' : 'stopped', lastError: end.message || null });
+      return end;
+    } catch (error) {
+      const end = this.endOf(error);
+      if (error instanceof SiteRevoked) clearFiles(this.options, this.options.cli.get('bundleDir'));
+      this.host.release({
+        phase: end.code === EXIT.refused ? 'refused' : 'stopped',
+        lastError: log.redact(end.message),
+      });
+      log.fatal(end.message);
+      return end;
+    } finally {
+      this.stopping.abort(new Error('the program has ended'));
+    }
+  }
+
+  private async steps(enrolled: Enrolled): Promise<RunnerEnd> {
+    const { context, settings, instance } = enrolled;
+    const { log } = context;
+    const user = settings.user === '' ? undefined : lookUpUser(settings.user, context.machineRoot);
+    const folder = bundleFolder(context, settings.bundleDir, user);
+    const supervisor = new Supervisor({ command: this.command, env: inherited(context.env), user, folder, log });
+    const preparation = preparationOf(enrolled, folder);
+    const first = await firstBundle(enrolled, preparation);
+    context.signal.throwIfAborted();
+    instance.startsWith(first.bundle);
+    this.supervisor = supervisor;
+    log.info(`starting the program with bundle ${first.running.version}`);
+    const started = supervisor.start(first.running);
+    const health = new HealthFile(settings.healthFile, log);
+    const told = {
+      report: () => this.host.lastReport,
+      applied: (version?: number) => version ?? 0,
+      apply: undefined,
+      onWelcome: () => undefined,
+      onApplied: () => undefined,
+    };
+    const watch = new Watch(enrolled, supervisor, preparation, [reporting(context, health, told)], first, started);
+    const watching = watch.run();
+    try {
+      const code = await Promise.race([supervisor.ended, failing(watching), failing(started)]);
+      return watch.verdict ?? { code, message: '' };
+    } finally {
+      // Nothing of it outlives its agent, whatever went wrong here.
+      if (supervisor.isRunning) await supervisor.stop();
+      this.stopping.abort(new Error('the program has ended'));
+      await watching.catch(() => undefined);
+      health.remove();
+    }
+  }
+
+  private endOf(error: unknown): { code: ExitCode | number; message: string } {
+    if (this.stoppedBy)
+      return { code: 128 + constants.signals[this.stoppedBy], message: `stopped by ${this.stoppedBy}` };
+    if (error instanceof AgentExit) return { code: error.code, message: error.message };
+    return { code: EXIT.internal, message: error instanceof Error ? (error.stack ?? error.message) : describe(error) };
+  }
+}
+
+/** @param dir '' to choose one. @throws AgentExit 73, 78 */
+export function bundleFolder(
+  { env, configFile, log }: Pick<AgentContext, 'env' | 'configFile' | 'log'>,
+  dir: string,
+  user?: ChildUser,
+): BundleFolder {
+  return BundleFolder.open({ ...(dir === '' ? {} : { dir }), env, configFile, user, log });
+}
+
+/** @throws AgentExit 73, 78 */
+export function preparationOf({ context, settings, tls, state }: Enrolled, folder: BundleFolder): Preparation {
+  const { env, log } = context;
+  const cache = new DependencyCache({
+    folder: state.below('dependencies'),
+    allow: settings.dependencyAllow,
+    env,
+    ca: [tls.ca ?? []].flat().map(String),
+    log,
+  });
+  return new Preparation(context, folder, cache, settings.envAllow);
+}
+
+/** Removes what an agent that was killed has left of a site that is over. */
+export function clearFiles(options: InstanceOptions, dir: SettingValue | undefined): void {
+  try {
+    bundleFolder(options, String(dir ?? '')).clear();
+  } catch (error) {
+    options.log.warn(describe(error));
+  }
+}
+
+/** Never resolves. */
+function failing(work: Promise<unknown>): Promise<never> {
+  return new Promise((_, reject) => work.catch(reject));
+}

@@ -1,0 +1,86 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SettingValue } from '../../libs/agent/src/config/settings.js';
+import type { InstanceFacts } from '../../libs/agent/src/instance/instance-state.js';
+import { Runner } from '../../libs/agent/src/instance/runner.js';
+import { Log } from '../../libs/agent/src/log.js';
+import { ManualClock, type Wait } from './manual-clock.js';
+
+/** A program that notes in a marker file that it ran, and with what; it lives until it is told to end. */
+const PROGRAM = `
+const { appendFileSync } = require('node:fs');
+const [marker, ...names] = process.argv.slice(1);
+process.on('SIGTERM', () => { appendFileSync(marker, 'ended\\n'); process.exit(0); });
+process.on('SIGHUP', () => appendFileSync(marker, 'hup\\n'));
+appendFileSync(marker, 'ran ' + names.map((name) => process.env[name]).join(',') + '\\n');
+setInterval(() => {}, 1e6);
+`;
+
+/** The state of one machine, on which runners are started one after the other, in this process, time standing still. */
+export class Machine {
+  readonly clock = new ManualClock();
+  readonly lines: string[] = [];
+  readonly folder = mkdtempSync(join(tmpdir(), 'gatehouse-instance-'));
+  readonly configFile = join(this.folder, 'config.json');
+  readonly marker = join(this.folder, 'ran');
+  private readonly runners = new Set<Runner>();
+
+  constructor(private readonly cli: Record<string, SettingValue>) {}
+
+  /** @param names variables that the program notes */
+  start(cli: Record<string, SettingValue> = {}, names: string[] = [], env: NodeJS.ProcessEnv = {}): Runner {
+    const log = new Log((line) => this.lines.push(line));
+    const runner = new Runner(
+      {
+        configFile: this.configFile,
+        cli: new Map(Object.entries({ bundleDir: join(this.folder, 'bundle'), wait: '0', ...this.cli, ...cli })),
+        env: { PATH: process.env['PATH'], ...env },
+        log,
+        readStdin: () => Buffer.alloc(0),
+        clock: this.clock,
+        random: () => 0.5,
+        machineRoot: join(this.folder, 'machine'),
+      },
+      [process.execPath, '-e', PROGRAM, this.marker, ...names],
+    );
+    this.runners.add(runner);
+    void runner.done.then(() => this.runners.delete(runner));
+    return runner;
+  }
+
+  /** What the program has noted. */
+  get ran(): string[] {
+    return existsSync(this.marker) ? readFileSync(this.marker, 'utf8').trim().split('\n') : [];
+  }
+
+  get output(): string {
+    return this.lines.join('');
+  }
+
+  file(): Record<string, unknown> {
+    return JSON.parse(readFileSync(this.configFile, 'utf8')) as Record<string, unknown>;
+  }
+
+  get factsFile(): string {
+    return join(this.folder, 'config.instance', 'instance.json');
+  }
+
+  facts(): InstanceFacts {
+    return JSON.parse(readFileSync(this.factsFile, 'utf8')) as InstanceFacts;
+  }
+
+  changeFacts(change: Partial<InstanceFacts>): void {
+    writeFileSync(this.factsFile, JSON.stringify({ ...this.facts(), ...change }));
+  }
+
+  waitsFor(what: string): Promise<Wait> {
+    return this.clock.next(what);
+  }
+
+  async remove(): Promise<void> {
+    for (const runner of this.runners) runner.signal('SIGTERM');
+    await Promise.all([...this.runners].map((runner) => runner.done));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
