@@ -3,6 +3,7 @@ import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
 import { Principals } from './access/principals.js';
 import { RefusalLimiter } from './access/refusal-limiter.js';
 import { TenantResolvers } from './access/route-access.js';
+import { SiteTrust } from './access/site-trust.js';
 import { Config } from './config/config.js';
 import { KeyRing } from './crypto/crypto.js';
 import { HashQueue } from './crypto/hash-queue.js';
@@ -31,6 +32,7 @@ import { Workers } from './runtime/workers.js';
     TenantResolvers,
     RefusalLimiter,
     Retention,
+    SiteTrust,
     { provide: Workers, useFactory: () => new Workers() },
     { provide: APP_FILTER, useClass: HttpErrorFilter },
     // In this order: a stored answer goes through the envelope like a fresh one.
@@ -49,6 +51,7 @@ import { Workers } from './runtime/workers.js';
     TenantResolvers,
     RefusalLimiter,
     Retention,
+    SiteTrust,
     Workers,
   ],
 })

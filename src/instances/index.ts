@@ -1,3 +1,4 @@
+export { BundleKeys } from './bundle-keys/bundle-keys.service.js';
 export { AcknowledgementsService } from './bundles/acknowledgements.service.js';
 export { EpochModule } from './epoch/epoch.module.js';
 export { Epoch } from './epoch/epoch.service.js';

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ProvisioningModule } from '../provisioning/index.js';
 import { BootstrapsModule } from './bootstraps/bootstraps.module.js';
+import { BundleKeysModule } from './bundle-keys/bundle-keys.module.js';
 import { BundlesModule } from './bundles/bundles.module.js';
 import { EpochModule } from './epoch/epoch.module.js';
 import { RolloutJobsModule } from './rollouts/rollout-jobs.module.js';
@@ -11,6 +12,7 @@ import { TrustModule } from './trust/trust.module.js';
 @Module({
   imports: [
     BootstrapsModule,
+    BundleKeysModule,
     BundlesModule,
     EpochModule,
     ProvisioningModule,
@@ -18,6 +20,6 @@ import { TrustModule } from './trust/trust.module.js';
     SecretsModule,
     TrustModule,
   ],
-  exports: [BundlesModule, EpochModule, TrustModule],
+  exports: [BundleKeysModule, BundlesModule, EpochModule, TrustModule],
 })
 export class InstancesModule {}

@@ -208,6 +208,7 @@ describe('what was under way when the id was used again', () => {
       csr: null,
       sentHardwareId: null,
       ephemeral: false,
+      bundleKey: null,
     } satisfies ClaimRequest;
     const refused = app
       .get(Refusals)

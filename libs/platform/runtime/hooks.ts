@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Principal } from '../access/route-access.js';
+import type { SiteBundleKey } from '../crypto/bundle-key.js';
 
 /** What other modules must do in the same transaction as an act of a lower module; filled at module init, run in order of registration. */
 export class Hook<Args extends unknown[]> {
@@ -45,6 +46,18 @@ export class Hooks {
   readonly siteDeleting = new Hook<[orgId: string, siteId: number]>();
   /** After name, niceId, labels or profile of sites were written, which has told their agents already. */
   readonly sitesChanged = new Hook<[orgId: string, siteIds: number[]]>();
+  /**
+   * Of sites that a batch of claims made: those that brought a bundle key. It leaves together with the COMMIT (`Db.commitWith`): one statement,
+   * asked for at once.
+   */
+  readonly bundleKeysClaimed = new Hook<[orgId: string, sites: (SiteBundleKey & { siteId: number })[]]>();
+  /**
+   * When a claim of a known device gets a credential again, with the bundle key that it brought, or null. `handedOver`: instead of all earlier
+   * credentials, to who may be another machine (docs/claims.md rule 13). The site is locked.
+   */
+  readonly siteReissued = new Hook<
+    [principal: Principal, orgId: string, siteId: number, bundleKey: SiteBundleKey | null, handedOver: boolean]
+  >();
   /** When a pending or suspended site becomes approved. */
   readonly siteApproved = new Hook<[orgId: string, siteId: number]>();
   /** After rows gave way that documents which are applied once had staged for waiting sites. */

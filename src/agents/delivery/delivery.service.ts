@@ -1,9 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AGENT_MESSAGE, type AgentState, CLOSE } from '#contracts';
-import { Db, PeriodicTask, PgNotifications } from '#platform';
+import { Db, PeriodicTask, PgNotifications, type SiteBundleKey } from '#platform';
 import { SiteCredentialsService } from '../../access/index.js';
-import { Epoch } from '../../instances/index.js';
+import { BundleKeys, Epoch } from '../../instances/index.js';
 import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from '../agents.repository.js';
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
@@ -12,6 +12,9 @@ import { NewtsService } from '../newt/newts.service.js';
 const COALESCE_MS = 100;
 const RETRY_MS = 1000;
 const CHUNK = 200;
+
+/** The bundle key that a session brought, and whence. */
+type SentKey = SiteBundleKey & { siteId: number; address: string | null };
 
 /**
  * Brings desired state to the sessions of this process, and what agents report back to the database; both many sites at a time.
@@ -23,6 +26,7 @@ export class DeliveryService implements OnModuleInit {
   private readonly applied = new Map<number, Applied>();
   private readonly introductions = new Map<number, Introduction>();
   private readonly connected = new Map<number, { siteId: number }>();
+  private readonly keys = new Map<number, SentKey>();
   private readonly task = new PeriodicTask(DeliveryService.name, {
     failure: 'Desired state could not be exchanged with the database; trying again',
     retryMs: RETRY_MS,
@@ -40,6 +44,7 @@ export class DeliveryService implements OnModuleInit {
     private readonly credentials: SiteCredentialsService,
     private readonly newts: NewtsService,
     private readonly epoch: Epoch,
+    private readonly bundleKeys: BundleKeys,
   ) {}
 
   onModuleInit(): void {
@@ -78,6 +83,12 @@ export class DeliveryService implements OnModuleInit {
     this.task.wake(COALESCE_MS);
   }
 
+  /** Of a site that may have none yet (docs/instances.md §3). */
+  saveBundleKey(row: SentKey): void {
+    this.keys.set(row.siteId, row);
+    this.task.wake(COALESCE_MS);
+  }
+
   /** The site's first message since its claim. Written at once: what is a later session is asked when it begins. */
   saveConnected(siteId: number): void {
     this.connected.set(siteId, { siteId });
@@ -96,6 +107,7 @@ export class DeliveryService implements OnModuleInit {
         rows.map((row) => row.siteId),
       ),
     );
+    await this.write(this.keys, (tx, rows) => this.bundleKeys.adopt(tx, rows));
     await this.write(this.applied, (tx, rows) => this.repository.saveApplied(tx, rows));
     await this.write(this.introductions, (tx, rows) => this.repository.saveIntroductions(tx, rows));
   }

@@ -1,6 +1,7 @@
 import { UseFilters } from '@nestjs/common';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { AGENT_LIMITS, AGENT_MESSAGE, AGENT_PATHS, type AgentWelcome, PROTOCOL } from '#contracts';
+import { siteBundleKey } from '#platform';
 import { SERVER_VERSION } from '../agents.service.js';
 import { SiteBlueprints } from '../blueprints/site-blueprints.service.js';
 import { SessionBundles } from '../bundles/session-bundles.service.js';
@@ -61,6 +62,12 @@ export class AgentsGateway {
       facts: hello.facts ?? {},
       clientType: 'agent',
     });
+    if (hello.bundleKey)
+      this.delivery.saveBundleKey({
+        siteId: session.siteId,
+        address: session.address,
+        ...siteBundleKey(hello.bundleKey),
+      });
     const welcome: AgentWelcome = {
       protocol: PROTOCOL,
       siteId: session.siteId,

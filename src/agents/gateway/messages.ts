@@ -27,7 +27,8 @@ import {
   registerDecorator,
   validateSync,
 } from 'class-validator';
-import { AppError, firstProblems, isUnstorable, unavailable } from '#platform';
+import type { BundleKey } from '#contracts';
+import { AppError, firstProblems, IsBundleKey, isUnstorable, unavailable } from '#platform';
 import { type Incoming, MessageDispatch } from './message-dispatch.js';
 
 const FACTS_LIMIT = 16 * 1024;
@@ -106,6 +107,7 @@ export class Hello {
   @IsText(100) version: string;
   @IsOptional() @IsArray() @ArrayMaxSize(100) @IsString({ each: true }) capabilities?: string[];
   @IsOptional() @IsFacts() facts?: Record<string, unknown>;
+  @IsOptional() @IsBundleKey() bundleKey?: BundleKey;
 }
 
 export class AppliedMessage {

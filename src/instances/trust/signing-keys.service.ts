@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { JOSE_TYPE, type SuccessionPayload, type Trust, type TrustFingerprint } from '#contracts';
 import {
@@ -11,6 +11,8 @@ import {
   orgUidOf,
   PgNotifications,
   type Principal,
+  SiteTrust,
+  type Thumbprints,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import {
@@ -24,12 +26,6 @@ import {
 } from './signing-key.js';
 import { type NewSigningKey, type SigningKeyRow, SigningKeysRepository } from './signing-keys.repository.js';
 import type { SigningKeysView } from './trust.dto.js';
-
-/** RFC 7638 thumbprints of the key that signs, and of the one that is committed to follow it. */
-export interface Thumbprints {
-  current: string;
-  next: string;
-}
 
 /** The keys of an organization; its own is ready to sign. */
 interface Ring {
@@ -46,7 +42,7 @@ const KEPT_APART = 'The next signing key is kept apart: npm run admin -- rotate-
  * organization, and outlive it while there is something to tell its sites.
  */
 @Injectable()
-export class SigningKeys {
+export class SigningKeys implements OnModuleInit {
   private readonly rings: InvalidatedCache<Ring>;
 
   constructor(
@@ -54,6 +50,7 @@ export class SigningKeys {
     private readonly keyRing: KeyRing,
     private readonly repository: SigningKeysRepository,
     private readonly audit: AuditService,
+    private readonly siteTrust: SiteTrust,
     notifications: PgNotifications,
   ) {
     this.rings = new InvalidatedCache(notifications, {
@@ -61,6 +58,10 @@ export class SigningKeys {
       channels: { access_changed: (name) => [name] },
       tags: (orgUid) => [noticeOf(orgUid)],
     });
+  }
+
+  onModuleInit(): void {
+    this.siteTrust.provideThumbprints((orgUid) => this.thumbprints(orgUid));
   }
 
   /** Signs with the organization's current key, outside of transactions. @returns a compact JWS. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Db, isUniqueViolation, unavailable } from '#platform';
+import { Db, Hooks, isUniqueViolation, unavailable } from '#platform';
 import { NONCE_TAKEN, SiteCredentialsService } from '../../access/index.js';
 import { nonceTombstone } from '../../approvals/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
@@ -57,6 +57,7 @@ export class ClaimBatches {
     private readonly audit: AuditService,
     private readonly events: EventsService,
     private readonly profileBlueprints: ProfileBlueprints,
+    private readonly hooks: Hooks,
   ) {}
 
   /** Nothing more should be let in: for whoever asks before anything is known of a claim, so that the answer tells nothing of it. */
@@ -222,6 +223,9 @@ export class ClaimBatches {
 
     const uses = new Map<number, number>();
     for (const { item } of made) uses.set(item.generation, (uses.get(item.generation) ?? 0) + 1);
+    const keys = made.flatMap(({ site, item: { request } }) =>
+      request.bundleKey ? [{ siteId: site.siteId, ...request.bundleKey }] : [],
+    );
     await this.db.commitWith(
       tx,
       [
@@ -265,6 +269,7 @@ export class ClaimBatches {
               ),
             ]
           : []),
+        ...(keys.length > 0 ? [this.hooks.bundleKeysClaimed.run(tx, orgId, keys)] : []),
         this.repository.spend(
           tx,
           keyId,
@@ -280,7 +285,12 @@ export class ClaimBatches {
             orgUid,
             action: 'site.claim',
             target: { type: 'site', id: site.siteId },
-            details: { keyId, generation: item.generation, door: item.request.door },
+            details: {
+              keyId,
+              generation: item.generation,
+              door: item.request.door,
+              ...(item.request.bundleKey ? { bundleKey: item.request.bundleKey.jkt } : {}),
+            },
           })),
         ),
         this.events.emit(

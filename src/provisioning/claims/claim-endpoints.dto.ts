@@ -1,11 +1,21 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsBoolean, IsNotEmpty, IsString, Matches, MaxLength, MinLength } from 'class-validator';
-import { BodyExample, IsName, MayBeAbsent } from '#platform';
+import type { BundleKey } from '#contracts';
+import { BodyExample, IsBundleKey, IsName, MayBeAbsent } from '#platform';
 
 /** Stable id of the device: 1–128 printable ASCII characters (docs/claims.md "Words"). */
 const HARDWARE_ID = /^[\x20-\x7e]{1,128}$/;
 /** 32 random bytes in base64url, padded or not. */
 const NONCE = /^[A-Za-z0-9_-]{43}=?$/;
+
+/** A public key of a machine, as the document shows it (RFC 8037, RFC 7518 §6.2). */
+export class BundleKeyJwk {
+  @ApiProperty({ enum: ['OKP', 'EC'] }) kty: string;
+  @ApiProperty({ enum: ['X25519', 'P-256'] }) crv: string;
+  x: string;
+  /** Of P-256. */
+  y?: string;
+}
 
 @BodyExample({
   provision_key: 'spk_x1fc4g3u7l71m5d.ujr2zq6praggl6677i752o5ofrysa2lp7oid2xlsei33itgvd26qgugtq7',
@@ -23,6 +33,8 @@ export class ProvisionBody {
   @MayBeAbsent() @IsString() @MaxLength(16_384) csr?: string;
   /** Remove the site when it has been offline for as long as the key's template says; without effect where that says nothing. */
   @MayBeAbsent() @IsBoolean() ephemeral?: boolean;
+  /** Public key (JWK, OKP X25519 or EC P-256) that the device's bundles are to be sealed for. */
+  @ApiProperty({ required: false, type: BundleKeyJwk }) @MayBeAbsent() @IsBundleKey() bundle_key?: BundleKey;
 }
 
 export class ProvisionAnswer {
@@ -39,6 +51,10 @@ export class ProvisionAnswer {
   certificate_chain?: string;
   /** Only when `ephemeral: true` was sent: how long the site may be offline before it is removed; null: it stays. */
   @ApiProperty({ type: 'integer', nullable: true, required: false }) ephemeral_seconds?: number | null;
+  /** RFC 7638 thumbprint of the key that signs what the device will be told. */
+  signing_key_thumbprint: string;
+  /** The same of the key that is committed to follow it. */
+  next_signing_key_thumbprint: string;
 }
 
 /** The refusal of a device's claim: the same for every reason. */
@@ -67,6 +83,8 @@ export class RegisterNewtBody {
   @MayBeAbsent() @Matches(NONCE, { message: 'claimNonce must be 32 bytes in base64url' }) claimNonce?: string;
   /** Sent by Gatehouse's agent, not by newt: remove the site when it has been offline for as long as the key's template says. */
   @MayBeAbsent() @IsBoolean() ephemeral?: boolean;
+  /** Sent by Gatehouse's agent, not by newt: public key (JWK, OKP X25519 or EC P-256) that the machine's bundles are to be sealed for. */
+  @ApiProperty({ required: false, type: BundleKeyJwk }) @MayBeAbsent() @IsBundleKey() bundleKey?: BundleKey;
 }
 
 export class RegisterNewtAnswer {
@@ -75,4 +93,8 @@ export class RegisterNewtAnswer {
   secret: string;
   /** Only when `ephemeral: true` was sent: how long the site may be offline before it is removed; null: it stays. */
   @ApiProperty({ type: 'integer', nullable: true, required: false }) ephemeralSeconds?: number | null;
+  /** Only when a `bundleKey` was sent: RFC 7638 thumbprint of the key that signs what the machine will be told. */
+  signingKeyThumbprint?: string;
+  /** Likewise of the key that is committed to follow it. */
+  nextSigningKeyThumbprint?: string;
 }

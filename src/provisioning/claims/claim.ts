@@ -1,5 +1,5 @@
 import type { CredentialKind } from '#contracts';
-import type { Principal } from '#platform';
+import type { Principal, SiteBundleKey, Thumbprints } from '#platform';
 import type { ParsedCsr } from './certificate-authority.js';
 
 export type ClaimEndpoint = 'device' | 'newt';
@@ -19,6 +19,8 @@ export interface ClaimRequest {
   csr: ParsedCsr | null;
   /** The machine wants its site removed when it has been offline for long (docs/claims.md rule 32). */
   ephemeral: boolean;
+  /** The machine's public key, which its bundles are to be sealed for (docs/instances.md §3). */
+  bundleKey: SiteBundleKey | null;
   /** Source address. */
   address: string;
 }
@@ -49,8 +51,11 @@ export type IssuedCredential =
   | { kind: 'certificate'; certificate: string; chain: string }
   | { kind: 'newt'; newtId: string; secret: string };
 
-/** What became of an accepted claim. `ephemeralSeconds`: how long the site may be offline before it is removed; null: for ever. */
-export type ClaimResult = { ephemeralSeconds: number | null } & (
+/**
+ * What became of an accepted claim. `ephemeralSeconds`: how long the site may be offline before it is removed; null: for ever. `thumbprints`: of the
+ * keys that sign for its organization, for who can make use of them.
+ */
+export type ClaimResult = { ephemeralSeconds: number | null; thumbprints?: Thumbprints } & (
   | { outcome: 'created' | 'reissued'; siteId: number; deviceId: string; credential: IssuedCredential }
   | { outcome: 'recognised'; siteId: number; deviceId: string; credentialType: CredentialKind; newtId: string | null }
 );

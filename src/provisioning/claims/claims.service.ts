@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { AppError, databaseBusy, sha256, toAppError } from '#platform';
+import { AppError, databaseBusy, SiteTrust, sha256, toAppError } from '#platform';
 import { parseKey } from '../keys/key-token.js';
 import { ProfileBlueprints } from '../profiles/profile-blueprints.service.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult } from './claim.js';
@@ -23,6 +23,7 @@ export class ClaimsService {
     private readonly policies: KeyPolicies,
     private readonly issuer: CredentialIssuer,
     private readonly profileBlueprints: ProfileBlueprints,
+    private readonly trust: SiteTrust,
   ) {}
 
   /**
@@ -52,6 +53,11 @@ export class ClaimsService {
     if (!token) throw new ClaimRefused('malformed');
     const secretHash = sha256(token.secret);
     const { policy, generation } = await this.admit(token.keyId, secretHash, request);
+    // Before anything is made. A newt does not know what to do with them.
+    const told =
+      request.door === 'device' || request.bundleKey
+        ? { thumbprints: await this.trust.thumbprints(policy.orgUid) }
+        : {};
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const deviceId = randomUUID();
       const kind = request.door === 'newt' ? 'newt' : policy.credentialType;
@@ -65,7 +71,7 @@ export class ClaimsService {
         fresh,
       });
       const result = await this.finish(decision, request, policy, generation, fresh);
-      if (result) return result;
+      if (result) return { ...result, ...told };
     }
     throw new ClaimRefused('contended', { ...idsOf(policy), generation });
   }

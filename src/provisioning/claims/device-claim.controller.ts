@@ -1,6 +1,15 @@
 import { Body, Controller, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiExtraModels, ApiResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
-import { ApiResult, AppError, ErrorBody, ErrorResponses, type GatehouseRequest, Public, Returns } from '#platform';
+import {
+  ApiResult,
+  AppError,
+  ErrorBody,
+  ErrorResponses,
+  type GatehouseRequest,
+  Public,
+  Returns,
+  siteBundleKey,
+} from '#platform';
 import { parseCsr } from './certificate-authority.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult } from './claim.js';
 import { DeviceRefusal, DeviceUnavailable, ProvisionAnswer, ProvisionBody } from './claim-endpoints.dto.js';
@@ -55,6 +64,7 @@ export class DeviceClaimController {
       nonceHash: nonceHash(given.claim_nonce),
       csr: given.csr === undefined ? null : await parseCsr(given.csr),
       ephemeral: given.ephemeral ?? false,
+      bundleKey: given.bundle_key ? siteBundleKey(given.bundle_key) : null,
       address: request.ip,
     };
     try {
@@ -70,12 +80,19 @@ export class DeviceClaimController {
 }
 
 function answer(result: ClaimResult, ephemeral: boolean): ApiResult<ProvisionAnswer> {
-  const lasting = ephemeral ? { ephemeral_seconds: result.ephemeralSeconds } : {};
+  const { current, next } = result.thumbprints!;
+  const more = {
+    ...(ephemeral ? { ephemeral_seconds: result.ephemeralSeconds } : {}),
+    signing_key_thumbprint: current,
+    next_signing_key_thumbprint: next,
+  };
   const status = result.outcome === 'recognised' ? 200 : 201;
-  return new ApiResult({ device_id: result.deviceId, ...credentialOf(result), ...lasting }, { status });
+  return new ApiResult({ device_id: result.deviceId, ...credentialOf(result), ...more }, { status });
 }
 
-function credentialOf(result: ClaimResult): Omit<ProvisionAnswer, 'device_id'> {
+function credentialOf(
+  result: ClaimResult,
+): Omit<ProvisionAnswer, 'device_id' | 'signing_key_thumbprint' | 'next_signing_key_thumbprint'> {
   if (result.outcome === 'recognised') return { api_key: '', credential_type: result.credentialType };
   const { credential } = result;
   switch (credential.kind) {

@@ -1,6 +1,6 @@
 import { Body, Controller, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
-import { ApiResult, AppError, ErrorResponses, type GatehouseRequest, Public, Returns } from '#platform';
+import { ApiResult, AppError, ErrorResponses, type GatehouseRequest, Public, Returns, siteBundleKey } from '#platform';
 import { ClaimRefused, type ClaimRequest } from './claim.js';
 import { RegisterNewtAnswer, RegisterNewtBody } from './claim-endpoints.dto.js';
 import { ClaimsService } from './claims.service.js';
@@ -42,19 +42,28 @@ export class NewtClaimController {
       nonceHash: nonceHash(given.claimNonce),
       csr: null,
       ephemeral: given.ephemeral ?? false,
+      bundleKey: given.bundleKey ? siteBundleKey(given.bundleKey) : null,
       address: request.ip,
     };
     try {
       const result = await this.claims.claim(claim);
-      const lasting = claim.ephemeral ? { ephemeralSeconds: result.ephemeralSeconds } : {};
+      const more = {
+        ...(claim.ephemeral ? { ephemeralSeconds: result.ephemeralSeconds } : {}),
+        ...(result.thumbprints
+          ? {
+              signingKeyThumbprint: result.thumbprints.current,
+              nextSigningKeyThumbprint: result.thumbprints.next,
+            }
+          : {}),
+      };
       if (result.outcome === 'recognised')
         return new ApiResult(
-          { newtId: result.newtId ?? '', secret: '', ...lasting },
+          { newtId: result.newtId ?? '', secret: '', ...more },
           { status: 200, message: 'Newt recognised' },
         );
       if (result.credential.kind !== 'newt') throw new Error('the newt door issues newt credentials only');
       const { newtId, secret } = result.credential;
-      return new ApiResult({ newtId, secret, ...lasting }, { status: 201 });
+      return new ApiResult({ newtId, secret, ...more }, { status: 201 });
     } catch (error) {
       if (error instanceof ClaimRefused) return this.refusals.refuse(error, claim, request.arrivedAt!, REFUSAL);
       throw error;

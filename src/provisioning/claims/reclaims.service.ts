@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Db } from '#platform';
+import { Db, Hooks } from '#platform';
 import { SiteCredentialsService } from '../../access/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { SiteStatusService } from '../../sites/index.js';
@@ -24,6 +24,7 @@ export class Reclaims {
     private readonly standings: SiteStatusService,
     private readonly audit: AuditService,
     private readonly events: EventsService,
+    private readonly hooks: Hooks,
   ) {}
 
   /** Decides on a claim for a site that exists. @returns undefined when the site changed meanwhile. @throws ClaimRefused */
@@ -98,7 +99,16 @@ export class Reclaims {
             reason: null,
           },
         ]);
-        await this.audit.record(tx, claimant(request, site.deviceId), {
+        const principal = claimant(request, site.deviceId);
+        await this.hooks.siteReissued.run(
+          tx,
+          principal,
+          key.orgId,
+          site.siteId,
+          request.bundleKey,
+          plan.do === 'handOver',
+        );
+        await this.audit.record(tx, principal, {
           orgId: key.orgId,
           orgUid: key.orgUid,
           action: 'site.reissue',
