@@ -36,6 +36,8 @@ export class FakeInstances {
   answers: Partial<
     Record<keyof typeof INSTANCE_PATHS, (request: FakeRequest) => Reply | undefined | Promise<Reply | undefined>>
   > = {};
+  /** Whether the answer to a path is lost, after the request was served. */
+  lose: (path: keyof typeof INSTANCE_PATHS) => boolean = () => false;
   /** The claim's key of the only site. */
   private key: BundleKey | undefined;
   private fetched = new Map<number, string>();
@@ -165,8 +167,11 @@ export class FakeInstances {
     );
     if (path === undefined) return undefined;
     this.requests.push(request);
-    const given = await this.answers[path]?.(request);
-    if (given) return given;
+    const reply = (await this.answers[path]?.(request)) ?? (await this.usual(path, request));
+    return this.lose(path) ? { ...reply, cut: true } : reply;
+  }
+
+  private async usual(path: keyof typeof INSTANCE_PATHS, request: FakeRequest): Promise<Reply> {
     if (!this.isOurs(request)) return unusableCredential();
     if (this.over) return this.refusal();
     if (path === 'trust') return envelope(200, this.authority.trust());

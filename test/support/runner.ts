@@ -51,7 +51,12 @@ export class Machine {
 
   /** What the program has noted. */
   get ran(): string[] {
-    return existsSync(this.marker) ? readFileSync(this.marker, 'utf8').trim().split('\n') : [];
+    return existsSync(this.marker)
+      ? readFileSync(this.marker, 'utf8')
+          .split('\n')
+          .slice(0, -1)
+          .map((line) => line.trimEnd())
+      : [];
   }
 
   get output(): string {
@@ -78,9 +83,15 @@ export class Machine {
     return this.clock.next(what);
   }
 
-  async remove(): Promise<void> {
+  /** Ends what still runs, and forgets what was noted. */
+  async stopAll(): Promise<void> {
     for (const runner of this.runners) runner.signal('SIGTERM');
     await Promise.all([...this.runners].map((runner) => runner.done));
+    rmSync(this.marker, { force: true });
+  }
+
+  async remove(): Promise<void> {
+    await this.stopAll();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
