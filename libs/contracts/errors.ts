@@ -16,6 +16,8 @@ export const ERROR_STATUS = {
   method_not_allowed: 405,
   timeout: 408,
   conflict: 409,
+  bundle_key_missing: 409,
+  bundle_unusable: 409,
   precondition_failed: 412,
   payload_too_large: 413,
   unsupported_media_type: 415,

@@ -1,8 +1,10 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiNoContentResponse, ApiTags } from '@nestjs/swagger';
-import { Caller, ErrorResponses, type Principal, Returns, SiteAccess } from '#platform';
+import { Body, Controller, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { ApiHeader, ApiNoContentResponse, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Caller, ErrorResponses, type GatehouseRequest, type Principal, Returns, SiteAccess } from '#platform';
 import { AcknowledgementsService } from './bundles/acknowledgements.service.js';
 import { BundleAckBody } from './bundles/bundles.dto.js';
+import { FetchesService } from './bundles/fetches.service.js';
 import { LeaseBody, LeaseView } from './leases/leases.dto.js';
 import { LeasesService } from './leases/leases.service.js';
 
@@ -11,9 +13,39 @@ import { LeasesService } from './leases/leases.service.js';
 @Controller('device')
 export class DeviceController {
   constructor(
+    private readonly fetches: FetchesService,
     private readonly acknowledgements: AcknowledgementsService,
     private readonly leases: LeasesService,
   ) {}
+
+  /** Fetch the site's own bundle, signed, and sealed for its bundle key */
+  @Get('bundle')
+  @SiteAccess()
+  @ErrorResponses(409)
+  @ApiHeader({ name: 'If-None-Match', required: false, schema: { type: 'string' } })
+  @ApiResponse({
+    status: 200,
+    description:
+      'A JWE (RFC 7516) with a JWS (RFC 7515) in it; the JWS alone for a site without a key. ETag is the digest of the JWS',
+    headers: { ETag: { description: 'SHA-256 of the JWS, base64url', schema: { type: 'string' } } },
+    content: { 'application/jose': { schema: { type: 'string' } } },
+  })
+  @ApiResponse({ status: 304, description: 'The bundle is the one that `If-None-Match` names' })
+  async getBundle(
+    @Caller() { site }: Principal,
+    @Req() request: GatehouseRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string | undefined> {
+    const { orgId, siteId } = site!;
+    const fetched = await this.fetches.fetch(orgId, siteId, tagsOf(request.headers['if-none-match']));
+    reply.header('etag', `"${fetched.digest}"`).header('cache-control', 'no-store');
+    if ('jose' in fetched) {
+      reply.header('content-type', 'application/jose');
+      return fetched.jose;
+    }
+    reply.status(304);
+    return undefined;
+  }
 
   /** Say what became of a version of the bundle */
   @Post('bundle/ack')
@@ -36,3 +68,7 @@ export class DeviceController {
     return this.leases.take(site!.orgId, site!.siteId, { nonce, prev, ver });
   }
 }
+
+/** The tags of `If-None-Match`; weak ones count like others (RFC 9110 §13.1.2). */
+const tagsOf = (header: string | undefined): string[] =>
+  [...(header ?? '').slice(0, 1000).matchAll(/"([\w-]{43})"/g)].map(([, tag]) => tag!);

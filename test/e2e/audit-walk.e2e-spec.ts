@@ -21,6 +21,8 @@ const WITHOUT_AUDIT = {
   getDeviceToken: 'a token is computed, not stored; the session that it opens is an event',
   getNewtVersion: 'answers nothing',
   requestEmailCode: 'what it sends is recorded with the account, after the answer: invitations.int-spec.ts',
+  acknowledgeBundle: 'what a site says of its bundle is an event: bundle-acks.int-spec.ts',
+  takeLease: 'the last lease of a site is its row: leases.int-spec.ts',
   createOrgUser: 'there are no identity providers yet',
 };
 /** Fields whose values are secrets, in requests and answers. */

@@ -51,7 +51,7 @@ describe('an offer', () => {
     });
 
     const secret = await org.secret('DB_PASSWORD');
-    await org.revision('env: {}', ['DB_PASSWORD']);
+    await org.revision({ env: { DB: '{{secret.DB_PASSWORD}}' } });
     const other = await org.site();
     await offer(same, null, [other]);
     expect(await org.bundle(other)).toMatchObject({
@@ -70,7 +70,7 @@ describe('an offer', () => {
     expect(await desired()).toBe(before);
     expect((await org.bundle(site))!.version).toBe(first);
 
-    await org.revision('env: {}');
+    await org.revision({});
     const other = await org.site();
     await offer(same, null, [other]);
     expect(await offer((inputs) => ({ ...inputs, revision: 1 }), 7, [other, site, other])).toBe(1);
@@ -81,11 +81,11 @@ describe('an offer', () => {
 
   it('keeps versions of secrets that the document names, fills in those that it names newly, and drops the others', async () => {
     const [kept] = [await org.secret('KEPT'), await org.secret('DROPPED')];
-    await org.revision('1', ['KEPT', 'DROPPED']);
+    await org.revision({ env: { A: '{{secret.KEPT}}', B: '{{secret.DROPPED}}' } });
     await offer();
     await org.secret('KEPT');
     const added = await org.secret('ADDED');
-    const revision = await org.revision('2', ['KEPT', 'ADDED']);
+    const revision = await org.revision({ env: { A: '{{secret.KEPT}}', B: '{{secret.ADDED}}' } });
     await offer((inputs) => ({ ...inputs, revision }), 1);
     expect((await org.bundle(site))!.inputs.secrets).toEqual({ KEPT: kept, ADDED: added });
   });
@@ -97,29 +97,21 @@ describe('an offer', () => {
   });
 
   it('has versions that only grow, whoever offers at the same moment, and none is lost', async () => {
-    await org.revision('1');
+    await org.revision({});
     await offer();
     const rounds = 12;
-    await Promise.all(
-      Array.from({ length: rounds }, (_, i) => offer((inputs) => ({ ...inputs, revision: null }), i + 1)),
-    );
+    const times = <T>(work: (i: number) => Promise<T>) =>
+      Promise.all(Array.from({ length: rounds }, (_, i) => work(i)));
+    await times((i) => offer((inputs) => ({ ...inputs, revision: null }), i + 1));
     expect((await org.bundle(site))!.version).toBe(first + 1);
+
+    await org.revision({});
     const sites = [site, await org.site(), await org.site()];
-    await Promise.all(
-      Array.from({ length: rounds }, (_, i) =>
-        app.db.tx(async (tx) => {
-          // Each inputs of its own: every offer is a new version.
-          const change = (inputs: BundleInputs) => ({ ...inputs, revision: (inputs.revision ?? 0) + 1 });
-          const ids = sites.map(({ siteId }) => siteId);
-          await bundles.offer(tx, org.org.orgId, i % 2 ? ids : ids.reverse(), change, i);
-        }),
-      ),
-    );
-    for (const one of sites) {
-      const { version, inputs } = (await org.bundle(one))!;
-      expect(inputs.revision).toBe(rounds + (one === site ? 0 : 1));
-      expect(version).toBe(first + rounds - (one === site ? -1 : 1));
-    }
+    // Always the other one of two revisions: every offer is a new version.
+    const turn = (inputs: BundleInputs) => ({ ...inputs, revision: inputs.revision === 1 ? 2 : 1 });
+    expect(await times((i) => offer(turn, i, i % 2 ? sites : sites.toReversed()))).toEqual(Array(rounds).fill(3));
+    expect((await org.bundle(sites[0]!))!.version).toBe(first + 1 + rounds);
+    for (const fresh of sites.slice(1)) expect((await org.bundle(fresh))!.version).toBe(first + rounds - 1);
   });
 
   it('of an epoch that is over comes again in the present one', async () => {
@@ -136,10 +128,11 @@ describe('an offer', () => {
 
   it('freshInputs says what a new site would get', async () => {
     const secret = await org.secret('A');
-    await org.revision('1', ['A']);
+    await org.revision({ env: { A: '{{secret.A}}', N: '{{site.name}}' } });
     const other = await org.site();
     const fresh = await bundles.freshInputs(app.db.manager, org.org.orgId, [site.siteId, other.siteId]);
-    const inputs = { profileId: org.profileId, revision: 1, secrets: { A: secret }, site: {}, labels: {} };
+    const named = { name: expect.any(String) };
+    const inputs = { profileId: org.profileId, revision: 1, secrets: { A: secret }, site: named, labels: {} };
     expect([...fresh]).toEqual([
       [site.siteId, inputs],
       [other.siteId, inputs],
@@ -149,7 +142,7 @@ describe('an offer', () => {
 
 describe('a change of the site', () => {
   it('to another profile is a new version of what is settled there; without a profile the bundle is empty', async () => {
-    await org.revision('1');
+    await org.revision({});
     await offer((inputs) => inputs, 3);
     const profileId = await org.profile();
     await app.root.expect('POST', `/site/${site.siteId}`, { profileId });
@@ -160,6 +153,54 @@ describe('a change of the site', () => {
     });
     await app.root.expect('POST', `/site/${site.siteId}`, { profileId: null });
     expect(await org.bundle(site)).toMatchObject({ version: first + 2, inputs: { profileId: null, revision: null } });
+  });
+
+  it('that its document names is a new version, in the rollout of the one before; any other is none', async () => {
+    await org.revision({
+      env: { NAME: '{{site.name}}', HARDWARE: '{{site.hardwareId}}', ZONE: '{{label.zone | default "none"}}' },
+    });
+    const change = (body: object) => app.root.expect('POST', `/site/${site.siteId}`, body);
+    await change({ name: 'One', labels: { other: 'x' } });
+    await offer(same, 9);
+    expect((await org.bundle(site))!.inputs).toMatchObject({ site: { name: 'One' }, labels: { zone: null } });
+    await change({ labels: { other: 'y' } });
+    await change({ name: 'One', niceId: `nice-${site.siteId}` });
+    expect((await org.bundle(site))!.version).toBe(first);
+    await change({ name: 'Two' });
+    await change({ labels: { zone: 'eu' } });
+    await change({ labels: { zone: 'us' } });
+    expect(await org.bundle(site)).toMatchObject({
+      version: first + 3,
+      state: 'offered',
+      rollout: 9,
+      inputs: { site: { name: 'Two' }, labels: { zone: 'us' } },
+    });
+    await change({ labels: {} });
+    expect((await org.bundle(site))!.inputs.labels).toEqual({ zone: null });
+  });
+
+  it('goes through where rules of today refuse the document of then', async () => {
+    const revision = await org.revision({ env: { NAME: '{{site.name}}' } });
+    await offer();
+    await app.sql(
+      `UPDATE bootstrap_revision SET revision = 9, document = '{"env": {"PATH": "x"}}' WHERE profile_id = $1`,
+      [org.profileId],
+    );
+    await app.sql(`UPDATE site_bundle SET inputs = jsonb_set(inputs, '{revision}', '9') WHERE site_id = $1`, [
+      site.siteId,
+    ]);
+    await app.root.expect('POST', `/site/${site.siteId}`, { name: 'Renamed' });
+    expect(await org.bundle(site)).toMatchObject({ version: first + 1, inputs: { site: { name: 'Renamed' } } });
+    expect(revision).toBe(1);
+  });
+
+  it('is told to its connected agent with the change itself', async () => {
+    await org.revision({ env: { NAME: '{{site.name}}' } });
+    await offer();
+    const session = await openSession(app, site);
+    await app.root.expect('POST', `/site/${site.siteId}`, { name: 'Told' });
+    await session.message('agent/state', ({ bundle }) => (bundle as { version: number }).version === first + 1);
+    await session.close();
   });
 
   it('without a bundle row makes none', async () => {
@@ -243,7 +284,7 @@ describe('operators', () => {
     await org.secret('B');
     await org.secret('B');
     await org.secret('A');
-    await org.revision('1', ['A', 'B']);
+    await org.revision({ env: { A: '{{secret.A}}', B: '{{secret.B}}' } });
     await offer();
     const view = await app.root.expect<object>('GET', `/site/${site.siteId}/bundle`);
     const secrets = [

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { BundlesService } from '../../src/instances/bundles/bundles.service.js';
 import type { RolloutChange } from '../../src/instances/rollouts/rollout.js';
 import { RolloutsService } from '../../src/instances/rollouts/rollouts.service.js';
-import { BundleOrg } from '../support/bundles.js';
+import { BundleOrg, documentWith } from '../support/bundles.js';
 import { RolloutBench } from '../support/rollouts.js';
 import { until } from '../support/server.js';
 import { openTestApp, operator, type TestApp } from '../support/test-app.js';
@@ -21,7 +21,7 @@ beforeEach(async () => {
   bench = new RolloutBench(app, org);
   await org.secret('TOKEN');
   await org.secret('OTHER');
-  await org.revision('env: {}', ['TOKEN', 'OTHER']);
+  await org.revision(documentWith('TOKEN', 'OTHER'));
 });
 
 /** Saves a revision of the document and rolls it out. */
@@ -30,7 +30,7 @@ async function saveRevision(secrets: string[], settings: object): Promise<{ jobI
     'SELECT settled_revision AS settled FROM bootstrap WHERE profile_id = $1',
     [org.profileId],
   );
-  const revision = await org.revision('env: {}', secrets);
+  const revision = await org.revision(documentWith(...secrets));
   await app.sql('UPDATE bootstrap SET settled_revision = $2 WHERE profile_id = $1', [org.profileId, before!.settled]);
   const job = await startOf({ kind: 'bootstrap', profileId: org.profileId, revision }, settings);
   return { jobId: job!.jobId, revision };
@@ -258,7 +258,7 @@ describe('a new revision of a document', () => {
 
   it('that concerns no site is settled at once, without a job', async () => {
     const empty = await BundleOrg.create(app);
-    const revision = await empty.revision('env: {}');
+    const revision = await empty.revision({});
     await app.sql('UPDATE bootstrap SET settled_revision = 0 WHERE profile_id = $1', [empty.profileId]);
     const started = await app.db.tx((tx) =>
       app
@@ -314,9 +314,9 @@ describe('rollouts at the same time', () => {
   });
 
   it('a document that begins to name a secret behind its rollout gets the newest version before that ends', async () => {
-    await org.revision('env: {}', ['OTHER']);
+    await org.revision(documentWith('OTHER'));
     const plain = await bench.sites(2);
-    await org.revision('env: {}', ['TOKEN', 'OTHER']);
+    await org.revision(documentWith('TOKEN', 'OTHER'));
     const naming = await bench.sites(1);
     const jobId = await bench.addVersion('TOKEN', { perMinute: null });
     await bench.reached(jobId, 1);

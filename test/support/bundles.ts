@@ -1,4 +1,7 @@
-import { randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { calculateJwkThumbprint } from 'jose';
+import type { BundleKey } from '#contracts';
+import { KeyRing } from '#platform';
 import { provision, type TestKey, TestOrg } from './api.js';
 import type { TestApp } from './test-app.js';
 
@@ -7,6 +10,13 @@ export interface BundleSite {
   siteId: number;
   deviceId: string;
   apiKey: string;
+}
+
+/** A version of a secret, as inputs of bundles name it. */
+interface StoredVersion {
+  secretId: number;
+  secretVersionId: number;
+  version: number;
 }
 
 /** The row of a site's bundle. */
@@ -27,11 +37,15 @@ export interface BundleRow {
   };
 }
 
+/** A document that names these secrets. */
+export const documentWith = (...secrets: string[]) => ({
+  env: Object.fromEntries(secrets.map((name) => [name, `{{secret.${name}}}`])),
+});
+
 /** An organization with a profile whose document has revisions, and secrets that have versions. */
 export class BundleOrg {
   profileId!: number;
   private key!: TestKey;
-  private readonly secretIds = new Map<string, number>();
 
   private constructor(
     private readonly app: TestApp,
@@ -65,20 +79,24 @@ export class BundleOrg {
     return { siteId: row!.siteId, deviceId: body.device_id, apiKey: body.api_key };
   }
 
-  /** Gives the secret its next version, settled. @returns it */
-  async secret(name: string): Promise<{ secretId: number; secretVersionId: number; version: number }> {
-    const [row] = await this.app.sql<{ secretId: number; secretVersionId: number; version: number }>(
-      `WITH s AS (
-         INSERT INTO secret (org_id, name) VALUES ($1, $2)
-         ON CONFLICT (org_id, name) DO UPDATE SET current_version = secret.current_version + 1, settled_version = secret.current_version + 1
-         RETURNING secret_id, current_version
-       ), v AS (
-         INSERT INTO secret_version (secret_id, version, wrapped_key, sealed_value, created_by) SELECT secret_id, current_version, 'k', 'v', 'test' FROM s RETURNING *
-       ) SELECT secret_id AS "secretId", secret_version_id AS "secretVersionId", version FROM v`,
+  /** Gives the secret its next version, settled at once: no rollout begins. @returns it */
+  async secret(name: string, value = `value of ${name}`): Promise<StoredVersion> {
+    const [row] = await this.app.sql<{ secretId: number; version: number }>(
+      `INSERT INTO secret (org_id, name) VALUES ($1, $2)
+       ON CONFLICT (org_id, name) DO UPDATE SET current_version = secret.current_version + 1, settled_version = secret.current_version + 1
+       RETURNING secret_id AS "secretId", current_version AS version`,
       [this.org.orgId, name],
     );
-    this.secretIds.set(name, row!.secretId);
-    return row!;
+    const { secretId, version } = row!;
+    const { wrappedKey, sealed } = this.app
+      .get(KeyRing)
+      .encryptApart(Buffer.from(value), `secret:${secretId}:${version}`);
+    const [stored] = await this.app.sql<{ secretVersionId: number }>(
+      `INSERT INTO secret_version (secret_id, version, wrapped_key, sealed_value, created_by) VALUES ($1, $2, $3, $4, 'test')
+       RETURNING secret_version_id AS "secretVersionId"`,
+      [secretId, version, wrappedKey, sealed],
+    );
+    return { secretId, version, ...stored! };
   }
 
   async bundle({ siteId }: BundleSite): Promise<BundleRow | undefined> {
@@ -95,8 +113,9 @@ export class BundleOrg {
       [siteId],
     );
 
-  /** Saves a revision by hand, which names these secrets, and settles it. */
-  async revision(document: string, secrets: string[] = []): Promise<number> {
+  /** Saves a revision by hand, settled at once: no rollout begins. @returns it */
+  async revision(document: object, profileId = this.profileId): Promise<number> {
+    const text = JSON.stringify(document);
     const [row] = await this.app.sql<{ revision: number }>(
       `WITH r AS (
          INSERT INTO bootstrap_revision (profile_id, revision, org_id, document, created_by)
@@ -105,14 +124,32 @@ export class BundleOrg {
          INSERT INTO bootstrap (profile_id, org_id, current_revision, settled_revision) SELECT $1, $2, revision, revision FROM r
          ON CONFLICT (profile_id) DO UPDATE SET current_revision = excluded.current_revision, settled_revision = excluded.settled_revision
        ) SELECT revision FROM r`,
-      [this.profileId, this.org.orgId, document],
+      [profileId, this.org.orgId, text],
     );
-    for (const name of secrets)
-      await this.app.sql('INSERT INTO bootstrap_secret (profile_id, revision, secret_id) VALUES ($1, $2, $3)', [
-        this.profileId,
-        row!.revision,
-        this.secretIds.get(name),
-      ]);
+    await this.app.sql(
+      `INSERT INTO bootstrap_secret (profile_id, revision, secret_id) SELECT $1, $2, secret_id FROM secret WHERE org_id = $3 AND strpos($4, 'secret.' || name) > 0`,
+      [profileId, row!.revision, this.org.orgId, text],
+    );
     return row!.revision;
   }
+
+  /** Gives the site a bundle key, as its claim does. @returns the pair */
+  async bundleKey({ siteId }: BundleSite, kind: 'X25519' | 'P-256' = 'X25519'): Promise<KeyPair> {
+    const { privateKey } =
+      kind === 'X25519' ? generateKeyPairSync('x25519') : generateKeyPairSync('ec', { namedCurve: kind });
+    const { d, ...publicJwk } = privateKey.export({ format: 'jwk' }) as KeyPair['privateJwk'];
+    const jkt = await calculateJwkThumbprint(publicJwk);
+    await this.app.sql(
+      `INSERT INTO site_bundle (site_id, org_id, bundle_key, bundle_jkt) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (site_id) DO UPDATE SET bundle_key = excluded.bundle_key, bundle_jkt = excluded.bundle_jkt`,
+      [siteId, this.org.orgId, JSON.stringify(publicJwk), jkt],
+    );
+    return { privateJwk: { ...publicJwk, d }, jkt };
+  }
+}
+
+/** A bundle key with its private half, which no server ever has. */
+export interface KeyPair {
+  privateJwk: BundleKey & { d: string };
+  jkt: string;
 }

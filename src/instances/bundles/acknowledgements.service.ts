@@ -66,6 +66,6 @@ const rolloutOf = (row: { rolloutId: number | null } | undefined) =>
 
 /** A machine's words, as one line of bounded length. */
 function oneLine(text: string): string {
-  const plain = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, ' ').trim();
+  const plain = text.replace(/[\s\p{Cc}\p{Bidi_Control}]+/gu, ' ').trim();
   return plain.length > REASON ? `${[...plain].slice(0, REASON).join('')}…` : plain;
 }

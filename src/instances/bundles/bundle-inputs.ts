@@ -1,11 +1,11 @@
+import type { SiteField } from '#bootstrap';
+
 /** One secret as a bundle holds it: which one, and which version of it. */
 export interface SecretInput {
   secretId: number;
   secretVersionId: number;
   version: number;
 }
-
-export type SiteInput = 'name' | 'niceId' | 'deviceId' | 'hardwareId';
 
 /**
  * What a version of a site's bundle is made from. Two bundles are the same when these are; values of secrets are never compared.
@@ -16,7 +16,7 @@ export interface BundleInputs {
   /** Null: the profile has no bootstrap, and the bundle is empty. */
   revision: number | null;
   secrets: Record<string, SecretInput>;
-  site: Partial<Record<SiteInput, string | null>>;
+  site: Partial<Record<SiteField, string | null>>;
   labels: Record<string, string | null>;
 }
 

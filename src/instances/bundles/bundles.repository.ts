@@ -102,6 +102,17 @@ export class BundlesRepository {
     return rows.map((row) => row.siteId);
   }
 
+  /** @returns the secret versions of the offered bundle that were destroyed, or went with their secret. */
+  async destroyedSecrets(em: EntityManager, orgId: string, siteId: number): Promise<Set<number>> {
+    const rows = await query<{ id: number }>(
+      em,
+      `SELECT held.id FROM site_bundle b, unnest(b.secrets) AS held(id) LEFT JOIN secret_version v ON v.secret_version_id = held.id
+       WHERE b.org_id = $1 AND b.site_id = $2 AND v.wrapped_key IS NULL`,
+      [orgId, siteId],
+    );
+    return new Set(rows.map(({ id }) => id));
+  }
+
   /**
    * A new version of each. What was fetched and not applied yet is remembered as overtaken: the site may be about to apply it.
    * The sites are locked.

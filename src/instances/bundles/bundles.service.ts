@@ -96,6 +96,21 @@ export class BundlesService implements OnModuleInit {
     await this.sites.bumpDesired(tx, orgId, changed);
   }
 
+  /**
+   * After versions of secrets were destroyed although the site's bundle holds them: it gets those that are settled instead.
+   * @returns whether it has a new version
+   */
+  async mend(tx: EntityManager, orgId: string, siteId: number): Promise<boolean> {
+    const destroyed = await this.repository.destroyedSecrets(tx, orgId, siteId);
+    const change = (inputs: BundleInputs): BundleInputs => ({
+      ...inputs,
+      secrets: Object.fromEntries(
+        Object.entries(inputs.secrets).filter(([, { secretVersionId }]) => !destroyed.has(secretVersionId)),
+      ),
+    });
+    return (await this.renew(tx, orgId, [siteId], { change })).length > 0;
+  }
+
   /** @returns the sites that got a new version */
   private async renew(tx: EntityManager, orgId: string, siteIds: number[], how: Renewal): Promise<number[]> {
     const rows = await this.repository.lock(tx, orgId, siteIds);

@@ -9,6 +9,8 @@ export const BUNDLES_OPERATIONS: Record<string, Operation> = {
     call: (fixture) => ({ params: { siteId: fixture.approved.siteId } }),
     audit: ['site.resend_bundle', 'site', 'siteId'],
   },
+  // The fixture's sites have no bundle key.
+  getBundle: { ...read('site'), answers: 409 },
   acknowledgeBundle: read('site', () => ({ body: { version: 1, digest: 'A'.repeat(43), state: 'fetched' } })),
   takeLease: read('site', () => ({ body: { nonce: 'a-nonce-of-the-walk', prev: null, ver: 0 } })),
 };
