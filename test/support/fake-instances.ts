@@ -116,6 +116,13 @@ export class FakeInstances {
     return { revocation: await this.authority.revocation(), successions: this.authority.successions };
   }
 
+  /** Nobody was ever here. */
+  forget(): void {
+    this.server.sites.length = this.server.claims.length = this.server.sessions.length = 0;
+    this.acks.length = this.leases.length = this.requests.length = 0;
+    this.key = this.chain = undefined;
+  }
+
   unrevoke(): void {
     this.over = undefined;
   }

@@ -137,7 +137,7 @@ describe('the commands of an instance', () => {
   );
 
   it('bundle pull says where to, bundle status nothing', () => {
-    expect(parseFlags(['bundle', 'pull', '--out', '/d', '--env-file', '/e'])).toMatchObject({
+    expect(parseFlags(['bundle', 'pull', '--out', '/d', '--env-out', '/e'])).toMatchObject({
       command: 'bundle-pull',
       out: '/d',
       envFile: '/e',

@@ -14,7 +14,8 @@ export type Invocation =
   | { command: 'print'; text: string };
 
 const OWN_BOOLEANS = ['version', 'show-config', 'json', 'help', 'h'];
-const OWN_VALUES = ['config-file', 'out', 'env-file'];
+// Not --env-file: Node takes that for itself, wherever it stands.
+const OWN_VALUES = ['config-file', 'out', 'env-out'];
 const BOOLEANS = new Set([...SETTINGS.filter((s) => s.kind === 'boolean').map((s) => s.flag), ...OWN_BOOLEANS]);
 const WITHOUT_EFFECT = SETTINGS.filter((s) => s.use !== 'used' && s.flag).map((s) => `--${s.flag}`);
 const USAGE = '[flags] [status | run -- COMMAND | bundle pull --out DIR | bundle status | blueprint check FILE]';
@@ -60,16 +61,16 @@ export function parseFlags(all: readonly string[]): Invocation {
     const value = flag === undefined ? undefined : values[attribute(flag)];
     if (value !== undefined) cli.set(key, value);
   }
-  const { configFile, out, envFile } = values;
+  const { configFile, out, envOut: envFile } = values;
   const given = { cli, ...(typeof configFile === 'string' && configFile !== '' ? { configFile } : {}) };
   const json = values['json'] === true;
   if (values['showConfig'] === true) return { command: 'show-config', json, ...given };
   if (isBundle && extra === 'pull') {
     if (typeof out !== 'string' || out === '')
-      throw usage('write: gatehouse-agent bundle pull --out DIR [--env-file FILE]');
+      throw usage('write: gatehouse-agent bundle pull --out DIR [--env-out FILE]');
     return { command: 'bundle-pull', out, ...(typeof envFile === 'string' ? { envFile } : {}), ...given };
   }
-  if (out !== undefined || envFile !== undefined) throw usage('--out and --env-file are for bundle pull');
+  if (out !== undefined || envFile !== undefined) throw usage('--out and --env-out are for bundle pull');
   if (isBundle && extra === 'status') return { command: 'bundle-status', json, ...given };
   if (isBundle) throw usage(`unexpected argument '${extra}': it is bundle pull, or bundle status`);
   if (command !== 'run') return { command: command === 'status' ? 'status' : 'agent', json, ...given };
@@ -101,7 +102,7 @@ function buildProgram(print: (text: string) => void): Command {
   program.addOption(new Option('--config-file <path>', 'config and state file [env CONFIG_FILE]'));
   program.addOption(new Option('--out <folder>', "bundle pull: folder for the bundle's files"));
   program.addOption(
-    new Option('--env-file <path>', "bundle pull: file for the bundle's variables, as a shell reads them"),
+    new Option('--env-out <path>', "bundle pull: file for the bundle's variables, as a shell reads them"),
   );
   for (const name of ['version', 'show-config', 'json']) {
     const help = {
