@@ -20,6 +20,7 @@ import { SiteSettings1764620000000 } from './migrations/1764620000000-site-setti
 import { NormalForms1764630000000 } from './migrations/1764630000000-normal-forms.js';
 import { KnownSites1764650000000 } from './migrations/1764650000000-known-sites.js';
 import { Instances1764700000000 } from './migrations/1764700000000-instances.js';
+import { ProfileBootstrap1764710000000 } from './migrations/1764710000000-profile-bootstrap.js';
 import { Secrets1764720000000 } from './migrations/1764720000000-secrets.js';
 import { BundleStates1764740000000 } from './migrations/1764740000000-bundle-states.js';
 import { SiteProfiles1764750000000 } from './migrations/1764750000000-site-profiles.js';
@@ -49,6 +50,7 @@ export const MIGRATIONS = [
   NormalForms1764630000000,
   KnownSites1764650000000,
   Instances1764700000000,
+  ProfileBootstrap1764710000000,
   Secrets1764720000000,
   BundleStates1764740000000,
   SiteProfiles1764750000000,

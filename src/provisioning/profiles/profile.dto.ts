@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { IsNotEmpty, IsObject, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsIn, IsNotEmpty, IsObject, IsOptional, IsString, MaxLength } from 'class-validator';
 import {
   BodyExample,
   IsIdList,
@@ -11,6 +11,7 @@ import {
   OffsetPagination,
   OtherNames,
 } from '#platform';
+import { ON_CLONE, type OnClone, SEALED, type Sealed } from './profile.entity.js';
 
 const JSON_LIMIT = 64 * 1024;
 /** docs/claims.md "Words": a bootstrap blueprint is at most 256 KB. */
@@ -48,6 +49,10 @@ export class CreateProfileBody {
   attributes?: Record<string, unknown>;
   /** Bootstrap blueprint (YAML, at most 256 KB), applied once to each new site, before its agent's own; may hold {{site.name}} and the like. */
   @IsOptional() @IsString() @MaxBytes(BLUEPRINT_LIMIT) blueprint?: string | null;
+  /** Whether sites without a bundle key get bundles too, which are not sealed. */
+  @MayBeAbsent() @IsIn(SEALED) @ApiPropertyOptional({ enum: SEALED, default: 'required' }) sealed?: Sealed;
+  /** When two machines have the credential of one site: tell of it, or give neither a lease either. */
+  @MayBeAbsent() @IsIn(ON_CLONE) @ApiPropertyOptional({ enum: ON_CLONE, default: 'alert' }) onClone?: OnClone;
 }
 
 @OtherNames(OTHER_NAMES)
@@ -64,6 +69,10 @@ export class ProfileView {
   @ApiProperty({ type: 'object', additionalProperties: true }) config: Record<string, unknown>;
   @ApiProperty({ type: 'object', additionalProperties: true }) attributes: Record<string, unknown>;
   blueprint: string | null;
+  /** Of the document that its sites are started with; null: it has none. */
+  bootstrapRevision: number | null;
+  @ApiProperty({ enum: SEALED }) sealed: Sealed;
+  @ApiProperty({ enum: ON_CLONE }) onClone: OnClone;
   createdAt: Date;
 }
 

@@ -43,6 +43,8 @@ export class ProfilesService {
         config: fields.config ?? {},
         attributes: fields.attributes ?? {},
         blueprint: fields.blueprint ?? null,
+        sealed: fields.sealed ?? 'required',
+        onClone: fields.onClone ?? 'alert',
       };
       const profile = await named(() => tx.save(Profile, row));
       await replaceGroups(tx, 'profile', orgId, profile.profileId, groupIds);
@@ -51,7 +53,7 @@ export class ProfilesService {
         action: 'provisioning_profile.create',
         target: { type: 'provisioning_profile', id: profile.profileId },
       });
-      return view(profile, groupIds);
+      return view(profile, groupIds, null);
     });
   }
 
@@ -63,13 +65,13 @@ export class ProfilesService {
       take: window.limit,
       skip: window.offset,
     });
-    const groups = await groupsOf(
-      this.db.manager,
-      'profile',
-      profiles.map((p) => p.profileId),
-    );
+    const ids = profiles.map((p) => p.profileId);
+    const groups = await groupsOf(this.db.manager, 'profile', ids);
+    const revisions = await revisionsOf(this.db.manager, ids);
     return {
-      provisioningProfiles: profiles.map((p) => view(p, groups.get(p.profileId) ?? [])),
+      provisioningProfiles: profiles.map((p) =>
+        view(p, groups.get(p.profileId) ?? [], revisions.get(p.profileId) ?? null),
+      ),
       pagination: shapeA(total, window),
     };
   }
@@ -126,13 +128,39 @@ export class ProfilesService {
   private async read(em: EntityManager, orgId: string, profileId: number): Promise<ProfileView> {
     const profile = await em.findOneBy(Profile, { orgId, profileId });
     if (!profile) throw notFound('Provisioning profile');
-    return view(profile, (await groupsOf(em, 'profile', [profileId])).get(profileId) ?? []);
+    const groups = await groupsOf(em, 'profile', [profileId]);
+    const revisions = await revisionsOf(em, [profileId]);
+    return view(profile, groups.get(profileId) ?? [], revisions.get(profileId) ?? null);
   }
 }
 
-function view(p: Profile, groupIds: number[]): ProfileView {
-  const { profileId, orgId, name, description, labels, config, attributes, blueprint, createdAt } = p;
-  return { profileId, orgId, name, description, labels, groupIds, config, attributes, blueprint, createdAt };
+function view(p: Profile, groupIds: number[], bootstrapRevision: number | null): ProfileView {
+  const { profileId, orgId, name, description, labels, config, attributes, blueprint, sealed, onClone, createdAt } = p;
+  return {
+    profileId,
+    orgId,
+    name,
+    description,
+    labels,
+    groupIds,
+    config,
+    attributes,
+    blueprint,
+    bootstrapRevision,
+    sealed,
+    onClone,
+    createdAt,
+  };
+}
+
+/** Which revision their bootstraps have; those without one are left out. */
+async function revisionsOf(em: EntityManager, profileIds: number[]): Promise<Map<number, number>> {
+  const rows = await query<{ profileId: number; revision: number }>(
+    em,
+    'SELECT profile_id AS "profileId", revision FROM profile_bootstrap WHERE profile_id = ANY($1)',
+    [profileIds],
+  );
+  return new Map(rows.map(({ profileId, revision }) => [profileId, revision]));
 }
 
 /** A taken name becomes a conflict. */
