@@ -211,7 +211,7 @@ describe('paths', () => {
     ' a',
     'a/b.',
     'x'.repeat(256),
-    'a/'.repeat(16) + 'a',
+    `${'a/'.repeat(16)}a`,
     'gatehouse-config.json',
     '',
   ])('such as %j are refused', (path) => {
