@@ -1,3 +1,4 @@
+export { BootstrapsService } from './bootstraps/bootstraps.service.js';
 export { BundleKeys } from './bundle-keys/bundle-keys.service.js';
 export { AcknowledgementsService } from './bundles/acknowledgements.service.js';
 export { EpochModule } from './epoch/epoch.module.js';

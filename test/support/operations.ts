@@ -1,6 +1,7 @@
 import { type Api, type Reply } from './api.js';
 import { type FixtureOrg } from './fixture-org.js';
 import { AGENTS_OPERATIONS } from './operations/agents.js';
+import { BOOTSTRAPS_OPERATIONS } from './operations/bootstraps.js';
 import { BUNDLES_OPERATIONS } from './operations/bundles.js';
 import { JOBS_OPERATIONS } from './operations/jobs.js';
 import { type Call, type Operation } from './operations/operation.js';
@@ -18,6 +19,7 @@ export type { Call, Operation };
 /** Every operation of the OpenAPI document, by operationId. */
 export const OPERATIONS: Record<string, Operation> = {
   ...AGENTS_OPERATIONS,
+  ...BOOTSTRAPS_OPERATIONS,
   ...BUNDLES_OPERATIONS,
   ...PEOPLE_OPERATIONS,
   ...ORGS_OPERATIONS,

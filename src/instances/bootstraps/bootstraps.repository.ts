@@ -20,12 +20,6 @@ export interface BootstrapRevision {
   secrets: string[];
 }
 
-/** A site that a document reaches, as far as its warnings need it. */
-export interface SiteLacks {
-  name: string;
-  sites: number;
-}
-
 /** All SQL about bootstrap documents. */
 @Injectable()
 export class BootstrapsRepository {
@@ -142,32 +136,33 @@ export class BootstrapsRepository {
     await execute(tx, 'DELETE FROM bootstrap WHERE org_id = $1 AND profile_id = $2', [orgId, profileId]);
   }
 
-  async settle(tx: EntityManager, profileId: number, revision: number): Promise<void> {
-    await execute(tx, 'UPDATE bootstrap SET settled_revision = $2 WHERE profile_id = $1 AND current_revision = $2', [
-      profileId,
-      revision,
-    ]);
-  }
-
-  async hasProfile(em: EntityManager, orgId: string, profileId: number): Promise<boolean> {
-    const [row] = await query(em, 'SELECT FROM provisioning_profile WHERE org_id = $1 AND profile_id = $2', [
-      orgId,
-      profileId,
-    ]);
-    return row !== undefined;
-  }
-
-  async countSites(em: EntityManager, orgId: string, profileId: number): Promise<number> {
-    const [row] = await query<{ n: number }>(
+  /** How many sites are under the profile, and the first of them by id. */
+  async sites(
+    em: EntityManager,
+    orgId: string,
+    profileId: number,
+    limit: number,
+  ): Promise<{ total: number; sites: { siteId: number; niceId: string; name: string }[] }> {
+    const [count] = await query<{ n: number }>(
       em,
       'SELECT count(*) AS n FROM site WHERE org_id = $1 AND profile_id = $2',
       [orgId, profileId],
     );
-    return row!.n;
+    const sites = await query<{ siteId: number; niceId: string; name: string }>(
+      em,
+      `SELECT site_id AS "siteId", nice_id AS "niceId", name FROM site WHERE org_id = $1 AND profile_id = $2 ORDER BY site_id LIMIT $3`,
+      [orgId, profileId, limit],
+    );
+    return { total: count!.n, sites };
   }
 
   /** How many sites of the profile lack each of these labels, or have nothing in it. */
-  async lackingLabels(em: EntityManager, orgId: string, profileId: number, labels: string[]): Promise<SiteLacks[]> {
+  async lackingLabels(
+    em: EntityManager,
+    orgId: string,
+    profileId: number,
+    labels: string[],
+  ): Promise<{ name: string; sites: number }[]> {
     if (labels.length === 0) return [];
     return query(
       em,

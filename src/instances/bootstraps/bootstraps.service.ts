@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Bootstrap, BootstrapError } from '#bootstrap';
-import { notFound } from '#platform';
+import { ApiResult, Db, notFound, type PageQuery, type Principal, shapeA, windowOf } from '#platform';
+import type { BootstrapRevisionList, BootstrapView } from './bootstrap.dto.js';
 import { BootstrapDocuments } from './bootstrap-documents.js';
 import { BootstrapsRepository } from './bootstraps.repository.js';
 
@@ -9,7 +10,7 @@ import { BootstrapsRepository } from './bootstraps.repository.js';
 const KEPT_BYTES = 8 * 1024 * 1024;
 const KEPT = 1000;
 
-/** Bootstrap documents as models, for who makes bundles of them (docs/instances.md §1). What changes them is `BootstrapChangesService`. */
+/** Bootstrap documents: read, and as models for who makes bundles of them (docs/instances.md §1). What changes them is `BootstrapChangesService`. */
 @Injectable()
 export class BootstrapsService {
   /** Those used last at the end. A revision never changes, so that nothing here grows old. */
@@ -17,9 +18,51 @@ export class BootstrapsService {
   private bytes = 0;
 
   constructor(
+    private readonly db: Db,
     private readonly repository: BootstrapsRepository,
     private readonly documents: BootstrapDocuments,
   ) {}
+
+  /** `revision`: an earlier one, also of a bootstrap that was deleted. @throws not_found */
+  async get(
+    _principal: Principal,
+    orgId: string,
+    profileId: number,
+    revision: number | undefined,
+  ): Promise<ApiResult<BootstrapView>> {
+    const em = this.db.manager;
+    const current = await this.repository.current(em, orgId, profileId);
+    const found = revision === undefined ? current : await this.repository.find(em, orgId, profileId, revision);
+    if (!found) throw notFound(revision === undefined ? 'Bootstrap' : 'Revision of the bootstrap');
+    const view: BootstrapView = {
+      profileId,
+      revision: found.revision,
+      currentRevision: current?.revision ?? null,
+      settledRevision: current?.settledRevision || null,
+      document: found.document,
+      createdBy: found.createdBy,
+      createdAt: found.createdAt,
+    };
+    return new ApiResult(view, { version: found.revision });
+  }
+
+  /** Newest first, shape A. */
+  async revisions(
+    _principal: Principal,
+    orgId: string,
+    profileId: number,
+    page: PageQuery,
+  ): Promise<BootstrapRevisionList> {
+    const em = this.db.manager;
+    const window = windowOf(page, 1000);
+    const current = await this.repository.current(em, orgId, profileId);
+    const revisions = await this.repository.revisions(em, orgId, profileId, window);
+    const total = await this.repository.countRevisions(em, orgId, profileId);
+    return {
+      revisions: revisions.map((one) => ({ ...one, current: one.revision === current?.revision })),
+      pagination: shapeA(total, window),
+    };
+  }
 
   /**
    * @returns the model of a revision, which nobody may change: it is shared

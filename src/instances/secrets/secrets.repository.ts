@@ -213,6 +213,15 @@ export class SecretsRepository {
     );
   }
 
+  async names(em: EntityManager, orgId: string): Promise<string[]> {
+    const rows = await query<{ name: string }>(
+      em,
+      'SELECT name FROM secret WHERE org_id = $1 AND deleted_at IS NULL ORDER BY name',
+      [orgId],
+    );
+    return rows.map(({ name }) => name);
+  }
+
   /** `lock`: nobody deletes them, or names other profiles for them, before the transaction ends. */
   async named(em: EntityManager, orgId: string, names: string[], lock: boolean): Promise<NamedSecret[]> {
     return query(

@@ -205,6 +205,11 @@ export class SecretsService implements OnModuleInit {
     return new Map(rows.map((row) => [row.name, row]));
   }
 
+  /** The names of all secrets, for who has mistyped one. */
+  async names(em: EntityManager, orgId: string): Promise<string[]> {
+    return this.repository.names(em, orgId);
+  }
+
   private async store(
     tx: EntityManager,
     principal: Principal,
