@@ -22,6 +22,7 @@ import { KnownSites1764650000000 } from './migrations/1764650000000-known-sites.
 import { Instances1764700000000 } from './migrations/1764700000000-instances.js';
 import { ProfileBootstrap1764710000000 } from './migrations/1764710000000-profile-bootstrap.js';
 import { Secrets1764720000000 } from './migrations/1764720000000-secrets.js';
+import { Orphans1764721000000 } from './migrations/1764721000000-orphans.js';
 import { BundleStates1764740000000 } from './migrations/1764740000000-bundle-states.js';
 import { SiteProfiles1764750000000 } from './migrations/1764750000000-site-profiles.js';
 import { Rollouts1764750100000 } from './migrations/1764750100000-rollouts.js';
@@ -52,6 +53,7 @@ export const MIGRATIONS = [
   Instances1764700000000,
   ProfileBootstrap1764710000000,
   Secrets1764720000000,
+  Orphans1764721000000,
   BundleStates1764740000000,
   SiteProfiles1764750000000,
   Rollouts1764750100000,

@@ -31,6 +31,7 @@ export * from './http/api-listener.js';
 export * from './http/api-responses.js';
 export * from './http/body-example.js';
 export * from './http/bounds.js';
+export * from './http/deletion.js';
 export * from './http/entity-tags.js';
 export * from './http/envelope.interceptor.js';
 export * from './http/error-filter.js';

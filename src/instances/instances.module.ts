@@ -5,6 +5,7 @@ import { BundleKeysModule } from './bundle-keys/bundle-keys.module.js';
 import { BundlesModule } from './bundles/bundles.module.js';
 import { EpochModule } from './epoch/epoch.module.js';
 import { RolloutJobsModule } from './rollouts/rollout-jobs.module.js';
+import { SecretDeletionModule } from './secrets/secret-deletion.module.js';
 import { SecretsModule } from './secrets/secrets.module.js';
 import { TrustModule } from './trust/trust.module.js';
 
@@ -17,6 +18,7 @@ import { TrustModule } from './trust/trust.module.js';
     EpochModule,
     ProvisioningModule,
     RolloutJobsModule,
+    SecretDeletionModule,
     SecretsModule,
     TrustModule,
   ],

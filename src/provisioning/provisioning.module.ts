@@ -26,6 +26,7 @@ import { ProfilesController } from './profiles/profiles.controller.js';
 import { ProfilesService } from './profiles/profiles.service.js';
 import { TemplatesController } from './templates/templates.controller.js';
 import { TemplatesService } from './templates/templates.service.js';
+import { UsersRepository } from './users.repository.js';
 
 /** Profiles, templates, provisioning keys, and claims: how a shared key becomes a site's own credential. */
 @Module({
@@ -55,6 +56,7 @@ import { TemplatesService } from './templates/templates.service.js';
     ProfileBlueprints,
     ProfileBlueprintsRepository,
     Refusals,
+    UsersRepository,
   ],
   exports: [KeysService, ProfileBlueprints],
 })

@@ -125,6 +125,12 @@ export class SiteLifecycleService implements OnModuleInit {
     return profileId;
   }
 
+  /** Takes a profile that is about to be deleted from every site that has it. */
+  async dropProfile(tx: EntityManager, orgId: string, profileId: number): Promise<void> {
+    const siteIds = await this.sites.dropProfile(tx, orgId, profileId);
+    if (siteIds.length > 0) await this.hooks.sitesChanged.run(tx, orgId, siteIds);
+  }
+
   /** Tells connected agents, on every server process, that what they should do has changed (docs/agent-protocol.md rule 8). */
   async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
     if (siteIds.length > 0) await this.sites.bumpDesired(tx, orgId, siteIds);

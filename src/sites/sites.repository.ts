@@ -125,6 +125,18 @@ export class SitesRepository {
     return row?.profileId;
   }
 
+  /** Takes a profile from every site that has it, and tells their agents. Locks in the order of ids. @returns the sites */
+  async dropProfile(tx: EntityManager, orgId: string, profileId: number): Promise<number[]> {
+    const rows = await query<{ siteId: number }>(
+      tx,
+      `WITH mine AS MATERIALIZED (SELECT site_id FROM site WHERE org_id = $1 AND profile_id = $2 ORDER BY site_id FOR NO KEY UPDATE),
+            dropped AS (UPDATE site s SET profile_id = NULL, desired_version = desired_version + 1 FROM mine WHERE s.site_id = mine.site_id RETURNING s.site_id)
+       SELECT site_id AS "siteId", pg_notify('site_changed', site_id::text) FROM dropped`,
+      [orgId, profileId],
+    );
+    return rows.map((row) => row.siteId);
+  }
+
   /** Locks in the order of ids, so that two writers of the same sites cannot deadlock. */
   async bumpDesired(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
     // An array of unknown length makes PostgreSQL plan anew each time, and most calls are about one site.

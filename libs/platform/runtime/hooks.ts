@@ -58,6 +58,8 @@ export class Hooks {
   readonly siteReissued = new Hook<
     [principal: Principal, orgId: string, siteId: number, bundleKey: SiteBundleKey | null, handedOver: boolean]
   >();
+  /** Before the row of a provisioning profile is deleted, which is locked; neither template nor site has it any more. */
+  readonly profileDeleting = new Hook<[orgId: string, profileId: number]>();
   /** When a pending or suspended site becomes approved. */
   readonly siteApproved = new Hook<[orgId: string, siteId: number]>();
   /** After rows gave way that documents which are applied once had staged for waiting sites. */

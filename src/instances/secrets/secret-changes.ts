@@ -9,12 +9,4 @@ export class SecretChanges {
   readonly versionAdded = new Hook<
     [principal: Principal, orgId: string, secret: { secretId: number; name: string; version: number }, RolloutSettings]
   >();
-  /** By force, although sites are offered it: they are to be offered the current one at once. */
-  readonly versionDestroyed = new Hook<
-    [
-      orgId: string,
-      secret: { secretId: number; name: string; secretVersionId: number },
-      current: { secretVersionId: number; version: number },
-    ]
-  >();
 }

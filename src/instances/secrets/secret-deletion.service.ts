@@ -1,15 +1,23 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { ApiResult, AppError, conflict, Db, notFound, type Principal, requireVersion } from '#platform';
+import {
+  ApiResult,
+  conflict,
+  Db,
+  type DeletionQuery,
+  foreseen,
+  inUse,
+  notFound,
+  type Principal,
+  requireVersion,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
-import type { DeletionQuery, SecretUsers } from './secret.dto.js';
-import { SecretChanges } from './secret-changes.js';
+import { BundlesService } from '../bundles/bundles.service.js';
+import type { SecretUsers } from './secret.dto.js';
 import { SecretUsersRepository } from './secret-users.repository.js';
 import { type SecretRow, SecretsRepository } from './secrets.repository.js';
 
 const NOBODY: SecretUsers = { profiles: { total: 0, profiles: [] }, sites: { total: 0, sites: [] } };
-/** What `dryRun` is answered. */
-const FORESEEN = { message: 'Nothing was deleted; these use it' };
 
 /** Secrets and versions that go, and who holds them back (docs/instances.md §2). */
 @Injectable()
@@ -18,7 +26,7 @@ export class SecretDeletionService {
     private readonly db: Db,
     private readonly repository: SecretsRepository,
     private readonly users: SecretUsersRepository,
-    private readonly changes: SecretChanges,
+    private readonly bundles: BundlesService,
     private readonly audit: AuditService,
   ) {}
 
@@ -42,22 +50,25 @@ export class SecretDeletionService {
       const { secretVersionId } = found;
       const sites = await this.users.sites(tx, orgId, [secretVersionId]);
       const users = { ...NOBODY, sites };
-      if (dryRun) return new ApiResult(users, FORESEEN);
+      if (dryRun) return foreseen(users);
       if (version === current)
         throw conflict(`Version ${version} is the current one; add another first, or delete the secret`);
       if (!force && sites.total > 0) throw inUse(`Version ${version} of the secret ${name} is in use`, users);
       if (!force && version === secret.settled)
         throw inUse(`Sites get version ${version} of the secret ${name} until a rollout has ended`, users);
       if (version === secret.settled) await this.repository.settle(tx, secretId, current);
-      const newest = (await this.repository.version(tx, secretId, current))!;
-      if (sites.total > 0)
-        await this.changes.versionDestroyed.run(
-          tx,
-          orgId,
-          { secretId, name, secretVersionId },
-          { secretVersionId: newest.secretVersionId, version: current },
-        );
       await this.repository.destroy(tx, secretId, [secretVersionId]);
+      const { secretVersionId: newest } = (await this.repository.version(tx, secretId, current))!;
+      await this.bundles.offer(
+        tx,
+        orgId,
+        await this.users.offered(tx, orgId, secretVersionId),
+        (inputs) => ({
+          ...inputs,
+          secrets: { ...inputs.secrets, [name]: { secretId, secretVersionId: newest, version: current } },
+        }),
+        null,
+      );
       await this.done(tx, principal, orgId, 'secret.destroy_version', name, { version, ...forced(force, users) });
       return new ApiResult(null);
     });
@@ -81,7 +92,7 @@ export class SecretDeletionService {
         profiles: await this.users.profiles(tx, orgId, secretId, true),
         sites: await this.users.sites(tx, orgId, ids),
       };
-      if (dryRun) return new ApiResult(users, FORESEEN);
+      if (dryRun) return foreseen(users);
       if (!force && users.profiles.total + users.sites.total > 0) throw inUse(`The secret ${name} is in use`, users);
       if (users.profiles.total === 0) await this.repository.delete(tx, secretId);
       else {
@@ -115,6 +126,3 @@ export class SecretDeletionService {
 /** For the audit: what was used and is gone all the same. */
 const forced = (force: boolean | undefined, { profiles, sites }: SecretUsers) =>
   force ? { force, profiles: profiles.total, sites: sites.total } : {};
-
-const inUse = (what: string, users: SecretUsers) =>
-  new AppError('conflict', `${what}; force=true deletes it all the same`, { data: users });

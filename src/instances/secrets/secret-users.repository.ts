@@ -1,10 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { query } from '#platform';
+import { query, USERS_NAMED } from '#platform';
 import type { SecretProfiles, SecretSite, SecretSites } from './secret.dto.js';
-
-/** Named of each list; the total says how many there are. */
-const NAMED = 100;
 
 /** The partial indexes are by arrays that are not empty, which the condition must say. */
 const HOLDS = `(b.secrets <> '{}' AND b.secrets && $2::bigint[] OR b.applied_secrets <> '{}' AND b.applied_secrets && $2::bigint[])`;
@@ -22,16 +19,16 @@ export class SecretUsersRepository {
     return rows.map(({ id }) => id);
   }
 
-  /** Profiles whose bootstrap names it: in the current revision, or, unless `current`, in any. */
+  /** Profiles whose bootstrap names it: in a revision that sites get, or, unless `current`, in any. */
   async profiles(em: EntityManager, orgId: string, secretId: number, current: boolean): Promise<SecretProfiles> {
     const rows = await query<SecretProfiles['profiles'][number] & { total: number }>(
       em,
       `WITH named AS (
-         SELECT n.profile_id, max(n.revision) AS revision, bool_or(n.revision IS NOT DISTINCT FROM b.current_revision) AS current
+         SELECT n.profile_id, max(n.revision) AS revision, bool_or(coalesce(n.revision IN (b.current_revision, b.settled_revision), false)) AS current
          FROM bootstrap_secret n LEFT JOIN bootstrap b USING (profile_id) WHERE n.secret_id = $2 GROUP BY n.profile_id)
        SELECT p.profile_id AS "profileId", p.name, n.revision, n.current, count(*) OVER () AS total
        FROM named n JOIN provisioning_profile p USING (profile_id) WHERE p.org_id = $1 AND (n.current OR NOT $3)
-       ORDER BY p.profile_id LIMIT ${NAMED}`,
+       ORDER BY p.profile_id LIMIT ${USERS_NAMED}`,
       [orgId, secretId, current],
     );
     return { total: rows[0]?.total ?? 0, profiles: rows.map(({ total: _, ...profile }) => profile) };
@@ -66,10 +63,20 @@ export class SecretUsersRepository {
          count(*) OVER () AS total
        FROM site_bundle b JOIN site s USING (site_id)
        WHERE b.org_id = $1 AND ${HOLDS} AND ($3::bigint IS NULL OR b.secrets && $2::bigint[] AND NOT b.applied_secrets @> ARRAY[$3::bigint])
-       ORDER BY s.site_id LIMIT ${NAMED}`,
+       ORDER BY s.site_id LIMIT ${USERS_NAMED}`,
       [orgId, secretVersionIds, lacking ?? null],
     );
     return { total: rows[0]?.total ?? 0, sites: rows.map(({ total: _, ...site }) => site) };
+  }
+
+  /** Sites that are offered this very version. */
+  async offered(em: EntityManager, orgId: string, secretVersionId: number): Promise<number[]> {
+    const rows = await query<{ siteId: number }>(
+      em,
+      `SELECT site_id AS "siteId" FROM site_bundle b WHERE b.org_id = $1 AND b.secrets <> '{}' AND b.secrets @> ARRAY[$2::bigint]`,
+      [orgId, secretVersionId],
+    );
+    return rows.map((row) => row.siteId);
   }
 
   /** Whether any site is offered the secret, so that a new version has somewhere to go. */

@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsIn, IsNotEmpty, IsObject, IsOptional, IsString, Matches, MaxLength, ValidateNested } from 'class-validator';
 import { INSTANCE_LIMITS } from '#contracts';
-import { BodyExample, IsIdList, MayBeAbsent, OffsetPagination, PagePagination, QueryBoolean } from '#platform';
+import { BodyExample, IsIdList, MayBeAbsent, OffsetPagination, PagePagination } from '#platform';
 import { RolloutSettings } from '../rollouts/rollout-settings.js';
 
 /** docs/instances.md §2 rule 1. */
@@ -62,13 +62,6 @@ export class AddSecretVersionBody extends SecretValue {
   @MayBeAbsent() @ValidateNested() @IsObject() @Type(() => RolloutSettings) rollout?: RolloutSettings;
 }
 
-export class DeletionQuery {
-  /** Only say what uses it. */
-  @QueryBoolean() dryRun?: boolean;
-  /** Delete it in spite of its users. */
-  @QueryBoolean() force?: boolean;
-}
-
 export class SecretVersionAnswer {
   name: string;
   version: number;
@@ -108,7 +101,7 @@ export class SecretProfile {
   name: string;
   /** The newest revision of its bootstrap that names the secret. */
   revision: number;
-  /** Whether the current revision names it. */
+  /** Whether the current revision names it, or the one that sites get until a rollout has ended. */
   current: boolean;
 }
 

@@ -1,11 +1,10 @@
-import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
   Access,
   Caller,
   ChecksVersion,
   ErrorResponses,
-  Id,
   IfMatch,
   OrgId,
   PageQuery,
@@ -16,24 +15,18 @@ import {
 import {
   AddSecretVersionBody,
   CreateSecretBody,
-  DeletionQuery,
   SecretDetails,
   SecretList,
-  SecretUsers,
   SecretVersionAnswer,
   SecretView,
   UpdateSecretBody,
 } from './secret.dto.js';
-import { SecretDeletionService } from './secret-deletion.service.js';
 import { SecretsService } from './secrets.service.js';
 
 @ApiTags('Secrets')
 @Controller('org/:orgId')
 export class SecretsController {
-  constructor(
-    private readonly secrets: SecretsService,
-    private readonly deletion: SecretDeletionService,
-  ) {}
+  constructor(private readonly secrets: SecretsService) {}
 
   /** Create a secret; no answer ever holds its value */
   @Put('secret')
@@ -95,38 +88,5 @@ export class SecretsController {
     @IfMatch() ifMatch: number | undefined,
   ) {
     return this.secrets.addVersion(principal, orgId, name, body, ifMatch);
-  }
-
-  /** Destroy a version of a secret: its data key is deleted; 409 with its users while it is in use */
-  @Delete('secret/:name/version/:version')
-  @Access('deleteSecret')
-  @ChecksVersion()
-  @ErrorResponses(409)
-  @Returns(SecretUsers, { message: 'Secret version destroyed successfully', nullable: true })
-  destroySecretVersion(
-    @Caller() principal: Principal,
-    @OrgId() orgId: string,
-    @Param('name') name: string,
-    @Id('version') version: number,
-    @Query() query: DeletionQuery,
-    @IfMatch() ifMatch: number | undefined,
-  ) {
-    return this.deletion.destroyVersion(principal, orgId, name, version, query, ifMatch);
-  }
-
-  /** Delete a secret with all its versions; 409 with its users while it is in use */
-  @Delete('secret/:name')
-  @Access('deleteSecret')
-  @ChecksVersion()
-  @ErrorResponses(409)
-  @Returns(SecretUsers, { message: 'Secret deleted successfully', nullable: true })
-  deleteSecret(
-    @Caller() principal: Principal,
-    @OrgId() orgId: string,
-    @Param('name') name: string,
-    @Query() query: DeletionQuery,
-    @IfMatch() ifMatch: number | undefined,
-  ) {
-    return this.deletion.delete(principal, orgId, name, query, ifMatch);
   }
 }

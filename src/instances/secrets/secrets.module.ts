@@ -1,7 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuditModule } from '../../audit/index.js';
 import { SecretChanges } from './secret-changes.js';
-import { SecretDeletionService } from './secret-deletion.service.js';
 import { SecretDelivery } from './secret-delivery.js';
 import { SecretUsersRepository } from './secret-users.repository.js';
 import { SecretsController } from './secrets.controller.js';
@@ -12,14 +11,7 @@ import { SecretsService } from './secrets.service.js';
 @Module({
   imports: [AuditModule],
   controllers: [SecretsController],
-  providers: [
-    SecretsService,
-    SecretsRepository,
-    SecretUsersRepository,
-    SecretDeletionService,
-    SecretDelivery,
-    SecretChanges,
-  ],
-  exports: [SecretsService, SecretDelivery, SecretChanges],
+  providers: [SecretsService, SecretsRepository, SecretUsersRepository, SecretDelivery, SecretChanges],
+  exports: [SecretsService, SecretsRepository, SecretUsersRepository, SecretDelivery, SecretChanges],
 })
 export class SecretsModule {}

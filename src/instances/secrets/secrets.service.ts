@@ -4,6 +4,7 @@ import {
   ApiResult,
   conflict,
   Db,
+  Hooks,
   KeyRing,
   notFound,
   nothingToChange,
@@ -44,9 +45,11 @@ export class SecretsService implements OnModuleInit {
     private readonly keys: KeyRing,
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
+    private readonly hooks: Hooks,
   ) {}
 
   onModuleInit(): void {
+    this.hooks.profileDeleting.register((tx, orgId, profileId) => this.repository.forgetProfile(tx, orgId, profileId));
     // They mean something only within what the path names before them.
     this.resolvers.register('name', (_value, _principal, orgId) =>
       Promise.resolve(orgId === undefined ? null : { orgId }),

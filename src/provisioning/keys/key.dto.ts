@@ -14,6 +14,7 @@ import {
   ValidateIf,
 } from 'class-validator';
 import { BodyExample, IsInstant, IsName, MayBeAbsent, OffsetPagination, OtherNames, PageQuery } from '#platform';
+import { UsingSites } from '../users.dto.js';
 
 /** 30 days (docs/claims.md rule 20). */
 const MAX_OVERLAP_SECONDS = 2_592_000;
@@ -146,6 +147,11 @@ export class KeyView {
 export class CreatedKeyView extends KeyView {
   /** The whole key; shown only here. */
   siteProvisioningKey: string;
+}
+
+/** A key that was rotated, with the sites that it has made: they keep their own credentials. */
+export class RotatedKeyView extends CreatedKeyView {
+  sites: UsingSites;
 }
 
 export class KeyList {

@@ -1,12 +1,14 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Access, Caller, ErrorResponses, OrgId, type Principal, Returns } from '#platform';
+import { KeyUsers } from '../users.dto.js';
 import {
   CreatedKeyView,
   CreateKeyBody,
   KeyList,
   KeyView,
   ListKeysQuery,
+  RotatedKeyView,
   RotateKeyBody,
   UpdateKeyBody,
 } from './key.dto.js';
@@ -59,10 +61,10 @@ export class KeysController {
     return this.keys.update(principal, orgId, keyId, body);
   }
 
-  /** Delete a provisioning key; sites already made stay */
+  /** Delete a provisioning key; sites already made stay, and are named in the answer */
   @Delete('site-provisioning-key/:siteProvisioningKeyId')
   @Access('deleteSiteProvisioningKey')
-  @Returns(null, { message: 'Site provisioning key deleted successfully' })
+  @Returns(KeyUsers, { message: 'Site provisioning key deleted successfully' })
   deleteSiteProvisioningKey(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
@@ -87,7 +89,7 @@ export class KeysController {
   @Post('site-provisioning-key/:siteProvisioningKeyId/rotate')
   @Access('rotateSiteProvisioningKey')
   @ErrorResponses(409)
-  @Returns(CreatedKeyView, { message: 'Site provisioning key rotated successfully' })
+  @Returns(RotatedKeyView, { message: 'Site provisioning key rotated successfully' })
   rotateSiteProvisioningKey(
     @Caller() principal: Principal,
     @OrgId() orgId: string,

@@ -181,6 +181,16 @@ export class KeysRepository {
     return (await execute(tx, 'DELETE FROM provisioning_key WHERE org_id = $1 AND key_id = $2', [orgId, keyId])) === 1;
   }
 
+  /** @returns the keys that were issued under it. */
+  async deleteOfTemplate(tx: EntityManager, orgId: string, templateId: number): Promise<string[]> {
+    const rows = await query<{ keyId: string }>(
+      tx,
+      'DELETE FROM provisioning_key WHERE org_id = $1 AND template_id = $2 RETURNING key_id AS "keyId"',
+      [orgId, templateId],
+    );
+    return rows.map((row) => row.keyId);
+  }
+
   /** For the guard: the organization of a key. */
   async orgOf(em: EntityManager, keyId: string): Promise<string | undefined> {
     const [row] = await query<{ orgId: string }>(

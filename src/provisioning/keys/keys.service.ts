@@ -15,6 +15,8 @@ import {
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { mayApprove, refuseApproval } from '../approval-permission.js';
+import type { KeyUsers } from '../users.dto.js';
+import { UsersRepository } from '../users.repository.js';
 import {
   CreatedKeyView,
   type CreateKeyBody,
@@ -22,6 +24,7 @@ import {
   type KeyList,
   type KeyView,
   type ListKeysQuery,
+  type RotatedKeyView,
   type RotateKeyBody,
   type UpdateKeyBody,
 } from './key.dto.js';
@@ -41,6 +44,7 @@ export class KeysService {
     private readonly repository: KeysRepository,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
+    private readonly users: UsersRepository,
   ) {}
 
   /**
@@ -137,26 +141,28 @@ export class KeysService {
    * A new secret for the same key; the old one works until the overlap ends. Whoever holds the secret of a key that approves has sites approved.
    * @throws permission_denied for such a key, to who may not have any approved, and for one under a profile that delivers secrets without `useSecret`; conflict on a revoked key.
    */
-  async rotate(principal: Principal, orgId: string, keyId: string, body: RotateKeyBody): Promise<CreatedKeyView> {
+  async rotate(principal: Principal, orgId: string, keyId: string, body: RotateKeyBody): Promise<RotatedKeyView> {
     const { overlapSeconds = DEFAULT_OVERLAP_SECONDS } = body;
     const secret = newKeySecret(keyId);
     const hash = sha256(secret);
-    const change = async (tx: EntityManager, ended?: Ended): Promise<CreatedKeyView> => {
+    const change = async (tx: EntityManager, ended?: Ended): Promise<RotatedKeyView> => {
       const key = await this.lockLive(tx, orgId, keyId);
       if (!mayApprove(principal, orgId) && (await this.read(tx, orgId, keyId)).approveNewSites) throw refuseApproval();
       await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'key', id: keyId });
       await this.repository.rotate(tx, keyId, key.generation + 1, hash, secret.slice(-4), overlapSeconds);
       await this.done(tx, principal, orgId, keyId, 'rotate', { generation: key.generation + 1, overlapSeconds }, ended);
-      return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
+      const sites = await this.users.sitesMadeBy(tx, orgId, keyId);
+      return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }), sites };
     };
     return overlapSeconds === 0 ? this.db.txFirst(change) : this.db.tx(change);
   }
 
-  /** Deletes the key; its sites stay and keep their lineage (docs/claims.md rule 12). */
-  async delete(principal: Principal, orgId: string, keyId: string): Promise<void> {
-    await this.db.txFirst(async (tx, ended) => {
+  /** Deletes the key; its sites stay and keep their lineage (docs/claims.md rule 12). @returns them. @throws not_found */
+  async delete(principal: Principal, orgId: string, keyId: string): Promise<KeyUsers> {
+    return this.db.txFirst(async (tx, ended) => {
       if (!(await this.repository.delete(tx, orgId, keyId))) throw notFound('Provisioning key');
       await this.done(tx, principal, orgId, keyId, 'delete', undefined, ended);
+      return { sites: await this.users.sitesMadeBy(tx, orgId, keyId) };
     });
   }
 

@@ -1,6 +1,17 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorResponses, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  Caller,
+  DeletionQuery,
+  ErrorResponses,
+  Id,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
+import { ProfileUsers } from '../users.dto.js';
 import { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
 import { ProfilesService } from './profiles.service.js';
 
@@ -48,16 +59,17 @@ export class ProfilesController {
     return this.profiles.update(principal, orgId, profileId, body);
   }
 
-  /** Delete a provisioning profile that no template uses */
+  /** Delete a provisioning profile; 409 with its users while it is in use */
   @Delete('provisioning-profile/:profileId')
   @Access('deleteProvisioningProfile')
   @ErrorResponses(409)
-  @Returns(null, { message: 'Provisioning profile deleted successfully' })
+  @Returns(ProfileUsers, { message: 'Provisioning profile deleted successfully', nullable: true })
   deleteProvisioningProfile(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('profileId') profileId: number,
+    @Query() query: DeletionQuery,
   ) {
-    return this.profiles.delete(principal, orgId, profileId);
+    return this.profiles.delete(principal, orgId, profileId, query);
   }
 }

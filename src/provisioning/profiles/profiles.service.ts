@@ -2,9 +2,14 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { describeProblem } from '#blueprint';
 import {
+  ApiResult,
   conflict,
   Db,
+  type DeletionQuery,
   execute,
+  foreseen,
+  Hooks,
+  inUse,
   invalidFields,
   isUniqueViolation,
   notFound,
@@ -18,6 +23,9 @@ import {
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { Documents } from '../../blueprints/index.js';
+import { SiteLifecycleService } from '../../sites/index.js';
+import type { ProfileUsers } from '../users.dto.js';
+import { UsersRepository } from '../users.repository.js';
 import type { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
 import { Profile } from './profile.entity.js';
 
@@ -28,6 +36,9 @@ export class ProfilesService {
     private readonly db: Db,
     private readonly audit: AuditService,
     private readonly documents: Documents,
+    private readonly users: UsersRepository,
+    private readonly sites: SiteLifecycleService,
+    private readonly hooks: Hooks,
   ) {}
 
   /** @throws conflict when the name is taken, not_found for a group of another organization. */
@@ -99,21 +110,42 @@ export class ProfilesService {
     });
   }
 
-  /** @throws conflict while a template uses it. */
-  async delete(principal: Principal, orgId: string, profileId: number): Promise<void> {
-    await this.db.tx(async (tx) => {
+  /**
+   * By force templates and sites that have it have none from then on, and the bundles of the sites are empty.
+   * @returns the users for `dryRun`, else null. @throws not_found; conflict with the users while templates name it, or its bootstrap starts sites
+   */
+  async delete(
+    principal: Principal,
+    orgId: string,
+    profileId: number,
+    { dryRun, force }: DeletionQuery,
+  ): Promise<ApiResult<ProfileUsers | null>> {
+    return this.db.tx(async (tx) => {
+      // Claims hold the row until the sites are there that name it.
+      await execute(tx, 'SELECT FROM provisioning_profile WHERE org_id = $1 AND profile_id = $2 FOR UPDATE', [
+        orgId,
+        profileId,
+      ]);
       await this.read(tx, orgId, profileId);
-      const gone = await execute(
-        tx,
-        'DELETE FROM provisioning_profile p WHERE org_id = $1 AND profile_id = $2 AND NOT EXISTS (SELECT FROM provisioning_template t WHERE t.profile_id = p.profile_id)',
-        [orgId, profileId],
-      );
-      if (gone === 0) throw conflict('A provisioning template uses this profile');
+      const templates = await this.users.templatesOf(tx, orgId, profileId);
+      const users = { templates, sites: await this.users.sitesStartedBy(tx, orgId, profileId) };
+      if (dryRun) return foreseen(users);
+      if (!force && templates.total + users.sites.total > 0) throw inUse('This profile is in use', users);
+      await execute(tx, 'UPDATE provisioning_template SET profile_id = NULL WHERE org_id = $1 AND profile_id = $2', [
+        orgId,
+        profileId,
+      ]);
+      await this.sites.dropProfile(tx, orgId, profileId);
+      await this.hooks.profileDeleting.run(tx, orgId, profileId);
+      await execute(tx, 'DELETE FROM provisioning_profile WHERE org_id = $1 AND profile_id = $2', [orgId, profileId]);
       await this.audit.record(tx, principal, {
         orgId,
         action: 'provisioning_profile.delete',
         target: { type: 'provisioning_profile', id: profileId },
+        ...(force ? { details: { force, templates: templates.total, sites: users.sites.total } } : {}),
       });
+      await notify(tx, 'access_changed', `org:${orgId}`);
+      return new ApiResult(null);
     });
   }
 

@@ -1,6 +1,17 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorResponses, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  Caller,
+  DeletionQuery,
+  ErrorResponses,
+  Id,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
+import { TemplateUsers } from '../users.dto.js';
 import { CreateTemplateBody, TemplateList, TemplateView, UpdateTemplateBody } from './template.dto.js';
 import { TemplatesService } from './templates.service.js';
 
@@ -52,16 +63,17 @@ export class TemplatesController {
     return this.templates.update(principal, orgId, templateId, body);
   }
 
-  /** Delete a provisioning template that no key uses */
+  /** Delete a provisioning template; 409 with its keys while there are any, which go with it by force */
   @Delete('provisioning-template/:templateId')
   @Access('deleteProvisioningTemplate')
   @ErrorResponses(409)
-  @Returns(null, { message: 'Provisioning template deleted successfully' })
+  @Returns(TemplateUsers, { message: 'Provisioning template deleted successfully', nullable: true })
   deleteProvisioningTemplate(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('templateId') templateId: number,
+    @Query() query: DeletionQuery,
   ) {
-    return this.templates.delete(principal, orgId, templateId);
+    return this.templates.delete(principal, orgId, templateId, query);
   }
 }

@@ -1,10 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
+  ApiResult,
   conflict,
   Db,
+  type DeletionQuery,
   execute,
+  foreseen,
   Hooks,
+  inUse,
   notFound,
   nothingToChange,
   notify,
@@ -18,9 +22,12 @@ import { AuditService } from '../../audit/index.js';
 import { TEMPLATE_LIMIT } from '../approval-limit.js';
 import { mayApprove, refuseApproval } from '../approval-permission.js';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';
+import { KeysRepository } from '../keys/keys.repository.js';
 import { assertNameTemplate } from '../name-template.js';
 import { Profile } from '../profiles/profile.entity.js';
 import { groupsOf, named, replaceGroups } from '../profiles/profiles.service.js';
+import type { TemplateUsers } from '../users.dto.js';
+import { UsersRepository } from '../users.repository.js';
 import type { CreateTemplateBody, TemplateList, TemplateView, UpdateTemplateBody } from './template.dto.js';
 import { Template } from './template.entity.js';
 
@@ -35,6 +42,8 @@ export class TemplatesService {
     private readonly audit: AuditService,
     private readonly patterns: HardwareIdPatterns,
     private readonly hooks: Hooks,
+    private readonly users: UsersRepository,
+    private readonly keys: KeysRepository,
   ) {}
 
   /** The template `default` of a new organization. */
@@ -125,23 +134,37 @@ export class TemplatesService {
     });
   }
 
-  /** @throws conflict while a key is issued under it, and for the default template. */
-  async delete(principal: Principal, orgId: string, templateId: number): Promise<void> {
-    await this.db.tx(async (tx) => {
+  /**
+   * By force its keys are deleted with it; their sites stay.
+   * @returns the users for `dryRun`, else null. @throws not_found; conflict for the default template, and with the users while keys are issued under it
+   */
+  async delete(
+    principal: Principal,
+    orgId: string,
+    templateId: number,
+    { dryRun, force }: DeletionQuery,
+  ): Promise<ApiResult<TemplateUsers | null>> {
+    const change = async (tx: EntityManager): Promise<ApiResult<TemplateUsers | null>> => {
       const before = await this.read(tx, orgId, templateId);
       if (before.name === DEFAULT_TEMPLATE) throw conflict('The default template stays');
+      if (dryRun) return foreseen({ keys: await this.users.keysOf(tx, orgId, templateId) });
+      const keyIds = force ? await this.keys.deleteOfTemplate(tx, orgId, templateId) : [];
       const gone = await execute(
         tx,
         'DELETE FROM provisioning_template t WHERE org_id = $1 AND template_id = $2 AND NOT EXISTS (SELECT FROM provisioning_key k WHERE k.template_id = t.template_id)',
         [orgId, templateId],
       );
-      if (gone === 0) throw conflict('A provisioning key is issued under this template');
+      if (gone === 0) throw inUse('This template is in use', { keys: await this.users.keysOf(tx, orgId, templateId) });
       await this.audit.record(tx, principal, {
         orgId,
         action: 'provisioning_template.delete',
         target: { type: 'provisioning_template', id: templateId },
+        ...(force ? { details: { force, keys: keyIds } } : {}),
       });
-    });
+      for (const keyId of keyIds) await notify(tx, 'access_changed', `provisioning:${keyId}`);
+      return new ApiResult(null);
+    };
+    return force ? this.db.txFirst(change) : this.db.tx(change);
   }
 
   private async check(orgId: string, body: Partial<CreateTemplateBody>): Promise<void> {

@@ -1,0 +1,22 @@
+import { AppError } from '../errors.js';
+import { ApiResult } from './api-responses.js';
+import { QueryBoolean } from './pagination.dto.js';
+
+/** Of deleting what others may use (docs/instances.md §2). */
+export class DeletionQuery {
+  /** Only say what uses it. */
+  @QueryBoolean() dryRun?: boolean;
+  /** Delete it in spite of its users. */
+  @QueryBoolean() force?: boolean;
+}
+
+/** Named of each kind of users; the total says how many there are. */
+export const USERS_NAMED = 100;
+
+/** The 409 that names the users in `data`. `what` is a clause: `The secret X is in use`. */
+export const inUse = (what: string, users: object) =>
+  new AppError('conflict', `${what}; force=true deletes it all the same`, { data: users });
+
+/** What a dry run is answered. */
+export const foreseen = <Users>(users: Users): ApiResult<Users> =>
+  new ApiResult(users, { message: 'Nothing was deleted; these use it' });
