@@ -1,6 +1,6 @@
 import type { TestApp } from './test-app.js';
 
-/** A profile whose bootstrap names these secrets, written as rows: what a document says is not what these tests are about. */
+/** A profile whose bootstrap names these secrets, written as rows and settled: how a document gets there is not what these tests are about. */
 export async function profileNaming(app: TestApp, orgId: string, names: string[], revision = 1): Promise<number> {
   const { profileId } = await app.root.expect<{ profileId: number }>('PUT', `/org/${orgId}/provisioning-profile`, {
     name: `naming ${names.join(' ')} ${Math.random()}`,
@@ -9,11 +9,15 @@ export async function profileNaming(app: TestApp, orgId: string, names: string[]
   return profileId;
 }
 
+/** A bootstrap with an environment variable of each secret. */
+const documentNaming = (names: string[]) =>
+  JSON.stringify({ env: Object.fromEntries(names.map((name) => [`IN_${name}`, `{{secret.${name}}}`])) });
+
 /** The next revision of a profile's bootstrap, which names these and no others. */
 export async function nameIn(app: TestApp, orgId: string, profileId: number, names: string[], revision: number) {
   await app.sql(
-    `INSERT INTO bootstrap_revision (profile_id, revision, org_id, document, created_by) VALUES ($1, $2, $3, 'env: {}', 'test')`,
-    [profileId, revision, orgId],
+    `INSERT INTO bootstrap_revision (profile_id, revision, org_id, document, created_by) VALUES ($1, $2, $3, $4, 'test')`,
+    [profileId, revision, orgId, documentNaming(names)],
   );
   await app.sql(
     `INSERT INTO bootstrap (profile_id, org_id, current_revision, settled_revision) VALUES ($1, $2, $3, $3)

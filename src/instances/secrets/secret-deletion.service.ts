@@ -93,8 +93,9 @@ export class SecretDeletionService {
         sites: await this.users.sites(tx, orgId, ids),
       };
       if (dryRun) return foreseen(users);
-      if (!force && users.profiles.total + users.sites.total > 0) throw inUse(`The secret ${name} is in use`, users);
-      if (users.profiles.total === 0) await this.repository.delete(tx, secretId);
+      const used = users.profiles.total + users.sites.total > 0;
+      if (used && !force) throw inUse(`The secret ${name} is in use`, users);
+      if (!used) await this.repository.delete(tx, secretId);
       else {
         await this.repository.destroy(tx, secretId);
         await this.repository.bury(tx, secretId);

@@ -40,7 +40,7 @@ export interface NamedSecret {
 @Injectable()
 export class SecretsRepository {
   /**
-   * Makes it, or makes one again that documents named when it was deleted; then its versions go on counting.
+   * Makes it, or makes one again that was in use when it was deleted; then its versions go on counting.
    * @returns undefined when it is there.
    */
   async insert(

@@ -57,7 +57,7 @@ export class SecretsService implements OnModuleInit {
     this.resolvers.registerNumber('version', (_version, orgId) => Promise.resolve(orgId ?? null));
   }
 
-  /** @throws conflict when it is there; permission_denied when bootstraps name it already, without `useSecret`; validation, not_found for a profile. */
+  /** @throws conflict when it is there; permission_denied without `useSecret` when it was in use as it was deleted; validation, not_found for a profile. */
   async create(principal: Principal, orgId: string, body: CreateSecretBody): Promise<ApiResult<SecretVersionAnswer>> {
     const { name, profileIds = null } = body;
     const value = bytesOf(body.value, body.encoding);
@@ -66,11 +66,10 @@ export class SecretsService implements OnModuleInit {
       const made = await this.repository.insert(tx, orgId, name, profileIds);
       if (!made) throw conflict(`The secret ${name} is there already; add a version to it`);
       await this.store(tx, principal, made, value);
-      // Documents named it when it was deleted: their sites start with this value.
-      const naming = await this.users.profiles(tx, orgId, made.secretId, true);
-      if (naming.total > 0) {
+      // It was in use when it was deleted: documents name it, and their sites start with this value.
+      if (made.version > 1) {
         this.delivery.assertMay(principal, orgId);
-        assertFor(name, profileIds, naming.profiles);
+        assertFor(name, profileIds, (await this.users.profiles(tx, orgId, made.secretId, true)).profiles);
       }
       await this.audit.record(tx, principal, {
         orgId,
