@@ -23,6 +23,7 @@ import { Instances1764700000000 } from './migrations/1764700000000-instances.js'
 import { ProfileBootstrap1764710000000 } from './migrations/1764710000000-profile-bootstrap.js';
 import { Secrets1764720000000 } from './migrations/1764720000000-secrets.js';
 import { Orphans1764721000000 } from './migrations/1764721000000-orphans.js';
+import { ProvenRevocations1764730000000 } from './migrations/1764730000000-proven-revocations.js';
 import { BundleStates1764740000000 } from './migrations/1764740000000-bundle-states.js';
 import { SiteProfiles1764750000000 } from './migrations/1764750000000-site-profiles.js';
 import { Rollouts1764750100000 } from './migrations/1764750100000-rollouts.js';
@@ -54,6 +55,7 @@ export const MIGRATIONS = [
   ProfileBootstrap1764710000000,
   Secrets1764720000000,
   Orphans1764721000000,
+  ProvenRevocations1764730000000,
   BundleStates1764740000000,
   SiteProfiles1764750000000,
   Rollouts1764750100000,

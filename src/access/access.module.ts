@@ -23,6 +23,7 @@ import { SessionsService } from './sessions/sessions.service.js';
 import { SessionTokens } from './site-credentials/session-tokens.js';
 import { SiteCredentialsRepository } from './site-credentials/site-credentials.repository.js';
 import { SiteCredentialsService } from './site-credentials/site-credentials.service.js';
+import { SiteRefusals } from './site-credentials/site-refusals.js';
 import { Passwords } from './users/passwords.js';
 import { UsersController } from './users/users.controller.js';
 import { UsersRepository } from './users/users.repository.js';
@@ -58,6 +59,7 @@ import { UsersService } from './users/users.service.js';
     SessionTokens,
     SiteCredentialsRepository,
     SiteCredentialsService,
+    SiteRefusals,
     UsersRepository,
     UsersService,
     { provide: APP_GUARD, useClass: AccessGuard },
@@ -69,6 +71,7 @@ import { UsersService } from './users/users.service.js';
     RolesService,
     SessionTokens,
     SiteCredentialsService,
+    SiteRefusals,
     UsersService,
   ],
 })

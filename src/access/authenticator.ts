@@ -4,6 +4,7 @@ import {
   Config,
   type GatehouseRequest,
   type Principal,
+  type ProvenCredential,
   plainAddress,
   RefusalLimiter,
   sha256,
@@ -19,6 +20,7 @@ import {
 import { SessionsService } from './sessions/sessions.service.js';
 import { SessionTokens } from './site-credentials/session-tokens.js';
 import { SiteCredentialsService, type SiteIdentity } from './site-credentials/site-credentials.service.js';
+import { newtProof, SiteRefusals } from './site-credentials/site-refusals.js';
 
 /** Turns what a request presents into a principal, or refuses it. */
 @Injectable()
@@ -32,6 +34,7 @@ export class Authenticator {
     private readonly siteCredentials: SiteCredentialsService,
     private readonly tokens: SessionTokens,
     private readonly limiter: RefusalLimiter,
+    private readonly refusals: SiteRefusals,
   ) {
     this.cookieName = config.http.publicUrl.protocol === 'https:' ? SECURE_SESSION_COOKIE : SESSION_COOKIE;
   }
@@ -52,16 +55,19 @@ export class Authenticator {
         return { ...principal, address };
       }
       case 'deviceKey':
-        return this.site(address, await this.siteCredentials.authenticateDeviceKey(presented.key));
+        return this.site(address, await this.siteCredentials.authenticateDeviceKey(presented.key), {
+          hash: sha256(presented.key),
+        });
       case 'newt': {
         const { newtId, secret } = presented;
-        return this.site(address, await this.siteCredentials.authenticateNewt(newtId, secret), newtId);
+        const proven = { hash: newtProof(newtId, secret) };
+        return this.site(address, await this.siteCredentials.authenticateNewt(newtId, secret), proven, newtId);
       }
       case 'sessionToken': {
         const bearer = this.tokens.verify(presented.token);
         if (!bearer)
           throw this.refuse(address, new AppError('unauthenticated', 'The session token is not good any more'));
-        return this.site(address, await this.siteCredentials.authenticateBearer(bearer));
+        return this.site(address, await this.siteCredentials.authenticateBearer(bearer), bearer);
       }
       case 'session': {
         const sessionHash = sha256(presented.token);
@@ -88,8 +94,13 @@ export class Authenticator {
     }
   }
 
-  private site(address: string | null, site: SiteIdentity | null, name?: string): Principal {
-    if (!site) throw this.refuse(address, new AppError('credential_unusable', 'The credential cannot be used'), name);
+  private async site(
+    address: string | null,
+    site: SiteIdentity | null,
+    proven: ProvenCredential,
+    name?: string,
+  ): Promise<Principal> {
+    if (!site) throw await this.refusals.refusal(address, proven, name);
     const { siteId, orgId, credentialId, niceId } = site;
     return {
       authority: { kind: 'site', orgId },

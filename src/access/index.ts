@@ -10,5 +10,6 @@ export { needsReplacement, RolesService } from './roles/roles.service.js';
 export { SessionTokens, type TokenBearer } from './site-credentials/session-tokens.js';
 export type { NewSiteCredential } from './site-credentials/site-credentials.repository.js';
 export { NONCE_TAKEN, SiteCredentialsService, type SiteIdentity } from './site-credentials/site-credentials.service.js';
+export { newtProof, SiteRefusals, unusable } from './site-credentials/site-refusals.js';
 export { User } from './users/user.entity.js';
 export { type NewUser, UsersService } from './users/users.service.js';

@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Db, notFound, type Principal, RefusalLimiter } from '#platform';
-import { SessionTokens, SiteCredentialsService, type SiteIdentity } from '../access/index.js';
+import { Db, notFound, type Principal, type ProvenCredential, sha256 } from '#platform';
+import { newtProof, SessionTokens, SiteCredentialsService, type SiteIdentity, SiteRefusals } from '../access/index.js';
 import type { DeviceSelf, NewtCredentials, SessionToken } from './agents.dto.js';
 import { AgentsRepository } from './agents.repository.js';
-import { unusable } from './presence/presence.service.js';
 
 /** The newt protocol that is spoken here; newt wants 1.13 or later (docs/newt.md §2.2). */
 export const SERVER_VERSION = '1.13.0';
@@ -15,13 +14,14 @@ export class AgentsService {
     private readonly db: Db,
     private readonly credentials: SiteCredentialsService,
     private readonly tokens: SessionTokens,
-    private readonly limiter: RefusalLimiter,
+    private readonly refusals: SiteRefusals,
     private readonly repository: AgentsRepository,
   ) {}
 
-  /** @throws AppError `credential_unusable`, the same for every reason; `rate_limited` instead of it (docs/claims.md rule 10). */
+  /** @throws AppError `credential_unusable`, the same for every reason, with a statement for who proves a credential whose site is over; `rate_limited` instead of it (docs/claims.md rule 10). */
   async tokenForNewt(caller: Principal, { newtId, secret }: NewtCredentials): Promise<SessionToken> {
-    return this.answer(caller, await this.credentials.authenticateNewt(newtId, secret), newtId);
+    const proven = { hash: newtProof(newtId, secret) };
+    return this.answer(caller, await this.credentials.authenticateNewt(newtId, secret), proven, newtId);
   }
 
   /** Takes the two headers that may hold the key. @throws like `tokenForNewt`. */
@@ -30,8 +30,9 @@ export class AgentsService {
     authorization: string | undefined,
     apiKey: string | string[] | undefined,
   ): Promise<SessionToken> {
-    const key = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? (typeof apiKey === 'string' ? apiKey : '');
-    return this.answer(caller, await this.credentials.authenticateDeviceKey(key.trim()));
+    const presented = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? (typeof apiKey === 'string' ? apiKey : '');
+    const key = presented.trim();
+    return this.answer(caller, await this.credentials.authenticateDeviceKey(key), { hash: sha256(key) });
   }
 
   /** The caller's own site (docs/claims.md "Claim endpoints"). */
@@ -50,11 +51,13 @@ export class AgentsService {
     };
   }
 
-  private answer(caller: Principal, site: SiteIdentity | null, name?: string): SessionToken {
-    if (!site) {
-      this.limiter.refused(caller.address ?? '', name);
-      throw unusable();
-    }
+  private async answer(
+    caller: Principal,
+    site: SiteIdentity | null,
+    proven: ProvenCredential,
+    name?: string,
+  ): Promise<SessionToken> {
+    if (!site) throw await this.refusals.refusal(caller.address, proven, name);
     return { token: this.tokens.issue(site), serverVersion: SERVER_VERSION };
   }
 }

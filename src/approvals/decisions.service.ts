@@ -93,7 +93,7 @@ export class DecisionsService {
   }
 
   /**
-   * Rejects a pending site: credential revoked, session closed, site deleted; a tombstone unless told not to.
+   * Rejects a pending site: site deleted with its credential, session closed; a tombstone unless told not to.
    * @returns whether it left a tombstone. @throws not_found, conflict when it was approved, also when it is suspended now.
    */
   async reject(
@@ -110,8 +110,7 @@ export class DecisionsService {
     const tombstone =
       reason.tombstone !== false &&
       (await this.repository.bury(tx, orgId, site, 'rejected', principal.name, reason.note ?? null));
-    await this.credentials.revokeOfSite(tx, orgId, siteId);
-    await this.sites.remove(tx, orgId, siteId);
+    await this.sites.remove(tx, orgId, siteId, 'rejected');
     await this.emit(tx, orgId, 'site.rejected', site, principal, reason);
     return tombstone;
   }
@@ -134,7 +133,7 @@ export class DecisionsService {
     if (!meant || !site) throw notFound('Site');
     if (site.status !== meant.status) throw conflict(`The site has just been set to ${site.status}`);
     if (site.status === 'approved' || (site.suspended && site.revoked)) {
-      await this.sites.remove(tx, orgId, siteId);
+      await this.sites.remove(tx, orgId, siteId, 'deleted');
       return { was: 'removed' };
     }
     return { was: 'rejected', tombstone: await this.reject(tx, principal, orgId, siteId, reason) };
@@ -150,6 +149,7 @@ export class DecisionsService {
   ): Promise<{ changed: false } | { changed: true; tombstone: boolean }> {
     const site = await this.standings.revoke(tx, orgId, siteId);
     if (!site) return { changed: await this.unchanged(tx, orgId, siteId) };
+    await this.hooks.siteRevoking.run(tx, orgId, siteId);
     await this.credentials.revokeOfSite(tx, orgId, siteId);
     const tombstone = await this.repository.bury(tx, orgId, site, 'revoked', principal.name, reason.note ?? null);
     await this.emit(tx, orgId, 'site.revoked', site, principal, reason);

@@ -5,6 +5,7 @@ export { EpochModule } from './epoch/epoch.module.js';
 export { Epoch } from './epoch/epoch.service.js';
 export { InstancesModule } from './instances.module.js';
 export { LeasesService } from './leases/leases.service.js';
+export { RevocationsService } from './revocations/revocations.service.js';
 export { SecretsModule } from './secrets/secrets.module.js';
 export { SecretsService } from './secrets/secrets.service.js';
 export { SigningKeys } from './trust/signing-keys.service.js';

@@ -4,6 +4,7 @@ import { BootstrapsModule } from './bootstraps/bootstraps.module.js';
 import { BundleKeysModule } from './bundle-keys/bundle-keys.module.js';
 import { BundlesModule } from './bundles/bundles.module.js';
 import { EpochModule } from './epoch/epoch.module.js';
+import { RevocationsModule } from './revocations/revocations.module.js';
 import { RolloutJobsModule } from './rollouts/rollout-jobs.module.js';
 import { SecretDeletionModule } from './secrets/secret-deletion.module.js';
 import { SecretsModule } from './secrets/secrets.module.js';
@@ -17,11 +18,12 @@ import { TrustModule } from './trust/trust.module.js';
     BundlesModule,
     EpochModule,
     ProvisioningModule,
+    RevocationsModule,
     RolloutJobsModule,
     SecretDeletionModule,
     SecretsModule,
     TrustModule,
   ],
-  exports: [BundleKeysModule, BundlesModule, EpochModule, TrustModule],
+  exports: [BundleKeysModule, BundlesModule, EpochModule, RevocationsModule, TrustModule],
 })
 export class InstancesModule {}

@@ -180,6 +180,7 @@ export class OrgsService implements OnModuleInit {
       const org = await this.repository.lockForDeletion(tx, orgId);
       if (org === null) throw notFound('Organization');
       requireVersion('Organization', ifMatch, org.version);
+      await this.hooks.orgEnding.run(tx, orgId);
       await this.hooks.orgDeleting.run(tx, orgId);
       await this.repository.delete(tx, orgId);
       await notify(tx, 'access_changed', `org:${orgId}`);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { RevocationReason } from '#contracts';
 import { AppError, conflict, Hooks, isUniqueViolation, notFound, notify, requireVersion } from '#platform';
 import { AddressPoolService } from '../orgs/index.js';
 import { makeNiceId } from './nice-id.js';
@@ -153,11 +154,11 @@ export class SiteLifecycleService implements OnModuleInit {
   }
 
   /**
-   * Deletes a site with everything that hangs on it and gives its address back; sessions are told by notice. Audit is the caller's.
+   * Deletes a site, which is locked, with everything that hangs on it and gives its address back; sessions are told by notice. Audit is the caller's.
    * @throws not_found
    */
-  async remove(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
-    await this.hooks.siteDeleting.run(tx, orgId, siteId);
+  async remove(tx: EntityManager, orgId: string, siteId: number, reason: RevocationReason): Promise<void> {
+    await this.hooks.siteDeleting.run(tx, orgId, siteId, reason);
     const gone = await this.sites.delete(tx, orgId, siteId);
     if (!gone) throw notFound('Site');
     if (gone.address) await this.pool.release(tx, orgId, [gone.address]);

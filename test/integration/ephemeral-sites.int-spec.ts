@@ -340,9 +340,9 @@ describe('several servers', () => {
     await away(second, SECONDS);
     const sites = app.get(SiteLifecycleService);
     const removeSite = sites.remove.bind(sites);
-    vi.spyOn(sites, 'remove').mockImplementation((tx, orgId, siteId) => {
+    vi.spyOn(sites, 'remove').mockImplementation((tx, orgId, siteId, reason) => {
       if (siteId === first.siteId) throw new Error('not this one');
-      return removeSite(tx, orgId, siteId);
+      return removeSite(tx, orgId, siteId, reason);
     });
     await expect(remove()).rejects.toThrow('not this one');
     expect([await isThere(first), await isThere(second)]).toEqual([true, false]);

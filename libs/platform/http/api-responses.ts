@@ -111,7 +111,10 @@ function envelopeName(model: Model): string {
 
 /** The error envelope (docs/integration-api.md §1.3) with a stable `code` beside the message. */
 export class ErrorBody {
-  /** Null, unless the route says more: what still uses a thing that was to be deleted. */
+  /**
+   * Null, unless the route says more: what still uses a thing that was to be deleted; with a 401 for who proves
+   * a site credential whose site is over, the statement to believe (docs/instances.md §3).
+   */
   @ApiProperty({ type: 'object', nullable: true, additionalProperties: true }) data: object | null;
   @ApiProperty({ enum: [false] }) success: boolean;
   @ApiProperty({ enum: [true] }) error: boolean;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { RevocationReason } from '#contracts';
 import type { Principal } from '../access/route-access.js';
 import type { SiteBundleKey } from '../crypto/bundle-key.js';
 
@@ -23,6 +24,8 @@ export type ReceivesUnder = { kind: 'profile' | 'template' | 'site'; id: number 
 @Injectable()
 export class Hooks {
   readonly orgCreated = new Hook<[orgId: string]>();
+  /** Before the first row of an organization is deleted (`orgDeleting`), while all are there. */
+  readonly orgEnding = new Hook<[orgId: string]>();
   /**
    * Before the row of an organization is deleted, which is locked: modules delete what no foreign key takes along, or not within one statement's
    * time. A module initialises after those that it imports, so this goes up the line of modules: sites before resources (ADR 0025).
@@ -42,8 +45,10 @@ export class Hooks {
   readonly siteProfileChanging = new Hook<
     [principal: Principal, orgId: string, siteId: number, profileId: number | null]
   >();
-  /** Before a site's row is deleted (DELETE, reject). */
-  readonly siteDeleting = new Hook<[orgId: string, siteId: number]>();
+  /** Before a site's row is deleted, which is locked, and why (DELETE, reject, expiry). */
+  readonly siteDeleting = new Hook<[orgId: string, siteId: number, reason: RevocationReason]>();
+  /** Before the credentials of a site are revoked for good. Its row is locked. */
+  readonly siteRevoking = new Hook<[orgId: string, siteId: number]>();
   /** After name, niceId, labels or profile of sites were written, which has told their agents already. */
   readonly sitesChanged = new Hook<[orgId: string, siteIds: number[]]>();
   /**

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { AGENT_MESSAGE, type AgentState, CLOSE } from '#contracts';
 import { Db, PeriodicTask, PgNotifications, type SiteBundleKey } from '#platform';
 import { SiteCredentialsService } from '../../access/index.js';
-import { BundleKeys, Epoch } from '../../instances/index.js';
+import { BundleKeys, Epoch, RevocationsService } from '../../instances/index.js';
 import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from '../agents.repository.js';
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
@@ -45,6 +45,7 @@ export class DeliveryService implements OnModuleInit {
     private readonly newts: NewtsService,
     private readonly epoch: Epoch,
     private readonly bundleKeys: BundleKeys,
+    private readonly revocations: RevocationsService,
   ) {}
 
   onModuleInit(): void {
@@ -142,10 +143,17 @@ export class DeliveryService implements OnModuleInit {
     const rows = new Map((await this.repository.desired(this.db.manager, sessions)).map((row) => [row.siteId, row]));
     const gone = sessions.flatMap(({ siteId }) => (rows.has(siteId) ? [] : [siteId]));
     const rejected = gone.length > 0 ? await this.repository.rejected(this.db.manager, gone) : new Set<number>();
+    const over = sessions.filter(({ siteId }) => !rows.get(siteId)?.usable);
+    const notices = await this.revocations.noticesFor(over.map(({ credentialId }) => credentialId));
     for (const session of sessions) {
       const row = rows.get(session.siteId);
-      if (row) this.tell(session, row, registered);
-      else this.registry.end(session, rejected.has(session.siteId) ? 'rejected' : 'deleted', CLOSE.revoked);
+      if (row?.usable) this.tell(session, row, registered);
+      else if (!session.ended) {
+        const notice = notices.get(session.credentialId);
+        if (notice && session.greeted) session.send(AGENT_MESSAGE.revoked, notice);
+        const reason = row ? 'revoked' : rejected.has(session.siteId) ? 'rejected' : 'deleted';
+        this.registry.end(session, reason, CLOSE.revoked);
+      }
     }
     await this.tellNewts(sessions, rows);
   }
@@ -162,7 +170,6 @@ export class DeliveryService implements OnModuleInit {
 
   private tell(session: Session, row: DesiredRow, registered: boolean): void {
     if (session.ended) return;
-    if (!row.usable) return this.registry.end(session, 'revoked', CLOSE.revoked);
     if (registered && row.sessionId && row.sessionId !== session.id)
       return this.registry.end(session, 'replaced', CLOSE.replaced);
     session.learn(row);

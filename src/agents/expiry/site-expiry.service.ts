@@ -72,7 +72,7 @@ export class SiteExpiry implements OnApplicationBootstrap {
       const site = await this.repository.lockDue(tx, takenSince, siteId);
       if (!site) return false;
       const { orgId, niceId, name, hardwareId, ephemeralSeconds, offlineSince } = site;
-      await this.sites.remove(tx, orgId, siteId);
+      await this.sites.remove(tx, orgId, siteId, 'expired');
       await this.audit.record(tx, this.principal, {
         orgId,
         action: 'site.expire',

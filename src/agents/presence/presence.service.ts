@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AppError, Db, databaseAway, isOutage, PeriodicTask, sqlState, toAppError, unavailable } from '#platform';
+import { unusable } from '../../access/index.js';
 import { EventsService, type NewEvent } from '../../audit/index.js';
 import { ServerLease } from '../../cluster/index.js';
 import type { Session } from '../gateway/session.js';
@@ -260,9 +261,6 @@ export class PresenceService {
     return outcome;
   }
 }
-
-/** The one answer for every credential that opens no session. */
-export const unusable = () => new AppError('credential_unusable', 'The credential cannot be used');
 
 const duplicate = (retryAfter: number) =>
   new AppError('rate_limited', 'Another session of this site keeps returning; the established one stays', {
