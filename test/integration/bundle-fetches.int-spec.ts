@@ -206,6 +206,21 @@ describe('no bundle', () => {
     expect((await org.bundle(site))!.inputs.secrets).toMatchObject({ DB_PASSWORD: { version: 2 } });
   });
 
+  it('never holds a version that was destroyed by force: its sites are offered the current one at once', async () => {
+    await org.secret('DB_PASSWORD', 'one');
+    await org.revision(DOCUMENT);
+    await fetchBundle();
+    await org.secret('DB_PASSWORD', 'two');
+    const path = org.org.path('secret/DB_PASSWORD/version/1');
+    expect((await app.root.delete(path)).status).toBe(409);
+    await app.root.expect('DELETE', `${path}?force=true`);
+    expect(await org.bundle(site)).toMatchObject({
+      version: first + 1,
+      inputs: { secrets: { DB_PASSWORD: { version: 2 } } },
+    });
+    expect((await opened((await fetchBundle()).text)).payload.files[0]!.content.join('')).toContain('token: two');
+  });
+
   it('where a secret or label is not there, which says which', async () => {
     await org.revision({ env: { A: '{{secret.NOT_THERE}}' } });
     const refused = await fetchBundle();

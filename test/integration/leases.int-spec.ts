@@ -192,6 +192,14 @@ describe('where the profile holds leases back', () => {
     ).toEqual([{ details: { version: sent.version } }]);
   });
 
+  it('or its device claims again and gets another credential', async () => {
+    const { copy } = await held();
+    await app.root.expect('POST', `/site/${site.siteId}/allow-reclaim`, {});
+    const again = await org.claim(site.hardwareId);
+    expect(again.siteId).toBe(site.siteId);
+    await take(copy, again);
+  });
+
   it('it goes on holding them when the profile says otherwise later', async () => {
     const { copy } = await held();
     await onClone('alert');

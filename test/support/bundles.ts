@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import type { BundleKey } from '#contracts';
 import { KeyRing } from '#platform';
-import { provision, type TestKey, TestOrg } from './api.js';
+import { newHardwareId, provision, type TestKey, TestOrg } from './api.js';
 import type { TestApp } from './test-app.js';
 
 /** A site of a profile. */
@@ -10,6 +10,7 @@ export interface BundleSite {
   siteId: number;
   deviceId: string;
   apiKey: string;
+  hardwareId: string;
 }
 
 /** A version of a secret, as inputs of bundles name it. */
@@ -55,7 +56,9 @@ export class BundleOrg {
   static async create(app: TestApp): Promise<BundleOrg> {
     const made = new BundleOrg(app, await TestOrg.create(app.root));
     made.profileId = await made.profile();
-    made.key = await made.org.keyUnder({ profileId: made.profileId });
+    // As bounded as it must be to approve at once where a document names secrets (docs/instances.md §2).
+    const bounds = { maxBatchSize: 10_000, validUntil: new Date(Date.now() + 86_400_000).toISOString() };
+    made.key = await made.org.keyUnder({ profileId: made.profileId, hardwareIdPattern: '[0-9a-f-]{36}' }, bounds);
     return made;
   }
 
@@ -71,12 +74,17 @@ export class BundleOrg {
   }
 
   /** A site that was claimed under the profile. */
-  async site(): Promise<BundleSite> {
-    const { body } = await provision(this.app.root.url, { provision_key: this.key.siteProvisioningKey });
+  site = () => this.claim(newHardwareId());
+
+  async claim(hardwareId: string): Promise<BundleSite> {
+    const { body } = await provision(this.app.root.url, {
+      provision_key: this.key.siteProvisioningKey,
+      hardware_id: hardwareId,
+    });
     const [row] = await this.app.sql<{ siteId: number }>('SELECT site_id AS "siteId" FROM site WHERE device_id = $1', [
       body.device_id,
     ]);
-    return { siteId: row!.siteId, deviceId: body.device_id, apiKey: body.api_key };
+    return { siteId: row!.siteId, deviceId: body.device_id, apiKey: body.api_key, hardwareId };
   }
 
   /** Gives the secret its next version, settled at once: no rollout begins. @returns it */

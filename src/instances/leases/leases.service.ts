@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import type { EntityManager } from 'typeorm';
 import { INSTANCE_LIMITS, JOSE_TYPE, type LeaseAnswer, type LeasePayload, type LeaseRequest } from '#contracts';
-import { AppError, Db, notFound } from '#platform';
+import { AppError, Db, Hooks, notFound } from '#platform';
 import { EventsService } from '../../audit/index.js';
 import { notApproved } from '../bundles/refusals.js';
 import { SigningKeys } from '../trust/signing-keys.service.js';
@@ -22,13 +22,19 @@ const LOOK_AGAIN = 300;
 
 /** The right to use a bundle for a while, and the chain that shows a clone (docs/instances.md §4). */
 @Injectable()
-export class LeasesService {
+export class LeasesService implements OnModuleInit {
   constructor(
     private readonly db: Db,
     private readonly repository: LeasesRepository,
     private readonly events: EventsService,
     private readonly signingKeys: SigningKeys,
+    private readonly hooks: Hooks,
   ) {}
+
+  onModuleInit(): void {
+    // Earlier credentials are over, and with them whoever else had the state.
+    this.hooks.siteReissued.register((tx, _principal, orgId, siteId) => this.begin(tx, orgId, [siteId]));
+  }
 
   /**
    * One statement where the chain goes on.
