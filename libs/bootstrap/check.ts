@@ -37,7 +37,7 @@ class WireTree {
   constructor(private readonly problems: Problems) {}
 
   read(value: unknown, depth = 0): TreeNode {
-    const nothing: TreeNode = { kind: 'scalar', at: -1, value: null, source: '' };
+    const nothing: TreeNode = { kind: 'scalar', at: -1, value: null };
     if (++this.nodes > DOCUMENT_LIMITS.nodes)
       return this.stop(nothing, `has more than ${DOCUMENT_LIMITS.nodes} values`);
     // Texts are lists here.
@@ -45,7 +45,7 @@ class WireTree {
       return this.stop(nothing, `is nested more than ${DOCUMENT_LIMITS.depth} levels deep`);
     if (value === null || value === undefined) return nothing;
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-      return { kind: 'scalar', at: -1, value, source: String(value) };
+      return { kind: 'scalar', at: -1, value };
     if (Array.isArray(value)) return { kind: 'list', at: -1, items: value.map((item) => this.read(item, depth + 1)) };
     if (typeof value !== 'object') return this.stop(nothing, 'is not JSON');
     const entries = Object.entries(value).map(([key, item]) => ({ key, keyAt: -1, value: this.read(item, depth + 1) }));

@@ -1,20 +1,34 @@
-import type { BundleText } from '#contracts';
+import type { BundleText, EnvPart } from '#contracts';
 import { BootstrapError } from './bootstrap-error.js';
 import { applyFilters } from './filters.js';
 
 /**
  * A text of a bundle with its variables filled in; one set to nothing counts as not set. What comes in is not read as a template.
- * @param path of the text in the bundle, for the problem
- * @throws BootstrapError when a variable without a default is not set
+ * @param path of the text in the bundle, for problems
+ * @param problemOf what is wrong with the whole text, which is only known now
+ * @throws BootstrapError when a variable without a default is not set, or something is wrong with the text; it holds no values
  */
-export function fillText(text: BundleText, env: Readonly<Record<string, string | undefined>>, path = ''): string {
-  return text
-    .map((part) => {
-      if (typeof part === 'string') return part;
-      const value = (Object.hasOwn(env, part.env) ? env[part.env] : undefined) || part.default;
-      if (value !== undefined) return applyFilters(value, part.filters);
-      const message = `the environment variable ${part.env} is not set`;
-      throw new BootstrapError([{ path, message, line: part.line, column: part.column }]);
-    })
-    .join('');
+export function fillText(
+  text: BundleText,
+  env: Readonly<Record<string, string | undefined>>,
+  path = '',
+  problemOf: (filled: string) => string | undefined = () => undefined,
+): string {
+  const refuse = (message: string, part: EnvPart | undefined) => {
+    return new BootstrapError([{ path, message, line: part?.line ?? 0, column: part?.column ?? 0 }]);
+  };
+  const filled = text.map((part) => {
+    if (typeof part === 'string') return part;
+    const value = (Object.hasOwn(env, part.env) ? env[part.env] : undefined) || part.default;
+    if (value === undefined) throw refuse(`the environment variable ${part.env} is not set`, part);
+    return applyFilters(value, part.filters);
+  });
+  const whole = filled.join('');
+  const problem = problemOf(whole);
+  if (problem !== undefined)
+    throw refuse(
+      problem,
+      text.find((part) => typeof part !== 'string'),
+    );
+  return whole;
 }

@@ -14,6 +14,8 @@ import {
   parseBootstrap,
   type RenderValues,
   render,
+  urlProblem,
+  variableValueProblem,
 } from './index.js';
 
 const model = (text: string) => {
@@ -176,6 +178,18 @@ describe('what the agent fills in', () => {
 
   it.each([{}, { X: '' }, { X: undefined }])('is a problem with its place when it is not there (%j)', (env) => {
     expect(() => fillText(text, env, 'env.A')).toThrow('3:4 env.A: the environment variable X is not set');
+  });
+});
+
+describe('a text that is only whole on the machine', () => {
+  it('is held against the rules once more, and its problem says where and not what', () => {
+    const url: BundleText = [{ env: 'BASE', line: 3, column: 9 }, '/x'];
+    const of = (BASE: string) => () => fillText(url, { BASE }, 'dependencies[0].url', urlProblem);
+    expect(of('https://a.example')()).toBe('https://a.example/x');
+    expect(of('https://me:secret@a.example')).toThrow(/^3:9 dependencies\[0\].url: must not hold a user or password$/);
+    const long = () =>
+      fillText(url, { BASE: 'x'.repeat(128 * 1024) }, 'env.A', (value) => variableValueProblem('A', value));
+    expect(long).toThrow(/^3:9 env.A: a variable with its value may have 131072 bytes, not 131077$/);
   });
 });
 

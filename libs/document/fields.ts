@@ -201,9 +201,9 @@ function itemsOf<T>(
   });
 }
 
-function numberOf(value: unknown, source: string, loose: boolean | undefined): number | undefined {
+function numberOf(value: unknown, source: string | undefined, loose: boolean | undefined): number | undefined {
   if (typeof value === 'number') return value;
-  return loose && /^\d{1,15}$/.test(source) ? Number(source) : undefined;
+  return loose && source !== undefined && /^\d{1,15}$/.test(source) ? Number(source) : undefined;
 }
 
 function nameOf(node: TreeNode): string {

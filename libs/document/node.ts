@@ -11,8 +11,8 @@ export type ScalarNode = {
   kind: 'scalar';
   at: number;
   value: string | number | boolean | null;
-  /** As written: a number keeps its leading zeros where the schema wants text. */
-  source: string;
+  /** As written: a number keeps its leading zeros where the schema wants text. One that was not written (JSON from the wire) is no text. */
+  source?: string;
   /** Text that may also stand for a number or a boolean: it came out of a template or a label, which have no types. */
   loose?: boolean;
   /** Holds a template that nobody has filled in: its form cannot be checked. */

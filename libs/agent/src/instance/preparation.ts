@@ -1,4 +1,4 @@
-import { fillText } from '../../../bootstrap/index.js';
+import { fillText, urlProblem, variableValueProblem } from '../../../bootstrap/index.js';
 import type { BundlePayload, BundleText } from '../../../contracts/index.js';
 import { removeIfThere } from '../config/atomic-file.js';
 import type { AgentContext } from '../context.js';
@@ -30,7 +30,7 @@ export class Preparation {
       return { path, mode, content: this.fill(content, `files[${index}].content`) };
     });
     const dependencies = payload.dependencies.map((dependency, index) => {
-      return { ...dependency, url: this.fill(dependency.url, `dependencies[${index}].url`) };
+      return { ...dependency, url: this.fill(dependency.url, `dependencies[${index}].url`, urlProblem) };
     });
     await this.cache.fetchAll(dependencies, this.context.signal);
     const folder = await this.folder.write({
@@ -62,7 +62,9 @@ export class Preparation {
     if (refused !== undefined)
       throw new UnusableBundle(`the bundle sets ${refused}, which --env-allow does not allow`, payload.ver, digest);
     return Object.fromEntries(
-      Object.entries(payload.env).map(([name, text]) => [name, this.fill(text, `env.${name}`)]),
+      Object.entries(payload.env).map(([name, text]) => {
+        return [name, this.fill(text, `env.${name}`, (value) => variableValueProblem(name, value))];
+      }),
     );
   }
 
@@ -70,8 +72,8 @@ export class Preparation {
     return this.envAllow.length === 0 || this.envAllow.some((pattern) => matches(pattern, name));
   }
 
-  private fill(text: BundleText, path: string): string {
-    return fillText(text, this.context.env, path);
+  private fill(text: BundleText, path: string, problemOf?: (filled: string) => string | undefined): string {
+    return fillText(text, this.context.env, path, problemOf);
   }
 }
 
