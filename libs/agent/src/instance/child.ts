@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,7 +7,7 @@ import type { Log } from '../log.js';
 import type { Launch } from './child-user.js';
 
 const LOOK_MS = 20;
-/** Until a group that got SIGKILL is believed to be gone: what sleeps in the kernel, or is never reaped, is not waited for. */
+/** Until a group that got SIGKILL is believed to be gone: what sleeps in the kernel is not waited for. */
 const KILLED_MS = 1_000;
 
 /** A program and what it starts: one process group, which is ended as one (docs/instances.md §7.6). */
@@ -89,18 +90,17 @@ function exitCode(child: ChildProcess, onError: (error: Error) => void): Promise
 /** Ends what is left of a group whose leader is gone: SIGTERM, and SIGKILL at the deadline (of `performance.now()`). */
 export async function endGroup(group: number, deadline: number): Promise<void> {
   if (!signalGroup(group, 'SIGTERM')) return;
-  if (await isGone(group, deadline)) return;
-  signalGroup(group, 'SIGKILL');
-  await isGone(group, performance.now() + KILLED_MS);
+  await isGone(group, deadline);
+  // Also when nobody seemed to be left: one that starts another and ends may be overlooked.
+  if (signalGroup(group, 'SIGKILL')) await isGone(group, performance.now() + KILLED_MS);
 }
 
-async function isGone(group: number, deadline: number): Promise<boolean> {
-  while (signalGroup(group, 0)) {
+async function isGone(group: number, deadline: number): Promise<void> {
+  for (let wait = LOOK_MS; signalGroup(group, 0) && livesIn(group); wait = Math.min(2 * wait, 10 * LOOK_MS)) {
     const left = deadline - performance.now();
-    if (left <= 0) return false;
-    await delay(Math.min(LOOK_MS, left));
+    if (left <= 0) return;
+    await delay(Math.min(wait, left));
   }
-  return true;
 }
 
 /** @returns whether there is such a group */
@@ -110,5 +110,27 @@ function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Whether somebody in a group has not ended. Those that have stay members until process 1 reaps them, which not every one does at once. */
+function livesIn(group: number): boolean {
+  if (process.platform !== 'linux') return true;
+  return readdirSync('/proc').some((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    const { state = 'X', group: its } = processOf(Number(name));
+    return its === group && !'ZX'.includes(state);
+  });
+}
+
+/** What Linux says of a process: its state, its group, and when it was started, in ticks since this machine booted. */
+export function processOf(pid: number): { state?: string; group?: number; started?: string } {
+  try {
+    // The second field, the program's name in parentheses, may hold blanks and parentheses.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state, , group, ...more] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: state!, group: Number(group), started: more[16]! };
+  } catch {
+    return {};
   }
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { isRunning, removeIfThere, writeFileAtomic } from '../config/atomic-file.js';
+import { removeIfThere, writeFileAtomic } from '../config/atomic-file.js';
 import type { Log } from '../log.js';
-import { endGroup } from './child.js';
+import { endGroup, processOf } from './child.js';
 
 /**
  * Which program an agent has started, for the next one: an agent that is killed leaves its program running, and two of it must not run at
@@ -15,7 +15,7 @@ export class LeftBehind {
   ) {}
 
   note(pid: number): void {
-    const started = startOf(pid);
+    const { started } = processOf(pid);
     if (started !== undefined) writeFileAtomic(this.path, JSON.stringify({ pid, started }));
   }
 
@@ -36,20 +36,10 @@ export class LeftBehind {
   private running(): number | undefined {
     try {
       const { pid, started } = JSON.parse(readFileSync(this.path, 'utf8')) as { pid: number; started: string };
-      return isRunning(pid) && startOf(pid) === started ? pid : undefined;
+      const now = processOf(pid);
+      return now.started === started && now.state !== 'Z' ? pid : undefined;
     } catch {
       return undefined;
     }
-  }
-}
-
-/** When a process was started, in ticks since this machine booted: with its number, it is never that of another. */
-function startOf(pid: number): string | undefined {
-  try {
-    // The second field, the program's name in parentheses, may hold blanks and parentheses.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
   }
 }

@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { Program } from '../../../../test/support/agent-process.js';
+import { until } from '../../../../test/support/server.js';
+import { runs, WAITING } from '../../../../test/support/supervised.js';
+import { launchAs } from './child-user.js';
+
+let program: string;
+beforeAll(() => {
+  program = join(mkdtempSync(join(tmpdir(), 'gatehouse-program-')), 'agent.mjs');
+  const entry = fileURLToPath(new URL('../../../../test/support/supervising-agent.mjs', import.meta.url));
+  buildSync({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile: program });
+});
+afterAll(() => rmSync(join(program, '..'), { recursive: true }));
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'gatehouse-supervising-'))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** An agent that runs this script, as the leader of a process group, which is what a terminal sends Ctrl-C to. */
+function agent(script: string, stopGraceSeconds = 60): Program {
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    OUT: join(folder, 'out'),
+    SUPERVISED: JSON.stringify({ folder, script, stopGraceSeconds }),
+  };
+  return new Program(spawn(process.execPath, [program], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+const said = (): string[] =>
+  existsSync(join(folder, 'out')) ? readFileSync(join(folder, 'out'), 'utf8').split('\n').slice(0, -1) : [];
+const pidSaid = async (): Promise<number> => Number((await until(() => said().find((line) => /^\d+$/.test(line))))!);
+
+it("a terminal's Ctrl-C, which goes to the agent's group, reaches the program once, whose exit code is the agent's", async () => {
+  const one = agent(`trap 'echo INT >> "$OUT"; exit 7' INT; ${WAITING}`);
+  await until(() => said().includes('start '));
+  process.kill(-one.child.pid!, 'SIGINT');
+  expect(await one.ended).toMatchObject({ code: 7, signal: null });
+  expect(said()).toEqual(['start ', 'INT']);
+  expect(readdirSync(join(folder, 'bundles')).filter((name) => !name.startsWith('.'))).toEqual([]);
+});
+
+it.runIf(launchAs(undefined, process.env).prefix.length > 0)(
+  'the program gets SIGTERM from the kernel when the agent is killed',
+  async () => {
+    const one = agent(`trap 'echo TERM >> "$OUT"; exit' TERM; echo $$ >> "$OUT"; ${WAITING}`);
+    const pid = await pidSaid();
+    await until(() => said().includes('start '));
+    one.child.kill('SIGKILL');
+    await until(() => !runs(pid));
+    expect(said()).toContain('TERM');
+    process.kill(-pid, 'SIGKILL'); // the kernel told the program, not what it has started
+    await one.ended;
+  },
+);
+
+it.runIf(process.platform === 'linux')(
+  'a program that outlives its agent, with what it started, is ended by the next one before it starts its own',
+  async () => {
+    const started = `(trap '' TERM; echo $$ started >> "$OUT"; while :; do sleep 100; done) &`;
+    const first = agent(`trap '' TERM; echo $$ >> "$OUT"; ${started} ${WAITING}`);
+    const pid = await pidSaid();
+    await until(() => said().includes('start ') && said().includes(`${pid} started`));
+    const killed = once(first.child, 'exit'); // its streams stay open: the program has them
+    first.child.kill('SIGKILL');
+    await killed;
+    expect(runs(pid)).toBe(true);
+    const second = agent(`echo "then $(cut -d' ' -f3 /proc/${pid}/stat 2>/dev/null)" >> "$OUT"; exit 5`, 0.3);
+    expect(await second.ended).toMatchObject({ code: 5 });
+    expect(second.stderr).toContain(`process ${pid}, started by an agent that was killed, is ended first`);
+    expect(said().at(-1)).toMatch(/^then [ZX]?$/);
+    expect(runs(pid)).toBe(false);
+  },
+);

@@ -1,0 +1,25 @@
+// What `gatehouse-agent run` does with a program, in a process of its own that a test may kill: SUPERVISED is {folder, script, graceSeconds}.
+import { join } from 'node:path';
+import { BundleFolder } from '../../libs/agent/src/instance/bundle-folder.ts';
+import { FORWARDED_SIGNALS, Supervisor } from '../../libs/agent/src/instance/supervisor.ts';
+import { Log } from '../../libs/agent/src/log.ts';
+
+const { folder: path, script, stopGraceSeconds } = JSON.parse(process.env.SUPERVISED);
+const log = new Log((line) => process.stderr.write(line));
+const folder = BundleFolder.open({ dir: join(path, 'bundles'), env: {}, configFile: join(path, 'config.json'), log });
+const { SUPERVISED: _, ...env } = process.env;
+const supervisor = new Supervisor({ command: ['/bin/sh', '-c', script], env, folder, log });
+for (const signal of FORWARDED_SIGNALS) process.on(signal, () => supervisor.signal(signal));
+const version = 1;
+const written = await folder.write({ version, files: [], config: {}, dependencies: [] });
+const ready = { afterSeconds: 0, timeoutSeconds: 60 };
+const run = {
+  onChange: 'restart',
+  onRevoke: 'stop',
+  onExpire: 'keep',
+  ready,
+  stopGraceSeconds,
+  offlineGraceSeconds: 0,
+};
+await supervisor.start({ version, folder: written, env: {}, run });
+process.exit(await supervisor.ended);
