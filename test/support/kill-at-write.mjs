@@ -7,10 +7,19 @@ const at = Number(process.env.KILL_AT_WRITE);
 const open = new Map();
 const calls = [];
 
-for (const name of ['mkdirSync', 'linkSync', 'openSync', 'writeSync', 'fsyncSync', 'renameSync']) {
+for (const name of [
+  'mkdirSync',
+  'linkSync',
+  'openSync',
+  'writeSync',
+  'fsyncSync',
+  'renameSync',
+  'symlinkSync',
+  'rmSync',
+]) {
   const original = fs[name];
   fs[name] = (...args) => {
-    const path = typeof args[0] === 'number' ? open.get(args[0]) : String(args[0]);
+    const path = typeof args[0] === 'number' ? open.get(args[0]) : String(args[name === 'symlinkSync' ? 1 : 0]);
     const reads = name === 'openSync' && (args[1] ?? 'r') === 'r';
     const counts = path?.startsWith(process.env.KILL_BELOW) && !path.includes('.status.json') && !reads;
     if (counts && calls.push(name) === at) process.kill(process.pid, 'SIGKILL');

@@ -128,7 +128,7 @@ export class DependencyCache {
         signal.throwIfAborted();
         if (!(error instanceof DownloadFailure)) throw this.cannotWrite(error);
         const startOver = error.reason === 'digest' && attempt.resumed;
-        const goOn = error.reason === 'unreachable' && attempt.received > 0;
+        const goOn = error.reason === 'unreachable' && attempt.answered;
         if (error.reason === 'size' || error.reason === 'digest') this.drop(dependency);
         if (!(startOver || goOn) || resumes >= this.limits.resumes) throw failure(dependency, error);
         this.options.log.debug(`the dependency ${dependency.name}: ${error.message}; going on`);
@@ -160,8 +160,9 @@ export class DependencyCache {
 
 /** One download into the file of what came so far. */
 class Attempt {
-  /** Bytes of this attempt. */
-  received = 0;
+  /** The server sent the file, or began to. */
+  answered = false;
+  private received = 0;
   /** It went on with what an earlier one had left. */
   resumed = false;
 
@@ -181,6 +182,7 @@ class Attempt {
     const range = this.rangeLeft();
     const before = range && (await digestOf(this.part));
     const answer = await download(url, range, this.rules, this.signal);
+    this.answered = true;
     try {
       const from = this.beginning(answer, range);
       if (from === 0) this.noteValidator(answer);
