@@ -14,7 +14,7 @@ import { launchAs } from './child-user.js';
 let program: string;
 beforeAll(() => {
   program = join(mkdtempSync(join(tmpdir(), 'gatehouse-program-')), 'agent.mjs');
-  const entry = fileURLToPath(new URL('../../../../test/support/supervising-agent.mjs', import.meta.url));
+  const entry = fileURLToPath(new URL('../../../../test/support/supervising-agent.ts', import.meta.url));
   buildSync({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile: program });
 });
 afterAll(() => rmSync(join(program, '..'), { recursive: true }));
@@ -66,6 +66,7 @@ it.runIf(process.platform === 'linux')(
     const first = agent(`trap '' TERM; echo $$ >> "$OUT"; ${started} ${WAITING}`);
     const pid = await pidSaid();
     await until(() => said().includes('start ') && said().includes(`${pid} started`));
+    await until(() => existsSync(join(folder, 'bundles/.child.json')));
     const killed = once(first.child, 'exit'); // its streams stay open: the program has them
     first.child.kill('SIGKILL');
     await killed;

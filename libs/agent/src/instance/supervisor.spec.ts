@@ -75,6 +75,14 @@ describe('what the program is started with', () => {
     expect(one.said()[0]).toBe(`yes 7 ${one.bundles.current}`);
     expect(JSON.parse(one.said().slice(1).join(''))).toEqual({ region: 'eu' });
   });
+
+  it('is the one version that is left', async () => {
+    const one = supervised(WAITING);
+    await one.bundle(1);
+    await one.bundle(2);
+    await one.start(3);
+    expect(one.versions()).toEqual(['3']);
+  });
 });
 
 describe('signals', () => {

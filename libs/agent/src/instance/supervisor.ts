@@ -69,7 +69,9 @@ export class Supervisor {
       return { state: 'stopped' };
     }
     this.bundle = bundle;
-    return this.startWith(bundle);
+    const outcome = this.startWith(bundle);
+    this.options.folder.keepOnly([bundle.folder]); // an agent that was killed may have left others
+    return outcome;
   }
 
   /**

@@ -1,10 +1,13 @@
-// What `gatehouse-agent run` does with a program, in a process of its own that a test may kill: SUPERVISED is {folder, script, graceSeconds}.
+// What `gatehouse-agent run` does with a program, in a process of its own that a test may kill: SUPERVISED is a `Supervised`.
 import { join } from 'node:path';
-import { BundleFolder } from '../../libs/agent/src/instance/bundle-folder.ts';
-import { FORWARDED_SIGNALS, Supervisor } from '../../libs/agent/src/instance/supervisor.ts';
-import { Log } from '../../libs/agent/src/log.ts';
+import type { BundleRun } from '#contracts';
+import { BundleFolder } from '../../libs/agent/src/instance/bundle-folder.js';
+import { FORWARDED_SIGNALS, Supervisor } from '../../libs/agent/src/instance/supervisor.js';
+import { Log } from '../../libs/agent/src/log.js';
 
-const { folder: path, script, stopGraceSeconds } = JSON.parse(process.env.SUPERVISED);
+type Supervised = { folder: string; script: string; stopGraceSeconds: number };
+
+const { folder: path, script, stopGraceSeconds } = JSON.parse(process.env['SUPERVISED']!) as Supervised;
 const log = new Log((line) => process.stderr.write(line));
 const folder = BundleFolder.open({ dir: join(path, 'bundles'), env: {}, configFile: join(path, 'config.json'), log });
 const { SUPERVISED: _, ...env } = process.env;
@@ -13,7 +16,7 @@ for (const signal of FORWARDED_SIGNALS) process.on(signal, () => supervisor.sign
 const version = 1;
 const written = await folder.write({ version, files: [], config: {}, dependencies: [] });
 const ready = { afterSeconds: 0, timeoutSeconds: 60 };
-const run = {
+const run: BundleRun = {
   onChange: 'restart',
   onRevoke: 'stop',
   onExpire: 'keep',
