@@ -1,7 +1,9 @@
 // `npm run bench [-- --only claims,flat --runs 3 --quick]`: starts what it measures, prints one table, leaves nothing running.
 import { help, setUp } from './setup.mjs';
 
-help('npm run bench [-- --quick --runs N --only claims,flat,machine,http,sessions,refusals,hostile,resources]');
+help(
+  'npm run bench [-- --quick --runs N --only claims,flat,machine,http,sessions,refusals,hostile,resources,instances]',
+);
 await setUp();
 const { run } = await import('../test/load/bench.mjs');
 process.exitCode = await run(process.argv.slice(2));

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { claims, flat, machine } from './claims.mjs';
 import { hostile } from './hostile.mjs';
 import { http } from './http.mjs';
+import { instances } from './instances.mjs';
 import { profiles } from './profiles.mjs';
 import { refusals } from './refusals.mjs';
 import { resources } from './resources.mjs';
@@ -11,7 +12,7 @@ import { sessions } from './sessions.mjs';
 import { Table } from './table.mjs';
 import { Testbed } from './testbed.mjs';
 
-const CASES = { claims, flat, machine, profiles, http, sessions, refusals, hostile, resources };
+const CASES = { claims, flat, machine, profiles, http, sessions, refusals, hostile, resources, instances };
 const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
 
 /** @returns the exit code: 0 when every target was reached. */
@@ -27,6 +28,7 @@ export async function run(argv) {
       sites: { type: 'string' },
       sessions: { type: 'string' },
       samples: { type: 'string' },
+      instances: { type: 'string' },
     },
   });
   const names = given.only.split(',');
@@ -42,6 +44,7 @@ export async function run(argv) {
     sessions: Number(given.sessions ?? (quick ? 1_000 : 5_000)),
     settle: quick ? 3 : 10,
     samples: Number(given.samples ?? (quick ? 500 : 5_000)),
+    instances: Number(given.instances ?? 10_000),
   };
   const table = new Table();
   const testbed = await Testbed.open();

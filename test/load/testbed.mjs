@@ -259,7 +259,7 @@ export class Server {
       maxBatchSize: null,
       templateId,
     });
-    return { orgId, groupId, key: siteProvisioningKey };
+    return { orgId, groupId, profileId, key: siteProvisioningKey };
   }
 
   async stop() {
