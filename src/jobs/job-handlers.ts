@@ -41,6 +41,8 @@ export interface JobInHand<Input extends object = object, Progress extends objec
 export interface JobHandler<Input extends object = object, Progress extends object = object> {
   /** What the creator must be allowed in the organization; asked before each step. */
   action: Action | ((input: Input) => Action);
+  /** How many items a step may do, where they are done together and cost little each. */
+  stepItems?: number;
   /**
    * Does at most `items` items, inside the transaction that remembers its progress: what it did and that it did it become true together. It
    * may run again when that transaction failed, on another server too, so it does nothing outside of the transaction. It is short: whoever

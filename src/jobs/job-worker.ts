@@ -113,7 +113,7 @@ export class JobWorker implements OnApplicationBootstrap {
     const { progress, results, done, waitSeconds, pause } = await handler.step(
       tx,
       { jobId, orgId, input: state.input, progress: state.progress, principal },
-      itemsOfStep(state.pace, attempt),
+      itemsOfStep(state.pace, attempt, handler.stepItems),
     );
     const seconds = waitSeconds ?? secondsToNext(state.pace, results.length);
     await this.repository.advance(tx, jobId, progress, results, seconds);

@@ -11,6 +11,11 @@ describe('the size of a step', () => {
     [0.1, 1],
   ])('at pace %s is %i', (pace, items) => expect(itemsOfStep(pace, 1)).toBe(items));
 
+  it('is what the handler says, if it does', () => {
+    expect([null, 1000, 10].map((pace) => itemsOfStep(pace, 1, 100))).toEqual([100, 100, 10]);
+    expect(itemsOfStep(null, 2, 100)).toBe(1);
+  });
+
   it('is one item after a failure, whatever the pace', () => {
     expect([null, 10].map((pace) => itemsOfStep(pace, 2))).toEqual([1, 1]);
   });

@@ -1,4 +1,4 @@
-/** Items of one step: what others wait for who want the same rows, or to pause the job. */
+/** Items of one step, unless the handler says otherwise: what others wait for who want the same rows, or to pause the job. */
 const STEP_ITEMS = 25;
 const FIRST_BACKOFF_S = 1;
 const LONGEST_BACKOFF_S = 60;
@@ -10,9 +10,9 @@ export const MAX_ATTEMPTS = 8;
  * How many items a step may do: no more than a second's worth of the pace, and only one when the step failed before, so that an item that
  * nobody can do stops no other one.
  */
-export function itemsOfStep(pace: number | null, attempt: number): number {
+export function itemsOfStep(pace: number | null, attempt: number, most = STEP_ITEMS): number {
   if (attempt > 1) return 1;
-  return Math.max(1, Math.min(STEP_ITEMS, Math.floor(pace ?? STEP_ITEMS)));
+  return Math.max(1, Math.min(most, Math.floor(pace ?? most)));
 }
 
 /** Seconds from the beginning of a step that did so many items to the next one. */

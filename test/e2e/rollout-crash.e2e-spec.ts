@@ -8,7 +8,7 @@ import { createTestDatabase, queryDatabase, type TestDatabase } from '../support
 import { startServer, until } from '../support/server.js';
 
 const inStep = new URL('../support/failpoints/offer-of-rollout.mjs', import.meta.url).href;
-const SITES = 60;
+const SITES = 250;
 const FIRST = EPOCH + 1;
 let database: TestDatabase;
 let folder: string;
@@ -112,9 +112,9 @@ async function finish(orgId: string): Promise<void> {
 it('the server of a rollout killed within a step: nothing of the step stays, and another offers it to the rest, each once', async () => {
   const orgId = await dying();
   expect(await offers(orgId)).toEqual([
-    { times: 0, sites: 35 },
-    { times: 1, sites: 25 },
+    { times: 0, sites: 150 },
+    { times: 1, sites: 100 },
   ]);
-  expect(await jobsOf(orgId)).toEqual([{ status: 'running', done: 25 }]);
+  expect(await jobsOf(orgId)).toEqual([{ status: 'running', done: 100 }]);
   await finish(orgId);
 });

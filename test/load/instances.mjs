@@ -21,11 +21,6 @@ export async function instances({ testbed, table, options }) {
   const raw = await testbed.bare('raw-http.mjs');
   const server = await testbed.server(await testbed.database());
   const fleet = await server.organization('instances');
-  const secret = `/org/${fleet.orgId}/secret`;
-  await server.api('PUT', secret, { name: 'TOKEN', value: randomBytes(24).toString('hex') });
-  await server.api('PUT', `/org/${fleet.orgId}/provisioning-profile/${fleet.profileId}/bootstrap`, {
-    document: `env: { TOKEN: "{{secret.TOKEN}}", NAME: "{{site.niceId}}" }\nfiles: [{ path: app.conf, content: "${'x'.repeat(FILE_BYTES)}" }]\n`,
-  });
   const file = path.join(testbed.folder, 'instances.jsonl');
   await load(testbed, {
     url: `${server.url}/api/v1/provision`,
@@ -35,6 +30,13 @@ export async function instances({ testbed, table, options }) {
     requests: count,
     capture: file,
   });
+  // After the claims: under a profile that delivers secrets they would wait for approval.
+  const secret = `/org/${fleet.orgId}/secret`;
+  await server.api('PUT', secret, { name: 'TOKEN', value: randomBytes(24).toString('hex') });
+  await server.api('PUT', `/org/${fleet.orgId}/provisioning-profile/${fleet.profileId}/bootstrap`, {
+    document: `env: { TOKEN: "{{secret.TOKEN}}", NAME: "{{site.niceId}}" }\nfiles: [{ path: app.conf, content: "${'x'.repeat(FILE_BYTES)}" }]\n`,
+  });
+  while ((await server.api('GET', `/org/${fleet.orgId}/rollouts`)).rollouts[0].status !== 'succeeded') await sleep(50);
   /** @type {Instance[]} */
   const sites = readJsonl(file);
   const fetches = {

@@ -22,6 +22,8 @@ import { RolloutsService } from './rollouts.service.js';
 type Job = JobInHand<RolloutInput, RolloutProgress>;
 type Step = StepResult<RolloutProgress>;
 
+/** Offered by one statement, after one count of what was answered. */
+const SITES_OF_STEP = 100;
 /** Seconds between looks at what sites have answered. */
 const LOOK_AGAIN = 1;
 
@@ -45,6 +47,7 @@ export class RolloutJobs implements OnModuleInit {
   onModuleInit(): void {
     this.handlers.register<RolloutInput, RolloutProgress>(ROLLOUT, {
       action: ({ change }) => actionOf(change),
+      stepItems: SITES_OF_STEP,
       step: (tx, job, items) => this.step(tx, job, items),
     });
     this.secrets.versionAdded.register(async (tx, principal, orgId, secret, settings) => {
