@@ -1,5 +1,6 @@
-// `npm run demo`: a whole rollout in half a minute. One key, 25 machines, an approval, and the 26th that comes too late.
-// Everything is real: the built server with its own PostgreSQL, and 26 processes of the agent program. All of it is gone at the end.
+// `npm run demo`: a whole rollout in half a minute. One key, 25 machines, an approval, and the 26th that comes too late. Then web servers that
+// start only with a valid key (demo-instances.mjs). Everything is real: the built server with its own PostgreSQL, and 30 processes of the agent
+// program. All of it is gone at the end.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -8,10 +9,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { instances } from './demo-instances.mjs';
 import { help, root, setUp } from './setup.mjs';
 
 const MACHINES = 25;
-help('npm run demo: a rollout of 25 machines on this one, gone at the end; it takes no arguments');
+help(
+  'npm run demo: a rollout of 25 machines and of three web servers on this one, gone at the end; it takes no arguments',
+);
 await setUp();
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-demo-'));
 // PostgreSQL does not run as root; under root it is another account that must get through.
@@ -107,6 +111,13 @@ async function main() {
   say('What the feed says');
   const { events } = await api('GET', '/org/default/events?limit=1000');
   for (const [type, n] of Object.entries(count(events.map((e) => e.type)))) tell(`${String(n).padStart(3)} × ${type}`);
+
+  const stopServer = async () => {
+    const ended = once(server, 'exit');
+    server.kill('SIGTERM');
+    await ended;
+  };
+  await instances({ url, folder, stopServer, api, run, until, freePort, say, tell });
 }
 
 function agent(hardwareId, key, flags = []) {

@@ -12,6 +12,8 @@ const CALLERS = 64;
 const FILE_BYTES = 4_200;
 /** Agents that have a session while a secret is rolled out to all. */
 const CONNECTED = 20;
+/** Seconds that the requests may take which prepare the fleet; the generator ends when they are done. */
+const PREPARING = 60;
 const json = 'content-type: application/json';
 
 /** @typedef {{ api_key: string, device_id: string }} Instance */
@@ -28,6 +30,7 @@ export async function instances({ testbed, table, options }) {
     header: json,
     body: `{"provision_key":"${fleet.key}","device_name":"Instance {{n}}","hardware_id":"{{uuid}}","bundle_key":{"kty":"OKP","crv":"X25519","x":"{{nonce}}"}}`,
     requests: count,
+    duration: PREPARING,
     capture: file,
   });
   // After the claims: under a profile that delivers secrets they would wait for approval.
@@ -45,7 +48,7 @@ export async function instances({ testbed, table, options }) {
     data: file,
   };
   // The first fetch of each makes its row: once, before the clock runs.
-  await load(testbed, { ...fetches, requests: sites.length });
+  await load(testbed, { ...fetches, requests: sites.length, duration: PREPARING });
   await server.sql('VACUUM ANALYZE');
 
   const bare = { url: `${raw.url}/`, method: 'POST', header: json, body: '{"nonce":"{{rand}}"}', duration: seconds };
