@@ -20,6 +20,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import { CONFIG_PATH } from '../../../bootstrap/index.js';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import { makeFolder, removeIfThere } from '../config/atomic-file.js';
 import type { Log } from '../log.js';
@@ -49,8 +50,6 @@ export type BundleFolderOptions = {
   inMemory?: readonly string[];
 };
 
-/** The file of the document's `config`, in the folder of each version: no other file may be called so. */
-export const CONFIG_NAME = 'gatehouse-config.json';
 const CURRENT = 'current';
 const READY = 'ready';
 const VERSION = /^\d+(\.\d+)?$/;
@@ -104,7 +103,7 @@ export class BundleFolder {
 
   /** Where the program finds `config`: below `current`, so that it stays right when the version changes. */
   get config(): string {
-    return join(this.current, CONFIG_NAME);
+    return join(this.current, CONFIG_PATH);
   }
 
   /** Where an agent notes which program it started (`LeftBehind`). */
@@ -135,7 +134,7 @@ export class BundleFolder {
       this.prepare();
       this.makeFolder(temporary);
       for (const { path, mode, content } of files) this.writeFile(this.place(temporary, path), mode, content);
-      this.writeFile(this.place(temporary, CONFIG_NAME), '0400', `${JSON.stringify(config ?? null, null, 2)}\n`);
+      this.writeFile(this.place(temporary, CONFIG_PATH), '0400', `${JSON.stringify(config ?? null, null, 2)}\n`);
       for (const { path, mode, copyTo } of dependencies) {
         const target = this.place(temporary, path);
         await copyTo(target);
