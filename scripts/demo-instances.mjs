@@ -132,7 +132,7 @@ export async function instances({ url, folder, stopServer, api, run, until, free
   tell(`web-2: its process is gone, its agent ended with exit code ${revoked}.`);
   await stopServer();
   tell('The server is stopped.');
-  const again = start('web-2', key.siteProvisioningKey);
+  const again = start('web-2');
   const [code] = await once(again, 'exit');
   if (code !== 77 || (await ask('web-2'))) throw new Error(`web-2 ended with ${code}: ${again.output.join('')}`);
   tell(`web-2, started again: exit code ${code}, without asking anybody.`);
