@@ -2,11 +2,17 @@
 # Installs the Gatehouse agent @VERSION@ from @ENDPOINT@ and enrols this machine.
 #
 #   sh install.sh --key-file FILE [--name NAME] [--hardware-id ID|machine] [--endpoint URL] [--prefix DIR] [--run]
+#     [--trust-fingerprint KEY]
 #
 # Needs node >= 20.19 and the coreutils. The provisioning key comes from a file or, with `--key-file -`, from standard
 # input; it is never an argument. It waits in the state file (0600) and is removed by the agent after the exchange.
 # Root with systemd gets a service; otherwise the last lines say how to run the agent, and --run runs it at once.
 # Running it again updates the program and keeps the enrolment.
+#
+#   sh install.sh --service NAME --key-file FILE [--user USER] [--trust-fingerprint KEY] [...] -- COMMAND ARGS...
+#
+# makes an instance instead: the service gatehouse-NAME, whose COMMAND starts only with a valid key. The key is kept in
+# /etc/gatehouse/NAME.key (0600) and handed to the agent by systemd.
 # PREFIX or --prefix: where to install. Default: /usr/local as root, ~/.local otherwise.
 # Behind a proxy: set HTTPS_PROXY; for the service put it into /etc/default/gatehouse-agent.
 set -eu
@@ -59,7 +65,7 @@ download() {
 configure() {
   node -e '
     const fs = require("fs");
-    const [file, endpoint, name, hardwareId, keyFile] = process.argv.slice(1);
+    const [file, endpoint, name, hardwareId, keyFile, trustFingerprint, keptKey] = process.argv.slice(1);
     const fail = (code, text) => { console.error("install: " + text); process.exit(code); };
     let config = {};
     try {
@@ -78,7 +84,7 @@ configure() {
     const same = (a, b) => a.replace(/\/+$/, "") === b.replace(/\/+$/, "");
     if (config.id && config.secret) {
       if (!same(config.endpoint || endpoint, endpoint)) fail(78, "this machine is enrolled with " + config.endpoint + "; remove " + file + " to enrol it anew");
-      console.log("This machine is already " + siteOf(config.id) + (keyFile ? "; the provisioning key was not used." : "."));
+      console.log("This machine is already " + siteOf(config.id) + (keyFile || keptKey ? "; the provisioning key was not used." : "."));
       process.exit(0);
     }
     let key = "";
@@ -88,7 +94,7 @@ configure() {
       fail(66, "the provisioning key cannot be read: " + error.message);
     }
     if (keyFile && !key) fail(66, "there is no provisioning key in " + (keyFile === "-" ? "the standard input" : keyFile));
-    Object.assign(config, { endpoint }, name && { name }, hardwareId && { hardwareId }, key && { provisioningKey: key });
+    Object.assign(config, { endpoint }, name && { name }, hardwareId && { hardwareId }, key && { provisioningKey: key }, trustFingerprint && { trustFingerprint });
     try {
       const out = fs.openSync(file + ".new", "w", 0o600);
       fs.fchmodSync(out, 0o600);
@@ -99,7 +105,7 @@ configure() {
     } catch (error) {
       fail(73, file + " cannot be written: " + error.message);
     }
-    if (!config.provisioningKey) console.log("No provisioning key was given: run this again with --key-file to enrol.");
+    if (!config.provisioningKey && !keptKey) console.log("No provisioning key was given: run this again with --key-file to enrol.");
   ' -- "$@"
 }
 
@@ -162,6 +168,89 @@ SERVICE
   systemctl restart gatehouse-agent
 }
 
+# Keeps the key of an instance where systemd loads it from: temp file, fsync, rename, mode 0600.
+keep_key() {
+  node -e '
+    const fs = require("fs");
+    const [file, keyFile] = process.argv.slice(1);
+    const fail = (code, text) => { console.error("install: " + text); process.exit(code); };
+    let key = "";
+    try {
+      key = fs.readFileSync(keyFile === "-" ? 0 : keyFile, "utf8").trim();
+    } catch (error) {
+      fail(66, "the provisioning key cannot be read: " + error.message);
+    }
+    if (!key) fail(66, "there is no provisioning key in " + (keyFile === "-" ? "the standard input" : keyFile));
+    try {
+      fs.rmSync(file + ".new", { force: true });
+      const out = fs.openSync(file + ".new", "wx", 0o600);
+      fs.writeSync(out, key + "\n");
+      fs.fsyncSync(out);
+      fs.closeSync(out);
+      fs.renameSync(file + ".new", file);
+    } catch (error) {
+      fail(73, file + " cannot be written: " + error.message);
+    }
+  ' -- "$@"
+}
+
+# The unit of an instance. The command is quoted as systemd.syntax(7) and systemd.service(5) say: it arrives as it was given.
+write_instance() {
+  node -e '
+    const fs = require("fs");
+    const path = require("path");
+    const [unit, service, agent, state, user, keyFile, ...command] = process.argv.slice(1);
+    if (command[0].includes("/")) command[0] = path.resolve(command[0]);
+    const escape = (text) => text.replace(/[\\"]/g, "\\$&").replace(/%/g, "%%").replace(/\$/g, "$$$$");
+    const word = (text) =>
+      "\"" + escape(text).replace(/[\x00-\x1f\x7f]/g, (c) => "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0")) + "\"";
+    const start = [
+      word(process.execPath), word(agent), "run", "--config-file", word(state + "/config.json"),
+      ...(keyFile ? ["--provisioning-key-file", "\"${CREDENTIALS_DIRECTORY}/provisioning-key\""] : []),
+      ...(user ? ["--user", word(user)] : []),
+      "--", ...command.map(word),
+    ];
+    fs.writeFileSync(unit + ".new", `[Unit]
+Description=${service.replace(/%/g, "%%")}, an instance that Gatehouse lets start
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=${start.join(" ")}
+ExecReload=/bin/kill -HUP $MAINPID
+EnvironmentFile=-/etc/default/gatehouse-${service}
+${keyFile ? "LoadCredential=provisioning-key:" + keyFile.replace(/%/g, "%%") + "\n" : ""}Restart=on-failure
+RestartSec=10
+RestartPreventExitStatus=64 65 73 77 78
+SuccessExitStatus=143
+KillMode=mixed
+TimeoutStopSec=5min
+StateDirectory=gatehouse-${service}
+StateDirectoryMode=0700
+RuntimeDirectory=gatehouse-${service}
+RuntimeDirectoryMode=0755
+ReadWritePaths=${word(state)}
+${user ? "CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL CAP_CHOWN CAP_DAC_READ_SEARCH\n" : ""}NoNewPrivileges=yes
+ProtectSystem=full
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+PrivateTmp=yes
+RestrictSUIDSGID=yes
+RestrictRealtime=yes
+LockPersonality=yes
+
+[Install]
+WantedBy=multi-user.target
+`, { mode: 0o644 });
+    fs.renameSync(unit + ".new", unit);
+  ' -- "$@"
+}
+
 # All of it is one function, called in the last line: a download cut short runs nothing.
 main() {
   endpoint='@ENDPOINT@'
@@ -169,15 +258,23 @@ main() {
   key_file=
   name=
   hardware_id=
+  service=
+  user=
+  fingerprint=
   run=no
   while [ $# -gt 0 ]; do
     case $1 in
       --run) run=yes ;;
       -h | --help)
-        printf 'usage: install.sh --key-file FILE|- [--name NAME] [--hardware-id ID|machine] [--endpoint URL] [--prefix DIR] [--run]\n'
+        printf 'usage: install.sh --key-file FILE|- [--name NAME] [--hardware-id ID|machine] [--endpoint URL] [--prefix DIR] [--trust-fingerprint KEY] [--run]\n'
+        printf '       install.sh --service NAME [--user USER] [...] -- COMMAND ARGS...\n'
         exit 0
         ;;
-      --endpoint | --key-file | --name | --hardware-id | --prefix)
+      --)
+        shift
+        break
+        ;;
+      --endpoint | --key-file | --name | --hardware-id | --prefix | --service | --user | --trust-fingerprint)
         [ $# -ge 2 ] || fail 64 "$1 needs a value"
         case $1 in
           --endpoint) endpoint=$2 ;;
@@ -185,6 +282,9 @@ main() {
           --name) name=$2 ;;
           --hardware-id) hardware_id=$2 ;;
           --prefix) prefix=$2 ;;
+          --service) service=$2 ;;
+          --user) user=$2 ;;
+          --trust-fingerprint) fingerprint=$2 ;;
         esac
         shift
         ;;
@@ -193,15 +293,29 @@ main() {
     shift
   done
   endpoint=${endpoint%/}
+  if [ -n "$service" ]; then
+    case $service in
+      agent | -* | .* | *[!A-Za-z0-9_.-]*) fail 64 "--service takes a name of letters, digits, '_', '.' and '-' that is not 'agent'" ;;
+    esac
+    [ $# -gt 0 ] || fail 64 '--service needs a command: --service NAME -- COMMAND ARGS...'
+  else
+    [ $# = 0 ] || fail 64 'a command needs --service NAME'
+    [ -z "$user" ] || fail 64 '--user needs --service NAME'
+  fi
+  case $fingerprint in *[!A-Za-z0-9_.-]*) fail 64 '--trust-fingerprint is what the server prints' ;; esac
   check_node
 
   uid=$(id -u)
+  root=$prefix
   if [ -n "$prefix" ]; then
     case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
-    state=$prefix/var/lib/gatehouse-agent
+    root=$prefix
+    state=$prefix/var/lib/gatehouse-${service:-agent}
   elif [ "$uid" = 0 ]; then
     prefix=/usr/local
-    state=/var/lib/gatehouse-agent
+    state=/var/lib/gatehouse-${service:-agent}
+  elif [ -n "$service" ]; then
+    fail 77 '--service needs root'
   else
     prefix=${HOME:?install: HOME is not set; give --prefix}/.local
     state=$prefix/state/gatehouse-agent
@@ -213,8 +327,25 @@ main() {
   (umask 077 && mkdir -p "$state") || fail 73 "$state cannot be written"
   chmod 700 "$state"
   download "$endpoint" "$prefix/lib/gatehouse/gatehouse-agent.mjs"
-  write_command "$command" "$prefix/lib/gatehouse/gatehouse-agent.mjs" "$state"
-  configure "$state/config.json" "$endpoint" "$name" "$hardware_id" "$key_file"
+  write_command "$command" "$prefix/lib/gatehouse/gatehouse-agent.mjs" "${state%/*}/gatehouse-agent"
+  if [ -n "$service" ]; then
+    key=$root/etc/gatehouse/$service.key
+    unit=$root/etc/systemd/system/gatehouse-$service.service
+    (umask 077 && mkdir -p "$root/etc/gatehouse") && mkdir -p "$root/etc/systemd/system" || fail 73 "$root/etc cannot be written"
+    [ -z "$key_file" ] || keep_key "$key" "$key_file"
+    [ -e "$key" ] || key=
+    configure "$state/config.json" "$endpoint" "$name" "$hardware_id" '' "$fingerprint" "$key"
+    write_instance "$unit" "$service" "$prefix/lib/gatehouse/gatehouse-agent.mjs" "$state" "$user" "$key" "$@"
+    printf 'The instance %s is installed: %s\n' "$service" "$unit"
+    if [ -z "$root" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
+      systemctl daemon-reload
+      systemctl enable "gatehouse-$service"
+      systemctl restart "gatehouse-$service"
+    fi
+    printf 'Look at it with: %s --config-file %s bundle status\n' "$command" "$state/config.json"
+    exit 0
+  fi
+  configure "$state/config.json" "$endpoint" "$name" "$hardware_id" "$key_file" "$fingerprint" ''
   printf 'Gatehouse agent @VERSION@ is installed: %s\n' "$command"
 
   if [ "$uid" = 0 ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then

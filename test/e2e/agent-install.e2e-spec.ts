@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -180,9 +181,139 @@ describe('install.sh', () => {
     });
   });
 
-  it('lets the systemd unit restart on every code but those that waiting cannot mend', () => {
+  it('lets the systemd unit of the agent restart on every code but those that waiting cannot mend', () => {
     const script = installer();
     expect(script).toContain('RestartPreventExitStatus=64 73 77 78');
     expect(script).not.toMatch(/@[A-Z0-9]+@/);
   });
 });
+
+describe('install.sh --service', () => {
+  const unitOf = (name: string) => join(machine.prefix, `etc/systemd/system/gatehouse-${name}.service`);
+  /** The settings of a unit; the last of each name. */
+  const settings = (name: string) =>
+    Object.fromEntries(
+      readFileSync(unitOf(name), 'utf8')
+        .split('\n')
+        .flatMap((line) =>
+          /^(\w+)=(.*)$/.exec(line) ? [[line.split('=')[0], line.slice(line.indexOf('=') + 1)]] : [],
+        ),
+    ) as Record<string, string>;
+  const NESTED = [
+    `it's "quoted"`,
+    '',
+    'a b',
+    '100%',
+    '$HOME',
+    '${PATH}',
+    '\\n\\',
+    '-x',
+    ';',
+    '`id`',
+    'ü',
+    'two\nlines\t',
+  ];
+  const shell = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+
+  it('writes a unit whose command arrives as it was given', async () => {
+    const args = `--service press --key-file ../key --user nobody -- /bin/echo ${NESTED.map(shell).join(' ')}`;
+    const { code, stderr } = await install(args).ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const words = execStart(settings('press')['ExecStart']!, { CREDENTIALS_DIRECTORY: '/creds' });
+    const state = join(machine.prefix, 'var/lib/gatehouse-press');
+    expect(words).toEqual([
+      process.execPath,
+      join(machine.prefix, 'lib/gatehouse/gatehouse-agent.mjs'),
+      'run',
+      ...['--config-file', join(state, 'config.json')],
+      ...['--provisioning-key-file', '/creds/provisioning-key'],
+      ...['--user', 'nobody'],
+      ...['--', '/bin/echo', ...NESTED],
+    ]);
+    expect(settings('press')).toMatchObject({
+      LoadCredential: `provisioning-key:${join(machine.prefix, 'etc/gatehouse/press.key')}`,
+      RestartPreventExitStatus: '64 65 73 77 78',
+      KillMode: 'mixed',
+      RuntimeDirectory: 'gatehouse-press',
+      StateDirectory: 'gatehouse-press',
+      CapabilityBoundingSet: 'CAP_SETUID CAP_SETGID CAP_KILL CAP_CHOWN CAP_DAC_READ_SEARCH',
+    });
+    expect(server.claims).toEqual([]);
+  });
+
+  it('keeps the key where systemd loads it from, and the rest in the state', async () => {
+    const fingerprint = 'a'.repeat(43);
+    await install(
+      `--service press --key-file - --name Press --trust-fingerprint ${fingerprint} -- ./bin/server <../key`,
+    ).ended;
+    const key = join(machine.prefix, 'etc/gatehouse/press.key');
+    expect(readFileSync(key, 'utf8')).toBe(`${KEY}\n`);
+    expect(statSync(key).mode & 0o777).toBe(0o600);
+    const state = join(machine.prefix, 'var/lib/gatehouse-press');
+    expect(statSync(state).mode & 0o777).toBe(0o700);
+    expect(JSON.parse(readFileSync(join(state, 'config.json'), 'utf8'))).toEqual({
+      endpoint: server.url,
+      name: 'Press',
+      trustFingerprint: fingerprint,
+    });
+    // A path is where the installer ran: systemd starts programs elsewhere.
+    expect(execStart(settings('press')['ExecStart']!).at(-1)).toBe(join(machine.empty, 'bin/server'));
+    expect(settings('press')).not.toHaveProperty('CapabilityBoundingSet');
+    expect(readFileSync(unitOf('press'), 'utf8')).not.toContain(KEY);
+  });
+
+  it('may be run again: the state and the key stay, the unit is the last one', async () => {
+    await install('--service press --key-file ../key -- /bin/one').ended;
+    const state = join(machine.prefix, 'var/lib/gatehouse-press/config.json');
+    const enrolled = JSON.stringify({ endpoint: server.url, id: 'x1', secret: 's' });
+    writeFileSync(state, enrolled);
+    const { code, stdout } = await install('--service press -- /bin/two').ended;
+    expect([code, stdout]).toEqual([0, expect.stringContaining('already site x1; the provisioning key was not used.')]);
+    expect(readFileSync(state, 'utf8')).toBe(enrolled);
+    expect(execStart(settings('press')['ExecStart']!)).toContain('--provisioning-key-file');
+    expect(execStart(settings('press')['ExecStart']!).at(-1)).toBe('/bin/two');
+    // Another instance, and the agent's own command, are as they were.
+    await install('--service other -- /bin/three').ended;
+    expect(execStart(settings('press')['ExecStart']!).at(-1)).toBe('/bin/two');
+    expect(settings('other')).not.toHaveProperty('LoadCredential');
+    expect(readFileSync(join(machine.prefix, 'bin/gatehouse-agent'), 'utf8')).toContain('var/lib/gatehouse-agent/');
+  });
+
+  it.each([
+    ['no command', '--service press --key-file ../key', 64],
+    ['a name that is a path', '--service ../press -- /bin/true', 64],
+    ["the agent's own name", '--service agent -- /bin/true', 64],
+    ['a command without a service', '--key-file ../key -- /bin/true', 64],
+    ['a user without a service', '--key-file ../key --user nobody', 64],
+    ['a fingerprint that is none', "--service press --trust-fingerprint 'a b' -- /bin/true", 64],
+    ['a missing key file', '--service press --key-file ../nokey -- /bin/true', 66],
+  ])('ends with its own code for %s', async (_what, args, code) => {
+    expect(await install(args).ended).toMatchObject({ code });
+    expect(existsSync(join(machine.prefix, 'etc/systemd/system'))).toBe(code === 66);
+  });
+
+  it.runIf(existsSync('/usr/bin/systemd-analyze'))(
+    'writes what systemd takes for a unit without a mistake',
+    async () => {
+      await install(`--service press --key-file ../key --user nobody -- /bin/echo ${NESTED.map(shell).join(' ')}`)
+        .ended;
+      const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', unitOf('press')], { encoding: 'utf8' });
+      expect(stderr.split('\n').filter((line) => line.includes('gatehouse-press'))).toEqual([]);
+    },
+  );
+});
+
+/** The words of an ExecStart, as systemd.syntax(7) and systemd.service(5) say that it reads them. */
+function execStart(line: string, env: Record<string, string> = {}): string[] {
+  const words = [...line.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!);
+  return words.map((word) =>
+    word
+      .replace(/\\(?:x([0-9a-f]{2})|(.))/g, (_, hex: string | undefined, other: string) =>
+        hex ? String.fromCharCode(Number.parseInt(hex, 16)) : ({ n: '\n', t: '\t', s: ' ' }[other] ?? other),
+      )
+      .replace(/%(.)/g, (_, specifier: string) => (specifier === '%' ? '%' : `<specifier ${specifier}>`))
+      .replace(/\$(\$|\{(\w+)\}|\w+)/g, (_, what: string, name = '') =>
+        what === '$' ? '$' : (env[name] ?? '<variable>'),
+      ),
+  );
+}

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { Program } from '../../../../test/support/agent-process.js';
 import { until } from '../../../../test/support/server.js';
 import { runs, WAITING } from '../../../../test/support/supervised.js';
-import { launchAs } from './child-user.js';
+import { launchAs, lookUpUser } from './child-user.js';
 
 let program: string;
 beforeAll(() => {
@@ -24,13 +24,18 @@ beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'gatehouse-supervising-'))
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** An agent that runs this script, as the leader of a process group, which is what a terminal sends Ctrl-C to. */
-function agent(script: string, stopGraceSeconds = 60): Program {
+function agent(
+  script: string,
+  stopGraceSeconds = 60,
+  { user, before = [] }: { user?: string; before?: string[] } = {},
+): Program {
   const env = {
     PATH: process.env['PATH'] ?? '',
     OUT: join(folder, 'out'),
-    SUPERVISED: JSON.stringify({ folder, script, stopGraceSeconds }),
+    SUPERVISED: JSON.stringify({ folder, script, stopGraceSeconds, user }),
   };
-  return new Program(spawn(process.execPath, [program], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }));
+  const [file = '', ...args] = [...before, process.execPath, program];
+  return new Program(spawn(file, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 const said = (): string[] =>
   existsSync(join(folder, 'out')) ? readFileSync(join(folder, 'out'), 'utf8').split('\n').slice(0, -1) : [];
@@ -76,5 +81,28 @@ it.runIf(process.platform === 'linux')(
     expect(second.stderr).toContain(`process ${pid}, started by an agent that was killed, is ended first`);
     expect(said().at(-1)).toMatch(/^then [ZX]?$/);
     expect(runs(pid)).toBe(false);
+  },
+);
+
+const capabilities = /^.*CapabilityBoundingSet=(.*?)\\n/m.exec(
+  readFileSync(fileURLToPath(new URL('../../install.sh', import.meta.url)), 'utf8'),
+)![1]!;
+
+it.runIf(process.geteuid?.() === 0 && launchAs(undefined, process.env).prefix.length > 0)(
+  'runs a program as another user, and ends it, with the capabilities that the unit of the installer leaves to root',
+  async () => {
+    chmodSync(folder, 0o755);
+    writeFileSync(join(folder, 'out'), '');
+    chmodSync(join(folder, 'out'), 0o666);
+    const script = `id -un >> "$OUT"; echo "$HOME" >> "$OUT"; cat "$GATEHOUSE_CONFIG" >> "$OUT" && trap '' TERM; ${WAITING}`;
+    const bounding = ['-all', ...capabilities.split(' ').map((name) => name.toLowerCase().replace('cap_', '+'))].join(
+      ',',
+    );
+    const one = agent(script, 0.3, { user: 'nobody', before: ['setpriv', '--bounding-set', bounding] });
+    await until(() => said().includes('start '));
+    one.child.kill('SIGTERM');
+    expect((await one.ended).code, one.stderr).toBe(137);
+    expect(said()).toEqual(['nobody', lookUpUser('nobody').home, '{}', 'start ']);
+    expect(readdirSync(join(folder, 'bundles')).filter((name) => !name.startsWith('.'))).toEqual([]);
   },
 );
