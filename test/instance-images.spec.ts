@@ -5,11 +5,17 @@ import { parse, parseAllDocuments } from 'yaml';
 import { type Invocation, parseFlags } from '../libs/agent/src/cli/flags.js';
 import { SETTINGS } from '../libs/agent/src/config/settings.js';
 
-const read = (name: string): string => readFileSync(fileURLToPath(new URL(`../docker/${name}`, import.meta.url)), 'utf8');
+const read = (name: string): string =>
+  readFileSync(fileURLToPath(new URL(`../docker/${name}`, import.meta.url)), 'utf8');
 
 /** The words of an instruction in JSON form; of the last one, which counts. */
 const words = (dockerfile: string, instruction: string): string[] =>
-  JSON.parse(read(dockerfile).match(new RegExp(`^${instruction} (\\[.*\\])$`, 'gm'))!.at(-1)!.slice(instruction.length)) as string[];
+  JSON.parse(
+    read(dockerfile)
+      .match(new RegExp(`^${instruction} (\\[.*\\])$`, 'gm'))!
+      .at(-1)!
+      .slice(instruction.length),
+  ) as string[];
 /** What comes behind the agent's program in an entrypoint. */
 const behindAgent = (entrypoint: string[]): string[] =>
   entrypoint.slice(entrypoint.findIndex((word) => word.endsWith('gatehouse-agent.mjs')) + 1);
@@ -54,10 +60,13 @@ function expectSettings({ env = [], volumeMounts }: Container, pod: Pod): void {
 }
 
 describe('images with the agent', () => {
-  it.each(['agent.Dockerfile', 'instance/Dockerfile'])('%s has tini, which the image installs, as process 1', (name) => {
-    expect(words(name, 'ENTRYPOINT').slice(0, 2)).toEqual(['tini', '--']);
-    expect(read(name)).toMatch(/apt-get install -y --no-install-recommends (\S+ )*tini /);
-  });
+  it.each(['agent.Dockerfile', 'instance/Dockerfile'])(
+    '%s has tini, which the image installs, as process 1',
+    (name) => {
+      expect(words(name, 'ENTRYPOINT').slice(0, 2)).toEqual(['tini', '--']);
+      expect(read(name)).toMatch(/apt-get install -y --no-install-recommends (\S+ )*tini /);
+    },
+  );
 
   it('an instance takes from the agent what is there, and runs it', () => {
     const copied = [...read('instance/Dockerfile').matchAll(/^COPY --from=agent (\S+) (\S+)$/gm)];
@@ -83,7 +92,8 @@ describe('images with the agent', () => {
     expect(settingOf(key[1]!)?.key).toBe('provisioningKeyFile');
     expect(services.web.secrets).toEqual([key[2]]);
     expect(Object.keys(secrets)).toEqual([key[2]]);
-    for (const name of Object.keys(services.web.environment)) expect([name, settingOf(name)?.use]).toEqual([name, 'used']);
+    for (const name of Object.keys(services.web.environment))
+      expect([name, settingOf(name)?.use]).toEqual([name, 'used']);
     expect(services.web.volumes).toEqual(Object.keys(volumes).map((name) => `${name}:/state`));
   });
 

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { enrolLine, fillInstaller } from '#contracts';
+import { parseFlags } from '../../libs/agent/src/cli/flags.js';
 import { agentBundle, type Program } from '../support/agent-process.js';
 import { BareMachine } from '../support/bare-machine.js';
 import { selfSigned } from '../support/certificate.js';
@@ -230,6 +231,7 @@ describe('install.sh --service', () => {
       ...['--user', 'nobody'],
       ...['--', '/bin/echo', ...NESTED],
     ]);
+    expect(parseFlags(words.slice(2))).toMatchObject({ command: 'run', words: ['/bin/echo', ...NESTED] });
     expect(settings('press')).toMatchObject({
       LoadCredential: `provisioning-key:${join(machine.prefix, 'etc/gatehouse/press.key')}`,
       RestartPreventExitStatus: '64 65 73 77 78',

@@ -16,9 +16,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bundle as bundled } from '../../../../test/support/bundled.js';
 import { Log } from '../log.js';
 import { BundleFolder, type BundleFolderOptions, type BundleToWrite } from './bundle-folder.js';
 
@@ -154,22 +153,14 @@ describe('a change', () => {
   it('of which any step is the last leaves current at the old or the new version, whole, and the next agent goes on', async () => {
     const program = join(root, 'program.mjs');
     const contents = `
-      import { BundleFolder } from './bundle-folder.js';
+      import { BundleFolder } from './libs/agent/src/instance/bundle-folder.js';
       const log = { warn() {}, error() {} };
       const folder = BundleFolder.open({ dir: process.env.ROOT + '/bundles', env: {}, configFile: '/x', log });
       const files = [{ path: 'a/b', mode: '0400', content: 'x' }];
       const path = await folder.write({ version: 2, files, config: { version: 2 }, dependencies: [] });
       folder.switchTo(path);
       folder.keepOnly([path]);`;
-    const resolveDir = fileURLToPath(new URL('.', import.meta.url));
-    buildSync({
-      stdin: { contents, resolveDir },
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      outfile: program,
-      logLevel: 'error',
-    });
+    bundled(contents, program);
     const versions: number[] = [];
     for (let at = 1, killed = true; killed; at++) {
       const before = open();

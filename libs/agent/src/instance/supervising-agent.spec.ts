@@ -4,18 +4,17 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { Program } from '../../../../test/support/agent-process.js';
+import { bundle } from '../../../../test/support/bundled.js';
 import { until } from '../../../../test/support/server.js';
 import { runs, WAITING } from '../../../../test/support/supervised.js';
 import { launchAs, lookUpUser } from './child-user.js';
 
 let program: string;
 beforeAll(() => {
-  program = join(mkdtempSync(join(tmpdir(), 'gatehouse-program-')), 'agent.mjs');
-  const entry = fileURLToPath(new URL('../../../../test/support/supervising-agent.ts', import.meta.url));
-  buildSync({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile: program });
+  const outfile = join(mkdtempSync(join(tmpdir(), 'gatehouse-program-')), 'agent.mjs');
+  program = bundle("import './test/support/supervising-agent.js'", outfile);
 });
 afterAll(() => rmSync(join(program, '..'), { recursive: true }));
 
