@@ -323,6 +323,29 @@ describe('a changed bootstrap', () => {
     expect((await current(profileId)).settledRevision).toBe(3);
   });
 
+  it('has a thousand revisions at most, and those that sites have', async () => {
+    const profileId = await newProfile();
+    await app.sql(
+      `INSERT INTO bootstrap_revision (profile_id, revision, org_id, document, created_by) SELECT $1, n, $2, '{}', 'test' FROM generate_series(1, 1004) n`,
+      [profileId, org.orgId],
+    );
+    await app.sql('INSERT INTO bootstrap VALUES ($1, $2, 1004, 2)', [profileId, org.orgId]);
+    const inputs = (revision: number) => JSON.stringify({ profileId, revision, secrets: {}, site: {}, labels: {} });
+    const siteId = await site(profileId);
+    await app.sql(
+      `INSERT INTO site_bundle (site_id, org_id, version, inputs, state, applied_inputs) VALUES ($1, $2, 5, $3, 'offered', $4)
+       ON CONFLICT (site_id) DO UPDATE SET version = excluded.version, inputs = excluded.inputs, state = excluded.state, applied_inputs = excluded.applied_inputs`,
+      [siteId, org.orgId, inputs(3), inputs(1)],
+    );
+    expect((await saved(profileId, 'env: {}')).revision).toBe(1005);
+    const left = await app.sql<{ revision: number }>(
+      'SELECT revision FROM bootstrap_revision WHERE profile_id = $1 ORDER BY revision LIMIT 5',
+      [profileId],
+    );
+    // The newest thousand begin with 6; 2 is settled, 1 and 3 are those of the site.
+    expect(left.map(({ revision }) => revision)).toEqual([1, 2, 3, 6, 7]);
+  });
+
   it('is kept in no audit row', async () => {
     const profileId = await newProfile();
     const mark = randomUUID();

@@ -59,6 +59,7 @@ export class BootstrapChangesService {
         );
       const revision = profile.last + 1;
       await this.repository.insert(tx, { orgId, profileId, revision, document, createdBy: principal.name, secretIds });
+      await this.repository.dropOldest(tx, orgId, profileId, revision);
       await this.audit.record(tx, principal, {
         orgId,
         action: of === undefined ? 'bootstrap.save' : 'bootstrap.revert',

@@ -20,6 +20,9 @@ export interface BootstrapRevision {
   secrets: string[];
 }
 
+/** Revisions of a profile beyond these go, the oldest first, unless a site is offered one or runs with it. */
+const KEPT_REVISIONS = 1000;
+
 /** All SQL about bootstrap documents. */
 @Injectable()
 export class BootstrapsRepository {
@@ -128,6 +131,17 @@ export class BootstrapsRepository {
       `INSERT INTO bootstrap (profile_id, org_id, current_revision, settled_revision) VALUES ($1, $2, $3, 0)
        ON CONFLICT (profile_id) DO UPDATE SET current_revision = excluded.current_revision`,
       [profileId, orgId, revision],
+    );
+  }
+
+  /** After a revision was added. */
+  async dropOldest(tx: EntityManager, orgId: string, profileId: number, newest: number): Promise<void> {
+    await execute(
+      tx,
+      `DELETE FROM bootstrap_revision r USING bootstrap b
+       WHERE r.profile_id = $2 AND r.revision <= $3 AND b.profile_id = r.profile_id AND r.revision NOT IN (b.current_revision, b.settled_revision)
+         AND NOT EXISTS (SELECT FROM site_bundle s WHERE s.org_id = $1 AND jsonb_build_object('profileId', r.profile_id, 'revision', r.revision) <@ ANY (ARRAY[s.inputs, s.applied_inputs, s.overtaken->'inputs']))`,
+      [orgId, profileId, newest - KEPT_REVISIONS],
     );
   }
 
