@@ -6,7 +6,7 @@ import { ACTIONS, type Action } from '#contracts';
 import type { Principal } from '#platform';
 import { DecisionJobs } from '../../src/approvals/decision-jobs.js';
 import { type Api, newHardwareId, provision, type Reply, type TestKey, TestOrg } from '../support/api.js';
-import { profileNaming } from '../support/secrets.js';
+import { documentNaming, nameIn, profileNaming } from '../support/secrets.js';
 import { until } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
@@ -100,6 +100,40 @@ const keyChange = (name: string, was: object, change: object, under: object = {}
 ];
 
 const ACTS: Act[] = [
+  [
+    'a bootstrap is saved',
+    ['updateProvisioningProfile'],
+    async (api, profileId) => {
+      const path = org.path(`provisioning-profile/${await profileNaming(app, org.orgId, [])}/bootstrap`);
+      return (await api.put(path, { document: documentNaming(namedBy(profileId)) })).status;
+    },
+  ],
+  [
+    'a bootstrap is gone back to',
+    ['updateProvisioningProfile'],
+    async (api, profileId) => {
+      const changed = await other(profileId);
+      await nameIn(app, org.orgId, changed, [], 2);
+      return (await api.post(org.path(`provisioning-profile/${changed}/bootstrap/revert`), { revision: 1 })).status;
+    },
+  ],
+  [
+    'a secret is made again that was in use',
+    ['createSecret'],
+    async (api, profileId) => {
+      const name = `S_${randomUUID().replace(/-/g, '_').toUpperCase()}`;
+      await app.root.expect('PUT', org.path('secret'), { name, value: 'x' });
+      if (profileId === delivering) await profileNaming(app, org.orgId, [name]);
+      await app.root.expect('DELETE', org.path(`secret/${name}?force=true`));
+      return (await api.put(org.path('secret'), { name, value: 'y' })).status;
+    },
+  ],
+  [
+    'bundles of a profile need not be sealed any more',
+    ['updateProvisioningProfile'],
+    async (api, profileId) =>
+      (await api.post(org.path(`provisioning-profile/${await other(profileId)}`), { sealed: 'when_possible' })).status,
+  ],
   [
     'a template is made',
     ['createProvisioningTemplate'],
@@ -226,22 +260,31 @@ const ACTS: Act[] = [
 ];
 
 /** A profile of the same kind that nothing has yet. */
-const other = (profileId: number) => profileNaming(app, org.orgId, profileId === delivering ? ['TOKEN'] : []);
+const other = (profileId: number) => profileNaming(app, org.orgId, namedBy(profileId));
+const namedBy = (profileId: number) => (profileId === delivering ? ['TOKEN'] : []);
 
 /** Every row that such an act could write. */
 const rows = async () =>
   Object.fromEntries(
     await Promise.all(
-      ['provisioning_template', 'provisioning_key', 'provisioning_key_generation', 'site', 'tombstone'].map(
-        async (table) => [
-          table,
-          (
-            await app.sql<{ rows: string }>(
-              `SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) AS rows FROM ${table} t`,
-            )
-          )[0]!.rows,
-        ],
-      ),
+      [
+        'provisioning_template',
+        'provisioning_key',
+        'provisioning_key_generation',
+        'site',
+        'tombstone',
+        'provisioning_profile',
+        'bootstrap',
+        'bootstrap_revision',
+        'secret',
+      ].map(async (table) => [
+        table,
+        (
+          await app.sql<{ rows: string }>(
+            `SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) AS rows FROM ${table} t`,
+          )
+        )[0]!.rows,
+      ]),
     ),
   ) as Record<string, string>;
 

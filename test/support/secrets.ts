@@ -10,7 +10,7 @@ export async function profileNaming(app: TestApp, orgId: string, names: string[]
 }
 
 /** A bootstrap with an environment variable of each secret. */
-const documentNaming = (names: string[]) =>
+export const documentNaming = (names: string[]) =>
   JSON.stringify({ env: Object.fromEntries(names.map((name) => [`IN_${name}`, `{{secret.${name}}}`])) });
 
 /** The next revision of a profile's bootstrap, which names these and no others. */

@@ -91,12 +91,15 @@ export class ProfilesService {
     return this.read(this.db.manager, orgId, profileId);
   }
 
+  /** @throws conflict when the name is taken; not_found; permission_denied without `useSecret` when sites without a bundle key would receive secrets */
   async update(principal: Principal, orgId: string, profileId: number, body: UpdateProfileBody): Promise<ProfileView> {
     const { groupIds, ...fields } = body;
     await this.checkBlueprint(orgId, fields.blueprint);
     if (Object.keys(body).length === 0) throw nothingToChange();
     return this.db.tx(async (tx) => {
-      await this.read(tx, orgId, profileId);
+      const before = await this.read(tx, orgId, profileId);
+      if (fields.sealed === 'when_possible' && before.sealed !== 'when_possible')
+        await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'profile', id: profileId });
       if (Object.keys(fields).length > 0) await named(() => tx.update(Profile, { orgId, profileId }, fields as never));
       if (groupIds) await replaceGroups(tx, 'profile', orgId, profileId, groupIds);
       await this.audit.record(tx, principal, {
