@@ -69,7 +69,12 @@ async function main(args: string[]): Promise<number> {
 async function check(url: string, config: Config, say: (text: string) => void): Promise<number> {
   const settled = await checkDatabase(url, startupRetryOptions(config, say));
   await checkMasterKey(settled, config.installation.masterKey);
-  const { text, sound } = await reportDatabase(settled, config.database.poolSize, MIGRATIONS.length);
+  const { text, sound } = await reportDatabase(
+    settled,
+    config.database.poolSize,
+    MIGRATIONS.length,
+    config.installation.masterKey,
+  );
   await print(process.stdout, text);
   return sound ? 0 : 1;
 }

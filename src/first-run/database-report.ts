@@ -1,4 +1,5 @@
 import { clientOptions, DatabaseClient, SESSION_SETTINGS } from '#platform';
+import { checkRows } from './rows-check.js';
 
 /** Connections of one server process beside its pool: health, notices, the proof that these arrive. */
 const BESIDE_POOL = 3;
@@ -24,13 +25,15 @@ SELECT current_setting('server_version') AS version, current_database()::text AS
   (SELECT jsonb_object_agg(name, setting) FROM pg_settings) AS settings`;
 
 /**
- * What an operator wants to know of the database of a URL that `checkDatabase` passed, and what of it this server cannot set by itself.
+ * What an operator wants to know of the database of a URL that `checkDatabase` passed, what of it this server cannot set by itself, and, once the
+ * schema is up to date, which rows are not as they must be.
  * Changes nothing. @returns lines to print, and whether all is well.
  */
 export async function reportDatabase(
   url: string,
   poolSize: number,
   migrations: number,
+  masterKey: Buffer,
 ): Promise<{ text: string; sound: boolean }> {
   const client = new DatabaseClient(clientOptions(url, 'gatehouse-check'));
   await client.connect();
@@ -41,8 +44,9 @@ export async function reportDatabase(
     const migrated = known
       ? (await client.query<{ n: number }>('SELECT count(*)::int AS n FROM migrations')).rows[0]!.n
       : null;
-    const problems = problemsOf(facts, poolSize);
-    const rows: [string, string][] = [
+    const settings = problemsOf(facts, poolSize);
+    const rows = migrated === migrations ? await checkRows(client, masterKey) : [];
+    const lines: [name: string, value: string, problems?: string[]][] = [
       ['PostgreSQL', `${facts.version}, database ${facts.database}, role ${facts.role}, schema ${facts.schema}`],
       ['Connection', `${facts.tls ?? 'no TLS'}, direct or pooled per session: notices arrive`],
       [
@@ -54,13 +58,24 @@ export async function reportDatabase(
             : 'up to date',
       ],
       ['Connections', `${facts.connections} of ${facts.max_connections} in use`],
-      ['Settings', problems.length === 0 ? 'as the server needs them' : `${problems.length} to mend:`],
+      ['Settings', settings.length === 0 ? 'as the server needs them' : `${settings.length} to mend:`, settings],
+      [
+        'Rows',
+        migrated !== migrations
+          ? 'not looked at before the schema is up to date'
+          : rows.length === 0
+            ? 'owners, counts and encryption are right'
+            : `${rows.length} kinds of trouble:`,
+        rows,
+      ],
     ];
-    const text = [
-      ...rows.map(([name, value]) => `${name.padEnd(13)}${value}`),
-      ...problems.map((problem) => `  ${problem}`),
-    ].join('\n');
-    return { text: `${text}\n`, sound: problems.length === 0 };
+    const text = lines
+      .flatMap(([name, value, problems = []]) => [
+        `${name.padEnd(13)}${value}`,
+        ...problems.map((problem) => `  ${problem}`),
+      ])
+      .join('\n');
+    return { text: `${text}\n`, sound: settings.length + rows.length === 0 };
   } finally {
     await client.end();
   }

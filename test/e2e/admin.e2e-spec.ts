@@ -204,3 +204,13 @@ it('checks a database that may be empty, and says what of it this server cannot 
     await database.drop();
   }
 });
+
+it('checks the rows of a running server too, and says what is wrong', async () => {
+  server = await startServer();
+  const env = { DATABASE_URL: server.databaseUrl };
+  const sound = await admin(env, 'check');
+  expect(sound).toMatchObject({ code: 0, stdout: expect.stringContaining('owners, counts and encryption are right') });
+  await queryDatabase(server.databaseUrl, `INSERT INTO site_count VALUES ('nobody', 'approved', 0, 3)`);
+  const { code, stdout } = await admin(env, 'check');
+  expect([code, stdout]).toEqual([1, expect.stringContaining('1 counts of sites that are wrong: nobody approved')]);
+});

@@ -13,4 +13,4 @@ export function bytesOf(value: string, encoding: SecretEncoding = 'utf8'): Buffe
 }
 
 /** What a version's value and data key are bound to, so that no row can stand in for another. */
-export const sealedAbout = (secretId: number, version: number) => `secret:${secretId}:${version}`;
+export const secretAbout = (secretId: number, version: number) => `secret:${secretId}:${version}`;

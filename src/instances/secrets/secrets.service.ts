@@ -30,7 +30,7 @@ import type {
 import { SecretChanges } from './secret-changes.js';
 import { SecretDelivery } from './secret-delivery.js';
 import { SecretUsersRepository } from './secret-users.repository.js';
-import { bytesOf, sealedAbout } from './secret-value.js';
+import { bytesOf, secretAbout } from './secret-value.js';
 import { type NamedSecret, type SecretRow, SecretsRepository } from './secrets.repository.js';
 
 /** Secrets and their versions (docs/instances.md §2). What deletes them is `SecretDeletionService`. */
@@ -190,7 +190,7 @@ export class SecretsService implements OnModuleInit {
     return new Map(
       rows.map(({ secretVersionId, secretId, version, ...stored }) => [
         secretVersionId,
-        this.keys.decryptApart(stored, sealedAbout(secretId, version)),
+        this.keys.decryptApart(stored, secretAbout(secretId, version)),
       ]),
     );
   }
@@ -218,7 +218,7 @@ export class SecretsService implements OnModuleInit {
     { secretId, version }: { secretId: number; version: number },
     value: Buffer,
   ): Promise<void> {
-    const sealed = this.keys.encryptApart(value, sealedAbout(secretId, version));
+    const sealed = this.keys.encryptApart(value, secretAbout(secretId, version));
     await this.repository.insertVersion(tx, secretId, version, sealed, principal.name);
   }
 

@@ -19,6 +19,9 @@ export interface KeyPair {
   pem: string;
 }
 
+/** What a stored private half is bound to. */
+export const signingKeyAbout = (orgUid: string, seq: number) => `signing-key:${orgUid}:${seq}`;
+
 /** A signing key that is ready to sign. */
 export interface Signer {
   kid: string;

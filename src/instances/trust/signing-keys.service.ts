@@ -21,6 +21,7 @@ import {
   type KeyPair,
   type Signer,
   signerOf,
+  signingKeyAbout,
   signWith,
   thumbprintOf,
 } from './signing-key.js';
@@ -193,11 +194,11 @@ export class SigningKeys implements OnModuleInit {
   }
 
   private seal(orgUid: string, seq: number, pem: string): Buffer {
-    return this.keyRing.encrypt(Buffer.from(pem), `signing-key:${orgUid}:${seq}`);
+    return this.keyRing.encrypt(Buffer.from(pem), signingKeyAbout(orgUid, seq));
   }
 
   private unseal(orgUid: string, { seq, sealedKey }: SigningKeyRow): string {
-    return this.keyRing.decrypt(sealedKey!, `signing-key:${orgUid}:${seq}`).toString();
+    return this.keyRing.decrypt(sealedKey!, signingKeyAbout(orgUid, seq)).toString();
   }
 
   private record(
