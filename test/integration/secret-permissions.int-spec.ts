@@ -27,17 +27,13 @@ beforeAll(async () => {
 });
 afterAll(() => app?.close());
 
-interface Template {
-  templateId: number;
-  approvalLimit: string | null;
-}
 const template = (profileId: number | null, body: object = {}) =>
-  app.root.expect<Template>('PUT', org.path('provisioning-template'), { name: randomUUID(), profileId, ...body });
-async function key(
-  profileId: number,
-  body: object = {},
-  under: object = {},
-): Promise<TestKey & { approvalLimit: string | null }> {
+  app.root.expect<{ templateId: number }>('PUT', org.path('provisioning-template'), {
+    name: randomUUID(),
+    profileId,
+    ...body,
+  });
+async function key(profileId: number, body: object = {}, under: object = {}): Promise<TestKey> {
   const { templateId } = await template(profileId, under);
   return app.root.expect('PUT', org.path('site-provisioning-key'), {
     name: 'key',
@@ -360,51 +356,5 @@ describe('to let a site receive a secret takes useSecret', () => {
     });
     expect(await resultsOf(jobId)).toMatchObject([{ outcome: 'permission_denied', failed: true }]);
     expect(await statusOf(siteId)).toBe('pending');
-  });
-});
-
-describe('a profile that delivers secrets approves at once only for bounded keys', () => {
-  const PATTERN = { hardwareIdPattern: '.*' };
-  it.each<[what: string, approved: boolean, key: object, template: object]>([
-    ['uses, expiry and pattern', true, { maxBatchSize: 5, validUntil: SOON }, PATTERN],
-    ['one use and an expiry', true, { maxBatchSize: undefined, oneTime: true, validUntil: SOON }, {}],
-    ['no limit of uses', false, { maxBatchSize: null, validUntil: SOON }, PATTERN],
-    ['no expiry', false, { maxBatchSize: 5 }, PATTERN],
-    ['one use, no expiry', false, { maxBatchSize: undefined, oneTime: true }, PATTERN],
-    ['neither one use nor pattern', false, { maxBatchSize: 5, validUntil: SOON }, {}],
-  ])('%s: %s', async (_what, approved, body, under) => {
-    const [by, ordinary] = [await key(delivering, body, under), await key(plain, body, under)];
-    expect(by).toMatchObject({
-      approveNewSites: true,
-      approvalLimit: approved ? null : expect.stringContaining('delivers secrets'),
-    });
-    expect(ordinary.approvalLimit).toBeNull();
-    for (const [one, status] of [
-      [by, approved ? 'approved' : 'pending'],
-      [ordinary, 'approved'],
-    ] as const) {
-      const { device_id } = (await claim(one)).body;
-      const [row] = await app.sql<{ status: string }>('SELECT status FROM site WHERE device_id = $1', [device_id]);
-      expect(row!.status).toBe(status);
-    }
-  });
-
-  it('a template says which keys', async () => {
-    expect((await template(delivering)).approvalLimit).toContain('delivers secrets');
-    expect((await template(delivering, { approveNewSites: false })).approvalLimit).toBeNull();
-    expect((await template(plain)).approvalLimit).toBeNull();
-    const { provisioningTemplates } = await app.root.expect<{ provisioningTemplates: Template[] }>(
-      'GET',
-      org.path('provisioning-templates'),
-    );
-    expect(new Set(provisioningTemplates.map((one) => one.approvalLimit)).size).toBe(2);
-  });
-
-  it('and a bound that makes a key approve takes updateSite too', async () => {
-    const held = await key(delivering, { maxBatchSize: null, validUntil: SOON }, PATTERN);
-    const api = await app.orgKey(org.orgId, 'updateSiteProvisioningKey', 'useSecret');
-    expect((await api.patch(keyPath(held), { maxBatchSize: 5 })).status).toBe(403);
-    const both = await app.orgKey(org.orgId, 'updateSiteProvisioningKey', 'useSecret', 'updateSite');
-    expect((await both.patch(keyPath(held), { maxBatchSize: 5 })).status).toBe(200);
   });
 });
