@@ -36,7 +36,7 @@ export class FetchesRepository {
     return row;
   }
 
-  /** Of a version that is still the offered one, and of the key that it was sealed for. */
+  /** Of a version that is still the offered one, and of the key that it was sealed for. One that was applied is signed anew after a rotation. */
   async keepDigest(
     em: EntityManager,
     siteId: number,
@@ -47,7 +47,8 @@ export class FetchesRepository {
     await prepared(
       em,
       'bundle_digest',
-      'UPDATE site_bundle SET digest = $4 WHERE site_id = $1 AND version = $2 AND bundle_jkt IS NOT DISTINCT FROM $3 AND digest IS DISTINCT FROM $4',
+      `UPDATE site_bundle SET digest = $4, applied_digest = CASE WHEN applied_version = version THEN $4 ELSE applied_digest END
+       WHERE site_id = $1 AND version = $2 AND bundle_jkt IS NOT DISTINCT FROM $3 AND digest IS DISTINCT FROM $4`,
       [siteId, version, jkt, digest],
     );
   }

@@ -14,7 +14,7 @@ import { credentialDigest, type InstanceState } from './instance-state.js';
 import { acceptLease } from './lease.js';
 import { counted, leaseTaken, type Moment } from './lease-time.js';
 import { acceptRevocation, readNotice } from './revocation.js';
-import { InvalidStatement, thumbprint } from './statements.js';
+import { InvalidStatement, OvertakenStatement, thumbprint } from './statements.js';
 import { pinned, signingKey, TrustChain, type TrustPath } from './trust.js';
 
 /** A bundle that may be used, and as what it came. */
@@ -57,7 +57,11 @@ export class Instance {
    * Fetches the bundle and verifies it.
    * @param held the one in use, if it still is what the server has
    */
-  async fetch(held: HeldBundle | undefined): Promise<HeldBundle> {
+  fetch(held: HeldBundle | undefined): Promise<HeldBundle> {
+    return upToDate(() => this.fetchOnce(held));
+  }
+
+  private async fetchOnce(held: HeldBundle | undefined): Promise<HeldBundle> {
     const fetched = await this.asking(() => this.api.bundle(held?.etag, this.context.signal));
     if (fetched === undefined) return held as HeldBundle;
     const { token, etag } = fetched;
@@ -69,13 +73,17 @@ export class Instance {
 
   /**
    * Takes or renews the lease for a bundle.
-   * @returns false when the server has another bundle by now, which is to be fetched
+   * @returns false when the server has another bundle by now, or signs this one with another key, so that it is to be fetched
    */
-  async lease({ payload: { ver, iss, sub }, digest }: AcceptedBundle): Promise<boolean> {
+  lease(bundle: AcceptedBundle): Promise<boolean> {
+    return upToDate(() => this.leaseOnce(bundle));
+  }
+
+  private async leaseOnce({ payload: { ver, iss, sub }, digest }: AcceptedBundle): Promise<boolean> {
     const nonce = randomBytes(16).toString('base64url');
     const prev = this.facts.lease?.jti ?? null;
     const token = await this.asking(() => this.api.lease({ nonce, prev, ver }, this.context.signal));
-    const asked = { nonce, org: iss, device: sub, version: ver, digest };
+    const asked = { nonce, org: iss, device: sub, version: ver };
     const lease = await this.verifying((trust, lead) => acceptLease(token, trust, lead, asked));
     const time = leaseTaken(this.now(), lease.iat * 1000);
     this.change({ lease: { jti: lease.jti, seconds: lease.exp - lease.iat, time }, refused: undefined });
@@ -257,6 +265,16 @@ export class Instance {
 
   private change(changes: Parameters<InstanceState['change']>[1]): void {
     this.state.change(this.credential.id, changes);
+  }
+}
+
+/** Asks once more for what was signed on the eve of a rotation of the signing key. */
+async function upToDate<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof OvertakenStatement) return ask();
+    throw error;
   }
 }
 

@@ -8,10 +8,10 @@ const authority = new Authority();
 const lead = () => Promise.resolve(authority.trust());
 const trust = () => TrustChain.from(pinned(authority.fingerprint), []);
 const version = 2 ** 32 + 1;
-const asked: Asked = { nonce: 'n1', org: authority.org, device: authority.device, version, digest: 'd1' };
+const asked: Asked = { nonce: 'n1', org: authority.org, device: authority.device, version };
 const verdict = async (change: object, key = authority.current) =>
   acceptLease(await authority.lease({ nonce: 'n1', digest: 'd1', ...change }, key), trust(), lead, asked).then(
-    ({ ver }) => ver,
+    ({ ver, digest }) => (digest === 'd1' ? ver : `${ver} ${digest}`),
     (error: { code: number; message: string }) => `${error.code} ${error.message}`,
   );
 
@@ -21,14 +21,16 @@ describe('a lease', () => {
   });
 
   it('says that there is a newer bundle', async () => {
-    expect(await verdict({ ver: version + 1, digest: '' })).toBe(version + 1);
+    expect(await verdict({ ver: version + 1, digest: '' })).toBe(`${version + 1} `);
+    // Signed anew, after a rotation of the signing key.
+    expect(await verdict({ digest: 'd2' })).toBe(`${version} d2`);
   });
 
   it.each([
     [{ nonce: 'n0' }, /^65 .*replay/],
     [{ iss: 'other' }, /^65 .*another organization/],
     [{ sub: 'other' }, /^65 .*another site/],
-    [{ digest: 'd0' }, /^65 .*\(digest\)/],
+    [{ digest: 7 }, /^65 .*\(digest\)/],
     [{ ver: version - 1 }, /^65 .*older/],
     [{ jti: '' }, /^65 .*\(jti\)/],
     [{ exp: 5, iat: 6 }, /^65 .*\(iat, exp\)/],

@@ -68,7 +68,7 @@ async function leasedBundle({ instance }: Enrolled): Promise<HeldBundle> {
     bundle = await instance.fetch(bundle).catch((error: unknown) => refusedForm(instance, error));
     if (await instance.lease(bundle)) return bundle;
   }
-  throw new InvalidStatement('the server gives no lease for the bundle that it serves');
+  throw new InvalidStatement('the server gives no lease for the bundle that it serves (digest)');
 }
 
 async function refusedForm(instance: Enrolled['instance'], error: unknown): Promise<never> {

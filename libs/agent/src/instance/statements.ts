@@ -14,6 +14,9 @@ export class InvalidStatement extends AgentExit {
   }
 }
 
+/** Signed by a key that another has followed by now: it may have been on its way when that happened, and is to be asked for once more. */
+export class OvertakenStatement extends InvalidStatement {}
+
 const SIGNED: readonly string[] = ['alg', 'typ', 'kid'];
 const SEALED: readonly string[] = ['alg', 'enc', 'cty', 'epk', 'kid'];
 const SIGN_ALGORITHMS: readonly unknown[] = [BUNDLE_ALGORITHMS.sign, 'Ed25519'];

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Authority, signingKey } from '../../../../test/support/instance-authority.js';
+import { OvertakenStatement } from './statements.js';
 import { pinned, TrustChain, type TrustPath } from './trust.js';
 
 let authority: Authority;
@@ -42,6 +43,15 @@ describe('what an operator pins', () => {
     const other = new Authority();
     expect(TrustChain.from(pinned(other.fingerprint), stored).keys).toEqual([pinned(other.fingerprint)]);
   });
+});
+
+it('what was signed on the eve of a rotation is told from what nobody leads to', async () => {
+  const chain = TrustChain.from(pinned(authority.fingerprint), []);
+  const eve = await lease();
+  await authority.rotate();
+  await expect(chain.verify(eve, 'lease', lead)).rejects.toBeInstanceOf(OvertakenStatement);
+  await expect(chain.verify(await lease(signingKey()), 'lease', lead)).rejects.not.toBeInstanceOf(OvertakenStatement);
+  expect(await verdict(chain, await lease())).toBe('trusted');
 });
 
 describe('a succession', () => {

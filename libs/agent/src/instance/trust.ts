@@ -1,6 +1,13 @@
 import type { SigningJwk } from '../../../contracts/index.js';
 import { misconfigured } from '../cli/exit-codes.js';
-import { InvalidStatement, type StatementKind, signerOf, thumbprint, verified } from './statements.js';
+import {
+  InvalidStatement,
+  OvertakenStatement,
+  type StatementKind,
+  signerOf,
+  thumbprint,
+  verified,
+} from './statements.js';
 
 /** A signing key that is trusted: by its thumbprint at first, and with what has been seen of it since. */
 export type TrustedKey = {
@@ -55,18 +62,21 @@ export class TrustChain {
    * Verifies something new.
    * @param lead fetches what leads from the last trusted key to a later one; asked at most once
    * @returns its payload
-   * @throws InvalidStatement unless the last key signed it, or one that a chain of successions leads to
+   * @throws InvalidStatement unless the last key signed it, or one that a chain of successions leads to; OvertakenStatement for one before
    */
   async verify(token: string, kind: StatementKind, lead: () => Promise<TrustPath>): Promise<Record<string, unknown>> {
     const kid = signerOf(token, kind);
-    const retired = this.chain.slice(0, -1).some((key) => key.kid === kid);
-    if (retired) throw new InvalidStatement(`the ${kind} is signed by a key that another has followed`);
-    if (this.last.kid !== kid || this.last.jwk === undefined) await this.walk(await lead());
+    if (!this.isRetired(kid) && (this.last.kid !== kid || this.last.jwk === undefined)) await this.walk(await lead());
+    if (this.isRetired(kid)) throw new OvertakenStatement(`the ${kind} is signed by a key that another has followed`);
     if (this.last.kid !== kid || this.last.jwk === undefined)
       throw new InvalidStatement(
         `the ${kind} is signed by the key ${kid}, to which no succession leads from the trusted key ${this.last.kid}`,
       );
     return verified(token, kind, this.last.jwk);
+  }
+
+  private isRetired(kid: string): boolean {
+    return this.chain.slice(0, -1).some((key) => key.kid === kid);
   }
 
   /** Verifies what was verified before, with whatever key of the chain signed it then. @throws InvalidStatement */
