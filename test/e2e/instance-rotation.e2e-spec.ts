@@ -74,13 +74,12 @@ class Instance {
 
   private async bundle() {
     const response = await this.send('GET', '/device/bundle');
-    return acceptBundle(
-      await response.text(),
-      this.trust,
-      () => this.lead(),
-      { key: this.key, org: this.organization, device: this.device, version: this.version },
-      () => [],
-    );
+    return acceptBundle(await response.text(), this.trust, () => this.lead(), {
+      key: this.key,
+      org: this.organization,
+      device: this.device,
+      version: this.version,
+    });
   }
 
   /** The bundle may have got a newer version in between: then the lease is for that one, and the next round fetches it. */
