@@ -1,17 +1,21 @@
 // Instances: bundles fetched and leases taken against a bare node:http server, and a secret rolled out to a fleet while others claim.
 import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { CompactEncrypt, CompactSign, exportJWK, generateKeyPair, importJWK } from 'jose';
 import WebSocket from 'ws';
 import { claimLoad } from './claims.mjs';
 import { HttpConnection } from './http-client.mjs';
-import { inTurn, median, readJsonl, round, sleep } from './lib.mjs';
+import { inTurn, median, readJsonl, round, rssKiB, sleep } from './lib.mjs';
 
 const CALLERS = 64;
 /** Of the document's one file: with a secret and the rest of the payload a bundle of 8 KB. */
 const FILE_BYTES = 4_200;
 /** Agents that have a session while a secret is rolled out to all. */
 const CONNECTED = 20;
+/** Starts of a program in each way, in turns. */
+const STARTS = 7;
 /** Seconds that the requests may take which prepare the fleet; the generator ends when they are done. */
 const PREPARING = 60;
 const json = 'content-type: application/json';
@@ -82,7 +86,9 @@ export async function instances({ testbed, table, options }) {
     `Cryptography of a bundle alone, one thread: signed in ${round(alone.signed, 3)} ms, sealed too in ${round(alone.sealed, 3)} ms; ${round(100 * median(turns.share), 0)} % of the processor time of a fetch.`,
   );
   await raw.stop();
-  await rollouts({ server, testbed, table, seconds, fleet, sites });
+  // Shorter than a rollout takes.
+  await rollouts({ server, testbed, table, seconds: Math.min(seconds, 3), fleet, sites });
+  await programs({ server, testbed, table, fleet });
   await server.stop();
 }
 
@@ -146,6 +152,76 @@ async function rollouts({ server, testbed, table, seconds, fleet, sites }) {
     target: { atLeast: 0.8 },
   });
   for (const { socket } of agents) socket.terminate();
+}
+
+/** What the agent adds to the start of a program, and how much memory it takes beside it. */
+async function programs({ server, testbed, table, fleet }) {
+  const { templateId } = await server.api('PUT', `/org/${fleet.orgId}/provisioning-template`, {
+    name: 'programs',
+    profileId: fleet.profileId,
+    hardwareIdPattern: 'program-[0-9]',
+  });
+  const { siteProvisioningKey } = await server.api('PUT', `/org/${fleet.orgId}/site-provisioning-key`, {
+    name: 'programs',
+    templateId,
+    maxBatchSize: 1,
+    validUntil: new Date(Date.now() + 3_600_000).toISOString(),
+  });
+  const folder = path.join(testbed.folder, 'program');
+  const flags = ['--config-file', path.join(folder, 'agent.json'), '--bundle-dir', path.join(folder, 'bundle')];
+  const run = (script) =>
+    testbed.node(
+      fileURLToPath(new URL('../../dist/agent/gatehouse-agent.mjs', import.meta.url)),
+      ['run', ...flags, '--endpoint', server.url, '--hardware-id', 'program-1', '--', process.execPath, '-e', script],
+      { env: { HOME: testbed.folder, NEWT_PROVISIONING_KEY: siteProvisioningKey } },
+    );
+  /** @returns milliseconds from here to the first line of a program that says the time. */
+  const startMs = async (start) => {
+    const before = Date.now();
+    const child = start('console.log("at " + Date.now())');
+    await child.ended;
+    const at = /^at (\d+)$/m.exec(child.output)?.[1];
+    if (at === undefined) throw new Error(`The program was not started:\n${child.output}`);
+    return Number(at) - before;
+  };
+  const program = path.join(testbed.folder, 'program.mjs');
+  fs.writeFileSync(program, 'console.log("at " + Date.now())');
+  await startMs(run);
+  const [site] = await server.sql(`SELECT site_id AS "siteId" FROM site WHERE hardware_id = 'program-1'`);
+  /** @type {Record<'alone' | 'stored' | 'fetched', number[]>} */
+  const times = { alone: [], stored: [], fetched: [] };
+  for (let i = 0; i < STARTS; i++) {
+    times.alone.push(await startMs(() => testbed.node(program)));
+    times.stored.push(await startMs(run));
+    await server.api('POST', `/site/${site.siteId}/bundle/resend`);
+    times.fetched.push(await startMs(run));
+  }
+  const added = (of) => median(times[of]) - median(times.alone);
+  for (const [of, what, below] of [
+    ['stored', 'a program started by its key, bundle stored: added', 150],
+    ['fetched', 'the same, bundle fetched: added', 400],
+  ])
+    table.row({
+      what,
+      ours: `${round(added(of), 0)} ms`,
+      against: `started alone ${round(median(times.alone), 0)} ms`,
+      value: added(of),
+      target: { below },
+      unit: ' ms',
+    });
+  const running = run('console.log("up"); setInterval(() => {}, 1e6)');
+  while (!running.output.includes('is applied')) await sleep(50);
+  await sleep(3000);
+  const mib = rssKiB(running.pid) / 1024;
+  running.kill('SIGTERM');
+  await running.ended;
+  table.row({
+    what: 'the agent beside its program: resident',
+    ours: `${round(mib, 0)} MiB`,
+    value: mib,
+    target: { below: 90 },
+    unit: ' MiB',
+  });
 }
 
 /** Closed-loop load of 64 callers; throws when a request fails. */
