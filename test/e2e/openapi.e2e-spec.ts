@@ -21,7 +21,10 @@ afterAll(async () => {
 });
 
 /** Their success has no JSON body, or none at all. */
-const WITHOUT_JSON = ['downloadAgent', 'downloadAgentHash', 'downloadInstaller', 'streamEvents', 'getNewtVersion'];
+const WITHOUT_JSON = [
+  ...['downloadAgent', 'downloadAgentHash', 'downloadInstaller', 'streamEvents', 'getNewtVersion'],
+  ...['getBundle', 'acknowledgeBundle'],
+];
 /** Their errors have forms of their own (docs/claims.md rules 2 and 15), or are states rather than errors. */
 const OWN_ERRORS = ['provisionDevice', 'getReadiness', 'checkOrgId'];
 /** Judges its credential itself, because its refusal is one for all routes (docs/agent-protocol.md rule 3). */
@@ -29,10 +32,10 @@ const OWN_GUARD = ['getDeviceToken'];
 /** Path parameters that are text, or a number or text; all others are numbers. */
 const TEXT_IDS = [
   ...['orgId', 'apiKeyId', 'userId', 'inviteId', 'hardwareId', 'siteProvisioningKeyId', 'domainId', 'accessTokenId'],
-  ...['siteId', 'niceId', 'resourceNiceId', 'candidateId'],
+  ...['siteId', 'niceId', 'resourceNiceId', 'candidateId', 'name'],
 ];
-/** Fields that need not be whole: measured amounts, hours, and values of any kind. */
-const FRACTIONS = /(\/(megabytes(In|Out)|validHours|pace)|\/oneOf\/1)$/;
+/** Fields that need not be whole: measured amounts, hours, percentages, and values of any kind. */
+const FRACTIONS = /(\/(megabytes(In|Out)|validHours|pace|stopAtFailurePercent)|\/oneOf\/1)$/;
 interface ObjectSchema {
   properties?: Record<string, unknown>;
   required?: string[];

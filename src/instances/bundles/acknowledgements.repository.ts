@@ -39,13 +39,13 @@ export class AcknowledgementsRepository {
     return row;
   }
 
-  /** Of a version that was fetched before another one was offered: never back to an older one than the site has said before. */
+  /** Of a version that was fetched before another one was offered: nothing older than what was applied is remembered. */
   async appliedOvertaken(tx: EntityManager, { orgId, siteId, version, digest }: Spoken): Promise<boolean> {
     const changed = await execute(
       tx,
       `UPDATE site_bundle SET applied_version = $3, applied_digest = $4, applied_inputs = overtaken->'inputs',
          applied_secrets = ARRAY(SELECT v::bigint FROM jsonb_array_elements_text(overtaken->'secrets') AS v), overtaken = NULL
-       WHERE site_id = $1 AND org_id = $2 AND (overtaken->>'version')::bigint = $3 AND overtaken->>'digest' = $4 AND coalesce(applied_version < $3, true)`,
+       WHERE site_id = $1 AND org_id = $2 AND (overtaken->>'version')::bigint = $3 AND overtaken->>'digest' = $4`,
       [siteId, orgId, version, digest],
     );
     return changed > 0;

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { BootstrapError, EMPTY_BOOTSTRAP, type RenderedBootstrap, render } from '#bootstrap';
 import { type BundlePayload, JOSE_TYPE } from '#contracts';
-import { AppError, Db, KeyRing, notFound, sha256 } from '#platform';
+import { AppError, Db, databaseBusy, KeyRing, notFound, sha256 } from '#platform';
 import { BootstrapsService } from '../bootstraps/bootstraps.service.js';
 import { SecretsService } from '../secrets/secrets.service.js';
 import { SigningKeys } from '../trust/signing-keys.service.js';
@@ -12,6 +12,8 @@ import { FetchesRepository, type FetchRow } from './fetches.repository.js';
 import { notApproved } from './refusals.js';
 import { seal } from './sealing.js';
 
+/** Looks at what the site is to have, when it changes at the same moment. */
+const ATTEMPTS = 5;
 const RANDOM_BYTES = 16;
 
 const fetches = new Counter({
@@ -74,13 +76,14 @@ export class FetchesService {
 
   /** What the site is to have: looked at again, whoever has told or not told of a change. */
   private async offered(orgId: string, siteId: number): Promise<Offered> {
-    for (;;) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const row = await this.repository.read(this.db.manager, orgId, siteId);
       if (!row) throw notFound('Site');
       if (row.status !== 'approved') throw refused('pending', notApproved());
       if (row.version !== null) return row as Offered;
       await this.db.tx((tx) => this.bundles.refresh(tx, orgId, siteId));
     }
+    throw databaseBusy();
   }
 
   /** One that cannot be made for want of a secret's version is offered again with what is there by now. */

@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 import { BodyExample } from '#platform';
 
@@ -11,8 +11,8 @@ export class LeaseBody {
   @IsOptional()
   @MaxLength(64)
   @IsString()
-  @ApiProperty({ type: 'string', nullable: true, maxLength: 64 })
-  prev: string | null;
+  @ApiPropertyOptional({ type: 'string', nullable: true, maxLength: 64 })
+  prev?: string | null;
   /** The version of the bundle that the instance holds, 0 for none. */
   @Max(Number.MAX_SAFE_INTEGER) @Min(0) @IsInt() ver: number;
 }

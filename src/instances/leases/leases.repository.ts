@@ -7,7 +7,9 @@ export interface LeaseFacts {
   orgUid: string;
   deviceId: string;
   status: 'pending' | 'approved';
-  /** Of the bundle version that was asked for, as it was fetched last; empty when it is none of those known. */
+  /** The bundle version that was asked for; the offered one where that is newer and the one asked for is not known (any more). */
+  ver: number;
+  /** Of that version as it was fetched last; empty when it is not known. */
   digest: string;
   granted: boolean;
 }
@@ -31,9 +33,12 @@ export class LeasesRepository {
       em,
       'lease_advance',
       `WITH facts AS (
-         SELECT s.site_id, s.org_id, o.org_uid, s.device_id, s.status, CASE $4::bigint
-           WHEN b.version THEN b.digest WHEN (b.overtaken->>'version')::bigint THEN b.overtaken->>'digest' WHEN b.applied_version THEN b.applied_digest END AS digest
-         FROM site s JOIN org o ON o.org_id = s.org_id LEFT JOIN site_bundle b ON b.site_id = s.site_id WHERE s.site_id = $1 AND s.org_id = $2
+         SELECT s.site_id, s.org_id, o.org_uid, s.device_id, s.status, v.version, v.digest
+         FROM site s JOIN org o ON o.org_id = s.org_id LEFT JOIN site_bundle b ON b.site_id = s.site_id
+           LEFT JOIN LATERAL (
+             SELECT * FROM (VALUES (b.version, b.digest), ((b.overtaken->>'version')::bigint, b.overtaken->>'digest'), (b.applied_version, b.applied_digest)) AS known(version, digest)
+             WHERE $4::bigint > 0 AND (known.version = $4 OR known.version = b.version AND b.version > $4) ORDER BY known.version LIMIT 1) v ON true
+         WHERE s.site_id = $1 AND s.org_id = $2
        ), link AS (
          INSERT INTO site_lease AS l (site_id, org_id, jti, previous_jti, expires_at)
          SELECT site_id, org_id, $3, $5::text, $6::timestamptz FROM facts WHERE status = 'approved'
@@ -41,7 +46,7 @@ export class LeasesRepository {
          WHERE NOT l.held AND (l.jti = $5::text OR l.previous_jti IS NOT DISTINCT FROM $5::text)
          RETURNING site_id
        )
-       SELECT org_uid AS "orgUid", device_id AS "deviceId", status, coalesce(digest, '') AS digest, EXISTS (SELECT FROM link) AS granted FROM facts`,
+       SELECT org_uid AS "orgUid", device_id AS "deviceId", status, coalesce(version, $4) AS ver, coalesce(digest, '') AS digest, EXISTS (SELECT FROM link) AS granted FROM facts`,
       [siteId, orgId, step.jti, step.ver, step.prev, step.expiresAt],
     );
     return facts;

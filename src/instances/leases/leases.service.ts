@@ -3,7 +3,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import type { EntityManager } from 'typeorm';
 import { INSTANCE_LIMITS, JOSE_TYPE, type LeaseAnswer, type LeasePayload, type LeaseRequest } from '#contracts';
-import { AppError, Db, Hooks, notFound } from '#platform';
+import { AppError, Db, databaseBusy, Hooks, notFound } from '#platform';
 import { EventsService } from '../../audit/index.js';
 import { notApproved } from '../bundles/refusals.js';
 import { SigningKeys } from '../trust/signing-keys.service.js';
@@ -17,6 +17,8 @@ const leases = new Counter({
 
 const HELD =
   'The state of this instance is in use twice: an operator has to send its bundle again, or re-issue its credential';
+/** Tries, when others change the chain at the same moment. */
+const ATTEMPTS = 5;
 /** Seconds until an instance whose lease is held back asks again. */
 const LOOK_AGAIN = 300;
 
@@ -49,7 +51,7 @@ export class LeasesService implements OnModuleInit {
       ver: request.ver,
       expiresAt: new Date(exp * 1000),
     };
-    for (;;) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const facts = await this.repository.advance(this.db.manager, orgId, siteId, step);
       if (!facts) throw notFound('Site');
       if (facts.status !== 'approved') throw refused('pending', notApproved());
@@ -59,6 +61,7 @@ export class LeasesService implements OnModuleInit {
       leases.inc({ result });
       return { lease: await this.sign(facts, step, { nonce: request.nonce, iat, exp }) };
     }
+    throw databaseBusy();
   }
 
   /** The next request of each site begins a new chain; what was held back is given again. */
@@ -86,7 +89,7 @@ export class LeasesService implements OnModuleInit {
     const payload: LeasePayload = {
       iss: facts.orgUid,
       sub: facts.deviceId,
-      ver: step.ver,
+      ver: facts.ver,
       digest: facts.digest,
       jti: step.jti,
       prev: step.prev,
