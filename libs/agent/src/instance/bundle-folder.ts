@@ -172,9 +172,9 @@ export class BundleFolder {
 
   /** Removes every version but these. */
   keepOnly(folders: readonly string[]): void {
-    const names = folders.map((folder) => basename(folder));
-    for (const name of readdirSync(this.path))
-      if (VERSION.test(name) && !names.includes(name)) this.remove(join(this.path, name));
+    const kept = folders.map((folder) => basename(folder));
+    const written = existsSync(this.path) ? readdirSync(this.path).filter((name) => VERSION.test(name)) : [];
+    for (const name of written) if (!kept.includes(name)) this.remove(join(this.path, name));
   }
 
   /** Removes all versions and `current`: the program is over, or was revoked. */

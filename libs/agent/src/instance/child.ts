@@ -14,8 +14,9 @@ const KILLED_MS = 1_000;
 export class Child {
   /** Its exit code, as a shell has it (128 + number of the signal), once nobody of its group is left. Never rejects. */
   readonly ended: Promise<number>;
+  /** The same, as soon as the program itself has ended; what it started may live on for its grace. */
+  readonly exited: Promise<number>;
   private readonly process: ChildProcess;
-  private readonly exited: Promise<number>;
   private hasEnded = false;
   /** When what is left of the group gets SIGKILL: set by `stop`, or when the program ends by itself. */
   private deadline: number | undefined;

@@ -16,7 +16,11 @@ export class LeftBehind {
 
   note(pid: number): void {
     const { started } = processOf(pid);
-    if (started !== undefined) writeFileAtomic(this.path, JSON.stringify({ pid, started }));
+    try {
+      if (started !== undefined) writeFileAtomic(this.path, JSON.stringify({ pid, started }));
+    } catch (error) {
+      this.log.warn(`if this agent is killed, the next one will not know its program: ${(error as Error).message}`);
+    }
   }
 
   forget(): void {

@@ -32,7 +32,7 @@ export class ReadyCheck {
     const limitMs = this.ready.timeoutSeconds * 1000;
     try {
       return await Promise.race([
-        child.ended.then((code) => notReady(`it ended with code ${code} before it was ready`)),
+        child.exited.then((code) => notReady(`it ended with code ${code} before it was ready`)),
         this.untilReady(either),
         ...('afterSeconds' in this.ready
           ? []

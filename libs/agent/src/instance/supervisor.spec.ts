@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -54,6 +54,29 @@ describe('the end of the program', () => {
     expect(pids).toHaveLength(2);
     expect(pids.filter(runs)).toEqual([]);
     expect(it_!.said()).toContain('told');
+  });
+
+  it('is known at once, also while what it left behind has its grace', async () => {
+    const one = supervised(
+      `(trap '' TERM; echo stubborn >> "$OUT"; while :; do sleep 100; done) & while [ ! -s "$OUT" ]; do sleep 0.01; done`,
+    );
+    const order: string[] = [];
+    const ended = one.supervisor.ended.then(() => order.push('group'));
+    const outcome = await one.start(1, {
+      run: { ready: { afterSeconds: 60, timeoutSeconds: 61 }, stopGraceSeconds: 1 },
+    });
+    order.push('program');
+    await ended;
+    expect(outcome).toEqual({ state: 'failed', reason: 'it ended with code 0 before it was ready' });
+    expect(order).toEqual(['program', 'group']);
+  });
+
+  it('is answered when the folder of the bundles is gone', async () => {
+    const one = supervised(WAITING);
+    await one.start();
+    await one.until('start 1');
+    rmSync(one.bundles.path, { recursive: true });
+    expect(await one.supervisor.stop()).toBe(143);
   });
 
   it('removes the files of the bundle', async () => {
