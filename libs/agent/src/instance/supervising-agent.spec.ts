@@ -20,7 +20,18 @@ afterAll(() => rmSync(join(program, '..'), { recursive: true }));
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'gatehouse-supervising-'))));
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  for (const group of groups.splice(0)) {
+    try {
+      process.kill(-group, 'SIGKILL');
+    } catch {
+      // nobody is left, as it should be
+    }
+  }
+  rmSync(folder, { recursive: true });
+});
+/** Of programs that a test lets outlive their agent. */
+const groups: number[] = [];
 
 /** An agent that runs this script, as the leader of a process group, which is what a terminal sends Ctrl-C to. */
 function agent(
@@ -38,7 +49,11 @@ function agent(
 }
 const said = (): string[] =>
   existsSync(join(folder, 'out')) ? readFileSync(join(folder, 'out'), 'utf8').split('\n').slice(0, -1) : [];
-const pidSaid = async (): Promise<number> => Number((await until(() => said().find((line) => /^\d+$/.test(line))))!);
+async function pidSaid(): Promise<number> {
+  const pid = Number(await until(() => said().find((line) => /^\d+$/.test(line))));
+  groups.push(pid);
+  return pid;
+}
 
 it("a terminal's Ctrl-C, which goes to the agent's group, reaches the program once, whose exit code is the agent's", async () => {
   const one = agent(`trap 'echo INT >> "$OUT"; exit 7' INT; ${WAITING}`);
@@ -58,8 +73,6 @@ it.runIf(launchAs(undefined, process.env).prefix.length > 0)(
     one.child.kill('SIGKILL');
     await until(() => !runs(pid));
     expect(said()).toContain('TERM');
-    process.kill(-pid, 'SIGKILL'); // the kernel told the program, not what it has started
-    await one.ended;
   },
 );
 
