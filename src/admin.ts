@@ -56,7 +56,10 @@ async function main(args: string[]): Promise<number> {
       abortOnError: false,
     });
     try {
-      await print(process.stdout, await app.get(AdminCommands, { strict: false }).run(command));
+      await print(
+        process.stdout,
+        await app.get(AdminCommands, { strict: false }).run(command, (text) => print(process.stdout, text)),
+      );
       return 0;
     } finally {
       await Promise.race([app.close(), delay(CLOSE_MS)]);

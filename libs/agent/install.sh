@@ -260,7 +260,8 @@ main() {
   hardware_id=
   service=
   user=
-  fingerprint=
+  # The enrol line gives it by the environment, as the agent takes it.
+  fingerprint=${GATEHOUSE_TRUST_FINGERPRINT:-}
   run=no
   while [ $# -gt 0 ]; do
     case $1 in

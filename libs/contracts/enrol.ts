@@ -1,3 +1,5 @@
+import type { TrustFingerprint } from './instances.js';
+
 /**
  * The line that enrols a machine, exactly as the server prints it and as a test runs it.
  * It needs node and a POSIX shell, nothing else: no curl, no wget. `printf` is built into the shell, so the key is in no process's
@@ -7,8 +9,9 @@
  *
  * @param publicUrl base URL of the server as machines reach it
  * @param key       a provisioning key
+ * @param trust     whose statements the machine is to trust; the installer and the agent find it in their environment
  */
-export function enrolLine(publicUrl: string, key: string): string {
+export function enrolLine(publicUrl: string, key: string, trust?: TrustFingerprint): string {
   const url = `${shellSafe(publicUrl)}/install.sh`;
   const script = [
     `fetch('${url}')`,
@@ -17,7 +20,8 @@ export function enrolLine(publicUrl: string, key: string): string {
     `.then(s=>process.exitCode=require('child_process').spawnSync('/bin/sh',['-c',s,'sh','--key-file','-','--run'],{stdio:'inherit'}).status,`,
     `e=>{e=e.cause||e;e=e.message||e.code;console.error('Not enrolled: ${url}: '+e.trim()+(/certificate/.test(e)?'; set NODE_EXTRA_CA_CERTS to the file of a private authority':''));process.exitCode=69})`,
   ].join('');
-  return `printf %s '${key.replaceAll("'", `'\\''`)}' | node -e "${script}"`;
+  const variable = trust === undefined ? '' : `GATEHOUSE_TRUST_FINGERPRINT=${trust} `;
+  return `printf %s '${key.replaceAll("'", `'\\''`)}' | ${variable}node -e "${script}"`;
 }
 
 /**

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { Injectable } from '@nestjs/common';
 import { AppError, base32, Config, Db, type Principal, systemPrincipal } from '#platform';
 import { ApiKeysService, MailboxesService, UsersService } from '../access/index.js';
+import { Epoch, SigningKeys } from '../instances/index.js';
 import { StartError } from './preflight.js';
 import { readSetting } from './settings.js';
 
@@ -17,17 +18,24 @@ export class AdminUsageError extends Error {
 
 /** Commands that run inside the application; `check` runs before there is one. */
 export type AdminCommand =
-  | ['root-key list', undefined]
+  | ['root-key list' | 'new-epoch', undefined]
   | ['root-key create', string | undefined]
-  | ['root-key revoke' | 'reset-password' | 'verify-user', string];
+  | ['root-key revoke' | 'reset-password' | 'verify-user', string]
+  | ['export-next-key' | 'rotate-signing-key', { orgId: string; keyFile: string | undefined }];
 
 /** Looks at nothing but the arguments: a mistyped command reaches no database, which it would migrate. @throws AdminUsageError */
 export function adminCommandOf(args: string[]): ['check', undefined] | AdminCommand {
   const words = args[0] === 'root-key' ? 2 : 1;
   const command = args.slice(0, words).join(' ');
   const [argument, ...rest] = args.slice(words);
+  if ((command === 'export-next-key' || command === 'rotate-signing-key') && argument !== undefined) {
+    const [flag, keyFile, ...more] = rest;
+    if (flag === undefined || (flag === '--key-file' && keyFile !== undefined && more.length === 0))
+      return [command, { orgId: argument, keyFile }];
+  }
   if (rest.length === 0) {
-    if ((command === 'check' || command === 'root-key list') && argument === undefined) return [command, argument];
+    if ((command === 'check' || command === 'root-key list' || command === 'new-epoch') && argument === undefined)
+      return [command, argument];
     if (command === 'root-key create') return [command, argument];
     if (
       (command === 'root-key revoke' || command === 'reset-password' || command === 'verify-user') &&
@@ -47,10 +55,15 @@ export class AdminCommands {
     private readonly users: UsersService,
     private readonly mailboxes: MailboxesService,
     private readonly apiKeys: ApiKeysService,
+    private readonly signingKeys: SigningKeys,
+    private readonly epoch: Epoch,
   ) {}
 
-  /** @returns what to print. @throws StartError with one sentence. */
-  async run([command, argument]: AdminCommand): Promise<string> {
+  /**
+   * @param print for what must be written down before the command is done
+   * @returns what to print. @throws StartError with one sentence.
+   */
+  async run([command, argument]: AdminCommand, print: (text: string) => Promise<void>): Promise<string> {
     if ((await readSetting(this.db.manager, 'first_run_at')) === null)
       throw new StartError('This Gatehouse was never started; npm start sets it up.');
     switch (command) {
@@ -64,6 +77,12 @@ export class AdminCommands {
         return this.resetPassword(argument);
       case 'verify-user':
         return this.verify(argument);
+      case 'new-epoch':
+        return `The epoch is ${await this.epoch.raise(this.principal())}: what machines are offered is newer than all that they had.\n`;
+      case 'export-next-key':
+        return this.exportNextKey(argument.orgId, argument.keyFile, print);
+      case 'rotate-signing-key':
+        return this.rotateSigningKey(argument.orgId, argument.keyFile);
     }
   }
 
@@ -101,6 +120,34 @@ export class AdminCommands {
     return `The root API key ${id} is revoked.${back}\n`;
   }
 
+  private async exportNextKey(
+    orgId: string,
+    keyFile: string | undefined,
+    print: (text: string) => Promise<void>,
+  ): Promise<string> {
+    const keep = (pem: string) => {
+      const text = `${pem.trimEnd()}\n`;
+      return keyFile === undefined ? print(text) : writeNewFile(keyFile, text);
+    };
+    await explained(orgId, () => this.signingKeys.exportNext(this.principal(), orgId, keep));
+    return keyFile === undefined
+      ? ''
+      : `The next signing key of ${orgId} is in ${keyFile} and nowhere else: without it no key can follow the present one.\n`;
+  }
+
+  private async rotateSigningKey(orgId: string, keyFile: string | undefined): Promise<string> {
+    let pem: string | undefined;
+    try {
+      if (keyFile !== undefined) pem = readFileSync(keyFile, 'utf8');
+    } catch (error) {
+      throw new StartError(`The key cannot be read: ${(error as Error).message}`);
+    }
+    const { current, trustFingerprint } = await explained(orgId, () =>
+      this.signingKeys.rotate(this.principal(), orgId, pem),
+    );
+    return `${current} signs for ${orgId} now. Machines are to trust ${trustFingerprint}\n`;
+  }
+
   private principal(): Principal {
     return systemPrincipal(`admin command of ${accountName()}`);
   }
@@ -111,6 +158,30 @@ function accountName(): string {
     return userInfo().username;
   } catch {
     return `uid ${process.getuid?.()}`;
+  }
+}
+
+/** A file that was not there, through to the disk. */
+async function writeNewFile(file: string, text: string): Promise<void> {
+  let handle: number;
+  try {
+    handle = openSync(file, 'wx', 0o600);
+  } catch (error) {
+    throw new StartError(`The key cannot be written: ${(error as Error).message}`);
+  }
+  try {
+    writeSync(handle, text);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+async function explained<T>(orgId: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await found(`There is no organization ${orgId}.`, work);
+  } catch (error) {
+    throw error instanceof AppError ? new StartError(`${error.message}.`) : error;
   }
 }
 

@@ -38,8 +38,11 @@ describe('the banner', () => {
   });
 
   it('offers its enrol line to the machines that can use it', () => {
-    const made = { provisioningKey: 'spk_x.y', validUntil: new Date(0) } as FirstSecrets;
+    const made = { provisioningKey: 'spk_x.y', trust: 'now.next', validUntil: new Date(0) } as FirstSecrets;
     expect(firstSecrets(made, new URL('http://localhost:3000'))).toContain('Enrol this machine, by this line');
     expect(firstSecrets(made, new URL('http://192.0.2.7:3000'))).toContain('Enrol a machine, by this line on it');
+    expect(firstSecrets(made, new URL('http://192.0.2.7:3000'))).toContain(
+      "'spk_x.y' | GATEHOUSE_TRUST_FINGERPRINT=now.next node",
+    );
   });
 });

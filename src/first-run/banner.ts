@@ -8,6 +8,8 @@ export interface FirstSecrets {
   /** undefined: it was set by ROOT_API_KEY. */
   rootApiKey?: string;
   provisioningKey: string;
+  /** Whose statements the machines that it enrols are to trust (docs/instances.md §3.1). */
+  trust: string;
   uses: number;
   validUntil: Date;
 }
@@ -74,7 +76,7 @@ export function firstSecrets(made: FirstSecrets, publicUrl: URL): string {
       ? 'Enrol this machine, by this line (it needs node and a shell):'
       : 'Enrol a machine, by this line on it (it needs node and a shell):',
     '',
-    enrolLine(publicUrl.origin, made.provisioningKey),
+    enrolLine(publicUrl.origin, made.provisioningKey, made.trust),
   );
 }
 

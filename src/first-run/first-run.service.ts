@@ -92,6 +92,7 @@ export class FirstRun {
           adminPassword: this.config.installation.adminPassword ? undefined : adminPassword,
           rootApiKey: this.config.installation.rootApiKey ? undefined : rootKey,
           provisioningKey: key.siteProvisioningKey,
+          trust: key.trustFingerprint,
           uses: FIRST_KEY_USES,
           validUntil,
         };

@@ -1,9 +1,20 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Api } from '../support/api.js';
 import { createEmptyDatabase, queryDatabase } from '../support/database.js';
 import {
   freePort,
@@ -117,6 +128,49 @@ it('confirms that an account belongs to the owner of its address', async () => {
     stderr: 'There is no user nobody@example.com.\n',
   });
   expect(await admin(env, 'verify-user')).toMatchObject({ code: 64 });
+});
+
+it('takes the next signing key out of the database, and rotates with it alone', async () => {
+  server = await startServer();
+  const env = { DATABASE_URL: server.databaseUrl };
+  const root = Api.root(server);
+  const keys = () =>
+    root.expect<{ current: string; next: string; trustFingerprint: string }>('GET', '/org/default/signing-keys');
+  const before = await keys();
+  const file = join(folder, 'next.pem');
+  expect(await admin(env, 'export-next-key', 'default', '--key-file', file)).toMatchObject({ code: 0 });
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(readFileSync(file, 'utf8')).toMatch(/^-----BEGIN PRIVATE KEY-----\n/);
+  for (const again of [['--key-file', file], []])
+    expect(await admin(env, 'export-next-key', 'default', ...again)).toMatchObject({ code: 1, stdout: '' });
+  expect((await root.post('/org/default/signing-key/rotate')).status).toBe(409);
+  expect(await admin(env, 'rotate-signing-key', 'default')).toMatchObject({ code: 1 });
+  const rotated = await admin(env, 'rotate-signing-key', 'default', '--key-file', file);
+  const after = await keys();
+  expect(after.current).toBe(before.next);
+  expect(rotated).toMatchObject({
+    code: 0,
+    stdout: `${after.current} signs for default now. Machines are to trust ${after.trustFingerprint}\n`,
+  });
+  // To standard output, as it is kept on paper.
+  expect((await admin(env, 'export-next-key', 'default')).stdout).toMatch(
+    /^-----BEGIN PRIVATE KEY-----\n[^-]+-----END PRIVATE KEY-----\n$/,
+  );
+  expect(await admin(env, 'rotate-signing-key', 'nowhere')).toMatchObject({
+    code: 1,
+    stderr: 'There is no organization nowhere.\n',
+  });
+  const audit = await queryDatabase<{ action: string }>(
+    server.databaseUrl,
+    `SELECT action FROM audit WHERE action LIKE 'signing_key.%' AND actor_id LIKE 'admin command of %' ORDER BY audit_id`,
+  );
+  expect(audit.map(({ action }) => action)).toEqual(['signing_key.export', 'signing_key.rotate', 'signing_key.export']);
+});
+
+it('begins a new epoch', async () => {
+  server = await startServer();
+  expect((await admin({ DATABASE_URL: server.databaseUrl }, 'new-epoch')).stdout).toMatch(/^The epoch is 2: /);
+  expect(await queryDatabase(server.databaseUrl, 'SELECT epoch FROM bundle_epoch')).toEqual([{ epoch: 2 }]);
 });
 
 it('works on the embedded database, whether the server runs or not, and leaves it as it was', async () => {

@@ -55,6 +55,13 @@ describe('the enrol line', () => {
     expect(program.stdout + program.stderr).not.toContain(KEY);
   });
 
+  it('says whom to trust, and the machine keeps that for its agent', async () => {
+    const trust = `${'A'.repeat(43)}.${'B'.repeat(42)}A`;
+    machine.shell(enrolLine(server.url, KEY, trust));
+    await server.session();
+    expect(machine.state()).toMatchObject({ trustFingerprint: trust });
+  });
+
   it('has the key in no argument of a process that stays', async () => {
     // No other test's: those run agents on this machine meanwhile.
     const key = KEY.replace('testtesttest', randomBytes(6).toString('hex'));

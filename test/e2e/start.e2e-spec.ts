@@ -88,7 +88,10 @@ describe('the first start', () => {
     const password = /Administrator +admin@example\.com +(\S+)/.exec(text)![1]!;
     const rootKey = /Root API key +(\S+)/.exec(text)![1]!;
     const key = /Provisioning key +(spk_\S+)/.exec(text)![1]!;
-    expect(text).toContain(`\n${enrolLine(server.url, key)}\n`);
+    const { data } = (await (
+      await fetch(`${server.url}/api/v1/org/default/signing-keys`, { headers: { authorization: `Bearer ${rootKey}` } })
+    ).json()) as { data: { trustFingerprint: string } };
+    expect(text).toContain(`\n${enrolLine(server.url, key, data.trustFingerprint)}\n`);
 
     const login = await fetch(`${server.url}/api/v1/auth/login`, {
       method: 'POST',

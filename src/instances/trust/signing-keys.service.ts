@@ -11,6 +11,7 @@ import {
   orgUidOf,
   PgNotifications,
   type Principal,
+  type SigningKeysOf,
   SiteTrust,
   type Thumbprints,
 } from '#platform';
@@ -43,7 +44,7 @@ const KEPT_APART = 'The next signing key is kept apart: npm run admin -- rotate-
  * organization, and outlive it while there is something to tell its sites.
  */
 @Injectable()
-export class SigningKeys implements OnModuleInit {
+export class SigningKeys implements OnModuleInit, SigningKeysOf {
   private readonly rings: InvalidatedCache<Ring>;
 
   constructor(
@@ -62,7 +63,7 @@ export class SigningKeys implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    this.siteTrust.provideThumbprints((orgUid) => this.thumbprints(orgUid));
+    this.siteTrust.provideKeys(this);
   }
 
   /** Signs with the organization's current key, outside of transactions. @returns a compact JWS. */
@@ -74,9 +75,9 @@ export class SigningKeys implements OnModuleInit {
     return (await this.ring(orgUid)).thumbprints;
   }
 
-  /** What a machine is told to trust, for printed snippets. */
-  async fingerprint(orgUid: string): Promise<TrustFingerprint> {
-    return fingerprintOf(await this.thumbprints(orgUid));
+  /** What machines are told to trust, of an organization that the caller's transaction has just made. */
+  async fingerprintIn(tx: EntityManager, orgUid: string): Promise<TrustFingerprint> {
+    return view(await this.ensured(orgUid, tx)).trustFingerprint;
   }
 
   /** All keys that ever signed, and the statements that lead from the first to the current one. */
@@ -105,7 +106,7 @@ export class SigningKeys implements OnModuleInit {
     const statement: SuccessionPayload = { iss: orgUid, seq: next.seq, key: next.publicKey, next: after.kid };
     const signer = await signerOf(current.kid, this.unseal(orgUid, current));
     const succession = await signWith(signer, JOSE_TYPE.succession, statement);
-    await this.db.tx(async (tx) => {
+    const rotated = await this.db.tx(async (tx) => {
       const turned =
         (await this.repository.retire(tx, orgUid, current.kid)) &&
         (await this.repository.promote(tx, orgUid, {
@@ -118,9 +119,10 @@ export class SigningKeys implements OnModuleInit {
       await this.repository.insert(tx, orgUid, [this.rowOf(orgUid, next.seq + 1, 'next', after)]);
       await this.record(tx, principal, orgId, 'signing_key.rotate', next.kid, { from: current.kid, next: after.kid });
       await notify(tx, 'access_changed', noticeOf(orgUid));
+      return view(await this.repository.of(tx, orgUid));
     });
     this.rings.forget(orgUid);
-    return this.list(principal, orgId);
+    return rotated;
   }
 
   /**
@@ -159,15 +161,15 @@ export class SigningKeys implements OnModuleInit {
   }
 
   /** The first use makes both keys, by a statement of its own: whatever transaction the caller is in may still be undone. */
-  private async ensured(orgUid: string): Promise<SigningKeyRow[]> {
-    const rows = await this.repository.of(this.db.manager, orgUid);
+  private async ensured(orgUid: string, em: EntityManager = this.db.manager): Promise<SigningKeyRow[]> {
+    const rows = await this.repository.of(em, orgUid);
     if (rows.length > 0) return rows;
     const [first, second] = [await generateSigningKey(), await generateSigningKey()];
-    await this.repository.insert(this.db.manager, orgUid, [
+    await this.repository.insert(em, orgUid, [
       this.rowOf(orgUid, 1, 'current', first),
       this.rowOf(orgUid, 2, 'next', second),
     ]);
-    return this.repository.of(this.db.manager, orgUid);
+    return this.repository.of(em, orgUid);
   }
 
   private async privateHalfOf(orgUid: string, next: SigningKeyRow, pem: string | undefined): Promise<string> {

@@ -147,6 +147,8 @@ export class KeyView {
 export class CreatedKeyView extends KeyView {
   /** The whole key; shown only here. */
   siteProvisioningKey: string;
+  /** Whose statements the machines that it enrols are to trust: `--trust-fingerprint` of the agent. */
+  trustFingerprint: string;
 }
 
 /** A key that was rotated, with the sites that it has made: they keep their own credentials. */

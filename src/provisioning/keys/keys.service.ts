@@ -8,7 +8,9 @@ import {
   notFound,
   nothingToChange,
   notify,
+  orgUidOf,
   type Principal,
+  SiteTrust,
   sha256,
   shapeA,
   windowOf,
@@ -45,6 +47,7 @@ export class KeysService {
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly users: UsersRepository,
+    private readonly trust: SiteTrust,
   ) {}
 
   /**
@@ -84,7 +87,7 @@ export class KeysService {
       target: { type: TARGET, id: keyId },
       details: { name: body.name },
     });
-    return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }) };
+    return this.withSecret(tx, principal, orgId, { keyId, secret });
   }
 
   async list(_principal: Principal, orgId: string, { state, ...page }: ListKeysQuery): Promise<KeyList> {
@@ -152,7 +155,7 @@ export class KeysService {
       await this.repository.rotate(tx, keyId, key.generation + 1, hash, secret.slice(-4), overlapSeconds);
       await this.done(tx, principal, orgId, keyId, 'rotate', { generation: key.generation + 1, overlapSeconds }, ended);
       const sites = await this.users.sitesMadeBy(tx, orgId, keyId);
-      return { ...(await this.read(tx, orgId, keyId)), siteProvisioningKey: formatKey({ keyId, secret }), sites };
+      return { ...(await this.withSecret(tx, principal, orgId, { keyId, secret })), sites };
     };
     return overlapSeconds === 0 ? this.db.txFirst(change) : this.db.tx(change);
   }
@@ -164,6 +167,19 @@ export class KeysService {
       await this.done(tx, principal, orgId, keyId, 'delete', undefined, ended);
       return { sites: await this.users.sitesMadeBy(tx, orgId, keyId) };
     });
+  }
+
+  private async withSecret(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    key: { keyId: string; secret: string },
+  ): Promise<CreatedKeyView> {
+    return {
+      ...(await this.read(tx, orgId, key.keyId)),
+      siteProvisioningKey: formatKey(key),
+      trustFingerprint: await this.trust.fingerprintIn(tx, await orgUidOf(tx, principal, orgId)),
+    };
   }
 
   private async lockLive(tx: EntityManager, orgId: string, keyId: string) {
