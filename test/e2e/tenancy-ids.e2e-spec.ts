@@ -19,6 +19,9 @@ const MIXED_ROWS = `SELECT
   (SELECT count(*) FROM provisioning_profile_group m JOIN provisioning_profile p USING (profile_id) JOIN site_group g USING (group_id) WHERE p.org_id <> g.org_id) +
   (SELECT count(*) FROM provisioning_template_group m JOIN provisioning_template t USING (template_id) JOIN site_group g USING (group_id) WHERE t.org_id <> g.org_id) +
   (SELECT count(*) FROM provisioning_template t JOIN provisioning_profile p USING (profile_id) WHERE t.org_id <> p.org_id) +
+  (SELECT count(*) FROM site s JOIN provisioning_profile p USING (profile_id) WHERE s.org_id <> p.org_id) +
+  (SELECT count(*) FROM bootstrap_secret n JOIN secret s USING (secret_id) JOIN provisioning_profile p USING (profile_id) WHERE s.org_id <> p.org_id) +
+  (SELECT count(*) FROM secret s JOIN provisioning_profile p ON p.profile_id = ANY (s.profile_ids) WHERE s.org_id <> p.org_id) +
   (SELECT count(*) FROM provisioning_key k JOIN provisioning_template t USING (template_id) WHERE k.org_id <> t.org_id) +
   (SELECT count(*) FROM resource_role m JOIN role r USING (role_id) JOIN resource p USING (resource_id) WHERE r.org_id <> p.org_id) +
   (SELECT count(*) FROM resource_user m JOIN resource p USING (resource_id) WHERE m.org_id <> p.org_id) +

@@ -5,7 +5,7 @@ import { startServer, type TestServer } from './server.js';
 
 /** Names of fields that point at something of the organization. */
 export const REFERENCE =
-  /^(siteIds?|domainId|roleIds?|role_id|userIds?|groupIds?|group|templateId|profileId|keyId|hardwareId|targetId|actorId|clientIds?|siteResourceIds)$/;
+  /^(siteIds?|domainId|roleIds?|role_id|userIds?|groupIds?|group|templateId|profileIds?|keyId|hardwareId|targetId|actorId|clientIds?|siteResourceIds)$/;
 export let server: TestServer;
 export let document: Document;
 /** Who is asked about, and who must not see or change it. */
