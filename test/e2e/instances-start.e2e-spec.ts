@@ -118,6 +118,11 @@ describe('an instance that starts', () => {
     expect(machine.ran).toEqual([]);
   });
 
+  it('does nothing with a trust fingerprint that is none: 78, and no claim', async () => {
+    expect((await machine.start({ trustFingerprint: 'undefined' }).done).code).toBe(78);
+    expect(instances.server.claims).toEqual([]);
+  });
+
   it('answers the exit code of the program', async () => {
     const runner = machine.start({}, []);
     await ran();

@@ -7,6 +7,13 @@ import type { TrustChain, TrustPath } from './trust.js';
 /** Bundle whose signature, trust, audience, version and form are right. */
 export type AcceptedBundle = { payload: BundlePayload; digest: string };
 
+/** A bundle without a seal: the server has not this machine's key, or somebody has taken the seal off. */
+export class NotSealed extends InvalidStatement {
+  constructor() {
+    super('the bundle is not sealed, and this machine has a bundle key');
+  }
+}
+
 /** The server's own bundle, of a form that this agent does not write: there is something to acknowledge as failed. */
 export class UnusableBundle extends InvalidStatement {
   constructor(
@@ -68,7 +75,7 @@ export function sameContents(one: BundlePayload, other: BundlePayload): boolean 
 }
 
 async function unsealed(token: string, key: BundleKeyPair): Promise<string> {
-  if (!isSealed(token)) throw new InvalidStatement('the bundle is not sealed, and this machine has a bundle key');
+  if (!isSealed(token)) throw new NotSealed();
   return opened(token, key);
 }
 

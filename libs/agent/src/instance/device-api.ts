@@ -10,13 +10,19 @@ import type { TrustPath } from './trust.js';
 const MAX_BUNDLE_BYTES = 4 * 1024 * 1024;
 const MAX_TRUST_BYTES = 4 * 1024 * 1024;
 
-/** The server's word that this site gets nothing for now: it waits for approval, is suspended, or its lease is held back. */
+/** The server's words that this site gets nothing for now, by the status that they come with. */
+export const KEY_MISSING = 'bundle_key_missing';
+const NOT_NOW: Record<number, readonly string[]> = {
+  403: ['pending_approval', 'lease_held'],
+  409: [KEY_MISSING, 'bundle_unusable'],
+};
+
+/** The server's word that this site gets nothing for now, until an operator does something: approves it, sends its bundle again, mends it. */
 export class NotInService extends Error {
   constructor(
     message: string,
     readonly retryAfter: string | string[] | undefined,
-    /** An approval ends it; otherwise an operator sends the bundle again. */
-    readonly pending: boolean,
+    readonly code: string,
   ) {
     super(message);
     this.name = 'NotInService';
@@ -84,8 +90,8 @@ export class DeviceApi {
     if (isUnusable(answer)) throw new CredentialRefused(this.credential.id, objectOf(answer.body)['data']);
     const code = errorCode(answer);
     const message = String(objectOf(answer.body)['message']);
-    if (response.status === 403 && (code === 'pending_approval' || code === 'lease_held'))
-      throw new NotInService(message, answer.retryAfter, code === 'pending_approval');
+    if (code !== undefined && NOT_NOW[response.status]?.includes(code))
+      throw new NotInService(message, answer.retryAfter, code);
     if (response.status === 404 && code === 'not_found')
       throw new AgentExit(EXIT.serverTooOld, `the server knows no ${request.path}: it is too old for instances`);
     return response;

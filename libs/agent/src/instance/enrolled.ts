@@ -20,6 +20,7 @@ import { bundleKeyPair, keptBundleKey, publicHalf } from './bundle-key.js';
 import { DeviceApi } from './device-api.js';
 import { checkRevoked, Instance } from './instance.js';
 import { InstanceState } from './instance-state.js';
+import { pinned } from './trust.js';
 
 /** What `run` and `bundle pull` are started with. */
 export type InstanceOptions = {
@@ -40,6 +41,8 @@ export type Enrolled = {
   tls: TlsOptions;
   link: ServerLink;
   credential: Credential;
+  /** By this start: the server has the bundle key. */
+  claimed: boolean;
   hello: AgentHello;
   patience: Patience;
   state: InstanceState;
@@ -90,6 +93,7 @@ export class InstanceHost {
       settings.id !== '' && settings.secret !== '' ? { id: settings.id, secret: settings.secret } : undefined;
     checkRevoked(context, state, before, unusedKey(resolved));
     checkStart(context, settings);
+    if (settings.trustFingerprint !== '') pinned(settings.trustFingerprint);
     for (const warning of warningsAbout(resolved, env)) log.warn(warning);
     if (settings.skipTlsVerify) log.warn('SKIP_TLS_VERIFY: the server is not verified');
     const tls = tlsOptions(settings);
@@ -108,7 +112,8 @@ export class InstanceHost {
     const api = new DeviceApi(link, credential);
     const instance = new Instance(context, state, credential, key, api, trustFingerprint);
     const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId, publicHalf(key));
-    return { context, settings, tls, link, credential, hello, patience, state, instance };
+    const claimed = credential.secret !== settings.secret;
+    return { context, settings, tls, link, credential, claimed, hello, patience, state, instance };
   }
 
   /** Says how it ended, and leaves the state file to others. */

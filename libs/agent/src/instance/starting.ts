@@ -5,9 +5,9 @@ import { retryAfterMs } from '../session/backoff.js';
 import type { SessionFeature } from '../session/feature.js';
 import { keepSession } from '../session/keep-session.js';
 import { NetworkFailure } from '../session/server-link.js';
-import { UnusableBundle } from './bundle.js';
+import { NotSealed, UnusableBundle } from './bundle.js';
 import { DependencyFailure } from './dependencies.js';
-import { NotInService } from './device-api.js';
+import { KEY_MISSING, NotInService } from './device-api.js';
 import type { Enrolled } from './enrolled.js';
 import type { HeldBundle } from './instance.js';
 import type { Preparation } from './preparation.js';
@@ -16,6 +16,9 @@ import type { RunningBundle } from './supervisor.js';
 
 /** How often a pending instance asks by itself, where the server does not say and no session tells. */
 const ASK_AGAIN_MS = 30_000;
+/** A server that has just heard of a bundle key seals with it a moment later. */
+const KEY_TAKEN_MS = 1_000;
+const KEY_TELLINGS = 5;
 /** A server that changes a bundle this often while it is taken has another trouble. */
 const MAX_CHANGES = 5;
 
@@ -28,12 +31,18 @@ export type Started = { bundle: HeldBundle; running: RunningBundle };
  */
 export async function firstBundle(enrolled: Enrolled, preparation: Preparation): Promise<Started> {
   const { context, instance, patience } = enrolled;
-  for (let failures = 0; ; failures++) {
+  for (let failures = 0, tellings = 0; ; failures++) {
     let problem: NetworkFailure | DependencyFailure;
     try {
       const bundle = await leasedBundle(enrolled);
       return { bundle, running: await made(enrolled, preparation, bundle) };
     } catch (error) {
+      const lacksKey = error instanceof NotSealed || (error instanceof NotInService && error.code === KEY_MISSING);
+      const mayLack = !enrolled.claimed && instance.facts.device === undefined;
+      if (lacksKey && mayLack && tellings++ < KEY_TELLINGS) {
+        await tellBundleKey(enrolled);
+        continue;
+      }
       if (error instanceof NotInService) {
         await decision(enrolled, error);
         failures = 0;
@@ -99,10 +108,33 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
+ * The greeting of a session brings the bundle key of a machine that was enrolled without one.
+ * @throws AgentExit 69 when there is no session in time
+ */
+async function tellBundleKey(enrolled: Enrolled): Promise<void> {
+  const { context, link, credential, hello, patience } = enrolled;
+  const done = new AbortController();
+  const signal = AbortSignal.any([context.signal, done.signal]);
+  const apply = async () => {
+    await context.clock.sleep(KEY_TAKEN_MS, 'bundle-key', signal);
+    done.abort();
+  };
+  await keepSession({ ...context, signal }, link, credential, {
+    hello,
+    features: () => [{ apply }],
+    appliedVersion: () => 0,
+    until: () => patience.until,
+    ended: () => undefined,
+  }).catch((error: unknown) => {
+    if (!done.signal.aborted) throw error;
+  });
+}
+
+/**
  * Waits until an operator has decided: told by a session, and asked for where none gets through.
  * @throws AgentExit 75 with --no-wait; the reason of the context's signal
  */
-async function decision(enrolled: Enrolled, { message, retryAfter, pending }: NotInService): Promise<void> {
+async function decision(enrolled: Enrolled, { message, retryAfter, code }: NotInService): Promise<void> {
   const { context, settings, link, credential, hello } = enrolled;
   if (settings.noWait) throw new AgentExit(EXIT.pending, message);
   context.log.warn(`${message}; waiting`);
@@ -112,7 +144,7 @@ async function decision(enrolled: Enrolled, { message, retryAfter, pending }: No
   const feature: SessionFeature = {
     welcomed: ({ siteId, niceId, status }) => {
       context.status({ phase: 'connected', siteId, niceId, siteStatus: status });
-      told = pending && status === 'pending';
+      told = code === 'pending_approval' && status === 'pending';
       if (told) context.log.warn(`waiting for approval: an operator finds this site as ${niceId}`);
     },
     apply: async ({ status }) => {
