@@ -25,6 +25,7 @@ export type InstanceFacts = {
   revoked?: { at: string; reason: string; credential: string };
   failed?: { version: number; reason: string; at: string };
 };
+export type FactChanges = { [K in keyof InstanceFacts]?: InstanceFacts[K] | undefined };
 export type KeptBundle = { version: number; digest: string; etag?: string };
 
 const FACTS = 'instance.json';
@@ -64,18 +65,23 @@ export class InstanceState {
     return this.current?.site === site ? this.current : { site, trust: [], applied: 0 };
   }
 
+  /** Changes facts that are of no use alone: they are written with the next change. */
+  note(site: string, changes: FactChanges): void {
+    this.current = { ...this.of(site), ...changes } as InstanceFacts;
+  }
+
   /** Changes facts of a site, `undefined` removes one. @throws AgentExit 73 */
-  change(site: string, changes: { [K in keyof InstanceFacts]?: InstanceFacts[K] | undefined }): void {
+  change(site: string, changes: FactChanges): void {
     const next = { ...this.of(site), ...changes } as InstanceFacts;
     this.writing(() => writeFileAtomic(join(this.folder, FACTS), JSON.stringify(next, null, 2)));
     this.current = next;
   }
 
   /** Keeps a sealed bundle in the place of the one before. @throws AgentExit 73 */
-  keep(site: string, bundle: KeptBundle, token: string): void {
+  keep(site: string, bundle: KeptBundle, token: string, changes: FactChanges): void {
     const name = nameOf(bundle);
     this.writing(() => writeFileAtomic(join(this.folder, name), token));
-    this.change(site, { bundle });
+    this.change(site, { ...changes, bundle });
     this.removeBundles(name);
   }
 

@@ -10,7 +10,7 @@ import { CredentialRefused } from '../session/token.js';
 import { type AcceptedBundle, acceptBundle, acceptStored, type Expected } from './bundle.js';
 import type { BundleKeyPair } from './bundle-key.js';
 import type { DeviceApi } from './device-api.js';
-import { credentialDigest, type InstanceState } from './instance-state.js';
+import { credentialDigest, type FactChanges, type InstanceState } from './instance-state.js';
 import { acceptLease } from './lease.js';
 import { counted, leaseTaken, type Moment } from './lease-time.js';
 import { acceptRevocation, readNotice } from './revocation.js';
@@ -67,7 +67,7 @@ export class Instance {
     const { token, etag } = fetched;
     const accepted = await this.verifying((trust, lead) => acceptBundle(token, trust, lead, this.expected()));
     const { iss: org, sub: device } = accepted.payload;
-    if (this.facts.org === undefined) this.change({ org, device });
+    if (this.facts.org === undefined) this.state.note(this.credential.id, { org, device });
     return { ...accepted, token, etag };
   }
 
@@ -120,15 +120,17 @@ export class Instance {
     const { ver, run } = bundle.payload;
     const applied = Math.max(this.facts.applied, ver);
     const failed = this.facts.failed?.version === ver ? undefined : this.facts.failed;
-    if (applied !== this.facts.applied || failed !== this.facts.failed) this.change({ applied, failed });
-    if (run.offlineGraceSeconds > 0) return this.keep(bundle);
-    if (this.facts.bundle !== undefined) this.change({ bundle: undefined });
-    this.state.removeBundles();
+    const changes = { applied, failed };
+    if (run.offlineGraceSeconds > 0 && this.facts.bundle?.digest !== bundle.digest) return this.keep(bundle, changes);
+    const stays = run.offlineGraceSeconds > 0 ? this.facts.bundle : undefined;
+    const known = applied === this.facts.applied && failed === this.facts.failed && stays === this.facts.bundle;
+    if (!known) this.change({ ...changes, bundle: stays });
+    if (stays === undefined) this.state.removeBundles();
   }
 
   /** Keeps a first bundle before anything is known of it, so that a power cut is no reason to ask. */
   startsWith(bundle: HeldBundle): void {
-    if (this.facts.bundle === undefined && bundle.payload.run.offlineGraceSeconds > 0) this.keep(bundle);
+    if (this.facts.bundle === undefined && bundle.payload.run.offlineGraceSeconds > 0) this.keep(bundle, {});
   }
 
   /** The bundle that is kept, verified again. @returns undefined when there is none that this machine can open */
@@ -245,7 +247,7 @@ export class Instance {
       return await verify(this.trust, lead);
     } finally {
       if (JSON.stringify(this.trust.keys) !== JSON.stringify(this.facts.trust))
-        this.change({ trust: [...this.trust.keys] });
+        this.state.note(this.credential.id, { trust: [...this.trust.keys] });
     }
   }
 
@@ -258,12 +260,11 @@ export class Instance {
     return TrustChain.from(pinned(kid), []);
   }
 
-  private keep({ payload: { ver: version }, digest, token, etag }: HeldBundle): void {
-    if (this.facts.bundle?.digest === digest) return;
-    this.state.keep(this.credential.id, { version, digest, ...(etag === undefined ? {} : { etag }) }, token);
+  private keep({ payload: { ver: version }, digest, token, etag }: HeldBundle, changes: FactChanges): void {
+    this.state.keep(this.credential.id, { version, digest, ...(etag === undefined ? {} : { etag }) }, token, changes);
   }
 
-  private change(changes: Parameters<InstanceState['change']>[1]): void {
+  private change(changes: FactChanges): void {
     this.state.change(this.credential.id, changes);
   }
 }

@@ -69,7 +69,7 @@ export class Runner {
   }
 
   private async steps(enrolled: Enrolled): Promise<RunnerEnd> {
-    const { context, settings, instance } = enrolled;
+    const { context, settings } = enrolled;
     const { log } = context;
     const user = settings.user === '' ? undefined : lookUpUser(settings.user, context.machineRoot);
     const folder = bundleFolder(context, settings.bundleDir, user);
@@ -77,7 +77,6 @@ export class Runner {
     const preparation = preparationOf(enrolled, folder);
     const first = await firstBundle(enrolled, preparation);
     context.signal.throwIfAborted();
-    instance.startsWith(first.bundle);
     this.supervisor = supervisor;
     log.info(`starting the program with bundle ${first.running.version}`);
     const started = supervisor.start(first.running);

@@ -64,7 +64,11 @@ export class Watch {
   /** Until the context's signal. Rejects for what nobody expected. */
   async run(): Promise<void> {
     const broken = new Promise<never>((_, reject) => (this.breaks = reject));
-    this.guard(this.started.then((outcome) => this.judge(this.running, outcome)));
+    const { instance } = this.enrolled;
+    const first = this.running;
+    // The program is started first: it does not wait for the disk.
+    this.guard(new Promise((resolve) => setImmediate(resolve)).then(() => instance.startsWith(first)));
+    this.guard(this.started.then((outcome) => this.judge(first, outcome)));
     await Promise.race([Promise.all([this.sessions(), this.looks()]), broken]);
   }
 
