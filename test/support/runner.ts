@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { SettingValue } from '../../libs/agent/src/config/settings.js';
 import type { InstanceFacts } from '../../libs/agent/src/instance/instance-state.js';
 import { Runner } from '../../libs/agent/src/instance/runner.js';
@@ -21,12 +21,21 @@ setInterval(() => {}, 1e6);
 export class Machine {
   readonly clock = new ManualClock();
   readonly lines: string[] = [];
-  readonly folder = mkdtempSync(join(tmpdir(), 'gatehouse-instance-'));
-  readonly configFile = join(this.folder, 'config.json');
-  readonly marker = join(this.folder, 'ran');
+  readonly folder: string;
+  readonly marker = join(mkdtempSync(join(tmpdir(), 'gatehouse-ran-')), 'ran');
   private readonly runners = new Set<Runner>();
 
-  constructor(private readonly cli: Record<string, SettingValue>) {}
+  /** @param within where the state and the bundle are kept, in a folder of their own */
+  constructor(
+    private readonly cli: Record<string, SettingValue>,
+    within = tmpdir(),
+  ) {
+    this.folder = mkdtempSync(join(within, 'gatehouse-instance-'));
+  }
+
+  get configFile(): string {
+    return join(this.folder, 'config.json');
+  }
 
   /** @param names variables that the program notes */
   start(cli: Record<string, SettingValue> = {}, names: string[] = [], env: NodeJS.ProcessEnv = {}): Runner {
@@ -92,6 +101,6 @@ export class Machine {
 
   async remove(): Promise<void> {
     await this.stopAll();
-    rmSync(this.folder, { recursive: true, force: true });
+    for (const folder of [this.folder, dirname(this.marker)]) rmSync(folder, { recursive: true, force: true });
   }
 }
