@@ -8,8 +8,8 @@ import { KEY } from '../support/fake-server.js';
 import { until } from '../support/server.js';
 
 const preload = new URL('../support/kill-at-write.mjs', import.meta.url).href;
-/** `npm run soak` kills before each step; `npm test` where a file is about to take the place of another. */
-const EVERY_STEP = process.env['SOAK'] === 'true';
+/** EVERY_STEP=true kills before each call that changes the disk; otherwise where a file is about to take the place of another. */
+const EVERY_STEP = process.env['EVERY_STEP'] === 'true';
 let instances: FakeInstances;
 let folder: string;
 /** What the last agent that lived on did to the disk. */
