@@ -203,6 +203,7 @@ describe("with another's credentials", () => {
       'listResourceNames',
       'listResources',
       'listResourcesOfSite',
+      'listSigningKeys',
       'listUserResources',
     ];
     const problems = await attack(
