@@ -55,7 +55,7 @@ export class BootstrapChangesService {
       if (current?.document === document)
         return new ApiResult(
           { profileId, revision: current.revision, rollout: null, warnings },
-          { status: 200, message: 'The bootstrap is this document already', version: current.revision },
+          { message: 'The bootstrap is this document already', version: current.revision },
         );
       const revision = profile.last + 1;
       await this.repository.insert(tx, { orgId, profileId, revision, document, createdBy: principal.name, secretIds });

@@ -49,7 +49,7 @@ export class BootstrapsController {
   @ErrorResponses(409)
   @TakesDocument()
   @ApiBody({ type: SaveBootstrapBody })
-  @AlsoReturns(200, BootstrapPlan, 'The plan, with dryRun; else as 201, when the document is the current one already')
+  @AlsoReturns(200, BootstrapPlan, 'The plan, with dryRun')
   @Returns(SavedBootstrap, { status: 201, message: 'Bootstrap saved successfully', versioned: true })
   async saveBootstrap(
     @Caller() principal: Principal,
@@ -95,7 +95,6 @@ export class BootstrapsController {
   @Access('updateProvisioningProfile')
   @ChecksVersion()
   @ErrorResponses(409)
-  @AlsoReturns(200, SavedBootstrap, 'It is the current document already')
   @Returns(SavedBootstrap, { status: 201, message: 'Bootstrap reverted successfully', versioned: true })
   revertBootstrap(
     @Caller() principal: Principal,
