@@ -1,4 +1,5 @@
-import type { TextFilter } from '#contracts';
+import { INSTANCE_LIMITS, type TextFilter } from '#contracts';
+import { BootstrapError } from './bootstrap-error.js';
 
 const UNPRINTED = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
 
@@ -25,9 +26,26 @@ const FILTERS: Record<TextFilter, (text: string) => string> = {
   base64: (text) => base64(new TextEncoder().encode(text)),
 };
 
-/** The value of a template as its filters leave it, the first one first. */
+/** @throws BootstrapError for what is longer than the bundle that it stands in may be */
+export function checkSize(length: number): void {
+  if (length <= INSTANCE_LIMITS.bundleBytes) return;
+  const message = `the bundle has more than ${INSTANCE_LIMITS.bundleBytes} bytes`;
+  throw new BootstrapError([{ path: '', message, line: 0, column: 0 }]);
+}
+
+/**
+ * The value of a template as its filters leave it, the first one first. No filter makes a text shorter, and `shell` makes one of quotes four
+ * times as long: what has grown too long is given up before the next one.
+ * @throws BootstrapError
+ */
 export function applyFilters(value: string, filters: readonly TextFilter[] = []): string {
-  return filters.reduce((text, filter) => FILTERS[filter](text), value.replace(LONE_SURROGATES, '\ufffd'));
+  return filters.reduce(
+    (text, filter) => {
+      checkSize(text.length);
+      return FILTERS[filter](text);
+    },
+    value.replace(LONE_SURROGATES, '\ufffd'),
+  );
 }
 
 /** The same for bytes, which only `base64` takes when they are no text. @returns undefined when they are not, and it is not the first filter */

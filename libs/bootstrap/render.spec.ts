@@ -194,6 +194,26 @@ describe('a text that is only whole on the machine', () => {
 });
 
 describe('filters', () => {
+  // 64 KB of quotes are 570 million characters after the last of them: more than a text can have, and than a server has memory for.
+  const quotes = "'".repeat(INSTANCE_LIMITS.secretBytes);
+  const eight = Array<'shell'>(8).fill('shell');
+  const tooLong = expect.objectContaining({
+    problems: [expect.objectContaining({ message: `the bundle has more than ${INSTANCE_LIMITS.bundleBytes} bytes` })],
+  });
+
+  it('stop at what no bundle may hold, on the server', () => {
+    const bootstrap = model(`env: { A: "{{secret.A | ${eight.join(' | ')}}}" }`);
+    const values = { ...VALUES, secrets: new Map([['A', Buffer.from(quotes)]]) };
+    expect(() => render(bootstrap, values)).toThrow(tooLong);
+  });
+
+  it('and on the agent, where many may stand in one text', () => {
+    expect(() => fillText([{ env: 'A', default: quotes, filters: eight, line: 1, column: 1 }], {})).toThrow(tooLong);
+    expect(() => fillText(Array<BundleText[number]>(17).fill({ env: 'A', line: 1, column: 1 }), { A: quotes })).toThrow(
+      tooLong,
+    );
+  });
+
   const whole = fc.oneof(fc.string({ unit: 'binary' }), anyValue).map((text) => Buffer.from(text).toString());
 
   it('json is JSON, and YAML too; yaml the other way round', () => {

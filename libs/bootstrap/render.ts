@@ -1,8 +1,8 @@
-import { type BundlePayload, type BundleText, type EnvPart, INSTANCE_LIMITS } from '#contracts';
+import type { BundlePayload, BundleText, EnvPart } from '#contracts';
 import { below, type Problem } from '#document';
 import { BootstrapError } from './bootstrap-error.js';
 import { bundleBytes } from './check.js';
-import { applyFilters, filterBytes } from './filters.js';
+import { applyFilters, checkSize, filterBytes } from './filters.js';
 import type { Bootstrap, Config, Ready, SiteField, Template, Text } from './model.js';
 import { urlProblem, variableValueProblem } from './rules.js';
 import { joined } from './texts.js';
@@ -43,7 +43,7 @@ class Renderer {
       dependencies: dependencies.map((one, i) => ({ ...one, url: this.url(one.url, `dependencies[${i}].url`) })),
       run: { ...run, ready: this.ready(run.ready) },
     };
-    if (this.problems.length === 0) this.checkSize(bundleBytes(rendered));
+    if (this.problems.length === 0) checkSize(bundleBytes(rendered));
     if (this.problems.length > 0) throw new BootstrapError(this.problems);
     return rendered;
   }
@@ -130,14 +130,8 @@ class Renderer {
   /** Stops before what is far too large is put together. */
   private spend(part: string): string {
     this.size += part.length;
-    this.checkSize(this.size);
+    checkSize(this.size);
     return part;
-  }
-
-  private checkSize(bytes: number): void {
-    if (bytes <= INSTANCE_LIMITS.bundleBytes) return;
-    const message = `the bundle has more than ${INSTANCE_LIMITS.bundleBytes} bytes`;
-    throw new BootstrapError([{ path: '', message, line: 0, column: 0 }]);
   }
 }
 
