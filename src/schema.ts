@@ -27,6 +27,7 @@ import { ProvenRevocations1764730000000 } from './migrations/1764730000000-prove
 import { BundleStates1764740000000 } from './migrations/1764740000000-bundle-states.js';
 import { SiteProfiles1764750000000 } from './migrations/1764750000000-site-profiles.js';
 import { Rollouts1764750100000 } from './migrations/1764750100000-rollouts.js';
+import { SitesWithSecrets1764760000000 } from './migrations/1764760000000-sites-with-secrets.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -59,4 +60,5 @@ export const MIGRATIONS = [
   BundleStates1764740000000,
   SiteProfiles1764750000000,
   Rollouts1764750100000,
+  SitesWithSecrets1764760000000,
 ];

@@ -33,7 +33,7 @@ export class ApprovalsRepository {
   async receiving(em: EntityManager, orgId: string, siteIds: number[]): Promise<Set<number>> {
     const rows = await query<{ siteId: number }>(
       em,
-      `SELECT s.site_id AS "siteId" FROM site s JOIN profile_with_secrets p ON p.profile_id = s.profile_id
+      `SELECT s.site_id AS "siteId" FROM site s JOIN site_with_secrets USING (site_id)
        WHERE s.org_id = $1 AND s.site_id = ANY ($2::bigint[])`,
       [orgId, siteIds],
     );

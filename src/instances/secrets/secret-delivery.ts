@@ -4,11 +4,10 @@ import { AppError, Hooks, mayUseSecrets, type Principal, query, type ReceivesUnd
 import type { NamedSecret } from './secrets.repository.js';
 
 /** The profile under which sites are. */
-const PROFILE_OF: Record<ReceivesUnder['kind'], string> = {
+const PROFILE_OF: Record<Exclude<ReceivesUnder['kind'], 'site'>, string> = {
   profile: 'SELECT $2::bigint',
   template: 'SELECT profile_id FROM provisioning_template WHERE org_id = $1 AND template_id = $2',
   key: 'SELECT t.profile_id FROM provisioning_key k JOIN provisioning_template t USING (template_id) WHERE k.org_id = $1 AND k.key_id = $2',
-  site: 'SELECT profile_id FROM site WHERE org_id = $1 AND site_id = $2',
 };
 
 /** Who may let a site receive a secret: `useSecret` beside the action of the act (docs/instances.md §2). */
@@ -39,11 +38,11 @@ export class SecretDelivery implements OnModuleInit {
 
   private async assertUnder(tx: EntityManager, principal: Principal, orgId: string, { kind, id }: ReceivesUnder) {
     if (mayUseSecrets(principal, orgId)) return;
-    const [row] = await query<{ named: boolean }>(
-      tx,
-      `SELECT EXISTS (SELECT FROM profile_with_secrets WHERE profile_id = (${PROFILE_OF[kind]}) AND $1::text IS NOT NULL) AS named`,
-      [orgId, id],
-    );
-    if (row!.named) throw refuseSecrets();
+    const receives =
+      kind === 'site'
+        ? 'SELECT FROM site_with_secrets JOIN site USING (site_id) WHERE org_id = $1 AND site_id = $2'
+        : `SELECT FROM profile_with_secrets WHERE profile_id = (${PROFILE_OF[kind]}) AND $1::text IS NOT NULL`;
+    const [row] = await query<{ receives: boolean }>(tx, `SELECT EXISTS (${receives}) AS receives`, [orgId, id]);
+    if (row!.receives) throw refuseSecrets();
   }
 }

@@ -83,6 +83,8 @@ export interface KnownSite {
 /** The same of one site, with what it was made as. */
 export interface LookedUpSite extends KnownSite {
   ephemeralSeconds: number | null;
+  profileId: number | null;
+  receivesSecrets: boolean;
 }
 
 const KNOWN = `
@@ -151,8 +153,8 @@ export class ClaimsRepository {
     const [row] = await prepared<LookedUpSite>(
       em,
       'claim-find-site',
-      `${KNOWN}, (SELECT e.ephemeral_seconds FROM site e WHERE e.site_id = k.site_id) AS "ephemeralSeconds"
-       FROM known_site k WHERE org_id = $1 AND site_id = $2`,
+      `SELECT known.*, s.ephemeral_seconds AS "ephemeralSeconds", s.profile_id AS "profileId", EXISTS (SELECT FROM site_with_secrets w WHERE w.site_id = s.site_id) AS "receivesSecrets"
+       FROM (${KNOWN} FROM known_site WHERE org_id = $1 AND site_id = $2) known JOIN site s ON s.site_id = known."siteId"`,
       [orgId, siteId],
     );
     return row;

@@ -1,12 +1,12 @@
 // The rules are those of docs/claims.md.
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '#platform';
-import type { KnownSite } from './claims.repository.js';
+import type { LookedUpSite } from './claims.repository.js';
 import { planReclaim } from './reclaim-policy.js';
 
 const nonce = sha256('mine');
 const other = sha256('somebody else');
-const site: KnownSite = {
+const site: LookedUpSite = {
   siteId: 1,
   orgId: 'o',
   deviceId: 'd',
@@ -20,8 +20,11 @@ const site: KnownSite = {
   armed: false,
   newtId: null,
   credentialKind: 'api_key',
+  ephemeralSeconds: null,
+  profileId: null,
+  receivesSecrets: false,
 };
-const key = { keyId: 'key', reclaimPolicy: 'recognise' as const, expired: false, maxUses: 5, uses: 1 };
+const key = { keyId: 'key', profileId: null, reclaimPolicy: 'recognise' as const, expired: false, maxUses: 5, uses: 1 };
 const spent = { ...key, uses: 5 };
 const expired = { ...key, expired: true };
 const foreign = { ...key, keyId: 'another' };
@@ -70,6 +73,14 @@ describe('a re-claim', () => {
       do: 'refuse',
       reason: 'expired',
     });
+  });
+
+  it('rule 13: policy reissue hands over what receives secrets under the same profile only', () => {
+    const receiving = { ...site, profileId: 1, receivesSecrets: true };
+    const by = (profileId: number | null) =>
+      planReclaim(receiving, { nonceHash: null }, { ...key, reclaimPolicy: 'reissue', profileId });
+    expect(by(1)).toEqual({ do: 'handOver' });
+    for (const other of [2, null]) expect(by(other)).toEqual({ do: 'recognise', contested: false });
   });
 
   it('rule 13: policy refuse refuses, unless an operator armed the site', () => {
