@@ -2,10 +2,12 @@
 import 'reflect-metadata';
 import { createHash } from 'node:crypto';
 import { type CompactJWEHeaderParameters, compactDecrypt, compactVerify, decodeProtectedHeader, importJWK } from 'jose';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { checkBundle } from '#bootstrap';
 import { type BundlePayload, EPOCH, type Trust } from '#contracts';
+import { SecretsService } from '../../src/instances/index.js';
 import { BundleOrg, type BundleSite, type KeyPair } from '../support/bundles.js';
+import { until } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
@@ -163,6 +165,32 @@ describe('a fetch', () => {
     const replies = await Promise.all(Array.from({ length: 12 }, () => fetchBundle()));
     expect(new Set(replies.map(({ headers }) => headers.get('etag'))).size).toBe(1);
     expect((await org.bundle(site))!.version).toBe(first);
+  });
+
+  it('is one of a few that are made at a time, however often a site asks', async () => {
+    await org.secret('A', 'x');
+    await org.revision({ env: { A: '{{secret.A}}' } });
+    const secrets = app.get(SecretsService);
+    const values = secrets.values.bind(secrets);
+    let [made, most] = [0, 0];
+    let goOn = () => {};
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    const spy = vi.spyOn(secrets, 'values').mockImplementation(async (...args) => {
+      most = Math.max(most, ++made);
+      await held;
+      made--;
+      return values(...args);
+    });
+    try {
+      const replies = Array.from({ length: 30 }, () => fetchBundle());
+      await until(async () => made >= 8 || undefined);
+      await app.root.as(site.apiKey).expect('GET', '/device/trust');
+      goOn();
+      expect((await Promise.all(replies)).map(({ status }) => status)).toEqual(Array(30).fill(200));
+      expect(most).toBe(8);
+    } finally {
+      spy.mockRestore();
+    }
   });
 });
 

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { BootstrapError, EMPTY_BOOTSTRAP, type RenderedBootstrap, render } from '#bootstrap';
 import { type BundlePayload, JOSE_TYPE } from '#contracts';
-import { AppError, Db, databaseBusy, KeyRing, notFound, sha256 } from '#platform';
+import { AppError, Db, databaseBusy, FairQueue, KeyRing, notFound, sha256 } from '#platform';
 import { BootstrapsService } from '../bootstraps/bootstraps.service.js';
 import { SecretsService } from '../secrets/secrets.service.js';
 import { SigningKeys } from '../trust/signing-keys.service.js';
@@ -15,6 +15,16 @@ import { seal } from './sealing.js';
 /** Looks at what the site is to have, when it changes at the same moment. */
 const ATTEMPTS = 5;
 const RANDOM_BYTES = 16;
+/**
+ * A bundle of a megabyte is ten in memory until it is sealed, and a site may ask for it as often as it likes. One that waits takes next to
+ * nothing: a whole fleet that starts at once is not turned away.
+ */
+const BOUNDS = {
+  running: 8,
+  waitingPerSource: 5_000,
+  waiting: 20_000,
+  refusal: 'Too many bundles are being made at the moment',
+};
 
 const fetches = new Counter({
   name: 'gatehouse_bundle_fetches_total',
@@ -38,6 +48,7 @@ type Offered = FetchRow & { version: number; inputs: BundleInputs };
 @Injectable()
 export class FetchesService {
   private readonly logger = new Logger(FetchesService.name);
+  private readonly making = new FairQueue(BOUNDS);
 
   constructor(
     private readonly db: Db,
@@ -53,9 +64,13 @@ export class FetchesService {
    * @param known digests of bundles that the caller has
    * @returns the bundle, or only its digest when the caller has it
    * @throws not_found; pending_approval for a site that is not in service; bundle_key_missing where its profile wants bundles sealed and it has no
-   * key; bundle_unusable where it cannot be made, such as of a secret that was destroyed
+   * key; bundle_unusable where it cannot be made, such as of a secret that was destroyed; capacity
    */
-  async fetch(orgId: string, siteId: number, known: readonly string[]): Promise<Fetched | { digest: string }> {
+  fetch(orgId: string, siteId: number, known: readonly string[]): Promise<Fetched | { digest: string }> {
+    return this.making.run({ source: `org:${orgId}`, name: `site:${siteId}` }, () => this.make(orgId, siteId, known));
+  }
+
+  private async make(orgId: string, siteId: number, known: readonly string[]): Promise<Fetched | { digest: string }> {
     const row = await this.offered(orgId, siteId);
     if (row.digest !== null && known.includes(row.digest)) {
       fetches.inc({ result: 'not_modified' });
