@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sleep } from '../load/lib.mjs';
+import { isRunning } from '../support/is-running.mjs';
 
 const AGENT = fileURLToPath(new URL('../../dist/agent/gatehouse-agent.mjs', import.meta.url));
 /** Longer than a start takes. */
@@ -44,27 +45,18 @@ export const instances = {
         if (last.child.exitCode !== null) throw new Error(`the last agent ended:\n${last.output()}`);
         await sleep(50);
       }
-      const alive = pids().filter(isAlive);
+      const alive = pids().filter(isRunning);
       last.child.kill('SIGTERM');
       await last.ended;
       const [{ sites }] = await server.sql('SELECT count(*)::int AS sites FROM site');
       const [{ clones }] = await server.sql(`SELECT count(*)::int AS clones FROM event WHERE type = 'site.cloned'`);
-      if (sites !== 1 || clones !== 0 || alive.length !== 1 || pids().some(isAlive))
+      if (sites !== 1 || clones !== 0 || alive.length !== 1 || pids().some(isRunning))
         throw new Error(`${sites} sites, ${clones} clones, ${alive.length} programs at once`);
       return { claims: sites, programs: pids().length, kills: times };
     } finally {
-      for (const pid of pids().filter(isAlive)) process.kill(pid, 'SIGKILL');
+      for (const pid of pids().filter(isRunning)) process.kill(pid, 'SIGKILL');
       rmSync(folder, { recursive: true, force: true });
       await server.stop();
     }
   },
 };
-
-function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
