@@ -4,6 +4,8 @@ import { removeIfThere, writeFileAtomic } from '../config/atomic-file.js';
 import type { Log } from '../log.js';
 import { endGroup, processOf } from './child.js';
 
+type Left = { pid: number; started: string; graceMs: number };
+
 /**
  * Which program an agent has started, for the next one: an agent that is killed leaves its program running, and two of it must not run at
  * once. Linux only: elsewhere a process cannot be told from a later one of the same number.
@@ -14,10 +16,11 @@ export class LeftBehind {
     private readonly log: Log,
   ) {}
 
-  note(pid: number): void {
+  /** @param graceMs how long it may take to end */
+  note(pid: number, graceMs: number): void {
     const { started } = processOf(pid);
     try {
-      if (started !== undefined) writeFileAtomic(this.path, JSON.stringify({ pid, started }));
+      if (started !== undefined) writeFileAtomic(this.path, JSON.stringify({ pid, started, graceMs }));
     } catch (error) {
       this.log.warn(`if this agent is killed, the next one will not know its program: ${(error as Error).message}`);
     }
@@ -28,20 +31,20 @@ export class LeftBehind {
   }
 
   /** Ends the group of the program that an earlier agent left running, if it did: SIGTERM, SIGKILL after the grace. */
-  async end(graceMs: number): Promise<void> {
-    const pid = this.running();
-    if (pid !== undefined) {
-      this.log.warn(`process ${pid}, started by an agent that was killed, is ended first`);
-      await endGroup(pid, performance.now() + graceMs);
+  async end(): Promise<void> {
+    const left = this.running();
+    if (left) {
+      this.log.warn(`process ${left.pid}, started by an agent that was killed, is ended first`);
+      await endGroup(left.pid, performance.now() + left.graceMs);
     }
     this.forget();
   }
 
-  private running(): number | undefined {
+  private running(): Left | undefined {
     try {
-      const { pid, started } = JSON.parse(readFileSync(this.path, 'utf8')) as { pid: number; started: string };
-      const now = processOf(pid);
-      return now.started === started && now.state !== 'Z' ? pid : undefined;
+      const left = JSON.parse(readFileSync(this.path, 'utf8')) as Left;
+      const now = processOf(left.pid);
+      return now.started === left.started && now.state !== 'Z' ? left : undefined;
     } catch {
       return undefined;
     }

@@ -2,7 +2,7 @@ import { AgentExit, EXIT } from '../cli/exit-codes.js';
 import { writeFileAtomic } from '../config/atomic-file.js';
 import { InstanceHost, type InstanceOptions } from './enrolled.js';
 import { SiteRevoked } from './instance.js';
-import { bundleFolder, clearFiles, preparationOf } from './runner.js';
+import { bundleFolder, clearAway, preparationOf } from './runner.js';
 import { firstBundle } from './starting.js';
 
 /**
@@ -28,7 +28,7 @@ export async function pull(options: InstanceOptions, out: string, envFile: strin
     options.log.info(`bundle ${running.version} is in ${folder.current}`);
     host.release({ phase: 'stopped' });
   } catch (error) {
-    if (error instanceof SiteRevoked) clearFiles(options, out);
+    if (error instanceof SiteRevoked) await clearAway(options, out);
     const refused = error instanceof AgentExit && error.code === EXIT.refused;
     host.release({ phase: refused ? 'refused' : 'stopped', lastError: options.log.redact((error as Error).message) });
     throw error;

@@ -11,6 +11,7 @@ import { type ChildUser, lookUpUser } from './child-user.js';
 import { DependencyCache } from './dependencies.js';
 import { type Enrolled, InstanceHost, type InstanceOptions } from './enrolled.js';
 import { SiteRevoked } from './instance.js';
+import { LeftBehind } from './left-behind.js';
 import { Preparation } from './preparation.js';
 import { firstBundle } from './starting.js';
 import { type ForwardedSignal, Supervisor } from './supervisor.js';
@@ -56,7 +57,7 @@ export class Runner {
       return end;
     } catch (error) {
       const end = this.endOf(error);
-      if (error instanceof SiteRevoked) clearFiles(this.options, this.options.cli.get('bundleDir'));
+      if (error instanceof SiteRevoked) await clearAway(this.options, this.options.cli.get('bundleDir'));
       this.host.release({
         phase: end.code === EXIT.refused ? 'refused' : 'stopped',
         lastError: log.redact(end.message),
@@ -75,7 +76,10 @@ export class Runner {
     const folder = bundleFolder(context, settings.bundleDir, user);
     const supervisor = new Supervisor({ command: this.command, env: inherited(context.env), user, folder, log });
     const preparation = preparationOf(enrolled, folder);
-    const first = await firstBundle(enrolled, preparation);
+    const first = await firstBundle(enrolled, preparation).catch(async (error: unknown) => {
+      await supervisor.abandon();
+      throw error;
+    });
     context.signal.throwIfAborted();
     this.supervisor = supervisor;
     log.info(`starting the program with bundle ${first.running.version}`);
@@ -92,6 +96,7 @@ export class Runner {
     const watching = watch.run();
     try {
       const code = await Promise.race([supervisor.ended, failing(watching), failing(started)]);
+      await watch.told();
       return watch.verdict ?? { code, message: '' };
     } finally {
       // Nothing of it outlives its agent, whatever went wrong here.
@@ -132,10 +137,12 @@ export function preparationOf({ context, settings, tls, state }: Enrolled, folde
   return new Preparation(context, folder, cache, settings.envAllow);
 }
 
-/** Removes what an agent that was killed has left of a site that is over. */
-export function clearFiles(options: InstanceOptions, dir: SettingValue | undefined): void {
+/** Ends and removes what an agent that was killed has left of a site that is over. */
+export async function clearAway(options: InstanceOptions, dir: SettingValue | undefined): Promise<void> {
   try {
-    bundleFolder(options, String(dir ?? '')).clear();
+    const folder = bundleFolder(options, String(dir ?? ''));
+    await new LeftBehind(folder.childRecord, options.log).end();
+    folder.clear();
   } catch (error) {
     options.log.warn(describe(error));
   }

@@ -80,7 +80,7 @@ it.runIf(process.platform === 'linux')(
   'a program that outlives its agent, with what it started, is ended by the next one before it starts its own',
   async () => {
     const started = `(trap '' TERM; echo $$ started >> "$OUT"; while :; do sleep 100; done) &`;
-    const first = agent(`trap '' TERM; echo $$ >> "$OUT"; ${started} ${WAITING}`);
+    const first = agent(`trap '' TERM; echo $$ >> "$OUT"; ${started} ${WAITING}`, 0.3);
     const pid = await pidSaid();
     await until(() => said().includes('start ') && said().includes(`${pid} started`));
     await until(() => existsSync(join(folder, 'bundles/.child.json')));
@@ -88,7 +88,7 @@ it.runIf(process.platform === 'linux')(
     first.child.kill('SIGKILL');
     await killed;
     expect(runs(pid)).toBe(true);
-    const second = agent(`echo "then $(cut -d' ' -f3 /proc/${pid}/stat 2>/dev/null)" >> "$OUT"; exit 5`, 0.3);
+    const second = agent(`echo "then $(cut -d' ' -f3 /proc/${pid}/stat 2>/dev/null)" >> "$OUT"; exit 5`);
     expect(await second.ended).toMatchObject({ code: 5 });
     expect(second.stderr).toContain(`process ${pid}, started by an agent that was killed, is ended first`);
     expect(said().at(-1)).toMatch(/^then [ZX]?$/);

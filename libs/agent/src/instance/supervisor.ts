@@ -63,7 +63,7 @@ export class Supervisor {
    * @throws AgentExit 73
    */
   async start(bundle: RunningBundle): Promise<Outcome> {
-    await this.leftBehind.end(graceOf(bundle));
+    await this.leftBehind.end();
     if (this.stopping.signal.aborted) {
       this.finish(128 + constants.signals.SIGTERM);
       return { state: 'stopped' };
@@ -72,6 +72,11 @@ export class Supervisor {
     const outcome = this.startWith(bundle);
     this.options.folder.keepOnly([bundle.folder]); // an agent that was killed may have left others
     return outcome;
+  }
+
+  /** There is nothing to start: what an earlier agent left running has no right to run on either. */
+  abandon(): Promise<void> {
+    return this.leftBehind.end();
   }
 
   /**
@@ -158,7 +163,7 @@ export class Supervisor {
     folder.switchTo(bundle.folder);
     const child = new Child(command, this.launch, this.environment(bundle), graceOf(bundle), log);
     this.child = child;
-    if (child.pid !== undefined) this.leftBehind.note(child.pid);
+    if (child.pid !== undefined) this.leftBehind.note(child.pid, graceOf(bundle));
     void child.ended.then((code) => this.child === child && !this.changing && this.finish(code));
     return this.judge(check, child);
   }

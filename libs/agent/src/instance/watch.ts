@@ -20,6 +20,8 @@ const RENEW_AT = 2 / 3;
 /** A lease that was not had is asked for again, not in a hurry: there is a third of its time for that. */
 const LEAST_MS = 30_000;
 const LEAST_LOOK_MS = 1_000;
+/** How long the end of the program waits for the server to hear of its start. */
+const TOLD_MS = 5_000;
 /** Where the server refuses the credential without a statement: nothing is to be had there soon. */
 const REFUSED_WAIT = { min: 5 * 60_000, max: 15 * 60_000 };
 
@@ -36,6 +38,7 @@ export class Watch {
   private latest: HeldBundle;
   /** The one that the program runs with. */
   private running: HeldBundle;
+  private judged: Promise<void> = Promise.resolve();
   private refreshing = false;
   private wanted = false;
   /** Fetches that failed in a row, and all of them: a later one makes the waiting for another try needless. */
@@ -68,8 +71,17 @@ export class Watch {
     const first = this.running;
     // The program is started first: it does not wait for the disk.
     this.guard(new Promise((resolve) => setImmediate(resolve)).then(() => instance.startsWith(first)));
-    this.guard(this.started.then((outcome) => this.judge(first, outcome)));
+    this.judged = this.started.then((outcome) => this.judge(first, outcome));
+    this.guard(this.judged);
     await Promise.race([Promise.all([this.sessions(), this.looks()]), broken]);
+  }
+
+  /**
+   * The server has heard what became of the start, or does not answer in time. Without it a rollout would take a program that ends at every
+   * start for a site that is away.
+   */
+  async told(): Promise<void> {
+    await Promise.race([this.judged.catch(() => undefined), this.pause('told', TOLD_MS)]);
   }
 
   /** Work that nobody waits for: what the machine refuses to write is said, and the program goes on. */
