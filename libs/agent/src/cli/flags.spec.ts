@@ -132,7 +132,7 @@ describe('the commands of an instance', () => {
   it.each([['run'], ['run', '--'], ['run', 'node'], ['run', 'node', '--', 'x']])(
     '%j is no way to write it',
     (...argv) => {
-      expect(exitOf(...argv).code).toBe(64);
+      expect(exitOf(...argv)).toMatchObject({ code: 64, message: expect.stringContaining('-- COMMAND') });
     },
   );
 
@@ -145,6 +145,9 @@ describe('the commands of an instance', () => {
     expect(parseFlags(['bundle', 'status', '--json'])).toMatchObject({ command: 'bundle-status', json: true });
     for (const wrong of [['bundle'], ['bundle', 'pull'], ['bundle', 'x'], ['bundle', 'status', 'x'], ['--out', '/d']])
       expect(exitOf(...wrong).code).toBe(64);
+    for (const wrong of [['bundle'], ['bundle', 'x'], ['bundle', 'pull', '--out', '/d', '--', 'x']])
+      expect(exitOf(...wrong).message).toContain('write: gatehouse-agent bundle pull');
+    expect(exitOf('bundle', 'pull', '--out', '/d', '--env-file', '/e').message).toContain('is --env-out');
   });
 
   it('no other command takes words behind --', () => {

@@ -19,10 +19,12 @@ const OWN_VALUES = ['config-file', 'out', 'env-out'];
 const BOOLEANS = new Set([...SETTINGS.filter((s) => s.kind === 'boolean').map((s) => s.flag), ...OWN_BOOLEANS]);
 const WITHOUT_EFFECT = SETTINGS.filter((s) => s.use !== 'used' && s.flag).map((s) => `--${s.flag}`);
 const USAGE = '[flags] [status | run -- COMMAND | bundle pull --out DIR | bundle status | blueprint check FILE]';
+const RUN = 'gatehouse-agent run [flags] -- COMMAND [ARGUMENTS]';
 const EXIT_CODES =
   'Exit codes: 0 stopped, 64 usage, 65 bundle invalid, 69 server unreachable with --no-wait, or in time, 70 internal, 73 state not writable, 75 pending with --no-wait, 76 server too old, 77 refused, 78 configuration.\n' +
   'run ends with the exit code of the program; where that never ran, or was ended by a revocation, with one of the above.\n' +
   'status ends with 0 connected and approved, 75 pending, 69 enrolled but not connected, 77 refused, 78 not enrolled.\n' +
+  'bundle status ends with 0 there is a lease, 69 there is none, 77 refused or revoked, 78 not enrolled.\n' +
   'blueprint check FILE ends with 0 nothing wrong, 65 problems, 66 no such file.';
 const KNOWN = new Set([...SETTINGS.map((s) => s.flag), ...OWN_BOOLEANS, ...OWN_VALUES]);
 
@@ -45,13 +47,21 @@ export function parseFlags(all: readonly string[]): Invocation {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { command: 'print', text: printed };
-    throw usage(error.message.replace(/^error: /, ''));
+    const hint = error.message.includes("'--env-file'") ? '; the file for the variables of a bundle is --env-out' : '';
+    throw usage(`${error.message.replace(/^error: /, '')}${hint}`);
   }
   const values = program.opts<Record<string, SettingValue>>();
   if (values['version'] === true) return { command: 'print', text: `gatehouse-agent ${AGENT_VERSION}\n` };
   const [command, extra] = [...program.args, ...(program.args[0] === 'run' ? [] : behind)];
   if (command === 'blueprint') return blueprintCommand(program.args);
-  const isBundle = command === 'bundle' && program.args.length === 2;
+  if (
+    command === 'bundle' &&
+    !(program.args.length === 2 && ['pull', 'status'].includes(extra ?? '') && behind.length === 0)
+  )
+    throw usage('write: gatehouse-agent bundle pull --out DIR [--env-out FILE], or gatehouse-agent bundle status');
+  if (command === 'run' && extra !== undefined)
+    throw usage(`'${extra}' stands where flags are expected; write: ${RUN}`);
+  const isBundle = command === 'bundle';
   const unexpected = ['status', 'run', undefined].includes(command) ? extra : isBundle ? undefined : command;
   if (unexpected !== undefined) {
     throw usage(`unexpected argument '${unexpected}' (a boolean flag takes its value as --flag=false)`);
@@ -71,10 +81,9 @@ export function parseFlags(all: readonly string[]): Invocation {
     return { command: 'bundle-pull', out, ...(typeof envFile === 'string' ? { envFile } : {}), ...given };
   }
   if (out !== undefined || envFile !== undefined) throw usage('--out and --env-out are for bundle pull');
-  if (isBundle && extra === 'status') return { command: 'bundle-status', json, ...given };
-  if (isBundle) throw usage(`unexpected argument '${extra}': it is bundle pull, or bundle status`);
+  if (isBundle) return { command: 'bundle-status', json, ...given };
   if (command !== 'run') return { command: command === 'status' ? 'status' : 'agent', json, ...given };
-  if (behind.length === 0 || behind[0] === '') throw usage('write: gatehouse-agent run [flags] -- COMMAND [ARGUMENTS]');
+  if (behind.length === 0 || behind[0] === '') throw usage(`write: ${RUN}`);
   return { command: 'run', words: behind, ...given };
 }
 

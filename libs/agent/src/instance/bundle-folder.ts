@@ -91,7 +91,7 @@ export class BundleFolder {
     }
     if (!isInMemory(path))
       log.warn(
-        `secrets of the bundle are written to ${path}, which is on disk; give a folder in memory with --bundle-dir`,
+        `secrets of the bundle are written to ${path}, which is on disk; better give a folder in memory, such as one below /dev/shm`,
       );
     return folder;
   }
