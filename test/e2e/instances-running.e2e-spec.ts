@@ -285,6 +285,25 @@ describe('a revocation', () => {
   });
 });
 
+describe('a lease whose answer is lost', () => {
+  const FIVE_MINUTES = 5 * 60_000;
+  it.each([
+    ['is asked for again by the same request', 0, 1],
+    ['is asked for anew when that was long ago', FIVE_MINUTES, 2],
+  ])('%s', async (_, later, nonces) => {
+    instances.offered = colour('red');
+    let lost = 0;
+    instances.lose = (path) => path === 'lease' && lost++ === 0;
+    machine.start({ wait: 'forever' }, ['COLOUR']);
+    const retry = await machine.waitsFor('bundle-retry');
+    machine.clock.pass(later);
+    retry.wake();
+    await instances.acknowledged('applied');
+    expect(new Set(instances.leases.map(({ nonce }) => nonce)).size).toBe(nonces);
+    expect(instances.leases).toHaveLength(2);
+  });
+});
+
 describe('answers that are lost', () => {
   it('at every request, once each: one site, one program, no clone', async () => {
     instances.offered = { run: run(), env: { COLOUR: ['red'] } };

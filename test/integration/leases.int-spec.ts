@@ -114,6 +114,18 @@ describe('the chain of leases', () => {
     expect(new Set([first, again, second, lost, instead]).size).toBe(5);
   });
 
+  it('does not part at a request that is repeated, whichever of its answers came first', async () => {
+    const shared = await take(await take(null));
+    const nonce = newNonce();
+    const repeated = async (prev: string) => decodeJwt<LeasePayload>((await ask(prev, { nonce })).body.data.lease).jti!;
+    const held = await repeated(shared);
+    expect(await repeated(shared)).toBe(held); // the first try, which a server that stood still has only now read
+    const next = await repeated(held);
+    expect(next).not.toBe(held);
+    await take(next);
+    expect(await cloned()).toEqual([]);
+  });
+
   it('shows a copy at the latest when each of the two has asked once more, and tells of it once within the hour', async () => {
     const shared = await take(await take(null));
     let [original, copy] = [await take(shared), await take(shared)];

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import type { EntityManager } from 'typeorm';
@@ -46,7 +46,7 @@ export class LeasesService implements OnModuleInit {
     const iat = Math.floor(Date.now() / 1000);
     const exp = iat + INSTANCE_LIMITS.leaseSeconds;
     const step: LeaseStep = {
-      jti: randomUUID(),
+      jti: idOf(siteId, request),
       prev: request.prev,
       ver: request.ver,
       expiresAt: new Date(exp * 1000),
@@ -97,6 +97,14 @@ export class LeasesService implements OnModuleInit {
     };
     return this.signingKeys.sign(facts.orgUid, JOSE_TYPE.lease, payload);
   }
+}
+
+/**
+ * The same for a request that is repeated, since nobody knows which of the two is read first: a server that stood still may read the first one
+ * long after another has answered the second.
+ */
+function idOf(siteId: number, { prev, nonce }: LeaseRequest): string {
+  return createHash('sha256').update(`${siteId} ${prev} ${nonce}`).digest('base64url');
 }
 
 function refused(result: string, error: AppError): AppError {

@@ -17,6 +17,9 @@ import { acceptRevocation, readNotice } from './revocation.js';
 import { InvalidStatement, OvertakenStatement, thumbprint } from './statements.js';
 import { pinned, signingKey, TrustChain, type TrustPath } from './trust.js';
 
+/** How long a request for a lease is repeated as it was: somebody who holds its answer back gains that at most. */
+const REPEATED_MS = 5 * 60_000;
+
 /** A bundle that may be used, and as what it came. */
 export type HeldBundle = AcceptedBundle & { token: string; etag: string | undefined };
 
@@ -35,6 +38,8 @@ export class Instance {
   private trust: TrustChain | undefined;
   /** What could not be told yet. */
   private untold: BundleAck | undefined;
+  /** The request for a lease that has no answer yet, and since when. */
+  private asked: { nonce: string; since: number } | undefined;
 
   /** @param fingerprint what to trust; '' for whoever signed the first bundle */
   constructor(
@@ -80,14 +85,23 @@ export class Instance {
   }
 
   private async leaseOnce({ payload: { ver, iss, sub }, digest }: AcceptedBundle): Promise<boolean> {
-    const nonce = randomBytes(16).toString('base64url');
+    const nonce = this.nonce();
     const prev = this.facts.lease?.jti ?? null;
     const token = await this.asking(() => this.api.lease({ nonce, prev, ver }, this.context.signal));
     const asked = { nonce, org: iss, device: sub, version: ver };
     const lease = await this.verifying((trust, lead) => acceptLease(token, trust, lead, asked));
     const time = leaseTaken(this.now(), lease.iat * 1000);
+    this.asked = undefined;
     this.change({ lease: { jti: lease.jti, seconds: lease.exp - lease.iat, time }, refused: undefined });
     return lease.ver === ver && lease.digest === digest;
+  }
+
+  /** Of the request before, when its answer was lost: the chain goes on with one lease, whichever of the two the server reads first. */
+  private nonce(): string {
+    const now = this.context.clock.uptime();
+    if (!this.asked || now - this.asked.since > REPEATED_MS)
+      this.asked = { nonce: randomBytes(16).toString('base64url'), since: now };
+    return this.asked.nonce;
   }
 
   /** Says what became of a bundle; what cannot be told now is told later. */
