@@ -8,8 +8,14 @@ NEVER.addSubnet('fe80::', 10, 'ipv6');
 // The same by NAT64 (RFC 6052), and as the deprecated IPv4-compatible address; IPv4-mapped ones are checked as IPv4 by Node.
 NEVER.addSubnet('64:ff9b::169.254.0.0', 112, 'ipv6');
 NEVER.addSubnet('::169.254.0.0', 112, 'ipv6');
-// Metadata services that are not at a link-local address: Amazon's by IPv6, Alibaba's.
+// By NAT64 with the prefix for local use (RFC 8215), translated (RFC 2765), and by 6to4 (RFC 3056).
+NEVER.addSubnet('64:ff9b:1::169.254.0.0', 112, 'ipv6');
+NEVER.addSubnet('::ffff:0:169.254.0.0', 112, 'ipv6');
+NEVER.addSubnet('2002:a9fe::', 32, 'ipv6');
+// Metadata services that are not at a link-local address: Amazon's and Google's by IPv6, Azure's (WireServer), Alibaba's.
 NEVER.addAddress('fd00:ec2::254', 'ipv6');
+NEVER.addAddress('fd20:ce::254', 'ipv6');
+NEVER.addAddress('168.63.129.16', 'ipv4');
 NEVER.addAddress('100.100.100.200', 'ipv4');
 // "This host": Linux connects to the loopback interface instead, which a pattern that allows hosts would not expect.
 NEVER.addSubnet('0.0.0.0', 8, 'ipv4');
