@@ -11,3 +11,4 @@ export {
 export { below, describeProblem, type Problem, Problems, shown } from './problem.js';
 export { checkText, type Format, readTree } from './read-tree.js';
 export { Source, type WrittenTemplate } from './source.js';
+export { unifiedDiff } from './unified-diff.js';

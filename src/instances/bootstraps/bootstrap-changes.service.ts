@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Bootstrap, type PlacedTemplate, templatesOf, usesOf, warningsOf } from '#bootstrap';
 import { nearest } from '#contracts';
+import { unifiedDiff } from '#document';
 import { ApiResult, Db, invalidFields, notFound, type Principal, requireVersion } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { RolloutSettings } from '../rollouts/rollout-settings.js';
@@ -11,7 +12,6 @@ import { SecretsService } from '../secrets/secrets.service.js';
 import type { BootstrapPlan, BootstrapWarning, DeletedBootstrap, SavedBootstrap } from './bootstrap.dto.js';
 import { BootstrapDocuments } from './bootstrap-documents.js';
 import { BootstrapsRepository } from './bootstraps.repository.js';
-import { unifiedDiff } from './unified-diff.js';
 
 /** Sites that a plan names. */
 const NAMED_SITES = 100;
