@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { fromDockerLabels, parse, patternProblem, placesOf, toYaml } from '#blueprint';
 import { parseBootstrap } from '#bootstrap';
+import { unifiedDiff } from '#document';
 import type { Task, TaskResult } from '#platform';
 
 /** The program of a worker thread: what it can be asked for (libs/platform/runtime/workers.ts). */
@@ -11,6 +12,7 @@ const TASKS: Record<string, (...args: never[]) => unknown> = {
   patternProblem,
   placesOf,
   toYaml,
+  unifiedDiff,
 };
 
 parentPort!.on('message', ({ name, args }: Task) => {

@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Bootstrap, type PlacedTemplate, templatesOf, usesOf, warningsOf } from '#bootstrap';
 import { nearest } from '#contracts';
-import { unifiedDiff } from '#document';
 import { ApiResult, Db, invalidFields, notFound, type Principal, requireVersion } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { RolloutSettings } from '../rollouts/rollout-settings.js';
@@ -86,7 +85,7 @@ export class BootstrapChangesService {
     const names = { before: current ? `revision ${current.revision}` : '/dev/null', after: 'this document' };
     const plan: BootstrapPlan = {
       currentRevision: current?.revision ?? null,
-      diff: unifiedDiff(current?.document ?? '', document, names),
+      diff: await this.documents.diff({ source: `org:${orgId}` }, current?.document ?? '', document, names),
       sites: await this.repository.sites(em, orgId, profileId, NAMED_SITES),
       warnings: await this.warnings(em, orgId, profileId, bootstrap),
     };
