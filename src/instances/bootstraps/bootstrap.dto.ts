@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsInt, IsObject, IsString, Min, ValidateNested } from 'class-validator';
+import { IsInt, IsObject, IsString, Max, Min, ValidateNested } from 'class-validator';
 import { BodyExample, MayBeAbsent, OffsetPagination, QueryBoolean, QueryInt } from '#platform';
 import { RolloutSettings } from '../rollouts/rollout-settings.js';
 
@@ -17,6 +17,8 @@ run:
 `;
 
 /** How the change goes from site to site, beside a body that is the document itself; a body of JSON says it in `rollout`. */
+const LAST_REVISION = 1_000_000_000;
+
 export class RolloutQuery {
   /** Sites that get it first, alone [1]. */
   @QueryInt(0, 1000) canary?: number;
@@ -33,7 +35,7 @@ export class SaveBootstrapQuery extends RolloutQuery {
 
 export class ReadBootstrapQuery {
   /** An earlier one [the current]. */
-  @QueryInt(1, 1_000_000_000) revision?: number;
+  @QueryInt(1, LAST_REVISION) revision?: number;
 }
 
 /** The document as text. Or send the YAML itself as application/yaml. */
@@ -47,7 +49,7 @@ export class SaveBootstrapBody {
 @BodyExample({ revision: 3 })
 export class RevertBootstrapBody {
   /** Whose document becomes the current one again, as a new revision. */
-  @IsInt() @Min(1) revision: number;
+  @IsInt() @Min(1) @Max(LAST_REVISION) revision: number;
   @MayBeAbsent() @ValidateNested() @IsObject() @Type(() => RolloutSettings) rollout?: RolloutSettings;
 }
 
