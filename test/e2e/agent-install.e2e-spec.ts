@@ -295,6 +295,7 @@ describe('install.sh --service', () => {
     ['a command without a service', '--key-file ../key -- /bin/true', 64],
     ['a user without a service', '--key-file ../key --user nobody', 64],
     ['a fingerprint that is none', "--service press --trust-fingerprint 'a b' -- /bin/true", 64],
+    ['a fingerprint that is too short', '--service press --trust-fingerprint FINGERPRINT -- /bin/true', 64],
     ['a missing key file', '--service press --key-file ../nokey -- /bin/true', 66],
   ])('ends with its own code for %s', async (_what, args, code) => {
     expect(await install(args).ended).toMatchObject({ code });
