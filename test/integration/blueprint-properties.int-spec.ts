@@ -138,7 +138,9 @@ function withSecrets(contents: string, from: Blueprint): Blueprint {
     if (template) env[/^\{\{env\.(\w+)\}\}$/.exec(template)![1]!] = secret!;
   };
   for (const entry of open.publicResources) {
-    const original = from.publicResources.find((one) => one.key === entry.key);
+    // A key with braces of its own is exported as a template with the braces as its default.
+    const key = entry.key.replaceAll(/\{\{env\.\w+ \| default "([^"]*)"\}\}/g, '$1');
+    const original = from.publicResources.find((one) => one.key === key);
     if (entry.targetsOnly || !original || original.targetsOnly) continue;
     keep(entry.auth?.password, original.auth?.password);
     keep(entry.auth?.pincode, original.auth?.pincode);
