@@ -12,7 +12,9 @@ import {
   IsPositive,
   IsString,
   Matches,
+  Max,
   MaxLength,
+  Min,
 } from 'class-validator';
 import { isCidr } from '#blueprint';
 import { NICE_ID_RULE } from '#contracts';
@@ -96,7 +98,12 @@ export class SiteFilter {
   /** The provisioning key that the site was claimed with. */
   @MayBeAbsent() @MaxLength(64) @IsString() keyId?: string;
   /** The provisioning profile that the site has. */
-  @QueryInt(1, Number.MAX_SAFE_INTEGER) profileId?: number;
+  @MayBeAbsent()
+  @Max(Number.MAX_SAFE_INTEGER)
+  @Min(1)
+  @IsInt()
+  @ApiPropertyOptional({ type: 'integer', minimum: 1 })
+  profileId?: number;
   @MayBeAbsent() @MaxLength(128) @IsString() hardwareId?: string;
   @MayBeAbsent() @MaxLength(64) @IsString() agentVersion?: string;
   @MayBeAbsent() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
@@ -108,6 +115,8 @@ export class SiteFilter {
 const SORT = ['name', 'megabytesIn', 'megabytesOut'] as const;
 
 export class ListSitesQuery extends IntersectionType(PageQuery, SiteFilter) {
+  /** The provisioning profile that the site has. */
+  @QueryInt(1, Number.MAX_SAFE_INTEGER) override profileId?: number;
   @MayBeAbsent() @IsIn(SORT) @ApiPropertyOptional({ enum: SORT }) sort_by?: (typeof SORT)[number];
   @MayBeAbsent() @IsIn(['asc', 'desc']) @ApiPropertyOptional({ enum: ['asc', 'desc'] }) order?: 'asc' | 'desc';
 }

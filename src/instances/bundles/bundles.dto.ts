@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import { IsIn, IsInt, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 import type { BundleAckState } from '#contracts';
 import { BodyExample, MayBeAbsent, PagePagination, PageQuery, QueryInt } from '#platform';
 import type { BundleState } from './bundles.repository.js';
@@ -18,7 +18,7 @@ export class BundleAckBody {
   /** `applied`: the program is ready with it. */
   @IsIn(ACK_STATES) @ApiProperty({ enum: ACK_STATES }) state: BundleAckState;
   /** Why it failed; its first 500 characters are kept, in one line. */
-  @IsOptional() @MaxLength(MAX_REASON) @IsString() reason?: string;
+  @MayBeAbsent() @MaxLength(MAX_REASON) @IsString() reason?: string;
 }
 
 /** What a list of bundles can be narrowed by; all of them combine. */
