@@ -198,3 +198,16 @@ describe('a revision that is being replaced', () => {
     await app.root.expect('DELETE', org.path(`secret/${name}`));
   });
 });
+
+it('a site that is revoked holds nothing any more, and is in no rollout', async () => {
+  const { name, siteIds } = await fleet(2);
+  const read = () => app.root.expect<{ usedBySites: number }>('GET', org.path(`secret/${name}`));
+  expect(await read()).toMatchObject({ usedBySites: 2 });
+  const before = await bundleOf(siteIds[0]!);
+  await app.root.expect('POST', `/site/${siteIds[0]}/revoke`, {});
+  expect(await read()).toMatchObject({ usedBySites: 1, outstanding: { total: 1, sites: [{ siteId: siteIds[1] }] } });
+  expect(await bundleOf(siteIds[0]!)).toMatchObject({ version: before.version + 1, inputs: { secrets: {} } });
+  // Its name does not bring the bundle back.
+  await app.root.expect('POST', `/site/${siteIds[0]}`, { name: 'over' });
+  expect(await read()).toMatchObject({ usedBySites: 1 });
+});

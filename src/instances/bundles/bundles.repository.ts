@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { prepared, query } from '#platform';
+import { execute, prepared, query } from '#platform';
 import type { BundleInputs } from './bundle-inputs.js';
 
 export type BundleState = 'offered' | 'fetched' | 'applied' | 'failed';
@@ -96,7 +96,7 @@ export class BundlesRepository {
       em,
       'bundles_stale',
       `SELECT b.site_id AS "siteId" FROM site_bundle b JOIN site s ON s.site_id = b.site_id
-       WHERE b.org_id = $1 AND b.site_id = ANY ($2::bigint[]) AND b.version IS NOT NULL AND ${STALE}`,
+       WHERE b.org_id = $1 AND b.site_id = ANY ($2::bigint[]) AND b.version IS NOT NULL AND s.revoked_at IS NULL AND ${STALE}`,
       [orgId, siteIds],
     );
     return rows.map((row) => row.siteId);
@@ -130,6 +130,21 @@ export class BundlesRepository {
          overtaken = CASE WHEN b.digest IS NOT NULL AND b.version IS DISTINCT FROM b.applied_version
            THEN jsonb_build_object('version', b.version, 'digest', b.digest, 'inputs', b.inputs, 'secrets', to_jsonb(b.secrets)) ELSE b.overtaken END`,
       [orgId, JSON.stringify(rows)],
+    );
+  }
+
+  /**
+   * A site that is over is offered nothing and holds nothing any more: no secret is in use by it, and no rollout waits for it. The version goes
+   * on counting, in case that an operator lets it claim again. The site is locked.
+   */
+  async withdraw(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    const nothing: BundleInputs = { profileId: null, revision: null, secrets: {}, site: {}, labels: {} };
+    await execute(
+      tx,
+      `UPDATE site_bundle SET version = version + 1, inputs = $3, secrets = '{}', state = 'offered', reason = NULL, returned = false, rollout_id = NULL,
+         digest = NULL, overtaken = NULL, applied_inputs = NULL, applied_secrets = '{}', changed_at = now()
+       WHERE org_id = $1 AND site_id = $2 AND version IS NOT NULL`,
+      [orgId, siteId, JSON.stringify(nothing)],
     );
   }
 }

@@ -21,6 +21,7 @@ export class BundlesService implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
+    this.hooks.siteRevoking.register((tx, orgId, siteId) => this.repository.withdraw(tx, orgId, siteId));
     this.hooks.sitesChanged.register(async (tx, orgId, siteIds) => {
       // The writer has told the agents already.
       const stale = await this.repository.stale(tx, orgId, siteIds);

@@ -27,7 +27,7 @@ export class RolloutsRepository {
     if (change.kind === 'secret') return (await this.countSites(em, orgId, change)) > 0;
     const [row] = await query<{ yes: boolean }>(
       em,
-      'SELECT EXISTS (SELECT FROM site WHERE org_id = $1 AND profile_id = $2) AS yes',
+      'SELECT EXISTS (SELECT FROM site WHERE org_id = $1 AND profile_id = $2 AND revoked_at IS NULL) AS yes',
       [orgId, change.profileId],
     );
     return row!.yes;
@@ -170,7 +170,7 @@ function concerned(orgId: string, change: RolloutChange): { from: string; values
   if (change.kind === 'bootstrap')
     return {
       from: `FROM site s JOIN site_bundle b ON b.site_id = s.site_id
-        WHERE s.org_id = $1 AND s.profile_id = $2 AND b.version IS NOT NULL AND (b.inputs->>'revision')::int IS DISTINCT FROM $3::int`,
+        WHERE s.org_id = $1 AND s.profile_id = $2 AND s.revoked_at IS NULL AND b.version IS NOT NULL AND (b.inputs->>'revision')::int IS DISTINCT FROM $3::int`,
       values: [orgId, change.profileId, change.revision],
     };
   return {
