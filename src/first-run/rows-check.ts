@@ -110,8 +110,8 @@ const secretVersions: Page = async (client, after) => {
 
 const signingKeys: Page = async (client, after) => {
   const { rows } = await client.query<Sealed & { orgUid: string; seq: number }>(
-    `SELECT kid AS id, 'organization ' || org_uid || ' key ' || seq AS name, org_uid AS "orgUid", seq, NULL AS "wrappedKey", sealed_key AS sealed
-     FROM signing_key WHERE sealed_key IS NOT NULL AND kid > $1 ORDER BY kid LIMIT ${BATCH}`,
+    `SELECT id, 'organization ' || org_uid || ' key ' || seq AS name, org_uid AS "orgUid", seq, NULL AS "wrappedKey", sealed_key AS sealed
+     FROM (SELECT *, org_uid || lpad(seq::text, 10, '0') AS id FROM signing_key WHERE sealed_key IS NOT NULL) k WHERE id > $1 ORDER BY id LIMIT ${BATCH}`,
     [after],
   );
   return rows.map((row) => ({ ...row, about: signingKeyAbout(row.orgUid, row.seq) }));

@@ -79,6 +79,11 @@ const KINDS: Record<string, () => Promise<Deletable>> = {
     });
     return { path: `/org/acme/domain/${made.domainId}`, change: { method: 'PATCH', body: { certResolver: 'again' } } };
   },
+  '/org/{orgId}/secret/{name}': async () => {
+    const name = fresh().toUpperCase();
+    await make('/org/acme/secret', { name, value: 'kept' });
+    return { path: `/org/acme/secret/${name}`, change: { body: { profileIds: null } } };
+  },
   '/resource/{resourceId}': async () => {
     const made = await make<{ resourceId: number }>('/org/acme/resource', web());
     return { path: `/resource/${made.resourceId}`, change: { body: { name: 'again' } } };

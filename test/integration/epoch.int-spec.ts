@@ -44,8 +44,11 @@ describe('the epoch (docs/instances.md §3)', () => {
   });
 
   it('rises when the table was made anew over the old one, as pg_restore --clean does it', async () => {
+    const views = await app.sql<{ made: string }>(
+      `SELECT format('CREATE VIEW %I AS %s', viewname, definition) AS made FROM pg_views WHERE definition LIKE '%bundle_epoch%'`,
+    );
     await app.sql(`ALTER TABLE bundle_epoch RENAME TO former; CREATE TABLE bundle_epoch (LIKE former INCLUDING ALL);
-      INSERT INTO bundle_epoch SELECT * FROM former; DROP TABLE former`);
+      INSERT INTO bundle_epoch SELECT * FROM former; DROP TABLE former CASCADE; ${views.map(({ made }) => made).join('')}`);
     const { epoch } = await stored();
     expect((await start()).current()).toBe(epoch + 1);
     await until(() => here.current() === epoch + 1);
