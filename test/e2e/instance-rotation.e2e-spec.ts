@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { acceptBundle } from '../../libs/agent/src/instance/bundle.js';
 import { bundleKeyPair, publicHalf } from '../../libs/agent/src/instance/bundle-key.js';
+import { upToDate } from '../../libs/agent/src/instance/instance.js';
 import { acceptLease } from '../../libs/agent/src/instance/lease.js';
-import { OvertakenStatement } from '../../libs/agent/src/instance/statements.js';
 import { TrustChain } from '../../libs/agent/src/instance/trust.js';
 import { Api, newHardwareId, newNonce, newtToken, register, TestOrg } from '../support/api.js';
 import { startServer, type TestServer, until } from '../support/server.js';
@@ -24,13 +24,6 @@ afterAll(() => server?.stop());
 
 /** An answer that no instance may get while keys and secrets rotate. */
 class FailedRequest extends Error {}
-
-/** What was signed on the eve of a rotation is asked for once more, as the agent does. */
-const upToDate = <T>(ask: () => Promise<T>) =>
-  ask().catch((error: unknown) => {
-    if (error instanceof OvertakenStatement) return ask();
-    throw error;
-  });
 
 /** A machine without the agent program around it: it claims, fetches, proves what it got with the agent's own checks, and connects. */
 class Instance {

@@ -16,9 +16,9 @@ run:
   ready: { http: "http://127.0.0.1:8080/healthz" }
 `;
 
-/** How the change goes from site to site, beside a body that is the document itself; a body of JSON says it in `rollout`. */
 const LAST_REVISION = 1_000_000_000;
 
+/** How the change goes from site to site, beside a body that is the document itself; a body of JSON says it in `rollout`. */
 export class RolloutQuery {
   /** Sites that get it first, alone [1]. */
   @QueryInt(0, 1000) canary?: number;

@@ -284,7 +284,7 @@ export class Instance {
 }
 
 /** Asks once more for what was signed on the eve of a rotation of the signing key. */
-async function upToDate<T>(ask: () => Promise<T>): Promise<T> {
+export async function upToDate<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
