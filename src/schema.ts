@@ -28,6 +28,7 @@ import { BundleStates1764740000000 } from './migrations/1764740000000-bundle-sta
 import { SiteProfiles1764750000000 } from './migrations/1764750000000-site-profiles.js';
 import { Rollouts1764750100000 } from './migrations/1764750100000-rollouts.js';
 import { SitesWithSecrets1764760000000 } from './migrations/1764760000000-sites-with-secrets.js';
+import { CredentialLife1764900000000 } from './migrations/1764900000000-credential-life.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -61,4 +62,5 @@ export const MIGRATIONS = [
   SiteProfiles1764750000000,
   Rollouts1764750100000,
   SitesWithSecrets1764760000000,
+  CredentialLife1764900000000,
 ];

@@ -1,3 +1,4 @@
+import type { AgentCredential } from './credentials.js';
 import type { BundleAck, BundleKey, LeaseAnswer, LeaseRequest, RevocationNotice } from './instances.js';
 
 /**
@@ -96,6 +97,8 @@ export const AGENT_MESSAGE = {
   lease: 'agent/lease',
   /** Server → agent before close 4003: `RevocationNotice`. */
   revoked: 'agent/revoked',
+  /** Server → agent: `AgentCredential`. */
+  credential: 'agent/credential',
   error: 'error',
 } as const;
 
@@ -208,4 +211,5 @@ export type ToAgent =
   | Envelope<'agent/blueprint-result', AgentBlueprintResult>
   | Envelope<'agent/lease', LeaseAnswer>
   | Envelope<'agent/revoked', RevocationNotice>
+  | Envelope<'agent/credential', AgentCredential>
   | Envelope<'error', AgentError>;

@@ -12,6 +12,7 @@ export const ERROR_STATUS = {
   csrf: 403,
   pending_approval: 403,
   lease_held: 403,
+  challenge_required: 403,
   not_found: 404,
   method_not_allowed: 405,
   timeout: 408,

@@ -23,5 +23,7 @@ export const EVENT_TYPES = [
   'rollout.started',
   'rollout.stopped',
   'rollout.finished',
+  'site.credential_rotated',
+  'site.credential_reuse',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

@@ -1,4 +1,5 @@
 export * from './agent-messages.js';
+export * from './credentials.js';
 export * from './enrol.js';
 export * from './errors.js';
 export * from './events.js';
