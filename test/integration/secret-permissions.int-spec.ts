@@ -2,56 +2,29 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACTIONS, type Action } from '#contracts';
+import type { Action } from '#contracts';
 import type { Principal } from '#platform';
 import { DecisionJobs } from '../../src/approvals/decision-jobs.js';
-import { type Api, newHardwareId, provision, type Reply, type TestKey, TestOrg } from '../support/api.js';
+import type { Api, Reply, TestKey, TestOrg } from '../support/api.js';
 import { documentNaming, nameIn, profileNaming } from '../support/secrets.js';
+import { SecretsOrg } from '../support/secrets-org.js';
 import { until } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
+let of: SecretsOrg;
 let org: TestOrg;
-/** Of profiles whose bootstrap names a secret, and of one whose bootstrap names none. */
 let delivering: number;
 let plain: number;
-/** Everything but `useSecret`. */
 let without: Api;
 beforeAll(async () => {
   app = await openTestApp();
-  org = await TestOrg.create(app.root);
-  await app.root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: 'x' });
-  delivering = await profileNaming(app, org.orgId, ['TOKEN']);
-  plain = await profileNaming(app, org.orgId, []);
-  without = await app.orgKey(org.orgId, ...ACTIONS.filter((action) => action !== 'useSecret'));
+  of = await SecretsOrg.create(app);
+  ({ org, delivering, plain, without } = of);
 });
 afterAll(() => app?.close());
 
-const template = (profileId: number | null, body: object = {}) =>
-  app.root.expect<{ templateId: number }>('PUT', org.path('provisioning-template'), {
-    name: randomUUID(),
-    profileId,
-    ...body,
-  });
-async function key(profileId: number, body: object = {}, under: object = {}): Promise<TestKey> {
-  const { templateId } = await template(profileId, under);
-  return app.root.expect('PUT', org.path('site-provisioning-key'), {
-    name: 'key',
-    maxBatchSize: 10,
-    templateId,
-    ...body,
-  });
-}
-const claim = (by: TestKey, hardwareId = newHardwareId()) =>
-  provision(app.root.url, { provision_key: by.siteProvisioningKey, hardware_id: hardwareId });
-async function site(profileId: number): Promise<{ siteId: number; hardwareId: string }> {
-  const hardwareId = newHardwareId();
-  const claimed = await claim(await key(profileId, { approveNewSites: false }), hardwareId);
-  const [row] = await app.sql<{ siteId: number }>('SELECT site_id AS "siteId" FROM site WHERE device_id = $1', [
-    claimed.body.device_id,
-  ]);
-  return { siteId: row!.siteId, hardwareId };
-}
+const template = (profileId: number | null, body: object = {}) => org.template({ profileId, ...body });
 const keyPath = ({ siteProvisioningKeyId }: TestKey, rest = '') =>
   org.path(`site-provisioning-key/${siteProvisioningKeyId}${rest}`);
 const statusOf = async (siteId: number) =>
@@ -89,10 +62,15 @@ const templateChange = (name: string, was: object, change: object): Act => [
     return (await api.post(org.path(`provisioning-template/${templateId}`), change)).status;
   },
 ];
-const keyChange = (name: string, was: object, change: object, under: object = {}): Act => [
+const keyChange = (
+  name: string,
+  was: Record<string, unknown>,
+  change: object,
+  under: Record<string, unknown> = {},
+): Act => [
   `a key: ${name}`,
   ['updateSiteProvisioningKey', 'updateSite'],
-  async (api, profileId) => (await api.patch(keyPath(await key(profileId, was, under)), change)).status,
+  async (api, profileId) => (await api.patch(keyPath(await of.key(profileId, was, under)), change)).status,
 ];
 
 const ACTS: Act[] = [
@@ -162,7 +140,7 @@ const ACTS: Act[] = [
   [
     'a key is rotated',
     ['rotateSiteProvisioningKey', 'updateSite'],
-    async (api, profileId) => (await api.post(keyPath(await key(profileId), '/rotate'), {})).status,
+    async (api, profileId) => (await api.post(keyPath(await of.key(profileId), '/rotate'), {})).status,
   ],
   keyChange('enabled', { status: 'disabled' }, { status: 'active' }),
   keyChange('more uses', { maxBatchSize: 1 }, { maxBatchSize: 2 }),
@@ -186,26 +164,26 @@ const ACTS: Act[] = [
     ['updateSiteProvisioningKey', 'updateSite'],
     async (api, profileId) => {
       const { templateId } = await template(profileId);
-      return (await api.patch(keyPath(await key(plain)), { templateId })).status;
+      return (await api.patch(keyPath(await of.key(plain)), { templateId })).status;
     },
   ],
   [
     'a site gets the profile',
     ['updateSite'],
     async (api, profileId) =>
-      (await api.post(`/site/${(await site(plain)).siteId}`, { profileId: await other(profileId) })).status,
+      (await api.post(`/site/${(await of.site(plain)).siteId}`, { profileId: await other(profileId) })).status,
   ],
   [
     'a site is approved',
     ['updateSite'],
     async (api, profileId) =>
-      (await api.post(`/site/${(await site(profileId)).siteId}`, { status: 'approved' })).status,
+      (await api.post(`/site/${(await of.site(profileId)).siteId}`, { status: 'approved' })).status,
   ],
   [
     'sites are approved by their ids',
     ['updateApprovals'],
     async (api, profileId) => {
-      const { siteId } = await site(profileId);
+      const { siteId } = await of.site(profileId);
       return outcomeOf((await api.post(org.path('approvals'), { siteIds: [siteId], decision: 'approve' })) as Decided);
     },
   ],
@@ -213,7 +191,7 @@ const ACTS: Act[] = [
     'sites are approved by a filter',
     ['updateApprovals'],
     async (api, profileId) => {
-      const { hardwareId } = await site(profileId);
+      const { hardwareId } = await of.site(profileId);
       return outcomeOf(
         (await api.post(org.path('approvals'), { filter: { hardwareId }, decision: 'approve' })) as Decided,
       );
@@ -223,7 +201,7 @@ const ACTS: Act[] = [
     'sites are approved in a dry run',
     ['updateApprovals'],
     async (api, profileId) => {
-      const { siteId } = await site(profileId);
+      const { siteId } = await of.site(profileId);
       return outcomeOf(
         (await api.post(org.path('approvals'), { siteIds: [siteId], decision: 'approve', dryRun: true })) as Decided,
       );
@@ -233,7 +211,7 @@ const ACTS: Act[] = [
     'sites are approved by a job',
     ['updateApprovals'],
     async (api, profileId) => {
-      const { siteId } = await site(profileId);
+      const { siteId } = await of.site(profileId);
       const body = { siteIds: [siteId], decision: 'approve', asJob: true };
       const { jobId } = await api.expect<{ jobId: number }>('POST', org.path('approvals'), body);
       return outcomeOf({ status: 200, body: { data: { results: await resultsOf(jobId) } } } as Decided);
@@ -242,13 +220,13 @@ const ACTS: Act[] = [
   [
     'a re-claim is armed',
     ['allowReclaim'],
-    async (api, profileId) => (await api.post(`/site/${(await site(profileId)).siteId}/allow-reclaim`, {})).status,
+    async (api, profileId) => (await api.post(`/site/${(await of.site(profileId)).siteId}/allow-reclaim`, {})).status,
   ],
   [
     'a re-claim is armed by lifting a tombstone',
     ['deleteTombstone'],
     async (api, profileId) => {
-      const { siteId, hardwareId } = await site(profileId);
+      const { siteId, hardwareId } = await of.site(profileId);
       await app.root.expect('POST', `/site/${siteId}/revoke`, {});
       return (await api.delete(org.path(`tombstone/${hardwareId}`))).status;
     },
@@ -311,11 +289,11 @@ describe('to let a site receive a secret takes useSecret', () => {
   });
 
   it.each<[string, (api: Api) => Promise<Reply<unknown>>]>([
-    ['a key gets fewer uses', async (api) => api.patch(keyPath(await key(delivering)), { maxBatchSize: 5 })],
-    ['a key gets a name', async (api) => api.patch(keyPath(await key(delivering)), { name: 'other' })],
-    ['a key is disabled', async (api) => api.patch(keyPath(await key(delivering)), { status: 'disabled' })],
-    ['a key is revoked', async (api) => api.post(keyPath(await key(delivering), '/revoke'))],
-    ['a key is deleted', async (api) => api.delete(keyPath(await key(delivering)))],
+    ['a key gets fewer uses', async (api) => api.patch(keyPath(await of.key(delivering)), { maxBatchSize: 5 })],
+    ['a key gets a name', async (api) => api.patch(keyPath(await of.key(delivering)), { name: 'other' })],
+    ['a key is disabled', async (api) => api.patch(keyPath(await of.key(delivering)), { status: 'disabled' })],
+    ['a key is revoked', async (api) => api.post(keyPath(await of.key(delivering), '/revoke'))],
+    ['a key is deleted', async (api) => api.delete(keyPath(await of.key(delivering)))],
     [
       'a template approves no more',
       async (api) =>
@@ -331,16 +309,16 @@ describe('to let a site receive a secret takes useSecret', () => {
     ],
     [
       'a site loses the profile',
-      async (api) => api.post(`/site/${(await site(delivering)).siteId}`, { profileId: null }),
+      async (api) => api.post(`/site/${(await of.site(delivering)).siteId}`, { profileId: null }),
     ],
-    ['a site is rejected', async (api) => api.delete(`/site/${(await site(delivering)).siteId}`)],
+    ['a site is rejected', async (api) => api.delete(`/site/${(await of.site(delivering)).siteId}`)],
   ])('but not when %s', async (_name, act) => {
     const { status, text } = await act(without);
     expect([status, text]).toEqual([expect.toSatisfy((s: number) => s < 300), text]);
   });
 
   it('and is asked when a job decides, not only when it was started', async () => {
-    const { siteId } = await site(delivering);
+    const { siteId } = await of.site(delivering);
     const { apiKeyId: id } = await app.root.expect<{ apiKeyId: string }>('PUT', org.path('api-key'), {
       name: 'starter',
     });

@@ -248,6 +248,22 @@ export const mutants = [
     name: 'policy reissue',
   },
   {
+    rule: '13 what receives secrets is handed over to keys that may deliver',
+    file: 'src/provisioning/claims/reclaim-policy.ts',
+    find: '(key.mayDeliver && site.profileId === key.profileId)',
+    replace: 'site.profileId === key.profileId',
+    test: 'test/integration/secret-sites.int-spec.ts',
+    name: 'no limit of uses',
+  },
+  {
+    rule: '13 whether a site receives secrets is looked at when it is handed over',
+    file: 'src/provisioning/claims/reclaims.service.ts',
+    find: 'const plan = planReclaim(site, request, policy);',
+    replace: 'const plan = planReclaim({ ...site, receivesSecrets: seen.receivesSecrets }, request, policy);',
+    test: 'test/integration/secret-sites.int-spec.ts',
+    name: 'claim began before',
+  },
+  {
     rule: '13 another nonce on a site that never authenticated is contested',
     file: 'src/provisioning/claims/reclaims.service.ts',
     find: 'if (plan.contested) await',

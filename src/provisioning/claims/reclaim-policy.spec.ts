@@ -24,7 +24,15 @@ const site: LookedUpSite = {
   profileId: null,
   receivesSecrets: false,
 };
-const key = { keyId: 'key', profileId: null, reclaimPolicy: 'recognise' as const, expired: false, maxUses: 5, uses: 1 };
+const key = {
+  keyId: 'key',
+  profileId: null,
+  mayDeliver: true,
+  reclaimPolicy: 'recognise' as const,
+  expired: false,
+  maxUses: 5,
+  uses: 1,
+};
 const spent = { ...key, uses: 5 };
 const expired = { ...key, expired: true };
 const foreign = { ...key, keyId: 'another' };
@@ -81,6 +89,18 @@ describe('a re-claim', () => {
       planReclaim(receiving, { nonceHash: null }, { ...key, reclaimPolicy: 'reissue', profileId });
     expect(by(1)).toEqual({ do: 'handOver' });
     for (const other of [2, null]) expect(by(other)).toEqual({ do: 'recognise', contested: false });
+  });
+
+  it('rule 13: policy reissue hands over what receives secrets by keys only that would approve it; an operator may arm it for any', () => {
+    const receiving = { ...site, profileId: 1, receivesSecrets: true };
+    const held = { ...key, profileId: 1, mayDeliver: false, reclaimPolicy: 'reissue' as const };
+    expect(planReclaim(receiving, { nonceHash: null }, held)).toEqual({ do: 'recognise', contested: false });
+    expect(planReclaim({ ...receiving, armed: true }, { nonceHash: null }, held)).toEqual({ do: 'handOver' });
+    expect(planReclaim({ ...receiving, receivesSecrets: false }, { nonceHash: null }, held)).toEqual({
+      do: 'handOver',
+    });
+    // Who shows the nonce is the device itself.
+    expect(planReclaim(receiving, { nonceHash: nonce }, held)).toEqual({ do: 'reissue' });
   });
 
   it('rule 13: policy refuse refuses, unless an operator armed the site', () => {

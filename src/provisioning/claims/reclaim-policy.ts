@@ -13,11 +13,11 @@ export type ReclaimPlan =
   | { do: 'recognise'; contested: boolean }
   | { do: 'refuse'; reason: RefusalReason; contested: boolean };
 
-/** Decides by docs/claims.md rules 4, 5, 6 and 13, and docs/instances.md §2 rule 6. The key is known to be neither disabled nor revoked, the id not to be tombstoned. */
+/** Decides by docs/claims.md rules 4, 5, 6 and 13, and docs/instances.md §2 rules 6 and 7. The key is known to be neither disabled nor revoked, the id not to be tombstoned. */
 export function planReclaim(
   site: LookedUpSite,
   request: Pick<ClaimRequest, 'nonceHash'>,
-  key: Pick<KeyPolicy, 'keyId' | 'profileId' | 'reclaimPolicy' | 'expired' | 'maxUses' | 'uses'>,
+  key: Pick<KeyPolicy, 'keyId' | 'profileId' | 'mayDeliver' | 'reclaimPolicy' | 'expired' | 'maxUses' | 'uses'>,
 ): ReclaimPlan {
   const own = site.keyId === key.keyId;
   const usedUp = isUsedUp(key);
@@ -30,8 +30,8 @@ export function planReclaim(
   if (sameNonce && site.windowOpen) return { do: 'reissue' };
 
   if (handsOver) return { do: 'handOver' };
-  // A template of another profile took nobody's `useSecret` to make.
-  const mayHave = !site.receivesSecrets || site.profileId === key.profileId;
+  // What receives secrets goes to no key by which a new site would not: it would wait for approval, or come under another profile.
+  const mayHave = !site.receivesSecrets || (key.mayDeliver && site.profileId === key.profileId);
   if (key.reclaimPolicy === 'reissue' && live && mayHave) return { do: 'handOver' };
 
   // Somebody else holds the id, or somebody else claimed it first: worth an operator's look.
