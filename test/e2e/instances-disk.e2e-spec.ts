@@ -96,6 +96,40 @@ describe.skipIf(!mounted)('the disk of an instance is full', () => {
     await until(() => machine.ran.at(-1) === 'ran blue');
   });
 
+  describe('and the bundles are elsewhere', () => {
+    const bundleDir = mkdtempSync(join(tmpdir(), 'gatehouse-bundles-'));
+    afterAll(() => rmSync(bundleDir, { recursive: true, force: true }));
+    const offeredAndFull = (change: object) => {
+      instances.answers.bundleAck = () => void fill();
+      instances.offer(change);
+    };
+    beforeEach(async () => {
+      instances.offered = { env: { COLOUR: ['red'] } };
+      machine = new Machine({ endpoint: instances.url, provisioningKey: KEY, bundleDir }, folder);
+      await started();
+    });
+
+    it('the server is told of a bundle that fails, and the bundle is tried again', async () => {
+      offeredAndFull({ env: { COLOUR: [{ env: 'NOT_SET', line: 1, column: 1 }] } });
+      expect((await instances.acknowledged('failed')).reason).toContain('NOT_SET');
+      await machine.waitsFor('bundle-retry');
+      expect(machine.facts()).not.toHaveProperty('failed');
+    });
+
+    it('the program runs with a new bundle, which counts as applied when there is room', async () => {
+      offeredAndFull({ env: { COLOUR: ['blue'] } });
+      await until(() => machine.ran.at(-1) === 'ran blue');
+      const wait = await machine.waitsFor('bundle-retry');
+      expect(machine.facts().applied).toBe(instances.version - 1);
+      instances.answers = {};
+      rmSync(ballast);
+      wait.wake();
+      await instances.acknowledged('applied');
+      expect(machine.facts().applied).toBe(instances.version);
+      expect(machine.ran).toEqual(['ran red', 'ended', 'ran blue']);
+    });
+  });
+
   it('when the site is over: the program ends, and nothing starts again, also without the server', async () => {
     const runner = await started();
     fill();

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -48,6 +48,20 @@ async function leftBehind(): Promise<number> {
   return pid;
 }
 
+function away(): void {
+  for (const path of ['bundle', 'lease', 'bundleAck', 'trust'] as const)
+    instances.answers[path] = () => ({ status: 0, cut: true });
+}
+/** As an agent leaves it that was killed between a revocation and the end of its program. */
+function erased(): void {
+  const state = join(folder, 'state', 'config.json');
+  const { id: _id, secret: _secret, bundleKey: _key, ...rest } = JSON.parse(readFileSync(state, 'utf8'));
+  writeFileSync(state, JSON.stringify(rest));
+  const facts = join(folder, 'state', 'config.instance', 'instance.json');
+  const revoked = { at: new Date(0).toISOString(), reason: 'revoked', credential: '' };
+  writeFileSync(facts, JSON.stringify({ ...JSON.parse(readFileSync(facts, 'utf8')), revoked }));
+}
+
 describe('a program that outlives its killed agent', () => {
   it('is ended, with its files, by the next one that hears of the revocation', async () => {
     const pid = await leftBehind();
@@ -64,6 +78,34 @@ describe('a program that outlives its killed agent', () => {
     await instances.revoke(true);
     const { code, stderr } = await start(STUBBORN).ended;
     expect(code, stderr).toBe(77);
+    expect(isRunning(pid)).toBe(false);
+  });
+
+  it.each([
+    ['for the server, with nothing that may start without it', () => away()],
+    ['for its approval, since the site was suspended', () => void (instances.status = 'pending')],
+  ])('is ended, with its files, by the next one that waits %s', async (_what, wait) => {
+    instances.offered = { ...instances.offered, run: { ...instances.offered.run!, offlineGraceSeconds: 0 } };
+    const pid = await leftBehind();
+    wait();
+    const next = start(STUBBORN, ['--wait', 'forever']);
+    await until(() => next.stderr.includes('trying again in') || next.stderr.includes('waiting'));
+    expect(isRunning(pid)).toBe(false);
+    expect(next.child.exitCode).toBe(null);
+    expect(readdirSync(join(folder, 'bundle'))).toEqual([]);
+    next.child.kill('SIGTERM');
+    await next.ended;
+    expect(pids()).toEqual([pid]);
+  });
+
+  it.each([
+    ['is set up wrongly', 78, ['--trust-fingerprint', 'none']],
+    ['may claim the site anew, which was over, and is refused', 77, ['--provisioning-key', 'spk_wrong.wrong']],
+  ])('is ended by the next one that %s', async (_what, code, flags) => {
+    const pid = await leftBehind();
+    if (code === 77) erased();
+    const { code: ended, stderr } = await start(STUBBORN, flags).ended;
+    expect(ended, stderr).toBe(code);
     expect(isRunning(pid)).toBe(false);
   });
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { INSTANCE_PATHS } from '#contracts';
 import type { Runner } from '../../libs/agent/src/instance/runner.js';
 import { FakeInstances } from '../support/fake-instances.js';
-import { KEY } from '../support/fake-server.js';
+import { envelope, KEY, type Reply, unusableCredential } from '../support/fake-server.js';
 import { sealed, signingKey } from '../support/instance-authority.js';
 import { Machine } from '../support/runner.js';
 import { until } from '../support/server.js';
@@ -35,6 +35,11 @@ async function started(cli: Record<string, string> = {}): Promise<Runner> {
   await instances.acknowledged('applied');
   await instances.server.session(1);
   return runner;
+}
+/** What somebody in between answers, who has kept a revocation. */
+function refusalWith(notice: object): Reply {
+  const { body, ...reply } = unusableCredential();
+  return { ...reply, body: { ...(body as object), data: notice } };
 }
 /** From here on no websocket gets through. */
 function noSessions(): void {
@@ -119,6 +124,22 @@ describe('a new bundle', () => {
     expect(machine.ran).toEqual(['ran red']);
     instances.answers = {};
     (await machine.waitsFor('bundle-retry')).wake();
+    await noted(['ran red', 'ended', 'ran blue']);
+  });
+
+  it('that the server gives no lease for is asked for again after a pause, and applied when it does', async () => {
+    await started();
+    instances.answers.lease = async ({ text }) =>
+      envelope(200, { lease: await instances.leaseFor(JSON.parse(text), { digest: 'x'.repeat(43) }) });
+    const fetches = () => instances.requests.filter(({ url }) => url === INSTANCE_PATHS.bundle).length;
+    const before = fetches();
+    instances.offer(colour('blue'));
+    const wait = await machine.waitsFor('bundle-retry');
+    expect(fetches()).toBe(before + 1);
+    expect(machine.output).toContain('the lease is for another one');
+    instances.answers = {};
+    wait.wake();
+    await instances.acknowledged('applied');
     await noted(['ran red', 'ended', 'ran blue']);
   });
 
@@ -272,6 +293,36 @@ describe('a revocation', () => {
     expect(machine.ran).toEqual(['ran']);
     runner.signal('SIGTERM');
     expect((await runner.done).code).toBe(0);
+  });
+
+  it('of a former life of the site is not believed, whatever brings it; one of this life is', async () => {
+    const first = await started();
+    const former = await instances.notice();
+    await instances.revoke();
+    await first.done;
+    instances.unrevoke();
+    // Before there is a lease of the new life.
+    instances.answers.bundle = () => refusalWith(former);
+    const { code } = await machine.start().done;
+    expect(code).toBe(77);
+    expect(machine.output).toContain('about a former life of this site');
+    expect(machine.file()).toHaveProperty('secret');
+    instances.answers = {};
+    instances.acks.length = machine.lines.length = 0;
+    const runner = machine.start({ provisioningKey: '' });
+    await until(() => machine.ran.length === 3);
+    await instances.acknowledged('applied');
+    const { iat } = machine.facts().lease!;
+    const session = instances.server.sessions.at(-1)!;
+    const notice = async (at: number) => ({
+      revocation: await instances.authority.revocation({ iat: at }),
+      successions: [],
+    });
+    session.send('agent/revoked', await notice(iat! - 3600));
+    await until(() => machine.output.includes('about a former life of this site'));
+    expect(machine.ran).toEqual(['ran', 'ended', 'ran']);
+    session.send('agent/revoked', await notice(iat! + 1));
+    expect((await runner.done).code).toBe(77);
   });
 
   it('leaves a program that its bundle says to leave', async () => {

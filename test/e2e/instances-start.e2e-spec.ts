@@ -352,6 +352,16 @@ describe('a site that is over', () => {
     expect(machine.facts().revoked).toBeUndefined();
   });
 
+  it('with a key, and without the server, which alone knows whether that may claim it anew: 69, and both is said', async () => {
+    await once();
+    await instances.revoke();
+    await machine.start({ provisioningKey: '' }).done;
+    instances.server.on.claim = () => ({ status: 0, cut: true });
+    expect((await machine.start().done).code).toBe(69);
+    expect(machine.output).toMatch(/is over, as the server has signed.*unless the provisioning key that is given/);
+    expect(starts()).toBe(1);
+  });
+
   it('is not believed to be over on the word of a stranger, but does not start either', async () => {
     await once();
     const revocation = await instances.authority.revocation({}, signingKey());

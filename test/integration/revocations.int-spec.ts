@@ -256,6 +256,19 @@ describe('a revocation', () => {
       )
     )[0]?.days;
 
+  it('is never older than the last lease, which a server may have dated by a clock that is ahead', async () => {
+    const { siteId, apiKey } = await device();
+    const ahead = `now() + interval '1 hour'`;
+    const [{ iat }] = (await app.sql<{ iat: string }>(
+      `INSERT INTO site_lease (site_id, org_id, jti, expires_at) VALUES ($1, $2, 'a', ${ahead} + interval '1 day')
+       RETURNING floor(extract(epoch FROM expires_at))::bigint - 86400 AS iat`,
+      [siteId, org.orgId],
+    )) as [{ iat: string }];
+    await revoke({ siteId });
+    const { data } = await refused(() => deviceToken(app.root.url, apiKey));
+    expect((await opened(data!)).iat).toBe(Number(iat));
+  });
+
   it('is kept for 31 days beyond the last lease, and the keys of a deleted organization as long', async () => {
     const [leased, lapsed, none] = [await device(), await device(), await device()];
     await app.sql(

@@ -21,6 +21,7 @@ const folder = BundleFolder.open({
 const { SUPERVISED: _, ...env } = process.env;
 const supervisor = new Supervisor({ command: ['/bin/sh', '-c', script], env, user, folder, log });
 for (const signal of FORWARDED_SIGNALS) process.on(signal, () => supervisor.signal(signal));
+await supervisor.clearAway();
 const version = 1;
 const written = await folder.write({ version, files: [], config: {}, dependencies: [] });
 const ready = { afterSeconds: 0, timeoutSeconds: 60 };

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { RevocationReason } from '#contracts';
+import { INSTANCE_LIMITS, type RevocationReason } from '#contracts';
 import { prepared, query } from '#platform';
 
 export interface RevocationRow {
@@ -26,15 +26,19 @@ const PROOF = `CASE c.kind
 /** Longer than the longest grace in which a process may run without the server (INSTANCE_LIMITS.offlineGraceSeconds). */
 const KEPT = `interval '31 days'`;
 
-/** Credentials that were superseded before are not among them. $1: the organization, $2: the reason. */
+/**
+ * Credentials that were superseded before are not among them. $1: the organization, $2: the reason. A machine takes a revocation that is older than
+ * its lease for one of a former life, and leases are dated by the clocks of servers: the last one is never newer.
+ */
 const insert = (which: string) => `
-  INSERT INTO site_revocation (credential_hash, org_uid, device_id, newt_id, credential_id, reason, keep_until)
-  SELECT DISTINCT ON (1) ${PROOF}, o.org_uid, s.device_id, c.newt_id, c.credential_id, $2, greatest(now(), l.expires_at) + ${KEPT}
+  INSERT INTO site_revocation (credential_hash, org_uid, device_id, newt_id, credential_id, reason, revoked_at, keep_until)
+  SELECT DISTINCT ON (1) ${PROOF}, o.org_uid, s.device_id, c.newt_id, c.credential_id, $2,
+    greatest(now(), l.expires_at - interval '${INSTANCE_LIMITS.leaseSeconds} seconds'), greatest(now(), l.expires_at) + ${KEPT}
   FROM org o JOIN site s ON s.org_id = o.org_id JOIN site_credential c ON c.site_id = s.site_id AND c.revoked_at IS NULL
     LEFT JOIN site_lease l ON l.site_id = s.site_id
   WHERE o.org_id = $1 ${which} ORDER BY 1
   ON CONFLICT (credential_hash) DO UPDATE SET org_uid = excluded.org_uid, device_id = excluded.device_id, credential_id = excluded.credential_id,
-    reason = excluded.reason, revoked_at = now(), keep_until = excluded.keep_until`;
+    reason = excluded.reason, revoked_at = excluded.revoked_at, keep_until = excluded.keep_until`;
 
 const FIND = `SELECT credential_id AS "credentialId", org_uid AS "orgUid", device_id AS "deviceId", reason, floor(extract(epoch FROM revoked_at))::bigint AS "revokedAt"
   FROM site_revocation WHERE`;

@@ -181,6 +181,20 @@ describe('a change', () => {
 });
 
 describe('the folder', () => {
+  it('goes at the end where it was chosen, unless it holds something else; one that was named stays', async () => {
+    for (const dir of ['', join(root, 'bundles')]) {
+      const folder = open({ dir, inMemory: [] });
+      folder.switchTo(await folder.write(bundle(1)));
+      writeFileSync(folder.readyFile('ready'), '');
+      folder.clear();
+      expect(existsSync(folder.path)).toBe(dir !== '');
+      expect(await folder.write(bundle(1))).toBe(join(folder.path, '1'));
+      writeFileSync(join(folder.path, 'of somebody else'), '');
+      folder.clear();
+      expect(readdirSync(folder.path)).toEqual(['of somebody else']);
+    }
+  });
+
   const inMemory = statfsSync('/dev/shm', { bigint: false }).type === 0x01021994;
 
   it("is the unit's runtime directory, then one in memory by the state file's path, then one beside the state", () => {

@@ -13,6 +13,7 @@ import {
   readdirSync,
   readlinkSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statfsSync,
   statSync,
@@ -63,6 +64,8 @@ const MEMORY_TYPES = [0x01021994, 0x858458f6];
 export class BundleFolder {
   private constructor(
     readonly path: string,
+    /** Chosen here: it goes when nothing is in it. One that somebody named is theirs. */
+    private readonly chosen: boolean,
     private readonly user: ChildUser | undefined,
     private readonly log: Log,
   ) {}
@@ -80,7 +83,7 @@ export class BundleFolder {
       : runtime
         ? join(runtime, 'bundle')
         : (inMemory.map((at) => join(at, own)).find((at) => isUsable(at, user)) ?? join(state, 'bundle'));
-    const folder = new BundleFolder(path, user, log);
+    const folder = new BundleFolder(path, !dir, user, log);
     try {
       // A folder that somebody named may hold other things, for other people: its mode is theirs to choose.
       if (!dir && existsSync(path) && foreign(path) === undefined) folder.open(path);
@@ -177,10 +180,16 @@ export class BundleFolder {
     for (const name of written) if (!kept.includes(name)) this.remove(join(this.path, name));
   }
 
-  /** Removes all versions and `current`: the program is over, or was revoked. */
+  /** Removes all that was written here, and the folder where it was chosen: the program is over, or was revoked. */
   clear(): void {
     removeIfThere(this.current);
     this.keepOnly([]);
+    this.remove(join(this.path, READY));
+    try {
+      if (this.chosen) rmdirSync(this.path);
+    } catch {
+      // It holds something else, or belongs to a unit's RuntimeDirectory.
+    }
   }
 
   private remove(path: string): void {

@@ -34,6 +34,9 @@ export type InstanceOptions = {
   machineRoot: string;
 };
 
+/** A machine whose state is this agent's to use. */
+export type Owned = Pick<Enrolled, 'context' | 'patience' | 'state'> & { resolved: Resolved };
+
 /** A machine with its own credential and bundle key, and the way to its server. */
 export type Enrolled = {
   context: AgentContext;
@@ -53,6 +56,7 @@ export type Enrolled = {
 export class InstanceHost {
   private report: StatusReport = { pid: process.pid, phase: 'starting', updatedAt: '' };
   private lock: StateLock | undefined;
+  private owned = false;
   /** Another agent holds the state file: what is beside it is that one's to write. */
   private waiting = false;
 
@@ -61,12 +65,16 @@ export class InstanceHost {
     private readonly signal: AbortSignal,
   ) {}
 
+  /** This agent is the one that works with the state, and with what is beside it. */
+  get owns(): boolean {
+    return this.owned;
+  }
+
   /**
-   * Takes the state file, and claims the site where there is none (docs/instances.md §6, the first step).
-   * @throws AgentExit 69 when the server does not answer in time, 73, 75 while another agent has the state with --no-wait, 77 for a refused
-   *   key, and for a site that is over, 78; the signal's reason
+   * Takes the state file, and judges what this machine knows by itself: nothing is sent yet.
+   * @throws AgentExit 73, 75 while another agent has the state with --no-wait, 77 for a site that is over, 78; the signal's reason
    */
-  async enrol(): Promise<Enrolled> {
+  async own(): Promise<Owned> {
     const { configFile, log, env, clock } = this.options;
     let resolved = this.resolve();
     log.setLevel(logLevel(resolved.settings.logLevel));
@@ -78,6 +86,7 @@ export class InstanceHost {
       this.signal,
       (waits) => (this.waiting = waits),
     );
+    this.owned = true;
     sealState(configFile, log, stateSeal(this.options.cli, env));
     resolved = this.resolve();
     const context = this.context();
@@ -96,6 +105,16 @@ export class InstanceHost {
     if (settings.trustFingerprint !== '') pinned(settings.trustFingerprint);
     for (const warning of warningsAbout(resolved, env)) log.warn(warning);
     if (settings.skipTlsVerify) log.warn('SKIP_TLS_VERIFY: the server is not verified');
+    return { context, resolved, patience, state };
+  }
+
+  /**
+   * Claims the site where there is none (docs/instances.md §6, the first step).
+   * @throws AgentExit 69 when the server does not answer in time, 73, 77 for a refused key, 78; the signal's reason
+   */
+  async enrol({ context, resolved, patience, state }: Owned): Promise<Enrolled> {
+    const { env, log } = this.options;
+    const { settings } = resolved;
     const tls = tlsOptions(settings);
     const link = new ServerLink(endpointUrl(settings.endpoint), tls, env);
     const credential = await obtainCredential(context, link, resolved, this.options.readStdin, patience);
@@ -104,15 +123,13 @@ export class InstanceHost {
       log.info(
         `this machine is already ${enrolledAs(context.before, credential.id)}; the provisioning key was not used`,
       );
-    if (credential.secret !== settings.secret && state.facts?.revoked)
-      state.change(credential.id, { revoked: undefined, refused: undefined });
+    const claimed = credential.secret !== settings.secret;
+    if (claimed && state.facts?.revoked) state.beginAgain(credential.id);
     this.status({ newtId: credential.id });
-    const { trustFingerprint } = this.resolve().settings;
     const key = ownBundleKey(context);
     const api = new DeviceApi(link, credential);
-    const instance = new Instance(context, state, credential, key, api, trustFingerprint);
+    const instance = new Instance(context, state, credential, key, api, this.resolve().settings.trustFingerprint);
     const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId, publicHalf(key));
-    const claimed = credential.secret !== settings.secret;
     return { context, settings, tls, link, credential, claimed, hello, patience, state, instance };
   }
 

@@ -18,11 +18,13 @@ export type InstanceFacts = {
   applied: number;
   /** The bundle that is kept for the offline case. */
   bundle?: KeptBundle;
-  lease?: { jti: string; seconds: number; time: LeaseTime };
+  lease?: { jti: string; seconds: number; time: LeaseTime; iat?: number };
   /** When the server refused the credential without a statement: nothing starts from what is stored. */
   refused?: string;
   /** The site is over. `credential` is a digest of the secret: a credential of a later claim is another one. */
   revoked?: { at: string; reason: string; credential: string };
+  /** `iat` of the revocation that ended the life of this site before the claim. */
+  formerEnd?: number;
   failed?: { version: number; reason: string; at: string };
 };
 export type FactChanges = { [K in keyof InstanceFacts]?: InstanceFacts[K] | undefined };
@@ -68,6 +70,12 @@ export class InstanceState {
   /** Changes facts that are of no use alone: they are written with the next change. */
   note(site: string, changes: FactChanges): void {
     this.current = { ...this.of(site), ...changes } as InstanceFacts;
+  }
+
+  /** A site that was over is this machine's again, or another one is, by a new claim. @throws AgentExit 73 */
+  beginAgain(site: string): void {
+    const ended = this.current?.revoked && Date.parse(this.current.revoked.at) / 1000;
+    this.change(site, { revoked: undefined, refused: undefined, formerEnd: ended });
   }
 
   /** Changes facts of a site, `undefined` removes one. @throws AgentExit 73 */

@@ -92,7 +92,8 @@ export class Instance {
     const lease = await this.verifying((trust, lead) => acceptLease(token, trust, lead, asked));
     const time = leaseTaken(this.now(), lease.iat * 1000);
     this.asked = undefined;
-    this.change({ lease: { jti: lease.jti, seconds: lease.exp - lease.iat, time }, refused: undefined });
+    const { jti, iat, exp } = lease;
+    this.change({ lease: { jti, seconds: exp - iat, time, iat }, refused: undefined });
     return lease.ver === ver && lease.digest === digest;
   }
 
@@ -110,11 +111,12 @@ export class Instance {
     await this.tell();
   }
 
-  /** The same of one that failed, which is noted here too. @throws AgentExit 73 */
+  /** The same of one that failed. The server is told first: it is noted here for people only, and a full disk may be why it failed. */
   async failed(version: number, digest: string, reason: string): Promise<void> {
-    this.change({ failed: { version, reason, at: new Date(this.context.clock.now()).toISOString() } });
+    const at = new Date(this.context.clock.now()).toISOString();
     this.untold = { version, digest, state: 'failed', reason: reason.slice(0, 1000) };
     await this.tell();
+    saidWhenNot(this.context, () => this.change({ failed: { version, reason, at } }));
   }
 
   /** Tells what could not be told before. */
@@ -210,7 +212,8 @@ export class Instance {
     if (!notice || !this.trust) return undefined;
     let statement: RevocationPayload;
     try {
-      statement = await acceptRevocation(notice, this.trust, this.facts.org, this.facts.device);
+      const { org, device, lease, formerEnd } = this.facts;
+      statement = await acceptRevocation(notice, this.trust, { org, device, leased: lease?.iat, formerEnd });
     } catch (error) {
       if (!(error instanceof InvalidStatement)) throw error;
       this.context.log.warn(`a revocation is not believed: ${error.message}`);
@@ -329,4 +332,5 @@ export function checkRevoked(
     throw gone;
   }
   if (!credential && !hasKey) throw gone;
+  if (!credential) context.log.warn(`${gone.message}, unless the provisioning key that is given claims it anew`);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Authority, signingKey } from '../../../../test/support/instance-authority.js';
 import { type Asked, acceptLease } from './lease.js';
-import { acceptRevocation, readNotice } from './revocation.js';
+import { acceptRevocation, type Known, readNotice } from './revocation.js';
 import { pinned, TrustChain } from './trust.js';
 
 const authority = new Authority();
@@ -44,6 +44,13 @@ describe('a lease', () => {
 });
 
 describe('a revocation', () => {
+  const known = ({ org, device }: Authority = authority): Known => ({
+    org,
+    device,
+    leased: undefined,
+    formerEnd: undefined,
+  });
+
   it('is the word of the trusted key about this site, or of one that it brings the successions to', async () => {
     const moving = new Authority();
     const chain = TrustChain.from(pinned(moving.fingerprint), []);
@@ -51,7 +58,7 @@ describe('a revocation', () => {
     await moving.rotate();
     await moving.rotate();
     const notice = { revocation: await moving.revocation({ reason: 'deleted' }), successions: moving.successions };
-    await expect(acceptRevocation(notice, chain, moving.org, moving.device)).resolves.toMatchObject({
+    await expect(acceptRevocation(notice, chain, known(moving))).resolves.toMatchObject({
       reason: 'deleted',
     });
   });
@@ -59,13 +66,28 @@ describe('a revocation', () => {
   it('about another site, or of a stranger, is none', async () => {
     const chain = trust();
     await chain.verify(await authority.lease({}), 'lease', lead);
-    const judge = async (revocation: Promise<string>, device: string | undefined = authority.device) =>
-      acceptRevocation({ revocation: await revocation, successions: [] }, chain, authority.org, device);
+    const judge = async (revocation: Promise<string>) =>
+      acceptRevocation({ revocation: await revocation, successions: [] }, chain, known());
     await expect(judge(authority.revocation({ sub: 'other' }))).rejects.toThrow('of another site');
     await expect(judge(authority.revocation({ iss: 'other' }))).rejects.toThrow('of another organization');
     await expect(judge(authority.revocation({}, signingKey()))).rejects.toThrow('no succession');
     await expect(judge(authority.lease({}))).rejects.toThrow('gatehouse-lease+jws');
     await expect(judge(authority.revocation())).resolves.toMatchObject({ reason: 'revoked' });
+  });
+
+  it('about a former life of the site is none: it is older than the lease, or the one that was acted on before', async () => {
+    const chain = trust();
+    await chain.verify(await authority.lease({}), 'lease', lead);
+    const at = 1_800_000_000;
+    const judge = async (iat: number, change: Partial<Known>) =>
+      acceptRevocation({ revocation: await authority.revocation({ iat }), successions: [] }, chain, {
+        ...known(),
+        ...change,
+      });
+    await expect(judge(at - 301, { leased: at })).rejects.toThrow('a former life');
+    await expect(judge(at - 300, { leased: at })).resolves.toMatchObject({ iat: at - 300 });
+    await expect(judge(at, { formerEnd: at })).rejects.toThrow('a former life');
+    await expect(judge(at - 1, { formerEnd: at })).resolves.toMatchObject({ iat: at - 1 });
   });
 
   it('is looked for where it may be, and only as text', () => {

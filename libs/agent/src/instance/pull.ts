@@ -15,7 +15,7 @@ import { firstBundle } from './starting.js';
 export async function pull(options: InstanceOptions, out: string, envFile: string | undefined, signal: AbortSignal) {
   const host = new InstanceHost(options, signal);
   try {
-    const enrolled = await host.enrol();
+    const enrolled = await host.enrol(await host.own());
     const folder = bundleFolder(enrolled.context, out);
     const preparation = preparationOf(enrolled, folder);
     const { bundle, running } = await firstBundle(enrolled, preparation);

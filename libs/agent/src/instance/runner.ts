@@ -9,8 +9,7 @@ import { BundleFolder } from './bundle-folder.js';
 import { inherited } from './child-environment.js';
 import { type ChildUser, lookUpUser } from './child-user.js';
 import { DependencyCache } from './dependencies.js';
-import { type Enrolled, InstanceHost, type InstanceOptions } from './enrolled.js';
-import { SiteRevoked } from './instance.js';
+import { type Enrolled, InstanceHost, type InstanceOptions, type Owned } from './enrolled.js';
 import { LeftBehind } from './left-behind.js';
 import { Preparation } from './preparation.js';
 import { firstBundle } from './starting.js';
@@ -52,12 +51,14 @@ export class Runner {
     const { log } = this.options;
     try {
       await Promise.resolve();
-      const end = await this.steps(await this.host.enrol());
+      const owned = await this.host.own();
+      const { folder, supervisor } = await this.takeOver(owned);
+      const end = await this.steps(await this.host.enrol(owned), folder, supervisor);
       this.host.release({ phase: end.code === EXIT.refused ? 'refused' : 'stopped', lastError: end.message || null });
       return end;
     } catch (error) {
       const end = this.endOf(error);
-      if (error instanceof SiteRevoked) await clearAway(this.options, this.options.cli.get('bundleDir'));
+      if (this.host.owns) await clearAway(this.options, this.options.cli.get('bundleDir'), this.supervisor);
       this.host.release({
         phase: end.code === EXIT.refused ? 'refused' : 'stopped',
         lastError: log.redact(end.message),
@@ -69,19 +70,23 @@ export class Runner {
     }
   }
 
-  private async steps(enrolled: Enrolled): Promise<RunnerEnd> {
-    const { context, settings } = enrolled;
-    const { log } = context;
+  /** What an earlier agent has left is ended before anything is waited for. @throws AgentExit 73, 78 */
+  private async takeOver({ context, resolved: { settings } }: Owned) {
     const user = settings.user === '' ? undefined : lookUpUser(settings.user, context.machineRoot);
     const folder = bundleFolder(context, settings.bundleDir, user);
-    const supervisor = new Supervisor({ command: this.command, env: inherited(context.env), user, folder, log });
-    const preparation = preparationOf(enrolled, folder);
-    const first = await firstBundle(enrolled, preparation).catch(async (error: unknown) => {
-      await supervisor.abandon();
-      throw error;
-    });
-    context.signal.throwIfAborted();
+    const { command } = this;
+    const supervisor = new Supervisor({ command, env: inherited(context.env), user, folder, log: context.log });
     this.supervisor = supervisor;
+    await supervisor.clearAway();
+    return { folder, supervisor };
+  }
+
+  private async steps(enrolled: Enrolled, folder: BundleFolder, supervisor: Supervisor): Promise<RunnerEnd> {
+    const { context, settings } = enrolled;
+    const { log } = context;
+    const preparation = preparationOf(enrolled, folder);
+    const first = await firstBundle(enrolled, preparation);
+    context.signal.throwIfAborted();
     log.info(`starting the program with bundle ${first.running.version}`);
     const started = supervisor.start(first.running);
     const health = new HealthFile(settings.healthFile, log);
@@ -137,9 +142,17 @@ export function preparationOf({ context, settings, tls, state }: Enrolled, folde
   return new Preparation(context, folder, cache, settings.envAllow);
 }
 
-/** Ends and removes what an agent that was killed has left of a site that is over. */
-export async function clearAway(options: InstanceOptions, dir: SettingValue | undefined): Promise<void> {
+/**
+ * Ends and removes what an earlier agent has left, and what this one has written, whatever kept it from starting.
+ * @param dir of the bundles, as it was given. @param supervisor once there is one
+ */
+export async function clearAway(
+  options: InstanceOptions,
+  dir: SettingValue | undefined,
+  supervisor?: Supervisor,
+): Promise<void> {
   try {
+    if (supervisor) return await supervisor.clearAway();
     const folder = bundleFolder(options, String(dir ?? ''));
     await new LeftBehind(folder.childRecord, options.log).end();
     folder.clear();

@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import type { BundleRun } from '../../../contracts/index.js';
 import type { Log } from '../log.js';
 import type { BundleFolder } from './bundle-folder.js';
@@ -58,25 +57,21 @@ export class Supervisor {
   }
 
   /**
-   * Starts the program with its first bundle, once nothing of an earlier agent's runs any more. A program that is not ready in time is left
-   * running: there is nothing to go back to.
+   * Starts the program with its first bundle, after {@link clearAway}. A program that is not ready in time is left running: there is nothing to
+   * go back to.
    * @throws AgentExit 73
    */
   async start(bundle: RunningBundle): Promise<Outcome> {
-    await this.leftBehind.end();
-    if (this.stopping.signal.aborted) {
-      this.finish(128 + constants.signals.SIGTERM);
-      return { state: 'stopped' };
-    }
     this.bundle = bundle;
     const outcome = this.startWith(bundle);
-    this.options.folder.keepOnly([bundle.folder]); // an agent that was killed may have left others
+    this.options.folder.keepOnly([bundle.folder]);
     return outcome;
   }
 
-  /** There is nothing to start: what an earlier agent left running has no right to run on either. */
-  abandon(): Promise<void> {
-    return this.leftBehind.end();
+  /** Ends the program that an agent which was killed has left running, which nobody holds to its lease, and removes its files. */
+  async clearAway(): Promise<void> {
+    await this.leftBehind.end();
+    this.options.folder.clear();
   }
 
   /**

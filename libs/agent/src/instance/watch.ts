@@ -11,7 +11,7 @@ import type { Enrolled } from './enrolled.js';
 import { type HeldBundle, SiteRevoked } from './instance.js';
 import type { Preparation } from './preparation.js';
 import { reasonOf, type Started } from './starting.js';
-import { InvalidStatement } from './statements.js';
+import { InvalidStatement, OvertakenStatement } from './statements.js';
 import type { Outcome, Supervisor } from './supervisor.js';
 
 /** How often the time since the lease is counted and stored, so that no clock can be turned back by more. */
@@ -185,7 +185,7 @@ export class Watch {
   }
 
   private async refreshWanted(): Promise<void> {
-    const { context, instance } = this.enrolled;
+    const { instance } = this.enrolled;
     await this.started;
     while (this.wanted && !this.aborted) {
       this.wanted = false;
@@ -197,18 +197,25 @@ export class Watch {
       } catch (error) {
         if (this.aborted) return;
         if (error instanceof UnusableBundle) await instance.failed(error.version, error.digest, error.message);
-        const wait =
-          error instanceof NetworkFailure
-            ? networkWait(context, error.retryAfter, this.failures)
-            : backoff(REFUSED_CLAIM_BACKOFF, this.failures, context.random);
-        this.failures++;
+        const wait = this.waitAfter(error, this.failures++);
         this.guard(this.pause('bundle-retry', wait).then((on) => on && attempt === this.attempts && this.refresh()));
         await this.notHad('the bundle', error);
       }
     }
   }
 
-  /** What fails up to the change leaves the program as it is; the bundle is tried again later. */
+  /** What comes right by itself is tried again soon. */
+  private waitAfter(error: unknown, failures: number): number {
+    const { context } = this.enrolled;
+    if (error instanceof NetworkFailure) return networkWait(context, error.retryAfter, failures);
+    if (error instanceof OvertakenStatement) return networkWait(context, undefined, failures);
+    return backoff(REFUSED_CLAIM_BACKOFF, failures, context.random);
+  }
+
+  /**
+   * What fails up to the change leaves the program as it is; the bundle is tried again later.
+   * @throws OvertakenStatement when the lease that is given is for another bundle than the one that was served
+   */
   private async take(bundle: HeldBundle): Promise<void> {
     const { context, instance } = this.enrolled;
     const { ver } = bundle.payload;
@@ -218,7 +225,8 @@ export class Watch {
       instance.applied(bundle);
       return instance.acknowledge(bundle, 'applied');
     }
-    if (!(await instance.lease(bundle))) return this.refresh();
+    if (!(await instance.lease(bundle)))
+      throw new OvertakenStatement(`bundle ${ver} was served, and the lease is for another one`);
     await instance.acknowledge(bundle, 'fetched');
     let outcome: Outcome;
     try {
@@ -229,17 +237,20 @@ export class Watch {
       if (!this.aborted) await instance.failed(ver, bundle.digest, reasonOf(error));
       throw error;
     }
-    this.latest = bundle;
     await this.judge(bundle, outcome);
   }
 
   private async judge(bundle: HeldBundle, outcome: Outcome): Promise<void> {
     const { instance, context } = this.enrolled;
     const { ver } = bundle.payload;
+    if (outcome.state === 'applied') {
+      this.running = bundle;
+      // Before it counts as dealt with: where the disk is full it is fetched, and found to be the running one, once more.
+      instance.applied(bundle);
+    }
+    this.latest = bundle;
     if (outcome.state === 'failed') return instance.failed(ver, bundle.digest, outcome.reason);
     if (outcome.state !== 'applied') return;
-    this.running = bundle;
-    instance.applied(bundle);
     this.preparation.settled(bundle.payload);
     context.log.info(`bundle ${ver} is applied`);
     await instance.acknowledge(bundle, 'applied');
