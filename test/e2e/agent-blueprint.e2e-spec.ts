@@ -262,6 +262,13 @@ describe('the program', () => {
     expect(await startAgentProgram(['blueprint', 'check']).ended).toMatchObject({ code: 64 });
   });
 
+  it('checks patterns of paths as RE2', async () => {
+    const target = '{hostname: h, port: 80, method: http, path: "^/(a", path-match: regex}';
+    const resource = `{name: a, protocol: http, full-domain: a.example.com, targets: [${target}]}`;
+    const bad = await startAgentProgram(['blueprint', 'check', write(`public-resources:\n  a: ${resource}\n`)]).ended;
+    expect(bad).toMatchObject({ code: 65, stdout: expect.stringContaining('does not compile as an RE2 pattern') });
+  });
+
   it('checks what is no text, too long, or comes through a pipe', async () => {
     const check = async (file: string, stdin?: string) =>
       startAgentProgram(['blueprint', 'check', file], { ...(stdin === undefined ? {} : { stdin }) }).ended;

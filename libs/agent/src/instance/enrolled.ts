@@ -125,7 +125,7 @@ export class InstanceHost {
       );
     const claimed = credential.secret !== settings.secret;
     if (claimed && state.facts?.revoked) state.beginAgain(credential.id);
-    this.status({ newtId: credential.id });
+    if (this.report.newtId !== credential.id) this.status({ newtId: credential.id });
     const key = ownBundleKey(context);
     const api = new DeviceApi(link, credential);
     const instance = new Instance(context, state, credential, key, api, this.resolve().settings.trustFingerprint);

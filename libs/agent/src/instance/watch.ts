@@ -69,11 +69,12 @@ export class Watch {
     const broken = new Promise<never>((_, reject) => (this.breaks = reject));
     const { instance } = this.enrolled;
     const first = this.running;
-    // The program is started first: it does not wait for the disk.
-    this.guard(new Promise((resolve) => setImmediate(resolve)).then(() => instance.startsWith(first)));
     this.judged = this.started.then((outcome) => this.judge(first, outcome));
     this.guard(this.judged);
-    await Promise.race([Promise.all([this.sessions(), this.looks()]), broken]);
+    // The program is started first: it waits neither for the disk nor for what a session takes.
+    const begun = new Promise((resolve) => setImmediate(resolve));
+    this.guard(begun.then(() => instance.startsWith(first)));
+    await Promise.race([begun.then(() => Promise.all([this.sessions(), this.looks()])), broken]);
   }
 
   /**

@@ -28,7 +28,8 @@ export function tlsOptions(settings: TlsSettings): TlsOptions {
     ...(pkcs12 !== '' ? { pfx: bag(pkcs12), passphrase: '' } : {}),
     ...(settings.skipTlsVerify ? { rejectUnauthorized: false } : {}),
   };
-  usable('TLS files', options);
+  // Without files it would read the public roots, which takes 20 ms, and the start of a program waits for it.
+  if (cas.length > 0 || certificate !== '' || pkcs12 !== '') usable('TLS files', options);
   return options;
 }
 
