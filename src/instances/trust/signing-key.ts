@@ -1,13 +1,5 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import {
-  CompactSign,
-  type CryptoKey,
-  calculateJwkThumbprint,
-  exportJWK,
-  exportPKCS8,
-  generateKeyPair,
-  importPKCS8,
-} from 'jose';
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { calculateJwkThumbprint, exportJWK, exportPKCS8, generateKeyPair } from 'jose';
 import { BUNDLE_ALGORITHMS, type JOSE_TYPE, type SigningJwk } from '#contracts';
 
 export type JoseType = (typeof JOSE_TYPE)[keyof typeof JOSE_TYPE];
@@ -25,7 +17,7 @@ export const signingKeyAbout = (orgUid: string, seq: number) => `signing-key:${o
 /** A signing key that is ready to sign. */
 export interface Signer {
   kid: string;
-  key: CryptoKey;
+  key: KeyObject;
 }
 
 /** @returns a new Ed25519 key; `kid` is its RFC 7638 thumbprint. */
@@ -48,13 +40,16 @@ export async function thumbprintOf(pem: string): Promise<string | null> {
   return calculateJwkThumbprint(createPublicKey(pem).export({ format: 'jwk' }) as SigningJwk);
 }
 
-export async function signerOf(kid: string, pem: string): Promise<Signer> {
-  return { kid, key: await importPKCS8(pem, BUNDLE_ALGORITHMS.sign) };
-}
+export const signerOf = (kid: string, pem: string): Signer => ({ kid, key: createPrivateKey(pem) });
 
-/** @returns a compact JWS. Ed25519 is deterministic: the same payload under the same key is the same text. */
-export function signWith({ kid, key }: Signer, typ: JoseType, payload: object): Promise<string> {
-  return new CompactSign(new TextEncoder().encode(JSON.stringify(payload)))
-    .setProtectedHeader({ alg: BUNDLE_ALGORITHMS.sign, typ, kid })
-    .sign(key);
+/**
+ * RFC 7515 compact serialization, Ed25519 by node:crypto (docs/adr/0059-sealed-by-node-crypto.md). Ed25519 is deterministic: the same payload under the
+ * same key is the same text.
+ * @returns a compact JWS
+ */
+export function signWith({ kid, key }: Signer, typ: JoseType, payload: object): string {
+  const text = [{ alg: BUNDLE_ALGORITHMS.sign, typ, kid }, payload]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.');
+  return `${text}.${sign(null, Buffer.from(text), key).toString('base64url')}`;
 }

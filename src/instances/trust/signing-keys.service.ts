@@ -104,8 +104,8 @@ export class SigningKeys implements OnModuleInit, SigningKeysOf {
     const privateHalf = await this.privateHalfOf(orgUid, next, pem);
     const after = await generateSigningKey();
     const statement: SuccessionPayload = { iss: orgUid, seq: next.seq, key: next.publicKey, next: after.kid };
-    const signer = await signerOf(current.kid, this.unseal(orgUid, current));
-    const succession = await signWith(signer, JOSE_TYPE.succession, statement);
+    const signer = signerOf(current.kid, this.unseal(orgUid, current));
+    const succession = signWith(signer, JOSE_TYPE.succession, statement);
     const rotated = await this.db.tx(async (tx) => {
       const turned =
         (await this.repository.retire(tx, orgUid, current.kid)) &&
@@ -151,7 +151,7 @@ export class SigningKeys implements OnModuleInit, SigningKeysOf {
     const next = rows.find(({ state }) => state === 'next')!;
     const used = rows.filter(({ state }) => state !== 'next');
     return {
-      signer: await signerOf(current.kid, this.unseal(orgUid, current)),
+      signer: signerOf(current.kid, this.unseal(orgUid, current)),
       thumbprints: { current: current.kid, next: next.kid },
       trust: {
         keys: used.map(({ publicKey, kid, seq }) => ({ ...publicKey, kid, seq })),
