@@ -39,7 +39,7 @@ export function seal(jws: string, key: BundleKey): string {
 }
 
 /**
- * Concat KDF with SHA-256 (NIST SP 800-56A §5.8.1, as RFC 7518 §4.6.2 uses it), one round: counter, agreed secret, AlgorithmID, PartyUInfo and PartyVInfo
+ * Concat KDF with SHA-256 (RFC 7518 §4.6.2), one round: counter, agreed secret, AlgorithmID, PartyUInfo and PartyVInfo
  * [empty], SuppPubInfo.
  * @returns 32 bytes
  */
