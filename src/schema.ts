@@ -29,6 +29,7 @@ import { SiteProfiles1764750000000 } from './migrations/1764750000000-site-profi
 import { Rollouts1764750100000 } from './migrations/1764750100000-rollouts.js';
 import { SitesWithSecrets1764760000000 } from './migrations/1764760000000-sites-with-secrets.js';
 import { CredentialLife1764900000000 } from './migrations/1764900000000-credential-life.js';
+import { CredentialUses1764901000000 } from './migrations/1764901000000-credential-uses.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -63,4 +64,5 @@ export const MIGRATIONS = [
   Rollouts1764750100000,
   SitesWithSecrets1764760000000,
   CredentialLife1764900000000,
+  CredentialUses1764901000000,
 ];

@@ -200,6 +200,7 @@ const OWNER = {
   access: [
     'api_key',
     'claim_window',
+    'credential_reuse',
     'credential_rotation',
     'mailbox_code',
     'mailed_address',

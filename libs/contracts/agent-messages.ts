@@ -33,6 +33,8 @@ export const CLOSE = {
   restart: 1012,
   /** A newer session of the same site took over: the agent waits 60-120 s. */
   replaced: 4001,
+  /** The credential of the session has expired or was superseded: the agent gets a token with the one that it has now, or renews. */
+  credentialEnded: 4002,
   /** The reason says `revoked` (the credential), `rejected` or `deleted` (the site): the agent stops with exit code 77. */
   revoked: 4003,
 } as const;

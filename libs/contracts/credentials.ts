@@ -19,6 +19,9 @@ export const CREDENTIAL_LIMITS = {
   maxOverlapSeconds: 30 * 86_400,
 } as const;
 
+/** `data` of the 401 `credential_unusable` for who proves a credential that has expired and may still do one thing, renew. */
+export type RenewableRefusal = { renewable: true };
+
 /** Share of its life after which a credential is renewed. */
 export const RENEW_AT = 2 / 3;
 

@@ -54,7 +54,11 @@ export class AccessGuard implements CanActivate {
     if (scope.kind === 'public') return anonymous(request);
     if (scope.kind === 'site' && scope.direct && presented.kind === 'sessionToken')
       throw new AppError('permission_denied', 'A session token does not do here: the credential itself is needed');
-    const principal = await this.authenticator.authenticate(request, presented);
+    const principal = await this.authenticator.authenticate(
+      request,
+      presented,
+      scope.kind === 'site' && scope.renewing === true,
+    );
     switch (scope.kind) {
       case 'org':
         await this.admitToOrg(request, principal, scope);

@@ -20,10 +20,13 @@ import { RefusedLogins } from './sessions/refused-logins.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsRepository } from './sessions/sessions.repository.js';
 import { SessionsService } from './sessions/sessions.service.js';
+import { CredentialSuccessionRepository } from './site-credentials/credential-succession.repository.js';
+import { CredentialSuccession } from './site-credentials/credential-succession.service.js';
+import { CredentialUses } from './site-credentials/credential-uses.service.js';
 import { SessionTokens } from './site-credentials/session-tokens.js';
+import { SiteAdmission } from './site-credentials/site-admission.js';
 import { SiteCredentialsRepository } from './site-credentials/site-credentials.repository.js';
 import { SiteCredentialsService } from './site-credentials/site-credentials.service.js';
-import { SiteRefusals } from './site-credentials/site-refusals.js';
 import { Passwords } from './users/passwords.js';
 import { UsersController } from './users/users.controller.js';
 import { UsersRepository } from './users/users.repository.js';
@@ -44,6 +47,9 @@ import { UsersService } from './users/users.service.js';
     ApiKeysRepository,
     ApiKeysService,
     Authenticator,
+    CredentialSuccession,
+    CredentialSuccessionRepository,
+    CredentialUses,
     LoginService,
     RefusedLogins,
     MailboxesRepository,
@@ -59,19 +65,20 @@ import { UsersService } from './users/users.service.js';
     SessionTokens,
     SiteCredentialsRepository,
     SiteCredentialsService,
-    SiteRefusals,
+    SiteAdmission,
     UsersRepository,
     UsersService,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
   exports: [
     ApiKeysService,
+    CredentialSuccession,
     MailboxesService,
     MembersService,
     RolesService,
     SessionTokens,
+    SiteAdmission,
     SiteCredentialsService,
-    SiteRefusals,
     UsersService,
   ],
 })

@@ -4,7 +4,6 @@ import {
   Config,
   type GatehouseRequest,
   type Principal,
-  type ProvenCredential,
   plainAddress,
   RefusalLimiter,
   sha256,
@@ -18,9 +17,10 @@ import {
   SESSION_COOKIE,
 } from './request-credential.js';
 import { SessionsService } from './sessions/sessions.service.js';
+import type { Authenticated } from './site-credentials/credential-standing.js';
 import { SessionTokens } from './site-credentials/session-tokens.js';
-import { SiteCredentialsService, type SiteIdentity } from './site-credentials/site-credentials.service.js';
-import { newtProof, SiteRefusals } from './site-credentials/site-refusals.js';
+import { newtProof, type Presenter, SiteAdmission } from './site-credentials/site-admission.js';
+import { SiteCredentialsService } from './site-credentials/site-credentials.service.js';
 
 /** Turns what a request presents into a principal, or refuses it. */
 @Injectable()
@@ -34,7 +34,7 @@ export class Authenticator {
     private readonly siteCredentials: SiteCredentialsService,
     private readonly tokens: SessionTokens,
     private readonly limiter: RefusalLimiter,
-    private readonly refusals: SiteRefusals,
+    private readonly admission: SiteAdmission,
   ) {
     this.cookieName = config.http.publicUrl.protocol === 'https:' ? SECURE_SESSION_COOKIE : SESSION_COOKIE;
   }
@@ -44,8 +44,11 @@ export class Authenticator {
     return (bySite ? presentedBySite : presentedBy)(request, this.cookieName);
   }
 
-  /** @throws AppError 401 with the texts of docs/integration-api.md §1.3; 429 once an address or a key id was refused too often. */
-  async authenticate(request: GatehouseRequest, presented: Presented): Promise<Principal> {
+  /**
+   * @param renewing the route takes site credentials that have expired
+   * @throws AppError 401 with the texts of docs/integration-api.md §1.3; 429 once an address or a key id was refused too often.
+   */
+  async authenticate(request: GatehouseRequest, presented: Presented, renewing = false): Promise<Principal> {
     const address = addressOf(request);
     switch (presented.kind) {
       case 'apiKey': {
@@ -55,19 +58,23 @@ export class Authenticator {
         return { ...principal, address };
       }
       case 'deviceKey':
-        return this.site(address, await this.siteCredentials.authenticateDeviceKey(presented.key), {
-          hash: sha256(presented.key),
+        return this.site(await this.siteCredentials.authenticateDeviceKey(presented.key), {
+          address,
+          proven: { hash: sha256(presented.key) },
+          renewing,
         });
       case 'newt': {
         const { newtId, secret } = presented;
         const proven = { hash: newtProof(newtId, secret) };
-        return this.site(address, await this.siteCredentials.authenticateNewt(newtId, secret), proven, newtId);
+        const found = await this.siteCredentials.authenticateNewt(newtId, secret);
+        return this.site(found, { address, proven, name: newtId, renewing });
       }
       case 'sessionToken': {
         const bearer = this.tokens.verify(presented.token);
         if (!bearer)
           throw this.refuse(address, new AppError('unauthenticated', 'The session token is not good any more'));
-        return this.site(address, await this.siteCredentials.authenticateBearer(bearer), bearer);
+        const found = await this.siteCredentials.authenticateBearer(bearer);
+        return this.site(found, { address, proven: bearer, renewing });
       }
       case 'session': {
         const sessionHash = sha256(presented.token);
@@ -94,20 +101,14 @@ export class Authenticator {
     }
   }
 
-  private async site(
-    address: string | null,
-    site: SiteIdentity | null,
-    proven: ProvenCredential,
-    name?: string,
-  ): Promise<Principal> {
-    if (!site) throw await this.refusals.refusal(address, proven, name);
-    const { siteId, orgId, credentialId, niceId } = site;
+  private async site(found: Authenticated, presenter: Presenter): Promise<Principal> {
+    const { siteId, orgId, credentialId, niceId } = await this.admission.admit(found, presenter);
     return {
       authority: { kind: 'site', orgId },
       kind: 'site',
       id: String(siteId),
       name: niceId,
-      address,
+      address: presenter.address,
       site: { siteId, orgId, credentialId },
     };
   }

@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { Db, notFound, type Principal, type ProvenCredential, sha256 } from '#platform';
-import { newtProof, SessionTokens, SiteCredentialsService, type SiteIdentity, SiteRefusals } from '../access/index.js';
+import { Db, notFound, type Principal, sha256 } from '#platform';
+import {
+  type Authenticated,
+  newtProof,
+  type Presenter,
+  SessionTokens,
+  SiteAdmission,
+  SiteCredentialsService,
+} from '../access/index.js';
 import type { DeviceSelf, NewtCredentials, SessionToken } from './agents.dto.js';
 import { AgentsRepository } from './agents.repository.js';
 
@@ -14,14 +21,17 @@ export class AgentsService {
     private readonly db: Db,
     private readonly credentials: SiteCredentialsService,
     private readonly tokens: SessionTokens,
-    private readonly refusals: SiteRefusals,
+    private readonly admission: SiteAdmission,
     private readonly repository: AgentsRepository,
   ) {}
 
-  /** @throws AppError `credential_unusable`, the same for every reason, with a statement for who proves a credential whose site is over; `rate_limited` instead of it (docs/claims.md rule 10). */
+  /**
+   * @throws AppError `credential_unusable`, the same for every reason, with a statement for who proves a credential whose site is over, and a word for who
+   * proves one that may be renewed; `rate_limited` instead of it (docs/claims.md rule 10).
+   */
   async tokenForNewt(caller: Principal, { newtId, secret }: NewtCredentials): Promise<SessionToken> {
-    const proven = { hash: newtProof(newtId, secret) };
-    return this.answer(caller, await this.credentials.authenticateNewt(newtId, secret), proven, newtId);
+    const found = await this.credentials.authenticateNewt(newtId, secret);
+    return this.answer(found, { address: caller.address, proven: { hash: newtProof(newtId, secret) }, name: newtId });
   }
 
   /** Takes the two headers that may hold the key. @throws like `tokenForNewt`. */
@@ -32,7 +42,8 @@ export class AgentsService {
   ): Promise<SessionToken> {
     const presented = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? (typeof apiKey === 'string' ? apiKey : '');
     const key = presented.trim();
-    return this.answer(caller, await this.credentials.authenticateDeviceKey(key), { hash: sha256(key) });
+    const found = await this.credentials.authenticateDeviceKey(key);
+    return this.answer(found, { address: caller.address, proven: { hash: sha256(key) } });
   }
 
   /** The caller's own site (docs/claims.md "Claim endpoints"). */
@@ -51,13 +62,8 @@ export class AgentsService {
     };
   }
 
-  private async answer(
-    caller: Principal,
-    site: SiteIdentity | null,
-    proven: ProvenCredential,
-    name?: string,
-  ): Promise<SessionToken> {
-    if (!site) throw await this.refusals.refusal(caller.address, proven, name);
+  private async answer(found: Authenticated, presenter: Presenter): Promise<SessionToken> {
+    const site = await this.admission.admit(found, presenter);
     return { token: this.tokens.issue(site), serverVersion: SERVER_VERSION };
   }
 }

@@ -8,6 +8,7 @@ import {
   type PageQuery,
   type Principal,
   shapeA,
+  systemPrincipal,
   TenantResolvers,
   windowOf,
 } from '#platform';
@@ -38,6 +39,7 @@ export class ApprovalsService implements OnModuleInit {
     this.resolvers.register('hardwareId', async (_value, _principal, orgId) =>
       orgId === undefined ? null : { orgId },
     );
+    this.hooks.credentialReused.register((tx, orgId, siteId) => this.suspendForReuse(tx, orgId, siteId));
   }
 
   /**
@@ -71,6 +73,19 @@ export class ApprovalsService implements OnModuleInit {
         },
       });
       return (await this.reads.find(tx, orgId, siteId))!;
+    });
+  }
+
+  /** docs/credentials.md §3: somebody has a credential that the site gave up. */
+  private async suspendForReuse(tx: EntityManager, orgId: string, siteId: number): Promise<void> {
+    const principal = systemPrincipal('credential reuse');
+    const note = 'A superseded credential was used';
+    if (!(await this.decisions.suspend(tx, principal, orgId, siteId, { note }))) return;
+    await this.audit.record(tx, principal, {
+      orgId,
+      action: 'site.suspend',
+      target: { type: 'site', id: siteId },
+      details: { changed: true, note },
     });
   }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomLower, sha256 } from '#platform';
-import { type NewSiteCredential, SiteCredentialsService } from '../../src/access/index.js';
+import { type NewSiteCredential, SiteCredentialsService, type SiteIdentity } from '../../src/access/index.js';
 import { type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
@@ -54,8 +54,13 @@ async function addCredential(siteId: number): Promise<Credential> {
   return { credentialId: credentialId!, newtId, secret };
 }
 
-const use = (service: SiteCredentialsService, { newtId, secret }: { newtId: string; secret: string }) =>
-  service.authenticateNewt(newtId, secret);
+async function use(
+  service: SiteCredentialsService,
+  { newtId, secret }: { newtId: string; secret: string },
+): Promise<SiteIdentity | null> {
+  const found = await service.authenticateNewt(newtId, secret);
+  return found && !('unusable' in found) ? found : null;
+}
 const usable = async (siteId: number) =>
   (
     await sql<{ id: string }>(

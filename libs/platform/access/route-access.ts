@@ -40,7 +40,7 @@ export type RouteScope =
   | { kind: 'org'; action: Action | null; orgKeys: boolean }
   | { kind: 'root'; action: Action }
   | { kind: 'user'; csrf: boolean }
-  | { kind: 'site'; direct: boolean }
+  | { kind: 'site'; direct: boolean; renewing?: boolean }
   | { kind: 'public'; why: string; csrf: boolean };
 
 export const ROUTE_SCOPE = 'gatehouse:scope';
@@ -90,11 +90,11 @@ export const UserAccess = ({ csrf = false } = {}) =>
 
 /**
  * A site, about itself only. `direct`: the credential itself proves it, a session token does not, since a newt's travels in queries
- * (docs/agent-protocol.md rule 2).
+ * (docs/agent-protocol.md rule 2). `renewing`: one that has expired does as well, for as long as it may be renewed (docs/credentials.md §2).
  */
-export const SiteAccess = ({ direct = false } = {}) =>
+export const SiteAccess = ({ direct = false, renewing = false } = {}) =>
   applyDecorators(
-    declare({ kind: 'site', direct }),
+    declare({ kind: 'site', direct, renewing }),
     ApiBearerAuth('deviceKey'),
     ApiSecurity('deviceKeyHeader'),
     ApiBasicAuth('newt'),

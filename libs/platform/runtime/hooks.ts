@@ -74,6 +74,8 @@ export class Hooks {
    * `useSecret` (docs/instances.md §2).
    */
   readonly deliversSecrets = new Hook<[principal: Principal, orgId: string, under: ReceivesUnder]>();
+  /** When a superseded credential of a site was used, and its template wants the site suspended. Its row is locked. */
+  readonly credentialReused = new Hook<[orgId: string, siteId: number]>();
   /** When an approved site is set back to pending. */
   readonly siteSuspended = new Hook<[orgId: string, siteId: number]>();
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { CredentialKind } from '#contracts';
 import { execute, prepared, query } from '#platform';
+import { type CredentialStage, type Ends, type EndsOfRow, endsOf } from './credential-standing.js';
 
 export interface NewSiteCredential {
   siteId: number;
@@ -12,13 +13,26 @@ export interface NewSiteCredential {
   pskIdentity?: string | null;
   pskEncrypted?: Buffer | null;
   certificate?: string | null;
+  /** Of a certificate: SHA-256 of its DER and of its SubjectPublicKeyInfo, its serial number in lower case, and the CA that signed it. */
+  certificateHash?: Buffer | null;
+  publicKeyHash?: Buffer | null;
+  serial?: string | null;
+  caId?: string | null;
+  /** Both or neither: when it expires, and until when it may renew itself afterwards. */
+  expiresAt?: Date | null;
+  renewUntil?: Date | null;
+  /** [current] */
+  stage?: CredentialStage;
+  /** Of a next one: how long the current one stays good once it was used. */
+  overlapSeconds?: number | null;
   /** With the first credential of a site: SHA-256 of the nonce of its claim. */
   nonceHash?: Buffer | null;
   /** Likewise: the device has no hardware id and is known by its nonce. */
   byNonce?: boolean;
 }
 
-export interface CredentialRow {
+/** A credential that is not revoked, of a site that is not. */
+export interface CredentialRow extends Ends {
   credentialId: number;
   siteId: number;
   orgId: string;
@@ -27,48 +41,56 @@ export interface CredentialRow {
   kind: CredentialKind;
   /** SHA-256 as base64: shorter than hex, and unlike a Buffer it keeps nothing of the driver's alive. */
   secretHash: string;
+  stage: CredentialStage;
   /** The next use is the first one, or closes the nonce window. */
   unsettled: boolean;
 }
 
 const FIND = `SELECT c.credential_id AS "credentialId", c.site_id AS "siteId", c.org_id AS "orgId", s.device_id AS "deviceId", s.nice_id AS "niceId",
-    c.kind, encode(c.secret_hash, 'base64') AS "secretHash",
+    c.kind, encode(c.secret_hash, 'base64') AS "secretHash", c.stage, extract(epoch FROM c.ends_at - now())::float8 * 1000 AS "endsIn",
+    extract(epoch FROM c.expires_at - now())::float8 * 1000 AS "expiresIn", extract(epoch FROM c.renew_until - now())::float8 * 1000 AS "renewableFor",
     w.authenticated_at IS NULL OR (w.nonce_hash IS NOT NULL AND w.closed_at IS NULL) AS unsettled
   FROM site_credential c JOIN site s USING (site_id) JOIN claim_window w USING (site_id)
   WHERE c.revoked_at IS NULL AND s.revoked_at IS NULL AND`;
 
-/** All SQL about site credentials and the windows in which their claims may be repeated. Locks: the site, then its window, then credentials. */
+/**
+ * SQL about site credentials as they are presented, and the windows in which their claims may be repeated. Locks, here and in what supersedes them: the
+ * site, then its window, then credentials, then what else is kept of the site.
+ */
 @Injectable()
 export class SiteCredentialsRepository {
-  async findNewt(em: EntityManager, newtId: string): Promise<CredentialRow | null> {
-    const rows = await prepared<CredentialRow>(
-      em,
-      'site_credential_newt',
-      `${FIND} c.kind = 'newt' AND c.newt_id = $1`,
-      [newtId],
-    );
-    return rows[0] ?? null;
+  findNewt(em: EntityManager, newtId: string): Promise<CredentialRow | null> {
+    return this.find(em, 'newt', `c.kind = 'newt' AND c.newt_id = $1`, [newtId]);
   }
 
-  async findDeviceKey(em: EntityManager, keyHash: Buffer): Promise<CredentialRow | null> {
-    const rows = await prepared<CredentialRow>(
-      em,
-      'site_credential_key',
-      `${FIND} c.kind = 'api_key' AND c.secret_hash = $1`,
-      [keyHash],
-    );
-    return rows[0] ?? null;
+  findDeviceKey(em: EntityManager, keyHash: Buffer): Promise<CredentialRow | null> {
+    return this.find(em, 'key', `c.kind = 'api_key' AND c.secret_hash = $1`, [keyHash]);
+  }
+
+  findPsk(em: EntityManager, identity: string): Promise<CredentialRow | null> {
+    return this.find(em, 'psk', `c.kind = 'psk' AND c.psk_identity = $1`, [identity]);
+  }
+
+  findCertificate(em: EntityManager, hash: Buffer): Promise<CredentialRow | null> {
+    return this.find(em, 'certificate', `c.kind = 'certificate' AND c.certificate_hash = $1`, [hash]);
   }
 
   /** By number: of somebody who has proved it before. */
-  async find(em: EntityManager, siteId: number, credentialId: number): Promise<CredentialRow | null> {
-    const rows = await prepared<CredentialRow>(
+  findById(em: EntityManager, siteId: number, credentialId: number): Promise<CredentialRow | null> {
+    return this.find(em, 'id', 'c.credential_id = $1 AND c.site_id = $2', [credentialId, siteId]);
+  }
+
+  private async find(em: EntityManager, by: string, where: string, values: unknown[]): Promise<CredentialRow | null> {
+    const asked = performance.now();
+    const [row] = await prepared<Omit<CredentialRow, keyof Ends> & EndsOfRow>(
       em,
-      'site_credential_id',
-      `${FIND} c.credential_id = $1 AND c.site_id = $2`,
-      [credentialId, siteId],
+      `site_credential_${by}`,
+      `${FIND} ${where}`,
+      values,
     );
-    return rows[0] ?? null;
+    if (!row) return null;
+    const { endsIn, expiresIn, renewableFor, ...facts } = row;
+    return { ...facts, ...endsOf({ endsIn, expiresIn, renewableFor }, asked) };
   }
 
   /**
@@ -131,7 +153,7 @@ export class SiteCredentialsRepository {
   async isUsable(em: EntityManager, credentialId: number): Promise<boolean> {
     const rows = await query(
       em,
-      'SELECT 1 AS one FROM site_credential c JOIN site s USING (site_id) WHERE c.credential_id = $1 AND c.revoked_at IS NULL AND s.revoked_at IS NULL',
+      'SELECT FROM usable_credential c JOIN site s USING (site_id) WHERE c.credential_id = $1 AND s.revoked_at IS NULL',
       [credentialId],
     );
     return rows.length > 0;
@@ -148,10 +170,14 @@ export class SiteCredentialsRepository {
          SELECT w.site_id, w.org_id, w.nonce_hash, w.by_nonce, CASE WHEN w.nonce_hash IS NOT NULL THEN now() END
          FROM unnest($1::bigint[], $2::text[], $9::bytea[], $10::boolean[]) AS w(site_id, org_id, nonce_hash, by_nonce) ORDER BY w.nonce_hash
          ON CONFLICT (site_id) DO NOTHING)
-       INSERT INTO site_credential (site_id, org_id, kind, newt_id, secret_hash, psk_identity, psk_encrypted, certificate)
-       SELECT r.site_id, r.org_id, r.kind, r.newt_id, r.secret_hash, r.psk_identity, r.psk_encrypted, r.certificate
-       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bytea[], $8::text[])
-         WITH ORDINALITY AS r(site_id, org_id, kind, newt_id, secret_hash, psk_identity, psk_encrypted, certificate, place)
+       INSERT INTO site_credential (site_id, org_id, kind, newt_id, secret_hash, psk_identity, psk_encrypted, certificate, certificate_hash,
+         public_key_hash, serial, ca_id, expires_at, renew_until, stage, overlap_seconds)
+       SELECT r.site_id, r.org_id, r.kind, r.newt_id, r.secret_hash, r.psk_identity, r.psk_encrypted, r.certificate, r.certificate_hash,
+         r.public_key_hash, r.serial, r.ca_id, r.expires_at, r.renew_until, r.stage, r.overlap_seconds
+       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bytea[], $8::text[], $11::bytea[], $12::bytea[],
+           $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::text[], $18::int[])
+         WITH ORDINALITY AS r(site_id, org_id, kind, newt_id, secret_hash, psk_identity, psk_encrypted, certificate, certificate_hash,
+           public_key_hash, serial, ca_id, expires_at, renew_until, stage, overlap_seconds, place)
        ORDER BY r.place
        RETURNING credential_id AS id`,
       [
@@ -165,6 +191,14 @@ export class SiteCredentialsRepository {
         column('certificate'),
         column('nonceHash'),
         rows.map((row) => row.byNonce ?? false),
+        column('certificateHash'),
+        column('publicKeyHash'),
+        column('serial'),
+        column('caId'),
+        column('expiresAt'),
+        column('renewUntil'),
+        rows.map((row) => row.stage ?? 'current'),
+        column('overlapSeconds'),
       ],
     );
     return inserted.map((row) => row.id);
@@ -181,5 +215,6 @@ export class SiteCredentialsRepository {
       'UPDATE site_credential SET revoked_at = now() WHERE org_id = $1 AND site_id = $2 AND revoked_at IS NULL',
       [orgId, siteId],
     );
+    await execute(tx, 'DELETE FROM credential_rotation WHERE org_id = $1 AND site_id = $2', [orgId, siteId]);
   }
 }

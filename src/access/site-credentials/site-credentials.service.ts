@@ -1,23 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { CredentialKind } from '#contracts';
 import { Db, InvalidatedCache, notify, PgNotifications, sameBytes, sha256 } from '#platform';
+import { type Authenticated, type SiteIdentity, standingOf } from './credential-standing.js';
+import { CredentialSuccession } from './credential-succession.service.js';
 import type { TokenBearer } from './session-tokens.js';
 import {
   type CredentialRow,
   type NewSiteCredential,
   SiteCredentialsRepository,
 } from './site-credentials.repository.js';
-
-/** Which site a credential belongs to. */
-export interface SiteIdentity {
-  siteId: number;
-  orgId: string;
-  credentialId: number;
-  deviceId: string;
-  niceId: string;
-  kind: CredentialKind;
-}
 
 /** The unique index of nonces by which devices without a hardware id are known. */
 export const NONCE_TAKEN = 'claim_window_nonce';
@@ -30,6 +21,7 @@ export class SiteCredentialsService {
   constructor(
     private readonly db: Db,
     private readonly repository: SiteCredentialsRepository,
+    private readonly succession: CredentialSuccession,
     notifications: PgNotifications,
   ) {
     this.known = new InvalidatedCache(notifications, {
@@ -40,16 +32,17 @@ export class SiteCredentialsService {
   }
 
   /**
-   * @returns the site, or null for an unknown id, a wrong secret, a revoked credential or site. The first authenticated use closes the
-   * nonce window (docs/claims.md rule 5); who loses that race finds the credential revoked and gets null.
+   * @returns the site; what stands against a credential that has expired or was superseded; null for an unknown id, a wrong secret, a revoked
+   * credential or site, and one that may not even renew any more. The first authenticated use closes the nonce window (docs/claims.md rule 5), and
+   * makes a next credential the current one (docs/credentials.md §3); who loses that race finds the credential revoked and gets null.
    */
-  async authenticateNewt(newtId: string, secret: string): Promise<SiteIdentity | null> {
+  async authenticateNewt(newtId: string, secret: string): Promise<Authenticated> {
     if (newtId.includes('\0')) return null;
     return this.authenticate(`newt:${newtId}`, () => this.repository.findNewt(this.db.manager, newtId), sha256(secret));
   }
 
   /** As `authenticateNewt`, for a device API key `sk_live_…`. */
-  async authenticateDeviceKey(key: string): Promise<SiteIdentity | null> {
+  async authenticateDeviceKey(key: string): Promise<Authenticated> {
     const hash = sha256(key);
     return this.authenticate(
       `device:${hash.toString('base64')}`,
@@ -58,12 +51,24 @@ export class SiteCredentialsService {
     );
   }
 
-  /** @returns the site of a session token that is good, or null when its credential, or its site, was revoked since. */
-  async authenticateBearer({ siteId, credentialId }: TokenBearer): Promise<SiteIdentity | null> {
-    const row = await this.known.get(`credential:${credentialId}`, () =>
-      this.repository.find(this.db.manager, siteId, credentialId),
+  /** As `authenticateNewt`, for a PSK identity of which a handshake has proved the key. */
+  async authenticatePsk(identity: string): Promise<Authenticated> {
+    if (identity.includes('\0')) return null;
+    return this.authenticate(`psk:${identity}`, () => this.repository.findPsk(this.db.manager, identity));
+  }
+
+  /** As `authenticateNewt`, for a certificate by SHA-256 of its DER, of which a handshake has proved the key; its signature and times are the caller's. */
+  async authenticateCertificate(hash: Buffer): Promise<Authenticated> {
+    return this.authenticate(`certificate:${hash.toString('base64')}`, () =>
+      this.repository.findCertificate(this.db.manager, hash),
     );
-    return row && identityOf(row);
+  }
+
+  /** As `authenticateNewt`, for a session token that is good: its credential, or its site, may have ended since. */
+  async authenticateBearer({ siteId, credentialId }: TokenBearer): Promise<Authenticated> {
+    return this.authenticate(`credential:${credentialId}`, () =>
+      this.repository.findById(this.db.manager, siteId, credentialId),
+    );
   }
 
   /**
@@ -105,33 +110,40 @@ export class SiteCredentialsService {
     return this.repository.connected(tx, siteIds);
   }
 
+  /** @param presented the hash of what was sent, where that is what proves the credential */
   private async authenticate(
     cacheKey: string,
     load: () => Promise<CredentialRow | null>,
-    presented: Buffer,
-  ): Promise<SiteIdentity | null> {
+    presented?: Buffer,
+  ): Promise<Authenticated> {
     const row = await this.known.get(cacheKey, load);
-    if (!row || !sameBytes(presented, Buffer.from(row.secretHash, 'base64'))) return null;
-    if (row.unsettled && !(await this.settle(cacheKey, row))) return null;
+    if (!row || (presented && !sameBytes(presented, Buffer.from(row.secretHash, 'base64')))) return null;
+    const standing = standingOf(row, performance.now());
+    if (standing === 'over') return null;
+    if (standing !== 'usable') return { unusable: standing, site: identityOf(row) };
+    if ((row.unsettled || row.stage === 'next') && !(await this.firstUse(cacheKey, row))) return null;
     return identityOf(row);
   }
 
-  /**
-   * The first authenticated use. A re-issue locks the window before it inserts a credential; the revocation is a statement of its own
-   * after the lock, so that it sees a credential which such a re-issue committed while this waited.
-   * @returns whether this credential is still good.
-   */
-  private async settle(cacheKey: string, row: CredentialRow): Promise<boolean> {
-    const settled = await this.db.tx(async (tx) => {
-      const won = await this.repository.settle(tx, row.siteId, row.credentialId);
-      if (won?.closedWindow && (await this.repository.revokeOthers(tx, row.siteId, row.credentialId)) > 0) {
-        await notify(tx, 'site_changed', String(row.siteId));
-      }
-      return won !== null;
-    });
+  /** @returns whether this credential is still good. */
+  private async firstUse(cacheKey: string, row: CredentialRow): Promise<boolean> {
+    const first = await this.db.tx((tx) =>
+      row.stage === 'next' ? this.succession.promote(tx, row) : this.settle(tx, row),
+    );
     this.known.forget(cacheKey);
-    // Nothing was left to settle: somebody was first, with this credential or with another one.
-    return settled || this.repository.isUsable(this.db.manager, row.credentialId);
+    // Nothing was left to do: somebody was first, with this credential or with another one.
+    return first || this.repository.isUsable(this.db.manager, row.credentialId);
+  }
+
+  /**
+   * A re-issue locks the window before it inserts a credential; the revocation is a statement of its own after the lock, so that it sees a
+   * credential which such a re-issue committed while this waited.
+   */
+  private async settle(tx: EntityManager, { siteId, credentialId }: CredentialRow): Promise<boolean> {
+    const won = await this.repository.settle(tx, siteId, credentialId);
+    if (won?.closedWindow && (await this.repository.revokeOthers(tx, siteId, credentialId)) > 0)
+      await notify(tx, 'site_changed', String(siteId));
+    return won !== null;
   }
 }
 

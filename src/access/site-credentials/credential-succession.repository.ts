@@ -1,0 +1,218 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { CredentialKind } from '#contracts';
+import { execute, prepared, query } from '#platform';
+import type { CredentialStage } from './credential-standing.js';
+
+/** A site that is to take another credential. */
+export interface RotationRow {
+  overlapSeconds: number;
+  requestedAt: Date;
+  /** When the next one was last handed out over a session; null: not yet. */
+  offeredAt: Date | null;
+}
+
+/** A credential as operators see it. */
+export interface ListedCredential {
+  credentialId: number;
+  kind: CredentialKind;
+  stage: CredentialStage;
+  status: 'usable' | 'expired' | 'superseded' | 'revoked';
+  /** What is no secret: newt id, PSK identity, serial number of a certificate; null of a device API key. */
+  publicId: string | null;
+  createdAt: Date;
+  expiresAt: Date | null;
+  renewUntil: Date | null;
+  endsAt: Date | null;
+  revokedAt: Date | null;
+  lastUsedAt: Date | null;
+  lastUsedAddress: string | null;
+}
+
+/** What a next credential waits for. */
+export interface Waiting {
+  /** Next ones that stand beside the current one, and the seconds until the oldest of them is a day old. */
+  count: number;
+  oldestFor: number | null;
+  /** Of the rotation that was asked for, if one was. */
+  overlapSeconds: number | null;
+}
+
+/** SQL about how one credential of a site follows another. Locks as in `SiteCredentialsRepository`. */
+@Injectable()
+export class CredentialSuccessionRepository {
+  /** Waits for whoever decides about the site or its credentials. @returns whether it is there and not revoked */
+  async lockSite(tx: EntityManager, siteId: number): Promise<boolean> {
+    const [rows] = await Promise.all([
+      prepared<{ live: boolean }>(
+        tx,
+        'succession_lock_site',
+        'SELECT revoked_at IS NULL AS live FROM site WHERE site_id = $1 FOR NO KEY UPDATE',
+        [siteId],
+      ),
+      prepared(tx, 'succession_lock_window', 'SELECT FROM claim_window WHERE site_id = $1 FOR UPDATE', [siteId]),
+    ]);
+    return rows[0]?.live ?? false;
+  }
+
+  /**
+   * Makes a next credential the current one. The site is locked. A rotation that was asked for after the next one was made is not done by it.
+   * @returns null when it is no next one (any more), or has expired; else until when the one before stays good
+   */
+  async promote(tx: EntityManager, siteId: number, credentialId: number): Promise<{ previousEndsAt: Date } | null> {
+    const [row] = await prepared<{ previousEndsAt: Date }>(
+      tx,
+      'succession_promote',
+      `WITH won AS (
+         UPDATE site_credential SET stage = 'current' WHERE credential_id = $2 AND site_id = $1 AND stage = 'next' AND revoked_at IS NULL
+           AND coalesce(expires_at > now(), true)
+         RETURNING created_at, overlap_seconds),
+       asked AS (SELECT r.overlap_seconds, r.requested_at FROM credential_rotation r WHERE r.site_id = $1),
+       until AS (SELECT now() + make_interval(secs => least(won.overlap_seconds, (SELECT overlap_seconds FROM asked))) AS ends_at FROM won),
+       before AS (
+         UPDATE site_credential c SET stage = 'previous', ends_at = until.ends_at FROM until
+         WHERE c.site_id = $1 AND c.stage = 'current' AND c.revoked_at IS NULL),
+       others AS (
+         UPDATE site_credential c SET revoked_at = now() FROM won
+         WHERE c.site_id = $1 AND c.credential_id <> $2 AND c.stage = 'next' AND c.revoked_at IS NULL),
+       done AS (DELETE FROM credential_rotation r USING won WHERE r.site_id = $1 AND r.requested_at <= won.created_at)
+       SELECT ends_at AS "previousEndsAt" FROM until`,
+      [siteId, credentialId],
+    );
+    return row ?? null;
+  }
+
+  /** The site is locked. @returns whether who presents this credential may have the next one: it is good, or has expired and may still renew */
+  async mayRenew(tx: EntityManager, siteId: number, credentialId: number): Promise<boolean> {
+    const rows = await prepared(
+      tx,
+      'succession_may_renew',
+      `SELECT FROM site_credential WHERE credential_id = $2 AND site_id = $1 AND revoked_at IS NULL
+         AND coalesce(ends_at > now(), true) AND coalesce(renew_until > now(), true)`,
+      [siteId, credentialId],
+    );
+    return rows.length > 0;
+  }
+
+  /** The site is locked. Next ones that nobody used within a day go. */
+  async waiting(tx: EntityManager, siteId: number): Promise<Waiting> {
+    const [, [row]] = await Promise.all([
+      prepared(
+        tx,
+        'succession_stale',
+        `UPDATE site_credential SET revoked_at = now()
+         WHERE site_id = $1 AND stage = 'next' AND revoked_at IS NULL AND created_at < now() - interval '1 day'`,
+        [siteId],
+      ),
+      prepared<Waiting>(
+        tx,
+        'succession_waiting',
+        `SELECT count(*)::int AS count, ceil(extract(epoch FROM min(created_at) + interval '1 day' - now()))::int AS "oldestFor",
+           (SELECT overlap_seconds FROM credential_rotation WHERE site_id = $1) AS "overlapSeconds"
+         FROM site_credential WHERE site_id = $1 AND stage = 'next' AND revoked_at IS NULL`,
+        [siteId],
+      ),
+    ]);
+    return row!;
+  }
+
+  /** What its template says of the credentials of a site. */
+  async policy(em: EntityManager, siteId: number): Promise<{ ttlSeconds: number | null; graceSeconds: number } | null> {
+    const [row] = await prepared<{ ttlSeconds: number | null; graceSeconds: number }>(
+      em,
+      'succession_policy',
+      `SELECT credential_ttl_seconds AS "ttlSeconds", renew_grace_seconds AS "graceSeconds" FROM credential_policy WHERE site_id = $1`,
+      [siteId],
+    );
+    return row ?? null;
+  }
+
+  /** Asks for another credential of these sites, or asks anew. @returns those of them that are there and not revoked */
+  async requestRotations(
+    tx: EntityManager,
+    orgId: string,
+    siteIds: number[],
+    overlapSeconds: number,
+    jobId: number | null,
+  ): Promise<number[]> {
+    const rows = await query<{ siteId: number }>(
+      tx,
+      `WITH held AS (SELECT site_id FROM site WHERE org_id = $1 AND site_id = ANY ($2::bigint[]) AND revoked_at IS NULL
+                     ORDER BY site_id FOR NO KEY UPDATE)
+       INSERT INTO credential_rotation (site_id, org_id, job_id, overlap_seconds) SELECT site_id, $1, $4, $3 FROM held ORDER BY site_id
+       ON CONFLICT (site_id) DO UPDATE SET job_id = excluded.job_id, overlap_seconds = excluded.overlap_seconds, requested_at = now(), offered_at = NULL
+       RETURNING site_id AS "siteId", pg_notify('site_changed', site_id::text)`,
+      [orgId, siteIds, overlapSeconds, jobId],
+    );
+    return rows.map(({ siteId }) => siteId);
+  }
+
+  async rotation(em: EntityManager, orgId: string, siteId: number): Promise<RotationRow | null> {
+    const [row] = await query<RotationRow>(
+      em,
+      `SELECT overlap_seconds AS "overlapSeconds", requested_at AS "requestedAt", offered_at AS "offeredAt"
+       FROM credential_rotation WHERE org_id = $1 AND site_id = $2`,
+      [orgId, siteId],
+    );
+    return row ?? null;
+  }
+
+  /** The site is locked. @returns false when no rotation is asked for (any more) */
+  async markOffered(tx: EntityManager, siteId: number): Promise<boolean> {
+    return (await execute(tx, 'UPDATE credential_rotation SET offered_at = now() WHERE site_id = $1', [siteId])) > 0;
+  }
+
+  /** The newest ones of a site, those that are good first. */
+  list(em: EntityManager, orgId: string, siteId: number, limit: number): Promise<ListedCredential[]> {
+    return query<ListedCredential>(
+      em,
+      `SELECT credential_id AS "credentialId", kind, stage,
+         CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN ends_at <= now() THEN 'superseded' WHEN expires_at <= now() THEN 'expired' ELSE 'usable' END AS status,
+         coalesce(newt_id, psk_identity, serial) AS "publicId", created_at AS "createdAt", expires_at AS "expiresAt", renew_until AS "renewUntil",
+         ends_at AS "endsAt", revoked_at AS "revokedAt", last_used_at AS "lastUsedAt", host(last_used_address) AS "lastUsedAddress"
+       FROM site_credential WHERE org_id = $1 AND site_id = $2
+       ORDER BY revoked_at IS NOT NULL, coalesce(ends_at <= now(), false), credential_id DESC LIMIT $3`,
+      [orgId, siteId, limit],
+    );
+  }
+
+  /** Of credentials that others decide about at the moment nothing is written: they are used again. */
+  async used(em: EntityManager, uses: { credentialId: number; address: string | null }[]): Promise<void> {
+    await prepared(
+      em,
+      'succession_used',
+      `WITH due AS (
+         SELECT c.credential_id, u.address FROM unnest($1::bigint[], $2::inet[]) AS u(id, address) JOIN site_credential c ON c.credential_id = u.id
+         WHERE c.last_used_at IS NULL OR c.last_used_at < now() - interval '1 minute' OR c.last_used_address IS DISTINCT FROM u.address
+         FOR NO KEY UPDATE OF c SKIP LOCKED)
+       UPDATE site_credential c SET last_used_at = now(), last_used_address = due.address FROM due WHERE c.credential_id = due.credential_id`,
+      [uses.map((use) => use.credentialId), uses.map((use) => use.address)],
+    );
+  }
+
+  /**
+   * A superseded credential was used. The site is locked.
+   * @returns null when that was told of within the hour, or from too many addresses; else whence the credentials that are good were last used, and what
+   * the site's template wants
+   */
+  async tellReuse(
+    tx: EntityManager,
+    siteId: number,
+    address: string,
+    maxAddresses: number,
+  ): Promise<{ currentAddress: string | null; onReuse: 'alert' | 'suspend' } | null> {
+    const [row] = await query<{ currentAddress: string | null; onReuse: 'alert' | 'suspend' }>(
+      tx,
+      `WITH told AS (
+         INSERT INTO credential_reuse AS r (site_id, address) SELECT $1, $2::inet
+         WHERE (SELECT count(*) FROM credential_reuse WHERE site_id = $1 AND told_at > now() - interval '1 hour') < $3
+         ON CONFLICT (site_id, address) DO UPDATE SET told_at = now() WHERE r.told_at <= now() - interval '1 hour' RETURNING 1)
+       SELECT p.on_reuse AS "onReuse", (
+         SELECT host(c.last_used_address) FROM site_credential c JOIN usable_credential USING (credential_id)
+         WHERE c.site_id = $1 ORDER BY c.stage = 'current' DESC, c.last_used_at DESC NULLS LAST LIMIT 1) AS "currentAddress"
+       FROM told, credential_policy p WHERE p.site_id = $1`,
+      [siteId, address, maxAddresses],
+    );
+    return row ?? null;
+  }
+}

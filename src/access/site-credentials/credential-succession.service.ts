@@ -1,0 +1,125 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { CREDENTIAL_LIMITS } from '#contracts';
+import { AppError, Db, notify, Retention } from '#platform';
+import { EventsService } from '../../audit/index.js';
+import {
+  CredentialSuccessionRepository,
+  type ListedCredential,
+  type RotationRow,
+} from './credential-succession.repository.js';
+import { unusable } from './site-admission.js';
+import { type NewSiteCredential, SiteCredentialsRepository } from './site-credentials.repository.js';
+
+/** Next credentials that stand beside a current one: lost answers are asked for again. */
+const MAX_NEXT = 20;
+/** What operators are shown of one site. */
+const MAX_LISTED = 100;
+
+/** Who asks for the next credential: a site, by a credential that may be renewed. */
+export interface Renewing {
+  siteId: number;
+  orgId: string;
+  credentialId: number;
+}
+
+/** How one credential of a site follows another (docs/credentials.md §2 and §3). */
+@Injectable()
+export class CredentialSuccession implements OnModuleInit {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: CredentialSuccessionRepository,
+    private readonly credentials: SiteCredentialsRepository,
+    private readonly events: EventsService,
+    private readonly retention: Retention,
+  ) {}
+
+  onModuleInit(): void {
+    this.retention.register({
+      table: 'site_credential',
+      id: 'credential_id',
+      since: `coalesce(ends_at, CASE WHEN stage = 'next' THEN revoked_at END)`,
+      // A certificate that was revoked is told of until it has expired.
+      unless: 'r.expires_at > now()',
+    });
+    this.retention.register({ table: 'credential_reuse', expired: `told_at < now() - interval '1 day'` });
+  }
+
+  /**
+   * The first authenticated use of a next credential: it becomes the current one, the one before a previous one, and the other next ones go.
+   * @returns false when there was nothing left to do: it is the current one already, or was revoked
+   */
+  async promote(
+    tx: EntityManager,
+    { siteId, orgId, credentialId, kind }: Renewing & { kind: string },
+  ): Promise<boolean> {
+    if (!(await this.repository.lockSite(tx, siteId))) return false;
+    const promoted = await this.repository.promote(tx, siteId, credentialId);
+    if (!promoted) return false;
+    await this.events.emit(tx, {
+      orgId,
+      type: 'site.credential_rotated',
+      siteId,
+      data: { credentialId, kind, previousEndsAt: promoted.previousEndsAt.toISOString() },
+    });
+    await notify(tx, 'site_changed', String(siteId));
+    return true;
+  }
+
+  /**
+   * Stores a next credential beside the current one. The site stays locked.
+   * @returns its number. @throws credential_unusable when the site or the credential ended meanwhile, rate_limited when 20 wait to be used
+   */
+  async addNext(
+    tx: EntityManager,
+    { siteId, orgId, credentialId }: Renewing,
+    stored: Omit<NewSiteCredential, 'siteId' | 'orgId'>,
+  ): Promise<number> {
+    const live = await this.repository.lockSite(tx, siteId);
+    if (!live || !(await this.repository.mayRenew(tx, siteId, credentialId))) throw unusable();
+    const { count, oldestFor, overlapSeconds } = await this.repository.waiting(tx, siteId);
+    if (count >= MAX_NEXT)
+      throw new AppError('rate_limited', `${MAX_NEXT} credentials of this site wait to be used`, {
+        retryAfter: oldestFor ?? 60,
+      });
+    const [id] = await this.credentials.insertMany(tx, [
+      { ...stored, siteId, orgId, stage: 'next', overlapSeconds: overlapSeconds ?? CREDENTIAL_LIMITS.overlapSeconds },
+    ]);
+    return id!;
+  }
+
+  /** What the site's template says of its credentials now; of a site that is gone, as without one. */
+  async policyOf(siteId: number): Promise<{ ttlSeconds: number | null; graceSeconds: number }> {
+    const policy = await this.repository.policy(this.db.manager, siteId);
+    return policy ?? { ttlSeconds: null, graceSeconds: CREDENTIAL_LIMITS.renewGraceSeconds };
+  }
+
+  /**
+   * Has sites take another credential: the server process that holds a site's session offers it at once, else it is taken at the next hello or renewal.
+   * @param jobId whose work it is, if a job's. @returns the sites that are there and not revoked
+   */
+  requestRotations(
+    tx: EntityManager,
+    orgId: string,
+    siteIds: number[],
+    overlapSeconds: number,
+    jobId: number | null,
+  ): Promise<number[]> {
+    return this.repository.requestRotations(tx, orgId, siteIds, overlapSeconds, jobId);
+  }
+
+  /** @returns what was asked of the site and is not done; null: nothing */
+  rotationOf(em: EntityManager, orgId: string, siteId: number): Promise<RotationRow | null> {
+    return this.repository.rotation(em, orgId, siteId);
+  }
+
+  /** The site was handed a next credential, or told to fetch one. @returns false when nothing is asked for any more */
+  markOffered(tx: EntityManager, siteId: number): Promise<boolean> {
+    return this.repository.markOffered(tx, siteId);
+  }
+
+  /** The newest credentials of a site, without what they prove it with. */
+  list(em: EntityManager, orgId: string, siteId: number): Promise<ListedCredential[]> {
+    return this.repository.list(em, orgId, siteId, MAX_LISTED);
+  }
+}

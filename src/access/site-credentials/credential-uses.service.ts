@@ -1,0 +1,72 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { BatchWriter, Db, Drain, Hooks } from '#platform';
+import { EventsService } from '../../audit/index.js';
+import type { SiteIdentity } from './credential-standing.js';
+import { CredentialSuccessionRepository } from './credential-succession.repository.js';
+
+const HOUR_MS = 3_600_000;
+/** Of one site within an hour: who has a superseded credential could come from any number. */
+const MAX_ADDRESSES = 20;
+const FLUSH_MS = 1_000;
+/** When the server stops. */
+const CLOSE_MS = 2_000;
+
+/** When and whence credentials are used: for operators, who want to know which are still in use, and that a superseded one is (docs/credentials.md §3). */
+@Injectable()
+export class CredentialUses implements OnModuleInit {
+  /** By credential, the address that was noted within the hour; by site and address, superseded ones that were told of. */
+  private readonly noted = new LRUCache<number, string>({ max: 50_000, ttl: HOUR_MS });
+  private readonly told = new LRUCache<string, true>({ max: 5_000, ttl: HOUR_MS });
+  private readonly writer: BatchWriter<{ credentialId: number; address: string | null }>;
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: CredentialSuccessionRepository,
+    private readonly events: EventsService,
+    private readonly hooks: Hooks,
+    private readonly drain: Drain,
+  ) {
+    this.writer = new BatchWriter(CredentialUses.name, {
+      capacity: 50_000,
+      batch: 500,
+      everyMs: FLUSH_MS,
+      failure: 'Uses of credentials could not be noted',
+      write: (rows) => this.repository.used(this.db.manager, rows),
+    });
+  }
+
+  onModuleInit(): void {
+    this.drain.register('flush', CredentialUses.name, async () => {
+      const left = await this.writer.stop(CLOSE_MS);
+      return left > 0 ? `${left} rows` : undefined;
+    });
+  }
+
+  /** Once an hour for each credential, and when it comes from elsewhere. Written a moment later. */
+  note({ credentialId }: SiteIdentity, address: string | null): void {
+    const whence = address ?? '';
+    if (this.noted.get(credentialId) === whence) return;
+    if (this.writer.add({ credentialId, address })) this.noted.set(credentialId, whence);
+  }
+
+  /** A credential that was superseded, and whose overlap is over, was used: told once an hour for each site and address, and the site's template says what follows. */
+  async superseded({ siteId, orgId, credentialId, kind }: SiteIdentity, address: string | null): Promise<void> {
+    const key = `${siteId} ${address}`;
+    if (address === null || this.told.get(key)) return;
+    await this.db.tx(async (tx) => {
+      if (!(await this.repository.lockSite(tx, siteId))) return;
+      const told = await this.repository.tellReuse(tx, siteId, address, MAX_ADDRESSES);
+      if (!told) return;
+      const { currentAddress, onReuse } = told;
+      await this.events.emit(tx, {
+        orgId,
+        type: 'site.credential_reuse',
+        siteId,
+        data: { credentialId, kind, address, currentAddress, onReuse },
+      });
+      if (onReuse === 'suspend') await this.hooks.credentialReused.run(tx, orgId, siteId);
+    });
+    this.told.set(key, true);
+  }
+}
