@@ -21,6 +21,7 @@ import { KeepAliveService } from './gateway/keep-alive.service.js';
 import { MessageDispatch } from './gateway/message-dispatch.js';
 import { MessageErrorFilter } from './gateway/messages.js';
 import { SessionDrain } from './gateway/session-drain.js';
+import { SessionEnds } from './gateway/session-ends.js';
 import { SessionHandshake } from './gateway/session-handshake.js';
 import { SessionRegistry } from './gateway/session-registry.js';
 import { SessionRestarts } from './gateway/session-restarts.js';
@@ -59,6 +60,7 @@ import { PresenceLease } from './presence/presence-lease.js';
     PresenceService,
     SessionBundles,
     SessionDrain,
+    SessionEnds,
     SessionHandshake,
     SessionRegistry,
     SessionRestarts,

@@ -5,7 +5,8 @@ import type { Session, SiteState } from './gateway/session.js';
 
 export interface DesiredRow extends SiteState {
   siteId: number;
-  usable: boolean;
+  /** Of the credential that the session began with. */
+  standing: 'usable' | 'ended' | 'revoked';
   /** The session that presence has for the site. */
   sessionId: string | null;
   /** Only when this session has not been sent it yet, and the site is approved. */
@@ -50,7 +51,8 @@ export class AgentsRepository {
     return prepared<DesiredRow>(
       em,
       'agents_desired',
-      `SELECT s.site_id AS "siteId", s.status, s.desired_version AS version, s.docker_socket_enabled AS "takesLabels", c.credential_id IS NOT NULL AND s.revoked_at IS NULL AS usable, p.session_id AS "sessionId",
+      `SELECT s.site_id AS "siteId", s.status, s.desired_version AS version, s.docker_socket_enabled AS "takesLabels", CASE WHEN c.credential_id IS NULL OR s.revoked_at IS NOT NULL THEN 'revoked' WHEN u.credential_id IS NULL THEN 'ended' ELSE 'usable' END AS standing,
+              extract(epoch FROM u.until - now())::float8 * 1000 AS "endsIn", p.session_id AS "sessionId",
               CASE WHEN is_due THEN s.config END AS config,
               CASE WHEN is_due AND b.version IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object('version', b.version, 'digest', b.digest)) END AS bundle
        FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::text[]) AS i(site_id, credential_id, greeted, sent_version, sent_status)
@@ -58,6 +60,7 @@ export class AgentsRepository {
        CROSS JOIN LATERAL (SELECT i.greeted AND s.status = 'approved' AND (s.desired_version <> i.sent_version OR i.sent_status IS DISTINCT FROM s.status) AS is_due) d
        LEFT JOIN bundle_offer b ON is_due AND b.site_id = i.site_id
        LEFT JOIN site_credential c ON c.credential_id = i.credential_id AND c.site_id = i.site_id AND c.revoked_at IS NULL
+       LEFT JOIN usable_credential u ON u.credential_id = c.credential_id
        LEFT JOIN site_presence p ON p.site_id = i.site_id`,
       [
         sessions.map((s) => s.siteId),

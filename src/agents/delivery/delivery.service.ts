@@ -143,11 +143,12 @@ export class DeliveryService implements OnModuleInit {
     const rows = new Map((await this.repository.desired(this.db.manager, sessions)).map((row) => [row.siteId, row]));
     const gone = sessions.flatMap(({ siteId }) => (rows.has(siteId) ? [] : [siteId]));
     const rejected = gone.length > 0 ? await this.repository.rejected(this.db.manager, gone) : new Set<number>();
-    const over = sessions.filter(({ siteId }) => !rows.get(siteId)?.usable);
+    const over = sessions.filter(({ siteId }) => (rows.get(siteId)?.standing ?? 'revoked') === 'revoked');
     const notices = await this.revocations.noticesFor(over.map(({ credentialId }) => credentialId));
     for (const session of sessions) {
       const row = rows.get(session.siteId);
-      if (row?.usable) this.tell(session, row, registered);
+      if (row?.standing === 'usable') this.tell(session, row, registered);
+      else if (row?.standing === 'ended') this.registry.end(session, 'credential_ended', CLOSE.credentialEnded);
       else if (!session.ended) {
         const notice = notices.get(session.credentialId);
         if (notice && session.greeted) session.send(AGENT_MESSAGE.revoked, notice);
@@ -173,6 +174,7 @@ export class DeliveryService implements OnModuleInit {
     if (registered && row.sessionId && row.sessionId !== session.id)
       return this.registry.end(session, 'replaced', CLOSE.replaced);
     session.learn(row);
+    if (registered) this.registry.watch(session);
     if (!session.greeted || !isNews(session, row)) return;
     sent(session, row);
     const state: AgentState = {

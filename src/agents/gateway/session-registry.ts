@@ -7,6 +7,8 @@ export class SessionRegistry {
   readonly open = new Map<number, Session>();
   /** Entered before the site is looked at, so that a notice in between finds the session. */
   readonly opening = new Map<number, Session>();
+  /** Those of the open ones whose credential has an end. */
+  readonly ending = new Set<Session>();
   /** No new sessions: the server is stopping. */
   draining = false;
   private readonly endListeners: ((session: Session, reason: string) => void)[] = [];
@@ -20,7 +22,14 @@ export class SessionRegistry {
   enter(session: Session): Session | undefined {
     const older = this.open.get(session.siteId);
     this.open.set(session.siteId, session);
+    this.watch(session);
     return older;
+  }
+
+  /** After it was learned when the credential of a session ends. */
+  watch(session: Session): void {
+    if (session.endsAt === Infinity || session.ended) this.ending.delete(session);
+    else this.ending.add(session);
   }
 
   /**
@@ -30,6 +39,7 @@ export class SessionRegistry {
   end(session: Session, reason: string, code?: number): void {
     if (!session.ended) {
       session.ended = true;
+      this.ending.delete(session);
       if (this.open.get(session.siteId) === session) {
         this.open.delete(session.siteId);
         for (const listener of this.endListeners) listener(session, reason);

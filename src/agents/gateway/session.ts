@@ -39,6 +39,8 @@ export interface SiteState {
   version: number;
   /** Its dockerSocketEnabled: the labels of its containers are a blueprint. */
   takesLabels: boolean;
+  /** Milliseconds until the credential of the session ends; null: it does not. */
+  endsIn: number | null;
 }
 
 /**
@@ -59,6 +61,8 @@ export class Session {
   /** A message has arrived. */
   heard = false;
   version = 1;
+  /** When its credential ends, by `performance.now()`. */
+  endsAt = Infinity;
   /** Version of the last agent/state that was sent, or of what a newt was told; 0: none yet. */
   sentVersion = 0;
   sentStatus: SiteState['status'] | null = null;
@@ -95,6 +99,7 @@ export class Session {
   learn(site: SiteState): void {
     this.status = site.status;
     this.takesLabels = site.takesLabels;
+    this.endsAt = site.endsIn === null ? Infinity : performance.now() + site.endsIn;
     if (site.version > this.version) this.version = site.version;
   }
 }

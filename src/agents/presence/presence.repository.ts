@@ -52,13 +52,13 @@ export class PresenceRepository {
       tx,
       'presence_usable',
       `SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.name, s.status, s.desired_version AS version,
-              s.docker_socket_enabled AS "takesLabels", p.site_id IS NOT NULL AS "hasPresence",
+              s.docker_socket_enabled AS "takesLabels", extract(epoch FROM c.until - now())::float8 * 1000 AS "endsIn", p.site_id IS NOT NULL AS "hasPresence",
               s.claim_id IS NOT NULL AND EXISTS (SELECT FROM claim_window w WHERE w.site_id = s.site_id AND w.connected_at IS NULL) AS claiming,
               EXISTS (SELECT FROM provisioning_template t JOIN provisioning_profile f ON f.profile_id = t.profile_id
                       WHERE t.template_id = s.template_id AND f.blueprint IS NOT NULL
                         AND NOT EXISTS (SELECT FROM blueprint_source b WHERE b.site_id = s.site_id AND b.kind = 'profile')) AS "profileDue"
        FROM unnest($1::bigint[], $2::bigint[]) AS i(site_id, credential_id)
-       JOIN site_credential c ON c.credential_id = i.credential_id AND c.site_id = i.site_id AND c.revoked_at IS NULL
+       JOIN usable_credential c ON c.credential_id = i.credential_id AND c.site_id = i.site_id
        JOIN site s ON s.site_id = i.site_id AND s.revoked_at IS NULL
        LEFT JOIN site_presence p ON p.site_id = i.site_id`,
       [ids(newcomers), newcomers.map((n) => n.credentialId)],
