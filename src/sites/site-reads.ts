@@ -16,7 +16,7 @@ const COLUMNS = `
 
 const ONE = `
   SELECT ${COLUMNS}, s.version, (
-    SELECT c.newt_id FROM site_credential c WHERE c.site_id = s.site_id AND c.kind = 'newt' ORDER BY c.revoked_at IS NULL DESC, c.credential_id DESC LIMIT 1
+    SELECT c.newt_id FROM site_credential c WHERE c.site_id = s.site_id AND c.kind = 'newt' ORDER BY c.revoked_at IS NULL DESC, c.stage = 'current' DESC, c.credential_id DESC LIMIT 1
   ) AS "newtId"
   FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
 

@@ -151,9 +151,10 @@ describe('an organization made again under a used id', () => {
     const authority = app.get(CertificateAuthority);
     await app.makeOrg(orgId);
     const csr = await parseCsr(await createCsr());
-    const former = await authority.issue(await uidOf(orgId), 'device', csr);
+    const end = new Date(Date.now() + 86_400_000);
+    const former = await authority.issue(await uidOf(orgId), 'device', csr, end);
     await again(orgId);
-    const present = await authority.issue(await uidOf(orgId), 'device', csr);
+    const present = await authority.issue(await uidOf(orgId), 'device', csr, end);
     expect(present.chain).not.toBe(former.chain);
   });
 });

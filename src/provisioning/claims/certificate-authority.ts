@@ -14,7 +14,6 @@ export interface ParsedCsr {
 
 const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const CA_YEARS = 20;
-const DEVICE_YEARS = 10;
 
 /**
  * Checks a certificate signing request before any key is looked at (docs/claims.md "Claim endpoints").
@@ -60,14 +59,20 @@ export class CertificateAuthority {
     private readonly orgs: OrgsService,
   ) {}
 
-  /** @returns the device's certificate with the device id as its subject, and the chain up to the organization's CA (PEM). */
-  async issue(orgUid: string, deviceId: string, csr: ParsedCsr): Promise<{ certificate: string; chain: string }> {
+  /** @returns the device's certificate, good until `notAfter`, with the device id as its subject, and the chain up to the organization's CA (PEM). */
+  async issue(
+    orgUid: string,
+    deviceId: string,
+    csr: ParsedCsr,
+    notAfter: Date,
+  ): Promise<{ certificate: string; chain: string }> {
     const authority = await this.ofOrg(orgUid);
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: serial(),
       subject: `CN=${deviceId}`,
       issuer: authority.certificate.subject,
-      ...validFor(DEVICE_YEARS),
+      notBefore: aMomentAgo(),
+      notAfter,
       publicKey: csr.publicKey,
       signingKey: authority.key,
       signingAlgorithm: EC,
@@ -135,8 +140,11 @@ function serial(): string {
   return bytes.toString('hex');
 }
 
+/** Clocks of those who judge it may be slow. */
+const aMomentAgo = () => new Date(Date.now() - 5 * 60_000);
+
 function validFor(years: number): { notBefore: Date; notAfter: Date } {
-  const notBefore = new Date(Date.now() - 5 * 60_000);
+  const notBefore = aMomentAgo();
   const notAfter = new Date(notBefore);
   notAfter.setUTCFullYear(notAfter.getUTCFullYear() + years);
   return { notBefore, notAfter };

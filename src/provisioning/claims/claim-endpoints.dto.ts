@@ -49,6 +49,8 @@ export class ProvisionAnswer {
   certificate?: string;
   /** PEM, up to the organization's CA. */
   certificate_chain?: string;
+  /** When the credential expires; absent: it has no end, or none was issued. */
+  @ApiProperty({ format: 'date-time', required: false }) expires_at?: string;
   /** Only when `ephemeral: true` was sent: how long the site may be offline before it is removed; null: it stays. */
   @ApiProperty({ type: 'integer', nullable: true, required: false }) ephemeral_seconds?: number | null;
   /** RFC 7638 thumbprint of the key that signs what the device will be told. */
@@ -91,6 +93,8 @@ export class RegisterNewtAnswer {
   newtId: string;
   /** "" on a recognised re-claim. */
   secret: string;
+  /** When the credential expires; absent: it has no end, or none was issued. */
+  @ApiProperty({ format: 'date-time', required: false }) expiresAt?: string;
   /** Only when `ephemeral: true` was sent: how long the site may be offline before it is removed; null: it stays. */
   @ApiProperty({ type: 'integer', nullable: true, required: false }) ephemeralSeconds?: number | null;
   /** Only when a `bundleKey` was sent: RFC 7638 thumbprint of the key that signs what the machine will be told. */

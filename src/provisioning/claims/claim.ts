@@ -44,12 +44,15 @@ export type RefusalReason =
   | 'contended'
   | 'org_gone';
 
-/** A credential as its device receives it, once. */
-export type IssuedCredential =
+/** What a device gets of a credential, by its kind. */
+export type CredentialSecret =
   | { kind: 'api_key'; apiKey: string }
   | { kind: 'psk'; identity: string; psk: string }
   | { kind: 'certificate'; certificate: string; chain: string }
   | { kind: 'newt'; newtId: string; secret: string };
+
+/** A credential as its device receives it, once. `expiresAt` null: it has no end. */
+export type IssuedCredential = CredentialSecret & { expiresAt: Date | null };
 
 /**
  * What became of an accepted claim. `ephemeralSeconds`: how long the site may be offline before it is removed; null: for ever. `thumbprints`: of the

@@ -30,6 +30,9 @@ export interface KeyPolicy {
   nameTemplate: string | null;
   reclaimPolicy: ReclaimPolicy;
   ephemeralSeconds: number | null;
+  /** Of the credentials that it issues; null: certificates end by themselves, others do not. */
+  credentialTtlSeconds: number | null;
+  renewGraceSeconds: number;
   groupIds: number[];
   labels: Record<string, string>;
   config: Record<string, unknown>;
@@ -50,6 +53,7 @@ const policyText = (profile: string) => `
        FROM provisioning_key_generation g WHERE g.key_id = k.key_id) AS generations,
     t.hardware_id_pattern AS pattern, t.hardware_id_form AS "hardwareIdForm", t.credential_type AS "credentialType", t.newt_door AS "newtDoor", t.name_template AS "nameTemplate",
     t.reclaim_policy AS "reclaimPolicy", t.ephemeral_seconds AS "ephemeralSeconds",
+    t.credential_ttl_seconds AS "credentialTtlSeconds", t.renew_grace_seconds AS "renewGraceSeconds",
     ARRAY(SELECT group_id FROM provisioning_template_group tg WHERE tg.template_id = t.template_id
           UNION SELECT group_id FROM provisioning_profile_group pg WHERE pg.profile_id = t.profile_id) AS "groupIds",
     coalesce(p.labels, '{}') AS labels, coalesce(p.config, '{}') AS config, coalesce(p.attributes, '{}') AS attributes,

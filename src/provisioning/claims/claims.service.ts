@@ -8,7 +8,7 @@ import { ClaimBatches, type Decision } from './claim-batches.service.js';
 import { claimsDecided } from './claim-metrics.js';
 import type { KeyPolicy } from './claims.repository.js';
 import { CredentialIssuer, type FreshCredential } from './credential-issuer.js';
-import { idsOf, KeyPolicies } from './key-policies.js';
+import { credentialPolicy, idsOf, KeyPolicies } from './key-policies.js';
 import { Reclaims } from './reclaims.service.js';
 
 /** A claim that finds the site changed under its hands tries again; more often than this never happens by itself, and is refused. */
@@ -61,7 +61,7 @@ export class ClaimsService {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const deviceId = randomUUID();
       const kind = request.door === 'newt' ? 'newt' : policy.credentialType;
-      const fresh = await this.issuer.make(kind, policy.orgUid, deviceId, request.csr);
+      const fresh = await this.issuer.make(kind, policy.orgUid, deviceId, request.csr, credentialPolicy(policy));
       const decision = await this.batches.submit(token.keyId, {
         orgId: policy.orgId,
         request,

@@ -11,7 +11,7 @@ import {
   siteBundleKey,
 } from '#platform';
 import { parseCsr } from './certificate-authority.js';
-import { ClaimRefused, type ClaimRequest, type ClaimResult } from './claim.js';
+import { ClaimRefused, type ClaimRequest, type ClaimResult, type IssuedCredential } from './claim.js';
 import { DeviceRefusal, DeviceUnavailable, ProvisionAnswer, ProvisionBody } from './claim-endpoints.dto.js';
 import { ClaimsService } from './claims.service.js';
 import { lenientBody, nonceHash } from './lenient-body.js';
@@ -90,11 +90,16 @@ function answer(result: ClaimResult, ephemeral: boolean): ApiResult<ProvisionAns
   return new ApiResult({ device_id: result.deviceId, ...credentialOf(result), ...more }, { status });
 }
 
-function credentialOf(
-  result: ClaimResult,
-): Omit<ProvisionAnswer, 'device_id' | 'signing_key_thumbprint' | 'next_signing_key_thumbprint'> {
+type CredentialFields = Omit<ProvisionAnswer, 'device_id' | 'signing_key_thumbprint' | 'next_signing_key_thumbprint'>;
+
+function credentialOf(result: ClaimResult): CredentialFields {
   if (result.outcome === 'recognised') return { api_key: '', credential_type: result.credentialType };
   const { credential } = result;
+  const { expiresAt } = credential;
+  return { ...secretOf(credential), ...(expiresAt ? { expires_at: expiresAt.toISOString() } : {}) };
+}
+
+function secretOf(credential: IssuedCredential): CredentialFields {
   switch (credential.kind) {
     case 'api_key':
       return { api_key: credential.apiKey, credential_type: 'api_key' };

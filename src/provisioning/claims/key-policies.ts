@@ -5,6 +5,7 @@ import { inForm } from '../hardware-id-form.js';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';
 import { anchor, type ClaimRequest, type RefusalReason } from './claim.js';
 import { ClaimsRepository, type KeyPolicy } from './claims.repository.js';
+import type { CredentialPolicy } from './credential-issuer.js';
 import { isUsedUp } from './reclaim-policy.js';
 
 /**
@@ -78,6 +79,12 @@ export class KeyPolicies {
 
 /** Which key it was, for the private record of a refusal. */
 export const idsOf = (p: KeyPolicy) => ({ orgId: p.orgId, orgUid: p.orgUid, keyId: p.keyId, templateId: p.templateId });
+
+/** What its template says of the credentials that a key gives out. */
+export const credentialPolicy = (p: KeyPolicy): CredentialPolicy => ({
+  ttlSeconds: p.credentialTtlSeconds,
+  graceSeconds: p.renewGraceSeconds,
+});
 
 /** Again when the policy was read anew: from what was sent. */
 function takeForm(request: ClaimRequest, { hardwareIdForm }: KeyPolicy): void {

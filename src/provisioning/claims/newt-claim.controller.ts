@@ -62,8 +62,9 @@ export class NewtClaimController {
           { status: 200, message: 'Newt recognised' },
         );
       if (result.credential.kind !== 'newt') throw new Error('the newt door issues newt credentials only');
-      const { newtId, secret } = result.credential;
-      return new ApiResult({ newtId, secret, ...more }, { status: 201 });
+      const { newtId, secret, expiresAt } = result.credential;
+      const ends = expiresAt ? { expiresAt: expiresAt.toISOString() } : {};
+      return new ApiResult({ newtId, secret, ...ends, ...more }, { status: 201 });
     } catch (error) {
       if (error instanceof ClaimRefused) return this.refusals.refuse(error, claim, request.arrivedAt!, REFUSAL);
       throw error;

@@ -6,7 +6,7 @@ import { SiteStatusService } from '../../sites/index.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult, claimant } from './claim.js';
 import { ClaimsRepository, type KeyPolicy, type KnownSite, type LookedUpSite } from './claims.repository.js';
 import { CredentialIssuer } from './credential-issuer.js';
-import { idsOf, KeyPolicies } from './key-policies.js';
+import { credentialPolicy, idsOf, KeyPolicies } from './key-policies.js';
 import { KeyQueue } from './key-queue.js';
 import { planReclaim } from './reclaim-policy.js';
 
@@ -61,7 +61,7 @@ export class Reclaims {
   ): Promise<ClaimResult | undefined> {
     const kind = request.door === 'newt' ? 'newt' : key.credentialType;
     if (kind === 'certificate' && !request.csr) throw new ClaimRefused('csr_missing', { ...idsOf(key), generation });
-    const fresh = await this.issuer.make(kind, key.orgUid, seen.deviceId, request.csr);
+    const fresh = await this.issuer.make(kind, key.orgUid, seen.deviceId, request.csr, credentialPolicy(key));
     const issued = await this.queue.take(key.keyId, () =>
       this.db.tx(async (tx) => {
         const policy = await this.repository.lockPolicy(tx, key.keyId);

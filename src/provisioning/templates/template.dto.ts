@@ -11,18 +11,24 @@ import {
   MaxLength,
   Min,
 } from 'class-validator';
+import { CREDENTIAL_LIMITS } from '#contracts';
 import { BodyExample, IsIdList, IsName, MayBeAbsent, OffsetPagination, OtherNames } from '#platform';
 import {
   CREDENTIAL_TYPES,
   type CredentialType,
   HARDWARE_ID_FORMS,
   type HardwareIdForm,
+  ON_REUSE,
+  type OnReuse,
   RECLAIM_POLICIES,
   type ReclaimPolicy,
 } from './template.entity.js';
 
 /** A minute to 30 days (docs/claims.md rule 32). */
 const EPHEMERAL_SECONDS = { minimum: 60, maximum: 2_592_000 };
+/** An hour to ten years, and at most a year (docs/credentials.md §2). */
+const CREDENTIAL_TTL_SECONDS = { minimum: 3_600, maximum: CREDENTIAL_LIMITS.ttlSeconds };
+const RENEW_GRACE_SECONDS = { minimum: 0, maximum: 31_536_000 };
 
 /** As others call these fields, and where those are that a template has not itself. */
 const OTHER_NAMES = {
@@ -93,6 +99,30 @@ export class CreateTemplateBody {
   @Max(EPHEMERAL_SECONDS.maximum)
   @ApiPropertyOptional({ type: 'integer', nullable: true, ...EPHEMERAL_SECONDS })
   ephemeralSeconds?: number | null;
+  /** How long credentials are good for, of every kind; null: certificates for 90 days, others have no end. Unmodified newts cannot renew theirs. */
+  @IsOptional()
+  @IsInt()
+  @Min(CREDENTIAL_TTL_SECONDS.minimum)
+  @Max(CREDENTIAL_TTL_SECONDS.maximum)
+  @ApiPropertyOptional({ type: 'integer', nullable: true, ...CREDENTIAL_TTL_SECONDS })
+  credentialTtlSeconds?: number | null;
+  /** For how long a credential that has expired may still be renewed. */
+  @MayBeAbsent()
+  @IsInt()
+  @Min(RENEW_GRACE_SECONDS.minimum)
+  @Max(RENEW_GRACE_SECONDS.maximum)
+  @ApiProperty({
+    required: false,
+    type: 'integer',
+    default: CREDENTIAL_LIMITS.renewGraceSeconds,
+    ...RENEW_GRACE_SECONDS,
+  })
+  renewGraceSeconds?: number;
+  /** What follows when a credential is used that a site has given up: the event `site.credential_reuse`, or that and the suspension of the site. */
+  @MayBeAbsent()
+  @IsIn(ON_REUSE)
+  @ApiProperty({ required: false, enum: ON_REUSE, default: 'alert' })
+  onReuse?: OnReuse;
 }
 
 @OtherNames(OTHER_NAMES)
@@ -116,6 +146,9 @@ export class TemplateView {
   nameTemplate: string | null;
   @ApiProperty({ enum: RECLAIM_POLICIES }) reclaimPolicy: ReclaimPolicy;
   ephemeralSeconds: number | null;
+  credentialTtlSeconds: number | null;
+  renewGraceSeconds: number;
+  @ApiProperty({ enum: ON_REUSE }) onReuse: OnReuse;
   createdAt: Date;
 }
 

@@ -5,6 +5,8 @@ export type CredentialType = (typeof CREDENTIAL_TYPES)[number];
 export const RECLAIM_POLICIES = ['recognise', 'reissue', 'refuse'] as const;
 export const HARDWARE_ID_FORMS = ['mac'] as const;
 export type HardwareIdForm = (typeof HARDWARE_ID_FORMS)[number];
+export const ON_REUSE = ['alert', 'suspend'] as const;
+export type OnReuse = (typeof ON_REUSE)[number];
 export type ReclaimPolicy = (typeof RECLAIM_POLICIES)[number];
 
 /** Policy for claims. */
@@ -23,5 +25,8 @@ export class Template {
   @Column('text', { nullable: true }) nameTemplate: string | null;
   @Column('text') reclaimPolicy: ReclaimPolicy;
   @Column('int', { nullable: true }) ephemeralSeconds: number | null;
+  @Column('int', { nullable: true }) credentialTtlSeconds: number | null;
+  @Column('int') renewGraceSeconds: number;
+  @Column('text') onReuse: OnReuse;
   @CreateDateColumn({ type: 'timestamptz' }) createdAt: Date;
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { CREDENTIAL_LIMITS } from '#contracts';
 import {
   ApiResult,
   conflict,
@@ -218,6 +219,9 @@ function row(orgId: string, body: CreateTemplateBody): Partial<Template> {
     nameTemplate: body.nameTemplate ?? null,
     reclaimPolicy: body.reclaimPolicy ?? 'recognise',
     ephemeralSeconds: body.ephemeralSeconds ?? null,
+    credentialTtlSeconds: body.credentialTtlSeconds ?? null,
+    renewGraceSeconds: body.renewGraceSeconds ?? CREDENTIAL_LIMITS.renewGraceSeconds,
+    onReuse: body.onReuse ?? 'alert',
   };
 }
 
@@ -236,6 +240,9 @@ function view(t: Template, groupIds: number[], delivering: ReadonlySet<number>):
     nameTemplate,
     reclaimPolicy,
     ephemeralSeconds,
+    credentialTtlSeconds,
+    renewGraceSeconds,
+    onReuse,
     createdAt,
   } = t;
   return {
@@ -254,6 +261,9 @@ function view(t: Template, groupIds: number[], delivering: ReadonlySet<number>):
     nameTemplate,
     reclaimPolicy,
     ephemeralSeconds,
+    credentialTtlSeconds,
+    renewGraceSeconds,
+    onReuse,
     createdAt,
   };
 }
