@@ -141,14 +141,14 @@ export const mutants = [
   {
     rule: '5 the first use revokes the others',
     file: 'src/access/site-credentials/site-credentials.service.ts',
-    find: 'if (won?.closedWindow && (await this.repository.revokeOthers(tx, row.siteId, row.credentialId)) > 0) {',
-    replace: 'if (won?.closedWindow && row.siteId < 0) {',
+    find: 'if (won?.closedWindow && (await this.repository.revokeOthers(tx, siteId, credentialId)) > 0)',
+    replace: 'if (won?.closedWindow && siteId < 0)',
     test: 'test/e2e/claim-repeats.e2e-spec.ts',
     name: 'the same nonce re-issues',
   },
   {
     rule: '5 at most 20 re-issues',
-    file: 'src/migrations/1764650000000-known-sites.ts',
+    file: 'src/migrations/1764901000000-credential-uses.ts',
     find: 'w.reissues < 20',
     replace: 'w.reissues < 21',
     test: 'test/e2e/claim-repeats.e2e-spec.ts',
@@ -156,7 +156,7 @@ export const mutants = [
   },
   {
     rule: '5 within 24 hours of the first claim',
-    file: 'src/migrations/1764650000000-known-sites.ts',
+    file: 'src/migrations/1764901000000-credential-uses.ts',
     find: "interval '24 hours'",
     replace: "interval '25 hours'",
     test: 'test/e2e/claim-repeats.e2e-spec.ts',
