@@ -31,7 +31,7 @@ async function site(): Promise<number> {
 }
 async function storedValue(name: string, version: number): Promise<Buffer> {
   const id = await versionId(app, org.orgId, name, version);
-  return (await app.get(SecretsService).values(app.db.manager, org.orgId, [id])).get(id)!;
+  return (await app.get(SecretsService).values(app.db.manager, org.orgId, null, [id])).get(id)!;
 }
 const details = (name: string) => app.root.expect<Details>('GET', path(name));
 interface Details {
@@ -102,7 +102,7 @@ describe('a value', () => {
   it('is nobody else’s: another organization asks for its id in vain', async () => {
     const id = await versionId(app, org.orgId, await secret(), 1);
     const other = await TestOrg.create(app.root);
-    await expect(app.get(SecretsService).values(app.db.manager, other.orgId, [id])).rejects.toMatchObject({
+    await expect(app.get(SecretsService).values(app.db.manager, other.orgId, null, [id])).rejects.toMatchObject({
       code: 'conflict',
     });
   });
@@ -240,23 +240,6 @@ describe('the list', () => {
   });
 });
 
-describe('the profiles that a secret is for', () => {
-  it('are of the organization, and no bootstrap outside of them names it', async () => {
-    const name = await secret();
-    const other = await TestOrg.create(app.root);
-    const theirs = await profileNaming(app, other.orgId, []);
-    expect((await app.root.post(path(name), { profileIds: [theirs] })).status).toBe(404);
-    const [mine, naming] = [await profileNaming(app, org.orgId, []), await profileNaming(app, org.orgId, [name])];
-    const left = await app.root.post(path(name), { profileIds: [mine] });
-    expect([left.status, left.body.message]).toEqual([409, expect.stringContaining(`(${naming})`)]);
-    expect(await app.root.expect('POST', path(name), { profileIds: [mine, naming] })).toMatchObject({
-      profileIds: [mine, naming],
-    });
-    expect(await app.root.expect('POST', path(name), { profileIds: null })).toMatchObject({ profileIds: null });
-    expect((await app.root.post(path(name), {})).status).toBe(400);
-  });
-});
-
 describe('a version is destroyed', () => {
   it('with its data key, when nothing uses it', async () => {
     const name = await secret();
@@ -266,7 +249,7 @@ describe('a version is destroyed', () => {
     expect(
       await app.sql('SELECT wrapped_key, sealed_value FROM secret_version WHERE secret_version_id = $1', [id]),
     ).toEqual([{ wrapped_key: null, sealed_value: null }]);
-    await expect(app.get(SecretsService).values(app.db.manager, org.orgId, [id])).rejects.toMatchObject({
+    await expect(app.get(SecretsService).values(app.db.manager, org.orgId, null, [id])).rejects.toMatchObject({
       code: 'conflict',
     });
     expect((await details(name)).versions.map((v) => [v.version, v.destroyedAt !== null])).toEqual([

@@ -17,6 +17,8 @@ export interface ResponseOptions {
   message: string;
   /** `data` may be null as well. */
   nullable?: boolean;
+  /** `data` may be this instead, as the request chooses. */
+  or?: Type<unknown>;
   /** No envelope: the returned object is the body. */
   bare?: boolean;
   /** Further success statuses that a handler may choose with `ApiResult`, and what they mean. */
@@ -40,11 +42,11 @@ type Model = Type<unknown> | [Type<unknown>] | null | 'empty';
 /** Declares what a route answers: the model of `data` (null, `'empty'` for {}, [Model] for an array), status and message. */
 export function Returns(model: Model, options: ResponseOptions): MethodDecorator {
   const status = options.status ?? 200;
-  const body = options.bare ? (model as Type<unknown>) : envelopeOf(model, options.nullable);
+  const body = options.bare ? (model as Type<unknown>) : envelopeOf(model, options.nullable, options.or);
   return applyDecorators(
     SetMetadata(RESPONSE, options),
     HttpCode(status),
-    ApiExtraModels(body),
+    ApiExtraModels(body, ...(options.or ? [model as Type<unknown>, options.or] : [])),
     ...Object.entries({ [status]: options.message, ...options.also }).map(([code, description]) =>
       ApiResponse({
         status: Number(code),
@@ -73,7 +75,8 @@ export const AlsoReturns = (status: number, model: Type<unknown>, description: s
     ApiResponse({ status, description, schema: { $ref: getSchemaPath(envelopeOf(model)) } }),
   );
 
-function dataSchema(model: Model, nullable: boolean): ApiPropertyOptions {
+function dataSchema(model: Model, nullable: boolean, or?: Type<unknown>): ApiPropertyOptions {
+  if (or) return { oneOf: [model as Type<unknown>, or].map((one) => ({ $ref: getSchemaPath(one) })) };
   if (model === null) return { nullable: true, type: 'object', maxProperties: 0, additionalProperties: false };
   if (model === 'empty') return { type: 'object', maxProperties: 0, additionalProperties: false };
   return { type: () => model, ...(nullable ? { nullable } : {}) };
@@ -90,12 +93,12 @@ class Success {
 const envelopes = new Map<string, Type<unknown>>();
 
 /** The envelope around a model as a schema with a name, `SiteListResponse`: generators make a type of it once, and call it so. */
-function envelopeOf(model: Model, nullable = false): Type<unknown> {
-  const name = `${envelopeName(model)}${nullable ? 'OrNull' : ''}Response`;
+function envelopeOf(model: Model, nullable = false, or?: Type<unknown>): Type<unknown> {
+  const name = `${envelopeName(model)}${or ? `Or${or.name}` : ''}${nullable ? 'OrNull' : ''}Response`;
   let envelope = envelopes.get(name);
   if (!envelope) {
     class Envelope extends Success {
-      @ApiProperty(dataSchema(model, nullable)) data: unknown;
+      @ApiProperty(dataSchema(model, nullable, or)) data: unknown;
     }
     Object.defineProperty(Envelope, 'name', { value: name });
     envelopes.set(name, (envelope = Envelope));

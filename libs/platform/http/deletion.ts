@@ -13,10 +13,10 @@ export class DeletionQuery {
 /** Named of each kind of users; the total says how many there are. */
 export const USERS_NAMED = 100;
 
-/** The 409 that names the users in `data`. `what` is a clause: `The secret X is in use`. */
-export const inUse = (what: string, users: object) =>
-  new AppError('conflict', `${what}; force=true deletes it all the same`, { data: users });
+/** The 409 that names the users in `data`. `what` is a clause: `The secret X is in use`; `does` is what happens by force. */
+export const inUse = (what: string, users: object, does = 'deletes it') =>
+  new AppError('conflict', `${what}; force=true ${does} all the same`, { data: users });
 
 /** What a dry run is answered. */
-export const foreseen = <Users>(users: Users): ApiResult<Users> =>
-  new ApiResult(users, { message: 'Nothing was deleted; these use it' });
+export const foreseen = <Users>(users: Users, message = 'Nothing was deleted; these use it'): ApiResult<Users> =>
+  new ApiResult(users, { message });

@@ -3,6 +3,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Hooks } from '#platform';
 import { SiteLifecycleService } from '../../sites/index.js';
+import { SecretChanges } from '../secrets/secret-changes.js';
 import { type BundleInputs, secretVersionsOf } from './bundle-inputs.js';
 import { BundlesRepository, type LockedBundle, type NewOffer, type SiteFacts } from './bundles.repository.js';
 import { InputsService } from './inputs.service.js';
@@ -17,10 +18,14 @@ export class BundlesService implements OnModuleInit {
     private readonly repository: BundlesRepository,
     private readonly inputs: InputsService,
     private readonly sites: SiteLifecycleService,
+    private readonly secrets: SecretChanges,
     private readonly hooks: Hooks,
   ) {}
 
   onModuleInit(): void {
+    this.secrets.profilesChanged.register(async (tx, orgId, siteIds) => {
+      await this.offer(tx, orgId, siteIds, same, null);
+    });
     this.hooks.siteRevoking.register((tx, orgId, siteId) => this.repository.withdraw(tx, orgId, siteId));
     this.hooks.sitesChanged.register(async (tx, orgId, siteIds) => {
       // The writer has told the agents already.

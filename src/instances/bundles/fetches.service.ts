@@ -122,7 +122,7 @@ export class FetchesService {
   private async render(orgId: string, inputs: BundleInputs): Promise<RenderedBootstrap> {
     const em = this.db.manager;
     const { profileId, revision, site, labels } = inputs;
-    const values = await this.secrets.values(em, orgId, secretVersionsOf(inputs)).catch((error: unknown) => {
+    const values = await this.secrets.values(em, orgId, profileId, secretVersionsOf(inputs)).catch((error: unknown) => {
       throw error instanceof AppError && error.code === 'conflict' ? unusable(error.message) : error;
     });
     try {

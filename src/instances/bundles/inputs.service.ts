@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { BootstrapError, EMPTY_BOOTSTRAP, type SiteField, type Uses, usesOf } from '#bootstrap';
 import { BootstrapsService } from '../bootstraps/bootstraps.service.js';
+import { isFor } from '../secrets/secret-delivery.js';
 import type { NamedSecret } from '../secrets/secrets.repository.js';
 import { SecretsService } from '../secrets/secrets.service.js';
 import type { BundleInputs, SecretInput } from './bundle-inputs.js';
@@ -17,7 +18,7 @@ export class InputsService {
 
   /**
    * Profile and revision are taken as they are, and versions of secrets that the document names. Other secrets are left out; those that it names
-   * beside them come in their settled version, fields and labels as the site has them now.
+   * beside them come in their settled version, fields and labels as the site has them now. A secret that is not for the profile is left out.
    * @returns the inputs of each, in the order given
    * @throws not_found for a revision that the profile has not
    */
@@ -27,7 +28,8 @@ export class InputsService {
     bundles: { site: SiteFacts; inputs: BundleInputs }[],
   ): Promise<BundleInputs[]> {
     const uses = await this.usesOf(em, bundles);
-    const settled = await this.secrets.named(em, orgId, missing(bundles, uses));
+    const names = [...uses.values()].flatMap(({ secrets }) => secrets);
+    const named = await this.secrets.named(em, orgId, [...new Set(names)]);
     return bundles.map(({ site, inputs }) => {
       const { secrets, site: fields, labels } = uses.get(keyOf(inputs))!;
       return {
@@ -35,7 +37,9 @@ export class InputsService {
         revision: inputs.revision,
         secrets: Object.fromEntries(
           secrets.flatMap((name) => {
-            const input = own(inputs.secrets, name) ?? settledOf(settled.get(name));
+            const secret = named.get(name);
+            const may = !secret || isFor(secret.profileIds, inputs.profileId);
+            const input = may && (own(inputs.secrets, name) ?? settledOf(secret));
             // One that is not there is told when the bundle is made.
             return input ? [[name, input]] : [];
           }),
@@ -69,14 +73,6 @@ export class InputsService {
 }
 
 const keyOf = ({ profileId, revision }: BundleInputs): string => `${profileId}:${revision}`;
-
-/** Names of secrets of which some bundle has no version yet. */
-function missing(bundles: { inputs: BundleInputs }[], uses: Map<string, Uses>): string[] {
-  const names = bundles.flatMap(({ inputs }) =>
-    uses.get(keyOf(inputs))!.secrets.filter((name) => !Object.hasOwn(inputs.secrets, name)),
-  );
-  return [...new Set(names)];
-}
 
 const settledOf = (secret: NamedSecret | undefined): SecretInput | undefined =>
   secret && { secretId: secret.secretId, ...secret.settled };

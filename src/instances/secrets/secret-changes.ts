@@ -9,4 +9,7 @@ export class SecretChanges {
   readonly versionAdded = new Hook<
     [principal: Principal, orgId: string, secret: { secretId: number; name: string; version: number }, RolloutSettings]
   >();
+
+  /** It is for other profiles than before, and these sites are offered it. */
+  readonly profilesChanged = new Hook<[orgId: string, siteIds: number[]]>();
 }

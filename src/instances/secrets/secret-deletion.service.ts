@@ -14,10 +14,9 @@ import {
 import { AuditService } from '../../audit/index.js';
 import { BundlesService } from '../bundles/bundles.service.js';
 import type { SecretUsers } from './secret.dto.js';
+import { forced, isUsed, NOBODY } from './secret-users.js';
 import { SecretUsersRepository } from './secret-users.repository.js';
 import { type SecretRow, SecretsRepository } from './secrets.repository.js';
-
-const NOBODY: SecretUsers = { profiles: { total: 0, profiles: [] }, sites: { total: 0, sites: [] } };
 
 /** Secrets and versions that go, and who holds them back (docs/instances.md §2). */
 @Injectable()
@@ -62,7 +61,7 @@ export class SecretDeletionService {
       await this.bundles.offer(
         tx,
         orgId,
-        await this.users.offered(tx, orgId, secretVersionId),
+        await this.users.offered(tx, orgId, [secretVersionId]),
         (inputs) => ({
           ...inputs,
           secrets: { ...inputs.secrets, [name]: { secretId, secretVersionId: newest, version: current } },
@@ -93,7 +92,7 @@ export class SecretDeletionService {
         sites: await this.users.sites(tx, orgId, ids),
       };
       if (dryRun) return foreseen(users);
-      const used = users.profiles.total + users.sites.total > 0;
+      const used = isUsed(users);
       if (used && !force) throw inUse(`The secret ${name} is in use`, users);
       if (!used) await this.repository.delete(tx, secretId);
       else {
@@ -123,7 +122,3 @@ export class SecretDeletionService {
     await this.audit.record(tx, principal, { orgId, action, target: { type: 'secret', id: name }, details });
   }
 }
-
-/** For the audit: what was used and is gone all the same. */
-const forced = (force: boolean | undefined, { profiles, sites }: SecretUsers) =>
-  force ? { force, profiles: profiles.total, sites: sites.total } : {};

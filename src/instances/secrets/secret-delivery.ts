@@ -10,6 +10,10 @@ const PROFILE_OF: Record<Exclude<ReceivesUnder['kind'], 'site'>, string> = {
   key: 'SELECT t.profile_id FROM provisioning_key k JOIN provisioning_template t USING (template_id) WHERE k.org_id = $1 AND k.key_id = $2',
 };
 
+/** Whether a secret with these `profileIds` is for a profile. */
+export const isFor = (profileIds: number[] | null, profileId: number | null): boolean =>
+  profileIds === null || (profileId !== null && profileIds.includes(profileId));
+
 /** Who may let a site receive a secret: `useSecret` beside the action of the act (docs/instances.md §2). */
 @Injectable()
 export class SecretDelivery implements OnModuleInit {
@@ -26,7 +30,7 @@ export class SecretDelivery implements OnModuleInit {
   assertNamed(principal: Principal, orgId: string, profileId: number, secrets: Iterable<NamedSecret>): void {
     for (const { name, profileIds } of secrets) {
       this.assertMay(principal, orgId);
-      if (profileIds && !profileIds.includes(profileId))
+      if (!isFor(profileIds, profileId))
         throw new AppError('permission_denied', `The secret ${name} is not for this profile`);
     }
   }

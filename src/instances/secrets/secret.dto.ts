@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsIn, IsNotEmpty, IsObject, IsOptional, IsString, Matches, MaxLength, ValidateNested } from 'class-validator';
 import { INSTANCE_LIMITS } from '#contracts';
-import { BodyExample, IsIdList, MayBeAbsent, OffsetPagination, PagePagination } from '#platform';
+import { BodyExample, IsIdList, MayBeAbsent, OffsetPagination, PagePagination, QueryBoolean } from '#platform';
 import { RolloutSettings } from '../rollouts/rollout-settings.js';
 
 /** docs/instances.md §2 rule 1. */
@@ -55,6 +55,13 @@ export class UpdateSecretBody {
     nullable: true,
   })
   profileIds?: number[] | null;
+}
+
+export class UpdateSecretQuery {
+  /** Only say which users it would be taken from. */
+  @QueryBoolean() dryRun?: boolean;
+  /** Take it from them. */
+  @QueryBoolean() force?: boolean;
 }
 
 @BodyExample({ value: 'a better horse battery staple', rollout: { canary: 1, perMinute: 60 } })
@@ -143,7 +150,7 @@ export class SecretDetails extends SecretView {
   outstanding: SecretSites;
 }
 
-/** What uses a secret, or a version of it. */
+/** What uses a secret, or a version of it; or those of them that it would be taken from. */
 export class SecretUsers {
   /** Profiles whose current bootstrap names it; of a single version none, since a bootstrap names a secret in its newest version. */
   profiles: SecretProfiles;

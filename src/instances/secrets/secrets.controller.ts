@@ -17,9 +17,11 @@ import {
   CreateSecretBody,
   SecretDetails,
   SecretList,
+  SecretUsers,
   SecretVersionAnswer,
   SecretView,
   UpdateSecretBody,
+  UpdateSecretQuery,
 } from './secret.dto.js';
 import { SecretsService } from './secrets.service.js';
 
@@ -58,20 +60,21 @@ export class SecretsController {
     return this.secrets.get(principal, orgId, name, page);
   }
 
-  /** Change which profiles a secret is for */
+  /** Change which profiles a secret is for; 409 with the users that it would be taken from */
   @Post('secret/:name')
   @Access('updateSecret')
   @ChecksVersion()
   @ErrorResponses(409)
-  @Returns(SecretView, { message: 'Secret updated successfully', versioned: true })
+  @Returns(SecretView, { message: 'Secret updated successfully', versioned: true, or: SecretUsers })
   updateSecret(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Param('name') name: string,
     @Body() body: UpdateSecretBody,
+    @Query() query: UpdateSecretQuery,
     @IfMatch() ifMatch: number | undefined,
   ) {
-    return this.secrets.update(principal, orgId, name, body, ifMatch);
+    return this.secrets.update(principal, orgId, name, body, query, ifMatch);
   }
 
   /** Add a version to a secret, and roll it out to the sites that use it */

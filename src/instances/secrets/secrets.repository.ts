@@ -202,14 +202,20 @@ export class SecretsRepository {
     );
   }
 
-  async stored(em: EntityManager, orgId: string, secretVersionIds: number[]): Promise<StoredVersion[]> {
+  /** Of secrets that are for the profile. */
+  async stored(
+    em: EntityManager,
+    orgId: string,
+    profileId: number | null,
+    secretVersionIds: number[],
+  ): Promise<StoredVersion[]> {
     return prepared(
       em,
       'secret-values',
       `SELECT v.secret_version_id AS "secretVersionId", v.secret_id AS "secretId", v.version, v.wrapped_key AS "wrappedKey", v.sealed_value AS sealed
        FROM secret_version v JOIN secret s USING (secret_id)
-       WHERE s.org_id = $1 AND v.secret_version_id = ANY($2::bigint[]) AND v.wrapped_key IS NOT NULL`,
-      [orgId, secretVersionIds],
+       WHERE s.org_id = $1 AND v.secret_version_id = ANY($2::bigint[]) AND v.wrapped_key IS NOT NULL AND (s.profile_ids IS NULL OR $3 = ANY(s.profile_ids))`,
+      [orgId, secretVersionIds, profileId],
     );
   }
 

@@ -4,7 +4,9 @@ import {
   ApiResult,
   conflict,
   Db,
+  foreseen,
   Hooks,
+  inUse,
   KeyRing,
   notFound,
   nothingToChange,
@@ -23,12 +25,15 @@ import type {
   CreateSecretBody,
   SecretDetails,
   SecretList,
+  SecretUsers,
   SecretVersionAnswer,
   SecretView,
   UpdateSecretBody,
+  UpdateSecretQuery,
 } from './secret.dto.js';
 import { SecretChanges } from './secret-changes.js';
 import { SecretDelivery } from './secret-delivery.js';
+import { forced, isUsed } from './secret-users.js';
 import { SecretUsersRepository } from './secret-users.repository.js';
 import { bytesOf, secretAbout } from './secret-value.js';
 import { type NamedSecret, type SecretRow, SecretsRepository } from './secrets.repository.js';
@@ -69,7 +74,12 @@ export class SecretsService implements OnModuleInit {
       // It was in use when it was deleted: documents name it, and their sites start with this value.
       if (made.version > 1) {
         this.delivery.assertMay(principal, orgId);
-        assertFor(name, profileIds, (await this.users.profiles(tx, orgId, made.secretId, true)).profiles);
+        const left = { before: null, after: profileIds };
+        const [naming] = (await this.users.profiles(tx, orgId, made.secretId, true, left)).profiles;
+        if (naming) {
+          const profile = `${naming.name} (${naming.profileId})`;
+          throw conflict(`The bootstrap of the profile ${profile} names the secret ${name}`);
+        }
       }
       await this.audit.record(tx, principal, {
         orgId,
@@ -153,25 +163,46 @@ export class SecretsService implements OnModuleInit {
     return new ApiResult(details, { version: found.rowVersion });
   }
 
-  /** @throws conflict when a bootstrap names it whose profile would be left out; not_found for a profile too; precondition_failed */
+  /**
+   * By force sites of profiles that are left out are offered a bundle at once that cannot be made until their documents do without it.
+   * @returns for `dryRun` the users that would be left out
+   * @throws conflict with these users; permission_denied without `useSecret` for a profile that has named it and gets it; not_found for a profile
+   * too; precondition_failed
+   */
   async update(
     principal: Principal,
     orgId: string,
     name: string,
     { profileIds }: UpdateSecretBody,
+    { dryRun, force }: UpdateSecretQuery,
     ifMatch: number | undefined,
-  ): Promise<ApiResult<SecretView>> {
+  ): Promise<ApiResult<SecretView | SecretUsers>> {
     if (profileIds === undefined) throw nothingToChange();
     return this.db.tx(async (tx) => {
-      const { secretId } = await this.lock(tx, orgId, name, ifMatch);
+      const { secretId, profileIds: before } = await this.lock(tx, orgId, name, ifMatch);
       await this.assertProfiles(tx, orgId, profileIds);
-      assertFor(name, profileIds, (await this.users.profiles(tx, orgId, secretId, true)).profiles);
+      const ids = await this.users.versionIds(tx, secretId);
+      const [narrowed, widened] = [
+        { before, after: profileIds },
+        { before: profileIds, after: before },
+      ];
+      const users: SecretUsers = {
+        profiles: await this.users.profiles(tx, orgId, secretId, true, narrowed),
+        sites: await this.users.sitesLeftOut(tx, orgId, ids, narrowed),
+      };
+      if (dryRun) return foreseen(users, 'Nothing was changed; the secret would not be for these any more');
+      if (!force && isUsed(users))
+        throw inUse(`Profiles that the secret ${name} would not be for any more use it`, users, 'takes it from them');
+      if ((await this.users.profiles(tx, orgId, secretId, false, widened)).total > 0)
+        this.delivery.assertMay(principal, orgId);
       await this.repository.setProfiles(tx, secretId, profileIds);
+      if (users.sites.total > 0)
+        await this.changes.profilesChanged.run(tx, orgId, await this.users.offered(tx, orgId, ids));
       await this.audit.record(tx, principal, {
         orgId,
         action: 'secret.update',
         target: { type: 'secret', id: name },
-        details: { fields: ['profileIds'] },
+        details: { fields: ['profileIds'], ...forced(force, users) },
       });
       const found = (await this.repository.find(tx, orgId, name))!;
       return new ApiResult(viewOf(found), { version: found.rowVersion });
@@ -179,14 +210,19 @@ export class SecretsService implements OnModuleInit {
   }
 
   /**
-   * The values of these versions, for a bundle that is about to be sealed: they go nowhere else.
-   * @throws conflict when one was destroyed, or is none of the organization's; what KeyRing throws for a row that was changed
+   * The values of these versions, for a bundle of the profile that is about to be sealed: they go nowhere else.
+   * @throws conflict when one was destroyed, is not for the profile, or is none of the organization's; what KeyRing throws for a row that was changed
    */
-  async values(em: EntityManager, orgId: string, secretVersionIds: number[]): Promise<Map<number, Buffer>> {
+  async values(
+    em: EntityManager,
+    orgId: string,
+    profileId: number | null,
+    secretVersionIds: number[],
+  ): Promise<Map<number, Buffer>> {
     if (secretVersionIds.length === 0) return new Map();
-    const rows = await this.repository.stored(em, orgId, secretVersionIds);
+    const rows = await this.repository.stored(em, orgId, profileId, secretVersionIds);
     if (rows.length < new Set(secretVersionIds).size)
-      throw conflict('A version of a secret that is needed here was destroyed');
+      throw conflict('A version of a secret that is needed here was destroyed, or is not for this profile any more');
     return new Map(
       rows.map(({ secretVersionId, secretId, version, ...stored }) => [
         secretVersionId,
@@ -234,12 +270,6 @@ export class SecretsService implements OnModuleInit {
     if ((await this.repository.countProfiles(tx, orgId, profileIds)) < profileIds.length)
       throw notFound('Provisioning profile');
   }
-}
-
-/** @throws conflict when the secret would not be for a profile whose bootstrap names it */
-function assertFor(name: string, profileIds: number[] | null, naming: { profileId: number; name: string }[]): void {
-  const left = profileIds && naming.find(({ profileId }) => !profileIds.includes(profileId));
-  if (left) throw conflict(`The bootstrap of the profile ${left.name} (${left.profileId}) names the secret ${name}`);
 }
 
 function viewOf(found: SecretView): SecretView {
