@@ -103,6 +103,17 @@ const ACTS: Act[] = [
     },
   ],
   [
+    'a secret is given to a profile that has named it',
+    ['updateSecret'],
+    async (api, profileId) => {
+      const name = `S_${randomUUID().replace(/-/g, '_').toUpperCase()}`;
+      await app.root.expect('PUT', org.path('secret'), { name, value: 'x' });
+      const given = await profileNaming(app, org.orgId, profileId === delivering ? [name] : []);
+      await app.root.expect('POST', org.path(`secret/${name}?force=true`), { profileIds: [] });
+      return (await api.post(org.path(`secret/${name}`), { profileIds: [given] })).status;
+    },
+  ],
+  [
     'bundles of a profile need not be sealed any more',
     ['updateProvisioningProfile'],
     async (api, profileId) =>
@@ -127,6 +138,7 @@ const ACTS: Act[] = [
   templateChange('no pattern any more', { hardwareIdPattern: 'a.*' }, { hardwareIdPattern: null }),
   templateChange('a first pattern', {}, { hardwareIdPattern: '.*' }),
   templateChange('another form of hardware ids', {}, { hardwareIdForm: 'mac' }),
+  templateChange('another kind of credential', { credentialType: 'psk' }, { credentialType: 'api_key' }),
   templateChange('newts may claim', { newtDoor: false }, { newtDoor: true }),
   templateChange('credentials are handed over', {}, { reclaimPolicy: 'reissue' }),
   [
@@ -266,22 +278,26 @@ describe('to let a site receive a secret takes useSecret', () => {
   it.each(ACTS)('%s', async (_name, actions, act) => {
     const before = { rows: {} as Record<string, string> };
     // What it acts on is made first; the act itself may change nothing.
-    const watching = new Proxy(without, {
-      get: (api, name) => {
-        const method = api[name as keyof Api] as unknown;
-        if (
-          typeof method !== 'function' ||
-          !['get', 'put', 'post', 'patch', 'delete', 'expect'].includes(name as string)
-        )
-          return method;
-        return async (...args: unknown[]) => {
-          before.rows = await rows();
-          return (method as (...all: unknown[]) => Promise<unknown>).apply(api, args);
-        };
-      },
-    });
-    expect(await act(watching, delivering)).toBe(403);
-    expect(await rows()).toEqual(before.rows);
+    const watching = (prefix: string) =>
+      new Proxy(without, {
+        get: (api, name) => {
+          const method = api[name as keyof Api] as unknown;
+          if (
+            typeof method !== 'function' ||
+            !['get', 'put', 'post', 'patch', 'delete', 'expect'].includes(name as string)
+          )
+            return method;
+          return async (...args: unknown[]) => {
+            before.rows = await rows();
+            const placed = args.map((arg) => (typeof arg === 'string' && arg.startsWith('/') ? prefix + arg : arg));
+            return (method as (...all: unknown[]) => Promise<unknown>).apply(api, placed);
+          };
+        },
+      });
+    for (const prefix of ['/api/v1', '/v1']) {
+      expect(await act(watching(prefix), delivering)).toBe(403);
+      expect(await rows()).toEqual(before.rows);
+    }
     const enough = await app.orgKey(org.orgId, ...actions, 'useSecret');
     expect(await act(enough, delivering)).toBeLessThan(300);
     const own = await app.orgKey(org.orgId, ...actions);

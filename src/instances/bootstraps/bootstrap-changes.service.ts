@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Bootstrap, type PlacedTemplate, templatesOf, usesOf, warningsOf } from '#bootstrap';
 import { nearest } from '#contracts';
-import { ApiResult, Db, invalidFields, notFound, type Principal, requireVersion } from '#platform';
+import { ApiResult, Db, invalidFields, maySeeSecrets, notFound, type Principal, requireVersion } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import type { RolloutSettings } from '../rollouts/rollout-settings.js';
 import { RolloutsService } from '../rollouts/rollouts.service.js';
@@ -147,13 +147,16 @@ export class BootstrapChangesService {
     bootstrap: Bootstrap,
     lock: boolean,
   ): Promise<number[]> {
-    const named = await this.secrets.named(em, orgId, usesOf(bootstrap).secrets, { lock });
+    const names = usesOf(bootstrap).secrets;
+    // First: who may not use secrets does not learn by this which there are.
+    if (names.length > 0) this.delivery.assertMay(principal, orgId);
+    const named = await this.secrets.named(em, orgId, names, { lock });
     const unknown = templatesOf(bootstrap, 'secret').filter(({ name }) => !named.has(name));
     if (unknown.length > 0) {
-      const names = await this.secrets.names(em, orgId);
-      throw refused(unknown.map((template) => ({ ...template, message: noSuchSecret(template.name, names) })));
+      const there = maySeeSecrets(principal, orgId) ? await this.secrets.names(em, orgId) : [];
+      throw refused(unknown.map((template) => ({ ...template, message: noSuchSecret(template.name, there) })));
     }
-    this.delivery.assertNamed(principal, orgId, profileId, named.values());
+    this.delivery.assertFor(profileId, named.values());
     return [...named.values()].map(({ secretId }) => secretId);
   }
 

@@ -27,12 +27,10 @@ export class SecretDelivery implements OnModuleInit {
   }
 
   /** For who saves a bootstrap, or goes back to one: the secrets that it names, locked by `SecretsService.named`. @throws permission_denied */
-  assertNamed(principal: Principal, orgId: string, profileId: number, secrets: Iterable<NamedSecret>): void {
-    for (const { name, profileIds } of secrets) {
-      this.assertMay(principal, orgId);
+  assertFor(profileId: number, secrets: Iterable<NamedSecret>): void {
+    for (const { name, profileIds } of secrets)
       if (!isFor(profileIds, profileId))
         throw new AppError('permission_denied', `The secret ${name} is not for this profile`);
-    }
   }
 
   /** @throws permission_denied without `useSecret` */

@@ -187,7 +187,7 @@ async function assertProfile(tx: EntityManager, orgId: string, profileId: number
 
 /** Whether sites come by a template that would not have come, or not approved; also a first pattern, as keys under one may approve at once. */
 const letsMoreIn = (before: TemplateView, { reclaimPolicy, ...to }: UpdateTemplateBody): boolean =>
-  (['profileId', 'hardwareIdPattern', 'hardwareIdForm'] as const).some(
+  (['profileId', 'hardwareIdPattern', 'hardwareIdForm', 'credentialType'] as const).some(
     (field) => to[field] !== undefined && to[field] !== before[field],
   ) ||
   (['approveNewSites', 'newtDoor'] as const).some((field) => to[field] === true && !before[field]) ||
