@@ -196,26 +196,6 @@ describe('a bootstrap is refused', () => {
       ]);
   });
 
-  it('names of other secrets to who may list them alone, and whether there is one to who may use them', async () => {
-    const profileId = await newProfile();
-    const name = await secret();
-    const naming = (one: string) => `env: { A: "{{secret.${one}}}" }\n`;
-    const using = await app.orgKey(org.orgId, 'updateProvisioningProfile', 'useSecret');
-    const listing = await app.orgKey(org.orgId, 'updateProvisioningProfile', 'useSecret', 'listSecrets');
-    const bare = await app.orgKey(org.orgId, 'updateProvisioningProfile', 'listSecrets');
-    for (const act of [save, plan]) {
-      const unlisted = await act(profileId, naming(`${name}X`), using);
-      expect([unlisted.status, unlisted.text]).toEqual([400, expect.stringContaining(`there is no secret ${name}X`)]);
-      expect(unlisted.text).not.toContain('did you mean');
-      expect((await act(profileId, naming(`${name}X`), listing)).text).toContain(`did you mean ${name}?`);
-      const [there, nowhere] = [
-        await act(profileId, naming(name), bare),
-        await act(profileId, naming(`${name}X`), bare),
-      ];
-      expect([there.status, there.text]).toEqual([403, nowhere.text]);
-    }
-  });
-
   it("by a secret of another organization alone, which is nobody's here", async () => {
     const other = await TestOrg.create(app.root);
     const name = `S_${randomUUID().replace(/-/g, '_').toUpperCase()}`;
