@@ -28,6 +28,7 @@ import { BundleStates1764740000000 } from './migrations/1764740000000-bundle-sta
 import { SiteProfiles1764750000000 } from './migrations/1764750000000-site-profiles.js';
 import { Rollouts1764750100000 } from './migrations/1764750100000-rollouts.js';
 import { SitesWithSecrets1764760000000 } from './migrations/1764760000000-sites-with-secrets.js';
+import { BundleTakers1764810000000 } from './migrations/1764810000000-bundle-takers.js';
 import { CredentialLife1764900000000 } from './migrations/1764900000000-credential-life.js';
 import { CredentialUses1764901000000 } from './migrations/1764901000000-credential-uses.js';
 
@@ -63,6 +64,7 @@ export const MIGRATIONS = [
   SiteProfiles1764750000000,
   Rollouts1764750100000,
   SitesWithSecrets1764760000000,
+  BundleTakers1764810000000,
   CredentialLife1764900000000,
   CredentialUses1764901000000,
 ];

@@ -106,8 +106,8 @@ export const AGENT_MESSAGE = {
 
 export type AgentSiteStatus = 'pending' | 'approved';
 
-/** What an agent can do beyond the session itself. Unknown ones are ignored; `tunnel.h2` comes with the tunnel. */
-export type AgentCapability = 'tunnel.h2';
+/** What an agent can do beyond the session itself. Unknown ones are ignored; `tunnel.h2` comes with the tunnel, `bundles` is said by who runs a program with its bundle. */
+export type AgentCapability = 'tunnel.h2' | 'bundles';
 
 /** Agent → server, first message. `version` is the agent program's. */
 export type AgentHello = {

@@ -306,7 +306,7 @@ async function connect(server, { api_key, device_id }) {
       socket.send(
         JSON.stringify({
           type: 'agent/hello',
-          data: { protocol: 1, version: '0.1.0', capabilities: [], facts: { hostname: 'bench' } },
+          data: { protocol: 1, version: '0.1.0', capabilities: ['bundles'], facts: { hostname: 'bench' } },
         }),
       ),
     );

@@ -46,10 +46,11 @@ export class RolloutBench {
   }
 
   /** Without a session that anybody would have to hold. */
-  connect = (site: BundleSite) =>
+  connect = (site: BundleSite, takesBundles = true) =>
     this.app.sql(
-      'INSERT INTO site_presence (site_id, org_id, session_id) VALUES ($1, $2, gen_random_uuid()) ON CONFLICT (site_id) DO UPDATE SET session_id = excluded.session_id',
-      [site.siteId, this.of.org.orgId],
+      `INSERT INTO site_presence (site_id, org_id, session_id, takes_bundles) VALUES ($1, $2, gen_random_uuid(), $3)
+       ON CONFLICT (site_id) DO UPDATE SET session_id = excluded.session_id, takes_bundles = excluded.takes_bundles`,
+      [site.siteId, this.of.org.orgId, takesBundles],
     );
 
   /** As if the offers had been made so much earlier. */
@@ -94,7 +95,7 @@ export class RolloutBench {
   /** Adds a version to a secret. @returns the job that brings it to sites */
   async addVersion(name: string, rollout: object = {}): Promise<number> {
     await this.app.root.expect('POST', this.of.org.path(`secret/${name}/version`), { value: 'next', rollout });
-    return (await this.list())[0]!.jobId;
+    return (await this.list()).find(({ change }) => change.secret === name)!.jobId;
   }
 
   async settled(name: string): Promise<number> {

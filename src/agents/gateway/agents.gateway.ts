@@ -1,6 +1,13 @@
 import { UseFilters } from '@nestjs/common';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { AGENT_LIMITS, AGENT_MESSAGE, AGENT_PATHS, type AgentWelcome, PROTOCOL } from '#contracts';
+import {
+  AGENT_LIMITS,
+  AGENT_MESSAGE,
+  AGENT_PATHS,
+  type AgentCapability,
+  type AgentWelcome,
+  PROTOCOL,
+} from '#contracts';
 import { siteBundleKey } from '#platform';
 import { SERVER_VERSION } from '../agents.service.js';
 import { SiteBlueprints } from '../blueprints/site-blueprints.service.js';
@@ -39,6 +46,8 @@ export const QUIET = [
   'ws/round-trip/complete',
 ];
 
+const TAKES_BUNDLES: AgentCapability = 'bundles';
+
 /** Both dialects of the session (docs/agent-protocol.md "Messages"): unmodified newt, and Gatehouse's agent, which says hello first. */
 @WebSocketGateway({ path: AGENT_PATHS.websocket })
 @UseFilters(MessageErrorFilter)
@@ -61,6 +70,7 @@ export class AgentsGateway {
       version: hello.version,
       facts: hello.facts ?? {},
       clientType: 'agent',
+      takesBundles: hello.capabilities?.includes(TAKES_BUNDLES) ?? false,
     });
     if (hello.bundleKey)
       this.delivery.saveBundleKey({
@@ -107,7 +117,13 @@ export class AgentsGateway {
   @SubscribeMessage('newt/wg/register')
   register(@From() session: Session, @Data() { newtVersion }: NewtRegister): void {
     if (newtVersion)
-      this.delivery.saveIntroduction({ siteId: session.siteId, version: newtVersion, facts: null, clientType: 'newt' });
+      this.delivery.saveIntroduction({
+        siteId: session.siteId,
+        version: newtVersion,
+        facts: null,
+        clientType: 'newt',
+        takesBundles: false,
+      });
     if (session.greeted || session.isNewt) return;
     session.isNewt = true;
     this.delivery.sendState(session);

@@ -18,7 +18,8 @@ export class BundleReads {
       em,
       `SELECT s.site_id AS "siteId", s.nice_id AS "niceId", s.name, s.profile_id AS "profileId", b.version, (b.inputs->>'revision')::int AS revision,
          b.state, b.reason, b.returned, b.changed_at AS "changedAt", b.applied_version AS "appliedVersion", (b.applied_inputs->>'revision')::int AS "appliedRevision",
-         b.rollout_id AS "rolloutId", b.bundle_key IS NOT NULL AS sealed
+         b.rollout_id AS "rolloutId", b.bundle_key IS NOT NULL AS sealed,
+         EXISTS (SELECT FROM site_connected c WHERE c.site_id = b.site_id AND c.takes_bundles) AS "takesBundles"
        FROM site_bundle b JOIN site s ON s.site_id = b.site_id WHERE ${where}
        ORDER BY b.site_id LIMIT $${values.length + 1} OFFSET $${values.length + 2}`,
       [...values, limit, offset],

@@ -53,6 +53,8 @@ export class BundleItem {
   rolloutId: number | null;
   /** Bundles are sealed for a key of the site. */
   sealed: boolean;
+  /** The site is connected by an agent that runs a program with its bundle. Rollouts wait a minute for any other. */
+  takesBundles: boolean;
 }
 
 export class BundleList {

@@ -84,8 +84,8 @@ export class RolloutJobs implements OnModuleInit {
       const chosen = await this.repository.canaries(tx, orgId, jobId, input.change, missing);
       if (chosen.length > 0) return { ...(await this.offer(tx, job, progress, chosen)), waitSeconds: 0 };
     }
-    const { awaited, silent } = await this.repository.unanswered(tx, jobId);
-    if (awaited > 0) return waiting(progress);
+    if (await this.repository.isAwaiting(tx, jobId)) return waiting(progress);
+    const silent = await this.repository.silent(tx, jobId);
     if (silent > 0)
       return this.stop(tx, job, progress, answers, `${silent} of the first sites are connected and do not answer`);
     return undefined;
@@ -93,11 +93,12 @@ export class RolloutJobs implements OnModuleInit {
 
   private async others(tx: EntityManager, job: Job, progress: RolloutProgress, items: number): Promise<Step> {
     const { jobId, orgId, input } = job;
+    // Between two passes: looking for further sites reads all that it concerns, which is not done each second while others are waited for.
+    if (progress.after === 0 && (await this.repository.isAwaiting(tx, jobId))) return waiting(progress);
     const chosen = await this.repository.next(tx, orgId, jobId, input.change, progress.after, items);
     if (chosen.length > 0) return this.offer(tx, job, { ...progress, after: chosen.at(-1)! }, chosen);
     // Sites came into question meanwhile, also behind: with an older id, or by a document that names the secret since.
     if (progress.after > 0) return { progress: { ...progress, after: 0 }, results: [], done: false, waitSeconds: 0 };
-    if ((await this.repository.unanswered(tx, jobId)).awaited > 0) return waiting(progress);
     const settledBy = await this.repository.settle(tx, input.change);
     if (settledBy === undefined) return waiting(progress);
     return { progress: { ...progress, phase: 'settled', settledBy }, results: [], done: false, waitSeconds: 0 };
@@ -106,10 +107,9 @@ export class RolloutJobs implements OnModuleInit {
   /** Until nobody can commit any more what they read before it was settled. */
   private async lookBehind(tx: EntityManager, job: Job, progress: RolloutProgress, items: number): Promise<Step> {
     const { jobId, orgId, input } = job;
-    const isLast = await this.repository.isPast(tx, progress.settledBy!);
+    if (!(await this.repository.isPast(tx, progress.settledBy!))) return waiting(progress);
     const chosen = await this.repository.next(tx, orgId, jobId, input.change, 0, items);
     if (chosen.length > 0) return this.offer(tx, job, progress, chosen);
-    if (!isLast) return waiting(progress);
     const counts = (await this.repository.counts(tx, [jobId])).get(jobId) ?? { applied: 0, failed: 0, waiting: 0 };
     await this.events.emit(tx, {
       orgId,

@@ -6,6 +6,10 @@ import type { Answers, RolloutChange } from './rollout.js';
 /** How long the answer of a site is waited for: as long as it takes to fetch dependencies and be ready, or to come back from a restart. */
 const CONNECTED_PATIENCE = `interval '15 minutes'`;
 const OFFLINE_PATIENCE = `interval '1 minute'`;
+/** An agent that runs no program answers as little as one that is away. */
+const UNANSWERED = `FROM site_bundle b LEFT JOIN site_connected c ON c.site_id = b.site_id AND c.takes_bundles
+  WHERE b.rollout_id = $1 AND b.state IN ('offered', 'fetched')`;
+const IN_TIME = `b.changed_at > now() - CASE WHEN c.site_id IS NULL THEN ${OFFLINE_PATIENCE} ELSE ${CONNECTED_PATIENCE} END`;
 
 /** What of a rollout a list shows. */
 export interface RolloutCounts extends Answers {
@@ -61,7 +65,7 @@ export class RolloutsRepository {
     return rows.map(({ siteId }) => siteId);
   }
 
-  /** Likewise, those that are connected first. */
+  /** Likewise, those first that are connected and take bundles. */
   async canaries(
     em: EntityManager,
     orgId: string,
@@ -73,7 +77,7 @@ export class RolloutsRepository {
     const rows = await query<{ siteId: number }>(
       em,
       `SELECT b.site_id AS "siteId" ${from}
-       ORDER BY EXISTS (SELECT FROM site_connected c WHERE c.site_id = b.site_id) DESC, b.site_id LIMIT $${values.length + 1}`,
+       ORDER BY EXISTS (SELECT FROM site_connected c WHERE c.site_id = b.site_id AND c.takes_bundles) DESC, b.site_id LIMIT $${values.length + 1}`,
       [...values, limit],
     );
     return rows.map(({ siteId }) => siteId);
@@ -89,18 +93,24 @@ export class RolloutsRepository {
     return row!;
   }
 
-  /** Sites that did not answer yet. `awaited`: it may still come; `silent`: they are connected, and had time. */
-  async unanswered(em: EntityManager, jobId: number): Promise<{ awaited: number; silent: number }> {
-    const [row] = await query<{ awaited: number; silent: number }>(
+  /** Whether some site that did not answer yet may still do so in time. */
+  async isAwaiting(em: EntityManager, jobId: number): Promise<boolean> {
+    const [row] = await query<{ awaiting: boolean }>(
       em,
-      `SELECT count(*) FILTER (WHERE in_time) AS awaited, count(*) FILTER (WHERE connected AND NOT in_time) AS silent
-       FROM (SELECT c.site_id IS NOT NULL AS connected,
-               b.changed_at > now() - CASE WHEN c.site_id IS NULL THEN ${OFFLINE_PATIENCE} ELSE ${CONNECTED_PATIENCE} END AS in_time
-             FROM site_bundle b LEFT JOIN site_connected c ON c.site_id = b.site_id
-             WHERE b.rollout_id = $1 AND b.state IN ('offered', 'fetched')) u`,
+      `SELECT EXISTS (SELECT ${UNANSWERED} AND b.changed_at > now() - ${CONNECTED_PATIENCE} AND ${IN_TIME}) AS awaiting`,
       [jobId],
     );
-    return row!;
+    return row!.awaiting;
+  }
+
+  /** How many sites did not answer in time although they are connected and take bundles. */
+  async silent(em: EntityManager, jobId: number): Promise<number> {
+    const [row] = await query<{ n: number }>(
+      em,
+      `SELECT count(*) AS n ${UNANSWERED} AND c.site_id IS NOT NULL AND NOT ${IN_TIME}`,
+      [jobId],
+    );
+    return row!.n;
   }
 
   async counts(em: EntityManager, jobIds: number[]): Promise<Map<number, RolloutCounts>> {

@@ -129,7 +129,7 @@ export class InstanceHost {
     const key = ownBundleKey(context);
     const api = new DeviceApi(link, credential);
     const instance = new Instance(context, state, credential, key, api, this.resolve().settings.trustFingerprint);
-    const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId, publicHalf(key));
+    const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId, publicHalf(key), ['bundles']);
     return { context, settings, tls, link, credential, claimed, hello, patience, state, instance };
   }
 
