@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { BundleKey } from '#contracts';
@@ -50,5 +50,34 @@ describe('the bundle key of a site', () => {
     ],
   ])('is not %s', (_, value, problem) => {
     expect(bundleKeyProblem(value)).toMatch(problem);
+  });
+
+  it('is a point of X25519 that OpenSSL agrees with', () => {
+    const { privateKey } = generateKeyPairSync('x25519');
+    const agrees = (key: BundleKey) => {
+      try {
+        return diffieHellman({ privateKey, publicKey: createPublicKey({ key, format: 'jwk' }) }).length > 0;
+      } catch {
+        return false;
+      }
+    };
+    const p = 2n ** 255n - 19n;
+    const ofOrder8 = [
+      325606250916557431795983626356110631294008115727848805560023387167927233504n,
+      39382357235489614581723060781553021112529911719440698176882885853963445705823n,
+    ];
+    // Each with its neighbours, each with and without the top bit; around p are all second spellings.
+    const numbers = [0n, p, ...ofOrder8, ...ofOrder8.map((u) => p - u)].flatMap((u) =>
+      Array.from({ length: 40 }, (_, i) => u + BigInt(i - 20)).filter((v) => v >= 0n && v < 2n ** 255n),
+    );
+    const keys = numbers.flatMap((u) =>
+      [u, u + 2n ** 255n].map((v) => {
+        const bigEndian = Buffer.from(v.toString(16).padStart(64, '0'), 'hex');
+        return { kty: 'OKP', crv: 'X25519', x: bigEndian.reverse().toString('base64url') } satisfies BundleKey;
+      }),
+    );
+    const refused = keys.filter((key) => bundleKeyProblem(key) !== undefined);
+    expect(refused).toEqual(keys.filter((key) => !agrees(key)));
+    expect(refused).toHaveLength(14);
   });
 });

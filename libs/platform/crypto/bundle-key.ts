@@ -1,4 +1,4 @@
-import { createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { ValidateBy } from 'class-validator';
 import type { BundleKey } from '#contracts';
 import { sha256 } from './crypto.js';
@@ -14,20 +14,26 @@ const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 /** 32 bytes in base64url, in the one spelling. */
 const COORDINATE = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
-const partners = new Map<string, KeyObject>();
-
-/** A key of ours on the curve: what agrees on nothing with it is none that a bundle could be sealed for. */
-function partnerOn(crv: string): KeyObject {
-  let partner = partners.get(crv);
-  if (!partner) {
-    partner =
-      crv === 'X25519'
-        ? generateKeyPairSync('x25519').privateKey
-        : generateKeyPairSync('ec', { namedCurve: crv }).privateKey;
-    partners.set(crv, partner);
-  }
-  return partner;
-}
+/**
+ * Points of X25519 that every key agrees with on the same, as little-endian numbers without the top bit, which is not read (RFC 7748 §6.1):
+ * 0, 1, -1 and the two of order 8, and the other spellings of 0 and 1.
+ */
+const LOW_ORDER = new Set(
+  [
+    '0000000000000000000000000000000000000000000000000000000000000000',
+    '0100000000000000000000000000000000000000000000000000000000000000',
+    'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+    '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+    'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  ].flatMap((hex) => {
+    const point = Buffer.from(hex, 'hex');
+    const spelled = Buffer.from(point);
+    spelled[31]! |= 0x80;
+    return [point.toString('base64url'), spelled.toString('base64url')];
+  }),
+);
 
 /** @returns what is wrong with a value that should be the public key of a site, or undefined. */
 export function bundleKeyProblem(value: unknown): string | undefined {
@@ -40,13 +46,20 @@ export function bundleKeyProblem(value: unknown): string | undefined {
   if (!isOkp && !(kty === 'EC' && crv === 'P-256')) return 'must be a key of OKP X25519 or EC P-256';
   if (![x, isOkp ? x : y].every((part) => typeof part === 'string' && COORDINATE.test(part)))
     return `must hold ${isOkp ? 'x' : 'x and y'} as 32 bytes in base64url`;
+  return isAgreeable(value as BundleKey) ? undefined : 'must be a point of the curve that a secret can be agreed with';
+}
+
+/**
+ * Asked for each claim, so without an agreement to see: a point of P-256 needs to be on the curve, which OpenSSL looks at, and has no low order; any 32
+ * bytes are a point of X25519.
+ */
+function isAgreeable(key: BundleKey): boolean {
+  if (key.kty === 'OKP') return !LOW_ORDER.has(key.x);
   try {
-    // OpenSSL looks whether a point is on the curve, and refuses to agree with one of low order (RFC 7748 §6.1).
-    const publicKey = createPublicKey({ key: publicHalf(value as BundleKey), format: 'jwk' });
-    diffieHellman({ privateKey: partnerOn(crv as string), publicKey });
-    return undefined;
+    createPublicKey({ key: publicHalf(key), format: 'jwk' });
+    return true;
   } catch {
-    return 'must be a point of the curve that a secret can be agreed with';
+    return false;
   }
 }
 
