@@ -1,8 +1,11 @@
 import { type ArgumentMetadata, Injectable, ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { type FieldProblem, invalidFields } from '../errors.js';
+import { rememberRules } from './remembered-rules.js';
 import { knownFields, unknownField } from './unknown-fields.js';
 import { withinOf } from './validators.js';
+
+rememberRules();
 
 /** What a value is comes before how long, how large or of which letters it is. */
 const KIND =
