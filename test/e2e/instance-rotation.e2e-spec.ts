@@ -5,7 +5,8 @@ import { upToDate } from '../../libs/agent/src/instance/instance.js';
 import { acceptLease } from '../../libs/agent/src/instance/lease.js';
 import { TrustChain } from '../../libs/agent/src/instance/trust.js';
 import { Api, newHardwareId, newNonce, newtToken, register, TestOrg } from '../support/api.js';
-import { startServer, type TestServer, until } from '../support/server.js';
+import { secretValue } from '../support/secret-values.js';
+import { freePort, startServer, type TestServer, until } from '../support/server.js';
 import { TestSession } from '../support/session.js';
 
 const INSTANCES = 200;
@@ -16,7 +17,7 @@ let server: TestServer;
 let root: Api;
 let org: TestOrg;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ env: { LOG_LEVEL: 'trace', METRICS_PORT: String(await freePort()) } });
   root = Api.root(server);
   org = await TestOrg.create(root);
 });
@@ -111,7 +112,7 @@ class Instance {
 }
 
 it('provisioning key, secret and signing key rotate under 200 instances that claim, fetch and reconnect: nothing fails, nothing is orphaned', async () => {
-  await root.expect('PUT', org.path('secret'), { name: 'VALUE', value: 'value 1' });
+  await root.expect('PUT', org.path('secret'), { name: 'VALUE', value: secretValue('value 1') });
   const { profileId } = await root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), {
     name: 'rotation',
   });
@@ -151,14 +152,14 @@ it('provisioning key, secret and signing key rotate under 200 instances that cla
   token = rotated.siteProvisioningKey;
   await reached(80);
   await root.expect('POST', org.path('secret/VALUE/version'), {
-    value: 'value 2',
+    value: secretValue('value 2'),
     rollout: { canary: 1, perMinute: null },
   });
   await reached(140);
   await root.expect('POST', org.path('signing-key/rotate'), {});
   await reached(INSTANCES);
   await root.expect('POST', org.path('signing-key/rotate'), {});
-  await until(async () => failure !== undefined || instances.every(({ value }) => value === 'value 2'));
+  await until(async () => failure !== undefined || instances.every(({ value }) => value === secretValue('value 2')));
   done = true;
   await working;
   expect(failure).toBeUndefined();

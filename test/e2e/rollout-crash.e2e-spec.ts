@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EPOCH } from '#contracts';
 import { Api, TestOrg } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
+import { secretValue } from '../support/secret-values.js';
 import { startServer, until } from '../support/server.js';
 
 const inStep = new URL('../support/failpoints/offer-of-rollout.mjs', import.meta.url).href;
@@ -30,7 +31,7 @@ async function fleet(root: Api): Promise<TestOrg> {
   const { profileId } = await root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), {
     name: 'p',
   });
-  await root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: 'one' });
+  await root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: secretValue('one') });
   await sql(
     `WITH made AS (
        INSERT INTO site (org_id, nice_id, name, status, profile_id) SELECT $1, 'site-' || i, 'site', 'approved', $2 FROM generate_series(1, $3::int) i RETURNING site_id
@@ -71,7 +72,7 @@ async function dying(): Promise<string> {
     writeFileSync(file, '2');
     // Its answer may be lost with the server.
     await org.root
-      .post(org.path('secret/TOKEN/version'), { value: 'two', rollout: { canary: 0, perMinute: null } })
+      .post(org.path('secret/TOKEN/version'), { value: secretValue('two'), rollout: { canary: 0, perMinute: null } })
       .catch(() => undefined);
     await until(() => !existsSync(file));
     return org.orgId;

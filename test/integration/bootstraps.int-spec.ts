@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Action } from '#contracts';
 import { BootstrapsService } from '../../src/instances/index.js';
 import { TestOrg } from '../support/api.js';
+import { secretValue } from '../support/secret-values.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
@@ -48,7 +49,7 @@ const current = (profileId: number) => app.root.expect<View>('GET', path(profile
 const profileOf = (profileId: number) =>
   app.root.expect<{ bootstrapRevision: number | null }>('GET', org.path(`provisioning-profile/${profileId}`));
 async function secret(name = `S_${randomUUID().replace(/-/g, '_').toUpperCase()}`, body: object = {}) {
-  await app.root.expect('PUT', org.path('secret'), { name, value: 'a value of a secret', ...body });
+  await app.root.expect('PUT', org.path('secret'), { name, value: secretValue('a value of a secret'), ...body });
   return name;
 }
 async function site(profileId: number, labels: object = {}): Promise<number> {
@@ -199,7 +200,7 @@ describe('a bootstrap is refused', () => {
   it("by a secret of another organization alone, which is nobody's here", async () => {
     const other = await TestOrg.create(app.root);
     const name = `S_${randomUUID().replace(/-/g, '_').toUpperCase()}`;
-    await app.root.expect('PUT', other.path('secret'), { name, value: 'x' });
+    await app.root.expect('PUT', other.path('secret'), { name, value: secretValue('x') });
     const reply = await save(await newProfile(), `env: { A: "{{secret.${name}}}" }\n`);
     expect([reply.status, reply.body.message]).toEqual([400, expect.stringMatching(/there is no secret/)]);
     expect(reply.body.message).not.toContain('did you mean');

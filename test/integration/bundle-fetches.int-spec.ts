@@ -7,6 +7,7 @@ import { checkBundle } from '#bootstrap';
 import { type BundlePayload, EPOCH, type Trust } from '#contracts';
 import { SecretsService } from '../../src/instances/index.js';
 import { BundleOrg, type BundleSite, type KeyPair } from '../support/bundles.js';
+import { secretValue } from '../support/secret-values.js';
 import { until } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
@@ -60,7 +61,7 @@ async function verified(jws: string) {
 
 describe('a fetch', () => {
   it('answers the bundle of the site, signed by its organization and sealed for its key', async () => {
-    const secret = `pass word/${'x'.repeat(20)}`;
+    const secret = secretValue(`pass word/${'x'.repeat(20)}`);
     await org.secret('DB_PASSWORD', secret);
     await org.revision(DOCUMENT);
     const { status, headers, text } = await fetchBundle();
@@ -168,7 +169,7 @@ describe('a fetch', () => {
   });
 
   it('is one of a few that are made at a time, however often a site asks', async () => {
-    await org.secret('A', 'x');
+    await org.secret('A');
     await org.revision({ env: { A: '{{secret.A}}' } });
     const secrets = app.get(SecretsService);
     const values = secrets.values.bind(secrets);
@@ -217,7 +218,7 @@ describe('no bundle', () => {
   });
 
   it('that names no value where it cannot be made; the next one can once the secret is back', async () => {
-    const value = 'hush-hush-value';
+    const value = secretValue();
     const { secretVersionId } = await org.secret('DB_PASSWORD', value);
     await org.revision(DOCUMENT);
     await fetchBundle();
@@ -228,17 +229,17 @@ describe('no bundle', () => {
     const refused = await fetchBundle();
     expect([refused.status, refused.body.code]).toEqual([409, 'bundle_unusable']);
     expect(refused.text).not.toContain(value);
-    await org.secret('DB_PASSWORD', 'back');
+    await org.secret('DB_PASSWORD', secretValue('back'));
     const { payload } = await opened((await fetchBundle()).text);
-    expect(payload.files[0]!.content.join('')).toContain('token: back');
+    expect(payload.files[0]!.content.join('')).toContain(`token: ${secretValue('back')}`);
     expect((await org.bundle(site))!.inputs.secrets).toMatchObject({ DB_PASSWORD: { version: 2 } });
   });
 
   it('never holds a version that was destroyed by force: its sites are offered the current one at once', async () => {
-    await org.secret('DB_PASSWORD', 'one');
+    await org.secret('DB_PASSWORD', secretValue('one'));
     await org.revision(DOCUMENT);
     await fetchBundle();
-    await org.secret('DB_PASSWORD', 'two');
+    await org.secret('DB_PASSWORD', secretValue('two'));
     const path = org.org.path('secret/DB_PASSWORD/version/1');
     expect((await app.root.delete(path)).status).toBe(409);
     await app.root.expect('DELETE', `${path}?force=true`);
@@ -246,7 +247,9 @@ describe('no bundle', () => {
       version: first + 1,
       inputs: { secrets: { DB_PASSWORD: { version: 2 } } },
     });
-    expect((await opened((await fetchBundle()).text)).payload.files[0]!.content.join('')).toContain('token: two');
+    expect((await opened((await fetchBundle()).text)).payload.files[0]!.content.join('')).toContain(
+      `token: ${secretValue('two')}`,
+    );
   });
 
   it('where a secret or label is not there, which says which', async () => {
@@ -260,7 +263,7 @@ describe('no bundle', () => {
   });
 
   it('of more than a megabyte', async () => {
-    for (const name of ['A', 'B', 'C']) await org.secret(name, 'x'.repeat(60_000));
+    for (const name of ['A', 'B', 'C']) await org.secret(name, secretValue('x'.repeat(60_000)));
     const content = '{{secret.A}}{{secret.B}}{{secret.C}}'.repeat(4);
     await org.revision({
       files: [
@@ -288,7 +291,7 @@ describe('no bundle', () => {
 });
 
 it('keeps nothing that a value could be guessed by', async () => {
-  await org.secret('DB_PASSWORD', '1234');
+  await org.secret('DB_PASSWORD', secretValue('1234'));
   await org.revision(DOCUMENT);
   const { text } = await fetchBundle();
   const { payload, digest } = await opened(text);

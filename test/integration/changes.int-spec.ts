@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { secretValue } from '../support/secret-values.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
 // What all kinds of objects that can be changed have in common.
@@ -81,7 +82,7 @@ const KINDS: Record<string, () => Promise<Deletable>> = {
   },
   '/org/{orgId}/secret/{name}': async () => {
     const name = fresh().toUpperCase();
-    await make('/org/acme/secret', { name, value: 'kept' });
+    await make('/org/acme/secret', { name, value: secretValue('kept') });
     return { path: `/org/acme/secret/${name}`, change: { body: { profileIds: null } } };
   },
   '/resource/{resourceId}': async () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BundlePayload, LeasePayload, SigningJwk, Trust } from '#contracts';
 import { newNonce } from '../support/api.js';
 import { BundleOrg, type BundleSite, type KeyPair } from '../support/bundles.js';
+import { secretValue } from '../support/secret-values.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
 interface Opener {
@@ -21,6 +22,7 @@ const page = readFileSync(fileURLToPath(new URL('../../docs/firmware.md', import
 /** The code of the page in a language, first block. */
 const codeOf = (language: string) => new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(page)![1]!;
 
+const VALUE = secretValue('with ü and €');
 let app: TestApp;
 let org: BundleOrg;
 let folder: string;
@@ -28,7 +30,7 @@ let code: Opener;
 beforeAll(async () => {
   app = await openTestApp();
   org = await BundleOrg.create(app);
-  await org.secret('TOKEN', 'a value with ü and €');
+  await org.secret('TOKEN', VALUE);
   await org.revision({
     files: [{ path: 'token', content: '{{secret.TOKEN}}' }],
     config: { n: 1.5, list: [true, null] },
@@ -60,7 +62,7 @@ describe.each(['X25519', 'P-256'] as const)('a bundle sealed for a key on %s', (
     const jws = code.unseal(jwe, key.privateJwk);
     const payload = code.verified(jws, 'gatehouse-bundle+jws', trusted);
     expect(payload).toMatchObject({ aud: site.deviceId, cnf: { jkt: code.thumbprint(key.privateJwk) } });
-    expect(payload.files[0]!.content).toEqual(['a value with ü and €']);
+    expect(payload.files[0]!.content).toEqual([VALUE]);
     expect(payload.config).toEqual({ n: 1.5, list: [true, null] });
     expect(code.digest(jws)).toBe(etag);
     expect(code.thumbprint(trusted)).toBe(trusted.kid);
@@ -98,7 +100,7 @@ describe.each(['X25519', 'P-256'] as const)('a bundle sealed for a key on %s', (
     const { stdout, stderr } = spawnSync('python3', [file], { input, encoding: 'utf8' });
     expect(stderr).toBe('');
     const [payload, jkt] = JSON.parse(stdout) as [BundlePayload, string];
-    expect(payload).toMatchObject({ aud: site.deviceId, cnf: { jkt }, files: [{ content: ['a value with ü and €'] }] });
+    expect(payload).toMatchObject({ aud: site.deviceId, cnf: { jkt }, files: [{ content: [VALUE] }] });
   });
 });
 

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BundlesService } from '../../src/instances/bundles/bundles.service.js';
 import { newHardwareId, provision, type TestKey, TestOrg } from '../support/api.js';
+import { secretValue } from '../support/secret-values.js';
 import { profileNaming } from '../support/secrets.js';
 import { until } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
@@ -21,7 +22,7 @@ const templatePath = (templateId: number) => org.path(`provisioning-template/${t
 const keyPath = (key: TestKey, rest = '') => org.path(`site-provisioning-key/${key.siteProvisioningKeyId}${rest}`);
 async function secret(): Promise<string> {
   const name = `S_${randomUUID().replace(/-/g, '_').toUpperCase()}`;
-  await app.root.expect('PUT', org.path('secret'), { name, value: 'one' });
+  await app.root.expect('PUT', org.path('secret'), { name, value: secretValue('one') });
   return name;
 }
 async function claim(key: TestKey): Promise<number> {
@@ -167,7 +168,7 @@ describe('a version of a secret', () => {
   it('that is destroyed by force is replaced where it was offered, at once', async () => {
     const { name, siteIds } = await fleet(2);
     // The rollout goes no further than the first site, which does not answer.
-    await app.root.expect('POST', org.path(`secret/${name}/version`), { value: 'two' });
+    await app.root.expect('POST', org.path(`secret/${name}/version`), { value: secretValue('two') });
     await until(async () => (await bundleOf(siteIds[0]!)).inputs.secrets[name]!.version === 2);
     const before = await bundleOf(siteIds[1]!);
     expect(before.inputs.secrets).toMatchObject({ [name]: { version: 1 } });

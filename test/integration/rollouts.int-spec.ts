@@ -6,6 +6,7 @@ import type { RolloutChange } from '../../src/instances/rollouts/rollout.js';
 import { RolloutsService } from '../../src/instances/rollouts/rollouts.service.js';
 import { BundleOrg, documentWith } from '../support/bundles.js';
 import { RolloutBench } from '../support/rollouts.js';
+import { secretValue } from '../support/secret-values.js';
 import { until } from '../support/server.js';
 import { openTestApp, operator, type TestApp } from '../support/test-app.js';
 
@@ -179,7 +180,10 @@ describe('a new version of a secret', () => {
   it('goes on with the right to add versions alone, and ends with it', async () => {
     const sites = await bench.sites(2);
     const api = await app.orgKey(org.org.orgId, 'updateSecret');
-    await api.expect('POST', org.org.path('secret/TOKEN/version'), { value: 'two', rollout: { perMinute: null } });
+    await api.expect('POST', org.org.path('secret/TOKEN/version'), {
+      value: secretValue('two'),
+      rollout: { perMinute: null },
+    });
     const { jobId } = (await bench.list())[0]!;
     await bench.reached(jobId, 1);
     const [key] = await app.sql<{ id: string }>('SELECT created_by_id AS id FROM job WHERE job_id = $1', [jobId]);

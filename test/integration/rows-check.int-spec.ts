@@ -7,6 +7,7 @@ import { BundlesService } from '../../src/instances/bundles/bundles.service.js';
 import { SigningKeys } from '../../src/instances/index.js';
 import { newHardwareId, provision, TestOrg } from '../support/api.js';
 import { migrateFixture } from '../support/fixture.js';
+import { secretValue } from '../support/secret-values.js';
 import { profileNaming } from '../support/secrets.js';
 import { TEST_MASTER_KEY } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
@@ -21,8 +22,9 @@ beforeAll(async () => {
   org = await TestOrg.create(app.root);
   client = await new DatabaseClient(clientOptions(app.database.url, 'test')).connect();
   // Something of everything that is looked at, some of it used up or gone.
-  for (const name of ['TOKEN', 'OTHER', 'GONE']) await app.root.expect('PUT', org.path('secret'), { name, value: 'x' });
-  await app.root.expect('POST', org.path('secret/OTHER/version'), { value: 'y' });
+  for (const name of ['TOKEN', 'OTHER', 'GONE'])
+    await app.root.expect('PUT', org.path('secret'), { name, value: secretValue('x') });
+  await app.root.expect('POST', org.path('secret/OTHER/version'), { value: secretValue('y') });
   await app.root.expect('DELETE', org.path('secret/OTHER/version/1'));
   await app.root.expect('DELETE', org.path('secret/GONE'));
   const profileId = await profileNaming(app, org.orgId, ['TOKEN']);

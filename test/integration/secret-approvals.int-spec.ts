@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { provision, type TestKey, TestOrg } from '../support/api.js';
+import { secretValue } from '../support/secret-values.js';
 import { profileNaming } from '../support/secrets.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
@@ -13,7 +14,7 @@ let plain: number;
 beforeAll(async () => {
   app = await openTestApp();
   org = await TestOrg.create(app.root);
-  await app.root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: 'x' });
+  await app.root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: secretValue('x') });
   delivering = await profileNaming(app, org.orgId, ['TOKEN']);
   plain = await profileNaming(app, org.orgId, []);
 });

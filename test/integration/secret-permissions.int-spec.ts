@@ -6,6 +6,7 @@ import type { Action } from '#contracts';
 import type { Principal } from '#platform';
 import { DecisionJobs } from '../../src/approvals/decision-jobs.js';
 import type { Api, Reply, TestKey, TestOrg } from '../support/api.js';
+import { secretValue } from '../support/secret-values.js';
 import { documentNaming, nameIn, profileNaming } from '../support/secrets.js';
 import { SecretsOrg } from '../support/secrets-org.js';
 import { until } from '../support/server.js';
@@ -96,10 +97,10 @@ const ACTS: Act[] = [
     ['createSecret'],
     async (api, profileId) => {
       const name = `S_${randomUUID().replace(/-/g, '_').toUpperCase()}`;
-      await app.root.expect('PUT', org.path('secret'), { name, value: 'x' });
+      await app.root.expect('PUT', org.path('secret'), { name, value: secretValue('x') });
       if (profileId === delivering) await profileNaming(app, org.orgId, [name]);
       await app.root.expect('DELETE', org.path(`secret/${name}?force=true`));
-      return (await api.put(org.path('secret'), { name, value: 'y' })).status;
+      return (await api.put(org.path('secret'), { name, value: secretValue('y') })).status;
     },
   ],
   [

@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SecretsService } from '../../src/instances/index.js';
 import { TestOrg } from '../support/api.js';
+import { secretValue } from '../support/secret-values.js';
 import { holds, nameIn, profileNaming, versionId } from '../support/secrets.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
@@ -20,11 +21,11 @@ const path = (name: string, rest = '') => org.path(`secret/${name}${rest}`);
 
 async function secret(value = 'one', body: object = {}): Promise<string> {
   const name = newName();
-  await app.root.expect('PUT', org.path('secret'), { name, value, ...body });
+  await app.root.expect('PUT', org.path('secret'), { name, value: secretValue(value), ...body });
   return name;
 }
 const add = (name: string, value: string) =>
-  app.root.expect<{ version: number }>('POST', path(name, '/version'), { value });
+  app.root.expect<{ version: number }>('POST', path(name, '/version'), { value: secretValue(value) });
 async function site(): Promise<number> {
   const { siteId } = await app.root.expect<{ siteId: number }>('PUT', org.path('site'), { name: 'site', type: 'newt' });
   return siteId;
@@ -49,12 +50,15 @@ const audits = (name: string) =>
   );
 
 describe('a value', () => {
-  const bytes = randomBytes(64 * 1024);
+  const mark = Buffer.from(secretValue(''));
+  const bytes = Buffer.concat([mark, randomBytes(64 * 1024 - mark.length)]);
+  const text = secretValue('é'.repeat(32 * 1024 - mark.length / 2));
+  const withNul = Buffer.from(`\0${secretValue()}`);
   it.each<[string, object, Buffer]>([
-    ['text', { value: 'pa"ss\n\u{1F511}' }, Buffer.from('pa"ss\n\u{1F511}')],
+    ['text', { value: secretValue('pa"ss\n\u{1F511}') }, Buffer.from(secretValue('pa"ss\n\u{1F511}'))],
     ['bytes of any kind, 64 KB of them', { value: bytes.toString('base64'), encoding: 'base64' }, bytes],
-    ['64 KB of text', { value: 'é'.repeat(32 * 1024) }, Buffer.from('é'.repeat(32 * 1024))],
-    ['NUL, in base64', { value: 'AGE=', encoding: 'base64' }, Buffer.from('\0a')],
+    ['64 KB of text', { value: text }, Buffer.from(text)],
+    ['NUL, in base64', { value: withNul.toString('base64'), encoding: 'base64' }, withNul],
   ])('is kept as it is: %s', async (_what, body, expected) => {
     const name = await secret('', body);
     expect((await storedValue(name, 1)).equals(expected)).toBe(true);
@@ -110,18 +114,18 @@ describe('a value', () => {
 
 describe('a name', () => {
   it.each(['', 'lower', '1A', '_A', 'A-B', 'Ä', 'A B', 'A'.repeat(129), 'A\n'])('is refused: %j', async (name) => {
-    const reply = await app.root.put(org.path('secret'), { name, value: 'x' });
+    const reply = await app.root.put(org.path('secret'), { name, value: secretValue('x') });
     expect([reply.status, reply.text]).toEqual([400, expect.stringContaining('name')]);
   });
 
   it('is there once', async () => {
     const name = await secret();
-    const again = await app.root.put(org.path('secret'), { name, value: 'two' });
+    const again = await app.root.put(org.path('secret'), { name, value: secretValue('two') });
     expect([again.status, again.body.message]).toEqual([
       409,
       `The secret ${name} is there already; add a version to it`,
     ]);
-    expect(await storedValue(name, 1)).toEqual(Buffer.from('one'));
+    expect(await storedValue(name, 1)).toEqual(Buffer.from(secretValue('one')));
   });
 });
 
@@ -129,8 +133,8 @@ describe('versions', () => {
   it('count, and the newest is current; without sites it is settled at once', async () => {
     const name = await secret();
     expect(await add(name, 'two')).toEqual({ name, version: 2 });
-    expect(await storedValue(name, 1)).toEqual(Buffer.from('one'));
-    expect(await storedValue(name, 2)).toEqual(Buffer.from('two'));
+    expect(await storedValue(name, 1)).toEqual(Buffer.from(secretValue('one')));
+    expect(await storedValue(name, 2)).toEqual(Buffer.from(secretValue('two')));
     expect(await details(name)).toMatchObject({
       version: 2,
       settledVersion: 2,
@@ -162,8 +166,8 @@ describe('versions', () => {
     const read = await app.root.get(path(name));
     const etag = read.headers.get('etag')!;
     const matching = app.root.as(app.root.authorization, { 'if-match': etag });
-    expect((await matching.post(path(name, '/version'), { value: 'two' })).status).toBe(201);
-    expect((await matching.post(path(name, '/version'), { value: 'three' })).status).toBe(412);
+    expect((await matching.post(path(name, '/version'), { value: secretValue('two') })).status).toBe(201);
+    expect((await matching.post(path(name, '/version'), { value: secretValue('three') })).status).toBe(412);
     expect((await matching.delete(path(name))).status).toBe(412);
     expect((await app.root.get(path(name))).headers.get('etag')).not.toBe(etag);
   });
@@ -172,14 +176,14 @@ describe('versions', () => {
     const name = await secret();
     const api = app.root.as(app.root.authorization, { 'idempotency-key': randomUUID() });
     const [first, second] = [
-      await api.post(path(name, '/version'), { value: 'two' }),
-      await api.post(path(name, '/version'), { value: 'two' }),
+      await api.post(path(name, '/version'), { value: secretValue('two') }),
+      await api.post(path(name, '/version'), { value: secretValue('two') }),
     ];
     expect([first.body.data, second.body.data]).toEqual([
       { name, version: 2 },
       { name, version: 2 },
     ]);
-    expect((await api.post(path(name, '/version'), { value: 'three' })).status).toBe(409);
+    expect((await api.post(path(name, '/version'), { value: secretValue('three') })).status).toBe(409);
     expect(await details(name)).toMatchObject({ version: 2 });
   });
 });
@@ -226,7 +230,7 @@ describe('the list', () => {
   it('is by name, searched and in pages', async () => {
     const other = await TestOrg.create(app.root);
     for (const name of ['B_KEY', 'A_KEY', 'TOKEN'])
-      await app.root.expect('PUT', other.path('secret'), { name, value: 'x' });
+      await app.root.expect('PUT', other.path('secret'), { name, value: secretValue('x') });
     const names = async (query: string) => {
       const { secrets, pagination } = await app.root.expect<{ secrets: { name: string }[]; pagination: object }>(
         'GET',
@@ -264,7 +268,7 @@ describe('a version is destroyed', () => {
     const name = await secret();
     for (const query of ['', '?force=true'])
       expect((await app.root.delete(path(name, `/version/1${query}`))).status).toBe(409);
-    expect(await storedValue(name, 1)).toEqual(Buffer.from('one'));
+    expect(await storedValue(name, 1)).toEqual(Buffer.from(secretValue('one')));
   });
 
   it('not while sites hold it, who are named; by force it is', async () => {
@@ -277,7 +281,7 @@ describe('a version is destroyed', () => {
     expect([refused.status, refused.body]).toEqual([409, expect.objectContaining({ code: 'conflict' })]);
     expect(refused.body.data).toMatchObject(users);
     expect(await app.root.expect('DELETE', path(name, '/version/1?dryRun=true'))).toMatchObject(users);
-    expect(await storedValue(name, 1)).toEqual(Buffer.from('one'));
+    expect(await storedValue(name, 1)).toEqual(Buffer.from(secretValue('one')));
     expect(await app.root.expect('DELETE', path(name, '/version/1?force=true'))).toBeNull();
     await expect(storedValue(name, 1)).rejects.toThrow(/destroyed/);
     expect(await details(name)).toMatchObject({ settledVersion: 2 });
@@ -295,7 +299,10 @@ describe('a secret is deleted', () => {
     await nameIn(app, org.orgId, profileId, [], 2);
     await app.root.expect('DELETE', path(name));
     expect((await app.root.get(path(name))).status).toBe(404);
-    expect(await app.root.expect('PUT', org.path('secret'), { name, value: 'new' })).toEqual({ name, version: 1 });
+    expect(await app.root.expect('PUT', org.path('secret'), { name, value: secretValue('new') })).toEqual({
+      name,
+      version: 1,
+    });
   });
 
   it('not while a bootstrap names it or a site holds it; by force what was named waits for another value', async () => {
@@ -317,18 +324,23 @@ describe('a secret is deleted', () => {
       ['secret.delete', { force: true, profiles: 1, sites: 1 }],
     ]);
     expect((await app.root.get(path(name))).status).toBe(404);
-    expect((await app.root.post(path(name, '/version'), { value: 'x' })).status).toBe(404);
+    expect((await app.root.post(path(name, '/version'), { value: secretValue('x') })).status).toBe(404);
     const list = await app.root.expect<{ secrets: object[] }>('GET', org.path(`secrets?query=${name}`));
     expect(list.secrets).toEqual([]);
 
     // Who makes it again has the sites of that profile start with the new value.
     const without = await app.orgKey(org.orgId, 'createSecret');
-    expect((await without.put(org.path('secret'), { name, value: 'new' })).status).toBe(403);
+    expect((await without.put(org.path('secret'), { name, value: secretValue('new') })).status).toBe(403);
     const other = await profileNaming(app, org.orgId, []);
-    expect((await app.root.put(org.path('secret'), { name, value: 'new', profileIds: [other] })).status).toBe(409);
+    expect(
+      (await app.root.put(org.path('secret'), { name, value: secretValue('new'), profileIds: [other] })).status,
+    ).toBe(409);
     const withUse = await app.orgKey(org.orgId, 'createSecret', 'useSecret');
-    expect(await withUse.expect('PUT', org.path('secret'), { name, value: 'new' })).toEqual({ name, version: 2 });
-    expect(await storedValue(name, 2)).toEqual(Buffer.from('new'));
+    expect(await withUse.expect('PUT', org.path('secret'), { name, value: secretValue('new') })).toEqual({
+      name,
+      version: 2,
+    });
+    expect(await storedValue(name, 2)).toEqual(Buffer.from(secretValue('new')));
     await expect(storedValue(name, 1)).rejects.toThrow(/destroyed/);
     expect((await details(name)).profiles).toMatchObject({ total: 1, profiles: [{ profileId }] });
   });
@@ -336,11 +348,11 @@ describe('a secret is deleted', () => {
 
 describe('each action is asked for', () => {
   it.each([
-    ['createSecret', 'PUT', () => org.path('secret'), { name: 'ANY_NAME', value: 'x' }],
+    ['createSecret', 'PUT', () => org.path('secret'), { name: 'ANY_NAME', value: secretValue('x') }],
     ['listSecrets', 'GET', () => org.path('secrets'), undefined],
     ['listSecrets', 'GET', () => path('ANY_NAME'), undefined],
     ['updateSecret', 'POST', () => path('ANY_NAME'), { profileIds: null }],
-    ['updateSecret', 'POST', () => path('ANY_NAME', '/version'), { value: 'y' }],
+    ['updateSecret', 'POST', () => path('ANY_NAME', '/version'), { value: secretValue('y') }],
     ['deleteSecret', 'DELETE', () => path('ANY_NAME', '/version/1'), undefined],
     ['deleteSecret', 'DELETE', () => path('ANY_NAME'), undefined],
   ] as const)('%s: %s', async (action, method, url, body) => {

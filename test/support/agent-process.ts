@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
+import { expectNoTrace } from './secret-values.js';
 
 export const repository = fileURLToPath(new URL('../..', import.meta.url));
 const running = new Set<ChildProcess>();
@@ -30,6 +31,7 @@ export type Ended = { code: number | null; signal: NodeJS.Signals | null; stdout
 export class Program {
   stdout = '';
   stderr = '';
+  /** Rejects when it told the value of a secret. */
   readonly ended: Promise<Ended>;
 
   constructor(readonly child: ChildProcess) {
@@ -38,6 +40,7 @@ export class Program {
     child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
     this.ended = once(child, 'close').then(([code, signal]) => {
       running.delete(child);
+      expectNoTrace('what a program printed', this.stdout + this.stderr);
       return {
         code: code as number | null,
         signal: signal as NodeJS.Signals | null,

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { ApiContract } from './openapi.js';
+import { requireMarkIn } from './secret-values.js';
 import type { TestServer } from './server.js';
 
 export interface Reply<T = Record<string, unknown>> {
@@ -52,6 +53,7 @@ export class Api {
       },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
+    if (response.ok) requireMarkIn(method, path, body);
     const text = await response.text();
     let parsed: unknown = text;
     try {

@@ -3,6 +3,7 @@ import { calculateJwkThumbprint } from 'jose';
 import type { BundleKey } from '#contracts';
 import { KeyRing } from '#platform';
 import { newHardwareId, provision, type TestKey, TestOrg } from './api.js';
+import { requireMark, secretValue } from './secret-values.js';
 import type { TestApp } from './test-app.js';
 
 /** A site of a profile. */
@@ -88,7 +89,8 @@ export class BundleOrg {
   }
 
   /** Gives the secret its next version, settled at once: no rollout begins. @returns it */
-  async secret(name: string, value = `value of ${name}`): Promise<StoredVersion> {
+  async secret(name: string, value = secretValue(name)): Promise<StoredVersion> {
+    requireMark(value);
     const [row] = await this.app.sql<{ secretId: number; version: number }>(
       `INSERT INTO secret (org_id, name) VALUES ($1, $2)
        ON CONFLICT (org_id, name) DO UPDATE SET current_version = secret.current_version + 1, settled_version = secret.current_version + 1

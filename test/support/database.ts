@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { expectNoTraceInDatabase } from './secret-values.js';
 
 // Ids fit a number; see database.module.ts.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
@@ -8,6 +9,7 @@ pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 /** One test's own database, a clone of the migrated template. */
 export interface TestDatabase {
   url: string;
+  /** Throws when the value of a secret stands somewhere in it (secret-values.ts). */
   drop(): Promise<void>;
 }
 
@@ -18,7 +20,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await administer(template, `CREATE DATABASE ${name} TEMPLATE gatehouse`);
   return {
     url: databaseUrl(template, name),
-    drop: () => administer(template, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+    drop: () => drop(template, name),
   };
 }
 
@@ -29,7 +31,7 @@ export async function createEmptyDatabase(): Promise<TestDatabase> {
   await administer(template, `CREATE DATABASE ${name}`);
   return {
     url: databaseUrl(template, name),
-    drop: () => administer(template, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+    drop: () => drop(template, name),
   };
 }
 
@@ -45,6 +47,14 @@ export async function queryDatabase<Row extends object>(
     return (await client.query<Row>(text, values)).rows;
   } finally {
     await client.end();
+  }
+}
+
+async function drop(template: string, name: string): Promise<void> {
+  try {
+    await expectNoTraceInDatabase(databaseUrl(template, name));
+  } finally {
+    await administer(template, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
   }
 }
 

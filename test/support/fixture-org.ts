@@ -4,6 +4,7 @@ import { ACTIONS, type Action } from '#contracts';
 import { Api, newNonce, provision, type TestKey } from './api.js';
 import { queryDatabase } from './database.js';
 import { logIn } from './log-in.js';
+import { secretValue } from './secret-values.js';
 import type { TestServer } from './server.js';
 
 export const PASSWORD = 'a password of a test';
@@ -221,8 +222,8 @@ export class FixtureOrg {
   /** A secret with two versions, the first of which nothing uses. @returns its name */
   async secret(): Promise<string> {
     const name = this.secretName();
-    await this.root.expect('PUT', this.path('secret'), { name, value: this.name('value') });
-    await this.root.expect('POST', this.path(`secret/${name}/version`), { value: this.name('value') });
+    await this.root.expect('PUT', this.path('secret'), { name, value: secretValue(this.name('value')) });
+    await this.root.expect('POST', this.path(`secret/${name}/version`), { value: secretValue(this.name('value')) });
     return name;
   }
   secretName = () => this.name('secret').toUpperCase().replace(/-/g, '_');

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -7,6 +7,7 @@ import { claimDataDir } from '../../libs/platform/config/data-dir.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../libs/platform/database/embedded-postgres.js';
 import { migrate } from '../../libs/platform/database/migrate.js';
 import { MIGRATIONS } from '../../src/schema.js';
+import { expectNoTrace } from './secret-values.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -34,8 +35,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     delete shared.gatehouseTestCluster;
     const { folder, watchdog } = await cluster.started;
     await postgres.stop();
+    const log = readFileSync(join(postgres.relocatedTo ?? join(folder, 'data', 'postgres'), 'postgres.log'), 'utf8');
     for (const path of [folder, postgres.relocatedTo]) if (path) rmSync(path, { recursive: true, force: true });
     watchdog.stdin!.end();
+    expectNoTrace('the log of PostgreSQL', log);
   };
 }
 

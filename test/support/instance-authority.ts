@@ -9,6 +9,7 @@ import {
   type RevocationPayload,
   type SigningJwk,
 } from '#contracts';
+import { secretValue } from './secret-values.js';
 
 export type SigningKey = { kid: string; jwk: SigningJwk; secret: KeyObject };
 type Header = Record<string, unknown>;
@@ -84,7 +85,7 @@ export class Authority {
       keys: [this.next.kid],
       env: {},
       files: [],
-      config: null,
+      config: { secret: secretValue() },
       dependencies: [],
       run: {
         onChange: 'restart',

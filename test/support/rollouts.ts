@@ -2,6 +2,7 @@ import { AcknowledgementsService } from '../../src/instances/bundles/acknowledge
 import { BundlesService } from '../../src/instances/bundles/bundles.service.js';
 import type { RolloutView } from '../../src/instances/rollouts/rollouts.dto.js';
 import type { BundleOrg, BundleRow, BundleSite } from './bundles.js';
+import { secretValue } from './secret-values.js';
 import { until } from './server.js';
 import type { TestApp } from './test-app.js';
 
@@ -94,7 +95,10 @@ export class RolloutBench {
 
   /** Adds a version to a secret. @returns the job that brings it to sites */
   async addVersion(name: string, rollout: object = {}): Promise<number> {
-    await this.app.root.expect('POST', this.of.org.path(`secret/${name}/version`), { value: 'next', rollout });
+    await this.app.root.expect('POST', this.of.org.path(`secret/${name}/version`), {
+      value: secretValue('next'),
+      rollout,
+    });
     return (await this.list()).find(({ change }) => change.secret === name)!.jobId;
   }
 

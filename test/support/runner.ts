@@ -6,6 +6,7 @@ import type { InstanceFacts } from '../../libs/agent/src/instance/instance-state
 import { Runner } from '../../libs/agent/src/instance/runner.js';
 import { Log } from '../../libs/agent/src/log.js';
 import { ManualClock, type Wait } from './manual-clock.js';
+import { expectNoTrace } from './secret-values.js';
 
 /** A program that notes in a marker file that it ran, and with what; it lives until it is told to end. */
 const PROGRAM = `
@@ -102,5 +103,6 @@ export class Machine {
   async remove(): Promise<void> {
     await this.stopAll();
     for (const folder of [this.folder, dirname(this.marker)]) rmSync(folder, { recursive: true, force: true });
+    expectNoTrace('what a runner logged', this.output);
   }
 }

@@ -1,5 +1,6 @@
 import { ACTIONS } from '#contracts';
 import { type Api, newHardwareId, provision, type TestKey, TestOrg } from './api.js';
+import { secretValue } from './secret-values.js';
 import { profileNaming } from './secrets.js';
 import type { TestApp } from './test-app.js';
 
@@ -18,7 +19,7 @@ export class SecretsOrg {
 
   static async create(app: TestApp): Promise<SecretsOrg> {
     const org = await TestOrg.create(app.root);
-    await app.root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: 'x' });
+    await app.root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: secretValue('x') });
     return new SecretsOrg(
       app,
       org,

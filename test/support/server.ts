@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { readPostmasterFile } from '../../libs/platform/database/postmaster.js';
 import { createTestDatabase } from './database.js';
+import { expectNoTrace, traceIn } from './secret-values.js';
 
 export const TEST_MASTER_KEY = Buffer.alloc(32, 1).toString('base64');
 export const TEST_ROOT_KEY = 'testrootkey0001.abcdefghijklmnopqrstuvwxyz0123456789abcdefghijkl';
@@ -45,7 +46,10 @@ export interface TestServer {
   logs: string[];
   adminPassword: string;
   rootKey: string;
-  /** SIGTERM; resolves to the exit code. Removes what startServer made. Does nothing when it has ended. */
+  /**
+   * SIGTERM; resolves to the exit code. Removes what startServer made. Does nothing when it has ended. Throws when it told the value of a secret,
+   * in its output, its metrics or its database (secret-values.ts).
+   */
   stop(): Promise<number | null>;
   /** SIGKILL; resolves once it is gone. Keeps the database and DATA_DIR until `stop`. */
   kill(): Promise<void>;
@@ -102,7 +106,12 @@ async function startOnce(options: ServerOptions): Promise<TestServer> {
   running.add(child);
   const ended = once(child, 'exit').then(() => void running.delete(child));
   const logs = options.logs ?? [];
-  for (const stream of [child.stdout!, child.stderr!]) collectLines(stream, logs);
+  let telling = '';
+  for (const stream of [child.stdout!, child.stderr!])
+    collectLines(stream, (line) => {
+      logs.push(line);
+      if (telling === '' && traceIn(line) !== undefined) telling = line;
+    });
 
   const cleanUp = async (): Promise<void> => {
     // A server that was killed leaves its own PostgreSQL running.
@@ -124,9 +133,12 @@ async function startOnce(options: ServerOptions): Promise<TestServer> {
     adminPassword: env['ADMIN_PASSWORD']!,
     rootKey: env['ROOT_API_KEY']!,
     async stop() {
+      const metrics = running.has(child) && env['METRICS_PORT'] ? await metricsOf(env['METRICS_PORT']) : '';
       if (running.has(child)) child.kill('SIGTERM');
       await ended;
       await cleanUp();
+      expectNoTrace('the metrics of a server', metrics);
+      expectNoTrace('what a server printed', telling);
       return child.exitCode;
     },
     async kill() {
@@ -186,13 +198,20 @@ function isReady(url: string): Promise<boolean> {
   });
 }
 
-function collectLines(stream: NodeJS.ReadableStream, lines: string[]): void {
+/** Nothing of a server that was stopped in another way and does not answer. */
+const metricsOf = (port: string): Promise<string> =>
+  fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(10_000) }).then(
+    (response) => response.text(),
+    () => '',
+  );
+
+function collectLines(stream: NodeJS.ReadableStream, take: (line: string) => void): void {
   let rest = '';
   stream.setEncoding('utf8');
   stream.on('data', (chunk: string) => {
     const parts = (rest + chunk).split('\n');
     rest = parts.pop()!;
-    lines.push(...parts);
+    parts.forEach(take);
   });
-  stream.on('end', () => rest && lines.push(rest));
+  stream.on('end', () => rest && take(rest));
 }

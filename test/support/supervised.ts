@@ -6,6 +6,7 @@ import { BundleFolder } from '../../libs/agent/src/instance/bundle-folder.js';
 import { processOf } from '../../libs/agent/src/instance/child.js';
 import { type RunningBundle, Supervisor } from '../../libs/agent/src/instance/supervisor.js';
 import { Log } from '../../libs/agent/src/log.js';
+import { expectNoTrace } from './secret-values.js';
 import { until } from './server.js';
 
 /** A program that says in `$OUT` that it runs, with which version, and lives until it is ended. */
@@ -81,6 +82,7 @@ export class Supervised {
       await this.supervisor.ended;
     }
     rmSync(this.folder, { recursive: true });
+    expectNoTrace('what a supervisor logged', this.log.join(''));
   }
 }
 

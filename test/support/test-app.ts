@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { register } from 'prom-client';
 import type { Action } from '#contracts';
 import { Db, type Principal, parseConfig, query, systemPrincipal } from '#platform';
 import { ApiKeysService } from '../../src/access/index.js';
@@ -9,6 +10,7 @@ import { createApp } from '../../src/app.js';
 import { OrgsService } from '../../src/orgs/index.js';
 import { Api } from './api.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
+import { expectNoTrace } from './secret-values.js';
 import { TEST_MASTER_KEY } from './server.js';
 
 /** The whole server in this process, on a database and a port of its own: for tests of services against real PostgreSQL. */
@@ -68,6 +70,7 @@ export async function openTestApp(extra: Record<string, string> = {}): Promise<T
       await nest.close();
       await database.drop();
       rmSync(dataDir, { recursive: true, force: true });
+      expectNoTrace('the metrics', await register.metrics());
     },
   };
 }

@@ -1,4 +1,5 @@
 import { type FixtureOrg } from '../fixture-org.js';
+import { secretValue } from '../secret-values.js';
 import { type Call, type Operation, PAGE, read } from './operation.js';
 
 export const SECRETS_OPERATIONS: Record<string, Operation> = {
@@ -6,7 +7,7 @@ export const SECRETS_OPERATIONS: Record<string, Operation> = {
     by: 'key',
     call: (fixture) => {
       const name = fixture.secretName();
-      return { body: { name, value: fixture.name('value'), profileIds: [fixture.profileId] } };
+      return { body: { name, value: secretValue(fixture.name('value')), profileIds: [fixture.profileId] } };
     },
     audit: ['secret.create', 'secret', 'name'],
   },
@@ -19,7 +20,7 @@ export const SECRETS_OPERATIONS: Record<string, Operation> = {
   },
   addSecretVersion: {
     by: 'key',
-    call: async (fixture) => ({ ...(await secret(fixture)), body: { value: fixture.name('value') } }),
+    call: async (fixture) => ({ ...(await secret(fixture)), body: { value: secretValue(fixture.name('value')) } }),
     audit: ['secret.add_version', 'secret', 'name'],
   },
   destroySecretVersion: {
