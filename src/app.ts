@@ -6,6 +6,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
 import {
   boundUnfinished,
+  boundUnread,
   type Config,
   createAdapter,
   Drain,
@@ -36,6 +37,7 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   });
   app.useLogger(app.get(Logger));
   boundUnfinished(app.getHttpServer() as Server, config);
+  boundUnread(app.getHttpServer() as Server, config);
   app.get(Drain).register('finish requests', 'requests', () => finishRequests(app));
   await app.register(cookie as never);
   app.setGlobalPrefix('api/v1', { exclude: rootRoutes(app) });

@@ -43,6 +43,7 @@ export * from './http/openapi.js';
 export * from './http/pagination.dto.js';
 export * from './http/route-placement.js';
 export * from './http/unknown-fields.js';
+export { boundUnread } from './http/unread-answers.js';
 export * from './http/validation.js';
 export * from './http/validators.js';
 export * from './platform.module.js';

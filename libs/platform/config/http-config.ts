@@ -16,6 +16,8 @@ export interface HttpConfig {
   readonly metricsPort?: number;
   readonly unfinishedPerAddress: number;
   readonly unfinishedTotal: number;
+  readonly unreadSeconds: number;
+  readonly unreadMegabytes: number;
 }
 
 export function readHttp(env: EnvReader): HttpConfig {
@@ -33,6 +35,8 @@ export function readHttp(env: EnvReader): HttpConfig {
     metricsPort: env.optional('METRICS_PORT') === undefined ? undefined : env.whole('METRICS_PORT'),
     unfinishedPerAddress: env.whole('UNFINISHED_PER_ADDRESS'),
     unfinishedTotal: env.whole('UNFINISHED_TOTAL'),
+    unreadSeconds: env.whole('UNREAD_SECONDS'),
+    unreadMegabytes: env.whole('UNREAD_MEGABYTES'),
   };
 }
 

@@ -130,6 +130,18 @@ export const VARIABLES = {
       'Connections of one address on which a request has begun 10 s ago and not arrived, before the oldest are closed; proxies of TRUST_PROXY have no share.',
   },
   UNFINISHED_TOTAL: { rule: rules.whole(1, 1_000_000), fallback: '1024', about: 'The same, of all addresses.' },
+  UNREAD_SECONDS: {
+    rule: rules.whole(1, 86_400),
+    fallback: '300',
+    about:
+      'Seconds in which a client is to read an answer, before its connection is closed; streams of events have no end.',
+  },
+  UNREAD_MEGABYTES: {
+    rule: rules.whole(1, 1_000_000),
+    fallback: '256',
+    about:
+      'Megabytes of answers that clients have not read yet, before connections of the address that holds most are closed, the oldest first.',
+  },
   REFUSALS_PER_MINUTE: {
     rule: rules.whole(1, 1_000_000_000),
     fallback: '600',
