@@ -9,6 +9,6 @@ export {
   type TreeNode,
 } from './node.js';
 export { below, describeProblem, type Problem, Problems, shown } from './problem.js';
-export { checkText, type Format, readTree } from './read-tree.js';
+export { checkText, type Format, isReadQuickly, readTree } from './read-tree.js';
 export { Source, type WrittenTemplate } from './source.js';
 export { unifiedDiff } from './unified-diff.js';

@@ -11,17 +11,15 @@ import {
   placesOf,
   toYaml,
 } from '#blueprint';
+import { isReadQuickly } from '#document';
 import { TaskTooLarge, type Turn, Workers } from '#platform';
 
-/** Up to this many bytes parsing costs less than handing the text to a worker thread. */
+/** Up to this many bytes writing costs less than handing the model to a worker thread. */
 const SMALL = 16 * 1024;
-/**
- * What can make a short document expensive: `regex`, or escapes and templates that spell it, because compiling a pattern costs what its author
- * likes; and `&`, because YAML aliases let a short text stand for a long one.
- */
-const MAY_COST_MORE = /regex|\\|\{\{|&/;
+/** What can make a short document expensive: `regex`, or escapes and templates that spell it. Compiling a pattern costs what its author likes. */
+const MAY_COST_MORE = /regex|\\|\{\{/;
 
-/** Reads and writes blueprints: large ones, and those that may hold patterns or aliases, in a worker thread. */
+/** Reads and writes blueprints: what is not read quickly for certain, in a worker thread. */
 @Injectable()
 export class Documents {
   constructor(private readonly workers: Workers) {}
@@ -98,4 +96,4 @@ const NO_PLACE = { line: 0, column: 0 };
 
 const isOneLineOfJson = (text: string) => /^\{.*$/.test(text.trim());
 
-const isCheap = (text: string) => Buffer.byteLength(text) <= SMALL && !MAY_COST_MORE.test(text);
+const isCheap = (text: string) => isReadQuickly(text) && !MAY_COST_MORE.test(text);

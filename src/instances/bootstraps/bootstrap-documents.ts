@@ -1,20 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { type ParsedBootstrap, parseBootstrap } from '#bootstrap';
-import { unifiedDiff } from '#document';
+import { isReadQuickly, unifiedDiff } from '#document';
 import { TaskTooLarge, type Turn, Workers } from '#platform';
 
-/** Up to this many bytes parsing costs less than handing the text to a worker thread; but YAML aliases let a short text stand for a long one. */
-const SMALL = 16 * 1024;
-const isCheap = (text: string) => Buffer.byteLength(text) <= SMALL && !text.includes('&');
+/** Up to so many characters in both together are compared within a few milliseconds, even where each line is one and another. */
+const SMALL_DIFF = 4 * 1024;
 
-/** Reads and compares bootstrap documents: large ones, and those that may hold aliases, in a worker thread. */
+/** Reads and compares bootstrap documents: what is not read quickly for certain, in a worker thread. */
 @Injectable()
 export class BootstrapDocuments {
   constructor(private readonly workers: Workers) {}
 
   /** As `parseBootstrap`; the answer for a document that costs too much is a problem that says so. @throws capacity */
   async read(turn: Turn, text: string): Promise<ParsedBootstrap> {
-    if (isCheap(text)) return parseBootstrap(text);
+    if (isReadQuickly(text)) return parseBootstrap(text);
     try {
       return await this.workers.run<typeof parseBootstrap>(turn, 'parseBootstrap', text);
     } catch (error) {
@@ -28,7 +27,7 @@ export class BootstrapDocuments {
   /** As `unifiedDiff`. @throws capacity */
   async diff(turn: Turn, ...texts: Parameters<typeof unifiedDiff>): Promise<string> {
     const [before, after] = texts;
-    if (before.length + after.length <= SMALL) return unifiedDiff(...texts);
+    if (before.length + after.length <= SMALL_DIFF) return unifiedDiff(...texts);
     return this.workers.run<typeof unifiedDiff>(turn, 'unifiedDiff', ...texts);
   }
 }
