@@ -98,9 +98,13 @@ describe('a hostile body', () => {
   });
 
   it('at any other endpoint, from nobody and from its rightful caller, likewise', async () => {
+    const others = document.operations.filter(({ scope, body }) => scope !== 'public' && body !== undefined);
+    expect(others.map(({ id }) => id)).toEqual(
+      expect.arrayContaining(['acknowledgeBundle', 'takeLease', 'createSecret', 'addSecretVersion', 'saveBootstrap']),
+    );
     const shots: Shot[] = [];
     const few = HOSTILE.filter((_, i) => i % 4 === 0);
-    for (const operation of document.operations.filter(({ scope, body }) => scope !== 'public' && body !== undefined)) {
+    for (const operation of others) {
       const call = await OPERATIONS[operation.id]!.call(fixture);
       const url = urlOf(operation, fixture, call);
       const { text, name } = few[shots.length % few.length]!;
@@ -160,6 +164,13 @@ describe('a hostile message', () => {
     'id',
     'kind',
     'document',
+    'bundleKey',
+    'digest',
+    'state',
+    'reason',
+    'nonce',
+    'prev',
+    'ver',
   ];
 
   it.each([...handled, QUIET.join(), 'unknown'])(
@@ -216,8 +227,8 @@ describe('a hostile document', () => {
     expect(text.length).toBeLessThan(LARGEST_ANSWER);
     return { status: response.status, fields: (JSON.parse(text) as { fields?: unknown[] }).fields?.length ?? 0 };
   };
-  const put = (body: string, type: string) =>
-    fetch(`${server.url}/api/v1/org/${fixture.orgId}/blueprint`, {
+  const put = (body: string, type: string, path = 'blueprint') =>
+    fetch(`${server.url}/api/v1/org/${fixture.orgId}/${path}`, {
       method: 'PUT',
       body,
       headers: { 'content-type': type, authorization: `Bearer ${fixture.callers.key.authorization}` },
@@ -226,7 +237,11 @@ describe('a hostile document', () => {
   it.each(HOSTILE_DOCUMENTS.map(({ name, text }) => [name, text]))(
     'of %s is refused at each document door with few problems',
     async (_, text) => {
+      const bootstrap = `provisioning-profile/${fixture.profileId}/bootstrap`;
       const answers = [
+        put(text, 'application/yaml', bootstrap),
+        put(text, 'application/yaml', `${bootstrap}?dryRun=true`),
+        put(JSON.stringify({ document: text }), 'application/json', bootstrap),
         put(text, 'application/yaml'),
         put(JSON.stringify({ blueprint: Buffer.from(text).toString('base64') }), 'application/json'),
         fetch(`${server.url}/api/v1/org/${fixture.orgId}/provisioning-profile`, {

@@ -10,6 +10,8 @@ const ROUNDS = 3;
 /** The server's histogram of its turns has a sample every 10 ms, and that is what an idle one shows. */
 const SAMPLES_MS = 30;
 const DOORS = ['auth/newt/get-token', 'auth/newt/register', 'provision', 'auth/login'];
+/** For who has the credential of a site. */
+const SITE_DOORS = ['device/bundle/ack', 'device/lease'];
 
 async function corpus() {
   const { code } = await transform(readFileSync(new URL('../support/hostile-requests.ts', import.meta.url), 'utf8'), {
@@ -34,17 +36,24 @@ export async function hostile({ testbed, table }) {
   /**
    * @param {string} path
    * @param {string} body
-   * @param {{ type?: string, key?: boolean, method?: string }} [options] `key`: with the root key.
+   * @param {{ type?: string, as?: string, method?: string }} [options] `as`: the header Authorization.
    * @returns {Promise<{ data: Record<string, string> }>}
    */
-  const post = async (path, body, { type = 'application/json', key = false, method = 'POST' } = {}) => {
+  const post = async (path, body, { type = 'application/json', as, method = 'POST' } = {}) => {
     const response = await fetch(`${server.url}/api/v1/${path}`, {
       method,
-      headers: { 'content-type': type, ...(key ? { authorization: `Bearer ${testbed.rootKey}` } : {}) },
+      headers: { 'content-type': type, ...(as ? { authorization: as } : {}) },
       body,
     });
     return /** @type {Promise<{ data: Record<string, string> }>} */ (response.json());
   };
+
+  const root = `Bearer ${testbed.rootKey}`;
+  const newt = (await post('auth/newt/register', JSON.stringify({ provisioningKey: siteProvisioningKey }))).data;
+  const site = `Basic ${Buffer.from(`${newt.newtId}:${newt.secret}`).toString('base64')}`;
+  const { profileId } = await server.api('PUT', `/org/${org}/provisioning-profile`, { name: 'instances' });
+  const bootstrap = `org/${org}/provisioning-profile/${profileId}/bootstrap`;
+  await server.api('PUT', `/org/${org}/secret`, { name: 'TOKEN', value: 'x' });
 
   /** The longest turn of the event loop since the last look. */
   const lag = async () => {
@@ -85,40 +94,82 @@ export async function hostile({ testbed, table }) {
     ),
   );
   await worst(
+    'hostile bodies of a site',
+    SITE_DOORS.flatMap((door) =>
+      HOSTILE.map(({ name, text }) => ({ name: `${door}, ${name}`, send: () => post(door, text, { as: site }) })),
+    ),
+  );
+  await worst(
     'hostile fields',
     HOSTILE_VALUES.flatMap(({ name, text }) => [
       { name: `email = ${name}`, send: () => post('auth/login', `{"email":${text},"password":"x"}`) },
       {
         name: `config = ${name}`,
         send: () =>
-          post(`org/${org}/provisioning-profile`, `{"name":"x","config":${text}}`, { method: 'PUT', key: true }),
+          post(`org/${org}/provisioning-profile`, `{"name":"x","config":${text}}`, { method: 'PUT', as: root }),
       },
       {
         name: `labels = ${name}`,
         send: () =>
-          post(`org/${org}/provisioning-profile`, `{"name":"x","labels":${text}}`, { method: 'PUT', key: true }),
+          post(`org/${org}/provisioning-profile`, `{"name":"x","labels":${text}}`, { method: 'PUT', as: root }),
       },
     ]),
   );
   await worst(
-    'hostile documents',
-    HOSTILE_DOCUMENTS.map(({ name, text }) => ({
-      name,
-      send: () => post(`org/${org}/blueprint`, text, { method: 'PUT', type: 'application/yaml', key: true }),
-    })),
+    'hostile fields of instances',
+    HOSTILE_VALUES.flatMap(({ name, text }) => [
+      {
+        name: `value = ${name}`,
+        send: () => post(`org/${org}/secret`, `{"name":"X","value":${text}}`, { method: 'PUT', as: root }),
+      },
+      {
+        name: `profileIds = ${name}`,
+        send: () => post(`org/${org}/secret/TOKEN`, `{"profileIds":${text}}`, { as: root }),
+      },
+      {
+        name: `rollout = ${name}`,
+        send: () => post(`org/${org}/secret/TOKEN/version`, `{"value":"x","rollout":${text}}`, { as: root }),
+      },
+      {
+        name: `document = ${name}`,
+        send: () => post(bootstrap, `{"document":${text}}`, { method: 'PUT', as: root }),
+      },
+      {
+        name: `reason = ${name}`,
+        send: () =>
+          post('device/bundle/ack', `{"version":1,"digest":"x","state":"failed","reason":${text}}`, { as: site }),
+      },
+      {
+        name: `nonce and prev = ${name}`,
+        send: () =>
+          post('device/lease', `{"nonce":${text},"prev":${text},"ver":0}`.slice(0, 1024 * 1024), { as: site }),
+      },
+    ]),
   );
+  const pieces = HOSTILE_DOCUMENTS.flatMap(({ name, text }) => [
+    { name, text },
+    // What is read at once, and what needs a thread at least.
+    ...[2048, 16_384].map((length) => ({ name: `${name}, the first ${length}`, text: text.slice(0, length) })),
+  ]);
+  for (const [what, path] of Object.entries({ blueprints: `org/${org}/blueprint`, bootstraps: bootstrap }))
+    await worst(
+      `hostile documents as ${what}`,
+      pieces.map(({ name, text }) => ({
+        name,
+        send: () => post(path, text, { method: 'PUT', type: 'application/yaml', as: root }),
+      })),
+    );
   await worst('hostile patterns', [
     {
       name: 'hardwareIdPattern',
       send: () =>
         post(`org/${org}/provisioning-template`, JSON.stringify({ name: 'x', hardwareIdPattern: HOSTILE_PATTERN }), {
           method: 'PUT',
-          key: true,
+          as: root,
         }),
     },
   ]);
 
-  const newt = (await post('auth/newt/register', JSON.stringify({ provisioningKey: siteProvisioningKey }))).data;
   const { token } = (await post('auth/newt/get-token', JSON.stringify(newt))).data;
   const ws = new WebSocket(`${server.url.replace('http', 'ws')}/api/v1/ws?clientType=newt&token=${token}`, {
     perMessageDeflate: false,
@@ -137,21 +188,40 @@ export async function hostile({ testbed, table }) {
         ws.send('{"type":"newt/ping","data":{}}');
       })
     );
-  const frames = ['agent/hello', 'newt/socket/containers', 'agent/blueprint'].flatMap((type) =>
-    HOSTILE_VALUES.flatMap(({ name, text }) => [
-      { name: `${type}, ${name}`, send: () => frame(`{"type":"${type}","data":${text}}`) },
+  const frames = ['agent/hello', 'newt/socket/containers', 'agent/blueprint', 'agent/bundle', 'agent/lease'].flatMap(
+    (type) =>
+      HOSTILE_VALUES.flatMap(({ name, text }) => [
+        { name: `${type}, ${name}`, send: () => frame(`{"type":"${type}","data":${text}}`) },
+        {
+          name: `${type}, facts or document = ${name}`,
+          send: () =>
+            frame(
+              `{"type":"${type}","data":{"protocol":1,"version":"1","id":"x","kind":"file","facts":${text},"document":${text}}}`.slice(
+                0,
+                1024 * 1024,
+              ),
+            ),
+        },
+      ]),
+  );
+  for (const { name, text } of HOSTILE_VALUES)
+    frames.push(
       {
-        name: `${type}, facts or document = ${name}`,
+        name: `agent/bundle, digest and reason = ${name}`,
         send: () =>
           frame(
-            `{"type":"${type}","data":{"protocol":1,"version":"1","id":"x","kind":"file","facts":${text},"document":${text}}}`.slice(
+            `{"type":"agent/bundle","data":{"version":1,"state":"failed","digest":${text},"reason":${text}}}`.slice(
               0,
               1024 * 1024,
             ),
           ),
       },
-    ]),
-  );
+      {
+        name: `agent/lease, nonce and prev = ${name}`,
+        send: () =>
+          frame(`{"type":"agent/lease","data":{"nonce":${text},"prev":${text},"ver":0}}`.slice(0, 1024 * 1024)),
+      },
+    );
   await worst('hostile frames', frames);
   ws.terminate();
   await server.stop();
