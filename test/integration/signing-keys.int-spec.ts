@@ -112,6 +112,28 @@ describe('signing keys (docs/instances.md §3)', () => {
     expect(await follow(await here.trust(orgUid))).toMatchObject({ kid: current });
   });
 
+  it('are rotated ten times in thirty days at most, but by the admin command: the way from the first stays short', async () => {
+    const { orgId, orgUid } = await org();
+    const rotate = () => app.root.post(`/org/${orgId}/signing-key/rotate`);
+    for (let turn = 0; turn < 10; turn++) expect((await rotate()).status).toBe(200);
+    const before = await here.thumbprints(orgUid);
+    const refused = await rotate();
+    expect([refused.status, refused.body.message]).toEqual([409, expect.stringContaining('10 times in 30 days')]);
+    // Nothing of it stays.
+    expect(await here.thumbprints(orgUid)).toEqual(before);
+    expect(await here.rotate(operator, orgId)).toMatchObject({ current: before.next });
+    expect((await rotate()).status).toBe(409);
+    await app.sql(
+      `UPDATE signing_key SET retired_at = retired_at - interval '30 days' WHERE org_uid = $1 AND seq < 3`,
+      [orgUid],
+    );
+    const { current } = await app.root.expect<SigningKeysView>('POST', `/org/${orgId}/signing-key/rotate`);
+    await until(async () => (await here.thumbprints(orgUid)).current === current);
+    const trust = await here.trust(orgUid);
+    expect(await follow(trust)).toMatchObject({ kid: current });
+    expect(JSON.stringify(trust).length / trust.keys.length).toBeLessThan(700);
+  });
+
   it('can have the next one kept apart, without which nothing follows', async () => {
     const { orgId, orgUid } = await org();
     const { next } = await here.thumbprints(orgUid);

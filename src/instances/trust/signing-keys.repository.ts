@@ -57,6 +57,16 @@ export class SigningKeysRepository {
     return retired === 1;
   }
 
+  /** How many keys were succeeded in the last thirty days. */
+  async retiredLately(tx: EntityManager, orgUid: string): Promise<number> {
+    const [row] = await query<{ n: number }>(
+      tx,
+      `SELECT count(*) AS n FROM signing_key WHERE org_uid = $1 AND retired_at > now() - interval '30 days'`,
+      [orgUid],
+    );
+    return row!.n;
+  }
+
   /** @returns false when it is not the next one, or its private half was taken out or not, other than the caller saw. */
   async promote(
     tx: EntityManager,

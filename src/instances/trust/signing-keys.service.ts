@@ -36,6 +36,13 @@ interface Ring {
   trust: Trust;
 }
 
+/**
+ * Rotations by the API in thirty days. Each makes what a machine with an old image is answered longer, for ever: this many are 80 KB a year, and
+ * agents read 4 MB.
+ */
+const ROTATIONS = 10;
+const TOO_OFTEN = `The signing key was rotated ${ROTATIONS} times in 30 days; on the server's machine npm run admin -- rotate-signing-key ORG does it all the same`;
+
 const KEPT_APART = 'The next signing key is kept apart: npm run admin -- rotate-signing-key ORG --key-file FILE';
 
 /**
@@ -94,7 +101,8 @@ export class SigningKeys implements OnModuleInit, SigningKeysOf {
   /**
    * The next key becomes the current one, and a new next one is made. Everything is made and signed before; of two at once one wins.
    * @param pem the next key, where it is kept apart
-   * @throws conflict when another rotation or an export came first, or the key is kept apart; validation for another key
+   * @throws conflict when another rotation or an export came first, the key is kept apart, or was rotated too often by others than the admin
+   *   command; validation for another key
    */
   async rotate(principal: Principal, orgId: string, pem?: string): Promise<SigningKeysView> {
     const orgUid = await orgUidOf(this.db.manager, principal, orgId);
@@ -116,6 +124,8 @@ export class SigningKeys implements OnModuleInit, SigningKeysOf {
           wasApart: next.sealedKey === null,
         }));
       if (!turned) throw conflict('The signing keys were changed at the same moment');
+      if (principal.kind !== 'system' && (await this.repository.retiredLately(tx, orgUid)) > ROTATIONS)
+        throw conflict(TOO_OFTEN);
       await this.repository.insert(tx, orgUid, [this.rowOf(orgUid, next.seq + 1, 'next', after)]);
       await this.record(tx, principal, orgId, 'signing_key.rotate', next.kid, { from: current.kid, next: after.kid });
       await notify(tx, 'access_changed', noticeOf(orgUid));
