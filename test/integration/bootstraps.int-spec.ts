@@ -48,8 +48,8 @@ const plan = (profileId: number, document: string, api = app.root) =>
 const current = (profileId: number) => app.root.expect<View>('GET', path(profileId));
 const profileOf = (profileId: number) =>
   app.root.expect<{ bootstrapRevision: number | null }>('GET', org.path(`provisioning-profile/${profileId}`));
-async function secret(name = `S_${randomUUID().replace(/-/g, '_').toUpperCase()}`, body: object = {}) {
-  await app.root.expect('PUT', org.path('secret'), { name, value: secretValue('a value of a secret'), ...body });
+async function secret(name = `S_${randomUUID().replace(/-/g, '_').toUpperCase()}`, body: object = {}, of = org) {
+  await app.root.expect('PUT', of.path('secret'), { name, value: secretValue('a value of a secret'), ...body });
   return name;
 }
 async function site(profileId: number, labels: object = {}): Promise<number> {
@@ -198,9 +198,7 @@ describe('a bootstrap is refused', () => {
   });
 
   it("by a secret of another organization alone, which is nobody's here", async () => {
-    const other = await TestOrg.create(app.root);
-    const name = `S_${randomUUID().replace(/-/g, '_').toUpperCase()}`;
-    await app.root.expect('PUT', other.path('secret'), { name, value: secretValue('x') });
+    const name = await secret(undefined, {}, await TestOrg.create(app.root));
     const reply = await save(await newProfile(), `env: { A: "{{secret.${name}}}" }\n`);
     expect([reply.status, reply.body.message]).toEqual([400, expect.stringMatching(/there is no secret/)]);
     expect(reply.body.message).not.toContain('did you mean');
