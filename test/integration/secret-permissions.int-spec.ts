@@ -108,7 +108,7 @@ const ACTS: Act[] = [
     ['updateSecret'],
     async (api, profileId) => {
       const name = `S_${randomUUID().replace(/-/g, '_').toUpperCase()}`;
-      await app.root.expect('PUT', org.path('secret'), { name, value: 'x' });
+      await app.root.expect('PUT', org.path('secret'), { name, value: secretValue('x') });
       const given = await profileNaming(app, org.orgId, profileId === delivering ? [name] : []);
       await app.root.expect('POST', org.path(`secret/${name}?force=true`), { profileIds: [] });
       return (await api.post(org.path(`secret/${name}`), { profileIds: [given] })).status;

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { SecretsService } from '../../src/instances/index.js';
 import type { Reply } from '../support/api.js';
 import { BundleOrg, type BundleSite, documentWith } from '../support/bundles.js';
+import { secretValue } from '../support/secret-values.js';
 import { versionId } from '../support/secrets.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
@@ -78,7 +79,7 @@ it('by force are taken: what is not for a profile is delivered to none of its si
   }
   // Neither a new version nor another change of the site brings it back.
   const { rollouts } = await app.root.expect<{ rollouts: object[] }>('GET', org.org.path('rollouts'));
-  await app.root.expect('POST', path('/version'), { value: 'next' });
+  await app.root.expect('POST', path('/version'), { value: secretValue('next') });
   expect(await app.root.expect('GET', org.org.path('rollouts'))).toMatchObject({ rollouts });
   await app.root.expect('POST', `/site/${site.siteId}`, { name: 'other' });
   expect(await offered()).toBeUndefined();
