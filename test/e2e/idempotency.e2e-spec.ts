@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api, TestOrg } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { startServer, type TestServer, until } from '../support/server.js';
+import { arm, withinRequest } from '../support/within-request.js';
 
 interface Made {
   siteId: number;
@@ -162,15 +163,14 @@ describe('Idempotency-Key', () => {
   it('gives the answer of a server that died between commit and answer', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-failpoint-'));
     const armed = join(folder, 'armed');
-    const failpoint = new URL('../support/failpoints/committed.mjs', import.meta.url).href;
     const doomed = await startServer({
       databaseUrl: database.url,
-      preload: [failpoint],
+      preload: [withinRequest],
       env: { FAILPOINT_FILE: armed },
     });
     const key = randomUUID();
     try {
-      writeFileSync(armed, '');
+      arm(armed, { request: `PUT ${org.path('site')}`, at: 'answer' });
       await expect(site(withKey(key, doomed), 'died')).rejects.toThrow();
     } finally {
       await doomed.stop();

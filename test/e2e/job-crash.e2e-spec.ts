@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api, TestOrg } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { startServer, type TestServer, until } from '../support/server.js';
+import { arm, withinRequest } from '../support/within-request.js';
 
 const inStep = new URL('../support/failpoints/decision-of-job.mjs', import.meta.url).href;
-const committed = new URL('../support/failpoints/committed.mjs', import.meta.url).href;
 const SITES = 60;
 let database: TestDatabase;
 let folder: string;
@@ -36,7 +36,7 @@ const jobsOf = (orgId: string) =>
   );
 
 /** An organization whose approval of all its sites, as a job, is asked of a server that dies of it. */
-async function dying(failpoint: string, armed: string): Promise<string> {
+async function dying(failpoint: string, arming: (file: string, org: TestOrg) => void): Promise<string> {
   const file = join(folder, 'armed');
   const server = await startServer({ databaseUrl: database.url, preload: [failpoint], env: { FAILPOINT_FILE: file } });
   try {
@@ -45,7 +45,7 @@ async function dying(failpoint: string, armed: string): Promise<string> {
       `INSERT INTO site (org_id, nice_id, name, status) SELECT $1, 'site-' || i, 'site', 'pending' FROM generate_series(1, $2::int) i`,
       [org.orgId, SITES],
     );
-    writeFileSync(file, armed);
+    arming(file, org);
     // Its answer may be lost with the server.
     await org.root.post(org.path('approvals'), { filter: {}, decision: 'approve', asJob: true }).catch(() => undefined);
     await until(() => !existsSync(file));
@@ -77,14 +77,16 @@ async function finish(orgId: string): Promise<void> {
 
 describe('the server of a job killed', () => {
   it('in the middle of a step: nothing of the step stays, and another server does the rest once', async () => {
-    const orgId = await dying(inStep, '40');
+    const orgId = await dying(inStep, (file) => writeFileSync(file, '40'));
     expect(await jobsOf(orgId)).toMatchObject([{ status: 'running', done: 25 }]);
     expect(await tellings(orgId)).toEqual([{ sites: 25, approved: 25, audited: 25 }]);
     await finish(orgId);
   });
 
   it('between the commit that starts it and the answer: another server does it', async () => {
-    const orgId = await dying(committed, '');
+    const orgId = await dying(withinRequest, (file, org) =>
+      arm(file, { request: `POST ${org.path('approvals')}`, at: 'answer' }),
+    );
     expect(await jobsOf(orgId)).toHaveLength(1);
     await finish(orgId);
   });
