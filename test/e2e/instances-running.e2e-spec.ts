@@ -76,6 +76,18 @@ describe('a new bundle', () => {
     await noted(['ran red', 'ended', 'ran blue']);
   });
 
+  it('that the server cannot take note of is said to be applied again, though the session stays', async () => {
+    await started();
+    let refusals = 0;
+    instances.answers.bundleAck = ({ text }) =>
+      (JSON.parse(text) as { state: string }).state === 'applied' && refusals++ < 2 ? { status: 503 } : undefined;
+    instances.offer(colour('blue'));
+    for (let i = 0; i < 2; i++) (await machine.waitsFor('untold')).wake();
+    await instances.acknowledged('applied');
+    expect(refusals).toBe(3);
+    expect(instances.server.sessions).toHaveLength(1);
+  });
+
   it('of the same contents changes nothing, and is applied', async () => {
     await started();
     instances.offer(colour('red'));

@@ -5,7 +5,7 @@ import { AgentExit, EXIT } from '../cli/exit-codes.js';
 import type { AgentContext } from '../context.js';
 import type { Credential } from '../enrol/claim.js';
 import { readText } from '../enrol/hardware-id.js';
-import { describe } from '../session/server-link.js';
+import { describe, NetworkFailure } from '../session/server-link.js';
 import { CredentialRefused } from '../session/token.js';
 import { type AcceptedBundle, acceptBundle, acceptStored, type Expected } from './bundle.js';
 import type { BundleKeyPair } from './bundle-key.js';
@@ -38,6 +38,7 @@ export class Instance {
   private trust: TrustChain | undefined;
   /** What could not be told yet. */
   private untold: BundleAck | undefined;
+  private unheard = false;
   /** The request for a lease that has no answer yet, and since when. */
   private asked: { nonce: string; since: number } | undefined;
 
@@ -119,6 +120,11 @@ export class Instance {
     saidWhenNot(this.context, () => this.change({ failed: { version, reason, at } }));
   }
 
+  /** What is to be told did not get through, though it may another time. */
+  get isUnheard(): boolean {
+    return this.unheard;
+  }
+
   /** Tells what could not be told before. */
   async tell(): Promise<void> {
     const { untold } = this;
@@ -126,7 +132,9 @@ export class Instance {
     try {
       await this.api.acknowledge(untold, this.context.signal);
       if (this.untold === untold) this.untold = undefined;
+      this.unheard = false;
     } catch (error) {
+      this.unheard = error instanceof NetworkFailure;
       this.context.log.debug(`could not tell that bundle ${untold.version} is ${untold.state}: ${describe(error)}`);
     }
   }

@@ -44,6 +44,7 @@ export class Watch {
   /** Fetches that failed in a row, and all of them: a later one makes the waiting for another try needless. */
   private failures = 0;
   private attempts = 0;
+  private saying = false;
   /** On the clock of the machine: a lease that was not had is not asked for before. */
   private renewAfter = 0;
   private renewals = 0;
@@ -70,7 +71,7 @@ export class Watch {
     const { instance } = this.enrolled;
     const first = this.running;
     this.judged = this.started.then((outcome) => this.judge(first, outcome));
-    this.guard(this.judged);
+    this.guard(this.judged.finally(() => this.sayAgain()));
     // The program is started first: it waits neither for the disk nor for what a session takes.
     const begun = new Promise((resolve) => setImmediate(resolve));
     this.guard(begun.then(() => instance.startsWith(first)));
@@ -201,8 +202,24 @@ export class Watch {
         const wait = this.waitAfter(error, this.failures++);
         this.guard(this.pause('bundle-retry', wait).then((on) => on && attempt === this.attempts && this.refresh()));
         await this.notHad('the bundle', error);
+      } finally {
+        this.sayAgain();
       }
     }
+  }
+
+  /** What the server did not hear is said again soon, and not at the next contact only: a rollout waits for it. */
+  private sayAgain(): void {
+    const { context, instance } = this.enrolled;
+    if (this.saying) return;
+    const saying = async () => {
+      for (let failures = 0; instance.isUnheard; failures++) {
+        if (!(await this.pause('untold', networkWait(context, undefined, failures)))) return;
+        await instance.tell();
+      }
+    };
+    this.saying = true;
+    this.guard(saying().finally(() => (this.saying = false)));
   }
 
   /** What comes right by itself is tried again soon. */
