@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EPOCH } from '#contracts';
 import { Epoch } from '../../src/instances/index.js';
+import { TestOrg } from '../support/api.js';
 import { type StartedApp, startApp } from '../support/app.js';
 import { until } from '../support/server.js';
 import { openTestApp, operator, type TestApp } from '../support/test-app.js';
@@ -61,5 +62,27 @@ describe('the epoch (docs/instances.md §3)', () => {
     expect(await app.sql(`SELECT actor_id AS by FROM audit WHERE action = 'epoch.raise'`)).toEqual([
       { by: 'operator' },
     ]);
+  });
+
+  it('begins all chains of leases anew, however it rises; what is held back after a clone stays so', async () => {
+    const org = await TestOrg.create(app.root);
+    const sites: number[] = [];
+    for (const name of ['one', 'held']) {
+      const { siteId } = await app.root.expect<{ siteId: number }>('PUT', org.path('site'), { name, type: 'newt' });
+      sites.push(siteId);
+    }
+    const raise = [
+      () => app.sql(`UPDATE bundle_epoch SET system = '1/00000001/2/3'`).then(start),
+      () => here.raise(operator),
+    ];
+    for (const rises of raise) {
+      await app.sql(
+        `INSERT INTO site_lease (site_id, org_id, jti, expires_at, held) SELECT site_id, org_id, 'j', now(), name = 'held' FROM site WHERE site_id = ANY ($1)
+         ON CONFLICT DO NOTHING`,
+        [sites],
+      );
+      await rises();
+      expect(await app.sql('SELECT site_id AS id FROM site_lease')).toEqual([{ id: sites[1] }]);
+    }
   });
 });

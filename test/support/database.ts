@@ -13,11 +13,17 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Clones the template of this run; some 60 ms. Call `drop` in afterAll, connections or not. */
-export async function createTestDatabase(): Promise<TestDatabase> {
+/**
+ * Clones the template of this run; some 60 ms. Call `drop` in afterAll, connections or not.
+ * @param of the one to clone instead, which nobody may be connected to
+ */
+export async function createTestDatabase(of?: TestDatabase): Promise<TestDatabase> {
   const template = inject('templateUrl');
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await administer(template, `CREATE DATABASE ${name} TEMPLATE gatehouse`);
+  await administer(
+    template,
+    `CREATE DATABASE ${name} TEMPLATE ${of ? new URL(of.url).pathname.slice(1) : 'gatehouse'}`,
+  );
   return {
     url: databaseUrl(template, name),
     drop: () => drop(template, name),

@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } fro
 import { EPOCH } from '#contracts';
 import { Db, notify, PeriodicTask, PgNotifications, type Principal } from '#platform';
 import { AuditService } from '../../audit/index.js';
+import { LeasesRepository } from '../leases/leases.repository.js';
 import { EpochRepository } from './epoch.repository.js';
 
 const NOTICE = 'epoch';
@@ -9,7 +10,8 @@ const RETRY_MS = 1000;
 
 /**
  * Counts how often the database went back in time (docs/instances.md §3). What machines compare by a version, bundles and desired states, begins with
- * it, so that a server that was restored from a backup is not refused as a rollback.
+ * it, so that a server that was restored from a backup is not refused as a rollback. Chains of leases begin anew with it: what was leased after
+ * the backup would be taken for a clone.
  */
 @Injectable()
 export class Epoch implements OnModuleInit, OnApplicationShutdown {
@@ -24,6 +26,7 @@ export class Epoch implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly db: Db,
     private readonly repository: EpochRepository,
+    private readonly leases: LeasesRepository,
     private readonly audit: AuditService,
     notifications: PgNotifications,
   ) {
@@ -53,6 +56,7 @@ export class Epoch implements OnModuleInit, OnApplicationShutdown {
   async raise(principal: Principal): Promise<number> {
     await this.db.tx(async (tx) => {
       await this.repository.raise(tx);
+      await this.leases.beginAll(tx);
       await this.audit.record(tx, principal, {
         orgId: null,
         action: 'epoch.raise',
@@ -67,7 +71,10 @@ export class Epoch implements OnModuleInit, OnApplicationShutdown {
   private async settle(): Promise<void> {
     const raised = await this.db.tx(async (tx) => {
       const moved = await this.repository.settle(tx);
-      if (moved) await notify(tx, 'access_changed', NOTICE);
+      if (moved) {
+        await this.leases.beginAll(tx);
+        await notify(tx, 'access_changed', NOTICE);
+      }
       return moved;
     });
     this.epoch = await this.repository.read(this.db.manager);

@@ -94,4 +94,9 @@ export class LeasesRepository {
   async begin(tx: EntityManager, orgId: string, siteIds: number[]): Promise<void> {
     await execute(tx, 'DELETE FROM site_lease WHERE org_id = $1 AND site_id = ANY ($2::bigint[])', [orgId, siteIds]);
   }
+
+  /** The same of all sites, except those whose leases are held back after a clone: there an operator decides. */
+  async beginAll(tx: EntityManager): Promise<void> {
+    await execute(tx, 'DELETE FROM site_lease WHERE NOT held');
+  }
 }
