@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { dirname } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { AppError, base32, Config, Db, type Principal, systemPrincipal } from '#platform';
 import { ApiKeysService, MailboxesService, UsersService } from '../access/index.js';
@@ -161,7 +162,7 @@ function accountName(): string {
   }
 }
 
-/** A file that was not there, through to the disk. */
+/** A file that was not there, through to the disk, and its name with it: nobody else will have what is in it. */
 async function writeNewFile(file: string, text: string): Promise<void> {
   let handle: number;
   try {
@@ -174,6 +175,13 @@ async function writeNewFile(file: string, text: string): Promise<void> {
     fsyncSync(handle);
   } finally {
     closeSync(handle);
+  }
+  if (process.platform === 'win32') return; // a directory cannot be opened there
+  const directory = openSync(dirname(file), 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
   }
 }
 
