@@ -29,6 +29,7 @@ const PROGRAM = `require('node:fs').appendFileSync(process.argv[1], process.env.
 
 /** Runs the agent until its bundle is applied and kept; true when it was killed before. */
 async function run(killAt: number, colour = 'red'): Promise<boolean> {
+  const before = { acks: instances.acks.length, starts: starts().length };
   const state = join(folder, 'state', 'config.json');
   const args = ['--config-file', state, '--endpoint', instances.url, '--provisioning-key', KEY, '--wait', '0'];
   const program = startAgentProgram(
@@ -40,22 +41,30 @@ async function run(killAt: number, colour = 'red'): Promise<boolean> {
     return true;
   });
   killed.catch(() => undefined);
-  const over = await Promise.race([killed, until(() => applied(colour)).then(() => false)]);
+  const over = await Promise.race([killed, until(() => applied(colour, before)).then(() => false)]);
   if (over) return true;
   program.child.kill('SIGTERM');
   const ended = await program.ended;
   if (ended.signal === 'SIGKILL') return true;
+  // Of the program, which ends by the signal that was passed on to it.
+  expect(ended.code, ended.stderr).toBe(143);
   trace = /^disk: (.*)$/m.exec(ended.stderr)?.[1]?.split(' ') ?? [];
   return false;
 }
 
-function applied(colour: string): boolean {
+const starts = () => (existsSync(marker()) ? readFileSync(marker(), 'utf8').split('\n').slice(0, -1) : []);
+
+/** This agent's program runs, not one that ran before. */
+function applied(colour: string, before: { acks: number; starts: number }): boolean {
   const path = join(folder, 'state', 'config.instance', 'instance.json');
-  if (!existsSync(path) || !existsSync(marker())) return false;
+  if (!existsSync(path)) return false;
   const facts = JSON.parse(readFileSync(path, 'utf8')) as { applied: number };
-  const last = readFileSync(marker(), 'utf8').split('\n').at(-2);
+  const acks = instances.acks.slice(before.acks);
   return (
-    last === colour && facts.applied === instances.version && instances.acks.some(({ state }) => state === 'applied')
+    starts().length > before.starts &&
+    starts().at(-1) === colour &&
+    facts.applied === instances.version &&
+    acks.some(({ state }) => state === 'applied')
   );
 }
 

@@ -98,6 +98,7 @@ export class InstanceHost {
       ...siteBefore(context, settings.id),
     });
     const state = InstanceState.open(configFile);
+    state.tidy();
     const before =
       settings.id !== '' && settings.secret !== '' ? { id: settings.id, secret: settings.secret } : undefined;
     checkRevoked(context, state, before, unusedKey(resolved));

@@ -102,6 +102,12 @@ export class InstanceState {
     }
   }
 
+  /** Removes what an agent that was killed has left beside the bundle that is kept. */
+  tidy(): void {
+    const kept = this.current?.bundle;
+    this.removeBundles(kept && nameOf(kept));
+  }
+
   /** Removes every sealed bundle but one, and what a crash left of writing them. */
   removeBundles(but?: string): void {
     let names: string[] = [];
