@@ -65,6 +65,19 @@ export class Testbed {
   async restartPostgres() {
     await this.postgres.stop();
     this.postgres = await startEmbeddedPostgres({ dataDir: path.join(this.folder, 'data'), log });
+    this.#watchAnew();
+  }
+
+  /** Kills the embedded PostgreSQL (SIGKILL), and waits until there is another one, which may still recover. */
+  async killPostgres() {
+    const { postmasterPid } = this.postgres;
+    if (postmasterPid === undefined) throw new Error('this PostgreSQL is nobody to kill');
+    process.kill(postmasterPid, 'SIGKILL');
+    while (this.postgres.postmasterPid === postmasterPid) await sleep(20);
+    this.#watchAnew();
+  }
+
+  #watchAnew() {
     // Killed first: the end of its standard input is what it cleans up at.
     this.watchdog.kill('SIGKILL');
     this.watchdog.stdin.destroy();
@@ -144,10 +157,10 @@ export class Testbed {
   /**
    * One Gatehouse server process, built main.js, ready. `gcReport`: it answers SIGUSR2 with its heap after a collection.
    * @param {string} databaseUrl
-   * @param {NodeOptions & { gcReport?: string }} [options]
+   * @param {NodeOptions & { gcReport?: string, port?: number }} [options]
    */
-  async server(databaseUrl, { env = {}, nodeArgs = [], gcReport } = {}) {
-    const port = await freePort();
+  async server(databaseUrl, { env = {}, nodeArgs = [], gcReport, port: given } = {}) {
+    const port = given ?? (await freePort());
     const probe = gcReport ? ['--expose-gc', '--import', path.join(here, 'gc-probe.mjs')] : [];
     const child = this.node(path.join(repository, 'dist/src/main.js'), [], {
       nodeArgs: ['--max-semi-space-size=32', '--import', dieWithParent, ...probe, ...nodeArgs],
