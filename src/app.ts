@@ -9,6 +9,7 @@ import {
   boundUnread,
   type Config,
   createAdapter,
+  DeviceListener,
   Drain,
   finishRequests,
   rootRoutes,
@@ -36,13 +37,15 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
     bodyParser: false,
   });
   app.useLogger(app.get(Logger));
-  boundUnfinished(app.getHttpServer() as Server, config);
-  boundUnread(app.getHttpServer() as Server, config);
-  app.get(Drain).register('finish requests', 'requests', () => finishRequests(app));
+  const main = app.getHttpServer() as Server;
+  const servers = [main, ...app.get(DeviceListener).serve(main)];
+  boundUnfinished(servers, config);
+  boundUnread(main, config);
+  app.get(Drain).register('finish requests', 'requests', () => finishRequests(servers));
   await app.register(cookie as never);
   app.setGlobalPrefix('api/v1', { exclude: rootRoutes(app) });
   app.useGlobalPipes(validationPipe());
-  app.useWebSocketAdapter(new AgentSocketAdapter(app));
+  app.useWebSocketAdapter(new AgentSocketAdapter(app, servers));
   app.useSecurityHeaders({
     // Over plain HTTP these two would send browsers to a port that nobody serves.
     // The operator's other hosts are not ours to promise for.

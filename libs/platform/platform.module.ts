@@ -8,6 +8,7 @@ import { Config } from './config/config.js';
 import { KeyRing } from './crypto/crypto.js';
 import { HashQueue } from './crypto/hash-queue.js';
 import { Retention } from './database/retention.js';
+import { DeviceListener } from './http/device-listener.js';
 import { EnvelopeInterceptor } from './http/envelope.interceptor.js';
 import { HttpErrorFilter } from './http/error-filter.js';
 import { IdempotencyInterceptor } from './http/idempotency.js';
@@ -24,6 +25,7 @@ import { Workers } from './runtime/workers.js';
   providers: [
     { provide: KeyRing, inject: [Config], useFactory: (config: Config) => new KeyRing(config.installation.masterKey) },
     HashQueue,
+    DeviceListener,
     Drain,
     Hooks,
     Mailer,
@@ -43,6 +45,7 @@ import { Workers } from './runtime/workers.js';
   exports: [
     KeyRing,
     HashQueue,
+    DeviceListener,
     Drain,
     Hooks,
     Mailer,

@@ -24,6 +24,7 @@ export interface Place {
   publicUrlGiven: boolean;
   /** An address by which others may reach this machine, when it has one. */
   machineAddress?: string;
+  deviceTlsPort?: number;
   metricsPort?: number;
   dataDir: string;
   /** Set when the embedded database had to be put outside DATA_DIR. */
@@ -32,7 +33,7 @@ export interface Place {
 
 /** Where everything is: printed at every start. */
 export function whereabouts(place: Place): string {
-  const { version, publicUrl, metricsPort, dataDir, databaseDir } = place;
+  const { version, publicUrl, deviceTlsPort, metricsPort, dataDir, databaseDir } = place;
   const { origin } = publicUrl;
   return lines(
     `Gatehouse ${version} is running.`,
@@ -40,6 +41,7 @@ export function whereabouts(place: Place): string {
     row('API', `${origin}/api/v1`),
     row('API docs', `${origin}/api/docs`),
     row('Health', `${origin}/healthz`),
+    ...(deviceTlsPort === undefined ? [] : [row('Devices', `port ${deviceTlsPort}, TLS`)]),
     ...(metricsPort === undefined ? [] : [row('Metrics', `port ${metricsPort}, /metrics`)]),
     row('Data', dataDir),
     ...(databaseDir === undefined ? [] : [row('Database', databaseDir)]),

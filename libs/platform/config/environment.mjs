@@ -73,14 +73,22 @@ export function problemsOf(variables) {
         ? []
         : [`${set} is set but ${unset} is not; ${what} needs both.`];
   };
+  /** @type {(one: VariableName, other: VariableName) => string[]} */
+  const differ = (one, other) =>
+    Number(text(one)) > 0 && Number(text(one)) === Number(text(other))
+      ? [`${one} must differ from ${other}, both are ${text(other)}.`]
+      : [];
   return [
     ...unknownNames(variables),
     ...values,
     ...pair('TLS_CERT_FILE', 'TLS_KEY_FILE', 'HTTPS'),
     ...pair('SMTP_URL', 'MAIL_FROM', 'mail'),
-    ...(Number(text('METRICS_PORT')) > 0 && Number(text('METRICS_PORT')) === Number(text('PORT'))
-      ? [`METRICS_PORT must differ from PORT, both are ${text('PORT')}.`]
+    ...(text('DEVICE_TLS_PORT') && !text('TLS_CERT_FILE')
+      ? ['DEVICE_TLS_PORT is set but TLS_CERT_FILE is not; TLS needs a certificate.']
       : []),
+    ...differ('METRICS_PORT', 'PORT'),
+    ...differ('DEVICE_TLS_PORT', 'PORT'),
+    ...differ('METRICS_PORT', 'DEVICE_TLS_PORT'),
     ...(text('DATABASE_URL') && !text('MASTER_KEY')
       ? [
           'MASTER_KEY is required with DATABASE_URL: the one that the database was set up with or, for a new database, one made with `openssl rand -base64 32`; keep it.',

@@ -12,6 +12,8 @@ export interface HttpConfig {
   readonly tls?: { certFile: string; keyFile: string };
   /** Addresses, CIDRs or the words loopback, linklocal, uniquelocal; empty: nobody is believed. */
   readonly trustProxy: readonly string[];
+  /** Of the listener for machines alone (docs/credentials.md §4); absent: there is none. */
+  readonly deviceTlsPort?: number;
   /** Absent: no metrics. */
   readonly metricsPort?: number;
   readonly unfinishedPerAddress: number;
@@ -32,6 +34,7 @@ export function readHttp(env: EnvReader): HttpConfig {
     publicUrlGiven: env.optional('PUBLIC_URL') !== undefined,
     tls,
     trustProxy: env.list('TRUST_PROXY'),
+    deviceTlsPort: env.optional('DEVICE_TLS_PORT') === undefined ? undefined : env.whole('DEVICE_TLS_PORT'),
     metricsPort: env.optional('METRICS_PORT') === undefined ? undefined : env.whole('METRICS_PORT'),
     unfinishedPerAddress: env.whole('UNFINISHED_PER_ADDRESS'),
     unfinishedTotal: env.whole('UNFINISHED_TOTAL'),

@@ -22,6 +22,12 @@ export const VARIABLES = {
     about: 'PEM certificate chain: serves HTTPS on PORT, read again when the file changes. Goes with TLS_KEY_FILE.',
   },
   TLS_KEY_FILE: { fallback: '', about: 'PEM private key of TLS_CERT_FILE.' },
+  DEVICE_TLS_PORT: {
+    rule: rules.whole(1, 65_535),
+    fallback: '',
+    about:
+      'Port that serves machines alone, over TLS with TLS_CERT_FILE, and takes pre-shared keys and client certificates (default: none).',
+  },
   METRICS_PORT: {
     rule: rules.whole(0, 65_535),
     fallback: '',

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Server } from 'node:https';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { PeriodicTask } from '../runtime/periodic-task.js';
 
 const CHECK_EVERY_MS = 1_000;
@@ -22,12 +22,14 @@ export function readKeyPair(files: { certFile: string; keyFile: string }): KeyPa
  * Gives the server a renewed certificate without a restart; open connections keep the old one. Files are looked at by their
  * status, because renewals often swap a symbolic link, which file watchers miss. A pair that does not match (one half is
  * written, the other not yet) is tried again.
+ * @param context what the server was made with beside the pair, which it would forget otherwise
  * @returns a function that ends the watching.
  */
 export function reloadKeyPair(
   server: Server,
   files: { certFile: string; keyFile: string },
   log: { info(text: string): void; warn(text: string): void },
+  context: SecureContextOptions = {},
 ): () => void {
   let loaded = stateOf(files);
   let refused = '';
@@ -35,7 +37,7 @@ export function reloadKeyPair(
     const state = stateOf(files);
     if (state === loaded) return;
     try {
-      server.setSecureContext(readKeyPair(files));
+      server.setSecureContext({ ...context, ...readKeyPair(files) });
       loaded = state;
       log.info('The TLS certificate was read again');
     } catch (error) {

@@ -30,7 +30,7 @@ class DrainingAdapter extends FastifyAdapter {
 }
 
 /** Answers what could not be read as a request, so that no hook or filter ever sees it, and ends the connection. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
   const known =
     error.code === 'HPE_HEADER_OVERFLOW'
@@ -49,11 +49,11 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
-/** Closes connections on which requests begin and do not arrive, once there are too many of them. */
-export function boundUnfinished(server: Server, config: Config): void {
+/** Closes connections on which requests begin and do not arrive, once there are too many of them on all servers together. */
+export function boundUnfinished(servers: Server[], config: Config): void {
   new UnfinishedRequests(unfinishedBounds(config), (socket) =>
     refuseUnreadable(Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket),
-  ).watch(server);
+  ).watch(servers);
 }
 
 /** The HTTP layer below Nest: one port serves `/api/v1` and, rewritten onto it, `/v1`. `https` is the TLS key pair, when there is one. */

@@ -45,7 +45,7 @@ export class UnfinishedRequests {
   private readonly unfinished = new Map<Socket, number>();
   /** Between two requests, with the bytes that had been read after the last: more of them are the next request. */
   private readonly between = new Map<Socket, number>();
-  /** Raw sockets in a TLS handshake, by the peer's address and port. */
+  /** Raw sockets in a TLS handshake, by both ends of the connection. */
   private readonly handshakes = new Map<string, Socket>();
   private turn = 0;
   private passed = true;
@@ -56,16 +56,16 @@ export class UnfinishedRequests {
     private readonly refuse: (socket: Socket) => void,
   ) {}
 
-  /** Watches a server, HTTP or HTTPS, until it closes. */
-  watch(server: Server): void {
-    this.follow(server);
+  /** Watches servers, HTTP or HTTPS, until the first one closes. */
+  watch(servers: Server[]): void {
+    for (const server of servers) this.follow(server);
     const task = new PeriodicTask(UnfinishedRequests.name, {
       failure: 'Unfinished requests could not be counted',
       everyMs: TURN_MS,
       run: () => this.sweep(),
     });
     task.wake(TURN_MS);
-    server.once('close', () => void task.stop());
+    servers[0]?.once('close', () => void task.stop());
   }
 
   /** The same without a clock. */
@@ -73,12 +73,12 @@ export class UnfinishedRequests {
     const isTls = 'setSecureContext' in server;
     server.on('connection', (socket) => {
       this.unfinished.set(socket, this.turn);
-      if (isTls) this.handshakes.set(peerOf(socket), socket);
+      if (isTls) this.handshakes.set(endsOf(socket), socket);
     });
     server.on('secureConnection', (socket: Socket) => {
-      const raw = this.handshakes.get(peerOf(socket));
+      const raw = this.handshakes.get(endsOf(socket));
       if (!raw) return;
-      this.handshakes.delete(peerOf(socket));
+      this.handshakes.delete(endsOf(socket));
       this.unfinished.set(socket, this.unfinished.get(raw) ?? this.turn);
       this.unfinished.delete(raw);
     });
@@ -129,7 +129,7 @@ export class UnfinishedRequests {
 
   private close(socket: Socket): void {
     this.unfinished.delete(socket);
-    if (socket.bytesRead > 0 && !this.handshakes.has(peerOf(socket))) this.refuse(socket);
+    if (socket.bytesRead > 0 && !this.handshakes.has(endsOf(socket))) this.refuse(socket);
     else socket.destroy();
   }
 
@@ -150,6 +150,6 @@ export class UnfinishedRequests {
 }
 
 const TRUSTED = 'proxies';
-const peerOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress}|${remotePort}`;
+const endsOf = ({ remoteAddress, remotePort, localPort }: Socket) => `${remoteAddress}|${remotePort}|${localPort}`;
 const hasBody = ({ headers }: IncomingMessage) =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;

@@ -21,11 +21,12 @@ export class AgentSocketAdapter implements WebSocketAdapter<UpgradeRouter, Messa
   private readonly dispatch: MessageDispatch;
   private readonly door: SessionHandshake;
 
-  constructor(app: INestApplication) {
+  /** @param servers whose upgrades it takes */
+  constructor(app: INestApplication, servers: Server[]) {
     this.router = app.get(UpgradeRouter);
     this.dispatch = app.get(MessageDispatch);
     this.door = app.get(SessionHandshake);
-    this.router.attach(app.getHttpServer() as Server);
+    for (const server of servers) this.router.attach(server);
   }
 
   create(_port: number, options: { path?: string } = {}): UpgradeRouter {

@@ -17,7 +17,7 @@ export interface Upgrade {
 export type UpgradeHandler = (upgrade: Upgrade) => void;
 
 /**
- * Owns the one `upgrade` listener of the HTTP server, so that several modules share its port: each registers its path.
+ * Owns the one `upgrade` listener of each HTTP server, so that several modules share its port: each registers its path.
  * Paths that nobody registered are 404.
  */
 @Injectable()

@@ -1,0 +1,122 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { ask, connectTls, startTlsServer, type TlsServer } from '../support/device-tls.js';
+import { TestFleet } from '../support/devices.js';
+import { startServer, type TestServer, until } from '../support/server.js';
+
+let database: TestDatabase;
+/** Takes claims; what is tried is another process. */
+let plain: TestServer;
+let tls: TlsServer;
+let fleet: TestFleet;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  plain = await startServer({ databaseUrl: database.url });
+  tls = await startTlsServer({
+    databaseUrl: database.url,
+    env: { UNFINISHED_PER_ADDRESS: '20', UNFINISHED_TOTAL: '50' },
+  });
+  fleet = await TestFleet.create(plain);
+});
+afterAll(async () => {
+  await tls?.stop();
+  await plain?.stop();
+  await database?.drop();
+});
+
+describe('the listener for machines', () => {
+  it('answers what machines ask, and nothing else', async () => {
+    const { apiKey, deviceId } = await fleet.device();
+    const headers = { authorization: `Bearer ${apiKey}` };
+    for (const path of ['/api/v1/device/self', '/v1/device/self'])
+      expect(await ask(tls.devicePort, path, { headers })).toMatchObject({
+        status: 200,
+        body: { device_id: deviceId },
+      });
+    expect((await ask(tls.devicePort, '/api/v1/auth/device/get-token', { headers, method: 'POST' })).status).toBe(200);
+    for (const path of [
+      '/',
+      '/healthz',
+      '/api/docs',
+      '/api/v1',
+      '/api/v1/orgs',
+      '/api/v1/auth/login',
+      '/api/v1/device',
+      '/api/v1/device%2f..%2forgs',
+      '/api/v1/device/../orgs',
+      '/api/v1/%64evice/self/../../orgs',
+      '/metrics',
+    ]) {
+      const { rootKey } = tls.server;
+      const { status, body } = await ask(tls.devicePort, path, { headers: { authorization: `Bearer ${rootKey}` } });
+      expect({ path, status, code: body['code'] as string }).toEqual({ path, status: 404, code: 'not_found' });
+    }
+  });
+
+  it('begins sessions, and takes no upgrade elsewhere', async () => {
+    const { apiKey } = await fleet.device();
+    const headers = { authorization: `Bearer ${apiKey}` };
+    const { body } = await ask(tls.devicePort, '/api/v1/auth/device/get-token', { headers, method: 'POST' });
+    const { token } = body['data'] as unknown as { token: string };
+    const ws = new WebSocket(`wss://127.0.0.1:${tls.devicePort}/api/v1/ws?clientType=newt`, {
+      headers: { authorization: `Bearer ${token}` },
+      rejectUnauthorized: false,
+    });
+    await new Promise((done, failed) => ws.once('open', done).once('error', failed));
+    ws.close();
+    const upgrade = { connection: 'Upgrade', upgrade: 'websocket' };
+    expect((await ask(tls.devicePort, '/api/v1/events/stream', { headers: upgrade })).status).toBe(404);
+  });
+
+  it('resumes nothing and does not renegotiate', async () => {
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const first = await connectTls(tls.devicePort, { minVersion: version, maxVersion: version });
+      let session = first.getSession();
+      first.on('session', (newer: Buffer) => (session = newer));
+      // TLS 1.3 tells of sessions after the handshake.
+      await ask(tls.devicePort, '/api/v1/device/self', { on: first });
+      first.destroy();
+      const again = await connectTls(tls.devicePort, { minVersion: version, maxVersion: version, session: session! });
+      expect({ version, reused: again.isSessionReused() }).toEqual({ version, reused: false });
+      if (version === 'TLSv1.2') {
+        const refused = expect(once(again, 'close')).rejects.toThrow(/no renegotiation/);
+        again.renegotiate({}, () => undefined);
+        await refused;
+      }
+      again.destroy();
+    }
+  });
+
+  it('bounds connections whose handshake does not end, and serves others meanwhile', async () => {
+    const { apiKey } = await fleet.device();
+    const half = Array.from({ length: 60 }, () => {
+      const socket = connect({ port: tls.devicePort, host: '127.0.0.1' });
+      // The first bytes of a ClientHello of 16 KB.
+      socket.on('error', () => undefined).on('connect', () => socket.write(Buffer.from('16030140000100', 'hex')));
+      return socket.resume();
+    });
+    await until(() => half.filter((socket) => !socket.destroyed).length <= 20);
+    expect(half.filter((socket) => !socket.destroyed).length).toBe(20);
+    const headers = { authorization: `Bearer ${apiKey}` };
+    expect((await ask(tls.devicePort, '/api/v1/device/self', { headers })).status).toBe(200);
+    for (const socket of half) socket.destroy();
+  });
+
+  it('takes a renewed certificate without a restart', async () => {
+    await tls.renew('0b');
+    await until(async () => {
+      const socket = await connectTls(tls.devicePort);
+      const { serialNumber } = socket.getPeerCertificate();
+      socket.destroy();
+      return serialNumber === '0B';
+    });
+  });
+
+  it('counts handshakes', async () => {
+    expect(await tls.metrics()).toMatch(/gatehouse_tls_handshakes_total\{outcome="anonymous"\} [1-9]/);
+  });
+});

@@ -1,0 +1,95 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { selfSigned } from './certificate.js';
+import { freePort, type ServerOptions, startServer, type TestServer } from './server.js';
+
+/** A server with a listener for machines, whose certificate nobody has signed. */
+export interface TlsServer {
+  server: TestServer;
+  devicePort: number;
+  metrics(): Promise<string>;
+  /** Gives it another certificate. */
+  renew(serialNumber: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startTlsServer(options: ServerOptions = {}): Promise<TlsServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-tls-'));
+  const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const renew = async (serialNumber: string): Promise<void> => {
+    const { cert, key } = await selfSigned(serialNumber);
+    writeFileSync(certFile, cert);
+    writeFileSync(keyFile, key);
+  };
+  await renew('0a');
+  const [devicePort, metricsPort] = [await freePort(), await freePort()];
+  const server = await startServer({
+    ...options,
+    env: {
+      TLS_CERT_FILE: certFile,
+      TLS_KEY_FILE: keyFile,
+      DEVICE_TLS_PORT: String(devicePort),
+      METRICS_PORT: String(metricsPort),
+      ...options.env,
+    },
+  });
+  return {
+    server,
+    devicePort,
+    renew,
+    metrics: async () => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text(),
+    async stop() {
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What a client proves itself with, and how it speaks TLS. */
+export type TlsOptions = Pick<
+  ConnectionOptions,
+  'cert' | 'key' | 'pskCallback' | 'ciphers' | 'minVersion' | 'maxVersion' | 'session' | 'servername'
+>;
+
+/** One that takes any server. */
+const ANY_SERVER = { host: '127.0.0.1', rejectUnauthorized: false, checkServerIdentity: () => undefined } as const;
+
+/** A connection whose handshake has ended. @throws what ended it otherwise */
+export async function connectTls(port: number, options: TlsOptions = {}): Promise<TLSSocket> {
+  const socket = connect({ ...ANY_SERVER, port, ...options });
+  await once(socket, 'secureConnect');
+  return socket.on('error', () => undefined);
+}
+
+export interface TlsReply {
+  status: number;
+  headers: NodeJS.Dict<string | string[]>;
+  body: Record<string, never>;
+}
+
+/** One request on a connection of its own, or on one that is there. */
+export function ask(
+  port: number,
+  path: string,
+  options: TlsOptions & { method?: string; headers?: Record<string, string | string[]>; on?: TLSSocket } = {},
+): Promise<TlsReply> {
+  const { on, ...rest } = options;
+  const connection = on ? { createConnection: () => on } : { agent: false as const };
+  return new Promise((done, failed) => {
+    const sent = request({ ...ANY_SERVER, port, path, ...connection, ...rest }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => {
+        const isJson = response.headers['content-type']?.includes('json');
+        const body = isJson ? (JSON.parse(text) as Record<string, never>) : {};
+        done({ status: response.statusCode!, headers: response.headers, body });
+      });
+    });
+    sent.on('error', failed);
+    sent.end();
+  });
+}
