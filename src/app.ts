@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import cookie from '@fastify/cookie';
 import { NestFactory } from '@nestjs/core';
@@ -7,11 +6,14 @@ import { Logger } from 'nestjs-pino';
 import {
   boundUnfinished,
   boundUnread,
+  ClientCertField,
   type Config,
   createAdapter,
   DeviceListener,
   Drain,
   finishRequests,
+  mainPortOptions,
+  readKeyPair,
   rootRoutes,
   serveDocument,
   validationPipe,
@@ -27,9 +29,7 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   const https = config.http.publicUrl.protocol === 'https:';
   const adapter = createAdapter({
     trustProxy: config.http.trustProxy.length > 0 && [...config.http.trustProxy],
-    ...(config.http.tls
-      ? { https: { cert: readFileSync(config.http.tls.certFile), key: readFileSync(config.http.tls.keyFile) } }
-      : {}),
+    ...(config.http.tls ? { https: { ...mainPortOptions(config.http), ...readKeyPair(config.http.tls) } } : {}),
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config), adapter, {
     bufferLogs: true,
@@ -42,6 +42,14 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   boundUnfinished(servers, config);
   boundUnread(main, config);
   app.get(Drain).register('finish requests', 'requests', () => finishRequests(servers));
+  const field = app.get(ClientCertField);
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRequest', (request, _reply, done) => {
+      field.read(request.raw);
+      done();
+    });
   await app.register(cookie as never);
   app.setGlobalPrefix('api/v1', { exclude: rootRoutes(app) });
   app.useGlobalPipes(validationPipe());

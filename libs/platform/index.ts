@@ -1,3 +1,4 @@
+export * from './access/device-authorities.js';
 export * from './access/org-identity.js';
 export * from './access/principals.js';
 export * from './access/refusal-limiter.js';
@@ -31,6 +32,7 @@ export * from './http/api-listener.js';
 export * from './http/api-responses.js';
 export * from './http/body-example.js';
 export * from './http/bounds.js';
+export * from './http/client-cert.js';
 export * from './http/deletion.js';
 export * from './http/device-listener.js';
 export * from './http/entity-tags.js';

@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
+import { DeviceAuthorities } from './access/device-authorities.js';
 import { Principals } from './access/principals.js';
 import { RefusalLimiter } from './access/refusal-limiter.js';
 import { TenantResolvers } from './access/route-access.js';
@@ -8,6 +9,7 @@ import { Config } from './config/config.js';
 import { KeyRing } from './crypto/crypto.js';
 import { HashQueue } from './crypto/hash-queue.js';
 import { Retention } from './database/retention.js';
+import { ClientCertField } from './http/client-cert.js';
 import { DeviceListener } from './http/device-listener.js';
 import { EnvelopeInterceptor } from './http/envelope.interceptor.js';
 import { HttpErrorFilter } from './http/error-filter.js';
@@ -25,6 +27,8 @@ import { Workers } from './runtime/workers.js';
   providers: [
     { provide: KeyRing, inject: [Config], useFactory: (config: Config) => new KeyRing(config.installation.masterKey) },
     HashQueue,
+    ClientCertField,
+    DeviceAuthorities,
     DeviceListener,
     Drain,
     Hooks,
@@ -45,6 +49,8 @@ import { Workers } from './runtime/workers.js';
   exports: [
     KeyRing,
     HashQueue,
+    ClientCertField,
+    DeviceAuthorities,
     DeviceListener,
     Drain,
     Hooks,

@@ -20,13 +20,17 @@ import { RefusedLogins } from './sessions/refused-logins.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsRepository } from './sessions/sessions.repository.js';
 import { SessionsService } from './sessions/sessions.service.js';
+import { ConnectionCredentials } from './site-credentials/connection-credentials.service.js';
 import { CredentialSuccessionRepository } from './site-credentials/credential-succession.repository.js';
 import { CredentialSuccession } from './site-credentials/credential-succession.service.js';
 import { CredentialUses } from './site-credentials/credential-uses.service.js';
+import { PskIdentities } from './site-credentials/psk-identities.service.js';
 import { SessionTokens } from './site-credentials/session-tokens.js';
 import { SiteAdmission } from './site-credentials/site-admission.js';
 import { SiteCredentialsRepository } from './site-credentials/site-credentials.repository.js';
 import { SiteCredentialsService } from './site-credentials/site-credentials.service.js';
+import { TlsConnections } from './site-credentials/tls-connections.service.js';
+import { TlsCredentialsRepository } from './site-credentials/tls-credentials.repository.js';
 import { Passwords } from './users/passwords.js';
 import { UsersController } from './users/users.controller.js';
 import { UsersRepository } from './users/users.repository.js';
@@ -47,6 +51,7 @@ import { UsersService } from './users/users.service.js';
     ApiKeysRepository,
     ApiKeysService,
     Authenticator,
+    ConnectionCredentials,
     CredentialSuccession,
     CredentialSuccessionRepository,
     CredentialUses,
@@ -58,6 +63,7 @@ import { UsersService } from './users/users.service.js';
     MembersService,
     Passwords,
     PrincipalLookup,
+    PskIdentities,
     RolesRepository,
     RolesService,
     SessionsRepository,
@@ -66,12 +72,15 @@ import { UsersService } from './users/users.service.js';
     SiteCredentialsRepository,
     SiteCredentialsService,
     SiteAdmission,
+    TlsConnections,
+    TlsCredentialsRepository,
     UsersRepository,
     UsersService,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
   exports: [
     ApiKeysService,
+    ConnectionCredentials,
     CredentialSuccession,
     MailboxesService,
     MembersService,

@@ -17,7 +17,8 @@ import {
   SESSION_COOKIE,
 } from './request-credential.js';
 import { SessionsService } from './sessions/sessions.service.js';
-import type { Authenticated } from './site-credentials/credential-standing.js';
+import { ConnectionCredentials, connectionProof } from './site-credentials/connection-credentials.service.js';
+import type { Authenticated, SiteIdentity } from './site-credentials/credential-standing.js';
 import { SessionTokens } from './site-credentials/session-tokens.js';
 import { newtProof, type Presenter, SiteAdmission } from './site-credentials/site-admission.js';
 import { SiteCredentialsService } from './site-credentials/site-credentials.service.js';
@@ -35,13 +36,16 @@ export class Authenticator {
     private readonly tokens: SessionTokens,
     private readonly limiter: RefusalLimiter,
     private readonly admission: SiteAdmission,
+    private readonly connection: ConnectionCredentials,
   ) {
     this.cookieName = config.http.publicUrl.protocol === 'https:' ? SECURE_SESSION_COOKIE : SESSION_COOKIE;
   }
 
-  /** @param bySite the route is one for sites, which takes what newts have as well */
+  /** @param bySite the route is one for sites, which takes what newts have as well and, without a header, what the connection proves */
   presented(request: GatehouseRequest, bySite: boolean): Presented {
-    return (bySite ? presentedBySite : presentedBy)(request, this.cookieName);
+    if (!bySite) return presentedBy(request, this.cookieName);
+    const presented = presentedBySite(request, this.cookieName);
+    return presented.kind === 'none' ? (this.connection.presentedBy(request.raw) ?? presented) : presented;
   }
 
   /**
@@ -76,6 +80,14 @@ export class Authenticator {
         const found = await this.siteCredentials.authenticateBearer(bearer);
         return this.site(found, { address, proven: bearer, renewing });
       }
+      case 'psk':
+      case 'certificate': {
+        const found = await this.connection.authenticate(presented);
+        const proven = { hash: connectionProof(presented) };
+        const site = await this.admission.admit(found, { address, proven, renewing });
+        this.connection.admitted(request.raw, presented, site);
+        return principalOf(site, address);
+      }
       case 'session': {
         const sessionHash = sha256(presented.token);
         const principal = await this.sessions.authenticate(sessionHash);
@@ -102,15 +114,7 @@ export class Authenticator {
   }
 
   private async site(found: Authenticated, presenter: Presenter): Promise<Principal> {
-    const { siteId, orgId, credentialId, niceId } = await this.admission.admit(found, presenter);
-    return {
-      authority: { kind: 'site', orgId },
-      kind: 'site',
-      id: String(siteId),
-      name: niceId,
-      address: presenter.address,
-      site: { siteId, orgId, credentialId },
-    };
+    return principalOf(await this.admission.admit(found, presenter), presenter.address);
   }
 
   private refuse(address: string | null, error: AppError, name?: string): AppError {
@@ -118,6 +122,15 @@ export class Authenticator {
     return error;
   }
 }
+
+const principalOf = ({ siteId, orgId, credentialId, niceId }: SiteIdentity, address: string | null): Principal => ({
+  authority: { kind: 'site', orgId },
+  kind: 'site',
+  id: String(siteId),
+  name: niceId,
+  address,
+  site: { siteId, orgId, credentialId },
+});
 
 /** The source of a request as an address that PostgreSQL's inet takes. */
 export function addressOf(request: GatehouseRequest): string | null {

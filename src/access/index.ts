@@ -7,6 +7,7 @@ export { RolesBody } from './members/members.dto.js';
 export { MembersService, roleIdsOf } from './members/members.service.js';
 export { Role } from './roles/role.entity.js';
 export { needsReplacement, RolesService } from './roles/roles.service.js';
+export { ConnectionCredentials, connectionProof } from './site-credentials/connection-credentials.service.js';
 export type { Authenticated, SiteIdentity } from './site-credentials/credential-standing.js';
 export type { ListedCredential, RotationRow } from './site-credentials/credential-succession.repository.js';
 export { CredentialSuccession } from './site-credentials/credential-succession.service.js';

@@ -1,4 +1,4 @@
-import type { GatehouseRequest } from '#platform';
+import type { GatehouseRequest, TlsCredential } from '#platform';
 
 /** What a request presents to prove who asks; not yet looked up. */
 export type Presented =
@@ -8,6 +8,8 @@ export type Presented =
   | { kind: 'sessionToken'; token: string }
   /** Of a site: id and secret of its newt credential. */
   | { kind: 'newt'; newtId: string; secret: string }
+  /** Of a site: what its connection proves. */
+  | TlsCredential
   | { kind: 'provisioningKey' }
   | { kind: 'session'; token: string }
   | { kind: 'malformed' }

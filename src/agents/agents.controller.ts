@@ -34,14 +34,14 @@ export class AgentsController {
     return this.agents.tokenForNewt(caller, body);
   }
 
-  /** Exchange a device API key, as `Authorization: Bearer` or `X-API-Key`, for a session token */
+  /** Exchange a device API key, as `Authorization: Bearer` or `X-API-Key`, or what the TLS connection proves, for a session token */
   @Post('auth/device/get-token')
-  @Public('a device proves itself with its API key; every refusal is the one that a newt gets')
+  @Public('a device proves itself with its API key or its connection; every refusal is the one that a newt gets')
   @ApiSecurity('deviceKey')
   @ErrorResponses(401, 429, 503)
   @Returns(SessionToken, { message: 'Token created successfully' })
   getDeviceToken(@Caller() caller: Principal, @Req() request: GatehouseRequest): Promise<SessionToken> {
-    return this.agents.tokenForDevice(caller, request.headers.authorization, request.headers['x-api-key']);
+    return this.agents.tokenForDevice(caller, request.raw);
   }
 
   /** Answer a newt that asks for updates of itself; there are none here */

@@ -1,7 +1,10 @@
+import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { Db, notFound, type Principal, sha256 } from '#platform';
 import {
   type Authenticated,
+  ConnectionCredentials,
+  connectionProof,
   newtProof,
   type Presenter,
   SessionTokens,
@@ -22,6 +25,7 @@ export class AgentsService {
     private readonly credentials: SiteCredentialsService,
     private readonly tokens: SessionTokens,
     private readonly admission: SiteAdmission,
+    private readonly connection: ConnectionCredentials,
     private readonly repository: AgentsRepository,
   ) {}
 
@@ -34,12 +38,14 @@ export class AgentsService {
     return this.answer(found, { address: caller.address, proven: { hash: newtProof(newtId, secret) }, name: newtId });
   }
 
-  /** Takes the two headers that may hold the key. @throws like `tokenForNewt`. */
-  async tokenForDevice(
-    caller: Principal,
-    authorization: string | undefined,
-    apiKey: string | string[] | undefined,
-  ): Promise<SessionToken> {
+  /** Takes the key of one of two headers, or what the connection proves. @throws like `tokenForNewt`. */
+  async tokenForDevice(caller: Principal, request: IncomingMessage): Promise<SessionToken> {
+    const { authorization, 'x-api-key': apiKey } = request.headers;
+    const credential = authorization || apiKey ? undefined : this.connection.presentedBy(request);
+    if (credential) {
+      const found = await this.connection.authenticate(credential);
+      return this.answer(found, { address: caller.address, proven: { hash: connectionProof(credential) } });
+    }
     const presented = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? (typeof apiKey === 'string' ? apiKey : '');
     const key = presented.trim();
     const found = await this.credentials.authenticateDeviceKey(key);

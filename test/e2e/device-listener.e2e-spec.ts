@@ -53,7 +53,7 @@ describe('the listener for machines', () => {
     ]) {
       const { rootKey } = tls.server;
       const { status, body } = await ask(tls.devicePort, path, { headers: { authorization: `Bearer ${rootKey}` } });
-      expect({ path, status, code: body['code'] as string }).toEqual({ path, status: 404, code: 'not_found' });
+      expect({ path, status, code: body['code'] }).toEqual({ path, status: 404, code: 'not_found' });
     }
   });
 
@@ -61,7 +61,7 @@ describe('the listener for machines', () => {
     const { apiKey } = await fleet.device();
     const headers = { authorization: `Bearer ${apiKey}` };
     const { body } = await ask(tls.devicePort, '/api/v1/auth/device/get-token', { headers, method: 'POST' });
-    const { token } = body['data'] as unknown as { token: string };
+    const { token } = body['data'] as { token: string };
     const ws = new WebSocket(`wss://127.0.0.1:${tls.devicePort}/api/v1/ws?clientType=newt`, {
       headers: { authorization: `Bearer ${token}` },
       rejectUnauthorized: false,
@@ -75,7 +75,7 @@ describe('the listener for machines', () => {
   it('resumes nothing and does not renegotiate', async () => {
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const first = await connectTls(tls.devicePort, { minVersion: version, maxVersion: version });
-      let session = first.getSession();
+      let session: Buffer | undefined = first.getSession();
       first.on('session', (newer: Buffer) => (session = newer));
       // TLS 1.3 tells of sessions after the handshake.
       await ask(tls.devicePort, '/api/v1/device/self', { on: first });

@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { WebSocket } from 'ws';
 import { selfSigned } from './certificate.js';
 import { freePort, type ServerOptions, startServer, type TestServer } from './server.js';
 
@@ -68,7 +70,7 @@ export async function connectTls(port: number, options: TlsOptions = {}): Promis
 export interface TlsReply {
   status: number;
   headers: NodeJS.Dict<string | string[]>;
-  body: Record<string, never>;
+  body: Record<string, unknown>;
 }
 
 /** One request on a connection of its own, or on one that is there. */
@@ -85,11 +87,39 @@ export function ask(
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       response.on('end', () => {
         const isJson = response.headers['content-type']?.includes('json');
-        const body = isJson ? (JSON.parse(text) as Record<string, never>) : {};
+        const body = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
         done({ status: response.statusCode!, headers: response.headers, body });
       });
     });
     sent.on('error', failed);
     sent.end();
   });
+}
+
+/** What a client with a pre-shared key says in its handshake. */
+export const withPsk = (identity: string, psk: string): TlsOptions => ({
+  pskCallback: () => ({ identity, psk: Buffer.from(psk, 'base64url') }),
+});
+
+/** Begins a session by what the connection proves, without a token. @returns its websocket, or the status that refused it */
+export async function connectSession(port: number, options: TlsOptions): Promise<WebSocket | number> {
+  const ws = new WebSocket(`wss://127.0.0.1:${port}/api/v1/ws?clientType=newt`, { ...ANY_SERVER, ...options });
+  return new Promise((done, failed) => {
+    ws.once('open', () => done(ws)).once('error', failed);
+    ws.once('unexpected-response', (request, response) => {
+      request.destroy();
+      done(response.statusCode ?? 0);
+    });
+  });
+}
+
+/** What `openssl s_client` prints that sends one request; undefined: this machine has no openssl. */
+export function openssl(port: number, path: string, args: string[]): string | undefined {
+  const request = `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+  const { error, stdout, stderr } = spawnSync(
+    'openssl',
+    ['s_client', '-ign_eof', '-connect', `127.0.0.1:${port}`, ...args],
+    { input: request, encoding: 'utf8', timeout: 120_000 },
+  );
+  return error ? undefined : `${stdout}${stderr}`;
 }

@@ -34,9 +34,11 @@ export function readEnvironment(env, cwd) {
   const hints = mistypedNames(Object.keys(given).filter(looksLikeOurs), variables).map(
     ([name, known]) => `${name} in the environment is not a variable of Gatehouse; did you mean ${known}?`,
   );
-  const files = /** @type {const} */ (['TLS_CERT_FILE', 'TLS_KEY_FILE']).flatMap((name) => {
+  const files = /** @type {const} */ (['TLS_CERT_FILE', 'TLS_KEY_FILE', 'CLIENT_CERT_SECRET_FILE']).flatMap((name) => {
     const value = textOf(variables, name);
-    return value === '' ? [] : unreadableFile(name, resolve(cwd, value));
+    if (value === '') return [];
+    const unread = unreadableFile(name, resolve(cwd, value));
+    return unread.length > 0 || name !== 'CLIENT_CERT_SECRET_FILE' ? unread : shortSecret(name, resolve(cwd, value));
   });
   return { variables, problems: [...unreadable, ...mistyped, ...problemsOf(variables), ...files], hints };
 }
@@ -82,9 +84,16 @@ export function problemsOf(variables) {
     ...unknownNames(variables),
     ...values,
     ...pair('TLS_CERT_FILE', 'TLS_KEY_FILE', 'HTTPS'),
+    ...pair('CLIENT_CERT_FROM', 'CLIENT_CERT_SECRET_FILE', 'Client-Cert'),
     ...pair('SMTP_URL', 'MAIL_FROM', 'mail'),
     ...(text('DEVICE_TLS_PORT') && !text('TLS_CERT_FILE')
       ? ['DEVICE_TLS_PORT is set but TLS_CERT_FILE is not; TLS needs a certificate.']
+      : []),
+    ...(text('MTLS_ON_MAIN_PORT') === 'true' && !text('TLS_CERT_FILE')
+      ? ['MTLS_ON_MAIN_PORT is true but TLS_CERT_FILE is not set; client certificates need HTTPS on PORT.']
+      : []),
+    ...(text('DEVICE_TLS_NAME') && text('MTLS_ON_MAIN_PORT') !== 'true'
+      ? ['DEVICE_TLS_NAME is set but MTLS_ON_MAIN_PORT is not true; nobody would be asked for a certificate.']
       : []),
     ...differ('METRICS_PORT', 'PORT'),
     ...differ('DEVICE_TLS_PORT', 'PORT'),
@@ -153,6 +162,12 @@ function nearest(name) {
     .filter(({ known, distance }) => distance <= (known.length > 6 ? 2 : 1))
     .sort((a, b) => a.distance - b.distance)[0]?.known;
 }
+
+/** What a header holds. @type {(name: string, file: string) => string[]} */
+const shortSecret = (name, file) =>
+  /^[\x21-\x7e]{32,512}$/.test(readFileSync(file, 'utf8').trim())
+    ? []
+    : [`${name}: ${file} must hold 32 to 512 characters without spaces, as \`openssl rand -hex 32\` prints them.`];
 
 /**
  * @param {string} name

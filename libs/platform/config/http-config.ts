@@ -14,6 +14,10 @@ export interface HttpConfig {
   readonly trustProxy: readonly string[];
   /** Of the listener for machines alone (docs/credentials.md §4); absent: there is none. */
   readonly deviceTlsPort?: number;
+  /** Clients of the main port are asked for certificates: all, or those that name this host; absent: nobody is. */
+  readonly mainPortCertificates?: { name?: string };
+  /** Proxies that are believed about certificates of clients, and where the secret is that they send; absent: nobody is. */
+  readonly clientCert?: { from: readonly string[]; secretFile: string };
   /** Absent: no metrics. */
   readonly metricsPort?: number;
   readonly unfinishedPerAddress: number;
@@ -35,6 +39,11 @@ export function readHttp(env: EnvReader): HttpConfig {
     tls,
     trustProxy: env.list('TRUST_PROXY'),
     deviceTlsPort: env.optional('DEVICE_TLS_PORT') === undefined ? undefined : env.whole('DEVICE_TLS_PORT'),
+    mainPortCertificates:
+      env.text('MTLS_ON_MAIN_PORT') === 'true' ? { name: env.domain('DEVICE_TLS_NAME') } : undefined,
+    clientCert: env.optional('CLIENT_CERT_FROM')
+      ? { from: env.list('CLIENT_CERT_FROM'), secretFile: env.path('CLIENT_CERT_SECRET_FILE') }
+      : undefined,
     metricsPort: env.optional('METRICS_PORT') === undefined ? undefined : env.whole('METRICS_PORT'),
     unfinishedPerAddress: env.whole('UNFINISHED_PER_ADDRESS'),
     unfinishedTotal: env.whole('UNFINISHED_TOTAL'),

@@ -164,6 +164,10 @@ export const roles = (value, name) => {
 };
 
 /** @type {Rule} */
+export const yesOrNo = (value, name) =>
+  value === 'true' || value === 'false' ? undefined : `${name} must be true or false, not "${value}".`;
+
+/** @type {Rule} */
 export const logLevel = (value, name) =>
   LOG_LEVELS.some((level) => level === value)
     ? undefined

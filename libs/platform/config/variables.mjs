@@ -28,6 +28,18 @@ export const VARIABLES = {
     about:
       'Port that serves machines alone, over TLS with TLS_CERT_FILE, and takes pre-shared keys and client certificates (default: none).',
   },
+  MTLS_ON_MAIN_PORT: {
+    rule: rules.yesOrNo,
+    fallback: 'false',
+    about:
+      'true: PORT takes client certificates of machines as well; browsers are asked for one too, unless DEVICE_TLS_NAME is set.',
+  },
+  DEVICE_TLS_NAME: {
+    rule: rules.domain,
+    fallback: '',
+    about:
+      'Host name by which machines come to PORT with MTLS_ON_MAIN_PORT: only who names it is asked for a certificate (default: everybody).',
+  },
   METRICS_PORT: {
     rule: rules.whole(0, 65_535),
     fallback: '',
@@ -37,6 +49,16 @@ export const VARIABLES = {
     rule: rules.proxies,
     fallback: '',
     about: 'Addresses or CIDRs of proxies whose X-Forwarded-For is believed, comma separated (default: none).',
+  },
+  CLIENT_CERT_FROM: {
+    rule: rules.proxies,
+    fallback: '',
+    about:
+      'Addresses or CIDRs of proxies whose Client-Cert (RFC 9440) is believed, comma separated (default: none). Goes with CLIENT_CERT_SECRET_FILE.',
+  },
+  CLIENT_CERT_SECRET_FILE: {
+    fallback: '',
+    about: 'File with a secret of 32 or more characters that those proxies send in X-Gatehouse-Proxy.',
   },
   ORG_SUBNET: { rule: rules.subnet, fallback: '100.90.128.0/17', about: 'Address pool of a new organization.' },
   BASE_DOMAIN: {

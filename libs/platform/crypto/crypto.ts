@@ -72,7 +72,7 @@ function open(key: Buffer, sealed: Buffer, about: string): Buffer {
 }
 
 /** What a keyed hash tells apart; each has a key of its own. */
-export type MacPurpose = 'idempotent-body' | 'shared-secret' | 'bundle-random';
+export type MacPurpose = 'idempotent-body' | 'shared-secret' | 'bundle-random' | 'unknown-psk';
 
 /**
  * Keys derived from the master key, one per purpose (HKDF-SHA256, RFC 5869, separate labels), so that none can stand in for another.
@@ -93,6 +93,7 @@ export class KeyRing {
       'idempotent-body': derive('idempotent-body/1'),
       'shared-secret': derive('shared-secret/1'),
       'bundle-random': derive('bundle-random/1'),
+      'unknown-psk': derive('unknown-psk/1'),
     };
     this.fingerprint = derive('fingerprint/1').toString('hex');
   }

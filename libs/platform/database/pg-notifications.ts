@@ -8,7 +8,7 @@ import { query } from './db.js';
 
 /**
  * site_changed: a site's desired state, status or credentials (payload: site id).
- * access_changed: `key:<api key id>`, `user:<user id>`, `org:<org id>` or `provisioning:<key id>`; caches drop what they hold of it.
+ * access_changed: `key:<api key id>`, `user:<user id>`, `org:<org id>`, `provisioning:<key id>` or `psk:<identity>`; caches drop what they hold of it.
  * event_added: payload org id; only a hint to look at the feed.
  * resource_changed: `{"orgId", "kind": "public" | "private", "ids"}`, ids null: any of them. Triggers send it, nobody else (ADR 0026).
  * job_due: a job can begin or go on (payload: job id).

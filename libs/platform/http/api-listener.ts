@@ -7,6 +7,7 @@ import type { Config } from '../config/config.js';
 import { reloadKeyPair } from '../crypto/tls.js';
 import { PeriodicTask } from '../runtime/periodic-task.js';
 import { DeviceListener } from './device-listener.js';
+import { mainPortOptions } from './tls-credential.js';
 
 const BACKLOG = 8192;
 const CLOSE_EVERY_MS = 50;
@@ -21,7 +22,12 @@ export async function listen(app: NestFastifyApplication, { http }: Config): Pro
   const { port } = server.address() as AddressInfo;
   if (http.publicUrl.port === '0') http.publicUrl.port = String(port);
   if (http.tls)
-    reloadKeyPair(server, http.tls, { info: (text) => logger.log(text), warn: (text) => logger.warn(text) });
+    reloadKeyPair(
+      server,
+      http.tls,
+      { info: (text) => logger.log(text), warn: (text) => logger.warn(text) },
+      mainPortOptions(http),
+    );
   return port;
 }
 

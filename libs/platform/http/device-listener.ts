@@ -1,4 +1,3 @@
-import { constants } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer, type Server as HttpsServer } from 'node:https';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
@@ -10,7 +9,7 @@ import { AppError } from '../errors.js';
 import { errorBody } from './error-filter.js';
 import { refuseUnreadable } from './fastify-adapter.js';
 import { canonicalUrl } from './path-names.js';
-import { countHandshakes, PSK_CIPHERS, type PskKeys, rememberPsk } from './tls-credential.js';
+import { ANEW, countHandshakes, PSK_CIPHERS, type PskKeys, rememberPsk } from './tls-credential.js';
 
 const BACKLOG = 8192;
 /** From the first byte of a connection to its first request; a slow link does it in a few seconds. */
@@ -26,17 +25,6 @@ const PATHS = [
   '/.well-known/est/',
   AGENT_PATHS.websocket,
 ];
-
-/**
- * No tickets, and no sessions under an id either, since nobody looks one up: each connection proves its credential anew. TLS 1.3 in this OpenSSL
- * names ids all the same; clients are told to forget them after a second. No renegotiation. No list of authorities goes out with the demand for a
- * certificate, since none is loaded (docs/credentials.md §4).
- */
-export const ANEW: SecureContextOptions = {
-  ca: [],
-  secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
-  sessionTimeout: 1,
-};
 
 const CONTEXT: SecureContextOptions = { ...ANEW, ciphers: PSK_CIPHERS, dhparam: 'auto', honorCipherOrder: true };
 

@@ -1,4 +1,5 @@
 import { type Server, STATUS_CODES } from 'node:http';
+import type { ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -56,10 +57,10 @@ export function boundUnfinished(servers: Server[], config: Config): void {
   ).watch(servers);
 }
 
-/** The HTTP layer below Nest: one port serves `/api/v1` and, rewritten onto it, `/v1`. `https` is the TLS key pair, when there is one. */
+/** The HTTP layer below Nest: one port serves `/api/v1` and, rewritten onto it, `/v1`. `https`: with which TLS, when there is. */
 export function createAdapter(options: {
   trustProxy: boolean | string | string[];
-  https?: { cert: Buffer; key: Buffer };
+  https?: ServerOptions;
 }): FastifyAdapter {
   const adapter = new DrainingAdapter({
     bodyLimit: BODY_LIMIT,

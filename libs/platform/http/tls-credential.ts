@@ -1,7 +1,10 @@
-import type { Server } from 'node:https';
-import type { TLSSocket } from 'node:tls';
+import { constants } from 'node:crypto';
+import type { Server, ServerOptions } from 'node:https';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { Counter } from 'prom-client';
+import type { HttpConfig } from '../config/http-config.js';
 import { sha256 } from '../crypto/crypto.js';
+import { askByName } from '../crypto/tls-internals.js';
 
 /**
  * The key of an identity, for a handshake. Identities that have no usable one get a key that nobody has, so that nothing tells them from a wrong
@@ -34,6 +37,27 @@ export const PSK_CIPHERS = [
   'ECDHE-RSA-CHACHA20-POLY1305',
   '@SECLEVEL=2',
 ].join(':');
+
+/**
+ * No tickets, and no sessions under an id either, since nobody looks one up: each connection proves its credential anew. TLS 1.3 in this OpenSSL
+ * names ids all the same; clients are told to forget them after a second. No renegotiation. No list of authorities goes out with the demand for a
+ * certificate, since none is loaded (docs/credentials.md §4).
+ */
+export const ANEW: SecureContextOptions = {
+  ca: [],
+  secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+  sessionTimeout: 1,
+};
+
+/** @returns with what the main port is served beside its pair: the demand for certificates of clients, where it is made. */
+export function mainPortOptions({ mainPortCertificates }: HttpConfig): ServerOptions {
+  if (!mainPortCertificates) return {};
+  const { name } = mainPortCertificates;
+  return {
+    ...ANEW,
+    ...(name === undefined ? { requestCert: true, rejectUnauthorized: false } : { SNICallback: askByName(name) }),
+  };
+}
 
 const handshakes = new Counter({
   name: 'gatehouse_tls_handshakes_total',

@@ -32,6 +32,7 @@ export function loggerOptions(level: string): Params {
           'req.headers.authorization',
           'req.headers.cookie',
           'req.headers["x-api-key"]',
+          'req.headers["x-gatehouse-proxy"]',
           '*.secret',
           '*.password',
           '*.token',

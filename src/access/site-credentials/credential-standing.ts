@@ -11,6 +11,8 @@ export interface SiteIdentity {
   deviceId: string;
   niceId: string;
   kind: CredentialKind;
+  /** Of a certificate: the authority that signed it. */
+  caId: string | null;
 }
 
 /** A credential that was proved and is not good any more; an expired one may still do one thing, renew. */

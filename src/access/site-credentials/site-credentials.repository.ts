@@ -39,6 +39,7 @@ export interface CredentialRow extends Ends {
   deviceId: string;
   niceId: string;
   kind: CredentialKind;
+  caId: string | null;
   /** SHA-256 as base64: shorter than hex, and unlike a Buffer it keeps nothing of the driver's alive. */
   secretHash: string;
   stage: CredentialStage;
@@ -47,7 +48,7 @@ export interface CredentialRow extends Ends {
 }
 
 const FIND = `SELECT c.credential_id AS "credentialId", c.site_id AS "siteId", c.org_id AS "orgId", s.device_id AS "deviceId", s.nice_id AS "niceId",
-    c.kind, encode(c.secret_hash, 'base64') AS "secretHash", c.stage, extract(epoch FROM c.ends_at - now())::float8 * 1000 AS "endsIn",
+    c.kind, c.ca_id AS "caId", encode(c.secret_hash, 'base64') AS "secretHash", c.stage, extract(epoch FROM c.ends_at - now())::float8 * 1000 AS "endsIn",
     extract(epoch FROM c.expires_at - now())::float8 * 1000 AS "expiresIn", extract(epoch FROM c.renew_until - now())::float8 * 1000 AS "renewableFor",
     w.authenticated_at IS NULL OR (w.nonce_hash IS NOT NULL AND w.closed_at IS NULL) AS unsettled
   FROM site_credential c JOIN site s USING (site_id) JOIN claim_window w USING (site_id)
@@ -202,6 +203,15 @@ export class SiteCredentialsRepository {
       ],
     );
     return inserted.map((row) => row.id);
+  }
+
+  async announcePsks(tx: EntityManager, identities: string[]): Promise<void> {
+    await prepared(
+      tx,
+      'psk_announce',
+      `SELECT pg_notify('access_changed', 'psk:' || identity) FROM unnest($1::text[]) AS identity`,
+      [identities],
+    );
   }
 
   async revokeOfSite(tx: EntityManager, orgId: string, siteId: number): Promise<void> {

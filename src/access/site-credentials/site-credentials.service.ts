@@ -72,11 +72,18 @@ export class SiteCredentialsService {
   }
 
   /**
-   * One statement. @returns the credential ids in the order of the rows.
+   * One statement, and a notice for pre-shared keys, which handshakes ask for on every server. @returns the credential ids in the order of the rows.
    * @throws unique violation for a newt id that exists, and for a nonce (`NONCE_TAKEN`) by which the organization knows another device.
    */
   async insertMany(tx: EntityManager, rows: NewSiteCredential[]): Promise<number[]> {
-    return rows.length === 0 ? [] : this.repository.insertMany(tx, rows);
+    if (rows.length === 0) return [];
+    const identities = rows.flatMap(({ pskIdentity }) => pskIdentity ?? []);
+    // In one turn: claims send the statements of their transaction together.
+    const [ids] = await Promise.all([
+      this.repository.insertMany(tx, rows),
+      identities.length > 0 && this.repository.announcePsks(tx, identities),
+    ]);
+    return ids;
   }
 
   /** After `insertMany` with a newt id that somebody chose: it may have been tried, and remembered as absent, moments ago. */
@@ -147,11 +154,12 @@ export class SiteCredentialsService {
   }
 }
 
-const identityOf = ({ siteId, orgId, credentialId, deviceId, niceId, kind }: CredentialRow): SiteIdentity => ({
+const identityOf = ({ siteId, orgId, credentialId, deviceId, niceId, kind, caId }: CredentialRow): SiteIdentity => ({
   siteId,
   orgId,
   credentialId,
   deviceId,
   niceId,
   kind,
+  caId,
 });

@@ -1,10 +1,18 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import proxyAddr from '@fastify/proxy-addr';
 import { Injectable, Logger } from '@nestjs/common';
 import { WebSocket, WebSocketServer } from 'ws';
 import { AGENT_LIMITS, CLOSE } from '#contracts';
 import { AppError, Config, plainAddress, RefusalLimiter, toAppError } from '#platform';
-import { SessionTokens, unusable } from '../../access/index.js';
+import {
+  ConnectionCredentials,
+  connectionProof,
+  SessionTokens,
+  SiteAdmission,
+  type TokenBearer,
+  unusable,
+} from '../../access/index.js';
 import { ProfileBlueprints } from '../../provisioning/index.js';
 import { DeliveryService } from '../delivery/delivery.service.js';
 import { PresenceService } from '../presence/presence.service.js';
@@ -35,6 +43,8 @@ export class SessionHandshake {
     private readonly registry: SessionRegistry,
     private readonly limiter: RefusalLimiter,
     private readonly profiles: ProfileBlueprints,
+    private readonly connection: ConnectionCredentials,
+    private readonly admission: SiteAdmission,
     dispatch: MessageDispatch,
     delivery: DeliveryService,
   ) {
@@ -73,7 +83,7 @@ export class SessionHandshake {
       throw new AppError('capacity', 'This server takes no sessions of agents', { retryAfter: 30 });
     if (this.registry.draining) throw new AppError('shutting_down', 'The server is stopping', { retryAfter: 1 });
     const source = proxyAddr(request, this.trusts);
-    const bearer = token === null ? null : this.tokens.verify(token);
+    const bearer = await this.bearerOf(request, token, plainAddress(source));
     if (!bearer) {
       this.limiter.refused(source);
       throw unusable();
@@ -89,6 +99,19 @@ export class SessionHandshake {
     this.wss.handleUpgrade(request, socket, head, (ws) => this.accept(session, ws as SessionSocket));
     // ws refused it after all.
     if (!session.ws) this.presence.depart(session, 'not_accepted');
+  }
+
+  /** Who a token names or, without one, whose credential the connection proves. */
+  private async bearerOf(
+    request: IncomingMessage,
+    token: string | null,
+    address: string | null,
+  ): Promise<TokenBearer | null> {
+    const credential = this.connection.presentedBy(request);
+    if (token !== null) return this.tokens.verify(token);
+    if (!credential) return null;
+    const found = await this.connection.authenticate(credential);
+    return this.admission.admit(found, { address, proven: { hash: connectionProof(credential) } });
   }
 
   private accept(session: Session, ws: SessionSocket): void {

@@ -1,0 +1,135 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Config, Db, DeviceListener, KeyRing, PeriodicTask, PgNotifications } from '#platform';
+import { PskTable } from './psk-table.js';
+import { TlsCredentialsRepository } from './tls-credentials.repository.js';
+
+/** As `CredentialIssuer` makes them: the device's id and a part of its own. What has another form cannot be one, and tells nobody anything. */
+const IDENTITY = /^[!-~]{1,200}\.[a-z0-9]{8}$/;
+const NOBODY = 'nobody';
+const PAGE = 5_000;
+/** Sites, and identities, that are looked up together. */
+const TOGETHER = 1_000;
+/** Identities that are waiting to be looked up; guesses beyond are not, and who has a key tries again. */
+const WAITING = 1_000;
+const SOON_MS = 20;
+const RETRY_MS = 500;
+
+/**
+ * The keys that handshakes ask for, where OpenSSL does not wait for a database (docs/credentials.md §4): every usable identity with its encrypted key, read
+ * at the start and kept by notices. Only what was proved here is looked up again, by each request.
+ */
+@Injectable()
+export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(PskIdentities.name);
+  private readonly isOn: boolean;
+  /** Opened for who has no key, so that nothing takes another time. */
+  private readonly nobodys: Buffer;
+  private table = new PskTable();
+  private readonly sites = new Set<number>();
+  private readonly identities = new Set<string>();
+  private loading = true;
+  private readonly task = new PeriodicTask(PskIdentities.name, {
+    failure: 'Pre-shared keys could not be read',
+    retryMs: RETRY_MS,
+    run: () => this.catchUp(),
+  });
+
+  constructor(
+    config: Config,
+    private readonly db: Db,
+    private readonly repository: TlsCredentialsRepository,
+    private readonly keys: KeyRing,
+    listener: DeviceListener,
+    notifications: PgNotifications,
+  ) {
+    this.isOn = config.http.deviceTlsPort !== undefined;
+    this.nobodys = keys.encrypt(Buffer.alloc(32), aboutPsk(NOBODY));
+    if (!this.isOn) return;
+    listener.providePskKeys((identity) => this.keyOf(identity));
+    notifications.on('site_changed', (siteId) => {
+      if (!this.loading && !this.table.has(Number(siteId))) return;
+      this.sites.add(Number(siteId));
+      this.task.wake(SOON_MS);
+    });
+    notifications.on('access_changed', (name) => {
+      if (name.startsWith('psk:')) this.lookFor(name.slice('psk:'.length));
+    });
+    notifications.onReconnected(() => {
+      this.loading = true;
+      this.task.wake();
+    });
+  }
+
+  /** The server is not ready before. */
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.isOn) await this.catchUp();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.task.stop();
+  }
+
+  /** How many identities have a key here. */
+  get size(): number {
+    return this.table.size;
+  }
+
+  /** @returns the key of an identity; for one that has none, a key that nobody knows, at the same cost; null for what cannot be one. */
+  keyOf(identity: string): Buffer | null {
+    if (!IDENTITY.test(identity)) return null;
+    const sealed = this.table.get(identity);
+    const unknown = this.keys.mac('unknown-psk', identity);
+    try {
+      const key = this.keys.decrypt(sealed ?? this.nobodys, aboutPsk(sealed ? identity : NOBODY));
+      if (sealed) return key;
+    } catch (error) {
+      this.logger.error({ err: error }, 'A pre-shared key cannot be decrypted');
+    }
+    // It may have come to be a moment ago.
+    this.lookFor(identity);
+    return unknown;
+  }
+
+  private lookFor(identity: string): void {
+    if (this.identities.size >= WAITING) return;
+    this.identities.add(identity);
+    this.task.wake(SOON_MS);
+  }
+
+  private async catchUp(): Promise<void> {
+    if (this.loading) await this.load();
+    const [sites, identities] = [take(this.sites), take(this.identities)];
+    if (sites.length === 0 && identities.length === 0) return;
+    try {
+      const found = await this.repository.psksOf(this.db.manager, sites, identities);
+      for (const siteId of sites) this.table.drop(siteId);
+      for (const psk of found) this.table.add(psk);
+    } catch (error) {
+      for (const siteId of sites) this.sites.add(siteId);
+      throw error;
+    }
+    if (this.sites.size > 0 || this.identities.size > 0) this.task.wake();
+  }
+
+  /** What changes meanwhile is looked at afterwards: until the end of it every notice counts. */
+  private async load(): Promise<void> {
+    const table = new PskTable();
+    for (let after = 0; ; ) {
+      const page = await this.repository.psksAfter(this.db.manager, after, PAGE);
+      for (const psk of page) table.add(psk);
+      if (page.length < PAGE) break;
+      after = page.at(-1)!.credentialId;
+    }
+    this.table = table;
+    this.loading = false;
+  }
+}
+
+const aboutPsk = (identity: string): string => `psk:${identity}`;
+
+/** Takes some out. */
+function take<T>(from: Set<T>): T[] {
+  const taken = [...from].slice(0, TOGETHER);
+  for (const each of taken) from.delete(each);
+  return taken;
+}

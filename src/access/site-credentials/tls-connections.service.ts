@@ -1,0 +1,108 @@
+import type { Socket } from 'node:net';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Db, PeriodicTask, PgNotifications } from '#platform';
+import type { SiteIdentity } from './credential-standing.js';
+import { TlsCredentialsRepository } from './tls-credentials.repository.js';
+
+const EVERY_MS = 500;
+const SOON_MS = 20;
+
+interface Connected {
+  siteId: number;
+  sockets: Set<Socket>;
+  /** By `performance.now()`. */
+  endsAt: number;
+}
+
+/**
+ * Open connections that have asked something by the credential of their handshake: closed within a second of its end, whether it is revoked (by notices)
+ * or its time is over, and whether or not the database can be asked. Sessions are closed by the gateway, with a reason.
+ */
+@Injectable()
+export class TlsConnections implements OnApplicationShutdown {
+  private readonly open = new Map<number, Connected>();
+  private readonly ofSite = new Map<number, Set<number>>();
+  private readonly credentialOf = new WeakMap<Socket, number>();
+  /** Credentials to look at. */
+  private readonly due = new Set<number>();
+  private readonly task = new PeriodicTask(TlsConnections.name, {
+    failure: 'Credentials of open connections could not be looked at',
+    run: () => this.round(),
+    retryMs: EVERY_MS,
+  });
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: TlsCredentialsRepository,
+    notifications: PgNotifications,
+  ) {
+    notifications.on('site_changed', (siteId) => this.look(this.ofSite.get(Number(siteId)) ?? []));
+    notifications.onReconnected(() => this.look(this.open.keys()));
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.task.stop();
+  }
+
+  /** A connection has proved itself by a credential that is good; at each request. */
+  track(socket: Socket, { siteId, credentialId }: SiteIdentity): void {
+    if (socket.destroyed || this.credentialOf.get(socket) === credentialId) return;
+    this.credentialOf.set(socket, credentialId);
+    const connected = this.open.get(credentialId) ?? { siteId, sockets: new Set(), endsAt: Infinity };
+    this.open.set(credentialId, connected);
+    this.ofSite.set(siteId, (this.ofSite.get(siteId) ?? new Set()).add(credentialId));
+    connected.sockets.add(socket);
+    socket.once('close', () => this.leave(socket));
+    this.look([credentialId]);
+  }
+
+  /** The connection is closed, or a session from now on. */
+  leave(socket: Socket): void {
+    const credentialId = this.credentialOf.get(socket);
+    const connected = credentialId === undefined ? undefined : this.open.get(credentialId);
+    if (credentialId === undefined || !connected) return;
+    this.credentialOf.delete(socket);
+    connected.sockets.delete(socket);
+    if (connected.sockets.size > 0) return;
+    this.open.delete(credentialId);
+    const others = this.ofSite.get(connected.siteId);
+    others?.delete(credentialId);
+    if (others?.size === 0) this.ofSite.delete(connected.siteId);
+  }
+
+  private look(credentialIds: Iterable<number>): void {
+    for (const id of credentialIds) this.due.add(id);
+    if (this.due.size > 0) this.task.wake(SOON_MS);
+  }
+
+  private async round(): Promise<void> {
+    this.closeEnded();
+    const due = [...this.due];
+    this.due.clear();
+    try {
+      if (due.length > 0) await this.judge(due);
+    } catch (error) {
+      for (const id of due) this.due.add(id);
+      throw error;
+    } finally {
+      if (this.open.size > 0) this.task.wake(EVERY_MS);
+    }
+  }
+
+  private async judge(credentialIds: number[]): Promise<void> {
+    const asked = performance.now();
+    const found = await this.repository.connected(this.db.manager, credentialIds);
+    const endsIn = new Map(found.map((row) => [row.credentialId, row.endsIn ?? Infinity]));
+    for (const id of credentialIds) {
+      const connected = this.open.get(id);
+      if (connected) connected.endsAt = asked + (endsIn.get(id) ?? 0);
+    }
+    this.closeEnded();
+  }
+
+  private closeEnded(): void {
+    const now = performance.now();
+    for (const { endsAt, sockets } of this.open.values())
+      if (endsAt <= now) for (const socket of [...sockets]) socket.destroy();
+  }
+}
