@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { newHardwareId, provision } from '../support/api.js';
@@ -14,6 +15,7 @@ import {
   withPsk,
 } from '../support/device-tls.js';
 import { TestFleet } from '../support/devices.js';
+import { hasProgram, runCredentialLines } from '../support/readme.js';
 import { startServer, type TestServer, until } from '../support/server.js';
 
 const SELF = '/api/v1/device/self';
@@ -169,5 +171,15 @@ describe('a pre-shared key', () => {
       expect(printed).toContain(early.deviceId);
       expect(printed).toContain('No client certificate CA names sent');
     }
+  });
+
+  it('authenticates by the lines of the README, where there is openssl', () => {
+    if (!hasProgram('openssl')) return;
+    const printed = runCredentialLines('psk', tmpdir(), {
+      DEVICE_HOST: `127.0.0.1:${tls.devicePort}`,
+      PSK_IDENTITY: early.identity,
+      PSK: early.psk,
+    });
+    expect(printed).toContain(early.deviceId);
   });
 });

@@ -13,6 +13,8 @@ import { freePort, type ServerOptions, startServer, type TestServer } from './se
 export interface TlsServer {
   server: TestServer;
   devicePort: number;
+  /** Which clients may take for their authority. */
+  certFile: string;
   metrics(): Promise<string>;
   /** Gives it another certificate. */
   renew(serialNumber: string): Promise<void>;
@@ -42,6 +44,7 @@ export async function startTlsServer(options: ServerOptions = {}): Promise<TlsSe
   return {
     server,
     devicePort,
+    certFile,
     renew,
     metrics: async () => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text(),
     async stop() {

@@ -68,7 +68,8 @@ export class ConnectionCredentials {
 export const connectionProof = (credential: TlsCredential): Buffer =>
   credential.kind === 'psk' ? pskProof(credential.identity) : credential.hash;
 
-function timesOf(der: Buffer, authority: X509Certificate): Verified {
+/** @returns the times of a certificate (DER) that this authority has signed for clients, else `NEVER`. */
+export function timesOf(der: Buffer, authority: X509Certificate): Verified {
   const certificate = new X509Certificate(der);
   const isSigned = certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
   // Node calls the extended usages so.
