@@ -117,7 +117,9 @@ describe('a pre-shared key', () => {
     await known(gone);
     const open = await connectTls(tls.devicePort, by(gone));
     expect((await ask(tls.devicePort, SELF, { on: open, headers: { connection: 'keep-alive' } })).status).toBe(200);
-    const session = (await connectSession(tls.devicePort, by(gone))) as WebSocket;
+    const asked = await connectTls(tls.devicePort, by(gone));
+    await ask(tls.devicePort, SELF, { on: asked, headers: { connection: 'keep-alive' } });
+    const session = (await connectSession(tls.devicePort, { createConnection: () => asked })) as WebSocket;
     const [closed, ended] = [once(open, 'close'), once(session, 'close')];
     await fleet.root.expect('DELETE', `/site/${gone.siteId}`);
     await closed;

@@ -105,7 +105,10 @@ export const withPsk = (identity: string, psk: string): TlsOptions => ({
 });
 
 /** Begins a session by what the connection proves, without a token. @returns its websocket, or the status that refused it */
-export async function connectSession(port: number, options: TlsOptions): Promise<WebSocket | number> {
+export async function connectSession(
+  port: number,
+  options: TlsOptions & { createConnection?: () => TLSSocket },
+): Promise<WebSocket | number> {
   const ws = new WebSocket(`wss://127.0.0.1:${port}/api/v1/ws?clientType=newt`, { ...ANY_SERVER, ...options });
   return new Promise((done, failed) => {
     ws.once('open', () => done(ws)).once('error', failed);

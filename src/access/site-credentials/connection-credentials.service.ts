@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { ClientCertField, DeviceAuthorities, type TlsCredential, tlsCredentialOf } from '#platform';
@@ -51,6 +52,11 @@ export class ConnectionCredentials {
   /** A request was let in by what its connection proves: from now on the connection ends with that. */
   admitted(request: IncomingMessage, credential: TlsCredential, site: SiteIdentity): void {
     if (tlsCredentialOf(request.socket) === credential) this.connections.track(request.socket, site);
+  }
+
+  /** The connection is a session from now on, which the gateway ends with a reason. */
+  becameSession(socket: Socket): void {
+    this.connections.leave(socket);
   }
 
   private async verify({ der, hash }: TlsCredential & { kind: 'certificate' }, site: SiteIdentity): Promise<Verified> {

@@ -56,7 +56,7 @@ export class TlsConnections implements OnApplicationShutdown {
     this.look([credentialId]);
   }
 
-  /** The connection is closed, or a session from now on. */
+  /** The connection is closed, or somebody else ends it from now on. */
   leave(socket: Socket): void {
     const credentialId = this.credentialOf.get(socket);
     const connected = credentialId === undefined ? undefined : this.open.get(credentialId);

@@ -116,6 +116,7 @@ export class SessionHandshake {
 
   private accept(session: Session, ws: SessionSocket): void {
     const older = this.registry.enter(session);
+    this.connection.becameSession(session.socket);
     // ws has just added its listener.
     this.endInTurns(session.socket);
     session.ws = ws;
