@@ -13,7 +13,7 @@ import {
   AdminUsageError,
   adminCommandOf,
   checkDatabase,
-  checkMasterKey,
+  checkMasterKeys,
   prepareDatabase,
   reportDatabase,
   sentenceFor,
@@ -48,8 +48,8 @@ async function main(args: string[]): Promise<number> {
       postgres = await startEmbeddedPostgres({ dataDir: loaded.installation.dataDir, log, shared: true });
     const url = loaded.database.url ?? postgres!.url;
     if (command[0] === 'check') return await check(url, loaded, log.warn);
-    const { masterKey } = loaded.installation;
-    const databaseUrl = await prepareDatabase(url, masterKey, MIGRATIONS, startupRetryOptions(loaded, log.warn));
+    const { masterKeys } = loaded.installation;
+    const databaseUrl = await prepareDatabase(url, masterKeys, MIGRATIONS, startupRetryOptions(loaded, log.warn));
     const config = loaded.withDatabase({ url: databaseUrl, poolSize: 2 });
     const app = await NestFactory.createApplicationContext(AdminApp.forRoot(config), {
       logger: ['error'],
@@ -71,12 +71,12 @@ async function main(args: string[]): Promise<number> {
 
 async function check(url: string, config: Config, say: (text: string) => void): Promise<number> {
   const settled = await checkDatabase(url, startupRetryOptions(config, say));
-  await checkMasterKey(settled, config.installation.masterKey);
+  await checkMasterKeys(settled, config.installation.masterKeys);
   const { text, sound } = await reportDatabase(
     settled,
     config.database.poolSize,
     MIGRATIONS.length,
-    config.installation.masterKey,
+    config.installation.masterKeys,
   );
   await print(process.stdout, text);
   return sound ? 0 : 1;

@@ -39,7 +39,7 @@ async function withDatabase(config: Config): Promise<Config> {
     postgres = await startEmbeddedPostgres({ dataDir: config.installation.dataDir, log });
   const url = await prepareDatabase(
     config.database.url ?? postgres!.url,
-    config.installation.masterKey,
+    config.installation.masterKeys,
     MIGRATIONS,
     startupRetryOptions(config, log.warn),
   );

@@ -211,7 +211,7 @@ const OWNER = {
     'user',
     'user_session',
   ],
-  cluster: ['server'],
+  cluster: ['master_key', 'server'],
   jobs: ['job', 'job_item'],
   audit: ['audit', 'event'],
   // Of the library that every module stands on.

@@ -14,6 +14,8 @@ export { readEnvironment } from './config/environment.mjs';
 export * from './crypto/bundle-key.js';
 export * from './crypto/crypto.js';
 export * from './crypto/hash-queue.js';
+export * from './crypto/key-ring.js';
+export * from './crypto/sealed-columns.js';
 export * from './crypto/tls.js';
 export * from './database/database.module.js';
 export * from './database/database-client.js';

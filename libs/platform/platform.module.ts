@@ -6,8 +6,8 @@ import { RefusalLimiter } from './access/refusal-limiter.js';
 import { TenantResolvers } from './access/route-access.js';
 import { SiteTrust } from './access/site-trust.js';
 import { Config } from './config/config.js';
-import { KeyRing } from './crypto/crypto.js';
 import { HashQueue } from './crypto/hash-queue.js';
+import { KeyRing } from './crypto/key-ring.js';
 import { Retention } from './database/retention.js';
 import { ClientCertField } from './http/client-cert.js';
 import { DeviceListener } from './http/device-listener.js';
@@ -25,7 +25,11 @@ import { Workers } from './runtime/workers.js';
 @Global()
 @Module({
   providers: [
-    { provide: KeyRing, inject: [Config], useFactory: (config: Config) => new KeyRing(config.installation.masterKey) },
+    {
+      provide: KeyRing,
+      inject: [Config],
+      useFactory: (config: Config) => new KeyRing(...config.installation.masterKeys),
+    },
     HashQueue,
     ClientCertField,
     DeviceAuthorities,

@@ -5,7 +5,8 @@ import { hostname } from 'node:os';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { EntityManager } from 'typeorm';
-import { Config, Db, Drain, PeriodicTask, VERSION } from '#platform';
+import { Config, Db, Drain, KeyRing, PeriodicTask, VERSION } from '#platform';
+import { MasterKeys } from './master-keys/master-keys.service.js';
 import { type ServerRow, ServersRepository } from './servers.repository.js';
 
 const RENEW_MS = 5000;
@@ -49,10 +50,13 @@ export class ServerLease implements OnApplicationBootstrap {
     private readonly host: HttpAdapterHost,
     private readonly db: Db,
     private readonly repository: ServersRepository,
+    private readonly keys: KeyRing,
+    private readonly sealing: MasterKeys,
     drain: Drain,
   ) {
     const roles = [...config.cluster.roles];
-    this.row = { serverId: this.serverId, version: VERSION, instance: null, address: null, roles };
+    const masterKeys = keys.fingerprints;
+    this.row = { serverId: this.serverId, version: VERSION, instance: null, address: null, roles, masterKeys };
     drain.register('give up the lease', 'lease', () => this.release());
   }
 
@@ -83,6 +87,7 @@ export class ServerLease implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     await this.repository.enter(this.db.manager, this.row);
+    await this.sealing.settle();
     this.steadySince = performance.now();
     const server = this.host.httpAdapter.getHttpServer() as Server;
     // Only a process that has the port may speak for the instance: a second start on a busy port must not end the first one's sessions.
@@ -109,7 +114,8 @@ export class ServerLease implements OnApplicationBootstrap {
 
   private async round(): Promise<void> {
     try {
-      if (!(await this.repository.renew(this.db.manager, this.row))) {
+      await this.sealing.look();
+      if (!(await this.repository.renew(this.db.manager, this.row, this.keys.writesWith))) {
         this.steadySince = null;
         this.lost = true;
         await this.repository.enter(this.db.manager, this.row);

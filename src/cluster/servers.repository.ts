@@ -11,6 +11,8 @@ export interface ServerRow {
   /** Where other servers reach it. Null until the server listens. */
   address: string | null;
   roles: ServerRole[];
+  /** Fingerprints of the master keys that it holds (docs/credentials.md §8). */
+  masterKeys: string[];
 }
 
 /** Another server whose row this one may end. */
@@ -23,6 +25,7 @@ export interface DeadServer {
 const LEASE = `interval '30 seconds'`;
 /** A server of 0.1.0 writes only when it has renewed. */
 const EXPIRES = `coalesce(lease_expires_at, renewed_at + ${LEASE})`;
+export const LIVE = `${EXPIRES} > now()`;
 
 /** All SQL about server processes. */
 @Injectable()
@@ -31,10 +34,10 @@ export class ServersRepository {
   async enter(em: EntityManager, row: ServerRow): Promise<void> {
     await execute(
       em,
-      `INSERT INTO server (server_id, version, instance, address, roles, lease_expires_at) VALUES ($1, $2, $3, $4, $5, now() + ${LEASE})
+      `INSERT INTO server (server_id, version, instance, address, roles, master_keys, lease_expires_at) VALUES ($1, $2, $3, $4, $5, $6, now() + ${LEASE})
        ON CONFLICT (server_id) DO UPDATE SET renewed_at = now(), lease_since = now(), lease_expires_at = excluded.lease_expires_at,
          instance = excluded.instance, address = excluded.address`,
-      [row.serverId, row.version, row.instance, row.address, row.roles],
+      [row.serverId, row.version, row.instance, row.address, row.roles, row.masterKeys],
     );
   }
 
@@ -42,7 +45,7 @@ export class ServersRepository {
   async sessionsTakenSince(em: EntityManager): Promise<Date | null> {
     const [row] = await query<{ since: Date | null }>(
       em,
-      `SELECT min(lease_since) AS since FROM server WHERE 'agents' = ANY (roles) AND ${EXPIRES} > now()`,
+      `SELECT min(lease_since) AS since FROM server WHERE 'agents' = ANY (roles) AND ${LIVE}`,
     );
     return row!.since;
   }
@@ -60,12 +63,16 @@ export class ServersRepository {
    * process that stands still may lose its row and not notice. @returns false when the lease had run out or the row is gone: others may have
    * ended what hangs on it.
    */
-  async renew(em: EntityManager, row: Pick<ServerRow, 'serverId' | 'instance' | 'address'>): Promise<boolean> {
+  async renew(
+    em: EntityManager,
+    row: Pick<ServerRow, 'serverId' | 'instance' | 'address'>,
+    writesWith: string,
+  ): Promise<boolean> {
     const renewed = await execute(
       em,
-      `UPDATE server SET renewed_at = now(), lease_expires_at = now() + ${LEASE}, instance = $2, address = $3
-       WHERE server_id = $1 AND ${EXPIRES} > now()`,
-      [row.serverId, row.instance, row.address],
+      `UPDATE server SET renewed_at = now(), lease_expires_at = now() + ${LEASE}, instance = $2, address = $3, writes_with = $4
+       WHERE server_id = $1 AND ${LIVE}`,
+      [row.serverId, row.instance, row.address, writesWith],
     );
     return renewed > 0;
   }

@@ -6,6 +6,7 @@ import { Injectable } from '@nestjs/common';
 import { AppError, base32, Config, Db, type Principal, systemPrincipal } from '#platform';
 import { ApiKeysService, MailboxesService, UsersService } from '../access/index.js';
 import { Epoch, SigningKeys } from '../instances/index.js';
+import { MasterKeyRotation } from './master-key-rotation.js';
 import { StartError } from './preflight.js';
 import { readSetting } from './settings.js';
 
@@ -19,7 +20,7 @@ export class AdminUsageError extends Error {
 
 /** Commands that run inside the application; `check` runs before there is one. */
 export type AdminCommand =
-  | ['root-key list' | 'new-epoch', undefined]
+  | ['root-key list' | 'new-epoch' | 'rotate-master-key', undefined]
   | ['root-key create', string | undefined]
   | ['root-key revoke' | 'reset-password' | 'verify-user', string]
   | ['export-next-key' | 'rotate-signing-key', { orgId: string; keyFile: string | undefined }];
@@ -35,7 +36,13 @@ export function adminCommandOf(args: string[]): ['check', undefined] | AdminComm
       return [command, { orgId: argument, keyFile }];
   }
   if (rest.length === 0) {
-    if ((command === 'check' || command === 'root-key list' || command === 'new-epoch') && argument === undefined)
+    if (
+      (command === 'check' ||
+        command === 'root-key list' ||
+        command === 'new-epoch' ||
+        command === 'rotate-master-key') &&
+      argument === undefined
+    )
       return [command, argument];
     if (command === 'root-key create') return [command, argument];
     if (
@@ -58,6 +65,7 @@ export class AdminCommands {
     private readonly apiKeys: ApiKeysService,
     private readonly signingKeys: SigningKeys,
     private readonly epoch: Epoch,
+    private readonly masterKeyRotation: MasterKeyRotation,
   ) {}
 
   /**
@@ -80,6 +88,8 @@ export class AdminCommands {
         return this.verify(argument);
       case 'new-epoch':
         return `The epoch is ${await this.epoch.raise(this.principal())}: what machines are offered is newer than all that they had.\n`;
+      case 'rotate-master-key':
+        return this.masterKeyRotation.run(print);
       case 'export-next-key':
         return this.exportNextKey(argument.orgId, argument.keyFile, print);
       case 'rotate-signing-key':

@@ -11,7 +11,7 @@ import {
   type StartupRetryOptions,
   settleTransport,
 } from '#platform';
-import { checkMasterKey } from './master-key.js';
+import { checkMasterKeys } from './master-key.js';
 import { StartError } from './preflight.js';
 
 const OLDEST_POSTGRES = 15;
@@ -31,17 +31,17 @@ WHERE d.datname = current_database()`;
 
 /**
  * Waits for the database, checks that the server can live on it and holds its master key, and brings its schema up to date.
- * @returns the URL to connect with, its `sslmode` settled. @throws as `checkDatabase` and `checkMasterKey`, and StartupTimeoutError when
+ * @returns the URL to connect with, its `sslmode` settled. @throws as `checkDatabase` and `checkMasterKeys`, and StartupTimeoutError when
  * another server did not finish its start.
  */
 export async function prepareDatabase(
   url: string,
-  masterKey: Buffer,
+  masterKeys: readonly Buffer[],
   migrations: Parameters<typeof migrate>[1],
   patience: StartupRetryOptions,
 ): Promise<string> {
   const settled = await checkDatabase(url, patience);
-  await checkMasterKey(settled, masterKey);
+  await checkMasterKeys(settled, masterKeys);
   await migrate(settled, migrations, patience);
   return settled;
 }

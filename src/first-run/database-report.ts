@@ -33,7 +33,7 @@ export async function reportDatabase(
   url: string,
   poolSize: number,
   migrations: number,
-  masterKey: Buffer,
+  masterKeys: readonly Buffer[],
 ): Promise<{ text: string; sound: boolean }> {
   const client = new DatabaseClient(clientOptions(url, 'gatehouse-check'));
   await client.connect();
@@ -45,7 +45,7 @@ export async function reportDatabase(
       ? (await client.query<{ n: number }>('SELECT count(*)::int AS n FROM migrations')).rows[0]!.n
       : null;
     const settings = problemsOf(facts, poolSize);
-    const rows = migrated === migrations ? await checkRows(client, masterKey) : [];
+    const rows = migrated === migrations ? await checkRows(client, masterKeys) : [];
     const lines: [name: string, value: string, problems?: string[]][] = [
       ['PostgreSQL', `${facts.version}, database ${facts.database}, role ${facts.role}, schema ${facts.schema}`],
       ['Connection', `${facts.tls ?? 'no TLS'}, direct or pooled per session: notices arrive`],

@@ -8,7 +8,6 @@ import {
   Config,
   Db,
   isDatabaseAway,
-  KeyRing,
   query,
   sameBytes,
   sha256,
@@ -21,7 +20,6 @@ import { ApiKeysService, UsersService } from '../access/index.js';
 import { OrgsService } from '../orgs/index.js';
 import { KeysService } from '../provisioning/index.js';
 import { type FirstSecrets, firstSecrets } from './banner.js';
-import { assertSameMasterKey } from './master-key.js';
 import { readSetting, writeSetting } from './settings.js';
 
 export const FIRST_ORG = 'default';
@@ -37,7 +35,6 @@ export class FirstRun {
   constructor(
     private readonly config: Config,
     private readonly db: Db,
-    private readonly keyRing: KeyRing,
     private readonly users: UsersService,
     private readonly apiKeys: ApiKeysService,
     private readonly orgs: OrgsService,
@@ -45,15 +42,13 @@ export class FirstRun {
   ) {}
 
   /**
-   * Checks the master key against the database, makes the first administrator, organization and keys if there are none, and puts
+   * Makes the first administrator, organization and keys if there are none, and puts
    * ROOT_API_KEY in force. @returns what was made, to be shown once; null on later starts.
-   * @throws StartError when the database belongs to another master key.
    */
   async run(): Promise<FirstSecrets | null> {
     return underBootLock(
       this.config.database.url!,
       async () => {
-        await this.checkMasterKey();
         const first = (await readSetting(this.db.manager, 'first_run_at')) === null;
         const made = first ? await this.createAll() : null;
         if (!first && this.config.installation.rootApiKey) await this.applyRootKey();
@@ -61,12 +56,6 @@ export class FirstRun {
       },
       startupRetryOptions(this.config, (text) => this.logger.warn(text)),
     );
-  }
-
-  private async checkMasterKey(): Promise<void> {
-    const known = await readSetting(this.db.manager, 'master_key_fingerprint');
-    if (known === null) await writeSetting(this.db.manager, 'master_key_fingerprint', this.keyRing.fingerprint);
-    else assertSameMasterKey(known, this.keyRing.fingerprint);
   }
 
   private async createAll(): Promise<FirstSecrets> {

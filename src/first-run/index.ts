@@ -5,5 +5,5 @@ export { checkDatabase, prepareDatabase } from './database-check.js';
 export { reportDatabase } from './database-report.js';
 export { FirstRunModule } from './first-run.module.js';
 export { FirstRun } from './first-run.service.js';
-export { checkMasterKey } from './master-key.js';
+export { checkMasterKeys } from './master-key.js';
 export { checkMachine, sentenceFor } from './preflight.js';

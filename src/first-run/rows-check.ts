@@ -1,11 +1,8 @@
-import type { DatabaseClient } from '#platform';
-import { KeyRing } from '#platform';
-import { secretAbout, signingKeyAbout } from '../instances/index.js';
+import { type DatabaseClient, KeyRing, type Read, type SealedColumn, sealedRows } from '#platform';
+import { SEALED_COLUMNS } from './sealed-columns.js';
 
 /** Named of what is wrong in one way. */
 const NAMED = 5;
-/** Rows that are decrypted at a time: values have up to 64 KB. */
-const BATCH = 200;
 
 /** What is wrong, and a query for the names of the rows that are so. None finds anything in a sound database. */
 const CHECKS: [problem: string, names: string][] = [
@@ -85,44 +82,12 @@ const CHECKS: [problem: string, names: string][] = [
   ],
 ];
 
-/** An encrypted row. */
-interface Sealed {
-  id: string;
-  name: string;
-  about: string;
-  wrappedKey: Buffer | null;
-  sealed: Buffer;
-}
-
-/** Encrypted rows of a table after one of them, in the order of their ids. */
-type Page = (client: DatabaseClient, after: string) => Promise<Sealed[]>;
-
-const secretVersions: Page = async (client, after) => {
-  const { rows } = await client.query<Sealed & { secretId: string; version: number }>(
-    `SELECT v.secret_version_id::text AS id, s.org_id || ' ' || s.name || ' version ' || v.version AS name, v.secret_id::text AS "secretId", v.version,
-       v.wrapped_key AS "wrappedKey", v.sealed_value AS sealed
-     FROM secret_version v JOIN secret s USING (secret_id)
-     WHERE v.wrapped_key IS NOT NULL AND v.secret_version_id > $1::bigint ORDER BY v.secret_version_id LIMIT ${BATCH}`,
-    [after || '0'],
-  );
-  return rows.map((row) => ({ ...row, about: secretAbout(Number(row.secretId), row.version) }));
-};
-
-const signingKeys: Page = async (client, after) => {
-  const { rows } = await client.query<Sealed & { orgUid: string; seq: number }>(
-    `SELECT id, 'organization ' || org_uid || ' key ' || seq AS name, org_uid AS "orgUid", seq, NULL AS "wrappedKey", sealed_key AS sealed
-     FROM (SELECT *, org_uid || lpad(seq::text, 10, '0') AS id FROM signing_key WHERE sealed_key IS NOT NULL) k WHERE id > $1 ORDER BY id LIMIT ${BATCH}`,
-    [after],
-  );
-  return rows.map((row) => ({ ...row, about: signingKeyAbout(row.orgUid, row.seq) }));
-};
-
 /**
  * Looks for rows without an owner, counters that are wrong, and values that the master key cannot decrypt, all in one snapshot. Changes nothing.
  * @returns a line for each kind of trouble; none for a sound database
  */
-export async function checkRows(client: DatabaseClient, masterKey: Buffer): Promise<string[]> {
-  const keys = new KeyRing(masterKey);
+export async function checkRows(client: DatabaseClient, masterKeys: readonly Buffer[]): Promise<string[]> {
+  const keys = new KeyRing(...masterKeys);
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   try {
     const problems: string[] = [];
@@ -132,12 +97,9 @@ export async function checkRows(client: DatabaseClient, masterKey: Buffer): Prom
       );
       if (rows[0]!.n > 0) problems.push(lineOf(problem, rows[0]!.n, rows[0]!.names!));
     }
-    for (const [problem, page] of [
-      ['versions of secrets that cannot be decrypted', secretVersions],
-      ['signing keys that cannot be decrypted', signingKeys],
-    ] as const) {
-      const { n, names } = await undecryptable(client, keys, page);
-      if (n > 0) problems.push(lineOf(problem, n, names));
+    for (const column of SEALED_COLUMNS) {
+      const { n, names } = await undecryptable(client, keys, column);
+      if (n > 0) problems.push(lineOf(`${column.what} that cannot be decrypted`, n, names));
     }
     return problems;
   } finally {
@@ -148,21 +110,21 @@ export async function checkRows(client: DatabaseClient, masterKey: Buffer): Prom
 async function undecryptable(
   client: DatabaseClient,
   keys: KeyRing,
-  page: Page,
+  column: SealedColumn,
 ): Promise<{ n: number; names: string[] }> {
   const found = { n: 0, names: [] as string[] };
-  let after = '';
-  for (;;) {
-    const rows = await page(client, after);
-    for (const { name, about, wrappedKey, sealed } of rows) {
+  const read: Read = async (sql, values) => (await client.query(sql, values)).rows as never;
+  for (let after = column.id.first; ; ) {
+    const { rows, isLast } = await sealedRows(read, column, after);
+    for (const { name, about, sealed, apart } of rows) {
       try {
-        if (wrappedKey) keys.decryptApart({ wrappedKey, sealed }, about);
+        if (apart) keys.decryptApart({ wrappedKey: sealed, sealed: apart }, about);
         else keys.decrypt(sealed, about);
       } catch {
         if (found.n++ < NAMED) found.names.push(name);
       }
     }
-    if (rows.length < BATCH) return found;
+    if (isLast) return found;
     after = rows.at(-1)!.id;
   }
 }

@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 import { execute, query } from '#platform';
 
 /** Facts about the installation, one row each. */
-export type SettingName = 'master_key_fingerprint' | 'first_run_at' | 'root_api_key_id';
+export type SettingName = 'first_run_at' | 'root_api_key_id';
 
 export async function readSetting(em: EntityManager, name: SettingName): Promise<string | null> {
   const [row] = await query<{ value: string }>(em, 'SELECT value FROM setting WHERE name = $1', [name]);

@@ -1,3 +1,4 @@
+export { SEALED_AUTHORITIES } from './claims/certificate-authority.js';
 export { KeysService } from './keys/keys.service.js';
 export { Profile } from './profiles/profile.entity.js';
 export { ProfileBlueprints } from './profiles/profile-blueprints.service.js';

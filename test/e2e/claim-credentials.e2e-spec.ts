@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { KeyRing } from '../../libs/platform/crypto/crypto.js';
+import { KeyRing } from '../../libs/platform/crypto/key-ring.js';
 import { Api, deviceToken, newHardwareId, newNonce, newtToken, provision, register, TestOrg } from '../support/api.js';
 import { queryDatabase } from '../support/database.js';
 import { startServer, TEST_MASTER_KEY, type TestServer } from '../support/server.js';

@@ -220,7 +220,7 @@ async function goesOn(): Promise<void> {
   const client = new pg.Client(postgres.url);
   await client.connect();
   try {
-    expect(await checkRows(client as never, Buffer.from(TEST_MASTER_KEY, 'base64'))).toEqual([]);
+    expect(await checkRows(client as never, [Buffer.from(TEST_MASTER_KEY, 'base64')])).toEqual([]);
   } finally {
     await client.end();
   }

@@ -1,11 +1,11 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEmptyDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { restoreFixture } from '../support/fixture.js';
+import { runToEnd } from '../support/run-program.js';
 import { freePort, startServer, TEST_MASTER_KEY, TEST_ROOT_KEY, type TestServer } from '../support/server.js';
 
 const WRONG_KEY = Buffer.alloc(32, 9).toString('base64');
@@ -43,22 +43,9 @@ async function kept(making: Promise<TestDatabase>): Promise<TestDatabase> {
   return database;
 }
 
-interface Ended {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs a program of the server that is expected to end by itself. */
-function runToEnd(program: 'main' | 'admin', env: Record<string, string>, ...args: string[]): Promise<Ended> {
-  const script = fileURLToPath(new URL(`../../dist/src/${program}.js`, import.meta.url));
-  const options = { cwd: folder, env: { PATH: process.env['PATH'], HOST: '127.0.0.1', ...env } };
-  return new Promise((done) => {
-    execFile(process.execPath, [script, ...args], options, (error, stdout, stderr) =>
-      done({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-  });
-}
+/** As `runToEnd`, in the folder of the test. */
+const runHere = (program: 'main' | 'admin', env: Record<string, string>, ...args: string[]) =>
+  runToEnd(program, env, args, { cwd: folder });
 
 /** Each file of DATA_DIR with its content, of those that are not PostgreSQL's own. */
 const filesOf = (dir: string): [string, string][] =>
@@ -78,8 +65,8 @@ describe('an embedded database without its master key', () => {
     const before = filesOf(dataDir);
     const sentence = `There is a database in ${dataDir}/postgres/data and no ${key}, the key that its secrets are encrypted with; put that file back from a backup, or set MASTER_KEY to what it held. For a new installation name another DATA_DIR.\n`;
     const env = { DATA_DIR: dataDir, PORT: String(await freePort()) };
-    expect(await runToEnd('main', env)).toEqual({ code: 1, stdout: '', stderr: sentence });
-    expect(await runToEnd('admin', env, 'root-key', 'list')).toEqual({ code: 1, stdout: '', stderr: sentence });
+    expect(await runHere('main', env)).toEqual({ code: 1, stdout: '', stderr: sentence });
+    expect(await runHere('admin', env, 'root-key', 'list')).toEqual({ code: 1, stdout: '', stderr: sentence });
     expect(filesOf(dataDir)).toEqual(before);
     expect(existsSync(join(dataDir, 'postgres/data/postmaster.pid'))).toBe(false);
 
@@ -92,7 +79,7 @@ describe('an embedded database without its master key', () => {
     const key = readFileSync(join(dataDir, 'master.key'), 'utf8').trim();
     rmSync(join(dataDir, 'master.key'));
     const env = { DATA_DIR: dataDir, PORT: String(await freePort()) };
-    expect(await runToEnd('main', { ...env, MASTER_KEY: WRONG_KEY })).toMatchObject({ code: 1, stderr: NOT_THE_ONE });
+    expect(await runHere('main', { ...env, MASTER_KEY: WRONG_KEY })).toMatchObject({ code: 1, stderr: NOT_THE_ONE });
     expect(await rootKeyWorks(await startEmbedded({ MASTER_KEY: key }))).toBe(true);
     expect(existsSync(join(dataDir, 'master.key'))).toBe(false);
   });
@@ -108,15 +95,15 @@ describe('a database of DATABASE_URL', () => {
       );
     const before = await state();
     const env = { DATABASE_URL: url, MASTER_KEY: WRONG_KEY, PORT: String(await freePort()) };
-    expect(await runToEnd('main', env)).toMatchObject({ code: 1, stderr: NOT_THE_ONE });
+    expect(await runHere('main', env)).toMatchObject({ code: 1, stderr: NOT_THE_ONE });
     for (const args of [['check'], ['root-key', 'list']])
-      expect(await runToEnd('admin', env, ...args)).toMatchObject({ code: 1, stderr: NOT_THE_ONE });
+      expect(await runHere('admin', env, ...args)).toMatchObject({ code: 1, stderr: NOT_THE_ONE });
     expect(await state()).toEqual(before);
   });
 
   it('is not touched without a key, whatever a key file in DATA_DIR says', async () => {
     const { url } = await kept(createEmptyDatabase());
-    const { code, stderr } = await runToEnd('main', { DATABASE_URL: url, DATA_DIR: dataDir });
+    const { code, stderr } = await runHere('main', { DATABASE_URL: url, DATA_DIR: dataDir });
     expect({ code, stderr }).toEqual({
       code: 1,
       stderr:

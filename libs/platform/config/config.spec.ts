@@ -162,11 +162,38 @@ describe('loadConfig', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   it('generates the master key once, readable by its owner alone', () => {
-    const first = loadConfig({}, folder).installation.masterKey;
-    expect(first).toHaveLength(32);
-    expect(loadConfig({}, folder).installation.masterKey).toEqual(first);
+    const first = loadConfig({}, folder).installation.masterKeys;
+    expect(first.map((key) => key.length)).toEqual([32]);
+    expect(loadConfig({}, folder).installation.masterKeys).toEqual(first);
     expect(statSync(join(folder, '.gatehouse/master.key')).mode & 0o777).toBe(0o600);
     expect(statSync(join(folder, '.gatehouse')).mode & 0o777).toBe(0o700);
+  });
+
+  it('takes two lines of master.key, the new one first, and nothing else than one or two keys', () => {
+    const [own, previous] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+    const file = join(folder, '.gatehouse/master.key');
+    loadConfig({}, folder);
+    const lines = (...keys: Buffer[]) => `${keys.map((one) => one.toString('base64')).join('\n')}\n`;
+    writeFileSync(file, lines(own, previous));
+    expect(loadConfig({}, folder).installation.masterKeys).toEqual([own, previous]);
+    for (const text of [lines(own, own), lines(own, previous, Buffer.alloc(32, 3)), `${lines(own)}x\n`, '']) {
+      writeFileSync(file, text);
+      expect(() => loadConfig({}, folder)).toThrow(/master\.key does not hold 32 bytes/);
+    }
+  });
+
+  it('takes the previous key by a variable, beside the own one', () => {
+    const [own, previous] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)].map((one) => one.toString('base64')) as [
+      string,
+      string,
+    ];
+    expect(loadConfig({ MASTER_KEY: own, MASTER_KEY_PREVIOUS: previous }, folder).installation.masterKeys).toHaveLength(
+      2,
+    );
+    expect(() => loadConfig({ MASTER_KEY_PREVIOUS: previous }, folder)).toThrow(
+      'MASTER_KEY_PREVIOUS is set but MASTER_KEY is not.',
+    );
+    expect(() => loadConfig({ MASTER_KEY: own, MASTER_KEY_PREVIOUS: own }, folder)).toThrow('are the same');
   });
 
   it('reads .env, and the environment wins over it', () => {

@@ -52,7 +52,7 @@ export function loadConfig(env: Env = process.env, cwd: string = process.cwd(), 
   const { database, installation } = config;
   if (!existing) claimDataDir(installation.dataDir);
   else if (database.url === undefined) recogniseDataDir(installation.dataDir);
-  if (installation.masterKey.length > 0) return config;
+  if (installation.masterKeys.length > 0) return config;
   const file = resolve(installation.dataDir, 'master.key');
   // A key made now would be the wrong one, and the next backup would keep it.
   const orphan = existsSync(file) ? undefined : embeddedDatabaseOf(installation.dataDir);
@@ -61,14 +61,25 @@ export function loadConfig(env: Env = process.env, cwd: string = process.cwd(), 
       `There is a database in ${orphan} and no ${file}, the key that its secrets are encrypted with; put that file back from a backup, or set MASTER_KEY to what it held. For a new installation name another DATA_DIR.`,
     );
   }
-  const masterKey = decodeMasterKey(readOrCreateSecretFile(file, () => randomBytes(32).toString('base64')));
-  if (!masterKey)
-    throw new ConfigError(`${file} does not hold 32 bytes in base64; restore it from a backup, or set MASTER_KEY.`);
-  return new Config({ ...config, installation: { ...installation, masterKey } });
+  const masterKeys = masterKeysOf(readOrCreateSecretFile(file, () => randomBytes(32).toString('base64')));
+  if (!masterKeys) {
+    throw new ConfigError(
+      `${file} does not hold 32 bytes in base64, or two lines of them while the master key is changed; restore it from a backup, or set MASTER_KEY.`,
+    );
+  }
+  return new Config({ ...config, installation: { ...installation, masterKeys } });
+}
+
+/** One key, or the own one and in the next line the previous one. */
+function masterKeysOf(text: string): Buffer[] | undefined {
+  const lines = text.split('\n').map((line) => line.trim());
+  const keys = lines.flatMap((line) => decodeMasterKey(line) ?? []);
+  const whole = keys.length === lines.length && keys.length <= 2 && !(keys[1] && keys[0]!.equals(keys[1]));
+  return whole ? keys : undefined;
 }
 
 /**
- * The checks alone, without touching the disk. The master key is empty when MASTER_KEY is unset, which
+ * The checks alone, without touching the disk. There is no master key when MASTER_KEY is unset, which
  * only `loadConfig` resolves. Throws ConfigError naming every variable that is wrong.
  */
 export function parseConfig(variables: Env, cwd: string): Config {

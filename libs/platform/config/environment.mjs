@@ -98,6 +98,12 @@ export function problemsOf(variables) {
     ...differ('METRICS_PORT', 'PORT'),
     ...differ('DEVICE_TLS_PORT', 'PORT'),
     ...differ('METRICS_PORT', 'DEVICE_TLS_PORT'),
+    ...(text('MASTER_KEY_PREVIOUS') && !text('MASTER_KEY')
+      ? ['MASTER_KEY_PREVIOUS is set but MASTER_KEY is not.']
+      : []),
+    ...(text('MASTER_KEY') && text('MASTER_KEY') === text('MASTER_KEY_PREVIOUS')
+      ? ['MASTER_KEY and MASTER_KEY_PREVIOUS are the same.']
+      : []),
     ...(text('DATABASE_URL') && !text('MASTER_KEY')
       ? [
           'MASTER_KEY is required with DATABASE_URL: the one that the database was set up with or, for a new database, one made with `openssl rand -base64 32`; keep it.',

@@ -5,18 +5,18 @@ import { decodeMasterKey, ROOT_API_KEY } from './rules.mjs';
 export interface InstallationConfig {
   /** Absolute path. */
   readonly dataDir: string;
-  /** 32 bytes; never stored in the database. */
-  readonly masterKey: Buffer;
+  /** 32 bytes each, never stored in the database: the own one, and during a rotation the previous one (docs/credentials.md §8). */
+  readonly masterKeys: readonly Buffer[];
   readonly adminEmail: string;
   readonly adminPassword?: string;
   readonly rootApiKey?: { id: string; secret: string };
 }
 
-/** `masterKey` is empty when MASTER_KEY is unset, which an embedded database alone allows. */
+/** There is none when MASTER_KEY is unset, which an embedded database alone allows. */
 export function readInstallation(env: EnvReader): InstallationConfig {
   return {
     dataDir: env.path('DATA_DIR'),
-    masterKey: decodeMasterKey(env.text('MASTER_KEY')) ?? Buffer.alloc(0),
+    masterKeys: [env.text('MASTER_KEY'), env.text('MASTER_KEY_PREVIOUS')].flatMap((key) => decodeMasterKey(key) ?? []),
     adminEmail: env.text('ADMIN_EMAIL').toLowerCase(),
     adminPassword: env.optional('ADMIN_PASSWORD'),
     rootApiKey: parseRootApiKey(env.text('ROOT_API_KEY')),

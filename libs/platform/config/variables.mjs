@@ -118,6 +118,12 @@ export const VARIABLES = {
     about:
       '32 bytes in base64 (openssl rand -base64 32); required with DATABASE_URL, else made once in DATA_DIR/master.key.',
   },
+  MASTER_KEY_PREVIOUS: {
+    rule: rules.masterKey,
+    fallback: '',
+    about:
+      'While the master key is changed: the one before (docs/credentials.md §8); in DATA_DIR/master.key it is the second line.',
+  },
   ADMIN_EMAIL: {
     rule: rules.email,
     fallback: 'admin@example.com',

@@ -11,7 +11,8 @@ import type { FastifyReply } from 'fastify';
 import { defer, lastValueFrom, type Observable } from 'rxjs';
 import type { EntityManager } from 'typeorm';
 import type { GatehouseRequest, Principal } from '../access/route-access.js';
-import { KeyRing, sameBytes, sha256 } from '../crypto/crypto.js';
+import { sameBytes, sha256 } from '../crypto/crypto.js';
+import { KeyRing } from '../crypto/key-ring.js';
 import { Db, execute, query } from '../database/db.js';
 import { Retention } from '../database/retention.js';
 import { conflict, invalid, sqlState } from '../errors.js';
@@ -59,6 +60,7 @@ class Decided extends Error {}
 
 const aad = ({ principal, method, path, key }: Call) => `answer:${[principal, method, path, key].join('\n')}`;
 const idOf = ({ principal, method, path, key }: Call) => [principal, method, path, key];
+const bodyOf = (call: Call) => `${aad(call)}\n${call.body}`;
 
 /**
  * `Idempotency-Key` on creating routes. The key's row is inserted by the very transaction that creates: a second call with the key waits
@@ -140,12 +142,12 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
 
   /** Bodies hold secrets that people chose: a plain hash of one could be guessed against by who has the rows. */
   private macOf(call: Call): Buffer {
-    return this.keys.mac('idempotent-body', `${aad(call)}\n${call.body}`);
+    return this.keys.mac('idempotent-body', bodyOf(call));
   }
 
   /** 0.1.0 stored a plain SHA-256. Its rows answer for the day that they have left: a repeated call must not act twice because of an upgrade. */
   private isOfBody(stored: Buffer, call: Call): boolean {
-    return sameBytes(stored, this.macOf(call)) || sameBytes(stored, sha256(call.body));
+    return this.keys.isMac('idempotent-body', bodyOf(call), stored) || sameBytes(stored, sha256(call.body));
   }
 
   /** Runs the first transaction of a call together with the row of its key. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { KeyRing, sameBytes } from '#platform';
+import { KeyRing } from '#platform';
 
 const LIFETIME_SECONDS = 300;
 
@@ -30,7 +30,7 @@ export class SessionTokens {
     const dot = token.indexOf('.');
     if (dot < 0) return null;
     const payload = token.slice(0, dot);
-    if (!sameBytes(Buffer.from(token.slice(dot + 1)), Buffer.from(this.keys.signToken(payload)))) return null;
+    if (!this.keys.isSignature(payload, token.slice(dot + 1))) return null;
     const [siteId, credentialId, expires] = payload.split('-').map((n) => Number.parseInt(n, 36));
     if (!siteId || !credentialId || !expires || expires * 1000 <= now) return null;
     return { siteId, credentialId };

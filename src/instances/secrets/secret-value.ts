@@ -1,5 +1,5 @@
 import { INSTANCE_LIMITS } from '#contracts';
-import { invalid } from '#platform';
+import { invalid, type SealedColumn } from '#platform';
 import type { SecretEncoding } from './secret.dto.js';
 
 /** What was sent, as bytes. @throws validation, which never repeats it */
@@ -14,3 +14,14 @@ export function bytesOf(value: string, encoding: SecretEncoding = 'utf8'): Buffe
 
 /** What a version's value and data key are bound to, so that no row can stand in for another. */
 export const secretAbout = (secretId: number, version: number) => `secret:${secretId}:${version}`;
+
+/** The wrapped key of each version; the values are under that key and stay as they are. */
+export const SEALED_SECRETS: SealedColumn = {
+  what: 'versions of secrets',
+  table: 'secret_version',
+  column: 'wrapped_key',
+  apart: 'sealed_value',
+  id: { sql: 'secret_version_id', type: 'bigint', first: '0' },
+  name: `(SELECT s.org_id || ' ' || s.name FROM secret s WHERE s.secret_id = secret_version.secret_id) || ' version ' || version`,
+  about: `'secret:' || secret_id || ':' || version`,
+};

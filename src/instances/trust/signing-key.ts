@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK, exportPKCS8, generateKeyPair } from 'jose';
 import { BUNDLE_ALGORITHMS, type JOSE_TYPE, type SigningJwk } from '#contracts';
+import type { SealedColumn } from '#platform';
 
 export type JoseType = (typeof JOSE_TYPE)[keyof typeof JOSE_TYPE];
 
@@ -53,3 +54,12 @@ export function signWith({ kid, key }: Signer, typ: JoseType, payload: object): 
     .join('.');
   return `${text}.${sign(null, Buffer.from(text), key).toString('base64url')}`;
 }
+
+export const SEALED_SIGNING_KEYS: SealedColumn = {
+  what: 'signing keys',
+  table: 'signing_key',
+  column: 'sealed_key',
+  id: { sql: `(org_uid || lpad(seq::text, 10, '0'))`, type: 'text', first: '' },
+  name: `'organization ' || org_uid || ' key ' || seq`,
+  about: `'signing-key:' || org_uid || ':' || seq`,
+};

@@ -2,7 +2,7 @@ import { randomBytes, webcrypto } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import * as x509 from '@peculiar/x509';
 import { LRUCache } from 'lru-cache';
-import { base32, Db, invalid, KeyRing, notFound, query } from '#platform';
+import { base32, Db, invalid, KeyRing, notFound, query, type SealedColumn } from '#platform';
 import { OrgsService } from '../../orgs/index.js';
 
 x509.cryptoProvider.set(webcrypto as never);
@@ -149,3 +149,12 @@ function validFor(years: number): { notBefore: Date; notAfter: Date } {
   notAfter.setUTCFullYear(notAfter.getUTCFullYear() + years);
   return { notBefore, notAfter };
 }
+
+export const SEALED_AUTHORITIES: SealedColumn = {
+  what: 'keys of certificate authorities',
+  table: 'org',
+  column: 'ca_key_encrypted',
+  id: { sql: 'org_id', type: 'text', first: '' },
+  name: 'org_id',
+  about: `'ca:' || org_id`,
+};
