@@ -6,6 +6,7 @@ import { KeyRing } from '../../libs/platform/crypto/key-ring.js';
 import { Api, provision, TestOrg } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { runToEnd } from '../support/run-program.js';
+import { secretValue } from '../support/secret-values.js';
 import { freePort, startServer, TEST_MASTER_KEY, TEST_ROOT_KEY, type TestServer, until } from '../support/server.js';
 
 const NEW_KEY = Buffer.alloc(32, 2).toString('base64');
@@ -95,7 +96,7 @@ it('is changed over two servers while machines claim, and after a kill', async (
   };
   await Promise.all(Array.from({ length: PSKS }, (_, i) => claim(i % 2 ? a : b)));
   await enrol(a);
-  await org.root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: 'first' });
+  await org.root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: secretValue('first') });
   expect(await states()).toEqual(['writing old']);
 
   // One server has both: the other could not read what is under the new one, so nothing is.
@@ -104,7 +105,7 @@ it('is changed over two servers while machines claim, and after a kill', async (
   const api = new Api(a.url, TEST_ROOT_KEY);
   await claim(a);
   await enrol(b);
-  await api.expect('POST', org.path('secret/TOKEN/version'), { value: 'second' });
+  await api.expect('POST', org.path('secret/TOKEN/version'), { value: secretValue('second') });
   expect(Object.keys(await sealed())).toEqual(['old']);
   const early = await admin('rotate-master-key', BOTH);
   expect(early).toMatchObject({ code: 1, stdout: '' });
