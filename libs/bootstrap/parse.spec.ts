@@ -175,6 +175,17 @@ describe('a bootstrap document', () => {
     else expect(found.join('\n')).toMatch(new RegExp(expected, 'm'));
   });
 
+  it('says what is wrong in the order of the text, of many the first', () => {
+    const wrong = Array.from({ length: 30 }, (_, i) => `  A${i}: true`).join('\n');
+    const found = problems(`envs: {}\nenv:\n${wrong}`);
+    expect(found).toHaveLength(20);
+    expect(found[0]).toMatch(/^1:1 envs: is not known here; did you mean "env"\?/);
+    expect(found.slice(1, -1).map((one) => Number(one.split(':')[0]))).toEqual(
+      Array.from({ length: 18 }, (_, i) => i + 3),
+    );
+    expect(found.at(-1)).toBe('and 12 more problems');
+  });
+
   it('warns of a secret in a URL without uri, wherever the URL is', () => {
     const text = `env:
   A: "postgres://{{env.USER}}:{{secret.A}}@db/{{secret.B | uri}}"

@@ -152,7 +152,7 @@ export class Fields {
   done(): void {
     for (const { key, keyAt } of this.node.entries) {
       if (this.known.includes(key)) continue;
-      const meant = this.problems.full ? undefined : nearest(key, this.offered());
+      const meant = this.problems.wants(keyAt) ? nearest(key, this.offered()) : undefined;
       this.problems.add(
         below(this.path, key),
         `is not known here${meant ? `; did you mean ${shown(meant)}?` : `; known are ${this.known.join(', ')}`}`,

@@ -4,9 +4,10 @@ export type Problem = { path: string; message: string; line: number; column: num
 /** With the word on how many more there are, as many as an answer has. */
 const MAX_PROBLEMS = 19;
 
-/** Collects problems; after {@link MAX_PROBLEMS} it only counts, since nobody reads more and a hostile document has many. */
+/** Collects problems; of more than {@link MAX_PROBLEMS} it only counts those that come later, since nobody reads more and a hostile document has many. */
 export class Problems {
-  private readonly found: Problem[] = [];
+  /** In the order of the text. */
+  private readonly found: (Problem & { at: number })[] = [];
   private more = 0;
 
   /** @param unmask puts back what was taken out of the text before it was parsed */
@@ -17,8 +18,9 @@ export class Problems {
 
   /** @param at offset in the text; negative when there is none */
   add(path: string, message: string, at: number): void {
-    if (this.full) return void this.more++;
+    if (!this.wants(at)) return void this.more++;
     const problem = {
+      at,
       path: this.unmask(path),
       message: this.unmask(message),
       ...(at < 0 ? { line: 0, column: 0 } : this.place(at)),
@@ -28,12 +30,18 @@ export class Problems {
       one.message === problem.message &&
       one.line === problem.line &&
       one.column === problem.column;
-    if (!this.found.some(same)) this.found.push(problem);
+    if (this.found.some(same)) return;
+    const later = this.found.findIndex((one) => one.at > at);
+    this.found.splice(later < 0 ? this.found.length : later, 0, problem);
+    if (this.found.length <= MAX_PROBLEMS) return;
+    this.found.pop();
+    this.more++;
   }
 
-  /** Nothing more is kept: a message need not be worked out. */
-  get full(): boolean {
-    return this.found.length >= MAX_PROBLEMS;
+  /** Whether a problem there is kept: the first ones of the text are. The message of another need not be worked out. */
+  wants(at: number): boolean {
+    const last = this.found.at(-1);
+    return last === undefined || this.found.length < MAX_PROBLEMS || at < last.at;
   }
 
   get none(): boolean {
@@ -42,10 +50,10 @@ export class Problems {
 
   /** In the order of the text. */
   list(): Problem[] {
-    const sorted = [...this.found].sort((a, b) => a.line - b.line || a.column - b.column);
+    const kept = this.found.map(({ at: _, ...problem }) => problem);
     return this.more === 0
-      ? sorted
-      : [...sorted, { path: '', message: `and ${this.more} more problems`, line: 0, column: 0 }];
+      ? kept
+      : [...kept, { path: '', message: `and ${this.more} more problems`, line: 0, column: 0 }];
   }
 }
 
