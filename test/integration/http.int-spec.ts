@@ -29,7 +29,7 @@ const envelope = (status: number, code: string) => ({
   stack: null,
   code,
 });
-const put = (body: string, headers: Record<string, string>) =>
+const put = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string>) =>
   fetch(`${server.url}/v1/org`, {
     method: 'PUT',
     body,
@@ -80,6 +80,12 @@ describe('the HTTP shell', () => {
         envelope(415, 'unsupported_media_type'),
       );
     }
+    // Bytes are sent without a type.
+    const untyped = await put(new TextEncoder().encode('{"orgId":"a","name":"b"}'), {});
+    expect(await untyped.json()).toEqual({
+      ...envelope(415, 'unsupported_media_type'),
+      message: 'The body has no Content-Type: send JSON (application/json)',
+    });
   });
 
   it('answers in the envelope what is too long or no HTTP, and ends the connection', async () => {

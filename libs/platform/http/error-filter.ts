@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { ERROR_STATUS, type ErrorCode } from '#contracts';
 import type { GatehouseRequest } from '../access/route-access.js';
 import { AppError, refusedMeanwhile, sqlState, unavailable } from '../errors.js';
+import { takesDocument } from './route-placement.js';
 
 const CODE_OF_STATUS = new Map<number, ErrorCode>([
   [400, 'validation'],
@@ -40,12 +41,17 @@ export function toAppError(error: unknown): AppError {
   return new AppError(code, (error as Error).message);
 }
 
-/** A body that is too large is told how large it may be. */
-function withLimit(error: AppError, request: GatehouseRequest): AppError {
-  const limit = error.code === 'payload_too_large' ? request.routeOptions?.bodyLimit : undefined;
-  return limit === undefined
-    ? error
-    : new AppError('payload_too_large', `The request body is too large: at most ${limit} bytes are read`);
+/** What is refused before it is read is said in a sentence: how large a body may be, and of which type. */
+function inWords(error: AppError, request: GatehouseRequest): AppError {
+  const { bodyLimit, config } = request.routeOptions ?? {};
+  if (error.code === 'payload_too_large' && bodyLimit !== undefined)
+    return new AppError(error.code, `The request body is too large: at most ${bodyLimit} bytes are read`);
+  if (error.code !== 'unsupported_media_type') return error;
+  const has = request.headers['content-type'] ? 'a Content-Type that is not taken here' : 'no Content-Type';
+  const taken = takesDocument(config)
+    ? 'JSON (application/json) or YAML (application/yaml)'
+    : 'JSON (application/json)';
+  return new AppError(error.code, `The body has ${has}: send ${taken}`);
 }
 
 /** The error envelope of docs/integration-api.md §1.3; `code` and `fields` are Gatehouse's additions. */
@@ -75,7 +81,7 @@ export class HttpErrorFilter implements ExceptionFilter {
     if (host.getType() !== 'http') return;
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const request = host.switchToHttp().getRequest<GatehouseRequest>();
-    const known = withLimit(toAppError(error), request);
+    const known = inWords(toAppError(error), request);
     if (known.code === 'internal')
       this.logger.error({ err: error, method: request.method, path: request.routeOptions?.url }, 'Unexpected error');
     if (reply.sent) return;

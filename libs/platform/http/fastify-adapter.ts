@@ -132,7 +132,7 @@ export function createAdapter(options: {
     { parseAs: 'buffer' },
     (request, body, done) => {
       if (!takesDocument(request.routeOptions.config))
-        return done(new AppError('unsupported_media_type', 'Send JSON (application/json)'), undefined);
+        return done(new AppError('unsupported_media_type', 'YAML is not taken here'), undefined);
       const text = textOf(body as Buffer);
       done(text === null ? new AppError('validation', 'Validation error: the body is not UTF-8') : null, text);
     },
