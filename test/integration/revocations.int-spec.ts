@@ -23,7 +23,7 @@ import {
   TestOrg,
 } from '../support/api.js';
 import { until } from '../support/server.js';
-import { TestSession } from '../support/session.js';
+import { type Refused, TestSession } from '../support/session.js';
 import { openTestApp, operator, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
@@ -222,6 +222,17 @@ describe('the 401 for a credential whose site is over (docs/instances.md §3)', 
 describe('a session whose site is over', () => {
   const connect = async (token: string) =>
     TestSession.connect(`${app.root.url.replace('http', 'ws')}/api/v1/ws`, token);
+
+  it('is told so at the upgrade, by a token from before', async () => {
+    const gone = await device();
+    const { token } = (await deviceToken(app.root.url, gone.apiKey)).body.data;
+    await revoke(gone);
+    const { status, body } = (await connect(token).catch((refused: unknown) => refused)) as Refused & {
+      body: { data?: RevocationNotice };
+    };
+    expect([status, body.code]).toEqual([401, 'credential_unusable']);
+    expect(await opened(body.data!)).toMatchObject({ sub: gone.deviceId, reason: 'revoked' });
+  });
 
   it('is told so before it is closed, as an agent; a newt is only closed', async () => {
     const [agent, plain, deleted] = [await device(), await newt(), await device()];

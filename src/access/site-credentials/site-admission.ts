@@ -53,10 +53,15 @@ export class SiteAdmission {
     throw unusable();
   }
 
-  private async refusal(address: string | null, proven: ProvenCredential, name?: string): Promise<AppError> {
+  /** What to throw at who cannot have guessed, such as by a token that was given before: with the statement, where the site is over. */
+  async refusalOf(proven: ProvenCredential): Promise<AppError> {
     const data = await this.trust.noticeFor(proven);
-    if (data) return new AppError('credential_unusable', 'The credential cannot be used', { data });
-    this.limiter.refused(address ?? '', name);
-    return unusable();
+    return data ? new AppError('credential_unusable', 'The credential cannot be used', { data }) : unusable();
+  }
+
+  private async refusal(address: string | null, proven: ProvenCredential, name?: string): Promise<AppError> {
+    const refusal = await this.refusalOf(proven);
+    if (refusal.details.data === undefined) this.limiter.refused(address ?? '', name);
+    return refusal;
   }
 }

@@ -89,10 +89,10 @@ export class SessionHandshake {
       throw unusable();
     }
     const session = new Session(randomUUID(), bearer.siteId, bearer.credentialId, plainAddress(source), socket);
-    await this.presence.arrive(session);
+    await this.presence.arrive(session).catch((error: unknown) => this.refuse(session, error));
     if (session.ended || this.registry.draining || !socket.readable || !socket.writable) {
       this.presence.depart(session, 'not_accepted');
-      if (session.ended) throw unusable();
+      if (session.ended) throw await this.admission.refusalOf(session);
       throw new AppError('shutting_down', 'The server is stopping', { retryAfter: 1 });
     }
     releaseSocket(socket);
@@ -112,6 +112,11 @@ export class SessionHandshake {
     if (!credential) return null;
     const found = await this.connection.authenticate(credential);
     return this.admission.admit(found, { address, proven: { hash: connectionProof(credential) } });
+  }
+
+  /** A token was given for a credential: its site may be over since (docs/instances.md §3.3). */
+  private async refuse(session: Session, error: unknown): Promise<never> {
+    throw toAppError(error).code === 'credential_unusable' ? await this.admission.refusalOf(session) : error;
   }
 
   private accept(session: Session, ws: SessionSocket): void {
