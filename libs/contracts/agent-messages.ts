@@ -1,5 +1,12 @@
 import type { AgentCredential } from './credentials.js';
-import type { BundleAck, BundleKey, LeaseAnswer, LeaseRequest, RevocationNotice } from './instances.js';
+import type {
+  BundleAck,
+  BundleKey,
+  LeaseAnswer,
+  LeaseRequest,
+  RevocationNotice,
+  TrustFingerprint,
+} from './instances.js';
 
 /**
  * The wire between server and Gatehouse agent (docs/agent-protocol.md). Plain data and constants: both ends build on it,
@@ -65,6 +72,8 @@ export type ClaimRequest = {
   ephemeral?: true;
   /** The machine's own public key, which its bundles are sealed for (docs/instances.md). */
   bundleKey?: BundleKey;
+  /** What the machine was told to trust, for the server to refuse before a use of the key is spent. */
+  trustFingerprint?: TrustFingerprint;
 };
 /**
  * `secret` is empty on a recognised re-claim: the agent keeps the one it has (docs/claims.md rule 4). `ephemeralSeconds`: how long the site may be

@@ -65,14 +65,25 @@ describe('the signing key that a claim names', () => {
   it('is trusted from then on, and said once', async () => {
     const agent = start();
     await server.session();
-    expect(agent.file()['trustFingerprint']).toBe(`${current}.${next}`);
+    expect(agent.file()['claimedTrust']).toBe(`${current}.${next}`);
     expect(agent.output.split(`--trust-fingerprint ${current}.${next}`)).toHaveLength(2);
   });
 
   it('is not taken where the operator said which one to trust', async () => {
-    const agent = start({ trustFingerprint: signingKey().kid });
+    const { kid } = signingKey();
+    const agent = start({ trustFingerprint: kid });
     await server.session();
-    expect(agent.file()).not.toHaveProperty('trustFingerprint');
+    expect(agent.file()).not.toHaveProperty('claimedTrust');
+    expect(server.claims).toMatchObject([{ trustFingerprint: kid }]);
+  });
+
+  it('is not taken where the installer has put into the state file which one to trust', async () => {
+    const { kid } = signingKey();
+    const agent = start({}, { file: { trustFingerprint: kid } });
+    await server.session();
+    expect(agent.file()).toMatchObject({ trustFingerprint: kid });
+    expect(agent.file()).not.toHaveProperty('claimedTrust');
+    expect(server.claims).toMatchObject([{ trustFingerprint: kid }]);
   });
 });
 

@@ -114,8 +114,10 @@ describe('an organization that trusts its keys', () => {
       other.path('signing-keys'),
     );
     const stranger = machineNamed('stranger');
-    expect((await stranger.run([...args, '--trust-fingerprint', foreign]).ended).code).toBe(65);
+    const { code, stderr } = await stranger.run([...args, '--trust-fingerprint', foreign]).ended;
+    expect({ code, stderr }).toEqual({ code: 78, stderr: expect.stringContaining('at "trustFingerprint"') });
     expect(stranger.ran).toEqual([]);
+    expect(await stranger.site()).toBeUndefined();
   });
 
   it('whose server comes back from a backup goes on, in a higher epoch', async () => {

@@ -96,6 +96,45 @@ describe('the bundle key of a claim (docs/instances.md §3)', () => {
     expect(await kept('s.hardware_id', hardwareId)).toBeUndefined();
   });
 
+  it('comes with what the machine was told to trust: a key of another organization is refused, and spends nothing', async () => {
+    const uses = async () =>
+      Number((await app.sql<{ uses: string }>('SELECT sum(uses) AS uses FROM provisioning_key'))[0]!.uses);
+    const first = await thumbprints();
+    await app.root.expect('POST', '/org/acme/signing-key/rotate');
+    const { current, next } = await thumbprints();
+    await app.makeOrg('other');
+    const other = await app.get(SigningKeys).thumbprints(await orgUidOf(app.db.manager, operator, 'other'));
+    const before = await uses();
+    for (const wrong of [
+      other.current,
+      `${other.current}.${other.next}`,
+      `${current}.${other.next}`,
+      `${first.current}.${next}`,
+      next,
+    ]) {
+      const device = await claim({ trust_fingerprint: wrong });
+      expect([device.status, device.message]).toEqual([
+        400,
+        expect.stringContaining('organization at "trust_fingerprint"'),
+      ]);
+      const newt = await new Api(app.root.url).post('/auth/newt/register', {
+        provisioningKey: key,
+        trustFingerprint: wrong,
+      });
+      expect([newt.status, newt.body.message]).toEqual([
+        400,
+        expect.stringContaining('organization at "trustFingerprint"'),
+      ]);
+    }
+    expect((await claim({ trust_fingerprint: 'x' })).message).toContain('trust_fingerprint must be <thumbprint>');
+    expect(await uses()).toBe(before);
+    // Who has no key learns nothing by it.
+    expect((await claim({ trust_fingerprint: other.current, provision_key: 'spk_wrong.wrong' })).status).toBe(403);
+    for (const right of [current, `${current}.${next}`, first.current, `${first.current}.${first.next}`])
+      expect((await claim({ trust_fingerprint: right })).status).toBe(201);
+    expect(await uses()).toBe(before + 4);
+  });
+
   it('stays when the claim is only recognised', async () => {
     const hardwareId = newHardwareId();
     const bundleKey = newKey();

@@ -210,6 +210,7 @@ describe('what was under way when the id was used again', () => {
       sentHardwareId: null,
       ephemeral: false,
       bundleKey: null,
+      trust: null,
     } satisfies ClaimRequest;
     const refused = app
       .get(Refusals)

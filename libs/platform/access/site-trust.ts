@@ -15,6 +15,7 @@ export type ProvenCredential = { hash: Buffer } | { credentialId: number };
 export interface SigningKeysOf {
   thumbprints(orgUid: string): Promise<Thumbprints>;
   fingerprintIn(tx: EntityManager, orgUid: string): Promise<TrustFingerprint>;
+  leadsOn(orgUid: string, fingerprint: TrustFingerprint): Promise<boolean>;
 }
 
 /** What machines are told of the keys that sign for their organization, and of the end of their site, by modules that know nothing of these. `instances` provides it. */
@@ -39,6 +40,11 @@ export class SiteTrust {
   /** What machines are told to trust, in the answer of a transaction, which may have made the organization. */
   fingerprintIn(tx: EntityManager, orgUid: string): Promise<TrustFingerprint> {
     return this.keys!.fingerprintIn(tx, orgUid);
+  }
+
+  /** Whether a machine that was told to trust this finds its way to the key that signs for the organization. */
+  leadsOn(orgUid: string, fingerprint: TrustFingerprint): Promise<boolean> {
+    return this.keys!.leadsOn(orgUid, fingerprint);
   }
 
   /** @returns the statement that the site is over, or null where nothing is known of that. */

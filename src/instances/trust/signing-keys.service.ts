@@ -87,6 +87,19 @@ export class SigningKeys implements OnModuleInit, SigningKeysOf {
     return view(await this.ensured(orgUid, tx)).trustFingerprint;
   }
 
+  /** Whether this is one of the organization's keys, with the one that follows it where both are named. What is not known is looked up afresh. */
+  async leadsOn(orgUid: string, fingerprint: TrustFingerprint): Promise<boolean> {
+    const [kid, next] = fingerprint.split('.');
+    const isKnown = async () => {
+      const { trust, thumbprints } = await this.ring(orgUid);
+      const at = trust.keys.findIndex((key) => key.kid === kid);
+      return at >= 0 && (next === undefined || next === (trust.keys[at + 1]?.kid ?? thumbprints.next));
+    };
+    if (await isKnown()) return true;
+    this.rings.forget(orgUid);
+    return isKnown();
+  }
+
   /** All keys that ever signed, and the statements that lead from the first to the current one. */
   async trust(orgUid: string): Promise<Trust> {
     return (await this.ring(orgUid)).trust;

@@ -8,6 +8,10 @@ const HARDWARE_ID = /^[\x20-\x7e]{1,128}$/;
 /** 32 random bytes in base64url, padded or not. */
 const NONCE = /^[A-Za-z0-9_-]{43}=?$/;
 
+/** `TrustFingerprint`. */
+const FINGERPRINT = /^[A-Za-z0-9_-]{43}(\.[A-Za-z0-9_-]{43})?$/;
+const IS_FINGERPRINT = 'must be <thumbprint> or <thumbprint>.<next thumbprint>';
+
 /** A public key of a machine, as the document shows it (RFC 8037, RFC 7518 §6.2). */
 export class BundleKeyJwk {
   @ApiProperty({ enum: ['OKP', 'EC'] }) kty: string;
@@ -35,6 +39,8 @@ export class ProvisionBody {
   @MayBeAbsent() @IsBoolean() ephemeral?: boolean;
   /** Public key (JWK, OKP X25519 or EC P-256) that the device's bundles are to be sealed for. */
   @ApiProperty({ required: false, type: BundleKeyJwk }) @MayBeAbsent() @IsBundleKey() bundle_key?: BundleKey;
+  /** What the device was told to trust: where that is no key of the organization, the claim is refused before anything is spent. */
+  @MayBeAbsent() @Matches(FINGERPRINT, { message: `trust_fingerprint ${IS_FINGERPRINT}` }) trust_fingerprint?: string;
 }
 
 export class ProvisionAnswer {
@@ -87,6 +93,8 @@ export class RegisterNewtBody {
   @MayBeAbsent() @IsBoolean() ephemeral?: boolean;
   /** Sent by Gatehouse's agent, not by newt: public key (JWK, OKP X25519 or EC P-256) that the machine's bundles are to be sealed for. */
   @ApiProperty({ required: false, type: BundleKeyJwk }) @MayBeAbsent() @IsBundleKey() bundleKey?: BundleKey;
+  /** Sent by Gatehouse's agent, not by newt: what it was told to trust; where that is no key of the organization, nothing is spent. */
+  @MayBeAbsent() @Matches(FINGERPRINT, { message: `trustFingerprint ${IS_FINGERPRINT}` }) trustFingerprint?: string;
 }
 
 export class RegisterNewtAnswer {

@@ -1,4 +1,4 @@
-import type { CredentialKind } from '#contracts';
+import type { CredentialKind, TrustFingerprint } from '#contracts';
 import type { Principal, SiteBundleKey, Thumbprints } from '#platform';
 import type { ParsedCsr } from './certificate-authority.js';
 
@@ -21,6 +21,8 @@ export interface ClaimRequest {
   ephemeral: boolean;
   /** The machine's public key, which its bundles are to be sealed for (docs/instances.md §3). */
   bundleKey: SiteBundleKey | null;
+  /** What the machine was told to trust, and the name of the field that said so. */
+  trust: { field: string; fingerprint: TrustFingerprint } | null;
   /** Source address. */
   address: string;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { AppError, databaseBusy, SiteTrust, sha256, toAppError } from '#platform';
+import { AppError, databaseBusy, invalid, SiteTrust, sha256, toAppError } from '#platform';
 import { parseKey } from '../keys/key-token.js';
 import { ProfileBlueprints } from '../profiles/profile-blueprints.service.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult } from './claim.js';
@@ -29,7 +29,7 @@ export class ClaimsService {
   /**
    * @throws ClaimRefused with the private reason; AppError `capacity` when the address pool is full (docs/claims.md rule 15) and for nothing else,
    * `claims_paused` when an operator stopped the organization's claims, `database_unavailable`, also when too many claims wait for it: whatever
-   * key they bring, `database_busy` or `database_full`. Nothing is spent or made in any of these cases.
+   * key they bring, `database_busy` or `database_full`; `validation` for a machine that was told to trust another organization. Nothing is spent or made in any of these cases.
    */
   async claim(request: ClaimRequest): Promise<ClaimResult> {
     try {
@@ -39,6 +39,8 @@ export class ClaimsService {
     } catch (thrown) {
       const error = notNow(thrown);
       if (error instanceof ClaimRefused) claimsDecided.inc({ outcome: 'refused', reason: error.reason });
+      else if (error instanceof AppError && error.code === 'validation')
+        claimsDecided.inc({ outcome: 'invalid', reason: 'trust' });
       else claimsDecided.inc({ outcome: 'unavailable', reason: error instanceof AppError ? error.code : 'internal' });
       throw error;
     }
@@ -53,6 +55,9 @@ export class ClaimsService {
     if (!token) throw new ClaimRefused('malformed');
     const secretHash = sha256(token.secret);
     const { policy, generation } = await this.admit(token.keyId, secretHash, request);
+    const { trust } = request;
+    if (trust && !(await this.trust.leadsOn(policy.orgUid, trust.fingerprint)))
+      throw invalid(trust.field, "is of no signing key of the provisioning key's organization");
     // Before anything is made. A newt does not know what to do with them.
     const told =
       request.door === 'device' || request.bundleKey

@@ -65,6 +65,7 @@ export class DeviceClaimController {
       csr: given.csr === undefined ? null : await parseCsr(given.csr),
       ephemeral: given.ephemeral ?? false,
       bundleKey: given.bundle_key ? siteBundleKey(given.bundle_key) : null,
+      trust: given.trust_fingerprint ? { field: 'trust_fingerprint', fingerprint: given.trust_fingerprint } : null,
       address: request.ip,
     };
     try {

@@ -43,6 +43,7 @@ export class NewtClaimController {
       csr: null,
       ephemeral: given.ephemeral ?? false,
       bundleKey: given.bundleKey ? siteBundleKey(given.bundleKey) : null,
+      trust: given.trustFingerprint ? { field: 'trustFingerprint', fingerprint: given.trustFingerprint } : null,
       address: request.ip,
     };
     try {

@@ -13,6 +13,15 @@ import { FINGERPRINT_KEY, type Fingerprint } from './machine.js';
 import { readClaimResponse } from './responses.js';
 import { type Patience, retry } from './retry.js';
 
+/** In the state file: the signing key that the claim named, apart from the one that somebody said to trust. */
+const CLAIMED_TRUST = 'claimedTrust';
+
+/** What this machine trusts: what somebody said, else what its claim named; '' for neither. */
+export function trustedBy(settings: Settings, content: FileContent): string {
+  const claimed = content[CLAIMED_TRUST];
+  return settings.trustFingerprint !== '' || typeof claimed !== 'string' ? settings.trustFingerprint : claimed;
+}
+
 export type Credential = { id: string; secret: string };
 
 /**
@@ -49,6 +58,7 @@ export async function claim(
     claimNonce: identity.nonce,
     bundleKey: publicHalf(bundleKey),
     ...(settings.ephemeral ? { ephemeral: true } : {}),
+    ...(settings.trustFingerprint === '' ? {} : { trustFingerprint: settings.trustFingerprint }),
   };
 
   for (let refusals = 0; ; refusals++) {
@@ -99,7 +109,7 @@ function keep(
     provisioningKey: undefined,
     name: undefined,
     ...(ephemeralSeconds === undefined ? {} : { claim: { ...identity, ephemeralSeconds } }),
-    ...(trust === undefined ? {} : { trustFingerprint: trust }),
+    ...(trust === undefined ? {} : { [CLAIMED_TRUST]: trust }),
   });
   const goes = ephemeralSeconds === undefined ? '' : `, removed when it has been offline for ${ephemeralSeconds} s`;
   context.log.info(`claimed: this machine is site ${newtId}${goes}`);
@@ -113,14 +123,13 @@ function keep(
 }
 
 /**
- * The signing key that the claim named, to be believed from now on; undefined where somebody said which one to trust, or the site is the one
- * that this machine was before.
+ * The signing key that the claim named, to be believed from now on; undefined where somebody said which one to trust, in the state file or
+ * otherwise, or the site is the one that this machine was before.
  */
 function trustOnFirstUse(settings: Settings, before: FileContent, response: ClaimResponse): string | undefined {
   const { newtId, signingKeyThumbprint: current, nextSigningKeyThumbprint: next } = response;
-  const told = settings.trustFingerprint !== '' && settings.trustFingerprint !== before['trustFingerprint'];
-  const known = before['id'] === newtId && settings.trustFingerprint !== '';
-  if (current === undefined || told || known) return undefined;
+  const known = before['id'] === newtId && before[CLAIMED_TRUST] !== undefined;
+  if (current === undefined || settings.trustFingerprint !== '' || known) return undefined;
   return next === undefined ? current : `${current}.${next}`;
 }
 

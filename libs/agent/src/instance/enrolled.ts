@@ -8,7 +8,7 @@ import type { Settings, SettingValue } from '../config/settings.js';
 import type { StateLock } from '../config/state-lock.js';
 import { stateSeal } from '../config/state-seal.js';
 import type { AgentContext } from '../context.js';
-import type { Credential } from '../enrol/claim.js';
+import { type Credential, trustedBy } from '../enrol/claim.js';
 import { checkStart, enrolledAs, obtainCredential, siteBefore, unusedKey } from '../enrol/enrolment.js';
 import { ownState } from '../enrol/own-state.js';
 import { type Patience, patienceOf } from '../enrol/retry.js';
@@ -129,7 +129,7 @@ export class InstanceHost {
     if (this.report.newtId !== credential.id) this.status({ newtId: credential.id });
     const key = ownBundleKey(context);
     const api = new DeviceApi(link, credential);
-    const instance = new Instance(context, state, credential, key, api, this.resolve().settings.trustFingerprint);
+    const instance = new Instance(context, state, credential, key, api, trustedBy(settings, context.readFile()));
     const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId, publicHalf(key), ['bundles']);
     return { context, settings, tls, link, credential, claimed, hello, patience, state, instance };
   }
