@@ -116,6 +116,7 @@ describe('a new bundle', () => {
     instances.offer(colour('green')); // it does not wait for the other one's next try
     await noted(['ran red', 'ended', 'ran green']);
     await instances.acknowledged('applied');
+    expect(machine.facts()).not.toHaveProperty('failed'); // that was an older one
     runner.signal('SIGTERM');
     await runner.done;
   });
@@ -277,6 +278,20 @@ describe('a revocation', () => {
     const wait = await machine.waitsFor('reconnect');
     await instances.revoke();
     wait.wake();
+    await gone(runner);
+  });
+
+  it('is asked for at once where the session is refused, without a word of it', async () => {
+    const runner = await started();
+    const notice = await instances.notice();
+    // The site ends between the token and the session.
+    instances.server.on.upgrade = () => {
+      for (const path of ['bundle', 'lease'] as const) instances.answers[path] = () => refusalWith(notice);
+      return { status: 401 };
+    };
+    instances.server.sessions[0]!.socket.terminate();
+    const reconnect = await machine.waitsFor('reconnect');
+    reconnect.wake();
     await gone(runner);
   });
 

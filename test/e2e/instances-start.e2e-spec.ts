@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeInstances } from '../support/fake-instances.js';
-import { KEY, unusableCredential } from '../support/fake-server.js';
+import { envelopeError, KEY, unusableCredential } from '../support/fake-server.js';
 import { sealed, signingKey } from '../support/instance-authority.js';
 import { Machine } from '../support/runner.js';
 import { until } from '../support/server.js';
@@ -89,8 +89,21 @@ describe('an instance that starts', () => {
 
   it('while it is pending ends with 75 where it is not to wait', async () => {
     instances.status = 'pending';
-    expect((await machine.start({ noWait: true }).done).code).toBe(75);
+    const { code, message } = await machine.start({ noWait: true }).done;
+    expect({ code, message }).toEqual({ code: 75, message: expect.stringContaining('calm-otter-x1y2z') });
     expect(machine.ran).toEqual([]);
+  });
+
+  it.each([
+    ['bundle', 409, 'bundle_unusable', 65, 'no bundle can be made for this site: as the server says'],
+    ['bundle', 409, 'bundle_key_missing', 65, 'no bundle can be made for this machine: as the server says'],
+    ['lease', 403, 'lease_held', 75, 'as the server says'],
+  ] as const)('for which the %s is answered with %i %s ends with %i where it is not to wait', async (...one) => {
+    const [path, status, error, code, message] = one;
+    await once();
+    instances.answers[path] = () => ({ status, body: envelopeError(status, error, 'as the server says') });
+    expect(await machine.start({ noWait: true }).done).toEqual({ code, message });
+    expect(starts()).toBe(1);
   });
 
   it('ends with 76 at a server that knows no bundles', async () => {

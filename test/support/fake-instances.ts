@@ -189,7 +189,11 @@ export class FakeInstances {
     if (this.status === 'pending')
       return {
         status: 403,
-        body: envelopeError(403, 'pending_approval', 'The site waits for its approval'),
+        body: envelopeError(
+          403,
+          'pending_approval',
+          'The site waits for its approval: operators find it as calm-otter-x1y2z',
+        ),
         headers: { 'retry-after': '30' },
       };
     return path === 'bundle' ? this.bundle(request) : this.lease(request);

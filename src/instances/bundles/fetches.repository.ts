@@ -9,6 +9,7 @@ import { STALE } from './bundles.repository.js';
 export interface FetchRow {
   orgUid: string;
   deviceId: string;
+  niceId: string;
   status: 'pending' | 'approved';
   /** Of the profile; of a site without one, whose bundle is empty, `when_possible`. */
   sealed: 'required' | 'when_possible';
@@ -27,7 +28,7 @@ export class FetchesRepository {
     const [row] = await prepared<FetchRow>(
       em,
       'bundle_fetch',
-      `SELECT o.org_uid AS "orgUid", s.device_id AS "deviceId", s.status, coalesce(p.sealed, 'when_possible') AS sealed, b.bundle_key AS "bundleKey", b.bundle_jkt AS jkt,
+      `SELECT o.org_uid AS "orgUid", s.device_id AS "deviceId", s.nice_id AS "niceId", s.status, coalesce(p.sealed, 'when_possible') AS sealed, b.bundle_key AS "bundleKey", b.bundle_jkt AS jkt,
          CASE WHEN NOT ${STALE} THEN b.version END AS version, b.inputs, b.digest
        FROM site s JOIN org o ON o.org_id = s.org_id LEFT JOIN provisioning_profile p ON p.profile_id = s.profile_id LEFT JOIN site_bundle b ON b.site_id = s.site_id
        WHERE s.site_id = $1 AND s.org_id = $2`,

@@ -94,7 +94,7 @@ export class FetchesService {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const row = await this.repository.read(this.db.manager, orgId, siteId);
       if (!row) throw notFound('Site');
-      if (row.status !== 'approved') throw refused('pending', notApproved());
+      if (row.status !== 'approved') throw refused('pending', notApproved(row.niceId));
       if (row.version !== null) return row as Offered;
       await this.db.tx((tx) => this.bundles.refresh(tx, orgId, siteId));
     }

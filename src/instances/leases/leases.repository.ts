@@ -6,6 +6,7 @@ import { execute, prepared, query } from '#platform';
 export interface LeaseFacts {
   orgUid: string;
   deviceId: string;
+  niceId: string;
   status: 'pending' | 'approved';
   /** The bundle version that was asked for; the offered one where that is newer and the one asked for is not known (any more). */
   ver: number;
@@ -33,7 +34,7 @@ export class LeasesRepository {
       em,
       'lease_advance',
       `WITH facts AS (
-         SELECT s.site_id, s.org_id, o.org_uid, s.device_id, s.status, v.version, v.digest
+         SELECT s.site_id, s.org_id, o.org_uid, s.device_id, s.nice_id, s.status, v.version, v.digest
          FROM site s JOIN org o ON o.org_id = s.org_id LEFT JOIN site_bundle b ON b.site_id = s.site_id
            LEFT JOIN LATERAL (
              SELECT * FROM (VALUES (b.version, b.digest), ((b.overtaken->>'version')::bigint, b.overtaken->>'digest'), (b.applied_version, b.applied_digest)) AS known(version, digest)
@@ -46,7 +47,7 @@ export class LeasesRepository {
          WHERE NOT l.held AND (l.jti = $5::text OR l.previous_jti IS NOT DISTINCT FROM $5::text)
          RETURNING site_id
        )
-       SELECT org_uid AS "orgUid", device_id AS "deviceId", status, coalesce(version, $4) AS ver, coalesce(digest, '') AS digest, EXISTS (SELECT FROM link) AS granted FROM facts`,
+       SELECT org_uid AS "orgUid", device_id AS "deviceId", nice_id AS "niceId", status, coalesce(version, $4) AS ver, coalesce(digest, '') AS digest, EXISTS (SELECT FROM link) AS granted FROM facts`,
       [siteId, orgId, step.jti, step.ver, step.prev, step.expiresAt],
     );
     return facts;

@@ -54,7 +54,7 @@ export class LeasesService implements OnModuleInit {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const facts = await this.repository.advance(this.db.manager, orgId, siteId, step);
       if (!facts) throw notFound('Site');
-      if (facts.status !== 'approved') throw refused('pending', notApproved());
+      if (facts.status !== 'approved') throw refused('pending', notApproved(facts.niceId));
       const result = facts.granted ? 'granted' : await this.judge(orgId, siteId, step);
       if (result === 'again') continue;
       if (result === 'held') throw refused('held', new AppError('lease_held', HELD, { retryAfter: LOOK_AGAIN }));

@@ -2,7 +2,7 @@
 export const EXIT = {
   ok: 0,
   usage: 64,
-  /** The bundle is not to be believed; of `blueprint check`: the document has problems. */
+  /** The bundle is not to be believed, or none can be made; of `blueprint check`: the document has problems. */
   data: 65,
   /** Of `blueprint check`: there is no such file. */
   noInput: 66,

@@ -21,10 +21,10 @@ const WITHOUT_EFFECT = SETTINGS.filter((s) => s.use !== 'used' && s.flag).map((s
 const USAGE = '[flags] [status | run -- COMMAND | bundle pull --out DIR | bundle status | blueprint check FILE]';
 const RUN = 'gatehouse-agent run [flags] -- COMMAND [ARGUMENTS]';
 const EXIT_CODES =
-  'Exit codes: 0 stopped, 64 usage, 65 bundle invalid, 69 server unreachable with --no-wait, or in time, 70 internal, 73 state not writable, 75 pending with --no-wait, 76 server too old, 77 refused, 78 configuration.\n' +
+  'Exit codes: 0 stopped, 64 usage, 65 bundle invalid, or none can be made with --no-wait, 69 server unreachable with --no-wait, or in time, 70 internal, 73 state not writable, 75 pending with --no-wait, 76 server too old, 77 refused, 78 configuration.\n' +
   'run ends with the exit code of the program; where that never ran, or was ended by a revocation, with one of the above.\n' +
   'status ends with 0 connected and approved, 75 pending, 69 enrolled but not connected, 77 refused, 78 not enrolled.\n' +
-  'bundle status ends with 0 there is a lease, 69 there is none, 77 refused or revoked, 78 not enrolled.\n' +
+  'bundle status ends with 0 there is a lease, 69 there is none, or it has ended, 77 refused or revoked, 78 not enrolled.\n' +
   'blueprint check FILE ends with 0 nothing wrong, 65 problems, 66 no such file.';
 const KNOWN = new Set([...SETTINGS.map((s) => s.flag), ...OWN_BOOLEANS, ...OWN_VALUES]);
 

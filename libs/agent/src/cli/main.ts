@@ -42,7 +42,10 @@ async function main(invocation: Invocation): Promise<number> {
   if (invocation.command === 'bundle-pull') return bundlePull(given, invocation);
   if (invocation.command === 'bundle-status') {
     const { bundleStatus } = await import('../instance/bundle-status.js');
-    const { code, text } = bundleStatus(given, readShown(given, new Log(stderr)), invocation.json);
+    const file = readShown(given, new Log(stderr));
+    const { settings } = resolveSettings(invocation.cli, env, file);
+    const asked = { json: invocation.json, clock: systemClock, machineRoot: '/' };
+    const { code, text } = await bundleStatus(given, file, settings, asked);
     stdout(text);
     return code;
   }

@@ -1,5 +1,5 @@
 import { type BundleAck, INSTANCE_PATHS, type LeaseRequest } from '../../../contracts/index.js';
-import { AgentExit, EXIT } from '../cli/exit-codes.js';
+import { AgentExit, EXIT, type ExitCode } from '../cli/exit-codes.js';
 import type { Credential } from '../enrol/claim.js';
 import { errorCode, invalidOr, isUnusable, objectOf } from '../enrol/responses.js';
 import { json, NetworkFailure, type RawResponse, type ServerLink, type ServerRequest } from '../session/server-link.js';
@@ -10,11 +10,13 @@ import type { TrustPath } from './trust.js';
 const MAX_BUNDLE_BYTES = 4 * 1024 * 1024;
 const MAX_TRUST_BYTES = 4 * 1024 * 1024;
 
-/** The server's words that this site gets nothing for now, by the status that they come with. */
 export const KEY_MISSING = 'bundle_key_missing';
-const NOT_NOW: Record<number, readonly string[]> = {
-  403: ['pending_approval', 'lease_held'],
-  409: [KEY_MISSING, 'bundle_unusable'],
+/** The server's words that this site gets nothing for now, with their status, and how an agent ends that is not to wait. */
+const NOT_NOW: Record<string, { status: number; exit: ExitCode; why: string }> = {
+  pending_approval: { status: 403, exit: EXIT.pending, why: '' },
+  lease_held: { status: 403, exit: EXIT.pending, why: '' },
+  [KEY_MISSING]: { status: 409, exit: EXIT.data, why: 'no bundle can be made for this machine: ' },
+  bundle_unusable: { status: 409, exit: EXIT.data, why: 'no bundle can be made for this site: ' },
 };
 
 /** The server's word that this site gets nothing for now, until an operator does something: approves it, sends its bundle again, mends it. */
@@ -23,6 +25,8 @@ export class NotInService extends Error {
     message: string,
     readonly retryAfter: string | string[] | undefined,
     readonly code: string,
+    /** How an agent ends that does not wait for it. */
+    readonly exit: ExitCode,
   ) {
     super(message);
     this.name = 'NotInService';
@@ -90,8 +94,9 @@ export class DeviceApi {
     if (isUnusable(answer)) throw new CredentialRefused(this.credential.id, objectOf(answer.body)['data']);
     const code = errorCode(answer);
     const message = String(objectOf(answer.body)['message']);
-    if (code !== undefined && NOT_NOW[response.status]?.includes(code))
-      throw new NotInService(message, answer.retryAfter, code);
+    const notNow = code === undefined ? undefined : NOT_NOW[code];
+    if (code !== undefined && notNow?.status === response.status)
+      throw new NotInService(notNow.why + message, answer.retryAfter, code, notNow.exit);
     if (response.status === 404 && code === 'not_found')
       throw new AgentExit(EXIT.serverTooOld, `the server knows no ${request.path}: it is too old for instances`);
     return response;

@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import type { BundleAck, RevocationPayload } from '../../../contracts/index.js';
 import { AgentExit, EXIT } from '../cli/exit-codes.js';
 import type { AgentContext } from '../context.js';
 import type { Credential } from '../enrol/claim.js';
-import { readText } from '../enrol/hardware-id.js';
 import { describe, NetworkFailure } from '../session/server-link.js';
 import { CredentialRefused } from '../session/token.js';
 import { type AcceptedBundle, acceptBundle, acceptStored, type Expected } from './bundle.js';
@@ -12,7 +10,7 @@ import type { BundleKeyPair } from './bundle-key.js';
 import type { DeviceApi } from './device-api.js';
 import { credentialDigest, type FactChanges, type InstanceState } from './instance-state.js';
 import { acceptLease } from './lease.js';
-import { counted, leaseTaken, type Moment } from './lease-time.js';
+import { counted, leaseTaken, type Moment, momentOf } from './lease-time.js';
 import { acceptRevocation, readNotice } from './revocation.js';
 import { InvalidStatement, OvertakenStatement, thumbprint } from './statements.js';
 import { pinned, signingKey, TrustChain, type TrustPath } from './trust.js';
@@ -143,7 +141,7 @@ export class Instance {
   applied(bundle: HeldBundle): void {
     const { ver, run } = bundle.payload;
     const applied = Math.max(this.facts.applied, ver);
-    const failed = this.facts.failed?.version === ver ? undefined : this.facts.failed;
+    const failed = (this.facts.failed?.version ?? 0) > ver ? this.facts.failed : undefined;
     const changes = { applied, failed };
     if (run.offlineGraceSeconds > 0 && this.facts.bundle?.digest !== bundle.digest) return this.keep(bundle, changes);
     const stays = run.offlineGraceSeconds > 0 ? this.facts.bundle : undefined;
@@ -237,9 +235,7 @@ export class Instance {
 
   /** Only signed words count against the wall clock and the network; the machine's own clocks count the lease. */
   private now(): Moment {
-    const { clock, machineRoot } = this.context;
-    const boot = readText(join(machineRoot, 'proc/sys/kernel/random/boot_id')) ?? '';
-    return { wall: clock.now(), uptime: clock.uptime(), boot };
+    return momentOf(this.context.clock, this.context.machineRoot);
   }
 
   private expected(): Expected {

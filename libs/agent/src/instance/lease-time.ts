@@ -1,3 +1,7 @@
+import { join } from 'node:path';
+import type { Clock } from '../clock.js';
+import { readText } from '../enrol/hardware-id.js';
+
 /** A moment as two clocks show it: the wall, which anybody may set, and the time since the machine booted, which nobody can. */
 export type Moment = { wall: number; uptime: number; boot: string };
 
@@ -12,6 +16,12 @@ export type LeaseTime = {
   uptime: number;
   boot: string;
 };
+
+/** Now. @param machineRoot where the files of this machine are */
+export function momentOf(clock: Clock, machineRoot: string): Moment {
+  const boot = readText(join(machineRoot, 'proc/sys/kernel/random/boot_id')) ?? '';
+  return { wall: clock.now(), uptime: clock.uptime(), boot };
+}
 
 /**
  * Begins to count at a lease that has just come.

@@ -132,11 +132,11 @@ async function tellBundleKey(enrolled: Enrolled): Promise<void> {
 
 /**
  * Waits until an operator has decided: told by a session, and asked for where none gets through.
- * @throws AgentExit 75 with --no-wait; the reason of the context's signal
+ * @throws AgentExit with --no-wait: 75 where an operator has to decide, 65 where no bundle can be made; the reason of the context's signal
  */
-async function decision(enrolled: Enrolled, { message, retryAfter, code }: NotInService): Promise<void> {
+async function decision(enrolled: Enrolled, { message, retryAfter, code, exit }: NotInService): Promise<void> {
   const { context, settings, link, credential, hello } = enrolled;
-  if (settings.noWait) throw new AgentExit(EXIT.pending, message);
+  if (settings.noWait) throw new AgentExit(exit, message);
   context.log.warn(`${message}; waiting`);
   const done = new AbortController();
   const signal = AbortSignal.any([context.signal, done.signal]);

@@ -277,7 +277,7 @@ export class Watch {
   private async notHad(what: string, error: unknown): Promise<void> {
     const { log } = this.enrolled.context;
     if (error instanceof SiteRevoked || error instanceof CredentialRefused) return this.refused(error);
-    if (error instanceof NotInService) this.word = { code: EXIT.pending, message: error.message };
+    if (error instanceof NotInService) this.word = { code: error.exit, message: error.message };
     const known = error instanceof NetworkFailure || error instanceof NotInService;
     log[known || error instanceof InvalidStatement || error instanceof AgentExit ? 'warn' : 'error'](
       `${what} could not be had: ${describe(error)}`,
