@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { INSTANCE_PATHS } from '#contracts';
 import type { Runner } from '../../libs/agent/src/instance/runner.js';
 import { FakeInstances } from '../support/fake-instances.js';
-import { envelope, KEY, type Reply, unusableCredential } from '../support/fake-server.js';
+import { envelope, KEY } from '../support/fake-server.js';
 import { sealed, signingKey } from '../support/instance-authority.js';
 import { Machine } from '../support/runner.js';
 import { until } from '../support/server.js';
@@ -35,11 +33,6 @@ async function started(cli: Record<string, string> = {}): Promise<Runner> {
   await instances.acknowledged('applied');
   await instances.server.session(1);
   return runner;
-}
-/** What somebody in between answers, who has kept a revocation. */
-function refusalWith(notice: object): Reply {
-  const { body, ...reply } = unusableCredential();
-  return { ...reply, body: { ...(body as object), data: notice } };
 }
 /** From here on no websocket gets through. */
 function noSessions(): void {
@@ -251,115 +244,6 @@ describe('the lease of a running program', () => {
     expect((await runner.done).code).toBe(code);
     expect(machine.ran).toEqual(['ran', 'ended']);
     expect(machine.file()).toHaveProperty('secret');
-  });
-});
-
-describe('a revocation', () => {
-  const gone = async (runner: Runner) => {
-    expect(await runner.done).toMatchObject({ code: 77 });
-    expect(machine.ran).toEqual(['ran', 'ended']);
-    expect(machine.file()).not.toHaveProperty('secret');
-    expect(machine.facts()).toMatchObject({ revoked: { reason: 'revoked' } });
-    expect(existsSync(join(machine.folder, 'bundle', 'current'))).toBe(false);
-    expect((await machine.start({ provisioningKey: '' }).done).code).toBe(77);
-    expect(machine.ran).toHaveLength(2);
-  };
-  beforeEach(() => (instances.offered = { run: run() }));
-
-  it('comes by the session, and ends the program', async () => {
-    const runner = await started();
-    await instances.revoke();
-    await gone(runner);
-  });
-
-  it('comes with a refusal where no session gets through', async () => {
-    const runner = await started();
-    noSessions();
-    const wait = await machine.waitsFor('reconnect');
-    await instances.revoke();
-    wait.wake();
-    await gone(runner);
-  });
-
-  it('is asked for at once where the session is refused, without a word of it', async () => {
-    const runner = await started();
-    const notice = await instances.notice();
-    // The site ends between the token and the session.
-    instances.server.on.upgrade = () => {
-      for (const path of ['bundle', 'lease'] as const) instances.answers[path] = () => refusalWith(notice);
-      return { status: 401 };
-    };
-    instances.server.sessions[0]!.socket.terminate();
-    const reconnect = await machine.waitsFor('reconnect');
-    reconnect.wake();
-    await gone(runner);
-  });
-
-  it('comes with the renewal of a lease', async () => {
-    const runner = await started();
-    instances.server.on.upgrade = () => ({ status: 502 });
-    instances.server.on.token = () => ({ status: 0, cut: true });
-    await instances.revoke();
-    machine.clock.pass(0.7 * DAY);
-    (await machine.waitsFor('lease')).wake();
-    await gone(runner);
-  });
-
-  it('of a stranger, or of another site, is not believed', async () => {
-    const runner = await started();
-    const [session] = instances.server.sessions;
-    const { authority } = instances;
-    for (const revocation of [
-      await authority.revocation({}, signingKey()),
-      await authority.revocation({ sub: 'other' }),
-      await authority.lease({}),
-      'x',
-    ])
-      session?.send('agent/revoked', { revocation, successions: [] });
-    await until(() => machine.output.split('a revocation is not believed').length === 5);
-    expect(machine.ran).toEqual(['ran']);
-    runner.signal('SIGTERM');
-    expect((await runner.done).code).toBe(0);
-  });
-
-  it('of a former life of the site is not believed, whatever brings it; one of this life is', async () => {
-    const first = await started();
-    const former = await instances.notice();
-    await instances.revoke();
-    await first.done;
-    instances.unrevoke();
-    // Before there is a lease of the new life.
-    instances.answers.bundle = () => refusalWith(former);
-    const { code } = await machine.start().done;
-    expect(code).toBe(77);
-    expect(machine.output).toContain('about a former life of this site');
-    expect(machine.file()).toHaveProperty('secret');
-    instances.answers = {};
-    instances.acks.length = machine.lines.length = 0;
-    const runner = machine.start({ provisioningKey: '' });
-    await until(() => machine.ran.length === 3);
-    await instances.acknowledged('applied');
-    const { iat } = machine.facts().lease!;
-    const session = instances.server.sessions.at(-1)!;
-    const notice = async (at: number) => ({
-      revocation: await instances.authority.revocation({ iat: at }),
-      successions: [],
-    });
-    session.send('agent/revoked', await notice(iat! - 3600));
-    await until(() => machine.output.includes('about a former life of this site'));
-    expect(machine.ran).toEqual(['ran', 'ended', 'ran']);
-    session.send('agent/revoked', await notice(iat! + 1));
-    expect((await runner.done).code).toBe(77);
-  });
-
-  it('leaves a program that its bundle says to leave', async () => {
-    instances.offered = { run: run({ onRevoke: 'ignore' }) };
-    const runner = await started();
-    await instances.revoke();
-    await until(() => machine.facts().revoked !== undefined);
-    expect(machine.ran).toEqual(['ran']);
-    runner.signal('SIGTERM');
-    expect((await runner.done).code).toBe(0);
   });
 });
 

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeInstances } from '../support/fake-instances.js';
-import { envelopeError, KEY, unusableCredential } from '../support/fake-server.js';
+import { envelopeError, KEY } from '../support/fake-server.js';
 import { sealed, signingKey } from '../support/instance-authority.js';
 import { Machine } from '../support/runner.js';
 import { until } from '../support/server.js';
@@ -321,84 +321,6 @@ describe('without the server', () => {
     expect(machine.facts().refused).toBeUndefined();
     runner.signal('SIGTERM');
     await runner.done;
-  });
-});
-
-describe('a site that is over', () => {
-  const erased = () => {
-    expect(machine.file()).not.toHaveProperty('secret');
-    expect(machine.file()).not.toHaveProperty('bundleKey');
-    expect(machine.facts()).toMatchObject({ revoked: { reason: 'revoked' } });
-    expect(machine.facts().bundle).toBeUndefined();
-  };
-
-  it('never starts again, also without the server', async () => {
-    await once();
-    await instances.revoke();
-    expect((await machine.start({ provisioningKey: '' }).done).code).toBe(77);
-    erased();
-    await instances.stop();
-    expect((await machine.start({ provisioningKey: '' }).done).code).toBe(77);
-    expect(starts()).toBe(1);
-    instances = await FakeInstances.start();
-  });
-
-  it('whose erasing was cut short by a power cut is erased at the next start, without the server', async () => {
-    await once();
-    const before = machine.file();
-    await instances.revoke();
-    await machine.start({ provisioningKey: '' }).done;
-    writeFileSync(machine.configFile, JSON.stringify(before));
-    await instances.stop();
-    expect((await machine.start({ provisioningKey: '' }).done).code).toBe(77);
-    erased();
-    instances = await FakeInstances.start();
-  });
-
-  it('can be claimed anew with a key', async () => {
-    await once();
-    await instances.revoke();
-    await machine.start({ provisioningKey: '' }).done;
-    instances.unrevoke();
-    instances.server.sites.length = 0;
-    await once();
-    expect(machine.facts().revoked).toBeUndefined();
-  });
-
-  it('with a key, and without the server, which alone knows whether that may claim it anew: 69, and both is said', async () => {
-    await once();
-    await instances.revoke();
-    await machine.start({ provisioningKey: '' }).done;
-    instances.server.on.claim = () => ({ status: 0, cut: true });
-    expect((await machine.start().done).code).toBe(69);
-    expect(machine.output).toMatch(/is over, as the server has signed.*unless the provisioning key that is given/);
-    expect(starts()).toBe(1);
-  });
-
-  it('is not believed to be over on the word of a stranger, but does not start either', async () => {
-    await once();
-    const revocation = await instances.authority.revocation({}, signingKey());
-    const refusal = unusableCredential();
-    const forged = { ...refusal, body: { ...(refusal.body as object), data: { revocation, successions: [] } } };
-    for (const path of ['bundle', 'lease'] as const) instances.answers[path] = () => forged;
-    expect((await machine.start().done).code).toBe(77);
-    expect(machine.facts().revoked).toBeUndefined();
-    expect(machine.file()).toHaveProperty('secret');
-  });
-
-  it('or is refused without a statement: what is stored starts nothing, until the server says otherwise', async () => {
-    await once();
-    await instances.revoke(true);
-    expect((await machine.start().done).code).toBe(77);
-    for (const path of ['bundle', 'lease'] as const) instances.answers[path] = () => ({ status: 0, cut: true });
-    expect(await machine.start().done).toMatchObject({
-      code: 69,
-      message: expect.stringContaining('refused the credential'),
-    });
-    expect(starts()).toBe(1);
-    instances.unrevoke();
-    instances.answers = {};
-    await once();
   });
 });
 
