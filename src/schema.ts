@@ -31,6 +31,7 @@ import { SitesWithSecrets1764760000000 } from './migrations/1764760000000-sites-
 import { BundleTakers1764810000000 } from './migrations/1764810000000-bundle-takers.js';
 import { CredentialLife1764900000000 } from './migrations/1764900000000-credential-life.js';
 import { CredentialUses1764901000000 } from './migrations/1764901000000-credential-uses.js';
+import { SiteClients1764902000000 } from './migrations/1764902000000-site-clients.js';
 import { MasterKeys1764909000000 } from './migrations/1764909000000-master-keys.js';
 
 /** Migrations in the order in which they run. */
@@ -68,5 +69,6 @@ export const MIGRATIONS = [
   BundleTakers1764810000000,
   CredentialLife1764900000000,
   CredentialUses1764901000000,
+  SiteClients1764902000000,
   MasterKeys1764909000000,
 ];

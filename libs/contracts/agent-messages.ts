@@ -115,8 +115,11 @@ export const AGENT_MESSAGE = {
 
 export type AgentSiteStatus = 'pending' | 'approved';
 
-/** What an agent can do beyond the session itself. Unknown ones are ignored; `tunnel.h2` comes with the tunnel, `bundles` is said by who runs a program with its bundle. */
-export type AgentCapability = 'tunnel.h2' | 'bundles';
+/**
+ * What an agent can do beyond the session itself. Unknown ones are ignored; `tunnel.h2` comes with the tunnel, `bundles` is said by who runs a program with
+ * its bundle, `credentials` by who takes `agent/credential`.
+ */
+export type AgentCapability = 'tunnel.h2' | 'bundles' | 'credentials';
 
 /** Agent → server, first message. `version` is the agent program's. */
 export type AgentHello = {

@@ -10,7 +10,7 @@ export { needsReplacement, RolesService } from './roles/roles.service.js';
 export { ConnectionCredentials, connectionProof } from './site-credentials/connection-credentials.service.js';
 export type { Authenticated, SiteIdentity } from './site-credentials/credential-standing.js';
 export type { ListedCredential, RotationRow } from './site-credentials/credential-succession.repository.js';
-export { CredentialSuccession } from './site-credentials/credential-succession.service.js';
+export { CredentialSuccession, type Renewing } from './site-credentials/credential-succession.service.js';
 export { SEALED_PSKS } from './site-credentials/sealed-psks.js';
 export { SessionTokens, type TokenBearer } from './site-credentials/session-tokens.js';
 export { newtProof, type Presenter, pskProof, SiteAdmission, unusable } from './site-credentials/site-admission.js';

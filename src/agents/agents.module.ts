@@ -12,6 +12,7 @@ import { AgentsRepository } from './agents.repository.js';
 import { AgentsService } from './agents.service.js';
 import { SiteBlueprints } from './blueprints/site-blueprints.service.js';
 import { SessionBundles } from './bundles/session-bundles.service.js';
+import { SessionCredentials } from './credentials/session-credentials.service.js';
 import { DeliveryService } from './delivery/delivery.service.js';
 import { AgentDownloadController, AgentFiles } from './download/agent-download.controller.js';
 import { SiteExpiryRepository } from './expiry/site-expiry.repository.js';
@@ -59,6 +60,7 @@ import { PresenceLease } from './presence/presence-lease.js';
     PresenceRepository,
     PresenceService,
     SessionBundles,
+    SessionCredentials,
     SessionDrain,
     SessionEnds,
     SessionHandshake,

@@ -7,6 +7,9 @@ export interface DesiredRow extends SiteState {
   siteId: number;
   /** Of the credential that the session began with. */
   standing: 'usable' | 'ended' | 'revoked';
+  orgId: string;
+  /** When another credential was asked for that the site has not taken; milliseconds since 1970, null: none. */
+  rotation: number | null;
   /** The session that presence has for the site. */
   sessionId: string | null;
   /** Only when this session has not been sent it yet, and the site is approved. */
@@ -52,7 +55,7 @@ export class AgentsRepository {
     return prepared<DesiredRow>(
       em,
       'agents_desired',
-      `SELECT s.site_id AS "siteId", s.status, s.desired_version AS version, s.docker_socket_enabled AS "takesLabels", CASE WHEN c.credential_id IS NULL OR s.revoked_at IS NOT NULL THEN 'revoked' WHEN u.credential_id IS NULL THEN 'ended' ELSE 'usable' END AS standing,
+      `SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.status, extract(epoch FROM r.requested_at)::float8 * 1000 AS rotation, s.desired_version AS version, s.docker_socket_enabled AS "takesLabels", CASE WHEN c.credential_id IS NULL OR s.revoked_at IS NOT NULL THEN 'revoked' WHEN u.credential_id IS NULL THEN 'ended' ELSE 'usable' END AS standing,
               extract(epoch FROM u.until - now())::float8 * 1000 AS "endsIn", p.session_id AS "sessionId",
               CASE WHEN is_due THEN s.config END AS config,
               CASE WHEN is_due AND b.version IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object('version', b.version, 'digest', b.digest)) END AS bundle
@@ -62,6 +65,7 @@ export class AgentsRepository {
        LEFT JOIN bundle_offer b ON is_due AND b.site_id = i.site_id
        LEFT JOIN site_credential c ON c.credential_id = i.credential_id AND c.site_id = i.site_id AND c.revoked_at IS NULL
        LEFT JOIN usable_credential u ON u.credential_id = c.credential_id
+       LEFT JOIN credential_rotation r ON r.site_id = i.site_id
        LEFT JOIN site_presence p ON p.site_id = i.site_id`,
       [
         sessions.map((s) => s.siteId),

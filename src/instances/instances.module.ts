@@ -3,6 +3,7 @@ import { ProvisioningModule } from '../provisioning/index.js';
 import { BootstrapsModule } from './bootstraps/bootstraps.module.js';
 import { BundleKeysModule } from './bundle-keys/bundle-keys.module.js';
 import { BundlesModule } from './bundles/bundles.module.js';
+import { CredentialsModule } from './credentials/credentials.module.js';
 import { EpochModule } from './epoch/epoch.module.js';
 import { RevocationsModule } from './revocations/revocations.module.js';
 import { RolloutJobsModule } from './rollouts/rollout-jobs.module.js';
@@ -16,6 +17,7 @@ import { TrustModule } from './trust/trust.module.js';
     BootstrapsModule,
     BundleKeysModule,
     BundlesModule,
+    CredentialsModule,
     EpochModule,
     ProvisioningModule,
     RevocationsModule,
@@ -24,6 +26,6 @@ import { TrustModule } from './trust/trust.module.js';
     SecretsModule,
     TrustModule,
   ],
-  exports: [BundleKeysModule, BundlesModule, EpochModule, RevocationsModule, TrustModule],
+  exports: [BundleKeysModule, BundlesModule, CredentialsModule, EpochModule, RevocationsModule, TrustModule],
 })
 export class InstancesModule {}

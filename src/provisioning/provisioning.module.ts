@@ -58,7 +58,7 @@ import { UsersRepository } from './users.repository.js';
     Refusals,
     UsersRepository,
   ],
-  exports: [KeysService, ProfileBlueprints],
+  exports: [CredentialIssuer, KeysService, ProfileBlueprints],
 })
 export class ProvisioningModule implements OnModuleInit {
   constructor(

@@ -138,6 +138,7 @@ describe('every operation that changes something', () => {
           if (by === 'key') return { actorType: 'api_key', actorId: fixture.callers.keyId };
           if (by === 'admin') return { actorType: 'user', actorId: fixture.callers.admin.userId };
           if (by === 'root') return { actorType: 'root_key', actorId: root };
+          if (by === 'site') return { actorType: 'site', actorId: call.actor! };
           return {
             actorType:
               operation.path.includes('/auth/newt/') || operation.path.endsWith('/provision') ? 'agent' : 'user',

@@ -3,6 +3,7 @@ import { type FixtureOrg } from './fixture-org.js';
 import { AGENTS_OPERATIONS } from './operations/agents.js';
 import { BOOTSTRAPS_OPERATIONS } from './operations/bootstraps.js';
 import { BUNDLES_OPERATIONS } from './operations/bundles.js';
+import { CREDENTIALS_OPERATIONS } from './operations/credentials.js';
 import { JOBS_OPERATIONS } from './operations/jobs.js';
 import { type Call, type Operation } from './operations/operation.js';
 import { ORGS_OPERATIONS } from './operations/orgs.js';
@@ -21,6 +22,7 @@ export const OPERATIONS: Record<string, Operation> = {
   ...AGENTS_OPERATIONS,
   ...BOOTSTRAPS_OPERATIONS,
   ...BUNDLES_OPERATIONS,
+  ...CREDENTIALS_OPERATIONS,
   ...PEOPLE_OPERATIONS,
   ...ORGS_OPERATIONS,
   ...SITES_OPERATIONS,

@@ -8,7 +8,7 @@ export interface SealedApart {
 }
 
 /** What a keyed hash tells apart; each has a key of its own. */
-export type MacPurpose = 'idempotent-body' | 'shared-secret' | 'bundle-random' | 'unknown-psk';
+export type MacPurpose = 'idempotent-body' | 'shared-secret' | 'bundle-random' | 'unknown-psk' | 'renewal-challenge';
 
 /** A sealed value begins with the id of the master key that it is sealed under: the first bytes of its fingerprint. */
 export const KEY_ID_BYTES = 4;
@@ -44,6 +44,7 @@ class MasterKey {
       'shared-secret': derive('shared-secret/1'),
       'bundle-random': derive('bundle-random/1'),
       'unknown-psk': derive('unknown-psk/1'),
+      'renewal-challenge': derive('renewal-challenge/1'),
     };
     const fingerprint = derive('fingerprint/1');
     this.fingerprint = fingerprint.toString('hex');

@@ -29,6 +29,15 @@ export interface ListedCredential {
   lastUsedAddress: string | null;
 }
 
+/** Whose the credential is that is to be followed, and what the site's template says of the next one. */
+export interface Subject {
+  kind: CredentialKind;
+  deviceId: string;
+  orgUid: string;
+  ttlSeconds: number | null;
+  graceSeconds: number;
+}
+
 /** What a next credential waits for. */
 export interface Waiting {
   /** Next ones that stand beside the current one, and the seconds until the oldest of them is a day old. */
@@ -116,13 +125,14 @@ export class CredentialSuccessionRepository {
     return row!;
   }
 
-  /** What its template says of the credentials of a site. */
-  async policy(em: EntityManager, siteId: number): Promise<{ ttlSeconds: number | null; graceSeconds: number } | null> {
-    const [row] = await prepared<{ ttlSeconds: number | null; graceSeconds: number }>(
+  async subject(em: EntityManager, siteId: number, credentialId: number): Promise<Subject | null> {
+    const [row] = await prepared<Subject>(
       em,
-      'succession_policy',
-      `SELECT credential_ttl_seconds AS "ttlSeconds", renew_grace_seconds AS "graceSeconds" FROM credential_policy WHERE site_id = $1`,
-      [siteId],
+      'succession_subject',
+      `SELECT c.kind, s.device_id AS "deviceId", o.org_uid AS "orgUid", p.credential_ttl_seconds AS "ttlSeconds", p.renew_grace_seconds AS "graceSeconds"
+       FROM site_credential c JOIN site s USING (site_id) JOIN org o ON o.org_id = s.org_id JOIN credential_policy p ON p.site_id = s.site_id
+       WHERE c.credential_id = $2 AND c.site_id = $1`,
+      [siteId, credentialId],
     );
     return row ?? null;
   }

@@ -1,12 +1,13 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { CREDENTIAL_LIMITS } from '#contracts';
-import { AppError, Db, notify, Retention } from '#platform';
+import { AppError, notify, Retention } from '#platform';
 import { EventsService } from '../../audit/index.js';
 import {
   CredentialSuccessionRepository,
   type ListedCredential,
   type RotationRow,
+  type Subject,
 } from './credential-succession.repository.js';
 import { unusable } from './site-admission.js';
 import { type NewSiteCredential, SiteCredentialsRepository } from './site-credentials.repository.js';
@@ -27,7 +28,6 @@ export interface Renewing {
 @Injectable()
 export class CredentialSuccession implements OnModuleInit {
   constructor(
-    private readonly db: Db,
     private readonly repository: CredentialSuccessionRepository,
     private readonly credentials: SiteCredentialsRepository,
     private readonly events: EventsService,
@@ -88,10 +88,9 @@ export class CredentialSuccession implements OnModuleInit {
     return id!;
   }
 
-  /** What the site's template says of its credentials now; of a site that is gone, as without one. */
-  async policyOf(siteId: number): Promise<{ ttlSeconds: number | null; graceSeconds: number }> {
-    const policy = await this.repository.policy(this.db.manager, siteId);
-    return policy ?? { ttlSeconds: null, graceSeconds: CREDENTIAL_LIMITS.renewGraceSeconds };
+  /** @returns what the next credential is to be made for, as it is now; null: the site is gone */
+  subjectOf(em: EntityManager, { siteId, credentialId }: Renewing): Promise<Subject | null> {
+    return this.repository.subject(em, siteId, credentialId);
   }
 
   /**
@@ -113,9 +112,19 @@ export class CredentialSuccession implements OnModuleInit {
     return this.repository.rotation(em, orgId, siteId);
   }
 
-  /** The site was handed a next credential, or told to fetch one. @returns false when nothing is asked for any more */
-  markOffered(tx: EntityManager, siteId: number): Promise<boolean> {
-    return this.repository.markOffered(tx, siteId);
+  /**
+   * The site is handed a next credential, or is told to fetch one (`stored` null), because it was asked to take one.
+   * @returns false when nothing is asked of it any more. @throws as `addNext`
+   */
+  async offer(
+    tx: EntityManager,
+    session: Renewing,
+    stored: Omit<NewSiteCredential, 'siteId' | 'orgId'> | null,
+  ): Promise<boolean> {
+    if (!(await this.repository.lockSite(tx, session.siteId))) throw unusable();
+    if (!(await this.repository.markOffered(tx, session.siteId))) return false;
+    if (stored) await this.addNext(tx, session, stored);
+    return true;
   }
 
   /** The newest credentials of a site, without what they prove it with. */

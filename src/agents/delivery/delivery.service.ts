@@ -5,6 +5,7 @@ import { Db, PeriodicTask, PgNotifications, type SiteBundleKey } from '#platform
 import { SiteCredentialsService } from '../../access/index.js';
 import { BundleKeys, Epoch, RevocationsService } from '../../instances/index.js';
 import { AgentsRepository, type Applied, type DesiredRow, type Introduction } from '../agents.repository.js';
+import { SessionCredentials } from '../credentials/session-credentials.service.js';
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
 import { NewtsService } from '../newt/newts.service.js';
@@ -43,6 +44,7 @@ export class DeliveryService implements OnModuleInit {
     private readonly notifications: PgNotifications,
     private readonly credentials: SiteCredentialsService,
     private readonly newts: NewtsService,
+    private readonly sessionCredentials: SessionCredentials,
     private readonly epoch: Epoch,
     private readonly bundleKeys: BundleKeys,
     private readonly revocations: RevocationsService,
@@ -175,6 +177,7 @@ export class DeliveryService implements OnModuleInit {
       return this.registry.end(session, 'replaced', CLOSE.replaced);
     session.learn(row);
     if (registered) this.registry.watch(session);
+    if (row.rotation !== null) this.sessionCredentials.soon(session, row.orgId, row.rotation);
     if (!session.greeted || !isNews(session, row)) return;
     sent(session, row);
     const state: AgentState = {

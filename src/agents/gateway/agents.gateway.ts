@@ -47,6 +47,7 @@ export const QUIET = [
 ];
 
 const TAKES_BUNDLES: AgentCapability = 'bundles';
+const TAKES_CREDENTIALS: AgentCapability = 'credentials';
 
 /** Both dialects of the session (docs/agent-protocol.md "Messages"): unmodified newt, and Gatehouse's agent, which says hello first. */
 @WebSocketGateway({ path: AGENT_PATHS.websocket })
@@ -65,6 +66,7 @@ export class AgentsGateway {
   @SubscribeMessage(AGENT_MESSAGE.hello)
   hello(@From() session: Session, @Data() hello: Hello): void {
     session.greeted = true;
+    session.takesCredentials = hello.capabilities?.includes(TAKES_CREDENTIALS) ?? false;
     this.delivery.saveIntroduction({
       siteId: session.siteId,
       version: hello.version,

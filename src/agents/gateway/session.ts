@@ -60,6 +60,10 @@ export class Session {
   claiming = false;
   /** A message has arrived. */
   heard = false;
+  /** It said in its hello that it takes `agent/credential`. */
+  takesCredentials = false;
+  /** The request for another credential that it was last offered one for. */
+  offered = 0;
   version = 1;
   /** When its credential ends, by `performance.now()`. */
   endsAt = Infinity;

@@ -34,6 +34,16 @@ export class BundleKeysRepository {
     return row?.jkt ?? null;
   }
 
+  async of(em: EntityManager, siteId: number): Promise<SiteBundleKey | null> {
+    const [row] = await prepared<SiteBundleKey>(
+      em,
+      'bundle_key_of',
+      'SELECT bundle_key AS key, bundle_jkt AS jkt FROM site_bundle WHERE site_id = $1 AND bundle_key IS NOT NULL',
+      [siteId],
+    );
+    return row ?? null;
+  }
+
   async remove(tx: EntityManager, siteId: number): Promise<void> {
     await execute(tx, 'UPDATE site_bundle SET bundle_key = NULL, bundle_jkt = NULL, digest = NULL WHERE site_id = $1', [
       siteId,

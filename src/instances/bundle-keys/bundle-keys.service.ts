@@ -16,7 +16,7 @@ interface Change {
 
 /**
  * The public keys that bundles are sealed for (docs/instances.md §3). One comes with the claim, or by the session of a site that has none, and stays: only
- * a claim that gets a credential again may bring another.
+ * a claim that gets a credential again, and a renewal that has shown the private half of the present one, may bring another.
  */
 @Injectable()
 export class BundleKeys implements OnModuleInit {
@@ -31,7 +31,7 @@ export class BundleKeys implements OnModuleInit {
   onModuleInit(): void {
     this.hooks.bundleKeysClaimed.register((tx, orgId, sites) => this.repository.insert(tx, orgId, sites));
     this.hooks.siteReissued.register((tx, principal, orgId, siteId, key, handedOver) =>
-      this.replace(tx, principal, orgId, siteId, key, handedOver),
+      this.reissued(tx, principal, orgId, siteId, key, handedOver),
     );
   }
 
@@ -48,8 +48,27 @@ export class BundleKeys implements OnModuleInit {
     );
   }
 
+  /** The site's key, as it is now; null: it has none. */
+  of(em: EntityManager, siteId: number): Promise<SiteBundleKey | null> {
+    return this.repository.of(em, siteId);
+  }
+
+  /** Of a renewal. The site is locked. */
+  async replace(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    given: SiteBundleKey,
+  ): Promise<void> {
+    const before = await this.repository.jktOf(tx, siteId);
+    if (given.jkt === before) return;
+    await this.repository.insert(tx, orgId, [{ siteId, ...given }]);
+    await this.changed(tx, [{ principal, orgId, siteId, from: before, to: given.jkt }]);
+  }
+
   /** Who was handed the site without a key of its own has nothing to do with the one of before; a lost answer that is asked for again keeps it. */
-  private async replace(
+  private async reissued(
     tx: EntityManager,
     principal: Principal,
     orgId: string,
@@ -57,11 +76,11 @@ export class BundleKeys implements OnModuleInit {
     given: SiteBundleKey | null,
     handedOver: boolean,
   ): Promise<void> {
+    if (given) return this.replace(tx, principal, orgId, siteId, given);
     const before = await this.repository.jktOf(tx, siteId);
-    if (given ? given.jkt === before : before === null || !handedOver) return;
-    if (given) await this.repository.insert(tx, orgId, [{ siteId, ...given }]);
-    else await this.repository.remove(tx, siteId);
-    await this.changed(tx, [{ principal, orgId, siteId, from: before, to: given?.jkt ?? null }]);
+    if (before === null || !handedOver) return;
+    await this.repository.remove(tx, siteId);
+    await this.changed(tx, [{ principal, orgId, siteId, from: before, to: null }]);
   }
 
   private async changed(tx: EntityManager, changes: Change[]): Promise<void> {

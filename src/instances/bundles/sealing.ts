@@ -11,18 +11,19 @@ import { BUNDLE_ALGORITHMS, type BundleKey } from '#contracts';
 const KEY_BITS = 256;
 
 /**
- * Seals a JWS for who has the private half of a bundle key: RFC 7516 compact serialization; ECDH-ES is RFC 7518 §4.6, X25519 RFC 8037 §3.2. Put together
+ * Seals a text for who has the private half of a bundle key: RFC 7516 compact serialization; ECDH-ES is RFC 7518 §4.6, X25519 RFC 8037 §3.2. Put together
  * from what node:crypto has, since it is most of the work of a fetch (docs/adr/0059-sealed-by-node-crypto.md).
+ * @param contentType what is in it: a JWS, unless something else is said
  * @returns the JWE
  */
-export function seal(jws: string, key: BundleKey): string {
+export function seal(text: string, key: BundleKey, contentType = 'JOSE'): string {
   const mine =
     key.crv === 'X25519' ? generateKeyPairSync('x25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const header = Buffer.from(
     JSON.stringify({
       alg: BUNDLE_ALGORITHMS.agree,
       enc: BUNDLE_ALGORITHMS.encrypt,
-      cty: 'JOSE',
+      cty: contentType,
       epk: mine.publicKey.export({ format: 'jwk' }),
     }),
   ).toString('base64url');
@@ -33,7 +34,7 @@ export function seal(jws: string, key: BundleKey): string {
   const iv = randomBytes(12);
   const cipher = createCipheriv('aes-256-gcm', contentKey(agreed, BUNDLE_ALGORITHMS.encrypt), iv);
   cipher.setAAD(Buffer.from(header));
-  const sealed = Buffer.concat([cipher.update(jws), cipher.final()]);
+  const sealed = Buffer.concat([cipher.update(text), cipher.final()]);
   // Direct key agreement: the part of the encrypted key is empty.
   return [header, '', base64url(iv), base64url(sealed), base64url(cipher.getAuthTag())].join('.');
 }
