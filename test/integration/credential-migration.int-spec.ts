@@ -1,0 +1,69 @@
+import { createHash, X509Certificate } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SiteCredentialsService } from '../../src/access/index.js';
+import { Api } from '../support/api.js';
+import { type StartedApp, startApp } from '../support/app.js';
+import { queryDatabase, type TestDatabase } from '../support/database.js';
+import { fixtureSecrets, migrateFixture } from '../support/fixture.js';
+
+let database: TestDatabase;
+let app: StartedApp;
+beforeAll(async () => {
+  database = await migrateFixture('0.1.0');
+  app = await startApp(database.url);
+});
+afterAll(async () => {
+  await app?.close();
+  await database?.drop();
+});
+
+const sql = <Row extends object>(text: string, values: unknown[] = []) =>
+  queryDatabase<Row>(database.url, text, values);
+const LIFE = `stage, ends_at, expires_at, renew_until - expires_at = interval '30 days' AS grace, encode(certificate_hash, 'hex') AS hash, serial`;
+
+describe('the credentials of 0.1.0, brought up to date', () => {
+  it('have no end, and are current', async () => {
+    const rows = await sql(`SELECT ${LIFE} FROM site_credential WHERE kind <> 'certificate'`);
+    expect(rows.length).toBeGreaterThan(3);
+    for (const row of rows)
+      expect(row).toEqual({ stage: 'current', ends_at: null, expires_at: null, grace: null, hash: null, serial: null });
+  });
+
+  it('that are certificates keep the ten years that are written in them, and are found by their hash', async () => {
+    const [row] = await sql<{ siteId: string; pem: string }>(
+      `SELECT ${LIFE}, site_id AS "siteId", certificate AS pem FROM site_credential WHERE kind = 'certificate'`,
+    );
+    const { siteId, pem, ...life } = row!;
+    const certificate = new X509Certificate(pem);
+    const hash = createHash('sha256').update(certificate.raw).digest();
+    expect(life).toEqual({
+      stage: 'current',
+      ends_at: null,
+      expires_at: new Date(certificate.validTo),
+      grace: true,
+      hash: hash.toString('hex'),
+      serial: certificate.serialNumber.toLowerCase(),
+    });
+    expect(await app.app.get(SiteCredentialsService).authenticateCertificate(hash)).toMatchObject({
+      siteId: Number(siteId),
+      kind: 'certificate',
+    });
+  });
+
+  it('are renewed as those of today', async () => {
+    const device = new Api(app.url, fixtureSecrets('0.1.0').device.api_key);
+    const renewed = await device.post('/device/credential/renew', {});
+    expect(renewed).toMatchObject({ status: 201, body: { credential_type: 'api_key', expires_at: null } });
+    const next = (renewed.body as unknown as { api_key: string }).api_key;
+    expect((await device.as(next).get('/device/self')).status).toBe(200);
+    expect((await device.get('/device/self')).status).toBe(200);
+  });
+
+  it('are under templates that say no end, renew for 30 days, and alert', async () => {
+    expect(
+      await sql(
+        'SELECT DISTINCT credential_ttl_seconds AS ttl, renew_grace_seconds AS grace, on_reuse AS reuse FROM provisioning_template',
+      ),
+    ).toEqual([{ ttl: null, grace: 2_592_000, reuse: 'alert' }]);
+  });
+});
