@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { execute, prepared, query, type Window } from '#platform';
 
 /** What stands of a profile's bootstrap: the newest revision, and the one that sites get which no rollout has reached. */
-export interface CurrentBootstrap {
+interface CurrentBootstrap {
   revision: number;
   /** 0: none yet. */
   settledRevision: number;
@@ -12,7 +12,7 @@ export interface CurrentBootstrap {
   createdAt: Date;
 }
 
-export interface BootstrapRevision {
+interface BootstrapRevision {
   revision: number;
   createdBy: string;
   createdAt: Date;

@@ -43,7 +43,7 @@ export interface NewOffer {
 }
 
 /** The first version of the present epoch (libs/contracts/instances.ts). */
-export const FIRST_VERSION = '(((SELECT epoch FROM bundle_epoch)::bigint << 32) + 1)';
+const FIRST_VERSION = '(((SELECT epoch FROM bundle_epoch)::bigint << 32) + 1)';
 
 /** Whether what the row `b` was made from is no longer so of the site `s`. A revision and secret versions are moved by rollouts alone. */
 export const STALE = `(b.version < ${FIRST_VERSION}

@@ -18,8 +18,11 @@ export interface FetchRow {
   /** Null: nothing is offered yet, or what is offered is not what the site is to have any more. */
   version: number | null;
   inputs: BundleInputs | null;
+  /** Null as well once a version of a secret in it was destroyed: who has such a bundle must not be told that it is the one to have. */
   digest: string | null;
 }
+
+const WHOLE = `NOT EXISTS (SELECT FROM unnest(b.secrets) AS held(id) LEFT JOIN secret_version v ON v.secret_version_id = held.id WHERE v.wrapped_key IS NULL)`;
 
 /** All SQL of fetches. */
 @Injectable()
@@ -29,7 +32,7 @@ export class FetchesRepository {
       em,
       'bundle_fetch',
       `SELECT o.org_uid AS "orgUid", s.device_id AS "deviceId", s.nice_id AS "niceId", s.status, coalesce(p.sealed, 'when_possible') AS sealed, b.bundle_key AS "bundleKey", b.bundle_jkt AS jkt,
-         CASE WHEN NOT ${STALE} THEN b.version END AS version, b.inputs, b.digest
+         CASE WHEN NOT ${STALE} THEN b.version END AS version, b.inputs, CASE WHEN ${WHOLE} THEN b.digest END AS digest
        FROM site s JOIN org o ON o.org_id = s.org_id LEFT JOIN provisioning_profile p ON p.profile_id = s.profile_id LEFT JOIN site_bundle b ON b.site_id = s.site_id
        WHERE s.site_id = $1 AND s.org_id = $2`,
       [siteId, orgId],

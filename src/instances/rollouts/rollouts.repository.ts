@@ -12,7 +12,7 @@ const UNANSWERED = `FROM site_bundle b LEFT JOIN site_connected c ON c.site_id =
 const IN_TIME = `b.changed_at > now() - CASE WHEN c.site_id IS NULL THEN ${OFFLINE_PATIENCE} ELSE ${CONNECTED_PATIENCE} END`;
 
 /** What of a rollout a list shows. */
-export interface RolloutCounts extends Answers {
+interface RolloutCounts extends Answers {
   waiting: number;
 }
 

@@ -28,9 +28,9 @@ import type { Log } from '../log.js';
 import type { ChildUser } from './child-user.js';
 
 /** `content` is the text as it is to stand in the file. */
-export type FileToWrite = { path: string; mode: string; content: string };
+type FileToWrite = { path: string; mode: string; content: string };
 /** `copyTo` makes a file of that name, which is not there yet, and answers when its content is known to be right. */
-export type DependencyToWrite = { path: string; mode: string; copyTo(target: string): Promise<void> };
+type DependencyToWrite = { path: string; mode: string; copyTo(target: string): Promise<void> };
 export type BundleToWrite = {
   version: number;
   files: readonly FileToWrite[];

@@ -33,7 +33,7 @@ export class NotInService extends Error {
   }
 }
 
-export type FetchedBundle = { token: string; etag: string | undefined };
+type FetchedBundle = { token: string; etag: string | undefined };
 
 /**
  * The routes of an instance (docs/instances.md §4), with id and secret as HTTP Basic. Each method throws NetworkFailure for everything that is

@@ -178,7 +178,7 @@ export class InstanceHost {
 }
 
 /** `--wait`: for a server that does not answer. A refused key ends it at once, unless it waits for ever. @throws AgentExit 64 */
-export function waitingFor({ wait, noWait }: Settings, clock: Clock): Patience {
+function waitingFor({ wait, noWait }: Settings, clock: Clock): Patience {
   if (noWait) return patienceOf(true);
   if (wait === 'forever') return patienceOf(false);
   const seconds = wait.trim() === '' ? Number.NaN : Number(wait);

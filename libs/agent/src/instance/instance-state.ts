@@ -28,7 +28,7 @@ export type InstanceFacts = {
   failed?: { version: number; reason: string; at: string };
 };
 export type FactChanges = { [K in keyof InstanceFacts]?: InstanceFacts[K] | undefined };
-export type KeptBundle = { version: number; digest: string; etag?: string };
+type KeptBundle = { version: number; digest: string; etag?: string };
 
 const FACTS = 'instance.json';
 

@@ -16,7 +16,7 @@ import { firstBundle } from './starting.js';
 import { type ForwardedSignal, Supervisor } from './supervisor.js';
 import { Watch } from './watch.js';
 
-export type RunnerEnd = { code: number; message: string };
+type RunnerEnd = { code: number; message: string };
 
 /**
  * `gatehouse-agent run`: a program that starts only with a valid key, and what it is to have (docs/instances.md §6). It touches no global state

@@ -21,7 +21,7 @@ export type RunningBundle = { version: number; folder: string; env: Record<strin
  */
 export type Outcome = { state: 'applied' | 'held' | 'stopped' } | { state: 'failed'; reason: string };
 
-export type SupervisorOptions = {
+type SupervisorOptions = {
   command: readonly string[];
   /** What the program inherits: the agent's environment without its secrets. */
   env: NodeJS.ProcessEnv;
