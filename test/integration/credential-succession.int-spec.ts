@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CredentialKind } from '#contracts';
-import { AppError, Hooks, randomLower, sha256 } from '#platform';
+import { AppError, Hooks, KeyRing, PgNotifications, randomLower, sha256 } from '#platform';
 import {
   type Authenticated,
   CredentialSuccession,
@@ -47,6 +47,8 @@ interface Credential {
   use(server: number): Promise<Authenticated>;
 }
 
+const sealed = (identity: string) => servers[0]!.app.get(KeyRing).encrypt(randomBytes(32), `psk:${identity}`);
+
 type Stored = Omit<NewSiteCredential, 'siteId' | 'orgId'>;
 
 /** A credential of each kind, as what proves it would be found. */
@@ -68,7 +70,7 @@ const MAKE: Record<CredentialKind, () => { stored: Stored; use(server: number): 
   psk: () => {
     const pskIdentity = randomLower(20);
     return {
-      stored: { kind: 'psk', pskIdentity, pskEncrypted: randomBytes(48) },
+      stored: { kind: 'psk', pskIdentity, pskEncrypted: sealed(pskIdentity) },
       use: (n) => service(n).authenticatePsk(pskIdentity),
     };
   },
@@ -179,6 +181,20 @@ describe.each(KINDS)('a credential of the kind %s', (kind) => {
     for (const credential of [first, second, third]) await becomes(credential, 'nothing');
     expect(await rotations(first.siteId)).toBe(0);
     await expect(next(second)).rejects.toMatchObject({ code: 'credential_unusable' });
+  });
+});
+
+describe('a next pre-shared key', () => {
+  it('is told to every server, whose handshakes ask for it', async () => {
+    const first = await enrol('psk');
+    const heard: string[] = [];
+    servers[1]!.app.get(PgNotifications).on('access_changed', (payload) => heard.push(payload));
+    const second = await next(first);
+    const [row] = await sql<{ identity: string }>(
+      'SELECT psk_identity AS identity FROM site_credential WHERE credential_id = $1',
+      [second.id],
+    );
+    await until(() => heard.includes(`psk:${row!.identity}`));
   });
 });
 

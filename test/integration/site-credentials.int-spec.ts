@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { randomLower, sha256 } from '#platform';
+import { KeyRing, randomLower, sha256 } from '#platform';
 import { type NewSiteCredential, SiteCredentialsService, type SiteIdentity } from '../../src/access/index.js';
 import { type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
@@ -97,6 +97,7 @@ describe('site credentials', () => {
 
   it('are inserted in order, whatever their kind, in one statement', async () => {
     const sites = [await makeSite(false), await makeSite(false), await makeSite(false)];
+    const sealed = one.app.get(KeyRing).encrypt(Buffer.from([0, 92, 255]), 'psk');
     const rows: NewSiteCredential[] = [
       fresh(sites[2]!).row,
       {
@@ -104,7 +105,7 @@ describe('site credentials', () => {
         orgId: 'acme',
         kind: 'psk',
         pskIdentity: randomLower(20),
-        pskEncrypted: Buffer.from([0, 92, 255]),
+        pskEncrypted: sealed,
       },
       { siteId: sites[1]!, orgId: 'acme', kind: 'certificate', certificate: 'PEM "quoted", \\ and\nlines' },
     ];
@@ -115,7 +116,7 @@ describe('site credentials', () => {
     );
     expect(stored).toEqual([
       { id: ids[0], siteId: sites[2], kind: 'newt', psk: null, certificate: null },
-      { id: ids[1], siteId: sites[0], kind: 'psk', psk: Buffer.from([0, 92, 255]), certificate: null },
+      { id: ids[1], siteId: sites[0], kind: 'psk', psk: sealed, certificate: null },
       { id: ids[2], siteId: sites[1], kind: 'certificate', psk: null, certificate: 'PEM "quoted", \\ and\nlines' },
     ]);
   });

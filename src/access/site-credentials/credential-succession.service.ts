@@ -85,6 +85,7 @@ export class CredentialSuccession implements OnModuleInit {
     const [id] = await this.credentials.insertMany(tx, [
       { ...stored, siteId, orgId, stage: 'next', overlapSeconds: overlapSeconds ?? CREDENTIAL_LIMITS.overlapSeconds },
     ]);
+    if (stored.pskIdentity) await this.credentials.announcePsks(tx, [stored.pskIdentity]);
     return id!;
   }
 
