@@ -4,7 +4,7 @@ import { AccessModule } from '../access/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
 import { OrgsModule } from '../orgs/index.js';
 import { SitesModule } from '../sites/index.js';
-import { CertificateAuthority } from './claims/certificate-authority.js';
+import { CertificateAuthority } from './authority/certificate-authority.js';
 import { ClaimAdministrationService } from './claims/claim-administration.service.js';
 import { ClaimBatches } from './claims/claim-batches.service.js';
 import { ClaimsController } from './claims/claims.controller.js';

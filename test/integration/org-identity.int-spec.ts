@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AppError, orgUidOf } from '#platform';
 import { Authenticator } from '../../src/access/authenticator.js';
 import { ApiKeysService } from '../../src/access/index.js';
-import { CertificateAuthority, parseCsr } from '../../src/provisioning/claims/certificate-authority.js';
+import { CertificateAuthority, parseCsr } from '../../src/provisioning/authority/certificate-authority.js';
 import { ClaimRefused, type ClaimRequest } from '../../src/provisioning/claims/claim.js';
 import { Refusals } from '../../src/provisioning/claims/refusals.js';
 import { MIGRATIONS } from '../../src/schema.js';

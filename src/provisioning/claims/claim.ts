@@ -1,6 +1,6 @@
 import type { CredentialKind, TrustFingerprint } from '#contracts';
 import type { Principal, SiteBundleKey, Thumbprints } from '#platform';
-import type { ParsedCsr } from './certificate-authority.js';
+import type { ParsedCsr } from '../authority/certificate-authority.js';
 
 export type ClaimEndpoint = 'device' | 'newt';
 

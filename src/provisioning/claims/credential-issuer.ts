@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { CREDENTIAL_LIMITS, type CredentialKind } from '#contracts';
 import { KeyRing, randomLower, sha256 } from '#platform';
 import type { NewSiteCredential } from '../../access/index.js';
-import { CertificateAuthority, type ParsedCsr } from './certificate-authority.js';
+import { CertificateAuthority, type ParsedCsr } from '../authority/certificate-authority.js';
 import type { CredentialSecret, IssuedCredential } from './claim.js';
 
 /** A fresh credential: what the device gets, and what is stored of it. */
