@@ -33,6 +33,8 @@ import { CredentialLife1764900000000 } from './migrations/1764900000000-credenti
 import { CredentialUses1764901000000 } from './migrations/1764901000000-credential-uses.js';
 import { SiteClients1764902000000 } from './migrations/1764902000000-site-clients.js';
 import { MasterKeys1764909000000 } from './migrations/1764909000000-master-keys.js';
+import { DeviceAuthorities1764909100000 } from './migrations/1764909100000-device-authorities.js';
+import { DeviceCertificates1764909200000 } from './migrations/1764909200000-device-certificates.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -71,4 +73,6 @@ export const MIGRATIONS = [
   CredentialUses1764901000000,
   SiteClients1764902000000,
   MasterKeys1764909000000,
+  DeviceAuthorities1764909100000,
+  DeviceCertificates1764909200000,
 ];

@@ -159,6 +159,8 @@ const OWNER = {
   ],
   provisioning: [
     'claim',
+    'device_ca',
+    'device_public_key',
     'profile_blueprint_due',
     'provisioning_key',
     'provisioning_key_generation',
@@ -166,6 +168,8 @@ const OWNER = {
     'provisioning_profile_group',
     'provisioning_template',
     'provisioning_template_group',
+    'revocation_list',
+    'revoked_certificate',
   ],
   approvals: ['tombstone'],
   blueprints: [

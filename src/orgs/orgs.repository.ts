@@ -55,15 +55,6 @@ export class OrgsRepository {
     return changed === 1;
   }
 
-  /** The first one stays. */
-  async setAuthority(em: EntityManager, orgUid: string, certificate: string, keyEncrypted: Buffer): Promise<void> {
-    await execute(
-      em,
-      'UPDATE org SET ca_certificate = $2, ca_key_encrypted = $3 WHERE org_uid = $1 AND ca_certificate IS NULL',
-      [orgUid, certificate, keyEncrypted],
-    );
-  }
-
   async delete(tx: EntityManager, orgId: string): Promise<void> {
     await execute(tx, 'DELETE FROM org WHERE org_id = $1', [orgId]);
   }

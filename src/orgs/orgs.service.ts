@@ -166,11 +166,6 @@ export class OrgsService implements OnModuleInit {
     return this.repository.setClaimsPaused(tx, orgId, paused);
   }
 
-  /** Gives the organization a certificate authority, unless it has one: of two at once the first stays. */
-  giveAuthority(orgUid: string, certificate: string, keyEncrypted: Buffer): Promise<void> {
-    return this.repository.setAuthority(this.db.manager, orgUid, certificate, keyEncrypted);
-  }
-
   /**
    * DELETE /org/{orgId}, with everything that belongs to it; its agents are disconnected, its keys end. What stays of it, claims, audit and
    * events, is root's to read by the identity that this act's own row names (ADR 0021). @throws not_found, precondition_failed

@@ -1,4 +1,5 @@
-export { parseCsr, SEALED_AUTHORITIES } from './claims/certificate-authority.js';
+export { SEALED_AUTHORITIES } from './authority/certificate-authority.js';
+export { parseCsr } from './authority/csr.js';
 export type { IssuedCredential } from './claims/claim.js';
 export { BundleKeyJwk } from './claims/claim-endpoints.dto.js';
 export { CredentialIssuer } from './claims/credential-issuer.js';

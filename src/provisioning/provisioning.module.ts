@@ -4,7 +4,12 @@ import { AccessModule } from '../access/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
 import { OrgsModule } from '../orgs/index.js';
 import { SitesModule } from '../sites/index.js';
+import { AuthoritiesRepository } from './authority/authorities.repository.js';
+import { AuthoritiesService } from './authority/authorities.service.js';
+import { AuthorityController } from './authority/authority.controller.js';
 import { CertificateAuthority } from './authority/certificate-authority.js';
+import { RevocationLists } from './authority/revocation-lists.service.js';
+import { RevocationsRepository } from './authority/revocations.repository.js';
 import { ClaimAdministrationService } from './claims/claim-administration.service.js';
 import { ClaimBatches } from './claims/claim-batches.service.js';
 import { ClaimsController } from './claims/claims.controller.js';
@@ -38,6 +43,7 @@ import { UsersRepository } from './users.repository.js';
     ClaimsController,
     DeviceClaimController,
     NewtClaimController,
+    AuthorityController,
   ],
   providers: [
     ProfilesService,
@@ -51,6 +57,10 @@ import { UsersRepository } from './users.repository.js';
     ClaimAdministrationService,
     KeyPolicies,
     CredentialIssuer,
+    AuthoritiesRepository,
+    AuthoritiesService,
+    RevocationLists,
+    RevocationsRepository,
     CertificateAuthority,
     HardwareIdPatterns,
     ProfileBlueprints,
@@ -68,6 +78,7 @@ export class ProvisioningModule implements OnModuleInit {
     private readonly templates: TemplatesService,
     private readonly keys: KeysRepository,
     private readonly retention: Retention,
+    private readonly authorities: AuthoritiesRepository,
   ) {}
 
   onModuleInit(): void {
@@ -80,6 +91,10 @@ export class ProvisioningModule implements OnModuleInit {
     });
     this.resolveByNumber('profileId', 'provisioning_profile', 'profile_id');
     this.resolveByNumber('templateId', 'provisioning_template', 'template_id');
+    this.resolvers.register('caId', async (value) => {
+      const authority = await this.authorities.find(this.db.manager, value);
+      return authority && { orgId: authority.orgId };
+    });
     this.resolvers.register('siteProvisioningKeyId', async (value) => {
       const orgId = await this.keys.orgOf(this.db.manager, value);
       return orgId === undefined ? null : { orgId };

@@ -126,7 +126,7 @@ describe('kinds of credentials', () => {
     expect(chains.size).toBe(2);
     const [row] = await queryDatabase<{ key: Buffer }>(
       server.databaseUrl,
-      'SELECT ca_key_encrypted AS key FROM org WHERE ca_key_encrypted IS NOT NULL',
+      'SELECT key_encrypted AS key FROM device_ca',
     );
     expect(() => createPrivateKey({ key: row!.key, format: 'der', type: 'pkcs8' })).toThrow();
     expect(row!.key.includes(Buffer.from('PRIVATE'))).toBe(false);

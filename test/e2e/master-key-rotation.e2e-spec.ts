@@ -51,7 +51,7 @@ const sealed = async (): Promise<Record<string, number>> => {
     rows.map(({ id, n }) => [id === OLD!.slice(0, 8) ? 'old' : id === NEW!.slice(0, 8) ? 'new' : id, n]),
   );
 };
-const AUTHORITIES = 'SELECT ca_key_encrypted FROM org';
+const AUTHORITIES = 'SELECT key_encrypted FROM device_ca';
 const states = async (): Promise<string[]> =>
   (
     await queryDatabase<{ state: string }>(

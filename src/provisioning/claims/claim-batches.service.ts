@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Db, Hooks, isUniqueViolation, unavailable } from '#platform';
-import { NONCE_TAKEN, SiteCredentialsService } from '../../access/index.js';
+import { NONCE_TAKEN, PUBLIC_KEY_TAKEN, SiteCredentialsService } from '../../access/index.js';
 import { nonceTombstone } from '../../approvals/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { AddressPoolService } from '../../orgs/index.js';
@@ -75,8 +75,9 @@ export class ClaimBatches {
     try {
       return await this.db.tx((tx) => this.decideIn(tx, keyId, items, ending));
     } catch (error) {
-      // A claim by another key has just taken the nonce of one of these.
-      if (isUniqueViolation(error, NONCE_TAKEN)) return items.map(() => ({ do: 'again' }) satisfies Decision);
+      // A claim by another key has just taken the nonce, or the public key, of one of these.
+      if (isUniqueViolation(error, NONCE_TAKEN) || isUniqueViolation(error, PUBLIC_KEY_TAKEN))
+        return items.map(() => ({ do: 'again' }) satisfies Decision);
       throw error;
     }
   }
@@ -88,9 +89,13 @@ export class ClaimBatches {
     ending: () => void,
   ): Promise<Decision[]> {
     // Sent together, run one after the other: what is known is looked up once the key is locked.
-    const [policy, known, claimIds] = await Promise.all([
+    const [policy, known, owners, claimIds] = await Promise.all([
       this.repository.lockPolicy(tx, keyId),
       this.known(tx, items),
+      this.repository.keyOwners(
+        tx,
+        items.flatMap(({ fresh }) => fresh.stored.publicKeyHash ?? []),
+      ),
       this.repository.drawClaimIds(tx, items.length),
     ]);
     if (!policy) return items.map(() => ({ do: 'refuse', reason: 'unknown_key' }) satisfies Decision);
@@ -104,6 +109,7 @@ export class ClaimBatches {
       else if (policy.paused) decisions[i] = { do: 'paused' };
     }
     const twins = this.sortOutKnown(known, items, decisions);
+    this.sortOutKeys(owners, items, decisions, twins);
 
     const fresh = indices.filter((i) => unsettled(i) && !twins.has(i));
     if (policy.expired) for (const i of fresh) decisions[i] = { do: 'refuse', reason: 'expired' };
@@ -153,6 +159,23 @@ export class ClaimBatches {
       else firsts.set(key, i);
     }
     return twins;
+  }
+
+  /** A public key belongs to one site (docs/claims.md rule 36): of a device that is not known it must be nobody's, and that of one device of the batch. */
+  private sortOutKeys(
+    owners: Map<string, number>,
+    items: Candidate[],
+    decisions: (Decision | undefined)[],
+    twins: Map<number, number>,
+  ): void {
+    const taken = new Set<string>();
+    items.forEach(({ fresh }, i) => {
+      const key = fresh.stored.publicKeyHash?.toString('hex');
+      if (key === undefined || decisions[i] !== undefined || twins.has(i)) return;
+      if (owners.has(key)) decisions[i] = { do: 'refuse', reason: 'public_key_taken' };
+      else if (taken.has(key)) decisions[i] = { do: 'again' };
+      taken.add(key);
+    });
   }
 
   /** Makes the sites of `taken` with all that belongs to them. @returns how many lost a race for their hardware id. */

@@ -1,8 +1,8 @@
 import type { CredentialKind, TrustFingerprint } from '#contracts';
 import type { Principal, SiteBundleKey, Thumbprints } from '#platform';
-import type { ParsedCsr } from '../authority/certificate-authority.js';
+import type { ParsedCsr } from '../authority/csr.js';
 
-export type ClaimEndpoint = 'device' | 'newt';
+export type ClaimEndpoint = 'device' | 'newt' | 'est';
 
 /** One request to exchange a key, as an endpoint translated it. */
 export interface ClaimRequest {
@@ -25,6 +25,8 @@ export interface ClaimRequest {
   trust: { field: string; fingerprint: TrustFingerprint } | null;
   /** Source address. */
   address: string;
+  /** The identity of the organization that the address of the request means; null: none that there is. */
+  atOrg?: string | null;
 }
 
 /** Why a claim was refused. Private: the caller never learns it (docs/claims.md rule 2). */
@@ -40,9 +42,13 @@ export type RefusalReason =
   | 'door_closed'
   | 'pattern'
   | 'csr_missing'
+  | 'other_kind'
+  | 'other_organization'
+  | 'recognised'
   | 'tombstoned'
   | 'reclaim_refused'
   | 'site_revoked'
+  | 'public_key_taken'
   | 'contended'
   | 'org_gone';
 

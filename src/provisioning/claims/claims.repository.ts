@@ -155,6 +155,18 @@ export class ClaimsRepository {
     return { sites, tombstoned: new Set(stones.map((s) => s.hardwareId)) };
   }
 
+  /** Which sites these public keys belong to, of any organization; by the hash in hexadecimal digits. */
+  async keyOwners(tx: EntityManager, publicKeyHashes: Buffer[]): Promise<Map<string, number>> {
+    if (publicKeyHashes.length === 0) return new Map();
+    const rows = await prepared<{ hash: string; siteId: number }>(
+      tx,
+      'claim-key-owners',
+      `SELECT encode(public_key_hash, 'hex') AS hash, site_id AS "siteId" FROM device_public_key WHERE public_key_hash = ANY ($1::bytea[])`,
+      [publicKeyHashes],
+    );
+    return new Map(rows.map(({ hash, siteId }) => [hash, siteId]));
+  }
+
   async findSite(em: EntityManager, orgId: string, siteId: number): Promise<LookedUpSite | undefined> {
     const [row] = await prepared<LookedUpSite>(
       em,

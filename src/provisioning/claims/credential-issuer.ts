@@ -1,9 +1,10 @@
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { CREDENTIAL_LIMITS, type CredentialKind } from '#contracts';
 import { KeyRing, randomLower, sha256 } from '#platform';
 import type { NewSiteCredential } from '../../access/index.js';
-import { CertificateAuthority, type ParsedCsr } from '../authority/certificate-authority.js';
+import { CertificateAuthority } from '../authority/certificate-authority.js';
+import type { ParsedCsr } from '../authority/csr.js';
 import type { CredentialSecret, IssuedCredential } from './claim.js';
 
 /** A fresh credential: what the device gets, and what is stored of it. */
@@ -67,8 +68,8 @@ export class CredentialIssuer {
         return { issued: { kind, identity, psk: psk.toString('base64url') }, stored };
       }
       case 'certificate': {
-        const { certificate, chain } = await this.authority.issue(orgUid, deviceId, csr!, expiresAt!);
-        return { issued: { kind, certificate, chain }, stored: { kind, certificate, ...factsOf(certificate) } };
+        const { certificate, chain, ...facts } = await this.authority.issue(orgUid, deviceId, csr!, expiresAt!);
+        return { issued: { kind, certificate, chain }, stored: { kind, certificate, ...facts } };
       }
     }
   }
@@ -83,14 +84,4 @@ function endsOf(
   if (seconds === null) return { expiresAt: null, renewUntil: null };
   const expires = Math.floor(Date.now() / 1000) + seconds;
   return { expiresAt: new Date(expires * 1000), renewUntil: new Date((expires + graceSeconds) * 1000) };
-}
-
-/** What a certificate is found by. */
-function factsOf(pem: string): Pick<NewSiteCredential, 'certificateHash' | 'publicKeyHash' | 'serial'> {
-  const certificate = new X509Certificate(pem);
-  return {
-    certificateHash: sha256(certificate.raw),
-    publicKeyHash: sha256(certificate.publicKey.export({ type: 'spki', format: 'der' })),
-    serial: certificate.serialNumber.toLowerCase(),
-  };
 }

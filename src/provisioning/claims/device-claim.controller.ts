@@ -10,7 +10,7 @@ import {
   Returns,
   siteBundleKey,
 } from '#platform';
-import { parseCsr } from '../authority/certificate-authority.js';
+import { parseCsr } from '../authority/csr.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult, type IssuedCredential } from './claim.js';
 import { DeviceRefusal, DeviceUnavailable, ProvisionAnswer, ProvisionBody } from './claim-endpoints.dto.js';
 import { ClaimsService } from './claims.service.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Db, Hooks } from '#platform';
-import { SiteCredentialsService } from '../../access/index.js';
+import { Db, Hooks, isUniqueViolation } from '#platform';
+import { PUBLIC_KEY_TAKEN, SiteCredentialsService } from '../../access/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { SiteStatusService } from '../../sites/index.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult, claimant } from './claim.js';
@@ -38,9 +38,17 @@ export class Reclaims {
     const key = await this.policies.load(policy.keyId);
     if (!site || !key) return undefined;
     const plan = planReclaim(site, request, key);
-    if (plan.do === 'reissue' || plan.do === 'handOver') return this.issueAgain(request, key, generation, site);
+    if (plan.do === 'reissue' || plan.do === 'handOver') {
+      return this.issueAgain(request, key, generation, site).catch((error: unknown) => {
+        // Another site has just taken the public key: decided again, it is found there.
+        if (isUniqueViolation(error, PUBLIC_KEY_TAKEN)) return undefined;
+        throw error;
+      });
+    }
     if (plan.contested) await this.recordContest(request, key, generation, site);
     if (plan.do === 'refuse') throw new ClaimRefused(plan.reason, { ...idsOf(key), generation, siteId });
+    // There is no answer of EST without a certificate in it.
+    if (request.door === 'est') throw new ClaimRefused('recognised', { ...idsOf(key), generation, siteId });
     await this.repository.recognised(this.db.manager, site.claimId);
     return {
       outcome: 'recognised',
@@ -76,6 +84,11 @@ export class Reclaims {
         if (!site) return false;
         const plan = planReclaim(site, request, policy);
         if (plan.do !== 'reissue' && plan.do !== 'handOver') return false;
+        const { publicKeyHash } = fresh.stored;
+        const owners = publicKeyHash ? await this.repository.keyOwners(tx, [publicKeyHash]) : new Map<string, number>();
+        for (const owner of owners.values())
+          if (owner !== site.siteId)
+            throw new ClaimRefused('public_key_taken', { ...idsOf(key), generation, siteId: site.siteId });
         if (plan.do === 'reissue') await this.credentials.countReissue(tx, site.siteId);
         else {
           await this.credentials.revokeOfSite(tx, key.orgId, site.siteId);

@@ -1,0 +1,48 @@
+import { webcrypto } from 'node:crypto';
+import * as x509 from '@peculiar/x509';
+import { invalid, sha256 } from '#platform';
+
+x509.cryptoProvider.set(webcrypto as never);
+
+/** What counts of a certificate signing request. Of a claim that is the public key alone (docs/claims.md "Claim endpoints"). */
+export interface ParsedCsr {
+  publicKey: x509.PublicKey;
+  /** SHA-256 of its SubjectPublicKeyInfo. */
+  publicKeyHash: Buffer;
+  /** As text, such as `CN=…`. */
+  subject: string;
+  /** It asks for names beside the subject. */
+  hasOtherNames: boolean;
+}
+
+const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17';
+
+/**
+ * Checks a certificate signing request before any key is looked at (docs/claims.md "Claim endpoints").
+ * @param request PEM, or DER
+ * @throws validation, naming `csr`, unless it is a self-signed PKCS#10 with P-256, P-384, Ed25519 or RSA 2048–4096.
+ */
+export async function parseCsr(request: string | Buffer): Promise<ParsedCsr> {
+  let parsed: x509.Pkcs10CertificateRequest;
+  let subject: string;
+  let hasOtherNames: boolean;
+  try {
+    parsed = new x509.Pkcs10CertificateRequest(request);
+    subject = parsed.subject;
+    hasOtherNames = parsed.extensions.some(({ type }) => type === SUBJECT_ALTERNATIVE_NAME);
+  } catch {
+    throw invalid(
+      'csr',
+      `is not a PKCS#10 certificate signing request in ${typeof request === 'string' ? 'PEM' : 'base64'}`,
+    );
+  }
+  const { publicKey } = parsed;
+  const algorithm = publicKey.algorithm as { name: string; namedCurve?: string; modulusLength?: number };
+  const allowed =
+    (algorithm.name === 'ECDSA' && ['P-256', 'P-384'].includes(algorithm.namedCurve ?? '')) ||
+    algorithm.name === 'Ed25519' ||
+    (algorithm.name.startsWith('RSA') && algorithm.modulusLength! >= 2048 && algorithm.modulusLength! <= 4096);
+  if (!allowed) throw invalid('csr', 'must hold a P-256, P-384, Ed25519 or RSA (2048-4096 bits) key');
+  if (!(await parsed.verify().catch(() => false))) throw invalid('csr', 'is not signed by its own key');
+  return { publicKey, publicKeyHash: sha256(Buffer.from(publicKey.rawData)), subject, hasOtherNames };
+}
