@@ -14,7 +14,10 @@ const openapi = JSON.parse(readFileSync(new URL('../docs/openapi.json', import.m
 };
 const bodies = Object.values(openapi.paths)
   .flatMap((item) => Object.values(item))
-  .flatMap(({ operationId, requestBody }) => (requestBody ? [[operationId, requestBody] as const] : []));
+  // A signing request has no class: test/e2e/est.e2e-spec.ts makes one.
+  .flatMap(({ operationId, requestBody }) =>
+    requestBody && !requestBody.content['application/pkcs10'] ? [[operationId, requestBody] as const] : [],
+  );
 
 describe('the example of a body', () => {
   it.each(bodies)('of %s is there, and the server accepts it', async (_operation, { content }) => {

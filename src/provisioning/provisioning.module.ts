@@ -21,6 +21,9 @@ import { KeyPolicies } from './claims/key-policies.js';
 import { NewtClaimController } from './claims/newt-claim.controller.js';
 import { Reclaims } from './claims/reclaims.service.js';
 import { Refusals } from './claims/refusals.js';
+import { EstController } from './est/est.controller.js';
+import { EstRepository } from './est/est.repository.js';
+import { EstService } from './est/est.service.js';
 import { HardwareIdPatterns } from './hardware-id-patterns.js';
 import { KeysController } from './keys/keys.controller.js';
 import { KeysRepository } from './keys/keys.repository.js';
@@ -44,6 +47,7 @@ import { UsersRepository } from './users.repository.js';
     DeviceClaimController,
     NewtClaimController,
     AuthorityController,
+    EstController,
   ],
   providers: [
     ProfilesService,
@@ -62,6 +66,8 @@ import { UsersRepository } from './users.repository.js';
     RevocationLists,
     RevocationsRepository,
     CertificateAuthority,
+    EstRepository,
+    EstService,
     HardwareIdPatterns,
     ProfileBlueprints,
     ProfileBlueprintsRepository,

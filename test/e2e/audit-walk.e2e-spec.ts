@@ -23,6 +23,10 @@ const WITHOUT_AUDIT = {
   requestEmailCode: 'what it sends is recorded with the account, after the answer: invitations.int-spec.ts',
   acknowledgeBundle: 'what a site says of its bundle is an event: bundle-acks.int-spec.ts',
   takeLease: 'the last lease of a site is its row: leases.int-spec.ts',
+  enrolByEst: 'over TLS only: est.int-spec.ts',
+  enrolByEstAt: 'over TLS only: est.int-spec.ts',
+  renewByEst: 'over TLS only: est.int-spec.ts',
+  renewByEstAt: 'over TLS only: est.int-spec.ts',
   createOrgUser: 'there are no identity providers yet',
 };
 /** Fields whose values are secrets, in requests and answers. */

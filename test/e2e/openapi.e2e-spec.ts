@@ -23,16 +23,17 @@ afterAll(async () => {
 /** Their success has no JSON body, or none at all. */
 const WITHOUT_JSON = [
   ...['downloadAgent', 'downloadAgentHash', 'downloadInstaller', 'streamEvents', 'getNewtVersion'],
-  ...['getBundle', 'acknowledgeBundle'],
+  ...['getBundle', 'acknowledgeBundle', 'getRevocationList'],
+  ...['getEstCaCertificates', 'getEstCaCertificatesByKey', 'enrolByEst', 'enrolByEstAt', 'renewByEst', 'renewByEstAt'],
 ];
 /** Their errors have forms of their own (docs/claims.md rules 2 and 15), or are states rather than errors. */
 const OWN_ERRORS = ['provisionDevice', 'getReadiness', 'checkOrgId'];
-/** Judges its credential itself, because its refusal is one for all routes (docs/agent-protocol.md rule 3). */
-const OWN_GUARD = ['getDeviceToken'];
+/** Judge their credential themselves, because their refusal is one for all routes (docs/agent-protocol.md rule 3), or all claims (docs/claims.md rule 2). */
+const OWN_GUARD = ['enrolByEst', 'enrolByEstAt', 'getDeviceToken', 'getEstCaCertificatesByKey'];
 /** Path parameters that are text, or a number or text; all others are numbers. */
 const TEXT_IDS = [
   ...['orgId', 'apiKeyId', 'userId', 'inviteId', 'hardwareId', 'siteProvisioningKeyId', 'domainId', 'accessTokenId'],
-  ...['siteId', 'niceId', 'resourceNiceId', 'candidateId', 'name'],
+  ...['siteId', 'niceId', 'caId', 'resourceNiceId', 'candidateId', 'name'],
 ];
 /** Fields that need not be whole: measured amounts, hours, percentages, and values of any kind. */
 const FRACTIONS = /(\/(megabytes(In|Out)|validHours|pace|stopAtFailurePercent)|\/oneOf\/1)$/;

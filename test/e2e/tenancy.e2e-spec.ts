@@ -33,6 +33,11 @@ const PUBLIC = [
   'getNewtToken',
   'getDeviceToken', // the site's credential
   'getNewtVersion', // answers nothing
+  'getRevocationList',
+  'getEstCaCertificates', // what strangers are shown of certificates
+  'getEstCaCertificatesByKey',
+  'enrolByEst',
+  'enrolByEstAt', // provisioning key in Authorization: Basic
 ];
 /** Keys are made by root keys and people (docs/integration-api.md §1.5): an organization's key is refused, whatever it holds. */
 const NOT_FOR_ORG_KEYS = [
@@ -200,6 +205,7 @@ describe("with another's credentials", () => {
       'getOrg',
       'getResource',
       'getResourceOfOrg',
+      'listCertificateAuthorities',
       'listResourceNames',
       'listResources',
       'listResourcesOfSite',

@@ -1,16 +1,10 @@
-import 'reflect-metadata';
-import { createHash, X509Certificate } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DeviceAuthorities } from '#platform';
 import { migrate } from '../../libs/platform/database/migrate.js';
-import { CertificateAuthority } from '../../src/provisioning/authority/certificate-authority.js';
-import { parseCsr } from '../../src/provisioning/authority/csr.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { Api, deviceToken, newtToken, provision } from '../support/api.js';
 import { logIn, type StartedApp, startApp } from '../support/app.js';
-import { createCsr } from '../support/certificate.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { type FixtureSecrets, fixtureSecrets, migrateFixture, restoreFixture } from '../support/fixture.js';
 import { ResourceNotices } from '../support/notices.js';
@@ -344,41 +338,6 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     } finally {
       await old.drop();
     }
-  });
-
-  it('keeps the certificate authority that it had: certificates of then verify, and it issues the next ones', async () => {
-    const rows = await queryDatabase<{
-      pem: string;
-      caId: string;
-      hash: Buffer;
-      key: Buffer;
-      serial: string;
-      expiresAt: Date;
-      uid: string;
-    }>(
-      database.url,
-      `SELECT c.certificate AS pem, ca_id AS "caId", certificate_hash AS hash, c.public_key_hash AS key, serial, expires_at AS "expiresAt", org_uid AS uid
-       FROM site_credential c JOIN device_public_key k ON k.public_key_hash = c.public_key_hash AND k.site_id = c.site_id JOIN org USING (org_id)
-       WHERE kind = 'certificate'`,
-    );
-    expect(rows).toHaveLength(1);
-    const { pem, caId, hash, key, serial, expiresAt, uid } = rows[0]!;
-    const device = new X509Certificate(pem);
-    const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
-    expect({ hash: hash.toString('hex'), key: key.toString('hex'), serial, expiresAt }).toEqual({
-      hash: sha256(device.raw),
-      key: sha256(device.publicKey.export({ type: 'spki', format: 'der' })),
-      serial: device.serialNumber.toLowerCase(),
-      expiresAt: new Date(device.validTo),
-    });
-    const authority = (await app.app.get(DeviceAuthorities).trusted(caId))!;
-    expect(authority.orgId).toBe('acme');
-    expect(device.verify(authority.certificate.publicKey)).toBe(true);
-    const issued = await app.app
-      .get(CertificateAuthority)
-      .issue(uid, 'device', await parseCsr(await createCsr()), expiresAt);
-    expect(issued.caId).toBe(caId);
-    expect(new X509Certificate(issued.certificate).verify(authority.certificate.publicKey)).toBe(true);
   });
 
   it('offers none of its sites a bundle, and has no leases of them', async () => {

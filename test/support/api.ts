@@ -12,7 +12,7 @@ export interface Reply<T = Record<string, unknown>> {
 }
 
 /** Served as they are; everything else is below /api/v1. */
-const WITH_PREFIX = /^\/(v1|api|healthz|readyz|agent|install\.sh)(\/|\?|$)/;
+const WITH_PREFIX = /^\/(v1|api|healthz|readyz|agent|install\.sh|\.well-known)(\/|\?|$)/;
 
 /** A small HTTP client: JSON in, JSON out, one credential. Every answer is held against the server's own OpenAPI document. */
 export class Api {

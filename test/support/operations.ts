@@ -4,6 +4,7 @@ import { AGENTS_OPERATIONS } from './operations/agents.js';
 import { BOOTSTRAPS_OPERATIONS } from './operations/bootstraps.js';
 import { BUNDLES_OPERATIONS } from './operations/bundles.js';
 import { CREDENTIALS_OPERATIONS } from './operations/credentials.js';
+import { CERTIFICATES_OPERATIONS } from './operations/certificates.js';
 import { JOBS_OPERATIONS } from './operations/jobs.js';
 import { type Call, type Operation } from './operations/operation.js';
 import { ORGS_OPERATIONS } from './operations/orgs.js';
@@ -30,6 +31,7 @@ export const OPERATIONS: Record<string, Operation> = {
   ...SITE_RESOURCES_OPERATIONS,
   ...JOBS_OPERATIONS,
   ...PROVISIONING_OPERATIONS,
+  ...CERTIFICATES_OPERATIONS,
   ...TRUST_OPERATIONS,
   ...SECRETS_OPERATIONS,
 };

@@ -10,12 +10,14 @@ import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
 import { errorBody } from './error-filter.js';
 import { canonicalUrl } from './path-names.js';
 import { answerInTurn } from './pipelining.js';
-import { takesDocument } from './route-placement.js';
+import { takesCsr, takesDocument } from './route-placement.js';
 import { UnfinishedRequests, unfinishedBounds } from './unfinished-requests.js';
 
 const BODY_LIMIT = 1024 * 1024;
 /** Of a route that takes documents: more than a document may have, so that what reads it says so. */
 const DOCUMENT_BODY_LIMIT = 2 * BODY_LIMIT;
+/** Ten times a signing request with the largest key that is taken. */
+const CSR_BODY_LIMIT = 32 * 1024;
 
 /** What supervisors and load balancers ask of a server that stops, too. */
 const ALWAYS_ANSWERED: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
@@ -110,6 +112,7 @@ export function createAdapter(options: {
   });
   fastify.addHook('onRoute', (route) => {
     if (takesDocument(route.config)) route.bodyLimit = DOCUMENT_BODY_LIMIT;
+    if (takesCsr(route.config)) route.bodyLimit = CSR_BODY_LIMIT;
   });
   // JSON only; an empty body with a JSON content type is a request without a body.
   fastify.removeAllContentTypeParsers();
@@ -125,6 +128,10 @@ export function createAdapter(options: {
     return parse(request, text, (error: Error | null, value?: unknown) => {
       done(error ?? unstorableIn(text, value) ?? null, value);
     });
+  });
+  fastify.addContentTypeParser('application/pkcs10', { parseAs: 'string' }, (request, body, done) => {
+    if (takesCsr(request.routeOptions.config)) done(null, body);
+    else done(new AppError('unsupported_media_type', 'Send JSON (application/json)'), undefined);
   });
   // A blueprint as it is written; every other route speaks JSON.
   fastify.addContentTypeParser(

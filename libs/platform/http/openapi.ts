@@ -65,6 +65,14 @@ export function buildDocument(app: INestApplication): OpenAPIObject {
       { type: 'http', scheme: 'basic', description: 'A newt credential: the newt id and its secret' },
       'newt',
     )
+    .addBasicAuth(
+      {
+        type: 'http',
+        scheme: 'basic',
+        description: 'EST: the hardware id, up to the last colon, and a provisioning key',
+      },
+      'est',
+    )
     .addBearerAuth(
       { type: 'http', scheme: 'bearer', description: 'A session token of the site, as get-token answers it' },
       'sessionToken',

@@ -27,6 +27,13 @@ export function rootRoutes(app: INestApplicationContext): string[] {
 export const TakesDocument = (): MethodDecorator =>
   applyDecorators(RouteConfig({ takesDocument: true }), ApiConsumes('application/json', 'application/yaml'));
 
+/** The route takes a certificate signing request in base64 (RFC 7030 §4.2.1), as text, and nothing else. */
+export const TakesCsr = (): MethodDecorator =>
+  applyDecorators(RouteConfig({ takesCsr: true }), ApiConsumes('application/pkcs10'));
+
+/** Whether a route said `TakesCsr`, by its Fastify configuration. */
+export const takesCsr = (config: unknown): boolean => (config as { takesCsr?: boolean } | undefined)?.takesCsr === true;
+
 /** Whether a route said `TakesDocument`, by its Fastify configuration. */
 export const takesDocument = (config: unknown): boolean =>
   (config as { takesDocument?: boolean } | undefined)?.takesDocument === true;

@@ -58,7 +58,7 @@ export async function signList(facts: ListFacts, entries: readonly Buffer[], pri
     Buffer.from(authority.subjectName.toArrayBuffer()),
     time(facts.madeAt),
     time(facts.nextUpdate),
-    // Absent, not empty, when there is none (§5.1.2.6).
+    // Absent, not empty, when there is none (RFC 5280 §5.1.2.6).
     ...(entries.length > 0 ? [der(TAG.sequence, ...entries)] : []),
     der(
       0xa0,

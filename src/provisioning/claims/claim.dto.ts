@@ -27,7 +27,7 @@ export class ClaimView {
   generation: number | null;
   templateId: number | null;
   siteId: number | null;
-  @ApiProperty({ enum: ['device', 'newt'] }) door: string;
+  @ApiProperty({ enum: ['device', 'newt', 'est'] }) door: string;
   hardwareId: string | null;
   /** The spelling that was sent, where the template has a `hardwareIdForm` and it is another one. */
   sentHardwareId: string | null;

@@ -46,6 +46,13 @@ export class ClaimsService {
     }
   }
 
+  /** The organization of a key that could make claims with this request; nothing is spent or made. @throws ClaimRefused */
+  async organizationOf(request: ClaimRequest): Promise<{ orgUid: string }> {
+    const token = parseKey(request.key);
+    if (!token) throw new ClaimRefused('malformed');
+    return (await this.admit(token.keyId, sha256(token.secret), request)).policy;
+  }
+
   private async exchange(request: ClaimRequest): Promise<ClaimResult> {
     if (this.batches.isFull)
       throw new AppError('database_unavailable', 'The database does not keep up with the claims at the moment', {

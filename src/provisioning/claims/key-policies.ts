@@ -54,6 +54,9 @@ export class KeyPolicies {
     if (policy.revoked) return { reason: 'revoked', generation };
     if (policy.disabled) return { reason: 'disabled', generation };
     if (request.door === 'newt' && !policy.newtDoor) return { reason: 'door_closed', generation };
+    if (request.atOrg !== undefined && request.atOrg !== policy.orgUid)
+      return { reason: 'other_organization', generation };
+    if (request.door === 'est' && policy.credentialType !== 'certificate') return { reason: 'other_kind', generation };
     if (
       policy.pattern !== null &&
       (request.hardwareId === null || !this.patterns.matches(policy.pattern, request.hardwareId))

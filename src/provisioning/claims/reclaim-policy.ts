@@ -16,7 +16,7 @@ export type ReclaimPlan =
 /** Decides by docs/claims.md rules 4, 5, 6 and 13, and docs/instances.md §2 rules 6 and 7. The key is known to be neither disabled nor revoked, the id not to be tombstoned. */
 export function planReclaim(
   site: LookedUpSite,
-  request: Pick<ClaimRequest, 'nonceHash'>,
+  request: Pick<ClaimRequest, 'nonceHash'> & Partial<Pick<ClaimRequest, 'door'>>,
   key: Pick<KeyPolicy, 'keyId' | 'profileId' | 'mayDeliver' | 'reclaimPolicy' | 'expired' | 'maxUses' | 'uses'>,
 ): ReclaimPlan {
   const own = site.keyId === key.keyId;
@@ -35,7 +35,8 @@ export function planReclaim(
   if (key.reclaimPolicy === 'reissue' && live && mayHave) return { do: 'handOver' };
 
   // Somebody else holds the id, or somebody else claimed it first: worth an operator's look.
-  const contested = !site.authenticated && request.nonceHash !== null && !sameNonce;
+  // By EST the nonce is the public key, and a machine keeps that.
+  const contested = (!site.authenticated || request.door === 'est') && request.nonceHash !== null && !sameNonce;
   if (key.reclaimPolicy === 'refuse') return { do: 'refuse', reason: 'reclaim_refused', contested };
   if (key.expired) return { do: 'refuse', reason: 'expired', contested };
   if (usedUp && !own) return { do: 'refuse', reason: 'used_up', contested };

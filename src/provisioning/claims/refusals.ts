@@ -43,14 +43,20 @@ export class Refusals {
   }
 
   /**
+   * @param refused null: no key was presented, so nothing was guessed that would be recorded or counted.
    * @param answer the endpoint's uniform refusal.
    * @throws `answer`, or `rate_limited` when this source is refused too often (docs/claims.md rule 10).
    */
-  async refuse(refused: ClaimRefused, request: ClaimRequest, arrivedAt: number, answer: AppError): Promise<never> {
+  async refuse(
+    refused: ClaimRefused | null,
+    request: ClaimRequest,
+    arrivedAt: number,
+    answer: AppError,
+  ): Promise<never> {
     const presented = PUBLIC_ID.exec(request.key)?.[1];
-    this.record(refused, request, presented);
+    if (refused) this.record(refused, request, presented);
     await this.floor.hold(arrivedAt);
-    this.limiter.refused(request.address, presented);
+    if (refused) this.limiter.refused(request.address, presented);
     throw answer;
   }
 

@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common';
+import { AppError, Db, invalid, isUniqueViolation, notFound, type Principal } from '#platform';
+import { CredentialSuccession, PUBLIC_KEY_TAKEN } from '../../access/index.js';
+import { AuditService } from '../../audit/index.js';
+import { AuthoritiesRepository } from '../authority/authorities.repository.js';
+import { CertificateAuthority } from '../authority/certificate-authority.js';
+import type { ParsedCsr } from '../authority/csr.js';
+import { CredentialIssuer } from '../claims/credential-issuer.js';
+import { EstRepository } from './est.repository.js';
+
+/** What EST asks for that is no claim (RFC 7030; docs/credentials.md §6). */
+@Injectable()
+export class EstService {
+  constructor(
+    private readonly db: Db,
+    private readonly repository: EstRepository,
+    private readonly authorities: AuthoritiesRepository,
+    private readonly authority: CertificateAuthority,
+    private readonly issuer: CredentialIssuer,
+    private readonly succession: CredentialSuccession,
+    private readonly audit: AuditService,
+  ) {}
+
+  /** The trusted authorities (PEM), newest first, of the organization that one of its authorities names, a former one too. @throws not_found */
+  async authoritiesBeside(caId: string): Promise<string[]> {
+    const trusted = caId.includes('\0') ? [] : await this.authorities.trustedBeside(this.db.manager, caId);
+    if (trusted.length === 0) throw notFound('Certificate authority');
+    return trusted.map(({ certificate }) => certificate);
+  }
+
+  /** The same of an organization; the first look makes the first one. */
+  async authoritiesOf(orgUid: string): Promise<string[]> {
+    return this.authoritiesBeside((await this.authority.ensured(orgUid)).caId);
+  }
+
+  /** The identity of the organization whose authority that is, or was; null: nobody's. */
+  async organizationOf(caId: string): Promise<string | null> {
+    return caId.includes('\0') ? null : this.authorities.organizationOf(this.db.manager, caId);
+  }
+
+  /**
+   * The next certificate of a site, with the same key or a new one; it stands beside the present one until it was used (docs/credentials.md §2).
+   * @returns PEM
+   * @throws permission_denied unless the site presents a certificate; challenge_required where it has a bundle key; not_found for the authority of
+   * another organization; validation for a request with other names, or with a public key of another site; what `addNext` throws
+   */
+  async reenrol(caller: Principal, caId: string | null, csr: ParsedCsr): Promise<string> {
+    const { siteId, orgId, credentialId } = caller.site!;
+    const site = await this.repository.renewing(this.db.manager, siteId, credentialId);
+    if (!site) throw notFound('Site');
+    if (site.kind !== 'certificate')
+      throw new AppError('permission_denied', 'A certificate is renewed here, by who presents it');
+    if (caId !== null && (await this.organizationOf(caId)) !== site.orgUid) throw notFound('Certificate authority');
+    requireSubject(csr, site.deviceId);
+    if (site.hasBundleKey) throw challenge();
+    const policy = await this.succession.policyOf(siteId);
+    const fresh = await this.issuer.make('certificate', site.orgUid, site.deviceId, csr, policy);
+    if (fresh.issued.kind !== 'certificate') throw new Error('a certificate was asked for');
+    try {
+      await this.db.tx(async (tx) => {
+        const next = await this.succession.addNext(tx, { siteId, orgId, credentialId }, fresh.stored);
+        // The site is locked: nobody gives it a bundle key now.
+        if ((await this.repository.renewing(tx, siteId, credentialId))?.hasBundleKey) throw challenge();
+        await this.audit.record(tx, caller, {
+          orgId,
+          action: 'site.renew_credential',
+          target: { type: 'site', id: siteId },
+          details: { credentialId: next, kind: 'certificate', door: 'est' },
+        });
+      });
+    } catch (error) {
+      if (isUniqueViolation(error, PUBLIC_KEY_TAKEN)) throw invalid('csr', 'holds a public key that another site has');
+      throw error;
+    }
+    return fresh.issued.certificate;
+  }
+}
+
+const challenge = () =>
+  new AppError('challenge_required', 'The site has a bundle key: renew by POST /api/v1/device/credential/renew');
+
+/** RFC 7030 §4.2.2: subject and other names are those of the certificate; there are no others in ours. */
+function requireSubject({ subject, hasOtherNames }: ParsedCsr, deviceId: string): void {
+  if (subject !== `CN=${deviceId}`) throw invalid('csr', 'must have the subject of the certificate that it renews');
+  if (hasOtherNames) throw invalid('csr', 'must not ask for other names');
+}
