@@ -60,11 +60,13 @@ export class ConnectionCredentials {
   }
 
   private async verify({ der, hash }: TlsCredential & { kind: 'certificate' }, site: SiteIdentity): Promise<Verified> {
+    // Asked each time: an authority is trusted until the end of its overlap (docs/credentials.md §7).
+    const authority = site.caId === null ? null : await this.authorities.trusted(site.caId);
+    if (authority?.orgId !== site.orgId) return NEVER;
     const key = `${site.orgId} ${site.caId} ${hash.toString('base64')}`;
     const known = this.verified.get(key);
     if (known) return known;
-    const authority = site.caId === null ? null : await this.authorities.trusted(site.caId);
-    const times = authority?.orgId === site.orgId ? timesOf(der, authority.certificate) : NEVER;
+    const times = timesOf(der, authority.certificate);
     this.verified.set(key, times);
     return times;
   }
