@@ -14,7 +14,7 @@ export { CredentialSuccession, type Renewing } from './site-credentials/credenti
 export { SEALED_PSKS } from './site-credentials/sealed-psks.js';
 export { SessionTokens, type TokenBearer } from './site-credentials/session-tokens.js';
 export { newtProof, type Presenter, pskProof, SiteAdmission, unusable } from './site-credentials/site-admission.js';
-export type { NewSiteCredential } from './site-credentials/site-credentials.repository.js';
-export { NONCE_TAKEN, PUBLIC_KEY_TAKEN, SiteCredentialsService } from './site-credentials/site-credentials.service.js';
+export { type NewSiteCredential, PUBLIC_KEY_TAKEN } from './site-credentials/site-credentials.repository.js';
+export { NONCE_TAKEN, SiteCredentialsService } from './site-credentials/site-credentials.service.js';
 export { User } from './users/user.entity.js';
 export { type NewUser, UsersService } from './users/users.service.js';

@@ -287,7 +287,7 @@ describe('rotation of an authority (docs/credentials.md §7)', () => {
   });
 });
 
-describe('a public key (docs/claims.md rule 36)', () => {
+describe('a public key (docs/claims.md rule 37)', () => {
   it('belongs to one site of the installation, in any organization, for as long as that is there', async () => {
     const [here, there] = [await newOrg(), await newOrg()];
     const csr = await createCsr();

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { CREDENTIAL_LIMITS } from '#contracts';
-import { AppError, notify, Retention } from '#platform';
+import { AppError, invalid, isUniqueViolation, notify, Retention } from '#platform';
 import { EventsService } from '../../audit/index.js';
 import {
   CredentialSuccessionRepository,
@@ -10,7 +10,7 @@ import {
   type Subject,
 } from './credential-succession.repository.js';
 import { unusable } from './site-admission.js';
-import { type NewSiteCredential, SiteCredentialsRepository } from './site-credentials.repository.js';
+import { type NewSiteCredential, PUBLIC_KEY_TAKEN, SiteCredentialsRepository } from './site-credentials.repository.js';
 
 /** Next credentials that stand beside a current one: lost answers are asked for again. */
 const MAX_NEXT = 20;
@@ -68,7 +68,8 @@ export class CredentialSuccession implements OnModuleInit {
 
   /**
    * Stores a next credential beside the current one. The site stays locked.
-   * @returns its number. @throws credential_unusable when the site or the credential ended meanwhile, rate_limited when 20 wait to be used
+   * @returns its number. @throws credential_unusable when the site or the credential ended meanwhile, rate_limited when 20 wait to be used, validation
+   * for the public key of another site
    */
   async addNext(
     tx: EntityManager,
@@ -82,9 +83,12 @@ export class CredentialSuccession implements OnModuleInit {
       throw new AppError('rate_limited', `${MAX_NEXT} credentials of this site wait to be used`, {
         retryAfter: oldestFor ?? 60,
       });
-    const [id] = await this.credentials.insertMany(tx, [
-      { ...stored, siteId, orgId, stage: 'next', overlapSeconds: overlapSeconds ?? CREDENTIAL_LIMITS.overlapSeconds },
-    ]);
+    const overlap = overlapSeconds ?? CREDENTIAL_LIMITS.overlapSeconds;
+    const next = { ...stored, siteId, orgId, stage: 'next' as const, overlapSeconds: overlap };
+    const [id] = await this.credentials.insertMany(tx, [next]).catch((error: unknown) => {
+      if (isUniqueViolation(error, PUBLIC_KEY_TAKEN)) throw invalid('csr', 'holds a public key that another site has');
+      throw error;
+    });
     if (stored.pskIdentity) await this.credentials.announcePsks(tx, [stored.pskIdentity]);
     return id!;
   }

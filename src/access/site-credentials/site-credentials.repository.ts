@@ -4,6 +4,9 @@ import type { CredentialKind } from '#contracts';
 import { execute, prepared, query } from '#platform';
 import { type CredentialStage, type Ends, type EndsOfRow, endsOf } from './credential-standing.js';
 
+/** What says that a public key belongs to another site (docs/claims.md rule 37). */
+export const PUBLIC_KEY_TAKEN = 'device_public_key_pkey';
+
 export interface NewSiteCredential {
   siteId: number;
   orgId: string;

@@ -12,8 +12,6 @@ import {
 
 /** The unique index of nonces by which devices without a hardware id are known. */
 export const NONCE_TAKEN = 'claim_window_nonce';
-/** What says that a public key belongs to another site (docs/claims.md rule 36). */
-export const PUBLIC_KEY_TAKEN = 'device_public_key_pkey';
 
 /** What sites authenticate with from their claim on. */
 @Injectable()

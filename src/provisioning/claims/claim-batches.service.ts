@@ -161,7 +161,7 @@ export class ClaimBatches {
     return twins;
   }
 
-  /** A public key belongs to one site (docs/claims.md rule 36): of a device that is not known it must be nobody's, and that of one device of the batch. */
+  /** A public key belongs to one site (docs/claims.md rule 37): of a device that is not known it must be nobody's, and that of one device of the batch. */
   private sortOutKeys(
     owners: Map<string, number>,
     items: Candidate[],

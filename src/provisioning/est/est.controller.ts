@@ -197,7 +197,7 @@ function presentedIn(request: GatehouseRequest, claim: ClaimRequest): ClaimReque
   return claim;
 }
 
-/** The nonce of a claim by EST is the public key (docs/claims.md rule 37). */
+/** The nonce of a claim by EST is the public key (docs/claims.md rule 38). */
 const claimOf = (request: GatehouseRequest, csr: ParsedCsr | null, atOrg?: string | null): ClaimRequest => ({
   door: 'est',
   key: '',

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { AppError, Db, invalid, isUniqueViolation, notFound, type Principal } from '#platform';
-import { CredentialSuccession, PUBLIC_KEY_TAKEN } from '../../access/index.js';
+import { AppError, Db, invalid, notFound, type Principal } from '#platform';
+import { CredentialSuccession, unusable } from '../../access/index.js';
 import { AuditService } from '../../audit/index.js';
 import { AuthoritiesRepository } from '../authority/authorities.repository.js';
 import { CertificateAuthority } from '../authority/certificate-authority.js';
@@ -46,32 +46,28 @@ export class EstService {
    */
   async reenrol(caller: Principal, caId: string | null, csr: ParsedCsr): Promise<string> {
     const { siteId, orgId, credentialId } = caller.site!;
-    const site = await this.repository.renewing(this.db.manager, siteId, credentialId);
-    if (!site) throw notFound('Site');
-    if (site.kind !== 'certificate')
+    const renewing = { siteId, orgId, credentialId };
+    const subject = await this.succession.subjectOf(this.db.manager, renewing);
+    if (!subject) throw unusable();
+    const { kind, orgUid, deviceId } = subject;
+    if (kind !== 'certificate')
       throw new AppError('permission_denied', 'A certificate is renewed here, by who presents it');
-    if (caId !== null && (await this.organizationOf(caId)) !== site.orgUid) throw notFound('Certificate authority');
-    requireSubject(csr, site.deviceId);
-    if (site.hasBundleKey) throw challenge();
-    const policy = await this.succession.policyOf(siteId);
-    const fresh = await this.issuer.make('certificate', site.orgUid, site.deviceId, csr, policy);
+    if (caId !== null && (await this.organizationOf(caId)) !== orgUid) throw notFound('Certificate authority');
+    requireSubject(csr, deviceId);
+    if (await this.repository.hasBundleKey(this.db.manager, siteId)) throw challenge();
+    const fresh = await this.issuer.make(kind, orgUid, deviceId, csr, subject);
     if (fresh.issued.kind !== 'certificate') throw new Error('a certificate was asked for');
-    try {
-      await this.db.tx(async (tx) => {
-        const next = await this.succession.addNext(tx, { siteId, orgId, credentialId }, fresh.stored);
-        // The site is locked: nobody gives it a bundle key now.
-        if ((await this.repository.renewing(tx, siteId, credentialId))?.hasBundleKey) throw challenge();
-        await this.audit.record(tx, caller, {
-          orgId,
-          action: 'site.renew_credential',
-          target: { type: 'site', id: siteId },
-          details: { credentialId: next, kind: 'certificate', door: 'est' },
-        });
+    await this.db.tx(async (tx) => {
+      const next = await this.succession.addNext(tx, renewing, fresh.stored);
+      // The site is locked: nobody gives it a bundle key now.
+      if (await this.repository.hasBundleKey(tx, siteId)) throw challenge();
+      await this.audit.record(tx, caller, {
+        orgId,
+        action: 'site.renew_credential',
+        target: { type: 'site', id: siteId },
+        details: { kind, credentialId: next, expiresAt: fresh.issued.expiresAt, door: 'est' },
       });
-    } catch (error) {
-      if (isUniqueViolation(error, PUBLIC_KEY_TAKEN)) throw invalid('csr', 'holds a public key that another site has');
-      throw error;
-    }
+    });
     return fresh.issued.certificate;
   }
 }
