@@ -35,6 +35,7 @@ import { SiteClients1764902000000 } from './migrations/1764902000000-site-client
 import { MasterKeys1764909000000 } from './migrations/1764909000000-master-keys.js';
 import { DeviceAuthorities1764909100000 } from './migrations/1764909100000-device-authorities.js';
 import { DeviceCertificates1764909200000 } from './migrations/1764909200000-device-certificates.js';
+import { FleetRotations1764911000000 } from './migrations/1764911000000-fleet-rotations.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -75,4 +76,5 @@ export const MIGRATIONS = [
   MasterKeys1764909000000,
   DeviceAuthorities1764909100000,
   DeviceCertificates1764909200000,
+  FleetRotations1764911000000,
 ];

@@ -204,6 +204,7 @@ const OWNER = {
   access: [
     'api_key',
     'claim_window',
+    'credential_proof',
     'credential_reuse',
     'credential_rotation',
     'mailbox_code',

@@ -31,6 +31,7 @@ export interface Introduction {
   facts: Record<string, unknown> | null;
   clientType: 'newt' | 'agent';
   takesBundles: boolean;
+  takesCredentials: boolean;
 }
 
 export interface SelfRow {
@@ -114,11 +115,12 @@ export class AgentsRepository {
     );
     await execute(
       tx,
-      `WITH i AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::boolean[]) AS i(site_id, client_type, takes_bundles)),
+      `WITH i AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::boolean[], $4::boolean[]) AS i(site_id, client_type, takes_bundles, takes_credentials)),
             locked AS (SELECT p.site_id FROM site_presence p WHERE p.site_id = ANY($1::bigint[]) ORDER BY p.site_id FOR UPDATE)
-       UPDATE site_presence p SET client_type = i.client_type, takes_bundles = i.takes_bundles
-       FROM i JOIN locked USING (site_id) WHERE p.site_id = i.site_id AND (p.client_type, p.takes_bundles) IS DISTINCT FROM (i.client_type, i.takes_bundles)`,
-      [siteIds, rows.map((r) => r.clientType), rows.map((r) => r.takesBundles)],
+       UPDATE site_presence p SET client_type = i.client_type, takes_bundles = i.takes_bundles, takes_credentials = i.takes_credentials
+       FROM i JOIN locked USING (site_id) WHERE p.site_id = i.site_id
+         AND (p.client_type, p.takes_bundles, p.takes_credentials) IS DISTINCT FROM (i.client_type, i.takes_bundles, i.takes_credentials)`,
+      [siteIds, rows.map((r) => r.clientType), rows.map((r) => r.takesBundles), rows.map((r) => r.takesCredentials)],
     );
   }
 

@@ -7,6 +7,7 @@ import { CredentialsModule } from './credentials/credentials.module.js';
 import { EpochModule } from './epoch/epoch.module.js';
 import { RevocationsModule } from './revocations/revocations.module.js';
 import { RolloutJobsModule } from './rollouts/rollout-jobs.module.js';
+import { RotationsModule } from './rotations/rotations.module.js';
 import { SecretDeletionModule } from './secrets/secret-deletion.module.js';
 import { SecretsModule } from './secrets/secrets.module.js';
 import { TrustModule } from './trust/trust.module.js';
@@ -22,6 +23,7 @@ import { TrustModule } from './trust/trust.module.js';
     ProvisioningModule,
     RevocationsModule,
     RolloutJobsModule,
+    RotationsModule,
     SecretDeletionModule,
     SecretsModule,
     TrustModule,

@@ -22,9 +22,16 @@ const ONE = `
 
 /**
  * A filter as other modules narrow it further. `awaiting`: pending and never approved, so not suspended; `after`, `upTo`: by id, the
- * one excluded, the other included.
+ * one excluded, the other included; `credential`: not revoked, with a current credential that is of this kind or authority, or expires before that.
  */
-export type SiteSelection = SiteFilter & { awaiting?: true; after?: number; upTo?: number };
+export type SiteSelection = SiteFilter & {
+  awaiting?: true;
+  after?: number;
+  upTo?: number;
+  siteIds?: number[];
+  templateId?: number;
+  credential?: { kind?: string | undefined; caId?: string | undefined; expiresBefore?: string | undefined };
+};
 
 const ORDER = { name: 's.name', megabytesIn: 's.megabytes_in', megabytesOut: 's.megabytes_out' } as const;
 
@@ -60,7 +67,11 @@ export class SiteReads {
   }
 
   /** What a filter names must be there: nothing of another organization, or of none, narrows a list. @throws not_found */
-  async requireNamed(em: EntityManager, orgId: string, { group, keyId, profileId }: SiteFilter): Promise<void> {
+  async requireNamed(
+    em: EntityManager,
+    orgId: string,
+    { group, keyId, profileId, siteIds, templateId }: SiteSelection,
+  ): Promise<void> {
     if (group !== undefined) {
       const [row] = await query<{ yes: boolean }>(
         em,
@@ -71,6 +82,20 @@ export class SiteReads {
     }
     if (keyId !== undefined) await this.requireKey(em, orgId, keyId);
     if (profileId !== undefined) await this.requireProfile(em, orgId, profileId);
+    if (siteIds !== undefined && (await this.ids(em, orgId, { siteIds }, siteIds.length)).length < siteIds.length)
+      throw notFound('Site');
+    if (templateId !== undefined) await this.requireTemplate(em, orgId, templateId);
+  }
+
+  /** As `requireKey`: sites know the template that they were claimed with when it is gone. */
+  private async requireTemplate(em: EntityManager, orgId: string, templateId: number): Promise<void> {
+    const [row] = await query<{ yes: boolean }>(
+      em,
+      `SELECT EXISTS (SELECT FROM provisioning_template WHERE org_id = $1 AND template_id = $2)
+         OR EXISTS (SELECT FROM site WHERE org_id = $1 AND template_id = $2) AS yes`,
+      [orgId, templateId],
+    );
+    if (!row!.yes) throw notFound('Provisioning template');
   }
 
   /** @throws not_found */
@@ -163,6 +188,9 @@ const NARROWING: (keyof SiteSelection)[] = [
   'awaiting',
   'after',
   'upTo',
+  'siteIds',
+  'templateId',
+  'credential',
   'group',
   'label',
   'keyId',
@@ -199,6 +227,16 @@ function conditions(orgId: string, f: SiteSelection): { where: string; values: u
   if (f.upTo !== undefined) add(f.upTo, (p) => `s.site_id <= ${p}`);
   if (f.keyId !== undefined) add(f.keyId, (p) => `s.key_id = ${p}`);
   if (f.profileId !== undefined) add(f.profileId, (p) => `s.profile_id = ${p}`);
+  if (f.siteIds !== undefined) add(f.siteIds, (p) => `s.site_id = ANY (${p}::bigint[])`);
+  if (f.templateId !== undefined) add(f.templateId, (p) => `s.template_id = ${p}`);
+  if (f.credential) {
+    const { kind, caId, expiresBefore } = f.credential;
+    let which = `c.site_id = s.site_id AND c.stage = 'current' AND c.revoked_at IS NULL`;
+    if (kind !== undefined) which += ` AND c.kind = $${values.push(kind)}`;
+    if (caId !== undefined) which += ` AND c.ca_id = $${values.push(caId)}`;
+    if (expiresBefore !== undefined) which += ` AND c.expires_at < $${values.push(expiresBefore)}::timestamptz`;
+    parts.push(`s.revoked_at IS NULL AND EXISTS (SELECT FROM site_credential c WHERE ${which})`);
+  }
   if (f.hardwareId !== undefined) add(f.hardwareId, (p) => `s.hardware_id = ${p}`);
   if (f.agentVersion !== undefined)
     add(

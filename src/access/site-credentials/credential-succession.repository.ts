@@ -84,7 +84,8 @@ export class CredentialSuccessionRepository {
        others AS (
          UPDATE site_credential c SET revoked_at = now() FROM won
          WHERE c.site_id = $1 AND c.credential_id <> $2 AND c.stage = 'next' AND c.revoked_at IS NULL),
-       done AS (DELETE FROM credential_rotation r USING won WHERE r.site_id = $1 AND r.requested_at <= won.created_at)
+       done AS (DELETE FROM credential_rotation r USING won WHERE r.site_id = $1 AND r.requested_at <= won.created_at RETURNING r.job_id),
+       proof AS (INSERT INTO credential_proof (job_id, site_id) SELECT job_id, $1 FROM done WHERE job_id IS NOT NULL)
        SELECT ends_at AS "previousEndsAt" FROM until`,
       [siteId, credentialId],
     );
@@ -153,6 +154,18 @@ export class CredentialSuccessionRepository {
        ON CONFLICT (site_id) DO UPDATE SET job_id = excluded.job_id, overlap_seconds = excluded.overlap_seconds, requested_at = now(), offered_at = NULL
        RETURNING site_id AS "siteId", pg_notify('site_changed', site_id::text)`,
       [orgId, siteIds, overlapSeconds, jobId],
+    );
+    return rows.map(({ siteId }) => siteId);
+  }
+
+  /** Takes what sites have proved that a job asked; of those with a higher id. @returns the sites, in the order in which they did */
+  async takeProofs(tx: EntityManager, jobId: number, after: number, limit: number): Promise<number[]> {
+    const rows = await query<{ siteId: number }>(
+      tx,
+      `WITH taken AS (DELETE FROM credential_proof WHERE proof_id IN (
+         SELECT proof_id FROM credential_proof WHERE job_id = $1 AND site_id > $2 ORDER BY proof_id LIMIT $3) RETURNING proof_id, site_id)
+       SELECT site_id AS "siteId" FROM taken ORDER BY proof_id`,
+      [jobId, after, limit],
     );
     return rows.map(({ siteId }) => siteId);
   }

@@ -42,6 +42,7 @@ export class CredentialSuccession implements OnModuleInit {
       // A certificate that was revoked is told of until it has expired.
       unless: 'r.expires_at > now()',
     });
+    this.retention.register({ table: 'credential_proof', id: 'proof_id' });
     this.retention.register({ table: 'credential_reuse', expired: `told_at < now() - interval '1 day'` });
   }
 
@@ -110,6 +111,11 @@ export class CredentialSuccession implements OnModuleInit {
     jobId: number | null,
   ): Promise<number[]> {
     return this.repository.requestRotations(tx, orgId, siteIds, overlapSeconds, jobId);
+  }
+
+  /** Sites with an id above `after` that have used the next credential a job asked for: each is answered once. */
+  takeProofs(tx: EntityManager, jobId: number, after: number, limit: number): Promise<number[]> {
+    return this.repository.takeProofs(tx, jobId, after, limit);
   }
 
   /** @returns what was asked of the site and is not done; null: nothing */

@@ -73,6 +73,7 @@ export class AgentsGateway {
       facts: hello.facts ?? {},
       clientType: 'agent',
       takesBundles: hello.capabilities?.includes(TAKES_BUNDLES) ?? false,
+      takesCredentials: session.takesCredentials,
     });
     if (hello.bundleKey)
       this.delivery.saveBundleKey({
@@ -125,6 +126,7 @@ export class AgentsGateway {
         facts: null,
         clientType: 'newt',
         takesBundles: false,
+        takesCredentials: false,
       });
     if (session.greeted || session.isNewt) return;
     session.isNewt = true;

@@ -95,7 +95,7 @@ export class PresenceRepository {
     await prepared(
       tx,
       'presence_register',
-      `UPDATE site_presence p SET session_id = i.session_id, server_id = $1, address = i.address, client_type = 'newt', takes_bundles = false,
+      `UPDATE site_presence p SET session_id = i.session_id, server_id = $1, address = i.address, client_type = 'newt', takes_bundles = false, takes_credentials = false,
               connected_at = now(), last_seen_at = now(), guarded_until = NULL,
               takeover_times = CASE WHEN i.takes_over
                 THEN ARRAY(SELECT t FROM unnest(p.takeover_times) t WHERE t > now() - interval '60 seconds') || now()

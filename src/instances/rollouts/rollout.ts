@@ -63,7 +63,7 @@ export const actionOf = ({ kind }: RolloutChange): Action =>
 export function tooManyFailed(
   limit: number,
   { applied, failed }: Answers,
-  { forgiven }: RolloutProgress,
+  { forgiven }: Pick<RolloutProgress, 'forgiven'>,
 ): string | undefined {
   // Sites that a later rollout took over do not count here any more.
   const bad = Math.max(0, failed - forgiven.failed);

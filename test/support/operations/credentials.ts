@@ -1,4 +1,4 @@
-import { approvedSite, type Operation, read } from './operation.js';
+import { approvedSite, list, type Operation, read } from './operation.js';
 
 export const CREDENTIALS_OPERATIONS: Record<string, Operation> = {
   // credentials of sites after their claim
@@ -13,4 +13,11 @@ export const CREDENTIALS_OPERATIONS: Record<string, Operation> = {
     call: approvedSite,
     audit: ['site.rotate_credential', 'site', 'siteId'],
   },
+  rotateCredentials: {
+    by: 'key',
+    // None of that kind: the job ends at once, and changes nothing while others look.
+    call: (fixture) => ({ body: { filter: { siteIds: [fixture.approved.siteId], credentialKind: 'psk' } } }),
+    audit: ['job.create', 'job', 'jobId'],
+  },
+  listCredentialRotations: list('key'),
 };
