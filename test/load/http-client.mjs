@@ -14,9 +14,12 @@ export class HttpConnection {
   #received = null;
   /** @type {{ resolve(answer: Answer): void, reject(error: Error): void } | null} */
   #waiting = null;
+  #open;
 
-  constructor(origin) {
+  /** @param {string} origin @param {() => net.Socket} [open] makes its connections, instead of TCP alone */
+  constructor(origin, open) {
     this.#origin = new URL(origin);
+    this.#open = open ?? (() => net.connect(Number(this.#origin.port), this.#origin.hostname));
   }
 
   /**
@@ -43,7 +46,7 @@ export class HttpConnection {
   }
 
   #connect() {
-    const socket = net.connect(Number(this.#origin.port), this.#origin.hostname);
+    const socket = this.#open();
     socket.setNoDelay(true);
     socket.on('data', (chunk) => this.#take(chunk));
     socket.on('error', () => undefined);

@@ -155,11 +155,12 @@ export class Testbed {
   }
 
   /**
-   * One Gatehouse server process, built main.js, ready. `gcReport`: it answers SIGUSR2 with its heap after a collection.
+   * One Gatehouse server process, built main.js, ready. `gcReport`: it answers SIGUSR2 with its heap after a collection. `tls`: it serves over TLS, with
+   * a certificate that nobody knows.
    * @param {string} databaseUrl
-   * @param {NodeOptions & { gcReport?: string, port?: number }} [options]
+   * @param {NodeOptions & { gcReport?: string, port?: number, tls?: boolean }} [options]
    */
-  async server(databaseUrl, { env = {}, nodeArgs = [], gcReport, port: given } = {}) {
+  async server(databaseUrl, { env = {}, nodeArgs = [], gcReport, port: given, tls = false } = {}) {
     const port = given ?? (await freePort());
     const probe = gcReport ? ['--expose-gc', '--import', path.join(here, 'gc-probe.mjs')] : [];
     const child = this.node(path.join(repository, 'dist/src/main.js'), [], {
@@ -177,7 +178,8 @@ export class Testbed {
         ...env,
       },
     });
-    const url = `http://127.0.0.1:${port}`;
+    if (tls) process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+    const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
     await this.#ready(child, `${url}/readyz`);
     return new Server(this, child, url, databaseUrl);
   }
@@ -246,6 +248,18 @@ export class Server {
     const answer = /** @type {{ data: any }} */ (await response.json());
     if (!response.ok) throw new Error(`${method} ${route}: ${response.status} ${JSON.stringify(answer)}`);
     return answer.data;
+  }
+
+  /** POST /api/v1/provision; throws on anything but success. */
+  async provision(body) {
+    const response = await fetch(`${this.url}/api/v1/provision`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const answer = /** @type {any} */ (await response.json());
+    if (!response.ok) throw new Error(`POST /provision: ${response.status} ${JSON.stringify(answer)}`);
+    return answer;
   }
 
   /**
