@@ -10,12 +10,15 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api, newHardwareId, type TestKey, TestOrg } from '../support/api.js';
 import { selfSigned } from '../support/certificate.js';
+import { queryDatabase } from '../support/database.js';
 import { basic, certificatesIn, EstDevice } from '../support/est.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { freePort, startServer, type TestServer } from '../support/server.js';
 
 let plain: TestServer;
 /** The same installation, over TLS. */
 let server: TestServer;
+/** Where it asks machines for a certificate. */
+let devicePort: number;
 let folder: string;
 let cert: string;
 beforeAll(async () => {
@@ -25,9 +28,11 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'cert.pem'), pair.cert);
   writeFileSync(join(folder, 'key.pem'), pair.key);
   plain = await startServer();
+  devicePort = await freePort();
   server = await startServer({
     databaseUrl: plain.databaseUrl,
     env: {
+      DEVICE_TLS_PORT: String(devicePort),
       TLS_CERT_FILE: join(folder, 'cert.pem'),
       TLS_KEY_FILE: join(folder, 'key.pem'),
       NODE_EXTRA_CA_CERTS: join(folder, 'cert.pem'),
@@ -95,6 +100,37 @@ describe('EST over TLS (docs/credentials.md §6)', () => {
     const [certificate] = certificatesIn(text);
     const trusted = await ask({ path: '/.well-known/est/cacerts', headers: { authorization: headers.authorization } });
     expect(certificate!.verify(certificatesIn(trusted.text)[0]!.publicKey)).toBe(true);
+  });
+
+  it('renews a certificate for who presents it, and lets the next one take its place', async () => {
+    const { siteProvisioningKey } = await key();
+    const device = await EstDevice.make(newHardwareId());
+    const headers = { 'content-type': 'application/pkcs10' };
+    const post = (path: string, body: string, more: RequestOptions = {}) =>
+      ask({ method: 'POST', port: devicePort, path: `/.well-known/est/${path}`, ...more }, body);
+    const authorization = basic(device.hardwareId, siteProvisioningKey);
+    const first = await post('simpleenroll', await device.csr(), { headers: { ...headers, authorization } });
+    expect(first.status, first.text).toBe(200);
+    const certificate = certificatesIn(first.text)[0]!;
+    const present = { cert: certificate.toString(), key: await device.key(), headers };
+
+    const successor = await EstDevice.make(device.hardwareId);
+    const csr = await successor.csr(certificate.subject);
+    expect((await post('simplereenroll', csr, { headers })).status).toBe(401);
+    expect((await post('simplereenroll', await successor.csr('CN=other'), present)).status).toBe(400);
+    const second = await post('simplereenroll', csr, present);
+    expect(second.status, second.text).toBe(200);
+    const next = certificatesIn(second.text)[0]!;
+    expect(next.subject).toBe(certificate.subject);
+    expect(await successor.owns(next)).toBe(true);
+    const self = { cert: next.toString(), key: await successor.key(), port: devicePort, path: '/api/v1/device/self' };
+    expect((await ask(self)).status).toBe(200);
+    const stages = await queryDatabase<{ stage: string }>(
+      plain.databaseUrl,
+      'SELECT stage FROM site_credential JOIN site USING (site_id) WHERE hardware_id = $1 ORDER BY credential_id',
+      [device.hardwareId],
+    );
+    expect(stages.map(({ stage }) => stage)).toEqual(['previous', 'current']);
   });
 
   it('does what the documentation says with curl and openssl', async () => {
