@@ -20,7 +20,7 @@ export class DeviceController {
 
   /** Fetch the site's own bundle, signed, and sealed for its bundle key */
   @Get('bundle')
-  @SiteAccess()
+  @SiteAccess({ direct: true })
   @ErrorResponses(409)
   @ApiHeader({ name: 'If-None-Match', required: false, schema: { type: 'string' } })
   @ApiResponse({
@@ -49,7 +49,7 @@ export class DeviceController {
 
   /** Say what became of a version of the bundle */
   @Post('bundle/ack')
-  @SiteAccess()
+  @SiteAccess({ direct: true })
   @ErrorResponses(400)
   @HttpCode(204)
   @ApiNoContentResponse({
@@ -61,7 +61,7 @@ export class DeviceController {
 
   /** Take or renew the lease, the right to use the bundle for a while */
   @Post('lease')
-  @SiteAccess()
+  @SiteAccess({ direct: true })
   @ErrorResponses(400)
   @Returns(LeaseView, { message: 'Lease granted' })
   takeLease(@Caller() { site }: Principal, @Body() { nonce, prev = null, ver }: LeaseBody): Promise<LeaseView> {

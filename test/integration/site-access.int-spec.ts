@@ -53,6 +53,22 @@ describe('a newt credential at the device API', () => {
     expect(await self(basic(`${site.newtId}:${site.secret}`))).toBe('401 credential_unusable');
   });
 
+  it('is needed itself for what a token in a query must not open: bundle, lease, renewal', async () => {
+    const site = await newt();
+    const [byToken, itself] = [new Api(app.root.url, await tokenOf(site)), basic(`${site.newtId}:${site.secret}`)];
+    const lease = { nonce: 'A'.repeat(43), prev: null, ver: 0 };
+    const ask: ((api: Api) => Promise<{ status: number }>)[] = [
+      (api) => api.get('/device/bundle'),
+      (api) => api.post('/device/bundle/ack', { version: 1, digest: 'A'.repeat(43), state: 'fetched' }),
+      (api) => api.post('/device/lease', lease),
+      (api) => api.post('/device/credential/renew', {}),
+    ];
+    for (const one of ask) expect((await one(byToken)).status).toBe(403);
+    const open = await Promise.all(ask.map(async (one) => (await one(itself)).status));
+    expect(open).not.toContain(403);
+    expect(open).not.toContain(401);
+  });
+
   it('opens nothing but what is for sites', async () => {
     const site = await newt();
     expect((await new Api(app.root.url, await tokenOf(site)).get('/org/acme/sites')).status).toBe(401);

@@ -13,7 +13,7 @@ export class RenewalsController {
 
   /** Get the next credential, also with one that has expired; it takes the place of the present one when it is first used */
   @Post('renew')
-  @SiteAccess({ renewing: true })
+  @SiteAccess({ direct: true, renewing: true })
   @ErrorResponses(400)
   @Returns(RenewAnswer, { status: 201, bare: true, message: 'Renewed' })
   async renewCredential(@Caller() principal: Principal, @Body() body: RenewBody): Promise<ApiResult<RenewAnswer>> {
