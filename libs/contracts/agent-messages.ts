@@ -22,6 +22,10 @@ export const AGENT_PATHS = {
   register: '/api/v1/auth/newt/register',
   /** POST {@link TokenRequest}, answered by {@link TokenResponse} in the envelope, status exactly 200. */
   getToken: '/api/v1/auth/newt/get-token',
+  /** The claim endpoint of devices: POST {@link ProvisionRequest}, answered bare. */
+  provision: '/api/v1/provision',
+  /** get-token of devices, with what the connection proves; answered like the other one. */
+  getDeviceToken: '/api/v1/auth/device/get-token',
   /** The websocket; `?clientType=newt`, and `Authorization: Bearer <token>` (or `&token=` from an unmodified newt). */
   websocket: '/api/v1/ws',
   /** The bundle, its hash (`<sha256>  gatehouse-agent.mjs`) and the installer, as the server offers them. */
@@ -75,6 +79,17 @@ export type ClaimRequest = {
   /** What the machine was told to trust, for the server to refuse before a use of the key is spent. */
   trustFingerprint?: TrustFingerprint;
 };
+/** The same to the claim endpoint of devices. */
+export type ProvisionRequest = {
+  provision_key: string;
+  hardware_id: string;
+  device_name?: string | undefined;
+  claim_nonce?: string | undefined;
+  csr?: string;
+  ephemeral?: true | undefined;
+  bundle_key?: BundleKey | undefined;
+  trust_fingerprint?: string | undefined;
+};
 /**
  * `secret` is empty on a recognised re-claim: the agent keeps the one it has (docs/claims.md rule 4). `ephemeralSeconds`: how long the site may be
  * offline before it is removed (docs/claims.md rule 32).
@@ -82,6 +97,8 @@ export type ClaimRequest = {
 export type ClaimResponse = {
   newtId: string;
   secret: string;
+  /** When the credential expires; absent: it has no end, or none was issued. */
+  expiresAt?: string;
   ephemeralSeconds?: number;
   /** RFC 7638 thumbprints of the organization's signing key and of the one committed to follow it. */
   signingKeyThumbprint?: string;

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
+import { webcrypto, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
 x509.cryptoProvider.set(webcrypto as never);
@@ -30,4 +30,38 @@ export async function createCsr(): Promise<string> {
   return (
     await x509.Pkcs10CertificateRequestGenerator.create({ name: 'CN=device', keys, signingAlgorithm: ALGORITHM })
   ).toString('pem');
+}
+
+/** An authority of a test, which signs what it is asked for. */
+export class TestAuthority {
+  private constructor(
+    private readonly keys: webcrypto.CryptoKeyPair,
+    readonly certificate: string,
+  ) {}
+
+  static async create(): Promise<TestAuthority> {
+    const keys = (await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
+    const own = await x509.X509CertificateGenerator.createSelfSigned({
+      name: 'CN=test',
+      keys,
+      signingAlgorithm: ALGORITHM,
+    });
+    return new TestAuthority(keys, own.toString('pem'));
+  }
+
+  /** @throws for a CSR that its key has not signed */
+  async sign(csr: string): Promise<{ certificate: string; fingerprint: string }> {
+    const request = new x509.Pkcs10CertificateRequest(csr);
+    if (!(await request.verify())) throw new Error('the CSR is not signed by its key');
+    const signed = await x509.X509CertificateGenerator.create({
+      subject: 'CN=device',
+      issuer: 'CN=test',
+      publicKey: request.publicKey,
+      signingKey: this.keys.privateKey,
+      signingAlgorithm: ALGORITHM,
+      notAfter: new Date(Date.now() + 86_400_000),
+    });
+    const certificate = signed.toString('pem');
+    return { certificate, fingerprint: new X509Certificate(certificate).fingerprint256 };
+  }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { AGENT_PATHS, type ClaimRequest, type Envelope, type TokenRequest } from '#contracts';
 
@@ -11,7 +12,14 @@ export type Reply = {
   headers?: Record<string, string> /** Cut the connection instead of answering. */;
   cut?: boolean;
 };
-export type FakeRequest = { method: string; url: string; headers: IncomingHttpHeaders; text: string };
+export type FakeRequest = {
+  method: string;
+  url: string;
+  headers: IncomingHttpHeaders;
+  text: string;
+  /** SHA-256 of the client certificate, as node:tls writes it. */
+  certificate?: string | undefined;
+};
 type Site = { newtId: string; secrets: string[]; nonce?: string; hardwareId?: string; name?: string };
 
 export const KEY = 'spk_testtesttest.Zm9vYmFyYmF6cXV4MDEyMzQ1Njc4OWFiY2RlZg';
@@ -97,7 +105,8 @@ export class FakeServer {
         const { method = '', url = '', headers } = request;
         const text = Buffer.concat(chunks).toString();
         const answering = async () => {
-          const reply = file === undefined ? await this.answer({ method, url, headers, text }) : undefined;
+          const certificate = (request.socket as Partial<TLSSocket>).getPeerCertificate?.().fingerprint256;
+          const reply = file === undefined ? await this.answer({ method, url, headers, text, certificate }) : undefined;
           if (reply?.cut) request.socket.destroy();
           else if (reply?.status === 204 || reply?.status === 304)
             response.writeHead(reply.status, reply.headers).end();
@@ -215,8 +224,13 @@ export class FakeServer {
     const site = this.sites.find((one) => one.newtId === request.newtId && one.secrets.includes(request.secret));
     if (!site) return unusableCredential();
     site.secrets = [request.secret];
+    return this.newToken(site.newtId);
+  }
+
+  /** The answer of get-token to who has proved a credential. */
+  newToken(id: string): Reply {
     const token = randomBytes(12).toString('hex');
-    this.tokens.set(token, site.newtId);
+    this.tokens.set(token, id);
     return envelope(200, { token, serverVersion: '1.13.0' });
   }
 }

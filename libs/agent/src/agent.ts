@@ -23,13 +23,15 @@ import type { StateLock } from './config/state-lock.js';
 import { type StateSeal, stateSeal } from './config/state-seal.js';
 import { withoutLineEnds } from './config/text.js';
 import type { AgentContext } from './context.js';
-import type { Credential } from './enrol/claim.js';
+import type { Credential } from './credential/credential.js';
+import { OwnCredential } from './credential/own-credential.js';
 import {
   checkStart,
   endOfRefused,
   enrolledAs,
   forgetSite,
-  mayHaveExpired,
+  keepsCredential,
+  mayClaimAnew,
   obtainCredential,
   siteBefore,
   unusedKey,
@@ -96,7 +98,8 @@ export class Agent {
   private readonly log: Log;
   private round = new AbortController();
   private report: StatusReport = { pid: process.pid, phase: 'starting', updatedAt: '' };
-  private current = '';
+  /** What this round has started with. */
+  private started: Resolved | undefined;
   private stdin: Buffer | undefined;
   private appliedVersion = 0;
   private lock: StateLock | undefined;
@@ -129,7 +132,8 @@ export class Agent {
     try {
       const resolved = this.resolve();
       checkSettings(resolved.settings);
-      if (settingsOf(resolved) === this.current) return this.log.info('read the config file again: nothing changed');
+      if (settingsOf(resolved) === settingsOf(this.started))
+        return this.log.info('read the config file again: nothing changed');
       this.log.info('the configuration changed: starting over with it');
       this.round.abort(RELOAD);
     } catch (error) {
@@ -161,7 +165,7 @@ export class Agent {
   private changedMeanwhile(error: unknown): boolean {
     if (!(error instanceof AgentExit && error.code === EXIT.refused) || this.round.signal.aborted) return false;
     try {
-      if (settingsOf(this.resolve()) === this.current) return false;
+      if (settingsOf(this.resolve()) === settingsOf(this.started)) return false;
     } catch {
       return false;
     }
@@ -197,7 +201,7 @@ export class Agent {
       resolved = this.resolve(); // what another agent has written until now counts
     }
     const { settings } = resolved;
-    this.current = settingsOf(resolved);
+    this.started = resolved;
     const health = new HealthFile(settings.healthFile, this.log);
     health.remove(); // an agent that was killed may have left it
     const context = this.context();
@@ -213,8 +217,9 @@ export class Agent {
     const link = new ServerLink(endpointUrl(settings.endpoint), tlsOptions(settings), this.env);
     const credential = await this.credential(context, link, resolved);
     this.status({ newtId: credential.id });
+    const own = new OwnCredential(context, link, credential, keepsCredential(resolved), (next) => this.isKnown(next));
     try {
-      await this.keepSession(context, link, settings, credential, health);
+      await this.keepSession(context, settings, own, health);
     } catch (error) {
       if (!(error instanceof CredentialRefused)) throw error;
       if (!this.claimsAnew(context, error)) throw endOfRefused(context, this.report, error);
@@ -245,7 +250,7 @@ export class Agent {
     const credential = await obtainCredential(context, link, resolved, stdin, patienceOf(resolved.settings.noWait));
     if (credential.id === resolved.settings.id) this.sayEnrolled(resolved);
     else {
-      this.current = settingsOf(this.resolve());
+      this.started = this.resolve();
       this.events.emit('claimed', credential.id);
     }
     return credential;
@@ -253,21 +258,20 @@ export class Agent {
 
   private async keepSession(
     context: AgentContext,
-    link: ServerLink,
     settings: Settings,
-    credential: Credential,
+    credential: OwnCredential,
     health: HealthFile,
   ): Promise<never> {
     const state = context.readFile();
     const bundleKey = keptBundleKey(state);
     const hello = greeting(claimIdentityOf(state)?.hardwareId, bundleKey && publicHalf(bundleKey));
-    const blueprints = new Blueprints(context, settings, credential.id, (sent, result) =>
+    const blueprints = new Blueprints(context, settings, credential.site, (sent, result) =>
       this.events.emit('blueprint', sent, result),
     );
     blueprints.follow();
     const features = [reporting(context, health, this.told()), blueprints];
     let pendingExit = false;
-    return keepSession(context, link, credential, {
+    return keepSession(context, credential, {
       hello,
       features: (leave) => [...features, this.exitWhilePending(settings, () => ((pendingExit = true), leave()))],
       appliedVersion: () => this.appliedVersion,
@@ -281,6 +285,12 @@ export class Agent {
     });
   }
 
+  /** The agent has written this credential itself: no reason to start over. */
+  private isKnown({ id, secret }: Credential): void {
+    const { settings } = this.started as Resolved;
+    this.started = { ...(this.started as Resolved), settings: { ...settings, id, secret } };
+  }
+
   private exitWhilePending(settings: Settings, leave: () => void): SessionFeature {
     return {
       welcomed: ({ status }) => {
@@ -292,8 +302,8 @@ export class Agent {
 
   /** @returns whether this machine is to claim a site in place of one that has expired. @throws AgentExit 73 */
   private claimsAnew(context: AgentContext, { message }: CredentialRefused): boolean {
-    if (this.claimedAnew || !mayHaveExpired(context, this.resolve())) return false;
-    this.log.warn(`${message}, or removed because it was offline for long: claiming a new one`);
+    if (this.claimedAnew || !mayClaimAnew(context, this.resolve())) return false;
+    this.log.warn(`${message}, expired, or removed because it was offline for long: claiming a new one`);
     forgetSite(context);
     this.claimedAnew = true;
     this.appliedVersion = 0;
@@ -350,7 +360,8 @@ export class Agent {
 }
 
 /** What must change for a reload to mean something. The key and the name serve the first claim only. */
-function settingsOf(resolved: Resolved): string {
+function settingsOf(resolved: Resolved | undefined): string {
+  if (resolved === undefined) return '';
   const { provisioningKey: _key, provisioningKeyFile: _file, name: _name, ...settings } = resolved.settings;
   const enrolled = settings.id !== '' && settings.secret !== '';
   return JSON.stringify(enrolled ? settings : resolved.settings);

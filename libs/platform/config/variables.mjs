@@ -193,6 +193,7 @@ export const VARIABLES = {
 /** Variables of the agent program, which may share a machine (and its environment) with the server; test/agent-variables.spec.ts compares. */
 export const AGENT_VARIABLES = new Set([
   'GATEHOUSE_HARDWARE_ID',
+  'GATEHOUSE_CREDENTIAL',
   'GATEHOUSE_EPHEMERAL',
   'GATEHOUSE_STATE_KEY_FILE',
   'GATEHOUSE_TRUST_FINGERPRINT',

@@ -2,7 +2,7 @@ import type { AgentBlueprintKind } from '../../../contracts/index.js';
 import type { Resolved } from '../config/options.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { siteLabel } from './site-label.js';
-import { type BlueprintOutcome, readStatus } from './status-file.js';
+import { type BlueprintOutcome, readStatus, type ShownCredential } from './status-file.js';
 
 type Summary = {
   configFile: string;
@@ -19,6 +19,8 @@ type Summary = {
   desiredVersion: number;
   appliedVersion: number;
   lastError: string | null;
+  /** null: no agent has used one yet. */
+  credential: ShownCredential | null;
   /** null: none was ever read. */
   blueprints: Record<AgentBlueprintKind, BlueprintOutcome | null>;
 };
@@ -62,6 +64,7 @@ export async function statusCommand(
     desiredVersion: report?.desiredVersion ?? 0,
     appliedVersion: report?.appliedVersion ?? 0,
     lastError: report?.lastError ?? null,
+    credential: report?.credential ?? null,
     blueprints: {
       file: report?.blueprints?.file ?? null,
       bootstrap: report?.blueprints?.bootstrap ?? null,
@@ -92,6 +95,7 @@ function sentences(summary: Summary, settings: Resolved['settings']): string {
     ['site', summary.status ?? 'unknown'],
     ['configuration', `version ${summary.appliedVersion} applied, ${summary.desiredVersion} wanted`],
   ];
+  if (summary.credential !== null) rows.push(['credential', credentialText(summary.credential)]);
   for (const [kind, name, setting] of BLUEPRINTS) {
     const last = summary.blueprints[kind];
     if (last) rows.push([name, `${last.outcome} at ${last.at}${last.problem === null ? '' : `: ${last.problem}`}`]);
@@ -99,4 +103,14 @@ function sentences(summary: Summary, settings: Resolved['settings']): string {
   }
   if (summary.lastError !== null) rows.push(['last error', summary.lastError]);
   return rows.map(([name, value]) => `${name.padEnd(14)} ${value}\n`).join('');
+}
+
+function credentialText({ kind, expiresAt, renewAt, next }: ShownCredential): string {
+  const end = expiresAt === null ? 'no known end' : `expires at ${expiresAt}`;
+  return [
+    kind,
+    end,
+    ...(renewAt === null ? [] : [`renewed at ${renewAt}`]),
+    ...(next ? ['the next one is stored'] : []),
+  ].join(', ');
 }

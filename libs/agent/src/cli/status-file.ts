@@ -22,7 +22,16 @@ export type StatusReport = {
   desiredVersion?: number;
   appliedVersion?: number;
   lastError?: string | null;
+  credential?: ShownCredential;
   blueprints?: Partial<Record<AgentBlueprintKind, BlueprintOutcome>>;
+};
+
+/** Of the credential in use. `next`: another one is stored beside it, and not used yet. Without an end both times are null. */
+export type ShownCredential = {
+  kind: 'newt' | 'certificate';
+  expiresAt: string | null;
+  renewAt: string | null;
+  next: boolean;
 };
 
 /** What became of a blueprint last; `not sent`: it is wrong or missing here, or not wanted. `problem` is the first one. */

@@ -62,7 +62,7 @@ export function readConfigFile(path: string, log: Log): FileContent {
 }
 
 /** What a seal hides, under `sealed` in the file. */
-const HIDDEN = ['secret', 'bundleKey'];
+const HIDDEN = ['secret', 'next', 'bundleKey'];
 
 /**
  * The file with what is sealed in it.

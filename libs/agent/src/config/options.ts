@@ -46,7 +46,16 @@ export const NO_ENDPOINT = 'no endpoint: give --endpoint, PANGOLIN_ENDPOINT or `
  */
 export function checkSettings(settings: Settings): void {
   if (settings.endpoint === '') throw misconfigured(NO_ENDPOINT);
-  endpointUrl(settings.endpoint);
+  const { protocol } = endpointUrl(settings.endpoint);
+  if (settings.credential !== 'newt' && settings.credential !== 'certificate')
+    throw misconfigured(`--credential ${settings.credential} is neither newt nor certificate`);
+  if (settings.credential === 'newt') return;
+  if (protocol !== 'https:')
+    throw misconfigured('a certificate needs an endpoint with https://, which is the DEVICE_TLS_PORT of the server');
+  if (settings.tlsClientCertFile !== '' || settings.tlsClientCert !== '')
+    throw misconfigured(
+      'give either --credential certificate or a client certificate of your own (--tls-client-cert-file, --tls-client-cert)',
+    );
 }
 
 /** @throws AgentExit 78 */

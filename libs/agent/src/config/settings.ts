@@ -70,6 +70,12 @@ export const SETTINGS: readonly Setting[] = [
     env: 'GATEHOUSE_HARDWARE_ID',
     help: "stable id of this machine, or `machine` to take the hardware's own; default: a random UUID made once",
   }),
+  row('credential', 'string', 'used', {
+    flag: 'credential',
+    env: 'GATEHOUSE_CREDENTIAL',
+    fallback: 'newt',
+    help: 'what to claim: `newt` for id and secret, `certificate` for a client certificate (endpoint: DEVICE_TLS_PORT of the server)',
+  }),
   row('ephemeral', 'boolean', 'used', {
     flag: 'ephemeral',
     env: 'GATEHOUSE_EPHEMERAL',
@@ -205,6 +211,7 @@ export type Settings = {
   provisioningKeyFile: string;
   name: string;
   hardwareId: string;
+  credential: string;
   ephemeral: boolean;
   stateKeyFile: string;
   trustFingerprint: string;

@@ -1,16 +1,25 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { AGENT_LIMITS, AGENT_PATHS, type ClaimRequest, type ClaimResponse } from '../../../contracts/index.js';
+import { AGENT_LIMITS, type ClaimRequest, type ClaimResponse, RENEW_AT } from '../../../contracts/index.js';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import { type ClaimIdentity, claimIdentityOf, type FileContent } from '../config/config-file.js';
 import type { Settings } from '../config/settings.js';
 import { fillTemplate } from '../config/template.js';
 import type { AgentContext } from '../context.js';
+import {
+  type Credential,
+  current,
+  lifetimeFrom,
+  lifetimeOf,
+  type NextCredential,
+  NO_CREDENTIAL,
+} from '../credential/credential.js';
 import { bundleKeyPair, publicHalf } from '../instance/bundle-key.js';
 import { backoff, REFUSED_CLAIM_BACKOFF } from '../session/backoff.js';
 import type { ServerLink } from '../session/server-link.js';
+import { certificateDoor, newtDoor } from './doors.js';
 import { checkHardwareId, machineHardwareId } from './hardware-id.js';
 import { FINGERPRINT_KEY, type Fingerprint } from './machine.js';
-import { readClaimResponse } from './responses.js';
+import type { Claimed } from './responses.js';
 import { type Patience, retry } from './retry.js';
 
 /** In the state file: the signing key that the claim named, apart from the one that somebody said to trust. */
@@ -21,8 +30,6 @@ export function trustedBy(settings: Settings, content: FileContent): string {
   const claimed = content[CLAIMED_TRUST];
   return settings.trustFingerprint !== '' || typeof claimed !== 'string' ? settings.trustFingerprint : claimed;
 }
-
-export type Credential = { id: string; secret: string };
 
 /**
  * Exchanges the provisioning key for this machine's own credential and stores it (docs/claims.md "Claim endpoints", rules 4 and 5).
@@ -45,8 +52,7 @@ export async function claim(
   const identity = claimIdentity(settings.hardwareId, stored, () => machineHardwareId(context.machineRoot));
   const bundleKey = bundleKeyPair(stored);
   context.updateFile({
-    id: stored['id'],
-    secret: stored['secret'],
+    ...Object.fromEntries(Object.keys(NO_CREDENTIAL).map((key) => [key, stored[key]])),
     claim: identity,
     bundleKey,
     ...(Object.keys(fingerprint).length > 0 ? { [FINGERPRINT_KEY]: fingerprint } : {}),
@@ -61,12 +67,14 @@ export async function claim(
     ...(settings.trustFingerprint === '' ? {} : { trustFingerprint: settings.trustFingerprint }),
   };
 
+  const door = settings.credential === 'certificate' ? certificateDoor() : newtDoor;
   for (let refusals = 0; ; refusals++) {
     log.info(`claiming a site as hardware id ${identity.hardwareId}`);
-    const verdict = await retry(context, 'claim', patience.until, async () =>
-      readClaimResponse(await link.post(AGENT_PATHS.register, request, context.signal)),
-    );
-    if (verdict.kind === 'ok') return keep(context, settings, stored, identity, verdict.value);
+    const verdict = await retry(context, 'claim', patience.until, async () => {
+      const answer = await link.post(door.path, door.body(request), context.signal);
+      return { date: answer.date, ...door.read(answer) };
+    });
+    if (verdict.kind === 'ok') return keep(context, settings, stored, identity, verdict.value, verdict.date);
     if (verdict.kind === 'invalid') throw misconfigured(`the server does not accept the claim: ${verdict.message}`);
     if (!patience.refusals) throw new AgentExit(EXIT.refused, 'the provisioning key was refused');
     const wait = backoff(REFUSED_CLAIM_BACKOFF, refusals, random);
@@ -84,27 +92,31 @@ function keep(
   settings: Settings,
   before: FileContent,
   identity: ClaimIdentity,
-  response: ClaimResponse,
+  response: Claimed,
+  date: number | undefined,
 ): Credential {
-  const { newtId, secret: answered, ephemeralSeconds } = response;
-  const secret =
-    answered !== ''
-      ? answered
-      : before['id'] === newtId && typeof before['secret'] === 'string'
-        ? before['secret']
-        : '';
-  if (secret === '') {
+  const { newtId, secret, ephemeralSeconds } = response;
+  const own = context.clock.now();
+  const credential =
+    secret === ''
+      ? credentialIn(before, newtId)
+      : {
+          id: newtId,
+          secret,
+          ...(response.certificate === undefined ? {} : { certificate: response.certificate }),
+          ...lifetimeFrom(response.expiresAt, { server: date ?? own, own }, RENEW_AT),
+        };
+  if (credential === undefined) {
     throw new AgentExit(
       EXIT.refused,
       `the server knows this hardware id as site ${newtId}, but its secret is not on this machine: ` +
         'if this state was copied from that machine, remove `claim` from the config file to claim as another; otherwise an operator can let it claim once more with allow-reclaim (POST /site/{siteId}/allow-reclaim with {"expiresInSeconds": 3600}, at most 86400)',
     );
   }
-  context.log.hide(secret);
+  context.log.hide(credential.secret);
   const trust = trustOnFirstUse(settings, before, response);
   context.updateFile({
-    id: newtId,
-    secret,
+    ...current(credential, newtId),
     endpoint: settings.endpoint,
     provisioningKey: undefined,
     name: undefined,
@@ -119,7 +131,14 @@ function keep(
     context.log.warn(
       "--ephemeral has no effect: the site stays until somebody deletes it, since the key's template has no ephemeralSeconds or the site was made before",
     );
-  return { id: newtId, secret };
+  return credential;
+}
+
+/** What a state file holds of the site that the server has recognised. */
+function credentialIn(content: FileContent, id: string): NextCredential | undefined {
+  const { secret, certificate } = content;
+  if (content['id'] !== id || typeof secret !== 'string' || secret === '') return undefined;
+  return { id, secret, ...(typeof certificate === 'string' ? { certificate } : {}), ...lifetimeOf(content, id) };
 }
 
 /**

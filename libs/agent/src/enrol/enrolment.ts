@@ -5,19 +5,28 @@ import { claimIdentityOf, type FileContent, isEmptied, isEphemeral } from '../co
 import { checkSettings, NO_ENDPOINT, type Resolved } from '../config/options.js';
 import type { Settings } from '../config/settings.js';
 import type { AgentContext } from '../context.js';
+import { type Credential, lifetimeOf, NO_CREDENTIAL } from '../credential/credential.js';
 import { bundleKeyPair, keptBundleKey } from '../instance/bundle-key.js';
 import type { ServerLink } from '../session/server-link.js';
 import type { CredentialRefused } from '../session/token.js';
-import { type Credential, claim } from './claim.js';
+import { claim } from './claim.js';
 import { lossWithContainer } from './container.js';
 import { FINGERPRINT_KEY, isCopied, learnt, machineFingerprint, storedFingerprint } from './machine.js';
 import { provisioningKey } from './provisioning-key.js';
+import { objectOf } from './responses.js';
 import type { Patience } from './retry.js';
 
 /** Whether the credential is, or will be, in the state file: not when flags or environment bring all of it. */
 export function usesStateFile({ settings, all }: Resolved): boolean {
   const given = all.filter(({ setting, sources }) => ['id', 'secret'].includes(setting.key) && sources[0] !== 'file');
   return given.length < 2 || settings.id === '' || settings.secret === '';
+}
+
+/** Whether the next credential can take the place of this one: both id and secret are read from the state file. */
+export function keepsCredential({ all }: Resolved): boolean {
+  return all.every(
+    ({ setting, sources }) => !['id', 'secret'].includes(setting.key) || !['cli', 'env'].includes(sources[0] ?? ''),
+  );
 }
 
 /** The site of a credential, as people know it where a session was open before. */
@@ -52,25 +61,40 @@ export function unusedKey({ settings }: Resolved): boolean {
 }
 
 /**
- * Whether a refused credential may be that of a site which went by itself, and can be replaced (docs/agent-protocol.md rule 39): the claim made
- * an ephemeral site, and a key is given to this machine still.
+ * Whether a refused credential can be replaced by a claim, since a key is given to this machine still: it may be that of a site which went by itself
+ * (docs/agent-protocol.md rule 39), or it has expired (rule 52).
  */
-export function mayHaveExpired(context: AgentContext, resolved: Resolved): boolean {
-  return (
-    resolved.settings.ephemeral && usesStateFile(resolved) && unusedKey(resolved) && isEphemeral(context.readFile())
-  );
+export function mayClaimAnew(context: AgentContext, resolved: Resolved): boolean {
+  if (!usesStateFile(resolved) || !unusedKey(resolved)) return false;
+  const content = context.readFile();
+  return (resolved.settings.ephemeral && isEphemeral(content)) || hasExpired(context, content);
+}
+
+/** By what this machine knows of its credential. */
+function hasExpired({ clock }: AgentContext, content: FileContent): boolean {
+  const { expiresAt } = lifetimeOf(content, String(content['id']));
+  return expiresAt !== undefined && Date.parse(expiresAt) <= clock.now();
 }
 
 /**
  * How an agent ends whose credential is refused. One that came from a claim and never opened a session may be a copy's: of all that claim with one
  * nonce the first to authenticate keeps its credential (docs/claims.md rule 5).
  */
-export function endOfRefused(
-  { configFile, readFile }: AgentContext,
-  { siteId }: StatusReport,
-  refused: CredentialRefused,
-): AgentExit {
-  if (siteId !== undefined || claimIdentityOf(readFile()) === undefined) return refused;
+export function endOfRefused(context: AgentContext, { siteId }: StatusReport, refused: CredentialRefused): AgentExit {
+  const { configFile } = context;
+  const content = context.readFile();
+  if (objectOf(refused.data)['renewable'] === true) return refused;
+  if (hasExpired(context, content))
+    return new AgentExit(
+      EXIT.refused,
+      `${refused.message}, or expired for longer than it can be renewed: give a provisioning key to claim once more, and let an operator allow it (allow-reclaim)`,
+    );
+  if (siteId === undefined && content['certificate'] !== undefined)
+    return new AgentExit(
+      EXIT.refused,
+      `${refused.message}, or the endpoint is none that asks for client certificates (the server's DEVICE_TLS_PORT)`,
+    );
+  if (siteId !== undefined || claimIdentityOf(content) === undefined) return refused;
   return new AgentExit(
     EXIT.refused,
     `${refused.message}, or claimed by another machine, too: if this state was copied, remove \`claim\`, \`id\` and \`secret\` from ${configFile} and give a provisioning key`,
@@ -80,7 +104,7 @@ export function endOfRefused(
 /** After this the machine is not enrolled; it claims as the same device. @throws AgentExit 73 */
 export function forgetSite(context: AgentContext): void {
   const claim = claimIdentityOf(context.readFile());
-  context.updateFile({ id: undefined, secret: undefined, claim });
+  context.updateFile({ ...NO_CREDENTIAL, claim });
 }
 
 /**
@@ -109,7 +133,7 @@ export async function obtainCredential(
   if (loss !== undefined) log.warn(loss);
   if (enrolled && !copied) {
     learn(context, stored);
-    return { id: settings.id, secret: settings.secret };
+    return held(settings, stored);
   }
   const key = provisioningKey(resolved, readStdin);
   if (key === '') throw misconfigured(copied && enrolled ? copiedState(settings.id, configFile) : notEnrolled(context));
@@ -132,14 +156,15 @@ export async function obtainCredential(
 }
 
 /** The identity of a copy is the other machine's. */
-function withoutIdentity({
-  id: _id,
-  secret: _secret,
-  claim: _claim,
-  bundleKey: _key,
-  ...rest
-}: FileContent): FileContent {
-  return rest;
+function withoutIdentity(content: FileContent): FileContent {
+  return { ...content, ...NO_CREDENTIAL, claim: undefined, bundleKey: undefined };
+}
+
+/** The current credential. A certificate belongs to the id and secret that stand with it in the file. */
+function held({ id, secret }: Settings, stored: FileContent): Credential {
+  const { certificate } = stored;
+  const isStored = stored['id'] === id && stored['secret'] === secret;
+  return { id, secret, ...(isStored && typeof certificate === 'string' ? { certificate } : {}) };
 }
 
 /**

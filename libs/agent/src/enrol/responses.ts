@@ -13,18 +13,21 @@ export type Verdict<T> =
   | { kind: 'refused'; data?: unknown }
   | { kind: 'invalid'; message: string };
 
+/** What a claim brought. With a `certificate` the secret is its key. */
+export type Claimed = ClaimResponse & { certificate?: string };
+
 /**
  * Judges the answer to a claim. Only Gatehouse's own envelope is a refusal; a proxy's or captive portal's answer is a network failure.
  * @throws NetworkFailure for everything that is not the server's own word
  */
-export function readClaimResponse(answer: ServerResponse): Verdict<ClaimResponse> {
+export function readClaimResponse(answer: ServerResponse): Verdict<Claimed> {
   const body = objectOf(answer.body);
   const data = objectOf(body['data']);
   if (answer.status >= 200 && answer.status < 300 && body['success'] === true) {
-    const { newtId, secret, ephemeralSeconds } = data;
+    const { newtId, secret, expiresAt, ephemeralSeconds } = data;
     if (typeof newtId === 'string' && newtId !== '' && typeof secret === 'string') {
-      const lasting = typeof ephemeralSeconds === 'number' ? { ephemeralSeconds } : {};
-      return { kind: 'ok', value: { newtId, secret, ...lasting, ...thumbprints(data) } };
+      const value = { newtId, secret, ...lasting(expiresAt, ephemeralSeconds), ...thumbprints(data) };
+      return { kind: 'ok', value };
     }
   }
   if (answer.status === 401 && isErrorEnvelope(body)) {
@@ -35,6 +38,42 @@ export function readClaimResponse(answer: ServerResponse): Verdict<ClaimResponse
     if (known) return { kind: 'refused' };
   }
   return invalidOr(answer);
+}
+
+export type Provisioned = Omit<ClaimResponse, 'secret'> & {
+  credentialType: string;
+  certificate?: string;
+  chain?: unknown;
+};
+
+/** The same for the answer of the devices' endpoint, which has no envelope. */
+export function readProvisionAnswer(answer: ServerResponse): Verdict<Provisioned> {
+  const body = objectOf(answer.body);
+  const { device_id: newtId, credential_type: credentialType, certificate } = body;
+  if (answer.status >= 200 && answer.status < 300 && typeof newtId === 'string' && typeof credentialType === 'string')
+    return {
+      kind: 'ok',
+      value: {
+        newtId,
+        credentialType,
+        ...(typeof certificate === 'string' ? { certificate, chain: body['certificate_chain'] } : {}),
+        ...lasting(body['expires_at'], body['ephemeral_seconds']),
+        ...thumbprints({
+          signingKeyThumbprint: body['signing_key_thumbprint'],
+          nextSigningKeyThumbprint: body['next_signing_key_thumbprint'],
+        }),
+      },
+    };
+  // A portal's 403 is another body.
+  if (answer.status === 403 && JSON.stringify(body) === '{"error":"permission_denied"}') return { kind: 'refused' };
+  return invalidOr(answer);
+}
+
+function lasting(expiresAt: unknown, ephemeralSeconds: unknown): Pick<ClaimResponse, 'expiresAt' | 'ephemeralSeconds'> {
+  return {
+    ...(typeof expiresAt === 'string' ? { expiresAt } : {}),
+    ...(typeof ephemeralSeconds === 'number' ? { ephemeralSeconds } : {}),
+  };
 }
 
 function thumbprints({

@@ -4,6 +4,7 @@ import { readStatus } from '../cli/status-file.js';
 import type { Clock } from '../clock.js';
 import type { FileContent } from '../config/config-file.js';
 import type { Settings } from '../config/settings.js';
+import { lifetimeOf, siteOf } from '../credential/credential.js';
 import { trustedBy } from '../enrol/claim.js';
 import { type InstanceFacts, InstanceState } from './instance-state.js';
 import { counted, momentOf } from './lease-time.js';
@@ -22,10 +23,10 @@ export async function bundleStatus(
 ): Promise<{ code: ExitCode; text: string }> {
   const { facts } = InstanceState.open(configFile);
   const enrolledAs = settings.id === '' ? undefined : settings.id;
-  const own = facts && (enrolledAs === undefined || facts.site === enrolledAs) ? facts : undefined;
+  const own = facts && (enrolledAs === undefined || facts.site === siteOf(file, enrolledAs)) ? facts : undefined;
   const site = own?.site ?? enrolledAs;
   const report = await readStatus(configFile, clock.now());
-  const named = site !== undefined && report?.newtId === site ? report : undefined;
+  const named = site !== undefined && report?.newtId === (enrolledAs ?? site) ? report : undefined;
   const lease = own?.lease && leaseOf(own.lease, clock, machineRoot);
   const trust = trustedBy(settings, file);
   const chain = trust === '' ? own?.trust : TrustChain.from(pinned(trust), own?.trust ?? []).keys;
@@ -35,6 +36,7 @@ export async function bundleStatus(
     niceId: named?.niceId ?? null,
     status: named?.siteStatus ?? null,
     agent: report?.running ? report.phase : null,
+    credentialExpires: lifetimeOf(file, settings.id).expiresAt ?? null,
     appliedVersion: own?.applied || null,
     storedVersion: own?.bundle?.version ?? null,
     leaseTaken: lease?.taken ?? null,
@@ -63,6 +65,7 @@ export async function bundleStatus(
     ['lease', revoked ? 'none: the site is over' : (lease?.text ?? 'none')],
     ['signing key', key ? `${key.kid}${key.jwk ? '' : ', of which nothing was seen yet'}` : 'none yet'],
   ];
+  if (summary.credentialExpires) rows.push(['credential', `expires at ${summary.credentialExpires}`]);
   if (failed) rows.push(['failed', `bundle ${failed.version} at ${failed.at}: ${failed.reason}`]);
   if (refused) rows.push(['refused', `since ${refused}: nothing starts from what is stored`]);
   if (revoked) rows.push(['revoked', `${revoked.reason} at ${revoked.at}: nothing of the site starts again`]);

@@ -1,8 +1,9 @@
 import { type BundleAck, INSTANCE_PATHS, type LeaseRequest } from '../../../contracts/index.js';
 import { AgentExit, EXIT, type ExitCode } from '../cli/exit-codes.js';
-import type { Credential } from '../enrol/claim.js';
+import type { OwnCredential } from '../credential/own-credential.js';
+import { basicOf } from '../credential/renewal.js';
 import { errorCode, invalidOr, isUnusable, objectOf } from '../enrol/responses.js';
-import { json, NetworkFailure, type RawResponse, type ServerLink, type ServerRequest } from '../session/server-link.js';
+import { json, NetworkFailure, type RawResponse, type ServerRequest } from '../session/server-link.js';
 import { CredentialRefused } from '../session/token.js';
 import type { TrustPath } from './trust.js';
 
@@ -36,18 +37,11 @@ export class NotInService extends Error {
 type FetchedBundle = { token: string; etag: string | undefined };
 
 /**
- * The routes of an instance (docs/instances.md §4), with id and secret as HTTP Basic. Each method throws NetworkFailure for everything that is
- * not the server's own word, CredentialRefused, NotInService, and AgentExit 76 where the server does not know the route.
+ * The routes of an instance (docs/instances.md §4), with id and secret as HTTP Basic, or by the connection's certificate. Each method throws
+ * NetworkFailure for everything that is not the server's own word, CredentialRefused, NotInService, and AgentExit 76 where the server does not know the route.
  */
 export class DeviceApi {
-  private readonly authorization: string;
-
-  constructor(
-    private readonly link: ServerLink,
-    private readonly credential: Credential,
-  ) {
-    this.authorization = `Basic ${Buffer.from(`${credential.id}:${credential.secret}`).toString('base64')}`;
-  }
+  constructor(private readonly credential: OwnCredential) {}
 
   /** @param etag of the bundle that is held. @returns undefined when it still is the one */
   async bundle(etag: string | undefined, signal: AbortSignal): Promise<FetchedBundle | undefined> {
@@ -87,11 +81,17 @@ export class DeviceApi {
   }
 
   private async request(request: ServerRequest, signal: AbortSignal): Promise<RawResponse> {
-    const headers = { ...request.headers, authorization: this.authorization };
-    const response = await this.link.request({ ...request, headers }, signal);
+    const response = await this.credential.using(async (credential, link) => {
+      const answered = await link.request(
+        { ...request, headers: { ...request.headers, ...basicOf(credential) } },
+        signal,
+      );
+      const answer = answered.status === 401 ? json(answered) : undefined;
+      if (answer && isUnusable(answer)) throw new CredentialRefused(credential.id, objectOf(answer.body)['data']);
+      return answered;
+    });
     if (response.status < 400) return response;
     const answer = json(response);
-    if (isUnusable(answer)) throw new CredentialRefused(this.credential.id, objectOf(answer.body)['data']);
     const code = errorCode(answer);
     const message = String(objectOf(answer.body)['message']);
     const notNow = code === undefined ? undefined : NOT_NOW[code];

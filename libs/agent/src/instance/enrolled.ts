@@ -8,8 +8,16 @@ import type { Settings, SettingValue } from '../config/settings.js';
 import type { StateLock } from '../config/state-lock.js';
 import { stateSeal } from '../config/state-seal.js';
 import type { AgentContext } from '../context.js';
-import { type Credential, trustedBy } from '../enrol/claim.js';
-import { checkStart, enrolledAs, obtainCredential, siteBefore, unusedKey } from '../enrol/enrolment.js';
+import { OwnCredential } from '../credential/own-credential.js';
+import { trustedBy } from '../enrol/claim.js';
+import {
+  checkStart,
+  enrolledAs,
+  keepsCredential,
+  obtainCredential,
+  siteBefore,
+  unusedKey,
+} from '../enrol/enrolment.js';
 import { ownState } from '../enrol/own-state.js';
 import { type Patience, patienceOf } from '../enrol/retry.js';
 import type { Log } from '../log.js';
@@ -42,8 +50,7 @@ export type Enrolled = {
   context: AgentContext;
   settings: Settings;
   tls: TlsOptions;
-  link: ServerLink;
-  credential: Credential;
+  credential: OwnCredential;
   /** By this start: the server has the bundle key. */
   claimed: boolean;
   hello: AgentHello;
@@ -118,20 +125,21 @@ export class InstanceHost {
     const { settings } = resolved;
     const tls = tlsOptions(settings);
     const link = new ServerLink(endpointUrl(settings.endpoint), tls, env);
-    const credential = await obtainCredential(context, link, resolved, this.options.readStdin, patience);
-    log.hide(credential.secret);
+    const obtained = await obtainCredential(context, link, resolved, this.options.readStdin, patience);
+    log.hide(obtained.secret);
+    const credential = new OwnCredential(context, link, obtained, keepsCredential(resolved));
     if (credential.id === settings.id && unusedKey(resolved))
       log.info(
         `this machine is already ${enrolledAs(context.before, credential.id)}; the provisioning key was not used`,
       );
     const claimed = credential.secret !== settings.secret;
-    if (claimed && state.facts?.revoked) state.beginAgain(credential.id);
+    if (claimed && state.facts?.revoked) state.beginAgain(credential.site);
     if (this.report.newtId !== credential.id) this.status({ newtId: credential.id });
     const key = ownBundleKey(context);
-    const api = new DeviceApi(link, credential);
+    const api = new DeviceApi(credential);
     const instance = new Instance(context, state, credential, key, api, trustedBy(settings, context.readFile()));
     const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId, publicHalf(key), ['bundles']);
-    return { context, settings, tls, link, credential, claimed, hello, patience, state, instance };
+    return { context, settings, tls, credential, claimed, hello, patience, state, instance };
   }
 
   /** Says how it ended, and leaves the state file to others. */

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { BundleAck, RevocationPayload } from '../../../contracts/index.js';
 import { AgentExit, EXIT } from '../cli/exit-codes.js';
 import type { AgentContext } from '../context.js';
-import type { Credential } from '../enrol/claim.js';
+import { type Credential, NO_CREDENTIAL } from '../credential/credential.js';
+import type { OwnCredential } from '../credential/own-credential.js';
 import { describe, NetworkFailure } from '../session/server-link.js';
 import { CredentialRefused } from '../session/token.js';
 import { type AcceptedBundle, acceptBundle, acceptStored, type Expected } from './bundle.js';
@@ -44,7 +45,7 @@ export class Instance {
   constructor(
     private readonly context: AgentContext,
     private readonly state: InstanceState,
-    private readonly credential: Credential,
+    private readonly credential: OwnCredential,
     private readonly key: BundleKeyPair,
     private readonly api: DeviceApi,
     fingerprint: string,
@@ -54,7 +55,7 @@ export class Instance {
   }
 
   get facts() {
-    return this.state.of(this.credential.id);
+    return this.state.of(this.credential.site);
   }
 
   /**
@@ -71,7 +72,7 @@ export class Instance {
     const { token, etag } = fetched;
     const accepted = await this.verifying((trust, lead) => acceptBundle(token, trust, lead, this.expected()));
     const { iss: org, sub: device } = accepted.payload;
-    if (this.facts.org === undefined) this.state.note(this.credential.id, { org, device });
+    if (this.facts.org === undefined) this.state.note(this.credential.site, { org, device });
     return { ...accepted, token, etag };
   }
 
@@ -226,10 +227,10 @@ export class Instance {
       return undefined;
     }
     const at = new Date(statement.iat * 1000).toISOString();
-    const { id, secret } = this.credential;
+    const { site, secret } = this.credential;
     const revoked = { at, reason: statement.reason, credential: credentialDigest(secret) };
     saidWhenNot(this.context, () => this.change({ revoked }));
-    erase(this.context, this.state, id);
+    erase(this.context, this.state, site);
     return statement;
   }
 
@@ -256,7 +257,7 @@ export class Instance {
   /** What a refused credential means: a signed end of the site, or a word that forbids to start from what is stored. */
   async refusal(refused: CredentialRefused): Promise<AgentExit> {
     const statement = await this.revoked(refused.data);
-    if (statement) return new SiteRevoked(this.credential.id, statement.reason);
+    if (statement) return new SiteRevoked(this.credential.site, statement.reason);
     if (this.facts.refused === undefined) this.change({ refused: new Date(this.context.clock.now()).toISOString() });
     return refused;
   }
@@ -268,7 +269,7 @@ export class Instance {
       return await verify(this.trust, lead);
     } finally {
       if (JSON.stringify(this.trust.keys) !== JSON.stringify(this.facts.trust))
-        this.state.note(this.credential.id, { trust: [...this.trust.keys] });
+        this.state.note(this.credential.site, { trust: [...this.trust.keys] });
     }
   }
 
@@ -282,11 +283,11 @@ export class Instance {
   }
 
   private keep({ payload: { ver: version }, digest, token, etag }: HeldBundle, changes: FactChanges): void {
-    this.state.keep(this.credential.id, { version, digest, ...(etag === undefined ? {} : { etag }) }, token, changes);
+    this.state.keep(this.credential.site, { version, digest, ...(etag === undefined ? {} : { etag }) }, token, changes);
   }
 
   private change(changes: FactChanges): void {
-    this.state.change(this.credential.id, changes);
+    this.state.change(this.credential.site, changes);
   }
 }
 
@@ -304,7 +305,7 @@ export async function upToDate<T>(ask: () => Promise<T>): Promise<T> {
 function erase(context: AgentContext, state: InstanceState, site: string): void {
   state.removeBundles();
   saidWhenNot(context, () => state.change(site, { bundle: undefined }));
-  saidWhenNot(context, () => context.updateFile({ id: undefined, secret: undefined, bundleKey: undefined }));
+  saidWhenNot(context, () => context.updateFile({ ...NO_CREDENTIAL, bundleKey: undefined }));
 }
 
 function saidWhenNot({ log }: AgentContext, write: () => void): void {

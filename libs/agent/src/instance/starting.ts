@@ -112,14 +112,14 @@ export function reasonOf(error: unknown): string {
  * @throws AgentExit 69 when there is no session in time
  */
 async function tellBundleKey(enrolled: Enrolled): Promise<void> {
-  const { context, link, credential, hello, patience } = enrolled;
+  const { context, credential, hello, patience } = enrolled;
   const done = new AbortController();
   const signal = AbortSignal.any([context.signal, done.signal]);
   const apply = async () => {
     await context.clock.sleep(KEY_TAKEN_MS, 'bundle-key', signal);
     done.abort();
   };
-  await keepSession({ ...context, signal }, link, credential, {
+  await keepSession({ ...context, signal }, credential, {
     hello,
     features: () => [{ apply }],
     appliedVersion: () => 0,
@@ -135,7 +135,7 @@ async function tellBundleKey(enrolled: Enrolled): Promise<void> {
  * @throws AgentExit with --no-wait: 75 where an operator has to decide, 65 where no bundle can be made; the reason of the context's signal
  */
 async function decision(enrolled: Enrolled, { message, retryAfter, code, exit }: NotInService): Promise<void> {
-  const { context, settings, link, credential, hello } = enrolled;
+  const { context, settings, credential, hello } = enrolled;
   if (settings.noWait) throw new AgentExit(exit, message);
   context.log.warn(`${message}; waiting`);
   const done = new AbortController();
@@ -152,7 +152,7 @@ async function decision(enrolled: Enrolled, { message, retryAfter, code, exit }:
     },
     disconnected: () => (told = false),
   };
-  const session = keepSession({ ...context, signal }, link, credential, {
+  const session = keepSession({ ...context, signal }, credential, {
     hello,
     features: () => [feature],
     appliedVersion: () => 0,

@@ -100,10 +100,10 @@ export class Watch {
   }
 
   private async sessions(): Promise<void> {
-    const { context, link, credential, hello, instance } = this.enrolled;
+    const { context, credential, hello, instance } = this.enrolled;
     while (!this.aborted) {
       try {
-        await keepSession(context, link, credential, {
+        await keepSession(context, credential, {
           hello,
           features: () => [...this.features, this.feature()],
           appliedVersion: () => 0,

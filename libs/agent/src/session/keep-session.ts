@@ -1,13 +1,12 @@
 import type { AgentHello } from '../../../contracts/index.js';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import type { AgentContext } from '../context.js';
-import type { Credential } from '../enrol/claim.js';
+import { keepingCredential } from '../credential/keeping.js';
+import type { OwnCredential } from '../credential/own-credential.js';
 import { goneBecause, waitAfter } from './coming-back.js';
 import { Duel } from './duel.js';
 import type { SessionFeature } from './feature.js';
-import type { ServerLink } from './server-link.js';
 import { AgentSession, type SessionEnd } from './session.js';
-import { sessionToken } from './token.js';
 
 /** A session that lasted this long makes the next failure the first one again. */
 const STEADY_MS = 60_000;
@@ -26,14 +25,14 @@ export type Sessions = {
 };
 
 /**
- * Keeps a session with the server, and comes back when one has ended (docs/agent-protocol.md "Leaving, revocation").
+ * Keeps a session with the server, and comes back when one has ended (docs/agent-protocol.md "Leaving, revocation"). While there is one the
+ * credential is renewed in time.
  * @throws CredentialRefused; AgentExit 77 when the server ends the last one, 78 when another agent has the same credential, 69 when patience
  *   ends; the reason of the context's signal
  */
 export async function keepSession(
   context: AgentContext,
-  link: ServerLink,
-  credential: Credential,
+  credential: OwnCredential,
   sessions: Sessions,
 ): Promise<never> {
   const { clock, log, signal } = context;
@@ -41,15 +40,16 @@ export async function keepSession(
   let unreachable = false;
   for (let failures = 0; ; ) {
     context.status({ phase: unreachable ? 'unreachable' : 'connecting', connectedSince: null });
-    const token = await sessionToken(context, link, credential, sessions.until());
-    const end = await oneSession(context, link, sessions, token);
+    const token = await credential.token(context, sessions.until());
+    const end = await oneSession(context, credential, sessions, token);
     await sessions.ended(end);
     signal.throwIfAborted();
-    if (end.kind === 'revoked') throw new AgentExit(EXIT.refused, goneBecause(end.reason, credential.id));
+    if (end.kind === 'revoked') throw new AgentExit(EXIT.refused, goneBecause(end.reason, credential.site));
     if (duel.lost(end))
       throw misconfigured(
-        `another agent keeps taking over the sessions of site ${credential.id}: its state was copied, or one credential is used twice; give this machine a site of its own`,
+        `another agent keeps taking over the sessions of site ${credential.site}: its state was copied, or one credential is used twice; give this machine a site of its own`,
       );
+    if (credential.isNew) continue;
     if (sessions.until() === 0) throw new AgentExit(EXIT.unreachable, `no session with the server: ${end.detail}`);
     if (end.lastedMs !== undefined && end.lastedMs >= STEADY_MS) failures = 0;
     const wait = waitAfter(context, end, failures++);
@@ -62,15 +62,16 @@ export async function keepSession(
 
 async function oneSession(
   context: AgentContext,
-  link: ServerLink,
+  credential: OwnCredential,
   sessions: Sessions,
   token: string,
 ): Promise<SessionEnd> {
+  const { hello } = sessions;
   const leave = () => void session.close();
   const session: AgentSession = new AgentSession(
-    link.openWebSocket(token),
-    sessions.hello,
-    sessions.features(leave),
+    credential.way.openWebSocket(token),
+    { ...hello, capabilities: [...hello.capabilities, ...credential.capabilities] },
+    [keepingCredential(context, credential, leave), ...sessions.features(leave)],
     context,
     sessions.appliedVersion(),
   );

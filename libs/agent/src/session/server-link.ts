@@ -3,6 +3,7 @@ import https from 'node:https';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { WebSocket } from 'ws';
 import { AGENT_PATHS, CLIENT_TYPE } from '../../../contracts/index.js';
+import type { Credential } from '../credential/credential.js';
 import { AGENT_VERSION } from '../version.js';
 import { proxyFor } from './proxy.js';
 import type { TlsOptions } from './tls.js';
@@ -12,8 +13,13 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 const MAX_STATE_BYTES = 64 * 1024 * 1024;
 const MAX_REDIRECTS = 3;
 
-/** An answer of the server. `body` is undefined when it was not JSON. */
-export type ServerResponse = { status: number; body: unknown; retryAfter: string | string[] | undefined };
+/** An answer of the server. `body` is undefined when it was not JSON, `date` (milliseconds) when it had no clock. */
+export type ServerResponse = {
+  status: number;
+  body: unknown;
+  retryAfter: string | string[] | undefined;
+  date?: number | undefined;
+};
 
 export type ServerRequest = {
   method: 'GET' | 'POST';
@@ -49,9 +55,20 @@ export class ServerLink {
     this.agentFor(endpoint); // a wrong proxy URL is said at the start
   }
 
+  /** The same way with the certificate of a credential, where it is one. */
+  as({ secret, certificate }: Credential): ServerLink {
+    if (certificate === undefined) return this;
+    return new ServerLink(this.endpoint, { ...this.tls, cert: certificate, key: secret }, this.env, this.timeoutMs);
+  }
+
   /** POSTs JSON. @throws NetworkFailure */
-  async post(path: string, body: unknown, signal: AbortSignal): Promise<ServerResponse> {
-    return json(await this.request({ method: 'POST', path, body }, signal));
+  async post(
+    path: string,
+    body: unknown,
+    signal: AbortSignal,
+    headers: http.OutgoingHttpHeaders = {},
+  ): Promise<ServerResponse> {
+    return json(await this.request({ method: 'POST', path, headers, body }, signal));
   }
 
   /**
@@ -161,7 +178,13 @@ export class ServerLink {
 
 /** An answer read as JSON. */
 export function json({ status, headers, text }: RawResponse): ServerResponse {
-  return { status, body: parseJson(text), retryAfter: headers['retry-after'] };
+  const date = Date.parse(headers.date ?? '');
+  return {
+    status,
+    body: parseJson(text),
+    retryAfter: headers['retry-after'],
+    date: Number.isNaN(date) ? undefined : date,
+  };
 }
 
 /** A system error in words; an aggregate (IPv4 and IPv6 both failed) tells its first. */

@@ -1,9 +1,8 @@
 import { AGENT_PATHS } from '../../../contracts/index.js';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import type { AgentContext } from '../context.js';
-import type { Credential } from '../enrol/claim.js';
+import type { Credential } from '../credential/credential.js';
 import { readTokenResponse } from '../enrol/responses.js';
-import { retry } from '../enrol/retry.js';
 import type { ServerLink } from './server-link.js';
 
 /** The server has its own word that a credential will not work again; `data` of its answer may say why. */
@@ -11,28 +10,30 @@ export class CredentialRefused extends AgentExit {
   constructor(
     id: string,
     readonly data?: unknown,
+    why = 'revoked, rejected or deleted',
   ) {
-    super(EXIT.refused, `the server refuses the credential of site ${id}: revoked, rejected or deleted`);
+    super(EXIT.refused, `the server refuses the credential of site ${id}: ${why}`);
   }
 }
 
 /**
  * Exchanges the credential for the token of one session.
- * @param until see {@link retry}
- * @throws CredentialRefused; AgentExit 69 after that, 78 when the server does not accept the credential's form
+ * @param link that presents the credential
+ * @throws CredentialRefused; NetworkFailure; AgentExit 78 when the server does not accept the credential's form
  */
-export async function sessionToken(
-  context: AgentContext,
+export async function tokenOnce(
+  { log, signal }: AgentContext,
   link: ServerLink,
-  { id, secret }: Credential,
-  until: number,
+  { id, secret, certificate }: Credential,
 ): Promise<string> {
-  const attempt = async () =>
-    readTokenResponse(await link.post(AGENT_PATHS.getToken, { newtId: id, secret }, context.signal));
-  const verdict = await retry(context, 'get-token', until, attempt);
+  const answer =
+    certificate === undefined
+      ? await link.post(AGENT_PATHS.getToken, { newtId: id, secret }, signal)
+      : await link.post(AGENT_PATHS.getDeviceToken, {}, signal);
+  const verdict = readTokenResponse(answer);
   if (verdict.kind === 'refused') throw new CredentialRefused(id, verdict.data);
   if (verdict.kind === 'invalid')
     throw misconfigured(`the server does not accept the credential's form: ${verdict.message}`);
-  context.log.hide(verdict.value.token);
+  log.hide(verdict.value.token);
   return verdict.value.token;
 }

@@ -1,0 +1,221 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../libs/agent/src/clock.js';
+import type { AgentOptions } from '../../libs/agent/src/index.js';
+import { TestAgent } from '../support/agent.js';
+import { Api, newHardwareId, newtToken, TestOrg } from '../support/api.js';
+import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
+import { startTlsServer, type TlsServer } from '../support/device-tls.js';
+import { startServer, type TestServer, until } from '../support/server.js';
+
+let database: TestDatabase;
+/** Where operators and agents with id and secret ask; certificates go to the other process. */
+let plain: TestServer;
+let tls: TlsServer;
+let root: Api;
+let org: TestOrg;
+const agents: TestAgent[] = [];
+beforeAll(async () => {
+  database = await createTestDatabase();
+  plain = await startServer({ databaseUrl: database.url });
+  tls = await startTlsServer({ databaseUrl: database.url });
+  root = Api.root(plain);
+  org = await TestOrg.create(root);
+});
+afterEach(async () => {
+  for (const agent of agents.splice(0)) await agent.agent.stop();
+});
+const folders: TestAgent[] = [];
+afterAll(async () => {
+  for (const agent of folders) rmSync(agent.folder, { recursive: true, force: true });
+  await tls?.stop();
+  await plain?.stop();
+  await database?.drop();
+});
+
+type Kind = 'newt' | 'certificate';
+type State = { id: string; secret: string; certificate?: string; issued?: { site: string; expiresAt?: string } };
+
+/** A machine whose agent runs in this process. */
+class Machine {
+  private agent: TestAgent | undefined;
+  siteId = 0;
+  private isConnected = false;
+
+  constructor(
+    private readonly kind: Kind,
+    readonly key: string,
+    private readonly hardwareId = newHardwareId(),
+  ) {}
+
+  get state(): State {
+    return this.agent?.file() as State;
+  }
+
+  get output(): string {
+    return this.agent?.output ?? '';
+  }
+
+  get done() {
+    return this.agent!.agent.done;
+  }
+
+  start(cli: AgentOptions['cli'] = {}): void {
+    const certificate = this.kind === 'certificate';
+    const settings = {
+      endpoint: certificate ? `https://127.0.0.1:${tls.devicePort}` : plain.url,
+      hardwareId: this.hardwareId,
+      ...(certificate ? { credential: 'certificate', tlsClientCa: [tls.certFile] } : {}),
+      ...cli,
+    };
+    const folder = this.agent === undefined ? {} : { folder: this.agent.folder };
+    this.agent = TestAgent.start(settings, { ...folder, clock: systemClock, random: () => 0 });
+    this.isConnected = false;
+    const { events } = this.agent.agent;
+    events.on('welcome', ({ siteId }) => {
+      this.siteId = siteId;
+      this.isConnected = true;
+    });
+    events.on('closed', () => (this.isConnected = false));
+    agents.push(this.agent);
+    folders.push(this.agent);
+  }
+
+  /** @returns the state file once it fits and the session is there */
+  async connected(fits: (state: State) => boolean = () => true): Promise<State> {
+    const ended = this.done.then((end) => {
+      throw new Error(`the agent ended with ${end.code}: ${end.message}\n${this.output}`);
+    });
+    await Promise.race([ended, until(() => this.isConnected && fits(this.state))]);
+    ended.catch(() => undefined);
+    return this.state;
+  }
+
+  stop(): Promise<unknown> {
+    return this.agent!.agent.stop();
+  }
+
+  change(changes: object): void {
+    const path = this.agent!.configFile;
+    writeFileSync(path, JSON.stringify({ ...this.state, ...changes }), { mode: 0o600 });
+  }
+
+  credentials = async () =>
+    (
+      await root.expect<{ credentials: { stage: string; status: string; kind: string }[] }>(
+        'GET',
+        `/site/${this.siteId}/credentials`,
+      )
+    ).credentials;
+
+  /** Of the credential in force. */
+  async expire(renewableFor: string): Promise<void> {
+    await queryDatabase(
+      database.url,
+      `UPDATE site_credential SET expires_at = now() - interval '2 hours', renew_until = now() + interval '${renewableFor}'
+       WHERE site_id = $1 AND stage = 'current'`,
+      [this.siteId],
+    );
+  }
+}
+
+async function enrolled(kind: Kind, template: Record<string, unknown> = {}): Promise<Machine> {
+  const type = kind === 'certificate' ? { credentialType: 'certificate' } : {};
+  const key = await org.keyUnder({ ...type, ...template });
+  const machine = new Machine(kind, key.siteProvisioningKey);
+  machine.start({ provisioningKey: machine.key });
+  await machine.connected();
+  return machine;
+}
+
+const HOUR = 3_600_000;
+const another = (before: State) => (now: State) => now.secret !== before.secret;
+
+describe.each<Kind>(['newt'])('an agent with a credential of the kind %s', (kind) => {
+  it('takes another one as soon as an operator asks, and the one before is over', async () => {
+    const machine = await enrolled(kind);
+    const before = machine.state;
+    const isCertificate = kind === 'certificate';
+    expect(before.certificate !== undefined).toBe(isCertificate);
+    await root.expect('POST', `/site/${machine.siteId}/rotate-credential`, { overlapSeconds: 0 });
+    const after = await machine.connected(another(before));
+    expect(after.certificate === before.certificate).toBe(!isCertificate);
+    expect(after.id === before.id).toBe(isCertificate);
+    expect(isCertificate || after.issued?.site === before.id).toBe(true);
+    const credentials = await machine.credentials();
+    expect(credentials.map(({ stage }) => stage).sort()).toEqual(['current', 'previous']);
+    expect(credentials.every((one) => one.kind === kind)).toBe(true);
+    if (!isCertificate) expect((await newtToken(plain.url, before.id, before.secret)).status).toBe(401);
+    expect(machine.output).not.toContain(after.secret);
+  });
+
+  it('renews it when it is due, also after a restart', async () => {
+    const machine = await enrolled(kind, { credentialTtlSeconds: 3600 });
+    const before = machine.state;
+    const left = Date.parse(before.issued?.expiresAt ?? '') - Date.now();
+    expect(left).toBeGreaterThan(0.9 * HOUR);
+    expect(left).toBeLessThan(1.1 * HOUR);
+    await machine.stop();
+    machine.change({ issued: { ...before.issued, renewAt: new Date(Date.now() - 1000).toISOString() } });
+    machine.start();
+    const after = await machine.connected(another(before));
+    expect(Date.parse(after.issued?.expiresAt ?? '')).toBeGreaterThanOrEqual(
+      Date.parse(before.issued?.expiresAt ?? ''),
+    );
+    await machine.stop();
+    machine.start();
+    await machine.connected();
+    expect(machine.state.secret).toBe(after.secret);
+  });
+
+  it('renews one that has expired while it was away', async () => {
+    const machine = await enrolled(kind, { credentialTtlSeconds: 3600 });
+    const before = machine.state;
+    await machine.stop();
+    await machine.expire('1 hour');
+    machine.start();
+    await machine.connected(another(before));
+    expect(machine.output).toContain('has expired: renewing it');
+  });
+
+  it('ends with 77 after the grace, and claims once more where an operator allows it', async () => {
+    const machine = await enrolled(kind, { credentialTtlSeconds: 3600 });
+    const before = machine.state;
+    await machine.stop();
+    await machine.expire('-1 hour');
+    machine.change({ issued: { ...before.issued, expiresAt: new Date(Date.now() - 2 * HOUR).toISOString() } });
+    machine.start();
+    expect(await machine.done).toMatchObject({ code: 77, message: expect.stringContaining('expired for longer') });
+    await root.expect('POST', `/site/${machine.siteId}/allow-reclaim`, {});
+    machine.start({ provisioningKey: machine.key });
+    await machine.connected(another(before));
+  });
+
+  it('ends with 77 when its site is deleted', async () => {
+    const machine = await enrolled(kind);
+    await root.expect('DELETE', `/site/${machine.siteId}`);
+    expect(await machine.done).toMatchObject({ code: 77 });
+    machine.start();
+    expect(await machine.done).toMatchObject({ code: 77 });
+  });
+});
+
+describe('an agent that is to have a certificate', () => {
+  it('says what to do where the template issues another kind', async () => {
+    const machine = new Machine('certificate', (await org.key()).siteProvisioningKey);
+    machine.start({ provisioningKey: machine.key });
+    expect(await machine.done).toMatchObject({
+      code: 78,
+      message: expect.stringContaining('credentialType certificate, or leave out --credential certificate'),
+    });
+  });
+
+  it('says so where the endpoint asks for no certificate', async () => {
+    const machine = new Machine(
+      'certificate',
+      (await org.keyUnder({ credentialType: 'certificate' })).siteProvisioningKey,
+    );
+    machine.start({ provisioningKey: machine.key, endpoint: tls.server.url });
+    expect(await machine.done).toMatchObject({ code: 77, message: expect.stringContaining('DEVICE_TLS_PORT') });
+  });
+});

@@ -1,0 +1,358 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bundleKeyPair, publicHalf } from '../../libs/agent/src/instance/bundle-key.js';
+import { TestAgent } from '../support/agent.js';
+import { startAgentProgram } from '../support/agent-process.js';
+import { FakeInstances } from '../support/fake-instances.js';
+import { envelopeError, type FakeSession, KEY, unusableCredential } from '../support/fake-server.js';
+import { RenewingServer } from '../support/renewing-server.js';
+import { Machine } from '../support/runner.js';
+
+const HOUR = 3_600_000;
+let server: RenewingServer;
+let agents: TestAgent[];
+beforeEach(async () => {
+  server = await RenewingServer.start();
+  agents = [];
+});
+afterEach(async () => {
+  for (const agent of agents) await agent.remove();
+  await server.fake.stop();
+});
+
+const START = Date.UTC(2026, 0, 1);
+const inHours = (hours: number) => new Date(START + hours * HOUR).toISOString();
+/** A state whose credential is good for three hours. */
+const state = (more: object = {}) => ({
+  endpoint: server.fake.url,
+  id: 'n1',
+  secret: 's1',
+  issued: { id: 'n1', site: 'n1', expiresAt: inHours(3), renewAt: inHours(2) },
+  ...more,
+});
+function start(file: object = state(), options: { cli?: object; folder?: string } = {}): TestAgent {
+  const { cli = {}, folder } = options;
+  const agent = TestAgent.start(cli, { file, ...(folder === undefined ? {} : { folder }) });
+  agents.push(agent);
+  return agent;
+}
+async function welcomed(n = 1): Promise<FakeSession> {
+  const session = await server.fake.session(n);
+  session.welcome();
+  return session;
+}
+const usedIds = () => server.fake.tokenRequests.map(({ newtId }) => newtId);
+const REFUSED = {
+  ...unusableCredential(),
+  body: { ...(unusableCredential().body as object), data: { renewable: true } },
+};
+
+describe('an agent whose credential has an end', () => {
+  it('renews it after two thirds of its life, proves the new one, and begins another session at once', async () => {
+    server.expiresAt = new Date(Date.now() + 3 * HOUR).toISOString();
+    const agent = start();
+    const first = await welcomed();
+    const wait = await agent.waitsFor('renewal');
+    expect(wait.ms).toBe(2 * HOUR);
+    wait.wake();
+    const second = await welcomed(2);
+    expect(first.closed?.code).toBe(1000);
+    expect(usedIds()).toEqual(['n1', 'n2']);
+    expect(agent.file()).toMatchObject({ id: 'n2', secret: 's2', issued: { id: 'n2', site: 'n1' } });
+    expect(agent.file()['next']).toBeUndefined();
+    // Its own life is counted by the clock of the server, and by the time that has passed here.
+    const again = await agent.waitsFor('renewal');
+    expect(Math.abs(again.ms - 2 * HOUR)).toBeLessThan(10_000);
+    expect(agent.output).not.toContain('s2');
+    const status = JSON.parse(readFileSync(join(agent.folder, 'config.status.json'), 'utf8')) as object;
+    const { expiresAt, renewAt } = agent.file()['issued'] as Record<string, string>;
+    expect(status).toMatchObject({ newtId: 'n2', credential: { kind: 'newt', expiresAt, renewAt, next: false } });
+    agent.agent.reload();
+    expect(agent.output).toContain('nothing changed');
+    expect(second.closed).toBeUndefined();
+  });
+
+  it('asks again for an answer that was lost, and uses the one that it got', async () => {
+    let lost = true;
+    server.reply = (granted) => (lost ? { status: 0, cut: true } : granted);
+    const agent = start();
+    const session = await welcomed();
+    (await agent.waitsFor('renewal')).wake();
+    const retry = await agent.waitsFor('renewal-retry');
+    expect(retry.ms).toBeGreaterThanOrEqual(60_000);
+    expect(agent.file()).toMatchObject({ id: 'n1', secret: 's1' });
+    expect(session.closed).toBeUndefined();
+    lost = false;
+    retry.wake();
+    await welcomed(2);
+    expect(usedIds()).toEqual(['n1', 'n3']);
+    expect(agent.file()).toMatchObject({ id: 'n3', secret: 's3' });
+  });
+
+  it('waits as long as the server says, and goes on with what it has where the server is too old', async () => {
+    server.reply = () => ({
+      status: 429,
+      body: envelopeError(429, 'rate_limited', 'Too many'),
+      headers: { 'retry-after': '1800' },
+    });
+    const agent = start();
+    const session = await welcomed();
+    (await agent.waitsFor('renewal')).wake();
+    const retry = await agent.waitsFor('renewal-retry');
+    expect(retry.ms).toBeGreaterThanOrEqual(1_800_000);
+    server.reply = () => ({ status: 404, body: envelopeError(404, 'not_found', 'Not found') });
+    retry.wake();
+    await agent.waitsFor('renewal-retry');
+    expect(agent.output).toContain('the server is too old to renew credentials');
+    expect(session.closed).toBeUndefined();
+  });
+
+  it('opens the challenge that is sealed for its bundle key', async () => {
+    const bundleKey = bundleKeyPair({});
+    server.bundleKey = publicHalf(bundleKey);
+    const agent = start(state({ bundleKey }));
+    await welcomed();
+    (await agent.waitsFor('renewal')).wake();
+    await welcomed(2);
+    expect(server.renewals).toEqual([{}, { challenge: 'opened' }]);
+    expect(agent.file()).toMatchObject({ id: 'n2', secret: 's2' });
+  });
+
+  it('renews one that has expired before anything else, and again when the answer was lost', async () => {
+    server.fake.on.token = ({ newtId }, granted) => (newtId === 'n1' ? REFUSED : granted());
+    let lost = true;
+    server.reply = (granted) => (lost ? { status: 0, cut: true } : granted);
+    const agent = start(state({ issued: undefined }));
+    const retry = await agent.waitsFor('get-token-retry');
+    lost = false;
+    retry.wake();
+    await welcomed();
+    expect(usedIds()).toEqual(['n1', 'n1', 'n3']);
+    expect(agent.file()).toMatchObject({ id: 'n3', secret: 's3' });
+  });
+
+  it('says why it could not renew one that has expired', async () => {
+    server.fake.on.token = () => REFUSED;
+    server.bundleKey = publicHalf(bundleKeyPair({})); // of another machine
+    const ended = await start(state({ bundleKey: bundleKeyPair({}) })).agent.done;
+    expect(ended.code).toBe(77);
+    expect(ended.message).toMatch(/it has expired, and the server has sealed for another bundle key/);
+  });
+
+  it('ends with 77 and says what to do when the grace is over, and claims anew with a key', async () => {
+    server.fake.on.token = ({ newtId }, granted) => (newtId === 'n1' ? unusableCredential() : granted());
+    const expired = state({ issued: { id: 'n1', site: 'n1', expiresAt: inHours(-1), renewAt: inHours(-2) } });
+    const ended = await start(expired).agent.done;
+    expect(ended.code).toBe(77);
+    expect(ended.message).toMatch(/expired for longer than it can be renewed: give a provisioning key/);
+    const agent = start(expired, { cli: { provisioningKey: server.fake.provisioningKey } });
+    await server.fake.session();
+    expect(server.fake.claims).toHaveLength(1);
+    expect(agent.file()['id']).toBe(server.fake.tokenRequests.at(-1)?.newtId);
+  });
+
+  it('that comes by flags is nobody’s to replace: it is told so', async () => {
+    const agent = start({}, { cli: { endpoint: server.fake.url, id: 'n1', secret: 's1' } });
+    const session = await welcomed();
+    expect(session.of('agent/hello')[0]).toMatchObject({ capabilities: [] });
+    session.send('agent/credential', { credential: server.next() });
+    await agent.waitsFor('heartbeat');
+    session.send('agent/state', { version: 1 });
+    await server.fake.until(() => session.of('agent/applied').length > 0);
+    expect(usedIds()).toEqual(['n1']);
+  });
+});
+
+describe('an agent that is handed another credential', () => {
+  it.each([false, true])('takes it from the session, sealed: %s', async (isSealed) => {
+    const bundleKey = bundleKeyPair({});
+    server.bundleKey = publicHalf(bundleKey);
+    const agent = start(state({ bundleKey, issued: undefined }));
+    const session = await welcomed();
+    expect(session.of('agent/hello')[0]).toMatchObject({ capabilities: ['credentials'] });
+    const credential = server.next();
+    session.send(
+      'agent/credential',
+      isSealed ? { sealed: await server.seal(JSON.stringify(credential)) } : { credential },
+    );
+    await welcomed(2);
+    expect(usedIds()).toEqual(['n1', 'n2']);
+    expect(agent.file()).toMatchObject({ id: 'n2', secret: 's2' });
+    expect(session.closed?.code).toBe(1000);
+  });
+
+  it('asks for it where it is told to, and takes no harm from what is none', async () => {
+    const agent = start();
+    const session = await welcomed();
+    for (const data of [
+      null,
+      7,
+      { sealed: 'x' },
+      { credential: {} },
+      { credential: { credential_type: 'psk', psk: 'x' } },
+    ])
+      session.send('agent/credential', data);
+    session.send('agent/credential', {});
+    await welcomed(2);
+    expect(agent.file()).toMatchObject({ secret: expect.stringMatching(/^s[2-9]$/) });
+    expect(agent.output).toContain('the next credential was not taken');
+  });
+
+  it('goes on with the one that it has where the other is refused', async () => {
+    const agent = start(state({ issued: undefined }));
+    const session = await welcomed();
+    session.send('agent/credential', {
+      credential: { credential_type: 'newt', newt_id: 'x', secret: 'y', expires_at: null },
+    });
+    await server.fake.until(() => usedIds().includes('x'));
+    session.send('agent/credential', { credential: server.next() });
+    await welcomed(2);
+    expect(agent.file()).toMatchObject({ id: 'n2', secret: 's2' });
+  });
+});
+
+describe('an agent that starts with a next credential in its state', () => {
+  const next = { id: 'n2', secret: 's2' };
+  it('tries it first, and makes it the current one', async () => {
+    server.next();
+    const agent = start(state({ next }));
+    await welcomed();
+    expect(usedIds()).toEqual(['n2']);
+    expect(agent.file()).toMatchObject({ id: 'n2', secret: 's2', issued: { site: 'n1' } });
+    expect(agent.file()['next']).toBeUndefined();
+  });
+
+  it('uses the current one where the next one is refused', async () => {
+    const agent = start(state({ next }));
+    await welcomed();
+    expect(usedIds()).toEqual(['n2', 'n1']);
+    expect(agent.file()).toMatchObject({ id: 'n1', secret: 's1' });
+    expect(agent.file()['next']).toBeUndefined();
+  });
+
+  it('keeps both while the server does not answer', async () => {
+    server.fake.on.token = () => ({ status: 503 });
+    const agent = start(state({ next }));
+    await agent.waitsFor('get-token-retry');
+    expect(agent.file()).toMatchObject({ id: 'n1', secret: 's1', next });
+  });
+
+  it('ends with 77 where both are refused', async () => {
+    server.fake.on.token = () => unusableCredential();
+    expect((await start(state({ next })).agent.done).code).toBe(77);
+  });
+});
+
+it('a second agent with the same state waits, and begins with what the first has left', async () => {
+  const first = start();
+  await welcomed();
+  const second = start(first.file(), { folder: first.folder });
+  (await first.waitsFor('renewal')).wake();
+  await welcomed(2);
+  agents.splice(agents.indexOf(second), 1);
+  await first.agent.stop();
+  await server.fake.session(3);
+  expect(usedIds()).toEqual(['n1', 'n2', 'n2']);
+  expect(second.file()).toMatchObject({ id: 'n2', secret: 's2' });
+  await second.agent.stop();
+});
+
+it('a program keeps what it may start with, whatever credential its agent has by now', async () => {
+  const instances = await FakeInstances.start();
+  const machine = new Machine({ endpoint: instances.url, provisioningKey: KEY });
+  const next = { newtId: 'rotated', secrets: ['rotated-secret'] };
+  try {
+    let runner = machine.start();
+    await instances.acknowledged('applied');
+    const session = await instances.server.session();
+    const { id } = machine.file();
+    // Both are good for the overlap; then the first one is not any more.
+    instances.server.sites.push(next);
+    const credential = { credential_type: 'newt', expires_at: null, newt_id: 'rotated', secret: 'rotated-secret' };
+    session.send('agent/credential', { credential });
+    await instances.server.session(2);
+    expect(machine.file()).toMatchObject({ id: 'rotated', issued: { site: id } });
+    instances.server.sites.splice(0, 1);
+    instances.offer({ env: { WHO: ['again'] } });
+    await instances.acknowledged('applied');
+    runner.signal('SIGTERM');
+    await runner.done;
+
+    runner = machine.start();
+    await instances.until(() => instances.leases.length > 1 && instances.leases.at(-1)!.prev !== null);
+    expect(machine.facts()).toMatchObject({ site: id, applied: instances.version });
+    expect(instances.clones).toBe(0);
+    runner.signal('SIGTERM');
+    await runner.done;
+  } finally {
+    await machine.remove();
+    await instances.stop();
+  }
+});
+
+describe('an agent killed while it replaces its credential', () => {
+  const preload = new URL('../support/kill-at-write.mjs', import.meta.url).href;
+  it('at any step of writing goes on with one that works', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-rotation-'));
+    const config = join(folder, 'config.json');
+    const stored = () => JSON.parse(readFileSync(config, 'utf8')) as Record<string, unknown>;
+    /** Offers a credential to each session that has the one before; resolves with whether the agent was killed. */
+    async function run(killAt: number): Promise<boolean> {
+      const before = server.fake.sessions.length;
+      const program = startAgentProgram(['--config-file', config], {
+        preload,
+        env: { KILL_AT_WRITE: String(killAt), KILL_BELOW: folder },
+      });
+      server.fake.on.session = (session) =>
+        session.socket.once('message', () => {
+          session.welcome();
+          if (server.issued.at(-1)?.newtId === first) session.send('agent/credential', { credential: server.next() });
+        });
+      const rotated = server.fake
+        .until(
+          () =>
+            server.fake.sessions.length > before && server.issued[0]?.newtId !== first && server.issued.length === 1,
+        )
+        .then(() => server.fake.until(() => (server.fake.sessions.at(-1)?.of('agent/hello').length ?? 0) > 0))
+        .then(() => 'rotated' as const);
+      const outcome = await Promise.race([rotated, program.ended]);
+      if (outcome === 'rotated') program.child.kill('SIGTERM');
+      const ended = await program.ended;
+      if (ended.signal !== 'SIGKILL') expect(ended.code, ended.stderr).toBe(0);
+      return ended.signal === 'SIGKILL';
+    }
+
+    let first = 'n1';
+    let steps = 0;
+    try {
+      for (let at = 1; ; at++) {
+        first = server.issued[0]!.newtId;
+        rmSync(folder, { recursive: true, force: true });
+        mkdirSync(folder);
+        writeFileSync(
+          config,
+          JSON.stringify(state({ id: first, secret: server.issued[0]!.secret, issued: undefined })),
+          {
+            mode: 0o600,
+          },
+        );
+        const killed = await run(at);
+        if (killed) {
+          steps++;
+          expect(await run(0)).toBe(false);
+        }
+        const [works, ...others] = server.issued;
+        expect(others).toEqual([]);
+        expect(stored()).toMatchObject({ id: works!.newtId, secret: works!.secret });
+        expect(stored()['next']).toBeUndefined();
+        expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+        if (!killed) break;
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+    expect(steps).toBeGreaterThan(10);
+  });
+});
