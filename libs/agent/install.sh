@@ -2,7 +2,7 @@
 # Installs the Gatehouse agent @VERSION@ from @ENDPOINT@ and enrols this machine.
 #
 #   sh install.sh --key-file FILE [--name NAME] [--hardware-id ID|machine] [--endpoint URL] [--prefix DIR] [--run]
-#     [--trust-fingerprint KEY]
+#     [--trust-fingerprint KEY] [--credential certificate]
 #
 # Needs node >= 20.19 and the coreutils. The provisioning key comes from a file or, with `--key-file -`, from standard
 # input; it is never an argument. It waits in the state file (0600) and is removed by the agent after the exchange.
@@ -13,6 +13,8 @@
 #
 # makes an instance instead: the service gatehouse-NAME, whose COMMAND starts only with a valid key. The key is kept in
 # /etc/gatehouse/NAME.key (0600) and handed to the agent by systemd.
+# --credential certificate: claim a client certificate; --endpoint is then the DEVICE_TLS_PORT of the server, and the program
+# comes from @ENDPOINT@ all the same.
 # PREFIX or --prefix: where to install. Default: /usr/local as root, ~/.local otherwise.
 # Behind a proxy: set HTTPS_PROXY; for the service put it into /etc/default/gatehouse-agent.
 set -eu
@@ -65,7 +67,7 @@ download() {
 configure() {
   node -e '
     const fs = require("fs");
-    const [file, endpoint, name, hardwareId, keyFile, trustFingerprint, keptKey] = process.argv.slice(1);
+    const [file, endpoint, name, hardwareId, keyFile, trustFingerprint, credential, keptKey] = process.argv.slice(1);
     const fail = (code, text) => { console.error("install: " + text); process.exit(code); };
     let config = {};
     try {
@@ -94,7 +96,7 @@ configure() {
       fail(66, "the provisioning key cannot be read: " + error.message);
     }
     if (keyFile && !key) fail(66, "there is no provisioning key in " + (keyFile === "-" ? "the standard input" : keyFile));
-    Object.assign(config, { endpoint }, name && { name }, hardwareId && { hardwareId }, key && { provisioningKey: key }, trustFingerprint && { trustFingerprint });
+    Object.assign(config, { endpoint }, name && { name }, hardwareId && { hardwareId }, key && { provisioningKey: key }, trustFingerprint && { trustFingerprint }, credential && { credential });
     try {
       const out = fs.openSync(file + ".new", "w", 0o600);
       fs.fchmodSync(out, 0o600);
@@ -262,12 +264,13 @@ main() {
   user=
   # The enrol line gives it by the environment, as the agent takes it.
   fingerprint=${GATEHOUSE_TRUST_FINGERPRINT:-}
+  credential=
   run=no
   while [ $# -gt 0 ]; do
     case $1 in
       --run) run=yes ;;
       -h | --help)
-        printf 'usage: install.sh --key-file FILE|- [--name NAME] [--hardware-id ID|machine] [--endpoint URL] [--prefix DIR] [--trust-fingerprint KEY] [--run]\n'
+        printf 'usage: install.sh --key-file FILE|- [--name NAME] [--hardware-id ID|machine] [--endpoint URL] [--prefix DIR] [--trust-fingerprint KEY] [--credential certificate] [--run]\n'
         printf '       install.sh --service NAME [--user USER] [...] -- COMMAND ARGS...\n'
         exit 0
         ;;
@@ -275,7 +278,7 @@ main() {
         shift
         break
         ;;
-      --endpoint | --key-file | --name | --hardware-id | --prefix | --service | --user | --trust-fingerprint)
+      --endpoint | --key-file | --name | --hardware-id | --prefix | --service | --user | --trust-fingerprint | --credential)
         [ $# -ge 2 ] || fail 64 "$1 needs a value"
         case $1 in
           --endpoint) endpoint=$2 ;;
@@ -286,6 +289,7 @@ main() {
           --service) service=$2 ;;
           --user) user=$2 ;;
           --trust-fingerprint) fingerprint=$2 ;;
+          --credential) credential=$2 ;;
         esac
         shift
         ;;
@@ -294,6 +298,20 @@ main() {
     shift
   done
   endpoint=${endpoint%/}
+  source=$endpoint
+  case $credential in
+    '' | newt) ;;
+    certificate)
+      # That port serves machines alone.
+      source='@ENDPOINT@'
+      case $endpoint in
+        "$source") fail 64 "--credential certificate needs --endpoint, with https:// and the server's DEVICE_TLS_PORT" ;;
+        https://*) ;;
+        *) fail 64 'a certificate needs an --endpoint with https://' ;;
+      esac
+      ;;
+    *) fail 64 '--credential is newt or certificate' ;;
+  esac
   if [ -n "$service" ]; then
     case $service in
       agent | -* | .* | *[!A-Za-z0-9_.-]*) fail 64 "--service takes a name of letters, digits, '_', '.' and '-' that is not 'agent'" ;;
@@ -333,7 +351,7 @@ main() {
   mkdir -p "$prefix/lib/gatehouse" "$prefix/bin" || fail 73 "$prefix cannot be written"
   (umask 077 && mkdir -p "$state") || fail 73 "$state cannot be written"
   chmod 700 "$state"
-  download "$endpoint" "$prefix/lib/gatehouse/gatehouse-agent.mjs"
+  download "$source" "$prefix/lib/gatehouse/gatehouse-agent.mjs"
   write_command "$command" "$prefix/lib/gatehouse/gatehouse-agent.mjs" "${state%/*}/gatehouse-agent"
   if [ -n "$service" ]; then
     key=$root/etc/gatehouse/$service.key
@@ -341,7 +359,7 @@ main() {
     (umask 077 && mkdir -p "$root/etc/gatehouse") && mkdir -p "$root/etc/systemd/system" || fail 73 "$root/etc cannot be written"
     [ -z "$key_file" ] || keep_key "$key" "$key_file"
     [ -e "$key" ] || key=
-    configure "$state/config.json" "$endpoint" "$name" "$hardware_id" '' "$fingerprint" "$key"
+    configure "$state/config.json" "$endpoint" "$name" "$hardware_id" '' "$fingerprint" "$credential" "$key"
     write_instance "$unit" "$service" "$prefix/lib/gatehouse/gatehouse-agent.mjs" "$state" "$user" "$key" "$@"
     printf 'The instance %s is installed: %s\n' "$service" "$unit"
     if [ -z "$root" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
@@ -352,7 +370,7 @@ main() {
     printf 'Look at it with: %s --config-file %s bundle status\n' "$command" "$state/config.json"
     exit 0
   fi
-  configure "$state/config.json" "$endpoint" "$name" "$hardware_id" "$key_file" "$fingerprint" ''
+  configure "$state/config.json" "$endpoint" "$name" "$hardware_id" "$key_file" "$fingerprint" "$credential" ''
   printf 'Gatehouse agent @VERSION@ is installed: %s\n' "$command"
 
   if [ "$uid" = 0 ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then

@@ -140,6 +140,19 @@ describe('install.sh', () => {
     expect((await machine.shell(`${command} status`).ended).stdout).toContain('enrolled       yes');
   });
 
+  it('fetches the program from the server where the endpoint serves machines alone', async () => {
+    const endpoint = 'https://devices.example.com:3001';
+    const { code, stderr } = await install(`--key-file ../key --credential certificate --endpoint ${endpoint}`).ended;
+    expect(code, stderr).toBe(0);
+    expect(machine.state()).toEqual({ endpoint, provisioningKey: KEY, credential: 'certificate' });
+    for (const wrong of [
+      '--credential psk',
+      '--credential certificate',
+      '--credential certificate --endpoint http://x',
+    ])
+      expect((await install(`--key-file ../key ${wrong}`).ended).code).toBe(64);
+  });
+
   it('may be run again: the program is replaced, the enrolment stays, the key is not stored', async () => {
     server.on.session = (session) => session.socket.once('message', () => session.welcome({ name: 'press-14' }));
     const first = install('--key-file ../key --run');
