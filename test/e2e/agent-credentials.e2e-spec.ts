@@ -1,8 +1,10 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../libs/agent/src/clock.js';
 import type { AgentOptions } from '../../libs/agent/src/index.js';
 import { TestAgent } from '../support/agent.js';
+import { startAgentProgram } from '../support/agent-process.js';
 import { Api, newHardwareId, newtToken, TestOrg } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { startTlsServer, type TlsServer } from '../support/device-tls.js';
@@ -33,7 +35,8 @@ afterAll(async () => {
   await database?.drop();
 });
 
-type Kind = 'newt' | 'certificate';
+const KINDS = ['newt', 'certificate'] as const;
+type Kind = (typeof KINDS)[number];
 type State = { id: string; secret: string; certificate?: string; issued?: { site: string; expiresAt?: string } };
 
 /** A machine whose agent runs in this process. */
@@ -131,7 +134,7 @@ async function enrolled(kind: Kind, template: Record<string, unknown> = {}): Pro
 const HOUR = 3_600_000;
 const another = (before: State) => (now: State) => now.secret !== before.secret;
 
-describe.each<Kind>(['newt'])('an agent with a credential of the kind %s', (kind) => {
+describe.each(KINDS)('an agent with a credential of the kind %s', (kind) => {
   it('takes another one as soon as an operator asks, and the one before is over', async () => {
     const machine = await enrolled(kind);
     const before = machine.state;
@@ -217,5 +220,32 @@ describe('an agent that is to have a certificate', () => {
     );
     machine.start({ provisioningKey: machine.key, endpoint: tls.server.url });
     expect(await machine.done).toMatchObject({ code: 77, message: expect.stringContaining('DEVICE_TLS_PORT') });
+  });
+
+  it('keeps its key sealed, and runs as a program', async () => {
+    const machine = await enrolled('certificate');
+    await machine.stop();
+    const folder = folders.at(-1)!.folder;
+    const stateKey = join(folder, 'state.key');
+    writeFileSync(stateKey, 'k'.repeat(44));
+    const program = startAgentProgram([
+      '--config-file',
+      join(folder, 'config.json'),
+      '--state-key-file',
+      stateKey,
+      '--tls-client-ca',
+      tls.certFile,
+    ]);
+    await until(() => program.stderr.includes('connected as') || program.child.exitCode !== null);
+    expect(program.child.exitCode, program.stderr).toBeNull();
+    expect(readFileSync(join(folder, 'config.json'), 'utf8')).not.toContain('PRIVATE KEY');
+    const status = startAgentProgram(['--config-file', join(folder, 'config.json'), 'status', '--json']);
+    const { stdout } = await status.ended;
+    expect(JSON.parse(stdout)).toMatchObject({
+      connected: true,
+      credential: { kind: 'certificate', expiresAt: expect.any(String), next: false },
+    });
+    program.child.kill('SIGTERM');
+    await program.ended;
   });
 });
