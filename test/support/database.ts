@@ -9,7 +9,7 @@ pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 /** One test's own database, a clone of the migrated template. */
 export interface TestDatabase {
   url: string;
-  /** Throws when the value of a secret stands somewhere in it (secret-values.ts). */
+  /** Throws when the value of a secret stands somewhere in it (secret-values.ts). Once: a second call answers the same. */
   drop(): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export async function createTestDatabase(of?: TestDatabase): Promise<TestDatabas
   );
   return {
     url: databaseUrl(template, name),
-    drop: () => drop(template, name),
+    drop: once(() => drop(template, name)),
   };
 }
 
@@ -37,8 +37,14 @@ export async function createEmptyDatabase(): Promise<TestDatabase> {
   await administer(template, `CREATE DATABASE ${name}`);
   return {
     url: databaseUrl(template, name),
-    drop: () => drop(template, name),
+    drop: once(() => drop(template, name)),
   };
+}
+
+/** Suites drop after each test what an earlier one may have dropped. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => (done ??= work());
 }
 
 /** Runs one statement on a connection of its own. */

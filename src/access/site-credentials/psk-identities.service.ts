@@ -22,8 +22,8 @@ const RETRY_MS = 500;
 export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(PskIdentities.name);
   private readonly isOn: boolean;
-  /** Opened for who has no key, so that nothing takes another time. */
-  private readonly nobodys: Buffer;
+  /** Opened for who has no key, so that nothing takes another time; made at the first handshake, when it is known which master key is written under. */
+  private nobodys: Buffer | undefined;
   private table = new PskTable();
   private readonly sites = new Set<number>();
   private readonly identities = new Set<string>();
@@ -43,7 +43,6 @@ export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutd
     notifications: PgNotifications,
   ) {
     this.isOn = config.http.deviceTlsPort !== undefined;
-    this.nobodys = keys.encrypt(Buffer.alloc(32), aboutPsk(NOBODY));
     if (!this.isOn) return;
     listener.providePskKeys((identity) => this.keyOf(identity));
     notifications.on('site_changed', (siteId) => {
@@ -80,7 +79,7 @@ export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutd
     const sealed = this.table.get(identity);
     const unknown = this.keys.mac('unknown-psk', identity);
     try {
-      const key = this.keys.decrypt(sealed ?? this.nobodys, aboutPsk(sealed ? identity : NOBODY));
+      const key = this.keys.decrypt(sealed ?? this.nobody(), aboutPsk(sealed ? identity : NOBODY));
       if (sealed) return key;
     } catch (error) {
       this.logger.error({ err: error }, 'A pre-shared key cannot be decrypted');
@@ -88,6 +87,11 @@ export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutd
     // It may have come to be a moment ago.
     this.lookFor(identity);
     return unknown;
+  }
+
+  private nobody(): Buffer {
+    this.nobodys ??= this.keys.encrypt(Buffer.alloc(32), aboutPsk(NOBODY));
+    return this.nobodys;
   }
 
   private lookFor(identity: string): void {
