@@ -2,7 +2,15 @@ import { expect, it } from 'vitest';
 import { runScenario, scenarios } from '../soak/scenarios.mjs';
 
 /** How often here; `npm run soak` repeats them for longer. */
-const TIMES: Record<string, number> = { restarts: 2, terminate: 30, crash: 2, freeze: 1, instances: 4, operators: 2 };
+const TIMES: Record<string, number> = {
+  restarts: 2,
+  terminate: 30,
+  crash: 2,
+  freeze: 1,
+  instances: 4,
+  operators: 2,
+  credentials: 3,
+};
 
 it('every scenario has its short form here', () => {
   expect(Object.keys(TIMES).sort()).toEqual(Object.keys(scenarios).sort());
