@@ -28,6 +28,7 @@ const ACCEPTED: [RegExp, string][] = [
     /\/approvals 200\.data\.results\[\]\.outcome has new values: permission_denied$/,
     'where a profile delivers secrets only',
   ],
+  [/\/claims 200\.data\.claims\[\]\.door has new values: est$/, 'where devices enrol by EST only'],
   [/\/events 200\.data\.events\[\]\.type has new values: /, 'readers of the feed pass over types they do not know'],
 ];
 

@@ -213,12 +213,13 @@ describe('a revocation', () => {
     expect(machine.output).toContain('about a former life of this site');
     expect(machine.file()).toHaveProperty('secret');
     instances.answers = {};
-    instances.acks.length = machine.lines.length = 0;
+    instances.acks.length = machine.lines.length = instances.server.sessions.length = 0;
     const runner = machine.start({ provisioningKey: '' });
     await until(() => machine.ran.length === 3);
     await instances.acknowledged('applied');
     const { iat } = machine.facts().lease!;
-    const session = instances.server.sessions.at(-1)!;
+    // It begins beside the program.
+    const session = await until(() => instances.server.sessions[0]);
     const notice = async (at: number) => ({
       revocation: await instances.authority.revocation({ iat: at }),
       successions: [],
