@@ -34,7 +34,7 @@ export class AgentsController {
     return this.agents.tokenForNewt(caller, body);
   }
 
-  /** Exchange a device API key, as `Authorization: Bearer` or `X-API-Key`, or what the TLS connection proves, for a session token */
+  /** Exchange a device API key, or what the TLS connection proves, for a session token */
   @Post('auth/device/get-token')
   @Public('a device proves itself with its API key or its connection; every refusal is the one that a newt gets')
   @ApiSecurity('deviceKey')

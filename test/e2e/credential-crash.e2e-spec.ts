@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,8 +6,9 @@ import { Api, deviceToken, newHardwareId, provision, type Reply, TestOrg } from 
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { startServer, type TestServer, until } from '../support/server.js';
 import { TestSession } from '../support/session.js';
+import { arm, withinRequest } from '../support/within-request.js';
 
-const committed = new URL('../support/failpoints/committed.mjs', import.meta.url).href;
+const offerOfCredential = new URL('../support/failpoints/offer-of-credential.mjs', import.meta.url).href;
 let database: TestDatabase;
 let healthy: TestServer;
 let org: TestOrg;
@@ -57,12 +58,13 @@ const stages = async ({ siteId }: Device) =>
     )
   ).map(({ stage }) => stage);
 
-/** A server that dies after the transaction that comes next once it is armed. */
-async function dying(work: (doomed: TestServer, arm: () => void) => Promise<void>): Promise<void> {
+/** A server that dies at the failpoint once its file is there. */
+async function dying(failpoint: string, work: (doomed: TestServer, file: string) => Promise<void>): Promise<void> {
   const file = join(folder, 'armed');
-  const doomed = await startServer({ databaseUrl: database.url, preload: [committed], env: { FAILPOINT_FILE: file } });
+  const doomed = await startServer({ databaseUrl: database.url, preload: [failpoint], env: { FAILPOINT_FILE: file } });
   try {
-    await work(doomed, () => writeFileSync(file, ''));
+    await work(doomed, file);
+    expect(existsSync(file)).toBe(false);
   } finally {
     await doomed.stop();
     rmSync(file, { force: true });
@@ -70,38 +72,46 @@ async function dying(work: (doomed: TestServer, arm: () => void) => Promise<void
 }
 
 describe('the server killed', () => {
-  it('between the commit of a renewal and its answer: the device asks again, and ends with one credential in force', async () => {
-    const device = await enrol();
-    await dying(async (doomed, arm) => {
-      arm();
-      await expect(renew(doomed, device.key)).rejects.toThrow();
-    });
-    const { status, body } = await renew(healthy, device.key);
-    expect(status).toBe(201);
-    expect(await self(healthy, body.api_key)).toBe(200);
-    expect(await self(healthy, device.key)).toBe(200);
-    const after = await stages(device);
-    expect(after[0]).toBe('previous');
-    expect(after.at(-1)).toBe('current');
-    expect(after.slice(1, -1).every((stage) => stage === 'revoked')).toBe(true);
-  });
+  it.each(['COMMIT', 'answer'])(
+    'in a renewal, before its %s: the device asks again, and ends with one credential in force',
+    async (at) => {
+      const device = await enrol();
+      await dying(withinRequest, async (doomed, file) => {
+        arm(file, { request: 'POST /device/credential/renew', at });
+        await expect(renew(doomed, device.key)).rejects.toThrow();
+      });
+      const { status, body } = await renew(healthy, device.key);
+      expect(status).toBe(201);
+      expect(await self(healthy, body.api_key)).toBe(200);
+      expect(await self(healthy, device.key)).toBe(200);
+      const after = await stages(device);
+      expect(after[0]).toBe('previous');
+      expect(after.at(-1)).toBe('current');
+      expect(after.slice(1, -1).every((stage) => stage === 'revoked')).toBe(true);
+    },
+  );
 
-  it('after the first use of the next credential was committed: both still do, and it happened once', async () => {
-    const device = await enrol();
-    const { body } = await renew(healthy, device.key);
-    await dying(async (doomed, arm) => {
-      arm();
-      await expect(self(doomed, body.api_key)).rejects.toThrow();
-    });
-    expect(await self(healthy, body.api_key)).toBe(200);
-    expect(await self(healthy, device.key)).toBe(200);
-    expect(await stages(device)).toEqual(['previous', 'current']);
-    expect(
-      await queryDatabase(database.url, `SELECT 1 FROM event WHERE type = 'site.credential_rotated' AND site_id = $1`, [
-        device.siteId,
-      ]),
-    ).toHaveLength(1);
-  });
+  it.each(['COMMIT', 'answer'])(
+    'in the first use of the next credential, before its %s: both still do, and it happens once',
+    async (at) => {
+      const device = await enrol();
+      const { body } = await renew(healthy, device.key);
+      await dying(withinRequest, async (doomed, file) => {
+        arm(file, { request: 'GET /device/self', at });
+        await expect(self(doomed, body.api_key)).rejects.toThrow();
+      });
+      expect(await self(healthy, body.api_key)).toBe(200);
+      expect(await self(healthy, device.key)).toBe(200);
+      expect(await stages(device)).toEqual(['previous', 'current']);
+      expect(
+        await queryDatabase(
+          database.url,
+          `SELECT 1 FROM event WHERE type = 'site.credential_rotated' AND site_id = $1`,
+          [device.siteId],
+        ),
+      ).toHaveLength(1);
+    },
+  );
 
   it('before the next credential left over the session: it is handed out again by the server that is there', async () => {
     const device = await enrol();
@@ -111,9 +121,9 @@ describe('the server killed', () => {
       await session.hello({ capabilities: ['credentials'] });
       return session;
     };
-    await dying(async (doomed, arm) => {
+    await dying(offerOfCredential, async (doomed, file) => {
       const session = await connect(doomed);
-      arm();
+      writeFileSync(file, '');
       await Api.root(healthy).expect('POST', `/site/${device.siteId}/rotate-credential`, { overlapSeconds: 0 });
       await session.closed;
       expect(session.received.some(({ type }) => type === 'agent/credential')).toBe(false);

@@ -263,6 +263,24 @@ describe('the first use of a next credential', () => {
     await becomes(second, 'superseded');
   });
 
+  it('ends all that went before with the shortest overlap: a leaked one does not outlive an emergency', async () => {
+    const first = await enrol('api_key');
+    await tx((em) => succession(0).requestRotations(em, 'acme', [first.siteId], 2_592_000, null));
+    const second = await next(first);
+    expect(what(await second.use(0))).toBe('usable');
+    expect(await everywhere(first)).toBe('usable,usable');
+    await tx((em) => succession(0).requestRotations(em, 'acme', [first.siteId], 0, null));
+    const third = await next(second);
+    expect(what(await third.use(0))).toBe('usable');
+    await becomes(first, 'superseded');
+    await becomes(second, 'superseded');
+    // A longer overlap brings nothing back.
+    await tx((em) => succession(0).requestRotations(em, 'acme', [first.siteId], 600, null));
+    expect(what(await (await next(third)).use(0))).toBe('usable');
+    expect(await everywhere(third)).toBe('usable,usable');
+    expect(await everywhere(second)).toBe('superseded,superseded');
+  });
+
   it('costs nothing where an answer was lost: twenty stand, a day old ones go', async () => {
     const first = await enrol('api_key');
     const nexts: Credential[] = [];

@@ -80,7 +80,7 @@ export class CredentialSuccessionRepository {
        until AS (SELECT now() + make_interval(secs => least(won.overlap_seconds, (SELECT overlap_seconds FROM asked))) AS ends_at FROM won),
        before AS (
          UPDATE site_credential c SET stage = 'previous', ends_at = until.ends_at FROM until
-         WHERE c.site_id = $1 AND c.stage = 'current' AND c.revoked_at IS NULL),
+         WHERE c.site_id = $1 AND c.revoked_at IS NULL AND (c.stage = 'current' OR (c.stage = 'previous' AND c.ends_at > until.ends_at))),
        others AS (
          UPDATE site_credential c SET revoked_at = now() FROM won
          WHERE c.site_id = $1 AND c.credential_id <> $2 AND c.stage = 'next' AND c.revoked_at IS NULL),

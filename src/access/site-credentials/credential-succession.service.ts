@@ -40,7 +40,7 @@ export class CredentialSuccession implements OnModuleInit {
       id: 'credential_id',
       since: `coalesce(ends_at, CASE WHEN stage = 'next' THEN revoked_at END)`,
       // A certificate that was revoked is told of until it has expired.
-      unless: 'r.expires_at > now()',
+      unless: 'coalesce(r.expires_at > now(), false)',
     });
     this.retention.register({ table: 'credential_proof', id: 'proof_id' });
     this.retention.register({ table: 'credential_reuse', expired: `told_at < now() - interval '1 day'` });

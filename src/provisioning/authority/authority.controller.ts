@@ -48,7 +48,7 @@ export class AuthorityController {
   /** Download the certificate revocation list of an authority */
   @Get('ca/:caId/crl')
   @Public('revocation lists are for whoever is shown a certificate')
-  @ErrorResponses(404, 503)
+  @ErrorResponses(400, 404, 503)
   @ApiResponse({
     status: 200,
     description: 'The list (RFC 5280), DER',

@@ -47,7 +47,7 @@ export class EstController {
   @Get('.well-known/est/:caId/cacerts')
   @AtRoot()
   @Public(WHY_CERTIFICATES)
-  @ErrorResponses(403, 404, 503)
+  @ErrorResponses(400, 403, 404, 503)
   @Certificates('The current authority and former ones that are still trusted (certs-only CMS, base64)')
   async getEstCaCertificates(
     @Req() request: GatehouseRequest,
