@@ -43,9 +43,11 @@ export class Authenticator {
 
   /** @param bySite the route is one for sites, which takes what newts have as well and, without a header, what the connection proves */
   presented(request: GatehouseRequest, bySite: boolean): Presented {
+    // Whatever else is presented: a certificate that nobody may tell is refused on every route.
+    const proven = this.connection.presentedBy(request.raw);
     if (!bySite) return presentedBy(request, this.cookieName);
     const presented = presentedBySite(request, this.cookieName);
-    return presented.kind === 'none' ? (this.connection.presentedBy(request.raw) ?? presented) : presented;
+    return presented.kind === 'none' ? (proven ?? presented) : presented;
   }
 
   /**

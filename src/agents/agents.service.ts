@@ -41,8 +41,8 @@ export class AgentsService {
   /** Takes the key of one of two headers, or what the connection proves. @throws like `tokenForNewt`. */
   async tokenForDevice(caller: Principal, request: IncomingMessage): Promise<SessionToken> {
     const { authorization, 'x-api-key': apiKey } = request.headers;
-    const credential = authorization || apiKey ? undefined : this.connection.presentedBy(request);
-    if (credential) {
+    const credential = this.connection.presentedBy(request);
+    if (credential && !authorization && !apiKey) {
       const found = await this.connection.authenticate(credential);
       return this.answer(found, { address: caller.address, proven: { hash: connectionProof(credential) } });
     }

@@ -9,6 +9,7 @@ import { Api, TestOrg } from '../support/api.js';
 import { createTestDatabase, queryDatabase } from '../support/database.js';
 import { InstanceMachine } from '../support/instance-machine.js';
 import { findMachinePostgres, startMachinePostgres } from '../support/machine-postgres.mjs';
+import { secretValue } from '../support/secret-values.js';
 import { freePort, startServer, TEST_MASTER_KEY, type TestServer, until } from '../support/server.js';
 
 const machinePostgres = findMachinePostgres();
@@ -53,7 +54,7 @@ class Fleet {
 
   static async create(): Promise<Fleet> {
     const org = await TestOrg.create(root);
-    await root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: 'one' });
+    await root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: secretValue('one') });
     const { profileId } = await root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), {
       name: 'restored',
       onClone: 'hold',

@@ -11,6 +11,7 @@ import { type Program, repository } from '../support/agent-process.js';
 import { Api, TestOrg } from '../support/api.js';
 import { queryDatabase } from '../support/database.js';
 import { InstanceMachine } from '../support/instance-machine.js';
+import { secretValue } from '../support/secret-values.js';
 import { freePort, startServer, TEST_MASTER_KEY, type TestServer, until } from '../support/server.js';
 import { type Armed, arm, withinRequest } from '../support/within-request.js';
 
@@ -43,7 +44,7 @@ beforeAll(async () => {
   await start();
   root = Api.root(server);
   org = await TestOrg.create(root);
-  await root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: 'one' });
+  await root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: secretValue('one') });
   ({ profileId } = await root.expect<{ profileId: number }>('PUT', org.path('provisioning-profile'), {
     name: 'killed',
   }));
@@ -163,7 +164,7 @@ const OPERATIONS: Record<string, Operation> = {
     points: ['COMMIT', 'answer'],
     postgres: true,
     after: async () => {
-      await root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: 'again' });
+      await root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: secretValue('again') });
       await resend();
     },
   },

@@ -263,6 +263,18 @@ describe('the first use of a next credential', () => {
     await becomes(second, 'superseded');
   });
 
+  it('is one of a hundred a day at most', async () => {
+    const first = await enrol('api_key');
+    await sql(
+      `INSERT INTO site_credential (site_id, org_id, kind, secret_hash, stage, ends_at, overlap_seconds)
+       SELECT $1, 'acme', 'api_key', sha256(convert_to($2 || n, 'UTF8')), 'previous', now(), 0 FROM generate_series(1, 100) n`,
+      [first.siteId, `day ${first.siteId} `],
+    );
+    await expect(next(first)).rejects.toMatchObject({ code: 'rate_limited', message: expect.stringContaining('100') });
+    await sql(`UPDATE site_credential SET created_at = now() - interval '25 hours' WHERE site_id = $1`, [first.siteId]);
+    expect(what(await (await next(first)).use(0))).toBe('usable');
+  });
+
   it('ends all that went before with the shortest overlap: a leaked one does not outlive an emergency', async () => {
     const first = await enrol('api_key');
     await tx((em) => succession(0).requestRotations(em, 'acme', [first.siteId], 2_592_000, null));

@@ -40,8 +40,10 @@ export interface Subject {
 
 /** What a next credential waits for. */
 export interface Waiting {
-  /** Next ones that stand beside the current one, and the seconds until the oldest of them is a day old. */
+  /** Next ones that stand beside the current one. */
   count: number;
+  /** All that followed another one within a day, used or not, and the seconds until the oldest of them is a day old. */
+  made: number;
   oldestFor: number | null;
   /** Of the rotation that was asked for, if one was. */
   overlapSeconds: number | null;
@@ -117,9 +119,9 @@ export class CredentialSuccessionRepository {
       prepared<Waiting>(
         tx,
         'succession_waiting',
-        `SELECT count(*)::int AS count, ceil(extract(epoch FROM min(created_at) + interval '1 day' - now()))::int AS "oldestFor",
+        `SELECT count(*) FILTER (WHERE stage = 'next')::int AS count, count(*)::int AS made, ceil(extract(epoch FROM min(created_at) + interval '1 day' - now()))::int AS "oldestFor",
            (SELECT overlap_seconds FROM credential_rotation WHERE site_id = $1) AS "overlapSeconds"
-         FROM site_credential WHERE site_id = $1 AND stage = 'next' AND revoked_at IS NULL`,
+         FROM site_credential WHERE site_id = $1 AND overlap_seconds IS NOT NULL AND revoked_at IS NULL AND created_at > now() - interval '1 day'`,
         [siteId],
       ),
     ]);

@@ -14,6 +14,8 @@ import { type NewSiteCredential, PUBLIC_KEY_TAKEN, SiteCredentialsRepository } f
 
 /** Next credentials that stand beside a current one: lost answers are asked for again. */
 const MAX_NEXT = 20;
+/** Of one site within a day, used or not: each leaves rows, events and notices behind. */
+const MAX_A_DAY = 100;
 /** What operators are shown of one site. */
 const MAX_LISTED = 100;
 
@@ -79,11 +81,14 @@ export class CredentialSuccession implements OnModuleInit {
   ): Promise<number> {
     const live = await this.repository.lockSite(tx, siteId);
     if (!live || !(await this.repository.mayRenew(tx, siteId, credentialId))) throw unusable();
-    const { count, oldestFor, overlapSeconds } = await this.repository.waiting(tx, siteId);
-    if (count >= MAX_NEXT)
-      throw new AppError('rate_limited', `${MAX_NEXT} credentials of this site wait to be used`, {
-        retryAfter: oldestFor ?? 60,
-      });
+    const { count, made, oldestFor, overlapSeconds } = await this.repository.waiting(tx, siteId);
+    if (count >= MAX_NEXT || made >= MAX_A_DAY) {
+      const why =
+        count >= MAX_NEXT
+          ? `${MAX_NEXT} credentials of this site wait to be used`
+          : `This site has had ${MAX_A_DAY} credentials within a day`;
+      throw new AppError('rate_limited', why, { retryAfter: oldestFor ?? 60 });
+    }
     const overlap = overlapSeconds ?? CREDENTIAL_LIMITS.overlapSeconds;
     const next = { ...stored, siteId, orgId, stage: 'next' as const, overlapSeconds: overlap };
     const [id] = await this.credentials.insertMany(tx, [next]).catch((error: unknown) => {
