@@ -266,6 +266,7 @@ describe('operators', () => {
       appliedRevision: null,
       rolloutId: 5,
       sealed: false,
+      takesBundles: false,
     });
     expect((await list('?state=failed')).bundles).toHaveLength(1);
     expect((await list(`?version=${first}&state=offered`)).pagination).toMatchObject({ total: 2 });
