@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { countUnderOthers, Db, KeyRing, query, resealPage, type SealedColumn, sqlState } from '#platform';
+import { countUnderOthers, Db, KeyRing, keyIdOf, query, resealPage, type SealedColumn, sqlState } from '#platform';
 import { MasterKeys, type OtherServer } from '../cluster/index.js';
 import { StartError } from './preflight.js';
 import { SEALED_COLUMNS } from './sealed-columns.js';
@@ -30,7 +30,7 @@ export class MasterKeyRotation {
       throw new StartError(
         'There is nothing to change: MASTER_KEY (or the first line of master.key) is to be the new key, and MASTER_KEY_PREVIOUS (or the second line) the one before.',
       );
-    const lacking = await this.masterKeys.switch();
+    const lacking = await this.masterKeys.look();
     if (lacking.length > 0)
       throw new StartError(
         `Restart every server with the new master key and the one before; without it: ${listOf(lacking)}.`,
@@ -90,7 +90,7 @@ export class MasterKeyRotation {
       this.db.manager,
       `SELECT max(created_at) + interval '24 hours' AS until FROM idempotency_key
        WHERE answer IS NOT NULL AND created_at >= now() - interval '24 hours' AND substring(answer from 1 for 4) <> $1`,
-      [Buffer.from(this.keys.writesWith.slice(0, 8), 'hex')],
+      [keyIdOf(this.keys.writesWith)],
     );
     return row!.until;
   }

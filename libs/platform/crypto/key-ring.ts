@@ -13,6 +13,9 @@ export type MacPurpose = 'idempotent-body' | 'shared-secret' | 'bundle-random' |
 /** A sealed value begins with the id of the master key that it is sealed under: the first bytes of its fingerprint. */
 export const KEY_ID_BYTES = 4;
 
+/** @param fingerprint of a master key, hex */
+export const keyIdOf = (fingerprint: string): Buffer => Buffer.from(fingerprint, 'hex').subarray(0, KEY_ID_BYTES);
+
 function seal(key: Buffer, plain: Buffer, about: string): Buffer {
   const iv = randomBytes(12);
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(about));

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { query } from '../database/db.js';
-import { aboutKeyOf, type KeyRing } from './key-ring.js';
+import { aboutKeyOf, type KeyRing, keyIdOf } from './key-ring.js';
 
 /** Rows that are read, decrypted and written at a time: values have up to 64 KB. */
 const PAGE = 200;
@@ -60,7 +60,7 @@ export async function resealPage(
   after: string,
 ): Promise<{ done: number; after: string | null }> {
   const { rows, isLast } = await sealedRows((sql, values) => query(tx, sql, values), column, after, {
-    notUnder: keyId(keys.writesWith),
+    notUnder: keyIdOf(keys.writesWith),
   });
   const anew = rows.map(({ name, about: ofValue, sealed }) => {
     const about = column.apart ? aboutKeyOf(ofValue) : ofValue;
@@ -87,9 +87,7 @@ export async function countUnderOthers(em: EntityManager, column: SealedColumn, 
   const [row] = await query<{ n: number }>(
     em,
     `SELECT count(*)::int AS n FROM ${column.table} WHERE ${column.column} IS NOT NULL AND substring(${column.column} from 1 for 4) <> $1`,
-    [keyId(fingerprint)],
+    [keyIdOf(fingerprint)],
   );
   return row!.n;
 }
-
-const keyId = (fingerprint: string): Buffer => Buffer.from(fingerprint.slice(0, 8), 'hex');

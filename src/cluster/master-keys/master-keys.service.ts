@@ -40,24 +40,17 @@ export class MasterKeys implements OnModuleInit {
     await this.follow(manager);
   }
 
-  /** Now and then: begins to write under a new key when everybody can read it, and follows another server that did. */
-  async look(): Promise<void> {
-    const { manager } = this.db;
-    if (this.keys.fingerprints.length > 1) {
-      const next = await this.next(manager);
-      if (next !== undefined) await this.db.tx((tx) => this.repository.switchTo(tx, next));
-    }
-    await this.follow(manager);
-  }
-
   /**
-   * The same for the admin command, which says why not.
-   * @returns the servers that lack the new key; none once it is written under
+   * Now and then: begins to write under this process's own key once every server holds it, and follows another server that did.
+   * @returns the servers that lack it; none once it is written under
    */
-  async switch(): Promise<OtherServer[]> {
-    const next = await this.next(this.db.manager);
-    const lacking = next === undefined ? [] : await this.db.tx((tx) => this.repository.switchTo(tx, next));
-    await this.follow(this.db.manager);
+  async look(): Promise<OtherServer[]> {
+    const { manager } = this.db;
+    const own = this.keys.fingerprints[0]!;
+    const known = await this.repository.known(manager);
+    const isNext = known.some(({ state, fingerprint }) => state === 'accepted' && fingerprint === own);
+    const lacking = isNext ? await this.db.tx((tx) => this.repository.switchTo(tx, own)) : [];
+    await this.follow(manager);
     return lacking;
   }
 
@@ -74,13 +67,6 @@ export class MasterKeys implements OnModuleInit {
   /** From now on servers start without it. @throws a foreign key violation while a value is under it */
   async removePrevious(tx: EntityManager): Promise<void> {
     await this.repository.removePrevious(tx);
-  }
-
-  /** The accepted key, when it is this process's own. */
-  private async next(em: EntityManager): Promise<string | undefined> {
-    const known = await this.repository.known(em);
-    const accepted = known.find(({ state }) => state === 'accepted')?.fingerprint;
-    return accepted === this.keys.fingerprints[0] ? accepted : undefined;
   }
 
   private async follow(em: EntityManager): Promise<void> {
