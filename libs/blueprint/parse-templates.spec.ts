@@ -53,6 +53,17 @@ describe('templates', () => {
     }
   });
 
+  it.each([
+    '["{{","}}"]',
+    '["{{", "}}"]',
+    '["{{",1,"}}"]',
+    '{"{{":"}}"}',
+    '{a: ["{{"],"b":"}}"}',
+    '{a: {b: "{{"},"c":"}}"}',
+  ])('%s holds braces that are text', (written) => {
+    expect(problems(publicly(`name: ${written}\nmode: tcp\nproxy-port: 1`)).join()).not.toContain('not understood');
+  });
+
   it.each(['"{{env.A}"', '"{{env.A"', '"{{env.A} }"', "'{{ env.A'", '"x {{env.A|default"'])(
     '%s begins one and does not end it',
     (written) => {

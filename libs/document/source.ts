@@ -10,11 +10,11 @@ const START = '\uFDEE';
 const END = '\uFDEF';
 const FILL = '\uFDED';
 /**
- * Quotes only around a default, or a text that stands for itself: what lies between two texts of one line is no template. What this misses
- * is refused when it is read.
+ * Quotes only around a default, or a text that stands for itself and does not begin as what lies between two texts of one line would
+ * (`["{{","}}"]`): that is no template. What this misses is refused when it is read.
  */
 const TEMPLATE =
-  /\{\{(?:(?:[^{}"'\n\r,|]*\|[ \t]*default[ \t]+|[ \t]*)(?:"[^"\n\r\\]*"|\\"[^"\n\r\\]*\\")[ \t]*(?:\|[^{}"'\n\r,]*)?|[^{}"'\n\r,]+)\}\}/g;
+  /\{\{(?:(?:[^{}"'\n\r,|]*\|[ \t]*default[ \t]+|[ \t]*(?!"[ \t]*(?:[,:\]]|\}(?!\}))))(?:"[^"\n\r\\]*"|\\"[^"\n\r\\]*\\")[ \t]*(?:\|[^{}"'\n\r,]*)?|[^{}"'\n\r,]+)\}\}/g;
 const TOKEN = /\uFDEE([\uFDD0-\uFDEB]{3})\uFDED*\uFDEF/g;
 /** Control characters but tab and line ends, halves of characters, noncharacters. */
 const FORBIDDEN =
