@@ -15,7 +15,6 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { clientCert, DeviceKey } from '../support/device-certificates.js';
 import { ask, connectSession, connectTls, openssl, startTlsServer, type TlsServer } from '../support/device-tls.js';
 import { TestFleet } from '../support/devices.js';
-import { hasProgram, runCredentialLines } from '../support/readme.js';
 import { startServer, type TestServer, until } from '../support/server.js';
 
 const SELF = '/api/v1/device/self';
@@ -157,15 +156,11 @@ describe('a client certificate', () => {
     expect(await statusFor(pair)).toBe(200);
   });
 
-  it('is taken from curl, by the line of the README, and from openssl, where they are', async () => {
+  it('is taken from openssl, where there is one', async () => {
     const { pair, deviceId } = await claim();
     const [cert, key] = [join(folder, 'device.pem'), join(folder, 'device.key')];
     writeFileSync(cert, pair.cert);
     writeFileSync(key, pair.key);
-    if (hasProgram('curl')) {
-      const env = { DEVICE_HOST: `127.0.0.1:${tls.devicePort}`, CURL_CA_BUNDLE: tls.certFile };
-      expect(runCredentialLines('certificate', folder, env)).toContain(deviceId);
-    }
     const printed = openssl(tls.devicePort, SELF, ['-cert', cert, '-key', key]);
     if (printed === undefined) return;
     expect(printed).toContain(deviceId);

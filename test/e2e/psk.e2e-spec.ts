@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { newHardwareId, provision } from '../support/api.js';
@@ -15,7 +14,6 @@ import {
   withPsk,
 } from '../support/device-tls.js';
 import { TestFleet } from '../support/devices.js';
-import { hasProgram, runCredentialLines } from '../support/readme.js';
 import { startServer, type TestServer, until } from '../support/server.js';
 
 const SELF = '/api/v1/device/self';
@@ -173,15 +171,5 @@ describe('a pre-shared key', () => {
       expect(printed).toContain(early.deviceId);
       expect(printed).toContain('No client certificate CA names sent');
     }
-  });
-
-  it('authenticates by the lines of the README, where there is openssl', () => {
-    if (!hasProgram('openssl')) return;
-    const printed = runCredentialLines('psk', tmpdir(), {
-      DEVICE_HOST: `127.0.0.1:${tls.devicePort}`,
-      PSK_IDENTITY: early.identity,
-      PSK: early.psk,
-    });
-    expect(printed).toContain(early.deviceId);
   });
 });
