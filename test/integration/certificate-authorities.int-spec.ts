@@ -5,9 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DeviceAuthorities, orgUidOf } from '#platform';
 import { AuthoritiesService } from '../../src/provisioning/authority/authorities.service.js';
+import { RevocationsRepository } from '../../src/provisioning/authority/revocations.repository.js';
 import { Api, newHardwareId, newNonce, type Provisioned, provision, type TestKey } from '../support/api.js';
 import { type StartedApp, startApp } from '../support/app.js';
 import { createCsr } from '../support/certificate.js';
@@ -74,9 +75,13 @@ async function deviceOf(body: Provisioned): Promise<Device> {
 
 const crlOf = async (caId: string, url = app.root.url, headers: Record<string, string> = {}) =>
   fetch(`${url}/api/v1/ca/${caId}/crl`, { headers });
+/** As if nobody had looked for a minute what is revoked. */
+const minutePassed = (caId: string) =>
+  app.sql(`UPDATE revocation_list SET looked_at = looked_at - interval '1 minute' WHERE ca_id = $1`, [caId]);
 /** The list, once it says what is expected of it. */
 async function listWith(caId: string, serials: string[], url = app.root.url): Promise<x509.X509Crl> {
   return until(async () => {
+    await minutePassed(caId);
     const crl = new x509.X509Crl(await (await crlOf(caId, url)).arrayBuffer());
     const found = crl.entries.map((entry) => entry.serialNumber.toLowerCase()).sort();
     return JSON.stringify(found) === JSON.stringify([...serials].sort()) && crl;
@@ -203,6 +208,7 @@ describe('revocation lists (docs/credentials.md §6)', () => {
       [caId],
     );
     const answers = await until(async () => {
+      await minutePassed(caId);
       const all = await Promise.all(Array.from({ length: 8 }, () => crlOf(caId)));
       const sizes = await Promise.all(all.map(async (answer) => (await answer.arrayBuffer()).byteLength));
       return Math.min(...sizes) > 5_000_000 && all;
@@ -216,6 +222,85 @@ describe('revocation lists (docs/credentials.md §6)', () => {
     // What has expired is no longer in it.
     await app.sql(`UPDATE revoked_certificate SET expires_at = now() WHERE ca_id = $1`, [caId]);
     await listWith(caId, []);
+  });
+
+  it('are made once a minute at most, by one server of all, whoever asks', async () => {
+    const { key } = await newOrg();
+    const device = await enrol(key);
+    const { caId } = device;
+    const first = numberOf(await listWith(caId, []));
+    await listWith(caId, [], other.url);
+    await app.sql('UPDATE revocation_list SET looked_at = now() WHERE ca_id = $1', [caId]);
+    const servers = [
+      { url: app.root.url, repository: app.get(RevocationsRepository) },
+      { url: other.url, repository: other.app.get(RevocationsRepository) },
+    ].map(({ url, repository }) => ({
+      url,
+      asked: vi.spyOn(repository, 'standing'),
+      counted: vi.spyOn(repository, 'content'),
+    }));
+    await app.root.expect('POST', `/site/${device.siteId}/revoke`, {});
+    const number = async (url: string) => numberOf(new x509.X509Crl(await (await crlOf(caId, url)).arrayBuffer()));
+    for (const { url, asked } of servers) {
+      await until(async () => (await number(url)) === first && asked.mock.calls.length > 1);
+      expect(await number(url)).toBe(first);
+    }
+    expect(servers.map(({ counted }) => counted.mock.calls.length)).toEqual([0, 0]);
+    await minutePassed(caId);
+    await until(async () => {
+      const all = await Promise.all(servers.flatMap(({ url }) => Array.from({ length: 4 }, () => number(url))));
+      return all.every((one) => one === first + 1);
+    });
+    expect(servers.reduce((sum, { counted }) => sum + counted.mock.calls.length, 0)).toBe(1);
+    vi.restoreAllMocks();
+  });
+
+  it('are the last one while a server makes the next, and come from another when that one has died', async () => {
+    const { key } = await newOrg();
+    const device = await enrol(key);
+    await listWith(device.caId, []);
+    await app.root.expect('POST', `/site/${device.siteId}/revoke`, {});
+    await minutePassed(device.caId);
+    const making = app.db.dataSource.createQueryRunner();
+    await making.startTransaction();
+    await making.query('SELECT FROM revocation_list WHERE ca_id = $1 FOR UPDATE', [device.caId]);
+    const found = vi.spyOn(other.app.get(RevocationsRepository), 'take');
+    const entries = async () =>
+      new x509.X509Crl(await (await crlOf(device.caId, other.url)).arrayBuffer()).entries.length;
+    await until(async () => (await entries()) === 0 && found.mock.settledResults.length > 0);
+    expect(found.mock.settledResults).toContainEqual({ type: 'fulfilled', value: null });
+    expect(await entries()).toBe(0);
+    await making.rollbackTransaction();
+    await making.release();
+    await until(async () => (await entries()) === 1);
+    found.mockRestore();
+  });
+
+  it('are refused above 500,000 entries: one that lacks some would pass them off as good', async () => {
+    const { key } = await newOrg();
+    const { caId } = await enrol(key);
+    await listWith(caId, []);
+    for (const { url, get } of [
+      { url: app.root.url, get: app.get },
+      { url: other.url, get: other.app.get.bind(other.app) },
+    ]) {
+      const counted = vi.spyOn(get(RevocationsRepository), 'content');
+      counted.mockResolvedValue({ entries: '500001', marks: '1' });
+      await until(async () => {
+        await minutePassed(caId);
+        const answer = await crlOf(caId, url);
+        return answer.status === 503 && (await answer.text()).includes('capacity');
+      });
+      counted.mockRestore();
+      // Whoever counted, there is none for anybody.
+      await app.sql('UPDATE revocation_list SET looked_at = now() WHERE ca_id = $1', [caId]);
+      for (const one of [app.root.url, other.url]) await until(async () => (await crlOf(caId, one)).status === 503);
+    }
+    await until(async () => {
+      await minutePassed(caId);
+      return (await crlOf(caId)).status === 200;
+    });
+    await listWith(caId, [], other.url);
   });
 });
 

@@ -1,24 +1,34 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared } from '#platform';
+import { execute, prepared, query } from '#platform';
 import type { RevokedEntry } from './revocation-list.js';
 
-/** The stored list of an authority, and what one would hold that was made now. */
+/** Whether somebody should look again what a list lacks. */
 export interface ListStanding {
   /** 0: there is none yet. */
   number: number;
-  /** In milliseconds; null: there is none yet. */
-  age: number | null;
-  /** Nothing was revoked, and nothing has expired, since it was made. */
-  complete: boolean;
-  /** Of what is revoked now. */
+  isDue: boolean;
+}
+
+/** What is revoked, in short: how many entries, and the sum of what is different in each. */
+export interface ListContent {
   entries: string;
   marks: string;
+}
+
+/** The stored list of an authority, which nobody else looks at meanwhile. */
+export interface TakenList extends ListContent {
+  number: number;
+  /** In milliseconds. */
+  age: number;
+  /** False: none could be made, or none was yet. */
+  isThere: boolean;
   now: Date;
 }
 
 export interface StoredList {
   number: number;
+  /** Empty: there are too many entries for a list. */
   der: Buffer;
   madeAt: Date;
 }
@@ -27,18 +37,46 @@ export interface StoredList {
 @Injectable()
 export class RevocationsRepository {
   /** @returns null when there is no such authority */
-  async standing(em: EntityManager, caId: string): Promise<ListStanding | null> {
+  async standing(em: EntityManager, caId: string, everySeconds: number): Promise<ListStanding | null> {
     const [row] = await prepared<ListStanding>(
       em,
       'revocation_list_standing',
-      `SELECT coalesce(l.number, 0) AS number, extract(epoch FROM now() - l.made_at)::float8 * 1000 AS age,
-         coalesce(l.entries = r.entries AND l.marks = r.marks, false) AS complete, r.entries::text AS entries, r.marks::text AS marks, now() AS now
-       FROM device_ca a LEFT JOIN revocation_list l USING (ca_id),
-         LATERAL (SELECT count(*) AS entries, coalesce(sum(mark), 0) AS marks FROM certificate_revocation c WHERE c.ca_id = a.ca_id) r
-       WHERE a.ca_id = $1`,
-      [caId],
+      `SELECT coalesce(l.number, 0) AS number, coalesce(l.looked_at <= now() - make_interval(secs => $2), true) AS "isDue"
+       FROM device_ca a LEFT JOIN revocation_list l USING (ca_id) WHERE a.ca_id = $1`,
+      [caId, everySeconds],
     );
     return row ?? null;
+  }
+
+  /**
+   * Has one transaction of all servers look, until its end. Of the first list of an authority the others wait for that end.
+   * @returns null: another one looks, or has just looked
+   */
+  async take(tx: EntityManager, caId: string, everySeconds: number): Promise<TakenList | null> {
+    await execute(
+      tx,
+      `INSERT INTO revocation_list (ca_id, number, entries, marks, der, made_at)
+       SELECT ca_id, 0, 0, 0, '', now() FROM device_ca WHERE ca_id = $1 ON CONFLICT DO NOTHING`,
+      [caId],
+    );
+    const [row] = await query<TakenList>(
+      tx,
+      `SELECT number, entries::text AS entries, marks::text AS marks, octet_length(der) > 0 AS "isThere",
+         extract(epoch FROM now() - made_at)::float8 * 1000 AS age, now() AS now
+       FROM revocation_list WHERE ca_id = $1 AND looked_at <= now() - make_interval(secs => $2) FOR UPDATE SKIP LOCKED`,
+      [caId, everySeconds],
+    );
+    return row ?? null;
+  }
+
+  /** What a list would hold that is made now. */
+  async content(em: EntityManager, caId: string): Promise<ListContent> {
+    const [row] = await query<ListContent>(
+      em,
+      'SELECT count(*)::text AS entries, coalesce(sum(mark), 0)::text AS marks FROM certificate_revocation WHERE ca_id = $1',
+      [caId],
+    );
+    return row!;
   }
 
   async stored(em: EntityManager, caId: string): Promise<StoredList | null> {
@@ -61,20 +99,22 @@ export class RevocationsRepository {
     );
   }
 
-  /** Follows the list of the number before. @returns false when another server was first */
+  /** Of the list that was taken. */
   async store(
-    em: EntityManager,
+    tx: EntityManager,
     caId: string,
     { number, der, madeAt }: StoredList,
-    { entries, marks }: Pick<ListStanding, 'entries' | 'marks'>,
-  ): Promise<boolean> {
-    const stored = await execute(
-      em,
-      `INSERT INTO revocation_list AS l (ca_id, number, entries, marks, der, made_at) VALUES ($1, $2, $3, $4, $5, $6)
-       ON CONFLICT (ca_id) DO UPDATE SET number = excluded.number, entries = excluded.entries, marks = excluded.marks, der = excluded.der, made_at = excluded.made_at
-       WHERE l.number = excluded.number - 1`,
+    { entries, marks }: ListContent,
+  ): Promise<void> {
+    await execute(
+      tx,
+      'UPDATE revocation_list SET number = $2, entries = $3, marks = $4, der = $5, made_at = $6, looked_at = now() WHERE ca_id = $1',
       [caId, number, entries, marks, der, madeAt],
     );
-    return stored === 1;
+  }
+
+  /** The list that was taken lacks nothing. */
+  async keep(tx: EntityManager, caId: string): Promise<void> {
+    await execute(tx, 'UPDATE revocation_list SET looked_at = now() WHERE ca_id = $1', [caId]);
   }
 }
