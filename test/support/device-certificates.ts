@@ -13,11 +13,12 @@ export class DeviceKey {
     readonly csr: string,
   ) {}
 
-  static async make(): Promise<DeviceKey> {
+  /** @param subject what the signing request asks for */
+  static async make(subject = 'CN=device'): Promise<DeviceKey> {
     const keys = (await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
     const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
     const csr = await x509.Pkcs10CertificateRequestGenerator.create({
-      name: 'CN=device',
+      name: subject,
       keys,
       signingAlgorithm: ALGORITHM,
     });

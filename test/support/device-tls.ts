@@ -8,6 +8,7 @@ import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { selfSigned } from './certificate.js';
 import { freePort, type ServerOptions, startServer, type TestServer } from './server.js';
+import { TestSession } from './session.js';
 
 /** A server with a listener for machines, whose certificate nobody has signed. */
 export interface TlsServer {
@@ -73,29 +74,42 @@ export async function connectTls(port: number, options: TlsOptions = {}): Promis
 export interface TlsReply {
   status: number;
   headers: NodeJS.Dict<string | string[]>;
+  /** JSON, parsed. */
   body: Record<string, unknown>;
+  text: string;
+}
+
+export interface Asking extends TlsOptions {
+  method?: string;
+  headers?: Record<string, string | string[]>;
+  /** Sent as it is, or as JSON; with POST unless there is another method. */
+  body?: string | object;
+  /** A connection that is there; it stays open with `connection: keep-alive`. */
+  on?: TLSSocket;
 }
 
 /** One request on a connection of its own, or on one that is there. */
-export function ask(
-  port: number,
-  path: string,
-  options: TlsOptions & { method?: string; headers?: Record<string, string | string[]>; on?: TLSSocket } = {},
-): Promise<TlsReply> {
-  const { on, ...rest } = options;
+export function ask(port: number, path: string, options: Asking = {}): Promise<TlsReply> {
+  const { on, body, headers = {}, ...rest } = options;
   const connection = on ? { createConnection: () => on } : { agent: false as const };
+  const isJson = typeof body === 'object';
+  const sending = {
+    ...(body === undefined ? {} : { method: 'POST' }),
+    ...rest,
+    headers: { ...(isJson ? { 'content-type': 'application/json' } : {}), ...headers },
+  };
   return new Promise((done, failed) => {
-    const sent = request({ ...ANY_SERVER, port, path, ...connection, ...rest }, (response) => {
+    const sent = request({ ...ANY_SERVER, port, path, ...connection, ...sending }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       response.on('end', () => {
-        const isJson = response.headers['content-type']?.includes('json');
-        const body = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
-        done({ status: response.statusCode!, headers: response.headers, body });
+        const told = response.headers['content-type']?.includes('json');
+        const body = told ? (JSON.parse(text) as Record<string, unknown>) : {};
+        done({ status: response.statusCode!, headers: response.headers, body, text });
       });
     });
     sent.on('error', failed);
-    sent.end();
+    sent.end(isJson ? JSON.stringify(body) : body);
   });
 }
 
@@ -104,19 +118,13 @@ export const withPsk = (identity: string, psk: string): TlsOptions => ({
   pskCallback: () => ({ identity, psk: Buffer.from(psk, 'base64url') }),
 });
 
-/** Begins a session by what the connection proves, without a token. @returns its websocket, or the status that refused it */
-export async function connectSession(
+/** Begins a session, by a header or else by what the connection proves. @throws Refused */
+export function connectSession(
   port: number,
-  options: TlsOptions & { createConnection?: () => TLSSocket },
-): Promise<WebSocket | number> {
-  const ws = new WebSocket(`wss://127.0.0.1:${port}/api/v1/ws?clientType=newt`, { ...ANY_SERVER, ...options });
-  return new Promise((done, failed) => {
-    ws.once('open', () => done(ws)).once('error', failed);
-    ws.once('unexpected-response', (request, response) => {
-      request.destroy();
-      done(response.statusCode ?? 0);
-    });
-  });
+  options: TlsOptions & { headers?: Record<string, string>; createConnection?: () => TLSSocket },
+): Promise<TestSession> {
+  const url = `wss://127.0.0.1:${port}/api/v1/ws?clientType=newt`;
+  return TestSession.over(new WebSocket(url, { perMessageDeflate: false, ...ANY_SERVER, ...options }));
 }
 
 /** What `openssl s_client` prints that sends one request; undefined: this machine has no openssl. */

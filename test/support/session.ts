@@ -40,10 +40,16 @@ export class TestSession {
   /** @throws Refused when the upgrade is answered with anything but 101. */
   static connect(wsUrl: string, token: string, options: { query?: boolean } = {}): Promise<TestSession> {
     const url = options.query ? `${wsUrl}?clientType=newt&token=${token}` : `${wsUrl}?clientType=newt`;
-    const ws = new WebSocket(url, {
-      perMessageDeflate: false,
-      headers: options.query ? {} : { authorization: `Bearer ${token}` },
-    });
+    return TestSession.over(
+      new WebSocket(url, {
+        perMessageDeflate: false,
+        headers: options.query ? {} : { authorization: `Bearer ${token}` },
+      }),
+    );
+  }
+
+  /** Over a websocket that is being opened. @throws Refused when the upgrade is answered with anything but 101. */
+  static over(ws: WebSocket): Promise<TestSession> {
     const session = new TestSession(ws);
     return new Promise((resolve, reject) => {
       ws.once('open', () => resolve(session));
