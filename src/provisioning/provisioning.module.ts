@@ -24,6 +24,7 @@ import { Refusals } from './claims/refusals.js';
 import { EstController } from './est/est.controller.js';
 import { EstRepository } from './est/est.repository.js';
 import { EstService } from './est/est.service.js';
+import { EstRefusals } from './est/est-refusals.js';
 import { HardwareIdPatterns } from './hardware-id-patterns.js';
 import { KeysController } from './keys/keys.controller.js';
 import { KeysRepository } from './keys/keys.repository.js';
@@ -68,6 +69,7 @@ import { UsersRepository } from './users.repository.js';
     CertificateAuthority,
     EstRepository,
     EstService,
+    EstRefusals,
     HardwareIdPatterns,
     ProfileBlueprints,
     ProfileBlueprintsRepository,

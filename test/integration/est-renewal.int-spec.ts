@@ -93,7 +93,7 @@ describe('renewal by EST (docs/credentials.md §6)', () => {
     expect(await code(reenrol(caller, null, await device.csr(`${right}, O=x`)))).toBe('validation');
     expect(await code(reenrol(caller, null, await device.csr(right, sans())))).toBe('validation');
     expect(await code(reenrol(caller, another.caId, csr))).toBe('not_found');
-    expect(await code(reenrol(caller, null, await neighbour.device.csr(right)))).toBe('validation');
+    expect(await code(reenrol(caller, null, await neighbour.device.csr(right)))).toBe('permission_denied');
     expect(await code(reenrol(byKey.caller, null, await device.csr(`CN=${byKey.deviceId}`)))).toBe('permission_denied');
     await app.sql(`INSERT INTO site_bundle (site_id, org_id, bundle_key, bundle_jkt) VALUES ($1, $2, '{}', 'x')`, [
       caller.site!.siteId,

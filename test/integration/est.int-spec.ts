@@ -152,23 +152,6 @@ describe('EST (docs/credentials.md §6)', () => {
     expect(await app.sql('SELECT FROM site WHERE org_id = $1', [another.orgId])).toEqual([]);
   });
 
-  it('over plain HTTP is 403 before anything that was presented is read', async () => {
-    const { key, caId } = await newOrg();
-    const device = await EstDevice.make(newHardwareId());
-    const authorization = basic(device.hardwareId, key.siteProvisioningKey);
-    const body = await device.csr();
-    for (const forwarded of ['http', ''])
-      for (const path of [`${caId}/cacerts`, 'cacerts', 'simpleenroll', `${caId}/simpleenroll`]) {
-        const answer = await est(path, {
-          authorization,
-          headers: { 'x-forwarded-proto': forwarded },
-          ...(path.endsWith('cacerts') ? {} : { body }),
-        });
-        expect([path, answer.status, answer.headers.get('www-authenticate')]).toEqual([path, 403, null]);
-      }
-    expect(await app.sql('SELECT FROM claim WHERE key_id = $1', [key.siteProvisioningKeyId])).toEqual([]);
-  });
-
   it('takes signing requests only, of a size and with keys that are worth something', async () => {
     const { key } = await newOrg();
     const authorization = basic(newHardwareId(), key.siteProvisioningKey);

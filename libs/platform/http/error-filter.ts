@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { ERROR_STATUS, type ErrorCode } from '#contracts';
 import type { GatehouseRequest } from '../access/route-access.js';
 import { AppError, refusedMeanwhile, sqlState, unavailable } from '../errors.js';
-import { takesDocument } from './route-placement.js';
+import { takesCsr, takesDocument } from './route-placement.js';
 
 const CODE_OF_STATUS = new Map<number, ErrorCode>([
   [400, 'validation'],
@@ -48,9 +48,11 @@ function inWords(error: AppError, request: GatehouseRequest): AppError {
     return new AppError(error.code, `The request body is too large: at most ${bodyLimit} bytes are read`);
   if (error.code !== 'unsupported_media_type') return error;
   const has = request.headers['content-type'] ? 'a Content-Type that is not taken here' : 'no Content-Type';
-  const taken = takesDocument(config)
-    ? 'JSON (application/json) or YAML (application/yaml)'
-    : 'JSON (application/json)';
+  const taken = takesCsr(config)
+    ? 'PKCS#10 in base64 (application/pkcs10)'
+    : takesDocument(config)
+      ? 'JSON (application/json) or YAML (application/yaml)'
+      : 'JSON (application/json)';
   return new AppError(error.code, `The body has ${has}: send ${taken}`);
 }
 

@@ -2,7 +2,7 @@ import { type Server, STATUS_CODES } from 'node:http';
 import type { ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { GatehouseRequest } from '../access/route-access.js';
 import type { Config } from '../config/config.js';
 import { AppError } from '../errors.js';
@@ -10,7 +10,7 @@ import { BODY_BOUNDS, boundedText, checkUrl, unstorableIn } from './bounds.js';
 import { errorBody } from './error-filter.js';
 import { canonicalUrl } from './path-names.js';
 import { answerInTurn } from './pipelining.js';
-import { takesCsr, takesDocument } from './route-placement.js';
+import { needsTls, takesCsr, takesDocument } from './route-placement.js';
 import { UnfinishedRequests, unfinishedBounds } from './unfinished-requests.js';
 
 const BODY_LIMIT = 1024 * 1024;
@@ -113,6 +113,7 @@ export function createAdapter(options: {
   fastify.addHook('onRoute', (route) => {
     if (takesDocument(route.config)) route.bodyLimit = DOCUMENT_BODY_LIMIT;
     if (takesCsr(route.config)) route.bodyLimit = CSR_BODY_LIMIT;
+    if (needsTls(route.config)) route.onRequest = requireTls;
   });
   // JSON only; an empty body with a JSON content type is a request without a body.
   fastify.removeAllContentTypeParsers();
@@ -146,6 +147,9 @@ export function createAdapter(options: {
   );
   return adapter;
 }
+
+const requireTls: onRequestHookHandler = ({ protocol }, _reply, done) =>
+  done(protocol === 'https' ? undefined : new AppError('permission_denied', 'This is served over TLS only'));
 
 /** What the bytes say; null when they are not UTF-8. Nothing is replaced by U+FFFD. */
 export function textOf(bytes: Uint8Array): string | null {

@@ -1,34 +1,56 @@
-import { Body, Controller, Get, Param, Post, Req, Res } from '@nestjs/common';
+import { applyDecorators, Body, Controller, Get, Param, Post, Req, Res, UseFilters } from '@nestjs/common';
 import { ApiBasicAuth, ApiBody, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import {
-  AppError,
   AtRoot,
   Caller,
   ErrorResponses,
   type GatehouseRequest,
+  NeedsTls,
   type Principal,
   Public,
   SiteAccess,
   TakesCsr,
 } from '#platform';
-import type { ParsedCsr } from '../authority/csr.js';
-import { ClaimRefused, type ClaimRequest } from '../claims/claim.js';
 import { ClaimsService } from '../claims/claims.service.js';
-import { Refusals } from '../claims/refusals.js';
-import { presentedBy } from './basic.js';
 import { certsOnly, csrIn } from './certificates.js';
 import { EstService } from './est.service.js';
+import { claimOf, EstRefusals, presentedIn, RenewalRefusedFilter } from './est-refusals.js';
 
-const REFUSAL = new AppError('unauthenticated', 'A hardware id and a provisioning key are needed');
-const CHALLENGE = 'Basic realm="gatehouse"';
 const MEDIA_TYPE = 'application/pkcs7-mime; smime-type=certs-only';
 const WHY_CERTIFICATES = 'certificates of authorities are what strangers are shown';
 const WHY_ENROL = 'claim door: the provisioning key in Authorization: Basic is the credential';
+const AUTHORITIES = 'The current authority and former ones that are still trusted';
 
-const Certificates = (description: string) =>
-  ApiResponse({ status: 200, description, content: { 'application/pkcs7-mime': { schema: { type: 'string' } } } });
-const Csr = () => ApiBody({ description: 'PKCS#10 in base64', schema: { type: 'string' } });
+/** An answer of certificates, over TLS alone. */
+const AnswersCertificates = (which: string): MethodDecorator =>
+  applyDecorators(
+    AtRoot(),
+    NeedsTls(),
+    ErrorResponses(403, 503),
+    ApiResponse({
+      status: 200,
+      description: `${which} (certs-only CMS, base64)`,
+      content: { 'application/pkcs7-mime': { schema: { type: 'string' } } },
+    }),
+  );
+/** For who has a provisioning key. */
+const ByKey = () => applyDecorators(Public(WHY_ENROL), ApiBasicAuth('est'), ErrorResponses(401, 429));
+const ReadsCsr = () =>
+  applyDecorators(
+    TakesCsr(),
+    ApiBody({ description: 'PKCS#10 in base64', schema: { type: 'string' } }),
+    ErrorResponses(400, 413, 415),
+  );
+const Enrols = () => applyDecorators(AnswersCertificates('The certificate'), ByKey(), ReadsCsr());
+/** For who presents a certificate, an expired one too. */
+const Renews = () =>
+  applyDecorators(
+    AnswersCertificates('The next certificate'),
+    SiteAccess({ direct: true, renewing: true }),
+    ReadsCsr(),
+    UseFilters(RenewalRefusedFilter),
+  );
 
 /**
  * Enrolment over Secure Transport (RFC 7030; docs/credentials.md §6). With a label, the id of an authority, or without: the key, or the certificate,
@@ -40,116 +62,81 @@ export class EstController {
   constructor(
     private readonly est: EstService,
     private readonly claims: ClaimsService,
-    private readonly refusals: Refusals,
+    private readonly refusals: EstRefusals,
   ) {}
 
   /** Download the certificate authorities that an organization's devices trust */
   @Get('.well-known/est/:caId/cacerts')
-  @AtRoot()
+  @AnswersCertificates(AUTHORITIES)
   @Public(WHY_CERTIFICATES)
-  @ErrorResponses(400, 403, 404, 503)
-  @Certificates('The current authority and former ones that are still trusted (certs-only CMS, base64)')
+  @ErrorResponses(400, 404)
   async getEstCaCertificates(
-    @Req() request: GatehouseRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Param('caId') caId: string,
   ): Promise<string> {
-    requireTls(request);
     return answer(reply, await this.est.authoritiesBeside(caId));
   }
 
   /** Download the same with a provisioning key instead of a label */
   @Get('.well-known/est/cacerts')
-  @AtRoot()
-  @Public(WHY_ENROL)
-  @ApiBasicAuth('est')
-  @ErrorResponses(401, 403, 429, 503)
-  @Certificates('The current authority and former ones that are still trusted (certs-only CMS, base64)')
+  @AnswersCertificates(AUTHORITIES)
+  @ByKey()
   async getEstCaCertificatesByKey(
     @Req() request: GatehouseRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    requireTls(request);
     const claim = claimOf(request, null);
     try {
       const { orgUid } = await this.claims.organizationOf(presentedIn(request, claim));
       return answer(reply, await this.est.authoritiesOf(orgUid));
     } catch (error) {
-      return this.refused(error, claim, request, reply);
+      return this.refusals.ofClaim(error, claim, request, reply);
     }
   }
 
   /** Exchange a provisioning key for a certificate, at the address of an authority */
   @Post('.well-known/est/:caId/simpleenroll')
-  @AtRoot()
-  @TakesCsr()
-  @Public(WHY_ENROL)
-  @ApiBasicAuth('est')
-  @Csr()
-  @ErrorResponses(400, 401, 403, 413, 415, 429, 503)
-  @Certificates('The certificate (certs-only CMS, base64)')
+  @Enrols()
   async enrolByEstAt(
     @Req() request: GatehouseRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Param('caId') caId: string,
     @Body() body: unknown,
   ): Promise<string> {
-    requireTls(request);
     return this.enrol(request, reply, body, await this.est.organizationOf(caId));
   }
 
   /** Exchange a provisioning key for a certificate */
   @Post('.well-known/est/simpleenroll')
-  @AtRoot()
-  @TakesCsr()
-  @Public(WHY_ENROL)
-  @ApiBasicAuth('est')
-  @Csr()
-  @ErrorResponses(400, 401, 403, 413, 415, 429, 503)
-  @Certificates('The certificate (certs-only CMS, base64)')
+  @Enrols()
   async enrolByEst(
     @Req() request: GatehouseRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Body() body: unknown,
   ): Promise<string> {
-    requireTls(request);
     return this.enrol(request, reply, body, undefined);
   }
 
   /** Renew the certificate that is presented, at the address of an authority */
   @Post('.well-known/est/:caId/simplereenroll')
-  @AtRoot()
-  @TakesCsr()
-  @SiteAccess({ direct: true, renewing: true })
-  @Csr()
-  @ErrorResponses(400, 404, 413, 415)
-  @Certificates('The next certificate (certs-only CMS, base64)')
+  @Renews()
   async renewByEstAt(
-    @Req() request: GatehouseRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Caller() caller: Principal,
     @Param('caId') caId: string,
     @Body() body: unknown,
   ): Promise<string> {
-    requireTls(request);
     return answer(reply, [await this.est.reenrol(caller, caId, await csrIn(body))]);
   }
 
   /** Renew the certificate that is presented */
   @Post('.well-known/est/simplereenroll')
-  @AtRoot()
-  @TakesCsr()
-  @SiteAccess({ direct: true, renewing: true })
-  @Csr()
-  @ErrorResponses(400, 404, 413, 415)
-  @Certificates('The next certificate (certs-only CMS, base64)')
+  @Renews()
   async renewByEst(
-    @Req() request: GatehouseRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Caller() caller: Principal,
     @Body() body: unknown,
   ): Promise<string> {
-    requireTls(request);
     return answer(reply, [await this.est.reenrol(caller, null, await csrIn(body))]);
   }
 
@@ -168,57 +155,9 @@ export class EstController {
         throw new Error('EST issues a certificate or refuses');
       return answer(reply, [result.credential.certificate]);
     } catch (error) {
-      return this.refused(error, claim, request, reply);
+      return this.refusals.ofClaim(error, claim, request, reply);
     }
   }
-
-  /** The one refusal of EST, whatever was wrong (docs/claims.md rule 2). */
-  private async refused(
-    error: unknown,
-    claim: ClaimRequest,
-    request: GatehouseRequest,
-    reply: FastifyReply,
-  ): Promise<never> {
-    if (!(error instanceof ClaimRefused) && !(error instanceof NothingPresented)) throw error;
-    reply.header('www-authenticate', CHALLENGE);
-    return this.refusals.refuse(error instanceof ClaimRefused ? error : null, claim, request.arrivedAt!, REFUSAL);
-  }
-}
-
-class NothingPresented extends Error {}
-
-/** Fills in who asks. @throws NothingPresented; ClaimRefused for what cannot be a hardware id and a key */
-function presentedIn(request: GatehouseRequest, claim: ClaimRequest): ClaimRequest {
-  const presented = presentedBy(request.headers.authorization);
-  if (presented === undefined) throw new NothingPresented();
-  if (presented === null) throw new ClaimRefused('malformed');
-  claim.hardwareId = presented.hardwareId;
-  claim.key = presented.key;
-  return claim;
-}
-
-/** The nonce of a claim by EST is the public key (docs/claims.md rule 38). */
-const claimOf = (request: GatehouseRequest, csr: ParsedCsr | null, atOrg?: string | null): ClaimRequest => ({
-  door: 'est',
-  key: '',
-  name: null,
-  hardwareId: null,
-  sentHardwareId: null,
-  nonceHash: csr?.publicKeyHash ?? null,
-  csr,
-  ephemeral: false,
-  bundleKey: null,
-  trust: null,
-  address: request.ip,
-  ...(atOrg === undefined ? {} : { atOrg }),
-});
-
-/**
- * A connection of TLS to this server, or one that a proxy of TRUST_PROXY has ended and says so. Before anything that was presented is read.
- * @throws permission_denied
- */
-function requireTls({ protocol }: GatehouseRequest): void {
-  if (protocol !== 'https') throw new AppError('permission_denied', 'EST needs TLS (RFC 7030 §3.3)');
 }
 
 function answer(reply: FastifyReply, certificates: string[]): string {

@@ -41,8 +41,8 @@ export class EstService {
   /**
    * The next certificate of a site, with the same key or a new one; it stands beside the present one until it was used (docs/credentials.md §2).
    * @returns PEM
-   * @throws permission_denied unless the site presents a certificate; challenge_required where it has a bundle key; not_found for the authority of
-   * another organization; validation for a request with other names, or with a public key of another site; what `addNext` throws
+   * @throws permission_denied unless the site presents a certificate, and for a public key of another site; challenge_required where it has a bundle
+   * key; not_found for the authority of another organization; validation for a request with other names; what `addNext` throws
    */
   async reenrol(caller: Principal, caId: string | null, csr: ParsedCsr): Promise<string> {
     const { siteId, orgId, credentialId } = caller.site!;
@@ -58,7 +58,7 @@ export class EstService {
     const fresh = await this.issuer.make(kind, orgUid, deviceId, csr, subject);
     if (fresh.issued.kind !== 'certificate') throw new Error('a certificate was asked for');
     await this.db.tx(async (tx) => {
-      const next = await this.succession.addNext(tx, renewing, fresh.stored);
+      const next = await this.succession.addNext(tx, renewing, fresh.stored).catch(keyTaken);
       // The site is locked: nobody gives it a bundle key now.
       if (await this.repository.hasBundleKey(tx, siteId)) throw challenge();
       await this.audit.record(tx, caller, {
@@ -74,6 +74,13 @@ export class EstService {
 
 const challenge = () =>
   new AppError('challenge_required', 'The site has a bundle key: renew by POST /api/v1/device/credential/renew');
+
+/** To whom a key belongs is told nobody, here as at a claim. */
+function keyTaken(error: unknown): never {
+  throw error instanceof AppError && error.code === 'validation'
+    ? new AppError('permission_denied', 'Another site has the public key')
+    : error;
+}
 
 /** RFC 7030 §4.2.2: subject and other names are those of the certificate; there are no others in ours. */
 function requireSubject({ subject, hasOtherNames }: ParsedCsr, deviceId: string): void {
