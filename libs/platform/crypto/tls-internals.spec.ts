@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { type ConnectionOptions, connect, createServer, type TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { selfSigned } from '../../../test/support/certificate.js';
-import { askByName } from './tls-internals.js';
+import { askByName, socketBelow } from './tls-internals.js';
 
 let pair: { cert: string; key: string };
 
@@ -32,4 +32,16 @@ describe('asking for certificates by name', () => {
     expect(await getsCertificate({ ...only, servername: 'www.example' })).toBe(false);
     expect(await getsCertificate(only)).toBe(false);
   });
+});
+
+it('a connection tells the socket below it', async () => {
+  const server = createServer(pair);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const [taken, secured] = [once(server, 'connection'), once(server, 'secureConnection')];
+  const { port } = server.address() as AddressInfo;
+  const client = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  const [[below], [socket]] = (await Promise.all([taken, secured])) as [[Socket], [TLSSocket]];
+  client.destroy();
+  server.close();
+  expect(socketBelow(socket)).toBe(below);
 });

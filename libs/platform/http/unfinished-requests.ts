@@ -1,9 +1,11 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import proxyAddr from '@fastify/proxy-addr';
 import { Counter } from 'prom-client';
 import { addressBucket } from '../addresses.js';
 import type { Config } from '../config/config.js';
+import { socketBelow } from '../crypto/tls-internals.js';
 import { PeriodicTask } from '../runtime/periodic-task.js';
 
 const TURN_MS = 1_000;
@@ -45,8 +47,8 @@ export class UnfinishedRequests {
   private readonly unfinished = new Map<Socket, number>();
   /** Between two requests, with the bytes that had been read after the last: more of them are the next request. */
   private readonly between = new Map<Socket, number>();
-  /** Raw sockets in a TLS handshake, by both ends of the connection. */
-  private readonly handshakes = new Map<string, Socket>();
+  /** Below connections in their TLS handshake. */
+  private readonly handshakes = new Set<Socket>();
   private turn = 0;
   private passed = true;
 
@@ -73,14 +75,13 @@ export class UnfinishedRequests {
     const isTls = 'setSecureContext' in server;
     server.on('connection', (socket) => {
       this.unfinished.set(socket, this.turn);
-      if (isTls) this.handshakes.set(endsOf(socket), socket);
+      if (isTls) this.handshakes.add(socket);
     });
-    server.on('secureConnection', (socket: Socket) => {
-      const raw = this.handshakes.get(endsOf(socket));
-      if (!raw) return;
-      this.handshakes.delete(endsOf(socket));
-      this.unfinished.set(socket, this.unfinished.get(raw) ?? this.turn);
-      this.unfinished.delete(raw);
+    server.on('secureConnection', (socket: TLSSocket) => {
+      const below = socketBelow(socket);
+      this.handshakes.delete(below);
+      this.unfinished.set(socket, this.unfinished.get(below) ?? this.turn);
+      this.unfinished.delete(below);
     });
     server.prependListener('request', (request: IncomingMessage) => {
       if (hasBody(request)) request.once('end', this.onEnd);
@@ -99,7 +100,7 @@ export class UnfinishedRequests {
     this.passed = false;
     setImmediate(() => (this.passed = true)).unref();
     this.turn++;
-    for (const [peer, socket] of this.handshakes) if (socket.destroyed) this.handshakes.delete(peer);
+    for (const socket of this.handshakes) if (socket.destroyed) this.handshakes.delete(socket);
     for (const [socket, bytes] of this.between) {
       if (!socket.destroyed && socket.bytesRead === bytes) continue;
       this.between.delete(socket);
@@ -129,7 +130,7 @@ export class UnfinishedRequests {
 
   private close(socket: Socket): void {
     this.unfinished.delete(socket);
-    if (socket.bytesRead > 0 && !this.handshakes.has(endsOf(socket))) this.refuse(socket);
+    if (socket.bytesRead > 0 && !this.handshakes.has(socket)) this.refuse(socket);
     else socket.destroy();
   }
 
@@ -150,6 +151,5 @@ export class UnfinishedRequests {
 }
 
 const TRUSTED = 'proxies';
-const endsOf = ({ remoteAddress, remotePort, localPort }: Socket) => `${remoteAddress}|${remotePort}|${localPort}`;
 const hasBody = ({ headers }: IncomingMessage) =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
