@@ -18,6 +18,8 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const repository = path.join(here, '../..');
 const dieWithParent = new URL('../support/die-with-parent.mjs', import.meta.url).href;
 const watchdog = path.join(here, '../support/watchdog.mjs');
+/** With which node a server runs, and what is measured beside one. */
+export const SERVER_ARGS = ['--max-semi-space-size=32', '--import', dieWithParent];
 const log = { info: () => undefined, warn: (message) => console.warn(message) };
 
 /** @typedef {import('node:child_process').ChildProcess & { output: string, ended: Promise<void> }} Child */
@@ -164,7 +166,7 @@ export class Testbed {
     const port = given ?? (await freePort());
     const probe = gcReport ? ['--expose-gc', '--import', path.join(here, 'gc-probe.mjs')] : [];
     const child = this.node(path.join(repository, 'dist/src/main.js'), [], {
-      nodeArgs: ['--max-semi-space-size=32', '--import', dieWithParent, ...probe, ...nodeArgs],
+      nodeArgs: [...SERVER_ARGS, ...probe, ...nodeArgs],
       env: {
         HOST: '127.0.0.1',
         PORT: String(port),

@@ -4,12 +4,12 @@
 //   node tls-load.mjs --port 8443 --mode handshakes|requests --by psk|certificate|key --data devices.jsonl --seconds 5 --concurrency 16 [--pid PID]
 //
 // A row of data holds identity and psk, cert and key, or api_key. A handshake counts once the server has closed its side too: before that it may not have
-// checked what the client proved. Nothing is resumed, since nothing can be.
+// checked what the client proved.
 import { once } from 'node:events';
-import tls from 'node:tls';
 import { parseArgs } from 'node:util';
 import { HttpConnection } from './http-client.mjs';
 import { cpuSeconds, inTurn, readJsonl } from './lib.mjs';
+import { tlsConnection } from './tls-connection.mjs';
 
 const { values: a } = parseArgs({
   options: {
@@ -22,28 +22,9 @@ const { values: a } = parseArgs({
     pid: { type: 'string' },
   },
 });
-const PSK_SUITE = 'TLS_AES_128_GCM_SHA256';
-const devices = readJsonl(a.data).map((device) => ({
-  ...device,
-  ...(a.by === 'certificate' ? { secureContext: tls.createSecureContext({ cert: device.cert, key: device.key }) } : {}),
-}));
-/** Without a key in PEM to read again for each. */
-const anonymous = tls.createSecureContext(a.by === 'psk' ? { ciphers: PSK_SUITE } : {});
-
-/** @returns {tls.TLSSocket} */
-function connect(device) {
-  return tls.connect({
-    port: Number(a.port),
-    host: '127.0.0.1',
-    rejectUnauthorized: false,
-    checkServerIdentity: () => undefined,
-    minVersion: 'TLSv1.3',
-    secureContext: device.secureContext ?? anonymous,
-    ...(a.by === 'psk'
-      ? { pskCallback: () => ({ identity: device.identity, psk: Buffer.from(device.psk, 'base64url') }) }
-      : {}),
-  });
-}
+/** @type {import('./tls-connection.mjs').Device[]} */
+const devices = readJsonl(a.data);
+const connect = (device) => tlsConnection(Number(a.port), device);
 
 /** @returns {Record<string, string>} */
 const headers = (device) => (a.by === 'key' ? { authorization: `Bearer ${device.api_key}` } : {});
