@@ -1,9 +1,17 @@
 import 'reflect-metadata';
-import { randomBytes, webcrypto } from 'node:crypto';
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+  webcrypto,
+} from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newHardwareId } from '../support/api.js';
-import { basic, certificatesIn, EstDevice, estOf } from '../support/est.js';
+import { basic, certificatesIn, EstDevice, estOf, handmadeCsr } from '../support/est.js';
 import { until } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
@@ -26,6 +34,34 @@ const reasons = (orgId: string, count: number): Promise<string[]> =>
     return all.length >= count && all;
   });
 const macAddress = () => [...randomBytes(6)].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+
+/** Of a modulus that nobody knows the parts of. */
+function rsaKey(bytes: number, exponent: number): KeyObject {
+  const modulus = randomBytes(bytes);
+  modulus[0]! |= 0x80;
+  modulus[bytes - 1]! |= 1;
+  const e = Buffer.from(
+    exponent
+      .toString(16)
+      .padStart(6, '0')
+      .replace(/^(00)+/, ''),
+    'hex',
+  );
+  return createPublicKey({
+    key: { kty: 'RSA', n: modulus.toString('base64url'), e: e.toString('base64url') },
+    format: 'jwk',
+  });
+}
+
+/** Under such a key what is signed is its own signature: anybody can make one. */
+const exponentOne = () =>
+  handmadeCsr(rsaKey(256, 1), 'rsa', (info) => {
+    const hash = Buffer.concat([
+      Buffer.from('3031300d060960864801650304020105000420', 'hex'),
+      createHash('sha256').update(info).digest(),
+    ]);
+    return Buffer.concat([Buffer.from([0, 1]), Buffer.alloc(256 - 3 - hash.length, 0xff), Buffer.from([0]), hash]);
+  });
 
 describe('EST (docs/credentials.md §6)', () => {
   it('enrols a device named by its MAC address: the subject is the device id, whatever it asks for', async () => {
@@ -171,6 +207,12 @@ describe('EST (docs/credentials.md §6)', () => {
       });
       return Buffer.from(request.rawData).toString('base64');
     };
+    const signed = (by: KeyObject) => (info: Buffer) => sign('sha256', info, by);
+    const victim = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const thief = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const forged = handmadeCsr(victim.publicKey, 'ecdsa', signed(thief.privateKey));
+    const offCurve = victim.publicKey.export({ type: 'spki', format: 'der' });
+    offCurve[offCurve.length - 1]! ^= 1;
     const wrong: [string, string, number][] = [
       ['nothing', '', 400],
       ['no base64', '*****', 400],
@@ -187,11 +229,22 @@ describe('EST (docs/credentials.md §6)', () => {
         400,
       ],
       ['P-521', await make({ name: 'ECDSA', namedCurve: 'P-521' }), 400],
+      ["another's public key", forged, 400],
+      ['RSA with exponent 1', exponentOne(), 400],
+      ['RSA 8192', handmadeCsr(rsaKey(1024, 65_537), 'rsa', () => randomBytes(1024)), 400],
+      ['a point that is not on the curve', handmadeCsr(offCurve, 'ecdsa', signed(victim.privateKey)), 400],
+      ['line noise', '\u0000\u001b[31m\r\n%$&\ufffd', 400],
+      ['a request within noise', `${good}!`, 400],
+      ['half of a request', good.slice(0, good.length / 2), 400],
+      ['PEM', `-----BEGIN CERTIFICATE REQUEST-----\n${good}\n-----END CERTIFICATE REQUEST-----`, 400],
       ['a megabyte', 'A'.repeat(1_000_000), 413],
       ['a megabyte of line breaks', '\n'.repeat(1_000_000), 413],
     ];
     for (const [what, body, status] of wrong)
       expect([what, (await est('simpleenroll', { authorization, body })).status]).toEqual([what, status]);
+    // Made by the same hand, and right.
+    const right = handmadeCsr(victim.publicKey, 'ecdsa', signed(victim.privateKey));
+    certificateIn(await est('simpleenroll', { authorization, body: right }));
     const json = await est('simpleenroll', {
       authorization,
       body: '{}',

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { createHash, createPublicKey, webcrypto, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject, webcrypto, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { expect } from 'vitest';
 import type { TestKey } from './api.js';
@@ -57,6 +57,28 @@ export class EstDevice {
       .match(/.{1,64}/g)!
       .join('\n')}\n-----END PRIVATE KEY-----\n`;
   }
+}
+
+/** A signing request (PKCS#10, base64) that no library makes: any key, with any signature. */
+export function handmadeCsr(
+  publicKey: KeyObject | Buffer,
+  algorithm: keyof typeof SIGNED_BY,
+  signed: (info: Buffer) => Buffer,
+): string {
+  const spki = Buffer.isBuffer(publicKey) ? publicKey : publicKey.export({ type: 'spki', format: 'der' });
+  const info = der(0x30, der(0x02, Buffer.from([0])), der(0x30), spki, der(0xa0));
+  const signature = der(0x03, Buffer.from([0]), signed(info));
+  return der(0x30, info, Buffer.from(SIGNED_BY[algorithm], 'hex'), signature).toString('base64');
+}
+
+/** With SHA-256. */
+const SIGNED_BY = { ecdsa: '300a06082a8648ce3d040302', rsa: '300d06092a864886f70d01010b0500' } as const;
+
+function der(tag: number, ...contents: Buffer[]): Buffer {
+  const content = Buffer.concat(contents);
+  const { length } = content;
+  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...size]), content]);
 }
 
 export const basic = (user: string, password: string): string =>

@@ -37,12 +37,23 @@ export async function parseCsr(request: string | Buffer): Promise<ParsedCsr> {
     );
   }
   const { publicKey } = parsed;
-  const algorithm = publicKey.algorithm as { name: string; namedCurve?: string; modulusLength?: number };
+  const algorithm = publicKey.algorithm as {
+    name: string;
+    namedCurve?: string;
+    modulusLength?: number;
+    publicExponent?: Uint8Array;
+  };
   const allowed =
     (algorithm.name === 'ECDSA' && ['P-256', 'P-384'].includes(algorithm.namedCurve ?? '')) ||
     algorithm.name === 'Ed25519' ||
-    (algorithm.name.startsWith('RSA') && algorithm.modulusLength! >= 2048 && algorithm.modulusLength! <= 4096);
+    (algorithm.name.startsWith('RSA') &&
+      algorithm.modulusLength! >= 2048 &&
+      algorithm.modulusLength! <= 4096 &&
+      !isOne(algorithm.publicExponent!));
   if (!allowed) throw invalid('csr', 'must hold a P-256, P-384, Ed25519 or RSA (2048-4096 bits) key');
   if (!(await parsed.verify().catch(() => false))) throw invalid('csr', 'is not signed by its own key');
   return { publicKey, publicKeyHash: sha256(Buffer.from(publicKey.rawData)), subject, hasOtherNames };
 }
+
+/** Under the exponent 1 a text is its own signature: anybody can make one. */
+const isOne = (exponent: Uint8Array) => exponent.at(-1) === 1 && exponent.subarray(0, -1).every((byte) => byte === 0);
