@@ -3,9 +3,11 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { ask, connectTls, startTlsServer, type TlsServer } from '../support/device-tls.js';
+import { ask, connectTls, resume, startTlsServer, type TlsServer } from '../support/device-tls.js';
 import { TestFleet } from '../support/devices.js';
 import { startServer, type TestServer, until } from '../support/server.js';
+
+const SELF = '/api/v1/device/self';
 
 let database: TestDatabase;
 /** Takes claims; what is tried is another process. */
@@ -18,7 +20,7 @@ beforeAll(async () => {
   plain = await startServer({ databaseUrl: database.url });
   tls = await startTlsServer({
     databaseUrl: database.url,
-    env: { UNFINISHED_PER_ADDRESS: '20', UNFINISHED_TOTAL: '50' },
+    env: { UNFINISHED_PER_ADDRESS: '20', UNFINISHED_TOTAL: '50', MTLS_ON_MAIN_PORT: 'true' },
   });
   fleet = await TestFleet.create(plain);
 });
@@ -72,23 +74,23 @@ describe('the listener for machines', () => {
     expect((await ask(tls.devicePort, '/api/v1/events/stream', { headers: upgrade })).status).toBe(404);
   });
 
-  it('resumes nothing and does not renegotiate', async () => {
-    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-      const first = await connectTls(tls.devicePort, { minVersion: version, maxVersion: version });
-      let session: Buffer | undefined = first.getSession();
-      first.on('session', (newer: Buffer) => (session = newer));
-      // TLS 1.3 tells of sessions after the handshake.
-      await ask(tls.devicePort, '/api/v1/device/self', { on: first });
-      first.destroy();
-      const again = await connectTls(tls.devicePort, { minVersion: version, maxVersion: version, session: session! });
-      expect({ version, reused: again.isSessionReused() }).toEqual({ version, reused: false });
-      if (version === 'TLSv1.2') {
-        const refused = expect(once(again, 'close')).rejects.toThrow(/no renegotiation/);
-        again.renegotiate({}, () => undefined);
-        await refused;
-      }
-      again.destroy();
+  it.each([
+    ['it', 'TLSv1.2'],
+    ['it', 'TLSv1.3'],
+    ['the main port, where it asks everybody for a certificate,', 'TLSv1.2'],
+    ['the main port, where it asks everybody for a certificate,', 'TLSv1.3'],
+  ] as const)('%s resumes nothing over %s, and does not renegotiate', async (which, version) => {
+    const port = which === 'it' ? tls.devicePort : tls.server.port;
+    const only = { minVersion: version, maxVersion: version };
+    const headers = { connection: 'keep-alive' };
+    const again = await resume(port, only, async (on) => void (await ask(port, SELF, { on, headers })));
+    expect(again.isSessionReused()).toBe(false);
+    if (version === 'TLSv1.2') {
+      const refused = expect(once(again, 'close')).rejects.toThrow(/no renegotiation/);
+      again.renegotiate({}, () => undefined);
+      await refused;
     }
+    again.destroy();
   });
 
   it('bounds connections whose handshake does not end, and serves others meanwhile', async () => {

@@ -7,6 +7,7 @@ import {
   connectSession,
   connectTls,
   openssl,
+  resume,
   startTlsServer,
   type TlsOptions,
   type TlsServer,
@@ -16,6 +17,7 @@ import { TestFleet } from '../support/devices.js';
 import { startServer, type TestServer, until } from '../support/server.js';
 
 const SELF = '/api/v1/device/self';
+const KEPT = { connection: 'keep-alive' };
 
 let database: TestDatabase;
 /** Takes claims, so that the other process hears of identities by notices. */
@@ -103,9 +105,9 @@ describe('a pre-shared key', () => {
     const gone = await claim();
     await known(gone);
     const open = await connectTls(tls.devicePort, by(gone));
-    expect((await ask(tls.devicePort, SELF, { on: open, headers: { connection: 'keep-alive' } })).status).toBe(200);
+    expect((await ask(tls.devicePort, SELF, { on: open, headers: KEPT })).status).toBe(200);
     const asked = await connectTls(tls.devicePort, by(gone));
-    await ask(tls.devicePort, SELF, { on: asked, headers: { connection: 'keep-alive' } });
+    await ask(tls.devicePort, SELF, { on: asked, headers: KEPT });
     const session = await connectSession(tls.devicePort, { createConnection: () => asked });
     const closed = once(open, 'close');
     await fleet.root.expect('DELETE', `/site/${gone.siteId}`);
@@ -131,12 +133,14 @@ describe('a pre-shared key', () => {
     await known(device);
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const only = { minVersion: version, maxVersion: version, ...(version === 'TLSv1.2' ? { ciphers: 'PSK' } : {}) };
-      const first = await connectTls(tls.devicePort, { ...by(device), ...only });
-      let session: Buffer | undefined = first.getSession();
-      first.on('session', (newer: Buffer) => (session = newer));
-      expect((await ask(tls.devicePort, SELF, { on: first })).status).toBe(200);
-      const reply = await alertFor({ ...only, ciphers: 'DEFAULT', session: session! });
-      expect({ version, reply }).toEqual({ version, reply: 'answered with 401' });
+      const again = await resume(
+        tls.devicePort,
+        { ...by(device), ...only },
+        async (on) => expect((await ask(tls.devicePort, SELF, { on, headers: KEPT })).status).toBe(200),
+        { ...only, ciphers: 'DEFAULT' },
+      );
+      const { status } = await ask(tls.devicePort, SELF, { on: again });
+      expect({ version, status, reused: again.isSessionReused() }).toEqual({ version, status: 401, reused: false });
     }
   });
 

@@ -127,6 +127,22 @@ export function connectSession(
   return TestSession.over(new WebSocket(url, { perMessageDeflate: false, ...ANY_SERVER, ...options }));
 }
 
+/** Connects again with the session that a client was told of, once that was used for a while. @returns the second connection */
+export async function resume(
+  port: number,
+  options: TlsOptions,
+  use: (on: TLSSocket) => Promise<void>,
+  again: TlsOptions = options,
+): Promise<TLSSocket> {
+  const first = await connectTls(port, options);
+  let session: Buffer | undefined = first.getSession();
+  // TLS 1.3 tells of sessions after the handshake.
+  first.on('session', (newer: Buffer) => (session = newer));
+  await use(first);
+  first.destroy();
+  return connectTls(port, { ...again, session: session! });
+}
+
 /** What `openssl s_client` prints that sends one request; undefined: this machine has no openssl. */
 export function openssl(port: number, path: string, args: string[]): string | undefined {
   const request = `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, describe, expect, it } from 'vitest';
+import { KeyRing, type PskKeys } from '#platform';
+import { PskIdentities } from './psk-identities.service.js';
+import type { StoredPsk } from './psk-table.js';
+
+/** Writes down what it is asked to do, and with how many bytes. */
+class CountingKeys extends KeyRing {
+  work: string[] = [];
+
+  override encrypt(plain: Buffer, about: string): Buffer {
+    this.work.push(`encrypt ${plain.length}`);
+    return super.encrypt(plain, about);
+  }
+  override decrypt(sealed: Buffer, about: string): Buffer {
+    this.work.push(`decrypt ${sealed.length}`);
+    return super.decrypt(sealed, about);
+  }
+  override mac(...what: Parameters<KeyRing['mac']>): Buffer {
+    this.work.push(`mac ${what[0]} ${what[1].length}`);
+    return super.mac(...what);
+  }
+}
+
+const keys = new CountingKeys(randomBytes(32));
+const [KNOWN, REVOKED, UNKNOWN] = ['known.abcdefgh', 'other.abcdefgh', 'third.abcdefgh'];
+const psk = randomBytes(32);
+const sealed = (identity: string) => keys.encrypt(psk, `psk:${identity}`);
+const rows: StoredPsk[] = [
+  { siteId: 1, identity: KNOWN, sealed: sealed(KNOWN) },
+  { siteId: 2, identity: REVOKED, sealed: sealed(REVOKED) },
+];
+
+let identities: PskIdentities;
+let looked: string[];
+
+/** With the rows above, of which the second one is revoked a moment later. */
+async function open(): Promise<PskKeys> {
+  let keyOf: PskKeys = () => null;
+  let siteChanged: (siteId: string) => void = () => undefined;
+  const there = [...rows];
+  looked = [];
+  const repository = {
+    psksAfter: async () => there.map((row) => ({ ...row, credentialId: row.siteId })),
+    psksOf: async (_: unknown, siteIds: number[], names: string[]) => {
+      looked.push(...siteIds.map(String), ...names);
+      return there.filter(({ siteId, identity }) => siteIds.includes(siteId) || names.includes(identity));
+    },
+  };
+  const notifications = {
+    on: (channel: string, listener: (payload: string) => void) => {
+      if (channel === 'site_changed') siteChanged = listener;
+    },
+    onReconnected: () => undefined,
+  };
+  identities = new PskIdentities(
+    { http: { deviceTlsPort: 1 } } as never,
+    { manager: {} } as never,
+    repository as never,
+    keys,
+    { providePskKeys: (given: PskKeys) => (keyOf = given) } as never,
+    notifications as never,
+  );
+  await identities.onApplicationBootstrap();
+  there.splice(1, 1);
+  siteChanged('2');
+  await expect.poll(() => identities.size).toBe(1);
+  return keyOf;
+}
+afterEach(() => identities.onApplicationShutdown());
+
+describe('the key that a handshake gets for an identity', () => {
+  it('takes the same work whether the identity is known, revoked or unknown', async () => {
+    const keyOf = await open();
+    const worked = (identity: string): string[] => {
+      keys.work = [];
+      keyOf(identity);
+      return keys.work;
+    };
+    // The first one of all makes what is opened for those who have no key.
+    worked(UNKNOWN);
+    expect(worked(KNOWN)).toEqual(['mac unknown-psk 14', `decrypt ${rows[0]!.sealed.length}`]);
+    for (const identity of [REVOKED, UNKNOWN]) expect(worked(identity)).toEqual(worked(KNOWN));
+  });
+
+  it('is its own, or one that nobody has and that is the same each time', async () => {
+    const keyOf = await open();
+    expect(keyOf(KNOWN)).toEqual(psk);
+    for (const identity of [REVOKED, UNKNOWN]) {
+      const key = keyOf(identity);
+      expect(key).toHaveLength(32);
+      expect(key).not.toEqual(psk);
+      expect(keyOf(identity)).toEqual(key);
+    }
+    expect(keyOf(REVOKED)).not.toEqual(keyOf(UNKNOWN));
+  });
+
+  it('is looked for afterwards where there is none', async () => {
+    const keyOf = await open();
+    looked = [];
+    for (const identity of [KNOWN, UNKNOWN]) keyOf(identity);
+    await expect.poll(() => looked).toEqual([UNKNOWN]);
+  });
+
+  it('is none for what cannot be an identity', async () => {
+    const keyOf = await open();
+    for (const identity of ['admin', 'known.ABCDEFGH', 'known.abcdefghi', `${'x'.repeat(201)}.abcdefgh`, '']) {
+      keys.work = [];
+      expect(keyOf(identity)).toBeNull();
+      expect(keys.work).toEqual([]);
+    }
+  });
+});
