@@ -42,6 +42,8 @@ export interface Door {
   proof(issued: Issued): Proof;
   /** Whether the connection itself is the client's, and ends with the credential. */
   ownsConnection: boolean;
+  /** Whatever is wrong with who renews, the answer is that of EST to everybody. */
+  refusesAlike?: true;
   /** @returns what is asked of `renew`, and how its answer is read. */
   renewal(deviceId: string): Promise<{ path: string; asking: Asking; issued(reply: TlsReply): Issued }>;
 }
@@ -144,6 +146,7 @@ export const DOORS: Door[] = [
       if (reply.status !== 200) throw new Error(`not enrolled: ${reply.status} ${reply.text}`);
       return { answer: inAnswer(reply.text), key };
     },
+    refusesAlike: true,
     async renewal(deviceId) {
       const key = await DeviceKey.make(`CN=${deviceId}`);
       return {
@@ -157,9 +160,9 @@ export const DOORS: Door[] = [
 
 /**
  * What became of somebody who presented a credential. `expired`: it was told that it may renew; `revoked`: with a statement to believe; `refused`: told
- * nothing; `no handshake`: as with a wrong pre-shared key.
+ * nothing; `no handshake`: as with a wrong pre-shared key; `asked to enrol`: as everybody by EST.
  */
-export type Outcome = 'in' | 'expired' | 'revoked' | 'refused' | 'no handshake';
+export type Outcome = 'in' | 'expired' | 'revoked' | 'refused' | 'no handshake' | 'asked to enrol';
 
 /** A credential of a site, at one door, as its device has it. */
 export class DoorCredential {
@@ -262,6 +265,7 @@ export class DoorCredential {
     const { status } = reply;
     const { code, data, device_id: deviceId } = reply.body as Record<string, unknown>;
     if (status === 200 && deviceId === this.deviceId) return 'in';
+    if (status === 401 && code === 'unauthenticated' && this.door.refusesAlike) return 'asked to enrol';
     if (status === 401 && code === 'credential_unusable') {
       const told = Object.keys(data ?? {});
       if (told.length === 0) return 'refused';
