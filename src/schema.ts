@@ -36,6 +36,7 @@ import { MasterKeys1764909000000 } from './migrations/1764909000000-master-keys.
 import { DeviceAuthorities1764909100000 } from './migrations/1764909100000-device-authorities.js';
 import { DeviceCertificates1764909200000 } from './migrations/1764909200000-device-certificates.js';
 import { FleetRotations1764911000000 } from './migrations/1764911000000-fleet-rotations.js';
+import { CredentialTrust1765000000000 } from './migrations/1765000000000-credential-trust.js';
 import { RevocationListLooks1765000000010 } from './migrations/1765000000010-revocation-list-looks.js';
 
 /** Migrations in the order in which they run. */
@@ -78,5 +79,6 @@ export const MIGRATIONS = [
   DeviceAuthorities1764909100000,
   DeviceCertificates1764909200000,
   FleetRotations1764911000000,
+  CredentialTrust1765000000000,
   RevocationListLooks1765000000010,
 ];

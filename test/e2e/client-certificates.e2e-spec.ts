@@ -235,6 +235,33 @@ describe('a client certificate', () => {
     }
   });
 
+  it('ends with the trust in its authority, and so do the connection and the session that it opened', async () => {
+    const owner = await TestFleet.create(plain);
+    const template = { credentialType: 'certificate' };
+    const key = (await owner.org.keyUnder(template, { approveNewSites: true })).siteProvisioningKey;
+    const { pair } = await claim(key, owner);
+    const kept = await connectTls(tls.devicePort, pair);
+    const onKept = () => ask(tls.devicePort, SELF, { on: kept, headers: { connection: 'keep-alive' } });
+    expect((await onKept()).status).toBe(200);
+    const session = await connectSession(tls.devicePort, pair);
+    const { body } = await ask(tls.devicePort, '/api/v1/auth/device/get-token', { ...pair, method: 'POST' });
+    const { token } = body['data'] as { token: string };
+    const keptEnds = once(kept, 'close');
+    const rotate = (overlapSeconds: number) =>
+      owner.root.expect('POST', owner.org.path('certificate-authority/rotate'), { overlapSeconds });
+    await rotate(3_600);
+    expect(await statusFor(pair)).toBe(200);
+    expect((await onKept()).status).toBe(200);
+    expect(session.ws.readyState).toBe(session.ws.OPEN);
+    // The former authority's end comes sooner by a second rotation, and without another notice.
+    await rotate(2);
+    expect(await session.closed).toEqual({ code: 4002, reason: 'credential_ended' });
+    await keptEnds;
+    expect(await statusFor(pair)).toBe(401);
+    await expect(connectSession(tls.devicePort, pair)).rejects.toMatchObject({ status: 401 });
+    await expect(TestSession.connect(plain.wsUrl, token)).rejects.toMatchObject({ status: 401 });
+  });
+
   it('is asked for on the main port from who names the host for machines alone', async () => {
     const { pair } = await claim();
     const { port } = tls.server;

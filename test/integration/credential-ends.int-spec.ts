@@ -50,6 +50,7 @@ describe('claims', () => {
       .get(SiteCredentialsService)
       .authenticateCertificate(
         createHash('sha256').update(new X509Certificate(certificate.body.certificate!).raw).digest(),
+        () => true,
       );
     expect(found).toMatchObject({ deviceId: certificate.body.device_id, kind: 'certificate' satisfies CredentialKind });
     const psk = await provision(app.root.url, {

@@ -44,10 +44,20 @@ describe('the credentials of 0.1.0, brought up to date', () => {
       hash: hash.toString('hex'),
       serial: certificate.serialNumber.toLowerCase(),
     });
-    expect(await app.app.get(SiteCredentialsService).authenticateCertificate(hash)).toMatchObject({
+    expect(await app.app.get(SiteCredentialsService).authenticateCertificate(hash, () => true)).toMatchObject({
       siteId: Number(siteId),
       kind: 'certificate',
     });
+  });
+
+  it('are good for as long as they say, since their authority is the one that issues', async () => {
+    const ends = (table: string) =>
+      sql(`SELECT credential_id, ends_at, expires_at, renew_until FROM ${table} ORDER BY credential_id`);
+    expect(await ends('credential_life')).toEqual(await ends('site_credential'));
+    const [left] = await sql(
+      'SELECT FROM site_credential c LEFT JOIN usable_credential u USING (credential_id) WHERE c.revoked_at IS NULL AND u.credential_id IS NULL',
+    );
+    expect(left).toBeUndefined();
   });
 
   it('are renewed as those of today', async () => {

@@ -40,13 +40,12 @@ export class ConnectionCredentials {
   /** As `SiteCredentialsService.authenticateNewt`; of a certificate signature, times and purpose count as well. */
   async authenticate(credential: TlsCredential): Promise<Authenticated> {
     if (credential.kind === 'psk') return this.credentials.authenticatePsk(credential.identity);
-    const found = await this.credentials.authenticateCertificate(credential.hash);
-    if (!found) return null;
-    const isUsable = !('unusable' in found);
-    const { from, to } = await this.verify(credential, isUsable ? found : found.site);
-    const now = Date.now();
-    // One that has expired may still renew; its row says for how long.
-    return now >= from && (now < to || (!isUsable && to > -Infinity)) ? found : null;
+    return this.credentials.authenticateCertificate(credential.hash, async (site, isUsable) => {
+      const { from, to } = await this.verify(credential, site);
+      const now = Date.now();
+      // One that has expired may still renew; its row says for how long.
+      return now >= from && (now < to || (!isUsable && to > -Infinity));
+    });
   }
 
   /** A request was let in by what its connection proves: from now on the connection ends with that. */
@@ -59,7 +58,10 @@ export class ConnectionCredentials {
     this.connections.leave(socket);
   }
 
-  private async verify({ der, hash }: TlsCredential & { kind: 'certificate' }, site: SiteIdentity): Promise<Verified> {
+  private async verify(
+    { der, hash }: TlsCredential & { kind: 'certificate' },
+    site: Pick<SiteIdentity, 'orgId' | 'caId'>,
+  ): Promise<Verified> {
     // Asked each time: an authority is trusted until the end of its overlap (docs/credentials.md §7).
     const authority = site.caId === null ? null : await this.authorities.trusted(site.caId);
     if (authority?.orgId !== site.orgId) return NEVER;

@@ -99,7 +99,7 @@ export class CredentialSuccessionRepository {
     const rows = await prepared(
       tx,
       'succession_may_renew',
-      `SELECT FROM site_credential WHERE credential_id = $2 AND site_id = $1 AND revoked_at IS NULL
+      `SELECT FROM credential_life WHERE credential_id = $2 AND site_id = $1 AND revoked_at IS NULL
          AND coalesce(ends_at > now(), true) AND coalesce(renew_until > now(), true)`,
       [siteId, credentialId],
     );
@@ -195,7 +195,7 @@ export class CredentialSuccessionRepository {
          CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN ends_at <= now() THEN 'superseded' WHEN expires_at <= now() THEN 'expired' ELSE 'usable' END AS status,
          coalesce(newt_id, psk_identity, serial) AS "publicId", created_at AS "createdAt", expires_at AS "expiresAt", renew_until AS "renewUntil",
          ends_at AS "endsAt", revoked_at AS "revokedAt", last_used_at AS "lastUsedAt", host(last_used_address) AS "lastUsedAddress"
-       FROM site_credential WHERE org_id = $1 AND site_id = $2
+       FROM credential_life WHERE org_id = $1 AND site_id = $2
        ORDER BY revoked_at IS NOT NULL, coalesce(ends_at <= now(), false), credential_id DESC LIMIT $3`,
       [orgId, siteId, limit],
     );

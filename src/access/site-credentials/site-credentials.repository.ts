@@ -54,7 +54,7 @@ const FIND = `SELECT c.credential_id AS "credentialId", c.site_id AS "siteId", c
     c.kind, c.ca_id AS "caId", encode(c.secret_hash, 'base64') AS "secretHash", c.stage, extract(epoch FROM c.ends_at - now())::float8 * 1000 AS "endsIn",
     extract(epoch FROM c.expires_at - now())::float8 * 1000 AS "expiresIn", extract(epoch FROM c.renew_until - now())::float8 * 1000 AS "renewableFor",
     w.authenticated_at IS NULL OR (w.nonce_hash IS NOT NULL AND w.closed_at IS NULL) AS unsettled
-  FROM site_credential c JOIN site s USING (site_id) JOIN claim_window w USING (site_id)
+  FROM credential_life c JOIN site s USING (site_id) JOIN claim_window w USING (site_id)
   WHERE c.revoked_at IS NULL AND s.revoked_at IS NULL AND`;
 
 /**

@@ -13,6 +13,9 @@ import {
 /** The unique index of nonces by which devices without a hardware id are known. */
 export const NONCE_TAKEN = 'claim_window_nonce';
 
+/** Whether a credential that was found is the one that was presented. `isUsable`: it has not expired, and was not superseded. */
+type Proof = (row: CredentialRow, isUsable: boolean) => boolean | Promise<boolean>;
+
 /** What sites authenticate with from their claim on. */
 @Injectable()
 export class SiteCredentialsService {
@@ -38,7 +41,11 @@ export class SiteCredentialsService {
    */
   async authenticateNewt(newtId: string, secret: string): Promise<Authenticated> {
     if (newtId.includes('\0')) return null;
-    return this.authenticate(`newt:${newtId}`, () => this.repository.findNewt(this.db.manager, newtId), sha256(secret));
+    return this.authenticate(
+      `newt:${newtId}`,
+      () => this.repository.findNewt(this.db.manager, newtId),
+      isSecret(sha256(secret)),
+    );
   }
 
   /** As `authenticateNewt`, for a device API key `sk_live_…`. */
@@ -47,7 +54,7 @@ export class SiteCredentialsService {
     return this.authenticate(
       `device:${hash.toString('base64')}`,
       () => this.repository.findDeviceKey(this.db.manager, hash),
-      hash,
+      isSecret(hash),
     );
   }
 
@@ -57,10 +64,15 @@ export class SiteCredentialsService {
     return this.authenticate(`psk:${identity}`, () => this.repository.findPsk(this.db.manager, identity));
   }
 
-  /** As `authenticateNewt`, for a certificate by SHA-256 of its DER, of which a handshake has proved the key; its signature and times are the caller's. */
-  async authenticateCertificate(hash: Buffer): Promise<Authenticated> {
-    return this.authenticate(`certificate:${hash.toString('base64')}`, () =>
-      this.repository.findCertificate(this.db.manager, hash),
+  /**
+   * As `authenticateNewt`, for a certificate by SHA-256 of its DER, of which a handshake has proved the key.
+   * @param isValid whether signature and times are as they should be, of the site that was found; nothing is written before it has said so
+   */
+  async authenticateCertificate(hash: Buffer, isValid: Proof): Promise<Authenticated> {
+    return this.authenticate(
+      `certificate:${hash.toString('base64')}`,
+      () => this.repository.findCertificate(this.db.manager, hash),
+      isValid,
     );
   }
 
@@ -117,16 +129,15 @@ export class SiteCredentialsService {
     return this.repository.connected(tx, siteIds);
   }
 
-  /** @param presented the hash of what was sent, where that is what proves the credential */
+  /** @param isProved asked of what was found, where finding it does not prove it */
   private async authenticate(
     cacheKey: string,
     load: () => Promise<CredentialRow | null>,
-    presented?: Buffer,
+    isProved: Proof = () => true,
   ): Promise<Authenticated> {
     const row = await this.known.get(cacheKey, load);
-    if (!row || (presented && !sameBytes(presented, Buffer.from(row.secretHash, 'base64')))) return null;
-    const standing = standingOf(row, performance.now());
-    if (standing === 'over') return null;
+    const standing = row ? standingOf(row, performance.now()) : 'over';
+    if (!row || standing === 'over' || !(await isProved(row, standing === 'usable'))) return null;
     if (standing !== 'usable') return { unusable: standing, site: identityOf(row) };
     if ((row.unsettled || row.stage === 'next') && !(await this.firstUse(cacheKey, row))) return null;
     return identityOf(row);
@@ -153,6 +164,11 @@ export class SiteCredentialsService {
     return won !== null;
   }
 }
+
+const isSecret =
+  (presented: Buffer): Proof =>
+  ({ secretHash }) =>
+    sameBytes(presented, Buffer.from(secretHash, 'base64'));
 
 const identityOf = ({ siteId, orgId, credentialId, deviceId, niceId, kind, caId }: CredentialRow): SiteIdentity => ({
   siteId,

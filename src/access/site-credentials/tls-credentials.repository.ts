@@ -43,7 +43,7 @@ export class TlsCredentialsRepository {
       'credential_connected',
       `SELECT c.credential_id AS "credentialId",
          extract(epoch FROM least(c.ends_at, CASE WHEN c.expires_at > now() THEN c.expires_at ELSE c.renew_until END) - now())::float8 * 1000 AS "endsIn"
-       FROM site_credential c JOIN site s USING (site_id)
+       FROM credential_life c JOIN site s USING (site_id)
        WHERE c.credential_id = ANY ($1::bigint[]) AND c.revoked_at IS NULL AND s.revoked_at IS NULL
          AND coalesce(c.ends_at > now(), true) AND coalesce(c.renew_until > now(), true)`,
       [credentialIds],

@@ -106,12 +106,18 @@ export class AuthoritiesRepository {
     return inserted === 1;
   }
 
-  /** The one that issues becomes a former one, and no former one is trusted for longer than this. */
+  /**
+   * The one that issues becomes a former one, and no former one is trusted for longer than this. Every server hears which sites have certificates of
+   * them, and closes what is open by those at their new end.
+   */
   async supersede(tx: EntityManager, orgUid: string, overlapSeconds: number): Promise<void> {
-    await execute(
+    await query(
       tx,
-      `UPDATE device_ca SET trusted_until = now() + make_interval(secs => $2)
-       WHERE org_uid = $1 AND coalesce(trusted_until > now() + make_interval(secs => $2), true)`,
+      `WITH superseded AS (
+         UPDATE device_ca SET trusted_until = now() + make_interval(secs => $2)
+         WHERE org_uid = $1 AND coalesce(trusted_until > now() + make_interval(secs => $2), true) RETURNING ca_id),
+       concerned AS (SELECT DISTINCT c.site_id FROM superseded JOIN site_credential c USING (ca_id) WHERE c.revoked_at IS NULL)
+       SELECT count(pg_notify('site_changed', site_id::text)) FROM concerned`,
       [orgUid, overlapSeconds],
     );
   }
