@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CredentialKind } from '#contracts';
-import { AppError, Hooks, KeyRing, PgNotifications, randomLower, sha256 } from '#platform';
+import { AppError, KeyRing, PgNotifications, randomLower, sha256 } from '#platform';
 import {
   type Authenticated,
   CredentialSuccession,
   type NewSiteCredential,
-  SiteAdmission,
   SiteCredentialsService,
 } from '../../src/access/index.js';
 import { type StartedApp, startApp } from '../support/app.js';
@@ -300,99 +299,5 @@ describe('the first use of a next credential', () => {
     await becomes(nexts[0]!, 'nothing');
     expect(what(await last.use(1))).toBe('usable');
     await becomes(nexts[7]!, 'nothing');
-  });
-});
-
-describe('a superseded credential that is used', () => {
-  const admit = async (credential: Credential, address: string, server = 0) =>
-    servers[server]!.app.get(SiteAdmission)
-      .admit(await credential.use(server), { address, proven: { hash: randomBytes(32) } })
-      .then(
-        () => 'let in',
-        (error: AppError) => `${error.code} ${JSON.stringify(error.details.data ?? null)}`,
-      );
-
-  async function superseded(templateId: number | null = null) {
-    const first = await enrol('api_key', {}, templateId);
-    const second = await next(first);
-    expect(await admit(second, '198.51.100.7')).toBe('let in');
-    await move(first, OVERLAP_OVER);
-    await becomes(first, 'superseded');
-    await until(
-      async () =>
-        (
-          await sql(`SELECT 1 FROM site_credential WHERE credential_id = $1 AND last_used_address = '198.51.100.7'`, [
-            second.id,
-          ])
-        ).length === 1,
-    );
-    return { first, second };
-  }
-
-  async function template(onReuse: 'alert' | 'suspend'): Promise<number> {
-    const made = await servers[0]!.root.expect<{ templateId: number }>('PUT', '/org/acme/provisioning-template', {
-      name: randomLower(10),
-      onReuse,
-    });
-    return made.templateId;
-  }
-
-  it('is told of with both addresses, once an hour for each, and told nothing', async () => {
-    const { first, second } = await superseded();
-    for (const server of [0, 1, 0]) expect(await admit(first, '203.0.113.9', server)).toBe('credential_unusable null');
-    expect(await eventsOf(first.siteId, 'site.credential_reuse')).toEqual([
-      {
-        credentialId: first.id,
-        kind: 'api_key',
-        address: '203.0.113.9',
-        currentAddress: '198.51.100.7',
-        onReuse: 'alert',
-      },
-    ]);
-    expect(await admit(first, '203.0.113.10')).toBe('credential_unusable null');
-    expect(await eventsOf(first.siteId, 'site.credential_reuse')).toHaveLength(2);
-    expect(await admit(second, '198.51.100.7')).toBe('let in');
-  });
-
-  it('is told of from twenty addresses an hour, not from more', async () => {
-    const { first } = await superseded();
-    for (let i = 1; i <= 25; i++) await admit(first, `203.0.113.${i}`);
-    expect(await eventsOf(first.siteId, 'site.credential_reuse')).toHaveLength(20);
-  });
-
-  it.each([
-    ['suspend', 'pending', 1],
-    ['alert', 'approved', 0],
-  ] as const)('under a template that says %s leaves the site %s', async (onReuse, status, audited) => {
-    const { first } = await superseded(await template(onReuse));
-    await Promise.all([admit(first, '203.0.113.9', 0), admit(first, '203.0.113.9', 1)]);
-    const [site] = await sql('SELECT status FROM site WHERE site_id = $1', [first.siteId]);
-    expect(site).toEqual({ status });
-    expect(
-      await sql(`SELECT actor_type FROM audit WHERE action = 'site.suspend' AND target_id = $1`, [
-        String(first.siteId),
-      ]),
-    ).toHaveLength(audited);
-    expect(await eventsOf(first.siteId, 'site.suspended')).toHaveLength(audited);
-    expect(await eventsOf(first.siteId, 'site.credential_reuse')).toHaveLength(1);
-  });
-
-  it('changes nothing when the suspension fails: it is told of at the next use', async () => {
-    const { first } = await superseded(await template('suspend'));
-    const hooks = servers[1]!.app.get(Hooks);
-    let fail = true;
-    hooks.credentialReused.register(async () => {
-      if (fail) throw new Error('no');
-    });
-    await expect(
-      servers[1]!.app
-        .get(SiteAdmission)
-        .admit(await first.use(1), { address: '203.0.113.9', proven: { hash: randomBytes(32) } }),
-    ).rejects.toThrow('no');
-    expect(await eventsOf(first.siteId, 'site.credential_reuse')).toEqual([]);
-    expect(await sql('SELECT status FROM site WHERE site_id = $1', [first.siteId])).toEqual([{ status: 'approved' }]);
-    fail = false;
-    expect(await admit(first, '203.0.113.9', 1)).toBe('credential_unusable null');
-    expect(await sql('SELECT status FROM site WHERE site_id = $1', [first.siteId])).toEqual([{ status: 'pending' }]);
   });
 });

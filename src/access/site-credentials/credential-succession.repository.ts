@@ -49,6 +49,21 @@ export interface Waiting {
   overlapSeconds: number | null;
 }
 
+/** The use of a superseded credential. */
+export interface Reuse {
+  /** It was not told of within the hour, and not from too many addresses. */
+  isNews: boolean;
+  /** Milliseconds for which requests that were under way, and those after a lost answer, may still come with it. */
+  settlingFor: number;
+  /** What the site's template wants. */
+  onReuse: 'alert' | 'suspend';
+  /** Whence the credentials that are good were last used. */
+  currentAddress: string | null;
+}
+
+/** How long after its end a device may still use a credential that it has replaced. */
+const SETTLING = `interval '5 minutes'`;
+
 /** SQL about how one credential of a site follows another. Locks as in `SiteCredentialsRepository`. */
 @Injectable()
 export class CredentialSuccessionRepository {
@@ -216,27 +231,28 @@ export class CredentialSuccessionRepository {
   }
 
   /**
-   * A superseded credential was used. The site is locked.
-   * @returns null when that was told of within the hour, or from too many addresses; else whence the credentials that are good were last used, and what
-   * the site's template wants
+   * A superseded credential was used. The site is locked. What was told of while the device itself could still be using it is told of again afterwards.
+   * @returns null when it is gone
    */
   async tellReuse(
     tx: EntityManager,
-    siteId: number,
-    address: string,
+    { siteId, credentialId, address }: { siteId: number; credentialId: number; address: string },
     maxAddresses: number,
-  ): Promise<{ currentAddress: string | null; onReuse: 'alert' | 'suspend' } | null> {
-    const [row] = await query<{ currentAddress: string | null; onReuse: 'alert' | 'suspend' }>(
+  ): Promise<Reuse | null> {
+    const [row] = await query<Reuse>(
       tx,
-      `WITH told AS (
-         INSERT INTO credential_reuse AS r (site_id, address) SELECT $1, $2::inet
-         WHERE (SELECT count(*) FROM credential_reuse WHERE site_id = $1 AND told_at > now() - interval '1 hour') < $3
-         ON CONFLICT (site_id, address) DO UPDATE SET told_at = now() WHERE r.told_at <= now() - interval '1 hour' RETURNING 1)
-       SELECT p.on_reuse AS "onReuse", (
+      `WITH used AS (
+         SELECT ends_at + ${SETTLING} AS settled_at FROM site_credential WHERE credential_id = $2 AND site_id = $1 AND ends_at IS NOT NULL),
+       told AS (
+         INSERT INTO credential_reuse AS r (site_id, address) SELECT $1, $3::inet FROM used
+         WHERE (SELECT count(*) FROM credential_reuse WHERE site_id = $1 AND told_at > now() - interval '1 hour') < $4
+         ON CONFLICT (site_id, address) DO UPDATE SET told_at = now()
+         WHERE r.told_at <= now() - interval '1 hour' OR (SELECT settled_at > r.told_at AND settled_at <= now() FROM used) RETURNING 1)
+       SELECT EXISTS (SELECT FROM told) AS "isNews", greatest(extract(epoch FROM used.settled_at - now())::float8 * 1000, 0) AS "settlingFor", p.on_reuse AS "onReuse", (
          SELECT host(c.last_used_address) FROM site_credential c JOIN usable_credential USING (credential_id)
          WHERE c.site_id = $1 ORDER BY c.stage = 'current' DESC, c.last_used_at DESC NULLS LAST LIMIT 1) AS "currentAddress"
-       FROM told, credential_policy p WHERE p.site_id = $1`,
-      [siteId, address, maxAddresses],
+       FROM used, credential_policy p WHERE p.site_id = $1`,
+      [siteId, credentialId, address, maxAddresses],
     );
     return row ?? null;
   }

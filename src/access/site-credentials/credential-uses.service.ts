@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { BatchWriter, Db, Drain, Hooks } from '#platform';
+import { addressBucket, BatchWriter, Db, Drain, Hooks } from '#platform';
 import { EventsService } from '../../audit/index.js';
 import type { SiteIdentity } from './credential-standing.js';
 import { CredentialSuccessionRepository } from './credential-succession.repository.js';
@@ -50,15 +50,21 @@ export class CredentialUses implements OnModuleInit {
     if (this.writer.add({ credentialId, address })) this.noted.set(credentialId, whence);
   }
 
-  /** A credential that was superseded, and whose overlap is over, was used: told once an hour for each site and address, and the site's template says what follows. */
+  /**
+   * A credential that was superseded, and whose overlap is over, was used: told once an hour for each site and address, and the site's template says
+   * what follows. A use that may well be the device's own suspends nothing (docs/adr/0069-reuse-that-suspends.md).
+   */
   async superseded({ siteId, orgId, credentialId, kind }: SiteIdentity, address: string | null): Promise<void> {
     const key = `${siteId} ${address}`;
     if (address === null || this.told.get(key)) return;
-    await this.db.tx(async (tx) => {
-      if (!(await this.repository.lockSite(tx, siteId))) return;
-      const told = await this.repository.tellReuse(tx, siteId, address, MAX_ADDRESSES);
-      if (!told) return;
-      const { currentAddress, onReuse } = told;
+    const settlingFor = await this.db.tx(async (tx) => {
+      if (!(await this.repository.lockSite(tx, siteId))) return 0;
+      const reuse = await this.repository.tellReuse(tx, { siteId, credentialId, address }, MAX_ADDRESSES);
+      if (!reuse?.isNews) return reuse?.settlingFor ?? 0;
+      const { currentAddress, settlingFor } = reuse;
+      const isOwn =
+        settlingFor > 0 || (currentAddress !== null && addressBucket(currentAddress) === addressBucket(address));
+      const onReuse = isOwn ? 'alert' : reuse.onReuse;
       await this.events.emit(tx, {
         orgId,
         type: 'site.credential_reuse',
@@ -66,7 +72,8 @@ export class CredentialUses implements OnModuleInit {
         data: { credentialId, kind, address, currentAddress, onReuse },
       });
       if (onReuse === 'suspend') await this.hooks.credentialReused.run(tx, orgId, siteId);
+      return settlingFor;
     });
-    this.told.set(key, true);
+    this.told.set(key, true, { ttl: Math.ceil(settlingFor) || HOUR_MS });
   }
 }
