@@ -1,6 +1,7 @@
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { invalid, sha256 } from '#platform';
+import { isQuicklyRead } from './der-bounds.js';
 
 x509.cryptoProvider.set(webcrypto as never);
 
@@ -15,6 +16,13 @@ export interface ParsedCsr {
   hasOtherNames: boolean;
 }
 
+interface Algorithm {
+  name: string;
+  namedCurve?: string;
+  modulusLength?: number;
+  publicExponent?: Uint8Array;
+}
+
 const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17';
 
 /**
@@ -26,10 +34,14 @@ export async function parseCsr(request: string | Buffer): Promise<ParsedCsr> {
   let parsed: x509.Pkcs10CertificateRequest;
   let subject: string;
   let hasOtherNames: boolean;
+  let algorithm: Algorithm;
   try {
-    parsed = new x509.Pkcs10CertificateRequest(request);
+    const der = Buffer.from(x509.PemData.toArrayBuffer(request));
+    if (!isQuicklyRead(der)) throw new Error('no element of DER, or too many');
+    parsed = new x509.Pkcs10CertificateRequest(der);
     subject = parsed.subject;
     hasOtherNames = parsed.extensions.some(({ type }) => type === SUBJECT_ALTERNATIVE_NAME);
+    algorithm = parsed.publicKey.algorithm as Algorithm;
   } catch {
     throw invalid(
       'csr',
@@ -37,12 +49,6 @@ export async function parseCsr(request: string | Buffer): Promise<ParsedCsr> {
     );
   }
   const { publicKey } = parsed;
-  const algorithm = publicKey.algorithm as {
-    name: string;
-    namedCurve?: string;
-    modulusLength?: number;
-    publicExponent?: Uint8Array;
-  };
   const allowed =
     (algorithm.name === 'ECDSA' && ['P-256', 'P-384'].includes(algorithm.namedCurve ?? '')) ||
     algorithm.name === 'Ed25519' ||
