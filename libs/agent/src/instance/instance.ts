@@ -229,6 +229,8 @@ export class Instance {
     const at = new Date(statement.iat * 1000).toISOString();
     const { site, secret } = this.credential;
     const revoked = { at, reason: statement.reason, credential: credentialDigest(secret) };
+    // Session and refusal may bring it at one moment: what is there when the later one was verified may be of another claim.
+    if (this.facts.revoked?.credential === revoked.credential) return statement;
     saidWhenNot(this.context, () => this.change({ revoked }));
     erase(this.context, this.state, site);
     return statement;
