@@ -22,8 +22,9 @@ export const CREDENTIAL_LIMITS = {
 /** `data` of the 401 `credential_unusable` for who proves a credential that has expired and may still do one thing, renew. */
 export type RenewableRefusal = { renewable: true };
 
-/** Share of its life after which a credential is renewed. */
+/** Share of its life after which a credential is renewed, and over which share machines spread that: those that were claimed together stay apart. */
 export const RENEW_AT = 2 / 3;
+export const RENEW_SPREAD = 1 / 10;
 
 /**
  * `csr`: PEM, for certificates, with the same key or a new one. `challenge`: what was sealed in the {@link RenewChallenge}. `bundle_key`: a new one,

@@ -1,5 +1,6 @@
 import { CompactEncrypt, importJWK, type JWK } from 'jose';
 import { type BundleKey, CREDENTIAL_PATHS, type RenewedCredential, type RenewRequest } from '#contracts';
+import type { Credential } from '../../libs/agent/src/credential/credential.js';
 import { envelopeError, type FakeRequest, FakeServer, type Reply, unusableCredential } from './fake-server.js';
 
 /** The server's side of renewal on top of {@link FakeServer}, as docs/credentials.md §2 says: a next credential counts from its first use on. */
@@ -30,6 +31,11 @@ export class RenewingServer {
 
   static async start(): Promise<RenewingServer> {
     return new RenewingServer(await FakeServer.start());
+  }
+
+  /** Of a machine that has claimed before. */
+  async first(): Promise<Credential> {
+    return { id: 'n1', secret: 's1' };
   }
 
   /** Makes a next credential, as it is handed out. */

@@ -2,7 +2,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { SettingValue } from '../../libs/agent/src/config/settings.js';
+import type { InstanceOptions } from '../../libs/agent/src/instance/enrolled.js';
 import type { InstanceFacts } from '../../libs/agent/src/instance/instance-state.js';
+import { pull } from '../../libs/agent/src/instance/pull.js';
 import { Runner } from '../../libs/agent/src/instance/runner.js';
 import { Log } from '../../libs/agent/src/log.js';
 import { ManualClock, type Wait } from './manual-clock.js';
@@ -40,23 +42,31 @@ export class Machine {
 
   /** @param names variables that the program notes */
   start(cli: Record<string, SettingValue> = {}, names: string[] = [], env: NodeJS.ProcessEnv = {}): Runner {
-    const log = new Log((line) => this.lines.push(line));
-    const runner = new Runner(
-      {
-        configFile: this.configFile,
-        cli: new Map(Object.entries({ bundleDir: join(this.folder, 'bundle'), wait: '0', ...this.cli, ...cli })),
-        env: { PATH: process.env['PATH'], ...env },
-        log,
-        readStdin: () => Buffer.alloc(0),
-        clock: this.clock,
-        random: () => 0.5,
-        machineRoot: join(this.folder, 'machine'),
-      },
-      [process.execPath, '-e', PROGRAM, this.marker, ...names],
-    );
+    const words = [process.execPath, '-e', PROGRAM, this.marker, ...names];
+    const runner = new Runner(this.options({ bundleDir: join(this.folder, 'bundle'), ...cli }, env), words);
     this.runners.add(runner);
     void runner.done.then(() => this.runners.delete(runner));
     return runner;
+  }
+
+  /** `bundle pull`. @returns the folder of the files */
+  async pull(cli: Record<string, SettingValue> = {}): Promise<string> {
+    const out = join(this.folder, 'out');
+    await pull(this.options(cli), out, undefined, new AbortController().signal);
+    return out;
+  }
+
+  private options(cli: Record<string, SettingValue>, env: NodeJS.ProcessEnv = {}): InstanceOptions {
+    return {
+      configFile: this.configFile,
+      cli: new Map(Object.entries({ wait: '0', ...this.cli, ...cli })),
+      env: { PATH: process.env['PATH'], ...env },
+      log: new Log((line) => this.lines.push(line)),
+      readStdin: () => Buffer.alloc(0),
+      clock: this.clock,
+      random: () => 0.5,
+      machineRoot: join(this.folder, 'machine'),
+    };
   }
 
   /** What the program has noted. */

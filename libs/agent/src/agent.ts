@@ -27,11 +27,10 @@ import type { Credential } from './credential/credential.js';
 import { OwnCredential } from './credential/own-credential.js';
 import {
   checkStart,
+  claimsAnew,
   endOfRefused,
   enrolledAs,
-  forgetSite,
   keepsCredential,
-  mayClaimAnew,
   obtainCredential,
   siteBefore,
   unusedKey,
@@ -222,7 +221,7 @@ export class Agent {
       await this.keepSession(context, settings, own, health);
     } catch (error) {
       if (!(error instanceof CredentialRefused)) throw error;
-      if (!this.claimsAnew(context, error)) throw endOfRefused(context, this.report, error);
+      if (!this.claimsAnew(context, error)) throw endOfRefused(context, this.report.siteId !== undefined, error);
     } finally {
       health.remove();
     }
@@ -301,10 +300,8 @@ export class Agent {
   }
 
   /** @returns whether this machine is to claim a site in place of one that has expired. @throws AgentExit 73 */
-  private claimsAnew(context: AgentContext, { message }: CredentialRefused): boolean {
-    if (this.claimedAnew || !mayClaimAnew(context, this.resolve())) return false;
-    this.log.warn(`${message}, expired, or removed because it was offline for long: claiming a new one`);
-    forgetSite(context);
+  private claimsAnew(context: AgentContext, refused: CredentialRefused): boolean {
+    if (this.claimedAnew || !claimsAnew(context, this.resolve(), refused)) return false;
     this.claimedAnew = true;
     this.appliedVersion = 0;
     return true;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../../../test/support/manual-clock.js';
 import { current, lifetimeFrom, lifetimeOf, nextOf, siteOf } from './credential.js';
 
 const NOON = Date.UTC(2026, 0, 1, 12);
@@ -33,23 +34,41 @@ describe('the state file', () => {
   });
 });
 
+/** A machine whose clock shows this, and what it draws. */
+function machine(now: number, drawn = 0) {
+  const clock = new ManualClock();
+  clock.set(now);
+  return { clock, random: () => drawn };
+}
+
 describe('the life of a credential', () => {
   it('is counted by this clock, whatever it shows', () => {
     const expiresAt = new Date(NOON + 3 * HOUR).toISOString();
     const years = 20 * 365 * 24 * HOUR;
     for (const own of [NOON, NOON - years, NOON + years])
-      expect(lifetimeFrom(expiresAt, { server: NOON, own }, 2 / 3)).toEqual({
+      expect(lifetimeFrom(expiresAt, NOON, machine(own))).toEqual({
         expiresAt: new Date(own + 3 * HOUR).toISOString(),
         renewAt: new Date(own + 2 * HOUR).toISOString(),
       });
   });
 
+  it('is renewed after two thirds, and within a tenth of it after that: a fleet that was claimed together is spread', () => {
+    const life = 60 * HOUR;
+    const expiresAt = new Date(NOON + life).toISOString();
+    const after = [0, 0.25, 0.5, 0.75, 0.999].map(
+      (drawn) => Date.parse(lifetimeFrom(expiresAt, NOON, machine(NOON, drawn)).renewAt!) - NOON,
+    );
+    expect(after[0]).toBe(40 * HOUR);
+    for (const [i, at] of after.slice(1).entries()) expect(at - after[i]!).toBeGreaterThan(HOUR);
+    expect(after.at(-1)).toBeLessThan(46 * HOUR);
+  });
+
   it('that is over is renewed at once', () => {
-    const { renewAt } = lifetimeFrom(new Date(NOON - HOUR).toISOString(), { server: NOON, own: NOON }, 2 / 3);
+    const { renewAt } = lifetimeFrom(new Date(NOON - HOUR).toISOString(), NOON, machine(NOON, 0.9));
     expect(renewAt).toBe(new Date(NOON).toISOString());
   });
 
   it.each([null, undefined, 'never'])('has no end where the server says %j', (expiresAt) => {
-    expect(lifetimeFrom(expiresAt, { server: NOON, own: NOON }, 2 / 3)).toEqual({});
+    expect(lifetimeFrom(expiresAt, NOON, machine(NOON))).toEqual({});
   });
 });

@@ -1,4 +1,6 @@
+import { RENEW_AT, RENEW_SPREAD } from '../../../contracts/index.js';
 import type { FileContent } from '../config/config-file.js';
+import type { AgentContext } from '../context.js';
 
 /**
  * What this machine authenticates with: id and secret of a newt credential or, with `certificate`, a client certificate (PEM, with its chain) whose
@@ -51,19 +53,20 @@ export function current(credential: NextCredential, site: string): FileContent {
 }
 
 /**
+ * When the credential ends and, drawn once, when it is renewed: a fleet that was claimed in one minute does not ask for the next one in one minute.
  * @param expiresAt as the server says it
- * @param asked what the server's clock showed, and what this machine's does: they need not agree
- * @param share of the life after which the credential is renewed
+ * @param date what the server's clock showed, where it has one; this machine's need not agree
  */
 export function lifetimeFrom(
   expiresAt: string | null | undefined,
-  asked: { server: number; own: number },
-  share: number,
+  date: number | undefined,
+  { clock, random }: Pick<AgentContext, 'clock' | 'random'>,
 ): Lifetime {
-  const left = Date.parse(expiresAt ?? '') - asked.server;
+  const now = clock.now();
+  const left = Date.parse(expiresAt ?? '') - (date ?? now);
   if (Number.isNaN(left)) return {};
-  const at = (ms: number) => new Date(asked.own + ms).toISOString();
-  return { expiresAt: at(left), renewAt: at(Math.max(left, 0) * share) };
+  const at = (ms: number) => new Date(now + ms).toISOString();
+  return { expiresAt: at(left), renewAt: at(Math.max(left, 0) * (RENEW_AT + RENEW_SPREAD * random())) };
 }
 
 function issuedOf(content: FileContent, id: string): Partial<Issued> | undefined {

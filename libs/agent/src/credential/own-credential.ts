@@ -29,6 +29,8 @@ export class OwnCredential {
   /** By which this machine knows its site, whatever its credential is by now. */
   readonly site: string;
   private queue: Promise<unknown> = Promise.resolve();
+  /** Requests that have no answer yet. */
+  private readonly begun = new Set<Promise<unknown>>();
 
   /**
    * @param plain the way to the server without a credential
@@ -82,12 +84,9 @@ export class OwnCredential {
    * @throws CredentialRefused; AgentExit 69 after that, 78 when the server does not accept the credential's form
    */
   async token(context: AgentContext, until: number): Promise<string> {
-    return retry(context, 'get-token', until, async () => {
-      await this.alone(() => this.proveNext());
-      return this.using(
-        async (credential, link) => this.takeFresh() ?? (await tokenOnce(this.context, link, credential)),
-      );
-    });
+    return retry(context, 'get-token', until, () =>
+      this.using(async (credential, link) => this.takeFresh() ?? (await tokenOnce(this.context, link, credential))),
+    );
   }
 
   private takeFresh(): string | undefined {
@@ -97,22 +96,41 @@ export class OwnCredential {
   }
 
   /**
-   * Does what needs the credential. One that is refused is tried again as the one that has taken its place meanwhile, or renewed where it has expired.
+   * Does what needs the credential: the next one, where there is one that was not proved yet, and never the one before. One that is refused is tried
+   * again as the one that has taken its place meanwhile, or renewed where it has expired.
    * @throws what `attempt` does; CredentialRefused, also for one that has expired and is not renewed; NetworkFailure
    */
   async using<T>(attempt: (credential: Credential, link: ServerLink) => Promise<T>): Promise<T> {
-    const { used, link } = this;
+    const { used, answer } = await this.begin(attempt);
     try {
-      return await attempt(used, link);
+      return await answer;
     } catch (error) {
       if (!(error instanceof CredentialRefused) || !(await this.follow(used, error))) throw error;
-      return attempt(this.used, this.link);
+      return (await this.begin(attempt)).answer;
     }
+  }
+
+  /** A next credential whose proof has no answer may be the current one to the server: it comes first. */
+  private begin<T>(
+    attempt: (credential: Credential, link: ServerLink) => Promise<T>,
+  ): Promise<{ used: Credential; answer: Promise<T> }> {
+    return this.alone(async () => {
+      await this.proveNext();
+      const { used, link } = this;
+      const answer = attempt(used, link);
+      const over: Promise<unknown> = Promise.allSettled([answer]).then(() => this.begun.delete(over));
+      this.begun.add(over);
+      return { used, answer };
+    });
   }
 
   /** Replaces the credential by one that it asks for. @throws CredentialRefused, NotRenewed, NetworkFailure, AgentExit 73 */
   renew(): Promise<void> {
-    return this.alone(() => this.renewNow());
+    return this.alone(async () => {
+      const { used } = this;
+      await this.proveNext();
+      if (this.used === used) await this.renewNow();
+    });
   }
 
   /**
@@ -125,6 +143,7 @@ export class OwnCredential {
     if (!this.keeps) return false;
     try {
       await this.alone(async () => {
+        await this.proveNext();
         const next = await this.readOffer(data);
         if (next === undefined) return this.renewNow();
         this.store(next);
@@ -141,11 +160,11 @@ export class OwnCredential {
     const { credential, sealed } = objectOf(data) as AgentCredential;
     const { context, used } = this;
     if (credential === undefined && sealed === undefined) return undefined;
-    const answer =
+    const body =
       sealed === undefined
         ? credential
         : (JSON.parse(await openSealed(sealed, keptBundleKey(context.readFile()))) as unknown);
-    return readNext(answer, used, undefined, { server: undefined, own: context.clock.now() });
+    return readNext(context, { body }, used);
   }
 
   /** @returns whether another credential is in use than the one that was refused */
@@ -185,13 +204,17 @@ export class OwnCredential {
     this.context.status({ credential: { kind, expiresAt, renewAt, next } });
   }
 
-  /** One that is refused goes: another one was used first, or the site is over. */
+  /**
+   * One that is refused goes: another one was used first, or the site is over. Its first use ends the one before, at once where no overlap was asked for:
+   * what has begun with that is answered first, or the server would take it for somebody else's (docs/credentials.md §3).
+   */
   private async proveNext(): Promise<void> {
     const { context } = this;
     const next = this.keeps ? nextOf(context.readFile()) : undefined;
     if (next === undefined) return;
     context.log.hide(next.secret);
     const link = this.plain.as(next);
+    await Promise.all(this.begun);
     try {
       this.fresh = await tokenOnce(context, link, next);
     } catch (error) {

@@ -2,7 +2,6 @@ import { compactDecrypt, importJWK, type JWK } from 'jose';
 import {
   BUNDLE_ALGORITHMS,
   CREDENTIAL_PATHS,
-  RENEW_AT,
   type RenewedCredential,
   type RenewRequest,
 } from '../../../contracts/index.js';
@@ -33,8 +32,7 @@ export async function askNext(
   let answer = await ask(request);
   if (errorCode(answer) === 'challenge_required')
     answer = await ask({ ...request, challenge: await openChallenge(answer, keptBundleKey(context.readFile())) });
-  if (answer.status === 201)
-    return readNext(answer.body, credential, key?.pem, { server: answer.date, own: context.clock.now() });
+  if (answer.status === 201) return readNext(context, answer, credential, key?.pem);
   if (isUnusable(answer)) throw new CredentialRefused(credential.id, objectOf(answer.body)['data']);
   if (answer.status === 404 && errorCode(answer) === 'not_found')
     throw new NotRenewed('the server is too old to renew credentials');
@@ -49,20 +47,20 @@ export async function askNext(
  * @throws NotRenewed
  */
 export function readNext(
-  answer: unknown,
+  context: AgentContext,
+  { body, date }: Pick<ServerResponse, 'body' | 'date'>,
   { id, certificate: certified }: Credential,
-  key: string | undefined,
-  asked: { server: number | undefined; own: number },
+  key?: string,
 ): NextCredential {
   const { credential_type, newt_id, secret, certificate, certificate_chain, expires_at } = objectOf(
-    answer,
+    body,
   ) as Partial<RenewedCredential>;
   const kind = certified === undefined ? 'newt' : 'certificate';
   if (credential_type !== kind)
     throw new NotRenewed(
       `the server's next credential is of the kind ${String(credential_type)}, and this one is ${kind}`,
     );
-  const life = lifetimeFrom(expires_at, { server: asked.server ?? asked.own, own: asked.own }, RENEW_AT);
+  const life = lifetimeFrom(expires_at, date, context);
   if (kind === 'newt' && typeof newt_id === 'string' && typeof secret === 'string' && newt_id !== '' && secret !== '')
     return { id: newt_id, secret, ...life };
   if (kind === 'certificate' && key !== undefined && typeof certificate === 'string' && fits(certificate, key))

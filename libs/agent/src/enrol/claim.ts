@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { AGENT_LIMITS, type ClaimRequest, type ClaimResponse, RENEW_AT } from '../../../contracts/index.js';
+import { AGENT_LIMITS, type ClaimRequest, type ClaimResponse } from '../../../contracts/index.js';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import { type ClaimIdentity, claimIdentityOf, type FileContent } from '../config/config-file.js';
 import type { Settings } from '../config/settings.js';
@@ -96,7 +96,6 @@ function keep(
   date: number | undefined,
 ): Credential {
   const { newtId, secret, ephemeralSeconds } = response;
-  const own = context.clock.now();
   const credential =
     secret === ''
       ? credentialIn(before, newtId)
@@ -104,7 +103,7 @@ function keep(
           id: newtId,
           secret,
           ...(response.certificate === undefined ? {} : { certificate: response.certificate }),
-          ...lifetimeFrom(response.expiresAt, { server: date ?? own, own }, RENEW_AT),
+          ...lifetimeFrom(response.expiresAt, date, context),
         };
   if (credential === undefined) {
     throw new AgentExit(

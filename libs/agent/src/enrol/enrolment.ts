@@ -61,13 +61,18 @@ export function unusedKey({ settings }: Resolved): boolean {
 }
 
 /**
- * Whether a refused credential can be replaced by a claim, since a key is given to this machine still: it may be that of a site which went by itself
- * (docs/agent-protocol.md rule 39), or it has expired (rule 52).
+ * Forgets a refused credential that can be replaced by a claim, since a key is given to this machine still: it may be that of a site which went by itself
+ * (docs/agent-protocol.md rule 39), or it has expired (rule 52). After that the machine is not enrolled; it claims as the same device.
+ * @returns whether it did
+ * @throws AgentExit 73
  */
-export function mayClaimAnew(context: AgentContext, resolved: Resolved): boolean {
+export function claimsAnew(context: AgentContext, resolved: Resolved, { message }: CredentialRefused): boolean {
   if (!usesStateFile(resolved) || !unusedKey(resolved)) return false;
   const content = context.readFile();
-  return (resolved.settings.ephemeral && isEphemeral(content)) || hasExpired(context, content);
+  if (!(resolved.settings.ephemeral && isEphemeral(content)) && !hasExpired(context, content)) return false;
+  context.log.warn(`${message}, expired, or removed because it was offline for long: claiming a new one`);
+  context.updateFile({ ...NO_CREDENTIAL, claim: claimIdentityOf(content) });
+  return true;
 }
 
 /** By what this machine knows of its credential. */
@@ -77,10 +82,11 @@ function hasExpired({ clock }: AgentContext, content: FileContent): boolean {
 }
 
 /**
- * How an agent ends whose credential is refused. One that came from a claim and never opened a session may be a copy's: of all that claim with one
- * nonce the first to authenticate keeps its credential (docs/claims.md rule 5).
+ * How an agent ends whose credential is refused. One that came from a claim and was never used may be a copy's: of all that claim with one nonce the
+ * first to authenticate keeps its credential (docs/claims.md rule 5).
+ * @param wasUsed by this machine
  */
-export function endOfRefused(context: AgentContext, { siteId }: StatusReport, refused: CredentialRefused): AgentExit {
+export function endOfRefused(context: AgentContext, wasUsed: boolean, refused: CredentialRefused): AgentExit {
   const { configFile } = context;
   const content = context.readFile();
   if (objectOf(refused.data)['renewable'] === true) return refused;
@@ -89,22 +95,16 @@ export function endOfRefused(context: AgentContext, { siteId }: StatusReport, re
       EXIT.refused,
       `${refused.message}, or expired for longer than it can be renewed: give a provisioning key to claim once more, and let an operator allow it (allow-reclaim)`,
     );
-  if (siteId === undefined && content['certificate'] !== undefined)
+  if (!wasUsed && content['certificate'] !== undefined)
     return new AgentExit(
       EXIT.refused,
       `${refused.message}, or the endpoint is none that asks for client certificates (the server's DEVICE_TLS_PORT)`,
     );
-  if (siteId !== undefined || claimIdentityOf(content) === undefined) return refused;
+  if (wasUsed || claimIdentityOf(content) === undefined) return refused;
   return new AgentExit(
     EXIT.refused,
     `${refused.message}, or claimed by another machine, too: if this state was copied, remove \`claim\`, \`id\` and \`secret\` from ${configFile} and give a provisioning key`,
   );
-}
-
-/** After this the machine is not enrolled; it claims as the same device. @throws AgentExit 73 */
-export function forgetSite(context: AgentContext): void {
-  const claim = claimIdentityOf(context.readFile());
-  context.updateFile({ ...NO_CREDENTIAL, claim });
 }
 
 /**

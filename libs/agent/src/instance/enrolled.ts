@@ -12,6 +12,8 @@ import { OwnCredential } from '../credential/own-credential.js';
 import { trustedBy } from '../enrol/claim.js';
 import {
   checkStart,
+  claimsAnew,
+  endOfRefused,
   enrolledAs,
   keepsCredential,
   obtainCredential,
@@ -24,6 +26,7 @@ import type { Log } from '../log.js';
 import { greeting } from '../session/greeting.js';
 import { ServerLink } from '../session/server-link.js';
 import { type TlsOptions, tlsOptions } from '../session/tls.js';
+import { CredentialRefused } from '../session/token.js';
 import { bundleKeyPair, keptBundleKey, publicHalf } from './bundle-key.js';
 import { DeviceApi } from './device-api.js';
 import { checkRevoked, Instance } from './instance.js';
@@ -117,10 +120,23 @@ export class InstanceHost {
   }
 
   /**
-   * Claims the site where there is none (docs/instances.md §6, the first step).
-   * @throws AgentExit 69 when the server does not answer in time, 73, 77 for a refused key, 78; the signal's reason
+   * Does what a start takes with a credential of this machine: claims the site where there is none (docs/instances.md §6, the first step), and does it
+   * once more with another claim where the credential is refused that may be replaced by one (docs/agent-protocol.md rule 52).
+   * @throws AgentExit 69 when the server does not answer in time, 73, 77 for a refused key or credential, 78; the signal's reason; what `work` does
    */
-  async enrol({ context, resolved, patience, state }: Owned): Promise<Enrolled> {
+  async start<T>(owned: Owned, work: (enrolled: Enrolled) => Promise<T>): Promise<T> {
+    try {
+      return await work(await this.enrol(owned));
+    } catch (error) {
+      if (!(error instanceof CredentialRefused)) throw error;
+      const { context, resolved, state } = owned;
+      const wasUsed = this.report.siteId !== undefined || state.facts?.device !== undefined;
+      if (!claimsAnew(context, resolved, error)) throw endOfRefused(context, wasUsed, error);
+      return work(await this.enrol({ ...owned, resolved: this.resolve() }));
+    }
+  }
+
+  private async enrol({ context, resolved, patience, state }: Owned): Promise<Enrolled> {
     const { env, log } = this.options;
     const { settings } = resolved;
     const tls = tlsOptions(settings);

@@ -2,8 +2,7 @@ import { AgentExit, EXIT } from '../cli/exit-codes.js';
 import { writeFileAtomic } from '../config/atomic-file.js';
 import { InstanceHost, type InstanceOptions } from './enrolled.js';
 import { SiteRevoked } from './instance.js';
-import { bundleFolder, clearAway, preparationOf } from './runner.js';
-import { firstBundle } from './starting.js';
+import { begin, bundleFolder, clearAway } from './runner.js';
 
 /**
  * `gatehouse-agent bundle pull`: what `run` does up to the start of a program, once, for whoever starts it (docs/instances.md §6). The bundle
@@ -15,10 +14,9 @@ import { firstBundle } from './starting.js';
 export async function pull(options: InstanceOptions, out: string, envFile: string | undefined, signal: AbortSignal) {
   const host = new InstanceHost(options, signal);
   try {
-    const enrolled = await host.enrol(await host.own());
-    const folder = bundleFolder(enrolled.context, out);
-    const preparation = preparationOf(enrolled, folder);
-    const { bundle, running } = await firstBundle(enrolled, preparation);
+    const owned = await host.own();
+    const folder = bundleFolder(owned.context, out);
+    const { enrolled, preparation, bundle, running } = await begin(host, owned, folder);
     if (envFile !== undefined) writeVariables(envFile, running.env);
     folder.switchTo(running.folder);
     folder.keepOnly([running.folder]);

@@ -12,7 +12,7 @@ import { DependencyCache } from './dependencies.js';
 import { type Enrolled, InstanceHost, type InstanceOptions, type Owned } from './enrolled.js';
 import { LeftBehind } from './left-behind.js';
 import { Preparation } from './preparation.js';
-import { firstBundle } from './starting.js';
+import { firstBundle, type Started } from './starting.js';
 import { type ForwardedSignal, Supervisor } from './supervisor.js';
 import { Watch } from './watch.js';
 
@@ -53,7 +53,7 @@ export class Runner {
       await Promise.resolve();
       const owned = await this.host.own();
       const { folder, supervisor } = await this.takeOver(owned);
-      const end = await this.steps(await this.host.enrol(owned), folder, supervisor);
+      const end = await this.supervise(await begin(this.host, owned, folder), supervisor);
       this.host.release({ phase: end.code === EXIT.refused ? 'refused' : 'stopped', lastError: end.message || null });
       return end;
     } catch (error) {
@@ -81,11 +81,9 @@ export class Runner {
     return { folder, supervisor };
   }
 
-  private async steps(enrolled: Enrolled, folder: BundleFolder, supervisor: Supervisor): Promise<RunnerEnd> {
+  private async supervise({ enrolled, preparation, ...first }: Begun, supervisor: Supervisor): Promise<RunnerEnd> {
     const { context, settings } = enrolled;
     const { log } = context;
-    const preparation = preparationOf(enrolled, folder);
-    const first = await firstBundle(enrolled, preparation);
     context.signal.throwIfAborted();
     log.info(`starting the program with bundle ${first.running.version}`);
     const started = supervisor.start(first.running);
@@ -129,8 +127,19 @@ export function bundleFolder(
   return BundleFolder.open({ ...(dir === '' ? {} : { dir }), env, configFile, user, log });
 }
 
+/** A machine with what its program is to be started with. */
+type Begun = { enrolled: Enrolled; preparation: Preparation } & Started;
+
+/** All steps up to the start of a program (docs/instances.md §6). @throws AgentExit as the page says; the reason of the context's signal */
+export function begin(host: InstanceHost, owned: Owned, folder: BundleFolder): Promise<Begun> {
+  return host.start(owned, async (enrolled) => {
+    const preparation = preparationOf(enrolled, folder);
+    return { enrolled, preparation, ...(await firstBundle(enrolled, preparation)) };
+  });
+}
+
 /** @throws AgentExit 73, 78 */
-export function preparationOf({ context, settings, tls, state }: Enrolled, folder: BundleFolder): Preparation {
+function preparationOf({ context, settings, tls, state }: Enrolled, folder: BundleFolder): Preparation {
   const { env, log } = context;
   const cache = new DependencyCache({
     folder: state.below('dependencies'),
