@@ -5,10 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api, deviceToken, newHardwareId, newNonce, newtToken, provision, register, TestOrg } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { DatabaseProxy } from '../support/database-proxy.js';
+import { dyingServer, failpoint } from '../support/dying-server.js';
 import { startServer, type TestServer, until } from '../support/server.js';
 
-const failpoint = new URL('../support/failpoints/claim-committed.mjs', import.meta.url).href;
-const held = new URL('../support/failpoints/claim-held.mjs', import.meta.url).href;
 let database: TestDatabase;
 let healthy: TestServer;
 let folder: string;
@@ -25,16 +24,11 @@ afterAll(async () => {
 });
 
 /** Sends `claim` to a server that dies between commit and answer. */
-async function losing(claim: (url: string) => Promise<unknown>): Promise<void> {
-  const file = join(folder, 'armed');
-  const doomed = await startServer({ databaseUrl: database.url, preload: [failpoint], env: { FAILPOINT_FILE: file } });
-  try {
+const losing = (claim: (url: string) => Promise<unknown>): Promise<void> =>
+  dyingServer(database.url, failpoint('claim-committed'), async (doomed, file) => {
     writeFileSync(file, '');
     await expect(claim(doomed.url)).rejects.toThrow();
-  } finally {
-    await doomed.stop();
-  }
-}
+  });
 
 describe('the server killed between commit and answer', () => {
   it('devices: the retry ends with a working credential, one site and one use', async () => {
@@ -103,7 +97,11 @@ describe("a profile's blueprint, between the claim's commit and its application"
     const { org, key, resources } = await fleet();
     const proxy = await DatabaseProxy.start(database.url);
     const file = join(folder, 'held');
-    const server = await startServer({ databaseUrl: proxy.url, preload: [held], env: { FAILPOINT_FILE: file } });
+    const server = await startServer({
+      databaseUrl: proxy.url,
+      preload: [failpoint('claim-held')],
+      env: { FAILPOINT_FILE: file },
+    });
     try {
       writeFileSync(file, '');
       const ids = Array.from({ length: 20 }, newHardwareId).sort();

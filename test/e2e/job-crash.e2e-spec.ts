@@ -1,24 +1,19 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api, TestOrg } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
+import { dyingServer, failpoint } from '../support/dying-server.js';
 import { startServer, type TestServer, until } from '../support/server.js';
 import { arm, withinRequest } from '../support/within-request.js';
 
-const inStep = new URL('../support/failpoints/decision-of-job.mjs', import.meta.url).href;
 const SITES = 60;
 let database: TestDatabase;
-let folder: string;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  folder = mkdtempSync(join(tmpdir(), 'gatehouse-failpoint-'));
 });
 afterAll(async () => {
   await database?.drop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const sql = <Row extends object>(text: string, values: unknown[]) => queryDatabase<Row>(database.url, text, values);
@@ -36,10 +31,8 @@ const jobsOf = (orgId: string) =>
   );
 
 /** An organization whose approval of all its sites, as a job, is asked of a server that dies of it. */
-async function dying(failpoint: string, arming: (file: string, org: TestOrg) => void): Promise<string> {
-  const file = join(folder, 'armed');
-  const server = await startServer({ databaseUrl: database.url, preload: [failpoint], env: { FAILPOINT_FILE: file } });
-  try {
+const dying = (point: string, arming: (file: string, org: TestOrg) => void): Promise<string> =>
+  dyingServer(database.url, point, async (server, file) => {
     const org = await TestOrg.create(Api.root(server));
     await sql(
       `INSERT INTO site (org_id, nice_id, name, status) SELECT $1, 'site-' || i, 'site', 'pending' FROM generate_series(1, $2::int) i`,
@@ -48,12 +41,8 @@ async function dying(failpoint: string, arming: (file: string, org: TestOrg) => 
     arming(file, org);
     // Its answer may be lost with the server.
     await org.root.post(org.path('approvals'), { filter: {}, decision: 'approve', asJob: true }).catch(() => undefined);
-    await until(() => !existsSync(file));
     return org.orgId;
-  } finally {
-    await server.stop();
-  }
-}
+  });
 
 async function finish(orgId: string): Promise<void> {
   const [job] = await jobsOf(orgId);
@@ -77,7 +66,7 @@ async function finish(orgId: string): Promise<void> {
 
 describe('the server of a job killed', () => {
   it('in the middle of a step: nothing of the step stays, and another server does the rest once', async () => {
-    const orgId = await dying(inStep, (file) => writeFileSync(file, '40'));
+    const orgId = await dying(failpoint('decision-of-job'), (file) => writeFileSync(file, '40'));
     expect(await jobsOf(orgId)).toMatchObject([{ status: 'running', done: 25 }]);
     expect(await tellings(orgId)).toEqual([{ sites: 25, approved: 25, audited: 25 }]);
     await finish(orgId);

@@ -1,26 +1,21 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EPOCH } from '#contracts';
 import { Api, TestOrg } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
+import { dyingServer, failpoint } from '../support/dying-server.js';
 import { secretValue } from '../support/secret-values.js';
 import { startServer, until } from '../support/server.js';
 
-const inStep = new URL('../support/failpoints/offer-of-rollout.mjs', import.meta.url).href;
 const SITES = 250;
 const FIRST = EPOCH + 1;
 let database: TestDatabase;
-let folder: string;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  folder = mkdtempSync(join(tmpdir(), 'gatehouse-failpoint-'));
 });
 afterAll(async () => {
   await database?.drop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const sql = <Row extends object>(text: string, values: unknown[]) => queryDatabase<Row>(database.url, text, values);
@@ -64,22 +59,16 @@ const jobsOf = (orgId: string) =>
   sql<{ status: string; done: number }>('SELECT status, done FROM job WHERE org_id = $1', [orgId]);
 
 /** @returns an organization whose rollout of a new version was asked of a server that dies of it. */
-async function dying(): Promise<string> {
-  const file = join(folder, 'armed');
-  const server = await startServer({ databaseUrl: database.url, preload: [inStep], env: { FAILPOINT_FILE: file } });
-  try {
+const dying = (): Promise<string> =>
+  dyingServer(database.url, failpoint('offer-of-rollout'), async (server, file) => {
     const org = await fleet(Api.root(server));
     writeFileSync(file, '2');
     // Its answer may be lost with the server.
     await org.root
       .post(org.path('secret/TOKEN/version'), { value: secretValue('two'), rollout: { canary: 0, perMinute: null } })
       .catch(() => undefined);
-    await until(() => !existsSync(file));
     return org.orgId;
-  } finally {
-    await server.stop();
-  }
-}
+  });
 
 /** Another server brings it to all, and to its end. */
 async function finish(orgId: string): Promise<void> {

@@ -1,23 +1,18 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Api, TestOrg } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
+import { dyingServer, failpoint } from '../support/dying-server.js';
 import { startServer, until } from '../support/server.js';
 
-const inStep = new URL('../support/failpoints/ask-of-rotation.mjs', import.meta.url).href;
 const SITES = 250;
 let database: TestDatabase;
-let folder: string;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  folder = mkdtempSync(join(tmpdir(), 'gatehouse-failpoint-'));
 });
 afterAll(async () => {
   await database?.drop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const sql = <Row extends object>(text: string, values: unknown[]) => queryDatabase<Row>(database.url, text, values);
@@ -25,10 +20,8 @@ const asked = async (orgId: string) =>
   Number((await sql<{ n: string }>('SELECT count(*) AS n FROM credential_rotation WHERE org_id = $1', [orgId]))[0]!.n);
 
 /** An organization whose fleet a server was asked to rotate, which died of it. */
-async function dying(): Promise<string> {
-  const file = join(folder, 'armed');
-  const server = await startServer({ databaseUrl: database.url, preload: [inStep], env: { FAILPOINT_FILE: file } });
-  try {
+const dying = (): Promise<string> =>
+  dyingServer(database.url, failpoint('ask-of-rotation'), async (server, file) => {
     const org = await TestOrg.create(Api.root(server));
     await sql(
       `WITH made AS (INSERT INTO site (org_id, nice_id, name, status) SELECT $1, 'site-' || i, 'site', 'approved' FROM generate_series(1, $2::int) i RETURNING site_id)
@@ -38,12 +31,8 @@ async function dying(): Promise<string> {
     writeFileSync(file, '2');
     // Its answer may be lost with the server.
     await org.root.post(org.path('credential-rotations'), { filter: {}, perMinute: null }).catch(() => undefined);
-    await until(() => !existsSync(file));
     return org.orgId;
-  } finally {
-    await server.stop();
-  }
-}
+  });
 
 it('the server of a rotation killed within a step: nothing of the step stays, and another asks the rest, each once', async () => {
   const orgId = await dying();

@@ -8,6 +8,7 @@ import 'reflect-metadata';
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { readFileSync, unlinkSync } from 'node:fs';
 import { Server } from 'node:http';
+import { Server as TlsServer } from 'node:https';
 import pg from 'pg';
 import { requiredEnv } from '../required-env.mjs';
 
@@ -49,24 +50,26 @@ pool.connect = function (callback) {
   return connect.call(this, callback && AsyncResource.bind(callback));
 };
 
-const server = /** @type {any} */ (Server.prototype);
-const { emit } = server;
-server.emit = function (event, ...args) {
-  const [message, response] = args;
-  const armed = event === 'request' ? armedFor(`${message.method} ${message.url.split('?')[0]}`) : undefined;
-  if (!armed) return emit.call(this, event, ...args);
-  return requests.run(armed, () => {
-    // The body arrives by the connection, which knows of no request.
-    const { on } = message;
-    message.on = (name, listener) => on.call(message, name, AsyncResource.bind(listener));
-    const { writeHead } = response;
-    response.writeHead = (...head) => {
-      if (armed.at === 'answer') die(armed);
-      return writeHead.apply(response, head);
-    };
-    return emit.call(this, event, ...args);
-  });
-};
+for (const { prototype } of [Server, TlsServer]) {
+  const server = /** @type {any} */ (prototype);
+  const { emit } = server;
+  server.emit = function (event, ...args) {
+    const [message, response] = args;
+    const armed = event === 'request' ? armedFor(`${message.method} ${message.url.split('?')[0]}`) : undefined;
+    if (!armed) return emit.call(this, event, ...args);
+    return requests.run(armed, () => {
+      // The body arrives by the connection, which knows of no request.
+      const { on } = message;
+      message.on = (name, listener) => on.call(message, name, AsyncResource.bind(listener));
+      const { writeHead } = response;
+      response.writeHead = (...head) => {
+        if (armed.at === 'answer') die(armed);
+        return writeHead.apply(response, head);
+      };
+      return emit.call(this, event, ...args);
+    });
+  };
+}
 
 const { AdminCommands } = await import(new URL('../../../dist/src/first-run/admin-commands.js', import.meta.url).href);
 const { run } = AdminCommands.prototype;
