@@ -4,6 +4,8 @@ import { compactDecrypt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BundleKey, RenewedCredential } from '#contracts';
 import { bundleKeyThumbprint } from '#platform';
+import { BundleKeys } from '../../src/instances/bundle-keys/bundle-keys.service.js';
+import { CredentialOffers } from '../../src/instances/index.js';
 import {
   type Api,
   deviceToken,
@@ -17,7 +19,7 @@ import {
 import { createCsr } from '../support/certificate.js';
 import { until } from '../support/server.js';
 import { type Refused, TestSession } from '../support/session.js';
-import { openTestApp, type TestApp } from '../support/test-app.js';
+import { openTestApp, operator, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 let org: TestOrg;
@@ -254,6 +256,18 @@ describe('an operator', () => {
       ],
     });
     expect(JSON.stringify(await listed(device))).not.toContain(next.secret);
+    const audited = await app.sql<{ details: object }>(
+      `SELECT actor_type, actor_id, host(address) AS address, details FROM audit WHERE action = 'site.renew_credential' AND target_id = $1`,
+      [String(device.siteId)],
+    );
+    expect(audited).toEqual([
+      {
+        actor_type: 'site',
+        actor_id: String(device.siteId),
+        address: '127.0.0.1',
+        details: { kind: 'newt', credentialId: expect.any(Number), expiresAt: null, delivery: 'session' },
+      },
+    ]);
     expect(newer.received.some(({ type }) => type === 'agent/credential')).toBe(false);
     await newer.close();
   });
@@ -269,6 +283,35 @@ describe('an operator', () => {
     expect(cty).toBe('json');
     expect(await self(by(JSON.parse(text) as Answer))).toBe(200);
     await session.close();
+  });
+
+  it('seals it for the bundle key of the moment when it is made, also for one that came meanwhile', async () => {
+    const [first, second] = [makeKey(), makeKey()];
+    const device = await enrol('api_key', { bundleKey: first.key });
+    await rotate(device);
+    const [session] = await app.sql<{ siteId: number; orgId: string; credentialId: number }>(
+      `SELECT site_id AS "siteId", org_id AS "orgId", credential_id AS "credentialId" FROM site_credential WHERE site_id = $1`,
+      [device.siteId],
+    );
+    const { offer } = await app.db.tx(async (tx) => {
+      await tx.query('SELECT FROM site WHERE site_id = $1 FOR NO KEY UPDATE', [device.siteId]);
+      const offer = app.get(CredentialOffers).make({ ...session!, niceId: 'x', address: null });
+      await until(
+        async () =>
+          (
+            await app.sql(
+              `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+            )
+          ).length > 0,
+      );
+      await app.get(BundleKeys).replace(tx, operator, session!.orgId, device.siteId, {
+        key: second.key,
+        jkt: bundleKeyThumbprint(second.key),
+      });
+      return { offer };
+    });
+    const { text } = await unseal((await offer)!.sealed!, second.privateKey);
+    expect(await self(by(JSON.parse(text) as Answer))).toBe(200);
   });
 
   it('is waited for by agents that were away, and asked anew hands out anew', async () => {

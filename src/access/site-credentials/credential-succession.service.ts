@@ -129,18 +129,17 @@ export class CredentialSuccession implements OnModuleInit {
   }
 
   /**
-   * The site is handed a next credential, or is told to fetch one (`stored` null), because it was asked to take one.
-   * @returns false when nothing is asked of it any more. @throws as `addNext`
+   * The site is handed a next credential, or is told to fetch one (`stored` null), because it was asked to take one. It stays locked.
+   * @returns the next credential, if there is one; null when nothing is asked of it any more. @throws as `addNext`
    */
   async offer(
     tx: EntityManager,
     session: Renewing,
     stored: Omit<NewSiteCredential, 'siteId' | 'orgId'> | null,
-  ): Promise<boolean> {
+  ): Promise<{ credentialId: number | null } | null> {
     if (!(await this.repository.lockSite(tx, session.siteId))) throw unusable();
-    if (!(await this.repository.markOffered(tx, session.siteId))) return false;
-    if (stored) await this.addNext(tx, session, stored);
-    return true;
+    if (!(await this.repository.markOffered(tx, session.siteId))) return null;
+    return { credentialId: stored && (await this.addNext(tx, session, stored)) };
   }
 
   /** The newest credentials of a site, without what they prove it with. */

@@ -37,9 +37,9 @@ export class SessionCredentials implements OnApplicationShutdown {
 
   /** @throws what says that the database cannot be asked now; the session then stays due */
   private async offer(session: Session, orgId: string): Promise<void> {
-    const { siteId, credentialId } = session;
+    const { siteId, credentialId, niceId, address } = session;
     try {
-      const offer = session.ended ? null : await this.offers.make({ siteId, orgId, credentialId });
+      const offer = session.ended ? null : await this.offers.make({ siteId, orgId, credentialId, niceId, address });
       if (offer) session.send(AGENT_MESSAGE.credential, offer);
     } catch (error) {
       if (unavailable(error)) throw error;

@@ -112,7 +112,8 @@ export class BundleKeys implements OnModuleInit {
   }
 }
 
-const siteItself = (orgId: string, siteId: number, niceId: string, address: string | null): Principal => ({
+/** A site, by its session. `address` is whence that came. */
+export const siteItself = (orgId: string, siteId: number, niceId: string, address: string | null): Principal => ({
   authority: { kind: 'site', orgId },
   kind: 'site',
   id: String(siteId),
