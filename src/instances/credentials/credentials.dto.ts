@@ -36,7 +36,7 @@ export class RenewAnswer {
 
 @BodyExample({ overlapSeconds: 3600 })
 export class RotateCredentialBody {
-  /** How long the present credential stays good once the next one was used. */
+  /** How long the present credential of a site stays good once its next one was used. */
   @MayBeAbsent()
   @IsInt()
   @Min(0)
@@ -50,7 +50,7 @@ export class RotateCredentialBody {
   overlapSeconds?: number;
 }
 
-export const DELIVERIES = ['session', 'later', 'never'] as const;
+const DELIVERIES = ['session', 'later', 'never'] as const;
 
 /** A site that is to take another credential. */
 export class RotationView {
@@ -62,7 +62,7 @@ export class RotationView {
   @ApiProperty({ enum: DELIVERIES }) delivery: (typeof DELIVERIES)[number];
 }
 
-export class CredentialItem {
+class CredentialItem {
   credentialId: number;
   @ApiProperty({ enum: KINDS }) kind: CredentialKind;
   /** `next`: not used yet; `previous`: another one took its place. */

@@ -1,10 +1,11 @@
-import { ApiProperty, ApiPropertyOptional, PickType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, IntersectionType, PickType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsObject, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
-import { CREDENTIAL_LIMITS, type CredentialKind } from '#contracts';
+import type { CredentialKind } from '#contracts';
 import { BodyExample, IsIdList, IsInstant, MayBeAbsent, OffsetPagination } from '#platform';
 import { JobItem } from '../../jobs/index.js';
 import { SiteFilter } from '../../sites/index.js';
+import { RotateCredentialBody } from '../credentials/credentials.dto.js';
 import { RolloutSettings } from '../rollouts/rollout-settings.js';
 
 const KINDS = ['api_key', 'psk', 'certificate', 'newt'] satisfies CredentialKind[];
@@ -41,20 +42,11 @@ export class RotationFilter extends SiteFilter {
 }
 
 @BodyExample({ filter: { group: 'north' }, perMinute: 600, stopAtFailurePercent: 5, overlapSeconds: 3600 })
-export class RotateFleetBody extends PickType(RolloutSettings, ['perMinute', 'stopAtFailurePercent'] as const) {
+export class RotateFleetBody extends IntersectionType(
+  PickType(RolloutSettings, ['perMinute', 'stopAtFailurePercent'] as const),
+  RotateCredentialBody,
+) {
   @ValidateNested() @IsObject() @Type(() => RotationFilter) filter: RotationFilter;
-  /** How long the present credential of a site stays good once its next one was used. */
-  @MayBeAbsent()
-  @IsInt()
-  @Min(0)
-  @Max(CREDENTIAL_LIMITS.maxOverlapSeconds)
-  @ApiPropertyOptional({
-    type: 'integer',
-    minimum: 0,
-    maximum: CREDENTIAL_LIMITS.maxOverlapSeconds,
-    default: CREDENTIAL_LIMITS.overlapSeconds,
-  })
-  overlapSeconds?: number;
 }
 
 /** The rotation of a fleet. How its sites stand is of now, after its end too. */

@@ -25,7 +25,7 @@ export class RotateAuthorityBody {
   overlapSeconds?: number;
 }
 
-export class AuthorityView {
+class AuthorityView {
   /** Names it in addresses and in its subject; tells nothing of the organization. */
   caId: string;
   /** `current` issues; certificates of `previous` are still good, those of `retired` are refused. */
