@@ -121,14 +121,15 @@ export class CredentialSuccessionRepository {
     return rows.length > 0;
   }
 
-  /** The site is locked. Next ones that nobody used within a day go. */
+  /** The site is locked. Next ones that nobody used within a day go, and every server hears of it. */
   async waiting(tx: EntityManager, siteId: number): Promise<Waiting> {
     const [, [row]] = await Promise.all([
       prepared(
         tx,
         'succession_stale',
         `UPDATE site_credential SET revoked_at = now()
-         WHERE site_id = $1 AND stage = 'next' AND revoked_at IS NULL AND created_at < now() - interval '1 day'`,
+         WHERE site_id = $1 AND stage = 'next' AND revoked_at IS NULL AND created_at < now() - interval '1 day'
+         RETURNING pg_notify('site_changed', site_id::text)`,
         [siteId],
       ),
       prepared<Waiting>(

@@ -6,6 +6,7 @@ import { TlsCredentialsRepository } from './tls-credentials.repository.js';
 /** As `CredentialIssuer` makes them: the device's id and a part of its own. What has another form cannot be one, and tells nobody anything. */
 const IDENTITY = /^[!-~]{1,200}\.[a-z0-9]{8}$/;
 const NOBODY = 'nobody';
+/** Sites that are read together at the start. */
 const PAGE = 5_000;
 /** Sites, and identities, that are looked up together. */
 const TOGETHER = 1_000;
@@ -15,8 +16,8 @@ const SOON_MS = 20;
 const RETRY_MS = 500;
 
 /**
- * The keys that handshakes ask for, where OpenSSL does not wait for a database (docs/credentials.md §4): every usable identity with its encrypted key, read
- * at the start and kept by notices. Only what was proved here is looked up again, by each request.
+ * The keys that handshakes ask for, where OpenSSL does not wait for a database (docs/credentials.md §4): the newest identities of each site with their
+ * encrypted keys, read at the start and kept by notices. Only what was proved here is looked up again, by each request.
  */
 @Injectable()
 export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -119,10 +120,10 @@ export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutd
   private async load(): Promise<void> {
     const table = new PskTable();
     for (let after = 0; ; ) {
-      const page = await this.repository.psksAfter(this.db.manager, after, PAGE);
-      for (const psk of page) table.add(psk);
-      if (page.length < PAGE) break;
-      after = page.at(-1)!.credentialId;
+      const sites = await this.repository.sitesAfter(this.db.manager, after, PAGE);
+      for (const psk of await this.repository.psksOf(this.db.manager, sites, [])) table.add(psk);
+      if (sites.length < PAGE) break;
+      after = sites.at(-1)!;
     }
     this.table = table;
     this.loading = false;

@@ -19,6 +19,14 @@ describe('the identities in memory', () => {
     expect([table.get('a'), table.get('b'), table.get('c'), table.size]).toEqual([undefined, undefined, sealed, 1]);
   });
 
+  it('of one site may be very many', () => {
+    const table = new PskTable();
+    for (let i = 0; i < 10_000; i++) table.add({ siteId: 1, identity: `i${i}`, sealed: Buffer.of(1) });
+    expect(table.size).toBe(10_000);
+    table.drop(1);
+    expect([table.size, table.has(1)]).toEqual([0, false]);
+  });
+
   it('take less than 60 MB for 100,000', () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;

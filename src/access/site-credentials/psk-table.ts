@@ -12,7 +12,7 @@ export interface StoredPsk {
 export class PskTable {
   private readonly keys = new Map<string, string>();
   /** Most sites have one. */
-  private readonly ofSite = new Map<number, string | string[]>();
+  private readonly ofSite = new Map<number, string | Set<string>>();
 
   get size(): number {
     return this.keys.size;
@@ -29,16 +29,17 @@ export class PskTable {
   }
 
   add({ siteId, identity, sealed }: StoredPsk): void {
-    if (!this.keys.has(identity)) {
-      const others = this.ofSite.get(siteId);
-      this.ofSite.set(siteId, others === undefined ? identity : [others, identity].flat());
-    }
+    const others = this.ofSite.get(siteId);
+    if (others instanceof Set) others.add(identity);
+    else if (others !== identity)
+      this.ofSite.set(siteId, others === undefined ? identity : new Set([others, identity]));
     this.keys.set(identity, sealed.toString('latin1'));
   }
 
   /** Forgets what a site has. */
   drop(siteId: number): void {
-    for (const identity of [this.ofSite.get(siteId) ?? []].flat()) this.keys.delete(identity);
+    const identities = this.ofSite.get(siteId) ?? [];
+    for (const identity of typeof identities === 'string' ? [identities] : identities) this.keys.delete(identity);
     this.ofSite.delete(siteId);
   }
 }

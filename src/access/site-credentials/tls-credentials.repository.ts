@@ -10,28 +10,38 @@ export interface ConnectedCredential {
   endsIn: number | null;
 }
 
+/**
+ * Of one site: more than a current one, the next ones beside it and some that they took the place of. With short overlaps a site has thousands of
+ * superseded ones, and those that are not among the newest are looked up when somebody names them.
+ */
+const NEWEST = 50;
+
 /** Superseded ones among them, whose use is to be seen. */
-const PSKS = `SELECT c.credential_id AS "credentialId", c.site_id AS "siteId", c.psk_identity AS identity, c.psk_encrypted AS sealed
+const PSKS = `SELECT c.site_id AS "siteId", c.psk_identity AS identity, c.psk_encrypted AS sealed
   FROM site_credential c JOIN site s USING (site_id)
   WHERE c.kind = 'psk' AND c.revoked_at IS NULL AND s.revoked_at IS NULL AND coalesce(c.renew_until > now(), true)`;
 
 /** SQL about what TLS connections prove: reads only. */
 @Injectable()
 export class TlsCredentialsRepository {
-  /** A page of all, in the order of their numbers. */
-  psksAfter(em: EntityManager, after: number, limit: number): Promise<(StoredPsk & { credentialId: number })[]> {
-    return prepared(em, 'psk_page', `${PSKS} AND c.credential_id > $1 ORDER BY c.credential_id LIMIT $2`, [
-      after,
-      limit,
-    ]);
+  /** Sites that may have some, in the order of their numbers. */
+  async sitesAfter(em: EntityManager, after: number, limit: number): Promise<number[]> {
+    const rows = await prepared<{ siteId: number }>(
+      em,
+      'psk_sites',
+      `SELECT DISTINCT site_id AS "siteId" FROM site_credential WHERE kind = 'psk' AND revoked_at IS NULL AND site_id > $1 ORDER BY site_id LIMIT $2`,
+      [after, limit],
+    );
+    return rows.map(({ siteId }) => siteId);
   }
 
-  /** Those of sites, and those of identities. */
+  /** The newest of sites, and those of identities. */
   psksOf(em: EntityManager, siteIds: number[], identities: string[]): Promise<StoredPsk[]> {
     return prepared(
       em,
       'psk_changed',
-      `${PSKS} AND c.site_id = ANY ($1::bigint[]) UNION ${PSKS} AND c.psk_identity = ANY ($2::text[])`,
+      `SELECT p.* FROM unnest($1::bigint[]) AS i(id) CROSS JOIN LATERAL (${PSKS} AND c.site_id = i.id ORDER BY c.credential_id DESC LIMIT ${NEWEST}) p
+       UNION ${PSKS} AND c.psk_identity = ANY ($2::text[])`,
       [siteIds, identities],
     );
   }
