@@ -1,11 +1,13 @@
 // The rules are those of docs/instances.md §4.
 import 'reflect-metadata';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { type CompactJWEHeaderParameters, compactDecrypt, compactVerify, decodeProtectedHeader, importJWK } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { checkBundle } from '#bootstrap';
 import { type BundlePayload, EPOCH, type Trust } from '#contracts';
+import { KeyRing } from '#platform';
 import { SecretsService } from '../../src/instances/index.js';
+import { newNonce } from '../support/api.js';
 import { BundleOrg, type BundleSite, type KeyPair } from '../support/bundles.js';
 import { secretValue } from '../support/secret-values.js';
 import { until } from '../support/server.js';
@@ -141,6 +143,40 @@ describe('a fetch', () => {
     }
     expect((await fetchBundle({ 'if-none-match': `"${'A'.repeat(43)}"` })).status).toBe(500);
     expect((await fetchBundle({ 'if-none-match': '*' })).status).toBe(500);
+  });
+
+  it('under another master key is the one that the site has; who has lost theirs gets the same version anew', async () => {
+    await org.revision({});
+    const device = app.root.as(site.apiKey);
+    const digestOf = (etag: string | null) => etag!.slice(1, -1);
+    const acknowledge = async (digest: string) => {
+      for (const state of ['fetched', 'applied'])
+        await device.expect('POST', '/device/bundle/ack', { version: first, digest, state });
+    };
+    const leased = async () => {
+      const body = { nonce: newNonce(), prev: null, ver: first };
+      const { lease } = await device.expect<{ lease: string }>('POST', '/device/lease', body);
+      return (JSON.parse(Buffer.from(lease.split('.')[1]!, 'base64url').toString()) as { digest: string }).digest;
+    };
+    const etag = (await fetchBundle()).headers.get('etag')!;
+    await acknowledge(digestOf(etag));
+    const [ring, other] = [app.get(KeyRing), new KeyRing(randomBytes(32))];
+    const spy = vi.spyOn(ring, 'mac').mockImplementation((purpose, value) => other.mac(purpose, value));
+    try {
+      expect((await fetchBundle({ 'if-none-match': etag })).status).toBe(304);
+      expect(await leased()).toBe(digestOf(etag));
+      const again = await fetchBundle();
+      const { payload } = await opened(again.text);
+      const anew = again.headers.get('etag')!;
+      expect(payload.ver).toBe(first);
+      expect(anew).not.toBe(etag);
+      await acknowledge(digestOf(anew));
+      expect(await org.bundle(site)).toMatchObject({ version: first, state: 'applied', digest: digestOf(anew) });
+      expect(await leased()).toBe(digestOf(anew));
+      expect((await fetchBundle({ 'if-none-match': anew })).status).toBe(304);
+    } finally {
+      spy.mockRestore();
+    }
   });
 
   it('sees what has changed although nobody told of it', async () => {
