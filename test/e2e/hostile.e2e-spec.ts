@@ -100,7 +100,16 @@ describe('a hostile body', () => {
   it('at any other endpoint, from nobody and from its rightful caller, likewise', async () => {
     const others = document.operations.filter(({ scope, body }) => scope !== 'public' && body !== undefined);
     expect(others.map(({ id }) => id)).toEqual(
-      expect.arrayContaining(['acknowledgeBundle', 'takeLease', 'createSecret', 'addSecretVersion', 'saveBootstrap']),
+      expect.arrayContaining([
+        'acknowledgeBundle',
+        'takeLease',
+        'createSecret',
+        'addSecretVersion',
+        'saveBootstrap',
+        'renewCredential',
+        'rotateSiteCredential',
+        'rotateCredentials',
+      ]),
     );
     const shots: Shot[] = [];
     const few = HOSTILE.filter((_, i) => i % 4 === 0);

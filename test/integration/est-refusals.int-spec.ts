@@ -1,28 +1,21 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deviceToken, newHardwareId, newtToken, provision, register, type TestKey } from '../support/api.js';
-import { clientCert, DeviceKey } from '../support/device-certificates.js';
+import { behindProxy } from '../support/behind-proxy.js';
+import { DeviceKey } from '../support/device-certificates.js';
 import { basic, EstDevice, estOf } from '../support/est.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
-let folder: string;
 let { est, enrol, certificateIn, newOrg, newKey } = {} as ReturnType<typeof estOf>;
-const SECRET = 's'.repeat(32);
+const proxy = behindProxy();
+const { proving } = proxy;
 const FLOOR_MS = 200;
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'gatehouse-est-'));
-  writeFileSync(join(folder, 'secret'), SECRET);
-  // Behind a proxy that ends TLS and tells the certificates of its clients; nobody else is believed.
   app = await openTestApp({
-    TRUST_PROXY: '127.0.0.1',
-    CLIENT_CERT_FROM: '127.0.0.1',
-    CLIENT_CERT_SECRET_FILE: join(folder, 'secret'),
+    ...proxy.env,
     REFUSALS_PER_MINUTE: '100000',
     CLAIM_REFUSAL_FLOOR_MS: String(FLOOR_MS),
   });
@@ -30,11 +23,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await app?.close();
-  rmSync(folder, { recursive: true, force: true });
+  proxy.remove();
 });
-
-/** As a proxy tells who has proved this certificate. */
-const proving = (pem: string) => ({ 'client-cert': clientCert(pem), 'x-gatehouse-proxy': SECRET });
 
 interface Enrolled {
   device: EstDevice;

@@ -1,5 +1,7 @@
 // What one message of a stranger costs the event loop, in milliseconds: the corpus of test/support/hostile-requests.ts at doors, frames and documents.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { transform } from 'esbuild';
 import { WebSocket } from 'ws';
 import { round, sleep } from './lib.mjs';
@@ -10,11 +12,14 @@ const ROUNDS = 3;
 /** The server's histogram of its turns has a sample every 10 ms, and that is what an idle one shows. */
 const SAMPLES_MS = 30;
 const DOORS = ['auth/newt/get-token', 'auth/newt/register', 'provision', 'auth/login'];
+const PROXY_SECRET = 's'.repeat(32);
 /** For who has the credential of a site. */
-const SITE_DOORS = ['device/bundle/ack', 'device/lease'];
+const SITE_DOORS = ['device/bundle/ack', 'device/lease', 'device/credential/renew'];
+/** Of one header field: Node reads 16 KB of them. */
+const FIELD = 12_000;
 
-async function corpus() {
-  const { code } = await transform(readFileSync(new URL('../support/hostile-requests.ts', import.meta.url), 'utf8'), {
+async function corpus(file) {
+  const { code } = await transform(readFileSync(new URL(`../support/${file}`, import.meta.url), 'utf8'), {
     loader: 'ts',
     format: 'esm',
   });
@@ -22,10 +27,22 @@ async function corpus() {
 }
 
 export async function hostile({ testbed, table }) {
-  const { HOSTILE, HOSTILE_VALUES, HOSTILE_DOCUMENTS, HOSTILE_PATTERN } = await corpus();
+  const { HOSTILE, HOSTILE_VALUES, HOSTILE_DOCUMENTS, HOSTILE_PATTERN } = await corpus('hostile-requests.ts');
+  const { HOSTILE_CSRS } = await corpus('hostile-csrs.ts');
   const metricsPort = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-hostile-'));
+  const secretFile = join(folder, 'secret');
+  writeFileSync(secretFile, PROXY_SECRET);
   const server = await testbed.server(await testbed.database(), {
-    env: { REFUSALS_PER_MINUTE: '1000000000', CLAIM_REFUSAL_FLOOR_MS: '0', METRICS_PORT: String(metricsPort) },
+    env: {
+      REFUSALS_PER_MINUTE: '1000000000',
+      CLAIM_REFUSAL_FLOOR_MS: '0',
+      METRICS_PORT: String(metricsPort),
+      // A proxy that ends TLS and tells certificates: this machine.
+      TRUST_PROXY: '127.0.0.1',
+      CLIENT_CERT_FROM: '127.0.0.1',
+      CLIENT_CERT_SECRET_FILE: secretFile,
+    },
   });
   const org = 'hostile';
   await server.api('PUT', '/org', { orgId: org, name: org, subnet: '10.0.0.0/12', utilitySubnet: '100.96.128.0/20' });
@@ -159,6 +176,111 @@ export async function hostile({ testbed, table }) {
         send: () => post(path, text, { method: 'PUT', type: 'application/yaml', as: root }),
       })),
     );
+  const { siteId } = (await server.api('GET', `/org/${org}/sites`)).sites[0];
+  await worst(
+    'hostile rotations',
+    HOSTILE_VALUES.flatMap(({ name, text }) => [
+      {
+        name: `overlapSeconds = ${name}`,
+        send: () => post(`site/${siteId}/rotate-credential`, `{"overlapSeconds":${text}}`, { as: root }),
+      },
+      {
+        name: `filter = ${name}`,
+        send: () => post(`org/${org}/credential-rotations`, `{"filter":${text}}`, { as: root }),
+      },
+      {
+        name: `filter.siteIds = ${name}`,
+        send: () => post(`org/${org}/credential-rotations`, `{"filter":{"siteIds":${text}}}`, { as: root }),
+      },
+      {
+        name: `challenge and bundle_key = ${name}`,
+        send: () =>
+          post('device/credential/renew', `{"challenge":${text},"bundle_key":${text}}`.slice(0, 1024 * 1024), {
+            as: site,
+          }),
+      },
+    ]),
+  );
+
+  const { templateId } = await server.api('PUT', `/org/${org}/provisioning-template`, {
+    name: 'certificates',
+    credentialType: 'certificate',
+  });
+  const certificates = await server.api('PUT', `/org/${org}/site-provisioning-key`, {
+    name: 'certificates',
+    templateId,
+    maxBatchSize: null,
+  });
+  const [{ caId }] = (await server.api('GET', `/org/${org}/certificate-authorities`)).authorities;
+  /** @param {string} path @param {Record<string, string>} headers @param {string} [body] */
+  const proxied = async (path, headers, body) => {
+    const response = await fetch(`${server.url}${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        'x-forwarded-proto': 'https',
+        'x-gatehouse-proxy': PROXY_SECRET,
+        ...(body === undefined ? {} : { 'content-type': 'application/pkcs10' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body }),
+    });
+    await response.arrayBuffer();
+    if (response.status === 403) throw new Error('The server takes this machine for no proxy that ends TLS');
+  };
+  let devices = 0;
+  const basic = (/** @type {string} */ text) => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` });
+  const enrol = (/** @type {string} */ body) =>
+    proxied('/.well-known/est/simpleenroll', basic(`device ${++devices}:${certificates.siteProvisioningKey}`), body);
+  await worst(
+    'hostile signing requests',
+    HOSTILE_CSRS.flatMap(({ name, der }) => {
+      const base64 = der.toString('base64');
+      const csr = `-----BEGIN CERTIFICATE REQUEST-----\n${base64}\n-----END CERTIFICATE REQUEST-----`.slice(0, 16_384);
+      return [
+        { name: `simpleenroll, ${name}`, send: () => enrol(base64) },
+        {
+          name: `provision, ${name}`,
+          send: () =>
+            post(
+              'provision',
+              JSON.stringify({ provision_key: certificates.siteProvisioningKey, hardware_id: `d ${++devices}`, csr }),
+            ),
+        },
+      ];
+    }),
+  );
+  const SIGNS = ['=', ' ', '\n', 'A', '/', ':', '\\', ','];
+  await worst('hostile bodies of EST', [
+    ...SIGNS.map((sign) => ({ name: `${sign} for 32 KB`, send: () => enrol(sign.repeat(32_000)) })),
+    ...HOSTILE.map(({ name, text }) => ({ name, send: () => enrol(text.slice(0, 32_000)) })),
+    { name: 'a megabyte', send: () => enrol('A'.repeat(1_000_000)) },
+  ]);
+  await worst(
+    'hostile header fields',
+    [...SIGNS.filter((sign) => sign !== '\n'), ':A', '=A', '\\"'].flatMap((sign) => {
+      const text = sign.repeat(FIELD / sign.length);
+      return [
+        { name: `Client-Cert of ${sign}`, send: () => proxied('/api/v1/device/self', { 'client-cert': `:${text}:` }) },
+        {
+          name: `Client-Cert of ${sign} to simplereenroll`,
+          send: () => proxied('/.well-known/est/simplereenroll', { 'client-cert': text }, 'x'),
+        },
+        {
+          name: `Basic of ${sign}`,
+          send: () => proxied('/.well-known/est/cacerts', { authorization: `Basic ${text}` }),
+        },
+        { name: `a user of ${sign}`, send: () => proxied('/.well-known/est/cacerts', basic(text.slice(0, 9_000))) },
+        {
+          name: `If-None-Match of ${sign} for a list`,
+          send: () => proxied(`/api/v1/ca/${caId}/crl`, { 'if-none-match': text }),
+        },
+        {
+          name: `If-Modified-Since of ${sign} for a list`,
+          send: () => proxied(`/api/v1/ca/${caId}/crl`, { 'if-modified-since': text }),
+        },
+      ];
+    }),
+  );
   await worst('hostile patterns', [
     {
       name: 'hardwareIdPattern',
@@ -225,4 +347,5 @@ export async function hostile({ testbed, table }) {
   await worst('hostile frames', frames);
   ws.terminate();
   await server.stop();
+  rmSync(folder, { recursive: true });
 }
