@@ -1,11 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api, newHardwareId, TestOrg } from '../support/api.js';
+import { behindProxy } from '../support/behind-proxy.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
-import { clientCert } from '../support/device-certificates.js';
 import { type Doomed, dying, failpoint } from '../support/dying-server.js';
 import { basic, certificatesIn, EstDevice } from '../support/est.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -14,21 +11,12 @@ import { arm } from '../support/within-request.js';
 let database: TestDatabase;
 let healthy: TestServer;
 let org: TestOrg;
-let folder: string;
-/** Behind a proxy that ends TLS and tells the certificates of its clients: this machine. */
 let doomed: Doomed<TestServer>;
-const SECRET = 's'.repeat(32);
+const proxy = behindProxy();
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'gatehouse-est-'));
-  writeFileSync(join(folder, 'secret'), SECRET);
-  const env = {
-    TRUST_PROXY: '127.0.0.1',
-    CLIENT_CERT_FROM: '127.0.0.1',
-    CLIENT_CERT_SECRET_FILE: join(folder, 'secret'),
-  };
   database = await createTestDatabase();
-  const options = { databaseUrl: database.url, env };
+  const options = { databaseUrl: database.url, env: proxy.env };
   doomed = { options, failpoint: failpoint('within-request'), start: startServer };
   healthy = await startServer(options);
   org = await TestOrg.create(Api.root(healthy));
@@ -36,7 +24,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await healthy?.stop();
   await database?.drop();
-  rmSync(folder, { recursive: true, force: true });
+  proxy.remove();
 });
 
 const stages = async (siteId: string) =>
@@ -57,17 +45,14 @@ async function est(
 ): Promise<X509Certificate> {
   const response = await fetch(`${server.url}/.well-known/est/${path}`, {
     method: 'POST',
-    headers: { 'x-forwarded-proto': 'https', 'content-type': 'application/pkcs10', ...headers },
+    headers: { ...proxy.tls, 'content-type': 'application/pkcs10', ...headers },
     body,
   });
   const text = await response.text();
   expect(response.status, text).toBe(200);
   return certificatesIn(text)[0]!;
 }
-const proving = (certificate: X509Certificate) => ({
-  'client-cert': clientCert(certificate.toString()),
-  'x-gatehouse-proxy': SECRET,
-});
+const proving = (certificate: X509Certificate) => proxy.proving(certificate.toString());
 const selfBy = async (certificate: X509Certificate) =>
   (await new Api(healthy.url, undefined, proving(certificate)).get('/device/self')).status;
 
