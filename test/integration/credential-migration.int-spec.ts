@@ -1,10 +1,12 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { migrate } from '../../libs/platform/database/migrate.js';
 import { SiteCredentialsService } from '../../src/access/index.js';
+import { MIGRATIONS } from '../../src/schema.js';
 import { Api } from '../support/api.js';
 import { type StartedApp, startApp } from '../support/app.js';
 import { queryDatabase, type TestDatabase } from '../support/database.js';
-import { fixtureSecrets, migrateFixture } from '../support/fixture.js';
+import { fixtureSecrets, migrateFixture, restoreFixture } from '../support/fixture.js';
 
 let database: TestDatabase;
 let app: StartedApp;
@@ -67,6 +69,28 @@ describe('the credentials of 0.1.0, brought up to date', () => {
     const next = (renewed.body as unknown as { api_key: string }).api_key;
     expect((await device.as(next).get('/device/self')).status).toBe(200);
     expect((await device.get('/device/self')).status).toBe(200);
+  });
+
+  it('were asked of nobody by a job, and nobody has said that it takes bundles or the next one', async () => {
+    const old = await restoreFixture('0.1.0');
+    try {
+      const ask = <Row extends object>(text: string) => queryDatabase<Row>(old.url, text);
+      const connected = await ask('UPDATE site_presence SET session_id = gen_random_uuid() RETURNING site_id');
+      await migrate(old.url, MIGRATIONS);
+      expect(await ask('SELECT site_id FROM site_connected WHERE NOT takes_bundles')).toEqual(connected);
+      expect(await ask('SELECT site_id FROM site_client WHERE online AND NOT takes_credentials')).toEqual(connected);
+      expect(connected.length).toBeGreaterThan(0);
+      expect(await ask('SELECT FROM credential_proof')).toEqual([]);
+      expect(await ask('SELECT FROM credential_rotation')).toEqual([]);
+      // A site of then that proves what a job asked for is written down once, and goes with its site.
+      const proof = 'INSERT INTO credential_proof (job_id, site_id) SELECT 1, min(site_id) FROM site_credential';
+      await ask(proof);
+      await expect(ask(proof)).rejects.toThrow(/credential_proof/);
+      await ask('DELETE FROM site WHERE site_id = (SELECT site_id FROM credential_proof)');
+      expect(await ask('SELECT FROM credential_proof')).toEqual([]);
+    } finally {
+      await old.drop();
+    }
   });
 
   it('are under templates that say no end, renew for 30 days, and alert', async () => {
