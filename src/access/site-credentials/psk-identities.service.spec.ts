@@ -41,7 +41,7 @@ async function open(): Promise<PskKeys> {
   const there = [...rows];
   looked = [];
   const repository = {
-    psksAfter: async () => there.map((row) => ({ ...row, credentialId: row.siteId })),
+    sitesAfter: async () => there.map(({ siteId }) => siteId),
     psksOf: async (_: unknown, siteIds: number[], names: string[]) => {
       looked.push(...siteIds.map(String), ...names);
       return there.filter(({ siteId, identity }) => siteIds.includes(siteId) || names.includes(identity));
