@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inTurn, sleep } from '../load/lib.mjs';
 import { freePort } from '../load/testbed.mjs';
+import { handshakeTimes } from './handshake-times.mjs';
 import { anotherServer, ready } from './servers.mjs';
 
 const AGENT = fileURLToPath(new URL('../../dist/agent/gatehouse-agent.mjs', import.meta.url));
@@ -20,8 +21,12 @@ const LOOK_MS = 100;
 /** Asked anew when an answer, or a hello, was lost with somebody. */
 const ASK_AGAIN_MS = 20_000;
 
+/** Failed handshakes of each kind, for each kill. */
+const HANDSHAKES = 50;
+
 export const credentials = {
-  about: 'kill -9 of agents, server and PostgreSQL while the credentials of a fleet rotate',
+  about:
+    'kill -9 of agents, server and PostgreSQL while the credentials of a fleet rotate; handshakes that fail take the same time',
   times: 60,
   async run(testbed, times) {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-soak-'));
@@ -83,7 +88,11 @@ export const credentials = {
       );
       if (found.sites !== AGENTS || found.current !== AGENTS)
         throw new Error(`there are ${JSON.stringify(found)} of ${AGENTS} agents`);
-      return { claims: found.sites, kills: times + AGENTS, rotations: proved, reuses: found.reuses };
+      const { handshakes, widest } = await handshakeTimes(testbed, times * HANDSHAKES);
+      return {
+        ...{ claims: found.sites, kills: times + AGENTS, rotations: proved, reuses: found.reuses },
+        ...{ 'failed handshakes': handshakes, 'longer than others by at most (50 is even)': widest },
+      };
     } catch (error) {
       throw new Error(`${error.message}\n${agents.map(({ output }) => output().slice(-2_000)).join('\n')}`);
     } finally {
