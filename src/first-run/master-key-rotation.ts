@@ -96,11 +96,14 @@ export class MasterKeyRotation {
   }
 }
 
-const AFTER_A_LEAK = `If the key before has become known to others, so has what was under it, in this database and in every backup: replace
+/** What is to be replaced where somebody else may have the key before, and how: all that was sealed under it, and hashes that it keyed. */
+export const AFTER_A_LEAK = `If the key before has become known to others, so has what was under it, in this database and in every backup: replace
   PSKs                              POST /api/v1/org/{orgId}/credential-rotations, or POST /api/v1/site/{siteId}/rotate-credential
   keys of certificate authorities   POST /api/v1/org/{orgId}/certificate-authority/rotate
-  secrets                           POST /api/v1/org/{orgId}/secret/{name}/version, then DELETE the versions before
+  versions of secrets               POST /api/v1/org/{orgId}/secret/{name}/version, then DELETE the versions before
   signing keys                      npm run admin -- rotate-signing-key ORG, twice: the next one was under it as well
+  passwords and PINs of resources   POST /api/v1/resource/{resourceId}/password, /pincode and /header-auth: with it their hashes are quickly tried
+  answers to Idempotency-Key        what they showed in the day before, and in that before each backup: secrets of API keys, provisioning keys, sites
 `;
 
 const listOf = (servers: OtherServer[]): string =>
