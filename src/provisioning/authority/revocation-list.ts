@@ -45,7 +45,7 @@ const AUTHORITY_KEY_IDENTIFIER = Buffer.from('0603551d23', 'hex');
 export const encodeEntries = (entries: readonly RevokedEntry[]): Buffer => Buffer.concat(entries.map(encodeEntry));
 
 /**
- * A certificate revocation list (RFC 5280 §5), DER. Written here and not by a library, which needs minutes for 20,000 entries (ADR 0064).
+ * A certificate revocation list (RFC 5280 §5), DER. Written here and not by a library, whose time grows with the square of the entries (ADR 0064).
  * @param entries from `encodeEntries`. @param privateKey PKCS#8, of P-256
  */
 export async function signList(facts: ListFacts, entries: readonly Buffer[], privateKey: Buffer): Promise<Buffer> {
