@@ -1,12 +1,22 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Api, provision, TestOrg } from '../support/api.js';
 import { createEmptyDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { restoreFixture } from '../support/fixture.js';
 import { runToEnd } from '../support/run-program.js';
-import { freePort, startServer, TEST_MASTER_KEY, TEST_ROOT_KEY, type TestServer } from '../support/server.js';
+import { freePort, startServer, TEST_MASTER_KEY, TEST_ROOT_KEY, type TestServer, until } from '../support/server.js';
 
 const WRONG_KEY = Buffer.alloc(32, 9).toString('base64');
 const NOT_THE_ONE =
@@ -83,6 +93,43 @@ describe('an embedded database without its master key', () => {
     expect(await rootKeyWorks(await startEmbedded({ MASTER_KEY: key }))).toBe(true);
     expect(existsSync(join(dataDir, 'master.key'))).toBe(false);
   });
+});
+
+it('an embedded database is given another master key by a second line of master.key, while its server runs', async () => {
+  const file = join(dataDir, 'master.key');
+  const claim = async (server: TestServer, key: string) =>
+    expect((await provision(server.url, { provision_key: key })).status).toBe(201);
+  const first = await startEmbedded();
+  const org = await TestOrg.create(Api.root(first));
+  const { siteProvisioningKey } = await org.keyUnder({ credentialType: 'psk' });
+  await claim(first, siteProvisioningKey);
+  await first.stop();
+
+  const own = Buffer.alloc(32, 2).toString('base64');
+  writeFileSync(file, `${own}\n${readFileSync(file, 'utf8').trim()}\n`);
+  const both = await startEmbedded();
+  await claim(both, siteProvisioningKey);
+  const url = await embeddedUrl();
+  await until(async () => (await queryDatabase(url, `SELECT FROM master_key WHERE state = 'previous'`)).length === 1);
+  await both.stop();
+
+  const two = readFileSync(file, 'utf8');
+  writeFileSync(file, `${own}\n`);
+  const early = await runHere('main', { DATA_DIR: dataDir, PORT: String(await freePort()) });
+  expect(early).toMatchObject({ code: 1, stderr: expect.stringContaining('the second line of master.key') as string });
+
+  writeFileSync(file, two);
+  const again = await startEmbedded();
+  const rotated = await runHere('admin', { DATA_DIR: dataDir }, 'rotate-master-key');
+  expect(rotated).toMatchObject({ code: 0, stderr: '' });
+  expect(rotated.stdout).toMatch(
+    /PSKs: [12] sealed anew[\s\S]*without MASTER_KEY_PREVIOUS \(or the second line of master\.key\)/,
+  );
+  await again.stop();
+  writeFileSync(file, `${own}\n`);
+  const last = await startEmbedded();
+  await claim(last, siteProvisioningKey);
+  expect(await rootKeyWorks(last)).toBe(true);
 });
 
 describe('a database of DATABASE_URL', () => {
