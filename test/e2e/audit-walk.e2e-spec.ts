@@ -31,7 +31,7 @@ const WITHOUT_AUDIT = {
 };
 /** Fields whose values are secrets, in requests and answers. */
 const SECRET =
-  /^(secret|apiKey|siteProvisioningKey|provisioningKey|provision_key|api_key|token|password|currentPassword|newPassword|code|claim_?[nN]once)$/;
+  /^(secret|apiKey|siteProvisioningKey|provisioningKey|provision_key|api_key|token|password|currentPassword|newPassword|code|claim_?[nN]once|psk|challenge)$/;
 
 /** Acts of a person on themselves, or on a person as such, and the one that leaves no organization: read by the installation. */
 const OF_NO_ORG = new Set([

@@ -6,6 +6,7 @@ import { Api, newHardwareId, provision, type Reply, TestOrg } from '../support/a
 import { queryDatabase } from '../support/database.js';
 import { secretValue } from '../support/secret-values.js';
 import { freePort, startServer, type TestServer, until } from '../support/server.js';
+import { dumpOf, tracesOf } from '../support/traces.js';
 
 let server: TestServer;
 let metricsPort: number;
@@ -15,49 +16,9 @@ beforeAll(async () => {
 });
 afterAll(() => server?.stop());
 
-const HASHES = ['md5', 'sha1', 'sha256', 'sha384', 'sha512'];
-
-/** What would tell of some bytes to who sees it: they themselves, in any spelling, and what everybody can compute of them. */
-function tracesOf(bytes: Buffer, spellings = true): string[] {
-  const hashes = HASHES.flatMap((name) => {
-    const digest = createHash(name).update(bytes).digest();
-    return [digest.toString('hex'), digest.toString('base64').replace(/=+$/, ''), digest.toString('base64url')];
-  });
-  if (!spellings) return hashes;
-  const text = bytes.toString();
-  return [
-    ...hashes,
-    bytes.toString('hex'),
-    bytes.toString('base64').replace(/=+$/, ''),
-    bytes.toString('base64url'),
-    // Within longer bytes, at any offset.
-    ...[1, 2].map((skipped) =>
-      Buffer.concat([Buffer.alloc(skipped), bytes])
-        .toString('base64')
-        .slice(4, -4),
-    ),
-    text,
-    encodeURIComponent(text),
-    JSON.stringify(text).slice(1, -1),
-  ];
-}
-
 /** Keys in order: a body as idempotency reads it. */
 const canonical = (body: object) =>
   JSON.stringify(Object.fromEntries(Object.entries(body).sort(([a], [b]) => (a < b ? -1 : 1))));
-
-/** Every row of every table as text. */
-async function dump(): Promise<string> {
-  const tables = await queryDatabase<{ name: string }>(
-    server.databaseUrl,
-    `SELECT quote_ident(relname) AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'`,
-  );
-  const rows = await queryDatabase<{ row: string }>(
-    server.databaseUrl,
-    tables.map(({ name }) => `SELECT t::text AS row FROM ${name} t`).join(' UNION ALL '),
-  );
-  return rows.map(({ row }) => row).join('\n');
-}
 
 it('no answer, row, log or metric tells of a value, whatever was done with it', async () => {
   const root = Api.root(server);
@@ -187,7 +148,12 @@ it('no answer, row, log or metric tells of a value, whatever was done with it', 
 
   const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
   expect(metrics).toContain('gatehouse_');
-  const places = { answers: answers.join('\n'), rows: await dump(), logs: server.logs.join('\n'), metrics };
+  const places = {
+    answers: answers.join('\n'),
+    rows: await dumpOf(server.databaseUrl),
+    logs: server.logs.join('\n'),
+    metrics,
+  };
   const traces = [
     ...words.flatMap((word) => tracesOf(word)),
     ...bodies.flatMap((body) =>
@@ -206,6 +172,6 @@ it('no answer, row, log or metric tells of a value, whatever was done with it', 
     hash(text),
     hash(canonical(bodies[0]!)),
   ]);
-  const after = await dump();
+  const after = await dumpOf(server.databaseUrl);
   expect(traces.filter((trace) => after.includes(trace)).length).toBeGreaterThanOrEqual(2);
 });

@@ -191,6 +191,12 @@ export class DoorCredential {
     return new DoorCredential(this.door, this.deviceId, { answer });
   }
 
+  /** What the server made that proves it. */
+  get secrets(): string[] {
+    const { api_key, secret, psk } = this.issued.answer;
+    return [api_key, secret, psk].flatMap((one) => one || []);
+  }
+
   /** What is secret, or proves it, and what it is known by. */
   get values(): string[] {
     const { api_key, newt_id, secret, psk_identity, psk, certificate } = this.issued.answer;
