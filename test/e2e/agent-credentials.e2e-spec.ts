@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../libs/agent/src/clock.js';
 import type { AgentOptions } from '../../libs/agent/src/index.js';
 import { TestAgent } from '../support/agent.js';
-import { startAgentProgram } from '../support/agent-process.js';
+import { type Ended, startAgentProgram } from '../support/agent-process.js';
 import { Api, newHardwareId, newtToken, TestOrg } from '../support/api.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { startTlsServer, type TlsServer } from '../support/device-tls.js';
@@ -96,6 +96,16 @@ class Machine {
 
   stop(): Promise<unknown> {
     return this.agent!.agent.stop();
+  }
+
+  /** `bundle pull`, as a program. */
+  pull(...flags: string[]): Promise<Ended> {
+    const { folder, configFile } = this.agent!;
+    const certificate = ['--credential', 'certificate', '--tls-client-ca', tls.certFile];
+    return startAgentProgram([
+      ...['--config-file', configFile, '--wait', '0', ...flags, ...(this.kind === 'certificate' ? certificate : [])],
+      ...['bundle', 'pull', '--out', join(folder, 'out')],
+    ]).ended;
   }
 
   change(changes: object): void {
@@ -192,6 +202,22 @@ describe.each(KINDS)('an agent with a credential of the kind %s', (kind) => {
     await root.expect('POST', `/site/${machine.siteId}/allow-reclaim`, {});
     machine.start({ provisioningKey: machine.key });
     await machine.connected(another(before));
+  });
+
+  it('claims once more as `bundle pull`, too, which then has its bundle', async () => {
+    const machine = await enrolled(kind, { credentialTtlSeconds: 3600 });
+    const before = machine.state;
+    await machine.stop();
+    await machine.expire('-1 hour');
+    machine.change({ issued: { ...before.issued, expiresAt: new Date(Date.now() - 2 * HOUR).toISOString() } });
+    const refused = await machine.pull();
+    expect(refused.code, refused.stderr).toBe(77);
+    expect(refused.stderr).toContain('expired for longer than it can be renewed: give a provisioning key');
+    await root.expect('POST', `/site/${machine.siteId}/allow-reclaim`, {});
+    const pulled = await machine.pull('--provisioning-key', machine.key);
+    expect(pulled.code, pulled.stderr).toBe(0);
+    expect(machine.state.secret).not.toBe(before.secret);
+    expect((await machine.credentials()).filter(({ status }) => status === 'usable')).toHaveLength(1);
   });
 
   it('ends with 77 when its site is deleted', async () => {
