@@ -92,24 +92,29 @@ export interface Asking extends TlsOptions {
 export function ask(port: number, path: string, options: Asking = {}): Promise<TlsReply> {
   const { on, body, headers = {}, ...rest } = options;
   const connection = on ? { createConnection: () => on } : { agent: false as const };
-  const isJson = typeof body === 'object';
+  const content = typeof body === 'object' ? JSON.stringify(body) : body;
   const sending = {
-    ...(body === undefined ? {} : { method: 'POST' }),
+    ...(content === undefined ? {} : { method: 'POST' }),
     ...rest,
-    headers: { ...(isJson ? { 'content-type': 'application/json' } : {}), ...headers },
+    headers: {
+      ...(typeof body === 'object' ? { 'content-type': 'application/json' } : {}),
+      // Where a method has a body only now and then, Node does not say how long it is.
+      ...(content === undefined ? {} : { 'content-length': String(Buffer.byteLength(content)) }),
+      ...headers,
+    },
   };
   return new Promise((done, failed) => {
     const sent = request({ ...ANY_SERVER, port, path, ...connection, ...sending }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       response.on('end', () => {
-        const told = response.headers['content-type']?.includes('json');
-        const body = told ? (JSON.parse(text) as Record<string, unknown>) : {};
-        done({ status: response.statusCode!, headers: response.headers, body, text });
+        const isJson = response.headers['content-type']?.includes('json');
+        const answer = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
+        done({ status: response.statusCode!, headers: response.headers, body: answer, text });
       });
     });
     sent.on('error', failed);
-    sent.end(isJson ? JSON.stringify(body) : body);
+    sent.end(content);
   });
 }
 
