@@ -203,6 +203,31 @@ describe('renewing', () => {
     expect(await self(device.api)).toBe(200);
   });
 
+  it('asks for the answer to a challenge of a bundle key that came meanwhile', async () => {
+    const { siteId, api } = await enrol('api_key');
+    const { key } = makeKey();
+    let renewed!: ReturnType<typeof renew>;
+    await app.db.tx(async (tx) => {
+      await tx.query('SELECT FROM site WHERE site_id = $1 FOR UPDATE', [siteId]);
+      renewed = renew(api);
+      await until(
+        async () =>
+          (
+            await app.sql(
+              `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'SELECT revoked_at IS NULL%'`,
+            )
+          ).length > 0,
+      );
+      await tx.query('INSERT INTO site_bundle (site_id, org_id, bundle_key, bundle_jkt) VALUES ($1, $2, $3, $4)', [
+        siteId,
+        org.orgId,
+        JSON.stringify(key),
+        bundleKeyThumbprint(key),
+      ]);
+    });
+    expect(await renewed).toMatchObject({ status: 403, body: { code: 'challenge_required' } });
+  });
+
   it('is nothing for a revoked site, which is told so', async () => {
     const device = await enrol('api_key');
     const { body } = await renew(device.api);

@@ -1,7 +1,9 @@
 /**
  * Rules of docs/claims.md, each broken on purpose by one small patch: `find` must occur exactly once in `file` and becomes `replace`.
- * `test` (with `name`, a pattern of test names) must then fail. Run by `npm run mutants`.
+ * `test` (with `name`, a pattern of test names) must then fail. Run by `npm run mutants`. Those of credentials are in credentials.mjs.
  */
+import { credentialMutants } from './credentials.mjs';
+
 export const mutants = [
   {
     rule: '1 the tenant comes from the key',
@@ -319,4 +321,5 @@ export const mutants = [
     test: 'test/e2e/claims.e2e-spec.ts',
     name: 'pause and resume',
   },
+  ...credentialMutants,
 ];
