@@ -33,6 +33,7 @@ describe('README, on how other machines reach a server,', () => {
       'proxy_set_header Upgrade $http_upgrade;',
       'proxy_set_header Connection $connection_upgrade;',
       'proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;',
+      'proxy_set_header X-Forwarded-Proto $scheme;',
       'client_max_body_size 2m;',
       'proxy_buffering off;',
     ])

@@ -28,7 +28,11 @@ beforeAll(async () => {
   writeFileSync(cert, pair.cert);
   writeFileSync(key, pair.key);
   writeFileSync(join(folder, 'secret'), SECRET);
-  const env = { CLIENT_CERT_FROM: '127.0.0.1', CLIENT_CERT_SECRET_FILE: join(folder, 'secret') };
+  const env = {
+    CLIENT_CERT_FROM: '127.0.0.1',
+    CLIENT_CERT_SECRET_FILE: join(folder, 'secret'),
+    TRUST_PROXY: '127.0.0.1',
+  };
   server = await startServer({ env });
   fleet = await TestFleet.create(server);
   provisioningKey = (await fleet.org.keyUnder({ credentialType: 'certificate' }, { approveNewSites: true }))
@@ -132,6 +136,12 @@ describe.each([
       const { status, body } = await asked({ ...device.pair, headers: { [name]: victim.field } });
       expect({ name, answer: status === 400 ? itself : { status, body } }).toMatchObject({ name, answer: itself });
     }
+  });
+
+  it.skipIf(!isFound)('EST is over TLS, and asks for a key', async () => {
+    const path = '/.well-known/est/cacerts';
+    expect((await asked({}, path)).status).toBe(401);
+    expect((await fetch(`${server.url}${path}`)).status).toBe(403);
   });
 
   it.skipIf(!isFound)('a revoked site is refused on the connection that the proxy keeps', async () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasProgram, shellBlocks, tableRows } from '../support/readme.js';
 import { freePort, startServer, TEST_ROOT_KEY, type TestServer } from '../support/server.js';
 
+const CREDENTIALS = new URL('../../docs/credentials.md', import.meta.url);
 const KINDS = ['API key', 'newt', 'pre-shared key', 'certificate', 'EST', 'revocation list'];
 const isPossible = ['openssl', 'curl', 'awk', 'base64', 'od'].every(hasProgram);
 
@@ -41,6 +42,9 @@ beforeAll(async () => {
     const lines = blocks.get(kind)!;
     return `printf '\\n=== %s\\n' '${kind}'\n${kind === 'pre-shared key' ? again(lines) : lines}`;
   });
+  // With the certificate of above.
+  const renewal = /```sh\n(subject=[\s\S]*?)```/.exec(readFileSync(CREDENTIALS, 'utf8'))![1]!;
+  script.push(`printf '\\n=== %s\\n' renewal\n${renewal.replaceAll('https://gate.example.com:3001', '"$DEVICES"')}`);
   const parts = run(`${shared}${script.join('')}`)
     .split('\n=== ')
     .slice(1);
@@ -58,6 +62,7 @@ describe.skipIf(!isPossible)('the lines of the README for each kind of credentia
     ['pre-shared key', 1],
     ['certificate', 1],
     ['EST', 1],
+    ['renewal', 1],
   ])('authenticate: %s', (kind, times) => {
     expect(printed.get(kind)!.match(/"device_id":"[0-9a-f-]{36}"/g)).toHaveLength(times);
   });
