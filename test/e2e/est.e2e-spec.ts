@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api, newHardwareId, type TestKey, TestOrg } from '../support/api.js';
+import { bouncyCastle } from '../support/bouncy-castle.js';
 import { selfSigned } from '../support/certificate.js';
 import { queryDatabase } from '../support/database.js';
 import { basic, certificatesIn, EstDevice } from '../support/est.js';
@@ -47,6 +48,15 @@ afterAll(async () => {
 
 const key = async (): Promise<TestKey> =>
   (await TestOrg.create(Api.root(plain))).keyUnder({ credentialType: 'certificate' });
+
+/** The id of the authority of a key's organization. */
+async function authorityOf(provisioningKey: string): Promise<string> {
+  const { text } = await ask({
+    path: '/.well-known/est/cacerts',
+    headers: { authorization: basic('x', provisioningKey) },
+  });
+  return certificatesIn(text)[0]!.subject.split(' ').at(-1)!;
+}
 
 /** Over TLS, by Node alone. */
 async function ask(options: RequestOptions, body?: string): Promise<{ status: number; text: string }> {
@@ -156,5 +166,34 @@ describe('EST over TLS (docs/credentials.md §6)', () => {
       ...['verify', '-purpose', 'sslclient', '-CAfile', join(folder, 'ca.pem'), join(folder, 'device.pem')],
     ]);
     expect(verified.stdout).toContain('OK');
+  });
+
+  // npm, Python and Debian have no client program of EST; curl and openssl, above, are what devices script. Bouncy Castle has a client as a library, which
+  // runs where it is found.
+  const castle = bouncyCastle();
+  it.skipIf(castle === undefined)('enrols and renews Bouncy Castle, whose client asks bare first', async () => {
+    const { siteProvisioningKey } = await key();
+    // It takes no user with a colon.
+    const [hardwareId, caId] = ['00-1b-44-11-3a-b8', await authorityOf(siteProvisioningKey)];
+    const program = fileURLToPath(new URL('../support/est-client/EstClient.java', import.meta.url));
+    const { stdout } = await promisify(execFile)('java', [
+      ...['-cp', castle!, program, `127.0.0.1:${devicePort}`, caId, join(folder, 'cert.pem')],
+      ...[hardwareId, siteProvisioningKey, folder],
+    ]);
+    expect(stdout).toContain('authorities 1');
+    const [first, next] = ['first', 'next'].map(
+      (name) => new X509Certificate(readFileSync(join(folder, `${name}.pem`))),
+    );
+    expect(next!.subject).toBe(first!.subject);
+    expect(next!.publicKey.equals(first!.publicKey)).toBe(false);
+    const stages = await queryDatabase<{ stage: string; serial: string }>(
+      plain.databaseUrl,
+      'SELECT stage, serial FROM site_credential JOIN site USING (site_id) WHERE hardware_id = $1 ORDER BY credential_id',
+      [hardwareId],
+    );
+    expect(stages).toEqual([
+      { stage: 'current', serial: first!.serialNumber.toLowerCase() },
+      { stage: 'next', serial: next!.serialNumber.toLowerCase() },
+    ]);
   });
 });

@@ -271,7 +271,7 @@ export class DoorCredential {
     const { status } = reply;
     const { code, data, device_id: deviceId } = reply.body as Record<string, unknown>;
     if (status === 200 && deviceId === this.deviceId) return 'in';
-    if (status === 401 && code === 'unauthenticated' && this.door.refusesAlike) return 'asked to enrol';
+    if (status === 401 && code === undefined && this.door.refusesAlike) return 'asked to enrol';
     if (status === 401 && code === 'credential_unusable') {
       const told = Object.keys(data ?? {});
       if (told.length === 0) return 'refused';

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { createPrivateKey, sign } from 'node:crypto';
 import { promisify } from 'node:util';
 import * as x509 from '@peculiar/x509';
+import { bytesOf, der } from './der.js';
 
 /** CRLReason (RFC 5280 §5.3.1); 0 is not written. */
 export type RevocationReason = 0 | 4 | 5;
@@ -81,7 +82,6 @@ function encodeEntry({ serial, reason, revokedAt }: RevokedEntry): Buffer {
 }
 
 const extension = (oid: Buffer, value: Buffer) => der(TAG.sequence, oid, der(TAG.octetString, value));
-const bytesOf = (hex: string) => Buffer.from(hex.length % 2 ? `0${hex}` : hex, 'hex');
 
 /** Not negative; as short as can be. */
 function integer(magnitude: Buffer): Buffer {
@@ -97,15 +97,4 @@ function time(at: Date): Buffer {
   return at.getUTCFullYear() < 2050
     ? der(TAG.utcTime, Buffer.from(digits.slice(2), 'latin1'))
     : der(TAG.generalizedTime, Buffer.from(digits, 'latin1'));
-}
-
-function der(tag: number, ...contents: Buffer[]): Buffer {
-  const length = contents.reduce((sum, part) => sum + part.length, 0);
-  const size = length < 0x80 ? Buffer.from([length]) : lengthOf(length);
-  return Buffer.concat([Buffer.from([tag]), size, ...contents], 1 + size.length + length);
-}
-
-function lengthOf(length: number): Buffer {
-  const bytes = bytesOf(length.toString(16));
-  return Buffer.concat([Buffer.from([0x80 | bytes.length]), bytes]);
 }

@@ -41,30 +41,36 @@ export function presentedIn(request: GatehouseRequest, claim: ClaimRequest): Cla
   return claim;
 }
 
-/** The one refusal of EST, whatever was wrong: the same 401, no earlier than the floor (docs/credentials.md §6, docs/claims.md rule 2). */
+/**
+ * The one refusal of EST, whatever was wrong: the same 401, no earlier than the floor (docs/credentials.md §6, docs/claims.md rule 2). It has no body:
+ * clients that ask bare first do not read one, and some fail for it.
+ */
 @Injectable()
 export class EstRefusals {
   constructor(private readonly refusals: Refusals) {}
 
-  /** Of a claim. @throws the refusal, or `error` when it is none */
-  async ofClaim(error: unknown, claim: ClaimRequest, request: GatehouseRequest, reply: FastifyReply): Promise<never> {
+  /** Of a claim. @returns the body. @throws `error` when it is no refusal, rate_limited */
+  async ofClaim(error: unknown, claim: ClaimRequest, request: GatehouseRequest, reply: FastifyReply): Promise<string> {
     if (!(error instanceof ClaimRefused) && !(error instanceof NothingPresented)) throw error;
     return this.refuse(error instanceof ClaimRefused ? error : null, claim, request, reply);
   }
 
-  /** Of a certificate, which the guard has counted where it may have been guessed. @throws the refusal */
-  ofCertificate(request: GatehouseRequest, reply: FastifyReply): Promise<never> {
+  /** Of a certificate, which the guard has counted where it may have been guessed. @returns the body */
+  ofCertificate(request: GatehouseRequest, reply: FastifyReply): Promise<string> {
     return this.refuse(null, claimOf(request, null), request, reply);
   }
 
-  private refuse(
+  private async refuse(
     refused: ClaimRefused | null,
     claim: ClaimRequest,
     request: GatehouseRequest,
     reply: FastifyReply,
-  ): Promise<never> {
-    reply.header('www-authenticate', CHALLENGE);
-    return this.refusals.refuse(refused, claim, request.arrivedAt!, REFUSAL);
+  ): Promise<string> {
+    await this.refusals.refuse(refused, claim, request.arrivedAt!, REFUSAL).catch((error: unknown) => {
+      if (error !== REFUSAL) throw error;
+    });
+    reply.status(REFUSAL.status).header('www-authenticate', CHALLENGE);
+    return '';
   }
 }
 
@@ -81,8 +87,10 @@ export class RenewalRefusedFilter extends HttpErrorFilter {
   override catch(error: unknown, host: ArgumentsHost): void {
     if (!REFUSED.has(toAppError(error).status)) return super.catch(error, host);
     const http = host.switchToHttp();
-    this.refusals
-      .ofCertificate(http.getRequest<GatehouseRequest>(), http.getResponse<FastifyReply>())
-      .catch((refusal: unknown) => super.catch(refusal, host));
+    const reply = http.getResponse<FastifyReply>();
+    this.refusals.ofCertificate(http.getRequest<GatehouseRequest>(), reply).then(
+      (body) => void reply.send(body),
+      (failure: unknown) => super.catch(failure, host),
+    );
   }
 }
