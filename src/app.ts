@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import cookie from '@fastify/cookie';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -12,6 +13,7 @@ import {
   DeviceListener,
   Drain,
   finishRequests,
+  HandshakeCosts,
   mainPortOptions,
   readKeyPair,
   rootRoutes,
@@ -40,6 +42,9 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   const main = app.getHttpServer() as Server;
   const servers = [main, ...app.get(DeviceListener).serve(main)];
   boundUnfinished(servers, config);
+  const costs = app.get(HandshakeCosts);
+  for (const server of config.http.mainPortCertificates ? servers : servers.slice(1))
+    costs.follow(server as HttpsServer);
   boundUnread(main, config);
   app.get(Drain).register('finish requests', 'requests', () => finishRequests(servers));
   const field = app.get(ClientCertField);

@@ -53,6 +53,11 @@ describe('a signing request', () => {
     );
   });
 
+  it('with an exponent as long as the modulus is refused before its signature is looked at', async () => {
+    const { der: costly } = HOSTILE_CSRS.find(({ name }) => name.startsWith('RSA with an exponent'))!;
+    await expect(parseCsr(costly)).rejects.toThrow(/must hold .* exponent below 2\^32/);
+  });
+
   it('has to be one element', () => {
     expect(isQuicklyRead(der)).toBe(true);
     for (const wrong of [

@@ -42,6 +42,7 @@ export * from './http/envelope.interceptor.js';
 export * from './http/error-filter.js';
 export * from './http/fastify-adapter.js';
 export * from './http/fields.js';
+export * from './http/handshake-costs.js';
 export * from './http/idempotency.js';
 export * from './http/instants.js';
 export * from './http/openapi.js';

@@ -13,6 +13,7 @@ import { ClientCertField } from './http/client-cert.js';
 import { DeviceListener } from './http/device-listener.js';
 import { EnvelopeInterceptor } from './http/envelope.interceptor.js';
 import { HttpErrorFilter } from './http/error-filter.js';
+import { HandshakeCosts } from './http/handshake-costs.js';
 import { IdempotencyInterceptor } from './http/idempotency.js';
 import { StrictQueryInterceptor } from './http/strict-query.js';
 import { Drain } from './runtime/drain.js';
@@ -35,6 +36,7 @@ import { Workers } from './runtime/workers.js';
     DeviceAuthorities,
     DeviceListener,
     Drain,
+    HandshakeCosts,
     Hooks,
     Mailer,
     Principals,
@@ -57,6 +59,7 @@ import { Workers } from './runtime/workers.js';
     DeviceAuthorities,
     DeviceListener,
     Drain,
+    HandshakeCosts,
     Hooks,
     Mailer,
     Principals,

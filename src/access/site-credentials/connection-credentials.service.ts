@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { ClientCertField, DeviceAuthorities, type TlsCredential, tlsCredentialOf } from '#platform';
+import { ClientCertField, DeviceAuthorities, HandshakeCosts, type TlsCredential, tlsCredentialOf } from '#platform';
 import type { Authenticated, SiteIdentity } from './credential-standing.js';
 import { pskProof } from './site-admission.js';
 import { SiteCredentialsService } from './site-credentials.service.js';
@@ -30,6 +30,7 @@ export class ConnectionCredentials {
     private readonly connections: TlsConnections,
     private readonly authorities: DeviceAuthorities,
     private readonly field: ClientCertField,
+    private readonly costs: HandshakeCosts,
   ) {}
 
   /** @returns what was proved, not looked up yet. @throws AppError `validation` for a forged Client-Cert */
@@ -50,11 +51,14 @@ export class ConnectionCredentials {
 
   /** A request was let in by what its connection proves: from now on the connection ends with that. */
   admitted(request: IncomingMessage, credential: TlsCredential, site: SiteIdentity): void {
-    if (tlsCredentialOf(request.socket) === credential) this.connections.track(request.socket, site);
+    if (tlsCredentialOf(request.socket) !== credential) return;
+    this.costs.admitted(request.socket);
+    this.connections.track(request.socket, site);
   }
 
   /** The connection is a session from now on, which the gateway ends with a reason. */
   becameSession(socket: Socket): void {
+    if (tlsCredentialOf(socket)) this.costs.admitted(socket);
     this.connections.leave(socket);
   }
 

@@ -55,11 +55,18 @@ export async function parseCsr(request: string | Buffer): Promise<ParsedCsr> {
     (algorithm.name.startsWith('RSA') &&
       algorithm.modulusLength! >= 2048 &&
       algorithm.modulusLength! <= 4096 &&
-      !isOne(algorithm.publicExponent!));
-  if (!allowed) throw invalid('csr', 'must hold a P-256, P-384, Ed25519 or RSA (2048-4096 bits) key');
+      isOrdinary(algorithm.publicExponent!));
+  if (!allowed)
+    throw invalid('csr', 'must hold a P-256, P-384, Ed25519 or RSA (2048-4096 bits, exponent below 2^32) key');
   if (!(await parsed.verify().catch(() => false))) throw invalid('csr', 'is not signed by its own key');
   return { publicKey, publicKeyHash: sha256(Buffer.from(publicKey.rawData)), subject, hasOtherNames };
 }
 
-/** Under the exponent 1 a text is its own signature: anybody can make one. */
-const isOne = (exponent: Uint8Array) => exponent.at(-1) === 1 && exponent.subarray(0, -1).every((byte) => byte === 0);
+/**
+ * Not 1, under which a text is its own signature, and not above 2^32: with one as long as the modulus each signature of the key takes thirty times as
+ * long to verify, in the claim and in every handshake.
+ */
+function isOrdinary(exponent: Uint8Array): boolean {
+  const value = BigInt(`0x${Buffer.from(exponent).toString('hex')}`);
+  return value > 1n && value < 2n ** 32n;
+}
