@@ -25,7 +25,7 @@ const refused = new Counter({
  * What the certificates of strangers cost. OpenSSL verifies every link of the chain that a client sends, on the event loop and before anybody can look
  * at it, and its bounds are wide: 90 KB of RSA keys with large exponents take half a second. So the handshakes with certificates of one address, from
  * which no credential of a connection was let in within the hour, may have 64 KB a minute; then its connections are closed where they arrive. Proxies
- * of TRUST_PROXY are exempt, as any number of devices comes from them.
+ * of TRUST_PROXY are exempt: many devices come from them.
  */
 @Injectable()
 export class HandshakeCosts {
