@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { behindProxy } from '../support/behind-proxy.js';
 import { FixtureOrg } from '../support/fixture-org.js';
 import {
   asExpected,
@@ -14,19 +15,23 @@ import { startServer, type TestServer } from '../support/server.js';
 
 /** What holds for every operation of the API alike. */
 
+const proxy = behindProxy();
 let server: TestServer;
 let document: Document;
 let fixture: FixtureOrg;
 
 beforeAll(async () => {
-  server = await startServer({ env: { REFUSALS_PER_MINUTE: '1000000', CLAIM_REFUSAL_FLOOR_MS: '0' } });
+  server = await startServer({ env: { ...proxy.env, REFUSALS_PER_MINUTE: '1000000', CLAIM_REFUSAL_FLOOR_MS: '0' } });
   document = await readDocument(server.url);
   fixture = await FixtureOrg.open(server);
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  await server?.stop();
+  proxy.remove();
+});
 
 /** Downloads and probes are no answers of the API. */
-const ofTheApi = ({ path }: Documented) => path.startsWith('/api/');
+const ofTheApi = ({ path }: Documented) => path.startsWith('/api/') || path.startsWith('/.well-known/est/');
 
 it('no answer may be kept by a cache: right, refused or lost', async () => {
   const kept: string[] = [];
@@ -40,8 +45,12 @@ it('no answer may be kept by a cache: right, refused or lost', async () => {
     const url = urlOf(operation, fixture, call);
     // What anybody may do once is done by the right call.
     if (operation.scope !== 'public')
-      look(operation.id, 'from nobody', (await send(operation, fixture.root.as(undefined), url, call.body)).headers);
-    const reply = await send(operation, rightful(operation, fixture, call), url, call.body);
+      look(
+        operation.id,
+        'from nobody',
+        (await send(operation, fixture.root.as(undefined), url, call.text ?? call.body)).headers,
+      );
+    const reply = await send(operation, rightful(operation, fixture, call), url, call.text ?? call.body);
     if (!asExpected(operation, reply.status)) kept.push(`${operation.id}: ${reply.status} ${reply.text}`);
     // A revocation list holds nothing secret, is signed, and asked for by many.
     if (operation.id === 'getRevocationList') expect(reply.headers.get('cache-control')).toBe('public, max-age=60');

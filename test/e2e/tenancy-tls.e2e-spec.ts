@@ -92,10 +92,10 @@ async function attack(
 ): Promise<string[]> {
   const problems: string[] = [];
   for (const operation of document.operations.filter(of)) {
-    const { body, ...call } = await OPERATIONS[operation.id]!.call(victim);
+    const { body, text, ...call } = await OPERATIONS[operation.id]!.call(victim);
     const url = urlOf(operation, victim, call);
-    const headers = { 'x-csrf-token': 'x-csrf-protection' };
-    const asking = { method: operation.method, headers, ...(body ? { body } : {}) };
+    const headers = { ...OPERATIONS[operation.id]!.headers, 'x-csrf-token': 'x-csrf-protection' };
+    const asking = { method: operation.method, headers, ...(text || body ? { body: text ?? body! } : {}) };
     const look = async () => (operation.method === 'GET' ? {} : snapshot(victim));
     const before: Record<string, string> = await look();
     for (const [name, credential] of by) {
@@ -139,7 +139,7 @@ describe('a device that its connection proves', () => {
     for (const [name, by] of strangers) {
       const request = await DeviceKey.make(`CN=${by.deviceId}`);
       const asking = {
-        body: request.csr.replace(/-----[^-]+-----|\s/g, ''),
+        body: request.base64,
         headers: { 'content-type': 'application/pkcs10' },
       };
       const before = await snapshot(victim);

@@ -76,7 +76,6 @@ const certificateDoor = (at: (server: TlsServer) => number): Omit<Door, 'name'> 
   renewal: async () => renewal(await DeviceKey.make()),
 });
 
-const inBase64 = ({ csr }: DeviceKey): string => csr.replace(/-----[^-]+-----|\s/g, '');
 const inAnswer = (text: string): RenewedCredential => ({
   credential_type: 'certificate',
   expires_at: null,
@@ -140,7 +139,7 @@ export const DOORS: Door[] = [
     async claim(server, provisioningKey) {
       const key = await DeviceKey.make();
       const reply = await ask(server.devicePort, '/.well-known/est/simpleenroll', {
-        body: inBase64(key),
+        body: key.base64,
         headers: { ...CSR, authorization: basic(newHardwareId(), provisioningKey) },
       });
       if (reply.status !== 200) throw new Error(`not enrolled: ${reply.status} ${reply.text}`);
@@ -151,7 +150,7 @@ export const DOORS: Door[] = [
       const key = await DeviceKey.make(`CN=${deviceId}`);
       return {
         path: '/.well-known/est/simplereenroll',
-        asking: { body: inBase64(key), headers: CSR },
+        asking: { body: key.base64, headers: CSR },
         issued: ({ text }) => ({ answer: inAnswer(text), key }),
       };
     },

@@ -25,6 +25,11 @@ export class DeviceKey {
     return new DeviceKey(keys, x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'), csr.toString('pem'));
   }
 
+  /** The signing request as EST has it. */
+  get base64(): string {
+    return this.csr.replace(/-----[^-]+-----|\s/g, '');
+  }
+
   /** A certificate under names, serial number and times of another one, signed by this key. */
   async imitate(pem: string): Promise<string> {
     const { serialNumber, subject, issuer, notBefore, notAfter } = new x509.X509Certificate(pem);

@@ -151,11 +151,12 @@ export class FixtureOrg {
   group = async () => (await this.make<{ groupId: number }>('group', {})).groupId;
   profile = async () =>
     (await this.make<{ profileId: number }>('provisioning-profile', { groupIds: [this.groupId] })).profileId;
-  template = async () =>
+  template = async (body: object = {}) =>
     (
       await this.make<{ templateId: number }>('provisioning-template', {
         profileId: this.profileId,
         groupIds: [this.groupId],
+        ...body,
       })
     ).templateId;
   provisioningKey = (body: object = {}) =>

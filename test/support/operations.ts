@@ -1,4 +1,4 @@
-import { type Api, type Reply } from './api.js';
+import { Api, type Reply } from './api.js';
 import { type FixtureOrg } from './fixture-org.js';
 import { AGENTS_OPERATIONS } from './operations/agents.js';
 import { BOOTSTRAPS_OPERATIONS } from './operations/bootstraps.js';
@@ -125,13 +125,14 @@ export function rightful(operation: Documented, fixture: FixtureOrg, call: Call)
   return call.api ?? by[OPERATIONS[operation.id]!.by];
 }
 
-/** Sends a call. A stream of events never ends by itself: once it has begun it is cut. */
+/** Sends a call, with what every request of the operation says. A stream of events never ends by itself: once it has begun it is cut. */
 export async function send(
   operation: Documented,
-  api: Api,
+  by: Api,
   url: string,
   body?: unknown,
 ): Promise<Reply<{ data: unknown; fields?: { path: string }[] }>> {
+  const api = new Api(by.url, by.authorization, { ...OPERATIONS[operation.id]!.headers, ...by.extra });
   if (operation.id !== 'streamEvents') return (await api.send(operation.method, url, body)) as never;
   const abort = new AbortController();
   const headers = { ...(api.authorization ? { authorization: `Bearer ${api.authorization}` } : {}), ...api.extra };

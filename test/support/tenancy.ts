@@ -1,4 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
+import { type BehindProxy, behindProxy } from './behind-proxy.js';
 import { FixtureOrg } from './fixture-org.js';
 import { type Document, type Documented, readDocument } from './operations.js';
 import { startServer, type TestServer } from './server.js';
@@ -30,13 +31,18 @@ export async function snapshot(fixture: FixtureOrg): Promise<Record<string, stri
   return Object.fromEntries(rows.map(({ name, hash }) => [name, hash]));
 }
 
-/** A server with the two organizations. */
+/** A server with the two organizations, behind a proxy that ends TLS, which this machine is. */
 export function setUpTenancy(): void {
+  let proxy: BehindProxy;
   beforeAll(async () => {
-    server = await startServer({ env: { REFUSALS_PER_MINUTE: '1000000' } });
+    proxy = behindProxy();
+    server = await startServer({ env: { ...proxy.env, REFUSALS_PER_MINUTE: '1000000' } });
     document = await readDocument(server.url);
     [victim, stranger] = [await FixtureOrg.open(server), await FixtureOrg.open(server)];
     tables = await tablesOf(victim);
   });
-  afterAll(() => server?.stop());
+  afterAll(async () => {
+    await server?.stop();
+    proxy.remove();
+  });
 }

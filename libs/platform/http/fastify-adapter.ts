@@ -93,7 +93,7 @@ export function createAdapter(options: {
   fastify.addHook('onRequest', (request, reply, done) => {
     const r = request as GatehouseRequest;
     // Secrets are answered in more places than one, and no answer of the API is for a cache.
-    if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
+    if (/^\/(api|\.well-known)\//.test(request.url)) reply.header('cache-control', 'no-store');
     r.viaIntegration = request.originalUrl.startsWith('/v1');
     if (r.viaIntegration && request.headers.origin !== undefined) allowAnyOrigin(request, reply);
     if (adapter.draining) reply.header('connection', 'close');

@@ -7,6 +7,8 @@ export interface Call {
   params?: Record<string, string | number>;
   query?: Record<string, string | number | boolean>;
   body?: Record<string, unknown>;
+  /** Of an operation whose body is no JSON. */
+  text?: string;
   /** Who asks, when it must be somebody else than `by` says. */
   api?: Api;
   /** The audit's target, when neither path nor answer hold it. */
@@ -22,6 +24,10 @@ export interface Operation {
   call: (fixture: FixtureOrg) => Call | Promise<Call>;
   /** What the audit says of it: action, type of the target, and the name of the target's id in path or answer. */
   audit?: [action: string, targetType: string, id?: string];
+  /** What every request of it says beside its credential, whoever sends it. */
+  headers?: Record<string, string>;
+  /** Whoever may not is answered 401, whatever they present (docs/credentials.md §6). */
+  refusesAlike?: true;
   /** Of one that cannot succeed yet: what a right call of it is answered. */
   answers?: number;
 }

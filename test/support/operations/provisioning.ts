@@ -126,7 +126,8 @@ export const PROVISIONING_OPERATIONS: Record<string, Operation> = {
 async function provisioningKey(fixture: FixtureOrg): Promise<Call> {
   return { params: { siteProvisioningKeyId: (await fixture.provisioningKey()).siteProvisioningKeyId } };
 }
-async function siteOf(fixture: FixtureOrg, hardwareId: string): Promise<number> {
+/** The site that the machine has claimed. */
+export async function siteOf(fixture: FixtureOrg, hardwareId: string): Promise<number> {
   const [site] = await fixture.sql<{ id: number }>(
     'SELECT site_id AS id FROM site WHERE org_id = $1 AND hardware_id = $2',
     [fixture.orgId, hardwareId],
