@@ -59,7 +59,7 @@ export class AgentsController {
     return this.restarts.ask(principal, orgId, siteId);
   }
 
-  /** Read the site that the device API key belongs to */
+  /** Read the site whose credential is presented */
   @Get('device/self')
   @SiteAccess()
   @Returns(DeviceSelf, { message: 'The device', bare: true })

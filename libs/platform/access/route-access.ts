@@ -102,6 +102,10 @@ export const SiteAccess = ({ direct = false, renewing = false } = {}) =>
     ErrorResponses(401, 403, 429, 503),
   );
 
+/** The same by the certificate of the connection alone, one that has expired too: what else proves a site the route refuses. */
+export const SiteCertificateAccess = () =>
+  applyDecorators(declare({ kind: 'site', direct: true, renewing: true }), ErrorResponses(401, 403, 429, 503));
+
 /** Open to everybody; says why. Listed by name in test/tenancy. `csrf`: for forms that set a cookie (docs/claims.md rule 14). */
 export const Public = (why: string, { csrf = false } = {}) =>
   applyDecorators(declare({ kind: 'public', why, csrf }), ...(csrf ? [CSRF_HEADER] : []));

@@ -8,7 +8,8 @@ import { leadToPage, PAGE_OPTIONS } from './docs-page.js';
 
 const DESCRIPTION = `Every operation is served under \`/api/v1\` and under \`/v1\`. Answers come in the envelope
 \`{data, success, error, message, status}\`; errors carry a stable \`code\`. \`/v1\` ignores cookies. Requests other than GET that a session
-cookie authenticates need the header \`X-CSRF-Token: x-csrf-protection\`.`;
+cookie authenticates need the header \`X-CSRF-Token: x-csrf-protection\`. Over TLS at \`DEVICE_TLS_PORT\` a pre-shared key or a client certificate proves a site where its
+routes ask for one, without a header.`;
 
 /** Schema of a value of any kind, for `ApiProperty`. null is one of the alternatives: OpenAPI 3.0 knows `nullable` beside a type alone. */
 export const ANY_VALUE = {

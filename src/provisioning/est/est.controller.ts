@@ -9,7 +9,7 @@ import {
   NeedsTls,
   type Principal,
   Public,
-  SiteAccess,
+  SiteCertificateAccess,
   TakesCsr,
 } from '#platform';
 import { ClaimsService } from '../claims/claims.service.js';
@@ -47,7 +47,7 @@ const Enrols = () => applyDecorators(AnswersCertificates('The certificate'), ByK
 const Renews = () =>
   applyDecorators(
     AnswersCertificates('The next certificate'),
-    SiteAccess({ direct: true, renewing: true }),
+    SiteCertificateAccess(),
     ReadsCsr(),
     UseFilters(RenewalRefusedFilter),
   );
@@ -117,7 +117,7 @@ export class EstController {
     return this.enrol(request, reply, body, undefined);
   }
 
-  /** Renew the certificate that is presented, at the address of an authority */
+  /** Renew the client certificate of the connection by itself, at the address of an authority */
   @Post('.well-known/est/:caId/simplereenroll')
   @Renews()
   async renewByEstAt(
@@ -129,7 +129,7 @@ export class EstController {
     return answer(reply, [await this.est.reenrol(caller, caId, await csrIn(body))]);
   }
 
-  /** Renew the certificate that is presented */
+  /** Renew the client certificate of the connection by itself */
   @Post('.well-known/est/simplereenroll')
   @Renews()
   async renewByEst(
@@ -161,10 +161,6 @@ export class EstController {
 }
 
 function answer(reply: FastifyReply, certificates: string[]): string {
-  reply
-    .header('content-type', MEDIA_TYPE)
-    .header('content-transfer-encoding', 'base64')
-    .header('cache-control', 'no-store')
-    .status(200);
+  reply.header('content-type', MEDIA_TYPE).header('content-transfer-encoding', 'base64').status(200);
   return certsOnly(certificates);
 }
