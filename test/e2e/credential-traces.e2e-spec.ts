@@ -1,16 +1,20 @@
 // What proves a credential goes to its machine and stays nowhere else: docs/credentials.md §3 and §8.
 import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { compactDecrypt } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type AgentCredential, CREDENTIAL_PATHS, type RenewChallenge, type RenewedCredential } from '#contracts';
 import { Api, newHardwareId, provision, type Reply } from '../support/api.js';
-import { DOORS, DoorCredential } from '../support/credential-doors.js';
+import { DOORS, DoorCredential, PROXY_SECRET } from '../support/credential-doors.js';
 import { queryDatabase } from '../support/database.js';
 import { startTlsServer, type TlsServer } from '../support/device-tls.js';
 import { TestFleet } from '../support/devices.js';
 import { startServer, type TestServer, until } from '../support/server.js';
 import { dumpOf, spellingsOf } from '../support/traces.js';
 
+const folder = mkdtempSync(join(tmpdir(), 'gatehouse-traces-'));
 /** For operators, and for machines. */
 let plain: TestServer;
 let server: TlsServer;
@@ -18,12 +22,23 @@ let fleet: TestFleet;
 beforeAll(async () => {
   const env = { LOG_LEVEL: 'trace' };
   plain = await startServer({ env });
-  server = await startTlsServer({ databaseUrl: plain.databaseUrl, env });
+  const secretFile = join(folder, 'secret');
+  writeFileSync(secretFile, PROXY_SECRET);
+  server = await startTlsServer({
+    databaseUrl: plain.databaseUrl,
+    env: {
+      ...env,
+      MTLS_ON_MAIN_PORT: 'true',
+      CLIENT_CERT_FROM: '127.0.0.1',
+      CLIENT_CERT_SECRET_FILE: secretFile,
+    },
+  });
   fleet = await TestFleet.create(plain);
 });
 afterAll(async () => {
   await server?.stop();
   await plain?.stop();
+  rmSync(folder, { recursive: true });
 });
 
 /** How the private half of every authority begins, as PKCS#8. */
@@ -87,8 +102,8 @@ async function challenged(): Promise<string[]> {
 }
 
 it('no row, log, metric or list tells of what proves a credential', async () => {
-  const secrets = await challenged();
-  for (const door of DOORS.filter(({ name }) => !/main port|proxy/.test(name))) {
+  const secrets = [...(await challenged()), PROXY_SECRET];
+  for (const door of DOORS) {
     const own = await lived(door);
     // A device's own key is never sent; the others get a secret for each of four credentials.
     if (door.kind !== 'certificate') expect(own).toHaveLength(6);
