@@ -90,6 +90,18 @@ describe('a pre-shared key', () => {
     },
   );
 
+  it('is asked for without a hint', async () => {
+    const hints: (string | null)[] = [];
+    const { pskCallback } = by(early);
+    const asking = {
+      maxVersion: 'TLSv1.2' as const,
+      ciphers: 'PSK',
+      pskCallback: (hint: string | null) => (hints.push(hint), pskCallback!(hint)),
+    };
+    expect(await alertFor(asking)).toBe('answered with 200');
+    expect(hints).toEqual([null]);
+  });
+
   it('stands behind a header', async () => {
     const other = await fleet.device();
     const headers = { authorization: `Bearer ${other.apiKey}` };

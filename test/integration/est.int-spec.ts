@@ -328,4 +328,17 @@ describe('EST (docs/credentials.md §6)', () => {
       await limited.close();
     }
   });
+
+  it('has no other operations of EST, with a label and without', async () => {
+    const { key, caId } = await newOrg();
+    const authorization = basic(newHardwareId(), key.siteProvisioningKey);
+    for (const label of ['', `${caId}/`]) {
+      for (const name of ['fullcmc', 'serverkeygen', 'csrattrs'])
+        expect({ name, status: (await est(`${label}${name}`, { authorization })).status }).toEqual({
+          name,
+          status: 404,
+        });
+      expect((await est(`${label}cacerts`, { authorization })).status).toBe(200);
+    }
+  });
 });
