@@ -271,7 +271,11 @@ const OVER_SESSIONS: Record<Step, Cell> = {
   async rotate(door) {
     const { first, siteId } = await claimed(door);
     const session = await agent(first, one!);
-    await rotate(siteId);
+    // What a hello says is written a moment later.
+    await until(
+      async () => (await fleet.sql('SELECT FROM site_client WHERE site_id = $1 AND takes_credentials', [siteId]))[0],
+    );
+    expect(await rotate(siteId)).toMatchObject({ delivery: 'session' });
     const { credential } = (await session.message('agent/credential')).data as AgentCredential;
     expect((await listed(siteId)).rotation).toMatchObject({ offeredAt: expect.any(String) as string });
     // A certificate takes a request of the machine, which therefore renews.

@@ -362,6 +362,8 @@ describe('an operator', () => {
     await session.close();
     const older = await connect(device, {});
     await older.settled();
+    await until(async () => (await rotate(device)).delivery === 'later');
+    await older.settled();
     expect(older.received.some(({ type }) => type === 'agent/credential')).toBe(false);
     expect(await listed(device)).toMatchObject({ rotation: { offeredAt: null } });
     await older.close();
