@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KeyRing, type PskKeys } from '#platform';
 import { PskIdentities } from './psk-identities.service.js';
 import type { StoredPsk } from './psk-table.js';
@@ -27,21 +27,24 @@ const [KNOWN, REVOKED, UNKNOWN] = ['known.abcdefgh', 'other.abcdefgh', 'third.ab
 const psk = randomBytes(32);
 const sealed = (identity: string) => keys.encrypt(psk, `psk:${identity}`);
 const rows: StoredPsk[] = [
-  { siteId: 1, identity: KNOWN, sealed: sealed(KNOWN) },
-  { siteId: 2, identity: REVOKED, sealed: sealed(REVOKED) },
+  { siteId: 1, identity: KNOWN, sealed: sealed(KNOWN), endsIn: null },
+  { siteId: 2, identity: REVOKED, sealed: sealed(REVOKED), endsIn: null },
 ];
 
 let identities: PskIdentities;
 let looked: string[];
+let siteChanged: (siteId: string) => void;
 
-/** With the rows above, of which the second one is revoked a moment later. */
-async function open(): Promise<PskKeys> {
+/** With these rows, in the order of their sites. */
+async function load(there: StoredPsk[]): Promise<PskKeys> {
   let keyOf: PskKeys = () => null;
-  let siteChanged: (siteId: string) => void = () => undefined;
-  const there = [...rows];
   looked = [];
   const repository = {
-    sitesAfter: async () => there.map(({ siteId }) => siteId),
+    sitesAfter: async (_: unknown, after: number, limit: number) =>
+      there
+        .map(({ siteId }) => siteId)
+        .filter((siteId) => siteId > after)
+        .slice(0, limit),
     psksOf: async (_: unknown, siteIds: number[], names: string[]) => {
       looked.push(...siteIds.map(String), ...names);
       return there.filter(({ siteId, identity }) => siteIds.includes(siteId) || names.includes(identity));
@@ -62,12 +65,22 @@ async function open(): Promise<PskKeys> {
     notifications as never,
   );
   await identities.onApplicationBootstrap();
+  return keyOf;
+}
+
+/** With the rows above, of which the second one is revoked a moment later. */
+async function open(): Promise<PskKeys> {
+  const there = [...rows];
+  const keyOf = await load(there);
   there.splice(1, 1);
   siteChanged('2');
   await expect.poll(() => identities.size).toBe(1);
   return keyOf;
 }
-afterEach(() => identities.onApplicationShutdown());
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await identities.onApplicationShutdown();
+});
 
 describe('the key that a handshake gets for an identity', () => {
   it('takes the same work whether the identity is known, revoked or unknown', async () => {
@@ -100,6 +113,33 @@ describe('the key that a handshake gets for an identity', () => {
     looked = [];
     for (const identity of [KNOWN, UNKNOWN]) keyOf(identity);
     await expect.poll(() => looked).toEqual([UNKNOWN]);
+  });
+
+  it('is its own until it does nothing more, and nobody has to say so', async () => {
+    const keyOf = await load([{ ...rows[0]!, endsIn: 60_000 }]);
+    keyOf(UNKNOWN);
+    const worked = (): { key: Buffer | null; work: string[] } => {
+      keys.work = [];
+      return { key: keyOf(KNOWN), work: keys.work };
+    };
+    const before = worked();
+    const later = performance.now() + 60_000;
+    vi.spyOn(performance, 'now').mockReturnValue(later);
+    const after = worked();
+    expect(before.key).toEqual(psk);
+    expect(after.key).toHaveLength(32);
+    expect(after.key).not.toEqual(psk);
+    expect(after.work).toEqual(before.work);
+  });
+
+  it('is read at the start however many there are, in pages', async () => {
+    const names = Array.from({ length: 5_001 }, (_, i) => `of-${i}.abcdefgh`);
+    const keyOf = await load(
+      names.map((identity, i) => ({ siteId: 2 * i + 1, identity, sealed: sealed(identity), endsIn: null })),
+    );
+    expect(identities.size).toBe(names.length);
+    expect(looked).toHaveLength(names.length);
+    for (const identity of [names[0]!, names.at(-2)!, names.at(-1)!]) expect(keyOf(identity)).toEqual(psk);
   });
 
   it('is none for what cannot be an identity', async () => {

@@ -77,7 +77,7 @@ export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutd
   /** @returns the key of an identity; for one that has none, a key that nobody knows, at the same cost; null for what cannot be one. */
   keyOf(identity: string): Buffer | null {
     if (!IDENTITY.test(identity)) return null;
-    const sealed = this.table.get(identity);
+    const sealed = this.table.get(identity, performance.now());
     const unknown = this.keys.mac('unknown-psk', identity);
     try {
       const key = this.keys.decrypt(sealed ?? this.nobody(), aboutPsk(sealed ? identity : NOBODY));
@@ -106,9 +106,10 @@ export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutd
     const [sites, identities] = [take(this.sites), take(this.identities)];
     if (sites.length === 0 && identities.length === 0) return;
     try {
+      const readAt = performance.now();
       const found = await this.repository.psksOf(this.db.manager, sites, identities);
       for (const siteId of sites) this.table.drop(siteId);
-      for (const psk of found) this.table.add(psk);
+      for (const psk of found) this.table.add(psk, readAt);
     } catch (error) {
       for (const siteId of sites) this.sites.add(siteId);
       throw error;
@@ -121,7 +122,8 @@ export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutd
     const table = new PskTable();
     for (let after = 0; ; ) {
       const sites = await this.repository.sitesAfter(this.db.manager, after, PAGE);
-      for (const psk of await this.repository.psksOf(this.db.manager, sites, [])) table.add(psk);
+      const readAt = performance.now();
+      for (const psk of await this.repository.psksOf(this.db.manager, sites, [])) table.add(psk, readAt);
       if (sites.length < PAGE) break;
       after = sites.at(-1)!;
     }

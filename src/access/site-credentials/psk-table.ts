@@ -3,6 +3,8 @@ export interface StoredPsk {
   siteId: number;
   identity: string;
   sealed: Buffer;
+  /** Milliseconds until it does nothing more, not even renew; null: it has no end. */
+  endsIn: number | null;
 }
 
 /**
@@ -11,6 +13,8 @@ export interface StoredPsk {
  */
 export class PskTable {
   private readonly keys = new Map<string, string>();
+  /** Of those with an end. */
+  private readonly ends = new Map<string, number>();
   /** Most sites have one. */
   private readonly ofSite = new Map<number, string | Set<string>>();
 
@@ -18,28 +22,35 @@ export class PskTable {
     return this.keys.size;
   }
 
-  /** @returns the encrypted key, or undefined. */
-  get(identity: string): Buffer | undefined {
+  /** @param now of the clock by which it was added @returns the encrypted key, or undefined, also past its end */
+  get(identity: string, now: number): Buffer | undefined {
     const sealed = this.keys.get(identity);
-    return sealed === undefined ? undefined : Buffer.from(sealed, 'latin1');
+    const end = this.ends.get(identity);
+    return sealed === undefined || (end !== undefined && end <= now) ? undefined : Buffer.from(sealed, 'latin1');
   }
 
   has(siteId: number): boolean {
     return this.ofSite.has(siteId);
   }
 
-  add({ siteId, identity, sealed }: StoredPsk): void {
+  /** @param readAt by a clock that never steps, when the database was asked */
+  add({ siteId, identity, sealed, endsIn }: StoredPsk, readAt: number): void {
     const others = this.ofSite.get(siteId);
     if (others instanceof Set) others.add(identity);
     else if (others !== identity)
       this.ofSite.set(siteId, others === undefined ? identity : new Set([others, identity]));
     this.keys.set(identity, sealed.toString('latin1'));
+    if (endsIn === null) this.ends.delete(identity);
+    else this.ends.set(identity, readAt + endsIn);
   }
 
   /** Forgets what a site has. */
   drop(siteId: number): void {
     const identities = this.ofSite.get(siteId) ?? [];
-    for (const identity of typeof identities === 'string' ? [identities] : identities) this.keys.delete(identity);
+    for (const identity of typeof identities === 'string' ? [identities] : identities) {
+      this.keys.delete(identity);
+      this.ends.delete(identity);
+    }
     this.ofSite.delete(siteId);
   }
 }

@@ -16,8 +16,9 @@ export interface ConnectedCredential {
  */
 const NEWEST = 50;
 
-/** Superseded ones among them, whose use is to be seen. */
-const PSKS = `SELECT c.site_id AS "siteId", c.psk_identity AS identity, c.psk_encrypted AS sealed
+/** Superseded ones among them, whose use is to be seen. The end is told as the time to it, so that no other clock has to agree with the database's. */
+const PSKS = `SELECT c.site_id AS "siteId", c.psk_identity AS identity, c.psk_encrypted AS sealed,
+    extract(epoch FROM c.renew_until - now())::float8 * 1000 AS "endsIn"
   FROM site_credential c JOIN site s USING (site_id)
   WHERE c.kind = 'psk' AND c.revoked_at IS NULL AND s.revoked_at IS NULL AND coalesce(c.renew_until > now(), true)`;
 
