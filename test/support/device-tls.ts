@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { selfSigned } from './certificate.js';
-import { freePort, type ServerOptions, startServer, type TestServer } from './server.js';
+import { freePort, type ServerOptions, startServer, type TestServer, until } from './server.js';
 import { TestSession } from './session.js';
 
 /** A server with a listener for machines, whose certificate nobody has signed. */
@@ -17,7 +17,7 @@ export interface TlsServer {
   /** Which clients may take for their authority. */
   certFile: string;
   metrics(): Promise<string>;
-  /** Gives it another certificate. */
+  /** Gives it another certificate, which then both ports show. */
   renew(serialNumber: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -25,12 +25,12 @@ export interface TlsServer {
 export async function startTlsServer(options: ServerOptions = {}): Promise<TlsServer> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-tls-'));
   const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-  const renew = async (serialNumber: string): Promise<void> => {
+  const write = async (serialNumber: string): Promise<void> => {
     const { cert, key } = await selfSigned(serialNumber);
     writeFileSync(certFile, cert);
     writeFileSync(keyFile, key);
   };
-  await renew('0a');
+  await write('0a');
   const [devicePort, metricsPort] = [await freePort(), await freePort()];
   const server = await startServer({
     ...options,
@@ -46,7 +46,16 @@ export async function startTlsServer(options: ServerOptions = {}): Promise<TlsSe
     server,
     devicePort,
     certFile,
-    renew,
+    async renew(serialNumber) {
+      await write(serialNumber);
+      for (const port of [devicePort, server.port])
+        await until(async () => {
+          const socket = await connectTls(port);
+          const shown = socket.getPeerCertificate().serialNumber;
+          socket.destroy();
+          return shown === serialNumber.toUpperCase();
+        });
+    },
     metrics: async () => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text(),
     async stop() {
       await server.stop();
