@@ -219,27 +219,6 @@ export const credentialMutants = [
     test: 'src/access/site-credentials/psk-table.spec.ts',
   },
   {
-    rule: 'credentials §4 an identity ends with its grace, without a notice',
-    file: 'src/access/site-credentials/psk-table.ts',
-    find: 'end !== undefined && end <= now',
-    replace: 'end !== undefined && end < 0',
-    test: 'src/access/site-credentials/psk-identities.service.spec.ts',
-  },
-  {
-    rule: 'credentials §4 all pages of identities are read',
-    file: 'src/access/site-credentials/psk-identities.service.ts',
-    find: 'after = sites.at(-1)!;',
-    replace: 'break;',
-    test: 'src/access/site-credentials/psk-identities.service.spec.ts',
-  },
-  {
-    rule: 'credentials §4 the main port resumes nothing after its certificate was renewed',
-    file: 'libs/platform/http/api-listener.ts',
-    find: 'mainPortOptions(http),',
-    replace: '{},',
-    test: 'test/e2e/device-listener.e2e-spec.ts',
-  },
-  {
     rule: 'credentials §4 all of the identities of a site go',
     file: 'src/access/site-credentials/psk-table.ts',
     find: 'others === undefined ? identity : new Set([others, identity])',
