@@ -7,6 +7,7 @@ import { median, round, rssKiB, sleep } from './lib.mjs';
 import { revocations } from './revocations.mjs';
 import { seedNewts, seedSites } from './seed.mjs';
 import { freePort, SERVER_ARGS } from './testbed.mjs';
+import { tlsConnection } from './tls-connection.mjs';
 import { certificateFiles, claimDevices } from './tls-devices.mjs';
 
 /** Devices of each kind, and callers at the same time. */
@@ -15,8 +16,8 @@ const DEVICES = 16;
 const TURNS = 5;
 /** What the target of memory is said for. */
 const KEYS = 100_000;
-/** As the service encrypts 32 bytes. */
-const SEALED_BYTES = 80;
+/** As the service encrypts 32 bytes: key id, nonce, tag. */
+const SEALED_BYTES = 4 + 12 + 16 + 32;
 /** Looks at a rotation, and the longest that one may take before it counts as lost. */
 const LOOK_MS = 100;
 const LONGEST_MS = 180_000;
@@ -128,7 +129,12 @@ async function memory({ testbed, table, options, files }) {
     while (!fs.existsSync(gcReport)) await sleep(100);
     await sleep(100);
     const { heapUsed, external } = JSON.parse(fs.readFileSync(gcReport, 'utf8'));
-    return { server, live: (heapUsed + external) / 1e6, rss: rssKiB(server.pid) / 1024 };
+    return {
+      server,
+      devicePort: Number(env.DEVICE_TLS_PORT),
+      live: (heapUsed + external) / 1e6,
+      rss: rssKiB(server.pid) / 1024,
+    };
   };
   const empty = await measure();
   const { orgId } = await empty.server.organization('keys');
@@ -140,8 +146,14 @@ async function memory({ testbed, table, options, files }) {
      FROM made, master_key WHERE state = 'writing'`,
     [orgId, count, SEALED_BYTES],
   );
+  // Of the last site, and so in the last page that is read at the start.
+  const [last] = await claimDevices(empty.server, orgId, 'psk', 1);
   await empty.server.stop();
   const full = await measure();
+  if (!last) throw new Error('nobody claimed');
+  const connection = tlsConnection(full.devicePort, last);
+  await once(connection, 'secureConnect');
+  connection.destroy();
   await full.server.stop();
   const megabytes = ((full.live - empty.live) * KEYS) / count;
   table.row({
