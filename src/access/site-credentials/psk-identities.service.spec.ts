@@ -34,6 +34,18 @@ const rows: StoredPsk[] = [
 let identities: PskIdentities;
 let looked: string[];
 let siteChanged: (siteId: string) => void;
+let reconnected: () => void;
+/** What an answer of the database waits for; it is of the moment when it was asked. */
+let held: Promise<void> | undefined;
+/** @returns what lets the answers come that are asked for from now on */
+function hold(): () => void {
+  let release = () => {};
+  held = new Promise((resolve) => (release = resolve));
+  return () => {
+    held = undefined;
+    release();
+  };
+}
 
 /** With these rows, in the order of their sites. */
 async function load(there: StoredPsk[]): Promise<PskKeys> {
@@ -47,14 +59,16 @@ async function load(there: StoredPsk[]): Promise<PskKeys> {
         .slice(0, limit),
     psksOf: async (_: unknown, siteIds: number[], names: string[]) => {
       looked.push(...siteIds.map(String), ...names);
-      return there.filter(({ siteId, identity }) => siteIds.includes(siteId) || names.includes(identity));
+      const found = there.filter(({ siteId, identity }) => siteIds.includes(siteId) || names.includes(identity));
+      await held;
+      return found;
     },
   };
   const notifications = {
     on: (channel: string, listener: (payload: string) => void) => {
       if (channel === 'site_changed') siteChanged = listener;
     },
-    onReconnected: () => undefined,
+    onReconnected: (listener: () => void) => (reconnected = listener),
   };
   identities = new PskIdentities(
     { http: { deviceTlsPort: 1 } } as never,
@@ -140,6 +154,39 @@ describe('the key that a handshake gets for an identity', () => {
     expect(identities.size).toBe(names.length);
     expect(looked).toHaveLength(names.length);
     for (const identity of [names[0]!, names.at(-2)!, names.at(-1)!]) expect(keyOf(identity)).toEqual(psk);
+  });
+
+  it('is not its own any more when its site was revoked while it was looked for', async () => {
+    const there: StoredPsk[] = [];
+    const keyOf = await load(there);
+    there.push(rows[1]!);
+    const release = hold();
+    keyOf(REVOKED);
+    await expect.poll(() => looked).toEqual([REVOKED]);
+    there.pop();
+    siteChanged('2');
+    release();
+    await expect.poll(() => looked).toEqual([REVOKED, '2']);
+    await expect.poll(() => identities.size).toBe(0);
+  });
+
+  it.each([
+    ['at the start', true],
+    ['later', false],
+  ])('is read again when notices were missed while all were read %s', async (_, atStart) => {
+    const there = [...rows];
+    if (!atStart) await load(there);
+    const release = hold();
+    const loaded = atStart ? load(there) : undefined;
+    looked = [];
+    if (!atStart) reconnected();
+    await expect.poll(() => looked).toEqual(['1', '2']);
+    there.pop();
+    reconnected();
+    release();
+    await loaded;
+    await expect.poll(() => looked).toEqual(['1', '2', '1']);
+    await expect.poll(() => identities.size).toBe(1);
   });
 
   it('is none for what cannot be an identity', async () => {

@@ -28,7 +28,12 @@ export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutd
   private table = new PskTable();
   private readonly sites = new Set<number>();
   private readonly identities = new Set<string>();
-  private loading = true;
+  /** All of them are to be read: at the start, and again where notices may have been missed. */
+  private stale = true;
+  /** Until what is being read is in the table every notice counts. */
+  private reading = false;
+  /** Rounds begin after the first reading: two at once would undo each other. */
+  private started = false;
   private readonly task = new PeriodicTask(PskIdentities.name, {
     failure: 'Pre-shared keys could not be read',
     retryMs: RETRY_MS,
@@ -47,22 +52,25 @@ export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutd
     if (!this.isOn) return;
     listener.providePskKeys((identity) => this.keyOf(identity));
     notifications.on('site_changed', (siteId) => {
-      if (!this.loading && !this.table.has(Number(siteId))) return;
+      if (!this.reading && !this.table.has(Number(siteId))) return;
       this.sites.add(Number(siteId));
-      this.task.wake(SOON_MS);
+      this.wake(SOON_MS);
     });
     notifications.on('access_changed', (name) => {
       if (name.startsWith('psk:')) this.lookFor(name.slice('psk:'.length));
     });
     notifications.onReconnected(() => {
-      this.loading = true;
-      this.task.wake();
+      this.stale = true;
+      this.wake();
     });
   }
 
   /** The server is not ready before. */
   async onApplicationBootstrap(): Promise<void> {
-    if (this.isOn) await this.catchUp();
+    if (!this.isOn) return;
+    await this.catchUp();
+    this.started = true;
+    this.wakeForMore();
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -98,11 +106,29 @@ export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutd
   private lookFor(identity: string): void {
     if (this.identities.size >= WAITING) return;
     this.identities.add(identity);
-    this.task.wake(SOON_MS);
+    this.wake(SOON_MS);
+  }
+
+  private wake(withinMs = 0): void {
+    if (this.started) this.task.wake(withinMs);
+  }
+
+  private wakeForMore(): void {
+    if (this.stale || this.sites.size > 0 || this.identities.size > 0) this.wake();
   }
 
   private async catchUp(): Promise<void> {
-    if (this.loading) await this.load();
+    this.reading = true;
+    try {
+      if (this.stale) await this.load();
+      await this.lookUp();
+    } finally {
+      this.reading = false;
+    }
+    this.wakeForMore();
+  }
+
+  private async lookUp(): Promise<void> {
     const [sites, identities] = [take(this.sites), take(this.identities)];
     if (sites.length === 0 && identities.length === 0) return;
     try {
@@ -114,21 +140,28 @@ export class PskIdentities implements OnApplicationBootstrap, OnApplicationShutd
       for (const siteId of sites) this.sites.add(siteId);
       throw error;
     }
-    if (this.sites.size > 0 || this.identities.size > 0) this.task.wake();
   }
 
-  /** What changes meanwhile is looked at afterwards: until the end of it every notice counts. */
+  /** What changes meanwhile is looked at afterwards; where a notice of it may have been missed, all is read once more. */
   private async load(): Promise<void> {
+    this.stale = false;
+    try {
+      this.table = await this.all();
+    } catch (error) {
+      this.stale = true;
+      throw error;
+    }
+  }
+
+  private async all(): Promise<PskTable> {
     const table = new PskTable();
     for (let after = 0; ; ) {
       const sites = await this.repository.sitesAfter(this.db.manager, after, PAGE);
       const readAt = performance.now();
       for (const psk of await this.repository.psksOf(this.db.manager, sites, [])) table.add(psk, readAt);
-      if (sites.length < PAGE) break;
+      if (sites.length < PAGE) return table;
       after = sites.at(-1)!;
     }
-    this.table = table;
-    this.loading = false;
   }
 }
 
