@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppError, Hooks, randomLower, sha256 } from '#platform';
 import { CredentialSuccession, SiteAdmission, SiteCredentialsService } from '../../src/access/index.js';
+import { CredentialSuccessionRepository } from '../../src/access/site-credentials/credential-succession.repository.js';
 import { type StartedApp, startApp } from '../support/app.js';
 import { createTestDatabase, queryDatabase, type TestDatabase } from '../support/database.js';
 import { until } from '../support/server.js';
@@ -171,6 +172,18 @@ describe('a superseded credential that is used', () => {
     expect([await told(first.siteId), await statusOf(first.siteId)]).toEqual([['alert', 'suspend'], 'pending']);
   });
 
+  it('from where the current one was used before it expired suspends nothing', async () => {
+    const { first, second } = await superseded(await template('suspend'));
+    await move(
+      second,
+      `expires_at = now() - interval '1 hour', renew_until = now() + interval '1 day', last_used_at = now() - interval '2 hours'`,
+    );
+    expect(await admit(first, '198.51.100.7')).toBe('credential_unusable null');
+    expect([await told(first.siteId), await statusOf(first.siteId)]).toEqual([['alert'], 'approved']);
+    expect(await admit(first, '203.0.113.9')).toBe('credential_unusable null');
+    expect([await told(first.siteId), await statusOf(first.siteId)]).toEqual([['alert', 'suspend'], 'pending']);
+  });
+
   it('within five minutes of its end suspends nothing, and the same use afterwards does', async () => {
     const { first } = await superseded(await template('suspend'), `ends_at = now() - interval '1 second'`);
     for (const server of [0, 1]) expect(await admit(first, '203.0.113.9', server)).toBe('credential_unusable null');
@@ -214,5 +227,29 @@ describe('a superseded credential that is used', () => {
     fail = false;
     expect(await admit(first, '203.0.113.9', 1)).toBe('credential_unusable null');
     expect(await sql('SELECT status FROM site WHERE site_id = $1', [first.siteId])).toEqual([{ status: 'pending' }]);
+  });
+});
+
+describe('a use of a credential', () => {
+  it('is written once an hour, and when it comes from elsewhere', async () => {
+    const { id, siteId } = await enrol(null);
+    const repository = servers[0]!.app.get(CredentialSuccessionRepository);
+    /** Whether it was written. */
+    const use = async (address: string) => {
+      const before = await xmin();
+      await repository.used(servers[0]!.db.manager, [{ credentialId: id, address }]);
+      return (await xmin()) !== before;
+    };
+    const xmin = async () =>
+      (await sql<{ xmin: string }>('SELECT xmin::text FROM site_credential WHERE credential_id = $1', [id]))[0]!.xmin;
+    const passes = (time: string) =>
+      sql(`UPDATE site_credential SET last_used_at = last_used_at - $2::interval WHERE site_id = $1`, [siteId, time]);
+    expect(await use('198.51.100.7')).toBe(true);
+    await passes('59 minutes');
+    expect(await use('198.51.100.7')).toBe(false);
+    expect(await use('203.0.113.9')).toBe(true);
+    expect(await use('198.51.100.7')).toBe(true);
+    await passes('61 minutes');
+    expect(await use('198.51.100.7')).toBe(true);
   });
 });

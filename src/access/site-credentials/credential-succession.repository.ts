@@ -57,7 +57,7 @@ export interface Reuse {
   settlingFor: number;
   /** What the site's template wants. */
   onReuse: 'alert' | 'suspend';
-  /** Whence the credentials that are good were last used. */
+  /** Whence the credential in force was last used, also one that has expired: the device is still where it was. */
   currentAddress: string | null;
 }
 
@@ -217,14 +217,16 @@ export class CredentialSuccessionRepository {
     );
   }
 
-  /** Of credentials that others decide about at the moment nothing is written: they are used again. */
+  /**
+   * Once an hour for each, and when it comes from elsewhere. Of credentials that others decide about at the moment nothing is written: they are used again.
+   */
   async used(em: EntityManager, uses: { credentialId: number; address: string | null }[]): Promise<void> {
     await prepared(
       em,
       'succession_used',
       `WITH due AS (
          SELECT c.credential_id, u.address FROM unnest($1::bigint[], $2::inet[]) AS u(id, address) JOIN site_credential c ON c.credential_id = u.id
-         WHERE c.last_used_at IS NULL OR c.last_used_at < now() - interval '1 minute' OR c.last_used_address IS DISTINCT FROM u.address
+         WHERE c.last_used_at IS NULL OR c.last_used_at < now() - interval '1 hour' OR c.last_used_address IS DISTINCT FROM u.address
          FOR NO KEY UPDATE OF c SKIP LOCKED)
        UPDATE site_credential c SET last_used_at = now(), last_used_address = due.address FROM due WHERE c.credential_id = due.credential_id`,
       [uses.map((use) => use.credentialId), uses.map((use) => use.address)],
@@ -250,8 +252,8 @@ export class CredentialSuccessionRepository {
          ON CONFLICT (site_id, address) DO UPDATE SET told_at = now()
          WHERE r.told_at <= now() - interval '1 hour' OR (SELECT settled_at > r.told_at AND settled_at <= now() FROM used) RETURNING 1)
        SELECT EXISTS (SELECT FROM told) AS "isNews", greatest(extract(epoch FROM used.settled_at - now())::float8 * 1000, 0) AS "settlingFor", p.on_reuse AS "onReuse", (
-         SELECT host(c.last_used_address) FROM site_credential c JOIN usable_credential USING (credential_id)
-         WHERE c.site_id = $1 ORDER BY c.stage = 'current' DESC, c.last_used_at DESC NULLS LAST LIMIT 1) AS "currentAddress"
+         SELECT host(last_used_address) FROM credential_life WHERE site_id = $1 AND revoked_at IS NULL AND coalesce(ends_at > now(), true)
+         ORDER BY stage = 'current' DESC, last_used_at DESC NULLS LAST LIMIT 1) AS "currentAddress"
        FROM used, credential_policy p WHERE p.site_id = $1`,
       [siteId, credentialId, address, maxAddresses],
     );

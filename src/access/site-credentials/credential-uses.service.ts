@@ -6,6 +6,11 @@ import type { SiteIdentity } from './credential-standing.js';
 import { CredentialSuccessionRepository } from './credential-succession.repository.js';
 
 const HOUR_MS = 3_600_000;
+/**
+ * How long a use from the same address is not looked at again. No longer than a superseded credential may be the device's own: an address that other
+ * servers wrote meanwhile would stand for the device's.
+ */
+const NOTED_MS = 300_000;
 /** Of one site within an hour: who has a superseded credential could come from any number. */
 const MAX_ADDRESSES = 20;
 const FLUSH_MS = 1_000;
@@ -15,8 +20,8 @@ const CLOSE_MS = 2_000;
 /** When and whence credentials are used: for operators, who want to know which are still in use, and that a superseded one is (docs/credentials.md §3). */
 @Injectable()
 export class CredentialUses implements OnModuleInit {
-  /** By credential, the address that was noted within the hour; by site and address, superseded ones that were told of. */
-  private readonly noted = new LRUCache<number, string>({ max: 50_000, ttl: HOUR_MS });
+  /** By credential, the address that was noted a moment ago; by site and address, superseded ones that were told of. */
+  private readonly noted = new LRUCache<number, string>({ max: 50_000, ttl: NOTED_MS });
   private readonly told = new LRUCache<string, true>({ max: 5_000, ttl: HOUR_MS });
   private readonly writer: BatchWriter<{ credentialId: number; address: string | null }>;
 
@@ -43,7 +48,7 @@ export class CredentialUses implements OnModuleInit {
     });
   }
 
-  /** Once an hour for each credential, and when it comes from elsewhere. Written a moment later. */
+  /** Looked at every five minutes for each credential, and when it comes from elsewhere; written a moment later, where it says something new. */
   note({ credentialId }: SiteIdentity, address: string | null): void {
     const whence = address ?? '';
     if (this.noted.get(credentialId) === whence) return;
