@@ -262,14 +262,21 @@ describe('the first use of a next credential', () => {
     await becomes(second, 'superseded');
   });
 
-  it('is one of a hundred a day at most', async () => {
+  it.each([
+    ['used', `'previous', now(), NULL`],
+    ['not used, and gone with the use of another one', `'next', NULL, now()`],
+  ])('is one of a hundred a day at most, those counted that were %s', async (_, become) => {
     const first = await enrol('api_key');
     await sql(
-      `INSERT INTO site_credential (site_id, org_id, kind, secret_hash, stage, ends_at, overlap_seconds)
-       SELECT $1, 'acme', 'api_key', sha256(convert_to($2 || n, 'UTF8')), 'previous', now(), 0 FROM generate_series(1, 100) n`,
+      `INSERT INTO site_credential (site_id, org_id, kind, secret_hash, overlap_seconds, created_at, stage, ends_at, revoked_at)
+       SELECT $1, 'acme', 'api_key', sha256(convert_to($2 || n, 'UTF8')), 0, now() - interval '20 hours', ${become} FROM generate_series(1, 100) n`,
       [first.siteId, `day ${first.siteId} `],
     );
-    await expect(next(first)).rejects.toMatchObject({ code: 'rate_limited', message: expect.stringContaining('100') });
+    const refused = await next(first).catch((error: AppError) => error);
+    expect(refused).toMatchObject({ code: 'rate_limited', message: expect.stringContaining('100') });
+    const { retryAfter } = (refused as AppError).details;
+    expect(retryAfter).toBeGreaterThan(3 * 3_600);
+    expect(retryAfter).toBeLessThanOrEqual(4 * 3_600);
     await sql(`UPDATE site_credential SET created_at = now() - interval '25 hours' WHERE site_id = $1`, [first.siteId]);
     expect(what(await (await next(first)).use(0))).toBe('usable');
   });
@@ -290,6 +297,9 @@ describe('the first use of a next credential', () => {
   it('costs nothing where an answer was lost: twenty stand, a day old ones go', async () => {
     const first = await enrol('api_key');
     const nexts: Credential[] = [];
+    // One that waits no more says nothing of those that do.
+    const gone = await next(first);
+    await move(gone, `created_at = now() - interval '23 hours', revoked_at = now()`);
     for (let i = 0; i < 20; i++) nexts.push(await next(first));
     const refused = await next(first).catch((error: AppError) => error);
     expect(refused).toMatchObject({ code: 'rate_limited' });

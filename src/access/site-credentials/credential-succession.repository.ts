@@ -40,11 +40,12 @@ export interface Subject {
 
 /** What a next credential waits for. */
 export interface Waiting {
-  /** Next ones that stand beside the current one. */
+  /** Next ones that stand beside the current one, and the seconds until the oldest of them is a day old. */
   count: number;
-  /** All that followed another one within a day, used or not, and the seconds until the oldest of them is a day old. */
-  made: number;
   oldestFor: number | null;
+  /** All that were made within a day to follow another one, whatever became of them, and the same of the oldest of these. */
+  made: number;
+  oldestMadeFor: number | null;
   /** Of the rotation that was asked for, if one was. */
   overlapSeconds: number | null;
 }
@@ -63,6 +64,8 @@ export interface Reuse {
 
 /** How long after its end a device may still use a credential that it has replaced. */
 const SETTLING = `interval '5 minutes'`;
+
+const dayOldIn = (time: string) => `ceil(extract(epoch FROM ${time} + interval '1 day' - now()))::int`;
 
 /** SQL about how one credential of a site follows another. Locks as in `SiteCredentialsRepository`. */
 @Injectable()
@@ -135,9 +138,11 @@ export class CredentialSuccessionRepository {
       prepared<Waiting>(
         tx,
         'succession_waiting',
-        `SELECT count(*) FILTER (WHERE stage = 'next')::int AS count, count(*)::int AS made, ceil(extract(epoch FROM min(created_at) + interval '1 day' - now()))::int AS "oldestFor",
+        `SELECT count(*) FILTER (WHERE is_next)::int AS count, ${dayOldIn('min(created_at) FILTER (WHERE is_next)')} AS "oldestFor",
+           count(*)::int AS made, ${dayOldIn('min(created_at)')} AS "oldestMadeFor",
            (SELECT overlap_seconds FROM credential_rotation WHERE site_id = $1) AS "overlapSeconds"
-         FROM site_credential WHERE site_id = $1 AND overlap_seconds IS NOT NULL AND revoked_at IS NULL AND created_at > now() - interval '1 day'`,
+         FROM site_credential CROSS JOIN LATERAL (SELECT stage = 'next' AND revoked_at IS NULL AS is_next) n
+         WHERE site_id = $1 AND overlap_seconds IS NOT NULL AND created_at > now() - interval '1 day'`,
         [siteId],
       ),
     ]);

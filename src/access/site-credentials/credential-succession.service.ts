@@ -81,14 +81,9 @@ export class CredentialSuccession implements OnModuleInit {
   ): Promise<number> {
     const live = await this.repository.lockSite(tx, siteId);
     if (!live || !(await this.repository.mayRenew(tx, siteId, credentialId))) throw unusable();
-    const { count, made, oldestFor, overlapSeconds } = await this.repository.waiting(tx, siteId);
-    if (count >= MAX_NEXT || made >= MAX_A_DAY) {
-      const why =
-        count >= MAX_NEXT
-          ? `${MAX_NEXT} credentials of this site wait to be used`
-          : `This site has had ${MAX_A_DAY} credentials within a day`;
-      throw new AppError('rate_limited', why, { retryAfter: oldestFor ?? 60 });
-    }
+    const { count, oldestFor, made, oldestMadeFor, overlapSeconds } = await this.repository.waiting(tx, siteId);
+    if (made >= MAX_A_DAY) throw tooMany(`This site has had ${MAX_A_DAY} credentials within a day`, oldestMadeFor);
+    if (count >= MAX_NEXT) throw tooMany(`${MAX_NEXT} credentials of this site wait to be used`, oldestFor);
     const overlap = overlapSeconds ?? CREDENTIAL_LIMITS.overlapSeconds;
     const next = { ...stored, siteId, orgId, stage: 'next' as const, overlapSeconds: overlap };
     const [id] = await this.credentials.insertMany(tx, [next]).catch((error: unknown) => {
@@ -147,3 +142,6 @@ export class CredentialSuccession implements OnModuleInit {
     return this.repository.list(em, orgId, siteId, MAX_LISTED);
   }
 }
+
+const tooMany = (why: string, retryAfter: number | null) =>
+  new AppError('rate_limited', why, { retryAfter: retryAfter ?? 60 });
