@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Db, PeriodicTask, PgNotifications } from '#platform';
 import type { SiteIdentity } from './credential-standing.js';
 import { TlsCredentialsRepository } from './tls-credentials.repository.js';
@@ -19,16 +19,22 @@ interface Connected {
  * or its time is over, and whether or not the database can be asked. Sessions are closed by the gateway, with a reason.
  */
 @Injectable()
-export class TlsConnections implements OnApplicationShutdown {
+export class TlsConnections implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly open = new Map<number, Connected>();
   private readonly ofSite = new Map<number, Set<number>>();
   private readonly credentialOf = new WeakMap<Socket, number>();
   /** Credentials to look at. */
   private readonly due = new Set<number>();
-  private readonly task = new PeriodicTask(TlsConnections.name, {
+  private readonly looks = new PeriodicTask(TlsConnections.name, {
     failure: 'Credentials of open connections could not be looked at',
-    run: () => this.round(),
+    run: () => this.judgeDue(),
     retryMs: EVERY_MS,
+  });
+  /** Of its own: ends that are known wait for no database. */
+  private readonly ends = new PeriodicTask(TlsConnections.name, {
+    failure: 'Connections of credentials that ended could not be closed',
+    run: () => this.closeEnded(),
+    everyMs: EVERY_MS,
   });
 
   constructor(
@@ -40,8 +46,12 @@ export class TlsConnections implements OnApplicationShutdown {
     notifications.onReconnected(() => this.look(this.open.keys()));
   }
 
+  onApplicationBootstrap(): void {
+    this.ends.wake(EVERY_MS);
+  }
+
   async onApplicationShutdown(): Promise<void> {
-    await this.task.stop();
+    await Promise.all([this.looks.stop(), this.ends.stop()]);
   }
 
   /** A connection has proved itself by a credential that is good; at each request. */
@@ -72,20 +82,17 @@ export class TlsConnections implements OnApplicationShutdown {
 
   private look(credentialIds: Iterable<number>): void {
     for (const id of credentialIds) this.due.add(id);
-    if (this.due.size > 0) this.task.wake(SOON_MS);
+    if (this.due.size > 0) this.looks.wake(SOON_MS);
   }
 
-  private async round(): Promise<void> {
-    this.closeEnded();
+  private async judgeDue(): Promise<void> {
     const due = [...this.due];
     this.due.clear();
     try {
-      if (due.length > 0) await this.judge(due);
+      await this.judge(due);
     } catch (error) {
       for (const id of due) this.due.add(id);
       throw error;
-    } finally {
-      if (this.open.size > 0) this.task.wake(EVERY_MS);
     }
   }
 
