@@ -2,14 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { Db, notFound, type Principal, sha256 } from '#platform';
 import {
-  type Authenticated,
   ConnectionCredentials,
   connectionProof,
   newtProof,
-  type Presenter,
   SessionTokens,
   SiteAdmission,
   SiteCredentialsService,
+  type SiteIdentity,
 } from '../access/index.js';
 import type { DeviceSelf, NewtCredentials, SessionToken } from './agents.dto.js';
 import { AgentsRepository } from './agents.repository.js';
@@ -35,7 +34,8 @@ export class AgentsService {
    */
   async tokenForNewt(caller: Principal, { newtId, secret }: NewtCredentials): Promise<SessionToken> {
     const found = await this.credentials.authenticateNewt(newtId, secret);
-    return this.answer(found, { address: caller.address, proven: { hash: newtProof(newtId, secret) }, name: newtId });
+    const proven = { hash: newtProof(newtId, secret) };
+    return this.tokenOf(await this.admission.admit(found, { address: caller.address, proven, name: newtId }));
   }
 
   /** Takes the key of one of two headers, or what the connection proves. @throws like `tokenForNewt`. */
@@ -44,12 +44,15 @@ export class AgentsService {
     const credential = this.connection.presentedBy(request);
     if (credential && !authorization && !apiKey) {
       const found = await this.connection.authenticate(credential);
-      return this.answer(found, { address: caller.address, proven: { hash: connectionProof(credential) } });
+      const proven = { hash: connectionProof(credential) };
+      const site = await this.admission.admit(found, { address: caller.address, proven });
+      this.connection.admitted(request, credential, site);
+      return this.tokenOf(site);
     }
     const presented = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? (typeof apiKey === 'string' ? apiKey : '');
     const key = presented.trim();
     const found = await this.credentials.authenticateDeviceKey(key);
-    return this.answer(found, { address: caller.address, proven: { hash: sha256(key) } });
+    return this.tokenOf(await this.admission.admit(found, { address: caller.address, proven: { hash: sha256(key) } }));
   }
 
   /** The caller's own site (docs/claims.md "Claim endpoints"). */
@@ -68,8 +71,7 @@ export class AgentsService {
     };
   }
 
-  private async answer(found: Authenticated, presenter: Presenter): Promise<SessionToken> {
-    const site = await this.admission.admit(found, presenter);
+  private tokenOf(site: SiteIdentity): SessionToken {
     return { token: this.tokens.issue(site), serverVersion: SERVER_VERSION };
   }
 }

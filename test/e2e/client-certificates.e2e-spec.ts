@@ -191,17 +191,21 @@ describe('a client certificate', () => {
     });
   });
 
-  it('ends open connections when its time is over', async () => {
+  it.each([
+    ['the device API', 'GET', SELF],
+    ['for a token alone', 'POST', '/api/v1/auth/device/get-token'],
+  ])('ends open connections that asked %s when its time is over', async (_, method, path) => {
     const over = await claim();
     await set(over, `expires_at = now() + interval '2 seconds', renew_until = now() + interval '1 hour'`);
     const on = await connectTls(tls.devicePort, over.pair);
     const closed = once(on, 'close');
-    expect((await ask(tls.devicePort, SELF, { ...KEPT, on })).status).toBe(200);
+    const askAgain = () => ask(tls.devicePort, path, { ...KEPT, method, on });
+    expect((await askAgain()).status).toBe(200);
     // Asked on and on, so that it is no other bound that closes it.
     let open = true;
     void closed.then(() => (open = false));
     await until(async () => {
-      if (open) await Promise.race([closed, ask(tls.devicePort, SELF, { ...KEPT, on }).catch(() => undefined)]);
+      if (open) await Promise.race([closed, askAgain().catch(() => undefined)]);
       return !open;
     });
   });
