@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { canonical } from '../../libs/platform/http/idempotency.js';
+import { newHardwareId, provision, type Reply, TestOrg } from '../support/api.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
@@ -34,4 +35,25 @@ it('a row of 0.1.0 goes on answering its own body, and no other', async () => {
   const again = await makeRole('old', body);
   expect([again.status, again.text, again.headers.get('idempotency-replayed')]).toEqual([201, first.text, 'true']);
   expect((await makeRole('old', { name: 'another' })).status).toBe(409);
+});
+
+it('a renewal is repeated, though nothing is written once it is committed', async () => {
+  const org = await TestOrg.create(app.root);
+  const { siteProvisioningKey } = await org.keyUnder({});
+  const { body } = await provision(app.root.url, {
+    provision_key: siteProvisioningKey,
+    hardware_id: newHardwareId(),
+  });
+  const device = app.root.as(body.api_key, { 'idempotency-key': 'renewed' });
+  const renew = async () =>
+    (await device.post('/device/credential/renew', {})) as unknown as Reply<{ api_key: string }>;
+  // As for a server that dies right after the commit.
+  await app.sql(`CREATE FUNCTION died() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'died'; END $$`);
+  await app.sql(`CREATE TRIGGER died BEFORE UPDATE ON idempotency_key FOR EACH ROW WHEN (OLD.answer IS NOT NULL)
+                 EXECUTE FUNCTION died()`);
+  await renew();
+  await app.sql('DROP FUNCTION died CASCADE');
+  const again = await renew();
+  expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([201, 'true']);
+  expect((await app.root.as(again.body.api_key).get('/device/self')).status).toBe(200);
 });

@@ -1,6 +1,6 @@
 import { Body, Controller, Post } from '@nestjs/common';
 import { ApiExtraModels, ApiTags } from '@nestjs/swagger';
-import { ApiResult, Caller, ErrorResponses, type Principal, Returns, SiteAccess } from '#platform';
+import { type ApiResult, Caller, ErrorResponses, type Principal, Returns, SiteAccess } from '#platform';
 import { RenewAnswer, RenewBody } from './credentials.dto.js';
 import { RenewalsService } from './renewals.service.js';
 
@@ -16,7 +16,7 @@ export class RenewalsController {
   @SiteAccess({ direct: true, renewing: true })
   @ErrorResponses(400)
   @Returns(RenewAnswer, { status: 201, bare: true, message: 'Renewed' })
-  async renewCredential(@Caller() principal: Principal, @Body() body: RenewBody): Promise<ApiResult<RenewAnswer>> {
-    return new ApiResult(await this.renewals.renew(principal, body));
+  renewCredential(@Caller() principal: Principal, @Body() body: RenewBody): Promise<ApiResult<RenewAnswer>> {
+    return this.renewals.renew(principal, body);
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { RenewedCredential } from '#contracts';
-import { Db, type Principal, siteBundleKey } from '#platform';
+import { ApiResult, Db, type Principal, siteBundleKey } from '#platform';
 import { CredentialSuccession } from '../../access/index.js';
 import { AuditService } from '../../audit/index.js';
 import { BundleKeys } from '../bundle-keys/bundle-keys.service.js';
@@ -25,14 +25,15 @@ export class RenewalsService {
    * @throws challenge_required for a site with a bundle key; validation for a CSR; rate_limited when twenty wait to be used; credential_unusable when
    * the site or its credential ended meanwhile
    */
-  async renew(principal: Principal, { csr, challenge, bundle_key }: RenewBody): Promise<RenewedCredential> {
+  async renew(principal: Principal, { csr, challenge, bundle_key }: RenewBody): Promise<ApiResult<RenewedCredential>> {
     const renewing = principal.site!;
     const { siteId, orgId } = renewing;
     const key = await this.bundleKeys.of(this.db.manager, siteId);
     if (key && !(challenge && this.challenges.isAnswered(challenge, renewing, key)))
       throw this.challenges.demand(renewing, key);
     const { answer, stored } = (await this.maker.make(renewing, csr))!;
-    await this.db.tx(async (tx) => {
+    // The whole answer out of the transaction, which stores it for an Idempotency-Key.
+    return this.db.tx(async (tx) => {
       const credentialId = await this.succession.addNext(tx, renewing, stored);
       // The site is locked now: a key that came or went since the challenge asks for another one.
       const present = await this.bundleKeys.of(tx, siteId);
@@ -44,7 +45,7 @@ export class RenewalsService {
         target: { type: 'site', id: siteId },
         details: { kind: answer.credential_type, credentialId, expiresAt: answer.expires_at },
       });
+      return new ApiResult(answer);
     });
-    return answer;
   }
 }
