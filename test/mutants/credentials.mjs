@@ -33,8 +33,8 @@ export const credentialMutants = [
   {
     rule: 'credentials §2 twenty next ones wait',
     file: 'src/access/site-credentials/credential-succession.service.ts',
-    find: 'if (count >= MAX_NEXT || made >= MAX_A_DAY) {',
-    replace: 'if (made >= MAX_A_DAY) {',
+    find: 'if (count >= MAX_NEXT) throw',
+    replace: 'if (count < 0) throw',
     test: 'test/integration/credential-succession.int-spec.ts',
     name: 'twenty stand',
   },
