@@ -134,7 +134,7 @@ it('renews one that has expired by the connection that it still proves', async (
   const { agent } = await enrolled();
   await agent.agent.stop();
   const { secret } = agent.file();
-  server.expired = true;
+  server.expired = server.issued[0];
   start({}, { folder: agent.folder });
   await server.fake.until(() => server.renewals.length === 1);
   await server.fake.until(() => server.fake.sessions.length === 2);

@@ -17,6 +17,10 @@ type Issuer = {
   /** PEM, where it is to be trusted. */
   ca?: string;
   first(): Promise<Credential>;
+  /** One that follows it. */
+  second(): Promise<Credential>;
+  /** It may be renewed. */
+  expire(credential: Credential): void;
   /** Names of credentials, as they are good: the current one, then those that were not used yet. */
   issued(): string[];
   nameOf(credential: Credential): string;
@@ -30,6 +34,11 @@ async function newts(offers: boolean): Promise<Issuer> {
   return {
     fake: server.fake,
     first: () => server.first(),
+    second: async () => {
+      const { newt_id, secret } = server.next();
+      return { id: newt_id!, secret: secret! };
+    },
+    expire: ({ id }) => (server.expired = id),
     issued: () => server.issued.map(({ newtId, secret }) => `${newtId} ${secret}`),
     nameOf: ({ id, secret }) => `${id} ${secret}`,
     ...(offers ? { offer: () => ({ credential: server.next() }) } : {}),
@@ -42,6 +51,8 @@ async function certificates(offers: boolean): Promise<Issuer> {
     fake: server.fake,
     ca: server.ca,
     first: () => server.first(),
+    second: () => server.first(),
+    expire: (credential) => (server.expired = server.nameOf(credential)),
     issued: () => server.issued,
     nameOf: (credential) => server.nameOf(credential),
     ...(offers ? { offer: () => ({}) } : {}),
@@ -69,13 +80,15 @@ describe.each([
   { kind: 'certificate', issuer: certificates },
 ])('an agent killed while it replaces its credential, $kind', ({ issuer }) => {
   it.each([
-    ['that it renews', false],
-    ['that a session brings', true],
-  ])('%s, at any step of writing, goes on with one that works', async (_, offers) => {
-    const server = await issuer(offers);
+    ['by one that it renews', 'renewal'],
+    ['by one that a session brings', 'offer'],
+    ['of which the next one has expired', 'expired'],
+  ])('%s, at any step of writing, goes on with one that works', async (_, how) => {
+    const server = await issuer(how === 'offer');
     const { fake } = server;
     const ca = join(folder, 'ca.pem');
-    let first: Credential = await server.first();
+    const unused = await server.first();
+    let first: Credential = how === 'expired' ? await server.second() : unused;
     const isRotated = () => server.issued().length === 1 && server.issued()[0] !== server.nameOf(first);
     fake.on.session = (session) =>
       session.socket.once('message', () => {
@@ -109,9 +122,14 @@ describe.each([
         rmSync(folder, { recursive: true, force: true });
         mkdirSync(folder);
         if (server.ca !== undefined) writeFileSync(ca, server.ca);
-        const { id } = first;
-        const issued = { id, site: id, ...(offers ? {} : { renewAt: new Date(0).toISOString() }) };
-        writeFileSync(config, JSON.stringify({ endpoint: fake.url, ...first, issued }), { mode: 0o600 });
+        if (how === 'expired') server.expire(first);
+        const held: State = how === 'expired' ? { ...unused, next: first } : first;
+        const issued = {
+          id: held.id,
+          site: held.id,
+          ...(how === 'renewal' ? { renewAt: new Date(0).toISOString() } : {}),
+        };
+        writeFileSync(config, JSON.stringify({ endpoint: fake.url, ...held, issued }), { mode: 0o600 });
         const killed = await run(at);
         expectWhole(stored());
         if (killed) {

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bundleKeyPair, publicHalf } from '../../libs/agent/src/instance/bundle-key.js';
 import { TestAgent } from '../support/agent.js';
-import { envelopeError, type FakeSession, unusableCredential } from '../support/fake-server.js';
+import {
+  envelopeError,
+  expiredCredential,
+  type FakeSession,
+  type Reply,
+  unusableCredential,
+} from '../support/fake-server.js';
 import { RenewingServer } from '../support/renewing-server.js';
 
 const HOUR = 3_600_000;
@@ -40,11 +46,6 @@ async function welcomed(n = 1): Promise<FakeSession> {
   return session;
 }
 const usedIds = () => server.fake.tokenRequests.map(({ newtId }) => newtId);
-const REFUSED = {
-  ...unusableCredential(),
-  body: { ...(unusableCredential().body as object), data: { renewable: true } },
-};
-
 describe('an agent whose credential has an end', () => {
   it('renews it after two thirds of its life, proves the new one, and begins another session at once', async () => {
     server.expiresAt = new Date(Date.now() + 3 * HOUR).toISOString();
@@ -117,7 +118,7 @@ describe('an agent whose credential has an end', () => {
   });
 
   it('renews one that has expired before anything else, and again when the answer was lost', async () => {
-    server.fake.on.token = ({ newtId }, granted) => (newtId === 'n1' ? REFUSED : granted());
+    server.fake.on.token = ({ newtId }, granted) => (newtId === 'n1' ? expiredCredential() : granted());
     let lost = true;
     server.reply = (granted) => (lost ? { status: 0, cut: true } : granted);
     const agent = start(state({ issued: undefined }));
@@ -130,7 +131,7 @@ describe('an agent whose credential has an end', () => {
   });
 
   it('says why it could not renew one that has expired', async () => {
-    server.fake.on.token = () => REFUSED;
+    server.fake.on.token = () => expiredCredential();
     server.bundleKey = publicHalf(bundleKeyPair({})); // of another machine
     const ended = await start(state({ bundleKey: bundleKeyPair({}) })).agent.done;
     expect(ended.code).toBe(77);
@@ -238,6 +239,113 @@ describe('an agent that starts with a next credential in its state', () => {
   it('ends with 77 where both are refused', async () => {
     server.fake.on.token = () => unusableCredential();
     expect((await start(state({ next })).agent.done).code).toBe(77);
+  });
+});
+
+describe('an agent whose next credential has expired before an answer said that it was used', () => {
+  /** Good or not, as the server has it; `undefined` is a next credential that the server takes. */
+  let standing: Record<string, Reply | undefined>;
+  const next = { id: 'n2', secret: 's2', expiresAt: inHours(-1) };
+  beforeEach(() => {
+    server.next();
+    standing = { n1: unusableCredential(), n2: expiredCredential() };
+    const { token } = server.fake.on;
+    server.fake.on.token = (request, granted) => standing[request.newtId] ?? token!(request, granted);
+  });
+
+  it('renews it: the one before is not used', async () => {
+    const agent = start(state({ next }));
+    await welcomed();
+    expect(usedIds()).toEqual(['n2', 'n3']);
+    expect(agent.file()).toMatchObject({ id: 'n3', secret: 's3', issued: { id: 'n3', site: 'n1' } });
+    expect(agent.file()['next']).toBeUndefined();
+  });
+
+  it('keeps both when the answer to the renewal is lost', async () => {
+    let lost = true;
+    server.reply = (granted) => (lost ? { status: 0, cut: true } : granted);
+    const agent = start(state({ next }));
+    const retry = await agent.waitsFor('get-token-retry');
+    expect(agent.file()).toMatchObject({ id: 'n1', secret: 's1', next });
+    lost = false;
+    retry.wake();
+    await welcomed();
+    expect(usedIds()).toEqual(['n2', 'n2', 'n4']);
+  });
+
+  it('goes back to the one that was renewed when what came of that is refused', async () => {
+    standing['n3'] = unusableCredential();
+    const agent = start(state({ next }));
+    await welcomed();
+    expect(usedIds()).toEqual(['n2', 'n3', 'n2', 'n4']);
+    expect(agent.file()).toMatchObject({ id: 'n4', secret: 's4' });
+  });
+
+  it('does not renew one after the other where the server takes each for expired', async () => {
+    server.fake.on.token = () => expiredCredential();
+    const ended = await start(state({ next })).agent.done;
+    expect(ended).toMatchObject({ code: 77, message: expect.stringContaining('it has expired') });
+    expect(server.renewals.length).toBeLessThan(5);
+  });
+
+  it('uses the one before when the time to renew is over meanwhile', async () => {
+    standing['n1'] = undefined;
+    server.reply = () => unusableCredential();
+    const agent = start(state({ next }));
+    await welcomed();
+    expect(usedIds()).toEqual(['n2', 'n1']);
+    expect(agent.file()).toMatchObject({ id: 'n1', secret: 's1' });
+    expect(agent.file()['next']).toBeUndefined();
+  });
+
+  it('uses the one before where it cannot open the challenge, and tries again at the next start', async () => {
+    standing['n1'] = undefined;
+    server.bundleKey = publicHalf(bundleKeyPair({})); // of another machine
+    const bundleKey = bundleKeyPair({});
+    const { token } = server.fake.on;
+    server.fake.on.token = (request, granted) =>
+      request.newtId === 'n1' ? server.fake.newToken('n1') : token!(request, granted);
+    const agent = start(state({ next, bundleKey, issued: undefined }));
+    await welcomed();
+    expect(usedIds()).toEqual(['n2', 'n1']);
+    expect(agent.file()).toMatchObject({ id: 'n1', secret: 's1', next });
+    await agent.agent.stop();
+    server.bundleKey = publicHalf(bundleKey);
+    const again = start(agent.file(), { folder: agent.folder });
+    await welcomed(2);
+    expect(usedIds()).toEqual(['n2', 'n1', 'n2', 'n3']);
+    expect(again.file()).toMatchObject({ id: 'n3', secret: 's3' });
+  });
+
+  it('ends with 77 and says why where it cannot renew the only one that is left, and claims nothing in its place', async () => {
+    server.bundleKey = publicHalf(bundleKeyPair({})); // of another machine
+    const expired = { id: 'n1', site: 'n1', expiresAt: inHours(-2), renewAt: inHours(-3) };
+    const agent = start(state({ next, bundleKey: bundleKeyPair({}), issued: expired }), {
+      cli: { provisioningKey: server.fake.provisioningKey },
+    });
+    expect(await agent.agent.done).toMatchObject({
+      code: 77,
+      message: expect.stringContaining('it has expired, and the server has sealed for another bundle key'),
+    });
+    expect(server.fake.claims).toEqual([]);
+    expect(agent.file()).toMatchObject({ id: 'n1', secret: 's1', next });
+  });
+
+  it('takes the statement of a site that is over for what it says', async () => {
+    server.bundleKey = publicHalf(bundleKeyPair({})); // of another machine
+    standing['n1'] = unusableCredential({ revocation: 'x', successions: [] });
+    const ended = await start(state({ next, bundleKey: bundleKeyPair({}) })).agent.done;
+    expect(ended).toMatchObject({ code: 77, message: expect.stringContaining('revoked, rejected or deleted') });
+  });
+
+  it('renews one that a session has brought', async () => {
+    standing = { n3: expiredCredential() };
+    const agent = start(state({ issued: undefined }));
+    const session = await welcomed();
+    session.send('agent/credential', { credential: server.next() });
+    await welcomed(2);
+    expect(usedIds()).toEqual(['n1', 'n3', 'n4']);
+    expect(agent.file()).toMatchObject({ id: 'n4', secret: 's4' });
   });
 });
 

@@ -3,7 +3,7 @@ import { AGENT_PATHS, CREDENTIAL_PATHS, type ProvisionRequest, type RenewRequest
 import { makeKey } from '../../libs/agent/src/credential/certificate.js';
 import type { Credential } from '../../libs/agent/src/credential/credential.js';
 import { selfSigned, TestAuthority } from './certificate.js';
-import { type FakeRequest, FakeServer, type Reply, unusableCredential } from './fake-server.js';
+import { expiredCredential, type FakeRequest, FakeServer, type Reply, unusableCredential } from './fake-server.js';
 
 const HOUR = 3_600_000;
 export const DEVICE = '6f3b2c1e-0000-4000-8000-000000000001';
@@ -16,8 +16,8 @@ export class CertifyingServer {
   issued: string[] = [];
   /** In place of the answer to a claim or renewal, which is issued all the same. */
   reply: ((granted: Reply) => Reply) | undefined;
-  /** Of the current one. */
-  expired = false;
+  /** Likewise of one that has expired, and may be renewed. */
+  expired: string | undefined;
 
   private constructor(
     readonly fake: FakeServer,
@@ -57,11 +57,7 @@ export class CertifyingServer {
       }
       case AGENT_PATHS.getDeviceToken:
         if (known < 0) return unusableCredential();
-        if (this.expired && known === 0)
-          return {
-            ...unusableCredential(),
-            body: { ...(unusableCredential().body as object), data: { renewable: true } },
-          };
+        if (certificate === this.expired) return expiredCredential();
         this.issued = [certificate];
         return this.fake.newToken(DEVICE);
       case CREDENTIAL_PATHS.renew: {

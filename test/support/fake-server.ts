@@ -247,6 +247,11 @@ export function refusedClaim(): Reply {
   return { status: 401, body: envelopeError(401, 'invalid_provisioning_key', 'Invalid provisioning key') };
 }
 
-export function unusableCredential(): Reply {
-  return { status: 401, body: envelopeError(401, 'credential_unusable', 'Credential unusable') };
+export function unusableCredential(data: object | null = null): Reply {
+  return { status: 401, body: { ...envelopeError(401, 'credential_unusable', 'Credential unusable'), data } };
+}
+
+/** Of one that has expired and may be renewed (docs/agent-protocol.md rule 49). */
+export function expiredCredential(): Reply {
+  return unusableCredential({ renewable: true });
 }

@@ -1,7 +1,14 @@
 import { CompactEncrypt, importJWK, type JWK } from 'jose';
 import { type BundleKey, CREDENTIAL_PATHS, type RenewedCredential, type RenewRequest } from '#contracts';
 import type { Credential } from '../../libs/agent/src/credential/credential.js';
-import { envelopeError, type FakeRequest, FakeServer, type Reply, unusableCredential } from './fake-server.js';
+import {
+  envelopeError,
+  expiredCredential,
+  type FakeRequest,
+  FakeServer,
+  type Reply,
+  unusableCredential,
+} from './fake-server.js';
 
 /** The server's side of renewal on top of {@link FakeServer}, as docs/credentials.md §2 says: a next credential counts from its first use on. */
 export class RenewingServer {
@@ -14,6 +21,8 @@ export class RenewingServer {
   /** Asked to open a challenge. */
   bundleKey: BundleKey | undefined;
   expiresAt: string | null = null;
+  /** Id of one that has expired, and may be renewed. */
+  expired: string | undefined;
   private count = 1;
 
   private constructor(readonly fake: FakeServer) {
@@ -21,6 +30,7 @@ export class RenewingServer {
     this.allow();
     fake.on.other = (request) => this.renew(request);
     fake.on.token = ({ newtId }, granted) => {
+      if (newtId === this.expired) return expiredCredential();
       const answer = granted();
       if (answer.status !== 200) return answer;
       this.issued.splice(0, this.issued.length, ...this.issued.filter((one) => one.newtId === newtId));

@@ -124,16 +124,19 @@ export class CredentialSuccessionRepository {
     return rows.length > 0;
   }
 
-  /** The site is locked. Next ones that nobody used within a day go, and every server hears of it. */
-  async waiting(tx: EntityManager, siteId: number): Promise<Waiting> {
+  /**
+   * The site is locked. Next ones that nobody used within a day go, and every server hears of it; not the one that asks, which may have expired unused
+   * and be all that the site has, should this answer be lost.
+   */
+  async waiting(tx: EntityManager, siteId: number, credentialId: number): Promise<Waiting> {
     const [, [row]] = await Promise.all([
       prepared(
         tx,
         'succession_stale',
         `UPDATE site_credential SET revoked_at = now()
-         WHERE site_id = $1 AND stage = 'next' AND revoked_at IS NULL AND created_at < now() - interval '1 day'
+         WHERE site_id = $1 AND stage = 'next' AND revoked_at IS NULL AND created_at < now() - interval '1 day' AND credential_id <> $2
          RETURNING pg_notify('site_changed', site_id::text)`,
-        [siteId],
+        [siteId, credentialId],
       ),
       prepared<Waiting>(
         tx,

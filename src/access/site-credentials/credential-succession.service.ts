@@ -81,7 +81,11 @@ export class CredentialSuccession implements OnModuleInit {
   ): Promise<number> {
     const live = await this.repository.lockSite(tx, siteId);
     if (!live || !(await this.repository.mayRenew(tx, siteId, credentialId))) throw unusable();
-    const { count, oldestFor, made, oldestMadeFor, overlapSeconds } = await this.repository.waiting(tx, siteId);
+    const { count, oldestFor, made, oldestMadeFor, overlapSeconds } = await this.repository.waiting(
+      tx,
+      siteId,
+      credentialId,
+    );
     if (made >= MAX_A_DAY) throw tooMany(`This site has had ${MAX_A_DAY} credentials within a day`, oldestMadeFor);
     if (count >= MAX_NEXT) throw tooMany(`${MAX_NEXT} credentials of this site wait to be used`, oldestFor);
     const overlap = overlapSeconds ?? CREDENTIAL_LIMITS.overlapSeconds;

@@ -19,13 +19,16 @@ import { askNext, NotRenewed, openSealed, readNext } from './renewal.js';
 
 /**
  * The credential of this machine while it follows one after the other (docs/agent-protocol.md rule 50). The next one is on disk beside the current one
- * before it is used; it is the current one, on disk too, when the server has given a token for it. So power lost at any moment leaves one that works.
+ * before it is used; it is the current one, on disk too, when the server has given a token or, where it has expired since, another credential for it.
+ * None goes before that of which the server may still take it. So power lost at any moment leaves one that works.
  */
 export class OwnCredential {
   private used: Credential;
   private link: ServerLink;
   /** What proved the credential in use, for the session that begins with it. */
   private fresh: string | undefined;
+  /** The next credential that has expired and that the server would renew, but for what is said: it is tried again at the next start. */
+  private unrenewed: { secret: string; refusal: CredentialRefused } | undefined;
   /** By which this machine knows its site, whatever its credential is by now. */
   readonly site: string;
   private queue: Promise<unknown> = Promise.resolve();
@@ -167,27 +170,32 @@ export class OwnCredential {
     return readNext(context, { body }, used);
   }
 
-  /** @returns whether another credential is in use than the one that was refused */
-  private async follow(refused: Credential, { data }: CredentialRefused): Promise<boolean> {
+  /** @returns whether another credential is in use than the one that was refused. @throws CredentialRefused for one of which more is known */
+  private async follow(refused: Credential, refusal: CredentialRefused): Promise<boolean> {
     if (!this.keeps) return false;
     await this.alone(async () => {
       if (this.used !== refused) return;
       await this.proveNext();
-      if (this.used !== refused || objectOf(data)['renewable'] !== true) return;
-      this.context.log.warn(`the credential of site ${this.site} has expired: renewing it`);
-      try {
-        await this.renewNow();
-      } catch (error) {
-        if (!(error instanceof NotRenewed)) throw error;
-        throw new CredentialRefused(this.site, data, `it has expired, and ${error.message}`);
-      }
+      if (this.used !== refused) return;
+      if (refusal.isRenewable) {
+        this.context.log.warn(`the credential of site ${this.site} has expired: renewing it`);
+        try {
+          await this.renewNow();
+        } catch (error) {
+          throw error instanceof NotRenewed ? this.expired(error, refusal) : error;
+        }
+      } else if (this.unrenewed && objectOf(refusal.data)['revocation'] === undefined) throw this.unrenewed.refusal;
     });
     return this.used !== refused;
   }
 
+  private expired({ message }: NotRenewed, { data }: CredentialRefused): CredentialRefused {
+    return new CredentialRefused(this.site, data, `it has expired, and ${message}`);
+  }
+
   private async renewNow(): Promise<void> {
     this.store(await askNext(this.context, this.link, this.used));
-    await this.proveNext();
+    await this.proveNext(false);
   }
 
   /** @throws AgentExit 73: what is not on disk is not used */
@@ -205,13 +213,15 @@ export class OwnCredential {
   }
 
   /**
-   * One that is refused goes: another one was used first, or the site is over. Its first use ends the one before, at once where no overlap was asked for:
+   * One that is refused goes: another one was used first, or the site is over. One that has expired meanwhile may be the only one that the server still
+   * takes, since the answer to its first use may have been lost: it is renewed. The first use ends the one before, at once where no overlap was asked for:
    * what has begun with that is answered first, or the server would take it for somebody else's (docs/credentials.md §3).
+   * @param renews false for one that has just been issued
    */
-  private async proveNext(): Promise<void> {
+  private async proveNext(renews = true): Promise<void> {
     const { context } = this;
     const next = this.keeps ? nextOf(context.readFile()) : undefined;
-    if (next === undefined) return;
+    if (next === undefined || next.secret === this.unrenewed?.secret) return;
     context.log.hide(next.secret);
     const link = this.plain.as(next);
     await Promise.all(this.begun);
@@ -219,18 +229,51 @@ export class OwnCredential {
       this.fresh = await tokenOnce(context, link, next);
     } catch (error) {
       if (!(error instanceof CredentialRefused)) throw error;
-      context.log.warn('the next credential is refused; going on with the present one');
-      this.write({ next: undefined });
-      return this.show();
+      return error.isRenewable ? this.renewNext(next, link, error, renews) : this.drop();
     }
-    const { site } = this;
-    this.used = next;
-    this.link = link;
-    this.write(current(next, site));
-    context.log.info(`site ${site} has another credential from now on${next.id === site ? '' : `, ${next.id}`}`);
-    context.status({ newtId: next.id });
+    this.use(next, link);
+    context.log.info(
+      `site ${this.site} has another credential from now on${next.id === this.site ? '' : `, ${next.id}`}`,
+    );
+  }
+
+  /** The one before stays until the server has renewed this one: where this was never used, that one may be good. */
+  private async renewNext(
+    next: NextCredential,
+    link: ServerLink,
+    refusal: CredentialRefused,
+    renews: boolean,
+  ): Promise<void> {
+    const { context } = this;
+    try {
+      if (!renews) throw new NotRenewed('the server takes the one that it gave for expired, too');
+      context.log.warn(`the next credential of site ${this.site} has expired: renewing it`);
+      const another = await askNext(context, link, next);
+      this.use(next, link);
+      this.store(another);
+    } catch (error) {
+      if (error instanceof CredentialRefused) return this.drop();
+      if (!(error instanceof NotRenewed)) throw error;
+      context.log.warn(`the next credential is not renewed: ${error.message}; going on with the present one`);
+      this.unrenewed = { secret: next.secret, refusal: this.expired(error, refusal) };
+      return;
+    }
+    return this.proveNext(false);
+  }
+
+  private drop(): void {
+    this.context.log.warn('the next credential is refused; going on with the present one');
+    this.write({ next: undefined });
     this.show();
-    this.replaced(next);
+  }
+
+  private use(credential: NextCredential, link: ServerLink): void {
+    this.used = credential;
+    this.link = link;
+    this.write(current(credential, this.site));
+    this.context.status({ newtId: credential.id });
+    this.show();
+    this.replaced(credential);
   }
 
   /** A disk that is full now changes nothing: the next start begins with the same step. */

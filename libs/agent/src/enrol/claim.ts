@@ -86,7 +86,7 @@ export async function claim(
   }
 }
 
-/** Stores what the exchange brought and removes the key, which is of no more use here. */
+/** Stores what the exchange brought and removes the key and what else is for claims alone, which is of no more use here. */
 function keep(
   context: AgentContext,
   settings: Settings,
@@ -119,6 +119,7 @@ function keep(
     endpoint: settings.endpoint,
     provisioningKey: undefined,
     name: undefined,
+    credential: undefined,
     ...(ephemeralSeconds === undefined ? {} : { claim: { ...identity, ephemeralSeconds } }),
     ...(trust === undefined ? {} : { [CLAIMED_TRUST]: trust }),
   });

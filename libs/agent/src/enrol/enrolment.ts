@@ -13,7 +13,6 @@ import { claim } from './claim.js';
 import { lossWithContainer } from './container.js';
 import { FINGERPRINT_KEY, isCopied, learnt, machineFingerprint, storedFingerprint } from './machine.js';
 import { provisioningKey } from './provisioning-key.js';
-import { objectOf } from './responses.js';
 import type { Patience } from './retry.js';
 
 /** Whether the credential is, or will be, in the state file: not when flags or environment bring all of it. */
@@ -62,16 +61,18 @@ export function unusedKey({ settings }: Resolved): boolean {
 
 /**
  * Forgets a refused credential that can be replaced by a claim, since a key is given to this machine still: it may be that of a site which went by itself
- * (docs/agent-protocol.md rule 39), or it has expired (rule 52). After that the machine is not enrolled; it claims as the same device.
+ * (docs/agent-protocol.md rule 39), or it has expired (rule 52). After that the machine is not enrolled; it claims as the same device, a credential of
+ * the same kind unless it is told otherwise. One that the server would still renew is not forgotten, whatever keeps it from that now.
  * @returns whether it did
  * @throws AgentExit 73
  */
-export function claimsAnew(context: AgentContext, resolved: Resolved, { message }: CredentialRefused): boolean {
-  if (!usesStateFile(resolved) || !unusedKey(resolved)) return false;
+export function claimsAnew(context: AgentContext, resolved: Resolved, refused: CredentialRefused): boolean {
+  if (!usesStateFile(resolved) || !unusedKey(resolved) || refused.isRenewable) return false;
   const content = context.readFile();
   if (!(resolved.settings.ephemeral && isEphemeral(content)) && !hasExpired(context, content)) return false;
-  context.log.warn(`${message}, expired, or removed because it was offline for long: claiming a new one`);
-  context.updateFile({ ...NO_CREDENTIAL, claim: claimIdentityOf(content) });
+  context.log.warn(`${refused.message}, expired, or removed because it was offline for long: claiming a new one`);
+  const kind = content['certificate'] === undefined ? {} : { credential: 'certificate' };
+  context.updateFile({ ...NO_CREDENTIAL, claim: claimIdentityOf(content), ...kind });
   return true;
 }
 
@@ -89,7 +90,7 @@ function hasExpired({ clock }: AgentContext, content: FileContent): boolean {
 export function endOfRefused(context: AgentContext, wasUsed: boolean, refused: CredentialRefused): AgentExit {
   const { configFile } = context;
   const content = context.readFile();
-  if (objectOf(refused.data)['renewable'] === true) return refused;
+  if (refused.isRenewable) return refused;
   if (hasExpired(context, content))
     return new AgentExit(
       EXIT.refused,

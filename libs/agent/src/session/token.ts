@@ -2,17 +2,23 @@ import { AGENT_PATHS } from '../../../contracts/index.js';
 import { AgentExit, EXIT, misconfigured } from '../cli/exit-codes.js';
 import type { AgentContext } from '../context.js';
 import type { Credential } from '../credential/credential.js';
-import { readTokenResponse } from '../enrol/responses.js';
+import { objectOf, readTokenResponse } from '../enrol/responses.js';
 import type { ServerLink } from './server-link.js';
 
 /** The server has its own word that a credential will not work again; `data` of its answer may say why. */
 export class CredentialRefused extends AgentExit {
+  /** It has expired, and the server would still renew it (docs/agent-protocol.md rule 49). */
+  readonly isRenewable: boolean;
+
   constructor(
     id: string,
     readonly data?: unknown,
-    why = 'revoked, rejected or deleted',
+    why?: string,
   ) {
-    super(EXIT.refused, `the server refuses the credential of site ${id}: ${why}`);
+    const isRenewable = objectOf(data)['renewable'] === true;
+    const over = isRenewable ? 'it has expired' : 'revoked, rejected or deleted';
+    super(EXIT.refused, `the server refuses the credential of site ${id}: ${why ?? over}`);
+    this.isRenewable = isRenewable;
   }
 }
 
