@@ -101,3 +101,22 @@ describe('claims', () => {
     });
   });
 });
+
+it('a next credential that expired unused long ago renews, and again when that answer is lost', async () => {
+  const { body } = await provision(app.root.url, { provision_key: (await org.keyUnder({})).siteProvisioningKey });
+  const renew = async (key: string) => {
+    const { status, body: answer } = await app.root.as(key).post('/device/credential/renew', {});
+    return { status, key: (answer as { api_key?: string }).api_key! };
+  };
+  const next = await renew(body.api_key!);
+  await app.sql(
+    `UPDATE site_credential SET created_at = now() - interval '9 days', expires_at = now() - interval '1 second',
+       renew_until = now() + interval '1 day'
+     WHERE stage = 'next' AND site_id = (SELECT site_id FROM site WHERE device_id = $1)`,
+    [body.device_id],
+  );
+  expect((await app.root.as(next.key).get('/device/self')).body).toMatchObject({ data: { renewable: true } });
+  const answers = [await renew(next.key), await renew(next.key)];
+  expect(answers.map(({ status }) => status)).toEqual([201, 201]);
+  expect((await app.root.as(answers[1]!.key).get('/device/self')).status).toBe(200);
+});
