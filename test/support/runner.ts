@@ -43,7 +43,10 @@ export class Machine {
   /** @param names variables that the program notes */
   start(cli: Record<string, SettingValue> = {}, names: string[] = [], env: NodeJS.ProcessEnv = {}): Runner {
     const words = [process.execPath, '-e', PROGRAM, this.marker, ...names];
-    const runner = new Runner(this.options({ bundleDir: join(this.folder, 'bundle'), ...this.cli, ...cli }, env), words);
+    const runner = new Runner(
+      this.options({ bundleDir: join(this.folder, 'bundle'), ...this.cli, ...cli }, env),
+      words,
+    );
     this.runners.add(runner);
     void runner.done.then(() => this.runners.delete(runner));
     return runner;
