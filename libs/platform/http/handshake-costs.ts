@@ -9,8 +9,8 @@ import { Config } from '../config/config.js';
 import { socketBelow } from '../crypto/tls-internals.js';
 
 const WINDOW_MS = 60_000;
-/** A device sends two to five kilobytes: its certificate, and perhaps the one of its authority. */
-const BYTES_PER_WINDOW = 64 * 1024;
+/** A device sends two to five kilobytes: its certificate, and perhaps the one of its authority. A fleet behind one address may come back at once. */
+const BYTES_PER_WINDOW = 256 * 1024;
 /** A handshake that fails below this had no room for a chain. */
 const SMALL = 2 * 1024;
 const KNOWN_MS = 3_600_000;
@@ -24,7 +24,7 @@ const refused = new Counter({
 /**
  * What the certificates of strangers cost. OpenSSL verifies every link of the chain that a client sends, on the event loop and before anybody can look
  * at it, and its bounds are wide: 90 KB of RSA keys with large exponents take half a second. So the handshakes with certificates of one address, from
- * which no credential of a connection was let in within the hour, may have 64 KB a minute; then its connections are closed where they arrive. Proxies
+ * which no credential of a connection was let in within the hour, may have 256 KB a minute; then its connections are closed where they arrive. Proxies
  * of TRUST_PROXY are exempt: many devices come from them.
  */
 @Injectable()
