@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import type { Server, TLSSocket } from 'node:tls';
-import proxyAddr from '@fastify/proxy-addr';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Counter } from 'prom-client';
 import { addressBucket } from '../addresses.js';
 import { Config } from '../config/config.js';
 import { socketBelow } from '../crypto/tls-internals.js';
+import { trustedProxies } from './trusted-proxies.js';
 
 const WINDOW_MS = 60_000;
 /** A device sends two to five kilobytes: its certificate, and perhaps the one of its authority. A fleet behind one address may come back at once. */
@@ -34,8 +34,7 @@ export class HandshakeCosts {
   private readonly isTrusted: (address: string) => boolean;
 
   constructor(config: Config) {
-    const trusts = proxyAddr.compile([...config.http.trustProxy]);
-    this.isTrusted = (address) => trusts(address, 0);
+    this.isTrusted = trustedProxies(config);
   }
 
   /** Watches a server that asks its clients for certificates. */

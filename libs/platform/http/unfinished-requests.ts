@@ -1,12 +1,12 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import proxyAddr from '@fastify/proxy-addr';
 import { Counter } from 'prom-client';
 import { addressBucket } from '../addresses.js';
 import type { Config } from '../config/config.js';
 import { socketBelow } from '../crypto/tls-internals.js';
 import { PeriodicTask } from '../runtime/periodic-task.js';
+import { trustedProxies } from './trusted-proxies.js';
 
 const TURN_MS = 1_000;
 /**
@@ -28,14 +28,11 @@ export interface UnfinishedBounds {
   isTrusted(address: string): boolean;
 }
 
-export const unfinishedBounds = (config: Config): UnfinishedBounds => {
-  const trusts = proxyAddr.compile([...config.http.trustProxy]);
-  return {
-    perAddress: config.http.unfinishedPerAddress,
-    total: config.http.unfinishedTotal,
-    isTrusted: (address) => trusts(address, 0),
-  };
-};
+export const unfinishedBounds = (config: Config): UnfinishedBounds => ({
+  perAddress: config.http.unfinishedPerAddress,
+  total: config.http.unfinishedTotal,
+  isTrusted: trustedProxies(config),
+});
 
 /**
  * Connections on which a request has begun and not arrived: nothing sent yet, in a TLS handshake, half of the headers, half of a body.
