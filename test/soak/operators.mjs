@@ -17,8 +17,8 @@ const INSTANCES = 3;
 /** Kills, until everybody pauses and everything is looked at. */
 const LOOK_EVERY = 10;
 const AT_ONCE = { canary: 0, perMinute: null };
-/** Why a running instance may not have had something: nobody answered, or nobody who could; or its secret was deleted just then. */
-const REASONS = /hang up|ECONNREFUSED|ECONNRESET|EPIPE|answer 503|cannot be made/;
+/** Why a running instance may not have had something: nobody answered, or nobody who could; its secret was deleted, or another bundle was made, just then. */
+const REASONS = /hang up|ECONNREFUSED|ECONNRESET|EPIPE|answer 503|cannot be made|the lease is for another one/;
 
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
 
