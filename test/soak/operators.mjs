@@ -17,8 +17,9 @@ const INSTANCES = 3;
 /** Kills, until everybody pauses and everything is looked at. */
 const LOOK_EVERY = 10;
 const AT_ONCE = { canary: 0, perMinute: null };
-/** Why a running instance may not have had something: nobody answered, or nobody who could; its secret was deleted, or another bundle was made, just then. */
-const REASONS = /hang up|ECONNREFUSED|ECONNRESET|EPIPE|answer 503|cannot be made|the lease is for another one/;
+/** Why an instance may not have had something: nobody answered who could; its secret went, or another bundle or signing key followed, just then. */
+const REASONS =
+  /hang up|ECONNREFUSED|ECONNRESET|EPIPE|answer 503|cannot be made|the lease is for another one|that another has followed/;
 
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
 
