@@ -13,6 +13,7 @@ import { ClientCertField } from './http/client-cert.js';
 import { DeviceListener } from './http/device-listener.js';
 import { EnvelopeInterceptor } from './http/envelope.interceptor.js';
 import { HttpErrorFilter } from './http/error-filter.js';
+import { Exports } from './http/exports.js';
 import { HandshakeCosts } from './http/handshake-costs.js';
 import { IdempotencyInterceptor } from './http/idempotency.js';
 import { StrictQueryInterceptor } from './http/strict-query.js';
@@ -36,6 +37,7 @@ import { Workers } from './runtime/workers.js';
     DeviceAuthorities,
     DeviceListener,
     Drain,
+    Exports,
     HandshakeCosts,
     Hooks,
     Mailer,
@@ -59,6 +61,7 @@ import { Workers } from './runtime/workers.js';
     DeviceAuthorities,
     DeviceListener,
     Drain,
+    Exports,
     HandshakeCosts,
     Hooks,
     Mailer,

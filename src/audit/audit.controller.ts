@@ -1,8 +1,37 @@
-import { Controller, Get, Query } from '@nestjs/common';
+import { Controller, Get, Query, type StreamableFile } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, Db, OrgId, orgUidOf, type Principal, Returns, RootAccess, shapeA, windowOf } from '#platform';
-import { AuditList, AuditQuery, InstallationAuditQuery } from './audit.dto.js';
+import {
+  Access,
+  Caller,
+  type Columns,
+  Db,
+  ExportAs,
+  type ExportFormat,
+  Exports,
+  OrgId,
+  orgUidOf,
+  type Principal,
+  Returns,
+  RootAccess,
+  shapeA,
+  windowOf,
+} from '#platform';
+import { AuditList, AuditQuery, type AuditView, InstallationAuditQuery } from './audit.dto.js';
 import { AuditRepository } from './audit.repository.js';
+
+const COLUMNS: Columns<AuditView> = {
+  auditId: true,
+  createdAt: true,
+  orgId: true,
+  actorType: true,
+  actorId: true,
+  action: true,
+  targetType: true,
+  targetId: true,
+  address: true,
+  result: true,
+  details: true,
+};
 
 @ApiTags('Audit and events')
 @Controller()
@@ -10,31 +39,49 @@ export class AuditController {
   constructor(
     private readonly db: Db,
     private readonly repository: AuditRepository,
+    private readonly exports: Exports,
   ) {}
 
   /** Read the audit of an organization, newest first */
   @Get('org/:orgId/audit')
   @Access('listAudit')
-  @Returns(AuditList, { message: 'Audit retrieved successfully' })
+  @Returns(AuditList, { message: 'Audit retrieved successfully', exports: true })
   async listAudit(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Query() filter: AuditQuery,
-  ): Promise<AuditList> {
-    return this.list(await orgUidOf(this.db.manager, principal, orgId), filter);
+    @ExportAs() format?: ExportFormat,
+  ): Promise<AuditList | StreamableFile> {
+    return this.answer(orgId, await orgUidOf(this.db.manager, principal, orgId), filter, format);
   }
 
   /** Read the audit of the installation, newest first: what belongs to no organization, or to one by its identity */
   @Get('audit')
   @RootAccess('listAudit')
-  @Returns(AuditList, { message: 'Audit retrieved successfully' })
-  listInstallationAudit(@Query() { orgUid, ...filter }: InstallationAuditQuery): Promise<AuditList> {
-    return this.list(orgUid ?? null, filter);
+  @Returns(AuditList, { message: 'Audit retrieved successfully', exports: true })
+  listInstallationAudit(
+    @Query() { orgUid, ...filter }: InstallationAuditQuery,
+    @ExportAs() format?: ExportFormat,
+  ): Promise<AuditList | StreamableFile> {
+    return this.answer(null, orgUid ?? null, filter, format);
   }
 
-  private async list(orgUid: string | null, filter: AuditQuery): Promise<AuditList> {
+  private async answer(
+    orgId: string | null,
+    orgUid: string | null,
+    filter: AuditQuery,
+    format: ExportFormat | undefined,
+  ): Promise<AuditList | StreamableFile> {
+    const em = this.db.manager;
+    if (format)
+      return this.exports.start(orgId, format, {
+        name: 'audit',
+        columns: COLUMNS,
+        page: (after: number | undefined, limit) => this.repository.before(em, orgUid, filter, after, limit),
+        keyOf: (row) => row.auditId,
+      });
     const window = windowOf(filter, 1000);
-    const { audit, total } = await this.repository.list(this.db.manager, orgUid, filter, window);
-    return { audit, pagination: shapeA(total, window) };
+    const audit = await this.repository.list(em, orgUid, filter, window);
+    return { audit, pagination: shapeA(await this.repository.count(em, orgUid, filter), window) };
   }
 }

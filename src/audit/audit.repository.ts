@@ -14,36 +14,48 @@ const FILTERS: [keyof AuditQuery, string][] = [
   ['to', 'created_at < ?'],
 ];
 
-/** Reads of the audit. */
+const COLUMNS = `audit_id AS "auditId", org_id AS "orgId", actor_type AS "actorType", actor_id AS "actorId", action, target_type AS "targetType",
+  target_id AS "targetId", host(address) AS address, result, details, created_at AS "createdAt"`;
+
+/** Reads of the audit, newest first, of the organization with an identity; null: what belongs to none. */
 @Injectable()
 export class AuditRepository {
-  /** Newest first, of the organization with this identity; null: what belongs to none. */
-  async list(
+  async list(em: EntityManager, orgUid: string | null, filter: AuditQuery, window: Window): Promise<AuditView[]> {
+    const { where, values } = conditions(orgUid, filter);
+    return query<AuditView>(
+      em,
+      `SELECT ${COLUMNS} FROM audit WHERE ${where} ORDER BY org_uid DESC, audit_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
+      values,
+    );
+  }
+
+  async count(em: EntityManager, orgUid: string | null, filter: AuditQuery): Promise<number> {
+    const { where, values } = conditions(orgUid, filter);
+    const [row] = await query<{ total: number }>(em, `SELECT count(*) AS total FROM audit WHERE ${where}`, values);
+    return row!.total;
+  }
+
+  /** The rows older than one, which is excluded; undefined: from the newest. */
+  async before(
     em: EntityManager,
     orgUid: string | null,
     filter: AuditQuery,
-    window: Window,
-  ): Promise<{ audit: AuditView[]; total: number }> {
-    const values: unknown[] = orgUid === null ? [] : [orgUid];
-    const where = [orgUid === null ? 'org_uid IS NULL' : 'org_uid = $1'];
-    for (const [name, condition] of FILTERS) {
-      if (filter[name] === undefined) continue;
-      values.push(filter[name]);
-      where.push(condition.replace('?', `$${values.length}`));
-    }
-    const condition = where.join(' AND ');
-    const audit = await query<AuditView>(
+    auditId: number | undefined,
+    limit: number,
+  ): Promise<AuditView[]> {
+    const { where, values } = conditions(orgUid, filter);
+    return query<AuditView>(
       em,
-      `SELECT audit_id AS "auditId", org_id AS "orgId", actor_type AS "actorType", actor_id AS "actorId", action, target_type AS "targetType",
-         target_id AS "targetId", host(address) AS address, result, details, created_at AS "createdAt"
-       FROM audit WHERE ${condition} ORDER BY org_uid DESC, audit_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
-      values,
+      `SELECT ${COLUMNS} FROM audit WHERE ${where} AND audit_id < $${values.length + 1} ORDER BY org_uid DESC, audit_id DESC LIMIT $${values.length + 2}`,
+      [...values, auditId ?? Number.MAX_SAFE_INTEGER, limit],
     );
-    const [count] = await query<{ total: number }>(
-      em,
-      `SELECT count(*) AS total FROM audit WHERE ${condition}`,
-      values,
-    );
-    return { audit, total: count!.total };
   }
+}
+
+function conditions(orgUid: string | null, filter: AuditQuery): { where: string; values: unknown[] } {
+  const values: unknown[] = orgUid === null ? [] : [orgUid];
+  const parts = [orgUid === null ? 'org_uid IS NULL' : 'org_uid = $1'];
+  for (const [name, condition] of FILTERS)
+    if (filter[name] !== undefined) parts.push(condition.replaceAll('?', `$${values.push(filter[name])}`));
+  return { where: parts.join(' AND '), values };
 }

@@ -61,7 +61,7 @@ export class Api {
     } catch {
       // not JSON: the text itself
     }
-    if (response.headers.get('content-type')?.includes('json'))
+    if (response.headers.get('content-type')?.startsWith('application/json'))
       (await ApiContract.of(this.url))?.check(method, target, response.status, parsed);
     return { status: response.status, headers: response.headers, body: parsed as never, text };
   }

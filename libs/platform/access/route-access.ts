@@ -3,6 +3,7 @@ import { ApiBasicAuth, ApiBearerAuth, ApiCookieAuth, ApiExtension, ApiHeader, Ap
 import type { FastifyRequest } from 'fastify';
 import type { Action, Authority } from '#contracts';
 import { ErrorResponses } from '../http/api-responses.js';
+import type { ExportFormat } from '../http/exports.js';
 
 /** Who asks, and from where. Every service method for a controller starts with one. */
 export interface Principal {
@@ -119,6 +120,8 @@ export interface GatehouseRequest extends FastifyRequest {
   arrivedAt?: number;
   /** `/v1` ignores cookies (docs/claims.md rule 14). */
   viaIntegration?: boolean;
+  /** In which format the whole list is asked for. */
+  exportAs?: ExportFormat;
 }
 
 const requestOf = (context: ExecutionContext) => context.switchToHttp().getRequest<GatehouseRequest>();

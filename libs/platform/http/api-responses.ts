@@ -4,6 +4,7 @@ import {
   ApiHeader,
   ApiProperty,
   type ApiPropertyOptions,
+  ApiQuery,
   ApiResponse,
   getSchemaPath,
 } from '@nestjs/swagger';
@@ -25,6 +26,8 @@ export interface ResponseOptions {
   also?: Record<number, string>;
   /** Takes an Idempotency-Key [when the status is 201]; or which bodies, as they were sent, make it do so. */
   creates?: boolean | ((body: unknown) => boolean);
+  /** The whole list can be asked for as CSV or JSON lines: the handler takes the format by `ExportAs` and returns what `Exports` started. */
+  exports?: boolean;
   /** The answer carries an ETag: the handler returns an `ApiResult` with a version. */
   versioned?: boolean;
 }
@@ -51,15 +54,31 @@ export function Returns(model: Model, options: ResponseOptions): MethodDecorator
       ApiResponse({
         status: Number(code),
         description,
-        schema: { $ref: getSchemaPath(body) },
+        ...(options.exports
+          ? { content: contentWithExports(getSchemaPath(body)) }
+          : { schema: { $ref: getSchemaPath(body) } }),
         ...(options.versioned ? { headers: ETAG } : {}),
       }),
     ),
+    ...(options.exports ? [FORMAT_PARAMETER] : []),
     ...((options.creates ?? status === 201) ? [IDEMPOTENCY_HEADER] : []),
   );
 }
 
 const ETAG = { ETag: { description: 'Version of the object, for `If-Match`', schema: { type: 'string' as const } } };
+
+const FORMAT_PARAMETER = ApiQuery({
+  name: 'format',
+  required: false,
+  description: 'The whole list as a file, without pages; `Accept` says the same',
+  schema: { type: 'string', enum: ['csv', 'jsonl'] },
+});
+
+const contentWithExports = ($ref: string) => ({
+  'application/json': { schema: { $ref } },
+  'text/csv': { schema: { type: 'string' as const } },
+  'application/x-ndjson': { schema: { type: 'string' as const } },
+});
 
 const IDEMPOTENCY_HEADER = ApiHeader({
   name: 'Idempotency-Key',
