@@ -38,6 +38,7 @@ import { DeviceCertificates1764909200000 } from './migrations/1764909200000-devi
 import { FleetRotations1764911000000 } from './migrations/1764911000000-fleet-rotations.js';
 import { CredentialTrust1765000000000 } from './migrations/1765000000000-credential-trust.js';
 import { RevocationListLooks1765000000010 } from './migrations/1765000000010-revocation-list-looks.js';
+import { SiteStates1765100000000 } from './migrations/1765100000000-site-states.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -81,4 +82,5 @@ export const MIGRATIONS = [
   FleetRotations1764911000000,
   CredentialTrust1765000000000,
   RevocationListLooks1765000000010,
+  SiteStates1765100000000,
 ];

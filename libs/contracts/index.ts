@@ -9,3 +9,4 @@ export * from './labels.js';
 export * from './names.js';
 export * from './nearest.mjs';
 export * from './scopes.js';
+export * from './sites.js';

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, prepared, query } from '#platform';
-import type { Session, SiteState } from './gateway/session.js';
+import type { Session, SiteAtHand } from './gateway/session.js';
 
-export interface DesiredRow extends SiteState {
+export interface DesiredRow extends SiteAtHand {
   siteId: number;
   /** Of the credential that the session began with. */
   standing: 'usable' | 'ended' | 'revoked';

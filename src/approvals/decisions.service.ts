@@ -178,11 +178,12 @@ export class DecisionsService {
     { note }: Reason,
   ): Promise<void> {
     const { niceId, name, hardwareId } = site;
+    const state = type === 'site.rejected' ? {} : { state: await this.standings.stateOf(tx, site.siteId) };
     await this.events.emit(tx, {
       orgId,
       type,
       siteId: site.siteId,
-      data: { niceId, name, hardwareId, by: principal.name, ...(note ? { note } : {}) },
+      data: { niceId, name, hardwareId, ...state, by: principal.name, ...(note ? { note } : {}) },
     });
   }
 }

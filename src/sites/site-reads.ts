@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { SITE_STATES } from '#contracts';
 import { likeEscape, notFound, prepared, query, type Window } from '#platform';
 import { type ItemRow, type ReadRow, toItem, toView } from './site-rows.js';
 import type { ListSitesQuery, SiteFilter, SiteItem, SiteView } from './sites.dto.js';
@@ -11,14 +12,14 @@ const COLUMNS = `
   s.hardware_id AS "hardwareId", s.labels, s.key_id AS "keyId", s.key_generation AS "keyGeneration", s.template_id AS "templateId", s.profile_id AS "profileId", s.claim_id AS "claimId",
   a.agent_version AS "agentVersion", s.created_at AS "createdAt", s.decided_by AS "decidedBy", s.decided_at AS "decidedAt", s.decision_note AS "decisionNote",
   s.suspended_at AS "suspendedAt", s.revoked_at AS "revokedAt", s.ephemeral_seconds AS "ephemeralSeconds", s.desired_version AS "desiredVersion", a.applied_version AS "appliedVersion",
-  a.applied_error AS "appliedError", p.session_id IS NOT NULL AS connected, p.last_seen_at AS "lastSeenAt",
+  a.applied_error AS "appliedError", p.state, p.session_id IS NOT NULL AS connected, p.last_seen_at AS "lastSeenAt",
   ARRAY(SELECT m.group_id FROM site_group_member m WHERE m.site_id = s.site_id ORDER BY m.group_id) AS "groupIds"`;
 
 const ONE = `
   SELECT ${COLUMNS}, s.version, (
     SELECT c.newt_id FROM site_credential c WHERE c.site_id = s.site_id AND c.kind = 'newt' ORDER BY c.revoked_at IS NULL DESC, c.stage = 'current' DESC, c.credential_id DESC LIMIT 1
   ) AS "newtId"
-  FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
+  FROM site s JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
 
 /**
  * A filter as other modules narrow it further. `awaiting`: pending and never approved, so not suspended; `after`, `upTo`: by id, the
@@ -173,7 +174,7 @@ export function sitePage(orgId: string, q: ListSitesQuery, window: Window): { te
   const ids = `ARRAY(SELECT s.site_id FROM site s WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2})`;
   const text = `
     SELECT ${COLUMNS}, o.name AS "orgName", (SELECT c.n FROM site_resource_total c WHERE c.site_id = s.site_id) AS "resourceCount"
-    FROM site s JOIN org o ON o.org_id = s.org_id LEFT JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id
+    FROM site s JOIN org o ON o.org_id = s.org_id JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id
     WHERE s.site_id = ANY(${ids}) ${order}`;
   return { text, values: [...values, window.limit, window.offset] };
 }
@@ -197,6 +198,7 @@ const NARROWING: (keyof SiteSelection)[] = [
   'profileId',
   'hardwareId',
   'agentVersion',
+  'state',
   'online',
   'query',
 ];
@@ -254,10 +256,15 @@ function conditions(orgId: string, f: SiteSelection): { where: string; values: u
     );
   }
   if (f.query) add(`%${likeEscape(f.query)}%`, (p) => `(s.name ILIKE ${p} OR s.nice_id ILIKE ${p})`);
+  // As a literal, whose frequency the planner knows.
+  if (f.state)
+    parts.push(
+      `s.site_id IN (SELECT p.site_id FROM site_presence p WHERE p.org_id = $1 AND p.state = '${SITE_STATES.find((one) => one === f.state)}')`,
+    );
   if (f.online) {
     // Two arms rather than one OR: those that are online are found by the indexes of those that are.
     parts.push(`s.site_id IN (
-      SELECT p.site_id FROM site_presence p WHERE p.org_id = $1 AND p.session_id IS NOT NULL UNION ALL SELECT l.site_id FROM site l WHERE l.org_id = $1 AND l.type = 'local')`);
+      SELECT p.site_id FROM site_presence p WHERE p.org_id = $1 AND p.seen_order = 'infinity' UNION ALL SELECT l.site_id FROM site l WHERE l.org_id = $1 AND l.type = 'local')`);
   }
   if (f.online === false)
     parts.push(

@@ -1,3 +1,4 @@
+import type { SiteState } from '#contracts';
 import type { SiteItem, SiteOrigin, SiteRow, SiteView } from './sites.dto.js';
 import type { SiteStatus, SiteType } from './sites.repository.js';
 
@@ -37,6 +38,7 @@ const seconds = (at: Date | null) => (at ? Math.floor(at.getTime() / 1000) : nul
 
 function origin(r: Omit<ReadRow, 'groupIds'> & { groupIds: (string | number)[] }): SiteOrigin {
   const {
+    state,
     deviceId,
     hardwareId,
     labels,
@@ -56,6 +58,7 @@ function origin(r: Omit<ReadRow, 'groupIds'> & { groupIds: (string | number)[] }
     ephemeralSeconds,
   } = r;
   return {
+    state,
     deviceId,
     hardwareId,
     labels,
@@ -158,6 +161,7 @@ export function newSiteRow(made: {
   name: string;
   type: SiteType;
   status: SiteStatus;
+  state: SiteState;
   address: string | null;
   subnet: string | null;
   dockerSocketEnabled: boolean;

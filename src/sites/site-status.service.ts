@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, query } from '#platform';
+import type { SiteState } from '#contracts';
+import { execute, prepared, query } from '#platform';
 import type { SiteStatus } from './sites.repository.js';
 
 /** What a decision needs to know about the site it changed. */
@@ -106,6 +107,17 @@ export class SiteStatusService {
       [orgId, siteIds],
     );
     return new Map(rows.map((r) => [r.siteId, r]));
+  }
+
+  /** @returns the state that the database keeps of a site which is there (docs/adr/0070). */
+  async stateOf(em: EntityManager, siteId: number): Promise<SiteState> {
+    const [row] = await prepared<{ state: SiteState }>(
+      em,
+      'site_state',
+      'SELECT state FROM site_presence WHERE site_id = $1',
+      [siteId],
+    );
+    return row!.state;
   }
 
   /** Waits for whoever decides on this site at the moment. */

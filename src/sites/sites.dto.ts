@@ -17,7 +17,7 @@ import {
   Min,
 } from 'class-validator';
 import { isCidr } from '#blueprint';
-import { NICE_ID_RULE } from '#contracts';
+import { NICE_ID_RULE, SITE_STATES, type SiteState } from '#contracts';
 import {
   BodyExample,
   IsName,
@@ -107,6 +107,8 @@ export class SiteFilter {
   @MayBeAbsent() @MaxLength(128) @IsString() hardwareId?: string;
   @MayBeAbsent() @MaxLength(64) @IsString() agentVersion?: string;
   @MayBeAbsent() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
+  /** The state in one word. */
+  @MayBeAbsent() @IsIn(SITE_STATES) @ApiPropertyOptional({ enum: SITE_STATES }) state?: SiteState;
   @QueryBoolean() online?: boolean;
   /** Part of the name or the niceId, any case. */
   @MayBeAbsent() @MaxLength(255) @IsString() query?: string;
@@ -123,6 +125,8 @@ export class ListSitesQuery extends IntersectionType(PageQuery, SiteFilter) {
 
 /** Fields that Gatehouse adds after those that clients know. */
 export class SiteOrigin {
+  /** The state in one word, the same wherever it is told; `status` and `online` are parts of it. */
+  @ApiProperty({ enum: SITE_STATES }) state: SiteState;
   @ApiProperty({ format: 'uuid' }) deviceId: string;
   hardwareId: string | null;
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } }) labels: Record<string, string>;

@@ -23,6 +23,7 @@ import { AddressPoolService } from '../orgs/index.js';
 import { SiteLifecycleService } from './site-lifecycle.service.js';
 import { SiteReads } from './site-reads.js';
 import { newSiteRow } from './site-rows.js';
+import { SiteStatusService } from './site-status.service.js';
 import type { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
 import { SitesRepository } from './sites.repository.js';
 
@@ -40,6 +41,7 @@ export class SitesService implements OnModuleInit {
     private readonly sites: SiteLifecycleService,
     private readonly repository: SitesRepository,
     private readonly reads: SiteReads,
+    private readonly standings: SiteStatusService,
     private readonly pool: AddressPoolService,
     private readonly credentials: SiteCredentialsService,
     private readonly audit: AuditService,
@@ -110,6 +112,7 @@ export class SitesService implements OnModuleInit {
         };
         const [made] = await this.sites.insertMany(tx, orgId, [site]);
         const { siteId } = made!;
+        const state = await this.standings.stateOf(tx, siteId);
         await this.db.commitWith(tx, [
           newt &&
             this.credentials.insertMany(tx, [
@@ -123,7 +126,7 @@ export class SitesService implements OnModuleInit {
             details: { name: body.name, type: body.type },
           }),
         ]);
-        const row = newSiteRow({ ...site, ...made!, orgId });
+        const row = newSiteRow({ ...site, ...made!, orgId, state });
         return created(Object.assign(row.contract, newt, row.origin));
       });
     } catch (error) {

@@ -29,7 +29,7 @@ beforeAll(async () => {
     [group],
   );
   await app.sql(
-    'INSERT INTO site_presence (site_id, org_id, session_id) SELECT site_id, org_id, CASE WHEN site_id % 100 = 0 THEN gen_random_uuid() END FROM site',
+    'UPDATE site_presence SET connected_at = now(), session_id = CASE WHEN site_id % 100 = 0 THEN gen_random_uuid() END WHERE site_id % 50 = 0',
   );
   await app.sql(
     `INSERT INTO agent_report (site_id, org_id, agent_version) SELECT site_id, org_id, '1.' || site_id % 300 FROM site`,

@@ -29,9 +29,8 @@ describe('list sites', () => {
        INSERT INTO agent_report (site_id, org_id, agent_version) SELECT site_id, $1, '1.2.0' FROM used`,
       [orgId],
     );
-    await app.sql('INSERT INTO site_presence (site_id, org_id, session_id) VALUES ($1, $2, $3)', [
+    await app.sql('UPDATE site_presence SET session_id = $2, connected_at = now() WHERE site_id = $1', [
       made[1]!.siteId,
-      orgId,
       randomUUID(),
     ]);
   });

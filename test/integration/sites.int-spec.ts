@@ -70,8 +70,8 @@ describe('read a site', () => {
   it('presence makes it online', async () => {
     const { siteId } = await create('acme');
     await app.sql(
-      'INSERT INTO site_presence (site_id, org_id, session_id, last_seen_at) VALUES ($1, $2, $3, to_timestamp(1700000000.6))',
-      [siteId, 'acme', randomUUID()],
+      'UPDATE site_presence SET session_id = $2, connected_at = now(), last_seen_at = to_timestamp(1700000000.6) WHERE site_id = $1',
+      [siteId, randomUUID()],
     );
     expect(await app.root.expect('GET', `/site/${siteId}`)).toMatchObject({ online: true, lastPing: 1_700_000_000 });
     await app.sql('UPDATE site_presence SET session_id = NULL WHERE site_id = $1', [siteId]);

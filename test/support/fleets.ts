@@ -70,10 +70,9 @@ export class Fleet {
   /** Without sessions that anybody would have to hold. */
   connect = (sites: FleetSite[], { takes = true, client = 'agent' as 'agent' | 'newt', online = true } = {}) =>
     this.sql(
-      `INSERT INTO site_presence (site_id, org_id, session_id, client_type, connected_at, takes_credentials)
-       SELECT s, $2, CASE WHEN $3 THEN gen_random_uuid() END, $4, now() - interval '1 hour', $5 FROM unnest($1::bigint[]) s
-       ON CONFLICT (site_id) DO UPDATE SET session_id = excluded.session_id, client_type = excluded.client_type, takes_credentials = excluded.takes_credentials`,
-      [ids(sites), this.orgId, online, client, takes],
+      `UPDATE site_presence SET session_id = CASE WHEN $2 THEN gen_random_uuid() END, client_type = $3,
+         connected_at = coalesce(connected_at, now() - interval '1 hour'), takes_credentials = $4 WHERE site_id = ANY ($1::bigint[])`,
+      [ids(sites), online, client, takes],
     );
 
   /** They were handed the next credential, so many minutes ago. */

@@ -48,11 +48,10 @@ export class RolloutBench {
 
   /** Without a session that anybody would have to hold. */
   connect = (site: BundleSite, takesBundles = true) =>
-    this.app.sql(
-      `INSERT INTO site_presence (site_id, org_id, session_id, takes_bundles) VALUES ($1, $2, gen_random_uuid(), $3)
-       ON CONFLICT (site_id) DO UPDATE SET session_id = excluded.session_id, takes_bundles = excluded.takes_bundles`,
-      [site.siteId, this.of.org.orgId, takesBundles],
-    );
+    this.app.sql('UPDATE site_presence SET session_id = gen_random_uuid(), takes_bundles = $2 WHERE site_id = $1', [
+      site.siteId,
+      takesBundles,
+    ]);
 
   /** As if the offers had been made so much earlier. */
   waited = (minutes: number, ...sites: BundleSite[]) =>

@@ -31,7 +31,7 @@ export class SiteExpiryRepository {
 
   /**
    * Locks a site and its presence, and only then looks whether it is due still: a session that opened meanwhile is seen, and one that opens now
-   * waits and finds the site gone. A session that has no presence yet holds the site itself, which is passed over then.
+   * waits and finds the site gone.
    */
   async lockDue(tx: EntityManager, takenSince: Date, siteId: number): Promise<ExpiredSite | undefined> {
     const held = await query(tx, 'SELECT 1 FROM site WHERE site_id = $1 FOR UPDATE SKIP LOCKED', [siteId]);

@@ -34,7 +34,7 @@ export function socketClass(events: SocketEvents): typeof SessionSocket {
 export const seconds = (): number => Math.floor(performance.now() / 1000);
 
 /** What the database knows about a site when a session begins or its site changed. */
-export interface SiteState {
+export interface SiteAtHand {
   status: 'pending' | 'approved';
   version: number;
   /** Its dockerSocketEnabled: the labels of its containers are a blueprint. */
@@ -52,7 +52,7 @@ export class Session {
   greeted = false;
   /** It said newt/wg/register, which a newt says on every connection. */
   isNewt = false;
-  status: SiteState['status'] = 'pending';
+  status: SiteAtHand['status'] = 'pending';
   takesLabels = true;
   /** When it began, the blueprint of the site's profile was not applied yet. */
   profileDue = false;
@@ -69,7 +69,7 @@ export class Session {
   endsAt = Infinity;
   /** Version of the last agent/state that was sent, or of what a newt was told; 0: none yet. */
   sentVersion = 0;
-  sentStatus: SiteState['status'] | null = null;
+  sentStatus: SiteAtHand['status'] | null = null;
   niceId = '';
   name = '';
   /** The registry has let go of it: nothing more is sent, presence is settled. */
@@ -100,7 +100,7 @@ export class Session {
     ws.send(JSON.stringify({ type, data, configVersion: this.version }));
   }
 
-  learn(site: SiteState): void {
+  learn(site: SiteAtHand): void {
     this.status = site.status;
     this.takesLabels = site.takesLabels;
     this.endsAt = site.endsIn === null ? Infinity : performance.now() + site.endsIn;

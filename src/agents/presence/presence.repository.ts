@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { SiteState } from '#contracts';
 import { execute, prepared, query } from '#platform';
-import type { SiteState } from '../gateway/session.js';
+import type { SiteAtHand } from '../gateway/session.js';
 
 export interface Newcomer {
   id: string;
@@ -10,12 +11,11 @@ export interface Newcomer {
   address: string | null;
 }
 
-export interface SiteRow extends SiteState {
+export interface SiteRow extends SiteAtHand {
   siteId: number;
   orgId: string;
   niceId: string;
   name: string;
-  hasPresence: boolean;
   /** The blueprint of its profile was never applied to it. */
   profileDue: boolean;
   /** It was claimed, and no session has come since. */
@@ -37,6 +37,8 @@ export interface PresenceRow {
 export interface Transition {
   siteId: number;
   orgId: string;
+  /** After it. */
+  state: SiteState;
 }
 
 const ids = (rows: { siteId: number }[]) => rows.map((r) => r.siteId);
@@ -52,28 +54,15 @@ export class PresenceRepository {
       tx,
       'presence_usable',
       `SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.name, s.status, s.desired_version AS version,
-              s.docker_socket_enabled AS "takesLabels", extract(epoch FROM c.until - now())::float8 * 1000 AS "endsIn", p.site_id IS NOT NULL AS "hasPresence",
+              s.docker_socket_enabled AS "takesLabels", extract(epoch FROM c.until - now())::float8 * 1000 AS "endsIn",
               s.claim_id IS NOT NULL AND EXISTS (SELECT FROM claim_window w WHERE w.site_id = s.site_id AND w.connected_at IS NULL) AS claiming,
               EXISTS (SELECT FROM provisioning_template t JOIN provisioning_profile f ON f.profile_id = t.profile_id
                       WHERE t.template_id = s.template_id AND f.blueprint IS NOT NULL
                         AND NOT EXISTS (SELECT FROM blueprint_source b WHERE b.site_id = s.site_id AND b.kind = 'profile')) AS "profileDue"
        FROM unnest($1::bigint[], $2::bigint[]) AS i(site_id, credential_id)
        JOIN usable_credential c ON c.credential_id = i.credential_id AND c.site_id = i.site_id
-       JOIN site s ON s.site_id = i.site_id AND s.revoked_at IS NULL
-       LEFT JOIN site_presence p ON p.site_id = i.site_id`,
+       JOIN site s ON s.site_id = i.site_id AND s.revoked_at IS NULL`,
       [ids(newcomers), newcomers.map((n) => n.credentialId)],
-    );
-  }
-
-  async insertMissing(tx: EntityManager, sites: SiteRow[]): Promise<void> {
-    const missing = sites.filter((s) => !s.hasPresence);
-    if (missing.length === 0) return;
-    await execute(
-      tx,
-      `INSERT INTO site_presence (site_id, org_id)
-       SELECT * FROM unnest($1::bigint[], $2::text[]) AS i(site_id, org_id) ORDER BY site_id
-       ON CONFLICT DO NOTHING`,
-      [ids(missing), missing.map((s) => s.orgId)],
     );
   }
 
@@ -89,10 +78,14 @@ export class PresenceRepository {
     );
   }
 
-  /** Makes the given sessions the registered ones. The rows are locked. */
-  async register(tx: EntityManager, serverId: string, rows: (Newcomer & { takesOver: boolean })[]): Promise<void> {
-    if (rows.length === 0) return;
-    await prepared(
+  /** Makes the given sessions the registered ones. The rows are locked. @returns the state that each site has now */
+  async register(
+    tx: EntityManager,
+    serverId: string,
+    rows: (Newcomer & { takesOver: boolean })[],
+  ): Promise<Map<number, SiteState>> {
+    if (rows.length === 0) return new Map();
+    const now = await prepared<{ siteId: number; state: SiteState }>(
       tx,
       'presence_register',
       `UPDATE site_presence p SET session_id = i.session_id, server_id = $1, address = i.address, client_type = 'newt', takes_bundles = false, takes_credentials = false,
@@ -101,9 +94,10 @@ export class PresenceRepository {
                 THEN ARRAY(SELECT t FROM unnest(p.takeover_times) t WHERE t > now() - interval '60 seconds') || now()
                 ELSE p.takeover_times END
        FROM unnest($2::bigint[], $3::uuid[], $4::inet[], $5::boolean[]) AS i(site_id, session_id, address, takes_over)
-       WHERE p.site_id = i.site_id`,
+       WHERE p.site_id = i.site_id RETURNING p.site_id AS "siteId", p.state`,
       [serverId, ids(rows), rows.map((r) => r.id), rows.map((r) => r.address), rows.map((r) => r.takesOver)],
     );
+    return new Map(now.map(({ siteId, state }) => [siteId, state]));
   }
 
   async guard(tx: EntityManager, siteIds: number[]): Promise<void> {
@@ -125,7 +119,7 @@ export class PresenceRepository {
       tx,
       `UPDATE site_presence p SET session_id = i.session_id, server_id = $1, address = i.address, last_seen_at = now()
        FROM unnest($2::bigint[], $3::uuid[], $4::inet[]) AS i(site_id, session_id, address)
-       WHERE p.site_id = i.site_id AND p.session_id IS NULL RETURNING p.site_id AS "siteId", p.org_id AS "orgId"`,
+       WHERE p.site_id = i.site_id AND p.session_id IS NULL RETURNING p.site_id AS "siteId", p.org_id AS "orgId", p.state`,
       [serverId, ids(rows), rows.map((r) => r.id), rows.map((r) => r.address)],
     );
   }
@@ -140,7 +134,7 @@ export class PresenceRepository {
            ON p.site_id = i.site_id AND p.session_id = i.session_id
          ORDER BY p.site_id FOR UPDATE OF p)
        UPDATE site_presence p SET session_id = NULL, server_id = NULL, last_seen_at = now()
-       FROM gone WHERE p.site_id = gone.site_id RETURNING p.site_id AS "siteId", p.org_id AS "orgId"`,
+       FROM gone WHERE p.site_id = gone.site_id RETURNING p.site_id AS "siteId", p.org_id AS "orgId", p.state`,
       [ids(sessions), sessions.map((s) => s.id)],
     );
   }
@@ -152,7 +146,7 @@ export class PresenceRepository {
       `WITH gone AS (
          SELECT site_id FROM site_presence WHERE server_id = $1 AND session_id IS NOT NULL ORDER BY site_id LIMIT $2 FOR UPDATE)
        UPDATE site_presence p SET session_id = NULL, server_id = NULL, last_seen_at = now()
-       FROM gone WHERE p.site_id = gone.site_id RETURNING p.site_id AS "siteId", p.org_id AS "orgId"`,
+       FROM gone WHERE p.site_id = gone.site_id RETURNING p.site_id AS "siteId", p.org_id AS "orgId", p.state`,
       [serverId, limit],
     );
   }

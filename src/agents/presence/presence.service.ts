@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { AppError, Db, databaseAway, isOutage, PeriodicTask, sqlState, toAppError, unavailable } from '#platform';
+import { AppError, Db, databaseAway, isOutage, PeriodicTask, toAppError, unavailable } from '#platform';
 import { unusable } from '../../access/index.js';
 import { EventsService, type NewEvent } from '../../audit/index.js';
 import { ServerLease } from '../../cluster/index.js';
@@ -11,7 +11,6 @@ import { judge } from './take-over.js';
 const BATCH = 256;
 const PER_TURN = 32;
 const RETRY_MS = 1000;
-const FOREIGN_KEY_VIOLATION = '23503';
 
 interface Arrival {
   session: Session;
@@ -88,7 +87,12 @@ export class PresenceService {
     sites: Transition[],
     data: (site: Transition) => Record<string, unknown>,
   ): NewEvent[] {
-    return sites.map((site) => ({ type, orgId: site.orgId, siteId: site.siteId, data: data(site) }));
+    return sites.map((site) => ({
+      type,
+      orgId: site.orgId,
+      siteId: site.siteId,
+      data: { ...data(site), state: site.state },
+    }));
   }
 
   private pump(): void {
@@ -151,7 +155,8 @@ export class PresenceService {
 
   private async writeArrivals(batch: Arrival[]): Promise<void> {
     try {
-      await this.settle(batch, await this.registerAll(batch.map((a) => a.session)));
+      const sessions = batch.map((a) => a.session);
+      await this.settle(batch, await this.db.tx((tx) => this.registerIn(tx, sessions)));
     } catch (error) {
       // One bad row must not keep the others out.
       if (batch.length > 1 && !unavailable(error)) {
@@ -177,22 +182,11 @@ export class PresenceService {
     }
   }
 
-  private async registerAll(sessions: Session[]): Promise<Outcome> {
-    try {
-      return await this.db.tx((tx) => this.registerIn(tx, sessions));
-    } catch (error) {
-      // A site was deleted between the look and the insert of its presence: look again.
-      if (sqlState(error) === FOREIGN_KEY_VIOLATION) return this.db.tx((tx) => this.registerIn(tx, sessions));
-      throw error;
-    }
-  }
-
   private async registerIn(tx: Parameters<Parameters<Db['tx']>[0]>[0], sessions: Session[]): Promise<Outcome> {
     const outcome: Outcome = new Map();
     // Newcomers are told to come back until the lease is there again.
     if (!(await this.lease.hold(tx))) throw databaseAway();
     const sites = new Map((await this.repository.usable(tx, sessions)).map((s) => [s.siteId, s]));
-    await this.repository.insertMissing(tx, [...sites.values()]);
     const rows = new Map((await this.repository.lock(tx, [...sites.keys()])).map((p) => [p.siteId, p]));
     const accepted: { session: Session; row: PresenceRow; takesOver: boolean }[] = [];
     const guarded: { session: Session; row: PresenceRow }[] = [];
@@ -217,7 +211,7 @@ export class PresenceService {
       accepted.push({ session, row, takesOver: verdict === 'take_over' });
       outcome.set(session, null);
     }
-    await this.repository.register(
+    const states = await this.repository.register(
       tx,
       this.lease.serverId,
       accepted.map(({ session, takesOver }) => ({
@@ -241,7 +235,7 @@ export class PresenceService {
             type: 'site.online',
             orgId: row.orgId,
             siteId: row.siteId,
-            data: { address: session.address },
+            data: { address: session.address, state: states.get(row.siteId) },
           }),
         ),
       ...guarded.map(

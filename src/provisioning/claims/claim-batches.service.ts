@@ -330,6 +330,8 @@ export class ClaimBatches {
               hardwareId: item.request.hardwareId,
               keyId,
               status: policy.approve ? 'approved' : 'pending',
+              // What a site begins with; to ask for it would be a round trip of each batch.
+              state: policy.approve ? 'never_connected' : 'pending',
             },
           })),
           ...(policy.maxUses !== null && policy.uses + made.length === policy.maxUses

@@ -1,0 +1,6 @@
+/**
+ * What becomes of a site, in one word: the same wherever a site's state is told (docs/integration-api.md §3.3). The database keeps it
+ * (docs/adr/0070); no program works it out.
+ */
+export const SITE_STATES = ['pending', 'never_connected', 'online', 'offline', 'suspended', 'revoked'] as const;
+export type SiteState = (typeof SITE_STATES)[number];
