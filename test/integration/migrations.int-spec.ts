@@ -313,29 +313,6 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     for (const claim of claims) expect(claim).toMatchObject({ sentHardwareId: null });
   });
 
-  it('says the state of each of its sites, also of those that had no presence', async () => {
-    const old = await restoreFixture(version);
-    try {
-      await migrate(old.url, MIGRATIONS);
-      const rows = await queryDatabase<{ name: string; state: string; seen: boolean }>(
-        old.url,
-        'SELECT s.name, p.state, p.last_seen_at IS NOT NULL AS seen FROM site s LEFT JOIN site_presence p USING (site_id, org_id) ORDER BY name',
-      );
-      const never = ['Branch', 'Gate', 'Meter', 'Only one', 'Press 14', 'Second life'];
-      expect(rows).toEqual(
-        [
-          ...never.map((name) => ({ name, state: 'never_connected', seen: false })),
-          { name: 'Pending', state: 'pending', seen: true },
-          { name: 'Revoked', state: 'revoked', seen: false },
-          { name: 'Stranger', state: 'offline', seen: true },
-          { name: 'Suspended', state: 'suspended', seen: false },
-        ].sort((a, b) => (a.name < b.name ? -1 : 1)),
-      );
-    } finally {
-      await old.drop();
-    }
-  });
-
   it('gives each site the profile of the template that it was claimed under, without a new version of any', async () => {
     const old = await restoreFixture(version);
     try {
