@@ -1,4 +1,4 @@
-// `npm run build`: the server (dist/) and the agent's bundle.
+// `npm run build`: the server (dist/), the agent's bundle and the dashboard.
 import { build, root } from './setup.mjs';
 
 process.chdir(root);

@@ -8,6 +8,7 @@ import { setUp } from './setup.mjs';
 const STEPS = [
   ['Format and lint', 'node_modules/@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '.']],
   ['Types of sources and tests', 'node_modules/typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']],
+  ['Types of the dashboard', 'node_modules/typescript/bin/tsc', ['-p', 'libs/dashboard/tsconfig.json']],
   ['Types of scripts', 'node_modules/typescript/bin/tsc', ['-p', 'tsconfig.scripts.json']],
 ];
 

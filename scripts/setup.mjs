@@ -1,13 +1,42 @@
 // What every script does first: a good Node, installed packages, a current build. Plain Node, no packages.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const SAY_EVERY_MS = 10_000;
-const stampFile = join(root, 'dist', '.build-stamp');
+
+/**
+ * What is built, each from its own sources: a change of a page does not compile the server.
+ * @type {{ name: string, folders: string[], files: string[], steps: [what: string, duration: string, script: string, ...args: string[]][] }[]}
+ */
+const PRODUCTS = [
+  {
+    name: 'server',
+    folders: [
+      'src',
+      'libs/agent',
+      'libs/blueprint',
+      'libs/bootstrap',
+      'libs/contracts',
+      'libs/document',
+      'libs/platform',
+    ],
+    files: ['nest-cli.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/build-agent.mjs'],
+    steps: [
+      ['Building the server', 'about a minute', 'node_modules/@nestjs/cli/bin/nest.js', 'build'],
+      ['Building the agent', 'a few seconds', 'scripts/build-agent.mjs'],
+    ],
+  },
+  {
+    name: 'dashboard',
+    folders: ['libs/dashboard', 'libs/blueprint', 'libs/bootstrap', 'libs/contracts', 'libs/document'],
+    files: ['docs/openapi.json', 'tsconfig.json', 'scripts/build-dashboard.mjs'],
+    steps: [['Building the dashboard', 'a few seconds', 'scripts/build-dashboard.mjs']],
+  },
+];
 
 /** Ends the process with one sentence. @returns {never} */
 export function fail(sentence) {
@@ -27,7 +56,7 @@ export async function setUp() {
   process.chdir(root);
   checkNode();
   if (!isInstalled()) await install();
-  if (!isBuilt()) await build();
+  for (const product of PRODUCTS) if (!isBuilt(product)) await buildProduct(product);
 }
 
 /** Ends the process, with a sentence, where Node is too old. */
@@ -73,39 +102,32 @@ async function install() {
   await run('Installing the packages', 'about a minute, by the network', command, all);
 }
 
-function isBuilt() {
-  return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === sourceStamp();
+const stampFile = (product) => join(root, 'dist', `.${product.name}-stamp`);
+
+function isBuilt(product) {
+  const file = stampFile(product);
+  return existsSync(file) && readFileSync(file, 'utf8') === sourceStamp(product);
 }
 
-/** Builds the server and the agent's bundle; ends the process when that fails. */
+/** Builds everything: the server, the agent's bundle, the dashboard; ends the process when that fails. */
 export async function build() {
-  const stamp = sourceStamp();
-  rmSync(stampFile, { force: true });
-  await run('Building the server', 'about a minute', process.execPath, [
-    'node_modules/@nestjs/cli/bin/nest.js',
-    'build',
-  ]);
-  removeOrphans(join(root, 'dist'));
-  if (existsSync('scripts/build-agent.mjs'))
-    await run('Building the agent', 'a few seconds', process.execPath, ['scripts/build-agent.mjs']);
-  mkdirSync(dirname(stampFile), { recursive: true });
-  writeFileSync(stampFile, stamp);
+  for (const product of PRODUCTS) await buildProduct(product);
 }
 
-/** Changes with the content of anything that the build reads. */
-function sourceStamp() {
+async function buildProduct(product) {
+  const stamp = sourceStamp(product);
+  rmSync(stampFile(product), { force: true });
+  for (const [what, duration, ...command] of product.steps) await run(what, duration, process.execPath, command);
+  removeOrphans(join(root, 'dist'));
+  writeFileSync(stampFile(product), stamp);
+}
+
+/** Changes with the content of anything that the build of the product reads. What a build makes itself (`*.gen.ts`) is no source. */
+function sourceStamp({ folders, files }) {
   const hash = createHash('sha256');
-  const files = ['src', 'libs'].flatMap(filesBelow).filter((file) => !file.endsWith('.spec.ts'));
-  const others = [
-    'package.json',
-    'package-lock.json',
-    'nest-cli.json',
-    'tsconfig.json',
-    'tsconfig.build.json',
-    'scripts/setup.mjs',
-    'scripts/build-agent.mjs',
-  ];
-  for (const file of [...files.sort(), ...others.filter((name) => existsSync(name))]) {
+  const below = folders.flatMap(filesBelow).filter((file) => !/\.(spec|gen)\.ts$/.test(file));
+  const shared = ['package.json', 'package-lock.json', 'scripts/setup.mjs'];
+  for (const file of [...below, ...files, ...shared].sort()) {
     const content = readFileSync(file);
     hash.update(`${file}\n${content.length}\n`).update(content);
   }

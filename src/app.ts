@@ -22,6 +22,7 @@ import {
 } from '#platform';
 import { AgentSocketAdapter } from './agents/index.js';
 import { AppModule } from './app.module.js';
+import { serveDashboard } from './dashboard/index.js';
 
 /**
  * The whole server, connected to its database (`config.database.url`) and migrated, but not yet listening.
@@ -66,5 +67,6 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
     contentSecurityPolicy: https ? true : { directives: { upgradeInsecureRequests: null } },
   });
   serveDocument(app);
+  await serveDashboard(app);
   return app;
 }

@@ -1,10 +1,4 @@
-import type { INestApplication } from '@nestjs/common';
 import type { SwaggerCustomOptions } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppError } from '../errors.js';
-import { errorBody } from './error-filter.js';
-
-const PAGE = '/api/docs';
 
 /** What the browser holds of the operations: an immutable map. */
 interface Immutable {
@@ -70,13 +64,3 @@ export const PAGE_OPTIONS: SwaggerCustomOptions = {
   customSiteTitle: 'Gatehouse API',
   swaggerOptions: { filter: true, plugins: [searchOperations], onComplete: preparePage },
 };
-
-/** Leads a browser that asks for `/` to the page, until there is a dashboard; whoever asks for anything but HTML is told that nothing is there. */
-export function leadToPage(app: INestApplication): void {
-  app.getHttpAdapter().get('/', (request: FastifyRequest, reply: FastifyReply) => {
-    reply.header('vary', 'accept');
-    if (request.headers.accept?.includes('text/html')) return void reply.redirect(PAGE, 302);
-    const error = new AppError('not_found', 'Cannot GET /');
-    return void reply.code(error.status).send(errorBody(error));
-  });
-}

@@ -4,7 +4,7 @@ import { type PathParameter, TenantResolvers } from '../access/route-access.js';
 import { VERSION } from '../version.js';
 import { ErrorBody } from './api-responses.js';
 import { BODY_EXAMPLES } from './body-example.js';
-import { leadToPage, PAGE_OPTIONS } from './docs-page.js';
+import { PAGE_OPTIONS } from './docs-page.js';
 
 const DESCRIPTION = `Every operation is served under \`/api/v1\` and under \`/v1\`. Answers come in the envelope
 \`{data, success, error, message, status}\`; errors carry a stable \`code\`. \`/v1\` ignores cookies. Requests other than GET that a session
@@ -152,5 +152,4 @@ export function serveDocument(app: INestApplication): void {
     yamlDocumentUrl: 'api/openapi.yaml',
     ...PAGE_OPTIONS,
   });
-  leadToPage(app);
 }
