@@ -1,22 +1,22 @@
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { AppError, errorBody } from '#platform';
 import { asksForPage, Page } from './page.js';
 
-/** What `npm run build` left: index.html, and assets whose names change with their content. */
-const BUILD = new URL('../../dashboard/', import.meta.url);
-
 /**
  * Serves the dashboard: its page at every address that is nobody else's, for who takes HTML, and its assets (docs/adr/0079-one-page-for-browsers.md).
  * Call before init. @throws when the dashboard was not built
  */
 export async function serveDashboard(app: NestFastifyApplication): Promise<void> {
-  const page = new Page(new URL('index.html', BUILD));
+  // Beside it are the assets, whose names change with their content.
+  const file = createRequire(import.meta.url).resolve('#dashboard');
+  const page = new Page(file);
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   await fastify.register(fastifyStatic, {
-    root: fileURLToPath(new URL('assets/', BUILD)),
+    root: join(dirname(file), 'assets'),
     prefix: '/assets/',
     decorateReply: false,
     index: false,

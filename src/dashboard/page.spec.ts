@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
 import { asksForPage, Page } from './page.js';
 
@@ -36,7 +35,7 @@ it('is for who reads HTML only', () => {
 it('carries a nonce of its own in each answer, the one of its policy', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-page-'));
   writeFileSync(join(folder, 'index.html'), '<script nonce="__NONCE__"></script><meta nonce="__NONCE__">');
-  const page = new Page(pathToFileURL(join(folder, 'index.html')));
+  const page = new Page(join(folder, 'index.html'));
   rmSync(folder, { recursive: true });
   const [one, two] = [page.render(), page.render()];
   const nonce = /nonce="([^"]{24})"/.exec(one.html)![1]!;

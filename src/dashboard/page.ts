@@ -12,7 +12,7 @@ export class Page {
   private readonly parts: string[];
 
   /** @throws when the dashboard was not built. */
-  constructor(file: URL) {
+  constructor(file: string) {
     this.parts = readFileSync(file, 'utf8').split(PLACEHOLDER);
   }
 
