@@ -8,5 +8,6 @@ export * from './instances.js';
 export * from './labels.js';
 export * from './names.js';
 export * from './nearest.mjs';
+export * from './roles.js';
 export * from './scopes.js';
 export * from './sites.js';

@@ -177,9 +177,6 @@ export const ACTIONS = [
 
 export type Action = (typeof ACTIONS)[number];
 
-/** What the role Member of a new organization holds, and roles that a document makes. Roles that exist keep what they have. */
-export const MEMBER_ACTIONS: readonly Action[] = ['getOrg', 'getResource', 'listResources'];
-
 /** Which credential a site authenticates with. */
 export type CredentialKind = 'api_key' | 'psk' | 'certificate' | 'newt';
 

@@ -60,15 +60,25 @@ describe('names', () => {
 
 describe('roles', () => {
   it('are unique without regard to case, width and spaces, when made and when changed', async () => {
-    const { roleId } = (await role('Operator')).body.data;
-    for (const same of ['operator', 'OPERATOR ', '\uff2fperator', 'Admin ', 'admin', '\uff41dmin', 'MEMBER'])
+    const { roleId } = (await role('Porter')).body.data;
+    for (const same of [
+      'porter',
+      'PORTER ',
+      '\uff30orter',
+      'Admin ',
+      'admin',
+      '\uff41dmin',
+      'MEMBER',
+      'operator',
+      'VIEWER ',
+    ])
       expect([same, (await role(same)).status]).toEqual([same, 409]);
     const other = (await role('Other')).body.data.roleId;
-    expect((await server.root.post(`/role/${other}`, { name: 'oPERATOR' })).status).toBe(409);
-    expect((await server.root.post<{ name: string }>(`/role/${roleId}`, { name: 'OPERATOR' })).body.data.name).toBe(
-      'OPERATOR',
+    expect((await server.root.post(`/role/${other}`, { name: 'pORTER' })).status).toBe(409);
+    expect((await server.root.post<{ name: string }>(`/role/${roleId}`, { name: 'PORTER' })).body.data.name).toBe(
+      'PORTER',
     );
-    expect((await role('Operator')).status).toBe(409);
+    expect((await role('Porter')).status).toBe(409);
   });
 
   it('of one name made at once are one', async () => {

@@ -37,8 +37,14 @@ describe('organizations', () => {
     const created = await one.root.expect<{ subnet: string }>('PUT', '/org', { orgId: 'fresh', name: 'Fresh' });
     expect(created.subnet).toBe('100.90.128.0/17');
     expect((await one.root.get('/org/fresh/roles')).body.data).toMatchObject({
-      roles: [{ name: 'Admin', isAdmin: true }, { name: 'Member' }],
-      pagination: { total: 2, page: 1, pageSize: 1000 },
+      roles: [
+        { name: 'Admin', isAdmin: true },
+        { name: 'Approver' },
+        { name: 'Member' },
+        { name: 'Operator' },
+        { name: 'Viewer' },
+      ],
+      pagination: { total: 5, page: 1, pageSize: 1000 },
     });
     expect((await one.root.get('/org/fresh/users?query=ADMIN')).body.data).toMatchObject({
       users: [{ email: admin.email, isOwner: true }],

@@ -136,7 +136,7 @@ describe('a role', () => {
     ]);
     expect(await found('page=2&pageSize=2')).toEqual([
       [expect.any(String), expect.any(String)],
-      { total: 5, pageSize: 2, page: 2 },
+      { total: 8, pageSize: 2, page: 2 },
     ]);
     for (const bad of ['sort_by=age', 'order=up', 'page=-1', 'pageSize=0', 'nonsense=1', 'page=1&limit=1']) {
       expect((await root.get(`/org/${org}/roles?${bad}`)).status, bad).toBe(400);

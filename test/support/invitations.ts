@@ -81,8 +81,11 @@ export function setUpInvitations(): void {
     org = `org-${++counter}`;
     email = `guest-${counter}@example.com`;
     await root.expect('PUT', '/org', { orgId: org, name: `Organization ${counter}` });
-    const { roles } = await root.expect<{ roles: { roleId: number }[] }>('GET', `/org/${org}/roles`);
-    [admin, member] = roles.map(({ roleId }) => roleId) as [number, number];
+    const { roles } = await root.expect<{ roles: { roleId: number; name: string }[] }>('GET', `/org/${org}/roles`);
+    [admin, member] = ['Admin', 'Member'].map((name) => roles.find((role) => role.name === name)!.roleId) as [
+      number,
+      number,
+    ];
     mail.mails.length = 0;
     [mail.refusing, mail.silent] = [false, false];
   });

@@ -71,7 +71,8 @@ export function setUpPeople(): void {
   beforeEach(async () => {
     [org, other] = [`org-${++counter}`, `other-${counter}`];
     for (const orgId of [org, other]) await root.expect('PUT', '/org', { orgId, name: orgId });
-    [admin, member] = (await rolesOf(org)) as [Role, Role];
-    theirs = (await rolesOf(other))[1]!;
+    const roles = await rolesOf(org);
+    [admin, member] = ['Admin', 'Member'].map((name) => roles.find((role) => role.name === name)!) as [Role, Role];
+    theirs = (await rolesOf(other)).find((role) => role.name === 'Member')!;
   });
 }

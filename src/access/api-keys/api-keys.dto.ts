@@ -1,7 +1,8 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsString, Length } from 'class-validator';
+import { IsString, Length } from 'class-validator';
 import { ACTIONS, type Action } from '#contracts';
 import { BodyExample, IsName, OffsetPagination } from '#platform';
+import { IsActionList } from '../action-list.js';
 
 @BodyExample({ name: 'Inventory import' })
 export class CreateApiKeyBody {
@@ -15,18 +16,7 @@ export class CreateApiKeyBody {
 export class SetApiKeyActionsBody {
   /** Replaces what the key held; an empty list takes everything. Nobody grants an action that they lack. */
   @ApiProperty({ enum: ACTIONS, enumName: 'Action', isArray: true })
-  @IsArray()
-  @ArrayMaxSize(1000)
-  @ArrayUnique()
-  @IsIn(ACTIONS, {
-    each: true,
-    message: ({ value }) =>
-      `there is no action ${[value]
-        .flat()
-        .filter((a) => !(ACTIONS as readonly unknown[]).includes(a))
-        .map(String)
-        .join(', ')}`,
-  })
+  @IsActionList()
   actionIds: Action[];
 }
 

@@ -1,4 +1,5 @@
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
+import type { RolePreset } from '#contracts';
 
 export const SUDO_MODES = ['none', 'full', 'commands'] as const;
 
@@ -12,6 +13,8 @@ export class Role {
   @Column('text', { nullable: true }) description: string | null;
   /** Holds every action of the organization, those that a later version adds too. */
   @Column('boolean', { default: false }) isAdmin: boolean;
+  /** Holds what the server's version decides for it, and no `actions` of its own (docs/adr/0076). */
+  @Column('text', { nullable: true }) preset: RolePreset | null;
   @Column('text', { array: true, default: () => `'{}'` }) actions: string[];
   @Column('boolean', { default: false }) requireDeviceApproval: boolean;
   @Column('boolean', { default: false }) allowSsh: boolean;

@@ -13,13 +13,17 @@ import {
   type Principal,
   Returns,
 } from '#platform';
+import { actionsHeld } from './granting.js';
 import {
   CreateRoleBody,
   DeleteRoleBody,
   ListRolesQuery,
+  MyActions,
+  RoleActions,
   RoleList,
   RoleUserList,
   RoleView,
+  SetRoleActionsBody,
   UpdateRoleBody,
 } from './roles.dto.js';
 import { RolesService } from './roles.service.js';
@@ -87,6 +91,39 @@ export class RolesController {
     @IfMatch() ifMatch: number | undefined,
   ): Promise<void> {
     return this.roles.delete(principal, orgId, roleId, body.roleId, ifMatch);
+  }
+
+  /** Read what the caller may do in the organization */
+  @Get('org/:orgId/my-actions')
+  @Access(null)
+  @Returns(MyActions, { message: 'Actions retrieved successfully' })
+  listMyActions(@Caller() principal: Principal, @OrgId() orgId: string): MyActions {
+    return { actionIds: actionsHeld(principal, orgId) };
+  }
+
+  /** Read what a role holds */
+  @Get('role/:roleId/actions')
+  @Access('getRole')
+  @Returns(RoleActions, { message: 'Role actions retrieved successfully', versioned: true })
+  async listRoleActions(@Caller() principal: Principal, @OrgId() orgId: string, @Id('roleId') roleId: number) {
+    const { actions, version } = await this.roles.getActions(principal, orgId, roleId);
+    return new ApiResult(actions, { version });
+  }
+
+  /** Replace what a role holds, for everybody who holds the role, at once */
+  @Post('role/:roleId/actions')
+  @Access('updateRole')
+  @ChecksVersion()
+  @Returns(RoleActions, { message: 'Role actions updated successfully', versioned: true })
+  async setRoleActions(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('roleId') roleId: number,
+    @Body() body: SetRoleActionsBody,
+    @IfMatch() ifMatch: number | undefined,
+  ) {
+    const { actions, version } = await this.roles.setActions(principal, orgId, roleId, body, ifMatch);
+    return new ApiResult(actions, { version });
   }
 
   /** List the users that hold a role */

@@ -2,6 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator';
+import { ACTIONS, type Action, ROLE_PRESETS, type RolePreset } from '#contracts';
 import {
   BodyExample,
   hasControlCharacters,
@@ -13,6 +14,7 @@ import {
   SearchQuery,
   sizeProblem,
 } from '#platform';
+import { IsActionList } from '../action-list.js';
 import { SUDO_MODES } from './role.entity.js';
 
 const MAX_ENTRIES = 100;
@@ -79,6 +81,19 @@ export class DeleteRoleBody {
   roleId?: number;
 }
 
+/** Either of the two. */
+@BodyExample({ actionIds: ['getOrg', 'listSites', 'getSite', 'updateApprovals'] })
+export class SetRoleActionsBody {
+  /** Replaces what the role held, which follows no preset from then on. Nobody grants an action that they lack. */
+  @MayBeAbsent()
+  @IsActionList()
+  @ApiPropertyOptional({ enum: ACTIONS, enumName: 'Action', isArray: true })
+  actionIds?: Action[];
+
+  /** From then on the role holds what each version of the server decides for Operator, Approver or Viewer. */
+  @MayBeAbsent() @IsIn(ROLE_PRESETS) @ApiPropertyOptional({ enum: ROLE_PRESETS }) preset?: RolePreset;
+}
+
 export class ListRolesQuery extends SearchQuery {
   @MayBeAbsent() @IsIn(['name']) @ApiPropertyOptional({ enum: ['name'] }) sort_by?: 'name';
 }
@@ -97,6 +112,20 @@ export class RoleView {
   sshCreateHomeDir: boolean;
   /** JSON text. */
   sshUnixGroups: string;
+}
+
+export class RoleActions {
+  roleId: number;
+  isAdmin: boolean;
+  /** Whose actions the role holds, those of later versions too; null for Admin and for a role that keeps its own. */
+  @ApiProperty({ enum: ROLE_PRESETS, nullable: true }) preset: RolePreset | null;
+  /** In alphabetical order. */
+  @ApiProperty({ enum: ACTIONS, enumName: 'Action', isArray: true }) actionIds: Action[];
+}
+
+export class MyActions {
+  /** In alphabetical order. */
+  @ApiProperty({ enum: ACTIONS, enumName: 'Action', isArray: true }) actionIds: Action[];
 }
 
 export class RoleListItem extends RoleView {

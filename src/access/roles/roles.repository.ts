@@ -7,7 +7,7 @@ import type { RoleUser } from './roles.dto.js';
 
 export type RoleRow = Role & { orgName: string };
 
-const COLUMNS = `r.role_id AS "roleId", r.org_id AS "orgId", r.is_admin AS "isAdmin", r.name, r.description, r.actions,
+const COLUMNS = `r.role_id AS "roleId", r.org_id AS "orgId", r.is_admin AS "isAdmin", r.name, r.description, r.preset, r.actions,
   r.require_device_approval AS "requireDeviceApproval", r.allow_ssh AS "allowSsh", r.ssh_sudo_mode AS "sshSudoMode", r.ssh_sudo_commands AS "sshSudoCommands",
   r.ssh_create_home_dir AS "sshCreateHomeDir", r.ssh_unix_groups AS "sshUnixGroups", r.version`;
 

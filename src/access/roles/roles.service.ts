@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { ACTIONS, grants, MEMBER_ACTIONS } from '#contracts';
+import { type Action, actionsOfRole, MEMBER_ACTIONS, type RolePreset } from '#contracts';
 import {
   type ApiResult,
   AppError,
@@ -22,8 +22,18 @@ import {
   windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
+import { requireHeld } from './granting.js';
 import type { Role } from './role.entity.js';
-import type { CreateRoleBody, ListRolesQuery, RoleList, RoleUserList, RoleView, UpdateRoleBody } from './roles.dto.js';
+import type {
+  CreateRoleBody,
+  ListRolesQuery,
+  RoleActions,
+  RoleList,
+  RoleUserList,
+  RoleView,
+  SetRoleActionsBody,
+  UpdateRoleBody,
+} from './roles.dto.js';
 import { RolesRepository } from './roles.repository.js';
 
 export interface VersionedRole {
@@ -31,7 +41,19 @@ export interface VersionedRole {
   version: number;
 }
 
-/** Roles of an organization (docs/integration-api.md §3.9). What a role may is fixed: Admin everything, any other what Member may. */
+/** What an organization begins with beside Admin and Member (docs/integration-api.md §3.9). */
+const BUILT_IN: readonly { preset: RolePreset; name: string; description: string }[] = [
+  { preset: 'operator', name: 'Operator', description: 'Runs everything, but for who has access and for deleting' },
+  { preset: 'approver', name: 'Approver', description: 'Decides on sites that wait for approval' },
+  { preset: 'viewer', name: 'Viewer', description: 'Sees everything and changes nothing' },
+];
+
+export interface VersionedRoleActions {
+  actions: RoleActions;
+  version: number;
+}
+
+/** Roles of an organization and what they hold (docs/integration-api.md §3.9). */
 @Injectable()
 export class RolesService implements OnModuleInit {
   constructor(
@@ -60,6 +82,7 @@ export class RolesService implements OnModuleInit {
       description: 'Sees the organization and its resources',
       actions: [...MEMBER_ACTIONS],
     });
+    for (const role of BUILT_IN) await this.repository.insert(tx, { ...role, orgId });
     return admin;
   }
 
@@ -67,11 +90,11 @@ export class RolesService implements OnModuleInit {
    * The roles of these ids, which until the transaction ends nobody deletes. Duplicates count once.
    * @throws not_found when the organization lacks one of them
    */
-  async require(tx: EntityManager, orgId: string, roleIds: number[]): Promise<{ roleId: number; isAdmin: boolean }[]> {
+  async require(tx: EntityManager, orgId: string, roleIds: number[]): Promise<Role[]> {
     const wanted = [...new Set(roleIds)];
     const roles = await this.repository.lock(tx, orgId, wanted, 'KEY SHARE');
     if (roles.length < wanted.length) throw notFound('Role');
-    return roles.map(({ roleId, isAdmin }) => ({ roleId, isAdmin }));
+    return roles;
   }
 
   /** Without a lock, for reads. @throws not_found */
@@ -81,16 +104,11 @@ export class RolesService implements OnModuleInit {
 
   /**
    * The same for a caller who is about to give them to somebody.
-   * @throws permission_denied for Admin, unless the caller holds every action: nobody grants an action that they lack (docs/integration-api.md §1.5)
+   * @throws permission_denied for a role that holds what the caller lacks (docs/integration-api.md §1.5)
    */
-  async requireGrantable(
-    tx: EntityManager,
-    principal: Principal,
-    orgId: string,
-    roleIds: number[],
-  ): Promise<{ roleId: number; isAdmin: boolean }[]> {
+  async requireGrantable(tx: EntityManager, principal: Principal, orgId: string, roleIds: number[]): Promise<Role[]> {
     const roles = await this.require(tx, orgId, roleIds);
-    if (roles.some((role) => role.isAdmin)) refuseToRaise(principal, orgId);
+    for (const role of roles) requireHeld(principal, orgId, actionsOfRole(role));
     return roles;
   }
 
@@ -150,6 +168,45 @@ export class RolesService implements OnModuleInit {
     });
   }
 
+  /** GET /role/{roleId}/actions. @throws not_found */
+  async getActions(_principal: Principal, orgId: string, roleId: number): Promise<VersionedRoleActions> {
+    const role = await this.repository.find(this.db.manager, orgId, roleId);
+    if (!role) throw notFound('Role');
+    return { actions: actionsView(role), version: role.version };
+  }
+
+  /**
+   * POST /role/{roleId}/actions: who holds the role may that, at once. Only what is new to the role must be the caller's own.
+   * @throws validation unless one of the two is given; permission_denied for Admin and for what the caller lacks; not_found, precondition_failed
+   */
+  async setActions(
+    principal: Principal,
+    orgId: string,
+    roleId: number,
+    { actionIds, preset }: SetRoleActionsBody,
+    ifMatch: number | undefined,
+  ): Promise<VersionedRoleActions> {
+    if ((actionIds === undefined) === (preset === undefined))
+      throw invalid('actionIds', 'give either actionIds or preset');
+    const wanted = { preset: preset ?? null, actions: [...(actionIds ?? [])].sort() };
+    return this.db.tx(async (tx) => {
+      const [held] = await this.repository.lock(tx, orgId, [roleId], 'UPDATE');
+      if (!held) throw notFound('Role');
+      requireVersion('Role', ifMatch, held.version);
+      if (held.isAdmin) throw new AppError('permission_denied', 'The Admin role holds every action, always');
+      const before = new Set<Action>(actionsOfRole(held));
+      const after = actionsOfRole({ isAdmin: false, ...wanted });
+      const given = after.filter((action) => !before.has(action));
+      requireHeld(principal, orgId, given);
+      await this.repository.update(tx, orgId, roleId, wanted);
+      await notify(tx, 'access_changed', `org:${orgId}`);
+      const taken = [...before].filter((action) => !after.includes(action));
+      await this.record(tx, principal, orgId, 'role.set_actions', roleId, { preset: wanted.preset, given, taken });
+      const role = (await this.repository.find(tx, orgId, roleId))!;
+      return { actions: actionsView(role), version: role.version };
+    });
+  }
+
   /**
    * DELETE /role/{roleId}: members, invitations and grants go over to the replacement, which must be of the same organization.
    * @throws validation for the same role, and for none while somebody holds the role; permission_denied for Admin, not_found, precondition_failed
@@ -173,7 +230,7 @@ export class RolesService implements OnModuleInit {
         if ((await this.repository.countUsers(tx, orgId, roleId)) > 0) throw needsReplacement('members hold');
       } else {
         if (!replacement) throw notFound('Replacement role');
-        if (replacement.isAdmin) refuseToRaise(principal, orgId);
+        requireHeld(principal, orgId, actionsOfRole(replacement));
         await this.repository.moveMembers(tx, orgId, roleId, replacementId);
       }
       await this.hooks.roleReplacing.run(tx, orgId, roleId, replacement ?? null);
@@ -217,13 +274,6 @@ export class RolesService implements OnModuleInit {
 export const needsReplacement = (who: string): AppError =>
   invalid('roleId', `is required, for ${who} this role: name the one that takes its place`);
 
-function refuseToRaise(principal: Principal, orgId: string): void {
-  const everything = ACTIONS.every(
-    (action) => grants(principal.authority, { kind: 'org', action, orgId }) === 'granted',
-  );
-  if (!everything) throw new AppError('permission_denied', 'Only who holds every action can make an Admin');
-}
-
 /** A taken name becomes a conflict. */
 async function named<T>(write: () => Promise<T>): Promise<T> {
   try {
@@ -261,3 +311,10 @@ function view(role: Role): RoleView {
     sshUnixGroups: JSON.stringify(sshUnixGroups),
   };
 }
+
+const actionsView = (role: Role): RoleActions => ({
+  roleId: role.roleId,
+  isAdmin: role.isAdmin,
+  preset: role.preset,
+  actionIds: [...actionsOfRole(role)].sort(),
+});

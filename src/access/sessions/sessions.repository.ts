@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { RolePreset } from '#contracts';
 import { execute, prepared, query } from '#platform';
 
 export interface MembershipRow {
@@ -7,7 +8,7 @@ export interface MembershipRow {
   orgUid: string;
   orgName: string;
   isOwner: boolean;
-  roles: { roleId: number; name: string; isAdmin: boolean; actions: string[] }[];
+  roles: { roleId: number; name: string; isAdmin: boolean; preset: RolePreset | null; actions: string[] }[];
 }
 
 export interface UserRow {
@@ -26,7 +27,7 @@ export interface SessionRow extends UserRow {
 
 const USER = `u.user_id AS "userId", u.email, u.email_verified AS "emailVerified", u.username, u.name, u.server_admin AS "serverAdmin",
   coalesce((SELECT jsonb_agg(jsonb_build_object('orgId', m.org_id, 'orgUid', o.org_uid, 'orgName', o.name, 'isOwner', m.is_owner, 'roles',
-      coalesce((SELECT jsonb_agg(jsonb_build_object('roleId', r.role_id, 'name', r.name, 'isAdmin', r.is_admin, 'actions', r.actions) ORDER BY r.role_id)
+      coalesce((SELECT jsonb_agg(jsonb_build_object('roleId', r.role_id, 'name', r.name, 'isAdmin', r.is_admin, 'preset', r.preset, 'actions', r.actions) ORDER BY r.role_id)
         FROM membership_role mr JOIN role r USING (role_id) WHERE mr.org_id = m.org_id AND mr.user_id = m.user_id), '[]')) ORDER BY m.org_id)
     FROM membership m JOIN org o USING (org_id) WHERE m.user_id = u.user_id), '[]') AS memberships`;
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { ACTIONS } from '#contracts';
+import { type Action, actionsOfRole } from '#contracts';
 import {
   AppError,
   Config,
@@ -25,8 +25,6 @@ interface KnownSession {
   endsAt: number;
   principal: UserPrincipal;
 }
-
-const EVERY_ACTION: ReadonlySet<string> = new Set(ACTIONS);
 
 /** Sessions of logged-in users: rows of our own, found by the hash of a random token. */
 @Injectable()
@@ -130,7 +128,4 @@ function principalOf(row: UserRow): UserPrincipal {
   };
 }
 
-function actionsOf(membership: MembershipRow): ReadonlySet<string> {
-  if (membership.roles.some((role) => role.isAdmin)) return EVERY_ACTION;
-  return new Set(membership.roles.flatMap((role) => role.actions));
-}
+const actionsOf = ({ roles }: MembershipRow): ReadonlySet<Action> => new Set(roles.flatMap(actionsOfRole));

@@ -58,6 +58,13 @@ export const PEOPLE_OPERATIONS: Record<string, Operation> = {
     call: async (fixture) => ({ ...(await role(fixture)), body: { roleId: fixture.roleId } }),
     audit: ['role.delete', 'role', 'roleId'],
   },
+  listRoleActions: read('key', (fixture) => ({ params: { roleId: fixture.roleId } })),
+  setRoleActions: {
+    by: 'key',
+    call: async (fixture) => ({ ...(await role(fixture)), body: { actionIds: ['getOrg', 'listSites'] } }),
+    audit: ['role.set_actions', 'role', 'roleId'],
+  },
+  listMyActions: read('key'),
   listRoleUsers: read('key', (fixture) => ({ params: { roleId: fixture.roleId }, query: PAGE })),
   listUsers: read('key', (fixture) => ({
     query: {
