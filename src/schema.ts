@@ -40,6 +40,7 @@ import { CredentialTrust1765000000000 } from './migrations/1765000000000-credent
 import { RevocationListLooks1765000000010 } from './migrations/1765000000010-revocation-list-looks.js';
 import { SiteStates1765100000000 } from './migrations/1765100000000-site-states.js';
 import { RolePresets1765140000000 } from './migrations/1765140000000-role-presets.js';
+import { JobProgressTold1765150000000 } from './migrations/1765150000000-job-progress-told.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -85,4 +86,5 @@ export const MIGRATIONS = [
   RevocationListLooks1765000000010,
   SiteStates1765100000000,
   RolePresets1765140000000,
+  JobProgressTold1765150000000,
 ];

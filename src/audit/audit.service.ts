@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, type Principal, prepared, query } from '#platform';
+import { changeEvents } from './change-events.js';
+import { EventsService } from './events.service.js';
 
 export interface AuditEntry {
   /** null: an act on the installation, visible to root only. */
@@ -17,18 +19,24 @@ export interface AuditEntry {
 }
 
 /**
- * Append-only record of who did what, from where, with which result; written in the transaction of the act. An act by a credential of an
+ * Append-only record of who did what, from where, with which result; written in the transaction of the act, and the events of what it changed with it. An act by a credential of an
  * organization that is gone by now, its id perhaps used again, fails here (404), and its transaction with it (ADR 0021).
  */
 @Injectable()
 export class AuditService {
+  constructor(private readonly events: EventsService) {}
+
   async record(tx: EntityManager, principal: Principal, entry: AuditEntry): Promise<void> {
     await this.recordMany(tx, [{ ...entry, principal }]);
   }
 
-  /** One statement for many entries. */
+  /** One statement for many entries, and one for the events of what they changed. */
   async recordMany(tx: EntityManager, entries: (AuditEntry & { principal: Principal })[]): Promise<void> {
     if (entries.length === 0) return;
+    await Promise.all([this.insert(tx, entries), this.events.emit(tx, ...changeEvents(entries))]);
+  }
+
+  private async insert(tx: EntityManager, entries: (AuditEntry & { principal: Principal })[]): Promise<void> {
     await prepared(
       tx,
       'audit_record',

@@ -9,6 +9,9 @@ export interface Position {
 /** Before everything. */
 export const BEGINNING: Position = { txid: 0n, id: 0 };
 
+/** Asked for in place of a cursor: what comes from here on. */
+export const NOW = 'now';
+
 export const isAfter = (a: Position, b: Position): boolean => (a.txid === b.txid ? a.id > b.id : a.txid > b.txid);
 
 /** What readers get to see of a position. */

@@ -2,14 +2,17 @@ import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { EventType } from '#contracts';
 import { AppError, Db, orgUidOf, PgNotifications, type Principal, unavailable } from '#platform';
-import { BEGINNING, formatCursor, isAfter, type Position, parseCursor } from './event-cursor.js';
+import { BEGINNING, formatCursor, isAfter, NOW, type Position, parseCursor } from './event-cursor.js';
 import { EventsRepository } from './events.repository.js';
 import { entryOf, type FeedEntry, type Follower, LiveFeed, PAGE } from './live-feed.js';
 
 /** The rhythm of comments that keep proxies from closing an idle stream. */
 const COMMENT_MS = 5000;
 const PER_PRINCIPAL = 20;
+const PER_ORGANIZATION = 500;
 const IN_ALL = 2000;
+/** After how long a browser comes back, drawn for each stream: all of them end when a server stops. */
+const RETRY_MS = { from: 1000, to: 3000 };
 
 /**
  * Server-sent event streams of this process. All streams of an organization live on one `LiveFeed`; a stream takes what its client takes, so a
@@ -36,23 +39,32 @@ export class EventStreams {
     notifications.onReconnected(() => this.endAll(() => true));
   }
 
-  /** @throws validation for a bad cursor, `rate_limited` when the reader holds too many streams. */
+  /**
+   * @param after a cursor, or `now`; undefined: from the beginning. @param types those that the reader gets, undefined: all
+   * @throws validation for a bad cursor, `rate_limited` when the reader holds too many streams, or the organization has
+   */
   async open(
     principal: Principal,
     orgId: string,
     after: string | undefined,
-    type: EventType | undefined,
+    types: readonly EventType[] | undefined,
   ): Promise<Readable> {
     const owner = `${principal.kind === 'user' ? 'user' : 'key'}:${principal.id}`;
-    const held = [...this.streams].filter((s) => s.owner === owner).length;
-    if (held >= PER_PRINCIPAL || this.streams.size >= IN_ALL)
+    const held = (which: (stream: Stream) => boolean) => [...this.streams].filter(which).length;
+    if (
+      held((s) => s.owner === owner) >= PER_PRINCIPAL ||
+      held((s) => s.orgId === orgId) >= PER_ORGANIZATION ||
+      this.streams.size >= IN_ALL
+    )
       throw new AppError('rate_limited', 'Too many open event streams', { retryAfter: 30 });
-    const stream = new Stream(orgId, owner, type, after === undefined ? BEGINNING : parseCursor(after));
+    const from = after === undefined || after === NOW ? BEGINNING : parseCursor(after);
+    const stream = new Stream(orgId, owner, types, from);
     this.streams.add(stream);
     try {
       const orgUid = await orgUidOf(this.db.manager, principal, orgId);
       const feed = this.follow(stream, orgUid);
       await feed.opened;
+      if (after === NOW) stream.passed(feed.end);
       // Also what the feed will only hear of.
       const first = await this.ownPage(stream, orgUid, feed);
       const readable = Readable.from(this.read(stream, orgUid, feed, first), { objectMode: false });
@@ -70,7 +82,10 @@ export class EventStreams {
   }
 
   private async *read(stream: Stream, orgUid: string, feed: LiveFeed, first: FeedEntry[]): AsyncGenerator<string> {
-    yield ': open\n\n';
+    // An id without data is remembered and told nobody: a browser that loses its stream before anything happened comes back to here.
+    const { from, to } = RETRY_MS;
+    const begun = first.length === 0 ? `id: ${formatCursor(stream.position)}\n` : '';
+    yield `retry: ${from + Math.floor(Math.random() * (to - from))}\n${begun}: open\n\n`;
     let sentAt = performance.now();
     for (let page = first; ; page = await this.next(stream, orgUid, feed)) {
       for (const { text } of page) {
@@ -92,7 +107,7 @@ export class EventStreams {
     const live = feed.after(stream.position);
     if (live) {
       stream.passed(feed.end);
-      return live.filter((entry) => stream.type === undefined || entry.type === stream.type);
+      return live.filter(({ type }) => stream.types?.includes(type) ?? true);
     }
     try {
       return await this.ownPage(stream, orgUid, feed);
@@ -106,7 +121,7 @@ export class EventStreams {
     // Nothing can come to the feed up to here any more, so a page that ends the feed has passed it even if a filter left nothing of it.
     const { end } = feed;
     const cursor = formatCursor(stream.position);
-    const events = await this.repository.after(this.db.manager, orgUid, cursor, PAGE, stream.type);
+    const events = await this.repository.after(this.db.manager, orgUid, cursor, PAGE, stream.types);
     const page = events.map(entryOf);
     if (page.length > 0) stream.passed(page.at(-1)!.position);
     if (page.length < PAGE) stream.passed(end);
@@ -148,7 +163,7 @@ class Stream implements Follower {
     readonly orgId: string,
     /** `access_changed` notices that may concern the reader. */
     readonly owner: string,
-    readonly type: EventType | undefined,
+    readonly types: readonly EventType[] | undefined,
     public position: Position,
   ) {}
 

@@ -1,10 +1,13 @@
 import { Controller, Get, Headers, Query, Res } from '@nestjs/common';
 import { ApiHeader, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import type { EventType } from '#contracts';
 import { Access, Caller, Db, OrgId, orgUidOf, type Principal, Returns, RootAccess } from '#platform';
+import { formatCursor, NOW } from './event-cursor.js';
 import { EventStreams } from './event-streams.js';
 import { EventFeed, EventQuery, InstallationEventQuery } from './events.dto.js';
 import { EventsRepository } from './events.repository.js';
+import { readableTypes } from './readable-events.js';
 
 const PAGE = 100;
 
@@ -17,12 +20,13 @@ export class EventsController {
     private readonly streams: EventStreams,
   ) {}
 
-  /** Read the event feed after a cursor; it never skips a late commit */
+  /** Read the event feed after a cursor; it never skips a late commit. Left out is what is about things that the caller may not list */
   @Get('org/:orgId/events')
   @Access('listEvents')
   @Returns(EventFeed, { message: 'Events retrieved successfully' })
   async listEvents(@Caller() principal: Principal, @OrgId() orgId: string, @Query() q: EventQuery): Promise<EventFeed> {
-    return this.page(await orgUidOf(this.db.manager, principal, orgId), q);
+    const types = readableTypes(principal, orgId, q.type);
+    return this.page(await orgUidOf(this.db.manager, principal, orgId), q, types);
   }
 
   /** Read the events that belong to no organization, or to one by its identity */
@@ -30,7 +34,7 @@ export class EventsController {
   @RootAccess('listEvents')
   @Returns(EventFeed, { message: 'Events retrieved successfully' })
   listInstallationEvents(@Query() q: InstallationEventQuery): Promise<EventFeed> {
-    return this.page(q.orgUid ?? null, q);
+    return this.page(q.orgUid ?? null, q, q.type && [q.type]);
   }
 
   /** Follow the event feed as server-sent events; `Last-Event-ID` (or `after`) goes on from there */
@@ -49,7 +53,8 @@ export class EventsController {
     @Headers('last-event-id') lastEventId: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const stream = await this.streams.open(principal, orgId, lastEventId || q.after, q.type);
+    const types = readableTypes(principal, orgId, q.type);
+    const stream = await this.streams.open(principal, orgId, lastEventId || q.after, types);
     await reply
       .header('cache-control', 'no-store')
       .header('x-accel-buffering', 'no')
@@ -57,8 +62,13 @@ export class EventsController {
       .send(stream);
   }
 
-  private async page(orgUid: string | null, q: EventQuery): Promise<EventFeed> {
-    const events = await this.repository.after(this.db.manager, orgUid, q.after, q.limit ?? PAGE, q.type);
+  private async page(
+    orgUid: string | null,
+    q: EventQuery,
+    types: readonly EventType[] | undefined,
+  ): Promise<EventFeed> {
+    if (q.after === NOW) return { events: [], next: formatCursor(await this.repository.end(this.db.manager, orgUid)) };
+    const events = await this.repository.after(this.db.manager, orgUid, q.after, q.limit ?? PAGE, types);
     return { events, next: events.at(-1)?.cursor ?? q.after ?? null };
   }
 }

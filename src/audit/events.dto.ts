@@ -4,7 +4,7 @@ import { EVENT_TYPES, type EventType } from '#contracts';
 import { QueryInt } from '#platform';
 
 export class EventQuery {
-  /** Cursor of the last event that was read; absent: from the beginning. */
+  /** Cursor of the last event that was read; `now`: from here on; absent: from the beginning. */
   @IsOptional() @IsString() @MaxLength(64) after?: string;
   @QueryInt(1, 1000) limit?: number;
   @IsOptional() @IsIn(EVENT_TYPES) type?: EventType;

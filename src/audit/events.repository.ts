@@ -17,24 +17,25 @@ export class EventsRepository {
     orgUid: string | null,
     cursor: string | undefined,
     limit: number,
-    type?: EventType,
+    types?: readonly EventType[],
   ): Promise<EventView[]> {
     const from = cursor === undefined ? BEGINNING : parseCursor(cursor);
     const rows = await query<Omit<EventView, 'cursor'> & { txid: string }>(
       em,
       `SELECT event_id AS id, event.txid::text AS txid, type, org_id AS "orgId", site_id AS "siteId", data, created_at AS "createdAt" FROM event
        WHERE ${orgUid === null ? 'org_uid IS NULL AND $1::uuid IS NULL' : 'org_uid = $1'} AND (event.txid, event_id) > ($2::text::xid8, $3) AND event.txid < pg_snapshot_xmin(pg_current_snapshot())
-         AND ($4::text IS NULL OR type = $4) ORDER BY event.org_uid, event.txid, event.event_id LIMIT $5`,
-      [orgUid, String(from.txid), from.id, type ?? null, limit],
+         AND ($4::text[] IS NULL OR type = ANY ($4)) ORDER BY event.org_uid, event.txid, event.event_id LIMIT $5`,
+      [orgUid, String(from.txid), from.id, types ?? null, limit],
     );
     return rows.map(({ txid, id, ...event }) => ({ cursor: formatCursor({ txid: BigInt(txid), id }), id, ...event }));
   }
 
-  /** Where the organization's feed ends: the last of the events that `after` answers now, the beginning when there are none. */
-  async end(em: EntityManager, orgUid: string): Promise<Position> {
+  /** Where the feed of this identity ends, null: of none: the last of the events that `after` answers now, the beginning when there are none. */
+  async end(em: EntityManager, orgUid: string | null): Promise<Position> {
     const [last] = await query<{ txid: string; id: number }>(
       em,
-      `SELECT event.txid::text AS txid, event_id AS id FROM event WHERE org_uid = $1 AND event.txid < pg_snapshot_xmin(pg_current_snapshot())
+      `SELECT event.txid::text AS txid, event_id AS id FROM event
+       WHERE ${orgUid === null ? 'org_uid IS NULL AND $1::uuid IS NULL' : 'org_uid = $1'} AND event.txid < pg_snapshot_xmin(pg_current_snapshot())
        ORDER BY event.org_uid DESC, event.txid DESC, event.event_id DESC LIMIT 1`,
       [orgUid],
     );

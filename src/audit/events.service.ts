@@ -12,6 +12,8 @@ export interface NewEvent {
   type: EventType;
   siteId?: number | null;
   data?: Record<string, unknown>;
+  /** A field more of `data`: the number that this transaction drew last from that sequence, for a row whose insert travels in the same packet. */
+  drawn?: { name: string; from: string };
 }
 
 /** The transactional outbox (docs/claims.md rule 11): an event exists exactly when its cause was committed. */
@@ -41,8 +43,9 @@ export class EventsService {
       tx,
       'events_emit',
       `INSERT INTO event (org_id, org_uid, type, site_id, data)
-       SELECT e.org_id, e.org_uid, e.type, e.site_id, e.data
-       FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, org_uid uuid, type text, site_id bigint, data jsonb)`,
+       SELECT e.org_id, e.org_uid, e.type, e.site_id,
+         CASE WHEN e.drawn_from IS NULL THEN e.data ELSE jsonb_build_object(e.drawn_name, currval(e.drawn_from::regclass)) || e.data END
+       FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, org_uid uuid, type text, site_id bigint, data jsonb, drawn_name text, drawn_from text)`,
       [
         JSON.stringify(
           events.map((e) => ({
@@ -51,6 +54,8 @@ export class EventsService {
             type: e.type,
             site_id: e.siteId ?? null,
             data: e.data ?? {},
+            drawn_name: e.drawn?.name ?? null,
+            drawn_from: e.drawn?.from ?? null,
           })),
         ),
       ],

@@ -116,7 +116,8 @@ export class JobWorker implements OnApplicationBootstrap {
       itemsOfStep(state.pace, attempt, handler.stepItems),
     );
     const seconds = waitSeconds ?? secondsToNext(state.pace, results.length);
-    await this.repository.advance(tx, jobId, progress, results, seconds);
+    const further = await this.repository.advance(tx, jobId, progress, results, seconds);
+    if (further && !done) await this.jobs.tell(tx, 'job.progress', further);
     if (done) await this.finish(tx, step, null);
     else if (pause) await this.jobs.pause(tx, orgId, jobId, pause);
   }
@@ -137,7 +138,7 @@ export class JobWorker implements OnApplicationBootstrap {
   /** The row is locked. */
   private async finish(tx: EntityManager, { jobId, orgId }: TakenStep, error: JobError | null): Promise<void> {
     const finished = await this.repository.finish(tx, jobId, error ? 'failed' : 'succeeded', error);
-    await this.jobs.tellEnd(tx, finished);
+    await this.jobs.tell(tx, 'job.finished', finished);
     await this.audit.record(tx, systemPrincipal('jobs'), {
       orgId,
       action: 'job.finish',

@@ -36,8 +36,8 @@ export interface StepState {
   createdBy: PrincipalRef;
 }
 
-/** What a job has become. */
-export interface FinishedJob {
+/** How far a job has come, or what it has become. */
+export interface JobState {
   jobId: number;
   orgId: string;
   kind: string;
@@ -52,7 +52,7 @@ const COLUMNS = `job_id AS "jobId", org_id AS "orgId", kind, status, total, done
   created_at AS "createdAt", started_at AS "startedAt", finished_at AS "finishedAt",
   CASE WHEN error_code IS NOT NULL THEN jsonb_build_object('code', error_code, 'message', error_message) END AS error`;
 const WITH_INPUT = `${COLUMNS}, input`;
-const FINISHED = `job_id AS "jobId", org_id AS "orgId", kind, status, done, failed`;
+const STATE = `job_id AS "jobId", org_id AS "orgId", kind, status, done, failed`;
 
 /** All SQL of jobs. */
 @Injectable()
@@ -217,14 +217,17 @@ export class JobsRepository {
     return row ?? null;
   }
 
-  /** What a step did, and when the next one is due, counted from the beginning of this transaction. The row is locked. */
+  /**
+   * What a step did, and when the next one is due, counted from the beginning of this transaction. The row is locked.
+   * @returns what is to be told of it: nothing within a second of the last time, unless nothing more comes for as long
+   */
   async advance(
     tx: EntityManager,
     jobId: number,
     progress: object,
     results: ItemResult[],
     secondsToNext: number,
-  ): Promise<void> {
+  ): Promise<JobState | null> {
     await execute(
       tx,
       `INSERT INTO job_item (job_id, item, outcome, failed, message)
@@ -233,12 +236,16 @@ export class JobsRepository {
        ORDER BY r.n LIMIT (SELECT greatest(0, ${KEPT_RESULTS} - done) FROM job WHERE job_id = $1)`,
       [jobId, JSON.stringify(results)],
     );
-    await execute(
+    const tell = `$3 > 0 AND ($5 >= 1 OR told_at IS NULL OR told_at <= now() - interval '1 second')`;
+    const [row] = await query<JobState & { told: boolean | null }>(
       tx,
-      `UPDATE job SET progress = $2, done = done + $3, failed = failed + $4, lease = NULL, attempts = 0, due_at = now() + make_interval(secs => $5)
-       WHERE job_id = $1`,
+      `UPDATE job SET progress = $2, done = done + $3, failed = failed + $4, lease = NULL, attempts = 0, due_at = now() + make_interval(secs => $5),
+         told_at = CASE WHEN ${tell} THEN now() ELSE told_at END
+       WHERE job_id = $1 RETURNING ${STATE}, told_at = now() AS told`,
       [jobId, JSON.stringify(progress), results.length, results.filter((r) => r.failed).length, secondsToNext],
     );
+    const { told, ...state } = row!;
+    return told ? state : null;
   }
 
   /** Of a job whose row is locked. */
@@ -256,10 +263,10 @@ export class JobsRepository {
     jobId: number,
     status: 'succeeded' | 'failed',
     error: JobError | null,
-  ): Promise<FinishedJob> {
-    const [row] = await query<FinishedJob>(
+  ): Promise<JobState> {
+    const [row] = await query<JobState>(
       tx,
-      `UPDATE job SET status = $2, finished_at = now(), lease = NULL, error_code = $3, error_message = $4 WHERE job_id = $1 RETURNING ${FINISHED}`,
+      `UPDATE job SET status = $2, finished_at = now(), lease = NULL, error_code = $3, error_message = $4 WHERE job_id = $1 RETURNING ${STATE}`,
       [jobId, status, error?.code ?? null, error?.message ?? null],
     );
     return row!;

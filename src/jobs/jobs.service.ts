@@ -19,7 +19,7 @@ import {
 import { AuditService, EventsService } from '../audit/index.js';
 import { JobHandlers } from './job-handlers.js';
 import type { JobDetails, JobError, JobList, JobStatus, JobView, ListJobsQuery } from './jobs.dto.js';
-import { type FinishedJob, JobsRepository, type NewJob } from './jobs.repository.js';
+import { type JobState, JobsRepository, type NewJob } from './jobs.repository.js';
 
 /** Unfinished jobs of one organization. */
 const MAX_UNFINISHED = 100;
@@ -134,9 +134,10 @@ export class JobsService implements OnModuleInit {
     return { jobs, total: await this.repository.countOfKind(em, orgId, kind) };
   }
 
-  /** The event of a job that has come to its end, in the transaction of that. */
-  async tellEnd(tx: EntityManager, { orgId, jobId, kind, status, done, failed }: FinishedJob): Promise<void> {
-    await this.events.emit(tx, { orgId, type: 'job.finished', data: { jobId, kind, status, done, failed } });
+  /** The event of a job that has come further, or to its end, in the transaction of that. */
+  async tell(tx: EntityManager, type: 'job.progress' | 'job.finished', job: JobState): Promise<void> {
+    const { orgId, jobId, kind, status, done, failed } = job;
+    await this.events.emit(tx, { orgId, type, data: { jobId, kind, status, done, failed } });
   }
 
   private async changeIn(
@@ -150,7 +151,7 @@ export class JobsService implements OnModuleInit {
     const job = await this.repository.change(tx, orgId, jobId, from, to);
     if (!job) return null;
     await this.audit.record(tx, principal, { orgId, action: `job.${change}`, target: { type: 'job', id: jobId } });
-    if (change === 'cancel') await this.tellEnd(tx, job);
+    if (change === 'cancel') await this.tell(tx, 'job.finished', job);
     return job;
   }
 

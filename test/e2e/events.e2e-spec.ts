@@ -55,7 +55,7 @@ describe('the event feed', () => {
     const { body: device } = await provision(server.url, body);
     await provision(server.url, body);
     const feed = await until(async () => {
-      const f = await root.expect<{ events: Event[]; next: string }>('GET', org.path('events'));
+      const f = await root.expect<{ events: Event[]; next: string }>('GET', org.path('events?type=device.provisioned'));
       return f.events.length > 0 ? f : undefined;
     });
     expect(feed.events.map((e) => [e.type, e.data.deviceId, e.data.hardwareId])).toEqual([
@@ -70,7 +70,7 @@ describe('the event feed', () => {
     const org = await TestOrg.create(root);
     const key = await org.key();
     const claim = () => provision(server.url, { provision_key: key.siteProvisioningKey });
-    const url = `${server.url}/api/v1${org.path('events/stream')}`;
+    const url = `${server.url}/api/v1${org.path('events/stream?type=device.provisioned')}`;
     const authorization = `Bearer ${server.rootKey}`;
     const following = follow(url, { authorization }, (e) => e.length >= 2);
     await claim();

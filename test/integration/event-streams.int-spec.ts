@@ -72,7 +72,7 @@ class Client {
   }
 
   static async open(n: number, after?: string, type?: 'site.online' | 'site.offline'): Promise<Client> {
-    return new Client(await streams.open(reader(n), org.orgId, after, type));
+    return new Client(await streams.open(reader(n), org.orgId, after, type && [type]));
   }
 
   follow(): this {
