@@ -12,6 +12,7 @@ import { FirstRunModule } from './first-run/index.js';
 import { HealthModule } from './health/index.js';
 import { InstancesModule } from './instances/index.js';
 import { JobsModule } from './jobs/index.js';
+import { OperationsModule } from './operations/index.js';
 import { Org, OrgsModule } from './orgs/index.js';
 import { Profile, ProvisioningModule, Template } from './provisioning/index.js';
 import { ResourcesModule } from './resources/index.js';
@@ -59,6 +60,7 @@ export class AppModule {
         ProvisioningModule,
         InstancesModule,
         AgentsModule,
+        OperationsModule,
         FirstRunModule,
       ],
     };

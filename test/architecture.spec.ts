@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Right to left: a module may use what stands behind it in this list (CONTRIBUTING.md). */
 const LAYERS = [
   'first-run',
+  'operations',
   'agents',
   'instances',
   'provisioning',

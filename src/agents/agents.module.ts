@@ -71,7 +71,7 @@ import { PresenceLease } from './presence/presence-lease.js';
     SiteExpiryRepository,
     UpgradeRouter,
   ],
-  exports: [UpgradeRouter],
+  exports: [SessionRestarts, UpgradeRouter],
 })
 export class AgentsModule {
   constructor(registry: SessionRegistry) {

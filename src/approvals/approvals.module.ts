@@ -21,5 +21,6 @@ import { DecisionsService } from './decisions.service.js';
     DecisionsService,
     ApprovalsRepository,
   ],
+  exports: [ApprovalsService],
 })
 export class ApprovalsModule {}

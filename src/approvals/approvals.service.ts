@@ -13,6 +13,7 @@ import {
   windowOf,
 } from '#platform';
 import { AuditService } from '../audit/index.js';
+import { partOf } from '../jobs/index.js';
 import { type SiteFields, SiteLifecycleService, SiteReads, SiteStatusService, type SiteView } from '../sites/index.js';
 import type { DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
 import { ApprovalsRepository } from './approvals.repository.js';
@@ -53,26 +54,38 @@ export class ApprovalsService implements OnModuleInit {
     body: UpdateSiteBody,
     ifMatch?: number,
   ): Promise<{ site: SiteView; version: number }> {
-    const { status, note, ...rest } = body;
+    return this.db.tx(async (tx) => {
+      if (ifMatch !== undefined) await this.sites.requireVersion(tx, orgId, siteId, ifMatch);
+      await this.updateIn(tx, principal, orgId, siteId, body);
+      return (await this.reads.find(tx, orgId, siteId))!;
+    });
+  }
+
+  /** The same in the caller's transaction, as part of a job if one is named. */
+  async updateIn(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    { status, note, ...rest }: UpdateSiteBody,
+    jobId?: number,
+  ): Promise<void> {
     const fields = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as SiteFields;
     const names = Object.keys(fields);
     if (names.length === 0 && !status) throw nothingToChange();
-    return this.db.tx(async (tx) => {
-      if (ifMatch !== undefined) await this.sites.requireVersion(tx, orgId, siteId, ifMatch);
-      if (names.length > 0) await this.change(tx, principal, orgId, siteId, fields);
-      const decide = { approved: 'approve', pending: 'suspend' } as const;
-      const changed = status ? await this.decisions[decide[status]](tx, principal, orgId, siteId, { note }) : undefined;
-      await this.audit.record(tx, principal, {
-        orgId,
-        action: status ? `site.${decide[status]}` : 'site.update',
-        target: { type: 'site', id: siteId },
-        details: {
-          ...(names.length > 0 ? { fields: names } : {}),
-          ...(status ? { changed } : {}),
-          ...(note ? { note } : {}),
-        },
-      });
-      return (await this.reads.find(tx, orgId, siteId))!;
+    if (names.length > 0) await this.change(tx, principal, orgId, siteId, fields);
+    const decide = { approved: 'approve', pending: 'suspend' } as const;
+    const changed = status ? await this.decisions[decide[status]](tx, principal, orgId, siteId, { note }) : undefined;
+    await this.audit.record(tx, principal, {
+      orgId,
+      action: status ? `site.${decide[status]}` : 'site.update',
+      target: { type: 'site', id: siteId },
+      details: {
+        ...partOf(jobId),
+        ...(names.length > 0 ? { fields: names } : {}),
+        ...(status ? { changed } : {}),
+        ...(note ? { note } : {}),
+      },
     });
   }
 
@@ -116,17 +129,27 @@ export class ApprovalsService implements OnModuleInit {
   ): Promise<string | undefined> {
     return this.db.tx(async (tx) => {
       if (ifMatch !== undefined) await this.sites.requireVersion(tx, orgId, siteId, ifMatch);
-      const { was, ...left } = await this.decisions.delete(tx, principal, orgId, siteId, {
-        tombstone: query.tombstone,
-      });
-      await this.audit.record(tx, principal, {
-        orgId,
-        action: was === 'rejected' ? 'site.reject' : 'site.delete',
-        target: { type: 'site', id: siteId },
-        details: left,
-      });
-      return 'tombstone' in left && !left.tombstone && query.tombstone !== false ? NO_TOMBSTONE : undefined;
+      return this.deleteIn(tx, principal, orgId, siteId, query);
     });
+  }
+
+  /** The same in the caller's transaction, as part of a job if one is named. */
+  async deleteIn(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    reason: DeleteSiteQuery & RevokeSiteBody,
+    jobId?: number,
+  ): Promise<string | undefined> {
+    const { was, ...left } = await this.decisions.delete(tx, principal, orgId, siteId, reason);
+    await this.audit.record(tx, principal, {
+      orgId,
+      action: was === 'rejected' ? 'site.reject' : 'site.delete',
+      target: { type: 'site', id: siteId },
+      details: { ...partOf(jobId), ...left, ...(reason.note ? { note: reason.note } : {}) },
+    });
+    return 'tombstone' in left && !left.tombstone && reason.tombstone !== false ? NO_TOMBSTONE : undefined;
   }
 
   /** @returns also what the caller hears when no tombstone could be left. @throws not_found */
@@ -137,16 +160,29 @@ export class ApprovalsService implements OnModuleInit {
     body: RevokeSiteBody,
   ): Promise<{ site: SiteView; remark: string | undefined }> {
     return this.db.tx(async (tx) => {
-      const done = await this.decisions.revoke(tx, principal, orgId, siteId, body);
-      await this.audit.record(tx, principal, {
-        orgId,
-        action: 'site.revoke',
-        target: { type: 'site', id: siteId },
-        details: { ...done, ...(body.note ? { note: body.note } : {}) },
-      });
+      const remark = await this.revokeIn(tx, principal, orgId, siteId, body);
       const { site } = (await this.reads.find(tx, orgId, siteId))!;
-      return { site, remark: done.changed && !done.tombstone ? NO_TOMBSTONE : undefined };
+      return { site, remark };
     });
+  }
+
+  /** The same in the caller's transaction, as part of a job if one is named. */
+  async revokeIn(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    { note }: RevokeSiteBody,
+    jobId?: number,
+  ): Promise<string | undefined> {
+    const done = await this.decisions.revoke(tx, principal, orgId, siteId, { note });
+    await this.audit.record(tx, principal, {
+      orgId,
+      action: 'site.revoke',
+      target: { type: 'site', id: siteId },
+      details: { ...partOf(jobId), ...done, ...(note ? { note } : {}) },
+    });
+    return done.changed && !done.tombstone ? NO_TOMBSTONE : undefined;
   }
 
   async listTombstones(_principal: Principal, orgId: string, page: PageQuery): Promise<TombstoneList> {

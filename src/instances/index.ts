@@ -1,7 +1,9 @@
 export { BootstrapsService } from './bootstraps/bootstraps.service.js';
 export { BundleKeys } from './bundle-keys/bundle-keys.service.js';
 export { AcknowledgementsService } from './bundles/acknowledgements.service.js';
+export { CredentialAdministration } from './credentials/credential-administration.service.js';
 export { CredentialOffers } from './credentials/credential-offers.service.js';
+export { RotateCredentialBody } from './credentials/credentials.dto.js';
 export { EpochModule } from './epoch/epoch.module.js';
 export { Epoch } from './epoch/epoch.service.js';
 export { InstancesModule } from './instances.module.js';

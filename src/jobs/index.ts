@@ -1,4 +1,11 @@
-export { type ItemResult, type JobHandler, JobHandlers, type JobInHand, type StepResult } from './job-handlers.js';
+export {
+  type ItemResult,
+  type JobHandler,
+  JobHandlers,
+  type JobInHand,
+  partOf,
+  type StepResult,
+} from './job-handlers.js';
 export { JobItem, JobView } from './jobs.dto.js';
 export { JobsModule } from './jobs.module.js';
 export type { NewJob } from './jobs.repository.js';

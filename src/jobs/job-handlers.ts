@@ -13,6 +13,9 @@ export interface ItemResult {
   message: string | null;
 }
 
+/** What the audit row of a single act says of the job that it is part of, if it is. */
+export const partOf = (jobId: number | undefined) => (jobId === undefined ? {} : { bulk: true, jobId });
+
 /** What one step did. */
 export interface StepResult<Progress extends object = object> {
   /** Where the next step goes on. */

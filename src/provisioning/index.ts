@@ -1,6 +1,8 @@
 export { SEALED_AUTHORITIES } from './authority/certificate-authority.js';
 export { parseCsr } from './authority/csr.js';
+export { AllowReclaimBody } from './claims/claim.dto.js';
 export type { IssuedCredential } from './claims/claim.js';
+export { ClaimAdministrationService, whyNotReclaimed } from './claims/claim-administration.service.js';
 export { BundleKeyJwk } from './claims/claim-endpoints.dto.js';
 export { CredentialIssuer } from './claims/credential-issuer.js';
 export { KeysService } from './keys/keys.service.js';

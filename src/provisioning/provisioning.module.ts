@@ -76,7 +76,7 @@ import { UsersRepository } from './users.repository.js';
     Refusals,
     UsersRepository,
   ],
-  exports: [CredentialIssuer, KeysService, ProfileBlueprints],
+  exports: [ClaimAdministrationService, CredentialIssuer, KeysService, ProfileBlueprints],
 })
 export class ProvisioningModule implements OnModuleInit {
   constructor(

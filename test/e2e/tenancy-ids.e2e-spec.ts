@@ -6,6 +6,7 @@ setUpTenancy();
 
 /** Fields that are no ids of rows (what a device said, who once acted): what is not there is an empty answer. A bulk decision answers per site. */
 const NARROWED_BY_REFERENCE = [
+  'actOnSites siteIds',
   'listAudit actorId',
   'listAudit targetId',
   'listClaims hardwareId',

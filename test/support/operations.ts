@@ -5,6 +5,7 @@ import { BOOTSTRAPS_OPERATIONS } from './operations/bootstraps.js';
 import { BUNDLES_OPERATIONS } from './operations/bundles.js';
 import { CERTIFICATES_OPERATIONS } from './operations/certificates.js';
 import { CREDENTIALS_OPERATIONS } from './operations/credentials.js';
+import { FLEET_OPERATIONS } from './operations/fleet.js';
 import { JOBS_OPERATIONS } from './operations/jobs.js';
 import { type Call, type Operation } from './operations/operation.js';
 import { ORGS_OPERATIONS } from './operations/orgs.js';
@@ -29,6 +30,7 @@ export const OPERATIONS: Record<string, Operation> = {
   ...SITES_OPERATIONS,
   ...RESOURCES_OPERATIONS,
   ...SITE_RESOURCES_OPERATIONS,
+  ...FLEET_OPERATIONS,
   ...JOBS_OPERATIONS,
   ...PROVISIONING_OPERATIONS,
   ...CERTIFICATES_OPERATIONS,

@@ -4,6 +4,7 @@ import { CREDENTIAL_LIMITS } from '#contracts';
 import { conflict, Db, type Principal } from '#platform';
 import { CredentialSuccession } from '../../access/index.js';
 import { AuditService } from '../../audit/index.js';
+import { partOf } from '../../jobs/index.js';
 import { SiteLifecycleService } from '../../sites/index.js';
 import type { CredentialList, RotateCredentialBody, RotationView } from './credentials.dto.js';
 import { CredentialsRepository } from './credentials.repository.js';
@@ -30,23 +31,30 @@ export class CredentialAdministration {
   }
 
   /** Asked anew it begins anew: what was handed out before and is not in use yet does not count. @throws not_found, conflict for a revoked site */
-  async rotate(
+  async rotate(principal: Principal, orgId: string, siteId: number, body: RotateCredentialBody): Promise<RotationView> {
+    return this.db.tx(async (tx) => {
+      await this.rotateIn(tx, principal, orgId, siteId, body);
+      return (await this.rotation(tx, orgId, siteId))!;
+    });
+  }
+
+  /** The same in the caller's transaction, as part of a job if one is named. */
+  async rotateIn(
+    tx: EntityManager,
     principal: Principal,
     orgId: string,
     siteId: number,
     { overlapSeconds = CREDENTIAL_LIMITS.overlapSeconds }: RotateCredentialBody,
-  ): Promise<RotationView> {
-    return this.db.tx(async (tx) => {
-      await this.sites.require(tx, orgId, siteId);
-      const asked = await this.succession.requestRotations(tx, orgId, [siteId], overlapSeconds, null);
-      if (asked.length === 0) throw conflict('The site is revoked');
-      await this.audit.record(tx, principal, {
-        orgId,
-        action: 'site.rotate_credential',
-        target: { type: 'site', id: siteId },
-        details: { overlapSeconds },
-      });
-      return (await this.rotation(tx, orgId, siteId))!;
+    jobId?: number,
+  ): Promise<void> {
+    await this.sites.require(tx, orgId, siteId);
+    const asked = await this.succession.requestRotations(tx, orgId, [siteId], overlapSeconds, null);
+    if (asked.length === 0) throw conflict('The site is revoked');
+    await this.audit.record(tx, principal, {
+      orgId,
+      action: 'site.rotate_credential',
+      target: { type: 'site', id: siteId },
+      details: { ...partOf(jobId), overlapSeconds },
     });
   }
 

@@ -24,6 +24,6 @@ import { SiteCredentialsController } from './site-credentials.controller.js';
     CredentialsRepository,
     RenewalsService,
   ],
-  exports: [CredentialOffers],
+  exports: [CredentialAdministration, CredentialOffers],
 })
 export class CredentialsModule {}

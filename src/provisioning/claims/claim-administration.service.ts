@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { conflict, Db, Hooks, notFound, notify, orgUidOf, type Principal, query, shapeA, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
+import { partOf } from '../../jobs/index.js';
 import { OrgsService } from '../../orgs/index.js';
 import { SiteReads, SiteStatusService } from '../../sites/index.js';
 import { inForm } from '../hardware-id-form.js';
@@ -14,6 +16,18 @@ import {
   DEFAULT_RECLAIM_SECONDS,
 } from './claim.dto.js';
 import { ClaimsRepository } from './claims.repository.js';
+
+/** @returns what stands against letting the device of a site claim again, if anything. */
+export function whyNotReclaimed({
+  buried,
+  recognisable,
+}: {
+  buried: boolean;
+  recognisable: boolean;
+}): string | undefined {
+  if (!recognisable) return 'The site has neither hardware id nor claim nonce: no claim would be known to be its own';
+  return buried ? 'The device is tombstoned; delete the tombstone first' : undefined;
+}
 
 /** What operators do about claims: look at them, stop them, let one happen again. */
 @Injectable()
@@ -90,23 +104,31 @@ export class ClaimAdministrationService {
     principal: Principal,
     orgId: string,
     siteId: number,
-    { expiresInSeconds = DEFAULT_RECLAIM_SECONDS }: AllowReclaimBody,
+    body: AllowReclaimBody,
   ): Promise<AllowReclaimView> {
-    return this.db.tx(async (tx) => {
-      const allowedUntil = await this.standings.allowReclaim(tx, orgId, siteId, expiresInSeconds);
-      if (!allowedUntil) throw notFound('Site');
-      await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'site', id: siteId });
-      const { buried, recognisable } = await this.repository.deviceOf(tx, orgId, siteId);
-      if (!recognisable)
-        throw conflict('The site has neither hardware id nor claim nonce: no claim would be known to be its own');
-      if (buried) throw conflict('The device is tombstoned; delete the tombstone first');
-      await this.audit.record(tx, principal, {
-        orgId,
-        action: 'site.allow_reclaim',
-        target: { type: 'site', id: siteId },
-        details: { allowedUntil },
-      });
-      return { siteId, allowedUntil };
+    return this.db.tx((tx) => this.allowReclaimIn(tx, principal, orgId, siteId, body));
+  }
+
+  /** The same in the caller's transaction, as part of a job if one is named. */
+  async allowReclaimIn(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    siteId: number,
+    { expiresInSeconds = DEFAULT_RECLAIM_SECONDS }: AllowReclaimBody,
+    jobId?: number,
+  ): Promise<AllowReclaimView> {
+    const allowedUntil = await this.standings.allowReclaim(tx, orgId, siteId, expiresInSeconds);
+    if (!allowedUntil) throw notFound('Site');
+    await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'site', id: siteId });
+    const against = whyNotReclaimed(await this.repository.deviceOf(tx, orgId, siteId));
+    if (against) throw conflict(against);
+    await this.audit.record(tx, principal, {
+      orgId,
+      action: 'site.allow_reclaim',
+      target: { type: 'site', id: siteId },
+      details: { ...partOf(jobId), allowedUntil },
     });
+    return { siteId, allowedUntil };
   }
 }

@@ -1,0 +1,6 @@
+import { Module } from '@nestjs/common';
+import { SiteActionsModule } from './site-actions/site-actions.module.js';
+
+/** What operators do with a fleet, through the modules that do it with one site. */
+@Module({ imports: [SiteActionsModule] })
+export class OperationsModule {}
