@@ -11,7 +11,7 @@ import { SiteActionsService } from './site-actions.service.js';
 export class SiteActionsController {
   constructor(private readonly actions: SiteActionsService) {}
 
-  /** Do one act on many sites, as a job; with dryRun only say what it would do. Needs the action of the act too */
+  /** Do one act on many sites, as a job; with dryRun only say what it would do; needs the action of the act too */
   @Post()
   @Access('listSites')
   @ErrorResponses(409)
@@ -22,7 +22,8 @@ export class SiteActionsController {
     message: 'The sites will be acted on by a job',
     creates: (body) => (body as Partial<SiteActionBody> | null)?.dryRun !== true,
   })
-  actOnSites(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: SiteActionBody) {
-    return body.dryRun ? this.actions.foresee(principal, orgId, body) : this.actions.start(principal, orgId, body);
+  async actOnSites(@Caller() principal: Principal, @OrgId() orgId: string, @Body() body: SiteActionBody) {
+    if (body.dryRun) return this.actions.foresee(principal, orgId, body);
+    return this.actions.start(principal, orgId, body);
   }
 }
