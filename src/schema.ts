@@ -39,6 +39,7 @@ import { FleetRotations1764911000000 } from './migrations/1764911000000-fleet-ro
 import { CredentialTrust1765000000000 } from './migrations/1765000000000-credential-trust.js';
 import { RevocationListLooks1765000000010 } from './migrations/1765000000010-revocation-list-looks.js';
 import { SiteStates1765100000000 } from './migrations/1765100000000-site-states.js';
+import { SiteSessions1765110000000 } from './migrations/1765110000000-site-sessions.js';
 import { RolePresets1765140000000 } from './migrations/1765140000000-role-presets.js';
 import { JobProgressTold1765150000000 } from './migrations/1765150000000-job-progress-told.js';
 
@@ -85,6 +86,7 @@ export const MIGRATIONS = [
   CredentialTrust1765000000000,
   RevocationListLooks1765000000010,
   SiteStates1765100000000,
+  SiteSessions1765110000000,
   RolePresets1765140000000,
   JobProgressTold1765150000000,
 ];

@@ -148,7 +148,7 @@ describe('imports', () => {
 /** One writer per table: the module that owns it. Others ask its services; what must happen with its acts is a hook. */
 const OWNER = {
   'first-run': ['setting'],
-  agents: ['agent_report', 'site_presence'],
+  agents: ['agent_report', 'site_presence', 'site_session'],
   instances: [
     'bootstrap',
     'bootstrap_revision',

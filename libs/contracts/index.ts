@@ -10,4 +10,5 @@ export * from './names.js';
 export * from './nearest.mjs';
 export * from './roles.js';
 export * from './scopes.js';
+export * from './sessions.js';
 export * from './sites.js';

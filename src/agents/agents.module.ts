@@ -32,6 +32,8 @@ import { NewtsService } from './newt/newts.service.js';
 import { PresenceRepository } from './presence/presence.repository.js';
 import { PresenceService } from './presence/presence.service.js';
 import { PresenceLease } from './presence/presence-lease.js';
+import { SiteSessionsController } from './sessions/site-sessions.controller.js';
+import { SiteSessionsRepository } from './sessions/site-sessions.repository.js';
 
 /** Agent sessions: tokens, the gateway, presence, delivery of desired state. */
 @Module({
@@ -44,7 +46,7 @@ import { PresenceLease } from './presence/presence-lease.js';
     ResourcesModule,
     SitesModule,
   ],
-  controllers: [AgentsController, AgentDownloadController],
+  controllers: [AgentsController, AgentDownloadController, SiteSessionsController],
   providers: [
     AgentFiles,
     AgentsGateway,
@@ -69,6 +71,7 @@ import { PresenceLease } from './presence/presence-lease.js';
     SiteBlueprints,
     SiteExpiry,
     SiteExpiryRepository,
+    SiteSessionsRepository,
     UpgradeRouter,
   ],
   exports: [SessionRestarts, UpgradeRouter],

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { SITE_STATES } from '#contracts';
 import { likeEscape, notFound, prepared, query, type Window } from '#platform';
-import { type ItemRow, type ReadRow, toItem, toView } from './site-rows.js';
+import { type ItemRow, type OneRow, toItem, toView } from './site-rows.js';
 import type { ListSitesQuery, SiteFilter, SiteItem, SiteView } from './sites.dto.js';
 
 const COLUMNS = `
@@ -16,10 +16,12 @@ const COLUMNS = `
   ARRAY(SELECT m.group_id FROM site_group_member m WHERE m.site_id = s.site_id ORDER BY m.group_id) AS "groupIds"`;
 
 const ONE = `
-  SELECT ${COLUMNS}, s.version, (
+  SELECT ${COLUMNS}, s.version, n.connected_from AS "connectedFrom", n.connected_since AS "connectedSince",
+    n.ended_at AS "disconnectedAt", n.end_reason AS "disconnectReason", (
     SELECT c.newt_id FROM site_credential c WHERE c.site_id = s.site_id AND c.kind = 'newt' ORDER BY c.revoked_at IS NULL DESC, c.stage = 'current' DESC, c.credential_id DESC LIMIT 1
   ) AS "newtId"
-  FROM site s JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
+  FROM site s JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id
+    JOIN site_connection n ON n.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
 
 /**
  * A filter as other modules narrow it further. `awaiting`: pending and never approved, so not suspended; `after`, `upTo`: by id, the
@@ -40,7 +42,7 @@ const ORDER = { name: 's.name', megabytesIn: 's.megabytes_in', megabytesOut: 's.
 @Injectable()
 export class SiteReads {
   async find(em: EntityManager, orgId: string, siteId: number): Promise<{ site: SiteView; version: number } | null> {
-    const [row] = await prepared<ReadRow & { version: number }>(em, 'site_one', ONE, [orgId, siteId]);
+    const [row] = await prepared<OneRow & { version: number }>(em, 'site_one', ONE, [orgId, siteId]);
     return row ? { site: toView(row), version: row.version } : null;
   }
 

@@ -1,4 +1,4 @@
-import type { SiteState } from '#contracts';
+import type { SessionEnd, SiteState } from '#contracts';
 import type { SiteItem, SiteOrigin, SiteRow, SiteView } from './sites.dto.js';
 import type { SiteStatus, SiteType } from './sites.repository.js';
 
@@ -26,6 +26,14 @@ export interface ReadRow extends Omit<SiteOrigin, 'groupIds'> {
   newtId: string | null;
   /** Arrays of int8 arrive as text. */
   groupIds: string[];
+}
+
+/** One that is read by itself. */
+export interface OneRow extends ReadRow {
+  connectedFrom: string | null;
+  connectedSince: Date | null;
+  disconnectedAt: Date | null;
+  disconnectReason: SessionEnd | null;
 }
 
 /** One of a list. */
@@ -114,11 +122,14 @@ function contract(r: Omit<ReadRow, 'groupIds'>): Omit<SiteRow, keyof SiteOrigin>
  * Object.assign, for V8 makes an object with a second spread of this size five times as slowly, out of memory that outlives the request.
  * @returns a site as a read answers it.
  */
-export function toView(r: ReadRow): SiteView {
+export function toView(r: OneRow): SiteView {
   return Object.assign(contract(r), { newtId: r.newtId, newtVersion: r.agentVersion }, origin(r), {
     desiredVersion: r.desiredVersion,
     appliedVersion: r.appliedVersion,
     appliedError: r.appliedError,
+    connectedFrom: r.connectedFrom,
+    connectedSince: r.connectedSince,
+    lastDisconnect: r.disconnectedAt && { at: r.disconnectedAt, reason: r.disconnectReason! },
   });
 }
 

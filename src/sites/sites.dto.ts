@@ -17,7 +17,7 @@ import {
   Min,
 } from 'class-validator';
 import { isCidr } from '#blueprint';
-import { NICE_ID_RULE, SITE_STATES, type SiteState } from '#contracts';
+import { NICE_ID_RULE, SESSION_ENDS, type SessionEnd, SITE_STATES, type SiteState } from '#contracts';
 import {
   BodyExample,
   IsName,
@@ -183,6 +183,12 @@ export class SiteRow extends SiteOrigin {
   remoteSubnets: string | null;
 }
 
+/** How the last session of a site that is over ended. */
+export class SiteDisconnect {
+  at: Date;
+  @ApiProperty({ enum: SESSION_ENDS }) reason: SessionEnd;
+}
+
 export class SiteView extends SiteRow {
   newtId: string | null;
   newtVersion: string | null;
@@ -190,6 +196,11 @@ export class SiteView extends SiteRow {
   desiredVersion: number;
   appliedVersion: number | null;
   appliedError: string | null;
+  /** Source address of the session that it has now, and since when; null: offline. */
+  connectedFrom: string | null;
+  connectedSince: Date | null;
+  /** The last session that ended; null: none did that is known of. */
+  @ApiProperty({ type: () => SiteDisconnect, nullable: true }) lastDisconnect: SiteDisconnect | null;
 }
 
 export class CreatedSiteView extends SiteRow {

@@ -62,7 +62,7 @@ export class KeepAliveService implements OnApplicationBootstrap {
       session.lastSeen = now;
       session.seen = true;
     }
-    if (ws.bufferedAmount > MAX_BUFFERED) return ws.terminate();
+    if (ws.bufferedAmount > MAX_BUFFERED) return session.cutOff();
     const silent = now - session.lastSeen;
     if (silent >= SILENT_SECONDS) return this.registry.end(session, 'silent', SILENT_CODE);
     if (silent >= PING_AFTER_SECONDS && now - session.lastPing >= PING_AFTER_SECONDS) {

@@ -26,6 +26,9 @@ import { endInTurns } from './ws-internals.js';
 /** Sessions whose end is handled in one turn of the event loop, when thousands are cut off at once. */
 const ENDS_PER_TURN = 64;
 
+/** No close frame came before the connection ended (RFC 6455 §7.1.5). */
+const BROKEN = 1006;
+
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
 /** Begins sessions: authenticates in the HTTP upgrade and accepts the websocket once the session is registered (docs/agent-protocol.md rules 2 to 4). */
@@ -142,15 +145,15 @@ function eventsFor(registry: SessionRegistry, dispatch: MessageDispatch, deliver
     },
     ping(ws, data) {
       // Answered here and not by ws, which would buffer without bound for an agent that does not read.
-      if (ws.bufferedAmount > MAX_BUFFERED) ws.terminate();
+      if (ws.bufferedAmount > MAX_BUFFERED) ws.session?.cutOff();
       else if (ws.readyState === WebSocket.OPEN) ws.pong(data);
     },
     error() {
       // ws closes the connection by itself (1009 for a frame that is too large, 1002, 1007).
       countMessage('frame', 'bad');
     },
-    close({ session }) {
-      if (session) registry.end(session, 'closed');
+    close({ session }, code) {
+      if (session) registry.end(session, session.unread ? 'unread' : code === BROKEN ? 'connection_lost' : 'closed');
     },
   };
 }

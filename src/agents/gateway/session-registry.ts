@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { SessionEnd } from '#contracts';
 import type { Session } from './session.js';
 
 /** The sessions of this server process: at most one per site is open, and at most one is being opened. */
@@ -11,10 +12,10 @@ export class SessionRegistry {
   readonly ending = new Set<Session>();
   /** No new sessions: the server is stopping. */
   draining = false;
-  private readonly endListeners: ((session: Session, reason: string) => void)[] = [];
+  private readonly endListeners: ((session: Session, reason: SessionEnd) => void)[] = [];
 
   /** Registers what happens to presence when the registered session of a site ends. */
-  onEnd(listener: (session: Session, reason: string) => void): void {
+  onEnd(listener: (session: Session, reason: SessionEnd) => void): void {
     this.endListeners.push(listener);
   }
 
@@ -36,7 +37,7 @@ export class SessionRegistry {
    * Ends a session once, whatever asks for it first. Its site goes offline only if this session is still the registered one.
    * With a code the websocket is closed; without, it is closed already.
    */
-  end(session: Session, reason: string, code?: number): void {
+  end(session: Session, reason: SessionEnd, code?: number): void {
     if (!session.ended) {
       session.ended = true;
       this.ending.delete(session);

@@ -9,7 +9,8 @@ export interface SocketEvents {
   message(ws: SessionSocket, data: RawData, isBinary: boolean): void;
   ping(ws: SessionSocket, data: Buffer): void;
   error(ws: SessionSocket): void;
-  close(ws: SessionSocket): void;
+  /** With the code of RFC 6455 §7.4; 1006: the connection broke. */
+  close(ws: SessionSocket, code: number): void;
 }
 
 /** The websocket of a session, with the session as a field. */
@@ -23,7 +24,7 @@ export function socketClass(events: SocketEvents): typeof SessionSocket {
     override emit(event: string | symbol, ...args: unknown[]): boolean {
       if (event === 'message') events.message(this, args[0] as RawData, args[1] as boolean);
       else if (event === 'ping') events.ping(this, args[0] as Buffer);
-      else if (event === 'close') events.close(this);
+      else if (event === 'close') events.close(this, args[0] as number);
       else if (event === 'error') events.error(this);
       return true;
     }
@@ -74,6 +75,8 @@ export class Session {
   name = '';
   /** The registry has let go of it: nothing more is sent, presence is settled. */
   ended = false;
+  /** It did not read what it was sent and was cut off. */
+  unread = false;
   bytesRead = 0;
   lastSeen = seconds();
   lastPing = 0;
@@ -96,8 +99,14 @@ export class Session {
   send(type: string, data: unknown): void {
     const { ws } = this;
     if (!ws || ws.readyState !== WebSocket.OPEN) return;
-    if (ws.bufferedAmount > MAX_BUFFERED) return ws.terminate();
+    if (ws.bufferedAmount > MAX_BUFFERED) return this.cutOff();
     ws.send(JSON.stringify({ type, data, configVersion: this.version }));
+  }
+
+  /** Closes without a word: nothing that it is sent arrives. */
+  cutOff(): void {
+    this.unread = true;
+    this.ws?.terminate();
   }
 
   learn(site: SiteAtHand): void {

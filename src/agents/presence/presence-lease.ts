@@ -31,8 +31,9 @@ export class PresenceLease {
   }
 
   private async putOffline(tx: EntityManager, serverId: string, end: ServerEnd): Promise<boolean> {
-    const gone = await this.repository.offlineOfServer(tx, serverId, END_CHUNK);
-    await this.events.emit(tx, ...this.presence.transitions('site.offline', gone, () => ({ reason: `server_${end}` })));
+    const reason = `server_${end}` as const;
+    const gone = await this.repository.offlineOfServer(tx, serverId, END_CHUNK, reason);
+    await this.events.emit(tx, ...this.presence.transitions('site.offline', gone, () => ({ reason })));
     return gone.length < END_CHUNK;
   }
 

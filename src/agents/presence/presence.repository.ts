@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { SiteState } from '#contracts';
+import type { SessionEnd, SiteState } from '#contracts';
 import { execute, prepared, query } from '#platform';
 import type { SiteAtHand } from '../gateway/session.js';
 
@@ -40,6 +40,12 @@ export interface Transition {
   /** After it. */
   state: SiteState;
 }
+
+/** Ends the sessions that `gone` names, and says what they ran as. `gone` holds the lock of their sites' presence. */
+const ENDED = `
+  UPDATE site_session o SET ended_at = now(), end_reason = gone.reason, client_type = gone.client_type,
+    client_version = (SELECT r.agent_version FROM agent_report r WHERE r.site_id = gone.site_id)
+  FROM gone WHERE o.session_id = gone.session_id AND o.ended_at IS NULL`;
 
 const ids = (rows: { siteId: number }[]) => rows.map((r) => r.siteId);
 
@@ -88,13 +94,16 @@ export class PresenceRepository {
     const now = await prepared<{ siteId: number; state: SiteState }>(
       tx,
       'presence_register',
-      `UPDATE site_presence p SET session_id = i.session_id, server_id = $1, address = i.address, client_type = 'newt', takes_bundles = false, takes_credentials = false,
+      `WITH i AS (SELECT * FROM unnest($2::bigint[], $3::uuid[], $4::inet[], $5::boolean[]) AS i(site_id, session_id, address, takes_over)),
+         gone AS (SELECT p.site_id, p.session_id, p.client_type, 'replaced' AS reason FROM site_presence p JOIN i ON i.site_id = p.site_id WHERE i.takes_over),
+         ended AS (${ENDED}),
+         began AS (INSERT INTO site_session (session_id, site_id, server_id, address) SELECT session_id, site_id, $1, address FROM i)
+       UPDATE site_presence p SET session_id = i.session_id, server_id = $1, address = i.address, client_type = 'newt', takes_bundles = false, takes_credentials = false,
               connected_at = now(), last_seen_at = now(), guarded_until = NULL,
               takeover_times = CASE WHEN i.takes_over
                 THEN ARRAY(SELECT t FROM unnest(p.takeover_times) t WHERE t > now() - interval '60 seconds') || now()
                 ELSE p.takeover_times END
-       FROM unnest($2::bigint[], $3::uuid[], $4::inet[], $5::boolean[]) AS i(site_id, session_id, address, takes_over)
-       WHERE p.site_id = i.site_id RETURNING p.site_id AS "siteId", p.state`,
+       FROM i WHERE p.site_id = i.site_id RETURNING p.site_id AS "siteId", p.state`,
       [serverId, ids(rows), rows.map((r) => r.id), rows.map((r) => r.address), rows.map((r) => r.takesOver)],
     );
     return new Map(now.map(({ siteId, state }) => [siteId, state]));
@@ -117,37 +126,46 @@ export class PresenceRepository {
   ): Promise<Transition[]> {
     return query<Transition>(
       tx,
-      `UPDATE site_presence p SET session_id = i.session_id, server_id = $1, address = i.address, last_seen_at = now()
-       FROM unnest($2::bigint[], $3::uuid[], $4::inet[]) AS i(site_id, session_id, address)
-       WHERE p.site_id = i.site_id AND p.session_id IS NULL RETURNING p.site_id AS "siteId", p.org_id AS "orgId", p.state`,
+      `WITH back AS (
+         UPDATE site_presence p SET session_id = i.session_id, server_id = $1, address = i.address, last_seen_at = now()
+         FROM unnest($2::bigint[], $3::uuid[], $4::inet[]) AS i(site_id, session_id, address)
+         WHERE p.site_id = i.site_id AND p.session_id IS NULL RETURNING p.*),
+       again AS (
+         INSERT INTO site_session (session_id, site_id, server_id, address, connected_at)
+         SELECT session_id, site_id, server_id, address, coalesce(connected_at, now()) FROM back
+         ON CONFLICT (session_id) DO UPDATE SET ended_at = NULL, end_reason = NULL)
+       SELECT site_id AS "siteId", org_id AS "orgId", state FROM back`,
       [serverId, ids(rows), rows.map((r) => r.id), rows.map((r) => r.address)],
     );
   }
 
-  /** Puts sites offline whose registered session is the given one. @returns those that this changed. */
-  offline(tx: EntityManager, sessions: { id: string; siteId: number }[]): Promise<Transition[]> {
+  /** Puts sites offline whose registered session is the given one, and ends that. @returns those that this changed. */
+  offline(tx: EntityManager, sessions: { id: string; siteId: number; reason: SessionEnd }[]): Promise<Transition[]> {
     return prepared<Transition>(
       tx,
       'presence_offline',
       `WITH gone AS (
-         SELECT p.site_id FROM site_presence p JOIN unnest($1::bigint[], $2::uuid[]) AS i(site_id, session_id)
-           ON p.site_id = i.site_id AND p.session_id = i.session_id
-         ORDER BY p.site_id FOR UPDATE OF p)
+         SELECT p.site_id, p.session_id, p.client_type, i.reason FROM site_presence p
+         JOIN unnest($1::bigint[], $2::uuid[], $3::text[]) AS i(site_id, session_id, reason) ON p.site_id = i.site_id AND p.session_id = i.session_id
+         ORDER BY p.site_id FOR UPDATE OF p),
+       ended AS (${ENDED})
        UPDATE site_presence p SET session_id = NULL, server_id = NULL, last_seen_at = now()
        FROM gone WHERE p.site_id = gone.site_id RETURNING p.site_id AS "siteId", p.org_id AS "orgId", p.state`,
-      [ids(sessions), sessions.map((s) => s.id)],
+      [ids(sessions), sessions.map((s) => s.id), sessions.map((s) => s.reason)],
     );
   }
 
-  /** Puts up to `limit` sites of a server process offline. */
-  offlineOfServer(tx: EntityManager, serverId: string, limit: number): Promise<Transition[]> {
+  /** Puts up to `limit` sites of a server process offline, and ends their sessions. */
+  offlineOfServer(tx: EntityManager, serverId: string, limit: number, reason: SessionEnd): Promise<Transition[]> {
     return query<Transition>(
       tx,
       `WITH gone AS (
-         SELECT site_id FROM site_presence WHERE server_id = $1 AND session_id IS NOT NULL ORDER BY site_id LIMIT $2 FOR UPDATE)
+         SELECT site_id, session_id, client_type, $3::text AS reason FROM site_presence
+         WHERE server_id = $1 AND session_id IS NOT NULL ORDER BY site_id LIMIT $2 FOR UPDATE),
+       ended AS (${ENDED})
        UPDATE site_presence p SET session_id = NULL, server_id = NULL, last_seen_at = now()
        FROM gone WHERE p.site_id = gone.site_id RETURNING p.site_id AS "siteId", p.org_id AS "orgId", p.state`,
-      [serverId, limit],
+      [serverId, limit, reason],
     );
   }
 

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { SessionEnd } from '#contracts';
 import { AppError, Db, databaseAway, isOutage, PeriodicTask, toAppError, unavailable } from '#platform';
 import { unusable } from '../../access/index.js';
 import { EventsService, type NewEvent } from '../../audit/index.js';
@@ -28,7 +29,7 @@ type Outcome = Map<Session, AppError | null>;
 export class PresenceService {
   private readonly logger = new Logger(PresenceService.name);
   private arrivals: Arrival[] = [];
-  private departures = new Map<string, { session: Session; reason: string }>();
+  private departures = new Map<string, { session: Session; reason: SessionEnd }>();
   private running = false;
   /** PostgreSQL did not take departures a moment ago. */
   private paused = false;
@@ -63,7 +64,7 @@ export class PresenceService {
   }
 
   /** Puts the site offline if this session is still the registered one; kept until PostgreSQL takes it. */
-  depart(session: Session, reason: string): void {
+  depart(session: Session, reason: SessionEnd): void {
     if (this.stopped) return;
     this.departures.set(session.id, { session, reason });
     this.pump();
@@ -133,7 +134,7 @@ export class PresenceService {
   private async writeDepartures(): Promise<boolean> {
     if (this.departures.size === 0 || this.paused) return false;
     const batch = [...this.departures.values()].slice(0, BATCH * 4);
-    const rows = batch.map(({ session }) => ({ id: session.id, siteId: session.siteId }));
+    const rows = batch.map(({ session, reason }) => ({ id: session.id, siteId: session.siteId, reason }));
     const reasons = new Map(batch.map(({ session, reason }) => [session.siteId, reason]));
     try {
       await this.db.tx(async (tx) => {

@@ -22,6 +22,7 @@ export const SITES_OPERATIONS: Record<string, Operation> = {
   })),
   getSiteOfOrg: read('key', (fixture) => ({ params: { niceId: fixture.approved.niceId } })),
   getSite: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId } })),
+  listSiteSessions: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId }, query: PAGE })),
   updateSite: {
     by: 'key',
     call: async (fixture) => ({
