@@ -16,7 +16,7 @@ export class SiteSession {
   /** The server process that held it. */
   @ApiProperty({ type: 'string', format: 'uuid', nullable: true }) serverId: string | null;
   address: string | null;
-  /** What it ran as, once it has said so. */
+  /** What it ran as: a newt, until it says hello as Gatehouse's agent. */
   @ApiProperty({ type: 'string', enum: ['newt', 'agent'], nullable: true }) clientType: string | null;
   clientVersion: string | null;
   connectedAt: Date;
