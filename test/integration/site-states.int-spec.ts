@@ -176,7 +176,7 @@ describe('changes with its cause, in one transaction', () => {
         async (tx, id) => {
           const one = session(id);
           await presence().register(tx, randomUUID(), [one]);
-          await presence().offline(tx, [one]);
+          await presence().offline(tx, [{ ...one, reason: 'closed' }]);
         },
       ],
     ];
