@@ -21,6 +21,7 @@ export default defineConfig({
       { extends: true, test: { name: 'unit', include: ['{src,libs}/**/*.spec.ts', 'test/*.spec.ts'], ...limits } },
       { extends: true, test: { name: 'integration', include: ['test/integration/**/*.int-spec.ts'], ...database } },
       { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.e2e-spec.ts'], ...database } },
+      { extends: true, test: { name: 'browser', include: ['test/browser/**/*.browser-spec.ts'], ...database } },
     ],
   },
 });

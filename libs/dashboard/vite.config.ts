@@ -10,7 +10,10 @@ export default defineConfig({
   root: here('.'),
   base: '/',
   plugins: [tanstackRouter(ROUTES), react()],
-  resolve: { alias: { '@': here('src') }, conditions: ['gatehouse-source', 'module', 'browser', 'production'] },
+  resolve: {
+    alias: { '@texts': here('src/texts/en'), '@': here('src') },
+    conditions: ['gatehouse-source', 'module', 'browser', 'production'],
+  },
   // The server writes a nonce of its own into each answer (src/dashboard/page.ts).
   html: { cspNonce: '__NONCE__' },
   worker: { format: 'es' },

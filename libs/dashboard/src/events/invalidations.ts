@@ -1,0 +1,44 @@
+import type { ApiPaths } from '@/api/types';
+import type { EventType } from '../../../contracts/events';
+
+/** An event as the stream sends it. */
+export interface LiveEvent {
+  type: EventType;
+  cursor: string;
+  orgId: string | null;
+  siteId: number | null;
+  data: Record<string, unknown>;
+}
+
+type Path = keyof ApiPaths & string;
+
+/**
+ * Which reads an event makes old: the beginning of its type, and the paths whose answers show what it tells of. One table for all pages: a page
+ * that reads another path adds it here.
+ */
+export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Path[]])[] = [
+  ['device.', ['/org/{orgId}/sites', '/org/{orgId}/claims', '/org/{orgId}/site-provisioning-keys']],
+  ['site.', ['/org/{orgId}/sites', '/site/{siteId}']],
+  ['claim.', ['/org/{orgId}/claims', '/org/{orgId}/sites']],
+  ['key.', ['/org/{orgId}/site-provisioning-keys', '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}']],
+  ['member.', ['/org/{orgId}/users', '/org/{orgId}/user/{userId}']],
+  ['domain.', ['/org/{orgId}/domains', '/org/{orgId}/domain/{domainId}']],
+  ['resource.', ['/org/{orgId}/resources', '/resource/{resourceId}', '/org/{orgId}/site-resources']],
+  ['job.', ['/org/{orgId}/jobs', '/org/{orgId}/jobs/{jobId}']],
+  ['bundle.', ['/org/{orgId}/bundles', '/site/{siteId}/bundle']],
+  ['rollout.', ['/org/{orgId}/rollouts', '/org/{orgId}/bundles']],
+];
+
+/** Everything of the organization that a type makes old. What the table does not know makes nothing old. */
+export function pathsOf(type: string): Set<string> {
+  return new Set(INVALIDATIONS.flatMap(([begins, paths]) => (type.startsWith(begins) ? paths : [])));
+}
+
+/** Of parameters in a key: whether a read concerns what the event is about. A path without a site's id is about all of them. */
+export function concerns(
+  event: Pick<LiveEvent, 'orgId' | 'siteId'>,
+  params: Record<string, unknown> | undefined,
+): boolean {
+  if (params?.['orgId'] !== undefined && event.orgId !== null && params['orgId'] !== event.orgId) return false;
+  return params?.['siteId'] === undefined || event.siteId === null || Number(params['siteId']) === event.siteId;
+}

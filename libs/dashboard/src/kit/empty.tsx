@@ -1,0 +1,24 @@
+import { EmptyState as Mantine, Paper } from '@mantine/core';
+import type { ReactNode } from 'react';
+
+/** What stands where nothing is: what it would be, and what to do next. */
+export function EmptyState({
+  icon,
+  title,
+  description,
+  children,
+}: {
+  icon?: ReactNode;
+  title: string;
+  description?: ReactNode;
+  /** Buttons. */
+  children?: ReactNode;
+}) {
+  return (
+    <Paper withBorder p="xl">
+      <Mantine icon={icon} title={title} description={description} maw={520} mx="auto">
+        {children && <Mantine.Actions>{children}</Mantine.Actions>}
+      </Mantine>
+    </Paper>
+  );
+}

@@ -1,0 +1,55 @@
+const LOCALE = 'en';
+
+const numbers = new Intl.NumberFormat(LOCALE);
+const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto', style: 'short' });
+
+export const formatNumber = (value: number): string => numbers.format(value);
+
+const UNITS: [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [
+  ['year', 31_536_000],
+  ['month', 2_592_000],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+];
+
+/** `3 hr. ago`, `in 2 days`; undefined within the minute. */
+export function formatRelative(at: Date, now: number): string | undefined {
+  const seconds = (at.getTime() - now) / 1000;
+  for (const [unit, size] of UNITS)
+    if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);
+  return undefined;
+}
+
+/** As tables show instants: `2026-11-29 14:05:31`, in the zone that was chosen. */
+export function formatAbsolute(at: Date, zone: 'utc' | 'local'): string {
+  const parts = new Intl.DateTimeFormat('en-CA', {
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+    timeZone: zone === 'utc' ? 'UTC' : undefined,
+  }).formatToParts(at);
+  const of = (type: string): string => parts.find((part) => part.type === type)!.value;
+  return `${of('year')}-${of('month')}-${of('day')} ${of('hour')}:${of('minute')}:${of('second')}`;
+}
+
+export function formatDuration(seconds: number): string {
+  for (const [unit, size] of UNITS)
+    if (seconds >= size)
+      return new Intl.NumberFormat(LOCALE, { style: 'unit', unit, unitDisplay: 'long' }).format(
+        Math.trunc(seconds / size),
+      );
+  return new Intl.NumberFormat(LOCALE, { style: 'unit', unit: 'second', unitDisplay: 'long' }).format(
+    Math.trunc(seconds),
+  );
+}
+
+/** Sorted and joined as people write lists: `a, b and c`. */
+export const formatList = (items: readonly string[]): string =>
+  new Intl.ListFormat(LOCALE, { type: 'conjunction' }).format(items);
+
+export const ZONE_NAME = Intl.DateTimeFormat().resolvedOptions().timeZone;

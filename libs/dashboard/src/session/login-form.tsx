@@ -1,0 +1,45 @@
+import { PasswordInput, TextInput } from '@mantine/core';
+import { useForm } from '@mantine/form';
+import { t } from '@texts/login';
+import { ApiForm } from '@/kit/form';
+import { logIn } from './session';
+
+/** E-mail address and password. @param email known already: only the password is asked for, first */
+export function LoginForm({ email, onLoggedIn }: { email?: string; onLoggedIn?: () => unknown }) {
+  const form = useForm({ mode: 'uncontrolled', initialValues: { email: email ?? '', password: '' } });
+  return (
+    <ApiForm
+      form={form}
+      submitLabel={t.submit}
+      onSubmit={async (values) => {
+        await logIn(values);
+        await onLoggedIn?.();
+      }}
+      onProblem={(problem) => {
+        if (problem.code !== 'unauthenticated') return false;
+        form.setFieldError('password', problem.message);
+        return true;
+      }}
+    >
+      <TextInput
+        label={t.email}
+        type="email"
+        autoComplete="username"
+        required
+        withAsterisk={false}
+        data-autofocus={email === undefined || undefined}
+        key={form.key('email')}
+        {...form.getInputProps('email')}
+      />
+      <PasswordInput
+        label={t.password}
+        autoComplete="current-password"
+        required
+        withAsterisk={false}
+        data-autofocus={email !== undefined || undefined}
+        key={form.key('password')}
+        {...form.getInputProps('password')}
+      />
+    </ApiForm>
+  );
+}

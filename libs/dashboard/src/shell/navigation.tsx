@@ -1,0 +1,44 @@
+import { Badge } from '@mantine/core';
+import { Link } from '@tanstack/react-router';
+import { Fragment } from 'react';
+import { formatNumber } from '@/kit/formats';
+import { usePendingCount } from '@/sites/queries';
+import classes from './frame.module.css';
+import { type Place } from './places';
+import { routeOf, usePlaces } from './use-places';
+
+/** The places of an organization that one may see. */
+export function Navigation({ orgId }: { orgId: string }) {
+  const pending = usePendingCount(orgId);
+  const link = (place: Place, Icon?: React.ComponentType<{ size?: number }>) => (
+    <Link
+      key={place.path}
+      to={routeOf(place) as '/org/$org'}
+      params={{ org: orgId }}
+      activeOptions={{
+        exact: place.path === '/' || place.path === '/sites' ? place.path === '/' : false,
+        includeSearch: false,
+      }}
+      className={`${classes.place} ${Icon ? '' : classes.indented}`}
+    >
+      {Icon && <Icon size={18} />}
+      {place.label}
+      {place.countsPending && !!pending && (
+        <Badge className={classes.count} size="sm" variant="filled">
+          {formatNumber(pending)}
+        </Badge>
+      )}
+    </Link>
+  );
+  return usePlaces(orgId).map(({ label, icon: Icon, places }) => {
+    const [first, ...more] = places;
+    if (label === undefined || more.length === 0) return link(first!, Icon);
+    return (
+      <Fragment key={label}>
+        <div className={classes.section}>{label}</div>
+        {link(first!, Icon)}
+        {more.map((place) => link(place))}
+      </Fragment>
+    );
+  });
+}

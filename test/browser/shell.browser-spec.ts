@@ -1,0 +1,69 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Dashboard, DESKTOP, expectAccessible, PHONE, takePicture } from '../support/browser/dashboard.js';
+import { FixtureOrg } from '../support/fixture-org.js';
+import { TEST_ADMIN } from '../support/server.js';
+
+let dashboard: Dashboard;
+let fixture: FixtureOrg;
+beforeAll(async () => {
+  dashboard = await Dashboard.open();
+  fixture = await FixtureOrg.open(dashboard.server);
+});
+afterEach(() => dashboard.settle());
+afterAll(() => dashboard?.close());
+
+describe('signing in', () => {
+  it('leads to where one wanted to go', async () => {
+    const visitor = await dashboard.visitor();
+    visitor.expectComplaint(/401/);
+    const page = await visitor.goTo('/org/default/sites?state=offline');
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await expectAccessible(page);
+    await takePicture(page, 'login');
+    await page.getByLabel('E-mail address').fill(TEST_ADMIN.email);
+    await page.getByLabel('Password', { exact: true }).fill('wrong');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('Invalid e-mail address or password').waitFor();
+    await page.getByLabel('Password', { exact: true }).fill(TEST_ADMIN.password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('heading', { name: 'Sites' }).waitFor();
+    expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe('/org/default/sites?state=offline');
+  });
+
+  it('again, when the session ended, keeps what was typed', async () => {
+    const visitor = await dashboard.signedIn();
+    visitor.expectComplaint(/401/);
+    const page = await visitor.goTo('/account');
+    await page.getByLabel('New password').fill('half a password');
+    await visitor.context.clearCookies();
+    await page.getByRole('button', { name: 'Change password' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Sign in again' });
+    await dialog.getByLabel('Password', { exact: true }).fill(TEST_ADMIN.password);
+    await dialog.getByRole('button', { name: 'Sign in' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    expect(await page.getByLabel('New password').inputValue()).toBe('half a password');
+  });
+});
+
+describe('pages', () => {
+  const PAGES = () => ({
+    orgs: '/orgs',
+    overview: `/org/${fixture.orgId}`,
+    sites: `/org/${fixture.orgId}/sites`,
+    site: `/org/${fixture.orgId}/sites/${fixture.approved.siteId}`,
+    account: '/account',
+  });
+
+  it.each(['light', 'dark'] as const)('are accessible, on a desk and on a phone, %s', async (colorScheme) => {
+    for (const [name, path] of Object.entries(PAGES()))
+      for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
+        const visitor = await dashboard.signedIn(TEST_ADMIN, { colorScheme, viewport });
+        const page = await visitor.goTo(path);
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        await page.waitForLoadState('networkidle');
+        await expectAccessible(page);
+        await takePicture(page, `${name}-${colorScheme}-${device}`);
+        await visitor.context.close();
+      }
+  });
+});

@@ -1,0 +1,147 @@
+import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { Api } from '../api.js';
+import { type ServerOptions, startServer, TEST_ADMIN, type TestServer } from '../server.js';
+import { launchBrowser } from './chromium.js';
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+/** Ignored by git. */
+const SCREENSHOTS = fileURLToPath(new URL('../../../screenshots', import.meta.url));
+
+export const DESKTOP = { width: 1280, height: 800 };
+export const PHONE = { width: 390, height: 844 };
+
+/** A server and one browser, for all tests of a file. */
+export class Dashboard {
+  private readonly watched = new Set<Watched>();
+
+  private constructor(
+    readonly server: TestServer,
+    readonly browser: Browser,
+    /** With the root key: to make what pages show. */
+    readonly root: Api,
+  ) {}
+
+  static async open(options: ServerOptions & { browserArgs?: string[] } = {}): Promise<Dashboard> {
+    const { browserArgs, ...forServer } = options;
+    const [server, browser] = await Promise.all([startServer(forServer), launchBrowser(browserArgs)]);
+    return new Dashboard(server, browser, Api.root(server));
+  }
+
+  async close(): Promise<void> {
+    await this.browser?.close();
+    await this.server?.stop();
+  }
+
+  /** A browser that nobody signed in to, as another person's. */
+  async visitor(options: BrowserContextOptions = {}): Promise<Visitor> {
+    const context = await this.browser.newContext({ baseURL: this.server.url, viewport: DESKTOP, ...options });
+    const watched = new Watched();
+    this.watched.add(watched);
+    return new Visitor(context, watched);
+  }
+
+  /** Somebody signed in, on a page. Default: the server administrator. */
+  async signedIn(
+    as: { email: string; password: string } = TEST_ADMIN,
+    options: BrowserContextOptions = {},
+  ): Promise<Visitor> {
+    const visitor = await this.visitor(options);
+    // The cookie of a login is the context's.
+    const answer = await visitor.context.request.post('/api/v1/auth/login', {
+      data: { email: as.email, password: as.password },
+      headers: { 'x-csrf-token': 'x-csrf-protection' },
+    });
+    expect(answer.status()).toBe(200);
+    return visitor;
+  }
+
+  /** After each test: what a browser complained of, which fails it, and closes every page. */
+  async settle(): Promise<void> {
+    const complaints = [...this.watched].flatMap((one) => one.complaints);
+    this.watched.clear();
+    await Promise.all(this.browser.contexts().map((context) => context.close()));
+    expect(complaints).toEqual([]);
+  }
+}
+
+/** What a page says to its console, what its policy forbids, and which requests failed. */
+class Watched {
+  readonly complaints: string[] = [];
+  private readonly expected: RegExp[] = [];
+
+  watch(page: Page): void {
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning')
+        this.complain(`${message.type()}: ${message.text()} (${message.location().url})`);
+    });
+    page.on('pageerror', (error) => this.complain(`error: ${error.stack ?? error.message}`));
+    page.on('requestfailed', (request) => {
+      // A page that is left, or a search that is typed on, gives up what it asked for.
+      if (request.failure()?.errorText !== 'net::ERR_ABORTED')
+        this.complain(`failed: ${request.method()} ${request.url()} ${request.failure()?.errorText}`);
+    });
+    page.on('response', (response) => {
+      if (response.status() >= 400)
+        this.complain(`${response.status()}: ${response.request().method()} ${response.url()}`);
+    });
+  }
+
+  expect(complaint: RegExp): void {
+    this.expected.push(complaint);
+  }
+
+  private complain(text: string): void {
+    if (!this.expected.some((pattern) => pattern.test(text))) this.complaints.push(text);
+  }
+}
+
+/** One person's browser. */
+export class Visitor {
+  constructor(
+    readonly context: BrowserContext,
+    private readonly watched: Watched,
+  ) {
+    context.setDefaultTimeout(60_000);
+  }
+
+  /** A tab, at an address, when what it reads is there. */
+  async goTo(path: string): Promise<Page> {
+    const page = await this.context.newPage();
+    this.watched.watch(page);
+    await page.goto(path);
+    return page;
+  }
+
+  /** What the test causes on purpose: a refusal is also a line of the console. */
+  expectComplaint(pattern: RegExp): void {
+    this.watched.expect(pattern);
+  }
+}
+
+interface AxeResult {
+  violations: { id: string; impact: string; help: string; nodes: { html: string; target: unknown[] }[] }[];
+}
+
+/** No issue that axe calls serious or critical. */
+export async function expectAccessible(page: Page): Promise<void> {
+  // Past the policy of the page, which allows no script of others: as a debugger does.
+  const session = await page.context().newCDPSession(page);
+  const { readFile } = await import('node:fs/promises');
+  await session.send('Runtime.evaluate', { expression: await readFile(AXE, 'utf8') });
+  const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResult;
+  const serious = violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map(({ html }) => `  ${html}`).join('\n')}`);
+  expect(serious).toEqual([]);
+}
+
+/** A picture in the folder screenshots, for people to look at. */
+export async function takePicture(page: Page, name: string): Promise<void> {
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+}
