@@ -25,7 +25,7 @@ function Overview() {
             <Title order={2} mb="sm">
               {t.overview.sites}
             </Title>
-            <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }}>
+            <SimpleGrid cols={{ base: 2, sm: 3, xl: 6 }}>
               {STATES.map((state) => (
                 <StateCount key={state} org={org} state={state} />
               ))}

@@ -72,6 +72,7 @@ function Sites() {
   const name = ({ siteId, name }: Site) => (
     <Anchor
       fw={500}
+      size="sm"
       style={{ overflowWrap: 'anywhere' }}
       renderRoot={(props) => <Link to="/org/$org/sites/$site" params={{ org, site: String(siteId) }} {...props} />}
     >
