@@ -6,7 +6,7 @@ import { QueryClientProvider } from '@tanstack/react-query';
 import { createRouter, RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
-import type { Action } from '../../contracts/scopes';
+import type { Action } from '../../contracts/index.js';
 import { parseSearch, stringifySearch } from './address';
 import { queryClient } from './api/query-client';
 import { NONCE } from './nonce';

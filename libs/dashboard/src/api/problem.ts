@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../../../contracts/errors';
+import type { ErrorCode } from '../../../contracts/index.js';
 
 export interface FieldProblem {
   /** Of the body or the query, as `labels.model` or `rules[2].value`. */

@@ -1,5 +1,5 @@
 import type { ApiPaths } from '@/api/types';
-import type { EventType } from '../../../contracts/events';
+import type { EventType } from '../../../contracts/index.js';
 
 /** An event as the stream sends it. */
 export interface LiveEvent {

@@ -1,4 +1,4 @@
-import { EVENT_TYPES } from '../../../contracts/events';
+import { EVENT_TYPES } from '../../../contracts/index.js';
 import type { LiveEvent } from './invalidations';
 import { lead } from './leadership';
 

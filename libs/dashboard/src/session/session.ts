@@ -3,7 +3,7 @@ import { useSyncExternalStore } from 'react';
 import { $api, api, onUnauthenticated } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
-import type { Action } from '../../../contracts/scopes';
+import type { Action } from '../../../contracts/index.js';
 
 export type User = components['schemas']['UserView'];
 

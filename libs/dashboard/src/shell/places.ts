@@ -14,7 +14,7 @@ import {
 } from '@tabler/icons-react';
 import { t } from '@texts/shell';
 import type { ComponentType } from 'react';
-import type { Action } from '../../../contracts/scopes';
+import type { Action } from '../../../contracts/index.js';
 
 export interface Place {
   label: string;
