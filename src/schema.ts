@@ -40,6 +40,7 @@ import { CredentialTrust1765000000000 } from './migrations/1765000000000-credent
 import { RevocationListLooks1765000000010 } from './migrations/1765000000010-revocation-list-looks.js';
 import { SiteStates1765100000000 } from './migrations/1765100000000-site-states.js';
 import { SiteSessions1765110000000 } from './migrations/1765110000000-site-sessions.js';
+import { KeyUses1765130000000 } from './migrations/1765130000000-key-uses.js';
 import { RolePresets1765140000000 } from './migrations/1765140000000-role-presets.js';
 import { JobProgressTold1765150000000 } from './migrations/1765150000000-job-progress-told.js';
 
@@ -87,6 +88,7 @@ export const MIGRATIONS = [
   RevocationListLooks1765000000010,
   SiteStates1765100000000,
   SiteSessions1765110000000,
+  KeyUses1765130000000,
   RolePresets1765140000000,
   JobProgressTold1765150000000,
 ];

@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { AccessGuard } from './access.guard.js';
+import { ApiKeyUses } from './api-keys/api-key-uses.js';
 import { ApiKeysController } from './api-keys/api-keys.controller.js';
 import { ApiKeysRepository } from './api-keys/api-keys.repository.js';
 import { ApiKeysService } from './api-keys/api-keys.service.js';
@@ -49,6 +50,7 @@ import { UsersService } from './users/users.service.js';
   ],
   providers: [
     ApiKeysRepository,
+    ApiKeyUses,
     ApiKeysService,
     Authenticator,
     ConnectionCredentials,

@@ -8,6 +8,7 @@ import {
   RefusalLimiter,
   sha256,
 } from '#platform';
+import { ApiKeyUses } from './api-keys/api-key-uses.js';
 import { ApiKeysService } from './api-keys/api-keys.service.js';
 import {
   type Presented,
@@ -37,6 +38,7 @@ export class Authenticator {
     private readonly limiter: RefusalLimiter,
     private readonly admission: SiteAdmission,
     private readonly connection: ConnectionCredentials,
+    private readonly keyUses: ApiKeyUses,
   ) {
     this.cookieName = config.http.publicUrl.protocol === 'https:' ? SECURE_SESSION_COOKIE : SESSION_COOKIE;
   }
@@ -61,6 +63,7 @@ export class Authenticator {
         const principal = await this.apiKeys.authenticate(presented.id, presented.secret);
         if (!principal)
           throw this.refuse(address, new AppError('unauthenticated', 'Invalid API key'), `key:${presented.id}`);
+        this.keyUses.note(presented.id, address);
         return { ...principal, address };
       }
       case 'deviceKey':

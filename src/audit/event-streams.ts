@@ -58,7 +58,7 @@ export class EventStreams {
     )
       throw new AppError('rate_limited', 'Too many open event streams', { retryAfter: 30 });
     const from = after === undefined || after === NOW ? BEGINNING : parseCursor(after);
-    const stream = new Stream(orgId, owner, types, from);
+    const stream = new Stream(orgId, owner, types, from, principal.endsAt?.getTime());
     this.streams.add(stream);
     try {
       const orgUid = await orgUidOf(this.db.manager, principal, orgId);
@@ -153,7 +153,7 @@ export class EventStreams {
 
 /** One open stream: up to where it has been sent, and how to wake it. */
 class Stream implements Follower {
-  ended = false;
+  private over = false;
   /** Woken since it last looked. */
   toWake = false;
   unfollow: () => void = () => undefined;
@@ -165,7 +165,13 @@ class Stream implements Follower {
     readonly owner: string,
     readonly types: readonly EventType[] | undefined,
     public position: Position,
+    /** When its reader's authority ends by itself. */
+    private readonly until = Infinity,
   ) {}
+
+  get ended(): boolean {
+    return this.over || Date.now() >= this.until;
+  }
 
   passed(position: Position): void {
     if (isAfter(position, this.position)) this.position = position;
@@ -177,7 +183,7 @@ class Stream implements Follower {
   }
 
   end(): void {
-    this.ended = true;
+    this.over = true;
     this.wake();
   }
 

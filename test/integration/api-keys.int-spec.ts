@@ -131,8 +131,10 @@ describe('an API key', () => {
       expect.stringMatching(/^[a-z0-9]{15}$/),
       expect.stringMatching(/^[a-z2-7]{40}$/),
     ]);
+    const createdBy = { kind: 'root_key', id: expect.any(String), name: 'test' };
+    const unused = { createdBy, lastUsedAt: null, lastUsedFrom: null, expiresAt: null };
     expect(await one.root.expect('GET', `/org/${org}/api-keys?limit=1&offset=0`)).toEqual({
-      apiKeys: [{ apiKeyId, orgId: org, lastChars: apiKey.slice(-4), createdAt, name: 'a' }],
+      apiKeys: [{ apiKeyId, orgId: org, lastChars: apiKey.slice(-4), createdAt, name: 'a', ...unused }],
       pagination: { total: 3, limit: 1, offset: 0 },
     });
     expect(await one.root.expect('GET', `/org/${org}/api-key/${apiKeyId}`)).toEqual({
@@ -141,6 +143,7 @@ describe('an API key', () => {
       lastChars,
       createdAt,
       name: 'a',
+      ...unused,
     });
     const path = `/org/${org}/api-key/${apiKeyId}/actions`;
     const set = await one.root.post(path, { actionIds: ['listSites', 'getOrg', 'getSite'] });

@@ -215,6 +215,17 @@ describe('the streams of one organization', () => {
     await until(() => Promise.resolve(stays.ended));
   });
 
+  it('end when the authority of their reader has ended, before anything more is told', async () => {
+    const endsAt = new Date(Date.now() + 3_600_000);
+    const client = new Client(await streams.open({ ...reader(1), endsAt }, org.orgId, undefined, undefined)).follow();
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(endsAt.getTime());
+    await insert(1);
+    notices.send('event_added', org.orgId);
+    await until(() => Promise.resolve(client.ended));
+    clock.mockRestore();
+    expect(client.ids).toEqual([]);
+  });
+
   it('are not woken for another organization', async () => {
     await Client.open(1);
     const reads = vi.spyOn(repository, 'after');

@@ -168,7 +168,7 @@ describe('whose authority', () => {
 
   it('a key that is deleted, or loses the action, stops its jobs; in between it is asked at each step', async () => {
     const keys = app.get(ApiKeysService);
-    const key = await keys.create(operator, orgId, 'starter');
+    const key = await keys.create(operator, orgId, { name: 'starter' });
     await keys.setActions(operator, orgId, key.apiKeyId, ['updateSite']);
     const by = (await keys.authenticate(key.apiKeyId, key.apiKey))!;
     const jobs = [];

@@ -166,7 +166,7 @@ describe('what was under way when the id was used again', () => {
   it('refuses a change that a key of the former one had begun, and keeps nothing of it', async () => {
     const orgId = newId();
     await app.makeOrg(orgId);
-    const key = await app.get(ApiKeysService).create(operator, orgId, 'former');
+    const key = await app.get(ApiKeysService).create(operator, orgId, { name: 'former' });
     await app.get(ApiKeysService).setActions(operator, orgId, key.apiKeyId, ['createGroup']);
     const admitted = await app
       .get(Authenticator)

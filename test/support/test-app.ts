@@ -59,7 +59,7 @@ export async function openTestApp(extra: Record<string, string> = {}): Promise<T
     sql: (text, values) => query(db.manager, text, values),
     root,
     async orgKey(orgId, ...actions) {
-      const key = await keys.create(operator, orgId, 'test');
+      const key = await keys.create(operator, orgId, { name: 'test' });
       await keys.setActions(operator, orgId, key.apiKeyId, actions);
       return root.as(`${key.apiKeyId}.${key.apiKey}`);
     },

@@ -21,6 +21,8 @@ export interface Principal {
    * keys and server administrators: what they may do, they may do in any organization.
    */
   orgUids?: ReadonlyMap<string, string>;
+  /** When its authority ends by itself; absent: not by itself. */
+  endsAt?: Date;
   /** The site, when a site credential authenticated. */
   site?: { siteId: number; orgId: string; credentialId: number };
   /** Hash of the session cookie's token, when a session authenticated. */

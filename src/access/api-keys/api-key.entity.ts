@@ -1,4 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { CreatedBy } from '../created-by.js';
 
 /** An organization key, or with `orgId` null a root key, which holds every action everywhere. */
 @Entity('api_key')
@@ -11,4 +12,9 @@ export class ApiKey {
   @Column('text') lastChars: string;
   @Column('text', { array: true, default: () => `'{}'` }) actions: string[];
   @Column('timestamptz', { default: () => 'now()' }) createdAt: Date;
+  /** Null: made by an earlier version, and the audit does not tell. */
+  @Column('jsonb', { nullable: true }) createdBy: CreatedBy | null;
+  @Column('timestamptz', { nullable: true }) lastUsedAt: Date | null;
+  @Column('inet', { nullable: true }) lastUsedAddress: string | null;
+  @Column('timestamptz', { nullable: true }) expiresAt: Date | null;
 }

@@ -34,7 +34,7 @@ export class ApiKeysController {
     @OrgId() orgId: string,
     @Body() body: CreateApiKeyBody,
   ): Promise<CreatedApiKey> {
-    return this.apiKeys.create(caller, orgId, body.name);
+    return this.apiKeys.create(caller, orgId, body);
   }
 
   /** Read an API key; its secret is never shown again */

@@ -9,6 +9,14 @@ export interface StoredKey {
   name: string;
   secretHash: Buffer;
   actions: string[];
+  expiresAt: Date | null;
+}
+
+/** That a key was used. */
+export interface KeyUse {
+  apiKeyId: string;
+  address: string | null;
+  at: Date;
 }
 
 /** All SQL about API keys. */
@@ -19,7 +27,7 @@ export class ApiKeysRepository {
     const rows = await prepared<StoredKey>(
       em,
       'api_key_find',
-      `SELECT k.org_id AS "orgId", o.org_uid AS "orgUid", k.name, k.secret_hash AS "secretHash", k.actions
+      `SELECT k.org_id AS "orgId", o.org_uid AS "orgUid", k.name, k.secret_hash AS "secretHash", k.actions, k.expires_at AS "expiresAt"
        FROM api_key k LEFT JOIN org o USING (org_id) WHERE k.api_key_id = $1`,
       [apiKeyId],
     );
@@ -30,7 +38,10 @@ export class ApiKeysRepository {
     return (await this.find(em, apiKeyId))?.orgId ?? null;
   }
 
-  async insert(em: EntityManager, key: Omit<ApiKey, 'createdAt' | 'actions'>): Promise<Date> {
+  async insert(
+    em: EntityManager,
+    key: Omit<ApiKey, 'createdAt' | 'actions' | 'lastUsedAt' | 'lastUsedAddress'>,
+  ): Promise<Date> {
     const inserted = await em.getRepository(ApiKey).insert(key);
     return (inserted.generatedMaps[0] as { createdAt: Date }).createdAt;
   }
@@ -60,6 +71,18 @@ export class ApiKeysRepository {
         apiKeyId,
         actions,
       ])) === 1
+    );
+  }
+
+  /** Of several uses of one key the last one counts, and none goes back behind what another server wrote. */
+  async used(em: EntityManager, uses: KeyUse[]): Promise<void> {
+    await execute(
+      em,
+      `WITH u AS (SELECT DISTINCT ON (id) * FROM unnest($1::text[], $2::inet[], $3::timestamptz[]) AS u(id, address, at) ORDER BY id, at DESC),
+         held AS (SELECT k.api_key_id FROM api_key k JOIN u ON u.id = k.api_key_id ORDER BY 1 FOR NO KEY UPDATE OF k)
+       UPDATE api_key k SET last_used_at = u.at, last_used_address = u.address FROM u JOIN held ON held.api_key_id = u.id
+       WHERE k.api_key_id = u.id AND coalesce(k.last_used_at < u.at, true)`,
+      [uses.map((u) => u.apiKeyId), uses.map((u) => u.address), uses.map((u) => u.at)],
     );
   }
 

@@ -8,6 +8,7 @@ import {
   conflict,
   Db,
   InvalidatedCache,
+  invalid,
   isUniqueViolation,
   notFound,
   notify,
@@ -22,10 +23,12 @@ import {
   windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
-import type { ApiKeyActionList, ApiKeyList, ApiKeyView, CreatedApiKey } from './api-keys.dto.js';
+import { createdBy } from '../created-by.js';
+import type { ApiKey } from './api-key.entity.js';
+import type { ApiKeyActionList, ApiKeyList, ApiKeyView, CreateApiKeyBody, CreatedApiKey } from './api-keys.dto.js';
 import { ApiKeysRepository } from './api-keys.repository.js';
 
-type KeyPrincipal = Pick<Principal, 'authority' | 'kind' | 'id' | 'name' | 'orgUids'>;
+type KeyPrincipal = Pick<Principal, 'authority' | 'kind' | 'id' | 'name' | 'orgUids' | 'endsAt'>;
 interface KnownKey {
   secretHash: Buffer;
   orgId: string | null;
@@ -65,20 +68,29 @@ export class ApiKeysService implements OnModuleInit {
     });
   }
 
-  /** @returns who the key is, or null; at most one query, cached until a notice drops it. */
+  /** @returns who the key is, or null; at most one query, cached until a notice drops it. @throws unauthenticated for a key that has expired, which only its holder learns */
   async authenticate(id: string, secret: string): Promise<KeyPrincipal | null> {
     const key = id.includes('\0') ? null : await this.known.get(id, () => this.load(this.db.manager, id));
     const presented = sha256(secret);
-    return key && sameBytes(presented, key.secretHash) ? key.principal : null;
+    if (!key || !sameBytes(presented, key.secretHash)) return null;
+    if (isOver(key.principal)) throw new AppError('unauthenticated', 'The API key has expired');
+    return key.principal;
   }
 
-  /** Who a key is by now, for work that goes on after its request. @returns null when it is deleted */
+  /** Who a key is by now, for work that goes on after its request. @returns null when it is deleted or has expired */
   async principalOfKey(em: EntityManager, id: string): Promise<KeyPrincipal | null> {
-    return (await this.load(em, id))?.principal ?? null;
+    const principal = (await this.load(em, id))?.principal;
+    return !principal || isOver(principal) ? null : principal;
   }
 
-  /** PUT /org/{orgId}/api-key: a new key holds no action. The secret is in the answer and nowhere else. */
-  async create(principal: Principal, orgId: string, name: string): Promise<CreatedApiKey> {
+  /** PUT /org/{orgId}/api-key: a new key holds no action. The secret is in the answer and nowhere else. @throws validation for an end in the past */
+  async create(
+    principal: Principal,
+    orgId: string,
+    { name, expiresAt: end }: CreateApiKeyBody,
+  ): Promise<CreatedApiKey> {
+    const expiresAt = end ? new Date(end) : null;
+    if (expiresAt && expiresAt.getTime() <= Date.now()) throw invalid('expiresAt', 'lies in the past');
     const made = newKey();
     return this.db.tx(async (tx) => {
       const createdAt = await this.repository.insert(tx, {
@@ -87,9 +99,14 @@ export class ApiKeysService implements OnModuleInit {
         name,
         secretHash: made.hash,
         lastChars: made.lastChars,
+        createdBy: createdBy(principal),
+        expiresAt,
       });
-      await this.record(tx, principal, orgId, 'api_key.create', made.id, { name });
-      return { apiKeyId: made.id, apiKey: made.secret, name, lastChars: made.lastChars, createdAt };
+      await this.record(tx, principal, orgId, 'api_key.create', made.id, {
+        name,
+        ...(expiresAt ? { expiresAt } : {}),
+      });
+      return { apiKeyId: made.id, apiKey: made.secret, name, lastChars: made.lastChars, createdAt, expiresAt };
     });
   }
 
@@ -97,13 +114,7 @@ export class ApiKeysService implements OnModuleInit {
     const window = windowOf(query, 1000);
     const [keys, total] = await this.repository.list(this.db.manager, orgId, window);
     return {
-      apiKeys: keys.map(({ apiKeyId, lastChars, createdAt, name }) => ({
-        apiKeyId,
-        orgId,
-        lastChars,
-        createdAt,
-        name,
-      })),
+      apiKeys: keys.map((key) => viewOf(orgId, key)),
       pagination: shapeA(total, window),
     };
   }
@@ -112,7 +123,7 @@ export class ApiKeysService implements OnModuleInit {
   async get(orgId: string, apiKeyId: string): Promise<ApiKeyView> {
     const key = await this.repository.read(this.db.manager, orgId, apiKeyId);
     if (!key) throw notFound('API key');
-    return { apiKeyId, orgId, lastChars: key.lastChars, createdAt: key.createdAt, name: key.name };
+    return viewOf(orgId, key);
   }
 
   async listActions(orgId: string, apiKeyId: string, query: PageQuery): Promise<ApiKeyActionList> {
@@ -160,11 +171,13 @@ export class ApiKeysService implements OnModuleInit {
         name: wanted.name,
         secretHash: hash,
         lastChars,
+        createdBy: createdBy(principal),
+        expiresAt: null,
       });
       // A guess at this id may have been remembered as absent.
       await notify(tx, 'access_changed', `key:${id}`);
       await this.record(tx, principal, null, 'root_key.create', id, { name: wanted.name });
-      return { apiKeyId: id, apiKey: secret, name: wanted.name, lastChars, createdAt };
+      return { apiKeyId: id, apiKey: secret, name: wanted.name, lastChars, createdAt, expiresAt: null };
     } catch (error) {
       throw isUniqueViolation(error) ? conflict('An API key with this id exists') : error;
     }
@@ -206,7 +219,7 @@ export class ApiKeysService implements OnModuleInit {
   private async load(em: EntityManager, id: string): Promise<KnownKey | null> {
     const row = await this.repository.find(em, id);
     if (!row) return null;
-    const { orgId, orgUid, name, secretHash } = row;
+    const { orgId, orgUid, name, secretHash, expiresAt } = row;
     const principal: KeyPrincipal =
       orgId === null || orgUid === null
         ? { authority: { kind: 'rootKey' }, kind: 'root_key', id, name }
@@ -216,10 +229,25 @@ export class ApiKeysService implements OnModuleInit {
             id,
             name,
             orgUids: new Map([[orgId, orgUid]]),
+            ...(expiresAt ? { endsAt: expiresAt } : {}),
           };
     return { secretHash: Buffer.from(secretHash), orgId, principal };
   }
 }
+
+const isOver = ({ endsAt }: KeyPrincipal) => endsAt !== undefined && endsAt.getTime() <= Date.now();
+
+const viewOf = (orgId: string, key: ApiKey): ApiKeyView => ({
+  apiKeyId: key.apiKeyId,
+  orgId,
+  lastChars: key.lastChars,
+  createdAt: key.createdAt,
+  name: key.name,
+  createdBy: key.createdBy,
+  lastUsedAt: key.lastUsedAt,
+  lastUsedFrom: key.lastUsedAddress,
+  expiresAt: key.expiresAt,
+});
 
 /** docs/integration-api.md §1.5: id of 15, secret of 200 random bits in base32. */
 function newKey(id = randomLower(15), secret = base32(randomBytes(25))) {

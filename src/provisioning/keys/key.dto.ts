@@ -14,6 +14,7 @@ import {
   ValidateIf,
 } from 'class-validator';
 import { BodyExample, IsInstant, IsName, MayBeAbsent, OffsetPagination, OtherNames, PageQuery } from '#platform';
+import { CreatedBy } from '../../access/index.js';
 import { UsingSites } from '../users.dto.js';
 
 /** 30 days (docs/claims.md rule 20). */
@@ -141,6 +142,14 @@ export class KeyView {
   @ApiProperty({ enum: ['active', 'disabled'] }) status: 'active' | 'disabled';
   @ApiProperty({ enum: STATES }) state: KeyState;
   lastUsedIp: string | null;
+  /** Null: an earlier version made it, and the audit does not tell any more. */
+  createdBy: CreatedBy | null;
+  /** `lastUsed`, as API keys call it. */
+  lastUsedAt: Date | null;
+  /** `lastUsedIp`, as API keys call it. */
+  lastUsedFrom: string | null;
+  /** `validUntil`, as API keys call it. */
+  expiresAt: Date | null;
   generations: KeyGenerationView[];
 }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { execute, query } from '#platform';
+import type { CreatedBy } from '../../access/index.js';
 import { HELD_BACK, KEY_LIMIT } from '../approval-limit.js';
 import type { KeyState, KeyView } from './key.dto.js';
 
@@ -15,7 +16,7 @@ const VIEW = `
     CASE WHEN coalesce(k.approve_new_sites, t.approve_new_sites) AND ${HELD_BACK} THEN '${KEY_LIMIT}' END AS "approvalLimit",
     k.template_id AS "templateId", k.one_time AS "oneTime",
     CASE WHEN k.disabled_at IS NULL AND k.revoked_at IS NULL THEN 'active' ELSE 'disabled' END AS status, ${STATE} AS state,
-    host(k.last_used_ip) AS "lastUsedIp",
+    host(k.last_used_ip) AS "lastUsedIp", k.last_used_at AS "lastUsedAt", host(k.last_used_ip) AS "lastUsedFrom", k.expires_at AS "expiresAt", k.created_by AS "createdBy",
     (SELECT jsonb_agg(jsonb_build_object('generation', g.generation, 'lastChars', g.last_chars,
         'state', CASE WHEN g.retires_at IS NULL THEN 'current' WHEN g.retires_at > now() THEN 'overlapping' ELSE 'retired' END,
         'retiresAt', g.retires_at, 'uses', g.uses, 'lastUsed', g.last_used_at, 'lastUsedIp', host(g.last_used_ip), 'createdAt', g.created_at)
@@ -32,6 +33,7 @@ export interface NewKey {
   approveNewSites: boolean | null;
   secretHash: Buffer;
   lastChars: string;
+  createdBy: CreatedBy;
 }
 
 export type KeyChanges = Partial<Pick<NewKey, 'templateId' | 'name' | 'maxUses' | 'expiresAt' | 'approveNewSites'>> & {
@@ -46,8 +48,8 @@ export class KeysRepository {
     const added = await execute(
       tx,
       `WITH k AS (
-         INSERT INTO provisioning_key (key_id, org_id, template_id, name, last_chars, max_uses, one_time, expires_at, approve_new_sites)
-         SELECT $2, org_id, template_id, $4, $5, $6, $7, $8, $9 FROM provisioning_template
+         INSERT INTO provisioning_key (key_id, org_id, template_id, name, last_chars, max_uses, one_time, expires_at, approve_new_sites, created_by)
+         SELECT $2, org_id, template_id, $4, $5, $6, $7, $8, $9, $11 FROM provisioning_template
          WHERE org_id = $1 AND ($3::bigint IS NULL AND name = 'default' OR template_id = $3::bigint)
          RETURNING key_id, last_chars)
        INSERT INTO provisioning_key_generation (key_id, generation, secret_hash, last_chars) SELECT key_id, 1, $10, last_chars FROM k`,
@@ -62,6 +64,7 @@ export class KeysRepository {
         key.expiresAt,
         key.approveNewSites,
         key.secretHash,
+        JSON.stringify(key.createdBy),
       ],
     );
     return added === 1;

@@ -15,6 +15,7 @@ import {
   shapeA,
   windowOf,
 } from '#platform';
+import { createdBy } from '../../access/index.js';
 import { AuditService } from '../../audit/index.js';
 import { mayApprove, refuseApproval } from '../approval-permission.js';
 import type { KeyUsers } from '../users.dto.js';
@@ -77,6 +78,7 @@ export class KeysService {
       approveNewSites: body.approveNewSites ?? (may ? null : false),
       secretHash: sha256(secret),
       lastChars: secret.slice(-4),
+      createdBy: createdBy(principal),
     });
     if (!added) throw notFound('Provisioning template');
     await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'key', id: keyId });
