@@ -41,6 +41,7 @@ import { RevocationListLooks1765000000010 } from './migrations/1765000000010-rev
 import { SiteStates1765100000000 } from './migrations/1765100000000-site-states.js';
 import { SiteSessions1765110000000 } from './migrations/1765110000000-site-sessions.js';
 import { KeyUses1765130000000 } from './migrations/1765130000000-key-uses.js';
+import { KeyRollouts1765130000010 } from './migrations/1765130000010-key-rollouts.js';
 import { RolePresets1765140000000 } from './migrations/1765140000000-role-presets.js';
 import { JobProgressTold1765150000000 } from './migrations/1765150000000-job-progress-told.js';
 
@@ -89,6 +90,7 @@ export const MIGRATIONS = [
   SiteStates1765100000000,
   SiteSessions1765110000000,
   KeyUses1765130000000,
+  KeyRollouts1765130000010,
   RolePresets1765140000000,
   JobProgressTold1765150000000,
 ];

@@ -163,10 +163,12 @@ const OWNER = {
   ],
   provisioning: [
     'claim',
+    'claim_minute',
     'device_ca',
     'device_public_key',
     'profile_blueprint_due',
     'provisioning_key',
+    'provisioning_key_expected',
     'provisioning_key_generation',
     'provisioning_profile',
     'provisioning_profile_group',
@@ -174,6 +176,7 @@ const OWNER = {
     'provisioning_template_group',
     'revocation_list',
     'revoked_certificate',
+    'site_progress',
   ],
   approvals: ['tombstone'],
   blueprints: [

@@ -1,5 +1,5 @@
 import { Module, type OnModuleInit } from '@nestjs/common';
-import { Db, Hooks, query, Retention, TenantResolvers } from '#platform';
+import { Config, Db, Hooks, query, Retention, TenantResolvers } from '#platform';
 import { AccessModule } from '../access/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
 import { OrgsModule } from '../orgs/index.js';
@@ -33,6 +33,9 @@ import { ProfileBlueprintsRepository } from './profiles/profile-blueprints.repos
 import { ProfileBlueprints } from './profiles/profile-blueprints.service.js';
 import { ProfilesController } from './profiles/profiles.controller.js';
 import { ProfilesService } from './profiles/profiles.service.js';
+import { RolloutController } from './rollout/rollout.controller.js';
+import { RolloutRepository } from './rollout/rollout.repository.js';
+import { RolloutService } from './rollout/rollout.service.js';
 import { TemplatesController } from './templates/templates.controller.js';
 import { TemplatesService } from './templates/templates.service.js';
 import { UsersRepository } from './users.repository.js';
@@ -44,6 +47,7 @@ import { UsersRepository } from './users.repository.js';
     ProfilesController,
     TemplatesController,
     KeysController,
+    RolloutController,
     ClaimsController,
     DeviceClaimController,
     NewtClaimController,
@@ -55,6 +59,8 @@ import { UsersRepository } from './users.repository.js';
     TemplatesService,
     KeysService,
     KeysRepository,
+    RolloutService,
+    RolloutRepository,
     ClaimsService,
     ClaimBatches,
     Reclaims,
@@ -87,6 +93,7 @@ export class ProvisioningModule implements OnModuleInit {
     private readonly keys: KeysRepository,
     private readonly retention: Retention,
     private readonly authorities: AuthoritiesRepository,
+    private readonly config: Config,
   ) {}
 
   onModuleInit(): void {
@@ -96,6 +103,10 @@ export class ProvisioningModule implements OnModuleInit {
       table: 'claim',
       id: 'claim_id',
       unless: 'EXISTS (SELECT FROM site s WHERE s.site_id = r.site_id AND s.claim_id = r.claim_id)',
+    });
+    this.retention.register({
+      table: 'claim_minute',
+      expired: `minute < now() - interval '${this.config.retention.days} days'`,
     });
     this.resolveByNumber('profileId', 'provisioning_profile', 'profile_id');
     this.resolveByNumber('templateId', 'provisioning_template', 'template_id');

@@ -4,7 +4,7 @@ import type { BundleKey } from '#contracts';
 import { BodyExample, IsBundleKey, IsName, MayBeAbsent } from '#platform';
 
 /** Stable id of the device: 1–128 printable ASCII characters (docs/claims.md "Words"). */
-const HARDWARE_ID = /^[\x20-\x7e]{1,128}$/;
+export const HARDWARE_ID = /^[\x20-\x7e]{1,128}$/;
 /** 32 random bytes in base64url, padded or not. */
 const NONCE = /^[A-Za-z0-9_-]{43}=?$/;
 

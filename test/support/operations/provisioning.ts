@@ -80,6 +80,33 @@ export const PROVISIONING_OPERATIONS: Record<string, Operation> = {
     call: async (fixture) => ({ ...(await provisioningKey(fixture)), body: { overlapSeconds: 60 } }),
     audit: ['site_provisioning_key.rotate', 'site_provisioning_key', 'siteProvisioningKeyId'],
   },
+  getSiteProvisioningKeyRollout: read('key', (fixture) => ({
+    params: { siteProvisioningKeyId: fixture.key.siteProvisioningKeyId },
+    query: { ...PAGE, hours: 2 },
+  })),
+  getExpectedDevices: read('key', (fixture) => ({
+    params: { siteProvisioningKeyId: fixture.key.siteProvisioningKeyId },
+    query: PAGE,
+  })),
+  setExpectedDevices: {
+    by: 'key',
+    call: async (fixture) => ({
+      ...(await provisioningKey(fixture)),
+      body: { hardwareIds: [fixture.name('hardware')] },
+    }),
+    audit: ['site_provisioning_key.expect', 'site_provisioning_key', 'siteProvisioningKeyId'],
+  },
+  deleteExpectedDevices: {
+    by: 'key',
+    call: provisioningKey,
+    audit: ['site_provisioning_key.expect', 'site_provisioning_key', 'siteProvisioningKeyId'],
+  },
+  lookUpSites: read('key', (fixture) => ({
+    body: {
+      hardwareIds: [fixture.approved.hardwareId, fixture.name('hardware')],
+      siteProvisioningKeyId: fixture.key.siteProvisioningKeyId,
+    },
+  })),
 
   // claims
   listClaims: read('key', (fixture) => ({
