@@ -42,6 +42,8 @@ import { SiteStates1765100000000 } from './migrations/1765100000000-site-states.
 import { SiteSessions1765110000000 } from './migrations/1765110000000-site-sessions.js';
 import { KeyUses1765130000000 } from './migrations/1765130000000-key-uses.js';
 import { KeyRollouts1765130000010 } from './migrations/1765130000010-key-rollouts.js';
+import { CredentialExpiry1765130000020 } from './migrations/1765130000020-credential-expiry.js';
+import { Stats1765130000030 } from './migrations/1765130000030-stats.js';
 import { RolePresets1765140000000 } from './migrations/1765140000000-role-presets.js';
 import { JobProgressTold1765150000000 } from './migrations/1765150000000-job-progress-told.js';
 
@@ -91,6 +93,8 @@ export const MIGRATIONS = [
   SiteSessions1765110000000,
   KeyUses1765130000000,
   KeyRollouts1765130000010,
+  CredentialExpiry1765130000020,
+  Stats1765130000030,
   RolePresets1765140000000,
   JobProgressTold1765150000000,
 ];

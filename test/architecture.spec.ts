@@ -149,6 +149,7 @@ describe('imports', () => {
 const OWNER = {
   'first-run': ['setting'],
   agents: ['agent_report', 'site_presence', 'site_session'],
+  agents: ['agent_report', 'online_sample', 'site_presence'],
   instances: [
     'bootstrap',
     'bootstrap_revision',
@@ -225,7 +226,7 @@ const OWNER = {
   ],
   cluster: ['master_key', 'server'],
   jobs: ['job', 'job_item'],
-  audit: ['audit', 'event'],
+  audit: ['audit', 'event', 'event_minute'],
   // Of the library that every module stands on.
   platform: ['idempotency_key'],
 } satisfies Record<string, string[]>;

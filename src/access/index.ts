@@ -1,7 +1,7 @@
 export { AccessModule } from './access.module.js';
 export { ApiKey } from './api-keys/api-key.entity.js';
 export { ApiKeysService, type RootKeyView } from './api-keys/api-keys.service.js';
-export { CreatedBy, createdBy } from './created-by.js';
+export { CreatedBy, createdBy } from './created-by.dto.js';
 export { IsMailbox } from './mailboxes/mailbox.js';
 export { MailboxesService } from './mailboxes/mailboxes.service.js';
 export { RolesBody } from './members/members.dto.js';

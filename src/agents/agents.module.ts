@@ -34,6 +34,9 @@ import { PresenceService } from './presence/presence.service.js';
 import { PresenceLease } from './presence/presence-lease.js';
 import { SiteSessionsController } from './sessions/site-sessions.controller.js';
 import { SiteSessionsRepository } from './sessions/site-sessions.repository.js';
+import { StatsController } from './stats/stats.controller.js';
+import { StatsRepository } from './stats/stats.repository.js';
+import { StatsService } from './stats/stats.service.js';
 
 /** Agent sessions: tokens, the gateway, presence, delivery of desired state. */
 @Module({
@@ -47,6 +50,7 @@ import { SiteSessionsRepository } from './sessions/site-sessions.repository.js';
     SitesModule,
   ],
   controllers: [AgentsController, AgentDownloadController, SiteSessionsController],
+  controllers: [AgentsController, AgentDownloadController, StatsController],
   providers: [
     AgentFiles,
     AgentsGateway,
@@ -54,6 +58,8 @@ import { SiteSessionsRepository } from './sessions/site-sessions.repository.js';
     AgentsService,
     DeliveryService,
     KeepAliveService,
+    StatsRepository,
+    StatsService,
     MessageDispatch,
     HealthChecksRepository,
     MessageErrorFilter,

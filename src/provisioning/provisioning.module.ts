@@ -25,6 +25,9 @@ import { EstController } from './est/est.controller.js';
 import { EstRepository } from './est/est.repository.js';
 import { EstService } from './est/est.service.js';
 import { EstRefusals } from './est/est-refusals.js';
+import { ExpiringController } from './expiring/expiring.controller.js';
+import { ExpiringRepository } from './expiring/expiring.repository.js';
+import { ExpiringService } from './expiring/expiring.service.js';
 import { HardwareIdPatterns } from './hardware-id-patterns.js';
 import { KeysController } from './keys/keys.controller.js';
 import { KeysRepository } from './keys/keys.repository.js';
@@ -48,6 +51,7 @@ import { UsersRepository } from './users.repository.js';
     TemplatesController,
     KeysController,
     RolloutController,
+    ExpiringController,
     ClaimsController,
     DeviceClaimController,
     NewtClaimController,
@@ -60,6 +64,8 @@ import { UsersRepository } from './users.repository.js';
     KeysService,
     KeysRepository,
     RolloutService,
+    ExpiringService,
+    ExpiringRepository,
     RolloutRepository,
     ClaimsService,
     ClaimBatches,

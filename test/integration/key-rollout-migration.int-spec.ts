@@ -8,7 +8,7 @@ const versions = readdirSync(fileURLToPath(new URL('../fixtures', import.meta.ur
   (name) => /^(.*)\.sql$/.exec(name)?.[1] ?? [],
 );
 
-it.each(versions)('claims and sites of %s are counted for their keys', async (version) => {
+it.each(versions)('claims, sites and events of %s are counted', async (version) => {
   const database = await migrateFixture(version);
   const sql = <Row extends object>(text: string) => queryDatabase<Row>(database.url, text);
   const counted = await sql(
@@ -25,9 +25,15 @@ it.each(versions)('claims and sites of %s are counted for their keys', async (ve
     `SELECT count(p.last_seen_at)::int AS connected, count(*) FILTER (WHERE a.applied_version IS NOT NULL AND a.applied_error IS NULL)::int AS configured
      FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN agent_report a ON a.site_id = s.site_id WHERE s.key_id IS NOT NULL`,
   );
+  const told = await sql<{ type: string; n: number }>(
+    `SELECT type, count(*)::int AS n FROM event WHERE org_uid IS NOT NULL AND type IN ('site.online', 'site.offline', 'site.approved') GROUP BY 1 ORDER BY 1`,
+  );
+  const summed = await sql('SELECT type, sum(n)::int AS n FROM event_minute GROUP BY 1 ORDER BY 1');
   await database.drop();
   expect(claims.length).toBeGreaterThan(3);
   expect(counted).toEqual(claims);
   expect(progress).toEqual(sites);
+  expect(told.length).toBe(3);
+  expect(summed).toEqual(told);
   expect(progress[0]!.connected).toBeGreaterThan(0);
 });

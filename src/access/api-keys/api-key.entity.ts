@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { CreatedBy } from '../created-by.js';
+import type { CreatedBy } from '../created-by.dto.js';
 
 /** An organization key, or with `orgId` null a root key, which holds every action everywhere. */
 @Entity('api_key')

@@ -3,7 +3,7 @@ import { IsOptional, IsString, Length } from 'class-validator';
 import { ACTIONS, type Action } from '#contracts';
 import { BodyExample, IsInstant, IsName, OffsetPagination, OtherNames } from '#platform';
 import { IsActionList } from '../action-list.js';
-import { CreatedBy } from '../created-by.js';
+import { CreatedBy } from '../created-by.dto.js';
 
 @OtherNames({ validUntil: 'expiresAt', expires: 'expiresAt', expiry: 'expiresAt' })
 @BodyExample({ name: 'Inventory import', expiresAt: '2031-01-31T18:00:00Z' })

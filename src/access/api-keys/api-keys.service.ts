@@ -23,7 +23,7 @@ import {
   windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
-import { createdBy } from '../created-by.js';
+import { createdBy } from '../created-by.dto.js';
 import type { ApiKey } from './api-key.entity.js';
 import type { ApiKeyActionList, ApiKeyList, ApiKeyView, CreateApiKeyBody, CreatedApiKey } from './api-keys.dto.js';
 import { ApiKeysRepository } from './api-keys.repository.js';

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsString, Max, MaxLength, Min } from 'class-validator';
+import { SITE_STATES, type SiteState } from '#contracts';
 import { BodyExample, MayBeAbsent, OffsetPagination, PageQuery, QueryInt, RuleWithin, sizeProblem } from '#platform';
 import { HARDWARE_ID } from '../claims/claim-endpoints.dto.js';
 
@@ -71,7 +72,7 @@ export class DeviceView {
    */
   @ApiProperty({ enum: STANDINGS }) standing: DeviceStanding;
   /** Of its site; null: it has none. */
-  state: string | null;
+  @ApiProperty({ enum: SITE_STATES, nullable: true }) state: SiteState | null;
   site: DeviceSite | null;
   /** The newest that is still kept; also of a device that was let in before or afterwards. */
   lastRefusal: DeviceRefusal | null;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { SiteState } from '#contracts';
 import { execute, prepared, query, type Window } from '#platform';
 import type { HardwareIdForm } from '../templates/template.entity.js';
 import type { DeviceBlock, DeviceRefusal, DeviceSite, KeyArrivals, KeyRefusals } from './rollout.dto.js';
@@ -28,16 +29,13 @@ export interface DeviceNames {
 export interface DeviceRow {
   n: number;
   hardwareId: string;
-  state: string | null;
+  state: SiteState | null;
   site: DeviceSite | null;
   lastRefusal: DeviceRefusal | null;
   blocked: DeviceBlock | null;
   /** There were claims of it. */
   seen: boolean;
 }
-
-const STATE = `CASE WHEN s.revoked_at IS NOT NULL THEN 'revoked' WHEN s.suspended_at IS NOT NULL THEN 'suspended' WHEN s.status = 'pending' THEN 'pending'
-  WHEN p.session_id IS NOT NULL OR s.type = 'local' THEN 'online' WHEN p.connected_at IS NULL THEN 'never_connected' ELSE 'offline' END`;
 
 /** All SQL about what came of a key, and of devices that are asked for by their hardware ids. */
 @Injectable()
@@ -135,8 +133,8 @@ export class RolloutRepository {
       `SELECT DISTINCT ON (i.n) i.n, i.hardware_id AS "hardwareId", s.state, s.site, r.refusal AS "lastRefusal", t.block AS blocked, coalesce(c.seen, false) AS seen
        FROM unnest($3::int[], $4::text[]) WITH ORDINALITY AS i(n, hardware_id, place)
          LEFT JOIN LATERAL (
-           SELECT jsonb_build_object('siteId', s.site_id, 'niceId', s.nice_id, 'name', s.name, 'siteProvisioningKeyId', s.key_id) AS site, ${STATE} AS state
-           FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id WHERE s.org_id = $1 AND s.hardware_id = i.hardware_id OFFSET 0) s ON true
+           SELECT jsonb_build_object('siteId', s.site_id, 'niceId', s.nice_id, 'name', s.name, 'siteProvisioningKeyId', s.key_id) AS site, p.state
+           FROM site s JOIN site_presence p ON p.site_id = s.site_id WHERE s.org_id = $1 AND s.hardware_id = i.hardware_id OFFSET 0) s ON true
          LEFT JOIN LATERAL (
            SELECT jsonb_build_object('reason', reason, 'note', note, 'createdAt', created_at) AS block
            FROM tombstone t WHERE t.org_id = $1 AND t.hardware_id = i.hardware_id OFFSET 0) t ON true

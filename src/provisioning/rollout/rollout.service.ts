@@ -23,7 +23,6 @@ import {
 import { type DeviceNames, type DeviceRow, type RolledOutKey, RolloutRepository } from './rollout.repository.js';
 
 const TARGET = 'site_provisioning_key';
-const MISSING_PAGE = 100;
 
 /** Where the devices are that somebody waits for: how far a key's have come, and what is known of any by its hardware id (docs/adr/0075). */
 @Injectable()
@@ -118,7 +117,7 @@ export class RolloutService {
     { form }: RolledOutKey,
     page: PageQuery,
   ): Promise<{ arrived: number; list: MissingDevices }> {
-    const window = windowOf(page, MISSING_PAGE);
+    const window = windowOf(page, 1000);
     const expected = await this.repository.expectedIds(em, of.keyId);
     const arrived = await this.repository.arrived(em, of.orgId, of.keyId, namesOf(expected, form));
     const missing = expected.filter((_, n) => !arrived.has(n));

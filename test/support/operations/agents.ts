@@ -11,6 +11,7 @@ export const AGENTS_OPERATIONS: Record<string, Operation> = {
   downloadInstaller: read('anybody'),
 
   // agents
+  getStats: read('key', () => ({ query: { metric: 'claims', bucket: 'hour' } })),
   getNewtToken: read('anybody', async (fixture) => {
     const { newtId, secret } = await fixture.newtSite();
     return { body: { newtId, secret } };

@@ -108,6 +108,8 @@ export const PROVISIONING_OPERATIONS: Record<string, Operation> = {
     },
   })),
 
+  listExpiring: list('key', { within: '365d', kind: 'site_provisioning_key' }),
+
   // claims
   listClaims: read('key', (fixture) => ({
     query: { ...PAGE, keyId: fixture.key.siteProvisioningKeyId, hardwareId: fixture.approved.hardwareId },

@@ -1,0 +1,19 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Access, Caller, OrgId, type Principal, Returns } from '#platform';
+import { ExpiringList, ExpiringQuery } from './expiring.dto.js';
+import { ExpiringService } from './expiring.service.js';
+
+@ApiTags('Organizations')
+@Controller('org/:orgId')
+export class ExpiringController {
+  constructor(private readonly expiring: ExpiringService) {}
+
+  /** List what ends before long: keys, credentials of sites, certificate authorities, invitations, access tokens */
+  @Get('expiring')
+  @Access('getOrg')
+  @Returns(ExpiringList, { message: 'Expiring items retrieved successfully' })
+  listExpiring(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ExpiringQuery) {
+    return this.expiring.list(principal, orgId, query);
+  }
+}
