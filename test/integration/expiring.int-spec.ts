@@ -112,7 +112,7 @@ describe('what ends before long', () => {
   });
 
   it('is told as far as somebody may read it', async () => {
-    const only = await app.orgKey(org.orgId, 'getOrg', 'listInvitations', 'listApiKeys');
+    const only = await app.orgKey(org.orgId, 'listSites', 'getOrg', 'listInvitations', 'listApiKeys');
     // Keys read no API keys, whatever they hold.
     expect(totals(await expiring('', only))).toEqual({ certificate_authority: 1, invitation: 1 });
     expect((await expiring('?kind=site_credential', only)).counts).toEqual([]);

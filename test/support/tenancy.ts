@@ -22,10 +22,14 @@ async function tablesOf(fixture: FixtureOrg): Promise<typeof tables> {
      FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'server' ORDER BY 1`,
   );
 }
+/** That a key is used is written a moment later, whatever its holder was answered. */
+const rowOf = (table: string) =>
+  table === 'api_key' ? `(to_jsonb(t) - '{last_used_at,last_used_address}'::text[])::text` : 't::text';
+
 export async function snapshot(fixture: FixtureOrg): Promise<Record<string, string>> {
   const hashes = tables.map(
     ({ name, ofOrg }) =>
-      `SELECT '${name}' AS name, count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))), '') AS hash FROM "${name}" t WHERE ${ofOrg ? 'org_id = $1' : '$1 <> chr(1)'}`,
+      `SELECT '${name}' AS name, count(*) || ' ' || coalesce(md5(string_agg(md5(${rowOf(name)}), '' ORDER BY md5(${rowOf(name)}))), '') AS hash FROM "${name}" t WHERE ${ofOrg ? 'org_id = $1' : '$1 <> chr(1)'}`,
   );
   const rows = await fixture.sql<{ name: string; hash: string }>(hashes.join(' UNION ALL '), [fixture.orgId]);
   return Object.fromEntries(rows.map(({ name, hash }) => [name, hash]));

@@ -11,7 +11,7 @@ export class ExpiringController {
 
   /** List what ends before long: keys, credentials of sites, certificate authorities, invitations, access tokens */
   @Get('expiring')
-  @Access('getOrg')
+  @Access('listSites')
   @Returns(ExpiringList, { message: 'Expiring items retrieved successfully' })
   listExpiring(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ExpiringQuery) {
     return this.expiring.list(principal, orgId, query);
