@@ -148,8 +148,7 @@ describe('imports', () => {
 /** One writer per table: the module that owns it. Others ask its services; what must happen with its acts is a hook. */
 const OWNER = {
   'first-run': ['setting'],
-  agents: ['agent_report', 'site_presence', 'site_session'],
-  agents: ['agent_report', 'online_sample', 'site_presence'],
+  agents: ['agent_report', 'online_sample', 'site_presence', 'site_session'],
   instances: [
     'bootstrap',
     'bootstrap_revision',

@@ -49,8 +49,7 @@ import { StatsService } from './stats/stats.service.js';
     ResourcesModule,
     SitesModule,
   ],
-  controllers: [AgentsController, AgentDownloadController, SiteSessionsController],
-  controllers: [AgentsController, AgentDownloadController, StatsController],
+  controllers: [AgentsController, AgentDownloadController, SiteSessionsController, StatsController],
   providers: [
     AgentFiles,
     AgentsGateway,
