@@ -46,6 +46,7 @@ import { CredentialExpiry1765130000020 } from './migrations/1765130000020-creden
 import { Stats1765130000030 } from './migrations/1765130000030-stats.js';
 import { RolePresets1765140000000 } from './migrations/1765140000000-role-presets.js';
 import { JobProgressTold1765150000000 } from './migrations/1765150000000-job-progress-told.js';
+import { AuditNames1765150000010 } from './migrations/1765150000010-audit-names.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -97,4 +98,5 @@ export const MIGRATIONS = [
   Stats1765130000030,
   RolePresets1765140000000,
   JobProgressTold1765150000000,
+  AuditNames1765150000010,
 ];

@@ -44,7 +44,8 @@ export class AccessGuard implements CanActivate {
       this.logger.error({ path: request.routeOptions?.url }, 'A route without a declared scope refuses everyone');
       throw denied();
     }
-    request.principal = await this.admit(request, scope);
+    // The principal of a credential may be kept for later requests.
+    request.principal = { ...(await this.admit(request, scope)), requestId: request.id };
     return true;
   }
 

@@ -25,10 +25,13 @@ const COLUMNS: Columns<AuditView> = {
   orgId: true,
   actorType: true,
   actorId: true,
+  actorName: true,
   action: true,
   targetType: true,
   targetId: true,
+  targetName: true,
   address: true,
+  requestId: true,
   result: true,
   details: true,
 };

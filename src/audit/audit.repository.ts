@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { query, type Window } from '#platform';
+import { likeEscape, query, type Window } from '#platform';
 import type { AuditQuery, AuditView } from './audit.dto.js';
 
 const FILTERS: [keyof AuditQuery, string][] = [
@@ -10,12 +10,16 @@ const FILTERS: [keyof AuditQuery, string][] = [
   ['targetType', 'target_type = ?'],
   ['targetId', 'target_id = ?'],
   ['result', 'result = ?'],
+  ['address', 'address <<= ?::inet'],
+  ['requestId', 'request_id = ?'],
   ['from', 'created_at >= ?'],
   ['to', 'created_at < ?'],
 ];
 
-const COLUMNS = `audit_id AS "auditId", org_id AS "orgId", actor_type AS "actorType", actor_id AS "actorId", action, target_type AS "targetType",
-  target_id AS "targetId", host(address) AS address, result, details, created_at AS "createdAt"`;
+const SEARCHED = ['action', 'actor_name', 'target_name', 'actor_id', 'target_id'];
+
+const COLUMNS = `audit_id AS "auditId", org_id AS "orgId", actor_type AS "actorType", actor_id AS "actorId", actor_name AS "actorName", action,
+  target_type AS "targetType", target_id AS "targetId", target_name AS "targetName", host(address) AS address, request_id AS "requestId", result, details, created_at AS "createdAt"`;
 
 /** Reads of the audit, newest first, of the organization with an identity; null: what belongs to none. */
 @Injectable()
@@ -57,5 +61,9 @@ function conditions(orgUid: string | null, filter: AuditQuery): { where: string;
   const parts = [orgUid === null ? 'org_uid IS NULL' : 'org_uid = $1'];
   for (const [name, condition] of FILTERS)
     if (filter[name] !== undefined) parts.push(condition.replaceAll('?', `$${values.push(filter[name])}`));
+  if (filter.query) {
+    const like = `$${values.push(`%${likeEscape(filter.query)}%`)}`;
+    parts.push(`(${SEARCHED.map((column) => `${column} ILIKE ${like}`).join(' OR ')})`);
+  }
   return { where: parts.join(' AND '), values };
 }

@@ -11,8 +11,8 @@ export interface AuditEntry {
   orgUid?: string | null;
   /** `<noun>.<verb>`, such as `site.approve`. */
   action: string;
-  /** `drawnFrom`: the number that this transaction drew last from that sequence, for a row whose insert travels in the same packet. */
-  target?: { type: string; id: string | number } | { type: string; drawnFrom: string };
+  /** `name`: what it is called, where the writer knows; else it is looked up. `drawnFrom`: the number that this transaction drew last from that sequence, for a row whose insert travels in the same packet. */
+  target?: { type: string; id: string | number; name?: string } | { type: string; drawnFrom: string };
   result?: 'success' | 'failure' | 'refused';
   /** Never a secret. */
   details?: Record<string, unknown>;
@@ -40,11 +40,12 @@ export class AuditService {
     await prepared(
       tx,
       'audit_record',
-      `INSERT INTO audit (org_id, org_uid, actor_type, actor_id, address, action, target_type, target_id, result, details)
-       SELECT e.org_id, CASE WHEN e.known_uid IS NULL THEN e.org_uid ELSE org_uid_as_known(e.org_id, e.known_uid) END, e.actor_type, e.actor_id, e.address::inet, e.action, e.target_type,
-         CASE WHEN e.drawn_from IS NULL THEN e.target_id ELSE currval(e.drawn_from::regclass)::text END, e.result, e.details
-       FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, org_uid uuid, known_uid uuid, actor_type text, actor_id text, address text, action text, target_type text, target_id text,
-         drawn_from text, result text, details jsonb)`,
+      `INSERT INTO audit (org_id, org_uid, actor_type, actor_id, actor_name, address, request_id, action, target_type, target_id, target_name, result, details)
+       SELECT e.org_id, CASE WHEN e.known_uid IS NULL THEN e.org_uid ELSE org_uid_as_known(e.org_id, e.known_uid) END, e.actor_type, e.actor_id, e.actor_name, e.address::inet, e.request_id, e.action, e.target_type,
+         t.id, coalesce(e.target_name, audit_target_name(e.target_type, t.id)), e.result, e.details
+       FROM jsonb_to_recordset($1::jsonb) AS e(org_id text, org_uid uuid, known_uid uuid, actor_type text, actor_id text, actor_name text, address text,
+         request_id uuid, action text, target_type text, target_id text, target_name text, drawn_from text, result text, details jsonb),
+         LATERAL (SELECT CASE WHEN e.drawn_from IS NULL THEN e.target_id ELSE currval(e.drawn_from::regclass)::text END AS id) AS t`,
       [
         JSON.stringify(
           entries.map((e) => ({
@@ -53,10 +54,13 @@ export class AuditService {
             known_uid: e.orgId !== null && e.orgUid === undefined ? (e.principal.orgUids?.get(e.orgId) ?? null) : null,
             actor_type: e.principal.kind,
             actor_id: e.principal.id ?? e.principal.name,
+            actor_name: e.principal.name,
             address: e.principal.address,
+            request_id: e.principal.requestId ?? null,
             action: e.action,
             target_type: e.target?.type ?? null,
             target_id: e.target && 'id' in e.target ? String(e.target.id) : null,
+            target_name: (e.target && 'id' in e.target && e.target.name) || null,
             drawn_from: e.target && 'drawnFrom' in e.target ? e.target.drawnFrom : null,
             result: e.result ?? 'success',
             details: e.details ?? null,
@@ -75,9 +79,17 @@ export class AuditService {
   ): Promise<number> {
     const [row] = await query<{ auditId: number }>(
       em,
-      `INSERT INTO audit (actor_type, actor_id, address, action, result, details)
-       VALUES ($1, $2, $3::inet, $4, $5, jsonb_build_object('count', $6::int)) RETURNING audit_id AS "auditId"`,
-      [principal.kind, principal.id ?? principal.name, principal.address, action, result ?? 'success', count],
+      `INSERT INTO audit (actor_type, actor_id, actor_name, address, action, result, details)
+       VALUES ($1, $2, $3, $4::inet, $5, $6, jsonb_build_object('count', $7::int)) RETURNING audit_id AS "auditId"`,
+      [
+        principal.kind,
+        principal.id ?? principal.name,
+        principal.name,
+        principal.address,
+        action,
+        result ?? 'success',
+        count,
+      ],
     );
     return row!.auditId;
   }

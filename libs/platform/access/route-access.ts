@@ -16,6 +16,8 @@ export interface Principal {
   name: string;
   /** Source address of the request; null for the system itself. */
   address: string | null;
+  /** The request that it came with; absent for machines that claim and for the system itself. */
+  requestId?: string;
   /**
    * The internal identity of each organization that it belongs to, as it was when the credential was looked up (ADR 0021). Absent for root
    * keys and server administrators: what they may do, they may do in any organization.

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type Server, STATUS_CODES } from 'node:http';
 import type { ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
@@ -71,7 +72,7 @@ export function createAdapter(options: {
     requestTimeout: 60_000,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    genReqId: () => '',
+    genReqId: () => randomUUID(),
     ...(options.https ? { https: options.https } : {}),
     rewriteUrl: ({ url }: { url?: string }) => canonicalUrl(url ?? '/'),
     // The router refuses these before any hook runs.
@@ -93,7 +94,8 @@ export function createAdapter(options: {
   fastify.addHook('onRequest', (request, reply, done) => {
     const r = request as GatehouseRequest;
     // Secrets are answered in more places than one, and no answer of the API is for a cache.
-    if (/^\/(api|\.well-known)\//.test(request.url)) reply.header('cache-control', 'no-store');
+    if (/^\/(api|\.well-known)\//.test(request.url))
+      reply.header('cache-control', 'no-store').header('x-request-id', request.id);
     r.viaIntegration = request.originalUrl.startsWith('/v1');
     if (r.viaIntegration && request.headers.origin !== undefined) allowAnyOrigin(request, reply);
     if (adapter.draining) reply.header('connection', 'close');
@@ -164,7 +166,7 @@ export function textOf(bytes: Uint8Array): string | null {
 function allowAnyOrigin(request: FastifyRequest, reply: FastifyReply): void {
   reply
     .header('access-control-allow-origin', '*')
-    .header('access-control-expose-headers', 'retry-after, etag, idempotency-replayed');
+    .header('access-control-expose-headers', 'retry-after, etag, idempotency-replayed, x-request-id');
   if (request.method !== 'OPTIONS') return;
   reply
     .header('access-control-allow-methods', 'GET, HEAD, PUT, POST, PATCH, DELETE')

@@ -307,7 +307,7 @@ export class ClaimBatches {
             orgId,
             orgUid,
             action: 'site.claim',
-            target: { type: 'site', id: site.siteId },
+            target: { type: 'site', id: site.siteId, name: site.name },
             details: {
               keyId,
               generation: item.generation,
