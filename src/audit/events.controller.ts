@@ -1,15 +1,38 @@
-import { Controller, Get, Headers, Query, Res } from '@nestjs/common';
+import { Controller, Get, Headers, Query, Res, type StreamableFile } from '@nestjs/common';
 import { ApiHeader, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { EventType } from '#contracts';
-import { Access, Caller, Db, OrgId, orgUidOf, type Principal, Returns, RootAccess } from '#platform';
+import {
+  Access,
+  Caller,
+  type Columns,
+  Db,
+  ExportAs,
+  type ExportFormat,
+  Exports,
+  OrgId,
+  orgUidOf,
+  type Principal,
+  Returns,
+  RootAccess,
+} from '#platform';
 import { formatCursor, NOW } from './event-cursor.js';
 import { EventStreams } from './event-streams.js';
-import { EventFeed, EventQuery, InstallationEventQuery } from './events.dto.js';
+import { EventFeed, EventQuery, type EventView, InstallationEventQuery } from './events.dto.js';
 import { EventsRepository } from './events.repository.js';
 import { readableTypes } from './readable-events.js';
 
 const PAGE = 100;
+
+const COLUMNS: Columns<EventView> = {
+  cursor: true,
+  id: true,
+  createdAt: true,
+  type: true,
+  orgId: true,
+  siteId: true,
+  data: true,
+};
 
 @ApiTags('Audit and events')
 @Controller()
@@ -18,15 +41,28 @@ export class EventsController {
     private readonly db: Db,
     private readonly repository: EventsRepository,
     private readonly streams: EventStreams,
+    private readonly exports: Exports,
   ) {}
 
   /** Read the event feed after a cursor; it never skips a late commit. Left out is what is about things that the caller may not list */
   @Get('org/:orgId/events')
   @Access('listEvents')
-  @Returns(EventFeed, { message: 'Events retrieved successfully' })
-  async listEvents(@Caller() principal: Principal, @OrgId() orgId: string, @Query() q: EventQuery): Promise<EventFeed> {
+  @Returns(EventFeed, { message: 'Events retrieved successfully', exports: true })
+  async listEvents(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() q: EventQuery,
+    @ExportAs() format?: ExportFormat,
+  ): Promise<EventFeed | StreamableFile> {
     const types = readableTypes(principal, orgId, q.type);
-    return this.page(await orgUidOf(this.db.manager, principal, orgId), q, types);
+    const orgUid = await orgUidOf(this.db.manager, principal, orgId);
+    if (!format || q.after === NOW) return this.page(orgUid, q, types);
+    return this.exports.start<EventView, string>(orgId, format, {
+      name: 'events',
+      columns: COLUMNS,
+      page: (after, limit) => this.repository.after(this.db.manager, orgUid, after ?? q.after, limit, types),
+      keyOf: (event) => event.cursor,
+    });
   }
 
   /** Read the events that belong to no organization, or to one by its identity */

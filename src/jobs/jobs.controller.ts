@@ -1,6 +1,17 @@
 import { Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorResponses, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  Caller,
+  ErrorResponses,
+  ExportAs,
+  type ExportFormat,
+  Id,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
 import { JobDetails, JobList, JobView, ListJobsQuery } from './jobs.dto.js';
 import { JobsService } from './jobs.service.js';
 
@@ -20,9 +31,15 @@ export class JobsController {
   /** Read a job, with what came of its items; the page is one of results */
   @Get(':jobId')
   @Access('getJob')
-  @Returns(JobDetails, { message: 'Job retrieved successfully' })
-  getJob(@Caller() principal: Principal, @OrgId() orgId: string, @Id('jobId') jobId: number, @Query() page: PageQuery) {
-    return this.jobs.get(principal, orgId, jobId, page);
+  @Returns(JobDetails, { message: 'Job retrieved successfully', exports: true })
+  getJob(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('jobId') jobId: number,
+    @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.jobs.get(principal, orgId, jobId, page, format);
   }
 
   /** Stop a job so that it can go on; after the answer none of its steps runs */

@@ -143,6 +143,20 @@ export class JobsRepository {
     return row!.n;
   }
 
+  /** Results behind one, by id, which they came with. */
+  async resultsAfter(
+    em: EntityManager,
+    jobId: number,
+    after: number | undefined,
+    limit: number,
+  ): Promise<(JobResult & { id: number })[]> {
+    return query(
+      em,
+      `SELECT job_item_id AS id, item, outcome, failed, message FROM job_item WHERE job_id = $1 AND job_item_id > $2 ORDER BY job_item_id LIMIT $3`,
+      [jobId, after ?? 0, limit],
+    );
+  }
+
   async results(em: EntityManager, jobId: number, window: Window): Promise<JobResult[]> {
     return query<JobResult>(
       em,

@@ -1,8 +1,11 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
+  type Columns,
   conflict,
   Db,
+  type ExportFormat,
+  Exports,
   Hooks,
   type LastingKind,
   notFound,
@@ -18,8 +21,16 @@ import {
 } from '#platform';
 import { AuditService, EventsService } from '../audit/index.js';
 import { JobHandlers } from './job-handlers.js';
-import type { JobDetails, JobError, JobList, JobStatus, JobView, ListJobsQuery } from './jobs.dto.js';
+import type { JobDetails, JobError, JobList, JobResult, JobStatus, JobView, ListJobsQuery } from './jobs.dto.js';
 import { type JobState, JobsRepository, type NewJob } from './jobs.repository.js';
+
+const RESULT_COLUMNS: Columns<JobResult & { id: number }> = {
+  id: true,
+  item: true,
+  outcome: true,
+  failed: true,
+  message: true,
+};
 
 /** Unfinished jobs of one organization. */
 const MAX_UNFINISHED = 100;
@@ -43,6 +54,7 @@ export class JobsService implements OnModuleInit {
     private readonly resolvers: TenantResolvers,
     private readonly retention: Retention,
     private readonly hooks: Hooks,
+    private readonly exports: Exports,
   ) {}
 
   onModuleInit(): void {
@@ -82,14 +94,27 @@ export class JobsService implements OnModuleInit {
     return { jobs, pagination: shapeA(total, window) };
   }
 
-  /** GET /org/{orgId}/jobs/{jobId}, with a page of what came of its items. @throws not_found */
-  async get(_principal: Principal, orgId: string, jobId: number, page: PageQuery): Promise<JobDetails> {
-    const window = windowOf(page, 1000);
-    const job = await this.repository.find(this.db.manager, orgId, jobId);
+  /** GET /org/{orgId}/jobs/{jobId}, with a page of what came of its items, or all of that in a format. @throws not_found */
+  async get(
+    _principal: Principal,
+    orgId: string,
+    jobId: number,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<JobDetails | StreamableFile> {
+    const em = this.db.manager;
+    const job = await this.repository.find(em, orgId, jobId);
     if (!job) throw notFound('Job');
-    const results = await this.repository.results(this.db.manager, jobId, window);
-    const total = await this.repository.countResults(this.db.manager, jobId);
-    return { ...job, results, pagination: shapeA(total, window) };
+    if (format)
+      return this.exports.start<JobResult & { id: number }, number>(orgId, format, {
+        name: `job-${jobId}`,
+        columns: RESULT_COLUMNS,
+        page: (after, limit) => this.repository.resultsAfter(em, jobId, after, limit),
+        keyOf: (result) => result.id,
+      });
+    const window = windowOf(page, 1000);
+    const results = await this.repository.results(em, jobId, window);
+    return { ...job, results, pagination: shapeA(await this.repository.countResults(em, jobId), window) };
   }
 
   /**

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { SITE_STATES } from '#contracts';
-import { likeEscape, notFound, prepared, query, type Window } from '#platform';
+import { type Columns, type ExportSource, likeEscape, notFound, prepared, query, type Window } from '#platform';
 import { type ItemRow, type OneRow, toItem, toView } from './site-rows.js';
 import type { ListSitesQuery, SiteFilter, SiteItem, SiteView } from './sites.dto.js';
 
@@ -38,6 +38,47 @@ export type SiteSelection = SiteFilter & {
 
 const ORDER = { name: 's.name', megabytesIn: 's.megabytes_in', megabytesOut: 's.megabytes_out' } as const;
 
+const EXPORTED: Columns<SiteItem> = {
+  siteId: true,
+  niceId: true,
+  name: true,
+  pubKey: true,
+  subnet: true,
+  megabytesIn: true,
+  megabytesOut: true,
+  orgName: true,
+  type: true,
+  online: true,
+  address: true,
+  newtVersion: true,
+  exitNodeId: true,
+  exitNodeName: true,
+  exitNodeEndpoint: true,
+  remoteExitNodeId: true,
+  resourceCount: true,
+  status: true,
+  newtUpdateAvailable: true,
+  state: true,
+  deviceId: true,
+  hardwareId: true,
+  labels: true,
+  groupIds: true,
+  keyId: true,
+  keyGeneration: true,
+  templateId: true,
+  profileId: true,
+  claimId: true,
+  agentVersion: true,
+  lastSeenAt: true,
+  createdAt: true,
+  decidedBy: true,
+  decidedAt: true,
+  decisionNote: true,
+  suspendedAt: true,
+  revokedAt: true,
+  ephemeralSeconds: true,
+};
+
 /** Reads of sites, joined with presence, groups and credentials. */
 @Injectable()
 export class SiteReads {
@@ -50,6 +91,29 @@ export class SiteReads {
   async page(em: EntityManager, orgId: string, q: ListSitesQuery, window: Window): Promise<SiteItem[]> {
     const { text, values } = sitePage(orgId, q, window);
     return (await read<ItemRow>(em, q, 'sites_page', text, values)).map(toItem);
+  }
+
+  /** All matches, by id. */
+  whole(em: EntityManager, orgId: string, filter: SiteFilter): ExportSource<SiteItem, number> {
+    return {
+      name: 'sites',
+      columns: EXPORTED,
+      page: (after, limit) => this.after(em, orgId, filter, after, limit),
+      keyOf: (site) => site.siteId,
+    };
+  }
+
+  private async after(
+    em: EntityManager,
+    orgId: string,
+    filter: SiteFilter,
+    siteId: number | undefined,
+    limit: number,
+  ): Promise<SiteItem[]> {
+    const siteIds = await this.ids(em, orgId, { ...filter, after: siteId ?? 0 }, limit);
+    const { text, values } = sitePage(orgId, { siteIds }, { limit, offset: 0 });
+    const items = (await query<ItemRow>(em, text, values)).map(toItem);
+    return items.sort((one, other) => one.siteId - other.siteId);
   }
 
   /** The exact number of matches: without a filter, or by status alone, from the counters that the site table's triggers keep. */
@@ -167,7 +231,11 @@ export class SiteReads {
 }
 
 /** The statement of a page, for tests that look at its plan too. */
-export function sitePage(orgId: string, q: ListSitesQuery, window: Window): { text: string; values: unknown[] } {
+export function sitePage(
+  orgId: string,
+  q: ListSitesQuery & SiteSelection,
+  window: Window,
+): { text: string; values: unknown[] } {
   const { where, values } = conditions(orgId, q);
   const direction = q.order === 'desc' ? 'DESC' : 'ASC';
   const order = `ORDER BY ${ORDER[q.sort_by ?? 'name']} ${direction}, s.site_id ${direction}`;

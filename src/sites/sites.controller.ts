@@ -1,6 +1,17 @@
 import { Body, Controller, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, ApiResult, Caller, ErrorResponses, Id, OrgId, type Principal, Returns } from '#platform';
+import {
+  Access,
+  ApiResult,
+  Caller,
+  ErrorResponses,
+  ExportAs,
+  type ExportFormat,
+  Id,
+  OrgId,
+  type Principal,
+  Returns,
+} from '#platform';
 import { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
 import { SitesService } from './sites.service.js';
 
@@ -30,9 +41,14 @@ export class SitesController {
   /** List sites; all filters combine */
   @Get('org/:orgId/sites')
   @Access('listSites')
-  @Returns(SiteList, { message: 'Sites retrieved successfully' })
-  listSites(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListSitesQuery) {
-    return this.desk.list(principal, orgId, query);
+  @Returns(SiteList, { message: 'Sites retrieved successfully', exports: true })
+  listSites(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: ListSitesQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.desk.list(principal, orgId, query, format);
   }
 
   /** Read a site by its number or niceId */

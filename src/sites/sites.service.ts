@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   type ApiResult,
@@ -6,6 +6,8 @@ import {
   conflict,
   created,
   Db,
+  type ExportFormat,
+  Exports,
   invalid,
   isUniqueViolation,
   notFound,
@@ -46,6 +48,7 @@ export class SitesService implements OnModuleInit {
     private readonly credentials: SiteCredentialsService,
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
   ) {}
 
   onModuleInit(): void {
@@ -136,9 +139,15 @@ export class SitesService implements OnModuleInit {
   }
 
   /** @throws not_found for a group or key that the organization has not. */
-  async list(_principal: Principal, orgId: string, q: ListSitesQuery): Promise<SiteList> {
-    const window = windowOf(q, PAGE_SIZE);
+  async list(
+    _principal: Principal,
+    orgId: string,
+    q: ListSitesQuery,
+    format?: ExportFormat,
+  ): Promise<SiteList | StreamableFile> {
     await this.reads.requireNamed(this.db.manager, orgId, q);
+    if (format) return this.exports.start(orgId, format, this.reads.whole(this.db.manager, orgId, q));
+    const window = windowOf(q, PAGE_SIZE);
     const [sites, total] = [
       await this.reads.page(this.db.manager, orgId, q, window),
       await this.reads.total(this.db.manager, orgId, q),

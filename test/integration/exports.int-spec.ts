@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AuditRepository } from '../../src/audit/audit.repository.js';
-import type { Api } from '../support/api.js';
+import { type Api, provision, type TestKey } from '../support/api.js';
 import { until } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
@@ -29,6 +29,61 @@ const fill = (n: number, bytes = 10, action = 'site.approve') =>
      SELECT org_id, org_uid, 'system', $2, jsonb_build_object('pad', repeat('x', $4)) FROM org, generate_series(1, $3::int) WHERE org_id = $1`,
     [org.orgId, action, n, bytes],
   );
+
+describe('every list that is exported', () => {
+  it('has the fields of its rows as columns, and each row once', async () => {
+    const { orgId } = org;
+    const expectPut = <T>(path: string, body: object) => app.root.expect<T>('PUT', `/org/${orgId}/${path}`, body);
+    for (const name of ['=1+1', 'b', 'c']) {
+      const { siteId } = await expectPut<{ siteId: number }>('site', { name, type: 'newt' });
+      const kind = { name, http: false, protocol: 'tcp', proxyPort: 9000 + siteId };
+      const { resourceId } = await expectPut<{ resourceId: number }>('resource', kind);
+      await app.root.expect('PUT', `/resource/${resourceId}/target`, { siteId, ip: '127.0.0.1', port: 80 });
+      const key = await expectPut<TestKey>('site-provisioning-key', { name, maxBatchSize: null });
+      await provision(app.root.url, { provision_key: key.siteProvisioningKey });
+    }
+    const admin = await app.sql<{ userId: string }>(
+      `INSERT INTO "user" (user_id, email, username, password_hash) VALUES ($1, $1 || '@x.example', $1, 'x') RETURNING user_id AS "userId"`,
+      [randomUUID()],
+    );
+    await app.sql('INSERT INTO membership (org_id, user_id) VALUES ($1, $2)', [orgId, admin[0]!.userId]);
+    const [job] = await app.sql<{ jobId: number }>(
+      `INSERT INTO job (org_id, kind, input, status, finished_at, created_by_kind, created_by_name) VALUES ($1, 'k', '{}', 'succeeded', now(), 'system', 's') RETURNING job_id AS "jobId"`,
+      [orgId],
+    );
+    await app.sql(
+      `INSERT INTO job_item (job_id, item, outcome, failed) SELECT $1, i, 'ok', false FROM generate_series(1, 3) i`,
+      [job!.jobId],
+    );
+    await until(async () => (await app.root.expect<{ events: [] }>('GET', `/org/${orgId}/events`)).events.length > 14);
+    for (const [path, list, rows] of [
+      ['sites', 'sites', 6],
+      ['resources', 'resources', 3],
+      ['site-provisioning-keys', 'siteProvisioningKeys', 3],
+      ['claims', 'claims', 3],
+      ['users', 'users', 1],
+      ['audit', 'audit', undefined],
+      ['events', 'events', undefined],
+      [`jobs/${job!.jobId}`, 'results', 3],
+    ] as const) {
+      const of = (format: string) =>
+        fetch(`${app.root.url}/api/v1/org/${orgId}/${path}?format=${format}`, {
+          headers: { authorization: `Bearer ${app.root.authorization}` },
+        }).then((answer) => answer.text());
+      const paged = await app.root.expect<Record<string, object[]>>('GET', `/org/${orgId}/${path}`);
+      const lines = (await of('jsonl'))
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as object);
+      expect(lines, path).toHaveLength(rows ?? paged[list]!.length);
+      if (list !== 'results') expect(lines, path).toEqual(expect.arrayContaining(paged[list]!));
+      const csv = await of('csv');
+      const fields = new Set(lines.flatMap((line) => Object.keys(line)));
+      expect(new Set(csv.split('\r\n')[0]!.split(',')), path).toEqual(fields);
+      if (path === 'sites') expect(csv).toContain("'=1+1");
+    }
+  });
+});
 
 describe('an export', () => {
   it('has all that its filters let through and nothing of others, once, in the order of the list', async () => {

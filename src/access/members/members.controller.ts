@@ -1,6 +1,18 @@
-import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Post, Put, Query, type StreamableFile } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, ApiResult, Caller, ChecksVersion, Id, IfMatch, OrgId, type Principal, Returns } from '#platform';
+import {
+  Access,
+  ApiResult,
+  Caller,
+  ChecksVersion,
+  ExportAs,
+  type ExportFormat,
+  Id,
+  IfMatch,
+  OrgId,
+  type Principal,
+  Returns,
+} from '#platform';
 import {
   CreateOrgUserBody,
   ListUsersQuery,
@@ -21,9 +33,13 @@ export class MembersController {
   /** List users by name */
   @Get('org/:orgId/users')
   @Access('listUsers')
-  @Returns(MemberList, { message: 'Users retrieved successfully' })
-  listUsers(@OrgId() orgId: string, @Query() query: ListUsersQuery): Promise<MemberList> {
-    return this.members.list(orgId, query);
+  @Returns(MemberList, { message: 'Users retrieved successfully', exports: true })
+  listUsers(
+    @OrgId() orgId: string,
+    @Query() query: ListUsersQuery,
+    @ExportAs() format?: ExportFormat,
+  ): Promise<MemberList | StreamableFile> {
+    return this.members.list(orgId, query, format);
   }
 
   /** Find a user by username */

@@ -80,6 +80,19 @@ export class MembersRepository {
     return query<MemberRow>(em, text, values);
   }
 
+  /** Members behind one, by id. */
+  async after(
+    em: EntityManager,
+    orgId: string,
+    filter: MemberFilter,
+    userId: string | undefined,
+    limit: number,
+  ): Promise<MemberRow[]> {
+    const { text, values } = where(orgId, filter);
+    const behind = `m.user_id > $${values.length + 1} ORDER BY m.user_id LIMIT $${values.length + 2}`;
+    return query<MemberRow>(em, `${MEMBER} WHERE ${text} AND ${behind}`, [...values, userId ?? '', limit]);
+  }
+
   async count(em: EntityManager, orgId: string, filter: MemberFilter): Promise<number> {
     const { text, values } = where(orgId, filter);
     const users = filter.search === undefined ? '' : 'JOIN "user" u USING (user_id)';

@@ -1,8 +1,11 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   AppError,
+  type Columns,
   Db,
+  type ExportFormat,
+  Exports,
   invalid,
   notFound,
   notify,
@@ -18,12 +21,47 @@ import type {
   CreateOrgUserBody,
   ListUsersQuery,
   MemberList,
+  MemberView,
   OrgUserCheck,
   OrgUserView,
   RolesBody,
   UserByUsernameQuery,
 } from './members.dto.js';
 import { type MemberRow, MembersRepository } from './members.repository.js';
+
+const COLUMNS: Columns<MemberView> = {
+  id: true,
+  orgId: true,
+  email: true,
+  emailVerified: true,
+  username: true,
+  name: true,
+  isOwner: true,
+  roles: true,
+  twoFactorEnabled: true,
+  dateCreated: true,
+  type: true,
+  idpId: true,
+  idpName: true,
+  idpType: true,
+  idpVariant: true,
+};
+
+const memberView = (
+  orgId: string,
+  { userId, email, emailVerified, dateCreated, username, name, isOwner, roles }: MemberRow,
+): MemberView => ({
+  id: userId,
+  email,
+  emailVerified,
+  dateCreated,
+  orgId,
+  username,
+  name,
+  ...WITHOUT_PROVIDER,
+  isOwner,
+  roles: roles.map((role) => ({ roleId: role.roleId, roleName: role.name })),
+});
 
 export interface VersionedMember {
   user: OrgUserView;
@@ -49,6 +87,7 @@ export class MembersService implements OnModuleInit {
     private readonly roles: RolesService,
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
   ) {}
 
   onModuleInit(): void {
@@ -60,32 +99,29 @@ export class MembersService implements OnModuleInit {
     );
   }
 
-  /** GET /org/{orgId}/users, shape B. @throws not_found for a role or identity provider that is not there */
-  async list(orgId: string, query: ListUsersQuery): Promise<MemberList> {
-    const window = windowOf(query, 20);
+  /** GET /org/{orgId}/users, shape B, or all of them in a format. @throws not_found for a role or identity provider that is not there */
+  async list(orgId: string, query: ListUsersQuery, format?: ExportFormat): Promise<MemberList | StreamableFile> {
     // There are no identity providers yet.
     if (query.idp_id !== undefined && query.idp_id !== 'internal') throw notFound('Identity provider');
     if (query.role_id) await this.roles.requireAll(this.db.manager, orgId, query.role_id);
     const filter = { search: query.query, roleIds: query.role_id };
+    const toView = (row: MemberRow) => memberView(orgId, row);
+    if (format)
+      return this.exports.start<MemberView, string>(orgId, format, {
+        name: 'people',
+        columns: COLUMNS,
+        page: async (after, limit) =>
+          (await this.repository.after(this.db.manager, orgId, filter, after, limit)).map(toView),
+        keyOf: (user) => user.id,
+      });
+    const window = windowOf(query, 20);
     const order = {
       by: query.sort_by === 'username' ? ('username' as const) : ('list_name' as const),
       descending: query.order === 'desc',
     };
     const rows = await this.repository.list(this.db.manager, orgId, filter, order, window);
     const total = await this.repository.count(this.db.manager, orgId, filter);
-    const users = rows.map(({ userId, email, emailVerified, dateCreated, username, name, isOwner, roles }) => ({
-      id: userId,
-      email,
-      emailVerified,
-      dateCreated,
-      orgId,
-      username,
-      name,
-      ...WITHOUT_PROVIDER,
-      isOwner,
-      roles: roles.map((role) => ({ roleId: role.roleId, roleName: role.name })),
-    }));
-    return { users, pagination: shapeB(total, window) };
+    return { users: rows.map(toView), pagination: shapeB(total, window) };
   }
 
   /** GET /org/{orgId}/user/{userId}. @throws not_found */

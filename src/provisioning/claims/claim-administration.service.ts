@@ -1,6 +1,20 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, Hooks, notFound, notify, orgUidOf, type Principal, query, shapeA, windowOf } from '#platform';
+import {
+  type Columns,
+  conflict,
+  Db,
+  type ExportFormat,
+  Exports,
+  Hooks,
+  notFound,
+  notify,
+  orgUidOf,
+  type Principal,
+  query,
+  shapeA,
+  windowOf,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { partOf } from '../../jobs/index.js';
 import { OrgsService } from '../../orgs/index.js';
@@ -29,6 +43,44 @@ export function whyNotReclaimed({
   return buried ? 'The device is tombstoned; delete the tombstone first' : undefined;
 }
 
+const CLAIM = `
+  SELECT claim_id AS "claimId", org_id AS "orgId", key_id AS "keyId", generation, template_id AS "templateId", site_id AS "siteId", door,
+    hardware_id AS "hardwareId", sent_hardware_id AS "sentHardwareId", host(address) AS address, outcome, reason, count, last_seen_at AS "lastSeenAt", created_at AS "createdAt"
+  FROM claim`;
+
+const CLAIM_COLUMNS: Columns<ClaimView> = {
+  claimId: true,
+  createdAt: true,
+  orgId: true,
+  outcome: true,
+  reason: true,
+  hardwareId: true,
+  sentHardwareId: true,
+  address: true,
+  siteId: true,
+  keyId: true,
+  generation: true,
+  templateId: true,
+  door: true,
+  count: true,
+  lastSeenAt: true,
+};
+
+function claimConditions(orgUid: string | null, filter: ClaimQuery): { where: string; values: unknown[] } {
+  const values: unknown[] = [];
+  const where: string[] = [];
+  const add = (sql: string, value: unknown) => where.push(sql.replace('?', `$${values.push(value)}`));
+  if (orgUid === null) where.push('org_uid IS NULL');
+  else add('org_uid = ?', orgUid);
+  if (filter.keyId !== undefined) add('key_id = ?', filter.keyId);
+  if (filter.outcome !== undefined) add('outcome = ?', filter.outcome);
+  if (filter.hardwareId !== undefined)
+    add('hardware_id = ANY (?::text[])', [filter.hardwareId, inForm('mac', filter.hardwareId)]);
+  if (filter.from !== undefined) add('created_at >= ?', filter.from);
+  if (filter.to !== undefined) add('created_at < ?', filter.to);
+  return { where: where.join(' AND '), values };
+}
+
 /** What operators do about claims: look at them, stop them, let one happen again. */
 @Injectable()
 export class ClaimAdministrationService {
@@ -40,45 +92,61 @@ export class ClaimAdministrationService {
     private readonly standings: SiteStatusService,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
+    private readonly exports: Exports,
   ) {}
 
-  /** Newest first. @throws not_found for a key that never was there */
-  async listOfOrg(principal: Principal, orgId: string, filter: ClaimQuery): Promise<ClaimList> {
+  /** Newest first, or all of it in a format. @throws not_found for a key that never was there */
+  async listOfOrg(
+    principal: Principal,
+    orgId: string,
+    filter: ClaimQuery,
+    format: ExportFormat | undefined,
+  ): Promise<ClaimList | StreamableFile> {
     if (filter.keyId !== undefined) await this.sites.requireKey(this.db.manager, orgId, filter.keyId);
-    return this.list(await orgUidOf(this.db.manager, principal, orgId), filter);
+    const orgUid = await orgUidOf(this.db.manager, principal, orgId);
+    return format ? this.export(orgId, orgUid, filter, format) : this.list(orgUid, filter);
   }
 
-  /** Newest first, of the organization with this identity, deleted or not; null: of none, as refusals that named no existing key. For root. */
-  async list(orgUid: string | null, filter: ClaimQuery): Promise<ClaimList> {
+  /** Likewise of the organization with this identity, deleted or not; null: of none, as refusals that named no existing key. For root. */
+  listOfUid(
+    orgUid: string | null,
+    filter: ClaimQuery,
+    format: ExportFormat | undefined,
+  ): Promise<ClaimList | StreamableFile> {
+    return format ? this.export(null, orgUid, filter, format) : this.list(orgUid, filter);
+  }
+
+  private async list(orgUid: string | null, filter: ClaimQuery): Promise<ClaimList> {
     const window = windowOf(filter, 1000);
-    const values: unknown[] = [];
-    const where: string[] = [];
-    const add = (sql: string, value: unknown) => {
-      values.push(value);
-      where.push(sql.replace('?', `$${values.length}`));
-    };
-    if (orgUid === null) where.push('org_uid IS NULL');
-    else add('org_uid = ?', orgUid);
-    if (filter.keyId !== undefined) add('key_id = ?', filter.keyId);
-    if (filter.outcome !== undefined) add('outcome = ?', filter.outcome);
-    if (filter.hardwareId !== undefined)
-      add('hardware_id = ANY (?::text[])', [filter.hardwareId, inForm('mac', filter.hardwareId)]);
-    if (filter.from !== undefined) add('created_at >= ?', filter.from);
-    if (filter.to !== undefined) add('created_at < ?', filter.to);
-    const condition = where.join(' AND ');
+    const { where, values } = claimConditions(orgUid, filter);
     const claims = await query<ClaimView>(
       this.db.manager,
-      `SELECT claim_id AS "claimId", org_id AS "orgId", key_id AS "keyId", generation, template_id AS "templateId", site_id AS "siteId", door,
-         hardware_id AS "hardwareId", sent_hardware_id AS "sentHardwareId", host(address) AS address, outcome, reason, count, last_seen_at AS "lastSeenAt", created_at AS "createdAt"
-       FROM claim WHERE ${condition} ORDER BY org_uid DESC, claim_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
+      `${CLAIM} WHERE ${where} ORDER BY org_uid DESC, claim_id DESC LIMIT ${window.limit} OFFSET ${window.offset}`,
       values,
     );
     const [count] = await query<{ total: number }>(
       this.db.manager,
-      `SELECT count(*) AS total FROM claim WHERE ${condition}`,
+      `SELECT count(*) AS total FROM claim WHERE ${where}`,
       values,
     );
     return { claims, pagination: shapeA(count!.total, window) };
+  }
+
+  private export(
+    orgId: string | null,
+    orgUid: string | null,
+    filter: ClaimQuery,
+    format: ExportFormat,
+  ): Promise<StreamableFile> {
+    const { where, values } = claimConditions(orgUid, filter);
+    const [before, limit] = [`$${values.length + 1}`, `$${values.length + 2}`];
+    const text = `${CLAIM} WHERE ${where} AND claim_id < ${before} ORDER BY org_uid DESC, claim_id DESC LIMIT ${limit}`;
+    return this.exports.start<ClaimView, number>(orgId, format, {
+      name: 'claims',
+      columns: CLAIM_COLUMNS,
+      page: (after, n) => query(this.db.manager, text, [...values, after ?? Number.MAX_SAFE_INTEGER, n]),
+      keyOf: (row) => row.claimId,
+    });
   }
 
   /** Stops or resumes every claim of the organization at once. Repeating it changes nothing. */

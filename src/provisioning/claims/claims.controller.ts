@@ -1,6 +1,17 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorResponses, Id, OrgId, type Principal, Returns, RootAccess } from '#platform';
+import {
+  Access,
+  Caller,
+  ErrorResponses,
+  ExportAs,
+  type ExportFormat,
+  Id,
+  OrgId,
+  type Principal,
+  Returns,
+  RootAccess,
+} from '#platform';
 import {
   AllowReclaimBody,
   AllowReclaimView,
@@ -19,17 +30,22 @@ export class ClaimsController {
   /** List claims, accepted and refused, newest first */
   @Get('org/:orgId/claims')
   @Access('listClaims')
-  @Returns(ClaimList, { message: 'Claims retrieved successfully' })
-  listClaims(@Caller() principal: Principal, @OrgId() orgId: string, @Query() filter: ClaimQuery) {
-    return this.claims.listOfOrg(principal, orgId, filter);
+  @Returns(ClaimList, { message: 'Claims retrieved successfully', exports: true })
+  listClaims(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() filter: ClaimQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.claims.listOfOrg(principal, orgId, filter, format);
   }
 
   /** List refused claims that named no existing key, or the claims of one organization by its identity */
   @Get('claims')
   @RootAccess('listClaims')
-  @Returns(ClaimList, { message: 'Claims retrieved successfully' })
-  listUnattributedClaims(@Query() { orgUid, ...filter }: InstallationClaimQuery) {
-    return this.claims.list(orgUid ?? null, filter);
+  @Returns(ClaimList, { message: 'Claims retrieved successfully', exports: true })
+  listUnattributedClaims(@Query() { orgUid, ...filter }: InstallationClaimQuery, @ExportAs() format?: ExportFormat) {
+    return this.claims.listOfUid(orgUid ?? null, filter, format);
   }
 
   /** Stop every claim of the organization */

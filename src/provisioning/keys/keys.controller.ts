@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorResponses, OrgId, type Principal, Returns } from '#platform';
+import { Access, Caller, ErrorResponses, ExportAs, type ExportFormat, OrgId, type Principal, Returns } from '#platform';
 import { KeyUsers } from '../users.dto.js';
 import {
   CreatedKeyView,
@@ -30,9 +30,14 @@ export class KeysController {
   /** List provisioning keys, all or those in one state */
   @Get('site-provisioning-keys')
   @Access('listSiteProvisioningKeys')
-  @Returns(KeyList, { message: 'Site provisioning keys retrieved successfully' })
-  listSiteProvisioningKeys(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListKeysQuery) {
-    return this.keys.list(principal, orgId, query);
+  @Returns(KeyList, { message: 'Site provisioning keys retrieved successfully', exports: true })
+  listSiteProvisioningKeys(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: ListKeysQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.keys.list(principal, orgId, query, format);
   }
 
   /** Read a provisioning key with uses, last use and last address per generation */

@@ -97,6 +97,22 @@ export class KeysRepository {
     return { keys: keys.map(dates), total: count!.total };
   }
 
+  /** Keys behind one, by id. */
+  async after(
+    em: EntityManager,
+    orgId: string,
+    state: KeyState | undefined,
+    keyId: string | undefined,
+    limit: number,
+  ): Promise<KeyView[]> {
+    const keys = await query<KeyView>(
+      em,
+      `${VIEW} WHERE k.org_id = $1 AND ($2::text IS NULL OR ${STATE} = $2) AND k.key_id > $3 ORDER BY k.key_id LIMIT $4`,
+      [orgId, state ?? null, keyId ?? '', limit],
+    );
+    return keys.map(dates);
+  }
+
   /** Locks the key so that its claims wait for the change. @returns false when there is none. */
   async lock(
     tx: EntityManager,

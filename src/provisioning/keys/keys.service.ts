@@ -1,8 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
+  type Columns,
   conflict,
   Db,
+  type ExportFormat,
+  Exports,
   Hooks,
   invalid,
   notFound,
@@ -36,6 +39,31 @@ import { KeysRepository } from './keys.repository.js';
 
 const TARGET = 'site_provisioning_key';
 
+const COLUMNS: Columns<KeyView> = {
+  siteProvisioningKeyId: true,
+  orgId: true,
+  name: true,
+  state: true,
+  status: true,
+  numUsed: true,
+  maxBatchSize: true,
+  oneTime: true,
+  validUntil: true,
+  createdAt: true,
+  createdBy: true,
+  lastUsed: true,
+  lastUsedAt: true,
+  lastUsedIp: true,
+  lastUsedFrom: true,
+  expiresAt: true,
+  templateId: true,
+  approveNewSites: true,
+  approveNewSitesSource: true,
+  approvalLimit: true,
+  lastChars: true,
+  generations: true,
+};
+
 /** Transactions in the way that were ended (`Db.txFirst`). */
 type Ended = () => Promise<readonly unknown[]>;
 
@@ -49,6 +77,7 @@ export class KeysService {
     private readonly hooks: Hooks,
     private readonly users: UsersRepository,
     private readonly trust: SiteTrust,
+    private readonly exports: Exports,
   ) {}
 
   /**
@@ -92,7 +121,19 @@ export class KeysService {
     return this.withSecret(tx, principal, orgId, { keyId, secret });
   }
 
-  async list(_principal: Principal, orgId: string, { state, ...page }: ListKeysQuery): Promise<KeyList> {
+  async list(
+    _principal: Principal,
+    orgId: string,
+    { state, ...page }: ListKeysQuery,
+    format?: ExportFormat,
+  ): Promise<KeyList | StreamableFile> {
+    if (format)
+      return this.exports.start<KeyView, string>(orgId, format, {
+        name: 'provisioning-keys',
+        columns: COLUMNS,
+        page: (after, limit) => this.repository.after(this.db.manager, orgId, state, after, limit),
+        keyOf: (key) => key.siteProvisioningKeyId,
+      });
     const window = windowOf(page, 1000);
     const { keys, total } = await this.repository.list(this.db.manager, orgId, state, window.limit, window.offset);
     return { siteProvisioningKeys: keys, pagination: shapeA(total, window) };

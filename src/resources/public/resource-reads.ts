@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { likeEscape, prepared, query, type Window } from '#platform';
+import { type Columns, type ExportSource, likeEscape, prepared, query, type Window } from '#platform';
 import { countOf, pageOfIds } from '../pages.js';
 import type {
   ListResourcesQuery,
@@ -28,6 +28,30 @@ const TARGETS = `
     FROM target t JOIN site s ON s.site_id = t.site_id LEFT JOIN site_presence p ON p.site_id = t.site_id WHERE t.resource_id = r.resource_id
   ) t ON true`;
 
+const COLUMNS: Columns<ResourceItem> = {
+  resourceId: true,
+  niceId: true,
+  name: true,
+  mode: true,
+  protocol: true,
+  http: true,
+  fullDomain: true,
+  domainId: true,
+  subdomain: true,
+  wildcard: true,
+  proxyPort: true,
+  ssl: true,
+  enabled: true,
+  health: true,
+  sso: true,
+  passwordId: true,
+  pincodeId: true,
+  headerAuthId: true,
+  whitelist: true,
+  targets: true,
+  sites: true,
+};
+
 type ItemRow = Omit<ResourceItem, 'targets' | 'sites'> & { targets: ResourceTargetItem[] | null };
 
 /** Where a list looks: in the whole organization, or on one site, where those that wait with it are shown too. */
@@ -45,6 +69,38 @@ export class ResourceReads {
     const rows = isPlain(scope, q)
       ? await prepared<ItemRow>(em, `resources_page_${q.order ?? 'asc'}`, text, values)
       : await query<ItemRow>(em, text, values);
+    return rows.map(toItem);
+  }
+
+  /** All matches, by id. */
+  whole(em: EntityManager, scope: Scope, q: ListResourcesQuery): ExportSource<ResourceItem, number> {
+    return {
+      name: 'resources',
+      columns: COLUMNS,
+      page: (after, limit) => this.after(em, scope, q, after, limit),
+      keyOf: (resource) => resource.resourceId,
+    };
+  }
+
+  private async after(
+    em: EntityManager,
+    scope: Scope,
+    q: ListResourcesQuery,
+    resourceId: number | undefined,
+    limit: number,
+  ): Promise<ResourceItem[]> {
+    const { arms, values } = conditions(scope, q);
+    const [behind, most] = [`$${values.length + 1}`, `$${values.length + 2}`];
+    const heads = arms.map(
+      (arm) =>
+        `(SELECT r.resource_id FROM resource r WHERE ${arm} AND r.resource_id > ${behind} ORDER BY r.resource_id LIMIT ${most})`,
+    );
+    const ids = `ARRAY(SELECT h.resource_id FROM (${heads.join(' UNION ALL ')}) h ORDER BY h.resource_id LIMIT ${most})`;
+    const rows = await query<ItemRow>(
+      em,
+      `SELECT ${ITEM} FROM resource r ${TARGETS} WHERE r.resource_id = ANY (${ids}) ORDER BY r.resource_id`,
+      [...values, resourceId ?? 0, limit],
+    );
     return rows.map(toItem);
   }
 

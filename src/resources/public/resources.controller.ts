@@ -6,6 +6,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   IfMatch,
   OrgId,
@@ -56,9 +58,14 @@ export class ResourcesController {
   /** List public resources by name; all filters combine */
   @Get('org/:orgId/resources')
   @Access('listResources')
-  @Returns(ResourceList, { message: 'Resources retrieved successfully' })
-  listResources(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListResourcesQuery) {
-    return this.resources.list(principal, { orgId }, query);
+  @Returns(ResourceList, { message: 'Resources retrieved successfully', exports: true })
+  listResources(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: ListResourcesQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.resources.list(principal, { orgId }, query, format);
   }
 
   /** List public resources with a target on a site, those that wait for its approval too */

@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   type ApiResult,
@@ -7,6 +7,8 @@ import {
   conflict,
   created,
   Db,
+  type ExportFormat,
+  Exports,
   Hooks,
   invalid,
   isNotNullViolation,
@@ -29,6 +31,7 @@ import { DomainsService, refusedName } from '../domains/domains.service.js';
 import { lockSites } from '../lock-sites.js';
 import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { ResourceWriter } from '../writer/resource-writer.js';
+import { HTTP_ONLY, RAW_ONLY } from './kind-fields.js';
 import { lockName } from './name-locks.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
 import type {
@@ -47,27 +50,6 @@ import { ResourcesRepository, type StoredResource, toRow, toView } from './resou
 
 const PAGE_SIZE = 20;
 const NICE_ID_TRIES = 5;
-/** Fields of one kind of resource only (docs/integration-api.md §3.5). */
-const HTTP_ONLY = [
-  'subdomain',
-  'domainId',
-  'ssl',
-  'sso',
-  'blockAccess',
-  'emailWhitelistEnabled',
-  'applyRules',
-  'tlsServerName',
-  'setHostHeader',
-  'skipToIdpId',
-  'headers',
-  'maintenanceModeEnabled',
-  'maintenanceModeType',
-  'maintenanceTitle',
-  'maintenanceMessage',
-  'maintenanceEstimatedTime',
-  'postAuthPath',
-] as const;
-const RAW_ONLY = ['proxyPort', 'proxyProtocol', 'proxyProtocolVersion'] as const;
 
 const domainTaken = () => conflict('This full domain is already in use');
 
@@ -86,6 +68,7 @@ export class ResourcesService implements OnModuleInit {
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
   ) {}
 
   onModuleInit(): void {
@@ -177,9 +160,15 @@ export class ResourcesService implements OnModuleInit {
   }
 
   /** @throws not_found for a site of another organization. */
-  async list(_principal: Principal, scope: Scope, q: ListResourcesQuery): Promise<ResourceList> {
-    const window = windowOf(q, PAGE_SIZE);
+  async list(
+    _principal: Principal,
+    scope: Scope,
+    q: ListResourcesQuery,
+    format?: ExportFormat,
+  ): Promise<ResourceList | StreamableFile> {
     if (q.siteId !== undefined) await this.sites.require(this.db.manager, scope.orgId, q.siteId);
+    if (format) return this.exports.start(scope.orgId, format, this.reads.whole(this.db.manager, scope, q));
+    const window = windowOf(q, PAGE_SIZE);
     const [resources, total] = await Promise.all([
       this.reads.page(this.db.manager, scope, q, window),
       this.reads.total(this.db.manager, scope, q),
