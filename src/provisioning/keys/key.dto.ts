@@ -158,6 +158,10 @@ export class CreatedKeyView extends KeyView {
   siteProvisioningKey: string;
   /** Whose statements the machines that it enrols are to trust: `--trust-fingerprint` of the agent. */
   trustFingerprint: string;
+  /** Where newts and agents claim: PUBLIC_URL. */
+  endpoint: string;
+  /** Where devices claim with certificates (docs/credentials.md §4); null: the server has no port for them. */
+  deviceEndpoint: string | null;
 }
 
 /** A key that was rotated, with the sites that it has made: they keep their own credentials. */

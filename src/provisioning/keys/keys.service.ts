@@ -2,6 +2,7 @@ import { Injectable, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   type Columns,
+  Config,
   conflict,
   Db,
   type ExportFormat,
@@ -78,6 +79,7 @@ export class KeysService {
     private readonly users: UsersRepository,
     private readonly trust: SiteTrust,
     private readonly exports: Exports,
+    private readonly config: Config,
   ) {}
 
   /**
@@ -218,10 +220,13 @@ export class KeysService {
     orgId: string,
     key: { keyId: string; secret: string },
   ): Promise<CreatedKeyView> {
+    const { publicUrl, deviceTlsPort } = this.config.http;
     return {
       ...(await this.read(tx, orgId, key.keyId)),
       siteProvisioningKey: formatKey(key),
       trustFingerprint: await this.trust.fingerprintIn(tx, await orgUidOf(tx, principal, orgId)),
+      endpoint: publicUrl.origin,
+      deviceEndpoint: deviceTlsPort === undefined ? null : `https://${publicUrl.hostname}:${deviceTlsPort}`,
     };
   }
 
