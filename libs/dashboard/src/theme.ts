@@ -1,4 +1,11 @@
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple, PasswordInput, Tooltip } from '@mantine/core';
+import {
+  CloseButton,
+  type CSSVariablesResolver,
+  createTheme,
+  type MantineColorsTuple,
+  PasswordInput,
+  Tooltip,
+} from '@mantine/core';
 import { t } from '@texts/common';
 
 /** The one accent. Shade 6 has a contrast of 4.7 on white, shade 4 of 6 on the dark ground. */
@@ -29,6 +36,7 @@ export const theme = createTheme({
   cursorType: 'pointer',
   respectReducedMotion: true,
   components: {
+    CloseButton: CloseButton.extend({ defaultProps: { 'aria-label': t.close } }),
     PasswordInput: PasswordInput.extend({
       defaultProps: { visibilityToggleButtonProps: { 'aria-label': t.showPassword } },
     }),

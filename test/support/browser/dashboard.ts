@@ -127,13 +127,15 @@ interface AxeResult {
   violations: { id: string; impact: string; help: string; nodes: { html: string; target: unknown[] }[] }[];
 }
 
-/** No issue that axe calls serious or critical. */
-export async function expectAccessible(page: Page): Promise<void> {
+/** No issue that axe calls serious or critical. @param within of the page, as a selector: what lies behind a dialog is dimmed */
+export async function expectAccessible(page: Page, within?: string): Promise<void> {
   // Past the policy of the page, which allows no script of others: as a debugger does.
   const session = await page.context().newCDPSession(page);
   const { readFile } = await import('node:fs/promises');
   await session.send('Runtime.evaluate', { expression: await readFile(AXE, 'utf8') });
-  const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResult;
+  const { violations } = (await page.evaluate(
+    `axe.run(${within === undefined ? 'document' : JSON.stringify(within)}, { resultTypes: ["violations"] })`,
+  )) as AxeResult;
   const serious = violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map(({ html }) => `  ${html}`).join('\n')}`);

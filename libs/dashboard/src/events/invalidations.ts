@@ -17,9 +17,20 @@ type Path = keyof ApiPaths & string;
  * that reads another path adds it here.
  */
 export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Path[]])[] = [
-  ['device.', ['/org/{orgId}/sites', '/org/{orgId}/claims', '/org/{orgId}/site-provisioning-keys']],
-  ['site.', ['/org/{orgId}/sites', '/site/{siteId}']],
+  [
+    'device.',
+    [
+      '/org/{orgId}/sites',
+      '/org/{orgId}/claims',
+      '/org/{orgId}/site-provisioning-keys',
+      '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}',
+    ],
+  ],
+  ['site.', ['/org/{orgId}/sites', '/site/{siteId}', '/org/{orgId}/tombstones']],
+  ['tombstone.', ['/org/{orgId}/tombstones']],
   ['claim.', ['/org/{orgId}/claims', '/org/{orgId}/sites']],
+  ['template.', ['/org/{orgId}/provisioning-templates', '/org/{orgId}/provisioning-template/{templateId}']],
+  ['profile.', ['/org/{orgId}/provisioning-profiles', '/org/{orgId}/provisioning-profile/{profileId}']],
   ['key.', ['/org/{orgId}/site-provisioning-keys', '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}']],
   ['member.', ['/org/{orgId}/users', '/org/{orgId}/user/{userId}']],
   ['domain.', ['/org/{orgId}/domains', '/org/{orgId}/domain/{domainId}']],
