@@ -22,6 +22,9 @@ const gate: MantineColorsTuple = [
   '#19448e',
 ];
 
+/** Of dialogs and toasts, whose buttons are a picture. */
+const CLOSES = { 'aria-label': t.close };
+
 export const theme = createTheme({
   colors: { gate },
   primaryColor: 'gate',
@@ -36,7 +39,7 @@ export const theme = createTheme({
   cursorType: 'pointer',
   respectReducedMotion: true,
   components: {
-    CloseButton: CloseButton.extend({ defaultProps: { 'aria-label': t.close } }),
+    CloseButton: CloseButton.extend({ defaultProps: { variant: 'subtle', ...CLOSES } }),
     PasswordInput: PasswordInput.extend({
       defaultProps: { visibilityToggleButtonProps: { 'aria-label': t.showPassword } },
     }),

@@ -56,7 +56,7 @@ export function ClaimsTable({
   );
   const outcome = ({ outcome, reason }: Claim) => (
     <Stack gap={2}>
-      <Badge variant="dot" color={COLORS[outcome]} tt="none" fw={500}>
+      <Badge variant="dot" color={COLORS[outcome]} tt="none" fw={500} miw="max-content">
         {t.claims.outcomes[outcome]}
       </Badge>
       {reason && (
@@ -82,7 +82,7 @@ export function ClaimsTable({
       render: ({ createdAt }) => <Time at={createdAt} absolute />,
       width: 190,
     },
-    { key: 'outcome', title: t.claims.columns.outcome, render: outcome },
+    { key: 'outcome', title: t.claims.columns.outcome, render: outcome, width: 160 },
     {
       key: 'hardwareId',
       title: t.claims.columns.hardwareId,

@@ -131,7 +131,7 @@ function Fields({
         label={texts.hardwareIdPattern}
         description={texts.hardwareIdPatternHint}
         spellCheck={false}
-        ff="monospace"
+        styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
         key={form.key('hardwareIdPattern')}
         {...field('hardwareIdPattern')}
       />

@@ -38,6 +38,7 @@ function KeyPage() {
         above={
           <Anchor
             size="sm"
+            c="dimmed"
             renderRoot={(props) => <Link to="/org/$org/provisioning/keys" params={{ org }} {...props} />}
           >
             {t.key.back}

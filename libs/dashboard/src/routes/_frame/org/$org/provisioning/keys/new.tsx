@@ -43,6 +43,7 @@ function NewKey() {
         above={
           <Anchor
             size="sm"
+            c="dimmed"
             renderRoot={(props) => <Link to="/org/$org/provisioning/keys" params={{ org }} {...props} />}
           >
             {t.key.back}

@@ -55,6 +55,7 @@ function TemplatePage() {
         above={
           <Anchor
             size="sm"
+            c="dimmed"
             renderRoot={(props) => <Link to="/org/$org/provisioning/templates" params={{ org }} {...props} />}
           >
             {t.templates.back}

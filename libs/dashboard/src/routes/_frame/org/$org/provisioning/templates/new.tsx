@@ -25,6 +25,7 @@ function NewTemplate() {
         above={
           <Anchor
             size="sm"
+            c="dimmed"
             renderRoot={(props) => <Link to="/org/$org/provisioning/templates" params={{ org }} {...props} />}
           >
             {t.templates.back}
