@@ -160,7 +160,7 @@ export class CreatedKeyView extends KeyView {
   trustFingerprint: string;
   /** Where newts and agents claim: PUBLIC_URL. */
   endpoint: string;
-  /** Where devices claim with certificates (docs/credentials.md §4); null: the server has no port for them. */
+  /** Where devices claim with certificates over TLS; null: the server has no port for them. */
   deviceEndpoint: string | null;
 }
 
