@@ -254,17 +254,15 @@ describe('a session that opens as its site expires', () => {
     const session = connect(device);
     await entered.passed;
     const swept = remove();
-    // Its first session holds the site itself, which is passed over; else the removal waits for the presence.
-    if (which === 'its first session') expect(await swept).toBe(0);
-    else
-      await until(
-        async () =>
-          (
-            await app.sql(
-              `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%site_presence%'`,
-            )
-          ).length > 0,
-      );
+    // The removal waits for the presence, which the session holds.
+    await until(
+      async () =>
+        (
+          await app.sql(
+            `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%site_presence%'`,
+          )
+        ).length > 0,
+    );
     go.open();
     const opened = await session;
     expect(await swept).toBe(0);
