@@ -47,6 +47,7 @@ import { Stats1765130000030 } from './migrations/1765130000030-stats.js';
 import { RolePresets1765140000000 } from './migrations/1765140000000-role-presets.js';
 import { JobProgressTold1765150000000 } from './migrations/1765150000000-job-progress-told.js';
 import { AuditNames1765150000010 } from './migrations/1765150000010-audit-names.js';
+import { PasswordResets1765140100000 } from './migrations/1765140100000-password-resets.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -99,4 +100,5 @@ export const MIGRATIONS = [
   RolePresets1765140000000,
   JobProgressTold1765150000000,
   AuditNames1765150000010,
+  PasswordResets1765140100000,
 ];

@@ -216,6 +216,7 @@ const OWNER = {
     'credential_rotation',
     'mailbox_code',
     'mailed_address',
+    'password_reset',
     'membership',
     'membership_role',
     'role',

@@ -9,6 +9,8 @@ import { Authenticator } from './authenticator.js';
 import { MailboxesController } from './mailboxes/mailboxes.controller.js';
 import { MailboxesRepository } from './mailboxes/mailboxes.repository.js';
 import { MailboxesService } from './mailboxes/mailboxes.service.js';
+import { PasswordResetsRepository } from './mailboxes/password-resets.repository.js';
+import { PasswordResetsService } from './mailboxes/password-resets.service.js';
 import { MembersController } from './members/members.controller.js';
 import { MembersRepository } from './members/members.repository.js';
 import { MembersService } from './members/members.service.js';
@@ -63,6 +65,8 @@ import { UsersService } from './users/users.service.js';
     MailboxesService,
     MembersRepository,
     MembersService,
+    PasswordResetsRepository,
+    PasswordResetsService,
     Passwords,
     PrincipalLookup,
     PskIdentities,
@@ -86,6 +90,7 @@ import { UsersService } from './users/users.service.js';
     CredentialSuccession,
     MailboxesService,
     MembersService,
+    PasswordResetsService,
     RolesService,
     SessionTokens,
     SiteAdmission,

@@ -4,6 +4,7 @@ export { ApiKeysService, type RootKeyView } from './api-keys/api-keys.service.js
 export { CreatedBy, createdBy } from './created-by.dto.js';
 export { IsMailbox } from './mailboxes/mailbox.js';
 export { MailboxesService } from './mailboxes/mailboxes.service.js';
+export { PasswordResetsService } from './mailboxes/password-resets.service.js';
 export { RolesBody } from './members/members.dto.js';
 export { MembersService, roleIdsOf } from './members/members.service.js';
 export { Role } from './roles/role.entity.js';

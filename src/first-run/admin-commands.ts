@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { AppError, base32, Config, Db, type Principal, systemPrincipal } from '#platform';
-import { ApiKeysService, MailboxesService, UsersService } from '../access/index.js';
+import { ApiKeysService, MailboxesService, PasswordResetsService, UsersService } from '../access/index.js';
 import { Epoch, SigningKeys } from '../instances/index.js';
 import { MasterKeyRotation } from './master-key-rotation.js';
 import { StartError } from './preflight.js';
@@ -22,7 +22,7 @@ export class AdminUsageError extends Error {
 export type AdminCommand =
   | ['root-key list' | 'new-epoch' | 'rotate-master-key', undefined]
   | ['root-key create', string | undefined]
-  | ['root-key revoke' | 'reset-password' | 'verify-user', string]
+  | ['root-key revoke' | 'reset-password' | 'reset-link' | 'verify-user', string]
   | ['export-next-key' | 'rotate-signing-key', { orgId: string; keyFile: string | undefined }];
 
 /** Looks at nothing but the arguments: a mistyped command reaches no database, which it would migrate. @throws AdminUsageError */
@@ -46,7 +46,10 @@ export function adminCommandOf(args: string[]): ['check', undefined] | AdminComm
       return [command, argument];
     if (command === 'root-key create') return [command, argument];
     if (
-      (command === 'root-key revoke' || command === 'reset-password' || command === 'verify-user') &&
+      (command === 'root-key revoke' ||
+        command === 'reset-password' ||
+        command === 'reset-link' ||
+        command === 'verify-user') &&
       argument !== undefined
     )
       return [command, argument];
@@ -62,6 +65,7 @@ export class AdminCommands {
     private readonly db: Db,
     private readonly users: UsersService,
     private readonly mailboxes: MailboxesService,
+    private readonly passwordResets: PasswordResetsService,
     private readonly apiKeys: ApiKeysService,
     private readonly signingKeys: SigningKeys,
     private readonly epoch: Epoch,
@@ -84,6 +88,8 @@ export class AdminCommands {
         return this.revoke(argument);
       case 'reset-password':
         return this.resetPassword(argument);
+      case 'reset-link':
+        return this.resetLink(argument);
       case 'verify-user':
         return this.verify(argument);
       case 'new-epoch':
@@ -106,6 +112,13 @@ export class AdminCommands {
     const password = base32(randomBytes(15));
     await found(`There is no user ${email}.`, () => this.users.resetPassword(this.principal(), email, password));
     return `The new password of ${email} is ${password}\n`;
+  }
+
+  private async resetLink(email: string): Promise<string> {
+    const { link, expiresAt } = await found(`There is no user ${email}.`, () =>
+      this.passwordResets.makeLink(this.principal(), email),
+    );
+    return `Until ${expiresAt.toISOString()}, once, ${email} chooses a new password at ${link}\n`;
   }
 
   private async create(name: string): Promise<string> {

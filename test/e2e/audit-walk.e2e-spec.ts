@@ -22,6 +22,7 @@ const WITHOUT_AUDIT = {
   getDeviceToken: 'a token is computed, not stored; the session that it opens is an event',
   getNewtVersion: 'answers nothing',
   requestEmailCode: 'what it sends is recorded with the account, after the answer: invitations.int-spec.ts',
+  requestPasswordReset: 'what it sends is recorded with the account, after the answer: password-resets.int-spec.ts',
   acknowledgeBundle: 'what a site says of its bundle is an event: bundle-acks.int-spec.ts',
   takeLease: 'the last lease of a site is its row: leases.int-spec.ts',
   createOrgUser: 'there are no identity providers yet',
@@ -42,6 +43,7 @@ const OF_NO_ORG = new Set([
   'user.set_two_factor',
   'user.verify',
   'user.prove_mailbox',
+  'user.reset_password',
   'org.delete',
 ]);
 

@@ -28,6 +28,8 @@ const PUBLIC = [
   'acceptInvite', // the token of an invitation
   'requestEmailCode', // says nothing, and sends to the address that it is about
   'verifyEmail', // a mailed code
+  'requestPasswordReset', // says nothing, and sends to the address that it is about
+  'confirmPasswordReset', // the token of a link
   'provisionDevice',
   'registerNewt', // provisioning key in the body
   'getNewtToken',

@@ -61,7 +61,7 @@ async function stolen(): Promise<{ userId: string; session: Api }> {
   return { userId: reply.body.data.userId, session: await logIn(two.url, email, STRANGER) };
 }
 /** What was asked for has been done. */
-const settled = () => until(() => one.app.get(MailboxesService)['requests'] === 0);
+const settled = () => until(() => one.app.get(MailboxesService).late.unfinished === 0);
 /** The code of the last mail. */
 async function code(): Promise<string> {
   const before = mail.mails.length;

@@ -265,6 +265,17 @@ export class FixtureOrg {
     return { userId, code };
   }
 
+  /** An account with a link for a new password. */
+  async resetLink(): Promise<{ userId: string; token: string }> {
+    const { userId } = await this.outsider();
+    const token = this.name('reset');
+    await this.sql(
+      `INSERT INTO password_reset (user_id, token_hash, mailed, expires_at) VALUES ($2, sha256($1::bytea), true, now() + interval '1 hour')`,
+      [token, userId],
+    );
+    return { userId, token };
+  }
+
   /** Somebody logged in: the rows are written here, because an invitation takes a slow hash. */
   async user(role: 'Admin' | 'Member'): Promise<FixtureUser> {
     const userId = randomUUID();

@@ -24,6 +24,27 @@ export class VerifyEmailBody {
   newPassword: string;
 }
 
+@BodyExample({ email: 'kim@example.com' })
+export class RequestResetBody {
+  @IsMailbox()
+  @MaxLength(254)
+  email: string;
+}
+
+@BodyExample({ token: 'the-token-of-the-link', newPassword: 'correct horse battery' })
+export class ConfirmResetBody {
+  /** As the link has it behind `#token=`; good for an hour, once. */
+  @IsString()
+  @Length(1, 64)
+  token: string;
+
+  /** 8 to 72 bytes: from now on the account's only password. */
+  @IsString()
+  @Length(1, MAX_PASSWORD_BYTES)
+  @MaxBytes(MAX_PASSWORD_BYTES)
+  newPassword: string;
+}
+
 export class LeftOrganization {
   orgId: string;
   orgName: string;

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   AppError,
@@ -6,7 +6,6 @@ import {
   Config,
   conflict,
   Db,
-  isOutage,
   Mailer,
   notFound,
   notify,
@@ -21,12 +20,12 @@ import { AuditService, EventsService } from '../../audit/index.js';
 import { SessionsRepository } from '../sessions/sessions.repository.js';
 import { Passwords } from '../users/passwords.js';
 import { UsersRepository } from '../users/users.repository.js';
+import { LateWork } from './late-work.js';
 import type { LeftOrganization, VerifiedEmail, VerifyEmailBody } from './mailboxes.dto.js';
 import { type Holder, MailboxesRepository } from './mailboxes.repository.js';
 
 /** Of [a-z0-9]: 124 bits, so that a code needs no count of wrong guesses. */
 const CODE_LENGTH = 24;
-const REQUESTS_AT_ONCE = 20;
 /** Mails to one address within a day: by one organization, by the installation itself, and by all together. */
 const MAILS = { own: 5, all: 20 };
 const INSTALLATION = '';
@@ -45,8 +44,7 @@ export interface HeldAddress {
  */
 @Injectable()
 export class MailboxesService implements OnModuleInit {
-  private readonly logger = new Logger(MailboxesService.name);
-  private requests = 0;
+  readonly late = new LateWork();
 
   constructor(
     private readonly db: Db,
@@ -113,12 +111,7 @@ export class MailboxesService implements OnModuleInit {
         'This server sends no mail (SMTP_URL); a server administrator can verify the account',
       );
     this.limiter.refused(caller.address ?? '', `code:${email}`);
-    if (this.requests >= REQUESTS_AT_ONCE)
-      throw new AppError('capacity', 'Too many codes are being sent at the moment', { retryAfter: 5 });
-    this.requests++;
-    void this.sendCode(caller, email)
-      .catch((error: unknown) => isOutage(error) || this.logger.error({ err: error }, 'A code could not be made'))
-      .finally(() => this.requests--);
+    this.late.begin(() => this.makeCode(caller, email));
   }
 
   /**
@@ -168,8 +161,8 @@ export class MailboxesService implements OnModuleInit {
     });
   }
 
-  /** Counts a mail that an organization is about to have sent. @returns whether it may be. */
-  mayMail(tx: EntityManager, email: string, orgId: string): Promise<boolean> {
+  /** Counts a mail that an organization, or the installation itself, is about to have sent. @returns whether it may be. */
+  mayMail(tx: EntityManager, email: string, orgId = INSTALLATION): Promise<boolean> {
     return this.repository.countMail(tx, email, orgId, MAILS);
   }
 
@@ -187,7 +180,7 @@ export class MailboxesService implements OnModuleInit {
   }
 
   /** The new password; no session, code or membership of before stays. The organizations hear of it by event and audit. */
-  private async takeOver(
+  async takeOver(
     tx: EntityManager,
     caller: Principal,
     { userId, email }: Holder,
@@ -219,12 +212,11 @@ export class MailboxesService implements OnModuleInit {
     return left;
   }
 
-  private async sendCode(caller: Principal, email: string): Promise<void> {
+  private async makeCode(caller: Principal, email: string): Promise<(() => Promise<unknown>) | null> {
     const code = randomLower(CODE_LENGTH);
     const made = await this.db.tx(async (tx) => {
       const holder = await this.repository.lock(tx, 'email', email);
-      if (!holder || holder.emailVerified || !(await this.repository.countMail(tx, email, INSTALLATION, MAILS)))
-        return false;
+      if (!holder || holder.emailVerified || !(await this.mayMail(tx, email))) return false;
       await this.repository.addCode(tx, holder.userId, sha256(code));
       await this.audit.record(tx, caller, {
         orgId: null,
@@ -233,8 +225,11 @@ export class MailboxesService implements OnModuleInit {
       });
       return true;
     });
-    if (!made) return;
-    await this.mailer.send({
+    return made ? () => this.sendCode(email, code) : null;
+  }
+
+  private sendCode(email: string, code: string): Promise<unknown> {
+    return this.mailer.send({
       to: email,
       subject: 'Your code',
       text:

@@ -50,7 +50,7 @@ export class UsersRepository {
     );
   }
 
-  /** `expected`: only while the password is still that one. */
+  /** Links for a new one end with it. `expected`: only while the password is still that one. */
   async setPassword(
     em: EntityManager,
     userId: string,
@@ -63,6 +63,7 @@ export class UsersRepository {
        WHERE user_id = $1 AND ($3::text IS NULL OR password_hash = $3)`,
       [userId, passwordHash, expected ?? null],
     );
+    if (changed === 1) await execute(em, 'DELETE FROM password_reset WHERE user_id = $1', [userId]);
     return changed === 1;
   }
 

@@ -142,6 +142,20 @@ export const PEOPLE_OPERATIONS: Record<string, Operation> = {
     audit: ['user.prove_mailbox', 'user'],
   },
 
+  requestPasswordReset: {
+    by: 'anybody',
+    call: () => ({ body: { email: 'nobody@example.com' } }),
+    answers: 400, // the servers of the walks send no mail
+  },
+  confirmPasswordReset: {
+    by: 'anybody',
+    async call(fixture) {
+      const { userId, token } = await fixture.resetLink();
+      return { body: { token, newPassword: 'another password' }, target: userId, actor: userId };
+    },
+    audit: ['user.reset_password', 'user'],
+  },
+
   // invitations
   createInvite: {
     by: 'key',
