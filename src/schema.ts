@@ -45,9 +45,11 @@ import { KeyRollouts1765130000010 } from './migrations/1765130000010-key-rollout
 import { CredentialExpiry1765130000020 } from './migrations/1765130000020-credential-expiry.js';
 import { Stats1765130000030 } from './migrations/1765130000030-stats.js';
 import { RolePresets1765140000000 } from './migrations/1765140000000-role-presets.js';
+import { PasswordResets1765140100000 } from './migrations/1765140100000-password-resets.js';
+import { ClosedOrgs1765140200000 } from './migrations/1765140200000-closed-orgs.js';
+import { OrgCounts1765140300000 } from './migrations/1765140300000-org-counts.js';
 import { JobProgressTold1765150000000 } from './migrations/1765150000000-job-progress-told.js';
 import { AuditNames1765150000010 } from './migrations/1765150000010-audit-names.js';
-import { PasswordResets1765140100000 } from './migrations/1765140100000-password-resets.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -98,7 +100,9 @@ export const MIGRATIONS = [
   CredentialExpiry1765130000020,
   Stats1765130000030,
   RolePresets1765140000000,
+  PasswordResets1765140100000,
+  ClosedOrgs1765140200000,
+  OrgCounts1765140300000,
   JobProgressTold1765150000000,
   AuditNames1765150000010,
-  PasswordResets1765140100000,
 ];

@@ -10,12 +10,14 @@ const document = JSON.parse(readFileSync(new URL('../docs/openapi.json', import.
 const RESERVES = ['pickSiteDefaults', 'pickClientDefaults'];
 /** By another method than GET, and yet they only read: what they ask for is too long for a query. */
 const READS: string[] = [];
+/** What they do asks for the action of what is done, beside the one of the route. */
+const ASK_FURTHER = ['actOnSites'];
 
 const operations = Object.values(document.paths).flatMap((item) =>
   Object.entries(item).flatMap(([method, { operationId, 'x-scope': scope }]) => {
     const action = /^org:(\w+)$/.exec(scope)?.[1];
     const reads = method === 'get' ? !RESERVES.includes(operationId) : READS.includes(operationId);
-    return action === undefined ? [] : [{ operationId, action, reads }];
+    return action === undefined || ASK_FURTHER.includes(operationId) ? [] : [{ operationId, action, reads }];
   }),
 );
 const may = (held: readonly string[], { action }: { action: string }) => held.includes(action);

@@ -32,24 +32,24 @@ const HAVES: Record<string, Authority> = {
   'site of a': { kind: 'site', orgId: 'a' },
 };
 
-/** In this order: getOrg in a, updateOrg in a, a root action, somebody logged in, a site. */
-const TABLE: Record<keyof typeof HAVES, [Grant, Grant, Grant, Grant, Grant]> = {
-  'root key': ['granted', 'granted', 'granted', 'denied', 'denied'],
-  'server admin, member of none': ['granted', 'granted', 'granted', 'granted', 'denied'],
-  'server admin, member of a without actions': ['granted', 'granted', 'granted', 'granted', 'denied'],
-  'user, member of none': ['hidden', 'hidden', 'denied', 'granted', 'denied'],
-  'user, member of a with every action': ['granted', 'granted', 'denied', 'granted', 'denied'],
-  'user, member of a with getOrg': ['granted', 'denied', 'denied', 'granted', 'denied'],
-  'user, member of a without actions': ['denied', 'denied', 'denied', 'granted', 'denied'],
-  'user, every action in b only': ['hidden', 'hidden', 'denied', 'granted', 'denied'],
-  'user, every action in b, none in a': ['denied', 'denied', 'denied', 'granted', 'denied'],
-  'key of a with every action': ['granted', 'granted', 'denied', 'denied', 'denied'],
-  'key of a with getOrg': ['granted', 'denied', 'denied', 'denied', 'denied'],
-  'key of a without actions': ['denied', 'denied', 'denied', 'denied', 'denied'],
-  'key of b with every action': ['hidden', 'hidden', 'denied', 'denied', 'denied'],
-  'provisioning key': ['denied', 'denied', 'denied', 'denied', 'denied'],
-  nothing: ['denied', 'denied', 'denied', 'denied', 'denied'],
-  'site of a': ['denied', 'denied', 'denied', 'denied', 'granted'],
+/** In this order: getOrg in a, updateOrg in a, a root action, somebody logged in, a site, one's own organizations. */
+const TABLE: Record<keyof typeof HAVES, [Grant, Grant, Grant, Grant, Grant, Grant]> = {
+  'root key': ['granted', 'granted', 'granted', 'denied', 'denied', 'granted'],
+  'server admin, member of none': ['granted', 'granted', 'granted', 'granted', 'denied', 'granted'],
+  'server admin, member of a without actions': ['granted', 'granted', 'granted', 'granted', 'denied', 'granted'],
+  'user, member of none': ['hidden', 'hidden', 'denied', 'granted', 'denied', 'granted'],
+  'user, member of a with every action': ['granted', 'granted', 'denied', 'granted', 'denied', 'granted'],
+  'user, member of a with getOrg': ['granted', 'denied', 'denied', 'granted', 'denied', 'granted'],
+  'user, member of a without actions': ['denied', 'denied', 'denied', 'granted', 'denied', 'granted'],
+  'user, every action in b only': ['hidden', 'hidden', 'denied', 'granted', 'denied', 'granted'],
+  'user, every action in b, none in a': ['denied', 'denied', 'denied', 'granted', 'denied', 'granted'],
+  'key of a with every action': ['granted', 'granted', 'denied', 'denied', 'denied', 'granted'],
+  'key of a with getOrg': ['granted', 'denied', 'denied', 'denied', 'denied', 'granted'],
+  'key of a without actions': ['denied', 'denied', 'denied', 'denied', 'denied', 'granted'],
+  'key of b with every action': ['hidden', 'hidden', 'denied', 'denied', 'denied', 'granted'],
+  'provisioning key': ['denied', 'denied', 'denied', 'denied', 'denied', 'denied'],
+  nothing: ['denied', 'denied', 'denied', 'denied', 'denied', 'denied'],
+  'site of a': ['denied', 'denied', 'denied', 'denied', 'granted', 'denied'],
 };
 
 const WANTS: Requirement[] = [
@@ -58,6 +58,7 @@ const WANTS: Requirement[] = [
   { kind: 'root', action: 'listOrgs' },
   { kind: 'user' },
   { kind: 'site' },
+  { kind: 'own' },
 ];
 
 /** The actions that existing clients know, word for word (docs/integration-api.md §1.5). */
@@ -125,6 +126,7 @@ describe('grants', () => {
         { kind: 'root', action },
         { kind: 'user' },
         { kind: 'site' },
+        { kind: 'own' },
       ] as const) {
         expect(grants({ kind }, want)).toBe('denied');
       }

@@ -183,11 +183,12 @@ export type CredentialKind = 'api_key' | 'psk' | 'certificate' | 'newt';
 /**
  * What a route demands.
  * `org`: an action in the organization that the path names; null: only to belong to it. `root`: an action of the whole installation.
- * `user`: somebody logged in. `site`: a site, about itself only.
+ * `own`: whatever organizations the caller belongs to. `user`: somebody logged in. `site`: a site, about itself only.
  */
 export type Requirement =
   | { kind: 'org'; action: Action | null; orgId: string }
   | { kind: 'root'; action: Action }
+  | { kind: 'own' }
   | { kind: 'user' }
   | { kind: 'site' };
 
@@ -208,14 +209,15 @@ export type Grant = 'granted' | 'denied' | 'hidden';
 export function grants(authority: Authority, required: Requirement): Grant {
   switch (authority.kind) {
     case 'rootKey':
-      return required.kind === 'org' || required.kind === 'root' ? 'granted' : 'denied';
+      return required.kind === 'user' || required.kind === 'site' ? 'denied' : 'granted';
     case 'user':
-      if (required.kind === 'user') return 'granted';
+      if (required.kind === 'user' || required.kind === 'own') return 'granted';
       if (required.kind === 'site') return 'denied';
       if (authority.serverAdmin) return 'granted';
       if (required.kind === 'root') return 'denied';
       return decide(authority.memberships.get(required.orgId), required.action);
     case 'orgKey':
+      if (required.kind === 'own') return 'granted';
       if (required.kind !== 'org') return 'denied';
       return decide(authority.orgId === required.orgId ? authority.actions : undefined, required.action);
     case 'site':

@@ -16,6 +16,8 @@ export const SESSION_ENDS = [
   'revoked',
   'rejected',
   'deleted',
+  /** Its organization was closed. */
+  'org_closed',
   /** The server stopped in good order. */
   'server_stopped',
   /** The server died, or lost its lease. */

@@ -28,6 +28,7 @@ export * from './database/invalidated-cache.js';
 export * from './database/migrate.js';
 export * from './database/pg-notifications.js';
 export * from './database/retention.js';
+export * from './database/search-kinds.js';
 export * from './database/startup-retry.js';
 export * from './errors.js';
 export * from './http/api-listener.js';

@@ -9,6 +9,7 @@ import { Config } from './config/config.js';
 import { HashQueue } from './crypto/hash-queue.js';
 import { KeyRing } from './crypto/key-ring.js';
 import { Retention } from './database/retention.js';
+import { SearchKinds } from './database/search-kinds.js';
 import { ClientCertField } from './http/client-cert.js';
 import { DeviceListener } from './http/device-listener.js';
 import { EnvelopeInterceptor } from './http/envelope.interceptor.js';
@@ -46,6 +47,7 @@ import { Workers } from './runtime/workers.js';
     TenantResolvers,
     RefusalLimiter,
     Retention,
+    SearchKinds,
     SiteTrust,
     { provide: Workers, useFactory: () => new Workers() },
     { provide: APP_FILTER, useClass: HttpErrorFilter },
@@ -70,6 +72,7 @@ import { Workers } from './runtime/workers.js';
     TenantResolvers,
     RefusalLimiter,
     Retention,
+    SearchKinds,
     SiteTrust,
     Workers,
   ],

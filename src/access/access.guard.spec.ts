@@ -31,6 +31,7 @@ interface Ask {
   headers?: Record<string, string>;
   url?: string;
   away?: boolean;
+  closed?: boolean;
 }
 
 const resolvers = new TenantResolvers();
@@ -54,6 +55,7 @@ async function ask({
   headers = {},
   url = '/api/v1/x',
   away = false,
+  closed = false,
 }: Ask) {
   const request = { params, method, headers, url, routeOptions: { url }, ip: '127.0.0.1' } as Record<string, unknown>;
   const authenticate = vi.fn(async () => as);
@@ -62,6 +64,7 @@ async function ask({
     { isAway: away } as never,
     { presented: () => presented, authenticate } as never,
     resolvers,
+    { isClosed: async () => closed } as never,
   );
   const context = {
     getType: () => 'http',
@@ -259,5 +262,36 @@ describe('the guard', () => {
     const { request, authenticate } = await ask({ scope: { kind: 'public', why: 'x', csrf: false } });
     expect(request.principal).toMatchObject({ kind: 'anonymous', address: '127.0.0.1' });
     expect(authenticate).not.toHaveBeenCalled();
+  });
+});
+
+describe('while the organization is closed', () => {
+  const scope: RouteScope = { kind: 'org', action: 'getOrg', orgKeys: true };
+  const params = { orgId: 'a' };
+  const reader = principal(
+    { kind: 'user', serverAdmin: false, memberships: new Map([['a', new Set(['getOrg'])]]) },
+    'user',
+  );
+  it.each<[string, Ask, string]>([
+    ['a key may nothing', { as: orgKey('a', 'getOrg') }, '403 org_closed'],
+    [
+      'a key may not even what may be done then',
+      { as: orgKey('a', 'getOrg'), scope: { ...scope, whileClosed: true } },
+      '403 org_closed',
+    ],
+    ['people may look', { as: reader }, 'admitted'],
+    ['people may change nothing', { as: reader, method: 'POST' }, '403 org_closed'],
+    [
+      'people may do what may be done then',
+      { as: reader, method: 'POST', scope: { ...scope, whileClosed: true } },
+      'admitted',
+    ],
+    ['a root key may look', { as: rootKey }, 'admitted'],
+    ['a root key may change nothing', { as: rootKey, method: 'DELETE' }, '403 org_closed'],
+    ['who may not is told no more than ever', { as: orgKey('a'), method: 'POST' }, '403 permission_denied'],
+    ['it is hidden from others', { as: orgKey('b', 'getOrg') }, '404 not_found: Organization'],
+  ])('%s', async (_, over, expected) => {
+    const { outcome } = await ask({ scope, params, closed: true, ...over });
+    expect(outcome).toContain(expected);
   });
 });

@@ -13,11 +13,15 @@ import {
   TenantResolvers,
 } from '#platform';
 import { Authenticator, anonymous } from './authenticator.js';
+import { ClosedOrgs } from './closed-orgs.js';
 import { CSRF_HEADER, CSRF_VALUE, type Presented } from './request-credential.js';
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 const denied = () => new AppError('permission_denied', 'The credential does not allow this');
+
+const orgClosed = () =>
+  new AppError('org_closed', 'The organization is closed: people may look, and an Admin can reopen it');
 
 /**
  * THE guard (docs/claims.md rule 7): registered once, closed by default. Who asks, what the route declares, which organization its path names;
@@ -32,6 +36,7 @@ export class AccessGuard implements CanActivate {
     private readonly health: DatabaseHealth,
     private readonly authenticator: Authenticator,
     private readonly resolvers: TenantResolvers,
+    private readonly closed: ClosedOrgs,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -68,6 +73,11 @@ export class AccessGuard implements CanActivate {
         if (grants(principal.authority, scope) !== 'granted') throw denied();
         await this.resolve(request, principal);
         break;
+      case 'own':
+        if (grants(principal.authority, scope) !== 'granted') throw denied();
+        if (principal.authority.kind === 'orgKey' && (await this.closed.isClosed(principal.authority.orgId)))
+          throw orgClosed();
+        break;
       default:
         if (grants(principal.authority, scope) !== 'granted') throw denied();
     }
@@ -99,6 +109,8 @@ export class AccessGuard implements CanActivate {
       throw denied();
     }
     if (ask(orgId) !== 'granted' || (authority.kind === 'orgKey' && !scope.orgKeys)) throw denied();
+    const mayWhileClosed = authority.kind !== 'orgKey' && (scope.whileClosed || SAFE_METHODS.has(request.method));
+    if (!mayWhileClosed && (await this.closed.isClosed(orgId))) throw orgClosed();
   }
 
   /**

@@ -1,11 +1,13 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { SearchKinds } from '#platform';
 import { AccessGuard } from './access.guard.js';
 import { ApiKeyUses } from './api-keys/api-key-uses.js';
 import { ApiKeysController } from './api-keys/api-keys.controller.js';
 import { ApiKeysRepository } from './api-keys/api-keys.repository.js';
 import { ApiKeysService } from './api-keys/api-keys.service.js';
 import { Authenticator } from './authenticator.js';
+import { ClosedOrgs } from './closed-orgs.js';
 import { MailboxesController } from './mailboxes/mailboxes.controller.js';
 import { MailboxesRepository } from './mailboxes/mailboxes.repository.js';
 import { MailboxesService } from './mailboxes/mailboxes.service.js';
@@ -55,6 +57,7 @@ import { UsersService } from './users/users.service.js';
     ApiKeyUses,
     ApiKeysService,
     Authenticator,
+    ClosedOrgs,
     ConnectionCredentials,
     CredentialSuccession,
     CredentialSuccessionRepository,
@@ -98,4 +101,30 @@ import { UsersService } from './users/users.service.js';
     UsersService,
   ],
 })
-export class AccessModule {}
+export class AccessModule {
+  constructor(search: SearchKinds) {
+    search.register(
+      {
+        kind: 'user',
+        action: 'listUsers',
+        from: 'membership m JOIN "user" u USING (user_id)',
+        org: 'm.org_id',
+        id: 'u.user_id',
+        name: 'coalesce(u.name, u.username)',
+        note: 'u.email',
+        matches: ['u.name', 'u.username', 'u.email'],
+      },
+      {
+        kind: 'apiKey',
+        action: 'listApiKeys',
+        orgKeys: false,
+        from: 'api_key',
+        org: 'org_id',
+        id: 'api_key_id',
+        name: 'name',
+        note: 'last_chars',
+        matches: ['name', 'api_key_id'],
+      },
+    );
+  }
+}

@@ -1,6 +1,7 @@
 export { AccessModule } from './access.module.js';
 export { ApiKey } from './api-keys/api-key.entity.js';
 export { ApiKeysService, type RootKeyView } from './api-keys/api-keys.service.js';
+export { outOfService } from './closed-orgs.js';
 export { CreatedBy, createdBy } from './created-by.dto.js';
 export { IsMailbox } from './mailboxes/mailbox.js';
 export { MailboxesService } from './mailboxes/mailboxes.service.js';

@@ -18,6 +18,7 @@ import { AgentDownloadController, AgentFiles } from './download/agent-download.c
 import { SiteExpiryRepository } from './expiry/site-expiry.repository.js';
 import { SiteExpiry } from './expiry/site-expiry.service.js';
 import { AgentsGateway } from './gateway/agents.gateway.js';
+import { ClosedOrgSessions } from './gateway/closed-org-sessions.js';
 import { KeepAliveService } from './gateway/keep-alive.service.js';
 import { MessageDispatch } from './gateway/message-dispatch.js';
 import { MessageErrorFilter } from './gateway/messages.js';
@@ -55,6 +56,7 @@ import { StatsService } from './stats/stats.service.js';
     AgentsGateway,
     AgentsRepository,
     AgentsService,
+    ClosedOrgSessions,
     DeliveryService,
     KeepAliveService,
     StatsRepository,

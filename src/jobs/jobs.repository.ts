@@ -46,6 +46,8 @@ export interface JobState {
   failed: number;
 }
 
+/** What belongs to a closed organization waits until that is reopened, which tells `job_due` (docs/adr/0077). */
+const OF_OPEN_ORG = 'NOT EXISTS (SELECT FROM closed_org c WHERE c.org_id = job.org_id)';
 const UNFINISHED = `('queued', 'running', 'paused')`;
 const COLUMNS = `job_id AS "jobId", org_id AS "orgId", kind, status, total, done, failed, pace,
   jsonb_build_object('type', created_by_kind, 'id', created_by_id, 'name', created_by_name) AS "createdBy",
@@ -197,7 +199,7 @@ export class JobsRepository {
       `UPDATE job SET status = 'running', started_at = coalesce(started_at, now()), lease = gen_random_uuid(), attempts = attempts + 1,
          due_at = now() + ${LEASE}
        WHERE job_id = (
-         SELECT job_id FROM job WHERE status IN ('queued', 'running') AND due_at <= now() AND kind = ANY ($1)
+         SELECT job_id FROM job WHERE status IN ('queued', 'running') AND due_at <= now() AND kind = ANY ($1) AND ${OF_OPEN_ORG}
          ORDER BY due_at, job_id LIMIT 1 FOR UPDATE SKIP LOCKED
        ) RETURNING job_id AS "jobId", org_id AS "orgId", kind, lease, attempts AS attempt`,
       [kinds],
@@ -210,7 +212,7 @@ export class JobsRepository {
     const [row] = await query<{ ms: number | null }>(
       em,
       `SELECT extract(epoch FROM min(due_at) - now())::float8 * 1000 AS ms FROM job
-       WHERE status IN ('queued', 'running') AND kind = ANY ($1)`,
+       WHERE status IN ('queued', 'running') AND kind = ANY ($1) AND ${OF_OPEN_ORG}`,
       [kinds],
     );
     return row!.ms === null ? undefined : Math.max(0, row!.ms);

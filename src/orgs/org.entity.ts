@@ -15,6 +15,10 @@ export class Org {
   @Column('int', { default: 0 }) logRetentionDaysAction: number;
   @Column('int', { default: 0 }) logRetentionDaysConnection: number;
   @Column('timestamptz', { default: () => 'now()' }) createdAt: Date;
+  @Column({ type: 'timestamptz', nullable: true, insert: false, update: false }) claimsPausedAt: Date | null;
+  @Column({ type: 'text', nullable: true, insert: false, update: false }) claimsPausedBy: string | null;
+  @Column({ type: 'timestamptz', nullable: true, insert: false, update: false }) closedAt: Date | null;
+  @Column({ type: 'text', nullable: true, insert: false, update: false }) closedBy: string | null;
   /** Counted by a trigger. */
   @Column({ type: 'int8', default: 1, insert: false, update: false }) version: number;
 }

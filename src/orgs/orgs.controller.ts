@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiTags } from '@nestjs/swagger';
 import {
   Access,
   ApiResult,
@@ -8,19 +8,34 @@ import {
   ErrorResponses,
   IfMatch,
   OrgId,
+  OwnAccess,
   PageQuery,
   type Principal,
   Returns,
   RootAccess,
 } from '#platform';
-import { CheckOrgIdQuery, CreateOrgBody, OrgAnswer, OrgList, OrgView, UpdateOrgBody } from './orgs.dto.js';
+import { OrgClosingService } from './org-closing.service.js';
+import {
+  CheckOrgIdQuery,
+  CloseOrgBody,
+  CreateOrgBody,
+  DeleteOrgBody,
+  OrgAnswer,
+  OrgClosing,
+  OrgList,
+  OrgView,
+  UpdateOrgBody,
+} from './orgs.dto.js';
 import { OrgsService } from './orgs.service.js';
 
 /** Organizations (docs/integration-api.md §3.1). */
 @ApiTags('Organizations')
 @Controller()
 export class OrgsController {
-  constructor(private readonly orgs: OrgsService) {}
+  constructor(
+    private readonly orgs: OrgsService,
+    private readonly closing: OrgClosingService,
+  ) {}
 
   /** Look whether an organization's id is taken: 404, a success too, when it is free */
   @Get('org/checkId')
@@ -40,12 +55,12 @@ export class OrgsController {
     return this.orgs.createOrg(caller, body);
   }
 
-  /** List the organizations */
+  /** List the caller's organizations, or all for a root key and a server administrator, with counts */
   @Get('orgs')
-  @RootAccess('listOrgs')
+  @OwnAccess()
   @Returns(OrgList, { message: 'Organizations retrieved successfully' })
-  listOrgs(@Query() query: PageQuery): Promise<OrgList> {
-    return this.orgs.list(query);
+  listOrgs(@Caller() caller: Principal, @Query() query: PageQuery): Promise<OrgList> {
+    return this.orgs.list(caller, query);
   }
 
   /** Read an organization */
@@ -72,16 +87,35 @@ export class OrgsController {
     return new ApiResult(org, { version });
   }
 
+  /** Close an organization: its sites, keys and claims are refused until somebody reopens it; with dryRun only say what there is */
+  @Post('org/:orgId/close')
+  @Access('deleteOrg', { orgKeys: false, whileClosed: true })
+  @Returns(OrgClosing, { message: 'Organization closed successfully' })
+  closeOrg(@Caller() caller: Principal, @OrgId() orgId: string, @Body() body: CloseOrgBody): Promise<OrgClosing> {
+    return this.closing.close(caller, orgId, body.dryRun ?? false);
+  }
+
+  /** Reopen an organization that was closed: everything is as it was */
+  @Post('org/:orgId/reopen')
+  @Access('deleteOrg', { orgKeys: false, whileClosed: true })
+  @Returns(OrgClosing, { message: 'Organization reopened successfully' })
+  reopenOrg(@Caller() caller: Principal, @OrgId() orgId: string): Promise<OrgClosing> {
+    return this.closing.reopen(caller, orgId);
+  }
+
   /** Delete an organization with everything in it */
   @Delete('org/:orgId')
   @RootAccess('deleteOrg')
   @ChecksVersion()
+  @ErrorResponses(409)
+  @ApiBody({ type: DeleteOrgBody, required: false })
   @Returns(null, { message: 'Organization deleted successfully' })
   deleteOrg(
     @Caller() caller: Principal,
     @OrgId() orgId: string,
+    @Body() body: DeleteOrgBody,
     @IfMatch() ifMatch: number | undefined,
   ): Promise<void> {
-    return this.orgs.delete(caller, orgId, ifMatch);
+    return this.orgs.delete(caller, orgId, body.confirm, ifMatch);
   }
 }

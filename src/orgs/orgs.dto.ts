@@ -80,6 +80,12 @@ export class OrgView {
   subnet: string;
   utilitySubnet: string;
   createdAt: Date;
+  /** Since when claims are refused, and by whom; null while they are taken. */
+  claimsPausedAt: Date | null;
+  claimsPausedBy: string | null;
+  /** Since when the organization is closed, and by whom; null while it is open. */
+  closedAt: Date | null;
+  closedBy: string | null;
   requireTwoFactor: boolean;
   maxSessionLengthHours: number | null;
   passwordExpiryDays: number | null;
@@ -97,7 +103,61 @@ export class OrgAnswer {
   org: OrgView;
 }
 
+/** How many sites are in which state. */
+export class OrgSiteCounts {
+  total: number;
+  pending: number;
+  neverConnected: number;
+  online: number;
+  offline: number;
+  suspended: number;
+  revoked: number;
+}
+
+/** What the caller may not read is null. */
+export class OrgCounts {
+  @ApiProperty({ type: OrgSiteCounts, nullable: true }) sites: OrgSiteCounts | null;
+  /** Provisioning keys in force that expire within seven days. */
+  keysEnding: number | null;
+  lastClaimAt: Date | null;
+}
+
+export class OrgListItem extends OrgView {
+  @ApiProperty({ type: OrgCounts, nullable: true }) counts: OrgCounts | null;
+}
+
 export class OrgList {
-  orgs: OrgView[];
+  orgs: OrgListItem[];
   pagination: OffsetPagination;
+}
+
+@BodyExample({ confirm: 'plant-two' })
+export class DeleteOrgBody {
+  /** The id of the organization, which a person types; a key need not. */
+  @MayBeAbsent()
+  @IsString()
+  @Length(1, 32)
+  confirm?: string;
+}
+
+@BodyExample({ dryRun: true })
+export class CloseOrgBody {
+  /** Only say what there is. [false] */
+  @MayBeAbsent()
+  @IsBoolean()
+  dryRun?: boolean;
+}
+
+export class OrgClosing {
+  orgId: string;
+  /** Since when it is closed; null while it is open. */
+  closedAt: Date | null;
+  closedBy: string | null;
+  /** What is in it, and stays; its sites by state tell whom closing disconnects. */
+  sites: OrgSiteCounts;
+  publicResources: number;
+  privateResources: number;
+  members: number;
+  apiKeys: number;
+  provisioningKeys: number;
 }

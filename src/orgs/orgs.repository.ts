@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { type EntityManager, In } from 'typeorm';
 import { execute, query, type Window } from '#platform';
 import { Org } from './org.entity.js';
 
@@ -18,8 +18,14 @@ export class OrgsRepository {
     return (await query(em, 'SELECT 1 AS one FROM org WHERE org_id = $1', [orgId])).length > 0;
   }
 
-  async list(em: EntityManager, window: Window): Promise<[Org[], number]> {
-    return em.getRepository(Org).findAndCount({ order: { orgId: 'ASC' }, take: window.limit, skip: window.offset });
+  /** `among`: these alone. */
+  async list(em: EntityManager, window: Window, among?: string[]): Promise<[Org[], number]> {
+    return em.getRepository(Org).findAndCount({
+      ...(among ? { where: { orgId: In(among) } } : {}),
+      order: { orgId: 'ASC' },
+      take: window.limit,
+      skip: window.offset,
+    });
   }
 
   /** Claims go on meanwhile: they hold the organization by its key alone. @returns its version, or null. */
@@ -36,21 +42,37 @@ export class OrgsRepository {
   }
 
   /** Claims hold a key-share lock on their organization: from here on none can begin, those that run are waited for. @returns null when there is none. */
-  async lockForDeletion(tx: EntityManager, orgId: string): Promise<{ version: number; orgUid: string } | null> {
-    const rows = await query<{ version: number; orgUid: string }>(
+  async lockForDeletion(
+    tx: EntityManager,
+    orgId: string,
+  ): Promise<{ version: number; orgUid: string; closed: boolean } | null> {
+    const rows = await query<{ version: number; orgUid: string; closed: boolean }>(
       tx,
-      'SELECT version, org_uid AS "orgUid" FROM org WHERE org_id = $1 FOR UPDATE',
+      'SELECT version, org_uid AS "orgUid", closed_at IS NOT NULL AS closed FROM org WHERE org_id = $1 FOR UPDATE',
       [orgId],
     );
     return rows[0] ?? null;
   }
 
   /** @returns false when claims were paused, or not, already. */
-  async setClaimsPaused(tx: EntityManager, orgId: string, paused: boolean): Promise<boolean> {
+  async setClaimsPaused(tx: EntityManager, orgId: string, by: string | null): Promise<boolean> {
     const changed = await execute(
       tx,
-      'UPDATE org SET claims_paused_at = CASE WHEN $2::boolean THEN now() END WHERE org_id = $1 AND (claims_paused_at IS NOT NULL) <> $2::boolean',
-      [orgId, paused],
+      `UPDATE org SET claims_paused_at = CASE WHEN $2::text IS NOT NULL THEN now() END, claims_paused_by = $2
+       WHERE org_id = $1 AND (claims_paused_at IS NOT NULL) <> ($2::text IS NOT NULL)`,
+      [orgId, by],
+    );
+    return changed === 1;
+  }
+
+  /** @returns false when it was closed, or not, already. */
+  async setClosed(tx: EntityManager, orgId: string, by: string | null): Promise<boolean> {
+    const changed = await execute(
+      tx,
+      `UPDATE org SET closed_at = CASE WHEN $2::text IS NOT NULL THEN now() END, closed_by = $2,
+         reopened_at = CASE WHEN $2::text IS NULL THEN now() ELSE reopened_at END
+       WHERE org_id = $1 AND (closed_at IS NOT NULL) <> ($2::text IS NOT NULL)`,
+      [orgId, by],
     );
     return changed === 1;
   }

@@ -26,6 +26,7 @@ import {
 import { RolesService, UsersService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
 import type { Org } from './org.entity.js';
+import { OrgOverview, ownOrgs } from './org-overview.js';
 import type { CreateOrgBody, OrgList, OrgView, UpdateOrgBody } from './orgs.dto.js';
 import { OrgsRepository } from './orgs.repository.js';
 
@@ -47,6 +48,7 @@ export class OrgsService implements OnModuleInit {
     private readonly repository: OrgsRepository,
     private readonly roles: RolesService,
     private readonly users: UsersService,
+    private readonly overview: OrgOverview,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
@@ -115,11 +117,18 @@ export class OrgsService implements OnModuleInit {
     return org.name;
   }
 
-  /** GET /orgs: every organization of the installation. */
-  async list(query: PageQuery): Promise<OrgList> {
+  /** GET /orgs: every organization of the installation for who may do everything, else those that the caller belongs to, each with what they may know of it. */
+  async list(principal: Principal, query: PageQuery): Promise<OrgList> {
     const window = windowOf(query, 1000);
-    const [orgs, total] = await this.repository.list(this.db.manager, window);
-    return { orgs: orgs.map(view), pagination: shapeA(total, window) };
+    const [orgs, total] = await this.repository.list(this.db.manager, window, ownOrgs(principal));
+    const counts = await this.overview.counts(
+      principal,
+      orgs.map(({ orgId }) => orgId),
+    );
+    return {
+      orgs: orgs.map((org) => ({ ...view(org), counts: counts.get(org.orgId) ?? null })),
+      pagination: shapeA(total, window),
+    };
   }
 
   /** GET /org/checkId: whether the id is taken. */
@@ -162,19 +171,29 @@ export class OrgsService implements OnModuleInit {
   }
 
   /** Stops or resumes every claim of the organization; telling key caches is the caller's. @returns whether this changed it */
-  pauseClaims(tx: EntityManager, orgId: string, paused: boolean): Promise<boolean> {
-    return this.repository.setClaimsPaused(tx, orgId, paused);
+  pauseClaims(tx: EntityManager, principal: Principal, orgId: string, paused: boolean): Promise<boolean> {
+    return this.repository.setClaimsPaused(tx, orgId, paused ? principal.name : null);
   }
 
   /**
    * DELETE /org/{orgId}, with everything that belongs to it; its agents are disconnected, its keys end. What stays of it, claims, audit and
-   * events, is root's to read by the identity that this act's own row names (ADR 0021). @throws not_found, precondition_failed
+   * events, is root's to read by the identity that this act's own row names (ADR 0021). A person types its id, and has closed it before.
+   * @throws not_found, precondition_failed, validation, conflict for a person while it is open
    */
-  async delete(principal: Principal, orgId: string, ifMatch: number | undefined): Promise<void> {
+  async delete(
+    principal: Principal,
+    orgId: string,
+    confirm: string | undefined,
+    ifMatch: number | undefined,
+  ): Promise<void> {
+    if (confirm !== undefined ? confirm !== orgId : principal.kind === 'user')
+      throw invalid('confirm', 'must be the id of the organization that is to be deleted');
     await this.db.tx(async (tx) => {
       const org = await this.repository.lockForDeletion(tx, orgId);
       if (org === null) throw notFound('Organization');
       requireVersion('Organization', ifMatch, org.version);
+      if (principal.kind === 'user' && !org.closed)
+        throw conflict('Close the organization first: that can be undone, and its export is still there');
       await this.hooks.orgEnding.run(tx, orgId);
       await this.hooks.orgDeleting.run(tx, orgId);
       await this.repository.delete(tx, orgId);
@@ -189,13 +208,17 @@ export class OrgsService implements OnModuleInit {
   }
 }
 
-function view(org: Org): OrgView {
+export function view(org: Org): OrgView {
   return {
     orgId: org.orgId,
     name: org.name,
     subnet: org.subnet,
     utilitySubnet: org.utilitySubnet,
     createdAt: org.createdAt,
+    claimsPausedAt: org.claimsPausedAt,
+    claimsPausedBy: org.claimsPausedBy,
+    closedAt: org.closedAt,
+    closedBy: org.closedBy,
     requireTwoFactor: org.requireTwoFactor,
     maxSessionLengthHours: org.maxSessionLengthHours,
     passwordExpiryDays: org.passwordExpiryDays,

@@ -1,5 +1,5 @@
 import { Module, type OnModuleInit } from '@nestjs/common';
-import { Config, Db, Hooks, query, Retention, TenantResolvers } from '#platform';
+import { Config, Db, Hooks, query, Retention, SearchKinds, TenantResolvers } from '#platform';
 import { AccessModule } from '../access/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
 import { OrgsModule } from '../orgs/index.js';
@@ -98,6 +98,7 @@ export class ProvisioningModule implements OnModuleInit {
     private readonly templates: TemplatesService,
     private readonly keys: KeysRepository,
     private readonly retention: Retention,
+    private readonly search: SearchKinds,
     private readonly authorities: AuthoritiesRepository,
     private readonly config: Config,
   ) {}
@@ -123,6 +124,16 @@ export class ProvisioningModule implements OnModuleInit {
     this.resolvers.register('siteProvisioningKeyId', async (value) => {
       const orgId = await this.keys.orgOf(this.db.manager, value);
       return orgId === undefined ? null : { orgId };
+    });
+    this.search.register({
+      kind: 'provisioningKey',
+      action: 'listSiteProvisioningKeys',
+      from: 'provisioning_key',
+      org: 'org_id',
+      id: 'key_id',
+      name: 'name',
+      note: 'last_chars',
+      matches: ['name', 'key_id'],
     });
   }
 

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { SearchKinds } from '#platform';
 import { AccessTokensModule } from './access-tokens/access-tokens.module.js';
 import { ResourceAuthModule } from './auth/auth.module.js';
 import { DomainsModule } from './domains/domains.module.js';
@@ -31,4 +32,29 @@ import { WriterModule } from './writer/writer.module.js';
   providers: [OrgDeletion, RoleReplacementService],
   exports: [ResourceAuthModule, StagedModule, WriterModule],
 })
-export class ResourcesModule {}
+export class ResourcesModule {
+  constructor(search: SearchKinds) {
+    search.register(
+      {
+        kind: 'publicResource',
+        action: 'listResources',
+        from: 'resource',
+        org: 'org_id',
+        id: 'resource_id',
+        name: 'name',
+        note: 'full_domain',
+        matches: ['name', 'nice_id', 'full_domain'],
+      },
+      {
+        kind: 'privateResource',
+        action: 'listSiteResources',
+        from: 'site_resource',
+        org: 'org_id',
+        id: 'site_resource_id',
+        name: 'name',
+        note: 'destination',
+        matches: ['name', 'nice_id', 'destination', 'alias'],
+      },
+    );
+  }
+}

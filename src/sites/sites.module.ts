@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { SearchKinds } from '#platform';
 import { AccessModule } from '../access/index.js';
 import { AddressPoolModule } from '../orgs/index.js';
 import { GroupsController } from './groups/groups.controller.js';
@@ -16,4 +17,17 @@ import { SitesService } from './sites.service.js';
   providers: [SiteLifecycleService, SitesService, GroupsService, SiteReads, SiteStatusService, SitesRepository],
   exports: [SiteLifecycleService, SiteReads, SiteStatusService],
 })
-export class SitesModule {}
+export class SitesModule {
+  constructor(search: SearchKinds) {
+    search.register({
+      kind: 'site',
+      action: 'listSites',
+      from: 'site',
+      org: 'org_id',
+      id: 'site_id',
+      name: 'name',
+      note: 'hardware_id',
+      matches: ['name', 'nice_id', 'hardware_id'],
+    });
+  }
+}

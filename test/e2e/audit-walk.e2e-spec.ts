@@ -23,6 +23,7 @@ const WITHOUT_AUDIT = {
   getNewtVersion: 'answers nothing',
   requestEmailCode: 'what it sends is recorded with the account, after the answer: invitations.int-spec.ts',
   requestPasswordReset: 'what it sends is recorded with the account, after the answer: password-resets.int-spec.ts',
+  closeOrg: 'asked with dryRun, for the organization is needed: org-closing.int-spec.ts',
   acknowledgeBundle: 'what a site says of its bundle is an event: bundle-acks.int-spec.ts',
   takeLease: 'the last lease of a site is its row: leases.int-spec.ts',
   createOrgUser: 'there are no identity providers yet',

@@ -41,13 +41,15 @@ const PUBLIC = [
   'enrolByEst',
   'enrolByEstAt', // provisioning key in Authorization: Basic
 ];
-/** Keys are made by root keys and people (docs/integration-api.md §1.5): an organization's key is refused, whatever it holds. */
+/** Keys are made, and organizations closed, by root keys and people (docs/integration-api.md §1.5): an organization's key is refused, whatever it holds. */
 const NOT_FOR_ORG_KEYS = [
+  'closeOrg',
   'createApiKey',
   'deleteApiKey',
   'getApiKey',
   'listApiKeyActions',
   'listApiKeys',
+  'reopenOrg',
   'setApiKeyActions',
 ];
 /** Of the whole installation. */
@@ -58,7 +60,6 @@ const ROOT_ONLY = [
   'getAnyUser',
   'listInstallationAudit',
   'listInstallationEvents',
-  'listOrgs',
   'listUnattributedClaims',
   'setUserTwoFactor',
   'verifyUser',
@@ -218,6 +219,7 @@ describe("with another's credentials", () => {
       'getResource',
       'getResourceOfOrg',
       'listCertificateAuthorities',
+      'listMyActions',
       'listResourceNames',
       'listResources',
       'listResourcesOfSite',
@@ -227,8 +229,8 @@ describe("with another's credentials", () => {
     const problems = await attack(
       (operation) => scopeOf(operation) === 'org',
       async function* (operation, call) {
-        // What one may open oneself needs no action (docs/integration-api.md §1.5).
-        if (operation.id !== 'listUserResources')
+        // What one may open, and do, oneself needs no action (docs/integration-api.md §1.5).
+        if (!['listMyActions', 'listUserResources'].includes(operation.id))
           yield* expectStatus(operation, call, 'a key without actions', bareKey, 403);
         if (!memberMay.includes(operation.id)) yield* expectStatus(operation, call, 'a Member', member.api, 403);
         if (NOT_FOR_ORG_KEYS.includes(operation.id))

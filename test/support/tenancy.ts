@@ -13,7 +13,7 @@ export let document: Document;
 export let victim: FixtureOrg;
 export let stranger: FixtureOrg;
 export const scopeOf = (operation: Documented) =>
-  operation.scope.split(':')[0] as 'org' | 'root' | 'user' | 'site' | 'public';
+  operation.scope.split(':')[0] as 'org' | 'root' | 'own' | 'user' | 'site' | 'public';
 /** Everything that belongs to the organization, and what belongs to nobody, as one hash per table; not what servers write by the clock, and sums of other tables. */
 export let tables: { name: string; ofOrg: boolean }[];
 async function tablesOf(fixture: FixtureOrg): Promise<typeof tables> {

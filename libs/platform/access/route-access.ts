@@ -42,8 +42,9 @@ export const systemPrincipal = (name: string): Principal => ({
 
 /** What a route declares. The guard refuses a route that declares nothing. */
 export type RouteScope =
-  | { kind: 'org'; action: Action | null; orgKeys: boolean }
+  | { kind: 'org'; action: Action | null; orgKeys: boolean; whileClosed?: boolean }
   | { kind: 'root'; action: Action }
+  | { kind: 'own' }
   | { kind: 'user'; csrf: boolean }
   | { kind: 'site'; direct: boolean; renewing?: boolean }
   | { kind: 'public'; why: string; csrf: boolean };
@@ -65,11 +66,12 @@ const CSRF_HEADER = ApiHeader({
 /**
  * The action must be held in the organization that the path names, directly (`orgId`) or through a resolver (`siteId`, …).
  * null: every key and member of it may (docs/integration-api.md §1.5). `orgKeys: false`: organization keys are
- * refused whatever they hold (docs/integration-api.md §1.5: keys are made by root keys and people).
+ * refused whatever they hold (docs/integration-api.md §1.5: keys are made by root keys and people). `whileClosed`: a change that may be
+ * made while the organization is closed (docs/integration-api.md §3.1).
  */
-export const Access = (action: Action | null, { orgKeys = true } = {}) =>
+export const Access = (action: Action | null, { orgKeys = true, whileClosed = false } = {}) =>
   applyDecorators(
-    declare({ kind: 'org', action, orgKeys }),
+    declare({ kind: 'org', action, orgKeys, whileClosed }),
     ApiBearerAuth('apiKey'),
     ApiCookieAuth('session'),
     ErrorResponses(400, 401, 403, 404, 429, 503),
@@ -89,6 +91,15 @@ export const UserAccess = ({ csrf = false } = {}) =>
   applyDecorators(
     declare({ kind: 'user', csrf }),
     ...(csrf ? [CSRF_HEADER] : []),
+    ApiCookieAuth('session'),
+    ErrorResponses(400, 401, 403, 429, 503),
+  );
+
+/** People and keys of any kind, about all organizations that they belong to: the answer holds what they may read of each. */
+export const OwnAccess = () =>
+  applyDecorators(
+    declare({ kind: 'own' }),
+    ApiBearerAuth('apiKey'),
     ApiCookieAuth('session'),
     ErrorResponses(400, 401, 403, 429, 503),
   );

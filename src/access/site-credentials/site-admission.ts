@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AppError, type ProvenCredential, RefusalLimiter, SiteTrust, sha256 } from '#platform';
+import { ClosedOrgs } from '../closed-orgs.js';
 import type { Authenticated, SiteIdentity } from './credential-standing.js';
 import { CredentialUses } from './credential-uses.service.js';
 
@@ -30,15 +31,17 @@ export class SiteAdmission {
     private readonly limiter: RefusalLimiter,
     private readonly trust: SiteTrust,
     private readonly uses: CredentialUses,
+    private readonly closed: ClosedOrgs,
   ) {}
 
   /**
    * Everybody is looked up alike. Who proves a credential whose site is over is told so with a statement to believe (docs/instances.md §3), who proves
    * one that has expired that it may be renewed, and they have guessed nothing: that is no failure to count. A superseded one is told nothing, and of.
-   * @throws AppError `credential_unusable`; `rate_limited` instead (docs/claims.md rule 10)
+   * @throws AppError `credential_unusable`; `rate_limited` instead (docs/claims.md rule 10); `out_of_service` while the organization is closed
    */
   async admit(found: Authenticated, { address, proven, name, renewing = false }: Presenter): Promise<SiteIdentity> {
     if (found === null) throw await this.refusal(address, proven, name);
+    await this.closed.requireOpenToSites('unusable' in found ? found.site.orgId : found.orgId);
     if (!('unusable' in found)) {
       this.uses.note(found, address);
       return found;

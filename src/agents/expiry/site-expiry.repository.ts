@@ -13,13 +13,13 @@ export interface ExpiredSite {
   offlineSince: Date;
 }
 
-/** $1: since when some server takes sessions. */
+/** $1: since when some server takes sessions. Of a closed organization none can come; its time begins anew when it is reopened. */
 const DUE = `
   SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.name, s.hardware_id AS "hardwareId", s.ephemeral_seconds AS "ephemeralSeconds",
     coalesce(p.last_seen_at, s.created_at) AS "offlineSince"
-  FROM site s LEFT JOIN site_presence p ON p.site_id = s.site_id
+  FROM site s JOIN org o ON o.org_id = s.org_id AND o.closed_at IS NULL LEFT JOIN site_presence p ON p.site_id = s.site_id
   WHERE s.ephemeral_seconds IS NOT NULL AND s.suspended_at IS NULL AND s.revoked_at IS NULL AND p.session_id IS NULL
-    AND greatest(coalesce(p.last_seen_at, s.created_at), $1::timestamptz) + make_interval(secs => s.ephemeral_seconds) <= now()`;
+    AND greatest(coalesce(p.last_seen_at, s.created_at), $1::timestamptz, o.reopened_at) + make_interval(secs => s.ephemeral_seconds) <= now()`;
 
 /** All SQL about ephemeral sites that have been offline for too long. */
 @Injectable()

@@ -20,6 +20,8 @@ export interface SiteRow extends SiteAtHand {
   profileDue: boolean;
   /** It was claimed, and no session has come since. */
   claiming: boolean;
+  /** Its organization is closed. */
+  closed: boolean;
 }
 
 export interface PresenceRow {
@@ -62,6 +64,7 @@ export class PresenceRepository {
       `SELECT s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.name, s.status, s.desired_version AS version,
               s.docker_socket_enabled AS "takesLabels", extract(epoch FROM c.until - now())::float8 * 1000 AS "endsIn",
               s.claim_id IS NOT NULL AND EXISTS (SELECT FROM claim_window w WHERE w.site_id = s.site_id AND w.connected_at IS NULL) AS claiming,
+              EXISTS (SELECT FROM closed_org o WHERE o.org_id = s.org_id) AS closed,
               EXISTS (SELECT FROM provisioning_template t JOIN provisioning_profile f ON f.profile_id = t.profile_id
                       WHERE t.template_id = s.template_id AND f.blueprint IS NOT NULL
                         AND NOT EXISTS (SELECT FROM blueprint_source b WHERE b.site_id = s.site_id AND b.kind = 'profile')) AS "profileDue"
@@ -69,6 +72,15 @@ export class PresenceRepository {
        JOIN usable_credential c ON c.credential_id = i.credential_id AND c.site_id = i.site_id
        JOIN site s ON s.site_id = i.site_id AND s.revoked_at IS NULL`,
       [ids(newcomers), newcomers.map((n) => n.credentialId)],
+    );
+  }
+
+  /** Sessions of closed organizations that this server process has still. */
+  ofClosedOrgs(em: EntityManager, serverId: string): Promise<{ siteId: number; sessionId: string }[]> {
+    return query(
+      em,
+      'SELECT site_id AS "siteId", session_id AS "sessionId" FROM site_presence WHERE org_id IN (SELECT org_id FROM closed_org) AND session_id IS NOT NULL AND server_id = $1',
+      [serverId],
     );
   }
 

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { SessionEnd } from '#contracts';
 import { AppError, Db, databaseAway, isOutage, PeriodicTask, toAppError, unavailable } from '#platform';
-import { unusable } from '../../access/index.js';
+import { outOfService, unusable } from '../../access/index.js';
 import { EventsService, type NewEvent } from '../../audit/index.js';
 import { ServerLease } from '../../cluster/index.js';
 import type { Session } from '../gateway/session.js';
@@ -196,6 +196,10 @@ export class PresenceService {
       const row = rows.get(session.siteId);
       if (!site || !row) {
         outcome.set(session, unusable());
+        continue;
+      }
+      if (site.closed) {
+        outcome.set(session, outOfService());
         continue;
       }
       const verdict = judge(row, row.now);

@@ -152,7 +152,7 @@ export class ClaimAdministrationService {
   /** Stops or resumes every claim of the organization at once. Repeating it changes nothing. */
   async setPaused(principal: Principal, orgId: string, paused: boolean): Promise<ClaimsPausedView> {
     return this.db.tx(async (tx) => {
-      const changed = await this.orgs.pauseClaims(tx, orgId, paused);
+      const changed = await this.orgs.pauseClaims(tx, principal, orgId, paused);
       await this.audit.record(tx, principal, {
         orgId,
         action: paused ? 'claims.pause' : 'claims.resume',

@@ -48,7 +48,7 @@ interface PolicyRow extends Omit<KeyPolicy, 'generations'> {
 const policyText = (profile: string) => `
   SELECT k.key_id AS "keyId", k.org_id AS "orgId", o.org_uid AS "orgUid", k.name AS "keyName", k.template_id AS "templateId", p.profile_id AS "profileId", k.max_uses AS "maxUses", k.uses,
     coalesce(k.expires_at <= clock_timestamp(), false) AS expired, k.disabled_at IS NOT NULL AS disabled, k.revoked_at IS NOT NULL AS revoked,
-    o.claims_paused_at IS NOT NULL AS paused, coalesce(k.approve_new_sites, t.approve_new_sites) AND NOT ${HELD_BACK} AS approve, coalesce(k.approve_new_sites, t.approve_new_sites) AND ${BOUNDED} AS "mayDeliver",
+    (o.claims_paused_at IS NOT NULL OR o.closed_at IS NOT NULL) AS paused, coalesce(k.approve_new_sites, t.approve_new_sites) AND NOT ${HELD_BACK} AS approve, coalesce(k.approve_new_sites, t.approve_new_sites) AND ${BOUNDED} AS "mayDeliver",
     (SELECT jsonb_agg(jsonb_build_object('generation', g.generation, 'secretHash', encode(g.secret_hash, 'hex'), 'retired', coalesce(g.retires_at <= clock_timestamp(), false)))
        FROM provisioning_key_generation g WHERE g.key_id = k.key_id) AS generations,
     t.hardware_id_pattern AS pattern, t.hardware_id_form AS "hardwareIdForm", t.credential_type AS "credentialType", t.newt_door AS "newtDoor", t.name_template AS "nameTemplate",

@@ -16,7 +16,8 @@ export const ORGS_OPERATIONS: Record<string, Operation> = {
     }),
     audit: ['org.create', 'org', 'orgId'],
   },
-  listOrgs: list('root'),
+  listOrgs: list('key'),
+  search: read('key', () => ({ query: { query: 'something' } })),
   getOrg: read('key'),
   updateOrg: {
     by: 'key',
@@ -32,6 +33,8 @@ export const ORGS_OPERATIONS: Record<string, Operation> = {
     },
     audit: ['org.delete', 'org', 'orgId'],
   },
+  closeOrg: { by: 'admin', call: () => ({ body: { dryRun: true } }) },
+  reopenOrg: { by: 'admin', call: () => ({}), audit: ['org.reopen', 'org', 'orgId'] },
   listAddressRanges: list('key'),
   createAddressRange: {
     by: 'key',
