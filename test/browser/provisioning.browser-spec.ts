@@ -146,6 +146,27 @@ describe('a key', () => {
     expect(await page.getByRole('button', { name: 'Rotate' }).count()).toBe(0);
   });
 
+  it('says which of the expected machines are missing', async () => {
+    const made = await dashboard.root.expect<{ siteProvisioningKeyId: string; siteProvisioningKey: string }>(
+      'PUT',
+      `/org/${fixture.orgId}/site-provisioning-key`,
+      { name: 'Delivery', maxBatchSize: 3, approveNewSites: false },
+    );
+    const visitor = await dashboard.signedIn();
+    const page = await visitor.goTo(at(`keys/${made.siteProvisioningKeyId}`));
+    await page.getByRole('button', { name: 'Expected machines' }).click();
+    await page.getByLabel('Hardware ids').fill('unit-1\nunit-2\n');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('heading', { name: 'Missing: 2' }).waitFor();
+    const agent = enrol(made.siteProvisioningKey, 'unit-1', 'Unit 1');
+    await page.getByRole('heading', { name: 'Missing: 1' }).waitFor();
+    await page.getByText('Never seen').waitFor();
+    await expectAccessible(page);
+    await takePicture(page, 'provisioning-key-rollout');
+    agent.child.kill('SIGTERM');
+    await agent.ended;
+  });
+
   it('says at its fields what is wrong with them', async () => {
     const visitor = await dashboard.signedIn();
     visitor.expectComplaint(/400/);

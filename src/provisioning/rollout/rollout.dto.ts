@@ -48,7 +48,7 @@ export class DeviceSite {
   siteProvisioningKeyId: string | null;
 }
 
-export class DeviceRefusal {
+export class LastRefusal {
   reason: string;
   at: Date;
   /** How often, where refusals were summed up. */
@@ -75,7 +75,7 @@ export class DeviceView {
   @ApiProperty({ enum: SITE_STATES, nullable: true }) state: SiteState | null;
   site: DeviceSite | null;
   /** The newest that is still kept; also of a device that was let in before or afterwards. */
-  lastRefusal: DeviceRefusal | null;
+  lastRefusal: LastRefusal | null;
   blocked: DeviceBlock | null;
 }
 

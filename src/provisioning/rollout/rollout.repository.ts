@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import type { SiteState } from '#contracts';
 import { execute, prepared, query, type Window } from '#platform';
 import type { HardwareIdForm } from '../templates/template.entity.js';
-import type { DeviceBlock, DeviceRefusal, DeviceSite, KeyArrivals, KeyRefusals } from './rollout.dto.js';
+import type { DeviceBlock, DeviceSite, KeyArrivals, KeyRefusals, LastRefusal } from './rollout.dto.js';
 
 export interface RolledOutKey {
   maxUses: number | null;
@@ -31,7 +31,7 @@ export interface DeviceRow {
   hardwareId: string;
   state: SiteState | null;
   site: DeviceSite | null;
-  lastRefusal: DeviceRefusal | null;
+  lastRefusal: LastRefusal | null;
   blocked: DeviceBlock | null;
   /** There were claims of it. */
   seen: boolean;

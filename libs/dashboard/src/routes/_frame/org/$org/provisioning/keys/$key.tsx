@@ -16,6 +16,7 @@ import { ClaimsTable } from '@/provisioning/claims-table';
 import { KeyActions } from '@/provisioning/key-actions';
 import { KeyState, KeyUses } from '@/provisioning/key-parts';
 import { type Key, keyQuery, useTemplates } from '@/provisioning/queries';
+import { KeyRollout } from '@/provisioning/rollout';
 import { useMay } from '@/session/session';
 
 /** A key is its rollout: what has come of it, what is left of it, and what was refused. */
@@ -48,21 +49,24 @@ function KeyPage() {
         icon={key && <KeyState state={key.state} />}
         actions={key && <KeyActions keyView={key} />}
       />
-      {key ? <Above org={org} keyView={key} /> : <Skeleton h={110} />}
-      {may('listClaims') && (
-        <section>
-          <Title order={2} mt="xl" mb="sm">
-            {t.onKey.claims}
-          </Title>
-          <ClaimsTable
-            org={org}
-            filter={{ keyId }}
-            search={search}
-            onSearch={(next) => void navigate({ search: next })}
-            empty={<EmptyState icon={<IconClipboardList />} title={t.onKey.noClaims} />}
-          />
-        </section>
-      )}
+      <Stack gap="xl">
+        {key ? <Above org={org} keyView={key} /> : <Skeleton h={110} />}
+        <KeyRollout org={org} keyId={keyId} />
+        {may('listClaims') && (
+          <section>
+            <Title order={2} mb="sm">
+              {t.onKey.claims}
+            </Title>
+            <ClaimsTable
+              org={org}
+              filter={{ keyId }}
+              search={search}
+              onSearch={(next) => void navigate({ search: next })}
+              empty={<EmptyState icon={<IconClipboardList />} title={t.onKey.noClaims} />}
+            />
+          </section>
+        )}
+      </Stack>
     </>
   );
 }
