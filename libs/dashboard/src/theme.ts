@@ -8,7 +8,7 @@ import {
 } from '@mantine/core';
 import { t } from '@texts/common';
 
-/** The one accent. Shade 6 has a contrast of 4.7 on white, shade 4 of 6 on the dark ground. */
+/** The one accent. Shade 6 has a contrast of 5 on the light ground, shade 4 of 6 on the dark ground. */
 const gate: MantineColorsTuple = [
   '#eef4fd',
   '#dbe7fa',
@@ -16,7 +16,7 @@ const gate: MantineColorsTuple = [
   '#8eb2ee',
   '#6b9ae9',
   '#4a84e4',
-  '#2f6fde',
+  '#2b68d4',
   '#255fc4',
   '#1f51a9',
   '#19448e',
