@@ -39,6 +39,7 @@ import { FleetRotations1764911000000 } from './migrations/1764911000000-fleet-ro
 import { CredentialTrust1765000000000 } from './migrations/1765000000000-credential-trust.js';
 import { RevocationListLooks1765000000010 } from './migrations/1765000000010-revocation-list-looks.js';
 import { SiteStates1765100000000 } from './migrations/1765100000000-site-states.js';
+import { SiteOddities1765100000010 } from './migrations/1765100000010-site-oddities.js';
 import { SiteSessions1765110000000 } from './migrations/1765110000000-site-sessions.js';
 import { KeyUses1765130000000 } from './migrations/1765130000000-key-uses.js';
 import { KeyRollouts1765130000010 } from './migrations/1765130000010-key-rollouts.js';
@@ -94,6 +95,7 @@ export const MIGRATIONS = [
   CredentialTrust1765000000000,
   RevocationListLooks1765000000010,
   SiteStates1765100000000,
+  SiteOddities1765100000010,
   SiteSessions1765110000000,
   KeyUses1765130000000,
   KeyRollouts1765130000010,

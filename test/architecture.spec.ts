@@ -170,6 +170,7 @@ const OWNER = {
     'provisioning_key',
     'provisioning_key_expected',
     'provisioning_key_generation',
+    'provisioning_key_network',
     'provisioning_profile',
     'provisioning_profile_group',
     'provisioning_template',
@@ -178,7 +179,7 @@ const OWNER = {
     'revoked_certificate',
     'site_progress',
   ],
-  approvals: ['tombstone'],
+  approvals: ['lifted_tombstone', 'tombstone'],
   blueprints: [
     'blueprint',
     'blueprint_source',

@@ -23,6 +23,14 @@ export function addressBucket(address: string): string {
     .join(':')}::/64`;
 }
 
+/** The network of an address as far as machines of one place share it: its /24 of IPv4, its /48 of IPv6, as PostgreSQL writes a cidr. */
+export function networkOf(address: string): string {
+  const plain = plainAddress(address) ?? address;
+  const parsed = ipaddr.parse(plain);
+  const bits = parsed.kind() === 'ipv4' ? 24 : 48;
+  return `${(parsed.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6).networkAddressFromCIDR(`${plain}/${bits}`)}/${bits}`;
+}
+
 /** Whether two valid IPv4 CIDRs share an address. */
 export function rangesOverlap(one: string, other: string): boolean {
   const [a, aBits] = ipaddr.IPv4.parseCIDR(one);

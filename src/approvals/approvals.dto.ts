@@ -1,6 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import {
+  ArrayMaxSize,
+  IsArray,
   IsBoolean,
   IsIn,
   IsInt,
@@ -14,13 +16,14 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
-import { NICE_ID_RULE } from '#contracts';
+import { NICE_ID_RULE, ODDITIES, type Oddity } from '#contracts';
 import { BodyExample, IsIdList, IsLabels, IsName, MayBeAbsent, OffsetPagination, TextField } from '#platform';
 import { SiteFilter, SiteSettings } from '../sites/index.js';
 
 const STATUSES = ['pending', 'approved'] as const;
 const DECISIONS = ['approve', 'reject'] as const;
 const MAX_NOTE = 2000;
+const MAX_LIMIT = 1_000_000;
 
 /** At least one field. `status` is a decision: `approved` approves, `pending` suspends. */
 @BodyExample({ name: 'Press 14, Hall B', labels: { hall: 'b', line: '4' } })
@@ -47,6 +50,13 @@ export class UpdateSiteBody extends SiteSettings {
   @IsInt()
   @ApiPropertyOptional({ type: 'integer', nullable: true })
   profileId?: number | null;
+  /** Oddities that somebody has looked into: they are taken away. */
+  @MayBeAbsent()
+  @IsIn(ODDITIES, { each: true })
+  @ArrayMaxSize(ODDITIES.length)
+  @IsArray()
+  @ApiPropertyOptional({ enum: ODDITIES, isArray: true })
+  clearOddities?: Oddity[];
 }
 
 @BodyExample({ note: 'Stolen from the yard' })
@@ -78,6 +88,20 @@ export class DecideBody {
   siteIds?: number[];
   /** Decides on new sites that match, the 1,000 oldest at most, all of them with `asJob`; repeat while `remaining` is above 0. Suspended ones are decided on by `siteIds` only. */
   @MayBeAbsent() @ValidateNested() @IsObject() @Type(() => SiteFilter) filter?: SiteFilter;
+  /** With `filter`: what is newer than this site was not seen, and is not decided on. A dry run answers the newest that it saw. */
+  @MayBeAbsent()
+  @Max(Number.MAX_SAFE_INTEGER)
+  @IsPositive()
+  @IsInt()
+  @ApiPropertyOptional({ type: 'integer', minimum: 1 })
+  upToSiteId?: number;
+  /** With `filter`: so many at most, the oldest [1,000; as a job: all]. */
+  @MayBeAbsent()
+  @Max(MAX_LIMIT)
+  @Min(1)
+  @IsInt()
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: MAX_LIMIT })
+  limit?: number;
   @IsIn(DECISIONS) @ApiProperty({ enum: DECISIONS }) decision: (typeof DECISIONS)[number];
   @MayBeAbsent() @MaxLength(MAX_NOTE) @IsString() note?: string;
   /** Whether a rejected hardware id is refused from now on [true]. */
@@ -103,6 +127,8 @@ export class DecisionResult {
   @ApiProperty({ enum: OUTCOMES }) outcome: (typeof OUTCOMES)[number];
   /** Why not; of a rejection also that no tombstone could be left. */
   message: string | null;
+  /** What is odd about the site (docs/claims.md rule 39), of a dry run only. */
+  @ApiPropertyOptional({ enum: ODDITIES, isArray: true }) oddities?: Oddity[];
 }
 
 export class DecisionResults {
@@ -111,6 +137,8 @@ export class DecisionResults {
   results: DecisionResult[];
   /** How many further sites match the filter. */
   remaining: number;
+  /** The newest site that matched the filter, `remaining` ones too: with it as `upToSiteId` the same sites are decided on later, and no newer ones. null: none, or no filter. */
+  upToSiteId: number | null;
 }
 
 export class TombstoneView {

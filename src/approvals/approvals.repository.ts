@@ -61,11 +61,13 @@ export class ApprovalsRepository {
     return true;
   }
 
-  /** @returns the site whose device it refused, null when that is not known; undefined when there was no such tombstone. */
+  /** Claims of that device are odd from now on. @returns the site whose device it refused, null when that is not known; undefined when there was no such tombstone. */
   async lift(tx: EntityManager, orgId: string, hardwareId: string): Promise<number | null | undefined> {
     const [row] = await query<{ siteId: number | null }>(
       tx,
-      'DELETE FROM tombstone WHERE org_id = $1 AND hardware_id = $2 RETURNING site_id AS "siteId"',
+      `WITH lifted AS (DELETE FROM tombstone WHERE org_id = $1 AND hardware_id = $2 RETURNING org_id, hardware_id, site_id),
+            kept AS (INSERT INTO lifted_tombstone (org_id, hardware_id) SELECT org_id, hardware_id FROM lifted ON CONFLICT DO NOTHING)
+       SELECT site_id AS "siteId" FROM lifted`,
       [orgId, hardwareId],
     );
     return row?.siteId;

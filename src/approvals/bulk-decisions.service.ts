@@ -5,7 +5,7 @@ import { SiteReads, SiteStatusService, type Standing } from '../sites/index.js';
 import type { DecideBody, DecisionResult, DecisionResults } from './approvals.dto.js';
 import { ApprovalsRepository } from './approvals.repository.js';
 import { BulkDecisionRunner } from './bulk-decision-runner.js';
-import { DecisionJobs } from './decision-jobs.js';
+import { awaited, DecisionJobs } from './decision-jobs.js';
 import { NO_TOMBSTONE, whyNotApproved, whyNotRejected } from './decisions.service.js';
 
 const MAX_AT_ONCE = 1000;
@@ -28,11 +28,11 @@ export class BulkDecisionsService {
   async decide(principal: Principal, orgId: string, body: DecideBody): Promise<DecisionResults> {
     requireSelection(body);
     if (body.pace !== undefined) throw invalid('pace', 'is the pace of a job; give asJob too');
-    const { siteIds, remaining } = await this.chosen(orgId, body);
+    const { siteIds, remaining, upToSiteId } = await this.chosen(orgId, body);
     const results = body.dryRun
       ? await this.foresee(principal, orgId, siteIds, body)
       : await this.decideAll(principal, orgId, siteIds, body);
-    return { dryRun: body.dryRun ?? false, decision: body.decision, results, remaining };
+    return { dryRun: body.dryRun ?? false, decision: body.decision, results, remaining, upToSiteId };
   }
 
   /** The same as a job, for any number of sites. @throws not_found for what the filter names, conflict when too many jobs are not finished */
@@ -50,14 +50,16 @@ export class BulkDecisionsService {
   }
 
   /** A filter stands for new sites only: decided ones would fill the 1,000 again and again, and suspended ones wait for nobody's approval. */
-  private async chosen(orgId: string, body: DecideBody): Promise<{ siteIds: number[]; remaining: number }> {
-    if (body.siteIds) return { siteIds: body.siteIds, remaining: 0 };
-    const filter = { ...body.filter!, awaiting: true as const };
+  private async chosen(orgId: string, body: DecideBody): Promise<Chosen> {
+    if (body.siteIds) return { siteIds: body.siteIds, remaining: 0, upToSiteId: null };
+    const filter = awaited(body);
     await this.reads.requireNamed(this.db.manager, orgId, filter);
-    const siteIds = await this.reads.ids(this.db.manager, orgId, filter, MAX_AT_ONCE);
-    const total =
-      siteIds.length < MAX_AT_ONCE ? siteIds.length : await this.reads.total(this.db.manager, orgId, filter);
-    return { siteIds, remaining: Math.max(0, total - siteIds.length) };
+    const limit = Math.min(body.limit ?? MAX_AT_ONCE, MAX_AT_ONCE);
+    const siteIds = await this.reads.ids(this.db.manager, orgId, filter, limit);
+    if (siteIds.length < limit) return { siteIds, remaining: 0, upToSiteId: siteIds.at(-1) ?? null };
+    const { total, last } = await this.reads.extent(this.db.manager, orgId, filter);
+    const upToSiteId = Math.max(last, siteIds.at(-1)!);
+    return { siteIds, remaining: Math.max(0, total - siteIds.length), upToSiteId };
   }
 
   private async foresee(
@@ -81,7 +83,8 @@ export class BulkDecisionsService {
       const known = { buried: buried.has(siteId), denied: denied.has(siteId), byFilter: filter !== undefined };
       const result = foreseen(decision, standings.get(siteId), known);
       const missed = result.outcome === 'rejected' && names?.has(siteId) === false;
-      return { siteId, ...result, ...(missed ? { message: NO_TOMBSTONE } : {}) };
+      const oddities = standings.get(siteId)?.oddities ?? [];
+      return { siteId, ...result, ...(missed ? { message: NO_TOMBSTONE } : {}), oddities };
     });
   }
 
@@ -110,8 +113,17 @@ export class BulkDecisionsService {
   }
 }
 
-function requireSelection({ siteIds, filter }: DecideBody): void {
+interface Chosen {
+  siteIds: number[];
+  remaining: number;
+  upToSiteId: number | null;
+}
+
+function requireSelection({ siteIds, filter, ...bounds }: DecideBody): void {
   if (!siteIds === !filter) throw invalid('siteIds', 'give siteIds or filter, and not both');
+  for (const bound of ['upToSiteId', 'limit'] as const)
+    if (!filter && bounds[bound] !== undefined)
+      throw invalid(bound, 'bounds what a filter chooses; siteIds are all meant');
   if (filter?.status === 'approved') throw invalid('filter.status', 'only pending sites are decided on by filter');
 }
 

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Principal, savepoint } from '#platform';
 import { JobHandlers, type JobInHand, JobsService, type JobView, type StepResult } from '../jobs/index.js';
-import { SiteReads } from '../sites/index.js';
+import { SiteReads, type SiteSelection } from '../sites/index.js';
 import type { DecideBody, DecisionResult } from './approvals.dto.js';
 import { BulkDecisionRunner } from './bulk-decision-runner.js';
 
@@ -17,6 +17,13 @@ interface Progress {
   /** Sites are decided in the order of their ids, up to this one so far. */
   after: number;
 }
+
+/** The sites that a filter stands for in a decision. */
+export const awaited = ({ filter, upToSiteId }: DecideBody): SiteSelection => ({
+  ...filter!,
+  awaiting: true,
+  ...(upToSiteId === undefined ? {} : { upTo: upToSiteId }),
+});
 
 const SUCCESS: readonly DecisionResult['outcome'][] = ['approved', 'rejected', 'unchanged'];
 
@@ -49,7 +56,7 @@ export class DecisionJobs implements OnModuleInit {
         pace,
       });
     await this.reads.requireNamed(tx, orgId, filter!);
-    const { total, last } = await this.reads.extent(tx, orgId, { ...filter, awaiting: true });
+    const { total, last } = await this.reads.extent(tx, orgId, awaited(body), body.limit);
     return this.jobs.start(tx, principal, orgId, { kind: KIND, input: { ...input, filter, upTo: last }, total, pace });
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { RevocationReason } from '#contracts';
+import type { Oddity, RevocationReason } from '#contracts';
 import { AppError, conflict, Hooks, isUniqueViolation, notFound, notify, requireVersion } from '#platform';
 import { AddressPoolService } from '../orgs/index.js';
 import { makeNiceId } from './nice-id.js';
@@ -20,6 +20,7 @@ export interface NewSite {
   name: string | null;
   /** Generated when absent. */
   niceId?: string;
+  description?: string | null;
   status: SiteStatus;
   hardwareId: string | null;
   /** `a.b.c.d/prefix`, as the address pool answers it. */
@@ -33,6 +34,8 @@ export interface NewSite {
   profileId?: number | null;
   claimId?: number | null;
   ephemeralSeconds?: number | null;
+  claimedFrom?: string | null;
+  oddities?: Oddity[];
   type?: SiteType;
   subnet?: string | null;
   dockerSocketEnabled?: boolean;
@@ -112,6 +115,11 @@ export class SiteLifecycleService implements OnModuleInit {
     if (!(await this.sites.exists(em, orgId, siteId))) throw notFound('Site');
   }
 
+  /** Marks sites as odd (docs/claims.md rule 39). */
+  async markOdd(tx: EntityManager, siteIds: number[], oddity: Oddity, wait = true): Promise<void> {
+    if (siteIds.length > 0) await this.sites.markOdd(tx, siteIds, oddity, wait);
+  }
+
   /** Locks the site for a change by somebody who read this version of it. @throws not_found, precondition_failed */
   async requireVersion(tx: EntityManager, orgId: string, siteId: number, ifMatch: number): Promise<void> {
     const version = await this.sites.lockVersion(tx, orgId, siteId);
@@ -184,6 +192,7 @@ function complete(row: NewSite): SiteInsert {
     deviceId: row.deviceId ?? randomUUID(),
     niceId,
     name: row.name ?? niceId,
+    description: row.description ?? null,
     type: row.type ?? 'newt',
     status: row.status,
     hardwareId: row.hardwareId,
@@ -202,5 +211,7 @@ function complete(row: NewSite): SiteInsert {
     templateId: row.templateId ?? null,
     profileId: row.profileId ?? null,
     ephemeralSeconds: row.ephemeralSeconds ?? null,
+    claimedFrom: row.claimedFrom ?? null,
+    oddities: row.oddities ?? [],
   };
 }

@@ -9,14 +9,14 @@ const COLUMNS = `
   s.site_id AS "siteId", s.org_id AS "orgId", s.nice_id AS "niceId", s.name, s.type, s.status, s.address::text AS address, s.subnet, s.pub_key AS "pubKey",
   s.megabytes_in AS "megabytesIn", s.megabytes_out AS "megabytesOut", s.docker_socket_enabled AS "dockerSocketEnabled",
   s.auto_update_enabled AS "autoUpdateEnabled", s.auto_update_override_org AS "autoUpdateOverrideOrg", s.remote_subnets AS "remoteSubnets", s.device_id AS "deviceId",
-  s.hardware_id AS "hardwareId", s.labels, s.key_id AS "keyId", s.key_generation AS "keyGeneration", s.template_id AS "templateId", s.profile_id AS "profileId", s.claim_id AS "claimId",
+  s.hardware_id AS "hardwareId", s.labels, s.key_id AS "keyId", s.key_generation AS "keyGeneration", s.template_id AS "templateId", s.profile_id AS "profileId", s.claim_id AS "claimId", s.description, host(s.claimed_from) AS "claimedFrom", s.oddities,
   a.agent_version AS "agentVersion", s.created_at AS "createdAt", s.decided_by AS "decidedBy", s.decided_at AS "decidedAt", s.decision_note AS "decisionNote",
   s.suspended_at AS "suspendedAt", s.revoked_at AS "revokedAt", s.ephemeral_seconds AS "ephemeralSeconds", s.desired_version AS "desiredVersion", a.applied_version AS "appliedVersion",
   a.applied_error AS "appliedError", p.state, p.session_id IS NOT NULL AS connected, p.last_seen_at AS "lastSeenAt",
   ARRAY(SELECT m.group_id FROM site_group_member m WHERE m.site_id = s.site_id ORDER BY m.group_id) AS "groupIds"`;
 
 const ONE = `
-  SELECT ${COLUMNS}, s.version, n.connected_from AS "connectedFrom", n.connected_since AS "connectedSince",
+  SELECT ${COLUMNS}, a.agent_facts AS facts, s.version, n.connected_from AS "connectedFrom", n.connected_since AS "connectedSince",
     n.ended_at AS "disconnectedAt", n.end_reason AS "disconnectReason", (
     SELECT c.newt_id FROM site_credential c WHERE c.site_id = s.site_id AND c.kind = 'newt' ORDER BY c.revoked_at IS NULL DESC, c.stage = 'current' DESC, c.credential_id DESC LIMIT 1
   ) AS "newtId"
@@ -198,13 +198,20 @@ export class SiteReads {
     return rows.map((r) => r.siteId);
   }
 
-  /** How many match, and the id of the newest; 0 when there is none. */
-  async extent(em: EntityManager, orgId: string, filter: SiteSelection): Promise<{ total: number; last: number }> {
+  /** How many match, of the `limit` oldest, and the id of the newest of these; 0 when there is none. */
+  async extent(
+    em: EntityManager,
+    orgId: string,
+    filter: SiteSelection,
+    limit: number | null = null,
+  ): Promise<{ total: number; last: number }> {
     const { where, values } = conditions(orgId, filter);
     const [row] = await query<{ total: number; last: number }>(
       em,
-      `SELECT count(*) AS total, coalesce(max(s.site_id), 0) AS last FROM site s WHERE ${where}`,
-      values,
+      limit === null
+        ? `SELECT count(*) AS total, coalesce(max(s.site_id), 0) AS last FROM site s WHERE ${where}`
+        : `SELECT count(*) AS total, coalesce(max(site_id), 0) AS last FROM (SELECT s.site_id FROM site s WHERE ${where} ORDER BY s.site_id LIMIT $${values.length + 1}) f`,
+      limit === null ? values : [...values, limit],
     );
     return row!;
   }

@@ -8,6 +8,7 @@ export interface ReadRow extends Omit<SiteOrigin, 'groupIds'> {
   orgId: string;
   niceId: string;
   name: string;
+  facts?: Record<string, unknown> | null;
   type: SiteType;
   status: SiteStatus;
   connected: boolean;
@@ -48,6 +49,7 @@ function origin(r: Omit<ReadRow, 'groupIds'> & { groupIds: (string | number)[] }
   const {
     state,
     deviceId,
+    description,
     hardwareId,
     labels,
     keyId,
@@ -55,6 +57,8 @@ function origin(r: Omit<ReadRow, 'groupIds'> & { groupIds: (string | number)[] }
     templateId,
     profileId,
     claimId,
+    claimedFrom,
+    oddities,
     agentVersion,
     lastSeenAt,
     createdAt,
@@ -68,6 +72,7 @@ function origin(r: Omit<ReadRow, 'groupIds'> & { groupIds: (string | number)[] }
   return {
     state,
     deviceId,
+    description,
     hardwareId,
     labels,
     groupIds: r.groupIds.map(Number),
@@ -76,6 +81,8 @@ function origin(r: Omit<ReadRow, 'groupIds'> & { groupIds: (string | number)[] }
     templateId,
     profileId,
     claimId,
+    claimedFrom,
+    oddities,
     agentVersion,
     lastSeenAt,
     createdAt,
@@ -130,6 +137,7 @@ export function toView(r: OneRow): SiteView {
     connectedFrom: r.connectedFrom,
     connectedSince: r.connectedSince,
     lastDisconnect: r.disconnectedAt && { at: r.disconnectedAt, reason: r.disconnectReason! },
+    facts: r.facts ?? null,
   });
 }
 
@@ -179,6 +187,7 @@ export function newSiteRow(made: {
   autoUpdateEnabled: boolean;
   autoUpdateOverrideOrg: boolean;
   remoteSubnets: string | null;
+  description: string | null;
   createdAt: Date;
 }): { contract: Omit<SiteRow, keyof SiteOrigin>; origin: SiteOrigin } {
   const row = {
@@ -194,6 +203,8 @@ export function newSiteRow(made: {
     templateId: null,
     profileId: null,
     claimId: null,
+    claimedFrom: null,
+    oddities: [],
     agentVersion: null,
     lastSeenAt: null,
     decidedBy: null,

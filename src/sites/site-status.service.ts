@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { SiteState } from '#contracts';
+import type { Oddity, SiteState } from '#contracts';
 import { execute, prepared, query } from '#platform';
 import type { SiteStatus } from './sites.repository.js';
 
@@ -20,6 +20,11 @@ export interface Standing {
 }
 
 export interface LockedSite extends Decided, Standing {}
+
+/** What somebody who decides should see of a site. */
+export interface Seen extends Standing {
+  oddities: Oddity[];
+}
 
 const STANDING = 'status, suspended_at IS NOT NULL AS suspended, revoked_at IS NOT NULL AS revoked';
 const DECIDED = `site_id AS "siteId", nice_id AS "niceId", name, hardware_id AS "hardwareId"`;
@@ -84,9 +89,19 @@ export class SiteStatusService {
     return row?.until ?? null;
   }
 
-  /** After such a claim: a revoked site is back, and nobody else may follow. The row is locked. */
+  /**
+   * After such a claim: a revoked site is back, which was blocked before, and nobody else may follow. Who has the site is settled, so what told of
+   * two of them goes. The row is locked.
+   */
   async reclaimed(tx: EntityManager, siteId: number): Promise<void> {
-    await execute(tx, 'UPDATE site SET reclaim_allowed_until = NULL, revoked_at = NULL WHERE site_id = $1', [siteId]);
+    await execute(
+      tx,
+      `UPDATE site SET reclaim_allowed_until = NULL, revoked_at = NULL, oddities = ARRAY(
+         SELECT o FROM unnest(oddities) o WHERE o <> ALL ('{contested,duplicate_session,hardware_id_blocked_before}')
+         UNION ALL SELECT 'hardware_id_blocked_before' WHERE revoked_at IS NOT NULL OR 'hardware_id_blocked_before' = ANY (oddities))
+       WHERE site_id = $1`,
+      [siteId],
+    );
   }
 
   /** Lets the next claim of a revoked site's device in, with a new credential (docs/claims.md rule 29): of this site, or of this hardware id. @returns the sites */
@@ -100,10 +115,10 @@ export class SiteStatusService {
     return rows.map((row) => row.siteId);
   }
 
-  async of(em: EntityManager, orgId: string, siteIds: number[]): Promise<Map<number, Standing>> {
-    const rows = await query<Standing & { siteId: number }>(
+  async of(em: EntityManager, orgId: string, siteIds: number[]): Promise<Map<number, Seen>> {
+    const rows = await query<Seen & { siteId: number }>(
       em,
-      `SELECT site_id AS "siteId", ${STANDING} FROM site WHERE org_id = $1 AND site_id = ANY($2::bigint[])`,
+      `SELECT site_id AS "siteId", oddities, ${STANDING} FROM site WHERE org_id = $1 AND site_id = ANY($2::bigint[])`,
       [orgId, siteIds],
     );
     return new Map(rows.map((r) => [r.siteId, r]));

@@ -17,7 +17,15 @@ import {
   Min,
 } from 'class-validator';
 import { isCidr } from '#blueprint';
-import { NICE_ID_RULE, SESSION_ENDS, type SessionEnd, SITE_STATES, type SiteState } from '#contracts';
+import {
+  NICE_ID_RULE,
+  ODDITIES,
+  type Oddity,
+  SESSION_ENDS,
+  type SessionEnd,
+  SITE_STATES,
+  type SiteState,
+} from '#contracts';
 import {
   BodyExample,
   IsName,
@@ -47,8 +55,16 @@ const IsRangeList = () =>
     return wrong === undefined ? [] : [{ place: '', problem: `"${wrong.trim()}" is no range, such as 10.0.0.0/8` }];
   });
 
+export const MAX_DESCRIPTION = 500;
+
 /** What clients set of a site. The first decides whether labels of its containers are taken; the others are kept for their readers. */
 export class SiteSettings {
+  /** What people say of it; null or an empty text: nothing. */
+  @IsOptional()
+  @Transform(({ value }) => (value === '' ? null : value), { toClassOnly: true })
+  @MaxLength(MAX_DESCRIPTION)
+  @IsString()
+  description?: string | null;
   @MayBeAbsent() @IsBoolean() dockerSocketEnabled?: boolean;
   @MayBeAbsent() @IsBoolean() autoUpdateEnabled?: boolean;
   @MayBeAbsent() @IsBoolean() autoUpdateOverrideOrg?: boolean;
@@ -128,6 +144,8 @@ export class SiteOrigin {
   /** The state in one word, the same wherever it is told; `status` and `online` are parts of it. */
   @ApiProperty({ enum: SITE_STATES }) state: SiteState;
   @ApiProperty({ format: 'uuid' }) deviceId: string;
+  /** What people say of it. */
+  description: string | null;
   hardwareId: string | null;
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } }) labels: Record<string, string>;
   @ApiProperty({ type: [Number] }) groupIds: number[];
@@ -138,6 +156,10 @@ export class SiteOrigin {
   /** The provisioning profile whose bootstrap the site is started with; of its template when it was claimed, null for one made by hand. */
   profileId: number | null;
   claimId: number | null;
+  /** The address that the claim came from. */
+  claimedFrom: string | null;
+  /** What is odd about it (docs/claims.md rule 39). */
+  @ApiProperty({ enum: ODDITIES, isArray: true }) oddities: Oddity[];
   agentVersion: string | null;
   lastSeenAt: Date | null;
   createdAt: Date;
@@ -201,6 +223,8 @@ export class SiteView extends SiteRow {
   connectedSince: Date | null;
   /** The last session that ended; null: none did that is known of. */
   @ApiProperty({ type: () => SiteDisconnect, nullable: true }) lastDisconnect: SiteDisconnect | null;
+  /** What the agent says of its machine; null before it has connected. */
+  @ApiProperty({ type: 'object', additionalProperties: true, nullable: true }) facts: Record<string, unknown> | null;
 }
 
 export class CreatedSiteView extends SiteRow {

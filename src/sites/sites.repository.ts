@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { Oddity } from '#contracts';
 import { execute, prepared, query } from '#platform';
 
 export type SiteType = 'newt' | 'wireguard' | 'local';
@@ -10,6 +11,7 @@ export interface SiteInsert {
   deviceId: string;
   niceId: string;
   name: string;
+  description: string | null;
   type: SiteType;
   status: SiteStatus;
   hardwareId: string | null;
@@ -29,11 +31,16 @@ export interface SiteInsert {
   profileId: number | null;
   /** How long it may be offline before it is removed; null: for ever. */
   ephemeralSeconds: number | null;
+  claimedFrom: string | null;
+  /** As far as the caller knows; that a claim brings a name which another site has is found here. */
+  oddities: Oddity[];
 }
 
 /** Fields of a site that are no decision. */
 export interface SiteFields {
   name?: string;
+  /** null takes it away. */
+  description?: string | null;
   niceId?: string;
   dockerSocketEnabled?: boolean;
   autoUpdateEnabled?: boolean;
@@ -44,17 +51,24 @@ export interface SiteFields {
   groupIds?: number[];
   /** What the site is started with (docs/instances.md); null takes it away. */
   profileId?: number | null;
+  /** Oddities that somebody has looked into. */
+  clearOddities?: Oddity[];
 }
 
-/** ON CONFLICT DO NOTHING: the indexes decide whether a hardware id or a name is taken, no look beforehand. */
+/**
+ * ON CONFLICT DO NOTHING: the indexes decide whether a hardware id or a niceId is taken, no look beforehand. Names may be taken; that of a claim
+ * ($3) is odd then.
+ */
 const INSERT_MANY = `
-  INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, address, subnet, docker_socket_enabled, auto_update_enabled,
-    auto_update_override_org, remote_subnets, labels, config, attributes, claim_id, key_id, key_generation, template_id, profile_id, ephemeral_seconds)
-  SELECT $1, r."deviceId", r."niceId", r.name, r.type, r.status, r."hardwareId", r.address, r.subnet, r."dockerSocketEnabled", r."autoUpdateEnabled",
-    r."autoUpdateOverrideOrg", r."remoteSubnets", r.labels, r.config, r.attributes, r."claimId", r."keyId", r."keyGeneration", r."templateId", r."profileId", r."ephemeralSeconds"
-  FROM jsonb_to_recordset($2::jsonb) AS r("deviceId" uuid, "niceId" text, name text, type text, status text, "hardwareId" text, address inet, subnet text,
+  INSERT INTO site (org_id, device_id, nice_id, name, description, type, status, hardware_id, address, subnet, docker_socket_enabled, auto_update_enabled,
+    auto_update_override_org, remote_subnets, labels, config, attributes, claim_id, key_id, key_generation, template_id, profile_id, ephemeral_seconds,
+    claimed_from, oddities)
+  SELECT $1, r."deviceId", r."niceId", r.name, r.description, r.type, r.status, r."hardwareId", r.address, r.subnet, r."dockerSocketEnabled", r."autoUpdateEnabled",
+    r."autoUpdateOverrideOrg", r."remoteSubnets", r.labels, r.config, r.attributes, r."claimId", r."keyId", r."keyGeneration", r."templateId", r."profileId", r."ephemeralSeconds",
+    r."claimedFrom", CASE WHEN r.name = ANY (ARRAY(SELECT taken_site_names($1, $3))) THEN array_prepend('name_taken'::text, r.oddities) ELSE r.oddities END
+  FROM jsonb_to_recordset($2::jsonb) AS r("deviceId" uuid, "niceId" text, name text, description text, type text, status text, "hardwareId" text, address inet, subnet text,
     "dockerSocketEnabled" boolean, "autoUpdateEnabled" boolean, "autoUpdateOverrideOrg" boolean, "remoteSubnets" text, labels jsonb, config jsonb, attributes jsonb, "claimId" bigint, "keyId" text, "keyGeneration" int, "templateId" bigint, "profileId" bigint,
-    "ephemeralSeconds" int)
+    "ephemeralSeconds" int, "claimedFrom" inet, oddities text[])
   ON CONFLICT DO NOTHING
   RETURNING site_id AS "siteId", device_id AS "deviceId", created_at AS "createdAt"`;
 
@@ -71,7 +85,7 @@ export class SitesRepository {
       tx,
       'sites_insert_many',
       INSERT_MANY,
-      [orgId, JSON.stringify(rows)],
+      [orgId, JSON.stringify(rows), rows.flatMap((row) => nameOfClaim(row) ?? [])],
     );
     return new Map(made.map((m) => [m.deviceId, m]));
   }
@@ -103,6 +117,20 @@ export class SitesRepository {
       [orgId, siteId],
     );
     return row!.yes;
+  }
+
+  /**
+   * Marks sites with an oddity that they do not have yet. `wait` false: a site that somebody holds is passed over, for callers that hold what
+   * its holder may wait for.
+   */
+  async markOdd(tx: EntityManager, siteIds: number[], oddity: Oddity, wait: boolean): Promise<void> {
+    await execute(
+      tx,
+      `WITH mine AS MATERIALIZED (
+         SELECT site_id FROM site WHERE site_id = ANY ($1::bigint[]) AND NOT $2 = ANY (oddities) ORDER BY site_id FOR NO KEY UPDATE ${wait ? '' : 'SKIP LOCKED'})
+       UPDATE site s SET oddities = array_append(oddities, $2) FROM mine WHERE s.site_id = mine.site_id AND NOT $2 = ANY (oddities)`,
+      [siteIds, oddity],
+    );
   }
 
   /** Locks the row until the end of the transaction. @returns null when it is not there. */
@@ -167,7 +195,8 @@ export class SitesRepository {
          UPDATE site SET name = coalesce($3, name), nice_id = coalesce($4, nice_id), docker_socket_enabled = coalesce($5, docker_socket_enabled),
            labels = coalesce($6::jsonb, labels), auto_update_enabled = coalesce($8, auto_update_enabled),
            auto_update_override_org = coalesce($9, auto_update_override_org), remote_subnets = CASE WHEN $10 THEN $11 ELSE remote_subnets END,
-           profile_id = CASE WHEN $12 THEN $13::bigint ELSE profile_id END, desired_version = desired_version + 1, version = version + $7::int
+           profile_id = CASE WHEN $12 THEN $13::bigint ELSE profile_id END, description = CASE WHEN $14 THEN $15 ELSE description END,
+           oddities = CASE WHEN cardinality($16::text[]) = 0 THEN oddities ELSE ARRAY(SELECT o FROM unnest(oddities) o WHERE o <> ALL ($16::text[])) END, desired_version = desired_version + 1, version = version + $7::int
          WHERE org_id = $1 AND site_id = $2 RETURNING site_id
        ) SELECT pg_notify('site_changed', site_id::text) FROM changed`,
       [
@@ -184,6 +213,9 @@ export class SitesRepository {
         f.remoteSubnets ?? null,
         f.profileId !== undefined,
         f.profileId ?? null,
+        f.description !== undefined,
+        f.description ?? null,
+        f.clearOddities ?? [],
       ],
     );
     return changed > 0;
@@ -242,3 +274,7 @@ export class SitesRepository {
     return row ?? null;
   }
 }
+
+/** The name that a claim brings, when it is not known to be taken yet. */
+const nameOfClaim = ({ claimId, name, oddities }: SiteInsert): string | undefined =>
+  claimId === null || oddities.includes('name_taken') ? undefined : name;

@@ -102,6 +102,7 @@ export class SitesService implements OnModuleInit {
           : await this.nextAddress(tx, orgId);
         const site = {
           name: body.name,
+          description: body.description ?? null,
           ...(body.niceId ? { niceId: body.niceId } : {}),
           status: 'approved' as const,
           hardwareId: null,

@@ -40,12 +40,20 @@ describe('a suspended site', () => {
         const results =
           'hardwareId' in filter
             ? []
-            : [{ siteId: fresh.siteId, outcome: decision === 'approve' ? 'approved' : 'rejected', message: null }];
+            : [
+                {
+                  siteId: fresh.siteId,
+                  outcome: decision === 'approve' ? 'approved' : 'rejected',
+                  message: null,
+                  oddities: [],
+                },
+              ];
         expect(await decide({ filter, decision, dryRun: true })).toEqual({
           dryRun: true,
           decision,
           results,
           remaining: 0,
+          upToSiteId: results[0]?.siteId ?? null,
         });
       }
     }
@@ -65,7 +73,7 @@ describe('a suspended site', () => {
     const message = 'The site is suspended, not new; approve or revoke it before you delete it';
     for (const dryRun of [true, false]) {
       expect((await decide({ siteIds: [a.siteId], decision: 'reject', dryRun })).results).toEqual([
-        { siteId: a.siteId, outcome: 'conflict', message },
+        { siteId: a.siteId, outcome: 'conflict', message, ...(dryRun ? { oddities: [] } : {}) },
       ]);
     }
     expect(await app.root.delete(`/site/${a.siteId}`)).toMatchObject({

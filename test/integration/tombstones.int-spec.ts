@@ -97,7 +97,9 @@ describe('rule 34: a device without hardware id', () => {
       { siteId: bare.siteId, outcome: 'rejected', message: NONE },
       { siteId: known.siteId, outcome: 'rejected', message: null },
     ];
-    expect((await decide({ ...many, dryRun: true })).results).toEqual(expected);
+    expect((await decide({ ...many, dryRun: true })).results).toEqual(
+      expected.map((one) => ({ ...one, oddities: [] })),
+    );
     expect((await decide(many)).results).toEqual(expected);
     expect((await lastAudit(bare)).details).toMatchObject({ tombstone: false });
     expect((await lastAudit(known)).details).toMatchObject({ tombstone: true });

@@ -4,6 +4,7 @@ import { AppError, Db, databaseAway, isOutage, PeriodicTask, toAppError, unavail
 import { outOfService, unusable } from '../../access/index.js';
 import { EventsService, type NewEvent } from '../../audit/index.js';
 import { ServerLease } from '../../cluster/index.js';
+import { SiteLifecycleService } from '../../sites/index.js';
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
 import { PresenceRepository, type PresenceRow, type Transition } from './presence.repository.js';
@@ -48,6 +49,7 @@ export class PresenceService {
     private readonly registry: SessionRegistry,
     private readonly events: EventsService,
     private readonly lease: ServerLease,
+    private readonly sites: SiteLifecycleService,
   ) {
     registry.onEnd((session, reason) => this.depart(session, reason));
   }
@@ -227,10 +229,10 @@ export class PresenceService {
         takesOver,
       })),
     );
-    await this.repository.guard(
-      tx,
-      guarded.map(({ row }) => row.siteId),
-    );
+    const guardedIds = guarded.map(({ row }) => row.siteId);
+    await this.repository.guard(tx, guardedIds);
+    // A decision that holds the site may wait for the presence, so nobody waits for it here: the clone comes again.
+    await this.sites.markOdd(tx, guardedIds, 'duplicate_session', false);
     await this.events.emit(
       tx,
       ...accepted

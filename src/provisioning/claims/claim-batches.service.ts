@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Db, Hooks, isUniqueViolation, unavailable } from '#platform';
+import { Db, Hooks, isUniqueViolation, networkOf, unavailable } from '#platform';
 import { NONCE_TAKEN, PUBLIC_KEY_TAKEN, SiteCredentialsService } from '../../access/index.js';
 import { nonceTombstone } from '../../approvals/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
@@ -10,6 +10,7 @@ import { renderName } from '../name-template.js';
 import { ProfileBlueprints } from '../profiles/profile-blueprints.service.js';
 import { Batcher } from './batcher.js';
 import { anchor, type ClaimRequest, claimant, type RefusalReason } from './claim.js';
+import { odditiesOf, type SeenBefore } from './claim-oddities.js';
 import { ClaimsRepository, type KeyPolicy } from './claims.repository.js';
 import type { FreshCredential } from './credential-issuer.js';
 import { KeyPolicies } from './key-policies.js';
@@ -89,13 +90,14 @@ export class ClaimBatches {
     ending: () => void,
   ): Promise<Decision[]> {
     // Sent together, run one after the other: what is known is looked up once the key is locked.
-    const [policy, known, owners, claimIds] = await Promise.all([
+    const [policy, known, owners, networks, claimIds] = await Promise.all([
       this.repository.lockPolicy(tx, keyId),
       this.known(tx, items),
       this.repository.keyOwners(
         tx,
         items.flatMap(({ fresh }) => fresh.stored.publicKeyHash ?? []),
       ),
+      this.repository.keyNetworks(tx, keyId, networksOf(items)),
       this.repository.drawClaimIds(tx, items.length),
     ]);
     if (!policy) return items.map(() => ({ do: 'refuse', reason: 'unknown_key' }) satisfies Decision);
@@ -115,7 +117,8 @@ export class ClaimBatches {
     if (policy.expired) for (const i of fresh) decisions[i] = { do: 'refuse', reason: 'expired' };
     const left = policy.maxUses === null ? Infinity : policy.maxUses - policy.uses;
     const taken = policy.expired ? [] : fresh.slice(0, left);
-    const lost = taken.length > 0 ? await this.create(tx, policy, items, taken, claimIds, decisions, ending) : 0;
+    const seen = { blockedBefore: known.blockedBefore, networks, used: policy.uses > 0 };
+    const lost = taken.length > 0 ? await this.create(tx, policy, items, taken, claimIds, seen, decisions, ending) : 0;
     // Uses that a lost race gave back, or that found no address, belong to those who came after.
     const rest: Decision =
       lost > 0
@@ -185,6 +188,7 @@ export class ClaimBatches {
     items: Candidate[],
     taken: number[],
     claimIds: number[],
+    seen: SeenBefore,
     decisions: (Decision | undefined)[],
     ending: () => void,
   ): Promise<number> {
@@ -199,6 +203,15 @@ export class ClaimBatches {
       .slice(0, addresses.length)
       .sort((a, b) => compare(items[a]!.request.hardwareId, items[b]!.request.hardwareId));
     if (rows.length === 0) return 0;
+    const names = rows.map((i) => items[i]!.request.name ?? siteName(policy, items[i]!.request, items[i]!.deviceId));
+    const odd = odditiesOf(
+      rows.map((i, n) => ({
+        name: names[n]!,
+        devices: namesOf(items[i]!.request),
+        address: items[i]!.request.address,
+      })),
+      seen,
+    );
     const created = await this.sites.insertMany(
       tx,
       orgId,
@@ -206,7 +219,7 @@ export class ClaimBatches {
         const { request, deviceId, generation } = items[i]!;
         return {
           deviceId,
-          name: request.name ?? siteName(policy, request, deviceId),
+          name: names[n]!,
           status: policy.approve ? ('approved' as const) : ('pending' as const),
           type: 'newt' as const,
           hardwareId: request.hardwareId,
@@ -219,6 +232,8 @@ export class ClaimBatches {
           templateId,
           profileId,
           claimId: claimIds[n]!,
+          claimedFrom: request.address,
+          oddities: odd[n]!,
           ephemeralSeconds: request.ephemeral ? policy.ephemeralSeconds : null,
         };
       }),
@@ -246,6 +261,7 @@ export class ClaimBatches {
 
     const uses = new Map<number, number>();
     for (const { item } of made) uses.set(item.generation, (uses.get(item.generation) ?? 0) + 1);
+    const newNetworks = networksOf(made.map(({ item }) => item)).filter((network) => !seen.networks.has(network));
     const keys = made.flatMap(({ site, item: { request } }) =>
       request.bundleKey ? [{ siteId: site.siteId, ...request.bundleKey }] : [],
     );
@@ -292,6 +308,7 @@ export class ClaimBatches {
               ),
             ]
           : []),
+        ...(newNetworks.length > 0 ? [this.repository.insertKeyNetworks(tx, keyId, newNetworks)] : []),
         ...(keys.length > 0 ? [this.hooks.bundleKeysClaimed.run(tx, orgId, keys)] : []),
         this.repository.spend(
           tx,
@@ -356,6 +373,8 @@ function namesOf({ hardwareId, sentHardwareId, nonceHash }: ClaimRequest): strin
   if (hardwareId === null) return nonceHash === null ? [] : [nonceTombstone(nonceHash)];
   return sentHardwareId === null ? [hardwareId] : [hardwareId, sentHardwareId];
 }
+
+const networksOf = (items: Candidate[]) => [...new Set(items.map(({ request }) => networkOf(request.address)))];
 
 const compare = (a: string | null, b: string | null) => (a === b ? 0 : (a ?? '') < (b ?? '') ? -1 : 1);
 

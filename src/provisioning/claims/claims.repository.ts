@@ -138,21 +138,43 @@ export class ClaimsRepository {
     orgId: string,
     hardwareIds: string[],
     nonceHashes: Buffer[],
-  ): Promise<{ sites: KnownSite[]; tombstoned: Set<string> }> {
+  ): Promise<{ sites: KnownSite[]; tombstoned: Set<string>; blockedBefore: Set<string> }> {
     const [sites, stones] = await Promise.all([
       prepared<KnownSite>(tx, 'claim-known', `${KNOWN} FROM known_sites($1, $2, $3)`, [
         orgId,
         hardwareIds,
         nonceHashes,
       ]),
-      prepared<{ hardwareId: string }>(
+      prepared<{ hardwareId: string; lifted: boolean }>(
         tx,
         'claim-tombstones',
-        'SELECT hardware_id AS "hardwareId" FROM tombstone WHERE org_id = $1 AND hardware_id = ANY($2::text[])',
+        `SELECT hardware_id AS "hardwareId", false AS lifted FROM tombstone WHERE org_id = $1 AND hardware_id = ANY($2::text[])
+         UNION ALL SELECT hardware_id, true FROM lifted_tombstone WHERE org_id = $1 AND hardware_id = ANY($2::text[])`,
         [orgId, hardwareIds],
       ),
     ]);
-    return { sites, tombstoned: new Set(stones.map((s) => s.hardwareId)) };
+    const named = (lifted: boolean) => new Set(stones.flatMap((s) => (s.lifted === lifted ? s.hardwareId : [])));
+    return { sites, tombstoned: named(false), blockedBefore: named(true) };
+  }
+
+  /** Which of these networks the key has made sites from. */
+  async keyNetworks(tx: EntityManager, keyId: string, networks: string[]): Promise<Set<string>> {
+    const rows = await prepared<{ network: string }>(
+      tx,
+      'claim-key-networks',
+      'SELECT network::text AS network FROM provisioning_key_network WHERE key_id = $1 AND network = ANY ($2::cidr[])',
+      [keyId, networks],
+    );
+    return new Set(rows.map(({ network }) => network));
+  }
+
+  async insertKeyNetworks(tx: EntityManager, keyId: string, networks: string[]): Promise<void> {
+    await prepared(
+      tx,
+      'claim-insert-key-networks',
+      'INSERT INTO provisioning_key_network (key_id, network) SELECT $1, unnest($2::cidr[]) ON CONFLICT DO NOTHING',
+      [keyId, networks],
+    );
   }
 
   /** Which sites these public keys belong to, of any organization; by the hash in hexadecimal digits. */

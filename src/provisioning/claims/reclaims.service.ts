@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Db, Hooks, isUniqueViolation } from '#platform';
 import { PUBLIC_KEY_TAKEN, SiteCredentialsService } from '../../access/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
-import { SiteStatusService } from '../../sites/index.js';
+import { SiteLifecycleService, SiteStatusService } from '../../sites/index.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult, claimant } from './claim.js';
 import { ClaimsRepository, type KeyPolicy, type KnownSite, type LookedUpSite } from './claims.repository.js';
 import { CredentialIssuer } from './credential-issuer.js';
@@ -22,6 +22,7 @@ export class Reclaims {
     private readonly issuer: CredentialIssuer,
     private readonly credentials: SiteCredentialsService,
     private readonly standings: SiteStatusService,
+    private readonly sites: SiteLifecycleService,
     private readonly audit: AuditService,
     private readonly events: EventsService,
     private readonly hooks: Hooks,
@@ -148,6 +149,7 @@ export class Reclaims {
     site: KnownSite,
   ): Promise<void> {
     await this.db.tx(async (tx) => {
+      await this.sites.markOdd(tx, [site.siteId], 'contested');
       if (!(await this.repository.firstContest(tx, key.orgUid, site.siteId, request.hardwareId, request.address)))
         return;
       await this.repository.insert(tx, [
