@@ -127,7 +127,7 @@ export class DecisionResult {
   @ApiProperty({ enum: OUTCOMES }) outcome: (typeof OUTCOMES)[number];
   /** Why not; of a rejection also that no tombstone could be left. */
   message: string | null;
-  /** What is odd about the site (docs/claims.md rule 39), of a dry run only. */
+  /** What is odd about the site, of a dry run only. */
   @ApiPropertyOptional({ enum: ODDITIES, isArray: true }) oddities?: Oddity[];
 }
 

@@ -158,7 +158,7 @@ export class SiteOrigin {
   claimId: number | null;
   /** The address that the claim came from. */
   claimedFrom: string | null;
-  /** What is odd about it (docs/claims.md rule 39). */
+  /** What is odd about it: seen at its claim, or later. */
   @ApiProperty({ enum: ODDITIES, isArray: true }) oddities: Oddity[];
   agentVersion: string | null;
   lastSeenAt: Date | null;
