@@ -40,6 +40,7 @@ import { CredentialTrust1765000000000 } from './migrations/1765000000000-credent
 import { RevocationListLooks1765000000010 } from './migrations/1765000000010-revocation-list-looks.js';
 import { SiteStates1765100000000 } from './migrations/1765100000000-site-states.js';
 import { SiteOddities1765100000010 } from './migrations/1765100000010-site-oddities.js';
+import { SiteLists1765100000020 } from './migrations/1765100000020-site-lists.js';
 import { SiteSessions1765110000000 } from './migrations/1765110000000-site-sessions.js';
 import { KeyUses1765130000000 } from './migrations/1765130000000-key-uses.js';
 import { KeyRollouts1765130000010 } from './migrations/1765130000010-key-rollouts.js';
@@ -96,6 +97,7 @@ export const MIGRATIONS = [
   RevocationListLooks1765000000010,
   SiteStates1765100000000,
   SiteOddities1765100000010,
+  SiteLists1765100000020,
   SiteSessions1765110000000,
   KeyUses1765130000000,
   KeyRollouts1765130000010,

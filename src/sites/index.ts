@@ -1,7 +1,8 @@
 export { SiteGroup } from './groups/group.entity.js';
 export { makeNiceId } from './nice-id.js';
+export type { SiteSelection } from './site-conditions.js';
 export { type CreatedSite, type NewSite, SiteLifecycleService } from './site-lifecycle.service.js';
-export { SiteReads, type SiteSelection } from './site-reads.js';
+export { SiteReads } from './site-reads.js';
 export { type Decided, SiteStatusService, type Standing } from './site-status.service.js';
 export {
   CLIENT_ID,

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { SITE_STATES } from '#contracts';
-import { type Columns, type ExportSource, likeEscape, notFound, prepared, query, type Window } from '#platform';
+import { type Columns, type ExportSource, notFound, prepared, query, type Window } from '#platform';
+import { groupColumn, type SiteSelection, select } from './site-conditions.js';
+import { type Cursor, cursorOf } from './site-cursor.js';
 import { type ItemRow, type OneRow, toItem, toView } from './site-rows.js';
 import type { ListSitesQuery, SiteFilter, SiteItem, SiteView } from './sites.dto.js';
 
@@ -23,20 +24,22 @@ const ONE = `
   FROM site s JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id
     JOIN site_connection n ON n.site_id = s.site_id WHERE s.org_id = $1 AND s.site_id = $2`;
 
-/**
- * A filter as other modules narrow it further. `awaiting`: pending and never approved, so not suspended; `after`, `upTo`: by id, the
- * one excluded, the other included; `credential`: not revoked, with a current credential that is of this kind or authority, or expires before that.
- */
-export type SiteSelection = SiteFilter & {
-  awaiting?: true;
-  after?: number;
-  upTo?: number;
-  siteIds?: number[];
-  templateId?: number;
-  credential?: { kind?: string | undefined; caId?: string | undefined; expiresBefore?: string | undefined };
-};
+/** What a list can be sorted by, with the table that has it and the type of its values. The site's id decides between equals. */
+const ORDER = {
+  name: ['site', 's.name', 'text'],
+  megabytesIn: ['site', 's.megabytes_in', 'float8'],
+  megabytesOut: ['site', 's.megabytes_out', 'float8'],
+  createdAt: ['site', 's.created_at', 'timestamptz'],
+  state: ['presence', 'p.state', 'text'],
+  lastSeenAt: ['presence', 'p.seen_order', 'timestamptz'],
+  agentVersion: ['presence', 'p.agent_version', 'text'],
+} as const;
 
-const ORDER = { name: 's.name', megabytesIn: 's.megabytes_in', megabytesOut: 's.megabytes_out' } as const;
+/** Which rows of a list: a window from its beginning or, `fromEnd`, from its end; or what follows a cursor. */
+export interface Cut extends Window {
+  fromEnd?: boolean;
+  cursor?: Cursor;
+}
 
 const EXPORTED: Columns<SiteItem> = {
   siteId: true,
@@ -60,6 +63,7 @@ const EXPORTED: Columns<SiteItem> = {
   newtUpdateAvailable: true,
   state: true,
   deviceId: true,
+  description: true,
   hardwareId: true,
   labels: true,
   groupIds: true,
@@ -68,6 +72,8 @@ const EXPORTED: Columns<SiteItem> = {
   templateId: true,
   profileId: true,
   claimId: true,
+  claimedFrom: true,
+  oddities: true,
   agentVersion: true,
   lastSeenAt: true,
   createdAt: true,
@@ -87,10 +93,21 @@ export class SiteReads {
     return row ? { site: toView(row), version: row.version } : null;
   }
 
-  /** One page. By default names ascend, which the index serves whatever the number of sites. */
-  async page(em: EntityManager, orgId: string, q: ListSitesQuery, window: Window): Promise<SiteItem[]> {
-    const { text, values } = sitePage(orgId, q, window);
-    return (await read<ItemRow>(em, q, 'sites_page', text, values)).map(toItem);
+  /** One page. By default names ascend, which the index serves whatever the number of sites. @returns also where the next one begins; null: nowhere */
+  async page(
+    em: EntityManager,
+    orgId: string,
+    q: ListSitesQuery,
+    cut: Cut,
+  ): Promise<{ sites: SiteItem[]; next: string | null }> {
+    const { text, values } = sitePage(orgId, q, cut);
+    const named = isPlain(q) && !cut.cursor;
+    const name = ['sites_page', q.status, q.sort_by, q.order, cut.fromEnd ? 'from_end' : undefined].join('_');
+    const rows = named
+      ? await prepared<ItemRow & { sortKey: string }>(em, name, text, values)
+      : await query<ItemRow & { sortKey: string }>(em, text, values);
+    const last = rows.length === cut.limit ? rows.at(-1) : undefined;
+    return { sites: rows.map(toItem), next: last ? cursorOf(q, last.sortKey, last.siteId) : null };
   }
 
   /** All matches, by id. */
@@ -137,13 +154,14 @@ export class SiteReads {
   async requireNamed(
     em: EntityManager,
     orgId: string,
-    { group, keyId, profileId, siteIds, templateId }: SiteSelection,
+    { group, notGroup, keyId, profileId, siteIds, templateId }: SiteSelection,
   ): Promise<void> {
-    if (group !== undefined) {
+    for (const named of [group, notGroup]) {
+      if (named === undefined) continue;
       const [row] = await query<{ yes: boolean }>(
         em,
-        `SELECT EXISTS (SELECT FROM site_group g WHERE g.org_id = $1 AND g.${groupColumn(group)} = $2) AS yes`,
-        [orgId, group],
+        `SELECT EXISTS (SELECT FROM site_group g WHERE g.org_id = $1 AND g.${groupColumn(named)} = $2) AS yes`,
+        [orgId, named],
       );
       if (!row!.yes) throw notFound('Group');
     }
@@ -189,10 +207,10 @@ export class SiteReads {
 
   /** @returns ids of matches in the order of ids, at most `limit`. */
   async ids(em: EntityManager, orgId: string, filter: SiteSelection, limit: number): Promise<number[]> {
-    const { where, values } = conditions(orgId, filter);
+    const { from, where, values, id } = select(orgId, filter, 'site');
     const rows = await query<{ siteId: number }>(
       em,
-      `SELECT s.site_id AS "siteId" FROM site s WHERE ${where} ORDER BY s.site_id LIMIT $${values.length + 1}`,
+      `SELECT ${id} AS "siteId" FROM ${from} WHERE ${where} ORDER BY ${id} LIMIT $${values.length + 1}`,
       [...values, limit],
     );
     return rows.map((r) => r.siteId);
@@ -205,13 +223,11 @@ export class SiteReads {
     filter: SiteSelection,
     limit: number | null = null,
   ): Promise<{ total: number; last: number }> {
-    const { where, values } = conditions(orgId, filter);
+    const { from, where, values, id } = select(orgId, filter, 'site');
     const [row] = await query<{ total: number; last: number }>(
       em,
-      limit === null
-        ? `SELECT count(*) AS total, coalesce(max(s.site_id), 0) AS last FROM site s WHERE ${where}`
-        : `SELECT count(*) AS total, coalesce(max(site_id), 0) AS last FROM (SELECT s.site_id FROM site s WHERE ${where} ORDER BY s.site_id LIMIT $${values.length + 1}) f`,
-      limit === null ? values : [...values, limit],
+      `SELECT count(*) AS total, coalesce(max(f.id), 0) AS last FROM (SELECT ${id} AS id FROM ${from} WHERE ${where} ORDER BY ${id} LIMIT $${values.length + 1}) f`,
+      [...values, limit],
     );
     return row!;
   }
@@ -238,122 +254,37 @@ export class SiteReads {
 }
 
 /** The statement of a page, for tests that look at its plan too. */
-export function sitePage(
-  orgId: string,
-  q: ListSitesQuery & SiteSelection,
-  window: Window,
-): { text: string; values: unknown[] } {
-  const { where, values } = conditions(orgId, q);
-  const direction = q.order === 'desc' ? 'DESC' : 'ASC';
-  const order = `ORDER BY ${ORDER[q.sort_by ?? 'name']} ${direction}, s.site_id ${direction}`;
+export function sitePage(orgId: string, q: ListSitesQuery & SiteSelection, cut: Cut): { text: string; values: unknown[] } {
+  const [table, column, type] = ORDER[q.sort_by ?? 'name'];
+  const { from, where, values, id } = select(orgId, q, table);
+  const down = q.order === 'desc';
+  const direction = (descending: boolean) => (descending ? 'DESC' : 'ASC');
+  const param = (value: unknown) => `$${values.push(value)}`;
+  const behind = cut.cursor
+    ? ` AND (${column}, ${id}) ${down ? '<' : '>'} (${param(cut.cursor.value)}::${type}, ${param(cut.cursor.siteId)}::bigint)`
+    : '';
+  const way = direction(down !== (cut.fromEnd ?? false));
   // The page is cut out of the index alone, before rows are fetched, joined and counted: what is skipped is never looked at. As an array,
   // because a plan for any limit takes that for few rows.
-  const ids = `ARRAY(SELECT s.site_id FROM site s WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2})`;
+  const ids = `ARRAY(SELECT ${id} FROM ${from} WHERE ${where}${behind} ORDER BY ${column} ${way}, ${id} ${way} LIMIT ${param(cut.limit)} OFFSET ${param(cut.offset)})`;
   const text = `
-    SELECT ${COLUMNS}, o.name AS "orgName", (SELECT c.n FROM site_resource_total c WHERE c.site_id = s.site_id) AS "resourceCount"
+    SELECT ${COLUMNS}, o.name AS "orgName", (SELECT c.n FROM site_resource_total c WHERE c.site_id = s.site_id) AS "resourceCount", ${column}::text AS "sortKey"
     FROM site s JOIN org o ON o.org_id = s.org_id JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id
-    WHERE s.site_id = ANY(${ids}) ${order}`;
-  return { text, values: [...values, window.limit, window.offset] };
+    WHERE s.site_id = ANY(${ids}) ORDER BY ${column} ${direction(down)}, s.site_id ${direction(down)}`;
+  return { text, values };
 }
 
 /** Likewise of the number of matches. */
 export function siteCount(orgId: string, filter: SiteSelection): { text: string; values: unknown[] } {
-  const { where, values } = conditions(orgId, filter);
-  return { text: `SELECT count(*) AS n FROM site s WHERE ${where}`, values };
+  const { from, where, values } = select(orgId, filter, isOfPresence(filter) ? 'presence' : 'site');
+  return { text: `SELECT count(*) AS n FROM ${from} WHERE ${where}`, values };
 }
 
-const NARROWING: (keyof SiteSelection)[] = [
-  'awaiting',
-  'after',
-  'upTo',
-  'siteIds',
-  'templateId',
-  'credential',
-  'group',
-  'label',
-  'keyId',
-  'profileId',
-  'hardwareId',
-  'agentVersion',
-  'state',
-  'online',
-  'query',
-];
-const isPlain = (filter: SiteSelection) => NARROWING.every((key) => filter[key] === undefined);
-
-/** Lists without a filter are prepared; filters are planned by their values. */
-function read<Row extends object>(
-  em: EntityManager,
-  q: ListSitesQuery,
-  name: string,
-  text: string,
-  values: unknown[],
-): Promise<Row[]> {
-  return isPlain(q)
-    ? prepared<Row>(em, [name, q.status, q.sort_by, q.order].join('_'), text, values)
-    : query<Row>(em, text, values);
-}
-
-/** Every value is a parameter; the text depends only on which filters are there. */
-function conditions(orgId: string, f: SiteSelection): { where: string; values: unknown[] } {
-  const values: unknown[] = [orgId];
-  const parts = ['s.org_id = $1'];
-  const add = (value: unknown, part: (parameter: string) => string) => parts.push(part(`$${values.push(value)}`));
-  // As a literal, so that the planner sees that the index of pending sites serves.
-  if (f.status) parts.push(`s.status = '${f.status === 'pending' ? 'pending' : 'approved'}'`);
-  if (f.awaiting) parts.push(`s.status = 'pending' AND s.suspended_at IS NULL`);
-  if (f.after !== undefined) add(f.after, (p) => `s.site_id > ${p}`);
-  if (f.upTo !== undefined) add(f.upTo, (p) => `s.site_id <= ${p}`);
-  if (f.keyId !== undefined) add(f.keyId, (p) => `s.key_id = ${p}`);
-  if (f.profileId !== undefined) add(f.profileId, (p) => `s.profile_id = ${p}`);
-  if (f.siteIds !== undefined) add(f.siteIds, (p) => `s.site_id = ANY (${p}::bigint[])`);
-  if (f.templateId !== undefined) add(f.templateId, (p) => `s.template_id = ${p}`);
-  if (f.credential) {
-    const { kind, caId, expiresBefore } = f.credential;
-    let which = `c.site_id = s.site_id AND c.stage = 'current' AND c.revoked_at IS NULL`;
-    if (kind !== undefined) which += ` AND c.kind = $${values.push(kind)}`;
-    if (caId !== undefined) which += ` AND c.ca_id = $${values.push(caId)}`;
-    if (expiresBefore !== undefined) which += ` AND c.expires_at < $${values.push(expiresBefore)}::timestamptz`;
-    parts.push(`s.revoked_at IS NULL AND EXISTS (SELECT FROM site_credential c WHERE ${which})`);
-  }
-  if (f.hardwareId !== undefined) add(f.hardwareId, (p) => `s.hardware_id = ${p}`);
-  if (f.agentVersion !== undefined)
-    add(
-      f.agentVersion,
-      (p) => `s.site_id IN (SELECT a.site_id FROM site_agent a WHERE a.org_id = $1 AND a.agent_version = ${p})`,
-    );
-  for (const label of f.label ?? [])
-    add(JSON.stringify(pair(label)), (p) => `s.labels <> '{}' AND s.labels @> ${p}::jsonb`);
-  if (f.group !== undefined) {
-    const column = groupColumn(f.group);
-    add(
-      f.group,
-      (p) =>
-        `s.site_id IN (SELECT m.site_id FROM site_group g JOIN site_group_member m ON m.group_id = g.group_id WHERE g.org_id = $1 AND g.${column} = ${p})`,
-    );
-  }
-  if (f.query) add(`%${likeEscape(f.query)}%`, (p) => `(s.name ILIKE ${p} OR s.nice_id ILIKE ${p})`);
-  // As a literal, whose frequency the planner knows.
-  if (f.state)
-    parts.push(
-      `s.site_id IN (SELECT p.site_id FROM site_presence p WHERE p.org_id = $1 AND p.state = '${SITE_STATES.find((one) => one === f.state)}')`,
-    );
-  if (f.online) {
-    // Two arms rather than one OR: those that are online are found by the indexes of those that are.
-    parts.push(`s.site_id IN (
-      SELECT p.site_id FROM site_presence p WHERE p.org_id = $1 AND p.seen_order = 'infinity' UNION ALL SELECT l.site_id FROM site l WHERE l.org_id = $1 AND l.type = 'local')`);
-  }
-  if (f.online === false)
-    parts.push(
-      `s.type <> 'local' AND NOT EXISTS (SELECT FROM site_presence p WHERE p.site_id = s.site_id AND p.session_id IS NOT NULL)`,
-    );
-  return { where: parts.join(' AND '), values };
-}
-
-/** A group's name is never of digits alone. */
-const groupColumn = (group: string) => (/^\d{1,15}$/.test(group) ? 'group_id' : 'name');
-
-function pair(label: string): Record<string, string> {
-  const at = label.indexOf('=');
-  return { [label.slice(0, at)]: label.slice(at + 1) };
-}
+/** Fields of a query that narrow nothing. */
+const PAGING = ['limit', 'offset', 'page', 'pageSize', 'sort_by', 'order', 'cursor'];
+const narrowing = (filter: SiteSelection) =>
+  Object.entries(filter).flatMap(([key, value]) => (value === undefined || PAGING.includes(key) ? [] : [key]));
+/** Nothing but the status narrows it: counters and prepared statements serve. */
+const isPlain = (filter: SiteSelection) => narrowing(filter).every((key) => key === 'status');
+const OF_PRESENCE = ['state', 'agentVersion', 'notAgentVersion', 'lastSeenAfter', 'lastSeenBefore'];
+const isOfPresence = (filter: SiteSelection) => narrowing(filter).every((key) => OF_PRESENCE.includes(key));

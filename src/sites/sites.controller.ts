@@ -12,6 +12,8 @@ import {
   type Principal,
   Returns,
 } from '#platform';
+import { SiteFacets } from './site-facets.dto.js';
+import { SiteFacetsService } from './site-facets.js';
 import { CreatedSiteView, CreateSiteBody, ListSitesQuery, SiteDefaults, SiteList, SiteView } from './sites.dto.js';
 import { SitesService } from './sites.service.js';
 
@@ -19,7 +21,10 @@ import { SitesService } from './sites.service.js';
 @ApiTags('Sites')
 @Controller()
 export class SitesController {
-  constructor(private readonly desk: SitesService) {}
+  constructor(
+    private readonly desk: SitesService,
+    private readonly counting: SiteFacetsService,
+  ) {}
 
   /** Choose values for a new site; address and newt id are reserved for ten minutes */
   @Get('org/:orgId/pick-site-defaults')
@@ -49,6 +54,14 @@ export class SitesController {
     @ExportAs() format?: ExportFormat,
   ) {
     return this.desk.list(principal, orgId, query, format);
+  }
+
+  /** Count the sites of an organization by state, group, label, agent version, template and profile */
+  @Get('org/:orgId/sites/facets')
+  @Access('listSites')
+  @Returns(SiteFacets, { message: 'Facets retrieved successfully' })
+  getSiteFacets(@Caller() principal: Principal, @OrgId() orgId: string) {
+    return this.counting.facets(principal, orgId);
   }
 
   /** Read a site by its number or niceId */

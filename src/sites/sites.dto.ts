@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import {
@@ -28,6 +30,7 @@ import {
 } from '#contracts';
 import {
   BodyExample,
+  IsInstant,
   IsName,
   MayBeAbsent,
   PagePagination,
@@ -99,42 +102,93 @@ export class CreateSiteBody extends SiteSettings {
   @IsOptional() @MaxLength(64) @IsString() pubKey?: string | null;
 }
 
+const LabelList = () =>
+  applyDecorators(
+    Transform(({ value }) => (typeof value === 'string' ? [value] : value), { toClassOnly: true }),
+    MayBeAbsent(),
+    Matches(/^[^=]{1,63}(?:=.{0,255})?$/s, { each: true, message: 'must be key=value, or a key' }),
+    ArrayMaxSize(32),
+    IsArray(),
+    ApiPropertyOptional({ type: 'array', items: { type: 'string' }, maxItems: 32 }),
+  );
+const PositiveInt = () =>
+  applyDecorators(
+    MayBeAbsent(),
+    Max(Number.MAX_SAFE_INTEGER),
+    Min(1),
+    IsInt(),
+    ApiPropertyOptional({ type: 'integer', minimum: 1 }),
+  );
+/** A range of addresses, or one of them. */
+const IsNetwork = () =>
+  RuleWithin('isNetwork', (value) =>
+    typeof value === 'string' && (isCidr(value) || isIP(value) > 0)
+      ? []
+      : [{ place: '', problem: 'must be a range of addresses, such as 203.0.113.0/24' }],
+  );
+const BUNDLE_STATES = ['offered', 'fetched', 'applied', 'failed'] as const;
+
 /** What a list of sites can be narrowed by; all of them combine. */
 export class SiteFilter {
   /** Id or name of a group. */
   @MayBeAbsent() @MaxLength(255) @IsNotEmpty() @IsString() group?: string;
-  /** `key=value`; given several times, all of them must match. */
-  @Transform(({ value }) => (typeof value === 'string' ? [value] : value), { toClassOnly: true })
-  @MayBeAbsent()
-  @Matches(/^[^=]{1,63}=.{0,255}$/s, { each: true, message: 'must be key=value' })
-  @ArrayMaxSize(32)
-  @IsArray()
-  @ApiPropertyOptional({ type: 'array', items: { type: 'string' }, maxItems: 32 })
-  label?: string[];
+  /** Id or name of a group that the site is not in. */
+  @MayBeAbsent() @MaxLength(255) @IsNotEmpty() @IsString() notGroup?: string;
+  /** `key=value`, or a key with whatever value; given several times, all of them must match. */
+  @LabelList() label?: string[];
+  /** Likewise labels that the site has not, none of them. */
+  @LabelList() notLabel?: string[];
+  /** Whether it has a label at all. */
+  @QueryBoolean() labelled?: boolean;
   /** The provisioning key that the site was claimed with. */
   @MayBeAbsent() @MaxLength(64) @IsString() keyId?: string;
+  /** The generation of the key that it was claimed with. */
+  @PositiveInt() generation?: number;
   /** The provisioning profile that the site has. */
-  @MayBeAbsent()
-  @Max(Number.MAX_SAFE_INTEGER)
-  @Min(1)
-  @IsInt()
-  @ApiPropertyOptional({ type: 'integer', minimum: 1 })
-  profileId?: number;
+  @PositiveInt() profileId?: number;
+  /** The provisioning template that the site was claimed with. */
+  @PositiveInt() templateId?: number;
   @MayBeAbsent() @MaxLength(128) @IsString() hardwareId?: string;
   @MayBeAbsent() @MaxLength(64) @IsString() agentVersion?: string;
+  /** Its agent has said another version. */
+  @MayBeAbsent() @MaxLength(64) @IsString() notAgentVersion?: string;
+  @MayBeAbsent() @IsInstant() createdAfter?: string;
+  @MayBeAbsent() @IsInstant() createdBefore?: string;
+  /** A site that is online is seen now. */
+  @MayBeAbsent() @IsInstant() lastSeenAfter?: string;
+  /** Sites that have been seen, but not since. */
+  @MayBeAbsent() @IsInstant() lastSeenBefore?: string;
+  /** A range of addresses that the site was claimed from, or that its agent connected from last. */
+  @MayBeAbsent() @IsNetwork() @MaxLength(64) @IsString() network?: string;
+  /** What became of the bundle that the site is offered. */
+  @MayBeAbsent()
+  @IsIn(BUNDLE_STATES)
+  @ApiPropertyOptional({ enum: BUNDLE_STATES })
+  bundleState?: (typeof BUNDLE_STATES)[number];
+  /** Its current credential ends before that. */
+  @MayBeAbsent() @IsInstant() credentialExpiresBefore?: string;
+  /** Whether anything is odd about it (docs/claims.md rule 39). */
+  @QueryBoolean() odd?: boolean;
+  @MayBeAbsent() @IsIn(ODDITIES) @ApiPropertyOptional({ enum: ODDITIES }) oddity?: Oddity;
   @MayBeAbsent() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];
   /** The state in one word. */
   @MayBeAbsent() @IsIn(SITE_STATES) @ApiPropertyOptional({ enum: SITE_STATES }) state?: SiteState;
   @QueryBoolean() online?: boolean;
-  /** Part of the name or the niceId, any case. */
+  /** Part of the name, niceId, description, hardware id, newt id or the machine's host name, any case; or an address that it was claimed or connected from last, of IPv4 also its first two or three octets. */
   @MayBeAbsent() @MaxLength(255) @IsString() query?: string;
 }
 
-const SORT = ['name', 'megabytesIn', 'megabytesOut'] as const;
+const SORT = ['name', 'megabytesIn', 'megabytesOut', 'state', 'createdAt', 'lastSeenAt', 'agentVersion'] as const;
 
 export class ListSitesQuery extends IntersectionType(PageQuery, SiteFilter) {
   /** The provisioning profile that the site has. */
   @QueryInt(1, Number.MAX_SAFE_INTEGER) override profileId?: number;
+  /** The provisioning template that the site was claimed with. */
+  @QueryInt(1, Number.MAX_SAFE_INTEGER) override templateId?: number;
+  /** The generation of the key that it was claimed with. */
+  @QueryInt(1, Number.MAX_SAFE_INTEGER) override generation?: number;
+  /** The `next` of the page before: goes on behind its last row, however far that is. Instead of `page` and `offset`. */
+  @MayBeAbsent() @MaxLength(2000) @IsString() cursor?: string;
   @MayBeAbsent() @IsIn(SORT) @ApiPropertyOptional({ enum: SORT }) sort_by?: (typeof SORT)[number];
   @MayBeAbsent() @IsIn(['asc', 'desc']) @ApiPropertyOptional({ enum: ['asc', 'desc'] }) order?: 'asc' | 'desc';
 }
@@ -260,6 +314,8 @@ export class SiteItem extends SiteOrigin {
 export class SiteList {
   sites: SiteItem[];
   pagination: PagePagination;
+  /** Give it as `cursor` for what follows; null: nothing does. */
+  next: string | null;
 }
 
 /** What a create-site call may send; reserved for ten minutes. */

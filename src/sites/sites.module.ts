@@ -4,6 +4,7 @@ import { AccessModule } from '../access/index.js';
 import { AddressPoolModule } from '../orgs/index.js';
 import { GroupsController } from './groups/groups.controller.js';
 import { GroupsService } from './groups/groups.service.js';
+import { SiteFacetsService } from './site-facets.js';
 import { SiteLifecycleService } from './site-lifecycle.service.js';
 import { SiteReads } from './site-reads.js';
 import { SiteStatusService } from './site-status.service.js';
@@ -14,7 +15,15 @@ import { SitesService } from './sites.service.js';
 @Module({
   imports: [AccessModule, AddressPoolModule],
   controllers: [SitesController, GroupsController],
-  providers: [SiteLifecycleService, SitesService, GroupsService, SiteReads, SiteStatusService, SitesRepository],
+  providers: [
+    SiteFacetsService,
+    SiteLifecycleService,
+    SitesService,
+    GroupsService,
+    SiteReads,
+    SiteStatusService,
+    SitesRepository,
+  ],
   exports: [SiteLifecycleService, SiteReads, SiteStatusService],
 })
 export class SitesModule {

@@ -22,6 +22,7 @@ import {
 import { SiteCredentialsService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
 import { AddressPoolService } from '../orgs/index.js';
+import { parseCursor } from './site-cursor.js';
 import { SiteLifecycleService } from './site-lifecycle.service.js';
 import { SiteReads } from './site-reads.js';
 import { newSiteRow } from './site-rows.js';
@@ -146,14 +147,30 @@ export class SitesService implements OnModuleInit {
     q: ListSitesQuery,
     format?: ExportFormat,
   ): Promise<SiteList | StreamableFile> {
-    await this.reads.requireNamed(this.db.manager, orgId, q);
-    if (format) return this.exports.start(orgId, format, this.reads.whole(this.db.manager, orgId, q));
+    const em = this.db.manager;
+    await this.reads.requireNamed(em, orgId, q);
+    if (format) return this.exports.start(orgId, format, this.reads.whole(em, orgId, q));
     const window = windowOf(q, PAGE_SIZE);
-    const [sites, total] = [
-      await this.reads.page(this.db.manager, orgId, q, window),
-      await this.reads.total(this.db.manager, orgId, q),
-    ];
-    return { sites, pagination: shapeB(total, window) };
+    if (q.cursor !== undefined) {
+      if (q.page !== undefined || q.offset !== undefined) throw invalid('cursor', 'give page, offset or cursor');
+      const page = await this.reads.page(em, orgId, q, { ...window, cursor: parseCursor(q, q.cursor) });
+      return { ...page, pagination: shapeB(await this.reads.total(em, orgId, q), window) };
+    }
+    const { limit, offset } = window;
+    if (offset === 0) {
+      const page = await this.reads.page(em, orgId, q, window);
+      const total = page.sites.length < limit ? page.sites.length : await this.reads.total(em, orgId, q);
+      return { ...page, pagination: shapeB(total, window) };
+    }
+    // What stands behind the middle is counted from the end: the last page is as near as the first.
+    const total = await this.reads.total(em, orgId, q);
+    const behind = total - offset;
+    const cut =
+      offset < total / 2
+        ? window
+        : { limit: Math.max(0, Math.min(limit, behind)), offset: Math.max(0, behind - limit), fromEnd: true };
+    const { sites, next } = await this.reads.page(em, orgId, q, cut);
+    return { sites, next: behind > limit ? next : null, pagination: shapeB(total, window) };
   }
 
   /** @throws not_found */

@@ -174,7 +174,7 @@ describe('list sites', () => {
     '?online=yes',
     '?sort_by=age',
     '?order=up',
-    '?label=novalue',
+    '?label==x',
     '?color=red',
   ])('refuses %s instead of guessing', async (query) => {
     expect(await app.root.get(`/org/${orgId}/sites${query}`)).toMatchObject({

@@ -15,7 +15,7 @@ const IN_ALL = 30;
 /** A caller who takes nothing for so long has gone, or never comes. */
 const IDLE_MS = 60_000;
 /** Parameters of pages and their order, which an export has not. */
-const OF_PAGES = ['limit', 'offset', 'page', 'pageSize', 'sort_by', 'order'];
+const OF_PAGES = ['limit', 'offset', 'page', 'pageSize', 'sort_by', 'order', 'cursor'];
 
 /** The columns of a table in their order: each field of a row has one, or the list does not compile. */
 export type Columns<Row> = { readonly [Name in keyof Required<Row>]: true };

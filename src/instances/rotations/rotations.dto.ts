@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType, PickType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsObject, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
+import { IsIn, IsObject, IsString, MaxLength, ValidateNested } from 'class-validator';
 import type { CredentialKind } from '#contracts';
 import { BodyExample, IsIdList, IsInstant, MayBeAbsent, OffsetPagination } from '#platform';
 import { JobItem } from '../../jobs/index.js';
@@ -22,13 +22,6 @@ export class RotationFilter extends SiteFilter {
     uniqueItems: true,
   })
   siteIds?: number[];
-  /** The template that the site was claimed with. */
-  @MayBeAbsent()
-  @Max(Number.MAX_SAFE_INTEGER)
-  @Min(1)
-  @IsInt()
-  @ApiPropertyOptional({ type: 'integer', minimum: 1 })
-  templateId?: number;
   /** The kind of its credential. */
   @MayBeAbsent() @IsIn(KINDS) @ApiPropertyOptional({ enum: KINDS }) credentialKind?: CredentialKind;
   /** The certificate authority that issued its certificate: so a fleet moves to the next one. */

@@ -20,6 +20,7 @@ export const SITES_OPERATIONS: Record<string, Operation> = {
       hardwareId: fixture.approved.hardwareId,
     },
   })),
+  getSiteFacets: read('key'),
   getSiteOfOrg: read('key', (fixture) => ({ params: { niceId: fixture.approved.niceId } })),
   getSite: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId } })),
   listSiteSessions: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId }, query: PAGE })),

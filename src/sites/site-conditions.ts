@@ -1,0 +1,185 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { SITE_STATES } from '#contracts';
+import { likeEscape } from '#platform';
+import type { SiteFilter } from './sites.dto.js';
+
+/**
+ * A filter as other modules narrow it further. `awaiting`: pending and never approved, so not suspended; `after`, `upTo`: by id, the
+ * one excluded, the other included; `credential`: not revoked, with a current credential that is of this kind or authority, or expires before that.
+ */
+export type SiteSelection = SiteFilter & {
+  awaiting?: true;
+  after?: number;
+  upTo?: number;
+  siteIds?: number[];
+  credential?: { kind?: string | undefined; caId?: string | undefined; expiresBefore?: string | undefined };
+};
+
+/** Which tables a condition is about; `either`: the id alone, which both have. */
+type About = 'site' | 'presence' | 'either';
+
+/** `FROM … WHERE …` of a selection, as SQL: from the site, its presence, or both, whichever the conditions and the order need. */
+export interface Selected {
+  from: string;
+  where: string;
+  values: unknown[];
+  /** The column of the site's id. */
+  id: string;
+}
+
+/**
+ * Every value is a parameter; the text depends only on which filters are there.
+ * @param order the table that the result is sorted by
+ */
+export function select(orgId: string, f: SiteSelection, order: 'site' | 'presence'): Selected {
+  const values: unknown[] = [orgId];
+  const param = (value: unknown) => `$${values.push(value)}`;
+  const parts: [About, (id: string) => string][] = [
+    ...ofSite(f, param),
+    ...ofPresence(f, param),
+    ...ofEither(f, param),
+  ];
+  const needs = (table: 'site' | 'presence') => order === table || parts.some(([about]) => about === table);
+  const [site, presence] = [needs('site'), needs('presence')];
+  const id = site ? 's.site_id' : 'p.site_id';
+  return {
+    from:
+      site && presence ? 'site s JOIN site_presence p ON p.site_id = s.site_id' : site ? 'site s' : 'site_presence p',
+    where: [
+      ...(site ? ['s.org_id = $1'] : []),
+      ...(presence ? ['p.org_id = $1'] : []),
+      ...parts.map(([, text]) => text(id)),
+    ].join(' AND '),
+    values,
+    id,
+  };
+}
+
+type Param = (value: unknown) => string;
+
+function ofSite(f: SiteSelection, param: Param): [About, () => string][] {
+  const parts: [About, () => string][] = [];
+  const add = (text: string) => parts.push(['site', () => text]);
+  // As a literal, so that the planner sees that the index of pending sites serves.
+  if (f.status) add(`s.status = '${f.status === 'pending' ? 'pending' : 'approved'}'`);
+  if (f.awaiting) add(`s.status = 'pending' AND s.suspended_at IS NULL`);
+  if (f.keyId !== undefined) add(`s.key_id = ${param(f.keyId)}`);
+  if (f.generation !== undefined) add(`s.key_generation = ${param(f.generation)}`);
+  if (f.profileId !== undefined) add(`s.profile_id = ${param(f.profileId)}`);
+  if (f.templateId !== undefined) add(`s.template_id = ${param(f.templateId)}`);
+  if (f.hardwareId !== undefined) add(`s.hardware_id = ${param(f.hardwareId)}`);
+  if (f.createdAfter !== undefined) add(`s.created_at >= ${param(f.createdAfter)}::timestamptz`);
+  if (f.createdBefore !== undefined) add(`s.created_at < ${param(f.createdBefore)}::timestamptz`);
+  for (const label of f.label ?? []) {
+    const { key, value } = pair(label);
+    if (value === undefined) add(`jsonb_exists(s.labels, ${param(key)})`);
+    else add(`s.labels <> '{}' AND s.labels @> ${param(JSON.stringify({ [key]: value }))}::jsonb`);
+  }
+  for (const label of f.notLabel ?? []) {
+    const { key, value } = pair(label);
+    if (value === undefined) add(`NOT jsonb_exists(s.labels, ${param(key)})`);
+    else add(`NOT s.labels @> ${param(JSON.stringify({ [key]: value }))}::jsonb`);
+  }
+  if (f.labelled !== undefined) add(`s.labels ${f.labelled ? '<>' : '='} '{}'`);
+  if (f.odd !== undefined) add(`s.oddities ${f.odd ? '<>' : '='} '{}'`);
+  if (f.oddity !== undefined) add(`s.oddities <> '{}' AND ${param(f.oddity)} = ANY (s.oddities)`);
+  if (f.online === false)
+    add(
+      `s.type <> 'local' AND NOT EXISTS (SELECT FROM site_presence o WHERE o.site_id = s.site_id AND o.session_id IS NOT NULL)`,
+    );
+  if (f.credential) add('s.revoked_at IS NULL');
+  return parts;
+}
+
+function ofPresence(f: SiteSelection, param: Param): [About, () => string][] {
+  const parts: [About, () => string][] = [];
+  const add = (text: string) => parts.push(['presence', () => text]);
+  // As a literal, whose frequency the planner knows.
+  if (f.state) add(`p.state = '${SITE_STATES.find((one) => one === f.state)}'`);
+  if (f.agentVersion !== undefined) add(`p.agent_version = ${param(f.agentVersion)}`);
+  if (f.notAgentVersion !== undefined) add(`p.agent_version NOT IN ('', ${param(f.notAgentVersion)})`);
+  // One that is online is seen now.
+  if (f.lastSeenAfter !== undefined) add(`p.seen_order >= ${param(f.lastSeenAfter)}::timestamptz`);
+  if (f.lastSeenBefore !== undefined)
+    add(`p.seen_order > '-infinity' AND p.seen_order < ${param(f.lastSeenBefore)}::timestamptz`);
+  return parts;
+}
+
+function ofEither(f: SiteSelection, param: Param): [About, (id: string) => string][] {
+  const parts: [About, (id: string) => string][] = [];
+  const add = (text: (id: string) => string) => parts.push(['either', text]);
+  const among = (ids: string, not = '') => add((id) => `${id} ${not} IN (${ids})`);
+  if (f.after !== undefined) {
+    const after = param(f.after);
+    add((id) => `${id} > ${after}`);
+  }
+  if (f.upTo !== undefined) {
+    const upTo = param(f.upTo);
+    add((id) => `${id} <= ${upTo}`);
+  }
+  if (f.siteIds !== undefined) {
+    const ids = param(f.siteIds);
+    add((id) => `${id} = ANY (${ids}::bigint[])`);
+  }
+  const members = (group: string) =>
+    `SELECT m.site_id FROM site_group g JOIN site_group_member m ON m.group_id = g.group_id WHERE g.org_id = $1 AND g.${groupColumn(group)} = ${param(group)}`;
+  if (f.group !== undefined) among(members(f.group));
+  if (f.notGroup !== undefined) among(members(f.notGroup), 'NOT');
+  // Two arms rather than one OR: those that are online are found by the indexes of those that are.
+  if (f.online)
+    among(`SELECT o.site_id FROM site_presence o WHERE o.org_id = $1 AND o.seen_order = 'infinity'
+      UNION ALL SELECT l.site_id FROM site l WHERE l.org_id = $1 AND l.type = 'local'`);
+  if (f.network !== undefined) among(from(param(f.network)));
+  if (f.bundleState !== undefined)
+    among(`SELECT b.site_id FROM site_bundle_state b WHERE b.org_id = $1 AND b.state = ${param(f.bundleState)}`);
+  if (f.credentialExpiresBefore !== undefined)
+    among(
+      `SELECT c.site_id FROM site_credential c WHERE c.org_id = $1 AND ${CURRENT} AND c.expires_at < ${param(f.credentialExpiresBefore)}::timestamptz`,
+    );
+  if (f.credential) {
+    const { kind, caId, expiresBefore } = f.credential;
+    let which = CURRENT;
+    if (kind !== undefined) which += ` AND c.kind = ${param(kind)}`;
+    if (caId !== undefined) which += ` AND c.ca_id = ${param(caId)}`;
+    if (expiresBefore !== undefined) which += ` AND c.expires_at < ${param(expiresBefore)}::timestamptz`;
+    add((id) => `EXISTS (SELECT FROM site_credential c WHERE c.site_id = ${id} AND ${which})`);
+  }
+  if (f.query) among(matching(f.query, param));
+  return parts;
+}
+
+const CURRENT = `c.stage = 'current' AND c.revoked_at IS NULL`;
+
+/** Sites whose agent connected last, or which were claimed, from a network. */
+const from = (network: string) => `
+  SELECT o.site_id FROM site_presence o WHERE o.org_id = $1 AND o.address <<= ${network}::cidr
+  UNION ALL SELECT l.site_id FROM site l WHERE l.org_id = $1 AND l.claimed_from <<= ${network}::cidr`;
+
+/** Each arm has an index of its own; what reads like an address is looked for as one too. */
+function matching(text: string, param: Param): string {
+  const like = param(`%${likeEscape(text)}%`);
+  const network = networkTyped(text);
+  return [
+    `SELECT q.site_id FROM site q WHERE q.org_id = $1 AND (q.name ILIKE ${like} OR q.nice_id ILIKE ${like} OR q.hardware_id ILIKE ${like} OR q.description ILIKE ${like})`,
+    `SELECT c.site_id FROM site_credential c WHERE c.org_id = $1 AND c.revoked_at IS NULL AND c.newt_id ILIKE ${like}`,
+    `SELECT a.site_id FROM site_agent a WHERE a.org_id = $1 AND a.agent_facts->>'hostname' ILIKE ${like}`,
+    ...(network ? [from(param(network))] : []),
+  ].join(' UNION ALL ');
+}
+
+/** `203.0.113.7`, or at least two leading octets of it: 203.0 is 203.0.0.0/16; an IPv6 address as a whole. */
+export function networkTyped(text: string): string | undefined {
+  if (isIPv6(text)) return `${text}/128`;
+  const octets = /^\d{1,3}(?:\.\d{1,3}){1,3}\.?$/.test(text) ? text.split('.').filter(Boolean) : [];
+  const address = [...octets, '0', '0'].slice(0, 4).join('.');
+  return octets.length > 0 && isIPv4(address) ? `${address}/${octets.length * 8}` : undefined;
+}
+
+/** A group's name is never of digits alone. */
+export const groupColumn = (group: string) => (/^\d{1,15}$/.test(group) ? 'group_id' : 'name');
+
+/** `key=value`, or a key alone. */
+function pair(label: string): { key: string; value?: string } {
+  const at = label.indexOf('=');
+  return at < 0 ? { key: label } : { key: label.slice(0, at), value: label.slice(at + 1) };
+}
