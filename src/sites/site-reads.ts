@@ -254,7 +254,11 @@ export class SiteReads {
 }
 
 /** The statement of a page, for tests that look at its plan too. */
-export function sitePage(orgId: string, q: ListSitesQuery & SiteSelection, cut: Cut): { text: string; values: unknown[] } {
+export function sitePage(
+  orgId: string,
+  q: ListSitesQuery & SiteSelection,
+  cut: Cut,
+): { text: string; values: unknown[] } {
   const [table, column, type] = ORDER[q.sort_by ?? 'name'];
   const { from, where, values, id } = select(orgId, q, table);
   const down = q.order === 'desc';

@@ -167,7 +167,7 @@ export class SiteFilter {
   bundleState?: (typeof BUNDLE_STATES)[number];
   /** Its current credential ends before that. */
   @MayBeAbsent() @IsInstant() credentialExpiresBefore?: string;
-  /** Whether anything is odd about it (docs/claims.md rule 39). */
+  /** Whether anything is odd about it. */
   @QueryBoolean() odd?: boolean;
   @MayBeAbsent() @IsIn(ODDITIES) @ApiPropertyOptional({ enum: ODDITIES }) oddity?: Oddity;
   @MayBeAbsent() @IsIn(STATUSES) @ApiPropertyOptional({ enum: STATUSES }) status?: (typeof STATUSES)[number];

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { NewSite } from '../../src/sites/index.js';
 import { app, insert, list, org, setUpSites } from '../support/sites.js';
 
 setUpSites();
@@ -14,14 +15,14 @@ beforeAll(async () => {
   ({ templateId } = await app.root.expect<{ templateId: number }>('PUT', `/org/${orgId}/provisioning-template`, {
     name: 't',
   }));
-  const rows = [
+  const rows: Partial<NewSite>[] = [
     { name: 'a', labels: { room: 'cold', unit: '1' }, hardwareId: 'SN-4711-X', description: 'Behind the Door' },
     { name: 'b', labels: { room: 'warm' }, keyId: 'spk-one', keyGeneration: 1, claimedFrom: '203.0.113.7' },
     { name: 'c', keyId: 'spk-one', keyGeneration: 2, templateId, claimedFrom: '198.51.100.9' },
-    { name: 'd', oddities: ['new_network' as const], claimedFrom: '2001:db8::5' },
-    { name: 'e', oddities: ['contested' as const, 'new_network' as const] },
-    { name: 'f', status: 'pending' as const },
-    { name: 'g', type: 'local' as const },
+    { name: 'd', oddities: ['new_network'], claimedFrom: '2001:db8::5' },
+    { name: 'e', oddities: ['contested', 'new_network'] },
+    { name: 'f', status: 'pending' },
+    { name: 'g', type: 'local' },
   ];
   const made = await insert(orgId, rows);
   ids = Object.fromEntries(NAMES.map((name, i) => [name, made[i]!.siteId]));

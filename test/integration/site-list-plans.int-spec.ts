@@ -4,6 +4,7 @@ import type { ListSitesQuery } from '../../src/sites/sites.dto.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
 const SITES = 20_000;
+const PART = 2000;
 
 let app: TestApp;
 let group: number;
@@ -16,13 +17,15 @@ beforeAll(async () => {
   );
   const profiles = rows.map(({ id }) => id);
   profileId = profiles[7]!;
-  await app.sql(
-    `INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, labels, config, attributes, key_id, profile_id, megabytes_in, megabytes_out)
+  // In parts, each well within the time limit of a statement.
+  for (let from = 1; from <= SITES; from += PART)
+    await app.sql(
+      `INSERT INTO site (org_id, device_id, nice_id, name, type, status, hardware_id, labels, config, attributes, key_id, profile_id, megabytes_in, megabytes_out)
      SELECT 'acme', gen_random_uuid(), 'nice-' || md5(i::text), md5((i * 7)::text), CASE WHEN i % 500 = 0 THEN 'local' ELSE 'newt' END,
        CASE WHEN i % 100 = 0 THEN 'pending' ELSE 'approved' END, 'hw-' || i, jsonb_build_object('room', (i % 400)::text), '{}', '{}', 'spk-' || i % 400, ($2::bigint[])[i % 400], i % 1000, i % 999
-     FROM generate_series(1, $1::int) AS i`,
-    [SITES, profiles],
-  );
+     FROM generate_series($1::int, $3::int) AS i`,
+      [from, profiles, from + PART - 1],
+    );
   ({ groupId: group } = await app.root.expect<{ groupId: number }>('PUT', '/org/acme/group', { name: 'north' }));
   await app.sql(
     'INSERT INTO site_group_member (group_id, site_id) SELECT $1, site_id FROM site WHERE site_id % 200 = 0',
