@@ -42,6 +42,7 @@ import { SiteStates1765100000000 } from './migrations/1765100000000-site-states.
 import { SiteOddities1765100000010 } from './migrations/1765100000010-site-oddities.js';
 import { SiteLists1765100000020 } from './migrations/1765100000020-site-lists.js';
 import { SiteSessions1765110000000 } from './migrations/1765110000000-site-sessions.js';
+import { RefusalsOfKeys1765110000010 } from './migrations/1765110000010-refusals-of-keys.js';
 import { KeyUses1765130000000 } from './migrations/1765130000000-key-uses.js';
 import { KeyRollouts1765130000010 } from './migrations/1765130000010-key-rollouts.js';
 import { CredentialExpiry1765130000020 } from './migrations/1765130000020-credential-expiry.js';
@@ -99,6 +100,7 @@ export const MIGRATIONS = [
   SiteOddities1765100000010,
   SiteLists1765100000020,
   SiteSessions1765110000000,
+  RefusalsOfKeys1765110000010,
   KeyUses1765130000000,
   KeyRollouts1765130000010,
   CredentialExpiry1765130000020,

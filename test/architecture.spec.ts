@@ -166,6 +166,8 @@ const OWNER = {
     'claim_minute',
     'device_ca',
     'device_public_key',
+    'key_refusal',
+    'key_refusal_notice',
     'profile_blueprint_due',
     'provisioning_key',
     'provisioning_key_expected',

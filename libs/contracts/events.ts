@@ -54,6 +54,7 @@ const TOLD = [
   'site.duplicate_session',
   'claim.contested',
   'key.exhausted',
+  'key.refused',
   'pool.exhausted',
   'member.left',
   'domain.unverified',

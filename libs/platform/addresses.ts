@@ -11,6 +11,15 @@ export function plainAddress(text: string): string | null {
   return isIP(plain) ? plain : null;
 }
 
+/** Whether this is an address, or a range of them in CIDR notation. */
+export function isNetwork(text: unknown): boolean {
+  if (typeof text !== 'string' || text.includes('%')) return false;
+  const [address = '', length, ...more] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || more.length > 0) return false;
+  return length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= (version === 4 ? 32 : 128));
+}
+
 /** What counts as one source: an IPv4 address, or the /64 of an IPv6 one, since one subscriber line holds 2^64 addresses. */
 export function addressBucket(address: string): string {
   const plain = plainAddress(address);

@@ -20,6 +20,8 @@ import {
   DecideBody,
   DecisionResults,
   DeleteSiteQuery,
+  RejectionList,
+  RejectionQuery,
   RevokeSiteBody,
   TombstoneList,
   UpdateSiteBody,
@@ -108,6 +110,14 @@ export class ApprovalsController {
   @Returns(TombstoneList, { message: 'Tombstones retrieved successfully' })
   listTombstones(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
     return this.approvals.listTombstones(principal, orgId, page);
+  }
+
+  /** List sites that were rejected, newest first, with the tombstones that they left */
+  @Get('org/:orgId/rejections')
+  @Access('listTombstones')
+  @Returns(RejectionList, { message: 'Rejections retrieved successfully' })
+  listRejections(@Caller() principal: Principal, @OrgId() orgId: string, @Query() filter: RejectionQuery) {
+    return this.approvals.listRejections(principal, orgId, filter);
   }
 
   /** Lift a tombstone; the hardware id, as the list names it, is percent-encoded */

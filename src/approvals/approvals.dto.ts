@@ -17,7 +17,17 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { NICE_ID_RULE, ODDITIES, type Oddity } from '#contracts';
-import { BodyExample, IsIdList, IsLabels, IsName, MayBeAbsent, OffsetPagination, TextField } from '#platform';
+import {
+  BodyExample,
+  IsIdList,
+  IsInstant,
+  IsLabels,
+  IsName,
+  MayBeAbsent,
+  OffsetPagination,
+  PageQuery,
+  TextField,
+} from '#platform';
 import { SiteFilter, SiteSettings } from '../sites/index.js';
 
 const STATUSES = ['pending', 'approved'] as const;
@@ -151,6 +161,32 @@ export class TombstoneView {
   note: string | null;
   createdBy: string | null;
   createdAt: Date;
+}
+
+export class RejectionQuery extends PageQuery {
+  @MayBeAbsent() @MaxLength(128) @IsString() hardwareId?: string;
+  /** Instant from which on, in ISO 8601, without a zone in UTC. */
+  @IsOptional() @IsInstant() @IsString() from?: string;
+  /** Instant before which, in ISO 8601, without a zone in UTC. */
+  @IsOptional() @IsInstant() @IsString() to?: string;
+}
+
+/** A site that was rejected and is gone. */
+export class RejectionView {
+  siteId: number;
+  niceId: string;
+  name: string;
+  hardwareId: string | null;
+  by: string | null;
+  note: string | null;
+  rejectedAt: Date;
+  /** How the tombstone names its device, which refuses it until it is deleted; null: none was left, or it was lifted. */
+  tombstone: string | null;
+}
+
+export class RejectionList {
+  rejections: RejectionView[];
+  pagination: OffsetPagination;
 }
 
 export class TombstoneList {

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, query } from '#platform';
+import { execute, query, type Window } from '#platform';
 import type { Decided } from '../sites/index.js';
+import type { RejectionQuery, RejectionView } from './approvals.dto.js';
 import { nonceTombstone } from './tombstone.entity.js';
 
 /** All SQL of tombstones. */
@@ -59,6 +60,29 @@ export class ApprovalsRepository {
       [orgId, name, site.name, reason, note, by, site.siteId],
     );
     return true;
+  }
+
+  /** Newest first, with the tombstones that are still there. */
+  async rejections(
+    em: EntityManager,
+    orgId: string,
+    orgUid: string,
+    { hardwareId = null, from = null, to = null }: { [K in keyof RejectionQuery]?: RejectionQuery[K] | null },
+    window: Window,
+  ): Promise<{ rejections: RejectionView[]; total: number }> {
+    const where = `FROM event e WHERE e.org_uid = $1 AND e.type = 'site.rejected' AND ($2::text IS NULL OR e.data ->> 'hardwareId' = $2)
+      AND ($3::timestamptz IS NULL OR e.created_at >= $3) AND ($4::timestamptz IS NULL OR e.created_at < $4)`;
+    const values = [orgUid, hardwareId, from, to];
+    const rejections = await query<RejectionView>(
+      em,
+      `SELECT e.site_id AS "siteId", e.data ->> 'niceId' AS "niceId", e.data ->> 'name' AS name, e.data ->> 'hardwareId' AS "hardwareId", e.data ->> 'by' AS by,
+         e.data ->> 'note' AS note, e.created_at AS "rejectedAt",
+         (SELECT t.hardware_id FROM tombstone t WHERE t.org_id = $5 AND t.site_id = e.site_id AND t.reason = 'rejected' LIMIT 1) AS tombstone
+       ${where} ORDER BY e.org_uid DESC, e.event_id DESC LIMIT $6 OFFSET $7`,
+      [...values, orgId, window.limit, window.offset],
+    );
+    const [count] = await query<{ total: number }>(em, `SELECT count(*) AS total ${where}`, values);
+    return { rejections, total: count!.total };
   }
 
   /** Claims of that device are odd from now on. @returns the site whose device it refused, null when that is not known; undefined when there was no such tombstone. */

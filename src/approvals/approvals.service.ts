@@ -5,6 +5,7 @@ import {
   Hooks,
   notFound,
   nothingToChange,
+  orgUidOf,
   type PageQuery,
   type Principal,
   shapeA,
@@ -15,7 +16,14 @@ import {
 import { AuditService } from '../audit/index.js';
 import { partOf } from '../jobs/index.js';
 import { type SiteFields, SiteLifecycleService, SiteReads, SiteStatusService, type SiteView } from '../sites/index.js';
-import type { DeleteSiteQuery, RevokeSiteBody, TombstoneList, UpdateSiteBody } from './approvals.dto.js';
+import type {
+  DeleteSiteQuery,
+  RejectionList,
+  RejectionQuery,
+  RevokeSiteBody,
+  TombstoneList,
+  UpdateSiteBody,
+} from './approvals.dto.js';
 import { ApprovalsRepository } from './approvals.repository.js';
 import { DecisionsService, NO_TOMBSTONE } from './decisions.service.js';
 import { Tombstone } from './tombstone.entity.js';
@@ -202,6 +210,14 @@ export class ApprovalsService implements OnModuleInit {
       createdAt,
     }));
     return { tombstones, pagination: shapeA(total, window) };
+  }
+
+  /** Read from the events: the sites are gone. */
+  async listRejections(principal: Principal, orgId: string, filter: RejectionQuery): Promise<RejectionList> {
+    const window = windowOf(filter, 1000);
+    const orgUid = await orgUidOf(this.db.manager, principal, orgId);
+    const { rejections, total } = await this.repository.rejections(this.db.manager, orgId, orgUid, filter, window);
+    return { rejections, pagination: shapeA(total, window) };
   }
 
   /**

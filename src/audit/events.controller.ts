@@ -18,7 +18,7 @@ import {
 } from '#platform';
 import { formatCursor, NOW } from './event-cursor.js';
 import { EventStreams } from './event-streams.js';
-import { EventFeed, EventQuery, type EventView, InstallationEventQuery } from './events.dto.js';
+import { EventFeed, EventFilterQuery, EventQuery, type EventView, InstallationEventQuery } from './events.dto.js';
 import { EventsRepository } from './events.repository.js';
 import { readableTypes } from './readable-events.js';
 
@@ -51,7 +51,7 @@ export class EventsController {
   async listEvents(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
-    @Query() q: EventQuery,
+    @Query() q: EventFilterQuery,
     @ExportAs() format?: ExportFormat,
   ): Promise<EventFeed | StreamableFile> {
     const types = readableTypes(principal, orgId, q.type);
@@ -60,7 +60,8 @@ export class EventsController {
     return this.exports.start<EventView, string>(orgId, format, {
       name: 'events',
       columns: COLUMNS,
-      page: (after, limit) => this.repository.after(this.db.manager, orgUid, after ?? q.after, limit, types),
+      page: (after, limit) =>
+        this.repository.page(this.db.manager, orgUid, { ...q, after: after ?? q.after }, limit, types),
       keyOf: (event) => event.cursor,
     });
   }
@@ -100,11 +101,11 @@ export class EventsController {
 
   private async page(
     orgUid: string | null,
-    q: EventQuery,
+    q: EventFilterQuery,
     types: readonly EventType[] | undefined,
   ): Promise<EventFeed> {
     if (q.after === NOW) return { events: [], next: formatCursor(await this.repository.end(this.db.manager, orgUid)) };
-    const events = await this.repository.after(this.db.manager, orgUid, q.after, q.limit ?? PAGE, types);
+    const events = await this.repository.page(this.db.manager, orgUid, q, q.limit ?? PAGE, types);
     return { events, next: events.at(-1)?.cursor ?? q.after ?? null };
   }
 }

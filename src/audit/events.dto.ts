@@ -1,7 +1,7 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
 import { EVENT_TYPES, type EventType } from '#contracts';
-import { QueryInt } from '#platform';
+import { IsInstant, QueryInt } from '#platform';
 
 export class EventQuery {
   /** Cursor of the last event that was read; `now`: from here on; absent: from the beginning. */
@@ -10,7 +10,26 @@ export class EventQuery {
   @IsOptional() @IsIn(EVENT_TYPES) type?: EventType;
 }
 
-export class InstallationEventQuery extends EventQuery {
+/** What the feed can be narrowed by; all of them combine. */
+export class EventFilterQuery extends EventQuery {
+  @QueryInt(1, Number.MAX_SAFE_INTEGER) siteId?: number;
+  /** As the event tells it. */
+  @IsOptional() @IsString() @MaxLength(128) hardwareId?: string;
+  /** Source address, as the event tells it. */
+  @IsOptional() @IsString() @MaxLength(64) address?: string;
+  /** A provisioning key. */
+  @IsOptional() @IsString() @MaxLength(64) keyId?: string;
+  /** Instant from which on, in ISO 8601, without a zone in UTC. */
+  @IsOptional() @IsInstant() @IsString() from?: string;
+  /** Instant before which, in ISO 8601, without a zone in UTC. */
+  @IsOptional() @IsInstant() @IsString() to?: string;
+  /** `desc`: newest first, and `after` goes on towards the oldest. */
+  @IsOptional() @IsIn(['asc', 'desc']) @ApiPropertyOptional({ enum: ['asc', 'desc'], default: 'asc' }) order?:
+    | 'asc'
+    | 'desc';
+}
+
+export class InstallationEventQuery extends EventFilterQuery {
   /** Internal identity of an organization, deleted or not; `org.delete` of the audit names it. Absent: what belongs to none. */
   @IsOptional() @IsUUID() orgUid?: string;
 }

@@ -17,7 +17,8 @@ export interface RefusalWriter<Row> {
   write(rows: Row[]): Promise<void>;
   /** Many as one row with a count; `sample` is the first of them. @returns its id. */
   writeCount(sample: Row, count: number): Promise<number>;
-  addToCount(id: number, count: number): Promise<void>;
+  /** `sample` as it was given to `writeCount`. */
+  addToCount(id: number, count: number, sample: Row): Promise<void>;
 }
 
 export interface Refusal<Row> {
@@ -85,7 +86,7 @@ export class RefusalRecords<Row> {
       const { overflowRow } = minute;
       try {
         if (overflowRow === undefined) minute.overflowRow = await this.writer.writeCount(minute.sample, count);
-        else await this.writer.addToCount(overflowRow, count);
+        else await this.writer.addToCount(overflowRow, count, minute.sample);
       } catch (error) {
         if (unavailable(error)) throw error;
         // What PostgreSQL refuses is given up, or it would keep all that follows.

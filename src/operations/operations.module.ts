@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
+import { DiagnosisModule } from './diagnosis/diagnosis.module.js';
 import { SiteActionsModule } from './site-actions/site-actions.module.js';
 
 /** What operators do with a fleet, through the modules that do it with one site. */
-@Module({ imports: [SiteActionsModule] })
+@Module({ imports: [DiagnosisModule, SiteActionsModule] })
 export class OperationsModule {}

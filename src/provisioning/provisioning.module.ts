@@ -18,6 +18,7 @@ import { ClaimsService } from './claims/claims.service.js';
 import { CredentialIssuer } from './claims/credential-issuer.js';
 import { DeviceClaimController } from './claims/device-claim.controller.js';
 import { KeyPolicies } from './claims/key-policies.js';
+import { KeyRefusals } from './claims/key-refusals.service.js';
 import { NewtClaimController } from './claims/newt-claim.controller.js';
 import { Reclaims } from './claims/reclaims.service.js';
 import { Refusals } from './claims/refusals.js';
@@ -85,6 +86,7 @@ import { UsersRepository } from './users.repository.js';
     HardwareIdPatterns,
     ProfileBlueprints,
     ProfileBlueprintsRepository,
+    KeyRefusals,
     Refusals,
     UsersRepository,
   ],

@@ -65,7 +65,11 @@ describe('the claim endpoint of devices', () => {
     expect(again.status).toBe(200);
     expect(again.body).toMatchObject({ device_id: first.body.device_id, api_key: '' });
     expect(await rowsOf(org.orgId)).toEqual(allRows(1));
-    expect(await sql('SELECT count FROM claim WHERE org_id = $1', [org.orgId])).toEqual([{ count: 2 }]);
+    await provision(second.url, body);
+    expect(await sql('SELECT outcome, count FROM claim WHERE org_id = $1 ORDER BY claim_id', [org.orgId])).toEqual([
+      { outcome: 'created', count: 1 },
+      { outcome: 'recognised', count: 2 },
+    ]);
     expect((await deviceToken(server.url, first.body.api_key)).status).toBe(200);
   });
 

@@ -117,9 +117,9 @@ export const mutants = [
     name: 'rule 4',
   },
   {
-    rule: '4 a recognised re-claim is counted on the first claim',
+    rule: '4 recognised re-claims are one row a day, with a count',
     file: 'src/provisioning/claims/reclaims.service.ts',
-    find: 'await this.repository.recognised(this.db.manager, site.claimId);',
+    find: "await this.repository.recognised(this.db.manager, rowOf(request, key, generation, siteId, 'recognised'));",
     replace: '',
     test: 'test/e2e/claims.e2e-spec.ts',
     name: 'rule 4',

@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
 import { hasControlCharacters, isLabels, LABELS_RULE, nameProblem, normalName } from '#contracts';
-import { isIpv4Range } from '../addresses.js';
+import { isIpv4Range, isNetwork } from '../addresses.js';
 
 const rule = (name: string, validate: (value: unknown) => boolean, message: string, options?: ValidationOptions) =>
   ValidateBy(
@@ -59,6 +59,9 @@ export const NoControlCharacters = (options?: ValidationOptions) =>
 /** An IPv4 CIDR from /8 to /32 without host bits: `100.90.128.0/17`, not `100.90.128.1/17`. */
 export const IsIpv4Range = () =>
   rule('isIpv4Range', isIpv4Range, 'must be an IPv4 CIDR from /8 to /32 without host bits');
+
+/** An address, or a range of them: `192.0.2.7`, `10.0.0.0/8`, `2001:db8::/32`. */
+export const IsNetwork = () => rule('isNetwork', isNetwork, 'must be an IP address or a range, such as 10.0.0.0/8');
 
 const PLACE = '\u001f';
 const NEXT = '\u001e';

@@ -73,6 +73,9 @@ function claimConditions(orgUid: string | null, filter: ClaimQuery): { where: st
   if (orgUid === null) where.push('org_uid IS NULL');
   else add('org_uid = ?', orgUid);
   if (filter.keyId !== undefined) add('key_id = ?', filter.keyId);
+  if (filter.siteId !== undefined) add('site_id = ?', filter.siteId);
+  if (filter.address !== undefined)
+    add(filter.address.includes('/') ? 'address <<= ?::inet' : 'address = ?::inet', filter.address);
   if (filter.outcome !== undefined) add('outcome = ?', filter.outcome);
   if (filter.hardwareId !== undefined)
     add('hardware_id = ANY (?::text[])', [filter.hardwareId, inForm('mac', filter.hardwareId)]);

@@ -1,11 +1,15 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
-import { BodyExample, IsInstant, MayBeAbsent, OffsetPagination, PageQuery } from '#platform';
+import { BodyExample, IsInstant, IsNetwork, MayBeAbsent, OffsetPagination, PageQuery, QueryInt } from '#platform';
 
 export const OUTCOMES = ['created', 'recognised', 'reissued', 'contested', 'refused', 'capacity'] as const;
 
 export class ClaimQuery extends PageQuery {
   @IsOptional() @IsString() @MaxLength(64) keyId?: string;
+  /** The site that was made or found. */
+  @QueryInt(1, Number.MAX_SAFE_INTEGER) siteId?: number;
+  /** Source address, or a range of them in CIDR notation. */
+  @MayBeAbsent() @IsNetwork() @MaxLength(64) @IsString() address?: string;
   @IsOptional() @IsIn(OUTCOMES) outcome?: (typeof OUTCOMES)[number];
   /** A MAC address in any spelling finds its stored form too. */
   @IsOptional() @IsString() @MaxLength(128) hardwareId?: string;
@@ -35,7 +39,7 @@ export class ClaimView {
   @ApiProperty({ enum: OUTCOMES }) outcome: string;
   /** Why it was refused; never told to the caller. */
   reason: string | null;
-  /** How often: recognised re-claims count on the first claim, refusals beyond 100 a minute on one row. */
+  /** How often: recognised re-claims of a site are one row a day, refusals beyond 100 a minute one row. */
   count: number;
   lastSeenAt: Date;
   createdAt: Date;
@@ -43,6 +47,27 @@ export class ClaimView {
 
 export class ClaimList {
   claims: ClaimView[];
+  pagination: OffsetPagination;
+}
+
+export class KeyRefusalQuery extends PageQuery {
+  @MayBeAbsent() @MaxLength(64) @IsString() keyId?: string;
+}
+
+/** How often a key was refused for one reason. */
+export class KeyRefusalView {
+  keyId: string;
+  /** null: the key was deleted. */
+  keyName: string | null;
+  reason: string;
+  count: number;
+  firstAt: Date;
+  lastAt: Date;
+  lastAddress: string | null;
+}
+
+export class KeyRefusalList {
+  refusals: KeyRefusalView[];
   pagination: OffsetPagination;
 }
 

@@ -19,13 +19,19 @@ import {
   ClaimQuery,
   ClaimsPausedView,
   InstallationClaimQuery,
+  KeyRefusalList,
+  KeyRefusalQuery,
 } from './claim.dto.js';
 import { ClaimAdministrationService } from './claim-administration.service.js';
+import { KeyRefusals } from './key-refusals.service.js';
 
 @ApiTags('Claims')
 @Controller()
 export class ClaimsController {
-  constructor(private readonly claims: ClaimAdministrationService) {}
+  constructor(
+    private readonly claims: ClaimAdministrationService,
+    private readonly refusals: KeyRefusals,
+  ) {}
 
   /** List claims, accepted and refused, newest first */
   @Get('org/:orgId/claims')
@@ -38,6 +44,14 @@ export class ClaimsController {
     @ExportAs() format?: ExportFormat,
   ) {
     return this.claims.listOfOrg(principal, orgId, filter, format);
+  }
+
+  /** Sum up refused claims by key and reason, latest first */
+  @Get('org/:orgId/claims/refusals')
+  @Access('listClaims')
+  @Returns(KeyRefusalList, { message: 'Refusals retrieved successfully' })
+  listKeyRefusals(@Caller() principal: Principal, @OrgId() orgId: string, @Query() filter: KeyRefusalQuery) {
+    return this.refusals.list(principal, orgId, filter);
   }
 
   /** List refused claims that named no existing key, or the claims of one organization by its identity */

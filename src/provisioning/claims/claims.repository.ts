@@ -109,7 +109,7 @@ export interface ClaimRow {
   hardwareId: string | null;
   sentHardwareId: string | null;
   address: string;
-  outcome: 'created' | 'reissued' | 'contested' | 'refused' | 'capacity';
+  outcome: 'created' | 'recognised' | 'reissued' | 'contested' | 'refused' | 'capacity';
   reason: RefusalReason | null;
   count?: number;
 }
@@ -284,9 +284,30 @@ export class ClaimsRepository {
     ]);
   }
 
-  /** docs/claims.md rule 4: a recognised re-claim shows only as last-seen and count of the first claim. */
-  async recognised(em: EntityManager, claimId: number | null): Promise<void> {
-    if (claimId !== null) await this.addToCount(em, claimId, 1);
+  /** docs/claims.md rule 4: recognised re-claims of a site are one row a day, with a count; two at the same moment may be two. */
+  async recognised(em: EntityManager, row: ClaimRow): Promise<void> {
+    await prepared(
+      em,
+      'claim-recognised',
+      `WITH again AS (
+         UPDATE claim SET count = count + 1, last_seen_at = now(), address = $9::inet, key_id = $3 WHERE claim_id = (
+           SELECT claim_id FROM claim WHERE org_uid = $2 AND site_id = $6 AND outcome = 'recognised' AND created_at > now() - interval '1 day'
+           ORDER BY claim_id DESC LIMIT 1) RETURNING 1)
+       INSERT INTO claim (org_id, org_uid, key_id, generation, template_id, site_id, door, hardware_id, address, outcome, sent_hardware_id)
+       SELECT $1, $2::uuid, $3, $4::int, $5::bigint, $6::bigint, $7, $8, $9::inet, 'recognised', $10 WHERE NOT EXISTS (SELECT FROM again)`,
+      [
+        row.orgId,
+        row.orgUid,
+        row.keyId,
+        row.generation,
+        row.templateId,
+        row.siteId,
+        row.door,
+        row.hardwareId,
+        row.address,
+        row.sentHardwareId,
+      ],
+    );
   }
 
   /** @returns false when a contested claim from there was recorded within the hour; it was counted instead. */

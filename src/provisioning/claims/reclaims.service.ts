@@ -4,7 +4,13 @@ import { PUBLIC_KEY_TAKEN, SiteCredentialsService } from '../../access/index.js'
 import { AuditService, EventsService } from '../../audit/index.js';
 import { SiteLifecycleService, SiteStatusService } from '../../sites/index.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult, claimant } from './claim.js';
-import { ClaimsRepository, type KeyPolicy, type KnownSite, type LookedUpSite } from './claims.repository.js';
+import {
+  type ClaimRow,
+  ClaimsRepository,
+  type KeyPolicy,
+  type KnownSite,
+  type LookedUpSite,
+} from './claims.repository.js';
 import { CredentialIssuer } from './credential-issuer.js';
 import { credentialPolicy, idsOf, KeyPolicies } from './key-policies.js';
 import { KeyQueue } from './key-queue.js';
@@ -50,7 +56,7 @@ export class Reclaims {
     if (plan.do === 'refuse') throw new ClaimRefused(plan.reason, { ...idsOf(key), generation, siteId });
     // There is no answer of EST without a certificate in it.
     if (request.door === 'est') throw new ClaimRefused('recognised', { ...idsOf(key), generation, siteId });
-    await this.repository.recognised(this.db.manager, site.claimId);
+    await this.repository.recognised(this.db.manager, rowOf(request, key, generation, siteId, 'recognised'));
     return {
       outcome: 'recognised',
       siteId,
@@ -97,22 +103,7 @@ export class Reclaims {
           await this.standings.reclaimed(tx, site.siteId);
         }
         await this.credentials.insertMany(tx, [{ ...fresh.stored, siteId: site.siteId, orgId: key.orgId }]);
-        await this.repository.insert(tx, [
-          {
-            orgId: key.orgId,
-            orgUid: key.orgUid,
-            keyId: key.keyId,
-            generation,
-            templateId: key.templateId,
-            siteId: site.siteId,
-            door: request.door,
-            hardwareId: request.hardwareId,
-            sentHardwareId: request.sentHardwareId,
-            address: request.address,
-            outcome: 'reissued',
-            reason: null,
-          },
-        ]);
+        await this.repository.insert(tx, [rowOf(request, key, generation, site.siteId, 'reissued')]);
         const principal = claimant(request, site.deviceId);
         await this.hooks.siteReissued.run(
           tx,
@@ -152,22 +143,7 @@ export class Reclaims {
       await this.sites.markOdd(tx, [site.siteId], 'contested');
       if (!(await this.repository.firstContest(tx, key.orgUid, site.siteId, request.hardwareId, request.address)))
         return;
-      await this.repository.insert(tx, [
-        {
-          orgId: key.orgId,
-          orgUid: key.orgUid,
-          keyId: key.keyId,
-          generation,
-          templateId: key.templateId,
-          siteId: site.siteId,
-          door: request.door,
-          hardwareId: request.hardwareId,
-          sentHardwareId: request.sentHardwareId,
-          address: request.address,
-          outcome: 'contested',
-          reason: null,
-        },
-      ]);
+      await this.repository.insert(tx, [rowOf(request, key, generation, site.siteId, 'contested')]);
       await this.events.emit(tx, {
         orgId: key.orgId,
         orgUid: key.orgUid,
@@ -178,3 +154,22 @@ export class Reclaims {
     });
   }
 }
+
+/** The row of a claim that was accepted. */
+const rowOf = (
+  request: ClaimRequest,
+  key: KeyPolicy,
+  generation: number,
+  siteId: number,
+  outcome: 'recognised' | 'reissued' | 'contested',
+): ClaimRow => ({
+  ...idsOf(key),
+  generation,
+  siteId,
+  door: request.door,
+  hardwareId: request.hardwareId,
+  sentHardwareId: request.sentHardwareId,
+  address: request.address,
+  outcome,
+  reason: null,
+});

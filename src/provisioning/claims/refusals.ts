@@ -3,6 +3,7 @@ import { type AppError, Config, Db, Drain, RefusalLimiter } from '#platform';
 import { AnonymousQuota, AuditService, RefusalRecords } from '../../audit/index.js';
 import type { ClaimRefused, ClaimRequest, RefusalReason } from './claim.js';
 import { type ClaimRow, ClaimsRepository } from './claims.repository.js';
+import { KeyRefusals } from './key-refusals.service.js';
 import { RefusalFloor } from './refusal-floor.js';
 
 const PUBLIC_ID = /^spk[-_]([a-z0-9]{1,64})\./;
@@ -22,6 +23,7 @@ export class Refusals {
     config: Config,
     private readonly db: Db,
     private readonly repository: ClaimsRepository,
+    private readonly sums: KeyRefusals,
     private readonly audit: AuditService,
     shares: AnonymousQuota,
     private readonly limiter: RefusalLimiter,
@@ -32,12 +34,18 @@ export class Refusals {
       write: (rows) => this.write(rows),
       writeCount: async (sample, count) => {
         const keyId = sample.orgUid === null ? null : sample.keyId;
-        const [claimId] = await this.repository.insert(this.db.manager, [
-          { ...sample, keyId, hardwareId: null, sentHardwareId: null, count },
-        ]);
-        return claimId!;
+        const row = { ...sample, keyId, hardwareId: null, sentHardwareId: null, count };
+        return this.db.tx(async (tx) => {
+          const [claimId] = await this.repository.insert(tx, [row]);
+          await this.sums.add(tx, [row]);
+          return claimId!;
+        });
       },
-      addToCount: (claimId, count) => this.repository.addToCount(this.db.manager, claimId, count),
+      addToCount: (claimId, count, sample) =>
+        this.db.tx(async (tx) => {
+          await this.repository.addToCount(tx, claimId, count);
+          await this.sums.add(tx, [{ ...sample, count }]);
+        }),
     });
     drain.register('flush', 'refused claims', () => this.records.close());
   }
@@ -86,6 +94,7 @@ export class Refusals {
   private async write(rows: ClaimRow[]): Promise<void> {
     await this.db.tx(async (tx) => {
       const claimIds = await this.repository.insert(tx, rows);
+      await this.sums.add(tx, rows);
       await this.audit.recordMany(
         tx,
         rows.map((row, i) => ({

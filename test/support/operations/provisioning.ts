@@ -114,6 +114,7 @@ export const PROVISIONING_OPERATIONS: Record<string, Operation> = {
   listClaims: read('key', (fixture) => ({
     query: { ...PAGE, keyId: fixture.key.siteProvisioningKeyId, hardwareId: fixture.approved.hardwareId },
   })),
+  listKeyRefusals: list('key'),
   listUnattributedClaims: list('root'),
   pauseClaims: { by: 'key', call: () => ({}), audit: ['claims.pause', 'org', 'orgId'] },
   resumeClaims: { by: 'key', call: () => ({}), audit: ['claims.resume', 'org', 'orgId'] },

@@ -72,6 +72,7 @@ export const RESOURCES_OPERATIONS: Record<string, Operation> = {
   listResourceNames: list('key'),
   listUserResources: list('key'),
   getResource: read('key', ofResource),
+  getResourceDiagnosis: read('key', ofResource),
   getResourceOfOrg: read('key', (fixture) => ({ params: { resourceNiceId: fixture.resourceId } })),
   updateResource: onResource('resource.update', (fixture) => ({
     name: fixture.name('resource'),

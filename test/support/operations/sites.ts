@@ -24,6 +24,7 @@ export const SITES_OPERATIONS: Record<string, Operation> = {
   getSiteOfOrg: read('key', (fixture) => ({ params: { niceId: fixture.approved.niceId } })),
   getSite: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId } })),
   listSiteSessions: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId }, query: PAGE })),
+  getSiteDiagnosis: read('key', (fixture) => ({ params: { siteId: fixture.approved.siteId } })),
   updateSite: {
     by: 'key',
     call: async (fixture) => ({
@@ -95,6 +96,7 @@ export const SITES_OPERATIONS: Record<string, Operation> = {
     audit: ['site.approve', 'site'],
   },
   listTombstones: list('key'),
+  listRejections: list('key'),
   deleteTombstone: {
     by: 'key',
     call: async (fixture) => ({ params: { hardwareId: await fixture.tombstone() } }),

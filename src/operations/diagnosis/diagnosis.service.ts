@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import { Db, notFound, VERSION } from '#platform';
+import { ServerLease } from '../../cluster/index.js';
+import type { Diagnosis, DiagnosisCheck } from './diagnosis.dto.js';
+import { resourceChecks } from './resource-checks.js';
+import { ResourceFactsRepository } from './resource-facts.repository.js';
+import { siteChecks } from './site-checks.js';
+import { SiteFactsRepository } from './site-facts.repository.js';
+
+/** Why something is not reached: checks in the order of causes, so that the first one that failed is the cause. */
+@Injectable()
+export class DiagnosisService {
+  constructor(
+    private readonly db: Db,
+    private readonly sites: SiteFactsRepository,
+    private readonly resources: ResourceFactsRepository,
+    private readonly lease: ServerLease,
+  ) {}
+
+  /** @throws not_found */
+  async ofSite(orgId: string, siteId: number): Promise<Diagnosis> {
+    const facts = await this.sites.of(this.db.manager, orgId, siteId);
+    if (!facts) throw notFound('Site');
+    const taking = (await this.lease.sessionsTakenSince()) !== null;
+    return diagnosisOf(siteChecks(facts, taking, VERSION));
+  }
+
+  /** @throws not_found */
+  async ofResource(orgId: string, resourceId: number): Promise<Diagnosis> {
+    const facts = await this.resources.of(this.db.manager, orgId, resourceId);
+    if (!facts) throw notFound('Resource');
+    return diagnosisOf(resourceChecks(facts));
+  }
+}
+
+const diagnosisOf = (checks: DiagnosisCheck[]): Diagnosis => ({
+  cause: checks.find(({ state }) => state === 'failed')?.check ?? null,
+  checks,
+});
