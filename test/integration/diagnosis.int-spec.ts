@@ -239,7 +239,7 @@ describe('the diagnosis of a resource', () => {
     await app.sql('UPDATE resource SET maintenance_mode_enabled = true WHERE resource_id = $1', [resourceId]);
     expect((await look()).cause).toBe('maintenance');
     await app.sql(
-      `INSERT INTO domain (domain_id, org_id, base_domain, type, error_message) VALUES ('d1', $1, 'shop.example', 'cname', 'no such record')`,
+      `INSERT INTO domain (domain_id, org_id, base_domain, type, verified, error_message) VALUES ('d1', $1, 'shop.example', 'cname', true, 'no such record')`,
       [org.orgId],
     );
     await app.sql(
@@ -249,6 +249,8 @@ describe('the diagnosis of a resource', () => {
       `UPDATE resource SET http = true, domain_id = 'd1', full_domain = 'shop.example' WHERE resource_id = $1`,
       [resourceId],
     );
+    // Somebody else has proven it since.
+    await app.sql(`UPDATE domain SET verified = false WHERE domain_id = 'd1'`);
     expect(causeOf(await look())).toMatchObject({
       check: 'domain',
       evidence: [
