@@ -133,6 +133,18 @@ describe('the diagnosis of a site', () => {
       address: '127.0.0.1',
     });
     expect(found.nextStep).toContain('Enable the provisioning key');
+    const told = await (await app.orgKey(org.orgId, 'getSite', 'listClaims')).expect<Diagnosis>(
+      'GET',
+      `/site/${one.siteId}/diagnosis`,
+    );
+    expect(causeOf(told)).toEqual(found);
+    const reader = await app.orgKey(org.orgId, 'getSite');
+    const withheld = causeOf(await reader.expect<Diagnosis>('GET', `/site/${one.siteId}/diagnosis`));
+    expect(withheld).toEqual({
+      ...found,
+      evidence: [{ ...found.evidence[0], text: 'Its machine claimed again and was refused' }],
+      nextStep: expect.stringContaining('may read claims'),
+    });
   });
 
   it('approved, and connection of one that never was', async () => {

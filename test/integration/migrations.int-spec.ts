@@ -340,6 +340,25 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     }
   });
 
+  it('sums up the refused claims of then by key and reason, and tells of none again', async () => {
+    const old = await restoreFixture(version);
+    try {
+      const sql = <Row extends object>(text: string) => queryDatabase<Row>(old.url, text);
+      // One that was counted, beside the one of then; another of then named no key that exists.
+      const [first] = await sql<{ key: string }>(
+        `SELECT key_id AS key FROM claim WHERE outcome = 'refused' AND reason = 'used_up'`,
+      );
+      await sql(`INSERT INTO claim (org_id, key_id, door, outcome, reason, address, count)
+        SELECT org_id, key_id, door, outcome, reason, '192.0.2.2', 40 FROM claim WHERE outcome = 'refused' AND reason = 'used_up'`);
+      await migrate(old.url, MIGRATIONS);
+      expect(
+        await sql('SELECT key_id AS key, reason, count::int, told::int, host(last_address) AS last FROM key_refusal'),
+      ).toEqual([{ key: first!.key, reason: 'used_up', count: 41, told: 41, last: '192.0.2.2' }]);
+    } finally {
+      await old.drop();
+    }
+  });
+
   it('offers none of its sites a bundle, and has no leases of them', async () => {
     expect(await app.root.expect('GET', '/org/acme/bundles')).toMatchObject({ bundles: [], pagination: { total: 0 } });
     const { sites } = await app.root.expect<{ sites: { siteId: number }[] }>('GET', '/org/acme/sites?pageSize=1');

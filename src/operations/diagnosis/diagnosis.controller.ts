@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Id, OrgId, Returns } from '#platform';
+import { Access, Caller, Id, OrgId, type Principal, Returns } from '#platform';
 import { Diagnosis } from './diagnosis.dto.js';
 import { DiagnosisService } from './diagnosis.service.js';
 
@@ -13,8 +13,12 @@ export class DiagnosisController {
   @Get('site/:siteId/diagnosis')
   @Access('getSite')
   @Returns(Diagnosis, { message: 'Diagnosis made successfully' })
-  getSiteDiagnosis(@OrgId() orgId: string, @Id('siteId') siteId: number): Promise<Diagnosis> {
-    return this.diagnosis.ofSite(orgId, siteId);
+  getSiteDiagnosis(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Id('siteId') siteId: number,
+  ): Promise<Diagnosis> {
+    return this.diagnosis.ofSite(principal, orgId, siteId);
   }
 
   /** Find out why a public resource is not reached: the first check that failed is the cause */

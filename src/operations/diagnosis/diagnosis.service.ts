@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Db, notFound, VERSION } from '#platform';
+import { grants } from '#contracts';
+import { Db, notFound, type Principal, VERSION } from '#platform';
 import { ServerLease } from '../../cluster/index.js';
 import type { Diagnosis, DiagnosisCheck } from './diagnosis.dto.js';
 import { resourceChecks } from './resource-checks.js';
@@ -17,10 +18,12 @@ export class DiagnosisService {
     private readonly lease: ServerLease,
   ) {}
 
-  /** @throws not_found */
-  async ofSite(orgId: string, siteId: number): Promise<Diagnosis> {
+  /** What a claim says beyond that it was refused is for who may read claims, as in their list. @throws not_found */
+  async ofSite(principal: Principal, orgId: string, siteId: number): Promise<Diagnosis> {
     const facts = await this.sites.of(this.db.manager, orgId, siteId);
     if (!facts) throw notFound('Site');
+    if (facts.reclaim && grants(principal.authority, { kind: 'org', action: 'listClaims', orgId }) !== 'granted')
+      facts.reclaim = { ...facts.reclaim, reason: null, keyId: null };
     const taking = (await this.lease.sessionsTakenSince()) !== null;
     return diagnosisOf(siteChecks(facts, taking, VERSION));
   }

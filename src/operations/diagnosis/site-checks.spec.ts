@@ -105,6 +105,11 @@ describe('the checks of a site', () => {
     ],
     [
       'reclaim',
+      { ...away, reclaim: { at: at(20), outcome: 'refused', reason: null, address: '192.0.2.8', keyId: null } },
+      /may read claims/,
+    ],
+    [
+      'reclaim',
       { ...away, reclaim: { at: at(20), outcome: 'recognised', reason: null, address: '192.0.2.8', keyId: 'k1' } },
       /lost its credential/,
     ],

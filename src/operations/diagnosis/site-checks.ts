@@ -78,6 +78,8 @@ const REFUSALS: Record<string, [text: string, nextStep: string]> = {
   ],
   public_key_taken: ['since its public key belongs to another site', 'Have the machine make a key of its own'],
 };
+/** The reason is not for this reader. */
+const WITHHELD: [text: string, nextStep: string] = ['', 'Have somebody who may read claims look at why it was refused'];
 const LOST: [text: string, nextStep: string] = [
   'and was recognised, without a credential',
   'Allow a re-claim of this site: the machine has lost its credential',
@@ -205,9 +207,13 @@ function reclaim(facts: SiteFacts): DiagnosisCheck {
       ]
     : [];
   if (!last || online || new Date(last.at) < awaySince(facts)) return ok('reclaim', null, evidence);
-  const [text, nextStep] = (last.outcome === 'refused' && REFUSALS[last.reason ?? '']) || LOST;
-  const how =
-    last.outcome === 'refused' ? `and was refused ${REFUSALS[last.reason ?? '']?.[0] ?? `(${last.reason})`}` : text;
+  const [text, nextStep] =
+    last.outcome !== 'refused'
+      ? LOST
+      : last.reason === null
+        ? WITHHELD
+        : (REFUSALS[last.reason] ?? [`(${last.reason})`, LOST[1]]);
+  const how = last.outcome === 'refused' ? `and was refused ${text}`.trimEnd() : text;
   const key = last.keyId === null ? '' : ` with the key ${last.keyId}`;
   return failed(
     'reclaim',

@@ -48,7 +48,7 @@ export interface SiteFacts {
   rotation: { requestedAt: At; offeredAt: At | null } | null;
   /** The last use of a superseded credential that was told of. */
   reuse: { at: At; address: string } | null;
-  /** The last claim of its machine that did not give it a credential. */
+  /** The last claim of its machine that did not give it a credential. A refusal without a reason: it is withheld. */
   reclaim: { at: At; outcome: string; reason: string | null; address: string | null; keyId: string | null } | null;
   contest: { at: At; address: string | null } | null;
   clone: { at: At; held: boolean } | null;
