@@ -43,6 +43,7 @@ import { SiteOddities1765100000010 } from './migrations/1765100000010-site-oddit
 import { SiteLists1765100000020 } from './migrations/1765100000020-site-lists.js';
 import { SiteSessions1765110000000 } from './migrations/1765110000000-site-sessions.js';
 import { RefusalsOfKeys1765110000010 } from './migrations/1765110000010-refusals-of-keys.js';
+import { SiteReplacements1765120000000 } from './migrations/1765120000000-site-replacements.js';
 import { KeyUses1765130000000 } from './migrations/1765130000000-key-uses.js';
 import { KeyRollouts1765130000010 } from './migrations/1765130000010-key-rollouts.js';
 import { CredentialExpiry1765130000020 } from './migrations/1765130000020-credential-expiry.js';
@@ -101,6 +102,7 @@ export const MIGRATIONS = [
   SiteLists1765100000020,
   SiteSessions1765110000000,
   RefusalsOfKeys1765110000010,
+  SiteReplacements1765120000000,
   KeyUses1765130000000,
   KeyRollouts1765130000010,
   CredentialExpiry1765130000020,

@@ -180,6 +180,7 @@ const OWNER = {
     'revocation_list',
     'revoked_certificate',
     'site_progress',
+    'site_replacement',
   ],
   approvals: ['lifted_tombstone', 'tombstone'],
   blueprints: [

@@ -49,6 +49,7 @@ const TOLD = [
   'site.suspended',
   'site.revoked',
   'site.expired',
+  'site.replaced',
   'site.online',
   'site.offline',
   'site.duplicate_session',

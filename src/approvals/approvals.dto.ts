@@ -156,7 +156,7 @@ export class TombstoneView {
   hardwareId: string;
   /** Name of the site that had it. */
   siteName: string | null;
-  /** `rejected` or `revoked`. */
+  /** `rejected`, `revoked` or `replaced`. */
   reason: string;
   note: string | null;
   createdBy: string | null;

@@ -21,6 +21,6 @@ import { DecisionsService } from './decisions.service.js';
     DecisionsService,
     ApprovalsRepository,
   ],
-  exports: [ApprovalsService],
+  exports: [ApprovalsService, DecisionsService],
 })
 export class ApprovalsModule {}

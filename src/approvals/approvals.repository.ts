@@ -46,7 +46,7 @@ export class ApprovalsRepository {
     tx: EntityManager,
     orgId: string,
     site: Decided,
-    reason: 'rejected' | 'revoked',
+    reason: 'rejected' | 'revoked' | 'replaced',
     by: string,
     note: string | null,
   ): Promise<boolean> {
@@ -57,7 +57,8 @@ export class ApprovalsRepository {
       `INSERT INTO tombstone (org_id, hardware_id, site_name, reason, note, created_by, site_id) VALUES ($1, $2, $3, $4, $5, $6, $7)
        ON CONFLICT (org_id, hardware_id) DO UPDATE SET site_name = excluded.site_name, reason = excluded.reason, note = excluded.note,
          created_by = excluded.created_by, site_id = excluded.site_id, created_at = now()`,
-      [orgId, name, site.name, reason, note, by, site.siteId],
+      // The site of a device that was replaced is another device's: lifting the tombstone lets nobody have it.
+      [orgId, name, site.name, reason, note, by, reason === 'replaced' ? null : site.siteId],
     );
     return true;
   }

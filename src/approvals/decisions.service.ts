@@ -156,6 +156,16 @@ export class DecisionsService {
     return { changed: true, tombstone };
   }
 
+  /**
+   * Another machine takes the site over (docs/replacements.md): the credentials of the one that it has are over, its session too, and it may not claim.
+   * The site is locked. @returns whether it left a tombstone
+   */
+  async retire(tx: EntityManager, principal: Principal, orgId: string, site: Decided): Promise<boolean> {
+    await this.hooks.siteRevoking.run(tx, orgId, site.siteId);
+    await this.credentials.revokeOfSite(tx, orgId, site.siteId);
+    return this.repository.bury(tx, orgId, site, 'replaced', principal.name, null);
+  }
+
   private async unchanged(tx: EntityManager, orgId: string, siteId: number): Promise<false> {
     if (!(await this.standings.of(tx, orgId, [siteId])).has(siteId)) throw notFound('Site');
     return false;

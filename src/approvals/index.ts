@@ -1,4 +1,4 @@
 export { ApprovalsModule } from './approvals.module.js';
 export { ApprovalsService } from './approvals.service.js';
-export { whyNotApproved, whyNotRejected } from './decisions.service.js';
+export { DecisionsService, whyNotApproved, whyNotRejected } from './decisions.service.js';
 export { nonceTombstone, Tombstone } from './tombstone.entity.js';

@@ -9,7 +9,7 @@ export class Tombstone {
   @PrimaryColumn('text') orgId: string;
   @PrimaryColumn('text') hardwareId: string;
   @Column('text', { nullable: true }) siteName: string | null;
-  @Column('text') reason: 'rejected' | 'revoked';
+  @Column('text') reason: 'rejected' | 'revoked' | 'replaced';
   @Column('text', { nullable: true }) note: string | null;
   @Column('text', { nullable: true }) createdBy: string | null;
   @CreateDateColumn({ type: 'timestamptz' }) createdAt: Date;

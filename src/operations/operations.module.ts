@@ -1,7 +1,8 @@
 import { Module } from '@nestjs/common';
 import { DiagnosisModule } from './diagnosis/diagnosis.module.js';
+import { ReplacementsModule } from './replacements/replacements.module.js';
 import { SiteActionsModule } from './site-actions/site-actions.module.js';
 
 /** What operators do with a fleet, through the modules that do it with one site. */
-@Module({ imports: [DiagnosisModule, SiteActionsModule] })
+@Module({ imports: [DiagnosisModule, ReplacementsModule, SiteActionsModule] })
 export class OperationsModule {}

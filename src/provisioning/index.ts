@@ -9,4 +9,5 @@ export { KeysService } from './keys/keys.service.js';
 export { Profile } from './profiles/profile.entity.js';
 export { ProfileBlueprints } from './profiles/profile-blueprints.service.js';
 export { ProvisioningModule } from './provisioning.module.js';
+export { Replacements } from './replacements/replacements.service.js';
 export { Template } from './templates/template.entity.js';

@@ -1,6 +1,7 @@
 import { Module, type OnModuleInit } from '@nestjs/common';
 import { Config, Db, Hooks, query, Retention, SearchKinds, TenantResolvers } from '#platform';
 import { AccessModule } from '../access/index.js';
+import { ApprovalsModule } from '../approvals/index.js';
 import { BlueprintsModule } from '../blueprints/index.js';
 import { OrgsModule } from '../orgs/index.js';
 import { SitesModule } from '../sites/index.js';
@@ -37,6 +38,8 @@ import { ProfileBlueprintsRepository } from './profiles/profile-blueprints.repos
 import { ProfileBlueprints } from './profiles/profile-blueprints.service.js';
 import { ProfilesController } from './profiles/profiles.controller.js';
 import { ProfilesService } from './profiles/profiles.service.js';
+import { ReplacementsRepository } from './replacements/replacements.repository.js';
+import { Replacements } from './replacements/replacements.service.js';
 import { RolloutController } from './rollout/rollout.controller.js';
 import { RolloutRepository } from './rollout/rollout.repository.js';
 import { RolloutService } from './rollout/rollout.service.js';
@@ -46,7 +49,7 @@ import { UsersRepository } from './users.repository.js';
 
 /** Profiles, templates, provisioning keys, and claims: how a shared key becomes a site's own credential. */
 @Module({
-  imports: [AccessModule, OrgsModule, BlueprintsModule, SitesModule],
+  imports: [AccessModule, ApprovalsModule, OrgsModule, BlueprintsModule, SitesModule],
   controllers: [
     ProfilesController,
     TemplatesController,
@@ -88,9 +91,11 @@ import { UsersRepository } from './users.repository.js';
     ProfileBlueprintsRepository,
     KeyRefusals,
     Refusals,
+    Replacements,
+    ReplacementsRepository,
     UsersRepository,
   ],
-  exports: [ClaimAdministrationService, CredentialIssuer, KeysService, ProfileBlueprints],
+  exports: [ClaimAdministrationService, CredentialIssuer, KeysService, ProfileBlueprints, Replacements],
 })
 export class ProvisioningModule implements OnModuleInit {
   constructor(

@@ -1,6 +1,7 @@
 export { SiteGroup } from './groups/group.entity.js';
 export { makeNiceId } from './nice-id.js';
 export type { SiteSelection } from './site-conditions.js';
+export { type LockedDevice, type SiteDevice, SiteDevices } from './site-devices.service.js';
 export { type CreatedSite, type NewSite, SiteLifecycleService } from './site-lifecycle.service.js';
 export { SiteReads } from './site-reads.js';
 export { type Decided, SiteStatusService, type Standing } from './site-status.service.js';

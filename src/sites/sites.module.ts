@@ -5,6 +5,7 @@ import { AddressPoolModule } from '../orgs/index.js';
 import { GroupsController } from './groups/groups.controller.js';
 import { GroupsService } from './groups/groups.service.js';
 import { SiteFacetsService } from './site-facets.js';
+import { SiteDevices } from './site-devices.service.js';
 import { SiteLifecycleService } from './site-lifecycle.service.js';
 import { SiteReads } from './site-reads.js';
 import { SiteStatusService } from './site-status.service.js';
@@ -17,6 +18,7 @@ import { SitesService } from './sites.service.js';
   controllers: [SitesController, GroupsController],
   providers: [
     SiteFacetsService,
+    SiteDevices,
     SiteLifecycleService,
     SitesService,
     GroupsService,
@@ -25,6 +27,7 @@ import { SitesService } from './sites.service.js';
     SitesRepository,
   ],
   exports: [SiteLifecycleService, SiteReads, SiteStatusService],
+  exports: [SiteDevices, SiteLifecycleService, SiteReads, SiteStatusService],
 })
 export class SitesModule {
   constructor(search: SearchKinds) {

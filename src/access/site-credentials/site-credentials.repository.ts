@@ -230,4 +230,16 @@ export class SiteCredentialsRepository {
     );
     await execute(tx, 'DELETE FROM credential_rotation WHERE org_id = $1 AND site_id = $2', [orgId, siteId]);
   }
+
+  async forgetWindow(tx: EntityManager, siteId: number): Promise<void> {
+    await execute(tx, 'DELETE FROM claim_window WHERE site_id = $1', [siteId]);
+  }
+
+  async move(tx: EntityManager, from: number, to: number): Promise<void> {
+    await this.forgetWindow(tx, to);
+    await execute(tx, 'DELETE FROM credential_rotation WHERE site_id = $1', [to]);
+    await execute(tx, 'UPDATE claim_window SET site_id = $2 WHERE site_id = $1', [from, to]);
+    await execute(tx, 'UPDATE site_credential SET site_id = $2 WHERE site_id = $1', [from, to]);
+    await execute(tx, 'UPDATE credential_rotation SET site_id = $2 WHERE site_id = $1', [from, to]);
+  }
 }

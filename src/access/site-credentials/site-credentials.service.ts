@@ -114,6 +114,19 @@ export class SiteCredentialsService {
     return this.repository.lockWindow(tx, siteId);
   }
 
+  /**
+   * What one site authenticates with becomes another's, whose own was revoked: credentials in every stage, the window of its claim, what was asked for.
+   * Both sites are locked; the caller tells that they have changed.
+   */
+  move(tx: EntityManager, from: number, to: number): Promise<void> {
+    return this.repository.move(tx, from, to);
+  }
+
+  /** Its next credential opens a window anew. The site is locked, and its credentials are revoked. */
+  forgetWindow(tx: EntityManager, siteId: number): Promise<void> {
+    return this.repository.forgetWindow(tx, siteId);
+  }
+
   /** docs/claims.md rule 5: one more credential under the same nonce; the window stays as it is. */
   countReissue(tx: EntityManager, siteId: number): Promise<void> {
     return this.repository.countReissue(tx, siteId);

@@ -9,6 +9,7 @@ import { SecretsModule } from '../secrets/secrets.module.js';
 import { TrustModule } from '../trust/trust.module.js';
 import { AcknowledgementsRepository } from './acknowledgements.repository.js';
 import { AcknowledgementsService } from './acknowledgements.service.js';
+import { BundleMoves } from './bundle-moves.js';
 import { BundleReads } from './bundle-reads.js';
 import { BundlesController } from './bundles.controller.js';
 import { BundlesRepository } from './bundles.repository.js';
@@ -25,6 +26,7 @@ import { SiteBundlesService } from './site-bundles.service.js';
   providers: [
     AcknowledgementsRepository,
     AcknowledgementsService,
+    BundleMoves,
     BundleReads,
     BundlesRepository,
     BundlesService,
@@ -35,6 +37,6 @@ import { SiteBundlesService } from './site-bundles.service.js';
     LeasesService,
     SiteBundlesService,
   ],
-  exports: [AcknowledgementsService, BundlesService, LeasesService],
+  exports: [AcknowledgementsService, BundleMoves, BundlesService, LeasesService],
 })
 export class BundlesModule {}

@@ -6,8 +6,10 @@ import { nonceTombstone } from '../../approvals/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { AddressPoolService } from '../../orgs/index.js';
 import { SiteLifecycleService } from '../../sites/index.js';
+import { inForm } from '../hardware-id-form.js';
 import { renderName } from '../name-template.js';
 import { ProfileBlueprints } from '../profiles/profile-blueprints.service.js';
+import { ReplacementsRepository } from '../replacements/replacements.repository.js';
 import { Batcher } from './batcher.js';
 import { anchor, type ClaimRequest, claimant, type RefusalReason } from './claim.js';
 import { odditiesOf, type SeenBefore } from './claim-oddities.js';
@@ -26,11 +28,13 @@ export interface Candidate {
   fresh: FreshCredential;
 }
 
-type Known = Awaited<ReturnType<ClaimsRepository['known']>>;
+type Known = Awaited<ReturnType<ClaimsRepository['known']>> & { replacing: Map<string, number> };
 
 export type Decision =
   | { do: 'created'; siteId: number; deviceId: string; ephemeralSeconds: number | null }
   | { do: 'known'; siteId: number }
+  /** Its device is to take over that site (docs/replacements.md). */
+  | { do: 'replace'; siteId: number; deviceId: string }
   /** Lost a race: decide again. */
   | { do: 'again' }
   | { do: 'refuse'; reason: RefusalReason }
@@ -59,6 +63,7 @@ export class ClaimBatches {
     private readonly events: EventsService,
     private readonly profileBlueprints: ProfileBlueprints,
     private readonly hooks: Hooks,
+    private readonly replacements: ReplacementsRepository,
   ) {}
 
   /** Nothing more should be let in: for whoever asks before anything is known of a claim, so that the answer tells nothing of it. */
@@ -137,12 +142,17 @@ export class ClaimBatches {
     const nonces = items.flatMap(({ request }) =>
       request.hardwareId === null && request.nonceHash ? [request.nonceHash] : [],
     );
-    return this.repository.known(tx, items[0]!.orgId, hardwareIds, nonces);
+    const { orgId } = items[0]!;
+    const [known, waiting] = await Promise.all([
+      this.repository.known(tx, orgId, hardwareIds, nonces),
+      this.replacements.waiting(tx, orgId, [...new Set(items.flatMap(({ request }) => normalOf(request) ?? []))]),
+    ]);
+    return { ...known, replacing: new Map(waiting.map(({ hardwareId, siteId }) => [hardwareId, siteId])) };
   }
 
   /** Settles the claims whose hardware id or nonce is tombstoned or known. @returns those of a device that stands earlier in the batch, with that one. */
   private sortOutKnown(
-    { sites, tombstoned }: Known,
+    { sites, tombstoned, replacing }: Known,
     items: Candidate[],
     decisions: (Decision | undefined)[],
   ): Map<number, number> {
@@ -158,6 +168,8 @@ export class ClaimBatches {
       const site = byAnchor.get(key) ?? byAnchor.get(anchor(item.request.sentHardwareId, null));
       if (namesOf(item.request).some((id) => tombstoned.has(id))) decisions[i] = { do: 'refuse', reason: 'tombstoned' };
       else if (site) decisions[i] = { do: 'known', siteId: site.siteId };
+      else if (replacing.has(normalOf(item.request) ?? ''))
+        decisions[i] = { do: 'replace', siteId: replacing.get(normalOf(item.request)!)!, deviceId: item.deviceId };
       else if (firsts.has(key)) twins.set(i, firsts.get(key)!);
       else firsts.set(key, i);
     }
@@ -375,6 +387,9 @@ function namesOf({ hardwareId, sentHardwareId, nonceHash }: ClaimRequest): strin
 }
 
 const networksOf = (items: Candidate[]) => [...new Set(items.map(({ request }) => networkOf(request.address)))];
+
+/** How replacements name a device; null: they do not. */
+const normalOf = ({ hardwareId }: ClaimRequest) => hardwareId && inForm('mac', hardwareId);
 
 const compare = (a: string | null, b: string | null) => (a === b ? 0 : (a ?? '') < (b ?? '') ? -1 : 1);
 

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { AppError, databaseBusy, invalid, SiteTrust, sha256, toAppError } from '#platform';
 import { parseKey } from '../keys/key-token.js';
 import { ProfileBlueprints } from '../profiles/profile-blueprints.service.js';
+import { Replacements } from '../replacements/replacements.service.js';
 import { ClaimRefused, type ClaimRequest, type ClaimResult } from './claim.js';
 import { ClaimBatches, type Decision } from './claim-batches.service.js';
 import { claimsDecided } from './claim-metrics.js';
@@ -24,6 +25,7 @@ export class ClaimsService {
     private readonly issuer: CredentialIssuer,
     private readonly profileBlueprints: ProfileBlueprints,
     private readonly trust: SiteTrust,
+    private readonly replacements: Replacements,
   ) {}
 
   /**
@@ -127,6 +129,10 @@ export class ClaimsService {
         const result = await this.reclaims.decide(request, policy, generation, decision.siteId);
         if (result && policy.hasBlueprint) await this.profileBlueprints.ensure(decision.siteId);
         return result;
+      }
+      case 'replace': {
+        const { siteId, deviceId } = decision;
+        return this.replacements.claim(policy, { siteId, deviceId, request, generation, fresh });
       }
       case 'again':
         return undefined;

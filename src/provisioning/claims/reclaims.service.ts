@@ -43,7 +43,7 @@ export class Reclaims {
   ): Promise<ClaimResult | undefined> {
     const site = await this.repository.findSite(this.db.manager, policy.orgId, siteId);
     const key = await this.policies.load(policy.keyId);
-    if (!site || !key) return undefined;
+    if (!site || !key || !isOf(site, request)) return undefined;
     const plan = planReclaim(site, request, key);
     if (plan.do === 'reissue' || plan.do === 'handOver') {
       return this.issueAgain(request, key, generation, site).catch((error: unknown) => {
@@ -88,7 +88,7 @@ export class Reclaims {
           this.credentials.lockWindow(tx, seen.siteId),
           this.repository.findSite(tx, key.orgId, seen.siteId),
         ]);
-        if (!site) return false;
+        if (!site || !isOf(site, request)) return false;
         const plan = planReclaim(site, request, policy);
         if (plan.do !== 'reissue' && plan.do !== 'handOver') return false;
         const { publicKeyHash } = fresh.stored;
@@ -173,3 +173,9 @@ const rowOf = (
   outcome,
   reason: null,
 });
+
+/** Whether the site is still that of the device: another one may have taken it over since it was found (docs/replacements.md). */
+const isOf = (site: KnownSite, { hardwareId, sentHardwareId, nonceHash }: ClaimRequest): boolean =>
+  site.hardwareId === null
+    ? hardwareId === null && nonceHash !== null
+    : site.hardwareId === hardwareId || site.hardwareId === sentHardwareId;

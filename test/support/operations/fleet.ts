@@ -10,4 +10,12 @@ export const FLEET_OPERATIONS: Record<string, Operation> = {
     }),
     audit: ['job.create', 'job', 'jobId'],
   },
+  replaceSite: {
+    by: 'key',
+    async call(fixture) {
+      const { siteId } = await fixture.site('approved');
+      return { params: { siteId }, body: { bySiteId: (await fixture.site('pending')).siteId } };
+    },
+    audit: ['site.replace', 'site', 'siteId'],
+  },
 };
