@@ -370,6 +370,30 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     });
   });
 
+  it('waits for no other device of any of its sites, and has one take a site of then over', async () => {
+    const old = await restoreFixture(version);
+    let server: StartedApp | undefined;
+    try {
+      await migrate(old.url, MIGRATIONS);
+      expect(await queryDatabase(old.url, 'SELECT FROM site_replacement')).toEqual([]);
+      server = await startApp(old.url);
+      const hardwareId = 'the-one-after';
+      const waiting = await server.root.expect('POST', `/site/${secrets.device.siteId}/replace`, { hardwareId });
+      expect(waiting).toMatchObject({ state: 'waiting', hardwareId });
+      const claim = await provision(server.url, { provision_key: secrets.provisioningKey, hardware_id: hardwareId });
+      expect(claim).toMatchObject({ status: 201, body: { credential_type: 'api_key' } });
+      expect((await deviceToken(server.url, claim.body.api_key)).status).toBe(200);
+      expect((await deviceToken(server.url, secrets.device.api_key)).status).toBe(401);
+      expect(await server.root.expect('GET', `/site/${secrets.device.siteId}`)).toMatchObject({
+        name: 'Press 14',
+        hardwareId,
+      });
+    } finally {
+      await server?.close();
+      await old.drop();
+    }
+  });
+
   it('has no jobs yet, and does one for an organization of then', async () => {
     expect(await app.root.expect('GET', '/org/acme/jobs')).toMatchObject({ jobs: [], pagination: { total: 0 } });
     const body = { siteIds: [999999999], decision: 'approve', asJob: true };
