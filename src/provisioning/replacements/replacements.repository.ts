@@ -92,6 +92,15 @@ export class ReplacementsRepository {
     return row!;
   }
 
+  /** How far the site has come counts for the key that its device came by. */
+  async followKey(tx: EntityManager, siteId: number): Promise<void> {
+    await execute(
+      tx,
+      'UPDATE site_progress p SET key_id = s.key_id FROM site s WHERE p.site_id = $1 AND s.site_id = p.site_id AND s.key_id IS NOT NULL',
+      [siteId],
+    );
+  }
+
   /** Both sites are locked. */
   async movePublicKeys(tx: EntityManager, from: number, to: number): Promise<void> {
     await execute(tx, 'UPDATE device_public_key SET site_id = $2 WHERE site_id = $1', [from, to]);

@@ -82,7 +82,7 @@ export class Replacements {
     await this.repository.done(tx, orgId, to, from, principal.name);
   }
 
-  /** In the transaction of the replacement: its audit row, and its event. */
+  /** In the transaction of the replacement, once the site has its device: what is counted by key, the audit row, and the event. */
   async tell(
     tx: EntityManager,
     principal: Principal,
@@ -97,6 +97,7 @@ export class Replacements {
       formerDeviceId: site.deviceId,
       formerHardwareId: site.hardwareId,
     };
+    await this.repository.followKey(tx, site.siteId);
     await this.audit.record(tx, principal, {
       orgId,
       action: 'site.replace',
