@@ -49,6 +49,8 @@ const OTHERWISE: Record<string, readonly ChangeEventType[]> = {
   'domain.unverify': [],
   'invitation.accept': ['invitation.deleted', 'member.created'],
   'org.update': ['org.updated'],
+  // It may pause claims.
+  'site_provisioning_key.leaked': ['key.updated', 'org.updated'],
   'claims.pause': ['org.updated'],
   'claims.resume': ['org.updated'],
   'tombstone.delete': ['tombstone.deleted'],

@@ -5,6 +5,7 @@ export type { IssuedCredential } from './claims/claim.js';
 export { ClaimAdministrationService, whyNotReclaimed } from './claims/claim-administration.service.js';
 export { BundleKeyJwk } from './claims/claim-endpoints.dto.js';
 export { CredentialIssuer } from './claims/credential-issuer.js';
+export { KeyView } from './keys/key.dto.js';
 export { KeysService } from './keys/keys.service.js';
 export { Profile } from './profiles/profile.entity.js';
 export { ProfileBlueprints } from './profiles/profile-blueprints.service.js';

@@ -155,16 +155,22 @@ export class ClaimAdministrationService {
   /** Stops or resumes every claim of the organization at once. Repeating it changes nothing. */
   async setPaused(principal: Principal, orgId: string, paused: boolean): Promise<ClaimsPausedView> {
     return this.db.tx(async (tx) => {
-      const changed = await this.orgs.pauseClaims(tx, principal, orgId, paused);
+      const changed = await this.setPausedIn(tx, principal, orgId, paused);
       await this.audit.record(tx, principal, {
         orgId,
         action: paused ? 'claims.pause' : 'claims.resume',
         target: { type: 'org', id: orgId },
         details: { changed },
       });
-      await notify(tx, 'access_changed', `org:${orgId}`);
       return { claimsPaused: paused };
     });
+  }
+
+  /** The same in the caller's transaction, which audits it. @returns whether it was otherwise before */
+  async setPausedIn(tx: EntityManager, principal: Principal, orgId: string, paused: boolean): Promise<boolean> {
+    const changed = await this.orgs.pauseClaims(tx, principal, orgId, paused);
+    await notify(tx, 'access_changed', `org:${orgId}`);
+    return changed;
   }
 
   /**

@@ -65,6 +65,12 @@ const COLUMNS: Columns<KeyView> = {
   generations: true,
 };
 
+/** A key that was stopped, and the whole of it when it was rotated. */
+export interface StoppedKey {
+  key: KeyView;
+  siteProvisioningKey: string | null;
+}
+
 /** Transactions in the way that were ended (`Db.txFirst`). */
 type Ended = () => Promise<readonly unknown[]>;
 
@@ -192,17 +198,54 @@ export class KeysService {
   async rotate(principal: Principal, orgId: string, keyId: string, body: RotateKeyBody): Promise<RotatedKeyView> {
     const { overlapSeconds = DEFAULT_OVERLAP_SECONDS } = body;
     const secret = newKeySecret(keyId);
-    const hash = sha256(secret);
     const change = async (tx: EntityManager, ended?: Ended): Promise<RotatedKeyView> => {
-      const key = await this.lockLive(tx, orgId, keyId);
-      if (!mayApprove(principal, orgId) && (await this.read(tx, orgId, keyId)).approveNewSites) throw refuseApproval();
-      await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'key', id: keyId });
-      await this.repository.rotate(tx, keyId, key.generation + 1, hash, secret.slice(-4), overlapSeconds);
-      await this.done(tx, principal, orgId, keyId, 'rotate', { generation: key.generation + 1, overlapSeconds }, ended);
+      const generation = await this.renew(tx, principal, orgId, keyId, secret, overlapSeconds);
+      await this.done(tx, principal, orgId, keyId, 'rotate', { generation, overlapSeconds }, ended);
       const sites = await this.users.sitesMadeBy(tx, orgId, keyId);
       return { ...(await this.withSecret(tx, principal, orgId, { keyId, secret })), sites };
     };
     return overlapSeconds === 0 ? this.db.txFirst(change) : this.db.tx(change);
+  }
+
+  /**
+   * Stops a key that others have, with one audit row: it is disabled, or its secrets so far end at once. `also` is done while the key is locked,
+   * so that no claim by it is under way, and says what the audit is to hold and what the whole answer is.
+   * @throws not_found; for a rotation what `rotate` throws
+   */
+  async stopLeaked<T>(
+    principal: Principal,
+    orgId: string,
+    keyId: string,
+    by: 'disable' | 'rotate',
+    also: (tx: EntityManager, stopped: StoppedKey) => Promise<{ details: Record<string, unknown>; answer: T }>,
+  ): Promise<T> {
+    const secret = by === 'rotate' ? newKeySecret(keyId) : null;
+    return this.db.txFirst(async (tx, ended) => {
+      if (secret !== null) await this.renew(tx, principal, orgId, keyId, secret, 0);
+      else if (await this.repository.lock(tx, orgId, keyId))
+        await this.repository.update(tx, orgId, keyId, { disabled: true });
+      const key = await this.read(tx, orgId, keyId);
+      const siteProvisioningKey = secret && formatKey({ keyId, secret });
+      const { details, answer } = await also(tx, { key, siteProvisioningKey });
+      await this.done(tx, principal, orgId, keyId, 'leaked', details, ended);
+      return answer;
+    });
+  }
+
+  /** Locks the key and gives it another secret. @returns its generation. @throws as `rotate` */
+  private async renew(
+    tx: EntityManager,
+    principal: Principal,
+    orgId: string,
+    keyId: string,
+    secret: string,
+    overlapSeconds: number,
+  ): Promise<number> {
+    const generation = (await this.lockLive(tx, orgId, keyId)).generation + 1;
+    if (!mayApprove(principal, orgId) && (await this.read(tx, orgId, keyId)).approveNewSites) throw refuseApproval();
+    await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'key', id: keyId });
+    await this.repository.rotate(tx, keyId, generation, sha256(secret), secret.slice(-4), overlapSeconds);
+    return generation;
   }
 
   /** Deletes the key; its sites stay and keep their lineage (docs/claims.md rule 12). @returns them. @throws not_found */

@@ -1,6 +1,6 @@
 import { type Operation } from './operation.js';
 
-/** What is done with many sites, and with one in place of another. */
+/** What is done with many sites, with one in place of another, and with what a leaked key made. */
 export const FLEET_OPERATIONS: Record<string, Operation> = {
   actOnSites: {
     by: 'key',
@@ -9,6 +9,15 @@ export const FLEET_OPERATIONS: Record<string, Operation> = {
       body: { siteIds: [fixture.approved.siteId], action: 'remove_labels', labelKeys: ['nowhere'] },
     }),
     audit: ['job.create', 'job', 'jobId'],
+  },
+  reportLeakedKey: {
+    by: 'key',
+    // It has made nothing yet, so that no job changes sites while others look.
+    call: async (fixture) => ({
+      params: { siteProvisioningKeyId: (await fixture.provisioningKey()).siteProvisioningKeyId },
+      body: { disable: true, suspend: 'all' },
+    }),
+    audit: ['site_provisioning_key.leaked', 'site_provisioning_key', 'siteProvisioningKeyId'],
   },
   replaceSite: {
     by: 'key',
