@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { Oddity } from '#contracts';
 import { query } from '#platform';
 import type { SiteStatus, SiteType } from './sites.repository.js';
 
@@ -11,6 +12,9 @@ export interface SiteDevice {
   keyId: string | null;
   keyGeneration: number | null;
   templateId: number | null;
+  claimedFrom: string | null;
+  /** What was odd about the machine. */
+  oddities: Oddity[];
 }
 
 /** The same of a site that is there, with how it stands. */
@@ -27,7 +31,7 @@ export interface LockedDevice extends SiteDevice {
 
 const DEVICE = `site_id AS "siteId", nice_id AS "niceId", name, type, status, suspended_at IS NOT NULL AS suspended, revoked_at IS NOT NULL AS revoked,
   desired_version AS "desiredVersion", device_id AS "deviceId", hardware_id AS "hardwareId", claim_id AS "claimId", key_id AS "keyId",
-  key_generation AS "keyGeneration", template_id AS "templateId"`;
+  key_generation AS "keyGeneration", template_id AS "templateId", host(claimed_from) AS "claimedFrom", oddities`;
 
 /** Which machine a site has. What else hangs on the machine is moved by its owners, and the caller. */
 @Injectable()
@@ -59,8 +63,8 @@ export class SiteDevices {
     await query(
       tx,
       `WITH given AS (
-         UPDATE site SET device_id = $3, hardware_id = $4, claim_id = $5, key_id = $6, key_generation = $7, template_id = $8, revoked_at = NULL,
-           reclaim_allowed_until = NULL, desired_version = greatest(desired_version, $9) + 1, version = version + 1
+         UPDATE site SET device_id = $3, hardware_id = $4, claim_id = $5, key_id = $6, key_generation = $7, template_id = $8, claimed_from = $10, oddities = $11,
+           revoked_at = NULL, reclaim_allowed_until = NULL, desired_version = greatest(desired_version, $9) + 1, version = version + 1
          WHERE org_id = $1 AND site_id = $2 RETURNING site_id
        ) SELECT pg_notify('site_changed', site_id::text) FROM given`,
       [
@@ -73,6 +77,8 @@ export class SiteDevices {
         device.keyGeneration,
         device.templateId,
         seen,
+        device.claimedFrom,
+        device.oddities,
       ],
     );
   }

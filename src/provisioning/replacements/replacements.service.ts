@@ -175,6 +175,8 @@ export class Replacements {
       keyId,
       keyGeneration: generation,
       templateId: policy.templateId,
+      claimedFrom: request.address,
+      oddities: [],
     };
     await this.devices.give(tx, orgId, siteId, device, 0);
     await this.hooks.siteReissued.run(tx, principal, orgId, siteId, request.bundleKey, true);
