@@ -9,7 +9,7 @@ const document = JSON.parse(readFileSync(new URL('../docs/openapi.json', import.
 /** By GET, and yet they reserve what somebody is about to create, and answer its secret. */
 const RESERVES = ['pickSiteDefaults', 'pickClientDefaults'];
 /** By another method than GET, and yet they only read: what they ask for is too long for a query. */
-const READS: string[] = [];
+const READS = ['lookUpSites'];
 /** What they do asks for the action of what is done, beside the one of the route. */
 const ASK_FURTHER = ['actOnSites'];
 
