@@ -1,7 +1,7 @@
 export { BootstrapsService } from './bootstraps/bootstraps.service.js';
 export { BundleKeys } from './bundle-keys/bundle-keys.service.js';
-export { BundleMoves } from './bundles/bundle-moves.js';
 export { AcknowledgementsService } from './bundles/acknowledgements.service.js';
+export { BundleMoves } from './bundles/bundle-moves.js';
 export { CredentialAdministration } from './credentials/credential-administration.service.js';
 export { CredentialOffers } from './credentials/credential-offers.service.js';
 export { RotateCredentialBody } from './credentials/credentials.dto.js';

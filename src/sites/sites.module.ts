@@ -4,8 +4,8 @@ import { AccessModule } from '../access/index.js';
 import { AddressPoolModule } from '../orgs/index.js';
 import { GroupsController } from './groups/groups.controller.js';
 import { GroupsService } from './groups/groups.service.js';
-import { SiteFacetsService } from './site-facets.js';
 import { SiteDevices } from './site-devices.service.js';
+import { SiteFacetsService } from './site-facets.js';
 import { SiteLifecycleService } from './site-lifecycle.service.js';
 import { SiteReads } from './site-reads.js';
 import { SiteStatusService } from './site-status.service.js';
@@ -26,7 +26,6 @@ import { SitesService } from './sites.service.js';
     SiteStatusService,
     SitesRepository,
   ],
-  exports: [SiteLifecycleService, SiteReads, SiteStatusService],
   exports: [SiteDevices, SiteLifecycleService, SiteReads, SiteStatusService],
 })
 export class SitesModule {

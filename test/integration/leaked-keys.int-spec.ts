@@ -36,8 +36,7 @@ async function made(address: string | null, at: string): Promise<number> {
 }
 const path = () => org.path(`site-provisioning-key/${keyId}/leaked`);
 const leaked = (body: object, api: Api = app.root) => api.expect<LeakedKeyView>('POST', path(), body);
-const statusOf = async (siteId: number) =>
-  (await app.root.expect<{ status: string }>('GET', `/site/${siteId}`)).status;
+const statusOf = async (siteId: number) => (await app.root.expect<{ status: string }>('GET', `/site/${siteId}`)).status;
 const ended = (jobId: number) =>
   until(async () => {
     const job = await app.root.expect<{ finishedAt: string | null; kind: string }>('GET', org.path(`jobs/${jobId}`));
@@ -131,13 +130,19 @@ describe('POST /org/{orgId}/site-provisioning-key/{id}/leaked', () => {
     expect(await claimed(other)).toBe(201);
     expect(await claimed()).toBe(401);
     // Once more: all is done.
-    expect(await leaked({ ...ASKED, disable: true, suspend: 'new_networks' })).toMatchObject({ suspends: 0, job: null });
+    expect(await leaked({ ...ASKED, disable: true, suspend: 'new_networks' })).toMatchObject({
+      suspends: 0,
+      job: null,
+    });
   });
 
   it('rotates the key: its secrets so far end at once, the new one makes sites, and all that it made is suspended', async () => {
     const sites = await history();
     const api = app.root.as(app.root.authorization, { 'idempotency-key': `leak-${org.orgId}` });
-    const [told, again] = [await leaked({ rotate: true, suspend: 'all' }, api), await leaked({ rotate: true, suspend: 'all' }, api)];
+    const [told, again] = [
+      await leaked({ rotate: true, suspend: 'all' }, api),
+      await leaked({ rotate: true, suspend: 'all' }, api),
+    ];
     expect(again).toEqual(told);
     expect(await claimed()).toBe(401);
     expect(await claimed(told.siteProvisioningKey!)).toBe(201);

@@ -38,6 +38,7 @@ const ENDS: Record<SessionEnd, [text: string, nextStep: string]> = {
   credential_ended: ['Its credential ended', 'Let the agent renew its credential, or allow a re-claim'],
   revoked: ['Its credential was revoked', 'Allow a re-claim of this site'],
   rejected: ['The site was rejected', 'Let the machine claim again'],
+  org_closed: ['The organization was closed', 'Have an Admin of the organization reopen it'],
   deleted: ['The site was deleted', 'Let the machine claim again'],
   server_stopped: [
     'The server that held it stopped',

@@ -71,7 +71,10 @@ export class LeakedKeysService {
     return { orgId, orgUid, keyId, since: since ?? null, networks: networks ?? [] };
   }
 
-  private async told(em: EntityManager, leak: Leak): Promise<Pick<LeakedKeyView, 'since' | 'known' | 'new' | 'networks'>> {
+  private async told(
+    em: EntityManager,
+    leak: Leak,
+  ): Promise<Pick<LeakedKeyView, 'since' | 'known' | 'new' | 'networks'>> {
     const since = leak.since === null ? null : new Date(leak.since);
     return { since, ...(await this.repository.made(em, leak)), networks: await this.repository.networks(em, leak) };
   }
