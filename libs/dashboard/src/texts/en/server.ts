@@ -1,0 +1,57 @@
+export const t = {
+  title: 'Server',
+  tabs: { organizations: 'Organizations', claims: 'Claims with unknown keys', audit: 'Audit log', version: 'Version' },
+  version: {
+    title: 'This server',
+    agent: 'Agent that it hands out',
+    sha256: 'SHA-256 of the agent',
+    size: 'Size of the agent',
+    state: 'State',
+    database: 'Database',
+    eventFeed: 'Event feed',
+    disk: 'Disk',
+    drain: 'Drain',
+  },
+  organizations: {
+    list: 'All organizations',
+    create: 'New organization',
+    columns: { name: 'Name', orgId: 'Id', subnet: 'Network', createdAt: 'Created' },
+    empty: { title: 'No organizations', description: 'Sites, people and keys belong to an organization.' },
+    menu: (name: string) => `Delete ${name}`,
+    form: {
+      title: 'New organization',
+      name: 'Name',
+      orgId: 'Id',
+      orgIdHint: 'Part of addresses; it stays as it is.',
+      subnet: 'Network of sites and clients',
+      utilitySubnet: 'Network of private resources',
+      networkHint: 'Empty: as the server chooses.',
+      submit: 'Create organization',
+      done: (name: string) => `Organization ${name} created`,
+    },
+    remove: {
+      title: (name: string) => `Delete the organization ${name}?`,
+      consequence:
+        'Its sites, keys, resources, secrets and people’s access are gone with it, at once and for good. Devices lose their connection and cannot come back.',
+      confirm: 'Delete organization',
+      done: (name: string) => `Organization ${name} deleted`,
+    },
+  },
+  claims: {
+    list: 'Refused claims that named no existing key, newest first',
+    columns: {
+      lastSeenAt: 'Last',
+      hardwareId: 'Hardware id',
+      address: 'Address',
+      reason: 'Why',
+      count: 'Times',
+      door: 'Door',
+    },
+    fields: { hardwareId: 'hardware id' },
+    empty: {
+      title: 'No such claims',
+      description: 'A claim with a key that is not there belongs to no organization, and stands here.',
+    },
+  },
+  audit: { hint: 'What belongs to no organization: organizations made and deleted, sign-ins, administration.' },
+};
