@@ -1,9 +1,9 @@
-import { Badge, Card, DataList, Group, SimpleGrid, Text, Title } from '@mantine/core';
+import { Badge, Group, SimpleGrid } from '@mantine/core';
 import { useSuspenseQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
 import { t } from '@texts/sites';
-import type { ReactNode } from 'react';
 import { CopyId } from '@/kit/copy';
+import { Facts } from '@/kit/facts';
 import { Time } from '@/kit/time';
 import { siteQuery } from '@/sites/queries';
 
@@ -60,30 +60,5 @@ function SiteOverview() {
         ]}
       />
     </SimpleGrid>
-  );
-}
-
-/** Names and values, without those that are not set. */
-function Facts({ title, facts }: { title: string; facts: [name: string, value: ReactNode][] }) {
-  return (
-    <Card withBorder>
-      <Title order={2} mb="sm">
-        {title}
-      </Title>
-      <DataList>
-        {facts
-          .filter(([, value]) => value !== null && value !== undefined)
-          .map(([name, value]) => (
-            <DataList.Item key={name}>
-              <DataList.ItemLabel>{name}</DataList.ItemLabel>
-              <DataList.ItemValue>
-                <Text size="sm" component="div" style={{ overflowWrap: 'anywhere' }}>
-                  {value}
-                </Text>
-              </DataList.ItemValue>
-            </DataList.Item>
-          ))}
-      </DataList>
-    </Card>
   );
 }
