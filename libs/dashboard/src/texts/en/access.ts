@@ -291,6 +291,7 @@ export const t = {
       title: 'New share link',
       resourceId: 'Resource',
       resourceNone: 'No public resource has that name',
+      resourceNeeded: 'Choose a resource',
       label: 'Title',
       labelHint: 'Who it is for.',
       description: 'Description',

@@ -20,7 +20,7 @@ import { useQuery } from '@tanstack/react-query';
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router';
 import { t } from '@texts/access';
 import { t as common } from '@texts/common';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { ActionPicker } from '@/access/action-picker';
 import { roleQuery, useRoles } from '@/access/queries';
 import { $api, api } from '@/api/client';
@@ -33,7 +33,7 @@ import { Failure } from '@/kit/failure';
 import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
-import { toastDone } from '@/kit/toasts';
+import { toastDone, toastProblem } from '@/kit/toasts';
 import { useMay } from '@/session/session';
 import { type Action, ROLE_PRESETS, type RolePreset } from '../../../../../../../../contracts/index.js';
 
@@ -111,7 +111,9 @@ function Holds({ org, role, read }: { org: string; role: Role; read: RoleActions
     form.reset();
   };
   // Nothing is typed: the form shows what the server has.
-  if (read.$etag !== began.$etag && theirs === undefined && !form.isDirty()) begin(read);
+  useEffect(() => {
+    if (read.$etag !== began.$etag && theirs === undefined && !form.isDirty()) begin(read);
+  });
   const bodyOf = ({ kind, actionIds }: typeof form.values) => (kind === OWN ? { actionIds } : { preset: kind });
   const save = async (values: typeof form.values, against: RoleActions) => {
     const { data } = await api.POST('/role/{roleId}/actions', {
@@ -145,10 +147,7 @@ function Holds({ org, role, read }: { org: string; role: Role; read: RoleActions
           changes={changesBetween(began, theirs, ['preset', 'actionIds'])}
           labels={t.roles.actions.fields}
           onTakeTheirs={() => begin(theirs)}
-          onSaveMine={() => {
-            setBegan(theirs);
-            setTheirs(undefined);
-          }}
+          onSaveMine={() => void save(form.getValues(), theirs).catch(toastProblem)}
         />
       )}
       <Radio.Group label={t.roles.actions.how} {...form.getInputProps('kind')}>
@@ -187,8 +186,21 @@ function Name({ role }: { role: Role }) {
     form.setInitialValues({ name: from.name, description: from.description ?? '' });
     form.reset();
   };
-  if (role.$etag !== began.$etag && theirs === undefined && !form.isDirty()) begin(role);
+  useEffect(() => {
+    if (role.$etag !== began.$etag && theirs === undefined && !form.isDirty()) begin(role);
+  });
   const key = roleQuery(String(role.roleId));
+  const save = async ({ name, description }: typeof form.values, against: Role) => {
+    const { data } = await api.POST('/role/{roleId}', {
+      params: { path: { roleId: role.roleId }, header: ifMatch(against) },
+      body: { name, description: description || null },
+    });
+    queryClient.setQueryData(key.queryKey, data);
+    begin(data!);
+    toastDone(t.roles.settings.done);
+    await queryClient.invalidateQueries({ queryKey: ['get', '/org/{orgId}/roles'] });
+    await queryClient.invalidateQueries({ queryKey: actionsQuery(role.roleId).queryKey });
+  };
   return (
     <Card withBorder>
       <Title order={2} mb="sm">
@@ -198,17 +210,7 @@ function Name({ role }: { role: Role }) {
         form={form}
         submitLabel={t.roles.settings.submit}
         disabled={theirs !== undefined}
-        onSubmit={async ({ name, description }) => {
-          const { data } = await api.POST('/role/{roleId}', {
-            params: { path: { roleId: role.roleId }, header: ifMatch(began) },
-            body: { name, description: description || null },
-          });
-          queryClient.setQueryData(key.queryKey, data);
-          begin(data!);
-          toastDone(t.roles.settings.done);
-          await queryClient.invalidateQueries({ queryKey: ['get', '/org/{orgId}/roles'] });
-          await queryClient.invalidateQueries({ queryKey: actionsQuery(role.roleId).queryKey });
-        }}
+        onSubmit={(values) => save(values, began)}
         onProblem={({ code }) => {
           if (code !== 'precondition_failed') return false;
           void queryClient.fetchQuery({ ...key, staleTime: 0 }).then(setTheirs);
@@ -220,10 +222,7 @@ function Name({ role }: { role: Role }) {
             changes={changesBetween(began, theirs, ['name', 'description'])}
             labels={t.roles.settings.fields}
             onTakeTheirs={() => begin(theirs)}
-            onSaveMine={() => {
-              setBegan(theirs);
-              setTheirs(undefined);
-            }}
+            onSaveMine={() => void save(form.getValues(), theirs).catch(toastProblem)}
           />
         )}
         <TextInput label={t.roles.form.name} {...form.getInputProps('name')} />
