@@ -1,5 +1,6 @@
-import { PasswordInput, TextInput } from '@mantine/core';
+import { Anchor, PasswordInput, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
+import { Link } from '@tanstack/react-router';
 import { t } from '@texts/login';
 import { ApiForm } from '@/kit/form';
 import { logIn } from './session';
@@ -11,6 +12,13 @@ export function LoginForm({ email, onLoggedIn }: { email?: string; onLoggedIn?: 
     <ApiForm
       form={form}
       submitLabel={t.submit}
+      beside={
+        email === undefined && (
+          <Anchor size="sm" renderRoot={(props) => <Link to="/reset" {...props} />}>
+            {t.forgotten}
+          </Anchor>
+        )
+      }
       onSubmit={async (values) => {
         await logIn(values);
         await onLoggedIn?.();

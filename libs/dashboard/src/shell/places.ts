@@ -20,8 +20,8 @@ export interface Place {
   label: string;
   /** An address of the router's, below `/org/$org`. What has no route yet is not shown: write the route, and it is. */
   path: string;
-  /** What one must be allowed for it to be of any use. */
-  action: Action;
+  /** What one must be allowed for it to be of any use; undefined: only to belong to the organization. */
+  action?: Action;
   /** Carries the number of sites that wait for approval. */
   countsPending?: boolean;
 }
@@ -97,7 +97,7 @@ export const SECTIONS: readonly Section[] = [
   },
   { icon: IconListDetails, places: [{ label: places.jobs, path: '/jobs', action: 'listJobs' }] },
   { icon: IconSettings, places: [{ label: places.settings, path: '/settings', action: 'getOrg' }] },
-  { icon: IconLock, places: [{ label: places.myResources, path: '/my-resources', action: 'getOrg' }] },
+  { icon: IconLock, places: [{ label: places.myResources, path: '/my-resources' }] },
 ];
 
 /** Places above all organizations. */

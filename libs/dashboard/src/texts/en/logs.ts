@@ -3,6 +3,7 @@ export const t = {
   from: 'From',
   to: 'Until',
   zone: (zone: string) => `in ${zone}`,
+  clear: (bound: string) => `Clear ${bound}`,
   audit: {
     title: 'Audit log',
     list: 'Who did what, newest first',
@@ -58,6 +59,8 @@ export const t = {
     anyType: 'All types',
     columns: { createdAt: 'Time', type: 'Event', site: 'Site', data: 'Data' },
     newer: 'Newer',
+    fromNow: 'From now on',
+    emptyAfter: 'Nothing happened since',
     oldest: 'From the beginning',
     end: 'These are all events until now. New ones appear here by themselves.',
     empty: {

@@ -163,7 +163,7 @@ function ShareLinkForm({ org }: { org: string }) {
         <ShownOnce
           hint={t.shareLinks.made.once}
           label={t.shareLinks.made.token}
-          secret={`${made.accessTokenId}.${made.accessToken}`}
+          secret={made.accessToken}
           copyLabel={t.shareLinks.made.copy}
         />
         <Group gap="xs">
