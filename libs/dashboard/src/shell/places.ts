@@ -36,7 +36,7 @@ const { places, sections } = t;
 
 /** The navigation of an organization, in its order. */
 export const SECTIONS: readonly Section[] = [
-  { icon: IconLayoutDashboard, places: [{ label: places.overview, path: '/', action: 'getOrg' }] },
+  { icon: IconLayoutDashboard, places: [{ label: places.overview, path: '/', action: 'listSites' }] },
   {
     label: sections.sites,
     icon: IconDeviceDesktop,

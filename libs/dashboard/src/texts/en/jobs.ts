@@ -32,6 +32,7 @@ export const t = {
     progressOf: 'Progress',
     failed: (count: string, n: number) => (n === 1 ? '1 failed' : `${count} failed`),
     by: (name: string) => `by ${name}`,
+    paceOf: 'Pace',
     pace: (pace: string) => `at most ${pace} a second`,
     pause: 'Pause',
     resume: 'Resume',

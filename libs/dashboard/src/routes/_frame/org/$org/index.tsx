@@ -1,6 +1,6 @@
 import { Anchor, Card, Group, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconChevronRight, IconCircleCheck } from '@tabler/icons-react';
-import { createFileRoute, Link } from '@tanstack/react-router';
+import { createFileRoute, Link, Navigate } from '@tanstack/react-router';
 import { t } from '@texts/orgs';
 import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
@@ -8,13 +8,15 @@ import { type SiteState, StateBadge } from '@/kit/state-badge';
 import { useMay } from '@/session/session';
 import { useStateCount } from '@/sites/queries';
 
-export const Route = createFileRoute('/_frame/org/$org/')({ component: Overview, staticData: { action: 'getOrg' } });
+/** Also where one lands who has nothing to administer: then it leads on to what one may open. */
+export const Route = createFileRoute('/_frame/org/$org/')({ component: Overview });
 
 const STATES: readonly SiteState[] = ['online', 'offline', 'never_connected', 'pending', 'suspended', 'revoked'];
 
 function Overview() {
   const { org } = Route.useParams();
   const may = useMay(org);
+  if (!may('listSites')) return <Navigate to="/org/$org/my-resources" params={{ org }} replace />;
   return (
     <>
       <PageHeader title={t.overview.title} />
