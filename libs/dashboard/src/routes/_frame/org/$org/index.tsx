@@ -20,21 +20,19 @@ function Overview() {
   return (
     <>
       <PageHeader title={t.overview.title} />
-      {may('listSites') && (
-        <Stack gap="xl">
-          <NeedsAttention org={org} />
-          <section>
-            <Title order={2} mb="sm">
-              {t.overview.sites}
-            </Title>
-            <SimpleGrid cols={{ base: 2, sm: 3, xl: 6 }}>
-              {STATES.map((state) => (
-                <StateCount key={state} org={org} state={state} />
-              ))}
-            </SimpleGrid>
-          </section>
-        </Stack>
-      )}
+      <Stack gap="xl">
+        <NeedsAttention org={org} />
+        <section>
+          <Title order={2} mb="sm">
+            {t.overview.sites}
+          </Title>
+          <SimpleGrid cols={{ base: 2, sm: 3, xl: 6 }}>
+            {STATES.map((state) => (
+              <StateCount key={state} org={org} state={state} />
+            ))}
+          </SimpleGrid>
+        </section>
+      </Stack>
     </>
   );
 }
