@@ -1,5 +1,5 @@
 import { Avatar, Menu, Text, UnstyledButton, useMantineColorScheme } from '@mantine/core';
-import { IconDeviceLaptop, IconLogout, IconMoon, IconSun, IconUser } from '@tabler/icons-react';
+import { IconDeviceLaptop, IconLogout, IconMoon, IconShield, IconSun, IconUser } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { t as common } from '@texts/common';
 import { t } from '@texts/shell';
@@ -39,6 +39,11 @@ export function AccountMenu() {
         <Menu.Item leftSection={<IconUser size={16} />} renderRoot={(props) => <Link to="/account" {...props} />}>
           {t.account}
         </Menu.Item>
+        {user.serverAdmin && (
+          <Menu.Item leftSection={<IconShield size={16} />} renderRoot={(props) => <Link to="/server" {...props} />}>
+            {t.places.server}
+          </Menu.Item>
+        )}
         <Menu.Divider />
         {SCHEMES.map(({ value, icon: Icon }) => (
           <Menu.Item

@@ -4,8 +4,10 @@ export const t = {
   version: {
     title: 'This server',
     agent: 'Agent that it hands out',
-    sha256: 'SHA-256 of the agent',
-    size: 'Size of the agent',
+    version: 'Version',
+    sha256: 'SHA-256',
+    size: 'Size',
+    bytes: (count: string) => `${count} bytes`,
     state: 'State',
     database: 'Database',
     eventFeed: 'Event feed',
@@ -17,7 +19,7 @@ export const t = {
     create: 'New organization',
     columns: { name: 'Name', orgId: 'Id', subnet: 'Network', createdAt: 'Created' },
     empty: { title: 'No organizations', description: 'Sites, people and keys belong to an organization.' },
-    menu: (name: string) => `Delete ${name}`,
+    closed: 'Closed',
     form: {
       title: 'New organization',
       name: 'Name',
@@ -28,13 +30,6 @@ export const t = {
       networkHint: 'Empty: as the server chooses.',
       submit: 'Create organization',
       done: (name: string) => `Organization ${name} created`,
-    },
-    remove: {
-      title: (name: string) => `Delete the organization ${name}?`,
-      consequence:
-        'Its sites, keys, resources, secrets and people’s access are gone with it, at once and for good. Devices lose their connection and cannot come back.',
-      confirm: 'Delete organization',
-      done: (name: string) => `Organization ${name} deleted`,
     },
   },
   claims: {
@@ -47,7 +42,7 @@ export const t = {
       count: 'Times',
       door: 'Door',
     },
-    fields: { hardwareId: 'hardware id' },
+    fields: { hardwareId: 'hardware id', from: 'from an instant on', to: 'before an instant' },
     empty: {
       title: 'No such claims',
       description: 'A claim with a key that is not there belongs to no organization, and stands here.',

@@ -139,7 +139,6 @@ export const t = {
       title: (orgId: string) => `Delete ${orgId} for good?`,
       consequence:
         'Its sites, keys, resources, secrets and people’s access are deleted with it. None of it comes back. Export first what is still needed: lists have an export.',
-      gentler: 'Close it instead',
       done: (orgId: string) => `Organization ${orgId} deleted`,
     },
   },

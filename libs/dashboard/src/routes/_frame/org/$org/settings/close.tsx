@@ -106,13 +106,13 @@ function Close() {
           </Group>
         </Stack>
       </Card>
-      {user.serverAdmin && <Delete org={org} mayCloseFirst={closedAt === null} onClose={close} />}
+      {user.serverAdmin && closedAt !== null && <Delete org={org} />}
     </Stack>
   );
 }
 
-/** For good: only of a server administrator. Closing, which can be undone, is offered first. */
-function Delete({ org, mayCloseFirst, onClose }: { org: string; mayCloseFirst: boolean; onClose: () => void }) {
+/** For good, and only by a server administrator: what is open is closed first, which can be undone. */
+function Delete({ org }: { org: string }) {
   const navigate = useNavigate();
   const remove = () =>
     confirmByName({
@@ -120,7 +120,6 @@ function Delete({ org, mayCloseFirst, onClose }: { org: string; mayCloseFirst: b
       consequence: t.close.delete.consequence,
       name: org,
       confirmLabel: t.close.delete.action,
-      gentler: mayCloseFirst ? { label: t.close.delete.gentler, onChoose: onClose } : undefined,
       onConfirm: async () => {
         await api.DELETE('/org/{orgId}', { params: { path: { orgId: org } }, body: { confirm: org } });
         await navigate({ to: '/orgs' });
