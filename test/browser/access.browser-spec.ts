@@ -241,8 +241,8 @@ describe('a client and a share link', () => {
     await page.getByRole('button', { name: 'New share link' }).first().click();
     await page.getByRole('button', { name: 'Create link' }).click();
     await page.getByText('Choose a resource').waitFor();
-    const [{ name }] = await dashboard.root.expect<{ name: string }[]>('GET', fixture.path('resource-names'));
-    await choose(page, 'Resource', name);
+    const [resource] = await dashboard.root.expect<{ name: string }[]>('GET', fixture.path('resource-names'));
+    await choose(page, 'Resource', resource!.name);
     await page.getByLabel('Title').fill('Auditor, this week');
     await page.getByRole('button', { name: 'Create link' }).click();
     await page.getByText('Copy the token now: it is shown only this once.').waitFor();

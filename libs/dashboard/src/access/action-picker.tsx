@@ -66,25 +66,28 @@ export function ActionPicker({
                 disabled={free.length === 0}
                 onChange={() => {
                   const next = new Set(chosen);
-                  for (const action of free) all ? next.delete(action) : next.add(action);
+                  for (const action of free)
+                    if (all) next.delete(action);
+                    else next.add(action);
                   write(next);
                 }}
               />
             )}
             <SimpleGrid cols={{ base: 1, xs: 2, md: 3 }} spacing="xs" verticalSpacing={6}>
               {actions.map((action) => {
-                const free = chosen.has(action) || mayGive(action);
+                const isFree = free.includes(action);
                 return (
                   <Checkbox
                     key={action}
                     size="sm"
                     label={action}
-                    title={free || readOnly ? undefined : t.picker.lacking}
+                    title={isFree || readOnly ? undefined : t.picker.lacking}
                     checked={chosen.has(action)}
-                    disabled={readOnly || !free}
+                    disabled={readOnly || !isFree}
                     onChange={({ currentTarget }) => {
                       const next = new Set(chosen);
-                      currentTarget.checked ? next.add(action) : next.delete(action);
+                      if (currentTarget.checked) next.add(action);
+                      else next.delete(action);
                       write(next);
                     }}
                   />

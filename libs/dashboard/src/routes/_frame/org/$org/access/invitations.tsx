@@ -9,6 +9,7 @@ import { RoleChoice } from '@/access/role-choice';
 import { $api, api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
+import { newIdempotencyKey } from '@/api/versions';
 import { CopyAsCurl } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { ApiForm } from '@/kit/form';
@@ -143,6 +144,7 @@ const bodyOf = ({ roleIds, validHours, ...rest }: typeof BEGIN) => ({
 
 function InviteForm({ org, onClose }: { org: string; onClose: () => void }) {
   const [made, setMade] = useState<{ email: string; created: components['schemas']['CreatedInvite'] }>();
+  const [idempotencyKey] = useState(newIdempotencyKey);
   const form = useForm({ initialValues: BEGIN });
   if (made) return <Made {...made} onClose={onClose} />;
   return (
@@ -152,7 +154,7 @@ function InviteForm({ org, onClose }: { org: string; onClose: () => void }) {
       beside={<CopyAsCurl method="post" path={`/org/${org}/create-invite`} body={bodyOf(form.values)} />}
       onSubmit={async (values) => {
         const { data } = await api.POST('/org/{orgId}/create-invite', {
-          params: { path: { orgId: org } },
+          params: { path: { orgId: org }, header: { 'Idempotency-Key': idempotencyKey } },
           body: bodyOf(values),
         });
         setMade({ email: values.email, created: data! });

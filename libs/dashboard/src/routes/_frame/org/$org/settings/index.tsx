@@ -86,7 +86,7 @@ function Name({ read, version }: { read: Org; version: Versioned }) {
           if (code !== 'precondition_failed') return false;
           void queryClient
             .fetchQuery({ ...orgQuery(read.orgId), staleTime: 0 })
-            .then((now) => setTheirs({ org: now.org, version: now }));
+            .then((now) => setTheirs({ org: now.org, version: now }), toastProblem);
           return true;
         }}
       >

@@ -183,14 +183,15 @@ function Authorities({ org }: { org: string }) {
   );
 }
 
+const USUAL = 'usual';
 const OVERLAPS = [
-  { value: '', label: t.keys.authorities.form.usual },
+  { value: USUAL, label: t.keys.authorities.form.usual },
   ...Object.entries(t.keys.authorities.form.overlaps).map(([value, label]) => ({ value, label })),
 ];
 
 function RotateAuthority({ org, onDone }: { org: string; onDone: () => void }) {
   const { form: texts, rotated } = t.keys.authorities;
-  const form = useForm({ initialValues: { overlapSeconds: '' } });
+  const form = useForm({ initialValues: { overlapSeconds: USUAL } });
   return (
     <ApiForm
       form={form}
@@ -198,7 +199,7 @@ function RotateAuthority({ org, onDone }: { org: string; onDone: () => void }) {
       onSubmit={async ({ overlapSeconds }) => {
         await api.POST('/org/{orgId}/certificate-authority/rotate', {
           params: { path: { orgId: org } },
-          body: overlapSeconds === '' ? {} : { overlapSeconds: Number(overlapSeconds) },
+          body: overlapSeconds === USUAL ? {} : { overlapSeconds: Number(overlapSeconds) },
         });
         await queryClient.invalidateQueries({ queryKey: authoritiesQuery(org).queryKey });
         toastDone(rotated);

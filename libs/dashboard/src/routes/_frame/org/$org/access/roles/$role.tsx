@@ -138,7 +138,7 @@ function Holds({ org, role, read }: { org: string; role: Role; read: RoleActions
       onSubmit={(values) => save(values, began)}
       onProblem={({ code }) => {
         if (code !== 'precondition_failed') return false;
-        void queryClient.fetchQuery({ ...actionsQuery(role.roleId), staleTime: 0 }).then(setTheirs);
+        void queryClient.fetchQuery({ ...actionsQuery(role.roleId), staleTime: 0 }).then(setTheirs, toastProblem);
         return true;
       }}
     >
@@ -213,7 +213,7 @@ function Name({ role }: { role: Role }) {
         onSubmit={(values) => save(values, began)}
         onProblem={({ code }) => {
           if (code !== 'precondition_failed') return false;
-          void queryClient.fetchQuery({ ...key, staleTime: 0 }).then(setTheirs);
+          void queryClient.fetchQuery({ ...key, staleTime: 0 }).then(setTheirs, toastProblem);
           return true;
         }}
       >
