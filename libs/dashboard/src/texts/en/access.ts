@@ -76,7 +76,6 @@ export const t = {
       submit: 'Invite',
     },
     made: {
-      title: 'Invited',
       sent: (email: string) => `A link was mailed to ${email}.`,
       notSent: (why: string) => `No mail was sent: ${why}`,
       handOver: 'To hand it over yourself, copy this link now. It is shown only once.',
@@ -93,7 +92,6 @@ export const t = {
     list: 'Roles of this organization',
     counts: (count: string, n: number) => (n === 1 ? '1 role' : `${count} roles`),
     create: 'New role',
-    fields: {},
     columns: { name: 'Name', description: 'Description' },
     empty: { title: 'No roles', description: 'A role is a name for what its holders may do.' },
     admin: 'Holds everything',
@@ -191,7 +189,6 @@ export const t = {
       submit: 'Create key',
     },
     made: {
-      title: 'The key is made',
       once: 'Copy it now: it is shown only this once.',
       key: 'API key',
       copy: 'Copy the key',
@@ -250,7 +247,6 @@ export const t = {
       submit: 'Create client',
     },
     made: {
-      title: 'The client is made',
       once: 'Copy its secret now: it is shown only this once.',
       olmId: 'Client id',
       secret: 'Secret',
@@ -300,7 +296,6 @@ export const t = {
       submit: 'Create link',
     },
     made: {
-      title: 'The link is made',
       once: 'Copy the token now: it is shown only this once.',
       token: 'Token',
       copy: 'Copy the token',

@@ -55,7 +55,6 @@ export const t = {
       title: 'Results',
       list: 'What came of each',
       columns: { item: 'Item', outcome: 'Outcome', message: 'Message' },
-      ok: 'Done',
       failed: 'Failed',
       empty: {
         title: 'No results yet',

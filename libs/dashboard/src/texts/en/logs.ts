@@ -39,7 +39,6 @@ export const t = {
       requestId: 'Request',
       details: 'Details',
     },
-    unknown: 'somebody',
     details: (action: string) => `Details of ${action}`,
     of: {
       actor: 'All of this actor',

@@ -32,7 +32,6 @@ export const t = {
     toKeys: 'To the provisioning keys',
   },
   addresses: {
-    title: 'Address ranges',
     text: 'Each site and client gets an address of one of these ranges. A range that nobody uses can be removed.',
     list: 'Address ranges',
     columns: { cidr: 'Range', size: 'Addresses', free: 'Free', reserved: 'Reserved' },
@@ -95,7 +94,6 @@ export const t = {
     },
   },
   expiring: {
-    title: 'Expiring',
     list: 'What ends before long, soonest first',
     within: 'Within',
     periods: { '7d': '7 days', '30d': '30 days', '90d': '90 days' },
