@@ -111,7 +111,7 @@ describe('a job', () => {
     });
     await page.getByRole('link', { name: new RegExp(` ${jobId}$`) }).click();
     await page.getByText('Finished', { exact: true }).waitFor();
-    await page.getByText('2 of 2').waitFor();
+    await page.getByText('2 of 2', { exact: true }).waitFor();
     await page.getByRole('cell', { name: String(fixture.approved.siteId), exact: true }).waitFor();
   });
 });

@@ -11,7 +11,7 @@ import {
   Text,
   Tooltip,
 } from '@mantine/core';
-import { useLocalStorage, useMediaQuery } from '@mantine/hooks';
+import { useLocalStorage } from '@mantine/hooks';
 import { IconColumns3 } from '@tabler/icons-react';
 import { t } from '@texts/common';
 import { DataTable, type DataTableColumn, type DataTableSortStatus } from 'mantine-datatable';
@@ -19,12 +19,11 @@ import type { ReactNode } from 'react';
 import { EmptyState } from '@/kit/empty';
 import { Failure } from '@/kit/failure';
 import { formatNumber } from '@/kit/formats';
+import { useIsPhone } from '@/kit/use-is-phone';
 import { filtersOf, type ListSearch, withFilters } from './search';
 import { useSelection } from './selection';
 
 export const PAGE_SIZE = 50;
-/** Mantine's `sm`: below it rows are cards. */
-const PHONE = '(max-width: 48em)';
 
 export interface Column<Row> {
   /** Of the row; also the name of the order, where the column can be sorted. */
@@ -82,7 +81,7 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
     beside,
     pageSize = PAGE_SIZE,
   } = props;
-  const isPhone = useMediaQuery(PHONE, false, { getInitialValueInEffect: false });
+  const isPhone = useIsPhone();
   const [hidden, setHidden] = useLocalStorage<string[]>({
     key: `gatehouse-columns-${id}`,
     defaultValue: columns.filter((column) => column.hidden).map(({ key }) => key),

@@ -3,6 +3,7 @@ import { useForm } from '@mantine/form';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router';
 import { t } from '@texts/access';
+import { t as common } from '@texts/common';
 import { ActionPicker } from '@/access/action-picker';
 import { apiKeyQuery } from '@/access/queries';
 import { $api, api } from '@/api/client';
@@ -16,6 +17,7 @@ import { ApiForm } from '@/kit/form';
 import { PageHeader } from '@/kit/page';
 import { Time } from '@/kit/time';
 import { toastDone, toastProblem } from '@/kit/toasts';
+import { useIsPhone } from '@/kit/use-is-phone';
 import { useMay } from '@/session/session';
 import type { Action } from '../../../../../../../../contracts/index.js';
 
@@ -97,7 +99,8 @@ function ApiKeyPage() {
 function Actions({ org, apiKey, held }: { org: string; apiKey: ApiKey; held: readonly string[] }) {
   const may = useMay(org);
   const form = useForm({ initialValues: { actionIds: held as Action[] } });
-  const mayChange = may('setApiKeyActions');
+  const isPhone = useIsPhone();
+  const mayChange = may('setApiKeyActions') && !isPhone;
   return (
     <ApiForm
       form={form}
@@ -113,6 +116,7 @@ function Actions({ org, apiKey, held }: { org: string; apiKey: ApiKey; held: rea
         toastDone(t.apiKeys.actions.done(apiKey.name));
       }}
     >
+      {isPhone && may('setApiKeyActions') && <Text size="sm">{common.readOnlyOnPhone}</Text>}
       <ActionPicker
         value={form.values.actionIds}
         onChange={(actionIds) => form.setFieldValue('actionIds', actionIds)}

@@ -34,6 +34,7 @@ import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
 import { toastDone, toastProblem } from '@/kit/toasts';
+import { useIsPhone } from '@/kit/use-is-phone';
 import { useMay } from '@/session/session';
 import { type Action, ROLE_PRESETS, type RolePreset } from '../../../../../../../../contracts/index.js';
 
@@ -96,7 +97,8 @@ type Kind = RolePreset | typeof OWN;
 /** What a role holds: one of the presets, or actions of its own. What is typed is kept when somebody else saves meanwhile. */
 function Holds({ org, role, read }: { org: string; role: Role; read: RoleActions }) {
   const may = useMay(org);
-  const mayChange = may('updateRole');
+  const isPhone = useIsPhone();
+  const mayChange = may('updateRole') && !isPhone;
   const [began, setBegan] = useState(read);
   const [theirs, setTheirs] = useState<RoleActions>();
   const valuesOf = ({ preset, actionIds }: RoleActions) => ({
@@ -150,6 +152,7 @@ function Holds({ org, role, read }: { org: string; role: Role; read: RoleActions
           onSaveMine={() => void save(form.getValues(), theirs).catch(toastProblem)}
         />
       )}
+      {isPhone && may('updateRole') && <Text size="sm">{common.readOnlyOnPhone}</Text>}
       <Radio.Group label={t.roles.actions.how} {...form.getInputProps('kind')}>
         <Stack gap="xs" mt="xs">
           {[...ROLE_PRESETS, OWN as typeof OWN].map((kind) => (
