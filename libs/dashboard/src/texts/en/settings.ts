@@ -87,7 +87,6 @@ export const t = {
         text: 'Devices move to the new one when they renew. Whoever has not by the end of the overlap is refused, and must be enrolled again.',
         overlap: 'Overlap',
         overlaps: { '604800': '7 days', '2592000': '30 days', '7776000': '90 days' },
-        usual: 'As the server sets it',
         submit: 'Rotate authority',
       },
       rotated: 'Another authority issues from now on',

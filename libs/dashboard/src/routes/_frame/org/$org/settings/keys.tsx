@@ -14,6 +14,7 @@ import { formatNumber } from '@/kit/formats';
 import { Time, useZoneLabel } from '@/kit/time';
 import { toastDone } from '@/kit/toasts';
 import { useMay } from '@/session/session';
+import { CREDENTIAL_LIMITS } from '../../../../../../../contracts/index.js';
 
 export const Route = createFileRoute('/_frame/org/$org/settings/keys')({ component: Keys });
 
@@ -183,11 +184,9 @@ function Authorities({ org }: { org: string }) {
   );
 }
 
-const USUAL = 'usual';
-const OVERLAPS = [
-  { value: USUAL, label: t.keys.authorities.form.usual },
-  ...Object.entries(t.keys.authorities.form.overlaps).map(([value, label]) => ({ value, label })),
-];
+const OVERLAPS = Object.entries(t.keys.authorities.form.overlaps).map(([value, label]) => ({ value, label }));
+/** As long as a certificate lives: whoever renews in time has moved by then. */
+const USUAL = String(CREDENTIAL_LIMITS.certificateTtlSeconds);
 
 function RotateAuthority({ org, onDone }: { org: string; onDone: () => void }) {
   const { form: texts, rotated } = t.keys.authorities;
@@ -199,7 +198,7 @@ function RotateAuthority({ org, onDone }: { org: string; onDone: () => void }) {
       onSubmit={async ({ overlapSeconds }) => {
         await api.POST('/org/{orgId}/certificate-authority/rotate', {
           params: { path: { orgId: org } },
-          body: overlapSeconds === USUAL ? {} : { overlapSeconds: Number(overlapSeconds) },
+          body: { overlapSeconds: Number(overlapSeconds) },
         });
         await queryClient.invalidateQueries({ queryKey: authoritiesQuery(org).queryKey });
         toastDone(rotated);
