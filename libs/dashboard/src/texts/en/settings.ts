@@ -104,7 +104,7 @@ export const t = {
       invitation: 'Invitation',
       access_token: 'Share link',
     },
-    all: 'All',
+    all: 'All kinds',
     columns: { kind: 'What', name: 'Name', endsAt: 'Ends' },
     empty: {
       title: 'Nothing ends before long',

@@ -1,4 +1,4 @@
-import { Anchor, Group, SegmentedControl, Stack, Text } from '@mantine/core';
+import { Anchor, Group, SegmentedControl, Select, Stack, Text } from '@mantine/core';
 import { IconCalendarTime } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute, Link } from '@tanstack/react-router';
@@ -22,7 +22,6 @@ export const Route = createFileRoute('/_frame/org/$org/settings/expiring')({
 type Item = components['schemas']['ExpiringItem'];
 type Kind = Item['kind'];
 const USUAL = '30d';
-const ALL = 'all';
 
 function Expiring() {
   const { org } = Route.useParams();
@@ -46,20 +45,21 @@ function Expiring() {
   return (
     <Stack gap="sm">
       <Group justify="space-between">
-        <SegmentedControl
+        <Select
           aria-label={t.expiring.columns.kind}
-          value={kind ?? ALL}
-          onChange={(value) => go({ ...search, page: undefined, kind: value === ALL ? undefined : value })}
-          data={[
-            { value: ALL, label: t.expiring.all },
-            // A kind that has nothing is not offered, but for the one that is chosen.
-            ...counts
-              .filter((one) => one.total > 0 || one.kind === kind)
-              .map((one) => ({
-                value: one.kind,
-                label: `${t.expiring.kinds[one.kind]} (${formatNumber(one.total)})`,
-              })),
-          ]}
+          placeholder={t.expiring.all}
+          clearable
+          clearButtonProps={{ 'aria-label': t.expiring.all }}
+          miw={220}
+          value={kind ?? null}
+          onChange={(value) => go({ ...search, page: undefined, kind: value ?? undefined })}
+          // A kind that has nothing is not offered, but for the one that is chosen.
+          data={counts
+            .filter((one) => one.total > 0 || one.kind === kind)
+            .map((one) => ({
+              value: one.kind,
+              label: `${t.expiring.kinds[one.kind]} (${formatNumber(one.total)})`,
+            }))}
         />
         <SegmentedControl
           aria-label={t.expiring.within}
