@@ -30,9 +30,10 @@ function People() {
   const navigate = Route.useNavigate();
   const may = useMay(org);
   const roles = useRoles(org);
-  const wanted = filtersOf(search)
-    .filter(({ field, negated }) => field === 'role' && !negated)
-    .flatMap(({ value }) => roles.filter(({ name }) => name === value).map(({ roleId }) => roleId));
+  const named = filtersOf(search).filter(({ field, negated }) => field === 'role' && !negated);
+  const wanted = named.flatMap(({ value }) => roles.filter(({ name }) => name === value).map(({ roleId }) => roleId));
+  // No role is called that: nobody holds it.
+  const isNobody = named.length > 0 && roles.length > 0 && wanted.length === 0;
   const asked = {
     query: search.q,
     role_id: wanted.length > 0 ? wanted : undefined,
@@ -85,8 +86,8 @@ function People() {
           id="people"
           label={t.people.list}
           query={query}
-          rows={query.data?.users}
-          total={total}
+          rows={isNobody ? [] : query.data?.users}
+          total={isNobody ? 0 : total}
           rowId={({ id }) => id}
           columns={columns}
           search={search}
