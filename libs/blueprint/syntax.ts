@@ -1,5 +1,7 @@
-import { isIP, isIPv4 } from 'node:net';
 import { RE2JS } from 're2js';
+import { isAddress, isIPv4 } from '#document';
+
+export { isAddress };
 
 /** The forms of single values (docs/blueprints.md "The document"). */
 
@@ -7,9 +9,6 @@ const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 const TARGET_LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
 const PATTERN_LABEL = /^[A-Za-z0-9*?](?:[A-Za-z0-9*?-]{0,61}[A-Za-z0-9*?])?$/;
 const GLOB_SEGMENT = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=#@:]|%[0-9A-Fa-f]{2})+$/;
-
-/** Without the zone of a link-local one, which means something on one machine only. */
-export const isAddress = (text: string) => isIP(text) !== 0 && !text.includes('%');
 
 export function isCidr(text: string): boolean {
   const match = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text);

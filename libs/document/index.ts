@@ -1,4 +1,5 @@
 export { Fields, listed, readText } from './fields.js';
+export { isAddress, isIPv4 } from './ip.js';
 export {
   DOCUMENT_LIMITS,
   isNull,

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { Api } from '../api.js';
+import { logIn } from '../log-in.js';
 import { type ServerOptions, startServer, TEST_ADMIN, type TestServer } from '../server.js';
 import { launchBrowser } from './chromium.js';
 
@@ -51,12 +52,10 @@ export class Dashboard {
     options: BrowserContextOptions = {},
   ): Promise<Visitor> {
     const visitor = await this.visitor(options);
-    // The cookie of a login is the context's.
-    const answer = await visitor.context.request.post('/api/v1/auth/login', {
-      data: { email: as.email, password: as.password },
-      headers: { 'x-csrf-token': 'x-csrf-protection' },
-    });
-    expect(answer.status()).toBe(200);
+    const { extra } = await logIn(this.server.url, as.email, as.password);
+    const [name, value] = extra['cookie']!.split('=') as [string, string];
+    const url = options.baseURL ?? this.server.url;
+    await visitor.context.addCookies([{ name, value, url, httpOnly: true, sameSite: 'Lax' }]);
     return visitor;
   }
 

@@ -38,9 +38,15 @@ export class LiveEvents {
     addEventListener('pagehide', () => this.tell({ kind: 'shows', tab: this.tab, orgIds: [] }));
     addEventListener('pageshow', ({ persisted }) => persisted && this.show(this.shown));
     setInterval(() => this.tellShown(), TELL_MS);
-    lead(() => {
-      this.leader = new Leader((message) => this.tell(message));
-      this.tell({ kind: 'who' });
+    lead({
+      onLead: () => {
+        this.leader = new Leader((message) => this.tell(message));
+        this.tell({ kind: 'who' });
+      },
+      onLose: () => {
+        this.leader?.close();
+        this.leader = undefined;
+      },
     });
   }
 
@@ -75,6 +81,10 @@ class Leader {
   private readonly streams = new Map<string, Stream>();
 
   constructor(private readonly tell: (message: Message) => void) {}
+
+  close(): void {
+    for (const stream of this.streams.values()) stream.close();
+  }
 
   shows(tab: string, orgIds: string[]): void {
     this.tabs.delete(tab);

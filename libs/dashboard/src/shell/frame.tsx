@@ -1,18 +1,21 @@
 import { AppShell, Burger, Button, Group, Kbd, ScrollArea, Text, UnstyledButton } from '@mantine/core';
+import { useHotkeys } from '@mantine/hooks';
 import { spotlight } from '@mantine/spotlight';
 import { IconSearch } from '@tabler/icons-react';
 import { Link, useLocation, useParams } from '@tanstack/react-router';
 import { t as common } from '@texts/common';
 import { t } from '@texts/shell';
-import { type ReactNode, useState } from 'react';
+import { lazy, type ReactNode, Suspense, useState } from 'react';
 import icon from '@/favicon.svg';
+import { useHasExpired } from '@/session/session';
 import { AccountMenu } from './account-menu';
-import { CommandPalette } from './command-palette';
 import { ConnectionLine } from './connection-line';
 import classes from './frame.module.css';
 import { Navigation } from './navigation';
 import { OrganizationSwitcher } from './organization-switcher';
-import { SignInAgain } from './sign-in-again';
+
+const SignInAgain = lazy(async () => ({ default: (await import('./sign-in-again')).SignInAgain }));
+const CommandPalette = lazy(async () => ({ default: (await import('./command-palette')).CommandPalette }));
 
 /** What stands around every page: head, navigation, the line on a lost connection, the palette. */
 export function Frame({ children }: { children: ReactNode }) {
@@ -20,7 +23,15 @@ export function Frame({ children }: { children: ReactNode }) {
   const { org } = useParams({ strict: false });
   const { pathname } = useLocation();
   // Of the page that it was opened on: a link in it leads to another one.
+  const hasExpired = useHasExpired();
   const opened = openedAt === pathname;
+  // Its code is loaded when somebody asks for it; from then on it listens to its keys itself.
+  const [isPaletteWanted, setPaletteWanted] = useState(false);
+  const search = () => {
+    setPaletteWanted(true);
+    spotlight.open();
+  };
+  useHotkeys(isPaletteWanted ? [] : [['mod+K', search]], []);
   const toggle = () => setOpenedAt(opened ? undefined : pathname);
   return (
     <AppShell
@@ -58,12 +69,12 @@ export function Frame({ children }: { children: ReactNode }) {
               size="sm"
               leftSection={<IconSearch size={16} />}
               rightSection={<Kbd size="xs">Ctrl K</Kbd>}
-              onClick={spotlight.open}
+              onClick={search}
               visibleFrom="sm"
             >
               {t.search}
             </Button>
-            <UnstyledButton onClick={spotlight.open} hiddenFrom="sm" aria-label={t.search} p={6}>
+            <UnstyledButton onClick={search} hiddenFrom="sm" aria-label={t.search} p={6}>
               <IconSearch size={20} />
             </UnstyledButton>
             <AccountMenu />
@@ -81,8 +92,16 @@ export function Frame({ children }: { children: ReactNode }) {
         <ConnectionLine />
         <div className={classes.page}>{children}</div>
       </AppShell.Main>
-      <CommandPalette orgId={org} />
-      <SignInAgain />
+      {isPaletteWanted && (
+        <Suspense>
+          <CommandPalette orgId={org} />
+        </Suspense>
+      )}
+      {hasExpired && (
+        <Suspense>
+          <SignInAgain />
+        </Suspense>
+      )}
     </AppShell>
   );
 }

@@ -1,15 +1,14 @@
 import { Modal, Stack, Text } from '@mantine/core';
 import { t } from '@texts/login';
 import { LoginForm } from '@/session/login-form';
-import { useHasExpired, useUser } from '@/session/session';
+import { useUser } from '@/session/session';
 
 /** The session ended: one dialog above the page, which stays as it is, with what was typed. */
 export function SignInAgain() {
-  const expired = useHasExpired();
   const user = useUser();
   return (
     <Modal
-      opened={expired}
+      opened
       onClose={() => undefined}
       title={t.expired.title}
       withCloseButton={false}
