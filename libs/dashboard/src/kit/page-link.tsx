@@ -1,0 +1,17 @@
+import { Anchor } from '@mantine/core';
+import { Link, type LinkProps } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+
+/** A link to a page: a row's name, or the list above a page. */
+export function PageLink({ children, dimmed, ...link }: LinkProps & { children: ReactNode; dimmed?: boolean }) {
+  return (
+    <Anchor
+      size="sm"
+      {...(dimmed ? { c: 'dimmed' } : { fw: 500 })}
+      style={{ overflowWrap: 'anywhere' }}
+      renderRoot={(props) => <Link {...(link as LinkProps)} {...props} />}
+    >
+      {children}
+    </Anchor>
+  );
+}

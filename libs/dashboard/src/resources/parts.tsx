@@ -1,0 +1,48 @@
+import { Anchor, Box, Group, Text, Tooltip } from '@mantine/core';
+import { IconExternalLink } from '@tabler/icons-react';
+import { t } from '@texts/resources';
+import { addressOf, type Health, type Resource } from './queries';
+
+const COLORS: Record<Health, string> = {
+  healthy: 'teal.6',
+  degraded: 'orange.5',
+  unhealthy: 'red.6',
+  unknown: 'gray.5',
+};
+
+/** Health as a dot and a word: never by colour alone. */
+export function HealthBadge({ health }: { health: Health }) {
+  const { label, meaning } = t.health[health];
+  return (
+    <Tooltip label={meaning}>
+      <Group gap={8} wrap="nowrap" w="max-content">
+        <Box w={9} h={9} bg={COLORS[health]} style={{ borderRadius: '50%', flex: 'none' }} />
+        <Text size="sm" span>
+          {label}
+        </Text>
+      </Group>
+    </Tooltip>
+  );
+}
+
+/** Where it is found; a link where a browser can go there. */
+export function Address({ of }: { of: Pick<Resource, 'mode' | 'ssl' | 'fullDomain' | 'proxyPort' | 'wildcard'> }) {
+  const address = addressOf(of);
+  if (!address)
+    return (
+      <Text span size="sm" c="dimmed">
+        {t.noAddress}
+      </Text>
+    );
+  if (!address.url || of.wildcard)
+    return (
+      <Text span size="sm" style={{ overflowWrap: 'anywhere' }}>
+        {address.text}
+      </Text>
+    );
+  return (
+    <Anchor href={address.url} target="_blank" rel="noreferrer" size="sm" style={{ overflowWrap: 'anywhere' }}>
+      {address.text} <IconExternalLink size={14} aria-label={t.opensElsewhere} />
+    </Anchor>
+  );
+}
