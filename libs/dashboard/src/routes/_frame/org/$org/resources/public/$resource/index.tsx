@@ -1,0 +1,184 @@
+import { Alert, NumberInput, Paper, Select, SimpleGrid, Switch, Textarea, TextInput, Title } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { createFileRoute } from '@tanstack/react-router';
+import { t } from '@texts/resources';
+import { api } from '@/api/client';
+import { queryClient } from '@/api/query-client';
+import { CopyId } from '@/kit/copy';
+import { Facts } from '@/kit/facts';
+import { formatNumber } from '@/kit/formats';
+import { PageLink } from '@/kit/page-link';
+import { toastDone } from '@/kit/toasts';
+import { useIsPhone } from '@/kit/use-phone';
+import { VersionedForm } from '@/kit/versioned-form';
+import { Address, HealthBadge } from '@/resources/parts';
+import { type Resource, resourceQuery, resourcesChanged, targetsQuery, useDomains } from '@/resources/queries';
+import { useMay } from '@/session/session';
+import { t as common } from '@texts/common';
+
+export const Route = createFileRoute('/_frame/org/$org/resources/public/$resource/')({
+  component: Overview,
+  staticData: { action: 'getResource' },
+});
+
+function Overview() {
+  const { org, resource } = Route.useParams();
+  const { data } = useQuery(resourceQuery(Number(resource)));
+  const may = useMay(org);
+  const targets = useQuery({ ...targetsQuery(Number(resource)), enabled: may('listTargets') });
+  if (!data) return null;
+  const count = targets.data?.pagination.total;
+  return (
+    <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: 'start' }}>
+      <Paper withBorder p="lg">
+        <Facts
+          facts={[
+            [t.overview.state, data.enabled ? t.enabled : t.disabled],
+            [t.overview.address, <Address key="address" of={data} />],
+            [t.overview.health, <HealthBadge key="health" health={data.health} />],
+            ...(count === undefined ? [] : [[t.overview.targets, formatNumber(count)] as const]),
+            [t.public.columns.niceId, <CopyId key="niceId" id={data.niceId} what={t.public.columns.niceId} />],
+          ]}
+        />
+        {count === 0 && (
+          <Alert color="orange" variant="outline" mt="md">
+            {t.overview.noTargets}{' '}
+            {may('createTarget') && (
+              <PageLink to="/org/$org/resources/public/$resource/targets" params={{ org, resource }}>
+                {t.overview.addTarget}
+              </PageLink>
+            )}
+          </Alert>
+        )}
+      </Paper>
+      <Paper withBorder p="lg">
+        <Title order={2} mb="sm">
+          {t.settings.title}
+        </Title>
+        <Settings key={data.resourceId} resource={data} />
+      </Paper>
+    </SimpleGrid>
+  );
+}
+
+const valuesOf = (resource: Resource) => ({
+  name: resource.name,
+  niceId: resource.niceId,
+  domainId: resource.domainId,
+  subdomain: resource.subdomain ?? '',
+  proxyPort: (resource.proxyPort ?? '') as number | '',
+  ssl: resource.ssl,
+  stickySession: resource.stickySession,
+  setHostHeader: resource.setHostHeader ?? '',
+  tlsServerName: resource.tlsServerName ?? '',
+  maintenanceModeEnabled: resource.maintenanceModeEnabled,
+  maintenanceTitle: resource.maintenanceTitle ?? '',
+  maintenanceMessage: resource.maintenanceMessage ?? '',
+});
+
+/** Texts that may be empty: to the API that is null. */
+const NULLABLE = ['subdomain', 'setHostHeader', 'tlsServerName', 'maintenanceTitle', 'maintenanceMessage'] as const;
+
+function Settings({ resource }: { resource: Resource }) {
+  const { resourceId, orgId, mode } = resource;
+  const domains = useDomains(orgId);
+  const isPhone = useIsPhone();
+  const mayChange = useMay(orgId)('updateResource');
+  const { labels } = t.settings;
+  return (
+    <VersionedForm
+      read={resource}
+      valuesOf={valuesOf}
+      labels={labels}
+      readOnly={!mayChange || isPhone}
+      readAgain={() => queryClient.fetchQuery({ ...resourceQuery(resourceId), staleTime: 0 })}
+      save={async ({ domainId, proxyPort, ...changed }, header) => {
+        const emptied = Object.fromEntries(
+          NULLABLE.filter((name) => changed[name] === '').map((name) => [name, null]),
+        );
+        await api.POST('/resource/{resourceId}', {
+          params: { path: { resourceId }, header },
+          body: {
+            ...changed,
+            ...emptied,
+            ...(domainId ? { domainId } : {}),
+            ...(proxyPort ? { proxyPort } : {}),
+          },
+        });
+        toastDone(t.public.saved(changed.name ?? resource.name));
+        await resourcesChanged();
+      }}
+    >
+      {(form) => (
+        <>
+          {mayChange && isPhone && <Alert variant="outline">{common.readOnlyOnPhone}</Alert>}
+          <TextInput label={labels.name} key={form.key('name')} {...form.getInputProps('name')} />
+          <TextInput label={labels.niceId} spellCheck={false} key={form.key('niceId')} {...form.getInputProps('niceId')} />
+          {mode === 'http' ? (
+            <>
+              <Select
+                label={labels.domainId}
+                allowDeselect={false}
+                data={
+                  domains?.map(({ domainId, baseDomain }) => ({ value: domainId, label: baseDomain })) ??
+                  (resource.domainId ? [resource.domainId] : [])
+                }
+                key={form.key('domainId')}
+                {...form.getInputProps('domainId')}
+              />
+              <TextInput
+                label={labels.subdomain}
+                spellCheck={false}
+                key={form.key('subdomain')}
+                {...form.getInputProps('subdomain')}
+              />
+              <Switch label={labels.ssl} key={form.key('ssl')} {...form.getInputProps('ssl', { type: 'checkbox' })} />
+              <Switch
+                label={labels.stickySession}
+                key={form.key('stickySession')}
+                {...form.getInputProps('stickySession', { type: 'checkbox' })}
+              />
+              <TextInput
+                label={labels.setHostHeader}
+                spellCheck={false}
+                key={form.key('setHostHeader')}
+                {...form.getInputProps('setHostHeader')}
+              />
+              <TextInput
+                label={labels.tlsServerName}
+                spellCheck={false}
+                key={form.key('tlsServerName')}
+                {...form.getInputProps('tlsServerName')}
+              />
+              <Switch
+                label={labels.maintenanceModeEnabled}
+                key={form.key('maintenanceModeEnabled')}
+                {...form.getInputProps('maintenanceModeEnabled', { type: 'checkbox' })}
+              />
+              <TextInput
+                label={labels.maintenanceTitle}
+                key={form.key('maintenanceTitle')}
+                {...form.getInputProps('maintenanceTitle')}
+              />
+              <Textarea
+                label={labels.maintenanceMessage}
+                autosize
+                minRows={2}
+                key={form.key('maintenanceMessage')}
+                {...form.getInputProps('maintenanceMessage')}
+              />
+            </>
+          ) : (
+            <NumberInput
+              label={labels.proxyPort}
+              allowDecimal={false}
+              allowNegative={false}
+              key={form.key('proxyPort')}
+              {...form.getInputProps('proxyPort')}
+            />
+          )}
+        </>
+      )}
+    </VersionedForm>
+  );
+}
