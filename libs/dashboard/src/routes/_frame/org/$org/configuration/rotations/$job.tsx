@@ -1,0 +1,159 @@
+import { Alert, Button, Paper, Progress, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { modals } from '@mantine/modals';
+import { useQuery } from '@tanstack/react-query';
+import { createFileRoute } from '@tanstack/react-router';
+import { t as common } from '@texts/common';
+import { t } from '@texts/configuration';
+import { $api, api } from '@/api/client';
+import { queryClient } from '@/api/query-client';
+import { JobBadge } from '@/configuration/parts';
+import { Facts } from '@/kit/facts';
+import { Failure } from '@/kit/failure';
+import { formatNumber } from '@/kit/formats';
+import { PageHeader } from '@/kit/page';
+import { PageLink } from '@/kit/page-link';
+import { Time } from '@/kit/time';
+import { toastProblem } from '@/kit/toasts';
+import { ListTable, PAGE_SIZE } from '@/list/list-table';
+import { listSearch } from '@/list/search';
+import { useMay } from '@/session/session';
+
+/** One rotation, which is a job: how far it is, and what became of each site. */
+export const Route = createFileRoute('/_frame/org/$org/configuration/rotations/$job')({
+  validateSearch: listSearch,
+  component: Rotation,
+  staticData: { action: 'getJob' },
+});
+
+const texts = t.rotations.job;
+
+function Rotation() {
+  const params = Route.useParams();
+  const { org } = params;
+  const jobId = Number(params.job);
+  const search = Route.useSearch();
+  const navigate = Route.useNavigate();
+  const mayChange = useMay(org)('updateJob');
+  const query = useQuery(
+    $api.queryOptions('get', '/org/{orgId}/jobs/{jobId}', {
+      params: { path: { orgId: org, jobId }, query: { page: search.page, pageSize: PAGE_SIZE } },
+    }),
+  );
+  const { data: job, error, refetch } = query;
+  if (error && !job) return <Failure error={error} retry={refetch} />;
+  const path = { orgId: org, jobId };
+  const act = (call: () => Promise<unknown>) =>
+    void call()
+      .then(() =>
+        Promise.all(
+          (['/org/{orgId}/jobs/{jobId}', '/org/{orgId}/rollouts', '/org/{orgId}/credential-rotations'] as const).map(
+            (one) => queryClient.invalidateQueries({ queryKey: ['get', one] }),
+          ),
+        ),
+      )
+      .catch(toastProblem);
+  const canPause = job?.status === 'queued' || job?.status === 'running';
+  const canResume = job?.status === 'paused';
+  return (
+    <>
+      <PageHeader
+        above={
+          <PageLink dimmed to="/org/$org/configuration/rotations" params={{ org }}>
+            {t.rotations.back}
+          </PageLink>
+        }
+        title={texts.title(jobId)}
+        icon={job && <JobBadge status={job.status} />}
+        description={
+          job && texts.sentence(formatNumber(job.done), formatNumber(job.total ?? 0), formatNumber(job.failed))
+        }
+        actions={
+          mayChange && (
+            <>
+              {canPause && (
+                <Button
+                  variant="default"
+                  onClick={() => act(() => api.POST('/org/{orgId}/jobs/{jobId}/pause', { params: { path } }))}
+                >
+                  {texts.pause}
+                </Button>
+              )}
+              {canResume && (
+                <Button onClick={() => act(() => api.POST('/org/{orgId}/jobs/{jobId}/resume', { params: { path } }))}>
+                  {texts.resume}
+                </Button>
+              )}
+              {(canPause || canResume) && (
+                <Button
+                  variant="default"
+                  c="var(--mantine-color-error)"
+                  onClick={() =>
+                    modals.openConfirmModal({
+                      title: texts.cancelTitle,
+                      children: <Text size="sm">{texts.cancelConsequence}</Text>,
+                      labels: { confirm: texts.cancel, cancel: common.back },
+                      confirmProps: { color: 'red.8' },
+                      onConfirm: () => act(() => api.POST('/org/{orgId}/jobs/{jobId}/cancel', { params: { path } })),
+                    })
+                  }
+                >
+                  {texts.cancel}
+                </Button>
+              )}
+            </>
+          )
+        }
+      />
+      {job ? (
+        <Stack>
+          {job.error && (
+            <Alert color="red" variant="outline">
+              {job.error.message}
+            </Alert>
+          )}
+          <Paper withBorder p="lg">
+            <Progress
+              mb="md"
+              value={job.total ? (100 * job.done) / job.total : 0}
+              aria-label={texts.progress}
+              transitionDuration={200}
+            />
+            <Facts
+              facts={[
+                [texts.by, job.createdBy.name],
+                [texts.createdAt, <Time key="created" absolute at={job.createdAt} />],
+                [texts.finishedAt, <Time key="finished" absolute at={job.finishedAt} otherwise={common.none} />],
+              ]}
+            />
+          </Paper>
+          <Title order={2}>{texts.results}</Title>
+          <ListTable
+            id="rotation-results"
+            label={texts.results}
+            query={query}
+            rows={job.results}
+            total={job.pagination.total}
+            rowId={({ item }) => item}
+            columns={[
+              { key: 'item', title: texts.columns.item, render: ({ item }) => item },
+              { key: 'outcome', title: texts.columns.outcome, render: ({ outcome }) => outcome, width: 180 },
+              { key: 'message', title: texts.columns.message, render: ({ message }) => message },
+            ]}
+            search={search}
+            onSearch={(next) => void navigate({ search: next })}
+            card={({ item, outcome, message }) => (
+              <Text size="sm">{[item, outcome, message].filter(Boolean).join(' · ')}</Text>
+            )}
+            empty={
+              <Text size="sm" c="dimmed">
+                {texts.noResults}
+              </Text>
+            }
+          />
+        </Stack>
+      ) : (
+        <Skeleton h={320} />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,80 @@
+import { Group, Stack, Text } from '@mantine/core';
+import { IconRotate } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { createFileRoute } from '@tanstack/react-router';
+import { t } from '@texts/configuration';
+import { $api } from '@/api/client';
+import type { components } from '@/api/types';
+import { JobBadge } from '@/configuration/parts';
+import { EmptyState } from '@/kit/empty';
+import { formatNumber } from '@/kit/formats';
+import { PageLink } from '@/kit/page-link';
+import { Time } from '@/kit/time';
+import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
+import { listSearch } from '@/list/search';
+
+export const Route = createFileRoute('/_frame/org/$org/configuration/rotations/credentials')({
+  validateSearch: listSearch,
+  component: Credentials,
+  staticData: { action: 'listSites' },
+});
+
+type Rotation = components['schemas']['FleetRotation'];
+const texts = t.rotations;
+
+function Credentials() {
+  const { org } = Route.useParams();
+  const search = Route.useSearch();
+  const navigate = Route.useNavigate();
+  const query = useQuery(
+    $api.queryOptions('get', '/org/{orgId}/credential-rotations', {
+      params: { path: { orgId: org }, query: { page: search.page, pageSize: PAGE_SIZE } },
+    }),
+  );
+  const what = ({ jobId }: Rotation) => (
+    <PageLink to="/org/$org/configuration/rotations/$job" params={{ org, job: String(jobId) }}>
+      {texts.credentials(jobId)}
+    </PageLink>
+  );
+  const progress = ({ rotated, total }: Rotation) => texts.of(formatNumber(rotated), formatNumber(total));
+  const columns: Column<Rotation>[] = [
+    { key: 'change', title: texts.columns.change, render: what },
+    { key: 'status', title: texts.columns.status, render: ({ status }) => <JobBadge status={status} />, width: 110 },
+    { key: 'progress', title: texts.columns.progress, render: progress, width: 130 },
+    { key: 'failed', title: texts.columns.failed, render: ({ failed }) => formatNumber(failed), textAlign: 'right', width: 80 },
+    { key: 'waiting', title: texts.columns.waiting, render: ({ waiting }) => formatNumber(waiting), textAlign: 'right', width: 90 },
+    { key: 'by', title: texts.columns.by, render: ({ createdBy }) => createdBy.name, ellipsis: true },
+    { key: 'createdAt', title: texts.columns.createdAt, render: ({ createdAt }) => <Time at={createdAt} />, width: 130 },
+  ];
+  return (
+    <ListTable
+      id="credential-rotations"
+      label={texts.credentialList}
+      query={query}
+      rows={query.data?.rotations}
+      total={query.data?.pagination.total}
+      rowId={({ jobId }) => jobId}
+      columns={columns}
+      search={search}
+      onSearch={(next) => void navigate({ search: next })}
+      card={(rotation) => (
+        <Stack gap={6}>
+          <Group justify="space-between" wrap="nowrap" align="flex-start">
+            {what(rotation)}
+            <JobBadge status={rotation.status} />
+          </Group>
+          <Text size="sm" c="dimmed" component="div">
+            {progress(rotation)} · <Time at={rotation.createdAt} />
+          </Text>
+        </Stack>
+      )}
+      empty={
+        <EmptyState
+          icon={<IconRotate />}
+          title={texts.emptyCredentials.title}
+          description={texts.emptyCredentials.description}
+        />
+      }
+    />
+  );
+}
