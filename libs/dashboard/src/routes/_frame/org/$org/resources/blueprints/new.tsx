@@ -1,0 +1,48 @@
+import { Alert } from '@mantine/core';
+import { createFileRoute } from '@tanstack/react-router';
+import { t as common } from '@texts/common';
+import { t } from '@texts/resources';
+import { PageHeader } from '@/kit/page';
+import { PageLink } from '@/kit/page-link';
+import { useIsPhone } from '@/kit/use-phone';
+import { BlueprintEditor } from '@/resources/blueprint-editor';
+
+export const Route = createFileRoute('/_frame/org/$org/resources/blueprints/new')({
+  component: NewBlueprint,
+  staticData: { action: 'applyBlueprint' },
+});
+
+function NewBlueprint() {
+  const { org } = Route.useParams();
+  const navigate = Route.useNavigate();
+  const isPhone = useIsPhone();
+  return (
+    <>
+      <PageHeader
+        above={
+          <PageLink dimmed to="/org/$org/resources/blueprints" params={{ org }}>
+            {t.blueprints.back}
+          </PageLink>
+        }
+        title={t.blueprints.newTitle}
+      />
+      {isPhone && (
+        <Alert variant="outline" mb="md">
+          {common.readOnlyOnPhone}
+        </Alert>
+      )}
+      <BlueprintEditor
+        org={org}
+        initial={t.blueprints.example}
+        mayApply
+        readOnly={isPhone}
+        onApplied={(blueprintId) =>
+          void navigate({
+            to: '/org/$org/resources/blueprints/$blueprint',
+            params: { org, blueprint: String(blueprintId) },
+          })
+        }
+      />
+    </>
+  );
+}
