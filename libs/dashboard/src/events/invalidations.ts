@@ -42,7 +42,15 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
     ['/org/{orgId}/claims', '/org/{orgId}/sites', '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}/rollout'],
   ],
   ['template.', ['/org/{orgId}/provisioning-templates', '/org/{orgId}/provisioning-template/{templateId}']],
-  ['profile.', ['/org/{orgId}/provisioning-profiles', '/org/{orgId}/provisioning-profile/{profileId}']],
+  [
+    'profile.',
+    [
+      '/org/{orgId}/provisioning-profiles',
+      '/org/{orgId}/provisioning-profile/{profileId}',
+      '/org/{orgId}/provisioning-profile/{profileId}/bootstrap',
+      '/org/{orgId}/provisioning-profile/{profileId}/bootstrap/revisions',
+    ],
+  ],
   [
     'key.',
     [
@@ -70,11 +78,46 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
   ['access_token.', ['/org/{orgId}/access-tokens', '/org/{orgId}/expiring']],
   ['address_range.', ['/org/{orgId}/address-ranges']],
   ['org.', ['/org/{orgId}', '/orgs', '/org/{orgId}/signing-keys', '/org/{orgId}/certificate-authorities']],
-  ['domain.', ['/org/{orgId}/domains', '/org/{orgId}/domain/{domainId}']],
-  ['resource.', ['/org/{orgId}/resources', '/resource/{resourceId}', '/org/{orgId}/site-resources']],
-  ['job.', ['/org/{orgId}/jobs', '/org/{orgId}/jobs/{jobId}']],
-  ['bundle.', ['/org/{orgId}/bundles', '/site/{siteId}/bundle']],
-  ['rollout.', ['/org/{orgId}/rollouts', '/org/{orgId}/bundles']],
+  [
+    'domain.',
+    [
+      '/org/{orgId}/domains',
+      '/org/{orgId}/domain/{domainId}',
+      '/org/{orgId}/domain/{domainId}/dns-records',
+      '/org/{orgId}/resources',
+      '/resource/{resourceId}',
+    ],
+  ],
+  [
+    'resource.',
+    [
+      '/org/{orgId}/resources',
+      '/resource/{resourceId}',
+      '/resource/{resourceId}/roles',
+      '/resource/{resourceId}/users',
+      '/resource/{resourceId}/whitelist',
+    ],
+  ],
+  ['target.', ['/org/{orgId}/resources', '/resource/{resourceId}', '/resource/{resourceId}/targets', '/target/{targetId}']],
+  ['rule.', ['/resource/{resourceId}/rules']],
+  [
+    'site_resource.',
+    [
+      '/org/{orgId}/site-resources',
+      '/site-resource/{siteResourceId}',
+      '/site-resource/{siteResourceId}/roles',
+      '/site-resource/{siteResourceId}/users',
+      '/site-resource/{siteResourceId}/clients',
+    ],
+  ],
+  ['blueprint.', ['/org/{orgId}/blueprints']],
+  ['secret.', ['/org/{orgId}/secrets', '/org/{orgId}/secret/{name}']],
+  [
+    'job.',
+    ['/org/{orgId}/jobs', '/org/{orgId}/jobs/{jobId}', '/org/{orgId}/rollouts', '/org/{orgId}/credential-rotations'],
+  ],
+  ['bundle.', ['/org/{orgId}/bundles', '/site/{siteId}/bundle', '/org/{orgId}/secret/{name}']],
+  ['rollout.', ['/org/{orgId}/rollouts', '/org/{orgId}/bundles', '/org/{orgId}/secrets', '/org/{orgId}/secret/{name}']],
 ];
 
 /** Everything of the organization that a type makes old. What the table does not know makes nothing old. */

@@ -72,6 +72,7 @@ export const SECTIONS: readonly Section[] = [
     places: [
       { label: places.secrets, path: '/configuration/secrets', action: 'listSecrets' },
       { label: places.bundles, path: '/configuration/bundles', action: 'listSites' },
+      { label: places.startUp, path: '/configuration/start-up', action: 'listProvisioningProfiles' },
       { label: places.rotations, path: '/configuration/rotations', action: 'listSites' },
     ],
   },

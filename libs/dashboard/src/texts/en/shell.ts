@@ -39,6 +39,7 @@ export const t = {
     blueprints: 'Blueprints',
     secrets: 'Secrets',
     bundles: 'Start-up bundles',
+    startUp: 'Start-up documents',
     rotations: 'Rotations',
     people: 'People',
     invitations: 'Invitations',

@@ -22,6 +22,7 @@ import { queryClient } from '@/api/query-client';
 import { confirmByName } from '@/kit/confirm';
 import { Failure } from '@/kit/failure';
 import { PageHeader } from '@/kit/page';
+import { PageLink } from '@/kit/page-link';
 import { toastDone } from '@/kit/toasts';
 import { type Template, useTemplates } from '@/provisioning/queries';
 import { TemplateForm } from '@/provisioning/template-form';
@@ -152,7 +153,12 @@ function Profile({ org, profileId }: { org: string; profileId: number | null }) 
                 ))}
           </Part>
           <Part name={texts.document}>
-            {profile.bootstrapRevision === null ? texts.noDocument : texts.revision(profile.bootstrapRevision)}
+            <PageLink
+              to="/org/$org/configuration/start-up/$profile"
+              params={{ org, profile: String(profile.profileId) }}
+            >
+              {profile.bootstrapRevision === null ? texts.noDocument : texts.revision(profile.bootstrapRevision)}
+            </PageLink>
           </Part>
           <Part name={texts.blueprint}>{profile.blueprint ? texts.hasBlueprint : texts.noBlueprint}</Part>
           {Object.keys(profile.config).length > 0 && (
