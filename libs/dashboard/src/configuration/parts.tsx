@@ -59,13 +59,14 @@ export interface RolloutValues {
 }
 
 /** What the API takes by itself where nothing is said. */
-export const ROLLOUT: RolloutValues = { canary: 1, perMinute: '', stopAtFailurePercent: 5 };
+const DEFAULTS = { canary: 1, stopAtFailurePercent: 5 };
+export const ROLLOUT: RolloutValues = { ...DEFAULTS, perMinute: '' };
 
-/** Left out what was left empty. */
+/** What was left empty is as the API takes it by itself. */
 export const rolloutOf = ({ canary, perMinute, stopAtFailurePercent }: RolloutValues) => ({
-  ...(canary === '' ? {} : { canary }),
+  canary: canary === '' ? DEFAULTS.canary : canary,
   ...(perMinute === '' ? {} : { perMinute }),
-  ...(stopAtFailurePercent === '' ? {} : { stopAtFailurePercent }),
+  stopAtFailurePercent: stopAtFailurePercent === '' ? DEFAULTS.stopAtFailurePercent : stopAtFailurePercent,
 });
 
 /** How a change goes to its sites: some first, then so many a minute. */

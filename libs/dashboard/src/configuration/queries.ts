@@ -1,18 +1,19 @@
 import { useQuery } from '@tanstack/react-query';
 import { $api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
-import type { components } from '@/api/types';
+import type { components, Versioned } from '@/api/types';
 import { useMay } from '@/session/session';
 
 type Schemas = components['schemas'];
 export type Secret = Schemas['SecretView'];
-export type SecretDetails = Schemas['SecretDetails'];
+export type SecretDetails = Schemas['SecretDetails'] & Versioned;
 export type SecretUsers = Schemas['SecretUsers'];
 export type Bundle = Schemas['BundleItem'];
 export type BundleState = Bundle['state'];
 export type Rollout = Schemas['RolloutView'];
 export type JobStatus = Rollout['status'];
 export type Profile = Schemas['ProfileView'];
+export type Bootstrap = Schemas['BootstrapView'] & Versioned;
 
 const ALL = 1000;
 

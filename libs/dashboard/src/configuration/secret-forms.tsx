@@ -14,6 +14,8 @@ import { ROLLOUT, RolloutFields, rolloutOf } from './parts';
 import { type SecretDetails, type SecretUsers, secretsChanged, useProfiles } from './queries';
 
 const texts = t.secrets;
+/** None that is named is any of them: null to the API. */
+const idsOf = (profileIds: string[]): number[] | null => (profileIds.length > 0 ? profileIds.map(Number) : null);
 
 function Cancel({ onClose }: { onClose: () => void }) {
   return (
@@ -51,7 +53,7 @@ function Create({
       onSubmit={async ({ name, value, profileIds }) => {
         await api.PUT('/org/{orgId}/secret', {
           params: { path: { orgId: org }, header: { 'Idempotency-Key': idempotencyKey } },
-          body: { name, value, ...(profileIds.length > 0 ? { profileIds: profileIds.map(Number) } : {}) },
+          body: { name, value, encoding: 'utf8', profileIds: idsOf(profileIds) },
         });
         onClose();
         toastDone(texts.created(name));
@@ -110,7 +112,7 @@ function Rotate({ secret: { orgId, name }, onClose }: { secret: SecretDetails; o
       onSubmit={async ({ value, rollout }) => {
         const { data } = await api.POST('/org/{orgId}/secret/{name}/version', {
           params: { path: { orgId, name }, header: { 'Idempotency-Key': idempotencyKey } },
-          body: { value, rollout: rolloutOf(rollout) },
+          body: { value, encoding: 'utf8', rollout: rolloutOf(rollout) },
         });
         onClose();
         toastDone(texts.rotated(name, data!.version));
@@ -225,8 +227,8 @@ export async function destroyVersion({ orgId, name }: SecretDetails, version: nu
 export function Restriction({ secret, readOnly }: { secret: SecretDetails; readOnly: boolean }) {
   const { orgId, name } = secret;
   const profiles = useProfiles(orgId);
-  const form = useForm({ mode: 'uncontrolled', initialValues: { profileIds: secret.profileIds.map(String) } });
-  const send = async (profileIds: number[], query: { dryRun?: true; force?: true }) => {
+  const form = useForm({ mode: 'uncontrolled', initialValues: { profileIds: secret.profileIds?.map(String) ?? [] } });
+  const send = async (profileIds: number[] | null, query: { dryRun?: true; force?: true }) => {
     const { data } = await api.POST('/org/{orgId}/secret/{name}', {
       params: { path: { orgId, name }, query, header: ifMatch(secret) },
       body: { profileIds },
@@ -243,7 +245,7 @@ export function Restriction({ secret, readOnly }: { secret: SecretDetails; readO
       submitLabel={common.save}
       disabled={readOnly}
       onSubmit={async ({ profileIds }) => {
-        const ids = profileIds.map(Number);
+        const ids = idsOf(profileIds);
         const users = await send(ids, { dryRun: true });
         if (!users || !('profiles' in users) || !isUsed(users)) {
           await send(ids, {});
@@ -267,7 +269,7 @@ export function Restriction({ secret, readOnly }: { secret: SecretDetails; readO
         disabled={readOnly}
         data={
           profiles?.map(({ profileId, name: label }) => ({ value: String(profileId), label })) ??
-          secret.profileIds.map(String)
+          secret.profileIds?.map(String)
         }
         key={form.key('profileIds')}
         {...form.getInputProps('profileIds')}

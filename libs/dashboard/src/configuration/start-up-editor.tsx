@@ -3,7 +3,7 @@ import { useForm } from '@mantine/form';
 import { t } from '@texts/configuration';
 import { useState } from 'react';
 import { api } from '@/api/client';
-import { ApiProblem, isProblem } from '@/api/problem';
+import { ApiProblem } from '@/api/problem';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
 import { changesBetween, ifMatch } from '@/api/versions';
@@ -13,9 +13,8 @@ import { formatNumber } from '@/kit/formats';
 import { PageLink } from '@/kit/page-link';
 import { toastDone } from '@/kit/toasts';
 import { DocumentProblems, ROLLOUT, RolloutFields, type RolloutValues, rolloutOf } from './parts';
-import { bootstrapChanged, bootstrapQuery } from './queries';
+import { type Bootstrap, bootstrapChanged, bootstrapQuery } from './queries';
 
-type Bootstrap = components['schemas']['BootstrapView'] & { $etag?: string };
 type Plan = components['schemas']['BootstrapPlan'];
 
 const texts = t.startUp;
@@ -61,7 +60,7 @@ export function StartUpEditor({
       await call();
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      if (isProblem(error, 'precondition_failed'))
+      if (error.code === 'precondition_failed')
         setMeanwhile(await queryClient.fetchQuery({ ...bootstrapQuery(orgId, profileId), staleTime: 0 }));
       else if (error.code !== 'unauthenticated') setProblem(error);
     } finally {

@@ -1,17 +1,17 @@
 import { useQuery } from '@tanstack/react-query';
 import { $api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
-import type { components } from '@/api/types';
+import type { components, Versioned } from '@/api/types';
 import { useMay } from '@/session/session';
 
 type Schemas = components['schemas'];
-export type Resource = Schemas['ResourceView'];
+export type Resource = Schemas['ResourceView'] & Versioned;
 export type ResourceItem = Schemas['ResourceItem'];
 export type Target = Schemas['TargetItem'];
 export type Rule = Schemas['RuleView'];
-export type PrivateResource = Schemas['SiteResourceDetail'];
+export type PrivateResource = Schemas['SiteResourceDetail'] & Versioned;
 export type PrivateItem = Schemas['SiteResourceItem'];
-export type Domain = Schemas['DomainView'];
+export type Domain = Schemas['DomainView'] & Versioned;
 export type Health = Resource['health'];
 
 /** Of what a select or a short table offers. */

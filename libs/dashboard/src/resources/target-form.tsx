@@ -31,7 +31,7 @@ interface Values {
   hcTimeout: number | '';
 }
 
-type Read = components['schemas']['TargetRow'] | Target;
+type Read = Omit<Target, 'hcHeaders' | 'siteType' | 'siteName'>;
 
 const valuesOf = (target: Read): Values => ({
   siteId: String(target.siteId),

@@ -62,7 +62,7 @@ function Secrets() {
       key: 'profiles',
       title: texts.columns.profiles,
       render: ({ profileIds }) =>
-        profileIds.length === 0 ? texts.allProfiles : texts.someProfiles(formatNumber(profileIds.length)),
+        profileIds === null ? texts.allProfiles : texts.someProfiles(formatNumber(profileIds.length)),
       width: 140,
     },
     {

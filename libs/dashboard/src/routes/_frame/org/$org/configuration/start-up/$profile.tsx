@@ -7,9 +7,8 @@ import { t } from '@texts/configuration';
 import { useState } from 'react';
 import { $api, api } from '@/api/client';
 import { isProblem } from '@/api/problem';
-import type { components } from '@/api/types';
 import { ifMatch, newIdempotencyKey } from '@/api/versions';
-import { bootstrapChanged, bootstrapQuery } from '@/configuration/queries';
+import { type Bootstrap, bootstrapChanged, bootstrapQuery } from '@/configuration/queries';
 import { StartUpEditor } from '@/configuration/start-up-editor';
 import { CodeEditor, DocumentDiff } from '@/documents/code-editor';
 import { Failure } from '@/kit/failure';
@@ -27,7 +26,6 @@ export const Route = createFileRoute('/_frame/org/$org/configuration/start-up/$p
   staticData: { action: 'getProvisioningProfile' },
 });
 
-type Bootstrap = components['schemas']['BootstrapView'] & { $etag?: string };
 const texts = t.startUp;
 const REVISIONS = 50;
 
