@@ -1,7 +1,10 @@
 import type { TestApp } from './test-app.js';
 
+/** What these need of a server: an app in this process, or one of its own. */
+type Rows = Pick<TestApp, 'root' | 'sql'>;
+
 /** A profile whose bootstrap names these secrets, written as rows and settled: how a document gets there is not what these tests are about. */
-export async function profileNaming(app: TestApp, orgId: string, names: string[], revision = 1): Promise<number> {
+export async function profileNaming(app: Rows, orgId: string, names: string[], revision = 1): Promise<number> {
   const { profileId } = await app.root.expect<{ profileId: number }>('PUT', `/org/${orgId}/provisioning-profile`, {
     name: `naming ${names.join(' ')} ${Math.random()}`,
   });
@@ -14,7 +17,7 @@ export const documentNaming = (names: string[]) =>
   JSON.stringify({ env: Object.fromEntries(names.map((name) => [`IN_${name}`, `{{secret.${name}}}`])) });
 
 /** The next revision of a profile's bootstrap, which names these and no others. */
-export async function nameIn(app: TestApp, orgId: string, profileId: number, names: string[], revision: number) {
+export async function nameIn(app: Rows, orgId: string, profileId: number, names: string[], revision: number) {
   await app.sql(
     `INSERT INTO bootstrap_revision (profile_id, revision, org_id, document, created_by) VALUES ($1, $2, $3, $4, 'test')`,
     [profileId, revision, orgId, documentNaming(names)],
@@ -31,7 +34,7 @@ export async function nameIn(app: TestApp, orgId: string, profileId: number, nam
 }
 
 /** @returns the id of a version */
-export async function versionId(app: TestApp, orgId: string, name: string, version: number): Promise<number> {
+export async function versionId(app: Rows, orgId: string, name: string, version: number): Promise<number> {
   const [row] = await app.sql<{ id: number }>(
     'SELECT secret_version_id AS id FROM secret_version JOIN secret USING (secret_id) WHERE org_id = $1 AND name = $2 AND secret_version.version = $3',
     [orgId, name, version],
@@ -41,7 +44,7 @@ export async function versionId(app: TestApp, orgId: string, name: string, versi
 
 /** What a site is offered and runs with, of secret versions. */
 export async function holds(
-  app: TestApp,
+  app: Rows,
   orgId: string,
   siteId: number,
   offered: number[],
