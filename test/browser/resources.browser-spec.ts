@@ -119,7 +119,7 @@ describe('a public resource', () => {
     await confirm.getByLabel(`Type ${name} to confirm`).fill(name);
     await confirm.getByRole('button', { name: 'Delete', exact: true }).click();
     await page.getByRole('heading', { name: 'Public resources' }).waitFor();
-    expect((await dashboard.root.call('GET', `/resource/${resourceId}`)).status).toBe(404);
+    expect((await dashboard.root.send('GET', `/resource/${resourceId}`)).status).toBe(404);
   });
 });
 
