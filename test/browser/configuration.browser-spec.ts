@@ -105,8 +105,14 @@ describe('start-up bundles', () => {
     const visitor = await dashboard.signedIn();
     const page = await visitor.goTo(at('bundles'));
     await page.getByRole('heading', { name: 'Failed: 1' }).waitFor();
-    await page.getByText(/exit 3 before ready/).first().waitFor();
-    await page.getByRole('button', { name: `Send ${siteName} its bundle again` }).first().click();
+    await page
+      .getByText(/exit 3 before ready/)
+      .first()
+      .waitFor();
+    await page
+      .getByRole('button', { name: `Send ${siteName} its bundle again` })
+      .first()
+      .click();
     await page.getByText(`${siteName} is offered its bundle again`).waitFor();
     await page.getByRole('heading', { name: 'Failed: 1' }).waitFor({ state: 'detached' });
   });
@@ -189,7 +195,10 @@ describe('pages of configuration', () => {
     const path = fixture.path(`provisioning-profile/${profileId}/bootstrap`);
     await dashboard.root.expect('PUT', path, { document: 'env:\n  LINE: "{{site.niceId}}"\n' });
     await dashboard.root.expect('PUT', path, { document: 'env:\n  LINE: "{{site.name}}"\n' });
-    const { rollouts } = await dashboard.root.expect<{ rollouts: { jobId: number }[] }>('GET', fixture.path('rollouts'));
+    const { rollouts } = await dashboard.root.expect<{ rollouts: { jobId: number }[] }>(
+      'GET',
+      fixture.path('rollouts'),
+    );
     const PAGES = {
       secrets: at('secrets'),
       secret: at(`secrets/${name}`),

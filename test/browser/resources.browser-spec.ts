@@ -55,9 +55,9 @@ describe('a public resource', () => {
     await dialog.getByRole('button', { name: 'Add a target' }).click();
     await page.getByRole('row').filter({ hasText: 'http://localhost:8080' }).getByText(siteName).waitFor();
 
-    const { resources } = await read<{ resources: { name: string; fullDomain: string; targets: { port: number }[] }[] }>(
-      fixture.path('resources?query=Line%204'),
-    );
+    const { resources } = await read<{
+      resources: { name: string; fullDomain: string; targets: { port: number }[] }[];
+    }>(fixture.path('resources?query=Line%204'));
     expect(resources).toMatchObject([{ fullDomain: `line-4.${baseDomain}`, targets: [{ port: 8080 }] }]);
   });
 
@@ -222,7 +222,9 @@ describe('a blueprint', () => {
 describe('pages of resources', () => {
   it.each(['light', 'dark'] as const)('are accessible, on a desk and on a phone, %s', async (colorScheme) => {
     const resourceId = await fixture.resource();
-    await dashboard.root.expect('POST', `/resource/${resourceId}`, { name: `Steuerung Straße 4 – Übergabe ${colorScheme}` });
+    await dashboard.root.expect('POST', `/resource/${resourceId}`, {
+      name: `Steuerung Straße 4 – Übergabe ${colorScheme}`,
+    });
     await fixture.target(resourceId);
     await dashboard.root.expect('PUT', `/resource/${resourceId}/rule`, {
       action: 'DROP',

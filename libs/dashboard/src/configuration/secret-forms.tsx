@@ -33,15 +33,7 @@ export function createSecret(org: string, onCreated: (name: string) => void): vo
   });
 }
 
-function Create({
-  org,
-  onClose,
-  onCreated,
-}: {
-  org: string;
-  onClose: () => void;
-  onCreated: (name: string) => void;
-}) {
+function Create({ org, onClose, onCreated }: { org: string; onClose: () => void; onCreated: (name: string) => void }) {
   const profiles = useProfiles(org);
   const [idempotencyKey] = useState(newIdempotencyKey);
   const form = useForm({ mode: 'uncontrolled', initialValues: { name: '', value: '', profileIds: [] as string[] } });

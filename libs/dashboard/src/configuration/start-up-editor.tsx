@@ -93,13 +93,7 @@ export function StartUpEditor({
   return (
     <Stack>
       {!base && <Text size="sm">{texts.noDocument}</Text>}
-      <CodeEditor
-        kind="bootstrap"
-        label={texts.document}
-        value={text}
-        readOnly={readOnly}
-        onChange={setText}
-      />
+      <CodeEditor kind="bootstrap" label={texts.document} value={text} readOnly={readOnly} onChange={setText} />
       {problem && <DocumentProblems problem={problem} />}
       {meanwhile && (
         <>

@@ -16,8 +16,7 @@ function documentWith(place: string, key: string): string {
 
 /** Whether the server's own reader calls the key unknown. */
 function isUnknown(kind: 'blueprint' | 'bootstrap', text: string): boolean {
-  const { problems } =
-    kind === 'bootstrap' ? parseBootstrap(text) : parse(text, { site: 'open', operators: true });
+  const { problems } = kind === 'bootstrap' ? parseBootstrap(text) : parse(text, { site: 'open', operators: true });
   return problems.some(({ message }) => message.startsWith('is not known here'));
 }
 

@@ -98,7 +98,10 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
       '/resource/{resourceId}/whitelist',
     ],
   ],
-  ['target.', ['/org/{orgId}/resources', '/resource/{resourceId}', '/resource/{resourceId}/targets', '/target/{targetId}']],
+  [
+    'target.',
+    ['/org/{orgId}/resources', '/resource/{resourceId}', '/resource/{resourceId}/targets', '/target/{targetId}'],
+  ],
   ['rule.', ['/resource/{resourceId}/rules']],
   [
     'site_resource.',

@@ -1,7 +1,7 @@
 import { Fieldset, Stack } from '@mantine/core';
 import { type UseFormReturnType, useForm } from '@mantine/form';
 import { t } from '@texts/common';
-import { type ReactNode, useEffect, useState } from 'react';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { isProblem } from '@/api/problem';
 import type { Versioned } from '@/api/types';
 import { changesBetween, ifMatch } from '@/api/versions';
@@ -45,11 +45,14 @@ export function VersionedForm<T extends Versioned, V extends object>({
     form.setInitialValues(valuesOf(now));
     form.reset();
   };
+  const seen = useRef(read);
   useEffect(() => {
+    if (seen.current === read) return;
+    seen.current = read;
     // What this form does not show may change as it likes; what nobody types in shows what it is now.
     if (same(valuesOf(read), valuesOf(base))) setBase(read);
     else if (!form.isDirty()) take(read);
-  }, [read]);
+  });
 
   const send = async (values: V, against: T) => {
     const before = valuesOf(base);
@@ -76,11 +79,7 @@ export function VersionedForm<T extends Versioned, V extends object>({
       </Fieldset>
       {meanwhile && (
         <ChangedMeanwhile
-          changes={changesBetween(
-            valuesOf(base),
-            valuesOf(meanwhile),
-            Object.keys(labels) as (keyof V & string)[],
-          )}
+          changes={changesBetween(valuesOf(base), valuesOf(meanwhile), Object.keys(labels) as (keyof V & string)[])}
           labels={labels}
           onTakeTheirs={() => take(meanwhile)}
           onSaveMine={() =>

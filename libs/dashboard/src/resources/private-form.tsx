@@ -157,7 +157,11 @@ export function PrivateFields({
           />
         </>
       )}
-      <Switch label={labels.enabled} key={form.key('enabled')} {...form.getInputProps('enabled', { type: 'checkbox' })} />
+      <Switch
+        label={labels.enabled}
+        key={form.key('enabled')}
+        {...form.getInputProps('enabled', { type: 'checkbox' })}
+      />
     </>
   );
 }

@@ -106,7 +106,11 @@ function Fields({ form }: { form: UseFormReturnType<Values> }) {
         key={form.key('action')}
         {...form.getInputProps('action')}
       />
-      <Switch label={labels.enabled} key={form.key('enabled')} {...form.getInputProps('enabled', { type: 'checkbox' })} />
+      <Switch
+        label={labels.enabled}
+        key={form.key('enabled')}
+        {...form.getInputProps('enabled', { type: 'checkbox' })}
+      />
     </>
   );
 }

@@ -149,7 +149,12 @@ function Edit({ org, target, onClose }: { org: string; target: Target; onClose: 
       }}
     >
       {(form) => (
-        <Fields org={org} form={form} isHttp={data.mode === 'http'} known={{ value: String(target.siteId), label: target.siteName }} />
+        <Fields
+          org={org}
+          form={form}
+          isHttp={data.mode === 'http'}
+          known={{ value: String(target.siteId), label: target.siteName }}
+        />
       )}
     </VersionedForm>
   );
@@ -229,7 +234,11 @@ function Fields({
         key={form.key('priority')}
         {...form.getInputProps('priority')}
       />
-      <Switch label={labels.enabled} key={form.key('enabled')} {...form.getInputProps('enabled', { type: 'checkbox' })} />
+      <Switch
+        label={labels.enabled}
+        key={form.key('enabled')}
+        {...form.getInputProps('enabled', { type: 'checkbox' })}
+      />
       <Switch
         label={labels.hcEnabled}
         key={form.key('hcEnabled')}

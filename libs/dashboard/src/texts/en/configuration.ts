@@ -41,7 +41,8 @@ export const t = {
     someProfiles: (count: string) => `${count} profiles`,
     empty: {
       title: 'No secrets yet',
-      description: 'A secret is a value that a start-up document names and sites get sealed. No page and no answer ever shows it.',
+      description:
+        'A secret is a value that a start-up document names and sites get sealed. No page and no answer ever shows it.',
     },
     labels: { name: 'Name', value: 'Value', profileIds: 'Only for these profiles' },
     nameHint: 'Capital letters, digits and _, as DB_PASSWORD.',
@@ -57,7 +58,8 @@ export const t = {
     sites: (count: number, text: string) => (count === 1 ? 'one site' : `${text} sites`),
     rotate: 'Rotate',
     rotateTitle: (name: string) => `Rotate ${name}`,
-    rotateHint: 'The new value becomes the current version, and goes to the sites that use it. The old one stays until they run with the new one.',
+    rotateHint:
+      'The new value becomes the current version, and goes to the sites that use it. The old one stays until they run with the new one.',
     newValue: 'New value',
     rotated: (name: string, version: number) => `${name} has version ${version} now`,
     versions: 'Versions',
@@ -85,7 +87,8 @@ export const t = {
     delete: 'Delete',
     deleteTitle: (name: string) => `Delete ${name}`,
     deleteUnused: 'Nothing uses it. All its versions are gone for good.',
-    deleteInUse: 'It is in use. These profiles name it, and these sites get no bundle until it is made again or their documents do without it:',
+    deleteInUse:
+      'It is in use. These profiles name it, and these sites get no bundle until it is made again or their documents do without it:',
     gentler: 'Rotate it instead',
     deleted: (name: string) => `${name} was deleted`,
     usedByProfiles: (count: string) => `Profiles: ${count}`,
@@ -127,9 +130,18 @@ export const t = {
     tabs: { rollouts: 'Secrets and documents', credentials: 'Credentials' },
     rolloutList: 'Rollouts, newest first',
     credentialList: 'Rotations of credentials, newest first',
-    columns: { change: 'What', status: 'State', progress: 'Sites', failed: 'Failed', waiting: 'Waiting', by: 'By', createdAt: 'Begun' },
+    columns: {
+      change: 'What',
+      status: 'State',
+      progress: 'Sites',
+      failed: 'Failed',
+      waiting: 'Waiting',
+      by: 'By',
+      createdAt: 'Begun',
+    },
     secret: (name: string, version: number | null) => `${name}, version ${version ?? '?'}`,
-    document: (profile: number | null, revision: number | null) => `Profile ${profile ?? '?'}, revision ${revision ?? '?'}`,
+    document: (profile: number | null, revision: number | null) =>
+      `Profile ${profile ?? '?'}, revision ${revision ?? '?'}`,
     of: (done: string, total: string) => `${done} of ${total}`,
     credentials: (id: number) => `Rotation ${id}`,
     emptyRollouts: {
@@ -168,13 +180,16 @@ export const t = {
     sealed: { required: 'always', when_possible: 'when possible' },
     empty: {
       title: 'No profiles yet',
-      description: 'A profile is what sites of its templates inherit. Its start-up document says what they are started with.',
+      description:
+        'A profile is what sites of its templates inherit. Its start-up document says what they are started with.',
     },
     document: 'Start-up document',
     noDocument: 'This profile has no start-up document: its sites get an empty bundle.',
     settled: (revision: number) => `Revision ${revision} is rolled out.`,
     notSettled: (revision: number, settled: number | null) =>
-      settled === null ? `Revision ${revision} is being rolled out.` : `Revision ${revision} is being rolled out; before it, ${settled}.`,
+      settled === null
+        ? `Revision ${revision} is being rolled out.`
+        : `Revision ${revision} is being rolled out; before it, ${settled}.`,
     plan: 'Dry run',
     save: 'Save and roll out',
     saved: (revision: number) => `Revision ${revision} was saved`,

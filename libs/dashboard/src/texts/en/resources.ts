@@ -39,7 +39,8 @@ export const t = {
     },
     empty: {
       title: 'No public resources yet',
-      description: 'A public resource is what visitors reach by a name or a port; its targets are services behind your sites.',
+      description:
+        'A public resource is what visitors reach by a name or a port; its targets are services behind your sites.',
     },
     tabs: {
       overview: 'Overview',
@@ -61,7 +62,8 @@ export const t = {
     wasEnabled: (name: string) => `${name} is enabled`,
     wasDisabled: (name: string) => `${name} is disabled: nobody reaches it`,
     deleteTitle: (name: string) => `Delete ${name}`,
-    deleteConsequence: 'Its targets, rules, grants and share links go with it. Disabled, it keeps them and nobody reaches it.',
+    deleteConsequence:
+      'Its targets, rules, grants and share links go with it. Disabled, it keeps them and nobody reaches it.',
     deleted: (name: string) => `${name} was deleted`,
     gentler: 'Disable it instead',
     saved: (name: string) => `${name} was saved`,
@@ -116,7 +118,14 @@ export const t = {
       title: 'No targets yet',
       description: 'A target is a service behind one of your sites: visitors get its answers.',
     },
-    columns: { address: 'Address', site: 'Site', health: 'Health', path: 'Path', priority: 'Priority', enabled: 'State' },
+    columns: {
+      address: 'Address',
+      site: 'Site',
+      health: 'Health',
+      path: 'Path',
+      priority: 'Priority',
+      enabled: 'State',
+    },
     unchecked: 'not checked',
     labels: {
       siteId: 'Site',
@@ -185,11 +194,21 @@ export const t = {
     add: 'Add a rule',
     addTitle: 'New rule',
     editTitle: (priority: number) => `Rule ${priority}`,
-    empty: { title: 'No rules', description: 'A rule lets requests pass, or refuses them, by address, path, country or network.' },
+    empty: {
+      title: 'No rules',
+      description: 'A rule lets requests pass, or refuses them, by address, path, country or network.',
+    },
     off: 'The rules are not looked at.',
     columns: { priority: 'Priority', action: 'Then', match: 'If', value: 'Is', enabled: 'State' },
     actions: { ACCEPT: 'Allow without signing in', DROP: 'Refuse', PASS: 'Ask who it is' },
-    matches: { CIDR: 'Address range', IP: 'Address', PATH: 'Path', COUNTRY: 'Country', ASN: 'Network (ASN)', REGION: 'Region' },
+    matches: {
+      CIDR: 'Address range',
+      IP: 'Address',
+      PATH: 'Path',
+      COUNTRY: 'Country',
+      ASN: 'Network (ASN)',
+      REGION: 'Region',
+    },
     labels: { priority: 'Priority', action: 'Then', match: 'If', value: 'Is', enabled: 'Enabled' },
     saved: (priority: number) => `Rule ${priority} was saved`,
     added: (priority: number) => `Rule ${priority} was added`,
@@ -201,7 +220,8 @@ export const t = {
   },
   access: {
     intro: 'Who signs in may pass when they have one of these roles, or are named here. Admin always may.',
-    privateIntro: 'Who may use it: people with one of these roles, those named here, and these machines. Admin always may.',
+    privateIntro:
+      'Who may use it: people with one of these roles, those named here, and these machines. Admin always may.',
     roles: 'Roles',
     users: 'People',
     clients: 'Machine clients',
@@ -217,10 +237,19 @@ export const t = {
     filter: 'Filter private resources',
     fields: { mode: 'kind' },
     modes: { host: 'Host', cidr: 'Address range', http: 'Web service' },
-    columns: { name: 'Name', mode: 'Kind', destination: 'Destination', alias: 'Alias', sites: 'Sites', ports: 'Ports', enabled: 'State' },
+    columns: {
+      name: 'Name',
+      mode: 'Kind',
+      destination: 'Destination',
+      alias: 'Alias',
+      sites: 'Sites',
+      ports: 'Ports',
+      enabled: 'State',
+    },
     empty: {
       title: 'No private resources yet',
-      description: 'A private resource is a host, an address range or a web service behind a site, for people and machines that you name.',
+      description:
+        'A private resource is a host, an address range or a web service behind a site, for people and machines that you name.',
     },
     labels: {
       name: 'Name',
@@ -264,7 +293,12 @@ export const t = {
       title: 'No domains yet',
       description: 'Web resources have names below a domain. Register one, and put its records where your DNS is.',
     },
-    labels: { type: 'Kind', baseDomain: 'Domain', certResolver: 'Certificates by', preferWildcardCert: 'One wildcard certificate' },
+    labels: {
+      type: 'Kind',
+      baseDomain: 'Domain',
+      certResolver: 'Certificates by',
+      preferWildcardCert: 'One wildcard certificate',
+    },
     created: (name: string) => `${name} was registered. Put these records into your DNS.`,
     records: 'DNS records',
     recordColumns: { type: 'Type', name: 'Name', value: 'Value', state: 'State' },
@@ -293,7 +327,8 @@ export const t = {
     failed: 'Refused',
     empty: {
       title: 'No blueprints yet',
-      description: 'A blueprint is a document that says which resources there are. Applied, it makes what is missing and changes what differs.',
+      description:
+        'A blueprint is a document that says which resources there are. Applied, it makes what is missing and changes what differs.',
     },
     name: 'Name',
     nameHint: 'By which it is found in the list; empty for one that says when it was applied.',

@@ -195,9 +195,7 @@ function Bundles() {
               {mayResend && resend(bundle)}
             </Stack>
           )}
-          empty={
-            <EmptyState icon={<IconPackage />} title={texts.empty.title} description={texts.empty.description} />
-          }
+          empty={<EmptyState icon={<IconPackage />} title={texts.empty.title} description={texts.empty.description} />}
         />
       </Stack>
     </>

@@ -40,10 +40,27 @@ function Rollouts() {
     { key: 'change', title: texts.columns.change, render: what },
     { key: 'status', title: texts.columns.status, render: ({ status }) => <JobBadge status={status} />, width: 110 },
     { key: 'progress', title: texts.columns.progress, render: progress, width: 130 },
-    { key: 'failed', title: texts.columns.failed, render: ({ failed }) => formatNumber(failed), textAlign: 'right', width: 80 },
-    { key: 'waiting', title: texts.columns.waiting, render: ({ waiting }) => formatNumber(waiting), textAlign: 'right', width: 90 },
+    {
+      key: 'failed',
+      title: texts.columns.failed,
+      render: ({ failed }) => formatNumber(failed),
+      textAlign: 'right',
+      width: 80,
+    },
+    {
+      key: 'waiting',
+      title: texts.columns.waiting,
+      render: ({ waiting }) => formatNumber(waiting),
+      textAlign: 'right',
+      width: 90,
+    },
     { key: 'by', title: texts.columns.by, render: ({ createdBy }) => createdBy.name, ellipsis: true },
-    { key: 'createdAt', title: texts.columns.createdAt, render: ({ createdAt }) => <Time at={createdAt} />, width: 130 },
+    {
+      key: 'createdAt',
+      title: texts.columns.createdAt,
+      render: ({ createdAt }) => <Time at={createdAt} />,
+      width: 130,
+    },
   ];
   return (
     <ListTable

@@ -60,9 +60,7 @@ function StartUpDocuments() {
             </Text>
           </Stack>
         )}
-        empty={
-          <EmptyState icon={<IconFileText />} title={texts.empty.title} description={texts.empty.description} />
-        }
+        empty={<EmptyState icon={<IconFileText />} title={texts.empty.title} description={texts.empty.description} />}
       />
     </>
   );

@@ -49,8 +49,7 @@ function Domains() {
       {baseDomain}
     </PageLink>
   );
-  const type = ({ type, configManaged }: Domain) =>
-    configManaged ? texts.byConfiguration : type && texts.types[type];
+  const type = ({ type, configManaged }: Domain) => (configManaged ? texts.byConfiguration : type && texts.types[type]);
   return (
     <>
       <PageHeader title={texts.title} actions={create} />

@@ -45,9 +45,11 @@ function PrivatePage() {
         title={data?.name ?? ' '}
         description={
           data &&
-          [texts.modes[data.mode], data.alias ?? data.fullDomain ?? data.destination, data.enabled ? t.enabled : t.disabled].join(
-            ' · ',
-          )
+          [
+            texts.modes[data.mode],
+            data.alias ?? data.fullDomain ?? data.destination,
+            data.enabled ? t.enabled : t.disabled,
+          ].join(' · ')
         }
         actions={
           data &&
@@ -210,7 +212,10 @@ function Access({ resource: { siteResourceId, orgId } }: { resource: PrivateReso
             offered={grantees.clients}
             readOnly={!may('setResourceUsers')}
             save={async (ids) => {
-              await api.POST('/site-resource/{siteResourceId}/clients', { params, body: { clientIds: ids.map(Number) } });
+              await api.POST('/site-resource/{siteResourceId}/clients', {
+                params,
+                body: { clientIds: ids.map(Number) },
+              });
               await queryClient.invalidateQueries({ queryKey: clientOptions.queryKey });
             }}
           />

@@ -49,7 +49,9 @@ function queryOf(search: ListSearch) {
     healthStatus: of('health') as Health | undefined,
     authState: of('protection') as keyof typeof texts.protections | undefined,
     enabled: enabled === undefined ? undefined : enabled === 'true',
-    ...(search.sort ? { sort_by: 'name' as const, order: search.sort.startsWith('-') ? 'desc' as const : 'asc' as const } : {}),
+    ...(search.sort
+      ? { sort_by: 'name' as const, order: search.sort.startsWith('-') ? ('desc' as const) : ('asc' as const) }
+      : {}),
   };
 }
 

@@ -1,4 +1,16 @@
-import { Alert, Button, Group, Paper, PasswordInput, Stack, Switch, TagsInput, Text, TextInput, Title } from '@mantine/core';
+import {
+  Alert,
+  Button,
+  Group,
+  Paper,
+  PasswordInput,
+  Stack,
+  Switch,
+  TagsInput,
+  Text,
+  TextInput,
+  Title,
+} from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { modals } from '@mantine/modals';
 import { useQuery } from '@tanstack/react-query';
@@ -48,16 +60,36 @@ function Authentication() {
         hint={texts.password.hint}
         isSet={data.passwordId !== null}
         may={may('setResourcePassword')}
-        form={(onClose) => <OneValue label={texts.password.label} title={texts.password.title} name="password" resourceId={resourceId} onClose={onClose} />}
-        clear={() => api.POST('/resource/{resourceId}/password', { params: { path: { resourceId } }, body: { password: null } })}
+        form={(onClose) => (
+          <OneValue
+            label={texts.password.label}
+            title={texts.password.title}
+            name="password"
+            resourceId={resourceId}
+            onClose={onClose}
+          />
+        )}
+        clear={() =>
+          api.POST('/resource/{resourceId}/password', { params: { path: { resourceId } }, body: { password: null } })
+        }
       />
       <Shared
         title={texts.pincode.title}
         hint={texts.pincode.hint}
         isSet={data.pincodeId !== null}
         may={may('setResourcePincode')}
-        form={(onClose) => <OneValue label={texts.pincode.label} title={texts.pincode.title} name="pincode" resourceId={resourceId} onClose={onClose} />}
-        clear={() => api.POST('/resource/{resourceId}/pincode', { params: { path: { resourceId } }, body: { pincode: null } })}
+        form={(onClose) => (
+          <OneValue
+            label={texts.pincode.label}
+            title={texts.pincode.title}
+            name="pincode"
+            resourceId={resourceId}
+            onClose={onClose}
+          />
+        )}
+        clear={() =>
+          api.POST('/resource/{resourceId}/pincode', { params: { path: { resourceId } }, body: { pincode: null } })
+        }
       />
       <Shared
         title={texts.headerAuth.title}
@@ -119,11 +151,7 @@ function Shared({
         </div>
         {may && (
           <Group gap="sm">
-            <Button
-              variant="default"
-              aria-label={isSet ? texts.replaceOne(title) : texts.setOne(title)}
-              onClick={open}
-            >
+            <Button variant="default" aria-label={isSet ? texts.replaceOne(title) : texts.setOne(title)} onClick={open}>
               {isSet ? texts.replace : texts.set}
             </Button>
             {isSet && (
@@ -162,7 +190,10 @@ function OneValue({
   label: string;
   onClose: () => void;
 }) {
-  const form = useForm({ mode: 'uncontrolled', initialValues: { [name]: '' } as { password?: string; pincode?: string } });
+  const form = useForm({
+    mode: 'uncontrolled',
+    initialValues: { [name]: '' } as { password?: string; pincode?: string },
+  });
   return (
     <ApiForm
       form={form}

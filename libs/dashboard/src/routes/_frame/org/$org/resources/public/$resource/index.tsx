@@ -1,6 +1,7 @@
 import { Alert, NumberInput, Paper, Select, SimpleGrid, Switch, Textarea, TextInput, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
+import { t as common } from '@texts/common';
 import { t } from '@texts/resources';
 import { api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
@@ -14,7 +15,6 @@ import { VersionedForm } from '@/kit/versioned-form';
 import { Address, HealthBadge } from '@/resources/parts';
 import { type Resource, resourceQuery, resourcesChanged, targetsQuery, useDomains } from '@/resources/queries';
 import { useMay } from '@/session/session';
-import { t as common } from '@texts/common';
 
 export const Route = createFileRoute('/_frame/org/$org/resources/public/$resource/')({
   component: Overview,
@@ -93,9 +93,7 @@ function Settings({ resource }: { resource: Resource }) {
       readOnly={!mayChange || isPhone}
       readAgain={() => queryClient.fetchQuery({ ...resourceQuery(resourceId), staleTime: 0 })}
       save={async ({ domainId, proxyPort, ...changed }, header) => {
-        const emptied = Object.fromEntries(
-          NULLABLE.filter((name) => changed[name] === '').map((name) => [name, null]),
-        );
+        const emptied = Object.fromEntries(NULLABLE.filter((name) => changed[name] === '').map((name) => [name, null]));
         await api.POST('/resource/{resourceId}', {
           params: { path: { resourceId }, header },
           body: {
@@ -113,7 +111,12 @@ function Settings({ resource }: { resource: Resource }) {
         <>
           {mayChange && isPhone && <Alert variant="outline">{common.readOnlyOnPhone}</Alert>}
           <TextInput label={labels.name} key={form.key('name')} {...form.getInputProps('name')} />
-          <TextInput label={labels.niceId} spellCheck={false} key={form.key('niceId')} {...form.getInputProps('niceId')} />
+          <TextInput
+            label={labels.niceId}
+            spellCheck={false}
+            key={form.key('niceId')}
+            {...form.getInputProps('niceId')}
+          />
           {mode === 'http' ? (
             <>
               <Select

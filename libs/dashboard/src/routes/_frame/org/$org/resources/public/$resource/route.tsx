@@ -58,9 +58,7 @@ async function setEnabled(of: Pick<Resource, 'resourceId' | 'name'>, enabled: bo
   const { resourceId, name } = of;
   await api.POST('/resource/{resourceId}', { params: { path: { resourceId } }, body: { enabled } });
   await resourcesChanged();
-  toastDone((enabled ? t.public.wasEnabled : t.public.wasDisabled)(name), () =>
-    setEnabled(of, !enabled),
-  );
+  toastDone((enabled ? t.public.wasEnabled : t.public.wasDisabled)(name), () => setEnabled(of, !enabled));
 }
 
 function Actions({ resource }: { resource: Resource }) {

@@ -10,7 +10,7 @@ import { EmptyState } from '@/kit/empty';
 import { Failure } from '@/kit/failure';
 import { RowTable } from '@/kit/row-table';
 import { toastDone, toastProblem } from '@/kit/toasts';
-import { resourceQuery, resourcesChanged, type Rule, rulesChanged, rulesQuery } from '@/resources/queries';
+import { type Rule, resourceQuery, resourcesChanged, rulesChanged, rulesQuery } from '@/resources/queries';
 import { addRule, editRule } from '@/resources/rule-form';
 import { useMay } from '@/session/session';
 
@@ -29,9 +29,7 @@ function Rules() {
   if (error && !data) return <Failure error={error} retry={refetch} />;
   const rules = data?.rules;
   const last = Math.max(0, ...(rules ?? []).map(({ priority }) => priority));
-  const add = may('createResourceRule') && (
-    <Button onClick={() => addRule(resourceId, last)}>{t.rules.add}</Button>
-  );
+  const add = may('createResourceRule') && <Button onClick={() => addRule(resourceId, last)}>{t.rules.add}</Button>;
   const mayChange = may('updateResourceRule');
   const mayDelete = may('deleteResourceRule');
   const { columns } = t.rules;
@@ -71,7 +69,11 @@ function Rules() {
         />
         {rules?.length !== 0 && add}
       </Group>
-      {of && !of.applyRules && rules && rules.length > 0 && <Alert color="orange" variant="outline">{t.rules.off}</Alert>}
+      {of && !of.applyRules && rules && rules.length > 0 && (
+        <Alert color="orange" variant="outline">
+          {t.rules.off}
+        </Alert>
+      )}
       {rules?.length === 0 ? (
         <EmptyState icon={<IconListDetails />} title={t.rules.empty.title} description={t.rules.empty.description}>
           {add}
