@@ -37,7 +37,7 @@ describe('a public resource', () => {
     const page = await visitor.goTo(at('public'));
     await page.getByRole('link', { name: 'Create a public resource' }).first().click();
     await page.getByLabel('Name', { exact: true }).fill('Line 4 panel');
-    await page.getByLabel('Domain', { exact: true }).waitFor();
+    await page.getByRole('combobox', { name: 'Domain' }).waitFor();
     await page.getByLabel('Subdomain').fill('not a name');
     await page.getByRole('button', { name: 'Create the resource' }).click();
     await page.locator('[aria-invalid="true"]').waitFor();
@@ -48,7 +48,7 @@ describe('a public resource', () => {
     await page.getByText('No targets yet').waitFor();
     await page.getByRole('button', { name: 'Add a target' }).click();
     const dialog = page.getByRole('dialog', { name: 'New target' });
-    await dialog.getByRole('textbox', { name: 'Site' }).fill(siteName);
+    await dialog.getByRole('combobox', { name: 'Site' }).fill(siteName);
     await page.getByRole('option', { name: siteName }).click();
     await dialog.getByLabel('Port', { exact: true }).fill('8080');
     await expectAccessible(page, '[role="dialog"]');
@@ -128,13 +128,13 @@ describe('a private resource', () => {
     const visitor = await dashboard.signedIn();
     const page = await visitor.goTo(at('private/new'));
     await page.getByLabel('Name', { exact: true }).fill('Press controller');
-    await page.getByRole('textbox', { name: 'Sites' }).fill(siteName);
+    await page.getByRole('combobox', { name: 'Sites' }).fill(siteName);
     await page.getByRole('option', { name: siteName }).click();
     await page.getByLabel('Destination', { exact: true }).fill('10.20.30.40');
     await page.getByRole('button', { name: 'Create the resource' }).click();
     await page.getByRole('heading', { name: 'Press controller' }).waitFor();
 
-    await page.getByRole('textbox', { name: 'Roles' }).click();
+    await page.getByRole('combobox', { name: 'Roles' }).click();
     await page.getByRole('option', { name: 'Member' }).click();
     await page.keyboard.press('Escape');
     await page.locator('form').filter({ hasText: 'Roles' }).getByRole('button', { name: 'Save' }).click();
@@ -156,7 +156,7 @@ describe('a domain', () => {
     const dialog = page.getByRole('dialog', { name: 'Register a domain' });
     const name = fixture.domainName();
     await dialog.getByLabel('Domain', { exact: true }).fill(name);
-    await dialog.getByRole('textbox', { name: 'Kind' }).click();
+    await dialog.getByRole('combobox', { name: 'Kind' }).click();
     await page.getByRole('option', { name: 'Single name (CNAME)' }).click();
     await dialog.getByRole('button', { name: 'Register a domain' }).click();
     await page.getByRole('heading', { name }).waitFor();

@@ -131,18 +131,18 @@ function Users({ users: { profiles, sites } }: { users: SecretUsers }) {
   return (
     <Stack gap="xs" mt="xs">
       {[
-        { total: profiles.total, names: profiles.profiles.map(({ name }) => name), title: texts.usedByProfiles },
-        { total: sites.total, names: sites.sites.map(({ name }) => name), title: texts.usedBySites },
+        { total: profiles.total, users: profiles.profiles.map(({ profileId, revision, name }) => ({ id: `${profileId} ${revision}`, name })), title: texts.usedByProfiles },
+        { total: sites.total, users: sites.sites.map(({ siteId, name }) => ({ id: String(siteId), name })), title: texts.usedBySites },
       ]
         .filter(({ total }) => total > 0)
-        .map(({ total, names, title }) => (
+        .map(({ total, users, title }) => (
           <div key={title('')}>
             <Text size="sm" fw={500}>
               {title(formatNumber(total))}
             </Text>
             <List size="sm">
-              {names.slice(0, SHOWN).map((name, index) => (
-                <List.Item key={`${index} ${name}`}>{name}</List.Item>
+              {users.slice(0, SHOWN).map(({ id, name }) => (
+                <List.Item key={id}>{name}</List.Item>
               ))}
               {total > SHOWN && <List.Item>{texts.andMore(formatNumber(total - SHOWN))}</List.Item>}
             </List>

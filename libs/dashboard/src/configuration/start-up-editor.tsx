@@ -47,7 +47,7 @@ export function StartUpEditor({
   const path = { orgId, profileId };
 
   // Nobody types here: what somebody else saved is shown at once.
-  if (read && read.revision !== base?.revision && text === (base?.document ?? texts.example)) {
+  if (read && read.revision > (base?.revision ?? 0) && text === (base?.document ?? texts.example)) {
     setBase(read);
     setText(read.document);
     setPlan(undefined);

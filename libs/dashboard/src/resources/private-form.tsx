@@ -1,7 +1,7 @@
 import { NumberInput, SegmentedControl, Select, Switch, TextInput } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
 import { t } from '@texts/resources';
-import { SitesSelect } from '@/sites/site-select';
+import { type SiteOption, SitesSelect } from '@/sites/site-select';
 import type { PrivateResource } from './queries';
 
 export interface PrivateValues {
@@ -71,33 +71,38 @@ export function newPrivateBodyOf({ mode, alias, destinationPort, scheme, ...valu
   };
 }
 
-/** @param sites those that are chosen already, with their names */
 export function PrivateFields({
   org,
+  known,
   form,
   mode,
-  sites = [],
+  isNew,
 }: {
   org: string;
   form: Pick<UseFormReturnType<PrivateValues>, 'key' | 'getInputProps'>;
   mode: PrivateResource['mode'];
-  sites?: { value: string; label: string }[];
+  /** Sites that are chosen already, with their names. */
+  known?: SiteOption[];
+  /** Its kind is chosen once. */
+  isNew?: boolean;
 }) {
   const texts = t.private;
   const { labels } = texts;
   return (
     <>
       <TextInput label={labels.name} autoComplete="off" key={form.key('name')} {...form.getInputProps('name')} />
-      <SegmentedControl
-        aria-label={labels.mode}
-        data={Object.entries(texts.modes).map(([value, label]) => ({ value, label }))}
-        key={form.key('mode')}
-        {...form.getInputProps('mode')}
-      />
+      {isNew && (
+        <SegmentedControl
+          aria-label={labels.mode}
+          data={Object.entries(texts.modes).map(([value, label]) => ({ value, label }))}
+          key={form.key('mode')}
+          {...form.getInputProps('mode')}
+        />
+      )}
       <SitesSelect
         org={org}
         label={labels.siteIds}
-        known={sites}
+        known={known}
         key={form.key('siteIds')}
         {...form.getInputProps('siteIds')}
       />

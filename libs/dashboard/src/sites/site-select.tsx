@@ -5,7 +5,7 @@ import { type ReactNode, useState } from 'react';
 import { $api } from '@/api/client';
 import { useMay } from '@/session/session';
 
-interface Option {
+export interface SiteOption {
   value: string;
   label: string;
 }
@@ -13,11 +13,11 @@ interface Option {
 const SHOWN = 20;
 
 /** Sites that a search finds, and those that were chosen already: their names are known whatever is searched for. */
-function useSiteOptions(org: string, known: readonly Option[]) {
+function useSiteOptions(org: string, known: readonly SiteOption[]) {
   const may = useMay(org);
   const [text, search] = useState('');
   const [query] = useDebouncedValue(text, 250);
-  const [seen, setSeen] = useState<readonly Option[]>(known);
+  const [seen, setSeen] = useState<readonly SiteOption[]>([]);
   const { data } = useQuery({
     ...$api.queryOptions('get', '/org/{orgId}/sites', {
       params: { path: { orgId: org }, query: { query: query || undefined, pageSize: SHOWN } },
@@ -25,7 +25,7 @@ function useSiteOptions(org: string, known: readonly Option[]) {
     enabled: may('listSites'),
   });
   const found = data?.sites.map(({ siteId, name }) => ({ value: String(siteId), label: name })) ?? [];
-  const options = [...found, ...seen.filter(({ value }) => !found.some((one) => one.value === value))];
+  const options = [...new Map([...known, ...seen, ...found].map((option) => [option.value, option])).values()];
   const keep = (values: string[]) => setSeen(options.filter(({ value }) => values.includes(value)));
   return { search, options, keep };
 }
@@ -35,7 +35,7 @@ interface SiteSelectProps<Value> {
   label: string;
   description?: string;
   /** Those that are chosen already, with their names. */
-  known?: readonly Option[];
+  known?: readonly SiteOption[];
   defaultValue?: Value;
   onChange?: (value: Value) => void;
   error?: ReactNode;

@@ -1,5 +1,5 @@
 import { Alert, Button, Paper, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
+import { useQueries, useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
 import { t as common } from '@texts/common';
 import { t } from '@texts/resources';
@@ -18,6 +18,7 @@ import { GrantForm, useGrantees } from '@/resources/grants';
 import { PrivateFields, privateBodyOf, privateValuesOf } from '@/resources/private-form';
 import { type PrivateResource, privateChanged, privateQuery } from '@/resources/queries';
 import { useMay } from '@/session/session';
+import { siteQuery } from '@/sites/queries';
 
 /** One private resource: what it leads to, through which sites, and who may use it. */
 export const Route = createFileRoute('/_frame/org/$org/resources/private/$resource')({
@@ -131,6 +132,12 @@ function Settings({ resource }: { resource: PrivateResource }) {
   const may = useMay(orgId);
   const isPhone = useIsPhone();
   const mayChange = may('updateSiteResource');
+  // A private resource says the ids of its sites only.
+  const known = useQueries({
+    queries: resource.siteIds.map((siteId) => ({ ...siteQuery(String(siteId)), enabled: may('getSite') })),
+    combine: (sites) =>
+      sites.flatMap(({ data }) => (data ? [{ value: String(data.siteId), label: data.name }] : [])),
+  });
   return (
     <VersionedForm
       read={resource}
@@ -150,7 +157,7 @@ function Settings({ resource }: { resource: PrivateResource }) {
       {(form) => (
         <>
           {mayChange && isPhone && <Alert variant="outline">{common.readOnlyOnPhone}</Alert>}
-          <PrivateFields org={orgId} form={form} mode={form.getValues().mode} />
+          <PrivateFields org={orgId} form={form} known={known} mode={resource.mode} />
         </>
       )}
     </VersionedForm>

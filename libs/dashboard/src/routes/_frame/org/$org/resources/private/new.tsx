@@ -63,7 +63,7 @@ function NewPrivateResource() {
             });
           }}
         >
-          <PrivateFields org={org} form={form} mode={mode} />
+          <PrivateFields org={org} form={form} mode={mode} isNew />
           {mode === 'http' && (
             <>
               <Select
