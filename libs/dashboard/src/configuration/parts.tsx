@@ -1,9 +1,9 @@
-import { Alert, Badge, Box, Group, List, NumberInput, Text, Tooltip } from '@mantine/core';
+import { Alert, Box, Group, List, NumberInput, Text, Tooltip } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
 import { IconAlertCircle } from '@tabler/icons-react';
 import { t } from '@texts/configuration';
 import type { ApiProblem } from '@/api/problem';
-import type { BundleState, JobStatus } from './queries';
+import type { BundleState } from './queries';
 
 const BUNDLE_COLORS: Record<BundleState, string> = {
   failed: 'red.6',
@@ -24,14 +24,6 @@ export function BundleBadge({ state }: { state: BundleState }) {
         </Text>
       </Group>
     </Tooltip>
-  );
-}
-
-export function JobBadge({ status }: { status: JobStatus }) {
-  return (
-    <Badge variant="default" tt="none" fw={500}>
-      {t.jobStatus[status]}
-    </Badge>
   );
 }
 

@@ -11,7 +11,6 @@ export type SecretUsers = Schemas['SecretUsers'];
 export type Bundle = Schemas['BundleItem'];
 export type BundleState = Bundle['state'];
 export type Rollout = Schemas['RolloutView'];
-export type JobStatus = Rollout['status'];
 export type Profile = Schemas['ProfileView'];
 export type Bootstrap = Schemas['BootstrapView'] & Versioned;
 

@@ -131,8 +131,16 @@ function Users({ users: { profiles, sites } }: { users: SecretUsers }) {
   return (
     <Stack gap="xs" mt="xs">
       {[
-        { total: profiles.total, users: profiles.profiles.map(({ profileId, revision, name }) => ({ id: `${profileId} ${revision}`, name })), title: texts.usedByProfiles },
-        { total: sites.total, users: sites.sites.map(({ siteId, name }) => ({ id: String(siteId), name })), title: texts.usedBySites },
+        {
+          total: profiles.total,
+          users: profiles.profiles.map(({ profileId, revision, name }) => ({ id: `${profileId} ${revision}`, name })),
+          title: texts.usedByProfiles,
+        },
+        {
+          total: sites.total,
+          users: sites.sites.map(({ siteId, name }) => ({ id: String(siteId), name })),
+          title: texts.usedBySites,
+        },
       ]
         .filter(({ total }) => total > 0)
         .map(({ total, users, title }) => (

@@ -1,6 +1,6 @@
 import { Card, Skeleton, Stack, Table, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
-import { useIsPhone } from './use-phone';
+import { useIsPhone } from './use-is-phone';
 
 /** A short table without pages, part of a page: on a phone its rows are cards. */
 export function RowTable<Row>({

@@ -1,4 +1,4 @@
-import type { BundleState, JobStatus } from '@/configuration/queries';
+import type { BundleState } from '@/configuration/queries';
 
 const bundleStates: Record<BundleState, { label: string; meaning: string }> = {
   failed: { label: 'Failed', meaning: 'It could not start with it, and went back to what it ran with before' },
@@ -7,18 +7,8 @@ const bundleStates: Record<BundleState, { label: string; meaning: string }> = {
   applied: { label: 'Applied', meaning: 'The site runs with it' },
 };
 
-const jobStatus: Record<JobStatus, string> = {
-  queued: 'Waiting',
-  running: 'Running',
-  paused: 'Paused',
-  succeeded: 'Done',
-  failed: 'Failed',
-  cancelled: 'Cancelled',
-};
-
 export const t = {
   bundleStates,
-  jobStatus,
   rollout: {
     title: 'How it is rolled out',
     canary: 'Sites that get it first',
@@ -154,7 +144,7 @@ export const t = {
     },
     job: {
       title: (id: number) => `Rotation ${id}`,
-      progress: 'How far it is',
+      about: 'About it',
       sentence: (done: string, total: string, failed: string) => `${done} of ${total} done, ${failed} failed.`,
       pause: 'Pause',
       resume: 'Resume',

@@ -1,4 +1,4 @@
-import { Alert, Button, Paper, Progress, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Alert, Button, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { modals } from '@mantine/modals';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
@@ -6,7 +6,7 @@ import { t as common } from '@texts/common';
 import { t } from '@texts/configuration';
 import { $api, api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
-import { JobBadge } from '@/configuration/parts';
+import { JobProgress, JobStatus } from '@/jobs/job-parts';
 import { Facts } from '@/kit/facts';
 import { Failure } from '@/kit/failure';
 import { formatNumber } from '@/kit/formats';
@@ -63,7 +63,7 @@ function Rotation() {
           </PageLink>
         }
         title={texts.title(jobId)}
-        icon={job && <JobBadge status={job.status} />}
+        icon={job && <JobStatus status={job.status} />}
         description={
           job && texts.sentence(formatNumber(job.done), formatNumber(job.total ?? 0), formatNumber(job.failed))
         }
@@ -111,21 +111,15 @@ function Rotation() {
               {job.error.message}
             </Alert>
           )}
-          <Paper withBorder p="lg">
-            <Progress
-              mb="md"
-              value={job.total ? (100 * job.done) / job.total : 0}
-              aria-label={texts.progress}
-              transitionDuration={200}
-            />
-            <Facts
-              facts={[
-                [texts.by, job.createdBy.name],
-                [texts.createdAt, <Time key="created" absolute at={job.createdAt} />],
-                [texts.finishedAt, <Time key="finished" absolute at={job.finishedAt} otherwise={common.none} />],
-              ]}
-            />
-          </Paper>
+          <JobProgress {...job} size="md" />
+          <Facts
+            title={texts.about}
+            facts={[
+              [texts.by, job.createdBy.name],
+              [texts.createdAt, <Time key="created" absolute at={job.createdAt} />],
+              [texts.finishedAt, job.finishedAt && <Time key="finished" absolute at={job.finishedAt} />],
+            ]}
+          />
           <Title order={2}>{texts.results}</Title>
           <ListTable
             id="rotation-results"

@@ -5,7 +5,7 @@ import { createFileRoute } from '@tanstack/react-router';
 import { t } from '@texts/configuration';
 import { $api } from '@/api/client';
 import type { components } from '@/api/types';
-import { JobBadge } from '@/configuration/parts';
+import { JobStatus } from '@/jobs/job-parts';
 import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
 import { PageLink } from '@/kit/page-link';
@@ -39,7 +39,7 @@ function Credentials() {
   const progress = ({ rotated, total }: Rotation) => texts.of(formatNumber(rotated), formatNumber(total));
   const columns: Column<Rotation>[] = [
     { key: 'change', title: texts.columns.change, render: what },
-    { key: 'status', title: texts.columns.status, render: ({ status }) => <JobBadge status={status} />, width: 110 },
+    { key: 'status', title: texts.columns.status, render: ({ status }) => <JobStatus status={status} />, width: 110 },
     { key: 'progress', title: texts.columns.progress, render: progress, width: 130 },
     {
       key: 'failed',
@@ -78,7 +78,7 @@ function Credentials() {
         <Stack gap={6}>
           <Group justify="space-between" wrap="nowrap" align="flex-start">
             {what(rotation)}
-            <JobBadge status={rotation.status} />
+            <JobStatus status={rotation.status} />
           </Group>
           <Text size="sm" c="dimmed" component="div">
             {progress(rotation)} · <Time at={rotation.createdAt} />

@@ -4,8 +4,8 @@ import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
 import { t } from '@texts/configuration';
 import { $api } from '@/api/client';
-import { JobBadge } from '@/configuration/parts';
 import type { Rollout } from '@/configuration/queries';
+import { JobStatus } from '@/jobs/job-parts';
 import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
 import { PageLink } from '@/kit/page-link';
@@ -38,7 +38,7 @@ function Rollouts() {
   const progress = ({ applied, total }: Rollout) => texts.of(formatNumber(applied), formatNumber(total));
   const columns: Column<Rollout>[] = [
     { key: 'change', title: texts.columns.change, render: what },
-    { key: 'status', title: texts.columns.status, render: ({ status }) => <JobBadge status={status} />, width: 110 },
+    { key: 'status', title: texts.columns.status, render: ({ status }) => <JobStatus status={status} />, width: 110 },
     { key: 'progress', title: texts.columns.progress, render: progress, width: 130 },
     {
       key: 'failed',
@@ -77,7 +77,7 @@ function Rollouts() {
         <Stack gap={6}>
           <Group justify="space-between" wrap="nowrap" align="flex-start">
             {what(rollout)}
-            <JobBadge status={rollout.status} />
+            <JobStatus status={rollout.status} />
           </Group>
           <Text size="sm" c="dimmed" component="div">
             {progress(rollout)} · <Time at={rollout.createdAt} />

@@ -17,7 +17,7 @@ import { PageLink } from '@/kit/page-link';
 import { RowTable } from '@/kit/row-table';
 import { Time } from '@/kit/time';
 import { toastDone, toastProblem } from '@/kit/toasts';
-import { useIsPhone } from '@/kit/use-phone';
+import { useIsPhone } from '@/kit/use-is-phone';
 import { useMay } from '@/session/session';
 
 /** The start-up document of a profile: edited, run dry, saved and rolled out; its revisions, and the way back to one. */

@@ -8,7 +8,7 @@ import { Failure } from '@/kit/failure';
 import { PageHeader } from '@/kit/page';
 import { PageLink } from '@/kit/page-link';
 import { Time } from '@/kit/time';
-import { useIsPhone } from '@/kit/use-phone';
+import { useIsPhone } from '@/kit/use-is-phone';
 import { BlueprintEditor } from '@/resources/blueprint-editor';
 import { useMay } from '@/session/session';
 

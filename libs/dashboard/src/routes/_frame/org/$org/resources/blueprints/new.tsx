@@ -4,7 +4,7 @@ import { t as common } from '@texts/common';
 import { t } from '@texts/resources';
 import { PageHeader } from '@/kit/page';
 import { PageLink } from '@/kit/page-link';
-import { useIsPhone } from '@/kit/use-phone';
+import { useIsPhone } from '@/kit/use-is-phone';
 import { BlueprintEditor } from '@/resources/blueprint-editor';
 
 export const Route = createFileRoute('/_frame/org/$org/resources/blueprints/new')({

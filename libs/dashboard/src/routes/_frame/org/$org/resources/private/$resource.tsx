@@ -12,7 +12,7 @@ import { formatList } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
 import { PageLink } from '@/kit/page-link';
 import { toastDone, toastProblem } from '@/kit/toasts';
-import { useIsPhone } from '@/kit/use-phone';
+import { useIsPhone } from '@/kit/use-is-phone';
 import { VersionedForm } from '@/kit/versioned-form';
 import { GrantForm, useGrantees } from '@/resources/grants';
 import { PrivateFields, privateBodyOf, privateValuesOf } from '@/resources/private-form';
@@ -135,8 +135,7 @@ function Settings({ resource }: { resource: PrivateResource }) {
   // A private resource says the ids of its sites only.
   const known = useQueries({
     queries: resource.siteIds.map((siteId) => ({ ...siteQuery(String(siteId)), enabled: may('getSite') })),
-    combine: (sites) =>
-      sites.flatMap(({ data }) => (data ? [{ value: String(data.siteId), label: data.name }] : [])),
+    combine: (sites) => sites.flatMap(({ data }) => (data ? [{ value: String(data.siteId), label: data.name }] : [])),
   });
   return (
     <VersionedForm

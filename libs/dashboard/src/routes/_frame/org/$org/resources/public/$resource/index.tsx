@@ -1,4 +1,15 @@
-import { Alert, NumberInput, Paper, Select, SimpleGrid, Switch, Textarea, TextInput, Title } from '@mantine/core';
+import {
+  Alert,
+  NumberInput,
+  Paper,
+  Select,
+  SimpleGrid,
+  Stack,
+  Switch,
+  Textarea,
+  TextInput,
+  Title,
+} from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
 import { t as common } from '@texts/common';
@@ -10,7 +21,7 @@ import { Facts } from '@/kit/facts';
 import { formatNumber } from '@/kit/formats';
 import { PageLink } from '@/kit/page-link';
 import { toastDone } from '@/kit/toasts';
-import { useIsPhone } from '@/kit/use-phone';
+import { useIsPhone } from '@/kit/use-is-phone';
 import { VersionedForm } from '@/kit/versioned-form';
 import { Address, HealthBadge } from '@/resources/parts';
 import { type Resource, resourceQuery, resourcesChanged, targetsQuery, useDomains } from '@/resources/queries';
@@ -30,18 +41,19 @@ function Overview() {
   const count = targets.data?.pagination.total;
   return (
     <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: 'start' }}>
-      <Paper withBorder p="lg">
+      <Stack>
         <Facts
+          title={t.public.tabs.overview}
           facts={[
             [t.overview.state, data.enabled ? t.enabled : t.disabled],
             [t.overview.address, <Address key="address" of={data} />],
             [t.overview.health, <HealthBadge key="health" health={data.health} />],
-            ...(count === undefined ? [] : [[t.overview.targets, formatNumber(count)] as const]),
+            [t.overview.targets, count === undefined ? undefined : formatNumber(count)],
             [t.public.columns.niceId, <CopyId key="niceId" id={data.niceId} what={t.public.columns.niceId} />],
           ]}
         />
         {count === 0 && (
-          <Alert color="orange" variant="outline" mt="md">
+          <Alert color="orange" variant="outline">
             {t.overview.noTargets}{' '}
             {may('createTarget') && (
               <PageLink to="/org/$org/resources/public/$resource/targets" params={{ org, resource }}>
@@ -50,7 +62,7 @@ function Overview() {
             )}
           </Alert>
         )}
-      </Paper>
+      </Stack>
       <Paper withBorder p="lg">
         <Title order={2} mb="sm">
           {t.settings.title}
