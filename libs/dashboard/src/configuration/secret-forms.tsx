@@ -224,7 +224,7 @@ export async function destroyVersion({ orgId, name }: SecretDetails, version: nu
 }
 
 /** Which profiles may name it; taking it from one that uses it says so, and asks. */
-export function Restriction({ secret, readOnly }: { secret: SecretDetails; readOnly: boolean }) {
+export function Restriction({ secret }: { secret: SecretDetails }) {
   const { orgId, name } = secret;
   const profiles = useProfiles(orgId);
   const form = useForm({ mode: 'uncontrolled', initialValues: { profileIds: secret.profileIds?.map(String) ?? [] } });
@@ -243,7 +243,6 @@ export function Restriction({ secret, readOnly }: { secret: SecretDetails; readO
     <ApiForm
       form={form}
       submitLabel={common.save}
-      disabled={readOnly}
       onSubmit={async ({ profileIds }) => {
         const ids = idsOf(profileIds);
         const users = await send(ids, { dryRun: true });
@@ -266,7 +265,6 @@ export function Restriction({ secret, readOnly }: { secret: SecretDetails; readO
       <MultiSelect
         label={texts.restrict}
         description={texts.profilesHint}
-        disabled={readOnly}
         data={
           profiles?.map(({ profileId, name: label }) => ({ value: String(profileId), label })) ??
           secret.profileIds?.map(String)

@@ -66,17 +66,16 @@ export function VersionedForm<T extends Versioned, V extends object>({
     void readAgain().then(setMeanwhile).catch(toastProblem);
     return true;
   };
+  const fields = (
+    <Fieldset variant="unstyled" disabled={readOnly}>
+      <Stack gap="sm">{children(form)}</Stack>
+    </Fieldset>
+  );
+  // What one may not do is not offered.
+  if (readOnly) return fields;
   return (
-    <ApiForm
-      form={form}
-      submitLabel={t.save}
-      disabled={readOnly}
-      onProblem={wasChanged}
-      onSubmit={(values) => send(values, base)}
-    >
-      <Fieldset variant="unstyled" disabled={readOnly}>
-        <Stack gap="sm">{children(form)}</Stack>
-      </Fieldset>
+    <ApiForm form={form} submitLabel={t.save} onProblem={wasChanged} onSubmit={(values) => send(values, base)}>
+      {fields}
       {meanwhile && (
         <ChangedMeanwhile
           changes={changesBetween(valuesOf(base), valuesOf(meanwhile), Object.keys(labels) as (keyof V & string)[])}

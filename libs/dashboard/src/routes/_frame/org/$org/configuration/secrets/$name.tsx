@@ -73,9 +73,11 @@ function SecretPage() {
           <Versions secret={data} />
           <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: 'start' }}>
             <Profiles secret={data} />
-            <Paper withBorder p="lg">
-              <Restriction key={JSON.stringify(data.profileIds)} secret={data} readOnly={!mayRotate} />
-            </Paper>
+            {mayRotate && (
+              <Paper withBorder p="lg">
+                <Restriction key={JSON.stringify(data.profileIds)} secret={data} />
+              </Paper>
+            )}
           </SimpleGrid>
         </Stack>
       ) : (

@@ -311,11 +311,11 @@ function Emails({
   saved: () => Promise<unknown>;
 }) {
   const form = useForm({ mode: 'uncontrolled', initialValues: { emails } });
+  if (readOnly) return <Text size="sm">{emails.join(', ') || common.none}</Text>;
   return (
     <ApiForm
       form={form}
       submitLabel={common.save}
-      disabled={readOnly}
       onSubmit={async (body) => {
         await api.POST('/resource/{resourceId}/whitelist', { params: { path: { resourceId } }, body });
         toastDone(texts.whitelist.saved);
@@ -326,7 +326,6 @@ function Emails({
         label={texts.whitelist.title}
         description={texts.whitelist.hint}
         placeholder={texts.whitelist.placeholder}
-        disabled={readOnly}
         splitChars={[',', ' ', ';']}
         key={form.key('emails')}
         {...form.getInputProps('emails')}
