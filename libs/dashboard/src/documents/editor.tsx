@@ -5,6 +5,7 @@ import { useComputedColorScheme } from '@mantine/core';
 import CodeMirror, { EditorState, EditorView, type Extension } from '@uiw/react-codemirror';
 import { useMemo } from 'react';
 import { NONCE } from '@/nonce';
+import { completionOf } from './completion';
 import { problemsOf } from './problems';
 import type { DocumentKind } from './problems.worker';
 
@@ -32,7 +33,9 @@ export default function Editor({ value, onChange, kind, label, readOnly, height 
       yaml(),
       EditorView.lineWrapping,
       EditorView.contentAttributes.of({ 'aria-label': label }),
-      ...(kind ? [lintGutter(), linter((view) => diagnosticsOf(kind, view.state), { delay: 400 })] : []),
+      ...(kind
+        ? [completionOf(kind), lintGutter(), linter((view) => diagnosticsOf(kind, view.state), { delay: 400 })]
+        : []),
       ...(extensions ?? []),
     ],
     [kind, label, extensions],
