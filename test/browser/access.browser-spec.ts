@@ -192,8 +192,7 @@ describe('a person', () => {
     await choose(page, 'Roles', 'Viewer');
     await page.getByRole('button', { name: 'Save roles' }).click();
     await page.getByText(`Roles of ${email} changed`).waitFor();
-    const read = () =>
-      dashboard.root.expect<{ roles: { name: string }[] }>('GET', fixture.path(`user/${userId}`));
+    const read = () => dashboard.root.expect<{ roles: { name: string }[] }>('GET', fixture.path(`user/${userId}`));
     expect((await read()).roles.map(({ name }) => name).sort()).toEqual(['Member', 'Viewer']);
     await page.getByRole('button', { name: 'Remove from the organization' }).click();
     await page.getByLabel(`Type ${email} to confirm`).fill(email);

@@ -21,7 +21,12 @@ export const JobStatus = ({ status }: Pick<Job, 'status'>) => (
 );
 
 /** How many items it went through, of how many when that is known. */
-export function JobProgress({ done, total, failed, size = 'xs' }: Pick<Job, 'done' | 'total' | 'failed'> & { size?: string }) {
+export function JobProgress({
+  done,
+  total,
+  failed,
+  size = 'xs',
+}: Pick<Job, 'done' | 'total' | 'failed'> & { size?: string }) {
   const text =
     total === null ? t.progressUnknown(formatNumber(done)) : t.progress(formatNumber(done), formatNumber(total));
   const part = (count: number) => (total ? (100 * count) / total : 0);
@@ -33,7 +38,11 @@ export function JobProgress({ done, total, failed, size = 'xs' }: Pick<Job, 'don
       {total !== null && (
         <Progress.Root size={size}>
           <Progress.Section value={part(done - failed)} aria-label={`${t.columns.progress}: ${text}`} />
-          <Progress.Section value={part(failed)} color="red.7" aria-label={t.job.failed(formatNumber(failed), failed)} />
+          <Progress.Section
+            value={part(failed)}
+            color="red.7"
+            aria-label={t.job.failed(formatNumber(failed), failed)}
+          />
         </Progress.Root>
       )}
     </Stack>

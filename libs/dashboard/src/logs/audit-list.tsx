@@ -16,8 +16,7 @@ type Entry = components['schemas']['AuditView'];
 type Result = keyof typeof t.audit.results;
 type ActorType = keyof typeof t.audit.actors;
 
-const valuesOf = (texts: Record<string, string>) =>
-  Object.entries(texts).map(([value, label]) => ({ value, label }));
+const valuesOf = (texts: Record<string, string>) => Object.entries(texts).map(([value, label]) => ({ value, label }));
 const VALUES: Record<string, FilterField['values']> = {
   actorType: valuesOf(t.audit.actors),
   result: valuesOf(t.audit.results),
@@ -101,7 +100,12 @@ export function AuditList({
     { key: 'actor', title: t.audit.columns.actor, render: (entry) => <Named text={actorOf(entry)} /> },
     { key: 'action', title: t.audit.columns.action, render: action },
     { key: 'target', title: t.audit.columns.target, render: (entry) => <Named text={targetOf(entry)} /> },
-    { key: 'result', title: t.audit.columns.result, render: ({ result }) => <ResultBadge result={result} />, width: 110 },
+    {
+      key: 'result',
+      title: t.audit.columns.result,
+      render: ({ result }) => <ResultBadge result={result} />,
+      width: 110,
+    },
     { key: 'address', title: t.audit.columns.address, render: ({ address }) => address, width: 150 },
     {
       key: 'requestId',
@@ -174,10 +178,7 @@ export function AuditList({
                 <Narrow
                   label={t.audit.of.actor}
                   onClick={() =>
-                    narrow(
-                      { field: 'actorType', value: shown.actorType },
-                      { field: 'actorId', value: shown.actorId! },
-                    )
+                    narrow({ field: 'actorType', value: shown.actorType }, { field: 'actorId', value: shown.actorId! })
                   }
                 />
               )}

@@ -1,5 +1,4 @@
 import { $api } from '@/api/client';
 
 /** One organization as its settings show it. */
-export const orgQuery = (orgId: string) =>
-  $api.queryOptions('get', '/org/{orgId}', { params: { path: { orgId } } });
+export const orgQuery = (orgId: string) => $api.queryOptions('get', '/org/{orgId}', { params: { path: { orgId } } });

@@ -115,9 +115,7 @@ function Joined({ orgId, email }: { orgId: string; email: string | undefined }) 
         </Button>
       ) : (
         <Button
-          renderRoot={(props) => (
-            <Link to="/login" search={{ to: `/org/${encodeURIComponent(orgId)}` }} {...props} />
-          )}
+          renderRoot={(props) => <Link to="/login" search={{ to: `/org/${encodeURIComponent(orgId)}` }} {...props} />}
         >
           {t.done.signIn}
         </Button>

@@ -13,7 +13,9 @@ export function usePlaces(orgId: string): Section[] {
   const routes = useRouter().routesByPath as object;
   const isThere = (place: Place): boolean => routeOf(place) in routes || `${routeOf(place)}/` in routes;
   return SECTIONS.flatMap((section) => {
-    const places = section.places.filter((place) => isThere(place) && (place.action === undefined || may(place.action)));
+    const places = section.places.filter(
+      (place) => isThere(place) && (place.action === undefined || may(place.action)),
+    );
     return places.length > 0 ? [{ ...section, places }] : [];
   });
 }

@@ -125,7 +125,12 @@ export const t = {
       done: (name: string) => `${name} holds this from now on`,
       fields: { preset: 'Kind', actionIds: 'Actions' },
     },
-    settings: { title: 'Name', submit: 'Save', done: 'Role changed', fields: { name: 'Name', description: 'Description' } },
+    settings: {
+      title: 'Name',
+      submit: 'Save',
+      done: 'Role changed',
+      fields: { name: 'Name', description: 'Description' },
+    },
     holders: {
       title: 'Who holds it',
       none: 'Nobody holds this role.',

@@ -34,8 +34,7 @@ type Client = components['schemas']['ClientItem'];
 type Status = keyof typeof t.clients.statuses;
 
 const LIST = ['get', '/org/{orgId}/clients'];
-const valuesOf = (texts: Record<string, string>) =>
-  Object.entries(texts).map(([value, label]) => ({ value, label }));
+const valuesOf = (texts: Record<string, string>) => Object.entries(texts).map(([value, label]) => ({ value, label }));
 const FIELDS = [
   { key: 'status', label: t.clients.fields.status, values: valuesOf(t.clients.statuses) },
   { key: 'online', label: t.clients.fields.online, values: valuesOf(t.clients.onlines) },
@@ -84,7 +83,11 @@ function Clients() {
   const columns: Column<Client>[] = [
     { key: 'state', title: t.clients.columns.state, render: stateOf, width: 110 },
     { key: 'name', title: t.clients.columns.name, render: ({ name }) => name, sortable: true },
-    { key: 'address', title: t.clients.columns.address, render: ({ subnet }) => <CopyId id={subnet} what={t.clients.columns.address} /> },
+    {
+      key: 'address',
+      title: t.clients.columns.address,
+      render: ({ subnet }) => <CopyId id={subnet} what={t.clients.columns.address} />,
+    },
     {
       key: 'sites',
       title: t.clients.columns.sites,
@@ -139,11 +142,7 @@ function Clients() {
             </Group>
           )}
           empty={
-            <EmptyState
-              icon={<IconServer2 />}
-              title={t.clients.empty.title}
-              description={t.clients.empty.description}
-            >
+            <EmptyState icon={<IconServer2 />} title={t.clients.empty.title} description={t.clients.empty.description}>
               {button}
             </EmptyState>
           }

@@ -185,10 +185,7 @@ function InviteForm({ org, onClose }: { org: string; onClose: () => void }) {
         description={t.invitations.form.sendEmailHint}
         {...form.getInputProps('sendEmail', { type: 'checkbox' })}
       />
-      <Checkbox
-        label={t.invitations.form.regenerate}
-        {...form.getInputProps('regenerate', { type: 'checkbox' })}
-      />
+      <Checkbox label={t.invitations.form.regenerate} {...form.getInputProps('regenerate', { type: 'checkbox' })} />
     </ApiForm>
   );
 }

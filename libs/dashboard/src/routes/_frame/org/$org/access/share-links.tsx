@@ -126,11 +126,7 @@ function ShareLinks() {
           </Stack>
         )}
         empty={
-          <EmptyState
-            icon={<IconLink />}
-            title={t.shareLinks.empty.title}
-            description={t.shareLinks.empty.description}
-          >
+          <EmptyState icon={<IconLink />} title={t.shareLinks.empty.title} description={t.shareLinks.empty.description}>
             {button}
           </EmptyState>
         }

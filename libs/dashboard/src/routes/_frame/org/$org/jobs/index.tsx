@@ -82,10 +82,7 @@ function Jobs() {
   ];
   return (
     <>
-      <PageHeader
-        title={t.title}
-        description={total !== undefined && t.counts(formatNumber(total), total)}
-      />
+      <PageHeader title={t.title} description={total !== undefined && t.counts(formatNumber(total), total)} />
       <Stack gap="sm">
         <FilterBox label={t.list} search={search} fields={FIELDS} onChange={go} />
         <ListTable

@@ -65,7 +65,9 @@ function Events() {
               clearButtonProps={{ 'aria-label': t.clear(t.events.type) }}
               data={[...EVENT_TYPES].sort()}
               value={search.type ?? null}
-              onChange={(type) => void navigate({ search: { ...search, type: (type as EventType | null) ?? undefined } })}
+              onChange={(type) =>
+                void navigate({ search: { ...search, type: (type as EventType | null) ?? undefined } })
+              }
             />
             {search.after !== undefined && (
               <Button variant="default" onClick={() => void navigate({ search: { type: search.type } })}>
@@ -112,11 +114,7 @@ function Events() {
                             <Anchor
                               size="sm"
                               renderRoot={(props) => (
-                                <Link
-                                  to="/org/$org/sites/$site"
-                                  params={{ org, site: String(siteId) }}
-                                  {...props}
-                                />
+                                <Link to="/org/$org/sites/$site" params={{ org, site: String(siteId) }} {...props} />
                               )}
                             >
                               {siteId}

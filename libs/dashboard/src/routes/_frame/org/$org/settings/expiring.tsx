@@ -27,7 +27,8 @@ function Expiring() {
   const { org } = Route.useParams();
   const search = Route.useSearch();
   const navigate = Route.useNavigate();
-  const within = typeof search['within'] === 'string' && search['within'] in t.expiring.periods ? search['within'] : USUAL;
+  const within =
+    typeof search['within'] === 'string' && search['within'] in t.expiring.periods ? search['within'] : USUAL;
   const kind = Object.keys(t.expiring.kinds).find((one) => one === search['kind']) as Kind | undefined;
   const query = useQuery(
     $api.queryOptions('get', '/org/{orgId}/expiring', {

@@ -52,10 +52,7 @@ function ApiKeyPage() {
     <>
       <PageHeader
         above={
-          <Anchor
-            size="sm"
-            renderRoot={(props) => <Link to="/org/$org/access/api-keys" params={{ org }} {...props} />}
-          >
+          <Anchor size="sm" renderRoot={(props) => <Link to="/org/$org/access/api-keys" params={{ org }} {...props} />}>
             {t.apiKeys.back}
           </Anchor>
         }

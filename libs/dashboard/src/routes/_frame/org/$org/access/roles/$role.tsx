@@ -133,9 +133,7 @@ function Holds({ org, role, read }: { org: string; role: Role; read: RoleActions
       submitLabel={t.roles.actions.submit}
       disabled={!mayChange || theirs !== undefined}
       beside={
-        mayChange && (
-          <CopyAsCurl method="post" path={`/role/${role.roleId}/actions`} body={bodyOf(form.values)} />
-        )
+        mayChange && <CopyAsCurl method="post" path={`/role/${role.roleId}/actions`} body={bodyOf(form.values)} />
       }
       onSubmit={(values) => save(values, began)}
       onProblem={({ code }) => {

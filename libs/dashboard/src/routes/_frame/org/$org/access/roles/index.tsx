@@ -1,6 +1,6 @@
 import { Anchor, Badge, Button, Group, Modal, Stack, Text, Textarea, TextInput } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
 import { useForm } from '@mantine/form';
+import { useDisclosure } from '@mantine/hooks';
 import { IconPlus, IconUsersGroup } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router';
@@ -106,11 +106,7 @@ function Roles() {
             </Stack>
           )}
           empty={
-            <EmptyState
-              icon={<IconUsersGroup />}
-              title={t.roles.empty.title}
-              description={t.roles.empty.description}
-            >
+            <EmptyState icon={<IconUsersGroup />} title={t.roles.empty.title} description={t.roles.empty.description}>
               {button}
             </EmptyState>
           }
