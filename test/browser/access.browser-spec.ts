@@ -66,7 +66,7 @@ describe('somebody who is invited to a role with one action', () => {
     await page.getByRole('button', { name: 'Invite', exact: true }).click();
     await page.getByText(`A link was mailed to ${email}.`).waitFor();
     await page.getByRole('button', { name: 'Done' }).click();
-    await page.getByRole('cell', { name: email }).waitFor();
+    await page.getByRole('cell', { name: email, exact: true }).waitFor();
 
     const guest = await dashboard.visitor();
     const theirs = await guest.goTo(await mailedLink(email, '/invite'));
@@ -198,7 +198,7 @@ describe('a person', () => {
     await page.getByLabel(`Type ${email} to confirm`).fill(email);
     await page.getByRole('button', { name: 'Remove', exact: true }).click();
     await page.getByText(`${email} no longer belongs to the organization`).waitFor();
-    await page.getByRole('cell', { name: email }).waitFor({ state: 'detached' });
+    await page.getByRole('cell', { name: email, exact: true }).waitFor({ state: 'detached' });
   });
 });
 
@@ -214,7 +214,7 @@ describe('a role that two people edit', () => {
     await dashboard.root.expect('POST', `/role/${roleId}`, { name: 'Night watch' });
     await page.getByRole('button', { name: 'Save', exact: true }).last().click();
     const told = page.getByRole('alert').filter({ hasText: 'Changed meanwhile' });
-    await told.getByRole('cell', { name: 'Night watch' }).waitFor();
+    await told.getByRole('cell', { name: 'Night watch', exact: true }).waitFor();
     await told.getByRole('button', { name: 'Save mine anyway' }).click();
     await page.getByText('Role changed').waitFor();
     const role = await dashboard.root.expect<{ name: string; description: string }>('GET', `/role/${roleId}`);
@@ -247,7 +247,7 @@ describe('a client and a share link', () => {
     await page.getByRole('button', { name: 'Create link' }).click();
     await page.getByText('Copy the token now: it is shown only this once.').waitFor();
     await page.keyboard.press('Escape');
-    await page.getByRole('cell', { name: 'Auditor, this week' }).waitFor();
+    await page.getByRole('cell', { name: 'Auditor, this week', exact: true }).waitFor();
   });
 });
 

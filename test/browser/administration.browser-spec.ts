@@ -73,7 +73,7 @@ describe('events', () => {
     await page.getByRole('button', { name: 'From now on' }).click();
     await page.getByText('Nothing happened since').waitFor();
     await dashboard.root.expect('PUT', fixture.path('role'), { name: 'Of the events' });
-    await page.getByRole('cell', { name: 'role.created' }).waitFor();
+    await page.getByRole('cell', { name: 'role.created', exact: true }).waitFor();
   });
 });
 
@@ -155,9 +155,9 @@ describe('settings', () => {
     const cidr = fixture.cidr();
     await page.getByLabel('Range', { exact: true }).fill(cidr);
     await page.getByRole('button', { name: 'Add range' }).click();
-    await page.getByRole('cell', { name: cidr }).waitFor();
+    await page.getByRole('cell', { name: cidr, exact: true }).waitFor();
     await page.getByRole('button', { name: `Remove ${cidr}` }).click();
-    await page.getByRole('cell', { name: cidr }).waitFor({ state: 'detached' });
+    await page.getByRole('cell', { name: cidr, exact: true }).waitFor({ state: 'detached' });
   });
 
   it('close an organization, and open it again', async () => {

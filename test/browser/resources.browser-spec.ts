@@ -27,6 +27,8 @@ const read = <T>(path: string): Promise<T> => dashboard.root.expect<T>('GET', pa
 async function write(page: Page, label: string, text: string): Promise<void> {
   await page.getByLabel(label, { exact: true }).click();
   await page.keyboard.press('ControlOrMeta+A');
+  // Chromium keeps the look of what is overwritten as an inline style, which the policy forbids, and says so.
+  await page.keyboard.press('Delete');
   await page.keyboard.insertText(text);
 }
 
@@ -37,12 +39,14 @@ describe('a public resource', () => {
     const page = await visitor.goTo(at('public'));
     await page.getByRole('link', { name: 'Create a public resource' }).first().click();
     await page.getByLabel('Name', { exact: true }).fill('Line 4 panel');
-    await page.getByRole('combobox', { name: 'Domain' }).waitFor();
+    await page.getByRole('combobox', { name: 'Domain' }).click();
+    await page.getByRole('option').first().click();
     await page.getByLabel('Subdomain').fill('not a name');
     await page.getByRole('button', { name: 'Create the resource' }).click();
     await page.locator('[aria-invalid="true"]').waitFor();
     await page.getByLabel('Subdomain').fill('line-4');
     await page.getByRole('button', { name: 'Create the resource' }).click();
+    await page.getByRole('heading', { name: 'Line 4 panel' }).waitFor();
 
     await page.getByRole('heading', { name: 'Line 4 panel' }).waitFor();
     await page.getByText('No targets yet').waitFor();

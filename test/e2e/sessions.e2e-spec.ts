@@ -95,7 +95,7 @@ describe('the upgrade', () => {
     const { siteId, token } = await device();
     await Api.root(server).expect('POST', `/site/${siteId}/revoke`, {});
     expect((await refusal(token)).body.code).toBe('credential_unusable');
-    expect(await presence(siteId)).toBeUndefined();
+    expect(await presence(siteId)).toMatchObject({ session_id: null });
   });
 
   it('answers 404 on paths that nobody registered, 400 where it is no websocket', async () => {

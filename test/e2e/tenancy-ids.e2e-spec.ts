@@ -10,7 +10,14 @@ const NARROWED_BY_REFERENCE = [
   'listAudit actorId',
   'listAudit targetId',
   'listClaims hardwareId',
+  'listClaims siteId',
+  'listEvents hardwareId',
+  'listEvents keyId',
+  'listEvents siteId',
+  'listKeyRefusals keyId',
+  'listRejections hardwareId',
   'listSites hardwareId',
+  'replaceSite hardwareId',
   'updateApprovals siteIds',
 ];
 /** Rows that tie something of one organization to something of another. */
@@ -71,10 +78,14 @@ describe("with the right credentials and another's ids", () => {
     const problems: string[] = [];
     const narrowed = new Set<string>();
     for (const operation of document.operations.filter((o) => scopeOf(o) === 'org')) {
-      const theirs = await OPERATIONS[operation.id]!.call(victim);
-      for (const part of ['body', 'query'] as const) {
+      const { call: first, others = [] } = OPERATIONS[operation.id]!;
+      for (const [call, part] of [first, ...others].flatMap((one) => [
+        [one, 'body'] as const,
+        [one, 'query'] as const,
+      ])) {
+        const theirs = await call(victim);
         for (const [name, value] of Object.entries(theirs[part] ?? {}).filter(([field]) => REFERENCE.test(field))) {
-          const ours = await OPERATIONS[operation.id]!.call(stranger);
+          const ours = await call(stranger);
           const mixed: Call = { ...ours, [part]: { ...ours[part], [name]: value } };
           const before = await snapshot(victim);
           const reply = await send(

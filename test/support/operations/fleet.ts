@@ -8,6 +8,14 @@ export const FLEET_OPERATIONS: Record<string, Operation> = {
     call: (fixture) => ({
       body: { siteIds: [fixture.approved.siteId], action: 'remove_labels', labelKeys: ['nowhere'] },
     }),
+    others: [
+      ({ approved: { siteId }, groupId }) => ({
+        body: { siteIds: [siteId], action: 'add_groups', groupIds: [groupId], dryRun: true },
+      }),
+      ({ approved: { siteId }, profileId }) => ({
+        body: { siteIds: [siteId], action: 'set_profile', profileId, dryRun: true },
+      }),
+    ],
     audit: ['job.create', 'job', 'jobId'],
   },
   reportLeakedKey: {
@@ -25,6 +33,12 @@ export const FLEET_OPERATIONS: Record<string, Operation> = {
       const { siteId } = await fixture.site('approved');
       return { params: { siteId }, body: { bySiteId: (await fixture.site('pending')).siteId } };
     },
+    others: [
+      async (fixture) => ({
+        params: { siteId: (await fixture.site('approved')).siteId },
+        body: { hardwareId: fixture.name('hardware') },
+      }),
+    ],
     audit: ['site.replace', 'site', 'siteId'],
   },
 };

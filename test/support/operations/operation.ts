@@ -22,6 +22,8 @@ export interface Operation {
   /** Who may: an organization's API key (and its Admin), its Admin alone, the root key, a logged-in user, a site, anybody. */
   by: 'key' | 'admin' | 'root' | 'user' | 'site' | 'anybody';
   call: (fixture: FixtureOrg) => Call | Promise<Call>;
+  /** Further right calls, of fields that exclude those of the first. */
+  others?: ((fixture: FixtureOrg) => Call | Promise<Call>)[];
   /** What the audit says of it: action, type of the target, and the name of the target's id in path or answer. */
   audit?: [action: string, targetType: string, id?: string];
   /** What every request of it says beside its credential, whoever sends it. */

@@ -53,6 +53,13 @@ export const ORGS_OPERATIONS: Record<string, Operation> = {
   })),
   listInstallationAudit: list('root'),
   listInstallationEvents: read('root', () => ({ query: { limit: 10 } })),
-  listEvents: read('key', () => ({ query: { limit: 10 } })),
+  listEvents: read('key', (fixture) => ({
+    query: {
+      limit: 10,
+      siteId: fixture.approved.siteId,
+      hardwareId: fixture.approved.hardwareId,
+      keyId: fixture.key.siteProvisioningKeyId,
+    },
+  })),
   streamEvents: read('key'),
 };

@@ -112,9 +112,14 @@ export const PROVISIONING_OPERATIONS: Record<string, Operation> = {
 
   // claims
   listClaims: read('key', (fixture) => ({
-    query: { ...PAGE, keyId: fixture.key.siteProvisioningKeyId, hardwareId: fixture.approved.hardwareId },
+    query: {
+      ...PAGE,
+      siteId: fixture.approved.siteId,
+      keyId: fixture.key.siteProvisioningKeyId,
+      hardwareId: fixture.approved.hardwareId,
+    },
   })),
-  listKeyRefusals: list('key'),
+  listKeyRefusals: read('key', (fixture) => ({ query: { ...PAGE, keyId: fixture.key.siteProvisioningKeyId } })),
   listUnattributedClaims: list('root'),
   pauseClaims: { by: 'key', call: () => ({}), audit: ['claims.pause', 'org', 'orgId'] },
   resumeClaims: { by: 'key', call: () => ({}), audit: ['claims.resume', 'org', 'orgId'] },

@@ -17,6 +17,7 @@ export const SITES_OPERATIONS: Record<string, Operation> = {
       group: fixture.groupId,
       keyId: fixture.key.siteProvisioningKeyId,
       profileId: fixture.profileId,
+      templateId: fixture.templateId,
       hardwareId: fixture.approved.hardwareId,
     },
   })),
@@ -96,7 +97,7 @@ export const SITES_OPERATIONS: Record<string, Operation> = {
     audit: ['site.approve', 'site'],
   },
   listTombstones: list('key'),
-  listRejections: list('key'),
+  listRejections: read('key', (fixture) => ({ query: { ...PAGE, hardwareId: fixture.approved.hardwareId } })),
   deleteTombstone: {
     by: 'key',
     call: async (fixture) => ({ params: { hardwareId: await fixture.tombstone() } }),
