@@ -44,7 +44,7 @@ export class EventsController {
     private readonly exports: Exports,
   ) {}
 
-  /** Read the event feed after a cursor; it never skips a late commit. Left out is what is about things that the caller may not list */
+  /** Read the event feed after a cursor; it never skips a late commit; without what the caller may not list */
   @Get('org/:orgId/events')
   @Access('listEvents')
   @Returns(EventFeed, { message: 'Events retrieved successfully', exports: true })

@@ -87,7 +87,7 @@ export class OrgsController {
     return new ApiResult(org, { version });
   }
 
-  /** Close an organization: its sites, keys and claims are refused until somebody reopens it; with dryRun only say what there is */
+  /** Close an organization: sites, keys and claims are refused until it is reopened; with dryRun only say what there is */
   @Post('org/:orgId/close')
   @Access('deleteOrg', { orgKeys: false, whileClosed: true })
   @Returns(OrgClosing, { message: 'Organization closed successfully' })

@@ -10,7 +10,7 @@ import { LeakedKeysService } from './leaked-keys.service.js';
 export class LeakedKeysController {
   constructor(private readonly keys: LeakedKeysService) {}
 
-  /** Stop a key that others have, and suspend what it made; with dryRun only say what it made; needs the action of each measure too */
+  /** Stop a key that others have, and suspend what it made; with dryRun only say what that is; each measure needs its action */
   @Post()
   @Access('listSiteProvisioningKeys')
   @ErrorResponses(409)
