@@ -29,7 +29,7 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         // What most pages share is one file, not fifty: fewer requests, and they compress better.
-        codeSplitting: { groups: [{ name: 'shared', minShareCount: 8 }] },
+        codeSplitting: { groups: [{ name: 'shared', minShareCount: 30 }] },
       },
     },
   },

@@ -47,18 +47,35 @@ export const theme = createTheme({
   },
 });
 
+/** Shades of Mantine's that are legible on a light ground (WCAG AA, 4.5); its orange and teal have none. */
+const LEGIBLE_ON_LIGHT = { red: '#c92a2a', orange: '#b23c08', teal: '#067353', gray: '#495057' };
+/** Likewise on a dark one: shade 3 of each. */
+const LEGIBLE_ON_DARK = { red: '#ffa8a8', orange: '#ffc078', teal: '#63e6be', gray: '#ced4da' };
+
+/** Colours of outlined badges, alerts and buttons, and of text that is given a colour by its name. */
+const textColors = (shades: Record<string, string>) =>
+  Object.fromEntries(
+    Object.entries(shades).flatMap(([name, shade]) => [
+      [`--mantine-color-${name}-outline`, shade],
+      [`--mantine-color-${name}-text`, shade],
+      [`--mantine-color-${name}-light-color`, shade],
+    ]),
+  );
+
 /** Mantine's greys for secondary text have less contrast than WCAG AA asks for. */
 export const variables: CSSVariablesResolver = (t) => ({
   variables: {},
   light: {
+    ...textColors(LEGIBLE_ON_LIGHT),
     '--mantine-color-dimmed': t.colors.gray[7],
-    '--mantine-color-placeholder': t.colors.gray[6],
+    '--mantine-color-placeholder': t.colors.gray[7],
     '--mantine-color-error': t.colors.red[9],
     '--gate-ground': '#f8f9fb',
   },
   dark: {
+    ...textColors(LEGIBLE_ON_DARK),
     '--mantine-color-dimmed': t.colors.dark[1],
-    '--mantine-color-placeholder': t.colors.dark[2],
+    '--mantine-color-placeholder': t.colors.dark[1],
     '--mantine-color-error': t.colors.red[4],
     '--gate-ground': t.colors.dark[8],
   },

@@ -1,4 +1,4 @@
-import { Button, List, MultiSelect, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
+import { Button, List, MultiSelect, Stack, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { modals } from '@mantine/modals';
 import { t as common } from '@texts/common';
@@ -9,6 +9,7 @@ import { ifMatch, newIdempotencyKey } from '@/api/versions';
 import { confirmByName } from '@/kit/confirm';
 import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
+import { PasswordField } from '@/kit/password-field';
 import { toastDone } from '@/kit/toasts';
 import { ROLLOUT, RolloutFields, rolloutOf } from './parts';
 import { type SecretDetails, type SecretUsers, secretsChanged, useProfiles } from './queries';
@@ -63,7 +64,7 @@ function Create({ org, onClose, onCreated }: { org: string; onClose: () => void;
         key={form.key('name')}
         {...form.getInputProps('name')}
       />
-      <PasswordInput
+      <PasswordField
         label={texts.labels.value}
         description={texts.valueHint}
         autoComplete="new-password"
@@ -112,7 +113,7 @@ function Rotate({ secret: { orgId, name }, onClose }: { secret: SecretDetails; o
       }}
     >
       <Text size="sm">{texts.rotateHint}</Text>
-      <PasswordInput
+      <PasswordField
         label={texts.newValue}
         description={texts.valueHint}
         data-autofocus

@@ -1,6 +1,8 @@
 import { yaml } from '@codemirror/lang-yaml';
+import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { type Diagnostic, linter, lintGutter } from '@codemirror/lint';
 import { unifiedMergeView } from '@codemirror/merge';
+import { tags } from '@lezer/highlight';
 import { useComputedColorScheme } from '@mantine/core';
 import CodeMirror, { EditorState, EditorView, type Extension } from '@uiw/react-codemirror';
 import { useMemo } from 'react';
@@ -10,6 +12,30 @@ import { problemsOf } from './problems';
 import type { DocumentKind } from './problems.worker';
 
 const nonce = EditorView.cspNonce.of(NONCE);
+/** In the colours of the page, which are legible in both schemes (WCAG AA). */
+const looks = Object.fromEntries(
+  [true, false].map((dark) => [
+    dark ? 'dark' : 'light',
+    EditorView.theme(
+      {
+        '&, & .cm-gutters': { backgroundColor: 'var(--mantine-color-body)', color: 'var(--mantine-color-text)' },
+        '& .cm-gutters': { color: 'var(--mantine-color-dimmed)', borderColor: 'var(--mantine-color-default-border)' },
+        '& .cm-activeLineGutter': { backgroundColor: 'transparent', color: 'var(--mantine-color-text)' },
+        '& .cm-content': { caretColor: 'var(--mantine-color-text)' },
+        '& .cm-cursor': { borderLeftColor: 'var(--mantine-color-text)' },
+      },
+      { dark },
+    ),
+  ]),
+);
+const highlight = syntaxHighlighting(
+  HighlightStyle.define([
+    { tag: tags.definition(tags.propertyName), color: 'var(--mantine-color-anchor)' },
+    { tag: tags.string, color: 'var(--mantine-color-teal-text)' },
+    { tag: [tags.labelName, tags.typeName], color: 'var(--mantine-color-orange-text)' },
+    { tag: tags.comment, color: 'var(--mantine-color-dimmed)', fontStyle: 'italic' },
+  ]),
+);
 const SETUP = { foldGutter: true, highlightActiveLine: false };
 
 export interface EditorProps {
@@ -30,6 +56,7 @@ export default function Editor({ value, onChange, kind, label, readOnly, height 
   const all = useMemo(
     () => [
       nonce,
+      highlight,
       yaml(),
       EditorView.lineWrapping,
       EditorView.contentAttributes.of({ 'aria-label': label }),
@@ -46,7 +73,7 @@ export default function Editor({ value, onChange, kind, label, readOnly, height 
       onChange={onChange}
       extensions={all}
       basicSetup={SETUP}
-      theme={scheme}
+      theme={looks[scheme]}
       readOnly={readOnly}
       height={readOnly ? 'auto' : height}
     />

@@ -8,9 +8,9 @@ export type Job = components['schemas']['JobView'];
 const COLORS: Record<Job['status'], string> = {
   queued: 'gray',
   running: 'gate',
-  paused: 'orange.9',
-  succeeded: 'teal.9',
-  failed: 'red.8',
+  paused: 'orange',
+  succeeded: 'teal',
+  failed: 'red',
   cancelled: 'gray',
 };
 

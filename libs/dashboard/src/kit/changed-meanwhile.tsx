@@ -50,7 +50,7 @@ export function ChangedMeanwhile({
           <Button size="compact-sm" variant="default" onClick={onTakeTheirs}>
             {t.changed.takeTheirs}
           </Button>
-          <Button size="compact-sm" color="orange.9" onClick={onSaveMine}>
+          <Button size="compact-sm" color="orange" variant="outline" onClick={onSaveMine}>
             {t.changed.saveMine}
           </Button>
         </Group>

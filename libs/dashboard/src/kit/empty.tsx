@@ -1,4 +1,4 @@
-import { EmptyState as Mantine, Paper } from '@mantine/core';
+import { EmptyState as Mantine, Paper, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
 
 /** What stands where nothing is: what it would be, and what to do next. */
@@ -16,7 +16,17 @@ export function EmptyState({
 }) {
   return (
     <Paper withBorder p="xl">
-      <Mantine icon={icon} title={title} description={description} maw={520} mx="auto">
+      <Mantine
+        icon={icon}
+        title={
+          <Title order={2} fz="inherit">
+            {title}
+          </Title>
+        }
+        description={description}
+        maw={520}
+        mx="auto"
+      >
         {children && <Mantine.Actions>{children}</Mantine.Actions>}
       </Mantine>
     </Paper>

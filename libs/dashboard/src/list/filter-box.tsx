@@ -57,8 +57,10 @@ export function FilterBox({
   };
   const submit = (typed: string) => {
     const filter = parseFilter(typed, keys);
+    // A field without its value goes on; anything else is an answer that the suggestions must not cover.
+    if (typed.endsWith(':')) return setText(typed);
+    combobox.closeDropdown();
     if (filter) add(filter);
-    else if (typed.endsWith(':')) setText(typed);
     else onChange(withFilters(search, filters, typed.trim()), false);
   };
   const remove = (gone: Filter) =>

@@ -225,7 +225,7 @@ const Named = ({ text }: { text: string }) => (
   </Text>
 );
 
-const COLORS: Record<Result, string> = { success: 'gray', failure: 'red.8', refused: 'orange.9' };
+const COLORS: Record<Result, string> = { success: 'gray', failure: 'red', refused: 'orange' };
 
 const ResultBadge = ({ result }: { result: Result }) => (
   <Badge variant="outline" color={COLORS[result]} tt="none" fw={400}>

@@ -143,7 +143,7 @@ export function BlueprintEditor({
 }
 
 const SIGNS = { create: '+', update: '~', delete: '−' } as const;
-const COLORS = { create: 'teal.8', update: 'gate.7', delete: 'red.8' } as const;
+const COLORS = { create: 'teal', update: 'gate', delete: 'red' } as const;
 
 /** What applying would do, as a list of what is made, changed and deleted. */
 function PlanOf({ plan: { changes, drift } }: { plan: Plan }) {
@@ -156,7 +156,7 @@ function PlanOf({ plan: { changes, drift } }: { plan: Plan }) {
             {changes.map(({ action, type, key, fields }) => (
               <List.Item key={`${action} ${type} ${key}`}>
                 <Group gap="xs">
-                  <Badge variant="filled" color={COLORS[action]} tt="none" fw={500}>
+                  <Badge variant="outline" color={COLORS[action]} tt="none" fw={500}>
                     {SIGNS[action]} {texts.actions[action]}
                   </Badge>
                   <Text size="sm" component="span">

@@ -1,4 +1,4 @@
-import { Button, PasswordInput, Stack, Text, Title } from '@mantine/core';
+import { Button, Stack, Text, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { IconMailOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
@@ -9,6 +9,7 @@ import { api } from '@/api/client';
 import { isProblem } from '@/api/problem';
 import { EmptyState } from '@/kit/empty';
 import { ApiForm } from '@/kit/form';
+import { PasswordField } from '@/kit/password-field';
 import { userQuery } from '@/session/session';
 import { Alone } from '@/shell/alone';
 
@@ -87,7 +88,7 @@ function Accept({
       >
         {/* For what a browser keeps passwords by. */}
         <input type="email" name="email" autoComplete="username" value={email ?? ''} readOnly hidden />
-        <PasswordInput
+        <PasswordField
           label={t.password}
           description={t.passwordHint}
           autoComplete="new-password"

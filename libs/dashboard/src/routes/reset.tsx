@@ -1,4 +1,4 @@
-import { Anchor, Button, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core';
+import { Anchor, Button, Stack, Text, TextInput, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { IconLinkOff } from '@tabler/icons-react';
 import { createFileRoute, Link, useLocation } from '@tanstack/react-router';
@@ -9,6 +9,7 @@ import type { components } from '@/api/types';
 import { EmptyState } from '@/kit/empty';
 import { ApiForm } from '@/kit/form';
 import { formatList } from '@/kit/formats';
+import { PasswordField } from '@/kit/password-field';
 import { Alone } from '@/shell/alone';
 
 /** Where the mailed link leads; without a token, where one asks for it. The token is behind `#`, which no browser sends. */
@@ -104,7 +105,7 @@ function Confirm({ token }: { token: string }) {
             return code === 'not_found';
           }}
         >
-          <PasswordInput
+          <PasswordField
             label={t.confirm.password}
             description={t.confirm.hint}
             autoComplete="new-password"

@@ -1,8 +1,9 @@
-import { Anchor, PasswordInput, TextInput } from '@mantine/core';
+import { Anchor, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { Link } from '@tanstack/react-router';
 import { t } from '@texts/login';
 import { ApiForm } from '@/kit/form';
+import { PasswordField } from '@/kit/password-field';
 import { logIn } from './session';
 
 /** E-mail address and password. @param email known already: only the password is asked for, first */
@@ -39,7 +40,7 @@ export function LoginForm({ email, onLoggedIn }: { email?: string; onLoggedIn?: 
         key={form.key('email')}
         {...form.getInputProps('email')}
       />
-      <PasswordInput
+      <PasswordField
         label={t.password}
         autoComplete="current-password"
         required

@@ -3,7 +3,6 @@ import {
   Card,
   DataList,
   Group,
-  PasswordInput,
   SegmentedControl,
   SimpleGrid,
   Stack,
@@ -21,6 +20,7 @@ import { CopyId } from '@/kit/copy';
 import { ApiForm } from '@/kit/form';
 import { ZONE_NAME } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
+import { PasswordField } from '@/kit/password-field';
 import { useZone, type Zone } from '@/kit/time';
 import { toastDone } from '@/kit/toasts';
 import { useUser } from '@/session/session';
@@ -140,13 +140,13 @@ function Password() {
           toastDone(t.password.done);
         }}
       >
-        <PasswordInput
+        <PasswordField
           label={t.password.current}
           autoComplete="current-password"
           key={form.key('currentPassword')}
           {...form.getInputProps('currentPassword')}
         />
-        <PasswordInput
+        <PasswordField
           label={t.password.next}
           autoComplete="new-password"
           key={form.key('newPassword')}

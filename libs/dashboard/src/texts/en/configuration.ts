@@ -107,7 +107,7 @@ export const t = {
     returned: 'It went back to what it ran with before.',
     unsealed: 'not sealed',
     resend: 'Send again',
-    resendOne: (name: string) => `Send ${name} its bundle again`,
+    resendOne: (name: string) => `Send again: the bundle of ${name}`,
     resent: (name: string) => `${name} is offered its bundle again`,
     empty: {
       title: 'No bundles yet',

@@ -45,7 +45,7 @@ function ServerOrganizations() {
         {name}
       </Anchor>
       {closedAt !== null && (
-        <Badge variant="outline" color="orange.9" tt="none" fw={400}>
+        <Badge variant="outline" color="orange" tt="none" fw={400}>
           {t.organizations.closed}
         </Badge>
       )}

@@ -218,7 +218,7 @@ function RotateAuthority({ org, onDone }: { org: string; onDone: () => void }) {
 }
 
 const State = ({ label, isCurrent }: { label: string; isCurrent: boolean }) => (
-  <Badge variant={isCurrent ? 'outline' : 'default'} color={isCurrent ? 'teal.9' : undefined} tt="none" fw={400}>
+  <Badge variant={isCurrent ? 'outline' : 'default'} color={isCurrent ? 'teal' : undefined} tt="none" fw={400}>
     {label}
   </Badge>
 );

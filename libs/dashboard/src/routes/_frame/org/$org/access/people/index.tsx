@@ -142,7 +142,7 @@ function RolesOf({ person: { isOwner, emailVerified, roles } }: { person: Person
       ))}
       {!emailVerified && (
         <Tooltip label={t.people.unverifiedHint}>
-          <Badge variant="outline" color="orange.9" tt="none" fw={400}>
+          <Badge variant="outline" color="orange" tt="none" fw={400}>
             {t.people.unverified}
           </Badge>
         </Tooltip>

@@ -1,16 +1,4 @@
-import {
-  Alert,
-  Button,
-  Group,
-  Paper,
-  PasswordInput,
-  Stack,
-  Switch,
-  TagsInput,
-  Text,
-  TextInput,
-  Title,
-} from '@mantine/core';
+import { Alert, Button, Group, Paper, Stack, Switch, TagsInput, Text, TextInput, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { modals } from '@mantine/modals';
 import { useQuery } from '@tanstack/react-query';
@@ -21,6 +9,7 @@ import type { ReactNode } from 'react';
 import { $api, api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import { ApiForm } from '@/kit/form';
+import { PasswordField } from '@/kit/password-field';
 import { toastDone, toastProblem } from '@/kit/toasts';
 import { type Resource, resourceQuery, resourcesChanged } from '@/resources/queries';
 import { useMay } from '@/session/session';
@@ -209,7 +198,7 @@ function OneValue({
         await resourcesChanged();
       }}
     >
-      <PasswordInput
+      <PasswordField
         label={label}
         data-autofocus
         autoComplete="new-password"
@@ -245,7 +234,7 @@ function HeaderAuth({ resourceId, onClose }: { resourceId: number; onClose: () =
         key={form.key('user')}
         {...form.getInputProps('user')}
       />
-      <PasswordInput
+      <PasswordField
         label={texts.headerAuth.password}
         autoComplete="new-password"
         visibilityToggleButtonProps={{ 'aria-label': common.showPassword }}
