@@ -2,16 +2,15 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Db, Hooks, isUniqueViolation, networkOf, unavailable } from '#platform';
 import { NONCE_TAKEN, PUBLIC_KEY_TAKEN, SiteCredentialsService } from '../../access/index.js';
-import { nonceTombstone } from '../../approvals/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
 import { AddressPoolService } from '../../orgs/index.js';
 import { SiteLifecycleService } from '../../sites/index.js';
 import { inForm } from '../hardware-id-form.js';
-import { renderName } from '../name-template.js';
 import { ProfileBlueprints } from '../profiles/profile-blueprints.service.js';
 import { ReplacementsRepository } from '../replacements/replacements.repository.js';
 import { Batcher } from './batcher.js';
 import { anchor, type ClaimRequest, claimant, type RefusalReason } from './claim.js';
+import { namesOf, siteName } from './claim-names.js';
 import { odditiesOf, type SeenBefore } from './claim-oddities.js';
 import { ClaimsRepository, type KeyPolicy } from './claims.repository.js';
 import type { FreshCredential } from './credential-issuer.js';
@@ -377,27 +376,9 @@ export class ClaimBatches {
 /** What becomes of a claim when another of the same device was decided just before it: it finds the other's site, or shares its fate. */
 const follow = (first: Decision): Decision => (first.do === 'created' ? { do: 'known', siteId: first.siteId } : first);
 
-/**
- * What a device may be known or tombstoned as: also as it was before its template had a form (docs/claims.md rule 33), and without a hardware
- * id by its nonce.
- */
-function namesOf({ hardwareId, sentHardwareId, nonceHash }: ClaimRequest): string[] {
-  if (hardwareId === null) return nonceHash === null ? [] : [nonceTombstone(nonceHash)];
-  return sentHardwareId === null ? [hardwareId] : [hardwareId, sentHardwareId];
-}
-
 const networksOf = (items: Candidate[]) => [...new Set(items.map(({ request }) => networkOf(request.address)))];
 
 /** How replacements name a device; null: they do not. */
 const normalOf = ({ hardwareId }: ClaimRequest) => hardwareId && inForm('mac', hardwareId);
 
 const compare = (a: string | null, b: string | null) => (a === b ? 0 : (a ?? '') < (b ?? '') ? -1 : 1);
-
-function siteName(policy: KeyPolicy, request: ClaimRequest, deviceId: string): string | null {
-  if (policy.nameTemplate === null) return null;
-  return renderName(policy.nameTemplate, {
-    hardwareId: request.hardwareId ?? undefined,
-    deviceId,
-    keyName: policy.keyName,
-  });
-}
