@@ -3,6 +3,7 @@ import { IconCheck, IconCopy, IconTerminal2 } from '@tabler/icons-react';
 import { t } from '@texts/common';
 import { useEffect, useState } from 'react';
 import { curlOf } from '@/api/curl';
+import type { Call } from '@/api/written';
 
 const SHOWN_MS = 1500;
 
@@ -18,19 +19,26 @@ export async function copyText(text: string): Promise<void> {
   area.remove();
 }
 
-function useCopy(text: string): [copied: boolean, copy: () => void] {
+/** @param textOf undefined: there is nothing to copy */
+function useCopy(textOf: () => Promise<string | undefined>): [copied: boolean, copy: () => void] {
   const [copied, setCopied] = useState(false);
   useEffect(() => {
     if (!copied) return;
     const timer = setTimeout(() => setCopied(false), SHOWN_MS);
     return () => clearTimeout(timer);
   }, [copied]);
-  return [copied, () => void copyText(text).then(() => setCopied(true))];
+  const copy = async () => {
+    const text = await textOf();
+    if (text === undefined) return;
+    await copyText(text);
+    setCopied(true);
+  };
+  return [copied, () => void copy()];
 }
 
 /** An id that copies itself on a click. @param what names it for screen readers: `site id` */
 export function CopyId({ id, what }: { id: string | number; what: string }) {
-  const [copied, copy] = useCopy(String(id));
+  const [copied, copy] = useCopy(async () => String(id));
   return (
     <Tooltip label={copied ? t.copied : t.copyId(what)}>
       <UnstyledButton onClick={copy} aria-label={`${t.copyId(what)} ${id}`}>
@@ -47,7 +55,7 @@ export function CopyId({ id, what }: { id: string | number; what: string }) {
 
 /** A button that copies a text; with no `label`, an icon. */
 export function CopyButton({ text, what, label }: { text: string; what: string; label?: string }) {
-  const [copied, copy] = useCopy(text);
+  const [copied, copy] = useCopy(async () => text);
   const icon = copied ? <IconCheck size={16} /> : <IconCopy size={16} />;
   if (label === undefined)
     return (
@@ -64,24 +72,28 @@ export function CopyButton({ text, what, label }: { text: string; what: string; 
   );
 }
 
-/** What a form or a button does, as a line for a shell. `path` below `/api/v1`, with its values filled in. */
-export function CopyAsCurl(call: {
-  method: 'put' | 'post' | 'patch' | 'delete' | 'get';
-  path: string;
-  body?: unknown;
-}) {
-  const [copied, copy] = useCopy(curlOf(call));
+/**
+ * What a form or a button does, as a line for a shell. @param call says what it would send (`callOf`), or what was sent (`lastCall`)
+ * @param isIcon where there is no room for words
+ */
+export function CopyAsCurl({ call, isIcon }: { call: () => Promise<Call | undefined>; isIcon?: boolean }) {
+  const [copied, copy] = useCopy(async () => {
+    const found = await call();
+    return found && curlOf(found);
+  });
+  const props = { variant: 'subtle', color: 'gray', onClick: copy };
+  const icon = copied ? <IconCheck size={16} /> : <IconTerminal2 size={16} />;
   return (
-    <Tooltip label={copied ? t.copied : t.curlHint}>
-      <Button
-        variant="subtle"
-        color="gray"
-        size="compact-sm"
-        leftSection={copied ? <IconCheck size={16} /> : <IconTerminal2 size={16} />}
-        onClick={copy}
-      >
-        {t.copyAsCurl}
-      </Button>
+    <Tooltip label={copied ? t.copied : isIcon ? t.copyAsCurl : t.curlHint}>
+      {isIcon ? (
+        <ActionIcon {...props} aria-label={t.copyAsCurl}>
+          {icon}
+        </ActionIcon>
+      ) : (
+        <Button {...props} size="compact-sm" leftSection={icon}>
+          {t.copyAsCurl}
+        </Button>
+      )}
     </Tooltip>
   );
 }

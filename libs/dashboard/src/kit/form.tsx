@@ -3,6 +3,8 @@ import type { UseFormReturnType } from '@mantine/form';
 import { IconAlertCircle } from '@tabler/icons-react';
 import { type ReactNode, useState } from 'react';
 import { ApiProblem } from '@/api/problem';
+import { callOf } from '@/api/written';
+import { CopyAsCurl } from './copy';
 
 /**
  * Puts what the API refused to the fields that it named. A field is found by its name in the form, else by the beginning of its path
@@ -43,9 +45,11 @@ interface ApiFormProps<T extends object> {
   onSubmit: (values: T) => Promise<unknown>;
   submitLabel: string;
   children: ReactNode;
-  /** Beside the button: cancel, Copy as curl. */
+  /** Beside the button: cancel. */
   beside?: ReactNode;
   disabled?: boolean;
+  /** Where an API key is of no use, as for one's own password. */
+  withoutCurl?: boolean;
   /** Takes what the form cannot say itself (412). @returns true when it was taken */
   onProblem?: (problem: ApiProblem) => boolean;
 }
@@ -58,6 +62,7 @@ export function ApiForm<T extends object>({
   children,
   beside,
   disabled,
+  withoutCurl,
   onProblem,
 }: ApiFormProps<T>) {
   const [busy, setBusy] = useState(false);
@@ -89,6 +94,7 @@ export function ApiForm<T extends object>({
           </Alert>
         )}
         <Group justify="flex-end" gap="sm">
+          {!withoutCurl && !disabled && <CopyAsCurl call={() => callOf(() => onSubmit(form.getValues()))} />}
           {beside}
           <Button type="submit" loading={busy} disabled={disabled}>
             {submitLabel}

@@ -2,11 +2,14 @@ import { Button, Group, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { t } from '@texts/common';
 import { ApiProblem } from '@/api/problem';
+import { lastCall } from '@/api/written';
+import { CopyAsCurl } from './copy';
 
 const UNDO_MS = 10_000;
 
-/** Says what changed, and where. What can be undone has its button here, for ten seconds. */
+/** Says what changed, and where. What was done at once, without a form, is undone here for ten seconds, and copied as curl. */
 export function toastDone(message: string, undo?: () => unknown): void {
+  const call = undo && lastCall();
   const id = notifications.show({
     color: 'teal',
     autoClose: undo ? UNDO_MS : 4000,
@@ -14,6 +17,7 @@ export function toastDone(message: string, undo?: () => unknown): void {
     message: (
       <Group justify="space-between" wrap="nowrap">
         <Text size="sm">{message}</Text>
+        {call && <CopyAsCurl call={call} isIcon />}
         {undo && (
           <Button
             size="compact-sm"

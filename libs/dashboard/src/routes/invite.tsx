@@ -73,6 +73,7 @@ function Accept({
         {email ? t.intro(email) : t.introUnknown}
       </Text>
       <ApiForm
+        withoutCurl
         form={form}
         submitLabel={t.submit}
         onSubmit={async ({ password }) => {

@@ -41,6 +41,7 @@ function Request() {
           <>
             <Text size="sm">{t.request.text}</Text>
             <ApiForm
+              withoutCurl
               form={form}
               submitLabel={t.request.submit}
               beside={back}
@@ -94,6 +95,7 @@ function Confirm({ token }: { token: string }) {
         <Title order={1}>{t.confirm.title}</Title>
         <Text size="sm">{t.confirm.text}</Text>
         <ApiForm
+          withoutCurl
           form={form}
           submitLabel={t.confirm.submit}
           onSubmit={async ({ newPassword }) => {

@@ -11,6 +11,7 @@ export function LoginForm({ email, onLoggedIn }: { email?: string; onLoggedIn?: 
   const form = useForm({ mode: 'uncontrolled', initialValues: { email: email ?? '', password: '' } });
   return (
     <ApiForm
+      withoutCurl
       form={form}
       submitLabel={t.submit}
       beside={

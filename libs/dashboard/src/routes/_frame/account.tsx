@@ -132,6 +132,7 @@ function Password() {
         {t.password.hint}
       </Text>
       <ApiForm
+        withoutCurl
         form={form}
         submitLabel={t.password.submit}
         onSubmit={async (body) => {

@@ -10,7 +10,7 @@ import { $api, api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
 import { newIdempotencyKey } from '@/api/versions';
-import { CopyAsCurl, CopyId } from '@/kit/copy';
+import { CopyId } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { ApiForm } from '@/kit/form';
 import { Time } from '@/kit/time';
@@ -117,7 +117,6 @@ function OrgForm() {
     <ApiForm
       form={form}
       submitLabel={texts.submit}
-      beside={<CopyAsCurl method="put" path="/org" body={bodyOf(form.values)} />}
       onSubmit={async (values) => {
         const { data } = await api.PUT('/org', {
           params: { header: { 'Idempotency-Key': idempotencyKey } },

@@ -10,7 +10,6 @@ import { $api, api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
 import { newIdempotencyKey } from '@/api/versions';
-import { CopyAsCurl } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
@@ -151,7 +150,6 @@ function InviteForm({ org, onClose }: { org: string; onClose: () => void }) {
     <ApiForm
       form={form}
       submitLabel={t.invitations.form.submit}
-      beside={<CopyAsCurl method="post" path={`/org/${org}/create-invite`} body={bodyOf(form.values)} />}
       onSubmit={async (values) => {
         const { data } = await api.POST('/org/{orgId}/create-invite', {
           params: { path: { orgId: org }, header: { 'Idempotency-Key': idempotencyKey } },

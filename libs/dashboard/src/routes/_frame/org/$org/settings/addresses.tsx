@@ -9,7 +9,6 @@ import { $api, api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
 import { newIdempotencyKey } from '@/api/versions';
-import { CopyAsCurl } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
@@ -126,7 +125,6 @@ function AddRange({ org }: { org: string }) {
       <ApiForm
         form={form}
         submitLabel={t.addresses.submit}
-        beside={<CopyAsCurl method="put" path={`/org/${org}/address-range`} body={form.values} />}
         onSubmit={async ({ cidr }) => {
           await add(org, cidr, idempotencyKey);
           form.reset();

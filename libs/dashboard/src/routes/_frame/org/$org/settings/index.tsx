@@ -9,7 +9,7 @@ import { queryClient } from '@/api/query-client';
 import type { components, Versioned } from '@/api/types';
 import { changesBetween, ifMatch } from '@/api/versions';
 import { ChangedMeanwhile } from '@/kit/changed-meanwhile';
-import { CopyAsCurl, CopyId } from '@/kit/copy';
+import { CopyId } from '@/kit/copy';
 import { Facts } from '@/kit/facts';
 import { Failure } from '@/kit/failure';
 import { ApiForm } from '@/kit/form';
@@ -80,7 +80,6 @@ function Name({ read, version }: { read: Org; version: Versioned }) {
         form={form}
         submitLabel={t.organization.submit}
         disabled={!mayChange || theirs !== undefined}
-        beside={mayChange && <CopyAsCurl method="post" path={`/org/${read.orgId}`} body={form.values} />}
         onSubmit={(values) => save(values, began.version)}
         onProblem={({ code }) => {
           if (code !== 'precondition_failed') return false;

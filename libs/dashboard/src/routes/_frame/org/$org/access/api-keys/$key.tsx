@@ -10,7 +10,7 @@ import { $api, api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
 import { confirmByName } from '@/kit/confirm';
-import { CopyAsCurl, CopyId } from '@/kit/copy';
+import { CopyId } from '@/kit/copy';
 import { Facts } from '@/kit/facts';
 import { Failure } from '@/kit/failure';
 import { ApiForm } from '@/kit/form';
@@ -103,11 +103,6 @@ function Actions({ org, apiKey, held }: { org: string; apiKey: ApiKey; held: rea
       form={form}
       submitLabel={t.apiKeys.actions.submit}
       disabled={!mayChange}
-      beside={
-        mayChange && (
-          <CopyAsCurl method="post" path={`/org/${org}/api-key/${apiKey.apiKeyId}/actions`} body={form.values} />
-        )
-      }
       onSubmit={async ({ actionIds }) => {
         await setActions(org, apiKey.apiKeyId, actionIds);
         toastDone(t.apiKeys.actions.done(apiKey.name));

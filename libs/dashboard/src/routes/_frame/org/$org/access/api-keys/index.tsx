@@ -12,7 +12,6 @@ import { ApiProblem } from '@/api/problem';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
 import { newIdempotencyKey } from '@/api/versions';
-import { CopyAsCurl } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
@@ -139,7 +138,6 @@ function ApiKeyForm({ org }: { org: string }) {
     <ApiForm
       form={form}
       submitLabel={t.apiKeys.form.submit}
-      beside={<CopyAsCurl method="put" path={`/org/${org}/api-key`} body={bodyOf(form.values)} />}
       onSubmit={async (values) => {
         const { data } = await api.PUT('/org/{orgId}/api-key', {
           params: { path: { orgId: org }, header: { 'Idempotency-Key': idempotencyKey } },

@@ -28,7 +28,7 @@ import { queryClient } from '@/api/query-client';
 import type { components, Versioned } from '@/api/types';
 import { changesBetween, ifMatch } from '@/api/versions';
 import { ChangedMeanwhile } from '@/kit/changed-meanwhile';
-import { CopyAsCurl, CopyId } from '@/kit/copy';
+import { CopyId } from '@/kit/copy';
 import { Failure } from '@/kit/failure';
 import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
@@ -132,9 +132,6 @@ function Holds({ org, role, read }: { org: string; role: Role; read: RoleActions
       form={form}
       submitLabel={t.roles.actions.submit}
       disabled={!mayChange || theirs !== undefined}
-      beside={
-        mayChange && <CopyAsCurl method="post" path={`/role/${role.roleId}/actions`} body={bodyOf(form.values)} />
-      }
       onSubmit={(values) => save(values, began)}
       onProblem={({ code }) => {
         if (code !== 'precondition_failed') return false;

@@ -10,7 +10,6 @@ import { $api, api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
 import { newIdempotencyKey } from '@/api/versions';
-import { CopyAsCurl } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
@@ -128,7 +127,6 @@ function RoleForm({ org }: { org: string }) {
     <ApiForm
       form={form}
       submitLabel={t.roles.form.submit}
-      beside={<CopyAsCurl method="put" path={`/org/${org}/role`} body={bodyOf(form.values)} />}
       onSubmit={async (values) => {
         const { data } = await api.PUT('/org/{orgId}/role', {
           params: { path: { orgId: org }, header: { 'Idempotency-Key': idempotencyKey } },

@@ -19,7 +19,6 @@ import { t } from '@texts/provisioning';
 import { useState } from 'react';
 import { api } from '@/api/client';
 import { newIdempotencyKey } from '@/api/versions';
-import { CopyAsCurl } from '@/kit/copy';
 import { ApiForm } from '@/kit/form';
 import { formatAbsolute, formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
@@ -106,9 +105,6 @@ function KeyForm({ org, onIssued }: { org: string; onIssued: (issued: CreatedKey
       <ApiForm
         form={form}
         submitLabel={t.newKey.submit}
-        beside={
-          <CopyAsCurl method="put" path={`/org/${org}/site-provisioning-key`} body={bodyOf(values, mayApprove)} />
-        }
         onProblem={(problem) => {
           // What was folded away is shown, so that what is wrong there is seen.
           if (problem.fields.some(({ path }) => ['templateId', 'oneTime', 'status'].includes(path))) open();

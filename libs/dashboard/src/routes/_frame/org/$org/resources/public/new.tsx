@@ -5,7 +5,6 @@ import { t } from '@texts/resources';
 import { useState } from 'react';
 import { api } from '@/api/client';
 import { newIdempotencyKey } from '@/api/versions';
-import { CopyAsCurl } from '@/kit/copy';
 import { ApiForm } from '@/kit/form';
 import { PageHeader } from '@/kit/page';
 import { PageLink } from '@/kit/page-link';
@@ -59,7 +58,6 @@ function NewResource() {
         <ApiForm
           form={form}
           submitLabel={texts.submit}
-          beside={<CopyAsCurl method="put" path={`/org/${org}/resource`} body={body} />}
           onSubmit={async () => {
             const { data } = await api.PUT('/org/{orgId}/resource', {
               params: { path: { orgId: org }, header: { 'Idempotency-Key': idempotencyKey } },

@@ -1,11 +1,10 @@
-import { ActionIcon, Alert, Button, Code, Group, Stack, Switch, Text } from '@mantine/core';
-import { modals } from '@mantine/modals';
+import { ActionIcon, Alert, Button, Code, Group, Stack, Switch } from '@mantine/core';
 import { IconEdit, IconListDetails, IconTrash } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
-import { t as common } from '@texts/common';
 import { t } from '@texts/resources';
 import { api } from '@/api/client';
+import { confirm } from '@/kit/confirm';
 import { EmptyState } from '@/kit/empty';
 import { Failure } from '@/kit/failure';
 import { RowTable } from '@/kit/row-table';
@@ -103,18 +102,15 @@ async function apply(resourceId: number, applyRules: boolean): Promise<void> {
 }
 
 function remove({ resourceId, ruleId, priority }: Rule): void {
-  modals.openConfirmModal({
+  confirm({
     title: t.rules.deleteTitle(priority),
-    children: <Text size="sm">{t.rules.deleteConsequence}</Text>,
-    labels: { confirm: t.delete, cancel: common.cancel },
-    confirmProps: { color: 'red.8' },
-    onConfirm: () =>
-      void api
-        .DELETE('/resource/{resourceId}/rule/{ruleId}', { params: { path: { resourceId, ruleId } } })
-        .then(() => {
-          toastDone(t.rules.deleted(priority));
-          return rulesChanged();
-        })
-        .catch(toastProblem),
+    consequence: t.rules.deleteConsequence,
+    confirmLabel: t.delete,
+    isGrave: true,
+    onConfirm: async () => {
+      await api.DELETE('/resource/{resourceId}/rule/{ruleId}', { params: { path: { resourceId, ruleId } } });
+      toastDone(t.rules.deleted(priority));
+      await rulesChanged();
+    },
   });
 }
