@@ -47,9 +47,14 @@ export function useDomains(orgId: string): Domain[] | undefined {
 
 export const resourcesChanged = (): Promise<unknown> =>
   Promise.all(
-    (['/org/{orgId}/resources', '/resource/{resourceId}', '/resource/{resourceId}/targets'] as const).map((path) =>
-      queryClient.invalidateQueries({ queryKey: ['get', path] }),
-    ),
+    (
+      [
+        '/org/{orgId}/resources',
+        '/resource/{resourceId}',
+        '/resource/{resourceId}/targets',
+        '/resource/{resourceId}/diagnosis',
+      ] as const
+    ).map((path) => queryClient.invalidateQueries({ queryKey: ['get', path] })),
   );
 
 export const rulesChanged = (): Promise<unknown> =>

@@ -100,6 +100,23 @@ export const t = {
       maintenanceMessage: 'Text of the maintenance page',
     },
   },
+  chain: {
+    title: 'From visitors to the program',
+    sound: 'Nothing stands in the way of visitors, as far as it is known.',
+    states: { ok: 'in order', failed: 'broken', unknown: 'not known' },
+    since: 'since',
+    next: 'Next step',
+    checks: {
+      organization: 'Organization',
+      enabled: 'Resource',
+      domain: 'Domain',
+      maintenance: 'Maintenance',
+      targets: 'Targets',
+      sites: 'Sites',
+      target_health: 'Health',
+      traffic: 'Traffic',
+    },
+  },
   overview: {
     state: 'State',
     address: 'Address',

@@ -23,6 +23,7 @@ import { PageLink } from '@/kit/page-link';
 import { toastDone } from '@/kit/toasts';
 import { useIsPhone } from '@/kit/use-is-phone';
 import { VersionedForm } from '@/kit/versioned-form';
+import { ResourceChain } from '@/resources/chain';
 import { Address, HealthBadge } from '@/resources/parts';
 import { type Resource, resourceQuery, resourcesChanged, targetsQuery, useDomains } from '@/resources/queries';
 import { useMay } from '@/session/session';
@@ -40,36 +41,39 @@ function Overview() {
   if (!data) return null;
   const count = targets.data?.pagination.total;
   return (
-    <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: 'start' }}>
-      <Stack>
-        <Facts
-          title={t.public.tabs.overview}
-          facts={[
-            [t.overview.state, data.enabled ? t.enabled : t.disabled],
-            [t.overview.address, <Address key="address" of={data} />],
-            [t.overview.health, <HealthBadge key="health" health={data.health} />],
-            [t.overview.targets, count === undefined ? undefined : formatNumber(count)],
-            [t.public.columns.niceId, <CopyId key="niceId" id={data.niceId} what={t.public.columns.niceId} />],
-          ]}
-        />
-        {count === 0 && (
-          <Alert color="orange" variant="outline">
-            {t.overview.noTargets}{' '}
-            {may('createTarget') && (
-              <PageLink to="/org/$org/resources/public/$resource/targets" params={{ org, resource }}>
-                {t.overview.addTarget}
-              </PageLink>
-            )}
-          </Alert>
-        )}
-      </Stack>
-      <Paper withBorder p="lg">
-        <Title order={2} mb="sm">
-          {t.settings.title}
-        </Title>
-        <Settings key={data.resourceId} resource={data} />
-      </Paper>
-    </SimpleGrid>
+    <Stack>
+      <ResourceChain resourceId={data.resourceId} />
+      <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: 'start' }}>
+        <Stack>
+          <Facts
+            title={t.public.tabs.overview}
+            facts={[
+              [t.overview.state, data.enabled ? t.enabled : t.disabled],
+              [t.overview.address, <Address key="address" of={data} />],
+              [t.overview.health, <HealthBadge key="health" health={data.health} />],
+              [t.overview.targets, count === undefined ? undefined : formatNumber(count)],
+              [t.public.columns.niceId, <CopyId key="niceId" id={data.niceId} what={t.public.columns.niceId} />],
+            ]}
+          />
+          {count === 0 && (
+            <Alert color="orange" variant="outline">
+              {t.overview.noTargets}{' '}
+              {may('createTarget') && (
+                <PageLink to="/org/$org/resources/public/$resource/targets" params={{ org, resource }}>
+                  {t.overview.addTarget}
+                </PageLink>
+              )}
+            </Alert>
+          )}
+        </Stack>
+        <Paper withBorder p="lg">
+          <Title order={2} mb="sm">
+            {t.settings.title}
+          </Title>
+          <Settings key={data.resourceId} resource={data} />
+        </Paper>
+      </SimpleGrid>
+    </Stack>
   );
 }
 
