@@ -142,6 +142,44 @@ export const t = {
       title: 'No credentials were rotated yet',
       description: 'Sites that are asked to take another credential are listed here.',
     },
+    rotate: 'Rotate credentials',
+    site: (id: string) => `Site ${id}`,
+    form: {
+      title: 'Rotate credentials',
+      intro:
+        'These sites are asked to take another credential. The one that they have stays good until they have used the next.',
+      kind: 'Kind of credential',
+      anyKind: 'any',
+      newt: 'newt',
+      endsBefore: 'Ends before',
+      group: 'Group, by its name',
+      labels: 'Labels',
+      labelHint: 'key=value',
+      key: 'Enrolled with key',
+      template: 'Template',
+      overlap: 'The old one still works for',
+      submit: 'Begin',
+      begun: 'The rotation has begun',
+      sentence: (count: number, text: string, atMost: boolean) =>
+        count === 0
+          ? 'No site matches.'
+          : `${atMost ? 'At most ' : ''}${count === 1 ? 'one site takes' : `${text} sites take`} another credential.`,
+    },
+    drain: {
+      still: (left: string, total: string) => `Still using the old one: ${left} of ${total}.`,
+      none: 'Every site has used its next credential.',
+      waiting: (count: string) => `${count} take it when they connect or renew.`,
+      cannotTake: (count: string) => `${count} cannot take one: their program is an unmodified newt or an older agent.`,
+      failed: (count: string) => `${count} were handed it and have not used it.`,
+      gone: (count: string) => `${count} were deleted or revoked meanwhile.`,
+    },
+    outcomes: {
+      rotated: 'Uses the next one',
+      waiting: 'Still uses the old one',
+      cannot_take: 'Cannot take one',
+      failed: 'Failed',
+      gone: 'Gone',
+    } as Record<string, string>,
     job: {
       title: (id: number) => `Rotation ${id}`,
       about: 'About it',

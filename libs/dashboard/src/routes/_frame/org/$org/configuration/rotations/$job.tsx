@@ -1,12 +1,11 @@
 import { Alert, Button, Skeleton, Stack, Text, Title } from '@mantine/core';
-import { modals } from '@mantine/modals';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
-import { t as common } from '@texts/common';
 import { t } from '@texts/configuration';
 import { $api, api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import { JobProgress, JobStatus } from '@/jobs/job-parts';
+import { confirm } from '@/kit/confirm';
 import { Facts } from '@/kit/facts';
 import { Failure } from '@/kit/failure';
 import { formatNumber } from '@/kit/formats';
@@ -26,6 +25,8 @@ export const Route = createFileRoute('/_frame/org/$org/configuration/rotations/$
 });
 
 const texts = t.rotations.job;
+/** The kind of a job that rotates credentials. */
+const CREDENTIALS = 'credentials.rotate';
 
 function Rotation() {
   const params = Route.useParams();
@@ -42,16 +43,18 @@ function Rotation() {
   const { data: job, error, refetch } = query;
   if (error && !job) return <Failure error={error} retry={refetch} />;
   const path = { orgId: org, jobId };
-  const act = (call: () => Promise<unknown>) =>
-    void call()
-      .then(() =>
-        Promise.all(
-          (['/org/{orgId}/jobs/{jobId}', '/org/{orgId}/rollouts', '/org/{orgId}/credential-rotations'] as const).map(
-            (one) => queryClient.invalidateQueries({ queryKey: ['get', one] }),
-          ),
-        ),
-      )
-      .catch(toastProblem);
+  const changed = () =>
+    Promise.all(
+      (['/org/{orgId}/jobs/{jobId}', '/org/{orgId}/rollouts', '/org/{orgId}/credential-rotations'] as const).map(
+        (one) => queryClient.invalidateQueries({ queryKey: ['get', one] }),
+      ),
+    );
+  const act = (call: () => Promise<unknown>) => void call().then(changed).catch(toastProblem);
+  const site = (item: string) => (
+    <PageLink to="/org/$org/sites/$site" params={{ org, site: item }}>
+      {t.rotations.site(item)}
+    </PageLink>
+  );
   const canPause = job?.status === 'queued' || job?.status === 'running';
   const canResume = job?.status === 'paused';
   return (
@@ -88,12 +91,15 @@ function Rotation() {
                   variant="default"
                   c="var(--mantine-color-error)"
                   onClick={() =>
-                    modals.openConfirmModal({
+                    confirm({
                       title: texts.cancelTitle,
-                      children: <Text size="sm">{texts.cancelConsequence}</Text>,
-                      labels: { confirm: texts.cancel, cancel: common.back },
-                      confirmProps: { color: 'red.8' },
-                      onConfirm: () => act(() => api.POST('/org/{orgId}/jobs/{jobId}/cancel', { params: { path } })),
+                      consequence: texts.cancelConsequence,
+                      confirmLabel: texts.cancel,
+                      isGrave: true,
+                      onConfirm: async () => {
+                        await api.POST('/org/{orgId}/jobs/{jobId}/cancel', { params: { path } });
+                        await changed();
+                      },
                     })
                   }
                 >
@@ -112,6 +118,7 @@ function Rotation() {
             </Alert>
           )}
           <JobProgress {...job} size="md" />
+          {job.kind === CREDENTIALS && <Drain org={org} jobId={jobId} />}
           <Facts
             title={texts.about}
             facts={[
@@ -129,14 +136,17 @@ function Rotation() {
             total={job.pagination.total}
             rowId={({ item }) => item}
             columns={[
-              { key: 'item', title: texts.columns.item, render: ({ item }) => item },
-              { key: 'outcome', title: texts.columns.outcome, render: ({ outcome }) => outcome, width: 180 },
+              { key: 'item', title: texts.columns.item, render: ({ item }) => site(item) },
+              { key: 'outcome', title: texts.columns.outcome, render: outcomeOf, width: 180 },
               { key: 'message', title: texts.columns.message, render: ({ message }) => message },
             ]}
             search={search}
             onSearch={(next) => void navigate({ search: next })}
-            card={({ item, outcome, message }) => (
-              <Text size="sm">{[item, outcome, message].filter(Boolean).join(' · ')}</Text>
+            card={(result) => (
+              <>
+                {site(result.item)}
+                <Text size="sm">{[outcomeOf(result), result.message].filter(Boolean).join(' · ')}</Text>
+              </>
             )}
             empty={
               <Text size="sm" c="dimmed">
@@ -149,5 +159,33 @@ function Rotation() {
         <Skeleton h={320} />
       )}
     </>
+  );
+}
+
+const outcomeOf = ({ outcome }: { outcome: string }) => t.rotations.outcomes[outcome] ?? outcome;
+
+/** How many sites still use the credential before, and why. At its end the results name them. */
+function Drain({ org, jobId }: { org: string; jobId: number }) {
+  const may = useMay(org);
+  const { data } = useQuery({
+    ...$api.queryOptions('get', '/org/{orgId}/credential-rotations', {
+      params: { path: { orgId: org }, query: { pageSize: 1000 } },
+    }),
+    enabled: may('listSites'),
+  });
+  const rotation = data?.rotations.find((one) => one.jobId === jobId);
+  if (!rotation) return null;
+  const { drain } = t.rotations;
+  const left = rotation.total - rotation.rotated - rotation.gone;
+  const why = (['waiting', 'cannotTake', 'failed', 'gone'] as const).filter((one) => rotation[one] > 0);
+  return (
+    <Stack gap={2} role="status">
+      <Text fw={500}>{left > 0 ? drain.still(formatNumber(left), formatNumber(rotation.total)) : drain.none}</Text>
+      {why.map((one) => (
+        <Text key={one} size="sm">
+          {drain[one](formatNumber(rotation[one]))}
+        </Text>
+      ))}
+    </Stack>
   );
 }

@@ -1,10 +1,11 @@
-import { Group, Stack, Text } from '@mantine/core';
+import { Button, Group, Stack, Text } from '@mantine/core';
 import { IconRotate } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
 import { t } from '@texts/configuration';
 import { $api } from '@/api/client';
 import type { components } from '@/api/types';
+import { rotateCredentials } from '@/configuration/credential-rotation-form';
 import { JobStatus } from '@/jobs/job-parts';
 import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
@@ -12,6 +13,7 @@ import { PageLink } from '@/kit/page-link';
 import { Time } from '@/kit/time';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import { listSearch } from '@/list/search';
+import { useMay } from '@/session/session';
 
 export const Route = createFileRoute('/_frame/org/$org/configuration/rotations/credentials')({
   validateSearch: listSearch,
@@ -63,9 +65,26 @@ function Credentials() {
       width: 130,
     },
   ];
+  const rotate = useMay(org)('updateSite') && (
+    <Button
+      onClick={() =>
+        rotateCredentials(
+          org,
+          (jobId) =>
+            void navigate({
+              to: '/org/$org/configuration/rotations/$job',
+              params: { org, job: String(jobId) },
+            }),
+        )
+      }
+    >
+      {texts.rotate}
+    </Button>
+  );
   return (
     <ListTable
       id="credential-rotations"
+      beside={rotate}
       label={texts.credentialList}
       query={query}
       rows={query.data?.rotations}
@@ -90,7 +109,9 @@ function Credentials() {
           icon={<IconRotate />}
           title={texts.emptyCredentials.title}
           description={texts.emptyCredentials.description}
-        />
+        >
+          {rotate}
+        </EmptyState>
       }
     />
   );
