@@ -156,7 +156,7 @@ describe('a key', () => {
     const page = await visitor.goTo(at(`keys/${made.siteProvisioningKeyId}`));
     await page.getByRole('button', { name: 'Expected machines' }).click();
     await page.getByLabel('Hardware ids').fill('unit-1\nunit-2\n');
-    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('button', { name: 'Keep with the key' }).click();
     await page.getByRole('heading', { name: 'Missing: 2' }).waitFor();
     const agent = enrol(made.siteProvisioningKey, 'unit-1', 'Unit 1');
     await page.getByRole('heading', { name: 'Missing: 1' }).waitFor();

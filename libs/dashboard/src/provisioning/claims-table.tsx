@@ -1,18 +1,20 @@
-import { Anchor, Badge, Group, Stack, Text } from '@mantine/core';
+import { Badge, Group, Stack, Text } from '@mantine/core';
 import { IconClipboardList } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
-import { t } from '@texts/provisioning';
+import { t } from '@texts/claims';
 import type { ReactNode } from 'react';
 import { $api } from '@/api/client';
 import type { components } from '@/api/types';
 import { CopyId } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
+import { PageLink } from '@/kit/page-link';
 import { Time, useZoneLabel } from '@/kit/time';
+import { ExportMenu } from '@/list/export-menu';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import type { ListSearch } from '@/list/search';
-import { useKeyNames } from './queries';
+import { useKeys } from './queries';
+import { NextStep, reasonOf } from './refusal';
 
 type Claim = components['schemas']['ClaimView'];
 
@@ -20,6 +22,8 @@ export interface ClaimFilter {
   keyId?: string | undefined;
   outcome?: Claim['outcome'] | undefined;
   hardwareId?: string | undefined;
+  address?: string | undefined;
+  siteId?: number | undefined;
   from?: string | undefined;
   to?: string | undefined;
 }
@@ -48,71 +52,66 @@ export function ClaimsTable({
   empty?: ReactNode;
 }) {
   const zone = useZoneLabel();
-  const keyName = useKeyNames(org);
+  const keys = useKeys(org);
   const query = useQuery(
     $api.queryOptions('get', '/org/{orgId}/claims', {
       params: { path: { orgId: org }, query: { ...filter, page: search.page, pageSize: PAGE_SIZE } },
     }),
   );
-  const outcome = ({ outcome, reason }: Claim) => (
-    <Stack gap={2}>
-      <Badge variant="dot" color={COLORS[outcome]} tt="none" fw={500} miw="max-content">
-        {t.claims.outcomes[outcome]}
+  const outcome = (claim: Claim) => (
+    <Stack gap={2} align="flex-start">
+      <Badge variant="dot" color={COLORS[claim.outcome]} tt="none" fw={500} miw="max-content">
+        {t.outcomes[claim.outcome]}
       </Badge>
-      {reason && (
-        <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
-          {reason}
+      {claim.reason && (
+        <Text size="sm" fw={500} style={{ overflowWrap: 'anywhere' }}>
+          {reasonOf(claim.reason)}
         </Text>
+      )}
+      {claim.reason && (
+        <NextStep
+          org={org}
+          reason={claim.reason}
+          // On the page of the key itself no link leads there.
+          keyId={filter.keyId ? null : claim.keyId}
+          templateId={claim.templateId}
+          siteId={claim.siteId}
+        />
       )}
     </Stack>
   );
   const site = ({ siteId }: Claim) =>
     siteId !== null && (
-      <Anchor
-        size="sm"
-        renderRoot={(props) => <Link to="/org/$org/sites/$site" params={{ org, site: String(siteId) }} {...props} />}
-      >
+      <PageLink to="/org/$org/sites/$site" params={{ org, site: String(siteId) }}>
         {siteId}
-      </Anchor>
+      </PageLink>
+    );
+  const key = ({ keyId }: Claim) =>
+    keyId && (
+      <PageLink to="/org/$org/provisioning/keys/$key" params={{ org, key: keyId }}>
+        {keys?.find(({ siteProvisioningKeyId }) => siteProvisioningKeyId === keyId)?.name ?? keyId}
+      </PageLink>
     );
   const columns: Column<Claim>[] = [
     {
       key: 'createdAt',
-      title: `${t.claims.columns.at} (${zone})`,
+      title: `${t.columns.at} (${zone})`,
       render: ({ createdAt }) => <Time at={createdAt} absolute />,
       width: 190,
     },
-    { key: 'outcome', title: t.claims.columns.outcome, render: outcome, width: 160 },
+    { key: 'outcome', title: t.columns.outcome, render: outcome, width: 270 },
     {
       key: 'hardwareId',
-      title: t.claims.columns.hardwareId,
-      render: ({ hardwareId }) => hardwareId && <CopyId id={hardwareId} what={t.claims.columns.hardwareId} />,
+      title: t.columns.hardwareId,
+      render: ({ hardwareId }) => hardwareId && <CopyId id={hardwareId} what={t.columns.hardwareId} />,
     },
-    { key: 'address', title: t.claims.columns.address, render: ({ address }) => address },
-    ...(filter.keyId
-      ? []
-      : [
-          {
-            key: 'keyId',
-            title: t.claims.columns.key,
-            render: ({ keyId }) =>
-              keyId && (
-                <Anchor
-                  size="sm"
-                  renderRoot={(props) => (
-                    <Link to="/org/$org/provisioning/keys/$key" params={{ org, key: keyId }} {...props} />
-                  )}
-                >
-                  {keyName(keyId)}
-                </Anchor>
-              ),
-          } satisfies Column<Claim>,
-        ]),
-    { key: 'door', title: t.claims.columns.door, render: ({ door }) => t.claims.doors[door], hidden: true },
-    { key: 'siteId', title: t.claims.columns.site, render: site, width: 80 },
+    { key: 'address', title: t.columns.address, render: ({ address }) => address },
+    ...(filter.keyId ? [] : [{ key: 'keyId', title: t.columns.key, render: key } satisfies Column<Claim>]),
+    { key: 'door', title: t.columns.door, render: ({ door }) => t.doors[door], hidden: true },
+    { key: 'siteId', title: t.columns.site, render: site, width: 80 },
     {
       key: 'count',
-      title: t.claims.columns.count,
+      title: t.columns.count,
       render: ({ count }) => formatNumber(count),
       textAlign: 'right',
       width: 80,
@@ -121,7 +120,7 @@ export function ClaimsTable({
   return (
     <ListTable
       id="claims"
-      label={t.claims.list}
+      label={t.list}
       query={query}
       rows={query.data?.claims}
       total={query.data?.pagination.total}
@@ -129,6 +128,7 @@ export function ClaimsTable({
       columns={columns}
       search={search}
       onSearch={onSearch}
+      beside={<ExportMenu path={`/org/${org}/claims`} query={{ ...filter }} />}
       card={(claim) => (
         <Stack gap={6}>
           <Group justify="space-between" align="flex-start">
@@ -143,13 +143,7 @@ export function ClaimsTable({
         </Stack>
       )}
       empty={
-        empty ?? (
-          <EmptyState
-            icon={<IconClipboardList />}
-            title={t.claims.empty.title}
-            description={t.claims.empty.description}
-          />
-        )
+        empty ?? <EmptyState icon={<IconClipboardList />} title={t.empty.title} description={t.empty.description} />
       }
     />
   );

@@ -4,21 +4,36 @@ import { modals } from '@mantine/modals';
 import { IconDots } from '@tabler/icons-react';
 import { t as common } from '@texts/common';
 import { t } from '@texts/provisioning';
+import { t as rollout } from '@texts/rollout';
 import { api } from '@/api/client';
 import { confirmByName } from '@/kit/confirm';
 import { ApiForm } from '@/kit/form';
 import { toastDone, toastProblem } from '@/kit/toasts';
 import { useMay } from '@/session/session';
 import { IssuedKey } from './issued-key';
+import { openLeaked } from './leaked-key';
 import { type Key, keysChanged } from './queries';
 import { instantOf, localOf, UntilField } from './until-field';
 
 const pathOf = (key: Key) => ({ orgId: key.orgId, siteProvisioningKeyId: key.siteProvisioningKeyId });
 
 /** What can be done with a key: at once what can be undone, the rest behind a question. */
-export function KeyActions({ keyView: key }: { keyView: Key }) {
+export function KeyActions({
+  keyView: key,
+  onStopped,
+}: {
+  keyView: Key;
+  /** After a leak: with the job that suspends what the key made. */
+  onStopped: (jobId: number | undefined) => void;
+}) {
   const may = useMay(key.orgId);
-  if (key.state === 'revoked') return null;
+  // What a revoked key has made for others can still be stopped.
+  const leaked = (may('updateSiteProvisioningKey') || may('rotateSiteProvisioningKey')) && may('listSites') && (
+    <Button variant="default" c="var(--mantine-color-error)" onClick={() => openLeaked(key, onStopped)}>
+      {rollout.leaked.action}
+    </Button>
+  );
+  if (key.state === 'revoked') return leaked;
   const mayChange = may('updateSiteProvisioningKey');
   const mayRevoke = may('revokeSiteProvisioningKey');
   return (
@@ -38,6 +53,7 @@ export function KeyActions({ keyView: key }: { keyView: Key }) {
           {key.status === 'active' ? t.onKey.disable : t.onKey.enable}
         </Button>
       )}
+      {leaked}
       {mayRevoke && (
         <Menu position="bottom-end">
           <Menu.Target>

@@ -28,8 +28,8 @@ export function useTemplates(orgId: string): Template[] | undefined {
   return data?.provisioningTemplates;
 }
 
-/** The name of a key by its id, where one may list them; the id otherwise. */
-export function useKeyNames(orgId: string): (keyId: string) => string {
+/** All keys, for who may list them. */
+export function useKeys(orgId: string): Key[] | undefined {
   const may = useMay(orgId);
   const { data } = useQuery({
     ...$api.queryOptions('get', '/org/{orgId}/site-provisioning-keys', {
@@ -37,9 +37,11 @@ export function useKeyNames(orgId: string): (keyId: string) => string {
     }),
     enabled: may('listSiteProvisioningKeys'),
   });
-  return (keyId) =>
-    data?.siteProvisioningKeys.find(({ siteProvisioningKeyId }) => siteProvisioningKeyId === keyId)?.name ?? keyId;
+  return data?.siteProvisioningKeys;
 }
+
+/** How far the machines of a key have come. */
+export const ROLLOUT = '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}/rollout';
 
 /** After a change of a key: what shows it is read anew. */
 export const keysChanged = (): Promise<unknown> =>
@@ -48,4 +50,5 @@ export const keysChanged = (): Promise<unknown> =>
     queryClient.invalidateQueries({
       queryKey: ['get', '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}'],
     }),
+    queryClient.invalidateQueries({ queryKey: ['get', ROLLOUT] }),
   ]);

@@ -1,205 +1,271 @@
 import {
   Anchor,
-  Badge,
   Button,
   Card,
   Group,
+  Pagination,
+  Select,
   SimpleGrid,
   Skeleton,
   Stack,
-  Table,
   Text,
-  Textarea,
   Title,
 } from '@mantine/core';
-import { useForm } from '@mantine/form';
-import { modals } from '@mantine/modals';
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { t as common } from '@texts/common';
-import { t } from '@texts/provisioning';
-import { $api, api } from '@/api/client';
-import { queryClient } from '@/api/query-client';
+import { t } from '@texts/rollout';
+import { type ReactNode, useState } from 'react';
+import { $api } from '@/api/client';
 import type { components } from '@/api/types';
-import { CopyId } from '@/kit/copy';
-import { ApiForm } from '@/kit/form';
-import { formatNumber } from '@/kit/formats';
-import { Time } from '@/kit/time';
-import { toastDone } from '@/kit/toasts';
+import { BarChart } from '@/charts/charts';
+import { formatAbsolute, formatNumber } from '@/kit/formats';
+import { PageLink } from '@/kit/page-link';
+import { RowTable } from '@/kit/row-table';
+import { Time, useZone } from '@/kit/time';
+import { toastProblem } from '@/kit/toasts';
 import { useMay } from '@/session/session';
+import { exportExpected, openExpectedList } from './expected-list';
+import { type Key, ROLLOUT } from './queries';
+import { NextStep, reasonOf } from './refusal';
+import { DeviceTable } from './standings';
 
 type Rollout = components['schemas']['KeyRolloutView'];
 
-const PATH = '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}/rollout';
 const STAGES = ['claimed', 'connected', 'approved', 'configured'] as const;
-const SHOWN = 50;
+const SHOWN = 25;
 
-/** How far the machines of a key have come, what was refused, and which of the expected ones are missing. */
-export function KeyRollout({ org, keyId }: { org: string; keyId: string }) {
-  const mayExpect = useMay(org)('updateSiteProvisioningKey');
-  const { data: rollout } = useQuery(
-    $api.queryOptions('get', PATH, {
-      params: { path: { orgId: org, siteProvisioningKeyId: keyId }, query: { pageSize: SHOWN } },
-    }),
-  );
-  if (!rollout) return <Skeleton h={90} />;
+/** A number that says how far something is, and where to see it. */
+export function Tile({ label, children, beneath }: { label: ReactNode; children: ReactNode; beneath?: ReactNode }) {
   return (
-    <Stack>
-      <Group justify="space-between">
-        <Title order={2}>{t.rollout.title}</Title>
-        {mayExpect && (
-          <Button variant="default" size="compact-sm" onClick={() => expectMachines(org, keyId)}>
-            {t.rollout.expect}
-          </Button>
+    <Card withBorder p="md" h="100%">
+      <Text size="sm" c="dimmed" component="div">
+        {label}
+      </Text>
+      <Text fz={20} fw={600} component="div" style={{ fontVariantNumeric: 'tabular-nums' }}>
+        {children}
+      </Text>
+      {beneath && (
+        <Text size="sm" c="dimmed">
+          {beneath}
+        </Text>
+      )}
+    </Card>
+  );
+}
+
+/** Expected, claimed, connected, approved, configured: each with how many it lacks. */
+export function Stages({ org, keyId }: { org: string; keyId: string }) {
+  const may = useMay(org);
+  const { data: rollout } = useQuery(rolloutQuery(org, keyId, 1, 24));
+  if (!rollout) return <Skeleton h={90} />;
+  const { expected } = rollout;
+  const lacks = (value: number) =>
+    expected !== null && value < expected ? t.short(formatNumber(expected - value)) : undefined;
+  return (
+    <SimpleGrid cols={{ base: 2, sm: 5 }}>
+      <Tile label={t.stages.expected}>{expected === null ? t.any : formatNumber(expected)}</Tile>
+      {STAGES.map((stage) => (
+        <Tile
+          key={stage}
+          beneath={lacks(rollout[stage])}
+          label={
+            stage === 'claimed' && may('listSites') ? (
+              <PageLink to="/org/$org/sites" params={{ org }} search={{ keyId }}>
+                {t.stages.claimed}
+              </PageLink>
+            ) : (
+              t.stages[stage]
+            )
+          }
+        >
+          {formatNumber(rollout[stage])}
+        </Tile>
+      ))}
+    </SimpleGrid>
+  );
+}
+
+const rolloutQuery = (orgId: string, siteProvisioningKeyId: string, page: number, hours: number) =>
+  $api.queryOptions('get', ROLLOUT, {
+    params: { path: { orgId, siteProvisioningKeyId }, query: { page, pageSize: SHOWN, hours } },
+  });
+
+/** Which of the expected machines are missing, what was refused, and when they came. */
+export function KeyRollout({ org, keyView: key }: { org: string; keyView: Key }) {
+  const keyId = key.siteProvisioningKeyId;
+  const may = useMay(org);
+  const [page, setPage] = useState(1);
+  const [hours, setHours] = useState<keyof typeof t.arrivalsOf>('24');
+  const { data: rollout } = useQuery({
+    ...rolloutQuery(org, keyId, page, Number(hours)),
+    placeholderData: keepPreviousData,
+  });
+  if (!rollout) return <Skeleton h={200} />;
+  const hasList = rollout.expectedBy === 'list';
+  return (
+    <Stack gap="lg">
+      <Card withBorder p="lg">
+        <Group justify="space-between" mb={hasList ? 'sm' : 0}>
+          <Title order={2}>
+            {rollout.missing ? t.missing(formatNumber(rollout.missing.pagination.total)) : t.list.title}
+          </Title>
+          <Group gap="sm">
+            {hasList && may('listClaims') && (
+              <Button
+                variant="default"
+                size="compact-sm"
+                onClick={() => void exportExpected(org, keyId).catch(toastProblem)}
+              >
+                {t.list.exportKept}
+              </Button>
+            )}
+            {may('updateSiteProvisioningKey') && (
+              <Button
+                variant="default"
+                size="compact-sm"
+                onClick={() => void openExpectedList(org, keyId, hasList).catch(toastProblem)}
+              >
+                {t.expect}
+              </Button>
+            )}
+          </Group>
+        </Group>
+        {!hasList && <Text size="sm">{t.noList}</Text>}
+        {!!rollout.unexpected && (
+          <Text size="sm" mb="sm">
+            {t.unexpected(formatNumber(rollout.unexpected))}
+          </Text>
         )}
-      </Group>
-      <SimpleGrid cols={{ base: 2, sm: 5 }}>
-        <Stage label={t.rollout.stages.expected} value={rollout.expected} of={null} />
-        {STAGES.map((stage) => (
-          <Stage key={stage} label={t.rollout.stages[stage]} value={rollout[stage]} of={rollout.expected} />
-        ))}
-      </SimpleGrid>
-      {!!rollout.unexpected && <Text size="sm">{t.rollout.unexpected(formatNumber(rollout.unexpected))}</Text>}
-      {rollout.missing && rollout.missing.pagination.total > 0 && <Missing missing={rollout.missing} />}
-      {rollout.refusals.length > 0 && <Refusals org={org} keyId={keyId} refusals={rollout.refusals} />}
+        {rollout.missing && <Missing org={org} missing={rollout.missing} page={page} onPage={setPage} />}
+      </Card>
+      {rollout.refusals.length > 0 && <Refusals org={org} keyView={key} refusals={rollout.refusals} />}
+      <Arrivals arrivals={rollout.arrivals} hours={hours} onHours={setHours} />
     </Stack>
   );
 }
 
-function Stage({ label, value, of }: { label: string; value: number | null; of: number | null }) {
+function Missing({
+  org,
+  missing: { devices, pagination },
+  page,
+  onPage,
+}: {
+  org: string;
+  missing: NonNullable<Rollout['missing']>;
+  page: number;
+  onPage: (page: number) => void;
+}) {
+  if (pagination.total === 0) return <Text size="sm">{t.complete}</Text>;
+  const pages = Math.ceil(pagination.total / SHOWN);
   return (
-    <Card withBorder p="md">
-      <Text size="sm" c="dimmed">
-        {label}
-      </Text>
-      <Text fz={20} fw={600} style={{ fontVariantNumeric: 'tabular-nums' }}>
-        {value === null ? t.rollout.any : formatNumber(value)}
-      </Text>
-      {of !== null && value !== null && value < of && (
-        <Text size="sm" c="dimmed">
-          {t.rollout.short(formatNumber(of - value))}
-        </Text>
-      )}
-    </Card>
-  );
-}
-
-function Missing({ missing: { devices, pagination } }: { missing: NonNullable<Rollout['missing']> }) {
-  return (
-    <Card withBorder>
-      <Title order={3} mb="sm">
-        {t.rollout.missing(formatNumber(pagination.total))}
-      </Title>
-      <Table withRowBorders={false} verticalSpacing={4}>
-        <Table.Tbody>
-          {devices.map(({ hardwareId, standing, lastRefusal }) => (
-            <Table.Tr key={hardwareId}>
-              <Table.Td pl={0}>
-                <CopyId id={hardwareId} what={t.claims.columns.hardwareId} />
-              </Table.Td>
-              <Table.Td>
-                <Badge variant="default" tt="none" fw={400}>
-                  {t.rollout.standings[standing]}
-                </Badge>
-              </Table.Td>
-              <Table.Td>
-                {lastRefusal && (
-                  <Text size="sm" c="dimmed" component="div">
-                    {lastRefusal.reason} · <Time at={lastRefusal.at} />
-                  </Text>
-                )}
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-      {pagination.total > devices.length && (
-        <Text size="sm" c="dimmed" mt="xs">
-          {t.rollout.more(formatNumber(pagination.total - devices.length))}
-        </Text>
-      )}
-    </Card>
-  );
-}
-
-function Refusals({ org, keyId, refusals }: { org: string; keyId: string; refusals: Rollout['refusals'] }) {
-  return (
-    <Card withBorder>
-      <Group justify="space-between" mb="sm">
-        <Title order={3}>{t.rollout.refusals}</Title>
-        <Anchor
+    <Stack gap="sm">
+      <DeviceTable org={org} label={t.missing(formatNumber(pagination.total))} devices={devices} />
+      {pages > 1 && (
+        <Pagination
           size="sm"
-          renderRoot={(props) => (
-            <Link
-              to="/org/$org/provisioning/claims"
-              params={{ org }}
-              search={{ key: keyId, outcome: 'refused' }}
-              {...props}
-            />
-          )}
-        >
-          {t.rollout.toClaims}
-        </Anchor>
+          aria-label={t.pages}
+          total={pages}
+          value={page}
+          onChange={onPage}
+          getItemProps={(item) => ({ 'aria-label': common.page(item) })}
+          getControlProps={(control) => ({
+            'aria-label': common.pageControl[control as keyof typeof common.pageControl],
+          })}
+        />
+      )}
+    </Stack>
+  );
+}
+
+function Refusals({
+  org,
+  keyView: { siteProvisioningKeyId, templateId },
+  refusals,
+}: {
+  org: string;
+  keyView: Key;
+  refusals: Rollout['refusals'];
+}) {
+  const mayRead = useMay(org)('listClaims');
+  return (
+    <Card withBorder p="lg">
+      <Group justify="space-between" mb="sm">
+        <Title order={2}>{t.refusals}</Title>
+        {mayRead && (
+          <Anchor
+            size="sm"
+            renderRoot={(props) => (
+              <Link
+                to="/org/$org/provisioning/claims"
+                params={{ org }}
+                search={{ key: siteProvisioningKeyId, outcome: 'refused' }}
+                {...props}
+              />
+            )}
+          >
+            {t.toClaims}
+          </Anchor>
+        )}
       </Group>
-      <Table withRowBorders={false} verticalSpacing={4}>
-        <Table.Tbody>
-          {refusals.map(({ reason, count, lastAt }) => (
-            <Table.Tr key={reason}>
-              <Table.Td pl={0}>{reason}</Table.Td>
-              <Table.Td ta="right">{formatNumber(count)}</Table.Td>
-              <Table.Td>
-                <Time at={lastAt} />
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
+      <RowTable
+        label={t.refusals}
+        rows={refusals}
+        rowId={({ reason }) => reason}
+        columns={[
+          { title: t.refusalColumns.reason, render: ({ reason }) => reasonOf(reason) },
+          {
+            title: t.refusalColumns.nextStep,
+            render: ({ reason }) => <NextStep org={org} reason={reason} templateId={templateId} />,
+          },
+          { title: t.refusalColumns.count, render: ({ count }) => formatNumber(count), isNumber: true },
+          { title: t.refusalColumns.last, render: ({ lastAt }) => <Time at={lastAt} /> },
+        ]}
+      />
     </Card>
   );
 }
 
-function expectMachines(org: string, keyId: string): void {
-  const id = modals.open({
-    title: t.rollout.expectTitle,
-    size: 'lg',
-    children: <Expect org={org} keyId={keyId} onClose={() => modals.close(id)} />,
-  });
-}
-
-/** The list of a delivery note, kept with the key: from then on it says what is missing. */
-function Expect({ org, keyId, onClose }: { org: string; keyId: string; onClose: () => void }) {
-  const form = useForm({ mode: 'uncontrolled', initialValues: { hardwareIds: '' } });
+/** Sites that it made, hour by hour. */
+function Arrivals({
+  arrivals,
+  hours,
+  onHours,
+}: {
+  arrivals: Rollout['arrivals'];
+  hours: keyof typeof t.arrivalsOf;
+  onHours: (hours: keyof typeof t.arrivalsOf) => void;
+}) {
+  const [zone] = useZone();
+  const total = arrivals.reduce((sum, { count }) => sum + count, 0);
   return (
-    <ApiForm
-      form={form}
-      submitLabel={common.save}
-      beside={
-        <Button variant="subtle" color="gray" onClick={onClose}>
-          {common.cancel}
-        </Button>
-      }
-      onSubmit={async ({ hardwareIds }) => {
-        await api.PUT('/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}/expected', {
-          params: { path: { orgId: org, siteProvisioningKeyId: keyId } },
-          body: { hardwareIds: hardwareIds.split(/\s+/).filter(Boolean) },
-        });
-        toastDone(t.rollout.saved);
-        onClose();
-        await queryClient.invalidateQueries({ queryKey: ['get', PATH] });
-      }}
-    >
-      <Textarea
-        label={t.rollout.hardwareIds}
-        description={t.rollout.hardwareIdsHint}
-        autosize
-        minRows={6}
-        maxRows={16}
-        styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
-        spellCheck={false}
-        data-autofocus
-        key={form.key('hardwareIds')}
-        {...form.getInputProps('hardwareIds')}
-      />
-    </ApiForm>
+    <Card withBorder p="lg">
+      <Group justify="space-between" mb="sm">
+        <Title order={2}>{t.arrivals}</Title>
+        <Select
+          size="xs"
+          w={150}
+          aria-label={t.arrivals}
+          allowDeselect={false}
+          data={Object.entries(t.arrivalsOf).map(([value, label]) => ({ value, label }))}
+          value={hours}
+          onChange={(value) => onHours(value as keyof typeof t.arrivalsOf)}
+        />
+      </Group>
+      {total === 0 ? (
+        <Text size="sm">{t.noArrivals}</Text>
+      ) : (
+        <BarChart
+          h={160}
+          dataKey="at"
+          data={arrivals.map(({ hour, count }) => ({
+            at: formatAbsolute(new Date(hour), zone).slice(5, 16),
+            count,
+          }))}
+          series={[{ name: 'count', label: t.sites, color: 'gate.6' }]}
+          yAxisProps={{ allowDecimals: false, width: 40 }}
+        />
+      )}
+    </Card>
   );
 }

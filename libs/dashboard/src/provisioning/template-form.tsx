@@ -1,11 +1,12 @@
-import { NumberInput, Select, Stack, Switch, Textarea, TextInput } from '@mantine/core';
+import { Alert, NumberInput, Select, Stack, Switch, Textarea, TextInput } from '@mantine/core';
 import { type UseFormReturnType, useForm } from '@mantine/form';
 import { useQuery } from '@tanstack/react-query';
+import { t as common } from '@texts/common';
 import { t } from '@texts/provisioning';
-import type { ReactNode } from 'react';
 import { $api } from '@/api/client';
 import type { components } from '@/api/types';
 import { ApiForm } from '@/kit/form';
+import { useIsPhone } from '@/kit/use-is-phone';
 import { useMay } from '@/session/session';
 import { CREDENTIAL_LIMITS } from '../../../contracts/index.js';
 import type { Template } from './queries';
@@ -56,25 +57,28 @@ export function TemplateForm({
   submitLabel,
   readOnly,
   onSubmit,
-  beside,
 }: {
   org: string;
   template?: Template;
   submitLabel: string;
   readOnly?: boolean;
   onSubmit: (body: Body) => Promise<unknown>;
-  beside?: ReactNode;
 }) {
+  const isPhone = useIsPhone();
   const form = useForm<TemplateValues>({ mode: 'uncontrolled', initialValues: valuesOf(template) });
+  const fields = <Fields org={org} form={form} readOnly={readOnly || isPhone} />;
+  // What one may not do is not offered.
+  if (readOnly) return fields;
+  if (isPhone)
+    return (
+      <Stack>
+        <Alert variant="outline">{common.readOnlyOnPhone}</Alert>
+        {fields}
+      </Stack>
+    );
   return (
-    <ApiForm
-      form={form}
-      submitLabel={submitLabel}
-      beside={beside}
-      disabled={readOnly}
-      onSubmit={(values) => onSubmit(bodyOf(values))}
-    >
-      <Fields org={org} form={form} readOnly={readOnly} />
+    <ApiForm form={form} submitLabel={submitLabel} onSubmit={(values) => onSubmit(bodyOf(values))}>
+      {fields}
     </ApiForm>
   );
 }

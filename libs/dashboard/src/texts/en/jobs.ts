@@ -26,6 +26,14 @@ export const t = {
     title: 'No jobs',
     description: 'What takes longer than a moment runs as a job: approvals of many sites, rotations, rollouts.',
   },
+  card: {
+    toJob: 'The job',
+    stop: 'Stop',
+    close: 'Close',
+    stopped: 'Stopped before its end.',
+    failed: (count: string) => `${count} could not be done:`,
+    site: (id: string) => `Site ${id}`,
+  },
   job: {
     back: 'Jobs',
     named: (kind: string, id: number) => `${kind} ${id}`,

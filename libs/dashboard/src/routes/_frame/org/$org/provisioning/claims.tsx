@@ -1,10 +1,12 @@
-import { Stack } from '@mantine/core';
+import { Box, Group, Stack } from '@mantine/core';
 import { createFileRoute } from '@tanstack/react-router';
-import { t } from '@texts/provisioning';
+import { t } from '@texts/claims';
 import { PageHeader } from '@/kit/page';
 import { FilterBox, type FilterField } from '@/list/filter-box';
 import { filtersOf, type ListSearch, listSearch } from '@/list/search';
+import { TimeRange } from '@/list/time-range';
 import { type ClaimFilter, ClaimsTable } from '@/provisioning/claims-table';
+import { useKeys } from '@/provisioning/queries';
 
 export const Route = createFileRoute('/_frame/org/$org/provisioning/claims')({
   validateSearch: listSearch,
@@ -12,17 +14,7 @@ export const Route = createFileRoute('/_frame/org/$org/provisioning/claims')({
   staticData: { action: 'listClaims' },
 });
 
-const FIELDS: FilterField[] = [
-  {
-    key: 'outcome',
-    label: t.claims.fields.outcome,
-    values: Object.entries(t.claims.outcomes).map(([value, label]) => ({ value, label })),
-  },
-  { key: 'key', label: t.claims.fields.keyId },
-  { key: 'hardwareId', label: t.claims.fields.hardwareId },
-  { key: 'from', label: t.claims.fields.from },
-  { key: 'to', label: t.claims.fields.to },
-];
+const OUTCOMES = Object.entries(t.outcomes).map(([value, label]) => ({ value, label }));
 
 /** Words that name no field are a hardware id: what one has in hand at a machine. */
 function filterOf(search: ListSearch): ClaimFilter {
@@ -32,6 +24,8 @@ function filterOf(search: ListSearch): ClaimFilter {
     outcome: of('outcome') as ClaimFilter['outcome'],
     keyId: of('key'),
     hardwareId: of('hardwareId') ?? search.q,
+    address: of('address'),
+    siteId: of('site') === undefined ? undefined : Number(of('site')),
     from: of('from'),
     to: of('to'),
   };
@@ -41,12 +35,29 @@ function Claims() {
   const { org } = Route.useParams();
   const search = Route.useSearch();
   const navigate = Route.useNavigate();
+  const keys = useKeys(org);
+  const fields: FilterField[] = [
+    { key: 'outcome', label: t.fields.outcome, values: OUTCOMES },
+    {
+      key: 'key',
+      label: t.fields.key,
+      values: keys?.map(({ siteProvisioningKeyId, name }) => ({ value: siteProvisioningKeyId, label: name })) ?? [],
+    },
+    { key: 'hardwareId', label: t.fields.hardwareId },
+    { key: 'address', label: t.fields.address },
+    { key: 'site', label: t.fields.site },
+  ];
   const go = (next: ListSearch, replace = false) => void navigate({ search: next, replace });
   return (
     <>
-      <PageHeader title={t.claims.title} description={t.claims.description} />
+      <PageHeader title={t.title} description={t.description} />
       <Stack gap="sm">
-        <FilterBox label={t.claims.list} search={search} fields={FIELDS} onChange={go} />
+        <Group gap="sm" align="flex-start">
+          <Box flex={1} miw={260}>
+            <FilterBox label={t.list} search={search} fields={fields} onChange={go} />
+          </Box>
+          <TimeRange search={search} onChange={go} />
+        </Group>
         <ClaimsTable org={org} filter={filterOf(search)} search={search} onSearch={go} />
       </Stack>
     </>

@@ -1,23 +1,27 @@
-import { Anchor, Badge, Button, Group, Stack, Text } from '@mantine/core';
+import { Badge, Button, Group, Stack, Switch, Text, Tooltip, UnstyledButton } from '@mantine/core';
 import { IconChecks } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { createFileRoute, Link } from '@tanstack/react-router';
-import { t } from '@texts/provisioning';
+import { createFileRoute } from '@tanstack/react-router';
+import { t as odd } from '@texts/oddities';
+import { t } from '@texts/pending';
 import { useState } from 'react';
 import { $api } from '@/api/client';
 import type { components } from '@/api/types';
+import { JobCard } from '@/jobs/job-card';
 import { CopyId } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
+import { PageLink } from '@/kit/page-link';
 import { Time } from '@/kit/time';
+import { toastProblem } from '@/kit/toasts';
 import { FilterBox, type FilterField } from '@/list/filter-box';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
-import { filtersOf, type ListSearch, listSearch } from '@/list/search';
-import { approve, approveAll, RowDecision, reject } from '@/provisioning/decide';
-import { DecisionJob } from '@/provisioning/decision-job';
-import { useKeyNames } from '@/provisioning/queries';
+import { type Filter, filtersOf, type ListSearch, listSearch, withFilters } from '@/list/search';
+import { approveMany, RowDecision, rejectMany, type Started } from '@/provisioning/decide';
+import { type Key, type Template, useKeys, useTemplates } from '@/provisioning/queries';
 import { useMay } from '@/session/session';
+import { Oddities, type Oddity } from '@/sites/oddities';
 
 export const Route = createFileRoute('/_frame/org/$org/provisioning/pending')({
   validateSearch: listSearch,
@@ -27,25 +31,47 @@ export const Route = createFileRoute('/_frame/org/$org/provisioning/pending')({
 
 type Site = components['schemas']['SiteItem'];
 
-const FIELDS: FilterField[] = [
-  { key: 'key', label: t.pending.fields.key },
-  { key: 'group', label: t.pending.fields.group },
-  { key: 'label', label: t.pending.fields.label },
-  { key: 'hardwareId', label: t.pending.fields.hardwareId },
+const ODDITIES = Object.entries(odd).map(([value, { label }]) => ({ value, label }));
+
+const fieldsOf = (keys: readonly Key[] | undefined, templates: readonly Template[] | undefined): FilterField[] => [
+  {
+    key: 'key',
+    label: t.fields.key,
+    values: keys?.map(({ siteProvisioningKeyId, name }) => ({ value: siteProvisioningKeyId, label: name })) ?? [],
+  },
+  { key: 'source', label: t.fields.source },
+  { key: 'label', label: t.fields.label, negatable: true },
+  { key: 'group', label: t.fields.group, negatable: true },
+  {
+    key: 'template',
+    label: t.fields.template,
+    values: templates?.map(({ templateId, name }) => ({ value: String(templateId), label: name })) ?? [],
+  },
+  { key: 'hardwareId', label: t.fields.hardwareId },
+  { key: 'oddity', label: t.fields.oddity, values: ODDITIES },
+  { key: 'odd', label: t.fields.odd, values: [{ value: '0' }, { value: '1' }] },
 ];
 
 /** The address as the API narrows sites by it: for the list, and for a decision on all that match. */
 function filterOf(search: ListSearch) {
   const filters = filtersOf(search);
-  const of = (field: string): string | undefined => filters.find((one) => one.field === field)?.value;
-  const labels = filters.filter(({ field }) => field === 'label').map(({ value }) => value);
+  const all = (field: string, negated: boolean): string[] =>
+    filters.filter((one) => one.field === field && one.negated === negated).map(({ value }) => value);
+  const of = (field: string, negated = false): string | undefined => all(field, negated)[0];
+  const labels = (negated: boolean) => (all('label', negated).length > 0 ? all('label', negated) : undefined);
   return {
     state: 'pending' as const,
     query: search.q,
     keyId: of('key'),
+    network: of('source'),
+    label: labels(false),
+    notLabel: labels(true),
     group: of('group'),
-    label: labels.length > 0 ? labels : undefined,
+    notGroup: of('group', true),
+    templateId: of('template') === undefined ? undefined : Number(of('template')),
     hardwareId: of('hardwareId'),
+    oddity: of('oddity') as Oddity | undefined,
+    odd: of('odd') === '0' ? false : of('odd') === '1' ? true : undefined,
   };
 }
 
@@ -54,90 +80,115 @@ function Pending() {
   const search = Route.useSearch();
   const navigate = Route.useNavigate();
   const mayDecide = useMay(org)('updateApprovals');
-  const keyName = useKeyNames(org);
-  const [job, setJob] = useState<{ jobId: number; decision: 'approve' | 'reject' }>();
+  const keys = useKeys(org);
+  const templates = useTemplates(org);
+  const [job, setJob] = useState<Parameters<Started>[0]>();
   const filter = filterOf(search);
   const query = useQuery(
     $api.queryOptions('get', '/org/{orgId}/sites', {
       params: { path: { orgId: org }, query: { ...filter, page: search.page, pageSize: PAGE_SIZE } },
     }),
   );
-  const go = (next: ListSearch, replace = false) => void navigate({ search: next, replace });
+  const rows = query.data?.sites;
   const total = query.data?.pagination.total;
   const number = formatNumber(total ?? 0);
+  const go = (next: ListSearch, replace = false) => void navigate({ search: next, replace });
+  /** The same list with one filter in place of others of its field. */
+  const narrow = (field: string, value: string | undefined) => {
+    const others: Filter[] = filtersOf(search).filter((one) => one.field !== field);
+    go(withFilters(search, value === undefined ? others : [...others, { field, value, negated: false }]));
+  };
 
   const name = ({ siteId, name }: Site) => (
-    <Anchor
-      fw={500}
-      size="sm"
-      style={{ overflowWrap: 'anywhere' }}
-      renderRoot={(props) => <Link to="/org/$org/sites/$site" params={{ org, site: String(siteId) }} {...props} />}
-    >
+    <PageLink to="/org/$org/sites/$site" params={{ org, site: String(siteId) }}>
       {name}
-    </Anchor>
+    </PageLink>
   );
   const key = ({ keyId }: Site) =>
     keyId && (
-      <Anchor
-        size="sm"
-        style={{ overflowWrap: 'anywhere' }}
-        renderRoot={(props) => <Link to="/org/$org/provisioning/keys/$key" params={{ org, key: keyId }} {...props} />}
-      >
-        {keyName(keyId)}
-      </Anchor>
+      <PageLink to="/org/$org/provisioning/keys/$key" params={{ org, key: keyId }}>
+        {keys?.find(({ siteProvisioningKeyId }) => siteProvisioningKeyId === keyId)?.name ?? keyId}
+      </PageLink>
+    );
+  const source = ({ claimedFrom }: Site) =>
+    claimedFrom && (
+      <Tooltip label={t.onlyFrom(claimedFrom)}>
+        <UnstyledButton fz="sm" onClick={() => narrow('source', claimedFrom)}>
+          {claimedFrom}
+        </UnstyledButton>
+      </Tooltip>
     );
   const decision = (site: Site) => mayDecide && <RowDecision org={org} site={site} started={setJob} />;
   const columns: Column<Site>[] = [
-    { key: 'name', title: t.pending.columns.name, render: name },
+    { key: 'name', title: t.columns.name, render: name },
+    {
+      key: 'oddities',
+      title: t.columns.oddities,
+      render: ({ oddities }) => <Oddities oddities={oddities} />,
+      width: 150,
+    },
     {
       key: 'hardwareId',
-      title: t.pending.columns.hardwareId,
-      render: ({ hardwareId }) => hardwareId && <CopyId id={hardwareId} what={t.pending.columns.hardwareId} />,
+      title: t.columns.hardwareId,
+      render: ({ hardwareId }) => hardwareId && <CopyId id={hardwareId} what={t.columns.hardwareId} />,
     },
-    { key: 'key', title: t.pending.columns.key, render: key },
-    {
-      key: 'labels',
-      title: t.pending.columns.labels,
-      render: ({ labels }) => <Labels labels={labels} />,
-      hidden: true,
-    },
+    { key: 'key', title: t.columns.key, render: key },
+    { key: 'source', title: t.columns.source, render: source, width: 150 },
+    { key: 'labels', title: t.columns.labels, render: ({ labels }) => <Labels labels={labels} />, hidden: true },
     {
       key: 'createdAt',
-      title: t.pending.columns.createdAt,
+      title: t.columns.createdAt,
       render: ({ createdAt }) => <Time at={createdAt} />,
       width: 130,
     },
     ...(mayDecide
-      ? [{ key: 'decide', title: t.pending.columns.decide, render: decision, width: 190 } satisfies Column<Site>]
+      ? [{ key: 'decide', title: t.columns.decide, render: decision, width: 190 } satisfies Column<Site>]
       : []),
   ];
   return (
     <>
       <PageHeader
-        title={t.pending.title}
-        description={total === undefined ? ' ' : total === 0 ? t.pending.none : t.pending.waiting(number, total === 1)}
+        title={t.title}
+        description={total === undefined ? ' ' : total === 0 ? t.none : t.waiting(total, number)}
         actions={
           mayDecide &&
           !!total && (
             <>
-              <Button variant="default" size="sm" onClick={() => reject(org, { filter }, { count: total }, setJob)}>
-                {t.pending.rejectAll(number)}
+              <Button variant="default" onClick={() => void rejectMany(org, { filter }, setJob).catch(toastProblem)}>
+                {t.rejectAll(number)}
               </Button>
-              <Button size="sm" onClick={() => approveAll(org, { filter }, total, setJob)}>
-                {t.pending.approveAll(number)}
+              <Button onClick={() => void approveMany(org, { filter }, rows ?? [], setJob).catch(toastProblem)}>
+                {t.approveAll(number)}
               </Button>
             </>
           )
         }
       />
       <Stack gap="sm">
-        {job && <DecisionJob key={job.jobId} org={org} {...job} onClose={() => setJob(undefined)} />}
-        <FilterBox label={t.pending.list} search={search} fields={FIELDS} onChange={go} />
+        {job && (
+          <JobCard
+            key={job.jobId}
+            org={org}
+            jobId={job.jobId}
+            call={job.call}
+            {...t.job[job.decision]}
+            onClose={() => setJob(undefined)}
+          />
+        )}
+        <FilterBox label={t.list} search={search} fields={fieldsOf(keys, templates)} onChange={go} />
+        <Tooltip label={t.nothingOddHint}>
+          <Switch
+            w="max-content"
+            label={t.nothingOdd}
+            checked={filter.odd === false}
+            onChange={({ currentTarget }) => narrow('odd', currentTarget.checked ? '0' : undefined)}
+          />
+        </Tooltip>
         <ListTable
           id="pending"
-          label={t.pending.list}
+          label={t.list}
           query={query}
-          rows={query.data?.sites}
+          rows={rows}
           total={total}
           rowId={({ siteId }) => siteId}
           columns={columns}
@@ -147,7 +198,7 @@ function Pending() {
             ? {
                 bulk: (ids: (string | number)[], clear: () => void) => {
                   const siteIds = ids.map(Number);
-                  const started = (begun: { jobId: number; decision: 'approve' | 'reject' }) => {
+                  const started: Started = (begun) => {
                     clear();
                     setJob(begun);
                   };
@@ -156,12 +207,15 @@ function Pending() {
                       <Button
                         size="compact-sm"
                         variant="default"
-                        onClick={() => reject(org, { siteIds }, { count: siteIds.length }, started)}
+                        onClick={() => void rejectMany(org, { siteIds }, started).catch(toastProblem)}
                       >
-                        {t.pending.reject}
+                        {t.reject}
                       </Button>
-                      <Button size="compact-sm" onClick={() => approve(org, { siteIds }, started)}>
-                        {t.pending.approve}
+                      <Button
+                        size="compact-sm"
+                        onClick={() => void approveMany(org, { siteIds }, rows ?? [], started).catch(toastProblem)}
+                      >
+                        {t.approve}
                       </Button>
                     </>
                   );
@@ -171,20 +225,19 @@ function Pending() {
           card={(site) => (
             <Stack gap={6}>
               {name(site)}
+              <Oddities oddities={site.oddities} />
               <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
-                {site.hardwareId}
+                {[site.hardwareId, site.claimedFrom].filter(Boolean).join(' · ')}
               </Text>
               <Group justify="space-between" gap="xs">
                 <Text size="sm" c="dimmed" component="div">
-                  {t.pending.columns.createdAt} <Time at={site.createdAt} />
+                  {t.columns.createdAt} <Time at={site.createdAt} />
                 </Text>
                 {decision(site)}
               </Group>
             </Stack>
           )}
-          empty={
-            <EmptyState icon={<IconChecks />} title={t.pending.empty.title} description={t.pending.empty.description} />
-          }
+          empty={<EmptyState icon={<IconChecks />} title={t.empty.title} description={t.empty.description} />}
         />
       </Stack>
     </>

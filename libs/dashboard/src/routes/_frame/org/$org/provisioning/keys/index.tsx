@@ -8,6 +8,7 @@ import { CopyId } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { PageHeader } from '@/kit/page';
 import { Time, useZoneLabel } from '@/kit/time';
+import { ExportMenu } from '@/list/export-menu';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import { type ListSearch, listSearch } from '@/list/search';
 import { KeyState, KeyUses } from '@/provisioning/key-parts';
@@ -50,6 +51,16 @@ function Keys() {
       {name}
     </Anchor>
   );
+  const lastUsed = ({ lastUsed, lastUsedIp }: Key) => (
+    <>
+      <Time at={lastUsed} />
+      {lastUsedIp && (
+        <Text size="sm" c="dimmed">
+          {t.key.from(lastUsedIp)}
+        </Text>
+      )}
+    </>
+  );
   const columns: Column<Key>[] = [
     { key: 'name', title: t.key.columns.name, render: name },
     { key: 'state', title: t.key.columns.state, render: ({ state }) => <KeyState state={state} />, width: 130 },
@@ -66,7 +77,14 @@ function Keys() {
       render: ({ approveNewSites }) => (approveNewSites ? t.key.atOnce : t.key.byHand),
       width: 110,
     },
-    { key: 'lastUsed', title: t.key.columns.lastUsed, render: ({ lastUsed }) => <Time at={lastUsed} />, width: 130 },
+    { key: 'lastUsed', title: t.key.columns.lastUsed, render: lastUsed, width: 140 },
+    {
+      key: 'createdBy',
+      title: t.key.columns.createdBy,
+      render: ({ createdBy }) => createdBy?.name,
+      ellipsis: true,
+      width: 140,
+    },
     {
       key: 'createdAt',
       title: `${t.key.columns.createdAt} (${zone})`,
@@ -95,16 +113,19 @@ function Keys() {
         search={search}
         onSearch={go}
         beside={
-          <Select
-            size="xs"
-            w={160}
-            aria-label={t.key.state}
-            placeholder={t.key.allStates}
-            clearable
-            data={STATES}
-            value={state ?? null}
-            onChange={(chosen) => go({ ...search, page: undefined, state: chosen ?? undefined })}
-          />
+          <>
+            <ExportMenu path={`/org/${org}/site-provisioning-keys`} query={{ state }} />
+            <Select
+              size="xs"
+              w={160}
+              aria-label={t.key.state}
+              placeholder={t.key.allStates}
+              clearable
+              data={STATES}
+              value={state ?? null}
+              onChange={(chosen) => go({ ...search, page: undefined, state: chosen ?? undefined })}
+            />
+          </>
         }
         card={(key) => (
           <Stack gap={6}>
