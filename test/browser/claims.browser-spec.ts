@@ -23,10 +23,10 @@ describe('a claim that is refused', () => {
         hardware_id: 'press-14',
         claim_nonce: newNonce(),
       });
-    expect((await claim()).status).toBe(401);
+    expect((await claim()).status).toBe(403);
     const visitor = await dashboard.signedIn();
     const page = await visitor.goTo(claims());
-    await page.getByLabel('Claims', { exact: true }).first().fill('press-14');
+    await page.getByRole('textbox', { name: 'Claims' }).fill('press-14');
     const row = page.getByRole('row').filter({ hasText: 'press-14' });
     await row.getByText('Key is disabled').waitFor();
     await expectAccessible(page);
@@ -47,7 +47,7 @@ describe('a claim that is refused', () => {
         claim_nonce: newNonce(),
       });
     await claim('first-1');
-    expect((await claim('second-2')).status).toBe(401);
+    expect((await claim('second-2')).status).toBe(403);
     const by = `key=${key.siteProvisioningKeyId}`;
     const visitor = await dashboard.signedIn();
     const page = await visitor.goTo(claims(`?${by}`));

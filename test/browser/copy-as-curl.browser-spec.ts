@@ -23,7 +23,7 @@ async function withClipboard(): Promise<Visitor> {
 /** What the line in the clipboard would send, by a shell in which curl only says what it was given. */
 async function copied(page: Page): Promise<{ method: string; path: string; body: unknown; authorization: string }> {
   const text = (await page.evaluate('navigator.clipboard.readText()')) as string;
-  const said = execFileSync('sh', ['-c', `curl() { for one; do printf '%s\\0' "$one"; done; }\n${text}`], {
+  const said = execFileSync('/bin/sh', ['-c', `curl() { for one; do printf '%s\\0' "$one"; done; }\n${text}`], {
     env: { GATEHOUSE_API_KEY: dashboard.server.rootKey },
     encoding: 'utf8',
   });
@@ -54,7 +54,7 @@ describe('copy as curl', () => {
     await page.getByRole('button', { name: 'More actions' }).click();
     await page.getByRole('menuitem', { name: 'Revoke' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Copy as curl' }).click();
-    await page.getByRole('tooltip', { name: 'Copied' }).waitFor();
+    await page.getByText('Copied', { exact: true }).waitFor();
     const call = await copied(page);
     expect(call).toEqual({
       method: 'POST',
@@ -74,7 +74,7 @@ describe('copy as curl', () => {
     const page = await visitor.goTo(`/org/${fixture.orgId}/provisioning/keys/new`);
     await page.getByLabel('Name').fill(`It's "Hall B"`);
     await page.getByRole('button', { name: 'Copy as curl' }).click();
-    await page.getByRole('tooltip', { name: 'Copied' }).waitFor();
+    await page.getByText('Copied', { exact: true }).waitFor();
     const { method, path, body } = await copied(page);
     expect([method, path]).toEqual(['PUT', `/api/v1${fixture.path('site-provisioning-key')}`]);
     expect(body).toMatchObject({ name: `It's "Hall B"`, maxBatchSize: 25, approveNewSites: false });
@@ -87,7 +87,7 @@ describe('copy as curl', () => {
     const page = await visitor.goTo(`/org/${fixture.orgId}/provisioning/keys/${key.siteProvisioningKeyId}`);
     await page.getByRole('button', { name: 'Disable' }).click();
     await page.getByRole('alert').getByRole('button', { name: 'Copy as curl' }).click();
-    await page.getByRole('tooltip', { name: 'Copied' }).waitFor();
+    await page.getByText('Copied', { exact: true }).waitFor();
     const { method, path, body } = await copied(page);
     expect([method, path]).toEqual([
       'PATCH',

@@ -27,6 +27,7 @@ describe('credentials', () => {
     const dialog = page.getByRole('dialog', { name: 'Rotate credentials' });
     await dialog.getByRole('combobox', { name: 'Enrolled with key' }).click();
     await page.getByRole('option', { name: 'North hall' }).click();
+    await dialog.getByLabel(/^Sites per minute/).fill('600');
     await dialog.getByText('3 sites take another credential.').waitFor();
     await expectAccessible(page, '[role="dialog"]');
     await takePicture(page, 'rotate-credentials');

@@ -10,10 +10,13 @@ let key: TestKey;
 beforeAll(async () => {
   dashboard = await Dashboard.open();
 });
-// Each has its own organization: what waits is all that its test has made, and one site of the fixture.
+// Each has its own organization: what waits is all that its test has made.
 beforeEach(async () => {
   fixture = await FixtureOrg.open(dashboard.server);
-  await fixture.sql('DELETE FROM site WHERE site_id = $1', [fixture.pending.siteId]);
+  await dashboard.root.expect('POST', fixture.path('approvals'), {
+    siteIds: [fixture.pending.siteId],
+    decision: 'approve',
+  });
   key = await fixture.provisioningKey({ approveNewSites: false });
 });
 afterEach(() => dashboard.settle());
@@ -49,7 +52,7 @@ describe('pending sites', () => {
     await expectAccessible(page);
     await takePicture(page, 'pending-odd');
 
-    await page.getByLabel('Nothing odd').click();
+    await page.getByText('Nothing odd', { exact: true }).click();
     await page.getByText('3 sites wait for approval').waitFor();
     expect(new URL(page.url()).searchParams.get('odd')).toBe('0');
     await page.getByRole('button', { name: 'Approve all 3' }).click();
@@ -57,7 +60,7 @@ describe('pending sites', () => {
     await dialog.getByRole('button', { name: 'Approve 3 sites' }).click();
     await page.getByText('3 approved').waitFor();
 
-    await page.getByLabel('Nothing odd').click();
+    await page.getByText('Nothing odd', { exact: true }).click();
     await odd.getByRole('button', { name: 'Reject copy-4' }).click();
     const rejection = page.getByRole('dialog', { name: 'Reject copy-4' });
     await rejection.getByLabel('Type copy-4 to confirm').fill('copy-4');

@@ -43,7 +43,7 @@ beforeAll(async () => {
     fixture.path(`sites?hardwareId=${BLOCKED}`),
   );
   await dashboard.root.expect('DELETE', `/site/${sites[0]!.siteId}`);
-  expect(await claim(key, BLOCKED)).toBe(401);
+  expect(await claim(key, BLOCKED)).toBe(403);
 });
 afterEach(() => dashboard.settle());
 afterAll(() => dashboard?.close());
@@ -69,7 +69,8 @@ describe('a rollout of 250', () => {
     await dialog.getByRole('button', { name: 'Keep with the key' }).click();
 
     await page.getByRole('heading', { name: 'Missing: 3' }).waitFor();
-    const row = (id: string) => page.getByRole('row').filter({ hasText: id });
+    const missing = page.getByRole('table', { name: 'Missing: 3' });
+    const row = (id: string) => missing.getByRole('row').filter({ hasText: id });
     await row(NEVER).getByText('Never seen').waitFor();
     await row(ELSEWHERE).getByText('Came by another key').waitFor();
     await row(BLOCKED).getByText('Unblock its hardware id').waitFor();

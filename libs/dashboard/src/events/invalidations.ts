@@ -38,6 +38,7 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
       '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}/rollout',
     ],
   ],
+  ['site.credential_rotated', ['/org/{orgId}/credential-rotations']],
   ['tombstone.', ['/org/{orgId}/tombstones', '/org/{orgId}/rejections']],
   [
     'claim.',

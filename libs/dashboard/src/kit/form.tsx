@@ -33,8 +33,11 @@ function fieldOf(values: object, path: string): string | undefined {
   const found: string[] = [];
   for (const step of steps) {
     if (typeof at !== 'object' || at === null || !(step in at)) break;
+    const within = (at as Record<string, unknown>)[step];
+    // Texts in a list are one field.
+    if (Array.isArray(at) && typeof within !== 'object') break;
     found.push(step);
-    at = (at as Record<string, unknown>)[step];
+    at = within;
   }
   return found.length > 0 ? found.join('.') : undefined;
 }

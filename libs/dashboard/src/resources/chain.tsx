@@ -47,7 +47,7 @@ export function ResourceChain({ resourceId }: { resourceId: number }) {
                   }}
                 >
                   <Group gap={6} wrap="nowrap">
-                    <Icon size={18} color={color} aria-label={texts.states[state]} />
+                    <Icon size={18} color={color} role="img" aria-label={texts.states[state]} />
                     <Text size="sm" fw={check === cause ? 700 : 500}>
                       {nameOf(check)}
                     </Text>

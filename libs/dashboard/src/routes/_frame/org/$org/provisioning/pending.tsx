@@ -176,14 +176,16 @@ function Pending() {
           />
         )}
         <FilterBox label={t.list} search={search} fields={fieldsOf(keys, templates)} onChange={go} />
-        <Tooltip label={t.nothingOddHint}>
-          <Switch
-            w="max-content"
-            label={t.nothingOdd}
-            checked={filter.odd === false}
-            onChange={({ currentTarget }) => narrow('odd', currentTarget.checked ? '0' : undefined)}
-          />
-        </Tooltip>
+        <Switch
+          w="max-content"
+          label={
+            <Tooltip label={t.nothingOddHint}>
+              <span>{t.nothingOdd}</span>
+            </Tooltip>
+          }
+          checked={filter.odd === false}
+          onChange={({ currentTarget }) => narrow('odd', currentTarget.checked ? '0' : undefined)}
+        />
         <ListTable
           id="pending"
           label={t.list}
