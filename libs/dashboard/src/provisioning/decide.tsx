@@ -140,12 +140,10 @@ function ApproveMany({
         </Text>
       ))}
       {oddCount > 0 && (
-        <Alert
-          color="orange"
-          variant="outline"
-          icon={<IconAlertTriangle />}
-          title={t.odd(oddCount, formatNumber(oddCount))}
-        >
+        <Alert color="orange" variant="outline" icon={<IconAlertTriangle />}>
+          <Text size="sm" fw={600} mb={4}>
+            {t.odd(oddCount, formatNumber(oddCount))}
+          </Text>
           <List size="sm" spacing={6} listStyleType="none">
             {shown.map(({ siteId, name, oddities }) => (
               <List.Item key={siteId}>

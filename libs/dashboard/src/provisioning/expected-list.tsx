@@ -1,4 +1,4 @@
-import { Alert, Button, FileButton, Group, SegmentedControl, Stack, Text, Textarea } from '@mantine/core';
+import { Button, Card, FileButton, Group, SegmentedControl, Stack, Text, Textarea } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { modals } from '@mantine/modals';
 import { IconUpload } from '@tabler/icons-react';
@@ -174,7 +174,7 @@ function Found({ org, keyId, found: { devices, counts } }: { org: string; keyId:
   const rows = shown === 'all' ? devices : devices.filter(({ standing }) => standing === shown);
   const standings = (Object.keys(t.standings) as Standing[]).filter((standing) => counts[standing] > 0);
   return (
-    <Alert variant="outline" color="gray" title={texts.found} role="status">
+    <Card withBorder p="md" component="section" aria-label={texts.found}>
       <Stack gap="sm">
         <Group justify="space-between" gap="sm">
           <SegmentedControl
@@ -201,6 +201,6 @@ function Found({ org, keyId, found: { devices, counts } }: { org: string; keyId:
           </Text>
         )}
       </Stack>
-    </Alert>
+    </Card>
   );
 }

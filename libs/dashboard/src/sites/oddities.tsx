@@ -11,7 +11,7 @@ export function Oddities({ oddities }: { oddities: readonly Oddity[] }) {
     <Group gap={4}>
       {oddities.map((oddity) => (
         <Tooltip key={oddity} label={t[oddity].meaning}>
-          <Badge variant="outline" color="orange.9" tt="none" fw={500} maw="100%">
+          <Badge variant="dot" color="orange.6" tt="none" fw={500} maw="100%">
             {t[oddity].label}
           </Badge>
         </Tooltip>
