@@ -21,7 +21,8 @@ api.use({
   onRequest({ request }) {
     if (request.method === 'GET') return;
     if (isWriting) throw new Written(request);
-    last = request.clone();
+    // One's own password and sessions are no matter of an API key.
+    last = new URL(request.url).pathname.startsWith('/api/v1/auth/') ? undefined : request.clone();
   },
 });
 
@@ -52,7 +53,7 @@ export async function callOf(act: () => Promise<unknown>): Promise<Call | undefi
   }
 }
 
-/** The change that was sent last, for who tells of it. */
+/** The change that was sent last, for who tells of it; undefined where an API key is of no use. */
 export function lastCall(): (() => Promise<Call>) | undefined {
   const request = last;
   return request && (() => callIn(request));

@@ -7,8 +7,10 @@ import { ApiProblem } from '@/api/problem';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
 import { changesBetween, ifMatch } from '@/api/versions';
+import { callOf } from '@/api/written';
 import { CodeEditor, DocumentDiff } from '@/documents/code-editor';
 import { ChangedMeanwhile } from '@/kit/changed-meanwhile';
+import { CopyAsCurl } from '@/kit/copy';
 import { formatNumber } from '@/kit/formats';
 import { PageLink } from '@/kit/page-link';
 import { toastDone } from '@/kit/toasts';
@@ -116,6 +118,7 @@ export function StartUpEditor({
           <Button variant="default" loading={busy === 'plan'} onClick={() => void dryRun()}>
             {texts.plan}
           </Button>
+          {text !== before && <CopyAsCurl call={() => callOf(() => save(base))} />}
           <Button loading={busy === 'save'} disabled={text === before} onClick={() => void save(base)}>
             {texts.save}
           </Button>

@@ -7,9 +7,9 @@ import { CopyAsCurl } from './copy';
 
 const UNDO_MS = 10_000;
 
-/** Says what changed, and where. What was done at once, without a form, is undone here for ten seconds, and copied as curl. */
+/** Says what changed, and where, right after the call that changed it. It is copied as curl here; what can be undone has its button for ten seconds. */
 export function toastDone(message: string, undo?: () => unknown): void {
-  const call = undo && lastCall();
+  const call = lastCall();
   const id = notifications.show({
     color: 'teal',
     autoClose: undo ? UNDO_MS : 4000,

@@ -6,8 +6,10 @@ import { ApiProblem } from '@/api/problem';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
 import { newIdempotencyKey } from '@/api/versions';
+import { callOf } from '@/api/written';
 import { DocumentProblems } from '@/configuration/parts';
 import { CodeEditor, DocumentDiff } from '@/documents/code-editor';
+import { CopyAsCurl } from '@/kit/copy';
 import { formatNumber } from '@/kit/formats';
 import { toastDone, toastProblem } from '@/kit/toasts';
 import { resourcesChanged } from './queries';
@@ -124,6 +126,7 @@ export function BlueprintEditor({
           <Button variant={canApply ? 'default' : 'filled'} loading={busy === 'plan'} onClick={() => void makePlan()}>
             {texts.plan}
           </Button>
+          {canApply && <CopyAsCurl call={() => callOf(apply)} />}
           <Button disabled={!canApply} loading={busy === 'apply'} onClick={() => void apply()}>
             {texts.apply}
           </Button>
