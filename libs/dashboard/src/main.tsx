@@ -22,6 +22,8 @@ const router = createRouter({
   defaultPreload: 'intent',
   // What a route reads before it is shown lives in the query cache, which knows how old it is.
   defaultPreloadStaleTime: 0,
+  // Within the router: what dialogs say may lead to other pages.
+  InnerWrap: ({ children }) => <ModalsProvider>{children}</ModalsProvider>,
 });
 
 declare module '@tanstack/react-router' {
@@ -47,10 +49,8 @@ createRoot(document.getElementById('root')!).render(
         defaultColorScheme="auto"
         colorSchemeManager={localStorageColorSchemeManager({ key: COLOR_SCHEME_KEY })}
       >
-        <ModalsProvider>
-          <Notifications position="bottom-right" />
-          <RouterProvider router={router} />
-        </ModalsProvider>
+        <Notifications position="bottom-right" />
+        <RouterProvider router={router} />
       </MantineProvider>
     </QueryClientProvider>
   </StrictMode>,
