@@ -166,6 +166,7 @@ function ApproveMany({
       <Group justify="flex-end" gap="sm">
         {count > 0 && (
           <CopyAsCurl
+            isIcon
             call={() =>
               callOf(() =>
                 decide(org, { ...(oddCount > 0 && rest > 0 ? notOdd : chosen), decision: 'approve' }, started),

@@ -120,12 +120,12 @@ function Pending() {
     );
   const decision = (site: Site) => mayDecide && <RowDecision org={org} site={site} started={setJob} />;
   const columns: Column<Site>[] = [
-    { key: 'name', title: t.columns.name, render: name },
+    { key: 'name', title: t.columns.name, render: name, width: 170 },
     {
       key: 'oddities',
       title: t.columns.oddities,
       render: ({ oddities }) => <Oddities oddities={oddities} />,
-      width: 150,
+      width: 135,
     },
     {
       key: 'hardwareId',
@@ -133,13 +133,13 @@ function Pending() {
       render: ({ hardwareId }) => hardwareId && <CopyId id={hardwareId} what={t.columns.hardwareId} />,
     },
     { key: 'key', title: t.columns.key, render: key },
-    { key: 'source', title: t.columns.source, render: source, width: 150 },
+    { key: 'source', title: t.columns.source, render: source, width: 135 },
     { key: 'labels', title: t.columns.labels, render: ({ labels }) => <Labels labels={labels} />, hidden: true },
     {
       key: 'createdAt',
       title: t.columns.createdAt,
       render: ({ createdAt }) => <Time at={createdAt} />,
-      width: 130,
+      width: 110,
     },
     ...(mayDecide
       ? [{ key: 'decide', title: t.columns.decide, render: decision, width: 190 } satisfies Column<Site>]
