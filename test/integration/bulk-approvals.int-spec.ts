@@ -102,7 +102,7 @@ describe('a suspended site', () => {
     expect((await app.root.get(`/site/${s.siteId}`)).status).toBe(404);
     expect(await tombstones()).toEqual([`revoked ${s.key}`]);
     expect((await audit()).slice(-2)).toEqual([`site.revoke ${s.siteId}`, `site.delete ${s.siteId}`]);
-    expect((await events()).at(-1)).toBe(`site.revoked ${s.siteId}`);
+    expect((await events()).slice(-2)).toEqual([`site.revoked ${s.siteId}`, `site.deleted ${s.siteId}`]);
   });
 
   it.each(['approve', 'reject'])(
