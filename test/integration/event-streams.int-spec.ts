@@ -156,7 +156,8 @@ describe('the streams of one organization', () => {
     for (const client of clients) client.follow();
     const older = app.db.dataSource.createQueryRunner();
     await older.startTransaction();
-    await insert(1, older.manager);
+    // Of a type that is not counted by the minute: who counts waits for who has counted (ADR 0075).
+    await insert(1, older.manager, 'device.provisioned');
     await insert(5);
     const reads = vi.spyOn(repository, 'after');
     notices.send('event_added', org.orgId);
