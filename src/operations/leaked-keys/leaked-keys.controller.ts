@@ -15,7 +15,10 @@ export class LeakedKeysController {
   @Access('listSiteProvisioningKeys')
   @ErrorResponses(409)
   @HttpCode(200)
-  @Returns(LeakedKeyView, { message: 'What the key made' })
+  @Returns(LeakedKeyView, {
+    message: 'What the key made',
+    creates: (body) => (body as Partial<LeakedKeyBody> | null)?.dryRun !== true,
+  })
   reportLeakedKey(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
