@@ -83,6 +83,21 @@ describe('the diagnosis of a site', () => {
     });
   });
 
+  it('says that the organization is closed, since when and by whom, until it is reopened', async () => {
+    const mine = await TestOrg.create(app.root);
+    const { siteProvisioningKey } = await mine.key({ approveNewSites: true });
+    const { siteId } = await device(siteProvisioningKey);
+    const { closedAt } = await app.root.expect<{ closedAt: string }>('POST', mine.path('close'));
+    expect(causeOf(await diagnose(siteId))).toMatchObject({
+      check: 'organization',
+      since: closedAt,
+      evidence: [{ text: expect.stringContaining('closed by test'), at: closedAt }],
+      nextStep: expect.stringContaining('reopen'),
+    });
+    await app.root.expect('POST', mine.path('reopen'));
+    expect((await diagnose(siteId)).cause).toBe('connection');
+  });
+
   const sql = (text: string) => (one: Device) => app.sql(text, [one.siteId]);
   it.each<[string, string, (one: Device) => Promise<unknown>]>([
     ['not_revoked', 'was revoked', (one) => app.root.expect('POST', `/site/${one.siteId}/revoke`, {})],

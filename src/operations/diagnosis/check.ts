@@ -24,5 +24,15 @@ const check =
 
 export const ok = check('ok');
 export const failed = check('failed');
+/** Whether anything of an organization is served at all (docs/adr/0077). */
+export const organization = ({ orgClosedAt, orgClosedBy }: { orgClosedAt: Date | null; orgClosedBy: string | null }) =>
+  orgClosedAt === null
+    ? ok('organization', null, [])
+    : failed(
+        'organization',
+        orgClosedAt,
+        [fact(`The organization was closed by ${orgClosedBy}: its sites, keys and claims are refused`, orgClosedAt)],
+        'Have an Admin of the organization reopen it',
+      );
 /** What cannot be known; the evidence says why. */
 export const unknown = check('unknown');

@@ -2,6 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 
 /** Checks of a site, in the order in which they are causes: what comes later fails by what came before. */
 export const SITE_CHECKS = [
+  'organization',
   'claimed',
   'not_revoked',
   'not_suspended',
@@ -20,6 +21,7 @@ export const SITE_CHECKS = [
 ] as const;
 /** Likewise of a resource. */
 export const RESOURCE_CHECKS = [
+  'organization',
   'enabled',
   'domain',
   'maintenance',
@@ -28,7 +30,7 @@ export const RESOURCE_CHECKS = [
   'target_health',
   'traffic',
 ] as const;
-const CHECKS = [...SITE_CHECKS, ...RESOURCE_CHECKS];
+const CHECKS = [...new Set([...SITE_CHECKS, ...RESOURCE_CHECKS])];
 const STATES = ['ok', 'failed', 'unknown'] as const;
 
 export class DiagnosisFact {

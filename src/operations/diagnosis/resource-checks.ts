@@ -1,4 +1,4 @@
-import { fact, failed, ok, unknown } from './check.js';
+import { fact, failed, ok, organization, unknown } from './check.js';
 import type { DiagnosisCheck } from './diagnosis.dto.js';
 import type { ResourceFacts, TargetFacts } from './resource-facts.repository.js';
 
@@ -10,6 +10,7 @@ export function resourceChecks(facts: ResourceFacts): DiagnosisCheck[] {
   const usable = facts.targets.filter(({ enabled }) => enabled);
   const reached = usable.filter(({ state }) => state === 'online');
   return [
+    organization(facts),
     enabled(facts),
     domain(facts),
     maintenance(facts),

@@ -20,6 +20,8 @@ export interface TargetFacts {
 
 /** What is known of a resource, as its checks need it. */
 export interface ResourceFacts {
+  orgClosedAt: Date | null;
+  orgClosedBy: string | null;
   enabled: boolean;
   createdAt: Date;
   /** The site whose approval it waits for. */
@@ -45,7 +47,7 @@ export interface ResourceFacts {
 const TARGETS = 100;
 
 const FACTS = `
-  SELECT r.enabled, r.created_at AS "createdAt", w.name AS "waitsFor", r.http, r.protocol, r.proxy_port AS "proxyPort", r.full_domain AS "fullDomain",
+  SELECT o.closed_at AS "orgClosedAt", o.closed_by AS "orgClosedBy", r.enabled, r.created_at AS "createdAt", w.name AS "waitsFor", r.http, r.protocol, r.proxy_port AS "proxyPort", r.full_domain AS "fullDomain",
     CASE WHEN r.maintenance_mode_enabled THEN r.maintenance_mode_type END AS maintenance,
     (SELECT jsonb_build_object('baseDomain', d.base_domain, 'verified', d.verified, 'failed', d.failed, 'errorMessage', d.error_message, 'nextTryAt', d.next_try_at,
          'records', (SELECT coalesce(jsonb_agg(jsonb_build_object('type', e.record_type, 'name', e.base_domain, 'value', e.value, 'verified', e.verified) ORDER BY e.record_id), '[]')
@@ -56,7 +58,7 @@ const FACTS = `
          'siteName', s.name, 'siteType', s.type, 'state', p.state, 'awaySince', CASE WHEN p.session_id IS NULL THEN p.last_seen_at END) ORDER BY t.target_id), '[]')
        FROM (SELECT * FROM target WHERE resource_id = r.resource_id ORDER BY enabled DESC, target_id LIMIT ${TARGETS}) t
        JOIN site s ON s.site_id = t.site_id JOIN site_presence p ON p.site_id = t.site_id) AS targets
-  FROM resource r LEFT JOIN site w ON w.site_id = r.staged_by
+  FROM resource r JOIN org o ON o.org_id = r.org_id LEFT JOIN site w ON w.site_id = r.staged_by
   WHERE r.org_id = $1 AND r.resource_id = $2`;
 
 /** Reads everything that the checks of a resource are made from, in one statement: the facts are of one moment. */

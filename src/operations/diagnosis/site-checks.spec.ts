@@ -14,6 +14,8 @@ const sound: SiteFacts = {
   status: 'approved',
   createdAt: ago(10_000),
   now,
+  orgClosedAt: null,
+  orgClosedBy: null,
   revokedAt: null,
   suspendedAt: null,
   decidedAt: ago(9_000),
@@ -81,6 +83,7 @@ describe('the checks of a site', () => {
 
   // Each is away, too: the cause comes first.
   it.each<[string, Partial<SiteFacts>, RegExp]>([
+    ['organization', { ...away, orgClosedAt: ago(30), orgClosedBy: 'bob', suspendedAt: ago(40) }, /reopen it/],
     [
       'not_revoked',
       {

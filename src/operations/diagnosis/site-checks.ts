@@ -1,4 +1,4 @@
-import { fact, failed, ok, unknown } from './check.js';
+import { fact, failed, ok, organization, unknown } from './check.js';
 import type { DiagnosisCheck, DiagnosisFact } from './diagnosis.dto.js';
 import { ENDS, LOST, REFUSALS, WITHHELD } from './site-causes.js';
 import type { SiteFacts } from './site-facts.repository.js';
@@ -15,6 +15,7 @@ const USES_MS = 60_000;
 /** The checks of a site, in the order of causes. `taking`: whether any server process takes sessions of agents. `newest`: the version that this server brings. */
 export function siteChecks(facts: SiteFacts, taking: boolean, newest: string): DiagnosisCheck[] {
   return [
+    organization(facts),
     claimed(facts),
     ...standing(facts),
     credential(facts),

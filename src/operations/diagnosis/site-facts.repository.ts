@@ -12,6 +12,8 @@ export interface SiteFacts {
   status: 'pending' | 'approved';
   createdAt: Date;
   now: Date;
+  orgClosedAt: Date | null;
+  orgClosedBy: string | null;
   revokedAt: Date | null;
   suspendedAt: Date | null;
   decidedAt: Date | null;
@@ -66,7 +68,7 @@ const EVENTS = 200;
 const SHOWN = 5;
 
 const FACTS = `
-  SELECT s.type, s.status, s.created_at AS "createdAt", now() AS now, s.revoked_at AS "revokedAt", s.suspended_at AS "suspendedAt", s.decided_at AS "decidedAt",
+  SELECT s.type, s.status, s.created_at AS "createdAt", now() AS now, o.closed_at AS "orgClosedAt", o.closed_by AS "orgClosedBy", s.revoked_at AS "revokedAt", s.suspended_at AS "suspendedAt", s.decided_at AS "decidedAt",
     s.decided_by AS "decidedBy", s.decision_note AS "decisionNote", s.hardware_id AS "hardwareId", s.desired_version AS "desiredVersion",
     s.reclaim_allowed_until::text AS "reclaimAllowedUntil", p.session_id IS NOT NULL AS online, host(p.address) AS address, p.connected_at AS "connectedAt",
     p.last_seen_at AS "lastSeenAt", p.client_type AS "clientType", p.guarded_until AS "guardedUntil", r.agent_version AS "agentVersion",
