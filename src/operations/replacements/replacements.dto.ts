@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsPositive, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
-import { BodyExample, MayBeAbsent } from '#platform';
+import { BodyExample, MayBeAbsent, OffsetPagination, PageQuery, QueryInt } from '#platform';
 
 export const DEFAULT_WAIT_SECONDS = 86_400;
 const MAX_WAIT_SECONDS = 2_592_000;
@@ -43,4 +43,27 @@ export class ReplacementView {
   hardwareId: string | null;
   /** Until when its claim is waited for. */
   expiresAt: Date | null;
+}
+
+export class ListReplacementsQuery extends PageQuery {
+  /** Of this site alone. */
+  @QueryInt(1, Number.MAX_SAFE_INTEGER) siteId?: number;
+}
+
+/** A replacement that waits for the claim of its device. */
+export class WaitingReplacementView {
+  siteId: number;
+  niceId: string;
+  name: string;
+  /** A MAC address in its normal form. */
+  hardwareId: string;
+  askedBy: string;
+  askedAt: Date;
+  /** Until when its claim is waited for. */
+  expiresAt: Date;
+}
+
+export class ReplacementList {
+  replacements: WaitingReplacementView[];
+  pagination: OffsetPagination;
 }

@@ -1,14 +1,32 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { grants } from '#contracts';
-import { ApiResult, AppError, conflict, Db, Hooks, invalid, notFound, notify, type Principal } from '#platform';
+import {
+  ApiResult,
+  AppError,
+  conflict,
+  Db,
+  Hooks,
+  invalid,
+  notFound,
+  notify,
+  type Principal,
+  shapeA,
+  windowOf,
+} from '#platform';
 import { SiteCredentialsService } from '../../access/index.js';
 import { DecisionsService } from '../../approvals/index.js';
 import { AuditService } from '../../audit/index.js';
 import { BundleMoves } from '../../instances/index.js';
 import { Replacements } from '../../provisioning/index.js';
 import { type LockedDevice, SiteDevices, SiteLifecycleService } from '../../sites/index.js';
-import { DEFAULT_WAIT_SECONDS, type ReplacementView, type ReplaceSiteBody } from './replacements.dto.js';
+import {
+  DEFAULT_WAIT_SECONDS,
+  type ListReplacementsQuery,
+  type ReplacementList,
+  type ReplacementView,
+  type ReplaceSiteBody,
+} from './replacements.dto.js';
 import { ReplacementsRepository } from './replacements.repository.js';
 
 type Answer = ApiResult<ReplacementView>;
@@ -66,6 +84,33 @@ export class ReplacementsService {
       await this.hooks.deliversSecrets.run(tx, principal, orgId, { kind: 'site', id: siteId });
       if (other) return this.takeOver(tx, principal, orgId, site, other);
       return this.prepare(tx, principal, orgId, site, hardwareId!, expiresInSeconds ?? DEFAULT_WAIT_SECONDS);
+    });
+  }
+
+  /** GET /org/{orgId}/site-replacements, shape A. @throws not_found for a site that is not there */
+  async list(
+    _principal: Principal,
+    orgId: string,
+    { siteId, ...page }: ListReplacementsQuery,
+  ): Promise<ReplacementList> {
+    const em = this.db.manager;
+    if (siteId !== undefined && !(await this.devices.find(em, orgId, siteId))) throw notFound('Site');
+    const window = windowOf(page, 1000);
+    const { rows, total } = await this.replacements.waiting(em, orgId, siteId, window);
+    return { replacements: rows, pagination: shapeA(total, window) };
+  }
+
+  /** DELETE /site/{siteId}/replace. A claim of the device at the same moment has taken the site over, or makes one of its own. @throws not_found */
+  async withdraw(principal: Principal, orgId: string, siteId: number): Promise<void> {
+    await this.db.tx(async (tx) => {
+      const hardwareId = await this.replacements.withdraw(tx, orgId, siteId);
+      if (hardwareId === undefined) throw notFound('Replacement');
+      await this.audit.record(tx, principal, {
+        orgId,
+        action: 'site.withdraw_replacement',
+        target: { type: 'site', id: siteId },
+        details: { hardwareId },
+      });
     });
   }
 

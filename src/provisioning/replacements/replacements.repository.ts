@@ -1,12 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query } from '#platform';
+import { execute, prepared, query, type Window } from '#platform';
 
 /** A device that is to take over a site with its next claim. */
 export interface Waiting {
   siteId: number;
   /** In the normal form of a MAC address, if it is one. */
   hardwareId: string;
+}
+
+/** A replacement that was prepared. */
+export interface WaitingReplacement extends Waiting {
+  niceId: string;
+  name: string;
+  askedBy: string;
+  askedAt: Date;
+  expiresAt: Date;
 }
 
 /** All SQL of replacements, and which site public keys belong to. */
@@ -57,6 +66,40 @@ export class ReplacementsRepository {
     return row?.by;
   }
 
+  /** What sites of the organization, or one of them, wait for; what is due first comes first. */
+  async list(
+    em: EntityManager,
+    orgId: string,
+    siteId: number | undefined,
+    window: Window,
+  ): Promise<{ rows: WaitingReplacement[]; total: number }> {
+    const where = 'r.org_id = $1 AND r.expires_at > now() AND ($2::bigint IS NULL OR r.site_id = $2)';
+    const values = [orgId, siteId ?? null];
+    const rows = await query<WaitingReplacement>(
+      em,
+      `SELECT r.site_id AS "siteId", s.nice_id AS "niceId", s.name, r.hardware_id AS "hardwareId", r.asked_by AS "askedBy", r.asked_at AS "askedAt",
+         r.expires_at AS "expiresAt"
+       FROM site_replacement r JOIN site s ON s.site_id = r.site_id WHERE ${where} ORDER BY r.expires_at, r.site_id LIMIT $3 OFFSET $4`,
+      [...values, window.limit, window.offset],
+    );
+    const [count] = await query<{ n: number }>(
+      em,
+      `SELECT count(*) AS n FROM site_replacement r WHERE ${where}`,
+      values,
+    );
+    return { rows, total: count!.n };
+  }
+
+  /** The site waits for no device any more. @returns for which it did; undefined: for none */
+  async withdraw(tx: EntityManager, orgId: string, siteId: number): Promise<string | undefined> {
+    const [row] = await query<{ hardwareId: string }>(
+      tx,
+      `DELETE FROM site_replacement WHERE org_id = $1 AND site_id = $2 AND expires_at > clock_timestamp() RETURNING hardware_id AS "hardwareId"`,
+      [orgId, siteId],
+    );
+    return row?.hardwareId;
+  }
+
   /** That it was done by another site, which goes; nothing waits any more. */
   async done(tx: EntityManager, orgId: string, siteId: number, bySiteId: number, by: string): Promise<void> {
     await execute(
@@ -92,11 +135,16 @@ export class ReplacementsRepository {
     return row!;
   }
 
-  /** How far the site has come counts for the key that its device came by. */
+  /** How far the site has come counts for the key that its device came by, and for none if it was made by hand. */
   async followKey(tx: EntityManager, siteId: number): Promise<void> {
     await execute(
       tx,
-      'UPDATE site_progress p SET key_id = s.key_id FROM site s WHERE p.site_id = $1 AND s.site_id = p.site_id AND s.key_id IS NOT NULL',
+      `WITH former AS (DELETE FROM site_progress p USING site s WHERE p.site_id = $1 AND s.site_id = p.site_id AND s.key_id IS NULL)
+       INSERT INTO site_progress (site_id, org_id, key_id, connected_at, configured_at)
+         SELECT s.site_id, s.org_id, s.key_id, p.connected_at, CASE WHEN a.applied_version IS NOT NULL AND a.applied_error IS NULL THEN now() END
+         FROM site s JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id
+         WHERE s.site_id = $1 AND s.key_id IS NOT NULL AND p.connected_at IS NOT NULL
+       ON CONFLICT (site_id) DO UPDATE SET key_id = excluded.key_id`,
       [siteId],
     );
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, Hooks, isUniqueViolation, type Principal } from '#platform';
+import { conflict, Db, Hooks, isUniqueViolation, type Principal, type Window } from '#platform';
 import { PUBLIC_KEY_TAKEN, SiteCredentialsService } from '../../access/index.js';
 import { DecisionsService } from '../../approvals/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
@@ -11,7 +11,7 @@ import type { FreshCredential } from '../claims/credential-issuer.js';
 import { idsOf } from '../claims/key-policies.js';
 import { isUsedUp } from '../claims/reclaim-policy.js';
 import { inForm } from '../hardware-id-form.js';
-import { ReplacementsRepository } from './replacements.repository.js';
+import { ReplacementsRepository, type WaitingReplacement } from './replacements.repository.js';
 
 /** A claim by a device that is to take over a site. */
 export interface ReplacingClaim {
@@ -69,6 +69,21 @@ export class Replacements {
     } catch (error) {
       throw isUniqueViolation(error) ? conflict('This hardware id is to take over another site already') : error;
     }
+  }
+
+  /** What sites of the organization, or one of them, wait for. */
+  waiting(
+    em: EntityManager,
+    orgId: string,
+    siteId: number | undefined,
+    window: Window,
+  ): Promise<{ rows: WaitingReplacement[]; total: number }> {
+    return this.repository.list(em, orgId, siteId, window);
+  }
+
+  /** The next claim of the device makes a site of its own again. @returns which device; undefined where the site waits for none */
+  withdraw(tx: EntityManager, orgId: string, siteId: number): Promise<string | undefined> {
+    return this.repository.withdraw(tx, orgId, siteId);
   }
 
   /** Whether the last replacement of the site was by this one, which is gone. */

@@ -1,4 +1,4 @@
-import { type Operation } from './operation.js';
+import { type Operation, PAGE, read } from './operation.js';
 
 /** What is done with many sites, with one in place of another, and with what a leaked key made. */
 export const FLEET_OPERATIONS: Record<string, Operation> = {
@@ -40,5 +40,15 @@ export const FLEET_OPERATIONS: Record<string, Operation> = {
       }),
     ],
     audit: ['site.replace', 'site', 'siteId'],
+  },
+  listReplacements: read('key', (fixture) => ({ query: { ...PAGE, siteId: fixture.approved.siteId } })),
+  withdrawReplacement: {
+    by: 'key',
+    async call(fixture) {
+      const { siteId } = await fixture.site('approved');
+      await fixture.root.expect('POST', `/site/${siteId}/replace`, { hardwareId: fixture.name('spare') });
+      return { params: { siteId } };
+    },
+    audit: ['site.withdraw_replacement', 'site', 'siteId'],
   },
 };
