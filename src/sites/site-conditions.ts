@@ -96,7 +96,8 @@ function ofPresence(f: SiteSelection, param: Param): [About, () => string][] {
   const add = (text: string) => parts.push(['presence', () => text]);
   // As a literal, whose frequency the planner knows.
   if (f.state) add(`p.state = '${SITE_STATES.find((one) => one === f.state)}'`);
-  if (f.agentVersion !== undefined) add(`p.agent_version = ${param(f.agentVersion)}`);
+  // There is one text of it for each version.
+  if (f.agentVersion !== undefined) add(`p.version_order = version_order(${param(f.agentVersion)})`);
   if (f.notAgentVersion !== undefined) add(`p.agent_version NOT IN ('', ${param(f.notAgentVersion)})`);
   // One that is online is seen now.
   if (f.lastSeenAfter !== undefined) add(`p.seen_order >= ${param(f.lastSeenAfter)}::timestamptz`);

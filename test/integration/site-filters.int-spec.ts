@@ -164,11 +164,42 @@ describe.each(['name', 'state', 'createdAt', 'lastSeenAt', 'agentVersion', 'mega
 
 it('sorts by what the fields say; what is online was seen last', async () => {
   expect((await found('sort_by=lastSeenAt&order=desc')).slice(0, 3)).toEqual(['a', 'b', 'c']);
-  expect((await found('sort_by=agentVersion&order=desc')).slice(0, 3)).toEqual(['b', 'a', 'c']);
+  expect((await found('sort_by=agentVersion&order=desc')).slice(0, 3)).toEqual(['c', 'b', 'a']);
   expect(await found('sort_by=createdAt')).toEqual(['g', 'a', 'b', 'c', 'd', 'e', 'f']);
   const { sites } = await list(orgId, '?sort_by=state');
   const states = sites.map((site) => site['state'] as string);
   expect(states).toEqual([...states].sort());
+});
+
+it('sorts versions by their numbers, pre-releases before their release, and what is none first', async () => {
+  const versions = [
+    'dev',
+    '0.9',
+    '1',
+    '1.2',
+    '1.2.0-rc.1',
+    '1.2.0-rc.2',
+    '1.2.0-rc.10',
+    '1.2.0',
+    'v1.2.0',
+    '1.2.3',
+    '1.10.0',
+    '2.0.0-beta',
+    '2.0.0+b7',
+    '10.0',
+    '99999999999999999999.0',
+  ];
+  const rows = await app.sql<{ v: string }>(
+    'SELECT v FROM unnest($1::text[]) WITH ORDINALITY u(v, n) ORDER BY version_order(v) COLLATE "C", n DESC',
+    [[...versions].reverse()],
+  );
+  expect(rows.map(({ v }) => v)).toEqual(versions);
+  // No two of them are one: the filter by a version asks for its place.
+  const [{ n }] = (await app.sql<{ n: number }>(
+    'SELECT count(DISTINCT version_order(v))::int AS n FROM unnest($1::text[]) v',
+    [[...versions, '01.2', '1.2', '1.2.', 'v1.2', '1-2', '1.2+x']],
+  )) as [{ n: number }];
+  expect(n).toBe(versions.length + 5);
 });
 
 it('a cursor belongs to its order', async () => {
