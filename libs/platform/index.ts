@@ -48,6 +48,7 @@ export * from './http/handshake-costs.js';
 export * from './http/idempotency.js';
 export * from './http/instants.js';
 export * from './http/openapi.js';
+export * from './http/org-exports.js';
 export * from './http/pagination.dto.js';
 export * from './http/route-placement.js';
 export * from './http/tls-credential.js';

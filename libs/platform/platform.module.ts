@@ -17,6 +17,7 @@ import { HttpErrorFilter } from './http/error-filter.js';
 import { Exports } from './http/exports.js';
 import { HandshakeCosts } from './http/handshake-costs.js';
 import { IdempotencyInterceptor } from './http/idempotency.js';
+import { OrgExports } from './http/org-exports.js';
 import { StrictQueryInterceptor } from './http/strict-query.js';
 import { Drain } from './runtime/drain.js';
 import { Hooks } from './runtime/hooks.js';
@@ -42,6 +43,7 @@ import { Workers } from './runtime/workers.js';
     HandshakeCosts,
     Hooks,
     Mailer,
+    OrgExports,
     Principals,
     Readiness,
     TenantResolvers,
@@ -67,6 +69,7 @@ import { Workers } from './runtime/workers.js';
     HandshakeCosts,
     Hooks,
     Mailer,
+    OrgExports,
     Principals,
     Readiness,
     TenantResolvers,

@@ -7,6 +7,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   IfMatch,
   OrgId,
@@ -107,17 +109,27 @@ export class ApprovalsController {
   /** List devices that may claim nothing */
   @Get('org/:orgId/tombstones')
   @Access('listTombstones')
-  @Returns(TombstoneList, { message: 'Tombstones retrieved successfully' })
-  listTombstones(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
-    return this.approvals.listTombstones(principal, orgId, page);
+  @Returns(TombstoneList, { message: 'Tombstones retrieved successfully', exports: true })
+  listTombstones(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.approvals.listTombstones(principal, orgId, page, format);
   }
 
   /** List sites that were rejected, newest first, with the tombstones that they left */
   @Get('org/:orgId/rejections')
   @Access('listTombstones')
-  @Returns(RejectionList, { message: 'Rejections retrieved successfully' })
-  listRejections(@Caller() principal: Principal, @OrgId() orgId: string, @Query() filter: RejectionQuery) {
-    return this.approvals.listRejections(principal, orgId, filter);
+  @Returns(RejectionList, { message: 'Rejections retrieved successfully', exports: true })
+  listRejections(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() filter: RejectionQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.approvals.listRejections(principal, orgId, filter, format);
   }
 
   /** Lift a tombstone; the hardware id, as the list names it, is percent-encoded */

@@ -5,6 +5,15 @@ import type { Decided } from '../sites/index.js';
 import type { RejectionQuery, RejectionView } from './approvals.dto.js';
 import { nonceTombstone } from './tombstone.entity.js';
 
+type Rejected = { [K in keyof RejectionQuery]?: RejectionQuery[K] | null };
+
+const REJECTED = `FROM event e WHERE e.org_uid = $1 AND e.type = 'site.rejected' AND ($2::text IS NULL OR e.data ->> 'hardwareId' = $2)
+  AND ($3::timestamptz IS NULL OR e.created_at >= $3) AND ($4::timestamptz IS NULL OR e.created_at < $4)`;
+const REJECTION = `
+  SELECT e.site_id AS "siteId", e.data ->> 'niceId' AS "niceId", e.data ->> 'name' AS name, e.data ->> 'hardwareId' AS "hardwareId", e.data ->> 'by' AS by,
+    e.data ->> 'note' AS note, e.created_at AS "rejectedAt",
+    (SELECT t.hardware_id FROM tombstone t WHERE t.org_id = $5 AND t.site_id = e.site_id AND t.reason = 'rejected' LIMIT 1) AS tombstone`;
+
 /** All SQL of tombstones. */
 @Injectable()
 export class ApprovalsRepository {
@@ -68,22 +77,37 @@ export class ApprovalsRepository {
     em: EntityManager,
     orgId: string,
     orgUid: string,
-    { hardwareId = null, from = null, to = null }: { [K in keyof RejectionQuery]?: RejectionQuery[K] | null },
+    { hardwareId = null, from = null, to = null }: Rejected,
     window: Window,
   ): Promise<{ rejections: RejectionView[]; total: number }> {
-    const where = `FROM event e WHERE e.org_uid = $1 AND e.type = 'site.rejected' AND ($2::text IS NULL OR e.data ->> 'hardwareId' = $2)
-      AND ($3::timestamptz IS NULL OR e.created_at >= $3) AND ($4::timestamptz IS NULL OR e.created_at < $4)`;
     const values = [orgUid, hardwareId, from, to];
     const rejections = await query<RejectionView>(
       em,
-      `SELECT e.site_id AS "siteId", e.data ->> 'niceId' AS "niceId", e.data ->> 'name' AS name, e.data ->> 'hardwareId' AS "hardwareId", e.data ->> 'by' AS by,
-         e.data ->> 'note' AS note, e.created_at AS "rejectedAt",
-         (SELECT t.hardware_id FROM tombstone t WHERE t.org_id = $5 AND t.site_id = e.site_id AND t.reason = 'rejected' LIMIT 1) AS tombstone
-       ${where} ORDER BY e.org_uid DESC, e.event_id DESC LIMIT $6 OFFSET $7`,
+      `${REJECTION} ${REJECTED} ORDER BY e.org_uid DESC, e.event_id DESC LIMIT $6 OFFSET $7`,
       [...values, orgId, window.limit, window.offset],
     );
-    const [count] = await query<{ total: number }>(em, `SELECT count(*) AS total ${where}`, values);
+    const [count] = await query<{ total: number }>(em, `SELECT count(*) AS total ${REJECTED}`, values);
     return { rejections, total: count!.total };
+  }
+
+  /** Those of sites before one, from the newest site back: a site is rejected once. */
+  async rejectionsBefore(
+    em: EntityManager,
+    orgId: string,
+    orgUid: string,
+    { hardwareId = null, from = null, to = null }: Rejected,
+    siteId: number | undefined,
+    limit: number,
+  ): Promise<RejectionView[]> {
+    return query<RejectionView>(em, `${REJECTION} ${REJECTED} AND e.site_id < $6 ORDER BY e.site_id DESC LIMIT $7`, [
+      orgUid,
+      hardwareId,
+      from,
+      to,
+      orgId,
+      siteId ?? Number.MAX_SAFE_INTEGER,
+      limit,
+    ]);
   }
 
   /** Claims of that device are odd from now on. @returns the site whose device it refused, null when that is not known; undefined when there was no such tombstone. */

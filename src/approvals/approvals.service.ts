@@ -1,10 +1,16 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
+import { type EntityManager, MoreThan } from 'typeorm';
 import {
+  type Columns,
   Db,
+  type ExportedOrg,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
   Hooks,
   notFound,
   nothingToChange,
+  OrgExports,
   orgUidOf,
   type PageQuery,
   type Principal,
@@ -20,13 +26,43 @@ import type {
   DeleteSiteQuery,
   RejectionList,
   RejectionQuery,
+  RejectionView,
   RevokeSiteBody,
   TombstoneList,
+  TombstoneView,
   UpdateSiteBody,
 } from './approvals.dto.js';
 import { ApprovalsRepository } from './approvals.repository.js';
 import { DecisionsService, NO_TOMBSTONE } from './decisions.service.js';
 import { Tombstone } from './tombstone.entity.js';
+
+const TOMBSTONE_COLUMNS: Columns<TombstoneView> = {
+  hardwareId: true,
+  siteName: true,
+  reason: true,
+  note: true,
+  createdBy: true,
+  createdAt: true,
+};
+const REJECTION_COLUMNS: Columns<RejectionView> = {
+  siteId: true,
+  niceId: true,
+  name: true,
+  hardwareId: true,
+  by: true,
+  note: true,
+  rejectedAt: true,
+  tombstone: true,
+};
+
+const viewOf = ({ hardwareId, siteName, reason, note, createdBy, createdAt }: Tombstone): TombstoneView => ({
+  hardwareId,
+  siteName,
+  reason,
+  note,
+  createdBy,
+  createdAt,
+});
 
 /** Decisions as operators ask for them: one transaction and one audit row per site (docs/claims.md "Pending sites"). */
 @Injectable()
@@ -41,6 +77,8 @@ export class ApprovalsService implements OnModuleInit {
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
@@ -48,6 +86,8 @@ export class ApprovalsService implements OnModuleInit {
     this.resolvers.register('hardwareId', async (_value, _principal, orgId) =>
       orgId === undefined ? null : { orgId },
     );
+    this.whole.register('tombstones', 'listTombstones', ({ orgId }) => this.allTombstones(orgId));
+    this.whole.register('rejections', 'listTombstones', (org) => this.allRejections(org, {}));
     this.hooks.credentialReused.register((tx, orgId, siteId) => this.suspendForReuse(tx, orgId, siteId));
   }
 
@@ -193,7 +233,14 @@ export class ApprovalsService implements OnModuleInit {
     return done.changed && !done.tombstone ? NO_TOMBSTONE : undefined;
   }
 
-  async listTombstones(_principal: Principal, orgId: string, page: PageQuery): Promise<TombstoneList> {
+  /** Newest first; all of them in a format by hardware id. */
+  async listTombstones(
+    _principal: Principal,
+    orgId: string,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<TombstoneList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.allTombstones(orgId));
     const window = windowOf(page, 1000);
     const [rows, total] = await this.db.manager.findAndCount(Tombstone, {
       where: { orgId },
@@ -201,23 +248,43 @@ export class ApprovalsService implements OnModuleInit {
       take: window.limit,
       skip: window.offset,
     });
-    const tombstones = rows.map(({ hardwareId, siteName, reason, note, createdBy, createdAt }) => ({
-      hardwareId,
-      siteName,
-      reason,
-      note,
-      createdBy,
-      createdAt,
-    }));
-    return { tombstones, pagination: shapeA(total, window) };
+    return { tombstones: rows.map(viewOf), pagination: shapeA(total, window) };
   }
 
-  /** Read from the events: the sites are gone. */
-  async listRejections(principal: Principal, orgId: string, filter: RejectionQuery): Promise<RejectionList> {
-    const window = windowOf(filter, 1000);
+  private allTombstones(orgId: string): ExportSource<TombstoneView, string> {
+    return {
+      name: 'tombstones',
+      columns: TOMBSTONE_COLUMNS,
+      page: async (after, limit) => {
+        const where = { orgId, hardwareId: MoreThan(after ?? '') };
+        const rows = await this.db.manager.find(Tombstone, { where, order: { hardwareId: 'ASC' }, take: limit });
+        return rows.map(viewOf);
+      },
+      keyOf: ({ hardwareId }) => hardwareId,
+    };
+  }
+
+  /** Read from the events, newest first, or all of it in a format: the sites are gone. */
+  async listRejections(
+    principal: Principal,
+    orgId: string,
+    filter: RejectionQuery,
+    format?: ExportFormat,
+  ): Promise<RejectionList | StreamableFile> {
     const orgUid = await orgUidOf(this.db.manager, principal, orgId);
+    if (format) return this.exports.start(orgId, format, this.allRejections({ orgId, orgUid }, filter));
+    const window = windowOf(filter, 1000);
     const { rejections, total } = await this.repository.rejections(this.db.manager, orgId, orgUid, filter, window);
     return { rejections, pagination: shapeA(total, window) };
+  }
+
+  private allRejections({ orgId, orgUid }: ExportedOrg, filter: RejectionQuery): ExportSource<RejectionView, number> {
+    return {
+      name: 'rejections',
+      columns: REJECTION_COLUMNS,
+      page: (before, limit) => this.repository.rejectionsBefore(this.db.manager, orgId, orgUid, filter, before, limit),
+      keyOf: ({ siteId }) => siteId,
+    };
   }
 
   /**

@@ -1,4 +1,4 @@
-import { Controller, Get, Query, type StreamableFile } from '@nestjs/common';
+import { Controller, Get, type OnModuleInit, Query, type StreamableFile } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
   Access,
@@ -7,7 +7,9 @@ import {
   Db,
   ExportAs,
   type ExportFormat,
+  type ExportSource,
   Exports,
+  OrgExports,
   OrgId,
   orgUidOf,
   type Principal,
@@ -38,12 +40,17 @@ const COLUMNS: Columns<AuditView> = {
 
 @ApiTags('Audit and events')
 @Controller()
-export class AuditController {
+export class AuditController implements OnModuleInit {
   constructor(
     private readonly db: Db,
     private readonly repository: AuditRepository,
     private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
+
+  onModuleInit(): void {
+    this.whole.register('audit', 'listAudit', ({ orgUid }) => this.all(orgUid, {}));
+  }
 
   /** Read the audit of an organization, newest first */
   @Get('org/:orgId/audit')
@@ -76,15 +83,17 @@ export class AuditController {
     format: ExportFormat | undefined,
   ): Promise<AuditList | StreamableFile> {
     const em = this.db.manager;
-    if (format)
-      return this.exports.start(orgId, format, {
-        name: 'audit',
-        columns: COLUMNS,
-        page: (after: number | undefined, limit) => this.repository.before(em, orgUid, filter, after, limit),
-        keyOf: (row) => row.auditId,
-      });
+    if (format) return this.exports.start(orgId, format, this.all(orgUid, filter));
     const window = windowOf(filter, 1000);
     const audit = await this.repository.list(em, orgUid, filter, window);
     return { audit, pagination: shapeA(await this.repository.count(em, orgUid, filter), window) };
+  }
+  private all(orgUid: string | null, filter: AuditQuery): ExportSource<AuditView, number> {
+    return {
+      name: 'audit',
+      columns: COLUMNS,
+      page: (before, limit) => this.repository.before(this.db.manager, orgUid, filter, before, limit),
+      keyOf: (row) => row.auditId,
+    };
   }
 }

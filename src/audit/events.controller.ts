@@ -55,23 +55,18 @@ export class EventsController {
     @ExportAs() format?: ExportFormat,
   ): Promise<EventFeed | StreamableFile> {
     const types = readableTypes(principal, orgId, q.type);
-    const orgUid = await orgUidOf(this.db.manager, principal, orgId);
-    if (!format || q.after === NOW) return this.page(orgUid, q, types);
-    return this.exports.start<EventView, string>(orgId, format, {
-      name: 'events',
-      columns: COLUMNS,
-      page: (after, limit) =>
-        this.repository.page(this.db.manager, orgUid, { ...q, after: after ?? q.after }, limit, types),
-      keyOf: (event) => event.cursor,
-    });
+    return this.answer(orgId, await orgUidOf(this.db.manager, principal, orgId), q, types, format);
   }
 
   /** Read the events that belong to no organization, or to one by its identity */
   @Get('events')
   @RootAccess('listEvents')
-  @Returns(EventFeed, { message: 'Events retrieved successfully' })
-  listInstallationEvents(@Query() q: InstallationEventQuery): Promise<EventFeed> {
-    return this.page(q.orgUid ?? null, q, q.type && [q.type]);
+  @Returns(EventFeed, { message: 'Events retrieved successfully', exports: true })
+  listInstallationEvents(
+    @Query() { orgUid, ...q }: InstallationEventQuery,
+    @ExportAs() format?: ExportFormat,
+  ): Promise<EventFeed | StreamableFile> {
+    return this.answer(null, orgUid ?? null, q, q.type && [q.type], format);
   }
 
   /** Follow the event feed as server-sent events; `Last-Event-ID` (or `after`) goes on from there */
@@ -97,6 +92,23 @@ export class EventsController {
       .header('x-accel-buffering', 'no')
       .type('text/event-stream')
       .send(stream);
+  }
+
+  private answer(
+    orgId: string | null,
+    orgUid: string | null,
+    q: EventFilterQuery,
+    types: readonly EventType[] | undefined,
+    format: ExportFormat | undefined,
+  ): Promise<EventFeed | StreamableFile> {
+    if (!format || q.after === NOW) return this.page(orgUid, q, types);
+    return this.exports.start<EventView, string>(orgId, format, {
+      name: 'events',
+      columns: COLUMNS,
+      page: (after, limit) =>
+        this.repository.page(this.db.manager, orgUid, { ...q, after: after ?? q.after }, limit, types),
+      keyOf: (event) => event.cursor,
+    });
   }
 
   private async page(

@@ -6,6 +6,8 @@ import {
   ApiResult,
   Caller,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   invalid,
   OrgId,
@@ -92,9 +94,14 @@ export class BlueprintsController {
   /** List what was applied, newest first */
   @Get('blueprints')
   @Access('listBlueprints')
-  @Returns(BlueprintList, { message: 'Blueprints retrieved successfully' })
-  listBlueprints(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: ListBlueprintsQuery) {
-    return this.history.list(principal, orgId, page);
+  @Returns(BlueprintList, { message: 'Blueprints retrieved successfully', exports: true })
+  listBlueprints(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() page: ListBlueprintsQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.history.list(principal, orgId, page, format);
   }
 
   /** Read one application of a blueprint, with its contents */

@@ -139,6 +139,20 @@ export class BlueprintsRepository {
     return [rows, total!.n];
   }
 
+  /** Those before one, newest first. */
+  async before(
+    em: EntityManager,
+    orgId: string,
+    blueprintId: number | undefined,
+    limit: number,
+  ): Promise<BlueprintView[]> {
+    return query<BlueprintView>(
+      em,
+      `SELECT ${VIEW} FROM blueprint WHERE org_id = $1 AND blueprint_id < $2 ORDER BY blueprint_id DESC LIMIT $3`,
+      [orgId, blueprintId ?? Number.MAX_SAFE_INTEGER, limit],
+    );
+  }
+
   async find(em: EntityManager, orgId: string, blueprintId: number): Promise<BlueprintRecord | null> {
     const [row] = await query<BlueprintRecord>(
       em,

@@ -1,11 +1,34 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Db, notFound, type PageQuery, type Principal, Retention, shapeA, TenantResolvers, windowOf } from '#platform';
-import type { BlueprintList, BlueprintRecord, Source } from './blueprints.dto.js';
+import {
+  type Columns,
+  Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
+  notFound,
+  OrgExports,
+  type PageQuery,
+  type Principal,
+  Retention,
+  shapeA,
+  TenantResolvers,
+  windowOf,
+} from '#platform';
+import type { BlueprintList, BlueprintRecord, BlueprintView, Source } from './blueprints.dto.js';
 import { BlueprintsRepository, type HistoryEntry } from './blueprints.repository.js';
 import type { Applicant } from './current-state.js';
 
 export const APPLIED = 'Blueprint applied successfully';
+
+const COLUMNS: Columns<BlueprintView> = {
+  blueprintId: true,
+  name: true,
+  source: true,
+  succeeded: true,
+  orgId: true,
+  createdAt: true,
+};
 
 /** What an operator says of a document: its name, and where it was written. */
 export interface Said {
@@ -21,17 +44,36 @@ export class HistoryService implements OnModuleInit {
     private readonly repository: BlueprintsRepository,
     private readonly resolvers: TenantResolvers,
     private readonly retention: Retention,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
+    this.whole.register('blueprints', 'listBlueprints', ({ orgId }) => this.all(orgId));
     this.resolvers.registerNumber('blueprintId', (id) => this.repository.orgOf(this.db.manager, id));
     this.retention.register({ table: 'blueprint', id: 'blueprint_id' });
   }
 
-  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<BlueprintList> {
+  /** Newest first. */
+  async list(
+    _principal: Principal,
+    orgId: string,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<BlueprintList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId));
     const window = windowOf(page, 1000);
     const [blueprints, total] = await this.repository.list(this.db.manager, orgId, window);
     return { blueprints, pagination: shapeA(total, window) };
+  }
+
+  private all(orgId: string): ExportSource<BlueprintView, number> {
+    return {
+      name: 'blueprints',
+      columns: COLUMNS,
+      page: (before, limit) => this.repository.before(this.db.manager, orgId, before, limit),
+      keyOf: ({ blueprintId }) => blueprintId,
+    };
   }
 
   /** @throws not_found */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { likeEscape, query, type Window } from '#platform';
+import { type Columns, type ExportSource, likeEscape, query, type Window } from '#platform';
 import type {
   ClientItem,
   DeviceStatus,
@@ -25,6 +25,53 @@ const SITES = `
     FROM client_site v WHERE v.client_id = c.client_id
   ) v ON true`;
 
+const MACHINE_COLUMNS: Columns<ClientItem> = {
+  clientId: true,
+  orgId: true,
+  exitNodeId: true,
+  userId: true,
+  niceId: true,
+  name: true,
+  pubKey: true,
+  olmId: true,
+  subnet: true,
+  megabytesIn: true,
+  megabytesOut: true,
+  lastBandwidthUpdate: true,
+  lastPing: true,
+  type: true,
+  online: true,
+  lastHolePunch: true,
+  archived: true,
+  blocked: true,
+  approvalState: true,
+  sites: true,
+};
+const DEVICE_COLUMNS: Columns<UserDeviceItem> = {
+  clientId: true,
+  orgId: true,
+  exitNodeId: true,
+  userId: true,
+  niceId: true,
+  name: true,
+  pubKey: true,
+  olmId: true,
+  subnet: true,
+  megabytesIn: true,
+  megabytesOut: true,
+  lastBandwidthUpdate: true,
+  lastPing: true,
+  type: true,
+  online: true,
+  lastHolePunch: true,
+  archived: true,
+  blocked: true,
+  approvalState: true,
+  username: true,
+  userEmail: true,
+  agent: true,
+};
+
 type Kind = 'machine' | 'device';
 type Query = ListClientsQuery | ListUserDevicesQuery;
 
@@ -39,13 +86,33 @@ export class ClientReads {
   ): Promise<[ClientItem[], number]> {
     const { text, values } = clientPage(orgId, 'machine', q, window);
     const [rows, total] = await Promise.all([query<ClientItem>(em, text, values), this.total(em, orgId, 'machine', q)]);
-    return [
-      rows.map((row) => ({
-        ...row,
-        sites: row.sites.map(({ siteId, siteName, siteNiceId }) => ({ siteId, siteName, siteNiceId })),
-      })),
-      total,
-    ];
+    return [rows.map(toMachine), total];
+  }
+
+  /** All matches, by id. */
+  allMachines(em: EntityManager, orgId: string, q: ListClientsQuery): ExportSource<ClientItem, number> {
+    return {
+      name: 'clients',
+      columns: MACHINE_COLUMNS,
+      page: async (after, limit) => {
+        const { text, values } = clientsBehind(orgId, 'machine', q, after, limit);
+        return (await query<ClientItem>(em, text, values)).map(toMachine);
+      },
+      keyOf: ({ clientId }) => clientId,
+    };
+  }
+
+  /** Likewise of people's devices. */
+  allDevices(em: EntityManager, orgId: string, q: ListUserDevicesQuery): ExportSource<UserDeviceItem, number> {
+    return {
+      name: 'user-devices',
+      columns: DEVICE_COLUMNS,
+      page: (after, limit) => {
+        const { text, values } = clientsBehind(orgId, 'device', q, after, limit);
+        return query<UserDeviceItem>(em, text, values);
+      },
+      keyOf: ({ clientId }) => clientId,
+    };
   }
 
   async devices(
@@ -65,22 +132,41 @@ export class ClientReads {
   }
 }
 
+const ITEM: Record<Kind, string> = {
+  machine: `SELECT ${CLIENT_COLUMNS}, v.sites FROM client c ${SITES}`,
+  device: `SELECT ${CLIENT_COLUMNS}, u.username, u.email AS "userEmail", NULL AS agent FROM client c JOIN "user" u ON u.user_id = c.user_id`,
+};
+
 /** The statement of a page, for tests that look at its plan too. */
 export function clientPage(orgId: string, kind: Kind, q: Query, window: Window): { text: string; values: unknown[] } {
   const { where, values } = conditions(orgId, kind, q);
   const direction = q.order === 'desc' ? 'DESC' : 'ASC';
   const order = `ORDER BY c.name ${direction}, c.client_id ${direction}`;
-  const [more, join] =
-    kind === 'machine'
-      ? ['v.sites', SITES]
-      : ['u.username, u.email AS "userEmail", NULL AS agent', 'JOIN "user" u ON u.user_id = c.user_id'];
   // The page is cut out before anything is joined; as an array, because a plan for any limit takes that for few rows.
   const ids = `ARRAY(SELECT c.client_id FROM client c WHERE ${where} ${order} LIMIT $${values.length + 1} OFFSET $${values.length + 2})`;
   return {
-    text: `SELECT ${CLIENT_COLUMNS}, ${more} FROM client c ${join} WHERE c.client_id = ANY(${ids}) ${order}`,
+    text: `${ITEM[kind]} WHERE c.client_id = ANY(${ids}) ${order}`,
     values: [...values, window.limit, window.offset],
   };
 }
+
+/** Those behind an id, by id. */
+function clientsBehind(
+  orgId: string,
+  kind: Kind,
+  q: Query,
+  clientId: number | undefined,
+  limit: number,
+): { text: string; values: unknown[] } {
+  const { where, values } = conditions(orgId, kind, q);
+  const text = `${ITEM[kind]} WHERE ${where} AND c.client_id > $${values.length + 1} ORDER BY c.client_id LIMIT $${values.length + 2}`;
+  return { text, values: [...values, clientId ?? 0, limit] };
+}
+
+const toMachine = (row: ClientItem): ClientItem => ({
+  ...row,
+  sites: row.sites.map(({ siteId, siteName, siteNiceId }) => ({ siteId, siteName, siteNiceId })),
+});
 
 function conditions(orgId: string, kind: Kind, q: Query): { where: string; values: unknown[] } {
   const values: unknown[] = [orgId];

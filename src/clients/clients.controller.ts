@@ -6,6 +6,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   type GatehouseRequest,
   Id,
   IfMatch,
@@ -51,17 +53,27 @@ export class ClientsController {
   /** List machine clients; those that are neither blocked nor archived unless `status` says otherwise */
   @Get('org/:orgId/clients')
   @Access('listClients')
-  @Returns(ClientList, { message: 'Clients retrieved successfully' })
-  listClients(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListClientsQuery) {
-    return this.clients.list(principal, orgId, query);
+  @Returns(ClientList, { message: 'Clients retrieved successfully', exports: true })
+  listClients(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: ListClientsQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.clients.list(principal, orgId, query, format);
   }
 
   /** List the devices of people */
   @Get('org/:orgId/user-devices')
   @Access('listClients')
-  @Returns(UserDeviceList, { message: 'User devices retrieved successfully' })
-  listUserDevices(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListUserDevicesQuery) {
-    return this.clients.listDevices(principal, orgId, query);
+  @Returns(UserDeviceList, { message: 'User devices retrieved successfully', exports: true })
+  listUserDevices(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: ListUserDevicesQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.clients.listDevices(principal, orgId, query, format);
   }
 
   /** Read a client */

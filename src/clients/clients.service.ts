@@ -1,14 +1,17 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   type ApiResult,
   conflict,
   created,
   Db,
+  type ExportFormat,
+  Exports,
   invalid,
   isUniqueViolation,
   notFound,
   nothingToChange,
+  OrgExports,
   type Principal,
   randomLower,
   requireVersion,
@@ -21,15 +24,17 @@ import { AuditService } from '../audit/index.js';
 import { AddressPoolService } from '../orgs/index.js';
 import { makeNiceId } from '../sites/index.js';
 import { ClientReads } from './client-reads.js';
-import type {
-  ClientDefaults,
-  ClientList,
-  ClientView,
-  CreateClientBody,
-  ListClientsQuery,
-  ListUserDevicesQuery,
-  UpdateClientBody,
-  UserDeviceList,
+import {
+  CLIENT_STATUSES,
+  type ClientDefaults,
+  type ClientList,
+  type ClientView,
+  type CreateClientBody,
+  DEVICE_STATUSES,
+  type ListClientsQuery,
+  type ListUserDevicesQuery,
+  type UpdateClientBody,
+  type UserDeviceList,
 } from './clients.dto.js';
 import { ClientsRepository, type StoredClient } from './clients.repository.js';
 
@@ -48,9 +53,18 @@ export class ClientsService implements OnModuleInit {
     private readonly pool: AddressPoolService,
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
+    const em = this.db.manager;
+    this.whole.register('clients', 'listClients', ({ orgId }) =>
+      this.reads.allMachines(em, orgId, { status: [...CLIENT_STATUSES] }),
+    );
+    this.whole.register('userDevices', 'listClients', ({ orgId }) =>
+      this.reads.allDevices(em, orgId, { status: [...DEVICE_STATUSES] }),
+    );
     this.resolvers.registerNumber('clientId', (id) => this.repository.orgOf(this.db.manager, id));
   }
 
@@ -92,13 +106,25 @@ export class ClientsService implements OnModuleInit {
     }
   }
 
-  async list(_principal: Principal, orgId: string, q: ListClientsQuery): Promise<ClientList> {
+  async list(
+    _principal: Principal,
+    orgId: string,
+    q: ListClientsQuery,
+    format?: ExportFormat,
+  ): Promise<ClientList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.reads.allMachines(this.db.manager, orgId, q));
     const window = windowOf(q, PAGE_SIZE);
     const [clients, total] = await this.reads.machines(this.db.manager, orgId, q, window);
     return { clients, pagination: shapeB(total, window) };
   }
 
-  async listDevices(_principal: Principal, orgId: string, q: ListUserDevicesQuery): Promise<UserDeviceList> {
+  async listDevices(
+    _principal: Principal,
+    orgId: string,
+    q: ListUserDevicesQuery,
+    format?: ExportFormat,
+  ): Promise<UserDeviceList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.reads.allDevices(this.db.manager, orgId, q));
     const window = windowOf(q, PAGE_SIZE);
     const [devices, total] = await this.reads.devices(this.db.manager, orgId, q, window);
     return { devices, pagination: shapeB(total, window) };

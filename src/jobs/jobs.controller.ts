@@ -23,9 +23,14 @@ export class JobsController {
   /** List jobs, newest first */
   @Get()
   @Access('listJobs')
-  @Returns(JobList, { message: 'Jobs retrieved successfully' })
-  listJobs(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListJobsQuery) {
-    return this.jobs.list(principal, orgId, query);
+  @Returns(JobList, { message: 'Jobs retrieved successfully', exports: true })
+  listJobs(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: ListJobsQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.jobs.list(principal, orgId, query, format);
   }
 
   /** Read a job, with what came of its items; the page is one of results */

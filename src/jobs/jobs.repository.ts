@@ -104,6 +104,21 @@ export class JobsRepository {
     );
   }
 
+  /** Those before one, newest first. */
+  async before(
+    em: EntityManager,
+    orgId: string,
+    status: JobStatus | undefined,
+    jobId: number | undefined,
+    limit: number,
+  ): Promise<JobItem[]> {
+    return query<JobItem>(
+      em,
+      `SELECT ${COLUMNS} FROM job WHERE org_id = $1 AND ($2::text IS NULL OR status = $2) AND job_id < $3 ORDER BY job_id DESC LIMIT $4`,
+      [orgId, status ?? null, jobId ?? Number.MAX_SAFE_INTEGER, limit],
+    );
+  }
+
   /** Those of one kind, newest first, with inputs, which its module bounds, and progress. */
   async listOfKind(
     em: EntityManager,

@@ -5,10 +5,12 @@ import {
   conflict,
   Db,
   type ExportFormat,
+  type ExportSource,
   Exports,
   Hooks,
   type LastingKind,
   notFound,
+  OrgExports,
   type PageQuery,
   type Principal,
   type PrincipalRef,
@@ -21,7 +23,16 @@ import {
 } from '#platform';
 import { AuditService, EventsService } from '../audit/index.js';
 import { JobHandlers } from './job-handlers.js';
-import type { JobDetails, JobError, JobList, JobResult, JobStatus, JobView, ListJobsQuery } from './jobs.dto.js';
+import type {
+  JobDetails,
+  JobError,
+  JobItem,
+  JobList,
+  JobResult,
+  JobStatus,
+  JobView,
+  ListJobsQuery,
+} from './jobs.dto.js';
 import { type JobState, JobsRepository, type NewJob } from './jobs.repository.js';
 
 const RESULT_COLUMNS: Columns<JobResult & { id: number }> = {
@@ -30,6 +41,22 @@ const RESULT_COLUMNS: Columns<JobResult & { id: number }> = {
   outcome: true,
   failed: true,
   message: true,
+};
+
+const JOB_COLUMNS: Columns<JobItem> = {
+  jobId: true,
+  orgId: true,
+  kind: true,
+  status: true,
+  total: true,
+  done: true,
+  failed: true,
+  pace: true,
+  createdBy: true,
+  createdAt: true,
+  startedAt: true,
+  finishedAt: true,
+  error: true,
 };
 
 /** Unfinished jobs of one organization. */
@@ -55,6 +82,7 @@ export class JobsService implements OnModuleInit {
     private readonly retention: Retention,
     private readonly hooks: Hooks,
     private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
@@ -62,6 +90,7 @@ export class JobsService implements OnModuleInit {
     // Items before jobs: those of a job that may go are all old enough to have gone, in small batches.
     this.retention.register({ table: 'job_item', id: 'job_item_id' });
     this.retention.register({ table: 'job', id: 'job_id', since: 'finished_at' });
+    this.whole.register('jobs', 'listJobs', ({ orgId }) => this.all(orgId));
     this.hooks.orgDeleting.register(async (tx, orgId) => {
       while ((await this.repository.deleteSomeItems(tx, orgId)) > 0);
     });
@@ -86,12 +115,27 @@ export class JobsService implements OnModuleInit {
     return made;
   }
 
-  /** GET /org/{orgId}/jobs, shape A, newest first. */
-  async list(_principal: Principal, orgId: string, filter: ListJobsQuery): Promise<JobList> {
+  /** GET /org/{orgId}/jobs, shape A, newest first, or all of them in a format. */
+  async list(
+    _principal: Principal,
+    orgId: string,
+    filter: ListJobsQuery,
+    format?: ExportFormat,
+  ): Promise<JobList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId, filter.status));
     const window = windowOf(filter, 1000);
     const jobs = await this.repository.list(this.db.manager, orgId, filter.status, window);
     const total = await this.repository.count(this.db.manager, orgId, filter.status);
     return { jobs, pagination: shapeA(total, window) };
+  }
+
+  private all(orgId: string, status?: JobStatus): ExportSource<JobItem, number> {
+    return {
+      name: 'jobs',
+      columns: JOB_COLUMNS,
+      page: (before, limit) => this.repository.before(this.db.manager, orgId, status, before, limit),
+      keyOf: (job) => job.jobId,
+    };
   }
 
   /** GET /org/{orgId}/jobs/{jobId}, with a page of what came of its items, or all of that in a format. @throws not_found */

@@ -1,5 +1,5 @@
-import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
-import { ApiBody, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, Post, Put, Query, type StreamableFile } from '@nestjs/common';
+import { ApiBody, ApiResponse, ApiTags } from '@nestjs/swagger';
 import {
   Access,
   ApiResult,
@@ -15,6 +15,7 @@ import {
   RootAccess,
 } from '#platform';
 import { OrgClosingService } from './org-closing.service.js';
+import { OrgExportService } from './org-export.service.js';
 import {
   CheckOrgIdQuery,
   CloseOrgBody,
@@ -35,6 +36,7 @@ export class OrgsController {
   constructor(
     private readonly orgs: OrgsService,
     private readonly closing: OrgClosingService,
+    private readonly exporting: OrgExportService,
   ) {}
 
   /** Look whether an organization's id is taken: 404, a success too, when it is free */
@@ -70,6 +72,19 @@ export class OrgsController {
   async getOrg(@OrgId() orgId: string): Promise<ApiResult<OrgAnswer>> {
     const { org, version } = await this.orgs.read(orgId);
     return new ApiResult({ org }, { version });
+  }
+
+  /** Everything of an organization as one file, a line of JSON for each row of its lists; needs the action of every one of them */
+  @Get('org/:orgId/export')
+  @Access('getOrg', { orgKeys: false })
+  @ErrorResponses(429)
+  @ApiResponse({
+    status: 200,
+    description: 'A line for each row, `{list, row}`; the last one, `{end}`, has the number of rows of each list',
+    content: { 'application/x-ndjson': { schema: { type: 'string' } } },
+  })
+  exportOrg(@Caller() caller: Principal, @OrgId() orgId: string): Promise<StreamableFile> {
+    return this.exporting.start(caller, orgId);
   }
 
   /** Change an organization */

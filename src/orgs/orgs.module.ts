@@ -4,6 +4,7 @@ import { InvitationsController } from './invitations/invitations.controller.js';
 import { InvitationsRepository } from './invitations/invitations.repository.js';
 import { InvitationsService } from './invitations/invitations.service.js';
 import { OrgClosingService } from './org-closing.service.js';
+import { OrgExportService } from './org-export.service.js';
 import { OrgOverview } from './org-overview.js';
 import { OrgsController } from './orgs.controller.js';
 import { OrgsRepository } from './orgs.repository.js';
@@ -19,6 +20,7 @@ import { SearchService } from './search.service.js';
     InvitationsRepository,
     InvitationsService,
     OrgClosingService,
+    OrgExportService,
     OrgOverview,
     OrgsRepository,
     OrgsService,

@@ -21,6 +21,14 @@ export function pageOfIds(
   return `ARRAY(SELECT r.${id} FROM (${heads.join(' UNION ALL ')}) r ${order} LIMIT ${limit} OFFSET ${offset})`;
 }
 
+/** Likewise the ids of what follows an id, by id; `after` and `limit` are parameters. */
+export function idsBehind(table: string, id: string, arms: string[], after: string, limit: string): string {
+  const heads = arms.map(
+    (where) => `(SELECT r.${id} FROM ${table} r WHERE ${where} AND r.${id} > ${after} ORDER BY r.${id} LIMIT ${limit})`,
+  );
+  return `ARRAY(SELECT h.${id} FROM (${heads.join(' UNION ALL ')}) h ORDER BY h.${id} LIMIT ${limit})`;
+}
+
 /** How many rows the arms have together. */
 export const countOf = (table: string, arms: string[]): string =>
   `SELECT ${arms.map((where) => `(SELECT count(*) FROM ${table} r WHERE ${where})`).join(' + ')} AS n`;

@@ -32,7 +32,7 @@ const ORDER = {
   createdAt: ['site', 's.created_at', 'timestamptz'],
   state: ['presence', 'p.state', 'text'],
   lastSeenAt: ['presence', 'p.seen_order', 'timestamptz'],
-  agentVersion: ['presence', 'p.agent_version', 'text'],
+  agentVersion: ['presence', 'p.version_order', 'text'],
 } as const;
 
 /** Which rows of a list: a window from its beginning or, `fromEnd`, from its end; or what follows a cursor. */

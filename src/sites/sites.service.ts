@@ -11,6 +11,7 @@ import {
   invalid,
   isUniqueViolation,
   notFound,
+  OrgExports,
   type Principal,
   parseId,
   randomLower,
@@ -50,9 +51,11 @@ export class SitesService implements OnModuleInit {
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
     private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
+    this.whole.register('sites', 'listSites', ({ orgId }) => this.reads.whole(this.db.manager, orgId, {}));
     const resolve = async (value: string, principal: Principal, orgId: string | undefined) => {
       const siteId = parseId(value);
       const owner = siteId === null ? null : await this.reads.orgOfSite(this.db.manager, siteId);

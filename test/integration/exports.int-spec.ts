@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ACTIONS, type Action } from '#contracts';
+import type { Principal } from '#platform';
 import { AuditRepository } from '../../src/audit/audit.repository.js';
-import { type Api, provision, type TestKey } from '../support/api.js';
+import { OrgExportService } from '../../src/orgs/org-export.service.js';
+import { type Api, newHardwareId, provision, type TestKey } from '../support/api.js';
 import { until } from '../support/server.js';
-import { openTestApp, type TestApp } from '../support/test-app.js';
+import { openTestApp, operator, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
 let org: { orgId: string; api: Api };
@@ -17,6 +20,18 @@ beforeEach(async () => {
   org = { orgId, api: await app.orgKey(orgId, 'listAudit') };
 });
 
+const linesOf = <T>(text: string) =>
+  text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as T);
+const clientDefaults = async (orgId: string) => {
+  const { olmId, olmSecret, subnet } = await app.root.expect<{ olmId: string; olmSecret: string; subnet: string }>(
+    'GET',
+    `/org/${orgId}/pick-client-defaults`,
+  );
+  return { type: 'olm', olmId, secret: olmSecret, subnet };
+};
 const open = (path: string, headers: Record<string, string> = {}, signal?: AbortSignal) =>
   fetch(`${app.root.url}/api/v1/org/${org.orgId}/${path}`, {
     headers: { authorization: `Bearer ${org.api.authorization}`, ...headers },
@@ -34,6 +49,10 @@ describe('every list that is exported', () => {
   it('has the fields of its rows as columns, and each row once', async () => {
     const { orgId } = org;
     const expectPut = <T>(path: string, body: object) => app.root.expect<T>('PUT', `/org/${orgId}/${path}`, body);
+    const [member] = await app.sql<{ id: number }>(
+      `SELECT role_id AS id FROM role WHERE org_id = $1 AND name = 'Member'`,
+      [orgId],
+    );
     for (const name of ['=1+1', 'b', 'c']) {
       const { siteId } = await expectPut<{ siteId: number }>('site', { name, type: 'newt' });
       const kind = { name, http: false, protocol: 'tcp', proxyPort: 9000 + siteId };
@@ -41,7 +60,18 @@ describe('every list that is exported', () => {
       await app.root.expect('PUT', `/resource/${resourceId}/target`, { siteId, ip: '127.0.0.1', port: 80 });
       const key = await expectPut<TestKey>('site-provisioning-key', { name, maxBatchSize: null });
       await provision(app.root.url, { provision_key: key.siteProvisioningKey });
+      await expectPut('site-resource', { name, mode: 'host', destination: '10.0.0.7', siteIds: [siteId] });
+      await expectPut('client', { name, ...(await clientDefaults(orgId)) });
+      for (const path of ['group', 'api-key', 'role', 'provisioning-profile', 'provisioning-template'])
+        await expectPut(path, { name: `${name} of many` });
+      await expectPut('domain', { type: 'wildcard', baseDomain: `d${siteId}.example.com` });
+      const invite = { email: `i${siteId}@x.example`, validHours: 24, roleId: member!.id };
+      await app.root.expect('POST', `/org/${orgId}/create-invite`, invite);
     }
+    const pending = await expectPut<TestKey>('site-provisioning-key', { name: 'pending', approveNewSites: false });
+    for (let i = 0; i < 2; i++)
+      await provision(app.root.url, { provision_key: pending.siteProvisioningKey, hardware_id: newHardwareId() });
+    await app.root.expect('POST', `/org/${orgId}/approvals`, { filter: { status: 'pending' }, decision: 'reject' });
     const admin = await app.sql<{ userId: string }>(
       `INSERT INTO "user" (user_id, email, username, password_hash) VALUES ($1, $1 || '@x.example', $1, 'x') RETURNING user_id AS "userId"`,
       [randomUUID()],
@@ -59,9 +89,23 @@ describe('every list that is exported', () => {
     for (const [path, list, rows] of [
       ['sites', 'sites', 6],
       ['resources', 'resources', 3],
-      ['site-provisioning-keys', 'siteProvisioningKeys', 3],
-      ['claims', 'claims', 3],
+      ['site-resources', 'siteResources', 3],
+      ['site-provisioning-keys', 'siteProvisioningKeys', 4],
+      ['claims', 'claims', 5],
       ['users', 'users', 1],
+      ['clients', 'clients', 3],
+      ['user-devices', 'devices', undefined],
+      ['groups', 'groups', 3],
+      ['api-keys', 'apiKeys', 3],
+      ['roles', 'roles', 8],
+      ['provisioning-profiles', 'provisioningProfiles', 3],
+      ['provisioning-templates', 'provisioningTemplates', 4],
+      ['domains', 'domains', 3],
+      ['invitations', 'invitations', 3],
+      ['tombstones', 'tombstones', 2],
+      ['rejections', 'rejections', 2],
+      ['blueprints', 'blueprints', undefined],
+      ['jobs', 'jobs', 1],
       ['audit', 'audit', undefined],
       ['events', 'events', undefined],
       [`jobs/${job!.jobId}`, 'results', 3],
@@ -71,17 +115,74 @@ describe('every list that is exported', () => {
           headers: { authorization: `Bearer ${app.root.authorization}` },
         }).then((answer) => answer.text());
       const paged = await app.root.expect<Record<string, object[]>>('GET', `/org/${orgId}/${path}`);
-      const lines = (await of('jsonl'))
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line) as object);
+      const lines = linesOf<object>(await of('jsonl'));
       expect(lines, path).toHaveLength(rows ?? paged[list]!.length);
       if (list !== 'results') expect(lines, path).toEqual(expect.arrayContaining(paged[list]!));
       const csv = await of('csv');
       const fields = new Set(lines.flatMap((line) => Object.keys(line)));
-      expect(new Set(csv.split('\r\n')[0]!.split(',')), path).toEqual(fields);
+      if (lines.length > 0) expect(new Set(csv.split('\r\n')[0]!.split(',')), path).toEqual(fields);
       if (path === 'sites') expect(csv).toContain("'=1+1");
     }
+  });
+});
+
+describe('the export of an organization', () => {
+  interface Line {
+    list?: string;
+    row?: Record<string, unknown>;
+    end?: Record<string, number>;
+  }
+
+  it('has every row of every list once, begins with the organization, and ends with how many there were', async () => {
+    const { orgId } = org;
+    await fill(1234);
+    const { siteId } = await app.root.expect<{ siteId: number }>('PUT', `/org/${orgId}/site`, {
+      name: 's',
+      type: 'newt',
+    });
+    await app.root.expect('PUT', `/org/${orgId}/api-key`, { name: 'k' });
+    // Another organization has some of each too.
+    const other = `o${randomUUID().slice(0, 8)}`;
+    await app.makeOrg(other);
+    await app.root.expect('PUT', `/org/${other}/site`, { name: 'theirs', type: 'newt' });
+    await app.root.expect('POST', `/org/${orgId}/close`);
+    const answer = await fetch(`${app.root.url}/api/v1/org/${orgId}/export`, {
+      headers: { authorization: `Bearer ${app.root.authorization}` },
+    });
+    expect(answer.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
+    expect(answer.headers.get('content-disposition')).toContain(`filename="${orgId}-organization-`);
+    const lines = linesOf<Line>(await answer.text());
+    const { org: read } = await app.root.expect<{ org: object }>('GET', `/org/${orgId}`);
+    expect(lines[0]).toEqual({ list: 'organization', row: read });
+    const { end } = lines.at(-1)!;
+    const rows = lines.slice(1, -1);
+    const counted: Record<string, number> = Object.fromEntries(Object.keys(end!).map((list) => [list, 0]));
+    for (const { list } of rows) counted[list!]!++;
+    expect(end).toEqual(counted);
+    expect(end).toMatchObject({ sites: 1, apiKeys: 1, roles: 5, jobs: 0, provisioningTemplates: 1 });
+    expect(end!['audit']).toBeGreaterThan(1234);
+    expect(rows.filter(({ list }) => list === 'sites').map(({ row }) => row!['siteId'])).toEqual([siteId]);
+    expect(JSON.stringify(lines)).not.toContain(other);
+  });
+
+  it('takes the action of every list, and is for people and root keys', async () => {
+    const { orgId } = org;
+    const all = await app.orgKey(orgId, ...ACTIONS.filter((action) => action.startsWith('list')), 'getOrg');
+    expect((await all.get(`/org/${orgId}/export`)).status).toBe(403);
+    const person: Principal = {
+      ...operator,
+      kind: 'user',
+      id: 'u',
+      authority: {
+        kind: 'user',
+        serverAdmin: false,
+        memberships: new Map([[orgId, new Set<Action>(['getOrg', 'listSites', 'listAudit'])]]),
+      },
+    };
+    await expect(app.get(OrgExportService).start(person, orgId)).rejects.toMatchObject({
+      code: 'permission_denied',
+      message: expect.stringMatching(/listApiKeys.*listClaims.*listUsers/),
+    });
   });
 });
 
@@ -129,6 +230,24 @@ describe('an export', () => {
       headers: { authorization: `Bearer ${app.root.authorization}` },
     });
     expect(answer.status).toBe(400);
+  });
+
+  it('is of events by the identity of their organization as well', async () => {
+    const [made] = await app.sql<{ orgUid: string }>(
+      `WITH made AS (INSERT INTO event (org_id, org_uid, type, data)
+         SELECT org_id, org_uid, 'org.updated', jsonb_build_object('n', i) FROM org, generate_series(1, 700) i WHERE org_id = $1)
+       SELECT org_uid AS "orgUid" FROM org WHERE org_id = $1`,
+      [org.orgId],
+    );
+    const authorization = `Bearer ${app.root.authorization}`;
+    const lines = await until(async () => {
+      const answer = await fetch(`${app.root.url}/api/v1/events?orgUid=${made!.orgUid}&type=org.updated&format=jsonl`, {
+        headers: { authorization },
+      });
+      const all = linesOf<{ data: { n: number } }>(await answer.text());
+      return all.length >= 700 && all;
+    });
+    expect(lines.map(({ data }) => data.n)).toEqual(Array.from({ length: 700 }, (_, i) => i + 1));
   });
 
   it('ends when its caller goes, and reads no further than that one took', async () => {

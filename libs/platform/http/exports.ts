@@ -49,18 +49,28 @@ export class Exports {
     format: ExportFormat,
     source: ExportSource<Row, Key>,
   ): Promise<StreamableFile> {
+    return this.file(orgId, source.name, format, texts(format, source));
+  }
+
+  /** The same of texts that are made from pages of several lists. */
+  async file(
+    orgId: string | null,
+    name: string,
+    format: ExportFormat,
+    all: AsyncGenerator<string>,
+  ): Promise<StreamableFile> {
     const leave = this.enter(orgId ?? '');
     try {
-      const first = await source.page(undefined, PAGE);
+      const first = await all.next();
       const idle = setTimeout(() => stream.destroy(), IDLE_MS);
-      const stream: Readable = Readable.from(texts(format, source, first, idle), { objectMode: false });
+      const stream: Readable = Readable.from(taken(first, all, idle), { objectMode: false });
       stream.once('close', () => {
         clearTimeout(idle);
         leave();
       });
       return new StreamableFile(stream, {
         type: `${MEDIA_TYPES[format]}; charset=utf-8`,
-        disposition: `attachment; filename="${fileName(orgId, source.name, format)}"`,
+        disposition: `attachment; filename="${fileName(orgId, name, format)}"`,
       });
     } catch (error) {
       leave();
@@ -83,21 +93,45 @@ export class Exports {
   }
 }
 
-/** A page at a time, whenever the caller has taken the one before. */
+/** The pages of a list, each read when the one before was taken. */
+export async function* pagesOf<Row extends object, Key>({
+  page,
+  keyOf,
+}: ExportSource<Row, Key>): AsyncGenerator<Row[]> {
+  for (let rows = await page(undefined, PAGE); rows.length > 0; rows = await page(keyOf(rows.at(-1)!), PAGE)) {
+    yield rows;
+    if (rows.length < PAGE) return;
+  }
+}
+
+/** The text of a page at a time; of CSV the first one has the names of the columns. */
 async function* texts<Row extends object, Key>(
   format: ExportFormat,
-  { columns, page, keyOf }: ExportSource<Row, Key>,
-  first: Row[],
-  idle: NodeJS.Timeout,
+  source: ExportSource<Row, Key>,
 ): AsyncGenerator<string> {
-  const names = Object.keys(columns) as (keyof Row & string)[];
+  const names = Object.keys(source.columns) as (keyof Row & string)[];
   const line = (row: Row) =>
     format === 'jsonl' ? `${JSON.stringify(row)}\n` : names.map((name) => cellOf(row[name])).join(',') + CSV_LINE_END;
-  if (format === 'csv') yield names.join(',') + CSV_LINE_END;
-  for (let rows = first; rows.length > 0; rows = await page(keyOf(rows.at(-1)!), PAGE)) {
-    yield rows.map(line).join('');
+  let head = format === 'csv' ? names.join(',') + CSV_LINE_END : '';
+  for await (const rows of pagesOf(source)) {
+    yield head + rows.map(line).join('');
+    head = '';
+  }
+  if (head) yield head;
+}
+
+/** Texts as the caller takes them, the first of which is there. */
+async function* taken(
+  first: IteratorResult<string, unknown>,
+  rest: AsyncGenerator<string>,
+  idle: NodeJS.Timeout,
+): AsyncGenerator<string> {
+  if (first.done) return;
+  yield first.value;
+  idle.refresh();
+  for await (const text of rest) {
+    yield text;
     idle.refresh();
-    if (rows.length < PAGE) return;
   }
 }
 

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, Caller, ExportAs, type ExportFormat, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import {
   ApiKeyActionList,
   ApiKeyList,
@@ -20,9 +20,9 @@ export class ApiKeysController {
   /** List the API keys of an organization */
   @Get('api-keys')
   @Access('listApiKeys', { orgKeys: false })
-  @Returns(ApiKeyList, { message: 'API keys retrieved successfully' })
-  listApiKeys(@OrgId() orgId: string, @Query() query: PageQuery): Promise<ApiKeyList> {
-    return this.apiKeys.list(orgId, query);
+  @Returns(ApiKeyList, { message: 'API keys retrieved successfully', exports: true })
+  listApiKeys(@OrgId() orgId: string, @Query() query: PageQuery, @ExportAs() format?: ExportFormat) {
+    return this.apiKeys.list(orgId, query, format);
   }
 
   /** Create an API key; the answer is the only place that shows its secret */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, IsNull } from 'typeorm';
+import { type EntityManager, IsNull, MoreThan } from 'typeorm';
 import { execute, prepared, type Window } from '#platform';
 import { ApiKey } from './api-key.entity.js';
 
@@ -53,6 +53,15 @@ export class ApiKeysRepository {
       order: { createdAt: 'ASC', apiKeyId: 'ASC' },
       take: window.limit,
       skip: window.offset,
+    });
+  }
+
+  /** Those of an organization behind one, by id. */
+  async after(em: EntityManager, orgId: string, apiKeyId: string | undefined, limit: number): Promise<ApiKey[]> {
+    return em.getRepository(ApiKey).find({
+      where: { orgId, apiKeyId: MoreThan(apiKeyId ?? '') },
+      order: { apiKeyId: 'ASC' },
+      take: limit,
     });
   }
 

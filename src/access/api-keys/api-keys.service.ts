@@ -1,17 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Action, grants } from '#contracts';
 import {
   AppError,
   base32,
+  type Columns,
   conflict,
   Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
   InvalidatedCache,
   invalid,
   isUniqueViolation,
   notFound,
   notify,
+  OrgExports,
   type PageQuery,
   PgNotifications,
   type Principal,
@@ -42,6 +47,18 @@ export interface RootKeyView {
   createdAt: Date;
 }
 
+const COLUMNS: Columns<ApiKeyView> = {
+  apiKeyId: true,
+  orgId: true,
+  lastChars: true,
+  createdAt: true,
+  name: true,
+  createdBy: true,
+  lastUsedAt: true,
+  lastUsedFrom: true,
+  expiresAt: true,
+};
+
 /** Organization and root API keys (docs/integration-api.md §1.5, §3.11): SHA-256 instead of a slow hash, because the secrets are random. */
 @Injectable()
 export class ApiKeysService implements OnModuleInit {
@@ -52,6 +69,8 @@ export class ApiKeysService implements OnModuleInit {
     private readonly repository: ApiKeysRepository,
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
     notifications: PgNotifications,
   ) {
     this.known = new InvalidatedCache(notifications, {
@@ -62,6 +81,7 @@ export class ApiKeysService implements OnModuleInit {
   }
 
   onModuleInit(): void {
+    this.whole.register('apiKeys', 'listApiKeys', ({ orgId }) => this.all(orgId));
     this.resolvers.register('apiKeyId', async (value) => {
       const orgId = await this.repository.orgOf(this.db.manager, value);
       return orgId === null ? null : { orgId };
@@ -110,12 +130,24 @@ export class ApiKeysService implements OnModuleInit {
     });
   }
 
-  async list(orgId: string, query: PageQuery): Promise<ApiKeyList> {
+  /** GET /org/{orgId}/api-keys, or all of them in a format. */
+  async list(orgId: string, query: PageQuery, format?: ExportFormat): Promise<ApiKeyList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId));
     const window = windowOf(query, 1000);
     const [keys, total] = await this.repository.list(this.db.manager, orgId, window);
     return {
       apiKeys: keys.map((key) => viewOf(orgId, key)),
       pagination: shapeA(total, window),
+    };
+  }
+
+  private all(orgId: string): ExportSource<ApiKeyView, string> {
+    return {
+      name: 'api-keys',
+      columns: COLUMNS,
+      page: async (after, limit) =>
+        (await this.repository.after(this.db.manager, orgId, after, limit)).map((key) => viewOf(orgId, key)),
+      keyOf: (key) => key.apiKeyId,
     };
   }
 

@@ -5,10 +5,12 @@ import {
   type Columns,
   Db,
   type ExportFormat,
+  type ExportSource,
   Exports,
   invalid,
   notFound,
   notify,
+  OrgExports,
   type Principal,
   requireVersion,
   shapeB,
@@ -27,7 +29,7 @@ import type {
   RolesBody,
   UserByUsernameQuery,
 } from './members.dto.js';
-import { type MemberRow, MembersRepository } from './members.repository.js';
+import { type MemberFilter, type MemberRow, MembersRepository } from './members.repository.js';
 
 const COLUMNS: Columns<MemberView> = {
   id: true,
@@ -88,9 +90,11 @@ export class MembersService implements OnModuleInit {
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
     private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
+    this.whole.register('users', 'listUsers', ({ orgId }) => this.all(orgId, {}));
     // Whoever it is: somebody who is no member here, or nobody at all, is the same answer.
     this.resolvers.register(
       'candidateId',
@@ -105,15 +109,7 @@ export class MembersService implements OnModuleInit {
     if (query.idp_id !== undefined && query.idp_id !== 'internal') throw notFound('Identity provider');
     if (query.role_id) await this.roles.requireAll(this.db.manager, orgId, query.role_id);
     const filter = { search: query.query, roleIds: query.role_id };
-    const toView = (row: MemberRow) => memberView(orgId, row);
-    if (format)
-      return this.exports.start<MemberView, string>(orgId, format, {
-        name: 'people',
-        columns: COLUMNS,
-        page: async (after, limit) =>
-          (await this.repository.after(this.db.manager, orgId, filter, after, limit)).map(toView),
-        keyOf: (user) => user.id,
-      });
+    if (format) return this.exports.start(orgId, format, this.all(orgId, filter));
     const window = windowOf(query, 20);
     const order = {
       by: query.sort_by === 'username' ? ('username' as const) : ('list_name' as const),
@@ -121,7 +117,19 @@ export class MembersService implements OnModuleInit {
     };
     const rows = await this.repository.list(this.db.manager, orgId, filter, order, window);
     const total = await this.repository.count(this.db.manager, orgId, filter);
-    return { users: rows.map(toView), pagination: shapeB(total, window) };
+    return { users: rows.map((row) => memberView(orgId, row)), pagination: shapeB(total, window) };
+  }
+
+  private all(orgId: string, filter: MemberFilter): ExportSource<MemberView, string> {
+    return {
+      name: 'people',
+      columns: COLUMNS,
+      page: async (after, limit) =>
+        (await this.repository.after(this.db.manager, orgId, filter, after, limit)).map((row) =>
+          memberView(orgId, row),
+        ),
+      keyOf: (user) => user.id,
+    };
   }
 
   /** GET /org/{orgId}/user/{userId}. @throws not_found */

@@ -6,6 +6,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   IfMatch,
   OrgId,
@@ -46,9 +48,9 @@ export class RolesController {
   /** List roles by name */
   @Get('org/:orgId/roles')
   @Access('listRoles')
-  @Returns(RoleList, { message: 'Roles retrieved successfully' })
-  listRoles(@OrgId() orgId: string, @Query() query: ListRolesQuery): Promise<RoleList> {
-    return this.roles.list(orgId, query);
+  @Returns(RoleList, { message: 'Roles retrieved successfully', exports: true })
+  listRoles(@OrgId() orgId: string, @Query() query: ListRolesQuery, @ExportAs() format?: ExportFormat) {
+    return this.roles.list(orgId, query, format);
   }
 
   /** Read a role */

@@ -112,6 +112,22 @@ export class RolesRepository {
     );
   }
 
+  /** Those behind an id, by id. */
+  async after(
+    em: EntityManager,
+    orgId: string,
+    search: string | undefined,
+    roleId: number | undefined,
+    limit: number,
+  ): Promise<RoleRow[]> {
+    return query<RoleRow>(
+      em,
+      `SELECT ${COLUMNS}, o.name AS "orgName" FROM role r JOIN org o USING (org_id)
+       WHERE r.org_id = $1 AND ($2::text IS NULL OR r.name ILIKE $2) AND r.role_id > $3 ORDER BY r.role_id LIMIT $4`,
+      [orgId, pattern(search), roleId ?? 0, limit],
+    );
+  }
+
   async count(em: EntityManager, orgId: string, search: string | undefined): Promise<number> {
     const rows = await query<{ n: number }>(
       em,

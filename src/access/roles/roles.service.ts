@@ -1,18 +1,23 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Action, actionsOfRole, MEMBER_ACTIONS, type RolePreset } from '#contracts';
 import {
   type ApiResult,
   AppError,
+  type Columns,
   conflict,
   created,
   Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
   Hooks,
   invalid,
   isUniqueViolation,
   notFound,
   nothingToChange,
   notify,
+  OrgExports,
   type PageQuery,
   type Principal,
   requireVersion,
@@ -29,12 +34,13 @@ import type {
   ListRolesQuery,
   RoleActions,
   RoleList,
+  RoleListItem,
   RoleUserList,
   RoleView,
   SetRoleActionsBody,
   UpdateRoleBody,
 } from './roles.dto.js';
-import { RolesRepository } from './roles.repository.js';
+import { type RoleRow, RolesRepository } from './roles.repository.js';
 
 export interface VersionedRole {
   role: RoleView;
@@ -53,6 +59,21 @@ export interface VersionedRoleActions {
   version: number;
 }
 
+const COLUMNS: Columns<RoleListItem> = {
+  roleId: true,
+  orgId: true,
+  isAdmin: true,
+  name: true,
+  description: true,
+  requireDeviceApproval: true,
+  allowSsh: true,
+  sshSudoMode: true,
+  sshSudoCommands: true,
+  sshCreateHomeDir: true,
+  sshUnixGroups: true,
+  orgName: true,
+};
+
 /** Roles of an organization and what they hold (docs/integration-api.md §3.9). */
 @Injectable()
 export class RolesService implements OnModuleInit {
@@ -62,9 +83,12 @@ export class RolesService implements OnModuleInit {
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
+    this.whole.register('roles', 'listRoles', ({ orgId }) => this.all(orgId));
     this.resolvers.registerNumber('roleId', (id) => this.repository.orgOf(this.db.manager, id));
   }
 
@@ -244,11 +268,22 @@ export class RolesService implements OnModuleInit {
   }
 
   /** GET /org/{orgId}/roles, shape B. */
-  async list(orgId: string, query: ListRolesQuery): Promise<RoleList> {
+  async list(orgId: string, query: ListRolesQuery, format?: ExportFormat): Promise<RoleList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId, query.query));
     const window = windowOf(query, 20);
     const rows = await this.repository.list(this.db.manager, orgId, query.query, query.order === 'desc', window);
     const total = await this.repository.count(this.db.manager, orgId, query.query);
-    return { roles: rows.map((row) => ({ ...view(row), orgName: row.orgName })), pagination: shapeB(total, window) };
+    return { roles: rows.map(itemOf), pagination: shapeB(total, window) };
+  }
+
+  private all(orgId: string, search?: string): ExportSource<RoleListItem, number> {
+    return {
+      name: 'roles',
+      columns: COLUMNS,
+      page: async (after, limit) =>
+        (await this.repository.after(this.db.manager, orgId, search, after, limit)).map(itemOf),
+      keyOf: ({ roleId }) => roleId,
+    };
   }
 
   /** GET /role/{roleId}/users, shape A: the members that hold the role. */
@@ -282,6 +317,8 @@ async function named<T>(write: () => Promise<T>): Promise<T> {
     throw isUniqueViolation(error) ? conflict('A role with this name exists') : error;
   }
 }
+
+const itemOf = (row: RoleRow): RoleListItem => ({ ...view(row), orgName: row.orgName });
 
 function view(role: Role): RoleView {
   const {

@@ -1,6 +1,17 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorResponses, OrgId, PageQuery, type Principal, Public, Returns } from '#platform';
+import {
+  Access,
+  Caller,
+  ErrorResponses,
+  ExportAs,
+  type ExportFormat,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Public,
+  Returns,
+} from '#platform';
 import {
   AcceptedInvite,
   AcceptInviteBody,
@@ -20,13 +31,14 @@ export class InvitationsController {
   /** List pending invitations */
   @Get('org/:orgId/invitations')
   @Access('listInvitations')
-  @Returns(InvitationList, { message: 'Invitations retrieved successfully' })
+  @Returns(InvitationList, { message: 'Invitations retrieved successfully', exports: true })
   listInvitations(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Query() query: PageQuery,
-  ): Promise<InvitationList> {
-    return this.invitations.list(principal, orgId, query);
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.invitations.list(principal, orgId, query, format);
   }
 
   /** Read a pending invitation */

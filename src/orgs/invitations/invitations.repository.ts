@@ -105,6 +105,15 @@ export class InvitationsRepository {
     );
   }
 
+  /** Those behind an address, by address. */
+  async after(em: EntityManager, orgId: string, email: string | undefined, limit: number): Promise<InvitationView[]> {
+    return query<InvitationView>(
+      em,
+      `${VIEW} WHERE i.org_id = $1 AND i.expires_at > now() AND i.email > $2 ORDER BY i.email LIMIT $3`,
+      [orgId, email ?? '', limit],
+    );
+  }
+
   async count(em: EntityManager, orgId: string): Promise<number> {
     const rows = await query<{ n: number }>(
       em,

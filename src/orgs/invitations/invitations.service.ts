@@ -1,14 +1,19 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   AppError,
+  type Columns,
   Config,
   conflict,
   Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
   Hooks,
   invalid,
   Mailer,
   notFound,
+  OrgExports,
   type PageQuery,
   type Principal,
   quoted,
@@ -41,6 +46,13 @@ const NEW_LINKS_PER_HOUR = 3;
 
 const TOO_MANY_MAILS = 'enough was mailed to this address for today; hand the link over another way';
 
+const COLUMNS: Columns<InvitationView> = {
+  inviteId: true,
+  email: true,
+  expiresAt: true,
+  roles: true,
+};
+
 interface FreshInvitation {
   inviteId: string;
   tokens: InvitationTokens;
@@ -66,9 +78,12 @@ export class InvitationsService implements OnModuleInit {
     private readonly hooks: Hooks,
     private readonly retention: Retention,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
+    this.whole.register('invitations', 'listInvitations', ({ orgId }) => this.all(orgId));
     this.resolvers.register('inviteId', async (value) => {
       const orgId = await this.repository.orgOf(this.db.manager, value);
       return orgId === null ? null : { orgId };
@@ -124,10 +139,26 @@ export class InvitationsService implements OnModuleInit {
   }
 
   /** GET /org/{orgId}/invitations, shape A. */
-  async list(_principal: Principal, orgId: string, query: PageQuery): Promise<InvitationList> {
+  /** By address. */
+  async list(
+    _principal: Principal,
+    orgId: string,
+    query: PageQuery,
+    format?: ExportFormat,
+  ): Promise<InvitationList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId));
     const window = windowOf(query, 1000);
     const invitations = await this.repository.list(this.db.manager, orgId, window);
     return { invitations, pagination: shapeA(await this.repository.count(this.db.manager, orgId), window) };
+  }
+
+  private all(orgId: string): ExportSource<InvitationView, string> {
+    return {
+      name: 'invitations',
+      columns: COLUMNS,
+      page: (after, limit) => this.repository.after(this.db.manager, orgId, after, limit),
+      keyOf: ({ email }) => email,
+    };
   }
 
   /** @throws not_found, for an expired one too */

@@ -1,14 +1,16 @@
-import { Injectable, type StreamableFile } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   type Columns,
   conflict,
   Db,
   type ExportFormat,
+  type ExportSource,
   Exports,
   Hooks,
   notFound,
   notify,
+  OrgExports,
   orgUidOf,
   type Principal,
   query,
@@ -86,7 +88,7 @@ function claimConditions(orgUid: string | null, filter: ClaimQuery): { where: st
 
 /** What operators do about claims: look at them, stop them, let one happen again. */
 @Injectable()
-export class ClaimAdministrationService {
+export class ClaimAdministrationService implements OnModuleInit {
   constructor(
     private readonly db: Db,
     private readonly repository: ClaimsRepository,
@@ -96,7 +98,12 @@ export class ClaimAdministrationService {
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
+
+  onModuleInit(): void {
+    this.whole.register('claims', 'listClaims', ({ orgUid }) => this.all(orgUid, {}));
+  }
 
   /** Newest first, or all of it in a format. @throws not_found for a key that never was there */
   async listOfOrg(
@@ -107,7 +114,7 @@ export class ClaimAdministrationService {
   ): Promise<ClaimList | StreamableFile> {
     if (filter.keyId !== undefined) await this.sites.requireKey(this.db.manager, orgId, filter.keyId);
     const orgUid = await orgUidOf(this.db.manager, principal, orgId);
-    return format ? this.export(orgId, orgUid, filter, format) : this.list(orgUid, filter);
+    return format ? this.exports.start(orgId, format, this.all(orgUid, filter)) : this.list(orgUid, filter);
   }
 
   /** Likewise of the organization with this identity, deleted or not; null: of none, as refusals that named no existing key. For root. */
@@ -116,7 +123,7 @@ export class ClaimAdministrationService {
     filter: ClaimQuery,
     format: ExportFormat | undefined,
   ): Promise<ClaimList | StreamableFile> {
-    return format ? this.export(null, orgUid, filter, format) : this.list(orgUid, filter);
+    return format ? this.exports.start(null, format, this.all(orgUid, filter)) : this.list(orgUid, filter);
   }
 
   private async list(orgUid: string | null, filter: ClaimQuery): Promise<ClaimList> {
@@ -135,21 +142,16 @@ export class ClaimAdministrationService {
     return { claims, pagination: shapeA(count!.total, window) };
   }
 
-  private export(
-    orgId: string | null,
-    orgUid: string | null,
-    filter: ClaimQuery,
-    format: ExportFormat,
-  ): Promise<StreamableFile> {
+  private all(orgUid: string | null, filter: ClaimQuery): ExportSource<ClaimView, number> {
     const { where, values } = claimConditions(orgUid, filter);
     const [before, limit] = [`$${values.length + 1}`, `$${values.length + 2}`];
     const text = `${CLAIM} WHERE ${where} AND claim_id < ${before} ORDER BY org_uid DESC, claim_id DESC LIMIT ${limit}`;
-    return this.exports.start<ClaimView, number>(orgId, format, {
+    return {
       name: 'claims',
       columns: CLAIM_COLUMNS,
       page: (after, n) => query(this.db.manager, text, [...values, after ?? Number.MAX_SAFE_INTEGER, n]),
       keyOf: (row) => row.claimId,
-    });
+    };
   }
 
   /** Stops or resumes every claim of the organization at once. Repeating it changes nothing. */

@@ -1,4 +1,4 @@
-import { Injectable, type StreamableFile } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   type Columns,
@@ -6,12 +6,14 @@ import {
   conflict,
   Db,
   type ExportFormat,
+  type ExportSource,
   Exports,
   Hooks,
   invalid,
   notFound,
   nothingToChange,
   notify,
+  OrgExports,
   orgUidOf,
   type Principal,
   SiteTrust,
@@ -76,7 +78,7 @@ type Ended = () => Promise<readonly unknown[]>;
 
 /** Provisioning keys: issue, limit, rotate, revoke (docs/claims.md "Keys, templates and profiles"; docs/integration-api.md §3.16). */
 @Injectable()
-export class KeysService {
+export class KeysService implements OnModuleInit {
   constructor(
     private readonly db: Db,
     private readonly repository: KeysRepository,
@@ -86,7 +88,12 @@ export class KeysService {
     private readonly trust: SiteTrust,
     private readonly exports: Exports,
     private readonly config: Config,
+    private readonly whole: OrgExports,
   ) {}
+
+  onModuleInit(): void {
+    this.whole.register('siteProvisioningKeys', 'listSiteProvisioningKeys', ({ orgId }) => this.all(orgId));
+  }
 
   /**
    * A key that approves at once takes `updateSite` to make (docs/claims.md rule 18). Without it the key never does, whatever its template says:
@@ -135,16 +142,19 @@ export class KeysService {
     { state, ...page }: ListKeysQuery,
     format?: ExportFormat,
   ): Promise<KeyList | StreamableFile> {
-    if (format)
-      return this.exports.start<KeyView, string>(orgId, format, {
-        name: 'provisioning-keys',
-        columns: COLUMNS,
-        page: (after, limit) => this.repository.after(this.db.manager, orgId, state, after, limit),
-        keyOf: (key) => key.siteProvisioningKeyId,
-      });
+    if (format) return this.exports.start(orgId, format, this.all(orgId, state));
     const window = windowOf(page, 1000);
     const { keys, total } = await this.repository.list(this.db.manager, orgId, state, window.limit, window.offset);
     return { siteProvisioningKeys: keys, pagination: shapeA(total, window) };
+  }
+
+  private all(orgId: string, state?: ListKeysQuery['state']): ExportSource<KeyView, string> {
+    return {
+      name: 'provisioning-keys',
+      columns: COLUMNS,
+      page: (after, limit) => this.repository.after(this.db.manager, orgId, state, after, limit),
+      keyOf: (key) => key.siteProvisioningKeyId,
+    };
   }
 
   async get(_principal: Principal, orgId: string, keyId: string): Promise<KeyView> {

@@ -5,6 +5,8 @@ import {
   Caller,
   DeletionQuery,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   OrgId,
   PageQuery,
@@ -32,9 +34,14 @@ export class ProfilesController {
   /** List provisioning profiles */
   @Get('provisioning-profiles')
   @Access('listProvisioningProfiles')
-  @Returns(ProfileList, { message: 'Provisioning profiles retrieved successfully' })
-  listProvisioningProfiles(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
-    return this.profiles.list(principal, orgId, page);
+  @Returns(ProfileList, { message: 'Provisioning profiles retrieved successfully', exports: true })
+  listProvisioningProfiles(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.profiles.list(principal, orgId, page, format);
   }
 
   /** Read a provisioning profile */

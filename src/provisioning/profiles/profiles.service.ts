@@ -1,11 +1,15 @@
-import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
+import { type EntityManager, MoreThan } from 'typeorm';
 import { describeProblem } from '#blueprint';
 import {
   ApiResult,
+  type Columns,
   conflict,
   Db,
   type DeletionQuery,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
   execute,
   foreseen,
   Hooks,
@@ -15,6 +19,7 @@ import {
   notFound,
   nothingToChange,
   notify,
+  OrgExports,
   type PageQuery,
   type Principal,
   query,
@@ -29,9 +34,25 @@ import { UsersRepository } from '../users.repository.js';
 import type { CreateProfileBody, ProfileList, ProfileView, UpdateProfileBody } from './profile.dto.js';
 import { Profile } from './profile.entity.js';
 
+const COLUMNS: Columns<ProfileView> = {
+  profileId: true,
+  orgId: true,
+  name: true,
+  description: true,
+  labels: true,
+  groupIds: true,
+  config: true,
+  attributes: true,
+  blueprint: true,
+  bootstrapRevision: true,
+  sealed: true,
+  onClone: true,
+  createdAt: true,
+};
+
 /** Profiles: what a new site inherits (docs/claims.md "Words"). */
 @Injectable()
-export class ProfilesService {
+export class ProfilesService implements OnModuleInit {
   constructor(
     private readonly db: Db,
     private readonly audit: AuditService,
@@ -39,7 +60,13 @@ export class ProfilesService {
     private readonly users: UsersRepository,
     private readonly sites: SiteLifecycleService,
     private readonly hooks: Hooks,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
+
+  onModuleInit(): void {
+    this.whole.register('provisioningProfiles', 'listProvisioningProfiles', ({ orgId }) => this.all(orgId));
+  }
 
   /** @throws conflict when the name is taken, not_found for a group of another organization. */
   async create(principal: Principal, orgId: string, body: CreateProfileBody): Promise<ProfileView> {
@@ -68,7 +95,13 @@ export class ProfilesService {
     });
   }
 
-  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<ProfileList> {
+  async list(
+    _principal: Principal,
+    orgId: string,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<ProfileList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId));
     const window = windowOf(page, 1000);
     const [profiles, total] = await this.db.manager.findAndCount(Profile, {
       where: { orgId },
@@ -76,14 +109,19 @@ export class ProfilesService {
       take: window.limit,
       skip: window.offset,
     });
-    const ids = profiles.map((p) => p.profileId);
-    const groups = await groupsOf(this.db.manager, 'profile', ids);
-    const revisions = await revisionsOf(this.db.manager, ids);
+    return { provisioningProfiles: await viewsOf(this.db.manager, profiles), pagination: shapeA(total, window) };
+  }
+
+  private all(orgId: string): ExportSource<ProfileView, number> {
     return {
-      provisioningProfiles: profiles.map((p) =>
-        view(p, groups.get(p.profileId) ?? [], revisions.get(p.profileId) ?? null),
-      ),
-      pagination: shapeA(total, window),
+      name: 'provisioning-profiles',
+      columns: COLUMNS,
+      page: async (after, limit) => {
+        const where = { orgId, profileId: MoreThan(after ?? 0) };
+        const found = await this.db.manager.find(Profile, { where, order: { profileId: 'ASC' }, take: limit });
+        return viewsOf(this.db.manager, found);
+      },
+      keyOf: ({ profileId }) => profileId,
     };
   }
 
@@ -236,4 +274,11 @@ export async function groupsOf(
     [ids],
   );
   return new Map(rows.map((r) => [r.id, r.groupIds.map(Number)]));
+}
+
+async function viewsOf(em: EntityManager, profiles: Profile[]): Promise<ProfileView[]> {
+  const ids = profiles.map((p) => p.profileId);
+  const groups = await groupsOf(em, 'profile', ids);
+  const revisions = await revisionsOf(em, ids);
+  return profiles.map((p) => view(p, groups.get(p.profileId) ?? [], revisions.get(p.profileId) ?? null));
 }

@@ -5,6 +5,8 @@ import {
   Caller,
   DeletionQuery,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   OrgId,
   PageQuery,
@@ -32,9 +34,14 @@ export class TemplatesController {
   /** List provisioning templates */
   @Get('provisioning-templates')
   @Access('listProvisioningTemplates')
-  @Returns(TemplateList, { message: 'Provisioning templates retrieved successfully' })
-  listProvisioningTemplates(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
-    return this.templates.list(principal, orgId, page);
+  @Returns(TemplateList, { message: 'Provisioning templates retrieved successfully', exports: true })
+  listProvisioningTemplates(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.templates.list(principal, orgId, page, format);
   }
 
   /** Read a provisioning template */

@@ -1,11 +1,15 @@
-import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
+import { type EntityManager, MoreThan } from 'typeorm';
 import { CREDENTIAL_LIMITS } from '#contracts';
 import {
   ApiResult,
+  type Columns,
   conflict,
   Db,
   type DeletionQuery,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
   execute,
   foreseen,
   Hooks,
@@ -13,6 +17,7 @@ import {
   notFound,
   nothingToChange,
   notify,
+  OrgExports,
   type PageQuery,
   type Principal,
   query,
@@ -35,9 +40,31 @@ import { Template } from './template.entity.js';
 /** Name of the template that every organization has (docs/claims.md rule 19). It approves at once. */
 export const DEFAULT_TEMPLATE = 'default';
 
+const COLUMNS: Columns<TemplateView> = {
+  templateId: true,
+  orgId: true,
+  name: true,
+  description: true,
+  profileId: true,
+  hardwareIdPattern: true,
+  hardwareIdForm: true,
+  credentialType: true,
+  newtDoor: true,
+  approveNewSites: true,
+  approvalLimit: true,
+  groupIds: true,
+  nameTemplate: true,
+  reclaimPolicy: true,
+  ephemeralSeconds: true,
+  credentialTtlSeconds: true,
+  renewGraceSeconds: true,
+  onReuse: true,
+  createdAt: true,
+};
+
 /** Templates: policy for claims. */
 @Injectable()
-export class TemplatesService {
+export class TemplatesService implements OnModuleInit {
   constructor(
     private readonly db: Db,
     private readonly audit: AuditService,
@@ -45,7 +72,13 @@ export class TemplatesService {
     private readonly hooks: Hooks,
     private readonly users: UsersRepository,
     private readonly keys: KeysRepository,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
+
+  onModuleInit(): void {
+    this.whole.register('provisioningTemplates', 'listProvisioningTemplates', ({ orgId }) => this.all(orgId));
+  }
 
   /** The template `default` of a new organization. */
   async createDefault(tx: EntityManager, orgId: string): Promise<void> {
@@ -77,7 +110,13 @@ export class TemplatesService {
     });
   }
 
-  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<TemplateList> {
+  async list(
+    _principal: Principal,
+    orgId: string,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<TemplateList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId));
     const window = windowOf(page, 1000);
     const [templates, total] = await this.db.manager.findAndCount(Template, {
       where: { orgId },
@@ -85,15 +124,19 @@ export class TemplatesService {
       take: window.limit,
       skip: window.offset,
     });
-    const groups = await groupsOf(
-      this.db.manager,
-      'template',
-      templates.map((t) => t.templateId),
-    );
-    const delivering = await deliveringAmong(this.db.manager, templates);
+    return { provisioningTemplates: await viewsOf(this.db.manager, templates), pagination: shapeA(total, window) };
+  }
+
+  private all(orgId: string): ExportSource<TemplateView, number> {
     return {
-      provisioningTemplates: templates.map((t) => view(t, groups.get(t.templateId) ?? [], delivering)),
-      pagination: shapeA(total, window),
+      name: 'provisioning-templates',
+      columns: COLUMNS,
+      page: async (after, limit) => {
+        const where = { orgId, templateId: MoreThan(after ?? 0) };
+        const found = await this.db.manager.find(Template, { where, order: { templateId: 'ASC' }, take: limit });
+        return viewsOf(this.db.manager, found);
+      },
+      keyOf: ({ templateId }) => templateId,
     };
   }
 
@@ -266,4 +309,11 @@ function view(t: Template, groupIds: number[], delivering: ReadonlySet<number>):
     onReuse,
     createdAt,
   };
+}
+
+async function viewsOf(em: EntityManager, templates: Template[]): Promise<TemplateView[]> {
+  const ids = templates.map((t) => t.templateId);
+  const groups = await groupsOf(em, 'template', ids);
+  const delivering = await deliveringAmong(em, templates);
+  return templates.map((t) => view(t, groups.get(t.templateId) ?? [], delivering));
 }

@@ -6,6 +6,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   IfMatch,
   OrgId,
   PageQuery,
@@ -32,9 +34,14 @@ export class DomainsController {
   /** List domains by name */
   @Get('domains')
   @Access('listOrgDomains')
-  @Returns(DomainList, { message: 'Domains retrieved successfully' })
-  listOrgDomains(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
-    return this.domains.list(principal, orgId, page);
+  @Returns(DomainList, { message: 'Domains retrieved successfully', exports: true })
+  listOrgDomains(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.domains.list(principal, orgId, page, format);
   }
 
   /** Register a domain; the answer says which DNS records it needs */

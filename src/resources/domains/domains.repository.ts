@@ -79,6 +79,15 @@ export class DomainsRepository {
     return [await page, (await total)[0]!.n];
   }
 
+  /** Those behind an id, by id. */
+  async after(em: EntityManager, orgId: string, domainId: string | undefined, limit: number): Promise<DomainRow[]> {
+    return query<DomainRow>(
+      em,
+      `SELECT ${COLUMNS} FROM domain WHERE org_id = $1 AND domain_id > $2 ORDER BY domain_id LIMIT $3`,
+      [orgId, domainId ?? '', limit],
+    );
+  }
+
   /**
    * A wildcard domain counts as verified at once, the others are checked as soon as a server gets to it.
    * @throws check violation `domain_claim_same`, `…_around` or `…_shared` when a wildcard meets what somebody else holds (docs/adr/0019)

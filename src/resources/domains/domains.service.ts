@@ -1,19 +1,24 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import {
   type ApiResult,
   type AppError,
+  type Columns,
   Config,
   checkViolated,
   conflict,
   created,
   Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
   Hooks,
   invalid,
   isUniqueViolation,
   notFound,
   nothingToChange,
+  OrgExports,
   type PageQuery,
   type Principal,
   randomLower,
@@ -41,6 +46,19 @@ import { type DomainRow, DomainsRepository } from './domains.repository.js';
 const ID_LENGTH = 15;
 const CACHED = 10_000;
 
+const COLUMNS: Columns<DomainView> = {
+  domainId: true,
+  baseDomain: true,
+  configManaged: true,
+  type: true,
+  verified: true,
+  failed: true,
+  tries: true,
+  certResolver: true,
+  preferWildcardCert: true,
+  errorMessage: true,
+};
+
 /** Domains that resources get their names from (docs/integration-api.md §3.8). */
 @Injectable()
 export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
@@ -56,9 +74,12 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
+    this.whole.register('domains', 'listOrgDomains', ({ orgId }) => this.all(orgId));
     this.resolvers.register('domainId', async (domainId) => {
       const orgId = await this.repository.orgOf(this.db.manager, domainId);
       return orgId === null ? null : { orgId };
@@ -169,10 +190,25 @@ export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
       throw invalid('baseDomain', 'lies within a domain of yours that is verified');
   }
 
-  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<DomainList> {
+  async list(
+    _principal: Principal,
+    orgId: string,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<DomainList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId));
     const window = windowOf(page, 1000);
     const [rows, total] = await this.repository.list(this.db.manager, orgId, window);
     return { domains: rows.map(view), pagination: shapeA(total, window) };
+  }
+
+  private all(orgId: string): ExportSource<DomainView, string> {
+    return {
+      name: 'domains',
+      columns: COLUMNS,
+      page: async (after, limit) => (await this.repository.after(this.db.manager, orgId, after, limit)).map(view),
+      keyOf: ({ domainId }) => domainId,
+    };
   }
 
   /** @throws not_found */

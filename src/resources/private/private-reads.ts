@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { likeEscape, prepared, query, type Window } from '#platform';
-import { countOf, pageOfIds } from '../pages.js';
+import { type Columns, type ExportSource, likeEscape, prepared, query, type Window } from '#platform';
+import { countOf, idsBehind, pageOfIds } from '../pages.js';
 import type { ListSiteResourcesQuery, SiteResourceItem, SiteResourceOnSite, SiteResourceRow } from './private.dto.js';
 import { ROW } from './private.repository.js';
 
@@ -15,6 +15,46 @@ const SITES = `
 
 type Item = Omit<SiteResourceItem, 'siteId'>;
 
+const ITEM = `
+  SELECT ${ROW}, coalesce(s.ids, '[]') AS "siteIds", coalesce(s.names, '[]') AS "siteNames", coalesce(s.nice_ids, '[]') AS "siteNiceIds",
+    coalesce(s.addresses, '[]') AS "siteAddresses", coalesce(s.onlines, '[]') AS "siteOnlines" FROM site_resource r ${SITES}`;
+
+const COLUMNS: Columns<SiteResourceItem> = {
+  siteResourceId: true,
+  orgId: true,
+  networkId: true,
+  defaultNetworkId: true,
+  niceId: true,
+  name: true,
+  ssl: true,
+  mode: true,
+  scheme: true,
+  proxyPort: true,
+  destinationPort: true,
+  destination: true,
+  enabled: true,
+  alias: true,
+  aliasAddress: true,
+  tcpPortRangeString: true,
+  udpPortRangeString: true,
+  disableIcmp: true,
+  authDaemonPort: true,
+  authDaemonMode: true,
+  domainId: true,
+  subdomain: true,
+  fullDomain: true,
+  siteId: true,
+  siteIds: true,
+  siteNames: true,
+  siteNiceIds: true,
+  siteAddresses: true,
+  siteOnlines: true,
+};
+
+function toItem({ siteIds, siteNames, siteNiceIds, siteAddresses, siteOnlines, ...row }: Item): SiteResourceItem {
+  return { ...row, siteId: siteIds[0] ?? null, siteIds, siteNames, siteNiceIds, siteAddresses, siteOnlines };
+}
+
 /** Lists of private resources. */
 @Injectable()
 export class PrivateReads {
@@ -24,15 +64,30 @@ export class PrivateReads {
     const rows = isPlain(q)
       ? await prepared<Item>(em, `site_resources_page_${q.order ?? 'asc'}`, text, values)
       : await query<Item>(em, text, values);
-    return rows.map(({ siteIds, siteNames, siteNiceIds, siteAddresses, siteOnlines, ...row }) => ({
-      ...row,
-      siteId: siteIds[0] ?? null,
-      siteIds,
-      siteNames,
-      siteNiceIds,
-      siteAddresses,
-      siteOnlines,
-    }));
+    return rows.map(toItem);
+  }
+
+  /** All matches, by id. */
+  whole(em: EntityManager, orgId: string, q: ListSiteResourcesQuery): ExportSource<SiteResourceItem, number> {
+    return {
+      name: 'private-resources',
+      columns: COLUMNS,
+      page: (after, limit) => this.after(em, orgId, q, after, limit),
+      keyOf: (resource) => resource.siteResourceId,
+    };
+  }
+
+  private async after(
+    em: EntityManager,
+    orgId: string,
+    q: ListSiteResourcesQuery,
+    siteResourceId: number | undefined,
+    limit: number,
+  ): Promise<SiteResourceItem[]> {
+    const { arms, values } = conditions(orgId, q);
+    const ids = idsBehind('site_resource', 'site_resource_id', arms, `$${values.length + 1}`, `$${values.length + 2}`);
+    const text = `${ITEM} WHERE r.site_resource_id = ANY(${ids}) ORDER BY r.site_resource_id`;
+    return (await query<Item>(em, text, [...values, siteResourceId ?? 0, limit])).map(toItem);
   }
 
   /** The exact number of matches: without a filter from the counters that the table's triggers keep. */
@@ -84,10 +139,10 @@ export function privatePage(
     `$${values.length + 1}`,
     `$${values.length + 2}`,
   );
-  const text = `
-    SELECT ${ROW}, coalesce(s.ids, '[]') AS "siteIds", coalesce(s.names, '[]') AS "siteNames", coalesce(s.nice_ids, '[]') AS "siteNiceIds",
-      coalesce(s.addresses, '[]') AS "siteAddresses", coalesce(s.onlines, '[]') AS "siteOnlines" FROM site_resource r ${SITES} WHERE r.site_resource_id = ANY(${ids}) ${order}`;
-  return { text, values: [...values, window.limit, window.offset] };
+  return {
+    text: `${ITEM} WHERE r.site_resource_id = ANY(${ids}) ${order}`,
+    values: [...values, window.limit, window.offset],
+  };
 }
 
 const isPlain = (q: ListSiteResourcesQuery) => !q.query && q.mode === undefined && q.siteId === undefined;

@@ -6,6 +6,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   IfMatch,
   OrgId,
@@ -42,9 +44,14 @@ export class PrivateResourcesController {
   /** List private resources by name; all filters combine */
   @Get('org/:orgId/site-resources')
   @Access('listSiteResources')
-  @Returns(SiteResourceList, { message: 'Site resources retrieved successfully' })
-  listSiteResources(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListSiteResourcesQuery) {
-    return this.resources.list(principal, orgId, query);
+  @Returns(SiteResourceList, { message: 'Site resources retrieved successfully', exports: true })
+  listSiteResources(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: ListSiteResourcesQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.resources.list(principal, orgId, query, format);
   }
 
   /** List private resources on a site, those that wait for its approval too */

@@ -1,14 +1,17 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   ApiResult,
   conflict,
   Db,
+  type ExportFormat,
+  Exports,
   Hooks,
   invalid,
   isUniqueViolation,
   notFound,
   nothingToChange,
+  OrgExports,
   type PageQuery,
   type Principal,
   requireVersion,
@@ -59,10 +62,15 @@ export class PrivateResourcesService implements OnModuleInit {
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
     this.hooks.siteDeleting.register((tx, orgId, siteId) => this.repository.touchOnSite(tx, orgId, siteId));
+    this.whole.register('privateResources', 'listSiteResources', ({ orgId }) =>
+      this.reads.whole(this.db.manager, orgId, {}),
+    );
     this.resolvers.registerNumber('siteResourceId', (id) => this.repository.orgOf(this.db.manager, id));
   }
 
@@ -104,9 +112,15 @@ export class PrivateResourcesService implements OnModuleInit {
   }
 
   /** @throws not_found for a site of another organization. */
-  async list(_principal: Principal, orgId: string, q: ListSiteResourcesQuery): Promise<SiteResourceList> {
-    const window = windowOf(q, PAGE_SIZE);
+  async list(
+    _principal: Principal,
+    orgId: string,
+    q: ListSiteResourcesQuery,
+    format?: ExportFormat,
+  ): Promise<SiteResourceList | StreamableFile> {
     if (q.siteId !== undefined) await this.sites.require(this.db.manager, orgId, q.siteId);
+    if (format) return this.exports.start(orgId, format, this.reads.whole(this.db.manager, orgId, q));
+    const window = windowOf(q, PAGE_SIZE);
     const [siteResources, total] = await Promise.all([
       this.reads.page(this.db.manager, orgId, q, window),
       this.reads.total(this.db.manager, orgId, q),

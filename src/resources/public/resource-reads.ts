@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Columns, type ExportSource, likeEscape, prepared, query, type Window } from '#platform';
-import { countOf, pageOfIds } from '../pages.js';
+import { countOf, idsBehind, pageOfIds } from '../pages.js';
 import type {
   ListResourcesQuery,
   ResourceItem,
@@ -90,12 +90,7 @@ export class ResourceReads {
     limit: number,
   ): Promise<ResourceItem[]> {
     const { arms, values } = conditions(scope, q);
-    const [behind, most] = [`$${values.length + 1}`, `$${values.length + 2}`];
-    const heads = arms.map(
-      (arm) =>
-        `(SELECT r.resource_id FROM resource r WHERE ${arm} AND r.resource_id > ${behind} ORDER BY r.resource_id LIMIT ${most})`,
-    );
-    const ids = `ARRAY(SELECT h.resource_id FROM (${heads.join(' UNION ALL ')}) h ORDER BY h.resource_id LIMIT ${most})`;
+    const ids = idsBehind('resource', 'resource_id', arms, `$${values.length + 1}`, `$${values.length + 2}`);
     const rows = await query<ItemRow>(
       em,
       `SELECT ${ITEM} FROM resource r ${TARGETS} WHERE r.resource_id = ANY (${ids}) ORDER BY r.resource_id`,

@@ -15,6 +15,7 @@ import {
   isUniqueViolation,
   notFound,
   nothingToChange,
+  OrgExports,
   type PageQuery,
   type Principal,
   parseId,
@@ -69,9 +70,13 @@ export class ResourcesService implements OnModuleInit {
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
     private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
+    this.whole.register('publicResources', 'listResources', ({ orgId }) =>
+      this.reads.whole(this.db.manager, { orgId }, {}),
+    );
     this.resolvers.registerNumber('resourceId', (id) => this.repository.orgOf(this.db.manager, id));
     this.resolvers.register(
       'resourceNiceId',

@@ -1,6 +1,17 @@
 import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorResponses, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  Caller,
+  ErrorResponses,
+  ExportAs,
+  type ExportFormat,
+  Id,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
 import { CreateGroupBody, GroupList, GroupView, UpdateGroupBody } from './group.dto.js';
 import { GroupsService } from './groups.service.js';
 
@@ -21,9 +32,14 @@ export class GroupsController {
   /** List groups by name */
   @Get('groups')
   @Access('listGroups')
-  @Returns(GroupList, { message: 'Groups retrieved successfully' })
-  listGroups(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
-    return this.groups.list(principal, orgId, page);
+  @Returns(GroupList, { message: 'Groups retrieved successfully', exports: true })
+  listGroups(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.groups.list(principal, orgId, page, format);
   }
 
   /** Read a group */

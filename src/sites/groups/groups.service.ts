@@ -1,12 +1,17 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
+import { type EntityManager, MoreThan } from 'typeorm';
 import {
+  type Columns,
   conflict,
   Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
   invalid,
   isUniqueViolation,
   notFound,
   nothingToChange,
+  OrgExports,
   type PageQuery,
   type Principal,
   query,
@@ -18,6 +23,15 @@ import { AuditService } from '../../audit/index.js';
 import type { CreateGroupBody, GroupList, GroupView, UpdateGroupBody } from './group.dto.js';
 import { SiteGroup } from './group.entity.js';
 
+const COLUMNS: Columns<GroupView> = {
+  groupId: true,
+  orgId: true,
+  name: true,
+  description: true,
+  siteCount: true,
+  createdAt: true,
+};
+
 /** Groups of sites (docs/integration-api.md §3.3). */
 @Injectable()
 export class GroupsService implements OnModuleInit {
@@ -25,9 +39,12 @@ export class GroupsService implements OnModuleInit {
     private readonly db: Db,
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
+    this.whole.register('groups', 'listGroups', ({ orgId }) => this.all(orgId));
     this.resolvers.registerNumber('groupId', async (groupId) => {
       const group = await this.db.manager.findOne(SiteGroup, {
         where: { groupId },
@@ -53,7 +70,14 @@ export class GroupsService implements OnModuleInit {
     });
   }
 
-  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<GroupList> {
+  /** By name; all of them in a format by id. */
+  async list(
+    _principal: Principal,
+    orgId: string,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<GroupList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId));
     const window = windowOf(page, 1000);
     const [groups, total] = await this.db.manager.findAndCount(SiteGroup, {
       where: { orgId },
@@ -61,11 +85,27 @@ export class GroupsService implements OnModuleInit {
       take: window.limit,
       skip: window.offset,
     });
+    return { groups: await this.counted(groups), pagination: shapeA(total, window) };
+  }
+
+  private all(orgId: string): ExportSource<GroupView, number> {
+    return {
+      name: 'groups',
+      columns: COLUMNS,
+      page: async (after, limit) => {
+        const where = { orgId, groupId: MoreThan(after ?? 0) };
+        return this.counted(await this.db.manager.find(SiteGroup, { where, order: { groupId: 'ASC' }, take: limit }));
+      },
+      keyOf: ({ groupId }) => groupId,
+    };
+  }
+
+  private async counted(groups: SiteGroup[]): Promise<GroupView[]> {
     const counts = await siteCounts(
       this.db.manager,
       groups.map((g) => g.groupId),
     );
-    return { groups: groups.map((g) => view(g, counts.get(g.groupId) ?? 0)), pagination: shapeA(total, window) };
+    return groups.map((g) => view(g, counts.get(g.groupId) ?? 0));
   }
 
   /** @throws not_found */

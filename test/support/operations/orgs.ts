@@ -19,6 +19,7 @@ export const ORGS_OPERATIONS: Record<string, Operation> = {
   listOrgs: list('key'),
   search: read('key', () => ({ query: { query: 'something' } })),
   getOrg: read('key'),
+  exportOrg: read('admin'),
   updateOrg: {
     by: 'key',
     call: (fixture) => ({ body: { name: fixture.name('org') } }),
