@@ -1,8 +1,9 @@
 /**
  * Rules of docs/claims.md, each broken on purpose by one small patch: `find` must occur exactly once in `file` and becomes `replace`.
- * `test` (with `name`, a pattern of test names) must then fail. Run by `npm run mutants`. Those of credentials are in credentials.mjs.
+ * `test` (with `name`, a pattern of test names) must then fail. Run by `npm run mutants`. Those of credentials are in credentials.mjs, of replacements and leaked keys in fleet.mjs.
  */
 import { credentialMutants } from './credentials.mjs';
+import { fleetMutants } from './fleet.mjs';
 
 export const mutants = [
   {
@@ -322,4 +323,5 @@ export const mutants = [
     name: 'pause and resume',
   },
   ...credentialMutants,
+  ...fleetMutants,
 ];
