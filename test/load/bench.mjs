@@ -3,6 +3,7 @@ import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { claims, flat, machine } from './claims.mjs';
 import { credentials } from './credentials.mjs';
+import { dashboard } from './dashboard.mjs';
 import { hostile } from './hostile.mjs';
 import { http } from './http.mjs';
 import { instances } from './instances.mjs';
@@ -13,7 +14,20 @@ import { sessions } from './sessions.mjs';
 import { Table } from './table.mjs';
 import { Testbed } from './testbed.mjs';
 
-const CASES = { claims, flat, machine, profiles, http, sessions, refusals, hostile, resources, instances, credentials };
+const CASES = {
+  claims,
+  flat,
+  machine,
+  profiles,
+  http,
+  sessions,
+  refusals,
+  hostile,
+  resources,
+  instances,
+  credentials,
+  dashboard,
+};
 const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
 
 /** @returns the exit code: 0 when every target was reached. */
