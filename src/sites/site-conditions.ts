@@ -18,6 +18,13 @@ export type SiteSelection = SiteFilter & {
 /** Which tables a condition is about; `either`: the id alone, which both have. */
 type About = 'site' | 'presence' | 'either';
 
+/**
+ * How matches are found. `walk`: in the order of an index, each row tested by itself, for filters that let much of a list through; `collect`: all
+ * that match, whichever way is shortest, and then sorted. undefined: as the planner likes, where the order is that of ids or there is none.
+ * A planner that has the choice takes a few thousand matches for too many to collect and a fifth of all for too few to walk, or the reverse.
+ */
+export type How = 'walk' | 'collect' | undefined;
+
 /** `FROM … WHERE …` of a selection, as SQL: from the site, its presence, or both, whichever the conditions and the order need. */
 export interface Selected {
   from: string;
@@ -31,14 +38,11 @@ export interface Selected {
  * Every value is a parameter; the text depends only on which filters are there.
  * @param order the table that the result is sorted by
  */
-export function select(orgId: string, f: SiteSelection, order: 'site' | 'presence'): Selected {
+export function select(orgId: string, f: SiteSelection, order: 'site' | 'presence', how?: How): Selected {
   const values: unknown[] = [orgId];
   const param = (value: unknown) => `$${values.push(value)}`;
-  const parts: [About, (id: string) => string][] = [
-    ...ofSite(f, param),
-    ...ofPresence(f, param),
-    ...ofEither(f, param),
-  ];
+  const parts: Part[] = [...ofSite(f, param, how), ...ofPresence(f, param), ...ofEither(f, param, how)];
+  if (how === 'walk') return walked(parts, values, order);
   const needs = (table: 'site' | 'presence') => order === table || parts.some(([about]) => about === table);
   const [site, presence] = [needs('site'), needs('presence')];
   const id = site ? 's.site_id' : 'p.site_id';
@@ -55,10 +59,32 @@ export function select(orgId: string, f: SiteSelection, order: 'site' | 'presenc
   };
 }
 
-type Param = (value: unknown) => string;
+/** From the table of the order alone: what is about the other one is asked of each row, as a subquery that no planner makes a join of (OFFSET). */
+function walked(parts: Part[], values: unknown[], order: 'site' | 'presence'): Selected {
+  const [own, other] = order === 'site' ? ['s', 'p'] : ['p', 's'];
+  const id = `${own}.site_id`;
+  const texts = (...abouts: About[]) => parts.filter(([about]) => abouts.includes(about)).map(([, text]) => text(id));
+  const there = texts(order === 'site' ? 'presence' : 'site');
+  const table = order === 'site' ? 'site_presence p' : 'site s';
+  const elsewhere =
+    there.length > 0
+      ? [`EXISTS (SELECT FROM ${table} WHERE ${[`${other}.site_id = ${id}`, ...there].join(' AND ')} OFFSET 0)`]
+      : [];
+  return {
+    from: order === 'site' ? 'site s' : 'site_presence p',
+    where: [`${own}.org_id = $1`, ...texts(order, 'either'), ...elsewhere].join(' AND '),
+    values,
+    id,
+  };
+}
 
-function ofSite(f: SiteSelection, param: Param): [About, () => string][] {
-  const parts: [About, () => string][] = [];
+type Part = [About, (id: string) => string];
+type Param = (value: unknown) => string;
+/** Keeps a subquery what it is. */
+const fence = (how: How) => (how === 'walk' ? ' OFFSET 0' : '');
+
+function ofSite(f: SiteSelection, param: Param, how: How): Part[] {
+  const parts: Part[] = [];
   const add = (text: string) => parts.push(['site', () => text]);
   // As a literal, so that the planner sees that the index of pending sites serves.
   if (f.status) add(`s.status = '${f.status === 'pending' ? 'pending' : 'approved'}'`);
@@ -85,14 +111,14 @@ function ofSite(f: SiteSelection, param: Param): [About, () => string][] {
   if (f.oddity !== undefined) add(`s.oddities <> '{}' AND ${param(f.oddity)} = ANY (s.oddities)`);
   if (f.online === false)
     add(
-      `s.type <> 'local' AND NOT EXISTS (SELECT FROM site_presence o WHERE o.site_id = s.site_id AND o.session_id IS NOT NULL)`,
+      `s.type <> 'local' AND NOT EXISTS (SELECT FROM site_presence o WHERE o.site_id = s.site_id AND o.session_id IS NOT NULL${fence(how)})`,
     );
   if (f.credential) add('s.revoked_at IS NULL');
   return parts;
 }
 
-function ofPresence(f: SiteSelection, param: Param): [About, () => string][] {
-  const parts: [About, () => string][] = [];
+function ofPresence(f: SiteSelection, param: Param): Part[] {
+  const parts: Part[] = [];
   const add = (text: string) => parts.push(['presence', () => text]);
   // As a literal, whose frequency the planner knows.
   if (f.state) add(`p.state = '${SITE_STATES.find((one) => one === f.state)}'`);
@@ -106,10 +132,15 @@ function ofPresence(f: SiteSelection, param: Param): [About, () => string][] {
   return parts;
 }
 
-function ofEither(f: SiteSelection, param: Param): [About, (id: string) => string][] {
-  const parts: [About, (id: string) => string][] = [];
+function ofEither(f: SiteSelection, param: Param, how: How): Part[] {
+  const parts: Part[] = [];
   const add = (text: (id: string) => string) => parts.push(['either', text]);
-  const among = (ids: string, not = '') => add((id) => `${id} ${not} IN (${ids})`);
+  const among = (ids: string, not = '') =>
+    add((id) =>
+      how === 'walk'
+        ? `${not} EXISTS (SELECT FROM (${ids}) f WHERE f.site_id = ${id} OFFSET 0)`
+        : `${id} ${not} IN (${ids})`,
+    );
   if (f.after !== undefined) {
     const after = param(f.after);
     add((id) => `${id} > ${after}`);
@@ -122,14 +153,9 @@ function ofEither(f: SiteSelection, param: Param): [About, (id: string) => strin
     const ids = param(f.siteIds);
     add((id) => `${id} = ANY (${ids}::bigint[])`);
   }
-  const members = (group: string) =>
-    `SELECT m.site_id FROM site_group g JOIN site_group_member m ON m.group_id = g.group_id WHERE g.org_id = $1 AND g.${groupColumn(group)} = ${param(group)}`;
-  if (f.group !== undefined) among(members(f.group));
-  if (f.notGroup !== undefined) among(members(f.notGroup), 'NOT');
-  // Two arms rather than one OR: those that are online are found by the indexes of those that are.
-  if (f.online)
-    among(`SELECT o.site_id FROM site_presence o WHERE o.org_id = $1 AND o.seen_order = 'infinity'
-      UNION ALL SELECT l.site_id FROM site l WHERE l.org_id = $1 AND l.type = 'local'`);
+  if (f.group !== undefined) among(members(f.group, param));
+  if (f.notGroup !== undefined) among(members(f.notGroup, param), 'NOT');
+  if (f.online) among(ONLINE);
   if (f.network !== undefined) among(from(param(f.network)));
   if (f.bundleState !== undefined)
     among(`SELECT b.site_id FROM site_bundle_state b WHERE b.org_id = $1 AND b.state = ${param(f.bundleState)}`);
@@ -147,6 +173,20 @@ function ofEither(f: SiteSelection, param: Param): [About, (id: string) => strin
   }
   if (f.query) among(matching(f.query, param));
   return parts;
+}
+
+const members = (group: string, param: Param) =>
+  `SELECT m.site_id FROM site_group g JOIN site_group_member m ON m.group_id = g.group_id WHERE g.org_id = $1 AND g.${groupColumn(group)} = ${param(group)}`;
+
+/** Each once. Two arms rather than one OR: those that are online are found by the indexes of those that are. */
+const ONLINE = `SELECT o.site_id FROM site_presence o WHERE o.org_id = $1 AND o.seen_order = 'infinity'
+  UNION ALL SELECT l.site_id FROM site l WHERE l.org_id = $1 AND l.type = 'local'`;
+
+/** What a filter by a group or by `online` alone lets through, each site once, for counts: sites themselves need not be looked at. */
+export function alone(orgId: string, { group, online }: SiteSelection): { ids: string; values: unknown[] } {
+  const values: unknown[] = [orgId];
+  const param = (value: unknown) => `$${values.push(value)}`;
+  return { ids: group !== undefined && !online ? members(group, param) : ONLINE, values };
 }
 
 const CURRENT = `c.stage = 'current' AND c.revoked_at IS NULL`;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Columns, type ExportSource, notFound, prepared, query, type Window } from '#platform';
-import { groupColumn, type SiteSelection, select } from './site-conditions.js';
+import { alone, groupColumn, type How, type SiteSelection, select } from './site-conditions.js';
 import { type Cursor, cursorOf } from './site-cursor.js';
 import { type ItemRow, type OneRow, toItem, toView } from './site-rows.js';
 import type { ListSitesQuery, SiteFilter, SiteItem, SiteView } from './sites.dto.js';
@@ -39,7 +39,11 @@ const ORDER = {
 export interface Cut extends Window {
   fromEnd?: boolean;
   cursor?: Cursor;
+  how?: How;
 }
+
+/** One of so many matches at least is walked to, in the order of an index; fewer are collected. */
+const WALKED = 8;
 
 const EXPORTED: Columns<SiteItem> = {
   siteId: true,
@@ -131,6 +135,18 @@ export class SiteReads {
     const { text, values } = sitePage(orgId, { siteIds }, { limit, offset: 0 });
     const items = (await query<ItemRow>(em, text, values)).map(toItem);
     return items.sort((one, other) => one.siteId - other.siteId);
+  }
+
+  /** The exact number of matches, and how a page of them is found. */
+  async extentOf(em: EntityManager, orgId: string, filter: SiteSelection): Promise<{ total: number; how: How }> {
+    if (isPlain(filter)) return { total: await this.total(em, orgId, filter), how: undefined };
+    const all = await this.total(em, orgId, {});
+    // Who is not online is everybody else.
+    const total =
+      isOnly(filter, 'online') && !filter.online
+        ? all - (await this.total(em, orgId, { online: true }))
+        : await this.total(em, orgId, filter);
+    return { total, how: total * WALKED >= all ? 'walk' : 'collect' };
   }
 
   /** The exact number of matches: without a filter, or by status alone, from the counters that the site table's triggers keep. */
@@ -260,7 +276,7 @@ export function sitePage(
   cut: Cut,
 ): { text: string; values: unknown[] } {
   const [table, column, type] = ORDER[q.sort_by ?? 'name'];
-  const { from, where, values, id } = select(orgId, q, table);
+  const { from, where, values, id } = select(orgId, q, table, cut.how);
   const down = q.order === 'desc';
   const direction = (descending: boolean) => (descending ? 'DESC' : 'ASC');
   const param = (value: unknown) => `$${values.push(value)}`;
@@ -268,9 +284,13 @@ export function sitePage(
     ? ` AND (${column}, ${id}) ${down ? '<' : '>'} (${param(cut.cursor.value)}::${type}, ${param(cut.cursor.siteId)}::bigint)`
     : '';
   const way = direction(down !== (cut.fromEnd ?? false));
+  const window = `LIMIT ${param(cut.limit)} OFFSET ${param(cut.offset)}`;
   // The page is cut out of the index alone, before rows are fetched, joined and counted: what is skipped is never looked at. As an array,
   // because a plan for any limit takes that for few rows.
-  const ids = `ARRAY(SELECT ${id} FROM ${from} WHERE ${where}${behind} ORDER BY ${column} ${way}, ${id} ${way} LIMIT ${param(cut.limit)} OFFSET ${param(cut.offset)})`;
+  const ids =
+    cut.how === 'collect'
+      ? `ARRAY(SELECT f.id FROM (SELECT ${id} AS id, ${column} AS key FROM ${from} WHERE ${where}${behind} OFFSET 0) f ORDER BY f.key ${way}, f.id ${way} ${window})`
+      : `ARRAY(SELECT ${id} FROM ${from} WHERE ${where}${behind} ORDER BY ${column} ${way}, ${id} ${way} ${window})`;
   const text = `
     SELECT ${COLUMNS}, o.name AS "orgName", (SELECT c.n FROM site_resource_total c WHERE c.site_id = s.site_id) AS "resourceCount", ${column}::text AS "sortKey"
     FROM site s JOIN org o ON o.org_id = s.org_id JOIN site_presence p ON p.site_id = s.site_id LEFT JOIN site_agent a ON a.site_id = s.site_id
@@ -280,6 +300,10 @@ export function sitePage(
 
 /** Likewise of the number of matches. */
 export function siteCount(orgId: string, filter: SiteSelection): { text: string; values: unknown[] } {
+  if (isOnly(filter, 'group') || (isOnly(filter, 'online') && filter.online)) {
+    const { ids, values } = alone(orgId, filter);
+    return { text: `SELECT count(*) AS n FROM (${ids}) f`, values };
+  }
   const { from, where, values } = select(orgId, filter, isOfPresence(filter) ? 'presence' : 'site');
   return { text: `SELECT count(*) AS n FROM ${from} WHERE ${where}`, values };
 }
@@ -290,5 +314,7 @@ const narrowing = (filter: SiteSelection) =>
   Object.entries(filter).flatMap(([key, value]) => (value === undefined || PAGING.includes(key) ? [] : [key]));
 /** Nothing but the status narrows it: counters and prepared statements serve. */
 const isPlain = (filter: SiteSelection) => narrowing(filter).every((key) => key === 'status');
+/** Nothing but this narrows it. */
+const isOnly = (filter: SiteSelection, name: keyof SiteSelection) => narrowing(filter).join() === name;
 const OF_PRESENCE = ['state', 'agentVersion', 'notAgentVersion', 'lastSeenAfter', 'lastSeenBefore'];
 const isOfPresence = (filter: SiteSelection) => narrowing(filter).every((key) => OF_PRESENCE.includes(key));

@@ -156,23 +156,25 @@ export class SitesService implements OnModuleInit {
     const window = windowOf(q, PAGE_SIZE);
     if (q.cursor !== undefined) {
       if (q.page !== undefined || q.offset !== undefined) throw invalid('cursor', 'give page, offset or cursor');
-      const page = await this.reads.page(em, orgId, q, { ...window, cursor: parseCursor(q, q.cursor) });
-      return { ...page, pagination: shapeB(await this.reads.total(em, orgId, q), window) };
-    }
-    const { limit, offset } = window;
-    if (offset === 0) {
-      const page = await this.reads.page(em, orgId, q, window);
-      const total = page.sites.length < limit ? page.sites.length : await this.reads.total(em, orgId, q);
+      const cursor = parseCursor(q, q.cursor);
+      const { total, how } = await this.reads.extentOf(em, orgId, q);
+      const page = await this.reads.page(em, orgId, q, { ...window, cursor, how });
       return { ...page, pagination: shapeB(total, window) };
     }
+    const { limit, offset } = window;
+    const { total, how } = await this.reads.extentOf(em, orgId, q);
+    if (offset === 0) {
+      const page = await this.reads.page(em, orgId, q, { ...window, how });
+      // Of a list that a page holds the page counts: both are of one moment.
+      return { ...page, pagination: shapeB(page.sites.length < limit ? page.sites.length : total, window) };
+    }
     // What stands behind the middle is counted from the end: the last page is as near as the first.
-    const total = await this.reads.total(em, orgId, q);
     const behind = total - offset;
     const cut =
       offset < total / 2
         ? window
         : { limit: Math.max(0, Math.min(limit, behind)), offset: Math.max(0, behind - limit), fromEnd: true };
-    const { sites, next } = await this.reads.page(em, orgId, q, cut);
+    const { sites, next } = await this.reads.page(em, orgId, q, { ...cut, how });
     return { sites, next: behind > limit ? next : null, pagination: shapeB(total, window) };
   }
 

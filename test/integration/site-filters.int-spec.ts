@@ -1,6 +1,8 @@
 import 'reflect-metadata';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { NewSite } from '../../src/sites/index.js';
+import { sitePage } from '../../src/sites/site-reads.js';
+import type { ListSitesQuery } from '../../src/sites/sites.dto.js';
 import { app, insert, list, org, setUpSites } from '../support/sites.js';
 
 setUpSites();
@@ -160,6 +162,44 @@ describe.each(['name', 'state', 'createdAt', 'lastSeenAt', 'agentVersion', 'mega
       expect(followed, `cursor ${order}`).toEqual(orders[i]);
     }
   });
+});
+
+it('finds the same sites whichever way it looks for them', async () => {
+  const filters: ListSitesQuery[] = [
+    { state: 'online' },
+    { state: 'never_connected', status: 'approved' },
+    { online: true },
+    { online: false },
+    { group: 'north' },
+    { notGroup: 'north', state: 'never_connected' },
+    { label: ['room'], notLabel: ['room=warm'] },
+    { network: '198.51.100.0/24' },
+    { query: 'SN-47' },
+    { query: '203.0.113' },
+    { bundleState: 'failed' },
+    { credentialExpiresBefore: '2028-01-01' },
+    { agentVersion: '1.3.0' },
+    { notAgentVersion: '1.3.0', keyId: 'spk-one' },
+    { lastSeenBefore: '2027-01-06', odd: false },
+  ];
+  const sorts = ['name', 'state', 'createdAt', 'lastSeenAt', 'agentVersion', 'megabytesIn'] as const;
+  let most = 0;
+  for (const filter of filters)
+    for (const sort_by of sorts)
+      for (const cut of [
+        { limit: 3, offset: 0 },
+        { limit: 2, offset: 1, fromEnd: true },
+      ]) {
+        const ways = (['walk', 'collect', undefined] as const).map(async (how) => {
+          const { text, values } = sitePage(orgId, { ...filter, sort_by }, { ...cut, how });
+          return (await app.sql<{ siteId: number }>(text, values)).map(({ siteId }) => siteId);
+        });
+        const [walked, collected, planned] = await Promise.all(ways);
+        expect(walked, JSON.stringify({ filter, sort_by, cut })).toEqual(planned);
+        expect(collected).toEqual(planned);
+        most = Math.max(most, planned!.length);
+      }
+  expect(most).toBe(3);
 });
 
 it('sorts by what the fields say; what is online was seen last', async () => {

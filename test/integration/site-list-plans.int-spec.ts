@@ -63,7 +63,13 @@ const FILTERS = (): ListSitesQuery[] => [
   { agentVersion: '1.7' },
 ];
 /** These match nearly all. */
-const WIDE: ListSitesQuery[] = [{ status: 'approved' }, { online: false }];
+const WIDE: ListSitesQuery[] = [
+  { status: 'approved' },
+  { online: false },
+  { state: 'never_connected' },
+  { notGroup: 'north' },
+  { notLabel: ['room=7'] },
+];
 
 describe(`with ${SITES} sites no page scans them all`, () => {
   it('in any order', async () => {
@@ -74,11 +80,22 @@ describe(`with ${SITES} sites no page scans them all`, () => {
     }
   });
 
-  it('by any single filter', async () => {
+  it('by any single filter, collected', async () => {
+    for (const q of FILTERS())
+      expect(
+        await planOf(sitePage('acme', q, { limit: 20, offset: 0, how: 'collect' })),
+        JSON.stringify(q),
+      ).not.toMatch(/Seq Scan on (site|site_presence|agent_report)\b/);
+  });
+
+  it('nor sorts what it need not, when it walks', async () => {
     for (const q of [...FILTERS(), ...WIDE])
-      expect(await planOf(sitePage('acme', q, { limit: 20, offset: 0 })), JSON.stringify(q)).not.toMatch(
-        /Seq Scan on (site|site_presence|agent_report)\b/,
-      );
+      for (const sort_by of ['name', 'lastSeenAt', 'agentVersion'] as const) {
+        const plan = await planOf(sitePage('acme', { ...q, sort_by }, { limit: 20, offset: 0, how: 'walk' }));
+        expect(plan, `${sort_by} ${JSON.stringify(q)}`).toMatch(
+          /Limit .*\n *-> +Index (Only )?Scan using site_(name|presence_(seen|version)) /,
+        );
+      }
   });
 
   it('nor does the total of one', async () => {
