@@ -129,13 +129,14 @@ export const t = {
     by: (who: string) => `by ${who}`,
     reopen: 'Reopen organization',
     reopened: 'The organization is open again',
+    export: 'Export everything',
     confirm: { title: (orgId: string) => `Close ${orgId}?` },
     delete: {
       heading: 'Delete it for good',
       action: 'Delete organization',
       title: (orgId: string) => `Delete ${orgId} for good?`,
       consequence:
-        'Its sites, keys, resources, secrets and people’s access are deleted with it. None of it comes back. Export first what is still needed: lists have an export.',
+        'Its sites, keys, resources, secrets and people’s access are deleted with it. None of it comes back. Export first what is still needed.',
       done: (orgId: string) => `Organization ${orgId} deleted`,
     },
   },

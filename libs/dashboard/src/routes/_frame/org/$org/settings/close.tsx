@@ -103,6 +103,9 @@ function Close() {
             ) : (
               <Button onClick={() => void reopen()}>{t.close.reopen}</Button>
             )}
+            <Button variant="default" component="a" href={`/api/v1/org/${org}/export`} download>
+              {t.close.export}
+            </Button>
           </Group>
         </Stack>
       </Card>
