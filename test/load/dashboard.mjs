@@ -59,6 +59,7 @@ async function seedStates(server, { orgId }) {
   await server.sql('CHECKPOINT');
 }
 
+/** @type {[what: string, path: string][]} */
 const READS = [
   ['the first page by name', '/sites?pageSize=20'],
   ['state=pending', '/sites?pageSize=20&state=pending'],
@@ -81,21 +82,17 @@ const READS = [
 /** One caller; each against the plain first page. */
 async function lists({ server, table, options }) {
   const { pagination } = await server.api('GET', `/org/${ORG}/sites?pageSize=20&state=offline`);
-  const paths = READS.map(([what, path]) => [
-    what,
-    path
-      .replace('LAST', String(Math.ceil(options.sites / 20)))
-      .replace('OFFLINE', String(Math.ceil(pagination.total / 20))),
-  ]);
   let plain = NaN;
-  for (const [what, path] of paths) {
+  const last = (total) => String(Math.ceil(total / 20));
+  for (const [what, given] of READS) {
+    const path = given.replace('LAST', last(options.sites)).replace('OFFLINE', last(pagination.total));
     const times = [];
     for (let i = 0; i < 4 + 8 * options.runs; i++) {
       const start = performance.now();
       await server.api('GET', `/org/${ORG}${path}`);
       if (i >= 4) times.push(performance.now() - start);
     }
-    const { p50, max } = quantiles(times);
+    const { p50 = NaN, max = NaN } = quantiles(times);
     if (Number.isNaN(plain)) plain = p50;
     table.row({
       what: `${what}, of ${options.sites.toLocaleString('en')}`,
@@ -107,9 +104,10 @@ async function lists({ server, table, options }) {
   }
 }
 
-/** Rows a second of whole lists, against PostgreSQL's COPY of the table that they are of. */
+/** Rows a second of whole lists, against the rows of the tables that they are of, sent to a client. */
 async function exports({ server, table, sites }) {
-  for (const [path, format, copied] of [
+  /** @type {[path: string, format: string | undefined, copied: string][]} */
+  const lists = [
     ['/sites', 'csv', `SELECT * FROM site WHERE org_id = '${ORG}'`],
     ['/sites', 'jsonl', `SELECT * FROM site WHERE org_id = '${ORG}'`],
     ['/audit', 'csv', `SELECT * FROM audit WHERE org_id = '${ORG}'`],
@@ -118,7 +116,8 @@ async function exports({ server, table, sites }) {
       undefined,
       `SELECT to_jsonb(s)::text FROM site s WHERE org_id = '${ORG}' UNION ALL SELECT to_jsonb(a)::text FROM audit a WHERE org_id = '${ORG}'`,
     ],
-  ]) {
+  ];
+  for (const [path, format, copied] of lists) {
     const alone = performance.now();
     const rows = await server.sql(copied);
     const aloneRate = rows.length / ((performance.now() - alone) / 1000);
@@ -130,7 +129,7 @@ async function exports({ server, table, sites }) {
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
     let lines = 0;
     let bytes = 0;
-    for await (const chunk of response.body) {
+    for await (const chunk of /** @type {ReadableStream<Uint8Array>} */ (response.body)) {
       bytes += chunk.length;
       for (const byte of chunk) if (byte === 10) lines++;
     }
@@ -154,12 +153,10 @@ async function acts({ server, table }) {
     )
   ).map(({ id }) => id);
   const alone = await aloneOn(server, ids.slice(0, 2000));
-  for (const [action, more] of [
-    ['add_labels', { labels: { wave: 'two' } }],
-    ['suspend', {}],
-  ]) {
+  for (const act of [{ action: 'add_labels', labels: { wave: 'two' } }, { action: 'suspend' }]) {
+    const { action } = act;
     const start = performance.now();
-    const { jobId } = await server.api('POST', `/org/${ORG}/site-actions`, { siteIds: ids, action, ...more });
+    const { jobId } = await server.api('POST', `/org/${ORG}/site-actions`, { siteIds: ids, ...act });
     let job;
     do {
       await sleep(100);
@@ -249,10 +246,10 @@ async function follow(server, key, signal, told) {
   void (async () => {
     const decoder = new TextDecoder();
     let text = '';
-    for await (const chunk of response.body) {
+    for await (const chunk of /** @type {ReadableStream<Uint8Array>} */ (response.body)) {
       text += decoder.decode(chunk, { stream: true });
       const lines = text.split('\n');
-      text = lines.pop();
+      text = lines.pop() ?? '';
       for (const line of lines)
         if (line.startsWith('data:')) told(Date.now() - Date.parse(JSON.parse(line.slice(5)).createdAt));
     }
@@ -261,14 +258,18 @@ async function follow(server, key, signal, told) {
   });
 }
 
+/** @returns {('with' | 'without')[]} */
+const inTurns = (pair) => (pair % 2 ? ['with', 'without'] : ['without', 'with']);
+
 /** Claims with the triggers that count for pages, and without, in pairs that take turns on one key. */
 async function counting({ testbed, table, options }) {
   const server = await testbed.server(await testbed.database());
   const { key } = await server.organization('counted');
   await claimLoad(testbed, server, key, { seconds: 1 });
+  /** @type {Record<'with' | 'without', number[]>} */
   const rates = { with: [], without: [] };
   for (let pair = 0; pair < options.pairs; pair++)
-    for (const which of pair % 2 ? ['with', 'without'] : ['without', 'with']) {
+    for (const which of inTurns(pair)) {
       for (const [of, trigger] of COUNTING)
         await server.sql(`ALTER TABLE ${of} ${which === 'with' ? 'ENABLE' : 'DISABLE'} TRIGGER ${trigger}`);
       await server.sql('CHECKPOINT');
@@ -279,7 +280,7 @@ async function counting({ testbed, table, options }) {
     what: 'claims that are counted for pages as they come',
     ours: `${round(median(rates.with), 0)}/s`,
     against: `without these triggers ${round(median(rates.without), 0)}/s, ${options.pairs} pairs`,
-    ratio: median(rates.with.map((rate, i) => rate / rates.without[i])),
+    ratio: median(rates.with.map((rate, i) => rate / Number(rates.without[i]))),
     target: { atLeast: 0.9 },
   });
 }
