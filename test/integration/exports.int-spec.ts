@@ -5,6 +5,7 @@ import type { Principal } from '#platform';
 import { AuditRepository } from '../../src/audit/audit.repository.js';
 import { OrgExportService } from '../../src/orgs/org-export.service.js';
 import { type Api, newHardwareId, provision, type TestKey } from '../support/api.js';
+import { secretValue } from '../support/secret-values.js';
 import { until } from '../support/server.js';
 import { openTestApp, operator, type TestApp } from '../support/test-app.js';
 
@@ -71,6 +72,13 @@ describe('every list that is exported', () => {
     const pending = await expectPut<TestKey>('site-provisioning-key', { name: 'pending', approveNewSites: false });
     for (let i = 0; i < 2; i++)
       await provision(app.root.url, { provision_key: pending.siteProvisioningKey, hardware_id: newHardwareId() });
+    const [web] = await app.sql<{ id: number }>('SELECT resource_id AS id FROM resource WHERE org_id = $1 LIMIT 1', [
+      orgId,
+    ]);
+    for (const name of ['one', 'two']) {
+      await expectPut('secret', { name, value: secretValue() });
+      await app.root.expect('POST', `/resource/${web!.id}/access-token`, { title: name });
+    }
     await app.root.expect('POST', `/org/${orgId}/approvals`, { filter: { status: 'pending' }, decision: 'reject' });
     const admin = await app.sql<{ userId: string }>(
       `INSERT INTO "user" (user_id, email, username, password_hash) VALUES ($1, $1 || '@x.example', $1, 'x') RETURNING user_id AS "userId"`,
@@ -105,6 +113,9 @@ describe('every list that is exported', () => {
       ['tombstones', 'tombstones', 2],
       ['rejections', 'rejections', 2],
       ['blueprints', 'blueprints', undefined],
+      ['bundles', 'bundles', undefined],
+      ['secrets', 'secrets', 2],
+      ['access-tokens', 'accessTokens', 2],
       ['jobs', 'jobs', 1],
       ['audit', 'audit', undefined],
       ['events', 'events', undefined],

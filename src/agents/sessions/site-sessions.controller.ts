@@ -1,11 +1,35 @@
-import { Controller, Get, type OnModuleInit, Query } from '@nestjs/common';
+import { Controller, Get, type OnModuleInit, Query, type StreamableFile } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Db, Id, OrgId, Retention, Returns, shapeA, windowOf } from '#platform';
-import { SiteSessionList, SiteSessionQuery } from './site-sessions.dto.js';
+import {
+  Access,
+  type Columns,
+  Db,
+  ExportAs,
+  type ExportFormat,
+  Exports,
+  Id,
+  OrgId,
+  Retention,
+  Returns,
+  shapeA,
+  windowOf,
+} from '#platform';
+import { type SiteSession, SiteSessionList, SiteSessionQuery } from './site-sessions.dto.js';
 import { SiteSessionsRepository } from './site-sessions.repository.js';
 
 const PAGE = 100;
 const KEPT = `interval '30 days'`;
+
+const COLUMNS: Columns<SiteSession> = {
+  sessionId: true,
+  serverId: true,
+  address: true,
+  clientType: true,
+  clientVersion: true,
+  connectedAt: true,
+  endedAt: true,
+  endReason: true,
+};
 
 @ApiTags('Sites')
 @Controller()
@@ -14,6 +38,7 @@ export class SiteSessionsController implements OnModuleInit {
     private readonly db: Db,
     private readonly repository: SiteSessionsRepository,
     private readonly retention: Retention,
+    private readonly exports: Exports,
   ) {}
 
   onModuleInit(): void {
@@ -29,12 +54,20 @@ export class SiteSessionsController implements OnModuleInit {
   /** List the sessions of a site of the last 30 days, newest first, with how each ended */
   @Get('site/:siteId/sessions')
   @Access('getSite')
-  @Returns(SiteSessionList, { message: 'Sessions retrieved successfully' })
+  @Returns(SiteSessionList, { message: 'Sessions retrieved successfully', exports: true })
   async listSiteSessions(
     @OrgId() orgId: string,
     @Id('siteId') siteId: number,
     @Query() q: SiteSessionQuery,
-  ): Promise<SiteSessionList> {
+    @ExportAs() format?: ExportFormat,
+  ): Promise<SiteSessionList | StreamableFile> {
+    if (format)
+      return this.exports.start<SiteSession, SiteSession>(orgId, format, {
+        name: `sessions-of-${siteId}`,
+        columns: COLUMNS,
+        page: (before, limit) => this.repository.before(this.db.manager, orgId, siteId, q, before, limit),
+        keyOf: (session) => session,
+      });
     const window = windowOf(q, PAGE);
     const { sessions, total } = await this.repository.page(this.db.manager, orgId, siteId, q, window);
     return { sessions, pagination: shapeA(total, window) };

@@ -1,12 +1,37 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { notFound, query, type Window } from '#platform';
+import { type Columns, type ExportSource, notFound, query, type Window } from '#platform';
 import type { SecretInput } from './bundle-inputs.js';
 import type { BundleItem, BundleLease, BundleSecret, BundleView, ListBundlesQuery } from './bundles.dto.js';
 
 type ViewRow = Omit<BundleView, 'secrets' | 'appliedSecrets' | 'lease'> &
   BundleLease & { secrets: Secrets | null; appliedSecrets: Secrets | null };
 type Secrets = Record<string, SecretInput>;
+
+const ITEM = `
+  SELECT s.site_id AS "siteId", s.nice_id AS "niceId", s.name, s.profile_id AS "profileId", b.version, (b.inputs->>'revision')::int AS revision,
+    b.state, b.reason, b.returned, b.changed_at AS "changedAt", b.applied_version AS "appliedVersion", (b.applied_inputs->>'revision')::int AS "appliedRevision",
+    b.rollout_id AS "rolloutId", b.bundle_key IS NOT NULL AS sealed,
+    EXISTS (SELECT FROM site_connected c WHERE c.site_id = b.site_id AND c.takes_bundles) AS "takesBundles"
+  FROM site_bundle b JOIN site s ON s.site_id = b.site_id`;
+
+const COLUMNS: Columns<BundleItem> = {
+  siteId: true,
+  niceId: true,
+  name: true,
+  profileId: true,
+  version: true,
+  revision: true,
+  state: true,
+  reason: true,
+  returned: true,
+  changedAt: true,
+  appliedVersion: true,
+  appliedRevision: true,
+  rolloutId: true,
+  sealed: true,
+  takesBundles: true,
+};
 
 /** Reads of bundles as operators see them: names and versions, never a value. */
 @Injectable()
@@ -16,14 +41,21 @@ export class BundleReads {
     const { where, values } = conditions(orgId, filter);
     return query<BundleItem>(
       em,
-      `SELECT s.site_id AS "siteId", s.nice_id AS "niceId", s.name, s.profile_id AS "profileId", b.version, (b.inputs->>'revision')::int AS revision,
-         b.state, b.reason, b.returned, b.changed_at AS "changedAt", b.applied_version AS "appliedVersion", (b.applied_inputs->>'revision')::int AS "appliedRevision",
-         b.rollout_id AS "rolloutId", b.bundle_key IS NOT NULL AS sealed,
-         EXISTS (SELECT FROM site_connected c WHERE c.site_id = b.site_id AND c.takes_bundles) AS "takesBundles"
-       FROM site_bundle b JOIN site s ON s.site_id = b.site_id WHERE ${where}
-       ORDER BY b.site_id LIMIT $${values.length + 1} OFFSET $${values.length + 2}`,
+      `${ITEM} WHERE ${where} ORDER BY b.site_id LIMIT $${values.length + 1} OFFSET $${values.length + 2}`,
       [...values, limit, offset],
     );
+  }
+
+  /** All matches, by site. */
+  whole(em: EntityManager, orgId: string, filter: ListBundlesQuery): ExportSource<BundleItem, number> {
+    const { where, values } = conditions(orgId, filter);
+    const text = `${ITEM} WHERE ${where} AND b.site_id > $${values.length + 1} ORDER BY b.site_id LIMIT $${values.length + 2}`;
+    return {
+      name: 'bundles',
+      columns: COLUMNS,
+      page: (after, limit) => query<BundleItem>(em, text, [...values, after ?? 0, limit]),
+      keyOf: ({ siteId }) => siteId,
+    };
   }
 
   async total(em: EntityManager, orgId: string, filter: ListBundlesQuery): Promise<number> {

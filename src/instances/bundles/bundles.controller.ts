@@ -1,6 +1,6 @@
 import { Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, Id, OrgId, type Principal, Returns } from '#platform';
+import { Access, Caller, ExportAs, type ExportFormat, Id, OrgId, type Principal, Returns } from '#platform';
 import { BundleList, BundleView, ListBundlesQuery } from './bundles.dto.js';
 import { SiteBundlesService } from './site-bundles.service.js';
 
@@ -13,9 +13,14 @@ export class BundlesController {
   /** List the bundles of sites; all filters combine */
   @Get('org/:orgId/bundles')
   @Access('listSites')
-  @Returns(BundleList, { message: 'Bundles retrieved successfully' })
-  listBundles(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListBundlesQuery) {
-    return this.bundles.list(principal, orgId, query);
+  @Returns(BundleList, { message: 'Bundles retrieved successfully', exports: true })
+  listBundles(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: ListBundlesQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.bundles.list(principal, orgId, query, format);
   }
 
   /** Read which bundle a site is to have, and which it runs with: names and versions, never a value */

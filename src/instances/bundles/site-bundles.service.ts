@@ -1,5 +1,5 @@
-import { Injectable } from '@nestjs/common';
-import { Db, type Principal, shapeB, windowOf } from '#platform';
+import { Injectable, type StreamableFile } from '@nestjs/common';
+import { Db, type ExportFormat, Exports, type Principal, shapeB, windowOf } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { SiteLifecycleService, SiteReads } from '../../sites/index.js';
 import { LeasesService } from '../leases/leases.service.js';
@@ -20,13 +20,20 @@ export class SiteBundlesService {
     private readonly sites: SiteLifecycleService,
     private readonly siteReads: SiteReads,
     private readonly audit: AuditService,
+    private readonly exports: Exports,
   ) {}
 
   /** @throws not_found for a profile that the organization has not. */
-  async list(_principal: Principal, orgId: string, q: ListBundlesQuery): Promise<BundleList> {
-    const window = windowOf(q, PAGE_SIZE);
+  async list(
+    _principal: Principal,
+    orgId: string,
+    q: ListBundlesQuery,
+    format?: ExportFormat,
+  ): Promise<BundleList | StreamableFile> {
     const em = this.db.manager;
     if (q.profileId !== undefined) await this.siteReads.requireProfile(em, orgId, q.profileId);
+    if (format) return this.exports.start(orgId, format, this.reads.whole(em, orgId, q));
+    const window = windowOf(q, PAGE_SIZE);
     const [bundles, total] = [await this.reads.page(em, orgId, q, window), await this.reads.total(em, orgId, q)];
     return { bundles, pagination: shapeB(total, window) };
   }

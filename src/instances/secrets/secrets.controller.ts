@@ -5,6 +5,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   IfMatch,
   OrgId,
   PageQuery,
@@ -42,9 +44,14 @@ export class SecretsController {
   /** List secrets by name */
   @Get('secrets')
   @Access('listSecrets')
-  @Returns(SecretList, { message: 'Secrets retrieved successfully' })
-  listSecrets(@Caller() principal: Principal, @OrgId() orgId: string, @Query() search: SearchQuery) {
-    return this.secrets.list(principal, orgId, search);
+  @Returns(SecretList, { message: 'Secrets retrieved successfully', exports: true })
+  listSecrets(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() search: SearchQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.secrets.list(principal, orgId, search, format);
   }
 
   /** Read a secret: its versions, and who uses them; never its value */

@@ -106,6 +106,21 @@ export class SecretsRepository {
     return { secrets, total: count!.total };
   }
 
+  /** Those behind a name, by name. */
+  async after(
+    em: EntityManager,
+    orgId: string,
+    search: string | undefined,
+    name: string | undefined,
+    limit: number,
+  ): Promise<SecretView[]> {
+    return query<SecretView>(
+      em,
+      `SELECT ${VIEW} ${FROM} WHERE s.org_id = $1 AND s.deleted_at IS NULL AND s.name ILIKE $2 AND s.name > $3 ORDER BY s.name LIMIT $4`,
+      [orgId, `%${likeEscape(search ?? '')}%`, name ?? '', limit],
+    );
+  }
+
   /** Newest first. */
   async versions(em: EntityManager, secretId: number, window: Window) {
     return query<{

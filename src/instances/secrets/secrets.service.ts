@@ -1,15 +1,20 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   ApiResult,
+  type Columns,
   conflict,
   Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
   foreseen,
   Hooks,
   inUse,
   KeyRing,
   notFound,
   nothingToChange,
+  OrgExports,
   type PageQuery,
   type Principal,
   requireVersion,
@@ -38,6 +43,17 @@ import { SecretUsersRepository } from './secret-users.repository.js';
 import { bytesOf, secretAbout } from './secret-value.js';
 import { type NamedSecret, type SecretRow, SecretsRepository } from './secrets.repository.js';
 
+/** Names and versions, as the list has them: no value. */
+const COLUMNS: Columns<SecretView> = {
+  name: true,
+  orgId: true,
+  version: true,
+  settledVersion: true,
+  profileIds: true,
+  createdAt: true,
+  changedAt: true,
+};
+
 /** Secrets and their versions (docs/instances.md §2). What deletes them is `SecretDeletionService`. */
 @Injectable()
 export class SecretsService implements OnModuleInit {
@@ -51,9 +67,12 @@ export class SecretsService implements OnModuleInit {
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
     private readonly hooks: Hooks,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
+    this.whole.register('secrets', 'listSecrets', ({ orgId }) => this.all(orgId));
     this.hooks.profileDeleting.register((tx, orgId, profileId) => this.repository.forgetProfile(tx, orgId, profileId));
     // They mean something only within what the path names before them.
     this.resolvers.register('name', (_value, _principal, orgId) =>
@@ -121,7 +140,13 @@ export class SecretsService implements OnModuleInit {
     });
   }
 
-  async list(_principal: Principal, orgId: string, search: SearchQuery): Promise<SecretList> {
+  async list(
+    _principal: Principal,
+    orgId: string,
+    search: SearchQuery,
+    format?: ExportFormat,
+  ): Promise<SecretList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId, search.query));
     const window = windowOf(search, 20);
     const { secrets, total } = await this.repository.list(
       this.db.manager,
@@ -131,6 +156,15 @@ export class SecretsService implements OnModuleInit {
       window,
     );
     return { secrets, pagination: shapeB(total, window) };
+  }
+
+  private all(orgId: string, search?: string): ExportSource<SecretView, string> {
+    return {
+      name: 'secrets',
+      columns: COLUMNS,
+      page: (after, limit) => this.repository.after(this.db.manager, orgId, search, after, limit),
+      keyOf: ({ name }) => name,
+    };
   }
 
   /** @throws not_found */

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, Caller, ExportAs, type ExportFormat, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import { AccessTokenItem, AccessTokenList, CreateAccessTokenBody, CreatedAccessToken } from './access-tokens.dto.js';
 import { AccessTokensService } from './access-tokens.service.js';
 
@@ -25,22 +25,28 @@ export class AccessTokensController {
   /** List the tokens of an organization that have not expired */
   @Get('org/:orgId/access-tokens')
   @Access('listAccessTokens')
-  @Returns(AccessTokenList, { message: 'Access tokens retrieved successfully' })
-  listAccessTokens(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
-    return this.tokens.list(principal, orgId, null, page);
+  @Returns(AccessTokenList, { message: 'Access tokens retrieved successfully', exports: true })
+  listAccessTokens(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.tokens.list(principal, orgId, null, page, format);
   }
 
   /** List the tokens of a resource that have not expired */
   @Get('resource/:resourceId/access-tokens')
   @Access('listAccessTokens')
-  @Returns(AccessTokenList, { message: 'Access tokens retrieved successfully' })
+  @Returns(AccessTokenList, { message: 'Access tokens retrieved successfully', exports: true })
   listResourceAccessTokens(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('resourceId') resourceId: number,
     @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.tokens.list(principal, orgId, resourceId, page);
+    return this.tokens.list(principal, orgId, resourceId, page, format);
   }
 
   /** Read a token that has not expired; what its bearer shows is never shown again */

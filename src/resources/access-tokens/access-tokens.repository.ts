@@ -76,7 +76,7 @@ export class AccessTokensRepository {
     resourceId: number | null,
     window: Window,
   ): Promise<[AccessTokenItem[], number]> {
-    const where = `a.org_id = $1 AND ${resourceId === null ? '$2::bigint IS NULL' : 'a.resource_id = $2'} AND (a.expires_at IS NULL OR a.expires_at > now())`;
+    const where = listed(resourceId);
     const page = query<AccessTokenItem>(
       em,
       `${ITEMS(`SELECT * FROM access_token a WHERE ${where} ORDER BY a.created_at, a.access_token_id LIMIT $3 OFFSET $4`)} ORDER BY a.created_at, a.access_token_id`,
@@ -88,4 +88,24 @@ export class AccessTokensRepository {
     ]);
     return [await page, (await total)[0]!.n];
   }
+  /** The same behind an id, by id. */
+  async after(
+    em: EntityManager,
+    orgId: string,
+    resourceId: number | null,
+    accessTokenId: string | undefined,
+    limit: number,
+  ): Promise<AccessTokenItem[]> {
+    const rows = `SELECT * FROM access_token a WHERE ${listed(resourceId)} AND a.access_token_id > $3 ORDER BY a.access_token_id LIMIT $4`;
+    return query<AccessTokenItem>(em, `${ITEMS(rows)} ORDER BY a.access_token_id`, [
+      orgId,
+      resourceId,
+      accessTokenId ?? '',
+      limit,
+    ]);
+  }
 }
+
+/** Of the organization $1 and, if one is given, the resource $2. */
+const listed = (resourceId: number | null) =>
+  `a.org_id = $1 AND ${resourceId === null ? '$2::bigint IS NULL' : 'a.resource_id = $2'} AND (a.expires_at IS NULL OR a.expires_at > now())`;

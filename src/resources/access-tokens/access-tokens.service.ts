@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import {
   base32,
+  type Columns,
   Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
   isUniqueViolation,
   notFound,
+  OrgExports,
   type PageQuery,
   type Principal,
   Retention,
@@ -30,6 +35,20 @@ const TOKEN_BYTES = 16;
 const SESSION_DAYS = 30;
 const ID_TRIES = 5;
 
+const COLUMNS: Columns<AccessTokenItem> = {
+  accessTokenId: true,
+  orgId: true,
+  resourceId: true,
+  expiresAt: true,
+  sessionLength: true,
+  title: true,
+  description: true,
+  createdAt: true,
+  resourceName: true,
+  resourceNiceId: true,
+  siteName: true,
+};
+
 /** Links that let somebody pass without an account (docs/integration-api.md §3.14). */
 @Injectable()
 export class AccessTokensService implements OnModuleInit {
@@ -40,9 +59,12 @@ export class AccessTokensService implements OnModuleInit {
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
     private readonly retention: Retention,
+    private readonly exports: Exports,
+    private readonly whole: OrgExports,
   ) {}
 
   onModuleInit(): void {
+    this.whole.register('accessTokens', 'listAccessTokens', ({ orgId }) => this.all(orgId, null));
     this.resolvers.register('accessTokenId', async (accessTokenId) => {
       const orgId = await this.repository.orgOf(this.db.manager, accessTokenId);
       return orgId === null ? null : { orgId };
@@ -103,10 +125,21 @@ export class AccessTokensService implements OnModuleInit {
     orgId: string,
     resourceId: number | null,
     page: PageQuery,
-  ): Promise<AccessTokenList> {
+    format?: ExportFormat,
+  ): Promise<AccessTokenList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId, resourceId));
     const window = windowOf(page, 1000);
     const [accessTokens, total] = await this.repository.list(this.db.manager, orgId, resourceId, window);
     return { accessTokens, pagination: shapeA(total, window) };
+  }
+
+  private all(orgId: string, resourceId: number | null): ExportSource<AccessTokenItem, string> {
+    return {
+      name: 'access-tokens',
+      columns: COLUMNS,
+      page: (after, limit) => this.repository.after(this.db.manager, orgId, resourceId, after, limit),
+      keyOf: ({ accessTokenId }) => accessTokenId,
+    };
   }
 
   /** @throws not_found, for an expired one too */
