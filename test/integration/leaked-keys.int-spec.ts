@@ -128,7 +128,7 @@ describe('POST /org/{orgId}/site-provisioning-key/{id}/leaked', () => {
     expect(await claimed(other)).toBe(503);
     await app.root.expect('POST', org.path('claims/resume'));
     expect(await claimed(other)).toBe(201);
-    expect(await claimed()).toBe(401);
+    expect(await claimed()).toBe(403);
     // Once more: all is done.
     expect(await leaked({ ...ASKED, disable: true, suspend: 'new_networks' })).toMatchObject({
       suspends: 0,
@@ -144,7 +144,7 @@ describe('POST /org/{orgId}/site-provisioning-key/{id}/leaked', () => {
       await leaked({ rotate: true, suspend: 'all' }, api),
     ];
     expect(again).toEqual(told);
-    expect(await claimed()).toBe(401);
+    expect(await claimed()).toBe(403);
     expect(await claimed(told.siteProvisioningKey!)).toBe(201);
     await ended(told.job!.jobId);
     for (const siteId of Object.values(sites)) expect(await statusOf(siteId)).toBe('pending');
