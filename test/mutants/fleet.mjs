@@ -77,7 +77,7 @@ export const fleetMutants = [
     file: 'src/operations/replacements/replacements.service.ts',
     find: "if (hardwareId === undefined) throw notFound('Replacement');",
     replace: '',
-    test: 'test/integration/site-replacements.int-spec.ts',
+    test: 'test/integration/prepared-replacements.int-spec.ts',
     name: 'is listed while it waits',
   },
   {
@@ -85,7 +85,7 @@ export const fleetMutants = [
     file: 'src/provisioning/replacements/replacements.repository.ts',
     find: 'ON CONFLICT (site_id) DO UPDATE SET key_id = excluded.key_id`',
     replace: 'ON CONFLICT (site_id) DO NOTHING`',
-    test: 'test/integration/site-replacements.int-spec.ts',
+    test: 'test/integration/prepared-replacements.int-spec.ts',
     name: 'what the site has come to counts',
   },
   {
