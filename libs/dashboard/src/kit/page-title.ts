@@ -10,9 +10,15 @@ function write(): void {
   document.title = count + [page, organization, t.product].filter(Boolean).join(' · ');
 }
 
-export function setPageTitle(page: string): void {
+/** For an effect. @returns what puts back the title before: a tab that cannot be shown stands within its page */
+export function setPageTitle(page: string): () => void {
+  const before = current.page;
   current.page = page;
   write();
+  return () => {
+    current.page = before;
+    write();
+  };
 }
 
 export function setOrganizationInTitle(organization: string, pending: number): void {
