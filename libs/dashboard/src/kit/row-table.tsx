@@ -39,7 +39,7 @@ export function RowTable<Row>({
     );
   return (
     <Table.ScrollContainer minWidth={480}>
-      <Table aria-label={label} withTableBorder verticalSpacing="xs">
+      <Table aria-label={label} withTableBorder verticalSpacing="xs" bg="var(--mantine-color-body)">
         <Table.Thead>
           <Table.Tr>
             {columns.map(({ title, isNumber }) =>

@@ -24,6 +24,7 @@ import { filtersOf, type ListSearch, withFilters } from './search';
 import { useSelection } from './selection';
 
 export const PAGE_SIZE = 50;
+const ELLIPSIS_WIDTH = 220;
 
 export interface Column<Row> {
   /** Of the row; also the name of the order, where the column can be sorted. */
@@ -187,6 +188,8 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
       accessor: key,
       ...(sortKey ? { sortKey } : {}),
       render: rows === undefined ? () => <Skeleton h={14} my={4} w="70%" /> : render,
+      // Without one it would take the width of its longest text, and squeeze the others.
+      ...(column.ellipsis ? { width: ELLIPSIS_WIDTH } : {}),
       ...column,
     }));
   const skeletons = Array.from({ length: 10 }, (_, index) => ({ skeleton: index }) as unknown as Row);
