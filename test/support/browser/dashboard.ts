@@ -1,15 +1,16 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { Api } from '../api.js';
 import { logIn } from '../log-in.js';
 import { type ServerOptions, startServer, TEST_ADMIN, type TestServer } from '../server.js';
-import { launchBrowser } from './chromium.js';
+import { launchBrowser } from './chromium.mjs';
 
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+let axeText: string | undefined;
+const axe = () => (axeText ??= readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
 /** Ignored by git. */
 const SCREENSHOTS = fileURLToPath(new URL('../../../screenshots', import.meta.url));
 
@@ -122,27 +123,38 @@ export class Visitor {
   }
 }
 
+/** Of an issue that a table has in each row. */
+const SHOWN_NODES = 3;
+
 interface AxeResult {
   violations: { id: string; impact: string; help: string; nodes: { html: string; target: unknown[] }[] }[];
 }
 
-/** No issue that axe calls serious or critical. @param within of the page, as a selector: what lies behind a dialog is dimmed */
-export async function expectAccessible(page: Page, within?: string): Promise<void> {
+/** What axe calls serious or critical. @param within of the page, as a selector: what lies behind a dialog is dimmed */
+export async function seriousIssues(page: Page, within?: string): Promise<string[]> {
   // Past the policy of the page, which allows no script of others: as a debugger does.
   const session = await page.context().newCDPSession(page);
-  const { readFile } = await import('node:fs/promises');
-  await session.send('Runtime.evaluate', { expression: await readFile(AXE, 'utf8') });
+  await session.send('Runtime.evaluate', { expression: axe() });
+  await session.detach();
   const { violations } = (await page.evaluate(
     `axe.run(${within === undefined ? 'document' : JSON.stringify(within)}, { resultTypes: ["violations"] })`,
   )) as AxeResult;
-  const serious = violations
+  return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map(({ html }) => `  ${html}`).join('\n')}`);
-  expect(serious).toEqual([]);
+    .map(({ id, help, nodes }) => {
+      const some = nodes.slice(0, SHOWN_NODES).map(({ html }) => `  ${html}`);
+      return [`${id}: ${help}, ${nodes.length} times`, ...some].join('\n');
+    });
+}
+
+/** No issue that axe calls serious or critical. */
+export async function expectAccessible(page: Page, within?: string): Promise<void> {
+  expect(await seriousIssues(page, within)).toEqual([]);
 }
 
 /** A picture in the folder screenshots, for people to look at. */
 export async function takePicture(page: Page, name: string): Promise<void> {
-  mkdirSync(SCREENSHOTS, { recursive: true });
-  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+  const path = join(SCREENSHOTS, `${name}.png`);
+  mkdirSync(dirname(path), { recursive: true });
+  await page.screenshot({ path, fullPage: true });
 }
