@@ -1,0 +1,76 @@
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { Dashboard, DESKTOP, PHONE, seriousIssues, takePicture } from '../support/browser/dashboard.js';
+import { type Address, type Seen, Walk } from '../support/browser/walk.js';
+import { RealisticOrg } from '../support/realistic-org.js';
+
+/** `npm run pictures`: of each page four, by colour scheme and screen. */
+const WITH_PICTURES = process.env['PICTURES'] !== undefined;
+
+const SCREENS = { desktop: DESKTOP, phone: PHONE };
+const SCHEMES = ['light', 'dark'] as const;
+/** The two that axe looks at: together they have both schemes and both screens. */
+const CHECKED = ['light-desktop', 'dark-phone'];
+
+let dashboard: Dashboard;
+let org: RealisticOrg;
+beforeAll(async () => {
+  dashboard = await Dashboard.open();
+  org = await RealisticOrg.open(dashboard.server);
+});
+afterEach(() => dashboard.settle());
+afterAll(() => dashboard?.close());
+
+/** Looks at the page that is open in every scheme and on every screen. */
+async function look(walk: Walk, { route }: Address): Promise<string[]> {
+  const faults: string[] = [];
+  const { page } = walk;
+  for (const [screen, viewport] of Object.entries(SCREENS)) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of SCHEMES) {
+      const view = `${colorScheme}-${screen}`;
+      if (!WITH_PICTURES && !CHECKED.includes(view)) continue;
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await walk.settle();
+      const over = await page.evaluate<number>(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+      );
+      if (over > 0) faults.push(`${view}: is ${over} px wider than the screen`);
+      if (CHECKED.includes(view)) faults.push(...(await seriousIssues(page)).map((issue) => `${view}: ${issue}`));
+      if (WITH_PICTURES) await takePicture(page, `pages/${nameOf(route)}-${view}`);
+    }
+  }
+  await page.setViewportSize(DESKTOP);
+  return faults;
+}
+
+const nameOf = (route: string): string => route.replace('/org/$org', 'org').replace(/[/$]+/g, '-').replace(/^-/, '');
+
+const titleFault = ({ title, heading }: Seen): string[] =>
+  heading && title.includes(heading) && title.endsWith('Gatehouse') ? [] : [`title is ${title}, heading ${heading}`];
+
+it('every page within the frame is right in both colour schemes, on a desk and on a phone', async () => {
+  const visitor = await dashboard.signedIn(undefined, { reducedMotion: 'reduce' });
+  const walk = await Walk.begin(visitor, '/orgs');
+  const faults: string[] = [];
+  const addresses = (await walk.addresses(org.ids)).filter(({ isFramed }) => isFramed);
+  for (const address of addresses) {
+    const seen = await walk.load(address.path);
+    const found = [...titleFault(seen), ...(await look(walk, address))];
+    faults.push(...found.map((fault) => `${address.path}: ${fault}`));
+  }
+  console.log(`${addresses.length} pages within the frame`);
+  expect(faults).toEqual([]);
+});
+
+it('every page that needs nobody to be signed in is right too', async () => {
+  const visitor = await dashboard.visitor({ reducedMotion: 'reduce' });
+  const walk = await Walk.begin(visitor, '/login');
+  const faults: string[] = [];
+  const addresses = (await walk.addresses(org.ids)).filter(({ isFramed }) => !isFramed);
+  for (const address of addresses) {
+    await walk.load(address.path);
+    faults.push(...(await look(walk, address)).map((fault) => `${address.path}: ${fault}`));
+  }
+  expect(addresses.map(({ path }) => path)).toEqual(expect.arrayContaining(['/login', '/reset', '/invite']));
+  expect(faults).toEqual([]);
+});
