@@ -2,7 +2,7 @@
 import { help, setUp } from './setup.mjs';
 
 help(
-  'npm run bench [-- --quick --runs N --only claims,flat,machine,http,sessions,refusals,hostile,resources,instances,credentials,dashboard]',
+  'npm run bench [-- --quick --runs N --only claims,flat,machine,http,sessions,refusals,hostile,resources,instances,credentials,dashboard,browser]',
 );
 await setUp();
 const { run } = await import('../test/load/bench.mjs');

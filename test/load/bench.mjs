@@ -1,6 +1,7 @@
 // The benchmark: every case on one cluster, ratios within one run. Absolute figures hold for one machine at one moment only.
 import os from 'node:os';
 import { parseArgs } from 'node:util';
+import { browser } from './browser.mjs';
 import { claims, flat, machine } from './claims.mjs';
 import { credentials } from './credentials.mjs';
 import { dashboard } from './dashboard.mjs';
@@ -27,6 +28,7 @@ const CASES = {
   instances,
   credentials,
   dashboard,
+  browser,
 };
 const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'];
 
