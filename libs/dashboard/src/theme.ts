@@ -62,13 +62,14 @@ const textColors = (shades: Record<string, string>) =>
     ]),
   );
 
-/** Mantine's greys for secondary text have less contrast than WCAG AA asks for. */
+/** Mantine's greys for secondary text have less contrast than WCAG AA asks for, and its disabled fields cannot be read: on a phone they are. */
 export const variables: CSSVariablesResolver = (t) => ({
   variables: {},
   light: {
     ...textColors(LEGIBLE_ON_LIGHT),
     '--mantine-color-dimmed': t.colors.gray[7],
     '--mantine-color-placeholder': t.colors.gray[7],
+    '--mantine-color-disabled-color': t.colors.gray[7],
     '--mantine-color-error': t.colors.red[9],
     '--gate-ground': '#f8f9fb',
   },
@@ -76,6 +77,7 @@ export const variables: CSSVariablesResolver = (t) => ({
     ...textColors(LEGIBLE_ON_DARK),
     '--mantine-color-dimmed': t.colors.dark[1],
     '--mantine-color-placeholder': t.colors.dark[1],
+    '--mantine-color-disabled-color': t.colors.dark[1],
     '--mantine-color-error': t.colors.red[4],
     '--gate-ground': t.colors.dark[8],
   },

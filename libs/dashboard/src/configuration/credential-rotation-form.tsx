@@ -172,14 +172,14 @@ function RotateCredentials({
           />
         )}
         <NumberInput
-          label={t.rollout.perMinute}
+          label={texts.perMinute}
           placeholder={t.rollout.ofOneTenth}
           allowDecimal={false}
           allowNegative={false}
           {...form.getInputProps('perMinute')}
         />
         <NumberInput
-          label={t.rollout.stopAtFailurePercent}
+          label={texts.stopAtFailurePercent}
           allowNegative={false}
           max={100}
           {...form.getInputProps('stopAtFailurePercent')}

@@ -22,16 +22,20 @@ export function RowTable<Row>({
         {rows.map((row) => (
           <Card key={rowId(row)} withBorder p="sm">
             <Stack gap={4}>
-              {columns.map(({ title, render }) => (
-                <Text key={title} size="sm" component="div" style={{ overflowWrap: 'anywhere' }}>
-                  {title.trim() && (
-                    <Text span inherit c="dimmed">
-                      {title}:{' '}
-                    </Text>
-                  )}
-                  {render(row)}
-                </Text>
-              ))}
+              {columns.map(({ title, render }) => {
+                const value = render(row);
+                if (value === null || value === undefined || value === false) return null;
+                return (
+                  <Text key={title} size="sm" component="div" style={{ overflowWrap: 'anywhere' }}>
+                    {title.trim() && (
+                      <Text span inherit c="dimmed">
+                        {title}:{' '}
+                      </Text>
+                    )}
+                    {value}
+                  </Text>
+                );
+              })}
             </Stack>
           </Card>
         ))}

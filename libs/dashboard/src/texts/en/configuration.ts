@@ -157,6 +157,8 @@ export const t = {
       labelHint: 'key=value',
       key: 'Enrolled with key',
       template: 'Template',
+      perMinute: 'Sites per minute',
+      stopAtFailurePercent: 'Stop when more percent fail',
       overlap: 'The old one still works for',
       submit: 'Begin',
       begun: 'The rotation has begun',
