@@ -89,7 +89,7 @@ describe(`with ${SITES} sites no page scans them all`, () => {
   });
 
   it('nor sorts what it need not, when it walks', async () => {
-    for (const q of [...FILTERS(), ...WIDE])
+    for (const q of [...WIDE, { online: true }, { group: 'north' }])
       for (const sort_by of ['name', 'lastSeenAt', 'agentVersion'] as const) {
         const plan = await planOf(sitePage('acme', { ...q, sort_by }, { limit: 20, offset: 0, how: 'walk' }));
         expect(plan, `${sort_by} ${JSON.stringify(q)}`).toMatch(
