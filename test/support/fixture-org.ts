@@ -277,7 +277,7 @@ export class FixtureOrg {
   }
 
   /** Somebody logged in: the rows are written here, because an invitation takes a slow hash. */
-  async user(role: 'Admin' | 'Member'): Promise<FixtureUser> {
+  async user(role: 'Admin' | 'Member' | 'Viewer'): Promise<FixtureUser> {
     const userId = randomUUID();
     const email = `${this.name(role)}@example.com`.toLowerCase();
     await this.sql(

@@ -21,6 +21,7 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
     'device.',
     [
       '/org/{orgId}/sites',
+      '/org/{orgId}/sites/facets',
       '/org/{orgId}/claims',
       '/org/{orgId}/site-provisioning-keys',
       '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}',
@@ -31,7 +32,12 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
     'site.',
     [
       '/org/{orgId}/sites',
+      '/org/{orgId}/sites/facets',
       '/site/{siteId}',
+      '/site/{siteId}/diagnosis',
+      '/site/{siteId}/sessions',
+      '/site/{siteId}/credentials',
+      '/org/{orgId}/group/{groupId}',
       '/org/{orgId}/tombstones',
       '/org/{orgId}/rejections',
       '/resource/{resourceId}/diagnosis',
@@ -39,10 +45,16 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
     ],
   ],
   ['site.credential_rotated', ['/org/{orgId}/credential-rotations']],
+  ['group.', ['/org/{orgId}/groups', '/org/{orgId}/group/{groupId}', '/org/{orgId}/sites/facets']],
   ['tombstone.', ['/org/{orgId}/tombstones', '/org/{orgId}/rejections']],
   [
     'claim.',
-    ['/org/{orgId}/claims', '/org/{orgId}/sites', '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}/rollout'],
+    [
+      '/org/{orgId}/claims',
+      '/org/{orgId}/sites',
+      '/site/{siteId}/diagnosis',
+      '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}/rollout',
+    ],
   ],
   ['template.', ['/org/{orgId}/provisioning-templates', '/org/{orgId}/provisioning-template/{templateId}']],
   [
@@ -101,6 +113,7 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
       '/resource/{resourceId}/users',
       '/resource/{resourceId}/whitelist',
       '/resource/{resourceId}/diagnosis',
+      '/site/{siteId}/resources',
     ],
   ],
   [
@@ -111,6 +124,7 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
       '/resource/{resourceId}/targets',
       '/target/{targetId}',
       '/resource/{resourceId}/diagnosis',
+      '/site/{siteId}/resources',
     ],
   ],
   ['rule.', ['/resource/{resourceId}/rules']],
@@ -122,6 +136,7 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
       '/site-resource/{siteResourceId}/roles',
       '/site-resource/{siteResourceId}/users',
       '/site-resource/{siteResourceId}/clients',
+      '/org/{orgId}/site/{siteId}/resources',
     ],
   ],
   ['blueprint.', ['/org/{orgId}/blueprints']],
@@ -130,7 +145,10 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
     'job.',
     ['/org/{orgId}/jobs', '/org/{orgId}/jobs/{jobId}', '/org/{orgId}/rollouts', '/org/{orgId}/credential-rotations'],
   ],
-  ['bundle.', ['/org/{orgId}/bundles', '/site/{siteId}/bundle', '/org/{orgId}/secret/{name}']],
+  [
+    'bundle.',
+    ['/org/{orgId}/bundles', '/site/{siteId}/bundle', '/site/{siteId}/diagnosis', '/org/{orgId}/secret/{name}'],
+  ],
   ['rollout.', ['/org/{orgId}/rollouts', '/org/{orgId}/bundles', '/org/{orgId}/secrets', '/org/{orgId}/secret/{name}']],
 ];
 

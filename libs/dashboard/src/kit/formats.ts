@@ -3,6 +3,11 @@ const LOCALE = 'en';
 const numbers = new Intl.NumberFormat(LOCALE);
 const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto', style: 'short' });
 
+const percents = new Intl.NumberFormat(LOCALE, { style: 'percent' });
+
+/** A part of a whole, rounded down: 99.9 % is not all of it. */
+export const formatPercent = (part: number): string => percents.format(Math.floor(part * 100) / 100);
+
 export const formatNumber = (value: number): string => numbers.format(value);
 
 const UNITS: [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [

@@ -3,7 +3,16 @@ import { useDebouncedCallback } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { t } from '@texts/common';
 import { useEffect, useState } from 'react';
-import { type Filter, filtersOf, type ListSearch, parseFilter, withFilters, writeFilter } from './search';
+import {
+  addFilters,
+  type Filter,
+  filtersOf,
+  type ListSearch,
+  parseFilter,
+  parseTyped,
+  withFilters,
+  writeFilter,
+} from './search';
 
 export interface FilterField {
   /** As it is written: `state` of `state:offline`. The API takes it by the same name, or the page translates it. */
@@ -14,6 +23,8 @@ export interface FilterField {
   values?: readonly { value: string; label?: string }[];
   /** Whether `!key:value` has a meaning. */
   negatable?: boolean;
+  /** Whether it may be there several times; otherwise the last one counts. */
+  repeatable?: boolean;
 }
 
 const WAIT_MS = 250;
@@ -47,21 +58,30 @@ export function FilterBox({
     combobox.openDropdown();
     combobox.updateSelectedOptionIndex();
     // A filter that is being written is no word to search for.
-    if (!/^!?[a-zA-Z]+:/.test(typed) || !fields.some(({ key }) => typed.replace('!', '').startsWith(`${key}:`)))
-      searchFor(typed);
+    if (!fields.some(({ key }) => new RegExp(`(^|\\s)!?${key}:`).test(typed))) searchFor(typed);
   };
-  const add = (filter: Filter) => {
-    setText('');
+  const add = (added: readonly Filter[], q: string) => {
     searchFor.cancel();
-    onChange(withFilters(search, [...filters, filter], ''), false);
+    setText(q);
+    const repeatable = fields.filter((field) => field.repeatable).map(({ key }) => key);
+    onChange(withFilters(search, addFilters(filters, added, repeatable), q), false);
+  };
+  /** A suggestion, which may be the beginning of a filter. */
+  const take = (suggested: string) => {
+    const filter = parseFilter(suggested, keys);
+    if (!filter) return setText(suggested);
+    combobox.closeDropdown();
+    add([filter], '');
   };
   const submit = (typed: string) => {
-    const filter = parseFilter(typed, keys);
     // A field without its value goes on; anything else is an answer that the suggestions must not cover.
-    if (typed.endsWith(':')) return setText(typed);
+    if (keys.some((key) => typed === `${key}:` || typed === `!${key}:`)) return;
     combobox.closeDropdown();
-    if (filter) add(filter);
-    else onChange(withFilters(search, filters, typed.trim()), false);
+    const { filters: written, q } = parseTyped(typed, keys);
+    const known = ({ field, negated }: Filter) =>
+      !negated || fields.some(({ key, negatable }) => key === field && negatable);
+    // What has no meaning is not taken for a filter; it stays in sight, as what was searched for.
+    add(written.filter(known), [...written.filter((one) => !known(one)).map(writeFilter), q].join(' ').trim());
   };
   const remove = (gone: Filter) =>
     onChange(
@@ -74,7 +94,7 @@ export function FilterBox({
   const suggestions = suggestionsFor(text, fields);
 
   return (
-    <Combobox store={combobox} onOptionSubmit={submit} withinPortal={false}>
+    <Combobox store={combobox} onOptionSubmit={take} withinPortal={false}>
       <Combobox.DropdownTarget>
         <PillsInput
           leftSection={<IconSearch size={16} />}

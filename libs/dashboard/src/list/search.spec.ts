@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseSearch, stringifySearch } from '../address';
-import { filtersOf, listSearch, parseFilter, withFilters, writeFilter } from './search';
+import { addFilters, filtersOf, listSearch, parseFilter, parseTyped, withFilters, writeFilter } from './search';
 
 describe('an address', () => {
   it('says filters as people write them, repeated ones too', () => {
@@ -35,5 +35,35 @@ describe('a filter', () => {
     expect(parseFilter('label:model=x:y', ['label'])).toEqual({ field: 'label', value: 'model=x:y', negated: false });
     expect(parseFilter('http://x', ['label'])).toBeUndefined();
     expect(parseFilter('state:', ['state'])).toBeUndefined();
+  });
+
+  it('is read among others and among words', () => {
+    const read = (text: string) => {
+      const { filters, q } = parseTyped(text, ['state', 'label', 'group']);
+      return [...filters.map(writeFilter), q];
+    };
+    expect(read('state:offline label:model=x !group:lab roof 2')).toEqual([
+      'state:offline',
+      'label:model=x',
+      '!group:lab',
+      'roof 2',
+    ]);
+    expect(read('north state:offline group:"hall 2" http://x')).toEqual([
+      'state:offline',
+      'group:hall 2',
+      'north http://x',
+    ]);
+    expect(read('group:hall 2')).toEqual(['group:hall 2', '']);
+    expect(read('state: north')).toEqual(['state:north', '']);
+    expect(read('just words')).toEqual(['just words']);
+  });
+
+  it('takes the place of another one of its field, unless several have a meaning', () => {
+    const of = (...texts: string[]) => texts.map((text) => parseFilter(text, ['state', 'label'])!);
+    expect(
+      addFilters(of('state:offline', 'label:a', '!state:x'), of('state:pending', 'label:b'), ['label']).map(
+        writeFilter,
+      ),
+    ).toEqual(['label:a', '!state:x', 'state:pending', 'label:b']);
   });
 });

@@ -59,7 +59,45 @@ export function withFilters(search: ListSearch, filters: readonly Filter[], q = 
 export function parseFilter(text: string, fields: readonly string[]): Filter | undefined {
   const [, not, field, value] = /^(!?)([a-zA-Z]+):(.+)$/.exec(text.trim()) ?? [];
   if (field === undefined || !fields.includes(field)) return undefined;
-  return { field, value: value!.trim(), negated: not === '!' };
+  return { field, value: value!.trim().replace(/^"(.*)"$/, '$1'), negated: not === '!' };
+}
+
+/**
+ * What was typed or pasted: filters, and words to search for. Of several filters each ends at a space, unless its value is in quotes:
+ * `state:offline group:"hall 2" roof`; one alone takes all that follows.
+ */
+export function parseTyped(text: string, fields: readonly string[]): { filters: Filter[]; q: string } {
+  const starts = [...text.matchAll(/(?<=^|\s)!?([a-zA-Z]+):/g)].filter(([, field]) => fields.includes(field!));
+  const alone = starts.length === 1 ? parseFilter(text, fields) : undefined;
+  if (alone) return { filters: [alone], q: '' };
+  const words = [text.slice(0, starts[0]?.index)];
+  const filters: Filter[] = [];
+  for (const [number, { index }] of starts.entries()) {
+    const part = text.slice(index, starts[number + 1]?.index);
+    const [written] = /^!?[a-zA-Z]+:(?:"[^"]*"|\S*)/.exec(part)!;
+    const filter = parseFilter(written, fields);
+    if (filter) filters.push(filter);
+    words.push(filter ? part.slice(written.length) : part);
+  }
+  return {
+    filters,
+    q: words
+      .map((word) => word.trim())
+      .filter(Boolean)
+      .join(' '),
+  };
+}
+
+/** The filters with others added: a field that has one value at a time takes the new one. */
+export function addFilters(
+  present: readonly Filter[],
+  added: readonly Filter[],
+  repeatable: readonly string[],
+): Filter[] {
+  const replaced = (one: Filter): boolean =>
+    !repeatable.includes(one.field) &&
+    added.some(({ field, negated }) => field === one.field && negated === one.negated);
+  return [...present.filter((one) => !replaced(one)), ...added];
 }
 
 export const writeFilter = ({ field, value, negated }: Filter): string => `${negated ? '!' : ''}${field}:${value}`;

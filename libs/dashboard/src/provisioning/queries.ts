@@ -40,6 +40,12 @@ export function useKeys(orgId: string): Key[] | undefined {
   return data?.siteProvisioningKeys;
 }
 
+/** The name of a key by its id, where one may list them; the id otherwise. */
+export function useKeyNames(orgId: string): (keyId: string) => string {
+  const keys = useKeys(orgId);
+  return (keyId) => keys?.find(({ siteProvisioningKeyId }) => siteProvisioningKeyId === keyId)?.name ?? keyId;
+}
+
 /** How far the machines of a key have come. */
 export const ROLLOUT = '/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}/rollout';
 

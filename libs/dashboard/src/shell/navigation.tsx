@@ -1,5 +1,5 @@
 import { Badge } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
+import { Link, useLocation } from '@tanstack/react-router';
 import { Fragment } from 'react';
 import { formatNumber } from '@/kit/formats';
 import { usePendingCount } from '@/sites/queries';
@@ -10,13 +10,15 @@ import { routeOf, usePlaces } from './use-places';
 /** The places of an organization that one may see. */
 export function Navigation({ orgId }: { orgId: string }) {
   const pending = usePendingCount(orgId);
+  const { pathname } = useLocation();
   const link = (place: Place, Icon?: React.ComponentType<{ size?: number }>) => (
     <Link
       key={place.path}
       to={routeOf(place) as '/org/$org'}
       params={{ org: orgId }}
       activeOptions={{
-        exact: place.path === '/' || place.path === '/sites' ? place.path === '/' : false,
+        // Groups are a place of their own, below that of sites.
+        exact: place.path === '/' || (place.path === '/sites' && pathname.includes('/sites/groups')),
         includeSearch: false,
       }}
       className={`${classes.place} ${Icon ? '' : classes.indented}`}

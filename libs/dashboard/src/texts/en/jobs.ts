@@ -64,6 +64,7 @@ export const t = {
       list: 'What came of each',
       columns: { item: 'Item', outcome: 'Outcome', message: 'Message' },
       failed: 'Failed',
+      site: (id: string) => `Site ${id}`,
       empty: {
         title: 'No results yet',
         description: 'What came of each item stands here as the job goes through them.',

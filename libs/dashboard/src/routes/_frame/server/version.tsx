@@ -1,8 +1,8 @@
 import { SimpleGrid, Skeleton } from '@mantine/core';
-import { queryOptions, useQuery } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
 import { t } from '@texts/server';
-import { problemOf } from '@/api/problem';
+import { besideApi } from '@/api/beside';
 import type { components } from '@/api/types';
 import { CopyId } from '@/kit/copy';
 import { Facts } from '@/kit/facts';
@@ -10,17 +10,6 @@ import { Failure } from '@/kit/failure';
 import { formatNumber } from '@/kit/formats';
 
 export const Route = createFileRoute('/_frame/server/version')({ component: Version });
-
-/** What stands beside `/api/v1` has no envelope. A server that is not ready says so with 503, and why. */
-const besideApi = <T,>(path: string) =>
-  queryOptions({
-    queryKey: ['beside', path],
-    queryFn: async () => {
-      const response = await fetch(path, { headers: { accept: 'application/json' } });
-      if (!response.ok && response.status !== 503) throw await problemOf(response);
-      return (await response.json()) as T;
-    },
-  });
 
 function Version() {
   const agent = useQuery(besideApi<components['schemas']['AgentVersion']>('/agent/version.json'));

@@ -14,6 +14,7 @@ import { Facts } from '@/kit/facts';
 import { Failure } from '@/kit/failure';
 import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
+import { PageLink } from '@/kit/page-link';
 import { Time } from '@/kit/time';
 import { toastDone, toastProblem } from '@/kit/toasts';
 import { ExportMenu } from '@/list/export-menu';
@@ -29,6 +30,9 @@ export const Route = createFileRoute('/_frame/org/$org/jobs/$job')({
 });
 
 type JobResult = components['schemas']['JobResult'];
+
+/** Whose items are sites. */
+const OF_SITES = ['sites.decide', 'sites.act', 'bundles.rollout', 'credentials.rotate'];
 
 function JobPage() {
   const { org, job: id } = Route.useParams();
@@ -47,8 +51,16 @@ function JobPage() {
       {failed ? `${t.job.results.failed}: ${outcome}` : outcome}
     </Text>
   );
+  const item = ({ item }: JobResult) =>
+    job && OF_SITES.includes(job.kind) && may('getSite') ? (
+      <PageLink to="/org/$org/sites/$site" params={{ org, site: item }}>
+        {t.job.results.site(item)}
+      </PageLink>
+    ) : (
+      item
+    );
   const columns: Column<JobResult>[] = [
-    { key: 'item', title: t.job.results.columns.item, render: ({ item }) => item, width: 200 },
+    { key: 'item', title: t.job.results.columns.item, render: item, width: 200 },
     { key: 'outcome', title: t.job.results.columns.outcome, render: outcome, width: 220 },
     { key: 'message', title: t.job.results.columns.message, render: ({ message }) => message },
   ];
@@ -105,8 +117,8 @@ function JobPage() {
               beside={<ExportMenu path={`/org/${org}/jobs/${id}`} query={{}} />}
               card={(result) => (
                 <Stack gap={4}>
-                  <Text fw={500} size="sm">
-                    {result.item}
+                  <Text fw={500} size="sm" component="div">
+                    {item(result)}
                   </Text>
                   {outcome(result)}
                   {result.message && <Text size="sm">{result.message}</Text>}

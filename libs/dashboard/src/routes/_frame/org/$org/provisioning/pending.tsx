@@ -40,7 +40,7 @@ const fieldsOf = (keys: readonly Key[] | undefined, templates: readonly Template
     values: keys?.map(({ siteProvisioningKeyId, name }) => ({ value: siteProvisioningKeyId, label: name })) ?? [],
   },
   { key: 'source', label: t.fields.source },
-  { key: 'label', label: t.fields.label, negatable: true },
+  { key: 'label', label: t.fields.label, negatable: true, repeatable: true },
   { key: 'group', label: t.fields.group, negatable: true },
   {
     key: 'template',
