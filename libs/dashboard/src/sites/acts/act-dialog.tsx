@@ -24,7 +24,7 @@ import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
 import { sitesChanged } from '../queries';
 import { ActField, askedOf, type Given, given } from './act-field';
-import { type Act, type ActBody, actOf, type Chosen, foresee, meant, type Preview } from './acts';
+import { type Act, type ActBody, type Chosen, foresee, meant, type Preview } from './acts';
 
 interface ActDialogProps {
   org: string;
@@ -32,7 +32,9 @@ interface ActDialogProps {
   chosen: Chosen;
   onClose: () => void;
   onStarted: (jobId: number) => void;
-  /** What can be undone was taken in place of what cannot. */
+  /** What can be undone, for who may do that. */
+  gentler: Act | undefined;
+  /** It was taken in place of what cannot be undone. */
   onGentler: (act: Act) => void;
 }
 
@@ -125,6 +127,7 @@ function Foreseen({
   onClose,
   onStarted,
   onBack,
+  gentler,
   onGentler,
 }: ActDialogProps & { body: ActBody; preview: Preview; onBack?: () => void }) {
   const [options, setOptions] = useState<Partial<ActBody>>({});
@@ -213,8 +216,8 @@ function Foreseen({
         {problem && <Problem text={problem} />}
         <Group justify="space-between">
           <Group gap="sm">
-            {act.isFinal && (
-              <Button variant="default" onClick={() => onGentler(actOf('suspend'))}>
+            {act.isFinal && gentler && (
+              <Button variant="default" onClick={() => onGentler(gentler)}>
                 {t.gentler}
               </Button>
             )}

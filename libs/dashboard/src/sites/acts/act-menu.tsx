@@ -46,6 +46,7 @@ export function ActMenu({
           org={org}
           act={act}
           chosen={chosen}
+          gentler={acts.flatMap(([, some]) => some).find(({ name }) => name === 'suspend')}
           onClose={() => modals.close(id)}
           onGentler={(gentler) => modals.updateModal({ modalId: id, title: titleOf(gentler) })}
           onStarted={(jobId) => {

@@ -43,11 +43,6 @@ export const ACTS: Record<'calm' | 'again' | 'final', readonly Act[]> = {
   ],
 };
 
-export const actOf = (name: ActName): Act =>
-  Object.values(ACTS)
-    .flat()
-    .find((act) => act.name === name)!;
-
 /** What it would do, without doing it. */
 export async function foresee(orgId: string, body: ActBody): Promise<Preview> {
   const { data } = await api.POST('/org/{orgId}/site-actions', {

@@ -163,7 +163,7 @@ function Origin({ org, site }: { org: string; site: SiteView }) {
   const keyName = useKeyNames(org);
   const templates = useTemplates(org);
   const profiles = useProfiles(org);
-  const { keyId, keyGeneration, templateId, profileId } = site;
+  const { keyId, keyGeneration, templateId, profileId, hardwareId } = site;
   const key = keyId && t.origin.generation(keyName(keyId), keyGeneration ?? 1);
   const template = templates?.find((one) => one.templateId === templateId)?.name ?? templateId;
   const profile = profiles?.find((one) => one.profileId === profileId)?.name ?? profileId;
@@ -185,6 +185,14 @@ function Origin({ org, site }: { org: string; site: SiteView }) {
           ),
         ],
         [t.origin.claimedFrom, site.claimedFrom],
+        [
+          t.origin.claims,
+          hardwareId && may('listClaims') ? (
+            <PageLink key="claims" to="/org/$org/provisioning/claims" params={{ org }} search={{ hardwareId }}>
+              {t.origin.claimsOf}
+            </PageLink>
+          ) : null,
+        ],
         [
           t.origin.template,
           templateId === null ? null : may('listProvisioningTemplates') ? (
