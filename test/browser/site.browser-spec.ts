@@ -54,12 +54,12 @@ describe('a site', () => {
     await page.getByText('Enrolled with').waitFor();
     await agents.stop(program);
     await page.getByText(/^Offline for .*: closed by its agent; nothing refused since\.$/).waitFor();
-    const cause = page.getByRole('alert').filter({ hasText: 'Failed: It is connected' });
+    const cause = page.getByRole('alert').filter({ hasText: 'Failed: Connection' });
     await cause.getByText('Next step').waitFor();
     await cause.getByRole('link', { name: 'All checks' }).click();
     const checks = page.getByRole('list', { name: 'Checks, in the order of causes' });
-    await checks.locator('[aria-current="true"]').getByText('It is connected').waitFor();
-    await checks.getByText('It has enrolled').waitFor();
+    await checks.locator('[aria-current="true"]').getByText('Connection', { exact: true }).waitFor();
+    await checks.getByText('Enrolment', { exact: true }).waitFor();
     const tabs = page.getByRole('navigation', { name: 'Oven 1' });
     await tabs.getByRole('link', { name: 'Sessions' }).click();
     await page.getByRole('row').filter({ hasText: 'closed by its agent' }).first().waitFor();

@@ -107,9 +107,10 @@ describe('the list of sites', () => {
     await page.getByRole('button', { name: 'Last page' }).click();
     await row(page, 'many 120').waitFor();
     await page.getByText('101 – 120 of 120').waitFor();
-    await page.getByRole('columnheader', { name: 'Name' }).click();
-    await page.waitForURL(/sort=/);
-    await page.getByRole('columnheader', { name: 'Name' }).click();
+    const byName = page.locator('th').filter({ hasText: /^Name$/ });
+    await byName.click();
+    await page.waitForURL(/sort=name/);
+    await byName.click();
     await page.waitForURL(/sort=-name/);
     await row(page, 'many 120').waitFor();
     await page
@@ -175,7 +176,9 @@ describe('an act on many sites', () => {
     const { readFile } = await import('node:fs/promises');
     const lines = (await readFile(await (await begun).path(), 'utf8')).trim().split('\n').slice(1);
     expect(lines).toHaveLength(500);
-    expect(lines.filter((line) => line.includes('conflict')).map((line) => line.split(',')[0])).toEqual([String(lost)]);
+    const failed = lines.filter((line) => line.includes('conflict'));
+    expect(failed).toHaveLength(1);
+    expect(failed[0]!.split(',')).toContain(String(lost));
     await page.goto(at('sites?label=batch%3Dfleet&state=suspended'));
     await page.getByText('of 499').waitFor();
   });
@@ -223,11 +226,13 @@ describe('an act on many sites', () => {
     const labels = dialog.getByRole('combobox', { name: 'Labels' });
     await labels.fill('=empty');
     await labels.press('Enter');
+    await labels.press('Tab');
     await dialog.getByRole('button', { name: 'See what it would do' }).click();
     await dialog.locator('[aria-invalid="true"]').waitFor();
     await labels.press('Backspace');
     await labels.fill('wave=2');
     await labels.press('Enter');
+    await labels.press('Tab');
     await dialog.getByRole('button', { name: 'See what it would do' }).click();
     await dialog.getByRole('button', { name: 'Add labels: 2 sites' }).click();
     await page.getByText('2 of 2').first().waitFor();
@@ -251,6 +256,7 @@ describe('groups', () => {
     await page.getByRole('button', { name: 'Add sites' }).click();
     await page.getByRole('dialog').getByRole('combobox', { name: 'Sites' }).fill('grouped');
     await page.getByRole('option', { name: 'grouped 001' }).click();
+    await page.keyboard.press('Tab');
     await page.getByRole('dialog').getByRole('button', { name: 'Add to groups' }).click();
     await row(page, 'grouped 001').waitFor();
     expect(await page.locator(`a[href$="/sites/${siteId}"]`).count()).toBeGreaterThan(0);

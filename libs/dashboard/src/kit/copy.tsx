@@ -41,7 +41,7 @@ export function CopyId({ id, what }: { id: string | number; what: string }) {
   const [copied, copy] = useCopy(async () => String(id));
   return (
     <Tooltip label={copied ? t.copied : t.copyId(what)}>
-      <UnstyledButton onClick={copy} aria-label={`${t.copyId(what)} ${id}`}>
+      <UnstyledButton onClick={copy} maw="100%" aria-label={`${t.copyId(what)} ${id}`}>
         <Group gap={4} wrap="nowrap">
           <Text span ff="monospace" size="sm" truncate maw={260}>
             {id}

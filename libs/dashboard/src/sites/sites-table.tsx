@@ -1,4 +1,4 @@
-import { Group, Stack, Text } from '@mantine/core';
+import { Box, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { t } from '@texts/sites';
@@ -78,31 +78,39 @@ export function SitesTable({
       sortable: true,
       width: 160,
     },
-    { key: 'name', title: t.columns.name, render: name, sortable: true },
+    { key: 'name', title: t.columns.name, render: name, sortable: true, width: 240 },
     {
       key: 'hardwareId',
       title: t.columns.hardwareId,
-      render: ({ hardwareId }) => hardwareId && <CopyId id={hardwareId} what={t.columns.hardwareId} />,
+      render: ({ hardwareId }) =>
+        hardwareId && (
+          <Box w={170}>
+            <CopyId id={hardwareId} what={t.columns.hardwareId} />
+          </Box>
+        ),
+      width: 190,
     },
     { key: 'groups', title: t.columns.groups, render: groupNames },
     {
       key: 'labels',
       title: t.columns.labels,
       render: ({ labels }) => <Labels labels={labels} shown={LABELS_SHOWN} />,
+      hidden: true,
+      width: 220,
     },
     {
       key: 'agentVersion',
       title: t.columns.agentVersion,
       render: ({ agentVersion }) => agentVersion,
       sortable: true,
-      width: 110,
+      width: 105,
     },
     {
       key: 'lastSeenAt',
       title: t.columns.lastSeenAt,
       render: ({ lastSeenAt }) => <Time at={lastSeenAt} />,
       sortable: true,
-      width: 140,
+      width: 130,
     },
     {
       key: 'createdAt',

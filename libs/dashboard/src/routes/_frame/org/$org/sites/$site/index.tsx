@@ -138,10 +138,9 @@ function SiteFacts({ org, site }: { org: string; site: SiteView }) {
         [
           t.facts.lastDisconnect,
           lastDisconnect && (
-            <Group key="end" gap={6}>
-              <Time at={lastDisconnect.at} />
-              {t.ends[lastDisconnect.reason]}
-            </Group>
+            <span key="end">
+              <Time at={lastDisconnect.at} />, {t.ends[lastDisconnect.reason]}
+            </span>
           ),
         ],
         [
