@@ -91,7 +91,6 @@ export const t = {
     list: 'Checks, in the order of causes',
     intro: 'The first check that failed is the cause; what comes later may fail by it.',
     states: { ok: 'Well', failed: 'Failed', unknown: 'Unknown' },
-    since: 'since',
     next: 'Next step',
     checks: {
       claimed: 'Enrolment',
@@ -227,7 +226,7 @@ export const t = {
     ],
     goes: 'What goes',
     going: [
-      'the credential of the present device, at once',
+      'the credential of the present device, once the other one is there',
       'its hardware id is blocked: it may not come back',
       'the other device’s own site, when it has one',
     ],

@@ -62,8 +62,8 @@ function Check({ check, isCause }: { check: DiagnosisCheck; isCause: boolean }) 
               {t.diagnosis.states[check.state]}
               {check.since && (
                 <>
-                  {' '}
-                  {t.diagnosis.since} <Time at={check.since} />
+                  {' · '}
+                  <Time at={check.since} />
                 </>
               )}
             </Text>

@@ -67,7 +67,7 @@ function Site() {
 /** What there is to say of a site, in one sentence. */
 function sentenceOf(site: SiteView, diagnosis: Diagnosis | undefined, now: number): string {
   const since = (at: string | null | undefined) =>
-    at ? formatDuration(Math.max(0, (now - Date.parse(at)) / 1000)) : undefined;
+    at ? formatDuration(Math.max(0, (Math.max(now, Date.now()) - Date.parse(at)) / 1000)) : undefined;
   const { state, lastSeenAt, agentVersion, connectedSince, lastDisconnect } = site;
   if (state === 'online') return t.sentence.online(since(connectedSince), agentVersion ?? undefined);
   if (state !== 'offline') return t.sentence[state];
