@@ -145,6 +145,17 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
     'job.',
     ['/org/{orgId}/jobs', '/org/{orgId}/jobs/{jobId}', '/org/{orgId}/rollouts', '/org/{orgId}/credential-rotations'],
   ],
+  // What a step of a job does to sites is told by nothing else.
+  ...(['job.progress', 'job.finished'] as const).map((type): readonly [string, readonly Path[]] => [
+    type,
+    [
+      '/org/{orgId}/sites',
+      '/org/{orgId}/sites/facets',
+      '/site/{siteId}',
+      '/org/{orgId}/groups',
+      '/org/{orgId}/group/{groupId}',
+    ],
+  ]),
   [
     'bundle.',
     ['/org/{orgId}/bundles', '/site/{siteId}/bundle', '/site/{siteId}/diagnosis', '/org/{orgId}/secret/{name}'],

@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
+import { t as oddities } from '@texts/oddities';
 import { t } from '@texts/sites';
 import { t as states } from '@texts/states';
 import { $api } from '@/api/client';
@@ -21,7 +22,7 @@ const FIXED: Partial<Record<FilterKey, Values>> = {
   online: YES_NO,
   status: named(t.statuses),
   bundle: named(t.bundleStates),
-  oddity: named(t.oddities),
+  oddity: Object.entries(oddities).map(([value, { label }]) => ({ value, label })),
   seenBefore: AGES,
   seenAfter: AGES,
   createdBefore: AGES,

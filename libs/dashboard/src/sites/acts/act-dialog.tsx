@@ -19,6 +19,7 @@ import { useCallback, useEffect, useState } from 'react';
 import { api } from '@/api/client';
 import { ApiProblem } from '@/api/problem';
 import { newIdempotencyKey } from '@/api/versions';
+import { callOf } from '@/api/written';
 import { CopyAsCurl } from '@/kit/copy';
 import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
@@ -139,15 +140,16 @@ function Foreseen({
   const { sites } = preview.touches;
   const number = formatNumber(sites);
   const has = (option: NonNullable<Act['options']>[number]) => act.options?.includes(option) ?? false;
-  const whole = { ...body, ...options };
+  const send = () =>
+    api.POST('/org/{orgId}/site-actions', {
+      params: { path: { orgId: org }, header: { 'Idempotency-Key': key } },
+      body: { ...body, ...options },
+    });
   const start = async () => {
     setBusy(true);
     setProblem(undefined);
     try {
-      const { data } = await api.POST('/org/{orgId}/site-actions', {
-        params: { path: { orgId: org }, header: { 'Idempotency-Key': key } },
-        body: whole,
-      });
+      const { data } = await send();
       void sitesChanged();
       if (data && 'jobId' in data) onStarted(data.jobId);
     } catch (error) {
@@ -226,7 +228,7 @@ function Foreseen({
                 {t.back}
               </Button>
             )}
-            <CopyAsCurl method="post" path={`/org/${org}/site-actions`} body={whole} />
+            <CopyAsCurl call={() => callOf(send)} />
           </Group>
           <Group gap="sm">
             <Button variant="subtle" color="gray" onClick={onClose}>

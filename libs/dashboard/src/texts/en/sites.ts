@@ -1,7 +1,4 @@
-import type { components } from '@/api/types';
 import type { FilterKey } from '@/sites/site-filter';
-
-type Oddity = components['schemas']['SiteItem']['oddities'][number];
 
 /** The list of sites, and what a site shows in any list. */
 export const t = {
@@ -50,13 +47,6 @@ export const t = {
     applied: 'running',
     failed: 'failed',
   },
-  oddities: {
-    contested: 'Claimed twice',
-    duplicate_session: 'Connected twice',
-    name_taken: 'Name was used already',
-    hardware_id_blocked_before: 'Hardware id was blocked before',
-    new_network: 'First from this network for its key',
-  } satisfies Record<Oddity, string>,
   columns: {
     state: 'State',
     name: 'Name',

@@ -140,6 +140,8 @@ function ReplaceForm({
       form={form}
       submitLabel={way === 'bySite' ? texts.now : texts.prepare}
       onSubmit={submit}
+      // It asks before, and its dialog has the line.
+      withoutCurl={way === 'bySite'}
       beside={
         <PageLink dimmed to="/org/$org/sites/$site/settings" params={{ org, site: String(site.siteId) }}>
           {texts.back(site.name)}
