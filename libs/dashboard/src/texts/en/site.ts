@@ -93,6 +93,7 @@ export const t = {
     states: { ok: 'Well', failed: 'Failed', unknown: 'Unknown' },
     next: 'Next step',
     checks: {
+      organization: 'Organization',
       claimed: 'Enrolment',
       not_revoked: 'Not revoked',
       not_suspended: 'Not suspended',
