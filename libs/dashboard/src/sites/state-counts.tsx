@@ -48,7 +48,7 @@ export function StateCounts({ org, search }: { org: string; search: ListSearch }
   );
 }
 
-/** Views that are asked for often: links, as any other view is. */
+/** Views that are asked for often. Each is a link, like every view. */
 export function Presets({ org }: { org: string }) {
   const { data: agent } = useQuery(besideApi<components['schemas']['AgentVersion']>('/agent/version.json'));
   const presets: [label: string, search: ListSearch][] = [
