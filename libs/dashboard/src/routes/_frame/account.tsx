@@ -113,7 +113,7 @@ function Appearance() {
             value={zone}
             onChange={(value) => setZone(value as Zone)}
             data={[
-              { value: 'local', label: ZONE_NAME },
+              { value: 'local', label: `${common.local} (${ZONE_NAME})` },
               { value: 'utc', label: common.utc },
             ]}
           />
