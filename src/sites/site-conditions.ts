@@ -90,7 +90,7 @@ function ofSite(f: SiteSelection, param: Param, how: How): Part[] {
   if (f.status) add(`s.status = '${f.status === 'pending' ? 'pending' : 'approved'}'`);
   if (f.awaiting) add(`s.status = 'pending' AND s.suspended_at IS NULL`);
   if (f.keyId !== undefined) add(`s.key_id = ${param(f.keyId)}`);
-  if (f.generation !== undefined) add(`s.key_generation = ${param(f.generation)}`);
+  if (f.generation !== undefined) add(`s.key_generation = ${param(f.generation)}::bigint`);
   if (f.profileId !== undefined) add(`s.profile_id = ${param(f.profileId)}`);
   if (f.templateId !== undefined) add(`s.template_id = ${param(f.templateId)}`);
   if (f.hardwareId !== undefined) add(`s.hardware_id = ${param(f.hardwareId)}`);
@@ -193,8 +193,8 @@ const CURRENT = `c.stage = 'current' AND c.revoked_at IS NULL`;
 
 /** Sites whose agent connected last, or which were claimed, from a network. */
 const from = (network: string) => `
-  SELECT o.site_id FROM site_presence o WHERE o.org_id = $1 AND o.address <<= ${network}::cidr
-  UNION ALL SELECT l.site_id FROM site l WHERE l.org_id = $1 AND l.claimed_from <<= ${network}::cidr`;
+  SELECT o.site_id FROM site_presence o WHERE o.org_id = $1 AND o.address <<= network(${network}::inet)
+  UNION ALL SELECT l.site_id FROM site l WHERE l.org_id = $1 AND l.claimed_from <<= network(${network}::inet)`;
 
 /** Each arm has an index of its own; what reads like an address is looked for as one too. */
 function matching(text: string, param: Param): string {
