@@ -75,7 +75,7 @@ it.each([
   ['oddity=duplicate_session', []],
   ['network=203.0.113.0/24', ['b']],
   ['network=203.0.113.77/24', ['b']],
-  ['generation=9007199254740991', []],
+  ['generation=2147483648', []],
   ['network=192.0.2.44', ['a', 'b', 'c']],
   ['network=2001:db8::/32', ['d']],
   ['network=192.0.2.0/24&state=online', ['a']],
