@@ -11,7 +11,7 @@ import {
   startupRetryOptions,
 } from '#platform';
 import { createApp } from './app.js';
-import { announce, checkMachine, FirstRun, prepareDatabase, sentenceFor } from './first-run/index.js';
+import { announce, checkMachine, FirstRun, prepareDatabase, SetupLinks, sentenceFor } from './first-run/index.js';
 import { MIGRATIONS } from './schema.js';
 
 /** A little more than the budget of the drain (src/cluster): for what hangs even after it. */
@@ -29,7 +29,8 @@ async function start(): Promise<void> {
   app = await createApp(config);
   await app.init();
   const made = await app.get(FirstRun).run();
-  announce(config, await listen(app, config), made, postgres?.relocatedTo);
+  const setupToken = await app.get(SetupLinks).create();
+  announce(config, await listen(app, config), { made, setupToken, databaseDir: postgres?.relocatedTo });
 }
 
 /** The configuration with a database that answers: the one of DATABASE_URL, or the embedded one, started. */

@@ -54,6 +54,7 @@ import { ClosedOrgs1765140200000 } from './migrations/1765140200000-closed-orgs.
 import { OrgCounts1765140300000 } from './migrations/1765140300000-org-counts.js';
 import { JobProgressTold1765150000000 } from './migrations/1765150000000-job-progress-told.js';
 import { AuditNames1765150000010 } from './migrations/1765150000010-audit-names.js';
+import { SetupLinks1765170000000 } from './migrations/1765170000000-setup-links.js';
 import { VersionOrder1765180000000 } from './migrations/1765180000000-version-order.js';
 
 /** Migrations in the order in which they run. */
@@ -114,5 +115,6 @@ export const MIGRATIONS = [
   OrgCounts1765140300000,
   JobProgressTold1765150000000,
   AuditNames1765150000010,
+  SetupLinks1765170000000,
   VersionOrder1765180000000,
 ];

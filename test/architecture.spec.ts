@@ -147,7 +147,7 @@ describe('imports', () => {
 
 /** One writer per table: the module that owns it. Others ask its services; what must happen with its acts is a hook. */
 const OWNER = {
-  'first-run': ['setting'],
+  'first-run': ['setting', 'setup_link'],
   agents: ['agent_report', 'online_sample', 'site_presence', 'site_session'],
   instances: [
     'bootstrap',

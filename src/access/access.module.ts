@@ -22,6 +22,7 @@ import { RolesRepository } from './roles/roles.repository.js';
 import { RolesService } from './roles/roles.service.js';
 import { LoginService } from './sessions/login.service.js';
 import { RefusedLogins } from './sessions/refused-logins.js';
+import { SessionCookie } from './sessions/session-cookie.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsRepository } from './sessions/sessions.repository.js';
 import { SessionsService } from './sessions/sessions.service.js';
@@ -76,6 +77,7 @@ import { UsersService } from './users/users.service.js';
     RolesRepository,
     RolesService,
     SessionsRepository,
+    SessionCookie,
     SessionsService,
     SessionTokens,
     SiteCredentialsRepository,
@@ -88,6 +90,8 @@ import { UsersService } from './users/users.service.js';
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
   exports: [
+    SessionCookie,
+    SessionsService,
     ApiKeysService,
     ConnectionCredentials,
     CredentialSuccession,

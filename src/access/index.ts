@@ -10,6 +10,8 @@ export { RolesBody } from './members/members.dto.js';
 export { MembersService, roleIdsOf } from './members/members.service.js';
 export { Role } from './roles/role.entity.js';
 export { needsReplacement, RolesService } from './roles/roles.service.js';
+export { SessionCookie } from './sessions/session-cookie.js';
+export { SessionsService } from './sessions/sessions.service.js';
 export { ConnectionCredentials, connectionProof } from './site-credentials/connection-credentials.service.js';
 export type { Authenticated, SiteIdentity } from './site-credentials/credential-standing.js';
 export type { ListedCredential, RotationRow } from './site-credentials/credential-succession.repository.js';

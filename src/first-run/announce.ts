@@ -1,16 +1,20 @@
 import { networkInterfaces } from 'node:os';
 import { type Config, VERSION, writePidFile } from '#platform';
-import { type FirstSecrets, firstSecrets, nextKey, whereabouts } from './banner.js';
+import { type FirstSecrets, firstSecrets, nextKey, setupLink, whereabouts } from './banner.js';
 
 /**
  * Tells whoever started the server, on standard output, where everything is, and once the secrets of a first run; and the next start, by a
- * file, who serves from this DATA_DIR. @param databaseDir set when the embedded database had to be put outside DATA_DIR
+ * file, who serves from this DATA_DIR. `setupToken`: of the link that sets it up, until one was used; `databaseDir`: set when the embedded
+ * database had to be put outside DATA_DIR
  */
 export function announce(
   config: Config,
   port: number,
-  made: FirstSecrets | null,
-  databaseDir: string | undefined,
+  {
+    made,
+    setupToken,
+    databaseDir,
+  }: { made: FirstSecrets | null; setupToken: string | null; databaseDir: string | undefined },
 ): void {
   const { publicUrl } = config.http;
   const { dataDir } = config.installation;
@@ -26,7 +30,8 @@ export function announce(
     databaseDir,
     machineAddress: addressOfMachine(),
   });
-  process.stdout.write(`\n${place}\n${next}\n`);
+  const setup = setupToken === null ? '' : `${setupLink(publicUrl, setupToken)}\n`;
+  process.stdout.write(`\n${place}\n${setup}${next}\n`);
 }
 
 /** The first address of the machine that is not its own alone; IPv4, which every network has. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type FirstSecrets, firstSecrets, type Place, whereabouts } from './banner.js';
+import { type FirstSecrets, firstSecrets, type Place, setupLink, whereabouts } from './banner.js';
 
 const place = (change: Partial<Place>): string =>
   whereabouts({
@@ -35,6 +35,15 @@ describe('the banner', () => {
       place({ host: '192.0.2.7', publicUrl: new URL('http://192.0.2.7:3000') }),
     ])
       expect(text).not.toMatch(/HOST=|PUBLIC_URL=/);
+  });
+
+  it('leads to the dashboard, and to its set-up with the token where no browser sends it', () => {
+    expect(place({ publicUrl: new URL('https://gate.example.com') })).toContain(
+      '\n  Dashboard         https://gate.example.com/\n',
+    );
+    expect(setupLink(new URL('https://gate.example.com'), 'secret')).toContain(
+      '\nhttps://gate.example.com/setup#token=secret\n',
+    );
   });
 
   it('offers its enrol line to the machines that can use it', () => {

@@ -38,6 +38,7 @@ export function whereabouts(place: Place): string {
   return lines(
     `Gatehouse ${version} is running.`,
     '',
+    row('Dashboard', `${origin}/`),
     row('API', `${origin}/api/v1`),
     row('API docs', `${origin}/api/docs`),
     row('Health', `${origin}/healthz`),
@@ -79,6 +80,15 @@ export function firstSecrets(made: FirstSecrets, publicUrl: URL): string {
       : 'Enrol a machine, by this line on it (it needs node and a shell):',
     '',
     enrolLine(publicUrl.origin, made.provisioningKey, made.trust),
+  );
+}
+
+/** The link that sets the installation up: its token is in the fragment, which no browser sends. */
+export function setupLink(publicUrl: URL, token: string): string {
+  return lines(
+    'Set it up in a browser, by this link (once, within 24 hours):',
+    '',
+    `${publicUrl.origin}/setup#token=${token}`,
   );
 }
 

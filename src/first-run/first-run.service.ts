@@ -76,6 +76,8 @@ export class FirstRun {
         const body = { name: 'first run', maxBatchSize: FIRST_KEY_USES, validUntil: validUntil.toISOString() };
         const key = await this.provisioningKeys.createIn(tx, SYSTEM, FIRST_ORG, body);
         await writeSetting(tx, 'first_run_at', new Date().toISOString());
+        // Whoever brought the password along has an administrator whom they know.
+        if (this.config.installation.adminPassword) await writeSetting(tx, 'set_up_at', new Date().toISOString());
         const made: FirstSecrets = {
           adminEmail: this.config.installation.adminEmail,
           adminPassword: this.config.installation.adminPassword ? undefined : adminPassword,

@@ -7,3 +7,4 @@ export { FirstRunModule } from './first-run.module.js';
 export { FirstRun } from './first-run.service.js';
 export { checkMasterKeys } from './master-key.js';
 export { checkMachine, sentenceFor } from './preflight.js';
+export { SetupLinks } from './setup/setup-links.js';

@@ -170,6 +170,20 @@ export class OrgsService implements OnModuleInit {
     });
   }
 
+  /** Gives an organization another name, if one is given. @returns whether there is such an organization */
+  async rename(tx: EntityManager, principal: Principal, orgId: string, name: string | undefined): Promise<boolean> {
+    if ((await this.repository.lockForUpdate(tx, orgId)) === null) return false;
+    if (name === undefined) return true;
+    await this.repository.update(tx, orgId, { name });
+    await this.audit.record(tx, principal, {
+      orgId,
+      action: 'org.update',
+      target: { type: 'org', id: orgId },
+      details: { name },
+    });
+    return true;
+  }
+
   /** Stops or resumes every claim of the organization; telling key caches is the caller's. @returns whether this changed it */
   pauseClaims(tx: EntityManager, principal: Principal, orgId: string, paused: boolean): Promise<boolean> {
     return this.repository.setClaimsPaused(tx, orgId, paused ? principal.name : null);

@@ -27,6 +27,7 @@ const WITHOUT_AUDIT = {
   acknowledgeBundle: 'what a site says of its bundle is an event: bundle-acks.int-spec.ts',
   takeLease: 'the last lease of a site is its row: leases.int-spec.ts',
   createOrgUser: 'there are no identity providers yet',
+  setUp: 'works once, where no ADMIN_PASSWORD was given: setup.int-spec.ts',
   lookUpSites: 'asks for more than a query takes, and changes nothing',
 };
 /** Fields whose values are secrets, in requests and answers. */

@@ -85,6 +85,7 @@ describe('the first start', () => {
     expect(text).toContain(`${server.url}/api/docs`);
     expect(text).toContain(`${server.url}/healthz`);
     expect(text).toMatch(/\nOnly this machine can reach it\. .*\n\nHOST=0\.0\.0\.0\nPUBLIC_URL=http:\/\/\S+:\d+\n/);
+    expect(text).toMatch(new RegExp(`\\n${server.url}/setup#token=[\\w-]{43}\\n`));
     const password = /Administrator +admin@example\.com +(\S+)/.exec(text)![1]!;
     const rootKey = /Root API key +(\S+)/.exec(text)![1]!;
     const key = /Provisioning key +(spk_\S+)/.exec(text)![1]!;
@@ -123,7 +124,7 @@ describe('the first start', () => {
     await first.stop();
     const second = await start({ databaseUrl: database.url });
     const text = await until(() => second.logs.some((line) => line.startsWith('curl')) && second.logs.join('\n'));
-    expect(text).not.toMatch(/spk_|printf/);
+    expect(text).not.toMatch(/spk_|printf|setup/);
     expect(text).toContain('/api/v1/org/default/site-provisioning-key');
     expect(await queryDatabase(database.url, 'SELECT FROM provisioning_key')).toHaveLength(1);
   });

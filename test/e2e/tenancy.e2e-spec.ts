@@ -30,6 +30,7 @@ const PUBLIC = [
   'verifyEmail', // a mailed code
   'requestPasswordReset', // says nothing, and sends to the address that it is about
   'confirmPasswordReset', // the token of a link
+  'setUp', // the token of a link
   'provisionDevice',
   'registerNewt', // provisioning key in the body
   'getNewtToken',

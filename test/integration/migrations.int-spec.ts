@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../libs/platform/database/migrate.js';
+import { SetupLinks } from '../../src/first-run/index.js';
 import { MIGRATIONS } from '../../src/schema.js';
 import { Api, deviceToken, newtToken, provision } from '../support/api.js';
 import { logIn, type StartedApp, startApp } from '../support/app.js';
@@ -265,6 +266,17 @@ describe.each(versions)('a database of %s, brought up to date', (version) => {
     } finally {
       await old.drop();
     }
+  });
+
+  it('counts as set up: no start of it prints a link for that', async () => {
+    expect(
+      await queryDatabase(
+        database.url,
+        `SELECT name, value = (SELECT value FROM setting WHERE name = 'first_run_at') AS "asOfThen" FROM setting WHERE name = 'set_up_at'`,
+      ),
+    ).toEqual([{ name: 'set_up_at', asOfThen: true }]);
+    expect(await app.app.get(SetupLinks).create()).toBeNull();
+    expect(await queryDatabase(database.url, 'SELECT FROM setup_link')).toEqual([]);
   });
 
   it('gives its sites the settings that clients set by now, without a new version of any', async () => {

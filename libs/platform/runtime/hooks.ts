@@ -23,6 +23,8 @@ export type ReceivesUnder = { kind: 'profile' | 'template' | 'site'; id: number 
 /** By which a module reaches modules to its left (CONTRIBUTING.md). */
 @Injectable()
 export class Hooks {
+  /** After somebody logged in by their password. */
+  readonly userLoggedIn = new Hook<[userId: string]>();
   readonly orgCreated = new Hook<[orgId: string]>();
   /** Before the first row of an organization is deleted (`orgDeleting`), while all are there. */
   readonly orgEnding = new Hook<[orgId: string]>();

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Strategy } from 'passport-local';
-import { AppError, addressBucket, Db, invalid, notify, type Principal, RefusalLimiter } from '#platform';
+import { AppError, addressBucket, Db, Hooks, invalid, notify, type Principal, RefusalLimiter } from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { Passwords } from '../users/passwords.js';
 import { UsersRepository } from '../users/users.repository.js';
@@ -33,6 +33,7 @@ export class LoginService {
     private readonly audit: AuditService,
     private readonly refused: RefusedLogins,
     private readonly limiter: RefusalLimiter,
+    private readonly hooks: Hooks,
   ) {
     this.strategy = new Strategy(
       { usernameField: 'email', session: false, passReqToCallback: true },
@@ -64,6 +65,7 @@ export class LoginService {
         action: 'auth.login',
         target: { type: 'user', id: userId },
       });
+      await this.hooks.userLoggedIn.run(tx, userId);
       return this.sessions.open(tx, principal);
     });
     if (!session) throw this.refuse(caller, email);

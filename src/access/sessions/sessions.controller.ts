@@ -2,27 +2,19 @@ import { Body, Controller, Get, Post, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Caller, ErrorResponses, type Principal, Public, Returns, UserAccess } from '#platform';
-import { Authenticator } from '../authenticator.js';
-import { SECURE_SESSION_COOKIE } from '../request-credential.js';
 import { LoginService } from './login.service.js';
+import { SessionCookie } from './session-cookie.js';
 import { ChangePasswordBody, LoginBody, LoginView, UserView } from './sessions.dto.js';
 import { SessionsService } from './sessions.service.js';
 
 @ApiTags('Session')
 @Controller()
 export class SessionsController {
-  private readonly cookie: { name: string; options: object };
-
   constructor(
     private readonly logins: LoginService,
     private readonly sessions: SessionsService,
-    { cookieName }: Authenticator,
-  ) {
-    this.cookie = {
-      name: cookieName,
-      options: { path: '/', httpOnly: true, sameSite: 'lax', secure: cookieName === SECURE_SESSION_COOKIE },
-    };
-  }
+    private readonly cookie: SessionCookie,
+  ) {}
 
   /** Log in: begin a session, whose cookie the answer sets */
   @Post('auth/login')
@@ -35,7 +27,7 @@ export class SessionsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LoginView> {
     const { token, ...view } = await this.logins.login(caller, body);
-    reply.setCookie(this.cookie.name, token, { ...this.cookie.options, expires: view.expiresAt });
+    this.cookie.set(reply, token, view.expiresAt);
     return view;
   }
 
@@ -45,7 +37,7 @@ export class SessionsController {
   @Returns(null, { message: 'Logged out successfully' })
   async logout(@Caller() caller: Principal, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
     await this.sessions.close(caller);
-    reply.clearCookie(this.cookie.name, this.cookie.options);
+    this.cookie.clear(reply);
   }
 
   /** Change the password and end the user's other sessions */

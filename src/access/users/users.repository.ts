@@ -67,6 +67,10 @@ export class UsersRepository {
     return changed === 1;
   }
 
+  async setAddress(em: EntityManager, userId: string, email: string): Promise<void> {
+    await execute(em, 'UPDATE "user" SET email = $2, username = $2 WHERE user_id = $1', [userId, email]);
+  }
+
   async firstServerAdmin(em: EntityManager): Promise<string | null> {
     const rows = await query<{ id: string }>(
       em,

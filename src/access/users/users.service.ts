@@ -97,6 +97,25 @@ export class UsersService implements OnModuleInit {
     });
   }
 
+  /**
+   * Gives a user another address and password, and ends their sessions. Part of a larger act, which is audited by its own name.
+   * @throws conflict when the address is somebody else's
+   */
+  async setIdentity(
+    tx: EntityManager,
+    userId: string,
+    { email, passwordHash }: { email: string; passwordHash: string },
+  ): Promise<void> {
+    try {
+      await this.repository.setAddress(tx, userId, email);
+    } catch (error) {
+      throw isUniqueViolation(error) ? conflict('A user with this e-mail address exists') : error;
+    }
+    await this.repository.setPassword(tx, userId, passwordHash);
+    await this.sessions.deleteOfUser(tx, userId);
+    await notify(tx, 'access_changed', `user:${userId}`);
+  }
+
   /** Makes a user a member; role ids of another organization are not taken. Part of a larger act, which is audited by its own name. */
   async addMember(
     tx: EntityManager,

@@ -156,6 +156,16 @@ export const PEOPLE_OPERATIONS: Record<string, Operation> = {
     audit: ['user.reset_password', 'user'],
   },
 
+  // Every server of these tests has been set up by its ADMIN_PASSWORD (test/integration/setup.int-spec.ts has one that was not).
+  setUp: {
+    by: 'anybody',
+    call: (fixture) => ({
+      api: fixture.root.as(undefined, CSRF),
+      body: { token: 'used', email: 'somebody@example.com', password: 'another password', organizationName: 'Walk' },
+    }),
+    answers: 404,
+  },
+
   // invitations
   createInvite: {
     by: 'key',

@@ -1,5 +1,5 @@
-import { Alert, Anchor, Button, Code, Group, Paper, Stack, Tabs, Text, Title } from '@mantine/core';
-import { IconAlertTriangle, IconCircleCheck, IconClock } from '@tabler/icons-react';
+import { Anchor, Button, Code, Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { IconCircleCheck, IconClock } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { t } from '@texts/provisioning';
@@ -7,8 +7,8 @@ import { $api } from '@/api/client';
 import { CopyButton, CopyId } from '@/kit/copy';
 import { formatNumber } from '@/kit/formats';
 import { useMay } from '@/session/session';
-import { type CreatedKey, useTemplates } from './queries';
-import { type Enrolment, type Step, snippetsFor, warningsFor } from './snippets';
+import type { CreatedKey } from './queries';
+import { WaysToEnrol } from './ways-to-enrol';
 
 /** A secret that was just made, the only time that it is shown, and how machines are started with it. */
 export function IssuedKey({
@@ -22,12 +22,7 @@ export function IssuedKey({
   /** For a key that has made sites before: nobody waits for the first one. */
   isRotated?: boolean;
 }) {
-  const { siteProvisioningKey: key, trustFingerprint, endpoint, deviceEndpoint, templateId } = issued;
-  const template = useTemplates(org)?.find((one) => one.templateId === templateId);
-  const enrolment: Enrolment = { key, trustFingerprint, endpoint, deviceEndpoint };
-  // Who may not read templates is shown what most of them let in.
-  const door = template ?? { newtDoor: true, credentialType: 'api_key' as const };
-  const snippets = snippetsFor(enrolment, door);
+  const { siteProvisioningKey: key, trustFingerprint } = issued;
   return (
     <Stack>
       <Paper withBorder p="md">
@@ -58,56 +53,8 @@ export function IssuedKey({
         <Title order={2} mb="sm">
           {t.issued.how}
         </Title>
-        <Stack gap="sm">
-          {warningsFor(enrolment, door).map((warning) => (
-            <Alert key={warning} color="orange" variant="outline" icon={<IconAlertTriangle />}>
-              {warning === 'noDevicePort' ? t.issued.warnings.noDevicePort : t.issued.warnings[warning](endpoint)}
-            </Alert>
-          ))}
-          {snippets.length === 0 ? (
-            <Text>{t.issued.noWay}</Text>
-          ) : (
-            <Tabs defaultValue={snippets[0]!.kind} key={template?.templateId}>
-              <Tabs.List aria-label={t.issued.ways} mb="sm">
-                {snippets.map(({ kind }) => (
-                  <Tabs.Tab key={kind} value={kind}>
-                    {t.issued.kinds[kind]}
-                  </Tabs.Tab>
-                ))}
-              </Tabs.List>
-              {snippets.map(({ kind, steps }) => (
-                <Tabs.Panel key={kind} value={kind}>
-                  <Stack gap="md">
-                    {steps.map((step) => (
-                      <StepOf key={step.file ?? step.text} step={step} />
-                    ))}
-                  </Stack>
-                </Tabs.Panel>
-              ))}
-            </Tabs>
-          )}
-        </Stack>
+        <WaysToEnrol org={org} issued={issued} />
       </section>
-    </Stack>
-  );
-}
-
-function StepOf({ step: { file, text } }: { step: Step }) {
-  return (
-    <Stack gap={4}>
-      <Group justify="space-between" gap="sm">
-        <Text size="sm" fw={500} ff={file && 'monospace'}>
-          {file ?? t.issued.run}
-        </Text>
-        <CopyButton
-          text={`${text}\n`}
-          what={file ?? t.issued.run}
-          label={file ? t.issued.copyFile(file.split('/').at(-1)!) : t.issued.copyLines}
-        />
-      </Group>
-      <Code block tabIndex={0} role="region" aria-label={file ?? t.issued.run} style={{ overflowX: 'auto' }}>
-        {text}
-      </Code>
     </Stack>
   );
 }

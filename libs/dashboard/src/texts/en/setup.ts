@@ -1,0 +1,38 @@
+export const t = {
+  title: 'Set up Gatehouse',
+  step: (n: number, of: number) => `Step ${n} of ${of}`,
+  next: 'Continue',
+  noLink: {
+    title: 'This link is not good any more',
+    text: 'It was used already, or is older than a day. Until somebody has signed in, each start of the server prints a new one. A lost password: npm run admin -- reset-password EMAIL, on the machine of the server.',
+    signIn: 'Sign in',
+  },
+  you: {
+    intro: 'You become the administrator of this server, and of its first organization.',
+    email: 'E-mail address',
+    emailHint: 'You sign in with it.',
+    password: 'Password',
+    passwordHint: 'At least 8 characters.',
+    organization: 'Name of the organization',
+    organizationHint: 'Yours, or your first customer’s. More can be made later.',
+  },
+  key: {
+    title: 'Your first key',
+    intro: 'A provisioning key is what machines enrol with; each gets a credential of its own from it.',
+    suggested: 'First machines',
+    name: 'Name',
+    count: 'How many machines',
+    hint: (hours: number) => `They are let in at once. The key is good for ${hours} hours.`,
+    create: 'Create the key',
+    skip: 'Later',
+  },
+  machine: {
+    title: 'Your first machine',
+    intro: 'Run this line on a machine; it needs Node and a shell. The key in it is shown this once.',
+    waiting: 'Waiting for your first machine …',
+    later: 'This page tells you when it connects. It can also happen later.',
+    connected: (name: string) => `${name} is online`,
+    more: 'Further machines enrol by the same line.',
+    go: 'To the dashboard',
+  },
+};
