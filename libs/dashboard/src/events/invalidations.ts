@@ -75,6 +75,11 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
       '/org/{orgId}/claims',
     ],
   ],
+  // Of the overview.
+  ['site.', ['/org/{orgId}/sites/facets', '/org/{orgId}/stats', '/org/{orgId}/expiring']],
+  ['device.', ['/org/{orgId}/sites/facets', '/org/{orgId}/stats']],
+  ['claim.', ['/org/{orgId}/stats']],
+  ['key.', ['/org/{orgId}/stats', '/org/{orgId}/expiring']],
   // Whatever happens is an event, and most of it somebody did.
   ['', ['/org/{orgId}/events', '/org/{orgId}/audit']],
   ['member.', ['/org/{orgId}/users', '/org/{orgId}/user/{userId}', '/role/{roleId}/users', '/org/{orgId}/invitations']],

@@ -1,32 +1,26 @@
 import { useDebouncedValue } from '@mantine/hooks';
 import { Spotlight, type SpotlightActionData, type SpotlightActionGroupData } from '@mantine/spotlight';
 import { IconSearch } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
+import { t as search } from '@texts/search';
 import { t } from '@texts/shell';
 import { useState } from 'react';
-import { $api } from '@/api/client';
-import { StateBadge } from '@/kit/state-badge';
 import { useOrganizations } from '@/orgs/queries';
-import { useMay } from '@/session/session';
+import { KINDS, placeOf, useHits } from '@/search/hits';
 import { routeOf, usePlaces } from './use-places';
 
-const FOUND = 6;
+/** Of each kind: what is looked for further down is looked for with more of its name. */
+const FOUND = 5;
 
-/** Ctrl K: every place that one may see, the organizations, and the sites of this one by what they are called. */
+/** Ctrl K: every place that one may see, the organizations, and what the server finds in all of them, what is in this one first. */
 export function CommandPalette({ orgId }: { orgId: string | undefined }) {
   const navigate = useNavigate();
   const [query, setQuery] = useState('');
-  const [asked] = useDebouncedValue(query.trim(), 200);
+  const [asked] = useDebouncedValue(query, 200);
   const sections = usePlaces(orgId ?? '');
   const organizations = useOrganizations() ?? [];
-  const may = useMay(orgId ?? '');
-  const { data: found } = useQuery({
-    ...$api.queryOptions('get', '/org/{orgId}/sites', {
-      params: { path: { orgId: orgId ?? '' }, query: { query: asked, pageSize: FOUND } },
-    }),
-    enabled: orgId !== undefined && asked.length > 1 && may('listSites'),
-  });
+  const hits = useHits(asked) ?? [];
+  const nameOf = (org: string): string => organizations.find((one) => one.orgId === org)?.name ?? org;
 
   const places: SpotlightActionData[] =
     orgId === undefined
@@ -48,30 +42,31 @@ export function CommandPalette({ orgId }: { orgId: string | undefined }) {
       description: org,
       onClick: () => void navigate({ to: '/org/$org', params: { org } }),
     }));
-  const sites: SpotlightActionData[] =
-    asked.length > 1 && orgId !== undefined
-      ? (found?.sites ?? []).map(({ siteId, name, hardwareId, state }) => ({
-          id: `site ${siteId}`,
-          label: name,
-          // Found by the server, by what the palette does not see.
-          keywords: query,
-          description: hardwareId ?? undefined,
-          rightSection: <StateBadge state={state} />,
-          onClick: () => void navigate({ to: '/org/$org/sites/$site', params: { org: orgId, site: String(siteId) } }),
-        }))
-      : [];
-  const actions: SpotlightActionGroupData[] = [
-    { group: t.places.sites, actions: sites },
-    { group: t.menu, actions: places },
-    { group: t.allOrganizations, actions: others },
-  ].filter((group) => group.actions.length > 0);
+  const found: SpotlightActionGroupData[] = KINDS.map((kind) => ({
+    group: search.kinds[kind],
+    actions: hits
+      .filter((hit) => hit.kind === kind)
+      .sort((a, b) => Number(b.orgId === orgId) - Number(a.orgId === orgId))
+      .slice(0, FOUND)
+      .map((hit) => ({
+        id: `${kind} ${hit.orgId} ${hit.id}`,
+        label: hit.name,
+        // Found by the server, by what the palette does not see.
+        keywords: query,
+        description: [hit.note, hit.orgId === orgId ? undefined : nameOf(hit.orgId)].filter(Boolean).join(' · '),
+        onClick: () => void navigate(placeOf(hit) as { to: '/org/$org'; params: { org: string } }),
+      })),
+  }));
+  const actions = [...found, { group: t.menu, actions: places }, { group: t.allOrganizations, actions: others }].filter(
+    (group) => group.actions.length > 0,
+  );
   return (
     <Spotlight
       shortcut={['mod + K']}
       query={query}
       onQueryChange={setQuery}
       actions={actions}
-      limit={12}
+      limit={FOUND * KINDS.length}
       highlightQuery
       scrollable
       maxHeight={420}

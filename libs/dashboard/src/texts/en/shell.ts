@@ -7,7 +7,7 @@ export const t = {
   switchOrganization: 'Switch organization',
   allOrganizations: 'All organizations',
   search: 'Search',
-  searchHint: 'Go to a place, or find a site …',
+  searchHint: 'Go to a place, or find a site, resource, key or person …',
   searchNothing: 'Nothing found',
   account: 'Account',
   signOut: 'Sign out',

@@ -1,15 +1,23 @@
-import { Anchor, Card, Group, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
-import { IconChevronRight, IconCircleCheck } from '@tabler/icons-react';
+import { Anchor, Button, Card, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { IconDeviceDesktop } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { createFileRoute, Link, Navigate } from '@tanstack/react-router';
-import { t } from '@texts/orgs';
+import { t } from '@texts/overview';
+import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
 import { type SiteState, StateBadge } from '@/kit/state-badge';
+import { NeedsAttention } from '@/overview/attention';
+import { ClaimsPaused, PauseClaims } from '@/overview/claims-pause';
+import { OverTime, type Period } from '@/overview/over-time';
+import { facetsQuery } from '@/overview/queries';
 import { useMay } from '@/session/session';
-import { useStateCount } from '@/sites/queries';
 
 /** Also where one lands who has nothing to administer: then it leads on to what one may open. */
-export const Route = createFileRoute('/_frame/org/$org/')({ component: Overview });
+export const Route = createFileRoute('/_frame/org/$org/')({
+  validateSearch: ({ over }: Record<string, unknown>): { over?: '30d' } => (over === '30d' ? { over } : {}),
+  component: Overview,
+});
 
 const STATES: readonly SiteState[] = ['online', 'offline', 'never_connected', 'pending', 'suspended', 'revoked'];
 
@@ -19,77 +27,49 @@ function Overview() {
   if (!may('listSites')) return <Navigate to="/org/$org/my-resources" params={{ org }} replace />;
   return (
     <>
-      <PageHeader title={t.overview.title} />
-      <Stack gap="xl">
-        <NeedsAttention org={org} />
-        <section>
-          <Title order={2} mb="sm">
-            {t.overview.sites}
-          </Title>
-          <SimpleGrid cols={{ base: 2, sm: 3, xl: 6 }}>
-            {STATES.map((state) => (
-              <StateCount key={state} org={org} state={state} />
-            ))}
-          </SimpleGrid>
-        </section>
-      </Stack>
+      <PageHeader title={t.title} actions={<PauseClaims org={org} />} />
+      <Sections org={org} />
     </>
   );
 }
 
-const ATTENTION = ['offline', 'pending', 'never_connected'] as const;
-
-/** What somebody has to look at, each a link to its rows. */
-function NeedsAttention({ org }: { org: string }) {
-  const counts = {
-    offline: useStateCount(org, 'offline'),
-    pending: useStateCount(org, 'pending'),
-    never_connected: useStateCount(org, 'never_connected'),
-  };
-  const known = ATTENTION.every((state) => counts[state] !== undefined);
-  const found = ATTENTION.filter((state) => counts[state]);
+function Sections({ org }: { org: string }) {
+  const { over = '24h' } = Route.useSearch();
+  const navigate = Route.useNavigate();
+  const may = useMay(org);
+  const states = useQuery(facetsQuery(org)).data?.states;
+  const isEmpty = states !== undefined && STATES.every((state) => states[state] === 0);
+  const onPeriod = (period: Period) =>
+    void navigate({ search: period === '30d' ? { over: period } : {}, replace: true, resetScroll: false });
   return (
-    <section>
-      <Title order={2} mb="sm">
-        {t.overview.attention}
-      </Title>
-      <Card withBorder p={0}>
-        {!known && <Skeleton h={48} />}
-        {known && found.length === 0 && (
-          <Group p="md" gap="sm">
-            <IconCircleCheck color="var(--mantine-color-teal-6)" />
-            <div>
-              <Text fw={600}>{t.overview.quiet}</Text>
-              <Text size="sm" c="dimmed">
-                {t.overview.quietHint}
-              </Text>
-            </div>
-          </Group>
-        )}
-        {known &&
-          found.map((state) => (
-            <Anchor
-              key={state}
-              c="inherit"
-              underline="never"
-              renderRoot={(props) => <Link to="/org/$org/sites" params={{ org }} search={{ state }} {...props} />}
-            >
-              <Group p="md" justify="space-between" wrap="nowrap">
-                <Group gap="lg">
-                  <StateBadge state={state} />
-                  <Text>{t.overview[state](formatNumber(counts[state]!), counts[state]!)}</Text>
-                </Group>
-                <IconChevronRight size={18} />
-              </Group>
-            </Anchor>
+    <Stack gap="xl">
+      <ClaimsPaused org={org} />
+      {isEmpty && (
+        <EmptyState icon={<IconDeviceDesktop />} title={t.none.title} description={t.none.description}>
+          {may('createSiteProvisioningKey') && (
+            <Button renderRoot={(props) => <Link to="/org/$org/provisioning/keys/new" params={{ org }} {...props} />}>
+              {t.none.action}
+            </Button>
+          )}
+        </EmptyState>
+      )}
+      <NeedsAttention org={org} />
+      <section aria-labelledby="states">
+        <Title order={2} mb="sm" id="states">
+          {t.sites}
+        </Title>
+        <SimpleGrid cols={{ base: 2, sm: 3, xl: 6 }}>
+          {STATES.map((state) => (
+            <StateCount key={state} org={org} state={state} count={states?.[state]} />
           ))}
-      </Card>
-    </section>
+        </SimpleGrid>
+      </section>
+      <OverTime org={org} period={over} onPeriod={onPeriod} />
+    </Stack>
   );
 }
 
-function StateCount({ org, state }: { org: string; state: SiteState }) {
-  const count = useStateCount(org, state);
+function StateCount({ org, state, count }: { org: string; state: SiteState; count: number | undefined }) {
   return (
     <Anchor
       c="inherit"
