@@ -17,6 +17,8 @@ import { MembersController } from './members/members.controller.js';
 import { MembersRepository } from './members/members.repository.js';
 import { MembersService } from './members/members.service.js';
 import { PrincipalLookup } from './principal-lookup.js';
+import { ActionHoldersController } from './roles/action-holders.controller.js';
+import { ActionHoldersService } from './roles/action-holders.service.js';
 import { RolesController } from './roles/roles.controller.js';
 import { RolesRepository } from './roles/roles.repository.js';
 import { RolesService } from './roles/roles.service.js';
@@ -49,11 +51,13 @@ import { UsersService } from './users/users.service.js';
     SessionsController,
     ApiKeysController,
     RolesController,
+    ActionHoldersController,
     MembersController,
     MailboxesController,
     UsersController,
   ],
   providers: [
+    ActionHoldersService,
     ApiKeysRepository,
     ApiKeyUses,
     ApiKeysService,

@@ -229,3 +229,44 @@ describe('what the caller may do', () => {
     expect((await root.as(undefined).get(`/org/${org}/my-actions`)).status).toBe(401);
   });
 });
+
+describe('who holds an action', () => {
+  interface Holders {
+    roles: { name: string }[];
+    users: { userId: string; email: string }[];
+    total: number;
+  }
+  const holders = (by: Api, action: string) => by.expect<Holders>('GET', `/org/${org}/action-holders?action=${action}`);
+
+  it('is told to a member who lacks it: roles by what they hold now, and the people who have one', async () => {
+    const asking = await person([(await builtIn('Member')).roleId]);
+    const { roleId: own } = await newRole('Watch');
+    await root.expect('POST', `/role/${own}/actions`, { actionIds: ['listSites'] });
+    const [viewer, holder] = [
+      await person([(await builtIn('Viewer')).roleId]),
+      await person([own, (await builtIn('Viewer')).roleId]),
+    ];
+    const { roles, users, total } = await holders(asking.api, 'listSites');
+    const names = roles.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['Admin', 'Approver', 'Operator', 'Viewer']));
+    expect(names).not.toContain('Member');
+    const ids = users.map(({ userId }) => userId);
+    expect(ids).toEqual(expect.arrayContaining([viewer.userId, holder.userId]));
+    expect(ids).not.toContain(asking.userId);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(total).toBe(ids.length);
+    // What nobody but Admin holds, and nobody of this organization at all.
+    expect((await holders(asking.api, 'createRole')).roles.map(({ name }) => name)).toEqual(['Admin']);
+  });
+
+  it('is told to nobody else, and of known actions alone', async () => {
+    const stranger = await newMember([], other, PASSWORD);
+    const path = `/org/${org}/action-holders?action=listSites`;
+    expect((await (await logIn(two.url, stranger.email, PASSWORD)).get(path)).status).toBe(404);
+    expect((await (await keyWith(['listUsers'])).get(path)).status).toBe(403);
+    expect((await root.get(`/org/${org}/action-holders?action=fly`)).body).toMatchObject({
+      status: 400,
+      fields: [{ path: 'action' }],
+    });
+  });
+});

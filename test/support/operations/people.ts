@@ -65,6 +65,7 @@ export const PEOPLE_OPERATIONS: Record<string, Operation> = {
     audit: ['role.set_actions', 'role', 'roleId'],
   },
   listMyActions: read('key'),
+  listActionHolders: read('admin', () => ({ query: { action: 'listSites' } })),
   listRoleUsers: read('key', (fixture) => ({ params: { roleId: fixture.roleId }, query: PAGE })),
   listUsers: read('key', (fixture) => ({
     query: {

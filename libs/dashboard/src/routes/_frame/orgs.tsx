@@ -4,6 +4,7 @@ import { IconBuilding, IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute, Link } from '@tanstack/react-router';
 import { t } from '@texts/orgs';
+import { useLiveEvents } from '@/events/use-live-events';
 import { CopyId } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
@@ -148,6 +149,8 @@ function Organizations() {
   const navigate = Route.useNavigate();
   const user = useUser();
   const query = useQuery(orgsQuery);
+  // Of many organizations no stream is followed.
+  useLiveEvents('', false);
   const [asked] = useDebouncedValue(search.q ?? '', 250);
   const wanted = search.q?.toLowerCase() ?? '';
   // Also those of which one may not even read the name by itself: a membership tells it.

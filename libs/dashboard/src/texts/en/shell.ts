@@ -21,7 +21,8 @@ export const t = {
   lacking: {
     title: 'You may not see this',
     description: (action: string) => `It needs the action ${action}, which none of your roles holds.`,
-    whoHas: (names: string) => `Ask ${names}.`,
+    whoHas: (roles: string, names: string) => `Those with the role ${roles} have it: ask ${names}.`,
+    more: (count: number) => `${count} more`,
     whoGives: 'An administrator of the organization can give it to one of your roles.',
   },
   places: {
