@@ -132,7 +132,8 @@ export const VARIABLES = {
   ADMIN_PASSWORD: {
     rule: rules.password,
     fallback: '',
-    about: 'Password of the first administrator, 8 to 72 bytes, used on the first start only (default: generated).',
+    about:
+      'Password of the first administrator, 8 to 72 bytes, used on the first start only, which then prints no link to set up (default: generated).',
   },
   ROOT_API_KEY: {
     rule: rules.rootApiKey,
