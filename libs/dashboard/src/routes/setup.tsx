@@ -1,9 +1,10 @@
 import {
-  Alert,
   Anchor,
   Button,
+  Group,
   Loader,
   NumberInput,
+  Paper,
   PasswordInput,
   Stack,
   Text,
@@ -189,15 +190,19 @@ function FirstMachine({ org, issued }: { org: string; issued: CreatedKey }) {
     <Step n={STEPS} title={t.machine.title}>
       <Text size="sm">{t.machine.intro}</Text>
       <WaysToEnrol org={org} issued={issued} />
-      <Alert
-        role="status"
-        color={site ? 'teal' : 'gray'}
-        variant="outline"
-        icon={site ? <IconCircleCheck /> : <Loader size="xs" color="gray" />}
-        title={site ? t.machine.connected(site.name) : t.machine.waiting}
-      >
-        {site ? t.machine.more : t.machine.later}
-      </Alert>
+      <Paper withBorder p="md" role="status" style={site && { borderColor: 'var(--mantine-color-teal-6)' }}>
+        <Group gap="md" wrap="nowrap">
+          {site ? <IconCircleCheck color="var(--mantine-color-teal-6)" /> : <Loader size="sm" color="gray" />}
+          <div>
+            <Text fw={600} style={{ overflowWrap: 'anywhere' }}>
+              {site ? t.machine.connected(site.name) : t.machine.waiting}
+            </Text>
+            <Text size="sm" c="dimmed">
+              {site ? t.machine.more : t.machine.later}
+            </Text>
+          </div>
+        </Group>
+      </Paper>
       <Button
         variant={site ? 'filled' : 'default'}
         style={{ alignSelf: 'flex-end' }}
