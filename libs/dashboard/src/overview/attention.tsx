@@ -13,7 +13,7 @@ import {
 import { useQuery } from '@tanstack/react-query';
 import { Link, type LinkProps } from '@tanstack/react-router';
 import { t } from '@texts/overview';
-import type { ComponentType } from 'react';
+import type { ComponentType, CSSProperties } from 'react';
 import { $api } from '@/api/client';
 import { Failure } from '@/kit/failure';
 import { formatAbsolute, formatNumber } from '@/kit/formats';
@@ -28,7 +28,7 @@ const HOUR = 3_600_000;
 
 interface Kind {
   text: keyof typeof t & ('offline' | 'down' | 'pending' | 'refused' | 'bundles' | 'expiring' | 'contested');
-  icon: ComponentType<{ size?: number; color?: string }>;
+  icon: ComponentType<{ size?: number; color?: string; style?: CSSProperties }>;
   color: string;
   /** undefined until it is known. */
   count: number | undefined;
@@ -171,10 +171,10 @@ function KindLink({ org, kind: { text, icon: Icon, color, count, to } }: { org: 
     >
       <Group p="md" justify="space-between" wrap="nowrap">
         <Group gap="md" wrap="nowrap">
-          <Icon size={20} color={`var(--mantine-color-${color}-6)`} />
+          <Icon size={20} color={`var(--mantine-color-${color}-6)`} style={{ flex: 'none' }} />
           <Text>{t[text](formatNumber(count!), count!)}</Text>
         </Group>
-        <IconChevronRight size={18} />
+        <IconChevronRight size={18} style={{ flex: 'none' }} />
       </Group>
     </Anchor>
   );
