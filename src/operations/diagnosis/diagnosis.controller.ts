@@ -23,7 +23,7 @@ export class DiagnosisController {
 
   /** Find out why a public resource is not reached: the first check that failed is the cause */
   @Get('resource/:resourceId/diagnosis')
-  @Access('getResource')
+  @Access('listTargets')
   @Returns(Diagnosis, { message: 'Diagnosis made successfully' })
   getResourceDiagnosis(@OrgId() orgId: string, @Id('resourceId') resourceId: number): Promise<Diagnosis> {
     return this.diagnosis.ofResource(orgId, resourceId);

@@ -42,7 +42,7 @@ function Overview() {
   const count = targets.data?.pagination.total;
   return (
     <Stack>
-      <ResourceChain resourceId={data.resourceId} />
+      {may('listTargets') && <ResourceChain resourceId={data.resourceId} />}
       <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: 'start' }}>
         <Stack>
           <Facts
