@@ -1,9 +1,9 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Api } from '../support/api.js';
-import { Dashboard, DESKTOP, expectAccessible, PHONE, takePicture } from '../support/browser/dashboard.js';
+import { Dashboard, expectAccessible, takePicture } from '../support/browser/dashboard.js';
 import { FixtureOrg, PASSWORD } from '../support/fixture-org.js';
-import { TEST_ADMIN, until } from '../support/server.js';
+import { until } from '../support/server.js';
 import { TestMailServer } from '../support/smtp.js';
 
 let dashboard: Dashboard;
@@ -150,6 +150,8 @@ describe('a forgotten password', () => {
 describe('an API key', () => {
   it('is shown once, works with the actions that it was given, and is refused when it was deleted', async () => {
     const visitor = await dashboard.signedIn();
+    // What tells of its end may come before its page is left.
+    visitor.expectComplaint(/404/);
     const page = await visitor.goTo(at('access/api-keys'));
     await page.getByRole('button', { name: 'New API key' }).first().click();
     const dialog = page.getByRole('dialog', { name: 'New API key' });
@@ -248,33 +250,5 @@ describe('a client and a share link', () => {
     await page.getByText('Copy the token now: it is shown only this once.').waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('cell', { name: 'Auditor, this week', exact: true }).waitFor();
-  });
-});
-
-describe('pages of access', () => {
-  const PAGES = () => ({
-    people: at('access/people'),
-    person: at(`access/people/${fixture.callers.member.userId}`),
-    invitations: at('access/invitations'),
-    roles: at('access/roles'),
-    role: at(`access/roles/${fixture.roleId}`),
-    'api-keys': at('access/api-keys'),
-    'api-key': at(`access/api-keys/${fixture.callers.keyId}`),
-    clients: at('access/clients'),
-    'share-links': at('access/share-links'),
-    'my-resources': at('my-resources'),
-  });
-
-  it.each(['light', 'dark'] as const)('are accessible, on a desk and on a phone, %s', async (colorScheme) => {
-    for (const [name, path] of Object.entries(PAGES()))
-      for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-        const visitor = await dashboard.signedIn(TEST_ADMIN, { colorScheme, viewport });
-        const page = await visitor.goTo(path);
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.waitForLoadState('networkidle');
-        await expectAccessible(page);
-        await takePicture(page, `${name}-${colorScheme}-${device}`);
-        await visitor.context.close();
-      }
   });
 });

@@ -1,8 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Dashboard, DESKTOP, expectAccessible, PHONE, takePicture } from '../support/browser/dashboard.js';
+import { Dashboard, expectAccessible } from '../support/browser/dashboard.js';
 import { FixtureOrg, PASSWORD } from '../support/fixture-org.js';
-import { TEST_ADMIN } from '../support/server.js';
 
 let dashboard: Dashboard;
 let fixture: FixtureOrg;
@@ -193,37 +192,5 @@ describe('the server', () => {
     const visitor = await dashboard.signedIn({ email: fixture.callers.admin.email, password: PASSWORD });
     const page = await visitor.goTo('/server');
     await page.getByRole('heading', { name: 'You may not see this' }).waitFor();
-  });
-});
-
-describe('pages', () => {
-  const PAGES = () => ({
-    audit: at('logs/audit'),
-    events: at('logs/events'),
-    jobs: at('jobs'),
-    settings: at('settings'),
-    'settings-approval': at('settings/approval'),
-    'settings-addresses': at('settings/addresses'),
-    'settings-keys': at('settings/keys'),
-    'settings-expiring': at('settings/expiring'),
-    'settings-close': at('settings/close'),
-    server: '/server',
-    'server-claims': '/server/claims',
-    'server-audit': '/server/audit',
-    'server-version': '/server/version',
-    reset: '/reset',
-  });
-
-  it.each(['light', 'dark'] as const)('are accessible, on a desk and on a phone, %s', async (colorScheme) => {
-    for (const [name, path] of Object.entries(PAGES()))
-      for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-        const visitor = await dashboard.signedIn(TEST_ADMIN, { colorScheme, viewport });
-        const page = await visitor.goTo(path);
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.waitForLoadState('networkidle');
-        await expectAccessible(page);
-        await takePicture(page, `${name}-${colorScheme}-${device}`);
-        await visitor.context.close();
-      }
   });
 });

@@ -1,10 +1,9 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Dashboard, DESKTOP, expectAccessible, PHONE, takePicture } from '../support/browser/dashboard.js';
+import { Dashboard, expectAccessible, takePicture } from '../support/browser/dashboard.js';
 import { FixtureOrg } from '../support/fixture-org.js';
 import { secretValue } from '../support/secret-values.js';
 import { holds, nameIn, versionId } from '../support/secrets.js';
-import { TEST_ADMIN } from '../support/server.js';
 
 let dashboard: Dashboard;
 let fixture: FixtureOrg;
@@ -188,42 +187,5 @@ describe('a rotation', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel it' }).click();
     await page.getByText('Cancelled', { exact: true }).waitFor();
     expect(await page.getByRole('button', { name: 'Resume' }).count()).toBe(0);
-  });
-});
-
-describe('pages of configuration', () => {
-  it.each(['light', 'dark'] as const)('are accessible, on a desk and on a phone, %s', async (colorScheme) => {
-    const name = await secretInUse();
-    await dashboard.root.expect('POST', fixture.path(`secret/${name}/version`), { value: secretValue('next') });
-    const profileId = await fixture.profile();
-    const path = fixture.path(`provisioning-profile/${profileId}/bootstrap`);
-    await dashboard.root.expect('PUT', path, { document: 'env:\n  LINE: "{{site.niceId}}"\n' });
-    await dashboard.root.expect('PUT', path, { document: 'env:\n  LINE: "{{site.name}}"\n' });
-    const { rollouts } = await dashboard.root.expect<{ rollouts: { jobId: number }[] }>(
-      'GET',
-      fixture.path('rollouts'),
-    );
-    const PAGES = {
-      secrets: at('secrets'),
-      secret: at(`secrets/${name}`),
-      bundles: at('bundles'),
-      'start-up': at('start-up'),
-      'start-up-one': at(`start-up/${profileId}`),
-      rotations: at('rotations'),
-      'rotations-credentials': at('rotations/credentials'),
-      rotation: at(`rotations/${rollouts[0]!.jobId}`),
-    };
-    for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-      const visitor = await dashboard.signedIn(TEST_ADMIN, { colorScheme, viewport });
-      for (const [shown, address] of Object.entries(PAGES)) {
-        const page = await visitor.goTo(address);
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.waitForLoadState('networkidle');
-        await expectAccessible(page);
-        await takePicture(page, `configuration-${shown}-${colorScheme}-${device}`);
-        await page.close();
-      }
-      await visitor.context.close();
-    }
   });
 });

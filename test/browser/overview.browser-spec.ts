@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newNonce, provision, type TestKey } from '../support/api.js';
-import { Dashboard, DESKTOP, expectAccessible, PHONE, takePicture } from '../support/browser/dashboard.js';
+import { Dashboard, expectAccessible, takePicture } from '../support/browser/dashboard.js';
 import { FixtureOrg, PASSWORD } from '../support/fixture-org.js';
 import { TEST_ADMIN, until } from '../support/server.js';
 
@@ -173,20 +173,5 @@ describe('many organizations', () => {
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await page.waitForURL(new RegExp(`/org/${fixture.orgId}/sites/${fixture.approved.siteId}`));
-  });
-});
-
-describe('pages', () => {
-  it.each(['light', 'dark'] as const)('are accessible on a desk and on a phone, %s', async (colorScheme) => {
-    for (const [name, path] of Object.entries({ overview: overview(), orgs: '/orgs' }))
-      for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-        const visitor = await dashboard.signedIn(TEST_ADMIN, { colorScheme, viewport });
-        const page = await visitor.goTo(path);
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.waitForLoadState('networkidle');
-        await expectAccessible(page);
-        await takePicture(page, `${name}-full-${colorScheme}-${device}`);
-        await visitor.context.close();
-      }
   });
 });

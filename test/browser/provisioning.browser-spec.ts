@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Program, startAgentProgram } from '../support/agent-process.js';
-import { Dashboard, DESKTOP, expectAccessible, PHONE, takePicture } from '../support/browser/dashboard.js';
+import { Dashboard, expectAccessible, takePicture } from '../support/browser/dashboard.js';
 import { FixtureOrg } from '../support/fixture-org.js';
-import { TEST_ADMIN } from '../support/server.js';
 
 let dashboard: Dashboard;
 let fixture: FixtureOrg;
@@ -215,39 +214,5 @@ describe('templates', () => {
     await page.getByLabel('Name', { exact: true }).fill('Presses of hall B');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('heading', { name: 'Presses of hall B' }).waitFor();
-  });
-});
-
-describe('pages of provisioning', () => {
-  it.each(['light', 'dark'] as const)('are accessible, on a desk and on a phone, %s', async (colorScheme) => {
-    const made = await dashboard.root.expect<{ siteProvisioningKeyId: string; templateId: number }>(
-      'PUT',
-      `/org/${fixture.orgId}/site-provisioning-key`,
-      { name: `Straße 4, Übergabe ${colorScheme}`, maxBatchSize: 250, approveNewSites: false },
-    );
-    await fixture.site('pending');
-    await fixture.tombstone();
-    const PAGES = {
-      pending: at('pending'),
-      keys: at('keys'),
-      'keys-new': at('keys/new'),
-      key: at(`keys/${made.siteProvisioningKeyId}`),
-      claims: at('claims'),
-      templates: at('templates'),
-      template: at(`templates/${made.templateId}`),
-      blocked: at('blocked'),
-    };
-    for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-      const visitor = await dashboard.signedIn(TEST_ADMIN, { colorScheme, viewport });
-      for (const [name, path] of Object.entries(PAGES)) {
-        const page = await visitor.goTo(path);
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.waitForLoadState('networkidle');
-        await expectAccessible(page);
-        await takePicture(page, `provisioning-${name}-${colorScheme}-${device}`);
-        await page.close();
-      }
-      await visitor.context.close();
-    }
   });
 });

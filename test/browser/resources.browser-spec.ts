@@ -1,8 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Dashboard, DESKTOP, expectAccessible, PHONE, takePicture } from '../support/browser/dashboard.js';
+import { Dashboard, expectAccessible, takePicture } from '../support/browser/dashboard.js';
 import { FixtureOrg } from '../support/fixture-org.js';
-import { TEST_ADMIN } from '../support/server.js';
 
 let dashboard: Dashboard;
 let fixture: FixtureOrg;
@@ -97,7 +96,8 @@ describe('a public resource', () => {
     const resourceId = await fixture.resource();
     const { name } = await read<{ name: string }>(`/resource/${resourceId}`);
     const visitor = await dashboard.signedIn();
-    visitor.expectComplaint(/400/);
+    // What tells of its end may come before its page is left.
+    visitor.expectComplaint(/400|404/);
     const page = await visitor.goTo(at(`public/${resourceId}/authentication`));
     await page.getByRole('button', { name: 'Set: PIN' }).click();
     const dialog = page.getByRole('dialog', { name: 'PIN' });
@@ -220,55 +220,5 @@ describe('a blueprint', () => {
     await page.getByRole('button', { name: 'Plan' }).click();
     await page.getByRole('alert').filter({ hasText: 'What is wrong with it' }).getByText(/mod/).first().waitFor();
     expect(await page.getByRole('button', { name: 'Apply' }).isDisabled()).toBe(true);
-  });
-});
-
-describe('pages of resources', () => {
-  it.each(['light', 'dark'] as const)('are accessible, on a desk and on a phone, %s', async (colorScheme) => {
-    const resourceId = await fixture.resource();
-    await dashboard.root.expect('POST', `/resource/${resourceId}`, {
-      name: `Steuerung Straße 4 – Übergabe ${colorScheme}`,
-    });
-    await fixture.target(resourceId);
-    await dashboard.root.expect('PUT', `/resource/${resourceId}/rule`, {
-      action: 'DROP',
-      match: 'COUNTRY',
-      value: 'FR',
-      priority: 1,
-    });
-    const applied = await dashboard.root.expect<{ blueprintId: number }>('PUT', fixture.path('blueprint'), {
-      blueprint: `sites: {${fixture.approved.niceId}: {name: "${siteName}"}}`,
-      source: 'UI',
-      name: `Halle 3 ${colorScheme}`,
-    });
-    const PAGES = {
-      public: at('public'),
-      'public-new': at('public/new'),
-      'public-overview': at(`public/${resourceId}`),
-      'public-targets': at(`public/${resourceId}/targets`),
-      'public-authentication': at(`public/${resourceId}/authentication`),
-      'public-rules': at(`public/${resourceId}/rules`),
-      'public-access': at(`public/${resourceId}/access`),
-      private: at('private'),
-      'private-new': at('private/new'),
-      'private-one': at(`private/${fixture.siteResourceId}`),
-      domains: at('domains'),
-      domain: at(`domains/${fixture.domainId}`),
-      blueprints: at('blueprints'),
-      'blueprint-new': at('blueprints/new'),
-      blueprint: at(`blueprints/${applied.blueprintId}`),
-    };
-    for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-      const visitor = await dashboard.signedIn(TEST_ADMIN, { colorScheme, viewport });
-      for (const [name, path] of Object.entries(PAGES)) {
-        const page = await visitor.goTo(path);
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.waitForLoadState('networkidle');
-        await expectAccessible(page);
-        await takePicture(page, `resources-${name}-${colorScheme}-${device}`);
-        await page.close();
-      }
-      await visitor.context.close();
-    }
   });
 });

@@ -1,13 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Dashboard, DESKTOP, expectAccessible, PHONE, takePicture } from '../support/browser/dashboard.js';
-import { FixtureOrg } from '../support/fixture-org.js';
+import { Dashboard, expectAccessible, takePicture } from '../support/browser/dashboard.js';
 import { TEST_ADMIN } from '../support/server.js';
 
 let dashboard: Dashboard;
-let fixture: FixtureOrg;
 beforeAll(async () => {
   dashboard = await Dashboard.open();
-  fixture = await FixtureOrg.open(dashboard.server);
 });
 afterEach(() => dashboard.settle());
 afterAll(() => dashboard?.close());
@@ -42,28 +39,5 @@ describe('signing in', () => {
     await dialog.getByRole('button', { name: 'Sign in' }).click();
     await dialog.waitFor({ state: 'detached' });
     expect(await page.getByLabel('New password').inputValue()).toBe('half a password');
-  });
-});
-
-describe('pages', () => {
-  const PAGES = () => ({
-    orgs: '/orgs',
-    overview: `/org/${fixture.orgId}`,
-    sites: `/org/${fixture.orgId}/sites`,
-    site: `/org/${fixture.orgId}/sites/${fixture.approved.siteId}`,
-    account: '/account',
-  });
-
-  it.each(['light', 'dark'] as const)('are accessible, on a desk and on a phone, %s', async (colorScheme) => {
-    for (const [name, path] of Object.entries(PAGES()))
-      for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-        const visitor = await dashboard.signedIn(TEST_ADMIN, { colorScheme, viewport });
-        const page = await visitor.goTo(path);
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.waitForLoadState('networkidle');
-        await expectAccessible(page);
-        await takePicture(page, `${name}-${colorScheme}-${device}`);
-        await visitor.context.close();
-      }
   });
 });

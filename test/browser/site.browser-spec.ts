@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Agents } from '../support/browser/agents.js';
-import { Dashboard, DESKTOP, expectAccessible, PHONE, takePicture } from '../support/browser/dashboard.js';
+import { Dashboard, expectAccessible } from '../support/browser/dashboard.js';
 import { FixtureOrg } from '../support/fixture-org.js';
-import { TEST_ADMIN, until } from '../support/server.js';
+import { until } from '../support/server.js';
 
 interface Site {
   siteId: number;
@@ -186,25 +186,5 @@ describe('another device', () => {
     await page.getByRole('button', { name: 'Copy Hardware id mixer-new' }).waitFor();
     await page.getByRole('heading', { level: 1, name: 'Mixer' }).waitFor();
     await page.getByText(/^Online.*, with agent /).waitFor();
-  });
-});
-
-describe('the pages of a site', () => {
-  it.each(['light', 'dark'] as const)('are accessible, on a desk and on a phone, %s', async (colorScheme) => {
-    const { program, siteId } = await agent(`tabs-${colorScheme}`, `Straße 4, Übergabe ${colorScheme}`);
-    await agents.stop(program);
-    const TABS = ['', 'diagnosis', 'sessions', 'resources', 'configuration', 'events', 'settings', 'replace'];
-    for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-      const visitor = await dashboard.signedIn(TEST_ADMIN, { colorScheme, viewport });
-      for (const tab of TABS) {
-        const page = await visitor.goTo(at(`${siteId}${tab && `/${tab}`}`));
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.waitForLoadState('networkidle');
-        await expectAccessible(page);
-        await takePicture(page, `site-${tab || 'overview'}-${colorScheme}-${device}`);
-        await page.close();
-      }
-      await visitor.context.close();
-    }
   });
 });

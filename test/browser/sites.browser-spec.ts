@@ -1,9 +1,8 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Agents } from '../support/browser/agents.js';
-import { Dashboard, DESKTOP, expectAccessible, PHONE, takePicture } from '../support/browser/dashboard.js';
+import { Dashboard, expectAccessible } from '../support/browser/dashboard.js';
 import { FixtureOrg, PASSWORD } from '../support/fixture-org.js';
-import { TEST_ADMIN } from '../support/server.js';
 
 const LIST = 'Sites of this organization';
 
@@ -270,27 +269,5 @@ describe('groups', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
     await page.getByRole('heading', { level: 1, name: 'Groups' }).waitFor();
     await page.getByRole('link', { name: 'Hall C' }).waitFor({ state: 'detached' });
-  });
-});
-
-describe('pages of sites', () => {
-  it.each(['light', 'dark'] as const)('are accessible, on a desk and on a phone, %s', async (colorScheme) => {
-    await dashboard.root.expect('POST', `/site/${fixture.approved.siteId}`, {
-      name: 'Straßenbahn-Depot Süd, Übergabestation 14 (横浜)',
-      labels: { model: 'compact-x', hall: 'b', line: '4', customer: 'Αθήνα' },
-    });
-    const PAGES = { list: at('sites'), groups: at('sites/groups'), group: at(`sites/groups/${fixture.groupId}`) };
-    for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-      const visitor = await dashboard.signedIn(TEST_ADMIN, { colorScheme, viewport });
-      for (const [name, path] of Object.entries(PAGES)) {
-        const page = await visitor.goTo(path);
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.waitForLoadState('networkidle');
-        await expectAccessible(page);
-        await takePicture(page, `sites-${name}-${colorScheme}-${device}`);
-        await page.close();
-      }
-      await visitor.context.close();
-    }
   });
 });

@@ -71,7 +71,7 @@ export function Stages({ org, keyId }: { org: string; keyId: string }) {
           beneath={lacks(rollout[stage])}
           label={
             stage === 'claimed' && may('listSites') ? (
-              <PageLink to="/org/$org/sites" params={{ org }} search={{ keyId }}>
+              <PageLink to="/org/$org/sites" params={{ org }} search={{ key: keyId }}>
                 {t.stages.claimed}
               </PageLink>
             ) : (
