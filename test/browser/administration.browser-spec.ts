@@ -108,10 +108,13 @@ describe('a job', () => {
       action: 'add_labels',
       labels: { rack: 'c' },
     });
-    await page.getByRole('link', { name: new RegExp(` ${jobId}$`) }).click();
+    await page
+      .getByRole('table')
+      .getByRole('link', { name: new RegExp(` ${jobId}$`) })
+      .click();
     await page.getByText('Finished', { exact: true }).waitFor();
     await page.getByText('2 of 2', { exact: true }).waitFor();
-    await page.getByRole('cell', { name: String(fixture.approved.siteId), exact: true }).waitFor();
+    await page.locator(`a[href$="/sites/${fixture.approved.siteId}"]`).waitFor();
   });
 });
 
