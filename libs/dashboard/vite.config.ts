@@ -29,7 +29,14 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         // What most pages share is one file, not fifty: fewer requests, and they compress better.
-        codeSplitting: { groups: [{ name: 'shared', minShareCount: 30 }] },
+        // Forms are a file of their own: lists do without.
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          groups: [
+            { name: 'forms', test: /@mantine\/form\/|\/kit\/form\.tsx/, priority: 1 },
+            { name: 'shared', minShareCount: 30 },
+          ],
+        },
       },
     },
   },

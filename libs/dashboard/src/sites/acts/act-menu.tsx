@@ -1,14 +1,16 @@
-import { Button, Menu } from '@mantine/core';
+import { Button, Menu, Skeleton } from '@mantine/core';
 import { modals } from '@mantine/modals';
 import { IconChevronDown } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
 import { t } from '@texts/site-acts';
-import { Fragment } from 'react';
+import { Fragment, lazy, Suspense } from 'react';
 import { formatNumber } from '@/kit/formats';
 import { toastDone } from '@/kit/toasts';
 import { useMay } from '@/session/session';
-import { ActDialog } from './act-dialog';
 import { ACTS, type Act, type Chosen } from './acts';
+
+/** Its fields are loaded with the first act. */
+const ActDialog = lazy(async () => ({ default: (await import('./act-dialog')).ActDialog }));
 
 type Kind = keyof typeof ACTS;
 
@@ -42,20 +44,22 @@ export function ActMenu({
       title: titleOf(act),
       size: 'lg',
       children: (
-        <ActDialog
-          org={org}
-          act={act}
-          chosen={chosen}
-          gentler={acts.flatMap(([, some]) => some).find(({ name }) => name === 'suspend')}
-          onClose={() => modals.close(id)}
-          onGentler={(gentler) => modals.updateModal({ modalId: id, title: titleOf(gentler) })}
-          onStarted={(jobId) => {
-            modals.close(id);
-            onStarted?.();
-            toastDone(t.started);
-            if (may('getJob')) void navigate({ to: '/org/$org/jobs/$job', params: { org, job: String(jobId) } });
-          }}
-        />
+        <Suspense fallback={<Skeleton h={200} />}>
+          <ActDialog
+            org={org}
+            act={act}
+            chosen={chosen}
+            gentler={acts.flatMap(([, some]) => some).find(({ name }) => name === 'suspend')}
+            onClose={() => modals.close(id)}
+            onGentler={(gentler) => modals.updateModal({ modalId: id, title: titleOf(gentler) })}
+            onStarted={(jobId) => {
+              modals.close(id);
+              onStarted?.();
+              toastDone(t.started);
+              if (may('getJob')) void navigate({ to: '/org/$org/jobs/$job', params: { org, job: String(jobId) } });
+            }}
+          />
+        </Suspense>
       ),
     });
   };
