@@ -74,7 +74,7 @@ export class OrgsController {
     return new ApiResult({ org }, { version });
   }
 
-  /** Everything of an organization as one file, a line of JSON for each row of its lists; needs the action of every one of them */
+  /** Everything of an organization as one file, a line of JSON for each row of its lists; needs the action of each */
   @Get('org/:orgId/export')
   @Access('getOrg', { orgKeys: false })
   @ErrorResponses(429)

@@ -47,6 +47,7 @@ const NOT_FOR_ORG_KEYS = [
   'closeOrg',
   'createApiKey',
   'deleteApiKey',
+  'exportOrg',
   'getApiKey',
   'listActionHolders',
   'listApiKeyActions',

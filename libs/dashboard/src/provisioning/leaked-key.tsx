@@ -11,6 +11,7 @@ import { t } from '@texts/rollout';
 import { api } from '@/api/client';
 import { isProblem } from '@/api/problem';
 import type { components } from '@/api/types';
+import { Failure } from '@/kit/failure';
 import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
 import { RowTable } from '@/kit/row-table';
@@ -82,10 +83,9 @@ function Leaked({
     },
   });
   const [about] = useDebouncedValue(JSON.stringify(aboutOf(form.values)), WAIT_MS);
-  const { data: leak } = useQuery({
+  const { data: leak, error } = useQuery({
     queryKey: ['leaked', key.siteProvisioningKeyId, about],
     staleTime: 0,
-    // What is typed wrongly is said when it is sent.
     retry: (_count, problem) => isProblem(problem) && problem.isPassing,
     queryFn: async () => {
       const { data } = await api.POST('/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}/leaked', {
@@ -133,7 +133,8 @@ function Leaked({
         acceptValueOnBlur
         {...form.getInputProps('networks')}
       />
-      {leak ? <Made leak={leak} /> : <Skeleton h={120} />}
+      {leak && <Made leak={leak} />}
+      {!leak && (error ? <Failure error={error} /> : <Skeleton h={120} />)}
       <Radio.Group label={texts.measure} {...form.getInputProps('measure')}>
         <Stack gap="xs" mt={4}>
           {mayDisable && <Radio value="disable" {...of(texts.measures.disable)} />}
