@@ -92,7 +92,11 @@ describe('POST /site/{siteId}', () => {
     });
     await post(other, { name: 'mine', status: 'approved' });
     expect(await audit()).toEqual([`site.update ${s.siteId}`, `site.approve ${other.siteId}`]);
-    expect(await events()).toEqual([`site.approved ${other.siteId}`]);
+    expect(await events()).toEqual([
+      `site.updated ${s.siteId}`,
+      `site.approved ${other.siteId}`,
+      `site.updated ${other.siteId}`,
+    ]);
   });
 
   it.each([
@@ -148,7 +152,7 @@ describe('DELETE /site/{siteId}', () => {
     const s = await site({ status: 'approved' });
     await app.root.expect('DELETE', `/site/${s.siteId}`);
     expect(await tombstones()).toEqual([]);
-    expect(await events()).toEqual([]);
+    expect(await events()).toEqual([`site.deleted ${s.siteId}`]);
     expect(await audit()).toEqual([`site.delete ${s.siteId}`]);
     expect((await site({ hardwareId: s.key })).siteId).toBeGreaterThan(s.siteId);
   });
