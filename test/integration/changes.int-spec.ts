@@ -125,7 +125,10 @@ describe('DELETE with If-Match', () => {
     };
     const checks = (path: string, methods: string[]) =>
       methods.some((method) => '412' in (paths[path]![method]?.responses ?? {}));
-    const changed = Object.keys(paths).filter((path) => paths[path]!['delete'] && checks(path, ['post', 'patch']));
+    // What DELETE withdraws at `replace` is not what POST changes.
+    const changed = Object.keys(paths).filter(
+      (path) => paths[path]!['delete'] && checks(path, ['post', 'patch']) && !path.endsWith('/replace'),
+    );
     expect(changed.filter((path) => checks(path, ['delete']))).toEqual(changed);
     expect(changed.map((path) => path.replace('/api/v1', '')).sort()).toEqual(Object.keys(KINDS).sort());
   });
