@@ -232,7 +232,7 @@ function duplicate({ duplicate: told, guardedUntil, now }: SiteFacts): Diagnosis
           fact('This one was refused', told.at, told.newcomerAddress),
         ]
       : [fact('A newcomer is being refused', guardedUntil)],
-    'Stop the other machine: it has this one’s credential',
+    'Stop the machine that was given this one’s credential',
   );
 }
 
