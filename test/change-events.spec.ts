@@ -17,6 +17,7 @@ const WITHOUT = {
   'auth.logout': 'of no organization',
   'user.change_password': 'of no organization',
   'user.prove_mailbox': 'of no organization',
+  'user.reset_password': 'of no organization',
   'user.set_two_factor': 'of no organization',
   'user.verify': 'of no organization',
   'org.create': 'nobody looks at it yet',
