@@ -11,7 +11,7 @@ const RESERVES = ['pickSiteDefaults', 'pickClientDefaults'];
 /** By another method than GET, and yet they only read: what they ask for is too long for a query. */
 const READS = ['lookUpSites'];
 /** What they do asks for the action of what is done, beside the one of the route. */
-const ASK_FURTHER = ['actOnSites'];
+const ASK_FURTHER = ['actOnSites', 'reportLeakedKey'];
 
 const operations = Object.values(document.paths).flatMap((item) =>
   Object.entries(item).flatMap(([method, { operationId, 'x-scope': scope }]) => {

@@ -49,6 +49,8 @@ const OTHERWISE: Record<string, readonly ChangeEventType[]> = {
   'domain.unverify': [],
   'invitation.accept': ['invitation.deleted', 'member.created'],
   'org.update': ['org.updated'],
+  'org.close': ['org.updated'],
+  'org.reopen': ['org.updated'],
   // It may pause claims.
   'site_provisioning_key.leaked': ['key.updated', 'org.updated'],
   'claims.pause': ['org.updated'],
