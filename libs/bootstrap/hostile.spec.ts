@@ -68,6 +68,10 @@ describe('hostile text', () => {
     ...['content', 'ready', 'null', '1e999', '.nan', '__proto__', 'constructor', '\ud800', '\r', '\u0085', '\u2028'],
   );
 
+  it('says nothing of what stands for a template that a message cuts', () => {
+    outcome('*a{{secret.A | uri}}{{secret.A | uri}}{{label.a | default "x" | json}}');
+  });
+
   it('never throws', () => {
     const joined = fc.array(fragment, { maxLength: 60 }).map((parts) => parts.join(''));
     fc.assert(fc.property(joined, outcome), { numRuns: 2000 });

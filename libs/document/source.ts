@@ -78,9 +78,9 @@ export class Source {
     return parts.filter((part) => part !== '');
   }
 
-  /** A parser's words with the templates back in place. */
+  /** A parser's words with the templates back in place; what a shortened message has of one that was cut goes. */
   unmask(text: string): string {
-    return this.replaceTemplates(text, (template) => template.raw) ?? text;
+    return this.replaceTemplates(text, (template) => template.raw)?.replace(/[\uFDD0-\uFDEF]+/g, '') ?? text;
   }
 }
 
