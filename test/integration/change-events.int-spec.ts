@@ -127,7 +127,10 @@ describe('a reader', () => {
     const { siteId } = await make<{ siteId: number }>('site', { name: 'Second', type: 'newt' });
     streams.push(await open('now', app.root, resumeAt));
     for (const { text } of streams) await until(() => Promise.resolve(text().includes(`"siteId":${siteId}`)));
-    const types = streams.map(({ text }) => [...text().matchAll(/^event: (.*)$/gm)].map((match) => match[1]));
+    // The viewer's key is told late where an older transaction of another spec holds the feed back.
+    const types = streams.map(({ text }) =>
+      [...text().matchAll(/^event: (.*)$/gm)].map((match) => match[1]!).filter((type) => !type.startsWith('api_key.')),
+    );
     const all = ['secret.created', 'group.created', 'site.created'];
     expect(types).toEqual([all, ['site.created'], all]);
     for (const { end } of streams) end();
