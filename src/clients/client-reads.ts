@@ -25,7 +25,8 @@ const SITES = `
     FROM client_site v WHERE v.client_id = c.client_id
   ) v ON true`;
 
-const MACHINE_COLUMNS: Columns<ClientItem> = {
+/** Of both. */
+const COLUMNS = {
   clientId: true,
   orgId: true,
   exitNodeId: true,
@@ -45,32 +46,9 @@ const MACHINE_COLUMNS: Columns<ClientItem> = {
   archived: true,
   blocked: true,
   approvalState: true,
-  sites: true,
-};
-const DEVICE_COLUMNS: Columns<UserDeviceItem> = {
-  clientId: true,
-  orgId: true,
-  exitNodeId: true,
-  userId: true,
-  niceId: true,
-  name: true,
-  pubKey: true,
-  olmId: true,
-  subnet: true,
-  megabytesIn: true,
-  megabytesOut: true,
-  lastBandwidthUpdate: true,
-  lastPing: true,
-  type: true,
-  online: true,
-  lastHolePunch: true,
-  archived: true,
-  blocked: true,
-  approvalState: true,
-  username: true,
-  userEmail: true,
-  agent: true,
-};
+} as const;
+const MACHINE_COLUMNS: Columns<ClientItem> = { ...COLUMNS, sites: true };
+const DEVICE_COLUMNS: Columns<UserDeviceItem> = { ...COLUMNS, username: true, userEmail: true, agent: true };
 
 type Kind = 'machine' | 'device';
 type Query = ListClientsQuery | ListUserDevicesQuery;

@@ -5,12 +5,13 @@ import { createFileRoute } from '@tanstack/react-router';
 import { t } from '@texts/configuration';
 import { $api } from '@/api/client';
 import type { Rollout } from '@/configuration/queries';
+import { rotationColumns } from '@/configuration/rotation-columns';
 import { JobStatus } from '@/jobs/job-parts';
 import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
 import { PageLink } from '@/kit/page-link';
 import { Time } from '@/kit/time';
-import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
+import { ListTable, PAGE_SIZE } from '@/list/list-table';
 import { listSearch } from '@/list/search';
 
 export const Route = createFileRoute('/_frame/org/$org/configuration/rotations/')({
@@ -36,32 +37,7 @@ function Rollouts() {
     </PageLink>
   );
   const progress = ({ applied, total }: Rollout) => texts.of(formatNumber(applied), formatNumber(total));
-  const columns: Column<Rollout>[] = [
-    { key: 'change', title: texts.columns.change, render: what },
-    { key: 'status', title: texts.columns.status, render: ({ status }) => <JobStatus status={status} />, width: 110 },
-    { key: 'progress', title: texts.columns.progress, render: progress, width: 130 },
-    {
-      key: 'failed',
-      title: texts.columns.failed,
-      render: ({ failed }) => formatNumber(failed),
-      textAlign: 'right',
-      width: 80,
-    },
-    {
-      key: 'waiting',
-      title: texts.columns.waiting,
-      render: ({ waiting }) => formatNumber(waiting),
-      textAlign: 'right',
-      width: 90,
-    },
-    { key: 'by', title: texts.columns.by, render: ({ createdBy }) => createdBy.name, ellipsis: true },
-    {
-      key: 'createdAt',
-      title: texts.columns.createdAt,
-      render: ({ createdAt }) => <Time at={createdAt} />,
-      width: 130,
-    },
-  ];
+  const columns = rotationColumns<Rollout>(what, progress);
   return (
     <ListTable
       id="rollouts"
