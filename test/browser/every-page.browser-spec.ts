@@ -35,7 +35,7 @@ async function look(walk: Walk, { route }: Address): Promise<string[]> {
     for (const colorScheme of SCHEMES) {
       const view = `${colorScheme}-${screen}`;
       if (!WITH_PICTURES && !CHECKED.includes(view)) continue;
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.emulateMedia({ colorScheme });
       await walk.settle();
       const over = await page.evaluate<number>(
         'document.documentElement.scrollWidth - document.documentElement.clientWidth',
@@ -57,7 +57,7 @@ const titleFault = ({ title, heading }: Seen): string[] =>
 it.each([...SECTIONS, OTHERS])(
   'every page of %s is right in both colour schemes, on a desk and on a phone',
   async (section) => {
-    const visitor = await dashboard.signedIn(undefined, { reducedMotion: 'reduce' });
+    const visitor = await dashboard.signedIn();
     const walk = await Walk.begin(visitor, '/orgs');
     const faults: string[] = [];
     const all = await walk.addresses(org.ids);
@@ -73,7 +73,7 @@ it.each([...SECTIONS, OTHERS])(
 );
 
 it('every page that needs nobody to be signed in is right too', async () => {
-  const visitor = await dashboard.visitor({ reducedMotion: 'reduce' });
+  const visitor = await dashboard.visitor();
   const walk = await Walk.begin(visitor, '/login');
   const faults: string[] = [];
   const addresses = (await walk.addresses(org.ids)).filter(({ isFramed }) => !isFramed);

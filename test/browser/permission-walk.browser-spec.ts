@@ -19,7 +19,7 @@ afterEach(() => dashboard.settle());
 afterAll(() => dashboard?.close());
 
 async function begin(role: RoleName): Promise<Walk> {
-  const visitor = await dashboard.signedIn(org.people[role], { reducedMotion: 'reduce' });
+  const visitor = await dashboard.signedIn(org.people[role]);
   // Each answer is judged below.
   visitor.expectComplaint(/\b40[03]\b/);
   const walk = await Walk.begin(visitor, `/org/${org.orgId}`);

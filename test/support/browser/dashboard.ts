@@ -39,9 +39,10 @@ export class Dashboard {
     await this.server?.stop();
   }
 
-  /** A browser that nobody signed in to, as another person's. */
+  /** A browser that nobody signed in to, as another person's. Without motion: what fades in has other colours meanwhile. */
   async visitor(options: BrowserContextOptions = {}): Promise<Visitor> {
-    const context = await this.browser.newContext({ baseURL: this.server.url, viewport: DESKTOP, ...options });
+    const defaults: BrowserContextOptions = { baseURL: this.server.url, viewport: DESKTOP, reducedMotion: 'reduce' };
+    const context = await this.browser.newContext({ ...defaults, ...options });
     const watched = new Watched();
     this.watched.add(watched);
     return new Visitor(context, watched);
