@@ -41,3 +41,22 @@ describe('signing in', () => {
     expect(await page.getByLabel('New password').inputValue()).toBe('half a password');
   });
 });
+
+describe('an instant', () => {
+  it('is opened by the keyboard in both zones, and closed again, with the focus where it was', async () => {
+    const visitor = await dashboard.signedIn();
+    const page = await visitor.goTo('/org/default/logs/audit');
+    const instant = page.locator('tbody button:has(time)').first();
+    await instant.waitFor();
+    await page.waitForFunction('!document.querySelector("[aria-busy=true]")');
+    const isFocused = () => instant.evaluate((element) => element === element.ownerDocument.activeElement);
+    await instant.focus();
+    for (const state of ['visible', 'hidden', 'visible'] as const) {
+      await page.keyboard.press('Enter');
+      const inUtc = page.getByText(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/).first();
+      await inUtc.waitFor({ state });
+      expect(await isFocused()).toBe(true);
+    }
+    await expectAccessible(page);
+  });
+});

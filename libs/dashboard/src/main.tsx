@@ -9,6 +9,7 @@ import { createRoot } from 'react-dom/client';
 import type { Action } from '../../contracts/index.js';
 import { parseSearch, stringifySearch } from './address';
 import { queryClient } from './api/query-client';
+import { ZoneProvider } from './kit/time';
 import { NONCE } from './nonce';
 import { routeTree } from './route-tree.gen';
 import { COLOR_SCHEME_KEY, theme, variables } from './theme';
@@ -50,7 +51,9 @@ createRoot(document.getElementById('root')!).render(
         colorSchemeManager={localStorageColorSchemeManager({ key: COLOR_SCHEME_KEY })}
       >
         <Notifications position="bottom-right" />
-        <RouterProvider router={router} />
+        <ZoneProvider>
+          <RouterProvider router={router} />
+        </ZoneProvider>
       </MantineProvider>
     </QueryClientProvider>
   </StrictMode>,

@@ -1,9 +1,10 @@
-import { ActionIcon, Button, Group, Text, Tooltip, UnstyledButton } from '@mantine/core';
+import { ActionIcon, Button, Tooltip } from '@mantine/core';
 import { IconCheck, IconCopy, IconTerminal2 } from '@tabler/icons-react';
 import { t } from '@texts/common';
 import { useEffect, useState } from 'react';
 import { curlOf } from '@/api/curl';
 import type { Call } from '@/api/written';
+import styles from './cells.module.css';
 
 const SHOWN_MS = 1500;
 
@@ -40,16 +41,16 @@ function useCopy(textOf: () => Promise<string | undefined>): [copied: boolean, c
 export function CopyId({ id, what }: { id: string | number; what: string }) {
   const [copied, copy] = useCopy(async () => String(id));
   return (
-    <Tooltip label={copied ? t.copied : t.copyId(what)}>
-      <UnstyledButton onClick={copy} maw="100%" aria-label={`${t.copyId(what)} ${id}`}>
-        <Group gap={4} wrap="nowrap">
-          <Text span ff="monospace" size="sm" truncate maw={260}>
-            {id}
-          </Text>
-          {copied ? <IconCheck size={14} /> : <IconCopy size={14} opacity={0.5} />}
-        </Group>
-      </UnstyledButton>
-    </Tooltip>
+    <button
+      type="button"
+      className={`${styles.plain} ${styles.copyId}`}
+      onClick={copy}
+      title={copied ? t.copied : t.copyId(what)}
+      aria-label={`${t.copyId(what)} ${id}`}
+    >
+      <span>{id}</span>
+      {copied ? <IconCheck size={14} /> : <IconCopy size={14} opacity={0.5} />}
+    </button>
   );
 }
 

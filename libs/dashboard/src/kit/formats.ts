@@ -3,6 +3,7 @@ const LOCALE = 'en';
 const numbers = new Intl.NumberFormat(LOCALE);
 const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto', style: 'short' });
 
+const lists = new Intl.ListFormat(LOCALE, { type: 'conjunction' });
 const percents = new Intl.NumberFormat(LOCALE, { style: 'percent' });
 
 /** A part of a whole, rounded down: 99.9 % is not all of it. */
@@ -26,9 +27,8 @@ export function formatRelative(at: Date, now: number): string | undefined {
   return undefined;
 }
 
-/** As tables show instants: `2026-11-29 14:05:31`, in the zone that was chosen. */
-export function formatAbsolute(at: Date, zone: 'utc' | 'local'): string {
-  const parts = new Intl.DateTimeFormat('en-CA', {
+const instants = (timeZone?: string) =>
+  new Intl.DateTimeFormat('en-CA', {
     year: 'numeric',
     month: '2-digit',
     day: '2-digit',
@@ -36,8 +36,13 @@ export function formatAbsolute(at: Date, zone: 'utc' | 'local'): string {
     minute: '2-digit',
     second: '2-digit',
     hourCycle: 'h23',
-    timeZone: zone === 'utc' ? 'UTC' : undefined,
-  }).formatToParts(at);
+    timeZone,
+  });
+const INSTANTS = { utc: instants('UTC'), local: instants() };
+
+/** As tables show instants: `2026-11-29 14:05:31`, in the zone that was chosen. */
+export function formatAbsolute(at: Date, zone: 'utc' | 'local'): string {
+  const parts = INSTANTS[zone].formatToParts(at);
   const of = (type: string): string => parts.find((part) => part.type === type)!.value;
   return `${of('year')}-${of('month')}-${of('day')} ${of('hour')}:${of('minute')}:${of('second')}`;
 }
@@ -54,7 +59,6 @@ export function formatDuration(seconds: number): string {
 }
 
 /** Sorted and joined as people write lists: `a, b and c`. */
-export const formatList = (items: readonly string[]): string =>
-  new Intl.ListFormat(LOCALE, { type: 'conjunction' }).format(items);
+export const formatList = (items: readonly string[]): string => lists.format(items);
 
 export const ZONE_NAME = Intl.DateTimeFormat().resolvedOptions().timeZone;

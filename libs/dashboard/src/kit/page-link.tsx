@@ -1,6 +1,6 @@
-import { Anchor } from '@mantine/core';
 import { Link, type LinkProps } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
+import styles from './cells.module.css';
 
 /** A link to a page: a row's name, or the list above a page. */
 export function PageLink({
@@ -10,14 +10,8 @@ export function PageLink({
   ...link
 }: LinkProps & { children: ReactNode; dimmed?: boolean; onClick?: () => void }) {
   return (
-    <Anchor
-      size="sm"
-      {...(dimmed ? { c: 'dimmed' } : { fw: 500 })}
-      style={{ overflowWrap: 'anywhere' }}
-      onClick={onClick}
-      renderRoot={(props) => <Link {...(link as LinkProps)} {...props} />}
-    >
+    <Link {...(link as LinkProps)} className={styles.link} data-dimmed={dimmed} onClick={onClick}>
       {children}
-    </Anchor>
+    </Link>
   );
 }

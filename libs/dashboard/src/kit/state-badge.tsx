@@ -1,6 +1,6 @@
-import { Box, Group, Text, Tooltip } from '@mantine/core';
 import { t } from '@texts/states';
 import type { components } from '@/api/types';
+import styles from './cells.module.css';
 
 export type SiteState = components['schemas']['SiteView']['state'];
 
@@ -17,13 +17,12 @@ export const STATE_COLORS: Record<SiteState, string> = {
 export function StateBadge({ state }: { state: SiteState }) {
   const { label, meaning } = t[state];
   return (
-    <Tooltip label={meaning}>
-      <Group gap={8} wrap="nowrap" w="max-content">
-        <Box w={9} h={9} bg={STATE_COLORS[state]} style={{ borderRadius: '50%', flex: 'none' }} />
-        <Text size="sm" span>
-          {label}
-        </Text>
-      </Group>
-    </Tooltip>
+    <span className={styles.state} title={meaning}>
+      <span
+        className={styles.dot}
+        style={{ background: `var(--mantine-color-${STATE_COLORS[state].replace('.', '-')})` }}
+      />
+      {label}
+    </span>
   );
 }

@@ -1,14 +1,22 @@
-import { Popover, Stack, Text, UnstyledButton } from '@mantine/core';
+import { Popover, Stack, Text } from '@mantine/core';
 import { useLocalStorage } from '@mantine/hooks';
 import { t } from '@texts/common';
-import { useSyncExternalStore } from 'react';
+import { createContext, type ReactNode, use, useMemo, useState, useSyncExternalStore } from 'react';
+import styles from './cells.module.css';
 import { CopyButton } from './copy';
 import { formatAbsolute, formatRelative, ZONE_NAME } from './formats';
 
 export type Zone = 'utc' | 'local';
 
-/** The one switch between local time and UTC. */
-export const useZone = () => useLocalStorage<Zone>({ key: 'gatehouse-zone', defaultValue: 'local' });
+const ZoneContext = createContext<[zone: Zone, setZone: (zone: Zone) => void]>(['local', () => undefined]);
+
+/** The one switch between local time and UTC, which this browser remembers. */
+export function ZoneProvider({ children }: { children: ReactNode }) {
+  const [zone, setZone] = useLocalStorage<Zone>({ key: 'gatehouse-zone', defaultValue: 'local' });
+  return <ZoneContext value={useMemo(() => [zone, setZone], [zone, setZone])}>{children}</ZoneContext>;
+}
+
+export const useZone = () => use(ZoneContext);
 
 /** What a column of instants says behind its name: `Last seen (UTC)`. */
 export function useZoneLabel(): string {
@@ -48,21 +56,21 @@ export function Time({
 }) {
   const [zone] = useZone();
   const now = useMinute();
-  if (!at)
-    return (
-      <Text span inherit c="dimmed">
-        {otherwise ?? t.never}
-      </Text>
-    );
+  // A list has a hundred of them: what a click opens is made by the click.
+  const [isAsked, ask] = useState(false);
+  if (!at) return <span className={styles.dimmed}>{otherwise ?? t.never}</span>;
   const date = new Date(at);
   const text = absolute ? formatAbsolute(date, zone) : (formatRelative(date, Math.max(now, Date.now())) ?? t.justNow);
+  const button = (
+    // biome-ignore lint/a11y/noAutofocus: the popover makes the pressed button anew, and the focus stays on it
+    <button type="button" className={`${styles.plain} ${styles.time}`} autoFocus={isAsked} onClick={() => ask(true)}>
+      <time dateTime={at}>{text}</time>
+    </button>
+  );
+  if (!isAsked) return button;
   return (
-    <Popover position="bottom-start" withArrow shadow="md">
-      <Popover.Target>
-        <UnstyledButton fz="inherit" style={{ whiteSpace: 'nowrap', fontVariantNumeric: 'tabular-nums' }}>
-          <time dateTime={at}>{text}</time>
-        </UnstyledButton>
-      </Popover.Target>
+    <Popover defaultOpened position="bottom-start" withArrow shadow="md">
+      <Popover.Target>{button}</Popover.Target>
       <Popover.Dropdown>
         <Stack gap={4}>
           <Text size="sm">{`${formatAbsolute(date, 'local')} ${ZONE_NAME}`}</Text>
