@@ -13,6 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const LAYERS = [
   'first-run',
   'operations',
+  'edge',
   'agents',
   'instances',
   'provisioning',
