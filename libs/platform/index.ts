@@ -41,6 +41,7 @@ export * from './http/device-listener.js';
 export * from './http/entity-tags.js';
 export * from './http/envelope.interceptor.js';
 export * from './http/error-filter.js';
+export * from './http/export-sources.js';
 export * from './http/exports.js';
 export * from './http/fastify-adapter.js';
 export * from './http/fields.js';

@@ -133,6 +133,21 @@ export class JobsRepository {
     );
   }
 
+  /** Those before one. */
+  async ofKindBefore(
+    em: EntityManager,
+    orgId: string,
+    kind: string,
+    jobId: number | undefined,
+    limit: number,
+  ): Promise<(JobView & { progress: object | null })[]> {
+    return query(
+      em,
+      `SELECT ${WITH_INPUT}, progress FROM job WHERE org_id = $1 AND kind = $2 AND job_id < $3 ORDER BY job_id DESC LIMIT $4`,
+      [orgId, kind, jobId ?? Number.MAX_SAFE_INTEGER, limit],
+    );
+  }
+
   async countOfKind(em: EntityManager, orgId: string, kind: string): Promise<number> {
     const [row] = await query<{ n: number }>(em, 'SELECT count(*) AS n FROM job WHERE org_id = $1 AND kind = $2', [
       orgId,

@@ -203,6 +203,17 @@ export class JobsService implements OnModuleInit {
     return { jobs, total: await this.repository.countOfKind(em, orgId, kind) };
   }
 
+  /** Those before one. */
+  ofKindBefore(
+    em: EntityManager,
+    orgId: string,
+    kind: string,
+    jobId: number | undefined,
+    limit: number,
+  ): Promise<(JobView & { progress: object | null })[]> {
+    return this.repository.ofKindBefore(em, orgId, kind, jobId, limit);
+  }
+
   /** The event of a job that has come further, or to its end, in the transaction of that. */
   async tell(tx: EntityManager, type: 'job.progress' | 'job.finished', job: JobState): Promise<void> {
     const { orgId, jobId, kind, status, done, failed } = job;

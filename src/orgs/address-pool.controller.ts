@@ -1,6 +1,17 @@
-import { Body, Controller, Delete, Get, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Put, Query, type StreamableFile } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorResponses, Id, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  Caller,
+  ErrorResponses,
+  ExportAs,
+  type ExportFormat,
+  Id,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
 import { AddressRangeBody, AddressRangeList, AddressRangeView } from './address-pool.dto.js';
 import { AddressPoolService } from './address-pool.service.js';
 
@@ -12,9 +23,14 @@ export class AddressPoolController {
   /** List the address ranges of an organization with what is free in them */
   @Get('address-ranges')
   @Access('listAddressRanges')
-  @Returns(AddressRangeList, { message: 'Address ranges retrieved successfully' })
-  listAddressRanges(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
-    return this.pool.listRanges(principal, orgId, page);
+  @Returns(AddressRangeList, { message: 'Address ranges retrieved successfully', exports: true })
+  listAddressRanges(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
+  ): Promise<AddressRangeList | StreamableFile> {
+    return format ? this.pool.exportRanges(principal, orgId, format) : this.pool.listRanges(principal, orgId, page);
   }
 
   /** Add a range to the address pool */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query } from '#platform';
+import { type ExportSource, execute, exportOfRows, prepared, query } from '#platform';
 
 /** A stretch of addresses that the caller now owns: `first`, and how many from there on. */
 export interface Taken {
@@ -216,6 +216,17 @@ export class AddressPoolRepository {
 
   async listRanges(em: EntityManager, orgId: string, limit: number, offset: number): Promise<RangeRow[]> {
     return query<RangeRow>(em, `${RANGES} ORDER BY g.range_id LIMIT $2 OFFSET $3`, [orgId, limit, offset]);
+  }
+
+  allRanges(em: EntityManager, orgId: string): ExportSource<RangeRow, unknown[]> {
+    const columns = { rangeId: true, cidr: true, size: true, free: true, reserved: true } as const;
+    return exportOfRows<RangeRow, 'rangeId'>(em, {
+      name: 'address-ranges',
+      columns,
+      by: ['rangeId'],
+      rows: RANGES,
+      values: [orgId],
+    });
   }
 
   async countRanges(em: EntityManager, orgId: string): Promise<number> {

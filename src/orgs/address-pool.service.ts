@@ -1,11 +1,13 @@
 import { isIPv4 } from 'node:net';
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   AppError,
   addressesFrom,
   conflict,
   Db,
+  type ExportFormat,
+  Exports,
   Hooks,
   invalid,
   notFound,
@@ -40,6 +42,7 @@ export class AddressPoolService implements OnModuleInit {
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
   ) {}
 
   onModuleInit(): void {
@@ -119,6 +122,11 @@ export class AddressPoolService implements OnModuleInit {
   /** @returns true at most once an hour for an organization (docs/claims.md rule 15). */
   markExhausted(tx: EntityManager, orgId: string): Promise<boolean> {
     return this.pool.markExhausted(tx, orgId);
+  }
+
+  /** All of them in a format. */
+  exportRanges(_principal: Principal, orgId: string, format: ExportFormat): Promise<StreamableFile> {
+    return this.exports.start(orgId, format, this.pool.allRanges(this.db.manager, orgId));
   }
 
   async listRanges(_principal: Principal, orgId: string, page: PageQuery): Promise<AddressRangeList> {

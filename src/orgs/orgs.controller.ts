@@ -6,6 +6,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   IfMatch,
   OrgId,
   OwnAccess,
@@ -60,9 +62,13 @@ export class OrgsController {
   /** List the caller's organizations, or all for a root key and a server administrator, with counts */
   @Get('orgs')
   @OwnAccess()
-  @Returns(OrgList, { message: 'Organizations retrieved successfully' })
-  listOrgs(@Caller() caller: Principal, @Query() query: PageQuery): Promise<OrgList> {
-    return this.orgs.list(caller, query);
+  @Returns(OrgList, { message: 'Organizations retrieved successfully', exports: true })
+  listOrgs(
+    @Caller() caller: Principal,
+    @Query() query: PageQuery,
+    @ExportAs() format?: ExportFormat,
+  ): Promise<OrgList | StreamableFile> {
+    return this.orgs.list(caller, query, format);
   }
 
   /** Read an organization */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, In } from 'typeorm';
+import { And, type EntityManager, In, MoreThan } from 'typeorm';
 import { execute, query, type Window } from '#platform';
 import { Org } from './org.entity.js';
 
@@ -25,6 +25,16 @@ export class OrgsRepository {
       order: { orgId: 'ASC' },
       take: window.limit,
       skip: window.offset,
+    });
+  }
+
+  /** The same behind an id. */
+  async after(em: EntityManager, orgId: string | undefined, limit: number, among?: string[]): Promise<Org[]> {
+    const own = among ? [In(among)] : [];
+    return em.getRepository(Org).find({
+      where: { orgId: And(MoreThan(orgId ?? ''), ...own) },
+      order: { orgId: 'ASC' },
+      take: limit,
     });
   }
 

@@ -1,12 +1,16 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   type ApiResult,
   AppError,
+  type Columns,
   Config,
   conflict,
   created,
   Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
   Hooks,
   InvalidatedCache,
   invalid,
@@ -27,8 +31,32 @@ import { RolesService, UsersService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
 import type { Org } from './org.entity.js';
 import { OrgOverview, ownOrgs } from './org-overview.js';
-import type { CreateOrgBody, OrgList, OrgView, UpdateOrgBody } from './orgs.dto.js';
+import type { CreateOrgBody, OrgList, OrgListItem, OrgView, UpdateOrgBody } from './orgs.dto.js';
 import { OrgsRepository } from './orgs.repository.js';
+
+const COLUMNS: Columns<OrgListItem> = {
+  orgId: true,
+  name: true,
+  subnet: true,
+  utilitySubnet: true,
+  createdAt: true,
+  claimsPausedAt: true,
+  claimsPausedBy: true,
+  closedAt: true,
+  closedBy: true,
+  requireTwoFactor: true,
+  maxSessionLengthHours: true,
+  passwordExpiryDays: true,
+  settingsLogRetentionDaysRequest: true,
+  settingsLogRetentionDaysAccess: true,
+  settingsLogRetentionDaysAction: true,
+  settingsLogRetentionDaysConnection: true,
+  sshCaPrivateKey: true,
+  sshCaPublicKey: true,
+  isBillingOrg: true,
+  billingOrgId: true,
+  counts: true,
+};
 
 const DEFAULT_UTILITY_SUBNET = '100.96.128.0/20';
 
@@ -53,6 +81,7 @@ export class OrgsService implements OnModuleInit {
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
     notifications: PgNotifications,
+    private readonly exports: Exports,
   ) {
     this.existing = new InvalidatedCache(notifications, {
       max: 10_000,
@@ -118,17 +147,30 @@ export class OrgsService implements OnModuleInit {
   }
 
   /** GET /orgs: every organization of the installation for who may do everything, else those that the caller belongs to, each with what they may know of it. */
-  async list(principal: Principal, query: PageQuery): Promise<OrgList> {
+  async list(principal: Principal, query: PageQuery, format?: ExportFormat): Promise<OrgList | StreamableFile> {
+    if (format) return this.exports.start(null, format, this.all(principal));
     const window = windowOf(query, 1000);
     const [orgs, total] = await this.repository.list(this.db.manager, window, ownOrgs(principal));
+    return { orgs: await this.counted(principal, orgs), pagination: shapeA(total, window) };
+  }
+
+  private all(principal: Principal): ExportSource<OrgListItem, string> {
+    return {
+      name: 'organizations',
+      columns: COLUMNS,
+      page: async (after, limit) =>
+        this.counted(principal, await this.repository.after(this.db.manager, after, limit, ownOrgs(principal))),
+      keyOf: ({ orgId }) => orgId,
+      caller: `${principal.kind} ${principal.id}`,
+    };
+  }
+
+  private async counted(principal: Principal, orgs: Org[]): Promise<OrgListItem[]> {
     const counts = await this.overview.counts(
       principal,
       orgs.map(({ orgId }) => orgId),
     );
-    return {
-      orgs: orgs.map((org) => ({ ...view(org), counts: counts.get(org.orgId) ?? null })),
-      pagination: shapeA(total, window),
-    };
+    return orgs.map((org) => ({ ...view(org), counts: counts.get(org.orgId) ?? null }));
   }
 
   /** GET /org/checkId: whether the id is taken. */

@@ -17,6 +17,9 @@ const OTHERS = 'everything else';
 const sectionOf = (route: string): string =>
   SECTIONS.find((section) => route.startsWith(`/org/$org/${section}`)) ?? OTHERS;
 
+/** Lists that were exported from a page. */
+const exported = new Set<string>();
+
 let dashboard: Dashboard;
 let org: RealisticOrg;
 beforeAll(async () => {
@@ -49,6 +52,28 @@ async function look(walk: Walk, { route }: Address): Promise<string[]> {
   return faults;
 }
 
+/** Each list of the page that is exported, asked for in both formats. */
+async function exportFaults({ page }: Walk): Promise<string[]> {
+  const faults: string[] = [];
+  for (const button of await page.getByRole('button', { name: 'Export', exact: true }).all()) {
+    await button.click();
+    const items = page.getByRole('menuitem', { name: /^As (CSV|JSON lines)$/ });
+    await items.nth(1).waitFor();
+    for (const item of await items.all()) {
+      const href = (await item.getAttribute('href'))!;
+      const [status, type] = await page.evaluate<[number, string]>(
+        `fetch(${JSON.stringify(href)}).then((answer) => answer.text().then(() => [answer.status, answer.headers.get('content-type')]))`,
+      );
+      exported.add(href.split('?')[0]!);
+      if (status !== 200 || !/^(text\/csv|application\/x-ndjson);/.test(type))
+        faults.push(`${href}: ${status} ${type}`);
+    }
+    await page.keyboard.press('Escape');
+    await items.first().waitFor({ state: 'hidden' });
+  }
+  return faults;
+}
+
 const nameOf = (route: string): string => route.replace('/org/$org', 'org').replace(/[/$]+/g, '-').replace(/^-/, '');
 
 const titleFault = ({ title, heading }: Seen): string[] =>
@@ -64,13 +89,18 @@ it.each([...SECTIONS, OTHERS])(
     const addresses = all.filter(({ isFramed, route }) => isFramed && sectionOf(route) === section);
     for (const address of addresses) {
       const seen = await walk.load(address.path);
-      const found = [...titleFault(seen), ...(await look(walk, address))];
+      const found = [...titleFault(seen), ...(await look(walk, address)), ...(await exportFaults(walk))];
       faults.push(...found.map((fault) => `${address.path}: ${fault}`));
     }
     expect(addresses.length).toBeGreaterThan(0);
     expect(faults).toEqual([]);
   },
 );
+
+it('they export their lists', () => {
+  // All that there is something in, from sites to the settings.
+  expect(exported.size).toBeGreaterThan(25);
+});
 
 it('every page that needs nobody to be signed in is right too', async () => {
   const visitor = await dashboard.visitor();

@@ -76,6 +76,14 @@ describe('the exports that run at once', () => {
     await start();
   });
 
+  it('are three of a caller where the list is theirs, and take no place of others', async () => {
+    const own = (caller: string) => exports.start(null, 'csv', { ...listOf(10_000), caller });
+    for (let n = 0; n < 3; n++) await own('user a');
+    await expect(own('user a')).rejects.toMatchObject({ code: 'rate_limited' });
+    await own('user b');
+    await exports.start(null, 'csv', listOf(10_000));
+  });
+
   it('are fewer by each that was read to its end, failed at its first page, or broke off later', async () => {
     const failing = (at: number): ExportSource<Row, number> => {
       const list = listOf(10_000);

@@ -29,6 +29,8 @@ export interface ExportSource<Row extends object, Key> {
   page(after: Key | undefined, limit: number): Promise<Row[]>;
   /** By which `page` goes on behind this row: unique, and of the row for good. */
   keyOf(row: Row): Key;
+  /** Whose list it is, when it is not of an organization or the installation: it takes the places of theirs. */
+  caller?: string;
 }
 
 /**
@@ -49,7 +51,7 @@ export class Exports {
     format: ExportFormat,
     source: ExportSource<Row, Key>,
   ): Promise<StreamableFile> {
-    return this.file(orgId, source.name, format, texts(format, source));
+    return this.file(orgId, source.name, format, texts(format, source), source.caller);
   }
 
   /** The same of texts that are made from pages of several lists. */
@@ -58,8 +60,9 @@ export class Exports {
     name: string,
     format: ExportFormat,
     all: AsyncGenerator<string>,
+    caller?: string,
   ): Promise<StreamableFile> {
-    const leave = this.enter(orgId ?? '');
+    const leave = this.enter(caller === undefined ? (orgId ?? '') : `caller ${caller}`);
     try {
       const first = await all.next();
       const idle = setTimeout(() => stream.destroy(), IDLE_MS);

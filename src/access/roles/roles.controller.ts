@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Post, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Post, Put, Query, type StreamableFile } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import {
   Access,
@@ -131,12 +131,13 @@ export class RolesController {
   /** List the users that hold a role */
   @Get('role/:roleId/users')
   @Access('listUsers')
-  @Returns(RoleUserList, { message: 'Role users retrieved successfully' })
+  @Returns(RoleUserList, { message: 'Role users retrieved successfully', exports: true })
   listRoleUsers(
     @OrgId() orgId: string,
     @Id('roleId') roleId: number,
     @Query() query: PageQuery,
-  ): Promise<RoleUserList> {
-    return this.roles.listUsers(orgId, roleId, query);
+    @ExportAs() format?: ExportFormat,
+  ): Promise<RoleUserList | StreamableFile> {
+    return this.roles.listUsers(orgId, roleId, query, format);
   }
 }

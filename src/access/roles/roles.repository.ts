@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { nameKey } from '#contracts';
-import { execute, likeEscape, query, type Window } from '#platform';
+import { type ExportSource, execute, exportOfRows, likeEscape, query, type Window } from '#platform';
 import { Role } from './role.entity.js';
 import type { RoleUser } from './roles.dto.js';
 
@@ -138,13 +138,18 @@ export class RolesRepository {
   }
 
   async users(em: EntityManager, orgId: string, roleId: number, window: Window): Promise<RoleUser[]> {
-    return query<RoleUser>(
-      em,
-      `SELECT u.user_id AS "userId", u.username, u.email, u.name, m.is_owner AS "isOwner"
-       FROM membership_role mr JOIN membership m USING (org_id, user_id) JOIN "user" u USING (user_id)
-       WHERE mr.org_id = $1 AND mr.role_id = $2 ORDER BY mr.user_id LIMIT $3 OFFSET $4`,
-      [orgId, roleId, window.limit, window.offset],
-    );
+    return query<RoleUser>(em, `${USERS} ORDER BY mr.user_id LIMIT $3 OFFSET $4`, [
+      orgId,
+      roleId,
+      window.limit,
+      window.offset,
+    ]);
+  }
+
+  allUsers(em: EntityManager, orgId: string, roleId: number): ExportSource<RoleUser, unknown[]> {
+    const columns = { userId: true, username: true, email: true, name: true, isOwner: true } as const;
+    const list = { name: `role-${roleId}-users`, columns, rows: USERS, values: [orgId, roleId] };
+    return exportOfRows<RoleUser, 'userId'>(em, { ...list, by: ['userId'] });
   }
 
   async countUsers(em: EntityManager, orgId: string, roleId: number): Promise<number> {
@@ -156,5 +161,9 @@ export class RolesRepository {
     return rows[0]!.n;
   }
 }
+
+const USERS = `SELECT u.user_id AS "userId", u.username, u.email, u.name, m.is_owner AS "isOwner"
+  FROM membership_role mr JOIN membership m USING (org_id, user_id) JOIN "user" u USING (user_id)
+  WHERE mr.org_id = $1 AND mr.role_id = $2`;
 
 const pattern = (search: string | undefined) => (search === undefined ? null : `%${likeEscape(search)}%`);

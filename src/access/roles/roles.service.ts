@@ -287,7 +287,13 @@ export class RolesService implements OnModuleInit {
   }
 
   /** GET /role/{roleId}/users, shape A: the members that hold the role. */
-  async listUsers(orgId: string, roleId: number, query: PageQuery): Promise<RoleUserList> {
+  async listUsers(
+    orgId: string,
+    roleId: number,
+    query: PageQuery,
+    format?: ExportFormat,
+  ): Promise<RoleUserList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.repository.allUsers(this.db.manager, orgId, roleId));
     const window = windowOf(query, 1000);
     const users = await this.repository.users(this.db.manager, orgId, roleId, window);
     return { users, pagination: shapeA(await this.repository.countUsers(this.db.manager, orgId, roleId), window) };

@@ -6,6 +6,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   IfMatch,
   OrgId,
@@ -80,14 +82,15 @@ export class BootstrapsController {
   /** List the revisions of a bootstrap, newest first; those of one that was deleted too */
   @Get('revisions')
   @Access('getProvisioningProfile')
-  @Returns(BootstrapRevisionList, { message: 'Revisions retrieved successfully' })
+  @Returns(BootstrapRevisionList, { message: 'Revisions retrieved successfully', exports: true })
   listBootstrapRevisions(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('profileId') profileId: number,
     @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.bootstraps.revisions(principal, orgId, profileId, page);
+    return this.bootstraps.revisions(principal, orgId, profileId, page, format);
   }
 
   /** Go back to the document of an earlier revision, as a new revision */

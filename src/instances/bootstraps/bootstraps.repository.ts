@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query, type Window } from '#platform';
+import { type Columns, type ExportSource, execute, exportOfRows, prepared, query, type Window } from '#platform';
+import type { BootstrapRevisionView } from './bootstrap.dto.js';
 
 /** What stands of a profile's bootstrap: the newest revision, and the one that sites get which no rollout has reached. */
 interface CurrentBootstrap {
@@ -12,16 +13,21 @@ interface CurrentBootstrap {
   createdAt: Date;
 }
 
-interface BootstrapRevision {
-  revision: number;
-  createdBy: string;
-  createdAt: Date;
-  /** Those that still exist. */
-  secrets: string[];
-}
-
 /** Revisions of a profile beyond these go, the oldest first, unless a site is offered one or runs with it. */
 const KEPT_REVISIONS = 1000;
+
+const REVISION_COLUMNS: Columns<BootstrapRevisionView> = {
+  revision: true,
+  current: true,
+  secrets: true,
+  createdBy: true,
+  createdAt: true,
+};
+
+const REVISIONS = `SELECT r.revision, r.created_by AS "createdBy", r.created_at AS "createdAt",
+    EXISTS (SELECT FROM bootstrap b WHERE b.profile_id = r.profile_id AND b.current_revision = r.revision) AS current,
+    ARRAY(SELECT s.name FROM bootstrap_secret n JOIN secret s USING (secret_id) WHERE n.profile_id = r.profile_id AND n.revision = r.revision ORDER BY s.name) AS secrets
+  FROM bootstrap_revision r WHERE r.org_id = $1 AND r.profile_id = $2`;
 
 /** All SQL about bootstrap documents. */
 @Injectable()
@@ -84,14 +90,23 @@ export class BootstrapsRepository {
   }
 
   /** Newest first. */
-  async revisions(em: EntityManager, orgId: string, profileId: number, window: Window): Promise<BootstrapRevision[]> {
-    return query(
-      em,
-      `SELECT r.revision, r.created_by AS "createdBy", r.created_at AS "createdAt",
-         ARRAY(SELECT s.name FROM bootstrap_secret n JOIN secret s USING (secret_id) WHERE n.profile_id = r.profile_id AND n.revision = r.revision ORDER BY s.name) AS secrets
-       FROM bootstrap_revision r WHERE r.org_id = $1 AND r.profile_id = $2 ORDER BY r.revision DESC LIMIT $3 OFFSET $4`,
-      [orgId, profileId, window.limit, window.offset],
-    );
+  async revisions(
+    em: EntityManager,
+    orgId: string,
+    profileId: number,
+    window: Window,
+  ): Promise<BootstrapRevisionView[]> {
+    return query(em, `${REVISIONS} ORDER BY r.revision DESC LIMIT $3 OFFSET $4`, [
+      orgId,
+      profileId,
+      window.limit,
+      window.offset,
+    ]);
+  }
+
+  allRevisions(em: EntityManager, orgId: string, profileId: number): ExportSource<BootstrapRevisionView, unknown[]> {
+    const list = { name: `bootstrap-${profileId}-revisions`, columns: REVISION_COLUMNS, rows: REVISIONS };
+    return exportOfRows(em, { ...list, values: [orgId, profileId], by: ['revision'] });
   }
 
   async countRevisions(em: EntityManager, orgId: string, profileId: number): Promise<number> {

@@ -1,7 +1,17 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type Bootstrap, BootstrapError } from '#bootstrap';
-import { ApiResult, Db, notFound, type PageQuery, type Principal, shapeA, windowOf } from '#platform';
+import {
+  ApiResult,
+  Db,
+  type ExportFormat,
+  Exports,
+  notFound,
+  type PageQuery,
+  type Principal,
+  shapeA,
+  windowOf,
+} from '#platform';
 import type { BootstrapRevisionList, BootstrapView } from './bootstrap.dto.js';
 import { BootstrapDocuments } from './bootstrap-documents.js';
 import { BootstrapsRepository } from './bootstraps.repository.js';
@@ -21,6 +31,7 @@ export class BootstrapsService {
     private readonly db: Db,
     private readonly repository: BootstrapsRepository,
     private readonly documents: BootstrapDocuments,
+    private readonly exports: Exports,
   ) {}
 
   /** `revision`: an earlier one, also of a bootstrap that was deleted. @throws not_found */
@@ -52,16 +63,14 @@ export class BootstrapsService {
     orgId: string,
     profileId: number,
     page: PageQuery,
-  ): Promise<BootstrapRevisionList> {
+    format?: ExportFormat,
+  ): Promise<BootstrapRevisionList | StreamableFile> {
     const em = this.db.manager;
+    if (format) return this.exports.start(orgId, format, this.repository.allRevisions(em, orgId, profileId));
     const window = windowOf(page, 1000);
-    const current = await this.repository.current(em, orgId, profileId);
     const revisions = await this.repository.revisions(em, orgId, profileId, window);
     const total = await this.repository.countRevisions(em, orgId, profileId);
-    return {
-      revisions: revisions.map((one) => ({ ...one, current: one.revision === current?.revision })),
-      pagination: shapeA(total, window),
-    };
+    return { revisions, pagination: shapeA(total, window) };
   }
 
   /**

@@ -1,6 +1,16 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Db, type PageQuery, type Principal, shapeA, windowOf } from '#platform';
+import {
+  type Columns,
+  Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
+  type PageQuery,
+  type Principal,
+  shapeA,
+  windowOf,
+} from '#platform';
 import { EventsService } from '../../audit/index.js';
 import { JobsService, type JobView } from '../../jobs/index.js';
 import {
@@ -15,6 +25,25 @@ import type { RolloutSettings } from './rollout-settings.js';
 import type { RolloutList, RolloutView } from './rollouts.dto.js';
 import { RolloutsRepository } from './rollouts.repository.js';
 
+const COLUMNS: Columns<RolloutView> = {
+  jobId: true,
+  status: true,
+  change: true,
+  canary: true,
+  perMinute: true,
+  stopAtFailurePercent: true,
+  total: true,
+  offered: true,
+  applied: true,
+  failed: true,
+  waiting: true,
+  createdBy: true,
+  createdAt: true,
+  startedAt: true,
+  finishedAt: true,
+  error: true,
+};
+
 /** Changes of documents and secrets on their way to sites (docs/instances.md §5). `RolloutJobs` does the steps. */
 @Injectable()
 export class RolloutsService {
@@ -23,6 +52,7 @@ export class RolloutsService {
     private readonly repository: RolloutsRepository,
     private readonly jobs: JobsService,
     private readonly events: EventsService,
+    private readonly exports: Exports,
   ) {}
 
   /**
@@ -61,14 +91,34 @@ export class RolloutsService {
   }
 
   /** Newest first. */
-  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<RolloutList> {
+  async list(
+    _principal: Principal,
+    orgId: string,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<RolloutList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId));
     const window = windowOf(page, 1000);
     const { jobs, total } = await this.jobs.ofKind(this.db.manager, orgId, ROLLOUT, window);
+    return { rollouts: await this.counted(jobs), pagination: shapeA(total, window) };
+  }
+
+  private all(orgId: string): ExportSource<RolloutView, number> {
+    return {
+      name: 'rollouts',
+      columns: COLUMNS,
+      page: async (before, limit) =>
+        this.counted(await this.jobs.ofKindBefore(this.db.manager, orgId, ROLLOUT, before, limit)),
+      keyOf: ({ jobId }) => jobId,
+    };
+  }
+
+  private async counted(jobs: (JobView & { progress: object | null })[]): Promise<RolloutView[]> {
     const counts = await this.repository.counts(
       this.db.manager,
       jobs.map(({ jobId }) => jobId),
     );
-    const rollouts = jobs.map((job): RolloutView => {
+    return jobs.map((job): RolloutView => {
       const { change, canary, perMinute, stopAtFailurePercent } = job.input as RolloutInput;
       const { applied, failed, waiting } = (job.progress as RolloutProgress | null)?.result ??
         counts.get(job.jobId) ?? { applied: 0, failed: 0, waiting: 0 };
@@ -92,7 +142,6 @@ export class RolloutsService {
         error,
       };
     });
-    return { rollouts, pagination: shapeA(total, window) };
   }
 }
 

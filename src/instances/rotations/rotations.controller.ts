@@ -1,6 +1,16 @@
 import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ErrorResponses, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import {
+  Access,
+  Caller,
+  ErrorResponses,
+  ExportAs,
+  type ExportFormat,
+  OrgId,
+  PageQuery,
+  type Principal,
+  Returns,
+} from '#platform';
 import { JobView } from '../../jobs/index.js';
 import { FleetRotationList, RotateFleetBody } from './rotations.dto.js';
 import { RotationsService } from './rotations.service.js';
@@ -24,8 +34,13 @@ export class RotationsController {
   /** List rotations of credentials, newest first; each is a job */
   @Get()
   @Access('listSites')
-  @Returns(FleetRotationList, { message: 'Rotations retrieved successfully' })
-  listCredentialRotations(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
-    return this.rotations.list(principal, orgId, page);
+  @Returns(FleetRotationList, { message: 'Rotations retrieved successfully', exports: true })
+  listCredentialRotations(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.rotations.list(principal, orgId, page, format);
   }
 }

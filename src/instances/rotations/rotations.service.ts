@@ -1,12 +1,44 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type StreamableFile } from '@nestjs/common';
 import { CREDENTIAL_LIMITS } from '#contracts';
-import { ApiResult, Db, type PageQuery, type Principal, shapeA, windowOf } from '#platform';
+import {
+  ApiResult,
+  type Columns,
+  Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
+  type PageQuery,
+  type Principal,
+  shapeA,
+  windowOf,
+} from '#platform';
 import { JobsService, type JobView } from '../../jobs/index.js';
 import { SiteReads, type SiteSelection } from '../../sites/index.js';
 import { settingsOf } from '../rollouts/rollout.js';
 import { FIRST_STEP, ROTATION, type RotationInput, type RotationProgress } from './rotation.js';
 import type { FleetRotation, FleetRotationList, RotateFleetBody, RotationFilter } from './rotations.dto.js';
 import { RotationsRepository } from './rotations.repository.js';
+
+const COLUMNS: Columns<FleetRotation> = {
+  jobId: true,
+  status: true,
+  filter: true,
+  perMinute: true,
+  stopAtFailurePercent: true,
+  overlapSeconds: true,
+  total: true,
+  asked: true,
+  rotated: true,
+  waiting: true,
+  cannotTake: true,
+  failed: true,
+  gone: true,
+  createdBy: true,
+  createdAt: true,
+  startedAt: true,
+  finishedAt: true,
+  error: true,
+};
 
 /** Rotations of the credentials of many sites (docs/credentials.md §3). `RotationJobs` does the steps. */
 @Injectable()
@@ -16,6 +48,7 @@ export class RotationsService {
     private readonly repository: RotationsRepository,
     private readonly jobs: JobsService,
     private readonly reads: SiteReads,
+    private readonly exports: Exports,
   ) {}
 
   /** @throws not_found for what the filter names, conflict when too many jobs of the organization are not finished */
@@ -37,14 +70,34 @@ export class RotationsService {
   }
 
   /** Newest first. */
-  async list(_principal: Principal, orgId: string, page: PageQuery): Promise<FleetRotationList> {
+  async list(
+    _principal: Principal,
+    orgId: string,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<FleetRotationList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.all(orgId));
     const window = windowOf(page, 1000);
     const { jobs, total } = await this.jobs.ofKind(this.db.manager, orgId, ROTATION, window);
+    return { rotations: await this.counted(jobs), pagination: shapeA(total, window) };
+  }
+
+  private all(orgId: string): ExportSource<FleetRotation, number> {
+    return {
+      name: 'credential-rotations',
+      columns: COLUMNS,
+      page: async (before, limit) =>
+        this.counted(await this.jobs.ofKindBefore(this.db.manager, orgId, ROTATION, before, limit)),
+      keyOf: ({ jobId }) => jobId,
+    };
+  }
+
+  private async counted(jobs: (JobView & { progress: object | null })[]): Promise<FleetRotation[]> {
     const counts = await this.repository.counts(
       this.db.manager,
       jobs.map(({ jobId }) => jobId),
     );
-    const rotations = jobs.map((job): FleetRotation => {
+    return jobs.map((job): FleetRotation => {
       const { filter, perMinute, stopAtFailurePercent, overlapSeconds } = job.input as RotationInput;
       const progress = (job.progress as RotationProgress | null) ?? FIRST_STEP;
       const { rotated: since, ...others } = counts.get(job.jobId)!;
@@ -69,7 +122,6 @@ export class RotationsService {
         error,
       };
     });
-    return { rotations, pagination: shapeA(total, window) };
   }
 }
 

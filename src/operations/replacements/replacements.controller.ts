@@ -1,6 +1,18 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, ChecksVersion, ErrorResponses, Id, IfMatch, OrgId, type Principal, Returns } from '#platform';
+import {
+  Access,
+  Caller,
+  ChecksVersion,
+  ErrorResponses,
+  ExportAs,
+  type ExportFormat,
+  Id,
+  IfMatch,
+  OrgId,
+  type Principal,
+  Returns,
+} from '#platform';
 import { ListReplacementsQuery, ReplacementList, ReplacementView, ReplaceSiteBody } from './replacements.dto.js';
 import { ReplacementsService } from './replacements.service.js';
 
@@ -38,8 +50,13 @@ export class ReplacementsController {
   /** List the replacements that wait for the claim of a device, those that end first before others */
   @Get('org/:orgId/site-replacements')
   @Access('listSites')
-  @Returns(ReplacementList, { message: 'Replacements retrieved successfully' })
-  listReplacements(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ListReplacementsQuery) {
-    return this.replacements.list(principal, orgId, query);
+  @Returns(ReplacementList, { message: 'Replacements retrieved successfully', exports: true })
+  listReplacements(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: ListReplacementsQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.replacements.list(principal, orgId, query, format);
   }
 }

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { grants } from '#contracts';
 import {
@@ -6,6 +6,8 @@ import {
   AppError,
   conflict,
   Db,
+  type ExportFormat,
+  Exports,
   Hooks,
   invalid,
   notFound,
@@ -45,6 +47,7 @@ export class ReplacementsService {
     private readonly decisions: DecisionsService,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
+    private readonly exports: Exports,
   ) {}
 
   /**
@@ -92,9 +95,11 @@ export class ReplacementsService {
     _principal: Principal,
     orgId: string,
     { siteId, ...page }: ListReplacementsQuery,
-  ): Promise<ReplacementList> {
+    format?: ExportFormat,
+  ): Promise<ReplacementList | StreamableFile> {
     const em = this.db.manager;
     if (siteId !== undefined && !(await this.devices.find(em, orgId, siteId))) throw notFound('Site');
+    if (format) return this.exports.start(orgId, format, this.replacements.allWaiting(em, orgId, siteId));
     const window = windowOf(page, 1000);
     const { rows, total } = await this.replacements.waiting(em, orgId, siteId, window);
     return { replacements: rows, pagination: shapeA(total, window) };

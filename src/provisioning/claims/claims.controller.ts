@@ -49,9 +49,14 @@ export class ClaimsController {
   /** Sum up refused claims by key and reason, latest first */
   @Get('org/:orgId/claims/refusals')
   @Access('listClaims')
-  @Returns(KeyRefusalList, { message: 'Refusals retrieved successfully' })
-  listKeyRefusals(@Caller() principal: Principal, @OrgId() orgId: string, @Query() filter: KeyRefusalQuery) {
-    return this.refusals.list(principal, orgId, filter);
+  @Returns(KeyRefusalList, { message: 'Refusals retrieved successfully', exports: true })
+  listKeyRefusals(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() filter: KeyRefusalQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.refusals.list(principal, orgId, filter, format);
   }
 
   /** List refused claims that named no existing key, or the claims of one organization by its identity */

@@ -1,10 +1,14 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
+  type Columns,
   Config,
   Db,
   Drain,
+  type ExportFormat,
+  Exports,
   execute,
+  exportOfRows,
   orgUidOf,
   PeriodicTask,
   type Principal,
@@ -19,6 +23,21 @@ import type { ClaimRow } from './claims.repository.js';
 
 const TELL_MS = 60_000;
 const PAGE = 1000;
+
+const COLUMNS: Columns<KeyRefusalView> = {
+  keyId: true,
+  keyName: true,
+  reason: true,
+  count: true,
+  firstAt: true,
+  lastAt: true,
+  lastAddress: true,
+};
+
+/** Of an organization by its identity, and, if one is given, of a key. */
+const OF = 'FROM key_refusal r WHERE r.org_uid = $1 AND ($2::text IS NULL OR r.key_id = $2)';
+const REFUSALS = `SELECT r.key_id AS "keyId", (SELECT k.name FROM provisioning_key k WHERE k.key_id = r.key_id AND k.org_id = $3) AS "keyName", r.reason, r.count,
+  r.first_at AS "firstAt", r.last_at AS "lastAt", host(r.last_address) AS "lastAddress" ${OF}`;
 
 interface Sum {
   orgUid: string;
@@ -56,6 +75,7 @@ export class KeyRefusals implements OnModuleInit {
     private readonly events: EventsService,
     private readonly retention: Retention,
     drain: Drain,
+    private readonly exports: Exports,
   ) {
     drain.register('flush', 'events of refusals', () => this.task.stop());
   }
@@ -88,19 +108,26 @@ export class KeyRefusals implements OnModuleInit {
   }
 
   /** Newest first. */
-  async list(principal: Principal, orgId: string, filter: KeyRefusalQuery): Promise<KeyRefusalList> {
-    const window = windowOf(filter, PAGE);
+  async list(
+    principal: Principal,
+    orgId: string,
+    filter: KeyRefusalQuery,
+    format?: ExportFormat,
+  ): Promise<KeyRefusalList | StreamableFile> {
     const orgUid = await orgUidOf(this.db.manager, principal, orgId);
-    const where = 'FROM key_refusal r WHERE r.org_uid = $1 AND ($2::text IS NULL OR r.key_id = $2)';
-    const values = [orgUid, filter.keyId ?? null];
+    const of = [orgUid, filter.keyId ?? null];
+    const values = [...of, orgId];
+    if (format) {
+      const list = { name: 'refusals', columns: COLUMNS, by: ['keyId', 'reason'], rows: REFUSALS, values } as const;
+      return this.exports.start(orgId, format, exportOfRows<KeyRefusalView, 'keyId' | 'reason'>(this.db.manager, list));
+    }
+    const window = windowOf(filter, PAGE);
     const refusals = await query<KeyRefusalView>(
       this.db.manager,
-      `SELECT r.key_id AS "keyId", (SELECT k.name FROM provisioning_key k WHERE k.key_id = r.key_id AND k.org_id = $5) AS "keyName", r.reason, r.count,
-         r.first_at AS "firstAt", r.last_at AS "lastAt", host(r.last_address) AS "lastAddress"
-       ${where} ORDER BY r.last_at DESC, r.key_id, r.reason LIMIT $3 OFFSET $4`,
-      [...values, window.limit, window.offset, orgId],
+      `${REFUSALS} ORDER BY r.last_at DESC, r.key_id, r.reason LIMIT $4 OFFSET $5`,
+      [...values, window.limit, window.offset],
     );
-    const [count] = await query<{ total: number }>(this.db.manager, `SELECT count(*) AS total ${where}`, values);
+    const [count] = await query<{ total: number }>(this.db.manager, `SELECT count(*) AS total ${OF}`, of);
     return { refusals, pagination: shapeA(count!.total, window) };
   }
 

@@ -1,6 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, OrgId, type Principal, Returns } from '#platform';
+import { Access, Caller, ExportAs, type ExportFormat, OrgId, type Principal, Returns } from '#platform';
 import { ExpiringList, ExpiringQuery } from './expiring.dto.js';
 import { ExpiringService } from './expiring.service.js';
 
@@ -12,8 +12,13 @@ export class ExpiringController {
   /** List what ends before long: keys, credentials of sites, certificate authorities, invitations, access tokens */
   @Get('expiring')
   @Access('listSites')
-  @Returns(ExpiringList, { message: 'Expiring items retrieved successfully' })
-  listExpiring(@Caller() principal: Principal, @OrgId() orgId: string, @Query() query: ExpiringQuery) {
-    return this.expiring.list(principal, orgId, query);
+  @Returns(ExpiringList, { message: 'Expiring items retrieved successfully', exports: true })
+  listExpiring(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() query: ExpiringQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.expiring.list(principal, orgId, query, format);
   }
 }

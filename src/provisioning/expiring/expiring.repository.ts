@@ -61,6 +61,23 @@ export class ExpiringRepository {
     return { total: count!.total, rows };
   }
 
+  /** Those behind an id, by id. */
+  behind(
+    em: EntityManager,
+    orgId: string,
+    kind: keyof typeof SOURCES,
+    until: Date,
+    id: string,
+    limit: number,
+  ): Promise<ExpiringRow[]> {
+    const { from, row, end } = SOURCES[kind];
+    return query<ExpiringRow>(
+      em,
+      `SELECT * FROM (SELECT ${row}, ${end} AS "endsAt" FROM ${from} AND ${end} > now() AND ${end} <= $2) AS ending WHERE id > $3 ORDER BY id LIMIT $4`,
+      [orgId, until, id, limit],
+    );
+  }
+
   /** The authorities that are still trusted: their own ends are in their certificates. */
   authorities(
     em: EntityManager,

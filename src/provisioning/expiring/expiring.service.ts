@@ -1,7 +1,19 @@
 import { X509Certificate } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type StreamableFile } from '@nestjs/common';
 import { type Action, grants } from '#contracts';
-import { Db, invalid, orgUidOf, type Principal, shapeA, type Window, windowOf } from '#platform';
+import {
+  type Columns,
+  Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
+  invalid,
+  orgUidOf,
+  type Principal,
+  shapeA,
+  type Window,
+  windowOf,
+} from '#platform';
 import {
   DEFAULT_WITHIN,
   EXPIRING_KINDS,
@@ -26,12 +38,15 @@ const READ_BY: Record<ExpiringKind, Action> = {
   access_token: 'listAccessTokens',
 };
 
+const COLUMNS: Columns<ExpiringItem> = { kind: true, id: true, name: true, endsAt: true, siteId: true };
+
 /** What in an organization ends before long (docs/integration-api.md §3.1). */
 @Injectable()
 export class ExpiringService {
   constructor(
     private readonly db: Db,
     private readonly repository: ExpiringRepository,
+    private readonly exports: Exports,
   ) {}
 
   /** @throws validation for a page beyond the first without a kind */
@@ -39,14 +54,16 @@ export class ExpiringService {
     principal: Principal,
     orgId: string,
     { within = DEFAULT_WITHIN, kind, ...page }: ExpiringQuery,
-  ): Promise<ExpiringList> {
+    format?: ExportFormat,
+  ): Promise<ExpiringList | StreamableFile> {
+    const until = new Date(Date.now() + secondsOf(within) * 1000);
+    const kinds = EXPIRING_KINDS.filter((one) => one === (kind ?? one) && mayRead(principal, orgId, one));
+    if (format) return this.exports.start(orgId, format, this.all(principal, orgId, kinds, until));
     const window = windowOf(page, 1000);
     if (kind === undefined && window.offset > 0) throw invalid('offset', 'a page beyond the first is of one kind');
-    const until = new Date(Date.now() + secondsOf(within) * 1000);
     const items: ExpiringItem[] = [];
     const counts: ExpiringList['counts'] = [];
-    for (const wanted of kind === undefined ? EXPIRING_KINDS : [kind]) {
-      if (!mayRead(principal, orgId, wanted)) continue;
+    for (const wanted of kinds) {
       const { total, rows } = await this.ofKind(principal, orgId, wanted, until, window);
       counts.push({ kind: wanted, total });
       items.push(...rows.map((row) => ({ kind: wanted, ...row })));
@@ -54,6 +71,46 @@ export class ExpiringService {
     items.sort((a, b) => a.endsAt.getTime() - b.endsAt.getTime());
     const total = counts.reduce((sum, count) => sum + count.total, 0);
     return { until, items, counts, pagination: shapeA(total, window) };
+  }
+
+  /** Kind by kind, each by id. */
+  private all(
+    principal: Principal,
+    orgId: string,
+    kinds: ExpiringKind[],
+    until: Date,
+  ): ExportSource<ExpiringItem, ExpiringItem> {
+    return {
+      name: 'expiring',
+      columns: COLUMNS,
+      page: async (after, limit) => {
+        const items: ExpiringItem[] = [];
+        for (const kind of kinds.slice(after ? kinds.indexOf(after.kind) : 0)) {
+          const behind = kind === after?.kind ? after.id : '';
+          const rows = await this.behind(principal, orgId, kind, until, behind, limit - items.length);
+          items.push(...rows.map((row) => ({ kind, ...row })));
+          if (items.length === limit) break;
+        }
+        return items;
+      },
+      keyOf: (item) => item,
+    };
+  }
+
+  private async behind(
+    principal: Principal,
+    orgId: string,
+    kind: ExpiringKind,
+    until: Date,
+    id: string,
+    limit: number,
+  ): Promise<ExpiringRow[]> {
+    if (kind !== 'certificate_authority') return this.repository.behind(this.db.manager, orgId, kind, until, id, limit);
+    const authorities = await this.authorities(principal, orgId, until);
+    return authorities
+      .filter((authority) => authority.id > id)
+      .sort((one, other) => (one.id < other.id ? -1 : 1))
+      .slice(0, limit);
   }
 
   private async ofKind(
@@ -64,18 +121,23 @@ export class ExpiringService {
     window: Window,
   ): Promise<{ total: number; rows: ExpiringRow[] }> {
     if (kind !== 'certificate_authority') return this.repository.page(this.db.manager, orgId, kind, until, window);
+    const rows = await this.authorities(principal, orgId, until);
+    return { total: rows.length, rows: rows.slice(window.offset, window.offset + window.limit) };
+  }
+
+  /** The earliest first. */
+  private async authorities(principal: Principal, orgId: string, until: Date): Promise<ExpiringRow[]> {
     const authorities = await this.repository.authorities(
       this.db.manager,
       await orgUidOf(this.db.manager, principal, orgId),
     );
-    const rows = authorities
+    return authorities
       .map(({ caId, certificate, trustedUntil }) => {
         const own = new Date(new X509Certificate(certificate).validTo);
         return { id: caId, name: caId, endsAt: trustedUntil && trustedUntil < own ? trustedUntil : own, siteId: null };
       })
       .filter(({ endsAt }) => endsAt <= until && endsAt.getTime() > Date.now())
       .sort((a, b) => a.endsAt.getTime() - b.endsAt.getTime());
-    return { total: rows.length, rows: rows.slice(window.offset, window.offset + window.limit) };
   }
 }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared, query, type Window } from '#platform';
+import { type Columns, type ExportSource, execute, exportOfRows, prepared, query, type Window } from '#platform';
 
 /** A device that is to take over a site with its next claim. */
 export interface Waiting {
@@ -17,6 +17,22 @@ export interface WaitingReplacement extends Waiting {
   askedAt: Date;
   expiresAt: Date;
 }
+
+const COLUMNS: Columns<WaitingReplacement> = {
+  siteId: true,
+  niceId: true,
+  name: true,
+  hardwareId: true,
+  askedBy: true,
+  askedAt: true,
+  expiresAt: true,
+};
+
+/** Of the organization $1 and, if one is given, the site $2. */
+const IN_TIME = 'r.org_id = $1 AND r.expires_at > now() AND ($2::bigint IS NULL OR r.site_id = $2)';
+const WAITING = `SELECT r.site_id AS "siteId", s.nice_id AS "niceId", s.name, r.hardware_id AS "hardwareId", r.asked_by AS "askedBy", r.asked_at AS "askedAt",
+    r.expires_at AS "expiresAt"
+  FROM site_replacement r JOIN site s ON s.site_id = r.site_id WHERE ${IN_TIME}`;
 
 /** All SQL of replacements, and which site public keys belong to. */
 @Injectable()
@@ -73,21 +89,23 @@ export class ReplacementsRepository {
     siteId: number | undefined,
     window: Window,
   ): Promise<{ rows: WaitingReplacement[]; total: number }> {
-    const where = 'r.org_id = $1 AND r.expires_at > now() AND ($2::bigint IS NULL OR r.site_id = $2)';
     const values = [orgId, siteId ?? null];
-    const rows = await query<WaitingReplacement>(
-      em,
-      `SELECT r.site_id AS "siteId", s.nice_id AS "niceId", s.name, r.hardware_id AS "hardwareId", r.asked_by AS "askedBy", r.asked_at AS "askedAt",
-         r.expires_at AS "expiresAt"
-       FROM site_replacement r JOIN site s ON s.site_id = r.site_id WHERE ${where} ORDER BY r.expires_at, r.site_id LIMIT $3 OFFSET $4`,
-      [...values, window.limit, window.offset],
-    );
+    const rows = await query<WaitingReplacement>(em, `${WAITING} ORDER BY r.expires_at, r.site_id LIMIT $3 OFFSET $4`, [
+      ...values,
+      window.limit,
+      window.offset,
+    ]);
     const [count] = await query<{ n: number }>(
       em,
-      `SELECT count(*) AS n FROM site_replacement r WHERE ${where}`,
+      `SELECT count(*) AS n FROM site_replacement r WHERE ${IN_TIME}`,
       values,
     );
     return { rows, total: count!.n };
+  }
+
+  all(em: EntityManager, orgId: string, siteId: number | undefined): ExportSource<WaitingReplacement, unknown[]> {
+    const values = [orgId, siteId ?? null];
+    return exportOfRows(em, { name: 'site-replacements', columns: COLUMNS, by: ['siteId'], rows: WAITING, values });
   }
 
   /** The site waits for no device any more. @returns for which it did; undefined: for none */

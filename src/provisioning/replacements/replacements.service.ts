@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { conflict, Db, Hooks, isUniqueViolation, type Principal, type Window } from '#platform';
+import { conflict, Db, type ExportSource, Hooks, isUniqueViolation, type Principal, type Window } from '#platform';
 import { PUBLIC_KEY_TAKEN, SiteCredentialsService } from '../../access/index.js';
 import { DecisionsService } from '../../approvals/index.js';
 import { AuditService, EventsService } from '../../audit/index.js';
@@ -79,6 +79,15 @@ export class Replacements {
     window: Window,
   ): Promise<{ rows: WaitingReplacement[]; total: number }> {
     return this.repository.list(em, orgId, siteId, window);
+  }
+
+  /** All of them, as an export reads them. */
+  allWaiting(
+    em: EntityManager,
+    orgId: string,
+    siteId: number | undefined,
+  ): ExportSource<WaitingReplacement, unknown[]> {
+    return this.repository.all(em, orgId, siteId);
   }
 
   /** The next claim of the device makes a site of its own again. @returns which device; undefined where the site waits for none */

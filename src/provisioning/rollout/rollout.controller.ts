@@ -1,6 +1,6 @@
-import { Body, Controller, Delete, Get, Param, Post, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Post, Put, Query, type StreamableFile } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Access, Caller, OrgId, PageQuery, type Principal, Returns } from '#platform';
+import { Access, Caller, ExportAs, type ExportFormat, OrgId, PageQuery, type Principal, Returns } from '#platform';
 import {
   ExpectedBody,
   ExpectedList,
@@ -20,26 +20,28 @@ export class RolloutController {
   /** Read how far the sites of a key have come, what was refused, and what of its list is missing */
   @Get('site-provisioning-key/:siteProvisioningKeyId/rollout')
   @Access('listSiteProvisioningKeys')
-  @Returns(KeyRolloutView, { message: 'Rollout retrieved successfully' })
+  @Returns(KeyRolloutView, { message: 'Rollout retrieved successfully', exports: true })
   getSiteProvisioningKeyRollout(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Param('siteProvisioningKeyId') keyId: string,
     @Query() query: RolloutQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.rollouts.rollout(principal, orgId, keyId, query);
+    return this.rollouts.rollout(principal, orgId, keyId, query, format);
   }
 
   /** Read which devices are to come by a key */
   @Get('site-provisioning-key/:siteProvisioningKeyId/expected')
   @Access('listSiteProvisioningKeys')
-  @Returns(ExpectedList, { message: 'Expected devices retrieved successfully' })
+  @Returns(ExpectedList, { message: 'Expected devices retrieved successfully', exports: true })
   getExpectedDevices(
     @OrgId() orgId: string,
     @Param('siteProvisioningKeyId') keyId: string,
     @Query() page: PageQuery,
-  ): Promise<ExpectedList> {
-    return this.rollouts.expected(orgId, keyId, page);
+    @ExportAs() format?: ExportFormat,
+  ): Promise<ExpectedList | StreamableFile> {
+    return this.rollouts.expected(orgId, keyId, page, format);
   }
 
   /** Say which devices, or how many, are to come by a key, in place of what was said before */

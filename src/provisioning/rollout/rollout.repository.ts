@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { SiteState } from '#contracts';
-import { execute, prepared, query, type Window } from '#platform';
+import { type ExportSource, execute, exportOfRows, prepared, query, type Window } from '#platform';
 import type { HardwareIdForm } from '../templates/template.entity.js';
 import type { DeviceBlock, DeviceSite, KeyArrivals, KeyRefusals, LastRefusal } from './rollout.dto.js';
 
@@ -86,11 +86,12 @@ export class RolloutRepository {
     );
   }
 
-  async expectedIds(em: EntityManager, keyId: string): Promise<string[]> {
+  /** All of them, or those behind one. */
+  async expectedIds(em: EntityManager, keyId: string, after = ''): Promise<string[]> {
     const rows = await query<{ id: string }>(
       em,
-      'SELECT hardware_id AS id FROM provisioning_key_expected WHERE key_id = $1 ORDER BY hardware_id',
-      [keyId],
+      'SELECT hardware_id AS id FROM provisioning_key_expected WHERE key_id = $1 AND hardware_id > $2 ORDER BY hardware_id',
+      [keyId, after],
     );
     return rows.map((row) => row.id);
   }
@@ -102,6 +103,16 @@ export class RolloutRepository {
       [keyId, limit, offset],
     );
     return rows.map((row) => row.id);
+  }
+
+  allExpected(em: EntityManager, keyId: string): ExportSource<{ hardwareId: string }, unknown[]> {
+    return exportOfRows<{ hardwareId: string }, 'hardwareId'>(em, {
+      name: `expected-${keyId}`,
+      columns: { hardwareId: true },
+      by: ['hardwareId'],
+      rows: 'SELECT hardware_id AS "hardwareId" FROM provisioning_key_expected WHERE key_id = $1',
+      values: [keyId],
+    });
   }
 
   /** In place of what was expected before. The key's row is locked. */

@@ -1,6 +1,19 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Db, invalid, notFound, orgUidOf, type PageQuery, type Principal, shapeA, windowOf } from '#platform';
+import {
+  type Columns,
+  Db,
+  type ExportFormat,
+  type ExportSource,
+  Exports,
+  invalid,
+  notFound,
+  orgUidOf,
+  type PageQuery,
+  type Principal,
+  shapeA,
+  windowOf,
+} from '#platform';
 import { AuditService } from '../../audit/index.js';
 import { inForm } from '../hardware-id-form.js';
 import { KeysRepository } from '../keys/keys.repository.js';
@@ -23,6 +36,20 @@ import {
 import { type DeviceNames, type DeviceRow, type RolledOutKey, RolloutRepository } from './rollout.repository.js';
 
 const TARGET = 'site_provisioning_key';
+const DEVICE_COLUMNS: Columns<DeviceView> = {
+  hardwareId: true,
+  standing: true,
+  state: true,
+  site: true,
+  lastRefusal: true,
+  blocked: true,
+};
+
+interface KeyOfOrg {
+  orgId: string;
+  orgUid: string;
+  keyId: string;
+}
 
 /** Where the devices are that somebody waits for: how far a key's have come, and what is known of any by its hardware id (docs/adr/0075). */
 @Injectable()
@@ -32,18 +59,21 @@ export class RolloutService {
     private readonly repository: RolloutRepository,
     private readonly keys: KeysRepository,
     private readonly audit: AuditService,
+    private readonly exports: Exports,
   ) {}
 
-  /** @throws not_found */
+  /** In a format: the devices that are missing. @throws not_found */
   async rollout(
     principal: Principal,
     orgId: string,
     keyId: string,
     { hours = DEFAULT_HOURS, ...page }: RolloutQuery,
-  ): Promise<KeyRolloutView> {
+    format?: ExportFormat,
+  ): Promise<KeyRolloutView | StreamableFile> {
     const em = this.db.manager;
     const key = await this.find(em, orgId, keyId);
     const orgUid = await orgUidOf(em, principal, orgId);
+    if (format) return this.exports.start(orgId, format, this.allMissing(em, { orgId, orgUid, keyId }, key));
     const { pending, ...progress } = await this.repository.progress(em, orgId, keyId);
     const refusals = await this.repository.refusals(em, orgUid, keyId);
     const arrivals = await this.repository.arrivals(em, orgUid, keyId, hours);
@@ -80,9 +110,15 @@ export class RolloutService {
   }
 
   /** @throws not_found */
-  async expected(orgId: string, keyId: string, page: PageQuery): Promise<ExpectedList> {
+  async expected(
+    orgId: string,
+    keyId: string,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<ExpectedList | StreamableFile> {
     const em = this.db.manager;
     const key = await this.find(em, orgId, keyId);
+    if (format) return this.exports.start(orgId, format, this.repository.allExpected(em, keyId));
     const window = windowOf(page, 1000);
     return {
       ...expectation(key),
@@ -113,19 +149,43 @@ export class RolloutService {
 
   private async missing(
     em: EntityManager,
-    of: { orgId: string; orgUid: string; keyId: string },
+    of: KeyOfOrg,
     { form }: RolledOutKey,
     page: PageQuery,
   ): Promise<{ arrived: number; list: MissingDevices }> {
     const window = windowOf(page, 1000);
-    const expected = await this.repository.expectedIds(em, of.keyId);
-    const arrived = await this.repository.arrived(em, of.orgId, of.keyId, namesOf(expected, form));
-    const missing = expected.filter((_, n) => !arrived.has(n));
+    const { arrived, missing } = await this.missingIds(em, of, form);
     const ids = missing.slice(window.offset, window.offset + window.limit);
     return {
-      arrived: arrived.size,
+      arrived,
       list: { devices: await this.devices(em, of, ids, form), pagination: shapeA(missing.length, window) },
     };
+  }
+
+  /** Read on by the ids that were expected: a device may be known by another spelling. */
+  private allMissing(em: EntityManager, of: KeyOfOrg, { form }: RolledOutKey): ExportSource<DeviceView, string> {
+    let last: string;
+    return {
+      name: `missing-${of.keyId}`,
+      columns: DEVICE_COLUMNS,
+      page: async (after, limit) => {
+        const ids = (await this.missingIds(em, of, form, after)).missing.slice(0, limit);
+        last = ids.at(-1) ?? '';
+        return this.devices(em, of, ids, form);
+      },
+      keyOf: () => last,
+    };
+  }
+
+  private async missingIds(
+    em: EntityManager,
+    { orgId, keyId }: KeyOfOrg,
+    form: HardwareIdForm | null,
+    after?: string,
+  ): Promise<{ arrived: number; missing: string[] }> {
+    const expected = await this.repository.expectedIds(em, keyId, after);
+    const arrived = await this.repository.arrived(em, orgId, keyId, namesOf(expected, form));
+    return { arrived: arrived.size, missing: expected.filter((_, n) => !arrived.has(n)) };
   }
 
   private async devices(

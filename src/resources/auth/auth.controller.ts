@@ -5,6 +5,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   IfMatch,
   OrgId,
@@ -68,14 +70,15 @@ export class ResourceAuthController {
   /** Read the e-mail whitelist */
   @Get('whitelist')
   @Access('getResourceWhitelist')
-  @Returns(Whitelist, { message: 'Resource whitelist retrieved successfully' })
+  @Returns(Whitelist, { message: 'Resource whitelist retrieved successfully', exports: true })
   getResourceWhitelist(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('resourceId') resourceId: number,
     @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.auth.whitelist(principal, orgId, resourceId, page);
+    return this.auth.whitelist(principal, orgId, resourceId, page, format);
   }
 
   /** Replace the e-mail whitelist */

@@ -1,10 +1,13 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   ApiResult,
   conflict,
   Db,
+  type ExportFormat,
+  Exports,
   execute,
+  exportOfRows,
   invalid,
   limitsOf,
   notFound,
@@ -18,7 +21,7 @@ import { AuditService } from '../../audit/index.js';
 import { type ResourceChanges, ResourcesRepository, type StoredResource } from '../public/resources.repository.js';
 import { ResourcesService } from '../public/resources.service.js';
 import { ResourceWriter } from '../writer/resource-writer.js';
-import type { HeaderAuthBody, Whitelist } from './auth.dto.js';
+import type { HeaderAuthBody, Whitelist, WhitelistedEmail } from './auth.dto.js';
 import { headerAuthSecret, SharedSecrets } from './shared-secrets.js';
 
 /** Nothing, and the version that the resource has now. */
@@ -34,6 +37,7 @@ export class ResourceAuthService {
     private readonly writer: ResourceWriter,
     private readonly secrets: SharedSecrets,
     private readonly audit: AuditService,
+    private readonly exports: Exports,
   ) {}
 
   /** @throws validation when it is no HTTP resource, capacity when too much is being hashed; so do the next two. */
@@ -80,9 +84,28 @@ export class ResourceAuthService {
   }
 
   /** In the order in which they were given. */
-  async whitelist(_principal: Principal, _orgId: string, resourceId: number, page: PageQuery): Promise<Whitelist> {
-    const text =
-      'SELECT email FROM resource_whitelist WHERE resource_id = $1 ORDER BY position, email LIMIT $2 OFFSET $3';
+  async whitelist(
+    _principal: Principal,
+    orgId: string,
+    resourceId: number,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<Whitelist | StreamableFile> {
+    const rows = 'SELECT email FROM resource_whitelist WHERE resource_id = $1';
+    if (format) {
+      const list = {
+        name: `resource-${resourceId}-whitelist`,
+        columns: { email: true },
+        rows,
+        values: [resourceId],
+      } as const;
+      return this.exports.start(
+        orgId,
+        format,
+        exportOfRows<WhitelistedEmail, 'email'>(this.db.manager, { ...list, values: [resourceId], by: ['email'] }),
+      );
+    }
+    const text = `${rows} ORDER BY position, email LIMIT $2 OFFSET $3`;
     return { whitelist: await query(this.db.manager, text, [resourceId, ...limitsOf(windowIfAsked(page))]) };
   }
 

@@ -5,6 +5,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   IfMatch,
   OrgId,
@@ -23,27 +25,29 @@ export class GrantsController {
   /** List the roles that may pass; Admin always may */
   @Get('roles')
   @Access('listResourceRoles')
-  @Returns(GrantedRoles, { message: 'Resource roles retrieved successfully' })
+  @Returns(GrantedRoles, { message: 'Resource roles retrieved successfully', exports: true })
   listResourceRoles(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('resourceId') resourceId: number,
     @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.grants.roles(principal, orgId, resourceId, page);
+    return this.grants.roles(principal, orgId, resourceId, page, format);
   }
 
   /** List the users who may pass beside those of the roles */
   @Get('users')
   @Access('listResourceUsers')
-  @Returns(GrantedUsers, { message: 'Resource users retrieved successfully' })
+  @Returns(GrantedUsers, { message: 'Resource users retrieved successfully', exports: true })
   listResourceUsers(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('resourceId') resourceId: number,
     @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.grants.users(principal, orgId, resourceId, page);
+    return this.grants.users(principal, orgId, resourceId, page, format);
   }
 
   /** Replace the roles that may pass */

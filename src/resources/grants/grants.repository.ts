@@ -1,28 +1,50 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, limitsOf, query, type Window } from '#platform';
+import { type Columns, type ExportSource, execute, exportOfRows, limitsOf, query, type Window } from '#platform';
 import type { GrantedRole, GrantedUser } from './grants.dto.js';
+
+export const ROLE_COLUMNS: Columns<GrantedRole> = { roleId: true, name: true, description: true, isAdmin: true };
+export const USER_COLUMNS: Columns<GrantedUser> = {
+  userId: true,
+  username: true,
+  type: true,
+  idpName: true,
+  idpId: true,
+  email: true,
+};
+
+const ROLES = `SELECT r.role_id AS "roleId", r.name, r.description, r.is_admin AS "isAdmin" FROM role r
+  WHERE r.org_id = $1 AND (r.is_admin OR r.role_id IN (SELECT g.role_id FROM resource_role g WHERE g.resource_id = $2))`;
+const USERS = `SELECT u.user_id AS "userId", u.username, 'internal' AS type, NULL AS "idpName", NULL AS "idpId", u.email
+  FROM resource_user g JOIN "user" u USING (user_id) WHERE g.org_id = $1 AND g.resource_id = $2`;
 
 /** All SQL about who may pass a public resource. */
 @Injectable()
 export class GrantsRepository {
   async roles(em: EntityManager, orgId: string, resourceId: number, window: Window | null): Promise<GrantedRole[]> {
-    return query<GrantedRole>(
-      em,
-      `SELECT r.role_id AS "roleId", r.name, r.description, r.is_admin AS "isAdmin" FROM role r
-       WHERE r.org_id = $1 AND (r.is_admin OR r.role_id IN (SELECT g.role_id FROM resource_role g WHERE g.resource_id = $2))
-       ORDER BY r.is_admin DESC, r.name, r.role_id LIMIT $3 OFFSET $4`,
-      [orgId, resourceId, ...limitsOf(window)],
-    );
+    return query<GrantedRole>(em, `${ROLES} ORDER BY r.is_admin DESC, r.name, r.role_id LIMIT $3 OFFSET $4`, [
+      orgId,
+      resourceId,
+      ...limitsOf(window),
+    ]);
   }
 
   async users(em: EntityManager, orgId: string, resourceId: number, window: Window | null): Promise<GrantedUser[]> {
-    return query<GrantedUser>(
-      em,
-      `SELECT u.user_id AS "userId", u.username, 'internal' AS type, NULL AS "idpName", NULL AS "idpId", u.email
-       FROM resource_user g JOIN "user" u USING (user_id) WHERE g.org_id = $1 AND g.resource_id = $2 ORDER BY u.username, u.user_id LIMIT $3 OFFSET $4`,
-      [orgId, resourceId, ...limitsOf(window)],
-    );
+    return query<GrantedUser>(em, `${USERS} ORDER BY u.username, u.user_id LIMIT $3 OFFSET $4`, [
+      orgId,
+      resourceId,
+      ...limitsOf(window),
+    ]);
+  }
+
+  allRoles(em: EntityManager, orgId: string, id: number): ExportSource<GrantedRole, unknown[]> {
+    const list = { name: `resource-${id}-roles`, columns: ROLE_COLUMNS, rows: ROLES, values: [orgId, id] };
+    return exportOfRows(em, { ...list, by: ['roleId'] });
+  }
+
+  allUsers(em: EntityManager, orgId: string, id: number): ExportSource<GrantedUser, unknown[]> {
+    const list = { name: `resource-${id}-users`, columns: USER_COLUMNS, rows: USERS, values: [orgId, id] };
+    return exportOfRows(em, { ...list, by: ['userId'] });
   }
 
   /** @returns those that the organization has; they stay until the end of the transaction. */

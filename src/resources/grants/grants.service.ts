@@ -1,9 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   ApiResult,
   conflict,
   Db,
+  type ExportFormat,
+  Exports,
   invalid,
   notFound,
   type PageQuery,
@@ -29,13 +31,28 @@ export class GrantsService {
     private readonly repository: GrantsRepository,
     private readonly writer: ResourceWriter,
     private readonly audit: AuditService,
+    private readonly exports: Exports,
   ) {}
 
-  async roles(_principal: Principal, orgId: string, resourceId: number, page: PageQuery): Promise<GrantedRoles> {
+  async roles(
+    _principal: Principal,
+    orgId: string,
+    resourceId: number,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<GrantedRoles | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.repository.allRoles(this.db.manager, orgId, resourceId));
     return { roles: await this.repository.roles(this.db.manager, orgId, resourceId, windowIfAsked(page)) };
   }
 
-  async users(_principal: Principal, orgId: string, resourceId: number, page: PageQuery): Promise<GrantedUsers> {
+  async users(
+    _principal: Principal,
+    orgId: string,
+    resourceId: number,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<GrantedUsers | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.repository.allUsers(this.db.manager, orgId, resourceId));
     return { users: await this.repository.users(this.db.manager, orgId, resourceId, windowIfAsked(page)) };
   }
 

@@ -5,6 +5,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   IfMatch,
   OrgId,
@@ -30,14 +32,15 @@ export class PrivateGrantsController {
   /** List the roles that may use it; Admin always may */
   @Get('site-resource/:siteResourceId/roles')
   @Access('listResourceRoles')
-  @Returns(GrantedRoles, { message: 'Site resource roles retrieved successfully' })
+  @Returns(GrantedRoles, { message: 'Site resource roles retrieved successfully', exports: true })
   listSiteResourceRoles(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('siteResourceId') siteResourceId: number,
     @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.grants.roles(principal, orgId, siteResourceId, page);
+    return this.grants.roles(principal, orgId, siteResourceId, page, format);
   }
 
   /** Replace the roles that may use it */
@@ -89,14 +92,15 @@ export class PrivateGrantsController {
   /** List the users who may use it beside those of the roles */
   @Get('site-resource/:siteResourceId/users')
   @Access('listResourceUsers')
-  @Returns(GrantedUsers, { message: 'Site resource users retrieved successfully' })
+  @Returns(GrantedUsers, { message: 'Site resource users retrieved successfully', exports: true })
   listSiteResourceUsers(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('siteResourceId') siteResourceId: number,
     @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.grants.users(principal, orgId, siteResourceId, page);
+    return this.grants.users(principal, orgId, siteResourceId, page, format);
   }
 
   /** Replace the users that may use it */
@@ -148,14 +152,15 @@ export class PrivateGrantsController {
   /** List the machine clients that may use it */
   @Get('site-resource/:siteResourceId/clients')
   @Access('listResourceUsers')
-  @Returns(GrantedClients, { message: 'Site resource clients retrieved successfully' })
+  @Returns(GrantedClients, { message: 'Site resource clients retrieved successfully', exports: true })
   listSiteResourceClients(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('siteResourceId') siteResourceId: number,
     @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.grants.clients(principal, orgId, siteResourceId, page);
+    return this.grants.clients(principal, orgId, siteResourceId, page, format);
   }
 
   /** Replace the clients that may use it */

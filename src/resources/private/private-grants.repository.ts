@@ -1,29 +1,36 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, limitsOf, query, type Window } from '#platform';
+import { type Columns, type ExportSource, execute, exportOfRows, limitsOf, query, type Window } from '#platform';
 import type { GrantedRole, GrantedUser } from '../grants/grants.dto.js';
+import { ROLE_COLUMNS, USER_COLUMNS } from '../grants/grants.repository.js';
 import type { GrantedClient } from './private-grants.dto.js';
+
+const CLIENT_COLUMNS: Columns<GrantedClient> = { clientId: true, name: true, subnet: true };
+
+const ROLES = `SELECT r.role_id AS "roleId", r.name, r.description, r.is_admin AS "isAdmin" FROM role r
+  WHERE r.org_id = $1 AND (r.is_admin OR r.role_id IN (SELECT g.role_id FROM site_resource_role g WHERE g.site_resource_id = $2))`;
+const USERS = `SELECT u.user_id AS "userId", u.username, 'internal' AS type, NULL AS "idpName", NULL::int AS "idpId", u.email
+  FROM site_resource_user g JOIN "user" u USING (user_id) WHERE g.org_id = $1 AND g.site_resource_id = $2`;
+const CLIENTS = `SELECT c.client_id AS "clientId", c.name, c.address::text AS subnet FROM site_resource_client g JOIN client c USING (client_id)
+  WHERE c.org_id = $1 AND g.site_resource_id = $2`;
 
 /** All SQL about who may use a private resource. Writes are for a resource that the transaction holds locked. */
 @Injectable()
 export class PrivateGrantsRepository {
   async roles(em: EntityManager, orgId: string, siteResourceId: number, window: Window | null): Promise<GrantedRole[]> {
-    return query<GrantedRole>(
-      em,
-      `SELECT r.role_id AS "roleId", r.name, r.description, r.is_admin AS "isAdmin" FROM role r
-       WHERE r.org_id = $1 AND (r.is_admin OR r.role_id IN (SELECT g.role_id FROM site_resource_role g WHERE g.site_resource_id = $2))
-       ORDER BY r.is_admin DESC, r.name, r.role_id LIMIT $3 OFFSET $4`,
-      [orgId, siteResourceId, ...limitsOf(window)],
-    );
+    return query<GrantedRole>(em, `${ROLES} ORDER BY r.is_admin DESC, r.name, r.role_id LIMIT $3 OFFSET $4`, [
+      orgId,
+      siteResourceId,
+      ...limitsOf(window),
+    ]);
   }
 
   async users(em: EntityManager, orgId: string, siteResourceId: number, window: Window | null): Promise<GrantedUser[]> {
-    return query<GrantedUser>(
-      em,
-      `SELECT u.user_id AS "userId", u.username, 'internal' AS type, NULL AS "idpName", NULL::int AS "idpId", u.email
-       FROM site_resource_user g JOIN "user" u USING (user_id) WHERE g.org_id = $1 AND g.site_resource_id = $2 ORDER BY u.username, u.user_id LIMIT $3 OFFSET $4`,
-      [orgId, siteResourceId, ...limitsOf(window)],
-    );
+    return query<GrantedUser>(em, `${USERS} ORDER BY u.username, u.user_id LIMIT $3 OFFSET $4`, [
+      orgId,
+      siteResourceId,
+      ...limitsOf(window),
+    ]);
   }
 
   async clients(
@@ -32,12 +39,31 @@ export class PrivateGrantsRepository {
     siteResourceId: number,
     window: Window | null,
   ): Promise<GrantedClient[]> {
-    return query<GrantedClient>(
-      em,
-      `SELECT c.client_id AS "clientId", c.name, c.address::text AS subnet FROM site_resource_client g JOIN client c USING (client_id)
-       WHERE c.org_id = $1 AND g.site_resource_id = $2 ORDER BY c.name, c.client_id LIMIT $3 OFFSET $4`,
-      [orgId, siteResourceId, ...limitsOf(window)],
-    );
+    return query<GrantedClient>(em, `${CLIENTS} ORDER BY c.name, c.client_id LIMIT $3 OFFSET $4`, [
+      orgId,
+      siteResourceId,
+      ...limitsOf(window),
+    ]);
+  }
+
+  allRoles(em: EntityManager, orgId: string, id: number): ExportSource<GrantedRole, unknown[]> {
+    const list = { name: `private-resource-${id}-roles`, columns: ROLE_COLUMNS, rows: ROLES, values: [orgId, id] };
+    return exportOfRows(em, { ...list, by: ['roleId'] });
+  }
+
+  allUsers(em: EntityManager, orgId: string, id: number): ExportSource<GrantedUser, unknown[]> {
+    const list = { name: `private-resource-${id}-users`, columns: USER_COLUMNS, rows: USERS, values: [orgId, id] };
+    return exportOfRows(em, { ...list, by: ['userId'] });
+  }
+
+  allClients(em: EntityManager, orgId: string, id: number): ExportSource<GrantedClient, unknown[]> {
+    const list = {
+      name: `private-resource-${id}-clients`,
+      columns: CLIENT_COLUMNS,
+      rows: CLIENTS,
+      values: [orgId, id],
+    };
+    return exportOfRows(em, { ...list, by: ['clientId'] });
   }
 
   /** @returns how many were not there; so does the next one. */

@@ -1,9 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   ApiResult,
   conflict,
   Db,
+  type ExportFormat,
+  Exports,
   notFound,
   type PageQuery,
   type Principal,
@@ -31,13 +33,30 @@ export class PrivateGrantsService {
     private readonly repository: PrivateGrantsRepository,
     private readonly writer: ResourceWriter,
     private readonly audit: AuditService,
+    private readonly exports: Exports,
   ) {}
 
-  async roles(_principal: Principal, orgId: string, siteResourceId: number, page: PageQuery): Promise<GrantedRoles> {
+  async roles(
+    _principal: Principal,
+    orgId: string,
+    siteResourceId: number,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<GrantedRoles | StreamableFile> {
+    if (format)
+      return this.exports.start(orgId, format, this.repository.allRoles(this.db.manager, orgId, siteResourceId));
     return { roles: await this.repository.roles(this.db.manager, orgId, siteResourceId, windowIfAsked(page)) };
   }
 
-  async users(_principal: Principal, orgId: string, siteResourceId: number, page: PageQuery): Promise<GrantedUsers> {
+  async users(
+    _principal: Principal,
+    orgId: string,
+    siteResourceId: number,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<GrantedUsers | StreamableFile> {
+    if (format)
+      return this.exports.start(orgId, format, this.repository.allUsers(this.db.manager, orgId, siteResourceId));
     return { users: await this.repository.users(this.db.manager, orgId, siteResourceId, windowIfAsked(page)) };
   }
 
@@ -46,7 +65,10 @@ export class PrivateGrantsService {
     orgId: string,
     siteResourceId: number,
     page: PageQuery,
-  ): Promise<GrantedClients> {
+    format?: ExportFormat,
+  ): Promise<GrantedClients | StreamableFile> {
+    if (format)
+      return this.exports.start(orgId, format, this.repository.allClients(this.db.manager, orgId, siteResourceId));
     return { clients: await this.repository.clients(this.db.manager, orgId, siteResourceId, windowIfAsked(page)) };
   }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type Columns, type ExportSource, likeEscape, prepared, query, type Window } from '#platform';
+import { type Columns, type ExportSource, exportOfRows, likeEscape, prepared, query, type Window } from '#platform';
 import { countOf, idsBehind, pageOfIds } from '../pages.js';
 import type {
   ListResourcesQuery,
@@ -51,6 +51,8 @@ const COLUMNS: Columns<ResourceItem> = {
   targets: true,
   sites: true,
 };
+
+const NAMES = 'SELECT resource_id AS "resourceId", name FROM resource WHERE org_id = $1 AND staged_by IS NULL';
 
 type ItemRow = Omit<ResourceItem, 'targets' | 'sites'> & { targets: ResourceTargetItem[] | null };
 
@@ -116,12 +118,23 @@ export class ResourceReads {
   }
 
   /** By name; all of them unless a window is given. */
+  allNames(em: EntityManager, orgId: string): ExportSource<ResourceName, unknown[]> {
+    const columns = { resourceId: true, name: true } as const;
+    return exportOfRows<ResourceName, 'resourceId'>(em, {
+      name: 'resource-names',
+      columns,
+      by: ['resourceId'],
+      rows: NAMES,
+      values: [orgId],
+    });
+  }
+
   async names(em: EntityManager, orgId: string, window: Window | null): Promise<ResourceName[]> {
-    return query<ResourceName>(
-      em,
-      `SELECT resource_id AS "resourceId", name FROM resource WHERE org_id = $1 AND staged_by IS NULL ORDER BY name, resource_id LIMIT $2 OFFSET $3`,
-      [orgId, window?.limit ?? null, window?.offset ?? 0],
-    );
+    return query<ResourceName>(em, `${NAMES} ORDER BY name, resource_id LIMIT $2 OFFSET $3`, [
+      orgId,
+      window?.limit ?? null,
+      window?.offset ?? 0,
+    ]);
   }
 }
 

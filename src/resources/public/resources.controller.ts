@@ -71,22 +71,28 @@ export class ResourcesController {
   /** List public resources with a target on a site, those that wait for its approval too */
   @Get('site/:siteId/resources')
   @Access('listResources')
-  @Returns(ResourceList, { message: 'Resources retrieved successfully' })
+  @Returns(ResourceList, { message: 'Resources retrieved successfully', exports: true })
   listResourcesOfSite(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('siteId') siteId: number,
     @Query() query: ListSitePublicResourcesQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.resources.list(principal, { orgId, siteId }, query);
+    return this.resources.list(principal, { orgId, siteId }, query, format);
   }
 
   /** Name every public resource */
   @Get('org/:orgId/resource-names')
   @Access('listResources')
-  @Returns([ResourceName], { message: 'Resource names retrieved successfully' })
-  listResourceNames(@Caller() principal: Principal, @OrgId() orgId: string, @Query() page: PageQuery) {
-    return this.resources.names(principal, orgId, page);
+  @Returns([ResourceName], { message: 'Resource names retrieved successfully', exports: true })
+  listResourceNames(
+    @Caller() principal: Principal,
+    @OrgId() orgId: string,
+    @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
+  ) {
+    return this.resources.names(principal, orgId, page, format);
   }
 
   /** Read a public resource */

@@ -191,7 +191,13 @@ export class ResourcesService implements OnModuleInit {
   }
 
   /** Every name, unless a page is asked for. */
-  names(_principal: Principal, orgId: string, page: PageQuery): Promise<ResourceName[]> {
+  names(
+    _principal: Principal,
+    orgId: string,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<ResourceName[] | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.reads.allNames(this.db.manager, orgId));
     return this.reads.names(this.db.manager, orgId, windowIfAsked(page));
   }
 

@@ -5,6 +5,8 @@ import {
   ApiResult,
   Caller,
   ChecksVersion,
+  ExportAs,
+  type ExportFormat,
   Id,
   IfMatch,
   OrgId,
@@ -36,14 +38,15 @@ export class RulesController {
   /** List the rules of a resource in the order in which they are tried */
   @Get('rules')
   @Access('listResourceRules')
-  @Returns(RuleList, { message: 'Resource rules retrieved successfully' })
+  @Returns(RuleList, { message: 'Resource rules retrieved successfully', exports: true })
   listResourceRules(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('resourceId') resourceId: number,
     @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.rules.list(principal, orgId, resourceId, page);
+    return this.rules.list(principal, orgId, resourceId, page, format);
   }
 
   /** Read a rule */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, query, type Window } from '#platform';
+import { type Columns, type ExportSource, execute, exportOfRows, query, type Window } from '#platform';
 import type { CreateRuleBody, RuleView } from './rules.dto.js';
 
 export interface StoredRule extends RuleView {
@@ -8,6 +8,18 @@ export interface StoredRule extends RuleView {
 }
 
 const COLUMNS = 'rule_id AS "ruleId", resource_id AS "resourceId", action, match, value, priority, enabled, version';
+
+const VIEW_COLUMNS: Columns<RuleView> = {
+  ruleId: true,
+  resourceId: true,
+  action: true,
+  match: true,
+  value: true,
+  priority: true,
+  enabled: true,
+};
+
+const RULES = `SELECT ${COLUMNS} FROM resource_rule WHERE org_id = $1 AND resource_id = $2`;
 
 /** All SQL about rules. */
 @Injectable()
@@ -74,13 +86,19 @@ export class RulesRepository {
     ]);
   }
 
+  all(em: EntityManager, orgId: string, resourceId: number): ExportSource<RuleView, unknown[]> {
+    const list = { name: `resource-${resourceId}-rules`, columns: VIEW_COLUMNS, rows: RULES };
+    return exportOfRows(em, { ...list, values: [orgId, resourceId], by: ['ruleId'] });
+  }
+
   /** In the order in which they are tried; the page is cut after sorting. */
   async list(em: EntityManager, orgId: string, resourceId: number, window: Window): Promise<[RuleView[], number]> {
-    const page = query<StoredRule>(
-      em,
-      `SELECT ${COLUMNS} FROM resource_rule WHERE org_id = $1 AND resource_id = $2 ORDER BY priority, rule_id LIMIT $3 OFFSET $4`,
-      [orgId, resourceId, window.limit, window.offset],
-    );
+    const page = query<StoredRule>(em, `${RULES} ORDER BY priority, rule_id LIMIT $3 OFFSET $4`, [
+      orgId,
+      resourceId,
+      window.limit,
+      window.offset,
+    ]);
     const total = query<{ n: number }>(
       em,
       'SELECT count(*) AS n FROM resource_rule WHERE org_id = $1 AND resource_id = $2',

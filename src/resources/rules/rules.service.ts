@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import { type RuleMatch, readRuleValue } from '#blueprint';
 import {
   type ApiResult,
@@ -6,6 +6,8 @@ import {
   conflict,
   created,
   Db,
+  type ExportFormat,
+  Exports,
   invalid,
   notFound,
   type PageQuery,
@@ -29,6 +31,7 @@ export class RulesService implements OnModuleInit {
     private readonly resources: ResourcesService,
     private readonly audit: AuditService,
     private readonly resolvers: TenantResolvers,
+    private readonly exports: Exports,
   ) {}
 
   onModuleInit(): void {
@@ -57,7 +60,14 @@ export class RulesService implements OnModuleInit {
     });
   }
 
-  async list(_principal: Principal, orgId: string, resourceId: number, page: PageQuery): Promise<RuleList> {
+  async list(
+    _principal: Principal,
+    orgId: string,
+    resourceId: number,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<RuleList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.repository.all(this.db.manager, orgId, resourceId));
     const window = windowOf(page, 1000);
     const [rules, total] = await this.repository.list(this.db.manager, orgId, resourceId, window);
     return { rules, pagination: shapeA(total, window) };

@@ -6,6 +6,8 @@ import {
   Caller,
   ChecksVersion,
   ErrorResponses,
+  ExportAs,
+  type ExportFormat,
   Id,
   IfMatch,
   OrgId,
@@ -38,14 +40,15 @@ export class TargetsController {
   /** List the backends of a public resource */
   @Get('resource/:resourceId/targets')
   @Access('listTargets')
-  @Returns(TargetList, { message: 'Targets retrieved successfully' })
+  @Returns(TargetList, { message: 'Targets retrieved successfully', exports: true })
   listTargets(
     @Caller() principal: Principal,
     @OrgId() orgId: string,
     @Id('resourceId') resourceId: number,
     @Query() page: PageQuery,
+    @ExportAs() format?: ExportFormat,
   ) {
-    return this.targets.list(principal, orgId, resourceId, page);
+    return this.targets.list(principal, orgId, resourceId, page, format);
   }
 
   /** Read a target */

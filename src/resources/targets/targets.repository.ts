@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { prepared, query, type Window } from '#platform';
+import { type Columns, type ExportSource, exportOfRows, prepared, query, type Window } from '#platform';
 import type { ResourceMode } from '../public/resources.dto.js';
 import { FIRST_PORT, LAST_PORT } from '../writer/internal-ports.js';
 import type { TargetItem, TargetView } from './targets.dto.js';
@@ -27,6 +27,44 @@ const COLUMNS = `
   t.hc_timeout AS "hcTimeout", t.hc_headers AS "hcHeaders", t.hc_follow_redirects AS "hcFollowRedirects", t.hc_method AS "hcMethod", t.hc_status AS "hcStatus",
   t.hc_health AS "hcHealth", t.hc_tls_server_name AS "hcTlsServerName", t.hc_healthy_threshold AS "hcHealthyThreshold",
   t.hc_unhealthy_threshold AS "hcUnhealthyThreshold", t.version`;
+
+const ITEM_COLUMNS: Columns<TargetItem> = {
+  targetId: true,
+  resourceId: true,
+  siteId: true,
+  siteName: true,
+  siteType: true,
+  ip: true,
+  mode: true,
+  method: true,
+  port: true,
+  enabled: true,
+  path: true,
+  pathMatchType: true,
+  rewritePath: true,
+  rewritePathType: true,
+  priority: true,
+  hcEnabled: true,
+  hcPath: true,
+  hcScheme: true,
+  hcMode: true,
+  hcHostname: true,
+  hcPort: true,
+  hcInterval: true,
+  hcUnhealthyInterval: true,
+  hcTimeout: true,
+  hcHeaders: true,
+  hcFollowRedirects: true,
+  hcMethod: true,
+  hcStatus: true,
+  hcHealth: true,
+  hcTlsServerName: true,
+  hcHealthyThreshold: true,
+  hcUnhealthyThreshold: true,
+};
+
+const ITEMS = `SELECT ${COLUMNS}, s.type AS "siteType", s.name AS "siteName" FROM target t JOIN site s ON s.site_id = t.site_id
+  WHERE t.org_id = $1 AND t.resource_id = $2`;
 
 /** A free port of the site among those given; none for a local site, which no newt listens for. */
 const FREE_PORT = (ports: string) => `(
@@ -176,11 +214,15 @@ export class TargetsRepository {
     return rows.map((row) => row.id);
   }
 
+  all(em: EntityManager, orgId: string, resourceId: number): ExportSource<TargetItem, unknown[]> {
+    const list = { name: `resource-${resourceId}-targets`, columns: ITEM_COLUMNS, rows: ITEMS };
+    return exportOfRows(em, { ...list, values: [orgId, resourceId], by: ['targetId'] });
+  }
+
   async list(em: EntityManager, orgId: string, resourceId: number, window: Window): Promise<[TargetItem[], number]> {
     const page = query<StoredTarget & { siteType: TargetItem['siteType']; siteName: string }>(
       em,
-      `SELECT ${COLUMNS}, s.type AS "siteType", s.name AS "siteName" FROM target t JOIN site s ON s.site_id = t.site_id
-       WHERE t.org_id = $1 AND t.resource_id = $2 ORDER BY t.target_id LIMIT $3 OFFSET $4`,
+      `${ITEMS} ORDER BY t.target_id LIMIT $3 OFFSET $4`,
       [orgId, resourceId, window.limit, window.offset],
     );
     const total = query<{ n: number }>(em, 'SELECT count(*) AS n FROM target WHERE org_id = $1 AND resource_id = $2', [

@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { isPathPattern, type patternProblem } from '#blueprint';
 import {
@@ -6,6 +6,8 @@ import {
   conflict,
   created,
   Db,
+  type ExportFormat,
+  Exports,
   Hooks,
   invalid,
   isNotNullViolation,
@@ -49,6 +51,7 @@ export class TargetsService implements OnModuleInit {
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
     private readonly workers: Workers,
+    private readonly exports: Exports,
   ) {}
 
   onModuleInit(): void {
@@ -101,7 +104,14 @@ export class TargetsService implements OnModuleInit {
     }
   }
 
-  async list(_principal: Principal, orgId: string, resourceId: number, page: PageQuery): Promise<TargetList> {
+  async list(
+    _principal: Principal,
+    orgId: string,
+    resourceId: number,
+    page: PageQuery,
+    format?: ExportFormat,
+  ): Promise<TargetList | StreamableFile> {
+    if (format) return this.exports.start(orgId, format, this.repository.all(this.db.manager, orgId, resourceId));
     const window = windowOf(page, 1000);
     const [targets, total] = await this.repository.list(this.db.manager, orgId, resourceId, window);
     return { targets, pagination: shapeA(total, window) };

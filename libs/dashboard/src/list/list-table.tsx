@@ -20,6 +20,7 @@ import { EmptyState } from '@/kit/empty';
 import { Failure } from '@/kit/failure';
 import { formatNumber } from '@/kit/formats';
 import { useIsPhone } from '@/kit/use-is-phone';
+import { type Exported, ExportMenu } from './export-menu';
 import { filtersOf, type ListSearch, withFilters } from './search';
 import { useSelection } from './selection';
 
@@ -53,6 +54,8 @@ interface ListTableProps<Row> {
   columns: readonly Column<Row>[];
   search: ListSearch;
   onSearch: (search: ListSearch) => void;
+  /** Where the whole list is had as a file. */
+  exported: Exported;
   /** A row on a phone. */
   card: (row: Row) => ReactNode;
   /** What stands where there is nothing at all; where filters leave nothing, the table says so itself. */
@@ -80,6 +83,7 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
     empty,
     bulk,
     beside,
+    exported,
     pageSize = PAGE_SIZE,
   } = props;
   const isPhone = useIsPhone();
@@ -198,6 +202,7 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
     <Stack gap="xs">
       <Group justify="flex-end" gap="xs">
         {beside}
+        <ExportMenu {...exported} />
         <Menu closeOnItemClick={false} position="bottom-end">
           <Menu.Target>
             <Tooltip label={t.columns}>

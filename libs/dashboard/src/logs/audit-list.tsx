@@ -6,7 +6,6 @@ import type { components } from '@/api/types';
 import { CopyId } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { Time, useZoneLabel } from '@/kit/time';
-import { ExportMenu } from '@/list/export-menu';
 import { FilterBox, type FilterField } from '@/list/filter-box';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import { type Filter, filtersOf, type ListSearch, withFilters } from '@/list/search';
@@ -132,7 +131,7 @@ export function AuditList({
         columns={columns}
         search={search}
         onSearch={onSearch}
-        beside={<ExportMenu path={exportPath} query={auditQueryOf(search)} />}
+        exported={{ path: exportPath, query: auditQueryOf(search) }}
         pageSize={PAGE_SIZE}
         card={(entry) => (
           <Stack gap={4}>

@@ -10,7 +10,6 @@ import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
 import { PageLink } from '@/kit/page-link';
 import { Time, useZoneLabel } from '@/kit/time';
-import { ExportMenu } from '@/list/export-menu';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import type { ListSearch } from '@/list/search';
 import { useKeys } from './queries';
@@ -128,7 +127,7 @@ export function ClaimsTable({
       columns={columns}
       search={search}
       onSearch={onSearch}
-      beside={<ExportMenu path={`/org/${org}/claims`} query={{ ...filter }} />}
+      exported={{ path: `/org/${org}/claims`, query: filter }}
       card={(claim) => (
         <Stack gap={6}>
           <Group justify="space-between" align="flex-start">

@@ -24,6 +24,7 @@ import { PageLink } from '@/kit/page-link';
 import { RowTable } from '@/kit/row-table';
 import { Time, useZone } from '@/kit/time';
 import { toastProblem } from '@/kit/toasts';
+import { ExportMenu } from '@/list/export-menu';
 import { useMay } from '@/session/session';
 import { exportExpected, openExpectedList } from './expected-list';
 import { type Key, ROLLOUT } from './queries';
@@ -137,7 +138,7 @@ export function KeyRollout({ org, keyView: key }: { org: string; keyView: Key })
             {t.unexpected(formatNumber(rollout.unexpected))}
           </Text>
         )}
-        {rollout.missing && <Missing org={org} missing={rollout.missing} page={page} onPage={setPage} />}
+        {rollout.missing && <Missing org={org} keyId={keyId} missing={rollout.missing} page={page} onPage={setPage} />}
       </Card>
       {rollout.refusals.length > 0 && <Refusals org={org} keyView={key} refusals={rollout.refusals} />}
       <Arrivals arrivals={rollout.arrivals} hours={hours} onHours={setHours} />
@@ -147,11 +148,13 @@ export function KeyRollout({ org, keyView: key }: { org: string; keyView: Key })
 
 function Missing({
   org,
+  keyId,
   missing: { devices, pagination },
   page,
   onPage,
 }: {
   org: string;
+  keyId: string;
   missing: NonNullable<Rollout['missing']>;
   page: number;
   onPage: (page: number) => void;
@@ -160,6 +163,9 @@ function Missing({
   const pages = Math.ceil(pagination.total / SHOWN);
   return (
     <Stack gap="sm">
+      <Group justify="flex-end">
+        <ExportMenu path={`/org/${org}/site-provisioning-key/${keyId}/rollout`} />
+      </Group>
       <DeviceTable org={org} label={t.missing(formatNumber(pagination.total))} devices={devices} />
       {pages > 1 && (
         <Pagination

@@ -9,7 +9,6 @@ import { formatList, formatNumber } from '@/kit/formats';
 import { PageLink } from '@/kit/page-link';
 import { StateBadge } from '@/kit/state-badge';
 import { Time, useZoneLabel } from '@/kit/time';
-import { ExportMenu } from '@/list/export-menu';
 import { FilterBox } from '@/list/filter-box';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import type { ListSearch } from '@/list/search';
@@ -173,12 +172,8 @@ export function SitesTable({
         columns={columns}
         search={search}
         onSearch={go}
-        beside={
-          <>
-            {acts.length > 0 && !!total && <ActMenu org={org} acts={acts} chosen={{ filter }} count={total} />}
-            <ExportMenu path={`/org/${org}/sites`} query={{ ...filter }} />
-          </>
-        }
+        exported={{ path: `/org/${org}/sites`, query: filter }}
+        beside={acts.length > 0 && !!total && <ActMenu org={org} acts={acts} chosen={{ filter }} count={total} />}
         {...(acts.length > 0
           ? {
               bulk: (ids: (string | number)[], clear: () => void) => (

@@ -188,6 +188,7 @@ function Organizations() {
           columns={COLUMNS}
           search={search}
           onSearch={(next) => void navigate({ search: next })}
+          exported={{ path: '/orgs' }}
           card={(one) => (
             <Stack gap={6}>
               <Name of={one} />

@@ -9,7 +9,6 @@ import { CopyId } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
 import { Time, useZoneLabel } from '@/kit/time';
-import { ExportMenu } from '@/list/export-menu';
 import { FilterBox } from '@/list/filter-box';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import { filtersOf, type ListSearch, listSearch } from '@/list/search';
@@ -76,7 +75,7 @@ function UnknownKeys() {
         columns={columns}
         search={search}
         onSearch={go}
-        beside={<ExportMenu path="/claims" query={asked} />}
+        exported={{ path: '/claims', query: asked }}
         card={(claim) => (
           <Stack gap={4}>
             <Text fw={500} size="sm" style={{ overflowWrap: 'anywhere' }}>

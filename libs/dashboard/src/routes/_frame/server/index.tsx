@@ -79,6 +79,7 @@ function ServerOrganizations() {
         columns={columns}
         search={search}
         onSearch={(next) => void navigate({ search: next })}
+        exported={{ path: '/orgs' }}
         card={(org) => (
           <Stack gap={4}>
             {name(org)}

@@ -57,14 +57,17 @@ function Clients() {
     .filter(({ field, value }) => field === 'status' && value in t.clients.statuses)
     .map(({ value }) => value as Status);
   const online = filters.find(({ field }) => field === 'online')?.value;
+  const asked = {
+    query: search.q,
+    status: statuses.length > 0 ? statuses : undefined,
+    online: online === undefined ? undefined : online === 'true',
+  };
   const query = useQuery(
     $api.queryOptions('get', '/org/{orgId}/clients', {
       params: {
         path: { orgId: org },
         query: {
-          query: search.q,
-          status: statuses.length > 0 ? statuses : undefined,
-          online: online === undefined ? undefined : online === 'true',
+          ...asked,
           page: search.page,
           pageSize: PAGE_SIZE,
           sort_by: 'name',
@@ -128,6 +131,7 @@ function Clients() {
           columns={columns}
           search={search}
           onSearch={go}
+          exported={{ path: `/org/${org}/clients`, query: asked }}
           card={(client) => (
             <Group justify="space-between" wrap="nowrap" align="flex-start">
               <Stack gap={4} miw={0}>

@@ -98,6 +98,7 @@ function Invitations() {
         columns={columns}
         search={search}
         onSearch={(next) => void navigate({ search: next })}
+        exported={{ path: `/org/${org}/invitations` }}
         card={(invitation) => (
           <Stack gap={6}>
             <Text fw={500} style={{ overflowWrap: 'anywhere' }}>

@@ -113,6 +113,7 @@ function ShareLinks() {
         columns={columns}
         search={search}
         onSearch={(next) => void navigate({ search: next })}
+        exported={{ path: `/org/${org}/access-tokens` }}
         card={(link) => (
           <Stack gap={6}>
             <Text fw={500} size="sm" style={{ overflowWrap: 'anywhere' }}>

@@ -184,6 +184,7 @@ function Bundles() {
           columns={columns}
           search={search}
           onSearch={go}
+          exported={{ path: `/org/${org}/bundles`, query: filters }}
           card={(bundle) => (
             <Stack gap={6} align="flex-start">
               {name(bundle)}

@@ -17,7 +17,6 @@ import { PageHeader } from '@/kit/page';
 import { PageLink } from '@/kit/page-link';
 import { Time } from '@/kit/time';
 import { toastDone, toastProblem } from '@/kit/toasts';
-import { ExportMenu } from '@/list/export-menu';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import { listSearch } from '@/list/search';
 import { useMay } from '@/session/session';
@@ -114,7 +113,7 @@ function JobPage() {
               columns={columns}
               search={search}
               onSearch={(next) => void navigate({ search: next })}
-              beside={<ExportMenu path={`/org/${org}/jobs/${id}`} query={{}} />}
+              exported={{ path: `/org/${org}/jobs/${id}` }}
               card={(result) => (
                 <Stack gap={4}>
                   <Text fw={500} size="sm" component="div">

@@ -95,6 +95,7 @@ function Jobs() {
           columns={columns}
           search={search}
           onSearch={go}
+          exported={{ path: `/org/${org}/jobs`, query: { status } }}
           card={(job) => (
             <Stack gap={6}>
               <Group justify="space-between" wrap="nowrap" align="flex-start">

@@ -196,6 +196,7 @@ function Pending() {
           columns={columns}
           search={search}
           onSearch={go}
+          exported={{ path: `/org/${org}/sites`, query: filter }}
           {...(mayDecide
             ? {
                 bulk: (ids: (string | number)[], clear: () => void) => {

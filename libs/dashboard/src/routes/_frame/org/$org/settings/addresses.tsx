@@ -79,6 +79,7 @@ function Addresses() {
         columns={columns}
         search={search}
         onSearch={(next) => void navigate({ search: next })}
+        exported={{ path: `/org/${org}/address-ranges` }}
         card={(range) => (
           <Group justify="space-between">
             <Stack gap={4}>

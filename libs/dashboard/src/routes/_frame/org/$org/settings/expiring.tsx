@@ -80,6 +80,7 @@ function Expiring() {
         // What is chosen above is no filter of the list: where nothing ends, nothing is to be cleared.
         search={{ page: search.page }}
         onSearch={({ page }) => go({ ...search, page })}
+        exported={{ path: `/org/${org}/expiring`, query: { within, kind } }}
         card={(item) => (
           <Stack gap={4}>
             <Name org={org} item={item} />

@@ -101,6 +101,7 @@ function ApiKeys() {
         columns={columns}
         search={search}
         onSearch={(next) => void navigate({ search: next })}
+        exported={{ path: `/org/${org}/api-keys` }}
         card={(key) => (
           <Stack gap={4}>
             {name(key)}

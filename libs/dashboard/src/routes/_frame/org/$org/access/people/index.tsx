@@ -10,7 +10,6 @@ import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
 import { Time } from '@/kit/time';
-import { ExportMenu } from '@/list/export-menu';
 import { FilterBox } from '@/list/filter-box';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import { filtersOf, type ListSearch, listSearch } from '@/list/search';
@@ -92,7 +91,7 @@ function People() {
           columns={columns}
           search={search}
           onSearch={go}
-          beside={<ExportMenu path={`/org/${org}/users`} query={asked} />}
+          exported={{ path: `/org/${org}/users`, query: asked }}
           card={(person) => (
             <Stack gap={6}>
               {name(person)}

@@ -3,6 +3,7 @@ import {
   Anchor,
   Button,
   Card,
+  Group,
   Modal,
   Radio,
   Select,
@@ -35,6 +36,7 @@ import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
 import { toastDone, toastProblem } from '@/kit/toasts';
 import { useIsPhone } from '@/kit/use-is-phone';
+import { ExportMenu } from '@/list/export-menu';
 import { useMay } from '@/session/session';
 import { type Action, ROLE_PRESETS, type RolePreset } from '../../../../../../../../contracts/index.js';
 
@@ -239,9 +241,10 @@ function Holders({ org, roleId }: { org: string; roleId: number }) {
   const more = data ? data.pagination.total - data.users.length : 0;
   return (
     <Card withBorder>
-      <Title order={2} mb="sm">
-        {t.roles.holders.title}
-      </Title>
+      <Group justify="space-between" mb="sm">
+        <Title order={2}>{t.roles.holders.title}</Title>
+        {!!data?.users.length && <ExportMenu path={`/role/${roleId}/users`} />}
+      </Group>
       {error && !data && <Failure error={error} />}
       {!data && !error && <Skeleton h={60} />}
       {data?.users.length === 0 && <Text c="dimmed">{t.roles.holders.none}</Text>}

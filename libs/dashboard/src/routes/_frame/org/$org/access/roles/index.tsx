@@ -96,6 +96,7 @@ function Roles() {
           columns={columns}
           search={search}
           onSearch={go}
+          exported={{ path: `/org/${org}/roles`, query: { query: search.q } }}
           card={(role) => (
             <Stack gap={4}>
               {name(role)}

@@ -142,6 +142,7 @@ function Rotation() {
             ]}
             search={search}
             onSearch={(next) => void navigate({ search: next })}
+            exported={{ path: `/org/${org}/jobs/${jobId}` }}
             card={(result) => (
               <>
                 {site(result.item)}

@@ -69,6 +69,7 @@ function Credentials() {
       columns={columns}
       search={search}
       onSearch={(next) => void navigate({ search: next })}
+      exported={{ path: `/org/${org}/credential-rotations` }}
       card={(rotation) => (
         <Stack gap={6}>
           <Group justify="space-between" wrap="nowrap" align="flex-start">

@@ -49,6 +49,7 @@ function Rollouts() {
       columns={columns}
       search={search}
       onSearch={(next) => void navigate({ search: next })}
+      exported={{ path: `/org/${org}/rollouts` }}
       card={(rollout) => (
         <Stack gap={6}>
           <Group justify="space-between" wrap="nowrap" align="flex-start">

@@ -87,6 +87,7 @@ function Secrets() {
           columns={columns}
           search={search}
           onSearch={go}
+          exported={{ path: `/org/${org}/secrets`, query: { query: search.q } }}
           card={(secret) => (
             <Stack gap={6}>
               {name(secret)}

@@ -18,6 +18,7 @@ import { RowTable } from '@/kit/row-table';
 import { Time } from '@/kit/time';
 import { toastDone, toastProblem } from '@/kit/toasts';
 import { useIsPhone } from '@/kit/use-is-phone';
+import { ExportMenu } from '@/list/export-menu';
 import { useMay } from '@/session/session';
 
 /** The start-up document of a profile: edited, run dry, saved and rolled out; its revisions, and the way back to one. */
@@ -101,9 +102,10 @@ function Revisions({
   const { revisionColumns: columns } = texts;
   return (
     <section>
-      <Title order={2} mb="sm">
-        {texts.revisions}
-      </Title>
+      <Group justify="space-between" mb="sm">
+        <Title order={2}>{texts.revisions}</Title>
+        <ExportMenu path={`/org/${org}/provisioning-profile/${profileId}/bootstrap/revisions`} />
+      </Group>
       <RowTable
         label={texts.revisions}
         rows={data?.revisions}

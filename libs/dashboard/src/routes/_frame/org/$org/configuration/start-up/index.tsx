@@ -52,6 +52,7 @@ function StartUpDocuments() {
         ]}
         search={search}
         onSearch={(next) => void navigate({ search: next })}
+        exported={{ path: `/org/${org}/provisioning-profiles` }}
         card={(profile) => (
           <Stack gap={6}>
             {name(profile)}

@@ -71,6 +71,7 @@ function Blocked() {
       columns={columns}
       search={search}
       onSearch={(next) => void navigate({ search: next })}
+      exported={{ path: `/org/${org}/tombstones` }}
       card={(tombstone) => (
         <Stack gap={6} align="flex-start">
           {id(tombstone)}

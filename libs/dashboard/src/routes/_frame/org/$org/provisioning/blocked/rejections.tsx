@@ -29,18 +29,10 @@ function Rejections() {
   const navigate = Route.useNavigate();
   const zone = useZoneLabel();
   const of = (field: string) => filtersOf(search).find((one) => one.field === field)?.value;
+  const asked = { hardwareId: of('hardwareId') ?? search.q, from: of('from'), to: of('to') };
   const query = useQuery(
     $api.queryOptions('get', '/org/{orgId}/rejections', {
-      params: {
-        path: { orgId: org },
-        query: {
-          hardwareId: of('hardwareId') ?? search.q,
-          from: of('from'),
-          to: of('to'),
-          page: search.page,
-          pageSize: PAGE_SIZE,
-        },
-      },
+      params: { path: { orgId: org }, query: { ...asked, page: search.page, pageSize: PAGE_SIZE } },
     }),
   );
   const go = (next: ListSearch, replace = false) => void navigate({ search: next, replace });
@@ -81,6 +73,7 @@ function Rejections() {
         columns={columns}
         search={search}
         onSearch={go}
+        exported={{ path: `/org/${org}/rejections`, query: asked }}
         card={(rejection) => (
           <Stack gap={6} align="flex-start">
             <Group gap="xs">

@@ -8,7 +8,6 @@ import { CopyId } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { PageHeader } from '@/kit/page';
 import { Time, useZoneLabel } from '@/kit/time';
-import { ExportMenu } from '@/list/export-menu';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import { type ListSearch, listSearch } from '@/list/search';
 import { KeyState, KeyUses } from '@/provisioning/key-parts';
@@ -112,20 +111,18 @@ function Keys() {
         columns={columns}
         search={search}
         onSearch={go}
+        exported={{ path: `/org/${org}/site-provisioning-keys`, query: { state } }}
         beside={
-          <>
-            <ExportMenu path={`/org/${org}/site-provisioning-keys`} query={{ state }} />
-            <Select
-              size="xs"
-              w={160}
-              aria-label={t.key.state}
-              placeholder={t.key.allStates}
-              clearable
-              data={STATES}
-              value={state ?? null}
-              onChange={(chosen) => go({ ...search, page: undefined, state: chosen ?? undefined })}
-            />
-          </>
+          <Select
+            size="xs"
+            w={160}
+            aria-label={t.key.state}
+            placeholder={t.key.allStates}
+            clearable
+            data={STATES}
+            value={state ?? null}
+            onChange={(chosen) => go({ ...search, page: undefined, state: chosen ?? undefined })}
+          />
         }
         card={(key) => (
           <Stack gap={6}>

@@ -91,6 +91,7 @@ function Templates() {
         columns={columns}
         search={search}
         onSearch={(next) => void navigate({ search: next })}
+        exported={{ path: `/org/${org}/provisioning-templates` }}
         card={(template) => (
           <Stack gap={6}>
             {name(template)}

@@ -67,6 +67,7 @@ function Blueprints() {
         ]}
         search={search}
         onSearch={(next) => void navigate({ search: next })}
+        exported={{ path: `/org/${org}/blueprints` }}
         card={(blueprint) => (
           <Stack gap={6}>
             <Group justify="space-between" wrap="nowrap" align="flex-start">

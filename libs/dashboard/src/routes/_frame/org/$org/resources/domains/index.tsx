@@ -68,6 +68,7 @@ function Domains() {
         ]}
         search={search}
         onSearch={(next) => void navigate({ search: next })}
+        exported={{ path: `/org/${org}/domains` }}
         card={(domain) => (
           <Stack gap={6}>
             {name(domain)}

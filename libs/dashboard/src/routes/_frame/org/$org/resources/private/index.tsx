@@ -36,15 +36,15 @@ function PrivateResources() {
   const navigate = Route.useNavigate();
   const may = useMay(org);
   const mode = filtersOf(search).find(({ field, negated }) => field === 'mode' && !negated)?.value;
+  const asked = { query: search.q, mode: mode as PrivateItem['mode'] | undefined };
   const query = useQuery(
     $api.queryOptions('get', '/org/{orgId}/site-resources', {
       params: {
         path: { orgId: org },
         query: {
+          ...asked,
           page: search.page,
           pageSize: PAGE_SIZE,
-          query: search.q,
-          mode: mode as PrivateItem['mode'] | undefined,
           ...(search.sort
             ? { sort_by: 'name' as const, order: search.sort.startsWith('-') ? ('desc' as const) : ('asc' as const) }
             : {}),
@@ -97,6 +97,7 @@ function PrivateResources() {
           columns={columns}
           search={search}
           onSearch={go}
+          exported={{ path: `/org/${org}/site-resources`, query: asked }}
           card={(resource) => (
             <Stack gap={6}>
               <Group justify="space-between" wrap="nowrap" align="flex-start">

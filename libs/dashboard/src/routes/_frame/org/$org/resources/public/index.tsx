@@ -134,6 +134,7 @@ function PublicResources() {
           columns={columns}
           search={search}
           onSearch={go}
+          exported={{ path: `/org/${org}/resources`, query: queryOf(search) }}
           card={(resource) => (
             <Stack gap={6}>
               <Group justify="space-between" wrap="nowrap" align="flex-start">

@@ -1,4 +1,4 @@
-import { Skeleton, Stack, Title } from '@mantine/core';
+import { Group, Skeleton, Stack, Title } from '@mantine/core';
 import { IconRoute } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
@@ -8,6 +8,7 @@ import { EmptyState } from '@/kit/empty';
 import { Failure } from '@/kit/failure';
 import { PageLink } from '@/kit/page-link';
 import { RowTable } from '@/kit/row-table';
+import { ExportMenu } from '@/list/export-menu';
 import { HealthBadge } from '@/resources/parts';
 import { ALL } from '@/resources/queries';
 import { useMay } from '@/session/session';
@@ -47,9 +48,10 @@ function Resources() {
     <Stack gap="xl">
       {!!open?.length && (
         <section>
-          <Title order={2} mb="sm">
-            {t.resources.public}
-          </Title>
+          <Group justify="space-between" mb="sm">
+            <Title order={2}>{t.resources.public}</Title>
+            <ExportMenu path={`/site/${site}/resources`} />
+          </Group>
           <RowTable
             label={t.resources.public}
             rows={open}
@@ -71,9 +73,10 @@ function Resources() {
       )}
       {!!closed?.length && (
         <section>
-          <Title order={2} mb="sm">
-            {t.resources.private}
-          </Title>
+          <Group justify="space-between" mb="sm">
+            <Title order={2}>{t.resources.private}</Title>
+            <ExportMenu path={`/org/${org}/site-resources`} query={{ siteId: site }} />
+          </Group>
           <RowTable
             label={t.resources.private}
             rows={closed}

@@ -64,6 +64,7 @@ function Sessions() {
       columns={columns}
       search={search}
       onSearch={(next) => void navigate({ search: next })}
+      exported={{ path: `/site/${site}/sessions` }}
       card={(session) => (
         <Stack gap={4}>
           <Text size="sm" component="div">

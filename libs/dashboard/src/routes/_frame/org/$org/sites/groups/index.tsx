@@ -94,6 +94,7 @@ function Groups() {
         columns={columns}
         search={search}
         onSearch={(next) => void navigate({ search: next })}
+        exported={{ path: `/org/${org}/groups` }}
         card={(group) => (
           <Stack gap={4}>
             <Group justify="space-between" wrap="nowrap" align="flex-start">

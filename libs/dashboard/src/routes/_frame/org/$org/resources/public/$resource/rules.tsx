@@ -9,6 +9,7 @@ import { EmptyState } from '@/kit/empty';
 import { Failure } from '@/kit/failure';
 import { RowTable } from '@/kit/row-table';
 import { toastDone, toastProblem } from '@/kit/toasts';
+import { ExportMenu } from '@/list/export-menu';
 import { type Rule, resourceQuery, resourcesChanged, rulesChanged, rulesQuery } from '@/resources/queries';
 import { addRule, editRule } from '@/resources/rule-form';
 import { useMay } from '@/session/session';
@@ -66,7 +67,12 @@ function Rules() {
           disabled={!of || !may('updateResource')}
           onChange={({ currentTarget: { checked } }) => void apply(resourceId, checked).catch(toastProblem)}
         />
-        {rules?.length !== 0 && add}
+        {rules?.length !== 0 && (
+          <Group gap="sm">
+            <ExportMenu path={`/resource/${resource}/rules`} />
+            {add}
+          </Group>
+        )}
       </Group>
       {of && !of.applyRules && rules && rules.length > 0 && (
         <Alert color="orange" variant="outline">

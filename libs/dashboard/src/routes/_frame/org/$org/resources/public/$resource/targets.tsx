@@ -10,6 +10,7 @@ import { Failure } from '@/kit/failure';
 import { PageLink } from '@/kit/page-link';
 import { RowTable } from '@/kit/row-table';
 import { toastDone } from '@/kit/toasts';
+import { ExportMenu } from '@/list/export-menu';
 import { HealthBadge } from '@/resources/parts';
 import { resourceQuery, resourcesChanged, type Target, targetsQuery } from '@/resources/queries';
 import { addTarget, editTarget, nameOf } from '@/resources/target-form';
@@ -62,7 +63,10 @@ function Targets() {
   );
   return (
     <Stack gap="sm">
-      <Group justify="flex-end">{add}</Group>
+      <Group justify="flex-end">
+        <ExportMenu path={`/resource/${resource}/targets`} />
+        {add}
+      </Group>
       <RowTable
         label={t.targets.list}
         rows={data?.targets}
