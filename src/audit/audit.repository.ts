@@ -16,7 +16,10 @@ const FILTERS: [keyof AuditQuery, string][] = [
   ['to', 'created_at < ?'],
 ];
 
-const SEARCHED = ['action', 'actor_name', 'target_name', 'actor_id', 'target_id'];
+/** One comparison a row, a third of what one for each column takes: nothing bounds how many rows an audit has. */
+const SEARCHED = ['action', 'actor_name', 'target_name', 'actor_id', 'target_id']
+  .map((column) => `coalesce(${column}, '')`)
+  .join(` || E'\\n' || `);
 
 const COLUMNS = `audit_id AS "auditId", org_id AS "orgId", actor_type AS "actorType", actor_id AS "actorId", actor_name AS "actorName", action,
   target_type AS "targetType", target_id AS "targetId", target_name AS "targetName", host(address) AS address, request_id AS "requestId", result, details, created_at AS "createdAt"`;
@@ -62,8 +65,7 @@ function conditions(orgUid: string | null, filter: AuditQuery): { where: string;
   for (const [name, condition] of FILTERS)
     if (filter[name] !== undefined) parts.push(condition.replaceAll('?', `$${values.push(filter[name])}`));
   if (filter.query) {
-    const like = `$${values.push(`%${likeEscape(filter.query)}%`)}`;
-    parts.push(`(${SEARCHED.map((column) => `${column} ILIKE ${like}`).join(' OR ')})`);
+    parts.push(`lower(${SEARCHED}) LIKE lower($${values.push(`%${likeEscape(filter.query)}%`)})`);
   }
   return { where: parts.join(' AND '), values };
 }
