@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addressBucket, addressesFrom, isIpv4Range, plainAddress, rangesOverlap } from './addresses.js';
+import {
+  addressBits,
+  addressBucket,
+  addressesFrom,
+  isIpv4Range,
+  Network,
+  plainAddress,
+  rangesOverlap,
+} from './addresses.js';
 
 const number = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const spell = (n: number) => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255].join('.');
@@ -61,5 +69,41 @@ describe('addresses', () => {
     expect(addressesFrom('10.0.0.254', 4)).toEqual(['10.0.0.254', '10.0.0.255', '10.0.1.0', '10.0.1.1']);
     expect(addressesFrom('255.255.255.254', 2)).toEqual(['255.255.255.254', '255.255.255.255']);
     expect(addressesFrom('0.0.0.0', 1)).toEqual(['0.0.0.0']);
+  });
+});
+
+describe('networks', () => {
+  const contains = (network: string, address: string) => Network.parse(network)?.contains(addressBits(address)!);
+
+  it.each([
+    ['192.0.2.77/24', '192.0.2.255', true],
+    ['192.0.2.77/24', '192.0.3.0', false],
+    ['192.0.2.77/24', '::ffff:192.0.2.1', true],
+    ['192.0.2.1', '192.0.2.1', true],
+    ['192.0.2.1', '192.0.2.2', false],
+    ['0.0.0.0/0', '255.255.255.255', true],
+    ['0.0.0.0/0', '::1', false],
+    ['128.0.0.0/1', '127.255.255.255', false],
+    ['::/0', '2001:db8::1', true],
+    ['::/0', '192.0.2.1', false],
+    ['2001:db8::/33', '2001:db8:7fff::1', true],
+    ['2001:db8::/33', '2001:db8:8000::1', false],
+    ['::ffff:192.0.2.0/120', '192.0.2.9', true],
+    ['::ffff:c000:200/120', '192.0.2.9', true],
+    ['::ffff:0:0/96', '198.51.100.1', true],
+    ['::ffff:0:0/90', '192.0.2.1', false],
+    ['::ffff:192.0.2.1', '192.0.2.1', true],
+    ['::ffff:192.0.2.1', '192.0.2.2', false],
+  ])('%s and %s: %s', (network, address, inside) => {
+    expect(contains(network, address)).toBe(inside);
+  });
+
+  it('are nothing else', () => {
+    expect(
+      ['', 'a', '192.0.2.1/33', '::/129', '192.0.2.1/-1', '192.0.2', 'fe80::%eth0'].filter((text) =>
+        Network.parse(text),
+      ),
+    ).toEqual([]);
+    expect(addressBits('nobody')).toBeUndefined();
   });
 });

@@ -56,3 +56,56 @@ export function addressesFrom(first: string, count: number): string[] {
     return new ipaddr.IPv4([...bytes]).toString();
   });
 }
+
+/** An address as numbers, for what is compared often: the words of IPv6, or IPv4 (within IPv6 as well) as the last of them. */
+export interface AddressBits {
+  readonly v4: boolean;
+  readonly words: readonly number[];
+}
+
+/** @returns undefined for what is no address */
+export function addressBits(text: string): AddressBits | undefined {
+  const plain = plainAddress(text);
+  if (plain === null) return undefined;
+  let parsed = ipaddr.parse(plain);
+  if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress()) parsed = parsed.toIPv4Address();
+  const bytes = Buffer.from(parsed.toByteArray());
+  if (bytes.length === 4) return { v4: true, words: [0, 0, 0, bytes.readUInt32BE() | 0] };
+  return { v4: false, words: [0, 4, 8, 12].map((at) => bytes.readInt32BE(at)) };
+}
+
+/** An address, or a range of them; of IPv4 where it is one within IPv6. */
+export class Network {
+  private readonly bits: AddressBits;
+  private readonly masks: number[];
+
+  private constructor(bits: AddressBits, length: number) {
+    this.bits = bits;
+    const from = bits.v4 ? 96 : 0;
+    this.masks = [0, 1, 2, 3].map((word) => mask(Math.min(32, Math.max(0, length + from - 32 * word))));
+  }
+
+  /** @returns undefined for what is no network */
+  static parse(text: string): Network | undefined {
+    if (!isNetwork(text)) return undefined;
+    const [address = '', given] = text.split('/');
+    const bits = addressBits(address)!;
+    const length = given === undefined ? 128 : Number(given);
+    // A range that holds all of IPv4 and more is one of IPv6, to which IPv4 does not belong.
+    if (bits.v4 && isIP(address) === 6) {
+      if (length < 96) return new Network({ v4: false, words: [0, 0, 0xffff, bits.words[3]!] }, length);
+      return new Network(bits, length - 96);
+    }
+    return new Network(bits, given === undefined && bits.v4 ? 32 : length);
+  }
+
+  contains({ v4, words }: AddressBits): boolean {
+    const { bits, masks } = this;
+    if (bits.v4 !== v4) return false;
+    for (let i = v4 ? 3 : 0; i < 4; i++) if ((words[i]! ^ bits.words[i]!) & masks[i]!) return false;
+    return true;
+  }
+}
+
+/** The highest `length` of 32 bits. */
+const mask = (length: number) => (length === 0 ? 0 : -1 << (32 - length));
