@@ -11,6 +11,7 @@ const unit = (number: number): string => `unit-${String(number).padStart(3, '0')
 const NEVER = unit(7);
 const ELSEWHERE = unit(100);
 const BLOCKED = unit(250);
+const MISTYPED = 'unit-O12';
 
 let dashboard: Dashboard;
 let fixture: FixtureOrg;
@@ -74,6 +75,10 @@ describe('a rollout of 250', () => {
     await row(NEVER).getByText('Never seen').waitFor();
     await row(ELSEWHERE).getByText('Came by another key').waitFor();
     await row(BLOCKED).getByText('Unblock its hardware id').waitFor();
+    // Perhaps one of them under an id that somebody mistyped.
+    expect(await claim(key, MISTYPED)).toBe(201);
+    await page.getByText('One has come that is not on the list:').waitFor();
+    await page.getByRole('link', { name: MISTYPED }).waitFor();
     await page.getByRole('heading', { name: 'Refused, by reason' }).waitFor();
     await page.getByRole('heading', { name: 'Arrivals per hour' }).waitFor();
 

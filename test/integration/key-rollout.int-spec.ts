@@ -159,6 +159,7 @@ describe('the devices that are to come', () => {
     await until(async () => (await lookUp([refused], key)).counts.refused === 1);
     const view = await rollout(key);
     expect(view).toMatchObject({ expected: 5, claimed: 2, unexpected: 1, missing: { pagination: { total: 4 } } });
+    expect(view.unexpectedSites.map(({ hardwareId }) => hardwareId)).toEqual(['aa:bb:cc:00:00:99']);
     expect(standings(view.missing!.devices)).toEqual({
       [blocked]: 'blocked',
       [refused]: 'refused',

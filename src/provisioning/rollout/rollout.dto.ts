@@ -147,6 +147,13 @@ export class MissingDevices {
   pagination: OffsetPagination;
 }
 
+/** A site that the key made of a machine that nobody listed. */
+export class UnexpectedSite {
+  siteId: number;
+  name: string;
+  hardwareId: string | null;
+}
+
 export class KeyRolloutView extends ExpectedView {
   siteProvisioningKeyId: string;
   /** Sites that the key has made and that are there. */
@@ -164,5 +171,7 @@ export class KeyRolloutView extends ExpectedView {
   arrivals: KeyArrivals[];
   /** Sites of the key that are not on its list; null: it has none. */
   unexpected: number | null;
+  /** The first 20 of them. */
+  unexpectedSites: UnexpectedSite[];
   missing: MissingDevices | null;
 }

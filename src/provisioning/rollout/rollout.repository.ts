@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import type { SiteState } from '#contracts';
 import { type ExportSource, execute, exportOfRows, prepared, query, type Window } from '#platform';
 import type { HardwareIdForm } from '../templates/template.entity.js';
-import type { DeviceBlock, DeviceSite, KeyArrivals, KeyRefusals, LastRefusal } from './rollout.dto.js';
+import type { DeviceBlock, DeviceSite, KeyArrivals, KeyRefusals, LastRefusal, UnexpectedSite } from './rollout.dto.js';
 
 export interface RolledOutKey {
   maxUses: number | null;
@@ -135,6 +135,23 @@ export class RolloutRepository {
       [orgId, keyId, names.n, names.hardwareIds],
     );
     return new Set(rows.map((row) => row.n));
+  }
+
+  /** The first sites of the key that are none of these devices. */
+  async unexpected(
+    em: EntityManager,
+    orgId: string,
+    keyId: string,
+    names: DeviceNames,
+    limit: number,
+  ): Promise<UnexpectedSite[]> {
+    return query<UnexpectedSite>(
+      em,
+      `SELECT site_id AS "siteId", name, hardware_id AS "hardwareId" FROM site
+       WHERE org_id = $1 AND key_id = $2 AND (hardware_id IS NULL OR hardware_id NOT IN (SELECT unnest($3::text[])))
+       ORDER BY site_id LIMIT $4`,
+      [orgId, keyId, names.hardwareIds, limit],
+    );
   }
 
   /** What is known of each device, under the first of its names that is known: a few looks into indexes for each, whatever the number of sites. */

@@ -35,6 +35,9 @@ import {
 } from './rollout.dto.js';
 import { type DeviceNames, type DeviceRow, type RolledOutKey, RolloutRepository } from './rollout.repository.js';
 
+/** Sites that are named of those that nobody listed: of more, the list is the wrong one. */
+const MAX_UNEXPECTED = 20;
+
 const TARGET = 'site_provisioning_key';
 const DEVICE_COLUMNS: Columns<DeviceView> = {
   hardwareId: true,
@@ -78,6 +81,7 @@ export class RolloutService {
     const refusals = await this.repository.refusals(em, orgUid, keyId);
     const arrivals = await this.repository.arrivals(em, orgUid, keyId, hours);
     const missing = key.hasList ? await this.missing(em, { orgId, orgUid, keyId }, key, page) : null;
+    const unexpected = missing === null ? null : progress.claimed - missing.arrived;
     return {
       siteProvisioningKeyId: keyId,
       ...expectation(key),
@@ -86,7 +90,11 @@ export class RolloutService {
       numUsed: key.uses,
       refusals,
       arrivals,
-      unexpected: missing === null ? null : progress.claimed - missing.arrived,
+      unexpected,
+      unexpectedSites:
+        missing && unexpected
+          ? await this.repository.unexpected(em, orgId, keyId, namesOf(missing.expected, key.form), MAX_UNEXPECTED)
+          : [],
       missing: missing === null ? null : missing.list,
     };
   }
@@ -152,12 +160,13 @@ export class RolloutService {
     of: KeyOfOrg,
     { form }: RolledOutKey,
     page: PageQuery,
-  ): Promise<{ arrived: number; list: MissingDevices }> {
+  ): Promise<{ arrived: number; expected: string[]; list: MissingDevices }> {
     const window = windowOf(page, 1000);
-    const { arrived, missing } = await this.missingIds(em, of, form);
+    const { arrived, expected, missing } = await this.missingIds(em, of, form);
     const ids = missing.slice(window.offset, window.offset + window.limit);
     return {
       arrived,
+      expected,
       list: { devices: await this.devices(em, of, ids, form), pagination: shapeA(missing.length, window) },
     };
   }
@@ -182,10 +191,10 @@ export class RolloutService {
     { orgId, keyId }: KeyOfOrg,
     form: HardwareIdForm | null,
     after?: string,
-  ): Promise<{ arrived: number; missing: string[] }> {
+  ): Promise<{ arrived: number; expected: string[]; missing: string[] }> {
     const expected = await this.repository.expectedIds(em, keyId, after);
     const arrived = await this.repository.arrived(em, orgId, keyId, namesOf(expected, form));
-    return { arrived: arrived.size, missing: expected.filter((_, n) => !arrived.has(n)) };
+    return { arrived: arrived.size, expected, missing: expected.filter((_, n) => !arrived.has(n)) };
   }
 
   private async devices(

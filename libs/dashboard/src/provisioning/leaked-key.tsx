@@ -133,7 +133,9 @@ function Leaked({
         acceptValueOnBlur
         {...form.getInputProps('networks')}
       />
-      {leak && <Made leak={leak} />}
+      {leak && (
+        <Made leak={leak} onMine={(network) => form.setFieldValue('networks', [...form.values.networks, network])} />
+      )}
       {!leak && (error ? <Failure error={error} /> : <Skeleton h={120} />)}
       <Radio.Group label={texts.measure} {...form.getInputProps('measure')}>
         <Stack gap="xs" mt={4}>
@@ -167,7 +169,7 @@ function Leaked({
 const of = ({ label, hint }: { label: string; hint: string }) => ({ label, description: hint });
 
 /** What the key made since then, from networks that are known and from others. */
-function Made({ leak: { known, new: fresh, networks } }: { leak: Leak }) {
+function Made({ leak: { known, new: fresh, networks }, onMine }: { leak: Leak; onMine: (network: string) => void }) {
   const waiting = known.sites + fresh.sites - known.approved - fresh.approved;
   const say = (how: typeof texts.known, { sites, networks: from }: Leak['known']) =>
     how(sites, formatNumber(sites), from, formatNumber(from));
@@ -192,6 +194,16 @@ function Made({ leak: { known, new: fresh, networks } }: { leak: Leak }) {
                     <Badge variant="dot" color={isKnown ? 'gray' : 'orange.6'} tt="none" fw={500}>
                       {isKnown ? texts.isKnown : texts.isNew}
                     </Badge>
+                    {network && !isKnown && (
+                      <Button
+                        size="compact-xs"
+                        variant="subtle"
+                        aria-label={texts.isMineOf(network)}
+                        onClick={() => onMine(network)}
+                      >
+                        {texts.isMine}
+                      </Button>
+                    )}
                   </Group>
                 ),
               },

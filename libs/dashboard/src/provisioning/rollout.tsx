@@ -133,16 +133,27 @@ export function KeyRollout({ org, keyView: key }: { org: string; keyView: Key })
           </Group>
         </Group>
         {!hasList && <Text size="sm">{t.noList}</Text>}
-        {!!rollout.unexpected && (
-          <Text size="sm" mb="sm">
-            {t.unexpected(formatNumber(rollout.unexpected))}
-          </Text>
-        )}
+        {!!rollout.unexpected && <Unexpected org={org} count={rollout.unexpected} sites={rollout.unexpectedSites} />}
         {rollout.missing && <Missing org={org} keyId={keyId} missing={rollout.missing} page={page} onPage={setPage} />}
       </Card>
       {rollout.refusals.length > 0 && <Refusals org={org} keyView={key} refusals={rollout.refusals} />}
       <Arrivals arrivals={rollout.arrivals} hours={hours} onHours={setHours} />
     </Stack>
+  );
+}
+
+/** A machine that came under another id is often one of those that are missing. */
+function Unexpected({ org, count, sites }: { org: string; count: number; sites: Rollout['unexpectedSites'] }) {
+  return (
+    <Group gap="xs" mb="sm">
+      <Text size="sm">{t.unexpected(count, formatNumber(count))}</Text>
+      {sites.map(({ siteId, name, hardwareId }) => (
+        <PageLink key={siteId} to="/org/$org/sites/$site" params={{ org, site: String(siteId) }}>
+          {hardwareId ?? name}
+        </PageLink>
+      ))}
+      {count > sites.length && <Text size="sm">{t.more(formatNumber(count - sites.length))}</Text>}
+    </Group>
   );
 }
 

@@ -11,7 +11,9 @@ export const t = {
   },
   any: 'any number',
   short: (count: string) => `${count} to go`,
-  unexpected: (count: string) => `${count} have come that are not on the list.`,
+  more: (count: string) => `and ${count} more`,
+  unexpected: (count: number, text: string) =>
+    count === 1 ? 'One has come that is not on the list:' : `${text} have come that are not on the list:`,
   missing: (count: string) => `Missing: ${count}`,
   columns: { hardwareId: 'Hardware id', standing: 'What is known', site: 'Site', lastRefusal: 'Last refused' },
   noList: 'Give it the list of a delivery note: it says which of those machines are missing, and why.',
@@ -91,6 +93,8 @@ export const t = {
     unknownNetwork: 'not known',
     isKnown: 'known',
     isNew: 'new',
+    isMine: 'It is mine',
+    isMineOf: (network: string) => `It is mine: ${network}`,
     submit: 'Stop the key',
     pending: (count: number, text: string) =>
       `${count === 1 ? 'One site waits' : `${text} sites wait`} for approval, and get nothing until then.`,
