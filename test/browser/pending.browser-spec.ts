@@ -52,7 +52,10 @@ describe('pending sites', () => {
     await expectAccessible(page);
     await takePicture(page, 'pending-odd');
 
-    await page.getByRole('switch', { name: 'Nothing odd' }).click();
+    await page.getByText('Something odd', { exact: true }).click();
+    await page.getByText('One site waits for approval').waitFor();
+    await odd.waitFor();
+    await page.getByText('Nothing odd', { exact: true }).click();
     await page.getByText('3 sites wait for approval').waitFor();
     expect(new URL(page.url()).searchParams.get('odd')).toBe('0');
     await page.getByRole('button', { name: 'Approve all 3' }).click();
@@ -60,7 +63,7 @@ describe('pending sites', () => {
     await dialog.getByRole('button', { name: 'Approve 3 sites' }).click();
     await page.getByText('3 approved').waitFor();
 
-    await page.getByRole('switch', { name: 'Nothing odd' }).click();
+    await page.getByText('All', { exact: true }).click();
     await odd.getByRole('button', { name: 'Reject copy-4' }).click();
     const rejection = page.getByRole('dialog', { name: 'Reject copy-4' });
     await rejection.getByLabel('Type copy-4 to confirm').fill('copy-4');

@@ -74,7 +74,10 @@ function useAttention(org: string): { kinds: Kind[]; error: unknown; retry: () =
       icon: IconPlugConnectedX,
       color: 'red',
       count: offline.data?.pagination.total,
-      to: { to: '/org/$org/sites', search: { state: 'offline', seenBefore: OFFLINE_FOR } as never },
+      to: {
+        to: '/org/$org/sites',
+        search: { state: 'offline', seenBefore: OFFLINE_FOR, sort: '-lastSeenAt' } as never,
+      },
     },
     ...(mayResources
       ? [

@@ -10,8 +10,7 @@ export const t = {
     title: 'Nothing waits for approval',
     description: 'Machines that claim with a key whose sites are approved by hand appear here by themselves.',
   },
-  nothingOdd: 'Nothing odd',
-  nothingOddHint: 'Leaves out what is worth a look before it is approved',
+  odds: { all: 'All', none: 'Nothing odd', some: 'Something odd' },
   fields: {
     key: 'provisioning key',
     template: 'template',

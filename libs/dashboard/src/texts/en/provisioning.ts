@@ -102,7 +102,7 @@ export const t = {
     noWay: 'Nothing can enrol with this key as the server is set up.',
     warnings: {
       loopback: (endpoint: string) =>
-        `Machines are told ${endpoint}, which only the server's own machine reaches. Set PUBLIC_URL, restart the server, and come back.`,
+        `Machines are told ${endpoint}, which only the server's own machine reaches: that is enough to try it there. For other machines put HOST and PUBLIC_URL into .env, as the server printed them when it started, restart it, and make another key.`,
       plain: (endpoint: string) =>
         `Machines are told ${endpoint}: without TLS everybody on the way can read the key. Set PUBLIC_URL to an https address beyond a network that you trust.`,
       noDevicePort:

@@ -113,7 +113,7 @@ export const t = {
   },
   close: {
     title: 'Close this organization',
-    text: 'Closing stops it: its sites are disconnected, and its keys and claims are refused. Everything stays, and reopening makes it as it was.',
+    text: 'Closing stops it: its sites are disconnected, and its keys and claims are refused. Everything stays, and reopening makes it as it was. Once closed, it can also be deleted for good.',
     there: 'What it has',
     counts: {
       sites: 'Sites',

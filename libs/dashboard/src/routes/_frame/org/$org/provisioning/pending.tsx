@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Stack, Switch, Text, Tooltip, UnstyledButton } from '@mantine/core';
+import { Badge, Button, Group, SegmentedControl, Stack, Text, Tooltip, UnstyledButton } from '@mantine/core';
 import { IconChecks } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
@@ -176,15 +176,16 @@ function Pending() {
           />
         )}
         <FilterBox label={t.list} search={search} fields={fieldsOf(keys, templates)} onChange={go} />
-        <Switch
+        <SegmentedControl
           w="max-content"
-          label={
-            <Tooltip label={t.nothingOddHint}>
-              <span>{t.nothingOdd}</span>
-            </Tooltip>
-          }
-          checked={filter.odd === false}
-          onChange={({ currentTarget }) => narrow('odd', currentTarget.checked ? '0' : undefined)}
+          aria-label={t.columns.oddities}
+          data={[
+            { value: '', label: t.odds.all },
+            { value: '0', label: t.odds.none },
+            { value: '1', label: t.odds.some },
+          ]}
+          value={filter.odd === undefined ? '' : filter.odd ? '1' : '0'}
+          onChange={(value) => narrow('odd', value || undefined)}
         />
         <ListTable
           id="pending"

@@ -16,7 +16,7 @@ import { useKeyNames, useTemplates } from '@/provisioning/queries';
 import { useMay } from '@/session/session';
 import { Evidence } from '@/sites/evidence';
 import { Labels } from '@/sites/labels';
-import { Oddities } from '@/sites/oddities';
+import { OdditiesInFull } from '@/sites/oddities';
 import { diagnosisQuery, type SiteView, siteQuery, sitesChanged, useGroups } from '@/sites/queries';
 import { Week } from '@/sites/week';
 
@@ -85,16 +85,14 @@ function Odd({ org, site }: { org: string; site: SiteView }) {
   return (
     <Card withBorder>
       <Group justify="space-between">
-        <Group gap="sm">
-          <Title order={2}>{t.oddities.title}</Title>
-          <Oddities oddities={site.oddities} />
-        </Group>
+        <Title order={2}>{t.oddities.title}</Title>
         {may('updateSite') && (
           <Button variant="default" size="compact-sm" onClick={() => void clear().catch(toastProblem)}>
             {t.oddities.lookedInto}
           </Button>
         )}
       </Group>
+      <OdditiesInFull oddities={site.oddities} />
     </Card>
   );
 }
