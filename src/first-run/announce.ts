@@ -30,8 +30,9 @@ export function announce(
     databaseDir,
     machineAddress: addressOfMachine(),
   });
+  // Last, where the eye is when the terminal stands still: the lines above it are longer than a screen.
   const setup = setupToken === null ? '' : `${setupLink(publicUrl, setupToken)}\n`;
-  process.stdout.write(`\n${place}\n${setup}${next}\n`);
+  process.stdout.write(`\n${place}\n${next}\n${setup}`);
 }
 
 /** The first address of the machine that is not its own alone; IPv4, which every network has. */

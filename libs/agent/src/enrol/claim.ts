@@ -79,7 +79,7 @@ export async function claim(
     if (!patience.refusals) throw new AgentExit(EXIT.refused, 'the provisioning key was refused');
     const wait = backoff(REFUSED_CLAIM_BACKOFF, refusals, random);
     log.warn(
-      `the provisioning key was refused; trying again in ${Math.round(wait / 1000)} s, in case an operator raises its limit`,
+      `the provisioning key was refused; unless it is mistyped, its page in the dashboard says why; trying again in ${Math.round(wait / 1000)} s`,
     );
     context.status({ phase: 'refused' });
     await clock.sleep(wait, 'claim-refused', context.signal);
