@@ -53,6 +53,7 @@ export * from './http/org-exports.js';
 export * from './http/pagination.dto.js';
 export * from './http/route-placement.js';
 export * from './http/tls-credential.js';
+export * from './http/trusted-proxies.js';
 export * from './http/unknown-fields.js';
 export { boundUnread } from './http/unread-answers.js';
 export * from './http/validation.js';
