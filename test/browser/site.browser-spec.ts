@@ -186,5 +186,43 @@ describe('another device', () => {
     await page.getByRole('button', { name: 'Copy Hardware id mixer-new' }).waitFor();
     await page.getByRole('heading', { level: 1, name: 'Mixer' }).waitFor();
     await page.getByText(/^Online.*, with agent /).waitFor();
+    await page.getByText('It waits for another device').waitFor({ state: 'hidden' });
+  });
+
+  it('that is waited for is on the page of the site and in Pending, whoever prepared it, until that is withdrawn', async () => {
+    const { siteId } = await fixture.site('approved');
+    const { name } = await read(siteId);
+    const visitor = await dashboard.signedIn();
+    const page = await visitor.goTo(at(`${siteId}`));
+    const told = page.getByRole('status').filter({ hasText: 'It waits for another device' });
+    await page.getByRole('heading', { level: 1, name }).waitFor();
+    expect(await told.count()).toBe(0);
+    const prepare = (hardwareId: string) =>
+      dashboard.root.expect('POST', `/site/${siteId}/replace`, { hardwareId, expiresInSeconds: 7200 });
+    // The page is open meanwhile.
+    await prepare('grinder-new');
+    await told.getByText('The next claim of grinder-new becomes this site.').waitFor();
+    const { replacements } = await dashboard.root.expect<{ replacements: { askedBy: string }[] }>(
+      'GET',
+      fixture.path(`site-replacements?siteId=${siteId}`),
+    );
+    await told.getByText(`Prepared by ${replacements[0]!.askedBy},`).waitFor();
+    await told.getByText('Waited for until').waitFor();
+    await expectAccessible(page);
+    await told.getByRole('button', { name: 'Withdraw' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Withdraw' }).click();
+    await page.getByText(`${name} waits for no other device`).waitFor();
+    await told.waitFor({ state: 'hidden' });
+    await page.goto(`/org/${fixture.orgId}/provisioning/pending`);
+    await page.getByRole('link', { name: 'Waiting for another device' }).click();
+    await page.getByRole('heading', { name: 'No site waits for another device' }).waitFor();
+    await prepare('grinder-newest');
+    const row = page.getByRole('row').filter({ hasText: 'grinder-newest' });
+    await row.getByRole('link', { name }).waitFor();
+    await expectAccessible(page);
+    await row.getByRole('button', { name: `Withdraw the replacement of ${name}` }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Withdraw' }).click();
+    await page.getByRole('heading', { name: 'No site waits for another device' }).waitFor();
+    expect((await dashboard.root.delete(`/site/${siteId}/replace`)).status).toBe(404);
   });
 });

@@ -33,6 +33,7 @@ export const INVALIDATIONS: readonly (readonly [type: string, paths: readonly Pa
     [
       '/org/{orgId}/sites',
       '/org/{orgId}/sites/facets',
+      '/org/{orgId}/site-replacements',
       '/site/{siteId}',
       '/site/{siteId}/diagnosis',
       '/site/{siteId}/sessions',

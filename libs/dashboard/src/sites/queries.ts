@@ -56,6 +56,7 @@ export const sitesChanged = (): Promise<unknown> =>
       [
         '/org/{orgId}/sites',
         '/org/{orgId}/sites/facets',
+        '/org/{orgId}/site-replacements',
         '/site/{siteId}',
         '/site/{siteId}/diagnosis',
         '/site/{siteId}/credentials',

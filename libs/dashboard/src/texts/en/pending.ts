@@ -2,6 +2,7 @@ const sites = (count: number, text: string): string => (count === 1 ? 'one site'
 
 export const t = {
   title: 'Pending sites',
+  tabs: { sites: 'To approve', replacements: 'Waiting for another device' },
   list: 'Sites that wait for approval',
   waiting: (count: number, text: string) =>
     count === 1 ? 'One site waits for approval' : `${text} sites wait for approval`,

@@ -249,10 +249,6 @@ export const t = {
     confirm: 'Replace',
     done: (name: string) => `${name} has its new device`,
     waiting: (hardwareId: string) => `${hardwareId} takes the site over with its next claim`,
-    waitingTitle: 'It waits for another device',
-    waitingFor: (hardwareId: string) =>
-      `The next claim of ${hardwareId} becomes this site. Start its agent with a provisioning key.`,
-    waitsUntil: 'Waited for until',
     noDevice: (type: string) => `A site of the type ${type} has no device.`,
   },
 };

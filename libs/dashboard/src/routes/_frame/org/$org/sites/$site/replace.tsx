@@ -10,7 +10,6 @@ import { ifMatch, newIdempotencyKey } from '@/api/versions';
 import { confirmByName } from '@/kit/confirm';
 import { ApiForm } from '@/kit/form';
 import { PageLink } from '@/kit/page-link';
-import { Time } from '@/kit/time';
 import { toastDone } from '@/kit/toasts';
 import { type SiteView, siteQuery, sitesChanged } from '@/sites/queries';
 import { SiteSelect } from '@/sites/site-select';
@@ -23,12 +22,10 @@ export const Route = createFileRoute('/_frame/org/$org/sites/$site/replace')({
 
 const texts = t.replace;
 type Body = components['schemas']['ReplaceSiteBody'];
-type Replacement = components['schemas']['ReplacementView'];
 
 function Replace() {
   const { org, site: id } = Route.useParams();
   const { data: site } = useSuspenseQuery(siteQuery(id));
-  const [prepared, setPrepared] = useState<Replacement>();
   if (site.type !== 'newt') return <Alert variant="outline">{texts.noDevice(site.type)}</Alert>;
   return (
     <Stack>
@@ -38,10 +35,9 @@ function Replace() {
           {texts.intro}
         </Text>
       </div>
-      {prepared && <Waiting replacement={prepared} />}
       <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: 'start' }}>
         <Paper withBorder p="lg">
-          <ReplaceForm org={org} site={site} onWaiting={setPrepared} />
+          <ReplaceForm org={org} site={site} />
         </Paper>
         <Stack>
           <Consequences title={texts.stays} lines={texts.staying} />
@@ -49,15 +45,6 @@ function Replace() {
         </Stack>
       </SimpleGrid>
     </Stack>
-  );
-}
-
-/** What was prepared: the device that is to claim, and until when it may. */
-function Waiting({ replacement: { hardwareId, expiresAt } }: { replacement: Replacement }) {
-  return (
-    <Alert variant="outline" title={texts.waitingTitle} role="status">
-      {texts.waitingFor(hardwareId ?? '')} {texts.waitsUntil} <Time at={expiresAt} absolute />
-    </Alert>
   );
 }
 
@@ -80,15 +67,7 @@ const WAYS = ['bySite', 'byHardwareId'] as const;
 type Way = (typeof WAYS)[number];
 const DAY = '86400';
 
-function ReplaceForm({
-  org,
-  site,
-  onWaiting,
-}: {
-  org: string;
-  site: SiteView;
-  onWaiting: (replacement: Replacement) => void;
-}) {
+function ReplaceForm({ org, site }: { org: string; site: SiteView }) {
   const navigate = Route.useNavigate();
   const [way, setWay] = useState<Way>('bySite');
   const [key, setKey] = useState(newIdempotencyKey);
@@ -112,10 +91,7 @@ function ReplaceForm({
   const submit = async ({ bySiteId, hardwareId, expiresInSeconds }: ReturnType<typeof form.getValues>) => {
     if (way === 'byHardwareId') {
       const prepared = await replace({ hardwareId, expiresInSeconds: Number(expiresInSeconds) });
-      if (prepared.state === 'waiting') {
-        onWaiting(prepared);
-        toastDone(texts.waiting(hardwareId));
-      } else toastDone(texts.done(site.name));
+      toastDone(prepared.state === 'waiting' ? texts.waiting(hardwareId) : texts.done(site.name));
       return;
     }
     if (bySiteId === null) {

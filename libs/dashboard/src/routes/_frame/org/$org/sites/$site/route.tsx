@@ -13,6 +13,7 @@ import { useMinute } from '@/kit/time';
 import { useMay } from '@/session/session';
 import { type Diagnosis, diagnosisQuery, type SiteView, siteQuery } from '@/sites/queries';
 import { approve, remove, restart, resume, suspend, tried } from '@/sites/site-acts';
+import { WaitingReplacementOf } from '@/sites/waiting-replacement';
 
 /** One site: its sentence, and its tabs. A tab is there as soon as its route is. */
 export const Route = createFileRoute('/_frame/org/$org/sites/$site')({
@@ -59,6 +60,7 @@ function Site() {
         actions={data && <TwoActions org={org} site={data} />}
         tabs={tabs}
       />
+      {data && <WaitingReplacementOf org={org} siteId={data.siteId} />}
       {data && <Outlet />}
     </>
   );

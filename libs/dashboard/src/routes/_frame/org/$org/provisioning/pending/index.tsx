@@ -19,11 +19,12 @@ import { FilterBox, type FilterField } from '@/list/filter-box';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import { type Filter, filtersOf, type ListSearch, listSearch, withFilters } from '@/list/search';
 import { approveMany, RowDecision, rejectMany, type Started } from '@/provisioning/decide';
+import { usePendingTabs } from '@/provisioning/pending-tabs';
 import { type Key, type Template, useKeys, useTemplates } from '@/provisioning/queries';
 import { useMay } from '@/session/session';
 import { Oddities, type Oddity } from '@/sites/oddities';
 
-export const Route = createFileRoute('/_frame/org/$org/provisioning/pending')({
+export const Route = createFileRoute('/_frame/org/$org/provisioning/pending/')({
   validateSearch: listSearch,
   component: Pending,
   staticData: { action: 'listSites' },
@@ -80,6 +81,7 @@ function Pending() {
   const search = Route.useSearch();
   const navigate = Route.useNavigate();
   const mayDecide = useMay(org)('updateApprovals');
+  const tabs = usePendingTabs();
   const keys = useKeys(org);
   const templates = useTemplates(org);
   const [job, setJob] = useState<Parameters<Started>[0]>();
@@ -149,6 +151,7 @@ function Pending() {
     <>
       <PageHeader
         title={t.title}
+        tabs={tabs}
         description={total === undefined ? ' ' : total === 0 ? t.none : t.waiting(total, number)}
         actions={
           mayDecide &&
